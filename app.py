@@ -9,7 +9,7 @@ import streamlit as st
 def run_page() -> None:
     """One run of a browser session's script: sidebar, then the page."""
     from url_viz.errors import UrlVizError
-    from url_viz.gc_settings import collect_soon
+    from url_viz.processes.gc_settings import collect_soon
     from url_viz.ui.auth import show_gate
     from url_viz.ui.menu import follow, menu_of_pages
     from url_viz.ui.review.review_address import follow_link
@@ -47,7 +47,7 @@ else:
     from pathlib import Path
 
     from url_viz.errors import UrlVizError
-    from url_viz.gc_settings import search_rarely
+    from url_viz.processes.gc_settings import search_rarely
     from url_viz.ui.auth import open_warning
     from url_viz.ui.http import middleware, routes
     from url_viz.ui.server import guard_settings, serving

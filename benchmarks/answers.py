@@ -27,13 +27,13 @@ from benchmarks.machine import machine
 from experiments.figure_files import read_figures, write_figures
 from experiments.safe_retrieval import SETS
 from training.markdown_tables import markdown
-from url_viz.analysis.order_metrics import auroc
-from url_viz.analysis.pair_measures import PairMeasures
-from url_viz.analysis.tuned import PENALTY, fitted_weights, pairs_to_ask, tune
+from url_viz.analysis.evidence.order_metrics import auroc
+from url_viz.analysis.review.pair_measures import PairMeasures
+from url_viz.analysis.review.tuned import PENALTY, fitted_weights, pairs_to_ask, tune
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
-from url_viz.store.answers import NO_ANSWERS, Answered
+from url_viz.store.decisions.answers import NO_ANSWERS, Answered
 
 FIGURES = Path(__file__).parents[1] / "experiments" / "answers.json"
 COUNTS = (10, 20, 50, 100)

@@ -29,8 +29,8 @@ from url_viz.models.model import load_model
 from url_viz.pipeline.embed import embed
 from url_viz.pipeline.embedded import EmbeddedFiles, Embedding, Row
 from url_viz.progress import Progress
-from url_viz.store.tables import Embeddings
-from url_viz.store.writer import Writer
+from url_viz.store.tables.tables import Embeddings
+from url_viz.store.tables.writer import Writer
 from url_viz.workspace import Workspace
 
 THUMBNAIL_BYTES = 14_000

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from url_viz.store.answers import Answers
-from url_viz.store.decision_log import DecisionLog
-from url_viz.store.decision_rows import Changes, FileKeys, absent, undecided
-from url_viz.store.decisions import Decisions
+from url_viz.store.decisions.answers import Answers
+from url_viz.store.decisions.decision_log import DecisionLog
+from url_viz.store.decisions.decision_rows import Changes, FileKeys, absent, undecided
+from url_viz.store.decisions.decisions import Decisions
 
 TURNS = 30
 

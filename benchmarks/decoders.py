@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.machine import machine
-from url_viz.analysis.uploads import score
+from url_viz.analysis.outside.uploads import score
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.read import picture_of
 from url_viz.imaging.uploaded_files import IncomingFile

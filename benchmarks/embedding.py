@@ -31,7 +31,6 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.machine import machine, processor_seconds
-from url_viz.cores import usable_cores
 from url_viz.image_set import embed_folder
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import middle, normalised, resized
@@ -41,6 +40,7 @@ from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.precision import precision_here
 from url_viz.models.runtime import Wait, devices
+from url_viz.processes.cores import usable_cores
 from url_viz.workspace import Workspace
 
 SMALL = (500, 375)
@@ -97,7 +97,7 @@ def ours(folder: Path, workspace: Path, precision: str, device: str) -> Callable
         from url_viz.imaging.scan import scan
         from url_viz.pipeline.embed import embed
         from url_viz.progress import silent
-        from url_viz.store.writer import Writer
+        from url_viz.store.tables.writer import Writer
 
         with tempfile.TemporaryDirectory() as home:
             opened = Workspace.at(Path(home))

@@ -200,7 +200,7 @@ def _map(place: Path, count: int) -> Taken:
 @contextmanager
 def _writer(place: Path):  # type: ignore[no-untyped-def]
     """The set's writer and the key of its space."""
-    from url_viz.store.writer import Writer
+    from url_viz.store.tables.writer import Writer
     from url_viz.workspace import Workspace, set_id_of
 
     root = place / "pictures"

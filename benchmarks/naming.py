@@ -27,8 +27,8 @@ from benchmarks.machine import machine
 from experiments.figure_files import read_figures, write_figures
 from experiments.safe_retrieval import SETS
 from training.markdown_tables import markdown
-from url_viz.analysis.order_metrics import mean_by_t
-from url_viz.analysis.probe import fit_probe, probe_inputs
+from url_viz.analysis.evidence.order_metrics import mean_by_t
+from url_viz.analysis.evidence.probe import fit_probe, probe_inputs
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT

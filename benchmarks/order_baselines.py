@@ -30,9 +30,9 @@ from training.benchmark.labelled import Outcomes
 from training.benchmark.measured import figures_of_order, means_of
 from training.benchmark.orders import KNOWS
 from training.run_files import write_json
-from url_viz.analysis.ambiguity import classify
-from url_viz.analysis.order_metrics import share_by_blocks
-from url_viz.analysis.probe import out_of_fold_shares
+from url_viz.analysis.evidence.order_metrics import share_by_blocks
+from url_viz.analysis.evidence.probe import out_of_fold_shares
+from url_viz.analysis.labels.ambiguity import classify
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.whitening import whitened_rows
 

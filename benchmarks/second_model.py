@@ -31,8 +31,8 @@ from benchmarks.machine import machine, processor_seconds
 from experiments.figure_files import read_figures, write_figures
 from experiments.safe_retrieval import SETS
 from training.markdown_tables import markdown
-from url_viz.analysis.order_metrics import auroc
-from url_viz.analysis.probe import out_of_fold_shares
+from url_viz.analysis.evidence.order_metrics import auroc
+from url_viz.analysis.evidence.probe import out_of_fold_shares
 from url_viz.analysis.second_model import side_by_side
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.decode import decode, read_file
@@ -45,7 +45,7 @@ from url_viz.pipeline.nearest import top_k_of_all
 from url_viz.pipeline.twins import is_representative, pair_matrix, twin_representatives
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
-from url_viz.store.tables import Graph, positions_of
+from url_viz.store.tables.tables import Graph, positions_of
 
 FIGURES = Path(__file__).parents[1] / "experiments" / "second_model.json"
 COSTS = FIGURES.with_name("second_model_cost.json")

@@ -14,8 +14,8 @@ from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.graph import K
 from url_viz.pipeline.postprocess import columns_of, current_contents, raw_embeddings
 from url_viz.pipeline.whitening import whitened_rows
-from url_viz.store.tables import IMAGES, UMAP, Coordinates, Embeddings, Graph, no_twins
-from url_viz.store.writer import Writer
+from url_viz.store.tables.tables import IMAGES, UMAP, Coordinates, Embeddings, Graph, no_twins
+from url_viz.store.tables.writer import Writer
 from url_viz.workspace import Workspace, set_id_of
 
 CLUSTERS = 200

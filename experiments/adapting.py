@@ -32,7 +32,7 @@ from training.store import Cache, open_cache, write_loss
 from training.targets import Losses, instance_loss
 from training.train import train, uncertainty_of
 from training.training_rows import rows_of
-from url_viz.analysis.order_metrics import Figure, auroc, mean_by_t
+from url_viz.analysis.evidence.order_metrics import Figure, auroc, mean_by_t
 from url_viz.errors import FolderError
 from url_viz.models.model import load_model
 from url_viz.pipeline.confusability import crowd_scale

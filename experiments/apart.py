@@ -22,12 +22,12 @@ from training.command import command
 from training.config import Augmentation
 from training.embedding_space import space_of
 from training.markdown_tables import markdown
-from url_viz.analysis.ambiguity import Classified, classify
-from url_viz.analysis.apart import near_pairs, suggest
-from url_viz.analysis.label_issues import LIKELY_WRONG, judge
-from url_viz.analysis.order_metrics import Figure, auroc_influence, share_by_blocks
-from url_viz.analysis.probe import out_of_fold_shares
-from url_viz.analysis.votes import Codes
+from url_viz.analysis.evidence.order_metrics import Figure, auroc_influence, share_by_blocks
+from url_viz.analysis.evidence.probe import out_of_fold_shares
+from url_viz.analysis.labels.ambiguity import Classified, classify
+from url_viz.analysis.labels.apart import near_pairs, suggest
+from url_viz.analysis.labels.label_issues import LIKELY_WRONG, judge
+from url_viz.analysis.labels.votes import Codes
 from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.imaging.scan import scan
@@ -37,7 +37,7 @@ from url_viz.pipeline.graph import apart_graph
 from url_viz.pipeline.twins import source_groups
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
-from url_viz.store.tables import Graph
+from url_viz.store.tables.tables import Graph
 from url_viz.wording import with_interval
 
 FIGURES = Path(__file__).with_suffix(".json")

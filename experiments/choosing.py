@@ -24,12 +24,12 @@ from experiments.figure_files import measured_or_read
 from experiments.shares import OF_A_CLASS, SETS
 from training.embedding_space import Space, space_of
 from training.markdown_tables import markdown
-from url_viz.analysis.ambiguity import classify
-from url_viz.analysis.choice import DRAWS, Bools, Candidates, Rows, choice_worth, chosen_rows
-from url_viz.analysis.order_metrics import mean_by_t
-from url_viz.analysis.probe import PROBE_FOLDS, fit_probe, probe_folds, probe_inputs
+from url_viz.analysis.evidence.choice import DRAWS, Bools, Candidates, Rows, choice_worth, chosen_rows
+from url_viz.analysis.evidence.order_metrics import mean_by_t
+from url_viz.analysis.evidence.probe import PROBE_FOLDS, fit_probe, probe_folds, probe_inputs
+from url_viz.analysis.labels.ambiguity import classify
+from url_viz.analysis.labels.votes import Codes
 from url_viz.analysis.ranking import percentile
-from url_viz.analysis.votes import Codes
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize

@@ -16,8 +16,8 @@ from PIL import Image
 from experiments.figure_files import measured_or_read
 from experiments.spoiling import SPOILINGS
 from training.markdown_tables import cell, markdown
-from url_viz.analysis.new_pictures import NewPictures, Reference, compare_to_reference
-from url_viz.analysis.order_metrics import Figure, share_of
+from url_viz.analysis.evidence.order_metrics import Figure, share_of
+from url_viz.analysis.outside.new_pictures import NewPictures, Reference, compare_to_reference
 from url_viz.image_set import ImageSet
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import Preprocessing, middle, resized

@@ -24,7 +24,7 @@ from training.benchmark.verdicts import verdicts_of
 from training.embedding_space import space_of
 from training.markdown_tables import cell, markdown
 from training.run_files import write_json
-from url_viz.analysis.probe import fit_probe, probe_inputs
+from url_viz.analysis.evidence.probe import fit_probe, probe_inputs
 
 FIGURES = Path(__file__).with_suffix(".json")
 SHOTS = (1, 2, 5, 10)

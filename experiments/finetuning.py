@@ -13,7 +13,7 @@ from typing import Any
 from experiments.figure_files import read_figures, write_figures
 from training.markdown_tables import cell, markdown
 from training.run_files import RunPaths
-from url_viz.analysis.holdout_report import BEFORE, TITLES, figures_from
+from url_viz.analysis.evidence.holdout_report import BEFORE, TITLES, figures_from
 from url_viz.wording import MISSING
 
 FIGURES = Path(__file__).with_suffix(".json")

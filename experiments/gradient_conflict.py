@@ -32,7 +32,7 @@ from training.full.joint import (
     steps_an_epoch,
     train_jointly,
 )
-from url_viz.analysis.order_metrics import classification_auroc
+from url_viz.analysis.evidence.order_metrics import classification_auroc
 from url_viz.files import replaced
 from url_viz.models.backbone import Backbone, create_network
 from url_viz.progress import Clock, ProgressCallback, command_report

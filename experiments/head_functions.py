@@ -30,7 +30,7 @@ from training.sources import Sources
 from training.store import Cache, open_cache
 from training.train import train, uncertainty_of
 from training.training_rows import Rows, rows_of
-from url_viz.analysis.order_metrics import auroc
+from url_viz.analysis.evidence.order_metrics import auroc
 from url_viz.models.backbone import LoadedBackbone
 from url_viz.models.classifier_functions import NAMES, ClassifierFunctions
 from url_viz.models.model import Model, load_model, load_source

@@ -31,9 +31,9 @@ from experiments.wrong_labels import (
 )
 from training.embedding_space import Space, space_of
 from training.markdown_tables import markdown
-from url_viz.analysis.label_issues import judge
-from url_viz.analysis.order_metrics import auroc, jackknife, without_each_block
-from url_viz.analysis.probe import out_of_fold_shares
+from url_viz.analysis.evidence.order_metrics import auroc, jackknife, without_each_block
+from url_viz.analysis.evidence.probe import out_of_fold_shares
+from url_viz.analysis.labels.label_issues import judge
 from url_viz.image_set import ImageSet
 from url_viz.wording import with_interval
 

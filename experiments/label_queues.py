@@ -24,13 +24,13 @@ from experiments.figure_files import read_figures, write_figures
 from experiments.wrong_labels import EmbeddedSet, read
 from training.command import command
 from training.markdown_tables import markdown
-from url_viz.analysis.ambiguity import classify, labelled_means
-from url_viz.analysis.calibration import calibrate, calibration_error
-from url_viz.analysis.forecast import forecast, wrong_share
-from url_viz.analysis.label_issues import LIKELY
-from url_viz.analysis.left_out import fit_ridge
-from url_viz.analysis.order_metrics import mean_by_t
-from url_viz.analysis.probe import probe_folds
+from url_viz.analysis.evidence.order_metrics import mean_by_t
+from url_viz.analysis.evidence.probe import probe_folds
+from url_viz.analysis.labels.ambiguity import classify, labelled_means
+from url_viz.analysis.labels.calibration import calibrate, calibration_error
+from url_viz.analysis.labels.forecast import forecast, wrong_share
+from url_viz.analysis.labels.label_issues import LIKELY
+from url_viz.analysis.labels.left_out import fit_ridge
 from url_viz.errors import FolderError
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT

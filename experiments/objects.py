@@ -33,17 +33,17 @@ from experiments.figure_files import read_figures, write_figures
 from training.command import command
 from training.embedding_space import space_of
 from training.markdown_tables import markdown
-from url_viz.analysis.ambiguity import Classified, classify
-from url_viz.analysis.label_issues import CONFLICTING, judge
-from url_viz.analysis.order_metrics import (
+from url_viz.analysis.evidence.order_metrics import (
     Figure,
     Influenced,
     Interval,
     auroc_influence,
     share_by_blocks,
 )
-from url_viz.analysis.probe import out_of_fold_shares
-from url_viz.analysis.votes import Codes
+from url_viz.analysis.evidence.probe import out_of_fold_shares
+from url_viz.analysis.labels.ambiguity import Classified, classify
+from url_viz.analysis.labels.label_issues import CONFLICTING, judge
+from url_viz.analysis.labels.votes import Codes
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.object_source import Objects
 from url_viz.imaging.places import Box, Place, cut
@@ -52,7 +52,7 @@ from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.graph import apart_graph
 from url_viz.pipeline.twins import source_groups
-from url_viz.store.tables import Graph
+from url_viz.store.tables.tables import Graph
 from url_viz.wording import percent, with_interval
 
 FIGURES = Path(__file__).with_suffix(".json")

@@ -27,7 +27,7 @@ from training.benchmark.benchmark_records import (
 )
 from training.markdown_tables import cell, markdown
 from training.run_files import write_json
-from url_viz.analysis.order_metrics import holm, mean_by_t, p_by_t
+from url_viz.analysis.evidence.order_metrics import holm, mean_by_t, p_by_t
 
 FIGURES = Path(__file__).with_suffix(".json")
 NAMES = tuple(name for names in SETS.values() for name in names)

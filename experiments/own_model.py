@@ -26,8 +26,8 @@ from typing_extensions import Doc
 from experiments.wrong_labels import most_similar_class, other_class
 from training.command import command
 from training.markdown_tables import markdown
-from url_viz.analysis.ambiguity import DOUBT_TEMPERATURE, classify
-from url_viz.analysis.run_on_set import Epoch, dynamics
+from url_viz.analysis.labels.ambiguity import DOUBT_TEMPERATURE, classify
+from url_viz.analysis.runs.run_on_set import Epoch, dynamics
 from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.imaging.scan import scan

@@ -24,9 +24,9 @@ from typing_extensions import Doc
 from experiments.figure_files import read_figures, write_figures
 from training.command import command
 from training.markdown_tables import cell, markdown
-from url_viz.analysis.ambiguity import classify
-from url_viz.analysis.forecast import forecast
-from url_viz.analysis.probe import out_of_fold_shares
+from url_viz.analysis.evidence.probe import out_of_fold_shares
+from url_viz.analysis.labels.ambiguity import classify
+from url_viz.analysis.labels.forecast import forecast
 from url_viz.analysis.second_model import side_by_side
 from url_viz.errors import FolderError
 from url_viz.imaging.decode import decode

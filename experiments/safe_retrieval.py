@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from experiments.figure_files import measured_or_read
 from training.markdown_tables import markdown
-from url_viz.analysis.evaluation import searched
-from url_viz.analysis.order_metrics import Figure, Influenced, mean_by_t
-from url_viz.analysis.selective_retrieval import (
+from url_viz.analysis.evidence.evaluation import searched
+from url_viz.analysis.evidence.order_metrics import Figure, Influenced, mean_by_t
+from url_viz.analysis.evidence.selective_retrieval import (
     SearchedPictures,
     is_correct,
     keep_at_random,

@@ -24,11 +24,11 @@ from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
 from training.listed_embeddings import embed_pictures
 from training.markdown_tables import markdown
-from url_viz.analysis.ambiguity import LabelledMeans, labelled_means
-from url_viz.analysis.calibration import calibrate
-from url_viz.analysis.left_out import fit_ridge
-from url_viz.analysis.order_metrics import auroc, mean_by_t
-from url_viz.analysis.probe import out_of_fold_shares
+from url_viz.analysis.evidence.order_metrics import auroc, mean_by_t
+from url_viz.analysis.evidence.probe import out_of_fold_shares
+from url_viz.analysis.labels.ambiguity import LabelledMeans, labelled_means
+from url_viz.analysis.labels.calibration import calibrate
+from url_viz.analysis.labels.left_out import fit_ridge
 from url_viz.image_set import ImageSet
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT, SECOND_MODELS
@@ -39,7 +39,7 @@ from url_viz.pipeline.twins import source_groups, twin_representatives
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.progress import silent
 from url_viz.rows import l2_normalize
-from url_viz.store.tables import Graph, positions_of
+from url_viz.store.tables.tables import Graph, positions_of
 from url_viz.wording import decimal
 
 FIGURES = Path(__file__).with_suffix(".json")

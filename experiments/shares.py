@@ -19,14 +19,14 @@ from sklearn.metrics import average_precision_score
 from experiments.figure_files import measured_or_read
 from training.embedding_space import Space, space_of
 from training.markdown_tables import markdown
-from url_viz.analysis.ambiguity import PRIOR_OUT_OF_SHARES, Classified, LabelEvidence, classify, labelled_means
-from url_viz.analysis.calibration import calibrate, calibration_error
-from url_viz.analysis.forecast import WrongLabels, wrong_share
-from url_viz.analysis.label_issues import LIKELY_WRONG, judge
-from url_viz.analysis.left_out import fit_ridge
-from url_viz.analysis.order_metrics import Figure, auroc, mean_by_t
-from url_viz.analysis.probe import probe_folds
-from url_viz.analysis.votes import Codes, Doubles
+from url_viz.analysis.evidence.order_metrics import Figure, auroc, mean_by_t
+from url_viz.analysis.evidence.probe import probe_folds
+from url_viz.analysis.labels.ambiguity import PRIOR_OUT_OF_SHARES, Classified, LabelEvidence, classify, labelled_means
+from url_viz.analysis.labels.calibration import calibrate, calibration_error
+from url_viz.analysis.labels.forecast import WrongLabels, wrong_share
+from url_viz.analysis.labels.label_issues import LIKELY_WRONG, judge
+from url_viz.analysis.labels.left_out import fit_ridge
+from url_viz.analysis.labels.votes import Codes, Doubles
 from url_viz.image_set import ImageSet
 from url_viz.pipeline.nearest import Nearest
 from url_viz.wording import decimal, percent, with_interval

@@ -31,8 +31,8 @@ from experiments.spoiling import SPOILINGS
 from training.command import command
 from training.markdown_tables import markdown
 from training.run_files import write_json
-from url_viz.analysis.order_metrics import Figure, auroc, auroc_by_blocks
-from url_viz.analysis.reasons import BLURRED, MOTION_BLUR, NAMES, measured_strengths, without_contradictions
+from url_viz.analysis.evidence.order_metrics import Figure, auroc, auroc_by_blocks
+from url_viz.analysis.findings.reasons import BLURRED, MOTION_BLUR, NAMES, measured_strengths, without_contradictions
 from url_viz.errors import FolderError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.quality import Quality, grey_thumbnail, quality_of_image, sharpness_of

@@ -20,8 +20,8 @@ from training.command import command
 from training.data.spec import labelled_pictures_of
 from training.listed_embeddings import embed_pictures
 from training.markdown_tables import markdown
-from url_viz.analysis.baselines import all_baselines
-from url_viz.analysis.order_metrics import auroc_by_blocks
+from url_viz.analysis.evidence.baselines import all_baselines
+from url_viz.analysis.evidence.order_metrics import auroc_by_blocks
 from url_viz.errors import FolderError
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT

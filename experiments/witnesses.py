@@ -20,8 +20,8 @@ from scipy.stats import t as student
 
 from experiments.figure_files import read_figures, write_figures
 from training.markdown_tables import markdown
-from url_viz.analysis.order_metrics import auroc
-from url_viz.analysis.probe import out_of_fold_shares
+from url_viz.analysis.evidence.order_metrics import auroc
+from url_viz.analysis.evidence.probe import out_of_fold_shares
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.models.model import Model, load_model

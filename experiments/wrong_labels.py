@@ -34,11 +34,11 @@ from typing_extensions import Doc
 
 from training.command import command
 from training.markdown_tables import cell, markdown
-from url_viz.analysis.ambiguity import Classified, classify
-from url_viz.analysis.forecast import forecast
-from url_viz.analysis.label_issues import BETWEEN, LIKELY_WRONG, Judged, judge
-from url_viz.analysis.left_out import fit_ridge
-from url_viz.analysis.votes import vote_shares
+from url_viz.analysis.labels.ambiguity import Classified, classify
+from url_viz.analysis.labels.forecast import forecast
+from url_viz.analysis.labels.label_issues import BETWEEN, LIKELY_WRONG, Judged, judge
+from url_viz.analysis.labels.left_out import fit_ridge
+from url_viz.analysis.labels.votes import vote_shares
 from url_viz.errors import FolderError
 from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import middle, resized
@@ -49,7 +49,7 @@ from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.twins import twin_groups
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
-from url_viz.store.tables import Graph
+from url_viz.store.tables.tables import Graph
 
 FINE, ERROR, BLEND, DEGRADED = range(4)
 TRUTHS = ("fine", "label error", "blend", "degraded")

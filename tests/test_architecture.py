@@ -55,7 +55,7 @@ MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("
 
 
 def room_of(module: str) -> str:
-    """The room of a module: `url_viz.store.tables` lies in store, `training.train` in training."""
+    """The room of a module: `url_viz.store.tables.tables` lies in store, `training.train` in training."""
     package, _, rest = module.partition(".")
     first = rest.partition(".")[0] or "__init__"
     if package != "url_viz":

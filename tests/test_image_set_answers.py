@@ -8,9 +8,9 @@ import pytest
 from tests.given import given_set
 from tests.imaging.pictures import noise
 from tests.read_sets import opened_again, undecided
-from url_viz.analysis.cards import CardAnswer
 from url_viz.analysis.filters import OneOf
-from url_viz.analysis.review import PairReview
+from url_viz.analysis.review.cards import CardAnswer
+from url_viz.analysis.review.review import PairReview
 from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.image_set import ImageSet, embed_folder

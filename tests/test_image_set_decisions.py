@@ -11,7 +11,7 @@ from tests.read_sets import copied
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
 from url_viz.pipeline import near_copies, twins
-from url_viz.store.decisions import Judgement
+from url_viz.store.decisions.decisions import Judgement
 
 
 @pytest.fixture(scope="module")

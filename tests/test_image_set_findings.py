@@ -8,12 +8,12 @@ import pytest
 from tests.imaging.pictures import noise, write_folder
 from tests.leaky import BLANK, COPY, LEAKS, NEAR, SMALL, WRONG, leaky_set
 from tests.read_sets import undecided
-from url_viz.analysis.cards import CardAnswer
+from url_viz.analysis.review.cards import CardAnswer
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.store.decisions import Judgement
+from url_viz.store.decisions.decisions import Judgement
 
 
 @pytest.fixture(scope="module")

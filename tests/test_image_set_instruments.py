@@ -12,7 +12,7 @@ from PIL import Image
 import url_viz
 from tests.imaging.instruments import dicom, tiff
 from tests.imaging.pictures import noise
-from url_viz.analysis.uploads import score
+from url_viz.analysis.outside.uploads import score
 from url_viz.export.data_sets import DATA_SETS
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.rendering import Rendering

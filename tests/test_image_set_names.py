@@ -6,10 +6,10 @@ import pytest
 
 from tests.read_sets import opened_again, undecided
 from tests.test_image_set_answers import KINDS, kind_of, made
-from url_viz.analysis.cards import CardAnswer
-from url_viz.analysis.review import LATEST, NameReview, ready_reviews
+from url_viz.analysis.findings.twin_groups import group_codes
+from url_viz.analysis.review.cards import CardAnswer
+from url_viz.analysis.review.review import LATEST, NameReview, ready_reviews
 from url_viz.analysis.scope import ReviewSpec
-from url_viz.analysis.twin_groups import group_codes
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.image_set import ImageSet
 

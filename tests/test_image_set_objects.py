@@ -13,11 +13,11 @@ from starlette.testclient import TestClient
 from tests.imaging.pictures import write_folder
 from tests.object_sets import CORNERS, SIDE, SIZE, write_objects
 from tests.read_sets import opened_again, undecided
-from url_viz.analysis.cards import CardAnswer
+from url_viz.analysis.review.cards import CardAnswer
 from url_viz.export.inline_pictures import with_boxes
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.store.object_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
+from url_viz.store.columns.object_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
 from url_viz.subjects.set_objects import ObjectBox, WholePicture
 from url_viz.ui.http import middleware, routes
 from url_viz.ui.review.desk import answer_of, opened, state_of, take_answers

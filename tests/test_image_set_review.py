@@ -8,8 +8,8 @@ import pytest
 
 from tests.read_sets import copied, opened_again, undecided
 from tests.wrong_labels import COUNT, WRONG, set_with_wrong_labels
-from url_viz.analysis.cards import CardAnswer, of_use
-from url_viz.analysis.review import REVIEWS, list_review, title_of_review
+from url_viz.analysis.review.cards import CardAnswer, of_use
+from url_viz.analysis.review.review import REVIEWS, list_review, title_of_review
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.errors import ImageSetError, WorkspaceError
 from url_viz.image_set import ImageSet

@@ -14,7 +14,7 @@ from tests.conftest import SECOND
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.object_sets import write_objects
 from tests.read_sets import copied, opened_again
-from url_viz.analysis.changes import CHANGES
+from url_viz.analysis.versions.changes import CHANGES
 from url_viz.cli.main import main
 from url_viz.errors import DamageError, FolderError, ImageSetError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set

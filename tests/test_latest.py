@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from url_viz.latest import Latest
+from url_viz.store.latest import Latest
 
 
 def test_by_identity() -> None:

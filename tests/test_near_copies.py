@@ -15,7 +15,7 @@ from tests.conftest import held
 from tests.imaging.pictures import encoded
 from tests.pipeline.reader import Reader
 from tests.pipeline.whitened_examples import cosines
-from url_viz.analysis.uploads import NewPicture, judge, score
+from url_viz.analysis.outside.uploads import NewPicture, judge, score
 from url_viz.demo import LONG_SIDE_PX
 from url_viz.demo import photographs as photograph_paths
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
@@ -25,9 +25,9 @@ from url_viz.models.model import Model
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.whitening import whitened_rows
-from url_viz.store.checksums import summed
-from url_viz.store.reader import HASH_TABLE
-from url_viz.store.tables import Graph, Twins
+from url_viz.store.tables.checksums import summed
+from url_viz.store.tables.reader import HASH_TABLE
+from url_viz.store.tables.tables import Graph, Twins
 
 pytestmark = pytest.mark.slow
 COSINE = 0.96

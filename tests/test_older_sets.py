@@ -7,7 +7,7 @@ import pytest
 
 from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
-from url_viz.analysis.review import ready_reviews
+from url_viz.analysis.review.review import ready_reviews
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, open_image_set

@@ -14,9 +14,9 @@ from tests.conftest import SECOND, held
 from tests.imaging.pictures import encoded
 from tests.test_near_copies import COSINE, photographs, resized
 from tests.ui.pages import opened, words
-from url_viz.analysis.ambiguity import classify
-from url_viz.analysis.new_pictures import NewPictures, Reference, compare_to_reference
-from url_viz.analysis.uploads import NewPicture, judge, score
+from url_viz.analysis.labels.ambiguity import classify
+from url_viz.analysis.outside.new_pictures import NewPictures, Reference, compare_to_reference
+from url_viz.analysis.outside.uploads import NewPicture, judge, score
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.uploaded_files import IncomingFile

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from tests.conftest import held
 from tests.imaging.pictures import write_folder
 from url_viz.analysis.map_figure import map_figure
+from url_viz.analysis.outside.uploads import NewPicture, judge, score
 from url_viz.analysis.ranking import percentile, with_percentile
-from url_viz.analysis.uploads import NewPicture, judge, score
 from url_viz.export.folders import sort_into_folders
 from url_viz.export.report import measure_of, ranked
 from url_viz.export.selection import chosen_ids

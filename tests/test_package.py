@@ -20,8 +20,8 @@ import pytest
 import url_viz
 from tests.browser.fixtures import await_health, free_port
 from tests.imaging.pictures import write_folder
-from url_viz.child_environment import child_variables
 from url_viz.models.model_names import DEFAULT
+from url_viz.processes.child_environment import child_variables
 from url_viz.workspace import HOME_VARIABLE
 
 ROOT = Path(__file__).parent.parent

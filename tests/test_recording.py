@@ -21,8 +21,8 @@ import url_viz
 from tests.given import given_set
 from tests.imaging.pictures import write_folder
 from tests.processes import ROOT
-from url_viz.analysis.model_accuracy import predicted
-from url_viz.analysis.run_on_set import match_classes
+from url_viz.analysis.runs.model_accuracy import predicted
+from url_viz.analysis.runs.run_on_set import match_classes
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.cli.main import main
 from url_viz.errors import DamageError, FolderError, ImageSetError, RowsError, SupersededError
@@ -32,7 +32,7 @@ from url_viz.store.about import find_set
 from url_viz.store.bundle import pack, unpack
 from url_viz.store.recorder import Recorder
 from url_viz.store.sets import compact, mend
-from url_viz.store.tables import fixed_lists
+from url_viz.store.tables.tables import fixed_lists
 from url_viz.store.training_records import chosen_record, epochs_of, run_version, runs_of
 from url_viz.workspace import SetPaths, Workspace
 

@@ -13,9 +13,9 @@ from tests.imaging.pictures import SHAPES, drawing, encoded, noise, write_folder
 from tests.pipeline.reader import Reader
 from tests.read_sets import opened_again
 from url_viz.analysis import columns
-from url_viz.analysis.pair_measures import PAIR_MEASURES, SECOND_PAIR_MEASURES
+from url_viz.analysis.outside.uploads import MEASURED, NewPicture, judge, score
+from url_viz.analysis.review.pair_measures import PAIR_MEASURES, SECOND_PAIR_MEASURES
 from url_viz.analysis.second_model import SecondModelChoice
-from url_viz.analysis.uploads import MEASURED, NewPicture, judge, score
 from url_viz.errors import ModelError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging import workers

@@ -34,7 +34,7 @@ from experiments.figure_files import read_figures
 from training.benchmark.benchmark_records import read_benchmark
 from training.benchmark.measured_card import development_text, people_text, report_text, verdicts_text
 from training.model_card import limits_text
-from url_viz.analysis.order_metrics import mean_by_t
+from url_viz.analysis.evidence.order_metrics import mean_by_t
 from url_viz.models.head import load_head
 from url_viz.models.model_names import HEADS
 from url_viz.wording import decimal

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.store.tables import Twins
+from url_viz.store.tables.tables import Twins
 
 
 def twin_column(numbers: Sequence[int] | NDArray[np.integer]) -> pd.arrays.IntegerArray:

@@ -37,8 +37,8 @@ from url_viz.imaging.decode import decode
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing, middle, resized
 from url_viz.models.model import Model, load_model
+from url_viz.processes.read_ahead import read_ahead
 from url_viz.progress import Clock, ProgressCallback, command_report
-from url_viz.read_ahead import read_ahead
 from url_viz.wording import counted
 
 VIEW_RESOLUTION = 2

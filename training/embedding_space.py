@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.twins import source_groups
 from url_viz.pipeline.whitening import whitened_rows
-from url_viz.store.tables import Graph
-from url_viz.store.whitened_rows import WhitenedRows
+from url_viz.store.tables.tables import Graph
+from url_viz.store.tables.whitened_rows import WhitenedRows
 
 
 @dataclass(frozen=True)

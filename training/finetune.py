@@ -14,7 +14,7 @@ from training.config import FinetuneConfig
 from training.head_finetuning import finetune_head
 from training.holdout import FinetuneReport
 from training.run_files import RunPaths, locked
-from url_viz.analysis.holdout_report import as_text
+from url_viz.analysis.evidence.holdout_report import as_text
 from url_viz.models.model import load_model, load_source, resolve
 from url_viz.progress import command_report
 

@@ -21,7 +21,7 @@ from training.store import Cache, read_failures, write_loss
 from training.targets import Integers, Losses, fitted_classifier_loss, fold_probes, instance_loss
 from training.train import final_figures, provenance_of, save_run, train
 from training.training_rows import Rows, rows_of
-from url_viz.analysis.holdout_report import AFTER, BEFORE, advice
+from url_viz.analysis.evidence.holdout_report import AFTER, BEFORE, advice
 from url_viz.errors import HeadMismatchError, ModelError
 from url_viz.files import replaced
 from url_viz.models.head import Head

@@ -11,9 +11,9 @@ from training.groups import groups_of
 from training.sources import Sources
 from training.store import Cache
 from training.training_rows import MOST_HELD_OUT, are_held_out
-from url_viz.analysis.ambiguity import classify
-from url_viz.analysis.holdout_report import HoldoutFigure, holdout_figure
-from url_viz.analysis.order_metrics import auroc, spearman
+from url_viz.analysis.evidence.holdout_report import HoldoutFigure, holdout_figure
+from url_viz.analysis.evidence.order_metrics import auroc, spearman
+from url_viz.analysis.labels.ambiguity import classify
 from url_viz.models.head import Head
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.twins import twin_representatives

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.pictures import PictureList
-from url_viz.analysis.crop_test import CROP_SHARES, middle_of
+from url_viz.analysis.outside.crop_test import CROP_SHARES, middle_of
 from url_viz.errors import NoImagesError
 from url_viz.imaging.read import DecodeResult, Picture, fetch_and_decode
 from url_viz.imaging.scan import display_name
 from url_viz.models.model import Model
+from url_viz.processes.read_ahead import read_ahead
 from url_viz.progress import Clock, ProgressCallback
-from url_viz.read_ahead import read_ahead
 
 BATCH = 64
 

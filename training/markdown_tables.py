@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from url_viz.analysis.order_metrics import Figure
+from url_viz.analysis.evidence.order_metrics import Figure
 from url_viz.wording import decimal
 
 

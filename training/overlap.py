@@ -30,8 +30,8 @@ from url_viz.imaging.scan import display_name
 from url_viz.models.model import Model, load_model
 from url_viz.pipeline.near_copies import Pixels
 from url_viz.pipeline.twins import twins_across
+from url_viz.processes.read_ahead import read_each
 from url_viz.progress import ProgressCallback, command_report
-from url_viz.read_ahead import read_each
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from scipy.special import logsumexp
 from torch.nn import functional as F
 
 from training.config import InstanceTarget
-from url_viz.analysis.probe import fit_probe, probe_inputs
+from url_viz.analysis.evidence.probe import fit_probe, probe_inputs
 from url_viz.errors import CacheError
 from url_viz.pipeline.whitening import fit_whitening
 from url_viz.rows import l2_normalize
-from url_viz.store.whitened_rows import Whitening
+from url_viz.store.tables.whitened_rows import Whitening
 
 ROWS_AT_ONCE = 1024
 FOLDS = 5

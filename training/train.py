@@ -27,7 +27,7 @@ from training.run_files import RunPaths, locked, write_run_records
 from training.sources import Sources
 from training.store import Cache, open_cache
 from training.training_rows import HeldOut, Rows, rows_of
-from url_viz.analysis.order_metrics import r_auroc, spearman
+from url_viz.analysis.evidence.order_metrics import r_auroc, spearman
 from url_viz.errors import CacheError
 from url_viz.models.classifier_functions import ClassifierFunctions
 from url_viz.models.head import Head, HeadProvenance, save_head

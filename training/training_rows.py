@@ -11,7 +11,7 @@ from training.config import Group, Mixture, Recipe
 from training.groups import groups_of
 from training.sources import Sources, end_to_end
 from training.store import Cache
-from url_viz.analysis.order_metrics import recall_at_1
+from url_viz.analysis.evidence.order_metrics import recall_at_1
 from url_viz.errors import CacheError
 from url_viz.models.classifier_functions import ClassifierFunctions
 

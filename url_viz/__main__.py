@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from url_viz.gc_settings import search_rarely
+from url_viz.processes.gc_settings import search_rarely
 
 ABOUT = (
     "Without a command: open the app in the browser. Options that come first are Streamlit's then, such as "

@@ -16,7 +16,7 @@ from PIL import Image, ImageFilter
 from scipy.spatial.distance import cdist
 from scipy.special import expit
 
-from url_viz.analysis.order_metrics import spearman
+from url_viz.analysis.evidence.order_metrics import spearman
 from url_viz.errors import FolderError
 from url_viz.imaging.decode import decode, read_file
 from url_viz.workspace import Workspace

@@ -16,15 +16,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.columns import user_version
-from url_viz.analysis.compare import Comparison, ModelReading, compare
-from url_viz.analysis.evaluation import Evaluated, counted_pictures, evaluated
-from url_viz.analysis.findings import Finding
-from url_viz.analysis.gate import GateInputs, GateResult, Policy, judged, policy_of, read_policy
+from url_viz.analysis.evidence.compare import Comparison, ModelReading, compare
+from url_viz.analysis.evidence.evaluation import Evaluated, counted_pictures, evaluated
+from url_viz.analysis.findings.findings import Finding
+from url_viz.analysis.findings.gate import GateInputs, GateResult, Policy, judged, policy_of, read_policy
+from url_viz.analysis.findings.object_findings import boxes_of, has_boxes
+from url_viz.analysis.findings.reasons import Reasons, Shared, reason_table
 from url_viz.analysis.map_figure import Style, map_figure
-from url_viz.analysis.object_findings import boxes_of, has_boxes
-from url_viz.analysis.occlusion import Explained, Heat, explained, explained_measure, heat_of
 from url_viz.analysis.order import Order, while_read
-from url_viz.analysis.reasons import Reasons, Shared, reason_table
+from url_viz.analysis.outside.occlusion import Explained, Heat, explained, explained_measure, heat_of
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserImports
 from url_viz.cluster.on_ray import OnRay
 from url_viz.errors import BucketError, DamageError, ImageSetError, ModelError, NoImagesError, UsageError
@@ -48,12 +48,12 @@ from url_viz.roots import address_in
 from url_viz.rows import CACHED_FROM
 from url_viz.store.about import embed_command, find_set, has_tables, read_about, read_before, space_read
 from url_viz.store.bundle import refuse_pack
-from url_viz.store.object_columns import keep_objects
-from url_viz.store.reader import Store
+from url_viz.store.columns.object_columns import keep_objects
+from url_viz.store.columns.source_columns import keep_columns
 from url_viz.store.second_model_choice import choose_second_model, second_models_version
-from url_viz.store.source_columns import keep_columns
-from url_viz.store.tables import GraphColumns, positions_of
-from url_viz.store.writer import Writer, is_being_written
+from url_viz.store.tables.reader import Store
+from url_viz.store.tables.tables import GraphColumns, positions_of
+from url_viz.store.tables.writer import Writer, is_being_written
 from url_viz.subjects.set_answers import SetAnswers
 from url_viz.subjects.set_core import OfColumn
 from url_viz.subjects.set_files import SetFiles
@@ -353,7 +353,7 @@ class ImageSet(SearchableSet):
         return self.store.thumbnails(ids)
 
     def compare(self, other: "ImageSet") -> Comparison:
-        """How another model's reading of the same folder differs from this one; see `url_viz.analysis.compare`.
+        """How another model's reading of the same folder differs; see `url_viz.analysis.evidence.compare`.
 
         Each by itself: no second model is asked.
         Raises ImageSetError if `other` is of another folder, or by the same backbone and head.

@@ -1,6 +1,6 @@
 """Public names of the retrieval and uncertainty metrics: recall@1, R-AUROC, risk–coverage and others."""
 
-from url_viz.analysis.order_metrics import (
+from url_viz.analysis.evidence.order_metrics import (
     Interval,
     RiskCoverage,
     Scored,

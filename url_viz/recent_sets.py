@@ -11,9 +11,9 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.folder_classes import find_classes
 from url_viz.models.model import ModelSource
 from url_viz.store.about import About, sets_with_pictures
-from url_viz.store.imported_columns import version_of
-from url_viz.store.reader import Store
+from url_viz.store.columns.imported_columns import version_of
 from url_viz.store.sets import Unfinished, unfinished
+from url_viz.store.tables.reader import Store
 from url_viz.workspace import SetPaths, Workspace
 
 THUMBNAILS = 5

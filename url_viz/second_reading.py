@@ -17,8 +17,8 @@ from url_viz.models.model_names import PACKAGED, default_second_model
 from url_viz.progress import PROGRESS_VARIABLE, Progress, ProgressCallback
 from url_viz.roots import is_in_bucket
 from url_viz.store.about import find_set
-from url_viz.store.reader import Store
 from url_viz.store.second_model_choice import is_second_model_used
+from url_viz.store.tables.reader import Store
 from url_viz.workspace import Workspace
 
 MOST_PICTURES = 20_000

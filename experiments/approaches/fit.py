@@ -16,7 +16,7 @@ from training.sources import Sources, end_to_end
 from training.store import Cache
 from training.train import Ring, steps_of
 from training.training_rows import MOST_HELD_OUT, are_held_out
-from url_viz.analysis.order_metrics import recall_at_1
+from url_viz.analysis.evidence.order_metrics import recall_at_1
 from url_viz.errors import CacheError
 from url_viz.models.head import NORM_EPS
 

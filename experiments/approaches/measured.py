@@ -16,7 +16,7 @@ from experiments.approaches.direction import direction_of
 from experiments.approaches.fit import MeasuredSet, TrainingPictures, fitted, own_embedding_of, uncertainty_of
 from experiments.approaches.named import APPROACHES, OURS, Setting
 from experiments.approaches.records import ApproachFigures, OnSet, Tried
-from url_viz.analysis.order_metrics import (
+from url_viz.analysis.evidence.order_metrics import (
     Figure,
     Influenced,
     Interval,

@@ -8,7 +8,7 @@ from scipy.special import stdtr
 from experiments.approaches.records import ApproachComparison, ApproachFigures
 from training.benchmark.benchmark_records import LEVEL, verdict_of
 from training.markdown_tables import cell, markdown
-from url_viz.analysis.order_metrics import Figure, holm, student_975
+from url_viz.analysis.evidence.order_metrics import Figure, holm, student_975
 from url_viz.wording import MISSING, with_interval
 
 

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 
 from tests.pipeline.whitened_examples import pictures
-from url_viz.analysis.ambiguity import AmbiguityModel, LabelEvidence
-from url_viz.analysis.classes import CLASS_COLUMNS, CodedLabels, picture_labels
 from url_viz.analysis.columns import AMBIGUITY_COLUMN, columns_of_classes
 from url_viz.analysis.derived import Derived, DiskCache, Input
+from url_viz.analysis.labels.ambiguity import AmbiguityModel, LabelEvidence
+from url_viz.analysis.labels.classes import CLASS_COLUMNS, CodedLabels, picture_labels
 from url_viz.analysis.order import Order, leading_order
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.whitening import whitened_rows
-from url_viz.store.tables import Graph, GraphColumns, positions_of
-from url_viz.store.whitened_rows import WhitenedRows
+from url_viz.store.tables.tables import Graph, GraphColumns, positions_of
+from url_viz.store.tables.whitened_rows import WhitenedRows
 
 OF_CLASSES = {name: None if name.endswith("class") else np.nan for name in CLASS_COLUMNS}
 

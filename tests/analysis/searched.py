@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from url_viz.analysis.order_metrics import nearest_others
-from url_viz.analysis.selective_retrieval import SearchedPictures
+from url_viz.analysis.evidence.order_metrics import nearest_others
+from url_viz.analysis.evidence.selective_retrieval import SearchedPictures
 from url_viz.rows import l2_normalize
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from tests.twin_groups import twin_column
-from url_viz.analysis.twin_groups import COPIES, TWINS
+from url_viz.analysis.findings.twin_groups import COPIES, TWINS
 
 
 def set_table(count: int, base: dict[str, object], columns: dict[str, object]) -> pd.DataFrame:

@@ -9,8 +9,8 @@ from scipy.optimize import minimize_scalar
 
 from tests.analysis.test_left_out import refitted
 from tests.pipeline.whitened_examples import classes, graph_of, with_burst
-from url_viz.analysis import ambiguity, left_out
-from url_viz.analysis.ambiguity import (
+from url_viz.analysis.labels import ambiguity, left_out
+from url_viz.analysis.labels.ambiguity import (
     TEMPERATURE_SPREAD,
     USUAL_TEMPERATURE,
     Classified,
@@ -18,11 +18,11 @@ from url_viz.analysis.ambiguity import (
     classify_new,
     labelled_means,
 )
-from url_viz.analysis.calibration import Calibration
-from url_viz.analysis.left_out import fit_ridge
+from url_viz.analysis.labels.calibration import Calibration
+from url_viz.analysis.labels.left_out import fit_ridge
 from url_viz.pipeline.nearest import Nearest
 from url_viz.pipeline.twins import twin_groups
-from url_viz.store.tables import Graph
+from url_viz.store.tables.tables import Graph
 
 
 def softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,18 +8,18 @@ import pytest
 
 from tests.given import given_set
 from tests.read_sets import copied
-from url_viz.analysis.apart import suggest
-from url_viz.analysis.label_issues import LIKELY_WRONG
-from url_viz.analysis.left_out import fit_ridge
-from url_viz.analysis.votes import vote_shares
+from url_viz.analysis.labels.apart import suggest
+from url_viz.analysis.labels.label_issues import LIKELY_WRONG
+from url_viz.analysis.labels.left_out import fit_ridge
+from url_viz.analysis.labels.votes import vote_shares
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.pipeline.graph import apart_graph
 from url_viz.pipeline.twins import source_groups
 from url_viz.sealed import sealed
-from url_viz.store.imported_columns import write_apart
-from url_viz.store.tables import Graph, no_twins
+from url_viz.store.columns.imported_columns import write_apart
+from url_viz.store.tables.tables import Graph, no_twins
 
 pytestmark = pytest.mark.slow
 
@@ -140,7 +140,9 @@ def test_a_class_of_one_patient_alone_cannot_be_judged(image_set: ImageSet) -> N
 
 def test_worth_deals_patients_to_folds(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    monkeypatch.setattr("url_viz.analysis.worth.probe_folds", lambda group, *, seed: seen.append(group) or group % 2)
+    monkeypatch.setattr(
+        "url_viz.analysis.evidence.worth.probe_folds", lambda group, *, seed: seen.append(group) or group % 2
+    )
     image_set.labels.set_apart("patient")
     image_set.labels.worth(seeds=2)
     assert len(np.unique(seen[0])) == PATIENTS

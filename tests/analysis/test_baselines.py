@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from url_viz.analysis.baselines import (
+from url_viz.analysis.evidence.baselines import (
     all_baselines,
     energy,
     inverse_norm,

@@ -8,7 +8,7 @@ import pytest
 
 from tests.analysis.classed import LabelledNumbers, labelled_numbers
 from tests.pipeline.whitened_examples import graph_of, with_burst
-from url_viz.analysis.classes import CLASS_COLUMNS
+from url_viz.analysis.labels.classes import CLASS_COLUMNS
 from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.twins import twin_representatives
 

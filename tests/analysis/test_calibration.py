@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.analysis.calibration import (
+from url_viz.analysis.labels.calibration import (
     LABELS_RIGHT,
     SHARPNESS_SPREAD,
     USUAL_SHARPNESS,

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from url_viz.analysis.change_figures import FEWEST, SEEDS, ambiguity_by_class, content_codes_of, probe_change
-from url_viz.analysis.changes import BOX, CHANGES, Matching, changes, class_sizes, match, new_leaks
-from url_viz.analysis.probe import PROBE_PENALTY, PROBE_SCALE, probe_folds
+from url_viz.analysis.evidence.probe import PROBE_PENALTY, PROBE_SCALE, probe_folds
+from url_viz.analysis.versions.change_figures import FEWEST, SEEDS, ambiguity_by_class, content_codes_of, probe_change
+from url_viz.analysis.versions.changes import BOX, CHANGES, Matching, changes, class_sizes, match, new_leaks
 from url_viz.imaging.digest import image_id
 from url_viz.imaging.places import picture_path
-from url_viz.store.tables import Twins, no_twins
+from url_viz.store.tables.tables import Twins, no_twins
 from url_viz.subjects.set_versions import Diff
 from url_viz.subjects.stored_diffs import StoredFigures
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from tests.pipeline.whitened_examples import classes, graph_of, with_burst
-from url_viz.analysis.choice import NEIGHBOURS, Candidates, choice_worth, chosen_rows, equal_quota, said_of
-from url_viz.analysis.probe import PROBE_PENALTY, PROBE_SCALE, probe_folds
+from url_viz.analysis.evidence.choice import NEIGHBOURS, Candidates, choice_worth, chosen_rows, equal_quota, said_of
+from url_viz.analysis.evidence.probe import PROBE_PENALTY, PROBE_SCALE, probe_folds
 from url_viz.errors import ImageSetError
-from url_viz.store.tables import Graph
+from url_viz.store.tables.tables import Graph
 
 
 def choose(
@@ -160,6 +160,6 @@ def test_what_cannot_be_measured_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     none = np.zeros(200, bool)
     with pytest.raises(ImageSetError, match="labelled pictures of two classes"):
         choice_worth(ROWS, LABEL, none, group=np.arange(200))
-    monkeypatch.setattr("url_viz.analysis.choice.MOST_CELLS", 500)
+    monkeypatch.setattr("url_viz.analysis.evidence.choice.MOST_CELLS", 500)
     with pytest.raises(ImageSetError, match="up to 100 pictures of 5 classes"):
         choice_worth(ROWS, LABEL, ~none, group=np.arange(200))

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from tests.analysis.classed import labelled_numbers
-from url_viz.analysis.ambiguity import classify
-from url_viz.analysis.classes import CLASS_COLUMNS, agreed_label, content_labels, picture_labels
+from url_viz.analysis.labels.ambiguity import classify
+from url_viz.analysis.labels.classes import CLASS_COLUMNS, agreed_label, content_labels, picture_labels
+from url_viz.analysis.labels.votes import NONE
 from url_viz.analysis.ranking import percentile
-from url_viz.analysis.votes import NONE
 from url_viz.pipeline.twins import twin_groups
-from url_viz.store.derived_cache import MOST_CACHED
-from url_viz.store.tables import positions_of
+from url_viz.store.tables.derived_cache import MOST_CACHED
+from url_viz.store.tables.tables import positions_of
 
 VALUES = ["ambiguity", "first_share", "second_share"]
 

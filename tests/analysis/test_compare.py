@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.twin_groups import twin_column
-from url_viz.analysis.compare import (
+from url_viz.analysis.evidence.compare import (
     ModelReading,
     compare,
     disagreements,
@@ -17,9 +17,9 @@ from url_viz.analysis.compare import (
     spearman_of_codes,
     top_overlap,
 )
+from url_viz.analysis.evidence.order_metrics import spearman
 from url_viz.analysis.measures import TABLE_MEASURES
-from url_viz.analysis.order_metrics import spearman
-from url_viz.store.tables import Graph, no_twins
+from url_viz.store.tables.tables import Graph, no_twins
 
 NAN = float("nan")
 CODES = st.lists(st.integers(0, 6), min_size=2, max_size=30)

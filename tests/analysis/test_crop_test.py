@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.imaging.pictures import noise, write_folder
-from url_viz.analysis.crop_test import CROP_SHARES, CropTest, Subject, crop_share, crop_test, middle_of
+from url_viz.analysis.outside.crop_test import CROP_SHARES, CropTest, Subject, crop_share, crop_test, middle_of
 from url_viz.imaging.decode import read_file
 from url_viz.models.model import Model
 

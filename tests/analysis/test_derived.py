@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from url_viz.analysis.derived import MOST_RESULTS, Column, Derived, DiskCache, Get, Input, OnDisk
-from url_viz.store.derived_cache import write_cached
+from url_viz.store.tables.derived_cache import write_cached
 
 
 class Counted:

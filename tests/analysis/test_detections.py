@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.analysis.detections import Matches, class_logits, detections, matched, missed, other_class
+from url_viz.analysis.runs.detections import Matches, class_logits, detections, matched, missed, other_class
 from url_viz.errors import ImageSetError
 
 SIDE = 10

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from tests.analysis.set_table import set_table
-from url_viz.analysis.doubtful_labels import FEW, DoubtfulLabels, doubtful_labels, wrong_in_words
-from url_viz.analysis.forecast import Expected
-from url_viz.analysis.label_issues import COLUMNS, CONFLICTING, UNSEEN, LabelCheck
+from url_viz.analysis.labels.doubtful_labels import FEW, DoubtfulLabels, doubtful_labels, wrong_in_words
+from url_viz.analysis.labels.forecast import Expected
+from url_viz.analysis.labels.label_issues import COLUMNS, CONFLICTING, UNSEEN, LabelCheck
 
 COUNT = 200
 

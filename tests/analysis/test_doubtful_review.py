@@ -7,17 +7,17 @@ import pandas as pd
 import pytest
 
 from tests.analysis.test_doubtful_labels import COUNT, made
-from url_viz.analysis.cards import CardAnswer
-from url_viz.analysis.doubtful_labels import FEW
-from url_viz.analysis.reasons import NAMES, Reasons
-from url_viz.analysis.review import DoubtfulReview
-from url_viz.analysis.review_queue import ReviewContext
+from url_viz.analysis.findings.reasons import NAMES, Reasons
+from url_viz.analysis.findings.twin_groups import group_codes
+from url_viz.analysis.labels.doubtful_labels import FEW
+from url_viz.analysis.review.cards import CardAnswer
+from url_viz.analysis.review.review import DoubtfulReview
+from url_viz.analysis.review.review_queue import ReviewContext
 from url_viz.analysis.scope import ReviewSpec
-from url_viz.analysis.twin_groups import group_codes
 from url_viz.pipeline.unit_rows import UnitRows
-from url_viz.store.answers import Answers
-from url_viz.store.decision_rows import FileKeys
-from url_viz.store.decisions import Decisions
+from url_viz.store.decisions.answers import Answers
+from url_viz.store.decisions.decision_rows import FileKeys
+from url_viz.store.decisions.decisions import Decisions
 from url_viz.workspace import SetPaths
 
 FALLING = dict(enumerate(np.linspace(0.7, 0.1, 100)))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.analysis.run_on_set import Epoch, dynamics, margins, mean_shares
-from url_viz.analysis.votes import NONE
+from url_viz.analysis.labels.votes import NONE
+from url_viz.analysis.runs.run_on_set import Epoch, dynamics, margins, mean_shares
 
 LN2, LN3 = np.log(2), np.log(3)
 
@@ -74,7 +74,7 @@ def test_by_hand() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_as_a_plain_loop(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("url_viz.analysis.run_on_set.ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("url_viz.analysis.runs.run_on_set.ROWS_AT_ONCE", 3)
     epochs = drawn(seed)
     pd.testing.assert_frame_equal(dynamics(epochs, 8), naive(epochs, 8), rtol=1e-7, atol=1e-9)
 

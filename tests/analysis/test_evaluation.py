@@ -14,8 +14,8 @@ from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of
 from training.evaluate.__main__ import evaluate
 from training.listed_embeddings import EmbeddedPictures
-from url_viz.analysis.baselines import nearest_dissimilarity, nearest_gap
-from url_viz.analysis.evaluation import (
+from url_viz.analysis.evidence.baselines import nearest_dissimilarity, nearest_gap
+from url_viz.analysis.evidence.evaluation import (
     ALL,
     CountedPictures,
     by_class,
@@ -24,8 +24,7 @@ from url_viz.analysis.evaluation import (
     evaluated,
     evidence,
 )
-from url_viz.analysis.measures import OF_TRAINING
-from url_viz.analysis.order_metrics import (
+from url_viz.analysis.evidence.order_metrics import (
     auroc_by_blocks,
     nearest_others,
     r_auroc,
@@ -33,11 +32,12 @@ from url_viz.analysis.order_metrics import (
     risk_coverage,
     share_of,
 )
+from url_viz.analysis.measures import OF_TRAINING
 from url_viz.analysis.ranking import percentile
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.pipeline.confusability import confusability
-from url_viz.store.tables import Graph, positions_of
+from url_viz.store.tables.tables import Graph, positions_of
 
 COUNT = 90
 

@@ -11,9 +11,9 @@ from PIL import Image
 from tests.analysis.test_ambiguity import classes, graph_of
 from tests.imaging.pictures import noise
 from tests.pipeline.whitened_examples import with_burst
-from url_viz.analysis.ambiguity import classify, shares_of_new
-from url_viz.analysis.crop_test import Subject, crop_test
-from url_viz.analysis.occlusion import Heat, explained_measure
+from url_viz.analysis.labels.ambiguity import classify, shares_of_new
+from url_viz.analysis.outside.crop_test import Subject, crop_test
+from url_viz.analysis.outside.occlusion import Heat, explained_measure
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model, load_model
 from url_viz.pipeline.nearest import Nearest

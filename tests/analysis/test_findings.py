@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.analysis.set_table import set_table
-from url_viz.analysis.doubtful_labels import doubtful_labels
-from url_viz.analysis.findings import (
+from url_viz.analysis.findings.findings import (
     COMMON_SHARE,
     FEW,
     KNOWN_SHARE,
@@ -21,11 +20,12 @@ from url_viz.analysis.findings import (
     small_classes,
     useless,
 )
-from url_viz.analysis.label_issues import CONFLICTING, LabelCheck
-from url_viz.analysis.reasons import NAMES, Reasons
-from url_viz.analysis.review_queue import BURST, groups_of
+from url_viz.analysis.findings.reasons import NAMES, Reasons
+from url_viz.analysis.findings.twin_groups import members_of_groups
+from url_viz.analysis.labels.doubtful_labels import doubtful_labels
+from url_viz.analysis.labels.label_issues import CONFLICTING, LabelCheck
+from url_viz.analysis.review.review_queue import BURST, groups_of
 from url_viz.analysis.scope import ReviewSpec
-from url_viz.analysis.twin_groups import members_of_groups
 
 COUNT = 40
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from url_viz.analysis.forecast import LEAST, PRIOR, SHIFTS, SLOPES, WORTH_ASKING, Forecast, forecast, wrong_share
+from url_viz.analysis.labels.forecast import LEAST, PRIOR, SHIFTS, SLOPES, WORTH_ASKING, Forecast, forecast, wrong_share
 
 NOTHING_OFF = ((SHIFTS == 0) & np.isclose(SLOPES, 1)).astype(float)
 

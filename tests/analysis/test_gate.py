@@ -13,8 +13,8 @@ from tests.given import by_turns, given_set
 from tests.leaky import BLANK, BROKEN, BURST, COPY, LEAKS, NEAR, WRONG, leaky_set
 from tests.object_sets import write_objects
 from tests.read_sets import undecided
-from url_viz.analysis.gate import RULES, Bound, GateResult, RuleResult, policy_of, read_policy
-from url_viz.analysis.two_by_two import CLEAR
+from url_viz.analysis.findings.gate import RULES, Bound, GateResult, RuleResult, policy_of, read_policy
+from url_viz.analysis.runs.two_by_two import CLEAR
 from url_viz.errors import UsageError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model

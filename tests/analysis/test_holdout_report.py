@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from url_viz.analysis.holdout_report import (
+from url_viz.analysis.evidence.holdout_report import (
     HoldoutFigure,
     advice,
     as_text,
@@ -15,7 +15,7 @@ from url_viz.analysis.holdout_report import (
     headline,
     holdout_figure,
 )
-from url_viz.analysis.order_metrics import Figure, Interval, auroc, auroc_influence, jackknife
+from url_viz.analysis.evidence.order_metrics import Figure, Interval, auroc, auroc_influence, jackknife
 
 
 def figure(value: float, low: float, high: float) -> Figure:

@@ -14,9 +14,9 @@ from sklearn.model_selection import cross_val_predict
 from tests.pipeline import examples
 from tests.pipeline.examples import embeddings_of
 from tests.twin_groups import twins_of
-from url_viz.analysis.ambiguity import LabelEvidence, classify
-from url_viz.analysis.classes import agreed_label, content_labels, picture_labels
-from url_viz.analysis.label_issues import (
+from url_viz.analysis.labels.ambiguity import LabelEvidence, classify
+from url_viz.analysis.labels.classes import agreed_label, content_labels, picture_labels
+from url_viz.analysis.labels.label_issues import (
     BETWEEN,
     COLUMNS,
     CONFLICTING,
@@ -32,9 +32,9 @@ from url_viz.analysis.label_issues import (
     confused_pairs,
     judge,
 )
-from url_viz.analysis.votes import NONE, VOTERS
+from url_viz.analysis.labels.votes import NONE, VOTERS
 from url_viz.pipeline.twins import twin_groups
-from url_viz.store.tables import Graph, no_twins, positions_of
+from url_viz.store.tables.tables import Graph, no_twins, positions_of
 
 SIZE = 12
 

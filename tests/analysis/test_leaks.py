@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.pipeline.whitened_examples import classes, naive_views
 from tests.twin_groups import twin_column, twins_of
-from url_viz.analysis.leaks import (
+from url_viz.analysis.findings.leaks import (
     COPY,
     MOST_SPLITS,
     SAME_FILE,
@@ -21,9 +21,9 @@ from url_viz.analysis.leaks import (
     leaks_between_sets,
     leaks_between_splits,
 )
-from url_viz.analysis.votes import NONE
+from url_viz.analysis.labels.votes import NONE
 from url_viz.pipeline.twins import twins_across
-from url_viz.store.tables import Twins, no_twins
+from url_viz.store.tables.tables import Twins, no_twins
 
 
 def column(**columns: Any) -> pd.DataFrame:

@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.pipeline.whitened_examples import classes
-from url_viz.analysis import left_out
-from url_viz.analysis.left_out import RIDGE, Ridge, fit_ridge
+from url_viz.analysis.labels import left_out
+from url_viz.analysis.labels.left_out import RIDGE, Ridge, fit_ridge
 from url_viz.pipeline.whitening import fit_whitening
 
 

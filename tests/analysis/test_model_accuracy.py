@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from url_viz.analysis.filters import passes_all
-from url_viz.analysis.model_accuracy import (
+from url_viz.analysis.runs.model_accuracy import (
     RunPredictions,
     TwoRuns,
     accuracy_by,
@@ -16,7 +16,7 @@ from url_viz.analysis.model_accuracy import (
     confusions,
     two_runs,
 )
-from url_viz.analysis.two_by_two import by_training, has_training
+from url_viz.analysis.runs.two_by_two import by_training, has_training
 
 NAMES = ("cat", "cow", "dog", "pig")
 

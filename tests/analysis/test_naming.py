@@ -6,10 +6,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.pipeline.whitened_examples import classes, graph_of, with_burst
-from url_viz.analysis.choice import NEIGHBOURS, cover_first
-from url_viz.analysis.naming import can_order, suggestions_in
+from url_viz.analysis.evidence.choice import NEIGHBOURS, cover_first
+from url_viz.analysis.review.naming import can_order, suggestions_in
 from url_viz.pipeline.twins import twin_representatives
-from url_viz.store.tables import Graph
+from url_viz.store.tables.tables import Graph
 
 
 def naive(graph: Graph, representative: NDArray[np.int64], named: list[int], count: int) -> list[int]:

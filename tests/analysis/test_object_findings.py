@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.analysis.set_table import set_table
 from tests.analysis.test_findings import check, told
-from url_viz.analysis.findings import Finding, FindingInputs, findings
-from url_viz.analysis.object_findings import (
+from url_viz.analysis.findings.findings import Finding, FindingInputs, findings
+from url_viz.analysis.findings.object_findings import (
     SAME_OBJECT,
     context_of,
     double_boxes,
@@ -20,7 +20,7 @@ from url_viz.analysis.object_findings import (
     outside,
     tiny,
 )
-from url_viz.analysis.reasons import NAMES, Reasons
+from url_viz.analysis.findings.reasons import NAMES, Reasons
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.pipeline.overlaps import overlaps
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.conftest import SIDE_PX
 from tests.imaging.pictures import encoded, noise
-from url_viz.analysis.occlusion import GRID, RAISES, Explained, Heat, heat_of, in_words, over, overlay, seen_box
+from url_viz.analysis.outside.occlusion import GRID, RAISES, Explained, Heat, heat_of, in_words, over, overlay, seen_box
 from url_viz.errors import ImageSetError
 from url_viz.image_set import embed_folder
 from url_viz.imaging.decode import decode, read_file

@@ -11,12 +11,12 @@ import pytest
 from tests.analysis.classed import LabelledNumbers, labelled_numbers
 from tests.given import by_turns, given_set
 from tests.read_sets import opened_again
-from url_viz.analysis.classes import content_labels, picture_labels
+from url_viz.analysis.evidence.order_metrics import auroc, auroc_by_blocks, share_by_blocks
+from url_viz.analysis.labels.classes import content_labels, picture_labels
 from url_viz.analysis.measures import title_of
 from url_viz.analysis.order import BEING_READ, NO_GRAPH, is_beyond_chance, leading_order
-from url_viz.analysis.order_metrics import auroc, auroc_by_blocks, share_by_blocks
-from url_viz.store.tables import GraphColumns, positions_of
-from url_viz.store.writer import Writer
+from url_viz.store.tables.tables import GraphColumns, positions_of
+from url_viz.store.tables.writer import Writer
 from url_viz.wording import decimal
 
 

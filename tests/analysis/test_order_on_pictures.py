@@ -11,12 +11,12 @@ from tests.analysis.test_ambiguity import naive_fit, naive_shares, naive_votes
 from tests.pipeline.test_confusability import naive
 from tests.pipeline.test_whitening import by_definition
 from tests.pipeline.whitened_examples import cosines, graph_of
-from url_viz.analysis.ambiguity import classify
-from url_viz.analysis.order_metrics import auroc
+from url_viz.analysis.evidence.order_metrics import auroc
+from url_viz.analysis.labels.ambiguity import classify
 from url_viz.models.model import Model
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.twins import twin_groups
-from url_viz.store.tables import Graph, no_twins
+from url_viz.store.tables.tables import Graph, no_twins
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "photos" / "scenes.tar"
 PICTURES = 300

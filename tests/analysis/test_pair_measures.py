@@ -6,14 +6,14 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from tests.pipeline.whitened_examples import classes, with_burst
-from url_viz.analysis import pair_measures
-from url_viz.analysis.pair_measures import PAIR_MEASURES, POWERS, PRIOR_NAMES, PairMeasures
+from url_viz.analysis.review import pair_measures
+from url_viz.analysis.review.pair_measures import PAIR_MEASURES, POWERS, PRIOR_NAMES, PairMeasures
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.twins import twin_representatives
 from url_viz.pipeline.whitening import fit_whitening
-from url_viz.store.tables import Graph
-from url_viz.store.whitened_rows import WhitenedRows
+from url_viz.store.tables.tables import Graph
+from url_viz.store.tables.whitened_rows import WhitenedRows
 
 
 def made(embeddings: NDArray[np.float16], k: int = 64) -> tuple[PairMeasures, Graph, WhitenedRows]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from url_viz.analysis.probe import (
+from url_viz.analysis.evidence.probe import (
     PROBE_FOLDS,
     PROBE_PENALTY,
     PROBE_SCALE,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.analysis.reasons import (
+from url_viz.analysis.findings.reasons import (
     COMMON_SHARE,
     EXCLUDES,
     FEWEST_FOR_COMMON,

@@ -11,7 +11,7 @@ from PIL import ImageFilter
 from tests.imaging.pictures import noise
 from tests.twin_groups import twin_column
 from url_viz.analysis.filters import OneOf, passes_all
-from url_viz.analysis.reasons import NAMES, Ramp, reason_counts, reason_table, reasons_of
+from url_viz.analysis.findings.reasons import NAMES, Ramp, reason_counts, reason_table, reasons_of
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 

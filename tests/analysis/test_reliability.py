@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from url_viz.analysis.ambiguity import labelled_otherwise
-from url_viz.analysis.calibration import BINS, calibration_error, reliability
+from url_viz.analysis.labels.ambiguity import labelled_otherwise
+from url_viz.analysis.labels.calibration import BINS, calibration_error, reliability
 
 
 def test_the_calibration_error_by_hand() -> None:

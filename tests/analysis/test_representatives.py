@@ -7,7 +7,7 @@ import pytest
 from tests.pipeline.examples import graph_of
 from tests.twin_groups import twin_column
 from url_viz.analysis.representatives import centrality, count_for, regions_of, representatives
-from url_viz.store.tables import Embeddings
+from url_viz.store.tables.tables import Embeddings
 
 
 def heaps(sizes: list[int], *, seed: int = 0, spread: float = 0.5) -> tuple[np.ndarray, np.ndarray]:

@@ -12,19 +12,19 @@ from hypothesis import strategies as st
 
 from tests.analysis.set_table import set_table
 from tests.twin_groups import twin_column
-from url_viz.analysis.cards import CardAnswer, Choice, Question, between_classes, of_any_label, of_label
 from url_viz.analysis.filters import Between, OneOf
-from url_viz.analysis.reasons import NAMES, Reasons
-from url_viz.analysis.review import GroupReview, ready_reviews, title_of_review
-from url_viz.analysis.review_queue import MOST, Review, ReviewContext, groups_of, queue_of
+from url_viz.analysis.findings.reasons import NAMES, Reasons
+from url_viz.analysis.findings.twin_groups import group_codes, members_of_groups
+from url_viz.analysis.review.cards import CardAnswer, Choice, Question, between_classes, of_any_label, of_label
+from url_viz.analysis.review.review import GroupReview, ready_reviews, title_of_review
+from url_viz.analysis.review.review_queue import MOST, Review, ReviewContext, groups_of, queue_of
 from url_viz.analysis.scope import ReviewSpec, Scope, is_of_review, review_as_query, review_from_query
-from url_viz.analysis.twin_groups import group_codes, members_of_groups
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.rows import l2_normalize
-from url_viz.store.answers import Answers
-from url_viz.store.decision_rows import FileKeys
-from url_viz.store.decisions import Decisions
+from url_viz.store.decisions.answers import Answers
+from url_viz.store.decisions.decision_rows import FileKeys
+from url_viz.store.decisions.decisions import Decisions
 from url_viz.workspace import SetPaths
 
 COUNT = 8

@@ -8,14 +8,20 @@ import pytest
 
 from tests.analysis.test_pair_measures import made, naive
 from tests.pipeline.whitened_examples import classes
-from url_viz.analysis.pair_measures import OF_A_SPACE, PAIR_MEASURES, PRIOR_NAMES, SECOND_PRIOR_NAMES, PairMeasures
+from url_viz.analysis.review.pair_measures import (
+    OF_A_SPACE,
+    PAIR_MEASURES,
+    PRIOR_NAMES,
+    SECOND_PRIOR_NAMES,
+    PairMeasures,
+)
 from url_viz.analysis.second_model import SecondModel, cosines_of, side_by_side
 from url_viz.models.model import EmbeddingSpace
 from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.twins import twin_representatives
-from url_viz.store.reader import Store
-from url_viz.store.tables import Graph
-from url_viz.store.whitened_rows import WhitenedRows
+from url_viz.store.tables.reader import Store
+from url_viz.store.tables.tables import Graph
+from url_viz.store.tables.whitened_rows import WhitenedRows
 
 
 def second_of(graph: Graph, rows: WhitenedRows) -> SecondModel:

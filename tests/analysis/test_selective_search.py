@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.selective_retrieval import search
+from url_viz.analysis.evidence.selective_retrieval import search
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.rows import l2_normalize
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.analysis.searched import labelled_set
-from url_viz.analysis.selective_retrieval import (
+from url_viz.analysis.evidence.selective_retrieval import (
     MODES,
     SearchedPictures,
     is_correct,

@@ -13,19 +13,19 @@ from tests.analysis.test_ambiguity import naive_fit, naive_votes, softmax, witho
 from tests.given import given_set
 from tests.pipeline.test_overlaps import BOXES, parts
 from tests.read_sets import copied
-from url_viz.analysis.forecast import forecast
-from url_viz.analysis.left_out import fit_ridge
-from url_viz.analysis.votes import vote_shares
+from url_viz.analysis.labels.forecast import forecast
+from url_viz.analysis.labels.left_out import fit_ridge
+from url_viz.analysis.labels.votes import vote_shares
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.pipeline.graph import apart_graph
 from url_viz.pipeline.object_twins import SAME_BOX
 from url_viz.pipeline.overlaps import overlap_groups, overlaps
 from url_viz.pipeline.twins import source_groups
-from url_viz.store.imported_columns import Import, write_import
-from url_viz.store.object_columns import BOX_COLUMNS, OBJECTS, PICTURE
-from url_viz.store.tables import Graph, no_twins
-from url_viz.store.user_cells import Values
+from url_viz.store.columns.imported_columns import Import, write_import
+from url_viz.store.columns.object_columns import BOX_COLUMNS, OBJECTS, PICTURE
+from url_viz.store.columns.user_cells import Values
+from url_viz.store.tables.tables import Graph, no_twins
 
 SCENES, OBJECTS_EACH = 16, 8
 PLACE = np.tile(np.arange(OBJECTS_EACH), SCENES)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from tests.analysis.test_pair_measures import made
 from tests.pipeline.whitened_examples import classes, with_burst
-from url_viz.analysis.order_metrics import auroc
-from url_viz.analysis.pair_measures import PAIR_MEASURES, PRIOR_NAMES, PairMeasures
-from url_viz.analysis.tuned import (
+from url_viz.analysis.evidence.order_metrics import auroc
+from url_viz.analysis.review.pair_measures import PAIR_MEASURES, PRIOR_NAMES, PairMeasures
+from url_viz.analysis.review.tuned import (
     FEWEST,
     PENALTY,
     PRIOR,
@@ -25,7 +25,7 @@ from url_viz.analysis.tuned import (
     pairs_to_ask,
     tune,
 )
-from url_viz.store.answers import NO_ANSWERS, Answered
+from url_viz.store.decisions.answers import NO_ANSWERS, Answered
 from url_viz.wording import decimal
 
 COUNT, KINDS = 600, 150

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.pipeline.whitened_examples import pictures
 from tests.twin_groups import copies_of, twin_column, twins_of
-from url_viz.analysis import twin_groups as twin_groups_module
-from url_viz.analysis.twin_groups import (
+from url_viz.analysis.findings import twin_groups as twin_groups_module
+from url_viz.analysis.findings.twin_groups import (
     best_first,
     count_copies,
     first_of_each,
@@ -25,7 +25,7 @@ from url_viz.analysis.twin_groups import (
     worst_pair,
 )
 from url_viz.pipeline.twins import copy_stars, joined_by
-from url_viz.store.tables import no_twins
+from url_viz.store.tables.tables import no_twins
 
 
 def table_of(group: list[int], **columns: Sequence[object]) -> pd.DataFrame:

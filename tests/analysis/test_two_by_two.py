@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.analysis.ambiguity import ClassShares
-from url_viz.analysis.two_by_two import (
+from url_viz.analysis.labels.ambiguity import ClassShares
+from url_viz.analysis.labels.votes import NONE
+from url_viz.analysis.runs.two_by_two import (
     AMBIGUOUS,
     CLEAR,
     LATE,
@@ -21,7 +22,6 @@ from url_viz.analysis.two_by_two import (
     top_two,
     two_by_two,
 )
-from url_viz.analysis.votes import NONE
 
 CAT, DOG, COW = 0, 1, 2
 CASES = [

@@ -12,8 +12,8 @@ from PIL import Image
 
 from tests.conftest import held
 from tests.imaging.pictures import encoded, noise, write_folder
-from url_viz.analysis.new_pictures import NewPictures, Reference, compare_to_reference, nearest_without_twins
-from url_viz.analysis.uploads import MEASURED, NewPicture, arrays_of, judge, score
+from url_viz.analysis.outside.new_pictures import NewPictures, Reference, compare_to_reference, nearest_without_twins
+from url_viz.analysis.outside.uploads import MEASURED, NewPicture, arrays_of, judge, score
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from url_viz.analysis.votes import vote_shares
+from url_viz.analysis.labels.votes import vote_shares
 
 
 def test_by_hand() -> None:

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from url_viz.analysis import worth as module
-from url_viz.analysis.forecast import Expected
-from url_viz.analysis.order_metrics import Figure, Interval
-from url_viz.analysis.probe import PROBE_FOLDS, PROBE_PENALTY, PROBE_SCALE, probe_folds
-from url_viz.analysis.worth import (
+from url_viz.analysis.evidence import worth as module
+from url_viz.analysis.evidence.order_metrics import Figure, Interval
+from url_viz.analysis.evidence.probe import PROBE_FOLDS, PROBE_PENALTY, PROBE_SCALE, probe_folds
+from url_viz.analysis.evidence.worth import (
     ARMS,
     DECIDED,
     GIVEN,
@@ -20,6 +19,7 @@ from url_viz.analysis.worth import (
     reviewed_labels,
     worth,
 )
+from url_viz.analysis.labels.forecast import Expected
 from url_viz.errors import ImageSetError
 from url_viz.records import read_sealed, sealed_text
 

@@ -13,9 +13,9 @@ import numpy as np
 import streamlit as st
 
 from tests.browser.harness_components import FIRST_ID, note_click, show_clicked, tile_of
-from url_viz.store import decision_log
-from url_viz.store.decision_rows import FileKeys
-from url_viz.store.decisions import Decisions
+from url_viz.store.decisions import decision_log
+from url_viz.store.decisions.decision_rows import FileKeys
+from url_viz.store.decisions.decisions import Decisions
 from url_viz.ui.widgets.decide import handle_gallery_actions
 from url_viz.ui.widgets.gallery import GalleryAction, show_gallery
 

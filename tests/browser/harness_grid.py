@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tests.browser.harness_components import FIRST_ID, note_click, settings_of, show_clicked, tile_of
-from url_viz.store import decision_log
-from url_viz.store.decision_rows import FileKeys
-from url_viz.store.decisions import Decisions
+from url_viz.store.decisions import decision_log
+from url_viz.store.decisions.decision_rows import FileKeys
+from url_viz.store.decisions.decisions import Decisions
 from url_viz.ui.response_cache import cache_order, cached_orders, order_of
 from url_viz.ui.session import Key, Side
 from url_viz.ui.tile_data import Tile, tile_data

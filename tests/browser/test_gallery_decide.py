@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 from tests.browser.fixtures import HARNESS, OpenPage, eventually_equals, written_elsewhere
 from tests.browser.harness_components import FIRST_ID
 from tests.browser.test_components import rect_of
-from url_viz.store.decision_rows import FileKeys
-from url_viz.store.decisions import Decisions
+from url_viz.store.decisions.decision_rows import FileKeys
+from url_viz.store.decisions.decisions import Decisions
 from url_viz.ui.widgets.actions import new_records
 from url_viz.ui.widgets.gallery import GalleryAction, actions_of
 

@@ -10,7 +10,7 @@ from tests.object_sets import write_objects
 from tests.read_sets import opened_again
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.store.object_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
+from url_viz.store.columns.object_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

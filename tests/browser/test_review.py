@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.fixtures import OpenPage, assert_fits, eventually, settled
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
-from url_viz.analysis.twin_groups import first_of_each
+from url_viz.analysis.findings.twin_groups import first_of_each
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.store.sets import forget

@@ -14,7 +14,7 @@ from tests.cli.conftest import ending_jobs
 from tests.imaging.pictures import write_folder
 from tests.jobs.conftest import processes_of, until
 from tests.read_sets import copied
-from url_viz.analysis.holdout_report import as_text, figures_from
+from url_viz.analysis.evidence.holdout_report import as_text, figures_from
 from url_viz.cli.main import main
 from url_viz.cli.models_command import followed
 from url_viz.errors import JobError

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.given import by_turns, dice, given_set
-from url_viz.analysis.evaluation import by_class, lead_over
+from url_viz.analysis.evidence.evaluation import by_class, lead_over
 from url_viz.image_set import ImageSet
 from url_viz.wording import decimal
 

@@ -24,7 +24,7 @@ from url_viz.cluster.on_ray import Allocation, OnRay, allocate
 from url_viz.errors import ClusterError
 from url_viz.imaging.scan import ScannedFile
 from url_viz.pipeline.embedded import EmbeddedFiles, Row
-from url_viz.store.tables import Embeddings
+from url_viz.store.tables.tables import Embeddings
 
 BY_ITSELF = "was read without a worker"
 

@@ -29,7 +29,7 @@ from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import has_gpu
 from url_viz.progress import Progress
-from url_viz.store.tables import IMAGES
+from url_viz.store.tables.tables import IMAGES
 
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
 COUNT = 128

@@ -11,7 +11,7 @@ from experiments.few_labels import HALF, SHOTS, even_of_class
 from tests.training.benchmark.made import bare_orders, small_case
 from training.benchmark.evidence_files import write_arrays
 from training.benchmark.labelled import Case
-from url_viz.analysis.order_metrics import auroc
+from url_viz.analysis.evidence.order_metrics import auroc
 
 
 def probes_of_few_labels(case: Case, label: np.ndarray | None = None) -> dict[str, np.ndarray]:

@@ -24,7 +24,7 @@ from experiments.wrong_labels import (
     what_became,
 )
 from training.embedding_space import space_of
-from url_viz.analysis.order_metrics import auroc
+from url_viz.analysis.evidence.order_metrics import auroc
 
 CLASSES, EACH, SIZE = 5, 40, 32
 

@@ -27,7 +27,7 @@ from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.object_source import read_annotations
 from url_viz.imaging.places import cut
 from url_viz.models.model import Model
-from url_viz.store.object_columns import BOX_IS_WRONG, CLASS
+from url_viz.store.columns.object_columns import BOX_IS_WRONG, CLASS
 
 Made = Callable[[Kind], ImageSet]
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from url_viz.analysis.gate import GateResult, RuleResult
+from url_viz.analysis.findings.gate import GateResult, RuleResult
 from url_viz.errors import UsageError
 from url_viz.export.result_files import MOST_BYTES, SHOWN, as_baseline, junit, markdown, read_baseline
 

@@ -14,8 +14,8 @@ from url_viz.errors import FolderError
 from url_viz.export.answers_file import answers_table, import_answers
 from url_viz.export.table_files import table_bytes, without_formulas, write_table
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.store.user_files import read_user_file
-from url_viz.store.user_paths import match
+from url_viz.store.columns.user_files import read_user_file
+from url_viz.store.columns.user_paths import match
 
 pytestmark = pytest.mark.slow
 

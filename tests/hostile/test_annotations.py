@@ -16,7 +16,7 @@ from tests.annotated_sets import KINDS, write_annotated
 from url_viz.errors import FolderError, ImageError
 from url_viz.imaging.object_source import Objects
 from url_viz.imaging.places import picture_path
-from url_viz.store.object_columns import _said
+from url_viz.store.columns.object_columns import _said
 
 HOSTILE: tuple[Any, ...] = (
     *(None, True, -1, 0, 1 << 70, 10**400, 1e308, -1e308, 1e-320, math.nan, math.inf, "", " ", "cat", "1", "#", "a#1"),

@@ -18,7 +18,7 @@ READ = """
 import json, os, sys, time
 import pyarrow.parquet
 from url_viz.errors import FolderError
-from url_viz.store.user_files import read_user_file
+from url_viz.store.columns.user_files import read_user_file
 start, said, before = time.perf_counter(), "", len(os.listdir("/proc/self/task"))
 try:
     read_user_file(sys.argv[1], pictures=int(sys.argv[2]))

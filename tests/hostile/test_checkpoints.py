@@ -23,13 +23,13 @@ from tests.hostile.test_permissions import go_without_the_key
 from tests.processes import run_python
 from tests.ui.pages import opened
 from url_viz.errors import CheckpointError, UrlVizError
-from url_viz.limited_processes import LimitedProcesses
 from url_viz.models import checkpoint_folder
 from url_viz.models.catalogue import KnownModel, known_models
 from url_viz.models.checkpoint_folder import Checkpoint
 from url_viz.models.checkpoints import load_weights
 from url_viz.models.head import save_head
 from url_viz.models.model_names import DEFAULT, WeightsFile, shipped_head
+from url_viz.processes.limited_processes import LimitedProcesses
 from url_viz.records import read_plain
 from url_viz.workspace import Workspace
 

@@ -19,8 +19,8 @@ from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.store.about import about_file
-from url_viz.store.reader import Store
 from url_viz.store.sets import mend
+from url_viz.store.tables.reader import Store
 from url_viz.workspace import Workspace
 
 from tests.conftest import dice_head  # isort: skip

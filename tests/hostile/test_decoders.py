@@ -24,8 +24,7 @@ from tests.hostile.crashing import ABORT, EXIT, HANG, KILLED, SEGFAULT, SLOW, SP
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.processes import ROOT, run_python
 from tests.ui import pages
-from url_viz import limited_processes
-from url_viz.analysis.uploads import NewPicture, score
+from url_viz.analysis.outside.uploads import NewPicture, score
 from url_viz.errors import ImageError, UrlVizError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import content_key
@@ -33,8 +32,9 @@ from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import picture_of
 from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
 from url_viz.imaging.workers import Decoders, decoders
-from url_viz.limited_processes import FILES_A_START
 from url_viz.models.model import Model
+from url_viz.processes import limited_processes
+from url_viz.processes.limited_processes import FILES_A_START
 from url_viz.ui.http import middleware, routes
 from url_viz.ui.urls import picture_url
 

@@ -23,7 +23,6 @@ from tests.read_sets import copied
 from training.data.picture_stream import FileSource
 from training.data.spec import pictures_of
 from training.full.full_finetuning import split_of
-from url_viz.child_environment import within_variable
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.export.folders import sort_into_folders
@@ -36,12 +35,13 @@ from url_viz.jobs.heads import config_to_adapt, config_to_pretrain, start_pretra
 from url_viz.jobs.kinds import ADAPT, about_of, start_export
 from url_viz.jobs.results import out_of
 from url_viz.models.model import Model
+from url_viz.processes.child_environment import within_variable
 from url_viz.progress import Progress
 from url_viz.ui.evaluate.crop import sample_of
+from url_viz.ui.explore.export import zip_of
 from url_viz.ui.http import routes
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.urls import picture_url
-from url_viz.ui.widgets.export import zip_of
 
 pytestmark = pytest.mark.slow
 

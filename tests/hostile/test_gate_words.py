@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.analysis.gate import GateResult, RuleResult, State, policy_of
+from url_viz.analysis.findings.gate import GateResult, RuleResult, State, policy_of
 from url_viz.cli.findings_command import _print
 from url_viz.command_line import PrintableOutput
 from url_viz.errors import UsageError

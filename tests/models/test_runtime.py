@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tests.conftest import SIDE_PX
 from tests.processes import run_python
-from url_viz.analysis.order_metrics import spearman
+from url_viz.analysis.evidence.order_metrics import spearman
 from url_viz.errors import ModelError
 from url_viz.imaging.preprocess import Preprocessing, middle, normalised, resized
 from url_viz.models.backbone import Backbone, LoadedBackbone, load_backbone, save_backbone

@@ -13,8 +13,8 @@ from url_viz.imaging.digest import image_id
 from url_viz.models.model import Model
 from url_viz.models.runtime import Outputs, Runtime, Wait
 from url_viz.progress import Progress
-from url_viz.store.reader import Store
-from url_viz.store.writer import Writer
+from url_viz.store.tables.reader import Store
+from url_viz.store.tables.writer import Writer
 
 
 class Counting:

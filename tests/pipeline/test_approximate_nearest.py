@@ -13,7 +13,7 @@ from url_viz.pipeline.nearest import top_k_of_all
 from url_viz.pipeline.twins import is_representative, twins_among
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
-from url_viz.store.tables import no_twins
+from url_viz.store.tables.tables import no_twins
 
 pytestmark = pytest.mark.slow
 

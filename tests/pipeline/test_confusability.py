@@ -14,7 +14,7 @@ from url_viz.pipeline.confusability import (
     crowd_scale,
 )
 from url_viz.pipeline.twins import twin_representatives
-from url_viz.store.tables import Graph
+from url_viz.store.tables.tables import Graph
 
 
 def naive(position: NDArray[np.int32], similarity: NDArray[np.float32]) -> NDArray[np.float64]:

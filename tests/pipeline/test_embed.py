@@ -22,8 +22,8 @@ from url_viz.pipeline import embed as of_embed
 from url_viz.pipeline.embed import embed, make_plan
 from url_viz.pipeline.embedded import EmbeddedFiles, Embedding, Row
 from url_viz.progress import silent
-from url_viz.store.tables import IMAGES, Embeddings
-from url_viz.store.writer import Writer
+from url_viz.store.tables.tables import IMAGES, Embeddings
+from url_viz.store.tables.writer import Writer
 from url_viz.workspace import Workspace
 
 

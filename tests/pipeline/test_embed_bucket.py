@@ -25,7 +25,7 @@ from url_viz.models.model import Model
 from url_viz.pipeline import embedded as of_embedded
 from url_viz.roots import root_of
 from url_viz.store.sets import list_sets, repoint
-from url_viz.store.tables import IMAGES
+from url_viz.store.tables.tables import IMAGES
 
 
 @pytest.fixture(scope="module")

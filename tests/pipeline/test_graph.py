@@ -12,8 +12,8 @@ from url_viz.pipeline.graph import apart_graph, build_graph, extended
 from url_viz.pipeline.twins import source_groups
 from url_viz.pipeline.views import FEWEST
 from url_viz.pipeline.whitening import whitened_rows
-from url_viz.store.tables import Graph, positions_of
-from url_viz.store.whitened_rows import WhitenedRows
+from url_viz.store.tables.tables import Graph, positions_of
+from url_viz.store.tables.whitened_rows import WhitenedRows
 
 pytestmark = pytest.mark.slow
 

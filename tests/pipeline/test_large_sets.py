@@ -17,9 +17,9 @@ from url_viz.pipeline import graph as graph_module
 from url_viz.pipeline import postprocess
 from url_viz.pipeline.graph import build_graph, extended
 from url_viz.pipeline.whitening import whitened_rows
-from url_viz.store.raw_rows import RawRows, in_parts
-from url_viz.store.tables import Embeddings
-from url_viz.store.writer import Writer
+from url_viz.store.tables.raw_rows import RawRows, in_parts
+from url_viz.store.tables.tables import Embeddings
+from url_viz.store.tables.writer import Writer
 from url_viz.workspace import Workspace
 
 KEY = "0" * 16

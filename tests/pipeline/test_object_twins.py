@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 
 from tests.twin_groups import twins_of
 from url_viz.pipeline.object_twins import FEWEST_AROUND, twins_of_objects
-from url_viz.store.object_columns import Boxes
-from url_viz.store.tables import Twins, no_twins
+from url_viz.store.columns.object_columns import Boxes
+from url_viz.store.tables.tables import Twins, no_twins
 
 Box = tuple[float, float, float, float]
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.imaging.pictures import encoded, noise
 from tests.pipeline.reader import Reader
-from url_viz.analysis.cards import CardAnswer
+from url_viz.analysis.review.cards import CardAnswer
 from url_viz.errors import ImageError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging import workers

@@ -25,8 +25,8 @@ from url_viz.pipeline.projection import (
 )
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
-from url_viz.store.tables import PCA, PLACED, TSNE, UMAP, Coordinates, Embeddings, Graph, Twins, no_twins
-from url_viz.store.whitened_rows import WhitenedRows
+from url_viz.store.tables.tables import PCA, PLACED, TSNE, UMAP, Coordinates, Embeddings, Graph, Twins, no_twins
+from url_viz.store.tables.whitened_rows import WhitenedRows
 
 
 def blobs(count: int, *, seed: int = 0) -> WhitenedRows:

@@ -14,8 +14,8 @@ from url_viz.imaging.quality import QUALITIES, Quality, quality_of_image
 from url_viz.models.model import Model
 from url_viz.pipeline import stored_quality as stage
 from url_viz.progress import Progress
-from url_viz.store.lance import connect
-from url_viz.store.reader import QUALITY_TABLE, Store
+from url_viz.store.tables.lance import connect
+from url_viz.store.tables.reader import QUALITY_TABLE, Store
 
 
 def quality_of(image_set: ImageSet) -> dict[int, Quality]:

@@ -25,7 +25,7 @@ from url_viz.pipeline.twins import (
 from url_viz.pipeline.twins import twins_of as twins_of_rows
 from url_viz.pipeline.views import FEWEST, VIEW_COSINE
 from url_viz.pipeline.whitening import whitened_rows
-from url_viz.store.tables import Twins
+from url_viz.store.tables.tables import Twins
 
 
 def both_kinds(count: int = 120, burst: int = 30) -> tuple[NDArray[np.float16], Pixels, set[tuple[int, int]]]:

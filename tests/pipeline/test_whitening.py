@@ -10,9 +10,9 @@ from tests.pipeline.examples import embeddings_of
 from tests.pipeline.whitened_examples import classes, naive_views, with_burst
 from url_viz.pipeline import views, whitening
 from url_viz.pipeline.whitening import VERSION, fit_whitening, should_refit, whitened_for, whitened_rows
-from url_viz.store.reader import Store
-from url_viz.store.whitened_rows import POWER, WhitenedRows
-from url_viz.store.writer import Writer
+from url_viz.store.tables.reader import Store
+from url_viz.store.tables.whitened_rows import POWER, WhitenedRows
+from url_viz.store.tables.writer import Writer
 from url_viz.workspace import Workspace
 
 

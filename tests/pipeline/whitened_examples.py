@@ -9,7 +9,7 @@ from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.near_copies import Pixels
 from url_viz.pipeline.views import VIEW_COSINE
 from url_viz.pipeline.whitening import whitened_rows
-from url_viz.store.tables import Graph, Twins
+from url_viz.store.tables.tables import Graph, Twins
 
 
 def classes(

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from url_viz.errors import DamageError, DecisionError
-from url_viz.store.answers import Answers, ordered
-from url_viz.store.decision_rows import FileKeys
-from url_viz.store.decisions import Decisions
+from url_viz.store.decisions.answers import Answers, ordered
+from url_viz.store.decisions.decision_rows import FileKeys
+from url_viz.store.decisions.decisions import Decisions
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from url_viz.store.checksums import ChecksumError, columns_to_read, covered, summed, verified, with_checksums
-from url_viz.store.tables import fixed_lists
+from url_viz.store.tables.checksums import ChecksumError, columns_to_read, covered, summed, verified, with_checksums
+from url_viz.store.tables.tables import fixed_lists
 
 ROWS = pa.table(
     {
@@ -40,7 +40,7 @@ def test_what_was_written_is_verified_and_given_back() -> None:
 
 def test_sums_by_hand() -> None:
     """A naive sum over one row of numbers, in Python's own integers."""
-    from url_viz.store.checksums import _constants
+    from url_viz.store.tables.checksums import _constants
 
     rows = pa.table({"a": pa.array([3], pa.int64()), "b": pa.array([-1], pa.int32())})
     (a, a_is_there), (b, b_is_there) = (map(int, _constants(name, 2)) for name in "ab")

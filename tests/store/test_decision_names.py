@@ -9,10 +9,10 @@ import pytest
 
 from tests.store.conftest import FILES
 from url_viz.errors import DecisionError, WorkspaceError
-from url_viz.store.answers import Answers
-from url_viz.store.decision_log import DecisionLog
-from url_viz.store.decision_tables import TABLES_OF
-from url_viz.store.decisions import Decisions, Judgement
+from url_viz.store.decisions.answers import Answers
+from url_viz.store.decisions.decision_log import DecisionLog
+from url_viz.store.decisions.decision_tables import TABLES_OF
+from url_viz.store.decisions.decisions import Decisions, Judgement
 
 
 def shown(decisions: Decisions) -> list[tuple[str | None, str]]:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tests.store.conftest import FILES
 from url_viz.errors import DamageError, DecisionError, WorkspaceError
 from url_viz.sealed import unsealed
-from url_viz.store.decision_log import DecisionLog
-from url_viz.store.decision_rows import Changes, FileKeys, match_decisions, undecided
-from url_viz.store.decision_tables import SCHEMA_VERSION
-from url_viz.store.decisions import Decisions, checked_tag
+from url_viz.store.decisions.decision_log import DecisionLog
+from url_viz.store.decisions.decision_rows import Changes, FileKeys, match_decisions, undecided
+from url_viz.store.decisions.decision_tables import SCHEMA_VERSION
+from url_viz.store.decisions.decisions import Decisions, checked_tag
 
 
 def files_of(*pairs: tuple[int, int]) -> FileKeys:
@@ -394,7 +394,7 @@ class TestDamage:
     def test_another_process_that_writes_too_long(
         self, decisions: Decisions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("url_viz.store.decision_log.BUSY_S", 0.05)
+        monkeypatch.setattr("url_viz.store.decisions.decision_log.BUSY_S", 0.05)
         with (
             DecisionLog(tmp_path / "decisions.db").writing(),
             pytest.raises(WorkspaceError, match="Another process has been writing"),

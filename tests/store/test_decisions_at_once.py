@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from url_viz.store.decision_log import DecisionLog
-from url_viz.store.decision_rows import FileKeys
-from url_viz.store.decisions import Decisions
+from url_viz.store.decisions.decision_log import DecisionLog
+from url_viz.store.decisions.decision_rows import FileKeys
+from url_viz.store.decisions.decisions import Decisions
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +26,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from url_viz.store.decisions import Decisions, FileKeys
+from url_viz.store.decisions.decisions import Decisions, FileKeys
 path, first, count, rounds = Path(sys.argv[1]), *map(int, sys.argv[2:])
 ids = np.arange(1, 1 + 40 if rounds == 1 else 1 + count, dtype=np.int64)
 decisions = Decisions(path, FileKeys(ids, ids))

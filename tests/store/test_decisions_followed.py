@@ -10,11 +10,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from url_viz.errors import DamageError
-from url_viz.store.answers import Answers
-from url_viz.store.decision_log import DecisionLog
-from url_viz.store.decision_rows import FileKeys
-from url_viz.store.decision_transaction import Transaction
-from url_viz.store.decisions import Decisions
+from url_viz.store.decisions.answers import Answers
+from url_viz.store.decisions.decision_log import DecisionLog
+from url_viz.store.decisions.decision_rows import FileKeys
+from url_viz.store.decisions.decision_transaction import Transaction
+from url_viz.store.decisions.decisions import Decisions
 
 HERE = FileKeys(np.arange(1, 6), np.array([101, 102, 103, 104, 104]))
 MOVED = FileKeys(np.array([1, 2, 9, 4, 5]), np.array([101, 199, 103, 104, 104]))

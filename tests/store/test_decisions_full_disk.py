@@ -16,9 +16,9 @@ import ctypes, os, shutil, sys
 from pathlib import Path
 import numpy as np
 from url_viz.errors import WorkspaceError
-from url_viz.store.decision_log import DecisionLog
-from url_viz.store.decision_rows import FileKeys
-from url_viz.store.decisions import Decisions
+from url_viz.store.decisions.decision_log import DecisionLog
+from url_viz.store.decisions.decision_rows import FileKeys
+from url_viz.store.decisions.decisions import Decisions
 
 shim, what, folder, stride = ctypes.CDLL(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
 shim.disk_full_after.argtypes = [ctypes.c_long]

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.processes import run_python
-from url_viz.store.derived_cache import (
+from url_viz.store.tables.derived_cache import (
     numbers_from_table,
     read_cached,
     rows_from_table,

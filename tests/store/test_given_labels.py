@@ -9,8 +9,8 @@ import pytest
 
 from tests.store.conftest import FILES
 from url_viz.errors import DamageError, DecisionError
-from url_viz.store.decision_rows import label_of, with_label
-from url_viz.store.decisions import Decisions, Judgement, checked_label
+from url_viz.store.decisions.decision_rows import label_of, with_label
+from url_viz.store.decisions.decisions import Decisions, Judgement, checked_label
 
 
 def labels(decisions: Decisions, source: str = "folders") -> list[str | None]:

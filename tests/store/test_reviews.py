@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from url_viz.errors import WorkspaceError
-from url_viz.store.reviews import (
+from url_viz.store.decisions.reviews import (
     MOST_STORED,
     StoredReview,
     change_review,

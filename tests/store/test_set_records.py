@@ -15,7 +15,7 @@ from tests.processes import run_python
 from url_viz.errors import DamageError, WorkspaceError
 from url_viz.models.backbone import Preprocessing
 from url_viz.store.about import read_about, write_about
-from url_viz.store.imported_columns import (
+from url_viz.store.columns.imported_columns import (
     FIRST_FOLDERS,
     FOLDERS,
     Import,
@@ -26,11 +26,11 @@ from url_viz.store.imported_columns import (
     write_import,
     write_label_choice,
 )
-from url_viz.store.reviews import StoredReview, change_review, list_reviews, read_review, review_key
+from url_viz.store.columns.user_cells import Values
+from url_viz.store.decisions.reviews import StoredReview, change_review, list_reviews, read_review, review_key
 from url_viz.store.second_model_choice import choose_second_model, is_second_model_used
 from url_viz.store.set_records import changing_records
 from url_viz.store.training_records import chosen_run, epochs_of
-from url_viz.store.user_cells import Values
 from url_viz.store.version_files import ROWS, rows_of, store_version, stored_versions
 from url_viz.workspace import SetPaths
 
@@ -127,7 +127,7 @@ def test_of_two_writers_at_once_none_is_lost(
 CHOOSE = """
 import sys
 from pathlib import Path
-from url_viz.store.imported_columns import write_apart, write_label_choice
+from url_viz.store.columns.imported_columns import write_apart, write_label_choice
 from url_viz.workspace import SetPaths
 paths, write = SetPaths(Path(sys.argv[1])), {"label": write_label_choice, "apart": write_apart}[sys.argv[2]]
 for number in range(100):

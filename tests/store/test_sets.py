@@ -25,7 +25,6 @@ from url_viz.models.model import Model
 from url_viz.sealed import unsealed
 from url_viz.store.about import find_set, read_about
 from url_viz.store.bundle import FORMAT, LABEL, pack, unpack
-from url_viz.store.reader import Store
 from url_viz.store.sets import (
     Agreement,
     check_agreement,
@@ -39,7 +38,8 @@ from url_viz.store.sets import (
     repoint,
     skipped,
 )
-from url_viz.store.writer import Writer
+from url_viz.store.tables.reader import Store
+from url_viz.store.tables.writer import Writer
 from url_viz.workspace import Workspace
 
 COUNT = 12

@@ -13,9 +13,9 @@ from tests.pipeline.examples import as_whitened, dice, graph_of
 from tests.store.test_store import KEY, files, ids_of, put_graph
 from url_viz.errors import DamageError, SupersededError
 from url_viz.pipeline.projection import pca_coordinates
-from url_viz.store.reader import Store
-from url_viz.store.tables import IMAGES
-from url_viz.store.writer import Writer
+from url_viz.store.tables.reader import Store
+from url_viz.store.tables.tables import IMAGES
+from url_viz.store.tables.writer import Writer
 
 ROWS, ADDED = 300, 8
 

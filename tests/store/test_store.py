@@ -25,11 +25,11 @@ from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.projection import pca_coordinates
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.store.about import About, find_set, known_sets, read_about
-from url_viz.store.lance import connect
-from url_viz.store.reader import Store
 from url_viz.store.repair import mend
-from url_viz.store.tables import IMAGES, Graph, embeddings_schema, fixed_lists
-from url_viz.store.writer import Writer
+from url_viz.store.tables.lance import connect
+from url_viz.store.tables.reader import Store
+from url_viz.store.tables.tables import IMAGES, Graph, embeddings_schema, fixed_lists
+from url_viz.store.tables.writer import Writer
 from url_viz.workspace import SetPaths, Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -240,7 +240,7 @@ class TestOneWriter:
         script = """
 import sys
 from pathlib import Path
-from url_viz.store.writer import Writer
+from url_viz.store.tables.writer import Writer
 from url_viz.workspace import SetPaths
 with Writer(SetPaths(Path(sys.argv[1])), Path(sys.argv[2])):
     print("held", flush=True)
@@ -444,7 +444,7 @@ class TestDamage:
 
 ASKED = """
 import sys
-from url_viz.store.lance import connect
+from url_viz.store.tables.lance import connect
 CLIENT = "lance_namespace_urllib3_client"
 assert "lancedb" not in sys.modules, "nothing was opened yet"
 assert connect(sys.argv[1]).table_names() == []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from url_viz.errors import FolderError
-from url_viz.store.user_paths import match
+from url_viz.store.columns.user_paths import match
 
 ROOT = Path("/data/photos")
 PICTURES = [b"cat/1.jpg", b"cat/2.JPG", b"dog/1.jpg", b"deep/er/3.png", b"top.jpg", b"odd\xff.jpg"]

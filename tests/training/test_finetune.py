@@ -16,8 +16,8 @@ from training.holdout import FinetuneReport, are_test_pictures, confusability_in
 from training.run_files import RunPaths
 from training.store import open_cache
 from training.training_rows import are_held_out
-from url_viz.analysis.holdout_report import figures_from
-from url_viz.analysis.order_metrics import spearman
+from url_viz.analysis.evidence.holdout_report import figures_from
+from url_viz.analysis.evidence.order_metrics import spearman
 from url_viz.errors import HeadMismatchError
 from url_viz.models.head import load_head
 from url_viz.models.model import Model, ModelSource, load_model, with_head

@@ -15,7 +15,7 @@ from training.sources import Sources
 from training.store import write_loss
 from training.train import train, uncertainty_of
 from training.training_rows import rows_of
-from url_viz.analysis.order_metrics import spearman
+from url_viz.analysis.evidence.order_metrics import spearman
 from url_viz.errors import CacheError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.backbone import Backbone, LoadedBackbone

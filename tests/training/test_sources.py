@@ -18,7 +18,7 @@ from training.sources import Sources
 from training.store import Cache
 from training.train import final_figures, main, train, uncertainty_of
 from training.training_rows import Rows, rows_of
-from url_viz.analysis.order_metrics import spearman
+from url_viz.analysis.evidence.order_metrics import spearman
 from url_viz.errors import CacheError
 from url_viz.models.head import load_head
 from url_viz.models.head_module import HeadModule

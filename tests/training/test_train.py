@@ -26,7 +26,7 @@ from training.store import (
 )
 from training.train import fresh, main, provenance_of, rate_at, save_run, train, uncertainty_of
 from training.training_rows import Rows, rows_of
-from url_viz.analysis.order_metrics import spearman
+from url_viz.analysis.evidence.order_metrics import spearman
 from url_viz.errors import CacheError, ModelError
 from url_viz.models.head import load_head
 from url_viz.progress import Progress, silent

@@ -11,8 +11,8 @@ from tests.given import by_turns, given_set
 from url_viz.analysis.filters import OneOf
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.ui.explore.class_choice import class_choices
 from url_viz.ui.session import CLASSES_OPEN, VIEW, ExploreView
-from url_viz.ui.widgets.class_choice import class_choices
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def shown(image_set: ImageSet) -> Callable[[], AppTest]:
     """The choice alone on a page."""
 
     def script(image_set: object) -> None:
-        from url_viz.ui.widgets.class_choice import show_class_choice
+        from url_viz.ui.explore.class_choice import show_class_choice
 
         show_class_choice(image_set)  # type: ignore[arg-type]
 

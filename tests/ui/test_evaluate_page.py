@@ -9,9 +9,9 @@ import pytest
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import opened, reading, words
-from url_viz.analysis.evaluation import CountedPictures, Evaluated
+from url_viz.analysis.evidence.evaluation import CountedPictures, Evaluated
+from url_viz.analysis.evidence.order_metrics import Figure, Interval
 from url_viz.analysis.measures import AMBIGUITY, title_of
-from url_viz.analysis.order_metrics import Figure, Interval
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.ui.evaluate.crop import sample_of

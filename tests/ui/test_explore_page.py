@@ -25,7 +25,7 @@ from url_viz.models.model import Model
 from url_viz.pipeline import embed as pipeline
 from url_viz.progress import Progress
 from url_viz.store.sets import list_sets
-from url_viz.store.writer import Writer
+from url_viz.store.tables.writer import Writer
 from url_viz.ui.explore.explore_grid import acted_on
 from url_viz.ui.explore.page import ranked_by, review_of
 from url_viz.ui.explore.view_address import view_of

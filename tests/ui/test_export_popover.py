@@ -17,9 +17,9 @@ from url_viz.jobs import Job, JobState, cancel_job, latest_job, log_tail
 from url_viz.jobs.kinds import EXPORT, start_export
 from url_viz.jobs.results import out_of
 from url_viz.models.model import Model
-from url_viz.ui.widgets import export
+from url_viz.ui.explore import export
+from url_viz.ui.explore.export import zip_of
 from url_viz.ui.widgets.embed_job import set_name
-from url_viz.ui.widgets.export import zip_of
 from url_viz.workspace import Workspace
 
 FOR_ALL = ["FiftyOne", "Hugging Face", "WebDataset", "Parquet"]
@@ -31,8 +31,8 @@ def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
 
 
 def popover(set_id: str, model: str, count: int) -> None:
+    from url_viz.ui.explore.export import show_export_buttons
     from url_viz.ui.open_sets import open_sets
-    from url_viz.ui.widgets.export import show_export_buttons
 
     found = open_sets().get(set_id, model)
     show_export_buttons(found, found.table().head(count))

@@ -11,15 +11,15 @@ from streamlit.testing.v1 import AppTest
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import ended, opened, words
-from url_viz.analysis.holdout_report import HoldoutFigure
-from url_viz.analysis.order_metrics import Figure, Interval
-from url_viz.child_environment import WITHIN_VARIABLE
+from url_viz.analysis.evidence.holdout_report import HoldoutFigure
+from url_viz.analysis.evidence.order_metrics import Figure, Interval
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, list_jobs, start_job
 from url_viz.jobs.heads import config_to_adapt
 from url_viz.jobs.kinds import ADAPT
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
+from url_viz.processes.child_environment import WITHIN_VARIABLE
 from url_viz.ui.finetune.page import estimate
 from url_viz.ui.session import SECOND
 from url_viz.workspace import Workspace

@@ -11,11 +11,11 @@ from tests.analysis.set_table import set_table
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import opened, words
-from url_viz.analysis.ambiguity import between_filters
-from url_viz.analysis.doubtful_labels import DoubtfulLabels, doubtful_labels
 from url_viz.analysis.filters import OneOf, passes_all
-from url_viz.analysis.findings import mixed_pairs
-from url_viz.analysis.label_issues import CONFLICTING, LabelCheck
+from url_viz.analysis.findings.findings import mixed_pairs
+from url_viz.analysis.labels.ambiguity import between_filters
+from url_viz.analysis.labels.doubtful_labels import DoubtfulLabels, doubtful_labels
+from url_viz.analysis.labels.label_issues import CONFLICTING, LabelCheck
 from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet

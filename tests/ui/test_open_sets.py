@@ -17,7 +17,7 @@ from url_viz.errors import CheckpointError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
-from url_viz.store.writer import Writer
+from url_viz.store.tables.writer import Writer
 from url_viz.ui.first.page import example_of
 from url_viz.ui.open_sets import MOST_OPEN, OpenSets, running_model
 from url_viz.ui.review.desk import opened

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.ui.decoded_points import decode_mask, decode_points
-from url_viz.store.decision_rows import DECISIONS
+from url_viz.store.decisions.decision_rows import DECISIONS
 from url_viz.ui.points import (
     BYTES_PER_POINT,
     HEADER,

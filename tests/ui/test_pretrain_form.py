@@ -13,7 +13,6 @@ from tests.ui.conftest import Read
 from tests.ui.pages import opened, words
 from training.command import FLAT
 from training.config import PRESETS, PretrainConfig
-from url_viz.child_environment import within_variable
 from url_viz.cli.main import main
 from url_viz.errors import JobError
 from url_viz.image_set import ImageSet, embed_folder
@@ -23,6 +22,7 @@ from url_viz.jobs.kinds import PRETRAIN
 from url_viz.jobs.results import head_of
 from url_viz.models.catalogue import known_models
 from url_viz.models.model import Model
+from url_viz.processes.child_environment import within_variable
 from url_viz.progress import Progress
 from url_viz.ui.allowed_paths import may_read
 from url_viz.ui.finetune.page import (

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import noise
 from tests.ui.conftest import Read
 from tests.ui.pages import opened, with_picture, words
-from url_viz.analysis.reasons import reason_counts
+from url_viz.analysis.findings.reasons import reason_counts
 from url_viz.image_set import ImageSet
 from url_viz.ui.session import HEAT
 from url_viz.ui.widgets.heat_map import picture_html

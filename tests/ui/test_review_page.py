@@ -12,15 +12,15 @@ from tests.imaging.pictures import write_folder
 from tests.jobs.conftest import until
 from tests.ui.conftest import Read
 from tests.ui.pages import linked, opened, reading, words
-from url_viz.analysis.cards import CardAnswer
-from url_viz.analysis.review_queue import Review
+from url_viz.analysis.evidence.worth import ARMS
+from url_viz.analysis.review.cards import CardAnswer
+from url_viz.analysis.review.review_queue import Review
 from url_viz.analysis.scope import ReviewSpec
-from url_viz.analysis.worth import ARMS
 from url_viz.image_set import ImageSet
 from url_viz.jobs import latest_job, log_tail
 from url_viz.jobs.kinds import REVIEW_WORTH, result_of
 from url_viz.jobs.measuring import worth_by_job
-from url_viz.store.decisions import LONGEST_LABEL
+from url_viz.store.decisions.decisions import LONGEST_LABEL
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.review.desk import DeskAnswer, answer_of, state_of, take_answers
 from url_viz.ui.review.desk import opened as begun

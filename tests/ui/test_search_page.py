@@ -8,10 +8,10 @@ from PIL import Image
 
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.ui.pages import opened, order_by, words
-from url_viz.analysis.evaluation import CountedPictures, Evidence, evaluated
+from url_viz.analysis.evidence.evaluation import CountedPictures, Evidence, evaluated
+from url_viz.analysis.evidence.selective_retrieval import MODES, Restriction
+from url_viz.analysis.outside.uploads import NewPicture
 from url_viz.analysis.ranking import percentile
-from url_viz.analysis.selective_retrieval import MODES, Restriction
-from url_viz.analysis.uploads import NewPicture
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.ui.menu import purpose_of

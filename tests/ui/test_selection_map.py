@@ -20,8 +20,8 @@ from url_viz.jobs.kinds import PROJECT
 from url_viz.jobs.mapping import Subset, find_map, start_map
 from url_viz.jobs.turn import LIGHT_NEEDS_MB, available_mb
 from url_viz.models.model import Model
-from url_viz.store.tables import PLACED, UMAP, Coordinates
-from url_viz.store.writer import Writer
+from url_viz.store.tables.tables import PLACED, UMAP, Coordinates
+from url_viz.store.tables.writer import Writer
 from url_viz.ui.http import routes
 from url_viz.ui.urls import points_url, representatives_url
 from url_viz.workspace import Workspace

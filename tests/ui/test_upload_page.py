@@ -16,8 +16,8 @@ from tests.conftest import held
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import opened, order_by, words
-from url_viz.analysis.cards import CardAnswer
-from url_viz.analysis.uploads import NewPicture, score
+from url_viz.analysis.outside.uploads import NewPicture, score
+from url_viz.analysis.review.cards import CardAnswer
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.jobs import list_jobs

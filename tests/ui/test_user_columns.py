@@ -33,8 +33,8 @@ def dialog(image_set: ImageSet) -> AppTest:
     def script() -> None:
         import streamlit as st
 
+        from url_viz.ui.explore.user_column_dialog import user_columns_dialog
         from url_viz.ui.open_sets import open_sets
-        from url_viz.ui.widgets.user_column_dialog import user_columns_dialog
 
         user_columns_dialog(open_sets().get(st.session_state["a_set"], "own:mine"))
 

@@ -9,7 +9,7 @@ import url_viz
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import linked, opened, words
-from url_viz.analysis.two_by_two import TRAINING
+from url_viz.analysis.runs.two_by_two import TRAINING
 from url_viz.image_set import ImageSet
 from url_viz.store.recorder import Recorder
 from url_viz.ui.session import RUN, RUN_COLUMN, SPACE, VIEW

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from url_viz.analysis.order_metrics import Figure, Interval, holm, p_by_t
+from url_viz.analysis.evidence.order_metrics import Figure, Interval, holm, p_by_t
 from url_viz.errors import FolderError
 from url_viz.records import nan_for_null, read_plain
 

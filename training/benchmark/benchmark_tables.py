@@ -16,7 +16,7 @@ from training.benchmark.benchmark_records import (
 from training.command import command
 from training.config import BenchmarkTableConfig
 from training.markdown_tables import cell, markdown
-from url_viz.analysis.order_metrics import Figure
+from url_viz.analysis.evidence.order_metrics import Figure
 from url_viz.wording import MISSING, counted
 
 LETTER = {"nearest": "N", "probe": "P", "paper": "paper"}

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from training.benchmark.benchmark_records import BaselinesRecord, Weight
 from training.benchmark.labelled import TEMPERATURES, Case, LabelledSet
-from url_viz.analysis.baselines import energy, inverse_norm, max_probability, softmax_entropy
-from url_viz.analysis.order_metrics import mean_by_t
+from url_viz.analysis.evidence.baselines import energy, inverse_norm, max_probability, softmax_entropy
+from url_viz.analysis.evidence.order_metrics import mean_by_t
 from url_viz.rows import mid_ranks
 
 SINGLE_BASELINES = ("entropy", "tempered_entropy", "max_probability", "energy", "inverse_norm")

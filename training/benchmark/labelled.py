@@ -12,10 +12,10 @@ from training.benchmark.people import People
 from training.data.pictures import PictureList
 from training.embedding_space import Space, space_of
 from training.listed_embeddings import embed_pictures
-from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
-from url_viz.analysis.baselines import softmax_entropy
-from url_viz.analysis.order_metrics import auroc, recall_at_1
-from url_viz.analysis.probe import out_of_fold_shares
+from url_viz.analysis.evidence.baselines import softmax_entropy
+from url_viz.analysis.evidence.order_metrics import auroc, recall_at_1
+from url_viz.analysis.evidence.probe import out_of_fold_shares
+from url_viz.analysis.labels.ambiguity import LEAST_OF_A_CLASS
 from url_viz.errors import FolderError
 from url_viz.models.model import Model
 from url_viz.pipeline.whitening import whitened_rows

@@ -18,7 +18,7 @@ from training.benchmark.benchmark_records import (
 from training.benchmark.fitted_baselines import FittedBaselines
 from training.benchmark.labelled import Bools, Case, Codes, LabelledSet, Outcomes, Values
 from training.benchmark.orders import KNOWS, Orders, picture_orders
-from url_viz.analysis.order_metrics import (
+from url_viz.analysis.evidence.order_metrics import (
     Figure,
     Influenced,
     aurc_influence,

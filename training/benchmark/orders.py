@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from training.benchmark.fitted_baselines import FittedBaselines, picture_features
 from training.benchmark.labelled import Case, Codes, LabelledSet, Outcomes
-from url_viz.analysis.ambiguity import classify
-from url_viz.analysis.probe import probe_folds
+from url_viz.analysis.evidence.probe import probe_folds
+from url_viz.analysis.labels.ambiguity import classify
 from url_viz.models.head import Head
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.twins import twin_representatives

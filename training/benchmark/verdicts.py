@@ -9,7 +9,7 @@ from training.benchmark.benchmark_records import OUTCOMES, SetLead, Verdict, cor
 from training.benchmark.fitted_baselines import SINGLE_BASELINES
 from training.benchmark.labelled import Bools, Case
 from training.benchmark.orders import HEAD, RANK_STACK, STACK, Orders
-from url_viz.analysis.order_metrics import Influenced, auroc, auroc_influence, mean_by_t, mean_influence
+from url_viz.analysis.evidence.order_metrics import Influenced, auroc, auroc_influence, mean_by_t, mean_influence
 
 SET_BASELINES = (*SINGLE_BASELINES, "nearest_similarity")
 """Baselines for orders that know the set."""

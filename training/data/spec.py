@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from training.data.pictures import NO_LABEL, PictureList
-from url_viz.child_environment import within_of_environment
 from url_viz.errors import FolderError, NoImagesError
 from url_viz.imaging.folder_classes import class_names
 from url_viz.imaging.scan import scan
+from url_viz.processes.child_environment import within_of_environment
 from url_viz.roots import address_in
 
 KINDS = ("folder",)

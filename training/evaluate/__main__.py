@@ -27,8 +27,8 @@ from training.listed_embeddings import EmbeddedPictures, embed_pictures
 from training.markdown_tables import cell
 from training.named_sets.soft_labels import COLLECTION, soft_labels_of
 from training.run_files import write_json
-from url_viz.analysis.baselines import all_baselines
-from url_viz.analysis.order_metrics import (
+from url_viz.analysis.evidence.baselines import all_baselines
+from url_viz.analysis.evidence.order_metrics import (
     Figure,
     Scored,
     auroc_by_blocks,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.benchmark.labelled import LabelledSet
-from url_viz.analysis.order_metrics import Interval
+from url_viz.analysis.evidence.order_metrics import Interval
 
 HEAD = "head"
 

@@ -36,8 +36,8 @@ from training.groups import smallest_ids
 from training.holdout import FinetuneReport, NearestErrors, are_test_pictures, orders_without_a_job, r_auroc_of
 from training.own_record import HELD_OUT, own_recorder
 from training.run_files import RunPaths, write_json, write_run_records
-from url_viz.analysis.holdout_report import AFTER, BEFORE, HoldoutFigure, headline, holdout_figure, text_of
-from url_viz.analysis.order_metrics import classification_auroc
+from url_viz.analysis.evidence.holdout_report import AFTER, BEFORE, HoldoutFigure, headline, holdout_figure, text_of
+from url_viz.analysis.evidence.order_metrics import classification_auroc
 from url_viz.errors import FolderError, HeadMismatchError
 from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import Preprocessing, normalised
@@ -48,8 +48,8 @@ from url_viz.models.model import backbone_weights_of
 from url_viz.models.model_names import file_digest
 from url_viz.models.runtime import choose_device
 from url_viz.pipeline.twins import view_groups
+from url_viz.processes.read_ahead import read_ahead, read_each
 from url_viz.progress import Clock, ProgressCallback
-from url_viz.read_ahead import read_ahead, read_each
 from url_viz.store.recorder import EpochBatches, Recorder
 
 VIEW_RESOLUTION = 2

@@ -14,7 +14,12 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.analysis.ambiguity import (
+from url_viz.analysis.derived import Column, Derived, DiskCache, Get, Input, OnDisk
+from url_viz.analysis.findings.findings import FindingInputs, findings, useless
+from url_viz.analysis.findings.leaks import APART, find_splits, leaks_between_splits
+from url_viz.analysis.findings.reasons import reasons_of
+from url_viz.analysis.findings.twin_groups import group_codes
+from url_viz.analysis.labels.ambiguity import (
     LEAST_OF_A_CLASS,
     Classified,
     ClassShares,
@@ -22,7 +27,7 @@ from url_viz.analysis.ambiguity import (
     StoredClasses,
     classify,
 )
-from url_viz.analysis.apart import (
+from url_viz.analysis.labels.apart import (
     Apart,
     ApartSuggestion,
     apart_by,
@@ -32,7 +37,7 @@ from url_viz.analysis.apart import (
     near_pairs,
     suggest,
 )
-from url_viz.analysis.classes import (
+from url_viz.analysis.labels.classes import (
     CLASS_COLUMNS,
     CodedLabels,
     class_codes,
@@ -41,19 +46,18 @@ from url_viz.analysis.classes import (
     schema_of,
     spelled_out,
 )
-from url_viz.analysis.derived import Column, Derived, DiskCache, Get, Input, OnDisk
-from url_viz.analysis.doubtful_labels import doubtful_labels
-from url_viz.analysis.findings import FindingInputs, findings, useless
-from url_viz.analysis.label_choice import Labels, chosen_labels
-from url_viz.analysis.label_issues import LabelCheck, check_labels
-from url_viz.analysis.leaks import APART, find_splits, leaks_between_splits
-from url_viz.analysis.naming import suggestions_in
-from url_viz.analysis.new_pictures import Reference
+from url_viz.analysis.labels.doubtful_labels import doubtful_labels
+from url_viz.analysis.labels.label_choice import Labels, chosen_labels
+from url_viz.analysis.labels.label_issues import LabelCheck, check_labels
+from url_viz.analysis.labels.votes import Codes
 from url_viz.analysis.order import Order, leading_order, order_from_table, order_to_table
-from url_viz.analysis.pair_measures import PER_IMAGE, PairMeasures
+from url_viz.analysis.outside.new_pictures import Reference
 from url_viz.analysis.ranking import percentile
-from url_viz.analysis.reasons import reasons_of
-from url_viz.analysis.run_on_set import RunOnSet
+from url_viz.analysis.review.naming import suggestions_in
+from url_viz.analysis.review.pair_measures import PER_IMAGE, PairMeasures
+from url_viz.analysis.review.tuned import FEWEST, Tuned, tune
+from url_viz.analysis.runs.run_on_set import RunOnSet
+from url_viz.analysis.runs.two_by_two import MODEL_COLUMNS, model_columns
 from url_viz.analysis.second_model import CONFUSABILITY_BY_BOTH, SecondModel, by_both, find_second, side_by_side
 from url_viz.analysis.table import (
     FILES,
@@ -65,11 +69,7 @@ from url_viz.analysis.table import (
     stored_rows,
     with_decisions,
 )
-from url_viz.analysis.tuned import FEWEST, Tuned, tune
-from url_viz.analysis.twin_groups import group_codes
-from url_viz.analysis.two_by_two import MODEL_COLUMNS, model_columns
 from url_viz.analysis.user_columns import Imported, imported_columns, with_user_columns
-from url_viz.analysis.votes import Codes
 from url_viz.errors import DamageError, SupersededError
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace
@@ -79,19 +79,19 @@ from url_viz.pipeline.stored_pixels import stored_pixels
 from url_viz.pipeline.twins import is_representative, joined_groups, source_groups, twin_representatives
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.rows import CACHED_FROM
-from url_viz.store import imported_columns as user_files
-from url_viz.store.answers import Answered, Answers
-from url_viz.store.decision_rows import Decided
-from url_viz.store.decisions import Decisions
-from url_viz.store.derived_cache import numbers_from_table
-from url_viz.store.derived_cache import rows_from_table as matrix_from_table
-from url_viz.store.derived_cache import rows_to_table as matrix_to_table
-from url_viz.store.object_columns import OBJECTS, PICTURE
-from url_viz.store.reader import Snapshot, shown_tables
+from url_viz.store.columns import imported_columns as user_files
+from url_viz.store.columns.object_columns import OBJECTS, PICTURE
+from url_viz.store.decisions.answers import Answered, Answers
+from url_viz.store.decisions.decision_rows import Decided
+from url_viz.store.decisions.decisions import Decisions
 from url_viz.store.second_model_choice import is_second_model_used, second_models_version
-from url_viz.store.tables import Graph, GraphColumns, no_twins, positions_of
+from url_viz.store.tables.derived_cache import numbers_from_table
+from url_viz.store.tables.derived_cache import rows_from_table as matrix_from_table
+from url_viz.store.tables.derived_cache import rows_to_table as matrix_to_table
+from url_viz.store.tables.reader import Snapshot, shown_tables
+from url_viz.store.tables.tables import Graph, GraphColumns, no_twins, positions_of
+from url_viz.store.tables.whitened_rows import WhitenedRows
 from url_viz.store.training_records import chosen_run, epochs_of, run_version, runs_of
-from url_viz.store.whitened_rows import WhitenedRows
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from url_viz.rows import CACHED_FROM
-from url_viz.store.derived_cache import MOST_CACHED, read_cached, write_cached
+from url_viz.store.tables.derived_cache import MOST_CACHED, read_cached, write_cached
 
 MOST_RESULTS = 64
 """So many results of functions of one column stay in memory (`Derived.result`)."""
@@ -30,8 +30,8 @@ class Get(Protocol):
 class OnDisk:
     """How a column is cached on disk: as an Arrow table; with `only_large`, of large sets alone.
 
-    `read` refuses a table that is not of this set (`url_viz.store.derived_cache.require`): whoever alters a file can
-    alter its checksums too. The column is then made again. `most` files of a space stay; the oldest goes.
+    `read` refuses a table that is not of this set (`url_viz.store.tables.derived_cache.require`): whoever alters a file
+    can alter its checksums too. The column is then made again. `most` files of a space stay; the oldest goes.
     """
 
     write: Callable[[Any], pa.Table]

@@ -8,17 +8,17 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
-from url_viz.analysis.classes import CodedLabels
+from url_viz.analysis.evidence.order_metrics import Figure, auroc_by_blocks, auroc_within_blocks, share_by_blocks
+from url_viz.analysis.labels.ambiguity import LEAST_OF_A_CLASS
+from url_viz.analysis.labels.classes import CodedLabels
+from url_viz.analysis.labels.votes import NONE, Codes
 from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, TUNED, UNCERTAINTY, has_values, in_text
-from url_viz.analysis.order_metrics import Figure, auroc_by_blocks, auroc_within_blocks, share_by_blocks
-from url_viz.analysis.tuned import FEW as FEW_ANSWERS
-from url_viz.analysis.tuned import Tuned
-from url_viz.analysis.votes import NONE, Codes
+from url_viz.analysis.review.tuned import FEW as FEW_ANSWERS
+from url_viz.analysis.review.tuned import Tuned
 from url_viz.pipeline.confusability import FEW
 from url_viz.records import as_json, read_json
-from url_viz.store.derived_cache import require
-from url_viz.store.tables import GraphColumns
+from url_viz.store.tables.derived_cache import require
+from url_viz.store.tables.tables import GraphColumns
 from url_viz.wording import counted, decimal
 
 SHUFFLES = 39

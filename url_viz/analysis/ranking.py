@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.findings.twin_groups import COPIES, group_codes
+from url_viz.analysis.labels.votes import NONE
 from url_viz.analysis.measures import measure_named
-from url_viz.analysis.twin_groups import COPIES, group_codes
-from url_viz.analysis.votes import NONE
 
 
 def percentile(values: NDArray[np.floating], *, among: NDArray[np.floating] | None = None) -> NDArray[np.float32]:

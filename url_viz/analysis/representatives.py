@@ -7,9 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.categories import categories_of
+from url_viz.analysis.findings.twin_groups import group_codes
 from url_viz.analysis.ranking import percentile_of_each
-from url_viz.analysis.twin_groups import group_codes
-from url_viz.store.tables import Graph, positions_of
+from url_viz.store.tables.tables import Graph, positions_of
 
 CELLS = 160
 """Side of the grid on which regions are found."""

@@ -17,10 +17,10 @@ from url_viz.pipeline.twins import twin_representatives
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.rows import l2_normalize
 from url_viz.store.about import embed_command
-from url_viz.store.reader import Store
 from url_viz.store.second_model_choice import choose_second_model, other_spaces
-from url_viz.store.tables import Graph, GraphColumns
-from url_viz.store.whitened_rows import WhitenedRows
+from url_viz.store.tables.reader import Store
+from url_viz.store.tables.tables import Graph, GraphColumns
+from url_viz.store.tables.whitened_rows import WhitenedRows
 
 BLOCK = 4096
 

@@ -16,10 +16,10 @@ from url_viz.imaging.quality import QUALITIES
 from url_viz.imaging.scan import display_name
 from url_viz.models.head import Head
 from url_viz.models.rounding import rounded
-from url_viz.store.decision_rows import Decided, FileKeys
-from url_viz.store.derived_cache import numbers_from_table, require, require_codes
-from url_viz.store.reader import Store
-from url_viz.store.tables import IMAGES, GraphColumns, graph_schema, numbers_of, positions_of
+from url_viz.store.decisions.decision_rows import Decided, FileKeys
+from url_viz.store.tables.derived_cache import numbers_from_table, require, require_codes
+from url_viz.store.tables.reader import Store
+from url_viz.store.tables.tables import IMAGES, GraphColumns, graph_schema, numbers_of, positions_of
 
 _PLAIN = rb"\A[\x20-\x7e]*\z"
 FILES = ("id", "path", "content", "width", "height", "failure")

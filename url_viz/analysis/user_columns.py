@@ -12,20 +12,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.apart import NAME_PARTS, apart_codes, apart_in_words
-from url_viz.analysis.baselines import margin, max_probability, softmax_entropy
 from url_viz.analysis.derived import Get
-from url_viz.analysis.label_choice import check_choice, is_column, level_of
+from url_viz.analysis.evidence.baselines import margin, max_probability, softmax_entropy
+from url_viz.analysis.labels.apart import NAME_PARTS, apart_codes, apart_in_words
+from url_viz.analysis.labels.label_choice import check_choice, is_column, level_of
 from url_viz.analysis.table import Frame
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.imaging.folder_classes import COLUMN_OF
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.store import imported_columns as imports
+from url_viz.store.columns import imported_columns as imports
+from url_viz.store.columns.imported_columns import FIRST_FOLDERS, FOLDERS, NAMES, Column, Import
+from url_viz.store.columns.user_cells import Kind, Values
+from url_viz.store.columns.user_files import ARRAY, Cells, Matrix, UserFile, opened, read_user_file
+from url_viz.store.columns.user_paths import Matched, match_file
 from url_viz.store.damage import raising_disk_errors
-from url_viz.store.imported_columns import FIRST_FOLDERS, FOLDERS, NAMES, Column, Import
-from url_viz.store.user_cells import Kind, Values
-from url_viz.store.user_files import ARRAY, Cells, Matrix, UserFile, opened, read_user_file
-from url_viz.store.user_paths import Matched, match_file
 from url_viz.wording import numbered
 from url_viz.workspace import SetPaths
 

@@ -72,7 +72,7 @@ def given_for(folder: Path, embeddings: Path, *, paths: Path | None, model: str)
 
 
 def _list(image_set: "ImageSet") -> None:
-    from url_viz.analysis.label_choice import source_in_words
+    from url_viz.analysis.labels.label_choice import source_in_words
 
     user_columns = image_set.user_columns()
     for column in user_columns:
@@ -102,7 +102,7 @@ def labels(
     called a picture, `tags` its first tag by the alphabet, the name counted among them. Pictures of one value of
     `--apart` (a patient, a video) are no witnesses for each other, as twins are none.
     """
-    from url_viz.analysis.label_choice import source_in_words
+    from url_viz.analysis.labels.label_choice import source_in_words
 
     image_set = opened(folder, workspace)
     if apart is not None:
@@ -137,7 +137,7 @@ def opened(folder: Path, workspace: Path | None) -> "ImageSet":
     from url_viz.image_set import ImageSet
     from url_viz.models.model import ModelSource
     from url_viz.store.about import read_before
-    from url_viz.store.reader import Store
+    from url_viz.store.tables.reader import Store
     from url_viz.workspace import Workspace
 
     home = Workspace.at(workspace)

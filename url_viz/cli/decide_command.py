@@ -14,7 +14,7 @@ from url_viz.wording import counted
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
-    from url_viz.store.decision_rows import Decision
+    from url_viz.store.decisions.decision_rows import Decision
 
 Word = Annotated[Literal["keep", "drop", "look-again", "none", "leave"], arg(help="leave changes only tags and names")]
 Tags = UseAppendAction[tuple[str, ...]]

@@ -16,7 +16,7 @@ from url_viz.wording import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-    from url_viz.analysis.order_metrics import Figure
+    from url_viz.analysis.evidence.order_metrics import Figure
     from url_viz.image_set import ImageSet
 
 
@@ -34,8 +34,8 @@ def suspects(
     out: TableOut = None,
 ) -> None:
     """Print the doubtful labels, the most doubtful first, with the class to ask about; how many of them are wrong."""
-    from url_viz.analysis.doubtful_labels import FEW
-    from url_viz.analysis.label_issues import NO_CLASSES
+    from url_viz.analysis.labels.doubtful_labels import FEW
+    from url_viz.analysis.labels.label_issues import NO_CLASSES
 
     check, doubtful = image_set.labels.check(), image_set.labels.doubtful()
     if check is None or doubtful is None:
@@ -58,7 +58,7 @@ def suspects(
 @app.on_set()
 def confused(image_set: "ImageSet", *, top: Top = 20, out: TableOut = None) -> None:
     """Print pairs of classes that overlap: how many pictures look like the other, and what share of each class."""
-    from url_viz.analysis.label_issues import NO_CLASSES
+    from url_viz.analysis.labels.label_issues import NO_CLASSES
 
     pairs = image_set.labels.confused()
     if pairs is None:
@@ -105,7 +105,7 @@ def evaluate(
 
     The figures of the app's page Evaluate. Of a head and pictures that no set was read of: `training.evaluate`.
     """
-    from url_viz.analysis.evaluation import NEEDED
+    from url_viz.analysis.evidence.evaluation import NEEDED
     from url_viz.export.result_files import write_evaluation
 
     evaluated = image_set.evaluate()
@@ -128,7 +128,7 @@ def compare(
     top: Annotated[Count, arg(help="how many pictures to list that they disagree on, each way")] = 10,
 ) -> None:
     """Compare two models or heads on a folder: order, most ambiguous tenth, neighbours, and where they disagree."""
-    from url_viz.analysis.compare import disagreements, in_words, neighbours_in_words
+    from url_viz.analysis.evidence.compare import disagreements, in_words, neighbours_in_words
     from url_viz.image_set import open_image_set
 
     second = open_image_set(image_set.root, model=other, workspace=image_set.workspace.root)

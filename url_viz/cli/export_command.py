@@ -122,7 +122,7 @@ def choose(
 
     Without --out or --tag the paths are printed, those first that cover most. Nothing is moved or changed.
     """
-    from url_viz.analysis.choice import said_of
+    from url_viz.analysis.evidence.choice import said_of
     from url_viz.export.folders import paths_text
     from url_viz.export.table_files import write_bytes, write_table
 
@@ -170,7 +170,7 @@ def _worth(image_set: "ImageSet", ids: list[int]) -> str:
 def _pinned(image_set: "ImageSet", where: str) -> list[int]:
     """Ids of the pictures in a file of paths, or in a table that `--out` wrote, or else of those with a tag."""
     from url_viz.export.selection import listed, paths_listed
-    from url_viz.store.user_files import read_user_file
+    from url_viz.store.columns.user_files import read_user_file
 
     if Path(where).suffix.lower() in (".csv", ".parquet") and Path(where).is_file():
         paths = read_user_file(where).paths

@@ -16,7 +16,7 @@ from url_viz.options import Count, Output
 from url_viz.wording import counted, first_of
 
 if TYPE_CHECKING:
-    from url_viz.analysis.gate import GateResult, Policy, RuleResult
+    from url_viz.analysis.findings.gate import GateResult, Policy, RuleResult
     from url_viz.image_set import ImageSet
 
 
@@ -46,7 +46,7 @@ def leakage(
     out: TableOut = None,
 ) -> None:
     """List the pictures of a split with a copy or another view in another (train/ and test/), or in another folder."""
-    from url_viz.analysis.leaks import APART, SAME_FILE
+    from url_viz.analysis.findings.leaks import APART, SAME_FILE
     from url_viz.image_set import open_image_set
 
     other = None
@@ -90,7 +90,7 @@ def check(
     workspace: WorkspaceDir = None,
 ) -> int:
     """Read what is new and judge the findings by a policy: status 0 passed, 1 broken, 2 could not be checked."""
-    from url_viz.analysis.gate import read_policy
+    from url_viz.analysis.findings.gate import read_policy
     from url_viz.export import result_files
     from url_viz.export.table_files import write_bytes
     from url_viz.imaging.outputs import require_outside

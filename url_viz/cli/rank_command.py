@@ -98,7 +98,7 @@ def _print_query_note(result: "SearchResult", max_percentile: float) -> None:
 
 def _with_between(table: pd.DataFrame) -> pd.DataFrame:
     """The table with the two classes between which each picture lies, as words; without the column if none is known."""
-    from url_viz.analysis.ambiguity import between
+    from url_viz.analysis.labels.ambiguity import between
 
     pairs = zip(table["first_class"], table["second_class"], strict=True)
     words = [(between(first, second) or "").removeprefix("between ") for first, second in pairs]
@@ -121,7 +121,7 @@ def reasons(
     top: Annotated[Count, arg(help="how many pictures to list")] = 40,
 ) -> None:
     """Count the likely reasons why pictures of a folder are ambiguous, or list the pictures with one of them."""
-    from url_viz.analysis.reasons import reason_counts, with_reason
+    from url_viz.analysis.findings.reasons import reason_counts, with_reason
 
     if reason is not None:
         pictures = with_reason(image_set.reasons(), reason).merge(image_set.table()[["id", "path"]], on="id")
@@ -160,7 +160,7 @@ def why(
 
 def _value(image_set: "ImageSet", row: dict[str, Any]) -> str:
     """The leading measure of a picture, else the pretrained head's; with classes, between which two it lies."""
-    from url_viz.analysis.ambiguity import between
+    from url_viz.analysis.labels.ambiguity import between
     from url_viz.analysis.measures import UNCERTAINTY
     from url_viz.analysis.ranking import percentile_of_each
 
@@ -174,7 +174,7 @@ def _value(image_set: "ImageSet", row: dict[str, Any]) -> str:
 
 
 def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
-    from url_viz.analysis.occlusion import in_words, over
+    from url_viz.analysis.outside.occlusion import in_words, over
     from url_viz.export.figure import require_png, write_png
     from url_viz.imaging.decode import decode
 

@@ -36,7 +36,7 @@ def review(
 ) -> None:
     """List pictures to review, decided ones left out, with the question of each; answer by `decide` and `relabel`."""
     from url_viz.analysis.filters import OneOf
-    from url_viz.analysis.review import title_of_review
+    from url_viz.analysis.review.review import title_of_review
     from url_viz.analysis.scope import ReviewSpec, Scope
 
     order = by or image_set.order().measure
@@ -102,7 +102,7 @@ def _write(image_set: "ImageSet", table: "pd.DataFrame", file: Path | None, noun
 
 
 def _list(image_set: "ImageSet") -> None:
-    from url_viz.analysis.tuned import change_in_words, moved_share
+    from url_viz.analysis.review.tuned import change_in_words, moved_share
     from url_viz.export.answers_file import answers_table
 
     print(change_in_words(image_set.answers.log.now(), image_set.answers.tuned(), moved=moved_share(image_set.table())))

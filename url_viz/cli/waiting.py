@@ -10,8 +10,8 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from url_viz.gc_settings import search_rarely
 from url_viz.jobs.ready import Task, write_to
+from url_viz.processes.gc_settings import search_rarely
 from url_viz.records import read_json
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def prepare() -> "Model | None":
     from url_viz.models.model_names import DEFAULT
     from url_viz.models.runtime import has_gpu
     from url_viz.models.runtime_openvino import openvino
-    from url_viz.store.lance import import_lancedb
+    from url_viz.store.tables.lance import import_lancedb
     from url_viz.workspace import Workspace
 
     Thread(target=decoders.format_of, args=(b"",), daemon=True).start()

@@ -12,7 +12,7 @@ import numpy as np
 from url_viz.errors import ClusterError
 from url_viz.imaging.scan import ScannedFile
 from url_viz.pipeline.embedded import EmbeddedFiles
-from url_viz.store.tables import Embeddings
+from url_viz.store.tables.tables import Embeddings
 
 MOST_FILES = 512
 """Files per chunk: their thumbnails and embeddings are about 10 MB to send back."""

@@ -22,11 +22,11 @@ import numpy as np
 
 from url_viz.cluster.chunks import Died, Done, Ready, embed_on_workers, without_duplicates
 from url_viz.cluster.worker import Worker, WorkerConfig
-from url_viz.cores import usable_cores
 from url_viz.errors import ClusterError, UrlVizError, UsageError
 from url_viz.imaging.scan import ScannedFile
 from url_viz.models.model import Model
 from url_viz.pipeline.embedded import Embed, EmbeddedFiles, Embedding, read_without_model
+from url_viz.processes.cores import usable_cores
 from url_viz.workspace import Workspace
 
 Where = Literal["auto", "local"]

@@ -14,7 +14,7 @@ from url_viz.imaging.decode import EMPTY, read_file
 from url_viz.imaging.object_source import Objects
 from url_viz.imaging.scan import display_name
 from url_viz.store.about import embed_command
-from url_viz.store.object_columns import BOX_COLUMNS, CLASS
+from url_viz.store.columns.object_columns import BOX_COLUMNS, CLASS
 from url_viz.wording import counted, first_of
 
 REDRAW = "to_redraw.csv"

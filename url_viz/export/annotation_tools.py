@@ -18,7 +18,7 @@ from url_viz.export.table_files import as_json, plain_value
 from url_viz.image_set import ImageSet
 from url_viz.imaging.places import PictureSize, Size, picture_path
 from url_viz.imaging.workers import decoders
-from url_viz.store.object_columns import BOX_COLUMNS
+from url_viz.store.columns.object_columns import BOX_COLUMNS
 
 IMAGE, LABEL = "image", "label"
 

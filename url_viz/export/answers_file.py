@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from url_viz.errors import DecisionError, FolderError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.store.decisions import Action
-from url_viz.store.tables import positions_of
-from url_viz.store.user_files import opened, read_csv, read_paths
-from url_viz.store.user_paths import match
+from url_viz.store.columns.user_files import opened, read_csv, read_paths
+from url_viz.store.columns.user_paths import match
+from url_viz.store.decisions.decisions import Action
+from url_viz.store.tables.tables import positions_of
 from url_viz.wording import counted
 
 COLUMNS = ["path", "neighbour_path", "same", "content", "neighbour_content"]

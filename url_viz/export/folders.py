@@ -31,7 +31,7 @@ from url_viz.imaging.outputs import require_outside
 from url_viz.imaging.places import SEPARATOR
 from url_viz.imaging.scan import display_name, located, refuse_bucket
 from url_viz.sealed import record_in
-from url_viz.store.decision_rows import DECISIONS
+from url_viz.store.decisions.decision_rows import DECISIONS
 from url_viz.wording import counted, first_of
 
 LONGEST_NAME = 255

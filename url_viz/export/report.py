@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from url_viz.analysis.evaluation import NEAREST, Evaluated, by_class
+from url_viz.analysis.evidence.evaluation import NEAREST, Evaluated, by_class
+from url_viz.analysis.evidence.worth import Worth
+from url_viz.analysis.findings.reasons import reason_counts
 from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, UNCERTAINTY, has_values, measure_named, title_of
 from url_viz.analysis.ranking import ends, with_percentile
-from url_viz.analysis.reasons import reason_counts
-from url_viz.analysis.worth import Worth
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.export.inline_pictures import inlined, with_boxes
 from url_viz.export.provenance import provenance

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from url_viz.analysis.ambiguity import between
+from url_viz.analysis.labels.ambiguity import between
 from url_viz.analysis.measures import AMBIGUITY, is_measure, measure_named, title_of
 from url_viz.errors import FolderError
 from url_viz.export.report_map import BINS, HEIGHT, WIDTH

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 
 import pandas as pd
 
-from url_viz.analysis.evaluation import Evaluated, by_class, deciles, known_to
-from url_viz.analysis.gate import GateResult, RuleResult
+from url_viz.analysis.evidence.evaluation import Evaluated, by_class, deciles, known_to
+from url_viz.analysis.findings.gate import GateResult, RuleResult
 from url_viz.analysis.measures import CONFUSABILITY, UNCERTAINTY, measure_named, title_of
 from url_viz.errors import UsageError
 from url_viz.escaping import escaped, escaped_in_html, printable

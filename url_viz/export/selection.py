@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.ranking import with_percentile
 from url_viz.errors import DecisionError, FolderError
 from url_viz.image_set import ImageSet
-from url_viz.store.user_paths import match
+from url_viz.store.columns.user_paths import match
 
 
 def chosen_ids(

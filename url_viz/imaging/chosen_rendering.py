@@ -19,7 +19,7 @@ from url_viz.imaging.rendering import (
 from url_viz.imaging.scan import ScannedFile
 from url_viz.imaging.source import Source
 from url_viz.imaging.workers import decoders
-from url_viz.read_ahead import read_each
+from url_viz.processes.read_ahead import read_each
 
 SAMPLED_FILES = 64
 _ENDINGS = (b".png", b".tif", b".tiff", b".pgm", b".ppm", b".pnm", b".jp2", b".j2k", b".dcm", b".dicom", b".ima", b"")

@@ -11,7 +11,6 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 from pathlib import Path
 
-from url_viz.cores import usable_cores
 from url_viz.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import Annotations
 from url_viz.imaging.containers.archives import Tar, Zip
@@ -19,7 +18,8 @@ from url_viz.imaging.containers.entries import Container, Entries
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.pages import PagedFile, page_bytes, paged
 from url_viz.imaging.plain_file import open_plain_file, size_and_time
-from url_viz.limited_processes import Answer, LimitedProcesses, allow_memory, end_after, serve
+from url_viz.processes.cores import usable_cores
+from url_viz.processes.limited_processes import Answer, LimitedProcesses, allow_memory, end_after, serve
 
 MOST_S, FEWEST_BYTES_S = 60.0, 1 << 20
 """The time of a picture; a file that is listed has besides a second for so many of its bytes."""

@@ -8,7 +8,7 @@ from url_viz.errors import ImageError
 from url_viz.imaging.limited_readers import readers
 from url_viz.imaging.pages import APART, ENDINGS, FILE, PagedFile, ending_of, page_path
 from url_viz.imaging.scan import Scan, ScannedFile, absolute, display_name
-from url_viz.read_ahead import read_each
+from url_viz.processes.read_ahead import read_each
 
 AT_ONCE = 64
 """Files that one process looks at before it answers."""

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from url_viz.cores import usable_cores
 from url_viz.errors import ImageError
 from url_viz.imaging.decode import decode, decode_large_in_turns, format_of, header_of, sample_of
 from url_viz.imaging.digest import content_key
@@ -28,7 +27,8 @@ from url_viz.imaging.read import (
     pictures_of,
 )
 from url_viz.imaging.rendering import Rendering, ValueSample, as_rendering
-from url_viz.limited_processes import Answer, LimitedProcesses, serve
+from url_viz.processes.cores import usable_cores
+from url_viz.processes.limited_processes import Answer, LimitedProcesses, serve
 
 MOST_S = 60.0
 MOST_KEPT_PIXELS = 32_000_000

@@ -15,7 +15,7 @@ from url_viz.jobs.slurm import SlurmRequest
 from url_viz.models.catalogue import adapted_to
 from url_viz.models.model import ModelSource, resolve
 from url_viz.models.model_names import DEFAULT, WeightsFile
-from url_viz.store.imported_columns import FOLDERS
+from url_viz.store.columns.imported_columns import FOLDERS
 from url_viz.workspace import Workspace
 
 

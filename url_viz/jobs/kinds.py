@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from training.config import FinetuneConfig, PretrainConfig
-from url_viz.child_environment import within_variable
 from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.export.folders import paths_text
 from url_viz.export.picture_files import How
@@ -42,6 +41,7 @@ from url_viz.jobs.start import DEFAULT_QUEUE, start_job
 from url_viz.jobs.turn import SMALL_QUEUE
 from url_viz.models.model import title_of
 from url_viz.models.runtime import has_gpu
+from url_viz.processes.child_environment import within_variable
 from url_viz.roots import root_of
 from url_viz.workspace import Workspace
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from url_viz.analysis.worth import Worth
+from url_viz.analysis.evidence.worth import Worth
 from url_viz.image_set import ImageSet
 from url_viz.jobs.configs import MeasureConfig, WorthConfig
 from url_viz.jobs.job import Job

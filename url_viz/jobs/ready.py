@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from url_viz.child_environment import child_variables
+from url_viz.processes.child_environment import child_variables
 from url_viz.records import as_json
 
 IDLE_S = 600.0

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from url_viz.analysis.choice import ChoiceWorth
-from url_viz.analysis.holdout_report import details, figures_from, headline
-from url_viz.analysis.worth import Worth
+from url_viz.analysis.evidence.choice import ChoiceWorth
+from url_viz.analysis.evidence.holdout_report import details, figures_from, headline
+from url_viz.analysis.evidence.worth import Worth
 from url_viz.errors import JobError
 from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.jobs.job import Job

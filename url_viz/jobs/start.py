@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from url_viz.child_environment import child_variables
 from url_viz.errors import JobError
 from url_viz.jobs import slurm
 from url_viz.jobs.control import log_tail
@@ -26,6 +25,7 @@ from url_viz.jobs.job_files import (
 )
 from url_viz.jobs.ready import ready_runner
 from url_viz.jobs.slurm import SlurmRequest
+from url_viz.processes.child_environment import child_variables
 from url_viz.workspace import HOME_VARIABLE, Workspace
 
 START_TIMEOUT_S = 50.0

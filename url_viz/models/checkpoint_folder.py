@@ -14,8 +14,8 @@ from typing import Literal
 
 from url_viz.errors import UrlVizError, WeightsUnavailableError
 from url_viz.escaping import printable
-from url_viz.limited_processes import LimitedProcesses
 from url_viz.models.model_names import FINETUNED_SUFFIXES, PAPERS, parse_paper_name
+from url_viz.processes.limited_processes import LimitedProcesses
 from url_viz.records import read_plain
 from url_viz.workspace import Workspace, has_control_characters
 

@@ -47,7 +47,7 @@ from url_viz.models.runtime import (
     gpus,
 )
 from url_viz.options import PrecisionChoice
-from url_viz.read_ahead import ended, read_ahead
+from url_viz.processes.read_ahead import ended, read_ahead
 from url_viz.workspace import IN_ENVIRONMENT, Workspace
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from url_viz.pipeline.nearest import NONE, SPARE, Nearest
 from url_viz.pipeline.twins import pair_matrix
 from url_viz.rows import l2_normalize
-from url_viz.store.tables import Twins
+from url_viz.store.tables.tables import Twins
 
 LISTS = 4
 """The number of lists, in multiples of the square root of the number of rows."""

@@ -17,8 +17,8 @@ from url_viz.pipeline.embedded import Embed, EmbeddedFiles, Embedding, Row, embe
 from url_viz.pipeline.external_embeddings import Given
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, PcaBasis, fit_pca, prepare_umap
 from url_viz.progress import Clock, ProgressCallback
-from url_viz.store.tables import IMAGES, PCA, Coordinates, Embeddings, positions_of
-from url_viz.store.writer import Writer
+from url_viz.store.tables.tables import IMAGES, PCA, Coordinates, Embeddings, positions_of
+from url_viz.store.tables.writer import Writer
 
 FIRST_FLUSH_PICTURES = 64
 FLUSH_PICTURES = 1024

@@ -16,8 +16,8 @@ from url_viz.imaging.workers import Decoders, decoders, fetch_and_decode_isolate
 from url_viz.models.model import Model
 from url_viz.models.runtime import CPU_BATCH, Wait
 from url_viz.pipeline.external_embeddings import Given
-from url_viz.read_ahead import MemoryBudget, ended, read_ahead
-from url_viz.store.tables import Embeddings
+from url_viz.processes.read_ahead import MemoryBudget, ended, read_ahead
+from url_viz.store.tables.tables import Embeddings
 
 PLACES_AT_ONCE = 256
 """So many objects of a picture are cut from one decoding; those of a crowded picture are not in memory together."""

@@ -18,10 +18,10 @@ from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.head import Head
 from url_viz.models.model import EXTERNAL, LARGEST, EmbeddingSpace, ModelSource
 from url_viz.models.runtime import Outputs
-from url_viz.store.imported_columns import import_name
-from url_viz.store.user_arrays import MOST_NUMBERS
-from url_viz.store.user_files import Matrix, UserFile, opened, read_user_file
-from url_viz.store.user_paths import match_file
+from url_viz.store.columns.imported_columns import import_name
+from url_viz.store.columns.user_arrays import MOST_NUMBERS
+from url_viz.store.columns.user_files import Matrix, UserFile, opened, read_user_file
+from url_viz.store.columns.user_paths import match_file
 
 SMALL = 1e-3
 """Rows whose largest value is below this lose figures in float16."""

@@ -12,9 +12,9 @@ from url_viz.pipeline.near_copies import Pixels
 from url_viz.pipeline.nearest import NONE, SPARE, Exclude, Floats, Nearest, Places, top_k, top_k_of_all
 from url_viz.pipeline.twins import is_representative, pair_matrix, source_groups, twin_groups, twins_among, twins_of
 from url_viz.rows import EXACT_ROWS
-from url_viz.store.raw_rows import Raw, RawRows
-from url_viz.store.tables import Graph, Twins, no_twins, positions_of
-from url_viz.store.whitened_rows import WhitenedRows
+from url_viz.store.tables.raw_rows import Raw, RawRows
+from url_viz.store.tables.tables import Graph, Twins, no_twins, positions_of
+from url_viz.store.tables.whitened_rows import WhitenedRows
 
 K = 64
 MOSTLY = 0.95

@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.pipeline.overlaps import overlapping, overlaps
-from url_viz.store.object_columns import Boxes
-from url_viz.store.tables import Twins
+from url_viz.store.columns.object_columns import Boxes
+from url_viz.store.tables.tables import Twins
 
 SAME_BOX = 0.6
 """Intersection over union from which two boxes mark one thing."""

@@ -13,11 +13,11 @@ from url_viz.pipeline.twins import pair_groups, twin_representatives
 from url_viz.pipeline.whitening import VERSION, whitened_rows
 from url_viz.progress import Clock, Progress, ProgressCallback
 from url_viz.rows import EXACT_ROWS
-from url_viz.store.object_columns import stored_boxes
-from url_viz.store.raw_rows import Raw, RawRows
-from url_viz.store.tables import UMAP, Coordinates, Graph, GraphColumns, positions_of
-from url_viz.store.whitened_rows import WhitenedRows
-from url_viz.store.writer import Writer
+from url_viz.store.columns.object_columns import stored_boxes
+from url_viz.store.tables.raw_rows import Raw, RawRows
+from url_viz.store.tables.tables import UMAP, Coordinates, Graph, GraphColumns, positions_of
+from url_viz.store.tables.whitened_rows import WhitenedRows
+from url_viz.store.tables.writer import Writer
 
 Contents = NDArray[np.int64]
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.pipeline.graph import neighbours_among
-from url_viz.pipeline.numba_cache import keep_compiled
 from url_viz.pipeline.packing import packed
+from url_viz.processes.numba_cache import keep_compiled
 from url_viz.rows import l2_normalize
-from url_viz.store.tables import PCA, PLACED, TSNE, UMAP, Coordinates, Graph, no_twins, positions_of
-from url_viz.store.whitened_rows import WhitenedRows
+from url_viz.store.tables.tables import PCA, PLACED, TSNE, UMAP, Coordinates, Graph, no_twins, positions_of
+from url_viz.store.tables.whitened_rows import WhitenedRows
 
 UMAP_NEIGHBOURS = 15
 FEWEST_FOR_UMAP = UMAP_NEIGHBOURS

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from url_viz.imaging.copied_pixels import Patches, no_patches, patch_of
 from url_viz.pipeline.near_copies import Pixels
-from url_viz.store.reader import Store
-from url_viz.store.tables import positions_of
+from url_viz.store.tables.reader import Store
+from url_viz.store.tables.tables import positions_of
 
 THUMBNAILS_AT_ONCE = 1024
 

@@ -9,12 +9,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from url_viz.cores import usable_cores
 from url_viz.imaging.perceptual_hash import perceptual_hash
 from url_viz.imaging.quality import grey_thumbnail, quality_of_image
+from url_viz.processes.cores import usable_cores
 from url_viz.progress import Clock, ProgressCallback
-from url_viz.store.tables import positions_of
-from url_viz.store.writer import Writer
+from url_viz.store.tables.tables import positions_of
+from url_viz.store.tables.writer import Writer
 
 BATCH = 1024
 """Pictures that are stored at once: what a killed run loses at most."""

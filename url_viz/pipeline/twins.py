@@ -23,9 +23,9 @@ from url_viz.pipeline.nearest import NONE, Nearest, top_k
 from url_viz.pipeline.views import LEAST_COSINE, ViewSpace
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
-from url_viz.store.raw_rows import Raw
-from url_viz.store.tables import Twins
-from url_viz.store.whitened_rows import WhitenedRows
+from url_viz.store.tables.raw_rows import Raw
+from url_viz.store.tables.tables import Twins
+from url_viz.store.tables.whitened_rows import WhitenedRows
 
 MOST_PAIRS = 8_000_000
 """Pairs kept one by one; a set with more (a camera that never moves) keeps only what holds its groups together."""

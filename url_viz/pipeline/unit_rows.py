@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.cores import usable_cores
+from url_viz.processes.cores import usable_cores
 from url_viz.rows import l2_normalize
 
 MOST_IN_FLOAT32 = 100_000

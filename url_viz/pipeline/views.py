@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.rows import l2_normalize
-from url_viz.store.whitened_rows import POWER, Whitening
+from url_viz.store.tables.whitened_rows import POWER, Whitening
 
 VIEW_COSINE = 0.6
 """Cosine in the fully whitened space from which two pictures are views. docs/findings.md has what it finds."""

@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 
 from url_viz.pipeline.views import ViewSpace
 from url_viz.rows import l2_normalize
-from url_viz.store.raw_rows import Raw, in_parts
-from url_viz.store.reader import Store
-from url_viz.store.tables import positions_of
-from url_viz.store.whitened_rows import BLOCK, POWER, Floats, WhitenedRows, Whitening
+from url_viz.store.tables.raw_rows import Raw, in_parts
+from url_viz.store.tables.reader import Store
+from url_viz.store.tables.tables import positions_of
+from url_viz.store.tables.whitened_rows import BLOCK, POWER, Floats, WhitenedRows, Whitening
 
 AXES = 256
 SAMPLE = 50_000

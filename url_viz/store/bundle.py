@@ -22,11 +22,11 @@ from url_viz.records import as_json, read_json
 from url_viz.roots import root_of
 from url_viz.store.about import find_set, read_about, read_before, write_about
 from url_viz.store.damage import raising_disk_errors
-from url_viz.store.decision_log import DecisionLog
-from url_viz.store.reader import Store
+from url_viz.store.decisions.decision_log import DecisionLog
 from url_viz.store.sets import Agreement, check_agreement, refuse_known
+from url_viz.store.tables.reader import Store
+from url_viz.store.tables.writer import Writer
 from url_viz.store.training_records import RUN_FILES
-from url_viz.store.writer import Writer
 from url_viz.workspace import SCHEMA_VERSION, SetPaths, Workspace
 
 LABEL = "url-viz-image-set.json"

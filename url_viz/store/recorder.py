@@ -18,7 +18,7 @@ from url_viz.errors import DamageError, FolderError, ImageSetError, RowsError
 from url_viz.imaging.digest import image_id
 from url_viz.roots import address_in, root_of
 from url_viz.store.about import find_set, has_tables, read_about
-from url_viz.store.tables import positions_of
+from url_viz.store.tables.tables import positions_of
 from url_viz.store.training_records import (
     MOST_EPOCHS,
     TRAIN,

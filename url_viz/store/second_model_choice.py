@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from url_viz.errors import DamageError
 from url_viz.models.model import EXTERNAL, EmbeddingSpace
 from url_viz.records import RecordFile
-from url_viz.store.reader import Store
 from url_viz.store.set_records import set_record
+from url_viz.store.tables.reader import Store
 from url_viz.workspace import SetPaths
 
 

@@ -31,12 +31,12 @@ from url_viz.store.about import (
     sets_without_label,
     write_about,
 )
-from url_viz.store.decision_log import DecisionLog
-from url_viz.store.imported_columns import label_choice
-from url_viz.store.reader import Store
+from url_viz.store.columns.imported_columns import label_choice
+from url_viz.store.decisions.decision_log import DecisionLog
 from url_viz.store.repair import Mended
-from url_viz.store.tables import positions_of
-from url_viz.store.writer import Writer, is_being_written
+from url_viz.store.tables.reader import Store
+from url_viz.store.tables.tables import positions_of
+from url_viz.store.tables.writer import Writer, is_being_written
 from url_viz.workspace import SetPaths, Workspace
 
 LONGEST_NAME = 80

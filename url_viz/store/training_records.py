@@ -19,7 +19,7 @@ from url_viz.records import RecordFile
 from url_viz.store.damage import raising_disk_errors
 from url_viz.store.record_parquet import RecordParquet
 from url_viz.store.set_records import changing_records, set_record
-from url_viz.store.tables import matrix
+from url_viz.store.tables.tables import matrix
 from url_viz.workspace import SetPaths
 
 TRAIN = "train"

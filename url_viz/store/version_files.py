@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from url_viz.errors import DamageError
-from url_viz.store.object_columns import BOX_COLUMNS
+from url_viz.store.columns.object_columns import BOX_COLUMNS
 from url_viz.store.record_parquet import RecordParquet
 from url_viz.workspace import SetPaths
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from url_viz.analysis.tuned import Tuned, next_pairs
-from url_viz.store.answers import Answers
-from url_viz.store.decisions import Action
+from url_viz.analysis.review.tuned import Tuned, next_pairs
+from url_viz.store.decisions.answers import Answers
+from url_viz.store.decisions.decisions import Action
 from url_viz.subjects.set_core import SetSubject
 
 

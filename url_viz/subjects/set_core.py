@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.columns import SetContext, derived_columns
 from url_viz.analysis.measures import TABLE_MEASURES, has_values, measures_of
-from url_viz.analysis.new_pictures import Reference
 from url_viz.analysis.order import Order
+from url_viz.analysis.outside.new_pictures import Reference
 from url_viz.analysis.second_model import SecondModelChoice
 from url_viz.analysis.table import Frame, StoredRows, keys_of
 from url_viz.errors import ImageSetError
@@ -20,13 +20,13 @@ from url_viz.imaging.rendering import Rendering
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_as
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.about import embed_command
-from url_viz.store.answers import Answers
-from url_viz.store.decisions import Decisions
-from url_viz.store.object_columns import OBJECTS
-from url_viz.store.reader import Snapshot
-from url_viz.store.tables import Graph, positions_of
-from url_viz.store.user_paths import match
-from url_viz.store.whitened_rows import WhitenedRows
+from url_viz.store.columns.object_columns import OBJECTS
+from url_viz.store.columns.user_paths import match
+from url_viz.store.decisions.answers import Answers
+from url_viz.store.decisions.decisions import Decisions
+from url_viz.store.tables.reader import Snapshot
+from url_viz.store.tables.tables import Graph, positions_of
+from url_viz.store.tables.whitened_rows import WhitenedRows
 from url_viz.wording import of_objects
 from url_viz.workspace import Workspace
 

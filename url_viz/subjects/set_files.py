@@ -23,7 +23,7 @@ from url_viz.imaging.source import Folder, Source, has_files, refuse_without_fil
 from url_viz.imaging.workers import decoders
 from url_viz.roots import is_in_bucket
 from url_viz.store.about import embed_command
-from url_viz.store.object_columns import BOX_COLUMNS
+from url_viz.store.columns.object_columns import BOX_COLUMNS
 from url_viz.subjects.set_core import SetCore
 
 if TYPE_CHECKING:

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from url_viz.analysis.apart import Apart, ApartSuggestion
-from url_viz.analysis.doubtful_labels import DoubtfulLabels
-from url_viz.analysis.forecast import WrongLabels
-from url_viz.analysis.label_choice import CONFIRMED, ClassLevels, Labels, stored_source
-from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, acceptable, confused_in
+from url_viz.analysis.evidence.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
+from url_viz.analysis.labels.apart import Apart, ApartSuggestion
+from url_viz.analysis.labels.doubtful_labels import DoubtfulLabels
+from url_viz.analysis.labels.forecast import WrongLabels
+from url_viz.analysis.labels.label_choice import CONFIRMED, ClassLevels, Labels, stored_source
+from url_viz.analysis.labels.label_issues import NO_CLASSES, LabelCheck, acceptable, confused_in
 from url_viz.analysis.measures import AMBIGUITY, has_values
 from url_viz.analysis.user_columns import UserImports
-from url_viz.analysis.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
 from url_viz.errors import ImageSetError
-from url_viz.store.decisions import Action
+from url_viz.store.decisions.decisions import Action
 from url_viz.subjects.set_core import SetCore
 from url_viz.subjects.set_versions import SetVersions
 

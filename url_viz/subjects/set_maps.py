@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.evidence.selective_retrieval import near_in_graph
 from url_viz.analysis.representatives import representatives
-from url_viz.analysis.selective_retrieval import near_in_graph
 from url_viz.models.imagenet import class_names
 from url_viz.pipeline.postprocess import update_derived
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, project_selection, tsne_coordinates
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.progress import ProgressCallback, silent
-from url_viz.store.tables import PLACED, TSNE, UMAP, positions_of
-from url_viz.store.writer import Writer
+from url_viz.store.tables.tables import PLACED, TSNE, UMAP, positions_of
+from url_viz.store.tables.writer import Writer
 from url_viz.subjects.set_core import SetSubject
 
 Method = Literal["UMAP", "t-SNE", "PCA"]

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from url_viz.analysis.naming import first_to_name
-from url_viz.store.decisions import Action
+from url_viz.analysis.review.naming import first_to_name
+from url_viz.store.decisions.decisions import Action
 from url_viz.subjects.set_core import SetSubject
 
 

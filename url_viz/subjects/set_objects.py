@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from url_viz.analysis.detections import LEAST_IOU, LEAST_SCORE, Detections, class_logits, detections
 from url_viz.analysis.filters import OneOf, passes_all
+from url_viz.analysis.runs.detections import LEAST_IOU, LEAST_SCORE, Detections, class_logits, detections
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.imaging.annotations.predicted import Predicted, read_predictions
 from url_viz.imaging.annotations.yolo import read_names
@@ -16,11 +16,11 @@ from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.source import source_of
 from url_viz.imaging.workers import decoders
+from url_viz.store.columns.imported_columns import Import, write_import
+from url_viz.store.columns.object_columns import BOX_COLUMNS, BOX_IS_WRONG, CLASS, PICTURE
+from url_viz.store.columns.user_cells import Values
 from url_viz.store.damage import raising_disk_errors
-from url_viz.store.imported_columns import Import, write_import
-from url_viz.store.object_columns import BOX_COLUMNS, BOX_IS_WRONG, CLASS, PICTURE
 from url_viz.store.recorder import Recorder
-from url_viz.store.user_cells import Values
 from url_viz.subjects.set_core import SetCore
 from url_viz.subjects.set_files import SetFiles
 from url_viz.wording import counted, first_of

@@ -6,12 +6,12 @@ from itertools import islice
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from url_viz.analysis.label_issues import NO_CLASSES
-from url_viz.analysis.review import REVIEWS, open_review
-from url_viz.analysis.review_queue import Review, ReviewContext
+from url_viz.analysis.labels.label_issues import NO_CLASSES
+from url_viz.analysis.review.review import REVIEWS, open_review
+from url_viz.analysis.review.review_queue import Review, ReviewContext
 from url_viz.analysis.scope import ReviewSpec, review_from_query
 from url_viz.errors import ImageSetError
-from url_viz.store.reviews import list_reviews
+from url_viz.store.decisions.reviews import list_reviews
 from url_viz.subjects.set_core import SetCore
 from url_viz.subjects.set_labels import SetLabels
 from url_viz.subjects.set_splits import SetSplits

@@ -6,13 +6,13 @@ from typing import cast
 
 import pandas as pd
 
-from url_viz.analysis.run_on_set import RunOnSet, logits_in
+from url_viz.analysis.runs.run_on_set import RunOnSet, logits_in
 from url_viz.errors import DamageError, SupersededError
 from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.store.columns.user_files import read_user_file
+from url_viz.store.columns.user_paths import Matched, match_file
 from url_viz.store.recorder import Recorded, Recorder
 from url_viz.store.training_records import choose_run, chosen_run, remove_run, require_run, runs_of
-from url_viz.store.user_files import read_user_file
-from url_viz.store.user_paths import Matched, match_file
 from url_viz.subjects.set_core import SetSubject
 
 

@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from url_viz.analysis.evidence.selective_retrieval import near_in_graph, search
+from url_viz.analysis.findings.twin_groups import group_codes
+from url_viz.analysis.outside.uploads import NewPicture, judge, score
 from url_viz.analysis.ranking import percentile_of_each
-from url_viz.analysis.selective_retrieval import near_in_graph, search
-from url_viz.analysis.twin_groups import group_codes
-from url_viz.analysis.uploads import NewPicture, judge, score
 from url_viz.errors import ImageError
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.leaks import Splits, leaks_between_sets
+from url_viz.analysis.findings.leaks import Splits, leaks_between_sets
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.near_copies import Pixels
 from url_viz.pipeline.stored_pixels import stored_pixels
 from url_viz.pipeline.twins import twins_across
-from url_viz.store.tables import Twins, positions_of
+from url_viz.store.tables.tables import Twins, positions_of
 from url_viz.subjects.set_core import SetCore, SetSubject
 
 

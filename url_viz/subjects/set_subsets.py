@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from url_viz.analysis.choice import Candidates, ChoiceWorth, choice_worth, chosen_rows
+from url_viz.analysis.evidence.choice import Candidates, ChoiceWorth, choice_worth, chosen_rows
 from url_viz.errors import ImageSetError
-from url_viz.store.decision_rows import tags_of
-from url_viz.store.decisions import Action
+from url_viz.store.decisions.decision_rows import tags_of
+from url_viz.store.decisions.decisions import Action
 from url_viz.subjects.set_core import SetSubject
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.twin_groups import left_of_copies, one_of_each, twin_table
+from url_viz.analysis.findings.twin_groups import left_of_copies, one_of_each, twin_table
 from url_viz.pipeline.stored_pixels import stored_pixels
 from url_viz.pipeline.twins import copy_stars
-from url_viz.store.decisions import Action
-from url_viz.store.tables import Twins, no_twins, positions_of
+from url_viz.store.decisions.decisions import Action
+from url_viz.store.tables.tables import Twins, no_twins, positions_of
 from url_viz.subjects.set_core import SetSubject
 
 

@@ -11,7 +11,13 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.analysis.change_figures import (
+from url_viz.analysis.evidence.order_metrics import holm
+from url_viz.analysis.findings.leaks import find_splits
+from url_viz.analysis.labels.label_choice import stored_source
+from url_viz.analysis.outside.new_pictures import NewPictures, nearest_without_twins
+from url_viz.analysis.outside.uploads import placed
+from url_viz.analysis.user_columns import with_user_columns
+from url_viz.analysis.versions.change_figures import (
     LEAST_DIFFERENCE,
     ProbeChange,
     ambiguity_by_class,
@@ -19,13 +25,7 @@ from url_viz.analysis.change_figures import (
     contents_with_one_label,
     probe_change,
 )
-from url_viz.analysis.changes import BOX, CHANGES, Matching, changes, class_sizes, match, new_leaks
-from url_viz.analysis.label_choice import stored_source
-from url_viz.analysis.leaks import find_splits
-from url_viz.analysis.new_pictures import NewPictures, nearest_without_twins
-from url_viz.analysis.order_metrics import holm
-from url_viz.analysis.uploads import placed
-from url_viz.analysis.user_columns import with_user_columns
+from url_viz.analysis.versions.changes import BOX, CHANGES, Matching, changes, class_sizes, match, new_leaks
 from url_viz.errors import ImageSetError
 from url_viz.imaging.digest import image_id
 from url_viz.imaging.perceptual_hash import Hashes
@@ -37,11 +37,12 @@ from url_viz.pipeline.object_twins import twins_of_objects
 from url_viz.pipeline.stored_pixels import stored_pixels
 from url_viz.pipeline.twins import cosines, joined_groups, twin_groups, twins_of
 from url_viz.pipeline.whitening import whitened_rows
+from url_viz.store.columns.imported_columns import NAMES, TAGS
+from url_viz.store.columns.object_columns import PICTURE, Boxes
 from url_viz.store.damage import raising_disk_errors
-from url_viz.store.decision_rows import FileKeys
-from url_viz.store.imported_columns import NAMES, TAGS
-from url_viz.store.object_columns import PICTURE, Boxes
-from url_viz.store.tables import Embeddings, Twins, no_twins, positions_of
+from url_viz.store.decisions.decision_rows import FileKeys
+from url_viz.store.tables.tables import Embeddings, Twins, no_twins, positions_of
+from url_viz.store.tables.whitened_rows import WhitenedRows
 from url_viz.store.version_files import (
     ROWS,
     ROWS_OF_OBJECTS,
@@ -51,7 +52,6 @@ from url_viz.store.version_files import (
     store_version,
     stored_versions,
 )
-from url_viz.store.whitened_rows import WhitenedRows
 from url_viz.subjects.set_core import SetCore, SetSubject
 from url_viz.wording import FEW, counted, decimal, first_of
 
@@ -330,8 +330,8 @@ class Diff:
 
     `added`, `removed`, `moved`, `reencoded`, `relabelled`, `replaced`, `split_changed`, `decided` and `boxes_changed`
     are tuples of paths, as now (of removed ones as before); a picture may be in several. `table` has a row for each of
-    these pictures (`url_viz.analysis.changes.changes`). `new_leaks` are those of `SetSplits.leaks` that are new, None
-    without splits or of an earlier version. What takes longer stands in `figures`.
+    these pictures (`url_viz.analysis.versions.changes.changes`). `new_leaks` are those of `SetSplits.leaks` that are
+    new, None without splits or of an earlier version. What takes longer stands in `figures`.
     """
 
     before: Version
@@ -363,7 +363,7 @@ class Diff:
 
     @property
     def ambiguity(self) -> pd.DataFrame:
-        """The mean ambiguity of each class before and after: `url_viz.analysis.changes.ambiguity_by_class`."""
+        """The mean ambiguity of each class before and after: `url_viz.analysis.versions.changes.ambiguity_by_class`."""
         return self.figures.ambiguity
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from url_viz.analysis.change_figures import ProbeChange
+from url_viz.analysis.versions.change_figures import ProbeChange
 from url_viz.errors import DamageError
 from url_viz.store.damage import raising_disk_errors
 from url_viz.store.record_parquet import RecordParquet

@@ -22,8 +22,8 @@ from starlette.websockets import WebSocketClose
 
 from url_viz.analysis.categories import MOST_CATEGORIES, categories_of, category_names
 from url_viz.analysis.ranking import percentile_of_each
+from url_viz.analysis.runs.two_by_two import TRAINING, by_training, has_training
 from url_viz.analysis.scope import id_in
-from url_viz.analysis.two_by_two import TRAINING, by_training, has_training
 from url_viz.errors import BucketError, ImageSetError, NotAllowedError, UrlVizError
 from url_viz.escaping import printable
 from url_viz.export.inline_pictures import with_boxes

@@ -12,7 +12,7 @@ from url_viz.models.model import EmbeddingSpace, Model, load_model, resolve, wit
 from url_viz.models.model_names import DEFAULT
 from url_viz.options import PrecisionChoice
 from url_viz.recent_sets import RecentSets
-from url_viz.store.reader import Store
+from url_viz.store.tables.reader import Store
 from url_viz.ui.allowed_paths import allowed_model, may_read
 from url_viz.ui.response_cache import LruCache
 from url_viz.workspace import Workspace

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import streamlit as st
 
-from url_viz.analysis.cards import CardAnswer, Moved, Queue
 from url_viz.analysis.filters import Filter
+from url_viz.analysis.review.cards import CardAnswer, Moved, Queue
 from url_viz.analysis.scope import Polygon, Scope, thinned
 from url_viz.models.model_names import DEFAULT, check_length, is_too_long
-from url_viz.store.decision_rows import Decision
+from url_viz.store.decisions.decision_rows import Decision
 from url_viz.ui.text import Markdown, escape
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from streamlit.typing import UploadedFile
 
-    from url_viz.analysis.crop_test import CropTest
+    from url_viz.analysis.outside.crop_test import CropTest
+    from url_viz.analysis.outside.uploads import NewPicture
     from url_viz.analysis.scope import ReviewSpec
-    from url_viz.analysis.uploads import NewPicture
     from url_viz.analysis.user_columns import Prepared
     from url_viz.image_set import ImageSet
     from url_viz.imaging.uploaded_files import RefusedFile

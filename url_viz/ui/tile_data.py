@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from url_viz.analysis.ambiguity import question_of
+from url_viz.analysis.labels.ambiguity import question_of
 from url_viz.analysis.measures import MEASURES, is_measure, title_of
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.image_set import ImageSet

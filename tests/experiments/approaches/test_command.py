@@ -31,7 +31,7 @@ from training.command import command
 from training.config import Augmentation, CacheConfig
 from training.sources import Sources
 from training.store import Cache, open_cache, write_loss
-from url_viz.analysis.order_metrics import Figure, Interval, r_auroc
+from url_viz.analysis.evidence.order_metrics import Figure, Interval, r_auroc
 from url_viz.errors import CacheError
 from url_viz.models.model import load_model
 from url_viz.progress import silent

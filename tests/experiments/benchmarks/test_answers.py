@@ -12,8 +12,8 @@ from benchmarks.answers_figure import figure
 from experiments.figure_files import read_figures, write_figures
 from tests.analysis.test_pair_measures import made
 from tests.pipeline.whitened_examples import classes
-from url_viz.analysis.tuned import fitted_weights
-from url_viz.store.answers import NO_ANSWERS, Answered
+from url_viz.analysis.review.tuned import fitted_weights
+from url_viz.store.decisions.answers import NO_ANSWERS, Answered
 
 
 @pytest.fixture(scope="module")

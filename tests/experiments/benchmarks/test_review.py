@@ -34,7 +34,7 @@ from benchmarks.review_planting import BLANK, BLURRED, FOREIGN, NEAR, USELESS, W
 from experiments.figure_files import write_figures
 from tests.imaging.pictures import write_folder
 from tests.twin_groups import twin_column
-from url_viz.analysis.twin_groups import group_codes
+from url_viz.analysis.findings.twin_groups import group_codes
 from url_viz.models.runtime import Outputs, Wait
 from url_viz.rows import l2_normalize
 

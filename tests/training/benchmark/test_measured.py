@@ -28,7 +28,7 @@ from training.benchmark.measured import (
     upstream_figures,
 )
 from training.benchmark.orders import KNOWS, cross_fitted, orders_of
-from url_viz.analysis.order_metrics import auroc, auroc_within_blocks
+from url_viz.analysis.evidence.order_metrics import auroc, auroc_within_blocks
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ from training.benchmark.benchmark_records import (
     verdict_of,
 )
 from training.benchmark.verdicts import lead_of, verdicts_of
-from url_viz.analysis.order_metrics import Figure, Interval, auroc, mean_by_t
+from url_viz.analysis.evidence.order_metrics import Figure, Interval, auroc, mean_by_t
 
 NAN = math.nan
 

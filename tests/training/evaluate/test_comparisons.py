@@ -19,7 +19,7 @@ from training.data.spec import labelled_pictures_of
 from training.evaluate.__main__ import against_classifier, classes_of, evaluate, human_entropy_of, main, table
 from training.evaluate.evaluation_records import References
 from training.listed_embeddings import embed_pictures
-from url_viz.analysis.order_metrics import (
+from url_viz.analysis.evidence.order_metrics import (
     Scored,
     classification_auroc,
     human_alignment,

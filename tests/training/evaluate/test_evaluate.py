@@ -16,7 +16,7 @@ from training.evaluate.evaluation_records import Crop, Evaluation
 from training.evaluate.figures import crop_figure, risk_coverage_figure, tenths_figure, write_figures
 from training.listed_embeddings import EmbeddedPictures, embed_pictures
 from training.run_files import write_json
-from url_viz.analysis.order_metrics import auroc_by_blocks, r_auroc, recall_at_1
+from url_viz.analysis.evidence.order_metrics import auroc_by_blocks, r_auroc, recall_at_1
 from url_viz.errors import FolderError, HeadMismatchError, NoImagesError
 from url_viz.models.head import Head, HeadProvenance
 from url_viz.models.model import Model, ModelSource, with_head

@@ -20,8 +20,8 @@ from training.head_finetuning import carry_backbone, finetune_head
 from training.holdout import NearestErrors
 from training.own_record import run_name
 from training.run_files import RunPaths
-from url_viz.analysis.holdout_report import HoldoutFigure, figures_from
-from url_viz.analysis.order_metrics import Figure, Interval
+from url_viz.analysis.evidence.holdout_report import HoldoutFigure, figures_from
+from url_viz.analysis.evidence.order_metrics import Figure, Interval
 from url_viz.errors import FolderError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.backbone import LoadedBackbone, as_backbone, create_network, preprocessing_of, save_backbone

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.compare import ComparedMeasure, Comparison, disagreements, in_words, neighbours_in_words
+from url_viz.analysis.evidence.compare import ComparedMeasure, Comparison, disagreements, in_words, neighbours_in_words
 from url_viz.analysis.measures import MEASURES, in_text, measure_named
 from url_viz.analysis.scope import Polygon, Scope, scoped
 from url_viz.image_set import ImageSet

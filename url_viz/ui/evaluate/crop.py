@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from url_viz.analysis.crop_test import TESTED, CropTest, Subject, crop_test
+from url_viz.analysis.evidence.order_metrics import share_of
 from url_viz.analysis.measures import title_of
-from url_viz.analysis.order_metrics import share_of
+from url_viz.analysis.outside.crop_test import TESTED, CropTest, Subject, crop_test
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.roots import is_in_bucket

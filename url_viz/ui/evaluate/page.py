@@ -9,10 +9,10 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.calibration import FEWEST, reliability
-from url_viz.analysis.evaluation import NEEDED, CountedPictures, Evaluated, MeasureFigures, by_class
+from url_viz.analysis.evidence.evaluation import NEEDED, CountedPictures, Evaluated, MeasureFigures, by_class
+from url_viz.analysis.evidence.order_metrics import spearman
+from url_viz.analysis.labels.calibration import FEWEST, reliability
 from url_viz.analysis.measures import title_of
-from url_viz.analysis.order_metrics import spearman
 from url_viz.image_set import ImageSet
 from url_viz.ui.text import escape
 from url_viz.ui.tile_data import Tile, tile_of, value_text

@@ -5,7 +5,7 @@ import time
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.choice import said_of
+from url_viz.analysis.evidence.choice import said_of
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, latest_job, why_it_failed

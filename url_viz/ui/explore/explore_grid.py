@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.filters import Between
+from url_viz.analysis.findings.twin_groups import count_copies, with_twins_of
 from url_viz.analysis.ranking import ends, first_of_each_class, value_at
 from url_viz.analysis.scope import EVERYTHING, Scope
-from url_viz.analysis.twin_groups import count_copies, with_twins_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import PER_CLASS
 from url_viz.ui.explore.page import ranked_by

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.categories import MOST_CATEGORIES, category_colours, category_names
 from url_viz.analysis.filters import Filter, OneOf, kind_of, passes_all
 from url_viz.analysis.measures import is_measure
-from url_viz.analysis.two_by_two import TRAINING, by_training, has_training
+from url_viz.analysis.runs.two_by_two import TRAINING, by_training, has_training
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, cancel_job, why_it_failed
 from url_viz.jobs.configs import Method, RefitConfig

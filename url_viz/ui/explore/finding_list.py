@@ -6,8 +6,8 @@ from typing import Literal
 
 import streamlit as st
 
-from url_viz.analysis.findings import Finding, FindingKind
-from url_viz.analysis.leaks import APART, SAME_FILE
+from url_viz.analysis.findings.findings import Finding, FindingKind
+from url_viz.analysis.findings.leaks import APART, SAME_FILE
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.page import show_failure_list

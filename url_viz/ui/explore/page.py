@@ -5,27 +5,27 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.ambiguity import between_filters
 from url_viz.analysis.filters import replaced_in
+from url_viz.analysis.labels.ambiguity import between_filters
 from url_viz.analysis.ranking import with_percentile
-from url_viz.analysis.review import READY_PER_CLASS as REVIEWED_PER_CLASS
+from url_viz.analysis.review.review import READY_PER_CLASS as REVIEWED_PER_CLASS
 from url_viz.analysis.scope import ReviewSpec, Scope, scoped
 from url_viz.image_set import ImageSet
-from url_viz.store.object_columns import PICTURE
+from url_viz.store.columns.object_columns import PICTURE
 from url_viz.ui.explore.choose_dialog import show_choose_button
+from url_viz.ui.explore.class_choice import show_class_choice
 from url_viz.ui.explore.controls import default_measure
 from url_viz.ui.explore.explore_map import subset_shown
+from url_viz.ui.explore.export import show_export_buttons
+from url_viz.ui.explore.sort import show_sort
+from url_viz.ui.explore.user_column_dialog import show_user_columns
 from url_viz.ui.menu import purpose_of
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import ExploreView, change_view
 from url_viz.ui.text import escape
-from url_viz.ui.widgets.class_choice import show_class_choice
 from url_viz.ui.widgets.download import download_paths, download_table
 from url_viz.ui.widgets.embed_job import set_name
-from url_viz.ui.widgets.export import show_export_buttons
 from url_viz.ui.widgets.filter_controls import set_filter, show_filter_chips
-from url_viz.ui.widgets.sort import show_sort
-from url_viz.ui.widgets.user_column_dialog import show_user_columns
 from url_viz.wording import above, counted
 
 MOST_PAIRS = 12

@@ -5,9 +5,9 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.findings.twin_groups import has_copies
 from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.scope import ReviewSpec
-from url_viz.analysis.twin_groups import has_copies
 from url_viz.image_set import ImageSet
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import DIALOG, TWINS

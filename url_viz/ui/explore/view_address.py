@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from url_viz.analysis.ambiguity import between_filters
 from url_viz.analysis.filters import Filter
+from url_viz.analysis.labels.ambiguity import between_filters
+from url_viz.analysis.runs.two_by_two import TRAINING
 from url_viz.analysis.scope import is_of_scope, scope_as_query, scope_from_query
-from url_viz.analysis.two_by_two import TRAINING
 from url_viz.ui.session import VIEW, ExploreView, Key, queried, view, write_query
 from url_viz.ui.widgets.actions import take_settings
 from url_viz.ui.widgets.grid import SIDES

@@ -21,13 +21,13 @@ from url_viz.jobs.kinds import ADAPT, about_of
 from url_viz.models.model import title_of
 from url_viz.recent_sets import RecentSet
 from url_viz.ui.allowed_paths import may_read
+from url_viz.ui.finetune.form import show_field, show_form
 from url_viz.ui.finetune.slurm_options import chosen_request, show_target
 from url_viz.ui.open_sets import recent_sets
 from url_viz.ui.session import PRETRAIN_SETS
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.embed_job import readable, set_name, set_title
-from url_viz.ui.widgets.form import show_field, show_form
 from url_viz.ui.widgets.shown_value import control_of
 from url_viz.wording import listed
 

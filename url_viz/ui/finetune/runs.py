@@ -5,7 +5,7 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.compare import change
+from url_viz.analysis.evidence.compare import change
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, list_jobs, progress_history
 from url_viz.jobs.heads import backbone_of

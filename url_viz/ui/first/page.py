@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.ambiguity import question_of
+from url_viz.analysis.labels.ambiguity import question_of
 from url_viz.analysis.ranking import ends
 from url_viz.errors import UrlVizError
 from url_viz.export.inline_pictures import data_url, inlined, shrunk

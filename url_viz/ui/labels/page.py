@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.ambiguity import between_filters
-from url_viz.analysis.doubtful_labels import FEW, DoubtfulLabels
 from url_viz.analysis.filters import OneOf
-from url_viz.analysis.findings import knows_classes, mixed_pairs
-from url_viz.analysis.label_issues import (
+from url_viz.analysis.findings.findings import knows_classes, mixed_pairs
+from url_viz.analysis.labels.ambiguity import between_filters
+from url_viz.analysis.labels.doubtful_labels import FEW, DoubtfulLabels
+from url_viz.analysis.labels.label_issues import (
     BETWEEN,
     COLUMNS,
     CONFLICTING,

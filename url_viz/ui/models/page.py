@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from url_viz.analysis.holdout_report import figures_at, headline
+from url_viz.analysis.evidence.holdout_report import figures_at, headline
 from url_viz.cluster.on_ray import cluster_address
 from url_viz.escaping import printable
 from url_viz.jobs.heads import adapted_to_another

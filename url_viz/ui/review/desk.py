@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.cards import NOTHING, Card, CardAnswer
+from url_viz.analysis.review.cards import NOTHING, Card, CardAnswer
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.records import read_plain
-from url_viz.store.object_columns import VERDICTS
+from url_viz.store.columns.object_columns import VERDICTS
 from url_viz.ui.auth import user_name
 from url_viz.ui.session import DeskState, OpenReview, Queued, RefusedAnswer
 from url_viz.ui.session import state_of as component_state

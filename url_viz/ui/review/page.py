@@ -5,18 +5,18 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.detections import DETECTED
 from url_viz.analysis.filters import Filter, OneOf
-from url_viz.analysis.naming import SUGGESTED_FROM, can_order
-from url_viz.analysis.review import REVIEWS, ready_reviews, title_of_review
-from url_viz.analysis.review_queue import Review
+from url_viz.analysis.review.naming import SUGGESTED_FROM, can_order
+from url_viz.analysis.review.review import REVIEWS, ready_reviews, title_of_review
+from url_viz.analysis.review.review_queue import Review
+from url_viz.analysis.review.tuned import change_in_words, moved_share
+from url_viz.analysis.runs.detections import DETECTED
 from url_viz.analysis.scope import ReviewSpec, Scope
-from url_viz.analysis.tuned import change_in_words, moved_share
 from url_viz.errors import UrlVizError
 from url_viz.export.answers_file import answers_table, import_answers
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.store.imported_columns import NAMES as BY_NAMES
+from url_viz.store.columns.imported_columns import NAMES as BY_NAMES
 from url_viz.ui.auth import user_name
 from url_viz.ui.review.desk import opened, show_open_review
 from url_viz.ui.review.review_address import choose_review

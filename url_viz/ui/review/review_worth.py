@@ -5,8 +5,8 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.order_metrics import Figure
-from url_viz.analysis.worth import Worth
+from url_viz.analysis.evidence.order_metrics import Figure
+from url_viz.analysis.evidence.worth import Worth
 from url_viz.image_set import ImageSet
 from url_viz.jobs import JobState, latest_job, why_it_failed
 from url_viz.jobs.kinds import AT_ONCE, REVIEW_WORTH

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.evaluation import Evaluated, Evidence, evidence
+from url_viz.analysis.evidence.evaluation import Evaluated, Evidence, evidence
+from url_viz.analysis.evidence.selective_retrieval import MODES, Mode, Restriction
 from url_viz.analysis.measures import AMBIGUITY, in_text, measure_named, title_of
 from url_viz.analysis.ranking import percentile_of_each
-from url_viz.analysis.selective_retrieval import MODES, Mode, Restriction
 from url_viz.image_set import ImageSet
 from url_viz.subjects.set_search import SearchResult
 from url_viz.ui.search.query_picture import Query, search_with

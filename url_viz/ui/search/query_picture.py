@@ -10,10 +10,10 @@ import pandas as pd
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from url_viz.analysis.ambiguity import between
+from url_viz.analysis.labels.ambiguity import between
+from url_viz.analysis.outside.uploads import MEASURED, NewPicture, judge
 from url_viz.analysis.ranking import percentile_of_each, with_percentile
 from url_viz.analysis.scope import id_in
-from url_viz.analysis.uploads import MEASURED, NewPicture, judge
 from url_viz.errors import UrlVizError
 from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet

@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from url_viz.analysis.uploads import NewPicture, score
+from url_viz.analysis.outside.uploads import NewPicture, score
 from url_viz.errors import FolderError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.rendering import Rendering

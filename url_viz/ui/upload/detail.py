@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.measures import title_of
-from url_viz.analysis.new_pictures import nearest_without_twins
+from url_viz.analysis.outside.new_pictures import nearest_without_twins
+from url_viz.analysis.outside.uploads import COPY, MEASURED, NewPicture, arrays_of
 from url_viz.analysis.ranking import with_percentile
-from url_viz.analysis.uploads import COPY, MEASURED, NewPicture, arrays_of
 from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders

@@ -11,10 +11,10 @@ import pandas as pd
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from url_viz.analysis.ambiguity import between
+from url_viz.analysis.labels.ambiguity import between
 from url_viz.analysis.measures import in_text, measure_named, measures_of, title_of
 from url_viz.analysis.order import plain_words
-from url_viz.analysis.uploads import COPY, VIEW, judge
+from url_viz.analysis.outside.uploads import COPY, VIEW, judge
 from url_viz.export.inline_pictures import data_url
 from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet

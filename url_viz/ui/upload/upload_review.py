@@ -8,12 +8,12 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.cards import NOTHING, AnswerKind, Card, CardAnswer, Question, Queue, between_classes
+from url_viz.analysis.review.cards import NOTHING, AnswerKind, Card, CardAnswer, Question, Queue, between_classes
 from url_viz.errors import UrlVizError
 from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
-from url_viz.store.decisions import checked_label
+from url_viz.store.decisions.decisions import checked_label
 from url_viz.ui.review.desk import opened, show_open_review
 from url_viz.ui.session import UPLOADS_REVIEW, UploadAnswers
 from url_viz.ui.upload.batch import UploadBatch

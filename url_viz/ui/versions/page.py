@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.categories import category_names
-from url_viz.analysis.changes import CHANGES
+from url_viz.analysis.versions.changes import CHANGES
 from url_viz.export.diff_report import diff_html
 from url_viz.image_set import ImageSet, diff
 from url_viz.jobs import Job, JobState, latest_job, list_jobs, why_it_failed

@@ -10,10 +10,10 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.calibration import Reliability
-from url_viz.analysis.evaluation import DECILES, NEAREST, CountedPictures, Curve, Evaluated, Evidence, deciles
+from url_viz.analysis.evidence.evaluation import DECILES, NEAREST, CountedPictures, Curve, Evaluated, Evidence, deciles
+from url_viz.analysis.evidence.selective_retrieval import MODES, Mode
+from url_viz.analysis.labels.calibration import Reliability
 from url_viz.analysis.measures import AMBIGUITY, measure_named, title_of
-from url_viz.analysis.selective_retrieval import MODES, Mode
 from url_viz.wording import standing
 
 if TYPE_CHECKING:

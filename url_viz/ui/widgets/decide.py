@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.twin_groups import with_twins_of
+from url_viz.analysis.findings.twin_groups import with_twins_of
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.store.decision_rows import Decision
-from url_viz.store.decisions import Decisions
+from url_viz.store.decisions.decision_rows import Decision
+from url_viz.store.decisions.decisions import Decisions
 from url_viz.ui.auth import user_name
 from url_viz.ui.session import PENDING, BulkAction, BulkKind
 from url_viz.ui.text import Markdown, escape, with_toast

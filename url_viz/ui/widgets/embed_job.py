@@ -17,8 +17,8 @@ from url_viz.jobs.kinds import EMBED, SET_NAME
 from url_viz.jobs.ready import ready_runner
 from url_viz.models.model import EmbeddingSpace
 from url_viz.store.about import About, find_set, known_sets, sets_with_pictures, space_read
-from url_viz.store.lance import import_lancedb
 from url_viz.store.sets import DAMAGED, unfinished
+from url_viz.store.tables.lance import import_lancedb
 from url_viz.ui.allowed_paths import allowed, allowed_model, demo, may_read
 from url_viz.ui.session import DEVICE, ON_RAY, ONE_MODEL, PRECISION, choose
 from url_viz.ui.widgets.buttons import act_button

@@ -18,7 +18,7 @@ from url_viz.analysis.filters import (
     replaced_in,
     values_of,
 )
-from url_viz.analysis.reasons import BETWEEN_CLASSES, reason_counts
+from url_viz.analysis.findings.reasons import BETWEEN_CLASSES, reason_counts
 from url_viz.image_set import ImageSet
 from url_viz.ui.session import FILTER, FILTER_COLUMN, FILTER_NAME, REASON, change_view, view
 from url_viz.ui.text import escape

@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.store.decision_rows import DECISIONS, Decision
+from url_viz.store.decisions.decision_rows import DECISIONS, Decision
 from url_viz.ui.session import Key, state_of
 from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.widgets.actions import OnClick, Record, click, handle_new, handled_before, nothing

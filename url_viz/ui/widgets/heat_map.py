@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from url_viz.analysis.measures import in_text
-from url_viz.analysis.occlusion import LOWERS, RAISES, explained_measure, heat_of, in_words, overlay
+from url_viz.analysis.outside.occlusion import LOWERS, RAISES, explained_measure, heat_of, in_words, overlay
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.rendering import Range

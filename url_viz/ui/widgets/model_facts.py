@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.two_by_two import MODEL_SAYS
+from url_viz.analysis.runs.two_by_two import MODEL_SAYS
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.ui.text import escape

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.ambiguity import labelled_otherwise, question_of
-from url_viz.analysis.label_choice import CORRECTED
+from url_viz.analysis.labels.ambiguity import labelled_otherwise, question_of
+from url_viz.analysis.labels.label_choice import CORRECTED
 from url_viz.analysis.measures import TABLE_MEASURES, in_text, measure_named, title_of
 from url_viz.analysis.ranking import ends, percentile_of_each
+from url_viz.analysis.runs.two_by_two import MODEL_COLUMNS
 from url_viz.analysis.scope import id_in
-from url_viz.analysis.two_by_two import MODEL_COLUMNS
 from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
 from url_viz.ui.menu import go_to

@@ -11,7 +11,7 @@ from url_viz.models.checkpoint_folder import PAGE_TIMEOUT_S, checkpoint_names
 from url_viz.models.model import EXTERNAL, title_of
 from url_viz.models.model_names import PACKAGED, WeightsFile, workspace_heads
 from url_viz.store.about import has_tables, known_sets
-from url_viz.store.writer import is_being_written
+from url_viz.store.tables.writer import is_being_written
 from url_viz.ui.first.page import show_first_page
 from url_viz.ui.menu import go_to, purpose_of
 from url_viz.ui.open_sets import open_sets

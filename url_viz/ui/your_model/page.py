@@ -9,9 +9,10 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from url_viz.analysis.evidence.order_metrics import share_of
 from url_viz.analysis.filters import Filter, OneOf, passes_all
 from url_viz.analysis.measures import MODEL_DOUBT
-from url_viz.analysis.model_accuracy import (
+from url_viz.analysis.runs.model_accuracy import (
     MOST_CLASSES,
     RunPredictions,
     accuracy_by,
@@ -20,10 +21,9 @@ from url_viz.analysis.model_accuracy import (
     predicted,
     two_runs,
 )
-from url_viz.analysis.order_metrics import share_of
-from url_viz.analysis.run_on_set import RunOnSet
+from url_viz.analysis.runs.run_on_set import RunOnSet
+from url_viz.analysis.runs.two_by_two import MODEL_SAYS, QUEUES, TRAINING, has_training
 from url_viz.analysis.scope import ReviewSpec, Scope
-from url_viz.analysis.two_by_two import MODEL_SAYS, QUEUES, TRAINING, has_training
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.ui.menu import go_to

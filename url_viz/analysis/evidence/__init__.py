@@ -1,0 +1,1 @@
+"""How good an order, a choice or a correction is, with intervals."""

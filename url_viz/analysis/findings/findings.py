@@ -1,0 +1,347 @@
+"""Findings: what a careful colleague would say of an image set first, each with its count and the queue it opens."""
+
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.findings.leaks import APART, SAME_FILE
+from url_viz.analysis.findings.object_findings import (
+    TINY_PX,
+    cut_by_frame,
+    double_boxes,
+    has_boxes,
+    objects_separated_by_context,
+    outside,
+    tiny,
+)
+from url_viz.analysis.findings.reasons import BLOWN_OUT, BLURRED, DARK, NAMES, NEAR_EMPTY, Reasons
+from url_viz.analysis.findings.twin_groups import COPIES, group_codes
+from url_viz.analysis.labels.doubtful_labels import DoubtfulLabels
+from url_viz.analysis.labels.label_issues import LabelCheck
+from url_viz.analysis.review.review_queue import BURST, is_resolved, queue_of
+from url_viz.analysis.runs.two_by_two import QUEUES, in_queue
+from url_viz.analysis.scope import ReviewSpec
+from url_viz.wording import counted, listed, percent
+
+FindingKind = Literal[
+    "in-two-splits",
+    "leaks",
+    "apart-in-two-splits",
+    "wrong-labels",
+    "double-boxes",
+    "model-wrong-labels",
+    "mixed-up",
+    "model-ambiguous",
+    "model-weakness",
+    "model-learnt-late",
+    "separated-by-context",
+    "bursts",
+    "useless",
+    "tiny",
+    "outside",
+    "cut-by-frame",
+    "unreadable",
+    "without-objects",
+    "small-classes",
+]
+"""What can be found, what matters most first; the name of the queue, if it has one."""
+KNOWN_SHARE = 0.5
+"""Classes are said to overlap only where this fraction of labels is the likeliest class of their pictures: below, the
+model does not know these classes, and most mix-ups are its own (docs/findings.md)."""
+MIXED_PICTURES, MIXED_SHARE = 3, 0.2
+"""Two classes overlap if this many pictures, and this fraction of one of them, look like the other."""
+USELESS_FROM = {NEAR_EMPTY: 0.0, DARK: 0.75, BLOWN_OUT: 0.75, BLURRED: 0.75}
+"""Reasons from which strength on a picture shows nothing; a near-empty one does whatever its strength."""
+COMMON_SHARE = 0.2
+"""What this fraction of pictures share is a trait of the set, and no finding."""
+FEW = 5
+"""A class of fewer pictures, copies counted once, is too small to learn or to test."""
+NAMED = 3
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding: `words` begin with its `count`, "10 pictures show hardly anything (dark)"; `why` it matters."""
+
+    kind: FindingKind
+    count: int
+    words: str
+    why: str
+
+    @property
+    def what(self) -> str:
+        """The words after the count."""
+        return self.words.partition(" ")[2]
+
+    @property
+    def opens(self) -> ReviewSpec | None:
+        """The review of what was found; None for what no decision on a picture can mend."""
+        if self.kind in ("in-two-splits", "apart-in-two-splits", "unreadable", "without-objects"):
+            return None
+        return ReviewSpec("suspects" if self.kind == "wrong-labels" else self.kind)
+
+
+@dataclass(frozen=True)
+class FindingInputs:
+    """What findings are computed from: `table` of `ImageSet.table()` and the `reasons` of its rows.
+
+    `check` and `doubtful` are None without labels to check, `leaks` without splits; `failures` counts files that are no
+    picture, `without_objects` pictures in which nothing is annotated.
+    """
+
+    table: pd.DataFrame
+    reasons: Reasons
+    check: LabelCheck | None
+    leaks: pd.DataFrame | None
+    failures: int
+    without_objects: int = 0
+    doubtful: DoubtfulLabels | None = None
+
+    @property
+    def is_of_objects(self) -> bool:
+        """Whether the rows are objects in pictures."""
+        return has_boxes(self.table)
+
+    def counted(self, count: int, verb: str = "", plural_verb: str = "") -> str:
+        """So many pictures, or objects, and what they do: "1 picture shows", "2 pictures show"."""
+        noun = "object" if self.is_of_objects else "picture"
+        return counted(count, f"{noun} {verb}".strip(), f"{noun}s {plural_verb}".strip())
+
+
+def findings(seen: FindingInputs) -> tuple[Finding, ...]:
+    """What was found, what matters most first; nothing that is not there, or is decided on already."""
+    of_splits, of_labels = (
+        [_in_two_splits(seen), _leaks(seen), _apart_in_two_splits(seen)],
+        [_wrong(seen), _mixed(seen), _small(seen)],
+    )
+    found = [*of_splits, *of_labels, _bursts(seen), _useless(seen), _unreadable(seen)]
+    found += [_of_model(seen, name) for name in QUEUES]
+    found += [each(seen) for each in _OF_OBJECTS] if seen.is_of_objects else []
+    there = [each for each in found if each is not None and each.count]
+    return tuple(sorted(there, key=lambda each: get_args(FindingKind).index(each.kind)))
+
+
+def knows_classes(check: LabelCheck) -> bool:
+    """Whether the model knows these classes: KNOWN_SHARE of the labels are what speaks most for their pictures."""
+    pictures = check.pictures
+    return len(pictures) > 0 and float((pictures["label"] == pictures["taken_for"]).mean()) >= KNOWN_SHARE
+
+
+def mixed_pairs(check: LabelCheck) -> pd.DataFrame:
+    """Pairs of classes that overlap, columns as of `confused_pairs`, the most first."""
+    pairs = check.confused
+    share = pairs[["a_as_b_share", "b_as_a_share"]].max(axis=1)
+    is_mixed = (pairs["pictures"] >= MIXED_PICTURES) & (share >= MIXED_SHARE)
+    mixed: pd.DataFrame = pairs[is_mixed & knows_classes(check)]
+    return mixed
+
+
+def mixed_up(check: LabelCheck) -> pd.DataFrame:
+    """Pictures of one of two overlapping classes that look like the other: id, suggested and wrong, pair after pair."""
+    place = {}
+    for number, (a, b) in enumerate(mixed_pairs(check)[["class_a", "class_b"]].itertuples(index=False)):
+        place[a, b] = place[b, a] = number
+    pictures = check.pictures
+    pairs = zip(pictures["label"], pictures["taken_for"], strict=True)
+    rows = pictures.assign(suggested=pictures["taken_for"], place=[place.get(pair, -1) for pair in pairs])
+    found: pd.DataFrame = rows[rows["place"] >= 0].sort_values("place", kind="stable")
+    return found[["id", "suggested", "wrong", "label", "place"]]
+
+
+def useless(table: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
+    """Pictures that show nothing: id and, as suggested, why; the surest first. A reason of many is left out."""
+    strength = np.zeros((len(table), len(USELESS_FROM)), np.float32)
+    for column, (name, least) in enumerate(USELESS_FROM.items()):
+        values = reasons.strength[:, NAMES.index(name)]
+        is_useless = values > least
+        if is_useless.sum() <= COMMON_SHARE * len(table):
+            strength[is_useless, column] = values[is_useless]
+    best = strength.max(axis=1)
+    rows = np.flatnonzero(best > 0)
+    rows = rows[np.argsort(-best[rows], kind="stable")]
+    why = np.array(list(USELESS_FROM), object)[strength.argmax(axis=1)]
+    return pd.DataFrame({"id": table["id"].to_numpy()[rows], "suggested": why[rows]})
+
+
+def open_leaks(leaks: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """The leaks by twins whose group is not resolved yet, with their `group`.
+
+    A group is resolved once all of its pictures are decided, even if all are kept.
+    """
+    group, leaks = group_codes(table), leaks[~leaks["kind"].isin([APART, SAME_FILE])]
+    is_open = np.bincount(group, weights=~is_resolved(table), minlength=1) > 0
+    of_leak = pd.Series(group, index=table["id"]).loc[leaks["id"]].to_numpy(np.int64)
+    found: pd.DataFrame = leaks.assign(group=of_leak)[is_open[of_leak]]
+    return found
+
+
+def small_classes(table: pd.DataFrame, fewer_than: int = FEW) -> pd.DataFrame:
+    """Pictures of classes with fewer than so many, the smallest first: id, suggested (None), label, size.
+
+    Of copies one counts, dropped pictures do not: a class of which all are dropped has none.
+    """
+    rows = table[["id", "label"]].assign(group=group_codes(table, COPIES))[table["label"].notna()]
+    is_kept = (table["decision"] != "drop").loc[rows.index]
+    size = rows[is_kept].groupby("label")["group"].nunique()
+    rows = rows.assign(size=rows["label"].map(size).fillna(0).astype(int), suggested=None)
+    rows = rows[rows["size"] < fewer_than].sort_values(["size", "label"], kind="stable")
+    return rows[["id", "suggested", "label", "size"]]
+
+
+def _open(seen: FindingInputs, by: FindingKind, listed: pd.DataFrame) -> int:
+    """How many of the listed pictures a review still asks about."""
+    return len(queue_of(seen.table, ReviewSpec(by), listed))
+
+
+def _in_two_splits(seen: FindingInputs) -> Finding | None:
+    if seen.leaks is None:
+        return None
+    rows = seen.leaks[seen.leaks["kind"] == SAME_FILE]
+    splits = listed([*dict.fromkeys([*rows["twin_split"], *rows["split"]])])
+    words = seen.counted(len(rows), "is", "are") + f" in two splits at once, of {splits}"
+    why = "Their source names them more than once, so a test on one split repeats training on another. Correct it."
+    return Finding("in-two-splits", len(rows), words, why)
+
+
+def _leaks(seen: FindingInputs) -> Finding | None:
+    if seen.leaks is None or seen.leaks.empty:
+        return None
+    rows = open_leaks(seen.leaks, seen.table)
+    splits, twins = (listed(list(map(str, rows[name].unique()))) for name in ("split", "twin_split"))
+    words = seen.counted(len(rows), f"of {splits} has", f"of {splits} have") + f" a copy or another view in {twins}"
+    why = "Testing on pictures that are also in training makes a score too good. Keep them in one split."
+    return Finding("leaks", len(rows), words, why)
+
+
+def _apart_in_two_splits(seen: FindingInputs) -> Finding | None:
+    if seen.leaks is None:
+        return None
+    rows = seen.leaks[seen.leaks["kind"] == APART]
+    splits = listed(list(map(str, rows["twin_split"].unique())))
+    words = seen.counted(len(rows), "has", "have") + f" others in {splits} of what is kept apart, such as a patient"
+    why = "A model that knows the patient, video or camera from training is tested too mildly. Keep each in one split."
+    return Finding("apart-in-two-splits", len(rows), words, why)
+
+
+def _wrong(seen: FindingInputs) -> Finding | None:
+    if not seen.doubtful:
+        return None
+    why = "Similar pictures have another label. Mistakes on pictures that are hard to tell go unseen."
+    return Finding("wrong-labels", len(seen.doubtful), seen.doubtful.words, why)
+
+
+def _mixed(seen: FindingInputs) -> Finding | None:
+    if seen.check is None:
+        return None
+    pairs = mixed_pairs(seen.check)[["class_a", "class_b"]].to_numpy()
+    if not len(pairs) or not _open(seen, "mixed-up", mixed_up(seen.check)):
+        return None
+    more = f", and {counted(len(pairs) - 1, 'other')}" if len(pairs) > 1 else ""
+    overlap = counted(len(pairs), "pair of classes overlaps", "pairs of classes overlap")
+    why = "Each has many pictures that look like the other. Merge the classes, or define what separates them."
+    return Finding("mixed-up", len(pairs), f"{overlap}: {pairs[0][0]} ↔ {pairs[0][1]}{more}", why)
+
+
+def _bursts(seen: FindingInputs) -> Finding:
+    group = pd.Series(group_codes(seen.table))
+    is_open = pd.Series(~is_resolved(seen.table)).groupby(group).any()
+    label = pd.Series(seen.table["label"].to_numpy(object)).groupby(group)
+    size, classes = group.groupby(group).size(), label.nunique()
+    is_burst = (size >= BURST) & is_open
+    sizes, mixed = size[is_burst], int((classes[is_burst] > 1).sum())
+    words = f"{counted(len(sizes), 'burst')} of {BURST} or more: {seen.counted(int(sizes.sum()))}"
+    words += f", {mixed:,} of them with pictures of several classes" if mixed else ""
+    why = "One moment, or one file, counts many times, in training and in every score."
+    return Finding("bursts", len(sizes), words, why)
+
+
+def _useless(seen: FindingInputs) -> Finding:
+    rows = useless(seen.table, seen.reasons)
+    count = _open(seen, "useless", rows)
+    reasons = ", ".join(rows["suggested"].value_counts().index)
+    words = f"{seen.counted(count, 'shows', 'show')} hardly anything ({reasons})"
+    return Finding("useless", count, words, "No model can learn anything from them, or be right about them.")
+
+
+def _unreadable(seen: FindingInputs) -> Finding:
+    what = "object or file" if seen.is_of_objects else "file"
+    words = f"{counted(seen.failures, what, 'objects or files' if seen.is_of_objects else None)} could not be read"
+    why = "They are damaged, outside their picture, or not pictures at all, and can stop a training run."
+    return Finding("unreadable", seen.failures, words, why)
+
+
+def _small(seen: FindingInputs) -> Finding | None:
+    rows = small_classes(seen.table)
+    names = list(dict.fromkeys(map(str, rows["label"])))
+    if not names or not _open(seen, "small-classes", rows):
+        return None
+    more = f" and {counted(len(names) - NAMED, 'other')}" if len(names) > NAMED else ""
+    shown = ", ".join(names[:NAMED]) if more else listed(names)
+    words = f"{counted(len(names), 'class has', 'classes have')} fewer than {FEW} pictures: {shown}{more}"
+    why = "Too few to learn a class from, or to measure it on. Add pictures, merge the class, or leave it out."
+    return Finding("small-classes", len(names), words, why)
+
+
+def _of_model(seen: FindingInputs, name: str) -> Finding:
+    queue, kind = QUEUES[name], cast(FindingKind, name)
+    count = _open(seen, kind, in_queue(seen.table, name))
+    return Finding(kind, count, seen.counted(count, queue.verb, queue.plural_verb), queue.why)
+
+
+def _doubles(seen: FindingInputs) -> Finding:
+    is_open = ~is_resolved(seen.table)
+    groups = [of for of in double_boxes(seen.table) if is_open[of].any()]
+    labels = seen.table["label"].to_numpy(object)
+    mixed = sum(len(set(labels[of])) > 1 for of in groups)
+    words = counted(len(groups), "object has", "objects have") + " two boxes or more"
+    words += f", {mixed:,} of them of two classes" if mixed else ""
+    why = "A detector learns that one object is two. Keep one box of each."
+    return Finding("double-boxes", len(groups), words, why)
+
+
+def separated_by_context(table: pd.DataFrame, check: LabelCheck) -> pd.DataFrame:
+    """Objects of mixed pairs of classes that context separates: see `object_findings.objects_separated_by_context`."""
+    return objects_separated_by_context(table, check, mixed_pairs(check))
+
+
+def _context(seen: FindingInputs) -> Finding | None:
+    rows = separated_by_context(seen.table, seen.check) if seen.check is not None else pd.DataFrame()
+    if rows.empty:
+        return None
+    pairs = rows[["class_a", "class_b", "share"]].drop_duplicates()
+    shown = listed([f"{a} ↔ {b} ({percent(float(share))})" for a, b, share in pairs[:NAMED].to_numpy()])
+    words = counted(len(pairs), "pair of classes is", "pairs of classes are") + f" separated by context alone: {shown}"
+    why = "Their crops look alike; what else is in the picture, and where the box is, tells which they are."
+    return Finding("separated-by-context", len(pairs), words, why)
+
+
+def _tiny(seen: FindingInputs) -> Finding | None:
+    rows = tiny(seen.table)
+    count = _open(seen, "tiny", rows)
+    words = f"{counted(count, 'object is', 'objects are')} smaller than {TINY_PX} × {TINY_PX} pixels"
+    return Finding("tiny", count, words, "Hardly anything can be seen of them, nor told of their class.")
+
+
+def _outside(seen: FindingInputs) -> Finding:
+    count = _open(seen, "outside", outside(seen.table))
+    words = f"{counted(count, 'box reaches', 'boxes reach')} beyond the picture"
+    return Finding("outside", count, words, "The annotations may be of another size or orientation of the picture.")
+
+
+def _cut(seen: FindingInputs) -> Finding:
+    count = _open(seen, "cut-by-frame", cut_by_frame(seen.table))
+    words = f"{counted(count, 'object is', 'objects are')} cut by the frame"
+    return Finding("cut-by-frame", count, words, "A part may not show what it is of. The most ambiguous come first.")
+
+
+def _without(seen: FindingInputs) -> Finding:
+    words = f"{counted(seen.without_objects, 'picture has', 'pictures have')} no object"
+    return Finding("without-objects", seen.without_objects, words, "Good as background, if nothing was overlooked.")
+
+
+_OF_OBJECTS = (_doubles, _context, _tiny, _outside, _cut, _without)

@@ -1,0 +1,177 @@
+"""Calibration of class shares: what makes them shares of cases, which labels are wrong, and how well shares hold."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.evidence.order_metrics import Figure, jackknife, without_each_block
+from url_viz.analysis.findings.twin_groups import first_of_each
+from url_viz.analysis.labels.votes import Codes, Doubles
+from url_viz.wording import decimal
+
+USUAL_SHARPNESS = 1.4
+SHARPNESS_SPREAD = 0.15
+"""The prior of log sharpness: normal about the usual one, so that a set of a few pictures has about that one."""
+LABELS_RIGHT = 40.0
+"""The prior of wrong labels: as if so many right ones had been seen."""
+SHARPNESSES = np.geomspace(0.6, 3.0, 25)
+BEGIN = (0.9, 0.05, 0.05)
+STEPS = 80
+"""Where the shares of the three kinds of labels begin, and how often they are improved."""
+LEAST_SHARE = 1e-9
+LEAST_REST = 1e-6
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What takes mean shares of witnesses to shares of labels: P(label) = (1 − ε₁ − ε₂) · q + ε₁ · prior + ε₂ · rest.
+
+    q is what the picture shows: meanᵞ, summing to 1, with γ the `sharpness` (a linear mean of calibrated witnesses is
+    too even: Ranjan and Gneiting 2010). `by_chance` is ε₁, the fraction of labels given whatever the picture shows, and
+    `prior` (C,) float64 each class's fraction of the labels. `look_alike` is ε₂, the fraction given in favour of a
+    class that the picture resembles without being of it: by the mean shares without the largest (`rest_shares`).
+    """
+
+    sharpness: float
+    by_chance: float
+    look_alike: float
+    prior: Doubles
+
+    def likeness(self, mean: Doubles) -> Doubles:
+        """Shares (R, C) of what pictures show, from the witnesses' mean shares (R, C)."""
+        return sharpened(mean, self.sharpness)
+
+    def shares(self, mean: Doubles) -> Doubles:
+        """Shares (R, C) of the labels of pictures like these, wrong ones among them."""
+        right = 1 - self.by_chance - self.look_alike
+        mixed: Doubles = self.likeness(mean)
+        mixed *= right
+        mixed += self.by_chance * self.prior
+        mixed += self.look_alike * rest_shares(mean)
+        return mixed
+
+    def label_is_wrong(self, mean: Doubles, label: Codes) -> Doubles:
+        """P (R,) that a label (R,) is wrong, from the mean shares (R, C): one given by chance can be right."""
+        every = np.arange(len(label))
+        own = self.likeness(mean)[every, label]
+        unseen = self.by_chance * self.prior[label] + self.look_alike * rest_shares(mean)[every, label]
+        likely = unseen + (1 - self.by_chance - self.look_alike) * own
+        probability: Doubles = (1 - own) * unseen / np.maximum(likely, LEAST_SHARE)
+        return probability
+
+
+def sharpened(mean: Doubles, sharpness: float) -> Doubles:
+    """Shares (R, C) raised to a power, summing to 1 again."""
+    value = sharpness * np.log(np.maximum(mean, LEAST_SHARE))
+    value -= value.max(axis=1, keepdims=True)
+    np.exp(value, out=value)  # in place twice as fast as scipy's softmax
+    value /= value.sum(axis=1, keepdims=True)
+    return value
+
+
+def rest_shares(mean: Doubles) -> Doubles:
+    """Shares (R, C) without each row's likeliest class, which has 0, summing to 1 again."""
+    rest = np.maximum(mean, LEAST_REST)
+    rest[np.arange(len(mean)), mean.argmax(axis=1)] = 0
+    rest /= rest.sum(axis=1, keepdims=True)
+    return rest
+
+
+def calibrate(mean: Doubles, label: Codes, group: NDArray[np.integer], *, prior: Doubles) -> Calibration:
+    """The likeliest sharpness and fractions of wrong labels of R labelled pictures.
+
+    `mean` (R, C) are the witnesses' mean shares, own labels unseen; `label` (R,) codes; `group` (R,) source groups,
+    each of which counts as one picture; `prior` (C,) each class's fraction of all labels.
+    """
+    _, number, size = np.unique(group, return_inverse=True, return_counts=True)
+    weight, every = 1 / size[number], np.arange(len(label))
+    likelihood = np.empty((len(label), 3))
+    likelihood[:, 1], likelihood[:, 2] = prior[label], rest_shares(mean)[every, label]
+    best = -np.inf, USUAL_SHARPNESS, np.zeros(3)
+    for sharpness in SHARPNESSES:
+        likelihood[:, 0] = sharpened(mean, sharpness)[every, label]
+        kinds = _kinds_of_labels(likelihood, weight)
+        fit = float(weight @ np.log(np.maximum(likelihood @ kinds, LEAST_SHARE)) + LABELS_RIGHT * np.log(kinds[0]))
+        fit -= (np.log(sharpness / USUAL_SHARPNESS) / SHARPNESS_SPREAD) ** 2 / 2
+        best = max(best, (fit, sharpness, kinds), key=lambda found: found[0])
+    _, sharpness, kinds = best
+    return Calibration(float(sharpness), float(kinds[1]), float(kinds[2]), prior)
+
+
+def _kinds_of_labels(likelihood: Doubles, weight: Doubles) -> Doubles:
+    """The likeliest fractions (3,) of right labels, of those by chance and of look-alikes, by expectation-maximisation.
+
+    `likelihood` (R, 3) is that of each label under each kind, `weight` (R,) how much a picture counts.
+    """
+    kinds = np.array(BEGIN)
+    for _ in range(STEPS):
+        part = likelihood * kinds
+        kinds = (weight / np.maximum(part.sum(axis=1), LEAST_SHARE)) @ part
+        kinds[0] += LABELS_RIGHT
+        kinds /= kinds.sum()
+    return kinds
+
+
+BINS = 15
+SHOWN_BINS = 10
+MOST_LEFT_OUT = 100
+"""How often the error is computed again for its interval: of more classes several leave at once."""
+FEWEST = 100
+"""Of fewer labelled pictures too little can be said."""
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """The shares of the first class of P labelled pictures, in bins of equally many, and how often each is right.
+
+    `share`, `right` (B,) float64 are the mean share of a bin and the fraction whose label is the first class. `error`
+    is the expected calibration error with an interval over classes, `bias` the mean share less the right fraction.
+    """
+
+    share: NDArray[np.float64]
+    right: NDArray[np.float64]
+    pictures: int
+    error: Figure
+    bias: float
+
+    @property
+    def words(self) -> str:
+        """In a sentence, how far shares are shares of cases."""
+        way = "too high" if self.bias > 0 else "too low"
+        return (
+            f"On average a share is {decimal(abs(self.bias), digits=3)} {way}; the expected calibration error is "
+            f"{self.error.text()} ({self.pictures:,} pictures, own labels unseen)."
+        )
+
+
+def reliability(table: pd.DataFrame) -> Reliability | None:
+    """How reliable the shares in `ImageSet.table()` are; twins count once. None below FEWEST labelled pictures."""
+    rows = first_of_each(table[table["label"].notna() & table["first_class"].notna()])
+    if len(rows) < FEWEST:
+        return None
+    share = rows["first_share"].to_numpy(np.float64)
+    is_right = (rows["first_class"] == rows["label"]).to_numpy(dtype=bool)
+    block = pd.factorize(rows["label"])[0]
+    left_out = without_each_block(calibration_error, share, is_right, block=block, most=MOST_LEFT_OUT)
+    parts = np.array_split(np.argsort(share, kind="stable"), SHOWN_BINS)
+    return Reliability(
+        np.array([share[part].mean() for part in parts]),
+        np.array([is_right[part].mean() for part in parts]),
+        len(rows),
+        jackknife(calibration_error(share, is_right), left_out, least=0.0),
+        float(share.mean() - is_right.mean()),
+    )
+
+
+def calibration_error(share: NDArray[np.floating], is_right: NDArray[np.bool_]) -> float:
+    """How far shares (N,) lie from how often they are right (N,), on average over BINS of equally many; nan of none.
+
+    The expected calibration error with bins of equal mass (Nixon et al. 2019).
+    """
+    if not len(share):
+        return float("nan")
+    parts = np.array_split(np.argsort(share, kind="stable"), BINS)
+    gaps = [len(rows) * abs(share[rows].mean(dtype=float) - is_right[rows].mean()) for rows in parts if len(rows)]
+    return float(sum(gaps) / len(share))

@@ -1,0 +1,127 @@
+"""The doubtful labels of an image set: their queue, how many of them are wrong, and what answers say of the others."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.findings.twin_groups import first_of_each
+from url_viz.analysis.labels.forecast import Expected, Forecast, WrongLabels, forecast, wrong_share
+from url_viz.analysis.labels.label_issues import COLUMNS, CONFLICTING, UNSEEN, LabelCheck
+from url_viz.analysis.review.review_queue import is_resolved
+from url_viz.wording import counted
+
+FEW = 10
+"""So few doubtful labels do not stand out; of a small set one in a hundred. On request so many are shown."""
+NEXT = 50
+"""So many labels ahead are told of."""
+NEARLY_NONE = 2
+"""Where an interval begins below this, only its upper end is told: sets without a wrong label have such ones."""
+MOSTLY_ANSWERED = 0.8
+"""Answers are heard as far down the queue as this fraction of it is answered: whoever picks out the wrong ones by eye
+says nothing of the others."""
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class DoubtfulLabels:
+    """The labels of an image set in the order of doubt, and the forecast along them.
+
+    `pictures` (Q rows) are those of `LabelCheck.pictures` whose label can be judged, of twins one; `is_open` (Q,) where
+    nobody has checked the label or decided on the picture; `is_heard` (Q,) whose answers the `forecast` (Q,) has heard.
+    """
+
+    pictures: pd.DataFrame
+    is_open: Bools
+    is_heard: Bools
+    forecast: Forecast
+
+    @cached_property
+    def is_conflict(self) -> Bools:
+        """Which (Q,) have a copy under another label."""
+        return (self.pictures["kind"] == CONFLICTING).to_numpy(dtype=bool)
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether there are more doubtful labels than sets without a wrong one have; copies in conflict are facts."""
+        doubted = self.forecast.end - int(self.is_conflict.sum())
+        return doubted >= min(FEW, math.ceil(len(self.pictures) / 100))
+
+    @cached_property
+    def is_doubtful(self) -> Bools:
+        """The labels (Q,) that are still to be asked about: those before the queue's end; none if few stand out."""
+        before = np.arange(len(self.pictures)) < self.forecast.end
+        return (before if self.stands_out else self.is_conflict) & self.is_open
+
+    def __len__(self) -> int:
+        """How many labels are doubtful: the number that every page, command and report tells."""
+        return int(self.is_doubtful.sum())
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The doubtful labels, the most doubtful first: `COLUMNS`."""
+        return self._shown(self.is_doubtful)
+
+    def first(self, count: int = FEW) -> pd.DataFrame:
+        """So many of the labels that nobody has checked, doubtful or not, the most doubtful first: `COLUMNS`."""
+        return self._shown(self.is_open).head(count)
+
+    def _shown(self, which: Bools) -> pd.DataFrame:
+        return self.pictures.loc[which, list(COLUMNS)].reset_index(drop=True)
+
+    @property
+    def wrong(self) -> Expected:
+        """How many of the doubtful labels are wrong."""
+        return self.forecast.among(np.flatnonzero(self.is_doubtful))
+
+    @property
+    def share(self) -> WrongLabels:
+        """The fraction of labels that is wrong, as they are now."""
+        is_unchecked = self.pictures["answer"].isna().to_numpy()
+        wrong = self.pictures["wrong"].to_numpy(np.float64)
+        unchecked = wrong_share(wrong[is_unchecked], shift=self.forecast.shift)
+        part = float(is_unchecked.mean()) if len(is_unchecked) else 0.0
+        return WrongLabels(part * unchecked.share, part * unchecked.low, part * unchecked.high)
+
+    @property
+    def words(self) -> str:
+        """For people, without a full stop: "57 labels are doubtful; about 30 (12 to 44) of them are wrong"."""
+        if not len(self):
+            return "No label stands out"
+        doubtful = counted(len(self), "label is doubtful", "labels are doubtful")
+        return f"{doubtful}; {wrong_in_words(self.wrong)}"
+
+
+def wrong_in_words(wrong: Expected, of: str = "of them ") -> str:
+    """For people: "about 30 of them are wrong (12 to 44)", "at most 3 of them are wrong"."""
+    low, high = int(wrong.low), math.ceil(wrong.high)
+    if low < NEARLY_NONE:
+        return f"at most {high:,} {of}{'is' if high == 1 else 'are'} wrong"
+    return f"about {wrong.value:,.0f} {of}are wrong ({low:,} to {high:,})"
+
+
+def doubtful_labels(check: LabelCheck, table: pd.DataFrame) -> DoubtfulLabels:
+    """The doubtful labels by a check, and by what `table`, `ImageSet.table()`, says is decided."""
+    pictures = check.pictures[(check.pictures["kind"] != UNSEEN).to_numpy()]
+    decided = pd.Series(is_resolved(table), index=table["id"])
+    is_open = ~decided.loc[pictures["id"]].to_numpy(dtype=bool)
+    firsts = pd.concat([first_of_each(pictures[part]) for part in (is_open, ~is_open)]).index
+    is_first = pictures.index.isin(firsts)
+    pictures, is_open = pictures[is_first].reset_index(drop=True), is_open[is_first]
+    ahead = forecast(pictures["wrong"].to_numpy(np.float64))
+    answer = pictures["answer"].to_numpy(np.float64)
+    is_done = ~is_open | (pictures["kind"] == CONFLICTING).to_numpy(dtype=bool)
+    is_heard = ~np.isnan(answer) & _is_mostly_answered(is_done)
+    heard = ahead.heard(ahead.wrong[is_heard], answer[is_heard] == 1)
+    return DoubtfulLabels(pictures, is_open, is_heard, heard)
+
+
+def _is_mostly_answered(is_done: Bools) -> Bools:
+    """The part of a queue (Q,) up to where MOSTLY_ANSWERED of it is done."""
+    share = is_done.cumsum() / np.arange(1, len(is_done) + 1)
+    mostly = np.flatnonzero(share >= MOSTLY_ANSWERED)
+    return np.arange(len(is_done)) <= (mostly[-1] if len(mostly) else -1)

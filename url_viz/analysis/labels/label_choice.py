@@ -1,0 +1,162 @@
+"""What the label of a picture is: its class folder, a level of folders, its name, a tag, a user's column, or none."""
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.errors import ImageSetError
+from url_viz.imaging.folder_classes import COLUMN_OF, FolderClasses, FolderLevel
+from url_viz.store.columns.imported_columns import FIRST_FOLDERS, FOLDERS, NAMES, TAGS, Column
+from url_viz.store.columns.user_cells import as_text
+from url_viz.store.decisions.decision_rows import Decided
+from url_viz.wording import counted, first_of
+
+CONFIRMED, CORRECTED = "confirmed", "corrected"
+"""What somebody did with the label of a picture: said that it is right, or gave another."""
+_LEVEL = re.compile(r"level:([1-9]\d{0,3})")
+
+
+@dataclass(frozen=True)
+class ClassLevels:
+    """The levels of folders, and what the label is: `chosen` as in `ImageSet.labels.use`, with so many `classes`.
+
+    `found` is the number of the level whose folders are the classes by their names; None if there is no such level.
+    """
+
+    levels: tuple[FolderLevel, ...]
+    chosen: str | None
+    classes: int
+    found: int | None
+
+    @property
+    def label(self) -> int | None:
+        """The number of the level that is the label; None if that is something else."""
+        return self.found if self.chosen == FOLDERS else level_of(self.chosen)
+
+    @property
+    def words(self) -> str:
+        """What was taken, without a full stop: "81 classes; train and test as split"."""
+        taken = counted(self.classes, "class") if self.classes else "No classes"
+        taken += f" from {source_in_words(self.chosen)}" if self.classes and self.chosen != FOLDERS else ""
+        others = (level for level in self.levels if level.kind in COLUMN_OF and level.number != self.label)
+        return "; ".join([taken, *(f"{level.words} as {COLUMN_OF[level.kind]}" for level in others)])
+
+
+def source_in_words(chosen: str | None) -> str:
+    """A choice of the label within a sentence: "the class folder", "level 2 of the folders", "the column 'kind'"."""
+    if chosen is None:
+        return "nothing"
+    if chosen in (TAGS, NAMES):
+        return "the first tag" if chosen == TAGS else "the name"
+    number = level_of(chosen)
+    if number is not None:
+        return f"level {number} of the folders"
+    return "the class folder" if chosen == FOLDERS else f"the column {chosen!r}"
+
+
+def stored_source(chosen: str | None) -> str:
+    """The choice of the label as the name under which labels that somebody gave are stored: "none" for no labels.
+
+    Each choice has its own: a picture's class on one level of folders says nothing of another.
+    """
+    return "none" if chosen is None else chosen
+
+
+def level_of(chosen: str | None) -> int | None:
+    """The number of the level that is chosen; None for another choice."""
+    match = _LEVEL.fullmatch(chosen or "")
+    return None if match is None else int(match[1])
+
+
+def is_column(chosen: str | None) -> bool:
+    """Whether a choice can only be a user's column."""
+    return chosen not in (None, FOLDERS, FIRST_FOLDERS, TAGS, NAMES) and level_of(chosen) is None
+
+
+def resolved(stored: str | None, found: FolderClasses, columns: Collection[str]) -> str | None:
+    """What is chosen, by the choice on disk and the user's columns. Raises ImageSetError if that column is gone."""
+    if stored in columns or not is_column(stored):
+        return _as_before(found) if stored == FIRST_FOLDERS else stored
+    there = ", ".join(map(repr, columns)) or "no column of your own"
+    raise ImageSetError(
+        f"The label was chosen to be the column {stored!r}, which is gone; there is {there}. Add it again (`python -m "
+        f"url_viz columns FOLDER add FILE`), or choose another label: `python -m url_viz labels FOLDER folders`."
+    )
+
+
+def _as_before(found: FolderClasses) -> str | None:
+    """The choice of a set that was read when classes were always the first folders, and that nobody chose for."""
+    is_first = bool(found.levels) and found.levels[0].holds_most
+    if (found.class_level.number if found.class_level else None) == (1 if is_first else None):
+        return FOLDERS
+    return found.levels[0].choice if is_first else None
+
+
+def labels_of(
+    chosen: str | None, found: FolderClasses, columns: Mapping[str, Column], decided: Callable[[], Decided]
+) -> NDArray[np.object_]:
+    """The label of each picture (N,), None for none; `decided` gives the tags and names."""
+    if chosen in columns and chosen is not None:
+        values = np.asarray(columns[chosen])
+        return values if values.dtype == object else np.array([as_text(float(each)) or None for each in values], object)
+    if chosen in (TAGS, NAMES):
+        return decided().first_tags if chosen == TAGS else decided().name
+    return found.class_names if chosen == FOLDERS else found.names_at(level_of(chosen))
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of N pictures: the `source` that they are taken from, and the columns that say so.
+
+    `columns` are label, label_given and label_checked of the table (N,), or none where they are the class folders, and
+    nobody gave or confirmed one.
+    """
+
+    source: str | None
+    columns: Mapping[str, "pd.Series[str]"]
+
+
+def chosen_labels(
+    stored: str | None,
+    folders: NDArray[np.object_],
+    found: FolderClasses,
+    columns: Mapping[str, Column],
+    decided: Callable[[], Decided],
+) -> Labels:
+    """The labels of pictures (N,) by the choice on disk, as corrected; `folders` are their class folders.
+
+    `decided` gives what was decided of the pictures, None if no label ever was. Raises ImageSetError for a column that
+    is gone.
+    """
+    source = resolved(stored, found, columns)
+    given = folders if source == FOLDERS else labels_of(source, found, columns, decided)
+    checked = decided().labels_of(stored_source(source))
+    has = pd.notna(checked)
+    if source == FOLDERS and not has.any():
+        return Labels(source, {})
+    kind = np.where(checked == given, CONFIRMED, CORRECTED)
+    values = {
+        "label": np.where(has, checked, given),
+        "label_given": given,
+        "label_checked": np.where(has, kind, np.array(None)),
+    }
+    return Labels(source, {name: pd.Series(value, dtype=object) for name, value in values.items()})
+
+
+def check_choice(chosen: str | None, levels: Sequence[FolderLevel], columns: Collection[str]) -> None:
+    """Raise ImageSetError if `chosen` is no level of folders, no column of the user's, and none of the fixed words."""
+    number = level_of(chosen)
+    if chosen in (None, FOLDERS, TAGS, NAMES) or chosen in columns or (number is not None and number <= len(levels)):
+        return
+    if number is not None:
+        there = "; ".join(f"{each.choice} ({first_of(each.names)})" for each in levels)
+        raise ImageSetError(f"There is no level {number} of folders in this set. There are: {there or 'no folders'}.")
+    there = ", ".join(map(repr, columns)) or "none yet (add some: `python -m url_viz columns FOLDER add FILE`)"
+    raise ImageSetError(
+        f"There is no column {chosen!r} of your own. There are: {there}. The label can also be `folders`, `tags`, "
+        "`names` or a level of folders such as `level:1`."
+    )

@@ -1,0 +1,1 @@
+"""What people are asked about pictures, and in which order."""

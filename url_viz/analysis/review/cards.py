@@ -1,0 +1,230 @@
+"""The cards of a review, the answers they take, and the queue that they stand in: all that a desk knows of a review."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.store.decisions.decision_rows import Decision
+from url_viz.store.decisions.decisions import Action
+
+AnswerKind = Literal["decision", "label", "name", "same", "keep", "verdict", "twins"]
+"""What a card takes: a decision, a class, a name, yes or no, which of a group to keep, a verdict on a box, all of it
+for its twins too."""
+
+
+@dataclass(frozen=True)
+class CardAnswer:
+    """What somebody says of a card, or what is said of it as of now.
+
+    `label` is the class, or the name where one is asked for; `same` whether a pair is of one kind; `keep` the ids to
+    keep of a group, whose others get the `decision`, else are dropped; `verdict` one of `VERDICTS` on an object. With
+    `twins` all is said of its twins too.
+    """
+
+    decision: Decision | None = None
+    label: str | None = None
+    same: bool | None = None
+    keep: tuple[int, ...] | None = None
+    verdict: str | None = None
+    twins: bool = False
+
+
+NOTHING = CardAnswer()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A class that a picture may be of, with its share (nan: not known)."""
+
+    label: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a picture: `text`, and the classes to choose among (none, one or two).
+
+    `wrong` is the probability that its label is wrong, given the label; nan where it is not known.
+    """
+
+    text: str
+    choices: tuple[Choice, ...] = ()
+    wrong: float = math.nan
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is shown of one picture of a review.
+
+    `row` is its row of the table, with decision and label as they are now. `near` are rows of the table beside each
+    choice of the question, else one such table: the nearest pictures, or the group or pair that is asked about, with a
+    `mark` on each if there are any. `twins` says which others an answer can be for, too ("3 copies").
+    `reasons` say why it is ambiguous. Of a picture outside the set, `picture` is its address, and `facts` are
+    what is known of it.
+    """
+
+    row: Mapping[str, Any]
+    question: Question
+    near: tuple[pd.DataFrame, ...]
+    takes: tuple[AnswerKind, ...]
+    twins: str = ""
+    reasons: pd.DataFrame | None = None
+    picture: str | None = None
+    facts: pd.DataFrame | None = None
+
+    @property
+    def id(self) -> int:
+        return int(self.row["id"])
+
+
+@dataclass(frozen=True)
+class ReviewProgress:
+    """How far a review has come: of `total` pictures so many are `done`, `skipped` or `left`."""
+
+    total: int
+    done: int
+    skipped: int
+
+    @property
+    def left(self) -> int:
+        """Neither done nor skipped."""
+        return self.total - self.done - self.skipped
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What answers have changed, in `words`, and as a `share` (0 to 1).
+
+    The share is of the most ambiguous tenth, or of the next labels those that are wrong.
+    """
+
+    words: str
+    share: float
+
+
+class Queue(ABC):
+    """Pictures that are asked about one after the other, in an order that stays while they are answered."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Another one for another queue."""
+
+    @property
+    @abstractmethod
+    def ids(self) -> NDArray[np.int64]:
+        """The pictures (Q,) in their order."""
+
+    @property
+    @abstractmethod
+    def classes(self) -> list[str]:
+        """What can be typed, by name: the classes, or names, that are known."""
+
+    @abstractmethod
+    def card(self, image_id: int) -> Card:
+        """What is shown of a picture. Raises ImageSetError if it is none of the set."""
+
+    @abstractmethod
+    def state(self, ids: Sequence[int]) -> list[CardAnswer]:
+        """What is said of pictures as of now."""
+
+    @abstractmethod
+    def store(self, image_id: int, answer: CardAnswer, *, who: str | None = None) -> Action | None:
+        """Store what is said of a picture, in place of what was. Raises a UrlVizError for what cannot be stored."""
+
+    @abstractmethod
+    def is_done(self) -> NDArray[np.bool_]:
+        """Which pictures of the queue (Q,) are done, as of now."""
+
+    @abstractmethod
+    def skipped(self) -> NDArray[np.bool_]:
+        """Which pictures of the queue (Q,) were passed over."""
+
+    @abstractmethod
+    def skip(self, image_id: int) -> None:
+        """Pass over a picture: it comes again once all others are done."""
+
+    @abstractmethod
+    def unskip(self) -> None:
+        """Come back to all that was skipped."""
+
+    @property
+    def version(self) -> str:
+        """Changes when cards are to be drawn anew."""
+        return ""
+
+    @property
+    def name_keys(self) -> tuple[str, ...]:
+        """Names that have a key."""
+        return ()
+
+    def moved(self, table: Callable[[], pd.DataFrame]) -> Moved | None:
+        """What the answers have changed of the `table` of the set; None where they teach no order."""
+        return None
+
+    def progress(self) -> ReviewProgress:
+        """How far it has come, as of now."""
+        is_done = self.is_done()
+        return ReviewProgress(len(self.ids), int(is_done.sum()), int((self.skipped() & ~is_done).sum()))
+
+    def next_index(self) -> int:
+        """The position in the queue of the first picture that is neither done nor skipped; Q if there is none."""
+        waits = ~self.is_done() & ~self.skipped()
+        return int(waits.argmax()) if waits.any() else len(self.ids)
+
+
+def between_classes(row: Mapping[str, Any], suggested: str | None = None) -> Question:
+    """Which of the two classes that a row of `ImageSet.table()` lies between; without classes, what it is like."""
+    first, second = row.get("first_class"), row.get("second_class")
+    if isinstance(first, str) and isinstance(second, str):
+        return Question(f"{first} or {second}?", (_choice(row, first), _choice(row, second)))
+    return Question("Like this one?")
+
+
+def of_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
+    """Whether a row is of its label or of the `suggested` class; its `wrong` is told where it is known."""
+    label = row.get("label")
+    if not isinstance(label, str):
+        return between_classes(row)
+    wrong = float(row.get("wrong", math.nan))
+    if suggested is None:
+        return Question(f"Labelled {label}, but like no other picture: is it right?", (_choice(row, label),), wrong)
+    return Question(f"{label} or {suggested}? Labelled {label}", (_choice(row, label), _choice(row, suggested)), wrong)
+
+
+def of_any_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
+    """Whether a label is right, or the likeliest other class where none is suggested."""
+    first, second = row.get("first_class"), row.get("second_class")
+    other = first if first != row.get("label") else second
+    return of_label(row, suggested or (other if isinstance(other, str) else None))
+
+
+def of_prediction(row: Mapping[str, Any], suggested: str | None = None) -> Question:
+    """Whether an object is of its label, or of the class that a detector `suggested`."""
+    label = row.get("label")
+    if suggested is None or not isinstance(label, str):
+        return between_classes(row)
+    return Question(f"Labelled {label}, detected as {suggested}", (_choice(row, label), _choice(row, suggested)))
+
+
+def of_missed(row: Mapping[str, Any], suggested: str | None = None) -> Question:
+    """Whether there is an object that a detector did not find."""
+    label = row.get("label")
+    return Question(f"{f'Labelled {label}, not' if isinstance(label, str) else 'Not'} detected: is it there?")
+
+
+def of_use(row: Mapping[str, Any], suggested: str | None = None) -> Question:
+    """Whether a picture is of any use; `suggested` is why it seems to be of none."""
+    return Question(f"{suggested or 'hardly anything to see'}: is it of any use?")
+
+
+def _choice(row: Mapping[str, Any], label: str) -> Choice:
+    shares = {row.get("first_class"): row.get("first_share"), row.get("second_class"): row.get("second_share")}
+    share = shares.get(label)
+    return Choice(label, math.nan if share is None else float(share))

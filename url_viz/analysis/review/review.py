@@ -1,0 +1,442 @@
+"""The reviews of an image set: of copies and bursts, of pairs, of names; what else there is; which to begin with."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from url_viz.analysis.filters import OneOf, in_words
+from url_viz.analysis.findings.findings import mixed_up, open_leaks, separated_by_context, small_classes, useless
+from url_viz.analysis.findings.object_findings import cut_by_frame, double_boxes, outside, tiny
+from url_viz.analysis.findings.twin_groups import COPIES, has_copies, members_of_groups
+from url_viz.analysis.labels.doubtful_labels import FEW, NEXT, DoubtfulLabels, wrong_in_words
+from url_viz.analysis.labels.forecast import Forecast, forecast
+from url_viz.analysis.labels.votes import NONE
+from url_viz.analysis.measures import CONFUSABILITY, TUNED, title_of
+from url_viz.analysis.review.cards import (
+    CardAnswer,
+    Choice,
+    Moved,
+    Question,
+    between_classes,
+    of_any_label,
+    of_label,
+    of_missed,
+    of_prediction,
+    of_use,
+)
+from url_viz.analysis.review.naming import first_to_name
+from url_viz.analysis.review.review_queue import BURST, MOST, NEAREST, Ask, Bools, Ids, Review, ReviewContext, groups_of
+from url_viz.analysis.review.tuned import change_in_words, moved_share, nearest_rows, next_pairs
+from url_viz.analysis.runs.detections import DETECTED, missed, other_class
+from url_viz.analysis.runs.two_by_two import QUEUES, in_queue
+from url_viz.analysis.scope import ReviewSpec, Scope
+from url_viz.store.decisions.answers import ordered
+from url_viz.store.decisions.decision_rows import Decision
+from url_viz.store.decisions.decisions import Action, Judgement
+from url_viz.wording import counted, listed
+
+ASKED = 100
+"""Pairs or names in a review by default."""
+MEMBERS = 9
+"""So many of a group are shown."""
+REFRESHED_AFTER = 5
+"""Suggestions are computed again after this many names: that takes longer than an answer."""
+ASKED_FROM = 0.5
+"""The share from which a suggestion is asked about: below it more often wrong than right."""
+LATEST = 9
+"""So many names have a key."""
+READY_MOST, READY_PER_CLASS = 200, 10
+STEP = 10
+"""After so many answers a queue of doubtful labels is cut again."""
+
+
+class DoubtfulReview(Review):
+    """Asks of doubtful labels, as far as they are worth asking about: every ten answers say anew how far that is.
+
+    The order stays; the queue that is kept goes on to the last label, and ends earlier.
+    """
+
+    def __init__(self, spec: ReviewSpec, of: ReviewContext) -> None:
+        self._doubtful: DoubtfulLabels = of.get("doubtful")
+        self._known: tuple[object, Forecast, int] | None = None
+        super().__init__(spec, of, self._doubtful.pictures, of_label)
+
+    @property
+    def ids(self) -> Ids:
+        return self._kept.ids if self.spec.is_of_decided else self._kept.ids[: self._ahead[1]]
+
+    def _question(self, row: Mapping[str, Any]) -> Question:
+        """Of the label as it was given, also where it was answered: what is known speaks for or against that."""
+        return super()._question({**row, "label": row["label_given"]})
+
+    @cached_property
+    def _before(self) -> Forecast:
+        """The forecast along the whole queue, as answers to other labels have left it."""
+        pictures, ahead = self._doubtful.pictures, self._doubtful.forecast
+        level = pd.Series(ahead.wrong, index=pictures["id"]).reindex(self._kept.ids).fillna(0).to_numpy()
+        elsewhere = self._doubtful.is_heard & ~pictures["id"].isin(self._kept.ids).to_numpy()
+        is_wrong = pictures["answer"].to_numpy()[elsewhere] == 1
+        return forecast(level.astype(np.float64)).heard(ahead.wrong[elsewhere], is_wrong)
+
+    @property
+    def _ahead(self) -> tuple[Forecast, int]:
+        """The forecast as of now, and where the queue ends."""
+        version = self._decisions.version, self._kept.skipped
+        if self._known is None or self._known[0] != version:
+            self._known = version, *self._heard()
+        return self._known[1:]
+
+    def _heard(self) -> tuple[Forecast, int]:
+        """The forecast by each full ten of answers, and the end by it, not before the last answer.
+
+        What was skipped counts as looked at, and says nothing. Where no label stands out, ten are asked about.
+        """
+        rows = self._rows(self._kept.ids)
+        now = self._now(rows)
+        label, given = now.labels_of(self._source), self.table["label_given"].to_numpy(object)[rows]
+        is_done = (now.code > 0) | pd.notna(label) | np.isin(self._kept.ids, list(self._kept.skipped))
+        is_heard = pd.notna(label) & pd.notna(given) & (is_done.cumsum() <= is_done.sum() // STEP * STEP)
+        ahead = self._before.heard(self._before.wrong[is_heard], (label != given)[is_heard])
+        looked_at = int(np.flatnonzero(is_done).max(initial=-1)) + 1
+        if self._doubtful.stands_out or is_heard.any():
+            return ahead, max(ahead.end, looked_at)
+        conflicts = self._doubtful.pictures["id"][self._doubtful.is_conflict]
+        return ahead, max(int(np.isin(self._kept.ids, conflicts).sum()) or FEW, looked_at)
+
+    def moved(self, table: Callable[[], pd.DataFrame]) -> Moved:
+        ahead, end = self._ahead
+        done = self.is_done() | self.skipped()
+        rows = np.concatenate([np.flatnonzero(~done), np.arange(end, len(self._kept.ids))])[:NEXT]
+        wrong = ahead.among(rows)
+        words = f"Of the next {counted(len(rows), 'label')} {wrong_in_words(wrong, of='')}."
+        return Moved(words, wrong.value / max(1, len(rows)))
+
+
+class GroupReview(Review):
+    """Asks of groups of pictures which to keep; each is led by one of them."""
+
+    takes = ("keep", "decision")
+
+    def __init__(
+        self,
+        spec: ReviewSpec,
+        of: ReviewContext,
+        *,
+        least: int = 2,
+        groups: Callable[[pd.DataFrame], Sequence[Ids]] = members_of_groups,
+    ) -> None:
+        """Of groups of at least so many; `groups` gives the rows of each, that to keep first."""
+        self._least, self._groups = least, groups
+        super().__init__(spec, of)
+
+    @cached_property
+    def _by_lead(self) -> dict[int, Ids]:
+        return {int(self._ids[of[0]]): of for of in self._groups(self.table)}
+
+    def _members(self, lead: int) -> Ids | None:
+        """The rows of the group that a picture stands for, that to keep first; None if there is none."""
+        return self._by_lead.get(lead)
+
+    def _group(self, lead: int) -> Ids:
+        members = self._members(lead)
+        assert members is not None
+        return members
+
+    def _queue(self) -> Ids:
+        return groups_of(self.table, self.spec, self._groups(self.table), least=self._least)
+
+    def _can_ask(self, ids: Ids) -> Bools:
+        is_here = super()._can_ask(ids)
+        return np.array(
+            [here and self._members(int(image_id)) is not None for image_id, here in zip(ids, is_here, strict=True)],
+            bool,
+        )
+
+    def _are_done(self, is_done: Bools) -> Bools:
+        return np.array([is_done[self._group(int(image_id))].all() for image_id in self.ids], bool)
+
+    def _question(self, row: Mapping[str, Any]) -> Question:
+        return Question("Keep which?")
+
+    def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
+        members = self._group(int(self._ids[at]))[:MEMBERS]
+        return [self.table.iloc[members].assign(decision=self._now(members).decision)]
+
+    def state(self, ids: Sequence[int]) -> list[CardAnswer]:
+        groups = [self._group(image_id) for image_id in ids]
+        return [CardAnswer(keep=tuple(self._ids[of[self._now(of).decision == "keep"]].tolist())) for of in groups]
+
+    def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
+        members, keep = self._ids[self._group(image_id)].tolist(), answer.keep or ()
+        others: Decision | None = answer.decision if answer.keep is None else answer.decision or "drop"
+        decided: dict[int, Decision | None] = {image_id: "keep" if image_id in keep else others for image_id in members}
+        return self._decisions_of(who).decide_each(decided)
+
+
+class LeakReview(GroupReview):
+    """Asks of copies and views which to keep; beside each picture stands its split."""
+
+    def __init__(self, spec: ReviewSpec, of: ReviewContext) -> None:
+        self._splits, self._leaks = of.get("splits"), of.get("leaks")
+        super().__init__(spec, of)
+
+    def _queue(self) -> Ids:
+        ids = np.array(open_leaks(self._leaks, self.table).drop_duplicates("group")["id"], np.int64)
+        return ids[np.isin(ids, self._ids[self._in_scope()])][: min(self.spec.most or MOST, MOST)]
+
+    def _members(self, lead: int) -> Ids | None:
+        """The picture itself, then its twins in other splits, then those in its own; None where all are in one."""
+        at = self._row(lead)
+        rows = np.flatnonzero(self._is_twin(at))
+        codes = self._splits.codes[rows]
+        own = self._splits.codes[at]
+        if own == NONE or not ((codes != own) & (codes != NONE)).any():
+            return None
+        place = np.where(rows == at, 0, np.where(codes == NONE, 3, np.where(codes != own, 1, 2)))
+        ordered: Ids = rows[np.argsort(place, kind="stable")]
+        return ordered
+
+    def _question(self, row: Mapping[str, Any]) -> Question:
+        names = dict.fromkeys(self._splits.name_of(int(member)) for member in self._group(int(row["id"])))
+        return Question(f"In {listed([name for name in names if name is not None])}: keep which?")
+
+    def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
+        """The group, with the split of each as `mark`."""
+        marks = [self._splits.name_of(int(member)) for member in self._group(int(self._ids[at]))[:MEMBERS]]
+        [near] = super()._near(at, question)
+        return [near.assign(mark=pd.Series(marks, index=near.index, dtype=object))]
+
+
+class PairReview(Review):
+    """Asks of pictures and their nearest. The queue stays as drawn; of each picture the nearest of now is shown.
+
+    What is answered changes the column `tuned` of the table at once, and the queue not at all.
+    """
+
+    takes = ("same",)
+
+    def __init__(self, spec: ReviewSpec, of: ReviewContext) -> None:
+        self._get, self._answers, self._contents = of.get, of.answers, of.get("base").contents
+        super().__init__(spec, of)
+
+    @cached_property
+    def _nearest(self) -> Ids:
+        return nearest_rows(self._get)
+
+    def _queue(self) -> Ids:
+        seed = len(self._answers.now())
+        rows = next_pairs(self._get, self.spec.most or ASKED, seed=seed, among=self._in_scope())
+        return self._ids[rows[:, 0]]
+
+    def _can_ask(self, ids: Ids) -> Bools:
+        """Not of pictures that have no neighbour any more."""
+        can_ask: Bools = super()._can_ask(ids) & (self._nearest[self._rows(ids)] >= 0)
+        return can_ask
+
+    def is_done(self) -> Bools:
+        return np.array([now.same is not None for now in self.state(self.ids.tolist())], bool)
+
+    def _question(self, row: Mapping[str, Any]) -> Question:
+        return Question("The same kind of thing?")
+
+    def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
+        return [self.table.iloc[[self._nearest[at]]]]
+
+    def state(self, ids: Sequence[int]) -> list[CardAnswer]:
+        known = self._answers.now().as_dict()
+        return [CardAnswer(same=known.get(pair)) for pair in self._pairs(ids)]
+
+    def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
+        [pair] = self._pairs([image_id])
+        return self._answers.answer({pair: answer.same}, who=who)
+
+    def moved(self, table: Callable[[], pd.DataFrame]) -> Moved:
+        share = moved_share(table())
+        words = change_in_words(self._answers.now(), self._get("tuned_order"), moved=share)
+        return Moved(words, 0.0 if math.isnan(share) else share)
+
+    def _pairs(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """The contents of pictures and their nearest, as answers are kept."""
+        rows = self._rows(ids)
+        contents = np.stack([self._contents[rows], self._contents[self._nearest[rows]]], axis=1)
+        return [ordered((first, second)) for first, second in contents.tolist()]
+
+
+class NameReview(Review):
+    """Asks what pictures are. What was suggested is a name only once it is taken."""
+
+    takes = ("decision", "name", "twins")
+
+    def __init__(self, spec: ReviewSpec, of: ReviewContext) -> None:
+        self._get, self._oldest = of.get, 0
+        self._latest_names: list[str] = []
+        self._known_suggestions: tuple[int, dict[int, tuple[str, float]]] | None = None
+        super().__init__(spec, of)
+
+    def _queue(self) -> Ids:
+        return self._ids[first_to_name(self._get, self.spec.most or ASKED, self._in_scope())]
+
+    def is_done(self) -> Bools:
+        now = self._now(self._rows(self.ids))
+        is_done: Bools = (now.code > 0) | (now.names != "")
+        return is_done
+
+    @property
+    def classes(self) -> list[str]:
+        return sorted(set(self._decisions.now().names) - {""})
+
+    @property
+    def name_keys(self) -> tuple[str, ...]:
+        """At most nine: the latest new ones, each in its place until nine others came."""
+        in_use = self.classes
+        self._latest_names = [name for name in self._latest_names if name in in_use]
+        others = [name for name in in_use if name not in self._latest_names]
+        self._latest_names += others[: LATEST - len(self._latest_names)]
+        return tuple(self._latest_names)
+
+    @property
+    def version(self) -> str:
+        return str(self._suggestions()[0])
+
+    def _question(self, row: Mapping[str, Any]) -> Question:
+        """Whether it is what the names suggest, if they do; as of some names ago."""
+        choice = self._suggestions()[1].get(int(row["id"]))
+        if choice is None or choice[1] < ASKED_FROM:
+            return Question("What is it?")
+        return Question(f"{choice[0]}?", (Choice(*choice),))
+
+    def _suggestions(self) -> tuple[int, dict[int, tuple[str, float]]]:
+        """How many names there were then, and what they suggest: name and share by id."""
+        given = int((self._decisions.now().names != "").sum())
+        if self._known_suggestions is None or abs(given - self._known_suggestions[0]) >= REFRESHED_AFTER:
+            found = self._get("name_suggestions")
+            known = zip(found["name"].astype(str), found["share"].astype(float), strict=True)
+            self._known_suggestions = given, dict(zip(found["id"].tolist(), known, strict=True))
+        return self._known_suggestions
+
+    def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
+        return [self._nearest_to(at, self._is_twin(at), NEAREST)]
+
+    def state(self, ids: Sequence[int]) -> list[CardAnswer]:
+        now = self._now(self._rows(ids))
+        return [CardAnswer(*both) for both in zip(now.decision, now.name, strict=True)]
+
+    def _decide(self, judgements: Mapping[int, Judgement], who: str | None) -> Action:
+        action = self._decisions_of(who).name(judgements)
+        for name in {judgement.label for judgement in judgements.values() if judgement.label is not None}:
+            self._note(name)
+        return action
+
+    def _note(self, name: str) -> None:
+        """Give a name a key: a free one, else that of the name that has had one for longest."""
+        if name not in self._latest_names and len(self._latest_names) < LATEST:
+            self._latest_names.append(name)
+        elif name not in self._latest_names:
+            self._latest_names[self._oldest] = name
+            self._oldest = (self._oldest + 1) % LATEST
+
+
+@dataclass(frozen=True)
+class ReviewKind:
+    """Something to review: its title, how its queue is opened, what is counted, and what a set needs for it.
+
+    What a finding opens is offered by the finding alone.
+    """
+
+    title: str
+    open: Callable[[ReviewSpec, ReviewContext], Review]
+    unit: str = "picture"
+    needs: Literal["nothing", "labels", "graph", "predictions", "finding"] = "finding"
+
+
+def list_review(title: str, listed: Callable[[ReviewContext], pd.DataFrame], ask: Ask, **needs: Any) -> ReviewKind:
+    """The review of a list of pictures, with the question that it asks of each."""
+    return ReviewKind(title, lambda spec, of: Review(spec, of, listed(of), ask), **needs)
+
+
+def _of_model(name: str, of: ReviewContext) -> pd.DataFrame:
+    return in_queue(of.table, name)
+
+
+def _copies(table: pd.DataFrame) -> list[Ids]:
+    return members_of_groups(table, COPIES)
+
+
+REVIEWS = {
+    "suspects": ReviewKind("Doubtful labels", DoubtfulReview, "label", needs="labels"),
+    "labels": list_review(
+        "All labels, most doubtful first", lambda of: of.get("label_check").pictures, of_any_label, needs="labels"
+    ),
+    "mixed-up": list_review("Classes that overlap", lambda of: mixed_up(of.get("label_check")), of_label),
+    **{
+        name: list_review(
+            queue.title, partial(_of_model, name), of_any_label if name != "model-ambiguous" else between_classes
+        )
+        for name, queue in QUEUES.items()
+    },
+    "leaks": ReviewKind("Leaks: copies and views across splits", LeakReview, "group"),
+    "double-boxes": ReviewKind("Two boxes on one object", partial(GroupReview, groups=double_boxes), "group"),
+    "separated-by-context": list_review(
+        "Classes that only context separates",
+        lambda of: separated_by_context(of.table, of.get("label_check")),
+        of_label,
+    ),
+    "bursts": ReviewKind("Bursts", partial(GroupReview, least=BURST), "group"),
+    "useless": list_review("Pictures that show nothing", lambda of: useless(of.table, of.get("reasons")), of_use),
+    "tiny": list_review("Tiny objects", lambda of: tiny(of.table), of_use),
+    "outside": list_review("Boxes beyond their picture", lambda of: outside(of.table), between_classes),
+    "cut-by-frame": list_review("Cut by the frame", lambda of: cut_by_frame(of.table), between_classes),
+    "small-classes": list_review("Classes with too few pictures", lambda of: small_classes(of.table), between_classes),
+    "other-class": list_review(
+        "The detector says another class", lambda of: other_class(of.table), of_prediction, needs="predictions"
+    ),
+    "missed": list_review("Missed by the detector", lambda of: missed(of.table), of_missed, needs="predictions"),
+    "copies": ReviewKind("Copies", partial(GroupReview, groups=_copies), "group", needs="nothing"),
+    "pairs": ReviewKind("Same kind or not", PairReview, "pair", needs="graph"),
+    "names": ReviewKind("Name these first", NameReview, needs="graph"),
+}
+"""What there is to review besides the measures, by the name that addresses and commands know it by."""
+
+
+def title_of_review(spec: ReviewSpec) -> str:
+    """For people: "Ambiguity · top 200 · Label: kiwi"."""
+    parts = [REVIEWS[spec.by].title if spec.by in REVIEWS else title_of(spec.by)]
+    parts += ["ranked within class"] if spec.within_class else []
+    parts += [f"{spec.per_class} per class"] if spec.per_class else []
+    parts += [f"top {spec.most:,}"] if spec.most else []
+    parts += ["in the lasso"] if spec.scope.polygon is not None else []
+    parts += [f"{len(spec.scope.ids):,} selected"] if spec.scope.ids is not None else []
+    return " · ".join([*parts, *map(in_words, spec.scope.filters)])
+
+
+def open_review(spec: ReviewSpec, of: ReviewContext) -> Review:
+    """The review of an image set; raises ImageSetError where the set has not what it needs."""
+    return REVIEWS[spec.by].open(spec, of) if spec.by in REVIEWS else Review(spec, of)
+
+
+def ready_reviews(
+    table: pd.DataFrame, measure: str | None, *, has_doubtful: bool, has_graph: bool = True, has_leaks: bool = False
+) -> tuple[ReviewSpec, ...]:
+    """Reviews to begin with, for a set that `measure` leads; `table` is `ImageSet.table()`.
+
+    Where no classes lead and there is a graph, pairs come first, and pictures to name where there are no labels: a few
+    answers say much about all others.
+    """
+    has_classes, is_copied = bool(table["label"].notna().any()), has_copies(table)
+    specs = [ReviewSpec("leaks")] if has_leaks else []
+    specs += [ReviewSpec("suspects")] if has_doubtful else []
+    specs += [ReviewSpec("other-class"), ReviewSpec("missed")] if DETECTED in table else []
+    if has_graph and measure in (CONFUSABILITY.name, TUNED.name):
+        specs += [ReviewSpec("pairs")] if has_classes else [ReviewSpec("pairs"), ReviewSpec("names")]
+    if measure is not None:
+        specs += [ReviewSpec(measure, most=READY_MOST)]
+        specs += [ReviewSpec(measure, within_class=True, per_class=READY_PER_CLASS)] if has_classes else []
+        specs += [ReviewSpec(measure)]
+        if (table["decision"] == "look-again").any():
+            specs += [ReviewSpec(measure, Scope(filters=(OneOf("decision", ("look-again",)),)))]
+    return (*specs, *([ReviewSpec("copies")] if is_copied else []))

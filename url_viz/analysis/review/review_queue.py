@@ -1,0 +1,344 @@
+"""The queue of a review and its place, which is kept with the image set: pictures that are asked about one by one."""
+
+import datetime
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.derived import Get
+from url_viz.analysis.evidence.selective_retrieval import search
+from url_viz.analysis.filters import OneOf, passes_all
+from url_viz.analysis.findings.reasons import reason_table
+from url_viz.analysis.findings.twin_groups import COPIES, first_of_each, group_codes
+from url_viz.analysis.ranking import ends, first_of_each_class, with_percentile
+from url_viz.analysis.review.cards import AnswerKind, Card, CardAnswer, Question, Queue, between_classes
+from url_viz.analysis.scope import ReviewSpec, review_as_query, scoped
+from url_viz.errors import ImageSetError
+from url_viz.pipeline.unit_rows import UnitRows
+from url_viz.store.columns.object_columns import NO_SUCH_OBJECT, VERDICTS
+from url_viz.store.decisions.answers import Answers
+from url_viz.store.decisions.decision_rows import Decided, tags_of
+from url_viz.store.decisions.decisions import Action, Decisions, Judgement
+from url_viz.store.decisions.reviews import StoredReview, change_review, read_review, review_key
+from url_viz.store.tables.tables import positions_of
+from url_viz.wording import of_group
+from url_viz.workspace import SetPaths
+
+Ids = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Ask = Callable[[Mapping[str, Any], str | None], Question]
+"""The question to a row of the table, with `wrong` of a list of labels; second, what a list suggests of it."""
+QueueCache = Callable[[Callable[[], Ids]], Ids]
+"""Gives a queue that was made before, else the one that it is handed makes."""
+
+MOST = 10_000
+"""A queue is never longer: more pictures than that are not looked at one by one."""
+NEAREST_OF_CLASS = 3
+NEAREST = 6
+"""How many pictures stand beside the one that is asked about: of each class, without classes."""
+BURST = 4
+"""Twins from which on a group is a burst."""
+TWINS_LOOKED_AT = 4
+"""Times as many pictures are looked at, so that of twins one stands beside."""
+
+
+def queue_of(table: pd.DataFrame, spec: ReviewSpec, listed: pd.DataFrame | None = None) -> Ids:
+    """Ids of the pictures of a review in their order, at most MOST; of twins one.
+
+    `table` is `ImageSet.table()`, `listed` the pictures (id) of the review of a list. Decided and checked pictures
+    are left out, unless the scope asks for decisions; pictures without the measure come last.
+    """
+    rows = with_percentile(table, spec.by, within_class=spec.within_class) if spec.by in table else table
+    rows = scoped(rows, spec.scope)
+    rows = rows.filter(list(dict.fromkeys([*_OF_QUEUE, spec.by])))  # taking rows of all columns is most of the work
+    rows = rows if spec.is_of_decided else rows[~is_resolved(rows)]
+    rows = first_of_each(_by_measure(rows, spec) if listed is None else _as_listed(rows, listed))
+    rows = rows if spec.per_class is None else first_of_each_class(rows, spec.per_class)
+    return _bounded(rows["id"].to_numpy(np.int64), spec)
+
+
+_OF_QUEUE = ("id", "label", "twin_group", "decision", "label_checked", "tags", "rank_percentile")
+"""The columns that a queue is made of, besides its measure."""
+
+
+def groups_of(table: pd.DataFrame, spec: ReviewSpec, groups: Sequence[Ids], *, least: int = 2) -> Ids:
+    """Ids of the first of each group (rows of pictures) that has a picture in scope and is not resolved."""
+    is_wanted, resolved = table["id"].isin(scoped(table, spec.scope)["id"]).to_numpy(), is_resolved(table)
+    members = [of for of in groups if len(of) >= least and is_wanted[of].any()]
+    is_open = [of for of in members if spec.is_of_decided or not resolved[of].all()]
+    leads = [of[0] for of in sorted(is_open, key=len, reverse=True)]
+    return _bounded(table["id"].to_numpy(np.int64)[leads], spec)
+
+
+def is_resolved(table: pd.DataFrame) -> Bools:
+    """Whether each picture (N,) was decided on, its label given or confirmed, or a verdict given on its box."""
+    resolved: Bools = (table["decision"].notna() | table["label_checked"].notna()).to_numpy(dtype=bool)
+    return resolved | passes_all(table, [OneOf("tags", VERDICTS)]) if "tags" in table else resolved
+
+
+def _bounded(ids: Ids, spec: ReviewSpec) -> Ids:
+    return ids[: min(spec.most or MOST, MOST)]
+
+
+def _as_listed(rows: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
+    rows = rows.assign(position=rows["id"].map(pd.Series(np.arange(len(listed)), index=listed["id"])))
+    in_order: pd.DataFrame = rows[rows["position"].notna()].sort_values("position")
+    return in_order
+
+
+def _by_measure(rows: pd.DataFrame, spec: ReviewSpec) -> pd.DataFrame:
+    by = "rank_percentile" if spec.within_class else spec.by
+    first = ends(rows, by=by, collapse_twins=False).ambiguous
+    return pd.concat([first, rows[~rows["id"].isin(first["id"])]])
+
+
+@dataclass(frozen=True)
+class ReviewContext:
+    """What a review is opened in: an image set as it is now, and where the place of the review is kept.
+
+    `unit` (N, A) are the pictures of `table` in the whitened space; `source` is what labels are taken from. `get` gives
+    the set's columns (`url_viz.analysis.columns`), and raises ImageSetError for labels or splits that it does not have.
+    A review that was begun before goes on where it was left, unless it is to begin `afresh`. `known` gives the queue of
+    one that begins, if it was made before for this table and these answers, else what it is handed makes.
+    """
+
+    table: pd.DataFrame
+    unit: UnitRows
+    decisions: Decisions
+    source: str
+    paths: SetPaths
+    answers: Answers
+    get: Get
+    is_of_objects: bool = False
+    afresh: bool = False
+    known: QueueCache | None = None
+
+
+class Review(Queue):
+    """One review of an image set, its order and questions as the set was when it was opened.
+
+    It asks of pictures one by one, in the order of a measure or of a list; reviews of other things are subclasses.
+    Answers are stored at once. What they change in the order shows in the next review: a queue that moved under the
+    hand could not be worked through.
+    """
+
+    takes: tuple[AnswerKind, ...] = ("decision", "label", "twins")
+
+    def __init__(
+        self, spec: ReviewSpec, of: ReviewContext, listed: pd.DataFrame | None = None, ask: Ask = between_classes
+    ) -> None:
+        """`listed` are the pictures (id, suggested) of a list, `ask` the question to those that are still in it."""
+        self.spec, self.table = spec, of.table
+        self._unit, self._decisions, self._source, self._paths = of.unit, of.decisions, of.source, of.paths
+        self._listed, self._ask = listed, ask  # and not `of.get`: it keeps the snapshot, which may be an old one
+        self._reasons, self._sources = of.get("reasons"), of.get("sources")  # as they are at the opening
+        if of.is_of_objects and "label" in self.takes:
+            self.takes = (*self.takes, "verdict")
+        self._ids = of.table["id"].to_numpy(np.int64)
+        self._file_rows = of.decisions.files.rows_of(self._ids)
+        self._key = review_key(review_as_query(spec))
+        self._is_afresh = of.afresh
+        resumed = None if of.afresh else self._resumed()
+        self._kept = self._begun(of.known) if resumed is None else resumed
+        self._is_kept = resumed is not None
+
+    # What only an open review needs; many are made to be counted.
+    @cached_property
+    def _suggested(self) -> dict[int, Any]:
+        return self._of_list("suggested")
+
+    @cached_property
+    def _wrong(self) -> dict[int, Any]:
+        return self._of_list("wrong")
+
+    def _of_list(self, column: str) -> dict[int, Any]:
+        listed = self._listed
+        return {} if listed is None or column not in listed else dict(zip(listed["id"], listed[column], strict=True))
+
+    @cached_property
+    def _classes(self) -> frozenset[str]:
+        return frozenset(self.table["label"].dropna().astype(str).unique())
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def is_of(self, ids: Ids, source: str) -> bool:
+        """Whether it is of a set with these pictures (N,), whose labels are taken from `source`."""
+        return self._source == source and np.array_equal(self._ids, ids)
+
+    @property
+    def name(self) -> str:
+        return f"{self._key}.{self.begun.isoformat()}"
+
+    @property
+    def ids(self) -> Ids:
+        return self._kept.ids
+
+    @property
+    def begun(self) -> datetime.datetime:
+        """When the queue was made: its order is of then."""
+        return datetime.datetime.fromisoformat(self._kept.begun)
+
+    def _resumed(self) -> StoredReview | None:
+        """What was kept of this review, without pictures that are gone since."""
+        kept = read_review(self._paths, self._key)
+        return None if kept is None else replace(kept, ids=kept.ids[self._can_ask(kept.ids)])
+
+    def _begun(self, known: QueueCache | None) -> StoredReview:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        return StoredReview(review_as_query(self.spec), self._queue() if known is None else known(self._queue), now)
+
+    def _in_scope(self) -> Bools:
+        """Which pictures (N,) the scope has."""
+        return np.isin(self._ids, scoped(self.table, self.spec.scope)["id"].to_numpy(np.int64))
+
+    def skipped(self) -> Bools:
+        return np.isin(self.ids, list(self._kept.skipped))
+
+    def skip(self, image_id: int) -> None:
+        self._keep(lambda kept: replace(kept, skipped=kept.skipped | {image_id}))
+
+    def unskip(self) -> None:
+        self._keep(lambda kept: replace(kept, skipped=frozenset()))
+
+    def store(self, image_id: int, answer: CardAnswer, *, who: str | None = None) -> Action:
+        action = self._store(image_id, answer, who)
+        noted = {image_id} if self.spec.is_of_decided else set()  # a decision does not show that it was answered here
+        self._keep(lambda kept: replace(kept, skipped=kept.skipped - {image_id}, answered=kept.answered | noted))
+        return action
+
+    def _latest(self, stored: StoredReview) -> StoredReview:
+        """What is kept now, by this window or by another one in which the same review is open."""
+        if self._is_kept:
+            return stored if stored.begun == self._kept.begun else self._kept
+        return self._kept if self._is_afresh else replace(stored, ids=self._kept.ids)  # begun by whoever was first
+
+    def _keep(self, change: Callable[[StoredReview], StoredReview]) -> None:
+        """Keep the queue, with a change to what is kept of it."""
+        changes: list[StoredReview] = []
+
+        def changed(stored: StoredReview) -> StoredReview:
+            before = self._latest(stored)
+            after = change(replace(before, ids=self._kept.ids))
+            changes.append(after)
+            is_as_before = (after.skipped, after.answered) == (before.skipped, before.answered)
+            return stored if self._is_kept and is_as_before else after
+
+        change_review(self._paths, self._kept, changed)
+        self._kept, self._is_kept = changes[-1], True
+
+    # What another thing to ask of does in its own way.
+    def _queue(self) -> Ids:
+        """The ids of a queue that begins now."""
+        return queue_of(self.table, self.spec, self._listed)
+
+    def _can_ask(self, ids: Ids) -> Bools:
+        """Which pictures of a queue that was made before can still be asked about."""
+        return np.isin(ids, self._ids)
+
+    def is_done(self) -> Bools:
+        if self.spec.is_of_decided:
+            return np.isin(self.ids, list(self._kept.answered))
+        now = self._now()
+        return self._are_done((now.code > 0) | pd.notna(now.labels_of(self._source)) | pd.notna(_verdicts_of(now)))
+
+    def _are_done(self, resolved: Bools) -> Bools:
+        """Which of the queue (Q,) are done, by which pictures (N,) are."""
+        return resolved[self._rows(self.ids)]
+
+    @property
+    def classes(self) -> list[str]:
+        now = self._decisions.now().labels_of(self._source)
+        return sorted({*self._classes, *now[pd.notna(now)]})
+
+    def card(self, image_id: int) -> Card:
+        at = self._row(image_id)
+        row = {str(name): value for name, value in self.table.iloc[at].items()}
+        [now] = Review.state(self, [image_id])
+        row |= {"decision": now.decision, "label_checked": now.label, "label": now.label or row["label_given"]}
+        question = self._question(row)
+        is_twin = self._is_twin(at)
+        copies = group_codes(self.table.iloc[is_twin], COPIES)
+        own = copies[np.flatnonzero(is_twin) == at]
+        twins = of_group(len(copies) - 1, int((copies == own).sum()) - 1) if "twins" in self.takes else ""
+        near, reasons = self._near(at, question), reason_table(self.table, self._reasons, rows=np.array([at]))
+        return Card(row, question, tuple(near), self.takes, twins, reasons)
+
+    def _question(self, row: Mapping[str, Any]) -> Question:
+        image_id = int(row["id"])
+        if self._listed is not None and image_id not in self._suggested:  # a suspect no more is asked about as others
+            return between_classes(row)
+        suggested, wrong = self._suggested.get(image_id), self._wrong.get(image_id, math.nan)
+        return self._ask({**row, "wrong": wrong}, suggested if isinstance(suggested, str) else None)
+
+    def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
+        is_out = self._sources == self._sources[at]
+        labels = self.table["label"].to_numpy(object)
+        if question.choices:
+            return [
+                self._nearest_to(at, is_out | (labels != choice.label), NEAREST_OF_CLASS) for choice in question.choices
+            ]
+        return [self._nearest_to(at, is_out, NEAREST)]
+
+    def _nearest_to(self, at: int, exclude: Bools, k: int) -> pd.DataFrame:
+        rows = self.table.iloc[search(self._unit[at], self._unit, k=k * TWINS_LOOKED_AT, exclude=exclude).rows]
+        return first_of_each(rows).head(k)
+
+    def state(self, ids: Sequence[int]) -> list[CardAnswer]:
+        now = self._now(self._rows(ids))
+        said = zip(now.decision, now.labels_of(self._source), _verdicts_of(now), strict=True)
+        return [CardAnswer(decision, label, verdict=verdict) for decision, label, verdict in said]
+
+    def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
+        return self._decide(self._of_twins_too(image_id, answer), who)
+
+    def _decide(self, judgements: Mapping[int, Judgement], who: str | None) -> Action:
+        return self._decisions_of(who).judge(judgements, source=self._source, among=VERDICTS)
+
+    def _of_twins_too(self, image_id: int, answer: CardAnswer) -> dict[int, Judgement]:
+        """What is said of a picture and, if so, of its twins: they keep their label unless it is given another one."""
+        decision = "drop" if answer.verdict == NO_SUCH_OBJECT else answer.decision
+        judgement = Judgement(decision, answer.label, answer.verdict)
+        if not answer.twins:
+            return {image_id: judgement}
+        twins = self._ids[self._is_twin(self._row(image_id))].tolist()
+        now = dict(zip(twins, self.state(twins), strict=True))
+        is_labelled = answer.label != now[image_id].label
+        others = {twin: judgement if is_labelled else replace(judgement, label=now[twin].label) for twin in twins}
+        return others | {image_id: judgement}
+
+    def _decisions_of(self, who: str | None) -> Decisions:
+        return self._decisions if who is None else self._decisions.by(who)
+
+    def _now(self, rows: Ids | None = None) -> Decided:
+        """What is decided of the pictures at `rows` as of now, by default of all (N,)."""
+        return self._decisions.now().rows_at(self._file_rows if rows is None else self._file_rows[rows])
+
+    def _rows(self, ids: Collection[int] | Ids) -> Ids:
+        return positions_of(np.asarray(ids, np.int64), self._ids)
+
+    def _row(self, image_id: int) -> int:
+        """The row of a picture in the table. Raises ImageSetError if it is not in this set."""
+        at = int(self._rows([image_id])[0])
+        if at < 0:
+            raise ImageSetError(f"There is no picture with id {image_id} in this review. Open it again.")
+        return at
+
+    def _is_twin(self, at: int) -> Bools:
+        """Which pictures (N,) are in the group of twins of that at a row, itself too."""
+        group = group_codes(self.table)
+        is_twin: Bools = group == group[at]
+        return is_twin
+
+
+def _verdicts_of(now: Decided) -> NDArray[np.object_]:
+    """The verdict on each object (M,), None if there is none; there are few distinct sets of tags."""
+    index, texts = pd.factorize(now.tags)
+    verdicts = [next((tag for tag in tags_of(text) if tag in VERDICTS), None) for text in texts]
+    return np.array([*verdicts, None], object)[index]

@@ -1,0 +1,287 @@
+"""The order that answers tune: confusability with a person's answers on pairs taken in; and which pairs to ask next."""
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.derived import Get
+from url_viz.analysis.evidence.order_metrics import Figure, auroc_by_blocks
+from url_viz.analysis.review.pair_measures import PairMeasures
+from url_viz.rows import mid_ranks
+from url_viz.store.decisions.answers import Answered
+from url_viz.store.tables.tables import positions_of
+from url_viz.wording import counted, decimal, percent
+
+FEWEST = 10
+"""With fewer answers, or without both kinds, nothing is tuned."""
+FEW = 30
+"""With fewer answers the evidence is marked as of few."""
+PENALTY, PRIOR = 3.0, 1.5
+"""Of the logistic regression on ranks; chosen on development sets (docs/order.md)."""
+UNIFORM_FRACTION = 0.4
+"""Of the pairs to ask, the fraction drawn uniformly; only answers on those are evidence."""
+DISAGREEMENT_POWER = 4
+FOLDS = 10
+
+Doubles = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Of the F measures, (F,), and a constant; their sum is the log odds that a pair is not the same kind."""
+
+    constant: float
+    weights: Doubles
+
+    def __call__(self, ranks: Doubles) -> Doubles:
+        """The log odds (P,) of pairs with these ranks (P, F)."""
+        odds: Doubles = self.constant + ranks @ self.weights
+        return odds
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What answers made of the order of N contents.
+
+    `values` (N,) float32, 0 to 1, nan for one without a neighbour; `answers` that were used, so many of them `same`.
+    `evidence` is the R-AUROC on the `uniform_answers`, those drawn uniformly whose pair is still nearest, each judged
+    without itself, and `before` that of confusability on the same; None if there are not both kinds among them.
+    """
+
+    values: NDArray[np.float32]
+    answers: int
+    same: int
+    uniform_answers: int
+    evidence: Figure | None
+    before: Figure | None
+
+
+@dataclass(frozen=True)
+class _Examples:
+    """The training examples of A answers, each in one direction or both: `ranks` (L, F), `answer` (L,) and `weight`.
+
+    `is_other` (A,) says which pairs are not the same kind, `is_nearest` (A,) which are a picture and its nearest,
+    `is_uniform` (A,) which may be drawn uniformly. The weights of an answer sum to 1. `prior` (F,) is that of the
+    measures.
+    """
+
+    ranks: Doubles
+    weight: Doubles
+    answer: Rows
+    is_other: NDArray[np.bool_]
+    is_nearest: NDArray[np.bool_]
+    is_uniform: NDArray[np.bool_]
+    prior: Doubles
+
+    def __len__(self) -> int:
+        return len(self.is_other)
+
+
+def tune(measures: PairMeasures, content: NDArray[np.int64], answered: Answered) -> Tuned | None:
+    """The order of the contents (N,) of a graph with the answers taken in; None below FEWEST, or without both kinds.
+
+    A logistic regression on the ranks of the measures that is drawn towards those of confusability, of equal weight.
+    Answered pictures have no value of their own: they are ordered by the weights like all others. An answer is used
+    even after its pair is no longer nearest.
+    """
+    examples = _examples(measures, content, answered)
+    if len(examples) < FEWEST or examples.is_other.all() or not examples.is_other.any():
+        return None
+    odds = _fitted(examples)(measures.ranks)
+    values = np.full(len(content), np.nan, np.float32)
+    values[measures.rows] = (mid_ranks(odds) - 0.5) / len(odds)
+    is_judged = examples.is_uniform & examples.is_nearest
+    evidence, before = _evidence(examples, is_judged)
+    return Tuned(
+        values[measures.representative],
+        len(examples),
+        int((~examples.is_other).sum()),
+        int(is_judged.sum()),
+        evidence,
+        before,
+    )
+
+
+def fitted_weights(measures: PairMeasures, content: NDArray[np.int64], answered: Answered) -> Weights:
+    """The weights by any answers, few of them or none too: then those that confusability is made of."""
+    return _fitted(_examples(measures, content, answered))
+
+
+def pairs_to_ask(
+    measures: PairMeasures,
+    content: NDArray[np.int64],
+    answered: Answered,
+    *,
+    count: int,
+    seed: int = 0,
+    among: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int64]:
+    """Rows (≤ count, 2) of pictures and their nearest to ask about next, drawn by `seed`; none that was answered.
+
+    UNIFORM_FRACTION of them are drawn uniformly, the others more often the more the measures disagree. Which pairs may
+    be drawn uniformly is fixed by their contents, half of all: what is asked by disagreement is never among them, and
+    so evidence from them holds for all. `among` (N,), if given, are the contents whose pictures are asked about.
+    """
+    pairs = np.stack([measures.rows, measures.nearest], axis=1)
+    keys = np.sort(content[pairs], axis=1)
+    _, indices = np.unique(keys, axis=0, return_index=True)
+    indices = indices[_is_new(keys[indices], answered) & (True if among is None else among[measures.rows[indices]])]
+    generator = np.random.default_rng(seed)
+    is_alike = in_uniform_sample(keys[indices])
+    disagreement = measures.ranks[indices].std(axis=1) ** DISAGREEMENT_POWER
+    alike = _drawn(generator, indices[is_alike], None)
+    by_disagreement = _drawn(generator, indices[~is_alike], disagreement[~is_alike])
+    queues = iter(alike.tolist()), iter(by_disagreement.tolist())
+    chosen = []
+    for turn in _turns(min(count, len(indices))).tolist():
+        first, second = queues if turn else reversed(queues)
+        index = next(chain(first, second), None)
+        if index is None:
+            break
+        chosen.append(index)
+    return cast("NDArray[np.int64]", pairs[np.array(chosen, np.int64)])
+
+
+def _is_new(keys: NDArray[np.int64], answered: Answered) -> NDArray[np.bool_]:
+    """Which pairs of contents (P, 2), the smaller first, nobody answered."""
+    known = answered.as_dict()
+    is_new = np.ones(len(keys), bool)
+    for index in np.flatnonzero(np.isin(keys[:, 0], answered.pairs[:, 0])).tolist():
+        is_new[index] = tuple(keys[index].tolist()) not in known
+    return is_new
+
+
+def in_uniform_sample(pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which pairs of contents (P, 2) may be drawn uniformly: half of all, by their keys, which are digests."""
+    is_alike: NDArray[np.bool_] = ((pairs[:, 0] ^ pairs[:, 1]) >> 1) & 1 == 0
+    return is_alike
+
+
+def _turns(count: int) -> NDArray[np.bool_]:
+    """Which of so many questions are drawn uniformly: UNIFORM_FRACTION of each stretch, the first too."""
+    number = np.arange(count + 1) * UNIFORM_FRACTION
+    turns: NDArray[np.bool_] = np.diff(np.ceil(number)) > 0
+    return turns
+
+
+def _drawn(generator: np.random.Generator, indices: Rows, weight: Doubles | None) -> Rows:
+    """All places in an order drawn without replacement, by weight if there is one (Efraimidis and Spirakis 2006)."""
+    luck = generator.exponential(size=len(indices))
+    return indices[np.argsort(luck if weight is None else luck / np.maximum(weight, 1e-12), kind="stable")]
+
+
+def _examples(measures: PairMeasures, content: NDArray[np.int64], answered: Answered) -> _Examples:
+    """Each answer in the directions in which its pair is nearest, else in both; not those of contents that are gone."""
+    row = positions_of(answered.pairs.ravel(), content).reshape(-1, 2)
+    rows = np.where(row >= 0, measures.representative[row], -1)
+    is_pair: NDArray[np.bool_] = np.logical_and(rows.min(axis=1) >= 0, rows[:, 0] != rows[:, 1])  # not twins since
+    rows, pairs = rows[is_pair], answered.pairs[is_pair]
+    nearest = np.full(len(content), -1, np.int64)
+    nearest[measures.rows] = measures.representative[measures.nearest]
+    both = np.stack([nearest[rows[:, 0]] == rows[:, 1], nearest[rows[:, 1]] == rows[:, 0]], axis=1)
+    is_nearest = both[:, 0] | both[:, 1]
+    used = both | ~is_nearest[:, None]
+    answer, side = np.nonzero(used)
+    first, second = rows[answer, side], rows[answer, 1 - side]
+    return _Examples(
+        measures.of(first, second),
+        1 / used.sum(axis=1)[answer],
+        answer.astype(np.int64),
+        ~answered.is_same[is_pair],
+        is_nearest,
+        in_uniform_sample(pairs),
+        measures.prior,
+    )
+
+
+def _fitted(examples: _Examples, is_taken: NDArray[np.bool_] | None = None) -> Weights:
+    """The weights by all answers, or by those `is_taken` (A,)."""
+    from scipy.optimize import minimize  # slow to import, and only answers need it
+
+    prior = np.insert(PRIOR * examples.prior, 0, 0.0)
+    taken = np.ones(len(examples.answer), bool) if is_taken is None else is_taken[examples.answer]
+    ranks = np.insert(examples.ranks[taken], 0, 1.0, axis=1)
+    weight, is_other = examples.weight[taken], examples.is_other[examples.answer[taken]].astype(float)
+    pull = np.full(len(prior), PENALTY)
+    pull[0] = PENALTY / 300  # the constant is all but free
+
+    def loss(theta: Doubles) -> tuple[float, Doubles]:
+        odds = ranks @ theta
+        away = theta - prior
+        value = (weight * (np.logaddexp(0, odds) - is_other * odds)).sum() + (pull * away**2).sum() / 2
+        share = 1 / (1 + np.exp(-odds))
+        return float(value), ranks.T @ (weight * (share - is_other)) + pull * away
+
+    found = minimize(loss, prior, jac=True, method="L-BFGS-B").x
+    return Weights(float(found[0]), found[1:])
+
+
+def _evidence(examples: _Examples, is_judged: NDArray[np.bool_]) -> tuple[Figure | None, Figure | None]:
+    """The R-AUROC on the answers `is_judged`, each judged by weights without its fold, and that of the prior."""
+    judged = np.flatnonzero(is_judged)
+    if not examples.is_other[judged].any() or examples.is_other[judged].all():
+        return None, None
+    fold = np.random.default_rng(0).permutation(len(examples)) % FOLDS
+    odds, before = np.zeros((2, len(examples)))
+    plain = examples.ranks @ examples.prior
+    np.add.at(before, examples.answer, examples.weight * plain)
+    for number in np.unique(fold[judged]):
+        weights = _fitted(examples, fold != number)
+        of_fold = fold[examples.answer] == number
+        found = examples.weight[of_fold] * (examples.ranks[of_fold] @ weights.weights)  # constants differ between folds
+        np.add.at(odds, examples.answer[of_fold], found)
+    figures = (
+        auroc_by_blocks(order[judged], examples.is_other[judged], np.arange(len(judged))) for order in (odds, before)
+    )
+    return next(figures), next(figures)
+
+
+def next_pairs(get: Get, count: int, *, seed: int, among: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+    """Rows (≤ count, 2) of the table to ask about next: pictures and their nearest; see `pairs_to_ask`.
+
+    `get` gives the columns of a set that has a graph in the whitened space; `among` (N,) are the pictures to ask about.
+    """
+    content, contents = get("graph").content, get("base").contents
+    wanted = None if among is None else np.isin(content, contents[among])
+    pairs = pairs_to_ask(get("pair_measures"), content, get("answered"), count=count, seed=seed, among=wanted)
+    rows = positions_of(content[pairs].ravel(), contents).reshape(-1, 2)
+    found: NDArray[np.int64] = rows[rows.min(axis=1) >= 0]
+    return found
+
+
+def nearest_rows(get: Get) -> NDArray[np.int64]:
+    """The row (N,) of the table that is nearest to each, −1 for none; of twins that of the representative."""
+    content, contents, measures = get("graph").content, get("base").contents, get("pair_measures")
+    near = np.full(len(content) + 1, -1, np.int64)
+    near[measures.rows] = positions_of(content[measures.nearest], contents)
+    row = positions_of(contents, content)
+    return near[np.where(row >= 0, measures.representative[row], -1)]
+
+
+def moved_share(table: pd.DataFrame) -> float:
+    """The share of the most ambiguous tenth by `tuned` that is not in that by confusability; nan without `tuned`."""
+    known = table[["tuned", "confusability"]].dropna()
+    if known.empty:
+        return float("nan")
+    most = max(1, len(known) // 10)
+    tops = (set(known[name].nlargest(most).index) for name in known)
+    return 1 - len(set.intersection(*tops)) / most
+
+
+def change_in_words(answered: Answered, tuned: Tuned | None, *, moved: float) -> str:
+    """For people: how many answers there are, and what they have changed; `moved` is what `moved_share` gives."""
+    words = f"{counted(len(answered), 'answer')}, {int(answered.is_same.sum()):,} the same kind"
+    if tuned is None:
+        missing = FEWEST - len(answered)
+        wanted = f"{missing} to go" if missing > 0 else "the other kind is missing"
+        return f"{words}. The order adapts to {FEWEST} answers or more, of both kinds: {wanted}."
+    words += f". They replaced {percent(moved)} of the most ambiguous tenth"
+    if tuned.evidence is None or tuned.before is None:
+        return f"{words}."
+    few = ", from few answers" if tuned.answers < FEW else ""
+    return f"{words}; R-AUROC {decimal(tuned.before.value)} → {decimal(tuned.evidence.value)}{few}."

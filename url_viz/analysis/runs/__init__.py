@@ -1,0 +1,1 @@
+"""A user's own model on an image set."""

@@ -1,0 +1,193 @@
+"""A detector's predictions next to the objects of a set: matched by overlap; what it missed, invented or calls else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY
+from url_viz.analysis.runs.run_on_set import SMALLEST
+from url_viz.errors import ImageSetError
+from url_viz.pipeline.overlaps import AT_ONCE, overlaps
+from url_viz.store.columns.object_columns import BOX_COLUMNS, CLASS, PICTURE
+from url_viz.wording import counted
+
+LEAST_IOU, LEAST_SCORE = 0.5, 0.25
+"""The overlap from which a prediction may be of an object, as in COCO; the score from which it counts."""
+DETECTED, PREDICTED_CLASS, PREDICTED_SCORE, PREDICTED_IOU = (
+    "detected",
+    "predicted_class",
+    "predicted_score",
+    "predicted_iou",
+)
+FOUND, MISSED = "found", "missed"
+MOST_PER_PICTURE = 1000
+"""Of a picture's predictions the surest are matched, so many."""
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Of each of N objects its `prediction`, or −1, of each of M predictions the object that is `nearest`, or −1.
+
+    `iou` (N,) is nan without a prediction; `nearest_iou` (M,) is the largest overlap with an object, 0 for none.
+    """
+
+    prediction: Ints
+    iou: Floats
+    nearest: Ints
+    nearest_iou: Floats
+
+
+def matched(objects: pd.DataFrame, predictions: pd.DataFrame, *, least_iou: float = LEAST_IOU) -> Matches:
+    """Which prediction each object has: greedily, as COCO's evaluation does, each within its picture.
+
+    Both have picture, class, and box_x … box_height; the surest predictions come first. A prediction takes, of the free
+    objects that it overlaps by at least `least_iou`, that of its class that it overlaps most, else that of another
+    class.
+    """
+    prediction, iou = np.full(len(objects), -1, np.int64), np.full(len(objects), np.nan)
+    nearest, nearest_iou = np.full(len(predictions), -1, np.int64), np.zeros(len(predictions))
+    box, predicted_box = (frame[list(BOX_COLUMNS[:4])].to_numpy(float) for frame in (objects, predictions))
+    label, predicted_label = (frame[CLASS].to_numpy(object) for frame in (objects, predictions))
+    rows_of = objects.groupby(PICTURE).indices
+    for picture, columns in predictions.groupby(PICTURE).indices.items():
+        if (rows := rows_of.get(picture)) is None:
+            continue
+        step = max(1, AT_ONCE // len(rows))
+        for part in (columns[start : start + step] for start in range(0, len(columns), step)):
+            overlap = overlaps(predicted_box[part], box[rows])
+            nearest_iou[part] = overlap.max(axis=1)
+            nearest[part] = np.where(nearest_iou[part] > 0, rows[overlap.argmax(axis=1)], -1)
+            at, of = np.nonzero(overlap >= least_iou)
+            is_other = predicted_label[part[at]] != label[rows[of]]
+            order = np.lexsort((-overlap[at, of], is_other, at))
+            for first, last in pairwise(np.searchsorted(at[order], np.arange(len(part) + 1)).tolist()):
+                free = next((pair for pair in order[first:last] if prediction[rows[of[pair]]] < 0), None)
+                if free is not None:
+                    one, row = part[at[free]], rows[of[free]]
+                    prediction[row], iou[row] = one, overlap[at[free], of[free]]
+    return Matches(prediction, iou, nearest, nearest_iou)
+
+
+@dataclass(frozen=True)
+class Detections:
+    """A detector next to the objects of a set.
+
+    `objects` has a row per row of the table: `detected` ("found", "missed"; missing where nothing was predicted), and
+    the class, score and overlap (IoU) of the prediction that each has. `invented` are predictions of
+    no object, the surest first: picture, class, score, box_x … box_height, the object that each overlaps most, and by
+    how much. `same` counts objects that were found as their class; of all `predictions` so many were `sure` enough, and
+    `again` of these are of an object that has another one.
+    """
+
+    objects: pd.DataFrame
+    invented: pd.DataFrame
+    same: int
+    predictions: int
+    sure: int
+    again: int
+    least_score: float
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What came out, a sentence each."""
+        detected = self.objects[DETECTED]
+        found, missing, unseen = (int(each.sum()) for each in (detected == FOUND, detected == MISSED, detected.isna()))
+        other = found - self.same
+        said = [
+            f"{counted(self.predictions, 'prediction')}, {self.sure:,} with a score from {self.least_score:g} on.",
+            f"{counted(found, 'object')} found, {other:,} of them as another class; {missing:,} missed.",
+            f"{counted(len(self.invented), 'prediction')} of no object; {self.again:,} more of an object that has one.",
+        ]
+        if unseen:
+            said.append(f"{counted(unseen, 'object')} of splits without any prediction are not counted as missed.")
+        if found and other > self.same:
+            said.append("Most classes differ: are they numbered differently? Name the detector's classes (--names).")
+        return tuple(said)
+
+
+def detections(
+    table: pd.DataFrame, predictions: pd.DataFrame, *, least_score: float = LEAST_SCORE, least_iou: float = LEAST_IOU
+) -> Detections:
+    """What a detector found of the objects of `ImageSet.table()`.
+
+    `predictions` has picture, class, score, and box_x … box_height in pixels of the upright picture. Those below
+    `least_score` do not count, nor more than `MOST_PER_PICTURE` in a picture. Splits in which nothing is predicted are
+    taken as not looked at.
+    """
+    is_sure = predictions["score"] >= least_score
+    sure = predictions[is_sure].sort_values("score", ascending=False, kind="stable")
+    sure = sure[sure.groupby(PICTURE).cumcount() < MOST_PER_PICTURE].reset_index(drop=True)
+    label = table["label"].fillna(table[CLASS])  # that of the annotations where it has no label
+    found = matched(table.assign(**{CLASS: label}), sure, least_iou=least_iou)
+    has_prediction = found.prediction >= 0
+    rows = sure.reindex(found.prediction)
+    detected = pd.Series(MISSED, index=table.index, dtype=object).where(_is_seen(table, predictions), None)
+    objects = pd.DataFrame(
+        {
+            DETECTED: detected.mask(has_prediction, FOUND).to_numpy(object),
+            PREDICTED_CLASS: rows[CLASS].where(has_prediction, None).to_numpy(object),
+            PREDICTED_SCORE: rows["score"].to_numpy(float),
+            PREDICTED_IOU: found.iou,
+        }
+    )
+    is_over = ~np.isin(np.arange(len(sure)), found.prediction)
+    is_new = is_over & (found.nearest_iou < least_iou)
+    names = table["path"].reindex(found.nearest).to_numpy(object)
+    invented = sure.assign(nearest=names, iou=found.nearest_iou)[is_new].reset_index(drop=True)
+    same = int((has_prediction & (objects[PREDICTED_CLASS] == label.to_numpy(object))).sum())
+    again = int(is_over.sum()) - len(invented)
+    return Detections(objects, invented, same, len(predictions), int(is_sure.sum()), again, least_score)
+
+
+def class_logits(objects: pd.DataFrame, names: Sequence[str]) -> tuple[Ints, Floats]:
+    """The rows of objects that were found as one of the K classes `names`, and logits (M, K) of what was predicted.
+
+    A detector gives a class and its score: that is the class's probability, at least 1/K, and the rest is spread evenly
+    over the others.
+    """
+    column = pd.Index(names).get_indexer(pd.Index(objects[PREDICTED_CLASS]))
+    rows = np.flatnonzero(column >= 0)
+    own = np.maximum(objects[PREDICTED_SCORE].to_numpy(float)[rows], 1 / len(names))
+    shares = np.repeat((1 - own[:, None]) / max(1, len(names) - 1), len(names), axis=1)
+    shares[np.arange(len(rows)), column[rows]] = own
+    return rows, np.log(np.maximum(shares, SMALLEST))
+
+
+def _is_seen(table: pd.DataFrame, predictions: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which objects are of a split in which anything is predicted."""
+    if "split" not in table:
+        return np.ones(len(table), bool)
+    split = table["split"].fillna("")
+    is_seen: NDArray[np.bool_] = split.isin(split[table[PICTURE].isin(predictions[PICTURE])]).to_numpy(bool)
+    return is_seen
+
+
+def other_class(table: pd.DataFrame) -> pd.DataFrame:
+    """Objects that were found as another class than theirs: id, suggested (that class), the most ambiguous first.
+
+    Raises ImageSetError without predictions.
+    """
+    rows = _of_predictions(table)
+    is_other = rows[PREDICTED_CLASS].notna() & rows["label"].notna() & (rows[PREDICTED_CLASS] != rows["label"])
+    return rows[is_other].rename(columns={PREDICTED_CLASS: "suggested"})[["id", "suggested"]]
+
+
+def missed(table: pd.DataFrame) -> pd.DataFrame:
+    """Objects that were not found: id, suggested (None), the most ambiguous first; raises as `other_class`."""
+    rows = _of_predictions(table)
+    return rows[rows[DETECTED] == MISSED].assign(suggested=None)[["id", "suggested"]]
+
+
+def _of_predictions(table: pd.DataFrame) -> pd.DataFrame:
+    if not {DETECTED, PREDICTED_CLASS} <= {*table.columns}:
+        raise ImageSetError("This set has no predictions. Bring some: `python -m url_viz predictions SOURCE FILE`.")
+    by = AMBIGUITY.name if AMBIGUITY.name in table else CONFUSABILITY.name
+    columns = table[["id", "label", by, DETECTED, PREDICTED_CLASS]]
+    return columns.sort_values(by, ascending=False, kind="stable")

@@ -1,0 +1,222 @@
+"""Your model against your pictures: sure or not, clear or ambiguous, between the same two classes; the training map."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.labels.ambiguity import ClassShares
+from url_viz.analysis.labels.votes import NONE, Codes
+from url_viz.analysis.measures import OF_TRAINING
+from url_viz.analysis.runs.run_on_set import RunOnSet, Shares
+
+WRONG, AMBIGUOUS, WEAK, LATE = "wrong label", "ambiguous", "model's weakness", "learnt late"
+TRAINING = "training"
+"""The name of the map by training in addresses; that of the map by look is empty."""
+MODEL_SAYS = "model_says"
+"""The column with one of the four; None for pictures that are none."""
+MODEL_STRENGTH = "model_strength"
+"""The column that orders the pictures of each of the four, higher = first."""
+CLEAR = 0.5
+"""Ambiguity below which two classes are told apart: one has at least half of all shares more than the next."""
+LATE_SHARE = 0.1
+"""The last tenth of the pictures that a model learnt were learnt late …"""
+LATE_EPOCH = 2
+"""… if that was not in its first two epochs."""
+MODEL_COLUMNS = (
+    *("model_class", "model_second", "model_share", "model_doubt"),
+    *(
+        "last_margin",
+        "mean_margin",
+        "confidence",
+        "epochs",
+        MODEL_SAYS,
+        MODEL_STRENGTH,
+        *(each.name for each in OF_TRAINING),
+    ),
+)
+"""The columns of the table that a run gives; `learnt` is the number of epochs where none was right."""
+
+
+@dataclass(frozen=True)
+class ModelQueue:
+    """One of the four as a queue of the review: what is said of so many pictures, and why it matters."""
+
+    kind: str
+    title: str
+    verb: str
+    plural_verb: str
+    why: str
+
+
+QUEUES = {
+    "model-wrong-labels": ModelQueue(
+        WRONG,
+        "Your model and look-alikes say another class",
+        "is of another class, say your model and its look-alikes",
+        "are of another class, say your model and their look-alikes",
+        "Both say the same other class: probably wrong labels, or classes that are hard to tell apart.",
+    ),
+    "model-ambiguous": ModelQueue(
+        AMBIGUOUS,
+        "Truly ambiguous pictures",
+        "is ambiguous to your model and among its look-alikes",
+        "are ambiguous to your model and among their look-alikes",
+        "Both are torn between the same two classes. More such labels will not help: ask people, or merge the classes.",
+    ),
+    "model-weakness": ModelQueue(
+        WEAK,
+        "Your model's own weakness",
+        "is clear, and your model is wrong or unsure",
+        "are clear, and your model is wrong or unsure",
+        "Their look-alikes are of their label. More training pictures of this kind would help.",
+    ),
+    "model-learnt-late": ModelQueue(
+        LATE,
+        "Learnt late",
+        "was learnt late, and is right",
+        "were learnt late, and are right",
+        "The model is right and sure of them only since the last epochs: rare kinds, or memorised ones.",
+    ),
+}
+"""The queues of the four, in the order in which they matter."""
+
+Flags = NDArray[np.bool_]
+
+
+def top_two(shares: Shares) -> ClassShares:
+    """The two likeliest classes of each row of `shares` (N, K), K of two or more; NONE and nan for rows of nan."""
+    is_known: Flags = np.asarray(np.isfinite(shares).all(axis=1))
+    values = np.where(is_known[:, None], shares, 0)
+    order = np.argsort(-values, axis=1, kind="stable")[:, :2]
+    first, second = np.where(is_known[:, None], order, NONE).astype(np.int32).T
+    return ClassShares(first, second, *np.where(is_known, np.take_along_axis(values, order, 1).T, np.float32(np.nan)))
+
+
+def tempered(shares: Shares, label: Codes) -> Shares:
+    """Probabilities (N, K) raised to the one power under which the labels (N,) are likeliest, and normalised.
+
+    A network is surer than it is right (Guo et al. 2017, arXiv 1706.04599). Rows of nan and without a label stay out.
+    """
+    from scipy.optimize import minimize_scalar  # slow to import, and few commands need it
+
+    known = np.flatnonzero(np.isfinite(shares).all(axis=1))
+    logs = np.log(np.maximum(shares[known], 1e-30)).astype(np.float64)
+    labelled = np.flatnonzero(label[known] != NONE)
+
+    def scaled(log_power: float) -> NDArray[np.float64]:
+        values = logs * np.exp(log_power)
+        normal: NDArray[np.float64] = values - np.logaddexp.reduce(values, axis=1, keepdims=True)
+        return normal
+
+    def loss(log_power: float) -> float:
+        return -float(scaled(log_power)[labelled, label[known][labelled]].mean())
+
+    found = shares.copy()
+    if len(labelled):
+        found[known] = np.exp(scaled(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
+    return found
+
+
+def two_by_two(
+    model: ClassShares, pictures: ClassShares, label: Codes, right: Shares, learnt: NDArray[np.float64]
+) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
+    """The kind (N,) of pictures, None for none of four, by a model and by what the others of the set show; neither
+    has seen their labels, if held out. And its strength (N,), which orders each kind, higher = first.
+
+    `right` (N,) is the model's probability of the label (N,), `learnt` (N,) the first epoch that it was right in.
+
+    *wrong label*: the pictures are clearly of another class, and the model says the same class. *ambiguous*: both are
+    torn, between the same two. *model's weakness*: the pictures are clear and of their label, the model is wrong or
+    unsure. *learnt late*: the model is right and sure, but was only in the end.
+    """
+    is_known, has_label = model.first_class != NONE, label != NONE
+    is_sure, is_clear = model.ambiguity < CLEAR, pictures.ambiguity < CLEAR
+    agree = model.first_class == pictures.first_class
+    one, other = (np.sort([each.first_class, each.second_class], axis=0) for each in (model, pictures))
+    kind = np.full(len(label), None, object)
+    strength = np.zeros(len(label))
+    is_of_label = has_label & (pictures.first_class == label)
+    is_late = has_label & (model.first_class == label) & is_sure & _is_late(learnt)
+    cases: tuple[tuple[str, Flags, NDArray[np.floating]], ...] = (
+        (LATE, is_late, np.nan_to_num(learnt, posinf=0)),
+        (
+            WEAK,
+            is_of_label & is_clear & ~(is_sure & (model.first_class == label)),
+            (1 - right) * (1 - pictures.ambiguity),
+        ),
+        (AMBIGUOUS, ~is_sure & ~is_clear & (one == other).all(axis=0), np.minimum(model.ambiguity, pictures.ambiguity)),
+        (WRONG, has_label & ~is_of_label & agree & is_clear, model.first_share * pictures.first_share),
+    )
+    for name, is_case, value in cases:  # a later one counts for more
+        kind[is_known & is_case] = name
+        strength[is_known & is_case] = value[is_known & is_case]
+    return kind, strength
+
+
+def _is_late(learnt: NDArray[np.float64]) -> Flags:
+    """Which pictures (N,) are among the last that were learnt: at most a tenth, however many an epoch taught."""
+    known = learnt[np.isfinite(learnt)]
+    if not len(known):
+        return np.zeros(len(learnt), bool)
+    bound = float(np.quantile(known, 1 - LATE_SHARE, method="higher"))
+    return np.isfinite(learnt) & (learnt > bound) & (learnt >= LATE_EPOCH)
+
+
+def in_queue(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The pictures of a queue of `QUEUES`, the strongest case first: id and, as suggested, the model's class.
+
+    `table` is `ImageSet.table()`, or has MODEL_COLUMNS; none without a run.
+    """
+    if MODEL_SAYS not in table:
+        return pd.DataFrame({"id": [], "suggested": []})
+    rows = table[table[MODEL_SAYS] == QUEUES[name].kind].sort_values(MODEL_STRENGTH, ascending=False, kind="stable")
+    suggested = rows["model_class"].to_numpy(object, copy=True)
+    suggested[(rows["model_class"] == rows["label"]).to_numpy(bool)] = None
+    return pd.DataFrame({"id": rows["id"].to_numpy(), "suggested": pd.Series(suggested, dtype=object)})
+
+
+def model_columns(run: RunOnSet, pictures: ClassShares | None) -> Mapping[str, Any]:
+    """MODEL_COLUMNS of N pictures: what a run says of them; `pictures` is None for a set without classes.
+
+    Probabilities are those of held-out pictures, tempered by their labels, else the mean over the epochs.
+    """
+    labels = run.labels
+    held_out = tempered(run.held_out, labels.codes)
+    shares = np.where(run.is_held_out[:, None], held_out, run.in_sample)
+    model, trained = top_two(shares), {str(name): column.to_numpy() for name, column in run.dynamics.items()}
+    names = np.array([*labels.names, None], object)
+    right = np.where(labels.codes == NONE, np.nan, shares[np.arange(len(shares)), labels.codes])
+    kind, strength = np.full(len(shares), None, object), np.zeros(len(shares))
+    if pictures is not None:
+        kind, strength = two_by_two(model, pictures, labels.codes, right, trained["learnt"])
+    return {
+        "model_class": pd.Series(names[model.first_class], dtype=object),
+        "model_second": pd.Series(names[model.second_class], dtype=object),
+        "model_share": model.first_share,
+        "model_doubt": model.ambiguity,
+        **trained,
+        "epochs": trained["epochs"].astype(np.float64),
+        "low_last_margin": -trained["last_margin"],
+        "low_mean_margin": -trained["mean_margin"],
+        "low_confidence": 1 - trained["confidence"],
+        "learnt": np.where(np.isinf(trained["learnt"]), trained["epochs"], trained["learnt"]),
+        MODEL_SAYS: pd.Series(kind, dtype=object),
+        MODEL_STRENGTH: strength,
+    }
+
+
+def has_training(table: pd.DataFrame) -> bool:
+    """Whether a run trained on pictures of `ImageSet.table()` in two epochs or more."""
+    return "variability" in table and bool((table["variability"] > 0).any())
+
+
+def by_training(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with x = variability and y = confidence; nan for pictures that no epoch trained on.
+
+    Dataset cartography (Swayamdipta et al. 2020, arXiv 2009.10795).
+    """
+    return table.assign(x=table["variability"].astype("float32"), y=table["confidence"].astype("float32"))

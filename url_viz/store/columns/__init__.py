@@ -1,0 +1,1 @@
+"""What users bring for their pictures: files of columns, as they are read and kept."""

@@ -1,0 +1,235 @@
+"""Storage of user columns with an image set: one Parquet file per import, keyed by picture.
+
+A value is stored with the picture's id (from its path) and content, so that a moved or renamed file keeps its values;
+a copy next to the original gets none.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from url_viz.errors import ImageSetError
+from url_viz.records import RecordFile
+from url_viz.store.columns.user_cells import Kind, Values, cleaned
+from url_viz.store.record_parquet import RecordParquet
+from url_viz.store.set_records import set_record
+from url_viz.store.tables.tables import positions_of
+from url_viz.workspace import SetPaths
+
+FOLDERS = "folders"
+"""The label choice for the class folder of a picture, at the level that is found; the default of a new set."""
+TAGS = "tags"
+"""The label choice for the first tag of a picture, its name counted among them, as names once were tags."""
+NAMES = "names"
+"""The label choice for the name of a picture."""
+FIRST_FOLDERS = "first folders"
+"""The default of sets from before levels were chosen: classes are the first folders. Never written."""
+_RULE = "class level"
+LONGEST_IMPORT_NAME = 60
+Column = NDArray[np.generic] | pd.Series
+"""A column of the table: float64, or a series of objects."""
+_ABOUT = b"url-viz columns"
+_ENDING = ".parquet"
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported file: `ids` and `contents` (M,) int64 of M pictures, and columns (M,) by name.
+
+    `uncertainties` are the columns that the user marked as uncertainty: higher = more ambiguous.
+    """
+
+    name: str
+    file: str
+    ids: NDArray[np.int64]
+    contents: NDArray[np.int64]
+    columns: Mapping[str, Values]
+    uncertainties: frozenset[str] = field(default_factory=frozenset)
+
+    def __post_init__(self) -> None:
+        assert all(len(values.values) == len(self.ids) == len(self.contents) for values in self.columns.values())
+
+    def rows_of(
+        self, ids: NDArray[np.int64], contents: NDArray[np.int64], *, present: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """The row of each of N pictures in this import, −1 for none: by id, else by content if that file is gone.
+
+        `present` are the ids of all files of the folder.
+        """
+        row = positions_of(ids, self.ids)
+        gone = np.flatnonzero(positions_of(self.ids, present) < 0)
+        without = row < 0
+        if len(gone) and without.any():
+            position = positions_of(contents[without], self.contents[gone])
+            row[without] = np.where(position >= 0, gone[position], -1)
+        return row
+
+
+def import_name(text: str) -> str:
+    """A file name that is valid on every system: letters, digits, `-`, `_`, `.` and spaces, at most 60 characters."""
+    plain = re.sub(r"[^\w. -]", "_", cleaned(text)).strip(" .")[:LONGEST_IMPORT_NAME]
+    return plain or "columns"
+
+
+def version_of(paths: SetPaths) -> str:
+    """A short text that changes with every import and choice of labels; "" if there is neither. Cheap."""
+    files = (paths.labels, *paths.columns.glob(f"*{_ENDING}"))
+    statuses = sorted(status for status in map(_status, files) if status is not None)
+    return hashlib.blake2b(repr(statuses).encode(), digest_size=6).hexdigest() if statuses else ""
+
+
+def _status(path: Path) -> tuple[str, int, int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:  # never written, or removed since it was listed
+        return None
+    return path.name, status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def names_of_imports(paths: SetPaths) -> list[str]:
+    """The names of the imports of an image set, without hidden and half-written files."""
+    files = paths.columns.glob(f"*{_ENDING}") if paths.columns.is_dir() else ()
+    return sorted(path.stem for path in files if not path.name.startswith("."))
+
+
+def read_imports(paths: SetPaths) -> tuple[Import, ...]:
+    """All imports, sorted by name. Raises DamageError if one is damaged."""
+    return tuple(read_import(paths, name) for name in names_of_imports(paths))
+
+
+def read_import(paths: SetPaths, name: str) -> Import:
+    """The import of a name that is there. Raises DamageError if it is damaged."""
+
+    def made(about: _AboutImport, table: pa.Table) -> Import:
+        columns = {
+            name: Values(kind, _array(table[str(number)], kind)) for number, (name, kind, _) in enumerate(about.columns)
+        }
+        ids, contents = (np.asarray(table[key].to_numpy(), np.int64) for key in ("id", "content"))
+        uncertainties = frozenset(name for name, _, is_uncertainty in about.columns if is_uncertainty)
+        imported = Import(name, about.file, ids, contents, columns, uncertainties)
+        if about.values not in (None, _digest(imported)):
+            raise ValueError("its values are not as they were written")
+        return imported
+
+    return import_file(paths, name).read(made)
+
+
+@dataclass(frozen=True)
+class _AboutImport:
+    """What a file of columns says of itself: their names, kinds and whether they are uncertainties, by number.
+
+    `values` is their digest; files of before there were digests have none.
+    """
+
+    file: str
+    columns: tuple[tuple[str, Kind, bool], ...]
+    values: str | None = None
+
+
+def import_file(paths: SetPaths, name: str) -> RecordParquet[_AboutImport]:
+    """The file of an import."""
+    advice = f"Remove these columns and add them again: `python -m url_viz columns FOLDER remove {name!r}`."
+    return RecordParquet(paths.columns / f"{name}{_ENDING}", _AboutImport, _ABOUT, advice)
+
+
+def write_import(paths: SetPaths, imported: Import) -> None:
+    """Store an import; it replaces an earlier one of the same name."""
+    columns = [(name, values.kind, name in imported.uncertainties) for name, values in imported.columns.items()]
+    arrays = {"id": pa.array(imported.ids), "content": pa.array(imported.contents)}
+    for number, values in enumerate(imported.columns.values()):  # by number: a name may be anything, `id` as well
+        is_text = values.kind == "categorical"
+        arrays[str(number)] = pa.array(values.values, pa.string() if is_text else pa.float64(), from_pandas=True)
+    about = _AboutImport(imported.file, tuple(columns), _digest(imported))
+    import_file(paths, imported.name).write(about, pa.table(arrays))
+
+
+def _digest(imported: Import) -> str:
+    """The digest of an import's values: page checksums do not cover the layout of the file."""
+    state = hashlib.blake2b(imported.ids.tobytes() + imported.contents.tobytes(), digest_size=8)
+    for values in imported.columns.values():
+        if values.kind == "numeric":
+            numbers = np.asarray(values.values, np.float64)
+            state.update(np.where(np.isnan(numbers), np.nan, numbers).tobytes())
+        else:
+            state.update(json.dumps([None if pd.isna(text) else text for text in values.values]).encode())
+    return state.hexdigest()
+
+
+def _array(column: pa.ChunkedArray, kind: str) -> NDArray[np.generic]:
+    if kind == "categorical":
+        return np.array(column.to_pylist(), dtype=object)
+    return np.asarray(column.to_numpy(), np.float64)
+
+
+def remove_import(paths: SetPaths, name: str) -> None:
+    """Remove an import. Raises ImageSetError, with the known names, if it does not exist."""
+    known = names_of_imports(paths)
+    if name not in known:
+        there = ", ".join(map(repr, known)) or "none"
+        raise ImageSetError(f"There are no columns {name!r} in this image set. There are: {there}.")
+    import_file(paths, name).path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class LabelChoice:
+    """What the label of a set is, and what its pictures are kept `apart` by; by which `rule` folders are its classes.
+
+    Sets from before there were levels of folders have no rule.
+    """
+
+    label: str | None
+    apart: str | None = None
+    rule: str | None = None
+
+
+def label_choice(paths: SetPaths) -> RecordFile[LabelChoice]:
+    """The record of what is chosen as label and kept apart."""
+    advice = "Choose the labels again: `python -m url_viz labels FOLDER folders`."
+    return set_record(paths, paths.labels, LabelChoice, advice, default=LabelChoice(FOLDERS))
+
+
+def read_label_choice(paths: SetPaths) -> str | None:
+    """The chosen label: FOLDERS, FIRST_FOLDERS, TAGS, a level, None for no label, or the name of a user column."""
+    chosen = label_choice(paths).read()
+    return FIRST_FOLDERS if chosen.label == FOLDERS and chosen.rule != _RULE else chosen.label
+
+
+def read_apart(paths: SetPaths) -> str | None:
+    """What pictures are kept apart by: a user column, a level, a part of the name; None for twins alone."""
+    return label_choice(paths).read().apart
+
+
+def label_chosen(chosen: str | None, *, apart: str | None = None) -> LabelChoice:
+    """The record of a choice that is made now."""
+    return LabelChoice(chosen, apart, _RULE)
+
+
+def write_label_choice(paths: SetPaths, chosen: str | None) -> None:
+    """Store the choice of the label; what is kept apart stays, unless the file is damaged."""
+    label_choice(paths).change(lambda before: label_chosen(chosen, apart=before.apart), anew=True)
+
+
+def write_apart(paths: SetPaths, chosen: str | None) -> None:
+    """Store what pictures are kept apart by. Raises DamageError for a damaged file."""
+    label_choice(paths).change(lambda before: replace(before, apart=chosen))
+
+
+def column_names(imports: Iterable[Import]) -> set[str]:
+    """The names of all columns of these imports."""
+    return {name for imported in imports for name in imported.columns}
+
+
+def values_at(values: Values, row: NDArray[np.int64]) -> Column:
+    """A column at the rows (N,) of an import, missing if the row is −1."""
+    is_number = values.kind == "numeric"
+    column = np.full(len(row), np.nan if is_number else None, float if is_number else object)
+    column[row >= 0] = values.values[row[row >= 0]]
+    return column if is_number else pd.Series(column, dtype=object)

@@ -1,0 +1,98 @@
+"""What an annotation file says of the objects of a set, kept as columns: class, picture, box, split and other facts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.imaging.annotations.annotated import AnnotatedObject, AnnotatedPicture
+from url_viz.imaging.object_source import Objects
+from url_viz.imaging.places import Place
+from url_viz.imaging.scan import display_name
+from url_viz.imaging.source import Source
+from url_viz.store.columns.imported_columns import label_choice, label_chosen, names_of_imports, read_import
+from url_viz.store.columns.source_columns import write_said
+from url_viz.store.columns.user_cells import Values
+from url_viz.store.tables.tables import positions_of
+from url_viz.store.tables.writer import Writer
+from url_viz.workspace import SetPaths
+
+OBJECTS = "objects"
+"""The name of the import."""
+CLASS, PICTURE = "class", "picture"
+BOX_IS_WRONG, NO_SUCH_OBJECT = "box is wrong", "no such object"
+"""The tags of two verdicts on an object: its box is to be drawn again; it is dropped, since nothing is there."""
+VERDICTS = (BOX_IS_WRONG, NO_SUCH_OBJECT)
+CUT_BY_FRAME = "cut_by_frame"
+AT_THE_FRAME = 1 / 400
+BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height", "box_margin")
+"""In pixels of the upright picture; the margin as a fraction of the box."""
+
+
+def keep_objects(writer: Writer, source: Source) -> None:
+    """Keep what annotations, if the source has any, say of the objects; call it before they are read, and after.
+
+    In a new set the class becomes the label, and objects are kept apart by their picture.
+    """
+    if not isinstance(source, Objects):
+        return
+    writer.note_objects(
+        source.base, without=sum(not picture.objects for picture in source.annotations.pictures.values())
+    )
+    is_new = OBJECTS not in names_of_imports(writer.paths)
+    facts = source.facts
+    columns = {str(name): Values.of(column) for name, column in _said(list(facts.values())).items()}
+    columns = {name: values for name, values in columns.items() if values.known}
+    write_said(writer, OBJECTS, source.root.name, list(facts), columns)
+    if is_new:
+        label_choice(writer.paths).write(label_chosen(CLASS, apart=PICTURE))
+
+
+def _said(facts: Sequence[tuple[AnnotatedPicture, AnnotatedObject, Place]]) -> pd.DataFrame:
+    """A row an object: what its annotation says, and what follows from its box."""
+    rows = [
+        (one.label, display_name(picture.path), one.key, picture.split, *place.box, place.margin)
+        for picture, one, place in facts
+    ]
+    said = pd.DataFrame(rows, columns=[CLASS, PICTURE, "object", "split", *BOX_COLUMNS])
+    sizes = np.array([picture.size or (np.nan, np.nan) for picture, _, _ in facts], float).reshape(-1, 2)
+    of_frame = _of_the_frame(said[list(BOX_COLUMNS[:4])].to_numpy(float), sizes)
+    of_frame["objects_in_picture"] = [float(len(picture.objects)) for picture, _, _ in facts]
+    others = pd.DataFrame([dict(one.facts) for _, one, _ in facts])  # score, truncated …
+    return pd.concat([said, of_frame, others.sort_index(axis=1)], axis=1)
+
+
+def _of_the_frame(boxes: NDArray[np.float64], sizes: NDArray[np.float64]) -> pd.DataFrame:
+    """What boxes (N, 4) are in pictures of these sizes (N, 2): the share they cover, width by height, whether cut.
+
+    A box is cut by the frame if it reaches to within a pixel, or `AT_THE_FRAME` of the picture's side, of it.
+    """
+    (x, y, width, height), (across, down) = boxes.T, sizes.T
+    right, bottom = np.minimum(x + width, across), np.minimum(y + height, down)
+    area = (right - np.maximum(x, 0)) * (bottom - np.maximum(y, 0)) / (across * down)
+    near = [np.maximum(1, AT_THE_FRAME * side) for side in (across, down)]
+    is_cut = (x <= near[0]) | (y <= near[1]) | (right >= across - near[0]) | (bottom >= down - near[1])
+    told = np.where(np.isfinite(across), np.where(is_cut, "yes", "no").astype(object), None)  # type: ignore[call-overload]
+    return pd.DataFrame({"box_area": area, "box_aspect": width / height, CUT_BY_FRAME: told})
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Where M objects are: the code of the `picture` (M,), negative if not known, and the `box` (M, 4) in pixels."""
+
+    picture: NDArray[np.int32]
+    box: NDArray[np.float64]
+
+
+def stored_boxes(paths: SetPaths, contents: NDArray[np.int64]) -> Boxes | None:
+    """Where objects are, by their contents (M,), of copies the first one's; None of a set of whole pictures."""
+    if OBJECTS not in names_of_imports(paths):
+        return None
+    imported = read_import(paths, OBJECTS)
+    row = positions_of(contents, imported.contents)
+    columns = imported.columns
+    box = np.stack([np.asarray(columns[name].values, np.float64)[row] for name in BOX_COLUMNS[:4]], axis=1)
+    picture = pd.factorize(columns[PICTURE].values)[0].astype(np.int32)[row]
+    return Boxes(np.where(row < 0, -1, picture).astype(np.int32), box)

@@ -1,0 +1,356 @@
+"""Reading of user files (CSV, Parquet, NumPy) into columns, with errors for damaged and hostile files.
+
+A cell is a number or text. No code in a file is run: NumPy's pickles are refused, and text stays text.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from url_viz.errors import FolderError
+from url_viz.escaping import without_apostrophe
+from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.store.columns.user_arrays import most_bytes, most_rows, read_arrays
+from url_viz.store.columns.user_cells import Values, as_text, cleaned, number_values, text_values
+from url_viz.wording import numbered
+
+CSV_ENDINGS = (".csv", ".tsv", ".txt")
+PARQUET_ENDINGS = (".parquet", ".pq")
+ARRAY_ENDINGS = (".npy", ".npz")
+PATH_NAMES = (
+    *("path", "filepath", "file_path", "file", "filename", "file_name", "image", "image_path", "img_path", "img"),
+    *("image_name", "picture", "images", "paths", "files", "filenames", "image_id", "name", "id"),
+)
+"""Names of a column of paths, the most likely first; case does not matter."""
+ARRAY = "array"
+"""The name of the matrix of a .npy or .npz file in `UserFile.lists`."""
+MOST_COLUMNS = 5_000
+LONGEST_CELL = 32_768
+"""Most characters of a path or other text in a Parquet file; stored texts are shorter."""
+LONGEST_NAME = 80
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError)
+"""What PyArrow raises for damaged files, times out of range, and text that is not UTF-8."""
+_SEPARATORS = ",;\t|"
+_LOGIT = re.compile(r"logits?[_.\- \[]?(\d+)\]?", re.IGNORECASE)
+
+Matrix = NDArray[np.floating[Any]]
+Cells = Values | Matrix | str
+"""Numbers or text (N,), cells of C numbers each (N, C), or the reason why a column is refused."""
+
+
+@dataclass(frozen=True)
+class UserFile:
+    """The contents of a file on N pictures: `paths` (N) as written in it, and `found`, its columns by name.
+
+    The columns `logit_0…` are joined as `logits`.
+    """
+
+    name: str
+    path_column: str
+    paths: tuple[str, ...]
+    found: Mapping[str, Cells]
+
+    @property
+    def columns(self) -> dict[str, Values]:
+        return {name: column for name, column in self.found.items() if isinstance(column, Values)}
+
+    @property
+    def lists(self) -> dict[str, Matrix]:
+        """The columns (N, C) whose cells are C numbers each, by name."""
+        return {name: column for name, column in self.found.items() if isinstance(column, np.ndarray)}
+
+    @property
+    def left_out(self) -> tuple[tuple[str, str], ...]:
+        """The refused columns, each with the reason."""
+        return tuple((name[:LONGEST_NAME], why) for name, why in self.found.items() if isinstance(why, str))
+
+
+def opened(file: str | Path | IncomingFile) -> IncomingFile:
+    """The bytes of a file, with its name. Raises FolderError if it cannot be read."""
+    if isinstance(file, IncomingFile):
+        return file
+    path = Path(file).expanduser()
+    try:
+        return IncomingFile(path.name, path.read_bytes())
+    except OSError as error:
+        raise FolderError(f"Cannot read {str(path)!r}: {error.strerror or error}. Give the path of a file.") from error
+
+
+def read_user_file(
+    file: str | Path | IncomingFile,
+    *,
+    path_column: str | None = None,
+    paths: str | Path | IncomingFile | None = None,
+    pictures: int = 0,
+) -> UserFile:
+    """Read a CSV, Parquet, .npy or .npz file; `path_column` names the column of paths if its name is unusual.
+
+    The paths of an array (N, C) are in `paths` (one per line, or a table), or as text in the same .npz. The limit on
+    decompression depends on how many `pictures` it is for. Raises FolderError if the file is none of these, is
+    damaged, has no paths, or decompresses to too much.
+    """
+    source = opened(file)
+    if not source.data:
+        raise FolderError(f"{source.name!r} is empty. Give a file with a column of paths and one of values.")
+    ending = Path(source.name).suffix.lower()
+    if ending in ARRAY_ENDINGS:
+        return _of_arrays(source, None if paths is None else opened(paths), path_column, pictures)
+    if paths is not None:
+        raise FolderError(f"{source.name!r} has its own paths; a list of paths goes only with .npy and .npz.")
+    if ending in CSV_ENDINGS:
+        return _of_csv(source, path_column)
+    if ending in PARQUET_ENDINGS:
+        return _of_parquet(source, path_column, pictures)
+    known = ", ".join((*CSV_ENDINGS, *PARQUET_ENDINGS, *ARRAY_ENDINGS))
+    raise FolderError(f"{source.name!r} is not a table by its extension. Give a file that ends in one of: {known}.")
+
+
+def read_csv(source: IncomingFile) -> pd.DataFrame:
+    """All cells of a CSV file as text, by the names of its first line. Raises FolderError if it cannot be read."""
+    return _parsed(source.name, *_text_and_separator(source))
+
+
+def read_paths(cells: "pd.Series[str]") -> list[str]:
+    """The paths in a column of a CSV file, without the apostrophe that exports put before formulas."""
+    return [without_apostrophe(path) for path in cells.str.strip()]
+
+
+def _of_csv(source: IncomingFile, path_column: str | None) -> UserFile:
+    text, separator = _text_and_separator(source)
+    frame = _parsed(source.name, text, separator)
+    if frame.empty:
+        raise FolderError(f"{source.name!r} has a first line and no rows. Give one row per picture.")
+    names = list(frame.columns)
+    at = _index_of_paths(source.name, names, path_column)
+    found = _columns(names, at, lambda name: text_values(frame[name], decimal_comma=separator == ";"))
+    return UserFile(source.name, names[at], tuple(read_paths(frame[names[at]])), found)
+
+
+def _text_and_separator(source: IncomingFile) -> tuple[str, str]:
+    """The text of a file, in UTF-8 or Windows-1252, as old spreadsheets write it; and what separates its cells.
+
+    That is the most frequent separator in the first line, outside quotes.
+    """
+    if b"\0" in source.data:
+        raise FolderError(f"{source.name!r} is not text in UTF-8: it holds zero bytes. Export it again, or as Parquet.")
+    try:
+        text = source.data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = source.data.decode("cp1252", "replace")
+    first = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").partition("\n")[0])
+    return text, max(_SEPARATORS, key=first.count)
+
+
+def _parsed(name: str, text: str, separator: str) -> pd.DataFrame:
+    """All cells as text, by the names in the header line."""
+    try:
+        frame = pd.read_csv(
+            io.StringIO(text), sep=separator, header=None, index_col=False, dtype=str, na_filter=False, low_memory=False
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error, ValueError) as error:
+        why = str(error).partition("\n")[0].removeprefix("Error tokenizing data. C error: ")
+        raise FolderError(f"{name!r} cannot be read as a table ({why}). Export it again as CSV or Parquet.") from error
+    if frame.shape[1] > MOST_COLUMNS:
+        raise FolderError(f"{name!r} has {frame.shape[1]:,} columns; at most {MOST_COLUMNS:,} are read.")
+    names = distinct_names(frame.iloc[0].fillna(""))
+    return frame.iloc[1:].fillna("").set_axis(names, axis=1).reset_index(drop=True)
+
+
+def distinct_names(names: Iterable[Any]) -> list[str]:
+    """Unique column names without odd characters; empty ones are numbered, and a repeated name becomes `name_2`."""
+    distinct: dict[str, None] = {}
+    for number_of_column, name in enumerate(names, start=1):
+        plain = cleaned(str(name)) or f"column_{number_of_column}"
+        distinct[next(unique for unique in numbered(plain) if unique not in distinct)] = None
+    return list(distinct)
+
+
+def _index_of_paths(file: str, names: list[str], wanted: str | None) -> int:
+    if wanted is not None:
+        if wanted not in names:
+            raise FolderError(f"{file!r} has no column {wanted!r}. It has: {_some(names)}.")
+        return names.index(wanted)
+    lower = [name.casefold() for name in names]
+    for name in PATH_NAMES:
+        if name in lower:
+            return lower.index(name)
+    raise FolderError(
+        f"None of the columns of {file!r} is called path, file or the like: {_some(names)}. Say which holds the paths "
+        f"(--path-column)."
+    )
+
+
+def _columns(names: list[str], at: int, read: Callable[[str], Cells]) -> dict[str, Cells]:
+    """The columns as `read` gives them, without that of the paths (`at`), and those of logits as one."""
+    number_of = {int(match[1]): name for name in names if (match := _LOGIT.fullmatch(name))}
+    logits = [number_of[number] for number in sorted(number_of)] if len(number_of) > 1 else []
+    found: dict[str, Cells] = {
+        name: read(name) if len(name) <= LONGEST_NAME else f"its name is longer than {LONGEST_NAME} characters"
+        for name in names
+        if name != names[at] and name not in logits
+    }
+    if logits:
+        found |= _joined({name: read(name) for name in logits})
+    return found
+
+
+def _joined(logits: Mapping[str, Cells]) -> dict[str, Cells]:
+    """The columns of logits as one matrix, or the reason why they are refused."""
+    numbers = [column.values for column in logits.values() if isinstance(column, Values) and column.kind == "numeric"]
+    if len(numbers) == len(logits):
+        return {"logits": np.stack(numbers, axis=1)}
+    wrong = next(n for n, column in logits.items() if not isinstance(column, Values) or column.kind != "numeric")
+    return {f"{next(iter(logits))} …": f"{wrong!r} holds other things than numbers"}
+
+
+def _of_parquet(source: IncomingFile, path_column: str | None, pictures: int) -> UserFile:
+    table = _parquet_table(source, pictures)
+    names = distinct_names(table.column_names)
+    at = _index_of_paths(source.name, names, path_column)
+    try:
+        paths = tuple(_texts(table.column(at)).str.strip())
+    except _UNREADABLE as error:
+        why = str(error).partition("\n")[0]
+        raise FolderError(f"The paths in {source.name!r} cannot be read ({why}). Write it again.") from error
+    found = _columns(names, at, lambda name: _arrow_values(table.column(names.index(name))))
+    return UserFile(source.name, names[at], paths, found)
+
+
+def _parquet_table(source: IncomingFile, pictures: int) -> pa.Table:
+    """The table of a Parquet file; text columns as dictionaries, so that a repeated long text is stored once."""
+    try:
+        with pq.ParquetFile(pa.BufferReader(source.data)) as plain:
+            about = plain.metadata
+            _check_parquet(source, about, pictures)
+        texts = [column.path for column in map(about.schema.column, range(about.num_columns)) if _is_text(column)]
+        with pq.ParquetFile(pa.BufferReader(source.data), read_dictionary=texts) as file:
+            # Arrow's threads abort a command that ends while they start: seen in a tenth of the runs on a busy machine.
+            table = file.read(use_threads=False)
+    except _UNREADABLE as error:
+        why = str(error).partition("\n")[0]
+        raise FolderError(f"{source.name!r} cannot be read as Parquet ({why}). Write it again.") from error
+    if table.num_rows == 0:
+        raise FolderError(f"{source.name!r} has no rows. Give one row per picture.")
+    return table
+
+
+def _is_text(column: Any) -> bool:
+    return bool(column.physical_type == "BYTE_ARRAY" and column.logical_type.type != "DECIMAL")
+
+
+def _check_parquet(source: IncomingFile, about: pq.FileMetaData, pictures: int) -> None:
+    """Raise FolderError if a file has too many rows or columns, or decompresses to too much, for so many pictures."""
+    columns, groups = range(about.num_columns), range(about.num_row_groups)
+    size = [_bytes_of(about.schema.column(index)) for index in columns]
+    parts = [(index, about.row_group(group).column(index)) for group in groups for index in columns]
+    unfolded = sum(max(chunk.total_uncompressed_size, chunk.num_values * size[index]) for index, chunk in parts)
+    most = most_bytes(len(source.data), pictures)
+    if about.num_rows > most_rows(pictures) or about.num_columns > MOST_COLUMNS or unfolded > most:
+        raise FolderError(
+            f"{source.name!r} has {about.num_rows:,} rows and {about.num_columns:,} columns, and unfolds to "
+            f"{unfolded:,} bytes; for {pictures:,} pictures at most {most_rows(pictures):,}, {MOST_COLUMNS:,} and "
+            f"{most:,} are read. Leave out what is not needed, or write it as CSV."
+        )
+
+
+def _bytes_of(column: Any) -> int:
+    """Bytes of one value of a column in memory; a repeated text is stored once."""
+    return max(64 if column.physical_type == "BYTE_ARRAY" else 8, int(column.length))
+
+
+def _arrow_values(column: pa.ChunkedArray) -> Cells:
+    try:
+        return _typed_values(column)
+    except _UNREADABLE as error:
+        return f"its values cannot be read ({str(error).partition(chr(10))[0]})"
+
+
+def _typed_values(column: pa.ChunkedArray) -> Cells:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _list_values(column)
+    if pa.types.is_nested(kind):
+        return "its cells are nested; one number or text per cell is read"
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return "its cells are bytes; one number or text per cell is read"
+    if pa.types.is_floating(kind):
+        return number_values(column.cast(pa.float64()).to_numpy())
+    return text_values(_texts(column), numbers=pa.types.is_integer(kind) or pa.types.is_decimal(kind))
+
+
+def _list_values(column: pa.ChunkedArray) -> Matrix | str:
+    kind = column.type.value_type
+    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+        return "its cells hold lists of other things than numbers"
+    joined = column.combine_chunks()
+    lengths = np.asarray(pa.compute.list_value_length(joined).to_numpy(zero_copy_only=False), float)
+    if np.isnan(lengths).any() or len(np.unique(lengths)) != 1 or lengths[0] < 1:
+        return "its cells hold lists of different lengths"
+    flat = np.asarray(joined.flatten().to_numpy(zero_copy_only=False))
+    with np.errstate(over="ignore"):
+        return flat.reshape(len(joined), int(lengths[0])).astype(np.float32, copy=False)
+
+
+def _texts(column: pa.ChunkedArray) -> "pd.Series[str]":
+    """A column as text (N,), "" for null; bytes are decoded as file names. Each distinct value is converted once.
+
+    Raises ValueError for text that is not UTF-8 or longer than `LONGEST_CELL`, OverflowError for times out of range.
+    """
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    cells = [np.zeros(0, object)]
+    for chunk in coded.chunks:
+        texts = np.array([*map(as_text, chunk.dictionary.to_pylist()), ""], dtype=object)
+        longest = max(map(len, texts))
+        if longest > LONGEST_CELL:
+            raise ValueError(f"a text of {longest:,} characters; at most {LONGEST_CELL:,} are read")
+        cells.append(texts[chunk.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)])
+    return pd.Series(np.concatenate(cells), dtype=object)
+
+
+def _of_arrays(
+    source: IncomingFile, path_file: IncomingFile | None, path_column: str | None, pictures: int
+) -> UserFile:
+    """The one matrix of numbers in a file, with its paths: from their own file, or in the same .npz."""
+    arrays = read_arrays(source, pictures=pictures)
+    matrices = [array for array in arrays.values() if array.ndim == 2 and array.dtype.kind in "fiu" and array.size]
+    texts = [array for array in arrays.values() if array.ndim == 1 and array.dtype.kind in "US"]
+    if len(matrices) != 1:
+        shapes = ", ".join(f"{name or 'the array'} {array.dtype} {array.shape}" for name, array in arrays.items())
+        raise FolderError(f"{source.name!r} has to hold one array (N, C) of numbers, and holds {shapes or 'nothing'}.")
+    if path_file is not None:
+        paths = _path_list(path_file, path_column, pictures)
+    elif len(texts) == 1:
+        paths = tuple(map(as_text, texts[0].tolist()))
+    else:
+        raise FolderError(
+            f"{source.name!r} does not say which row is which picture. Give a list of paths too (--paths "
+            f"FILE, one per line), or save both with numpy.savez(FILE, paths=…, values=…)."
+        )
+    if len(paths) != len(matrices[0]):
+        raise FolderError(
+            f"{source.name!r} has {len(matrices[0]):,} rows and there are {len(paths):,} paths. Make them fit."
+        )
+    with np.errstate(over="ignore"):  # values beyond float32 become infinite, and are reported
+        return UserFile(source.name, "paths", paths, {ARRAY: matrices[0].astype(np.float32, copy=False)})
+
+
+def _path_list(source: IncomingFile, path_column: str | None, pictures: int) -> tuple[str, ...]:
+    """Paths from a file: one per line if it is plain text, else the column of paths of a table."""
+    if Path(source.name).suffix.lower() == ".txt":
+        return tuple(line.strip() for line in _text_and_separator(source)[0].splitlines() if line.strip())
+    return read_user_file(source, path_column=path_column, pictures=pictures).paths
+
+
+def _some(names: list[str], count: int = 12) -> str:
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(repr(name[:LONGEST_NAME]) for name in names[:count]) + more

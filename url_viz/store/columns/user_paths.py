@@ -1,0 +1,142 @@
+"""Matching of paths in a user's file to pictures: relative, absolute, or base names."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.errors import FolderError
+from url_viz.imaging.scan import display_name
+from url_viz.store.columns.user_files import UserFile
+
+EXAMPLES = 5
+_DRIVE = re.compile(r"^[A-Za-z]:/")
+_SLASHES = re.compile(r"/(?:\./|/)+|/\.$")
+
+
+@dataclass(frozen=True)
+class Matched:
+    """`paths` (N) of a file, and `row` (N,) int64: the picture of each, −1 for none."""
+
+    paths: Sequence[str]
+    row: NDArray[np.int64]
+
+    @property
+    def count(self) -> int:
+        return int((self.row >= 0).sum())
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        return tuple(self.paths[index] for index in np.flatnonzero(self.row < 0)[:EXAMPLES])
+
+    def words(self, file: str, *, of: str) -> list[str]:
+        """How many rows of a file are of pictures of this set or folder (`of`), and which are not, a sentence each."""
+        said = [f"{self.count:,} of {len(self.paths):,} rows of {file!r} are of a picture of this {of}."]
+        if self.examples:
+            more = ", …" if len(self.paths) - self.count > len(self.examples) else ""
+            said.append(f"No picture was found for {', '.join(map(repr, self.examples))}{more}.")
+        return said
+
+
+def match_file(found: UserFile, pictures: Sequence[bytes], *, root: Path) -> Matched:
+    """The picture of each row of a file, as by `match`. Raises FolderError if no row has one."""
+    matched = match(found.paths, pictures, root=root)
+    if not matched.count:
+        ours = ", ".join(repr(display_name(path)) for path in sorted(pictures)[:3])
+        raise FolderError(
+            f"None of the {len(found.paths):,} paths in the column {found.path_column!r} of {found.name!r} is a "
+            f"picture of {str(root)!r}: they are such as {', '.join(map(repr, found.paths[:3]))}, and the pictures "
+            f"such as {ours}. Say which column holds the paths, or write them relative to the folder."
+        )
+    return matched
+
+
+def match(paths: Sequence[str], pictures: Sequence[bytes], *, root: Path) -> Matched:
+    """The picture (index into `pictures`, root-relative paths) that each path means.
+
+    A path may be relative to `root`, absolute (an address in object storage, too), relative to a folder above or below
+    it, or a base name, with or without its extension, if only one picture has it. Backslashes, `./` and case are
+    ignored if the result is one picture. Raises FolderError, with the paths, if two rows mean the same picture.
+    """
+    names = _PathIndex(pictures)
+    above = _SLASHES.sub("/", os.fspath(root).replace("\\", "/")).rstrip("/") + "/"
+    row = np.fromiter((names.find(path, above) for path in paths), np.int64, len(paths))
+    _refuse_doubles(row, paths)
+    return Matched(paths, row)
+
+
+def _plain(path: str, root: str) -> str:
+    """A path with slashes, without `./` and, if it is below the root, without the root."""
+    plain = path.strip().removeprefix("file://").replace("\\", "/")
+    plain = _SLASHES.sub("/", plain)
+    while plain.startswith("./"):
+        plain = plain[2:]
+    return plain.removeprefix(root)
+
+
+class _PathIndex:
+    """Index of all unambiguous names of pictures, from the exact path to a base name that only one picture has."""
+
+    def __init__(self, pictures: Sequence[bytes]) -> None:
+        self._exact: dict[str, int] = {}
+        self._folded: dict[str, int] = {}
+        self._ends: dict[str, int] = {}
+        for index, path in enumerate(pictures):
+            shown = display_name(path)
+            self._exact[shown] = self._exact[os.fsdecode(path)] = index
+            folded = _folded(shown)
+            _note(self._folded, folded, index)
+            for end in _ends(folded):
+                _note(self._ends, end, index)
+                _note(self._ends, os.path.splitext(end)[0], index)
+
+    def find(self, written: str, above: str) -> int:
+        """The index of the picture, −1 if none or several match; `above` is the root with a slash."""
+        path = written if written in self._exact else _plain(written, above)  # a backslash may be part of a file name
+        exact = self._exact.get(path)
+        if exact is not None:
+            return exact
+        folded = _folded(_DRIVE.sub("", path).lstrip("/"))
+        for table in (self._folded, self._ends):
+            if folded in table:
+                return table[folded]
+        for end in _ends(folded):  # relative to a folder above the root
+            index = self._folded.get(end, -1)
+            if index >= 0 and ("/" in end or self._ends.get(end, -1) == index):
+                return index
+        return -1
+
+
+def _note(table: dict[str, int], name: str, index: int) -> None:
+    """Record which picture a name means; −1 if it means several."""
+    if table.setdefault(name, index) != index:
+        table[name] = -1
+
+
+def _ends(path: str) -> Iterator[str]:
+    """The path, and the path without its first folder, its first two folders, and so on."""
+    yield path
+    while "/" in path:
+        path = path.partition("/")[2]
+        yield path
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()
+
+
+def _refuse_doubles(row: NDArray[np.int64], paths: Sequence[str]) -> None:
+    pictures_meant = row[row >= 0]
+    if len(np.unique(pictures_meant)) == len(pictures_meant):
+        return
+    pictures, counts = np.unique(pictures_meant, return_counts=True)
+    doubled, counts = pictures[counts > 1], counts[counts > 1]
+    first = [paths[index] for index in np.flatnonzero(row == doubled[0])[:EXAMPLES]]
+    examples = ", ".join(dict.fromkeys(repr(path) for path in first))
+    others = f" (and {len(doubled) - 1:,} other pictures have several rows)" if len(doubled) > 1 else ""
+    raise FolderError(f"{counts[0]:,} rows are of the same picture: {examples}{others}. Keep one row per picture.")

@@ -1,0 +1,1 @@
+"""What people decided and answered, as logs that can be undone."""

@@ -1,0 +1,346 @@
+"""The SQLite log of decisions on an image set, with the record and the copy that tell and repair damage.
+
+Each action of a user is a batch of changes that can be undone. Decisions cannot be computed again from the pictures.
+The record (`decisions.json`) holds the identity and the version of the file of decisions: a file that was lost,
+exchanged, or is older than the last action differs from it. What is in the file is checked by checksums of its own
+(`decision_rows`). The copy (`decisions.copy.db`) is a file of the same kind, in which each action is made again; `mend`
+restores it. A file without a record comes from an action that was stopped before it was recorded, and is accepted.
+"""
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from filelock import FileLock, Timeout
+
+from url_viz.errors import DamageError, WorkspaceError
+from url_viz.files import replaced
+from url_viz.records import RecordFile
+from url_viz.store.decisions.decision_tables import SCHEMA_VERSION
+from url_viz.store.decisions.decision_transaction import InconsistentLogError, Transaction
+
+BUSY_S = 30.0
+"""How long an action waits for another writing process."""
+_FOR_A_COPY = ("PRAGMA synchronous = OFF",)
+"""The copy need not wait for the disk: it is compared with the file, and written again if it differs."""
+_ASIDE = f".schema-{SCHEMA_VERSION - 1}.db"
+_SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
+LOCK_S = 5.0
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR)
+
+
+@dataclass(frozen=True)
+class Record:
+    """The recorded state of a file of decisions: its random number and its version."""
+
+    identity: int
+    version: int
+
+
+class DecisionLog:
+    """Reads and writes one database file; every call is one transaction, so many processes may use it at once.
+
+    It uses a rollback journal, not a write-ahead log, which needs shared memory and so fails on network folders.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record_path, self.copy_path = path.with_suffix(".json"), path.with_suffix(".copy.db")
+        self._lock_path = path.with_suffix(".lock")
+        self._is_verified = False
+        self._is_copied = False
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction | None]:
+        """A consistent view; None if nothing was ever decided.
+
+        Raises DamageError if the file is damaged, lost or of another image set.
+        """
+        record = self._record()  # before the file: a concurrent write makes the file newer, not older
+        if not self._is_there():
+            yield None
+            return
+        with self._transaction("BEGIN") as transaction:
+            self._check(transaction, record)
+            yield transaction
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        """An exclusive write transaction: committed as a whole, or rolled back on an error.
+
+        Raises DamageError as `reading` does, WorkspaceError if the file cannot be written, or another process holds
+        it too long.
+        """
+        if not self._is_there():
+            self._make()
+        record = self._record()
+        with self._transaction("BEGIN IMMEDIATE") as transaction:
+            self._check(transaction, record)
+            yield transaction
+        self.note()
+
+    def _raise_schema(self, connection: sqlite3.Connection) -> None:
+        """Raise a file of the schema before this one, of which a copy is kept aside."""
+        connection.execute("BEGIN IMMEDIATE")
+        older = Transaction(connection)
+        if older.schema_version == SCHEMA_VERSION - 1:  # another process may have raised it
+            older.verify_tables()
+            older.verify_pages()
+            with self._raising_disk_errors(), replaced(self.path.with_suffix(_ASIDE)) as temporary:
+                temporary.write_bytes(older.data())
+            older.raise_schema()
+        connection.execute("COMMIT")
+
+    def note(self) -> None:
+        """Make the latest actions in the copy too, and record the version for the next reader.
+
+        Where there is no copy that they can be made in, the file is copied as a whole. A full disk, or a lock held by
+        another process, is not an error, since the action is committed: copy and record are then behind until the next
+        action, which is no damage.
+        """
+        is_copied, self._is_copied = self._is_copied, False  # what fails half done is looked at next time
+        with suppress(OSError, WorkspaceError), self._lock(), self._transaction("BEGIN") as now:
+            self._record_file().write(Record(now.identity(), now.version()))
+            if not self._repeated(now, is_known=is_copied):
+                now.verify_actions()  # nothing damaged may take the place of the copy
+                self._write_copy(now.data())
+            self._is_copied = True
+
+    def _repeated(self, now: Transaction, *, is_known: bool) -> bool:
+        """Whether the copy has all actions of the file, after those that it lacked were made in it.
+
+        One that this process does not know yet is read first: it may be damaged.
+        """
+        with suppress(WorkspaceError):
+            log = DecisionLog(self.copy_path)
+            with log._transaction("BEGIN IMMEDIATE", _FOR_A_COPY) as copy:
+                if not is_known:
+                    copy.verify_pages()
+                    copy.verify()
+                steps = now.steps_since(copy.version())
+                if steps is None or copy.identity() != now.identity():
+                    return False
+                for step in steps:
+                    copy.repeat(step, now)
+                if copy.total() != now.total():
+                    raise InconsistentLogError("differs from what it is a copy of")
+            return True
+        return False
+
+    def snapshot(self) -> bytes:
+        """All bytes of the file at one version. Raises DamageError as `reading` does, and if there is no file."""
+        with self.reading() as transaction:
+            if transaction is None:
+                raise self._lost("is not there")
+            return transaction.data()
+
+    def verify(self) -> bool:
+        """Whether anything was ever decided. Raises DamageError if not all of it can be read as it was written."""
+        with self.reading() as transaction:
+            if transaction is not None:
+                transaction.verify()
+                transaction.verify_actions()
+            return transaction is not None
+
+    def is_whole(self) -> bool:
+        """Whether all stored decisions can be read as written, or nothing was ever decided."""
+        try:
+            self.verify()
+        except DamageError:
+            return False
+        return True
+
+    def renew_copy(self) -> bool:
+        """Copy the file as a whole if its copy is damaged or lost; returns whether it was."""
+        copy = DecisionLog(self.copy_path)
+        if not self.path.exists() or (copy.path.exists() and copy.is_whole()):
+            return False
+        with self._raising_disk_errors():
+            self._write_copy(self.snapshot())
+        return True
+
+    def put_back(self) -> bool:
+        """Restore the file from its copy; returns whether there was an undamaged copy, which stays.
+
+        Raises WorkspaceError if the disk is full or cannot be written: the copy is as it was then.
+        """
+        copy = DecisionLog(self.copy_path)
+        if not (copy.path.exists() and copy.is_whole()):
+            return False
+        data = copy.snapshot()
+        with self._raising_disk_errors(), replaced(self.path) as temporary:
+            temporary.write_bytes(data)
+            if not DecisionLog(temporary).is_whole():
+                raise self._lost("could not be put back from its copy")
+        self._is_verified = False
+        self.note()
+        return True
+
+    def _record(self) -> Record | None:
+        """The record; None if there is none, or it is damaged: the next action writes it again."""
+        with suppress(DamageError):
+            return self._record_file().find()
+        return None
+
+    def _record_file(self) -> RecordFile[Record]:
+        """The record. It is verified as it is read: none after a power cut is no damage."""
+        return RecordFile(self.record_path, Record, "The next action writes it again.", is_flushed=False)
+
+    def _lock(self) -> FileLock:
+        """The lock under which one process at a time creates the file, or writes record and copy."""
+        return FileLock(self._lock_path, timeout=LOCK_S)
+
+    def _write_copy(self, data: bytes) -> None:
+        """Write the copy as a whole. The journal of an interrupted action would not fit it, and is removed."""
+        with replaced(self.copy_path) as temporary:
+            temporary.write_bytes(data)
+            self.copy_path.with_name(f"{self.copy_path.name}-journal").unlink(missing_ok=True)
+
+    def _is_there(self) -> bool:
+        if self.path.exists():
+            return True
+        if self.record_path.exists() or self.copy_path.exists():
+            raise self._lost("is lost: decisions were made, and their file is not there")
+        return False
+
+    def _make(self) -> None:
+        """Create the file with its tables under a temporary name, so that a file without tables is always damaged."""
+        if not self.path.parent.is_dir():  # the image set was forgotten meanwhile: do not create it again
+            raise self._unwritable("its folder is gone")
+        with self._raising_disk_errors(), self._lock():
+            if not self.path.exists():
+                with replaced(self.path) as temporary:
+                    _lay_out(temporary)
+
+    @contextmanager
+    def _raising_disk_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise self._in_words(error) from error
+
+    def _check(self, transaction: Transaction, record: Record | None) -> None:
+        """Raise DamageError if the file does not agree with its record, or, the first time, with its checksums."""
+        if not self._is_verified:
+            transaction.verify()
+        if record is not None and transaction.identity() != record.identity:
+            raise self._lost("is not the one of this image set, or damaged")
+        if record is not None and transaction.version() < record.version:
+            raise self._lost("is older than what was decided last")
+        self._is_verified = True
+
+    @contextmanager
+    def _transaction(self, begin: str, settings: Sequence[str] = ()) -> Iterator[Transaction]:
+        connection: sqlite3.Connection | None = None
+        try:
+            self._check_journals()
+            connection = sqlite3.connect(self._address, uri=True, timeout=BUSY_S, isolation_level=None)
+            _refuse_log_ahead(connection)
+            transaction = Transaction(connection)
+            if self._checked_schema(transaction) == SCHEMA_VERSION - 1:
+                self._raise_schema(connection)
+            for statement in (*settings, begin):
+                connection.execute(statement)
+            transaction.verify_tables()
+            yield transaction
+            connection.execute("COMMIT")
+        except (InconsistentLogError, sqlite3.Error) as error:
+            raise self._in_words(error) from error
+        finally:
+            if connection is not None:
+                connection.close()  # rolls back what was not committed
+
+    def _check_journals(self) -> None:
+        """Raise InconsistentLogError before SQLite would act on a journal that is not ours."""
+        strange = strange_journals(self.path)
+        if strange:
+            raise InconsistentLogError(f"lies beside {strange[0].name!r}, which is not ours and may not be trusted")
+
+    @property
+    def _address(self) -> str:
+        return f"file:{quote(os.fsencode(self.path.absolute()))}?mode=rw"
+
+    def _checked_schema(self, transaction: Transaction) -> int:
+        """The schema of the file. Raises WorkspaceError for a newer one, and one of early development."""
+        version = transaction.schema_version
+        if version > SCHEMA_VERSION:
+            raise WorkspaceError(
+                f"{self.path} was written by a newer version (schema {version}, this one reads up to "
+                f"{SCHEMA_VERSION}). Update URL-Viz."
+            )
+        if 0 < version < SCHEMA_VERSION - 1:
+            raise WorkspaceError(
+                f"{self.path} was written by a version of early development (schema {version}), whose decisions cannot "
+                "be read any more. Move that file elsewhere to decide anew."
+            )
+        return version
+
+    def _in_words(self, error: Exception) -> WorkspaceError:
+        """The error for people: of another process, of the disk, or else of a file that is not as written."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if isinstance(error, Timeout) or code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            waited = f"Another process has been writing to {self.path} for {BUSY_S:.0f} s."
+            return WorkspaceError(f"{waited} Try again when it is done.")
+        if getattr(error, "errno", 0) in _FULL or code == sqlite3.SQLITE_FULL:
+            return WorkspaceError(f"The disk of {self.path} is full. Nothing was changed: make room and try again.")
+        if isinstance(error, OSError) or code in _UNWRITABLE:
+            return self._unwritable(str(getattr(error, "strerror", error)))
+        return self._lost(str(error) if isinstance(error, InconsistentLogError) else f"is damaged ({error})")
+
+    def _unwritable(self, why: str) -> WorkspaceError:
+        return WorkspaceError(
+            f"Cannot write to {self.path} ({why}). Check that its folder is there and may be written to."
+        )
+
+    def _lost(self, what: str) -> DamageError:
+        """The error for a file that is not as written, with the ways to repair it."""
+        return DamageError(
+            f"{self.path} {what}. Put the right file back, or run `python -m url_viz mend FOLDER` on the folder of "
+            f"pictures: it lays this one aside and takes the copy that is kept beside it. Without a whole copy, "
+            f"`sqlite3 FILE .recover` may save what is in it."
+        )
+
+
+def _refuse_log_ahead(connection: sqlite3.Connection) -> None:
+    """Raise InconsistentLogError for a file that is written by a write-ahead log.
+
+    SQLite is asked, since the file itself must never be opened in another way: to close it again would drop the locks
+    that other threads of this process hold on it (https://sqlite.org/howtocorrupt.html, 2.2), and their answers with
+    them.
+    """
+    if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+        raise InconsistentLogError("is written by a write-ahead log, which none of ours is")
+
+
+def _lay_out(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        Transaction(connection).make_tables()
+        connection.execute("COMMIT")
+
+
+def strange_journals(database: Path) -> list[Path]:
+    """The journals next to a database that must not be there when it is opened: SQLite would act on them.
+
+    Ours are rollback journals of one database. One that ends in that magic number names a super-journal, which only
+    attached databases have: SQLite deletes the file of that name, whatever it is. A write-ahead log is never ours.
+    """
+    journal, *logs = (database.with_name(database.name + ending) for ending in ("-journal", "-wal", "-shm"))
+    is_strange = _end_of(journal) == _SUPER_JOURNAL
+    return [*([journal] if is_strange else []), *(log for log in logs if os.path.lexists(log))]
+
+
+def _end_of(journal: Path) -> bytes:
+    """The last bytes of a journal; none if it cannot be read: it goes when an action ends."""
+    try:
+        with journal.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - len(_SUPER_JOURNAL)))
+            return file.read()
+    except OSError:
+        return b""

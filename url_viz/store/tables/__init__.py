@@ -1,0 +1,1 @@
+"""The Lance tables of an image set and of its embeddings."""

@@ -1,0 +1,105 @@
+"""Streaming reads of the tables of embeddings and whitened rows, which need no second array of their size."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from url_viz.store.tables.checksums import ChecksumError, columns_to_read, verified
+from url_viz.store.tables.tables import Embeddings, matrix
+
+ROWS_AT_ONCE = 16_384
+_VERIFIED = ("content", "embedding")
+
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def size_of(table: Any) -> int:
+    """The embedding size D."""
+    return int(table.schema.field("embedding").type.list_size)
+
+
+def parts_of(table: Any, contents: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Embeddings]]:
+    """The embeddings of `contents` (M,), which may repeat, in parts: rows of `contents`, and their embeddings.
+
+    The entropy is not verified here but in `Store.embedded`: that needs two more columns. Raises
+    ChecksumError if rows are missing or damaged.
+    """
+    rows_with = _finder(contents)
+    for data in _batches(table, _VERIFIED, ["entropy"]):
+        content, entropy = (np.asarray(data[name].to_numpy()) for name in ("content", "entropy"))
+        part = Embeddings(content, matrix(data["embedding"]).astype(np.float16, copy=False), entropy)
+        positions, rows = rows_with(content)
+        yield rows, part if _are_all(positions, len(part)) else part.rows_at(positions)
+
+
+def read_whitened(table: Any, contents: NDArray[np.int64], key: int) -> NDArray[np.float16] | None:
+    """The whitened rows (M, A) of `contents` (M,), which may repeat; None if one has none, or a row is not of `key`."""
+    rows_with = _finder(contents)
+    whitened = np.zeros((len(contents), table.schema.field("whitened").type.list_size), np.float16)
+    is_there = np.zeros(len(contents), bool)
+    for data in _batches(table, ("content", "whitened", "key"), ()):
+        if not (np.asarray(data["key"].to_numpy()) == key).all():
+            return None
+        positions, rows = rows_with(np.asarray(data["content"].to_numpy()))
+        part = matrix(data["whitened"])
+        whitened[rows] = part if _are_all(positions, len(part)) else part[positions]
+        is_there[rows] = True
+    return whitened if is_there.all() else None
+
+
+def _batches(table: Any, names: Sequence[str], also: Sequence[str]) -> Iterator[pa.Table]:
+    """The columns `names`, verified, and `also`, not verified, some rows at a time."""
+    count = table.count_rows()
+    columns = [*columns_to_read(table.schema, names), *also]
+    for batch in table.search().select(columns).limit(max(1, count)).to_batches(batch_size=ROWS_AT_ONCE):
+        read = pa.Table.from_batches([batch])
+        verified(read, names)
+        count -= len(read)
+        yield read
+    if count:
+        raise ChecksumError(f"{count:,} rows are missing")
+
+
+def read_embeddings(table: Any, contents: NDArray[np.int64]) -> Embeddings:
+    """The embeddings of `contents` in their order; contents without one are left out."""
+    embedding = np.zeros((len(contents), size_of(table)), np.float16)
+    entropy, is_there = np.zeros(len(contents), np.float32), np.zeros(len(contents), bool)
+    for rows, part in parts_of(table, contents):
+        embedding[rows], entropy[rows], is_there[rows] = part.embedding, part.entropy, True
+    embeddings = Embeddings(contents, embedding, entropy)
+    return embeddings if is_there.all() else embeddings.rows_at(np.flatnonzero(is_there))
+
+
+def _are_all(positions: NDArray[np.int64], count: int) -> bool:
+    """Whether they are all of `count`, in order: what is taken at them need not be copied."""
+    return len(positions) == count and np.array_equal(positions, np.arange(count))
+
+
+def _finder(contents: NDArray[np.int64]) -> Callable[[NDArray[np.int64]], Pairs]:
+    """Takes contents (P,) of a part and gives the equal pairs: positions in the part, and rows of `contents` (M,)."""
+    index = pd.Index(contents)
+    if not index.is_unique:
+        order = np.argsort(contents, kind="stable")
+        return lambda part: _rows_with(part, contents, order)
+
+    def rows_with(part: NDArray[np.int64]) -> Pairs:
+        rows = index.get_indexer(pd.Index(part)).astype(np.int64, copy=False)
+        positions = np.flatnonzero(rows >= 0)
+        return positions, rows[positions]
+
+    return rows_with
+
+
+def _rows_with(part: NDArray[np.int64], contents: NDArray[np.int64], order: NDArray[np.int64]) -> Pairs:
+    """The equal pairs between `part` (P,) and `contents` (M,): positions in `part`, and rows of `contents`.
+
+    `order` sorts `contents`.
+    """
+    first = np.searchsorted(contents, part, "left", sorter=order)
+    count = np.searchsorted(contents, part, "right", sorter=order) - first
+    start = first - (np.cumsum(count) - count)
+    return np.repeat(np.arange(len(part)), count), order[np.repeat(start, count) + np.arange(count.sum())]

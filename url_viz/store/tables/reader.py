@@ -1,0 +1,376 @@
+"""Read access to the LanceDB tables of an image set."""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from url_viz.errors import DamageError, SupersededError
+from url_viz.imaging.perceptual_hash import VERSION as HASH_VERSION
+from url_viz.imaging.perceptual_hash import WORDS, Hashes
+from url_viz.imaging.quality import VERSION as QUALITY_VERSION
+from url_viz.store.about import About, read_about
+from url_viz.store.damage import raising_damage_errors
+from url_viz.store.tables import versions
+from url_viz.store.tables.checksums import ChecksumError, columns_to_read, verified
+from url_viz.store.tables.embedding_table import ROWS_AT_ONCE, parts_of, read_embeddings, read_whitened, size_of
+from url_viz.store.tables.lance import connect
+from url_viz.store.tables.tables import (
+    COORDINATES,
+    HASHES,
+    IMAGES,
+    QUALITY,
+    SCORES,
+    Coordinates,
+    Embeddings,
+    Graph,
+    GraphColumns,
+    embeddings_schema,
+    graph_schema,
+    matrix,
+    numbers_of,
+    positions_of,
+    twins_of_cells,
+    whitened_schema,
+    whitening_schema,
+)
+from url_viz.store.tables.whitened_rows import WhitenedRows, Whitening
+from url_viz.workspace import SetPaths
+
+QUALITY_TABLE = f"measures-{QUALITY_VERSION}"
+Made = TypeVar("Made")
+HASH_TABLE = f"hashes-{HASH_VERSION}"
+
+
+@dataclass(frozen=True)
+class EmbeddedContents:
+    """M distinct contents with an embedding: `content` (M,), `entropy` (M,) in nats, `norm` (M,) of the embedding."""
+
+    content: NDArray[np.int64]
+    entropy: NDArray[np.float32]
+    norm: NDArray[np.float32]
+
+
+def shown_tables(space_key: str, head_digest: str | None) -> list[str]:
+    """The names of the tables that what is shown of a space is read from."""
+    of_space = [f"{kind}-{space_key}" for kind in ("embeddings", "graph", "coordinates")]
+    return ["images", QUALITY_TABLE, *of_space, *([f"scores-{space_key}-{head_digest}"] if head_digest else [])]
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A table of LanceDB at the newest version of a `state`: it is never moved to another, so threads may share it."""
+
+    name: str
+    table: Any
+    state: versions.State
+
+    @cached_property
+    def rows(self) -> int:
+        return int(self.table.count_rows())
+
+
+class Store:
+    """Reads an image set's tables; each call sees the latest whole state, also while another process writes."""
+
+    def __init__(self, paths: SetPaths) -> None:
+        self.paths = paths
+        self._opened: dict[str, _Opened] = {}
+
+    @cached_property
+    def _database(self) -> Any:
+        self.paths.tables.mkdir(parents=True, exist_ok=True)
+        return connect(self.paths.tables)
+
+    def pinned(self) -> "Snapshot":
+        """All tables as they are now, whatever is written later."""
+        return Snapshot(self)
+
+    def about(self) -> About:
+        return read_about(self.paths)
+
+    def version(self, space_key: str, head_digest: str | None) -> str:
+        """A short text that changes when anything shown of this space changes."""
+        states = map(self._state, shown_tables(space_key, head_digest))
+        return ".".join("-" if state is None else str(versions.newest(state)) for state in states)
+
+    def digest_of(self, tables: Iterable[str], *also: str) -> str:
+        """A digest of the state of `tables`, which no other state of them has, and of what `also` is said."""
+        digest = hashlib.blake2b("\0".join(also).encode(), digest_size=12)
+        for name in tables:
+            state = self._state(name)
+            version = 0 if state is None else versions.newest(state)
+            digest.update(f"\0{name}\0{version}\0{versions.manifest_digest(self._folder(name), version)}".encode())
+        return digest.hexdigest()
+
+    def _folder(self, name: str) -> Path:
+        return self.paths.tables / f"{name}.lance"
+
+    def count(self, name: str) -> int:
+        """How many rows a table has, without reading them."""
+        opened = self._open(name)
+        if opened is None:
+            return 0
+        with self._reading(name, opened.state):
+            return opened.rows
+
+    def images(self, columns: Sequence[str]) -> pa.Table:
+        """Columns of the table of files; empty if nothing was read yet."""
+        return self._columns("images", columns, IMAGES)
+
+    def embeddings(self, space_key: str, contents: NDArray[np.int64] | None = None) -> Embeddings:
+        """Every stored embedding of a space (also of pictures that have left the folder).
+
+        With `contents` (M,), which may repeat, only those rows, in that order; contents without one are left out.
+        """
+        opened = self._open(f"embeddings-{space_key}")
+        if opened is None:
+            return Embeddings(np.zeros(0, np.int64), np.zeros((0, 0), np.float16), np.zeros(0, np.float32))
+        wanted = self.embedded(space_key).content if contents is None else contents
+        with self._reading(opened.name, opened.state):
+            return read_embeddings(opened.table, wanted)
+
+    def embedding_parts(
+        self, space_key: str, contents: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.int64], Embeddings]]:
+        """As `embeddings`, some at a time: rows of `contents`, and their embeddings."""
+        opened = self._open(f"embeddings-{space_key}")
+        if opened is not None:
+            with self._reading(opened.name, opened.state):
+                yield from parts_of(opened.table, contents)
+
+    def embedding_size(self, space_key: str) -> int:
+        """The embedding size D; 0 if nothing was embedded yet."""
+        opened = self._open(f"embeddings-{space_key}")
+        return 0 if opened is None else size_of(opened.table)
+
+    def embedded(self, space_key: str) -> EmbeddedContents:
+        """Contents that have an embedding in a space, with entropy and norm, without reading the embeddings."""
+        data = self._columns(f"embeddings-{space_key}", ["content", "entropy", "norm"], embeddings_schema(1))
+        return EmbeddedContents(numbers_of(data["content"]), numbers_of(data["entropy"]), numbers_of(data["norm"]))
+
+    def scores(self, space_key: str, head_digest: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Contents scored by a head, and their uncertainty."""
+        data = self._columns(f"scores-{space_key}-{head_digest}", ["content", "uncertainty"], SCORES)
+        return numbers_of(data["content"]), numbers_of(data["uncertainty"])
+
+    def quality(self, columns: Sequence[str] = QUALITY.names) -> pa.Table:
+        """Columns of QUALITY for every content that was measured."""
+        return self._columns(QUALITY_TABLE, columns, QUALITY)
+
+    def hashed(self) -> NDArray[np.int64]:
+        """The contents (M,) that were looked at for a perceptual hash."""
+        return numbers_of(self._columns(HASH_TABLE, ["content"], HASHES)["content"])
+
+    def hashes(self, contents: NDArray[np.int64]) -> Hashes:
+        """The perceptual hashes (M, WORDS) of contents (M,); zeros for one that has none."""
+        rows = self._columns(HASH_TABLE, HASHES.names, HASHES)
+        known = matrix(rows["hash"]).astype(np.int64, copy=False).view(np.uint64)
+        every = np.concatenate([known, np.zeros((1, WORDS), np.uint64)])
+        found: Hashes = every[positions_of(contents, numbers_of(rows["content"]))]
+        return found
+
+    def whitened(self, space_key: str) -> WhitenedRows | None:
+        """The whitened space and the rows in it; None if there is none, or a writer is replacing it."""
+        whitening = self.whitening(space_key)
+        if whitening is None:
+            return None
+        return self._made(f"whitened-{space_key}", whitened_schema(1).names, partial(_whitened_of, whitening))
+
+    def whitened_of(self, space_key: str, contents: NDArray[np.int64]) -> WhitenedRows | None:
+        """Contents (M,), which may repeat, in the whitened space; None if one is missing there, or as in `whitened`."""
+        whitening, opened = self.whitening(space_key), self._open(f"whitened-{space_key}")
+        if whitening is None or opened is None:
+            return None
+        with self._reading(opened.name, opened.state):
+            rows = read_whitened(opened.table, contents, whitening.key)
+        return None if rows is None else WhitenedRows(whitening, contents, rows)
+
+    def whitening(self, space_key: str) -> Whitening | None:
+        return self._made(f"whitening-{space_key}", whitening_schema(1).names, _whitening_of)
+
+    def graph(self, space_key: str) -> Graph | None:
+        """The neighbour graph of a space, once it was made."""
+        return self._of_graph(space_key, graph_schema(1).names, _graph_of)
+
+    def graph_columns(self, space_key: str) -> GraphColumns | None:
+        """What the graph says of each content, without its lists; None if there is no graph yet."""
+        return self._of_graph(space_key, [field.name for field in dataclasses.fields(GraphColumns)], _graph_columns_of)
+
+    def _of_graph(self, space_key: str, columns: Sequence[str], make: Callable[[pa.Table], Made]) -> Made | None:
+        """As `_made`; a graph from before pairs had kinds has no groups of copies, until a reading makes it anew."""
+        opened = self._open(f"graph-{space_key}")
+        there = columns if opened is None else [name for name in columns if name in opened.table.schema.names]
+        return self._made(f"graph-{space_key}", there, make)
+
+    def coordinates(self, space_key: str) -> Coordinates | None:
+        """The map of a space; None before it was made."""
+        return self._made(f"coordinates-{space_key}", COORDINATES.names, _coordinates_of)
+
+    def thumbnails(self, ids: Iterable[int]) -> dict[int, bytes]:
+        """Thumbnails (JPEG) by image id; ids without one are left out."""
+        wanted = [int(i) for i in ids]
+        opened = self._open("images")
+        if opened is None or not wanted:
+            return {}
+        condition = f"id IN ({', '.join(map(str, wanted))}) AND thumbnail IS NOT NULL"
+        columns = ["id", "thumbnail"]
+        with self._reading(opened.name, opened.state):
+            needed = columns_to_read(opened.table.schema, columns)
+            query = opened.table.search().where(condition).select(needed).limit(len(wanted))
+            rows = verified(query.to_arrow(), columns)
+        return dict(zip(rows["id"].to_pylist(), rows["thumbnail"].to_pylist(), strict=True))
+
+    def _state(self, name: str) -> versions.State | None:
+        """The state of a table that is read; None if it was never written."""
+        return versions.state_of(self._folder(name))
+
+    def _open(self, name: str) -> _Opened | None:
+        """The table at the version that is read; None if it was never written."""
+        state, opened = self._state(name), self._opened.get(name)
+        if state is None:
+            return None
+        if opened is None or opened.state != state:
+            with self._reading(name, state):
+                self._opened[name] = opened = _Opened(name, self._at(name, versions.newest(state)), state)
+        return opened
+
+    def _at(self, name: str, version: int) -> Any:
+        """A table at a version, whose manifest is as it was written."""
+        table = self._database.open_table(name)
+        if table.version != version:
+            table.checkout(version)
+        versions.check(self._folder(name), version)
+        return table
+
+    @contextmanager
+    def _reading(self, name: str, state: versions.State) -> Iterator[None]:
+        """Raise a DamageError for what cannot be read of a table, but a SupersededError if it has changed since."""
+        folder = self._folder(name)
+        try:
+            with raising_damage_errors(folder):
+                yield
+        except DamageError as error:
+            if versions.state_of(folder) == state:
+                raise
+            raise SupersededError(
+                f"{folder} has changed since it was opened: it was written anew. Open the image set again "
+                "(in the app, reload the page)."
+            ) from error
+
+    def _columns(self, name: str, columns: Sequence[str], schema: pa.Schema) -> pa.Table:
+        """Columns of all rows of a table; without rows if it was never written."""
+        data = self._made(name, columns, lambda data: data)
+        return pa.schema([schema.field(c) for c in columns]).empty_table() if data is None else data
+
+    def _made(self, name: str, columns: Sequence[str], make: Callable[[pa.Table], Made]) -> Made | None:
+        """What is made of columns of all rows of a table; None if it was never written."""
+        opened = self._open(name)
+        if opened is None:
+            return None
+        with self._reading(name, opened.state):
+            return make(_whole(opened.table, columns, count=opened.rows))
+
+
+class Snapshot(Store):
+    """Reads every table at the version that was the newest as this was made, whatever is written since.
+
+    A version stays for `url_viz.store.tables.writer.KEEP_VERSIONS` after a newer one. After that it may be removed by
+    a writer that tidies up; then what was not read before raises SupersededError.
+    """
+
+    def __init__(self, latest: Store) -> None:
+        super().__init__(latest.paths)
+        self.latest = latest
+        self._opened = dict(latest._opened)
+        names = sorted({path.stem for path in latest.paths.tables.glob("*.lance")} - {"images"})
+        # Files are written after their embeddings, and a graph after its whitened rows: looked at the other way round,
+        # each finds what it refers to.
+        self._pins = {name: versions.state_of(self._folder(name)) for name in ("images", *names)}
+
+    @property
+    def _database(self) -> Any:
+        return self.latest._database
+
+    def pinned(self) -> "Snapshot":
+        return self
+
+    def _state(self, name: str) -> versions.State | None:
+        return self._pins.get(name)
+
+
+def verify_table(table: Any, folder: Path, *, is_newest: bool = True) -> None:
+    """Read a whole stored table. Raises ChecksumError, or what LanceDB raises, if it is not as written.
+
+    With `is_newest` it must be at the version written last.
+    """
+    versions.check(folder, table.version, is_newest=is_newest)
+    missing = count = table.count_rows()
+    for batch in table.search().limit(max(1, count)).to_batches(batch_size=ROWS_AT_ONCE):
+        missing -= len(verified(pa.Table.from_batches([batch]), batch.schema.names))
+    if missing:
+        raise ChecksumError(f"{missing:,} rows are missing")
+    if "twins" in table.schema.names:
+        _graph_of(_whole(table, graph_schema(1).names, count=count))
+
+
+def _whole(table: Any, columns: Sequence[str], *, count: int) -> pa.Table:
+    """Columns of all `count` rows of a stored table, verified. Raises ChecksumError if rows are missing or damaged."""
+    schema = table.schema
+    needed = columns_to_read(schema, columns)
+    wants_all = set(needed) == set(schema.names)  # then to_arrow is faster
+    data = table.to_arrow() if wants_all else table.search().select(needed).limit(max(1, count)).to_arrow()
+    if len(data) != count:
+        raise ChecksumError(f"{len(data):,} of {count:,} rows are there")
+    return verified(data, columns)
+
+
+def _graph_columns_of(data: pa.Table) -> GraphColumns:
+    columns = {name: numbers_of(data[name]) for name in data.column_names}
+    return GraphColumns(**{"copy_group": np.arange(len(data), dtype=np.int32), **columns})
+
+
+def _graph_of(data: pa.Table) -> Graph:
+    """The graph in the rows of its table. Raises ChecksumError if a position is out of range."""
+    position = matrix(data["position"]).astype(np.int32, copy=False)
+    has_kinds, is_thinned = "copy_group" in data.column_names, bool(numbers_of(data["is_thinned"]).any())
+    twins = twins_of_cells(data["twins"], is_thinned=is_thinned, has_kinds=has_kinds)
+    for rows in (position, twins.pair):
+        if rows.size and not (rows.min() >= -1 and rows.max() < len(position)):
+            raise ChecksumError("positions that are of no row")
+    return Graph(
+        numbers_of(data["content"]),
+        position,
+        matrix(data["similarity"]).astype(np.float32, copy=False),
+        twins,
+        int(data["whitening"][0].as_py()) if len(data) else 0,
+        is_approximate=bool(numbers_of(data["is_approximate"]).any()),
+    )
+
+
+def _whitened_of(whitening: Whitening, data: pa.Table) -> WhitenedRows | None:
+    """The rows of a table in a whitened space; None if they are in another one."""
+    if len(data) and not (numbers_of(data["key"]) == whitening.key).all():
+        return None
+    whitened = matrix(data["whitened"]).astype(np.float16, copy=False)
+    return WhitenedRows(whitening, numbers_of(data["content"]), whitened)
+
+
+def _coordinates_of(data: pa.Table) -> Coordinates:
+    xy = np.stack([numbers_of(data["x"]), numbers_of(data["y"])], axis=1)
+    return Coordinates(numbers_of(data["content"]), xy, numbers_of(data["method"]))
+
+
+def _whitening_of(data: pa.Table) -> Whitening:
+    """The space in the rows of its table; the first is the mean."""
+    direction, scale = matrix(data["direction"]).astype(np.float32), numbers_of(data["scale"])
+    fitted_on, version = (int(data[name][0].as_py()) for name in ("fitted_on", "version"))
+    return Whitening(direction[0], np.ascontiguousarray(direction[1:].T), scale[1:], fitted_on, version)

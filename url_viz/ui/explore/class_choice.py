@@ -1,0 +1,85 @@
+"""The choice of classes: a line that says what was taken for them, and opens the other choices."""
+
+from functools import partial
+
+import streamlit as st
+
+from url_viz.analysis.labels.apart import apart_choices, apart_in_words
+from url_viz.image_set import MANY, ImageSet
+from url_viz.store.columns.imported_columns import FOLDERS, NAMES, TAGS
+from url_viz.store.columns.object_columns import CLASS, PICTURE
+from url_viz.ui.session import CLASSES, CLASSES_OPEN
+from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.widgets.buttons import act_button
+from url_viz.ui.widgets.filter_controls import set_filter
+from url_viz.ui.widgets.shown_value import control
+from url_viz.wording import counted, first_of
+
+NONE = "none"
+"""The option for no classes; no column can have this name."""
+
+
+def class_choices(image_set: ImageSet) -> dict[str, tuple[str, str]]:
+    """The options by what `ImageSet.labels.use` takes (NONE for None): the title of each, and what it would take."""
+    now = image_set.labels.levels()
+    taken = next((level for level in now.levels if level.number == now.found), None)
+    choices = {FOLDERS: ("Class folders", "none found" if taken is None else first_of(taken.names))}
+    for level in now.levels:
+        if level != taken or now.chosen == level.choice:
+            choices[level.choice] = (f"Level {level.number} of the folders", first_of(level.names))
+    choices[NAMES] = ("Names", "the names you gave to pictures")
+    choices[TAGS] = ("Tags", "a picture's first tag in alphabetical order; its name counts as one")
+    choices |= {one.name: (one.name, f"your column, from {one.source}") for one in image_set.user_columns()}
+    if now.chosen is not None and now.chosen not in choices:  # another session may have brought it just now
+        choices[now.chosen] = now.chosen, ""
+    return choices | {NONE: ("No classes", "")}
+
+
+def show_class_choice(image_set: ImageSet) -> None:
+    """What was taken as classes, and a choice of something else; kept with the set, for all pages."""
+    now, choices = image_set.labels.levels(), class_choices(image_set)
+    chosen = now.chosen or NONE
+    words = escape("; ".join(filter(None, [now.words, image_set.labels.apart.words])))
+    if image_set.is_of_objects and (now.chosen, image_set.labels.apart.choice) == (CLASS, PICTURE):
+        words = escape(counted(now.classes, "class"))  # nothing else was to be expected
+    about = "Choose where the classes come from. Pictures are not read again"
+    with st.popover(words, type="tertiary", help=about, key=CLASSES_OPEN, on_change="rerun") as popover:
+        st.radio(
+            "Classes from",
+            list(choices),
+            format_func=lambda choice: escape(choices[choice][0]),
+            captions=[escape(detail) for _, detail in choices.values()],
+            index=list(choices).index(chosen),
+            **control(CLASSES.of(image_set.set_id), chosen, partial(_take_classes, image_set), options=choices),
+        )
+        _show_apart(image_set, with_suggestion=bool(popover.open))
+
+
+def _show_apart(image_set: ImageSet, *, with_suggestion: bool) -> None:
+    """The choice of what is no witness for each other, and a suggestion, which takes a moment to work out."""
+    now = image_set.labels.apart.choice or NONE
+    choices = (NONE, *apart_choices(image_set.base, [column.name for column in image_set.user_columns()]))
+    picked = st.selectbox(
+        "Keep apart",
+        choices,
+        index=choices.index(now),
+        format_func=lambda choice: "twins only" if choice == NONE else apart_in_words(choice),
+        key=f"apart.{image_set.version}",
+        help="Pictures of one patient, video or camera then do not count as evidence for each other, as with twins",
+    )
+    suggestion = image_set.labels.suggested_apart() if with_suggestion and len(image_set) < MANY else None
+    if suggestion is not None:
+        st.caption(escape(suggestion.words))
+        set_apart = partial(image_set.labels.set_apart, suggestion.choice)
+        if act_button("Keep them apart", set_apart, key="apart.suggested"):
+            st.rerun()
+    if picked != now:
+        with errors_shown():
+            image_set.labels.set_apart(None if picked == NONE else picked)
+            st.rerun()
+
+
+def _take_classes(image_set: ImageSet, picked: str) -> None:
+    with errors_shown():
+        image_set.labels.use(None if picked == NONE else picked)
+        set_filter("label", None)

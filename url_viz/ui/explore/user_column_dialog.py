@@ -1,0 +1,112 @@
+"""The dialog for user columns: import from a file matched by path, and the imports so far."""
+
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+from streamlit.typing import UploadedFile
+
+from url_viz.analysis.user_columns import Prepared
+from url_viz.errors import UrlVizError
+from url_viz.image_set import ImageSet
+from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.store.columns.user_files import CSV_ENDINGS, PARQUET_ENDINGS
+from url_viz.ui.session import DIALOG, MATCHED_COLUMNS
+from url_viz.ui.text import errors_shown, escape, show_error
+from url_viz.ui.widgets.buttons import act_button, dialog_button
+
+MOST_MEGABYTES = 100
+ROWS_SHOWN = 5
+_ENDINGS = [ending.removeprefix(".") for ending in (*CSV_ENDINGS, *PARQUET_ENDINGS, ".npz")]
+
+
+def show_user_columns(image_set: ImageSet) -> None:
+    """The button that opens the dialog for user columns, with their number."""
+    count = len(image_set.user_columns())
+    label = f"Your columns ({count:,})" if count else "Add columns"
+    words = "From a CSV or Parquet file, matched by path"
+    if dialog_button(label, icon=":material/table_chart:", key="own.open", help=words):
+        user_columns_dialog(image_set)
+
+
+def _closed() -> None:
+    DIALOG.clear()
+    MATCHED_COLUMNS.clear()
+
+
+@st.dialog("Your columns", width="large", on_dismiss=_closed)
+def user_columns_dialog(image_set: ImageSet) -> None:
+    """Add columns from a file, and remove earlier imports."""
+    st.caption(
+        "A table with one row per picture: a column of paths, and any columns of numbers or text. You can then filter, "
+        "colour, order and export by them. Columns `logit_0`, `logit_1`, … become measures."
+    )
+    with errors_shown(st.error):
+        _add(image_set)
+        _show_imports(image_set)
+
+
+def _add(image_set: ImageSet) -> None:
+    dropped = st.file_uploader(
+        "CSV, Parquet or NumPy file", type=_ENDINGS, key="own.file", max_upload_size=MOST_MEGABYTES
+    )
+    if dropped is None:
+        return
+    typed = st.text_input("Column with the paths", key="own.path_column", placeholder="detected by name")
+    path_column = typed.strip() or None
+    try:
+        with st.spinner("Matching rows to pictures"):
+            prepared = _matched(image_set, dropped, path_column, ())
+    except UrlVizError as error:
+        show_error(error)
+        return
+    _show_matched(prepared)
+    numeric = [name for name, column in prepared.names.items() if prepared.content.columns[column].kind == "numeric"]
+    marked = st.multiselect(
+        "Uncertainty columns",
+        numeric,
+        key="own.uncertainties",
+        placeholder="none",
+        help="Columns that are higher for more ambiguous pictures. The Evaluate page then shows how well they order.",
+    )
+
+    def keep() -> None:
+        image_set.imports.keep(_matched(image_set, dropped, path_column, tuple(marked)))
+
+    if act_button("Keep these columns", keep, type="primary", key="own.keep", icon=":material/check:"):
+        st.rerun(scope="app")
+
+
+def _matched(image_set: ImageSet, file: UploadedFile, path_column: str | None, marked: tuple[str, ...]) -> Prepared:
+    """The file matched to the set, cached for the same file and options."""
+    key = (file.file_id, path_column, marked, image_set.set_id, image_set.version)
+    match = partial(image_set.imports.match, path_column=path_column, uncertainties=marked)
+    return MATCHED_COLUMNS.get_for(key, lambda: match(IncomingFile(file.name, file.getvalue())))
+
+
+def _show_matched(prepared: Prepared) -> None:
+    first, *more = prepared.words
+    st.success(escape(first), icon=":material/check_circle:")
+    for sentence in more:
+        st.caption(escape(sentence))
+    columns = {name: column.values[:ROWS_SHOWN] for name, column in prepared.content.columns.items()}
+    st.dataframe(
+        pd.DataFrame(columns),
+        hide_index=True,
+        width="stretch",
+        height="content",
+        alt="The first rows of the new columns",
+    )
+
+
+def _show_imports(image_set: ImageSet) -> None:
+    columns = image_set.user_columns()
+    for source in dict.fromkeys(column.source for column in columns):
+        mine = [column for column in columns if column.source == source]
+        pictures = max(column.known for column in mine)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            names = ", ".join(column.name for column in mine)
+            st.markdown(f"**{escape(source)}** · {pictures:,} pictures · {escape(names)}")
+            remove, key = partial(image_set.remove_columns, source), f"own.remove.{source}"
+            if act_button("Remove", remove, icon=":material/delete:", key=key, type="tertiary"):
+                st.rerun(scope="app")
