@@ -18,6 +18,7 @@ if check is None or doubtful is None:
     end_page()
 
 labels.show_headline(check, doubtful, unit=image_set.noun)
+labels.show_together(image_set)
 above = st.container()
 left, right = st.columns([3, 2], gap="medium")
 with right:

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.analysis.set_table import set_table
@@ -19,8 +19,11 @@ from url_viz.analysis.findings.object_findings import (
     objects_separated_by_context,
     outside,
     tiny,
+    together_in_words,
+    wrong_together,
 )
 from url_viz.analysis.findings.reasons import NAMES, Reasons
+from url_viz.analysis.labels.label_issues import LIKELY
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.pipeline.overlaps import overlaps
 
@@ -55,9 +58,12 @@ def objects(
     )
 
 
+def no_reasons(table: pd.DataFrame) -> Reasons:
+    return Reasons(np.zeros((len(table), len(NAMES)), np.float32), np.ones(len(NAMES), np.float32))
+
+
 def found_in(table: pd.DataFrame, *, failures: int = 0, without: int = 0) -> tuple[Finding, ...]:
-    reasons = Reasons(np.zeros((len(table), len(NAMES)), np.float32), np.ones(len(NAMES), np.float32))
-    return findings(FindingInputs(table, reasons, None, None, failures, without))
+    return findings(FindingInputs(table, no_reasons(table), None, None, failures, without))
 
 
 class TestOverlaps:
@@ -103,6 +109,55 @@ class TestDoubleBoxes:
                 group = [group[a] if one == group[b] else one for one in group]
         naive = {frozenset(np.flatnonzero(np.array(group) == one).tolist()) for one in group if group.count(one) > 1}
         assert {frozenset(of.tolist()) for of in double_boxes(table)} == naive
+
+
+class TestWrongTogether:
+    """Three zebras and a cow in a.jpg, two zebras in b.jpg, of which c.jpg has one."""
+
+    TABLE = objects(
+        [(20 * one, 0, 10, 10) for one in range(7)],
+        picture=["a.jpg"] * 4 + ["b.jpg"] * 2 + ["c.jpg"],
+        label=["zebra", "zebra", "zebra", "cow", "zebra", "zebra", "zebra"],
+    )
+    OTHER = np.array(["cow", "horse", "cow", "zebra", None, "cow", "cow"], object)
+
+    def test_by_hand_and_in_words(self) -> None:
+        wrong = np.array([0.6, 0.4, 0.5, 0.9, np.nan, 0.9, 0.99])
+        found = wrong_together(self.TABLE, wrong, self.OTHER)
+        assert found["id"].tolist() == self.TABLE["id"].iloc[[0, 2, 1]].tolist()
+        assert found["wrong"].tolist() == pytest.approx([0.5] * 3)
+        assert together_in_words(found) == ["all 3 zebra in a.jpg look like cow"]
+        seen = FindingInputs(self.TABLE, no_reasons(self.TABLE), None, None, 0, together=found)
+        finding = findings(seen)[0]
+        assert finding.words == "1 class of a picture may be wrong as a whole: all 3 zebra in a.jpg look like cow"
+        assert finding.opens == ReviewSpec("wrong-together")
+        decided = self.TABLE.assign(decision=["keep"] * len(self.TABLE))
+        assert findings(FindingInputs(decided, no_reasons(decided), None, None, 0, together=found)) == ()
+
+    def test_they_must_agree_on_the_other_class(self) -> None:
+        wrong, other = np.full(7, 0.9), np.array(["cow", "horse", "dog", "zebra", "cow", "cow", "cow"], object)
+        assert wrong_together(self.TABLE, wrong, other)["picture"].unique().tolist() == ["b.jpg"]
+
+    def test_two_boxes_on_one_object_are_one(self) -> None:
+        table = self.TABLE.assign(twin_group=[0, 1, 2, 3, 4, 4, 5])
+        wrong, other = np.array([0.0, 0, 0, 0, 0.9, 0.9, 0]), np.full(7, "cow", object)
+        assert wrong_together(table, wrong, other).empty
+        found = wrong_together(self.TABLE, wrong, other)
+        assert together_in_words(found) == ["both zebra in b.jpg look like cow"]
+
+    @given(
+        wrong=st.lists(st.floats(0, 1, width=16), min_size=7, max_size=7),
+        other=st.lists(st.sampled_from(["cow", "horse", None]), min_size=7, max_size=7),
+    )
+    def test_as_a_loop(self, wrong: list[float], other: list[str | None]) -> None:
+        naive: list[int] = []
+        for rows in ([0, 1, 2], [4, 5]):
+            mean, named = np.mean([wrong[row] for row in rows]), [other[row] for row in rows]
+            assume(abs(mean - LIKELY) > 1e-9)
+            is_agreed = max(named.count("cow"), named.count("horse")) > len(rows) / 2
+            naive += rows if mean >= LIKELY and is_agreed else []
+        found = wrong_together(self.TABLE, np.array(wrong), np.array(other, object))
+        assert sorted(found["id"]) == sorted(self.TABLE["id"].iloc[naive])
 
 
 def test_tiny_ones_the_smallest_first() -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.derived import Column, Derived, DiskCache, Get, Input, OnDisk
 from url_viz.analysis.findings.findings import FindingInputs, findings, useless
 from url_viz.analysis.findings.leaks import APART, find_splits, leaks_between_splits
+from url_viz.analysis.findings.object_findings import wrong_together
 from url_viz.analysis.findings.reasons import reasons_of
 from url_viz.analysis.findings.twin_groups import group_codes
 from url_viz.analysis.labels.ambiguity import (
@@ -49,7 +50,7 @@ from url_viz.analysis.labels.classes import (
 from url_viz.analysis.labels.doubtful_labels import doubtful_labels
 from url_viz.analysis.labels.label_choice import Labels, chosen_labels
 from url_viz.analysis.labels.label_issues import LabelCheck, check_labels
-from url_viz.analysis.labels.votes import Codes
+from url_viz.analysis.labels.votes import NONE, Codes
 from url_viz.analysis.order import Order, leading_order, order_from_table, order_to_table
 from url_viz.analysis.outside.new_pictures import Reference
 from url_viz.analysis.ranking import percentile
@@ -512,6 +513,17 @@ def _label_check(get: Get) -> LabelCheck | None:
     return check_labels(table, get("base").contents, get("label_witnesses"), labels, evidence, useless=unseen)
 
 
+def _wrong_together(get: Get) -> pd.DataFrame | None:
+    """Classes of pictures that look wrong as a whole to other pictures; None where siblings say nothing of labels."""
+    shares: StoredClasses | None = get("class_shares")
+    if shares is None or get("label_witnesses") is get("witnesses"):
+        return None
+    row, evidence = get("own_graph_columns").rows_of(get("base").contents), shares.evidence
+    names = np.array([*get("content_labels").names, None], dtype=object)  # the code −1 finds the last
+    wrong, other = np.append(evidence.label_wrong, np.nan)[row], names[np.append(evidence.other_class, NONE)[row]]
+    return wrong_together(get("measured"), wrong, other)
+
+
 def _leaks(get: Get) -> pd.DataFrame | None:
     """Pictures and twins in two splits, and what is kept apart and lies in two; None without splits."""
     splits, graph, contents = get("splits"), get("graph"), get("base").contents
@@ -727,6 +739,11 @@ _TABLE = (
         _label_check,
     ),
     Column(
+        "wrong_together",
+        ("class_shares", "content_labels", "label_witnesses", "witnesses", "own_graph_columns", "base", "measured"),
+        _wrong_together,
+    ),
+    Column(
         "doubtful",
         ("label_check", "table"),
         lambda get: None if get("label_check") is None else doubtful_labels(get("label_check"), get("table")),
@@ -747,7 +764,7 @@ _TABLE = (
     Column("leaks", ("splits", "graph", "base", "table", "apart", "sources"), _leaks),
     Column(
         "finding_inputs",
-        ("table", "reasons", "label_check", "doubtful", "leaks", "rows", "set"),
+        ("table", "reasons", "label_check", "doubtful", "wrong_together", "leaks", "rows", "set"),
         lambda get: FindingInputs(
             get("table"),
             get("reasons"),
@@ -756,6 +773,7 @@ _TABLE = (
             get("rows").failed,
             get("set").store.about().without_objects,
             get("doubtful"),
+            get("wrong_together"),
         ),
     ),
     Column("findings", ("finding_inputs",), lambda get: findings(get("finding_inputs"))),

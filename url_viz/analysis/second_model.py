@@ -67,9 +67,14 @@ class SecondModel:
 
     def voters(self, group: NDArray[np.integer]) -> Nearest:
         """Its lists without those of one source group (`group` (M,)) by the first model: they have no vote."""
-        position = self.graph.position
-        is_twin = (position >= 0) & (group[position] == group[:, None])
-        return Nearest(np.where(is_twin, np.int32(NONE), position), self.graph.similarity)
+        return voters(self.graph, group)
+
+
+def voters(graph: Graph, group: NDArray[np.integer]) -> Nearest:
+    """The lists of a graph without those of one source group (`group` (M,)), which have no vote."""
+    position = graph.position
+    is_twin = (position >= 0) & (group[position] == group[:, None])
+    return Nearest(np.where(is_twin, np.int32(NONE), position), graph.similarity)
 
 
 def find_second(store: Store, space: EmbeddingSpace, content: NDArray[np.int64]) -> SecondModel | None:

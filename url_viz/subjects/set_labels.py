@@ -124,6 +124,13 @@ class SetLabels:
         doubtful = self.doubtful()
         return None if doubtful is None else doubtful.rows
 
+    def wrong_together(self) -> pd.DataFrame | None:
+        """Objects of a class in a picture that look wrong as a whole, which siblings hide: see `wrong_together` of
+        `analysis.object_findings`. None without objects that are kept apart by their picture.
+        """
+        found: pd.DataFrame | None = self._core.derived.get("wrong_together")
+        return found
+
     def confused(self) -> pd.DataFrame | None:
         """Pairs of classes that are mistaken for each other, the most confused first; None without labels.
 

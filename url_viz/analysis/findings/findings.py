@@ -16,6 +16,7 @@ from url_viz.analysis.findings.object_findings import (
     objects_separated_by_context,
     outside,
     tiny,
+    together_in_words,
 )
 from url_viz.analysis.findings.reasons import BLOWN_OUT, BLURRED, DARK, NAMES, NEAR_EMPTY, Reasons
 from url_viz.analysis.findings.twin_groups import COPIES, group_codes
@@ -31,6 +32,7 @@ FindingKind = Literal[
     "leaks",
     "apart-in-two-splits",
     "wrong-labels",
+    "wrong-together",
     "double-boxes",
     "model-wrong-labels",
     "mixed-up",
@@ -91,7 +93,8 @@ class FindingInputs:
     """What findings are computed from: `table` of `ImageSet.table()` and the `reasons` of its rows.
 
     `check` and `doubtful` are None without labels to check, `leaks` without splits; `failures` counts files that are no
-    picture, `without_objects` pictures in which nothing is annotated.
+    picture, `without_objects` pictures in which nothing is annotated. `together` is of `wrong_together`, None without
+    objects.
     """
 
     table: pd.DataFrame
@@ -101,6 +104,7 @@ class FindingInputs:
     failures: int
     without_objects: int = 0
     doubtful: DoubtfulLabels | None = None
+    together: pd.DataFrame | None = None
 
     @property
     def is_of_objects(self) -> bool:
@@ -235,6 +239,19 @@ def _wrong(seen: FindingInputs) -> Finding | None:
     return Finding("wrong-labels", len(seen.doubtful), seen.doubtful.words, why)
 
 
+def _together(seen: FindingInputs) -> Finding | None:
+    if seen.together is None:
+        return None
+    open_ids = queue_of(seen.table, ReviewSpec("wrong-together"), seen.together)
+    lines = together_in_words(seen.together[seen.together["id"].isin(open_ids)])
+    if not lines:
+        return None
+    more = f", and {counted(len(lines) - 1, 'other')}" if len(lines) > 1 else ""
+    words = f"{counted(len(lines), 'class', 'classes')} of a picture may be wrong as a whole: {lines[0]}{more}"
+    why = "Objects of other pictures speak against all of them; those of the same picture confirm each other."
+    return Finding("wrong-together", len(lines), words, why)
+
+
 def _mixed(seen: FindingInputs) -> Finding | None:
     if seen.check is None:
         return None
@@ -344,4 +361,4 @@ def _without(seen: FindingInputs) -> Finding:
     return Finding("without-objects", seen.without_objects, words, "Good as background, if nothing was overlooked.")
 
 
-_OF_OBJECTS = (_doubles, _context, _tiny, _outside, _cut, _without)
+_OF_OBJECTS = (_together, _doubles, _context, _tiny, _outside, _cut, _without)

@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.evidence.probe import out_of_fold_shares
-from url_viz.analysis.labels.label_issues import LabelCheck
+from url_viz.analysis.findings.twin_groups import group_codes
+from url_viz.analysis.labels.label_issues import LIKELY, LabelCheck
 from url_viz.pipeline.overlaps import overlap_groups
 from url_viz.store.columns.object_columns import BOX_COLUMNS, CUT_BY_FRAME, PICTURE
 
@@ -46,6 +47,33 @@ def double_boxes(table: pd.DataFrame) -> list[Rows]:
 
 def _boxes(table: pd.DataFrame) -> NDArray[np.float64]:
     return table[list(BOX_COLUMNS[:4])].to_numpy(np.float64)
+
+
+def wrong_together(table: pd.DataFrame, wrong: NDArray[np.floating], other: NDArray[np.object_]) -> pd.DataFrame:
+    """Objects of a class in a picture that, taken together, are likelier wrong than right by other pictures alone.
+
+    Siblings hide such a slip: each confirms the others' labels. `wrong` (N,) is the probability that a label is wrong,
+    `other` (N,) the class that speaks against it, both without siblings; nan and None where nothing is known. Listed
+    are two objects or more, twins counted once, whose mean probability is LIKELY or more and of which more than half
+    look like one other class; the likeliest first: id, suggested, wrong (the mean), picture, label.
+    """
+    rows = table[["id", PICTURE, "label"]].assign(suggested=other, each=np.nan_to_num(wrong), group=group_codes(table))
+    of = rows.groupby([PICTURE, "label"])
+    rows["wrong"] = of["each"].transform("mean")
+    rows["alike"] = rows.groupby([PICTURE, "label", "suggested"])["id"].transform("size")
+    is_agreed = of["alike"].transform("max") > of["id"].transform("size") / 2
+    found = rows[(rows["wrong"] >= LIKELY) & is_agreed & (of["group"].transform("nunique") > 1)]
+    order = [PICTURE, "label", "each"]
+    found = found.sort_values(["wrong", *order], ascending=[False, True, True, False], ignore_index=True)
+    return found[["id", "suggested", "wrong", PICTURE, "label"]]
+
+
+def together_in_words(rows: pd.DataFrame) -> list[str]:
+    """A line for each picture and class of `wrong_together`: "all 6 zebra in a.jpg look like cow"."""
+    return [
+        f"{'both' if len(of) == 2 else f'all {len(of):,}'} {label} in {picture} look like {of['suggested'].mode()[0]}"
+        for (picture, label), of in rows.groupby([PICTURE, "label"], sort=False)
+    ]
 
 
 def tiny(table: pd.DataFrame) -> pd.DataFrame:

@@ -363,6 +363,11 @@ def _of_model(name: str, of: ReviewContext) -> pd.DataFrame:
     return in_queue(of.table, name)
 
 
+def _together(of: ReviewContext) -> pd.DataFrame:
+    found: pd.DataFrame | None = of.get("wrong_together")
+    return of.table.loc[[], ["id"]].assign(suggested=None) if found is None else found
+
+
 def _copies(table: pd.DataFrame) -> list[Ids]:
     return members_of_groups(table, COPIES)
 
@@ -372,6 +377,7 @@ REVIEWS = {
     "labels": list_review(
         "All labels, most doubtful first", lambda of: of.get("label_check").pictures, of_any_label, needs="labels"
     ),
+    "wrong-together": list_review("Classes of a picture, wrong as a whole", _together, of_label),
     "mixed-up": list_review("Classes that overlap", lambda of: mixed_up(of.get("label_check")), of_label),
     **{
         name: list_review(

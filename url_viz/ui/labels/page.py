@@ -90,6 +90,17 @@ def show_headline(check: LabelCheck, doubtful: DoubtfulLabels, *, unit: str) -> 
         )
 
 
+def show_together(image_set: ImageSet) -> None:
+    """Classes of a picture that look wrong as a whole, a line each, and their review; nothing where there are none."""
+    found = next((one for one in image_set.findings() if one.kind == "wrong-together"), None)
+    rows = image_set.labels.wrong_together()
+    if found is None or found.opens is None or rows is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**Wrong as a whole?** {escape(found.words)}.", width="stretch", help=found.why)
+        st.button("Review these", key="labels.together", on_click=go_to_review, args=(found.opens,))
+
+
 def pick_kind(check: LabelCheck, *, disabled: bool) -> str | None:
     """What to show instead of the doubtful labels; None for these."""
     return st.pills(
