@@ -50,15 +50,14 @@ with left:
         explore_map.pick_space(image_set)
         note = "still reading" if is_growing(image_set.set_id) else ""
         explore_map.draw_map(image_set, table, view, measure=measure, colour=colour, note=note)
-        explore_map.show_subset_button(image_set, rows, total=len(table))
         explore_map.show_refit(image_set)
 with right:
     page.show_chips(view)
     reasons = st.container(key="explore_reasons")
     chosen = explore_grid.show_galleries(image_set, rows, view, measure=measure)
-on_other_map = len(table) < len(image_set) or bool(explore_map.space_shown(image_set) and view.polygon)
+on_other_map = bool(explore_map.space_shown(image_set) and view.polygon)
 # The map and the grid are drawn first, wherever they are on the page: a lasso waits for them.
-acted = explore_grid.acted_on(rows, view, chosen, measure=measure, on_separate_map=on_other_map)
+acted = explore_grid.acted_on(rows, view, chosen, measure=measure, on_other_map=on_other_map)
 lasting = page.lasting(view, image_set, measure=measure, colour=colour)
 with heading:
     page.show_heading(image_set, table, acted.rows, page.review_of(lasting, measure, acted.scope))

@@ -15,8 +15,6 @@ from url_viz.cli.main import main
 from url_viz.errors import DamageError, ImageSetError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.jobs import mapping
-from url_viz.jobs.mapping import find_map, start_map
 from url_viz.models.model import Model
 from url_viz.recent_sets import RecentSets
 from url_viz.recording import record
@@ -118,7 +116,7 @@ class TestTwoSets:
 
 
 FILES = {name for name, value in vars(SetPaths).items() if isinstance(value, FileInside)}
-MADE_AGAIN = {"lock", "records_lock", "derived", "maps"}
+MADE_AGAIN = {"lock", "records_lock", "derived"}
 """Files that the other machine makes itself, and that need no repair."""
 
 
@@ -138,7 +136,6 @@ def filled_once(read_once: ImageSet, tmp_path_factory: pytest.TempPathFactory) -
     review.skip(int(review.ids[0]))
     record(image_set, run="mine").epoch(ids, np.eye(12), number=0)
     image_set.runs.use("mine")
-    start_map(image_set, image_set.ids[:4], method="umap", name="zoo")
     return image_set
 
 
@@ -214,16 +211,6 @@ def test_what_a_killed_writer_left_is_removed_once_it_is_old(filled: ImageSet) -
         clean(filled.root, workspace=home)
         assert not [file for file in old if file.exists()]
         assert all(file.exists() for file in fresh), "another process may be writing them"
-
-
-def test_a_damaged_list_of_a_map_is_none_and_is_written_again(filled: ImageSet) -> None:
-    [listed] = filled.store.paths.maps.glob("*.ids")
-    for data in (b"12 x", b"\xff\xfe", b"9" * 30):
-        listed.write_bytes(data)
-        mapping._ids_in.cache_clear()
-        assert find_map(filled, listed.stem) is None
-        again = start_map(filled, filled.ids[:4], method="umap", name="zoo")
-        assert find_map(filled, again) is not None
 
 
 def test_a_label_whose_column_was_laid_aside_is_chosen_again(filled: ImageSet) -> None:

@@ -79,8 +79,6 @@ class SetPaths:
     second = FileInside("second.json")
     decisions = FileInside("decisions.db")
     reviews = FileInside("reviews")
-    maps = FileInside("maps")
-    """Maps of selections of pictures."""
     runs = FileInside("runs")
     """What a user's own model said in its epochs, a folder for each run."""
     versions = FileInside("versions")
@@ -90,8 +88,8 @@ class SetPaths:
 
     @property
     def made_by_older_versions(self) -> tuple[Path, ...]:
-        """Where older versions cached what is now in `derived`."""
-        return self.folder / "class-shares", self.folder / "kept"
+        """Where older versions cached what is now in `derived`, or nowhere."""
+        return tuple(self.folder / name for name in ("class-shares", "kept", "maps"))
 
 
 @dataclass(frozen=True)

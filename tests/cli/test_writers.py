@@ -29,11 +29,11 @@ from url_viz.errors import FolderError, UsageError
 from url_viz.export.data_sets import DATA_SETS
 from url_viz.export.figure import write_figure, write_gallery
 from url_viz.export.folders import sort_into_folders
+from url_viz.export.map_table import write_map
 from url_viz.export.report import write_report
 from url_viz.export.result_files import write_evaluation
 from url_viz.image_set import ImageSet
 from url_viz.imaging.outputs import require_outside
-from url_viz.jobs.mapping import write_map
 from url_viz.options import is_output
 from url_viz.store.bundle import pack
 

@@ -19,7 +19,6 @@ from url_viz.jobs.configs import (
     EmbedConfig,
     ExportConfig,
     MeasureConfig,
-    ProjectConfig,
     RefitConfig,
     WorthConfig,
 )
@@ -32,7 +31,6 @@ from url_viz.jobs.kinds import (
     MEASURE,
     NOWHERE,
     PRETRAIN,
-    PROJECT,
     REFIT,
     REVIEW_WORTH,
     About,
@@ -44,7 +42,6 @@ ZOO, HOME = Path("/zoo"), Path("/home")
 ASKED: list[tuple[JobKind[Any], Any]] = [
     (EMBED, EmbedConfig(ZOO, "b0", also="b1", workspace=HOME, strict=True, within=(ZOO, HOME), limit=3, ray="auto")),
     (REFIT, RefitConfig(ZOO, workspace=HOME)),
-    (PROJECT, ProjectConfig(ZOO, Path("ids"), Path("map.csv"), "tsne")),
     (EXPORT, ExportConfig(ZOO, Path("out"), "fiftyone", how="copy", listed=Path("list"), above=2.5, within=(ZOO,))),
     (COMPARE, DiffConfig(ZOO, since="3", keep=True, model="b0", workspace=HOME)),
     (COMPARE, DiffConfig(ZOO, Path("/farm"), json_file=Path("out.json"))),

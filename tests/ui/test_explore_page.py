@@ -425,50 +425,6 @@ def test_any_numeric_column_orders_and_any_category_colours_and_its_filter_is_wh
     assert "**6** of 12" in words(at)
 
 
-class TestAlone:
-    """Pictures on a map of their own, whatever has become of it meanwhile."""
-
-    def test_the_page_stays_with_them_until_there_are_none(self, own_set: ImageSet) -> None:
-        at = opened(own_set)
-        at.text_input(key="view.filter_name").set_value("dog/").run()
-        at.button(key="alone").click().run()
-        shutil.rmtree(maps_of(own_set))
-        at.run()
-        assert alone(at) == "This map shows only **6** of 12 pictures."
-        assert len(list(maps_of(own_set).glob("*.parquet"))) == 1
-        at.button(key="subset.back").click().run()
-        assert alone(at) is None
-        at.button(key="alone").click().run()
-        assert alone(at) is not None
-        shutil.rmtree(maps_of(own_set))
-        at.session_state["view.alone.ids"] = np.array([5])
-        at.run()
-        assert alone(at) is None
-        assert "no longer in this image set" in at.toast[0].value
-
-    @pytest.mark.slow
-    def test_a_map_that_takes_long_is_stopped_and_tried_again_at_a_click(
-        self, home: Workspace, tmp_path: Path, model: Model
-    ) -> None:
-        own_set = embed_folder(write_folder(tmp_path / "many", 20), model=model, workspace=home.root)
-        at = opened(own_set, **dict[str, Any]({VIEW: ExploreView(is_tsne=True)}))
-        assert "This is the UMAP map, until t-SNE is ready." in words(at)
-        at.button(key="subset.stop").click().run()
-        assert [error.value for error in at.error] == ["The map of these pictures was stopped."]
-        at.button(key="subset.again").click().run()
-        assert "subset.stop" in [button.key for button in at.button]
-        assert not at.error
-
-
-def alone(at: AppTest) -> str | None:
-    """What the page says of pictures that are looked at alone."""
-    return next((e.value for e in at.markdown if e.value.startswith("This map shows")), None)
-
-
-def maps_of(image_set: ImageSet) -> Path:
-    return image_set.workspace.set_paths(image_set.set_id).maps
-
-
 @pytest.mark.parametrize(("is_the_model_shown", "runs"), [(True, 2), (False, 1)])
 def test_the_page_runs_again_for_what_the_model_shown_reads(
     own_set: ImageSet, home: Workspace, *, is_the_model_shown: bool, runs: int
@@ -583,21 +539,18 @@ class TestTheReviewIsOfAsManyAsTheButtonSays:
         return said
 
     def test_beyond_a_threshold(self, of_many: ImageSet) -> None:
-        parts, measures = ("lasso", "filter", "separate"), ("uncertainty", "mine")
+        parts, measures = ("lasso", "filter", "other map"), ("uncertainty", "mine")
         for side, part, measure in product(("ambiguous", "clear"), parts, measures):
             narrowed = {"in.label": ["dog"]} if part == "filter" else {"lasso": [self.lasso(of_many)]}
             view = view_of({"by": [measure], "side": [side], "above": ["60"], **narrowed})
             rows = scoped(ranked_by(of_many.table(), view, measure), view.scope)
-            if part == "separate":
+            if part == "other map":
                 view = replace(view, polygon=None)
-            acted = acted_on(rows, view, np.array([], int), measure=measure, on_separate_map=part == "separate")
+            acted = acted_on(rows, view, np.array([], int), measure=measure, on_other_map=part == "other map")
             spec = review_of(view, measure, acted.scope)
             assert 0 < len(of_many.reviews.open(spec).ids) == len(acted.rows) < 20, (side, part, measure)
         at = linked(of_many, by="tuned", side="clear", above="60", lasso=self.lasso(of_many)).run()
         assert 0 < self.reviewed(at, of_many) < 20
-        at = linked(of_many, lasso=self.lasso(of_many)).run()
-        at.button(key="alone").click().run()
-        assert self.reviewed(at, of_many) == 20
         at = linked(of_many, lasso=self.lasso(of_many), between=["cat", "dog"]).run()
         assert 0 < self.reviewed(at, of_many) <= 20
 

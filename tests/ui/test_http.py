@@ -21,7 +21,7 @@ from url_viz.imaging.containers import python_dataset
 from url_viz.models.model import Model
 from url_viz.ui.http import map_points, mask_url, middleware, routes
 from url_viz.ui.response_cache import LruCache, cache_order, cached_masks, cached_orders, ids_at, order_of, ranges_of
-from url_viz.ui.urls import card_url, order_url, picture_url, points_url, thumbnail_url, tiles_url
+from url_viz.ui.urls import card_url, order_url, picture_url, points_url, representatives_url, thumbnail_url, tiles_url
 from url_viz.wording import standing
 
 
@@ -65,6 +65,13 @@ def test_a_dataset_that_is_not_open_shows_its_thumbnails(
     assert client.get(picture_url(made, image_id)).content == thumbnail
     with pytest.raises(ImageError, match=r"by url_viz\.embed_dataset\.$"):
         made.files.data(image_id)
+
+
+def test_representatives_are_pictures_of_the_set_with_their_names(image_set: ImageSet, client: TestClient) -> None:
+    rows = client.get(representatives_url(image_set)).json()
+    assert {row["id"] for row in rows} <= {str(image_id) for image_id in image_set.ids}
+    assert sum(row["size"] for row in rows) <= len(image_set)
+    assert set(rows[0]) == {"id", "name", "thumbnail", "x", "y", "size", "label", "share", "looks_like"}
 
 
 def test_a_card_lists_the_measures_the_one_on_the_map_first_and_two_classes(

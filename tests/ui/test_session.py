@@ -8,10 +8,9 @@ from streamlit.testing.v1 import AppTest
 from tests.ui.pages import APP, app, told
 from url_viz.analysis.filters import OneOf
 from url_viz.image_set import ImageSet
-from url_viz.jobs.mapping import find_map
 from url_viz.ui import session
 from url_viz.ui.explore.view_address import query_of
-from url_viz.ui.session import MAP, SUBSET_MAP, VIEW, ExploreView, Key
+from url_viz.ui.session import MAP, VIEW, ExploreView, Key
 
 ROOT = Path(__file__).parents[2]
 SESSION = ROOT / "url_viz" / "ui" / "session.py"
@@ -104,20 +103,6 @@ def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet
     assert count_shown(at) == "**1** above 0 %"
     assert at.session_state[VIEW] == left
     assert {key: at.query_params[key] for key in query_of(left)} == {key: one for key, [one] in query_of(left).items()}
-
-
-def test_a_lasso_does_not_go_along_to_a_separate_map(image_set: ImageSet) -> None:
-    """It is in the coordinates of the map that it was drawn on."""
-    x, y = (image_set.table()[axis] for axis in ("x", "y"))
-    low, high, middle = float(y.min()) - 1, float(y.max()) + 1, float(x.median())
-    at = app(image_set)
-    left = ((float(x.min()) - 1, low), (middle, low), (middle, high), (float(x.min()) - 1, high))
-    at.session_state[MAP.of(image_set.set_id)] = told(polygon=left, style="fog")
-    at.run()
-    at.button(key="alone").click().run()
-    assert find_map(image_set, at.session_state[SUBSET_MAP]) is not None
-    assert not [button for button in at.button if button.key == "chip.selection"]
-    assert at.session_state[VIEW] == ExploreView(style="fog"), "the style goes along"
 
 
 def test_another_set_begins_with_a_view_of_its_own() -> None:

@@ -37,8 +37,8 @@ def representatives(
 @app.command_on(ProjectConfig)
 def project(config: ProjectConfig) -> None:
     """Write a map of some pictures only."""
+    from url_viz.export.map_table import write_map
     from url_viz.image_set import open_image_set
-    from url_viz.jobs.mapping import write_map
     from url_viz.progress import Progress
 
     wanted = ids_in(config.ids)

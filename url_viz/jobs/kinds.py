@@ -21,7 +21,6 @@ from url_viz.jobs.configs import (
     EmbedConfig,
     ExportConfig,
     MeasureConfig,
-    ProjectConfig,
     RefitConfig,
     WorthConfig,
     words_of,
@@ -196,14 +195,6 @@ REFIT: JobKind[RefitConfig] = JobKind(
     ("url_viz", "refit"),
     title=lambda config, about: f"Make the map of {about[SET_NAME]} again",
 )
-PROJECT: JobKind[ProjectConfig] = JobKind(
-    "project",
-    ("url_viz", "project"),
-    title=lambda config, about: (
-        f"{'t-SNE map' if config.method == 'tsne' else 'Map'} of {about['pictures']} pictures of {about[SET_NAME]}"
-    ),
-    weight=lambda config: "small",
-)
 EXPORT: JobKind[ExportConfig] = JobKind(
     "share",
     ("url_viz", "share"),
@@ -253,7 +244,7 @@ REVIEW_WORTH: JobKind[WorthConfig] = JobKind(
     weight=lambda config: "small",
     result=review_measured,
 )
-KINDS: tuple[JobKind[Any], ...] = (EMBED, REFIT, PROJECT, EXPORT, ADAPT, PRETRAIN, COMPARE, MEASURE, REVIEW_WORTH)
+KINDS: tuple[JobKind[Any], ...] = (EMBED, REFIT, EXPORT, ADAPT, PRETRAIN, COMPARE, MEASURE, REVIEW_WORTH)
 AT_ONCE = 5_000
 """Of so many pictures a page computes by itself what a job computes of more: `COMPARE`, `MEASURE`, `REVIEW_WORTH`."""
 

@@ -45,19 +45,15 @@ class Projection:
 class SetMaps(SetSubject):
     """The maps of an image set, as `image_set.maps`."""
 
-    def representatives(self, count: int | None = None, *, on: Projection | None = None) -> pd.DataFrame:
+    def representatives(self, count: int | None = None) -> pd.DataFrame:
         """Pictures that stand for the regions of the map: id, path, x, y, size, label, share; largest regions first.
 
         `looks_like` is the class of ImageNet that the backbone sees in a picture and its neighbours, with its
         `like_share`; None without a head that knows the classifier, or where no class is clear. `count` bounds their
-        number; by default it follows that of the pictures (`url_viz.analysis.representatives`). `on` is another map to
-        look at: what `project` gave.
+        number; by default it follows that of the pictures (`url_viz.analysis.representatives`).
         """
-        table, contents = self._core.frame, self._core.contents
-        if on is not None:
-            rows = np.unique(self._core.rows_of(on.ids))
-            table, contents = table.iloc[rows].assign(x=on.xy[:, 0], y=on.xy[:, 1]), contents[rows]
-        pictures = representatives(table, contents, self._core.graph, count=count, by=self._core.leading_order.measure)
+        core = self._core
+        pictures = representatives(core.frame, core.contents, core.graph, count=count, by=core.leading_order.measure)
         return self._with_looks(pictures)
 
     def _with_looks(self, pictures: pd.DataFrame) -> pd.DataFrame:

@@ -31,7 +31,6 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.containers.python_dataset import ClosedDataset, is_dataset, source_of_dataset
 from url_viz.imaging.rendering import in_window
 from url_viz.imaging.workers import decoders
-from url_viz.jobs.mapping import Subset, find_map
 from url_viz.models.model_names import DEFAULT
 from url_viz.ui.auth import TokenGate, access_token, login, may_enter
 from url_viz.ui.open_sets import open_sets
@@ -290,27 +289,15 @@ def _is_of_numbers(table: pd.DataFrame, column: str) -> bool:
 
 
 def _requested_table(request: Request, image_set: ImageSet) -> pd.DataFrame:
-    """The table of the image set by look or by training, or of the requested subset."""
-    table, subset = image_set.table(), _requested_subset(request, image_set)
-    if request.query_params.get("map") == TRAINING and has_training(table):
-        return by_training(table)
-    return table if subset is None else subset.table_of(table)
-
-
-def _requested_subset(request: Request, image_set: ImageSet) -> Subset | None:
-    key = request.query_params.get("subset")
-    subset = find_map(image_set, key) if key else None
-    if key and subset is None:
-        raise ImageSetError("This selection has expired. Select the pictures again.")
-    return subset
+    """The table of the image set, by look or by training."""
+    table = image_set.table()
+    is_by_training = request.query_params.get("map") == TRAINING and has_training(table)
+    return by_training(table) if is_by_training else table
 
 
 def _representatives(request: Request) -> Response:
     image_set = _image_set(request)
-    subset = _requested_subset(request, image_set)
-    if subset is not None and subset.projection is None:
-        return JSONResponse([])  # its map is still being computed
-    rows = image_set.maps.representatives(on=subset.projection if subset is not None else None).to_dict("records")
+    rows = image_set.maps.representatives().to_dict("records")
     return JSONResponse(
         [
             {

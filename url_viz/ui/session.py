@@ -271,11 +271,7 @@ ONE_CLASS: Key[str] = Key("view.label")
 REASON: Key[str | None] = Key("view.reason")
 FILTER_COLUMN = "view.filter_column"
 FILTER_NAME: Key[str] = Key("view.filter_name")
-TSNE: Key[bool] = Key("view.tsne")
 SPACE: Key[str] = Key("view.space")
-SUBSET_MAP: Key[str] = Key("view.alone")
-"""The key of the pictures on a separate map, and their ids (M,)."""
-SUBSET_IDS: "Key[NDArray[np.int64]]" = Key("view.alone.ids")
 DECIDE = "view.decide"
 SECOND_SEEN: Key[str] = Key("view.second_seen")
 """How Explore drew a set last: ordered by "one" model, by "two", or by two with the "news" that it is so now."""
@@ -284,7 +280,7 @@ FINDINGS_WANTED: Key[bool] = Key("explore.findings")
 FILTER: Key[Any] = Key("view.filter")
 """The controls of a filter, by its column: a list of values, or with "low" and "high" a number."""
 MAP: Key[MutableMapping[str, object]] = Key("view.map")
-"""The map of a set, by its id; with the key of a subset its separate map, so that each keeps its own zoom."""
+"""The map of a set, by its id and its space, so that each keeps its own zoom."""
 GRID: Key[MutableMapping[str, object]] = Key("view.grid")
 """The grid of a set, by its id."""
 TWINS: Key[MutableMapping[str, object]] = Key("view.twins")
@@ -470,7 +466,6 @@ class ExploreView:
     class_by_class: bool = False
     representatives: bool = False
     names: bool = True
-    is_tsne: bool = False
     space: str = ""
     side: Side = "both"
     is_wide: bool = False

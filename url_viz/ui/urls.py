@@ -40,24 +40,23 @@ def points_url(
     measure: str | None = None,
     category: str | None = None,
     size: str | None = None,
-    subset: str = "",
     space: str = "",
     state: str = "",
 ) -> str:
     """The URL of the map's points; another version has another URL, so that the points are fetched again.
 
     Their value is the percentile of `measure`, any numeric column, their category that of `category`, any column of few
-    values, their size the percentile of `size`, any numeric column. None leaves these out. `subset` is the key of a
-    selection's own map, `space` that of the map (`ExploreView`). `state` names whatever else may have changed, as
+    values, their size the percentile of `size`, any numeric column. None leaves these out. `space` is that
+    of the map (`ExploreView`). `state` names whatever else may have changed, as
     the version of the decisions does.
     """
-    of = {"measure": measure, "category": category, "size": size, "subset": subset, "map": space}
+    of = {"measure": measure, "category": category, "size": size, "map": space}
     return f"{BASE}/points/{image_set.set_id}?{_query(image_set, **of, state=state)}"
 
 
-def representatives_url(image_set: ImageSet, *, subset: str = "", state: str = "") -> str:
-    """The URL of the pictures that represent the map's regions; `subset` and `state` as for the points."""
-    return f"{BASE}/representatives/{image_set.set_id}?{_query(image_set, subset=subset, state=state)}"
+def representatives_url(image_set: ImageSet) -> str:
+    """The URL of the pictures that represent the map's regions."""
+    return f"{BASE}/representatives/{image_set.set_id}?{_query(image_set)}"
 
 
 def order_url(key: str) -> str:

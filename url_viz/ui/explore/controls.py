@@ -23,7 +23,6 @@ from url_viz.ui.session import (
     OTHER_MEASURE,
     SECOND_SEEN,
     SIZE,
-    TSNE,
     WITHIN,
     ExploreView,
     Key,
@@ -190,8 +189,6 @@ def show_view_popover(image_set: ImageSet, measure: str) -> None:
             **control(SIZE, size, _changing("size"), options=sizes),
         )
         _show_toggle("Show copies and views as one", COLLAPSE, "collapse_twins", "They are shown once, with how many")
-        longer = "Lay out the raw embeddings with t-SNE instead of UMAP, which takes longer"
-        _show_toggle("t-SNE map", TSNE, "is_tsne", longer)
         if "label" in image_set.cached_of_table(_with_values):
             own = "Ranks each picture against its own class only, so that hard classes do not fill the list"
             _show_toggle("Rank within class", WITHIN, "within_class", own)
@@ -206,8 +203,6 @@ def _show_toggle(label: str, key: Key[bool], field: str, meaning: str) -> None:
 
 def _turn(field: str, is_on: object) -> None:
     change_view(**{field: is_on})
-    if field == "is_tsne":
-        change_view(polygon=None)  # it was drawn on the other map
 
 
 def show_second(image_set: ImageSet) -> None:

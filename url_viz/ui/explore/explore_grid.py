@@ -134,12 +134,12 @@ class Acted:
 
 
 def acted_on(
-    rows: pd.DataFrame, view: ExploreView, chosen: NDArray[np.int64], *, measure: str, on_separate_map: bool
+    rows: pd.DataFrame, view: ExploreView, chosen: NDArray[np.int64], *, measure: str, on_other_map: bool
 ) -> Acted:
     """What is chosen (with the twins that its tiles stand for), else what lies beyond the threshold, else all `rows`.
 
-    With a threshold it is the ambiguous side, unless only the clear one is shown. On a separate map a review names its
-    pictures: no lasso on the map of all tells them.
+    With a threshold it is the ambiguous side, unless only the clear one is shown. On another map a review names
+    its pictures: a lasso holds others there.
     """
     is_chosen = np.isin(rows["id"].to_numpy(np.int64), chosen)
     if is_chosen.any():
@@ -150,12 +150,12 @@ def acted_on(
         return Acted(acted, which, _of_ids(acted))
     threshold = view.threshold_percentile
     if threshold is None:
-        return Acted(rows, scope=_of_ids(rows) if on_separate_map else None)
+        return Acted(rows, scope=_of_ids(rows) if on_other_map else None)
     rank = rows["rank_percentile"].to_numpy()
     is_above = view.side != "clear"
     acted = rows[rank >= threshold if is_above else rank < threshold]
     which = f"{'' if is_above else 'not '}{above(threshold)}"
-    is_named = view.within_class or on_separate_map
+    is_named = view.within_class or on_other_map
     return Acted(acted, which, _of_ids(acted) if is_named else _of_side(rows, view, threshold, measure))
 
 

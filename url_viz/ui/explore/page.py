@@ -15,7 +15,6 @@ from url_viz.store.columns.object_columns import PICTURE
 from url_viz.ui.explore.choose_dialog import show_choose_button
 from url_viz.ui.explore.class_choice import show_class_choice
 from url_viz.ui.explore.controls import default_measure
-from url_viz.ui.explore.explore_map import subset_shown
 from url_viz.ui.explore.export import show_export_buttons
 from url_viz.ui.explore.sort import show_sort
 from url_viz.ui.explore.user_column_dialog import show_user_columns
@@ -192,10 +191,9 @@ def _downloads(title: str, rows: pd.DataFrame, name: str, *, key: str) -> None:
 
 
 def lasting(view: ExploreView, image_set: ImageSet, *, measure: str, colour: str) -> ExploreView:
-    """The view for the address: the default measure counts as no choice, and a lasso on a separate map ends with it."""
+    """The view for the address: the default measure counts as no choice."""
     return replace(
         view,
         measure=None if measure == default_measure(image_set) else measure,
         colour=colour,
-        polygon=None if subset_shown(image_set) else view.polygon,
     )

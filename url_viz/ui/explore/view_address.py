@@ -18,7 +18,6 @@ _SWITCHES = {
     "classwise": "class_by_class",
     "representatives": "representatives",
     "wide": "is_wide",
-    "tsne": "is_tsne",
 }
 _OURS = (*_SWITCHES, "by", "colour", "twins", "style", "side", "size", "names", "map", "between", "above")
 
