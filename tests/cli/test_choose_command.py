@@ -56,17 +56,18 @@ def test_quotas_bounds_pins_and_what_was_dropped(image_set: ImageSet, run: Run, 
     assert set(again["id"]) < set(pd.read_csv(more)["id"])
 
 
-def test_only_what_lies_in_bounds_is_chosen_and_a_list_of_paths_is_written(
+def test_only_what_has_the_decision_is_chosen_and_a_list_of_paths_is_written(
     image_set: ImageSet, run: Run, tmp_path: Path
 ) -> None:
     out = tmp_path / "list.txt"
-    told = run("choose", 12, "--by", "ambiguity", "--below", 50, "--out", out)
+    kept = image_set.ids[::2]
+    image_set.decisions.decide(kept.tolist(), "keep")
+    told = run("choose", 12, "--decision", "keep", "--out", out)
     chosen = [Path(line) for line in out.read_text().splitlines()]
     assert all(path.is_file() for path in chosen)
-    table = image_set.table().set_index("path")["ambiguity_percentile"]
-    assert max(table[path.relative_to(image_set.root).as_posix()] for path in chosen) < 50
     assert told.splitlines()[0] == "12 pictures chosen, 4 of each of 3 classes."
     ids = image_set.table().set_index("path").loc[[p.relative_to(image_set.root).as_posix() for p in chosen], "id"]
+    assert set(ids) <= set(kept.tolist())
     assert told.splitlines()[1] == image_set.subsets.worth(ids.tolist()).words
     assert image_set.subsets.worth(ids.tolist()).pictures == 12
 

@@ -43,7 +43,7 @@ def dialog(image_set: ImageSet, count: int = 60) -> AppTest:
         from url_viz.ui.open_sets import open_sets
 
         found = open_sets().get(st.session_state["a_set"], "own:mine")
-        choose_dialog(found, found.ids[: st.session_state["first"]].tolist(), "ambiguity")
+        choose_dialog(found, found.ids[: st.session_state["first"]].tolist())
 
     at = AppTest.from_function(script, default_timeout=60)
     at.session_state["a_set"], at.session_state["first"] = image_set.set_id, count
@@ -71,13 +71,12 @@ def test_it_tags_what_it_chose_lists_it_and_says_what_it_is_worth(image_set: Ima
     assert len(image_set.subsets.tagged("chosen")) == 6, "the tag stands for one choice"
 
 
-def test_of_a_part_below_a_percentile_and_on_top_of_a_tag(image_set: ImageSet) -> None:
+def test_of_a_part_and_on_top_of_a_tag(image_set: ImageSet) -> None:
     table = image_set.table()
     image_set.decisions.tag([int(table["id"].iloc[-1])], "first")
     at = dialog(image_set, 40)
     assert "Of these 40 pictures" in words(at)
     at.number_input[0].set_value(9)
-    at.slider(key="choose.below").set_value(60)
     at.multiselect(key="choose.pinned").set_value(["first"])
     at.selectbox(key="choose.per").set_value("none")
     at.text_input(key="choose.tag").set_value("second")
@@ -85,7 +84,6 @@ def test_of_a_part_below_a_percentile_and_on_top_of_a_tag(image_set: ImageSet) -
     found = table[table["id"].isin(image_set.subsets.tagged("second"))]
     assert found["path"].iloc[-1] == table["path"].iloc[-1]
     assert set(found["id"].iloc[:-1]) <= set(table["id"].iloc[:40])
-    assert found["ambiguity_percentile"].iloc[:-1].max() <= 60
 
 
 def test_of_a_large_set_a_job_measures_and_its_result_stays(

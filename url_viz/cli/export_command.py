@@ -84,10 +84,10 @@ def share(config: ExportConfig) -> None:
 def ids_meant(
     image_set: "ImageSet",
     decision: str | None,
-    above: float | None,
-    below: float | None,
+    above: float | None = None,
+    below: float | None = None,
     *,
-    by: str | None,
+    by: str | None = None,
     listed: Path | None = None,
 ) -> list[int] | None:
     """Ids of the selected pictures; None for all."""
@@ -109,9 +109,6 @@ def choose(
     pin: Annotated[Several, arg(help="pictures that are chosen in any case: a file of paths, or a tag")] = (),
     listed: ListFile = None,
     decision: Word = None,
-    above: Above = None,
-    below: Below = None,
-    by: By = None,
     tag: Annotated[str | None, arg(help="give the chosen pictures, and no others, this tag")] = None,
     out: Annotated[
         Path | None, arg(help="write the paths to a .txt file, or a table to .csv or .parquet"), Output()
@@ -126,7 +123,7 @@ def choose(
     from url_viz.export.folders import paths_text
     from url_viz.export.table_files import write_bytes, write_table
 
-    among = ids_meant(image_set, decision, above, below, by=by, listed=listed)
+    among = ids_meant(image_set, decision, listed=listed)
     pinned = [one for where in pin for one in _pinned(image_set, where)]
     subsets, column = image_set.subsets, None if per == "none" else per
     chosen = subsets.choose(count, per=column, most=dict(map(_bound, most)), among=among, pinned=pinned)

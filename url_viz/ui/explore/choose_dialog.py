@@ -6,13 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.evidence.choice import said_of
-from url_viz.analysis.ranking import percentile_of_each
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, latest_job, why_it_failed
 from url_viz.jobs.kinds import AT_ONCE, MEASURE
 from url_viz.jobs.measuring import start_measuring
 from url_viz.ui.auth import user_name
-from url_viz.ui.explore.controls import title_of_measure
 from url_viz.ui.session import DIALOG
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.buttons import act_button, dialog_button
@@ -25,19 +23,19 @@ USUAL = 500
 NO_QUOTA = "none"
 
 
-def show_choose_button(image_set: ImageSet, rows: pd.DataFrame, measure: str) -> None:
+def show_choose_button(image_set: ImageSet, rows: pd.DataFrame) -> None:
     """The button that opens the dialog; `rows` of the set's table are chosen from."""
     if not image_set.has_graph:
         return
     words = "A number of pictures to train on or to label that cover the set, and what that is worth"
     icon = ":material/checklist:"
     if dialog_button("Choose", icon=icon, key="choose.open", help=escape(image_set.said(words))):
-        choose_dialog(image_set, rows["id"].tolist(), measure)
+        choose_dialog(image_set, rows["id"].tolist())
 
 
 @st.dialog("Choose pictures", on_dismiss=DIALOG.clear)
-def choose_dialog(image_set: ImageSet, among: list[int], measure: str) -> None:
-    """How many, of what, without which, on top of which; then the choice, tagged, listed and measured."""
+def choose_dialog(image_set: ImageSet, among: list[int]) -> None:
+    """How many, of what, on top of which; then the choice, tagged, listed and measured."""
     scope = f"these {len(among):,}" if len(among) < len(image_set) else f"all {len(among):,}"
     st.caption(
         f"Of {scope} pictures those that cover the others: each next one resembles most of what is left. Twins count "
@@ -50,13 +48,6 @@ def choose_dialog(image_set: ImageSet, among: list[int], measure: str) -> None:
         left, right = st.columns(2)
         count = left.number_input("How many", 1, max(1, len(among)), min(USUAL, max(1, len(among) // 5)))
         per = right.selectbox("As many of each", options, format_func=_title, key="choose.per")
-        below = st.slider(
-            escape(f"{title_of_measure(measure)} up to this percentile"),
-            *(1, 100, 100),
-            key="choose.below",
-            help="At 90 the most ambiguous tenth is left out. On photographs that made no difference to what a choice "
-            "is worth.",
-        )
         over = st.multiselect("On top of an earlier choice", list(tags), placeholder="Tags", key="choose.pinned")
         tag = st.text_input("Tag the chosen ones", "chosen", key="choose.tag")
         is_measured = st.toggle(
@@ -65,12 +56,8 @@ def choose_dialog(image_set: ImageSet, among: list[int], measure: str) -> None:
         quota, chosen = None if per == NO_QUOTA else per, list[int]()
 
         def choose() -> str:
-            rows = image_set.table().iloc[image_set.rows_of(among)]
-            is_low = percentile_of_each(rows, measure, within=image_set.table()) <= below
-            pinned = {one for each in over for one in image_set.subsets.tagged(each)}
-            found = image_set.subsets.choose(
-                count, per=quota, among=rows.loc[is_low | (below == 100), "id"], pinned=pinned
-            )
+            pinned = {image_id for each in over for image_id in image_set.subsets.tagged(each)}
+            found = image_set.subsets.choose(count, per=quota, among=among, pinned=pinned)
             chosen.extend(found["id"].tolist())
             words = [said_of(found, count, per=image_set.subsets.quota_column(quota))]
             if tag.strip():

@@ -47,7 +47,7 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, r
         _show_review_button(review, len(rows), is_all=len(rows) == len(image_set))
         with st.container(horizontal=True, width="content", gap="small", key="explore_extras"):
             show_user_columns(image_set)
-            show_choose_button(image_set, rows, review.by)
+            show_choose_button(image_set, rows)
             _show_exports(image_set, table, rows)
     if image_set.head is None:
         st.info(
