@@ -2,8 +2,11 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,16 +15,17 @@ import torch
 from torch import Tensor, nn
 
 from tests.conftest import SIDE_PX
-from tests.processes import run_python
+from tests.processes import ROOT, run_python
 from url_viz.analysis.evidence.order_metrics import spearman
 from url_viz.errors import ModelError
 from url_viz.imaging.preprocess import Preprocessing, middle, normalised, resized
 from url_viz.models.backbone import Backbone, LoadedBackbone, load_backbone, save_backbone
-from url_viz.models.model import load_model
+from url_viz.models.model import load_model, prepared_folder, resolve
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import MultiGpuRuntime, Outputs, choose_device, devices, gpus, joined
 from url_viz.models.runtime_openvino import STREAM_BATCH, OpenVinoRuntime, _remove_altered, convert, converted
 from url_viz.models.runtime_torch import TorchRuntime, batch_for
+from url_viz.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +101,21 @@ def test_what_cannot_be_traced_is_a_runtime_error_and_leaves_nothing(tmp_path: P
     assert list((tmp_path / "models").iterdir()) == []
 
 
+COMPILING = """
+import sys, time
+from pathlib import Path
+from url_viz.imaging.preprocess import Preprocessing
+from url_viz.models.runtime_openvino import OpenVinoRuntime, openvino
+folder, size_px, after_s = sys.argv[1:]
+openvino()
+print(flush=True)
+sys.stdin.read()
+time.sleep(float(after_s))
+OpenVinoRuntime(Path(folder), Preprocessing(size_px=int(size_px)), precision="float32")
+"""
+"""Compiles the graph in a folder, so many seconds after it is told to."""
+
+
 @pytest.mark.slow
 class TestDamagedGraph:
     """A graph that is not whole counts as none, and is made again in its place; with timm's smallest network."""
@@ -134,13 +153,29 @@ class TestDamagedGraph:
         assert np.array_equal(read(), before)
         assert (folder / "compiled-float32.json").stat().st_mtime_ns == noted  # nothing was compiled
 
+    def test_processes_that_compile_it_at_once_wait_for_one_another(self, prepared: Path, tmp_path: Path) -> None:
+        """One that read what another was writing failed, or ended with SIGBUS. (The smallest network takes no time.)"""
+        folder = Path(shutil.copytree(prepared_folder(resolve(DEFAULT), Workspace.at(prepared)), tmp_path / "graph"))
+        for compiled in folder.glob("compiled-*"):
+            shutil.rmtree(compiled) if compiled.is_dir() else compiled.unlink()
+        words = [sys.executable, "-c", COMPILING, str(folder), str(SIDE_PX)]
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        others: list[Any] = [
+            subprocess.Popen([*words, str(after)], cwd=ROOT, **pipes) for after in (0, 0.25, 0.5, 0.75)
+        ]
+        for other in others:
+            other.stdout.readline()
+        for other in others:
+            other.stdin.close()
+        assert [other.wait() for other in others] == [0] * len(others)
+
     def test_is_made_again_with_nothing_half_made_beside_it(self, graph: Path, loaded: LoadedBackbone) -> None:
         (graph / "graph.bin").write_bytes(b"")
         convert(loaded, graph)
         crop = np.zeros((1, 160, 160, 3), np.uint8)
         runtime = OpenVinoRuntime(graph, loaded.preprocessing, precision="float32")
         assert runtime.start(crop)().logits.shape == (1, 1000)
-        assert [p.name for p in graph.parent.iterdir()] == ["graph"]
+        assert sorted(p.name for p in graph.parent.iterdir()) == [".graph.compiling.lock", "graph"]
 
     def test_one_that_goes_as_it_is_opened_is_made_again(
         self, loaded: LoadedBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -220,7 +255,7 @@ socket.socket.connect = refuse
 socket.getaddrinfo = refuse
 import numpy as np
 from pathlib import Path
-from url_viz.models.model import load_model
+from url_viz.models.model import load_model, prepared_folder, resolve
 model = load_model(device="cpu", workspace=Path({str(prepared)!r}))
 outputs = model.run(np.zeros((2, {SIDE_PX}, {SIDE_PX}, 3), np.uint8))
 assert outputs.embedding.shape == (2, 1280)

@@ -7,7 +7,8 @@ import sys
 import tempfile
 import warnings
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from math import ceil
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from url_viz.files import replaced
@@ -98,20 +100,37 @@ def _crc(path: Path) -> int:
     return zlib.crc32(path.read_bytes())
 
 
-def _remove_altered(cache: Path) -> dict[str, int]:
-    """Remove cached compiled networks whose CRC differs from the recorded one: OpenVINO compiles these again.
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let one process after the other compile the graph in `folder`.
 
-    Returns the recorded CRCs of the others, by name.
+    OpenVINO maps what it compiled before into memory, and writes it in place: a process that reads what another is
+    writing fails, or ends at once (SIGBUS). Where a folder is not to be written to, nothing is.
     """
+    lock = FileLock(folder.with_name(f".{folder.name}.compiling.lock"))
+    with suppress(OSError):
+        lock.acquire()
     try:
+        yield
+    finally:
+        lock.release()
+
+
+def _remove_altered(cache: Path) -> dict[str, int]:
+    """Remove cached compiled networks whose CRC is not the recorded one: OpenVINO compiles these again.
+
+    One without a record was being written by a process that was killed. Returns the recorded CRCs of the others, by
+    name.
+    """
+    recorded: dict[str, int] = {}
+    with suppress(OSError, ValueError):
         recorded = unsealed(_record(cache).read_bytes())
-    except (OSError, ValueError):  # from an older version, or without a record: accepted
-        return {}
-    for blob in cache.glob("*.blob"):
-        if blob.name in recorded and _crc(blob) != recorded[blob.name]:
-            blob.unlink(missing_ok=True)
-            del recorded[blob.name]
-    return recorded
+    blobs = {blob.name: blob for blob in cache.glob("*.blob")}
+    intact = {name: crc for name, crc in recorded.items() if name in blobs and _crc(blobs[name]) == crc}
+    for name in blobs.keys() - intact.keys():
+        with suppress(OSError):
+            blobs[name].unlink(missing_ok=True)
+    return intact
 
 
 def _record_compiled(cache: Path, known: dict[str, int]) -> None:
@@ -181,9 +200,10 @@ class OpenVinoRuntime:
             "ENABLE_CPU_PINNING": False,  # decoders run on the same cores, and other processes' first streams too
             "CACHE_DIR": str(cache),
         }
-        known = _remove_altered(cache)
-        compiled = core.compile_model(graph, "CPU", options)
-        _record_compiled(cache, known)
+        with _one_at_a_time(self._folder):
+            known = _remove_altered(cache)
+            compiled = core.compile_model(graph, "CPU", options)
+            _record_compiled(cache, known)
         return compiled
 
     def _with_normalisation(self, ov: ModuleType, graph: Any) -> Any:
