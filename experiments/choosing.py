@@ -208,7 +208,8 @@ def table_of_sets(figures: Mapping[str, Any]) -> str:
     for use, sets in figures.items():
         for name, one in sets.items():
             chance = (decimal(value) for value in np.mean(one["random"], axis=1))
-            gains = (mean_by_t(of_folds, least=-1).text(signed=True) for of_folds in one["gains"][CHOSEN])
+            shared = 1 / (PROBE_FOLDS - 1)
+            gains = (mean_by_t(folds, least=-1, shared=shared).text(signed=True) for folds in one["gains"][CHOSEN])
             told = (f"{value}, {gain}" for value, gain in zip(chance, gains, strict=True))
             sizes = f"{one['pictures']:,} / {one['classes']}"
             rows.append([f"{name} ({use})" if use == "report" else name, sizes, *told])

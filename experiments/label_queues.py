@@ -2,10 +2,11 @@
 
 Each FOLDER holds class folders. Labels are changed to any class, to the most similar one, or to one of the three most
 similar; sets are as they are, or *spoilt*: a tenth of the pictures blended with another class, a tenth degraded past
-recognition, which are no errors. Told and counted: the fraction of wrong labels, those likely wrong, the queue, and how
-many of the next fifty are wrong, before any answer and after ten true ones. P(wrong) is of folds that did not fit the
-calibration. What was chosen was chosen on --data; --report chose nothing. Mistakes that a set has by itself count as
-right labels. The figures go to label_queues.json; `--table` prints the tables from it.
+recognition, which are no errors. --report sets as they are are judged by two models too. Told and counted: the fraction
+of wrong labels, those likely wrong, the queue, and how many of the next fifty are wrong, before any answer and after
+ten true ones. P(wrong) is of folds that did not fit the calibration. What was chosen was chosen on --data; --report
+chose nothing. Mistakes that a set has by itself count as right labels. The figures go to label_queues.json; `--table`
+prints the tables from it.
 """
 
 import sys
@@ -21,7 +22,7 @@ from sklearn.metrics import average_precision_score
 from typing_extensions import Doc
 
 from experiments.figure_files import read_figures, write_figures
-from experiments.wrong_labels import EmbeddedSet, read
+from experiments.wrong_labels import EmbeddedSet, Floats, read, read_whole
 from training.command import command
 from training.markdown_tables import markdown
 from url_viz.analysis.evidence.order_metrics import mean_by_t
@@ -31,9 +32,10 @@ from url_viz.analysis.labels.calibration import calibrate, calibration_error
 from url_viz.analysis.labels.forecast import forecast, wrong_share
 from url_viz.analysis.labels.label_issues import LIKELY
 from url_viz.analysis.labels.left_out import fit_ridge
+from url_viz.analysis.second_model import side_by_side, voters
 from url_viz.errors import FolderError
 from url_viz.models.model import load_model
-from url_viz.models.model_names import DEFAULT
+from url_viz.models.model_names import DEFAULT, SECOND_MODELS
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.nearest import Nearest
 from url_viz.pipeline.twins import twin_groups
@@ -41,6 +43,7 @@ from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
 
 FIGURES = Path(__file__).with_suffix(".json")
+DEVELOPMENT, REPORT, BY_BOTH = "development", "report", "report, two models"
 NONE, ANY, SIMILAR, THREE = "no error", "any class", "similar class", "of three similar"
 THREE_SHARES = (0.5, 0.3, 0.2)
 PLAIN = ((NONE, 0.0), (SIMILAR, 0.02), (SIMILAR, 0.05), (SIMILAR, 0.1), (THREE, 0.1), (ANY, 0.02), (ANY, 0.05))
@@ -86,22 +89,26 @@ def main(study: QueueStudy) -> None:
     if not study.table:
         if not study.data and not study.report:
             raise FolderError("No set is given to plant errors in. Give --data FOLDER or --report FOLDER, or --table.")
-        model = load_model(DEFAULT, precision="exact")
-        uses = (("development", study.data), ("report", study.report))
-        figures = {
-            use: [row for folder in folders for row in rows_of(read(folder, model), study.draws)]
-            for use, folders in uses
-            if folders
-        }
+        model, second = (load_model(name, precision="exact") for name in (DEFAULT, SECOND_MODELS[0]))
+        figures: dict[str, list[dict[str, Any]]] = {DEVELOPMENT: [], REPORT: [], BY_BOTH: []}
+        for folder in study.data:
+            figures[DEVELOPMENT] += rows_of(read(folder, model), study.draws)
+        for folder in study.report:
+            pictures = read(folder, model)
+            figures[REPORT] += rows_of(pictures, study.draws)
+            figures[BY_BOTH] += rows_of(pictures, study.draws, second=read_whole(folder, second))
         write_figures(figures, study.json, digits=4)
     print(tables(read_figures(study.json)))
 
 
-def rows_of(pictures: EmbeddedSet, draws: int) -> Iterator[dict[str, Any]]:
-    """A row of figures for each kind of errors and draw."""
+def rows_of(pictures: EmbeddedSet, draws: int, *, second: Floats | None = None) -> Iterator[dict[str, Any]]:
+    """A row of figures for each kind of errors and draw.
+
+    `second` (N, E) are the embeddings of another model, which judges beside the first, of the set as it is alone.
+    """
     for kind, fraction, is_spoilt in CASES:
-        for draw in range(draws):
-            found = judged(pictures, kind, fraction, is_spoilt=is_spoilt, draw=draw)
+        for draw in range(0 if is_spoilt and second is not None else draws):
+            found = judged(pictures, kind, fraction, is_spoilt=is_spoilt, draw=draw, second=second)
             yield {"set": pictures.name, "planted": title_of(kind, fraction), "spoilt": is_spoilt, **row_of(found)}
 
 
@@ -110,17 +117,26 @@ def title_of(kind: str, fraction: float) -> str:
     return kind if kind == NONE else f"{kind}, {fraction:.0%}"
 
 
-def judged(pictures: EmbeddedSet, kind: str, fraction: float, *, is_spoilt: bool, draw: int) -> JudgedLabels:
+def judged(
+    pictures: EmbeddedSet, kind: str, fraction: float, *, is_spoilt: bool, draw: int, second: Floats | None = None
+) -> JudgedLabels:
     """Plant errors by a draw, and judge the labels."""
     embedding, order = _spoilt(pictures, draw if is_spoilt else 0, is_spoilt=is_spoilt)
     label = planted(pictures, order, kind, fraction, draw)
     space = whitened_rows(np.arange(len(embedding)), embedding)
-    whitened, graph = space.rows, build_graph(space, embedding)
+    graph = build_graph(space, embedding)
+    whitened: NDArray[np.floating] = space.rows
     group = twin_groups(graph.twins)
-    classified = classify(graph.position, graph.similarity, whitened, label, group)
+    lists = [Nearest(graph.position, graph.similarity)]
+    if second is not None:
+        its_space = whitened_rows(np.arange(len(second)), second)
+        lists.append(voters(build_graph(its_space, second), group))
+        whitened = side_by_side(whitened, its_space.rows)
+    also = lists[1] if len(lists) > 1 else None
+    classified = classify(lists[0].position, lists[0].similarity, whitened, label, group, also=also)
     assert classified is not None
     ridge = fit_ridge(whitened, label, group, pictures.classes)
-    of = labelled_means(ridge, [Nearest(graph.position, graph.similarity)])
+    of = labelled_means(ridge, lists)
     fold = probe_folds(group[of.rows], seed=draw)
     wrong, share, is_first = np.zeros(len(of.label)), np.zeros(len(of.label)), np.zeros(len(of.label), bool)
     for left_out in np.unique(fold):

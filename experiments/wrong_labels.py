@@ -151,15 +151,9 @@ def figures_of(folders: Sequence[Path], study: WrongLabelsStudy, model: Model) -
 
 def read(folder: Path, model: Model) -> EmbeddedSet:
     """Embed every picture of a folder as it is, blended with one of another class, and degraded."""
-    found = scan(folder).files
-    names = [file.path.split(b"/")[0] for file in found]
+    names = [file.path.split(b"/")[0] for file in scan(folder).files]
     label = np.unique(names, return_inverse=True)[1].astype(np.int32)
-    sheet, rng = model.space.preprocessing, np.random.default_rng(0)
-    crops = []
-    for file in found:
-        image = decode((folder / file.path.decode()).read_bytes(), short_side_px=sheet.resize_px)[0]
-        crops.append(middle(resized(image, sheet), sheet.size_px))
-    pixels = np.stack(crops)
+    pixels, rng = _crops(folder, model), np.random.default_rng(0)
     other = np.array([rng.choice(np.flatnonzero(label != own)) for own in label])
     whole, blend, degraded = (
         np.concatenate(list(part))
@@ -170,6 +164,21 @@ def read(folder: Path, model: Model) -> EmbeddedSet:
         )
     )
     return EmbeddedSet(folder.name, whole, blend, degraded, label)
+
+
+def read_whole(folder: Path, model: Model) -> Floats:
+    """Embed every picture of a folder as it is (N, D), in the order of `read`."""
+    pixels = _crops(folder, model)
+    return np.concatenate([_embedded(model, pixels[at]) for at in _parts(len(pixels))])
+
+
+def _crops(folder: Path, model: Model) -> NDArray[np.uint8]:
+    """Every picture of a folder as a model sees it (N, S, S, 3)."""
+    sheet, crops = model.space.preprocessing, []
+    for file in scan(folder).files:
+        image = decode((folder / file.path.decode()).read_bytes(), short_side_px=sheet.resize_px)[0]
+        crops.append(middle(resized(image, sheet), sheet.size_px))
+    return np.stack(crops)
 
 
 def _parts(count: int) -> Iterable[slice]:

@@ -299,6 +299,8 @@ class TestInfluences:
         found = mean_by_t([0.4, math.nan, 0.5, 0.6])  # spread 0.1, and t of two degrees of freedom is 4.303
         half = 4.302653 * 0.1 / 3**0.5
         assert (found.value, found.interval.low, found.interval.high) == pytest.approx((0.5, 0.5 - half, 0.5 + half))
+        widened = mean_by_t([0.4, math.nan, 0.5, 0.6], shared=0.5)  # a variance of 1/3 + 1/2 for 1/3
+        assert widened.interval.low == pytest.approx(0.5 - half * 2.5**0.5)
         assert mean_by_t([0.9, 1.0]).interval.high == 1
         assert math.isnan(mean_by_t([0.5]).interval.low)
         assert math.isnan(mean_by_t([]).value)

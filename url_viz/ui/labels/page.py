@@ -97,7 +97,7 @@ def show_together(image_set: ImageSet) -> None:
     if found is None or found.opens is None or rows is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**Wrong as a whole?** {escape(found.words)}.", width="stretch", help=found.why)
+        st.markdown(escape(f"{found.words}."), width="stretch", help=found.why)
         st.button("Review these", key="labels.together", on_click=go_to_review, args=(found.opens,))
 
 
