@@ -34,7 +34,7 @@ from url_viz.imaging.containers.python_dataset import open_dataset
 from url_viz.imaging.object_source import Objects
 from url_viz.imaging.rendering import PageChoice, Rendering, with_rest_of
 from url_viz.imaging.scan import Scan, display_name, why_empty
-from url_viz.imaging.source import Folder, Source, source_of
+from url_viz.imaging.source import Folder, Source, by_page, source_of
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model, resolve
 from url_viz.models.model_names import DEFAULT
@@ -508,8 +508,7 @@ class _SourceReading:
 def _embed_source(source: Source, root: Path, home: Workspace, run: _SourceReading) -> ImageSet:
     """Read what is new in a source into the image set of `root`; see `embed_folder`."""
     paths = home.set_paths(find_set(root, home))
-    if isinstance(source, Folder):
-        source = replace(source, is_each_page=run.page(paths) == "each")
+    source = by_page(source, is_each=run.page(paths) == "each")
     found = source.list()
     run.report(Progress("scan", len(found.files), len(found.files)))
     chosen, others = run.models(found, home)

@@ -1,5 +1,7 @@
 """Pages of stacks and frames of DICOM files: counted without reading values, read one by one, listed as pictures."""
 
+import os
+import shutil
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ from url_viz.errors import ImageError
 from url_viz.imaging.decode import decode
 from url_viz.imaging.pages import MOST_PAGES, PagedFile, page_bytes, page_of, page_path, paged
 from url_viz.imaging.rendering import Rendering
-from url_viz.imaging.source import Folder
+from url_viz.imaging.scan import ScannedFile
+from url_viz.imaging.source import Folder, by_page, source_of
 
 STACK = values(5, 30, 40)
 
@@ -114,6 +117,37 @@ def test_a_folder_lists_a_picture_a_page_with_what_files_say(tmp_path: Path) -> 
     assert all(np.array_equal(np.asarray(page)[..., 0], seen(one)) for page, one in zip(pages, STACK, strict=False))
     (tmp_path / "a" / "stack.tif#2").write_bytes(b"a file of that name")
     assert source.read(found.files[4]) == b"a file of that name"
+
+
+@pytest.mark.parametrize("name", ["study.zip", "study.tar", "list.csv"])
+def test_archives_and_lists_have_a_picture_a_page_too(tmp_path: Path, name: str) -> None:
+    """Beside what a list says of each file; also by the path alone."""
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "stack.tif").write_bytes(tiff(STACK[:3], photometric="minisblack"))
+    for patient in "12":
+        (there / f"IM{patient}.dcm").write_bytes(dicom(STACK[0], PatientID=f"P{patient}"))
+    Image.fromarray(seen(STACK[0])).save(there / "plain.png")
+    if name.endswith("csv"):
+        rows = (
+            f"there/{file},{number}" for number, file in enumerate(("stack.tif", "plain.png", "IM1.dcm", "IM2.dcm"))
+        )
+        (tmp_path / name).write_text("\n".join(["path,mine", *rows]))
+    else:
+        shutil.make_archive(str(tmp_path / "study"), name[-3:], there)
+    source = source_of(tmp_path / name)
+    found = source.list()
+    paths = ["IM1.dcm", "IM2.dcm", "plain.png", *(f"stack.tif#{number}" for number in (1, 2, 3))]
+    assert [os.path.basename(file.path).decode() for file in found.files] == paths
+    assert (found.columns["patient"], found.apart) == (["P1", "P2", *[None] * 4], "patient")
+    assert found.columns["pages"] == ["1", "1", None, "3", "3", "3"]
+    if name.endswith("csv"):
+        assert found.columns["mine"] == ["2", "3", "1", "0", "0", "0"]
+    for file in (*found.files[3:], *(ScannedFile(one.path, 0, 0) for one in found.files[3:])):
+        number = int(file.path[-1:])
+        page = decode(source.read(file), rendering=Rendering(0, 4095))[0]
+        assert np.array_equal(np.asarray(page)[..., 0], seen(STACK[number - 1]))
+    assert len(by_page(source, is_each=False).list().files) == 4
 
 
 def test_a_folder_without_pages_is_listed_as_before(tmp_path: Path) -> None:

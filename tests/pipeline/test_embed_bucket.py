@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.object_store import BUCKET, KEY, SECRET, ObjectStore, environment, let_in, object_store
@@ -20,6 +21,7 @@ from url_viz.export.data_sets import DATA_SETS
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging import bucket as of_bucket
 from url_viz.imaging.bucket import Bucket
+from url_viz.imaging.chosen_rendering import SAMPLED_OBJECTS
 from url_viz.imaging.source import source_of
 from url_viz.models.model import Model
 from url_viz.pipeline import embedded as of_embedded
@@ -133,10 +135,10 @@ def test_a_store_that_goes_down_ends_the_run(store: ObjectStore, of: Reader, mon
     monkeypatch.setattr(of_embedded, "MOST_UNFETCHED", 8)
     for number in range(36):
         store.put(f"{prefix(of)}/{number:02}.png", png(number))
-    store.failing = lambda path: 500 if len(store.asked) > 20 and path.endswith(".png") else None
+    store.failing = lambda path: 500 if len(store.asked) > SAMPLED_OBJECTS + 20 and path.endswith(".png") else None
     with pytest.raises(BucketError, match="Left to be read: at least"):
         of()
-    assert len(store.asked) <= 36
+    assert len(store.asked) <= SAMPLED_OBJECTS + 36
     kept = len(open_image_set(of.folder, workspace=of.workspace))
     assert 0 < kept <= 20
     store.failing = lambda path: None
@@ -298,3 +300,13 @@ def test_a_list_of_keys_reads_these_alone(store: ObjectStore, of: Reader, tmp_pa
     assert image_set.files.data(int(image_set.ids[0])) == png(1)
     with image_set.files.open(image_set.paths_of(image_set.ids[:1])[0]) as copied:
         assert copied.read() == png(1)
+
+
+def test_values_of_more_than_eight_bits_have_the_range_of_a_sample(store: ObjectStore, of: Reader) -> None:
+    for number in range(3):
+        values = np.asarray(noise(number).convert("L")).astype(np.uint16) * 16
+        store.put(f"{prefix(of)}/{number}.png", encoded(Image.fromarray(values), "PNG"))
+    of()
+    rendering = open_image_set(of.folder, workspace=of.workspace).rendering
+    assert rendering is not None
+    assert rendering.range == (0, 4095)

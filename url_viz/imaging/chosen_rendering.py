@@ -21,7 +21,8 @@ from url_viz.imaging.source import Source
 from url_viz.imaging.workers import decoders
 from url_viz.processes.read_ahead import read_each
 
-SAMPLED_FILES = 64
+SAMPLED_FILES, SAMPLED_OBJECTS = 64, 16
+"""The second of object storage, where each is a request."""
 _ENDINGS = (b".png", b".tif", b".tiff", b".pgm", b".ppm", b".pnm", b".jp2", b".j2k", b".dcm", b".dicom", b".ima", b"")
 """Of files that may have more than 8 bits; a file in a shard may have no ending."""
 _DEPTH_OF_PNG = 24
@@ -38,8 +39,11 @@ def rendering_of_new(source: Source, files: Sequence[ScannedFile], wanted: Rende
 
 
 def words_of_outside(source: Source, files: Sequence[ScannedFile], rendering: Rendering | None) -> str:
-    """A sentence where pictures of a set are not seen well in the range that it has; else nothing."""
-    samples = samples_of(source, files)
+    """A sentence where pictures of a set are not seen well in the range that it has; else nothing.
+
+    Also nothing of object storage, where each look would be a request.
+    """
+    samples = [] if source.at_a_time else samples_of(source, files)
     better = range_of(samples)
     if rendering is None or rendering.range is None:
         if better is None:
@@ -56,21 +60,21 @@ def words_of_outside(source: Source, files: Sequence[ScannedFile], rendering: Re
 
 
 def samples_of(source: Source, files: Sequence[ScannedFile]) -> list[ValueSample]:
-    """Values of pictures of more than 8 bits among at most `SAMPLED_FILES` that may have them; none of object storage,
-    where each look would be a request.
-    """
-    if source.at_a_time:
-        return []
+    """Values of pictures of more than 8 bits among some that may have them by their ending."""
+    most = SAMPLED_OBJECTS if source.at_a_time else SAMPLED_FILES
     able = {file.file: file for file in files if may_be_deep(file.file)}
-    drawn = random.Random(0).sample(sorted(able), min(SAMPLED_FILES, len(able)))
-    found = read_each([able[path] for path in drawn], partial(_sample, source))
+    drawn = random.Random(0).sample(sorted(able), min(most, len(able)))
+    try:
+        found = read_each([able[path] for path in drawn], partial(_sample, source))
+    except BucketError:  # reading them for good tells it, and comes back to those that are left
+        return []
     return [sample for sample in found if sample is not None and sample.window is None]
 
 
 def _sample(source: Source, file: ScannedFile) -> ValueSample | None:
     try:
         data = source.read(file)
-    except (ImageError, BucketError):  # said where the file is read for good
+    except ImageError:  # said where the file is read for good
         return None
     if data.startswith(PNG_START) and data[_DEPTH_OF_PNG : _DEPTH_OF_PNG + 1] <= b"\x08":
         return None

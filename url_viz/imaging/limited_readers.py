@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import io
 import json
 import os
 import resource
@@ -78,6 +79,15 @@ class LimitedReaders(LimitedProcesses):
         """The bytes of a page (from 1) of a file, as a file. Raises ImageError with the reason if it cannot be read."""
         return self.ask("page", os.path.abspath(path), number=number, within=_as_text(within))[1]
 
+    def paged_bytes(self, data: bytes) -> PagedFile | None:
+        """As `paged`, of the bytes of one file."""
+        said = self.ask("paged_bytes", data)[0]["paged"]
+        return None if said is None else PagedFile(*said)
+
+    def page_of_bytes(self, data: bytes, number: int) -> bytes:
+        """As `page`, of the bytes of a file."""
+        return self.ask("page_of_bytes", data, number=number)[1]
+
     def _annotated(self, what: str, path: Path, within: Sequence[Path] | None) -> Answer:
         try:
             facts, said = self.ask(what, os.fsencode(os.path.abspath(path)), within=_as_text(within))
@@ -132,10 +142,26 @@ def _paged(paths: bytes, within: list[str] | None) -> Answer:
 def _paged_or_none(path: bytes, within: list[str] | None) -> tuple[int, dict[str, str]] | None:
     try:
         with open_plain_file(path, within=_paths(within)) as file:
-            said = paged(file)
+            return _as_record(paged(file))
     except (ImageError, OSError):  # reading it gives the reason
         return None
+
+
+def _as_record(said: PagedFile | None) -> tuple[int, dict[str, str]] | None:
     return None if said is None else (said.pages, said.facts)
+
+
+def _paged_bytes(data: bytes) -> Answer:
+    allow_memory(MOST_MEMORY_BYTES + 2 * len(data))
+    try:
+        return {"paged": _as_record(paged(io.BytesIO(data)))}, b""
+    except ImageError:  # reading it gives the reason
+        return {"paged": None}, b""
+
+
+def _page_of_bytes(data: bytes, number: int) -> Answer:
+    allow_memory(MOST_MEMORY_BYTES + 2 * len(data))
+    return {}, page_bytes(data, number)
 
 
 def _page(path: bytes, number: int, within: list[str] | None) -> Answer:
@@ -203,6 +229,8 @@ if __name__ == "__main__":
             "read": _read,
             "paged": _paged,
             "page": _page,
+            "paged_bytes": _paged_bytes,
+            "page_of_bytes": _page_of_bytes,
             "annotations": _annotations,
             "annotation_summary": _annotation_summary,
         },

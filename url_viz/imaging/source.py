@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from url_viz.imaging.containers.shards import Shards, is_sharded
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.limited_readers import readers
 from url_viz.imaging.object_source import Objects
-from url_viz.imaging.paged_scan import with_pages
+from url_viz.imaging.paged_scan import ask_paths, with_pages
 from url_viz.imaging.pages import page_of
 from url_viz.imaging.scan import Scan, ScannedFile, absolute, refuse_bucket, scan
 from url_viz.roots import is_in_bucket
@@ -62,7 +62,8 @@ class Folder:
         return self.root
 
     def list(self) -> Scan:
-        return with_pages(scan(self.root, within=self.within), is_each=self.is_each_page)
+        ask = ask_paths(lambda file: absolute(self.root, file.path), self.within)
+        return with_pages(scan(self.root, within=self.within), ask, is_each=self.is_each_page)
 
     def read(self, file: ScannedFile) -> bytes:
         path = absolute(self.root, file.path)
@@ -89,6 +90,15 @@ _KINDS: Sequence[tuple[Callable[[Path, Sequence[Path] | None], Source], Callable
     (source_of_dataset, is_dataset),
     (Shards, is_sharded),
 )
+
+
+def by_page(source: Source, *, is_each: bool) -> Source:
+    """The same source, in which each page of a file is a picture, or each file is one."""
+    if isinstance(source, Folder):
+        return replace(source, is_each_page=is_each)
+    if isinstance(source, Listing | Shards):
+        source.is_each_page = is_each
+    return source
 
 
 def has_files(source: Source) -> bool:

@@ -16,6 +16,9 @@ from url_viz.imaging.bucket import AT_A_TIME, FETCH_S, RETRY_S, Bucket, refuse_o
 from url_viz.imaging.containers.entries import CLASS, MOST_COLUMNS, class_column, shortened
 from url_viz.imaging.containers.shards import in_order
 from url_viz.imaging.decode import read_file
+from url_viz.imaging.limited_readers import readers
+from url_viz.imaging.paged_scan import ask_paths, with_pages
+from url_viz.imaging.pages import page_of
 from url_viz.imaging.plain_file import OUTSIDE, size_and_time
 from url_viz.imaging.scan import EXTENSIONS, Scan, ScannedFile, display_name
 from url_viz.imaging.splits import is_split_column, joined_splits, split_remarks
@@ -54,6 +57,7 @@ class Listing:
     def __init__(self, root: Path, within: Sequence[Path] | None = None, *, fetch_s: float = FETCH_S) -> None:
         """`fetch_s` bounds a request to object storage."""
         self.root, self.within, self._fetch_s = root, within, fetch_s
+        self.is_each_page = True
         self._buckets: dict[Path, Bucket] = {}
         self._left_out = Counter[str]()
 
@@ -64,7 +68,7 @@ class Listing:
     @property
     def named_files(self) -> Iterator[bytes]:
         """The files of this machine that the list names."""
-        return (os.path.join(os.fsencode(self.base), path) for path, _ in self._rows if _address(path) is None)
+        return (self._place(path) for path, _ in self._rows if _address(path) is None)
 
     @property
     def summary(self) -> str:
@@ -94,13 +98,17 @@ class Listing:
         cells = {path: _split_in(facts) for path, facts in last.items()}
         left_out = (f"{counted(number, 'line')} left out: {why}" for why, number in self._left_out.items())
         remarks = *left_out, *split_remarks(cells), *_class_remarks(lines, of_class or "")
-        return in_order(Scan(self.root, files, within=self.within, columns=columns, remarks=remarks))
+        listed = in_order(Scan(self.root, files, within=self.within, columns=columns, remarks=remarks))
+        ask = ask_paths(lambda file: self._place(file.path), self.within)
+        return listed if self.at_a_time else with_pages(listed, ask, is_each=self.is_each_page)
 
     def read(self, file: ScannedFile) -> bytes:
         """The bytes of a picture. Raises ImageError for a fault of the file, BucketError for one of its store."""
         address = _address(file.path)
         if address is None:
-            return read_file(os.path.join(os.fsencode(self.base), file.path), within=self.within)
+            path = self._place(file.path)
+            page = None if os.path.lexists(path) else page_of(path)
+            return read_file(path, within=self.within) if page is None else readers.page(*page, within=self.within)
         if self.within is not None:
             try:
                 refuse_outside(address, self.within)
@@ -115,7 +123,11 @@ class Listing:
     def _file(self, path: bytes) -> ScannedFile:
         if _address(path) is not None:
             return ScannedFile(path, 0, 0)
-        return ScannedFile(path, *size_and_time(os.path.join(os.fsencode(self.base), path), within=self.within))
+        return ScannedFile(path, *size_and_time(self._place(path), within=self.within))
+
+    def _place(self, path: bytes) -> bytes:
+        """The path of a file that the list names as one of this machine."""
+        return os.path.join(os.fsencode(self.base), path)
 
     @cached_property
     def _rows(self) -> Sequence[tuple[bytes, Mapping[str, object]]]:

@@ -16,6 +16,8 @@ from url_viz.imaging.containers.archives import read_at
 from url_viz.imaging.containers.entries import Columns, Entries, joined_columns
 from url_viz.imaging.folder_classes import split_in_name
 from url_viz.imaging.limited_readers import ending_of, readers
+from url_viz.imaging.paged_scan import with_pages
+from url_viz.imaging.pages import PagedFile, page_of
 from url_viz.imaging.plain_file import VANISHED, open_plain_file
 from url_viz.imaging.scan import SHARD_ENDINGS, Scan, ScannedFile, Walk, is_hidden
 from url_viz.imaging.splits import SPLIT
@@ -24,6 +26,7 @@ from url_viz.wording import counted
 _NAMES = {b".tar": "tar archive", b".zip": "zip archive", b".parquet": "Parquet file", b".arrow": "Arrow file"}
 _STORED = (b".tar", b".arrow")
 """Kinds whose pictures are stored as they are."""
+_ARCHIVES = (b".tar", b".zip")
 _BATCHES_AHEAD = 2
 _LARGEST_STATE = 1 << 20
 _SHARD = re.compile(rb"(?s)(.*?(?:%s))/(.*)" % b"|".join(map(re.escape, SHARD_ENDINGS)), re.IGNORECASE)
@@ -44,6 +47,7 @@ class Shards:
 
     def __init__(self, root: Path, within: Sequence[Path] | None = None) -> None:
         self.root, self.within = root, within
+        self.is_each_page = True
         self._faults: dict[bytes, str] = {}
         self._lock = Lock()
         self._ahead = deque[dict[tuple[bytes, tuple[int, int], int], bytes]](maxlen=_BATCHES_AHEAD)
@@ -76,18 +80,31 @@ class Shards:
             faults = self._noted(shard, found)
             files += (ScannedFile(path, 0, stamp) for path in faults)
             said.append((len(faults), {}))
-        return in_order(
-            Scan(self.root, tuple(files), tuple(other.most_common()), (), self.within, joined_columns(said))
-        )
+        columns = joined_columns(said)
+        listed = in_order(Scan(self.root, tuple(files), tuple(other.most_common()), (), self.within, columns))
+        return with_pages(listed, self._paged, is_each=self.is_each_page)
+
+    def _paged(self, files: Sequence[ScannedFile]) -> Sequence[PagedFile | None]:
+        """The pages and facts of files in archives; of others, and those of a sample (WebDataset), nothing is asked."""
+        return [self._asked(file) if file.size_bytes and file.block is None else None for file in files]
+
+    def _asked(self, file: ScannedFile) -> PagedFile | None:
+        is_archived = ending_of(self._path(self._parted(file.path)[0])) in _ARCHIVES
+        return readers.paged_bytes(self.read(file)) if is_archived else None
 
     def read(self, file: ScannedFile) -> bytes:
-        """The bytes of a picture. Raises ImageError for a fault of it or of its shard."""
+        """The bytes of a picture, or of a page of it, as a file.
+
+        Raises ImageError for a fault of it or of its shard.
+        """
         if file.path in self._faults:
             raise ImageError(self._faults[file.path])
         shard, key = self._parted(file.path)
+        page = page_of(file.path) if file.at is None or page_of(file.path) == file.block else None
         try:
-            place = self._place(shard, key) if file.at is None else (file.at, file.size_bytes)
-            return self._bytes(shard, *place)
+            at = self._place(shard, key) if file.at is None else (file.at, file.size_bytes)
+            data = self._bytes(shard, *at)
+            return data if page is None else readers.page_of_bytes(data, page[1])
         except (OSError, OverflowError, ValueError) as error:  # an offset that cannot be, in a damaged shard
             raise ImageError(f"cannot be read from its file: {error}") from error
 
@@ -157,6 +174,8 @@ class Shards:
             places = dict(zip(found.keys, zip(found.at, found.sizes_bytes, strict=True), strict=True))
             latest = self._places = shard, version, places
             self._noted(shard, found)
+        if key not in latest[2] and (page := page_of(key)) is not None:
+            key = page[0]
         if key not in latest[2]:
             raise ImageError(self._faults.get(shard + b"/" + key if shard else key, VANISHED))
         return latest[2][key]
