@@ -45,7 +45,7 @@ import sys
 from pathlib import Path
 from streamlit.testing.v1 import AppTest
 script = Path(sys.argv[1])
-at = AppTest.from_file(str(script), default_timeout=60).run()
+at = AppTest.from_file(str(script), default_timeout=120).run()
 for page in sorted((script.parent / "pages").glob("*.py")):
     at.switch_page(f"pages/{page.name}").run()
     assert not at.exception, (page, at.exception)

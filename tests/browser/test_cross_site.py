@@ -83,6 +83,6 @@ def test_a_file_over_the_limit_is_refused_by_the_app_itself(address: str) -> Non
         line.send(BackMsg(rerun_script=ClientState()).SerializeToString())
         session = ""
         while not session:
-            session = ForwardMsg.FromString(line.recv(timeout=30)).new_session.initialize.session_id
+            session = ForwardMsg.FromString(line.recv(timeout=120)).new_session.initialize.session_id
         assert put(address, session, 1 << 19) == 204
         assert put(address, session, 2 << 20) == 413

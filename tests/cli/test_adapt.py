@@ -29,7 +29,7 @@ from url_viz.workspace import HOME_VARIABLE, Workspace
 
 ROOT = Path(__file__).parents[2]
 COUNT = 24
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def napping(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     def start(command: list[str], **options: Any) -> Job:
         commands.append(command)
-        return start_job(["-c", "import time; time.sleep(60)"], **options)
+        return start_job(["-c", "import time; time.sleep(600)"], **options)
 
     monkeypatch.setattr("url_viz.jobs.kinds.start_job", start)
     return commands

@@ -56,7 +56,7 @@ def ray_head(folder: Path, variables: dict[str, str]) -> Iterator[str]:
         below = psutil.Process(head.pid).children(recursive=True)
         yield address
         head.terminate()
-    psutil.wait_procs(below, timeout=20)
+    psutil.wait_procs(below, timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def test_a_killed_worker_costs_nothing_and_the_ray_of_a_run_leaves_nothing(
     is_the_same(image_set, by_one_process)
     assert sorted(image_set.failures()["path"]) == ["cut.jpg", "empty.jpg"]
     assert dict(os.environ) == before
-    _, left = psutil.wait_procs(worker_processes(), timeout=20)
+    _, left = psutil.wait_procs(worker_processes(), timeout=120)
     assert not left
 
 
@@ -191,7 +191,7 @@ class TestACluster:
         before = dict(os.environ)
         with pytest.raises(ClusterError, match=r"A worker on '.*' cannot start: it has URL-Viz .*0\.0\.1"):
             embed_folder(pictures, model=bare_model, workspace=workspace, ray=OnRay("auto"))
-        _, left = psutil.wait_procs(worker_processes(), timeout=20)
+        _, left = psutil.wait_procs(worker_processes(), timeout=120)
         assert not left
         assert dict(os.environ) == before
         assert not list((workspace / "sets").iterdir())

@@ -12,7 +12,7 @@ OLDEST = (20, 10)
 def _version(node: str | None) -> tuple[int, ...]:
     if node is None:
         return ()
-    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=True, timeout=20).stdout
+    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=True, timeout=120).stdout
     return tuple(int(part) for part in told.strip().lstrip("v").split("-")[0].split("."))
 
 
@@ -26,6 +26,6 @@ def run_node(*words: str, text: str | None = None) -> str:
     """What node prints, given these words and a text to read; AssertionError with all that it said if it fails."""
     assert NODE is not None
     command = [NODE, *words]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -53,11 +53,11 @@ class Started:
 
     def token(self) -> str:
         """The token in the address that the terminal shows."""
-        eventually(lambda: "?token=" in self.printed(), within_s=20)
+        eventually(lambda: "?token=" in self.printed())
         return re.findall(r"\?token=([\w-]+)", self.printed())[0]
 
     def ask(self, path: str, *, method: str = "GET", body: str | None = None, **headers: str) -> Answer:
-        line = http.client.HTTPConnection(self.address, timeout=60)
+        line = http.client.HTTPConnection(self.address, timeout=120)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         line.request(method, path, body=body, headers=named)
         answer = line.getresponse()
@@ -77,7 +77,7 @@ class Started:
             "Sec-WebSocket-Version: 13",
             *(f"{name}: {value}" for name, value in named.items()),
         ]
-        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as line:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=120) as line:
             line.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
             status = line.recv(64)
         assert re.match(rb"HTTP/1.1 (101|403|400) ", status), status
@@ -92,7 +92,7 @@ class Started:
         with connect(f"ws://{self.address}{STREAM}", subprotocols=["streamlit"], proxy=None) as line:  # type: ignore[list-item]
             line.send(BackMsg(rerun_script=ClientState()).SerializeToString())
             while True:
-                message = ForwardMsg.FromString(line.recv(timeout=60))  # type: ignore[arg-type]
+                message = ForwardMsg.FromString(line.recv(timeout=120))  # type: ignore[arg-type]
                 if message.WhichOneof("type") == "new_session":
                     return message
 
@@ -112,7 +112,7 @@ def started(
             yield Started(f"127.0.0.1:{port}", Path(log.name))
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            process.wait(timeout=120)
 
 
 def opens_as_it_is(app: Started) -> None:

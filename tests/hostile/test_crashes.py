@@ -90,9 +90,9 @@ class TestSignals:
         write_folder(crashing.folder, 300, start=GOOD)
         command, below = self.started(crashing)
         command.send_signal(number)
-        assert "Traceback" not in command.communicate(timeout=20)[1]
+        assert "Traceback" not in command.communicate(timeout=120)[1]
         assert command.returncode == -number
-        psutil.wait_procs(below, timeout=10)
+        psutil.wait_procs(below, timeout=120)
         assert not any(process.is_running() for process in below)
 
     @pytest.mark.torture
@@ -101,7 +101,7 @@ class TestSignals:
             write_bad(crashing.folder / f"slow {number}.png", SLOW, seed=number)
         command, [below, *_] = self.started(crashing)
         below.kill()
-        said = command.communicate(timeout=60)[1]
+        said = command.communicate(timeout=120)[1]
         assert command.returncode == 0, said
         assert (len(crashing.image_set), crashing.failures) == (GOOD + 10, {})
 

@@ -121,7 +121,7 @@ class TestOneByOne:
             eventually(lambda: process.num_threads() > 1)
             time.sleep(0.1)  # it reads by now
             process.kill()
-            assert reading.result(timeout=30).width == SLOW[0]
+            assert reading.result(timeout=120).width == SLOW[0]
 
     def test_one_killed_as_it_starts_is_started_again(self) -> None:
         with closing(Decoders(1)) as one, ThreadPoolExecutor(1) as other:
@@ -130,7 +130,7 @@ class TestOneByOne:
             while not (started := {child.pid for child in psutil.Process().children()} - before):
                 pass
             os.kill(started.pop(), signal.SIGKILL)
-            assert reading.result(timeout=30).width == 64
+            assert reading.result(timeout=120).width == 64
 
 
 class TestManyAtOnce:
@@ -188,14 +188,14 @@ class TestManyAtOnce:
                 assert two.read(GOOD, SHEET).width == 64
                 time.sleep(3.2)
                 assert not waiting.done()
-            assert waiting.result(timeout=30).width == 8_000
+            assert waiting.result(timeout=120).width == 8_000
 
     def test_ctrl_c_while_waiting_for_a_process_loses_none(self, tmp_path: Path) -> None:
         for name, size in (("slow.png", SLOW), ("good.png", (64, 48))):
             (tmp_path / name).write_bytes(bad(size))
         environment = {**os.environ, "PYTHONPATH": os.fspath(tmp_path / "decoder")}
         script = [sys.executable, "-c", WAITING, str(tmp_path / "slow.png"), str(tmp_path / "good.png")]
-        assert subprocess.check_output(script, cwd=ROOT, env=environment, timeout=60, text=True) == "64 64\n"
+        assert subprocess.check_output(script, cwd=ROOT, env=environment, timeout=120, text=True) == "64 64\n"
 
 
 class TestTheApp:
@@ -270,7 +270,7 @@ try:
 except KeyboardInterrupt:
     reading.join()
     with ThreadPoolExecutor() as threads:
-        print(*(threads.submit(read, sys.argv[2]).result(timeout=30).width for _ in range(2)))
+        print(*(threads.submit(read, sys.argv[2]).result(timeout=120).width for _ in range(2)))
 """
 HOLDING = """
 import sys, threading
@@ -309,7 +309,7 @@ class TestTheProcessAbove:
             processes = psutil.Process(above.pid).children()
             above.kill()
         assert len(processes) == 2
-        eventually(lambda: not any(process.is_running() for process in processes), within_s=20)
+        eventually(lambda: not any(process.is_running() for process in processes))
 
     def test_a_fork_of_it_has_its_own(self, tmp_path: Path) -> None:
         (tmp_path / "good.jpg").write_bytes(GOOD)

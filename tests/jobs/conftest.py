@@ -16,11 +16,11 @@ from url_viz.jobs.job_files import Processes, find_record
 from url_viz.jobs.process import ProcessMark
 from url_viz.workspace import Workspace
 
-LONG = ["-c", "import time; time.sleep(60)"]
+LONG = ["-c", "import time; time.sleep(600)"]
 """A command that no test waits for."""
 
 
-def until(is_true: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(is_true: Callable[[], bool], seconds: float = 120.0) -> None:
     """Wait for a condition; fail where it does not come in time."""
     deadline = time.monotonic() + seconds
     while not is_true():

@@ -88,7 +88,7 @@ def test_a_job_fails_with_its_exit_status_and_its_log_says_why(
 def test_progress_of_a_command_arrives_while_it_runs(workspace: Workspace) -> None:
     script = (
         "import time\nfrom url_viz.progress import Progress, command_report\nreport = command_report()\n"
-        "report(Progress('read', 1, 4, metrics={'loss': 0.5}))\nreport(Progress('map', 4, 4))\ntime.sleep(60)"
+        "report(Progress('read', 1, 4, metrics={'loss': 0.5}))\nreport(Progress('map', 4, 4))\ntime.sleep(600)"
     )
     job = start(["-c", script], workspace=workspace)
     until(lambda: len(progress_history(job)) == 2)
@@ -101,7 +101,7 @@ def test_progress_of_a_command_arrives_while_it_runs(workspace: Workspace) -> No
 
 WITH_WORKER = (
     "import subprocess, sys, time\n"
-    "worker = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+    "worker = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
     "print('worker', worker.pid, flush=True)\n"
 )
 
@@ -114,7 +114,7 @@ def worker_of(job: Job) -> ProcessMark:
 
 
 def test_cancel_ends_a_running_job_and_all_of_its_processes(workspace: Workspace) -> None:
-    job = start(["-c", WITH_WORKER + "time.sleep(60)"], workspace=workspace)
+    job = start(["-c", WITH_WORKER + "time.sleep(600)"], workspace=workspace)
     worker = worker_of(job)
     cancel_job(job)
     assert (job.state, job.status().exit_status) == ("cancelled", -signal.SIGTERM)
@@ -122,7 +122,7 @@ def test_cancel_ends_a_running_job_and_all_of_its_processes(workspace: Workspace
 
 
 def test_workers_that_a_killed_command_left_are_ended_with_the_job(workspace: Workspace) -> None:
-    job = start(["-c", WITH_WORKER + "time.sleep(60)"], workspace=workspace)
+    job = start(["-c", WITH_WORKER + "time.sleep(600)"], workspace=workspace)
     worker = worker_of(job)
     os.kill(command_of(job).pid, signal.SIGKILL)
     assert ended(job).state == "failed"
@@ -133,7 +133,7 @@ def test_a_command_may_tidy_up_when_it_is_cancelled(workspace: Workspace) -> Non
     script = (
         "import signal, sys, time\n"
         "signal.signal(signal.SIGTERM, lambda *_: (print('saved', flush=True), sys.exit(0)))\n"
-        "print('ready\\n', end='')\ntime.sleep(60)"
+        "print('ready\\n', end='')\ntime.sleep(600)"
     )
     job = start(["-c", script], workspace=workspace)
     until(lambda: "ready" in log_tail(job).splitlines())
@@ -144,7 +144,7 @@ def test_a_command_may_tidy_up_when_it_is_cancelled(workspace: Workspace) -> Non
 
 def test_a_command_that_will_not_stop_is_killed_after_the_grace(workspace: Workspace) -> None:
     script = (
-        "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf', flush=True)\ntime.sleep(60)"
+        "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf', flush=True)\ntime.sleep(600)"
     )
     job = start(["-c", script], workspace=workspace)
     until(lambda: "deaf" in log_tail(job).splitlines())
@@ -243,7 +243,7 @@ def test_a_job_outlives_its_starter_and_a_ctrl_c_to_the_starters_group(workspace
         "import sys, time; from pathlib import Path; from url_viz.jobs import start_job\n"
         "from url_viz.workspace import Workspace\n"
         f"start_job({LONG!r}, kind='test', title='t', workspace=Workspace.at(Path(sys.argv[1])))\n"
-        "print('started', flush=True); time.sleep(60)"
+        "print('started', flush=True); time.sleep(600)"
     )
     starter = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", script, str(workspace.root)],

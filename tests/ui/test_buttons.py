@@ -54,7 +54,7 @@ def page() -> None:
 
 
 def opened(click: str = "") -> AppTest:
-    at = AppTest.from_function(page, default_timeout=60)
+    at = AppTest.from_function(page, default_timeout=120)
     at.session_state["click"] = click
     return at.run()
 

@@ -45,7 +45,7 @@ def dialog(image_set: ImageSet, count: int = 60) -> AppTest:
         found = open_sets().get(st.session_state["a_set"], "own:mine")
         choose_dialog(found, found.ids[: st.session_state["first"]].tolist())
 
-    at = AppTest.from_function(script, default_timeout=60)
+    at = AppTest.from_function(script, default_timeout=120)
     at.session_state["a_set"], at.session_state["first"] = image_set.set_id, count
     return at.run()
 

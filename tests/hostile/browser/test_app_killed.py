@@ -68,14 +68,14 @@ def test_a_job_outlives_the_app_that_started_it(chromium: Browser, workspace: Pa
         page = chromium.new_page()
         page.goto(address)
         page.get_by_role("button", name="Try the demo pictures").click()
-        eventually(is_running, within_s=120)
+        eventually(is_running)
         os.killpg(process.pid, how)  # as Ctrl-C does: the server and all that it started in its group
         process.wait(timeout=120)
         page.close()
     started = job()
     assert started is not None
     assert started.status().is_live, "the job went with the app"
-    eventually(lambda: not started.status().is_live, within_s=120)
+    eventually(lambda: not started.status().is_live)
     assert started.state == "succeeded"
     set_id = started.about["set_id"]
     table = open_set(set_id, model=DEFAULT, workspace=home).table()
@@ -83,5 +83,5 @@ def test_a_job_outlives_the_app_that_started_it(chromium: Browser, workspace: Pa
     with app(workspace) as (address, _):
         page = chromium.new_page()
         page.goto(f"{address}/?set={set_id}")
-        expect(page.get_by_text(f"{PICTURES} pictures", exact=False).first).to_be_visible(timeout=60_000)
+        expect(page.get_by_text(f"{PICTURES} pictures", exact=False).first).to_be_visible()
         page.close()
