@@ -61,6 +61,10 @@ def test_what_is_kept_is_told_named_never_moved_out_of_the_roots_and_forgotten_a
     running(start_job(LONG, kind=KIND, title="Read zoo", workspace=home, about=about))
     pressed(at, "Forget this image set")
     assert any("The job 'Read zoo' (running) works on it and will be stopped." in one.value for one in at.markdown)
+    pressed(at, "Forget")
+    assert any("Its pictures were not touched" in done.value for done in at.success)
+    assert list_sets(home.root).empty
+    assert len(list(zoo.rglob("*.jpg"))) == 6
 
 
 def test_a_moved_folder_is_found_again_and_other_pictures_are_not_it(

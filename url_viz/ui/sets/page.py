@@ -28,6 +28,7 @@ FORGET = "sets.forget_yes"
 
 def show_sets() -> None:
     """The list of image sets, and below it the selected one."""
+    show_said(FORGET)
     known = dict(sets_with_pictures(Workspace.at()))
     table = list_sets(Workspace.at().root)
     if table.empty:
@@ -40,7 +41,6 @@ def show_sets() -> None:
         "being read" if running(set_id) else state for set_id, state in zip(table["id"], table["state"], strict=True)
     ]
     set_id = _picked(table)
-    show_said(FORGET)
     is_damaged = bool((table["state"][table["id"] == set_id] == DAMAGED).any())
     if set_id in known:
         _show_one(set_id, known[set_id], is_damaged=is_damaged)
