@@ -47,7 +47,7 @@ test: $(VENV)/.dev browser  ## run every check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	@# Types are checked while tests wait for browsers and jobs.
-	@($(BIN)/mypy && $(BIN)/mypy --config-file tests/mypy.ini) & types=$$!; \
+	@$(BIN)/mypy & types=$$!; \
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PRODUCT) -m "not torture"; tests=$$?; \
 	wait $$types || { echo "mypy failed: its errors are above."; exit 1; }; exit $$tests
 
@@ -55,7 +55,6 @@ quick: $(VENV)/.dev  ## lint, types, and the tests that take no browser, no mode
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy --config-file tests/mypy.ini
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PRODUCT) -m "not (slow or browser or torture or model)"
 
 experiments: $(VENV)/.dev  ## the tests of studies and benchmarks, which no product hangs on

@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,7 +68,7 @@ def test_an_open_set_stays_as_it_was_opened_also_in_what_is_read_later(
 
 
 def id_of(image_set: ImageSet, path: str) -> int:
-    return int(image_set.table().set_index("path").at[path, "id"])
+    return int(image_set.table().set_index("path")["id"][path])
 
 
 class TestTable:
@@ -131,7 +132,11 @@ class TestTable:
         written = pd.read_csv(write_table(table, tmp_path / "out.csv"), dtype={"twin_group": str})["twin_group"]
         assert written.dropna().tolist() == [str(one) for one in group.dropna()]
         assert pd.read_parquet(write_table(table, tmp_path / "out.parquet"))["twin_group"].equals(group)
-        assert table.loc[first, COLUMNS[5:]].equals(table.loc[copy, COLUMNS[5:]])
+        assert (
+            table.loc[[first], COLUMNS[5:]]
+            .reset_index(drop=True)
+            .equals(table.loc[[copy], COLUMNS[5:]].reset_index(drop=True))
+        )
 
     def test_failures(self, image_set: ImageSet) -> None:
         assert image_set.failures().to_numpy().tolist() == [["dog/bad.jpg", "is empty (0 bytes)"]]
@@ -217,7 +222,8 @@ class TestSearch:
     ) -> None:
         path = pictures / "dog" / "0003.jpg"
         with Image.open(path) as picture:
-            hits = image_set.search({"path": path, "text": str(path), "picture": picture}[kind], k=2)
+            query: dict[str, Any] = {"path": path, "text": str(path), "picture": picture}
+            hits = image_set.search(query[kind], k=2)
         assert hits["path"].iloc[0] == "dog/0003.jpg"
         assert hits["similarity"].iloc[0] > 0.99
 
@@ -270,7 +276,7 @@ class TestSearch:
 
     def test_the_querys_own_values(self, image_set: ImageSet, pictures: Path) -> None:
         for row in image_set.table().itertuples():
-            by_id = image_set.safe_search(row.id, by="uncertainty")
+            by_id = image_set.safe_search(int(str(row.id)), by="uncertainty")
             assert by_id.query_value == pytest.approx(row.uncertainty)
             assert by_id.query_percentile == pytest.approx(row.percentile)
         for measure in ("ambiguity", "confusability", "uncertainty", "entropy", "inverse_norm"):

@@ -48,7 +48,7 @@ def answer(image_set: ImageSet, count: int = 40) -> dict[tuple[int, int], bool]:
     """The answers of somebody who knows the kinds."""
     pairs = image_set.answers.ask(count)
     answers = {
-        (int(row.id), int(row.neighbour_id)): kind_of(str(row.path)) == kind_of(str(row.neighbour_path))
+        (int(str(row.id)), int(str(row.neighbour_id))): kind_of(str(row.path)) == kind_of(str(row.neighbour_path))
         for row in pairs.itertuples()
     }
     image_set.answers.give(answers)
@@ -59,8 +59,8 @@ def test_pairs_are_pictures_and_their_nearest(image_set: ImageSet) -> None:
     pairs = image_set.answers.ask()
     assert pairs.columns.tolist() == ["id", "neighbour_id", "path", "neighbour_path"]
     assert len(pairs) == 20
-    for row in pairs.itertuples():
-        assert image_set.neighbours(int(row.id), 1)["id"].tolist() == [row.neighbour_id]
+    for picture, neighbour in pairs[["id", "neighbour_id"]].to_numpy().tolist():
+        assert image_set.neighbours(picture, 1)["id"].tolist() == [neighbour]
     assert not image_set.answers.ask(seed=1).equals(pairs)
 
 

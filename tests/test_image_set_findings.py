@@ -35,7 +35,7 @@ def paths_of(image_set: ImageSet, ids: np.ndarray) -> list[str]:
 
 
 def id_of(image_set: ImageSet, path: str) -> int:
-    return int(image_set.table().set_index("path").at[path, "id"])
+    return int(image_set.table().set_index("path")["id"][path])
 
 
 EVERYTHING = {"leaks": 2, "wrong-labels": 2, "bursts": 1, "useless": 1, "unreadable": 1, "small-classes": 1}

@@ -146,7 +146,7 @@ def test_pages_are_pictures_kept_apart_by_their_file(tmp_path: Path, workspace: 
     assert sorted(table.index) == [*(f"{n}.tif#{page}" for n in range(3) for page in (1, 2, 3)), "plain.jpg"]
     assert table["stack"].dropna().to_dict() == {path: path[:5] for path in table.index if "#" in path}
     assert image_set.labels.apart.choice == "stack"
-    one = int(table.at["1.tif#2", "id"])
+    one = int(table["id"]["1.tif#2"])
     assert image_set.files.path(one).name == "1.tif"
     with Image.open(BytesIO(image_set.files.data(one))) as page:
         assert np.array_equal(np.asarray(page), np.asarray(noise(4).convert("L")).astype(np.uint16) * 16)

@@ -30,7 +30,7 @@ def image_set(read: ImageSet) -> ImageSet:
 def name(image_set: ImageSet, count: int) -> pd.DataFrame:
     """Name the first pictures by their kinds."""
     rows = image_set.names.ask(count)
-    image_set.names.give({int(row.id): f"kind {kind_of(str(row.path)):02d}" for row in rows.itertuples()})
+    image_set.names.give({picture: f"kind {kind_of(path):02d}" for picture, path in rows[["id", "path"]].to_numpy()})
     return rows
 
 

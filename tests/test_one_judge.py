@@ -4,6 +4,7 @@ import io
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,7 +88,11 @@ def test_a_near_copy_has_the_same_value_through_every_door(
         for measure in ("confusability", "ambiguity", "uncertainty"):
             wanted = pytest.approx((row[measure], row[f"{measure}_percentile"]), rel=1e-6)
             with Image.open(path) as opened_picture:
-                doors = {"Python, file": path, "Python, PIL": opened_picture.copy(), "Search page": picture}
+                doors: dict[str, Any] = {
+                    "Python, file": path,
+                    "Python, PIL": opened_picture.copy(),
+                    "Search page": picture,
+                }
             for door, query in doors.items():
                 found = image_set.safe_search(query, by=measure)
                 assert (found.query_value, found.query_percentile) == wanted, (door, measure)

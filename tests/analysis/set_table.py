@@ -1,5 +1,7 @@
 """Tables as `ImageSet.table()` has them, of pictures that are numbers."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -7,7 +9,7 @@ from tests.twin_groups import twin_column
 from url_viz.analysis.findings.twin_groups import COPIES, TWINS
 
 
-def set_table(count: int, base: dict[str, object], columns: dict[str, object]) -> pd.DataFrame:
+def set_table(count: int, base: Mapping[str, object], columns: Mapping[str, object]) -> pd.DataFrame:
     """Ids from 100 on, no twins, nothing decided; lists become columns of objects. Twins are copies by default."""
     nothing = [None] * count
     values: dict[str, object] = {
@@ -23,4 +25,4 @@ def set_table(count: int, base: dict[str, object], columns: dict[str, object]) -
     }
     table = pd.DataFrame({name: pd.Series(v, dtype=object) if isinstance(v, list) else v for name, v in values.items()})
     table = table.assign(copy_group=table.get("copy_group", table["twin_group"]), path=table["path"].astype("str"))
-    return table.assign(**{name: twin_column(table[name].astype(int)) for name in (COPIES, TWINS)})
+    return table.assign(**{name: twin_column(table[name].to_numpy(int)) for name in (COPIES, TWINS)})

@@ -209,7 +209,7 @@ def test_a_leak_is_new_unless_both_pictures_lay_in_two_splits_before() -> None:
 
 
 def rows(label: Sequence[str | None], ambiguity: list[float], group: list[int]) -> pd.DataFrame:
-    return pd.DataFrame({"label": pd.Series(label, dtype=object), "ambiguity": ambiguity, "group": group})
+    return pd.DataFrame({"label": np.array(label, dtype=object), "ambiguity": ambiguity, "group": group})
 
 
 class TestAmbiguity:

@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def halves(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Mode
 
 def heat_of(image_set: ImageSet, path: str, by: str | None = None) -> Heat:
     table = image_set.table().set_index("path")
-    return image_set.heat(int(table.at[path, "id"]), by=by)
+    return image_set.heat(int(table["id"][path]), by=by)
 
 
 def test_each_half_speaks_for_its_class(tmp_path: Path, prepared_as_shipped: Path, head_file: Path) -> None:
@@ -65,8 +66,8 @@ def test_each_half_speaks_for_its_class(tmp_path: Path, prepared_as_shipped: Pat
 
 
 def test_confusability_is_of_the_nearest_and_others_of_the_picture_by_itself(halves: ImageSet) -> None:
-    row = halves.table().set_index("path").loc["level/both.png"]
-    near = halves.neighbours(int(row["id"]), 1).iloc[0]
+    row: Any = halves.table().set_index("path").loc["level/both.png"]
+    near = halves.neighbours(row["id"], 1).iloc[0]
     found = heat_of(halves, "level/both.png", "confusability")
     assert (found.of.measure, found.of.sides) == ("confusability", (near["path"],))
     assert found.base == pytest.approx(near["similarity"], abs=0.02)

@@ -130,7 +130,7 @@ def test_bounds_that_hold_pass_and_decisions_count_no_more(image_set: ImageSet) 
     assert image_set.check({**wide, "leaks": 1}).status == 1
     assert image_set.check({"small-classes": {"most": 0, "fewer-than": 2}}).status == 0, "there are two emus"
     table = image_set.table().set_index("path")
-    ids = [int(table.at[path, "id"]) for path in (*LEAKS, *WRONG, *BURST[1:], BLANK)]
+    ids = [int(table["id"][path]) for path in (*LEAKS, *WRONG, *BURST[1:], BLANK)]
     image_set.decisions.decide(ids, "drop")
     none = image_set.check({"leaks": 0, "wrong-labels": 0, "copies": 0, "useless": 0})
     assert [rule.count for rule in none.rules] == [0, 0, 0, 0]

@@ -157,8 +157,8 @@ def pictures(split: list[str], **columns: Any) -> tuple[pd.DataFrame, Splits]:
         "split": split,
     }
     table = pd.DataFrame({**base, **columns})
-    table["copy_group"] = twin_column(table.get("copy_group", np.arange(count)))
-    table["twin_group"] = twin_column(table["twin_group"])
+    table["copy_group"] = twin_column(np.asarray(table.get("copy_group", np.arange(count))))
+    table["twin_group"] = twin_column(table["twin_group"].to_numpy())
     found = find_splits(table)
     assert found is not None
     return table, found

@@ -44,7 +44,7 @@ def table_of(*rows: Mapping[str, object]) -> pd.DataFrame:
     """Rows that differ from a fine picture in what is given; each its own twin group where none is."""
     whole = [FINE | {"id": 100 + i, "twin_group": i} | row for i, row in enumerate(rows)]
     made = pd.DataFrame(whole)
-    made["twin_group"] = twin_column(made["twin_group"])
+    made["twin_group"] = twin_column(made["twin_group"].to_numpy())
     return made.astype({"label": object, "first_class": object, "second_class": object})
 
 

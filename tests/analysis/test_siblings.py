@@ -52,7 +52,7 @@ def with_boxes(image_set: ImageSet) -> ImageSet:
     """The set as one of objects in pictures, in the order of `NAMES`."""
     row = [NAMES.index(path) for path in image_set.table()["path"]]
     said = pd.DataFrame(boxes()[row], columns=BOX_COLUMNS[:4]).assign(picture=[f"{SCENE[one]}.jpg" for one in row])
-    columns = {name: Values.of(said[name]) for name in said}
+    columns = {str(name): Values.of(said[name]) for name in said}
     write_import(image_set.store.paths, Import(OBJECTS, "boxes.json", image_set.ids, image_set.contents, columns))
     image_set.labels.set_apart(PICTURE)
     return image_set

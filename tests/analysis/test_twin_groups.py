@@ -1,6 +1,6 @@
 """The table of twins: the worst pair by every means, which one to keep, and that one of each is left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
@@ -28,7 +28,7 @@ from url_viz.pipeline.twins import copy_stars, joined_by
 from url_viz.store.tables.tables import no_twins
 
 
-def table_of(group: list[int], **columns: Sequence[object]) -> pd.DataFrame:
+def table_of(group: list[int], **columns: object) -> pd.DataFrame:
     """A table of pictures with these groups; what is not said is the same of all."""
     n = len(group)
     plain: dict[str, object] = {

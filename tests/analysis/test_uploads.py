@@ -32,8 +32,8 @@ def image_set(module_workspace: Path, model: Model) -> ImageSet:
 
 
 def uploads_of(image_set: ImageSet) -> list[IncomingFile]:
-    table = image_set.table()
-    return [IncomingFile(str(row.path), image_set.files.path(int(row.id)).read_bytes()) for row in table.itertuples()]
+    rows = image_set.table()[["id", "path"]].to_numpy()
+    return [IncomingFile(path, image_set.files.path(picture).read_bytes()) for picture, path in rows]
 
 
 def contents_of(image_set: ImageSet) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":

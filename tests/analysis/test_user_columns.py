@@ -135,7 +135,7 @@ class TestMovedFiles:
         names = ["cat/moved.jpg", "dog/copy.jpg", *NAMES[1:]]
         table = given(root, names=names, home=tmp_path / "home").table().set_index("path")
         assert table.at["cat/moved.jpg", "a"] == 0
-        assert np.isnan(table.at["dog/copy.jpg", "a"])
+        assert np.isnan(table["a"]["dog/copy.jpg"])
         assert table.loc[NAMES[1:], "a"].tolist() == [1, 2, 3, 4, 5]
 
     def test_against_a_naive_loop(self) -> None:
@@ -169,7 +169,7 @@ class TestLogits:
     def test_a_row_with_a_logit_missing_has_no_value(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(logit_0=[1, None, 1, 1, 1, 1], logit_1=[2] * 6))
         table = image_set.table().set_index("path")
-        assert np.isnan(table.at[NAMES[1], "own_margin"])
+        assert np.isnan(table["own_margin"][NAMES[1]])
         assert table["own_margin"].notna().sum() == 5
 
 

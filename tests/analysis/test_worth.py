@@ -288,7 +288,7 @@ def test_of_a_large_set_each_seed_looks_at_a_sample_that_keeps_the_classes(monke
     found = measured(rows_of(given), given, corrected)
     assert (found.pictures, found.drawn, found.classes, found.classes_drawn) == (603, 100, 5, 5)
     assert "The set is large: each seed looked at 100 of its pictures." in found.words
-    assert found.by_class.set_index("label").loc["e", "pictures"] >= 1
+    assert found.by_class.set_index("label")["pictures"]["e"] >= 1
     monkeypatch.setattr(module, "MOST_CLASSES", 2)
     few = measured(rows_of(given), given, corrected)
     assert few.classes_drawn == 2

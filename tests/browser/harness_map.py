@@ -61,7 +61,7 @@ def styles_page() -> None:
         category_title="Decision" if is_of_decisions else "",
         category_colours=category_colours(DECISIONS, "decision") if is_of_decisions else (),
         mask_url=f"/harness/mask?n={n}&wrong={query.get('wrong', 0)}" if is_filtered else "",
-        style=style or state.get("style") or query.get("style", "points"),
+        style=style or state.get("style") or query.get("style", "points"),  # type: ignore[arg-type]
         size_title="Ambiguity" if query.get("sized") == "1" else "",
         representatives_url=f"/harness/representatives?n={n}",
         with_representatives=query.get("faces") == "1" if faces is None else bool(faces),

@@ -1,6 +1,7 @@
 """The map's styles, masks, fixed colours and representatives in a real browser."""
 
 import re
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -102,7 +103,8 @@ def test_a_point_has_the_colour_of_its_value_in_both_themes(harness: str, open_p
     stage = ready(page)
     expect(page.locator(".scale .title")).to_have_text("Ambiguity percentile")
     expect(page.locator(".scale .end")).to_have_text(["low", "high"])
-    for scheme, ground in (("light", [255, 255, 255]), ("dark", [0x12, 0x15, 0x1B])):
+    grounds: dict[Literal["light", "dark"], list[int]] = {"light": [255, 255, 255], "dark": [0x12, 0x15, 0x1B]}
+    for scheme, ground in grounds.items():
         page.emulate_media(color_scheme=scheme)
         eventually_equals(lambda: pixel(page, stage.left + 1, stage.top + 1), ground)
         low, high = (pixel(page, *stage.place_of(*places[int(i)])) for i in (np.argmin(ranks), np.argmax(ranks)))

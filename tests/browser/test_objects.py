@@ -1,6 +1,7 @@
 """Objects in a real browser: opened in their pictures, judged in a review, searched by a part that is drawn."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -72,7 +73,7 @@ def test_both_verdicts_are_given_by_keys_and_by_mouse_and_taken_back(
     page.keyboard.press("Escape")
 
     def said(path: str) -> tuple[str | None, str]:
-        row = opened_again(objects).table().set_index("path").loc[path]
+        row: Any = opened_again(objects).table().set_index("path").loc[path]
         return row["decision"], row["tags"]
 
     eventually(lambda: (said(first), said(second)) == ((None, BOX_IS_WRONG), ("drop", NO_SUCH_OBJECT)))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -65,7 +66,7 @@ def opened(open_page: OpenPage, app: str, image_set: ImageSet, query: str = "rev
 
 def state(image_set: ImageSet, path: str) -> tuple[str | None, str | None]:
     """The decision on a picture and the label that somebody gave it."""
-    row = image_set.table().set_index("path").loc[path]
+    row: Any = image_set.table().set_index("path").loc[path]
     return row["decision"], row["label"] if row["label_checked"] is not None else None
 
 

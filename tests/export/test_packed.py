@@ -61,7 +61,7 @@ def write(image_set: ImageSet, kind: str, out: Path) -> DataSet:
 def test_a_picture_in_two_splits_is_in_a_file_of_each(image_set: ImageSet) -> None:
     content = packed.content_of(image_set, None)
     cells = ["train + val", None, *["train"] * (len(content.table) - 2)]
-    files = dict(replace(content, table=content.table.assign(split=cells)).files())
+    files = dict(replace(content, table=content.table.assign(split=cells)).files())  # type: ignore[arg-type]
     assert files == {"pictures-000000": [1], "train-000000": [0, *range(2, 15)], "val-000000": [0]}
 
 

@@ -210,7 +210,7 @@ class TestReading:
 
     def test_nothing_in_the_app_reads_it(self, in_the_app: ImageSet, base: Path) -> None:
         exchange(base)
-        image_id = int(in_the_app.table().set_index("path").loc[EXCHANGED, "id"])
+        image_id = int(in_the_app.table().set_index("path")["id"][EXCHANGED])
         client = TestClient(Starlette(routes=routes()), base_url="http://127.0.0.1")
         assert client.get(picture_url(in_the_app, image_id)).status_code == 404
         fetch = {subject.id: subject.fetch for subject in sample_of(in_the_app, 100)}[image_id]
@@ -238,7 +238,7 @@ class TestReading:
         place.unlink()
         link(place, way, base)
         with pytest.raises(ImageError, match=OUTSIDE):
-            in_the_app.files.data(int(in_the_app.table().set_index("path").loc[EXCHANGED, "id"]))
+            in_the_app.files.data(int(in_the_app.table().set_index("path")["id"][EXCHANGED]))
 
 
 def link(place: Path, way: str, base: Path) -> None:

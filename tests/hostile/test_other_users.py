@@ -214,7 +214,7 @@ def test_nothing_but_the_token_opens(seed: int) -> None:
             "latin-1", "replace"
         )
         path = dice.choice(["/", "/_stcore/stream", "/_stcore/health/..", "/url-viz/points/x", "/_stcore/healthz"])
-        answer = client.get(path, params={dice.choice(["token", "Token", "t"]): wrong}, headers={"Cookie": header})
+        answer = client.get(path, params={dice.choice(["token", "Token", "t"]): wrong}, headers={b"Cookie": header})
         assert answer.status_code == 401, (path, header)
         assert token not in answer.text
 

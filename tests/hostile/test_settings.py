@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from streamlit import config
+from streamlit.config_option import ConfigOption
 
 from tests.hostile.started import ROOT, STREAMLIT_RUN, URL_VIZ, Started, opens_as_it_is, started
 from tests.processes import run_python
@@ -59,7 +60,7 @@ def options_in(folder: Path) -> dict[str, tuple[str, str]]:
     return {name: (value, place) for name, (value, place) in json.loads(done.stdout).items()}
 
 
-def other_value(option: config.ConfigOption, dice: random.Random) -> str:
+def other_value(option: ConfigOption, dice: random.Random) -> str:
     """A value, as TOML, of the option's kind that is not its own; where it has none, any kind."""
     value = option.value
     if isinstance(value, bool):

@@ -36,8 +36,11 @@ def resized(share: float) -> Change:
 def cropped(left: float, top: float, right: float, bottom: float) -> Change:
     def change(image: Image.Image) -> Image.Image:
         width, height = image.size
-        box = (left * width, top * height, (1 - right) * width, (1 - bottom) * height)
-        return image.crop(tuple(round(edge) for edge in box))
+        first, last = (
+            (round(left * width), round(top * height)),
+            (round((1 - right) * width), round((1 - bottom) * height)),
+        )
+        return image.crop((*first, *last))
 
     return change
 

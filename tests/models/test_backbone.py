@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -185,7 +186,7 @@ def unreachable_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     ("change", "says"), [({"crop_mode": "border"}, "crop mode"), ({"input_size": (3, 160, 200)}, "only square")]
 )
 def test_the_preprocessing_is_timms_and_else_refused(change: dict[str, object], says: str) -> None:
-    network = tiny()
+    network: Any = tiny()
     ours, config = preprocessing_of(network, TINY), network.pretrained_cfg
     network.pretrained_cfg = {**config, **change}
     with pytest.raises(ModelError, match=says):

@@ -39,7 +39,7 @@ def crops() -> np.ndarray:
         image = Image.fromarray(photograph)
         for share in np.linspace(1, 0.1, 3):
             side = int(min(image.size) * share)
-            left, top = rng.integers(0, image.width - side + 1), rng.integers(0, image.height - side + 1)
+            left, top = (int(rng.integers(0, length - side + 1)) for length in image.size)
             part = image.crop((left, top, left + side, top + side))
             result.append(middle(resized(part, preprocessing), preprocessing.size_px))
     return np.stack(result)

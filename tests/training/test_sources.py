@@ -77,7 +77,7 @@ def test_rows_and_pictures_are_those_of_the_caches_one_after_another(both: Sourc
 def test_shares_of_a_batch_and_pairs_inside_a_source(
     both: Sources, share: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted: list[tuple[int, int]] = []
+    counted: list[tuple[float, float]] = []
     pairs_of = losses_module.pairs_of
 
     def noting(size: int, *words: object, group: torch.Tensor, **options: object) -> Pairs:

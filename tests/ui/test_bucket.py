@@ -66,7 +66,7 @@ def client() -> TestClient:
 
 
 def large(image_set: ImageSet) -> int:
-    return int(image_set.table().set_index("path").loc["large.png", "id"])
+    return int(image_set.table().set_index("path")["id"]["large.png"])
 
 
 def test_thumbnails_are_kept_and_large_views_fetched(

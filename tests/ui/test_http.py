@@ -48,8 +48,8 @@ def test_a_picture_is_bounded(image_set: ImageSet, client: TestClient) -> None:
 
     from PIL import Image
 
-    large = image_set.table().set_index("width").loc[2000, "id"]
-    answer = client.get(picture_url(image_set, int(large)))
+    large = int(image_set.table().set_index("width")["id"][2000])
+    answer = client.get(picture_url(image_set, large))
     assert Image.open(io.BytesIO(answer.content)).size == (1600, 1200)
 
 
@@ -147,7 +147,7 @@ def test_any_measure_or_column_is_the_value_or_colour_of_the_points(image_set: I
     assert names[points.category].tolist() == table.set_index("id")["first_class"][points.ids].tolist()
     points = decode_points(client.get(points_url(image_set, measure="width", category="height")).content)
     row = {int(i): r for r, i in enumerate(points.ids)}
-    large = row[int(table.set_index("width").loc[2000, "id"])]
+    large = row[int(table.set_index("width")["id"][2000])]
     assert points.value[large] == 100
     assert points.category[large] == max(points.category)
     assert len(set(points.category)) == table["height"].nunique()

@@ -37,7 +37,7 @@ def image_set(home: Workspace, tmp_path: Path, bare_model: Model) -> ImageSet:
 
 
 def id_of(image_set: ImageSet, path: str) -> int:
-    return int(image_set.table().set_index("path").at[path, "id"])
+    return int(image_set.table().set_index("path")["id"][path])
 
 
 def test_an_opened_picture_is_seen_in_the_window_that_is_set(image_set: ImageSet) -> None:

@@ -30,7 +30,7 @@ def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
 
 
 def picture(image_set: ImageSet, path: str, **state: Any) -> AppTest:
-    image_id = int(image_set.table().set_index("path").at[path, "id"])
+    image_id = int(image_set.table().set_index("path")["id"][path])
     return opened(image_set, **with_picture(image_id), **state)
 
 

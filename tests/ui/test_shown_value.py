@@ -23,7 +23,7 @@ def opened() -> AppTest:
     return at.selectbox[0].set_value("cat").run()
 
 
-def shown(at: AppTest) -> tuple[str, str]:
+def shown(at: AppTest) -> tuple[str, str | None]:
     return at.text[0].value, at.selectbox[0].value
 
 

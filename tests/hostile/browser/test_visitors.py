@@ -176,7 +176,7 @@ def test_names_of_folders_are_inert_and_nothing_phones_home(app: str, home: Path
     settled(page)
     assert is_inert(page)
     picture = {"name": f"{BEACON}.png", "mimeType": "image/png", "buffer": encoded(noise(3), "PNG")}
-    page.locator("input[type=file]").set_input_files([picture])  # type: ignore[list-item]
+    page.locator("input[type=file]").set_input_files([picture])  # type: ignore[list-item, arg-type]
     expect(page.get_by_text("Most similar").first).to_be_visible()
     assert is_inert(page)
     guarded = (home / "tried.guarded").read_text()

@@ -1,5 +1,7 @@
 """Joint training: the head's loss reaches the backbone only where it may, and the loss is what the paper writes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -146,7 +148,7 @@ def test_rates_rise_and_fall_and_an_epoch_shows_each_picture_once_and_leaves_out
 
 
 def test_frozen_norms_keep_their_statistics_and_others_move() -> None:
-    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    network: Any = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     pixels = torch.randn(8, 3, 6, 6, generator=torch.Generator().manual_seed(0)) + 5
     network.train()
     freeze_norms(network)
