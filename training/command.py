@@ -50,7 +50,7 @@ def _refuse_among_pictures(config: object) -> None:
         if is_output(hint)
     ]
     given = [getattr(config, name, None) or () for name in SPECS]
-    specs = [spec for one in given for spec in ((one,) if isinstance(one, str) else one)]
+    specs = [spec for value in given for spec in ((value,) if isinstance(value, str) else value)]
     for out in filter(None, outputs):
         refuse_source(
             out.expanduser().absolute(),

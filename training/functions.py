@@ -51,8 +51,10 @@ def read_by_functions(rows: Rows, loaded: "LoadedBackbone") -> Rows:
         rows,
         resident=torch.from_numpy(functions.standardised(values)).to(rows.device),
         choosing=tuple(
-            replace(one, views=functions(one.views.astype(np.float32)), clean=functions(one.clean.astype(np.float32)))
-            for one in rows.choosing
+            replace(
+                part, views=functions(part.views.astype(np.float32)), clean=functions(part.clean.astype(np.float32))
+            )
+            for part in rows.choosing
         ),
         functions=functions,
     )

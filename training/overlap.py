@@ -105,11 +105,11 @@ def fingerprints_of(model: Model, pictures: PictureList, report: ProgressCallbac
     paths = [pictures.paths[position] for position in embedded.positions.tolist()]
     readings = read_each(paths, lambda path: fetch_and_decode(partial(pictures.read, path), model.space.preprocessing))
     read = {row: reading for row, reading in enumerate(readings) if isinstance(reading, Picture)}
-    greys = (grey_thumbnail(one.thumbnail, width=one.width, height=one.height) for one in read.values())
-    patches = [patch_of(one.thumbnail, one.width, one.height) for one in read.values()]
+    greys = (grey_thumbnail(picture.thumbnail, width=picture.width, height=picture.height) for picture in read.values())
+    patches = [patch_of(picture.thumbnail, picture.width, picture.height) for picture in read.values()]
     return Fingerprints(
         tuple(display_name(paths[row]) for row in read),
-        np.array([one.content for one in read.values()], np.int64),
+        np.array([picture.content for picture in read.values()], np.int64),
         Pixels.of(np.stack(list(map(perceptual_hash, greys))), Patches.joined(patches)),
         embedded.embedding[list(read)],
     )
@@ -118,14 +118,14 @@ def fingerprints_of(model: Model, pictures: PictureList, report: ProgressCallbac
 def overlap_of(first: Fingerprints, second: Fingerprints, *, upstream: str, report: str) -> Overlap:
     """The pictures of `second` that are also in `first`; the names of the sets are for the record."""
     twins = twins_across(first.embedding, second.embedding, pixels=Pixels.joined(first.pixels, second.pixels))
-    one, other = twins.pair[:, 0], twins.pair[:, 1] - len(first.names)
-    is_same = first.content[one] == second.content[other]
-    found = zip(one.tolist(), other.tolist(), is_same.tolist(), twins.cosine.tolist(), strict=True)
+    trained, reported = twins.pair[:, 0], twins.pair[:, 1] - len(first.names)
+    is_same = first.content[trained] == second.content[reported]
+    found = zip(trained.tolist(), reported.tolist(), is_same.tolist(), twins.cosine.tolist(), strict=True)
     pairs = tuple(
         SharedPicture(first.names[a], second.names[b], same_bytes, round(cosine, 4))
         for a, b, same_bytes, cosine in sorted(found, key=lambda pair: pair[1::-1])
     )
-    same, any_way = (len(np.unique(rows)) for rows in (other[is_same], other))
+    same, any_way = (len(np.unique(rows)) for rows in (reported[is_same], reported))
     return Overlap(upstream, report, len(second.names), same, any_way, pairs)
 
 

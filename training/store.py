@@ -105,7 +105,7 @@ def open_for_writing(folder: Path, manifest: Manifest) -> CachePaths:
     if not paths.manifest.exists():
         write_json(manifest, paths.manifest)
         return paths
-    stored, wanted = (json.loads(as_json(one)) for one in (read_manifest(paths), manifest))
+    stored, wanted = (json.loads(as_json(record)) for record in (read_manifest(paths), manifest))
     differ = [
         f"{name}: {_short(stored[name])} there, {_short(wanted[name])} asked"
         for name in wanted

@@ -90,7 +90,7 @@ def measure(
 
 
 def _unseen(of_sets: Sequence[OfSet], is_seen: Sequence[bool]) -> list[OfSet]:
-    return [one for one, seen in zip(of_sets, is_seen, strict=True) if not seen]
+    return [value for value, seen in zip(of_sets, is_seen, strict=True) if not seen]
 
 
 def _write_evidence(config: BenchmarkConfig, case: Case, orders: Orders, number: int) -> None:

@@ -71,13 +71,13 @@ def figures_of_order(
 ) -> OrderFigures:
     """Every figure of one order (N,) or (draws, N), over the pictures that have a nearest and a value."""
     known = np.where(outcomes.is_counted, np.atleast_2d(values), np.nan)
-    of = {outcome: figures_of_outcome(known, wrong, label) for outcome, wrong in outcomes.by_name().items()}
+    by_outcome = {outcome: figures_of_outcome(known, wrong, label) for outcome, wrong in outcomes.by_name().items()}
     return OrderFigures(
         name,
         KNOWS.get(name, ""),
-        of["nearest"],
-        of.get("probe"),
-        of["paper"],
+        by_outcome["nearest"],
+        by_outcome.get("probe"),
+        by_outcome["paper"],
         None if votes is None else figures_of_votes(known, votes, label),
         unfamiliar,
     )

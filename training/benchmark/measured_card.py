@@ -48,7 +48,7 @@ def figures_of_run(folder: Path) -> list[str]:
 
 def verdicts_text(report: Benchmark | None, earlier: Sequence[Benchmark]) -> str:
     """Whether it is ahead of its baselines, by their verdicts; and heads that were measured there before."""
-    names = [_set_name(one) for one in report.sets if one.data not in report.seen_classes] if report else []
+    names = [_set_name(figures) for figures in report.sets if figures.data not in report.seen_classes] if report else []
     if report is None or not names:
         return UNMEASURED
     verdicts = [verdict for verdict in report.verdicts if verdict.order == HEAD]
@@ -76,7 +76,7 @@ def _in_words(verdict: Verdict) -> str:
 def report_text(report: Benchmark) -> str:
     """The figures on sets that took no part, and below a heading of their own those whose classes trained the head."""
     unseen, seen = (
-        replace(report, sets=tuple(one for one in report.sets if (one.data in report.seen_classes) == is_seen))
+        replace(report, sets=tuple(each for each in report.sets if (each.data in report.seen_classes) == is_seen))
         for is_seen in (False, True)
     )
     parts = [_figures("Sets that took no part in any choice", unseen)] if unseen.sets else []

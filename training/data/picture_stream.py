@@ -113,9 +113,9 @@ def source_of(config: CacheConfig, *, classifier_classes: int) -> PictureSource:
     Raises FolderError and NoImagesError.
     """
     if not is_tar(config.data):
-        of = labelled_pictures_of if config.target == "labels" else pictures_of
+        list_pictures = labelled_pictures_of if config.target == "labels" else pictures_of
         per_shard = max(1, config.shard_rows // config.augmentation.views)
-        return FileSource(of(config.data, limit=config.limit), per_shard)
+        return FileSource(list_pictures(config.data, limit=config.limit), per_shard)
     files = shards_of(tar_path(config.data))
     classes = classes_of_size(classifier_classes)
     return TarSource(files, classes, is_strict=config.target == "labels", limit=config.limit)

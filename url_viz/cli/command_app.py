@@ -47,7 +47,8 @@ class CommandApp:
         def registered(function: Command) -> Command:
             @wraps(function)
             def run(*values: Any, **named: Any) -> Any:
-                values, named = tuple(map(_addressed, values)), {name: _addressed(at) for name, at in named.items()}
+                values = tuple(map(_addressed, values))
+                named = {name: _addressed(value) for name, value in named.items()}
                 _check(function, *values, **named)
                 with printable_output():
                     return function(*values, **named)
@@ -134,6 +135,6 @@ def _check(function: Callable[..., Any], *values: Any, **named: Any) -> None:
 
 def paths_in(value: object) -> Iterator[Path]:
     """The paths among the values of an argument; text is one where a file or folder of that name is there."""
-    for one in value if isinstance(value, tuple) else (value,):
-        if isinstance(one, Path) or (isinstance(one, str) and one and os.path.exists(one)):
-            yield Path(one) if isinstance(one, str) else one
+    for item in value if isinstance(value, tuple) else (value,):
+        if isinstance(item, Path) or (isinstance(item, str) and item and os.path.exists(item)):
+            yield Path(item) if isinstance(item, str) else item

@@ -124,7 +124,7 @@ def choose(
     from url_viz.export.table_files import write_bytes, write_table
 
     among = ids_meant(image_set, decision, listed=listed)
-    pinned = [one for where in pin for one in _pinned(image_set, where)]
+    pinned = [image_id for where in pin for image_id in _pinned(image_set, where)]
     subsets, column = image_set.subsets, None if per == "none" else per
     chosen = subsets.choose(count, per=column, most=dict(map(_bound, most)), among=among, pinned=pinned)
     output = sys.stderr if out is None and tag is None else sys.stdout
@@ -175,7 +175,7 @@ def _pinned(image_set: "ImageSet", where: str) -> list[int]:
         paths = tuple(paths_listed(Path(where)))
     else:
         return image_set.subsets.tagged(where)
-    return [int(one) for one in listed(image_set, paths)]
+    return [int(image_id) for image_id in listed(image_set, paths)]
 
 
 def _bound(text: str) -> tuple[str, int]:

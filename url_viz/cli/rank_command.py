@@ -92,8 +92,8 @@ def _print_query_note(result: "SearchResult", max_percentile: float) -> None:
     if np.isnan(result.query_percentile):
         print(f"The query has no {result.by or 'measure'} here.", file=sys.stderr)
     elif result.query_percentile > max_percentile:
-        at = f"percentile {result.query_percentile:.0f} of {result.by}"
-        print(f"The query itself is above the bound: it is at {at}.", file=sys.stderr)
+        place = f"percentile {result.query_percentile:.0f} of {result.by}"
+        print(f"The query itself is above the bound: it is at {place}.", file=sys.stderr)
 
 
 def _with_between(table: pd.DataFrame) -> pd.DataFrame:

@@ -56,9 +56,9 @@ def write_annotations(wanted: Wanted) -> AnnotationCopy:
     count = 0
     with new_folder(wanted.out, image_set) as folder:
         for path, data in _edited(source, changes):
-            at = folder / os.fsdecode(path)
-            at.parent.mkdir(parents=True, exist_ok=True)
-            at.write_bytes(data)
+            target = folder / os.fsdecode(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
             count += 1
         if len(redraw):
             write_table(redraw, folder / REDRAW)
@@ -87,10 +87,10 @@ def _by_file(image_set: ImageSet, source: Objects, changed: Mapping[int, str | N
     by_file: dict[bytes, dict[int, str | None]] = {}
     gone = []
     for before, (image_id, label) in zip(said.itertuples(index=False, name=None), changed.items(), strict=True):
-        picture, one, place = facts.get(image_id, (None, None, None))
-        if picture is None or one is None or place is None or before != (one.label, *place.box):
+        picture, item, place = facts.get(image_id, (None, None, None))
+        if picture is None or item is None or place is None or before != (item.label, *place.box):
             gone.append(image_id)
-        elif by_file.setdefault(picture.file, {}).setdefault(one.place, label) != label:
+        elif by_file.setdefault(picture.file, {}).setdefault(item.place, label) != label:
             raise ImageSetError(
                 f"The line of {display_name(place.path)!r} is that of another picture, too, and what became of the two "
                 "differs. Decide the same of both."

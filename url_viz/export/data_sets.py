@@ -81,8 +81,8 @@ def write_pictures(
     table, paths = rows_to_export(image_set, wanted.ids)
     names = safe_names(places(image_set, table, paths))
     with new_folder(wanted.out, image_set) as folder:
-        at, is_cut = [folder / media / name for name in names], image_set.is_of_objects
-        rows, left_out = lay_out(image_set, paths, at, how=wanted.how, progress=wanted.progress, is_cut=is_cut)
+        targets, is_cut = [folder / media / name for name in names], image_set.is_of_objects
+        rows, left_out = lay_out(image_set, paths, targets, how=wanted.how, progress=wanted.progress, is_cut=is_cut)
         describe(wanted, folder, table.iloc[rows], [names[row] for row in rows])
         return wanted.done(folder, len(rows), left_out)
 
@@ -98,8 +98,8 @@ def write_boxed(wanted: Wanted, *, media: str, describe: DescribeObjects, is_fla
     names, of_each = safe_names(map(os.path.basename, rows) if is_flat else rows), [*rows.values()]
     opened = [paths[first] for first, *_ in of_each]
     with new_folder(wanted.out, image_set) as folder:
-        at = [folder / media / name for name in names]
-        there, left_out = lay_out(image_set, opened, at, how=wanted.how, progress=wanted.progress)
+        targets = [folder / media / name for name in names]
+        there, left_out = lay_out(image_set, opened, targets, how=wanted.how, progress=wanted.progress)
         pictures = [
             BoxedPicture(f"{media}/{names[row]}", size_of(image_set, opened[row]), table.iloc[of_each[row]])
             for row in there
@@ -156,7 +156,7 @@ DATA_SETS: Mapping[Program, DataSet] = {
 
 def programs_of(image_set: ImageSet) -> dict[Program, DataSet]:
     """The programs that the pictures of a set can be written for."""
-    return {name: one for name, one in DATA_SETS.items() if image_set.is_of_objects or not one.is_for_objects}
+    return {name: kind for name, kind in DATA_SETS.items() if image_set.is_of_objects or not kind.is_for_objects}
 
 
 def program_for(image_set: ImageSet, name: Program) -> DataSet:

@@ -46,5 +46,5 @@ def _shown(found: Diff, change: str, count: int) -> dict[str, Any]:
     rows = found.table[found.table[change]].head(SHOWN)
     version, ids = (found.before, rows["id_before"]) if change == "removed" else (found.after, rows["id"])
     pictures = inlined(version.core, ids, side_px=SIDE_PX)
-    shown = rows.assign(thumbnail=[pictures.get(int(one), "") for one in ids]).to_dict("records")
+    shown = rows.assign(thumbnail=[pictures.get(int(image_id), "") for image_id in ids]).to_dict("records")
     return {"title": WORDS[change].capitalize(), "count": count, "rows": shown}

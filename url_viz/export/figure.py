@@ -123,13 +123,13 @@ def _colours(labels: "pd.Series[str]") -> list[tuple[int, int, int]]:
 
 def _centres(xy: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float64]:
     low, high = xy.min(axis=0), xy.max(axis=0)
-    at = (xy - low) / np.maximum(high - low, 1e-9)
-    at[:, 1] = 1 - at[:, 1]  # the picture's y axis points down
-    return np.asarray((MARGIN + (1 - 2 * MARGIN) * at) * np.array(size), np.float64)
+    place = (xy - low) / np.maximum(high - low, 1e-9)
+    place[:, 1] = 1 - place[:, 1]  # the picture's y axis points down
+    return np.asarray((MARGIN + (1 - 2 * MARGIN) * place) * np.array(size), np.float64)
 
 
 def _disc(picture: Image.Image, centre: NDArray[np.floating], radius: float, colour: object, opacity: float) -> None:
-    left, top = (math.floor(float(at) - radius) for at in centre)
+    left, top = (math.floor(float(middle) - radius) for middle in centre)
     side = math.ceil(2 * radius) + 2
     mask = Image.new("L", (side, side), 0)
     middle = float(centre[0]) - left, float(centre[1]) - top

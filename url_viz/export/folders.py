@@ -51,10 +51,10 @@ def corrected_paths(
     levels = [_level_of(path, given, level) for path, given in zip(paths, table["label_given"], strict=True)]
     folders = _folders_by_class(paths, levels)
     moved = [
-        _moved(path, at, folders.get(label) or folder_of(label), make_folder=make_folder)
+        _moved(path, own_level, folders.get(label) or folder_of(label), make_folder=make_folder)
         if isinstance(label, str)
         else path
-        for path, at, label in zip(paths, levels, table["label"], strict=True)
+        for path, own_level, label in zip(paths, levels, table["label"], strict=True)
     ]
     taken = {wanted for path, wanted in zip(paths, moved, strict=True) if wanted == path}
     for number, path in enumerate(paths):
@@ -345,12 +345,12 @@ class _TargetFolder:
 
     def put(self, file: BinaryIO, source: bytes, place: bytes) -> str:
         """Put an open picture, whose file is `source`, into its place: "created", "present", or "blocked"."""
-        at = os.path.join(self._target, place)
-        if not self._has_folder(os.path.dirname(at)):
+        target = os.path.join(self._target, place)
+        if not self._has_folder(os.path.dirname(target)):
             return "blocked"
-        if os.path.lexists(at):
-            return "present" if _is_same(source, os.fstat(file.fileno()), at) else "blocked"
-        _create(file, source, at, how=self._how)
+        if os.path.lexists(target):
+            return "present" if _is_same(source, os.fstat(file.fileno()), target) else "blocked"
+        _create(file, source, target, how=self._how)
         return "created"
 
     def others(self, places: Iterable[bytes], folders: Iterable[str]) -> list[str]:

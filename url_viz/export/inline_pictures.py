@@ -74,11 +74,11 @@ def _name(box: ObjectBox, size: tuple[int, int]) -> str:
     letter = max(size) / LETTERS
     x, y, width, _ = box.box
     is_right, above = x > size[0] / 2, y - letter * 0.35
-    at = min(x + width, size[0]) - letter * 0.15 if is_right else max(x, 0) + letter * 0.15
+    start = min(x + width, size[0]) - letter * 0.15 if is_right else max(x, 0) + letter * 0.15
     down = above if above > letter else max(y, 0) + letter * 1.1
     name = box.label if len(box.label) <= LONGEST_NAME else box.label[: LONGEST_NAME - 1] + "…"
     return (
-        f'<text x="{at:.2f}" y="{down:.2f}" text-anchor="{"end" if is_right else "start"}" font-family="sans-serif" '
+        f'<text x="{start:.2f}" y="{down:.2f}" text-anchor="{"end" if is_right else "start"}" font-family="sans-serif" '
         f'font-weight="600" font-size="{letter:.2f}" fill="{STRONG}" stroke="#000" stroke-opacity=".75" '
         f'stroke-width="{letter * 0.22:.2f}" stroke-linejoin="round" paint-order="stroke">{html.escape(name)}</text>'
     )

@@ -178,9 +178,9 @@ def write_parquet(file: Path, pictures: Iterable[Packed], content: Content) -> N
     schema = schema_of(content)
     rows: list[dict[str, object]] = []
     with pq.ParquetWriter(file, schema) as writer:
-        for one in pictures:
-            image, code = {"bytes": one.data, "path": one.name}, one.code if one.code >= 0 else None
-            rows.append({**one.facts, "image": image, "label": code})
+        for picture in pictures:
+            image, code = {"bytes": picture.data, "path": picture.name}, picture.code if picture.code >= 0 else None
+            rows.append({**picture.facts, "image": image, "label": code})
             if len(rows) == IN_A_ROW_GROUP:
                 writer.write_table(pa.Table.from_pylist(rows, schema))
                 rows.clear()

@@ -114,11 +114,11 @@ def lay_out(
     """
     opened, how = opened_by(image_set, how=how, is_cut=is_cut)
     clock, rows, left_out = Clock("share", len(paths)), [], []
-    for row, (path, at) in enumerate(zip(paths, places, strict=True)):
+    for row, (path, target) in enumerate(zip(paths, places, strict=True)):
         try:
             with opened(path) as file:
-                at.parent.mkdir(parents=True, exist_ok=True)
-                link_or_copy(file, image_set.files.place(path), os.fsencode(at), how=how)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                link_or_copy(file, image_set.files.place(path), os.fsencode(target), how=how)
             rows.append(row)
         except ImageError as error:
             left_out.append((display_name(path), str(error)))
@@ -178,16 +178,16 @@ def new_folder(out: str | Path, image_set: ImageSet) -> Iterator[Path]:
         raise unwritten(target, error, if_full=IF_FULL) from error
 
 
-def link_or_copy(file: BinaryIO, source: bytes, at: bytes, *, how: How) -> None:
+def link_or_copy(file: BinaryIO, source: bytes, target: bytes, *, how: How) -> None:
     """Create `at` as an absolute link to a picture, or as a copy of what is open, with its times and permissions."""
     if how == "link":
-        os.symlink(source, at)
+        os.symlink(source, target)
         return
-    with open(at, "xb") as copy:
+    with open(target, "xb") as copy:
         shutil.copyfileobj(file, copy, COPIED_BYTES)
     status = os.fstat(file.fileno())
-    os.chmod(at, stat.S_IMODE(status.st_mode) & 0o777)
-    os.utime(at, ns=(status.st_atime_ns, status.st_mtime_ns))
+    os.chmod(target, stat.S_IMODE(status.st_mode) & 0o777)
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def unwritten(target: Path, error: OSError, *, if_full: str, how: How = "link") -> FolderError:

@@ -130,7 +130,7 @@ def _galleries(
     both = ends(table, by=measure)
     sides = both.ambiguous.head(GALLERY), both.clear.head(GALLERY)
     classes = _classes(table, measure, evaluated)
-    small = chain.from_iterable([*one["ambiguous"]["id"], *one["clear"]["id"]] for one in classes)
+    small = chain.from_iterable([*gallery["ambiguous"]["id"], *gallery["clear"]["id"]] for gallery in classes)
     return {
         "ambiguous": sides[0],
         "clear": sides[1],
@@ -161,7 +161,7 @@ def _classes(table: pd.DataFrame, measure: str, evaluated: Evaluated | None) -> 
                 "clear": both.clear.head(CLASS_GALLERY),
             }
         )
-    return sorted(found, key=lambda one: -np.nan_to_num(one["mean_percentile"], nan=-1.0))
+    return sorted(found, key=lambda row: -np.nan_to_num(row["mean_percentile"], nan=-1.0))
 
 
 def _wholes(image_set: ImageSet, ids: Iterable[int]) -> dict[int, str]:
@@ -184,8 +184,8 @@ def _hover_data(image_set: ImageSet, table: pd.DataFrame, points: MapPoints, mea
     rows = table.iloc[points.rows]
     ids = rows["id"].tolist()
     shown = evenly(len(points), MOST_HOVER).tolist()
-    inline = inlined(image_set, [ids[at] for at in shown], side_px=HOVER_PX)
-    thumbnails = {str(at): inline[ids[at]] for at in shown if ids[at] in inline}
+    inline = inlined(image_set, [ids[row] for row in shown], side_px=HOVER_PX)
+    thumbnails = {str(row): inline[ids[row]] for row in shown if ids[row] in inline}
     while sum(map(len, thumbnails.values())) > MOST_HOVER_BYTES:  # noise compresses badly: drop every other one
         thumbnails = dict(list(thumbnails.items())[::2])
     record = {

@@ -100,7 +100,7 @@ class FolderClasses:
         for level in self.levels:
             if level.kind in COLUMN_OF:
                 numbers.setdefault(COLUMN_OF[level.kind], []).append(level.number)
-        return {name: self._per_image([_joined(f, of) for f in self.folders]) for name, of in numbers.items()}
+        return {name: self._per_image([_joined(f, number) for f in self.folders]) for name, number in numbers.items()}
 
     def _per_image(self, values: Sequence[str | None]) -> NDArray[np.object_]:
         """Values (F) of folders as values (N,) of pictures."""

@@ -77,10 +77,10 @@ class Objects:
 
     @cached_property
     def _faults(self) -> Mapping[bytes, str]:
-        faults = {os.fsencode(at): why for at, why in self.annotations.failures}
+        faults = {os.fsencode(path): why for path, why in self.annotations.failures}
         for picture in self.annotations.pictures.values():
             if (why := self._why_no_size(picture)) is not None:
-                faults |= {Place(picture.path, one.key, one.box).path: why for one in picture.objects.values()}
+                faults |= {Place(picture.path, item.key, item.box).path: why for item in picture.objects.values()}
         return faults
 
     def _why_no_size(self, picture: AnnotatedPicture) -> str | None:
@@ -143,10 +143,11 @@ class Objects:
             return
         frame = self._frames.get(picture.path)
         said = picture if frame is None else replace(picture, size=frame.upright)
-        for one in picture.objects.values():
-            place = Place(picture.path, one.key, self.box(one.box, picture, is_relative=one.is_relative), self._margin)
+        for item in picture.objects.values():
+            box = self.box(item.box, picture, is_relative=item.is_relative)
+            place = Place(picture.path, item.key, box, self._margin)
             stamp = content_key(f"{mtime_ns} {place.box} {place.margin}".encode())
-            yield ScannedFile(place.path, size_bytes, stamp, place=place), (said, one, place)
+            yield ScannedFile(place.path, size_bytes, stamp, place=place), (said, item, place)
 
     def box(self, box: Box, picture: AnnotatedPicture, *, is_relative: bool) -> Box:
         """The box of an object, or of one that was predicted, in pixels of the upright picture, to a hundredth."""

@@ -105,20 +105,20 @@ def _pages_of_tiff(file: BinaryIO, start: bytes) -> tuple[int, int, int]:
     order, offset_bytes, count_bytes, tag_bytes = _TIFF[start]
     formats = {2: "H", 4: "I", 8: "Q"}
 
-    def number(at: int, size: int) -> int:
-        file.seek(at)
+    def number(offset: int, size: int) -> int:
+        file.seek(offset)
         data = file.read(size)
         return int(struct.unpack(order + formats[size], data)[0]) if len(data) == size else 0
 
-    at, seen, pages, depth = number(4 if offset_bytes == 4 else 8, offset_bytes), set[int](), 0, (1, 1)
-    while at and at not in seen and pages <= MOST_PAGES:
-        seen.add(at)
-        tags = min(number(at, count_bytes), 1 << 12)
-        file.seek(at + count_bytes)
+    offset, seen, pages, depth = number(4 if offset_bytes == 4 else 8, offset_bytes), set[int](), 0, (1, 1)
+    while offset and offset not in seen and pages <= MOST_PAGES:
+        seen.add(offset)
+        tags = min(number(offset, count_bytes), 1 << 12)
+        file.seek(offset + count_bytes)
         directory = _directory(file.read(tags * tag_bytes), order, tag_bytes)
-        depth = depth if seen - {at} else _depth(directory, number, offset_bytes)
+        depth = depth if seen - {offset} else _depth(directory, number, offset_bytes)
         pages += not directory.get(_SUBFILE, (0, 0, 0))[2] & _REDUCED
-        at = number(at + count_bytes + tags * tag_bytes, offset_bytes)
+        offset = number(offset + count_bytes + tags * tag_bytes, offset_bytes)
     return pages, *depth
 
 

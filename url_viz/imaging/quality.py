@@ -159,10 +159,10 @@ def _sharpest(
     down, right, reach = direction
     width = grey.shape[1]
     row, column = np.divmod(edges, len(range(INNER_PX, width - INNER_PX, STRIDE_PX)))
-    at, step, flat = (row * width + column) * STRIDE_PX + INNER_PX * (width + 1), down * width + right, grey.ravel()
-    steepest, before = np.zeros(len(edges), np.uint8), flat[at - reach * step]
+    centre, step, flat = (row * width + column) * STRIDE_PX + INNER_PX * (width + 1), down * width + right, grey.ravel()
+    steepest, before = np.zeros(len(edges), np.uint8), flat[centre - reach * step]
     for steps in range(1 - reach, reach + 1):
-        after = flat[at + steps * step]
+        after = flat[centre + steps * step]
         np.maximum(steepest, np.maximum(before, after) - np.minimum(before, after), out=steepest)
         before = after
     sharpness = np.minimum(steepest / height, 1) / math.hypot(down, right)

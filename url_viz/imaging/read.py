@@ -98,7 +98,7 @@ def _picture(
 ) -> Picture:
     """The `Picture` of one that was decoded for each of the backbones; its full `size` is given."""
     first, small = images[0], [resized(*each) for each in zip(images, preprocessings, strict=True)]
-    crop, *also = (middle(one, each.size_px) for one, each in zip(small, preprocessings, strict=True))
+    crop, *also = (middle(image, each.size_px) for image, each in zip(small, preprocessings, strict=True))
     whole = small[0] if max(first.size) <= WIDEST_ASPECT * min(first.size) else first
     return Picture(content, *size, crop, thumbnail(whole), tuple(also))
 

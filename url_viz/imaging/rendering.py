@@ -77,17 +77,17 @@ def range_of(samples: Sequence[ValueSample]) -> Range | None:
     where they fill less than half of that, reach below zero or are neither integers nor fractions, from their 0.1th to
     their 99.9th percentile.
     """
-    values = np.concatenate([one.values for one in samples]) if samples else np.empty(0, np.float32)
+    values = np.concatenate([sample.values for sample in samples]) if samples else np.empty(0, np.float32)
     values = values[np.isfinite(values)]
     if not len(values):
         return None
     low, high = np.percentile(values, (LOW_PERCENTILE, HIGH_PERCENTILE)).tolist()
-    said = [one.said for one in samples if one.said is not None]
+    said = [sample.said for sample in samples if sample.said is not None]
     if len(said) == len(samples):
         black, white = min(least for least, _ in said), max(most for _, most in said)
         if black <= low and high <= white:  # a file may say less than it has
             return _unless_usual(black, white)
-    usual = (1, 255) if any(one.is_float for one in samples) else tuple(2**bits - 1 for bits in USUAL_BITS)
+    usual = (1, 255) if any(sample.is_float for sample in samples) else tuple(2**bits - 1 for bits in USUAL_BITS)
     most_usual = next((most for most in usual if high <= most), None)
     if low >= 0 and most_usual is not None and high - low >= LEAST_FILLED * most_usual:
         return _unless_usual(0, most_usual)
@@ -96,7 +96,7 @@ def range_of(samples: Sequence[ValueSample]) -> Range | None:
 
 def share_outside(samples: Sequence[ValueSample], shown: Range) -> float:
     """Which share of the values of samples lies outside a range; 0.0 without any."""
-    values = np.concatenate([one.values for one in samples]) if samples else np.empty(0, np.float32)
+    values = np.concatenate([sample.values for sample in samples]) if samples else np.empty(0, np.float32)
     return float(((values < shown[0]) | (values > shown[1])).mean()) if len(values) else 0.0
 
 

@@ -79,12 +79,12 @@ class Decoders(LimitedProcesses):
     ) -> Iterator[Picture | Failure]:
         facts, body = self.ask(what, data, preprocessings=[p.as_record() for p in preprocessings], **how)
         ends = np.cumsum([0, *(3 * p.size_px**2 for p in preprocessings)]).tolist()
-        at = 0
+        read = 0
         for fact in facts["pictures"]:
             if "failure" in fact:
                 yield Failure(fact["failure"])
                 continue
-            part = body[at : (at := at + fact["bytes"])]
+            part = body[read : (read := read + fact["bytes"])]
             crop, *also = (
                 np.frombuffer(part, np.uint8, end - start, start).reshape(p.size_px, p.size_px, 3)
                 for start, end, p in zip(ends, ends[1:], preprocessings, strict=False)
@@ -158,8 +158,8 @@ def fetch_and_decode_places(
         rest = [number for number, content in enumerate(contents) if content not in known]
         results: list[DecodeResult] = [Known(content) for content in contents]
         read = by.read_places(data, [places[number] for number in rest], *preprocessings) if rest else ()
-        for number, one in zip(rest, read, strict=True):
-            results[number] = one if isinstance(one, Failure) else replace(one, content=contents[number])
+        for number, reading in zip(rest, read, strict=True):
+            results[number] = reading if isinstance(reading, Failure) else replace(reading, content=contents[number])
         return results
     except ImageError as error:
         return [Failure(str(error)) for _ in places]
@@ -180,12 +180,12 @@ def _places(data: bytes, places: list[tuple[Box, float]], preprocessings: list[d
 def _packed(pictures: Iterable[Picture | Failure]) -> Answer:
     facts: list[dict[str, Any]] = []
     bodies: list[bytes] = []
-    for one in pictures:
-        if isinstance(one, Failure):
-            facts.append({"failure": one.reason})
+    for reading in pictures:
+        if isinstance(reading, Failure):
+            facts.append({"failure": reading.reason})
             continue
-        body = b"".join([*(crop.tobytes() for crop in (one.crop, *one.also)), one.thumbnail])
-        facts.append({"width": one.width, "height": one.height, "bytes": len(body)})
+        body = b"".join([*(crop.tobytes() for crop in (reading.crop, *reading.also)), reading.thumbnail])
+        facts.append({"width": reading.width, "height": reading.height, "bytes": len(body)})
         bodies.append(body)
     return {"pictures": facts}, b"".join(bodies)
 

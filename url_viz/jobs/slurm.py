@@ -163,8 +163,8 @@ def status_of(paths: JobPaths) -> SlurmStatus | None:
     """
     if (slurm_id := _slurm_id_of(paths)) is None:
         return None
-    status, at = _statuses.get(slurm_id, (None, 0.0))
-    if status is None or (not status.is_over and time.monotonic() - at > STATUS_AGE_S):
+    status, asked = _statuses.get(slurm_id, (None, 0.0))
+    if status is None or (not status.is_over and time.monotonic() - asked > STATUS_AGE_S):
         status = _query(slurm_id)
         _statuses[slurm_id] = status, time.monotonic()
     return status

@@ -65,9 +65,9 @@ class ClassifierFunctions:
 
     def __post_init__(self) -> None:
         classes, size = self.weight.shape
-        of = self.pictures
-        shapes = [self.bias.shape, of.mean.shape, of.axes.shape, self.centre.shape, self.scale.shape]
-        if shapes != [(classes,), (size,), (len(of.variance), size), *[(len(NAMES),)] * 2] or classes < 2:
+        pictures = self.pictures
+        shapes = [self.bias.shape, pictures.mean.shape, pictures.axes.shape, self.centre.shape, self.scale.shape]
+        if shapes != [(classes,), (size,), (len(pictures.variance), size), *[(len(NAMES),)] * 2] or classes < 2:
             raise CheckpointError(f"The parts of this head do not fit a classifier of {self.weight.shape}: {shapes}.")
 
     @property

@@ -55,7 +55,7 @@ class AnnotatedPicture:
 
     def as_row(self) -> list[Any]:
         """As JSON has it."""
-        objects = [[*vars(one).values()] for one in self.objects.values()]
+        objects = [[*vars(item).values()] for item in self.objects.values()]
         return [os.fsdecode(self.path), self.split, self.size, os.fsdecode(self.file), objects]
 
     @classmethod
@@ -66,7 +66,7 @@ class AnnotatedPicture:
             AnnotatedObject(key, label, (*box,), is_relative, tuple((name, value) for name, value in facts), place)
             for key, label, box, is_relative, facts, place in objects
         )
-        return cls(os.fsencode(path), split, size and (*size,), os.fsencode(file), {one.key: one for one in made})
+        return cls(os.fsencode(path), split, size and (*size,), os.fsencode(file), {item.key: item for item in made})
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Annotations:
     @property
     def summary(self) -> str:
         """What there is, for people: "929 objects of 71 classes in 128 pictures, as YOLO"."""
-        labels = [one.label for picture in self.pictures.values() for one in picture.objects.values()]
+        labels = [item.label for picture in self.pictures.values() for item in picture.objects.values()]
         parts = counted(len(labels), "object"), counted(len({*labels}), "class"), counted(len(self.pictures), "picture")
         said = "{} of {} in {}, as {}".format(*parts, self.kind)
         return f"{said}; {counted(self.crowds, 'crowd')} left out" if self.crowds else said
@@ -108,32 +108,32 @@ class Annotations:
         picture.split = joined_splits(picture.split, split)
         return picture
 
-    def add(self, path: bytes, one: AnnotatedObject, *, at: str) -> None:
+    def add(self, path: bytes, item: AnnotatedObject, *, where: str) -> None:
         """An object of a known picture; a failure `at` its place if its box or key cannot be."""
         objects = self.pictures[path].objects
-        why = why_no_box(one.box, is_relative=one.is_relative)
-        if why is None and one.key in objects:
-            why = f"has the same number {one.key!r} as another object of its picture"
+        why = why_no_box(item.box, is_relative=item.is_relative)
+        if why is None and item.key in objects:
+            why = f"has the same number {item.key!r} as another object of its picture"
         if why is None:
-            objects[one.key] = one
+            objects[item.key] = item
         else:
-            self.fail(at, why)
+            self.fail(where, why)
 
-    def fail(self, at: str, why: str) -> None:
-        self.failures.append((printable(at), why))
+    def fail(self, where: str, why: str) -> None:
+        self.failures.append((printable(where), why))
 
     def as_record(self) -> dict[str, Any]:
         """As JSON has it."""
         numbers = {os.fsdecode(path): number for path, number in self.numbers.items()}
-        files, pictures = [*map(os.fsdecode, self.files)], [one.as_row() for one in self.pictures.values()]
+        files, pictures = [*map(os.fsdecode, self.files)], [picture.as_row() for picture in self.pictures.values()]
         return {**vars(self), "base": str(self.base), "numbers": numbers, "files": files, "pictures": pictures}
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> "Annotations":
         """From what `as_record` made."""
         numbers = {os.fsencode(path): number for path, number in record["numbers"].items()}
-        pictures = {one.path: one for one in map(AnnotatedPicture.of_row, record["pictures"])}
-        failures, files = [(at, why) for at, why in record["failures"]], [*map(os.fsencode, record["files"])]
+        pictures = {picture.path: picture for picture in map(AnnotatedPicture.of_row, record["pictures"])}
+        failures, files = [(where, why) for where, why in record["failures"]], [*map(os.fsencode, record["files"])]
         given = {"base": Path(record["base"]), "numbers": numbers, "pictures": pictures, "failures": failures}
         return cls(**{**record, **given, "files": files})
 

@@ -90,14 +90,15 @@ def _annotations(path: Path, data: bytes, within: Sequence[Path] | None) -> Anno
     names = {key: name for key, name in named if name.strip()}
     base = _base_of(path, [str(entry.get("file_name")) for entry in pictures.values()], within)
     paths = {key: inside(str(entry.get("file_name"))) for key, entry in pictures.items()}
-    found = Annotations(Coco.name, base, names, {at: key for key, at in paths.items() if at is not None})
+    numbers = {relative: key for key, relative in paths.items() if relative is not None}
+    found = Annotations(Coco.name, base, names, numbers)
     found.twice = remarks
-    for key, at in paths.items():
-        if at is None:
+    for key, relative in paths.items():
+        if relative is None:
             found.fail(f"images {key}", "has a file name that leads out of its folder, or can be none")
         else:
             size = pictures[key].get("width"), pictures[key].get("height")
-            picture = found.picture(at, split=_split_of(path, at))
+            picture = found.picture(relative, split=_split_of(path, relative))
             picture.file = os.fsencode(path.name)
             picture.measure(*size)
     for place, entry in enumerate(document["annotations"]):
@@ -110,22 +111,22 @@ def _annotations(path: Path, data: bytes, within: Sequence[Path] | None) -> Anno
 
 def _take(entry: Mapping[str, Any], place: int, paths: Mapping[str, bytes | None], found: Annotations) -> None:
     key = _key(entry["id"]) if "id" in entry else f"entry {place}"
-    at, picture = f"annotations[{place}], id {key}", _key(entry.get("image_id"))
+    where, picture = f"annotations[{place}], id {key}", _key(entry.get("image_id"))
     path, label, box = paths.get(picture), found.names.get(_key(entry.get("category_id"))), _box(entry)
     if entry.get("iscrowd") in (1, True):
         found.crowds += 1
     elif path is None:
-        found.fail(at, f"is of a picture that is not listed: image_id {picture}")
+        found.fail(where, f"is of a picture that is not listed: image_id {picture}")
     elif label is None:
-        found.fail(at, f"is of a class that is not named: category_id {_key(entry.get('category_id'))}")
+        found.fail(where, f"is of a class that is not named: category_id {_key(entry.get('category_id'))}")
     elif box is None:
-        found.fail(at, "has neither a box of four numbers, nor a polygon or mask with area")
+        found.fail(where, "has neither a box of four numbers, nor a polygon or mask with area")
     elif why_no_box(box, is_relative=False) is None and is_outside(box, found.pictures[path].size):
-        found.fail(at, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
+        found.fail(where, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
     else:
         said = {name: numbers((entry[name],)) for name in _FACTS if isinstance(entry.get(name), int | float)}
         facts = tuple((name, value[0]) for name, value in said.items() if value is not None)
-        found.add(path, AnnotatedObject(key, label, box, facts=facts, place=place), at=at)
+        found.add(path, AnnotatedObject(key, label, box, facts=facts, place=place), where=where)
 
 
 def _document(path: Path, data: bytes) -> Mapping[str, Any]:
@@ -175,12 +176,12 @@ def _base_of(path: Path, names: list[str], within: Sequence[Path] | None) -> Pat
     split = next((name for name in _SPLITS if name in path.stem), "")
     near = [path.parent, path.parent / "images", path.parent.parent / "images", path.parent.parent]
     tried = [*near, *(folder / name for folder in near for name in dict.fromkeys((split, path.stem.split("_")[-1])))]
-    probed = [at for name in names[:PROBED] if (at := inside(name)) is not None]
+    probed = [relative for name in names[:PROBED] if (relative := inside(name)) is not None]
 
     def is_there(file: Path) -> bool:
         return lies_within(file, within) and os.path.isfile(file)
 
-    count = {folder: sum(is_there(folder / os.fsdecode(at)) for at in probed) for folder in tried}
+    count = {folder: sum(is_there(folder / os.fsdecode(relative)) for relative in probed) for folder in tried}
     best = max(count, key=lambda folder: count[folder])
     if probed and not count[best]:
         raise FolderError(
@@ -190,8 +191,8 @@ def _base_of(path: Path, names: list[str], within: Sequence[Path] | None) -> Pat
     return best
 
 
-def _split_of(path: Path, at: bytes) -> str | None:
-    first = os.fsdecode(at).split(os.sep)[0]
+def _split_of(path: Path, relative: bytes) -> str | None:
+    first = os.fsdecode(relative).split(os.sep)[0]
     return next((name for name in _SPLITS if name in (first, path.stem.split("_")[-1])), None)
 
 

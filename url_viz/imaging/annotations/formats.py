@@ -17,25 +17,25 @@ FORMATS: Sequence[AnnotationFormat] = (Yolo(), Coco(), Voc(), LabelMe())
 
 def format_at(path: Path) -> AnnotationFormat | None:
     """The format of the annotations that a path names; None for anything else, as a folder of whole pictures."""
-    return next((one for one in FORMATS if one.is_at(path)), None)
+    return next((kind for kind in FORMATS if kind.is_at(path)), None)
 
 
 def format_of(annotations: Annotations) -> AnnotationFormat:
     """The format that annotations were read from."""
-    return next(one for one in FORMATS if one.name == annotations.kind)
+    return next(kind for kind in FORMATS if kind.name == annotations.kind)
 
 
 def read_any(path: Path, *, within: Sequence[Path] | None = None) -> Annotations:
     """The objects that a file or folder says of. Raises FolderError if it cannot be read as annotations."""
     found = format_at(path)
     if found is None:
-        names = ", ".join(one.name for one in FORMATS)
+        names = ", ".join(each.name for each in FORMATS)
         raise FolderError(f"{str(path)!r} is no file or folder of annotations. Give such of {names}.")
     return found.read(path, within=within)
 
 
 def annotations_in(folder: Path) -> tuple[Path, ...]:
     """The annotation files in a folder of pictures, or in `annotations` below it, by their usual names."""
-    names = (name for one in FORMATS for name in one.usual_names)
+    names = (name for kind in FORMATS for name in kind.usual_names)
     found = (path for name in names for path in sorted(folder.glob(name)) if os.path.isfile(path))
     return tuple(dict.fromkeys(found))

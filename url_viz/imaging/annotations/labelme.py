@@ -102,37 +102,37 @@ def _lists_shapes(file: Path) -> bool:
 
 def _described_in(folder: Path) -> Iterator[bytes]:
     """The JSON files in a folder and below it, relative to it, each folder's by name."""
-    for at, folders, names in os.walk(os.fsencode(folder)):
+    for parent, folders, names in os.walk(os.fsencode(folder)):
         folders.sort()
         ours = (name for name in sorted(names) if name.lower().endswith(os.fsencode(_ENDING)))
-        yield from (os.path.relpath(os.path.join(at, name), os.fsencode(folder)) for name in ours)
+        yield from (os.path.relpath(os.path.join(parent, name), os.fsencode(folder)) for name in ours)
 
 
 def _take_file(
     file: bytes, beside: Mapping[bytes, bytes], found: Annotations, *, within: Sequence[Path] | None
 ) -> None:
     """The objects of a JSON file; `beside` are pictures by their paths without endings."""
-    at = display_name(file)
+    where = display_name(file)
     try:
         document = json.loads(read_file(os.path.join(os.fsencode(found.base), file), within=within))
     except (ImageError, ValueError, RecursionError) as error:
-        found.fail(at, f"cannot be read: {error}")
+        found.fail(where, f"cannot be read: {error}")
         return
     if not isinstance(document, dict) or not isinstance(document.get("shapes"), list):
         return  # a JSON file of something else
     path = _named_picture(file, document.get("imagePath"))
     picture = found.pictures.get(path if path in found.pictures else beside.get(os.path.splitext(file)[0], b""))
     if picture is None:
-        found.fail(at, f"is of a picture that is not in this folder: {label_of(document.get('imagePath'))}")
+        found.fail(where, f"is of a picture that is not in this folder: {label_of(document.get('imagePath'))}")
         return
     if picture.file:
-        found.fail(at, f"is of the same picture as {display_name(picture.file)}: remove one of them")
+        found.fail(where, f"is of the same picture as {display_name(picture.file)}: remove one of them")
         return
     picture.file = file
     found.files.append(file)
     picture.measure(document.get("imageWidth"), document.get("imageHeight"))
     for place, shape in enumerate(document["shapes"]):
-        _take_shape(shape, place, picture.path, f"{at} shape {place + 1}", found)
+        _take_shape(shape, place, picture.path, f"{where} shape {place + 1}", found)
 
 
 def _named_picture(file: bytes, named: object) -> bytes:
@@ -141,23 +141,23 @@ def _named_picture(file: bytes, named: object) -> bytes:
     return (inside(os.path.join(folder, named.replace("\\", "/"))) or b"") if isinstance(named, str) else b""
 
 
-def _take_shape(shape: object, place: int, picture: bytes, at: str, found: Annotations) -> None:
+def _take_shape(shape: object, place: int, picture: bytes, where: str, found: Annotations) -> None:
     if not isinstance(shape, dict):
-        found.fail(at, "is no shape")
+        found.fail(where, "is no shape")
         return
     kind, label, box = label_of(shape.get("shape_type") or "polygon"), label_of(shape.get("label")), _box(shape)
     if not isinstance(shape.get("label"), str) or not label.strip():
-        found.fail(at, "has no label")
+        found.fail(where, "has no label")
     elif kind in _WITHOUT_BOX:
-        found.fail(at, f"is a {kind}, which has no box")
+        found.fail(where, f"is a {kind}, which has no box")
     elif box is None:
-        found.fail(at, f"has points that make no {kind}")
+        found.fail(where, f"has points that make no {kind}")
     elif why_no_box(box, is_relative=False) is None and is_outside(box, found.pictures[picture].size):
-        found.fail(at, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
+        found.fail(where, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
     else:
         group = numbers((shape["group_id"],)) if isinstance(shape.get("group_id"), int | float) else None
         facts = (("shape", kind), *((("group_id", group[0]),) if group else ()))
-        found.add(picture, AnnotatedObject(str(place + 1), label, box, facts=facts, place=place), at=at)
+        found.add(picture, AnnotatedObject(str(place + 1), label, box, facts=facts, place=place), where=where)
 
 
 def _box(shape: Mapping[str, Any]) -> Box | None:

@@ -40,27 +40,34 @@ class Predicted:
         self.failures: list[tuple[str, str]] = []
         self.unnamed: dict[str, int] = {}
         self.unscored, self._names = 0, names
-        labels = {one.label for picture in annotations.pictures.values() for one in picture.objects.values()}
+        labels = {item.label for picture in annotations.pictures.values() for item in picture.objects.values()}
         self._classes = {*annotations.names.values()} | labels
-        self._pictures = _by_name(annotations.pictures) | {at: path for path, at in annotations.numbers.items()}
+        self._pictures = _by_name(annotations.pictures) | {number: path for path, number in annotations.numbers.items()}
 
     def take(
-        self, at: str, pictures: Sequence[object], label: object, box: Box | None, score: object, *, is_relative: bool
+        self,
+        where: str,
+        pictures: Sequence[object],
+        label: object,
+        box: Box | None,
+        score: object,
+        *,
+        is_relative: bool,
     ) -> None:
-        """A prediction that stands `at` a place; `pictures` are names of its picture, the surest first."""
+        """A prediction that stands at `where`; `pictures` are names of its picture, the surest first."""
         known = (self._pictures.get(label_of(name)) for name in pictures)
         path = next((path for path in known if path is not None), None)
         values = numbers((score,)) if score is not None else (1.0,)
         if path is None:
             self.fail(
-                at, f"is of a picture that the set does not have, or has twice by that name: {pictures[0]!r}"[:200]
+                where, f"is of a picture that the set does not have, or has twice by that name: {pictures[0]!r}"[:200]
             )
         elif box is None:
-            self.fail(at, "has no box of four numbers")
+            self.fail(where, "has no box of four numbers")
         elif why := why_no_box(box, is_relative=is_relative):
-            self.fail(at, why)
+            self.fail(where, why)
         elif values is None or not 0 <= values[0] <= 1:
-            self.fail(at, f"has a score that is not from 0 to 1: {label_of(score)}")
+            self.fail(where, f"has a score that is not from 0 to 1: {label_of(score)}")
         else:
             name = label_of(label)
             name = self._names.get(name, name)
@@ -69,9 +76,9 @@ class Predicted:
             self.unscored += score is None
             self.predictions.append(PredictedObject(path, name, box, is_relative, values[0]))
 
-    def fail(self, at: str, why: str) -> None:
+    def fail(self, where: str, why: str) -> None:
         """An entry that stands `at` a place and cannot be used."""
-        self.failures.append((at, why))
+        self.failures.append((where, why))
 
 
 def read_predictions(
@@ -98,7 +105,7 @@ def read_predictions(
     else:
         _take_results(path, found, within=within)
     if not found.predictions:
-        why = "".join(f" {at} {reason}." for at, reason in found.failures[:2])
+        why = "".join(f" {where} {reason}." for where, reason in found.failures[:2])
         raise FolderError(
             f"{str(path)!r} has no prediction of a picture of this set.{why} Give COCO results or labels."
         )
@@ -121,13 +128,13 @@ def _take_results(path: Path, found: Predicted, *, within: Sequence[Path] | None
     if not isinstance(entries, list):
         raise FolderError(f"{str(path)!r} is no list, as COCO results are. Give the file of a detector's predictions.")
     for number, entry in enumerate(entries):
-        at = f"entry {number}"
+        where = f"entry {number}"
         if not isinstance(entry, dict):
-            found.fail(at, "is no prediction")
+            found.fail(where, "is no prediction")
             continue
         pictures = [entry.get("image_id"), *([entry["file_name"]] if "file_name" in entry else [])]
         score = entry.get("score")
-        found.take(at, pictures, entry.get("category_id"), box_in(entry.get("bbox")), score, is_relative=False)
+        found.take(where, pictures, entry.get("category_id"), box_in(entry.get("bbox")), score, is_relative=False)
 
 
 def _take_folder(folder: Path, found: Predicted, *, within: Sequence[Path] | None) -> None:
@@ -146,14 +153,14 @@ def _take_folder(folder: Path, found: Predicted, *, within: Sequence[Path] | Non
                 _take_line(words, f"{display_name(name)}.txt:{number}", names, found)
 
 
-def _take_line(words: list[str], at: str, pictures: Sequence[str], found: Predicted) -> None:
+def _take_line(words: list[str], where: str, pictures: Sequence[str], found: Predicted) -> None:
     values = numbers(words[1:])
     if values is None:
-        found.fail(at, "is not a class and numbers")
+        found.fail(where, "is not a class and numbers")
         return
     has_score = len(values) % 2 == 1
     box = box_of(values[:-1] if has_score else values)
-    found.take(at, pictures, words[0], box, values[-1] if has_score else None, is_relative=True)
+    found.take(where, pictures, words[0], box, values[-1] if has_score else None, is_relative=True)
 
 
 def _by_name(paths: Iterable[bytes]) -> dict[str, bytes | None]:

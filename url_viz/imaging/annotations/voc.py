@@ -54,8 +54,8 @@ class Voc:
         objects = _objects_in(text)
         edits = []
         for number, label in changes.items():
-            one = objects[number - 1]
-            edits.append(Edit(one.start, one.end, "") if label is None else Edit(*one.name, escape(label)))
+            item = objects[number - 1]
+            edits.append(Edit(item.start, item.end, "") if label is None else Edit(*item.name, escape(label)))
         return with_edits(text, edits).encode(encoding, "xmlcharrefreplace")
 
 
@@ -112,12 +112,12 @@ def _annotations(folder: Path, within: Sequence[Path] | None) -> Annotations:
 
 
 def _stems_in(folder: Path, split: str, annotations: Annotations, *, within: Sequence[Path] | None) -> Iterator[bytes]:
-    at = f"{SPLITS}/{split}.txt"
+    list_name = f"{SPLITS}/{split}.txt"
     try:
-        lines = read_file(os.fsencode(folder / at), within=within).splitlines()
+        lines = read_file(os.fsencode(folder / list_name), within=within).splitlines()
     except ImageError as error:
         if str(error) not in (VANISHED, EMPTY):
-            annotations.fail(at, str(error))
+            annotations.fail(list_name, str(error))
         return
     yield from (line.split()[0] for line in lines if line.split())
 
@@ -125,25 +125,25 @@ def _stems_in(folder: Path, split: str, annotations: Annotations, *, within: Seq
 def _take_file(
     folder: Path, name: bytes, by_stem: dict[bytes, bytes], annotations: Annotations, *, within: Sequence[Path] | None
 ) -> None:
-    at, path = display_name(name), by_stem.get(os.path.splitext(name)[0])
+    where, path = display_name(name), by_stem.get(os.path.splitext(name)[0])
     try:
         root = _tree(read_file(os.fsencode(folder / ANNOTATIONS / os.fsdecode(name)), within=within))
     except (ImageError, ET.ParseError, ValueError) as error:
-        annotations.fail(at, f"cannot be read: {error}")
+        annotations.fail(where, f"cannot be read: {error}")
         return
     if path is None:
-        annotations.fail(at, f"is of a picture that is not in {PICTURES}")
+        annotations.fail(where, f"is of a picture that is not in {PICTURES}")
         return
     annotations.pictures[path].file = ANNOTATIONS.encode() + b"/" + name
     annotations.pictures[path].measure(root.findtext("size/width"), root.findtext("size/height"))
     for number, element in enumerate(root.iter("object"), 1):
         box, label = _box_of(element), (element.findtext("name") or "").strip()
         if box is None or not label:
-            annotations.fail(f"{at} object {number}", "has no name, or no box of four numbers")
+            annotations.fail(f"{where} object {number}", "has no name, or no box of four numbers")
             continue
         facts = tuple((fact, text) for fact in _FACTS if (text := (element.findtext(fact) or "").strip()))
-        one = AnnotatedObject(str(number), label_of(label), box, facts=facts, place=number)
-        annotations.add(path, one, at=f"{at} object {number}")
+        item = AnnotatedObject(str(number), label_of(label), box, facts=facts, place=number)
+        annotations.add(path, item, where=f"{where} object {number}")
 
 
 class _WithoutTypes(ET.TreeBuilder):

@@ -110,16 +110,16 @@ def _names_of(names: Mapping[Any, Any] | Sequence[Any]) -> dict[str, str]:
 
 def _pictures_of(given: object, base: Path, found: Annotations, *, within: Sequence[Path] | None) -> Iterator[bytes]:
     """Paths below `base` of the pictures of one split: a folder, a list of paths in a file, or several of these."""
-    for one in given if isinstance(given, list) else [] if given is None else [given]:
-        at = inside(_below(base, one)) if isinstance(one, str) else None
-        folder = None if at is None else base / os.fsdecode(at)
+    for entry in given if isinstance(given, list) else [] if given is None else [given]:
+        relative = inside(_below(base, entry)) if isinstance(entry, str) else None
+        folder = None if relative is None else base / os.fsdecode(relative)
         if folder is None or not lies_within(folder, within) or not os.path.exists(folder):
-            found.fail(label_of(one), "is no folder or list of pictures below `path`")
+            found.fail(label_of(entry), "is no folder or list of pictures below `path`")
         elif os.path.isdir(folder):
-            prefix = b"" if at == b"." else (at or b"") + b"/"
+            prefix = b"" if relative == b"." else (relative or b"") + b"/"
             yield from (prefix + file.path for file in scan(folder, within=within).files)
         else:
-            yield from _listed(folder, label_of(one), found, within=within)
+            yield from _listed(folder, label_of(entry), found, within=within)
 
 
 def _below(base: Path, named: str) -> str:
@@ -138,17 +138,17 @@ def _listed(listing: Path, name: str, found: Annotations, *, within: Sequence[Pa
 
 
 def _take_labels(picture: bytes, base: Path, found: Annotations, *, within: Sequence[Path] | None) -> None:
-    at = found.pictures[picture].file = label_file(picture)
-    found.files.append(at)
+    label_path = found.pictures[picture].file = label_file(picture)
+    found.files.append(label_path)
     try:
-        text = read_file(os.path.join(os.fsencode(base), at), within=within).decode("utf-8-sig", "replace")
+        text = read_file(os.path.join(os.fsencode(base), label_path), within=within).decode("utf-8-sig", "replace")
     except ImageError as error:
         if str(error) not in (VANISHED, EMPTY):  # a picture without objects
-            found.fail(display_name(at), str(error))
+            found.fail(display_name(label_path), str(error))
         return
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
-            _take_line(line.split(), number, picture, f"{display_name(at)}:{number}", found)
+            _take_line(line.split(), number, picture, f"{display_name(label_path)}:{number}", found)
 
 
 def label_file(picture: bytes) -> bytes:
@@ -160,20 +160,20 @@ def label_file(picture: bytes) -> bytes:
     return b"/".join([*folders, os.path.splitext(name)[0] + b".txt"])
 
 
-def _take_line(words: list[str], number: int, picture: bytes, at: str, found: Annotations) -> None:
+def _take_line(words: list[str], number: int, picture: bytes, where: str, found: Annotations) -> None:
     values, label = numbers(words[1:]), found.names.get(words[0])
     if values is None:
-        found.fail(at, "is not a class and numbers")
+        found.fail(where, "is not a class and numbers")
     elif label is None:
-        found.fail(at, f"is of a class that is not named: {words[0]!r}")
+        found.fail(where, f"is of a class that is not named: {words[0]!r}")
     elif (box := box_of(values)) is None:
-        found.fail(at, f"has {len(values)} numbers after its class: neither a box nor a polygon")
+        found.fail(where, f"has {len(values)} numbers after its class: neither a box nor a polygon")
     elif why_no_box(box, is_relative=True) is None and is_outside(box, (1, 1)):
-        found.fail(at, f"has a box outside its picture: {tuple(round(value, 3) for value in box)}")
+        found.fail(where, f"has a box outside its picture: {tuple(round(value, 3) for value in box)}")
     else:
         facts = (("score", values[4]),) if len(values) == 5 else ()
-        one = AnnotatedObject(str(number), label, box, is_relative=True, facts=facts, place=number)
-        found.add(picture, one, at=at)
+        item = AnnotatedObject(str(number), label, box, is_relative=True, facts=facts, place=number)
+        found.add(picture, item, where=where)
 
 
 def box_of(values: tuple[float, ...]) -> Box | None:

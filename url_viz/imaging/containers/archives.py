@@ -209,8 +209,8 @@ class _Samples:
         return Entries(
             [name for name, _, _ in pictures],
             [size_bytes for _, size_bytes, _ in pictures],
-            [at for _, _, at in pictures],
-            columns={CLASS if name == of_class else name: [one.get(name) for one in facts] for name in self._names},
+            [position for _, _, position in pictures],
+            columns={CLASS if name == of_class else name: [row.get(name) for row in facts] for name in self._names},
             fault=fault,
             faults={name: why for name, why in self._faults.items() if name not in last},
             other=self._other,

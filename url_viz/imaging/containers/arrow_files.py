@@ -151,7 +151,7 @@ def image_column(schema: pa.Schema) -> str:
     """The column of pictures: bytes, or bytes with a path. Raises ImageError, which names the columns, for none."""
     declared = [name for name, feature in _features(schema).items() if feature.get("_type") == "Image"]
     fitting = [field.name for field in schema if _holds_pictures(field.type)]
-    usual = [name for name in _IMAGE_NAMES for one in fitting if (name == one.casefold()) for name in [one]]
+    usual = [name for name in _IMAGE_NAMES for column in fitting if (name == column.casefold()) for name in [column]]
     structs = [name for name in fitting if pa.types.is_struct(schema.field(name).type)]
     for name in (*declared, *usual, *structs, *(fitting if len(fitting) == 1 else ())):
         if name in fitting:
@@ -208,7 +208,7 @@ def _named(values: list[object], names: object) -> list[object]:
     """Codes by the names of classes, if there are any."""
     if not isinstance(names, list):
         return values
-    return [str(names[at]) if isinstance(at, int) and 0 <= at < len(names) else None for at in values]
+    return [str(names[index]) if isinstance(index, int) and 0 <= index < len(names) else None for index in values]
 
 
 def _is_plain(kind: pa.DataType) -> bool:
@@ -222,7 +222,7 @@ def _cells(column: pa.Array) -> list[object]:
     column.validate(full=True)  # offsets that lead out of a damaged file would end the process
     if pa.types.is_dictionary(column.type):
         words = _cells(column.dictionary)
-        return [None if at is None else words[at] for at in column.indices.to_pylist()]
+        return [None if index is None else words[index] for index in column.indices.to_pylist()]
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         column = pc.utf8_slice_codeunits(column, 0, LONGEST_CELL)
     cells: list[object] = column.to_pylist()
@@ -246,7 +246,7 @@ def _spans(metadata: pq.FileMetaData, name: str) -> list[_Span]:
     spans, start = [], 0
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         columns = map(group.column, range(group.num_columns))
-        unpacked = sum(one.total_uncompressed_size for one in columns if one.path_in_schema.split(".")[0] == name)
+        unpacked = sum(chunk.total_uncompressed_size for chunk in columns if chunk.path_in_schema.split(".")[0] == name)
         fitting = BATCH_BYTES * group.num_rows // max(1, unpacked)
         spans.append(_Span(start, group.num_rows, min(max(1, fitting), BATCH_ROWS)))
         start += group.num_rows

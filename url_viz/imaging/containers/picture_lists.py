@@ -87,7 +87,7 @@ class Listing:
         lines: dict[bytes, list[Mapping[str, object]]] = {}
         for path, facts in self._rows:
             lines.setdefault(path, []).append(facts)
-        last = {path: _joined(of) for path, of in lines.items()}
+        last = {path: _joined(entries) for path, entries in lines.items()}
         names = dict.fromkeys(name for facts in last.values() for name in facts)
         of_class = class_column(names)
         columns = {
@@ -150,7 +150,7 @@ class Listing:
 
 def _joined(lines: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
     """What the last of a picture's lines says, with the splits of all of them."""
-    splits = {name: joined_splits(*(one.get(name) for one in lines)) for name in lines[-1] if is_split_column(name)}
+    splits = {name: joined_splits(*(line.get(name) for line in lines)) for name in lines[-1] if is_split_column(name)}
     return {**lines[-1], **splits} if len(lines) > 1 else lines[-1]
 
 
@@ -161,8 +161,9 @@ def _split_in(facts: Mapping[str, object]) -> object:
 def _class_remarks(lines: Mapping[bytes, Sequence[Mapping[str, object]]], of_class: str) -> Iterator[str]:
     """A sentence on the pictures that lines say two classes of; nothing if there are none."""
     several = {}
-    for path, of in lines.items():
-        if len(of) > 1 and len(names := dict.fromkeys(str(one[of_class]) for one in of if of_class in one)) > 1:
+    for path, entries in lines.items():
+        names = dict.fromkeys(str(entry[of_class]) for entry in entries if of_class in entry)
+        if len(names) > 1:
             several[path] = ", ".join(names)
     if several:
         pictures = counted(len(several), "picture has", "pictures have")

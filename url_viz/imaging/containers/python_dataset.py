@@ -174,8 +174,9 @@ def _parts(item: Any, image: str | int, label: str | int | None) -> tuple[Any, A
         is_there = label in item or label not in (None, "label")  # another name that is not there is a mistake
         return item[image], item[label] if is_there else None
     if isinstance(item, tuple | list):
-        at = label if isinstance(label, int) else 1
-        return item[image if isinstance(image, int) else 0], item[at] if label is not None and at < len(item) else None
+        place = label if isinstance(label, int) else 1
+        is_there = label is not None and place < len(item)
+        return item[image if isinstance(image, int) else 0], item[place] if is_there else None
     return item, None
 
 

@@ -215,6 +215,6 @@ def _listed(state: bytes) -> set[bytes] | None:
     """The files that a data set saved by Hugging Face consists of; None in other folders."""
     try:
         with open_plain_file(state) as file:
-            return {os.fsencode(one["filename"]) for one in json.loads(file.read(_LARGEST_STATE))["_data_files"]}
+            return {os.fsencode(entry["filename"]) for entry in json.loads(file.read(_LARGEST_STATE))["_data_files"]}
     except (ImageError, ValueError, KeyError, TypeError, RecursionError):
         return None
