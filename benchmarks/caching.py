@@ -29,7 +29,7 @@ from experiments.figure_files import read_figures, write_figures
 from training.cache import write_cache
 from training.config import Augmentation, CacheConfig
 from training.markdown_tables import markdown
-from training.training_rows import rows_of
+from training.training_rows import training_rows
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import CPU_BATCH as FORWARD_BATCH
@@ -72,7 +72,7 @@ def measured(pictures: int, rounds: int) -> dict[str, Any]:
         model = load_model(DEFAULT, device="cpu", workspace=place / "workspace")
         data = made(place, CACHED_ROWS, CLASSES)
         with h5py.File(data.hdf5, "r") as source:
-            training = rows_of(data.cache, held_out=0.1, device=torch.device("cpu"))
+            training = training_rows(data.cache, held_out=0.1, device=torch.device("cpu"))
             authors = theirs(source, data.classifier, training.training)
             mapped, count = replace(training, resident=None), len(training.training)
             backbone = _from_backbone(model, training.task_loss)

@@ -27,7 +27,7 @@ from training.losses import pairs_of, ranking_loss
 from training.store import ROW, Cache, Manifest, Shard, open_cache, open_for_writing, write_loss, write_shard
 from training.targets import classifier_loss
 from training.train import BETAS, fresh
-from training.training_rows import Rows, rows_of
+from training.training_rows import Rows, training_rows
 
 EMBEDDING_SIZE = 1280
 RECIPE = Recipe(pairing="adjacent", layer_norm=False)
@@ -135,7 +135,7 @@ def measure(
 
 def contenders_of(data: Made, source: Any, *, batch: int, steps: int) -> dict[str, tuple[Callable[[], None], int]]:
     """Every way of feeding one head, with the rows a run goes through; the authors' way gets a third of the steps."""
-    rows = rows_of(data.cache, held_out=0.1, device=torch.device("cpu"))
+    rows = training_rows(data.cache, held_out=0.1, device=torch.device("cpu"))
     count = len(rows.training)
     labels = torch.from_numpy(data.cache.rows["label"][rows.training].astype(np.int64))
     few = max(2, steps // 3)

@@ -31,7 +31,7 @@ from training.sources import Sources
 from training.store import Cache, open_cache, write_loss
 from training.targets import Losses, instance_loss
 from training.train import train, uncertainty_of
-from training.training_rows import rows_of
+from training.training_rows import training_rows
 from url_viz.analysis.evidence.order_metrics import Figure, auroc, mean_by_t
 from url_viz.errors import FolderError
 from url_viz.models.model import load_model
@@ -171,7 +171,7 @@ def _adapted(way: Way, split: SplitCache, seed: int) -> NDArray[np.float32]:
     if way.views is not None:
         losses = np.where(split.cache.rows["view"] < way.views, losses, np.float32(np.nan))
     write_loss(split.cache.paths, losses, {"target": "study"})
-    rows = rows_of(split.cache, held_out=way.recipe.held_out, device=torch.device("cpu"))
+    rows = training_rows(split.cache, held_out=way.recipe.held_out, device=torch.device("cpu"))
     return uncertainty_of(train(rows, way.recipe, seed=seed, report=silent).module, split.cache.clean)
 
 

@@ -29,7 +29,7 @@ from training.run_files import write_json
 from training.sources import Sources
 from training.store import Cache, open_cache
 from training.train import train, uncertainty_of
-from training.training_rows import Rows, rows_of
+from training.training_rows import Rows, training_rows
 from url_viz.analysis.evidence.order_metrics import auroc
 from url_viz.models.backbone import LoadedBackbone
 from url_viz.models.classifier_functions import NAMES, ClassifierFunctions
@@ -111,7 +111,7 @@ def _case_of_cache(cache: Cache, loaded: LoadedBackbone) -> Case:
 
 
 def _measured(caches: Sequence[Cache], loaded: LoadedBackbone, cases: Sequence[Case], use: str) -> list[OrderFigure]:
-    rows = rows_of(Sources(tuple(caches)), held_out=LINEAR.held_out, device=CPU)
+    rows = training_rows(Sources(tuple(caches)), held_out=LINEAR.held_out, device=CPU)
     found = []
     for name, order in _orders(rows, loaded).items():
         for case in cases:

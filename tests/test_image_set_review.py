@@ -15,7 +15,7 @@ from url_viz.errors import ImageSetError, WorkspaceError
 from url_viz.image_set import ImageSet
 from url_viz.store.sets import forget
 from url_viz.subjects.set_reviews import SetReviews
-from url_viz.ui.review.desk import opened, state_of
+from url_viz.ui.review.desk import desk_state, opened
 
 pytestmark = pytest.mark.slow
 
@@ -104,7 +104,7 @@ class TestReview:
         odd = list_review("Odd ones", lambda of: of.table.iloc[1::2].assign(suggested="odd"), of_use, needs="nothing")
         monkeypatch.setitem(REVIEWS, "odd", odd)
         review = image_set.reviews.open(ReviewSpec("odd", most=3))
-        state = state_of(image_set, opened(review))
+        state = desk_state(image_set, opened(review))
         assert title_of_review(review.spec) == "Odd ones · top 3"
         assert [card["question"] for card in state.cards] == ["odd: is it of any use?"] * 3
         review.store(int(review.ids[0]), CardAnswer("drop"))

@@ -23,7 +23,7 @@ from training import store
 from training.augment import drawn_view
 from training.command import command
 from training.config import Augmentation, CacheConfig, FinetuneConfig, PretrainConfig, Target
-from training.data.picture_stream import Encoded, PictureSource, source_of
+from training.data.picture_stream import Encoded, PictureSource, picture_source
 from training.data.pictures import NO_LABEL
 from training.data.tars import BadSample, classes_of_size
 from training.groups import groups_of
@@ -152,7 +152,7 @@ def write_shards(config: CacheConfig, model: Model, report: ProgressCallback, *,
     Raises CacheError if the folder holds another cache, FolderError while another process writes it.
     """
     n_classes = classifier_classes(model)
-    source = source_of(config, classifier_classes=n_classes)
+    source = picture_source(config, classifier_classes=n_classes)
     manifest = _manifest(config, model, source)
     paths = store.open_for_writing(config.out, manifest)
     clock = Clock("cache", source.total, already=_shards_written(paths, manifest) * max(1, manifest.shard_pictures))
@@ -236,7 +236,7 @@ class _Writer:
             done = self.source.done(number, position)
             self.report(self.clock.at(done, failures=len(failures), metrics=metrics))
         store.write_failures(self.paths, failures)
-        store.write_shard(self.paths, number, joined(parts or [self._embedded([])]))
+        store.write_shard(self.paths, number, joined_shards(parts or [self._embedded([])]))
 
     def _read(self, picture: Encoded | BadSample) -> PictureViews:
         if isinstance(picture, BadSample):
@@ -262,7 +262,7 @@ class _Writer:
         return Shard(embedding[~is_clean], rows, embedding[is_clean], positions)
 
 
-def joined(parts: Sequence[Shard]) -> Shard:
+def joined_shards(parts: Sequence[Shard]) -> Shard:
     """Several parts of a shard as one."""
     return Shard(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Shard)))
 

@@ -20,7 +20,7 @@ from training.run_files import RunPaths, write_json
 from training.store import Cache, read_failures, write_loss
 from training.targets import Integers, Losses, fitted_classifier_loss, fold_probes, instance_loss
 from training.train import final_figures, provenance_of, save_run, train
-from training.training_rows import Rows, rows_of
+from training.training_rows import Rows, training_rows
 from url_viz.analysis.evidence.holdout_report import AFTER, BEFORE, advice
 from url_viz.errors import HeadMismatchError, ModelError
 from url_viz.files import replaced
@@ -42,7 +42,7 @@ def finetune_head(config: FinetuneConfig, model: Model, report: ProgressCallback
     split = split_cache(embedded_views(config, model, report), config.told)
     cache = split.cache
     write_loss(cache.paths, losses_to_learn(config, split), _loss_record(config))
-    rows = rows_of(cache, held_out=config.recipe.held_out, device=torch.device("cpu"))
+    rows = training_rows(cache, held_out=config.recipe.held_out, device=torch.device("cpu"))
     trained = train(rows, config.recipe, seed=config.seed, report=report, start=start)
     provenance = provenance_of(cache, config.recipe, config.seed, final_figures(trained, rows))
     carry_backbone(model.source, RunPaths(config.out))

@@ -13,7 +13,7 @@ from training.functions import read_by_functions
 from training.run_files import RunPaths, pretrain_record
 from training.sources import Sources
 from training.train import save_trained, train
-from training.training_rows import rows_of
+from training.training_rows import training_rows
 from url_viz.errors import FolderError
 from url_viz.models.head import Head, load_head
 from url_viz.models.model import Model, load_model, load_source
@@ -103,7 +103,7 @@ def _train_seeds(
             continue
         if rows is None:
             device = torch.device(choose_device(config.device))
-            rows = rows_of(sources, held_out=config.recipe.held_out, device=device, mixture=config.mixture)
+            rows = training_rows(sources, held_out=config.recipe.held_out, device=device, mixture=config.mixture)
             if config.reads == "functions":
                 rows = read_by_functions(rows, load_source(model.source))
         trained = train(rows, config.recipe, seed=seed, report=_numbered(report, "seed", seed, config.seeds))

@@ -26,7 +26,7 @@ from training.losses import recipe_loss
 from training.run_files import RunPaths, locked, write_run_records
 from training.sources import Sources
 from training.store import Cache, open_cache
-from training.training_rows import HeldOut, Rows, rows_of
+from training.training_rows import HeldOut, Rows, training_rows
 from url_viz.analysis.evidence.order_metrics import r_auroc, spearman
 from url_viz.errors import CacheError
 from url_viz.models.classifier_functions import ClassifierFunctions
@@ -74,7 +74,7 @@ def main(config: TrainConfig) -> None:
 
 def _run(config: TrainConfig) -> None:
     sources = sources_of(config)
-    rows = rows_of(
+    rows = training_rows(
         sources,
         held_out=config.recipe.held_out,
         device=torch.device(choose_device(config.device)),

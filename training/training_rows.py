@@ -90,7 +90,7 @@ class Rows:
         return None if self.pair_group is None else self.pair_group[torch.from_numpy(positions)]
 
 
-def rows_of(
+def training_rows(
     caches: Cache | Sources,
     *,
     held_out: float,

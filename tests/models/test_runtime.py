@@ -22,7 +22,7 @@ from url_viz.imaging.preprocess import Preprocessing, middle, normalised, resize
 from url_viz.models.backbone import Backbone, LoadedBackbone, load_backbone, save_backbone
 from url_viz.models.model import load_model, prepared_folder, resolve
 from url_viz.models.model_names import DEFAULT
-from url_viz.models.runtime import MultiGpuRuntime, Outputs, choose_device, devices, gpus, joined
+from url_viz.models.runtime import MultiGpuRuntime, Outputs, choose_device, devices, gpus, joined_outputs
 from url_viz.models.runtime_openvino import STREAM_BATCH, OpenVinoRuntime, _remove_altered, convert, converted
 from url_viz.models.runtime_torch import TorchRuntime, batch_for
 from url_viz.workspace import Workspace
@@ -371,7 +371,7 @@ def test_entropy_is_that_of_the_softmax_whatever_the_logits(logits: np.ndarray, 
 
 def test_joined_outputs_keep_the_order() -> None:
     parts = [Outputs(np.full((n, 1), n, np.float32), np.full((n, 2), n, np.float32)) for n in (2, 1)]
-    assert joined(parts).embedding[:, 0].tolist() == [2, 2, 1]
+    assert joined_outputs(parts).embedding[:, 0].tolist() == [2, 2, 1]
 
 
 class TestDevices:

@@ -23,7 +23,7 @@ from url_viz.models.head import load_head
 from url_viz.models.model import Model, ModelSource, load_model, with_head
 from url_viz.progress import silent
 from url_viz.store.about import find_set
-from url_viz.store.training_records import epochs_of, joined, runs_of
+from url_viz.store.training_records import epochs_of, joined_epochs, runs_of
 from url_viz.workspace import Workspace
 
 
@@ -113,7 +113,7 @@ def test_with_labels_and_from_the_models_own_head(many: Path, tmp_path: Path, mo
     paths = home.set_paths(find_set(many, home))
     epochs = epochs_of(paths, "finetune-out")
     assert [(epoch.number, epoch.split, epoch.fold) for epoch in epochs] == [(0, "held-out", str(n)) for n in range(5)]
-    said = joined([epoch.read() for epoch in epochs])
+    said = joined_epochs([epoch.read() for epoch in epochs])
     pictures = pictures_of(str(many))
     assert dict(zip(said.ids.tolist(), said.labels.tolist(), strict=True)) == dict(
         zip(pictures.ids.tolist(), pictures.labels.tolist(), strict=True)

@@ -14,7 +14,7 @@ from training.functions import DISTANCE, DISTANCE_WEIGHT, fit_pictures, read_by_
 from training.sources import Sources
 from training.store import write_loss
 from training.train import train, uncertainty_of
-from training.training_rows import rows_of
+from training.training_rows import training_rows
 from url_viz.analysis.evidence.order_metrics import spearman
 from url_viz.errors import CacheError
 from url_viz.imaging.preprocess import Preprocessing
@@ -93,7 +93,7 @@ def sources(folder: Path, *, count: int = 240) -> Sources:
 
 @pytest.mark.slow
 def test_rows_hold_the_functions_of_the_rows_and_a_head_learns_from_them(tmp_path: Path) -> None:
-    rows = rows_of(sources(tmp_path), held_out=0.2, device=CPU)
+    rows = training_rows(sources(tmp_path), held_out=0.2, device=CPU)
     read = read_by_functions(rows, loaded(linear()))
     functions = read.functions
     assert functions is not None
@@ -114,7 +114,7 @@ def test_rows_hold_the_functions_of_the_rows_and_a_head_learns_from_them(tmp_pat
 
 @pytest.mark.slow
 def test_the_distance_weighs_its_share_of_the_spread_of_the_rest_and_teaches_nothing(tmp_path: Path) -> None:
-    rows = rows_of(sources(tmp_path), held_out=0.2, device=CPU)
+    rows = training_rows(sources(tmp_path), held_out=0.2, device=CPU)
     read = read_by_functions(rows, loaded(linear()))
     weights = train(read, PRESETS["functions"], seed=0, report=silent).module.layers[0].weight[0]  # type: ignore[index]
     others = np.arange(len(NAMES)) != DISTANCE
@@ -135,6 +135,6 @@ def test_a_head_on_functions_is_one_linear_layer() -> None:
 
 
 def test_a_backbone_without_a_linear_classifier_is_told(tmp_path: Path) -> None:
-    rows = rows_of(sources(tmp_path, count=40), held_out=0.2, device=CPU)
+    rows = training_rows(sources(tmp_path, count=40), held_out=0.2, device=CPU)
     with pytest.raises(CacheError, match=r"'made' has no linear classifier .* --reads embedding"):
         read_by_functions(rows, loaded(nn.Conv2d(12, 4, 1)))

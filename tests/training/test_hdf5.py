@@ -12,7 +12,7 @@ from training.config import Recipe, TrainConfig
 from training.hdf5 import cache_of_hdf5
 from training.run_files import RunPaths
 from training.train import main, sources_of
-from training.training_rows import rows_of
+from training.training_rows import training_rows
 from url_viz.errors import CacheError
 from url_viz.models.backbone import LoadedBackbone, as_backbone, create_network, preprocessing_of
 from url_viz.models.head import load_head
@@ -63,7 +63,7 @@ def test_rows_and_losses_are_those_of_the_file(file: Path, tmp_path: Path, loade
 def test_no_class_is_both_learnt_from_and_held_out(file: Path, tmp_path: Path, loaded: LoadedBackbone) -> None:
     # A row's picture is unknown there, and another view of it may stand anywhere; a class is on one side only.
     cache = cache_of_hdf5(file, tmp_path / "cache", loaded, silent)
-    rows = rows_of(cache, held_out=0.3, device=torch.device("cpu"))
+    rows = training_rows(cache, held_out=0.3, device=torch.device("cpu"))
     learnt = set(cache.rows["label"][rows.training].tolist())
     held_out = set(cache.rows["label"].tolist()) - learnt
     assert len(rows.training) + len(rows.held_out) == ROWS

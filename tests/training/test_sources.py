@@ -17,7 +17,7 @@ from training.run_files import RunPaths
 from training.sources import Sources
 from training.store import Cache
 from training.train import final_figures, main, train, uncertainty_of
-from training.training_rows import Rows, rows_of
+from training.training_rows import Rows, training_rows
 from url_viz.analysis.evidence.order_metrics import spearman
 from url_viz.errors import CacheError
 from url_viz.models.head import load_head
@@ -48,7 +48,7 @@ def both(tmp_path: Path) -> Sources:
 
 
 def rows(sources: Sources, **mixture: object) -> Rows:
-    return rows_of(sources, held_out=0.2, device=CPU, mixture=Mixture(**mixture))  # type: ignore[arg-type]
+    return training_rows(sources, held_out=0.2, device=CPU, mixture=Mixture(**mixture))  # type: ignore[arg-type]
 
 
 def test_two_spaces_are_refused_with_both_named(tmp_path: Path) -> None:

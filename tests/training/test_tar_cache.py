@@ -10,7 +10,7 @@ import pytest
 
 from training.cache import Process, write_cache, write_shards
 from training.config import Augmentation, CacheConfig, FinetuneConfig, Recipe
-from training.data.picture_stream import TarSource, source_of
+from training.data.picture_stream import TarSource, picture_source
 from training.data.spec import pictures_of
 from training.head_finetuning import finetune_head
 from training.store import CachePaths, open_cache, read_failures, read_manifest
@@ -49,7 +49,7 @@ class TestSource:
     """What a SPEC of tars means, before any picture is read."""
 
     def test_positions_rise_over_the_tars(self, tars: Path) -> None:
-        source = source_of(config_of(tars, tars), classifier_classes=1000)
+        source = picture_source(config_of(tars, tars), classifier_classes=1000)
         assert isinstance(source, TarSource)
         found = [picture for shard in range(3) for picture in source.read(shard)]
         positions = [getattr(picture, "position", -1) for picture in found]
@@ -59,14 +59,14 @@ class TestSource:
 
     def test_a_limit_is_spread_over_the_tars(self, tars: Path) -> None:
         for limit, shares in ((2, [0, 1, 1]), (5, [1, 2, 2]), (6, [2, 2, 2])):
-            source = source_of(config_of(tars, tars, limit=limit), classifier_classes=1000)
+            source = picture_source(config_of(tars, tars, limit=limit), classifier_classes=1000)
             assert [len(list(source.read(shard))) for shard in range(3)] == shares
-            assert source.digest != source_of(config_of(tars, tars), classifier_classes=1000).digest
+            assert source.digest != picture_source(config_of(tars, tars), classifier_classes=1000).digest
 
     def test_labels_are_the_classifiers(self, tars: Path) -> None:
-        of_1k = source_of(config_of(tars, tars), classifier_classes=1000)
+        of_1k = picture_source(config_of(tars, tars), classifier_classes=1000)
         assert {getattr(picture, "label", 0) for picture in of_1k.read(0)} == {0, 1}
-        of_21k = source_of(config_of(tars, tars), classifier_classes=21_843)
+        of_21k = picture_source(config_of(tars, tars), classifier_classes=21_843)
         named = {of_21k.classes[getattr(picture, "label", 0)] for picture in of_21k.read(0)}
         assert named == set(SYNSETS)
 
@@ -77,9 +77,11 @@ class TestSource:
         with tarfile.open(tmp_path / "plain" / "a.tar", "w") as archive:
             archive.add(folder / "round" / "00.png", "000000.png")
         config = config_of(tmp_path / "plain", tmp_path)
-        assert [getattr(picture, "label", 0) for picture in source_of(config, classifier_classes=1000).read(0)] == [-1]
+        assert [
+            getattr(picture, "label", 0) for picture in picture_source(config, classifier_classes=1000).read(0)
+        ] == [-1]
         with pytest.raises(FolderError, match="has no WordNet id"):
-            list(source_of(replace(config, target="labels"), classifier_classes=1000).read(0))
+            list(picture_source(replace(config, target="labels"), classifier_classes=1000).read(0))
 
     def test_tars_are_streamed_and_no_list(self, tars: Path) -> None:
         with pytest.raises(FolderError, match="Unpack"):

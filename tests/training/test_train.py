@@ -25,7 +25,7 @@ from training.store import (
     write_shard,
 )
 from training.train import fresh, main, provenance_of, rate_at, save_run, train, uncertainty_of
-from training.training_rows import Rows, rows_of
+from training.training_rows import Rows, training_rows
 from url_viz.analysis.evidence.order_metrics import spearman
 from url_viz.errors import CacheError, ModelError
 from url_viz.models.head import load_head
@@ -63,7 +63,7 @@ def cache(tmp_path: Path) -> Cache:
 
 
 def rows(cache: Cache, **limits: Any) -> Rows:
-    return rows_of(cache, held_out=0.2, device=CPU, **limits)
+    return training_rows(cache, held_out=0.2, device=CPU, **limits)
 
 
 @pytest.mark.slow
@@ -140,7 +140,7 @@ def test_labels_choose_by_r_auroc(tmp_path: Path) -> None:
 
 def test_too_few_pictures_and_a_cache_without_its_losses_are_refused(cache: Cache, tmp_path: Path) -> None:
     with pytest.raises(CacheError, match="too few"):
-        rows_of(made_cache(tmp_path / "few", pictures=2), held_out=0.0001, device=CPU)
+        training_rows(made_cache(tmp_path / "few", pictures=2), held_out=0.0001, device=CPU)
     CachePaths(cache.paths.folder).loss.unlink()
     with pytest.raises(CacheError, match="no task loss"):
         rows(cache)

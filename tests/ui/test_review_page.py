@@ -22,7 +22,7 @@ from url_viz.jobs.kinds import REVIEW_WORTH, result_of
 from url_viz.jobs.measuring import worth_by_job
 from url_viz.store.decisions.decisions import LONGEST_LABEL
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.review.desk import DeskAnswer, answer_of, state_of, take_answers
+from url_viz.ui.review.desk import DeskAnswer, answer_of, desk_state, take_answers
 from url_viz.ui.review.desk import opened as begun
 from url_viz.ui.session import OpenReview
 
@@ -127,7 +127,7 @@ class TestDesk:
 
     def test_cards_say_what_is_asked_and_what_cannot_be_stored_comes_back(self, image_set: ImageSet) -> None:
         review = begun(image_set.reviews.open(ReviewSpec("confusability")))
-        first, state = int(review.review.ids[0]), state_of(image_set, review)
+        first, state = int(review.review.ids[0]), desk_state(image_set, review)
         card, drawn = state.cards[0], dict(review.drawn)
         assert (state.upcoming[:3], len(card["panels"])) == ((0, 1, 2), 2)
         assert card["label_given"] in ("cat", "dog")
@@ -136,14 +136,14 @@ class TestDesk:
         take_answers(review, [DeskAnswer(7, 1, first, 0, CardAnswer(label="x" * (LONGEST_LABEL + 1)))], who=None)
         assert (review.at, review.refused[0].sequence, review.refused[0].position) == (0, 7, 0)
         assert "cannot be a label" in review.refused[0].message
-        assert state_of(image_set, review).refused == review.refused
+        assert desk_state(image_set, review).refused == review.refused
         assert all(review.drawn[one] is drawn[one] for one in drawn), "cards stay the same objects"
         take_answers(review, [DeskAnswer(8, 1, first, 0, CardAnswer(label="dog"))], who=None)
         assert (review.at, review.refused) == (1, ())
 
     def test_twins_are_decided_as_a_group(self, image_set: ImageSet) -> None:
         review = begun(image_set.reviews.open(ReviewSpec("copies")))
-        card = state_of(image_set, review).cards[0]
+        card = desk_state(image_set, review).cards[0]
         assert (card["takes"], card["question"]) == (("keep", "decision"), "Keep which?")
         members = [int(picture["id"]) for picture in card["panels"][0]["near"]]
         assert len(members) > 1
@@ -151,7 +151,7 @@ class TestDesk:
         take_answers(review, [DeskAnswer(1, 1, int(card["id"]), 0, CardAnswer(keep=(members[1],)))], who=None)
         decided = image_set.table().set_index("id")["decision"].dropna()
         assert decided.to_dict() == {one: "keep" if one == members[1] else "drop" for one in members}
-        assert state_of(image_set, review).cards[0]["kept"] == [other]
+        assert desk_state(image_set, review).cards[0]["kept"] == [other]
 
     def test_pairs_are_answered_taken_back_and_told(self, unlabelled: ImageSet) -> None:
         said = words(page(unlabelled))
@@ -159,7 +159,7 @@ class TestDesk:
         assert re.search(r"\d+ pairs", said)
         at = page(unlabelled, ReviewSpec("pairs"))
         assert here(at).review.spec == ReviewSpec("pairs")
-        state = state_of(unlabelled, here(at))
+        state = desk_state(unlabelled, here(at))
         card = state.cards[0]
         assert (card["takes"], card["question"], card["same"]) == (("same",), "The same kind of thing?", None)
         assert len(card["panels"][0]["near"]) == 1
@@ -174,18 +174,18 @@ class TestDesk:
         )
         assert {frozenset(key): same for key, same in unlabelled.answers.log.now().as_dict().items()} == {pair: False}
         assert unlabelled.table()["decision"].isna().all()
-        after = state_of(unlabelled, here(at))
+        after = desk_state(unlabelled, here(at))
         assert (after.cards[0]["same"], after.done) == (False, 1)
         take_answers(here(at), [DeskAnswer(2, 0, int(card["id"]), 0)], who="anna")
-        assert state_of(unlabelled, here(at)).cards[0]["same"] is None
+        assert desk_state(unlabelled, here(at)).cards[0]["same"] is None
         assert unlabelled.decisions.history()["who"].tolist()[0] == "anna"
-        state = state_of(unlabelled, begun(unlabelled.reviews.open(ReviewSpec("entropy"))))
+        state = desk_state(unlabelled, begun(unlabelled.reviews.open(ReviewSpec("entropy"))))
         assert (state.cards[0]["question"], state.classes) == ("Like this one?", ()), "without classes to choose among"
         assert [panel["label"] for panel in state.cards[0]["panels"]] == [None]
 
     def test_pictures_are_named_and_what_the_names_suggest_is_accepted(self, unlabelled: ImageSet) -> None:
         at = page(unlabelled, ReviewSpec("names"))
-        state = state_of(unlabelled, here(at))
+        state = desk_state(unlabelled, here(at))
         first, second = (card["id"] for card in state.cards[:2])
         assert (state.cards[0]["takes"][1], state.cards[0]["question"]) == ("name", "What is it?")
         actions = [
@@ -195,7 +195,7 @@ class TestDesk:
         at.session_state[desk_key(unlabelled)] = {"actions": actions}
         at.run()
         assert unlabelled.table().set_index("id").loc[[int(first), int(second)], "name"].tolist() == ["kiwi", "pear"]
-        after = state_of(unlabelled, here(at))
+        after = desk_state(unlabelled, here(at))
         assert (after.names, after.classes, after.cards[0]["given"]) == (("kiwi", "pear"), ("kiwi", "pear"), "kiwi")
         at.button(key="review.leave").click().run()
         said = words(at)

@@ -74,7 +74,7 @@ def test_a_link_with_an_id_searches_with_that_picture_and_no_other_does(image_se
 
 
 def test_a_part_that_was_drawn_finds_what_its_crop_does(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("url_viz.ui.search.query_picture.state_of", lambda key: {"box": [0.25, 0.25, 0.5, 0.5]})
+    monkeypatch.setattr("url_viz.ui.search.query_picture.component_state", lambda key: {"box": [0.25, 0.25, 0.5, 0.5]})
     assert [drawn_box({"box": drawn}) for drawn in ([-1, 0, 1, 1], "all", None)] == [None] * 3
     query, asked = by_confusability(image_set, 3), list[object]()
     real = ImageSet.safe_search

@@ -10,7 +10,7 @@ from pathlib import Path
 from training.config import CacheConfig
 from training.data.pictures import PictureList
 from training.data.spec import is_tar, labelled_pictures_of, pictures_of, tar_path
-from training.data.tars import BadSample, classes_of_size, samples_of, shards_of
+from training.data.tars import BadSample, classes_of_size, shards_of, tar_samples
 from url_viz.errors import FolderError
 from url_viz.imaging.scan import display_name
 
@@ -92,7 +92,7 @@ class TarSource:
         """The pictures of a tar, in rising positions, and what could not be read."""
         file, room = self.files[shard], MOST_POSITIONS // len(self.files)
         labels = {name: index for index, name in enumerate(self.classes)}
-        for number, sample in enumerate(islice(samples_of(file, labels, is_strict=self.is_strict), self.share(shard))):
+        for number, sample in enumerate(islice(tar_samples(file, labels, is_strict=self.is_strict), self.share(shard))):
             if number >= room:
                 raise FolderError(f"{file} holds more than {room:,} pictures. Cut it into smaller shards.")
             name = f"{file.name}/{sample.key}"
@@ -106,7 +106,7 @@ PictureSource = FileSource | TarSource
 """Pictures in a fixed order, cut into shards that are read independently."""
 
 
-def source_of(config: CacheConfig, *, classifier_classes: int) -> PictureSource:
+def picture_source(config: CacheConfig, *, classifier_classes: int) -> PictureSource:
     """The pictures that `config` names: tar shards for `tar:DIR_OR_PATTERN`, else a list of files.
 
     Labels of tars index `classifier_classes` WordNet ids (1,000 or 21,843; of 21,843 for any other number).

@@ -114,7 +114,7 @@ def _of_range(pattern: str) -> tuple[Path, ...]:
     return tuple(map(Path, named))
 
 
-def samples_of(shard: Path, labels: Mapping[str, int], *, is_strict: bool = True) -> Iterator[TarSample | BadSample]:
+def tar_samples(shard: Path, labels: Mapping[str, int], *, is_strict: bool = True) -> Iterator[TarSample | BadSample]:
     """The pictures of one shard in its order, streamed; unreadable ones are yielded as `BadSample`.
 
     The WordNet id is taken from the sample's path, else its .json, else the name of the tar (also of a tar inside a

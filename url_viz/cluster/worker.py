@@ -16,7 +16,7 @@ from url_viz.imaging.source import source_of
 from url_viz.imaging.workers import Decoders
 from url_viz.models.model import Model, load_model
 from url_viz.models.runtime import Precision
-from url_viz.pipeline.embedded import EmbeddedFiles, Embedding, embed_files, joined
+from url_viz.pipeline.embedded import EmbeddedFiles, Embedding, embed_files, joined_files
 
 VERSION: str = importlib.import_module("url_viz").__version__
 """Of this machine's URL-Viz."""
@@ -57,7 +57,7 @@ class Worker:
     def embed(self, files: Sequence[ScannedFile]) -> EmbeddedFiles | UrlVizError:
         """What becomes of files."""
         try:
-            return joined(list(embed_files(self._embedding, files, by=self._decoders, at_a_time=self._cores)))
+            return joined_files(list(embed_files(self._embedding, files, by=self._decoders, at_a_time=self._cores)))
         except UrlVizError as error:
             return error
 

@@ -96,7 +96,7 @@ def samples_for_fiftyone(wanted: Wanted, folder: Path, table: pd.DataFrame, name
     A sample has the picture's class as `ground_truth`, its tags and decision as tags, its size, and a field for every
     other column of `table()` in which a picture has a value.
     """
-    _write(folder, samples_of(table, [f"{MEDIA}/{name}" for name in names]), wanted.origin)
+    _write(folder, dataset_samples(table, [f"{MEDIA}/{name}" for name in names]), wanted.origin)
 
 
 def _write(folder: Path, samples: Iterable[Mapping[str, Any]], origin: Provenance) -> None:
@@ -107,7 +107,7 @@ def _write(folder: Path, samples: Iterable[Mapping[str, Any]], origin: Provenanc
     (folder / SCRIPT).write_text(_OPEN, "utf-8")
 
 
-def samples_of(rows: pd.DataFrame, files: list[str]) -> Iterator[dict[str, Any]]:
+def dataset_samples(rows: pd.DataFrame, files: list[str]) -> Iterator[dict[str, Any]]:
     """A record per picture, from rows of `ImageSet.table()` and where each file lies in the data set."""
     fields = known_columns(rows.drop(columns=[name for name in _ELSEWHERE if name in rows]))
     fields = fields.rename(columns=column_names(list(fields.columns), reserved=OF_A_SAMPLE))

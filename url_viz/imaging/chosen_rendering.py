@@ -32,7 +32,7 @@ def rendering_of_new(source: Source, files: Sequence[ScannedFile], wanted: Rende
     """How a new set is seen: in the range and bands that are wanted, in place of a range else that of a sample."""
     if wanted is not None and wanted.range is not None:
         return wanted
-    found = range_of(samples_of(source, files))
+    found = range_of(value_samples(source, files))
     if found is None:
         return wanted
     return replace(wanted or Rendering(), black=found[0], white=found[1])
@@ -43,7 +43,7 @@ def words_of_outside(source: Source, files: Sequence[ScannedFile], rendering: Re
 
     Also nothing of object storage, where each look would be a request.
     """
-    samples = [] if source.at_a_time else samples_of(source, files)
+    samples = [] if source.at_a_time else value_samples(source, files)
     better = range_of(samples)
     if rendering is None or rendering.range is None:
         if better is None:
@@ -59,7 +59,7 @@ def words_of_outside(source: Source, files: Sequence[ScannedFile], rendering: Re
     return f"{seen}. To read the set anew: `embed FOLDER --range {better[0]:g}:{better[1]:g}`."
 
 
-def samples_of(source: Source, files: Sequence[ScannedFile]) -> list[ValueSample]:
+def value_samples(source: Source, files: Sequence[ScannedFile]) -> list[ValueSample]:
     """Values of pictures of more than 8 bits among some that may have them by their ending."""
     most = SAMPLED_OBJECTS if source.at_a_time else SAMPLED_FILES
     able = {file.file: file for file in files if may_be_deep(file.file)}

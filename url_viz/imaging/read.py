@@ -76,7 +76,7 @@ def picture_of(
     return _picture(images, size, (preprocessing, *also), content=content)
 
 
-def pictures_of(
+def pictures_at(
     data: bytes, places: Iterable[tuple[Box, float]], preprocessings: Sequence[Preprocessing]
 ) -> Iterator[Picture | Failure]:
     """The `Picture` (content 0) of each place, a box and its margin, in a file that is decoded once.

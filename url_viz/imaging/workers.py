@@ -24,7 +24,7 @@ from url_viz.imaging.read import (
     Picture,
     fetch_and_decode,
     picture_of,
-    pictures_of,
+    pictures_at,
 )
 from url_viz.imaging.rendering import Rendering, ValueSample, as_rendering
 from url_viz.processes.cores import usable_cores
@@ -70,7 +70,7 @@ class Decoders(LimitedProcesses):
     def read_places(
         self, data: bytes, places: Sequence[Place], *preprocessings: Preprocessing
     ) -> Iterator[Picture | Failure]:
-        """As `pictures_of`, in the process of its own; contents are 0. Raises ImageError as `read` does."""
+        """As `pictures_at`, in the process of its own; contents are 0. Raises ImageError as `read` does."""
         boxes = [(place.box, place.margin) for place in places]
         return self._pictures("places", data, preprocessings, places=boxes)
 
@@ -174,7 +174,7 @@ def _read(data: bytes, preprocessings: list[dict[str, Any]]) -> Answer:
 
 
 def _places(data: bytes, places: list[tuple[Box, float]], preprocessings: list[dict[str, Any]]) -> Answer:
-    return _packed(pictures_of(data, places, [*map(Preprocessing.of_record, preprocessings)]))
+    return _packed(pictures_at(data, places, [*map(Preprocessing.of_record, preprocessings)]))
 
 
 def _packed(pictures: Iterable[Picture | Failure]) -> Answer:

@@ -99,7 +99,7 @@ def load_weights(file: WeightsFile) -> LoadedBackbone:
     record = read_record(file.path)
     if file.backbone:
         backbone = file.backbone
-        fitting, preprocessing, tensors = fit_finetuned(file, state_of(record, file.path))
+        fitting, preprocessing, tensors = fit_finetuned(file, weights_in(record, file.path))
     else:
         contents = contents_of(record, file.path)
         backbone, tensors = contents.backbone, contents.tensors
@@ -330,7 +330,7 @@ def fit_finetuned(weights: WeightsFile, state: State) -> tuple[Any, Preprocessin
     return network, timms if weights.preset == "timm" else replace(AUTHORS, size_px=timms.size_px), state
 
 
-def state_of(record: Mapping[Any, Any], path: Path) -> State:
+def weights_in(record: Mapping[Any, Any], path: Path) -> State:
     """The tensors by name in the contents of a checkpoint. Raises CheckpointError if there are none, or for a bomb."""
     state = _weights_in(record)
     items = (record if state is None else state).items()

@@ -22,7 +22,7 @@ from url_viz.models.checkpoints import (
     has_authors_head,
     is_known_to_timm,
     read_record,
-    state_of,
+    weights_in,
 )
 from url_viz.models.head import FORMAT, load_head
 from url_viz.models.model_names import PACKAGED, PAPERS, WeightsFile
@@ -42,7 +42,7 @@ def recognised(path: Path) -> Checkpoint:
         head = load_head(path)
         return Checkpoint(path, str(path), "own", head.provenance.backbone, True, head.embedding_size, head.input_px)
     record = read_record(path)
-    state = state_of(record, path)
+    state = weights_in(record, path)
     if has_authors_head(state):
         return _of_authors(WeightsFile.of_authors(path), contents_of(record, path))
     return _of_backbone(path, record.get("arch"), state)

@@ -66,7 +66,7 @@ class Runtime(Protocol):
         """Run a batch that is already normalised."""
 
 
-def joined(parts: list[Outputs]) -> Outputs:
+def joined_outputs(parts: list[Outputs]) -> Outputs:
     """Several batches as one."""
     return Outputs(np.concatenate([p.logits for p in parts]), np.concatenate([p.embedding for p in parts]))
 

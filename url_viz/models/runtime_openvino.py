@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from url_viz.files import replaced
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.models.runtime import Outputs, Precision, Wait, joined
+from url_viz.models.runtime import Outputs, Precision, Wait, joined_outputs
 from url_viz.records import read_plain
 from url_viz.sealed import sealed, unsealed
 
@@ -228,7 +228,7 @@ class _Requests:
         """Begin to run pictures, divided among the streams."""
         size = min(STREAM_BATCH, ceil(len(pictures) / self.streams))
         begun = [self._begin(pictures[start : start + size]) for start in range(0, len(pictures), size)]
-        return cache(lambda: joined([wait() for wait in begun]))
+        return cache(lambda: joined_outputs([wait() for wait in begun]))
 
     def _begin(self, pictures: NDArray[np.generic]) -> Wait:
         try:

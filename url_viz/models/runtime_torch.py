@@ -10,7 +10,7 @@ from torch import Tensor
 from url_viz.errors import ModelError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.backbone import Backbone
-from url_viz.models.runtime import CPU_BATCH, Outputs, Precision, Wait, joined
+from url_viz.models.runtime import CPU_BATCH, Outputs, Precision, Wait, joined_outputs
 
 PROBED = 16
 """Pictures that are run to measure how much memory one takes."""
@@ -63,11 +63,11 @@ class TorchRuntime:
         """Copy to the device, normalise there and begin to run."""
         batch = torch.from_numpy(crops)
         begun = self._begin(batch.pin_memory() if self._is_gpu else batch, self._normalised)
-        return lambda: joined([wait() for wait in begun])
+        return lambda: joined_outputs([wait() for wait in begun])
 
     def run_pixels(self, pixels: NDArray[np.float32]) -> Outputs:
         begun = self._begin(torch.from_numpy(pixels), lambda batch: batch.to(self._device))
-        return joined([wait() for wait in begun])
+        return joined_outputs([wait() for wait in begun])
 
     def _normalised(self, crops: Tensor) -> Tensor:
         pixels = crops.to(self._device, non_blocking=True).permute(0, 3, 1, 2).float()

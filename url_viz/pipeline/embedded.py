@@ -135,7 +135,7 @@ def read_without_model(embedding: Embedding, file: ScannedFile, *, why: str) -> 
     return replace(_begun(read, ())(), embeddings=tuple(None for _ in embedding.models))
 
 
-def joined(parts: Sequence[EmbeddedFiles]) -> EmbeddedFiles:
+def joined_files(parts: Sequence[EmbeddedFiles]) -> EmbeddedFiles:
     """What became of several files after each other as one; there is at least one part."""
     return EmbeddedFiles(
         tuple(row for part in parts for row in part.rows),

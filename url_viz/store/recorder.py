@@ -26,7 +26,7 @@ from url_viz.store.training_records import (
     EpochLogits,
     checked_name,
     epochs_of,
-    joined,
+    joined_epochs,
     remove_run,
     runs_of,
     write_epoch,
@@ -268,7 +268,7 @@ class EpochBatches:
         """Record what was added as an epoch, if anything was, and begin the next."""
         parts, self._parts = self._parts, []
         if parts:
-            said = joined(parts)
+            said = joined_epochs(parts)
             self._recorder.epoch(said.ids, said.logits, said.labels, self._split, number=number, fold=self._fold)
 
 

@@ -91,7 +91,7 @@ class RecordedEpoch(AboutEpoch):
 
         Raises DamageError if a file is not as it was written, SupersededError if it is gone.
         """
-        every = joined(self._of_each(_read))
+        every = joined_epochs(self._of_each(_read))
         _, last = np.unique(every.ids[::-1], return_index=True)
         return every if len(last) == len(every.ids) else _at(every, np.sort(len(every.ids) - 1 - last))
 
@@ -117,7 +117,7 @@ class ChosenRun:
     run: str | None = None
 
 
-def joined(parts: Sequence[EpochLogits]) -> EpochLogits:
+def joined_epochs(parts: Sequence[EpochLogits]) -> EpochLogits:
     """Parts of an epoch as one."""
     return EpochLogits(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in ("ids", "logits", "labels"))

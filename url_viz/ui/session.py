@@ -251,7 +251,7 @@ PENDING: Key[BulkAction] = Key("view.pending")
 """The action that a decide bar asks to confirm, by the bar's key."""
 
 
-def state_of(component: str) -> MutableMapping[str, object]:
+def component_state(component: str) -> MutableMapping[str, object]:
     """The state of one of our components under its key; assigning to it before it is drawn changes it."""
     return Key[MutableMapping[str, object]](component).get() or {}
 

@@ -16,8 +16,8 @@ from training.data.tars import (
     BadSample,
     TarSample,
     imagenet21k_labels,
-    samples_of,
     shards_of,
+    tar_samples,
 )
 from url_viz.errors import FolderError
 from url_viz.imaging.digest import image_id
@@ -68,12 +68,12 @@ class TestLabels:
             ("78.jpg", JPEG),
         )
         expected = [("n00000002_12", 1), ("n00000002/34", 1), ("0056", 1), ("78", 0)]
-        assert good(samples_of(shard, LABELS)) == expected
+        assert good(tar_samples(shard, LABELS)) == expected
 
     def test_a_tar_of_tars(self, tmp_path: Path) -> None:
         inner = [(f"n0000000{k}.tar", tar([(f"n0000000{k}_{i}.JPEG", JPEG) for i in range(2)])) for k in (1, 2)]
         shard = write(tmp_path / "winter21_whole.tar", *inner)
-        assert good(samples_of(shard, LABELS)) == [
+        assert good(tar_samples(shard, LABELS)) == [
             ("n00000001/n00000001_0", 0),
             ("n00000001/n00000001_1", 0),
             ("n00000002/n00000002_0", 1),
@@ -85,10 +85,10 @@ class TestLabels:
     ) -> None:
         shard = write(tmp_path / "a.tar", ("n00000001_1.jpg", JPEG), ("n99999999_1.jpg", JPEG))
         with pytest.raises(FolderError, match=r"n99999999, which is none of the 2 classes"):
-            list(samples_of(shard, LABELS))
+            list(tar_samples(shard, LABELS))
         shard = write(tmp_path / "a.tar", ("000.jpg", JPEG), ("000.cls", b"3"))
         with pytest.raises(FolderError, match="has no WordNet id"):
-            list(samples_of(shard, LABELS))
+            list(tar_samples(shard, LABELS))
 
 
 class TestStreams:
@@ -97,7 +97,7 @@ class TestStreams:
     def test_bytes_and_ids(self, tmp_path: Path) -> None:
         pictures = [encoded(noise(seed)) for seed in range(3)]
         shard = write(tmp_path / "a.tar", *((f"n00000001_{i}.jpg", data) for i, data in enumerate(pictures)))
-        found = [sample for sample in samples_of(shard, LABELS) if isinstance(sample, TarSample)]
+        found = [sample for sample in tar_samples(shard, LABELS) if isinstance(sample, TarSample)]
         assert [sample.data for sample in found] == pictures
         assert [sample.id for sample in found] == [image_id(f"n00000001_{i}".encode()) for i in range(3)]
 
@@ -109,7 +109,7 @@ class TestStreams:
             ("n00000001_3.jpg", JPEG),
             ("n00000001_3.json", b"{broken"),
         )
-        found = list(samples_of(shard, LABELS))
+        found = list(tar_samples(shard, LABELS))
         assert isinstance(found[0], BadSample)
         assert found[0].key == "n00000001_1"
         assert good(found) == [("n00000001_3", 0)]
@@ -120,7 +120,7 @@ class TestStreams:
         data = tar([(f"n00000001_{i}.jpg", JPEG) for i in range(4)])
         shard = tmp_path / "cut.tar"
         shard.write_bytes(data[:kept])
-        *before, last = samples_of(shard, LABELS)
+        *before, last = tar_samples(shard, LABELS)
         assert isinstance(last, BadSample)
         assert "cut.tar" in last.key
         assert all(isinstance(sample, TarSample) and sample.data == JPEG for sample in before)
@@ -133,7 +133,7 @@ class TestStreams:
         at, member.size = member.offset, size
         data[at : at + 512] = member.tobuf(tarfile.GNU_FORMAT)
         (tmp_path / "a.tar").write_bytes(data)
-        first, *_, last = samples_of(tmp_path / "a.tar", LABELS)
+        first, *_, last = tar_samples(tmp_path / "a.tar", LABELS)
         assert isinstance(first, TarSample)
         assert isinstance(last, BadSample)
         assert "cannot be read to its end" in last.reason
@@ -143,7 +143,7 @@ class TestStreams:
         shard = write(tmp_path / "a.tar", *((f"n00000001_{i}.jpg", large) for i in range(40)))
         tracemalloc.start()
         try:
-            count = sum(1 for _ in samples_of(shard, LABELS))
+            count = sum(1 for _ in tar_samples(shard, LABELS))
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -167,4 +167,4 @@ class TestShards:
 
     def test_a_lenient_reader_has_no_label_where_none_is_told(self, tmp_path: Path) -> None:
         shard = write(tmp_path / "a.tar", ("n00000002_1.jpg", JPEG), ("n00000003_2.jpg", JPEG), ("3.jpg", JPEG))
-        assert [label for _, label in good(samples_of(shard, LABELS, is_strict=False))] == [1, -1, -1]
+        assert [label for _, label in good(tar_samples(shard, LABELS, is_strict=False))] == [1, -1, -1]

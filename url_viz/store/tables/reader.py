@@ -231,7 +231,7 @@ class Store:
 
     def _state(self, name: str) -> versions.State | None:
         """The state of a table that is read; None if it was never written."""
-        return versions.state_of(self._folder(name))
+        return versions.table_state(self._folder(name))
 
     def _open(self, name: str) -> _Opened | None:
         """The table at the version that is read; None if it was never written."""
@@ -259,7 +259,7 @@ class Store:
             with raising_damage_errors(folder):
                 yield
         except DamageError as error:
-            if versions.state_of(folder) == state:
+            if versions.table_state(folder) == state:
                 raise
             raise SupersededError(
                 f"{folder} has changed since it was opened: it was written anew. Open the image set again "
@@ -294,7 +294,7 @@ class Snapshot(Store):
         names = sorted({path.stem for path in latest.paths.tables.glob("*.lance")} - {"images"})
         # Files are written after their embeddings, and a graph after its whitened rows: looked at the other way round,
         # each finds what it refers to.
-        self._pins = {name: versions.state_of(self._folder(name)) for name in ("images", *names)}
+        self._pins = {name: versions.table_state(self._folder(name)) for name in ("images", *names)}
 
     @property
     def _database(self) -> Any:

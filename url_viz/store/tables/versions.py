@@ -90,7 +90,7 @@ def version_folder(table: Path) -> Path:
     return table / "_versions"
 
 
-def state_of(table: Path) -> State | None:
+def table_state(table: Path) -> State | None:
     """What another version of a table, or another table in its place, has otherwise; None without any version.
 
     A look at a folder takes a small part of the time in which LanceDB tells its latest version.

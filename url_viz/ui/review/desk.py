@@ -15,8 +15,7 @@ from url_viz.image_set import ImageSet
 from url_viz.records import read_plain
 from url_viz.store.columns.object_columns import VERDICTS
 from url_viz.ui.auth import user_name
-from url_viz.ui.session import DeskState, OpenReview, Queued, RefusedAnswer
-from url_viz.ui.session import state_of as component_state
+from url_viz.ui.session import DeskState, OpenReview, Queued, RefusedAnswer, component_state
 from url_viz.ui.urls import picture_url, thumbnail_url, whole_url
 from url_viz.ui.widgets.actions import Record, handle_new, handled_before
 from url_viz.ui.widgets.assets import component_of
@@ -55,7 +54,7 @@ def opened(review: Queued) -> OpenReview[Queued]:
 def show_open_review(image_set: ImageSet | None, here: OpenReview[Any], *, key: str) -> None:
     """Draw the review where it is. Raises a UrlVizError if nothing can be read and nothing was drawn before."""
     try:
-        here.shown = state_of(image_set, here)
+        here.shown = desk_state(image_set, here)
     except UrlVizError:
         if here.shown is None or not here.refused:
             raise
@@ -70,7 +69,7 @@ def show_open_review(image_set: ImageSet | None, here: OpenReview[Any], *, key: 
     handle(_mount(key=key, data=data, on_actions_change=lambda: handle(component_state(key))))
 
 
-def state_of(image_set: ImageSet | None, here: OpenReview[Any]) -> DeskState:
+def desk_state(image_set: ImageSet | None, here: OpenReview[Any]) -> DeskState:
     """The cards around the place, and how far the review has come."""
     review, ids, version = here.review, here.review.ids, here.review.version
     settled, progress = review.is_done(), review.progress()

@@ -20,7 +20,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.places import Place
 from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
 from url_viz.imaging.workers import decoders
-from url_viz.ui.session import PART, PART_SCORED, QUERY_DROP, QUERY_FILE, QUERY_ID, QUERY_SCORED, Key, state_of
+from url_viz.ui.session import PART, PART_SCORED, QUERY_DROP, QUERY_FILE, QUERY_ID, QUERY_SCORED, Key, component_state
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.tile_data import tiles
 from url_viz.ui.upload.batch import score_for_all, shown_name
@@ -189,7 +189,7 @@ def _values(outcome: NewPicture, image_set: ImageSet) -> dict[str, Any]:
 
 def _part_of(query: Query, data: Callable[[], bytes], image_set: ImageSet) -> Query:
     """The query by the part that was drawn on its picture, whose file is `data`; itself where none was drawn."""
-    box = drawn_box(state_of(query.key)) if query.key else None
+    box = drawn_box(component_state(query.key)) if query.key else None
     if box is None:
         return query
     left, top, width, height = box

@@ -7,7 +7,7 @@ a lasso, has a number too: only the last one counts.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from url_viz.ui.session import HANDLED, Handled, state_of
+from url_viz.ui.session import HANDLED, Handled, component_state
 
 Record = Mapping[str, object]
 """An action as the browser sends it, with its number under `sequence`."""
@@ -28,7 +28,7 @@ def handle_new(key: str, state: Record, handle: Callable[[list[Record]], None]) 
 
 def handled_before(key: str) -> int:
     """The number of the last action whose effect the component can show: handled before this run, not by a later."""
-    numbers = [sequence_of(record) for record in new_records(state_of(key), 0)]
+    numbers = [sequence_of(record) for record in new_records(component_state(key), 0)]
     return min(max(numbers, default=0), HANDLED.get_or(Handled).last.get(key, 0))
 
 
@@ -45,7 +45,7 @@ def sequence_of(record: Record) -> int:
 
 def take_settings(key: str, names: Sequence[str], take: Callable[[dict[str, Any]], None]) -> None:
     """Give `take` what the user has set in a component since it was taken last, by its name."""
-    state, last = state_of(key), HANDLED.get_or(Handled).last
+    state, last = component_state(key), HANDLED.get_or(Handled).last
     told = {name: cast(Record, state[name]) for name in names if isinstance(state.get(name), Mapping)}
     new = {name: one for name, one in told.items() if sequence_of(one) > last.get(f"{key}.{name}", 0)}
     if new:
@@ -65,7 +65,7 @@ OnClick = Callable[[int], object]
 
 def click(key: str, on_click: OnClick | None) -> None:
     """The callback of a component for a click on a picture."""
-    clicked = cast("str | None", state_of(key).get("clicked"))
+    clicked = cast("str | None", component_state(key).get("clicked"))
     if on_click is not None and clicked is not None:
         on_click(int(clicked))
 

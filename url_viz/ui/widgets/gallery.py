@@ -13,7 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from url_viz.store.decisions.decision_rows import DECISIONS, Decision
-from url_viz.ui.session import Key, state_of
+from url_viz.ui.session import Key, component_state
 from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.widgets.actions import OnClick, Record, click, handle_new, handled_before, nothing
 from url_viz.ui.widgets.assets import component_of
@@ -91,7 +91,7 @@ def handle_actions(
     key: str, handle: HandleActions, state: Record | None = None, *, chosen_ids: ChosenIds = _none_chosen
 ) -> None:
     """Handle the new actions in a component's `state`, by default that in the session."""
-    now = state_of(key) if state is None else state
+    now = component_state(key) if state is None else state
     handle_new(key, now, lambda records: handle(actions_of(records, chosen_ids)))
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Literal
 
 from url_viz.analysis.scope import Polygon
-from url_viz.ui.session import Style, state_of
+from url_viz.ui.session import Style, component_state
 from url_viz.ui.widgets.actions import OnClick, click, nothing, settings_taken
 from url_viz.ui.widgets.assets import component_of
 
@@ -104,7 +104,7 @@ def polygon_of(corners: Sequence[tuple[float, float]] | None) -> Polygon | None:
 
 
 def _pick(key: str, names: tuple[str, ...], on_pick: Callable[[tuple[str, ...]], None]) -> None:
-    picked = state_of(key).get("picked")
+    picked = component_state(key).get("picked")
     if isinstance(picked, list):
         on_pick(tuple(names[number] for number in picked if isinstance(number, int) and 0 <= number < len(names)))
 

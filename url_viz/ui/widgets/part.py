@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from url_viz.imaging.places import Box
-from url_viz.ui.session import state_of
+from url_viz.ui.session import component_state
 from url_viz.ui.widgets.actions import nothing
 from url_viz.ui.widgets.assets import component_of
 
@@ -13,7 +13,7 @@ _mount_paste = component_of("paste")
 
 def show_part(address: str, size: tuple[int, int], *, key: str) -> None:
     """Draw the picture at an address, of this width and height, and the box that was drawn on it (`drawn_box`)."""
-    data = {"address": address, "width": size[0], "height": size[1], "box": drawn_box(state_of(key))}
+    data = {"address": address, "width": size[0], "height": size[1], "box": drawn_box(component_state(key))}
     _mount(key=key, data=data, default={"box": None}, on_box_change=nothing)
 
 
