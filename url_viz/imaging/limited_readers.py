@@ -51,12 +51,14 @@ class LimitedReaders(LimitedProcesses):
         _, said = self.ask("entries", os.path.abspath(path), within=_as_text(within))
         return Entries.of_record(json.loads(said))
 
-    def read(self, path: bytes, *, at: int, size_bytes: int, within: Sequence[Path] | None) -> list[bytes]:
+    def read(self, path: bytes, *, position: int, size_bytes: int, within: Sequence[Path] | None) -> list[bytes]:
         """The bytes of a picture in a container, and of those after it that come with it.
 
         Raises ImageError with the reason if it cannot be read.
         """
-        facts, body = self.ask("read", os.path.abspath(path), at=at, size_bytes=size_bytes, within=_as_text(within))
+        facts, body = self.ask(
+            "read", os.path.abspath(path), position=position, size_bytes=size_bytes, within=_as_text(within)
+        )
         ends = [*accumulate(facts["sizes_bytes"], initial=0)]
         return [body[start:end] for start, end in pairwise(ends)]
 
@@ -127,11 +129,11 @@ def _entries(path: bytes, within: list[str] | None) -> Answer:
     return {}, said
 
 
-def _read(path: bytes, at: int, size_bytes: int, within: list[str] | None) -> Answer:
+def _read(path: bytes, position: int, size_bytes: int, within: list[str] | None) -> Answer:
     with open_plain_file(path, within=_paths(within)) as file:
         status = os.fstat(file.fileno())
         container = _container(path, status.st_ino, status.st_mtime_ns, status.st_size)
-        found = container.read(file, at, size_bytes)
+        found = container.read(file, position, size_bytes)
     return {"sizes_bytes": [*map(len, found)]}, found[0] if len(found) == 1 else b"".join(found)
 
 

@@ -35,15 +35,15 @@ class ScannedFile:
     """One candidate file: root-relative path as bytes, size, and time of last change.
 
     Of an object in a picture, the path is that of its `place`, and the time a digest of the file's and of the place.
-    Of a picture in a shard, the time is the shard's, `at` says where it lies there, and files of one `block` are read
-    together, the blocks of one group in their order.
+    Of a picture in a shard, the time is the shard's, `position` says where it lies there, and files of one `block` are
+    read together, the blocks of one group in their order.
     """
 
     path: bytes
     size_bytes: int
     mtime_ns: int
     place: Place | None = None
-    at: int | None = None
+    position: int | None = None
     block: Block | None = None
 
     @property

@@ -48,8 +48,8 @@ class Tar:
         end = os.fstat(file.fileno()).st_size
         return found.ended(f"is cut off after {counted(found.count - 1, 'picture')}" if found.end > end else "")
 
-    def read(self, file: BinaryIO, at: int, size_bytes: int) -> Sequence[bytes]:
-        return (read_at(file, at, size_bytes),)
+    def read(self, file: BinaryIO, position: int, size_bytes: int) -> Sequence[bytes]:
+        return (read_at(file, position, size_bytes),)
 
 
 class Zip:
@@ -66,10 +66,10 @@ class Zip:
                 found.add(_ArchiveMember(os.fsencode(member.filename), member.file_size, number), None)
         return found.ended()
 
-    def read(self, file: BinaryIO, at: int, size_bytes: int) -> Sequence[bytes]:
+    def read(self, file: BinaryIO, position: int, size_bytes: int) -> Sequence[bytes]:
         """The bytes of a member, unpacked to no more than a picture may have."""
         archive = self._opened(file)
-        member = archive.infolist()[at]
+        member = archive.infolist()[position]
         refuse_large(member.file_size)
         if (why := why_too_tight(member)) is not None:
             raise ImageError(why)
@@ -98,7 +98,7 @@ class _ArchiveMember(NamedTuple):
 
     name: bytes
     size_bytes: int
-    at: int
+    offset: int
     why: str = ""
 
 
@@ -189,11 +189,11 @@ class _Samples:
         if kind is None and (why := LEADS_OUT if leads_out else member.why):
             self._faults[name] = why
         elif kind is None:
-            self.end = member.at + member.size_bytes
-            self._pictures.append((name, min(member.size_bytes, _LARGEST_SIZE), member.at))
+            self.end = member.offset + member.size_bytes
+            self._pictures.append((name, min(member.size_bytes, _LARGEST_SIZE), member.offset))
             self._facts.append(self._said)
         elif file is not None and ending in (b"cls", b"json") and member.size_bytes <= _MOST_SAID_BYTES:
-            data = os.pread(file.fileno(), member.size_bytes, member.at)
+            data = os.pread(file.fileno(), member.size_bytes, member.offset)
             for column, value in _said(data, is_class=ending == b"cls"):
                 if self._is_column(column):
                     self._said[column] = value

@@ -57,15 +57,15 @@ class Parquet:
             cells.columns,
         )
 
-    def read(self, file: BinaryIO, at: int, size_bytes: int) -> Sequence[bytes]:
+    def read(self, file: BinaryIO, position: int, size_bytes: int) -> Sequence[bytes]:
         """The bytes of a row's picture, and of those after it in its batch up to the first that cannot be read."""
         if not self._spans:
             parquet, schema = _parquet(file)
             self._spans = _spans(parquet.metadata, image_column(schema))
-        group = sum(span.start <= at for span in self._spans) - 1
+        group = sum(span.start <= position for span in self._spans) - 1
         if group < 0:
             raise ImageError(_NO_ROW)
-        batch, row = divmod(at - self._spans[group].start, self._spans[group].at_once)
+        batch, row = divmod(position - self._spans[group].start, self._spans[group].at_once)
         if (group, batch) not in self._batches:
             self._load(file, group, batch)
         values = self._batches[group, batch][row:]
@@ -104,7 +104,7 @@ class Parquet:
 class Arrow:
     """Rows of an Arrow file that is not compressed, stream or file: each by the place of its bytes.
 
-    `at` of a row without bytes is below 0; it may name a file.
+    The position of a row without bytes is below 0; it may name a file.
     """
 
     def __init__(self, path: bytes) -> None:
@@ -128,17 +128,19 @@ class Arrow:
                 places += _places(chunk, start, size, first=len(places))
                 cells.add(batch)
         keys = [*map(_key, range(len(places)))]
-        return Entries(keys, [length for length, _ in places], [at for _, at in places], columns=cells.columns)
+        return Entries(
+            keys, [length for length, _ in places], [position for _, position in places], columns=cells.columns
+        )
 
-    def read(self, file: BinaryIO, at: int, size_bytes: int) -> Sequence[bytes]:
+    def read(self, file: BinaryIO, position: int, size_bytes: int) -> Sequence[bytes]:
         """The bytes of a row's picture, or of the file beside it that the row names."""
-        if at >= 0:
-            return (read_at(file, at, size_bytes),)
+        if position >= 0:
+            return (read_at(file, position, size_bytes),)
         if self._named is None:
             schema, batches = _arrow_batches(pa.memory_map(f"/dev/fd/{file.fileno()}"))
             self._named = pa.Table.from_batches(batches, schema)[image_column(schema)]
             self._named.validate(full=True)
-        return (_bytes_of(self._named[-1 - at].as_py(), self._folder),)
+        return (_bytes_of(self._named[-1 - position].as_py(), self._folder),)
 
 
 def _refuse_rows(rows: int, file: BinaryIO) -> None:

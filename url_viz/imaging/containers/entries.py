@@ -19,7 +19,7 @@ Columns = Mapping[str, Sequence[object]]
 
 @dataclass(frozen=True)
 class Entries:
-    """The pictures in a container, each by its key and by where it lies (`at`, an offset or a row).
+    """The pictures in a container, each by its key and by where it lies (an offset or a row).
 
     Their sizes are in bytes, 0 if not known. Those of one group and part are best read together, the parts of a group
     in their order; both are empty where there are none. `columns` are what the container says of each picture. Of the
@@ -29,7 +29,7 @@ class Entries:
 
     keys: Sequence[bytes] = ()
     sizes_bytes: Sequence[int] = ()
-    at: Sequence[int] = ()
+    positions: Sequence[int] = ()
     groups: Sequence[int] = ()
     parts: Sequence[int] = ()
     columns: Columns = field(default_factory=dict)
@@ -55,8 +55,8 @@ class Container(Protocol):
     def entries(self, file: BinaryIO) -> Entries:
         """Every picture in an open file."""
 
-    def read(self, file: BinaryIO, at: int, size_bytes: int) -> Sequence[bytes]:
-        """The bytes of the picture that lies there in an open file, and of those after it that come with it."""
+    def read(self, file: BinaryIO, position: int, size_bytes: int) -> Sequence[bytes]:
+        """The bytes of the picture at a position of an open file, and of those after it that come with it."""
 
 
 def shortened(value: object) -> object:

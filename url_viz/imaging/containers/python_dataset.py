@@ -90,7 +90,7 @@ class PythonDataset:
         """Every index; the classes come along as they are read."""
         fingerprint = getattr(self._dataset, "_fingerprint", None)
         stamp = content_key(str(fingerprint or time.time_ns()).encode())  # another Dataset is read whole
-        files = tuple(ScannedFile(b"%07d" % index, 0, stamp, at=index) for index in range(len(self._dataset)))
+        files = tuple(ScannedFile(b"%07d" % index, 0, stamp, position=index) for index in range(len(self._dataset)))
         return Scan(self.root, files, columns={} if self._label is None else {CLASS: self._labels})
 
     def read(self, file: ScannedFile) -> bytes:

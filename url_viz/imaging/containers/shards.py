@@ -100,32 +100,32 @@ class Shards:
         if file.path in self._faults:
             raise ImageError(self._faults[file.path])
         shard, key = self._parted(file.path)
-        page = page_of(file.path) if file.at is None or page_of(file.path) == file.block else None
+        page = page_of(file.path) if file.position is None or page_of(file.path) == file.block else None
         try:
-            at = self._place(shard, key) if file.at is None else (file.at, file.size_bytes)
-            data = self._bytes(shard, *at)
+            place = self._place(shard, key) if file.position is None else (file.position, file.size_bytes)
+            data = self._bytes(shard, *place)
             return data if page is None else readers.page_of_bytes(data, page[1])
         except (OSError, OverflowError, ValueError) as error:  # an offset that cannot be, in a damaged shard
             raise ImageError(f"cannot be read from its file: {error}") from error
 
-    def _bytes(self, shard: bytes, at: int, size_bytes: int) -> bytes:
+    def _bytes(self, shard: bytes, position: int, size_bytes: int) -> bytes:
         path = self._path(shard)
-        if at >= 0 and ending_of(path) in _STORED:
+        if position >= 0 and ending_of(path) in _STORED:
             with open_plain_file(path, within=self.within) as opened:
-                return read_at(opened, at, size_bytes)
+                return read_at(opened, position, size_bytes)
         if ending_of(path) != b".parquet":
-            return readers.read(path, at=at, size_bytes=size_bytes, within=self.within)[0]
-        return self._row(shard, at)
+            return readers.read(path, position=position, size_bytes=size_bytes, within=self.within)[0]
+        return self._row(shard, position)
 
-    def _row(self, shard: bytes, at: int) -> bytes:
+    def _row(self, shard: bytes, position: int) -> bytes:
         """The picture of a row, of which many are unpacked together: what comes with it waits to be asked for."""
         version = self._status(shard)
         with self._lock:
             for rows in self._ahead:
-                if (shard, version, at) in rows:
-                    return rows.pop((shard, version, at))
-            first, *others = readers.read(self._path(shard), at=at, size_bytes=0, within=self.within)
-            self._ahead.append({(shard, version, row): data for row, data in enumerate(others, at + 1)})
+                if (shard, version, position) in rows:
+                    return rows.pop((shard, version, position))
+            first, *others = readers.read(self._path(shard), position=position, size_bytes=0, within=self.within)
+            self._ahead.append({(shard, version, row): data for row, data in enumerate(others, position + 1)})
             return first
 
     @cached_property
@@ -171,7 +171,7 @@ class Shards:
         version, latest = self._status(shard), self._places
         if latest[:2] != (shard, version):
             found = readers.entries(self._path(shard), within=self.within)
-            places = dict(zip(found.keys, zip(found.at, found.sizes_bytes, strict=True), strict=True))
+            places = dict(zip(found.keys, zip(found.positions, found.sizes_bytes, strict=True), strict=True))
             latest = self._places = shard, version, places
             self._noted(shard, found)
         if key not in latest[2] and (page := page_of(key)) is not None:
@@ -185,8 +185,8 @@ def _files(shard: bytes, found: Entries, stamp: int) -> Iterator[ScannedFile]:
     prefix = shard + b"/" if shard else b""
     names = {group: b"%s%d" % (prefix, group) for group in set(found.groups)}
     blocks = zip(map(names.__getitem__, found.groups), found.parts, strict=True) if names else repeat(None)
-    for key, size_bytes, at, block in zip(found.keys, found.sizes_bytes, found.at, blocks, strict=False):
-        yield ScannedFile(prefix + key, size_bytes, stamp, at=at, block=block)
+    for key, size_bytes, position, block in zip(found.keys, found.sizes_bytes, found.positions, blocks, strict=False):
+        yield ScannedFile(prefix + key, size_bytes, stamp, position=position, block=block)
 
 
 def in_order(found: Scan) -> Scan:
