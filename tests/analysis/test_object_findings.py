@@ -125,7 +125,7 @@ class TestWrongTogether:
         wrong = np.array([0.6, 0.4, 0.5, 0.9, np.nan, 0.9, 0.99])
         found = wrong_together(self.TABLE, wrong, self.OTHER)
         assert found["id"].tolist() == self.TABLE["id"].iloc[[0, 2, 1]].tolist()
-        assert found["wrong"].tolist() == pytest.approx([0.5] * 3)
+        assert found["mean_wrong"].tolist() == pytest.approx([0.5] * 3)
         assert together_in_words(found) == ["all 3 zebra in a.jpg look like cow"]
         seen = FindingInputs(self.TABLE, no_reasons(self.TABLE), None, None, 0, together=found)
         finding = findings(seen)[0]

@@ -55,17 +55,17 @@ def wrong_together(table: pd.DataFrame, wrong: NDArray[np.floating], other: NDAr
     Siblings hide such a slip: each confirms the others' labels. `wrong` (N,) is the probability that a label is wrong,
     `other` (N,) the class that speaks against it, both without siblings; nan and None where nothing is known. Listed
     are two objects or more, twins counted once, whose mean probability is LIKELY or more and of which more than half
-    look like one other class; the likeliest first: id, suggested, wrong (the mean), picture, label.
+    look like one other class; the likeliest first: id, suggested, mean_wrong, picture, label.
     """
-    rows = table[["id", PICTURE, "label"]].assign(suggested=other, each=np.nan_to_num(wrong), group=group_codes(table))
+    rows = table[["id", PICTURE, "label"]].assign(suggested=other, wrong=np.nan_to_num(wrong), group=group_codes(table))
     of = rows.groupby([PICTURE, "label"])
-    rows["wrong"] = of["each"].transform("mean")
+    rows["mean_wrong"] = of["wrong"].transform("mean")
     rows["alike"] = rows.groupby([PICTURE, "label", "suggested"])["id"].transform("size")
     is_agreed = of["alike"].transform("max") > of["id"].transform("size") / 2
-    found = rows[(rows["wrong"] >= LIKELY) & is_agreed & (of["group"].transform("nunique") > 1)]
-    order = [PICTURE, "label", "each"]
-    found = found.sort_values(["wrong", *order], ascending=[False, True, True, False], ignore_index=True)
-    return found[["id", "suggested", "wrong", PICTURE, "label"]]
+    found = rows[(rows["mean_wrong"] >= LIKELY) & is_agreed & (of["group"].transform("nunique") > 1)]
+    order = [PICTURE, "label", "wrong"]
+    found = found.sort_values(["mean_wrong", *order], ascending=[False, True, True, False], ignore_index=True)
+    return found[["id", "suggested", "mean_wrong", PICTURE, "label"]]
 
 
 def together_in_words(rows: pd.DataFrame) -> list[str]:
