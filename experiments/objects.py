@@ -6,15 +6,17 @@ colour, as a mask would (neither set has masks). Pictures are halved by dice: on
 reports it, each with neighbours and classifiers of its own. All else is of whole sets at the context that is the
 default, which chose nothing more. Outcome N: the nearest in another picture is of another class.
 
-Wrong classes are planted in 5 % of the objects, in ten draws: the class of another object by dice ("by frequency");
-each other class alike ("any class"), mostly rare ones; the class that its class is taken for most often ("similar
-class"), mostly a frequent one; or one by dice for all objects of a class in a picture ("whole picture"). Of equal
-scores each order counts as one at random. Intervals are over pictures, 95 %.
+Labels are judged as in the product, by objects of other pictures and by those of the same one whose boxes lie
+elsewhere, and beside it by those of other pictures alone ("pictures apart"). Wrong classes are planted in 5 % of the
+objects, in ten draws: the class of another object by dice ("by frequency"); each other class alike ("any class"),
+mostly rare ones; the class that its class is taken for most often ("similar class"), mostly a frequent one; or one by
+dice for all objects of a class in a picture ("whole picture"). Of equal scores each order counts as one at random.
+Intervals are over pictures, 95 %.
 
 `pip install cleanlab` adds ObjectLab and self-confidence (neither is a dependency). Both get the shares of a logistic
-regression in five folds of whole pictures, ObjectLab as a detector's predictions at the true boxes: its own need is a
-detector, so this is the best that embeddings can do for it. The figures go to objects.json; without PHOTOS the tables
-of docs/objects.md and docs/order.md are printed from it.
+regression that has seen the siblings too, in five folds of objects, ObjectLab as a detector's predictions at the true
+boxes: its own need is a detector, so this is the best that embeddings can do for it. The figures go to objects.json;
+without PHOTOS the tables of docs/objects.md and docs/order.md are printed from it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageStat
 from typing_extensions import Doc
@@ -41,8 +44,10 @@ from url_viz.analysis.evidence.order_metrics import (
     share_by_blocks,
 )
 from url_viz.analysis.evidence.probe import out_of_fold_shares
+from url_viz.analysis.findings.object_findings import wrong_together
 from url_viz.analysis.labels.ambiguity import Classified, classify
-from url_viz.analysis.labels.label_issues import CONFLICTING, judge
+from url_viz.analysis.labels.forecast import forecast
+from url_viz.analysis.labels.label_issues import CONFLICTING, LIKELY, judge
 from url_viz.analysis.labels.votes import Codes
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.object_source import Objects
@@ -51,7 +56,10 @@ from url_viz.imaging.preprocess import middle, resized
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.graph import apart_graph
+from url_viz.pipeline.object_twins import SAME_BOX
+from url_viz.pipeline.overlaps import overlap_groups
 from url_viz.pipeline.twins import source_groups
+from url_viz.store.columns.object_columns import PICTURE
 from url_viz.store.tables.tables import Graph
 from url_viz.wording import percent, with_interval
 
@@ -65,11 +73,13 @@ WAYS: Mapping[str, tuple[float, bool]] = {
     "10 %, ellipse": (0.1, True),
 }
 USUAL = "10 %"
-PLANTED, DRAWS, RESAMPLES = 0.05, 10, 1000
-FIRST = (0.05, 0.1)
+PLANTED, RESAMPLES = 0.05, 1000
+DRAWS = {"COCO128": 10, "BCCD": 4}
+FIRST, HALF = (0.05, 0.1), 0.5
 FEW_CLASSES = 3
 ALIKE, ANY, SIMILAR, WHOLE = NOISES = ("by frequency", "any class", "similar class", "whole picture")
-OURS = "URL-Viz"
+NOTHING = "nothing"
+OURS, APART = "URL-Viz", "URL-Viz, pictures apart"
 CONFIDENCE, OBJECTLAB, OBJECTLAB_50 = "self-confidence", "ObjectLab", "ObjectLab, from .5 on"
 
 Floats = NDArray[np.float32]
@@ -106,10 +116,17 @@ class ObjectSet:
 
     def witnesses(self, *, is_apart: bool = True) -> "Witnesses":
         """Neighbours and classifier, with or without objects of the same picture."""
+        return self._outside(self.picture if is_apart else None)
+
+    def label_witnesses(self) -> "Witnesses":
+        """Neighbours and classifier as for labels: with objects of the same picture, unless boxes are on one place."""
+        return self._outside(overlap_groups(self.box, self.picture.astype(np.int64), least=SAME_BOX))
+
+    def _outside(self, group: Codes | None) -> "Witnesses":
         space = space_of(self.embedding)
         whitened = space.whitened.rows.astype(np.float32)
-        graph = apart_graph(space.graph, whitened, self.picture) if is_apart else space.graph
-        return Witnesses(self, graph, whitened, source_groups(graph.twins, self.picture if is_apart else None))
+        graph = space.graph if group is None else apart_graph(space.graph, whitened, group)
+        return Witnesses(self, graph, whitened, source_groups(graph.twins, group))
 
 
 @dataclass(frozen=True)
@@ -137,16 +154,35 @@ class Witnesses:
         """R-AUROC of ambiguity for an outcome (N,)."""
         return auroc_influence(self.classified(self.of.label).shares.ambiguity.astype(np.float64), is_wrong)
 
-    def queue(self, label: Codes) -> Doubles:
-        """How early each label (N,) comes in the queue, higher = earlier: conflicting copies, then by doubt."""
+    def draw(self, label: Codes) -> "Draw":
+        """What is said of labels (N,): conflicting copies come first in the queue, then the most doubtful."""
         evidence = self.classified(label).evidence
         judged = judge(np.arange(len(label)), label, graph=self.graph, voter=label, evidence=evidence)
-        order: Doubles = np.where(judged.kind == CONFLICTING, 1.0, 0.0) + judged.score
-        return order
+        score: Doubles = np.where(judged.kind == CONFLICTING, 1.0, 0.0) + judged.score
+        order = np.argsort(-score, kind="stable")
+        is_listed = np.zeros(len(label), bool)
+        is_listed[order[: forecast(judged.wrong[order].astype(np.float64)).end]] = True
+        return Draw(label != self.of.label, score, is_listed, judged.wrong >= LIKELY, judged.wrong, judged.other)
 
     def shares(self, label: Codes) -> Doubles:
-        """Class shares (N, C) of a logistic regression in folds of whole pictures."""
+        """Class shares (N, C) of a logistic regression in folds of source groups."""
         return out_of_fold_shares(self.whitened, label, self.group, seed=0)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Where a class was planted (N,), and an order (N,), higher = earlier; of ours also what is told.
+
+    `is_listed` (N,): the label is in the queue; `is_likely`: it is called likely wrong; `wrong` (N,) its probability,
+    `other` (N,) the class that speaks against it.
+    """
+
+    is_bad: Bools
+    score: Doubles
+    is_listed: Bools | None = None
+    is_likely: Bools | None = None
+    wrong: NDArray[np.floating] | None = None
+    other: Codes | None = None
 
 
 def main(study: ObjectsStudy) -> None:
@@ -161,12 +197,25 @@ def figures_of(study: ObjectsStudy, name: str) -> dict[str, Any]:
     ways = {way: read(study, name, way) for way in WAYS}
     half = np.random.default_rng(0).permutation(int(ways[USUAL].picture.max()) + 1)[ways[USUAL].picture] % 2
     halves = {use: np.flatnonzero(half == part) for part, use in enumerate(("chooses", "reports"))}
-    whole = ways[USUAL].witnesses()
+    usual = ways[USUAL]
+    strict, free, siblings = usual.witnesses(), usual.witnesses(is_apart=False), usual.label_witnesses()
+    labels = {noise: [plant(strict, noise, seed) for seed in range(DRAWS[name])] for noise in NOISES}
+    labels[NOTHING] = [usual.label]
+    kept, told = (
+        {noise: [of.draw(one) for one in each] for noise, each in labels.items()} for of in (strict, siblings)
+    )
     return {
-        "objects": [len(whole.of.label), int(whole.of.picture.max()) + 1, whole.of.classes],
-        "context": {use: context({way: of.taken(rows) for way, of in ways.items()}) for use, rows in halves.items()},
-        "apart": apart(ways[USUAL], whole),
-        "planted": {noise: planted(whole, noise) for noise in NOISES},
+        "objects": [len(usual.label), int(usual.picture.max()) + 1, usual.classes],
+        "context": {
+            use: context({way: of.taken(rows) for way, of in ways.items()}, DRAWS[name]) for use, rows in halves.items()
+        },
+        "apart": apart(strict, free, labels, kept),
+        "planted": {noise: planted(siblings, labels[noise], told[noise], kept[noise]) for noise in NOISES},
+        "queue": {
+            noise: {way: _queue(usual.picture, draws[noise]) for way, draws in ((APART, kept), (OURS, told))}
+            for noise in (NOTHING, *NOISES)
+        },
+        "together": {noise: together(usual, labels[noise], kept[noise]) for noise in (NOTHING, WHOLE)},
     }
 
 
@@ -210,10 +259,10 @@ def masked(image: Image.Image, box: Box, margin: float) -> Image.Image:
     return filled
 
 
-def context(ways: Mapping[str, ObjectSet]) -> dict[str, Any]:
+def context(ways: Mapping[str, ObjectSet], draws_each: int) -> dict[str, Any]:
     """Of one half of the pictures, by way: recall@1, R-AUROC and average precision, and how far ahead of USUAL."""
     every = {way: of.witnesses() for way, of in ways.items()}
-    draws = {way: _draws(of, ALIKE) for way, of in every.items()}
+    draws = {way: [of.draw(plant(of, ALIKE, seed)) for seed in range(draws_each)] for way, of in every.items()}
     usual, base = every[USUAL], draws[USUAL]
     block = usual.of.picture
     return {
@@ -228,33 +277,28 @@ def context(ways: Mapping[str, ObjectSet]) -> dict[str, Any]:
     }
 
 
-def apart(objects: ObjectSet, kept: Witnesses) -> dict[str, Any]:
-    """With and without the rule that objects of one picture are no witnesses for each other; N is that of the rule."""
-    block, found = objects.picture, {}
-    both = {"apart": kept, "not apart": objects.witnesses(is_apart=False)}
-    draws = {way: {noise: _draws(of, noise) for noise in NOISES} for way, of in both.items()}
+def apart(
+    strict: Witnesses, free: Witnesses, labels: Mapping[str, Sequence[Codes]], kept: Mapping[str, Sequence[Draw]]
+) -> dict[str, Any]:
+    """With and without the rule that objects of one picture are no witnesses for each other; N is that of the rule.
+
+    `kept` is what is said of the planted `labels` with it.
+    """
+    block, found = strict.of.picture, {}
+    both = {"apart": strict, "not apart": free}
+    draws = {"apart": kept, "not apart": {noise: [free.draw(one) for one in labels[noise]] for noise in NOISES}}
     for way, of in both.items():
         found[way] = {
             "recall": _pair(share_by_blocks(~of.is_wrong, block)),
-            "r_auroc": _pair(of.ambiguity(kept.is_wrong).by_blocks(block)),
+            "r_auroc": _pair(of.ambiguity(strict.is_wrong).by_blocks(block)),
             **{noise: _pair(_precision(block, draws[way][noise])) for noise in NOISES},
         }
-    ahead = kept.ambiguity(kept.is_wrong) - both["not apart"].ambiguity(kept.is_wrong)
+    ahead = strict.ambiguity(strict.is_wrong) - free.ambiguity(strict.is_wrong)
     found["ahead"] = {
         "r_auroc": _pair(ahead.by_blocks(block, least=-1)),
         **{n: _pair(_precision(block, draws["apart"][n], draws["not apart"][n])) for n in NOISES},
     }
     return found
-
-
-Draw = tuple[Bools, Doubles]
-"""Where a class was planted (N,), and an order (N,), higher = earlier."""
-
-
-def _draws(of: Witnesses, noise: str) -> list[Draw]:
-    """Ours on every draw."""
-    labels = [plant(of, noise, seed) for seed in range(DRAWS)]
-    return [(label != of.of.label, of.queue(label)) for label in labels]
 
 
 def plant(of: Witnesses, noise: str, seed: int) -> Codes:
@@ -287,28 +331,58 @@ def _taken_for(of: Witnesses) -> Codes:
     return found
 
 
-def planted(of: Witnesses, noise: str) -> dict[str, Any]:
-    """How soon planted classes come in each queue, and how far ours is ahead of each other one."""
-    orders: dict[str, list[Draw]] = {}
-    for seed in range(DRAWS):
-        label = plant(of, noise, seed)
-        is_bad = label != of.of.label
-        for method, score in {OURS: of.queue(label), **others(of, label)}.items():
-            orders.setdefault(method, []).append((is_bad, score))
-    block, ours = of.of.picture, orders[OURS]
+def planted(of: Witnesses, labels: Sequence[Codes], told: Sequence[Draw], kept: Sequence[Draw]) -> dict[str, Any]:
+    """How soon planted classes come in each queue, and how far ours, `told`, is ahead of each other one."""
+    orders: dict[str, list[Draw]] = {OURS: [*told], APART: [*kept]}
+    for label in labels:
+        for method, score in others(of, label).items():
+            orders.setdefault(method, []).append(Draw(label != of.of.label, score))
+    block = of.of.picture
     return {
         method: {
             "ap": _pair(_precision(block, draws)),
             **{f"first {share:.0%}": _pair(_found(block, [draws], share)) for share in FIRST},
-            **({} if method == OURS else {"ours ahead": _pair(_precision(block, ours, draws))}),
+            **({} if method == OURS else {"ours ahead": _pair(_precision(block, told, draws))}),
             **(
                 {}
                 if method == OURS
-                else {f"ours ahead, {share:.0%}": _pair(_found(block, [ours, draws], share)) for share in FIRST}
+                else {f"ours ahead, {share:.0%}": _pair(_found(block, [told, draws], share)) for share in FIRST}
             ),
         }
         for method, draws in orders.items()
     }
+
+
+def _queue(block: Codes, draws: Sequence[Draw]) -> dict[str, Any]:
+    """How many labels are listed and called likely wrong, means over draws; how many of these are planted, of all."""
+    found: dict[str, Any] = {"told": float(np.mean([draw.wrong for draw in draws if draw.wrong is not None]))}
+    for name, picked in (("listed", [one.is_listed for one in draws]), ("likely", [one.is_likely for one in draws])):
+        is_picked, is_bad = (np.stack(each) for each in (picked, [one.is_bad for one in draws]))
+        blocks = np.broadcast_to(block, is_bad.shape)
+        found[name] = float(is_picked.sum(axis=1).mean())
+        if is_bad.any() and is_picked.any():
+            found[f"{name} recall"] = _pair(share_by_blocks(is_picked[is_bad], blocks[is_bad]))
+            found[f"{name} precision"] = _pair(share_by_blocks(is_bad[is_picked], blocks[is_picked]))
+    return found
+
+
+def together(of: ObjectSet, labels: Sequence[Codes], draws: Sequence[Draw]) -> dict[str, float]:
+    """How many classes of pictures are told to be wrong as a whole, how many of these are, and how many there are.
+
+    Means over draws, of classes with two objects or more in a picture, most of them planted: some may have been there.
+    """
+    counts = []
+    for label, draw in zip(labels, draws, strict=True):
+        assert draw.wrong is not None
+        assert draw.other is not None
+        rows = pd.DataFrame({"id": np.arange(len(label)), PICTURE: of.picture, "label": label, "twin_group": np.nan})
+        found = wrong_together(rows, draw.wrong, draw.other.astype(object))
+        groups = rows.assign(is_bad=draw.is_bad).groupby([PICTURE, "label"])["is_bad"].agg(["mean", "size"])
+        is_planted = (groups["mean"] > HALF) & (groups["size"] > 1)
+        told = pd.MultiIndex.from_frame(found[[PICTURE, "label"]].drop_duplicates())
+        counts.append((len(told), is_planted.loc[told].sum(), is_planted.sum()))
+    told_count, right, planted_count = np.mean(counts, axis=0).tolist()
+    return {"told": told_count, "right": right, "planted": planted_count}
 
 
 def others(of: Witnesses, label: Codes) -> dict[str, Doubles]:
@@ -346,9 +420,9 @@ def _precision(block: Codes, draws: Sequence[Draw], base: Sequence[Draw] | None 
     pictures = int(block.max()) + 1
     drawn = np.random.default_rng(0).multinomial(pictures, np.full(pictures, 1 / pictures), RESAMPLES)
     weight = np.vstack([np.ones(len(block)), drawn[:, block]])
-    of_draws = np.array([precisions(*draw, weight) for draw in draws])
+    of_draws = np.array([precisions(draw.is_bad, draw.score, weight) for draw in draws])
     if base is not None:
-        of_draws -= [precisions(*draw, weight) for draw in base]
+        of_draws -= [precisions(draw.is_bad, draw.score, weight) for draw in base]
     found = np.nanmean(of_draws, axis=0)
     return Figure(float(found[0]), Interval(*np.nanquantile(found[1:], (0.025, 0.975)).tolist()))
 
@@ -367,8 +441,8 @@ def precisions(is_bad: Bools, score: Doubles, weight: Doubles) -> Doubles:
 
 def _found(block: Codes, orders: Sequence[Sequence[Draw]], share: float) -> Figure:
     """The share of what was planted in the first `share` of a queue; of two queues how far the first is ahead."""
-    parts = [np.concatenate([in_first(score, share)[is_bad] for is_bad, score in draws]) for draws in orders]
-    blocks = np.concatenate([block[is_bad] for is_bad, _ in orders[0]])
+    parts = [np.concatenate([in_first(draw.score, share)[draw.is_bad] for draw in draws]) for draws in orders]
+    blocks = np.concatenate([block[draw.is_bad] for draw in orders[0]])
     value = _share(parts[0]) if len(parts) == 1 else _share(parts[0]) - _share(parts[1])
     return value.by_blocks(blocks, least=-1)
 
@@ -392,8 +466,9 @@ def _pair(figure: Figure) -> list[float]:
 
 
 def tables(figures: Mapping[str, Any]) -> str:
-    """The tables of docs/objects.md (context, planted) and docs/order.md (apart)."""
-    return "\n\n".join([_context_table(figures), _planted_table(figures), _apart_table(figures)])
+    """The tables of docs/objects.md (context, planted, queue) and docs/order.md (apart)."""
+    made = (_context_table, _planted_table, _apart_table, _queue_table)
+    return "\n\n".join(table(figures) for table in made)
 
 
 def _context_table(figures: Mapping[str, Any]) -> str:
@@ -427,6 +502,24 @@ def _planted_table(figures: Mapping[str, Any]) -> str:
     titles = [f"in the first {percent(share)}" for share in FIRST]
     ahead = f"{OURS} ahead, first {percent(FIRST[0])}"
     return markdown(["set", "planted", "queue", *titles, ahead], rows)
+
+
+def _queue_table(figures: Mapping[str, Any]) -> str:
+    """How long the queue is, and what of it and of the labels that are called is planted."""
+    rows = [
+        [name, noise, f"**{way}**" if way == OURS else way, _picked(found, "listed"), _picked(found, "likely")]
+        for name, each in figures.items()
+        for noise, ways in each["queue"].items()
+        for way, found in ways.items()
+    ]
+    header = ["set", "planted", "witnesses", "queue: recall / precision (length)"]
+    return markdown([*header, "likely wrong: recall / precision (called)"], rows)
+
+
+def _picked(found: Mapping[str, Any], what: str) -> str:
+    count = f"({found[what]:.0f})"
+    shares = [found.get(f"{what} {part}") for part in ("recall", "precision")]
+    return count if shares[0] is None else f"{' / '.join(map(_shown, shares))} {count}"
 
 
 def _apart_table(figures: Mapping[str, Any]) -> str:

@@ -90,10 +90,11 @@ def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None
 
 
 def test_what_holds_of_objects_is_told_from_its_figures() -> None:
-    context, planted, kept_apart = objects.tables(read_figures(objects.FIGURES)).split("\n\n")
+    context, planted, kept_apart, queue = objects.tables(read_figures(objects.FIGURES)).split("\n\n")
     told = (ROOT / "docs" / "objects.md").read_text("utf-8")
     assert context in told
     assert planted in told
+    assert queue in told
     assert kept_apart in (ROOT / "docs" / "order.md").read_text("utf-8")
 
 

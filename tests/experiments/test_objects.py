@@ -43,7 +43,7 @@ def test_a_twentieth_is_planted_and_of_whole_pictures_each_class_as_one(noise: s
     if noise == "whole picture":
         for picture, code in set(zip(of.of.picture[is_bad], label[is_bad], strict=True)):
             assert len(set(wrong[(of.of.picture == picture) & (label == code)])) == 1
-    assert is_bad[of.queue(wrong).argsort()[-10:]].mean() > 0.5
+    assert is_bad[of.draw(wrong).score.argsort()[-10:]].mean() > 0.5
 
 
 def test_a_mask_leaves_the_ellipse_and_fills_the_rest_with_one_colour() -> None:
