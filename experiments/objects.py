@@ -154,7 +154,7 @@ class Witnesses:
         """R-AUROC of ambiguity for an outcome (N,)."""
         return auroc_influence(self.classified(self.of.label).shares.ambiguity.astype(np.float64), is_wrong)
 
-    def draw(self, label: Codes) -> "Draw":
+    def draw(self, label: Codes) -> "Told":
         """What is said of labels (N,): conflicting copies come first in the queue, then the most doubtful."""
         evidence = self.classified(label).evidence
         judged = judge(np.arange(len(label)), label, graph=self.graph, voter=label, evidence=evidence)
@@ -162,7 +162,7 @@ class Witnesses:
         order = np.argsort(-score, kind="stable")
         is_listed = np.zeros(len(label), bool)
         is_listed[order[: forecast(judged.wrong[order].astype(np.float64)).end]] = True
-        return Draw(label != self.of.label, score, is_listed, judged.wrong >= LIKELY, judged.wrong, judged.other)
+        return Told(label != self.of.label, score, is_listed, judged.wrong >= LIKELY, judged.wrong, judged.other)
 
     def shares(self, label: Codes) -> Doubles:
         """Class shares (N, C) of a logistic regression in folds of source groups."""
@@ -171,18 +171,24 @@ class Witnesses:
 
 @dataclass(frozen=True)
 class Draw:
-    """Where a class was planted (N,), and an order (N,), higher = earlier; of ours also what is told.
+    """Where a class was planted (N,), and an order (N,), higher = earlier."""
+
+    is_bad: Bools
+    score: Doubles
+
+
+@dataclass(frozen=True)
+class Told(Draw):
+    """What URL-Viz says of a draw.
 
     `is_listed` (N,): the label is in the queue; `is_likely`: it is called likely wrong; `wrong` (N,) its probability,
     `other` (N,) the class that speaks against it.
     """
 
-    is_bad: Bools
-    score: Doubles
-    is_listed: Bools | None = None
-    is_likely: Bools | None = None
-    wrong: NDArray[np.floating] | None = None
-    other: Codes | None = None
+    is_listed: Bools
+    is_likely: Bools
+    wrong: NDArray[np.floating]
+    other: Codes
 
 
 def main(study: ObjectsStudy) -> None:
@@ -353,11 +359,12 @@ def planted(of: Witnesses, labels: Sequence[Codes], told: Sequence[Draw], kept: 
     }
 
 
-def _queue(block: Codes, draws: Sequence[Draw]) -> dict[str, Any]:
+def _queue(block: Codes, draws: Sequence[Told]) -> dict[str, Any]:
     """How many labels are listed and called likely wrong, means over draws; how many of these are planted, of all."""
-    found: dict[str, Any] = {"told": float(np.mean([draw.wrong for draw in draws if draw.wrong is not None]))}
+    found: dict[str, Any] = {"told": float(np.mean([draw.wrong for draw in draws]))}
+    is_bad = np.stack([draw.is_bad for draw in draws])
     for name, picked in (("listed", [one.is_listed for one in draws]), ("likely", [one.is_likely for one in draws])):
-        is_picked, is_bad = (np.stack(each) for each in (picked, [one.is_bad for one in draws]))
+        is_picked = np.stack(picked)
         blocks = np.broadcast_to(block, is_bad.shape)
         found[name] = float(is_picked.sum(axis=1).mean())
         if is_bad.any() and is_picked.any():
@@ -366,15 +373,13 @@ def _queue(block: Codes, draws: Sequence[Draw]) -> dict[str, Any]:
     return found
 
 
-def together(of: ObjectSet, labels: Sequence[Codes], draws: Sequence[Draw]) -> dict[str, float]:
+def together(of: ObjectSet, labels: Sequence[Codes], draws: Sequence[Told]) -> dict[str, float]:
     """How many classes of pictures are told to be wrong as a whole, how many of these are, and how many there are.
 
     Means over draws, of classes with two objects or more in a picture, most of them planted: some may have been there.
     """
     counts = []
     for label, draw in zip(labels, draws, strict=True):
-        assert draw.wrong is not None
-        assert draw.other is not None
         rows = pd.DataFrame({"id": np.arange(len(label)), PICTURE: of.picture, "label": label, "twin_group": np.nan})
         found = wrong_together(rows, draw.wrong, draw.other.astype(object))
         groups = rows.assign(is_bad=draw.is_bad).groupby([PICTURE, "label"])["is_bad"].agg(["mean", "size"])

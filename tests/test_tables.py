@@ -75,6 +75,8 @@ def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None
     assert wrong_labels.by_noise(figures["report"]) in told
     queues = label_queues.tables({"report": read_figures(label_queues.FIGURES)["report"]})
     assert queues.removeprefix("report\n\n") in told
+    by_both = {label_queues.BY_BOTH: read_figures(label_queues.FIGURES)[label_queues.BY_BOTH]}
+    assert label_queues.tables(by_both).partition("\n\n")[2] in told
     assert real_mistakes.table(read_figures(real_mistakes.FIGURES)) in told
     assert rows_of(apart.table(read_figures(apart.FIGURES)), "| trash ") in told
     words = " ".join(told.split())
