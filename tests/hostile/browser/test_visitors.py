@@ -30,7 +30,6 @@ TITLES = (
     *("Your model", "Adapt and finetune", "Evaluate", "Compare models", "Models", "Image sets", "Jobs"),
 )
 """Of all pages, as the sidebar names them."""
-OF_LABELS = ("Explore", "Search safely", "Check labels", "Evaluate")
 PAGES = (
     *("", "review", "upload", "search", "labels", "versions"),
     *("your_model", "finetune", "evaluate", "compare", "models", "sets", "jobs"),
@@ -188,8 +187,9 @@ def test_names_of_folders_are_inert_and_nothing_phones_home(app: str, home: Path
 def test_what_visitors_may_name_is_inert_and_asks_nobody(
     app: str, home: Path, page: Page, odd_set: ImageSet, tmp_path: Path
 ) -> None:
-    """Files, set, columns, their values, tags, a reading that failed: on every page, and where each is shown."""
+    """Files, set, columns, their values as labels, tags, a failed reading: on every page, and where each is shown."""
     name_all(odd_set, home, tmp_path / "own.csv")
+    odd_set.labels.use(HOSTILE)
     for title in through_pages(page, f"{app}/?set={odd_set.set_id}"):
         assert is_inert(page), title
     for words in (
@@ -214,10 +214,6 @@ def test_what_visitors_may_name_is_inert_and_asks_nobody(
         expect(page.get_by_role("dialog").get_by_text(tag, exact=False).first).to_be_attached()
     settled(page)
     assert is_inert(page)
-    odd_set.labels.use(HOSTILE)
-    rename(odd_set.root, HOSTILE, workspace=home / "workspace")
-    for title in through_pages(page, f"{app}/?set={odd_set.set_id}", OF_LABELS):
-        assert is_inert(page), title
     odd_set.labels.use("folders")
 
 
@@ -225,7 +221,7 @@ def name_all(odd_set: ImageSet, home: Path, csv: Path) -> None:
     """Give all that a visitor may name a hostile name."""
     rename(odd_set.root, NAME_OF_SET, workspace=home / "workspace")
     paths = odd_set.table()["path"]
-    values = [(HOSTILE, MARKDOWN, FULL, BEACON)[number % 4] for number in range(len(paths))]
+    values = [(HOSTILE, MARKDOWN, FULL, BEACON, ENTITIES)[number % 5] for number in range(len(paths))]
     numbers = range(len(paths))
     columns = {"path": paths, HOSTILE: values, f"of {NAME}": values[::-1], NAME: numbers, MARKDOWN: numbers}
     pd.DataFrame(columns).to_csv(csv, index=False)
@@ -247,15 +243,19 @@ def test_addresses_of_sets_that_there_are_not_ask_nobody(app: str, page: Page, p
 
 
 @pytest.mark.parametrize(
-    "titles", [("Explore", "Adapt and finetune", "Models"), pytest.param(TITLES, marks=pytest.mark.torture)], ids=len
+    ("titles", "models"),
+    [(("Explore", "Models"), MODELS[1:2]), pytest.param(TITLES, MODELS, marks=pytest.mark.torture)],
+    ids=("few", "all"),
 )
-def test_addresses_ask_nobody(app: str, page: Page, odd_set: ImageSet, titles: tuple[str, ...]) -> None:
+def test_addresses_ask_nobody(
+    app: str, page: Page, odd_set: ImageSet, titles: tuple[str, ...], models: tuple[str, ...]
+) -> None:
     """A model goes along from page to page."""
     opened, hostile = f"set={odd_set.set_id}", quote(HOSTILE)
     for title in through_pages(page, f"{app}/?{opened}&model={quote(FULL)}", titles):
         assert is_inert(page), title
     for address in (
-        *(f"?{opened}&model={quote(name)}" for name in MODELS),
+        *(f"?{opened}&model={quote(name)}" for name in models),
         *(f"?{words}" for words in (f"set={hostile}", f"id={hostile}&by={hostile}")),
     ):
         page.goto(f"{app}/{address}")
@@ -266,23 +266,6 @@ def test_addresses_ask_nobody(app: str, page: Page, odd_set: ImageSet, titles: t
         expect(page.get_by_role("button", name=re.compile(rf"{name}: .*beacon"))).to_be_visible()
     settled(page)
     assert is_inert(page)
-
-
-def test_an_image_set_is_forgotten_after_a_question(app: str, home: Path, page: Page) -> None:
-    folder = write_folder(home / "gone", 5)
-    set_id = embed_folder(folder, workspace=home / "workspace").set_id
-    page.goto(f"{app}/sets?set={set_id}")
-    settled(page)
-    page.get_by_role("button", name="Forget this image set").click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text(str(folder))).to_be_visible()
-    dialog.get_by_role("button", name="Cancel").click()
-    expect(dialog).to_have_count(0)
-    page.get_by_role("button", name="Forget this image set").click()
-    dialog.get_by_role("button", name="Forget").click()
-    expect(page.get_by_text("Its pictures were not touched")).to_be_visible()
-    assert str(folder) not in set(list_sets(home / "workspace")["folder"])
-    assert len(list(folder.glob("*.jpg"))) == 5
 
 
 def test_the_guard_guards(app: str, home: Path) -> None:
@@ -334,15 +317,15 @@ def embedding(folder: Path, workspace: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([str(word) for word in words], cwd=ROOT, stdout=subprocess.DEVNULL)
 
 
-def test_choices_of_two_sessions_stay_apart_while_others_embed(
+def test_choices_of_two_sessions_stay_apart_while_another_set_is_read(
     app: str, home: Path, open_page: OpenPage, image_sets: list[ImageSet]
 ) -> None:
     """One set, two visitors: each chooses another picture to search with, and goes on with it on the next page."""
     own = image_sets[2]
     paths = own.table()["path"].tolist()[:2]
     count = FEWEST_FOR_UMAP - 1
-    folders = [write_folder(home / name, count, start=1000 + 100 * len(name)) for name in ("some", "others")]
-    running = [embedding(folder, home / "workspace") for folder in folders]
+    other = write_folder(home / "others", count, start=1000)
+    running = embedding(other, home / "workspace")
     pages = [open_page(f"{app}/search?set={own.set_id}") for _ in paths]
     for page, path in zip(pages, paths, strict=True):
         page.get_by_role("textbox", name="Or find one in the set").fill(path)
@@ -355,9 +338,8 @@ def test_choices_of_two_sessions_stay_apart_while_others_embed(
     for page, path in reversed(list(zip(pages, paths, strict=True))):
         page.reload()
         expect(page.get_by_test_id("stCode").first).to_have_text(path)
-    assert [process.wait(timeout=120) for process in running] == [0, 0]
-    listed = list_sets(home / "workspace").set_index("folder")["pictures"]
-    assert [listed[str(folder)] for folder in folders] == [count, count]
+    assert running.wait(timeout=120) == 0
+    assert list_sets(home / "workspace").set_index("folder")["pictures"][str(other)] == count
 
 
 def test_uploads_of_two_sessions_stay_apart(app: str, open_page: OpenPage, image_sets: list[ImageSet]) -> None:
