@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -160,14 +161,14 @@ class TestDamagedGraph:
             shutil.rmtree(compiled) if compiled.is_dir() else compiled.unlink()
         words = [sys.executable, "-c", COMPILING, str(folder), str(SIDE_PX)]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        others: list[Any] = [
-            subprocess.Popen([*words, str(after)], cwd=ROOT, **pipes) for after in (0, 0.25, 0.5, 0.75)
-        ]
-        for other in others:
-            other.stdout.readline()
-        for other in others:
-            other.stdin.close()
-        assert [other.wait() for other in others] == [0] * len(others)
+        with ExitStack() as stack:
+            started = (subprocess.Popen([*words, str(after)], cwd=ROOT, **pipes) for after in (0, 0.25, 0.5, 0.75))
+            others: list[Any] = [stack.enter_context(process) for process in started]
+            for other in others:
+                other.stdout.readline()
+            for other in others:
+                other.stdin.close()
+            assert [other.wait() for other in others] == [0] * len(others)
 
     def test_is_made_again_with_nothing_half_made_beside_it(self, graph: Path, loaded: LoadedBackbone) -> None:
         (graph / "graph.bin").write_bytes(b"")
