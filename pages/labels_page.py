@@ -17,7 +17,7 @@ if check is None or doubtful is None:
     labels.show_why_not(image_set)
     end_page()
 
-labels.show_headline(check, doubtful, unit=image_set.noun)
+labels.show_headline(image_set, check, doubtful)
 labels.show_together(image_set)
 above = st.container()
 left, right = st.columns([3, 2], gap="medium")

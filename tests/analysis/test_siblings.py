@@ -13,9 +13,11 @@ from tests.analysis.test_ambiguity import naive_fit, naive_votes, softmax, witho
 from tests.given import given_set
 from tests.pipeline.test_overlaps import BOXES, parts
 from tests.read_sets import copied
+from tests.ui.pages import opened, words
 from url_viz.analysis.labels.forecast import forecast
 from url_viz.analysis.labels.left_out import fit_ridge
 from url_viz.analysis.labels.votes import vote_shares
+from url_viz.analysis.scope import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.pipeline.graph import apart_graph
@@ -48,10 +50,11 @@ def boxes() -> NDArray[np.float64]:
     return found
 
 
-def with_boxes(image_set: ImageSet) -> ImageSet:
-    """The set as one of objects in pictures, in the order of `NAMES`."""
-    row = [NAMES.index(path) for path in image_set.table()["path"]]
-    said = pd.DataFrame(boxes()[row], columns=BOX_COLUMNS[:4]).assign(picture=[f"{SCENE[one]}.jpg" for one in row])
+def with_boxes(image_set: ImageSet, names: list[str] = NAMES) -> ImageSet:
+    """The set as one of objects in pictures, in the order of the `names`."""
+    row = [names.index(path) for path in image_set.table()["path"]]
+    said = pd.DataFrame(boxes()[row], columns=BOX_COLUMNS[:4])
+    said = said.assign(picture=[f"{SCENE[one]}.jpg" for one in row], box_margin=0.1)
     columns = {str(name): Values.of(said[name]) for name in said}
     write_import(image_set.store.paths, Import(OBJECTS, "boxes.json", image_set.ids, image_set.contents, columns))
     image_set.labels.set_apart(PICTURE)
@@ -176,6 +179,36 @@ def test_worth_takes_the_suggestions_from_the_same_witnesses(objects: ImageSet) 
         assert answers.wrong.value == pytest.approx(told[choice], rel=0.02)
         objects.decisions.undo()
     assert told[PICTURE] > 2 * told["scene"]
+
+
+@pytest.mark.slow
+def test_a_picture_of_cows_under_zebra_is_one_line_though_siblings_agree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cow looks like one in all scenes; in the third there are cows alone, all with the label of the other class."""
+    cow = np.where(SCENE == 3, 1, PLACE % 2)
+    label = [("zebra", "cow")[one] if scene != 3 else "zebra" for one, scene in zip(cow, SCENE, strict=True)]
+    names = [f"{one}/s{scene:02d}_{place}.jpg" for one, scene, place in zip(label, SCENE, PLACE, strict=True)]
+    dice = np.random.default_rng(0)
+    scene, direction, noise = (dice.normal(size=(count, 48)) for count in (SCENES, 1, len(SCENE)))
+    rows = scene[SCENE] + np.where(cow, 1, -1)[:, None] * direction + 0.5 * noise
+    objects = with_boxes(given_set(tmp_path, names, rows), names)
+    found = objects.labels.wrong_together()
+    assert found is not None
+    wrong = {int(one) for one, at in zip(objects.table()["id"], objects.table()["path"], strict=True) if "/s03" in at}
+    assert set(found["id"]) == wrong
+    line = "1 class of a picture may be wrong as a whole: all 8 zebra in 3.jpg look like cow"
+    assert [one.words for one in objects.findings() if one.kind == "wrong-together"] == [line]
+    assert set(objects.reviews.open(ReviewSpec("wrong-together")).ids.tolist()) == wrong
+    monkeypatch.setenv("URL_VIZ_HOME", str(objects.workspace.root))
+    at = opened(objects, "labels")
+    assert not at.exception
+    assert f"{line}." in words(at)
+    assert "Objects of the same picture are neighbours here, too" in words(at)
+    objects.labels.set_apart(None)
+    assert objects.labels.wrong_together() is None
+    at = opened(objects, "labels")
+    assert "Objects of the same picture" not in words(at)
 
 
 @given(rows=BOXES)

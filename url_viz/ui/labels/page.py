@@ -68,26 +68,35 @@ def show_why_not(image_set: ImageSet) -> None:
     st.info(words, icon=":material/label:")
 
 
-def show_headline(check: LabelCheck, doubtful: DoubtfulLabels, *, unit: str) -> None:
+def show_headline(image_set: ImageSet, check: LabelCheck, doubtful: DoubtfulLabels) -> None:
     """The result in a sentence, the number of checked pictures, and how it works."""
     st.markdown(f"#### {escape(doubtful.words)}.")
     left_out = f" · {check.left_out:,} left out (no label, or not placed yet)" if check.left_out else ""
-    checked = f"Checked: {len(check.pictures):,} labelled {unit}s of {len(check.classes):,} classes{left_out}."
+    checked = (
+        f"Checked: {len(check.pictures):,} labelled {image_set.noun}s of {len(check.classes):,} classes{left_out}."
+    )
     st.caption(escape(checked))
     with st.expander("How labels are checked", icon=":material/help:"):
         st.markdown(
             "Two signals judge a label, and neither sees it or the picture's twins: the votes of the nearest "
             "neighbours, and a linear classifier (ridge) fitted without the picture. Both use the set's whitened "
-            "embeddings, like the map and the search. The percentage on a picture is the probability that its label is "
-            "wrong, given the label; it is calibrated on this set. **Doubtful** labels come in the order of doubt and "
-            "end where fewer than one in four of what comes is wrong. How many of them are wrong is told with its 95 % "
-            "interval, and every label that you confirm or correct makes it more certain. "
+            f"embeddings, like the map and the search. {_of_siblings(image_set)}The percentage on a picture is the "
+            "probability that its label is wrong, given the label; it is calibrated on this set. "
+            "**Doubtful** labels come in the order of doubt and end where fewer than one in four of what comes is "
+            "wrong. How many of them are wrong is told with its 95 % interval, and every label that you confirm or "
+            "correct makes it more certain. "
             "**Between classes**: no class reaches half, so there may be no right label. "
             "**Conflicting copies**: the same picture under two labels. **Unlike the rest**: nothing here looks like "
             "it. **Does not show its label**: blurred or nearly empty. "
             "Mistakes on pictures that are hard to tell often go unseen, and a suggestion is only as good as the model "
             "is on these classes, so look before you relabel."
         )
+
+
+def _of_siblings(image_set: ImageSet) -> str:
+    if image_set.labels.wrong_together() is None:
+        return ""
+    return "Objects of the same picture are neighbours here, too, unless their boxes are on one place. "
 
 
 def show_together(image_set: ImageSet) -> None:
