@@ -1,5 +1,6 @@
 """The command line: it imports the modules of commands, and runs one."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -8,7 +9,20 @@ from url_viz.cli.command_app import app
 from url_viz.cli.printing import whole
 from url_viz.command_line import exit_status
 
-TOPICS = ("embed", "rank", "models", "sets", "decide", "review", "export", "columns", "map", "findings", "evaluate")
+TOPICS = (
+    "open",
+    "embed",
+    "rank",
+    "models",
+    "sets",
+    "decide",
+    "review",
+    "export",
+    "columns",
+    "map",
+    "findings",
+    "evaluate",
+)
 """The modules of commands; each registers its commands when it is imported."""
 
 for topic in TOPICS:
@@ -23,4 +37,10 @@ def main(
     if given in (["-h"], ["--help"]):
         print(whole(app.commands, prog=prog, description=description))
         return 0
-    return exit_status(given, lambda: app.cli(prog=prog, args=given))
+    words = ["open", *given] if given and _is_source(given[0]) else given
+    return exit_status(given, lambda: app.cli(prog=prog, args=words))
+
+
+def _is_source(word: str) -> bool:
+    """Whether the first word is no command but a path or an address: what it names is opened."""
+    return word not in app.commands and not word.startswith("-") and ("/" in word or os.path.exists(word))

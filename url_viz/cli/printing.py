@@ -45,7 +45,18 @@ def print_rest(count: int, shown: int, options: str) -> None:
 
 
 GROUPS = {
-    "Read and look": ("demo", "embed", "rank", "search", "findings", "check", "reasons", "why", "representatives"),
+    "Read and look": (
+        "open",
+        "demo",
+        "embed",
+        "rank",
+        "search",
+        "findings",
+        "check",
+        "reasons",
+        "why",
+        "representatives",
+    ),
     "Review and decide": ("review", "decide", "undo", "redo", "decisions", "twins", "leakage", "answers"),
     "Labels": ("labels", "suspects", "relabel", "confused", "names", "columns", "worth"),
     "Take away": ("choose", "measure", "export", "report", "share", "sort", "figure", "project"),

@@ -10,10 +10,10 @@ from url_viz.errors import FolderError, NotAllowedError
 from url_viz.imaging.containers.picture_lists import ENDINGS
 from url_viz.imaging.scan import SHARD_ENDINGS
 from url_viz.models.model_names import WeightsFile
+from url_viz.processes.app_server import ROOTS_VARIABLE
 from url_viz.roots import SCHEMES, address_in
 from url_viz.workspace import Workspace
 
-ROOTS_VARIABLE = "URL_VIZ_ROOTS"
 _FILES = (*map(os.fsdecode, SHARD_ENDINGS), *(ending for ending in ENDINGS if ending != ".txt"))
 """Endings of files that are offered; text files are mostly something else."""
 MOST_LISTED = 500

@@ -10,6 +10,7 @@ import shlex
 import socket
 import subprocess
 import sys
+import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from url_viz.escaping import printable
 from url_viz.jobs.ready import ready_runner
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import has_gpu
+from url_viz.processes.app_server import BROWSER_VARIABLE, OPENED_VARIABLE
 from url_viz.processes.child_environment import child_variables
 from url_viz.ui.auth import IN_ADDRESS, TOKEN_VARIABLE, access_token, others_have_accounts, others_may_enter
 from url_viz.ui.streamlit_private import files_read, read_settings_beside, run_streamlit, settings_files
@@ -76,7 +78,10 @@ def left_out() -> list[Path]:
 async def serving(app: object) -> AsyncIterator[None]:
     """The lifespan of the server: once it listens, the terminal shows its address."""
     async with sending_at_once(app):
-        print(f"\nURL-Viz is at {address()}", flush=True)
+        at = address(os.environ.get(OPENED_VARIABLE, ""))
+        print(f"\nURL-Viz is at {at}", flush=True)
+        if os.environ.get(BROWSER_VARIABLE):
+            Thread(target=webbrowser.open, args=(at,), daemon=True).start()
         if access_token() is not None:
             print(FOR_YOU_ALONE, flush=True)
         workspace = default_workspace().absolute()
@@ -125,14 +130,15 @@ def prepare_model(workspace: Path) -> Thread | None:
     return waiting
 
 
-def address() -> str:
-    """Where browsers find the app, with the token if one is required."""
+def address(query: str = "") -> str:
+    """Where browsers find the app, or a page of it by its `query`, with the token if one is required."""
     at, named = st.get_option("server.address"), st.get_option("browser.serverAddress")
     host = named if named != "localhost" or at in (None, "", "0.0.0.0", "::") else at
     scheme = "https" if st.get_option("server.sslCertFile") else "http"
     base, token = str(st.get_option("server.baseUrlPath")).strip("/"), access_token()
     place = f"{scheme}://{f'[{host}]' if ':' in host else host}:{st.get_option('browser.serverPort')}"
-    return place + (f"/{base}" if base else "") + (f"/?{IN_ADDRESS}={token}" if token is not None else "")
+    asked = "&".join(filter(None, ("" if token is None else f"{IN_ADDRESS}={token}", query)))
+    return place + (f"/{base}" if base else "") + (f"/?{asked}" if asked else "")
 
 
 if __name__ == "__main__":
