@@ -150,6 +150,13 @@ def test_archives_and_lists_have_a_picture_a_page_too(tmp_path: Path, name: str)
     assert len(by_page(source, is_each=False).list().files) == 4
 
 
+def test_a_list_may_name_what_no_file_can_be_called(tmp_path: Path) -> None:
+    (tmp_path / "stack.tif").write_bytes(tiff(STACK[:2], photometric="minisblack"))
+    (tmp_path / "list.csv").write_bytes(b"path\na\0b.tif\nstack.tif\n")
+    found = source_of(tmp_path / "list.csv").list()
+    assert [file.path for file in found.files] == [b"a\0b.tif", b"stack.tif#1", b"stack.tif#2"]
+
+
 def test_a_folder_without_pages_is_listed_as_before(tmp_path: Path) -> None:
     Image.fromarray(seen(STACK[0])).save(tmp_path / "plain.png")
     (tmp_path / "one.tif").write_bytes(tiff(seen(STACK[0])))

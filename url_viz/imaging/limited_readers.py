@@ -74,8 +74,9 @@ class LimitedReaders(LimitedProcesses):
 
     def paged(self, paths: Sequence[bytes], *, within: Sequence[Path] | None) -> list[PagedFile | None]:
         """Of each file its pages and facts; None where it has one page and says nothing, or cannot be read."""
-        facts, _ = self.ask("paged", b"\0".join(map(os.path.abspath, paths)), within=_as_text(within))
-        return [None if said is None else PagedFile(*said) for said in facts["paged"]]
+        listed = b"\0".join(os.path.abspath(path) for path in paths if b"\0" not in path)  # at which lies no file
+        said = iter(self.ask("paged", listed, within=_as_text(within))[0]["paged"] if listed else ())
+        return [_paged_file(None if b"\0" in path else next(said)) for path in paths]
 
     def page(self, path: bytes, number: int, *, within: Sequence[Path] | None) -> bytes:
         """The bytes of a page (from 1) of a file, as a file. Raises ImageError with the reason if it cannot be read."""
@@ -83,8 +84,7 @@ class LimitedReaders(LimitedProcesses):
 
     def paged_bytes(self, data: bytes) -> PagedFile | None:
         """As `paged`, of the bytes of one file."""
-        said = self.ask("paged_bytes", data)[0]["paged"]
-        return None if said is None else PagedFile(*said)
+        return _paged_file(self.ask("paged_bytes", data)[0]["paged"])
 
     def page_of_bytes(self, data: bytes, number: int) -> bytes:
         """As `page`, of the bytes of a file."""
@@ -147,6 +147,10 @@ def _paged_or_none(path: bytes, within: list[str] | None) -> tuple[int, dict[str
             return _as_record(paged(file))
     except (ImageError, OSError):  # reading it gives the reason
         return None
+
+
+def _paged_file(said: tuple[int, dict[str, str]] | None) -> PagedFile | None:
+    return None if said is None else PagedFile(*said)
 
 
 def _as_record(said: PagedFile | None) -> tuple[int, dict[str, str]] | None:
