@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import url_viz
 from tests.browser.fixtures import await_health, free_port
@@ -228,3 +229,9 @@ class TestInstalled:
             told = log.read()
         assert f"http://127.0.0.1:{port}" in told
         assert "usage statistics" not in told  # so the settings that come along are in force
+
+
+def test_what_is_cited_is_the_version_that_is_packaged() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = configuration("project")
+    assert (cited["title"], cited["version"], cited["license"]) == ("URL-Viz", url_viz.__version__, project["license"])
