@@ -48,6 +48,22 @@ def _gamma(power: float) -> Edit:
     return lambda image, _: image.point([round(255 * (value / 255) ** power) for value in range(256)] * 3)
 
 
+def _warm(image: Image.Image, _: random.Random) -> Image.Image:
+    toned = np.asarray(image, float) * (1.12, 1, 0.86)
+    return Image.fromarray(toned.clip(0, 255).astype(np.uint8))
+
+
+def _cut(share: float, *, at: tuple[float, float]) -> Edit:
+    """Without so much of width and height, of which these parts, 0 to 1, are taken off on the left and above."""
+
+    def edit(image: Image.Image, _: random.Random) -> Image.Image:
+        width, height = (round((1 - share) * length) for length in image.size)
+        left, top = (round(part * share * length) for part, length in zip(at, image.size, strict=True))
+        return image.crop((left, top, left + width, top + height))
+
+    return edit
+
+
 def _cropped(share: float) -> Edit:
     """Without so much of width and height, at a place drawn at random."""
 
@@ -124,9 +140,11 @@ KINDS: dict[str, tuple[Edit, str, int]] = {
     "40 % brighter": (_toned(ImageEnhance.Brightness, 1.4), "JPEG", QUALITY),
     "30 % darker": (_toned(ImageEnhance.Brightness, 0.7), "JPEG", QUALITY),
     "contrast 1.5": (_toned(ImageEnhance.Contrast, 1.5), "JPEG", QUALITY),
+    "contrast 1.3": (_toned(ImageEnhance.Contrast, 1.3), "JPEG", QUALITY),
     "contrast .6": (_toned(ImageEnhance.Contrast, 0.6), "JPEG", QUALITY),
     "gamma .6": (_gamma(0.6), "JPEG", QUALITY),
     "gamma 1.6": (_gamma(1.6), "JPEG", QUALITY),
+    "warm tone": (_warm, "JPEG", QUALITY),
     "grey": (_grey, "JPEG", QUALITY),
     "blurred": (_blurred, "JPEG", QUALITY),
     "noise": (_noisy, "JPEG", QUALITY),
@@ -139,6 +157,9 @@ KINDS: dict[str, tuple[Edit, str, int]] = {
     "turned by 2°": (_turned(2), "JPEG", QUALITY),
     "turned by 5°": (_turned(5), "JPEG", QUALITY),
     "cropped by 3 %": (_cropped(0.03), "JPEG", QUALITY),
+    "5 % off at a corner": (_cut(0.05, at=(1, 1)), "JPEG", QUALITY),
+    "5 % off all round": (_cut(0.05, at=(0.5, 0.5)), "JPEG", QUALITY),
+    "5 % off each side": (_cut(0.1, at=(0.5, 0.5)), "JPEG", QUALITY),
     "cropped by 5 %": (_cropped(0.05), "JPEG", QUALITY),
     "cropped by 8 %": (_cropped(0.08), "JPEG", QUALITY),
     "cropped by 10 %": (_cropped(0.10), "JPEG", QUALITY),

@@ -49,8 +49,10 @@ class ViewSpace:
         """Which pairs (P,) are near enough: of whitened rows (N, A), at places (P,), each."""
         is_view = np.zeros(len(one[1]), bool)
         for start in range(0, len(is_view) if len(self._factors) else 0, ROWS_AT_ONCE):
-            first, second = (self.rows(rows[at[start : start + ROWS_AT_ONCE]]) for rows, at in (one, other))
-            is_view[start : start + ROWS_AT_ONCE] = np.einsum("pa,pa->p", first, second) >= self._bound
+            part = slice(start, start + ROWS_AT_ONCE)
+            own, place = np.unique(one[1][part], return_inverse=True)  # one row has many candidates
+            first, second = self.rows(one[0][own])[place], self.rows(other[0][other[1][part]])
+            is_view[part] = np.einsum("pa,pa->p", first, second) >= self._bound
         return is_view
 
     def counted_once(self, whitened: NDArray[np.floating]) -> NDArray[np.bool_]:

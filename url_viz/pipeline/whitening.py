@@ -30,12 +30,12 @@ def fit_whitening(embeddings: Raw, *, axes: int = AXES, sample: int = SAMPLE) ->
     """
     unit = l2_normalize(embeddings[_drawn(len(embeddings), sample)])
     unit = unit[unit.any(axis=1)]
-    first = _fitted(unit, len(embeddings), axes)
+    first = fitted(unit, len(embeddings), axes)
     counts = ViewSpace(first).counted_once(first.transform(unit))
-    return first if counts.all() else _fitted(unit[counts], len(embeddings), axes)
+    return first if counts.all() else fitted(unit[counts], len(embeddings), axes)
 
 
-def _fitted(unit: Floats, count: int, axes: int) -> Whitening:
+def fitted(unit: Floats, count: int, axes: int = AXES) -> Whitening:
     """By rows of length one (S, D), of a set of `count`."""
     mean = unit.mean(axis=0, dtype=np.float64) if len(unit) else np.zeros(unit.shape[1])
     unit = unit - mean.astype(np.float32)
