@@ -35,8 +35,8 @@ from typing_extensions import Doc
 from benchmarks.near_copies import QUALITY, copy_of
 from experiments.changed_pictures import CHANGES, changed
 from experiments.figure_files import read_figures, write_figures
-from training.benchmark.benchmark_tables import markdown
 from training.command import command
+from training.markdown_tables import markdown
 from url_viz.analysis.evidence.order_metrics import Figure, Influenced, auroc_influence, share_by_blocks, share_of
 from url_viz.analysis.evidence.probe import out_of_fold_shares
 from url_viz.analysis.labels.ambiguity import classify

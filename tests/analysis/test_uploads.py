@@ -180,6 +180,13 @@ def test_a_copy_has_the_confusability_of_what_it_is_a_copy_of() -> None:
     assert put.twin.tolist() == list(range(60))
 
 
+def test_an_upload_that_is_near_in_the_whitened_space_alone_is_no_twin() -> None:
+    rows = np.random.default_rng(4).normal(size=(300, 64)) * np.where(np.arange(64) == 0, 8, 1)
+    new = rows[:2] * np.where(np.arange(64) == 0, [[-1], [1]], 1)
+    put = compare_to_reference(NewPictures.of_embeddings(new.astype(np.float16)), reference_of(rows.astype(np.float16)))
+    assert put.twin.tolist() == [-1, 1]
+
+
 def test_a_set_without_a_map_places_nothing(model: Model) -> None:
     files = [IncomingFile(f"{seed}.png", encoded(noise(seed), "PNG")) for seed in range(4)]
     found = scored(files, model)

@@ -7,7 +7,7 @@ from url_viz.imaging.copied_pixels import SIDE, Patches
 from url_viz.imaging.perceptual_hash import WORDS
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.near_copies import Pixels
-from url_viz.pipeline.views import VIEW_COSINE
+from url_viz.pipeline.views import RAW_COSINE, VIEW_COSINE
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.store.tables.tables import Graph, Twins
 
@@ -64,7 +64,8 @@ def naive_views(embeddings: NDArray[np.floating]) -> set[tuple[int, int]]:
     near, counts = _near(unit, unit), np.zeros(len(z), bool)
     for row in range(len(z)):
         counts[row] = not near[row, :row][counts[:row]].any()
-    pairs = np.argwhere(np.triu(_near(unit[counts], unit), 1)).tolist()
+    is_alike = unit @ unit.T >= RAW_COSINE
+    pairs = np.argwhere(np.triu(_near(unit[counts], unit) & is_alike, 1)).tolist()
     return {(one, other) for one, other in pairs}
 
 

@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from url_viz.pipeline.near_copies import NEVER, CopyCandidates, Pixels, alike, bits_apart, copies_among
 from url_viz.pipeline.nearest import NONE, Nearest, top_k
-from url_viz.pipeline.views import LEAST_COSINE, ViewSpace
+from url_viz.pipeline.views import LEAST_COSINE, RAW_COSINE, ViewSpace
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
 from url_viz.store.tables.raw_rows import Raw
@@ -274,7 +274,9 @@ class _Found:
     def twins(self, embeddings: Raw) -> Twins:
         self._take_in()
         pair = np.stack(np.divmod(self._key, max(1, self.rows)), axis=1)
-        return Twins(self.rows, pair.astype(np.int32), cosines(embeddings, *pair.T), self._is_copy, self.is_thinned)
+        cosine = cosines(embeddings, *pair.T)
+        found = Twins(self.rows, pair.astype(np.int32), cosine, self._is_copy, self.is_thinned)
+        return found.at(self._is_copy | (cosine >= RAW_COSINE))
 
     def _take_in(self) -> None:
         keys, kinds = zip((self._key, self._is_copy), *self._new, strict=True)

@@ -12,6 +12,8 @@ from url_viz.store.tables.whitened_rows import POWER, Whitening
 
 VIEW_COSINE = 0.6
 """Cosine in the fully whitened space from which two pictures are views. docs/findings.md has what it finds."""
+RAW_COSINE = 0.85
+"""The least raw cosine: where each class is of one style, all of a class are near in the whitened space."""
 BY_CHANCE = 5.0
 """Where there are few axes, cosines by chance are wide: from so many of their deviations, 1 / √axes, two are views."""
 LEAST_COSINE = 0.4

@@ -15,7 +15,7 @@ from url_viz.pipeline.confusability import ConfusabilityReference, Lists, confus
 from url_viz.pipeline.graph import K
 from url_viz.pipeline.near_copies import NEVER, Pixels, alike_to, bits_apart, copies_among
 from url_viz.pipeline.nearest import NONE, Nearest, top_k
-from url_viz.pipeline.views import ViewSpace
+from url_viz.pipeline.views import RAW_COSINE, ViewSpace
 from url_viz.rows import l2_normalize
 from url_viz.store.tables.tables import positions_of
 from url_viz.store.tables.whitened_rows import WhitenedRows
@@ -220,6 +220,8 @@ class _Twins:
             maybe = np.flatnonzero(~is_copy & (bits_apart(self._pixels.hashes, own, position) < NEVER))
             is_copy[maybe] = copies_among(self._pixels, np.stack([own, position], axis=1)[maybe])
         is_view = self._space.are_views((self._rows, number), (self._known.whitened.rows, position))
+        rows, known = self._new.embedding[number[is_view]], self._known.embedding
+        is_view[is_view] = _raw_cosines(rows, known, position[is_view][:, None])[:, 0] >= RAW_COSINE
         is_here = position != NONE
         return is_copy & is_here, is_view & is_here
 
