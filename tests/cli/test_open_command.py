@@ -4,6 +4,7 @@ import re
 import stat
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -41,12 +42,13 @@ def test_what_is_not_there_or_holds_no_pictures_starts_nothing(
 def test_a_folder_anywhere_is_read_and_shown_meanwhile(
     tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also outside what the app may read by itself; the browser is opened at the set."""
+    """Also outside what the app may read by itself; the browser is opened at the set, below a path of a proxy's."""
     folder, told, browser = write_folder(tmp_path / "zoo", 6), tmp_path / "told", tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > "{told}.new" && mv "{told}.new" "{told}"\n')
     browser.chmod(browser.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv(ROOTS_VARIABLE, str(ROOT))
     monkeypatch.setenv("BROWSER", str(browser))
+    monkeypatch.setenv("STREAMLIT_SERVER_BASE_URL_PATH", "pictures")
     port = free_port()
     words = [str(folder), "--port", str(port), "--one-model", "--workspace", str(workspace)]
     with ending_jobs(Workspace.at(workspace)):
@@ -58,9 +60,11 @@ def test_a_folder_anywhere_is_read_and_shown_meanwhile(
             opened = told.read_text().strip()
             [job] = [latest_job(Workspace.at(workspace), kind=EMBED.name, set_id=re.findall(r"set=(\w+)", opened)[0])]
             assert job is not None
-            assert opened.startswith(f"http://127.0.0.1:{port}/?set=")
+            assert opened.startswith(f"http://127.0.0.1:{port}/pictures/?set=")
             with urllib.request.urlopen(opened, timeout=120) as answer:
                 assert answer.status == 200
+            with pytest.raises(urllib.error.HTTPError, match="404"):  # by our own route: others give the page
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/pictures/url-viz/points/nothing", timeout=120)
             eventually(lambda: not job.status().is_live)
             assert len(open_image_set(folder, workspace=workspace)) == 6
             environment = psutil.Process(server.pid).environ()

@@ -32,6 +32,7 @@ from starlette.websockets import WebSocketClose
 from url_viz.errors import UsageError
 from url_viz.ui.streamlit_private import load_secrets, signed_in_user
 from url_viz.ui.text import escape
+from url_viz.ui.urls import base_path
 
 USERS_VARIABLE = "URL_VIZ_ALLOWED_USERS"
 """Comma-separated e-mail addresses of the users who may enter after a login; unset: everybody who can log in.
@@ -219,8 +220,7 @@ def cookie_name(request: HTTPConnection) -> str:
 
 
 def _asks_for_health(scope: Scope) -> bool:
-    base = str(st.get_option("server.baseUrlPath")).strip("/")
-    return scope.get("method") in ("GET", "HEAD") and scope["path"] == (f"/{base}" if base else "") + HEALTH
+    return scope.get("method") in ("GET", "HEAD") and scope["path"] == base_path() + HEALTH
 
 
 def _let_in(request: HTTPConnection, token: str) -> Response:

@@ -37,7 +37,7 @@ from url_viz.ui.open_sets import open_sets
 from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
 from url_viz.ui.response_cache import cached_masks, cached_orders, key_of
 from url_viz.ui.tile_data import card_of, number_of, tile_data, tiles
-from url_viz.ui.urls import BASE, thumbnail_url, whole_url
+from url_viz.ui.urls import base, thumbnail_url, whole_url
 
 
 class SameOriginSockets:
@@ -91,7 +91,7 @@ _OPEN = "url_viz.image_set"
 
 def routes() -> list[Route]:
     """All routes of the app, besides Streamlit's."""
-    return [Route(f"{BASE}/{path}", _answered(answer)) for path, answer in _ANSWERS.items()]
+    return [Route(f"{base()}/{path}", _answered(answer)) for path, answer in _ANSWERS.items()]
 
 
 def answer_of(image_set: ImageSet, address: str) -> Response:
@@ -102,7 +102,7 @@ def answer_of(image_set: ImageSet, address: str) -> Response:
     path, _, query = address.partition("?")
     scope: Scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": []}
     for pattern, answer in _ANSWERS.items():
-        match, parameters = Route(f"{BASE}/{pattern}", answer).matches(scope)
+        match, parameters = Route(f"{base()}/{pattern}", answer).matches(scope)
         if match is Match.FULL:
             return answer(Request({**scope, **parameters, _OPEN: image_set}))
     return _not_found()
@@ -163,13 +163,13 @@ def mask_url(
     rows = _drawn_rows(table, _values(table, measure, within) if is_crowd else None)
     ids = table["id"].to_numpy(np.int64)
     mask = encode_mask(ids[rows], ids[is_kept])
-    return f"{BASE}/mask/{cached_masks.put(key_of(mask), mask)}"
+    return f"{base()}/mask/{cached_masks.put(key_of(mask), mask)}"
 
 
 def drawn_url(table: pd.DataFrame, category: str) -> str:
     """The URL of the map's points of a table that no image set has, coloured by `category`."""
     points = encode_points(map_points(table, category=category))
-    return f"{BASE}/mask/{cached_masks.put(key_of(points), points)}"
+    return f"{base()}/mask/{cached_masks.put(key_of(points), points)}"
 
 
 def _values(table: pd.DataFrame, measure: str | None, within: pd.DataFrame | None) -> NDArray[np.float32]:
@@ -376,4 +376,4 @@ _ANSWERS: dict[str, Answer] = {
     "tiles/{set_id}": _tiles,
     "representatives/{set_id}": _representatives,
 }
-"""What is answered below BASE, by path."""
+"""What is answered below `base`, by path."""

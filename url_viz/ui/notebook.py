@@ -23,7 +23,7 @@ from url_viz.ui.explore.view_address import with_settings
 from url_viz.ui.http import answer_of
 from url_viz.ui.response_cache import ranges_of
 from url_viz.ui.session import ExploreView
-from url_viz.ui.urls import BASE
+from url_viz.ui.urls import base
 from url_viz.ui.widgets.actions import sequence_of
 from url_viz.ui.widgets.assets import FOLDER, script_of, text_of
 from url_viz.ui.widgets.decide import ASK_ABOVE
@@ -31,8 +31,8 @@ from url_viz.ui.widgets.gallery import actions_of
 from url_viz.ui.widgets.grid import chosen_ids, pane_data
 from url_viz.ui.widgets.map import map_data
 
-_THUMBNAIL = re.compile(rf"{BASE}/thumbnail/[^/]+/(\d+)\.jpg")
-_WHOLE = re.compile(rf"{BASE}/whole/.+")
+_THUMBNAIL = re.compile(rf"{base()}/thumbnail/[^/]+/(\d+)\.jpg")
+_WHOLE = re.compile(rf"{base()}/whole/.+")
 """Addresses of pictures in what is answered, which a notebook cannot open."""
 
 

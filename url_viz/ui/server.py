@@ -28,6 +28,7 @@ from url_viz.processes.app_server import BROWSER_VARIABLE, OPENED_VARIABLE
 from url_viz.processes.child_environment import child_variables
 from url_viz.ui.auth import IN_ADDRESS, TOKEN_VARIABLE, access_token, others_have_accounts, others_may_enter
 from url_viz.ui.streamlit_private import files_read, read_settings_beside, run_streamlit, settings_files
+from url_viz.ui.urls import base_path
 from url_viz.workspace import IN_ENVIRONMENT, default_workspace
 
 CONFIG, SECRETS = "config.toml", "secrets.toml"
@@ -135,10 +136,10 @@ def address(query: str = "") -> str:
     at, named = st.get_option("server.address"), st.get_option("browser.serverAddress")
     host = named if named != "localhost" or at in (None, "", "0.0.0.0", "::") else at
     scheme = "https" if st.get_option("server.sslCertFile") else "http"
-    base, token = str(st.get_option("server.baseUrlPath")).strip("/"), access_token()
+    token = access_token()
     place = f"{scheme}://{f'[{host}]' if ':' in host else host}:{st.get_option('browser.serverPort')}"
     asked = "&".join(filter(None, ("" if token is None else f"{IN_ADDRESS}={token}", query)))
-    return place + (f"/{base}" if base else "") + (f"/?{asked}" if asked else "")
+    return place + base_path() + (f"/?{asked}" if asked else "")
 
 
 if __name__ == "__main__":

@@ -2,28 +2,39 @@
 
 from urllib.parse import quote, urlencode
 
+import streamlit as st
+
 from url_viz.image_set import ImageSet
 from url_viz.imaging.rendering import Range
 
-BASE = "/url-viz"
+
+def base_path() -> str:
+    """The path below which the app is served (`server.baseUrlPath`), "" for the host's own."""
+    path = str(st.get_option("server.baseUrlPath")).strip("/")
+    return f"/{path}" if path else ""
+
+
+def base() -> str:
+    """The path below which everything lies that is served besides pages."""
+    return f"{base_path()}/url-viz"
 
 
 def thumbnail_url(set_id: str, image_id: int | str) -> str:
     """The URL of a picture's thumbnail; with the id `"{id}"`, a pattern for those of a set."""
-    return f"{BASE}/thumbnail/{set_id}/{image_id}.jpg"
+    return f"{base()}/thumbnail/{set_id}/{image_id}.jpg"
 
 
 def picture_url(image_set: ImageSet, image_id: int, *, window: Range | None = None) -> str:
     """The URL of a picture, upright and at most 1,600 px; in a `window`, of more than 8 bits, instead of the set's."""
     of = f"&black={window[0]:g}&white={window[1]:g}" if window is not None else ""
-    return f"{BASE}/picture/{image_set.set_id}/{image_id}.jpg?model={quote(image_set.source.name, safe='')}{of}"
+    return f"{base()}/picture/{image_set.set_id}/{image_id}.jpg?model={quote(image_set.source.name, safe='')}{of}"
 
 
 def whole_url(image_set: ImageSet, image_id: int, small: str = "") -> str | None:
     """The URL of the whole picture of an object, with the boxes in it; None in a set of whole pictures."""
     if not image_set.is_of_objects:
         return None
-    return f"{BASE}/whole/{image_set.set_id}/{image_id}.svg?{_query(image_set, small=small)}"
+    return f"{base()}/whole/{image_set.set_id}/{image_id}.svg?{_query(image_set, small=small)}"
 
 
 def card_url(image_set: ImageSet, *, measure: str | None = None, gone: str | None = None) -> str:
@@ -31,7 +42,7 @@ def card_url(image_set: ImageSet, *, measure: str | None = None, gone: str | Non
 
     `gone` is the id of the set that has the pictures which this one does not have.
     """
-    return f"{BASE}/card/{image_set.set_id}/{{id}}?{_query(image_set, measure=measure, gone=gone)}"
+    return f"{base()}/card/{image_set.set_id}/{{id}}?{_query(image_set, measure=measure, gone=gone)}"
 
 
 def points_url(
@@ -51,17 +62,17 @@ def points_url(
     the version of the decisions does.
     """
     of = {"measure": measure, "category": category, "size": size, "map": space}
-    return f"{BASE}/points/{image_set.set_id}?{_query(image_set, **of, state=state)}"
+    return f"{base()}/points/{image_set.set_id}?{_query(image_set, **of, state=state)}"
 
 
 def representatives_url(image_set: ImageSet) -> str:
     """The URL of the pictures that represent the map's regions."""
-    return f"{BASE}/representatives/{image_set.set_id}?{_query(image_set)}"
+    return f"{base()}/representatives/{image_set.set_id}?{_query(image_set)}"
 
 
 def order_url(key: str) -> str:
     """The URL of the ids of a cached order (`url_viz.ui.response_cache`)."""
-    return f"{BASE}/order/{key}"
+    return f"{base()}/order/{key}"
 
 
 def tiles_url(image_set: ImageSet, *, order: str, measure: str) -> str:
@@ -70,7 +81,7 @@ def tiles_url(image_set: ImageSet, *, order: str, measure: str) -> str:
     `measure` is printed on them. Another version of the decisions has another URL.
     """
     query = _query(image_set, measure=measure, order=order, state=str(image_set.decisions.version))
-    return f"{BASE}/tiles/{image_set.set_id}?{query}&from={{from}}&to={{to}}"
+    return f"{base()}/tiles/{image_set.set_id}?{query}&from={{from}}&to={{to}}"
 
 
 def _query(image_set: ImageSet, **parameters: str | None) -> str:
