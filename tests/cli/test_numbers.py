@@ -145,13 +145,13 @@ def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 
 ENDLESS = {"seeds"}
 """Where the largest number is allowed, and only takes its time."""
-WITH_A_MODEL = {"adapt", "compare", "embed", "pretrain", "search"}
-"""Commands that need a model or a second reading besides the set."""
+NOT_HERE = {"adapt", "compare", "embed", "pretrain", "search", "open"}
+"""Commands that need a model or a second reading besides the set; and that which becomes the app."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("command", "option", "bounds"), [one for one in OF_COMMANDS if one[0] not in WITH_A_MODEL], ids=str
+    ("command", "option", "bounds"), [one for one in OF_COMMANDS if one[0] not in NOT_HERE], ids=str
 )
 def test_both_ends_are_taken(
     command: str,
