@@ -163,7 +163,8 @@ class Model:
 
     def seeing(self, rendering: Rendering | None) -> "Model":
         """The same running model for pictures that are seen in a rendering: in a space of its own."""
-        return Model(self.source, self.space.seeing(rendering), self.runtime)
+        space = self.space.seeing(rendering)
+        return self if space == self.space else Model(self.source, space, self.runtime)
 
     def __repr__(self) -> str:
         head = f"head {self.head.digest}" if self.head else "no head"

@@ -80,8 +80,9 @@ def show_headline(image_set: ImageSet, check: LabelCheck, doubtful: DoubtfulLabe
         st.markdown(
             "Two signals judge a label, and neither sees it or the picture's twins: the votes of the nearest "
             "neighbours, and a linear classifier (ridge) fitted without the picture. Both use the set's whitened "
-            f"embeddings, like the map and the search. {_of_siblings(image_set)}The percentage on a picture is the "
-            "probability that its label is wrong, given the label; it is calibrated on this set. "
+            f"embeddings, like the map and the search. {escape(_of_siblings(image_set))}"
+            "The percentage on a picture is the probability that its label is wrong, given the label; it is calibrated "
+            "on this set. "
             "**Doubtful** labels come in the order of doubt and end where fewer than one in four of what comes is "
             "wrong. How many of them are wrong is told with its 95 % interval, and every label that you confirm or "
             "correct makes it more certain. "
@@ -106,7 +107,7 @@ def show_together(image_set: ImageSet) -> None:
     if found is None or found.opens is None or rows is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(escape(f"{found.words}."), width="stretch", help=found.why)
+        st.markdown(escape(f"{found.words}."), width="stretch", help=escape(found.why))
         st.button("Review these", key="labels.together", on_click=go_to_review, args=(found.opens,))
 
 
