@@ -64,17 +64,14 @@ def value_samples(source: Source, files: Sequence[ScannedFile]) -> list[ValueSam
     most = SAMPLED_OBJECTS if source.at_a_time else SAMPLED_FILES
     able = {file.file: file for file in files if may_be_deep(file.file)}
     drawn = random.Random(0).sample(sorted(able), min(most, len(able)))
-    try:
-        found = read_each([able[path] for path in drawn], partial(_sample, source))
-    except BucketError:  # reading them for good tells it, and comes back to those that are left
-        return []
+    found = read_each([able[path] for path in drawn], partial(_sample, source))
     return [sample for sample in found if sample is not None and sample.window is None]
 
 
 def _sample(source: Source, file: ScannedFile) -> ValueSample | None:
     try:
         data = source.read(file)
-    except ImageError:  # said where the file is read for good
+    except (ImageError, BucketError):  # said where the file is read for good
         return None
     if data.startswith(PNG_START) and data[_DEPTH_OF_PNG : _DEPTH_OF_PNG + 1] <= b"\x08":
         return None

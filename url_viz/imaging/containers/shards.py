@@ -86,9 +86,9 @@ class Shards:
 
     def _paged(self, files: Sequence[ScannedFile]) -> Sequence[PagedFile | None]:
         """The pages and facts of files in archives; of others, and those of a sample (WebDataset), nothing is asked."""
-        return [self._asked(file) if file.size_bytes and file.block is None else None for file in files]
+        return [self._pages_in_archive(file) if file.size_bytes and file.block is None else None for file in files]
 
-    def _asked(self, file: ScannedFile) -> PagedFile | None:
+    def _pages_in_archive(self, file: ScannedFile) -> PagedFile | None:
         is_archived = ending_of(self._path(self._parted(file.path)[0])) in _ARCHIVES
         return readers.paged_bytes(self.read(file)) if is_archived else None
 
