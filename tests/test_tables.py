@@ -73,11 +73,13 @@ def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None
     figures = json.loads(wrong_labels.FIGURES.read_text("utf-8"))
     told = (ROOT / "docs" / "labels.md").read_text("utf-8")
     assert wrong_labels.by_noise(figures["report"]) in told
-    queues = label_queues.tables({"report": read_figures(label_queues.FIGURES)["report"]})
-    assert queues.removeprefix("report\n\n") in told
+    queues = label_queues.tables({"report": read_figures(label_queues.FIGURES)["report"]}).removeprefix("report\n\n")
+    shown = ("| no error", "| similar class, 5%", "| similar class, 10%", "| any class, 5% ", "| any class, 10%")
+    assert rows_of(queues, *shown) in told
     by_both = {label_queues.BY_BOTH: read_figures(label_queues.FIGURES)[label_queues.BY_BOTH]}
-    assert label_queues.tables(by_both).partition("\n\n")[2] in told
-    assert real_mistakes.table(read_figures(real_mistakes.FIGURES)) in told
+    assert rows_of(label_queues.tables(by_both).partition("\n\n")[2], shown[0], shown[1], shown[3]) in told
+    mistakes = real_mistakes.table(read_figures(real_mistakes.FIGURES))
+    assert rows_of(mistakes, "**URL-Viz**", "self-confidence") in told
     assert rows_of(apart.table(read_figures(apart.FIGURES)), "| trash ") in told
     words = " ".join(told.split())
     table = label_errors.table(read_figures(label_errors.FIGURES)).splitlines()
