@@ -21,12 +21,12 @@ from url_viz.store.decisions import decision_log
 from url_viz.store.decisions.decision_rows import FileKeys
 from url_viz.store.decisions.decisions import Decisions
 from url_viz.ui.response_cache import cache_order, cached_orders, order_of
-from url_viz.ui.session import Key, Side
+from url_viz.ui.session import Key
 from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.urls import order_url
 from url_viz.ui.widgets.decide import handle_gallery_actions
 from url_viz.ui.widgets.gallery import GalleryAction
-from url_viz.ui.widgets.grid import INLINE, Pane, chosen_ids, show_grid
+from url_viz.ui.widgets.grid import INLINE, Pane, Side, chosen_ids, show_grid
 
 KEY: Key[MutableMapping[str, object]] = Key("grid")
 

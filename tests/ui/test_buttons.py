@@ -3,8 +3,8 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from url_viz.ui.session import Said
 from url_viz.ui.streamlit_private import PatientRequests
+from url_viz.ui.widgets.buttons import Said
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +24,7 @@ def page() -> None:
     from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 
     from url_viz.errors import UrlVizError
-    from url_viz.ui.session import ASKED
-    from url_viz.ui.widgets.buttons import act_button, end_of_page, leave_page
+    from url_viz.ui.widgets.buttons import ASKED, act_button, end_of_page, leave_page
 
     def click(where: str) -> None:
         if st.session_state.get("click") == where and (ASKED.is_set or where == "after"):

@@ -11,8 +11,8 @@ from tests.given import by_turns, given_set
 from url_viz.analysis.filters import OneOf
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.ui.explore.class_choice import class_choices
-from url_viz.ui.session import CLASSES_OPEN, VIEW, ExploreView
+from url_viz.ui.explore.class_choice import CLASSES_OPEN, class_choices
+from url_viz.ui.explore.view import VIEW, ExploreView
 
 pytestmark = pytest.mark.slow
 

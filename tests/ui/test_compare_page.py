@@ -17,8 +17,7 @@ from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import list_jobs
 from url_viz.models.head import save_head
 from url_viz.models.model import Model, load_model
-from url_viz.ui.compare.page import comparison_of, scatter_figure
-from url_viz.ui.session import SECOND
+from url_viz.ui.compare.page import SECOND, comparison_of, scatter_figure
 from url_viz.ui.widgets.embed_job import KIND
 from url_viz.workspace import Workspace
 

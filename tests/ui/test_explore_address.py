@@ -4,8 +4,8 @@ import pytest
 
 from url_viz.analysis.filters import Between, OneOf
 from url_viz.analysis.scope import MOST_CORNERS
+from url_viz.ui.explore.view import ExploreView
 from url_viz.ui.explore.view_address import query_of, view_of
-from url_viz.ui.session import ExploreView
 
 TRIANGLE = ((0.0, 0.0), (1.5, 0.0), (0.0, -2.25))
 

@@ -28,8 +28,9 @@ from url_viz.store.sets import list_sets
 from url_viz.store.tables.writer import Writer
 from url_viz.ui.explore.explore_grid import acted_on
 from url_viz.ui.explore.page import ranked_by, review_of
+from url_viz.ui.explore.view import VIEW, ExploreView
 from url_viz.ui.explore.view_address import view_of
-from url_viz.ui.session import DIALOG, VIEW, ExploreView
+from url_viz.ui.session import DIALOG
 from url_viz.ui.widgets.embed_job import KIND
 from url_viz.workspace import Workspace, set_id_of
 

@@ -20,8 +20,8 @@ from url_viz.jobs.kinds import ADAPT
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.processes.child_environment import WITHIN_VARIABLE
+from url_viz.ui.compare.page import SECOND
 from url_viz.ui.finetune.page import estimate
-from url_viz.ui.session import SECOND
 from url_viz.workspace import Workspace
 
 COUNT = 8

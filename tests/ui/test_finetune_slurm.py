@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from url_viz.ui.finetune.slurm_options import HERE, ON_SLURM, SHARED
-from url_viz.ui.session import FINETUNE_PLACE, PARTITION
+from url_viz.ui.finetune.slurm_options import FINETUNE_PLACE, HERE, ON_SLURM, PARTITION, SHARED
 
 SINFO = "printf 'cpu*|up|1-00:00:00|(null)|16\\ngpu|up|2:00:00|gpu:a100:4|2\\n'"
 

@@ -23,7 +23,7 @@ from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import devices
 from url_viz.ui.allowed_paths import allowed_model
-from url_viz.ui.session import DEVICE, PRECISION
+from url_viz.ui.widgets.embed_job import DEVICE, PRECISION
 from url_viz.workspace import Workspace
 
 

@@ -18,9 +18,8 @@ from url_viz.ui.points import (
     encode_mask,
     encode_points,
 )
-from url_viz.ui.session import Style
 from url_viz.ui.widgets.assets import WIRE
-from url_viz.ui.widgets.map import STYLES
+from url_viz.ui.widgets.map import STYLES, Style
 
 
 def points_of(n: int, *, seed: int = 0) -> Points:

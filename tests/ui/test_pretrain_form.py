@@ -27,6 +27,7 @@ from url_viz.progress import Progress
 from url_viz.ui.allowed_paths import may_read
 from url_viz.ui.finetune.page import (
     NONE_TEACHES,
+    PRETRAIN_SETS,
     WITHOUT_SETS,
     TrainingSets,
     estimate,
@@ -35,7 +36,6 @@ from url_viz.ui.finetune.page import (
     with_its_recipe,
 )
 from url_viz.ui.open_sets import recent_sets
-from url_viz.ui.session import PRETRAIN_SETS
 from url_viz.ui.widgets.jobs import step_in_words
 from url_viz.workspace import Workspace
 

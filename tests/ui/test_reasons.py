@@ -12,8 +12,7 @@ from tests.ui.conftest import Read
 from tests.ui.pages import opened, with_picture, words
 from url_viz.analysis.findings.reasons import reason_counts
 from url_viz.image_set import ImageSet
-from url_viz.ui.session import HEAT
-from url_viz.ui.widgets.heat_map import picture_html
+from url_viz.ui.widgets.heat_map import HEAT, picture_html
 
 
 @pytest.fixture
@@ -41,9 +40,9 @@ def badges(at: AppTest) -> str:
 def page_of_reasons() -> None:
     import streamlit as st
 
+    from url_viz.ui.explore.filter_controls import pick_reason
+    from url_viz.ui.explore.view import view
     from url_viz.ui.open_sets import open_sets
-    from url_viz.ui.session import view
-    from url_viz.ui.widgets.filter_controls import pick_reason
 
     image_set = open_sets().get(st.session_state["set"], st.session_state["model"])
     st.write(f"picked: {pick_reason(image_set, image_set.table())}, filters: {len(view().filters)}")

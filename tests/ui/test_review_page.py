@@ -22,9 +22,8 @@ from url_viz.jobs.kinds import REVIEW_WORTH, result_of
 from url_viz.jobs.measuring import worth_by_job
 from url_viz.store.decisions.decisions import LONGEST_LABEL
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.review.desk import DeskAnswer, answer_of, desk_state, take_answers
+from url_viz.ui.review.desk import DeskAnswer, OpenReview, answer_of, desk_state, take_answers
 from url_viz.ui.review.desk import opened as begun
-from url_viz.ui.session import OpenReview
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from url_viz.models.model import Model
 from url_viz.models.model_names import PACKAGED, PackagedBackbone
 from url_viz.progress import Progress
 from url_viz.second_reading import VARIABLE
-from url_viz.ui.session import ONE_MODEL, SECOND_SEEN, TYPED
-from url_viz.ui.widgets.embed_job import KIND
+from url_viz.ui.explore.controls import SECOND_SEEN
+from url_viz.ui.first.page import TYPED
+from url_viz.ui.widgets.embed_job import KIND, ONE_MODEL
 from url_viz.workspace import Workspace
 
 BY_BOTH = f"by two models (also {SECOND})"

@@ -1,28 +1,42 @@
-"""One session: its keys are in one file, the view of Explore is one value, and another set begins afresh."""
+"""One session: a key has one name, the view of Explore is one value, and another set begins afresh."""
 
 import ast
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.ui.pages import APP, app, told
 from url_viz.analysis.filters import OneOf
 from url_viz.image_set import ImageSet
-from url_viz.ui import session
+from url_viz.ui.explore.explore_map import MAP
+from url_viz.ui.explore.view import VIEW, ExploreView
 from url_viz.ui.explore.view_address import query_of
-from url_viz.ui.session import MAP, VIEW, ExploreView, Key
+from url_viz.ui.session import Key
 
 ROOT = Path(__file__).parents[2]
 SESSION = ROOT / "url_viz" / "ui" / "session.py"
-OTHERS = [
-    *(path for folder in ("url_viz/ui", "pages") for path in sorted((ROOT / folder).rglob("*.py")) if path != SESSION),
-    APP,
-]
-NAMES = {
-    name: value
-    for name, value in vars(session).items()
-    if isinstance(value, Key) or (isinstance(value, str) and value.startswith("view."))
-}
+FILES = [*(path for folder in ("url_viz/ui", "pages") for path in sorted((ROOT / folder).rglob("*.py"))), APP]
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+
+
+def keys_made(tree: ast.Module) -> list[str]:
+    """The keys that a file makes: texts in the constants of its module that are given to `Key`, or begin as one."""
+    return [
+        text
+        for value in constants(tree)
+        for text in strings(value)
+        if is_call_of_key(value) or text.startswith(("view.", "page."))
+    ]
+
+
+def constants(tree: ast.Module) -> list[ast.expr]:
+    """What a module gives to the names at its top."""
+    return [node.value for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and node.value]
+
+
+def is_call_of_key(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "Key"
 
 
 def strings(tree: ast.AST) -> list[str]:
@@ -32,20 +46,22 @@ def strings(tree: ast.AST) -> list[str]:
     return [node.value for node in nodes if isinstance(node.value, str)]
 
 
-def test_only_the_session_knows_its_keys() -> None:
-    for path in OTHERS:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        reached = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "session_state"]
-        assert not reached, f"{path}: st.session_state is reached through url_viz.ui.session alone"
-        made = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func).startswith("Key")]
-        assert not made, f"{path}: a key of the session is made in url_viz.ui.session"
-        keys = [text for text in strings(tree) if text.startswith("view.") or text in NAMES.values()]
-        assert not keys, f"{path}: these keys have a name in url_viz.ui.session: {keys}"
+KEYS = [key for tree in TREES.values() for key in keys_made(tree)]
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path != SESSION], ids=lambda path: path.stem)
+def test_only_constants_of_modules_are_keys(path: Path) -> None:
+    tree = TREES[path]
+    reached = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "session_state"]
+    assert not reached, "st.session_state is reached through url_viz.ui.session alone"
+    assert all(not is_call_of_key(node) or node in constants(tree) for node in ast.walk(tree)), "a key is a constant"
+    used = [text for text in strings(tree) if text.startswith(("view.", "page.")) or text in KEYS]
+    assert sorted(used) == sorted(keys_made(tree)), "these keys have a name"
 
 
 def test_every_key_has_one_name() -> None:
-    assert len(set(NAMES.values())) == len(NAMES)
-    assert {"OPENED", "VIEW", "DECIDE", "UPLOADS"} <= NAMES.keys(), "the names were found"
+    assert len(set(KEYS)) == len(KEYS)
+    assert {"view.opened", "view.explore", "view.decide", "upload.files"} <= set(KEYS), "the keys were found"
 
 
 def test_a_key_of_the_session_keeps_none_and_forgets() -> None:
@@ -109,8 +125,11 @@ def test_another_set_begins_with_a_view_of_its_own() -> None:
     def script() -> None:
         import streamlit as st
 
+        from url_viz.ui.explore.explore_grid import GRID
+        from url_viz.ui.explore.explore_map import MAP
+        from url_viz.ui.explore.view import ExploreView
         from url_viz.ui.explore.view_address import current_view
-        from url_viz.ui.session import GRID, MAP, ExploreView, choose
+        from url_viz.ui.session import choose
 
         choose("a set", model="a model")
         st.text(repr(current_view(lambda: MAP.of("a set"), GRID.of("a set")) == ExploreView()))

@@ -22,12 +22,11 @@ from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
-from url_viz.ui.review.desk import DeskAnswer, take_answers
-from url_viz.ui.session import OpenReview, UploadAnswers
+from url_viz.ui.review.desk import DeskAnswer, OpenReview, take_answers
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import similar_ids
 from url_viz.ui.upload.page import classes_in_words, in_set, ranking_csv, sort, suggested_folder, zip_of
-from url_viz.ui.upload.upload_review import UploadQueue
+from url_viz.ui.upload.upload_review import UploadAnswers, UploadQueue
 from url_viz.workspace import Workspace
 
 JPEG = "image/jpeg"

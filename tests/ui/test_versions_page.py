@@ -19,8 +19,8 @@ from url_viz.jobs import latest_job, log_tail
 from url_viz.jobs.kinds import COMPARE
 from url_viz.models.model import Model
 from url_viz.ui.http import drawn_url, middleware, routes
-from url_viz.ui.session import VERSION_BEFORE, VERSION_CHANGES
 from url_viz.ui.urls import card_url
+from url_viz.ui.versions.page import VERSION_BEFORE, VERSION_CHANGES
 
 COUNT = 24
 

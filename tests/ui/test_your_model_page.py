@@ -12,8 +12,10 @@ from tests.ui.pages import linked, opened, words
 from url_viz.analysis.runs.two_by_two import TRAINING
 from url_viz.image_set import ImageSet
 from url_viz.store.recorder import Recorder
-from url_viz.ui.session import RUN, RUN_COLUMN, SPACE, VIEW
+from url_viz.ui.explore.explore_map import SPACE
+from url_viz.ui.explore.view import VIEW
 from url_viz.ui.widgets.model_facts import curves_figure, model_facts
+from url_viz.ui.your_model.page import RUN, RUN_COLUMN
 
 COUNT = 40
 

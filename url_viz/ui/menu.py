@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from url_viz.ui.session import CROP_ASKED, DIALOG, GO_TO, PAGE
+from url_viz.ui.session import DIALOG, GO_TO, PAGE, PAGE_KEYS, clear_under
 from url_viz.ui.streamlit_private import is_back_or_forward
 from url_viz.ui.widgets.buttons import leave_page
 
@@ -72,7 +72,7 @@ def follow(page: st.Page, menu: dict[str, list[st.Page]]) -> None:
         GO_TO.clear()
     if PAGE.get() != page.url_path:
         DIALOG.clear()
-        CROP_ASKED.clear()
+        clear_under(PAGE_KEYS)
         leave_page()
         PAGE.set(page.url_path)
 

@@ -19,10 +19,10 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.explore.explore_grid import both_ends, pane_of
 from url_viz.ui.explore.explore_map import map_view
 from url_viz.ui.explore.page import ranked_by
+from url_viz.ui.explore.view import ExploreView
 from url_viz.ui.explore.view_address import with_settings
 from url_viz.ui.http import answer_of
 from url_viz.ui.response_cache import ranges_of
-from url_viz.ui.session import ExploreView
 from url_viz.ui.urls import base
 from url_viz.ui.widgets.actions import sequence_of
 from url_viz.ui.widgets.assets import FOLDER, script_of, text_of

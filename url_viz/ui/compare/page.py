@@ -18,15 +18,7 @@ from url_viz.models.model import title_of
 from url_viz.store.about import known_sets
 from url_viz.ui.http import mask_url
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.session import (
-    COMPARED_GALLERY,
-    COMPARED_MAPS,
-    COMPARED_MEASURE,
-    LASSO,
-    OPENED,
-    SECOND,
-    choice,
-)
+from url_viz.ui.session import OPENED, Key, choice
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.tile_data import tile_of
 from url_viz.ui.urls import card_url, points_url
@@ -45,6 +37,14 @@ from url_viz.workspace import Workspace
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+SECOND: Key[str | None] = Key("view.compare.second")
+"""The second model, by the name of the first."""
+COMPARED_MEASURE: Key[str | None] = Key("view.compare.measure")
+LASSO: "Key[tuple[str, Polygon] | None]" = Key("view.compare.lasso")
+"""The lasso that was drawn last, and the key of the map that it was drawn on."""
+COMPARED_MAPS = "view.compare.map."
+COMPARED_GALLERY = "view.compare.gallery."
 
 TILES = 8
 

@@ -2,6 +2,7 @@
 
 import weakref
 from functools import partial
+from weakref import ReferenceType
 
 import numpy as np
 import streamlit as st
@@ -13,10 +14,14 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.roots import is_in_bucket
 from url_viz.ui.open_sets import running_model
-from url_viz.ui.session import CROP_ASKED, CROP_TEST
+from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.download import download_table
 from url_viz.wording import percent
+
+CROP_ASKED: Key[str] = Key("page.crop_asked")
+"""The version of the set whose crop test was asked for, until it has ended."""
+CROP_TEST: "Key[tuple[ReferenceType[ImageSet], CropTest]]" = Key("evaluate.crop.result")
 
 SIZES = (100, 200, 500, 1000)
 SEED = 0

@@ -8,12 +8,16 @@ from url_viz.analysis.labels.apart import apart_choices, apart_in_words
 from url_viz.image_set import MANY, ImageSet
 from url_viz.store.columns.imported_columns import FOLDERS, NAMES, TAGS
 from url_viz.store.columns.object_columns import CLASS, PICTURE
-from url_viz.ui.session import CLASSES, CLASSES_OPEN
+from url_viz.ui.explore.filter_controls import set_filter
+from url_viz.ui.session import Key
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.buttons import act_button
-from url_viz.ui.widgets.filter_controls import set_filter
 from url_viz.ui.widgets.shown_value import control
 from url_viz.wording import counted, first_of
+
+CLASSES_OPEN = "view.classes_open"
+CLASSES: Key[str] = Key("set.classes")
+"""The choice of what the classes of a set are, by its id."""
 
 NONE = "none"
 """The option for no classes; no column can have this name."""

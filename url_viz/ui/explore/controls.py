@@ -13,29 +13,27 @@ from url_viz.analysis.measures import PERCENTILE_COLUMNS, is_measure, measure_na
 from url_viz.analysis.order import plain_words
 from url_viz.image_set import ImageSet
 from url_viz.models.model_names import PackagedBackbone, default_second_model
-from url_viz.ui.session import (
-    BY_CLASS,
-    COLLAPSE,
-    COLOUR,
-    DECIDE,
-    MEASURE,
-    ONE_CLASS,
-    OTHER_MEASURE,
-    SECOND_SEEN,
-    SIZE,
-    WITHIN,
-    ExploreView,
-    Key,
-    change_view,
-    view,
-)
+from url_viz.ui.explore.filter_controls import columns_of_kind, filter_on, set_filter
+from url_viz.ui.explore.view import ExploreView, change_view, view
+from url_viz.ui.session import Key
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.text import errors_shown, escape, with_toast
+from url_viz.ui.text import errors_shown, escape, title_of_column, with_toast
 from url_viz.ui.widgets.decide import show_progress
 from url_viz.ui.widgets.embed_job import running, start_reading
-from url_viz.ui.widgets.filter_controls import columns_of_kind, filter_on, set_filter, title_of_column
 from url_viz.ui.widgets.measure_choice import choose_measure
 from url_viz.ui.widgets.shown_value import control
+
+MEASURE: Key[str | None] = Key("view.measure")
+OTHER_MEASURE: Key[str | None] = Key("view.other_measure")
+COLOUR: Key[str] = Key("view.colour")
+COLLAPSE: Key[bool] = Key("view.collapse")
+SIZE: Key[str] = Key("view.size")
+WITHIN: Key[bool] = Key("view.within")
+BY_CLASS: Key[bool] = Key("view.by_class")
+ONE_CLASS: Key[str] = Key("view.label")
+DECIDE = "view.decide"
+SECOND_SEEN: Key[str] = Key("view.second_seen")
+"""How Explore drew a set last: ordered by "one" model, by "two", or by two with the "news" that it is so now."""
 
 ALL_CLASSES = "All classes"
 VALUE = ExploreView.colour

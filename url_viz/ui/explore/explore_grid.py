@@ -1,6 +1,6 @@
 """The grid of Explore: both ends of the order, and which pictures the buttons above act on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,17 +13,21 @@ from url_viz.analysis.findings.twin_groups import count_copies, with_twins_of
 from url_viz.analysis.ranking import ends, first_of_each_class, value_at
 from url_viz.analysis.scope import EVERYTHING, Scope
 from url_viz.image_set import ImageSet
-from url_viz.ui.explore.controls import PER_CLASS
+from url_viz.ui.explore.controls import DECIDE, PER_CLASS
 from url_viz.ui.explore.page import ranked_by
+from url_viz.ui.explore.view import ExploreView
 from url_viz.ui.explore.view_address import take_set
 from url_viz.ui.response_cache import MOST_IN_ORDER, GridOrder, cache_order, order_of
-from url_viz.ui.session import DECIDE, GRID, OPENED, ExploreView
+from url_viz.ui.session import OPENED, Key
 from url_viz.ui.tile_data import Tile, tiles
 from url_viz.ui.urls import order_url, thumbnail_url, tiles_url
 from url_viz.ui.widgets.decide import ASK_ABOVE, handle_gallery_actions
 from url_viz.ui.widgets.grid import INLINE, Pane, show_grid
 from url_viz.ui.widgets.picture import open_picture
 from url_viz.wording import above, of_group
+
+GRID: Key[MutableMapping[str, object]] = Key("view.grid")
+"""The grid of a set, by its id."""
 
 NOTHING = "No picture is inside the lasso and passes all filters. Remove one of the chips above."
 

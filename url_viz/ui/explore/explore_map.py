@@ -16,25 +16,23 @@ from url_viz.image_set import ImageSet
 from url_viz.jobs.configs import RefitConfig
 from url_viz.jobs.kinds import REFIT
 from url_viz.ui.explore.controls import VALUE, title_of_measure
+from url_viz.ui.explore.filter_controls import set_filter
+from url_viz.ui.explore.view import ExploreView, change_view, view
 from url_viz.ui.explore.view_address import take_set
 from url_viz.ui.http import MOST_DRAWN, mask_url
-from url_viz.ui.session import (
-    MAP,
-    OPENED,
-    PLACES,
-    SPACE,
-    ExploreView,
-    Key,
-    change_view,
-    view,
-)
-from url_viz.ui.text import Markdown, with_toast
+from url_viz.ui.session import OPENED, Key
+from url_viz.ui.text import Markdown, title_of_column, with_toast
 from url_viz.ui.urls import card_url, points_url, representatives_url
 from url_viz.ui.widgets.embed_job import running, set_name
-from url_viz.ui.widgets.filter_controls import set_filter, title_of_column
 from url_viz.ui.widgets.map import MapView, show_map
 from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.shown_value import control
+
+PLACES: "Key[pd.DataFrame]" = Key("view.places")
+"""Some pictures (id, x, y) as they lay on the map when it was drawn last."""
+SPACE: Key[str] = Key("view.space")
+MAP: Key[MutableMapping[str, object]] = Key("view.map")
+"""The map of a set, by its id and its space, so that each keeps its own zoom."""
 
 _DECIDED = ("decision", "tags", "name")
 NOTABLE_SHARE = 0.1

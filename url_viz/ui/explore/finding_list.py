@@ -12,10 +12,13 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.page import show_failure_list
 from url_viz.ui.review.review_address import go_to_review
-from url_viz.ui.session import DIALOG, FINDINGS_WANTED
+from url_viz.ui.session import DIALOG, Key
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.wording import counted
+
+FINDINGS_WANTED: Key[bool] = Key("explore.findings")
+"""Whether the findings of a large set are wanted, by its id."""
 
 MANY = 100_000
 """Of so many pictures and more, findings are looked for on request: every label is judged then."""

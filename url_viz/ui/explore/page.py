@@ -16,15 +16,15 @@ from url_viz.ui.explore.choose_dialog import show_choose_button
 from url_viz.ui.explore.class_choice import show_class_choice
 from url_viz.ui.explore.controls import default_measure
 from url_viz.ui.explore.export import show_export_buttons
+from url_viz.ui.explore.filter_controls import set_filter, show_filter_chips
 from url_viz.ui.explore.sort import show_sort
 from url_viz.ui.explore.user_column_dialog import show_user_columns
+from url_viz.ui.explore.view import ExploreView, change_view
 from url_viz.ui.menu import purpose_of
 from url_viz.ui.review.review_address import go_to_review
-from url_viz.ui.session import ExploreView, change_view
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.download import download_paths, download_table
 from url_viz.ui.widgets.embed_job import set_name
-from url_viz.ui.widgets.filter_controls import set_filter, show_filter_chips
 from url_viz.wording import above, counted
 
 MOST_PAIRS = 12

@@ -1,5 +1,6 @@
 """Copies and views on the Explore page: how many, and a dialog that shows their groups and keeps one of each copy."""
 
+from collections.abc import MutableMapping
 from functools import partial
 
 import pandas as pd
@@ -10,13 +11,16 @@ from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.ui.review.review_address import go_to_review
-from url_viz.ui.session import DIALOG, TWINS
+from url_viz.ui.session import DIALOG, Key
 from url_viz.ui.text import escape, with_toast
 from url_viz.ui.tile_data import tiles
 from url_viz.ui.widgets.buttons import dialog_button
 from url_viz.ui.widgets.decide import handle_gallery_actions
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.wording import counted
+
+TWINS: Key[MutableMapping[str, object]] = Key("view.twins")
+"""The gallery of a group of twins, by the set's id."""
 
 _KINDS = {"exact": "exact copies", "copies": "copies", "views": "other views"}
 MOST_SHOWN = 24

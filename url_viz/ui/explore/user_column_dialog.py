@@ -11,9 +11,11 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.columns.user_files import CSV_ENDINGS, PARQUET_ENDINGS
-from url_viz.ui.session import DIALOG, MATCHED_COLUMNS
+from url_viz.ui.session import DIALOG, Key
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.buttons import act_button, dialog_button
+
+MATCHED_COLUMNS: "Key[tuple[tuple[object, ...], Prepared]]" = Key("own.matched")
 
 MOST_MEGABYTES = 100
 ROWS_SHOWN = 5

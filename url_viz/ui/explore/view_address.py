@@ -8,7 +8,8 @@ from url_viz.analysis.filters import Filter
 from url_viz.analysis.labels.ambiguity import between_filters
 from url_viz.analysis.runs.two_by_two import TRAINING
 from url_viz.analysis.scope import is_of_scope, scope_as_query, scope_from_query
-from url_viz.ui.session import VIEW, ExploreView, Key, queried, view, write_query
+from url_viz.ui.explore.view import VIEW, ExploreView, view
+from url_viz.ui.session import LEFT_SET, Key, queried, write_query
 from url_viz.ui.widgets.actions import take_settings
 from url_viz.ui.widgets.grid import SIDES
 from url_viz.ui.widgets.map import STYLES, polygon_of
@@ -45,7 +46,7 @@ def current_view(
 
     `on_map` gives the key of the map, which the view chooses.
     """
-    VIEW.get_or(lambda: view_of(queried()))
+    VIEW.get_or(lambda: ExploreView() if LEFT_SET.get() else view_of(queried()))
     take_set(on_map())
     take_set(on_grid)
     return view()

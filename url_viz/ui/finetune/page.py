@@ -24,12 +24,15 @@ from url_viz.ui.allowed_paths import may_read
 from url_viz.ui.finetune.form import show_field, show_form
 from url_viz.ui.finetune.slurm_options import chosen_request, show_target
 from url_viz.ui.open_sets import recent_sets
-from url_viz.ui.session import PRETRAIN_SETS
+from url_viz.ui.session import Key
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.embed_job import readable, set_name, set_title
 from url_viz.ui.widgets.shown_value import control_of
 from url_viz.wording import listed
+
+PRETRAIN_SETS: Key[list[str]] = Key("pretrain.sets")
+"""The ids of the image sets to train a head on or to measure it on, by that use and the set that is open."""
 
 Config = TypeVar("Config", FinetuneConfig, PretrainConfig)
 What = Mode | Literal["pretrain"]

@@ -12,13 +12,16 @@ from url_viz.jobs.heads import backbone_of
 from url_viz.jobs.job import Status
 from url_viz.jobs.kinds import ADAPT, PRETRAIN
 from url_viz.jobs.results import head_of
+from url_viz.ui.compare.page import SECOND
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.session import HEAD_BEFORE, SECOND
+from url_viz.ui.session import Key
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.embed_job import open_folder
 from url_viz.ui.widgets.jobs import TICK_S, show_job, show_result
 from url_viz.workspace import Workspace
+
+HEAD_BEFORE: Key[str] = Key("finetune.before")
 
 RUN = "training"
 

@@ -4,8 +4,13 @@ import streamlit as st
 
 from url_viz.errors import JobError
 from url_viz.jobs.slurm import Partition, SlurmRequest, has_slurm, partitions
-from url_viz.ui.session import FINETUNE_PLACE, PARTITION, SLURM_NUMBER
+from url_viz.ui.session import Key
 from url_viz.ui.text import escape, show_error
+
+FINETUNE_PLACE: Key[str] = Key("finetune.place")
+PARTITION: Key[str] = Key("finetune.slurm.partition")
+SLURM_NUMBER: Key[int] = Key("finetune.slurm")
+"""A number of a SLURM request, by its name and partition, so that it is never outside another partition's bounds."""
 
 HERE, ON_SLURM = "This machine", "SLURM"
 USUAL_MINUTES, USUAL_CPUS = 60, 4

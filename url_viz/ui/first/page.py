@@ -23,15 +23,18 @@ from url_viz.jobs import live_jobs
 from url_viz.recent_sets import THUMBNAILS, RecentSet
 from url_viz.roots import is_in_bucket
 from url_viz.ui.open_sets import open_sets, recent_sets
-from url_viz.ui.session import BROWSED, DIALOG, TYPED, choice, choose
+from url_viz.ui.session import DIALOG, Key, choice, choose
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.embed_job import open_demo, prepare_reading, running, set_name, set_title, show_read_button
 from url_viz.ui.widgets.embed_status import show_not_there
 from url_viz.ui.widgets.jobs import progress_of, show_running_jobs
-from url_viz.ui.widgets.open_folder import FOLDER_DIALOG, folder_input, show_answer
+from url_viz.ui.widgets.open_folder import BROWSED, FOLDER_DIALOG, folder_input, show_answer
 from url_viz.wording import counted
 from url_viz.workspace import Workspace
+
+TYPED: Key[str] = Key("first.typed")
+"""The path that was typed on the first page."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from url_viz.ui.auth import user_name
 from url_viz.ui.explore.page import show_pair
 from url_viz.ui.menu import go_to
 from url_viz.ui.review.review_address import go_to_review
-from url_viz.ui.session import CONFUSED_PAIRS, SUSPECT_CLASS, SUSPECT_KIND, SUSPECTS, SUSPECTS_PAGE, SUSPECTS_WANTED
+from url_viz.ui.session import Key
 from url_viz.ui.text import escape, with_toast
 from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.decide import handle_gallery_actions, show_undo
@@ -37,6 +37,16 @@ from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.ui.widgets.picture import open_picture
 from url_viz.wording import chance, counted
+
+SUSPECT_KIND, SUSPECT_CLASS = "view.labels.kind", "view.labels.class"
+CONFUSED_PAIRS: Key[Any] = Key("view.labels.pairs")
+"""The table of classes that overlap, by the set's version: a selection in that of another version does not apply."""
+SUSPECTS: Key[Any] = Key("view.labels.gallery")
+"""The gallery of doubtful labels, by the set's id."""
+SUSPECTS_PAGE: Key[int] = Key("view.labels.page")
+"""The page of the gallery that is shown, by the number of pages and of labels."""
+SUSPECTS_WANTED: Key[bool] = Key("view.labels.wanted")
+"""Whether the most doubtful labels are wanted where none stands out."""
 
 ClassPair = tuple[str, str]
 """Two classes that overlap."""

@@ -15,10 +15,19 @@ from url_viz.models.runtime import devices
 from url_viz.options import PrecisionChoice
 from url_viz.second_reading import MOST_PICTURES, VARIABLE, is_on
 from url_viz.store.about import known_sets
-from url_viz.ui.session import DEVICE, DIALOG, ON_RAY, ONE_MODEL, PRECISION, choice, choose
+from url_viz.ui.session import DIALOG, choice, choose
 from url_viz.ui.text import Markdown, escape, shipped_text
 from url_viz.ui.widgets.buttons import dialog_button
-from url_viz.ui.widgets.embed_job import running, set_title, show_read_button, space_of
+from url_viz.ui.widgets.embed_job import (
+    DEVICE,
+    ON_RAY,
+    ONE_MODEL,
+    PRECISION,
+    running,
+    set_title,
+    show_read_button,
+    space_of,
+)
 from url_viz.workspace import Workspace
 
 AUTO = "auto"

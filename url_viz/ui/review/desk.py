@@ -2,26 +2,74 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.review.cards import NOTHING, Card, CardAnswer
+from url_viz.analysis.review.cards import NOTHING, Card, CardAnswer, Moved, Queue
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.records import read_plain
 from url_viz.store.columns.object_columns import VERDICTS
 from url_viz.ui.auth import user_name
-from url_viz.ui.session import DeskState, OpenReview, Queued, RefusedAnswer, component_state
+from url_viz.ui.session import component_state
 from url_viz.ui.urls import picture_url, thumbnail_url, whole_url
 from url_viz.ui.widgets.actions import Record, handle_new, handled_before
 from url_viz.ui.widgets.assets import component_of
-from url_viz.ui.widgets.filter_controls import title_of_reason
-from url_viz.ui.widgets.picture import facts_of
+from url_viz.ui.widgets.picture import facts_of, title_of_reason
 from url_viz.wording import chance
+
+Queued = TypeVar("Queued", bound=Queue)
+
+
+@dataclass(frozen=True)
+class RefusedAnswer:
+    """An answer that could not be stored: its number, the position of its picture, and why."""
+
+    sequence: int
+    position: int
+    message: str
+
+
+@dataclass(frozen=True)
+class DeskState:
+    """What the review component shows: `review` names the queue; a queue of another name begins at `place`.
+
+    `cards` are some cards of the queue as it takes them (`Card` in url_viz/frontend/review/queue.js), `upcoming` the
+    positions of those that wait for an answer, the next first. `change` is what answers have changed, where they teach
+    an order; `names` have a key.
+    """
+
+    review: str
+    cards: tuple[Mapping[str, Any], ...]
+    upcoming: tuple[int, ...]
+    place: int
+    total: int
+    done: int
+    skipped: int
+    classes: tuple[str, ...]
+    refused: tuple[RefusedAnswer, ...] = ()
+    change: Moved | None = None
+    names: tuple[str, ...] = ()
+    unit: str = "picture"
+
+
+@dataclass
+class OpenReview(Generic[Queued]):
+    """A review that is open in this session: `at` is the position shown, `drawn` the cards drawn before.
+
+    `shown` is the state that was shown last: it stays when the decisions cannot be read, with the answer taken back.
+    """
+
+    review: Queued
+    at: int
+    drawn: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+    refused: tuple[RefusedAnswer, ...] = ()
+    shown: DeskState | None = None
+
 
 _mount = component_of("review")
 

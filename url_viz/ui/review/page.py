@@ -18,9 +18,9 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.columns.imported_columns import NAMES as BY_NAMES
 from url_viz.ui.auth import user_name
-from url_viz.ui.review.desk import opened, show_open_review
+from url_viz.ui.review.desk import OpenReview, opened, show_open_review
 from url_viz.ui.review.review_address import choose_review
-from url_viz.ui.session import OWN_REVIEW, VISIT, OpenReview, Visit
+from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape, show_error, with_toast
 from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.buttons import act_button
@@ -30,6 +30,15 @@ from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.measure_choice import choice_of_measure, offered
 from url_viz.wording import counted, percent
+
+
+class Visit:
+    """What a session is known by where more than it should hold is kept for it, until it ends."""
+
+
+VISIT: Key[Visit] = Key("visit")
+OWN_REVIEW = "view.review."
+"""What the controls of a review put together begin with: by, class, tag, most, within."""
 
 GO_ON = 4
 """So many reviews that were begun are offered to go on with."""

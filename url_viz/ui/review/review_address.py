@@ -2,7 +2,9 @@
 
 from url_viz.analysis.scope import ReviewSpec, is_of_review, review_as_query, review_from_query
 from url_viz.ui.menu import go_to
-from url_viz.ui.session import REVIEW, queried, write_query
+from url_viz.ui.session import Key, queried, write_query
+
+REVIEW: "Key[ReviewSpec | None]" = Key("view.review")
 
 LINK = "review"
 """The parameter that opens a review, on any page."""

@@ -11,11 +11,13 @@ from url_viz.image_set import ImageSet
 from url_viz.jobs import JobState, latest_job, why_it_failed
 from url_viz.jobs.kinds import AT_ONCE, REVIEW_WORTH
 from url_viz.jobs.measuring import start_worth, worth_by_job
-from url_viz.ui.session import REVIEW_WORTH as MEASURED
+from url_viz.ui.session import Key
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.jobs import show_until_over
 from url_viz.wording import percent
+
+MEASURED: Key[str] = Key("view.review.worth")
 
 shown = partial(percent, digits=1)
 

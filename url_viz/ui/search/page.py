@@ -15,7 +15,7 @@ from url_viz.analysis.ranking import percentile_of_each
 from url_viz.image_set import ImageSet
 from url_viz.subjects.set_search import SearchResult
 from url_viz.ui.search.query_picture import Query, search_with
-from url_viz.ui.session import EVIDENCE_WANTED, SEARCH_ANYWAY, SEARCH_MEASURE
+from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.tile_data import tiles
 from url_viz.ui.widgets.charts import IN_TWO, MODE_NAMES, MOST_DRAWN, coverage_figure, restriction_figure, show_figure
@@ -25,6 +25,11 @@ from url_viz.wording import counted, decimal, standing
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+SEARCH_MEASURE: Key[str | None] = Key("search.measure")
+SEARCH_ANYWAY: Key[tuple[str, str, int]] = Key("search.anyway")
+EVIDENCE_WANTED: Key[bool] = Key("search.evidence")
+"""Whether the evidence of a large set is wanted, by its id."""
 
 HITS = 24
 OFF = 100

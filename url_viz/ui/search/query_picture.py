@@ -1,6 +1,6 @@
 """The search query: a picture of the image set or an uploaded one, with its values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +20,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.places import Place
 from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
 from url_viz.imaging.workers import decoders
-from url_viz.ui.session import PART, PART_SCORED, QUERY_DROP, QUERY_FILE, QUERY_ID, QUERY_SCORED, Key, component_state
+from url_viz.ui.session import Key, component_state
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.tile_data import tiles
 from url_viz.ui.upload.batch import score_for_all, shown_name
@@ -28,6 +28,14 @@ from url_viz.ui.urls import picture_url, whole_url
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.part import drawn_box, show_part, show_paste
 from url_viz.wording import decimal
+
+QUERY_ID: Key[int] = Key("search.query_id")
+QUERY_FILE: "Key[UploadedFile | None]" = Key("search.file")
+QUERY_DROP: "Key[UploadedFile | None]" = Key("search.drop")
+QUERY_SCORED: "Key[tuple[tuple[object, ...], NewPicture | RefusedFile]]" = Key("search.scored")
+PART: Key[MutableMapping[str, object]] = Key("search.part")
+"""The part that was drawn on a picture searched with, by the set's id and the picture's, or the upload's."""
+PART_SCORED: "Key[tuple[tuple[object, ...], NewPicture | RefusedFile]]" = Key("search.part.scored")
 
 _ID_IN_ADDRESS = "id"
 

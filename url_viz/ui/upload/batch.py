@@ -22,7 +22,10 @@ from url_viz.imaging.uploaded_files import (
 )
 from url_viz.models.model import EmbeddingSpace
 from url_viz.ui.open_sets import running_model
-from url_viz.ui.session import UPLOADS, UPLOADS_SCORED, SetChoice
+from url_viz.ui.session import Key, SetChoice
+
+UPLOADS: "Key[tuple[UploadedFile, ...]]" = Key("upload.files")
+UPLOADS_SCORED: "Key[dict[tuple[str, str], NewPicture | RefusedFile]]" = Key("upload.outcomes")
 
 SCORED_AT_ONCE = 32
 

@@ -14,11 +14,11 @@ from url_viz.analysis.ranking import with_percentile
 from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
-from url_viz.ui.session import DIALOG, UPLOAD_OPENED
+from url_viz.ui.session import DIALOG
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.tile_data import tiles, value_with_percentile
 from url_viz.ui.upload.batch import UploadBatch
-from url_viz.ui.upload.page import in_set
+from url_viz.ui.upload.page import UPLOAD_OPENED, in_set
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.wording import percent
 

@@ -21,22 +21,10 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import Incoming, copy_into, sorted_zip
 from url_viz.models.model import resolve
 from url_viz.ui.allowed_paths import allowed, roots
-from url_viz.ui.session import (
-    DIALOG,
-    UPLOAD_MEASURE,
-    UPLOAD_OPENED,
-    UPLOADER,
-    UPLOADS,
-    UPLOADS_PAGE,
-    UPLOADS_RANKED,
-    UPLOADS_ROUND,
-    Key,
-    SetChoice,
-    remove_uploads,
-)
+from url_viz.ui.session import DIALOG, Key, SetChoice, clear_under
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.tile_data import tile_of, value_text, value_with_percentile
-from url_viz.ui.upload.batch import UploadBatch
+from url_viz.ui.upload.batch import UPLOADS, UploadBatch
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.charts import behind_of, show_figure, uploads_figure
 from url_viz.ui.widgets.download import download
@@ -45,6 +33,24 @@ from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.ui.widgets.measure_choice import measure_under, with_first
 from url_viz.ui.widgets.part import show_paste
 from url_viz.wording import counted
+
+UPLOADS_RANKED: "Key[tuple[tuple[object, ...], pd.DataFrame]]" = Key("upload.ranked")
+UPLOAD_OPENED: Key[int] = Key("upload.opened")
+"""The number of the upload that was opened last."""
+UPLOADER: "Key[Sequence[UploadedFile]]" = Key("upload.drop")
+"""The uploader of files or of a folder, by UPLOADS_ROUND: the browser keeps the files of a widget."""
+UPLOADS_ROUND: Key[int] = Key("uploads.round")
+"""How often all uploads were removed."""
+UPLOAD_MEASURE: Key[str | None] = Key("upload.measure")
+UPLOADS_PAGE: Key[int] = Key("upload.page")
+"""The page of a gallery of uploads that is shown, by its side and the number of pages."""
+
+
+def remove_uploads() -> None:
+    """Remove all uploads, and what was chosen on their page."""
+    clear_under("upload.")
+    UPLOADS_ROUND.set((UPLOADS_ROUND.get() or 0) + 1)
+
 
 TILES_PER_PAGE = 12
 THRESHOLD = 80

@@ -1,7 +1,8 @@
 """The review of uploads, one after the other; what is answered stays in the session and goes into the exports."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,11 +15,23 @@ from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.store.decisions.decisions import checked_label
-from url_viz.ui.review.desk import opened, show_open_review
-from url_viz.ui.session import UPLOADS_REVIEW, UploadAnswers
+from url_viz.ui.review.desk import OpenReview, opened, show_open_review
+from url_viz.ui.session import Key
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import LONG_SIDE_PX, facts_of_upload, similar_ids
 from url_viz.ui.upload.page import SortedUploads
+
+
+@dataclass
+class UploadAnswers:
+    """The answers about the uploads of a session, and which uploads were skipped, by their content."""
+
+    answers: dict[int, CardAnswer] = field(default_factory=dict)
+    skipped: set[int] = field(default_factory=set)
+    here: OpenReview[Any] | None = None
+
+
+UPLOADS_REVIEW: Key[UploadAnswers] = Key("upload.review")
 
 TAKES: tuple[AnswerKind, ...] = ("decision", "label")
 

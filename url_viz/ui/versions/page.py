@@ -20,15 +20,7 @@ from url_viz.subjects.set_versions import CHANGED, GONE, NEW, SAME, WORDS, Diff
 from url_viz.subjects.stored_diffs import stored_diff
 from url_viz.ui.http import drawn_url, mask_url
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.session import (
-    OPENED,
-    VERSION_BEFORE,
-    VERSION_CHANGES,
-    VERSION_MEASURED,
-    VERSION_PAGE,
-    VERSIONS_GALLERY,
-    VERSIONS_MAP,
-)
+from url_viz.ui.session import OPENED, Key
 from url_viz.ui.text import Markdown, errors_shown, escape, show_error
 from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.urls import card_url
@@ -41,6 +33,16 @@ from url_viz.ui.widgets.map import MapView, show_map
 from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.shown_value import control_of
 from url_viz.wording import counted
+
+VERSION_BEFORE: Key[str | None] = Key("view.versions.before")
+"""What the set is compared with: the number of a version, or the id of another set."""
+VERSION_CHANGES: Key[list[str]] = Key("view.versions.changes")
+VERSION_PAGE: Key[int] = Key("view.versions.page")
+"""The page of changed pictures, by the number of pages and of pictures."""
+VERSION_MEASURED: Key[str] = Key("view.versions.measured")
+"""Of which two versions the accuracy was asked for."""
+VERSIONS_MAP = "view.versions.map."
+VERSIONS_GALLERY = "view.versions.gallery"
 
 KINDS = {NEW: "#009e73", GONE: "#d55e00", CHANGED: "#0072b2", SAME: "#7d8590"}
 """What happened to a picture, and its colour: apart under the common colour-vision deficiencies."""

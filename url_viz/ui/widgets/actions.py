@@ -4,10 +4,27 @@ The browser numbers every action, and sends it with all those before it until th
 a lasso, has a number too: only the last one counts.
 """
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 
-from url_viz.ui.session import HANDLED, Handled, component_state
+from url_viz.ui.session import Key, component_state
+
+
+@dataclass(frozen=True)
+class Handled:
+    """For each component of a session, the number of the last action that was handled.
+
+    It is changed in place, because writing to the session could end the run halfway, and under its lock: a run that is
+    overtaken still finishes the actions it has begun, and later actions have to wait for that.
+    """
+
+    last: dict[str, int] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+HANDLED: Key[Handled] = Key("actions.handled")
 
 Record = Mapping[str, object]
 """An action as the browser sends it, with its number under `sequence`."""

@@ -1,15 +1,31 @@
 """Buttons whose clicks are never lost: what they ask for is kept until it is done, whatever is clicked meanwhile."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
 
 from url_viz.errors import UrlVizError
-from url_viz.ui.session import ASKED, DIALOG, SAID, Said
+from url_viz.ui.session import DIALOG, Key
 from url_viz.ui.streamlit_private import hold_run, let_run_go
 from url_viz.ui.text import ERROR_ICON, escape
+
+
+@dataclass(frozen=True)
+class Said:
+    """What came of a click on the button of a key."""
+
+    key: str
+    words: str
+    is_error: bool
+    is_seen: bool = False
+
+
+ASKED: Key[tuple[str, ...]] = Key("button.asked")
+"""The keys of buttons whose click no run of the page has carried out."""
+SAID: "Key[tuple[Said, ...]]" = Key("button.said")
+"""What came of the last click, or of several that came together."""
 
 
 def dialog_button(label: str, *, key: str, **look: Any) -> bool:

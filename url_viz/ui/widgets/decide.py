@@ -1,7 +1,7 @@
 """Decisions on pages: actions of a gallery, and the bar that decides on all pictures in scope."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -15,10 +15,33 @@ from url_viz.image_set import ImageSet
 from url_viz.store.decisions.decision_rows import Decision
 from url_viz.store.decisions.decisions import Decisions
 from url_viz.ui.auth import user_name
-from url_viz.ui.session import PENDING, BulkAction, BulkKind
+from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape, with_toast
 from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.gallery import GalleryAction
+
+BulkKind = Literal["decide", "tag", "untag", "name"]
+
+
+@dataclass(frozen=True)
+class BulkAction:
+    """An action on some pictures: a decision (None clears it), tags added or removed, or a name; `word` names it."""
+
+    word: str
+    ids: tuple[int, ...]
+    kind: BulkKind = "decide"
+    decision: Decision | None = None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def question(self) -> Markdown:
+        """The question that asks for confirmation."""
+        named = f" ({escape(', '.join(self.tags))})" if self.tags else ""
+        return Markdown(f"**{escape(self.word)} {len(self.ids):,} pictures**{named}?")
+
+
+PENDING: Key[BulkAction] = Key("view.pending")
+"""The action that a decide bar asks to confirm, by the bar's key."""
 
 ASK_ABOVE = 50
 """Actions on more pictures than this, about what a window shows, need a confirmation."""

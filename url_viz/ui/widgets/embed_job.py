@@ -16,13 +16,23 @@ from url_viz.jobs.configs import EmbedConfig
 from url_viz.jobs.kinds import EMBED, SET_NAME
 from url_viz.jobs.ready import ready_runner
 from url_viz.models.model import EmbeddingSpace
+from url_viz.options import PrecisionChoice
 from url_viz.store.about import About, find_set, known_sets, sets_with_pictures, space_read
 from url_viz.store.sets import DAMAGED, unfinished
 from url_viz.store.tables.lance import import_lancedb
 from url_viz.ui.allowed_paths import allowed, allowed_model, demo, may_read
-from url_viz.ui.session import DEVICE, ON_RAY, ONE_MODEL, PRECISION, choose
+from url_viz.ui.session import Key, choose
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.workspace import Workspace
+
+DEVICE: Key[str] = Key("models.device")
+"""Where readings that the app starts run; none chosen is auto."""
+ON_RAY = "ray"
+"""In the place of a device: on the cluster that $RAY_ADDRESS names."""
+ONE_MODEL: Key[bool] = Key("models.one_model")
+"""Whether no second model reads a new set unasked."""
+PRECISION: "Key[PrecisionChoice | None]" = Key("models.precision")
+"""In which precision they read; None is the one in which a set was read."""
 
 KIND = EMBED.name
 

@@ -12,12 +12,16 @@ from url_viz.models.model import title_of
 from url_viz.store.about import known_sets
 from url_viz.store.sets import Unfinished, unfinished
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.session import DISMISSED, NOT_THERE, READING_TICKS, choice
+from url_viz.ui.session import NOT_THERE, Key, choice
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.embed_job import KIND, latest, second_reading, show_read_button
 from url_viz.ui.widgets.jobs import show_progress
 from url_viz.workspace import Workspace
+
+READING_TICKS: Key[int] = Key("reading_ticks")
+DISMISSED: Key[frozenset[str]] = Key("reading.put_away")
+"""The ids of failed reading jobs whose message was dismissed."""
 
 TICK_S = 1.0
 TICK_UNTIL_SHOWN_S = 0.25

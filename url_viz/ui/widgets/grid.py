@@ -3,17 +3,22 @@
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.ui.response_cache import ids_at, ranges_of
-from url_viz.ui.session import CHOSEN, Key, Side
+from url_viz.ui.session import Key
 from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.widgets.actions import OnClick, click, handled_before, nothing
 from url_viz.ui.widgets.assets import component_of
 from url_viz.ui.widgets.gallery import HandleActions, handle_actions
+
+Side = Literal["both", "ambiguous", "clear"]
+"""Which ends of the order the grid shows."""
+CHOSEN: "Key[NDArray[np.int64]]" = Key("view.chosen")
+"""Ids (M,) that were chosen in a grid, by its key: it forgets them while another page is shown."""
 
 SIDES: tuple[Side, ...] = ("both", "ambiguous", "clear")
 INLINE = 48

@@ -13,12 +13,16 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.rendering import Range
 from url_viz.ui.open_sets import running_model
-from url_viz.ui.session import HEAT, WHOLE
+from url_viz.ui.session import Key
 from url_viz.ui.text import ERROR_ICON, escape
 from url_viz.ui.urls import picture_url, whole_url
 from url_viz.ui.widgets.shown_value import control_of
 from url_viz.ui.widgets.window import show_window
 from url_viz.wording import counted
+
+HEAT: Key[bool] = Key("view.heat")
+WHOLE: Key[bool] = Key("view.whole")
+"""Whether an opened object is shown in its whole picture."""
 
 MOST_KEPT = 256
 HOW = "Covers one part at a time and runs the model again"

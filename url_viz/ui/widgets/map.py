@@ -6,9 +6,12 @@ from functools import partial
 from typing import Literal
 
 from url_viz.analysis.scope import Polygon
-from url_viz.ui.session import Style, component_state
+from url_viz.ui.session import component_state
 from url_viz.ui.widgets.actions import OnClick, click, nothing, settings_taken
 from url_viz.ui.widgets.assets import component_of
+
+Style = Literal["points", "fog", "density"]
+"""How the map draws pictures."""
 
 Colour = Literal["value", "category"]
 STYLES: tuple[Style, ...] = ("points", "fog", "density")

@@ -7,8 +7,7 @@ import streamlit as st
 from url_viz.analysis.measures import is_measure, measure_named, title_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.session import Key
-from url_viz.ui.text import Markdown, escape
-from url_viz.ui.widgets.filter_controls import title_of_column
+from url_viz.ui.text import Markdown, escape, title_of_column
 from url_viz.ui.widgets.shown_value import control
 
 MOST_SIDE_BY_SIDE = 4

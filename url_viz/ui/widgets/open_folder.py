@@ -13,10 +13,12 @@ from url_viz.roots import is_in_bucket
 from url_viz.ui.allowed_paths import may_read, openable, roots
 from url_viz.ui.folder_previews import folder_previews
 from url_viz.ui.open_sets import recent_sets
-from url_viz.ui.session import BROWSED, DIALOG, SAID, Key, choice
+from url_viz.ui.session import DIALOG, Key, choice
 from url_viz.ui.text import escape, show_error
-from url_viz.ui.widgets.buttons import act_button
+from url_viz.ui.widgets.buttons import SAID, act_button
 from url_viz.ui.widgets.embed_job import open_folder, readable, set_title
+
+BROWSED: Key[str] = Key("browse_path")
 
 FOLDER_DIALOG = "open_folder"
 TICK_S = 0.5

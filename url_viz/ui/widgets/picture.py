@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.findings.reasons import BETWEEN_CLASSES
 from url_viz.analysis.labels.ambiguity import labelled_otherwise, question_of
 from url_viz.analysis.labels.label_choice import CORRECTED
 from url_viz.analysis.measures import TABLE_MEASURES, in_text, measure_named, title_of
@@ -16,17 +17,23 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
 from url_viz.ui.menu import go_to
 from url_viz.ui.search.query_picture import search_with
-from url_viz.ui.session import DECIDED, DIALOG, HEAT, LABELLED, LINK_FOLLOWED, OPENED, queried, write_query
+from url_viz.ui.session import DIALOG, OPENED, Key, queried, write_query
 from url_viz.ui.text import escape, with_toast
 from url_viz.ui.tile_data import tiles, value_with_percentile
 from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_actions
-from url_viz.ui.widgets.filter_controls import show_reason_badges
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.heat_map import show_with_heat
+from url_viz.ui.widgets.heat_map import HEAT, show_with_heat
 from url_viz.ui.widgets.model_facts import show_model_of
 from url_viz.ui.widgets.shown_value import control
 from url_viz.wording import percent
+
+LINK_FOLLOWED: Key[bool] = Key("view.link_followed")
+"""Whether the picture in the address of a new session was opened."""
+DECIDED: Key[bool] = Key("view.decided")
+"""The buttons of the decisions on a picture, by its id and the decision."""
+LABELLED: Key[str | None] = Key("view.labelled")
+"""The control of a picture's label, by its id."""
 
 NAME = LINK = "picture"
 NEIGHBOURS = 12
@@ -225,3 +232,19 @@ def _value_of(row: dict[str, object], measure: str) -> str:
 
 def _number(row: dict[str, object], column: str) -> float:
     return float(row.get(column, np.nan))  # type: ignore[arg-type]
+
+
+def show_reason_badges(reasons: pd.DataFrame) -> None:
+    """The reasons of one picture (rows of `ImageSet.reasons()`), what explains most first, with details on hover."""
+    with st.container(horizontal=True, gap="small"):
+        for row in reasons.itertuples():
+            detail = str(row.detail)
+            title = title_of_reason(str(row.reason), detail)
+            st.badge(escape(title), color="orange" if float(str(row.strength)) >= 0.5 else "gray", help=escape(detail))
+        if reasons.empty:
+            st.badge("no reason stands out", color="gray")
+
+
+def title_of_reason(reason: str, detail: str) -> str:
+    """A reason in a few words: which two classes, of a picture between two."""
+    return detail.partition(":")[0] if reason == BETWEEN_CLASSES else reason

@@ -7,9 +7,24 @@ in its key; what a widget says counts as chosen if it differs from what that wid
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from url_viz.ui.session import SHOWN, Key, Shown
+from url_viz.ui.session import Key
+
+
+@dataclass
+class Shown:
+    """Of the widgets of a control, which differ in the number in their key: what each said last, or was made with.
+
+    `options` are those of the last widget. It is changed in place: a run that is overtaken has shown what it has shown.
+    """
+
+    options: object
+    said: list[object] = field(default_factory=list)
+
+
+SHOWN: Key[dict[str, Shown]] = Key("controls.shown")
 
 T = TypeVar("T")
 

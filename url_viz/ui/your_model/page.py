@@ -26,14 +26,20 @@ from url_viz.analysis.runs.two_by_two import MODEL_SAYS, QUEUES, TRAINING, has_t
 from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.ui.explore.view import change_view
 from url_viz.ui.menu import go_to
 from url_viz.ui.review.review_address import go_to_review
-from url_viz.ui.session import RUN, RUN_COLUMN, RUN_COMPARED, RUN_TABLE, change_view
-from url_viz.ui.text import Markdown, escape, with_toast
+from url_viz.ui.session import Key
+from url_viz.ui.text import Markdown, escape, title_of_column, with_toast
 from url_viz.ui.widgets.buttons import act_button
-from url_viz.ui.widgets.filter_controls import title_of_column
 from url_viz.ui.widgets.shown_value import control, control_of
 from url_viz.wording import counted, percent
+
+RUN: Key[str | None] = Key("view.run")
+RUN_COMPARED: Key[str] = Key("view.run.compared")
+RUN_COLUMN: Key[str] = Key("view.run.column")
+RUN_TABLE = "view.run.table."
+"""What tables of the page begin with: the confusion matrix, and accuracy by a column, of a run and a set's version."""
 
 ENDINGS = ["csv", "tsv", "parquet", "pq", "npz"]
 MOST_MEGABYTES = 500

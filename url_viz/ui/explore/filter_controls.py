@@ -1,8 +1,9 @@
-"""Filters of a view: a popover that sets one per column, a chip for each active one, and the reasons of pictures."""
+"""Filters of Explore's view: a popover that sets one per column, a chip for each active one, and pills of reasons."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -18,14 +19,20 @@ from url_viz.analysis.filters import (
     replaced_in,
     values_of,
 )
-from url_viz.analysis.findings.reasons import BETWEEN_CLASSES, reason_counts
+from url_viz.analysis.findings.reasons import reason_counts
 from url_viz.image_set import ImageSet
-from url_viz.ui.session import FILTER, FILTER_COLUMN, FILTER_NAME, REASON, change_view, view
-from url_viz.ui.text import escape
+from url_viz.ui.explore.view import change_view, view
+from url_viz.ui.session import Key
+from url_viz.ui.text import escape, title_of_column
 from url_viz.ui.widgets.shown_value import control
 
+REASON: Key[str | None] = Key("view.reason")
+FILTER_COLUMN = "view.filter_column"
+FILTER_NAME: Key[str] = Key("view.filter_name")
+FILTER: Key[Any] = Key("view.filter")
+"""The controls of a filter, by its column: a list of values, or with "low" and "high" a number."""
+
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
-_TITLES = {"label": "Class", "": "none"}
 
 
 def set_filter(column: str, new: Filter | None) -> None:
@@ -58,11 +65,6 @@ def show_filter_chips() -> None:
         words = in_words(active) if active.column != "label" else in_words(active).replace("Label", "Class", 1)
         key = f"chip.{'class' if active.column == 'label' else active.column}"
         st.button(escape(words), icon=":material/close:", key=key, on_click=set_filter, args=(active.column, None))
-
-
-def title_of_column(column: str) -> str:
-    """A column's display name."""
-    return _TITLES.get(column, column.replace("_", " ").capitalize())
 
 
 def columns_of_kind(image_set: ImageSet, kind: Kind) -> list[str]:
@@ -154,22 +156,6 @@ def picked_reason() -> str | None:
     """The reason that the view is filtered by; None for none, or several."""
     now = filter_on("reasons")
     return now.values[0] if isinstance(now, OneOf) and len(now.values) == 1 and now.values[0] else None
-
-
-def show_reason_badges(reasons: pd.DataFrame) -> None:
-    """The reasons of one picture (rows of `ImageSet.reasons()`), what explains most first, with details on hover."""
-    with st.container(horizontal=True, gap="small"):
-        for row in reasons.itertuples():
-            detail = str(row.detail)
-            title = title_of_reason(str(row.reason), detail)
-            st.badge(escape(title), color="orange" if float(str(row.strength)) >= 0.5 else "gray", help=escape(detail))
-        if reasons.empty:
-            st.badge("no reason stands out", color="gray")
-
-
-def title_of_reason(reason: str, detail: str) -> str:
-    """A reason in a few words: which two classes, of a picture between two."""
-    return detail.partition(":")[0] if reason == BETWEEN_CLASSES else reason
 
 
 def _choose_reason(name: str | None) -> None:
