@@ -10,6 +10,7 @@ def run_page() -> None:
     """One run of a browser session's script: sidebar, then the page."""
     from url_viz.errors import UrlVizError
     from url_viz.processes.gc_settings import collect_soon
+    from url_viz.store.decisions.decision_log import seen_once
     from url_viz.ui.auth import show_gate
     from url_viz.ui.menu import follow, menu_of_pages
     from url_viz.ui.review.review_address import follow_link
@@ -34,7 +35,7 @@ def run_page() -> None:
         review = menu["Improve"][0]
         if page is not review and follow_link():
             st.switch_page(review)
-        with suppress(PageEnd):
+        with suppress(PageEnd), seen_once():
             page.run()
         end_of_page()
     except UrlVizError as error:

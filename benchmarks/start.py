@@ -1,10 +1,11 @@
 """Time to the first picture: server start, the demo from the click to its map, and the page of a set that was read.
 
-    python -m benchmarks.start [--bare] [--rounds 3] [--look 5]
+    python -m benchmarks.start [--bare] [--rounds 3] [--look 5] [--folder photos/]
 
 A bare round has an empty home and workspace and no compiled code of numba or OpenVINO, as on a machine where nothing
 ran yet. A warm one has what the first left, but for the image sets. Told are seconds since the step's beginning (best
-of the rounds) and, in brackets, CPU seconds of the server and its jobs by then, which other work disturbs less.
+of the rounds) and, in brackets, CPU seconds of the server and its jobs by then, which other work disturbs less. The
+server alone draws the page while a job reads. With a folder, that is opened in place of the demo.
 """
 
 import argparse
@@ -54,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bare", action="store_true", help="Bare rounds alone.")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help="Read this folder in place of the demo.")
     parser.add_argument("--look", type=float, default=0, help="Seconds for which the first page is read: then a click.")
     options = parser.parse_args()
     with _browser() as browser:
@@ -101,21 +103,34 @@ def _round(browser: "Browser", place: Path, options: argparse.Namespace) -> Mark
         page.get_by_role("button", name="Try the demo").wait_for(timeout=PATIENT_MS)
         start.mark("server start → first page")
         page.wait_for_timeout(1000 * options.look)
-        demo = _demo(page)
+        read = _read(page, options.folder)
         (set_id,) = (folder.name for folder in Workspace.at(home).sets.iterdir() if folder.is_dir())
         with _page(browser) as other:
             opened = Step(_cpu_s)
             other.goto(f"{url}/?set={set_id}")
             _drawn(other, opened, "page of an open set")
-    return {**start.marks, **demo.marks, **opened.marks}
+    return {**start.marks, **read.marks, **opened.marks}
 
 
-def _demo(page: "Page") -> Step:
-    step = Step(_cpu_s)
-    page.get_by_role("button", name="Try the demo").click()
-    _drawn(page, step, "click on the demo")
+def _read(page: "Page", folder: Path | None) -> Step:
+    """Have the demo or a folder read, with its page open."""
+    named = "the demo" if folder is None else "“Read this folder”"
+    if folder is None:
+        button = page.get_by_role("button", name="Try the demo")
+    else:
+        page.get_by_role("button", name="Open a folder").last.click()
+        field = page.get_by_role("dialog").get_by_role("textbox", name="Folder of pictures")
+        field.fill(str(folder.resolve()))
+        field.press("Enter")
+        button = page.get_by_role("button", name="Read this folder")
+        button.wait_for(timeout=PATIENT_MS)
+    step, server = Step(_cpu_s), Step(_server_cpu_s)
+    button.click()
+    _drawn(page, step, f"click on {named}")
     page.locator(".st-key-stop_reading").wait_for(state="detached", timeout=PATIENT_MS)
-    step.mark("click on the demo → read to its end")
+    step.mark(f"click on {named} → read to its end")
+    server.mark("of this, the server alone")
+    step.marks.update(server.marks)
     return step
 
 
@@ -136,14 +151,21 @@ def _is_there(part: "Locator") -> bool:
 
 def _cpu_s() -> float:
     """CPU seconds so far of every process that was started from here, but the browser's."""
-    total = 0.0
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if "chrom" not in process.name() and "node" not in process.name():
-                total += sum(process.cpu_times()[:4])
-        except psutil.Error:
-            continue
-    return total
+    return sum(_cpu_s_of(process) for process in psutil.Process().children(recursive=True))
+
+
+def _server_cpu_s() -> float:
+    """CPU seconds so far of the servers, without their jobs."""
+    return sum(_cpu_s_of(process, ended=0) for process in psutil.Process().children())
+
+
+def _cpu_s_of(process: psutil.Process, *, ended: int = 2) -> float:
+    """CPU seconds of a process and, unless `ended` is 0, of its children that have ended; none of a browser's."""
+    try:
+        is_counted = "chrom" not in process.name() and "node" not in process.name()
+        return sum(process.cpu_times()[: 2 + ended]) if is_counted else 0.0
+    except psutil.Error:
+        return 0.0
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from url_viz.store.decisions.decision_log import DecisionLog
+from url_viz.store.decisions.decision_log import DecisionLog, seen_once
 from url_viz.store.decisions.decision_rows import FileKeys
 from url_viz.store.decisions.decisions import Decisions
 
@@ -99,6 +99,25 @@ def test_to_read_in_one_thread_leaves_the_lock_of_another(tmp_path: Path) -> Non
         assert shown(Decisions(path, FileKeys(np.array([1]), np.array([1])))) == ["keep"]
         other = subprocess.run([sys.executable, "-c", LOCKER, path], capture_output=True, text=True, check=True)
         assert other.stdout == "database is locked\n"
+
+
+def test_within_seen_once_an_own_action_is_seen_at_once_and_that_of_another_thread_afterwards(tmp_path: Path) -> None:
+    files = FileKeys(np.arange(1, 4), np.arange(1, 4))
+    decisions, another = (Decisions(tmp_path / "decisions.db", files) for _ in range(2))
+    versions = []
+    with seen_once():
+        versions.append(decisions.version)
+        decisions.decide([1], "keep")
+        versions.append(decisions.version)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(another.decide, [2], "drop").result()
+        assert decisions.version == versions[1]
+        decisions.decide([3], "keep")
+        versions.append(decisions.version)
+    another.label({1: "cat"}, source="folders")
+    assert [*versions, decisions.version] == sorted({*versions, decisions.version})
+    assert decisions.labels_version == 1
+    assert shown(decisions) == ["keep", "drop", "keep"]
 
 
 @pytest.mark.slow

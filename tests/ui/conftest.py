@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
+from streamlit.navigation.page import StreamlitPage
 from streamlit.testing.v1 import AppTest, local_script_runner
 
 from tests.imaging.pictures import write_folder
@@ -18,6 +19,7 @@ from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import cancel_job, list_jobs
 from url_viz.models.model import Model
 from url_viz.processes import gc_settings
+from url_viz.store.decisions.decision_log import seen_once
 from url_viz.ui.session import GO_TO
 from url_viz.workspace import Workspace
 
@@ -87,6 +89,20 @@ def _the_end_of_a_run_is_waited_for() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local_script_runner, "require_widgets_deltas", waited)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _decisions_are_seen_once() -> Iterator[None]:
+    """AppTest runs the files of pages without app.py, within which they are."""
+    run = StreamlitPage.run
+
+    def within(page: StreamlitPage, *args: Any) -> None:
+        with seen_once():
+            run(page, *args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StreamlitPage, "run", within)
         yield
 
 

@@ -1,8 +1,10 @@
 """Explore in every state, through app.py as a visitor meets it: empty, loading, loaded, narrowed, failed."""
 
+import itertools
 import json
 import re
 import shutil
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
@@ -23,7 +25,7 @@ from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import Job, cancel_job, list_jobs, start_job
 from url_viz.models.model import Model
 from url_viz.pipeline import embed as pipeline
-from url_viz.progress import Progress
+from url_viz.progress import Progress, appended_to, silent
 from url_viz.store.sets import list_sets
 from url_viz.store.tables.writer import Writer
 from url_viz.ui.explore.explore_grid import acted_on
@@ -32,6 +34,7 @@ from url_viz.ui.explore.view import VIEW, ExploreView
 from url_viz.ui.explore.view_address import view_of
 from url_viz.ui.session import DIALOG
 from url_viz.ui.widgets.embed_job import KIND
+from url_viz.ui.widgets.embed_status import Reading
 from url_viz.workspace import Workspace, set_id_of
 
 
@@ -426,28 +429,59 @@ def test_any_numeric_column_orders_and_any_category_colours_and_its_filter_is_wh
     assert "**6** of 12" in words(at)
 
 
-@pytest.mark.parametrize(("is_the_model_shown", "runs"), [(True, 2), (False, 1)])
-def test_the_page_runs_again_for_what_the_model_shown_reads(
-    own_set: ImageSet, home: Workspace, *, is_the_model_shown: bool, runs: int
+@pytest.mark.parametrize(
+    ("reader", "stage", "more", "is_drawn"),
+    [
+        ("shown", "read", 2, False),
+        ("shown", "read", 4, True),
+        ("shown", "neighbours", 2, True),
+        ("shown", "neighbours", 0, False),
+        ("another", "read", 4, False),
+    ],
+)
+def test_a_page_is_drawn_anew_for_a_quarter_more_pictures_and_for_what_another_stage_made(
+    home: Workspace, tmp_path: Path, model: Model, read_once: Read, reader: str, stage: str, more: int, is_drawn: bool
 ) -> None:
-    name = own_set.source.name
-    reader = name if is_the_model_shown else "resnet18"
-    about = {"set_id": own_set.set_id, "model": reader, "folder": str(own_set.root)}
-    start_job(list(LONG), kind=KIND, title="Read", workspace=home, about=about)
+    folder = write_folder(tmp_path / "grows", 12)
+    read = read_once(folder)
+    name = read.source.name if reader == "shown" else "resnet18"
+    about = {"set_id": read.set_id, "model": name, "folder": str(folder)}
+    job = start_job(list(LONG), kind=KIND, title="Read", workspace=home, about=about)
+    write_folder(folder, more, start=100)
+    embed_folder(folder, model=model, workspace=home.root)
+    appended_to(job.paths.progress, silent)(Progress(stage, 0))
 
-    def script(set_id: str) -> None:
+    def script() -> None:
         import streamlit as st
 
-        from url_viz.ui.widgets.embed_status import Reading, show_reading
+        from url_viz.ui.widgets.embed_status import show_reading
 
         st.session_state["runs"] = st.session_state.get("runs", 0) + 1
-        show_reading(set_id, Reading.of(set_id), shown_version="an older one")
+        shown = st.session_state["shown"]
+        show_reading(shown.set_id, st.session_state["reading"], shown=shown)
 
-    at = AppTest.from_function(script, args=(own_set.set_id,))
-    at.session_state["chosen_set"], at.session_state["chosen_model"] = own_set.set_id, name
-    at.session_state["reading_ticks"] = 1000
+    at = AppTest.from_function(script)
+    at.session_state["chosen_set"], at.session_state["chosen_model"] = read.set_id, read.source.name
+    at.session_state["shown"], at.session_state["reading"] = read, Reading(job, job.status().state, "read")
+    at.session_state["reading_ticks"] = 1000  # the last drawing is long ago
     at.run()
-    assert at.session_state["runs"] == runs
+    assert at.session_state["runs"] == (2 if is_drawn else 1)
+
+
+def test_a_page_opens_the_log_of_decisions_a_handful_of_times(
+    own_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_set.decisions.decide(own_set.ids[:2], "keep")
+    opened(own_set)
+    opening, count = sqlite3.connect, itertools.count()
+
+    def counted(*args: Any, **keywords: Any) -> Any:
+        next(count)
+        return opening(*args, **keywords)
+
+    monkeypatch.setattr(sqlite3, "connect", counted)
+    assert "12 pictures" in words(opened(own_set))
+    assert 1 <= next(count) <= 6
 
 
 def test_twins_are_told_and_one_of_each_is_kept(home: Workspace, tmp_path: Path, model: Model) -> None:

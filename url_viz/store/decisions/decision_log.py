@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -43,6 +44,30 @@ class Record:
     version: int
 
 
+@dataclass(frozen=True)
+class Versions:
+    """Numbers that change with every action, and with every label that is given or taken back; 0 before the first."""
+
+    all: int = 0
+    labels: int = 0
+
+
+_SEEN: ContextVar[dict[Path, Versions] | None] = ContextVar("versions of logs", default=None)
+
+
+@contextmanager
+def seen_once() -> Iterator[None]:
+    """Ask each log for its versions once within this, and again only after an action within it.
+
+    What is drawn meanwhile then shows one state. Actions of other threads and processes are seen afterwards.
+    """
+    token = _SEEN.set({})
+    try:
+        yield
+    finally:
+        _SEEN.reset(token)
+
+
 class DecisionLog:
     """Reads and writes one database file; every call is one transaction, so many processes may use it at once.
 
@@ -70,6 +95,17 @@ class DecisionLog:
             self._check(transaction, record)
             yield transaction
 
+    def versions(self) -> Versions:
+        """The versions, as of the last action that was seen (`seen_once`). Raises DamageError as `reading` does."""
+        seen = _SEEN.get()
+        if seen is not None and self.path in seen:
+            return seen[self.path]
+        with self.reading() as transaction:
+            versions = Versions(transaction.version(), transaction.labels_version()) if transaction else Versions()
+        if seen is not None:
+            seen[self.path] = versions
+        return versions
+
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         """An exclusive write transaction: committed as a whole, or rolled back on an error.
@@ -83,6 +119,7 @@ class DecisionLog:
         with self._transaction("BEGIN IMMEDIATE") as transaction:
             self._check(transaction, record)
             yield transaction
+        (_SEEN.get() or {}).pop(self.path, None)
         self.note()
 
     def _raise_schema(self, connection: sqlite3.Connection) -> None:

@@ -110,14 +110,12 @@ class Decisions:
     @property
     def version(self) -> int:
         """A number that changes with every decision, in any process; 0 before the first."""
-        with self._log.reading() as transaction:
-            return transaction.version() if transaction else 0
+        return self._log.versions().all
 
     @property
     def labels_version(self) -> int:
         """A number that changes with every label that is given or taken back; 0 before the first."""
-        with self._log.reading() as transaction:
-            return transaction.labels_version() if transaction else 0
+        return self._log.versions().labels
 
     def history(self, count: int = 20) -> pd.DataFrame:
         """The latest actions, the last first: at (UTC), who, did, count, state ("done", "undone", "dropped").

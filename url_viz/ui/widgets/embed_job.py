@@ -149,13 +149,18 @@ def running(set_id: str) -> Job | None:
     return job if job is not None and job.status().is_live else None
 
 
-def second_reading(job: Job) -> str:
-    """The name of the second model that reads a set after the first one; "" while that does, or without any."""
+def stage_of(job: Job) -> str:
+    """The stage that a reading is in; "" before the first."""
     step = progress(job)
-    return "" if step is None else step.stage.partition(", ")[2]
+    return "" if step is None else step.stage
+
+
+def second_model_of(stage: str) -> str:
+    """The name of the second model that reads a set after the first one; "" while that does, or without any."""
+    return stage.partition(", ")[2]
 
 
 def is_growing(set_id: str) -> bool:
     """Whether pictures of an image set still come in: it is being read, and not for the second time."""
     job = running(set_id)
-    return job is not None and not second_reading(job)
+    return job is not None and not second_model_of(stage_of(job))

@@ -7,6 +7,7 @@ from typing import Self
 
 import streamlit as st
 
+from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, why_it_failed
 from url_viz.models.model import title_of
 from url_viz.store.about import known_sets
@@ -15,7 +16,7 @@ from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import NOT_THERE, Key, choice
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.widgets.buttons import act_button
-from url_viz.ui.widgets.embed_job import KIND, latest, second_reading, show_read_button
+from url_viz.ui.widgets.embed_job import KIND, latest, second_model_of, show_read_button, stage_of
 from url_viz.ui.widgets.jobs import show_progress
 from url_viz.workspace import Workspace
 
@@ -27,6 +28,8 @@ TICK_S = 1.0
 TICK_UNTIL_SHOWN_S = 0.25
 """Before there is a picture to show, its arrival is noticed sooner."""
 REFRESH_S = 3.0
+GROWTH = 1.25
+"""While pictures are read, a page is drawn anew only once there are so many times the files that it shows."""
 _ENDED_WELL = (JobState.SUCCEEDED, JobState.CANCELLED)
 
 
@@ -38,26 +41,27 @@ class Reading:
     """
 
     job: Job | None
-    state: JobState | None
+    state: JobState | None = None
+    stage: str = ""
 
     @classmethod
     def of(cls, set_id: str) -> Self:
         job = latest(set_id)
-        return cls(job, None if job is None else job.status().state)
+        return cls(None) if job is None else cls(job, job.status().state, stage_of(job))
 
 
-def show_reading(set_id: str, reading: Reading, *, shown_version: str | None) -> None:
+def show_reading(set_id: str, reading: Reading, *, shown: ImageSet | None) -> None:
     """Show the progress of a reading, and rerun the page when there is more to show.
 
     For one that failed, the reason, and for one that was stopped, how much was read; both with a way to go on.
     """
     job, state = reading.job, reading.state
     if job is not None and state in (JobState.QUEUED, JobState.RUNNING):
-        tick_s = TICK_S if shown_version is not None else TICK_UNTIL_SHOWN_S
-        st.fragment(_line, run_every=tick_s)(job.id, set_id, shown_version, second_reading(job))
+        tick_s = TICK_S if shown is not None else TICK_UNTIL_SHOWN_S
+        st.fragment(_line, run_every=tick_s)(job.id, set_id, shown, reading.stage)
     elif job is not None and state not in _ENDED_WELL and job.id not in _dismissed():
         _show_failed(job)
-    elif shown_version is not None and (partial := unfinished(set_id, Workspace.at())) is not None:
+    elif shown is not None and (partial := unfinished(set_id, Workspace.at())) is not None:
         _show_stopped(set_id, partial, job)
 
 
@@ -72,10 +76,10 @@ def _show_stopped(set_id: str, partial: Unfinished, job: Job | None) -> None:
         show_read_button("Continue", about.root, model=model, also=also or None, key="continue_reading", icon=icon)
 
 
-def _line(job_id: str, set_id: str, shown_version: str | None, second: str) -> None:
-    """How far a job is; `second` is the model of its second reading as the page was drawn, "" before that."""
-    job = latest(set_id)
-    if job is None or job.id != job_id or not job.status().is_live or second_reading(job) != second:
+def _line(job_id: str, set_id: str, shown: ImageSet | None, stage: str) -> None:
+    """How far a job is; `stage` is where it was as the page was drawn."""
+    job, second = latest(set_id), second_model_of(stage)
+    if job is None or job.id != job_id or not job.status().is_live or second_model_of(stage_of(job)) != second:
         st.rerun()
     left, right = st.columns([12, 1], vertical_alignment="center")
     with left:
@@ -88,23 +92,33 @@ def _line(job_id: str, set_id: str, shown_version: str | None, second: str) -> N
         stop, words = partial(cancel_job, job), f"Stop reading; {kept}"
         if act_button("", stop, icon=":material/close:", help=words, key="stop_reading"):
             st.rerun()
-    _refresh_when_grown(set_id, job, shown_version)
+    if job.about.get("model") == choice().model:
+        _refresh_when_grown(set_id, job, shown, stage)
 
 
-def _refresh_when_grown(set_id: str, job: Job, shown_version: str | None) -> None:
-    """Rerun the whole page if the store has more than the page shows, every few seconds at most.
+def _refresh_when_grown(set_id: str, job: Job, shown: ImageSet | None, stage: str) -> None:
+    """Rerun the whole page for the first pictures, and if there is more worth showing, every few seconds at most.
 
-    A reading with another model is shown at its end: until then it changes nothing here, and a dialog may be open.
+    A page costs as much as reading hundreds of pictures: it is drawn anew for a quarter more of them, and for what
+    another stage has made. A reading with another model is shown at its end: until then it changes nothing here, and
+    a dialog may be open.
     """
-    if job.about.get("model") != choice().model:
-        return
     ticks = (READING_TICKS.get() or 0) + 1
     READING_TICKS.set(ticks)
-    now = open_sets().find(set_id, choice().model)
-    version = now.version if now is not None and len(now) else None
-    if version != shown_version and (shown_version is None or ticks * TICK_S >= REFRESH_S):
+    if shown is None:
+        first = open_sets().find(set_id, choice().model)
+        is_more = first is not None and len(first) > 0
+    else:
+        is_due = ticks * TICK_S >= REFRESH_S
+        is_more = is_due and (stage_of(job) != stage or _has_grown(shown)) and not shown.is_current()
+    if is_more:
         READING_TICKS.set(0)
         st.rerun()
+
+
+def _has_grown(shown: ImageSet) -> bool:
+    store = shown.store
+    return store.latest.count("images") >= GROWTH * store.count("images")
 
 
 def show_not_there() -> None:

@@ -184,7 +184,7 @@ def require_image_set() -> ImageSet:
     with st.container():  # always present, so that widgets below keep their state when the line goes
         if shown is not None:
             _show_foreign_head(now, shown.root)
-        show_reading(now.set_id, reading, shown_version=shown.version if shown is not None else None)
+        show_reading(now.set_id, reading, shown=shown)
     if shown is None:
         show_not_read(now)
         end_page()
