@@ -113,5 +113,5 @@ def test_who_picks_out_wrong_ones_by_eye_says_nothing_of_the_others() -> None:
 def test_in_words() -> None:
     assert wrong_in_words(Expected(30.4, 12.2, 43.1)) == "about 30 of them are wrong (12 to 44)"
     assert wrong_in_words(Expected(3.0, 0.4, 6.2)) == "at most 7 of them are wrong"
-    assert wrong_in_words(Expected(0.3, 0.0, 0.6), of="") == "at most 1 is wrong"
+    assert wrong_in_words(Expected(0.3, 0.0, 0.6), whole="") == "at most 1 is wrong"
     assert made({}, count=0)[0].words == "No label stands out"

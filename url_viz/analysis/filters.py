@@ -171,8 +171,8 @@ def _passes(table: pd.DataFrame, rule: Filter) -> NDArray[np.bool_]:
 def _has_one_of(column: "pd.Series[Any]", values: Sequence[str]) -> NDArray[np.bool_]:
     codes, cells = _cells(column)
     wanted = set(values)
-    found: NDArray[np.bool_] = np.array([bool(wanted & set(_split(cell, column))) for cell in cells], bool)[codes]
-    return found
+    is_wanted: NDArray[np.bool_] = np.array([bool(wanted & set(_split(cell, column))) for cell in cells], bool)[codes]
+    return is_wanted
 
 
 def _cells(column: "pd.Series[Any]") -> tuple[NDArray[np.int64], list[str]]:

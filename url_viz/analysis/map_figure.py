@@ -117,18 +117,18 @@ def _layers(
 
 def _by_category(shown: pd.DataFrame, column: str, marker: pd.DataFrame) -> "list[Scattergl]":
     """A layer a category, so that the legend names it; those beyond the first twelve of the largest in one."""
-    found = categories_of(shown, column)
-    fixed = category_colours(found.names, column)
-    counts = np.bincount(found.numbers[found.numbers >= 0], minlength=len(found.names))
+    categories = categories_of(shown, column)
+    fixed = category_colours(categories.names, column)
+    counts = np.bincount(categories.numbers[categories.numbers >= 0], minlength=len(categories.names))
     listed = sorted(np.argsort(-counts, kind="stable")[:CLASSES_LISTED].tolist())
     layers = []
     for number in listed:
         colour = fixed[number] if fixed else PALETTE[number % len(PALETTE)]
-        rows = found.numbers == number
-        layers.append(_points(shown[rows], marker[rows], column, {"color": colour}, name=found.names[number]))
-    rest = ~np.isin(found.numbers, listed)
+        rows = categories.numbers == number
+        layers.append(_points(shown[rows], marker[rows], column, {"color": colour}, name=categories.names[number]))
+    rest = ~np.isin(categories.numbers, listed)
     if rest.any():
-        name = "none" if not (found.numbers[rest] >= 0).any() else "others, none"
+        name = "none" if not (categories.numbers[rest] >= 0).any() else "others, none"
         layers.insert(0, _points(shown[rest], marker[rest], column, {"color": NO_CATEGORY}, name=name))
     return layers
 

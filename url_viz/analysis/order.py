@@ -86,19 +86,19 @@ def leading_order(
     there is one.
     """
     by = f", by two models (also {second})" if second else ""
-    known = int(np.isfinite(table[CONFUSABILITY.name].to_numpy(float)).sum())
+    valued = int(np.isfinite(table[CONFUSABILITY.name].to_numpy(float)).sum())
     if columns is not None and labels is not None and has_values(table, AMBIGUITY.name):
         order = _by_classes(table, contents, columns, labels, by)
         if order is not None:
             return order
     if labels is None:
         return Order(None, NO_GRAPH)
-    if known < FEWEST:
+    if valued < FEWEST:
         return Order(None, "Fewer than three pictures have a neighbour, so they are listed by name.")
     if tuned is not None:
         others = {} if tuned.before is None else {CONFUSABILITY.name: tuned.before}
         return Order(TUNED.name, words_of(tuned, by), evidence=tuned.evidence, others=others)
-    if known < FEW:
+    if valued < FEW:
         reason = f"Fewer than {FEW} pictures: ordered by how far away the nearest one is{by}."
         return Order(CONFUSABILITY.name, f"{reason} Without classes, nothing shows how well that works.")
     return Order(CONFUSABILITY.name, f"Ordered by confusability within the set{by}, which needs no classes.")
@@ -136,21 +136,23 @@ def _by_classes(
     """The order by ambiguity; None if the pictures do not bear the classes out."""
     count = np.bincount(labels.codes[labels.codes != NONE], minlength=1)
     classes = int((count >= LEAST_OF_A_CLASS).sum())
-    known = _labelled(contents, columns, labels)
-    if classes < 2 or not len(known.rows):
+    labelled = _labelled(contents, columns, labels)
+    if classes < 2 or not len(labelled.rows):
         return None
-    recall = share_by_blocks(~known.is_wrong, known.code)
-    share = np.bincount(known.code) / len(known.code)
+    recall = share_by_blocks(~labelled.is_wrong, labelled.code)
+    share = np.bincount(labelled.code) / len(labelled.code)
     by_chance = float((share**2).sum())
     if not is_beyond_chance(columns, labels.codes):
         return None
-    evidence = _figure(table, AMBIGUITY.name, known)
-    others = {m.name: _figure(table, m.name, known) for m in (CONFUSABILITY, UNCERTAINTY) if has_values(table, m.name)}
+    evidence = _figure(table, AMBIGUITY.name, labelled)
+    others = {
+        m.name: _figure(table, m.name, labelled) for m in (CONFUSABILITY, UNCERTAINTY) if has_values(table, m.name)
+    }
     return Order(
         AMBIGUITY.name,
         _words(classes, evidence, others, by),
         evidence=evidence,
-        within=_figure(table, AMBIGUITY.name, known, is_within=True),
+        within=_figure(table, AMBIGUITY.name, labelled, is_within=True),
         others=others,
         recall=recall,
         by_chance=by_chance,
@@ -189,10 +191,10 @@ def _labelled(contents: NDArray[np.int64], columns: GraphColumns, labels: CodedL
     return _Labelled(row[is_known], labels.codes[is_known], (theirs != labels.codes)[is_known])
 
 
-def _figure(table: pd.DataFrame, name: str, known: _Labelled, *, is_within: bool = False) -> Figure:
-    values = table[name].to_numpy(float)[known.rows]
+def _figure(table: pd.DataFrame, name: str, labelled: _Labelled, *, is_within: bool = False) -> Figure:
+    values = table[name].to_numpy(float)[labelled.rows]
     has = np.isfinite(values)
-    values, code, is_wrong = values[has], known.code[has], known.is_wrong[has]
+    values, code, is_wrong = values[has], labelled.code[has], labelled.is_wrong[has]
     return (auroc_within_blocks if is_within else auroc_by_blocks)(values, is_wrong, code)
 
 
@@ -201,8 +203,8 @@ def _words(classes: int, evidence: Figure, others: Mapping[str, Figure], by: str
     if np.isfinite(evidence.value):
         words += f": R-AUROC {evidence.text()}"
         values = {in_text(name): figure.value for name, figure in others.items() if np.isfinite(figure.value)}
-        known = [f"{name} {decimal(value)}" for name, value in values.items()]
-        words += f"; without classes, {', '.join(known)}" if known else ""
+        figures = [f"{name} {decimal(value)}" for name, value in values.items()]
+        words += f"; without classes, {', '.join(figures)}" if figures else ""
     return f"{words}."
 
 

@@ -18,14 +18,14 @@ def percentile(values: NDArray[np.floating], *, among: NDArray[np.floating] | No
     beyond them where the last is. nan if the value, or all of `among`, is not finite.
     """
     among = values if among is None else among
-    known = np.sort(among[np.isfinite(among)])
+    ordered = np.sort(among[np.isfinite(among)])
     rows = np.flatnonzero(np.isfinite(values))
     rows = rows[np.argsort(values[rows])]  # looked up in their order, they are found several times as fast
-    before, up_to = (np.searchsorted(known, values[rows], side=side) for side in ("left", "right"))
-    last = len(known) - 1
+    before, up_to = (np.searchsorted(ordered, values[rows], side=side) for side in ("left", "right"))
+    last = len(ordered) - 1
     position = np.clip((before + up_to - 1) / 2, 0, max(0, last))
     result = np.full(len(values), np.nan, np.float32)
-    if len(known):
+    if len(ordered):
         result[rows] = 100 * position / last if last else 50.0
     return result
 
@@ -101,8 +101,8 @@ def ends(table: pd.DataFrame, *, by: str, collapse_twins: bool = True, most: int
         by_id = rows[np.argsort(table["id"].to_numpy()[rows], kind="stable")]  # equal values: by id, at both ends
         order = by_id[np.argsort(upwards[by_id], kind="stable")]
         order = order[~pd.Series(group[order]).duplicated().to_numpy()][:most]
-        found: pd.DataFrame = table.iloc[order].assign(twins=others[order], copies=copies[order])
-        return found
+        picked: pd.DataFrame = table.iloc[order].assign(twins=others[order], copies=copies[order])
+        return picked
 
     stacked = len(finite) - pictures
     return Ends(

@@ -47,10 +47,10 @@ def representatives(
     centrality = _centrality_of_rows(table, contents, graph, rows, region)
     ranks = np.full(len(table), np.nan) if by is None else percentile_of_each(table, by)
     chosen = _chosen(xy, region, centrality, ranks[rows])
-    found = table.iloc[rows[chosen]][["id", "path", "x", "y"]].reset_index(drop=True)
-    found["size"] = np.bincount(region[region >= 0], minlength=len(chosen))
-    found["label"], found["share"] = _commonest(table.iloc[rows], region, len(chosen))
-    return found
+    chosen_rows = table.iloc[rows[chosen]][["id", "path", "x", "y"]].reset_index(drop=True)
+    chosen_rows["size"] = np.bincount(region[region >= 0], minlength=len(chosen))
+    chosen_rows["label"], chosen_rows["share"] = _commonest(table.iloc[rows], region, len(chosen))
+    return chosen_rows
 
 
 def count_for(pictures: int) -> int:
@@ -72,12 +72,12 @@ def regions_of(xy: Floats, count: int) -> NDArray[np.int32]:
     cell, counts, spread_cells = _binned(np.asarray(xy, np.float64))
     hills = _Hills(_smoothed(counts, spread_cells), counts)
     fewest = max(FEWEST_IN_REGION, round(LEAST_SHARE * len(xy))) if len(xy) >= 10 * FEWEST_IN_REGION else 1
-    kept = hills.joined(count, fewest=fewest)[hills.owner[cell]]
-    numbers, sizes = np.unique(kept[kept >= 0], return_counts=True)
+    kept_region = hills.joined(count, fewest=fewest)[hills.owner[cell]]
+    numbers, sizes = np.unique(kept_region[kept_region >= 0], return_counts=True)
     order = numbers[np.argsort(-sizes, kind="stable")]
     rank = np.full(len(hills.parent) + 1, -1, np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
-    region[:] = rank[kept]
+    region[:] = rank[kept_region]
     return region
 
 
@@ -127,29 +127,29 @@ def _chosen(xy: Floats, region: NDArray[np.int32], centrality: Floats, percentil
     nearest to the region's middle.
     """
     members = np.flatnonzero(region >= 0)
-    of, count = region[members], np.maximum(np.bincount(region[members]), 1)
-    middle = np.stack([np.bincount(of, weights=xy[members, axis]) / count for axis in (0, 1)], axis=1)
-    distance = np.linalg.norm(xy[members] - middle[of], axis=1)
-    order = np.lexsort((distance, -centrality[members], of))
-    members, of = members[order], of[order]
-    rank = np.arange(len(of)) - np.searchsorted(of, of)
-    is_outer = rank >= np.ceil(CENTRAL_SHARE * count[of])
-    clearest = np.lexsort((rank, np.nan_to_num(percentile[members], nan=50), is_outer, of))
-    return members[clearest[np.unique(of, return_index=True)[1]]]
+    member_region, count = region[members], np.maximum(np.bincount(region[members]), 1)
+    middle = np.stack([np.bincount(member_region, weights=xy[members, axis]) / count for axis in (0, 1)], axis=1)
+    distance = np.linalg.norm(xy[members] - middle[member_region], axis=1)
+    order = np.lexsort((distance, -centrality[members], member_region))
+    members, member_region = members[order], member_region[order]
+    rank = np.arange(len(member_region)) - np.searchsorted(member_region, member_region)
+    is_outer = rank >= np.ceil(CENTRAL_SHARE * count[member_region])
+    clearest = np.lexsort((rank, np.nan_to_num(percentile[members], nan=50), is_outer, member_region))
+    return members[clearest[np.unique(member_region, return_index=True)[1]]]
 
 
 def _commonest(
     table: pd.DataFrame, region: NDArray[np.int32], regions: int
 ) -> tuple[NDArray[np.object_], NDArray[np.float32]]:
     """The commonest class of each region, and its share of the labelled pictures there."""
-    found = categories_of(table)
+    categories = categories_of(table)
     labels = np.full(regions, None, object)
     share = np.full(regions, np.nan, np.float32)
     for number in range(regions):
-        inside = found.numbers[(region == number) & (found.numbers >= 0)]
+        inside = categories.numbers[(region == number) & (categories.numbers >= 0)]
         if len(inside):
             counts = np.bincount(inside)
-            labels[number], share[number] = found.names[int(counts.argmax())], counts.max() / len(inside)
+            labels[number], share[number] = categories.names[int(counts.argmax())], counts.max() / len(inside)
     return labels, share
 
 
@@ -160,8 +160,8 @@ def _binned(xy: NDArray[np.float64]) -> tuple[Ints, NDArray[np.float64], float]:
     """
     low, high = np.quantile(xy, [0.005, 0.995], axis=0)
     side = max(float((high - low).max()), 1e-9) / (CELLS - 1)
-    at = np.clip(np.rint((xy - low) / side), 0, CELLS - 1).astype(np.int64) + 1
-    cell = at[:, 1] * (CELLS + 2) + at[:, 0]
+    cell_xy = np.clip(np.rint((xy - low) / side), 0, CELLS - 1).astype(np.int64) + 1
+    cell = cell_xy[:, 1] * (CELLS + 2) + cell_xy[:, 0]
     counts = np.bincount(cell, minlength=(CELLS + 2) ** 2).reshape(CELLS + 2, CELLS + 2).astype(np.float64)
     spread = float(np.sqrt(np.clip(xy, low, high).var(axis=0).mean())) / side
     return cell, counts, min(CELLS / 4, max(1.0, BANDWIDTH * spread * len(xy) ** (-1 / 6)))
@@ -197,13 +197,13 @@ class _Hills:
     def joined(self, count: int, *, fewest: int) -> NDArray[np.int64]:
         """The kept hill that each hill belongs to, −1 for none (also at the end, for cells of no hill)."""
         order = np.argsort(-np.array(self.importance), kind="stable")[:count]
-        kept = {int(hill) for hill in order if self._weight[hill] >= fewest}
+        high_enough = {int(hill) for hill in order if self._weight[hill] >= fewest}
         result = np.full(len(self.parent) + 1, -1, np.int64)
         for hill in range(len(self.parent)):
-            at = hill
-            while at >= 0 and at not in kept:
-                at = self.parent[at]
-            result[hill] = at
+            joined_to = hill
+            while joined_to >= 0 and joined_to not in high_enough:
+                joined_to = self.parent[joined_to]
+            result[hill] = joined_to
         return result
 
     def _flood(self, density: NDArray[np.float64], counts: NDArray[np.float64]) -> list[int]:

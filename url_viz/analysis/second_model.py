@@ -84,9 +84,9 @@ def find_second(store: Store, space: EmbeddingSpace, content: NDArray[np.int64])
     """
     for other in other_spaces(store, space):
         with suppress(DamageError):
-            known = store.graph_columns(other.key)
-            if known is not None and np.array_equal(known.content, content):
-                return SecondModel(store, other, known)
+            columns = store.graph_columns(other.key)
+            if columns is not None and np.array_equal(columns.content, content):
+                return SecondModel(store, other, columns)
     return None
 
 
@@ -140,12 +140,12 @@ def cosines_of(
     rows: NDArray[np.floating], among: NDArray[np.floating], other: NDArray[np.integer], *, block: int = BLOCK
 ) -> NDArray[np.float32]:
     """The cosine (Q,) of each row (Q, A) and that at `other` (Q,) of `among` (M, A), all of length one; −1 for none."""
-    found = np.full(len(rows), -1, np.float32)
+    cosines = np.full(len(rows), -1, np.float32)
     for start in range(0, len(rows), block):
         part = np.arange(start, min(start + block, len(rows)))
         part = part[other[part] >= 0]
-        found[part] = np.einsum("qa,qa->q", rows[part].astype(np.float32), among[other[part]].astype(np.float32))
-    return found
+        cosines[part] = np.einsum("qa,qa->q", rows[part].astype(np.float32), among[other[part]].astype(np.float32))
+    return cosines
 
 
 def side_by_side(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -155,8 +155,8 @@ def side_by_side(first: NDArray[np.floating], second: NDArray[np.floating]) -> N
 
 def by_both(graph: Graph, second: SecondModel) -> tuple[NDArray[np.float32], ConfusabilityReference]:
     """Confusability (M,) by two models, and what new pictures are ranked among."""
-    about, representative = second.about(graph.position[:, 0]), twin_representatives(graph.twins)
-    return confusability(graph.position, graph.similarity, second=about, representative=representative)
+    witnesses, representative = second.about(graph.position[:, 0]), twin_representatives(graph.twins)
+    return confusability(graph.position, graph.similarity, second=witnesses, representative=representative)
 
 
 CONFUSABILITY_BY_BOTH = pa.schema([("confusability", pa.float32())])

@@ -115,14 +115,14 @@ def _are_plain(paths: pa.ChunkedArray) -> bool:
 
 def rows_to_table(rows: StoredRows) -> pa.Table:
     """Rows as a table to be cached."""
-    about = {name: str(getattr(rows, name)) for name in ("readable", "failed", "by_both")}
-    return rows.columns.replace_schema_metadata(about)
+    metadata = {name: str(getattr(rows, name)) for name in ("readable", "failed", "by_both")}
+    return rows.columns.replace_schema_metadata(metadata)
 
 
 def rows_from_table(table: pa.Table, *, files: int) -> StoredRows:
     """What `rows_to_table` was given, of a set of so many files. Raises ValueError if it is not of such a set."""
-    about = table.schema.metadata
-    rows = StoredRows(table, int(about[b"readable"]), int(about[b"failed"]), about[b"by_both"] == b"True")
+    metadata = table.schema.metadata
+    rows = StoredRows(table, int(metadata[b"readable"]), int(metadata[b"failed"]), metadata[b"by_both"] == b"True")
     columns = table.schema.remove_metadata()
     require(columns.equals(_ROWS) or columns.equals(_ROWS.append(_NAME)), len(rows.names) == len(table))
     require(not any(table[name].null_count for name in columns.names if name not in ("width", "height")))
@@ -173,8 +173,8 @@ def _groups_of(
 def graph_columns_from_table(table: pa.Table, rows: int) -> GraphColumns:
     """The columns of a graph of so many contents, as they were cached. Raises ValueError if they are of another one."""
     codes = dict.fromkeys(("nearest", *_GROUPS), rows)
-    found: dict[str, Any] = numbers_from_table(table, _GRAPH, rows, codes=codes)
-    return GraphColumns(**found)
+    columns: dict[str, Any] = numbers_from_table(table, _GRAPH, rows, codes=codes)
+    return GraphColumns(**columns)
 
 
 def _qualities(store: Store, contents: NDArray[np.int64]) -> Numbers:
@@ -186,10 +186,10 @@ def _qualities(store: Store, contents: NDArray[np.int64]) -> Numbers:
 
 def _coordinates(store: Store, contents: NDArray[np.int64], space_key: str) -> Numbers:
     xy = np.full((len(contents), 2), np.nan, np.float32)
-    known = store.coordinates(space_key)
-    if known is not None and len(known):
-        row = positions_of(contents, known.content)
-        xy[row >= 0] = known.xy[row[row >= 0]]
+    coordinates = store.coordinates(space_key)
+    if coordinates is not None and len(coordinates):
+        row = positions_of(contents, coordinates.content)
+        xy[row >= 0] = coordinates.xy[row[row >= 0]]
     return {"x": xy[:, 0], "y": xy[:, 1]}
 
 
@@ -209,8 +209,8 @@ class Frame:
 def frame_of(rows: StoredRows) -> Frame:
     """The table of what is stored of N pictures. Columns as told in `ImageSet.table`."""
     paths = rows.columns["path"]
-    found = classes_of(rows.columns["folder"])
-    label = pd.Series(found.class_names, dtype=object, copy=False)
+    folder_classes = classes_of(rows.columns["folder"])
+    label = pd.Series(folder_classes.class_names, dtype=object, copy=False)
     nothing = np.full(len(paths), np.nan, np.float32)
     nobody = np.full(len(paths), None, object)
     groups = {name: np.asarray(rows.numbers(name), np.int64) for name in _GROUPS}
@@ -221,7 +221,7 @@ def frame_of(rows: StoredRows) -> Frame:
             "label": label,
             "label_given": label,
             "label_checked": nobody,
-            **{name: pd.Series(values, dtype=object, copy=False) for name, values in found.columns.items()},
+            **{name: pd.Series(values, dtype=object, copy=False) for name, values in folder_classes.columns.items()},
             **{name: rows.numbers(name) for name in ("width", "height", "uncertainty", "percentile")},
             "ambiguity": nothing,
             "ambiguity_percentile": nothing,
@@ -237,7 +237,7 @@ def frame_of(rows: StoredRows) -> Frame:
         },
         copy=False,
     )
-    return Frame(table, np.asarray(rows.numbers("content"), np.int64), paths, found)
+    return Frame(table, np.asarray(rows.numbers("content"), np.int64), paths, folder_classes)
 
 
 def keys_of(files: pa.Table) -> FileKeys:

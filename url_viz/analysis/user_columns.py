@@ -86,25 +86,25 @@ class Prepared:
     @property
     def words(self) -> tuple[str, ...]:
         """What became of the file, a sentence each."""
-        said = self.matches.words(self.file.name, of="set")
+        sentences = self.matches.words(self.file.name, of="set")
         if without := self.pictures - self.matched:
-            said.append(f"{without:,} pictures have no row.")
+            sentences.append(f"{without:,} pictures have no row.")
         if infinite := sum(values.infinite for values in self.file.columns.values()):
-            said.append(f"{infinite:,} infinite values count as missing.")
-        return (*said, *(f"{name!r} is left out: {reason}." for name, reason in self.file.left_out))
+            sentences.append(f"{infinite:,} infinite values count as missing.")
+        return (*sentences, *(f"{name!r} is left out: {reason}." for name, reason in self.file.left_out))
 
 
 def _with_measures(file: UserFile) -> UserFile:
     """The file with its logits made into measures. Raises FolderError if no column is left."""
-    found: dict[str, Cells] = dict(file.found)
+    cells: dict[str, Cells] = dict(file.found)
     for name, rows in file.lists.items():
         if name != ARRAY and "logit" not in name.casefold():
-            found[name] = "a list of numbers is read as logits only where its name says so"
+            cells[name] = "a list of numbers is read as logits only where its name says so"
         elif rows.shape[1] < 2:
-            found[name] = "logits of one class tell nothing"
+            cells[name] = "logits of one class tell nothing"
         else:
-            found |= {measure: _of_logits(measure, rows) for measure in OF_LOGITS}
-    file = replace(file, found=found)
+            cells |= {measure: _of_logits(measure, rows) for measure in OF_LOGITS}
+    file = replace(file, found=cells)
     if not file.columns:
         why = "".join(f" {name!r} is left out: {reason}." for name, reason in file.left_out[:5])
         raise FolderError(f"{file.name!r} has no column of values beside the paths in {file.path_column!r}.{why}")
@@ -121,12 +121,12 @@ def _of_logits(measure: str, rows: Matrix) -> Values:
     return Values("numeric", values)
 
 
-def _check_uncertainties(found: UserFile, uncertainties: Collection[str]) -> None:
-    numeric = [name for name, values in found.columns.items() if values.kind == "numeric"]
+def _check_uncertainties(file: UserFile, uncertainties: Collection[str]) -> None:
+    numeric = [name for name, values in file.columns.items() if values.kind == "numeric"]
     for name in uncertainties:
         if name not in numeric:
             raise FolderError(
-                f"{name!r} is not a column of numbers of {found.name!r}, so it cannot be used. "
+                f"{name!r} is not a column of numbers of {file.name!r}, so it cannot be used. "
                 f"Numbers are in: {', '.join(map(repr, numeric)) or 'none of its columns'}."
             )
 
@@ -164,13 +164,13 @@ def imported_columns(base: Frame, paths: SetPaths, present: Callable[[], NDArray
     columns: dict[str, Column] = {}
     listed: list[UserColumn] = []
     ids = base.table["id"].to_numpy(np.int64)
-    for one in imports.read_imports(paths):
-        row = one.rows_of(ids, base.contents, present=present())
-        for brought, stored in one.columns.items():
+    for imported in imports.read_imports(paths):
+        row = imported.rows_of(ids, base.contents, present=present())
+        for brought, stored in imported.columns.items():
             values = imports.values_at(stored, row)
-            name = _free(brought, one.name, {*base.table.columns, NAME, *columns} - {*COLUMN_OF.values()})
-            columns[name], known = values, int(pd.notna(values).sum())
-            listed.append(UserColumn(name, stored.kind, known, one.name, brought in one.uncertainties))
+            name = _free(brought, imported.name, {*base.table.columns, NAME, *columns} - {*COLUMN_OF.values()})
+            columns[name], count = values, int(pd.notna(values).sum())
+            listed.append(UserColumn(name, stored.kind, count, imported.name, brought in imported.uncertainties))
     return Imported(columns, tuple(listed))
 
 
@@ -205,13 +205,13 @@ class UserImports:
         default the file's) in front. Raises FolderError if nothing matches or nothing can be kept.
         """
         source, files = opened(file), self._files
-        found = _with_measures(read_user_file(source, path_column=path_column, paths=paths, pictures=len(files)))
+        user_file = _with_measures(read_user_file(source, path_column=path_column, paths=paths, pictures=len(files)))
         called = imports.import_name(name if name is not None else Path(source.name).stem)
-        matches = match_file(found, files["path"].to_pylist(), root=self._root)
-        _check_uncertainties(found, uncertainties)
-        taken = self._taken(called, found)
-        names = {own: _free(own, called, taken) for own in found.columns}
-        of_logits = {own for own in OF_LOGITS if own in found.columns} if found.lists else set()
+        matches = match_file(user_file, files["path"].to_pylist(), root=self._root)
+        _check_uncertainties(user_file, uncertainties)
+        taken = self._taken(called, user_file)
+        names = {own: _free(own, called, taken) for own in user_file.columns}
+        of_logits = {own for own in OF_LOGITS if own in user_file.columns} if user_file.lists else set()
         has_picture = matches.row >= 0
         content = Import(
             name=called,
@@ -219,16 +219,17 @@ class UserImports:
             ids=files["id"].to_numpy()[matches.row[has_picture]],
             contents=files["content"].to_numpy()[matches.row[has_picture]],
             columns={
-                names[own]: replace(values, values=values.values[has_picture]) for own, values in found.columns.items()
+                names[own]: replace(values, values=values.values[has_picture])
+                for own, values in user_file.columns.items()
             },
             uncertainties=frozenset(names[own] for own in {*uncertainties, *of_logits}),
         )
-        return Prepared(content, found, names, matches, len(files))
+        return Prepared(content, user_file, names, matches, len(files))
 
-    def _taken(self, called: str, found: UserFile) -> set[str]:
+    def _taken(self, called: str, file: UserFile) -> set[str]:
         """The names that columns of the import `called` cannot have."""
         others = [other for other in imports.read_imports(self._paths) if other.name != called]
-        choices = filter(level_of, found.columns)  # names that choose a level of folders
+        choices = filter(level_of, file.columns)  # names that choose a level of folders
         return {*self._get("base").table.columns, *imports.column_names(others), *RESERVED, *choices}
 
     def keep(self, prepared: Prepared) -> str:
@@ -246,16 +247,16 @@ class UserImports:
         return self._without_lost_choices()
 
     def _without_lost_choices(self) -> str:
-        said = []
+        sentences = []
         with suppress(WorkspaceError):  # other damage is reported where it is shown, and must not prevent this repair
             chosen, apart = imports.read_label_choice(self._paths), imports.read_apart(self._paths)
             if is_column(chosen) and chosen not in self._get("imported").columns:
                 imports.write_label_choice(self._paths, FOLDERS)
-                said.append("The label was one of its columns, and is the class folder again.")
+                sentences.append("The label was one of its columns, and is the class folder again.")
             if is_column(apart) and apart not in (*NAME_PARTS, *self._get("imported").columns):
                 imports.write_apart(self._paths, None)
-                said.append(f"Pictures of one {apart!r} are no longer kept apart.")
-        return " ".join(said)
+                sentences.append(f"Pictures of one {apart!r} are no longer kept apart.")
+        return " ".join(sentences)
 
     def use_labels(self, chosen: str | None) -> None:
         """Choose what the label is, as in `ImageSet.labels.use`. Raises ImageSetError for what there is not."""

@@ -152,27 +152,27 @@ class Candidates:
     most: Mapping[str, int] | None = None
 
 
-def chosen_rows(graph: Graph, of: Candidates, count: int) -> Rows:
+def chosen_rows(graph: Graph, candidates: Candidates, count: int) -> Rows:
     """The rows (≤ count,) of the pictures to choose: the pinned ones first, then what covers most (`cover_first`).
 
     Of twins one is chosen, and none beside a pinned one. With values, as many of each as can be; a picture without one
     is not chosen. Fewer than `count` where no more may be. Raises ImageSetError if more are pinned than asked for, or
     `most` names a value that no picture has.
     """
-    pinned = np.flatnonzero(of.is_pinned)
+    pinned = np.flatnonzero(candidates.is_pinned)
     if len(pinned) > count:
         raise ImageSetError(f"{len(pinned):,} pictures are pinned, more than the {count:,} to choose. Choose more.")
-    place = positions_of(of.contents, graph.content)
-    picture = _first_of(place, of.is_pinned, of.is_open, count=len(graph))
-    is_pinned, is_open = ((picture >= 0) & which[picture] for which in (of.is_pinned, of.is_open))
+    place = positions_of(candidates.contents, graph.content)
+    picture = _first_of(place, candidates.is_pinned, candidates.is_open, count=len(graph))
+    is_pinned, is_open = ((picture >= 0) & which[picture] for which in (candidates.is_pinned, candidates.is_open))
     representative = twin_representatives(graph.twins).astype(np.int64)
     representative = _first_of(representative, is_pinned, is_open, count=len(graph))[representative]
     is_first = representative == np.arange(len(graph))
     is_chosen = np.isin(np.arange(len(graph)), representative[is_pinned])
     is_open &= is_first & ~is_chosen
     more, quota = count - len(pinned), None
-    if of.value is not None:
-        group, most = _groups(of.value, of.most or {})
+    if candidates.value is not None:
+        group, most = _groups(candidates.value, candidates.most or {})
         of_group = group[picture]
         quota = equal_quota(
             of_group, count=more + int(is_chosen.sum()), is_open=is_open, is_chosen=is_chosen, most=most
@@ -275,17 +275,17 @@ def _right(
     whitened: NDArray[np.floating], label: Codes, trained: Rows, *, tested: Rows, group: NDArray[np.integer]
 ) -> float:
     """The share of the rows `tested` that a probe of those `trained` calls right, of which it has seen no twin."""
-    inputs, asked = probe_inputs(whitened[trained]), probe_inputs(whitened[tested])
+    inputs, tested_inputs = probe_inputs(whitened[trained]), probe_inputs(whitened[tested])
     whole = fit_probe(inputs, label[trained])
-    called, fold = whole.called(asked), probe_folds(group, seed=0)
+    called, fold = whole.called(tested_inputs), probe_folds(group, seed=0)
     is_seen = np.isin(group[tested], group[trained])
     for left_out in np.unique(fold[tested[is_seen]]):
         part, learns = is_seen & (fold[tested] == left_out), fold[trained] != left_out
-        called[part] = fit_probe(inputs[learns], label[trained[learns]], start=whole).called(asked[part])
+        called[part] = fit_probe(inputs[learns], label[trained[learns]], start=whole).called(tested_inputs[part])
     return float((called == label[tested]).mean())
 
 
-def said_of(chosen: pd.DataFrame, asked: int, *, per: str | None) -> str:
+def said_of(chosen: pd.DataFrame, wanted: int, *, per: str | None) -> str:
     """What a choice consists of: how many, how many pinned, of each value of `per`; and whether more were asked for."""
     pinned = int(chosen["pinned"].sum())
     words = f"{counted(len(chosen), 'picture')} chosen" + (f", {pinned:,} of them pinned" if pinned else "")
@@ -294,5 +294,5 @@ def said_of(chosen: pd.DataFrame, asked: int, *, per: str | None) -> str:
         fewest, most = int(counts.min()), int(counts.max())
         each = f", {fewest:,}{'' if fewest == most else f' to {most:,}'} of each of {len(counts):,} "
         words += f"{each}{'classes' if per == 'label' else f'values of {per}'}" if len(counts) > 1 else ""
-    short = f" {asked:,} were asked for; no more are left, since twins count once." if len(chosen) < asked else ""
+    short = f" {wanted:,} were asked for; no more are left, since twins count once." if len(chosen) < wanted else ""
     return f"{words}.{short}"

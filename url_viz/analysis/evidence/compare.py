@@ -32,12 +32,12 @@ class Change:
 def change(before: pd.DataFrame, after: pd.DataFrame, *, measure: str) -> Change:
     """Compare a measure of two tables of one image set, matched by id; rows without a value are left out."""
     earlier = before.set_index("id")[measure].reindex(after["id"]).to_numpy(dtype=float)
-    known = np.isfinite(earlier) & np.isfinite(after[measure].to_numpy(dtype=float))
-    rows = after[known]
-    ranks = [percentile(values) for values in (earlier[known], rows[measure].to_numpy(dtype=float))]
+    is_known = np.isfinite(earlier) & np.isfinite(after[measure].to_numpy(dtype=float))
+    rows = after[is_known]
+    ranks = [percentile(values) for values in (earlier[is_known], rows[measure].to_numpy(dtype=float))]
     moved = ranks[1] - ranks[0]
     table = rows.assign(before=ranks[0], after=ranks[1], change=moved, change_percentile=percentile(moved))
-    return Change(table, spearman(earlier[known], rows[measure].to_numpy(dtype=float)))
+    return Change(table, spearman(earlier[is_known], rows[measure].to_numpy(dtype=float)))
 
 
 TOP_SHARE = 0.1
@@ -127,13 +127,13 @@ def compare(first: ModelReading, second: ModelReading, *, resamples: int | None 
     in_second = np.isin(first.table["id"].to_numpy(), second.table["id"].to_numpy())
     shared = int(in_second.sum())
     tables = first.table, second.table
-    found = {
+    by_measure = {
         name: _compared(*tables, name, resamples=resamples, seed=seed)
         for name in TABLE_MEASURES
         if all(name in each for each in tables)
     }
     return Comparison(
-        measures={name: each for name, each in found.items() if each is not None},
+        measures={name: each for name, each in by_measure.items() if each is not None},
         neighbourhoods=neighbourhoods(first, second),
         shared=shared,
         only_first=len(first.table) - shared,
@@ -145,15 +145,15 @@ def _compared(
     first: pd.DataFrame, second: pd.DataFrame, measure: str, *, resamples: int | None, seed: int
 ) -> ComparedMeasure | None:
     """None if fewer than three pictures have the value under both."""
-    found = change(first, second, measure=measure)
-    if len(found.table) < FEWEST_PICTURES:
+    moved = change(first, second, measure=measure)
+    if len(moved.table) < FEWEST_PICTURES:
         return None
-    before, after = (found.table[name].to_numpy(np.float64) for name in ("before", "after"))
+    before, after = (moved.table[name].to_numpy(np.float64) for name in ("before", "after"))
     codes = [np.unique(values, return_inverse=True)[1].astype(np.int64) for values in (before, after)]
     draws = resamples or min(MOST_RESAMPLES, max(FEWEST_RESAMPLES, ROWS_RESAMPLED // len(before)))
     return ComparedMeasure(
         measure=measure,
-        change=found,
+        change=moved,
         interval=bootstrap_interval(spearman_of_codes, *codes, resamples=draws, seed=seed),
         top_shared=top_overlap(before, after),
         top_by_chance=TOP_SHARE / (2 - TOP_SHARE),
@@ -225,13 +225,13 @@ def in_words(compared: ComparedMeasure) -> str:
     )
 
 
-def neighbours_in_words(found: Neighbourhoods) -> str:
+def neighbours_in_words(both: Neighbourhoods) -> str:
     """How far two models agree on who is alike, as a sentence."""
-    if found.mean == 1:
-        return f"The {found.k} nearest of every picture are the same under both."
+    if both.mean == 1:
+        return f"The {both.k} nearest of every picture are the same under both."
     return (
-        f"Of a picture's {found.k} nearest, {found.k * found.mean:.1f} are the same under both "
-        f"(chance: {found.k * found.by_chance:.1f})."
+        f"Of a picture's {both.k} nearest, {both.k * both.mean:.1f} are the same under both "
+        f"(chance: {both.k * both.by_chance:.1f})."
     )
 
 

@@ -162,20 +162,20 @@ def counted_pictures(
     nearest, similarity = _two_nearest(graph, positions_of(contents[database], graph.content), database, embeddings)
     values = {name: table[name].iloc[database].to_numpy(np.float64) for name in TABLE_MEASURES if name in table}
     values |= {NEAREST: -similarity[:, 0], NEAREST_GAP.name: similarity[:, 1] - similarity[:, 0]}
-    known = {name: values[name] for name in ALL if name in values and np.isfinite(values[name]).any()}
+    measures = {name: values[name] for name in ALL if name in values and np.isfinite(values[name]).any()}
     brought = {name: table[name].iloc[database].to_numpy(np.float64) for name in user_measures}
-    known |= {name: each for name, each in brought.items() if np.isfinite(each).mean() >= FEWEST_OF_USER}
-    has_all = np.logical_and.reduce([np.isfinite(each) for each in known.values()])
-    if NEAREST not in known or has_all.sum() < FEWEST_PICTURES:  # all of one source group have no neighbour
+    measures |= {name: each for name, each in brought.items() if np.isfinite(each).mean() >= FEWEST_OF_USER}
+    has_all = np.logical_and.reduce([np.isfinite(each) for each in measures.values()])
+    if NEAREST not in measures or has_all.sum() < FEWEST_PICTURES:  # all of one source group have no neighbour
         return None
     labels = table["label"].to_numpy(dtype=object)
-    found = database[nearest[has_all, 0]]
+    nearest_rows = database[nearest[has_all, 0]]
     return CountedPictures(
         rows=database[has_all],
-        nearest=found,
+        nearest=nearest_rows,
         labels=labels[database[has_all]].astype(str),
-        nearest_labels=labels[found].astype(str),
-        values={name: each[has_all] for name, each in known.items()},
+        nearest_labels=labels[nearest_rows].astype(str),
+        values={name: each[has_all] for name, each in measures.items()},
         left_out=len(table) - int(has_all.sum()),
     )
 
@@ -212,11 +212,11 @@ class Evaluated:
             return ""
         first, second = in_text(CONFUSABILITY.name), in_text(UNCERTAINTY.name)
         if self.lead.interval.low > 0 or self.lead.interval.high < 0:
-            said = f"{first} predicts errors {'better' if self.lead.value > 0 else 'worse'} than {second}"
+            outcome = f"{first} predicts errors {'better' if self.lead.value > 0 else 'worse'} than {second}"
         else:
-            said = f"{first} and {second} do not clearly differ here"
+            outcome = f"{first} and {second} do not clearly differ here"
         by = self.lead.text(digits=3, signed=True)
-        return f"Of the measures without classes, {said}: difference in R-AUROC {by}."
+        return f"Of the measures without classes, {outcome}: difference in R-AUROC {by}."
 
     @property
     def how_to_read(self) -> str:
@@ -322,7 +322,7 @@ def evidence(
     graph: Graph,
 ) -> Evidence | None:
     """The evidence of `results` for one of their measures; None for another. The others are as for `searched`."""
-    figures = next((one for one in results.measures if one.name == measure), None)
+    figures = next((measured for measured in results.measures if measured.name == measure), None)
     if figures is None:
         return None
     pictures = results.pictures
@@ -422,7 +422,7 @@ def _lists_among(graph: Graph, in_graph: NDArray[np.int64]) -> NDArray[np.int64]
     return among
 
 
-def _thinned(found: RiskCoverage) -> Curve:
+def _thinned(curve: RiskCoverage) -> Curve:
     """A risk–coverage curve as recall by coverage, of at most MOST_CURVE_POINTS."""
-    chosen = np.unique(np.linspace(0, len(found.coverage) - 1, MOST_CURVE_POINTS).round().astype(np.int64))
-    return Curve(found.coverage[chosen], 1 - found.risk[chosen])
+    chosen = np.unique(np.linspace(0, len(curve.coverage) - 1, MOST_CURVE_POINTS).round().astype(np.int64))
+    return Curve(curve.coverage[chosen], 1 - curve.risk[chosen])

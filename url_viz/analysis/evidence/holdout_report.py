@@ -75,13 +75,13 @@ def holdout_figure(
     there are `count`.
     """
     values = {name: statistic(*arrays) if len(block) else float("nan") for name, arrays in orders.items()}
-    known = {name: value for name, value in values.items() if not np.isnan(value)}
-    left_out = {name: without_each_block(statistic, *orders[name], block=block, most=most_left_out) for name in known}
-    figures = {name: jackknife(value, left_out[name]) for name, value in known.items()}
+    numbers = {name: value for name, value in values.items() if not np.isnan(value)}
+    left_out = {name: without_each_block(statistic, *orders[name], block=block, most=most_left_out) for name in numbers}
+    figures = {name: jackknife(value, left_out[name]) for name, value in numbers.items()}
     gains = {
-        name: jackknife(known[AFTER] - value, left_out[AFTER] - left_out[name])
-        for name, value in known.items()
-        if name != AFTER and AFTER in known
+        name: jackknife(numbers[AFTER] - value, left_out[AFTER] - left_out[name])
+        for name, value in numbers.items()
+        if name != AFTER and AFTER in numbers
     }
     others = {name: figure for name, figure in figures.items() if name not in (AFTER, BEFORE)}
     return HoldoutFigure(measure, count, figures.get(AFTER), figures.get(BEFORE), others, gains)

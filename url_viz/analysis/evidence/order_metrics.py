@@ -200,10 +200,10 @@ def nearest_outside_group(
         cosines[group[rows[part]][:, None] == group[database]] = -np.inf
         for place in range(min(k, len(database))):
             best = cosines.argmax(axis=1)[:, None]
-            found = np.take_along_axis(cosines, best, 1)
-            is_there = np.isfinite(found)
+            cosine = np.take_along_axis(cosines, best, 1)
+            is_there = np.isfinite(cosine)
             nearest[part, place, None] = np.where(is_there, database[best], -1)
-            similarity[part, place, None] = np.where(is_there, found, np.nan)
+            similarity[part, place, None] = np.where(is_there, cosine, np.nan)
             np.put_along_axis(cosines, best, -np.inf, 1)
     return nearest, similarity
 
@@ -338,11 +338,11 @@ def aurc_influence(uncertainty: ArrayLike, errors: ArrayLike) -> Influenced:
 
 def mean_influence(figures: Sequence[Influenced]) -> Influenced:
     """The mean of figures of the same N pictures, as of some draws; those that are nan are left out, nan if all are."""
-    known = [figure for figure in figures if not np.isnan(figure.value)]
-    if not known:
+    numbers = [figure for figure in figures if not np.isnan(figure.value)]
+    if not numbers:
         return Influenced(float("nan"), np.zeros(len(figures[0].influence)))
-    influence: Floats = np.mean([figure.influence for figure in known], axis=0)
-    return Influenced(float(np.mean([figure.value for figure in known])), influence)
+    influence: Floats = np.mean([figure.influence for figure in numbers], axis=0)
+    return Influenced(float(np.mean([figure.value for figure in numbers])), influence)
 
 
 def student_975(count: int) -> float:
@@ -362,11 +362,11 @@ def mean_by_t(values: Sequence[float], *, least: float = 0.0, most: float = 1.0,
     fewer than two. Of folds, which share what they are trained on, `shared` is how many pictures a fold is tested on
     for each that it is trained on (1/4 of five): the variance is K · shared larger (Nadeau and Bengio, 2003).
     """
-    known = np.array([value for value in values if not np.isnan(value)])
-    mean = float(known.mean()) if len(known) else float("nan")
-    if len(known) < 2:
+    numbers = np.array([value for value in values if not np.isnan(value)])
+    mean = float(numbers.mean()) if len(numbers) else float("nan")
+    if len(numbers) < 2:
         return Figure(mean, NO_INTERVAL)
-    half = student_975(len(known)) * float(known.std(ddof=1) * np.sqrt(1 / len(known) + shared))
+    half = student_975(len(numbers)) * float(numbers.std(ddof=1) * np.sqrt(1 / len(numbers) + shared))
     return Figure(mean, Interval(max(least, mean - half), min(most, mean + half)))
 
 
@@ -377,13 +377,13 @@ def p_by_t(values: Sequence[float]) -> float:
     """
     from scipy.special import stdtr  # slow to import, and few commands need it
 
-    known = np.array([value for value in values if not np.isnan(value)])
-    if len(known) < 2:
+    numbers = np.array([value for value in values if not np.isnan(value)])
+    if len(numbers) < 2:
         return float("nan")
-    mean, error = float(known.mean()), float(known.std(ddof=1) / np.sqrt(len(known)))
+    mean, error = float(numbers.mean()), float(numbers.std(ddof=1) / np.sqrt(len(numbers)))
     if error == 0:
         return float(mean == 0)
-    return float(2 * stdtr(len(known) - 1, -abs(mean) / error))
+    return float(2 * stdtr(len(numbers) - 1, -abs(mean) / error))
 
 
 def holm(p_values: ArrayLike, *, level: float = 0.05) -> Bools:
@@ -506,10 +506,10 @@ def bootstrap_interval(
     generator = np.random.default_rng(seed)
     draws = (generator.integers(count, size=count) for _ in range(resamples))
     figures = np.array([statistic(*(array[rows] for array in arrays)) for rows in draws], np.float64)
-    known = figures[~np.isnan(figures)]
-    if len(known) == 0:
+    numbers = figures[~np.isnan(figures)]
+    if len(numbers) == 0:
         return NO_INTERVAL
-    low, high = np.quantile(known, [0.025, 0.975])
+    low, high = np.quantile(numbers, [0.025, 0.975])
     return Interval(float(low), float(high))
 
 
@@ -539,10 +539,10 @@ def _class_numbers(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.inte
 
 def _outcomes(values: ArrayLike) -> Bools:
     """Outcomes (N,) as booleans. Raises RowsError if one is neither true nor false, such as nan."""
-    found = np.asarray(values)
-    if found.dtype == bool:
-        return found
-    numbers = found.astype(np.float64)
+    outcomes = np.asarray(values)
+    if outcomes.dtype == bool:
+        return outcomes
+    numbers = outcomes.astype(np.float64)
     is_true: Bools = numbers == 1
     refuse(~is_true & (numbers != 0), "outcomes are neither true nor false", "Leave them out.")
     return is_true

@@ -78,8 +78,8 @@ def _fitted(start: Floats, inputs: Floats, label: NDArray[np.integer]) -> Floats
     with _thread_pools().limit(limits=1, user_api="blas"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The number of unique classes")  # few pictures of each are no mistake
         model.fit(inputs[:, :-1], label)
-    found = np.vstack([model.coef_.T, model.intercept_]).astype(np.float32)
-    return np.hstack([-found, found]) / np.float32(2) if are_two else found
+    weights = np.vstack([model.coef_.T, model.intercept_]).astype(np.float32)
+    return np.hstack([-weights, weights]) / np.float32(2) if are_two else weights
 
 
 @cache

@@ -52,10 +52,10 @@ def search(
 
 
 def _top(score: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    kept = min(k, int(np.isfinite(score).sum()))
-    if kept <= 0:
+    count = min(k, int(np.isfinite(score).sum()))
+    if count <= 0:
         return np.zeros(0, np.int64)
-    place = np.argpartition(-score, kept - 1)[:kept]
+    place = np.argpartition(-score, count - 1)[:count]
     return np.asarray(place[np.argsort(-score[place], kind="stable")], np.int64)
 
 
@@ -68,10 +68,10 @@ def near_in_graph(
     """
     if graph is None:
         return None
-    at = positions_of(contents[row : row + 1], graph.content)[0]
-    if at < 0:
+    place = positions_of(contents[row : row + 1], graph.content)[0]
+    if place < 0:
         return None
-    position, similarity = graph.position[at], graph.similarity[at]
+    position, similarity = graph.position[place], graph.similarity[place]
     similarity, position = similarity[position >= 0], position[position >= 0]
     rank = positions_of(contents, graph.content[position])
     rows = np.flatnonzero(rank >= 0)
@@ -136,11 +136,11 @@ def keep_class_wise(uncertainty: NDArray[np.floating], labels: ArrayLike, *, sha
     """
     refuse_nan(uncertainty, "uncertainties are nan")
     names = np.asarray(labels)
-    kept = np.zeros(len(names), bool)
+    is_kept = np.zeros(len(names), bool)
     for name in np.unique(names):
         of_class = names == name
-        kept[of_class] = uncertainty[of_class] <= np.quantile(uncertainty[of_class], 1 - share)
-    return kept
+        is_kept[of_class] = uncertainty[of_class] <= np.quantile(uncertainty[of_class], 1 - share)
+    return is_kept
 
 
 def keep_overall(uncertainty: NDArray[np.floating], *, share: float) -> Bools:
@@ -149,19 +149,19 @@ def keep_overall(uncertainty: NDArray[np.floating], *, share: float) -> Bools:
     Exactly round(share · N) leave; of equal values the later rows leave first.
     """
     order = np.argsort(mid_ranks(uncertainty), kind="stable")
-    kept = np.ones(len(order), bool)
-    kept[order[len(order) - round(share * len(order)) :]] = False
-    return kept
+    is_kept = np.ones(len(order), bool)
+    is_kept[order[len(order) - round(share * len(order)) :]] = False
+    return is_kept
 
 
 def keep_at_random(like: Bools, generator: np.random.Generator, *, labels: ArrayLike | None = None) -> Bools:
     """As many pictures stay as in `like` (N,), drawn at random: of each class as many, where labels (N,) are given."""
     names = np.zeros(len(like), int) if labels is None else np.asarray(labels)
-    kept = np.empty(len(like), bool)
+    is_kept = np.empty(len(like), bool)
     for name in np.unique(names):
         of_class = np.flatnonzero(names == name)
-        kept[of_class] = generator.permutation(like[of_class])
-    return kept
+        is_kept[of_class] = generator.permutation(like[of_class])
+    return is_kept
 
 
 def restricted_recall(pictures: SearchedPictures, is_kept: Bools) -> Recalls:
@@ -199,10 +199,10 @@ def study(
     """
     generator = np.random.default_rng(seed)
 
-    def compared(kept: Bools, labels: NDArray[np.generic] | None) -> Restriction:
-        drawn = [restricted_recall(pictures, keep_at_random(kept, generator, labels=labels)) for _ in range(draws)]
+    def compared(is_kept: Bools, labels: NDArray[np.generic] | None) -> Restriction:
+        drawn = [restricted_recall(pictures, keep_at_random(is_kept, generator, labels=labels)) for _ in range(draws)]
         at_random = {mode: float(np.mean([recall[mode] for recall in drawn])) for mode in MODES}
-        return Restriction(restricted_recall(pictures, kept), at_random)
+        return Restriction(restricted_recall(pictures, is_kept), at_random)
 
     class_wise = compared(keep_class_wise(uncertainty, pictures.labels), pictures.labels)
     return class_wise, {share: compared(keep_overall(uncertainty, share=share), None) for share in shares}
@@ -223,5 +223,5 @@ def _nearest_in(pictures: SearchedPictures, is_in_database: Bools) -> NDArray[np
 
 def _mean(values: NDArray[np.float64]) -> float:
     """The mean of what is known; nan if nothing is."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    numbers = values[~np.isnan(values)]
+    return float(numbers.mean()) if len(numbers) else float("nan")

@@ -207,8 +207,15 @@ class Worth:
         names = ["label", "pictures", "given", "decided", "accepted", "random"]
         names += ["difference", "difference_low", "difference_high", "is_changed"]
         rows = [
-            (one.label, one.pictures, *one.right, one.difference.value, *_ends(one.difference), one.is_changed)
-            for one in self.classes_asked
+            (
+                figures.label,
+                figures.pictures,
+                *figures.right,
+                figures.difference.value,
+                *_ends(figures.difference),
+                figures.is_changed,
+            )
+            for figures in self.classes_asked
         ]
         return pd.DataFrame(rows, columns=names)
 
@@ -354,36 +361,36 @@ def worth(
     labelled = np.flatnonzero(review.is_labelled)
     label_group = (group if label_group is None else label_group)[labelled]
     rows, pictures, group = whitened[labelled], review.at(labelled), group[labelled]
-    found = _Asked(np.zeros((4, len(labelled))), np.zeros((4, len(labelled))), np.zeros(len(labelled)))
+    tally = _Asked(np.zeros((4, len(labelled))), np.zeros((4, len(labelled))), np.zeros(len(labelled)))
     drawn, first = [], None
     for seed in range(seeds):
         dice = np.random.default_rng([seed, len(group)])  # of another stream than the folds
-        at = sampled_rows(pictures.given, pictures.corrected, dice)
-        listed = _Listed.of(rows[at], label_group[at])
-        _ask(listed, pictures.at(at), probe_folds(group[at], seed=seed), dice, found, at)
-        first = first or _answers(listed, pictures.at(at))
-        drawn.append(at)
+        sample = sampled_rows(pictures.given, pictures.corrected, dice)
+        listed = _Listed.of(rows[sample], label_group[sample])
+        _ask(listed, pictures.at(sample), probe_folds(group[sample], seed=seed), dice, tally, sample)
+        first = first or _answers(listed, pictures.at(sample))
+        drawn.append(sample)
     assert first is not None
     is_touched = np.isin(group, group[pictures.is_decided])
-    asked = np.flatnonzero(~is_touched & (pictures.given != NONE) & (found.times > 0))
-    right, loss = (each[:, asked] / found.times[asked] for each in (found.right, found.loss))
+    is_asked = np.flatnonzero(~is_touched & (pictures.given != NONE) & (tally.times > 0))
+    right, loss = (each[:, is_asked] / tally.times[is_asked] for each in (tally.right, tally.loss))
     dropped = int(pictures.is_dropped.sum())
     return Worth(
         pictures=len(labelled),
         classes=class_count(pictures.corrected),
         dropped=dropped,
         corrected=int(pictures.is_decided.sum()) - dropped,
-        asked=len(asked),
+        asked=len(is_asked),
         seeds=seeds,
         drawn=max(map(len, drawn)),
-        classes_drawn=max(class_count(pictures.corrected[at]) for at in drawn),
+        classes_drawn=max(class_count(pictures.corrected[sample]) for sample in drawn),
         every_arm=tuple(
-            Arm(name, _mean(a).by_blocks(group[asked]), _mean(b).by_blocks(group[asked], most=np.inf))
+            Arm(name, _mean(a).by_blocks(group[is_asked]), _mean(b).by_blocks(group[is_asked], most=np.inf))
             for name, a, b in zip(ARMS, right, loss, strict=True)
         ),
-        over_given=_difference(right, loss, GIVEN, group[asked]),
-        over_accepted=_difference(right, loss, ACCEPTED, group[asked]),
-        classes_asked=_by_class(pictures.names, pictures.given[asked], right, group[asked]),
+        over_given=_difference(right, loss, GIVEN, group[is_asked]),
+        over_accepted=_difference(right, loss, ACCEPTED, group[is_asked]),
+        classes_asked=_by_class(pictures.names, pictures.given[is_asked], right, group[is_asked]),
         answers=first,
     )
 
@@ -432,14 +439,14 @@ class _Listed:
         _, number = np.unique(group, return_inverse=True)
         member = scipy.sparse.csr_array((np.ones(len(group), bool), (np.arange(len(group)), number)))
         mates, everyone = scipy.sparse.csr_array(member.T), np.ones(len(group), bool)
-        found = top_k_of_all(whitened, NEIGHBOURS, exclude=lambda part: member[part] @ mates, counts=everyone)
-        return cls(whitened, group, found)
+        nearest = top_k_of_all(whitened, NEIGHBOURS, exclude=lambda part: member[part] @ mates, counts=everyone)
+        return cls(whitened, group, nearest)
 
     def evidence(self, label: Codes) -> LabelEvidence | None:
         """What speaks for labels (M,), as on Check labels; None where too few have one."""
         lists = self.nearest.position, self.nearest.similarity
-        found = classify(*lists, self.whitened, label, self.group)
-        return None if found is None else found.evidence
+        classified = classify(*lists, self.whitened, label, self.group)
+        return None if classified is None else classified.evidence
 
     def accepted(self, label: Codes) -> Codes:
         """The labels (M,) after every suggestion for one that is likely wrong was accepted."""
@@ -454,10 +461,10 @@ def _ask(
     review: ReviewedLabels,
     fold: NDArray[np.integer],
     dice: np.random.Generator,
-    found: _Asked,
-    at: NDArray[np.int64],
+    tally: _Asked,
+    sample: NDArray[np.int64],
 ) -> None:
-    """Train every arm in the folds (M,) of a draw's pictures, and add what it says of them to `found` at `at` (M,)."""
+    """Train every arm in the folds (M,) of a draw's pictures, and add its answers to `tally` at `sample` (M,)."""
     has_label = np.flatnonzero(review.given != NONE)
     random = review.given.copy()
     random[dice.choice(has_label, min(int(review.is_decided.sum()), len(has_label)), replace=False)] = NONE
@@ -469,11 +476,11 @@ def _ask(
         unseen = np.where(is_asked, NONE, review.given).astype(np.int32)
         accepted = listed.accepted(unseen) if is_anything else review.given
         labels = np.array([review.given, decided, accepted, random])
-        asked, own = inputs[is_asked], review.given[is_asked]
+        asked_inputs, own = inputs[is_asked], review.given[is_asked]
         for arm, probe in enumerate(probes_of(inputs, labels, ~is_asked)):
-            found.right[arm, at[is_asked]] += probe.called(asked) == own
-            found.loss[arm, at[is_asked]] -= np.log(np.maximum(_share_of(probe, asked, own), LEAST_SHARE))
-    found.times[at] += 1
+            tally.right[arm, sample[is_asked]] += probe.called(asked_inputs) == own
+            tally.loss[arm, sample[is_asked]] -= np.log(np.maximum(_share_of(probe, asked_inputs, own), LEAST_SHARE))
+    tally.times[sample] += 1
 
 
 def _share_of(probe: Probe, inputs: Floats, label: Codes) -> Doubles:
@@ -560,7 +567,7 @@ def _by_class(
     members = [np.flatnonzero(label == code) for code in np.unique(label)]
     means = [_mean(right[DECIDED, rows] - right[GIVEN, rows]) for rows in members]
     is_changed = holm([mean.p_by_blocks(group[rows]) for mean, rows in zip(means, members, strict=True)])
-    found = [
+    figures = [
         ClassWorth(
             label=names[label[rows[0]]],
             pictures=len(rows),
@@ -570,4 +577,4 @@ def _by_class(
         )
         for rows, mean, changed in zip(members, means, is_changed, strict=True)
     ]
-    return tuple(sorted(found, key=lambda one: (-one.difference.value, one.label)))
+    return tuple(sorted(figures, key=lambda figure: (-figure.difference.value, figure.label)))

@@ -123,10 +123,10 @@ def findings(seen: FindingInputs) -> tuple[Finding, ...]:
         [_in_two_splits(seen), _leaks(seen), _apart_in_two_splits(seen)],
         [_wrong(seen), _mixed(seen), _small(seen)],
     )
-    found = [*of_splits, *of_labels, _bursts(seen), _useless(seen), _unreadable(seen)]
-    found += [_of_model(seen, name) for name in QUEUES]
-    found += [each(seen) for each in _OF_OBJECTS] if seen.is_of_objects else []
-    there = [each for each in found if each is not None and each.count]
+    results = [*of_splits, *of_labels, _bursts(seen), _useless(seen), _unreadable(seen)]
+    results += [_of_model(seen, name) for name in QUEUES]
+    results += [each(seen) for each in _OF_OBJECTS] if seen.is_of_objects else []
+    there = [each for each in results if each is not None and each.count]
     return tuple(sorted(there, key=lambda each: get_args(FindingKind).index(each.kind)))
 
 
@@ -153,8 +153,8 @@ def mixed_up(check: LabelCheck) -> pd.DataFrame:
     pictures = check.pictures
     pairs = zip(pictures["label"], pictures["taken_for"], strict=True)
     rows = pictures.assign(suggested=pictures["taken_for"], place=[place.get(pair, -1) for pair in pairs])
-    found: pd.DataFrame = rows[rows["place"] >= 0].sort_values("place", kind="stable")
-    return found[["id", "suggested", "wrong", "label", "place"]]
+    placed: pd.DataFrame = rows[rows["place"] >= 0].sort_values("place", kind="stable")
+    return placed[["id", "suggested", "wrong", "label", "place"]]
 
 
 def useless(table: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
@@ -180,8 +180,8 @@ def open_leaks(leaks: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     group, leaks = group_codes(table), leaks[~leaks["kind"].isin([APART, SAME_FILE])]
     is_open = np.bincount(group, weights=~is_resolved(table), minlength=1) > 0
     of_leak = pd.Series(group, index=table["id"]).loc[leaks["id"]].to_numpy(np.int64)
-    found: pd.DataFrame = leaks.assign(group=of_leak)[is_open[of_leak]]
-    return found
+    leaks_left: pd.DataFrame = leaks.assign(group=of_leak)[is_open[of_leak]]
+    return leaks_left
 
 
 def small_classes(table: pd.DataFrame, fewer_than: int = FEW) -> pd.DataFrame:
@@ -312,9 +312,9 @@ def _of_model(seen: FindingInputs, name: str) -> Finding:
 
 def _doubles(seen: FindingInputs) -> Finding:
     is_open = ~is_resolved(seen.table)
-    groups = [of for of in double_boxes(seen.table) if is_open[of].any()]
+    groups = [members for members in double_boxes(seen.table) if is_open[members].any()]
     labels = seen.table["label"].to_numpy(object)
-    mixed = sum(len(set(labels[of])) > 1 for of in groups)
+    mixed = sum(len(set(labels[members])) > 1 for members in groups)
     words = counted(len(groups), "object has", "objects have") + " two boxes or more"
     words += f", {mixed:,} of them of two classes" if mixed else ""
     why = "A detector learns that one object is two. Keep one box of each."

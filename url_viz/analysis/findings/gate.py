@@ -176,8 +176,8 @@ class RuleResult:
         """In words: "2 of 40, at most 0", or what keeps the rule from being judged."""
         new = sum(self.new)
         listed = f" (at least, among {new:,} that are doubtful)" if self.chances else ""
-        known = f"; {len(self.paths) - new:,} known" if len(self.paths) > new else ""
-        return self.why_not or f"{self.count:,} of {self.of:,}{listed}, at most {self.most}{known}"
+        listed_before = f"; {len(self.paths) - new:,} known" if len(self.paths) > new else ""
+        return self.why_not or f"{self.count:,} of {self.of:,}{listed}, at most {self.most}{listed_before}"
 
     @property
     def words(self) -> str:
@@ -237,11 +237,11 @@ class GateResult:
                 f"The baseline was read with {baseline.model!r}, and this with {self.model!r}, which find different "
                 "things. Make the baseline again: url-viz check … --json FILE."
             )
-        known: dict[str, Counter[str]] = {}
+        by_rule: dict[str, Counter[str]] = {}
         for rule in baseline.rules:
             if rule.state != "not judged":
-                known.setdefault(rule.rule, Counter()).update(rule.keys)
-        rules = [_against(rule, known.get(rule.rule), Bound(rule.most)) for rule in self.rules]
+                by_rule.setdefault(rule.rule, Counter()).update(rule.keys)
+        rules = [_against(rule, by_rule.get(rule.rule), Bound(rule.most)) for rule in self.rules]
         return replace(self, rules=tuple(rules))
 
 
@@ -292,34 +292,38 @@ Listed = tuple[pd.DataFrame, int]
 """What a rule finds: `id` (or `path`, where it is not of pictures) and `detail` in words; and of how many."""
 
 
-def judged(of: GateInputs, policy: Policy) -> tuple[RuleResult, ...]:
+def judged(inputs: GateInputs, policy: Policy) -> tuple[RuleResult, ...]:
     """Each rule of a policy on an image set, everything counting that is not decided on already."""
     finders: list[tuple[str, str | None, Bound, Callable[[], Listed]]] = [
-        (rule, None, bound, partial(_FINDERS[rule], of, policy)) for rule, bound in policy.bounds.items()
+        (rule, None, bound, partial(_FINDERS[rule], inputs, policy)) for rule, bound in policy.bounds.items()
     ]
     if policy.by_class:
-        finders += [("ambiguous", name, bound, partial(_ambiguous, of, name)) for name, bound in _classes(of, policy)]
-    return tuple(_result(of, *each) for each in finders)
+        finders += [
+            ("ambiguous", name, bound, partial(_ambiguous, inputs, name)) for name, bound in _classes(inputs, policy)
+        ]
+    return tuple(_result(inputs, *each) for each in finders)
 
 
-def _classes(of: GateInputs, policy: Policy) -> Iterator[tuple[str | None, Bound]]:
+def _classes(inputs: GateInputs, policy: Policy) -> Iterator[tuple[str | None, Bound]]:
     """Each class that a policy bounds: those that it names, and those of the set if it bounds every class."""
     every = policy.by_class.get(EVERY_CLASS)
-    there = sorted(filter(None, of.classes)) if every is not None else []
+    there = sorted(filter(None, inputs.classes)) if every is not None else []
     if every is not None and not there:
         yield None, every
     for name in dict.fromkeys([*(name for name in policy.by_class if name != EVERY_CLASS), *there]):
         yield name, policy.by_class.get(name) or policy.by_class[EVERY_CLASS]
 
 
-def _result(of: GateInputs, rule: str, of_class: str | None, bound: Bound, find: Callable[[], Listed]) -> RuleResult:
+def _result(
+    inputs: GateInputs, rule: str, of_class: str | None, bound: Bound, find: Callable[[], Listed]
+) -> RuleResult:
     try:
         rows, total = find()
     except ImageSetError as error:
         return RuleResult(rule, of_class, bound.written, "not judged", 0, why_not=str(error))
     contents: Sequence[str | None] = [None] * len(rows)
     if "id" in rows:
-        named = of.named.loc[rows["id"]]
+        named = inputs.named.loc[rows["id"]]
         contents = [f"{key & (1 << 64) - 1:016x}" for key in named["content"].tolist()]
         rows = rows.assign(path=named["path"].to_numpy(object))
     paths, details = (tuple(map(str, rows[name])) for name in ("path", "detail"))
@@ -335,102 +339,102 @@ def _counting(result: RuleResult, new: tuple[bool, ...], bound: Bound) -> RuleRe
     return replace(counting, state="passed" if bound.holds(counting.count, result.of) else "broken")
 
 
-def _against(result: RuleResult, known: Counter[str] | None, bound: Bound) -> RuleResult:
-    """The result with only those counting that are not among `known`; of copies, as many as there are more."""
+def _against(result: RuleResult, accepted: Counter[str] | None, bound: Bound) -> RuleResult:
+    """The result with only those counting that are not among `accepted`; of copies, as many as there are more."""
     if result.state == "not judged":
         return result
-    if known is None:
+    if accepted is None:
         why = f"The baseline has not judged {result.rule}: make it again with this policy."
         return replace(result, state="not judged", why_not=why)
-    left, new = known.copy(), []
+    left, new = accepted.copy(), []
     for key in result.keys:
         new.append(left[key] <= 0)
         left[key] -= 1
     return _counting(result, tuple(new), bound)
 
 
-def _undecided(of: GateInputs, rows: pd.DataFrame) -> pd.DataFrame:
-    found: pd.DataFrame = rows[rows["id"].isin(of.table.loc[of.table["is_open"], "id"])]
-    return found
+def _undecided(inputs: GateInputs, rows: pd.DataFrame) -> pd.DataFrame:
+    undecided: pd.DataFrame = rows[rows["id"].isin(inputs.table.loc[inputs.table["is_open"], "id"])]
+    return undecided
 
 
-def _leaks(of: GateInputs, policy: Policy) -> Listed:
-    if of.seen.leaks is None:
-        raise ImageSetError(of.no_splits)
-    leaks = of.seen.leaks
-    rows = pd.concat([leaks[leaks["kind"] == SAME_FILE], open_leaks(leaks, of.seen.table)])
+def _leaks(inputs: GateInputs, policy: Policy) -> Listed:
+    if inputs.seen.leaks is None:
+        raise ImageSetError(inputs.no_splits)
+    leaks = inputs.seen.leaks
+    rows = pd.concat([leaks[leaks["kind"] == SAME_FILE], open_leaks(leaks, inputs.seen.table)])
     kind = np.where(rows["kind"] == SCENE, ", with another view ", ", with a copy ").astype(object)
     twin = np.where(rows["kind"] == SAME_FILE, " and", kind + rows["twin_path"])
-    return rows.assign(detail="in " + rows["split"].astype(str) + twin + " in " + rows["twin_split"]), len(of.table)
+    return rows.assign(detail="in " + rows["split"].astype(str) + twin + " in " + rows["twin_split"]), len(inputs.table)
 
 
-def _doubtful(of: GateInputs, policy: Policy) -> Listed:
+def _doubtful(inputs: GateInputs, policy: Policy) -> Listed:
     """The doubtful labels; what counts is how many of them are wrong, at least."""
-    doubtful = of.seen.doubtful
+    doubtful = inputs.seen.doubtful
     if doubtful is None:
         raise ImageSetError(NO_CLASSES)
-    found = doubtful.rows
-    detail = found["label"].astype(str) + " or " + found["suggested"].astype(str) + "? Labelled " + found["label"]
+    rows = doubtful.rows
+    detail = rows["label"].astype(str) + " or " + rows["suggested"].astype(str) + "? Labelled " + rows["label"]
     chance = np.where(doubtful.is_conflict, 1, doubtful.forecast.expected)[doubtful.is_doubtful]  # one of two is wrong
-    return found.assign(detail=detail, wrong=chance), int(of.table["label"].notna().sum())
+    return rows.assign(detail=detail, wrong=chance), int(inputs.table["label"].notna().sum())
 
 
-def _overlapping(of: GateInputs, policy: Policy) -> Listed:
+def _overlapping(inputs: GateInputs, policy: Policy) -> Listed:
     """Pairs of classes."""
-    pairs = mixed_pairs(of.check)
+    pairs = mixed_pairs(inputs.check)
     names = [f"{a} ↔ {b}" for a, b in pairs[["class_a", "class_b"]].to_numpy()]
     details = [f"{counted(count, 'picture looks', 'pictures look')} like the other" for count in pairs["pictures"]]
-    return pd.DataFrame({"path": names, "detail": details}), of.table["label"].nunique()
+    return pd.DataFrame({"path": names, "detail": details}), inputs.table["label"].nunique()
 
 
-def _ambiguous(of: GateInputs, name: str | None) -> Listed:
-    if AMBIGUITY.name not in of.seen.table or not has_values(of.seen.table, AMBIGUITY.name):
+def _ambiguous(inputs: GateInputs, name: str | None) -> Listed:
+    if AMBIGUITY.name not in inputs.seen.table or not has_values(inputs.seen.table, AMBIGUITY.name):
         raise ImageSetError(NO_CLASSES)
-    if name not in of.classes:
+    if name not in inputs.classes:
         raise ImageSetError(f"There is no class {name!r}. Correct the policy, or leave the line out.")
-    rows = of.table.iloc[of.classes[name]]
-    found = rows[(rows[AMBIGUITY.name] >= CLEAR) & rows["is_open"]]
-    detail = "between " + found["first_class"].astype(str) + " and " + found["second_class"].astype(str)
-    return found.assign(detail=detail), len(rows)
+    rows = inputs.table.iloc[inputs.classes[name]]
+    between = rows[(rows[AMBIGUITY.name] >= CLEAR) & rows["is_open"]]
+    detail = "between " + between["first_class"].astype(str) + " and " + between["second_class"].astype(str)
+    return between.assign(detail=detail), len(rows)
 
 
-def _copies(of: GateInputs, policy: Policy) -> Listed:
+def _copies(inputs: GateInputs, policy: Policy) -> Listed:
     """All but the first by path of each group of copies that is not resolved."""
-    group = group_codes(of.table, COPIES)
-    first = pd.Series(of.table["path"].to_numpy(object)).groupby(group).transform("first")
-    is_open = np.bincount(group, weights=of.table["is_open"], minlength=1)[group] > 0
-    rows = of.table.assign(detail=("copy of " + first).to_numpy(object))
+    group = group_codes(inputs.table, COPIES)
+    first = pd.Series(inputs.table["path"].to_numpy(object)).groupby(group).transform("first")
+    is_open = np.bincount(group, weights=inputs.table["is_open"], minlength=1)[group] > 0
+    rows = inputs.table.assign(detail=("copy of " + first).to_numpy(object))
     return rows[is_open & pd.Series(group).duplicated().to_numpy()], len(rows)
 
 
-def _useless(of: GateInputs, policy: Policy) -> Listed:
-    rows = _undecided(of, useless(of.seen.table, of.seen.reasons))
-    return rows.assign(detail=rows["suggested"]), len(of.table)
+def _useless(inputs: GateInputs, policy: Policy) -> Listed:
+    rows = _undecided(inputs, useless(inputs.seen.table, inputs.seen.reasons))
+    return rows.assign(detail=rows["suggested"]), len(inputs.table)
 
 
-def _unreadable(of: GateInputs, policy: Policy) -> Listed:
-    return of.failures.rename(columns={"reason": "detail"}), len(of.seen.table) + len(of.failures)
+def _unreadable(inputs: GateInputs, policy: Policy) -> Listed:
+    return inputs.failures.rename(columns={"reason": "detail"}), len(inputs.seen.table) + len(inputs.failures)
 
 
-def _small_classes(of: GateInputs, policy: Policy) -> Listed:
-    labels = of.table["label"].dropna()
+def _small_classes(inputs: GateInputs, policy: Policy) -> Listed:
+    labels = inputs.table["label"].dropna()
     if labels.empty:
         raise ImageSetError(NO_CLASSES)
-    rows = small_classes(of.table, policy.fewer_than).drop_duplicates("label")
+    rows = small_classes(inputs.table, policy.fewer_than).drop_duplicates("label")
     detail = [counted(size, "picture") for size in rows["size"]]
     return pd.DataFrame({"path": rows["label"].astype(str), "detail": detail}), labels.nunique()
 
 
-def _boxes(rows: Callable[[pd.DataFrame], pd.DataFrame], of: GateInputs, policy: Policy) -> Listed:
-    if not of.seen.is_of_objects:
+def _boxes(rows: Callable[[pd.DataFrame], pd.DataFrame], inputs: GateInputs, policy: Policy) -> Listed:
+    if not inputs.seen.is_of_objects:
         raise ImageSetError("It is a rule on objects, and these are whole pictures. Leave it out.")
-    found = _undecided(of, rows(of.seen.table))
-    return found.assign(detail=found["suggested"].fillna("").astype(str)), len(of.table)
+    undecided = _undecided(inputs, rows(inputs.seen.table))
+    return undecided.assign(detail=undecided["suggested"].fillna("").astype(str)), len(inputs.table)
 
 
 def _second_boxes(table: pd.DataFrame) -> pd.DataFrame:
     """All but the largest box on each object."""
-    rows = [(row, of[0]) for of in double_boxes(table) for row in of[1:]]
+    rows = [(row, members[0]) for members in double_boxes(table) for row in members[1:]]
     paths = table["path"].to_numpy(object)
     suggested = [f"on the same object as {paths[first]}" for _, first in rows]
     return pd.DataFrame({"id": table["id"].to_numpy()[[row for row, _ in rows]], "suggested": suggested})

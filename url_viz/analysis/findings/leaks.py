@@ -51,7 +51,7 @@ class Splits:
     def texts(self) -> NDArray[np.object_]:
         """The split of each picture (N,) in words, "train + val" for several; None for none."""
         sets, which = np.unique(self.is_in @ (1 << np.arange(len(self.names))), return_inverse=True)
-        words = [self._text([n for n in range(len(self.names)) if one >> n & 1]) for one in sets.tolist()]
+        words = [self._text([n for n in range(len(self.names)) if bits >> n & 1]) for bits in sets.tolist()]
         return np.array([*words, None], object)[which]
 
     def name_of(self, row: int) -> str | None:
@@ -119,13 +119,13 @@ def leaked(is_in: NDArray[np.bool_], key: Rows, twins: Twins) -> Leaked:
     is_twice = is_in.sum(axis=1) > 1
     best = np.full((2, twins.rows), -1, np.int64)  # the most alike of the larger splits, and which split
     nearest = np.full(twins.rows, -np.inf, np.float32)
-    found = [_in_two(is_in, np.flatnonzero(is_twice))]
+    parts = [_in_two(is_in, np.flatnonzero(is_twice))]
     for code in range(is_in.shape[1]):
         rows = np.flatnonzero(is_in[:, code] & (key >= 0))
         once = rows[~is_twice[rows]]
         once = once[best[0, key[once]] >= 0]
-        of = key[once]
-        found.append(_leaked(once, best[0, of], code, best[1, of], nearest[of]))
+        row = key[once]
+        parts.append(_leaked(once, best[0, row], code, best[1, row], nearest[row]))
         first_row = np.full(twins.rows, -1, np.int64)
         first_row[key[rows[::-1]]] = rows[::-1]
         here = first_row[right] >= 0
@@ -133,7 +133,7 @@ def leaked(is_in: NDArray[np.bool_], key: Rows, twins: Twins) -> Leaked:
         new[left[here]], alike[left[here]] = first_row[right[here]], likeness[here]  # of one row the last, most alike
         is_nearer = alike > nearest
         best[0, is_nearer], best[1, is_nearer], nearest[is_nearer] = new[is_nearer], code, alike[is_nearer]
-    return Leaked(*(np.concatenate([getattr(part, one.name) for part in found]) for one in fields(Leaked)))
+    return Leaked(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(Leaked)))
 
 
 def _leaked(row: Rows, twin: Rows, split: int, twin_split: Rows, likeness: Floats) -> Leaked:
@@ -176,13 +176,13 @@ def leaks_between_splits(table: pd.DataFrame, contents: Rows, splits: Splits, ke
     if twins.is_thinned:
         key = group_codes(table)
         twins = no_twins(int(key.max(initial=-1)) + 1)
-    found = leaked(splits.is_in & ~is_out[:, None], key, twins)
+    crossing = leaked(splits.is_in & ~is_out[:, None], key, twins)
     if twins is not given:  # which says nothing of kinds
         copies = group_codes(table, COPIES)
-        found = replace(found, is_copy=copies[found.row] == copies[found.twin])
-    rows = leak_table(found, splits.names, (table, contents), (table, contents))
-    rows.loc[found.row == found.twin, "kind"] = SAME_FILE
-    return _sorted(rows, -found.split)
+        crossing = replace(crossing, is_copy=copies[crossing.row] == copies[crossing.twin])
+    rows = leak_table(crossing, splits.names, (table, contents), (table, contents))
+    rows.loc[crossing.row == crossing.twin, "kind"] = SAME_FILE
+    return _sorted(rows, -crossing.split)
 
 
 Side = tuple[pd.DataFrame, Rows]
@@ -198,26 +198,28 @@ def leaks_between_sets(
     """
     count = len(mine[0])
     is_mine = np.arange(count + len(others[0])) < count
-    found = leaked(np.stack([~is_mine, is_mine], axis=1), np.concatenate(keys), twins)
-    found = replace(found, twin=found.twin - count)
-    return _sorted(leak_table(found, names[::-1], mine, others), 0 * found.row)
+    crossing = leaked(np.stack([~is_mine, is_mine], axis=1), np.concatenate(keys), twins)
+    crossing = replace(crossing, twin=crossing.twin - count)
+    return _sorted(leak_table(crossing, names[::-1], mine, others), 0 * crossing.row)
 
 
-def leak_table(found: Leaked, names: Sequence[str], mine: Side, others: Side) -> pd.DataFrame:
+def leak_table(crossing: Leaked, names: Sequence[str], mine: Side, others: Side) -> pd.DataFrame:
     """One row a leaked picture: id, path, label, split, the same of its twin (twin_id …), cosine, kind.
 
     `names` are the splits. `kind` is EXACT for equal files, COPY, or SCENE; cosine is raw, 1 for equal files, nan where
     it was not kept.
     """
-    (one, contents), (other, other_contents) = mine, others
-    is_exact = contents[found.row] == other_contents[found.twin]
-    cosine = np.where(is_exact, 1, np.where(np.isfinite(found.cosine), np.minimum(found.cosine, 1), np.nan))
-    rows, twins = one.iloc[found.row], other.iloc[found.twin]
-    split, twin_split = (np.array([*names, None], object)[codes] for codes in (found.split, found.twin_split))
+    (own, contents), (other, other_contents) = mine, others
+    is_exact = contents[crossing.row] == other_contents[crossing.twin]
+    cosine = np.where(is_exact, 1, np.where(np.isfinite(crossing.cosine), np.minimum(crossing.cosine, 1), np.nan))
+    rows, twins = own.iloc[crossing.row], other.iloc[crossing.twin]
+    split, twin_split = (np.array([*names, None], object)[codes] for codes in (crossing.split, crossing.twin_split))
     columns = {name: rows[name].to_numpy() for name in ("id", "path", "label")} | {"split": split}
     columns |= {f"twin_{name}": twins[name].to_numpy() for name in ("id", "path", "label")}
     columns |= {"twin_split": twin_split, "cosine": cosine.astype(np.float32)}
-    return pd.DataFrame({**columns, "kind": np.select([is_exact, found.is_copy], [EXACT, COPY], SCENE).astype(object)})
+    return pd.DataFrame(
+        {**columns, "kind": np.select([is_exact, crossing.is_copy], [EXACT, COPY], SCENE).astype(object)}
+    )
 
 
 def _sorted(rows: pd.DataFrame, first: NDArray[np.integer]) -> pd.DataFrame:

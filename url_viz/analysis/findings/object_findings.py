@@ -42,7 +42,7 @@ def double_boxes(table: pd.DataFrame) -> list[Rows]:
     order = np.lexsort((area, group))
     members = np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if len(order) else []
     labels = table["label"].to_numpy(object)
-    return sorted((of for of in members if len(of) > 1), key=lambda of: len(set(labels[of])) == 1)
+    return sorted((group for group in members if len(group) > 1), key=lambda group: len(set(labels[group])) == 1)
 
 
 def _boxes(table: pd.DataFrame) -> NDArray[np.float64]:
@@ -58,21 +58,22 @@ def wrong_together(table: pd.DataFrame, wrong: NDArray[np.floating], other: NDAr
     look like one other class; the likeliest first: id, suggested, mean_wrong, picture, label.
     """
     rows = table[["id", PICTURE, "label"]].assign(suggested=other, wrong=np.nan_to_num(wrong), group=group_codes(table))
-    of = rows.groupby([PICTURE, "label"])
-    rows["mean_wrong"] = of["wrong"].transform("mean")
+    by_picture = rows.groupby([PICTURE, "label"])
+    rows["mean_wrong"] = by_picture["wrong"].transform("mean")
     rows["alike"] = rows.groupby([PICTURE, "label", "suggested"])["id"].transform("size")
-    is_agreed = of["alike"].transform("max") > of["id"].transform("size") / 2
-    found = rows[(rows["mean_wrong"] >= LIKELY) & is_agreed & (of["group"].transform("nunique") > 1)]
+    is_agreed = by_picture["alike"].transform("max") > by_picture["id"].transform("size") / 2
+    agreed = rows[(rows["mean_wrong"] >= LIKELY) & is_agreed & (by_picture["group"].transform("nunique") > 1)]
     order = [PICTURE, "label", "wrong"]
-    found = found.sort_values(["mean_wrong", *order], ascending=[False, True, True, False], ignore_index=True)
-    return found[["id", "suggested", "mean_wrong", PICTURE, "label"]]
+    agreed = agreed.sort_values(["mean_wrong", *order], ascending=[False, True, True, False], ignore_index=True)
+    return agreed[["id", "suggested", "mean_wrong", PICTURE, "label"]]
 
 
 def together_in_words(rows: pd.DataFrame) -> list[str]:
     """A line for each picture and class of `wrong_together`: "all 6 zebra in a.jpg look like cow"."""
     return [
-        f"{'both' if len(of) == 2 else f'all {len(of):,}'} {label} in {picture} look like {of['suggested'].mode()[0]}"
-        for (picture, label), of in rows.groupby([PICTURE, "label"], sort=False)
+        f"{'both' if len(boxes) == 2 else f'all {len(boxes):,}'} {label} in {picture} "
+        f"look like {boxes['suggested'].mode()[0]}"
+        for (picture, label), boxes in rows.groupby([PICTURE, "label"], sort=False)
     ]
 
 
@@ -137,13 +138,13 @@ def _of_pair(table: pd.DataFrame, check: LabelCheck, a: str, b: str) -> pd.DataF
     if by_context.mean() < LEAST_ACCURACY or not _is_more_often_right(by_context, by_crop, picture):
         return None
     wrong = rows[~by_crop]
-    found = {"id": table["id"].to_numpy()[wrong], "suggested": seen[wrong]}
-    return pd.DataFrame(found).assign(class_a=a, class_b=b, share=by_context.mean())
+    columns = {"id": table["id"].to_numpy()[wrong], "suggested": seen[wrong]}
+    return pd.DataFrame(columns).assign(class_a=a, class_b=b, share=by_context.mean())
 
 
-def _is_more_often_right(one: NDArray[np.bool_], other: NDArray[np.bool_], picture: Rows) -> bool:
+def _is_more_often_right(first: NDArray[np.bool_], second: NDArray[np.bool_], picture: Rows) -> bool:
     """Whether one is right more often than the other in nearly all draws of pictures."""
-    gain = np.bincount(picture, weights=one.astype(float) - other)
+    gain = np.bincount(picture, weights=first.astype(float) - second)
     drawn = np.random.default_rng(SEED).integers(len(gain), size=(DRAWS, len(gain)))
     return bool(np.quantile(gain[drawn].sum(axis=1), 0.025) > 0)
 
@@ -154,10 +155,10 @@ def context_of(table: pd.DataFrame) -> NDArray[np.float32]:
     codes, classes = pd.factorize(table["label"])
     picture = pd.factorize(table[PICTURE])[0]
     counts = np.zeros((picture.max(initial=-1) + 1, len(classes)))
-    known = codes >= 0
-    np.add.at(counts, (picture[known], codes[known]), 1)
+    is_labelled = codes >= 0
+    np.add.at(counts, (picture[is_labelled], codes[is_labelled]), 1)
     others = counts[picture]
-    others[np.flatnonzero(known), codes[known]] -= 1
+    others[np.flatnonzero(is_labelled), codes[is_labelled]] -= 1
     x, y, width, height = _boxes(table).T
     shape = np.stack([np.log(width * height), np.log(width / height), x + width / 2, y + height / 2], axis=1)
     features = np.hstack([others > 0, shape])

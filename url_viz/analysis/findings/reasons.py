@@ -132,8 +132,8 @@ class Shared:
     @property
     def words(self) -> str:
         """A sentence: "All 2,500 pictures are tiny (32 px)."."""
-        of = f"All {self.pictures:,}" if self.count == self.pictures else f"{self.count:,} of {self.pictures:,}"
-        return f"{of} pictures {WORDS[self.name]}{f' ({self.detail})' if self.detail else ''}."
+        share = f"All {self.pictures:,}" if self.count == self.pictures else f"{self.count:,} of {self.pictures:,}"
+        return f"{share} pictures {WORDS[self.name]}{f' ({self.detail})' if self.detail else ''}."
 
 
 @dataclass(frozen=True)
@@ -235,34 +235,34 @@ def explained(strength: Values, percentile: NDArray[np.floating], leading: str) 
     return np.where(restates, LEAST, np.maximum(LEAST, 2 * mean - 1)).astype(np.float32)
 
 
-def reason_table(table: pd.DataFrame, found: Reasons, *, rows: NDArray[np.integer] | None = None) -> pd.DataFrame:
+def reason_table(table: pd.DataFrame, reasons: Reasons, *, rows: NDArray[np.integer] | None = None) -> pd.DataFrame:
     """One row per reason of a picture, in the table's order, what explains most first: id, reason, strength, detail.
 
     `rows` are those of the table that are asked for, by default all.
     """
     if rows is not None:
-        table, found = table.iloc[rows], replace(found, strength=found.strength[rows])
-    rows, which = found.pairs()
+        table, reasons = table.iloc[rows], replace(reasons, strength=reasons.strength[rows])
+    rows, which = reasons.pairs()
     detail = np.full(len(rows), "", object)
     for number, name in enumerate(NAMES):
-        at = np.flatnonzero(which == number)
-        if len(at):
-            detail[at] = DETAILS[name](table.iloc[rows[at]])
+        having = np.flatnonzero(which == number)
+        if len(having):
+            detail[having] = DETAILS[name](table.iloc[rows[having]])
     return pd.DataFrame(
         {
             "id": table["id"].to_numpy()[rows],
             "reason": np.array(NAMES, object)[which],
-            "strength": found.strength[rows, which],
+            "strength": reasons.strength[rows, which],
             "detail": detail,
         }
     )
 
 
-def with_reason(found: pd.DataFrame, name: str) -> pd.DataFrame:
+def with_reason(reasons: pd.DataFrame, name: str) -> pd.DataFrame:
     """The rows of `reason_table` of one reason, the strongest first. Raises ImageSetError for one that is none."""
     if name not in NAMES:
         raise ImageSetError(f"There is no reason {name!r}. There are: {', '.join(NAMES)}.")
-    rows: pd.DataFrame = found[found["reason"] == name]
+    rows: pd.DataFrame = reasons[reasons["reason"] == name]
     return rows.sort_values("strength", ascending=False, kind="stable")
 
 

@@ -62,8 +62,8 @@ def count_copies(table: pd.DataFrame, is_chosen: NDArray[np.bool_]) -> int:
 def first_of_each(rows: pd.DataFrame) -> pd.DataFrame:
     """The first row of each group of twins, and every picture without twins, in the order of `rows`."""
     group = rows["twin_group"]
-    found: pd.DataFrame = rows[(group.isna() | ~group.duplicated()).to_numpy(dtype=bool)]
-    return found
+    first: pd.DataFrame = rows[(group.isna() | ~group.duplicated()).to_numpy(dtype=bool)]
+    return first
 
 
 def twin_table(
@@ -82,7 +82,7 @@ def twin_table(
     ids, copies = table["id"].to_numpy(), group_codes(table, COPIES)
     keep = np.array([members[is_left[members].argmax()] for members in groups], np.int64)
     worst = [_worst(members, contents, embeddings_of) for members in groups]
-    found = pd.DataFrame(
+    group_rows = pd.DataFrame(
         {
             "group": table["twin_group"].iloc[keep].to_numpy(np.int64),
             "size": [len(members) for members in groups],
@@ -97,7 +97,7 @@ def twin_table(
             "path": table["path"].to_numpy()[keep],
         }
     )
-    return found.sort_values(["size", "group"], ascending=[False, True], ignore_index=True)
+    return group_rows.sort_values(["size", "group"], ascending=[False, True], ignore_index=True)
 
 
 def _kind(members: NDArray[np.int64], contents: NDArray[np.int64], copies: NDArray[np.int64]) -> str:

@@ -148,10 +148,10 @@ def classify(
     voter, judged = place[label], place[given]
     ridge = fit_ridge(whitened, voter, group, len(classes))
     lists = _lists(position, similarity, also)
-    of = labelled_means(ridge, lists, judged, seed=seed)
-    calibration = calibrate(of.mean, of.label, group[of.rows], prior=of.prior)
+    means = labelled_means(ridge, lists, judged, seed=seed)
+    calibration = calibrate(means.mean, means.label, group[means.rows], prior=means.prior)
     weights = ridge.weights.astype(np.float32)
-    model = AmbiguityModel(classes, weights, of.temperature, voter, calibration, ridge.inner, ridge.sums)
+    model = AmbiguityModel(classes, weights, means.temperature, voter, calibration, ridge.inner, ridge.sums)
     return Classified(*_read_off(ridge, model, lists, judged), model)
 
 
@@ -200,8 +200,8 @@ def _votes(
     lists: Sequence[Nearest], rows: NDArray[np.int64], voter: Codes, classes: int
 ) -> tuple[Doubles, NDArray[np.bool_]]:
     """Each class's share of the votes (R, C), the mean over the lists that have a voter, and who has any (R,)."""
-    found = [vote_shares(each.position[rows], each.similarity[rows], voter, classes) for each in lists]
-    votes, count = sum(votes for votes, _ in found), np.sum([has_any for _, has_any in found], axis=0)
+    shares = [vote_shares(each.position[rows], each.similarity[rows], voter, classes) for each in lists]
+    votes, count = sum(votes for votes, _ in shares), np.sum([has_any for _, has_any in shares], axis=0)
     return np.asarray(votes) / np.maximum(count, 1)[:, None], count > 0
 
 

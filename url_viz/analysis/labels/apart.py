@@ -114,10 +114,10 @@ def apart_codes(choice: str, base: Frame, columns: Mapping[str, Column]) -> Code
 
 def content_codes(codes: Codes, row: NDArray[np.integer], contents: int) -> Codes:
     """The codes of so many `contents`, of copies the first one's; `row` (N,) is the content of each, −1 for none."""
-    found = np.full(contents, NONE, np.int32)
+    content_code = np.full(contents, NONE, np.int32)
     usable = np.flatnonzero((row >= 0) & (codes != NONE))[::-1]
-    found[row[usable]] = codes[usable]
-    return found
+    content_code[row[usable]] = codes[usable]
+    return content_code
 
 
 def near_pairs(
@@ -127,12 +127,12 @@ def near_pairs(
 
     `embeddings_of` gives the raw embeddings (R, D) of rows (R,). None of a set where few pictures have any.
     """
-    asked = np.random.default_rng(seed).permutation(len(graph))[:MOST_ASKED]
-    pairs = np.stack([np.repeat(asked, NEAREST), graph.position[asked, :NEAREST].ravel()], axis=1)
+    sampled = np.random.default_rng(seed).permutation(len(graph))[:MOST_ASKED]
+    pairs = np.stack([np.repeat(sampled, NEAREST), graph.position[sampled, :NEAREST].ravel()], axis=1)
     rows, place = np.unique(pairs := pairs[pairs[:, 1] != NONE], return_inverse=True)
     left, right = l2_normalize(embeddings_of(rows))[place.reshape(-1, 2)].transpose(1, 0, 2)
     near: NDArray[np.int64] = pairs[np.einsum("pd,pd->p", left, right) >= NEAR_COSINE]
-    return near if len(np.unique(near[:, 0])) >= LEAST_NEAR * len(asked) else near[:0]
+    return near if len(np.unique(near[:, 0])) >= LEAST_NEAR * len(sampled) else near[:0]
 
 
 def suggest(pairs: NDArray[np.int64], candidates: Mapping[str, Codes], label: Codes) -> ApartSuggestion | None:
@@ -140,7 +140,7 @@ def suggest(pairs: NDArray[np.int64], candidates: Mapping[str, Codes], label: Co
 
     Chance is of two pictures of a class: what follows from the class (`label` (M,)) tells of no near copies.
     """
-    found, (left, right) = [], pairs.T
+    suggestions, (left, right) = [], pairs.T
     size = np.bincount(label + 1)[label + 1]
     for choice, codes in candidates.items() if len(pairs) else ():
         cell = np.unique(np.stack([codes, label]), axis=1, return_inverse=True)[1].ravel()
@@ -148,5 +148,5 @@ def suggest(pairs: NDArray[np.int64], candidates: Mapping[str, Codes], label: Co
         share, by_chance = is_same.mean(), ((np.bincount(cell)[cell] - 1) / np.maximum(size - 1, 1))[left].mean()
         is_along = share >= max(LEAST_SHARE, LEAST_LIFT * by_chance) and by_chance <= MOST_BY_CHANCE
         if is_along and len(np.unique(codes[left[is_same]])) >= LEAST_GROUPS:
-            found.append(ApartSuggestion(choice, float(share), float(by_chance)))
-    return max(found, key=lambda one: one.share, default=None)
+            suggestions.append(ApartSuggestion(choice, float(share), float(by_chance)))
+    return max(suggestions, key=lambda suggestion: suggestion.share, default=None)

@@ -95,7 +95,7 @@ def calibrate(mean: Doubles, label: Codes, group: NDArray[np.integer], *, prior:
         kinds = _kinds_of_labels(likelihood, weight)
         fit = float(weight @ np.log(np.maximum(likelihood @ kinds, LEAST_SHARE)) + LABELS_RIGHT * np.log(kinds[0]))
         fit -= (np.log(sharpness / USUAL_SHARPNESS) / SHARPNESS_SPREAD) ** 2 / 2
-        best = max(best, (fit, sharpness, kinds), key=lambda found: found[0])
+        best = max(best, (fit, sharpness, kinds), key=lambda candidate: candidate[0])
     _, sharpness, kinds = best
     return Calibration(float(sharpness), float(kinds[1]), float(kinds[2]), prior)
 

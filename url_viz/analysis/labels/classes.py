@@ -64,9 +64,9 @@ def class_codes(shares: ClassShares, columns: GraphColumns, contents: NDArray[np
 
 def spelled_out(codes: Mapping[str, NDArray[Any]], names: Sequence[str]) -> dict[str, Any]:
     """`class_codes` with the classes by their names, None for none."""
-    known = np.array([*names, None], object)
+    class_name = np.array([*names, None], object)
     classes = {
-        name: pd.Series(known[codes[name]], dtype=object, copy=False) for name in ("first_class", "second_class")
+        name: pd.Series(class_name[codes[name]], dtype=object, copy=False) for name in ("first_class", "second_class")
     }
     return {**codes, **classes}
 

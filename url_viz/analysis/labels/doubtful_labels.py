@@ -96,12 +96,12 @@ class DoubtfulLabels:
         return f"{doubtful}; {wrong_in_words(self.wrong)}"
 
 
-def wrong_in_words(wrong: Expected, of: str = "of them ") -> str:
+def wrong_in_words(wrong: Expected, whole: str = "of them ") -> str:
     """For people: "about 30 of them are wrong (12 to 44)", "at most 3 of them are wrong"."""
     low, high = int(wrong.low), math.ceil(wrong.high)
     if low < NEARLY_NONE:
-        return f"at most {high:,} {of}{'is' if high == 1 else 'are'} wrong"
-    return f"about {wrong.value:,.0f} {of}are wrong ({low:,} to {high:,})"
+        return f"at most {high:,} {whole}{'is' if high == 1 else 'are'} wrong"
+    return f"about {wrong.value:,.0f} {whole}are wrong ({low:,} to {high:,})"
 
 
 def doubtful_labels(check: LabelCheck, table: pd.DataFrame) -> DoubtfulLabels:

@@ -77,10 +77,10 @@ def is_column(chosen: str | None) -> bool:
     return chosen not in (None, FOLDERS, FIRST_FOLDERS, TAGS, NAMES) and level_of(chosen) is None
 
 
-def resolved(stored: str | None, found: FolderClasses, columns: Collection[str]) -> str | None:
+def resolved(stored: str | None, folder_classes: FolderClasses, columns: Collection[str]) -> str | None:
     """What is chosen, by the choice on disk and the user's columns. Raises ImageSetError if that column is gone."""
     if stored in columns or not is_column(stored):
-        return _as_before(found) if stored == FIRST_FOLDERS else stored
+        return _as_before(folder_classes) if stored == FIRST_FOLDERS else stored
     there = ", ".join(map(repr, columns)) or "no column of your own"
     raise ImageSetError(
         f"The label was chosen to be the column {stored!r}, which is gone; there is {there}. Add it again (`python -m "
@@ -88,16 +88,16 @@ def resolved(stored: str | None, found: FolderClasses, columns: Collection[str])
     )
 
 
-def _as_before(found: FolderClasses) -> str | None:
+def _as_before(folder_classes: FolderClasses) -> str | None:
     """The choice of a set that was read when classes were always the first folders, and that nobody chose for."""
-    is_first = bool(found.levels) and found.levels[0].holds_most
-    if (found.class_level.number if found.class_level else None) == (1 if is_first else None):
+    is_first = bool(folder_classes.levels) and folder_classes.levels[0].holds_most
+    if (folder_classes.class_level.number if folder_classes.class_level else None) == (1 if is_first else None):
         return FOLDERS
-    return found.levels[0].choice if is_first else None
+    return folder_classes.levels[0].choice if is_first else None
 
 
 def labels_of(
-    chosen: str | None, found: FolderClasses, columns: Mapping[str, Column], decided: Callable[[], Decided]
+    chosen: str | None, folder_classes: FolderClasses, columns: Mapping[str, Column], decided: Callable[[], Decided]
 ) -> NDArray[np.object_]:
     """The label of each picture (N,), None for none; `decided` gives the tags and names."""
     if chosen in columns and chosen is not None:
@@ -105,7 +105,7 @@ def labels_of(
         return values if values.dtype == object else np.array([as_text(float(each)) or None for each in values], object)
     if chosen in (TAGS, NAMES):
         return decided().first_tags if chosen == TAGS else decided().name
-    return found.class_names if chosen == FOLDERS else found.names_at(level_of(chosen))
+    return folder_classes.class_names if chosen == FOLDERS else folder_classes.names_at(level_of(chosen))
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Labels:
 def chosen_labels(
     stored: str | None,
     folders: NDArray[np.object_],
-    found: FolderClasses,
+    folder_classes: FolderClasses,
     columns: Mapping[str, Column],
     decided: Callable[[], Decided],
 ) -> Labels:
@@ -132,8 +132,8 @@ def chosen_labels(
     `decided` gives what was decided of the pictures, None if no label ever was. Raises ImageSetError for a column that
     is gone.
     """
-    source = resolved(stored, found, columns)
-    given = folders if source == FOLDERS else labels_of(source, found, columns, decided)
+    source = resolved(stored, folder_classes, columns)
+    given = folders if source == FOLDERS else labels_of(source, folder_classes, columns, decided)
     checked = decided().labels_of(stored_source(source))
     has = pd.notna(checked)
     if source == FOLDERS and not has.any():

@@ -124,10 +124,10 @@ def _with_copies(judged: Judged, row: NDArray[np.integer], label: Codes, voter: 
 def _copies(graph: Graph, voter: Codes) -> dict[int, list[int]]:
     """By row, the labelled rows that are copies of it, the most alike first; only if any differs."""
     twins = graph.twins.copies
-    one, other = twins.pair.T
-    differs = (voter[one] != voter[other]) & (voter[one] != NONE) & (voter[other] != NONE)
+    first, second = twins.pair.T
+    differs = (voter[first] != voter[second]) & (voter[first] != NONE) & (voter[second] != NONE)
     concerned = np.zeros(len(graph), bool)
-    concerned[one[differs]] = concerned[other[differs]] = True
+    concerned[first[differs]] = concerned[second[differs]] = True
     copies: dict[int, list[int]] = {}
     for number in np.argsort(-twins.cosine, kind="stable"):
         for a, b in (twins.pair[number], twins.pair[number][::-1]):
@@ -235,8 +235,8 @@ def acceptable(pictures: pd.DataFrame) -> pd.DataFrame:
 
 def confused_in(table: pd.DataFrame) -> pd.DataFrame:
     """The pairs of classes of `ImageSet.table()`, by the likeliest class of each labelled picture."""
-    known = table.loc[table["label"].notna() & table["first_class"].notna(), ["label", "first_class"]]
-    return confused_pairs(known.rename(columns={"first_class": "taken_for"}))
+    judged = table.loc[table["label"].notna() & table["first_class"].notna(), ["label", "first_class"]]
+    return confused_pairs(judged.rename(columns={"first_class": "taken_for"}))
 
 
 def confused_pairs(pictures: pd.DataFrame) -> pd.DataFrame:

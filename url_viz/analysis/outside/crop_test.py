@@ -43,8 +43,8 @@ class CropTest:
     def wins(self, measure: str) -> tuple[int, int]:
         """How many crops are strictly higher by `measure`, of how many pictures with values; a tie is none."""
         whole, crop = (self.table[name].to_numpy(np.float64) for name in (measure, f"{measure}_of_crop"))
-        known = np.isfinite(whole) & np.isfinite(crop)
-        return int((crop[known] > whole[known]).sum()), int(known.sum())
+        is_valued = np.isfinite(whole) & np.isfinite(crop)
+        return int((crop[is_valued] > whole[is_valued]).sum()), int(is_valued.sum())
 
 
 def crop_share(image_id: int, *, seed: int = 0) -> float:
@@ -107,8 +107,11 @@ def _within(reference: Reference, ids: NDArray[np.int64], embeddings: NDArray[np
     rows = positions_of(ids, reference.ids)
     for number in np.flatnonzero(rows >= 0):
         crop = NewPictures.of_embeddings(embeddings[[number]])
-        found = compare_to_reference(crop, reference.without(rows[number]))
-        values[:, number] = np.nan if found.shares is None else found.shares.ambiguity[0], found.confusability[0]
+        compared = compare_to_reference(crop, reference.without(rows[number]))
+        values[:, number] = (
+            np.nan if compared.shares is None else compared.shares.ambiguity[0],
+            compared.confusability[0],
+        )
     return values
 
 

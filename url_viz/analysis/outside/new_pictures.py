@@ -109,13 +109,18 @@ class Reference:
         if self.groups is None:
             return shares
         group = np.where(twin == NONE, NONE, self.groups[twin])
-        for one in np.unique(group[group != NONE]):
-            at, model = np.flatnonzero(group == one), self._model_without(np.flatnonzero(self.groups == one))
+        for own_group in np.unique(group[group != NONE]):
+            in_group, model = (
+                np.flatnonzero(group == own_group),
+                self._model_without(np.flatnonzero(self.groups == own_group)),
+            )
             assert model is not None
-            second = None if also is None else Nearest(also.position[at], also.similarity[at])
-            found = classify_new(voters.position[at], voters.similarity[at], rows[at], model, also=second)
+            second = None if also is None else Nearest(also.position[in_group], also.similarity[in_group])
+            classified = classify_new(
+                voters.position[in_group], voters.similarity[in_group], rows[in_group], model, also=second
+            )
             for field in fields(ClassShares):
-                getattr(shares, field.name)[at] = getattr(found, field.name)
+                getattr(shares, field.name)[in_group] = getattr(classified, field.name)
         return shares
 
     @property
@@ -161,9 +166,9 @@ def compare_to_reference(new: NewPictures, reference: Reference) -> Placement:
     nearest, looked_at = _nearest_left(rows, reference, twins.at)
     (twin, is_copy), of_second, also = twins.most_alike(looked_at), None, None
     if reference.second is not None:
-        other, found = _by_second(new, reference.second, twins)
+        other, by_second = _by_second(new, reference.second, twins)
         cosine = cosines_of(other, reference.second.whitened.rows, nearest.position[:, 0])
-        of_second, also = Lists(found.position, found.similarity, cosine), _voters(found, twin, reference)
+        of_second, also = Lists(by_second.position, by_second.similarity, cosine), _voters(by_second, twin, reference)
         rows = side_by_side(rows, other)
     value, shares = np.full(len(rows), np.nan, np.float32), None
     if reference.confusability is not None:
@@ -192,8 +197,8 @@ class _Twins:
 
     def at(self, position: Places) -> Flags:
         """Which of the pictures at `position` (Q, L) are twins; no picture is at NONE."""
-        asked = np.repeat(np.arange(len(position)), position.shape[1])
-        is_copy, is_view = self._kinds(asked, position.ravel())
+        new_rows = np.repeat(np.arange(len(position)), position.shape[1])
+        is_copy, is_view = self._kinds(new_rows, position.ravel())
         return (is_copy | is_view).reshape(position.shape)
 
     def most_alike(self, looked_at: Places) -> tuple[Rows, Flags]:
@@ -220,8 +225,8 @@ class _Twins:
             maybe = np.flatnonzero(~is_copy & (bits_apart(self._pixels.hashes, own, position) < NEVER))
             is_copy[maybe] = copies_among(self._pixels, np.stack([own, position], axis=1)[maybe])
         is_view = self._space.are_views((self._rows, number), (self._known.whitened.rows, position))
-        rows, known = self._new.embedding[number[is_view]], self._known.embedding
-        is_view[is_view] = _raw_cosines(rows, known, position[is_view][:, None])[:, 0] >= RAW_COSINE
+        rows, known_rows = self._new.embedding[number[is_view]], self._known.embedding
+        is_view[is_view] = _raw_cosines(rows, known_rows, position[is_view][:, None])[:, 0] >= RAW_COSINE
         is_here = position != NONE
         return is_copy & is_here, is_view & is_here
 
@@ -241,16 +246,16 @@ def _nearest_left(
     """The `k` nearest of each row (Q, A) that count and are no twins, and all (Q, L) that were looked at for them."""
     count, look = len(reference), min(FIRST_LOOK, len(reference))
     while True:
-        found = top_k(rows, reference.whitened.rows, look)
-        is_out = (found.position == NONE) | ~reference.counts[found.position] | is_twin(found.position)
+        nearest = top_k(rows, reference.whitened.rows, look)
+        is_out = (nearest.position == NONE) | ~reference.counts[nearest.position] | is_twin(nearest.position)
         if look >= count or ((~is_out).sum(axis=1) >= k).all():
             break
         look = min(4 * look, count)
     order = np.argsort(is_out, axis=1, kind="stable")[:, :k]
     ends = np.take_along_axis(is_out, order, 1)
-    position = np.where(ends, NONE, np.take_along_axis(found.position, order, 1))
-    similarity = np.where(ends, NONE, np.take_along_axis(found.similarity, order, 1))
-    return Nearest(position.astype(np.int32), similarity.astype(np.float32)), found.position
+    position = np.where(ends, NONE, np.take_along_axis(nearest.position, order, 1))
+    similarity = np.where(ends, NONE, np.take_along_axis(nearest.similarity, order, 1))
+    return Nearest(position.astype(np.int32), similarity.astype(np.float32)), nearest.position
 
 
 def _voters(nearest: Nearest, twin: Rows, reference: Reference) -> Nearest:

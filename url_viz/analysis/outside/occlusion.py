@@ -58,15 +58,15 @@ class Heat:
         return 1.0 if self.of.sides else max(self.base, 0.0)
 
 
-def heat_of(model: Model, picture: Picture, of: Explained, *, grid: int = GRID) -> Heat:
+def heat_of(model: Model, picture: Picture, explained: Explained, *, grid: int = GRID) -> Heat:
     """The heat map of a picture that was read: occlusion, by a blur of what is there, through whatever runs the model.
 
     A gradient would take one backward pass, but OpenVINO has none, and a map should not depend on where a model runs.
     """
-    values = np.concatenate([_values(model, batch, of) for batch in _covered(picture.crop, grid)])
-    base = float(_values(model, picture.crop[None], of)[0])
+    values = np.concatenate([_values(model, batch, explained) for batch in _covered(picture.crop, grid)])
+    base = float(_values(model, picture.crop[None], explained)[0])
     box = seen_box((picture.width, picture.height), model.space.preprocessing)
-    return Heat((base - values).reshape(grid, grid).astype(np.float32), base, of, box)
+    return Heat((base - values).reshape(grid, grid).astype(np.float32), base, explained, box)
 
 
 def seen_box(size: tuple[int, int], sheet: Preprocessing) -> tuple[float, float, float, float]:
@@ -92,11 +92,11 @@ def _covered(crop: NDArray[np.uint8], grid: int) -> Iterator[NDArray[np.uint8]]:
         yield batch
 
 
-def _values(model: Model, crops: NDArray[np.uint8], of: Explained) -> NDArray[np.float32]:
+def _values(model: Model, crops: NDArray[np.uint8], explained: Explained) -> NDArray[np.float32]:
     outputs = model.run(crops)
-    if of.value_of is not None:
-        return of.value_of(model.as_stored(outputs.embedding))
-    return outputs.entropy if of.measure == ENTROPY.name else model.uncertainty(outputs.embedding)
+    if explained.value_of is not None:
+        return explained.value_of(model.as_stored(outputs.embedding))
+    return outputs.entropy if explained.measure == ENTROPY.name else model.uncertainty(outputs.embedding)
 
 
 RAISES = (213, 94, 0)
@@ -165,7 +165,7 @@ def _place(values: NDArray[np.float32]) -> str:
     """Where the highest of values (G, G) is, in words: `at the top left`."""
     thirds = (min(2, int(3 * (place + 0.5) / len(values))) for place in divmod(int(values.argmax()), len(values)))
     names = (words[third] for words, third in zip((("top", "", "bottom"), ("left", "", "right")), thirds, strict=True))
-    return f"at the {found}" if (found := " ".join(filter(None, names))) else "in the middle"
+    return f"at the {where}" if (where := " ".join(filter(None, names))) else "in the middle"
 
 
 def explained_measure(row: Mapping[str, object], *names: str | None) -> str:
@@ -173,9 +173,9 @@ def explained_measure(row: Mapping[str, object], *names: str | None) -> str:
 
     `tuned` is explained by confusability, which answers made it of. Without any it is the head's value, or the entropy.
     """
-    known = (CONFUSABILITY.name if name == TUNED.name else name for name in (*names, UNCERTAINTY.name))
+    measures = (CONFUSABILITY.name if name == TUNED.name else name for name in (*names, UNCERTAINTY.name))
     can_be = (AMBIGUITY.name, CONFUSABILITY.name, UNCERTAINTY.name, ENTROPY.name)
-    return next((name for name in known if name in can_be and row[name] == row[name]), ENTROPY.name)
+    return next((name for name in measures if name in can_be and row[name] == row[name]), ENTROPY.name)
 
 
 def explained(measure: str, row: Mapping[str, object], place: int, reference: Reference) -> Explained:

@@ -146,20 +146,23 @@ def judge(pictures: Sequence[NewPicture], reference: Reference | None) -> pd.Dat
         inverse_norm=rounded(inverse_norm(new.embedding)),
     )
     if reference is None or not len(reference):
-        found = itself.assign(**_within_batch(new))
-        return _with_percentiles(found, found)
-    found = _as_known(itself.assign(**_within(new, reference)), new.content, reference)
-    return _with_percentiles(found, reference.pictures)
+        judged = itself.assign(**_within_batch(new))
+        return _with_percentiles(judged, judged)
+    judged = _as_known(itself.assign(**_within(new, reference)), new.content, reference)
+    return _with_percentiles(judged, reference.pictures)
 
 
 def arrays_of(pictures: Sequence[NewPicture]) -> NewPictures:
     """All that is known of some pictures, to be compared with a reference."""
-    embeddings = np.stack([one.embedding for one in pictures]) if pictures else np.zeros((0, 1), np.float16)
-    seconds = [one.second for one in pictures if one.second is not None]
+    embeddings = np.stack([picture.embedding for picture in pictures]) if pictures else np.zeros((0, 1), np.float16)
+    seconds = [picture.second for picture in pictures if picture.second is not None]
     is_by_both = bool(seconds) and len(seconds) == len(pictures)
-    hashes = np.stack([_hash_of(one) for one in pictures]) if pictures else np.zeros((0, WORDS), np.uint64)
-    patches = [no_patches(), *(patch_of(one.thumbnail or b"", one.width, one.height) for one in pictures)]
-    content = np.array([one.content for one in pictures], np.int64)
+    hashes = np.stack([_hash_of(picture) for picture in pictures]) if pictures else np.zeros((0, WORDS), np.uint64)
+    patches = [
+        no_patches(),
+        *(patch_of(picture.thumbnail or b"", picture.width, picture.height) for picture in pictures),
+    ]
+    content = np.array([picture.content for picture in pictures], np.int64)
     pixels = Pixels.of(hashes, Patches.joined(patches))
     return NewPictures(embeddings, content, pixels, np.stack(seconds) if is_by_both else None)
 
@@ -174,13 +177,16 @@ def _hash_of(picture: NewPicture) -> Hashes:
 def _first_of_content(pictures: Sequence[NewPicture]) -> list[NewPicture]:
     """For each picture the first with its bytes: a model gives a file that is read twice two last digits."""
     first: dict[object, NewPicture] = {}
-    return [first.setdefault(one.content if one.content != NO_FILE else id(one), one) for one in pictures]
+    return [
+        first.setdefault(picture.content if picture.content != NO_FILE else id(picture), picture)
+        for picture in pictures
+    ]
 
 
-def _with_percentiles(found: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
+def _with_percentiles(judged: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
     """The table of uploads with the percentile of each of MEASURED among those of the table `among`."""
-    ranks = {m: percentile(_column(found, m), among=_column(among, m)) for m in MEASURED}
-    return found.assign(**{f"{measure}_percentile": rank for measure, rank in ranks.items()})
+    ranks = {m: percentile(_column(judged, m), among=_column(among, m)) for m in MEASURED}
+    return judged.assign(**{f"{measure}_percentile": rank for measure, rank in ranks.items()})
 
 
 def _within_batch(new: NewPictures) -> dict[str, NDArray[np.generic]]:
@@ -202,15 +208,15 @@ def _within_batch(new: NewPictures) -> dict[str, NDArray[np.generic]]:
 
 def _within(new: NewPictures, reference: Reference) -> dict[str, NDArray[np.generic]]:
     """What the reference says of new pictures: measures, nearest picture, classes, and their places on its map."""
-    found = compare_to_reference(new, reference)
-    xy = placed(new.content, found.nearest, found.twin, reference)
-    has_near = found.nearest.position[:, 0] >= 0
+    compared = compare_to_reference(new, reference)
+    xy = placed(new.content, compared.nearest, compared.twin, reference)
+    has_near = compared.nearest.position[:, 0] >= 0
     return {
-        "confusability": found.confusability,
-        "nearest_similarity": np.where(has_near, found.nearest.similarity[:, 0], np.float32(np.nan)),
-        **_of_classes(len(new), found.shares, reference.class_names),
-        "twin_of": np.where(found.twin >= 0, reference.ids[found.twin], -1),
-        "twin_kind": np.array([None, VIEW, COPY], object)[(found.twin >= 0) * (1 + found.is_copy.astype(int))],
+        "confusability": compared.confusability,
+        "nearest_similarity": np.where(has_near, compared.nearest.similarity[:, 0], np.float32(np.nan)),
+        **_of_classes(len(new), compared.shares, reference.class_names),
+        "twin_of": np.where(compared.twin >= 0, reference.ids[compared.twin], -1),
+        "twin_kind": np.array([None, VIEW, COPY], object)[(compared.twin >= 0) * (1 + compared.is_copy.astype(int))],
         "x": xy[:, 0],
         "y": xy[:, 1],
     }
@@ -234,28 +240,30 @@ def placed(content: NDArray[np.int64], nearest: Nearest, twin: NDArray[np.int64]
     on_map: NDArray[np.bool_] = np.isfinite(reference.xy[:, 0])
     if not on_map.any():
         return np.full((len(content), 2), np.nan, np.float32)
-    known = Coordinates(reference.content[on_map], reference.xy[on_map], np.full(int(on_map.sum()), PLACED, np.int8))
+    on_the_map = Coordinates(
+        reference.content[on_map], reference.xy[on_map], np.full(int(on_map.sum()), PLACED, np.int8)
+    )
     number = np.cumsum(on_map) - 1
     lists = np.concatenate([twin[:, None], nearest.position], axis=1)
     similarity = np.concatenate([np.where(twin >= 0, 1, -1)[:, None], nearest.similarity], axis=1)
     usable = (lists >= 0) & on_map[lists]
     near = np.where(usable, number[lists], -1).astype(np.int32)
-    no_neighbours = np.full((len(known), near.shape[1]), -1, np.int32)
+    no_neighbours = np.full((len(on_the_map), near.shape[1]), -1, np.int32)
     graph = Graph(
-        np.concatenate([known.content, content]),
+        np.concatenate([on_the_map.content, content]),
         np.concatenate([no_neighbours, near]),
         np.concatenate([no_neighbours, np.where(usable, similarity, -1)]).astype(np.float32),
-        no_twins(len(known) + len(content)),
+        no_twins(len(on_the_map) + len(content)),
     )
-    return place(graph, known).xy[len(known) :]
+    return place(graph, on_the_map).xy[len(on_the_map) :]
 
 
-def _as_known(found: pd.DataFrame, content: NDArray[np.int64], reference: Reference) -> pd.DataFrame:
+def _as_known(judged: pd.DataFrame, content: NDArray[np.int64], reference: Reference) -> pd.DataFrame:
     """Pictures that are in the reference byte for byte have the very values that they have there."""
     row = positions_of(content, reference.content)
-    return found.assign(
+    return judged.assign(
         **{
-            name: np.where(row >= 0, reference.table[name].to_numpy()[row], found[name].to_numpy())
+            name: np.where(row >= 0, reference.table[name].to_numpy()[row], judged[name].to_numpy())
             for name in dict.fromkeys((*MEASURED, *OF_CLASSES))
         }
     )

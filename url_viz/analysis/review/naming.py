@@ -25,10 +25,10 @@ def suggestions_in(table: pd.DataFrame) -> pd.DataFrame:
     `table` is that of an image set whose `label` is the name, with its class columns. All twins are listed.
     """
     rows = table[table["label"].isna() & table["first_class"].notna()]
-    found = rows[["id", "path", "first_class", "first_share"]].rename(
+    suggestions = rows[["id", "path", "first_class", "first_share"]].rename(
         columns={"first_class": "name", "first_share": "share"}
     )
-    return found.sort_values(["share", "path"], ascending=[False, True]).reset_index(drop=True)
+    return suggestions.sort_values(["share", "path"], ascending=[False, True]).reset_index(drop=True)
 
 
 def first_to_name(get: Get, count: int, among: NDArray[np.bool_] | None = None) -> Rows:

@@ -94,7 +94,7 @@ class PairMeasures:
         self.prior = np.isin(self.names, mean_of) * len(PRIOR_NAMES) / len(mean_of)
         worked_out = [self._space(graph.position, whitened, power) for power in POWERS]
         beside = [] if second is None else [self._space(second.graph.position, second.whitened, POWERS[1])]
-        self._spaces, self._beside = ([space for space, _ in found] for found in (worked_out, beside))
+        self._spaces, self._beside = ([space for space, _ in each] for each in (worked_out, beside))
         columns: list[NDArray[np.floating]] = [
             *(part for _, part in worked_out),
             alone[self.rows],
@@ -133,32 +133,32 @@ class PairMeasures:
         space = _Space(near, whitened.rows, factor, degree, _crowd_scale(lists))
         columns = np.zeros((len(self.rows), len(OF_A_SPACE)))
         for part in _blocks(len(self.rows)):
-            one, other = self.rows[part], self.nearest[part]
-            cosine = np.einsum("pa,pa->p", unit[one], unit[other])
-            columns[part] = _in_space(space, one, other, cosine, _at(lists, one), _at(lists, other))
+            first, second = self.rows[part], self.nearest[part]
+            cosine = np.einsum("pa,pa->p", unit[first], unit[second])
+            columns[part] = _in_space(space, first, second, cosine, _at(lists, first), _at(lists, second))
         return space, columns
 
     def _raw(self, first: Rows, second: Rows) -> NDArray[np.float64]:
         """The measures (P, F) of pairs, not ranked."""
-        found = np.zeros((len(first), len(self.names)))
+        measures = np.zeros((len(first), len(self.names)))
         for part in _blocks(len(first)):
-            one, other = first[part], second[part]
+            left, right = first[part], second[part]
             columns, beside = (
-                [_of_pairs(space, one, other) for space in spaces] for spaces in (self._spaces, self._beside)
+                [_of_pairs(space, left, right) for space in spaces] for spaces in (self._spaces, self._beside)
             )
-            found[part] = np.hstack([*columns, self._alone[one], *beside])
-        return found
+            measures[part] = np.hstack([*columns, self._alone[left], *beside])
+        return measures
 
 
-def _of_pairs(space: _Space, one: Rows, other: Rows) -> NDArray[np.float64]:
+def _of_pairs(space: _Space, first: Rows, second: Rows) -> NDArray[np.float64]:
     """The measures (P, 9) of pairs in one space."""
-    near, own, theirs = space.near, space.units(one), space.units(other)
+    near, own, theirs = space.near, space.units(first), space.units(second)
     cosine = np.einsum("pa,pa->p", own, theirs)
     lists = (
         _sorted_lists(near[rows], units, space.units(near[rows].ravel()).reshape(*near[rows].shape, -1))
-        for rows, units in ((one, own), (other, theirs))
+        for rows, units in ((first, own), (second, theirs))
     )
-    return _in_space(space, one, other, cosine, *lists)
+    return _in_space(space, first, second, cosine, *lists)
 
 
 def _sorted_lists(near: NDArray[np.int32], unit: Floats, of_near: Floats) -> Nearest:
@@ -182,10 +182,10 @@ def _crowd_scale(lists: Nearest) -> float:
 
 
 def _in_space(
-    space: _Space, one: Rows, other: Rows, cosine: Floats, own: Nearest, theirs: Nearest
+    space: _Space, first: Rows, second: Rows, cosine: Floats, own: Nearest, theirs: Nearest
 ) -> NDArray[np.float64]:
     """The measures (P, 9) of pairs in one space, in the order of OF_A_SPACE."""
-    is_back = (theirs.position == one[:, None]) & (theirs.position >= 0)
+    is_back = (theirs.position == first[:, None]) & (theirs.position >= 0)
     last = own.similarity.shape[1] - 1
     columns = [
         -cosine,
@@ -194,17 +194,17 @@ def _in_space(
         np.exp(np.minimum((own.similarity - cosine[:, None]) / space.scale, 50)).sum(axis=1),
         np.where(is_back.any(axis=1), is_back.argmax(axis=1), is_back.shape[1]),
         _finite(own.similarity[:, min(ELEVENTH, last)]) - cosine,
-        space.degree[other],
-        -space.degree[one],
+        space.degree[second],
+        -space.degree[first],
         -_finite(own.similarity[:, min(LAST, last)]),
     ]
     return np.stack([column.astype(np.float64) for column in columns], axis=1)
 
 
-def _few_shared(one: Nearest, other: Nearest, lengths: tuple[int, ...]) -> Floats:
+def _few_shared(own: Nearest, other: Nearest, lengths: tuple[int, ...]) -> Floats:
     """Minus the share of common members of the first so many of two lists, the mean over lengths, (P,)."""
     most = max(lengths)
-    first, second = one.position[:, :most], other.position[:, :most]
+    first, second = own.position[:, :most], other.position[:, :most]
     # The place of each member of the first list in the second; `most` if it is not there.
     place = np.full(first.shape, most)
     for slot in range(second.shape[1]):

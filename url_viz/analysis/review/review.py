@@ -61,10 +61,10 @@ class DoubtfulReview(Review):
     The order stays; the queue that is kept goes on to the last label, and ends earlier.
     """
 
-    def __init__(self, spec: ReviewSpec, of: ReviewContext) -> None:
-        self._doubtful: DoubtfulLabels = of.get("doubtful")
+    def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
+        self._doubtful: DoubtfulLabels = context.get("doubtful")
         self._known: tuple[object, Forecast, int] | None = None
-        super().__init__(spec, of, self._doubtful.pictures, of_label)
+        super().__init__(spec, context, self._doubtful.pictures, of_label)
 
     @property
     def ids(self) -> Ids:
@@ -113,7 +113,7 @@ class DoubtfulReview(Review):
         done = self.is_done() | self.skipped()
         rows = np.concatenate([np.flatnonzero(~done), np.arange(end, len(self._kept.ids))])[:NEXT]
         wrong = ahead.among(rows)
-        words = f"Of the next {counted(len(rows), 'label')} {wrong_in_words(wrong, of='')}."
+        words = f"Of the next {counted(len(rows), 'label')} {wrong_in_words(wrong, whole='')}."
         return Moved(words, wrong.value / max(1, len(rows)))
 
 
@@ -125,18 +125,18 @@ class GroupReview(Review):
     def __init__(
         self,
         spec: ReviewSpec,
-        of: ReviewContext,
+        context: ReviewContext,
         *,
         least: int = 2,
         groups: Callable[[pd.DataFrame], Sequence[Ids]] = members_of_groups,
     ) -> None:
         """Of groups of at least so many; `groups` gives the rows of each, that to keep first."""
         self._least, self._groups = least, groups
-        super().__init__(spec, of)
+        super().__init__(spec, context)
 
     @cached_property
     def _by_lead(self) -> dict[int, Ids]:
-        return {int(self._ids[of[0]]): of for of in self._groups(self.table)}
+        return {int(self._ids[group[0]]): group for group in self._groups(self.table)}
 
     def _members(self, lead: int) -> Ids | None:
         """The rows of the group that a picture stands for, that to keep first; None if there is none."""
@@ -163,13 +163,15 @@ class GroupReview(Review):
     def _question(self, row: Mapping[str, Any]) -> Question:
         return Question("Keep which?")
 
-    def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
-        members = self._group(int(self._ids[at]))[:MEMBERS]
+    def _near(self, row: int, question: Question) -> list[pd.DataFrame]:
+        members = self._group(int(self._ids[row]))[:MEMBERS]
         return [self.table.iloc[members].assign(decision=self._now(members).decision)]
 
     def state(self, ids: Sequence[int]) -> list[CardAnswer]:
         groups = [self._group(image_id) for image_id in ids]
-        return [CardAnswer(keep=tuple(self._ids[of[self._now(of).decision == "keep"]].tolist())) for of in groups]
+        return [
+            CardAnswer(keep=tuple(self._ids[group[self._now(group).decision == "keep"]].tolist())) for group in groups
+        ]
 
     def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
         members, keep = self._ids[self._group(image_id)].tolist(), answer.keep or ()
@@ -181,9 +183,9 @@ class GroupReview(Review):
 class LeakReview(GroupReview):
     """Asks of copies and views which to keep; beside each picture stands its split."""
 
-    def __init__(self, spec: ReviewSpec, of: ReviewContext) -> None:
-        self._splits, self._leaks = of.get("splits"), of.get("leaks")
-        super().__init__(spec, of)
+    def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
+        self._splits, self._leaks = context.get("splits"), context.get("leaks")
+        super().__init__(spec, context)
 
     def _queue(self) -> Ids:
         ids = np.array(open_leaks(self._leaks, self.table).drop_duplicates("group")["id"], np.int64)
@@ -191,13 +193,13 @@ class LeakReview(GroupReview):
 
     def _members(self, lead: int) -> Ids | None:
         """The picture itself, then its twins in other splits, then those in its own; None where all are in one."""
-        at = self._row(lead)
-        rows = np.flatnonzero(self._is_twin(at))
+        row = self._row(lead)
+        rows = np.flatnonzero(self._is_twin(row))
         codes = self._splits.codes[rows]
-        own = self._splits.codes[at]
+        own = self._splits.codes[row]
         if own == NONE or not ((codes != own) & (codes != NONE)).any():
             return None
-        place = np.where(rows == at, 0, np.where(codes == NONE, 3, np.where(codes != own, 1, 2)))
+        place = np.where(rows == row, 0, np.where(codes == NONE, 3, np.where(codes != own, 1, 2)))
         ordered: Ids = rows[np.argsort(place, kind="stable")]
         return ordered
 
@@ -205,10 +207,10 @@ class LeakReview(GroupReview):
         names = dict.fromkeys(self._splits.name_of(int(member)) for member in self._group(int(row["id"])))
         return Question(f"In {listed([name for name in names if name is not None])}: keep which?")
 
-    def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
+    def _near(self, row: int, question: Question) -> list[pd.DataFrame]:
         """The group, with the split of each as `mark`."""
-        marks = [self._splits.name_of(int(member)) for member in self._group(int(self._ids[at]))[:MEMBERS]]
-        [near] = super()._near(at, question)
+        marks = [self._splits.name_of(int(member)) for member in self._group(int(self._ids[row]))[:MEMBERS]]
+        [near] = super()._near(row, question)
         return [near.assign(mark=pd.Series(marks, index=near.index, dtype=object))]
 
 
@@ -220,9 +222,9 @@ class PairReview(Review):
 
     takes = ("same",)
 
-    def __init__(self, spec: ReviewSpec, of: ReviewContext) -> None:
-        self._get, self._answers, self._contents = of.get, of.answers, of.get("base").contents
-        super().__init__(spec, of)
+    def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
+        self._get, self._answers, self._contents = context.get, context.answers, context.get("base").contents
+        super().__init__(spec, context)
 
     @cached_property
     def _nearest(self) -> Ids:
@@ -244,12 +246,12 @@ class PairReview(Review):
     def _question(self, row: Mapping[str, Any]) -> Question:
         return Question("The same kind of thing?")
 
-    def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
-        return [self.table.iloc[[self._nearest[at]]]]
+    def _near(self, row: int, question: Question) -> list[pd.DataFrame]:
+        return [self.table.iloc[[self._nearest[row]]]]
 
     def state(self, ids: Sequence[int]) -> list[CardAnswer]:
-        known = self._answers.now().as_dict()
-        return [CardAnswer(same=known.get(pair)) for pair in self._pairs(ids)]
+        answers = self._answers.now().as_dict()
+        return [CardAnswer(same=answers.get(pair)) for pair in self._pairs(ids)]
 
     def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
         [pair] = self._pairs([image_id])
@@ -272,11 +274,11 @@ class NameReview(Review):
 
     takes = ("decision", "name", "twins")
 
-    def __init__(self, spec: ReviewSpec, of: ReviewContext) -> None:
-        self._get, self._oldest = of.get, 0
+    def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
+        self._get, self._oldest = context.get, 0
         self._latest_names: list[str] = []
         self._known_suggestions: tuple[int, dict[int, tuple[str, float]]] | None = None
-        super().__init__(spec, of)
+        super().__init__(spec, context)
 
     def _queue(self) -> Ids:
         return self._ids[first_to_name(self._get, self.spec.most or ASKED, self._in_scope())]
@@ -314,13 +316,13 @@ class NameReview(Review):
         """How many names there were then, and what they suggest: name and share by id."""
         given = int((self._decisions.now().names != "").sum())
         if self._known_suggestions is None or abs(given - self._known_suggestions[0]) >= REFRESHED_AFTER:
-            found = self._get("name_suggestions")
-            known = zip(found["name"].astype(str), found["share"].astype(float), strict=True)
-            self._known_suggestions = given, dict(zip(found["id"].tolist(), known, strict=True))
+            suggestions = self._get("name_suggestions")
+            named = zip(suggestions["name"].astype(str), suggestions["share"].astype(float), strict=True)
+            self._known_suggestions = given, dict(zip(suggestions["id"].tolist(), named, strict=True))
         return self._known_suggestions
 
-    def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
-        return [self._nearest_to(at, self._is_twin(at), NEAREST)]
+    def _near(self, row: int, question: Question) -> list[pd.DataFrame]:
+        return [self._nearest_to(row, self._is_twin(row), NEAREST)]
 
     def state(self, ids: Sequence[int]) -> list[CardAnswer]:
         now = self._now(self._rows(ids))
@@ -356,16 +358,16 @@ class ReviewKind:
 
 def list_review(title: str, listed: Callable[[ReviewContext], pd.DataFrame], ask: Ask, **needs: Any) -> ReviewKind:
     """The review of a list of pictures, with the question that it asks of each."""
-    return ReviewKind(title, lambda spec, of: Review(spec, of, listed(of), ask), **needs)
+    return ReviewKind(title, lambda spec, context: Review(spec, context, listed(context), ask), **needs)
 
 
-def _of_model(name: str, of: ReviewContext) -> pd.DataFrame:
-    return in_queue(of.table, name)
+def _of_model(name: str, context: ReviewContext) -> pd.DataFrame:
+    return in_queue(context.table, name)
 
 
-def _together(of: ReviewContext) -> pd.DataFrame:
-    found: pd.DataFrame | None = of.get("wrong_together")
-    return of.table.loc[[], ["id"]].assign(suggested=None) if found is None else found
+def _together(context: ReviewContext) -> pd.DataFrame:
+    together: pd.DataFrame | None = context.get("wrong_together")
+    return context.table.loc[[], ["id"]].assign(suggested=None) if together is None else together
 
 
 def _copies(table: pd.DataFrame) -> list[Ids]:
@@ -375,10 +377,13 @@ def _copies(table: pd.DataFrame) -> list[Ids]:
 REVIEWS = {
     "suspects": ReviewKind("Doubtful labels", DoubtfulReview, "label", needs="labels"),
     "labels": list_review(
-        "All labels, most doubtful first", lambda of: of.get("label_check").pictures, of_any_label, needs="labels"
+        "All labels, most doubtful first",
+        lambda context: context.get("label_check").pictures,
+        of_any_label,
+        needs="labels",
     ),
     "wrong-together": list_review("Classes of a picture, wrong as a whole", _together, of_label),
-    "mixed-up": list_review("Classes that overlap", lambda of: mixed_up(of.get("label_check")), of_label),
+    "mixed-up": list_review("Classes that overlap", lambda context: mixed_up(context.get("label_check")), of_label),
     **{
         name: list_review(
             queue.title, partial(_of_model, name), of_any_label if name != "model-ambiguous" else between_classes
@@ -389,19 +394,28 @@ REVIEWS = {
     "double-boxes": ReviewKind("Two boxes on one object", partial(GroupReview, groups=double_boxes), "group"),
     "separated-by-context": list_review(
         "Classes that only context separates",
-        lambda of: separated_by_context(of.table, of.get("label_check")),
+        lambda context: separated_by_context(context.table, context.get("label_check")),
         of_label,
     ),
     "bursts": ReviewKind("Bursts", partial(GroupReview, least=BURST), "group"),
-    "useless": list_review("Pictures that show nothing", lambda of: useless(of.table, of.get("reasons")), of_use),
-    "tiny": list_review("Tiny objects", lambda of: tiny(of.table), of_use),
-    "outside": list_review("Boxes beyond their picture", lambda of: outside(of.table), between_classes),
-    "cut-by-frame": list_review("Cut by the frame", lambda of: cut_by_frame(of.table), between_classes),
-    "small-classes": list_review("Classes with too few pictures", lambda of: small_classes(of.table), between_classes),
-    "other-class": list_review(
-        "The detector says another class", lambda of: other_class(of.table), of_prediction, needs="predictions"
+    "useless": list_review(
+        "Pictures that show nothing", lambda context: useless(context.table, context.get("reasons")), of_use
     ),
-    "missed": list_review("Missed by the detector", lambda of: missed(of.table), of_missed, needs="predictions"),
+    "tiny": list_review("Tiny objects", lambda context: tiny(context.table), of_use),
+    "outside": list_review("Boxes beyond their picture", lambda context: outside(context.table), between_classes),
+    "cut-by-frame": list_review("Cut by the frame", lambda context: cut_by_frame(context.table), between_classes),
+    "small-classes": list_review(
+        "Classes with too few pictures", lambda context: small_classes(context.table), between_classes
+    ),
+    "other-class": list_review(
+        "The detector says another class",
+        lambda context: other_class(context.table),
+        of_prediction,
+        needs="predictions",
+    ),
+    "missed": list_review(
+        "Missed by the detector", lambda context: missed(context.table), of_missed, needs="predictions"
+    ),
     "copies": ReviewKind("Copies", partial(GroupReview, groups=_copies), "group", needs="nothing"),
     "pairs": ReviewKind("Same kind or not", PairReview, "pair", needs="graph"),
     "names": ReviewKind("Name these first", NameReview, needs="graph"),
@@ -420,9 +434,9 @@ def title_of_review(spec: ReviewSpec) -> str:
     return " · ".join([*parts, *map(in_words, spec.scope.filters)])
 
 
-def open_review(spec: ReviewSpec, of: ReviewContext) -> Review:
+def open_review(spec: ReviewSpec, context: ReviewContext) -> Review:
     """The review of an image set; raises ImageSetError where the set has not what it needs."""
-    return REVIEWS[spec.by].open(spec, of) if spec.by in REVIEWS else Review(spec, of)
+    return REVIEWS[spec.by].open(spec, context) if spec.by in REVIEWS else Review(spec, context)
 
 
 def ready_reviews(

@@ -70,9 +70,9 @@ _OF_QUEUE = ("id", "label", "twin_group", "decision", "label_checked", "tags", "
 def groups_of(table: pd.DataFrame, spec: ReviewSpec, groups: Sequence[Ids], *, least: int = 2) -> Ids:
     """Ids of the first of each group (rows of pictures) that has a picture in scope and is not resolved."""
     is_wanted, resolved = table["id"].isin(scoped(table, spec.scope)["id"]).to_numpy(), is_resolved(table)
-    members = [of for of in groups if len(of) >= least and is_wanted[of].any()]
-    is_open = [of for of in members if spec.is_of_decided or not resolved[of].all()]
-    leads = [of[0] for of in sorted(is_open, key=len, reverse=True)]
+    members = [group for group in groups if len(group) >= least and is_wanted[group].any()]
+    is_open = [group for group in members if spec.is_of_decided or not resolved[group].all()]
+    leads = [group[0] for group in sorted(is_open, key=len, reverse=True)]
     return _bounded(table["id"].to_numpy(np.int64)[leads], spec)
 
 
@@ -131,21 +131,26 @@ class Review(Queue):
     takes: tuple[AnswerKind, ...] = ("decision", "label", "twins")
 
     def __init__(
-        self, spec: ReviewSpec, of: ReviewContext, listed: pd.DataFrame | None = None, ask: Ask = between_classes
+        self, spec: ReviewSpec, context: ReviewContext, listed: pd.DataFrame | None = None, ask: Ask = between_classes
     ) -> None:
         """`listed` are the pictures (id, suggested) of a list, `ask` the question to those that are still in it."""
-        self.spec, self.table = spec, of.table
-        self._unit, self._decisions, self._source, self._paths = of.unit, of.decisions, of.source, of.paths
+        self.spec, self.table = spec, context.table
+        self._unit, self._decisions, self._source, self._paths = (
+            context.unit,
+            context.decisions,
+            context.source,
+            context.paths,
+        )
         self._listed, self._ask = listed, ask  # and not `of.get`: it keeps the snapshot, which may be an old one
-        self._reasons, self._sources = of.get("reasons"), of.get("sources")  # as they are at the opening
-        if of.is_of_objects and "label" in self.takes:
+        self._reasons, self._sources = context.get("reasons"), context.get("sources")  # as they are at the opening
+        if context.is_of_objects and "label" in self.takes:
             self.takes = (*self.takes, "verdict")
-        self._ids = of.table["id"].to_numpy(np.int64)
-        self._file_rows = of.decisions.files.rows_of(self._ids)
+        self._ids = context.table["id"].to_numpy(np.int64)
+        self._file_rows = context.decisions.files.rows_of(self._ids)
         self._key = review_key(review_as_query(spec))
-        self._is_afresh = of.afresh
-        resumed = None if of.afresh else self._resumed()
-        self._kept = self._begun(of.known) if resumed is None else resumed
+        self._is_afresh = context.afresh
+        resumed = None if context.afresh else self._resumed()
+        self._kept = self._begun(context.known) if resumed is None else resumed
         self._is_kept = resumed is not None
 
     # What only an open review needs; many are made to be counted.
@@ -187,12 +192,14 @@ class Review(Queue):
 
     def _resumed(self) -> StoredReview | None:
         """What was kept of this review, without pictures that are gone since."""
-        kept = read_review(self._paths, self._key)
-        return None if kept is None else replace(kept, ids=kept.ids[self._can_ask(kept.ids)])
+        stored = read_review(self._paths, self._key)
+        return None if stored is None else replace(stored, ids=stored.ids[self._can_ask(stored.ids)])
 
-    def _begun(self, known: QueueCache | None) -> StoredReview:
+    def _begun(self, cached_queue: QueueCache | None) -> StoredReview:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        return StoredReview(review_as_query(self.spec), self._queue() if known is None else known(self._queue), now)
+        return StoredReview(
+            review_as_query(self.spec), self._queue() if cached_queue is None else cached_queue(self._queue), now
+        )
 
     def _in_scope(self) -> Bools:
         """Which pictures (N,) the scope has."""
@@ -202,15 +209,17 @@ class Review(Queue):
         return np.isin(self.ids, list(self._kept.skipped))
 
     def skip(self, image_id: int) -> None:
-        self._keep(lambda kept: replace(kept, skipped=kept.skipped | {image_id}))
+        self._keep(lambda stored: replace(stored, skipped=stored.skipped | {image_id}))
 
     def unskip(self) -> None:
-        self._keep(lambda kept: replace(kept, skipped=frozenset()))
+        self._keep(lambda stored: replace(stored, skipped=frozenset()))
 
     def store(self, image_id: int, answer: CardAnswer, *, who: str | None = None) -> Action:
         action = self._store(image_id, answer, who)
         noted = {image_id} if self.spec.is_of_decided else set()  # a decision does not show that it was answered here
-        self._keep(lambda kept: replace(kept, skipped=kept.skipped - {image_id}, answered=kept.answered | noted))
+        self._keep(
+            lambda stored: replace(stored, skipped=stored.skipped - {image_id}, answered=stored.answered | noted)
+        )
         return action
 
     def _latest(self, stored: StoredReview) -> StoredReview:
@@ -258,16 +267,19 @@ class Review(Queue):
         return sorted({*self._classes, *now[pd.notna(now)]})
 
     def card(self, image_id: int) -> Card:
-        at = self._row(image_id)
-        row = {str(name): value for name, value in self.table.iloc[at].items()}
+        row_number = self._row(image_id)
+        row = {str(name): value for name, value in self.table.iloc[row_number].items()}
         [now] = Review.state(self, [image_id])
         row |= {"decision": now.decision, "label_checked": now.label, "label": now.label or row["label_given"]}
         question = self._question(row)
-        is_twin = self._is_twin(at)
+        is_twin = self._is_twin(row_number)
         copies = group_codes(self.table.iloc[is_twin], COPIES)
-        own = copies[np.flatnonzero(is_twin) == at]
+        own = copies[np.flatnonzero(is_twin) == row_number]
         twins = of_group(len(copies) - 1, int((copies == own).sum()) - 1) if "twins" in self.takes else ""
-        near, reasons = self._near(at, question), reason_table(self.table, self._reasons, rows=np.array([at]))
+        near, reasons = (
+            self._near(row_number, question),
+            reason_table(self.table, self._reasons, rows=np.array([row_number])),
+        )
         return Card(row, question, tuple(near), self.takes, twins, reasons)
 
     def _question(self, row: Mapping[str, Any]) -> Question:
@@ -277,23 +289,24 @@ class Review(Queue):
         suggested, wrong = self._suggested.get(image_id), self._wrong.get(image_id, math.nan)
         return self._ask({**row, "wrong": wrong}, suggested if isinstance(suggested, str) else None)
 
-    def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
-        is_out = self._sources == self._sources[at]
+    def _near(self, row: int, question: Question) -> list[pd.DataFrame]:
+        is_out = self._sources == self._sources[row]
         labels = self.table["label"].to_numpy(object)
         if question.choices:
             return [
-                self._nearest_to(at, is_out | (labels != choice.label), NEAREST_OF_CLASS) for choice in question.choices
+                self._nearest_to(row, is_out | (labels != choice.label), NEAREST_OF_CLASS)
+                for choice in question.choices
             ]
-        return [self._nearest_to(at, is_out, NEAREST)]
+        return [self._nearest_to(row, is_out, NEAREST)]
 
-    def _nearest_to(self, at: int, exclude: Bools, k: int) -> pd.DataFrame:
-        rows = self.table.iloc[search(self._unit[at], self._unit, k=k * TWINS_LOOKED_AT, exclude=exclude).rows]
+    def _nearest_to(self, row: int, exclude: Bools, k: int) -> pd.DataFrame:
+        rows = self.table.iloc[search(self._unit[row], self._unit, k=k * TWINS_LOOKED_AT, exclude=exclude).rows]
         return first_of_each(rows).head(k)
 
     def state(self, ids: Sequence[int]) -> list[CardAnswer]:
         now = self._now(self._rows(ids))
-        said = zip(now.decision, now.labels_of(self._source), _verdicts_of(now), strict=True)
-        return [CardAnswer(decision, label, verdict=verdict) for decision, label, verdict in said]
+        decided = zip(now.decision, now.labels_of(self._source), _verdicts_of(now), strict=True)
+        return [CardAnswer(decision, label, verdict=verdict) for decision, label, verdict in decided]
 
     def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
         return self._decide(self._of_twins_too(image_id, answer), who)
@@ -325,15 +338,15 @@ class Review(Queue):
 
     def _row(self, image_id: int) -> int:
         """The row of a picture in the table. Raises ImageSetError if it is not in this set."""
-        at = int(self._rows([image_id])[0])
-        if at < 0:
+        row = int(self._rows([image_id])[0])
+        if row < 0:
             raise ImageSetError(f"There is no picture with id {image_id} in this review. Open it again.")
-        return at
+        return row
 
-    def _is_twin(self, at: int) -> Bools:
+    def _is_twin(self, row: int) -> Bools:
         """Which pictures (N,) are in the group of twins of that at a row, itself too."""
         group = group_codes(self.table)
-        is_twin: Bools = group == group[at]
+        is_twin: Bools = group == group[row]
         return is_twin
 
 

@@ -149,10 +149,10 @@ def pairs_to_ask(
 
 def _is_new(keys: NDArray[np.int64], answered: Answered) -> NDArray[np.bool_]:
     """Which pairs of contents (P, 2), the smaller first, nobody answered."""
-    known = answered.as_dict()
+    given = answered.as_dict()
     is_new = np.ones(len(keys), bool)
     for index in np.flatnonzero(np.isin(keys[:, 0], answered.pairs[:, 0])).tolist():
-        is_new[index] = tuple(keys[index].tolist()) not in known
+        is_new[index] = tuple(keys[index].tolist()) not in given
     return is_new
 
 
@@ -217,8 +217,8 @@ def _fitted(examples: _Examples, is_taken: NDArray[np.bool_] | None = None) -> W
         share = 1 / (1 + np.exp(-odds))
         return float(value), ranks.T @ (weight * (share - is_other)) + pull * away
 
-    found = minimize(loss, prior, jac=True, method="L-BFGS-B").x
-    return Weights(float(found[0]), found[1:])
+    solution = minimize(loss, prior, jac=True, method="L-BFGS-B").x
+    return Weights(float(solution[0]), solution[1:])
 
 
 def _evidence(examples: _Examples, is_judged: NDArray[np.bool_]) -> tuple[Figure | None, Figure | None]:
@@ -233,8 +233,10 @@ def _evidence(examples: _Examples, is_judged: NDArray[np.bool_]) -> tuple[Figure
     for number in np.unique(fold[judged]):
         weights = _fitted(examples, fold != number)
         of_fold = fold[examples.answer] == number
-        found = examples.weight[of_fold] * (examples.ranks[of_fold] @ weights.weights)  # constants differ between folds
-        np.add.at(odds, examples.answer[of_fold], found)
+        log_odds = examples.weight[of_fold] * (
+            examples.ranks[of_fold] @ weights.weights
+        )  # constants differ between folds
+        np.add.at(odds, examples.answer[of_fold], log_odds)
     figures = (
         auroc_by_blocks(order[judged], examples.is_other[judged], np.arange(len(judged))) for order in (odds, before)
     )
@@ -250,8 +252,8 @@ def next_pairs(get: Get, count: int, *, seed: int, among: NDArray[np.bool_] | No
     wanted = None if among is None else np.isin(content, contents[among])
     pairs = pairs_to_ask(get("pair_measures"), content, get("answered"), count=count, seed=seed, among=wanted)
     rows = positions_of(content[pairs].ravel(), contents).reshape(-1, 2)
-    found: NDArray[np.int64] = rows[rows.min(axis=1) >= 0]
-    return found
+    known_pairs: NDArray[np.int64] = rows[rows.min(axis=1) >= 0]
+    return known_pairs
 
 
 def nearest_rows(get: Get) -> NDArray[np.int64]:
@@ -265,11 +267,11 @@ def nearest_rows(get: Get) -> NDArray[np.int64]:
 
 def moved_share(table: pd.DataFrame) -> float:
     """The share of the most ambiguous tenth by `tuned` that is not in that by confusability; nan without `tuned`."""
-    known = table[["tuned", "confusability"]].dropna()
-    if known.empty:
+    both = table[["tuned", "confusability"]].dropna()
+    if both.empty:
         return float("nan")
-    most = max(1, len(known) // 10)
-    tops = (set(known[name].nlargest(most).index) for name in known)
+    most = max(1, len(both) // 10)
+    tops = (set(both[name].nlargest(most).index) for name in both)
     return 1 - len(set.intersection(*tops)) / most
 
 

@@ -64,14 +64,14 @@ def matched(objects: pd.DataFrame, predictions: pd.DataFrame, *, least_iou: floa
             overlap = overlaps(predicted_box[part], box[rows])
             nearest_iou[part] = overlap.max(axis=1)
             nearest[part] = np.where(nearest_iou[part] > 0, rows[overlap.argmax(axis=1)], -1)
-            at, of = np.nonzero(overlap >= least_iou)
-            is_other = predicted_label[part[at]] != label[rows[of]]
-            order = np.lexsort((-overlap[at, of], is_other, at))
-            for first, last in pairwise(np.searchsorted(at[order], np.arange(len(part) + 1)).tolist()):
-                free = next((pair for pair in order[first:last] if prediction[rows[of[pair]]] < 0), None)
+            predicted, overlapped = np.nonzero(overlap >= least_iou)
+            is_other = predicted_label[part[predicted]] != label[rows[overlapped]]
+            order = np.lexsort((-overlap[predicted, overlapped], is_other, predicted))
+            for first, last in pairwise(np.searchsorted(predicted[order], np.arange(len(part) + 1)).tolist()):
+                free = next((pair for pair in order[first:last] if prediction[rows[overlapped[pair]]] < 0), None)
                 if free is not None:
-                    one, row = part[at[free]], rows[of[free]]
-                    prediction[row], iou[row] = one, overlap[at[free], of[free]]
+                    predicted_row, row = part[predicted[free]], rows[overlapped[free]]
+                    prediction[row], iou[row] = predicted_row, overlap[predicted[free], overlapped[free]]
     return Matches(prediction, iou, nearest, nearest_iou)
 
 
@@ -98,18 +98,22 @@ class Detections:
     def words(self) -> tuple[str, ...]:
         """What came out, a sentence each."""
         detected = self.objects[DETECTED]
-        found, missing, unseen = (int(each.sum()) for each in (detected == FOUND, detected == MISSED, detected.isna()))
-        other = found - self.same
-        said = [
+        matched_count, missing, unseen = (
+            int(each.sum()) for each in (detected == FOUND, detected == MISSED, detected.isna())
+        )
+        other = matched_count - self.same
+        sentences = [
             f"{counted(self.predictions, 'prediction')}, {self.sure:,} with a score from {self.least_score:g} on.",
-            f"{counted(found, 'object')} found, {other:,} of them as another class; {missing:,} missed.",
+            f"{counted(matched_count, 'object')} found, {other:,} of them as another class; {missing:,} missed.",
             f"{counted(len(self.invented), 'prediction')} of no object; {self.again:,} more of an object that has one.",
         ]
         if unseen:
-            said.append(f"{counted(unseen, 'object')} of splits without any prediction are not counted as missed.")
-        if found and other > self.same:
-            said.append("Most classes differ: are they numbered differently? Name the detector's classes (--names).")
-        return tuple(said)
+            sentences.append(f"{counted(unseen, 'object')} of splits without any prediction are not counted as missed.")
+        if matched_count and other > self.same:
+            sentences.append(
+                "Most classes differ: are they numbered differently? Name the detector's classes (--names)."
+            )
+        return tuple(sentences)
 
 
 def detections(
@@ -125,22 +129,22 @@ def detections(
     sure = predictions[is_sure].sort_values("score", ascending=False, kind="stable")
     sure = sure[sure.groupby(PICTURE).cumcount() < MOST_PER_PICTURE].reset_index(drop=True)
     label = table["label"].fillna(table[CLASS])  # that of the annotations where it has no label
-    found = matched(table.assign(**{CLASS: label}), sure, least_iou=least_iou)
-    has_prediction = found.prediction >= 0
-    rows = sure.reindex(found.prediction)
+    pairs = matched(table.assign(**{CLASS: label}), sure, least_iou=least_iou)
+    has_prediction = pairs.prediction >= 0
+    rows = sure.reindex(pairs.prediction)
     detected = pd.Series(MISSED, index=table.index, dtype=object).where(_is_seen(table, predictions), None)
     objects = pd.DataFrame(
         {
             DETECTED: detected.mask(has_prediction, FOUND).to_numpy(object),
             PREDICTED_CLASS: rows[CLASS].where(has_prediction, None).to_numpy(object),
             PREDICTED_SCORE: rows["score"].to_numpy(float),
-            PREDICTED_IOU: found.iou,
+            PREDICTED_IOU: pairs.iou,
         }
     )
-    is_over = ~np.isin(np.arange(len(sure)), found.prediction)
-    is_new = is_over & (found.nearest_iou < least_iou)
-    names = table["path"].reindex(found.nearest).to_numpy(object)
-    invented = sure.assign(nearest=names, iou=found.nearest_iou)[is_new].reset_index(drop=True)
+    is_over = ~np.isin(np.arange(len(sure)), pairs.prediction)
+    is_new = is_over & (pairs.nearest_iou < least_iou)
+    names = table["path"].reindex(pairs.nearest).to_numpy(object)
+    invented = sure.assign(nearest=names, iou=pairs.nearest_iou)[is_new].reset_index(drop=True)
     same = int((has_prediction & (objects[PREDICTED_CLASS] == label.to_numpy(object))).sum())
     again = int(is_over.sum()) - len(invented)
     return Detections(objects, invented, same, len(predictions), int(is_sure.sum()), again, least_score)

@@ -54,27 +54,29 @@ def predicted(run: RunOnSet) -> RunPredictions:
     has_label = run.labels.codes != NONE
     is_held_out = bool((run.is_held_out & has_label).any())
     shares = run.held_out if is_held_out else run.in_sample
-    known = np.asarray(np.isfinite(shares).all(axis=1) & has_label)
-    rows = np.flatnonzero(known)
-    said = shares[rows].argmax(axis=1).astype(np.int32) if len(rows) else np.zeros(0, np.int32)
-    return RunPredictions(rows, run.labels.codes[rows], said, run.labels.names, is_held_out)
+    has_both = np.asarray(np.isfinite(shares).all(axis=1) & has_label)
+    rows = np.flatnonzero(has_both)
+    predicted_class = shares[rows].argmax(axis=1).astype(np.int32) if len(rows) else np.zeros(0, np.int32)
+    return RunPredictions(rows, run.labels.codes[rows], predicted_class, run.labels.names, is_held_out)
 
 
-def confusions(found: RunPredictions) -> pd.DataFrame:
+def confusions(predictions: RunPredictions) -> pd.DataFrame:
     """The pairs of classes that are taken for each other: `label`, `said` (codes), `pictures`; most pictures first."""
-    wrong = ~found.is_right
-    pairs = pd.DataFrame({"label": found.label[wrong], "said": found.said[wrong]})
+    wrong = ~predictions.is_right
+    pairs = pd.DataFrame({"label": predictions.label[wrong], "said": predictions.said[wrong]})
     return pairs.value_counts().rename("pictures").reset_index()
 
 
-def confusion_matrix(found: RunPredictions, *, most: int = MOST_CLASSES) -> pd.DataFrame:
+def confusion_matrix(predictions: RunPredictions, *, most: int = MOST_CLASSES) -> pd.DataFrame:
     """How many pictures of each label (rows) are of each class (columns) to the model, for the most confused classes.
 
     At most so many classes, sorted by name: those of the pairs with most pictures.
     """
-    shown = list(dict.fromkeys(confusions(found)[["label", "said"]].to_numpy().ravel().tolist()))[:most]
-    counts = pd.crosstab(found.label, found.said).reindex(index=sorted(shown), columns=sorted(shown), fill_value=0)
-    names = [found.names[code] for code in sorted(shown)]
+    shown = list(dict.fromkeys(confusions(predictions)[["label", "said"]].to_numpy().ravel().tolist()))[:most]
+    counts = pd.crosstab(predictions.label, predictions.said).reindex(
+        index=sorted(shown), columns=sorted(shown), fill_value=0
+    )
+    names = [predictions.names[code] for code in sorted(shown)]
     return counts.set_axis(names, axis=0).set_axis(names, axis=1)
 
 
@@ -85,16 +87,17 @@ def columns_to_compare(table: pd.DataFrame) -> list[str]:
     return sorted(columns, key=lambda name: name != "label")
 
 
-def accuracy_by(found: RunPredictions, column: "pd.Series[Any]") -> tuple[pd.DataFrame, tuple[Filter, ...]]:
+def accuracy_by(predictions: RunPredictions, column: "pd.Series[Any]") -> tuple[pd.DataFrame, tuple[Filter, ...]]:
     """Accuracy for each value of a column of the set's table, or each tenth of a numeric one, and the filter of each.
 
     Columns: `value`, `pictures`, `wrong`, `accuracy`, and the `low` and `high` end of Wilson's 95 % interval. That
     with the lowest `high` comes first: of few pictures, a low accuracy may be chance. Missing numbers are left out.
     """
-    values = column.iloc[found.rows]
+    values = column.iloc[predictions.rows]
     number, filters = _tenths(values) if kind_of(column) == "numeric" else _kinds(values)
     pictures, right = (
-        np.bincount(number[keep], minlength=len(filters)) for keep in (number >= 0, (number >= 0) & found.is_right)
+        np.bincount(number[keep], minlength=len(filters))
+        for keep in (number >= 0, (number >= 0) & predictions.is_right)
     )
     shares = [share_of(int(hits), int(count)) for hits, count in zip(right, pictures, strict=True)]
     unsorted = pd.DataFrame(
@@ -159,7 +162,7 @@ class TwoRuns:
         return Figure(difference / count, interval)
 
 
-def two_runs(one: RunPredictions, other: RunPredictions) -> TwoRuns:
+def two_runs(first: RunPredictions, second: RunPredictions) -> TwoRuns:
     """Compare two runs on the same pictures of a set."""
-    rows, here, there = np.intersect1d(one.rows, other.rows, assume_unique=True, return_indices=True)
-    return TwoRuns(rows, one.is_right[here], other.is_right[there])
+    rows, here, there = np.intersect1d(first.rows, second.rows, assume_unique=True, return_indices=True)
+    return TwoRuns(rows, first.is_right[here], second.is_right[there])

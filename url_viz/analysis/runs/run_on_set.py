@@ -61,15 +61,15 @@ def dynamics(epochs: Iterable[Epoch], count: int) -> pd.DataFrame:
         change = share - mean[rows]  # Welford's: the mean of squares less the squared mean loses digits
         mean[rows] += change / seen[rows]
         squares[rows] += change * (share - mean[rows])
-    known = np.where(seen > 0, 1.0, np.nan)
+    where_seen = np.where(seen > 0, 1.0, np.nan)
     often = np.maximum(seen, 1)
     return pd.DataFrame(
         {
-            "last_margin": last * known,
-            "mean_margin": total / often * known,
-            "confidence": mean * known,
-            "variability": np.sqrt(np.maximum(squares, 0) / often) * known,
-            "forgotten": forgotten * known,
+            "last_margin": last * where_seen,
+            "mean_margin": total / often * where_seen,
+            "confidence": mean * where_seen,
+            "variability": np.sqrt(np.maximum(squares, 0) / often) * where_seen,
+            "forgotten": forgotten * where_seen,
             "learnt": np.where(seen > 0, learnt, np.nan),
             "epochs": seen,
         }
@@ -162,10 +162,10 @@ def match_classes(run: Sequence[str], names: Sequence[str], *, columns: int = 0)
     plain: dict[str, int] = {}
     for column, name in enumerate(run):
         plain[_plain(name)] = -1 if _plain(name) in plain else column
-    found = np.array([exact.get(name, plain.get(_plain(name), -1)) for name in names], np.int32)
-    missing = tuple(name for name, column in zip(names, found, strict=True) if column < 0)
-    unused = tuple(name for column, name in enumerate(run) if column not in set(found.tolist()))
-    return ClassMatch(found, missing, unused)
+    column_of = np.array([exact.get(name, plain.get(_plain(name), -1)) for name in names], np.int32)
+    missing = tuple(name for name, column in zip(names, column_of, strict=True) if column < 0)
+    unused = tuple(name for column, name in enumerate(run) if column not in set(column_of.tolist()))
+    return ClassMatch(column_of, missing, unused)
 
 
 def _plain(name: str) -> str:
@@ -173,20 +173,20 @@ def _plain(name: str) -> str:
     return _SEPARATORS.sub("", unicodedata.normalize("NFC", name).casefold()) or name
 
 
-def logits_in(found: UserFile, names: Sequence[str]) -> tuple[tuple[str, ...] | None, NDArray[np.floating]]:
+def logits_in(file: UserFile, names: Sequence[str]) -> tuple[tuple[str, ...] | None, NDArray[np.floating]]:
     """The classes of a file of predictions, None if it names none, and logits (M, C). Raises FolderError without any.
 
     Columns of probabilities, or of logits, that have the `names` of classes are taken if there are no logits.
     """
-    lists = [rows for name, rows in found.lists.items() if name == ARRAY or "logit" in name.casefold()]
+    lists = [rows for name, rows in file.lists.items() if name == ARRAY or "logit" in name.casefold()]
     if lists:
         return None, lists[0]
-    columns = {name: values for name, values in found.columns.items() if values.kind == "numeric"}
+    columns = {name: values for name, values in file.columns.items() if values.kind == "numeric"}
     match = match_classes(tuple(columns), names)
     classes = tuple(name for name, column in zip(names, match.column, strict=True) if column >= 0)
     if len(classes) < 2:
         raise FolderError(
-            f"{found.name!r} has no predictions: neither columns logit_0, logit_1 …, nor numbers in columns that are "
+            f"{file.name!r} has no predictions: neither columns logit_0, logit_1 …, nor numbers in columns that are "
             f"called like two or more of the classes ({first_of(names, 5)})."
         )
     numbers = [np.asarray(values.values, np.float64) for values in columns.values()]
@@ -286,20 +286,20 @@ class RunOnSet:
         Of a picture without a class, or that no epoch has, no rows.
         """
         row = int(positions_of(np.array([image_id]), self.ids)[0])
-        found = []
+        points = []
         for epoch, (rows, logits, classes) in zip(self.epochs, self._read(self.epochs), strict=True):
-            [at] = np.nonzero((rows == row) & (classes != NONE))
-            if row >= 0 and len(at):
-                one = dynamics([(np.zeros(1, np.int64), logits[at[:1]], classes[at[:1]])], 1).iloc[0]
-                found.append((epoch.number, epoch.split, epoch.fold, one["confidence"], one["last_margin"]))
-        return pd.DataFrame(found, columns=["epoch", "split", "fold", "probability", "margin"])
+            [at_row] = np.nonzero((rows == row) & (classes != NONE))
+            if row >= 0 and len(at_row):
+                learnt = dynamics([(np.zeros(1, np.int64), logits[at_row[:1]], classes[at_row[:1]])], 1).iloc[0]
+                points.append((epoch.number, epoch.split, epoch.fold, learnt["confidence"], learnt["last_margin"]))
+        return pd.DataFrame(points, columns=["epoch", "split", "fold", "probability", "margin"])
 
     def _of_the_set(self, shares: Shares) -> Shares:
         """Probabilities (N, K) of the set's classes, of those of the run's (N, C): what others have is shared out."""
         column = self.match.column
-        found = np.where(column >= 0, shares[:, np.maximum(column, 0)], 0)
-        total = found.sum(axis=1, keepdims=True)
-        shares_of_all: Shares = np.divide(found, total, out=np.full_like(found, np.nan), where=total > 0)
+        own_shares = np.where(column >= 0, shares[:, np.maximum(column, 0)], 0)
+        total = own_shares.sum(axis=1, keepdims=True)
+        shares_of_all: Shares = np.divide(own_shares, total, out=np.full_like(own_shares, np.nan), where=total > 0)
         return shares_of_all
 
     def _read(self, epochs: Iterable[RecordedEpoch]) -> Iterator[Epoch]:
@@ -309,8 +309,8 @@ class RunOnSet:
         """
         own = np.append(self.match.column, np.int32(NONE))[self.labels.codes]
         for epoch in epochs:
-            said = epoch.read()
-            rows = positions_of(said.ids, self.ids)
+            predictions = epoch.read()
+            rows = positions_of(predictions.ids, self.ids)
             here = np.flatnonzero(rows >= 0)
-            rows, recorded = rows[here], said.labels[here]
-            yield rows, said.logits[here], np.where(recorded != NONE, recorded, own[rows])
+            rows, recorded = rows[here], predictions.labels[here]
+            yield rows, predictions.logits[here], np.where(recorded != NONE, recorded, own[rows])

@@ -103,9 +103,9 @@ def tempered(shares: Shares, label: Codes) -> Shares:
     """
     from scipy.optimize import minimize_scalar  # slow to import, and few commands need it
 
-    known = np.flatnonzero(np.isfinite(shares).all(axis=1))
-    logs = np.log(np.maximum(shares[known], 1e-30)).astype(np.float64)
-    labelled = np.flatnonzero(label[known] != NONE)
+    has_shares = np.flatnonzero(np.isfinite(shares).all(axis=1))
+    logs = np.log(np.maximum(shares[has_shares], 1e-30)).astype(np.float64)
+    labelled = np.flatnonzero(label[has_shares] != NONE)
 
     def scaled(log_power: float) -> NDArray[np.float64]:
         values = logs * np.exp(log_power)
@@ -113,12 +113,12 @@ def tempered(shares: Shares, label: Codes) -> Shares:
         return normal
 
     def loss(log_power: float) -> float:
-        return -float(scaled(log_power)[labelled, label[known][labelled]].mean())
+        return -float(scaled(log_power)[labelled, label[has_shares][labelled]].mean())
 
-    found = shares.copy()
+    scaled_shares = shares.copy()
     if len(labelled):
-        found[known] = np.exp(scaled(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
-    return found
+        scaled_shares[has_shares] = np.exp(scaled(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
+    return scaled_shares
 
 
 def two_by_two(
@@ -136,7 +136,7 @@ def two_by_two(
     is_known, has_label = model.first_class != NONE, label != NONE
     is_sure, is_clear = model.ambiguity < CLEAR, pictures.ambiguity < CLEAR
     agree = model.first_class == pictures.first_class
-    one, other = (np.sort([each.first_class, each.second_class], axis=0) for each in (model, pictures))
+    of_model, of_pictures = (np.sort([each.first_class, each.second_class], axis=0) for each in (model, pictures))
     kind = np.full(len(label), None, object)
     strength = np.zeros(len(label))
     is_of_label = has_label & (pictures.first_class == label)
@@ -148,7 +148,11 @@ def two_by_two(
             is_of_label & is_clear & ~(is_sure & (model.first_class == label)),
             (1 - right) * (1 - pictures.ambiguity),
         ),
-        (AMBIGUOUS, ~is_sure & ~is_clear & (one == other).all(axis=0), np.minimum(model.ambiguity, pictures.ambiguity)),
+        (
+            AMBIGUOUS,
+            ~is_sure & ~is_clear & (of_model == of_pictures).all(axis=0),
+            np.minimum(model.ambiguity, pictures.ambiguity),
+        ),
         (WRONG, has_label & ~is_of_label & agree & is_clear, model.first_share * pictures.first_share),
     )
     for name, is_case, value in cases:  # a later one counts for more
@@ -159,10 +163,10 @@ def two_by_two(
 
 def _is_late(learnt: NDArray[np.float64]) -> Flags:
     """Which pictures (N,) are among the last that were learnt: at most a tenth, however many an epoch taught."""
-    known = learnt[np.isfinite(learnt)]
-    if not len(known):
+    learnt_at = learnt[np.isfinite(learnt)]
+    if not len(learnt_at):
         return np.zeros(len(learnt), bool)
-    bound = float(np.quantile(known, 1 - LATE_SHARE, method="higher"))
+    bound = float(np.quantile(learnt_at, 1 - LATE_SHARE, method="higher"))
     return np.isfinite(learnt) & (learnt > bound) & (learnt >= LATE_EPOCH)
 
 

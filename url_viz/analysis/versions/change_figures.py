@@ -74,8 +74,8 @@ def probe_change(
         return None
     shares = [_mean(each[test] / times[test]) for each in right]
     difference = shares[1] - shares[0]
-    one, other = (each.by_blocks(block) for each in shares)
-    return ProbeChange(one, other, difference.by_blocks(block, least=-1), len(test))
+    first, second = (each.by_blocks(block) for each in shares)
+    return ProbeChange(first, second, difference.by_blocks(block, least=-1), len(test))
 
 
 def _mean(values: NDArray[np.float64]) -> Influenced:
@@ -89,23 +89,23 @@ def contents_with_one_label(
 
     `before` and `after` are rows of both versions, dropped pictures without a label.
     """
-    one, other = before["label"].to_numpy(object)[matching.before], after["label"].to_numpy(object)[matching.after]
-    stayed = (matching.by != PATH) & pd.notna(one) & (one == other)
-    found = np.zeros(len(content), bool)
-    found[positions_of(after["content"].to_numpy(np.int64)[matching.after[stayed]], content)] = True
-    return found
+    earlier, later = before["label"].to_numpy(object)[matching.before], after["label"].to_numpy(object)[matching.after]
+    stayed = (matching.by != PATH) & pd.notna(earlier) & (earlier == later)
+    has_one_label = np.zeros(len(content), bool)
+    has_one_label[positions_of(after["content"].to_numpy(np.int64)[matching.after[stayed]], content)] = True
+    return has_one_label
 
 
 def content_codes_of(sides: Sequence[pd.DataFrame], content: Rows) -> list[Codes]:
     """The label codes (M,) of contents in each of some tables, of one list of names; NONE if absent or not agreed."""
     codes = picture_labels(pd.concat([side["label"] for side in sides], ignore_index=True).astype(object)).codes
     parts = np.split(codes, np.cumsum([len(side) for side in sides])[:-1])
-    found = []
+    codes_of = []
     for side, code in zip(sides, parts, strict=True):
         row = positions_of(side["content"].to_numpy(np.int64), content)
         has = (row >= 0) & (code != NONE)
-        found.append(agreed_label(row[has], code[has], len(content)))
-    return found
+        codes_of.append(agreed_label(row[has], code[has], len(content)))
+    return codes_of
 
 
 def ambiguity_by_class(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
@@ -116,8 +116,8 @@ def ambiguity_by_class(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFram
     counts with its pictures of both versions: what both have in common varies in both. Classes of fewer than FEWEST
     groups, or without pictures in a version, are left out.
     """
-    one, other = (dict(list(side.dropna(subset=["ambiguity"]).groupby("label"))) for side in (before, after))
-    rows = [_of_class(str(name), one[name], other[name]) for name in one if name in other]
+    earlier, later = (dict(list(side.dropna(subset=["ambiguity"]).groupby("label"))) for side in (before, after))
+    rows = [_of_class(str(name), earlier[name], later[name]) for name in earlier if name in later]
     columns = ["label", "pictures_before", "pictures", "before", "after", "difference", "low", "high", "p"]
     table = pd.DataFrame([row for row in rows if row is not None], columns=columns)
     return table.sort_values("difference", key=np.abs, ascending=False, kind="stable", ignore_index=True)
@@ -127,9 +127,9 @@ def _of_class(name: str, before: pd.DataFrame, after: pd.DataFrame) -> tuple[obj
     group = pd.concat([before["group"], after["group"]]).to_numpy()
     if len(np.unique(group)) < FEWEST:
         return None
-    one, other = (_mean(side["ambiguity"].to_numpy(np.float64)) for side in (before, after))
-    influence = np.concatenate([-one.influence, other.influence])
-    difference = Influenced(other.value - one.value, influence)
+    earlier, later = (_mean(side["ambiguity"].to_numpy(np.float64)) for side in (before, after))
+    influence = np.concatenate([-earlier.influence, later.influence])
+    difference = Influenced(later.value - earlier.value, influence)
     figure, p = difference.by_blocks(group, least=-1), difference.p_by_blocks(group)
     ends = figure.interval.low, figure.interval.high
-    return name, len(before), len(after), one.value, other.value, figure.value, *ends, p
+    return name, len(before), len(after), earlier.value, later.value, figure.value, *ends, p

@@ -85,12 +85,12 @@ class _Pairs:
     def add_best(self, links: Iterable[Link], by: int) -> None:
         """The best pair, then the best of what is left, and so on."""
         rows: list[tuple[int, int]] = []
-        for _, one, other in sorted(links):
-            if self._is_left[0][one] and self._is_left[1][other]:
-                self._is_left[0][one] = self._is_left[1][other] = False
-                rows.append((one, other))
-        found = np.array(rows, np.int64).reshape(-1, 2)
-        self.add(found[:, 0], found[:, 1], by)
+        for _, left, right in sorted(links):
+            if self._is_left[0][left] and self._is_left[1][right]:
+                self._is_left[0][left] = self._is_left[1][right] = False
+                rows.append((left, right))
+        pairs = np.array(rows, np.int64).reshape(-1, 2)
+        self.add(pairs[:, 0], pairs[:, 1], by)
 
     def rest(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         left, right = (table[is_left] for table, is_left in zip(self._tables, self._is_left, strict=True))
@@ -122,11 +122,13 @@ def _by_box(before: pd.DataFrame, after: pd.DataFrame) -> list[Link]:
     picture = pd.factorize(pd.concat([before[PICTURE], after[PICTURE]]))[0]
     mine, theirs = (table[BOX].to_numpy(np.float64) for table in (before, after))
     pictures = picture[: len(before)], picture[len(before) :]
-    found: list[Link] = []
-    for one, other, share in overlapping(mine, theirs, picture=pictures[0], other_picture=pictures[1], least=SAME_BOX):
-        pairs = before.index.to_numpy()[one].tolist(), after.index.to_numpy()[other].tolist()
-        found += [((-by,), *pair) for by, *pair in zip(share.tolist(), *pairs, strict=True)]
-    return found
+    links: list[Link] = []
+    for mine_row, their_row, share in overlapping(
+        mine, theirs, picture=pictures[0], other_picture=pictures[1], least=SAME_BOX
+    ):
+        pairs = before.index.to_numpy()[mine_row].tolist(), after.index.to_numpy()[their_row].tolist()
+        links += [((-by,), *pair) for by, *pair in zip(share.tolist(), *pairs, strict=True)]
+    return links
 
 
 def _by_twins(before: pd.DataFrame, after: pd.DataFrame, content: Rows, twins: Twins) -> list[Link]:
@@ -159,7 +161,7 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> pd
 
     is_content, place = matching.by == CONTENT, PICTURE if PICTURE in before and PICTURE in after else "id"
     has_moved_box = (matching.by == AT_PLACE) & differs(*BOX)
-    said = {
+    differences = {
         "moved": is_content & differs(place),
         "reencoded": (matching.by == TWIN) | ((matching.by == AT_PLACE) & ~has_moved_box),
         "relabelled": differs("label"),
@@ -168,12 +170,12 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> pd
         "decided": differs("decision"),
         "boxes_changed": has_moved_box,
     }
-    at = np.flatnonzero(np.any(list(said.values()), axis=0))
+    changed = np.flatnonzero(np.any(list(differences.values()), axis=0))
     removed = before.iloc[np.delete(np.arange(len(before)), matching.before)]
     added = after.iloc[np.delete(np.arange(len(after)), matching.after)]
     parts = [
-        _sided(after.iloc[matching.after[at]], before.iloc[matching.before[at]]).assign(
-            **{name: values[at] for name, values in said.items()}
+        _sided(after.iloc[matching.after[changed]], before.iloc[matching.before[changed]]).assign(
+            **{name: values[changed] for name, values in differences.items()}
         ),
         _sided(added, None).assign(added=True),
         _sided(None, removed).assign(removed=True, path=removed["path"].to_numpy()),
@@ -199,12 +201,12 @@ def _sided(after: pd.DataFrame | None, before: pd.DataFrame | None) -> pd.DataFr
 
 def _differs(before: pd.DataFrame, after: pd.DataFrame, matching: Matching, columns: Sequence[str]) -> Bools:
     """Whether any of these columns differs in matched pictures (P,), where both have it; two missing values do not."""
-    found = np.zeros(len(matching.before), bool)
+    differs = np.zeros(len(matching.before), bool)
     for name in set(columns) & {*before.columns} & {*after.columns}:
         left, right = before[name].to_numpy()[matching.before], after[name].to_numpy()[matching.after]
-        at = np.flatnonzero(left != right)
-        found[at] |= ~(pd.isna(left[at]) & pd.isna(right[at]))
-    return found
+        unequal = np.flatnonzero(left != right)
+        differs[unequal] |= ~(pd.isna(left[unequal]) & pd.isna(right[unequal]))
+    return differs
 
 
 def new_leaks(leaks: pd.DataFrame, before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> pd.DataFrame:
@@ -215,9 +217,11 @@ def new_leaks(leaks: pd.DataFrame, before: pd.DataFrame, after: pd.DataFrame, ma
     row = np.append(matching.before_of(len(after)), -1)
     split = np.array([*before["split"].where(before["decision"] != "drop"), None], object)
     ids = after["id"].to_numpy(np.int64)
-    one, other = (split[row[positions_of(leaks[name].to_numpy(np.int64), ids)]] for name in ("id", "twin_id"))
-    is_twice = np.array([isinstance(text, str) and BETWEEN in text for text in one], bool)
-    were_apart = pd.notna(one) & pd.notna(other) & ((one != other) | is_twice)
+    split_of, twin_split_of = (
+        split[row[positions_of(leaks[name].to_numpy(np.int64), ids)]] for name in ("id", "twin_id")
+    )
+    is_twice = np.array([isinstance(text, str) and BETWEEN in text for text in split_of], bool)
+    were_apart = pd.notna(split_of) & pd.notna(twin_split_of) & ((split_of != twin_split_of) | is_twice)
     new: pd.DataFrame = leaks[~were_apart].reset_index(drop=True)
     return new
 
