@@ -86,7 +86,7 @@ class Prepared:
     @property
     def words(self) -> tuple[str, ...]:
         """What became of the file, a sentence each."""
-        sentences = self.matches.words(self.file.name, of="set")
+        sentences = self.matches.words(self.file.name, whole="set")
         if without := self.pictures - self.matched:
             sentences.append(f"{without:,} pictures have no row.")
         if infinite := sum(values.infinite for values in self.file.columns.values()):

@@ -79,7 +79,7 @@ def given_embeddings(
     called = import_name(name.removeprefix(EXTERNAL) if name else Path(source.name).stem)
     space = EmbeddingSpace(f"{EXTERNAL}{called}", digest.hexdigest(), Preprocessing(), "float32")
     row = {found.files[place].id: number for number, place in enumerate(matched.row[taken])}
-    said = matched.words(table.name, of="folder")
+    said = matched.words(table.name, whole="folder")
     if len(found.files) > matched.count:
         said.append(f"{len(found.files) - matched.count:,} pictures have no embedding, and are not shown under it.")
     if scaled:

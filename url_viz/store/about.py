@@ -75,12 +75,12 @@ class About:
 def find_set(root: Path, workspace: Workspace) -> str:
     """The id of the image set of the folder or address `root`: of a known one, else the id for a new one."""
     resolved = root_of(root)
-    known = dict(known_sets(workspace))
-    for set_id, about in known.items():
+    labels = dict(known_sets(workspace))
+    for set_id, about in labels.items():
         if about.root == resolved:
             return set_id
     # An image set whose folder was moved keeps its id, which comes from the old path: that id is taken.
-    return next(set_id for set_id in map(partial(set_id_of, resolved), count()) if set_id not in known)
+    return next(set_id for set_id in map(partial(set_id_of, resolved), count()) if set_id not in labels)
 
 
 def known_sets(workspace: Workspace) -> list[tuple[str, About]]:
@@ -94,9 +94,9 @@ def known_sets(workspace: Workspace) -> list[tuple[str, About]]:
 
 def sets_without_label(workspace: Workspace) -> list[str]:
     """The ids of image sets of which something is kept, but set.json and its copy are damaged."""
-    kept = [set_id for set_id in _set_ids(workspace) if has_tables(workspace.set_paths(set_id))]
-    known = dict(known_sets(workspace)) if kept else {}
-    return [set_id for set_id in kept if set_id not in known]
+    stored = [set_id for set_id in _set_ids(workspace) if has_tables(workspace.set_paths(set_id))]
+    labels = dict(known_sets(workspace)) if stored else {}
+    return [set_id for set_id in stored if set_id not in labels]
 
 
 def _set_ids(workspace: Workspace) -> list[str]:

@@ -155,12 +155,14 @@ class Recorder:
         fold: str = "",
     ) -> Recorded:
         """As `epoch`, without a warning."""
-        said = self._said(paths_or_ids, logits, labels)
-        about = AboutEpoch(self._number(number, split), split, fold, self._names, said.logits.shape[1], self._is_ours)
-        file, gone = write_epoch(self._paths, self.run, said, about)
-        self._next = max(self._next, about.number + 1)
-        unknown = self._unknown(said.ids)
-        return Recorded(about, file, len(said.ids), gone, len(unknown), self._paths_of(unknown))
+        predictions = self._said(paths_or_ids, logits, labels)
+        epoch = AboutEpoch(
+            self._number(number, split), split, fold, self._names, predictions.logits.shape[1], self._is_ours
+        )
+        file, gone = write_epoch(self._paths, self.run, predictions, epoch)
+        self._next = max(self._next, epoch.number + 1)
+        unknown = self._unknown(predictions.ids)
+        return Recorded(epoch, file, len(predictions.ids), gone, len(unknown), self._paths_of(unknown))
 
     @contextmanager
     def collect(self, split: str = TRAIN, *, number: int | None = None, fold: str = "") -> Iterator["EpochBatches"]:
@@ -212,14 +214,14 @@ class Recorder:
         """The ids (M,) of pictures by path, which `epoch` takes, too: numbers that any loader can pass on."""
         named = given.tolist() if hasattr(given, "tolist") else list(given)
         return np.array(
-            [one if isinstance(one, int | np.integer) else self._id(os.fspath(one)) for one in named], np.int64
+            [name if isinstance(name, int | np.integer) else self._id(os.fspath(name)) for name in named], np.int64
         )
 
     def _id(self, path: str) -> int:
-        known = self._known.get(path)
-        if known is None:
-            known = self._known[path] = image_id(os.fsencode(self._relative(path)))
-        return known
+        picture = self._known.get(path)
+        if picture is None:
+            picture = self._known[path] = image_id(os.fsencode(self._relative(path)))
+        return picture
 
     def _relative(self, path: str) -> str:
         """A path below the folder: as it is if relative to it, without the folder if it is absolute or leads there."""
@@ -249,8 +251,8 @@ class Recorder:
         """The first of some pictures as they were given: paths, else ids."""
         if not len(ids):
             return ()
-        given = {known: path for path, known in self._known.items()}
-        return tuple(repr(given.get(one, one)) for one in ids[: EXAMPLES + 1].tolist())
+        given = {picture: path for path, picture in self._known.items()}
+        return tuple(repr(given.get(picture, picture)) for picture in ids[: EXAMPLES + 1].tolist())
 
 
 class EpochBatches:
@@ -268,8 +270,10 @@ class EpochBatches:
         """Record what was added as an epoch, if anything was, and begin the next."""
         parts, self._parts = self._parts, []
         if parts:
-            said = joined_epochs(parts)
-            self._recorder.epoch(said.ids, said.logits, said.labels, self._split, number=number, fold=self._fold)
+            predictions = joined_epochs(parts)
+            self._recorder.epoch(
+                predictions.ids, predictions.logits, predictions.labels, self._split, number=number, fold=self._fold
+            )
 
 
 def _processes() -> int:
@@ -295,7 +299,9 @@ def _codes(labels: Any, names: Sequence[str], count: int, *, columns: int) -> ND
     if len(given) != count:
         raise RowsError(f"There are {len(given):,} labels of {count:,} pictures. Give one for each.")
     index = {name: code for code, name in enumerate(names)}
-    codes = given if np.issubdtype(given.dtype, np.integer) else np.array([_code(one, index) for one in given.tolist()])
+    codes = (
+        given if np.issubdtype(given.dtype, np.integer) else np.array([_code(label, index) for label in given.tolist()])
+    )
     wrong = given[(codes < -1) | (codes >= columns)]
     if len(wrong):
         which = f"none of the {columns} classes" + (f": {first_of(names, 5)}" if names else "")

@@ -121,7 +121,7 @@ def _mended_label(paths: SetPaths, root: Path) -> Mended | None:
 
 def _mended_decisions(paths: SetPaths) -> Mended | None:
     log = DecisionLog(paths.decisions)
-    strange = [one for path in (log.path, log.copy_path) for one in strange_journals(path)]
+    strange = [journal for path in (log.path, log.copy_path) for journal in strange_journals(path)]
     for path in strange:
         _lay_aside(paths, path)
     if log.is_whole():

@@ -42,7 +42,7 @@ def other_spaces(store: Store, space: EmbeddingSpace) -> Iterator[EmbeddingSpace
     """The spaces of other models that the set was read with, the latest first; not of a user's embeddings."""
     for other in reversed(store.about().spaces):
         is_other = (other.backbone, other.weights_digest) != (space.backbone, space.weights_digest)
-        if is_other and not any(one.backbone.startswith(EXTERNAL) for one in (space, other)):
+        if is_other and not any(model.backbone.startswith(EXTERNAL) for model in (space, other)):
             yield other
 
 

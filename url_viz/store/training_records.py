@@ -124,8 +124,8 @@ def joined_epochs(parts: Sequence[EpochLogits]) -> EpochLogits:
     )
 
 
-def _at(said: EpochLogits, rows: NDArray[np.int64]) -> EpochLogits:
-    return EpochLogits(said.ids[rows], said.logits[rows], said.labels[rows])
+def _at(epoch: EpochLogits, rows: NDArray[np.int64]) -> EpochLogits:
+    return EpochLogits(epoch.ids[rows], epoch.logits[rows], epoch.labels[rows])
 
 
 def checked_name(name: str, *, what: str) -> str:
@@ -135,33 +135,33 @@ def checked_name(name: str, *, what: str) -> str:
     return name
 
 
-def write_epoch(paths: SetPaths, run: str, said: EpochLogits, about: AboutEpoch) -> tuple[Path, int]:
+def write_epoch(paths: SetPaths, run: str, predictions: EpochLogits, record: AboutEpoch) -> tuple[Path, int]:
     """Record what a model said of pictures in an epoch of a run, whole or not at all.
 
     It is added to what is recorded of this epoch, by this process or others; of a picture that was recorded in it
     before, the new logits count. Returns the file, and of how many pictures it replaces what was said. Raises
     ImageSetError if the columns are others than those of the run, WorkspaceError if the disk is full.
     """
-    for what, name in (("run", run), ("split", about.split), ("fold", about.fold or "none")):
+    for what, name in (("run", run), ("split", record.split), ("fold", record.fold or "none")):
         checked_name(name, what=what)
-    epoch, folder = about.file_name, paths.runs / run
+    epoch, folder = record.file_name, paths.runs / run
     with raising_disk_errors(paths):
         folder.mkdir(parents=True, exist_ok=True)
         with _nameless(folder) as written:
-            columns = pa.array(said.ids), _as_bytes(said.logits), pa.array(said.labels)
+            columns = pa.array(predictions.ids), _as_bytes(predictions.logits), pa.array(predictions.labels)
             _file(written).write(
-                replace(about, rows=len(said.ids)),
+                replace(record, rows=len(predictions.ids)),
                 pa.table(dict(zip(("id", "logits", "label"), columns, strict=True))),
                 compression="none",  # random bits do not shrink
                 use_dictionary=False,
                 write_statistics=False,
             )
             with changing_records(paths):
-                _refuse_other_columns(folder, about)
+                _refuse_other_columns(folder, record)
                 parts = [path for path in epoch_files(folder) if _named(path)["epoch"] == epoch]
                 number = 1 + max((int(_named(part)["part"]) for part in parts), default=-1)
                 path = written.rename(folder / f"{epoch}~{number}.parquet")
-                return path, _let_go(parts, said.ids)
+                return path, _let_go(parts, predictions.ids)
 
 
 @contextmanager
@@ -174,29 +174,29 @@ def _nameless(folder: Path) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def _refuse_other_columns(folder: Path, about: AboutEpoch) -> None:
+def _refuse_other_columns(folder: Path, epoch: AboutEpoch) -> None:
     for path in epoch_files(folder)[:1]:
         with suppress(DamageError):
-            known = _find(path)
-            if known is not None and known.named_columns != about.named_columns:
+            recorded = _find(path)
+            if recorded is not None and recorded.named_columns != epoch.named_columns:
                 raise ImageSetError(
-                    f"The run {folder.name!r} has {_columns_in_words(known)}, and these predictions have "
-                    f"{_columns_in_words(about)}. Choose another name for the run, or remove what is recorded of it: "
+                    f"The run {folder.name!r} has {_columns_in_words(recorded)}, and these predictions have "
+                    f"{_columns_in_words(epoch)}. Choose another name for the run, or remove what is recorded of it: "
                     f"`python -m url_viz runs FOLDER remove {folder.name}`."
                 )
 
 
-def _columns_in_words(about: AboutEpoch) -> str:
-    return f"{about.columns} columns" + (f" ({', '.join(about.classes)[:200]})" if about.classes else " without names")
+def _columns_in_words(epoch: AboutEpoch) -> str:
+    return f"{epoch.columns} columns" + (f" ({', '.join(epoch.classes)[:200]})" if epoch.classes else " without names")
 
 
 def _let_go(parts: Sequence[Path], ids: NDArray[np.int64]) -> int:
     """How many pictures of `parts` are among `ids`; those of which all are, are deleted."""
     again: list[NDArray[np.int64]] = []
     for path in parts:
-        known = _ids_in(path)
-        is_again = np.isin(known, ids)
-        again.append(known[is_again])
+        recorded = _ids_in(path)
+        is_again = np.isin(recorded, ids)
+        again.append(recorded[is_again])
         if is_again.all():
             path.unlink(missing_ok=True)
     return len(np.unique(np.concatenate(again))) if again else 0
@@ -211,13 +211,13 @@ def epochs_of(paths: SetPaths, run: str) -> tuple[RecordedEpoch, ...]:
     """The epochs of a run, by number; of each the training split first. Raises DamageError for a damaged file."""
     epochs: dict[str, RecordedEpoch] = {}
     for path in epoch_files(paths.runs / run):
-        about = _find(path)
-        if about is None:  # recorded again, or removed, meanwhile
+        record = _find(path)
+        if record is None:  # recorded again, or removed, meanwhile
             continue
-        if any(about.named_columns != other.named_columns for other in epochs.values()):
+        if any(record.named_columns != other.named_columns for other in epochs.values()):
             raise _damaged(path, "its columns are not those of the run")
-        known = epochs.setdefault(about.file_name, RecordedEpoch(**asdict(replace(about, rows=0))))
-        epochs[about.file_name] = replace(known, files=(*known.files, path), rows=known.rows + about.rows)
+        recorded = epochs.setdefault(record.file_name, RecordedEpoch(**asdict(replace(record, rows=0))))
+        epochs[record.file_name] = replace(recorded, files=(*recorded.files, path), rows=recorded.rows + record.rows)
     return tuple(sorted(epochs.values(), key=lambda epoch: (epoch.number, epoch.is_held_out, epoch.split, epoch.fold)))
 
 
@@ -243,8 +243,8 @@ def _names_in(folder: Path) -> list[str]:
 def run_version(paths: SetPaths) -> str:
     """A short text that changes with every epoch that is recorded; "" if there is none."""
     statuses = (_status(path) for name in _names_in(paths.runs) for path in epoch_files(paths.runs / name))
-    known = list(filter(None, statuses))
-    return json.dumps([*known, _status(paths.runs / _CHOSEN)]) if known else ""
+    whole = list(filter(None, statuses))
+    return json.dumps([*whole, _status(paths.runs / _CHOSEN)]) if whole else ""
 
 
 def _status(path: Path) -> tuple[str, str, int, int] | None:
@@ -264,12 +264,12 @@ def chosen_record(paths: SetPaths) -> RecordFile[ChosenRun]:
 
 def chosen_run(paths: SetPaths) -> str | None:
     """The run that was chosen, else of those that the user's own code recorded the last one; None without any."""
-    known = runs_of(paths)
+    runs = runs_of(paths)
     with suppress(DamageError):
         chosen = chosen_record(paths).read().run
-        if chosen in known:
+        if chosen in runs:
             return chosen
-    newest = {run: max(map(_written_at, files), default=0) for run in known if (files := _user_epochs(paths, run))}
+    newest = {run: max(map(_written_at, files), default=0) for run in runs if (files := _user_epochs(paths, run))}
     return max(newest, key=newest.__getitem__, default=None)
 
 
@@ -283,8 +283,8 @@ def _user_epochs(paths: SetPaths, run: str) -> list[Path]:
     files = epoch_files(paths.runs / run)
     for path in files[:1]:
         with suppress(DamageError):
-            about = _find(path)
-            return [] if about is not None and about.is_ours else files
+            epoch = _find(path)
+            return [] if epoch is not None and epoch.is_ours else files
     return files
 
 
@@ -304,9 +304,9 @@ def remove_run(paths: SetPaths, run: str) -> None:
 
 def require_run(paths: SetPaths, run: str) -> None:
     """Raise ImageSetError if there is no run of this name."""
-    if run not in (known := runs_of(paths)):
+    if run not in (runs := runs_of(paths)):
         raise ImageSetError(
-            f"There is no run {run!r}. There are: {', '.join(known) or 'none'}. Record one: "
+            f"There is no run {run!r}. There are: {', '.join(runs) or 'none'}. Record one: "
             "url_viz.record(FOLDER, run=NAME), or `python -m url_viz runs FOLDER add FILE --run NAME`."
         )
 
@@ -319,11 +319,11 @@ def damaged_files(paths: SetPaths) -> list[Path]:
         columns: set[tuple[int, tuple[str, ...]]] = set()
         for path in epoch_files(paths.runs / run):
             try:
-                about, _ = _find(path), _read(path)
+                epoch, _ = _find(path), _read(path)
             except DamageError as error:
                 damaged += [] if _is_gone(error) else [path]
             else:
-                named = {about.named_columns} if about is not None else columns
+                named = {epoch.named_columns} if epoch is not None else columns
                 damaged += [path] if columns and columns != named else []
                 columns = columns or named
     return damaged
@@ -345,18 +345,18 @@ def _is_gone(error: DamageError) -> bool:
 
 def _find(path: Path) -> AboutEpoch | None:
     """What a file says of itself; None if it is gone."""
-    about = _file(path).find()
-    if about is not None and about.file_name != _named(path)["epoch"]:
+    epoch = _file(path).find()
+    if epoch is not None and epoch.file_name != _named(path)["epoch"]:
         raise _damaged(path, "it is of another epoch")
-    return None if about is None else _as_now(about)
+    return None if epoch is None else _as_now(epoch)
 
 
-def _as_now(about: AboutEpoch) -> AboutEpoch:
+def _as_now(epoch: AboutEpoch) -> AboutEpoch:
     """In older files a run without names of classes has numbers for them."""
-    if about.columns:
-        return about
-    numbers = tuple(map(str, range(len(about.classes))))
-    return replace(about, columns=len(numbers), classes=() if about.classes == numbers else about.classes)
+    if epoch.columns:
+        return epoch
+    numbers = tuple(map(str, range(len(epoch.classes))))
+    return replace(epoch, columns=len(numbers), classes=() if epoch.classes == numbers else epoch.classes)
 
 
 def _ids_in(path: Path) -> NDArray[np.int64]:
@@ -367,10 +367,10 @@ def _read(path: Path) -> EpochLogits:
     return _file(path).read(_checked_logits)
 
 
-def _checked_logits(about: AboutEpoch, rows: pa.Table) -> EpochLogits:
-    columns = _as_now(about).columns
+def _checked_logits(epoch: AboutEpoch, rows: pa.Table) -> EpochLogits:
+    columns = _as_now(epoch).columns
     logits = _logits_of(rows["logits"], columns)
-    if logits.shape != (about.rows, columns) or logits.dtype != np.float16:
+    if logits.shape != (epoch.rows, columns) or logits.dtype != np.float16:
         raise ValueError("another number of rows or columns")
     labels = np.clip(_whole(rows["label"], pa.int32()), -1, columns - 1)
     return EpochLogits(_whole(rows["id"], pa.int64()), logits, labels.astype(np.int32))

@@ -115,10 +115,10 @@ def store_version(paths: SetPaths, rows: pa.Table, *, decisions: int, label_sour
     digest, is_written = digest_of(rows), False
     while not is_written:
         number = max(version_numbers(paths), default=0) + 1  # before the look at what is there: no number is skipped
-        known = stored_versions(paths)
-        if known and known[-1].digest == digest:
-            if known[-1].models != models:
-                _write(paths, rows, replace(known[-1], models=models))
+        versions = stored_versions(paths)
+        if versions and versions[-1].digest == digest:
+            if versions[-1].models != models:
+                _write(paths, rows, replace(versions[-1], models=models))
             return False
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         version = StoredVersion(number, now, len(rows), decisions, label_source, models, digest)

@@ -38,8 +38,9 @@ class SetLabels:
     def levels(self) -> ClassLevels:
         """The levels of folders, which of them is the label, and in words what was taken."""
         classes = len(self._core.derived.get("picture_labels").names)
-        found = self._core.base.found
-        return ClassLevels(found.levels, self.chosen, classes, found.class_level.number if found.class_level else None)
+        folders = self._core.base.found
+        level = folders.class_level
+        return ClassLevels(folders.levels, self.chosen, classes, level.number if level else None)
 
     def use(self, chosen: str | None) -> None:
         """Choose what `label` is; nothing is read again.
@@ -128,8 +129,8 @@ class SetLabels:
         """Objects of a class in a picture that look wrong as a whole, which siblings hide: see `wrong_together` of
         `analysis.object_findings`. None without objects that are kept apart by their picture.
         """
-        found: pd.DataFrame | None = self._core.derived.get("wrong_together")
-        return found
+        together: pd.DataFrame | None = self._core.derived.get("wrong_together")
+        return together
 
     def confused(self) -> pd.DataFrame | None:
         """Pairs of classes that are mistaken for each other, the most confused first; None without labels.

@@ -90,8 +90,8 @@ class SetMaps(SetSubject):
             coordinates = project_selection(whitened_for(store, key, contents), graph)
         methods: dict[int, Method] = {TSNE: "t-SNE", UMAP: "UMAP"}
         by: Method = next((name for code, name in methods.items() if (coordinates.method == code).any()), "PCA")
-        at = positions_of(self._core.contents[rows], coordinates.content)
-        return Projection(self._core.ids[rows], coordinates.xy[at], by)
+        place = positions_of(self._core.contents[rows], coordinates.content)
+        return Projection(self._core.ids[rows], coordinates.xy[place], by)
 
     def refit(self, progress: ProgressCallback | None = None) -> None:
         """Fit the map to all pictures again; everything moves. Seen by opening the set again.

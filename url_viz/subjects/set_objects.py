@@ -59,16 +59,18 @@ class Brought:
     @property
     def words(self) -> tuple[str, ...]:
         """What came out, and what could not be used, a sentence each."""
-        said = [*self.found.words]
+        sentences = [*self.found.words]
         if self.read.unnamed:
             names = first_of([*map(repr, self.read.unnamed)])
-            said.append(f"{sum(self.read.unnamed.values()):,} are of classes that the set does not have: {names}.")
+            sentences.append(f"{sum(self.read.unnamed.values()):,} are of classes that the set does not have: {names}.")
         if self.read.unscored:
-            said.append(f"{self.read.unscored:,} have no score and count as 1.")
+            sentences.append(f"{self.read.unscored:,} have no score and count as 1.")
         if self.read.failures:
-            at, why = self.read.failures[0]
-            said.append(f"{counted(len(self.read.failures), 'entry', 'entries')} left out, such as {at}, which {why}.")
-        return tuple(said)
+            entry, why = self.read.failures[0]
+            sentences.append(
+                f"{counted(len(self.read.failures), 'entry', 'entries')} left out, such as {entry}, which {why}."
+            )
+        return tuple(sentences)
 
 
 class SetObjects:
@@ -89,8 +91,8 @@ class SetObjects:
             raise ImageError("has no box any more, since the columns of its annotations were removed")
         here = table[table[PICTURE] == table[PICTURE].iloc[row]]
         boxes = [
-            ObjectBox(int(one), label if isinstance(label, str) else None, (x, y, width, height))
-            for one, label, x, y, width, height in here[["id", "label", *BOX_COLUMNS[:4]]].itertuples(index=False)
+            ObjectBox(int(object_id), label if isinstance(label, str) else None, (x, y, width, height))
+            for object_id, label, x, y, width, height in here[["id", "label", *BOX_COLUMNS[:4]]].itertuples(index=False)
         ]
         data = self._files.whole(image_id)
         width, height = map(int, PictureSize(*decoders.header_of(data)).upright)
@@ -133,18 +135,18 @@ class SetObjects:
         file = Path(path).expanduser()
         named = None if names is None else read_names(Path(names).expanduser())
         predicted = read_predictions(file, source.annotations, names=named)
-        found = detections(table, _in_pixels(source, predicted), least_score=least_score, least_iou=least_iou)
+        matched = detections(table, _in_pixels(source, predicted), least_score=least_score, least_iou=least_iou)
         if run is not None:
-            self._record(found, run, split)
-        columns = {str(name): Values.of(column) for name, column in found.objects.items()}
+            self._record(matched, run, split)
+        columns = {str(name): Values.of(column) for name, column in matched.objects.items()}
         with raising_disk_errors(self._core.store.paths):
-            kept = Import(DETECTOR, file.name, self._core.ids, self._core.contents, columns)
-            write_import(self._core.store.paths, kept)
-        return Brought(found, predicted)
+            imported = Import(DETECTOR, file.name, self._core.ids, self._core.contents, columns)
+            write_import(self._core.store.paths, imported)
+        return Brought(matched, predicted)
 
-    def _record(self, found: Detections, run: str, split: str) -> None:
+    def _record(self, matched: Detections, run: str, split: str) -> None:
         names = self._core.derived.get("picture_labels").names
-        rows, logits = class_logits(found.objects, names)
+        rows, logits = class_logits(matched.objects, names)
         recorder = Recorder(self._core.store.paths, self._core.folder, run, classes=names)
         recorder.epoch(self._core.ids[rows], logits, split=split)
 
@@ -152,7 +154,7 @@ class SetObjects:
 def _in_pixels(source: Objects, predicted: Predicted) -> pd.DataFrame:
     """Predictions as `detections` takes them."""
     pictures, rows = source.annotations.pictures, []
-    for one in predicted.predictions:
-        box = source.box(one.box, pictures[one.picture], is_relative=one.is_relative)
-        rows.append((display_name(one.picture), one.label, one.score, *box))
+    for prediction in predicted.predictions:
+        box = source.box(prediction.box, pictures[prediction.picture], is_relative=prediction.is_relative)
+        rows.append((display_name(prediction.picture), prediction.label, prediction.score, *box))
     return pd.DataFrame(rows, columns=[PICTURE, CLASS, "score", *BOX_COLUMNS[:4]])

@@ -37,7 +37,7 @@ class SetReviews:
             self._core.check_measure(spec.by)
         elif REVIEWS[spec.by].needs == "graph":
             self._core.require_graph()
-        of = ReviewContext(
+        context = ReviewContext(
             self._core.frame.copy(deep=False),
             self._core.unit,
             self._core.decisions,
@@ -49,7 +49,7 @@ class SetReviews:
             afresh=afresh,
             known=lambda queue: self._core.derived.result("table", ("queue", spec), lambda table: queue()),
         )
-        return open_review(spec, of)
+        return open_review(spec, context)
 
     def kept(self, most: int | None = None) -> list[Review]:
         """The reviews that were begun, the one that was worked on last first, at most so many.
@@ -59,7 +59,7 @@ class SetReviews:
         return list(islice(self._begun(), most))
 
     def _begun(self) -> Iterator[Review]:
-        for spec in (review_from_query(kept.query) for kept in list_reviews(self._core.store.paths)):
+        for spec in (review_from_query(stored.query) for stored in list_reviews(self._core.store.paths)):
             with suppress(ImageSetError):  # of an order that does not exist any more
                 if spec is not None:
                     yield self.open(spec)

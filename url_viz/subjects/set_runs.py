@@ -27,7 +27,7 @@ class AddedRun:
     @property
     def words(self) -> list[str]:
         """How many rows are of pictures of the set, which are not, and what was replaced, a sentence each."""
-        return [*self.matched.words(self.file, of="set"), *self.recorded.words]
+        return [*self.matched.words(self.file, whole="set"), *self.recorded.words]
 
 
 class SetRuns(SetSubject):
@@ -39,13 +39,13 @@ class SetRuns(SetSubject):
 
     def get(self, run: str) -> RunOnSet:
         """A run on this set's pictures. Raises ImageSetError if there is none of this name, DamageError if damaged."""
-        known = self._core.derived.get("recorded_runs").get(run)
-        if known is None:
+        recorded = self._core.derived.get("recorded_runs").get(run)
+        if recorded is None:
             require_run(self._core.store.paths, run)
             raise SupersededError(f"The run {run!r} is being recorded. Open it again.")
-        if isinstance(known, DamageError):
-            raise known
-        return cast(RunOnSet, known)
+        if isinstance(recorded, DamageError):
+            raise recorded
+        return cast(RunOnSet, recorded)
 
     @property
     def chosen(self) -> str | None:
@@ -66,8 +66,8 @@ class SetRuns(SetSubject):
         Of the training of one `fold`, or the mean over the folds that were trained on the picture.
         """
         on_set = self.get(run)
-        found = on_set.dynamics if fold is None else on_set.dynamics_of(fold)
-        return pd.concat([self._core.measured[["id", "label"]], found], axis=1)
+        measures = on_set.dynamics if fold is None else on_set.dynamics_of(fold)
+        return pd.concat([self._core.measured[["id", "label"]], measures], axis=1)
 
     def add(
         self,
@@ -87,13 +87,13 @@ class SetRuns(SetSubject):
         for each class, by its name; an array (.npy, .npz) has logits (M, C), and its paths in `paths`. Raises
         FolderError for a file without either, and as `add_columns` does.
         """
-        found = read_user_file(file, path_column=path_column, paths=paths, pictures=len(self._core.ids))
-        matched = match_file(found, self._core.base.paths.to_pylist(), root=self._core.folder)
-        classes, logits = logits_in(found, self._core.derived.get("picture_labels").names)
+        user_file = read_user_file(file, path_column=path_column, paths=paths, pictures=len(self._core.ids))
+        matched = match_file(user_file, self._core.base.paths.to_pylist(), root=self._core.folder)
+        classes, logits = logits_in(user_file, self._core.derived.get("picture_labels").names)
         rows = matched.row >= 0
         recorder = Recorder(self._core.store.paths, self._core.folder, run, classes=classes)
         ids = self._core.ids[matched.row[rows]]
-        return AddedRun(found.name, matched, recorder.write(ids, logits[rows], split=split, fold=fold))
+        return AddedRun(user_file.name, matched, recorder.write(ids, logits[rows], split=split, fold=fold))
 
     def remove(self, run: str) -> None:
         """Delete what was recorded of a run. Raises ImageSetError if there is none of this name."""

@@ -66,7 +66,7 @@ def _leaks_between(core: SetCore, other: SetCore) -> pd.DataFrame:
 
 def _same_files(mine: NDArray[np.int64], others: NDArray[np.int64]) -> Twins:
     """The contents that are in both, as pairs of copies: of blank pictures the pixels do not tell."""
-    _, one, other = np.intersect1d(mine, others, return_indices=True)
-    pair = np.stack([one, len(mine) + other], axis=1)
+    _, own, other = np.intersect1d(mine, others, return_indices=True)
+    pair = np.stack([own, len(mine) + other], axis=1)
     every = np.ones(len(pair))
     return Twins(len(mine) + len(others), pair.astype(np.int32), every.astype(np.float32), every.astype(bool))

@@ -60,12 +60,12 @@ class SetSubsets(SetSubject):
         if not len(ids):
             tags = ", ".join(self._core.decisions.tag_counts()) or "none yet"
             raise ImageSetError(f"No picture has the tag {tag!r}. Tags: {tags}.")
-        found: list[int] = ids.tolist()
-        return found
+        tagged_ids: list[int] = ids.tolist()
+        return tagged_ids
 
     def tag(self, ids: Iterable[int], tag: str, *, who: str | None = None) -> Action:
         """Give pictures a tag, and take it from all others, so that it stands for one choice. Raises DecisionError."""
-        decisions, wanted = self._core.decisions_by(who), [int(one) for one in ids]
+        decisions, wanted = self._core.decisions_by(who), [int(image_id) for image_id in ids]
         if tag in decisions.tag_counts() and (others := sorted({*self.tagged(tag)} - {*wanted})):
             decisions.untag(others, tag)
         return decisions.tag(wanted, tag)

@@ -99,7 +99,7 @@ class SetVersions(SetSubject):
 
     def table(self) -> pd.DataFrame:
         """The versions that are kept, by number: at (UTC), pictures, and state, which is "damaged" or ""."""
-        whole = [(one.number, one.at, one.pictures, "") for one in self.stored()]
+        whole = [(version.number, version.at, version.pictures, "") for version in self.stored()]
         damaged = [(number, "", None, "damaged") for number in self.damaged()]
         table = pd.DataFrame(sorted([*whole, *damaged]), columns=["number", "at", "pictures", "state"])
         return table.astype({"pictures": "Int64"})
@@ -127,14 +127,20 @@ class SetVersions(SetSubject):
         Of a number with what was decided at the end of that reading; of a time with what was decided until then. Raises
         ImageSetError for a number or time of which nothing is kept, DamageError for a version that is damaged.
         """
-        kept, core = self.stored(), self._core
+        versions, core = self.stored(), self._core
         number = int(since) if str(since).isdecimal() else None
         if number in self.damaged():
             rows_of(core.store.paths, number)  # raises what is wrong with it
         until = "" if number is not None else _utc(str(since))
-        fitting = [one for one in kept if (one.number == number if number is not None else one.at <= until)]
+        fitting = [
+            version for version in versions if (version.number == number if number is not None else version.at <= until)
+        ]
         if not fitting:
-            there = f"{kept[0].number} ({kept[0].at}) to {kept[-1].number} ({kept[-1].at})" if kept else "none yet"
+            there = (
+                f"{versions[0].number} ({versions[0].at}) to {versions[-1].number} ({versions[-1].at})"
+                if versions
+                else "none yet"
+            )
             raise ImageSetError(
                 f"No version {str(since)!r} of {str(core.root)!r} is kept; there are: {there}. One is kept at the end "
                 "of each reading that changes something: `python -m url_viz versions FOLDER` lists them."
@@ -410,26 +416,26 @@ class Diff:
         """The same without the accuracy, which takes seconds."""
         noun, counts = self.after.core.noun, [f"{count:,} {WORDS[name]}" for name, count in self.counts().items()]
         sizes = f"{len(self.before.rows):,} {noun}s before, {len(self.after.rows):,} after"
-        said = [f"{sizes}: {', '.join(counts) or 'nothing changed'}."]
+        sentences = [f"{sizes}: {', '.join(counts) or 'nothing changed'}."]
         for names, what in ((self.new_classes, "new class"), (self.emptied_classes, "emptied class")):
             end = "" if len(names) > FEW else "."
-            said += [f"{counted(len(names), what)}: {first_of(names)}{end}"] if names else []
+            sentences += [f"{counted(len(names), what)}: {first_of(names)}{end}"] if names else []
         if self.new_leaks is not None and len(self.new_leaks):
-            said.append(f"{counted(len(self.new_leaks), 'new leak')} between splits.")
+            sentences.append(f"{counted(len(self.new_leaks), 'new leak')} between splits.")
         if (count := len(self.ambiguity)) and counts:
             rose, fell = counted(len(self.rose), "class"), f"{len(self.fell):,}"
             least, compared = (
                 decimal(LEAST_DIFFERENCE),
                 f"of {counted(count, 'class')} compared, by Holm over all of them",
             )
-            said.append(f"Mean ambiguity rose by {least} or more in {rose}, and fell in {fell} ({compared}).")
-        return tuple(said)
+            sentences.append(f"Mean ambiguity rose by {least} or more in {rose}, and fell in {fell} ({compared}).")
+        return tuple(sentences)
 
     def as_json(self) -> dict[str, Any]:
         """All of it for a JSON file: lists of paths by change, findings, figures, and each changed picture."""
         sides = {"before": self.before, "after": self.after}
         return {
-            **{name: {"folder": str(one.core.root), "version": one.number} for name, one in sides.items()},
+            **{name: {"folder": str(side.core.root), "version": side.number} for name, side in sides.items()},
             **{name: list(getattr(self, name)) for name in CHANGES},
             "findings": {
                 "new_leaks": [] if self.new_leaks is None else _records(self.new_leaks, "id", "twin_id"),
@@ -439,8 +445,8 @@ class Diff:
                 "ambiguity_fell": list(self.fell["label"]),
             },
             "figures": {
-                "pictures": {name: len(one.rows) for name, one in sides.items()},
-                "classes": {name: class_sizes(one.rows) for name, one in sides.items()},
+                "pictures": {name: len(side.rows) for name, side in sides.items()},
+                "classes": {name: class_sizes(side.rows) for name, side in sides.items()},
                 "ambiguity": _records(self.ambiguity),
                 "accuracy": None if self.accuracy is None else asdict(self.accuracy),
             },
@@ -493,15 +499,16 @@ def _by_one_model(version: Version) -> Version:
 
 
 def _check(before: Version, after: Version) -> None:
-    one, other = before.core, after.core
-    if one.space.key != other.space.key:
+    first, second = before.core, after.core
+    if first.space.key != second.space.key:
         raise ImageSetError(
-            f"{str(one.root)!r} was read with {one.source.title}, and {str(other.root)!r} with {other.source.title}. "
+            f"{str(first.root)!r} was read with {first.source.title}, and {str(second.root)!r} with "
+            f"{second.source.title}. "
             "Versions are compared by one model: read both with the same."
         )
-    if one.is_of_objects != other.is_of_objects:
+    if first.is_of_objects != second.is_of_objects:
         raise ImageSetError(
-            f"One of {str(one.root)!r} and {str(other.root)!r} is a set of objects, the other of whole pictures. "
+            f"One of {str(first.root)!r} and {str(second.root)!r} is a set of objects, the other of whole pictures. "
             "Read both from annotations, or both as folders."
         )
 
@@ -511,8 +518,8 @@ def _contents(before: Version, after: Version) -> BothContents:
     others = np.flatnonzero(positions_of(content, after.core.contents) < 0)
     twins, raw = _known_twins(after.core, content), np.zeros((0, 0), np.float16)
     if len(others):
-        every, found = _twins_of_others(before, after, content, others)
-        twins, raw = twins.with_pairs(found), every[others]
+        every, twins_of_rows = _twins_of_others(before, after, content, others)
+        twins, raw = twins.with_pairs(twins_of_rows), every[others]
     return BothContents(content, twins, raw, _groups(before, after, content, twins))
 
 
@@ -528,16 +535,16 @@ def _twins_of_others(before: Version, after: Version, content: Rows, others: Row
         )
     raw = embeddings.embedding[row]
     whitened = whitened_rows(content, raw, known=after.core.store.whitened(key))
-    one, other = (stored_pixels(store, content) for store in stores)
+    earlier, later = (stored_pixels(store, content) for store in stores)
     pixels = Pixels(
-        np.maximum(one.hashes, other.hashes), lambda rows: one.patches_of(rows).or_else(other.patches_of(rows))
+        np.maximum(earlier.hashes, later.hashes), lambda rows: earlier.patches_of(rows).or_else(later.patches_of(rows))
     )
-    found = twins_of(others, whitened, raw, pixels=pixels)
+    linked = twins_of(others, whitened, raw, pixels=pixels)
     is_here = np.isin(content, np.concatenate([core.contents for core in (after.core, before.core)]))
-    found = found.with_pairs(_copies_by_hash(raw, pixels.hashes, others, is_here, whitened))
+    linked = linked.with_pairs(_copies_by_hash(raw, pixels.hashes, others, is_here, whitened))
     if after.core.is_of_objects:
-        found = twins_of_objects(found, _boxes(before.rows, after.rows, content))
-    return raw, found
+        linked = twins_of_objects(linked, _boxes(before.rows, after.rows, content))
+    return raw, linked
 
 
 def _copies_by_hash(
@@ -554,16 +561,16 @@ def _copies_by_hash(
     pairs = np.concatenate([near, *(pair for pair, _ in alike(hashes, of=rows))])
     pairs = np.unique(np.sort(pairs[~is_here[pairs].all(axis=1)], axis=1), axis=0)
     cosine = cosines(raw, *pairs.T)
-    found = Twins(len(raw), pairs.astype(np.int32), cosine, np.ones(len(pairs), bool))
-    return found.at(np.flatnonzero(cosine >= LEAST_COSINE))
+    copies = Twins(len(raw), pairs.astype(np.int32), cosine, np.ones(len(pairs), bool))
+    return copies.at(np.flatnonzero(cosine >= LEAST_COSINE))
 
 
 def _boxes(before: pd.DataFrame, after: pd.DataFrame, content: Rows) -> Boxes:
     """Where each content (M,) lies; a picture of one path counts as one in both versions."""
     rows = pd.concat([after, before], ignore_index=True)
-    at = positions_of(content, rows["content"].to_numpy(np.int64))
+    place = positions_of(content, rows["content"].to_numpy(np.int64))
     picture = pd.factorize(rows[PICTURE])[0].astype(np.int32)
-    return Boxes(picture[at], rows[BOX].to_numpy(np.float64)[at])
+    return Boxes(picture[place], rows[BOX].to_numpy(np.float64)[place])
 
 
 def _known_twins(core: SetCore, content: Rows) -> Twins:

@@ -43,15 +43,15 @@ class _Part:
     name: str
 
 
-def store_diff(found: Diff) -> None:
+def store_diff(diff: Diff) -> None:
     """Compute all of a diff and keep it with the later set. Raises WorkspaceError if the disk is full."""
-    key, folder = _key(found.before, found.after), _folder(found.after)
-    leaks = found.new_leaks
-    tables = pd.DataFrame() if leaks is None else leaks, found.ambiguity, found.on_map
-    with raising_disk_errors(found.after.core.store.paths):
+    key, folder = _key(diff.before, diff.after), _folder(diff.after)
+    leaks = diff.new_leaks
+    tables = pd.DataFrame() if leaks is None else leaks, diff.ambiguity, diff.on_map
+    with raising_disk_errors(diff.after.core.store.paths):
         for name, table in zip(_PARTS, tables, strict=True):
             _part(folder, key, name).write(_Part(name), _to_arrow(table))
-        _file(folder, key).write(_Stored(found.accuracy, leaks is not None), _to_arrow(found.table))  # the last: whole
+        _file(folder, key).write(_Stored(diff.accuracy, leaks is not None), _to_arrow(diff.table))  # the last: whole
         others = [path for path in folder.glob("*.parquet") if not path.name.startswith(key)]
         keys = {path.name.partition(".")[0]: path.stat().st_mtime_ns for path in others}
         for gone in sorted(keys, key=keys.__getitem__, reverse=True)[MOST - 1 :]:
@@ -63,11 +63,11 @@ def stored_diff(before: Version, after: Version) -> Diff | None:
     """The diff of these versions as it was stored; None if it was not, or cannot be read."""
     key, folder = _key(before, after), _folder(after)
     try:
-        about, table = _file(folder, key).read(lambda about, rows: (about, _to_pandas(rows)))
+        facts, table = _file(folder, key).read(lambda facts, rows: (facts, _to_pandas(rows)))
         leaks, *figures = (_part(folder, key, name).read(lambda _, rows: _to_pandas(rows)) for name in _PARTS)
     except DamageError:
         return None
-    return Diff(before, after, table, leaks if about.has_splits else None, StoredFigures(about.accuracy, *figures))
+    return Diff(before, after, table, leaks if facts.has_splits else None, StoredFigures(facts.accuracy, *figures))
 
 
 def _to_arrow(table: pd.DataFrame) -> pa.Table:
@@ -94,8 +94,8 @@ def _folder(after: Version) -> Path:
 def _key(before: Version, after: Version) -> str:
     """What both sides are: another one as soon as anything that the diff is of has changed."""
     digest = hashlib.blake2b(digest_size=12)
-    for one in (before, after):
-        core = one.core
-        words = core.set_id, one.number, one.title, core.derived.fingerprint("table"), models_of(core)
+    for version in (before, after):
+        core = version.core
+        words = core.set_id, version.number, version.title, core.derived.fingerprint("table"), models_of(core)
         digest.update(repr(words).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

@@ -171,9 +171,9 @@ def _array(column: pa.ChunkedArray, kind: str) -> NDArray[np.generic]:
 
 def remove_import(paths: SetPaths, name: str) -> None:
     """Remove an import. Raises ImageSetError, with the known names, if it does not exist."""
-    known = names_of_imports(paths)
-    if name not in known:
-        there = ", ".join(map(repr, known)) or "none"
+    names = names_of_imports(paths)
+    if name not in names:
+        there = ", ".join(map(repr, names)) or "none"
         raise ImageSetError(f"There are no columns {name!r} in this image set. There are: {there}.")
     import_file(paths, name).path.unlink(missing_ok=True)
 

@@ -53,15 +53,15 @@ def keep_objects(writer: Writer, source: Source) -> None:
 def _said(facts: Sequence[tuple[AnnotatedPicture, AnnotatedObject, Place]]) -> pd.DataFrame:
     """A row an object: what its annotation says, and what follows from its box."""
     rows = [
-        (one.label, display_name(picture.path), one.key, picture.split, *place.box, place.margin)
-        for picture, one, place in facts
+        (item.label, display_name(picture.path), item.key, picture.split, *place.box, place.margin)
+        for picture, item, place in facts
     ]
-    said = pd.DataFrame(rows, columns=[CLASS, PICTURE, "object", "split", *BOX_COLUMNS])
+    columns = pd.DataFrame(rows, columns=[CLASS, PICTURE, "object", "split", *BOX_COLUMNS])
     sizes = np.array([picture.size or (np.nan, np.nan) for picture, _, _ in facts], float).reshape(-1, 2)
-    of_frame = _of_the_frame(said[list(BOX_COLUMNS[:4])].to_numpy(float), sizes)
+    of_frame = _of_the_frame(columns[list(BOX_COLUMNS[:4])].to_numpy(float), sizes)
     of_frame["objects_in_picture"] = [float(len(picture.objects)) for picture, _, _ in facts]
-    others = pd.DataFrame([dict(one.facts) for _, one, _ in facts])  # score, truncated …
-    return pd.concat([said, of_frame, others.sort_index(axis=1)], axis=1)
+    others = pd.DataFrame([dict(item.facts) for _, item, _ in facts])  # score, truncated …
+    return pd.concat([columns, of_frame, others.sort_index(axis=1)], axis=1)
 
 
 def _of_the_frame(boxes: NDArray[np.float64], sizes: NDArray[np.float64]) -> pd.DataFrame:
@@ -74,8 +74,8 @@ def _of_the_frame(boxes: NDArray[np.float64], sizes: NDArray[np.float64]) -> pd.
     area = (right - np.maximum(x, 0)) * (bottom - np.maximum(y, 0)) / (across * down)
     near = [np.maximum(1, AT_THE_FRAME * side) for side in (across, down)]
     is_cut = (x <= near[0]) | (y <= near[1]) | (right >= across - near[0]) | (bottom >= down - near[1])
-    told = np.where(np.isfinite(across), np.where(is_cut, "yes", "no").astype(object), None)  # type: ignore[call-overload]
-    return pd.DataFrame({"box_area": area, "box_aspect": width / height, CUT_BY_FRAME: told})
+    cut_words = np.where(np.isfinite(across), np.where(is_cut, "yes", "no").astype(object), None)  # type: ignore[call-overload]
+    return pd.DataFrame({"box_area": area, "box_aspect": width / height, CUT_BY_FRAME: cut_words})
 
 
 @dataclass(frozen=True)

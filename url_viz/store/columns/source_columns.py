@@ -28,12 +28,12 @@ _UNREAD = -1
 """The content of what was not read yet: no key is negative."""
 
 
-def keep_columns(writer: Writer, found: Scan) -> None:
+def keep_columns(writer: Writer, scan: Scan) -> None:
     """Keep what a source says of its pictures; call it before they are read, and after.
 
     In a new set the class becomes the label, and pictures are kept apart as the scan says: of one patient, say.
     """
-    if not found.columns:
+    if not scan.columns:
         return
     is_new = SOURCE not in names_of_imports(writer.paths)
     had_classes = not is_new
@@ -41,23 +41,23 @@ def keep_columns(writer: Writer, found: Scan) -> None:
         had_classes = had_classes and CLASS in read_import(writer.paths, SOURCE).columns
     columns = {
         name: values
-        for name, cells in found.columns.items()
+        for name, cells in scan.columns.items()
         if isinstance(values := _values(name, pd.Series(list(cells), dtype=object)), Values)
     }
     if not columns:
         return
-    write_said(writer, SOURCE, found.root.name, [file.id for file in found.files], columns)
+    write_said(writer, SOURCE, scan.root.name, [file.id for file in scan.files], columns)
     if CLASS in columns and not had_classes:
         write_label_choice(writer.paths, CLASS)
-    if found.apart in columns and is_new:
-        write_apart(writer.paths, found.apart)
+    if scan.apart in columns and is_new:
+        write_apart(writer.paths, scan.apart)
 
 
 def write_said(writer: Writer, name: str, file: str, ids: Sequence[int], columns: Mapping[str, Values]) -> None:
     """Write the import `name` of what a `file` says of pictures by their `ids` (N), whether they were read or not."""
     rows = writer.images(["id", "content"])
     contents = dict(zip(rows["id"].to_pylist(), rows["content"].to_pylist(), strict=True))
-    keys = [_UNREAD if (key := contents.get(one)) is None else key for one in ids]
+    keys = [_UNREAD if (key := contents.get(file_id)) is None else key for file_id in ids]
     write_import(writer.paths, Import(name, file, np.array(ids, np.int64), np.array(keys, np.int64), columns))
 
 
@@ -65,7 +65,7 @@ def _values(name: str, cells: "pd.Series[Any]") -> Values | str:
     """A column of numbers, if all of it are, else of text; classes and patients are text, also where they look like
     numbers. The reason for one that is not kept.
     """
-    known = cells[cells.notna()]
-    if name != CLASS and known.map(lambda value: isinstance(value, int | float) and not isinstance(value, bool)).all():
+    present = cells[cells.notna()]
+    if name != CLASS and present.map(lambda cell: isinstance(cell, int | float) and not isinstance(cell, bool)).all():
         return number_values(cells.astype(np.float64).to_numpy())
     return text_values(cells.map(as_text), numbers=name not in (CLASS, *APART))

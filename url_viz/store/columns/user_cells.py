@@ -77,12 +77,12 @@ def number_values(numbers: NDArray[np.floating]) -> Values | str:
 def _as_numbers(texts: "pd.Series[str]") -> NDArray[np.float64] | None:
     """Distinct cells as numbers, nan for missing ones; None if any is text, or all are missing."""
     is_missing = texts.str.casefold().isin(_MISSING).to_numpy()
-    known = texts[~is_missing]
-    if known.empty or not known.str.fullmatch(_NUMBER).all():
+    present = texts[~is_missing]
+    if present.empty or not present.str.fullmatch(_NUMBER).all():
         return None
     numbers = np.full(len(texts), np.nan)
     # Not pandas.to_numeric: before 3.1 it reads the last bit wrong.
-    numbers[~is_missing] = known.to_numpy(object).astype(np.float64)
+    numbers[~is_missing] = present.to_numpy(object).astype(np.float64)
     return numbers
 
 

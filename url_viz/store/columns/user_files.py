@@ -111,8 +111,8 @@ def read_user_file(
         return _of_csv(source, path_column)
     if ending in PARQUET_ENDINGS:
         return _of_parquet(source, path_column, pictures)
-    known = ", ".join((*CSV_ENDINGS, *PARQUET_ENDINGS, *ARRAY_ENDINGS))
-    raise FolderError(f"{source.name!r} is not a table by its extension. Give a file that ends in one of: {known}.")
+    endings = ", ".join((*CSV_ENDINGS, *PARQUET_ENDINGS, *ARRAY_ENDINGS))
+    raise FolderError(f"{source.name!r} is not a table by its extension. Give a file that ends in one of: {endings}.")
 
 
 def read_csv(source: IncomingFile) -> pd.DataFrame:
@@ -131,9 +131,9 @@ def _of_csv(source: IncomingFile, path_column: str | None) -> UserFile:
     if frame.empty:
         raise FolderError(f"{source.name!r} has a first line and no rows. Give one row per picture.")
     names = list(frame.columns)
-    at = _index_of_paths(source.name, names, path_column)
-    found = _columns(names, at, lambda name: text_values(frame[name], decimal_comma=separator == ";"))
-    return UserFile(source.name, names[at], tuple(read_paths(frame[names[at]])), found)
+    path_index = _index_of_paths(source.name, names, path_column)
+    cells = _columns(names, path_index, lambda name: text_values(frame[name], decimal_comma=separator == ";"))
+    return UserFile(source.name, names[path_index], tuple(read_paths(frame[names[path_index]])), cells)
 
 
 def _text_and_separator(source: IncomingFile) -> tuple[str, str]:
@@ -190,18 +190,18 @@ def _index_of_paths(file: str, names: list[str], wanted: str | None) -> int:
     )
 
 
-def _columns(names: list[str], at: int, read: Callable[[str], Cells]) -> dict[str, Cells]:
-    """The columns as `read` gives them, without that of the paths (`at`), and those of logits as one."""
+def _columns(names: list[str], path_index: int, read: Callable[[str], Cells]) -> dict[str, Cells]:
+    """The columns as `read` gives them, without that of the paths (`path_index`), and those of logits as one."""
     number_of = {int(match[1]): name for name in names if (match := _LOGIT.fullmatch(name))}
     logits = [number_of[number] for number in sorted(number_of)] if len(number_of) > 1 else []
-    found: dict[str, Cells] = {
+    columns: dict[str, Cells] = {
         name: read(name) if len(name) <= LONGEST_NAME else f"its name is longer than {LONGEST_NAME} characters"
         for name in names
-        if name != names[at] and name not in logits
+        if name != names[path_index] and name not in logits
     }
     if logits:
-        found |= _joined({name: read(name) for name in logits})
-    return found
+        columns |= _joined({name: read(name) for name in logits})
+    return columns
 
 
 def _joined(logits: Mapping[str, Cells]) -> dict[str, Cells]:
@@ -216,23 +216,23 @@ def _joined(logits: Mapping[str, Cells]) -> dict[str, Cells]:
 def _of_parquet(source: IncomingFile, path_column: str | None, pictures: int) -> UserFile:
     table = _parquet_table(source, pictures)
     names = distinct_names(table.column_names)
-    at = _index_of_paths(source.name, names, path_column)
+    path_index = _index_of_paths(source.name, names, path_column)
     try:
-        paths = tuple(_texts(table.column(at)).str.strip())
+        paths = tuple(_texts(table.column(path_index)).str.strip())
     except _UNREADABLE as error:
         why = str(error).partition("\n")[0]
         raise FolderError(f"The paths in {source.name!r} cannot be read ({why}). Write it again.") from error
-    found = _columns(names, at, lambda name: _arrow_values(table.column(names.index(name))))
-    return UserFile(source.name, names[at], paths, found)
+    cells = _columns(names, path_index, lambda name: _arrow_values(table.column(names.index(name))))
+    return UserFile(source.name, names[path_index], paths, cells)
 
 
 def _parquet_table(source: IncomingFile, pictures: int) -> pa.Table:
     """The table of a Parquet file; text columns as dictionaries, so that a repeated long text is stored once."""
     try:
         with pq.ParquetFile(pa.BufferReader(source.data)) as plain:
-            about = plain.metadata
-            _check_parquet(source, about, pictures)
-        texts = [column.path for column in map(about.schema.column, range(about.num_columns)) if _is_text(column)]
+            metadata = plain.metadata
+            _check_parquet(source, metadata, pictures)
+        texts = [column.path for column in map(metadata.schema.column, range(metadata.num_columns)) if _is_text(column)]
         with pq.ParquetFile(pa.BufferReader(source.data), read_dictionary=texts) as file:
             # Arrow's threads abort a command that ends while they start: seen in a tenth of the runs on a busy machine.
             table = file.read(use_threads=False)
@@ -248,16 +248,16 @@ def _is_text(column: Any) -> bool:
     return bool(column.physical_type == "BYTE_ARRAY" and column.logical_type.type != "DECIMAL")
 
 
-def _check_parquet(source: IncomingFile, about: pq.FileMetaData, pictures: int) -> None:
+def _check_parquet(source: IncomingFile, metadata: pq.FileMetaData, pictures: int) -> None:
     """Raise FolderError if a file has too many rows or columns, or decompresses to too much, for so many pictures."""
-    columns, groups = range(about.num_columns), range(about.num_row_groups)
-    size = [_bytes_of(about.schema.column(index)) for index in columns]
-    parts = [(index, about.row_group(group).column(index)) for group in groups for index in columns]
+    columns, groups = range(metadata.num_columns), range(metadata.num_row_groups)
+    size = [_bytes_of(metadata.schema.column(index)) for index in columns]
+    parts = [(index, metadata.row_group(group).column(index)) for group in groups for index in columns]
     unfolded = sum(max(chunk.total_uncompressed_size, chunk.num_values * size[index]) for index, chunk in parts)
     most = most_bytes(len(source.data), pictures)
-    if about.num_rows > most_rows(pictures) or about.num_columns > MOST_COLUMNS or unfolded > most:
+    if metadata.num_rows > most_rows(pictures) or metadata.num_columns > MOST_COLUMNS or unfolded > most:
         raise FolderError(
-            f"{source.name!r} has {about.num_rows:,} rows and {about.num_columns:,} columns, and unfolds to "
+            f"{source.name!r} has {metadata.num_rows:,} rows and {metadata.num_columns:,} columns, and unfolds to "
             f"{unfolded:,} bytes; for {pictures:,} pictures at most {most_rows(pictures):,}, {MOST_COLUMNS:,} and "
             f"{most:,} are read. Leave out what is not needed, or write it as CSV."
         )

@@ -34,23 +34,23 @@ class Matched:
     def examples(self) -> tuple[str, ...]:
         return tuple(self.paths[index] for index in np.flatnonzero(self.row < 0)[:EXAMPLES])
 
-    def words(self, file: str, *, of: str) -> list[str]:
-        """How many rows of a file are of pictures of this set or folder (`of`), and which are not, a sentence each."""
-        said = [f"{self.count:,} of {len(self.paths):,} rows of {file!r} are of a picture of this {of}."]
+    def words(self, file: str, *, whole: str) -> list[str]:
+        """How many rows of a file match pictures of this set or folder (`whole`), and which do not, a sentence each."""
+        sentences = [f"{self.count:,} of {len(self.paths):,} rows of {file!r} are of a picture of this {whole}."]
         if self.examples:
             more = ", …" if len(self.paths) - self.count > len(self.examples) else ""
-            said.append(f"No picture was found for {', '.join(map(repr, self.examples))}{more}.")
-        return said
+            sentences.append(f"No picture was found for {', '.join(map(repr, self.examples))}{more}.")
+        return sentences
 
 
-def match_file(found: UserFile, pictures: Sequence[bytes], *, root: Path) -> Matched:
+def match_file(file: UserFile, pictures: Sequence[bytes], *, root: Path) -> Matched:
     """The picture of each row of a file, as by `match`. Raises FolderError if no row has one."""
-    matched = match(found.paths, pictures, root=root)
+    matched = match(file.paths, pictures, root=root)
     if not matched.count:
         ours = ", ".join(repr(display_name(path)) for path in sorted(pictures)[:3])
         raise FolderError(
-            f"None of the {len(found.paths):,} paths in the column {found.path_column!r} of {found.name!r} is a "
-            f"picture of {str(root)!r}: they are such as {', '.join(map(repr, found.paths[:3]))}, and the pictures "
+            f"None of the {len(file.paths):,} paths in the column {file.path_column!r} of {file.name!r} is a "
+            f"picture of {str(root)!r}: they are such as {', '.join(map(repr, file.paths[:3]))}, and the pictures "
             f"such as {ours}. Say which column holds the paths, or write them relative to the folder."
         )
     return matched

@@ -50,12 +50,12 @@ class Answers:
     def now(self) -> Answered:
         """All answers; the same object as before if none has changed."""
         with self._log.reading() as transaction:
-            version, (read_at, known) = transaction.version() if transaction else 0, self._latest
+            version, (read_at, last) = transaction.version() if transaction else 0, self._latest
             if version != read_at:
                 rows = transaction.answers if transaction else np.zeros((0, 3), np.int64)
                 now = Answered(rows[:, :2].copy(), rows[:, 2] == 1)
-                is_same = np.array_equal(now.pairs, known.pairs) and np.array_equal(now.is_same, known.is_same)
-                self._latest = version, known if is_same else now
+                is_same = np.array_equal(now.pairs, last.pairs) and np.array_equal(now.is_same, last.is_same)
+                self._latest = version, last if is_same else now
         return self._latest[1]
 
     def answer(self, answers: Mapping[Pair, bool | None], *, who: str | None = None) -> Action:

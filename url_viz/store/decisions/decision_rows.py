@@ -238,8 +238,8 @@ def answer_sums(rows: NDArray[np.int64]) -> NDArray[np.uint64]:
 
 
 def _or_none(texts: NDArray[np.object_]) -> NDArray[np.object_]:
-    known: NDArray[np.object_] = np.where(texts == "", np.array(None), texts)
-    return known
+    with_none: NDArray[np.object_] = np.where(texts == "", np.array(None), texts)
+    return with_none
 
 
 def row_sums(columns: Sequence[NDArray[Any]]) -> NDArray[np.uint64]:
@@ -274,8 +274,8 @@ def label_of(text: str, source: str) -> str | None:
 def with_label(text: str, source: str, label: str | None) -> str:
     """A stored text with another label for `source`, or without one if None."""
     labels = {**(json.loads(text) if text else {}), source: label}
-    kept = {name: value for name, value in labels.items() if value is not None}
-    return json.dumps(kept, sort_keys=True, ensure_ascii=False) if kept else ""
+    given = {name: value for name, value in labels.items() if value is not None}
+    return json.dumps(given, sort_keys=True, ensure_ascii=False) if given else ""
 
 
 def tags_of(text: str) -> list[str]:

@@ -104,8 +104,8 @@ def _tags(text: str) -> list[str]:
 
 def tables_of(schema_version: int) -> frozenset[str] | None:
     """The SQL, in one line each, that a file of a schema has in `sqlite_master`; None if there is no such schema."""
-    known = TABLES_OF.get(schema_version)
-    return None if known is None else frozenset({*map(one_line, known), "CREATE TABLE sqlite_sequence(name,seq)", ""})
+    tables = TABLES_OF.get(schema_version)
+    return None if tables is None else frozenset({*map(one_line, tables), "CREATE TABLE sqlite_sequence(name,seq)", ""})
 
 
 def one_line(sql: str | None) -> str:

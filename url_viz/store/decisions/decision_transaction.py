@@ -165,10 +165,10 @@ class Transaction:
     def answers(self) -> NDArray[np.int64]:
         """All answers (A, 3), oldest first: both contents of a pair, the smaller first, and 1 if they are the same."""
         rows = self._connection.execute("SELECT first, second, same FROM answer ORDER BY row").fetchall()
-        found = _read(lambda: np.array(rows, np.int64).reshape(-1, 3), "answers that are not numbers")
-        if not np.isin(found[:, 2], (0, 1)).all():
+        answers = _read(lambda: np.array(rows, np.int64).reshape(-1, 3), "answers that are not numbers")
+        if not np.isin(answers[:, 2], (0, 1)).all():
             raise InconsistentLogError("is damaged: there are answers of an unknown kind")
-        return found
+        return answers
 
     def answer_on(self, first: int, second: int) -> int:
         """What was answered on a pair of contents; ABSENT for nothing."""
@@ -181,12 +181,12 @@ class Transaction:
         rows = self._connection.execute(
             "SELECT id, content, code, tags, labels, name FROM decision ORDER BY row"
         ).fetchall()
-        found = _read(lambda: Decided.of(list(zip(*rows, strict=True)) or [()] * 6), "decisions that are no rows")
-        if not np.isin(found.code, range(len(CODES))).all():
+        decisions = _read(lambda: Decided.of(list(zip(*rows, strict=True)) or [()] * 6), "decisions that are no rows")
+        if not np.isin(decisions.code, range(len(CODES))).all():
             raise InconsistentLogError("is damaged: there are decisions of an unknown kind")
-        if not all(map(_are_labels, set(found.labels))):
+        if not all(map(_are_labels, set(decisions.labels))):
             raise InconsistentLogError("is damaged: labels that cannot be read")
-        return found
+        return decisions
 
     def record(self, did: str, count: int, changes: Changes, *, who: str) -> None:
         """Store changes as one action of `who`. Actions undone before it can no longer be redone."""

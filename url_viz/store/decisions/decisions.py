@@ -145,18 +145,20 @@ class Decisions:
 
     def _known(self, transaction: Transaction | None) -> "_Assignment":
         """What is decided as of a transaction: what changed since the last look, or all if that is not known."""
-        known, version = self._latest.assignment, transaction.version() if transaction else 0
-        if known is None or known.version != version:
-            known = self._latest.assignment = (known and self._followed(known, transaction)) or self._all(transaction)
-        return known
+        latest, version = self._latest.assignment, transaction.version() if transaction else 0
+        if latest is None or latest.version != version:
+            latest = self._latest.assignment = (latest and self._followed(latest, transaction)) or self._all(
+                transaction
+            )
+        return latest
 
-    def _followed(self, known: "_Assignment", transaction: Transaction | None) -> "_Assignment | None":
-        changes = transaction.changes_since(known.version) if transaction else None
+    def _followed(self, latest: "_Assignment", transaction: Transaction | None) -> "_Assignment | None":
+        changes = transaction.changes_since(latest.version) if transaction else None
         if transaction is None or changes is None:
             return None
-        if (known.total + changes.total() - transaction.total()) & CHECKSUM_MASK:
+        if (latest.total + changes.total() - transaction.total()) & CHECKSUM_MASK:
             raise InconsistentLogError("is damaged: the changes of its actions are not as they were written")
-        return known.after(changes, self.files, version=transaction.version(), total=transaction.total())
+        return latest.after(changes, self.files, version=transaction.version(), total=transaction.total())
 
     def _all(self, transaction: Transaction | None) -> "_Assignment":
         stored = transaction.stored if transaction else undecided()
@@ -190,8 +192,8 @@ class Decisions:
 
         def new(before: Decided) -> Decided:
             tags = [
-                joined_tags({*tags_of(text)} - {*among} | ({said.tag} if said.tag else set()))
-                for text, said in zip(before.tags, judgements.values(), strict=True)
+                joined_tags({*tags_of(text)} - {*among} | ({judgement.tag} if judgement.tag else set()))
+                for text, judgement in zip(before.tags, judgements.values(), strict=True)
             ]
             return replace(before.with_labels(texts, source), code=codes, tags=np.array([*tags, None], object)[:-1])
 
@@ -270,15 +272,15 @@ class Decisions:
         """Apply `new` to the decisions on some files as one action; `did` puts into words what changed."""
         rows = self._rows_of(ids)
         with self._log.writing() as transaction:
-            known = self._known(transaction)
-            before = known.decided.rows_at(rows)
+            latest = self._known(transaction)
+            before = latest.decided.rows_at(rows)
             after = new(before)
-            at = np.flatnonzero(after.differs_from(before))
-            done = did(before.rows_at(at), after.rows_at(at))
-            if len(at):
-                changes = known.changes(rows[at], after.rows_at(at))
-                transaction.record(done, len(at), changes, who=self._named())
-        return Action(done, len(at), unchanged=len(rows) - len(at))
+            changed = np.flatnonzero(after.differs_from(before))
+            done = did(before.rows_at(changed), after.rows_at(changed))
+            if len(changed):
+                changes = latest.changes(rows[changed], after.rows_at(changed))
+                transaction.record(done, len(changed), changes, who=self._named())
+        return Action(done, len(changed), unchanged=len(rows) - len(changed))
 
     def _named(self) -> str:
         return self._who if self._who is not None else process_user()
@@ -330,11 +332,11 @@ class _Assignment:
     def of(cls, files: FileKeys, stored: Decided, *, version: int, total: int) -> "_Assignment":
         row = match_decisions(files, stored)
         has = row >= 0
-        found, decided = stored.rows_at(row[has]), undecided(files.id, files.content)
-        for column, values in zip(decided.said, found.said, strict=True):
+        matched, decided = stored.rows_at(row[has]), undecided(files.id, files.content)
+        for column, values in zip(decided.said, matched.said, strict=True):
             column[has] = values
         is_stored = has.copy()
-        is_stored[has] = (found.id == files.id[has]) & (found.content == files.content[has])
+        is_stored[has] = (matched.id == files.id[has]) & (matched.content == files.content[has])
         is_free = np.ones(len(stored), bool)
         is_free[row[is_stored]] = False
         moved = np.where(has & ~is_stored, (np.cumsum(is_free) - 1)[row] if len(stored) else -1, -1)
@@ -371,10 +373,10 @@ class _Assignment:
 
     def _stored_at(self, rows: NDArray[np.int64]) -> Decided:
         """The stored rows of some files, with code ABSENT for files without their own row."""
-        found, is_stored = self.decided.rows_at(rows), self.is_stored[rows]
-        none = absent(undecided(found.id, found.content))
-        said = (np.where(is_stored, *columns) for columns in zip(found.said, none.said, strict=True))
-        return Decided(found.id, found.content, *said)
+        own, is_stored = self.decided.rows_at(rows), self.is_stored[rows]
+        none = absent(undecided(own.id, own.content))
+        values = (np.where(is_stored, *columns) for columns in zip(own.said, none.said, strict=True))
+        return Decided(own.id, own.content, *values)
 
 
 @dataclass
@@ -444,8 +446,8 @@ def _did_give(given: Sequence[str | None], gave: str, took: str) -> str:
     """ "labelled 12 pictures “kiwi” and took back the label of 1 picture", from what pictures were given."""
     texts = {text for text in given if text is not None}
     taken = given.count(None)
-    of = f" “{next(iter(texts))}”" if len(texts) == 1 else ""
-    parts = [f"{gave} {counted(len(given) - taken, 'picture')}{of}"] if texts else []
+    quoted = f" “{next(iter(texts))}”" if len(texts) == 1 else ""
+    parts = [f"{gave} {counted(len(given) - taken, 'picture')}{quoted}"] if texts else []
     parts += [f"{took} {counted(taken, 'picture')}"] if taken else []
     return " and ".join(parts)
 

@@ -63,8 +63,8 @@ def write_cached(folder: Path, space_key: str, key: str, table: pa.Table, *, mos
             written = np.memmap(temporary, mode="r").data
             with temporary.open("ab") as file:
                 file.write(_END.pack(zlib.crc32(written), len(written)))
-        kept = sorted(folder.glob(f"{space_key}-*"), key=lambda path: path.stat().st_mtime)
-        for path in kept[:-most]:
+        files = sorted(folder.glob(f"{space_key}-*"), key=lambda path: path.stat().st_mtime)
+        for path in files[:-most]:
             path.unlink()
 
 

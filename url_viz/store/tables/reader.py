@@ -173,10 +173,10 @@ class Store:
     def hashes(self, contents: NDArray[np.int64]) -> Hashes:
         """The perceptual hashes (M, WORDS) of contents (M,); zeros for one that has none."""
         rows = self._columns(HASH_TABLE, HASHES.names, HASHES)
-        known = matrix(rows["hash"]).astype(np.int64, copy=False).view(np.uint64)
-        every = np.concatenate([known, np.zeros((1, WORDS), np.uint64)])
-        found: Hashes = every[positions_of(contents, numbers_of(rows["content"]))]
-        return found
+        rows_hashes = matrix(rows["hash"]).astype(np.int64, copy=False).view(np.uint64)
+        every = np.concatenate([rows_hashes, np.zeros((1, WORDS), np.uint64)])
+        hashes: Hashes = every[positions_of(contents, numbers_of(rows["content"]))]
+        return hashes
 
     def whitened(self, space_key: str) -> WhitenedRows | None:
         """The whitened space and the rows in it; None if there is none, or a writer is replacing it."""

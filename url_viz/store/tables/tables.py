@@ -265,8 +265,8 @@ FEW_WANTED = 8
 def positions_of(wanted: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.int64]:
     """The position in `among` of each of `wanted`, the first where it repeats; −1 if it is missing."""
     if len(wanted) <= FEW_WANTED:
-        found = (np.flatnonzero(among == one) for one in wanted)
-        return np.fromiter((rows[0] if len(rows) else -1 for rows in found), np.int64, len(wanted))
+        places = (np.flatnonzero(among == value) for value in wanted)
+        return np.fromiter((rows[0] if len(rows) else -1 for rows in places), np.int64, len(wanted))
     index = pd.Index(among)
     if not index.is_unique:
         first = np.flatnonzero(~index.duplicated())

@@ -65,12 +65,12 @@ def check(table: Path, version: int, *, is_newest: bool = True) -> None:
 
     If the version is to be the newest, also if a newer one was recorded, but is lost.
     """
-    known = noted(table)
-    if is_newest and known.newest > version and _manifest(table, known.newest) is None:
-        raise ChecksumError(f"version {known.newest} is lost")
+    notes = noted(table)
+    if is_newest and notes.newest > version and _manifest(table, notes.newest) is None:
+        raise ChecksumError(f"version {notes.newest} is lost")
     manifest = _manifest(table, version)
-    pairs = [(manifest, known.manifests.get(version))] if manifest is not None else []
-    pairs += [(path, known.deletions.get(path.name)) for path in _deletions(table)]
+    pairs = [(manifest, notes.manifests.get(version))] if manifest is not None else []
+    pairs += [(path, notes.deletions.get(path.name)) for path in _deletions(table)]
     for path, digest in pairs:
         with suppress(FileNotFoundError):  # an older version's, cleaned up meanwhile
             if digest is not None and _digest(path) != digest:

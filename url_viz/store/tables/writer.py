@@ -308,7 +308,7 @@ def _table(schema: pa.Schema, *columns: Any) -> pa.Table:
 def _age_of_needed(table: Any, keep: datetime.timedelta) -> datetime.timedelta:
     """How old a version may be: the oldest that was the newest within the time `keep`, when it may have been opened."""
     now = datetime.datetime.now(datetime.UTC)
-    ages = [now - one["timestamp"].astimezone() for one in table.list_versions()]  # given in local time
+    ages = [now - version["timestamp"].astimezone() for version in table.list_versions()]  # given in local time
     return min((age for age in ages if age >= keep), default=keep) + CLEANED_UP_WITHIN
 
 
