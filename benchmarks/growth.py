@@ -158,7 +158,7 @@ def _grow(place: Path, count: int) -> Taken:
         with _timed(taken, "ten more"):
             content = np.sort(np.append(graph.content, ten.content))
             raw = raw_embeddings(writer, key, content)
-            whitened = whitened_rows(content, raw, known=writer.whitened(key))
+            whitened = whitened_rows(content, raw, stored=writer.whitened(key))
             before = replace(graph, is_approximate=len(content) > EXACT_ROWS)
             placed(updated_graph(before, whitened, raw), known)
     return taken

@@ -142,7 +142,7 @@ def test_few_new_pictures_search_for_nobody_else() -> None:
     first = whitened_rows(np.arange(195), embeddings[:195])
     graph = build_graph(first, embeddings[:195])
     graph.similarity[0] = 2
-    now = whitened_rows(np.arange(200), embeddings, known=first)
+    now = whitened_rows(np.arange(200), embeddings, stored=first)
     came_from = np.where(np.arange(200) < 195, np.arange(200), -1)
     assert (extended(graph, came_from, now, embeddings).similarity[0] == 2).all()
 

@@ -108,7 +108,9 @@ def test_all_are_found_as_by_a_loop(seed: int, count: int, of: int, in_small_par
             patch.setattr(near_copies, "COMPARED", 3)
         assert listed(alike(hashes)).keys() == expected
         asked = np.flatnonzero(np.random.default_rng(seed).random(count) < 0.3)
-        assert listed(alike(hashes, of=asked)).keys() == {pair for pair in expected if set(pair) & set(asked.tolist())}
+        assert listed(alike(hashes, queries=asked)).keys() == {
+            pair for pair in expected if set(pair) & set(asked.tolist())
+        }
     left, right = np.triu_indices(count, 1)
     is_near = bits_apart(hashes, left, right) < NEVER
     assert set(zip(left[is_near].tolist(), right[is_near].tolist(), strict=True)) == naive(hashes, (85, 20))

@@ -133,12 +133,12 @@ def test_a_growing_set_keeps_its_space_and_its_rows_until_it_has_doubled() -> No
     known = of_first(100, embeddings)
     marked = WhitenedRows(known.whitening, known.content, known.rows + np.float16(1))  # rows that nobody would make
     content = np.concatenate([np.arange(100, 199), np.arange(50)]) * 3
-    grown = whitened_rows(content, embeddings[content // 3], known=marked)
+    grown = whitened_rows(content, embeddings[content // 3], stored=marked)
     assert grown.whitening is known.whitening
     assert np.array_equal(grown.content, content)
     assert np.array_equal(grown.rows[:99], known.whitening.transform(embeddings[100:199]))
     assert np.array_equal(grown.rows[99:], marked.rows[:50])
-    whole = whitened_rows(np.arange(200) * 3, embeddings, known=marked)
+    whole = whitened_rows(np.arange(200) * 3, embeddings, stored=marked)
     assert whole.whitening.key == fit_whitening(embeddings).key != known.whitening.key
     assert np.array_equal(whole.rows, whole.whitening.transform(embeddings))
 
@@ -147,7 +147,7 @@ def test_a_space_of_another_version_is_fitted_again() -> None:
     embeddings, _ = classes(60)
     known = of_first(60, embeddings)
     old = WhitenedRows(replace(known.whitening, version=VERSION + 1), known.content, known.rows * 0)
-    assert np.array_equal(whitened_rows(known.content, embeddings, known=old).rows, known.rows)
+    assert np.array_equal(whitened_rows(known.content, embeddings, stored=old).rows, known.rows)
 
 
 @pytest.mark.slow

@@ -52,11 +52,11 @@ def find_candidates(
     position, similarity = np.full((len(rows), width), NONE, np.int32), np.full((len(rows), width), NONE, np.float32)
     for part in _parts(len(rows)):
         own = np.arange(len(rows))[part]
-        found, product = search(l2_normalize(rows[part]), min(width + 1, len(among)))
-        cosines = np.where((found == NONE) | (found == own[:, None]), NONE, product / length[found])
+        candidate, product = search(l2_normalize(rows[part]), min(width + 1, len(among)))
+        cosines = np.where((candidate == NONE) | (candidate == own[:, None]), NONE, product / length[candidate])
         best = np.argsort(-cosines, axis=1, kind="stable")[:, :width]
         similarity[part] = np.take_along_axis(cosines, best, 1)
-        position[part] = np.where(similarity[part] > NONE, np.take_along_axis(found, best, 1), NONE)
+        position[part] = np.where(similarity[part] > NONE, np.take_along_axis(candidate, best, 1), NONE)
         report(int(own[-1]) + 1)
     return Nearest(position, similarity)
 
@@ -80,8 +80,8 @@ class _Index:
 
     def __call__(self, queries: Floats, count: int) -> tuple[NDArray[np.int64], Floats]:
         """Row numbers (Q, count) near each query (Q, A), NONE where there are fewer, and their inner products."""
-        product, found = self._index.search(queries, count, params=self._how)
-        return self._which[found], product
+        product, candidate = self._index.search(queries, count, params=self._how)
+        return self._which[candidate], product
 
 
 def _codes(sample: Floats) -> str:

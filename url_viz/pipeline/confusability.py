@@ -151,12 +151,12 @@ def _ranked(
 
 def _rank_of_new(lists: Lists, rows: NDArray[np.int64], nearest: Places, among: RankedByModel) -> Doubles:
     """The mean (R,) of the ranks that the quantities of new pictures have among those of a set."""
-    raw, known = _raw(lists, rows, nearest, among.first, among.scale), among.quantities
-    far = _rank_among(raw.far, known.far)
+    raw, of_set = _raw(lists, rows, nearest, among.first, among.scale), among.quantities
+    far = _rank_among(raw.far, of_set.far)
     if len(among.isolation) < FEW:
         return far
-    isolation = np.mean([_rank_among(*both) for both in zip(raw.shared, known.shared, strict=True)], axis=0)
-    three = _rank_among(isolation, among.isolation), _rank_among(raw.crowd, known.crowd), far
+    isolation = np.mean([_rank_among(*both) for both in zip(raw.shared, of_set.shared, strict=True)], axis=0)
+    three = _rank_among(isolation, among.isolation), _rank_among(raw.crowd, of_set.crowd), far
     mean: Doubles = np.mean(three, axis=0)
     return mean
 
@@ -191,9 +191,9 @@ def _raw(lists: Lists, rows: NDArray[np.int64], nearest: Places, first: NDArray[
     return Raw(shared, crowd, -cosine.astype(np.float32))
 
 
-def _common(one: Places, other: Places) -> NDArray[np.int8]:
+def _common(first: Places, second: Places) -> NDArray[np.int8]:
     """How many of the first 3, 5, 10 of two lists (R, 10) are in both, (3, R)."""
-    is_same = (one[:, :, None] == other[:, None, :]) & (one >= 0)[:, :, None]
+    is_same = (first[:, :, None] == second[:, None, :]) & (first >= 0)[:, :, None]
     return np.stack([is_same[:, :k, :k].sum(axis=(1, 2), dtype=np.int8) for k in SHARED])
 
 

@@ -83,9 +83,9 @@ def make_plan(
     """
     rows = writer.images(_KNOWN_COLUMNS)
     embedded = set.intersection(*(_embedded(writer, key) for key in space_keys))
-    known = {row["id"]: row for row in rows.to_pylist()}
+    stored_rows = {row["id"]: row for row in rows.to_pylist()}
     files = [f for f in scan.files if wanted is None or f.id in wanted]
-    stamped = ((f, known.get(f.id, {})) for f in files)
+    stamped = ((f, stored_rows.get(f.id, {})) for f in files)
     same = {
         f.id: row for f, row in stamped if (row.get("size_bytes"), row.get("mtime_ns")) == (f.size_bytes, f.mtime_ns)
     }
@@ -101,7 +101,7 @@ def make_plan(
     )
     if limit is not None:
         to_read = to_read[: max(0, limit - unchanged)]
-    return Plan(tuple(to_read), tuple(i for i in known if i not in present), unchanged, stored)
+    return Plan(tuple(to_read), tuple(i for i in stored_rows if i not in present), unchanged, stored)
 
 
 def _group(file: ScannedFile) -> Hashable:
@@ -156,7 +156,7 @@ def embed(
     with ExitStack() as noted:
         for each in reversed(models):  # the first one last: it is the latest that the set was read with
             noted.enter_context(_noted(writer, each.space))
-        begun = [one.space.key for one, has in zip(models, run.embedded, strict=True) if plan.has_work(has)]
+        begun = [model.space.key for model, has in zip(models, run.embedded, strict=True) if plan.has_work(has)]
         writer.note_begun(begun, plan.unchanged + len(plan.to_read))
         with closing(embed_by(embedding, plan.to_read)) as arriving:
             for files in arriving:
@@ -174,7 +174,7 @@ def _are_seen_anew(writer: Writer, space: EmbeddingSpace) -> bool:
 
     Then what was measured of them is forgotten, if it is of another.
     """
-    before = [one.preprocessing.rendering for one in writer.about().spaces]
+    before = [space.preprocessing.rendering for space in writer.about().spaces]
     if before and before[-1] != space.preprocessing.rendering:
         writer.drop_quality_and_hashes()
     return any((*before, space.preprocessing.rendering))
@@ -310,8 +310,8 @@ class _Run:
     def _thumbnails(self, contents: Set[int]) -> dict[int, bytes]:
         """Thumbnails of known contents: from the rows that hold them, or were rescued from those that did."""
         holders = {self._facts[content][2]: content for content in contents - self._rescued.keys()}
-        found = {holders[holder]: jpeg for holder, jpeg in self.writer.thumbnails(holders).items()}
-        return found | {content: self._rescued[content] for content in contents & self._rescued.keys()}
+        thumbnails = {holders[holder]: jpeg for holder, jpeg in self.writer.thumbnails(holders).items()}
+        return thumbnails | {content: self._rescued[content] for content in contents & self._rescued.keys()}
 
     def _rescue_thumbnails(self, rows: Sequence[Row]) -> None:
         """Keep what rows hold that are about to be replaced: where files change places, one still to come needs it."""

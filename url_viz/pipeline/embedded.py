@@ -171,7 +171,7 @@ def _batches(files: Sequence[ScannedFile], size: int) -> Iterator[list[list[Scan
 def _of_size(arriving: Iterable[list[list[_Read]]], size: int) -> Iterator[list[_Read]]:
     """What was read as batches of at most `size`."""
     for batch in arriving:
-        flat = [one for group in batch for one in group]
+        flat = [file for group in batch for file in group]
         yield from (flat[start : start + size] for start in range(0, len(flat), size))
 
 
@@ -185,14 +185,14 @@ def _reader(embedding: Embedding, *, by: Decoders) -> Callable[[Sequence[Scanned
         with budget.reserve(file.size_bytes) if source.at_a_time else nullcontext():
             try:
                 fetch = partial(source.read, file)
-                places = [one.place for one in group if one.place is not None]
+                places = [file.place for file in group if file.place is not None]
                 if not places:
                     return [(file, fetch_and_decode_isolated(fetch, sheet, known=embedding.known, also=others, by=by))]
                 sheets = (sheet, *others)
                 done = fetch_and_decode_places(fetch, places, sheets, known=embedding.known, by=by)
                 return list(zip(group, done, strict=True))
             except BucketError as error:
-                return [(one, Unfetched(str(error))) for one in group]
+                return [(file, Unfetched(str(error))) for file in group]
 
     return read
 
@@ -223,7 +223,7 @@ class _ModelRun:
 
     def begin(self, pictures: Mapping[int, tuple[ScannedFile, Picture | Known]]) -> Callable[[], Embeddings | None]:
         """Begin to embed those of the pictures, by content, that it has not yet; the call waits for the end."""
-        fresh = {content: one for content, one in pictures.items() if content not in self._embedded}
+        fresh = {content: picture for content, picture in pictures.items() if content not in self._embedded}
         if not fresh:
             return lambda: None
         wait = self._started(list(fresh.values()))
@@ -243,5 +243,7 @@ class _ModelRun:
             outputs = self._model.of(file for file, _ in fresh)
             return lambda: outputs
         return self._model.start(
-            np.stack([(one.crop, *one.also)[self._place] for _, one in fresh if isinstance(one, Picture)])
+            np.stack(
+                [(picture.crop, *picture.also)[self._place] for _, picture in fresh if isinstance(picture, Picture)]
+            )
         )

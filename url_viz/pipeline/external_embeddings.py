@@ -55,7 +55,7 @@ class Given:
 
 def given_embeddings(
     file: str | Path | IncomingFile,
-    found: Scan,
+    scan: Scan,
     *,
     paths: str | Path | IncomingFile | None = None,
     name: str | None = None,
@@ -68,9 +68,9 @@ def given_embeddings(
     """
     source = opened(file)
     path_file = None if paths is None else opened(paths)
-    table = read_user_file(source, paths=path_file, pictures=len(found.files))
+    table = read_user_file(source, paths=path_file, pictures=len(scan.files))
     matrix = _matrix(table)
-    matched = match_file(table, [one.path for one in found.files], root=found.root)
+    matched = match_file(table, [file.path for file in scan.files], root=scan.root)
     taken = np.flatnonzero(matched.row >= 0)
     embedding, scaled = in_float16(matrix[taken])
     digest = hashlib.blake2b(source.data, digest_size=8)
@@ -78,13 +78,13 @@ def given_embeddings(
         digest.update(path_file.data)
     called = import_name(name.removeprefix(EXTERNAL) if name else Path(source.name).stem)
     space = EmbeddingSpace(f"{EXTERNAL}{called}", digest.hexdigest(), Preprocessing(), "float32")
-    row = {found.files[place].id: number for number, place in enumerate(matched.row[taken])}
-    said = matched.words(table.name, whole="folder")
-    if len(found.files) > matched.count:
-        said.append(f"{len(found.files) - matched.count:,} pictures have no embedding, and are not shown under it.")
+    row = {scan.files[place].id: number for number, place in enumerate(matched.row[taken])}
+    sentences = matched.words(table.name, whole="folder")
+    if len(scan.files) > matched.count:
+        sentences.append(f"{len(scan.files) - matched.count:,} pictures have no embedding, and are not shown under it.")
     if scaled:
-        said.append(f"{scaled:,} embeddings were scaled to fit: cosines stay, 1/norm means nothing for them.")
-    return Given(space, row, embedding, tuple(said))
+        sentences.append(f"{scaled:,} embeddings were scaled to fit: cosines stay, 1/norm means nothing for them.")
+    return Given(space, row, embedding, tuple(sentences))
 
 
 def in_float16(matrix: Matrix) -> tuple[NDArray[np.float16], int]:

@@ -162,11 +162,12 @@ def extended(
     row_now[came_from[is_known]] = np.flatnonzero(is_known)
     new = np.flatnonzero(~is_known)
     is_much = len(new) > REBUILD_SHARE * len(came_from) or graph.twins.is_thinned
-    known = row_now[:-1][is_representative(graph.twins)]
-    found = None if is_much else keep(twins_of(new, whitened, embeddings, pixels=pixels, also=known[known != NONE]))
-    if found is None or found.is_thinned:
+    known_rows = row_now[:-1][is_representative(graph.twins)]
+    also = known_rows[known_rows != NONE]
+    new_twins = None if is_much else keep(twins_of(new, whitened, embeddings, pixels=pixels, also=also))
+    if new_twins is None or new_twins.is_thinned:
         return build_graph(whitened, embeddings, k=k, pixels=pixels, keep=keep, report=report)
-    twins = _twins_now(graph.twins, row_now, found)
+    twins = _twins_now(graph.twins, row_now, new_twins)
     counted, counts = np.zeros(len(came_from), bool), is_representative(twins)
     counted[is_known] = is_representative(graph.twins)[came_from[is_known]]
     position, similarity, has_lost = _carried(graph, came_from, row_now, counts)

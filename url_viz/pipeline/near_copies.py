@@ -59,15 +59,15 @@ class Pixels:
         return cls(hashes, patches.__getitem__)
 
     @classmethod
-    def joined(cls, one: "Pixels", other: "Pixels") -> "Pixels":
+    def joined(cls, first: "Pixels", second: "Pixels") -> "Pixels":
         """Of both, one after the other."""
 
         def patches_of(rows: Rows) -> Patches:
-            is_first = rows < len(one)
-            both = Patches.joined([one.patches_of(rows[is_first]), other.patches_of(rows[~is_first] - len(one))])
+            is_first = rows < len(first)
+            both = Patches.joined([first.patches_of(rows[is_first]), second.patches_of(rows[~is_first] - len(first))])
             return both[np.argsort(np.argsort(~is_first, kind="stable"), kind="stable")]
 
-        return cls(np.concatenate([one.hashes, other.hashes]), patches_of)
+        return cls(np.concatenate([first.hashes, second.hashes]), patches_of)
 
 
 class CopyCandidates:
@@ -106,8 +106,8 @@ def copies_among(pixels: Pixels, pairs: Rows) -> Flags:
             rows, place = np.unique(pairs[part], return_inverse=True)
             patches, left, right = pixels.patches_of(rows), *place.reshape(-1, 2).T
             some = [slice(start, start + PAIRS_AT_ONCE) for start in range(0, len(left), PAIRS_AT_ONCE)]
-            found = pool.map(lambda each: are_copies(patches[left[each]], patches[right[each]]), some)  # noqa: B023
-            is_copy[part] = np.concatenate(list(found))
+            outcomes = pool.map(lambda each: are_copies(patches[left[each]], patches[right[each]]), some)  # noqa: B023
+            is_copy[part] = np.concatenate(list(outcomes))
     return is_copy
 
 
@@ -131,39 +131,39 @@ def bits_apart(hashes: Hashes, left: Rows, right: Rows) -> NDArray[np.int64]:
     return bits
 
 
-def alike(hashes: Hashes, *, of: Rows | None = None) -> Iterator[tuple[Rows, NDArray[np.int64]]]:
+def alike(hashes: Hashes, *, queries: Rows | None = None) -> Iterator[tuple[Rows, NDArray[np.int64]]]:
     """All pairs of rows of `hashes` (N, WORDS) that may be copies, in parts (P, 2), and bits (P,); some of them twice.
 
-    With `of`, those with one of these rows. Exact: of words in which at most 7 bits differ, one of four bands differs
-    in none or one, so that each is looked up in the bands of the others, with none or one of its bits turned.
+    With `queries`, only the pairs with one of these rows. Exact: of words in which at most 7 bits differ, one of four
+    bands differs in none or one, so that each is looked up in the bands of the others, with none or one bit turned.
     """
-    is_query = np.full(len(hashes), of is None)
-    is_query[... if of is None else of] = True
-    known = np.flatnonzero(hashes.any(axis=1))
+    is_query = np.full(len(hashes), queries is None)
+    is_query[... if queries is None else queries] = True
+    hashed = np.flatnonzero(hashes.any(axis=1))
     for turn in _TURNED:
         turned = hashes ^ turn
         for mine, theirs in _SIDES:
-            for pairs in _near(turned[:, mine.start], hashes[:, theirs.start], known, known[is_query[known]]):
+            for pairs in _near(turned[:, mine.start], hashes[:, theirs.start], hashed, hashed[is_query[hashed]]):
                 first = pairs[(pairs[:, 0] < pairs[:, 1]) | ~is_query[pairs[:, 1]]]
                 left, right = first.T
                 bits = _within(turned[left, mine] ^ hashes[right, theirs], COPY_BITS, COPY_LOWEST_BITS)
                 yield first[bits < NEVER], bits[bits < NEVER]
 
 
-def alike_to(one: Hashes, hashes: Hashes) -> Rows:
+def alike_to(query: Hashes, hashes: Hashes) -> Rows:
     """The rows of `hashes` (N, WORDS) that may be copies of one (WORDS,), the most alike first."""
-    bits = _bits_apart(one[None], hashes, COPY_BITS, COPY_LOWEST_BITS)
+    bits = _bits_apart(query[None], hashes, COPY_BITS, COPY_LOWEST_BITS)
     return np.argsort(bits, kind="stable")[: int((bits < NEVER).sum())]
 
 
-def _near(mine: Hashes, theirs: Hashes, known: Rows, queries: Rows) -> Iterator[Rows]:
+def _near(mine: Hashes, theirs: Hashes, hashed: Rows, queries: Rows) -> Iterator[Rows]:
     """Queries and known rows, in parts (P, 2), whose words (N,) differ in at most COPY_LOWEST_BITS."""
-    if len(queries) * len(known) <= COMPARED:  # comparing all is faster than going through the bands
-        query, place = np.nonzero(np.bitwise_count(mine[queries, None] ^ theirs[known]) <= COPY_LOWEST_BITS)
-        yield np.stack([queries[query], known[place]], axis=1)
+    if len(queries) * len(hashed) <= COMPARED:  # comparing all is faster than going through the bands
+        query, place = np.nonzero(np.bitwise_count(mine[queries, None] ^ theirs[hashed]) <= COPY_LOWEST_BITS)
+        yield np.stack([queries[query], hashed[place]], axis=1)
         return
     for band in range(BANDS):
-        order = known[np.argsort(_band(theirs[known], band), kind="stable")]
+        order = hashed[np.argsort(_band(theirs[hashed], band), kind="stable")]
         by_band = np.argsort(_band(mine[queries], band), kind="stable")  # what is near in memory is near in time
         ordered = queries[by_band]
         words, wanted = theirs[order], mine[ordered]
@@ -201,11 +201,11 @@ def _band(words: Hashes, band: int) -> NDArray[np.int64]:
     return ((words >> np.uint64(band * BAND_BITS)) & np.uint64((1 << BAND_BITS) - 1)).astype(np.int64)
 
 
-def _bits_apart(one: Hashes, other: Hashes, bits: int, lowest: int) -> NDArray[np.int64]:
+def _bits_apart(first: Hashes, second: Hashes, bits: int, lowest: int) -> NDArray[np.int64]:
     """The fewest bits in which the whole of one differs from the whole or inner part of the other, mirrored or not."""
-    ways = [_within(one[:, a] ^ turn[a] ^ other[:, b], bits, lowest) for a, b in _SIDES for turn in _TURNED]
+    ways = [_within(first[:, a] ^ turn[a] ^ second[:, b], bits, lowest) for a, b in _SIDES for turn in _TURNED]
     fewest: NDArray[np.int64] = np.min(ways, axis=0)
-    fewest[~(one.any(axis=1) & other.any(axis=1))] = NEVER
+    fewest[~(first.any(axis=1) & second.any(axis=1))] = NEVER
     return fewest
 
 

@@ -51,17 +51,17 @@ def top_k(
     unit, among = l2_normalize(queries), l2_normalize(rows)
     position = np.full((len(unit), k), NONE, np.int32)
     similarity = np.full((len(unit), k), NONE, np.float32)
-    kept = min(k, len(among))
+    count = min(k, len(among))
     step = max(1, CELLS // max(1, len(among)))
     buffer = np.empty((min(step, len(unit)), len(among)), np.float32)  # new memory would cost a quarter
-    for start in range(0, len(unit) if kept else 0, step):
+    for start in range(0, len(unit) if count else 0, step):
         block = np.arange(start, min(start + step, len(unit)))
         scores = np.matmul(unit[block], among.T, out=buffer[: len(block)])
         if exclude is not None:
             part = exclude(block)
             scores[np.repeat(np.arange(len(block)), np.diff(part.indptr)), part.indices] = -np.inf
-        place = _largest(scores, kept)
-        position[block, :kept], similarity[block, :kept] = _in_order(place, np.take_along_axis(scores, place, 1))
+        place = _largest(scores, count)
+        position[block, :count], similarity[block, :count] = _in_order(place, np.take_along_axis(scores, place, 1))
         report(start + len(block))
     return Nearest(position, similarity)
 

@@ -30,30 +30,30 @@ def twins_of_objects(twins: Twins, boxes: Boxes) -> Twins:
     """
     groups = pd.Series(boxes.picture).groupby(boxes.picture).indices
     members = {code: np.asarray(rows, np.int64) for code, rows in groups.items()}
-    is_same = np.array([_is_same(int(one), int(other), boxes, members) for one, other in twins.pair], bool)
+    is_same = np.array([_is_same(int(first), int(second), boxes, members) for first, second in twins.pair], bool)
     return twins.at(is_same)
 
 
-def _is_same(one: int, other: int, boxes: Boxes, members: Mapping[Hashable, NDArray[np.int64]]) -> bool:
-    mine, theirs = int(boxes.picture[one]), int(boxes.picture[other])
+def _is_same(first: int, second: int, boxes: Boxes, members: Mapping[Hashable, NDArray[np.int64]]) -> bool:
+    mine, theirs = int(boxes.picture[first]), int(boxes.picture[second])
     if mine == theirs:
-        return bool(overlaps(boxes.box[[one]], boxes.box[[other]])[0, 0] >= SAME_BOX)
+        return bool(overlaps(boxes.box[[first]], boxes.box[[second]])[0, 0] >= SAME_BOX)
     around, there = members[mine], members[theirs]
     if mine < 0 or theirs < 0 or min(len(around), len(there)) == 1:
         return True
     return _lie_alike(
-        boxes.box[around[around != one]], boxes.box[there[there != other]], boxes.box[one], boxes.box[other]
+        boxes.box[around[around != first]], boxes.box[there[there != second]], boxes.box[first], boxes.box[second]
     )
 
 
 def _lie_alike(
-    around: NDArray[np.float64], there: NDArray[np.float64], one: NDArray[np.float64], other: NDArray[np.float64]
+    around: NDArray[np.float64], there: NDArray[np.float64], first: NDArray[np.float64], second: NDArray[np.float64]
 ) -> bool:
-    """Whether boxes (A, 4) around `one`, moved as it must be to become `other`, meet those of its picture (B, 4)."""
-    resized = np.sqrt(other[2:].prod() / one[2:].prod())
+    """Whether boxes (A, 4) around `first`, moved as it must be to become `second`, meet those of its picture (B, 4)."""
+    resized = np.sqrt(second[2:].prod() / first[2:].prod())
     scale = np.array([1, 1, resized, resized])[:, None, None]
     mirrored = np.array([(1, 1), (-1, 1)] * 2)[:, None]
-    centre = _centres(other) + (_centres(around) - _centres(one)) * scale * mirrored  # (4, A, 2)
+    centre = _centres(second) + (_centres(around) - _centres(first)) * scale * mirrored  # (4, A, 2)
     low, high = there[:, :2].min(axis=0), (there[:, :2] + there[:, 2:]).max(axis=0)
     in_reach = ((centre >= low) & (centre <= high)).all(axis=2).sum(axis=1)
     size = around[:, 2:] * scale

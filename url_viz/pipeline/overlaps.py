@@ -23,20 +23,20 @@ def overlaps(boxes: Boxes, others: Boxes) -> Floats:
     return shares
 
 
-def _shares(one: Boxes, other: Boxes) -> Floats:
+def _shares(first: Boxes, second: Boxes) -> Floats:
     """Intersection over union (...) of boxes (..., 4) and others of a shape that is broadcast."""
-    one, other = one.astype(np.float64), other.astype(np.float64)
-    shared = _shared(one, other, 0) * _shared(one, other, 1)
-    union = one[..., 2] * one[..., 3] + other[..., 2] * other[..., 3] - shared
+    first, second = first.astype(np.float64), second.astype(np.float64)
+    shared = _shared(first, second, 0) * _shared(first, second, 1)
+    union = first[..., 2] * first[..., 3] + second[..., 2] * second[..., 3] - shared
     fraction: Floats = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return fraction
 
 
-def _shared(one: Boxes, other: Boxes, axis: int) -> Floats:
+def _shared(first: Boxes, second: Boxes, axis: int) -> Floats:
     """The length that boxes share on an axis."""
     begin, side = axis, axis + 2
-    low = np.maximum(one[..., begin], other[..., begin])
-    high = np.minimum(one[..., begin] + one[..., side], other[..., begin] + other[..., side])
+    low = np.maximum(first[..., begin], second[..., begin])
+    high = np.minimum(first[..., begin] + first[..., side], second[..., begin] + second[..., side])
     shared: Floats = np.maximum(high - low, 0)
     return shared
 
@@ -58,11 +58,11 @@ def overlapping(
     counts = [np.bincount(picture[mine], weights=scan.high - scan.low) for scan in scans]
     is_across = (counts[0] <= counts[1])[picture[mine]]
     for scan, rows in zip(scans, (np.flatnonzero(is_across), np.flatnonzero(~is_across)), strict=True):
-        for at, of in scan.pairs(rows, is_own=is_own):
-            one, other = mine[at], candidates[of]
-            share = _shares(boxes[one], theirs[other])
+        for query, candidate in scan.pairs(rows, is_own=is_own):
+            first, second = mine[query], candidates[candidate]
+            share = _shares(boxes[first], theirs[second])
             enough = share >= least
-            yield one[enough], other[enough], share[enough]
+            yield first[enough], second[enough], share[enough]
 
 
 def overlap_groups(boxes: Boxes, picture: Rows, *, least: float) -> NDArray[np.int32]:
@@ -71,8 +71,8 @@ def overlap_groups(boxes: Boxes, picture: Rows, *, least: float) -> NDArray[np.i
     Alone are those that overlap none by `least` or more, are not finite, or in no known picture (below 0).
     """
     group = np.arange(len(boxes), dtype=np.int32)
-    for one, other, _ in overlapping(boxes, picture=picture, least=least):
-        ends = np.ones(len(one), bool), (group[one], group[other])
+    for first, second, _ in overlapping(boxes, picture=picture, least=least):
+        ends = np.ones(len(first), bool), (group[first], group[second])
         group = connected_components(coo_array(ends, shape=(len(boxes), len(boxes))), directed=False)[1][group]
     return group
 

@@ -53,10 +53,10 @@ def raw_embeddings(writer: Writer, space_key: str, content: Contents) -> Raw:
 
 def _updated_whitening(writer: Writer, space_key: str, content: Contents, raw: Raw) -> WhitenedRows:
     """Contents (M,) with raw embeddings (M, D) in the set's whitened space, fitted again once the set has doubled."""
-    known = writer.whitened(space_key)
-    if known is not None and known.whitening.version == VERSION and np.array_equal(known.content, content):
-        return known
-    whitened = whitened_rows(content, raw, known=known)
+    stored = writer.whitened(space_key)
+    if stored is not None and stored.whitening.version == VERSION and np.array_equal(stored.content, content):
+        return stored
+    whitened = whitened_rows(content, raw, stored=stored)
     writer.put_whitened(space_key, whitened)
     return whitened
 
@@ -93,13 +93,13 @@ def _update_map(
     writer: Writer, space_key: str, whitened: WhitenedRows, report: ProgressCallback, *, refit: bool
 ) -> None:
     graph = writer.graph(space_key)
-    known = writer.coordinates(space_key)
+    stored = writer.coordinates(space_key)
     assert graph is not None
-    fitted = _fitted(known, len(whitened))
-    is_same = known is not None and np.array_equal(np.sort(known.content), np.sort(whitened.content))
-    if not refit and known is not None and fitted:
+    fitted = _fitted(stored, len(whitened))
+    is_same = stored is not None and np.array_equal(np.sort(stored.content), np.sort(whitened.content))
+    if not refit and stored is not None and fitted:
         if not is_same:
-            writer.put_coordinates(space_key, _only(place(graph, known), whitened.content))
+            writer.put_coordinates(space_key, _only(place(graph, stored), whitened.content))
         return
     if not is_same:
         writer.put_coordinates(space_key, pca_coordinates(whitened))
@@ -108,16 +108,16 @@ def _update_map(
     report(Progress("map", 1, 1))
 
 
-def _fitted(known: Coordinates | None, rows: int) -> int:
+def _fitted(stored: Coordinates | None, rows: int) -> int:
     """How many points the map's own fit is good for: those it placed itself, or any number once it is a sample's.
 
     A handful of rows gets no more than PCA, so whatever map there is counts as fitted; what PCA drew does not count
     once there are enough rows for more.
     """
-    if known is None:
+    if stored is None:
         return 0
-    count = int((known.method == UMAP).sum())
-    return len(known) if rows < FEWEST_FOR_UMAP or count >= SAMPLE_ROWS else count
+    count = int((stored.method == UMAP).sum())
+    return len(stored) if rows < FEWEST_FOR_UMAP or count >= SAMPLE_ROWS else count
 
 
 def _only(coordinates: Coordinates, content: NDArray[np.int64]) -> Coordinates:

@@ -63,9 +63,10 @@ def fit_pca(embedding: NDArray[np.floating]) -> PcaBasis:
     mean = z.mean(axis=0) if len(z) else np.zeros(embedding.shape[1], np.float32)
     directions = np.zeros((embedding.shape[1], 2), np.float32)
     if len(z) > 1:
-        found = _leading(z - mean)
-        found = found * np.where(np.abs(found).max(axis=0) == found.max(axis=0), 1, -1)  # the sign is free: fix it
-        directions[:, : found.shape[1]] = found
+        components = _leading(z - mean)
+        is_positive = np.abs(components).max(axis=0) == components.max(axis=0)
+        components = components * np.where(is_positive, 1, -1)  # the sign is free: fix it
+        directions[:, : components.shape[1]] = components
     return PcaBasis(mean.astype(np.float32), directions)
 
 
@@ -158,10 +159,10 @@ def _fit_selection(whitened: WhitenedRows) -> Coordinates:
 
 def _with_twins(graph: Graph) -> Graph:
     """The graph with each row's twins at the head of its list, as near as their raw cosines say."""
-    one, other = graph.twins.pair.T.astype(np.int64)
-    if not len(one):
+    first, second = graph.twins.pair.T.astype(np.int64)
+    if not len(first):
         return graph
-    row, twin = np.concatenate([one, other]), np.concatenate([other, one])
+    row, twin = np.concatenate([first, second]), np.concatenate([second, first])
     cosine = np.tile(graph.twins.cosine, 2)
     order = np.lexsort((twin, -cosine, row))
     row, twin, cosine = row[order], twin[order], cosine[order]
@@ -178,27 +179,27 @@ def _with_twins(graph: Graph) -> Graph:
     return replace(graph, position=lists[0], similarity=lists[1])
 
 
-def place(graph: Graph, known: Coordinates) -> Coordinates:
+def place(graph: Graph, coordinates: Coordinates) -> Coordinates:
     """Coordinates for every row of `graph`: known rows stay, others go to the middle of their neighbours.
 
     A new row none of whose neighbours is known is placed by the neighbours that were placed before it; one that cannot
     be reached at all goes to the middle of the map.
     """
     graph = _with_twins(graph)
-    row = positions_of(graph.content, known.content)
+    row = positions_of(graph.content, coordinates.content)
     has_place = row >= 0
     xy = np.zeros((len(graph), 2), np.float32)
-    xy[has_place] = known.xy[row[has_place]]
+    xy[has_place] = coordinates.xy[row[has_place]]
     method = np.full(len(graph), PLACED, np.int8)
-    method[has_place] = known.method[row[has_place]]
-    middle = known.xy.mean(axis=0) if len(known) else np.zeros(2, np.float32)
+    method[has_place] = coordinates.method[row[has_place]]
+    middle = coordinates.xy.mean(axis=0) if len(coordinates) else np.zeros(2, np.float32)
     while not has_place.all():
         waiting = np.flatnonzero(~has_place)
-        found, where = _by_neighbours(graph, waiting, has_place, xy)
-        if not found.any():
+        placed, where = _by_neighbours(graph, waiting, has_place, xy)
+        if not placed.any():
             xy[waiting], has_place[waiting] = middle, True
             break
-        xy[waiting[found]], has_place[waiting[found]] = where[found], True
+        xy[waiting[placed]], has_place[waiting[placed]] = where[placed], True
     return Coordinates(graph.content, xy, method)
 
 

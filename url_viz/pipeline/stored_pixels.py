@@ -37,18 +37,18 @@ def _one_file_of_each(store: Store) -> pa.Table:
 
 def _patches(store: Store, files: pa.Table, content: NDArray[np.int64]) -> Patches:
     row = positions_of(content, np.asarray(files["content"].to_numpy(), np.int64))
-    found = files.take(pa.array(row[row >= 0]))
-    ids, widths, heights = (found[name].to_pylist() for name in ("id", "width", "height"))
+    rows = files.take(pa.array(row[row >= 0]))
+    ids, widths, heights = (rows[name].to_pylist() for name in ("id", "width", "height"))
     parts = [no_patches()]
     with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="patches") as pool:
         for start in range(0, len(ids), THUMBNAILS_AT_ONCE):
             part = slice(start, start + THUMBNAILS_AT_ONCE)
             thumbnails = store.thumbnails(ids[part])
-            given = [thumbnails.get(one, b"") for one in ids[part]]
+            given = [thumbnails.get(file_id, b"") for file_id in ids[part]]
             parts += pool.map(patch_of, given, widths[part], heights[part])
     return _at(Patches.joined(parts), np.where(row >= 0, np.cumsum(row >= 0) - 1, -1))
 
 
-def _at(known: Patches, row: NDArray[np.integer]) -> Patches:
+def _at(patches: Patches, row: NDArray[np.integer]) -> Patches:
     """The patches at some rows (M,), black for a negative one."""
-    return Patches.joined([known, patch_of(b"", 0, 0)])[row]
+    return Patches.joined([patches, patch_of(b"", 0, 0)])[row]

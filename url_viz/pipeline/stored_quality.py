@@ -36,8 +36,8 @@ def assess_missing(writer: Writer, report: ProgressCallback) -> int:
         for start in range(0, len(rows), BATCH):
             some = rows.slice(start, BATCH)
             content, greys = np.asarray(some["content"].to_numpy(), np.int64), _greys(writer, some, pool)
-            for known, measure, add in kinds:
-                lacking = np.flatnonzero(positions_of(content, known) < 0)
+            for assessed, measure, add in kinds:
+                lacking = np.flatnonzero(positions_of(content, assessed) < 0)
                 if len(lacking):
                     add(content[lacking], list(pool.map(measure, [greys[row] for row in lacking])))
             report(clock.at(min(start + BATCH, len(rows))))
@@ -45,15 +45,15 @@ def assess_missing(writer: Writer, report: ProgressCallback) -> int:
     return len(rows)
 
 
-def _without(writer: Writer, known: Contents) -> pa.Table:
+def _without(writer: Writer, assessed: Contents) -> pa.Table:
     """id, content, width and height of one file for each content that is not known."""
     contents = np.asarray(writer.images(["content"])["content"].drop_null().to_numpy(), np.int64)
-    if (positions_of(contents, known) >= 0).all():  # nothing is new: the other columns need not be read
+    if (positions_of(contents, assessed) >= 0).all():  # nothing is new: the other columns need not be read
         return pa.table({})
     files = writer.images(["id", "content", "width", "height"])
     files = files.filter(files["content"].is_valid())
     contents, first = np.unique(np.asarray(files["content"].to_numpy(), np.int64), return_index=True)
-    return files.take(pa.array(first[positions_of(contents, known) < 0]))
+    return files.take(pa.array(first[positions_of(contents, assessed) < 0]))
 
 
 def _greys(writer: Writer, rows: pa.Table, pool: ThreadPoolExecutor) -> list[Image.Image]:

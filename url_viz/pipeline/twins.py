@@ -55,22 +55,22 @@ def twins_among(
     Views are looked for among the `candidates` (Q, L) of each, rows of the set. With `pixels` of all rows, copies are:
     among the candidates whose hashes differ little, and, unless this was done, anywhere where they hardly differ.
     """
-    space, found, maybe = ViewSpace(whitened.whitening), _Found(len(whitened)), CopyCandidates(len(whitened))
+    space, pairs, maybe = ViewSpace(whitened.whitening), _Found(len(whitened)), CopyCandidates(len(whitened))
     for left, right, similarity in _listed(own, candidates):
         near = similarity >= LEAST_COSINE
-        one, other = left[near], right[near]
-        is_view = space.are_views((whitened.rows, one), (whitened.rows, other))
-        found.add(one[is_view], other[is_view], is_copy=False)
+        first, second = left[near], right[near]
+        is_view = space.are_views((whitened.rows, first), (whitened.rows, second))
+        pairs.add(first[is_view], second[is_view], is_copy=False)
         if pixels is not None:
             apart = bits_apart(pixels.hashes, left, right)
             maybe.add(np.stack([left, right], axis=1)[apart < NEVER], apart[apart < NEVER])
     if pixels is not None:
         is_all = len(own) == len(whitened)
-        for some, bits in alike(pixels.hashes, of=None if is_all else own) if is_first else ():
+        for some, bits in alike(pixels.hashes, queries=None if is_all else own) if is_first else ():
             maybe.add(some, bits)
         looked_at = maybe.pairs()
-        found.add(*looked_at[copies_among(pixels, looked_at)].T, is_copy=True)
-    return found.twins(embeddings)
+        pairs.add(*looked_at[copies_among(pixels, looked_at)].T, is_copy=True)
+    return pairs.twins(embeddings)
 
 
 def _listed(
@@ -96,9 +96,9 @@ def twins_of(
 
     And by the nearest of some others, `also` (M,): in a burst longer than a list, its representative may be far down.
     """
-    asked, listed = whitened.rows[rows], []
+    queries, listed = whitened.rows[rows], []
     for among in (np.arange(len(whitened)), np.zeros(0, np.int64) if also is None else also):
-        nearest = top_k(asked, whitened.rows[among], LISTED + 1)  # one of them may be the row itself
+        nearest = top_k(queries, whitened.rows[among], LISTED + 1)  # one of them may be the row itself
         listed.append((np.append(among, NONE)[nearest.position], nearest.similarity))
     position, similarity = (np.concatenate(part, axis=1) for part in zip(*listed, strict=True))
     return twins_among(rows, Nearest(position.astype(np.int32), similarity), whitened, embeddings, pixels=pixels)
@@ -119,15 +119,15 @@ def twins_across(mine: NDArray[np.floating], others: NDArray[np.floating], *, pi
     whitened = whitened_rows(np.arange(len(every)), every)
     listed = top_k(whitened.rows[:count], whitened.rows[count:], LISTED)
     position = np.where(listed.position == NONE, NONE, listed.position + count)
-    found = twins_among(np.arange(count), Nearest(position, listed.similarity), whitened, every, pixels=pixels)
-    return found.at((found.pair >= count).sum(axis=1) == 1)
+    every_twin = twins_among(np.arange(count), Nearest(position, listed.similarity), whitened, every, pixels=pixels)
+    return every_twin.at((every_twin.pair >= count).sum(axis=1) == 1)
 
 
 def pair_matrix(twins: Twins) -> scipy.sparse.csr_array:
     """(N, N), symmetric: an entry for each row with itself and with those it is a pair with."""
     own = np.arange(twins.rows, dtype=np.int32)
-    one, other = twins.pair.T
-    places = np.concatenate([own, one, other]), np.concatenate([own, other, one])
+    first, second = twins.pair.T
+    places = np.concatenate([own, first, second]), np.concatenate([own, second, first])
     return scipy.sparse.coo_array((np.ones(len(places[0]), bool), places), shape=(twins.rows, twins.rows)).tocsr()
 
 
@@ -160,14 +160,14 @@ def _joined(group: Ids, twins: Twins) -> Ids:
     links: dict[int, dict[int, int]] = {}
     order = np.lexsort((twins.pair[:, 1], twins.pair[:, 0], -twins.cosine))
     ends = [pair for pair in group[twins.pair[order]].tolist() if pair[0] != pair[1]]
-    for one, other in ends:
-        for a, b in ((one, other), (other, one)):
+    for first, second in ends:
+        for a, b in ((first, second), (second, first)):
             links.setdefault(a, {})[b] = links.setdefault(a, {}).get(b, 0) + 1
     size, now = np.bincount(group, minlength=twins.rows).tolist(), list(range(twins.rows))
     for pair in ends:
-        one, other = (_now(now, end) for end in pair)
-        if one != other and links[one][other] >= LINKED * size[one] * size[other]:
-            _merge(one, other, links, size, now)
+        first, second = (_now(now, end) for end in pair)
+        if first != second and links[first][second] >= LINKED * size[first] * size[second]:
+            _merge(first, second, links, size, now)
     last = np.array([_now(now, number) for number in range(twins.rows)], np.int64)
     return np.unique(last[group], return_inverse=True)[1].astype(np.int32)
 
@@ -180,9 +180,9 @@ def _now(now: list[int], group: int) -> int:
     return group
 
 
-def _merge(one: int, other: int, links: dict[int, dict[int, int]], size: list[int], now: list[int]) -> None:
+def _merge(first: int, second: int, links: dict[int, dict[int, int]], size: list[int], now: list[int]) -> None:
     """Make the group with fewer links a part of the other."""
-    into, part = (one, other) if len(links[one]) >= len(links[other]) else (other, one)
+    into, part = (first, second) if len(links[first]) >= len(links[second]) else (second, first)
     now[part], size[into] = into, size[into] + size[part]
     for beside, count in links.pop(part).items():
         del links[beside][part]
@@ -202,10 +202,10 @@ def joined_groups(group: NDArray[np.integer], apart: NDArray[np.integer] | None)
     """
     if apart is None:
         return group.astype(np.int32)
-    known, groups = np.flatnonzero(apart >= 0), int(group.max(initial=-1)) + 1
+    has_group, groups = np.flatnonzero(apart >= 0), int(group.max(initial=-1)) + 1
     size = groups + int(apart.max(initial=-1)) + 1
-    ends = group[known], groups + apart[known]
-    links = scipy.sparse.coo_array((np.ones(len(known), bool), ends), shape=(size, size))
+    ends = group[has_group], groups + apart[has_group]
+    links = scipy.sparse.coo_array((np.ones(len(has_group), bool), ends), shape=(size, size))
     number = connected_components(links, directed=False)[1]
     return np.unique(number[group], return_inverse=True)[1].astype(np.int32)
 
@@ -239,15 +239,15 @@ def copy_stars(twins: Twins, order: NDArray[np.integer], pixels: Pixels) -> Twin
     """
     group = pair_groups(twins)[0][order]
     by_group = np.argsort(group, kind="stable")
-    found = [np.zeros((0, 2), np.int64)]
+    parts = [np.zeros((0, 2), np.int64)]
     for members in np.split(order[by_group], np.flatnonzero(np.diff(group[by_group])) + 1):
         rest = members
         while len(rest) > 1:
             pairs = np.stack([np.full(len(rest) - 1, rest[0]), rest[1:]], axis=1)
             is_copy = copies_among(pixels, pairs)
-            found.append(np.sort(pairs[is_copy], axis=1))
+            parts.append(np.sort(pairs[is_copy], axis=1))
             rest = rest[1:][~is_copy]
-    pair = np.concatenate(found).astype(np.int32)
+    pair = np.concatenate(parts).astype(np.int32)
     return Twins(twins.rows, pair, np.ones(len(pair), np.float32), np.ones(len(pair), bool))
 
 
@@ -275,8 +275,8 @@ class _Found:
         self._take_in()
         pair = np.stack(np.divmod(self._key, max(1, self.rows)), axis=1)
         cosine = cosines(embeddings, *pair.T)
-        found = Twins(self.rows, pair.astype(np.int32), cosine, self._is_copy, self.is_thinned)
-        return found.at(self._is_copy | (cosine >= RAW_COSINE))
+        twins = Twins(self.rows, pair.astype(np.int32), cosine, self._is_copy, self.is_thinned)
+        return twins.at(self._is_copy | (cosine >= RAW_COSINE))
 
     def _take_in(self) -> None:
         keys, kinds = zip((self._key, self._is_copy), *self._new, strict=True)
@@ -296,9 +296,9 @@ def cosines(embeddings: Raw, left: NDArray[np.integer], right: NDArray[np.intege
     """The raw cosines (P,) of pairs of rows, each of which is looked up and brought to length one once."""
     rows, place = np.unique(np.concatenate([left, right]), return_inverse=True)
     unit = l2_normalize(embeddings[rows])
-    one, other = place[: len(left)], place[len(left) :]
+    first, second = place[: len(left)], place[len(left) :]
     cosine = np.zeros(len(left), np.float32)
     for start in range(0, len(left), PRODUCTS):
         part = slice(start, start + PRODUCTS)
-        np.einsum("pd,pd->p", unit[one[part]], unit[other[part]], out=cosine[part])
+        np.einsum("pd,pd->p", unit[first[part]], unit[second[part]], out=cosine[part])
     return cosine

@@ -36,8 +36,8 @@ class UnitRows:
     def __getitem__(self, which: int | NDArray[np.integer]) -> Floats:
         """One row (A,), or those at numbers (R,) as (R, A)."""
         rows = np.atleast_1d(np.asarray(which))
-        found = l2_normalize(self._rows[rows])
-        return found[0] if np.ndim(which) == 0 else found
+        unit = l2_normalize(self._rows[rows])
+        return unit[0] if np.ndim(which) == 0 else unit
 
     def cosines(self, query: NDArray[np.floating]) -> Floats:
         """The cosine (N,) of each row with a query (A,)."""
@@ -54,8 +54,8 @@ class UnitRows:
     def _lengths(self) -> Floats:
         return np.maximum(self._of_rows(lambda rows: np.sqrt(np.einsum("ij,ij->i", rows, rows))), SHORTEST)
 
-    def _of_rows(self, of: Callable[[Floats], Floats]) -> Floats:
-        """`of` of all rows, one number (N,) for each, worked out on all cores; it is given blocks (B, A) float32."""
+    def _of_rows(self, reduce: Callable[[Floats], Floats]) -> Floats:
+        """`reduce` of all rows, one number (N,) for each, on all cores; it is given blocks (B, A) float32."""
         block_rows = max(1, BLOCK_NUMBERS // self._rows.shape[1])
         values, at_a_time = np.empty(len(self), np.float32), block_rows * BLOCKS_A_TASK
 
@@ -64,7 +64,7 @@ class UnitRows:
             for start in range(first, min(first + at_a_time, len(self)), block_rows):
                 half = self._rows[start : start + block_rows]
                 widen(half, block[: len(half)])
-                values[start : start + block_rows] = of(block[: len(half)])
+                values[start : start + block_rows] = reduce(block[: len(half)])
 
         with ThreadPoolExecutor(usable_cores()) as pool:
             deque(pool.map(fill, range(0, len(self), at_a_time)), maxlen=0)

@@ -47,13 +47,13 @@ class ViewSpace:
         """Rows (N, A) of the whitened space as rows of length one in this one."""
         return l2_normalize(whitened[:, : len(self._factors)].astype(np.float32) * self._factors)
 
-    def are_views(self, one: Part, other: Part) -> NDArray[np.bool_]:
+    def are_views(self, left: Part, right: Part) -> NDArray[np.bool_]:
         """Which pairs (P,) are near enough: of whitened rows (N, A), at places (P,), each."""
-        is_view = np.zeros(len(one[1]), bool)
+        is_view = np.zeros(len(left[1]), bool)
         for start in range(0, len(is_view) if len(self._factors) else 0, ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
-            own, place = np.unique(one[1][part], return_inverse=True)  # one row has many candidates
-            first, second = self.rows(one[0][own])[place], self.rows(other[0][other[1][part]])
+            own, place = np.unique(left[1][part], return_inverse=True)  # one row has many candidates
+            first, second = self.rows(left[0][own])[place], self.rows(right[0][right[1][part]])
             is_view[part] = np.einsum("pa,pa->p", first, second) >= self._bound
         return is_view
 

@@ -42,11 +42,11 @@ def fitted(unit: Floats, count: int, axes: int = AXES) -> Whitening:
     variance, directions = _principal(unit, min(axes, len(unit) - 1, unit.shape[1]))
     is_spread = variance > LEAST_VARIANCE
     scales = np.where(is_spread, np.maximum(variance, LEAST_VARIANCE) ** (-POWER / 2), 0)
-    kept = slice(0, max(1, int(is_spread.sum())))
+    leading = slice(0, max(1, int(is_spread.sum())))
     return Whitening(
         mean.astype(np.float32),
-        np.ascontiguousarray(directions[:, kept], np.float32),
-        scales[kept].astype(np.float32),
+        np.ascontiguousarray(directions[:, leading], np.float32),
+        scales[leading].astype(np.float32),
         count,
         VERSION,
     )
@@ -56,20 +56,20 @@ def whitened_rows(
     content: NDArray[np.int64],
     embeddings: Raw,
     *,
-    known: WhitenedRows | None = None,
+    stored: WhitenedRows | None = None,
 ) -> WhitenedRows:
-    """Raw embeddings (M, D) of the contents (M,) in the set's whitened space, a new one if `known` serves no more.
+    """Raw embeddings (M, D) of the contents (M,) in the set's whitened space, a new one if `stored` serves no more.
 
-    Of `known` rows only those are transformed that it has not.
+    Of `stored` rows only those are transformed that it has not.
     """
-    if known is None or not serves(known, len(content)):
+    if stored is None or not serves(stored, len(content)):
         whitening = fit_whitening(embeddings)
         return WhitenedRows(whitening, content, _transformed(whitening, embeddings))
-    row = positions_of(content, known.content)
-    rows = np.zeros((len(content), known.rows.shape[1]), np.float16)
-    rows[row >= 0] = known.rows[row[row >= 0]]
-    rows[row < 0] = known.whitening.transform(embeddings[np.flatnonzero(row < 0)])
-    return WhitenedRows(known.whitening, content, rows)
+    row = positions_of(content, stored.content)
+    rows = np.zeros((len(content), stored.rows.shape[1]), np.float16)
+    rows[row >= 0] = stored.rows[row[row >= 0]]
+    rows[row < 0] = stored.whitening.transform(embeddings[np.flatnonzero(row < 0)])
+    return WhitenedRows(stored.whitening, content, rows)
 
 
 def _transformed(whitening: Whitening, embeddings: Raw) -> NDArray[np.float16]:
@@ -79,9 +79,9 @@ def _transformed(whitening: Whitening, embeddings: Raw) -> NDArray[np.float16]:
     return whitened
 
 
-def serves(known: WhitenedRows, count: int) -> bool:
+def serves(stored: WhitenedRows, count: int) -> bool:
     """Whether a space serves a set of `count` rows: by its definition, and as the set has not doubled."""
-    return known.whitening.version == VERSION and not should_refit(known.whitening.fitted_on, count)
+    return stored.whitening.version == VERSION and not should_refit(stored.whitening.fitted_on, count)
 
 
 def whitened_for(store: Store, space_key: str, content: NDArray[np.int64]) -> WhitenedRows:
@@ -89,12 +89,12 @@ def whitened_for(store: Store, space_key: str, content: NDArray[np.int64]) -> Wh
 
     A set that was read before there were whitened spaces, or is being read, has none, or not all rows, on disk.
     """
-    found = store.whitened_of(space_key, content)
-    if found is not None:
-        return found
+    stored = store.whitened_of(space_key, content)
+    if stored is not None:
+        return stored
     distinct, number = np.unique(content, return_inverse=True)
     embedding = store.embeddings(space_key, distinct).embedding
-    made = whitened_rows(distinct, embedding, known=store.whitened(space_key))
+    made = whitened_rows(distinct, embedding, stored=store.whitened(space_key))
     return WhitenedRows(made.whitening, content, made.rows[number])
 
 

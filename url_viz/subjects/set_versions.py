@@ -534,7 +534,7 @@ def _twins_of_others(before: Version, after: Version, content: Rows, others: Row
             "more, so that their twins cannot be found. Choose a later version."
         )
     raw = embeddings.embedding[row]
-    whitened = whitened_rows(content, raw, known=after.core.store.whitened(key))
+    whitened = whitened_rows(content, raw, stored=after.core.store.whitened(key))
     earlier, later = (stored_pixels(store, content) for store in stores)
     pixels = Pixels(
         np.maximum(earlier.hashes, later.hashes), lambda rows: earlier.patches_of(rows).or_else(later.patches_of(rows))
@@ -558,7 +558,7 @@ def _copies_by_hash(
     near = np.stack([np.repeat(rows, nearest.shape[1]), nearest.ravel()], axis=1)
     near = near[(near[:, 1] != NONE) & (near[:, 0] != near[:, 1])]
     near = near[(bits_apart(hashes, *near.T) < NEVER) & (cosines(raw, *near.T) >= NEAR_COSINE)]
-    pairs = np.concatenate([near, *(pair for pair, _ in alike(hashes, of=rows))])
+    pairs = np.concatenate([near, *(pair for pair, _ in alike(hashes, queries=rows))])
     pairs = np.unique(np.sort(pairs[~is_here[pairs].all(axis=1)], axis=1), axis=0)
     cosine = cosines(raw, *pairs.T)
     copies = Twins(len(raw), pairs.astype(np.int32), cosine, np.ones(len(pairs), bool))

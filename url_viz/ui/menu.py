@@ -49,7 +49,7 @@ _GROUPS = {
 
 def menu_of_pages() -> dict[str, list[st.Page]]:
     """The pages by group, Explore first; `Improve` begins with the review."""
-    return {group: [_page(name, *about[:2]) for name, about in pages.items()] for group, pages in _GROUPS.items()}
+    return {group: [_page(name, *entry[:2]) for name, entry in pages.items()] for group, pages in _GROUPS.items()}
 
 
 def go_to(name: str) -> None:
@@ -64,7 +64,7 @@ def follow(page: st.Page, menu: dict[str, list[st.Page]]) -> None:
     one that follows a link asks for a page without an address. What was open on another page is closed.
     """
     names = (name for group in _GROUPS.values() for name in group)
-    pages = dict(zip(names, (one for group in menu.values() for one in group), strict=True))
+    pages = dict(zip(names, (page_of_group for group in menu.values() for page_of_group in group), strict=True))
     wanted, is_click = pages.get(GO_TO.get() or ""), bool(st.query_params) and not is_back_or_forward()
     if wanted is not None and wanted is not page and is_click:
         st.switch_page(wanted)
@@ -79,7 +79,7 @@ def follow(page: st.Page, menu: dict[str, list[st.Page]]) -> None:
 
 def purpose_of(title: str) -> str:
     """The sentence on the page of this title."""
-    return next(about[2] for pages in _GROUPS.values() for about in pages.values() if about[0] == title)
+    return next(entry[2] for pages in _GROUPS.values() for entry in pages.values() if entry[0] == title)
 
 
 def _page(name: str, title: str, icon: str) -> st.Page:

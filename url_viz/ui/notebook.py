@@ -116,13 +116,13 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         if content["kind"] == "fetch":
             self._answer(content["number"], content["url"])
             return
-        said = ""
+        message = ""
         try:
             if content["kind"] == "state":
                 self._set(content["name"], content["value"])
         except UrlVizError as error:
-            said = str(error)
-        self._push(said)
+            message = str(error)
+        self._push(message)
 
     def _answer(self, number: str, address: str) -> None:
         try:
@@ -138,11 +138,11 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         """An answer with the pictures themselves where its records have their addresses."""
         answer = json.loads(body)
         records = list(_records_in(answer))
-        found = [_THUMBNAIL.fullmatch(str(record.get("thumbnail"))) for record in records]
-        thumbnails = self.image_set.thumbnails({int(one[1]) for one in found if one})
-        for record, one in zip(records, found, strict=True):
-            if one:
-                record["thumbnail"] = _in_place(thumbnails.get(int(one[1]), b""), "image/jpeg")
+        matches = [_THUMBNAIL.fullmatch(str(record.get("thumbnail"))) for record in records]
+        thumbnails = self.image_set.thumbnails({int(match[1]) for match in matches if match})
+        for record, match in zip(records, matches, strict=True):
+            if match:
+                record["thumbnail"] = _in_place(thumbnails.get(int(match[1]), b""), "image/jpeg")
             if _WHOLE.fullmatch(str(record.get("whole"))):
                 whole = answer_of(self.image_set, record["whole"])
                 record["whole"] = _in_place(bytes(whole.body), "image/svg+xml")
@@ -190,9 +190,9 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         finally:
             self._is_told = False
 
-    def _push(self, said: str = "") -> None:
+    def _push(self, message: str = "") -> None:
         self._shown = self._version
-        self.send({"kind": "data", "data": {"map": self._map(), "grid": self._grid()}, "said": said})
+        self.send({"kind": "data", "data": {"map": self._map(), "grid": self._grid()}, "said": message})
 
     def _map(self) -> dict[str, object]:
         table = self.image_set.table()

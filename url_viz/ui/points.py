@@ -108,15 +108,15 @@ def _quantised(values: Floats, low: float, high: float) -> NDArray[np.uint16]:
 
 
 def _value_steps(percentiles: Floats) -> NDArray[np.uint8]:
-    known = ~np.isnan(percentiles)
+    has_value = ~np.isnan(percentiles)
     steps: NDArray[np.uint8] = np.full(len(percentiles), NO_VALUE, dtype=np.uint8)
-    steps[known] = np.rint(percentiles[known] * (VALUE_STEPS / 100))
+    steps[has_value] = np.rint(percentiles[has_value] * (VALUE_STEPS / 100))
     return steps
 
 
 def _extremes(percentiles: Floats, *, most: int) -> NDArray[np.int64]:
     """Rows of the lowest and of the highest 1% of the known percentiles, at most `most` of each."""
-    known = np.flatnonzero(~np.isnan(percentiles))
-    count = min(most, math.ceil(len(known) * EXTREME_SHARE), len(known) // 2)
-    in_order = known[np.argsort(percentiles[known], kind="stable")]
+    valued = np.flatnonzero(~np.isnan(percentiles))
+    count = min(most, math.ceil(len(valued) * EXTREME_SHARE), len(valued) // 2)
+    in_order = valued[np.argsort(percentiles[valued], kind="stable")]
     return np.concatenate([in_order[:count], in_order[len(in_order) - count :]])

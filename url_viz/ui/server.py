@@ -133,13 +133,13 @@ def prepare_model(workspace: Path) -> Thread | None:
 
 def address(query: str = "") -> str:
     """Where browsers find the app, or a page of it by its `query`, with the token if one is required."""
-    at, named = st.get_option("server.address"), st.get_option("browser.serverAddress")
-    host = named if named != "localhost" or at in (None, "", "0.0.0.0", "::") else at
+    configured, named = st.get_option("server.address"), st.get_option("browser.serverAddress")
+    host = named if named != "localhost" or configured in (None, "", "0.0.0.0", "::") else configured
     scheme = "https" if st.get_option("server.sslCertFile") else "http"
     token = access_token()
     place = f"{scheme}://{f'[{host}]' if ':' in host else host}:{st.get_option('browser.serverPort')}"
-    asked = "&".join(filter(None, ("" if token is None else f"{IN_ADDRESS}={token}", query)))
-    return place + base_path() + (f"/?{asked}" if asked else "")
+    parameters = "&".join(filter(None, ("" if token is None else f"{IN_ADDRESS}={token}", query)))
+    return place + base_path() + (f"/?{parameters}" if parameters else "")
 
 
 if __name__ == "__main__":

@@ -41,12 +41,12 @@ class Key(str, Generic[T]):
         return value
 
     def get_for(
-        self: "Key[tuple[tuple[object, ...], Value]]", of: tuple[object, ...], make: Callable[[], Value]
+        self: "Key[tuple[tuple[object, ...], Value]]", inputs: tuple[object, ...], make: Callable[[], Value]
     ) -> Value:
-        """The value if it was made of the same `of`; else `make()`, which is then kept with it."""
+        """The value if it was made of the same `inputs`; else `make()`, which is then kept with it."""
         cached = self.get()
-        if cached is None or cached[0] != of:
-            cached = of, make()
+        if cached is None or cached[0] != inputs:
+            cached = inputs, make()
             self.set(cached)
         return cached[1]
 

@@ -26,8 +26,8 @@ def thumbnail_url(set_id: str, image_id: int | str) -> str:
 
 def picture_url(image_set: ImageSet, image_id: int, *, window: Range | None = None) -> str:
     """The URL of a picture, upright and at most 1,600 px; in a `window`, of more than 8 bits, instead of the set's."""
-    of = f"&black={window[0]:g}&white={window[1]:g}" if window is not None else ""
-    return f"{base()}/picture/{image_set.set_id}/{image_id}.jpg?model={quote(image_set.source.name, safe='')}{of}"
+    shown = f"&black={window[0]:g}&white={window[1]:g}" if window is not None else ""
+    return f"{base()}/picture/{image_set.set_id}/{image_id}.jpg?model={quote(image_set.source.name, safe='')}{shown}"
 
 
 def whole_url(image_set: ImageSet, image_id: int, small: str = "") -> str | None:
@@ -61,8 +61,8 @@ def points_url(
     of the map (`ExploreView`). `state` names whatever else may have changed, as
     the version of the decisions does.
     """
-    of = {"measure": measure, "category": category, "size": size, "map": space}
-    return f"{base()}/points/{image_set.set_id}?{_query(image_set, **of, state=state)}"
+    parameters = {"measure": measure, "category": category, "size": size, "map": space}
+    return f"{base()}/points/{image_set.set_id}?{_query(image_set, **parameters, state=state)}"
 
 
 def representatives_url(image_set: ImageSet) -> str:

@@ -30,11 +30,11 @@ SEED = 0
 def show_crop_test(image_set: ImageSet) -> None:
     """The button, the progress, and the result, which is stored for this snapshot of the set."""
     st.markdown("**Crop test**")
-    alone = f", by {image_set.source.title} alone" if image_set.second.active else ""
+    single_model = f", by {image_set.source.title} alone" if image_set.second.active else ""
     st.caption(
         "Compares each picture with its own centre crop (10 to 75 % of its side, scaled back up). A crop shows less "
         "than the whole picture, so a good order ranks it as more ambiguous. 50 % is chance; no classes are needed. "
-        f"Ambiguity and confusability are judged without the picture and its twins{escape(alone)}."
+        f"Ambiguity and confusability are judged without the picture and its twins{escape(single_model)}."
     )
     if is_in_bucket(image_set.root):
         st.caption("It needs files in a folder, and the pictures of this set are in object storage.")

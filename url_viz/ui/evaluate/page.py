@@ -82,18 +82,18 @@ def show_measures(results: Evaluated) -> None:
 
 def show_reliability(image_set: ImageSet) -> None:
     """Whether shares are shares of cases here: a drawing, and a sentence; why there is none of few pictures."""
-    found = image_set.cached_of_table(reliability)
-    if found is None:
+    shown = image_set.cached_of_table(reliability)
+    if shown is None:
         st.caption(f"Calibration can be measured with {FEWEST} labelled pictures or more.")
         return
-    table = pd.DataFrame({"share": found.share, "right": found.right})
+    table = pd.DataFrame({"share": shown.share, "right": shown.right})
     _title("Calibration: how often a share is right", table, f"{image_set.root.name}-shares", key="shares")
     show_figure(
-        reliability_figure(found),
+        reliability_figure(shown),
         key="evaluate.reliability",
         alt="How often the label is the first class, by the share given to that class; the diagonal is perfect",
     )
-    st.caption(escape(found.words))
+    st.caption(escape(shown.words))
 
 
 def show_coverage(image_set: ImageSet, results: Evaluated) -> None:

@@ -43,7 +43,7 @@ def choose_dialog(image_set: ImageSet, among: list[int]) -> None:
     )
     columns, tags = columns_of_kind(image_set, "category"), image_set.decisions.tag_counts()
     has_labels = bool(image_set.table()["label"].notna().any())
-    options = [*(["label"] if has_labels else []), NO_QUOTA, *(one for one in columns if one != "label")]
+    options = [*(["label"] if has_labels else []), NO_QUOTA, *(column for column in columns if column != "label")]
     with st.form("choose.form", border=False):
         left, right = st.columns(2)
         count = left.number_input("How many", 1, max(1, len(among)), min(USUAL, max(1, len(among) // 5)))
@@ -57,9 +57,9 @@ def choose_dialog(image_set: ImageSet, among: list[int]) -> None:
 
         def choose() -> str:
             pinned = {image_id for each in over for image_id in image_set.subsets.tagged(each)}
-            found = image_set.subsets.choose(count, per=quota, among=among, pinned=pinned)
-            chosen.extend(found["id"].tolist())
-            words = [said_of(found, count, per=image_set.subsets.quota_column(quota))]
+            picked = image_set.subsets.choose(count, per=quota, among=among, pinned=pinned)
+            chosen.extend(picked["id"].tolist())
+            words = [said_of(picked, count, per=image_set.subsets.quota_column(quota))]
             if tag.strip():
                 words.append(f"{image_set.subsets.tag(chosen, tag.strip(), who=user_name()).sentence}.")
             if is_measured and len(image_set) > AT_ONCE:

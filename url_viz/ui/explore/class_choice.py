@@ -33,7 +33,7 @@ def class_choices(image_set: ImageSet) -> dict[str, tuple[str, str]]:
             choices[level.choice] = (f"Level {level.number} of the folders", first_of(level.names))
     choices[NAMES] = ("Names", "the names you gave to pictures")
     choices[TAGS] = ("Tags", "a picture's first tag in alphabetical order; its name counts as one")
-    choices |= {one.name: (one.name, f"your column, from {one.source}") for one in image_set.user_columns()}
+    choices |= {column.name: (column.name, f"your column, from {column.source}") for column in image_set.user_columns()}
     if now.chosen is not None and now.chosen not in choices:  # another session may have brought it just now
         choices[now.chosen] = now.chosen, ""
     return choices | {NONE: ("No classes", "")}
@@ -46,8 +46,8 @@ def show_class_choice(image_set: ImageSet) -> None:
     words = escape("; ".join(filter(None, [now.words, image_set.labels.apart.words])))
     if image_set.is_of_objects and (now.chosen, image_set.labels.apart.choice) == (CLASS, PICTURE):
         words = escape(counted(now.classes, "class"))  # nothing else was to be expected
-    about = "Choose where the classes come from. Pictures are not read again"
-    with st.popover(words, type="tertiary", help=about, key=CLASSES_OPEN, on_change="rerun") as popover:
+    meaning = "Choose where the classes come from. Pictures are not read again"
+    with st.popover(words, type="tertiary", help=meaning, key=CLASSES_OPEN, on_change="rerun") as popover:
         st.radio(
             "Classes from",
             list(choices),

@@ -107,7 +107,7 @@ def pane_of(image_set: ImageSet, both: Mapping[str, OrderEnd], side: str, view: 
     order = cache_order(end.order)
     return Pane(
         title=f"{title} of each class" if view.class_by_class else title,
-        note=_note(end, of=None if view.threshold_percentile is None else total),
+        note=_note(end, total=None if view.threshold_percentile is None else total),
         empty=image_set.said("No pictures on this side.") if total else NOTHING,
         total=min(end.pictures, MOST_IN_ORDER),
         order=order,
@@ -118,9 +118,9 @@ def pane_of(image_set: ImageSet, both: Mapping[str, OrderEnd], side: str, view: 
     )
 
 
-def _note(end: OrderEnd, *, of: int | None) -> str:
-    """How many pictures, `of` how many if a threshold parts them, with the twins that are not shown by themselves."""
-    count = f"{end.pictures:,}" if of is None else f"{end.pictures:,} of {of:,}"
+def _note(end: OrderEnd, *, total: int | None) -> str:
+    """How many pictures (of `total`, if a threshold parts them), with the twins that are not shown by themselves."""
+    count = f"{end.pictures:,}" if total is None else f"{end.pictures:,} of {total:,}"
     first = f"the first {MOST_IN_ORDER:,} of " if end.pictures > MOST_IN_ORDER else ""
     return f"{first}{count}" + (f" + {of_group(end.twins, end.copies)}" if end.twins else "")
 

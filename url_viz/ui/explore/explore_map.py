@@ -157,7 +157,12 @@ def map_view(
 
 
 def _chosen(names: tuple[str, ...], column: str, filters: tuple[Filter, ...]) -> tuple[int, ...]:
-    wanted = {name for one in filters if isinstance(one, OneOf) and one.column == column for name in one.values}
+    wanted = {
+        name
+        for condition in filters
+        if isinstance(condition, OneOf) and condition.column == column
+        for name in condition.values
+    }
     return tuple(number for number, name in enumerate(names) if name in wanted)
 
 

@@ -30,7 +30,7 @@ def show_export_buttons(image_set: ImageSet, rows: pd.DataFrame) -> None:
     """Downloads of the pictures in `rows` (rows of the set's table), each created on request."""
     count, programs = len(rows), programs_of(image_set)
     is_all = count == len(image_set)
-    sizes = {name: len(image_set) if one.is_always_whole else count for name, one in programs.items()}
+    sizes = {name: len(image_set) if program.is_always_whole else count for name, program in programs.items()}
     st.caption("For anyone: one HTML file with map, galleries and figures, also offline.")
     with st.container(horizontal=True, gap="small"):
         download(

@@ -35,8 +35,8 @@ def show_twins_button(image_set: ImageSet, table: pd.DataFrame, *, measure: str)
         return
     groups = "one group" if len(sizes) == 1 else f"{len(sizes):,} groups"
     words = f"{int(sizes.sum()):,} pictures in {groups} of copies and views"
-    about = "The same picture again, saved anew or cropped a little; and the same thing again, as in a burst"
-    if dialog_button(words, icon=":material/content_copy:", key="twins.open", help=about):
+    meaning = "The same picture again, saved anew or cropped a little; and the same thing again, as in a burst"
+    if dialog_button(words, icon=":material/content_copy:", key="twins.open", help=meaning):
         twins_dialog(image_set, measure)
 
 

@@ -276,12 +276,12 @@ def with_its_recipe(config: PretrainConfig) -> PretrainConfig:
 
 def _choose_sets(image_set: ImageSet, sets: Sequence[RecentSet]) -> TrainingSets:
     """Two lists of sets; one that teaches cannot be measured on."""
-    known = {each.set_id: each for each in sets}
-    usual = [image_set.set_id] if image_set.set_id in known else []
-    teach = _sets_picked(image_set, "teach", "Sets to learn from", known, usual=usual)
-    others = {set_id: recent for set_id, recent in known.items() if set_id not in teach}
+    by_id = {each.set_id: each for each in sets}
+    usual = [image_set.set_id] if image_set.set_id in by_id else []
+    teach = _sets_picked(image_set, "teach", "Sets to learn from", by_id, usual=usual)
+    others = {set_id: recent for set_id, recent in by_id.items() if set_id not in teach}
     measured = _sets_picked(image_set, "measure", "Sets to test on", others)
-    return TrainingSets(tuple(map(known.__getitem__, teach)), tuple(map(known.__getitem__, measured)))
+    return TrainingSets(tuple(map(by_id.__getitem__, teach)), tuple(map(by_id.__getitem__, measured)))
 
 
 HELP = {
@@ -292,19 +292,19 @@ HELP = {
 
 
 def _sets_picked(
-    image_set: ImageSet, use: str, title: str, known: dict[str, RecentSet], *, usual: Sequence[str] = ()
+    image_set: ImageSet, use: str, title: str, by_id: dict[str, RecentSet], *, usual: Sequence[str] = ()
 ) -> list[str]:
     """The ids of the sets that are picked for a use; those that are not on offer any more are dropped."""
     key = PRETRAIN_SETS.of(use, image_set.set_id)
-    picked = [set_id for set_id in key.get_or(lambda: list(usual)) if set_id in known]
+    picked = [set_id for set_id in key.get_or(lambda: list(usual)) if set_id in by_id]
     st.multiselect(
         escape(title),
-        list(known),
+        list(by_id),
         picked,
-        format_func=lambda set_id: _described(known[set_id]),
+        format_func=lambda set_id: _described(by_id[set_id]),
         help=escape(HELP[use]),
         placeholder="None" if use == "measure" else "Choose sets",
-        **control_of(key, picked, options=known),
+        **control_of(key, picked, options=by_id),
     )
     return picked
 

@@ -94,7 +94,7 @@ def show_example(example: Example) -> None:
 def demo_example() -> Example:
     """What the demo gives, as it was stored with the package."""
     stored = json.loads(STORED.read_text(encoding="utf-8"))
-    rows = (tuple(Small(**one) for one in stored[name]) for name in ("by_name", "ambiguous", "clear"))
+    rows = (tuple(Small(**fields) for fields in stored[name]) for name in ("by_name", "ambiguous", "clear"))
     return Example(stored["of"], *rows)
 
 

@@ -112,13 +112,13 @@ def _of_siblings(image_set: ImageSet) -> str:
 
 def show_together(image_set: ImageSet) -> None:
     """Classes of a picture that look wrong as a whole, a line each, and their review; nothing where there are none."""
-    found = next((one for one in image_set.findings() if one.kind == "wrong-together"), None)
+    finding = next((each for each in image_set.findings() if each.kind == "wrong-together"), None)
     rows = image_set.labels.wrong_together()
-    if found is None or found.opens is None or rows is None:
+    if finding is None or finding.opens is None or rows is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(escape(f"{found.words}."), width="stretch", help=escape(found.why))
-        st.button("Review these", key="labels.together", on_click=go_to_review, args=(found.opens,))
+        st.markdown(escape(f"{finding.words}."), width="stretch", help=escape(finding.why))
+        st.button("Review these", key="labels.together", on_click=go_to_review, args=(finding.opens,))
 
 
 def pick_kind(check: LabelCheck, *, disabled: bool) -> str | None:

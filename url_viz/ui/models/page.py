@@ -50,14 +50,14 @@ def show_how_to_read() -> None:
 def _pick_device() -> None:
     here = {AUTO: "Automatic", **devices()}
     cluster = cluster_address()
-    known = here if cluster is None else {**here, ON_RAY: f"Ray cluster {cluster}"}
-    names = list(known)
+    places = here if cluster is None else {**here, ON_RAY: f"Ray cluster {cluster}"}
+    names = list(places)
     now = DEVICE.get() or AUTO
     picked = st.selectbox(
         "Read on",
         names,
         index=names.index(now) if now in names else 0,
-        format_func=lambda name: known[name] if name in (AUTO, "cpu", ON_RAY) else f"{known[name]} ({name})",
+        format_func=lambda name: places[name] if name in (AUTO, "cpu", ON_RAY) else f"{places[name]} ({name})",
         key="models.pick_device",
         help="For what this app reads while this page is open in your browser.",
     )
@@ -116,10 +116,10 @@ def _device() -> str:
 
 def show_models() -> None:
     """Every model as a card, by kind."""
-    known = known_models(Workspace.at(), timeout_s=PAGE_TIMEOUT_S)
+    catalogue = known_models(Workspace.at(), timeout_s=PAGE_TIMEOUT_S)
     for kind, title in KINDS.items():
         st.markdown(f"**{escape(title)}**")
-        models = [model for model in known if model.kind == kind]
+        models = [model for model in catalogue if model.kind == kind]
         if not models:
             st.caption(escape(EMPTY_KIND[kind]))
         for start in range(0, len(models), COLUMNS):

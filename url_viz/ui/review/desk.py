@@ -147,11 +147,11 @@ def desk_state(image_set: ImageSet | None, here: OpenReview[Any]) -> DeskState:
     )
 
 
-def _upcoming(waits: NDArray[np.bool_], at: int) -> list[int]:
-    """The next positions that wait, from `at` on and then from the start."""
+def _upcoming(waits: NDArray[np.bool_], position: int) -> list[int]:
+    """The next positions that wait, from `position` on and then from the start."""
     waiting = np.flatnonzero(waits)
-    later = waiting[waiting >= at]
-    return [int(place) for place in np.concatenate([later, waiting[waiting < at]])[:AHEAD]]
+    later = waiting[waiting >= position]
+    return [int(place) for place in np.concatenate([later, waiting[waiting < position]])[:AHEAD]]
 
 
 def _card(image_set: ImageSet | None, here: OpenReview[Any], version: str, image_id: int) -> dict[str, Any]:
@@ -163,20 +163,21 @@ def _card(image_set: ImageSet | None, here: OpenReview[Any], version: str, image
 
 def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
     """A card as the browser takes it: `Card` in url_viz/frontend/review/queue.js."""
-    of = cast(ImageSet, image_set)  # without one, picture and facts are the card's, and no other pictures are shown
+    # without a set, picture and facts are the card's, and no other pictures are shown
+    opened_set = cast(ImageSet, image_set)
     choices: list[tuple[str | None, float]] = [(choice.label, choice.share) for choice in card.question.choices]
-    facts = facts_of(of, dict(card.row)) if card.facts is None else card.facts
+    facts = facts_of(opened_set, dict(card.row)) if card.facts is None else card.facts
     reasons = () if card.reasons is None else card.reasons.itertuples()
     return {
         "id": str(card.id),
         "name": str(card.row["path"]),
-        "picture": card.picture or picture_url(of, card.id),
-        "whole": None if card.picture else whole_url(of, card.id),
+        "picture": card.picture or picture_url(opened_set, card.id),
+        "whole": None if card.picture else whole_url(opened_set, card.id),
         "question": card.question.text,
         "wrong": None if math.isnan(card.question.wrong) else f"{chance(card.question.wrong)} wrong",
         "takes": card.takes,
         "panels": [
-            {"near": _pictures(of, near), "label": label, "share": None if math.isnan(share) else share}
+            {"near": _pictures(opened_set, near), "label": label, "share": None if math.isnan(share) else share}
             for near, (label, share) in zip(card.near, choices or [(None, math.nan)] * len(card.near), strict=True)
         ],
         "label_given": _text(card.row.get("label_given")),

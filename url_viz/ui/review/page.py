@@ -290,8 +290,8 @@ def show_answers(image_set: ImageSet) -> None:
     table = answers_table(image_set)
     with st.expander("Your answers on pairs", icon=":material/join_inner:", expanded=not table.empty):
         answers, moved = image_set.answers, image_set.cached_of_table(moved_share)
-        said = change_in_words(answers.log.now(), answers.tuned(), moved=moved)
-        st.caption(escape(said))
+        sentence = change_in_words(answers.log.now(), answers.tuned(), moved=moved)
+        st.caption(escape(sentence))
         download_table("Download the answers", table, file_name="answers.csv", key="review.answers", is_quiet=False)
         file = st.file_uploader(
             "Upload answers from another machine, or filled in by hand", type="csv", key="review.answers.file"

@@ -123,9 +123,9 @@ def warning(query: Query, gate: Gate, evidence: Evidence | None) -> Markdown:
     if not np.isfinite(rank):
         return Markdown(f"This picture has no {name} here, so the search cannot tell whether to trust it.")
     lies = escape(f", {query.between}" if query.between is not None and gate.measure == AMBIGUITY.name else "")
-    at = escape(standing(rank, of=" of the set"))
+    place = escape(standing(rank, of=" of the set"))
     return Markdown(
-        f"By {name}, this picture is **{at}**{lies}. The threshold is {gate.percentile:d} %. "
+        f"By {name}, this picture is **{place}**{lies}. The threshold is {gate.percentile:d} %. "
         f"{_of_such_pictures(gate, evidence)}"
     )
 
@@ -161,8 +161,10 @@ def _gallery(image_set: ImageSet, rows: pd.DataFrame, gate: Gate, *, key: str) -
     plain = tiles(ranked, set_id=image_set.set_id, measure=gate.measure)
     similarity, percentiles = rows["similarity"], ranked["rank_percentile"]
     shown = tuple(
-        replace(tile, value=f"similarity {decimal(cosine)}", mark=standing(at) if np.isfinite(at) else None)
-        for tile, cosine, at in zip(plain, similarity, percentiles, strict=True)
+        replace(
+            tile, value=f"similarity {decimal(cosine)}", mark=standing(percentile) if np.isfinite(percentile) else None
+        )
+        for tile, cosine, percentile in zip(plain, similarity, percentiles, strict=True)
     )
     empty = image_set.said("Every picture is above the threshold. Raise it to see hits.")
     show_gallery(shown, key=key, empty=empty, columns=6, on_click=search_with)
@@ -221,7 +223,7 @@ def verdict(evidence: Evidence) -> Markdown:
 
 
 def _show_curves(results: Evaluated, measures: list[str]) -> None:
-    pictures, figures = results.pictures, {one.name: one for one in results.measures}
+    pictures, figures = results.pictures, {measure.name: measure for measure in results.measures}
     names = tuple(name for name in measures if name in figures)
     scores = " · ".join(f"{title_of(name)} R-AUROC {figures[name].auroc.text()}" for name in names)
     st.caption(
@@ -240,7 +242,7 @@ def _show_curves(results: Evaluated, measures: list[str]) -> None:
 
 @lru_cache(maxsize=MOST_DRAWN)
 def _drawn_curves(results: Evaluated, names: tuple[str, ...]) -> "Figure":
-    every, pictures = {one.name: one.curve for one in results.measures}, results.pictures
+    every, pictures = {measure.name: measure.curve for measure in results.measures}, results.pictures
     curves = {name: every[name] for name in names}
     figure = coverage_figure(curves, oracle=pictures.oracle, recall=pictures.recall, height_px=320)
     return figure.update_layout(legend=IN_TWO)

@@ -229,13 +229,13 @@ def between_shares(row: Mapping[str, Any]) -> str | None:
 
 def _scored(
     slot: "Key[tuple[tuple[object, ...], NewPicture | RefusedFile]]",
-    of: tuple[object, ...],
+    inputs: tuple[object, ...],
     incoming: Callable[[], IncomingFile],
     image_set: ImageSet,
 ) -> NewPicture | RefusedFile:
-    """The outcome of scoring a picture, cached in a slot for the same picture (`of`) and model."""
+    """The outcome of scoring a picture, cached in a slot for the same picture (`inputs`) and model."""
     second = image_set.second.name
-    key = (*of, image_set.space.key, image_set.head.digest if image_set.head else None, second)
+    key = (*inputs, image_set.space.key, image_set.head.digest if image_set.head else None, second)
 
     def score() -> NewPicture | RefusedFile:
         with st.spinner("Reading the picture"):

@@ -29,21 +29,22 @@ FORGET = "sets.forget_yes"
 def show_sets() -> None:
     """The list of image sets, and below it the selected one."""
     show_said(FORGET)
-    known = dict(sets_with_pictures(Workspace.at()))
+    sets = dict(sets_with_pictures(Workspace.at()))
     table = list_sets(Workspace.at().root)
     if table.empty:
         st.info("No pictures have been read yet. Open a folder in the sidebar.", icon=":material/info:")
         return
     table["name"] = [
-        set_title(known[one]) if one in known else name for one, name in zip(table["id"], table["name"], strict=True)
+        set_title(sets[set_id]) if set_id in sets else name
+        for set_id, name in zip(table["id"], table["name"], strict=True)
     ]
     table["state"] = [
         "being read" if running(set_id) else state for set_id, state in zip(table["id"], table["state"], strict=True)
     ]
     set_id = _picked(table)
     is_damaged = bool((table["state"][table["id"] == set_id] == DAMAGED).any())
-    if set_id in known:
-        _show_one(set_id, known[set_id], is_damaged=is_damaged)
+    if set_id in sets:
+        _show_one(set_id, sets[set_id], is_damaged=is_damaged)
     else:
         _show_repair("FOLDER")
 

@@ -60,14 +60,14 @@ class UploadQueue(Queue):
 
     @property
     def classes(self) -> list[str]:
-        known = set() if self.image_set is None else set(self.image_set.table()["label"].dropna().astype(str))
-        return sorted(known | {answer.label for answer in self.said.answers.values() if answer.label is not None})
+        set_classes = set() if self.image_set is None else set(self.image_set.table()["label"].dropna().astype(str))
+        return sorted(set_classes | {answer.label for answer in self.said.answers.values() if answer.label is not None})
 
     def card(self, image_id: int) -> Card:
-        [at] = np.flatnonzero(self.ids == image_id)
-        row = {str(name): value for name, value in self.table.iloc[at].items()}
+        [row_number] = np.flatnonzero(self.ids == image_id)
+        row = {str(name): value for name, value in self.table.iloc[row_number].items()}
         question = between_classes(row)
-        near, facts = tuple(self._near(image_id, question)), facts_of_upload(self.table.iloc[at])
+        near, facts = tuple(self._near(image_id, question)), facts_of_upload(self.table.iloc[row_number])
         return Card(row, question, near, TAKES, picture=_picture(self.batch, image_id), facts=facts)
 
     def _near(self, number: int, question: Question) -> list[pd.DataFrame]:
@@ -121,20 +121,22 @@ def upload_answers() -> UploadAnswers:
 
 def with_answers(table: pd.DataFrame, batch: UploadBatch) -> pd.DataFrame:
     """The table of uploads with `decision` and `label`, None where nothing was answered."""
-    said = [upload_answers().answers.get(upload.content, NOTHING) for upload in batch.scored]
-    columns = {name: [getattr(answer, name) for answer in said] for name in ("decision", "label")}
-    return table.assign(**{name: pd.Series(of, index=table.index, dtype=object) for name, of in columns.items()})
+    answered = [upload_answers().answers.get(upload.content, NOTHING) for upload in batch.scored]
+    columns = {name: [getattr(answer, name) for answer in answered] for name in ("decision", "label")}
+    return table.assign(
+        **{name: pd.Series(values, index=table.index, dtype=object) for name, values in columns.items()}
+    )
 
 
 def show_upload_review(batch: UploadBatch, done: SortedUploads, image_set: ImageSet | None, *, measure: str) -> None:
     """The uploads one after the other, the most ambiguous first; those without the measure are left out."""
-    said, table = upload_answers(), pd.concat([done.ambiguous, done.clear.iloc[::-1]])
-    queue = UploadQueue(said, batch, table, image_set, measure)
-    if said.here is None or said.here.review.name != queue.name:
-        said.here = opened(queue)
-    said.here.review = queue
+    answers, table = upload_answers(), pd.concat([done.ambiguous, done.clear.iloc[::-1]])
+    queue = UploadQueue(answers, batch, table, image_set, measure)
+    if answers.here is None or answers.here.review.name != queue.name:
+        answers.here = opened(queue)
+    answers.here.review = queue
     try:
-        show_open_review(image_set, said.here, key="upload.desk")
+        show_open_review(image_set, answers.here, key="upload.desk")
     finally:
-        said.here.review = replace(queue, image_set=None)  # a session holds no snapshot
+        answers.here.review = replace(queue, image_set=None)  # a session holds no snapshot
     st.caption("Answers stay in this session only. Download the ranking (CSV) to keep them.")

@@ -55,14 +55,14 @@ _NUMBER = "v"
 
 def pick_before(image_set: ImageSet) -> str | None:
     """What the set is compared with: an earlier version, or another set; None if there is neither."""
-    kept = {f"{_NUMBER}{version.number}": version for version in reversed(image_set.versions.stored())}
+    versions = {f"{_NUMBER}{version.number}": version for version in reversed(image_set.versions.stored())}
     if damaged := image_set.versions.damaged():
         numbers = ", ".join(map(str, damaged))
         words = f"Version {numbers} is damaged" if len(damaged) == 1 else f"Versions {numbers} are damaged"
         advice = "python -m url_viz mend FOLDER lays damaged files aside."
         st.warning(escape(f"{words}. {advice}"), icon=":material/broken_image:")
     sets = {set_id: title for set_id, title in titles().items() if set_id != image_set.set_id}
-    options = [*kept, *sets]
+    options = [*versions, *sets]
     if not options:
         st.info(
             "No earlier version of this image set is kept yet, and there is no other set. One is kept at the end of "
@@ -75,14 +75,14 @@ def pick_before(image_set: ImageSet) -> str | None:
         job = latest_job(image_set.workspace, kind=COMPARE.name, set_id=image_set.set_id)
         last = None if job is None else job.about.get("before")
         # Another set is no version of this one until somebody says so.
-        before = last if last in options else [*kept, None][1 if len(kept) > 1 else 0]
+        before = last if last in options else [*versions, None][1 if len(versions) > 1 else 0]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("What changed since", width="content")
         st.selectbox(
             "What changed since",
             options,
             index=None if before is None else options.index(before),
-            format_func=lambda option: _title(kept[option]) if option in kept else sets[option],
+            format_func=lambda option: _title(versions[option]) if option in versions else sets[option],
             placeholder="Choose another image set",
             label_visibility="collapsed",
             width=420,
@@ -109,10 +109,10 @@ def compared(image_set: ImageSet, before: str) -> Diff | None:
     job = next(iter(list_jobs(image_set.workspace, kind=COMPARE.name, about=_about(image_set, before))), None)
     by_job = "" if job is None else f"{job.id}.{job.state}"
     with st.spinner("Comparing"):
-        found = image_set.cached(_diff, before, _state(image_set), _state(other), by_job)
-    if found is None:
+        difference = image_set.cached(_diff, before, _state(image_set), _state(other), by_job)
+    if difference is None:
         _show_job(image_set, other, before, job)
-    return found
+    return difference
 
 
 def _state(image_set: ImageSet) -> str:
@@ -127,11 +127,11 @@ def _about(image_set: ImageSet, before: str) -> dict[str, str]:
 def _diff(image_set: ImageSet, before: str, *_: str) -> Diff | None:
     """What changed since `before`, None if that takes a job which has not done it; `_` says when to look again."""
     if before.startswith(_NUMBER):
-        one = image_set.versions.at(before.removeprefix(_NUMBER))
+        version = image_set.versions.at(before.removeprefix(_NUMBER))
     else:
-        one = open_sets().get(before, image_set.source.name).versions.now()
+        version = open_sets().get(before, image_set.source.name).versions.now()
     now = image_set.versions.now()
-    return diff(one, now) if len(one.rows) + len(now.rows) <= AT_ONCE else stored_diff(one, now)
+    return diff(version, now) if len(version.rows) + len(now.rows) <= AT_ONCE else stored_diff(version, now)
 
 
 def _show_job(image_set: ImageSet, other: ImageSet, before: str, job: Job | None) -> None:
@@ -159,10 +159,10 @@ def _start(image_set: ImageSet, other: ImageSet, before: str) -> None:
     COMPARE.start_on(image_set, config, name=set_name(image_set.root), before=before, other=what)
 
 
-def show_changes(found: Diff) -> tuple[str, ...]:
+def show_changes(difference: Diff) -> tuple[str, ...]:
     """What changed in words, and pills that choose among the changes; returns those chosen, none for all."""
-    st.markdown(Markdown("\n".join(f"- {escape(sentence)}" for sentence in found.words_of_changes)))
-    counts = found.counts()
+    st.markdown(Markdown("\n".join(f"- {escape(sentence)}" for sentence in difference.words_of_changes)))
+    counts = difference.counts()
     chosen = [name for name in VERSION_CHANGES.get() or [] if name in counts]
     st.pills(
         "Changes",
@@ -176,16 +176,16 @@ def show_changes(found: Diff) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def show_both_on_map(image_set: ImageSet, found: Diff, chosen: Sequence[str]) -> None:
+def show_both_on_map(image_set: ImageSet, difference: Diff, chosen: Sequence[str]) -> None:
     """Both versions on the map of the later one, coloured by what happened."""
-    table = found.on_map
+    table = difference.on_map
     names = category_names(table, "change")
-    rows = found.table[found.table[list(chosen)].any(axis=1)]
+    rows = difference.table[difference.table[list(chosen)].any(axis=1)]
     ids = pd.concat([rows["id"], rows["id_before"].where(rows["removed"])])
     is_shown = table["id"].isin(ids.dropna()).to_numpy(bool) if chosen else table["id"].notna().to_numpy(bool)
     view = MapView(
         points_url=drawn_url(table, "change"),
-        card_url=card_url(image_set, gone=found.before.core.set_id),
+        card_url=card_url(image_set, gone=difference.before.core.set_id),
         mask_url=mask_url(table, is_shown),
         total=len(table),
         unit=image_set.noun,
@@ -205,39 +205,42 @@ def _pick(kinds: tuple[str, ...]) -> None:
     VERSION_CHANGES.set([name for kind in kinds for name in OF_KIND.get(kind, ())])
 
 
-def show_pictures(found: Diff, chosen: Sequence[str]) -> None:
+def show_pictures(difference: Diff, chosen: Sequence[str]) -> None:
     """The pictures with these changes, by path, a page at a time."""
-    rows = found.table[found.table[list(chosen or CHANGES)].any(axis=1)]
+    rows = difference.table[difference.table[list(chosen or CHANGES)].any(axis=1)]
     with one_page(rows, lambda pages: VERSION_PAGE.of(pages, len(rows)), size=TILES) as page:
-        tiles = tuple(_tile(row, found) for _, row in page.iterrows())
+        tiles = tuple(_tile(row, difference) for _, row in page.iterrows())
         show_gallery(tiles, key=VERSIONS_GALLERY, empty="Nothing changed.", on_click=open_picture)
 
 
-def _tile(row: "pd.Series[Any]", found: Diff) -> Tile:
+def _tile(row: "pd.Series[Any]", difference: Diff) -> Tile:
     is_gone = bool(row["removed"])
     image_id, label = (row["id_before"], row["label_before"]) if is_gone else (row["id"], row["label"])
-    said = " · ".join(WORDS[name] for name in CHANGES if row[name])
+    changes = " · ".join(WORDS[name] for name in CHANGES if row[name])
     was = f"{row['path_before']} → " if row["moved"] else ""
     shown = f"{row['label_before'] or 'none'} → {row['label'] or 'none'}" if row["relabelled"] else label
-    set_id = (found.before if is_gone else found.after).core.set_id
+    set_id = (difference.before if is_gone else difference.after).core.set_id
     return tile_of(
-        {"id": image_id, "path": row["path"], "label": shown}, set_id=set_id, value=said, detail=f"{was}{row['path']}"
+        {"id": image_id, "path": row["path"], "label": shown},
+        set_id=set_id,
+        value=changes,
+        detail=f"{was}{row['path']}",
     )
 
 
-def holder_of(image_set: ImageSet, found: Diff, image_id: int) -> ImageSet | None:
+def holder_of(image_set: ImageSet, difference: Diff, image_id: int) -> ImageSet | None:
     """The set that has a picture now; None for one that is gone from the same set."""
-    sets = image_set, open_sets().get(found.before.core.set_id, image_set.source.name)
-    return next((one for one in sets if image_id in one.ids), None)
+    sets = image_set, open_sets().get(difference.before.core.set_id, image_set.source.name)
+    return next((image_set_of for image_set_of in sets if image_id in image_set_of.ids), None)
 
 
-def show_figures(found: Diff) -> None:
+def show_figures(difference: Diff) -> None:
     """New leaks, and the classes whose ambiguity changed."""
-    if found.new_leaks is not None and len(found.new_leaks):
+    if difference.new_leaks is not None and len(difference.new_leaks):
         st.markdown("**New leaks**")
         columns = ["path", "split", "twin_path", "twin_split", "cosine", "kind"]
         st.dataframe(
-            found.new_leaks[columns],
+            difference.new_leaks[columns],
             hide_index=True,
             column_config={
                 **{name: name.capitalize() for name in ("path", "split", "kind")},
@@ -247,7 +250,7 @@ def show_figures(found: Diff) -> None:
             },
             alt="Leaks between splits that are new",
         )
-    classes = pd.concat([found.rose, found.fell])
+    classes = pd.concat([difference.rose, difference.fell])
     if len(classes):
         st.markdown("**Classes that became more ambiguous, or clearer**")
         number = st.column_config.NumberColumn
@@ -267,7 +270,7 @@ def show_figures(found: Diff) -> None:
         )
 
 
-def show_accuracy(image_set: ImageSet, found: Diff) -> None:
+def show_accuracy(image_set: ImageSet, difference: Diff) -> None:
     """A button that measures what the same probe gets right before and after, and the result."""
     now = f"{_state(image_set)}.{VERSION_BEFORE.get()}"
     with st.expander("What did it do to accuracy?", icon=":material/trending_up:", expanded=True):
@@ -275,24 +278,24 @@ def show_accuracy(image_set: ImageSet, found: Diff) -> None:
             "A linear classifier on the stored embeddings is trained on each version and tested on the same pictures: "
             "those of both whose label stayed. It takes seconds; the network itself is not trained."
         )
-        if not found.is_measured:
+        if not difference.is_measured:
             st.button(
                 "Measure", icon=":material/speed:", key="versions.measure", on_click=VERSION_MEASURED.set, args=(now,)
             )
-        if found.is_measured or VERSION_MEASURED.get() == now:
+        if difference.is_measured or VERSION_MEASURED.get() == now:
             with errors_shown(st.error), st.spinner("Training the classifier: five folds, three times"):
-                accuracy = found.accuracy
+                accuracy = difference.accuracy
             st.markdown("There are too few pictures or classes." if accuracy is None else escape(accuracy.words))
 
 
-def show_downloads(image_set: ImageSet, found: Diff) -> None:
+def show_downloads(image_set: ImageSet, difference: Diff) -> None:
     """The report, and all lists as JSON, the accuracy among them."""
     with st.container(horizontal=True):
         name = f"{image_set.root.name}-changes"
-        download("Report (HTML)", lambda: diff_html(found).encode(), file_name=f"{name}.html", key="versions.html")
+        download("Report (HTML)", lambda: diff_html(difference).encode(), file_name=f"{name}.html", key="versions.html")
         download(
             "Lists (JSON)",
-            lambda: json.dumps(found.as_json(), indent=1).encode(),
+            lambda: json.dumps(difference.as_json(), indent=1).encode(),
             file_name=f"{name}.json",
             key="versions.json",
         )

@@ -63,11 +63,11 @@ def sequence_of(record: Record) -> int:
 def take_settings(key: str, names: Sequence[str], take: Callable[[dict[str, Any]], None]) -> None:
     """Give `take` what the user has set in a component since it was taken last, by its name."""
     state, last = component_state(key), HANDLED.get_or(Handled).last
-    told = {name: cast(Record, state[name]) for name in names if isinstance(state.get(name), Mapping)}
-    new = {name: one for name, one in told.items() if sequence_of(one) > last.get(f"{key}.{name}", 0)}
+    records = {name: cast(Record, state[name]) for name in names if isinstance(state.get(name), Mapping)}
+    new = {name: record for name, record in records.items() if sequence_of(record) > last.get(f"{key}.{name}", 0)}
     if new:
-        take({name: one["value"] for name, one in new.items()})
-        last.update({f"{key}.{name}": sequence_of(one) for name, one in new.items()})
+        take({name: record["value"] for name, record in new.items()})
+        last.update({f"{key}.{name}": sequence_of(record) for name, record in new.items()})
 
 
 def settings_taken(key: str, names: Sequence[str]) -> dict[str, int]:

@@ -46,10 +46,10 @@ def act_button(
     shown here until the next of these buttons is clicked.
     """
     draw(escape(label), key=key, on_click=_ask, args=(key,), **look)
-    asked, is_done = ASKED.get() or (), False
-    if key in asked and not look.get("disabled"):
+    waiting, is_done = ASKED.get() or (), False
+    if key in waiting and not look.get("disabled"):
         hold_run()
-        left = tuple(one for one in asked if one != key)
+        left = tuple(other for other in waiting if other != key)
         ASKED.set(left)
         is_done = _is_done(key, act)
         if not left:
@@ -60,27 +60,27 @@ def act_button(
 
 def show_said(key: str) -> None:
     """What came of the last click on the button of that key, until another of these is clicked."""
-    for said in SAID.get() or ():
-        if said.key == key:
-            (st.error if said.is_error else st.success)(escape(said.words), icon=_icon(said))
+    for outcome in SAID.get() or ():
+        if outcome.key == key:
+            (st.error if outcome.is_error else st.success)(escape(outcome.words), icon=_icon(outcome))
 
 
-def _icon(said: Said) -> str:
-    return ERROR_ICON if said.is_error else ":material/check:"
+def _icon(outcome: Said) -> str:
+    return ERROR_ICON if outcome.is_error else ":material/check:"
 
 
 def end_of_page() -> None:
     """To be called once a page is drawn: what was asked of it is done, or is not offered any more, and all is seen."""
     ASKED.clear()
-    SAID.set(tuple(replace(said, is_seen=True) for said in SAID.get() or ()))
+    SAID.set(tuple(replace(outcome, is_seen=True) for outcome in SAID.get() or ()))
 
 
 def leave_page() -> None:
     """Ask nothing more of a page, and say in toasts what came of it and was not seen there."""
     ASKED.clear()
-    for said in SAID.get() or ():
-        if not said.is_seen:
-            st.toast(escape(said.words), icon=_icon(said))
+    for outcome in SAID.get() or ():
+        if not outcome.is_seen:
+            st.toast(escape(outcome.words), icon=_icon(outcome))
     SAID.clear()
 
 

@@ -267,7 +267,7 @@ def deciles_figure(pictures: CountedPictures, measure: str) -> "tuple[pd.DataFra
     return tenths, quiet(figure, height_px=330)
 
 
-def reliability_figure(found: Reliability) -> "Figure":
+def reliability_figure(reliability: Reliability) -> "Figure":
     """How often the label is the first class, by the share that was told of it; the diagonal is perfect."""
     import plotly.graph_objects as go
 
@@ -275,8 +275,8 @@ def reliability_figure(found: Reliability) -> "Figure":
         [
             go.Scatter(x=[0, 100], y=[0, 100], mode="lines", line={"color": GREY, "dash": "dot", "width": 1.4}),
             go.Scatter(
-                x=100 * found.share,
-                y=100 * found.right,
+                x=100 * reliability.share,
+                y=100 * reliability.right,
                 mode="lines+markers",
                 line={"color": curve_colour(AMBIGUITY.name), "width": 2},
                 marker={"size": 7},

@@ -57,7 +57,7 @@ _DONE = {"keep": "kept", "drop": "dropped", "look-again": "to look at again"}
 KEYS = (
     "The buttons act on this many: those you selected (Ctrl+click, Shift+click for a range, Space), or else "
     "those beyond the threshold, or else all in the lasso and filters. For one picture, or those you selected, press "
-    + ", ".join(f"**{said['key']}** to {said['word'].lower()}" for said in _DECISIONS.values())
+    + ", ".join(f"**{decision['key']}** to {decision['word'].lower()}" for decision in _DECISIONS.values())
     + " (the same key again clears), **u** to undo, **y** to redo; arrow keys move."
 )
 

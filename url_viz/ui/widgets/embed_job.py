@@ -114,8 +114,8 @@ def open_demo(*, model: str) -> None:
 
 def set_name(root: Path) -> str:
     """The name of a folder's image set: the one given by the user, else the end of the folder's path."""
-    known = (about for _, about in known_sets(Workspace.at()) if about.root == root)
-    return set_title(next(known, About(root, ())))
+    abouts = (about for _, about in known_sets(Workspace.at()) if about.root == root)
+    return set_title(next(abouts, About(root, ())))
 
 
 def set_title(about: About) -> str:

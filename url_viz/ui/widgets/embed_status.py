@@ -88,8 +88,8 @@ def _line(job_id: str, set_id: str, shown: ImageSet | None, stage: str) -> None:
             first = title_of(job.about["model"])
             st.caption(escape(f"Ordered by {first} for now, and by both models once {title_of(second)} is done."))
     with right:
-        kept = "the set stays complete, ordered by one model" if second else "pictures read so far are kept"
-        stop, words = partial(cancel_job, job), f"Stop reading; {kept}"
+        consequence = "the set stays complete, ordered by one model" if second else "pictures read so far are kept"
+        stop, words = partial(cancel_job, job), f"Stop reading; {consequence}"
         if act_button("", stop, icon=":material/close:", help=words, key="stop_reading"):
             st.rerun()
     if job.about.get("model") == choice().model:

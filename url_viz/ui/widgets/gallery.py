@@ -104,7 +104,7 @@ def _action(record: Record, chosen_ids: ChosenIds) -> GalleryAction | None:
     command, decision = record.get("command"), record.get("decision")
     if command == "undo" or command == "redo":
         return GalleryAction(command=command)
-    known_decision = next((known for known in DECISIONS if known == decision), None)
+    known_decision = next((each for each in DECISIONS if each == decision), None)
     if known_decision != decision:
         return None
     if "id" in record:

@@ -65,8 +65,8 @@ def show_grid(
     `is_wide` (for `take_settings`), `chosen` (ranges of cached orders), `actions`, and `clicked` for one run. What was
     chosen when the page was left is chosen again.
     """
-    kept = CHOSEN.of(key)
-    again = np.empty(0, np.int64) if key.is_set else kept.get_or(lambda: np.empty(0, np.int64))
+    chosen_key = CHOSEN.of(key)
+    again = np.empty(0, np.int64) if key.is_set else chosen_key.get_or(lambda: np.empty(0, np.int64))
     data = {
         "panes": [pane_data(pane) for pane in panes],
         "side": side,
@@ -88,7 +88,7 @@ def show_grid(
     )
     handle_actions(key, handle, result, chosen_ids=chosen_ids)  # usually none are left, unless another run came between
     chosen = again if len(again) else chosen_ids(result.get("chosen"))
-    kept.set(chosen)
+    chosen_key.set(chosen)
     return chosen
 
 

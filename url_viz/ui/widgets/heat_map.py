@@ -62,8 +62,8 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object], *
     container.html(picture_html(image_set, image_id, row, layer, window=window))
     with caption.container():
         st.html(legend_html(layer))
-        alone = f" By {image_set.source.title} alone." if image_set.second.active else ""
-        st.caption(escape(layer.words + alone))
+        single_model = f" By {image_set.source.title} alone." if image_set.second.active else ""
+        st.caption(escape(layer.words + single_model))
 
 
 def show_whole(container: "st.delta_generator.DeltaGenerator", image_set: ImageSet, image_id: int) -> bool:
@@ -139,8 +139,8 @@ def _layer_html(layer: Layer) -> str:
 
 
 @st.cache_data(max_entries=MOST_KEPT, show_spinner=False)
-def _layer(of: tuple[str, ...], _image_set: ImageSet, image_id: int, measure: str) -> Layer:
-    """`of` says which state of the set the map is of; Streamlit's cache does not hash the set."""
+def _layer(state: tuple[str, ...], _image_set: ImageSet, image_id: int, measure: str) -> Layer:
+    """`state` says which state of the set the map is of; Streamlit's cache does not hash the set."""
     picture, explained = _image_set.files.read(image_id), _image_set.explained(image_id, by=measure)
     with running_model(_image_set.source.name, _image_set.space) as model:
         heat = heat_of(model, picture, explained)

@@ -57,7 +57,7 @@ def show_answer(field: Key[str], *, key: str) -> None:
     """What is in the folder that was typed, or what is wrong with it, and the button that reads it."""
     preview = _look(_typed(field))
     previews = [preview, *(_look(path) for path in _annotated(preview))]
-    is_counting = any(isinstance(one, FolderPreview) and not one.is_done for one in previews)
+    is_counting = any(isinstance(preview, FolderPreview) and not preview.is_done for preview in previews)
     st.fragment(_answer, run_every=TICK_S if is_counting else None)(field, key)
 
 

@@ -43,9 +43,9 @@ def control(key: Key[T], value: T, choose: Callable[[T], object], *, options: ob
     return {"key": _widget(key, number), "on_change": _take, "args": (key, number, choose)}
 
 
-def control_of(kept: Key[T], value: T, *, options: object = ()) -> dict[str, Any]:
+def control_of(stored: Key[T], value: T, *, options: object = ()) -> dict[str, Any]:
     """As `control`, of a choice that is kept in the session; `value` is what applies of it."""
-    return control(kept.of("control"), value, kept.set, options=options)
+    return control(stored.of("control"), value, stored.set, options=options)
 
 
 def _widget(key: Key[T], number: int) -> Key[T]:
@@ -53,7 +53,7 @@ def _widget(key: Key[T], number: int) -> Key[T]:
 
 
 def _take(key: Key[T], number: int, choose: Callable[[T], object]) -> None:
-    said, now = SHOWN.get_or(dict)[key].said, _widget(key, number).get()
-    if now != said[number]:
-        said[number] = now
+    values, now = SHOWN.get_or(dict)[key].said, _widget(key, number).get()
+    if now != values[number]:
+        values[number] = now
         choose(now)  # type: ignore[arg-type]

@@ -124,21 +124,21 @@ def _add(image_set: ImageSet, file: IncomingFile, name: str, split: str) -> None
 
 def show_accuracy(run: RunOnSet) -> RunPredictions:
     """The accuracy of a run, on which pictures, and the predictions that it is counted on."""
-    found = predicted(run)
-    if not len(found.rows):
+    predictions = predicted(run)
+    if not len(predictions.rows):
         st.info("No prediction of this run is of a picture with a label.", icon=":material/label_off:")
-        return found
-    figure = found.accuracy
-    words = f"Right {found.words}; 95 % interval {percent(figure.interval.low, digits=1)} to "
+        return predictions
+    figure = predictions.accuracy
+    words = f"Right {predictions.words}; 95 % interval {percent(figure.interval.low, digits=1)} to "
     words += f"{percent(figure.interval.high, digits=1)}."
-    if not found.is_held_out:
+    if not predictions.is_held_out:
         words += (
             " A model is right of what it was trained on: record pictures that are held out to know how good it is."
         )
     left, right = st.columns([1, 3], gap="medium", vertical_alignment="center")
     left.metric("Accuracy", percent(figure.value, digits=1))
     right.markdown(escape(words))
-    return found
+    return predictions
 
 
 def show_two_by_two(image_set: ImageSet) -> None:
@@ -186,10 +186,10 @@ def _show_rows(
         _review_button(ReviewSpec(MODEL_DOUBT.name, scope), len(rows), key=key)
 
 
-def show_confusions(image_set: ImageSet, run: RunOnSet, found: RunPredictions) -> None:
+def show_confusions(image_set: ImageSet, run: RunOnSet, predictions: RunPredictions) -> None:
     """The confusion matrix of the most confused classes; a cell is a queue of its pictures."""
     st.markdown("**What it takes for what**")
-    matrix = confusion_matrix(found)
+    matrix = confusion_matrix(predictions)
     if matrix.empty:
         st.caption("No picture is of another class to the model.")
         return
@@ -206,16 +206,16 @@ def show_confusions(image_set: ImageSet, run: RunOnSet, found: RunPredictions) -
         key=f"{RUN_TABLE}confusions.{run.name}.{image_set.version}",
         alt="Pictures by label (rows) and class of the model (columns)",
     )
-    more = len(found.names) - len(matrix)
+    more = len(predictions.names) - len(matrix)
     part = f" The {MOST_CLASSES:d} classes of the most confused pairs." if more > 0 else ""
     st.caption(Markdown(f"Rows: the label. Columns: what the model says. Click a cell to review its pictures.{part}"))
     cells = event["selection"]["cells"]
     if cells:
-        (row, said), names = cells[0], found.names
+        (row, called), names = cells[0], predictions.names
         label = str(matrix.index[row])
-        rows = found.rows[(found.label == names.index(label)) & (found.said == names.index(said))]
-        words = f"{counted(len(rows), 'picture')} of {label} that the model says are {said}"
-        filters = OneOf("label", (label,)), OneOf("model_class", (said,))
+        rows = predictions.rows[(predictions.label == names.index(label)) & (predictions.said == names.index(called))]
+        words = f"{counted(len(rows), 'picture')} of {label} that the model says are {called}"
+        filters = OneOf("label", (label,)), OneOf("model_class", (called,))
         _show_rows(image_set, words, rows, key="run.cell", filters=filters)
 
 
@@ -228,14 +228,14 @@ def _shaded(matrix: pd.DataFrame) -> "pd.io.formats.style.Styler":
         shades = [
             [f"background-color: rgba(222, 99, 56, {0.75 * count / most:.2f})" for count in row] for row in counts
         ]
-        found = np.where(counts > 0, np.array(shades, object), "")
-        np.fill_diagonal(found, "font-weight: bold")
-        return found
+        style = np.where(counts > 0, np.array(shades, object), "")
+        np.fill_diagonal(style, "font-weight: bold")
+        return style
 
     return matrix.style.apply(styles, axis=None).format(lambda count: f"{count:,}" if count else "")
 
 
-def show_accuracy_by(image_set: ImageSet, run: RunOnSet, found: RunPredictions) -> None:
+def show_accuracy_by(image_set: ImageSet, run: RunOnSet, predictions: RunPredictions) -> None:
     """Accuracy by class, or by another column, with intervals; a row is a queue of what is wrong in it."""
     table = image_set.table()
     columns = columns_to_compare(table)
@@ -253,7 +253,7 @@ def show_accuracy_by(image_set: ImageSet, run: RunOnSet, found: RunPredictions) 
             label_visibility="collapsed",
             **control_of(RUN_COLUMN, column, options=columns),
         )
-    shares, filters = accuracy_by(found, table[column])
+    shares, filters = accuracy_by(predictions, table[column])
     shown = st.column_config
     number = {name: shown.NumberColumn(name.capitalize(), format="percent") for name in ("low", "high")}
     event = st.dataframe(
@@ -276,11 +276,11 @@ def show_accuracy_by(image_set: ImageSet, run: RunOnSet, found: RunPredictions) 
     picked = event["selection"]["rows"]
     if picked:
         rows = np.flatnonzero(passes_all(table, (filters[picked[0]],)))
-        wrong = np.intersect1d(rows, found.rows[~found.is_right])
+        wrong = np.intersect1d(rows, predictions.rows[~predictions.is_right])
         _show_rows(image_set, counted(len(wrong), "wrong picture"), wrong, key="run.wrong")
 
 
-def show_compared(image_set: ImageSet, run: RunOnSet, found: RunPredictions) -> None:
+def show_compared(image_set: ImageSet, run: RunOnSet, predictions: RunPredictions) -> None:
     """Another run on the same pictures: both accuracies, the difference, and where only one is right."""
     others = [name for name in image_set.runs.names() if name != run.name]
     if not others:
@@ -289,14 +289,14 @@ def show_compared(image_set: ImageSet, run: RunOnSet, found: RunPredictions) -> 
         st.markdown("**Compared with**", width="content")
         name = st.selectbox("Compared with", others, key=RUN_COMPARED, label_visibility="collapsed", width=220)
     other = predicted(image_set.runs.get(name))
-    both = two_runs(found, other)
+    both = two_runs(predictions, other)
     if not len(both.rows):
         st.caption("The two runs have no picture in common.")
         return
-    if found.is_held_out != other.is_held_out:
+    if predictions.is_held_out != other.is_held_out:
         st.caption("One of them was trained on these pictures, the other was not: it is no fair comparison.")
-    one, two = (share_of(int(of.sum()), len(of)).text(digits=3) for of in (both.one, both.other))
-    words = f"{run.name} is right of {one}, {name} of {two}; difference {both.difference.text(digits=3, signed=True)}"
+    own, two = (share_of(int(is_right.sum()), len(is_right)).text(digits=3) for is_right in (both.one, both.other))
+    words = f"{run.name} is right of {own}, {name} of {two}; difference {both.difference.text(digits=3, signed=True)}"
     st.markdown(escape(f"Of {counted(len(both.rows), 'picture')} of both, {words} (95 % intervals)."))
     for only, right, key in (
         (both.one & ~both.other, run.name, "run.only_one"),
