@@ -31,7 +31,8 @@ compare.show_selected(linked, total=len(compared))
 left, right = st.columns([2, 3], gap="large")
 with left:
     figure = compare.scatter_figure(compared, names=(first.source.title, second.source.title), ids=linked.ids)
-    show_figure(figure, key="compare.scatter", alt="Each picture by its percentile under both models")
+    alt, name = "Each picture by its percentile under both models", f"{first.root.name}-{measure}-compared"
+    show_figure(figure, key="compare.scatter", alt=alt, svg=name)
     compare.show_download(first, compared)
 with right:
     compare.show_disagreements(first, second, compared, selected=linked.ids)

@@ -30,6 +30,13 @@ def test_a_labelled_set_is_evaluated_taken_away_and_looked_into(app: str, zoo: I
     assert sum(int(row["pictures"]) for row in taken[2]) == COUNT
     assert {row["label"] for row in taken[3]} == {"cat", "dog"}
 
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download plot").first.click()
+    assert download.value.suggested_filename == "zoo-measures.svg"
+    drawing = Path(download.value.path()).read_text(encoding="utf-8")
+    assert drawing.startswith("<svg ")
+    assert "Nearest similarity" in drawing
+
     box = page.get_by_test_id("stDataFrame").last.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 18, box["y"] + 38 + 18)  # the box at the left edge of the first row

@@ -97,7 +97,7 @@ def test_the_demo_opens_with_one_click_and_is_explored_and_no_other_machine_is_a
 
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as download:
-        page.get_by_role("button", name="CSV").nth(1).click()
+        page.get_by_role("button", name="CSV", exact=True).click()
     rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
     assert len(rows) == shown
     assert {"path", "uncertainty", "confusability", "x", "y"} <= set(rows[0])

@@ -9,13 +9,15 @@ import runpy
 import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from tests.export.sets import HOSTILE, ids_of
-from tests.given import given_set
+from tests.given import by_turns, dice, given_set
 from tests.imaging.pictures import write_folder
 from url_viz.errors import ImageSetError
 from url_viz.export.data_sets import DATA_SETS
@@ -214,3 +216,71 @@ class TestCorrectedLabels:
         assert found == list(self.EXPECTED)
         files = [(tmp_path / "out" / s["filepath"]).readlink() for s in samples]
         assert files == [image_set.root / s["path"] for s in samples]
+
+
+class TestAnnotationTools:
+    """Whole pictures as tasks of CVAT and of Label Studio: the class to choose, the likeliest first."""
+
+    @pytest.fixture
+    def fruit(self, tmp_path: Path) -> ImageSet:
+        """Two classes that lie apart, and a picture that lies in the other one."""
+        rows = dice(24) * 0.3 + np.eye(2)[np.arange(24) % 2] @ np.eye(2, 8) * 4
+        rows[0] = rows[1] * 0.9
+        return given_set(tmp_path, by_turns(24, ("kiwi & co", "plum")), rows)
+
+    @staticmethod
+    def in_order(image_set: ImageSet) -> pd.DataFrame:
+        table = image_set.table()
+        assert image_set.order().measure == "ambiguity"
+        return table[table["decision"] != "drop"].sort_values("ambiguity", ascending=False, kind="stable")
+
+    def test_label_studio_gets_a_choice_for_each_and_the_most_ambiguous_first(
+        self, fruit: ImageSet, tmp_path: Path
+    ) -> None:
+        fruit.decisions.decide(fruit.table()["id"].tolist()[4:6], "drop")
+        done = DATA_SETS["labelstudio"].write(fruit, tmp_path / "a b", how="copy")
+        tasks, wanted = json.loads((done.out / "tasks.json").read_text("utf-8")), self.in_order(fruit)
+        assert len(tasks) == 22
+        assert [task["data"]["path"] for task in tasks] == wanted["path"].tolist()
+        assert [task["data"]["order"] for task in tasks] == [*range(1, 23)]
+        for task, row in zip(tasks, wanted.to_dict("records"), strict=True):
+            [prediction] = task["predictions"]
+            assert prediction["score"] == pytest.approx(row["first_share"], abs=1e-4)
+            [result] = prediction["result"]
+            assert (result["type"], result["from_name"], result["to_name"]) == ("choices", "choice", "image")
+            assert result["value"] == {"choices": [row["first_class"]]}
+            assert task["data"]["question"].endswith(f"? Labelled {row['label']}.")
+            address = task["data"]["image"].removeprefix("/data/local-files/?d=")
+            assert (tmp_path / unquote(address)).read_bytes() == fruit.files.data(row["id"])
+        view = ElementTree.parse(done.out / "interface.xml").getroot()
+        assert [choice.attrib["value"] for choice in view.iter("Choice")] == ["kiwi & co", "plum"]
+        assert view.find("Choices").attrib | {"showInline": ""} == {  # type: ignore[union-attr]
+            "name": "choice",
+            "toName": "image",
+            "choice": "single",
+            "showInline": "",
+            "required": "true",
+        }
+
+    def test_cvat_gets_tags_whose_attributes_its_labels_declare(self, fruit: ImageSet, tmp_path: Path) -> None:
+        done = DATA_SETS["cvat"].write(fruit, tmp_path / "out", how="copy")
+        labels = json.loads((done.out / "labels.json").read_text("utf-8"))
+        assert [(label["name"], label["type"]) for label in labels] == [("kiwi & co", "tag"), ("plum", "tag")]
+        declared = {attribute["name"] for attribute in labels[0]["attributes"]}
+        images = ElementTree.parse(done.out / "annotations.xml").getroot().findall("image")
+        assert sorted(image.attrib["name"] for image in images) == [image.attrib["name"] for image in images]
+        for image, row in zip(images, self.in_order(fruit).to_dict("records"), strict=True):
+            assert (done.out / "images" / image.attrib["name"]).read_bytes() == fruit.files.data(row["id"])
+            assert (image.attrib["width"], image.attrib["height"]) == (str(row["width"]), str(row["height"]))
+            [tag] = image
+            assert tag.attrib["label"] == row["first_class"]
+            said = {attribute.attrib["name"]: attribute.text for attribute in tag}
+            assert set(said) <= declared
+            assert (said["path"], said["label"]) == (row["path"], row["label"])
+
+    def test_a_set_without_classes_has_nothing_to_choose(self, tmp_path: Path) -> None:
+        image_set = given_set(tmp_path, ("a.png", "b.png", "c.png"))
+        for program in ("cvat", "labelstudio"):
+            with pytest.raises(ImageSetError, match="no classes to choose from"):
+                DATA_SETS[program].write(image_set, tmp_path / "out")  # type: ignore[index]
+        assert not (tmp_path / "out").exists()

@@ -136,7 +136,7 @@ def test_what_cannot_be_written_is_refused(made: Made, tmp_path: Path) -> None:
 def test_whole_pictures_have_no_annotations(tmp_path: Path) -> None:
     image_set = given_set(tmp_path, ("kiwi/1.png", "plum/1.png"))
     with pytest.raises(FolderError, match="Take 'fiftyone' or 'huggingface'"):
-        program_for(image_set, "cvat")
+        program_for(image_set, "annotations")
 
 
 def test_fiftyone_gets_detections(coco: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -524,7 +524,7 @@ def test_what_is_chosen_is_acted_on_and_reviewed(own_set: ImageSet) -> None:
     }
     at.run()
     assert "**3** selected" in words(at)
-    assert "**These pictures** (3)" in words(at)
+    assert "3 of 12." in words(at)
     at.button(key="view.decide.drop").click().run()
     dropped = set(own_set.table().loc[lambda table: table["decision"] == "drop", "id"])
     assert dropped == {shown[0], shown[1], shown[5]}

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -22,7 +23,9 @@ from url_viz.ui.explore.export import zip_of
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.workspace import Workspace
 
-FOR_ALL = ["FiftyOne", "Hugging Face", "WebDataset", "Parquet"]
+TOOLS = ["CVAT", "Label Studio", "FiftyOne", "Hugging Face"]
+TABLES = ["Parquet", "All as CSV", "All as Parquet", "List of paths"]
+PACKED = ["WebDataset", "Parquet"]
 
 
 @pytest.fixture
@@ -31,11 +34,11 @@ def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
 
 
 def popover(set_id: str, model: str, count: int) -> None:
-    from url_viz.ui.explore.export import show_export_buttons
+    from url_viz.ui.explore.export import show_export
     from url_viz.ui.open_sets import open_sets
 
     found = open_sets().get(set_id, model)
-    show_export_buttons(found, found.table().head(count))
+    show_export(found, found.table(), found.table().head(count))
 
 
 def popover_of(image_set: ImageSet, count: int = 6) -> AppTest:
@@ -46,6 +49,31 @@ def popover_of(image_set: ImageSet, count: int = 6) -> AppTest:
 def looked_at(at: AppTest) -> AppTest:
     assert at.get("download_button")
     return at
+
+
+def downloads(at: AppTest) -> list[str]:
+    """The names of what can be downloaded, in their order."""
+    return [button.proto.label for button in at.get("download_button")]
+
+
+def test_what_leaves_is_counted_and_corrected_classes_come_first(tmp_path: Path, home: Workspace, model: Model) -> None:
+    folder = write_folder(tmp_path / "zoo", 6, classes=("cat", "dog"))
+    shutil.copy(folder / "cat" / "0000.jpg", folder / "cat" / "again.jpg")
+    own = embed_folder(folder, model=model, workspace=home.root)
+    at = popover_of(own, 7)
+    assert at.markdown[0].value == "7 of 7; 1 copy or view of another is among them."
+    assert at.selectbox(key="sort.by").value == "decision"
+    assert not at.checkbox
+    ids = own.table().set_index("path")["id"]
+    own.decisions.decide([int(ids["dog/0001.jpg"]), int(ids["dog/0003.jpg"])], "drop")
+    own.labels.correct({int(ids["cat/0002.jpg"]): "dog"})
+    at = popover_of(own, 7)
+    words = "5 of 7; 2 dropped are left out; 1 relabelled; 1 copy or view of another is among them."
+    assert at.markdown[0].value == words
+    assert at.selectbox(key="sort.by").value == "label"
+    assert [one.label for one in at.expander] == ["Class folders · 1 corrected", "More"]
+    at.checkbox(key="share.with_dropped").check().run()
+    assert at.markdown[0].value.startswith("7 of 7; 2 dropped are among them; 1 relabelled")
 
 
 def test_a_zip_holds_one_data_set_of_the_pictures_asked_for(image_set: ImageSet) -> None:
@@ -62,14 +90,13 @@ def test_of_objects_the_annotation_files_are_offered_whole(
 ) -> None:
     objects = embed_folder(write_annotated(tmp_path / "set", "YOLO"), model=model, workspace=home.root)
     at = popover_of(objects, 2)
-    labels = [button.proto.label for button in at.get("download_button")]
-    assert labels == ["Report", *FOR_ALL, "Annotation files", "CVAT", "Label Studio"]
+    assert downloads(at) == ["Report", "Corrected YOLO files", "CSV", *TOOLS, *TABLES, *PACKED]
     packed = zip_of(objects, objects.table()["id"].tolist()[:2], program="annotations")
     with zipfile.ZipFile(io.BytesIO(packed)) as files:
         assert files.read("annotations/labels/0.txt") == (tmp_path / "set" / "labels" / "0.txt").read_bytes()
     monkeypatch.setattr(export, "MOST_ZIPPED", 1)
     at = popover_of(objects, 1)
-    assert [button.label for button in at.button] == ["Annotation files"]
+    assert [button.label for button in at.button if "share" in str(button.key)] == ["Corrected YOLO files"]
     looked_at(at.button(key="share.annotations.job").click().run())
     job = latest_job(objects.workspace, kind=EXPORT.name, set_id=objects.set_id)
     assert job is not None
@@ -81,11 +108,11 @@ def test_many_pictures_are_written_by_a_job_and_all_need_no_list(
     image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = popover_of(image_set)
-    assert [button.proto.label for button in at.get("download_button")] == ["Report", *FOR_ALL]
-    assert not at.button
+    assert downloads(at) == ["Report", "CSV", *TOOLS, *TABLES, *PACKED]
+    assert at.markdown[0].value == "6 of 6."
     at, job = job_of(image_set, 6, monkeypatch)
-    assert [button.proto.label for button in at.get("download_button")] == ["Report"]
-    assert [button.label for button in at.button][: len(FOR_ALL)] == FOR_ALL
+    assert downloads(at) == ["Report", "CSV", *TABLES]
+    assert [button.label for button in at.button if "share" in str(button.key)] == [*TOOLS, *PACKED]
     assert "--listed" not in job.command
     cancel_job(job, grace_s=0.1)
 

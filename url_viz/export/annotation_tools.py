@@ -1,10 +1,10 @@
-"""Pictures with the boxes in them as other programs take them: CVAT and Label Studio, to correct the boxes.
+"""Pictures as CVAT and Label Studio take them: with boxes to correct, or whole, each with the class to choose.
 
 The formats are documented in CVAT's manual ("XML annotation format": CVAT for images 1.1, uploaded to a task) and in
 Label Studio's guide ("Import pre-annotated data", "Local storage").
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,10 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement
 
 import pandas as pd
 
+from url_viz.analysis.labels.ambiguity import question_of
+from url_viz.errors import ImageSetError
+from url_viz.escaping import one_line
+from url_viz.export.picture_files import Wanted
 from url_viz.export.provenance import Provenance
 from url_viz.export.table_files import as_json, plain_value
 from url_viz.image_set import ImageSet
@@ -20,7 +24,10 @@ from url_viz.imaging.places import PictureSize, Size, picture_path
 from url_viz.imaging.workers import decoders
 from url_viz.store.columns.object_columns import BOX_COLUMNS
 
-IMAGE, LABEL = "image", "label"
+MEDIA = "images"
+IMAGE, LABEL, CHOICE = "image", "label", "choice"
+FACTS = ("path", "label", "first_class", "first_share", "second_class", "second_share", "ambiguity")
+"""What is said of a whole picture beside its question and its place in the order."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ def describe_for_cvat(folder: Path, pictures: Sequence[BoxedPicture], origin: Pr
         for row, ends in picture.labelled():
             corners = {name: f"{end:.2f}" for name, end in zip(("xtl", "ytl", "xbr", "ybr"), ends, strict=True)}
             SubElement(image, "box", {"label": row["label"], "occluded": "0", "z_order": "0", **corners})
-    ElementTree(root).write(folder / "annotations.xml", encoding="utf-8", xml_declaration=True)
+    _write_xml(root, folder / "annotations.xml")
 
 
 def describe_for_label_studio(folder: Path, pictures: Sequence[BoxedPicture], origin: Provenance) -> None:
@@ -84,7 +91,121 @@ def describe_for_label_studio(folder: Path, pictures: Sequence[BoxedPicture], or
     labels = SubElement(view, "RectangleLabels", name=LABEL, toName=IMAGE)
     for name in sorted({row["label"] for picture in pictures for row, _ in picture.labelled()}):
         SubElement(labels, "Label", value=name)
-    ElementTree(view).write(folder / "interface.xml", encoding="utf-8")
+    _write_xml(view, folder / "interface.xml")
+
+
+def in_order(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the set's table, the most ambiguous by the leading order first, with their place as `order` (from 1)."""
+    measure = image_set.order().measure
+    rows = table if measure is None else table.sort_values(measure, ascending=False, kind="stable")
+    return rows.assign(order=range(1, len(rows) + 1))
+
+
+def numbered_places(image_set: ImageSet, table: pd.DataFrame, paths: list[bytes]) -> list[bytes]:
+    """The names of pictures with their place in the order in front, as CVAT shows pictures in the order of names."""
+    order = in_order(image_set, table)["order"].reindex(table.index)
+    digits = len(str(len(table)))
+    return [b"%0*d-%s" % (digits, place, path.rpartition(b"/")[2]) for place, path in zip(order, paths, strict=True)]
+
+
+def classes_to_choose(image_set: ImageSet) -> list[str]:
+    """The classes of a set of whole pictures. Raises ImageSetError if it has none."""
+    classes = sorted({one_line(str(label)) for label in image_set.table()["label"].dropna()})
+    if not classes:
+        raise ImageSetError(
+            f"{str(image_set.root)!r} has no classes to choose from. Name some pictures, or say what the label is: "
+            f"`python -m url_viz labels {str(image_set.root)!r} COLUMN`."
+        )
+    return classes
+
+
+def tags_for_cvat(wanted: Wanted, folder: Path, table: pd.DataFrame, names: list[str]) -> None:
+    """Write annotations.xml, the likeliest class of each whole picture as a tag, and labels.json with the classes.
+
+    What else is known stands in attributes of the tag, which labels.json declares; `label` is the class it has.
+    """
+    classes, known = classes_to_choose(wanted.image_set), [*FACTS, "order"]
+    attribute = {"mutable": False, "input_type": "text", "default_value": "", "values": [""]}
+    labels = [{"name": name, "type": "tag", "attributes": [{"name": fact, **attribute} for fact in known]}
+              for name in classes]  # fmt: skip
+    (folder / "labels.json").write_text(as_json(labels, indent=1), "utf-8")
+    root = Element("annotations")
+    SubElement(root, "version").text = "1.1"
+    pictures = in_order(wanted.image_set, table.assign(file=names)).to_dict("records")
+    for number, row in enumerate(pictures):
+        width, height = str(row["width"]), str(row["height"])
+        image = SubElement(root, "image", id=str(number), name=row["file"], width=width, height=height)
+        if (chosen := _likeliest(row)) is None:
+            continue
+        tag = SubElement(image, "tag", label=chosen, source="auto")
+        for name, value in _facts_of({str(name): value for name, value in row.items()}).items():
+            if name in known:
+                SubElement(tag, "attribute", name=name).text = str(value)
+    _write_xml(root, folder / "annotations.xml")
+
+
+def choices_for_label_studio(wanted: Wanted, folder: Path, table: pd.DataFrame, names: list[str]) -> None:
+    """Write tasks.json, a task for each whole picture, the most ambiguous first, and interface.xml with the classes.
+
+    A task's prediction is the likeliest class, with its share as score; its data are the question and what is known.
+    Addresses are as in `describe_for_label_studio`.
+    """
+    classes, version = classes_to_choose(wanted.image_set), f"url-viz {wanted.origin.version}"
+    tasks = []
+    for row in in_order(wanted.image_set, table.assign(file=names)).to_dict("records"):
+        facts = _facts_of({str(name): value for name, value in row.items()})
+        data = {IMAGE: _address(f"{folder.name}/{MEDIA}/{row['file']}"), **facts}
+        tasks.append({"data": data, "predictions": _predictions(row, version)})
+    (folder / "tasks.json").write_text(as_json(tasks, indent=1), "utf-8")
+    view = Element("View")
+    SubElement(view, "Header", value="$question")
+    SubElement(view, "Image", name=IMAGE, value=f"${IMAGE}")
+    choices = SubElement(
+        view, "Choices", name=CHOICE, toName=IMAGE, choice="single", showInline="true", required="true"
+    )
+    for name in classes:
+        SubElement(choices, "Choice", value=name)
+    _write_xml(view, folder / "interface.xml")
+
+
+def _likeliest(row: Mapping[Any, Any]) -> str | None:
+    """The class to begin with: the likeliest, else the one that a picture has."""
+    found = next((row[name] for name in ("first_class", LABEL) if isinstance(row.get(name), str)), None)
+    return None if found is None else one_line(found)
+
+
+def _facts_of(row: Mapping[str, Any]) -> dict[str, object]:
+    """What is known of a picture, and its question, "leek or onion? Labelled leek."."""
+    likeliest, label = _likeliest(row), row.get(LABEL)
+    asked = question_of(row) or (f"{likeliest}?" if likeliest else "Which class?")
+    question = one_line(f"{asked} Labelled {label}." if isinstance(label, str) else asked)
+    facts = {name: _rounded(row.get(name)) for name in FACTS}
+    plain = {name: one_line(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
+    return {"question": question, "order": row["order"]} | {n: fact for n, fact in plain.items() if fact is not None}
+
+
+def _rounded(value: object) -> object:
+    plain = plain_value(value)
+    return round(plain, 4) if isinstance(plain, float) else plain
+
+
+def _predictions(row: Mapping[Any, Any], version: str) -> list[dict[str, object]]:
+    chosen = _likeliest(row)
+    if chosen is None:
+        return []
+    result = {"id": str(row["id"]), "type": "choices", "from_name": CHOICE, "to_name": IMAGE}
+    share = _rounded(row.get("first_share"))
+    scored = {} if share is None else {"score": share}
+    return [{"model_version": version, **scored, "result": [{**result, "value": {"choices": [chosen]}}]}]
+
+
+def _address(path: str) -> str:
+    """A file below the document root of a local storage."""
+    return f"/data/local-files/?d={quote(path)}"
+
+
+def _write_xml(root: Element, path: Path) -> None:
+    ElementTree(root).write(path, encoding="utf-8", xml_declaration=path.name == "annotations.xml")
 
 
 def _task(picture: BoxedPicture, path: str, version: str) -> dict[str, object]:
@@ -111,5 +232,4 @@ def _task(picture: BoxedPicture, path: str, version: str) -> dict[str, object]:
                 "meta": {"ambiguity": plain_value(row.get("ambiguity"))},
             }
         )
-    address = f"/data/local-files/?d={quote(path)}"
-    return {"data": {IMAGE: address}, "predictions": [{"model_version": version, "result": results}]}
+    return {"data": {IMAGE: _address(path)}, "predictions": [{"model_version": version, "result": results}]}

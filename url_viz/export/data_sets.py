@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -12,18 +12,24 @@ import pandas as pd
 from url_viz.errors import FolderError
 from url_viz.export.annotation_copy import AnnotationCopy, write_annotations
 from url_viz.export.annotation_tools import (
+    MEDIA,
     BoxedPicture,
     by_picture,
+    choices_for_label_studio,
     describe_for_cvat,
     describe_for_label_studio,
+    numbered_places,
     size_of,
+    tags_for_cvat,
 )
-from url_viz.export.fiftyone import MEDIA, SCRIPT, boxes_for_fiftyone, samples_for_fiftyone
+from url_viz.export.fiftyone import MEDIA as FIFTYONE_MEDIA
+from url_viz.export.fiftyone import SCRIPT, boxes_for_fiftyone, samples_for_fiftyone
 from url_viz.export.hugging_face import SPLIT, class_folders, rows_for_hugging_face
 from url_viz.export.packed import write_classes, write_packed, write_parquet, write_tar
 from url_viz.export.picture_files import Exported, How, Wanted, lay_out, new_folder, rows_to_export, safe_names
 from url_viz.export.provenance import Provenance
 from url_viz.image_set import ImageSet
+from url_viz.imaging.annotations.formats import format_at
 from url_viz.progress import ProgressCallback, silent
 
 Program = Literal["fiftyone", "huggingface", "webdataset", "parquet", "annotations", "cvat", "labelstudio"]
@@ -35,12 +41,13 @@ DescribeObjects = Callable[[Path, Sequence[BoxedPicture], Provenance], None]
 class DataSet:
     """A way to share a set: its `title`, what writes it, and the Python that opens what was written (`opened_by`).
 
-    `done_by` says what to do with the folder. Some ways are for objects in pictures only; some write the whole set
-    whatever was selected.
+    `for_whom` says what it is good for, `done_by` what to do with the folder. Some ways are for objects in pictures
+    only; some write the whole set whatever was selected.
     """
 
     title: str
     writer: Callable[[Wanted], Exported | AnnotationCopy]
+    for_whom: str
     opened_by: str = ""
     done_by: str = "Open it in Python:"
     is_for_objects: bool = False
@@ -110,46 +117,74 @@ def write_boxed(wanted: Wanted, *, media: str, describe: DescribeObjects, is_fla
 
 def _write_for_fiftyone(wanted: Wanted) -> Exported:
     if wanted.image_set.is_of_objects:
-        return write_boxed(wanted, media=MEDIA, describe=boxes_for_fiftyone)
-    return write_pictures(wanted, media=MEDIA, describe=samples_for_fiftyone)
+        return write_boxed(wanted, media=FIFTYONE_MEDIA, describe=boxes_for_fiftyone)
+    return write_pictures(wanted, media=FIFTYONE_MEDIA, describe=samples_for_fiftyone)
+
+
+def _write_for_cvat(wanted: Wanted) -> Exported:
+    if wanted.image_set.is_of_objects:
+        return write_boxed(wanted, media=MEDIA, describe=describe_for_cvat, is_flat=True)
+    return write_pictures(_to_annotate(wanted), media=MEDIA, places=numbered_places, describe=tags_for_cvat)
+
+
+def _write_for_label_studio(wanted: Wanted) -> Exported:
+    if wanted.image_set.is_of_objects:
+        return write_boxed(wanted, media=MEDIA, describe=describe_for_label_studio, is_flat=True)
+    return write_pictures(_to_annotate(wanted), media=MEDIA, describe=choices_for_label_studio)
+
+
+def _to_annotate(wanted: Wanted) -> Wanted:
+    """What was asked for; all but the dropped if nothing was selected."""
+    table = wanted.image_set.table()
+    return wanted if wanted.ids is not None else replace(wanted, ids=table["id"][table["decision"] != "drop"].tolist())
 
 
 DATA_SETS: Mapping[Program, DataSet] = {
     "fiftyone": DataSet(
-        "FiftyOne", _write_for_fiftyone, "import runpy; pictures = runpy.run_path({script!r})['pictures']"
+        "FiftyOne",
+        _write_for_fiftyone,
+        "Samples with every value as a field.",
+        "import runpy; pictures = runpy.run_path({script!r})['pictures']",
     ),
     "huggingface": DataSet(
         "Hugging Face",
         partial(write_pictures, media=SPLIT, places=class_folders, describe=rows_for_hugging_face),
+        "Class folders with metadata, for datasets.load_dataset.",
         'datasets.load_dataset("imagefolder", data_dir={out!r})',
     ),
     "webdataset": DataSet(
         "WebDataset",
         partial(write_packed, ending=".tar", pack=write_tar, describe=write_classes),
+        "Tar shards, for webdataset.",
         "webdataset.WebDataset(sorted(glob.glob({out!r} + '/*.tar')), shardshuffle=False).decode('pil')",
     ),
     "parquet": DataSet(
-        "Parquet", partial(write_packed, ending=".parquet", pack=write_parquet), "datasets.load_dataset({out!r})"
+        "Parquet",
+        partial(write_packed, ending=".parquet", pack=write_parquet),
+        "Pictures and labels in few files, for datasets.load_dataset.",
+        "datasets.load_dataset({out!r})",
     ),
     "annotations": DataSet(
         "Annotation files",
         write_annotations,
+        "Your own files again, with corrected classes and without dropped objects.",
         done_by="Train with the files in {out!r} in place of the originals.",
         is_for_objects=True,
         is_always_whole=True,
     ),
     "cvat": DataSet(
         "CVAT",
-        partial(write_boxed, media="images", describe=describe_for_cvat, is_flat=True),
-        done_by="In {out!r}: make a task of images/ with these classes, then upload annotations.xml as CVAT 1.1.",
-        is_for_objects=True,
+        _write_for_cvat,
+        "A task with the classes or boxes filled in, to correct them there.",
+        done_by="In {out!r}: make a task of images/ with these classes (labels.json, where there is one, pasted under "
+        "Raw), then upload annotations.xml as CVAT 1.1.",
     ),
     "labelstudio": DataSet(
         "Label Studio",
-        partial(write_boxed, media="images", describe=describe_for_label_studio, is_flat=True),
-        done_by="In {out!r}: paste interface.xml as labelling interface, serve the folder as local storage, import "
-        "tasks.json.",
-        is_for_objects=True,
+        _write_for_label_studio,
+        "Tasks with the classes or boxes filled in, to correct them there.",
+        done_by="In {out!r}: paste interface.xml as labelling interface, serve the folder above it as local storage, "
+        "import tasks.json.",
     ),
 }
 
@@ -157,6 +192,12 @@ DATA_SETS: Mapping[Program, DataSet] = {
 def programs_of(image_set: ImageSet) -> dict[Program, DataSet]:
     """The programs that the pictures of a set can be written for."""
     return {name: kind for name, kind in DATA_SETS.items() if image_set.is_of_objects or not kind.is_for_objects}
+
+
+def title_for(image_set: ImageSet, name: Program) -> str:
+    """What a data set is called, of a set's own annotations by their format: "Corrected VOC files"."""
+    kind = format_at(image_set.root) if name == "annotations" else None
+    return DATA_SETS[name].title if kind is None else f"Corrected {kind.name} files"
 
 
 def program_for(image_set: ImageSet, name: Program) -> DataSet:

@@ -1,14 +1,16 @@
-"""Selection of pictures by path and by percentile, as commands and lists name them."""
+"""Selection of pictures by path and by percentile, as commands and lists name them, and what of one is taken away."""
 
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.labels.label_choice import CORRECTED
 from url_viz.analysis.ranking import with_percentile
 from url_viz.errors import DecisionError, FolderError
 from url_viz.image_set import ImageSet
@@ -42,6 +44,51 @@ def chosen_ids(
     if not is_chosen.any():
         raise DecisionError(f"None of the {len(table):,} pictures in {str(image_set.root)!r} meets these conditions.")
     return table["id"].to_numpy()[is_chosen]
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What of the selected pictures is taken away: `rows` of `ImageSet.table()`, in a set of `whole`.
+
+    `dropped` were left out or, with `with_dropped`, are among the rows, as are those `relabelled`, and `folded`:
+    copies and views of others among them, which galleries show as one.
+    """
+
+    rows: pd.DataFrame
+    whole: int
+    dropped: int
+    relabelled: int
+    folded: int
+    with_dropped: bool
+
+    @property
+    def words(self) -> str:
+        """ "1,290 of 1,296; 6 dropped are left out; 9 relabelled; 19 near copies are among them." """
+        are = "is" if self.dropped == 1 else "are"
+        parts = [f"{len(self.rows):,} of {self.whole:,}"]
+        if self.dropped:
+            parts.append(f"{self.dropped:,} dropped {are} {'among them' if self.with_dropped else 'left out'}")
+        if self.relabelled:
+            parts.append(f"{self.relabelled:,} relabelled")
+        if self.folded:
+            copies = "copy or view of another is" if self.folded == 1 else "copies and views of others are"
+            parts.append(f"{self.folded:,} {copies} among them")
+        return f"{'; '.join(parts)}."
+
+
+def leaving(rows: pd.DataFrame, *, whole: int, with_dropped: bool) -> Leaving:
+    """What is taken away of selected `rows` of `ImageSet.table()`, a table of `whole` pictures."""
+    is_dropped = (rows["decision"] == "drop").to_numpy(bool)
+    taken = rows if with_dropped else rows[~is_dropped]
+    groups = taken["twin_group"].dropna()
+    return Leaving(
+        taken,
+        whole=whole,
+        dropped=int(is_dropped.sum()),
+        relabelled=int((taken["label_checked"] == CORRECTED).sum()),
+        folded=len(groups) - groups.nunique(),
+        with_dropped=with_dropped,
+    )
 
 
 def has_decision(table: pd.DataFrame, decision: str) -> NDArray[np.bool_]:

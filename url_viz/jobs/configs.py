@@ -105,8 +105,9 @@ class ExportConfig:
 
     `webdataset` and `parquet` write few large files, with labels as corrected and without dropped pictures.
 
-    Of objects in pictures, `annotations` writes the corrected annotation files, `cvat` and `labelstudio` what these
-    import, `fiftyone` detections, `huggingface` crops in class folders.
+    `cvat` and `labelstudio` write tasks: of whole pictures the class to choose, the likeliest filled in, the most
+    ambiguous first and without dropped ones; of objects in pictures their boxes. Of objects, `annotations` writes the
+    corrected annotation files, `fiftyone` detections, `huggingface` crops in class folders.
     """
 
     folder: Positional[Folder]

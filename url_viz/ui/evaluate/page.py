@@ -69,6 +69,7 @@ def show_intervals(image_set: ImageSet, results: Evaluated) -> None:
             intervals_figure(results),
             key="evaluate.intervals",
             alt="R-AUROC of each measure with its interval; the table below has the numbers",
+            svg=name,
         )
     else:
         st.caption("No measure has an R-AUROC here.")
@@ -92,6 +93,7 @@ def show_reliability(image_set: ImageSet) -> None:
         reliability_figure(shown),
         key="evaluate.reliability",
         alt="How often the label is the first class, by the share given to that class; the diagonal is perfect",
+        svg=f"{image_set.root.name}-shares",
     )
     st.caption(escape(shown.words))
 
@@ -104,6 +106,7 @@ def show_coverage(image_set: ImageSet, results: Evaluated) -> None:
         curves_of_coverage(results),
         key="evaluate.coverage",
         alt="Recall@1 of the pictures kept as the most ambiguous are left out, a curve for each measure",
+        svg=f"{image_set.root.name}-coverage",
     )
     st.caption(
         "Click a name to show or hide its curve. A good order stays near the oracle, a random one near the dotted line."
@@ -139,6 +142,7 @@ def show_deciles(image_set: ImageSet, pictures: CountedPictures, *, measure: str
         figure,
         key="evaluate.deciles",
         alt="Recall@1 of each tenth of the pictures, from the clearest to the most ambiguous",
+        svg=f"{image_set.root.name}-tenths-{measure}",
     )
     st.caption("With a good measure, recall falls from left to right. Dotted: all pictures.")
 

@@ -1,23 +1,27 @@
-"""Export buttons: an HTML report, and data sets for FiftyOne and Hugging Face, zipped or written by a job."""
+"""What Explore exports: a report for people, files to train with, data sets for other tools, and tables."""
 
 import io
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from url_viz.export.data_sets import DATA_SETS, Program, programs_of
+from url_viz.export.data_sets import DATA_SETS, Program, programs_of, title_for
+from url_viz.export.picture_files import How
 from url_viz.export.report import report_html
+from url_viz.export.selection import Leaving, leaving
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, latest_job, why_it_failed
 from url_viz.jobs.kinds import EXPORT, start_export
-from url_viz.ui.text import show_error
+from url_viz.ui.explore.sort import show_sort
+from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.buttons import act_button
-from url_viz.ui.widgets.download import download
+from url_viz.ui.widgets.download import download, download_paths, download_table
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.jobs import show_progress, show_result
 
@@ -26,39 +30,126 @@ MOST_ZIPPED = 500
 TICK_S = 1.0
 
 
-def show_export_buttons(image_set: ImageSet, rows: pd.DataFrame) -> None:
-    """Downloads of the pictures in `rows` (rows of the set's table), each created on request."""
-    count, programs = len(rows), programs_of(image_set)
-    is_all = count == len(image_set)
-    sizes = {name: len(image_set) if program.is_always_whole else count for name, program in programs.items()}
-    st.caption("For anyone: one HTML file with map, galleries and figures, also offline.")
-    with st.container(horizontal=True, gap="small"):
+@dataclass(frozen=True)
+class _Taken:
+    """What is taken away: its ids, None for the whole set, and how a job writes the pictures."""
+
+    image_set: ImageSet
+    ids: list[int] | None
+    count: int
+    how: How
+
+    def show(self, programs: Iterable[Program]) -> None:
+        """A button for each program that can take the set: a download, or a job where the pictures are many."""
+        possible = programs_of(self.image_set)
+        for program in (name for name in programs if name in possible):
+            size = len(self.image_set) if possible[program].is_always_whole else self.count
+            if 0 < size <= MOST_ZIPPED:
+                self._show_zip(program)
+            elif size:
+                self._show_job(program)
+
+    def _show_zip(self, program: Program) -> None:
         download(
-            "Report",
-            lambda: report_html(image_set, ids=None if is_all else rows["id"].tolist()).encode("utf-8"),
-            file_name=f"{image_set.root.name}-report.html",
-            key="share.report",
-            icon=":material/description:",
-            disabled=not count,
+            title_for(self.image_set, program),
+            lambda: zip_of(self.image_set, self.ids, program=program),
+            file_name=f"{self.image_set.root.name}-{program}.zip",
+            key=f"share.{program}",
+            icon=":material/folder_zip:",
+            help_text=f"{DATA_SETS[program].for_whom} A zip with the pictures and all their values.",
         )
-        for program in (name for name, size in sizes.items() if 0 < size <= MOST_ZIPPED):
-            _show_zip(image_set, rows["id"].tolist(), program)
-    if many := [name for name, size in sizes.items() if size > MOST_ZIPPED]:
-        _show_jobs(image_set, None if is_all else rows["id"].tolist(), many)
+
+    def _show_job(self, program: Program) -> None:
+        start = partial(
+            start_export,
+            self.image_set,
+            program=program,
+            ids=None if DATA_SETS[program].is_always_whole else self.ids,
+            how=self.how,
+            name=set_name(self.image_set.root),
+        )
+        title, about = title_for(self.image_set, program), escape(DATA_SETS[program].for_whom)
+        act_button(title, start, icon=":material/drive_folder_upload:", key=f"share.{program}.job", help=about)
 
 
-def _show_zip(image_set: ImageSet, ids: list[int], program: Program) -> None:
+def show_export(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
+    """What leaves of the pictures in `rows` of the set's table, by whom it is for, each made on request."""
+    leaves = _show_what_leaves(table, rows)
+    ids = None if len(leaves.rows) == len(image_set) else leaves.rows["id"].tolist()
+    taken = _Taken(image_set, ids, len(leaves.rows), "link")
+    if len(image_set if image_set.is_of_objects else leaves.rows) > MOST_ZIPPED:
+        taken = replace(taken, how=_show_copy())
+    _show_report(taken)
+    _heading("Train", "With the classes as corrected, and without dropped pictures where so chosen.")
+    show_sort(image_set, key="sort")
+    with st.container(horizontal=True, gap="small"):
+        taken.show(("annotations",))
+        _show_table("CSV", leaves.rows, f"{image_set.root.name}-selection.csv")
+    _heading("Tools", "To go on in another program, with all values and the order.")
+    with st.container(horizontal=True, gap="small"):
+        taken.show(("cvat", "labelstudio", "fiftyone", "huggingface"))
+    _show_more(taken, table, leaves.rows)
+    _show_latest_job(image_set)
+
+
+def _show_what_leaves(table: pd.DataFrame, rows: pd.DataFrame) -> Leaving:
+    """What is taken away, in words, with a choice where dropped pictures are among what is selected."""
+    is_dropped = (rows["decision"] == "drop").to_numpy(bool)
+    dropped, words = int(is_dropped.sum()), st.empty()
+    with_dropped = bool(dropped) and (
+        is_dropped.all() or st.checkbox(f"With the {dropped:,} dropped", key="share.with_dropped")
+    )
+    leaves = leaving(rows, whole=len(table), with_dropped=bool(with_dropped))
+    words.markdown(escape(leaves.words))
+    return leaves
+
+
+def _show_copy() -> How:
+    is_copied = st.checkbox(
+        "Copy the pictures", key="share.copy", help="With copies the folder can be moved; without, it holds links"
+    )
+    st.caption(f"Data sets of over {MOST_ZIPPED:,} pictures go to a new folder on the machine that runs URL-Viz.")
+    return "copy" if is_copied else "link"
+
+
+def _heading(words: str, about: str) -> None:
+    st.markdown(f"**{escape(words)}**", help=Markdown(escape(about)))
+
+
+def _show_report(taken: _Taken) -> None:
+    _heading("For people", "One HTML file with map, galleries and figures, that opens anywhere, also offline.")
     download(
-        DATA_SETS[program].title,
-        lambda: zip_of(image_set, ids, program=program),
-        file_name=f"{image_set.root.name}-{program}.zip",
-        key=f"share.{program}",
-        icon=":material/folder_zip:",
-        help_text="A zip with the pictures and all their values",
+        "Report",
+        lambda: report_html(taken.image_set, ids=taken.ids).encode("utf-8"),
+        file_name=f"{taken.image_set.root.name}-report.html",
+        key="share.report",
+        icon=":material/description:",
+        disabled=not taken.count,
     )
 
 
-def zip_of(image_set: ImageSet, ids: list[int], *, program: Program) -> bytes:
+def _show_more(taken: _Taken, table: pd.DataFrame, rows: pd.DataFrame) -> None:
+    image_set, name = taken.image_set, taken.image_set.root.name
+    with st.expander("More", icon=":material/more_horiz:"):
+        words = "Tables, one row per picture: path, class, size, all values and percentiles, map coordinates."
+        st.caption(escape(image_set.said(words)))
+        with st.container(horizontal=True, gap="small"):
+            _show_table("Parquet", rows, f"{name}-selection.parquet")
+            _show_table("All as CSV", table, f"{name}-all.csv")
+            _show_table("All as Parquet", table, f"{name}-all.parquet")
+            download_paths(image_set, rows["id"].tolist(), name="paths", key="download.paths")
+        st.caption("Few large files for training, without dropped pictures.")
+        with st.container(horizontal=True, gap="small"):
+            taken.show(("webdataset", "parquet"))
+
+
+def _show_table(words: str, rows: pd.DataFrame, file_name: str) -> None:
+    plain = rows.drop(columns=["rank_percentile"], errors="ignore")
+    key = f"download.{file_name.rpartition('-')[2]}"
+    download_table(words, plain, file_name=file_name, key=key, is_quiet=False)
+
+
+def zip_of(image_set: ImageSet, ids: list[int] | None, *, program: Program) -> bytes:
     """A data set of these pictures for a program, as a zip with one folder."""
     file = io.BytesIO()
     with tempfile.TemporaryDirectory() as temporary:
@@ -72,24 +163,8 @@ def zip_of(image_set: ImageSet, ids: list[int], *, program: Program) -> bytes:
     return file.getvalue()
 
 
-def _show_jobs(image_set: ImageSet, ids: list[int] | None, programs: Sequence[Program]) -> None:
-    """Buttons that write pictures (None: all) to a folder of this machine, and how far the latest is."""
-    st.caption(f"As a data set: over {MOST_ZIPPED:,} pictures go to a new folder on the machine that runs URL-Viz.")
-    is_copied = st.checkbox(
-        "Copy the pictures", key="share.copy", help="With copies the folder can be moved; without, it holds links"
-    )
-    with st.container(horizontal=True, gap="small"):
-        for program in programs:
-            data_set = DATA_SETS[program]
-            start = partial(
-                start_export,
-                image_set,
-                program=program,
-                ids=None if data_set.is_always_whole else ids,
-                how="copy" if is_copied else "link",
-                name=set_name(image_set.root),
-            )
-            act_button(data_set.title, start, icon=":material/drive_folder_upload:", key=f"share.{program}.job")
+def _show_latest_job(image_set: ImageSet) -> None:
+    """How far the latest data set is that a job writes."""
     if (job := latest_job(image_set.workspace, kind=EXPORT.name, set_id=image_set.set_id)) is not None:
         is_live = job.status().is_live
         st.fragment(_show_latest, run_every=TICK_S if is_live else None)(job, was_live=is_live)

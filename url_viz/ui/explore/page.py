@@ -15,15 +15,14 @@ from url_viz.store.columns.object_columns import PICTURE
 from url_viz.ui.explore.choose_dialog import show_choose_button
 from url_viz.ui.explore.class_choice import show_class_choice
 from url_viz.ui.explore.controls import default_measure
-from url_viz.ui.explore.export import show_export_buttons
+from url_viz.ui.explore.export import show_export
 from url_viz.ui.explore.filter_controls import set_filter, show_filter_chips
-from url_viz.ui.explore.sort import show_sort
 from url_viz.ui.explore.user_column_dialog import show_user_columns
 from url_viz.ui.explore.view import ExploreView, change_view
 from url_viz.ui.menu import purpose_of
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.text import escape
-from url_viz.ui.widgets.download import download_paths, download_table
+from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.wording import above, counted
 
@@ -143,15 +142,7 @@ def _show_review_button(review: ReviewSpec, count: int, *, is_all: bool) -> None
 
 def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
     with st.popover("Export", icon=":material/download:"):
-        st.markdown(f"**Share** ({len(rows):,} of {len(table):,})")
-        show_export_buttons(image_set, rows)
-        show_sort(image_set, key="sort")
-        words = "Tables, one row per picture: path, class, size, all values and percentiles, map coordinates."
-        st.caption(escape(image_set.said(words)))
-        _downloads(image_set.said("All pictures"), table, f"{image_set.root.name}-all", key="all")
-        if len(rows) != len(table):
-            _downloads(image_set.said("These pictures"), rows, f"{image_set.root.name}-selection", key="rows")
-        download_paths(image_set, rows["id"].tolist(), name="paths", key="download.paths")
+        show_export(image_set, table, rows)
 
 
 def show_failures(image_set: ImageSet) -> None:
@@ -180,14 +171,6 @@ def ranked_by(table: pd.DataFrame, view: ExploreView, measure: str) -> pd.DataFr
     """The whole table with the measure's percentile in the set, or in the class: what galleries and exports show."""
     within_class = view.within_class and bool(table["label"].notna().any())
     return with_percentile(table, measure, within_class=within_class)
-
-
-def _downloads(title: str, rows: pd.DataFrame, name: str, *, key: str) -> None:
-    plain = rows.drop(columns=["rank_percentile"], errors="ignore")
-    st.markdown(f"**{escape(title)}** ({len(rows):,})")
-    with st.container(horizontal=True):
-        for kind, words in ((".csv", "CSV"), (".parquet", "Parquet")):
-            download_table(words, plain, file_name=f"{name}{kind}", key=f"download.{key}{kind}", is_quiet=False)
 
 
 def lasting(view: ExploreView, image_set: ImageSet, *, measure: str, colour: str) -> ExploreView:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from url_viz.analysis.labels.label_choice import CORRECTED
 from url_viz.analysis.measures import measure_named
 from url_viz.export.folders import BY_LABEL, sort_into_folders
 from url_viz.export.picture_files import How
@@ -15,18 +16,24 @@ from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.measure_choice import offered
 
-_TITLES = {"decision": Markdown("Decision"), BY_LABEL: Markdown("Corrected label")}
+_TITLES = {"decision": Markdown("Decision"), BY_LABEL: Markdown("Corrected class")}
 MOST_COPIED = 2000
 """Above this many copies the page shows the command instead, because copying would block it."""
 
 
 def show_sort(image_set: ImageSet, *, key: str) -> None:
-    """A folded form with the criterion, links or copies, the target folder, and a button that sorts."""
-    with st.expander("Sort the set into folders", icon=":material/drive_file_move:"):
-        table = image_set.table()
+    """A folded form with the criterion, links or copies, the target folder, and a button that sorts.
+
+    It opens on classes where some were corrected, else on decisions.
+    """
+    table = image_set.table()
+    corrected = int((table["label_checked"] == CORRECTED).sum())
+    words = f"Class folders · {corrected:,} corrected" if corrected else "Sort the set into folders"
+    with st.expander(words, icon=":material/drive_file_move:"):
+        kinds = [BY_LABEL, "decision"] if corrected else ["decision", BY_LABEL]
         by = st.selectbox(
             "By",
-            ["decision", BY_LABEL, *offered(image_set)],
+            [*kinds, *offered(image_set)],
             format_func=lambda name: _TITLES.get(name) or escape(measure_named(name).choice),
             key=f"{key}.by",
         )
@@ -35,7 +42,7 @@ def show_sort(image_set: ImageSet, *, key: str) -> None:
             st.caption("Creates the folders keep/, drop/ and look-again/.")
             undecided = st.toggle("Also create undecided/", key=f"{key}.undecided")
         elif by == BY_LABEL:
-            st.caption("Creates class folders from the corrected labels, without dropped pictures.")
+            st.caption("Creates class folders with the classes as corrected, without dropped pictures.")
             undecided = False
         else:
             undecided = False

@@ -23,6 +23,8 @@ MOST_POINTS = 4_000
 """Points that a figure draws at most, as SVG: not every machine has WebGL."""
 IN_TWO = {"entrywidth": 0.5, "entrywidthmode": "fraction", "font": {"size": 11}}
 """Columns of a legend that is too narrow for more: plotly would give each entry a line."""
+SAVE_PX = 34
+"""Room above a drawing for the button that saves it."""
 MOST_DRAWN = 16
 """So many figures of one kind are kept, each of a set as it is and a measure."""
 
@@ -160,9 +162,17 @@ def _coloured(rank: NDArray[np.floating], title: str) -> dict[str, object]:
     }
 
 
-def show_figure(figure: "Figure", *, key: str, alt: str) -> None:
-    """Draw a figure without plotly's buttons; `alt` describes it to people who do not see it."""
-    st.plotly_chart(figure, width="stretch", key=key, config={"displayModeBar": False}, alt=alt)
+def show_figure(figure: "Figure", *, key: str, alt: str, svg: str | None = None) -> None:
+    """Draw a figure; `alt` describes it to people who do not see it.
+
+    Of plotly's buttons there is only the one that saves the drawing as an SVG file of the name `svg`, if that is given.
+    """
+    config: dict[str, object] = {"displayModeBar": False}
+    if svg is not None:
+        config = {"displayModeBar": True, "displaylogo": False, "modeBarButtons": [["toImage"]]}
+        config["toImageButtonOptions"] = {"format": "svg", "filename": svg}
+        figure.update_layout(margin_t=SAVE_PX, modebar={"bgcolor": "rgba(0,0,0,0)", "color": GREY})
+    st.plotly_chart(figure, width="stretch", key=key, config=config, alt=alt)
 
 
 def quiet(figure: "Figure", *, height_px: int, legend: bool = False) -> "Figure":
