@@ -11,24 +11,24 @@ from url_viz.ui.widgets.sidebar import start_page
 
 image_set = start_page("Versions", once_read="The comparison appears once reading has finished.")
 before = versions.pick_before(image_set)
-found = versions.compared(image_set, before) if before is not None else None
-if found is None:
+difference = versions.compared(image_set, before) if before is not None else None
+if difference is None:
     end_page()
 
-chosen = versions.show_changes(found)
-if found.table.empty:
+chosen = versions.show_changes(difference)
+if difference.table.empty:
     end_page()
 left, right = st.columns(2, gap="medium")
 with left:
-    versions.show_both_on_map(image_set, found, chosen)
+    versions.show_both_on_map(image_set, difference, chosen)
 with right:
-    versions.show_pictures(found, chosen)
+    versions.show_pictures(difference, chosen)
 with left:
-    versions.show_figures(found)
-    versions.show_accuracy(image_set, found)
-    versions.show_downloads(image_set, found)
+    versions.show_figures(difference)
+    versions.show_accuracy(image_set, difference)
+    versions.show_downloads(image_set, difference)
 
 opened = OPENED.get()
-holder = None if opened is None else versions.holder_of(image_set, found, opened)
+holder = None if opened is None else versions.holder_of(image_set, difference, opened)
 if holder is not None:
     show_opened(holder, measure=offered(holder)[0])

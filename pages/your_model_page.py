@@ -12,10 +12,10 @@ if run is None:
     your_model.show_how(image_set)
     end_page()
 
-found = your_model.show_accuracy(run)
+predictions = your_model.show_accuracy(run)
 your_model.show_two_by_two(image_set)
-your_model.show_confusions(image_set, run, found)
-your_model.show_accuracy_by(image_set, run, found)
-your_model.show_compared(image_set, run, found)
+your_model.show_confusions(image_set, run, predictions)
+your_model.show_accuracy_by(image_set, run, predictions)
+your_model.show_compared(image_set, run, predictions)
 with st.expander("Add another run"):
     your_model.show_how(image_set)

@@ -170,9 +170,9 @@ def write_task_loss(cache: Cache, config: CacheConfig, head: Path | None = None)
     What classifiers fitted for it say of held-out pictures is recorded as a run, if these are an image set.
     """
     is_fitted = config.target == "labels" and not np.isfinite(cache.rows["own_loss"]).all()
-    about: dict[str, object] = {"target": config.target}
-    about |= asdict(config.instance) if config.target != "labels" else {"folds": config.group} if is_fitted else {}
-    if cache.paths.loss.exists() and cache.paths.about_loss.exists() and cache.about_loss == about:
+    made_by: dict[str, object] = {"target": config.target}
+    made_by |= asdict(config.instance) if config.target != "labels" else {"folds": config.group} if is_fitted else {}
+    if cache.paths.loss.exists() and cache.paths.about_loss.exists() and cache.about_loss == made_by:
         return
     if config.target == "instance":
         every = np.arange(len(cache))
@@ -186,7 +186,7 @@ def write_task_loss(cache: Cache, config: CacheConfig, head: Path | None = None)
         loss = fitted_classifier_loss(views, cache.clean_rows, cache.clean, cache.labels, group, record=record)
     else:
         loss = cache.rows["own_loss"].astype(np.float32)
-    store.write_loss(cache.paths, loss, about)
+    store.write_loss(cache.paths, loss, made_by)
 
 
 def _manifest(config: CacheConfig, model: Model, source: PictureSource) -> Manifest:
@@ -255,9 +255,9 @@ class _Writer:
         embedding = self.model.as_stored(outputs.embedding)[:count]
         rows = _rows(pictures, views)
         if self.classes is not None:
-            known = rows["label"] >= 0
-            logits = outputs.logits[:count][~is_clean][known]
-            rows["own_loss"][known] = classifier_loss(logits, self.classes[rows["label"][known]])
+            is_labelled = rows["label"] >= 0
+            logits = outputs.logits[:count][~is_clean][is_labelled]
+            rows["own_loss"][is_labelled] = classifier_loss(logits, self.classes[rows["label"][is_labelled]])
         positions = np.array([picture.position for picture in pictures], np.int64)
         return Shard(embedding[~is_clean], rows, embedding[is_clean], positions)
 
@@ -284,13 +284,13 @@ def _rows(pictures: Sequence[PictureViews], views: int) -> NDArray[np.void]:
 
 def read_views(picture: Encoded, augmentation: Augmentation, seed: int, preprocessing: Preprocessing) -> PictureViews:
     """Crops of one picture: the one that the app embeds, then its views; the random seed includes the picture's id."""
-    about = (picture.position, picture.id, picture.label, picture.name)
+    facts = (picture.position, picture.id, picture.label, picture.name)
     try:
         data = picture.load()
         whole, _ = decode(data, short_side_px=preprocessing.resize_px)
         image, _ = decode(data, short_side_px=VIEW_RESOLUTION * preprocessing.resize_px)
     except ImageError as error:
-        return PictureViews(*about, None, str(error))
+        return PictureViews(*facts, None, str(error))
     generator = np.random.default_rng([seed, picture.id])
     varied = [
         drawn_view(image, augmentation, size_px=preprocessing.size_px, generator=generator)
@@ -298,7 +298,7 @@ def read_views(picture: Encoded, augmentation: Augmentation, seed: int, preproce
     ]
     clean = middle(resized(whole, preprocessing), preprocessing.size_px)
     crops = np.stack([clean, *(view.pixels for view in varied)])
-    return PictureViews(*about, crops, resolution=tuple(view.resolution for view in varied))
+    return PictureViews(*facts, crops, resolution=tuple(view.resolution for view in varied))
 
 
 def classifier_classes(model: Model) -> int:

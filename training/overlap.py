@@ -120,10 +120,10 @@ def overlap_of(first: Fingerprints, second: Fingerprints, *, upstream: str, repo
     twins = twins_across(first.embedding, second.embedding, pixels=Pixels.joined(first.pixels, second.pixels))
     trained, reported = twins.pair[:, 0], twins.pair[:, 1] - len(first.names)
     is_same = first.content[trained] == second.content[reported]
-    found = zip(trained.tolist(), reported.tolist(), is_same.tolist(), twins.cosine.tolist(), strict=True)
+    found_pairs = zip(trained.tolist(), reported.tolist(), is_same.tolist(), twins.cosine.tolist(), strict=True)
     pairs = tuple(
         SharedPicture(first.names[a], second.names[b], same_bytes, round(cosine, 4))
-        for a, b, same_bytes, cosine in sorted(found, key=lambda pair: pair[1::-1])
+        for a, b, same_bytes, cosine in sorted(found_pairs, key=lambda pair: pair[1::-1])
     )
     same, any_way = (len(np.unique(rows)) for rows in (reported[is_same], reported))
     return Overlap(upstream, report, len(second.names), same, any_way, pairs)

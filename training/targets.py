@@ -94,10 +94,10 @@ def fold_probes(
             "learnt from labels. Use --target instance."
         )
     whitening = fit_whitening(clean)
-    known = probe_inputs(whitening.transform(clean))
+    inputs = probe_inputs(whitening.transform(clean))
     for number in range(FOLDS):
         fits = (fold >= 0) & (fold != number)
-        probe = fit_probe(known[fits], labels[fits])
+        probe = fit_probe(inputs[fits], labels[fits])
         says = (fold == number) & np.isin(labels, probe.classes)
         yield FoldProbe(number, says, probe.classes, probe.weights, whitening)
 

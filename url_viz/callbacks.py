@@ -100,8 +100,8 @@ class WithPaths:
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, at: int) -> dict[str, Any]:
-        return {**self.dataset[at], "im_file": self.samples[at][0]}
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {**self.dataset[index], "im_file": self.samples[index][0]}
 
 
 def ultralytics_trainer(record: Recorder) -> Any:

@@ -20,7 +20,7 @@ def one_line(text: str) -> str:
 
     Unlike `printable` it leaves joiners, which Persian, Indic names and emoji need, and all kinds of spaces.
     """
-    return NO_NAME.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return NO_NAME.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 _SPACE = re.compile(r"\s+")

@@ -40,14 +40,14 @@ def document(benchmark: Benchmark) -> str:
     seen = "".join(
         f" Classes of `{name}` trained the head: no part of means, verdicts." for name in benchmark.seen_classes
     )
-    about = (
+    introduction = (
         f"{benchmark.model}{head}, precision {benchmark.precision}, seed {benchmark.seed}{limit}.{probe}{upstream}"
         f"{seen} R-AUROC with 95 % intervals: over sets for means, over classes for a set. [How to read it]"
         f"(benchmark.md)."
     )
     parts = [
         "# Figures of the benchmark",
-        about,
+        introduction,
         f"## Means\n\n{means_table(benchmark)}",
         f"## Verdicts\n\n{verdicts_table(benchmark)}",
         *(f"## {of_set.data}\n\n{set_table(of_set)}" for of_set in benchmark.sets),

@@ -70,15 +70,15 @@ def figures_of_order(
     unfamiliar: Figure = MISSING,
 ) -> OrderFigures:
     """Every figure of one order (N,) or (draws, N), over the pictures that have a nearest and a value."""
-    known = np.where(outcomes.is_counted, np.atleast_2d(values), np.nan)
-    by_outcome = {outcome: figures_of_outcome(known, wrong, label) for outcome, wrong in outcomes.by_name().items()}
+    counted = np.where(outcomes.is_counted, np.atleast_2d(values), np.nan)
+    by_outcome = {outcome: figures_of_outcome(counted, wrong, label) for outcome, wrong in outcomes.by_name().items()}
     return OrderFigures(
         name,
         KNOWS.get(name, ""),
         by_outcome["nearest"],
         by_outcome.get("probe"),
         by_outcome["paper"],
-        None if votes is None else figures_of_votes(known, votes, label),
+        None if votes is None else figures_of_votes(counted, votes, label),
         unfamiliar,
     )
 
@@ -145,9 +145,10 @@ def upstream_figures(
     """
     label = np.concatenate([upstream.label, case.labelled.label + upstream.label.max() + 1])
     is_other = np.arange(len(label)) >= len(upstream.label)
-    known = picture_orders(upstream, head, baselines)
+    orders_of_head = picture_orders(upstream, head, baselines)
     return {
-        name: auroc_by_blocks(np.concatenate([values, orders[name]]), is_other, label) for name, values in known.items()
+        name: auroc_by_blocks(np.concatenate([values, orders[name]]), is_other, label)
+        for name, values in orders_of_head.items()
     }
 
 

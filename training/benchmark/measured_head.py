@@ -44,6 +44,8 @@ def _is_measured(head: Path, figures: Path) -> bool:
 
 def seen_classes(measured: Sequence[str], trained: Sequence[str]) -> tuple[str, ...]:
     """The `measured` sets half or more of whose classes, by their names, are classes of the `trained` ones."""
-    known = {name for spec in trained for name in pictures_of(spec).classes}
+    trained_classes = {name for spec in trained for name in pictures_of(spec).classes}
     classes = {spec: pictures_of(spec).classes for spec in measured}
-    return tuple(spec for spec, names in classes.items() if names and 2 * len(known & set(names)) >= len(names))
+    return tuple(
+        spec for spec, names in classes.items() if names and 2 * len(trained_classes & set(names)) >= len(names)
+    )

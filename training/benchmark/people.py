@@ -44,18 +44,18 @@ def people_of(lists: Sequence[PictureList], votes: Sequence[Path], order: Path |
     """
     people: list[People | None] = [None] * len(lists)
     for path in votes:
-        known = _counts(path, order) if path.suffix == ".npy" else _records(path)
-        new = [_of_list(pictures, known) for pictures in lists]
+        counts = _counts(path, order) if path.suffix == ".npy" else _records(path)
+        new = [_of_list(pictures, counts) for pictures in lists]
         has_votes = [not np.isnan(voted.entropy).all() for voted in new]
         if not any(has_votes):
-            raise FolderError(f"No picture of the sets is in {str(path)!r}, which begins with {list(known)[:1]}.")
+            raise FolderError(f"No picture of the sets is in {str(path)!r}, which begins with {list(counts)[:1]}.")
         people = [voted if has else old for voted, has, old in zip(new, has_votes, people, strict=True)]
     return people
 
 
-def _of_list(pictures: PictureList, known: Mapping[str, Mapping[str, float]]) -> People:
+def _of_list(pictures: PictureList, counts: Mapping[str, Mapping[str, float]]) -> People:
     names = [display_name(path) for path in pictures.paths]
-    rows = [known.get(name) or known.get(PurePosixPath(name).stem, {}) for name in names]
+    rows = [counts.get(name) or counts.get(PurePosixPath(name).stem, {}) for name in names]
     columns = {
         name: np.array([row.get(name, math.nan) for row in rows], dtype=np.float64) for name in (ENTROPY, *OTHER_ORDERS)
     }

@@ -52,8 +52,8 @@ def _best(sets: Sequence[_Measured], group: Sequence[str]) -> str | None:
         name: mean_by_t([_auroc(orders[name], case, wrong) for case, orders, wrong in sets]).value
         for name in everywhere
     }
-    known = {name: mean for name, mean in means.items() if not np.isnan(mean)}
-    return max(known, key=lambda name: known[name]) if known else None
+    numbers = {name: mean for name, mean in means.items() if not np.isnan(mean)}
+    return max(numbers, key=lambda name: numbers[name]) if numbers else None
 
 
 def _auroc(values: NDArray[np.floating], case: Case, is_wrong: Bools) -> float:

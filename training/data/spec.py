@@ -45,8 +45,8 @@ def _all_pictures_of(spec: str) -> PictureList:
     folder = folder_of(spec)
     if folder is not None:
         return _in_folder(folder)
-    known = (*KINDS, "tar", *(published.SETS if published is not None else ()))
-    raise FolderError(f"{spec!r} names the kind {kind!r}, and known are {', '.join(known)}. Give folder:PATH.")
+    kinds = (*KINDS, "tar", *(published.SETS if published is not None else ()))
+    raise FolderError(f"{spec!r} names the kind {kind!r}, and known are {', '.join(kinds)}. Give folder:PATH.")
 
 
 def _published_sets() -> Any:

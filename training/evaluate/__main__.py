@@ -74,8 +74,8 @@ def main(config: EvaluateConfig) -> None:
 
 def classes_of(model: Model, pictures: PictureList, positions: NDArray[np.int64]) -> NDArray[np.int64] | None:
     """Each picture's class among the classifier's (N,), −1 if unknown; None if it knows none."""
-    known = classes_of_classifier(pictures.classes, classifier_classes(model))
-    return None if known is None else known[pictures.labels[positions]]
+    codes = classes_of_classifier(pictures.classes, classifier_classes(model))
+    return None if codes is None else codes[pictures.labels[positions]]
 
 
 def human_entropy_of(spec: str, ids: NDArray[np.int64]) -> NDArray[np.float64] | None:
@@ -157,8 +157,8 @@ def compare(
         return comparisons
     others = _uncertainties(head, upstream, with_baselines=config.baselines)
     for name, uncertainty in uncertainties.items():
-        known = Scored(upstream.embedding, others[name], upstream.label)
-        mixed = mixed_r_auroc(known, Scored(embedded.embedding, uncertainty, labels), seed=config.seed)
+        upstream_scored = Scored(upstream.embedding, others[name], upstream.label)
+        mixed = mixed_r_auroc(upstream_scored, Scored(embedded.embedding, uncertainty, labels), seed=config.seed)
         ood = ood_auroc(others[name], uncertainty, seed=config.seed)
         comparisons[name] = replace(comparisons[name], ood_auroc=ood, mixed_r_auroc=mixed)
     return comparisons
@@ -170,8 +170,8 @@ def against_classifier(
     """AUROC of uncertainty (N,) against the errors of logits (N, C), over pictures of known classes."""
     if classes is None:
         return math.nan
-    known = classes >= 0
-    return classification_auroc(uncertainty[known], logits[known], classes[known])
+    has_class = classes >= 0
+    return classification_auroc(uncertainty[has_class], logits[has_class], classes[has_class])
 
 
 def _uncertainties(

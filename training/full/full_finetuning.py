@@ -186,8 +186,8 @@ def figures_of_models(before: Scores, after: Scores, split: Split) -> tuple[Hold
     spaces = {name: space_of(model.embedding) for name, model in models.items()}
     nearest = {name: NearestErrors.of(space, label) for name, space in spaces.items()}
     is_right = {name: ((model.logits.argmax(axis=1) == label)[is_test],) for name, model in models.items()}
-    known = is_test & nearest[AFTER].known & nearest[BEFORE].known
-    finds = {name: (~errors.is_wrong[known],) for name, errors in nearest.items()}
+    counted = is_test & nearest[AFTER].known & nearest[BEFORE].known
+    finds = {name: (~errors.is_wrong[counted],) for name, errors in nearest.items()}
     orders = {
         name: (model.uncertainty, nearest[name])
         for name, model in models.items()
@@ -196,7 +196,7 @@ def figures_of_models(before: Scores, after: Scores, split: Split) -> tuple[Hold
     others = {name: (values, nearest[AFTER]) for name, values in orders_without_a_job(spaces[AFTER], label).items()}
     return (
         holdout_figure("accuracy", is_right, _share, label[is_test], count=int(is_test.sum())),
-        holdout_figure("recall_at_1", finds, _share, label[known], count=int(known.sum())),
+        holdout_figure("recall_at_1", finds, _share, label[counted], count=int(counted.sum())),
         r_auroc_of(orders | others, is_test, label),
     )
 

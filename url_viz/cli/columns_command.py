@@ -178,8 +178,8 @@ def runs(
         print(f"Removed {what!r}.")
     else:
         added = image_set.runs.add(what, run=run, split=split, fold=fold, path_column=path_column, paths=paths)
-        known = image_set.runs.get(run)
-        print(*added.words, f"{known.words}.", *known.notes, sep="\n")
+        on_set = image_set.runs.get(run)
+        print(*added.words, f"{on_set.words}.", *on_set.notes, sep="\n")
 
 
 def _list_runs(image_set: "ImageSet") -> None:

@@ -77,18 +77,18 @@ def worth(config: WorthConfig) -> None:
     with progress_shown() as report:
         report(Progress("worth", 0))
         image_set = open_image_set(config.folder, model=config.model, workspace=config.workspace)
-        found = image_set.labels.worth(seeds=config.seeds)
-    print(found.words)
+        result = image_set.labels.worth(seeds=config.seeds)
+    print(result.words)
     if config.out is not None and config.out.suffix == ".json":
-        print(f"The figures are in {write_bytes(sealed_text(found).encode(), config.out)}.")
+        print(f"The figures are in {write_bytes(sealed_text(result).encode(), config.out)}.")
         return
     print(f"{'':<36}{'accuracy':<28}log loss")
-    for arm in found.arms:
+    for arm in result.arms:
         print(f"{arm.name:<36}{_with_interval(arm.accuracy):<28}{_with_interval(arm.log_loss)}")
-    if len(found.differing):
+    if len(result.differing):
         print("Classes with a measurable difference:")
-        print(table_text(found.differing))
-    write_rows(found.by_class, config.out, "class")
+        print(table_text(result.differing))
+    write_rows(result.by_class, config.out, "class")
 
 
 def _with_interval(figure: "Figure") -> str:

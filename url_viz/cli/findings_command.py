@@ -97,12 +97,12 @@ def check(
 
     try:
         rules = read_policy(policy)
-        known = None if baseline is None else _known(baseline, rules, model, workspace)  # may be the same set
+        accepted = None if baseline is None else _known(baseline, rules, model, workspace)  # may be the same set
         if baseline is not None and result_files.read_baseline(baseline) is None:
             for out in filter(None, (json, junit, markdown)):
                 require_outside(out, baseline)
         read = EmbedConfig(folder, model=model, one_model=one_model, workspace=workspace, device=device)
-        result = read_pictures(read)[0].check(rules, baseline=known)
+        result = read_pictures(read)[0].check(rules, baseline=accepted)
         for file, text_of in (
             (json, result_files.as_baseline),
             (junit, result_files.junit),

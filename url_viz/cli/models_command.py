@@ -44,12 +44,12 @@ def models(
     from url_viz.models.precision import precision_words
     from url_viz.workspace import Workspace
 
-    known = known_models(Workspace.at(workspace))
+    catalogue = known_models(Workspace.at(workspace))
     if as_json:
-        print(json.dumps([model.as_record() for model in known], indent=1))
+        print(json.dumps([model.as_record() for model in catalogue], indent=1))
         return
     for kind, title in KINDS.items():
-        lines = [line for model in known if model.kind == kind for line in _lines(model)]
+        lines = [line for model in catalogue if model.kind == kind for line in _lines(model)]
         print("\n".join([f"{title}:", *(lines or [f"  {EMPTY_KIND[kind]}"]), ""]))
     print(f"Fast here is {precision_words('fast')}")
     print(f"The folder of checkpoints is {Workspace.at(workspace).checkpoints}")
@@ -244,8 +244,8 @@ def refuse_failed(job: "Job", status: "Status") -> None:
     from url_viz.jobs import JobState, why_it_failed
 
     if status.state is not JobState.SUCCEEDED:
-        said = f"{job.title!r} has {status.state.value}. {why_it_failed(job)}"
-        raise JobError(f"{said} All of its log: {job.paths.log}")
+        outcome = f"{job.title!r} has {status.state.value}. {why_it_failed(job)}"
+        raise JobError(f"{outcome} All of its log: {job.paths.log}")
 
 
 def cancelled(job: "Job | None") -> int:

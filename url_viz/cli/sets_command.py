@@ -46,8 +46,8 @@ def sets(
             named = shlex.quote(printable(root)) if root else "FOLDER, that of its pictures"
             print(f"Repair it: python -m url_viz mend {named}")
         return
-    known = store.list_sets(workspace)["folder"].tolist() if folder is None else []
-    folders = [str(folder)] if folder is not None else [root for root in known if root]
+    stored = store.list_sets(workspace)["folder"].tolist() if folder is None else []
+    folders = [str(folder)] if folder is not None else [root for root in stored if root]
     if not folders:
         print(_NONE_YET)
     for path in folders:
@@ -202,17 +202,17 @@ def diff(config: DiffConfig) -> None:
 
     with progress_shown() as report:
         report(Progress("compare", 0))
-        found = _diff_of(config)
-        _print(found, config.top)
+        difference = _diff_of(config)
+        _print(difference, config.top)
         if config.keep:
-            store_diff(found)
+            store_diff(difference)
     if config.json_file is not None:
-        lists = json.dumps(found.as_json(), indent=1).encode()
+        lists = json.dumps(difference.as_json(), indent=1).encode()
         print(f"All of it is in {write_bytes(lists, config.json_file)}.")
     if config.report is not None:
         from url_viz.export.diff_report import write_diff_report
 
-        print(f"The report is in {write_diff_report(found, config.report)}.")
+        print(f"The report is in {write_diff_report(difference, config.report)}.")
 
 
 def _diff_of(config: DiffConfig) -> "Diff":
@@ -226,17 +226,17 @@ def _diff_of(config: DiffConfig) -> "Diff":
     return diff(now.versions.at(str(config.since)), now)
 
 
-def _print(found: "Diff", top: int) -> None:
+def _print(difference: "Diff", top: int) -> None:
     from url_viz.subjects.set_versions import WORDS
 
-    print(f"From {found.before.title} to {found.after.title}.")
-    for sentence in found.words:
+    print(f"From {difference.before.title} to {difference.after.title}.")
+    for sentence in difference.words:
         print(sentence)
-    for change, count in found.counts().items():
+    for change, count in difference.counts().items():
         print(f"{WORDS[change].capitalize()}:")
-        print("\n".join(f"    {path}" for path in getattr(found, change)[:top]))
+        print("\n".join(f"    {path}" for path in getattr(difference, change)[:top]))
         print_rest(count, top, "--top, --json")
-    for what, classes in (("rose", found.rose), ("fell", found.fell)):
+    for what, classes in (("rose", difference.rose), ("fell", difference.fell)):
         if len(classes):
             print(f"Mean ambiguity {what} in:")
             print(table_text(classes.head(top)))

@@ -181,14 +181,14 @@ class _Scheduler:
         self._last_ready = time.monotonic()
         if not chunks:
             return
-        at = chunks.popleft()
+        chunk = chunks.popleft()
         self._waiting.extendleft(reversed(chunks))
-        at = replace(at, deaths=at.deaths + 1)
-        if at.deaths >= DEATHS_TO_SUSPECT and len(at.files) == 1:
-            self._given_up.append(at.files[0])
+        chunk = replace(chunk, deaths=chunk.deaths + 1)
+        if chunk.deaths >= DEATHS_TO_SUSPECT and len(chunk.files) == 1:
+            self._given_up.append(chunk.files[0])
             self._deaths = 0
         else:
-            self._waiting.extend(at.parts())
+            self._waiting.extend(chunk.parts())
 
     def _check_timeout(self) -> None:
         if self._in_flight:
@@ -207,12 +207,12 @@ def without_duplicates(arriving: Iterator[EmbeddedFiles], embedded: Sequence[set
     """
     for files in arriving:
         pairs = zip(files.embeddings, embedded, strict=True)
-        yield replace(files, embeddings=tuple(_new(rows, known) for rows, known in pairs))
+        yield replace(files, embeddings=tuple(_new(rows, contents) for rows, contents in pairs))
 
 
-def _new(rows: Embeddings | None, known: set[int]) -> Embeddings | None:
+def _new(rows: Embeddings | None, contents: set[int]) -> Embeddings | None:
     if rows is None:
         return None
-    new = np.flatnonzero([content not in known for content in rows.content.tolist()])
-    known |= set(rows.content.tolist())
+    new = np.flatnonzero([content not in contents for content in rows.content.tolist()])
+    contents |= set(rows.content.tolist())
     return rows.rows_at(new) if len(new) else None

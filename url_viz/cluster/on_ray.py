@@ -272,7 +272,7 @@ class _RayWorkers:
         self._actor = ray.remote(max_restarts=0, max_task_retries=0)(Worker).options(
             num_cpus=allocation.cores, num_gpus=allocation.gpus, scheduling_strategy="SPREAD"
         )
-        contents = [np.fromiter(one, np.int64) for one in (embedding.known, *embedding.embedded)]
+        contents = [np.fromiter(part, np.int64) for part in (embedding.known, *embedding.embedded)]
         self._first = (config, *map(ray.put, contents))
         self._actors: dict[int, Any] = {}
         self._pending: dict[int, deque[Any]] = {}

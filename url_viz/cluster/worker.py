@@ -68,7 +68,7 @@ def _opened(config: WorkerConfig, known: NDArray[np.int64], embedded: Sequence[N
             f"it has URL-Viz {VERSION}, and the command is of {config.version}. Install the same on all."
         )
     models = [_loaded(name, key, config) for name, key in config.models]
-    contents = [set(one.tolist()) for one in embedded]
+    contents = [set(each.tolist()) for each in embedded]
     return Embedding(models, source_of(config.root, within=config.within), set(known.tolist()), contents)
 
 

@@ -35,9 +35,11 @@ class AnnotationCopy:
     @property
     def words(self) -> tuple[str, ...]:
         changed = f"{counted(self.corrected, 'class')} corrected, {counted(self.dropped, 'object')} taken out"
-        said = f"{counted(self.files, 'file')} in {str(self.out)!r}: {changed}; all else byte for byte, no pictures."
+        sentence = (
+            f"{counted(self.files, 'file')} in {str(self.out)!r}: {changed}; all else byte for byte, no pictures."
+        )
         redraw = f"{counted(self.to_redraw, 'box is', 'boxes are')} to be drawn again: {REDRAW}."
-        return (said, *([redraw] if self.to_redraw else []))
+        return (sentence, *([redraw] if self.to_redraw else []))
 
 
 def write_annotations(wanted: Wanted) -> AnnotationCopy:
@@ -83,10 +85,10 @@ def _changed(image_set: ImageSet) -> dict[int, str | None]:
 def _by_file(image_set: ImageSet, source: Objects, changed: Mapping[int, str | None]) -> ByFile:
     """What changes in each file. Raises ImageSetError for an object that is not there as it was read."""
     facts = source.facts if changed else {}
-    said = image_set.table().set_index("id").loc[[*changed]].reindex(columns=[CLASS, *BOX_COLUMNS[:4]])
+    boxes = image_set.table().set_index("id").loc[[*changed]].reindex(columns=[CLASS, *BOX_COLUMNS[:4]])
     by_file: dict[bytes, dict[int, str | None]] = {}
     gone = []
-    for before, (image_id, label) in zip(said.itertuples(index=False, name=None), changed.items(), strict=True):
+    for before, (image_id, label) in zip(boxes.itertuples(index=False, name=None), changed.items(), strict=True):
         picture, item, place = facts.get(image_id, (None, None, None))
         if picture is None or item is None or place is None or before != (item.label, *place.box):
             gone.append(image_id)

@@ -79,13 +79,13 @@ def import_answers(image_set: ImageSet, file: str | Path | IncomingFile, *, who:
         raise FolderError(f"{source.name!r} has {odd.iloc[0][:40]!r} {where}. Say yes or no, or leave it empty.")
     answered = table[words != ""]
     pairs = _contents(image_set, answered)
-    known = (pairs != 0).all(axis=1) & (pairs[:, 0] != pairs[:, 1])
-    if not known.any():
+    is_pair = (pairs != 0).all(axis=1) & (pairs[:, 0] != pairs[:, 1])
+    if not is_pair.any():
         raise DecisionError(f"None of the {len(answered):,} answers in {source.name!r} is of pictures of this set.")
-    same = words[answered.index].map(_ANSWERS).to_numpy(bool)[known]
-    answers = {(int(a), int(b)): bool(value) for (a, b), value in zip(pairs[known], same, strict=True)}
+    same = words[answered.index].map(_ANSWERS).to_numpy(bool)[is_pair]
+    answers = {(int(a), int(b)): bool(value) for (a, b), value in zip(pairs[is_pair], same, strict=True)}
     action = image_set.answers.log.answer(answers, who=who)
-    return ImportedAnswers(action, len(table) - len(answered), int((~known).sum()))
+    return ImportedAnswers(action, len(table) - len(answered), int((~is_pair).sum()))
 
 
 def _contents(image_set: ImageSet, rows: pd.DataFrame) -> NDArray[np.int64]:

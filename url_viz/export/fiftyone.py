@@ -102,8 +102,8 @@ def samples_for_fiftyone(wanted: Wanted, folder: Path, table: pd.DataFrame, name
 def _write(folder: Path, samples: Iterable[Mapping[str, Any]], origin: Provenance) -> None:
     with (folder / "samples.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(as_json(sample) + "\n" for sample in samples)
-    about = {"url_viz": asdict(origin), "uncertainty": "an order, not a probability: higher = more ambiguous"}
-    (folder / "provenance.json").write_text(as_json(about, indent=1), "utf-8")
+    provenance = {"url_viz": asdict(origin), "uncertainty": "an order, not a probability: higher = more ambiguous"}
+    (folder / "provenance.json").write_text(as_json(provenance, indent=1), "utf-8")
     (folder / SCRIPT).write_text(_OPEN, "utf-8")
 
 

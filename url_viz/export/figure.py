@@ -74,8 +74,8 @@ def _rows(image_set: ImageSet, by: str | None, classes: tuple[str, ...]) -> tupl
     table = image_set.table()
     measure = by or image_set.order().measure
     if measure is None or measure not in table or not pd.api.types.is_numeric_dtype(table[measure]):
-        known = ", ".join(image_set.measures()) or "none yet"
-        raise ImageSetError(f"There is no measure {measure!r} in {str(image_set.root)!r}. It has: {known}.")
+        measures = ", ".join(image_set.measures()) or "none yet"
+        raise ImageSetError(f"There is no measure {measure!r} in {str(image_set.root)!r}. It has: {measures}.")
     if unknown := set(classes) - set(table["label"].dropna()):
         raise ImageSetError(f"There is no class {sorted(unknown)[0]!r} in {str(image_set.root)!r}.")
     return measure, table[table["label"].isin(classes)] if classes else table

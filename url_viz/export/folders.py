@@ -358,10 +358,10 @@ class _TargetFolder:
         ours = {os.fsencode(MARKER), *places}
         tops = [os.path.join(self._target, folder.encode()) for folder in folders]
         walks = chain.from_iterable(os.walk(top) for top in tops if not os.path.islink(top))
-        found = (
+        entries = (
             os.path.relpath(os.path.join(folder, name), self._target) for folder, _, names in walks for name in names
         )
-        return sorted(display_name(path) for path in found if path not in ours)
+        return sorted(display_name(path) for path in entries if path not in ours)
 
     def _has_folder(self, folder: bytes) -> bool:
         """Create a subfolder; False if another file has its name, or a link in it leads elsewhere."""

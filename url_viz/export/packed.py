@@ -93,11 +93,11 @@ def content_of(image_set: ImageSet, ids: Iterable[int] | None) -> Content:
     if not len(rows):
         raise ImageSetError(f"No picture of {str(image_set.root)!r} is to be written: all of them are dropped.")
     table = table.iloc[rows].reset_index(drop=True)
-    known = [
+    own = [
         name for name in (SPLIT, "name", "tags") if (table.get(name, pd.Series(dtype=object)).fillna("") != "").any()
     ]
     brought = [column.name for column in image_set.user_columns()]
-    names = column_names(list(dict.fromkeys(["path", *known, *brought])), reserved=("image", "label", "class"))
+    names = column_names(list(dict.fromkeys(["path", *own, *brought])), reserved=("image", "label", "class"))
     codes, classes = pd.factorize(table["label"], sort=True)
     facts = table[list(names)].rename(columns=names)
     return Content(image_set, table, image_set.paths_of(table["id"]), list(map(str, classes)), codes.tolist(), facts)
@@ -208,5 +208,5 @@ def _split_name(split: object) -> str:
 
 def _ending(path: bytes, data: bytes) -> str:
     """The ending of a picture's file by its first bytes, else the one that it has."""
-    known = next((ending for mark, ending in _MARKS.items() if data.startswith(mark)), None)
-    return known or re.sub(r"[^a-z0-9]", "", os.path.splitext(os.fsdecode(path))[1].lower()) or "img"
+    by_mark = next((ending for mark, ending in _MARKS.items() if data.startswith(mark)), None)
+    return by_mark or re.sub(r"[^a-z0-9]", "", os.path.splitext(os.fsdecode(path))[1].lower()) or "img"

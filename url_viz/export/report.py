@@ -147,11 +147,11 @@ def _classes(table: pd.DataFrame, measure: str, evaluated: Evaluated | None) -> 
     if evaluated is not None:
         counted = by_class(evaluated.pictures, next(iter(evaluated.pictures.values)))
         recall = dict(zip(counted["label"].astype(str), counted["recall"].astype(float), strict=True))
-    found = []
+    class_rows = []
     for name, count in _most_common(table["label"].dropna())[:CLASSES_SHOWN]:
         rows = table[table["label"] == name]
         both = ends(rows, by=measure)
-        found.append(
+        class_rows.append(
             {
                 "name": name,
                 "pictures": count,
@@ -161,7 +161,7 @@ def _classes(table: pd.DataFrame, measure: str, evaluated: Evaluated | None) -> 
                 "clear": both.clear.head(CLASS_GALLERY),
             }
         )
-    return sorted(found, key=lambda row: -np.nan_to_num(row["mean_percentile"], nan=-1.0))
+    return sorted(class_rows, key=lambda row: -np.nan_to_num(row["mean_percentile"], nan=-1.0))
 
 
 def _wholes(image_set: ImageSet, ids: Iterable[int]) -> dict[int, str]:

@@ -153,14 +153,14 @@ def _bounded(
     first: list[str], parts: Iterable[str], count: int, *, most_bytes: int, more: str, between: str = "\n"
 ) -> str:
     """What comes first, then as many of `count` parts as fit into so many bytes; `more` says how many do not."""
-    kept = list(first)
+    shown = list(first)
     for part in parts:
         most_bytes -= len((part + between).encode())
         if most_bytes < 0:
             break
-        kept.append(part)
-    rest = count - len(kept) + len(first)
-    return between.join([*kept, *([more.format(f"{rest:,}")] if rest else [])])
+        shown.append(part)
+    rest = count - len(shown) + len(first)
+    return between.join([*shown, *([more.format(f"{rest:,}")] if rest else [])])
 
 
 def _cell(text: str) -> str:

@@ -32,10 +32,10 @@ def rendering_of_new(source: Source, files: Sequence[ScannedFile], wanted: Rende
     """How a new set is seen: in the range and bands that are wanted, in place of a range else that of a sample."""
     if wanted is not None and wanted.range is not None:
         return wanted
-    found = range_of(value_samples(source, files))
-    if found is None:
+    shown_range = range_of(value_samples(source, files))
+    if shown_range is None:
         return wanted
-    return replace(wanted or Rendering(), black=found[0], white=found[1])
+    return replace(wanted or Rendering(), black=shown_range[0], white=shown_range[1])
 
 
 def words_of_outside(source: Source, files: Sequence[ScannedFile], rendering: Rendering | None) -> str:
@@ -64,8 +64,8 @@ def value_samples(source: Source, files: Sequence[ScannedFile]) -> list[ValueSam
     most = SAMPLED_OBJECTS if source.at_a_time else SAMPLED_FILES
     able = {file.file: file for file in files if may_be_deep(file.file)}
     drawn = random.Random(0).sample(sorted(able), min(most, len(able)))
-    found = read_each([able[path] for path in drawn], partial(_sample, source))
-    return [sample for sample in found if sample is not None and sample.window is None]
+    samples = read_each([able[path] for path in drawn], partial(_sample, source))
+    return [sample for sample in samples if sample is not None and sample.window is None]
 
 
 def _sample(source: Source, file: ScannedFile) -> ValueSample | None:

@@ -94,19 +94,19 @@ def no_patches() -> Patches:
     return Patches(np.zeros((0, 3, SIDE, SIDE), np.uint8), np.zeros(0, np.int64))
 
 
-def are_copies(one: Patches, other: Patches) -> Flags:
+def are_copies(first: Patches, second: Patches) -> Flags:
     """Which pairs (P,) of two times P pictures are copies."""
-    is_copy = np.zeros(len(one), bool)
-    for start in range(0, len(one), PAIRS):
+    is_copy = np.zeros(len(first), bool)
+    for start in range(0, len(first), PAIRS):
         part = slice(start, start + PAIRS)
-        is_copy[part] = _are_copies(one[part], other[part])
+        is_copy[part] = _are_copies(first[part], second[part])
     return is_copy
 
 
-def _are_copies(one: Patches, other: Patches) -> Flags:
-    difference, part = compared(one.pixels.astype(np.float32), other.pixels.astype(np.float32))
+def _are_copies(first: Patches, second: Patches) -> Flags:
+    difference, part = compared(first.pixels.astype(np.float32), second.pixels.astype(np.float32))
     is_whole = (np.abs(part - _HERE) <= 2 * SLACK).all(axis=1)
-    is_small = np.minimum(one.side, other.side) < SIDE
+    is_small = np.minimum(first.side, second.side) < SIDE
     most = np.where(is_small, np.where(is_whole, OF_SMALL, OF_SMALL_CROPPED), MOST_DIFFERENCE)
     is_copy: Flags = (difference <= most) & (is_whole | _is_of_crop(part))
     return is_copy
@@ -121,14 +121,14 @@ def _is_of_crop(part: Floats) -> Flags:
     return is_crop
 
 
-def compared(one: Floats, other: Floats) -> tuple[Floats, Floats]:
+def compared(left: Floats, right: Floats) -> tuple[Floats, Floats]:
     """How two times P pictures (P, 3, SIDE, SIDE) differ (P,) at most, and which part (P, 4) of the second is compared.
 
     They are laid upon each other as well as can be. ∞ if they fit nowhere, or one is blank.
     """
-    found, parts = np.full(len(one), np.inf, np.float32), np.tile(_HERE, (len(one), 1))
-    rows = np.flatnonzero((_contrast(one) >= LEAST_CONTRAST) & (_contrast(other) >= LEAST_CONTRAST))
-    lumas = [np.einsum("pcyx,c->pyx", each[rows], _LUMA) for each in (one, other)]
+    differences, parts = np.full(len(left), np.inf, np.float32), np.tile(_HERE, (len(left), 1))
+    rows = np.flatnonzero((_contrast(left) >= LEAST_CONTRAST) & (_contrast(right) >= LEAST_CONTRAST))
+    lumas = [np.einsum("pcyx,c->pyx", each[rows], _LUMA) for each in (left, right)]
     first, second = (_reduced(luma, ORIENTED) for luma in lumas)
     is_mirrored = _correlation(first, second[:, :, ::-1]) > _correlation(first, second)
     lumas[1] = np.where(is_mirrored[:, None, None], lumas[1][:, :, ::-1], lumas[1])
@@ -139,9 +139,9 @@ def compared(one: Floats, other: Floats) -> tuple[Floats, Floats]:
     for size, steps in (MIDDLE, FINE):
         first, second = (_reduced(luma[like], size) for luma in lumas)
         part, _ = _laid_upon(first, second, part, steps=steps)
-    turned = np.where(is_mirrored, other[rows][..., ::-1], other[rows])
-    found[rows], parts[rows] = _largest_difference(one[rows], *_seen(turned, part)), part
-    return found, parts
+    turned = np.where(is_mirrored, right[rows][..., ::-1], right[rows])
+    differences[rows], parts[rows] = _largest_difference(left[rows], *_seen(turned, part)), part
+    return differences, parts
 
 
 def _reduced(luma: Floats, size: int) -> Floats:
@@ -173,15 +173,15 @@ def _means(count: int, width: int, step: int) -> Floats:
     return (((pixel >= first) & (pixel < first + width)) / width).astype(np.float32)
 
 
-def _laid_upon(one: Floats, other: Floats, part: Floats, *, steps: int) -> tuple[Floats, Floats]:
-    """The part (P, 4) of `other` that `one` shows, refined from a guess, and how they correlate then (P,).
+def _laid_upon(first: Floats, second: Floats, part: Floats, *, steps: int) -> tuple[Floats, Floats]:
+    """The part (P, 4) of `second` that `first` shows, refined from a guess, and how they correlate then (P,).
 
     Each step solves for what moves and stretches the second, and for its gain and bias, by least squares.
     """
-    count, size = one.shape[:2]
+    count, size = first.shape[:2]
     along = ((np.arange(size, dtype=np.float32) + 0.5) / size)[None]
     for _ in range(steps):
-        seen, is_inside = _seen(other, part)
+        seen, is_inside = _seen(second, part)
         right, down = np.gradient(seen, axis=2) * size, np.gradient(seen, axis=1) * size
         terms = (right, right * along[:, None, :], down, down * along[:, :, None], seen, np.ones_like(seen))
         design = np.stack(terms, axis=1).reshape(count, 6, size * size)
@@ -190,13 +190,13 @@ def _laid_upon(one: Floats, other: Floats, part: Floats, *, steps: int) -> tuple
         scale = np.sqrt(np.einsum("pkk->pk", inner)) + 1e-6
         solved = np.linalg.solve(
             inner / scale[:, :, None] / scale[:, None, :] + np.diag(np.array([1e-3] * 4 + [1e-5] * 2, np.float32)),
-            np.matmul(weighted, one.reshape(count, size * size, 1)) / scale[:, :, None],
+            np.matmul(weighted, first.reshape(count, size * size, 1)) / scale[:, :, None],
         )[:, :, 0]
         solved /= scale
         step = solved[:, :4] / np.maximum(solved[:, 4:5], 0.2)
         part = _within_reach((part + step * part[:, [1, 1, 3, 3]]).astype(np.float32))
-    seen, is_inside = _seen(other, part)
-    return part, _correlation(one, seen, is_inside)
+    seen, is_inside = _seen(second, part)
+    return part, _correlation(first, seen, is_inside)
 
 
 def _within_reach(part: Floats) -> Floats:
@@ -219,17 +219,17 @@ def _seen(other: Floats, part: Floats) -> tuple[Floats, Flags]:
 def _weights(start: Floats, length: Floats, size: int) -> tuple[Floats, Flags]:
     """Weights (P, S, S) of pixels along a line for each place of a part of it, and whether it is on the line (P, S)."""
     pixel = np.arange(size, dtype=np.float32)
-    at = (start[:, None] + length[:, None] * (pixel + 0.5) / size) * size - 0.5
-    is_inside = (at > -0.501) & (at < size - 0.499)
-    return np.maximum(0, 1 - np.abs(at.clip(0, size - 1)[:, :, None] - pixel)), is_inside
+    position = (start[:, None] + length[:, None] * (pixel + 0.5) / size) * size - 0.5
+    is_inside = (position > -0.501) & (position < size - 0.499)
+    return np.maximum(0, 1 - np.abs(position.clip(0, size - 1)[:, :, None] - pixel)), is_inside
 
 
-def _correlation(one: Floats, other: Floats, is_inside: Flags | None = None) -> Floats:
+def _correlation(left: Floats, right: Floats, is_inside: Flags | None = None) -> Floats:
     """Of pictures (P, S, S), over what is inside of both (P, S, S)."""
-    shape = len(one), one.shape[1] * one.shape[2]
+    shape = len(left), left.shape[1] * left.shape[2]
     weight = np.ones(shape, np.float32) if is_inside is None else is_inside.reshape(shape).astype(np.float32)
     mass = weight.sum(axis=1)
-    first, second = one.reshape(shape), other.reshape(shape)
+    first, second = left.reshape(shape), right.reshape(shape)
     means = [np.einsum("pn,pn->p", each, weight) / mass for each in (first, second)]
     first, second = ((each - mean[:, None]) * weight for each, mean in zip((first, second), means, strict=True))
     spread = np.einsum("pn,pn->p", first, first) * np.einsum("pn,pn->p", second, second)
@@ -250,29 +250,29 @@ def _contrast(pictures: Floats, is_inside: Flags | None = None) -> Floats:
     return contrast
 
 
-def _largest_difference(one: Floats, other: Floats, is_inside: Flags) -> Floats:
+def _largest_difference(left: Floats, right: Floats, is_inside: Flags) -> Floats:
     """The largest difference (P,) in a block of pictures (P, 3, S, S) that lie upon each other."""
     inside = is_inside[:, None].astype(np.float32)
-    residual = _smooth(_without_clipped(one - _toned(one, other, inside), one, other) * inside)
+    residual = _smooth(_without_clipped(left - _toned(left, right, inside), left, right) * inside)
     luma = np.einsum("pcyx,c->pyx", residual, _LUMA)
     colour = _smooth(residual - luma[:, None], 3)  # which saving keeps at half the resolution
     energy = 3 * luma**2 + np.einsum("pcyx,pcyx->pyx", colour, colour)
-    first = _smooth(one)
+    first = _smooth(left)
     edges = first - _smooth(first, 6)
     around = np.einsum("pcyx,pcyx,pyx->pyx", edges, edges, inside[:, 0])
     expected = GLOBAL_SHARE * _contrast(first, is_inside)[:, None, None] + NOISE + _blocks(around)
-    largest: Floats = np.sqrt((_blocks(energy) / expected).reshape(len(one), BLOCKS**2).max(axis=1))
+    largest: Floats = np.sqrt((_blocks(energy) / expected).reshape(len(left), BLOCKS**2).max(axis=1))
     return largest
 
 
-def _toned(one: Floats, other: Floats, inside: Floats) -> Floats:
+def _toned(left: Floats, right: Floats, inside: Floats) -> Floats:
     """The second pictures in the tones of the first: a gain and a bias of each colour, by what neither has clipped."""
-    shape = len(one), 3, SIDE * SIDE
-    is_known = (one > BLACK) & (one < WHITE) & (other > BLACK) & (other < WHITE)
-    every = np.broadcast_to(inside, one.shape).reshape(shape)
-    known = is_known.reshape(shape) * every
-    is_enough = known.sum(axis=2, keepdims=True) > 0.2 * every.sum(axis=2, keepdims=True)
-    weight, first, second = np.where(is_enough, known, every), one.reshape(shape), other.reshape(shape)
+    shape = len(left), 3, SIDE * SIDE
+    is_known = (left > BLACK) & (left < WHITE) & (right > BLACK) & (right < WHITE)
+    every = np.broadcast_to(inside, left.shape).reshape(shape)
+    is_usable = is_known.reshape(shape) * every
+    is_enough = is_usable.sum(axis=2, keepdims=True) > 0.2 * every.sum(axis=2, keepdims=True)
+    weight, first, second = np.where(is_enough, is_usable, every), left.reshape(shape), right.reshape(shape)
     mass = np.maximum(weight.sum(axis=2), 1)
     means = [np.einsum("pcn,pcn->pc", each, weight) / mass for each in (first, second)]
     apart = (second - means[1][..., None]) * weight
@@ -280,13 +280,13 @@ def _toned(one: Floats, other: Floats, inside: Floats) -> Floats:
     gain = (covariance.sum(axis=1) / (variance.sum(axis=1) + 1)).clip(0.4, 2.5)[:, None]
     gains = ((covariance + 20 * gain) / (variance + 20)).clip(gain / TINT, gain * TINT)
     toned: Floats = gains[..., None] * (second - means[1][..., None]) + means[0][..., None]
-    return toned.reshape(one.shape)
+    return toned.reshape(left.shape)
 
 
-def _without_clipped(residual: Floats, one: Floats, other: Floats) -> Floats:
+def _without_clipped(residual: Floats, left: Floats, right: Floats) -> Floats:
     """Residuals (P, 3, S, S) without what comes of clipping: where a picture is white it may have been any brighter."""
-    is_explained = (residual > 0) & ((other > WHITE) | (one < BLACK)) | (residual < 0) & (
-        (other < BLACK) | (one > WHITE)
+    is_explained = (residual > 0) & ((right > WHITE) | (left < BLACK)) | (residual < 0) & (
+        (right < BLACK) | (left > WHITE)
     )
     return np.where(is_explained, np.float32(0), residual)
 

@@ -80,8 +80,8 @@ def decode(
     """
     if rendering is not None:
         data = chosen_page(data, rendering.page)
-    if (found := _in_arrays(data, rendering)) is not None:
-        deep, orientation = found
+    if (arrays := _in_arrays(data, rendering)) is not None:
+        deep, orientation = arrays
         return _upright(deep.in_eight_bits(rendering).convert("RGB"), orientation, (deep.width, deep.height))
     with _opened(data) as image:
         return _decode(image, data, short_side_px, rendering)
@@ -94,8 +94,8 @@ def sample_of(data: bytes) -> ValueSample | None:
             deep, _ = in_arrays
             return None if deep.is_eight_bit else deep.sample
         with _opened(data) as image:
-            found = deep_of(image, data)
-            return None if found is None else found.sample
+            deep_image = deep_of(image, data)
+            return None if deep_image is None else deep_image.sample
     return None
 
 
@@ -140,8 +140,8 @@ def scaled_size(data: bytes, short_side_px: int) -> tuple[int, int] | None:
 
 def header_of(data: bytes) -> tuple[int, int, int]:
     """Width and height as stored, and EXIF orientation (1 to 8), of a picture; raises ImageError as `decode` does."""
-    if (found := _in_arrays(data, None)) is not None:
-        deep, orientation = found
+    if (arrays := _in_arrays(data, None)) is not None:
+        deep, orientation = arrays
         return deep.width, deep.height, orientation if orientation in _TURNS else 1
     with _opened(data) as image:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)

@@ -110,7 +110,7 @@ def _colour(image: ImageFile.ImageFile, data: bytes) -> Deep:
     """16 bits a channel, of which Pillow gives one byte at a time; transparency counts as opaque."""
     high, low = image, Image.open(io.BytesIO(data), formats=[image.format or ""])
     low.tile = [tile._replace(args=_other_byte(tile)) for tile in low.tile]
-    said = _said_by(image, data)
+    stated = _said_by(image, data)
     high.load()
     low.load()
 
@@ -118,7 +118,7 @@ def _colour(image: ImageFile.ImageFile, data: bytes) -> Deep:
         for first, second in zip(_strips_of(high), _strips_of(low), strict=True):
             yield first[..., :3] * 256 + second[..., :3]
 
-    return Deep(*image.size, strips, said=said)
+    return Deep(*image.size, strips, said=stated)
 
 
 def _other_byte(tile: "tuple[Any, ...]") -> Any:

@@ -130,21 +130,21 @@ def _deep(header: Any) -> Deep:
         values = apply_color_lut(values, header)
         values = values if values.dtype == np.uint8 else (values >> 8).astype(np.uint8)
     if values.ndim == 3:
-        said = None if values.dtype == np.uint8 else (0.0, float(2 ** int(header.BitsStored) - 1))
-        return deep_array(values, window=said)
+        stated = None if values.dtype == np.uint8 else (0.0, float(2 ** int(header.BitsStored) - 1))
+        return deep_array(values, window=stated)
     window = _window(header)
     bits, is_signed = int(header.get("BitsStored", 16)), bool(header.get("PixelRepresentation", 0))
-    said = None if is_signed else _rescaled(header, 0.0, float(2**bits - 1))
+    stated = None if is_signed else _rescaled(header, 0.0, float(2**bits - 1))
     values = apply_modality_lut(values, header)
     if "VOILUTSequence" in header:
         values = apply_voi_lut(values, header)
         window = 0.0, float(2 ** int(header.VOILUTSequence[0].LUTDescriptor[2]) - 1)
     is_inverted = kind == "MONOCHROME1"
     if window is None and bits < 8:
-        window = said
-    if window is None and said == (0.0, 255.0):
+        window = stated
+    if window is None and stated == (0.0, 255.0):
         values = values.astype(np.uint8)
-    return deep_array(values, said=said, window=window, is_inverted=is_inverted)
+    return deep_array(values, said=stated, window=window, is_inverted=is_inverted)
 
 
 def _window(header: Any) -> Range | None:

@@ -158,8 +158,8 @@ def _levels(folders: Sequence[tuple[str, ...]], pictures: NDArray[np.int64]) -> 
 
 def split_in_name(name: bytes) -> str | None:
     """The split at the beginning of a file's name, "train" in "train-00000-of-00002.parquet"; None if there is none."""
-    found = re.match(rf"({_SPLIT.pattern})(?![a-zA-Z])", display_name(name), re.IGNORECASE)
-    return found[1] if found else None
+    match = re.match(rf"({_SPLIT.pattern})(?![a-zA-Z])", display_name(name), re.IGNORECASE)
+    return match[1] if match else None
 
 
 def _kind_of(names: Collection[str], *, below_dates: bool) -> Kind:

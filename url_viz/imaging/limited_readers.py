@@ -48,8 +48,8 @@ class LimitedReaders(LimitedProcesses):
 
     def entries(self, path: bytes, *, within: Sequence[Path] | None) -> Entries:
         """Every picture in a container. Raises ImageError with the reason if it cannot be listed."""
-        _, said = self.ask("entries", os.path.abspath(path), within=_as_text(within))
-        return Entries.of_record(json.loads(said))
+        _, answer = self.ask("entries", os.path.abspath(path), within=_as_text(within))
+        return Entries.of_record(json.loads(answer))
 
     def read(self, path: bytes, *, position: int, size_bytes: int, within: Sequence[Path] | None) -> list[bytes]:
         """The bytes of a picture in a container, and of those after it that come with it.
@@ -64,8 +64,8 @@ class LimitedReaders(LimitedProcesses):
 
     def annotations(self, path: Path, *, within: Sequence[Path] | None) -> Annotations:
         """The objects that a file or folder says of. Raises FolderError if it cannot be read as annotations."""
-        _, said = self._annotated("annotations", path, within)
-        return Annotations.of_record(json.loads(said))
+        _, answer = self._annotated("annotations", path, within)
+        return Annotations.of_record(json.loads(answer))
 
     def annotation_summary(self, path: Path, *, within: Sequence[Path] | None) -> tuple[int, str]:
         """How many pictures and what else annotations say. Raises FolderError as `annotations` does."""
@@ -75,8 +75,8 @@ class LimitedReaders(LimitedProcesses):
     def paged(self, paths: Sequence[bytes], *, within: Sequence[Path] | None) -> list[PagedFile | None]:
         """Of each file its pages and facts; None where it has one page and says nothing, or cannot be read."""
         listed = b"\0".join(os.path.abspath(path) for path in paths if b"\0" not in path)  # at which lies no file
-        said = iter(self.ask("paged", listed, within=_as_text(within))[0]["paged"] if listed else ())
-        return [_paged_file(None if b"\0" in path else next(said)) for path in paths]
+        answers = iter(self.ask("paged", listed, within=_as_text(within))[0]["paged"] if listed else ())
+        return [_paged_file(None if b"\0" in path else next(answers)) for path in paths]
 
     def page(self, path: bytes, number: int, *, within: Sequence[Path] | None) -> bytes:
         """The bytes of a page (from 1) of a file, as a file. Raises ImageError with the reason if it cannot be read."""
@@ -92,12 +92,12 @@ class LimitedReaders(LimitedProcesses):
 
     def _annotated(self, what: str, path: Path, within: Sequence[Path] | None) -> Answer:
         try:
-            facts, said = self.ask(what, os.fsencode(os.path.abspath(path)), within=_as_text(within))
+            facts, answer = self.ask(what, os.fsencode(os.path.abspath(path)), within=_as_text(within))
         except ImageError as error:
             raise FolderError(f"{str(path)!r} {error}. Give annotations that can be read.") from error
         if "why" in facts:
             raise FolderError(facts["why"])
-        return facts, said
+        return facts, answer
 
 
 readers = LimitedReaders()
@@ -122,19 +122,19 @@ def _entries(path: bytes, within: list[str] | None) -> Answer:
     with open_plain_file(path, within=_paths(within)) as file:
         status = os.fstat(file.fileno())
         end_after(MOST_S + status.st_size / FEWEST_BYTES_S)
-        found = _container(path, status.st_ino, status.st_mtime_ns, status.st_size).entries(file)
-        said = json.dumps(found.as_record()).encode()
-        if len(said) > MOST_SAID_BYTES + MOST_SAID_A_BYTE * status.st_size:
-            raise ImageError(f"says {len(said) >> 20:,} MiB of its pictures in {status.st_size:,} bytes")
-    return {}, said
+        entries = _container(path, status.st_ino, status.st_mtime_ns, status.st_size).entries(file)
+        data = json.dumps(entries.as_record()).encode()
+        if len(data) > MOST_SAID_BYTES + MOST_SAID_A_BYTE * status.st_size:
+            raise ImageError(f"says {len(data) >> 20:,} MiB of its pictures in {status.st_size:,} bytes")
+    return {}, data
 
 
 def _read(path: bytes, position: int, size_bytes: int, within: list[str] | None) -> Answer:
     with open_plain_file(path, within=_paths(within)) as file:
         status = os.fstat(file.fileno())
         container = _container(path, status.st_ino, status.st_mtime_ns, status.st_size)
-        found = container.read(file, position, size_bytes)
-    return {"sizes_bytes": [*map(len, found)]}, found[0] if len(found) == 1 else b"".join(found)
+        pictures = container.read(file, position, size_bytes)
+    return {"sizes_bytes": [*map(len, pictures)]}, pictures[0] if len(pictures) == 1 else b"".join(pictures)
 
 
 def _paged(paths: bytes, within: list[str] | None) -> Answer:
@@ -149,12 +149,12 @@ def _paged_or_none(path: bytes, within: list[str] | None) -> tuple[int, dict[str
         return None
 
 
-def _paged_file(said: tuple[int, dict[str, str]] | None) -> PagedFile | None:
-    return None if said is None else PagedFile(*said)
+def _paged_file(record: tuple[int, dict[str, str]] | None) -> PagedFile | None:
+    return None if record is None else PagedFile(*record)
 
 
-def _as_record(said: PagedFile | None) -> tuple[int, dict[str, str]] | None:
-    return None if said is None else (said.pages, said.facts)
+def _as_record(paged_file: PagedFile | None) -> tuple[int, dict[str, str]] | None:
+    return None if paged_file is None else (paged_file.pages, paged_file.facts)
 
 
 def _paged_bytes(data: bytes) -> Answer:
@@ -194,8 +194,8 @@ def _annotations(path: bytes, within: list[str] | None) -> Answer:
 
 def _annotation_summary(path: bytes, within: list[str] | None) -> Answer:
     try:
-        found = _annotations_at(path, within)
-        return {"pictures": len(found.pictures), "summary": found.summary}, b""
+        annotations = _annotations_at(path, within)
+        return {"pictures": len(annotations.pictures), "summary": annotations.summary}, b""
     except FolderError as error:
         return {"why": str(error)}, b""
 

@@ -142,12 +142,12 @@ class Objects:
         if self._why_no_size(picture) is not None:
             return
         frame = self._frames.get(picture.path)
-        said = picture if frame is None else replace(picture, size=frame.upright)
+        upright = picture if frame is None else replace(picture, size=frame.upright)
         for item in picture.objects.values():
             box = self.box(item.box, picture, is_relative=item.is_relative)
             place = Place(picture.path, item.key, box, self._margin)
             stamp = content_key(f"{mtime_ns} {place.box} {place.margin}".encode())
-            yield ScannedFile(place.path, size_bytes, stamp, place=place), (said, item, place)
+            yield ScannedFile(place.path, size_bytes, stamp, place=place), (upright, item, place)
 
     def box(self, box: Box, picture: AnnotatedPicture, *, is_relative: bool) -> Box:
         """The box of an object, or of one that was predicted, in pixels of the upright picture, to a hundredth."""

@@ -18,35 +18,35 @@ Ask = Callable[[Sequence[ScannedFile]], Sequence[PagedFile | None]]
 """Asks files for their pages and facts; ImageError where one of them ended the process that read them."""
 
 
-def with_pages(found: Scan, ask: Ask, *, is_each: bool = True) -> Scan:
+def with_pages(scan: Scan, ask: Ask, *, is_each: bool = True) -> Scan:
     """The scan with a picture a page (unless a file is one picture), and columns; the same where no file says anything.
 
     `apart` names what pictures of a new set are kept apart by: patients, else the file that pages are in.
     """
-    able = [file for file in found.files if ending_of(file.path) in ENDINGS]
+    able = [file for file in scan.files if ending_of(file.path) in ENDINGS]
     parts = [able[start : start + AT_ONCE] for start in range(0, len(able), AT_ONCE)]
-    known = {
-        file.path: said
+    paged = {
+        file.path: answer
         for part, answers in zip(parts, read_each(parts, partial(_answers, ask)), strict=True)
-        for file, said in zip(part, answers, strict=True)
-        if said is not None
+        for file, answer in zip(part, answers, strict=True)
+        if answer is not None
     }
-    if not known:
-        return found
+    if not paged:
+        return scan
     pictures = sorted(
         (
             (picture, row, facts)
-            for row, file in enumerate(found.files)
-            for picture, facts in _pictures(file, known.get(file.path), is_each=is_each)
+            for row, file in enumerate(scan.files)
+            for picture, facts in _pictures(file, paged.get(file.path), is_each=is_each)
         ),
         key=lambda entry: entry[0].path,
     )
     names = dict.fromkeys(name for _, _, facts in pictures for name in facts)
     said_of_pages: dict[str, Sequence[object]] = {name: [facts.get(name) for _, _, facts in pictures] for name in names}
-    given = {name: [values[row] for _, row, _ in pictures] for name, values in found.columns.items()}
+    given = {name: [values[row] for _, row, _ in pictures] for name, values in scan.columns.items()}
     apart = next((name for name in APART if len({*said_of_pages.get(name, ())} - {None}) > 1), "")
     files = tuple(picture for picture, _, _ in pictures)
-    return replace(found, files=files, columns=said_of_pages | given, apart=found.apart or apart)
+    return replace(scan, files=files, columns=said_of_pages | given, apart=scan.apart or apart)
 
 
 def ask_paths(place: Callable[[ScannedFile], bytes], within: Sequence[Path] | None) -> Ask:
@@ -61,12 +61,12 @@ def _answers(ask: Ask, files: Sequence[ScannedFile]) -> Sequence[PagedFile | Non
         return [_answers(ask, [file])[0] for file in files] if len(files) > 1 else [None]
 
 
-def _pictures(file: ScannedFile, said: PagedFile | None, *, is_each: bool) -> Iterator[tuple[ScannedFile, Facts]]:
-    if said is None:
+def _pictures(file: ScannedFile, paged: PagedFile | None, *, is_each: bool) -> Iterator[tuple[ScannedFile, Facts]]:
+    if paged is None:
         yield file, {}
-    elif said.pages == 1 or not is_each:
-        yield file, said.facts
+    elif paged.pages == 1 or not is_each:
+        yield file, paged.facts
     else:
-        facts = said.facts | {FILE: display_name(file.path)}
-        for number in range(1, said.pages + 1):
+        facts = paged.facts | {FILE: display_name(file.path)}
+        for number in range(1, paged.pages + 1):
             yield replace(file, path=page_path(file.path, number), block=(file.path, number)), facts

@@ -78,12 +78,12 @@ def chosen_page(data: bytes, choice: PageChoice) -> bytes:
 
     Raises ImageError if it cannot be read.
     """
-    found = None if choice == "each" else paged(io.BytesIO(data))
-    if found is None or found.pages == 1:
+    document = None if choice == "each" else paged(io.BytesIO(data))
+    if document is None or document.pages == 1:
         return data
     if choice == "brightest":
-        return max((page_bytes(data, number) for number in range(1, found.pages + 1)), key=_brightness)
-    return page_bytes(data, 1 if choice == "first" else (found.pages + 1) // 2)
+        return max((page_bytes(data, number) for number in range(1, document.pages + 1)), key=_brightness)
+    return page_bytes(data, 1 if choice == "first" else (document.pages + 1) // 2)
 
 
 def _brightness(page: bytes) -> float:
@@ -125,12 +125,12 @@ def _pages_of_tiff(file: BinaryIO, start: bytes) -> tuple[int, int, int]:
 def _directory(data: bytes, order: str, tag_bytes: int) -> dict[int, tuple[int, int, int]]:
     """Of each tag the number of its values, its first short value, and its value or where its values are."""
     wide = "I" if tag_bytes == 12 else "Q"
-    found = {}
+    tags = {}
     for position in range(0, len(data) - tag_bytes + 1, tag_bytes):
         tag, _, count, value = struct.unpack_from(f"{order}HH{wide}{wide}", data, position)
         (short,) = struct.unpack_from(order + "H", data, position + tag_bytes - struct.calcsize(wide))
-        found[tag] = count, short, value
-    return found
+        tags[tag] = count, short, value
+    return tags
 
 
 def _depth(

@@ -42,18 +42,18 @@ class Rendering:
     @property
     def words(self) -> str:
         """A sentence: "12-bit pictures, shown from 0 to 4,095"."""
-        said = []
+        sentences = []
         if self.range is not None:
             bits = next((bits for bits in USUAL_BITS[1:] if self.range == (0, 2**bits - 1)), None)
             what = f"{bits}-bit pictures" if bits else "Pictures of more than 8 bits"
-            said.append(f"{what}, shown from {number_words(self.range[0])} to {number_words(self.range[1])}")
+            sentences.append(f"{what}, shown from {number_words(self.range[0])} to {number_words(self.range[1])}")
         if len(self.bands) == 1:
-            said.append(f"band {self.bands[0]} is shown")
+            sentences.append(f"band {self.bands[0]} is shown")
         elif self.bands:
-            said.append(f"bands {', '.join(map(str, self.bands))} are shown as red, green and blue")
+            sentences.append(f"bands {', '.join(map(str, self.bands))} are shown as red, green and blue")
         if self.page != "each":
-            said.append(f"of files with several pages the {self.page} is shown")
-        words = "; ".join(said)
+            sentences.append(f"of files with several pages the {self.page} is shown")
+        words = "; ".join(sentences)
         return words[:1].upper() + words[1:]
 
 
@@ -82,9 +82,9 @@ def range_of(samples: Sequence[ValueSample]) -> Range | None:
     if not len(values):
         return None
     low, high = np.percentile(values, (LOW_PERCENTILE, HIGH_PERCENTILE)).tolist()
-    said = [sample.said for sample in samples if sample.said is not None]
-    if len(said) == len(samples):
-        black, white = min(least for least, _ in said), max(most for _, most in said)
+    stated = [sample.said for sample in samples if sample.said is not None]
+    if len(stated) == len(samples):
+        black, white = min(least for least, _ in stated), max(most for _, most in stated)
         if black <= low and high <= white:  # a file may say less than it has
             return _unless_usual(black, white)
     usual = (1, 255) if any(sample.is_float for sample in samples) else tuple(2**bits - 1 for bits in USUAL_BITS)

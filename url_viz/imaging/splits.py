@@ -39,5 +39,5 @@ def split_remarks(cells: Mapping[bytes, object]) -> Iterator[str]:
     several = {path: cell for path, cell in cells.items() if len(parted_splits(cell)) > 1}
     if several:
         pictures = counted(len(several), "picture is", "pictures are")
-        named = first_of([f"{display_name(path)} ({said})" for path, said in several.items()])
+        named = first_of([f"{display_name(path)} ({splits})" for path, splits in several.items()])
         yield f"{pictures} in more than one split: {named}; tests on them are too good, so name each in one."

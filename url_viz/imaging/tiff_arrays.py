@@ -54,7 +54,7 @@ def deep_of_arrays(data: bytes, rendering: Rendering | None) -> tuple[Deep, int]
             page = file.pages.first
             _refuse(page, len(data))
             values = _rows_first(page, page.asarray())
-            said = page.tags.get(_MOST_SAMPLE)
+            tag = page.tags.get(_MOST_SAMPLE)
             turn = page.tags.get(_ORIENTATION)
     except ImageError:
         raise
@@ -63,7 +63,7 @@ def deep_of_arrays(data: bytes, rendering: Rendering | None) -> tuple[Deep, int]
     except Exception as error:  # a hostile file makes a reader raise nearly anything; each is shown as a failure
         raise ImageError(_why_not(error, data)) from error
     seen = banded(values, rendering) if values.ndim == 3 else values
-    deep = deep_array(seen, said=_range_said(said), is_inverted=int(page.photometric) == 0)
+    deep = deep_array(seen, said=_range_said(tag), is_inverted=int(page.photometric) == 0)
     return deep, int(turn.value) if turn is not None else 1
 
 

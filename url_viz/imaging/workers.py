@@ -104,8 +104,8 @@ class Decoders(LimitedProcesses):
         with suppress(ImageError):
             facts, body = self.ask("sample", data)
             if "is_float" in facts:
-                said, window = (tuple(facts[name]) if facts[name] else None for name in ("said", "window"))
-                return ValueSample(np.frombuffer(body, np.float32), facts["is_float"], said, window)
+                stated, window = (tuple(facts[name]) if facts[name] else None for name in ("said", "window"))
+                return ValueSample(np.frombuffer(body, np.float32), facts["is_float"], stated, window)
         return None
 
     def header_of(self, data: bytes) -> tuple[int, int, int]:
@@ -217,11 +217,11 @@ def _shown(data: bytes, most_px: int, quality: int, rendering: dict[str, Any] | 
 
 
 def _sample(data: bytes) -> Answer:
-    found = sample_of(data)
-    if found is None:
+    sample = sample_of(data)
+    if sample is None:
         return {}, b""
-    facts = {"is_float": found.is_float, "said": found.said, "window": found.window}
-    return facts, found.values.tobytes()
+    facts = {"is_float": sample.is_float, "said": sample.said, "window": sample.window}
+    return facts, sample.values.tobytes()
 
 
 def _format(data: bytes) -> Answer:

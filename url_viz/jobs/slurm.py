@@ -129,8 +129,8 @@ def submit(paths: JobPaths, request: SlurmRequest, *, runner: Sequence[str], var
     answer = _run("sbatch", str(script), timeout_s=SUBMISSION_TIMEOUT_S)
     taken = re.search(r"Submitted batch job (\d+)", answer.text) if answer.is_good else None
     if taken is None:
-        said = (answer.text.splitlines() or ["sbatch said nothing."])[-1].removeprefix("sbatch: error: ")
-        raise JobError(f"SLURM did not take it: {said.rstrip('.')}. Change partition, GPUs or time.")
+        answer_line = (answer.text.splitlines() or ["sbatch said nothing."])[-1].removeprefix("sbatch: error: ")
+        raise JobError(f"SLURM did not take it: {answer_line.rstrip('.')}. Change partition, GPUs or time.")
     write_record(paths.slurm, SlurmTicket(request, taken[1]))
 
 
@@ -163,8 +163,8 @@ def status_of(paths: JobPaths) -> SlurmStatus | None:
     """
     if (slurm_id := _slurm_id_of(paths)) is None:
         return None
-    status, asked = _statuses.get(slurm_id, (None, 0.0))
-    if status is None or (not status.is_over and time.monotonic() - asked > STATUS_AGE_S):
+    status, asked_s = _statuses.get(slurm_id, (None, 0.0))
+    if status is None or (not status.is_over and time.monotonic() - asked_s > STATUS_AGE_S):
         status = _query(slurm_id)
         _statuses[slurm_id] = status, time.monotonic()
     return status

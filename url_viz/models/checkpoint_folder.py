@@ -179,10 +179,10 @@ def _inspect_all(inspections: Sequence[_Inspection]) -> None:
 def _inspect(path: Path) -> Checkpoint:
     try:
         facts, _ = _readers.ask("recognise", os.fsencode(path))
-        found = read_plain(Checkpoint, facts | {"path": path})
+        checkpoint = read_plain(Checkpoint, facts | {"path": path})
     except (UrlVizError, OSError, ValueError) as error:
-        found = Checkpoint(path, why=f"{str(path)!r} {error}.")
-    return replace(found, why=printable(found.why[:LETTERS_AT_MOST]))
+        checkpoint = Checkpoint(path, why=f"{str(path)!r} {error}.")
+    return replace(checkpoint, why=printable(checkpoint.why[:LETTERS_AT_MOST]))
 
 
 def _result(inspection: _Inspection, timeout_s: float | None) -> Checkpoint:

@@ -149,7 +149,7 @@ def save_head(head: Head, path: Path) -> None:
     tensors |= {f"layers.{i}.bias": np.ascontiguousarray(b, np.float32) for i, b in enumerate(head.biases)}
     if head.functions is not None:
         tensors |= {name: np.ascontiguousarray(tensor) for name, tensor in head.functions.tensors().items()}
-    about = {
+    metadata = {
         "format": FORMAT,
         "format_version": str(FORMAT_VERSION if head.functions else 1),
         "backbone": head.provenance.backbone,
@@ -160,7 +160,7 @@ def save_head(head: Head, path: Path) -> None:
         "digest": head.digest,
     }
     with replaced(path) as temporary:
-        save_file(tensors, temporary, metadata=about)
+        save_file(tensors, temporary, metadata=metadata)
 
 
 def load_head(path: Path) -> Head:
@@ -171,23 +171,25 @@ def load_head(path: Path) -> Head:
         if not path.is_file() or path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it is no plain file of at most {MOST_BYTES >> 20:,} MiB")
         with safe_open(path, framework="numpy") as file:
-            about = file.metadata() or {}
+            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, SafetensorError, ValueError, TypeError) as error:  # TypeError: a dtype that numpy lacks
         raise CheckpointError(
             f"Cannot read the head {path}: {error}. Give a file written by training.train."
         ) from error
-    if about.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is a safetensors file but not a head (its format is {about.get('format')!r}).")
-    return _head_from(tensors, about, path)
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} is a safetensors file but not a head (its format is {metadata.get('format')!r})."
+        )
+    return _head_from(tensors, metadata, path)
 
 
-def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Path) -> Head:
+def _head_from(tensors: Mapping[str, Array], metadata: Mapping[str, str], path: Path) -> Head:
     try:
-        version = int(about.get("format_version", "0"))
+        version = int(metadata.get("format_version", "0"))
         if version > FORMAT_VERSION:
             raise CheckpointError(f"{path} was written by a newer version ({version}). Update URL-Viz.")
-        scaler = float(about.get("scaler", "1.0"))
+        scaler = float(metadata.get("scaler", "1.0"))
         if not np.isfinite(scaler) or not all(np.isfinite(tensor).all() for tensor in tensors.values()):
             raise ValueError("weights that are not finite")
         count = sum(name.startswith("layers.") and name.endswith(".weight") for name in tensors)
@@ -195,15 +197,15 @@ def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Pat
             weights=tuple(np.asarray(tensors[f"layers.{i}.weight"], np.float32) for i in range(count)),
             biases=tuple(np.asarray(tensors[f"layers.{i}.bias"], np.float32) for i in range(count)),
             provenance=HeadProvenance(
-                about["backbone"],
-                about.get("weights_digest", ""),
-                **{name: record_in(about.get(name, "{}")) for name in PROVENANCE_RECORDS},
+                metadata["backbone"],
+                metadata.get("weights_digest", ""),
+                **{name: record_in(metadata.get(name, "{}")) for name in PROVENANCE_RECORDS},
             ),
-            layer_norm={"true": True, "false": False}[about.get("layer_norm", "false")],
+            layer_norm={"true": True, "false": False}[metadata.get("layer_norm", "false")],
             scaler=scaler,
             functions=ClassifierFunctions.from_tensors(tensors) if "classifier.weight" in tensors else None,
         )
-        if about.get("digest", head.digest) != head.digest:  # older heads have none
+        if metadata.get("digest", head.digest) != head.digest:  # older heads have none
             raise ValueError("its weights are not as they were written")
         return head
     except (KeyError, ValueError, IndexError) as error:

@@ -206,11 +206,11 @@ class Model:
         bad = np.flatnonzero(~np.isfinite(stored).all(axis=1))
         if not len(bad):
             return stored
-        about = f"{len(bad):,} of the {len(stored):,} embeddings that {self.name!r} gave last"
+        which = f"{len(bad):,} of the {len(stored):,} embeddings that {self.name!r} gave last"
         if not np.isfinite(embedding).all():
-            raise ModelError(f"{about} are not finite. Check its weights, or choose another model or precision.")
+            raise ModelError(f"{which} are not finite. Check its weights, or choose another model or precision.")
         raise ModelError(
-            f"{about} leave float16: their numbers go to {np.abs(embedding).max():,.0f}, and {LARGEST:,.0f} is the "
+            f"{which} leave float16: their numbers go to {np.abs(embedding).max():,.0f}, and {LARGEST:,.0f} is the "
             f"most. Choose another model, or give its embeddings as a file (embed --embeddings FILE), which are scaled."
         )
 
@@ -393,8 +393,8 @@ def prepare_packaged(name: str) -> Path:
 
 def _on_cpu(source: ModelSource, precision: Precision, workspace: Workspace) -> Model:
     folder = prepared_folder(source, workspace)
-    for known in (folder, prepared_folder(source, IN_ENVIRONMENT)):
-        opened = _opened(source, known, precision)
+    for prepared in (folder, prepared_folder(source, IN_ENVIRONMENT)):
+        opened = _opened(source, prepared, precision)
         if opened is not None:
             return opened
     folder.parent.mkdir(parents=True, exist_ok=True)

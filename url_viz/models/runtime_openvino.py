@@ -65,13 +65,13 @@ def convert(loaded: "LoadedBackbone", folder: Path) -> None:
     temporary = Path(tempfile.mkdtemp(prefix=".graph.", dir=folder.parent))
     try:
         ov.save_model(graph, temporary / GRAPH, compress_to_fp16=False)
-        about = {
+        facts = {
             "weights_digest": loaded.weights_digest,
             "preprocessing": loaded.preprocessing.as_record(),
             "size_bytes": {name: (temporary / name).stat().st_size for name in (GRAPH, WEIGHTS)},
             "crc": {name: _crc(temporary / name) for name in (GRAPH, WEIGHTS)},
         }
-        (temporary / ABOUT).write_text(sealed(about))
+        (temporary / ABOUT).write_text(sealed(facts))
         shutil.rmtree(folder, ignore_errors=True)
         try:
             os.replace(temporary, folder)
@@ -85,12 +85,12 @@ def convert(loaded: "LoadedBackbone", folder: Path) -> None:
 def converted(folder: Path) -> tuple[str, Preprocessing] | None:
     """Weights digest and preprocessing of the graph in `folder`; None if it is missing or damaged."""
     try:
-        about = unsealed((folder / ABOUT).read_bytes())
-        if any((folder / name).stat().st_size != about["size_bytes"][name] for name in (GRAPH, WEIGHTS)):
+        facts = unsealed((folder / ABOUT).read_bytes())
+        if any((folder / name).stat().st_size != facts["size_bytes"][name] for name in (GRAPH, WEIGHTS)):
             return None
-        if any(_crc(folder / name) != crc for name, crc in about.get("crc", {}).items()):  # a bit has flipped
+        if any(_crc(folder / name) != crc for name, crc in facts.get("crc", {}).items()):  # a bit has flipped
             return None
-        return str(about["weights_digest"]), read_plain(Preprocessing, about["preprocessing"])
+        return str(facts["weights_digest"]), read_plain(Preprocessing, facts["preprocessing"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -133,12 +133,12 @@ def _remove_altered(cache: Path) -> dict[str, int]:
     return intact
 
 
-def _record_compiled(cache: Path, known: dict[str, int]) -> None:
-    """Record the CRC of every compiled network next to the cache, if it has one that is not `known`."""
+def _record_compiled(cache: Path, checksums: dict[str, int]) -> None:
+    """Record the CRC of every compiled network next to the cache, if it has one that is not `checksums`."""
     blobs = list(cache.glob("*.blob"))
-    if any(blob.name not in known for blob in blobs):
+    if any(blob.name not in checksums for blob in blobs):
         with suppress(OSError), replaced(_record(cache)) as temporary:
-            temporary.write_text(sealed({blob.name: known.get(blob.name, _crc(blob)) for blob in blobs}))
+            temporary.write_text(sealed({blob.name: checksums.get(blob.name, _crc(blob)) for blob in blobs}))
 
 
 def _record(cache: Path) -> Path:
@@ -201,9 +201,9 @@ class OpenVinoRuntime:
             "CACHE_DIR": str(cache),
         }
         with _one_at_a_time(self._folder):
-            known = _remove_altered(cache)
+            checksums = _remove_altered(cache)
             compiled = core.compile_model(graph, "CPU", options)
-            _record_compiled(cache, known)
+            _record_compiled(cache, checksums)
         return compiled
 
     def _with_normalisation(self, ov: ModuleType, graph: Any) -> Any:

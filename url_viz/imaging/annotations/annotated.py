@@ -94,8 +94,8 @@ class Annotations:
         """What there is, for people: "929 objects of 71 classes in 128 pictures, as YOLO"."""
         labels = [item.label for picture in self.pictures.values() for item in picture.objects.values()]
         parts = counted(len(labels), "object"), counted(len({*labels}), "class"), counted(len(self.pictures), "picture")
-        said = "{} of {} in {}, as {}".format(*parts, self.kind)
-        return f"{said}; {counted(self.crowds, 'crowd')} left out" if self.crowds else said
+        counts = "{} of {} in {}, as {}".format(*parts, self.kind)
+        return f"{counts}; {counted(self.crowds, 'crowd')} left out" if self.crowds else counts
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -91,42 +91,42 @@ def _annotations(path: Path, data: bytes, within: Sequence[Path] | None) -> Anno
     base = _base_of(path, [str(entry.get("file_name")) for entry in pictures.values()], within)
     paths = {key: inside(str(entry.get("file_name"))) for key, entry in pictures.items()}
     numbers = {relative: key for key, relative in paths.items() if relative is not None}
-    found = Annotations(Coco.name, base, names, numbers)
-    found.twice = remarks
+    annotations = Annotations(Coco.name, base, names, numbers)
+    annotations.twice = remarks
     for key, relative in paths.items():
         if relative is None:
-            found.fail(f"images {key}", "has a file name that leads out of its folder, or can be none")
+            annotations.fail(f"images {key}", "has a file name that leads out of its folder, or can be none")
         else:
             size = pictures[key].get("width"), pictures[key].get("height")
-            picture = found.picture(relative, split=_split_of(path, relative))
+            picture = annotations.picture(relative, split=_split_of(path, relative))
             picture.file = os.fsencode(path.name)
             picture.measure(*size)
     for place, entry in enumerate(document["annotations"]):
         if isinstance(entry, dict):
-            _take(entry, place, paths, found)
+            _take(entry, place, paths, annotations)
         else:
-            found.fail(f"annotations[{place}]", "is no annotation")
-    return found
+            annotations.fail(f"annotations[{place}]", "is no annotation")
+    return annotations
 
 
-def _take(entry: Mapping[str, Any], place: int, paths: Mapping[str, bytes | None], found: Annotations) -> None:
+def _take(entry: Mapping[str, Any], place: int, paths: Mapping[str, bytes | None], annotations: Annotations) -> None:
     key = _key(entry["id"]) if "id" in entry else f"entry {place}"
     where, picture = f"annotations[{place}], id {key}", _key(entry.get("image_id"))
-    path, label, box = paths.get(picture), found.names.get(_key(entry.get("category_id"))), _box(entry)
+    path, label, box = paths.get(picture), annotations.names.get(_key(entry.get("category_id"))), _box(entry)
     if entry.get("iscrowd") in (1, True):
-        found.crowds += 1
+        annotations.crowds += 1
     elif path is None:
-        found.fail(where, f"is of a picture that is not listed: image_id {picture}")
+        annotations.fail(where, f"is of a picture that is not listed: image_id {picture}")
     elif label is None:
-        found.fail(where, f"is of a class that is not named: category_id {_key(entry.get('category_id'))}")
+        annotations.fail(where, f"is of a class that is not named: category_id {_key(entry.get('category_id'))}")
     elif box is None:
-        found.fail(where, "has neither a box of four numbers, nor a polygon or mask with area")
-    elif why_no_box(box, is_relative=False) is None and is_outside(box, found.pictures[path].size):
-        found.fail(where, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
+        annotations.fail(where, "has neither a box of four numbers, nor a polygon or mask with area")
+    elif why_no_box(box, is_relative=False) is None and is_outside(box, annotations.pictures[path].size):
+        annotations.fail(where, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
     else:
-        said = {name: numbers((entry[name],)) for name in _FACTS if isinstance(entry.get(name), int | float)}
-        facts = tuple((name, value[0]) for name, value in said.items() if value is not None)
-        found.add(path, AnnotatedObject(key, label, box, facts=facts, place=place), where=where)
+        values = {name: numbers((entry[name],)) for name in _FACTS if isinstance(entry.get(name), int | float)}
+        facts = tuple((name, value[0]) for name, value in values.items() if value is not None)
+        annotations.add(path, AnnotatedObject(key, label, box, facts=facts, place=place), where=where)
 
 
 def _document(path: Path, data: bytes) -> Mapping[str, Any]:

@@ -27,15 +27,15 @@ def format_of(annotations: Annotations) -> AnnotationFormat:
 
 def read_any(path: Path, *, within: Sequence[Path] | None = None) -> Annotations:
     """The objects that a file or folder says of. Raises FolderError if it cannot be read as annotations."""
-    found = format_at(path)
-    if found is None:
+    annotation_format = format_at(path)
+    if annotation_format is None:
         names = ", ".join(each.name for each in FORMATS)
         raise FolderError(f"{str(path)!r} is no file or folder of annotations. Give such of {names}.")
-    return found.read(path, within=within)
+    return annotation_format.read(path, within=within)
 
 
 def annotations_in(folder: Path) -> tuple[Path, ...]:
     """The annotation files in a folder of pictures, or in `annotations` below it, by their usual names."""
     names = (name for kind in FORMATS for name in kind.usual_names)
-    found = (path for name in names for path in sorted(folder.glob(name)) if os.path.isfile(path))
-    return tuple(dict.fromkeys(found))
+    paths = (path for name in names for path in sorted(folder.glob(name)) if os.path.isfile(path))
+    return tuple(dict.fromkeys(paths))

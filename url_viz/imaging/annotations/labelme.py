@@ -58,15 +58,17 @@ class LabelMe:
 
     def read(self, path: Path, *, within: Sequence[Path] | None = None) -> Annotations:
         """As of every format; raises FolderError if not one picture has an object."""
-        found = Annotations(self.name, path)
+        annotations = Annotations(self.name, path)
         for picture in scan(path, within=within).files:
-            found.picture(picture.path, split=_split_of(picture.path))
-        beside = {os.path.splitext(picture)[0]: picture for picture in reversed([*found.pictures])}  # of two, the first
+            annotations.picture(picture.path, split=_split_of(picture.path))
+        beside = {
+            os.path.splitext(picture)[0]: picture for picture in reversed([*annotations.pictures])
+        }  # of two, the first
         for file in _described_in(path):
-            _take_file(file, beside, found, within=within)
-        if not any(picture.objects for picture in found.pictures.values()):
+            _take_file(file, beside, annotations, within=within)
+        if not any(picture.objects for picture in annotations.pictures.values()):
             raise FolderError(f"{str(path)!r} has no objects in its JSON files. Give a folder annotated with LabelMe.")
-        return found
+        return annotations
 
     def files(self, root: Path, annotations: Annotations) -> Iterator[tuple[bytes, bytes]]:
         return files_below(root, annotations.files)
@@ -109,30 +111,32 @@ def _described_in(folder: Path) -> Iterator[bytes]:
 
 
 def _take_file(
-    file: bytes, beside: Mapping[bytes, bytes], found: Annotations, *, within: Sequence[Path] | None
+    file: bytes, beside: Mapping[bytes, bytes], annotations: Annotations, *, within: Sequence[Path] | None
 ) -> None:
     """The objects of a JSON file; `beside` are pictures by their paths without endings."""
     where = display_name(file)
     try:
-        document = json.loads(read_file(os.path.join(os.fsencode(found.base), file), within=within))
+        document = json.loads(read_file(os.path.join(os.fsencode(annotations.base), file), within=within))
     except (ImageError, ValueError, RecursionError) as error:
-        found.fail(where, f"cannot be read: {error}")
+        annotations.fail(where, f"cannot be read: {error}")
         return
     if not isinstance(document, dict) or not isinstance(document.get("shapes"), list):
         return  # a JSON file of something else
     path = _named_picture(file, document.get("imagePath"))
-    picture = found.pictures.get(path if path in found.pictures else beside.get(os.path.splitext(file)[0], b""))
+    picture = annotations.pictures.get(
+        path if path in annotations.pictures else beside.get(os.path.splitext(file)[0], b"")
+    )
     if picture is None:
-        found.fail(where, f"is of a picture that is not in this folder: {label_of(document.get('imagePath'))}")
+        annotations.fail(where, f"is of a picture that is not in this folder: {label_of(document.get('imagePath'))}")
         return
     if picture.file:
-        found.fail(where, f"is of the same picture as {display_name(picture.file)}: remove one of them")
+        annotations.fail(where, f"is of the same picture as {display_name(picture.file)}: remove one of them")
         return
     picture.file = file
-    found.files.append(file)
+    annotations.files.append(file)
     picture.measure(document.get("imageWidth"), document.get("imageHeight"))
     for place, shape in enumerate(document["shapes"]):
-        _take_shape(shape, place, picture.path, f"{where} shape {place + 1}", found)
+        _take_shape(shape, place, picture.path, f"{where} shape {place + 1}", annotations)
 
 
 def _named_picture(file: bytes, named: object) -> bytes:
@@ -141,23 +145,23 @@ def _named_picture(file: bytes, named: object) -> bytes:
     return (inside(os.path.join(folder, named.replace("\\", "/"))) or b"") if isinstance(named, str) else b""
 
 
-def _take_shape(shape: object, place: int, picture: bytes, where: str, found: Annotations) -> None:
+def _take_shape(shape: object, place: int, picture: bytes, where: str, annotations: Annotations) -> None:
     if not isinstance(shape, dict):
-        found.fail(where, "is no shape")
+        annotations.fail(where, "is no shape")
         return
     kind, label, box = label_of(shape.get("shape_type") or "polygon"), label_of(shape.get("label")), _box(shape)
     if not isinstance(shape.get("label"), str) or not label.strip():
-        found.fail(where, "has no label")
+        annotations.fail(where, "has no label")
     elif kind in _WITHOUT_BOX:
-        found.fail(where, f"is a {kind}, which has no box")
+        annotations.fail(where, f"is a {kind}, which has no box")
     elif box is None:
-        found.fail(where, f"has points that make no {kind}")
-    elif why_no_box(box, is_relative=False) is None and is_outside(box, found.pictures[picture].size):
-        found.fail(where, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
+        annotations.fail(where, f"has points that make no {kind}")
+    elif why_no_box(box, is_relative=False) is None and is_outside(box, annotations.pictures[picture].size):
+        annotations.fail(where, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
     else:
         group = numbers((shape["group_id"],)) if isinstance(shape.get("group_id"), int | float) else None
         facts = (("shape", kind), *((("group_id", group[0]),) if group else ()))
-        found.add(picture, AnnotatedObject(str(place + 1), label, box, facts=facts, place=place), where=where)
+        annotations.add(picture, AnnotatedObject(str(place + 1), label, box, facts=facts, place=place), where=where)
 
 
 def _box(shape: Mapping[str, Any]) -> Box | None:

@@ -55,8 +55,8 @@ class Predicted:
         is_relative: bool,
     ) -> None:
         """A prediction that stands at `where`; `pictures` are names of its picture, the surest first."""
-        known = (self._pictures.get(label_of(name)) for name in pictures)
-        path = next((path for path in known if path is not None), None)
+        paths = (self._pictures.get(label_of(name)) for name in pictures)
+        path = next((path for path in paths if path is not None), None)
         values = numbers((score,)) if score is not None else (1.0,)
         if path is None:
             self.fail(
@@ -94,31 +94,31 @@ def read_predictions(
     folder is neither, if labels have numbers that nothing names, or if nothing in it can be used.
     """
     named = annotations.names if names is None else names
-    found = Predicted(annotations, named)
+    predicted = Predicted(annotations, named)
     if os.path.isdir(path):
         if names is None and not format_of(annotations).numbers_as_detectors:
             raise FolderError(
                 f"The labels in {str(path)!r} number their classes, and {annotations.kind} annotations do not say how. "
                 "Give the detector's data.yaml, or a text file with a class a line (--names)."
             )
-        _take_folder(path, found, within=within)
+        _take_folder(path, predicted, within=within)
     else:
-        _take_results(path, found, within=within)
-    if not found.predictions:
-        why = "".join(f" {where} {reason}." for where, reason in found.failures[:2])
+        _take_results(path, predicted, within=within)
+    if not predicted.predictions:
+        why = "".join(f" {where} {reason}." for where, reason in predicted.failures[:2])
         raise FolderError(
             f"{str(path)!r} has no prediction of a picture of this set.{why} Give COCO results or labels."
         )
-    if sum(found.unnamed.values()) == len(found.predictions):
-        classes = ", ".join(map(repr, list(found.unnamed)[:3]))
+    if sum(predicted.unnamed.values()) == len(predicted.predictions):
+        classes = ", ".join(map(repr, list(predicted.unnamed)[:3]))
         raise FolderError(
             f"None of the classes in {str(path)!r} ({classes}) is one of this set. Give the detector's data.yaml, or a "
             "text file with a class a line (--names)."
         )
-    return found
+    return predicted
 
 
-def _take_results(path: Path, found: Predicted, *, within: Sequence[Path] | None) -> None:
+def _take_results(path: Path, predicted: Predicted, *, within: Sequence[Path] | None) -> None:
     try:
         entries = json.loads(read_file(os.fsencode(path), within=within))
     except (ImageError, ValueError, RecursionError) as error:
@@ -130,14 +130,14 @@ def _take_results(path: Path, found: Predicted, *, within: Sequence[Path] | None
     for number, entry in enumerate(entries):
         where = f"entry {number}"
         if not isinstance(entry, dict):
-            found.fail(where, "is no prediction")
+            predicted.fail(where, "is no prediction")
             continue
         pictures = [entry.get("image_id"), *([entry["file_name"]] if "file_name" in entry else [])]
         score = entry.get("score")
-        found.take(where, pictures, entry.get("category_id"), box_in(entry.get("bbox")), score, is_relative=False)
+        predicted.take(where, pictures, entry.get("category_id"), box_in(entry.get("bbox")), score, is_relative=False)
 
 
-def _take_folder(folder: Path, found: Predicted, *, within: Sequence[Path] | None) -> None:
+def _take_folder(folder: Path, predicted: Predicted, *, within: Sequence[Path] | None) -> None:
     top = folder / LABELS if os.path.isdir(folder / LABELS) else folder
     for path in sorted(map(os.fsencode, top.rglob("*.txt"))):
         name = os.path.splitext(os.path.relpath(path, os.fsencode(top)))[0]
@@ -145,22 +145,22 @@ def _take_folder(folder: Path, found: Predicted, *, within: Sequence[Path] | Non
             text = read_file(path, within=within).decode("utf-8-sig", "replace")
         except ImageError as error:
             if str(error) != EMPTY:
-                found.fail(display_name(name), str(error))
+                predicted.fail(display_name(name), str(error))
             continue
         names = [os.fsdecode(name), os.path.basename(os.fsdecode(name))]
         for number, line in enumerate(text.splitlines(), 1):
             if words := line.split():
-                _take_line(words, f"{display_name(name)}.txt:{number}", names, found)
+                _take_line(words, f"{display_name(name)}.txt:{number}", names, predicted)
 
 
-def _take_line(words: list[str], where: str, pictures: Sequence[str], found: Predicted) -> None:
+def _take_line(words: list[str], where: str, pictures: Sequence[str], predicted: Predicted) -> None:
     values = numbers(words[1:])
     if values is None:
-        found.fail(where, "is not a class and numbers")
+        predicted.fail(where, "is not a class and numbers")
         return
     has_score = len(values) % 2 == 1
     box = box_of(values[:-1] if has_score else values)
-    found.take(where, pictures, words[0], box, values[-1] if has_score else None, is_relative=True)
+    predicted.take(where, pictures, words[0], box, values[-1] if has_score else None, is_relative=True)
 
 
 def _by_name(paths: Iterable[bytes]) -> dict[str, bytes | None]:
@@ -168,7 +168,7 @@ def _by_name(paths: Iterable[bytes]) -> dict[str, bytes | None]:
 
     The path, the file's name, both without extension, and a name of digits as a number.
     """
-    found: dict[str, bytes | None] = {}
+    by_name: dict[str, bytes | None] = {}
     for path in paths:
         whole = os.fsdecode(path)
         last = os.path.basename(whole)
@@ -176,5 +176,5 @@ def _by_name(paths: Iterable[bytes]) -> dict[str, bytes | None]:
         names = {whole, last, os.path.splitext(whole)[0], stem}
         names |= {str(int(stem))} if stem.isascii() and stem.isdigit() and len(stem) < 20 else set()
         for name in names:
-            found[name] = path if found.get(name, path) == path else None
-    return found
+            by_name[name] = path if by_name.get(name, path) == path else None
+    return by_name

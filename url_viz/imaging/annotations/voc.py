@@ -88,10 +88,10 @@ def _objects_in(text: str) -> list[_VocObject]:
 
 
 def _annotations(folder: Path, within: Sequence[Path] | None) -> Annotations:
-    found = scan(folder / PICTURES, within=within).files
+    pictures = scan(folder / PICTURES, within=within).files
     annotations = Annotations(Voc.name, folder)
     by_stem: dict[bytes, bytes] = {}
-    for file in found:
+    for file in pictures:
         stem, path = os.path.splitext(os.path.basename(file.path))[0], PICTURES.encode() + b"/" + file.path
         if by_stem.setdefault(stem, path) == path:
             annotations.picture(path)

@@ -61,17 +61,17 @@ def _annotations(path: Path, data: bytes, within: Sequence[Path] | None) -> Anno
     document = _document(path, data)
     names = _names_of(document["names"])
     base = _base_of(path, document.get("path") or ".")
-    found = Annotations(Yolo.name, base, names)
+    annotations = Annotations(Yolo.name, base, names)
     for split in _SPLITS:
-        for picture in _pictures_of(document.get(split), base, found, within=within):
-            found.picture(picture, split=split)
-    if not found.pictures:
+        for picture in _pictures_of(document.get(split), base, annotations, within=within):
+            annotations.picture(picture, split=split)
+    if not annotations.pictures:
         raise FolderError(
             f"{str(path)!r} names no folder with pictures below {str(base)!r}. Correct `path`, `train` and `val` in it."
         )
-    for picture in found.pictures:
-        _take_labels(picture, base, found, within=within)
-    return found
+    for picture in annotations.pictures:
+        _take_labels(picture, base, annotations, within=within)
+    return annotations
 
 
 def read_names(path: Path, *, within: Sequence[Path] | None = None) -> dict[str, str]:
@@ -108,18 +108,20 @@ def _names_of(names: Mapping[Any, Any] | Sequence[Any]) -> dict[str, str]:
     return {number: name for number, name in named if name.strip()}
 
 
-def _pictures_of(given: object, base: Path, found: Annotations, *, within: Sequence[Path] | None) -> Iterator[bytes]:
+def _pictures_of(
+    given: object, base: Path, annotations: Annotations, *, within: Sequence[Path] | None
+) -> Iterator[bytes]:
     """Paths below `base` of the pictures of one split: a folder, a list of paths in a file, or several of these."""
     for entry in given if isinstance(given, list) else [] if given is None else [given]:
         relative = inside(_below(base, entry)) if isinstance(entry, str) else None
         folder = None if relative is None else base / os.fsdecode(relative)
         if folder is None or not lies_within(folder, within) or not os.path.exists(folder):
-            found.fail(label_of(entry), "is no folder or list of pictures below `path`")
+            annotations.fail(label_of(entry), "is no folder or list of pictures below `path`")
         elif os.path.isdir(folder):
             prefix = b"" if relative == b"." else (relative or b"") + b"/"
             yield from (prefix + file.path for file in scan(folder, within=within).files)
         else:
-            yield from _listed(folder, label_of(entry), found, within=within)
+            yield from _listed(folder, label_of(entry), annotations, within=within)
 
 
 def _below(base: Path, named: str) -> str:
@@ -127,28 +129,28 @@ def _below(base: Path, named: str) -> str:
     return os.path.relpath(named, base) if os.path.isabs(named) and "\0" not in named else named.removeprefix("../")
 
 
-def _listed(listing: Path, name: str, found: Annotations, *, within: Sequence[Path] | None) -> Iterator[bytes]:
+def _listed(listing: Path, name: str, annotations: Annotations, *, within: Sequence[Path] | None) -> Iterator[bytes]:
     try:
         lines = read_file(os.fsencode(listing), within=within).decode("utf-8", "replace").splitlines()
     except ImageError as error:
-        found.fail(name, str(error))
+        annotations.fail(name, str(error))
         return
-    found.files.append(os.fsencode(listing))
+    annotations.files.append(os.fsencode(listing))
     yield from (path for line in lines if line.strip() and (path := inside(line.strip())) is not None)
 
 
-def _take_labels(picture: bytes, base: Path, found: Annotations, *, within: Sequence[Path] | None) -> None:
-    label_path = found.pictures[picture].file = label_file(picture)
-    found.files.append(label_path)
+def _take_labels(picture: bytes, base: Path, annotations: Annotations, *, within: Sequence[Path] | None) -> None:
+    label_path = annotations.pictures[picture].file = label_file(picture)
+    annotations.files.append(label_path)
     try:
         text = read_file(os.path.join(os.fsencode(base), label_path), within=within).decode("utf-8-sig", "replace")
     except ImageError as error:
         if str(error) not in (VANISHED, EMPTY):  # a picture without objects
-            found.fail(display_name(label_path), str(error))
+            annotations.fail(display_name(label_path), str(error))
         return
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
-            _take_line(line.split(), number, picture, f"{display_name(label_path)}:{number}", found)
+            _take_line(line.split(), number, picture, f"{display_name(label_path)}:{number}", annotations)
 
 
 def label_file(picture: bytes) -> bytes:
@@ -160,20 +162,20 @@ def label_file(picture: bytes) -> bytes:
     return b"/".join([*folders, os.path.splitext(name)[0] + b".txt"])
 
 
-def _take_line(words: list[str], number: int, picture: bytes, where: str, found: Annotations) -> None:
-    values, label = numbers(words[1:]), found.names.get(words[0])
+def _take_line(words: list[str], number: int, picture: bytes, where: str, annotations: Annotations) -> None:
+    values, label = numbers(words[1:]), annotations.names.get(words[0])
     if values is None:
-        found.fail(where, "is not a class and numbers")
+        annotations.fail(where, "is not a class and numbers")
     elif label is None:
-        found.fail(where, f"is of a class that is not named: {words[0]!r}")
+        annotations.fail(where, f"is of a class that is not named: {words[0]!r}")
     elif (box := box_of(values)) is None:
-        found.fail(where, f"has {len(values)} numbers after its class: neither a box nor a polygon")
+        annotations.fail(where, f"has {len(values)} numbers after its class: neither a box nor a polygon")
     elif why_no_box(box, is_relative=True) is None and is_outside(box, (1, 1)):
-        found.fail(where, f"has a box outside its picture: {tuple(round(value, 3) for value in box)}")
+        annotations.fail(where, f"has a box outside its picture: {tuple(round(value, 3) for value in box)}")
     else:
         facts = (("score", values[4]),) if len(values) == 5 else ()
         item = AnnotatedObject(str(number), label, box, is_relative=True, facts=facts, place=number)
-        found.add(picture, item, where=where)
+        annotations.add(picture, item, where=where)
 
 
 def box_of(values: tuple[float, ...]) -> Box | None:

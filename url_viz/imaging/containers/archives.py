@@ -36,17 +36,17 @@ class Tar:
         """Every picture; of an archive that is cut off those before its end. Raises ImageError if it is compressed."""
         if os.pread(file.fileno(), 2, 0) == b"\x1f\x8b":
             raise ImageError("is compressed, and pictures in it cannot be reached one by one: decompress it (gunzip)")
-        found = _Samples()
+        samples = _Samples()
         try:
             for member in _members(file):
-                found.add(member, file)
+                samples.add(member, file)
         except Exception as error:
-            if not found.count:
+            if not samples.count:
                 raise
             why = str(error) or type(error).__name__
-            return found.ended(f"is cut off or damaged after {counted(found.count, 'picture')}: {why}")
+            return samples.ended(f"is cut off or damaged after {counted(samples.count, 'picture')}: {why}")
         end = os.fstat(file.fileno()).st_size
-        return found.ended(f"is cut off after {counted(found.count - 1, 'picture')}" if found.end > end else "")
+        return samples.ended(f"is cut off after {counted(samples.count - 1, 'picture')}" if samples.end > end else "")
 
     def read(self, file: BinaryIO, position: int, size_bytes: int) -> Sequence[bytes]:
         return (read_at(file, position, size_bytes),)
@@ -60,11 +60,11 @@ class Zip:
 
     def entries(self, file: BinaryIO) -> Entries:
         """Every picture; none of an archive that is cut off, as its list of members is at its end."""
-        found = _Samples()
+        samples = _Samples()
         for number, member in enumerate(self._opened(file).infolist()):
             if member.filename and not member.is_dir():
-                found.add(_ArchiveMember(os.fsencode(member.filename), member.file_size, number), None)
-        return found.ended()
+                samples.add(_ArchiveMember(os.fsencode(member.filename), member.file_size, number), None)
+        return samples.ended()
 
     def read(self, file: BinaryIO, position: int, size_bytes: int) -> Sequence[bytes]:
         """The bytes of a member, unpacked to no more than a picture may have."""

@@ -71,14 +71,14 @@ class Parquet:
         values = self._batches[group, batch][row:]
         if not len(values):
             raise ImageError(_NO_ROW)
-        found = [_bytes_of(values[0].as_py(), self._folder)]
-        left = BATCH_BYTES - len(found[0])
+        pictures = [_bytes_of(values[0].as_py(), self._folder)]
+        left = BATCH_BYTES - len(pictures[0])
         with suppress(Exception):  # read by itself, that row gives the reason
             for value in values[1:]:
-                found.append(_bytes_of(value.as_py(), self._folder))
-                if (left := left - len(found[-1])) < 0:
+                pictures.append(_bytes_of(value.as_py(), self._folder))
+                if (left := left - len(pictures[-1])) < 0:
                     break
-        return found
+        return pictures
 
     def _load(self, file: BinaryIO, group: int, batch: int) -> None:
         """Read on to a batch of a row group, from its start unless the last batch that was read lies before it."""
@@ -283,13 +283,13 @@ def _places(chunk: pa.Array, start: int, size: int, *, first: int) -> Iterator[t
     data = pc.struct_field(chunk, "bytes") if pa.types.is_struct(chunk.type) else chunk
     *_, offsets, values = data.buffers()
     width = np.int64 if pa.types.is_large_binary(data.type) else np.int32
-    known = np.frombuffer(offsets, width)[data.offset : data.offset + len(data) + 1].tolist() if len(data) else []
+    starts = np.frombuffer(offsets, width)[data.offset : data.offset + len(data) + 1].tolist() if len(data) else []
     lies = (values.address if values else start) - start
     if not 0 <= lies <= size:
         raise ImageError("cannot be read: its columns are compressed. Write it without compression, or as Parquet")
     is_null = data.is_null().to_pylist()
     for row in range(len(data)):
-        yield known[row + 1] - known[row], -1 - first - row if is_null[row] else lies + known[row]
+        yield starts[row + 1] - starts[row], -1 - first - row if is_null[row] else lies + starts[row]
 
 
 def _bytes_of(value: Any, folder: bytes) -> bytes:

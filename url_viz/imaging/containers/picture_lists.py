@@ -241,10 +241,10 @@ def _from_json_lines(text: str, root: Path) -> Rows:
         if not line:
             continue
         try:
-            said = json.loads(line)
+            entry = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise FolderError(f"Line {number} of {str(root)!r} is no JSON ({error}). Correct it.") from error
-        facts = {"path": said} if isinstance(said, str) else said if isinstance(said, dict) else {}
+        facts = {"path": entry} if isinstance(entry, str) else entry if isinstance(entry, dict) else {}
         of_path = _path_column(facts)
         if of_path is None or not isinstance(facts[of_path], str):
             raise FolderError(f"Line {number} of {str(root)!r} has no path (path, file or image): {line[:80]!r}.")

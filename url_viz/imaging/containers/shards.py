@@ -67,20 +67,20 @@ class Shards:
     def list(self) -> Scan:
         """Every picture by its shard and key, with columns. Raises FolderError if the only shard cannot be read."""
         files: list[ScannedFile] = []
-        said: list[tuple[int, Columns]] = []
+        columns_of_shards: list[tuple[int, Columns]] = []
         other = Counter[str]()
         for shard in self._shards:
-            found = self._entries_or_fault(shard)
+            entries = self._entries_or_fault(shard)
             stamp = self._status(shard)[0]
-            files += _files(shard, found, stamp)
+            files += _files(shard, entries, stamp)
             split = split_in_name(os.path.basename(shard))
-            given = {SPLIT: [split] * len(found.keys)} if split else {}
-            said.append((len(found.keys), {**given, **found.columns}))
-            other.update(found.other)
-            faults = self._noted(shard, found)
+            given = {SPLIT: [split] * len(entries.keys)} if split else {}
+            columns_of_shards.append((len(entries.keys), {**given, **entries.columns}))
+            other.update(entries.other)
+            faults = self._noted(shard, entries)
             files += (ScannedFile(path, 0, stamp) for path in faults)
-            said.append((len(faults), {}))
-        columns = joined_columns(said)
+            columns_of_shards.append((len(faults), {}))
+        columns = joined_columns(columns_of_shards)
         listed = in_order(Scan(self.root, tuple(files), tuple(other.most_common()), (), self.within, columns))
         return with_pages(listed, self._paged, is_each=self.is_each_page)
 
@@ -146,8 +146,8 @@ class Shards:
     def _parted(self, path: bytes) -> tuple[bytes, bytes]:
         if os.path.isfile(self.root):
             return b"", path
-        found = _SHARD.fullmatch(path)
-        return (found[1], found[2]) if found else (path, b"")
+        match = _SHARD.fullmatch(path)
+        return (match[1], match[2]) if match else (path, b"")
 
     def _entries_or_fault(self, shard: bytes) -> Entries:
         try:
@@ -157,12 +157,12 @@ class Shards:
                 raise FolderError(f"{str(self.root)!r} {error}. Give a file with pictures.") from error
             return Entries(fault=str(error))
 
-    def _noted(self, shard: bytes, found: Entries) -> Mapping[bytes, str]:
+    def _noted(self, shard: bytes, entries: Entries) -> Mapping[bytes, str]:
         """The reasons why pictures of a shard, or some of it, cannot be read, by their paths, from now on known."""
         prefix = shard + b"/" if shard else b""
-        faults = {prefix + key: why for key, why in found.faults.items()}
-        if found.fault:
-            faults[(shard or os.fsencode(self.root.name)) + b"/"] = found.fault
+        faults = {prefix + key: why for key, why in entries.faults.items()}
+        if entries.fault:
+            faults[(shard or os.fsencode(self.root.name)) + b"/"] = entries.fault
         self._faults |= faults
         return faults
 
@@ -170,10 +170,10 @@ class Shards:
         """Where a picture lies, of which only the path is known; a shard is searched once while it is looked at."""
         version, latest = self._status(shard), self._places
         if latest[:2] != (shard, version):
-            found = readers.entries(self._path(shard), within=self.within)
-            places = dict(zip(found.keys, zip(found.positions, found.sizes_bytes, strict=True), strict=True))
+            entries = readers.entries(self._path(shard), within=self.within)
+            places = dict(zip(entries.keys, zip(entries.positions, entries.sizes_bytes, strict=True), strict=True))
             latest = self._places = shard, version, places
-            self._noted(shard, found)
+            self._noted(shard, entries)
         if key not in latest[2] and (page := page_of(key)) is not None:
             key = page[0]
         if key not in latest[2]:
@@ -181,19 +181,21 @@ class Shards:
         return latest[2][key]
 
 
-def _files(shard: bytes, found: Entries, stamp: int) -> Iterator[ScannedFile]:
+def _files(shard: bytes, entries: Entries, stamp: int) -> Iterator[ScannedFile]:
     prefix = shard + b"/" if shard else b""
-    names = {group: b"%s%d" % (prefix, group) for group in set(found.groups)}
-    blocks = zip(map(names.__getitem__, found.groups), found.parts, strict=True) if names else repeat(None)
-    for key, size_bytes, position, block in zip(found.keys, found.sizes_bytes, found.positions, blocks, strict=False):
+    names = {group: b"%s%d" % (prefix, group) for group in set(entries.groups)}
+    blocks = zip(map(names.__getitem__, entries.groups), entries.parts, strict=True) if names else repeat(None)
+    for key, size_bytes, position, block in zip(
+        entries.keys, entries.sizes_bytes, entries.positions, blocks, strict=False
+    ):
         yield ScannedFile(prefix + key, size_bytes, stamp, position=position, block=block)
 
 
-def in_order(found: Scan) -> Scan:
+def in_order(scan: Scan) -> Scan:
     """A scan, its files by path, with their columns."""
-    order = sorted(range(len(found.files)), key=lambda number: found.files[number].path)
-    columns = {name: [values[number] for number in order] for name, values in found.columns.items()}
-    return replace(found, files=tuple(found.files[number] for number in order), columns=columns)
+    order = sorted(range(len(scan.files)), key=lambda number: scan.files[number].path)
+    columns = {name: [values[number] for number in order] for name, values in scan.columns.items()}
+    return replace(scan, files=tuple(scan.files[number] for number in order), columns=columns)
 
 
 def _is_shard(name: bytes) -> bool:
