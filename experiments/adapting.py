@@ -151,7 +151,7 @@ def _cache(config: AdaptingStudy, spec: str, *, limit: int | None) -> Cache:
 
 def runs_of(name: str, cache: Cache, tried: Mapping[str, Way], config: AdaptingStudy) -> list[AdaptingRun]:
     """Every way on one set, and the orders that need no job."""
-    group, space = groups_of(Sources.of(cache), "twins"), space_of(cache.clean)
+    group, space = groups_of(Sources.from_caches(cache), "twins"), space_of(cache.clean)
     runs = []
     for seed in range(config.seeds):
         drawn = np.random.default_rng(seed).random(len(group)) < config.told
@@ -176,7 +176,7 @@ def _adapted(way: Way, split: SplitCache, seed: int) -> NDArray[np.float32]:
 
 
 def _figures(values: NDArray[np.floating], split: SplitCache) -> tuple[float, float]:
-    nearest = NearestErrors.of(split.space, split.cache.labels)
+    nearest = NearestErrors.from_space(split.space, split.cache.labels)
     every = nearest.known & np.isfinite(values)
     unseen = every & split.is_test
     return auroc(values[unseen], nearest.is_wrong[unseen]), auroc(values[every], nearest.is_wrong[every])

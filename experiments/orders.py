@@ -130,7 +130,7 @@ def main_table(figures: Benchmark) -> str:
     rows = []
     for name in MAIN:
         for outcome, letter in (("nearest", "N"), ("probe", "P")):
-            found = [one.of(outcome) for one in _orders(_sets(figures), name)]
+            found = [one.for_outcome(outcome) for one in _orders(_sets(figures), name)]
             mean = cell(mean_by_t(aurocs_of(figures, name, outcome)))
             rows.append([TITLES[name], letter, *(cell(one.auroc) for one in found if one is not None), mean])
     return markdown(["order", "on", *NAMES, "mean"], rows)
@@ -168,7 +168,7 @@ def leads_table(figures: Benchmark) -> str:
 
 def aurocs_of(figures: Benchmark, name: str, outcome: str) -> list[float]:
     """R-AUROC of an order on each of the seven sets."""
-    found = [one.of(outcome) for one in _orders(_sets(figures), name)]
+    found = [one.for_outcome(outcome) for one in _orders(_sets(figures), name)]
     return [one.auroc.value for one in found if one is not None]
 
 
@@ -176,7 +176,7 @@ def by_set(figures: Benchmark, outcome: str, *, within: Sequence[str] = ()) -> s
     """R-AUROC of one outcome on each set, with intervals over classes; of `within` the figure within classes too."""
     sets, rows = _sets(figures), []
     for name, title in TITLES.items():
-        found = [one.of(outcome) for one in _orders(sets, name)]
+        found = [one.for_outcome(outcome) for one in _orders(sets, name)]
         rows.append([title, *(cell(one.auroc) for one in found if one is not None)])
         if name in within:
             rows.append(["within class (a)", *(cell(one.by_class.value) for one in found if one is not None)])

@@ -30,7 +30,7 @@ def table_of_reports() -> str:
         for outcome, title in OUTCOMES.items():
             verdict = next(one for one in report.verdicts if (one.order, one.outcome) == (HEAD, outcome))
             comparison = f"{verdict.verdict}: {cell(verdict.lead, signed=True)} of {verdict.baseline}"
-            figures = [cell(means[name].of(outcome).auroc.value) for name in ORDERS]
+            figures = [cell(means[name].for_outcome(outcome).auroc.value) for name in ORDERS]
             rows.append([path.name.partition("-")[0], title, *figures, comparison])
     return markdown(["", "", *ORDERS, "head against the best baseline of a picture alone"], rows)
 

@@ -20,7 +20,7 @@ from url_viz.ui.widgets.sidebar import require_image_set
 
 image_set = require_image_set()
 
-view = current_view(partial(explore_map.map_key, image_set), GRID.of(image_set.set_id))
+view = current_view(partial(explore_map.map_key, image_set), GRID.under(image_set.set_id))
 open_linked()
 view = explore_map.without_stale_lasso(image_set, view)
 above = st.container(key="explore_above", gap="small")

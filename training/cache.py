@@ -180,7 +180,7 @@ def write_task_loss(cache: Cache, config: CacheConfig, head: Path | None = None)
             cache.embeddings, every, cache.clean_rows, cache.clean, target=config.instance, seed=config.seed
         )
     elif is_fitted:
-        group, views = groups_of(Sources.of(cache), config.group), cache.embeddings(np.arange(len(cache)))
+        group, views = groups_of(Sources.from_caches(cache), config.group), cache.embeddings(np.arange(len(cache)))
         kind: Kind = "cache" if head is None else "pretrain"
         record = of_probes(own_recorder(config.data, head or config.out, cache.manifest.classes, kind=kind), cache)
         loss = fitted_classifier_loss(views, cache.clean_rows, cache.clean, cache.labels, group, record=record)

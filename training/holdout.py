@@ -48,7 +48,7 @@ class SplitCache:
 
 def split_cache(cache: Cache, share: float) -> SplitCache:
     """Take a share of the pictures for the test, whole groups of twins, chosen by their ids."""
-    group = groups_of(Sources.of(cache), "twins")
+    group = groups_of(Sources.from_caches(cache), "twins")
     return SplitCache(cache, are_test_pictures(group, share), group, space_of(cache.clean))
 
 
@@ -72,7 +72,7 @@ def figures_of(heads: Mapping[str, Head], split: SplitCache, loss: NDArray[np.fl
     agreement = _agreement(heads, split, loss)
     if not len(split.cache.manifest.classes):
         return (agreement,)
-    nearest = NearestErrors.of(split.space, split.cache.labels)
+    nearest = NearestErrors.from_space(split.space, split.cache.labels)
     orders = {name: (head(split.cache.clean), nearest) for name, head in heads.items()}
     others = {name: (values, nearest) for name, values in orders_without_a_job(split.space, split.cache.labels).items()}
     return r_auroc_of(orders | others, split.is_test, split.cache.labels), agreement
@@ -97,7 +97,7 @@ class NearestErrors:
     is_wrong: Bools
 
     @classmethod
-    def of(cls, space: Space, label: NDArray[np.integer]) -> "NearestErrors":
+    def from_space(cls, space: Space, label: NDArray[np.integer]) -> "NearestErrors":
         nearest = space.graph.position[:, 0]
         return cls((nearest >= 0) & (label >= 0) & (label[nearest] >= 0), label[nearest] != label)
 

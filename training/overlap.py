@@ -110,7 +110,7 @@ def fingerprints_of(model: Model, pictures: PictureList, report: ProgressCallbac
     return Fingerprints(
         tuple(display_name(paths[row]) for row in read),
         np.array([picture.content for picture in read.values()], np.int64),
-        Pixels.of(np.stack(list(map(perceptual_hash, greys))), Patches.joined(patches)),
+        Pixels.from_patches(np.stack(list(map(perceptual_hash, greys))), Patches.joined(patches)),
         embedded.embedding[list(read)],
     )
 

@@ -30,7 +30,7 @@ class Sources:
             _refuse_another_space(self.caches[0], cache)
 
     @classmethod
-    def of(cls, caches: "Cache | Sources") -> "Sources":
+    def from_caches(cls, caches: "Cache | Sources") -> "Sources":
         """A single cache as its only source."""
         return caches if isinstance(caches, Sources) else cls((caches,))
 

@@ -262,7 +262,7 @@ def provenance_of(
     mixture: Mixture | None = None,
 ) -> HeadProvenance:
     """Provenance of a head trained on one cache or several, for its header; several are listed one by one."""
-    sources = Sources.of(caches)
+    sources = Sources.from_caches(caches)
     manifest, records = sources.manifest, [_record_of(cache) for cache in sources.caches]
     recipe_record: dict[str, object] = {"training": asdict(recipe), "seed": seed, "precision": manifest.precision}
     if len(records) == 1:

@@ -104,7 +104,7 @@ def training_rows(
 
     Raises CacheError if a source has too few pictures for both.
     """
-    sources, mixture = Sources.of(caches), mixture or Mixture()
+    sources, mixture = Sources.from_caches(caches), mixture or Mixture()
     loss = sources.loss()
     is_choosing = _rows_held_out(sources, held_out, group, most=most_held_out * len(sources.caches))
     has_loss = np.isfinite(loss)

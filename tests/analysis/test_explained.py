@@ -57,10 +57,10 @@ def test_each_half_speaks_for_its_class(tmp_path: Path, prepared_as_shipped: Pat
     halves = embed_folder(striped_folder(tmp_path / "halves", 40), model=model, workspace=tmp_path / "workspace")
     row = halves.table().set_index("path").loc["level/both.png"]
     found = heat_of(halves, "level/both.png")
-    assert (halves.order().measure, found.of.measure) == ("ambiguity", "ambiguity")
-    assert found.of.sides == (row["first_class"], row["second_class"])
+    assert (halves.order().measure, found.explained.measure) == ("ambiguity", "ambiguity")
+    assert found.explained.sides == (row["first_class"], row["second_class"])
     assert found.base == pytest.approx(row["first_share"] - row["second_share"], abs=0.02)
-    level = found.values if found.of.sides[0] == "level" else -found.values
+    level = found.values if found.explained.sides[0] == "level" else -found.values
     assert level[:, :2].mean() > 0.2
     assert level[:, -2:].mean() < -0.2
 
@@ -69,11 +69,11 @@ def test_confusability_is_of_the_nearest_and_others_of_the_picture_by_itself(hal
     row: Any = halves.table().set_index("path").loc["level/both.png"]
     near = halves.neighbours(row["id"], 1).iloc[0]
     found = heat_of(halves, "level/both.png", "confusability")
-    assert (found.of.measure, found.of.sides) == ("confusability", (near["path"],))
+    assert (found.explained.measure, found.explained.sides) == ("confusability", (near["path"],))
     assert found.base == pytest.approx(near["similarity"], abs=0.02)
     for name in ("uncertainty", "entropy"):
         found = heat_of(halves, "level/both.png", name)
-        assert (found.of.measure, found.of.sides) == (name, ())
+        assert (found.explained.measure, found.explained.sides) == (name, ())
         assert found.base == pytest.approx(row[name], rel=0.02)
 
 
@@ -100,8 +100,8 @@ def test_where_two_models_take_part_it_is_by_the_first(
     assert row["first_share"] != alone["first_share"]
     lead = {alone["first_class"]: alone["first_share"], alone["second_class"]: alone["second_share"]}
     found = heat_of(image_set, "level/both.png", "ambiguity")
-    assert found.of.sides == (row["first_class"], row["second_class"])
-    assert found.base == pytest.approx(lead[found.of.sides[0]] - lead[found.of.sides[1]], abs=0.02)
+    assert found.explained.sides == (row["first_class"], row["second_class"])
+    assert found.base == pytest.approx(lead[found.explained.sides[0]] - lead[found.explained.sides[1]], abs=0.02)
 
 
 def test_what_cannot_be_explained_is_explained_by_what_leads() -> None:

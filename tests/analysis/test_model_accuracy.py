@@ -96,8 +96,8 @@ class TestTwoRuns:
         other = said_of([0, 0, 0], [1, 0, 0], [9, 3, 5])
         both = two_runs(one, other)
         assert both.rows.tolist() == [3, 5, 9]
-        assert both.one.tolist() == [True, False, True]
-        assert both.other.tolist() == [True, True, False]
+        assert both.first.tolist() == [True, False, True]
+        assert both.second.tolist() == [True, True, False]
         assert both.difference.value == 0
         assert np.isnan(two_runs(one, said_of([], [], [])).difference.value)
 

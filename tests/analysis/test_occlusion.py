@@ -148,7 +148,7 @@ def test_a_planted_part_that_the_model_minds_is_the_maximum(
 def test_of_the_entropy(bare_model: Model) -> None:
     found = heat_of(bare_model, read(noise(2, width=256, height=256)), Explained("entropy"), grid=2)
     crop = middle(resized(noise(2, width=256, height=256), SHEET), SIDE_PX)
-    assert (found.of.measure, found.values.shape) == ("entropy", (2, 2))
+    assert (found.explained.measure, found.values.shape) == ("entropy", (2, 2))
     assert found.base == pytest.approx(float(bare_model.run(crop[None]).entropy[0]), rel=1e-3)
 
 

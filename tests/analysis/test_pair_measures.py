@@ -79,8 +79,8 @@ def test_ranks_are_mid_ranks_within_the_set_and_other_pairs_stand_among_them() -
     raw = measures._raw(measures.rows, measures.nearest)
     for k in range(len(PAIR_MEASURES)):
         assert measures.ranks[:, k] == pytest.approx((rankdata(raw[:, k]) - 0.5) / len(raw))
-    assert measures.of(measures.rows, measures.nearest) == pytest.approx(measures.ranks)
-    others = measures.of(np.array([0, 5]), np.array([100, 60]))
+    assert measures.measure(measures.rows, measures.nearest) == pytest.approx(measures.ranks)
+    others = measures.measure(np.array([0, 5]), np.array([100, 60]))
     assert ((others >= 0) & (others <= 1)).all()
 
 

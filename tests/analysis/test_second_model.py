@@ -96,4 +96,4 @@ def test_pairs_have_the_second_models_measures_behind_the_others(second: SecondM
     assert raw[:, : len(PAIR_MEASURES) - 2] == pytest.approx(alone._raw(first, other)[:, :-2])
     wanted = naive(second.graph, second.whitened, 0.5, pairs)
     assert raw[:, len(PAIR_MEASURES) :] == pytest.approx(wanted, rel=2e-3, abs=2e-3)
-    assert measures.of(measures.rows, measures.nearest) == pytest.approx(measures.ranks)
+    assert measures.measure(measures.rows, measures.nearest) == pytest.approx(measures.ranks)

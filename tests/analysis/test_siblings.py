@@ -55,7 +55,7 @@ def with_boxes(image_set: ImageSet, names: list[str] = NAMES) -> ImageSet:
     row = [names.index(path) for path in image_set.table()["path"]]
     said = pd.DataFrame(boxes()[row], columns=BOX_COLUMNS[:4])
     said = said.assign(picture=[f"{SCENE[one]}.jpg" for one in row], box_margin=0.1)
-    columns = {str(name): Values.of(said[name]) for name in said}
+    columns = {str(name): Values.from_series(said[name]) for name in said}
     write_import(image_set.store.paths, Import(OBJECTS, "boxes.json", image_set.ids, image_set.contents, columns))
     image_set.labels.set_apart(PICTURE)
     return image_set

@@ -146,7 +146,7 @@ class TestExamples:
         assert examples.is_nearest.tolist() == [True, True, False]
         assert [(examples.answer == number).sum() for number in range(3)] == [1, 2, 2]
         assert np.bincount(examples.answer, examples.weight).tolist() == [1, 1, 1]
-        assert examples.ranks[examples.answer == 0] == pytest.approx(measures.of(*np.array([one_way]).T))
+        assert examples.ranks[examples.answer == 0] == pytest.approx(measures.measure(*np.array([one_way]).T))
 
     def test_one_that_is_nearest_no_more_teaches_and_leaves_the_evidence(self, drawings: Drawings) -> None:
         measures, content, _ = drawings

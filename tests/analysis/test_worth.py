@@ -170,7 +170,7 @@ def test_careless_and_random_answers_are_not_praised(case: str) -> None:
     true = classes(300)
     rows, rng = rows_of(true, spread=2.2, width=30), np.random.default_rng(3)
     review = reviewed_labels(true, true, np.zeros(300, bool), np.zeros(300, bool))
-    listed = module._Listed.of(rows, np.arange(300))
+    listed = module._Listed.nearest_of(rows, np.arange(300))
     evidence = listed.evidence(review.given)
     assert evidence is not None
     strongest = np.argsort(-evidence.doubt)

@@ -84,7 +84,7 @@ def test_files_say_their_range() -> None:
         sample_of(png(GREY)),
         sample_of(png(GREY, significant=16)),
     ]
-    assert [one and one.said for one in said] == [(0, 4095)] * 3 + [None, (0, 65535)]
+    assert [one and one.stated for one in said] == [(0, 4095)] * 3 + [None, (0, 65535)]
 
 
 @pytest.mark.parametrize("kind", [np.uint16, np.float32, np.float64])

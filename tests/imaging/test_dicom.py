@@ -40,9 +40,9 @@ def test_without_a_window_the_bits_say_the_range() -> None:
     data = dicom(np.array([[0, 4095]], np.uint16), BitsStored=12, HighBit=11)
     found = sample_of(data)
     assert found is not None
-    assert found.said == (0, 4095)
+    assert found.stated == (0, 4095)
     assert grey(data, Rendering(0, 4095)) == [0, 255]
-    assert sample_of(dicom(RAMP)).said is None, "signed values say none"  # type: ignore[union-attr]
+    assert sample_of(dicom(RAMP)).stated is None, "signed values say none"  # type: ignore[union-attr]
 
 
 def test_where_white_is_zero_values_are_inverted() -> None:

@@ -136,6 +136,6 @@ def test_copies_are_all_found_on_disk(writer: Writer, embeddings: NDArray[np.flo
     came_from = np.full(COUNT, -1)
     came_from[before] = np.arange(1150)
     some = replace(whitened, content=whitened.content[before], rows=whitened.rows[before])
-    first = build_graph(some, RawRows(writer, KEY, some.content), k=10, pixels=pixels.at(before))
+    first = build_graph(some, RawRows(writer, KEY, some.content), k=10, pixels=pixels.take(before))
     grown = extended(first, came_from, whitened, rows, pixels=pixels)
     assert listed(grown.twins.copies) == expected

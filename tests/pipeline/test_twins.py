@@ -74,7 +74,7 @@ def test_blank_pictures_are_no_copies_whatever_their_hashes_say() -> None:
     blank = same.patches_of(np.arange(20))
     blank.pixels[:] = 90
     assert len(found_in(embeddings, same).copies) == 20 * 19 / 2
-    assert not len(found_in(embeddings, Pixels.of(same.hashes, blank)))
+    assert not len(found_in(embeddings, Pixels.from_patches(same.hashes, blank)))
 
 
 def test_of_few_pictures_there_are_copies_alone() -> None:

@@ -37,7 +37,7 @@ def pictures(which: NDArray[np.integer]) -> Pixels:
     blobs = rng.integers(0, 256, (len(numbers), 3, 8, 8), dtype=np.uint8).repeat(SIDE // 8, 2).repeat(SIDE // 8, 3)
     hashes = rng.integers(1, 1 << 63, (len(numbers), WORDS), dtype=np.uint64)
     blobs[numbers < 0], hashes[numbers < 0] = 0, 0
-    return Pixels.of(hashes[place], Patches(blobs[place], np.full(len(place), 200)))
+    return Pixels.from_patches(hashes[place], Patches(blobs[place], np.full(len(place), 200)))
 
 
 def graph_of(

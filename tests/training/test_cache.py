@@ -84,7 +84,7 @@ def test_what_fitted_classifiers_say_of_an_image_set_is_a_run_of_it(folder: Path
     run = image_set.runs.get("pretrain-head")
     assert run.is_held_out.all()
     assert run.match.words == ""
-    group = groups_of(Sources.of(cache), "twins")
+    group = groups_of(Sources.from_caches(cache), "twins")
     row_of = dict(zip(image_set.ids.tolist(), range(len(image_set)), strict=True))
     ids = cache.of_pictures("id", without=-1)
     for probe in fold_probes(cache.clean, cache.labels, group):

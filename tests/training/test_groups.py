@@ -29,7 +29,7 @@ def test_views_are_one_group_named_by_the_smallest_id(tmp_path: Path) -> None:
     assert grouped(cache) == [{0, 80, 81, 82}]
     expected = ids.copy()
     expected[[0, 80, 81, 82]] = ids[[0, 80, 81, 82]].min()
-    assert groups_of(Sources.of(cache), "twins").tolist() == expected.tolist()
+    assert groups_of(Sources.from_caches(cache), "twins").tolist() == expected.tolist()
 
 
 def test_views_of_two_sources_are_one_group(tmp_path: Path) -> None:

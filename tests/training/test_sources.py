@@ -122,8 +122,8 @@ def test_pairs_within_a_resolution(tmp_path: Path) -> None:
     generator = np.random.default_rng(5)
     clean, resolution = generator.normal(size=(200, 12)), generator.integers(0, 4, 400)
     cache = written(tmp_path / "a", clean, ids=range(0, 10_000, 50), views=2, resolution=resolution)
-    assert rows(Sources.of(cache)).groups_at(np.arange(3)) is None
-    data = rows(Sources.of(cache), pair_within="resolution")
+    assert rows(Sources.from_caches(cache)).groups_at(np.arange(3)) is None
+    data = rows(Sources.from_caches(cache), pair_within="resolution")
     places = np.array([7, 100, 2])
     groups = data.groups_at(places)
     assert groups is not None

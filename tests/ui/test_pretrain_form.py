@@ -62,7 +62,7 @@ def chosen_of(teach: ImageSet, *measured: ImageSet) -> TrainingSets:
 
 def test_the_open_set_teaches_at_first_and_cannot_measure_then(image_set: ImageSet, other: ImageSet) -> None:
     at = form(image_set)
-    teach, measure = (PRETRAIN_SETS.of(use, image_set.set_id, "control") for use in ("teach", "measure"))
+    teach, measure = (PRETRAIN_SETS.under(use, image_set.set_id, "control") for use in ("teach", "measure"))
     assert at.multiselect(key=teach).value == [image_set.set_id]
     assert [option.partition(" · ")[2] for option in at.multiselect(key=measure).options] == ["20 pictures, 2 classes"]
     at.multiselect(key=measure).select(other.set_id).run()
@@ -98,7 +98,7 @@ def test_only_options_that_make_sense_are_asked_for(image_set: ImageSet, other: 
 
     assert {"seeds", "recipe.epochs", "limit", "device", "augmentation.views", "recipe.margin"} <= options()
     assert not {"recipe.depth", "precision", "target", "instance.temperature", "mixture.share"} & options()
-    at.multiselect(key=PRETRAIN_SETS.of("teach", image_set.set_id, "control")).select(other.set_id)
+    at.multiselect(key=PRETRAIN_SETS.under("teach", image_set.set_id, "control")).select(other.set_id)
     at.selectbox(key=f"{start}reads").set_value("embedding").run()
     assert {"recipe.depth", "recipe.width", "mixture.share"} <= options()
     assert at.number_input(key=f"{start}embedding.recipe.depth").value == 2
@@ -158,7 +158,7 @@ def test_a_head_is_made_measured_listed_and_used(
 ) -> None:
     """Begun on the page, and by the command, which waits and tells what the head is worth."""
     at = form(image_set)
-    at.multiselect(key=PRETRAIN_SETS.of("measure", image_set.set_id, "control")).select(other.set_id).run()
+    at.multiselect(key=PRETRAIN_SETS.under("measure", image_set.set_id, "control")).select(other.set_id).run()
     start = f"pretrain.{image_set.set_id}.functions"
     at.number_input(key=f"{start}.seeds").set_value(2)
     at.number_input(key=f"{start}.recipe.epochs").set_value(2)

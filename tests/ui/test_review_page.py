@@ -91,7 +91,7 @@ class TestStart:
         table = at.dataframe[-1].value
         assert ["anna", "kept 1 picture", "done"] in table[["Who", "What", "State"]].to_numpy().tolist()
         at.button(key="review.go.0").click().run()
-        assert here(at).at == 1
+        assert here(at).position == 1
 
     def test_while_a_folder_is_read_there_is_none(self, image_set: ImageSet) -> None:
         reading(image_set)
@@ -117,7 +117,7 @@ class TestDesk:
         assert table.at[int(first), "decision"] == "keep"
         assert table.at[int(second), "label"] == "dog"
         progress = here(at).review.progress()
-        assert (progress.done, progress.skipped, here(at).at) == (2, 1, 3)
+        assert (progress.done, progress.skipped, here(at).position) == (2, 1, 3)
         assert len(image_set.decisions.history()) == 2
         before = here(at)
         image_set.labels.use("tags")
@@ -133,12 +133,12 @@ class TestDesk:
         assert ("Class", card["label_given"]) in card["facts"]
         assert card["picture"].startswith("/url-viz/picture/")
         take_answers(review, [DeskAnswer(7, 1, first, 0, CardAnswer(label="x" * (LONGEST_LABEL + 1)))], who=None)
-        assert (review.at, review.refused[0].sequence, review.refused[0].position) == (0, 7, 0)
+        assert (review.position, review.refused[0].sequence, review.refused[0].position) == (0, 7, 0)
         assert "cannot be a label" in review.refused[0].message
         assert desk_state(image_set, review).refused == review.refused
         assert all(review.drawn[one] is drawn[one] for one in drawn), "cards stay the same objects"
         take_answers(review, [DeskAnswer(8, 1, first, 0, CardAnswer(label="dog"))], who=None)
-        assert (review.at, review.refused) == (1, ())
+        assert (review.position, review.refused) == (1, ())
 
     def test_twins_are_decided_as_a_group(self, image_set: ImageSet) -> None:
         review = begun(image_set.reviews.open(ReviewSpec("copies")))

@@ -92,7 +92,7 @@ def count_shown(at: AppTest) -> str:
 
 
 def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet) -> None:
-    on_map, lasso = MAP.of(image_set.set_id), around_the_first(image_set)
+    on_map, lasso = MAP.under(image_set.set_id), around_the_first(image_set)
     at = app(image_set)
     at.session_state[on_map] = told(polygon=lasso, threshold=0.0, style="fog", representatives=True)
     at.run()
@@ -132,9 +132,9 @@ def test_another_set_begins_with_a_view_of_its_own() -> None:
         from url_viz.ui.session import choose
 
         choose("a set", model="a model")
-        st.text(repr(current_view(lambda: MAP.of("a set"), GRID.of("a set")) == ExploreView()))
+        st.text(repr(current_view(lambda: MAP.under("a set"), GRID.under("a set")) == ExploreView()))
         choose("another set")
-        st.text(repr(current_view(lambda: MAP.of("another set"), GRID.of("another set")) == ExploreView()))
+        st.text(repr(current_view(lambda: MAP.under("another set"), GRID.under("another set")) == ExploreView()))
 
     at = AppTest.from_function(script)
     at.query_params["by"] = "entropy"
@@ -146,11 +146,11 @@ def test_another_set_begins_with_a_view_of_its_own() -> None:
     assert [text.value for text in at.text] == ["False", "True"], "the address had the view of the set before"
     assert at.session_state[VIEW] == ExploreView()
     assert "view.review.within" not in at.session_state
-    assert MAP.of("a set") not in at.session_state
+    assert MAP.under("a set") not in at.session_state
     assert at.session_state["upload.measure"] == "entropy", "uploads are of no set"
 
 
 def test_keys_are_made_of_what_they_depend_on() -> None:
-    assert MAP.of("abc") == "view.map.abc"
-    assert MAP.of("abc", "sub") == "view.map.abc.sub"
-    assert isinstance(MAP.of("abc"), Key)
+    assert MAP.under("abc") == "view.map.abc"
+    assert MAP.under("abc", "sub") == "view.map.abc.sub"
+    assert isinstance(MAP.under("abc"), Key)

@@ -281,7 +281,7 @@ class TestReview:
         scored = tuple(one for one in score(files, held(model)) if isinstance(one, NewPicture))
         batch = UploadBatch("k", tuple(files), scored, ())
         said, table = UploadAnswers(), pd.DataFrame({"id": np.arange(len(scored))})
-        here = OpenReview(UploadQueue(said, batch, table, None, "entropy"), at=0)
+        here = OpenReview(UploadQueue(said, batch, table, None, "entropy"), position=0)
         answers = [DeskAnswer(1, 1, 0, 0, CardAnswer(label="\n")), DeskAnswer(2, 2, 99, 1, CardAnswer("keep"))]
         take_answers(here, answers, who=None)
         assert (said.answers, [one.position for one in here.refused]) == ({}, [0])

@@ -58,7 +58,7 @@ def test_another_set_is_compared_and_filtered_its_map_has_both_and_the_card_of_w
     assert "added" not in words(opened(later, "versions")), "another set is compared with only once it is chosen"
     at = opened(later, "versions", **{VERSION_BEFORE: first.set_id})
     assert "24 pictures before, 24 after: 1 added, 1 removed, 1 moved or renamed, 1 relabelled." in words(at)
-    pills = at.button_group(key=VERSION_CHANGES.of("control"))
+    pills = at.button_group(key=VERSION_CHANGES.under("control"))
     assert pills.options == ["Added · 1", "Removed · 1", "Moved or renamed · 1", "Relabelled · 1"]
     pills.set_value(["removed"]).run()
     assert at.session_state[VERSION_CHANGES] == ["removed"]

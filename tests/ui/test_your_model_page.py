@@ -68,7 +68,7 @@ def test_two_runs_are_counted_compared_and_reviewed(image_set: ImageSet) -> None
     count = image_set.table()["model_says"].value_counts()
     for kind, key in (("wrong label", "model-wrong-labels"), ("model's weakness", "model-weakness")):
         assert any(f"**{count.get(kind, 0):,}** · " in each.value for each in at.container(key=f"run_{key}").markdown)
-    at.selectbox(key=RUN_COLUMN.of("control")).set_value("brightness").run()
+    at.selectbox(key=RUN_COLUMN.under("control")).set_value("brightness").run()
     assert 2 <= len(at.dataframe[1].value) <= 10
     at.selectbox(key=RUN).set_value("a").run()
     assert at.metric[0].value == "90.0 %"

@@ -57,7 +57,7 @@ class OrderFigures:
     votes: VotesFigures | None
     unfamiliar: Figure = MISSING
 
-    def of(self, outcome: str) -> OutcomeFigures | None:
+    def for_outcome(self, outcome: str) -> OutcomeFigures | None:
         figures: OutcomeFigures | None = getattr(self, outcome)
         return figures
 
@@ -123,7 +123,7 @@ class Means:
     probe: OutcomeMeans
     paper: OutcomeMeans
 
-    def of(self, outcome: str) -> OutcomeMeans:
+    def for_outcome(self, outcome: str) -> OutcomeMeans:
         means: OutcomeMeans = getattr(self, outcome)
         return means
 

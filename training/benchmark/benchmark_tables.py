@@ -57,14 +57,14 @@ def document(benchmark: Benchmark) -> str:
 
 def set_table(figures: SetFigures) -> str:
     """The figures of one set: a line about it, its orders, and people's agreement where there are votes."""
-    outcomes = [outcome for outcome in OUTCOMES if any(order.of(outcome) for order in figures.orders)]
+    outcomes = [outcome for outcome in OUTCOMES if any(order.for_outcome(outcome) for order in figures.orders)]
     has_upstream = any(not math.isnan(order.unfamiliar.value) for order in figures.orders)
     header = ["order", "has seen", *_outcome_columns(outcomes), *(["unfamiliar"] if has_upstream else [])]
     rows = [
         [
             order.name,
             order.knows,
-            *(cell for outcome in outcomes for cell in _outcome_cells(order.of(outcome))),
+            *(cell for outcome in outcomes for cell in _outcome_cells(order.for_outcome(outcome))),
             *([cell(order.unfamiliar)] if has_upstream else []),
         ]
         for order in figures.orders
@@ -101,7 +101,12 @@ def means_table(benchmark: Benchmark) -> str:
     """The means over all sets."""
     outcomes = [outcome for outcome in OUTCOMES if outcome != "probe" or benchmark.probe_model is not None]
     rows = [
-        [mean.name, mean.knows, str(mean.sets), *(cell for name in outcomes for cell in _outcome_cells(mean.of(name)))]
+        [
+            mean.name,
+            mean.knows,
+            str(mean.sets),
+            *(cell for name in outcomes for cell in _outcome_cells(mean.for_outcome(name))),
+        ]
         for mean in benchmark.means
     ]
     return markdown(["order", "has seen", "sets", *_outcome_columns(outcomes)], rows)

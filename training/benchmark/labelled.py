@@ -133,7 +133,7 @@ def embedded_set(
         embedded.logits[rows],
         pictures.labels[positions],
         None if by_other is None else by_other.embedding[np.searchsorted(by_other.positions, positions)],
-        None if people is None else people.at(positions),
+        None if people is None else people.take(positions),
         unreadable=len(pictures) - len(positions),
         pictures=pictures.subset(positions),
     )

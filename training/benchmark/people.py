@@ -31,7 +31,7 @@ class People:
     entropy: Doubles
     other_orders: Mapping[str, Doubles] = field(default_factory=dict)
 
-    def at(self, rows: NDArray[np.integer]) -> "People":
+    def take(self, rows: NDArray[np.integer]) -> "People":
         return People(self.entropy[rows], {name: values[rows] for name, values in self.other_orders.items()})
 
 

@@ -184,7 +184,7 @@ def figures_of_models(before: Scores, after: Scores, split: Split) -> tuple[Hold
     is_test = np.arange(len(label)) >= len(split.training)
     models = {AFTER: after, BEFORE: before}
     spaces = {name: space_of(model.embedding) for name, model in models.items()}
-    nearest = {name: NearestErrors.of(space, label) for name, space in spaces.items()}
+    nearest = {name: NearestErrors.from_space(space, label) for name, space in spaces.items()}
     is_right = {name: ((model.logits.argmax(axis=1) == label)[is_test],) for name, model in models.items()}
     counted = is_test & nearest[AFTER].known & nearest[BEFORE].known
     finds = {name: (~errors.is_wrong[counted],) for name, errors in nearest.items()}

@@ -96,7 +96,7 @@ class Prepared:
 
 def _with_measures(file: UserFile) -> UserFile:
     """The file with its logits made into measures. Raises FolderError if no column is left."""
-    cells: dict[str, Cells] = dict(file.found)
+    cells: dict[str, Cells] = dict(file.cells)
     for name, rows in file.lists.items():
         if name != ARRAY and "logit" not in name.casefold():
             cells[name] = "a list of numbers is read as logits only where its name says so"
@@ -104,7 +104,7 @@ def _with_measures(file: UserFile) -> UserFile:
             cells[name] = "logits of one class tell nothing"
         else:
             cells |= {measure: _of_logits(measure, rows) for measure in OF_LOGITS}
-    file = replace(file, found=cells)
+    file = replace(file, cells=cells)
     if not file.columns:
         why = "".join(f" {name!r} is left out: {reason}." for name, reason in file.left_out[:5])
         raise FolderError(f"{file.name!r} has no column of values beside the paths in {file.path_column!r}.{why}")

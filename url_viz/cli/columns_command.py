@@ -119,7 +119,7 @@ def _print_levels(image_set: "ImageSet") -> None:
     now = image_set.labels.levels()
     print(f"{'; '.join(filter(None, [now.words, image_set.labels.apart.words]))}.")
     for level in now.levels:
-        notes = [(level.number == now.found, "the class folder"), (level.number == now.label, "the label")]
+        notes = [(level.number == now.folder_level, "the class folder"), (level.number == now.label, "the label")]
         shown = ", ".join([f"({first_of(level.names)})", *(note for is_so, note in notes if is_so)])
         print(f"{level.choice}: {counted(len(level.names), 'folder')} {shown}")
     suggestion = image_set.labels.suggested_apart()
@@ -213,7 +213,7 @@ def predictions(
     """
     brought = image_set.objects.predictions(file, names=names, least_score=least_score, run=run, split=split)
     print("\n".join(brought.words))
-    invented = brought.found.invented
+    invented = brought.detections.invented
     if not write_rows(invented, out, "prediction of no object", "predictions of no object") and len(invented):
         print(table_text(invented.head(top)))
         print_rest(len(invented), top, "--top")

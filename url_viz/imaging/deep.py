@@ -26,7 +26,7 @@ Strips = Callable[[], Iterator[NDArray[np.float64]]]
 class Deep:
     """The values of a picture: `strips` are rows (H', W) or (H', W, 3) of it, from the top, without nan.
 
-    `said` is the range that the file says; `window` that in which it is to be seen where nobody chose one. Those of
+    `stated` is the range that the file says; `window` that in which it is to be seen where nobody chose one. Those of
     many bands may have 8 bits all the same, and no range then. `is_inverted` values are white at their least.
     """
 
@@ -34,7 +34,7 @@ class Deep:
     height: int
     strips: Strips
     is_float: bool = False
-    said: Range | None = None
+    stated: Range | None = None
     window: Range | None = None
     is_eight_bit: bool = False
     is_inverted: bool = False
@@ -47,7 +47,7 @@ class Deep:
         for strip in self.strips():
             rows.append(strip[-row % step :: step, ::step].ravel())
             row += len(strip)
-        return ValueSample(np.concatenate(rows).astype(np.float32), self.is_float, self.said, self.window)
+        return ValueSample(np.concatenate(rows).astype(np.float32), self.is_float, self.stated, self.window)
 
     def in_eight_bits(self, rendering: Rendering | None) -> Image.Image:
         """Grey or RGB, from black to white: of a range that is chosen, its window, that of the set, or its own."""
@@ -118,7 +118,7 @@ def _colour(image: ImageFile.ImageFile, data: bytes) -> Deep:
         for first, second in zip(_strips_of(high), _strips_of(low), strict=True):
             yield first[..., :3] * 256 + second[..., :3]
 
-    return Deep(*image.size, strips, said=stated)
+    return Deep(*image.size, strips, stated=stated)
 
 
 def _other_byte(tile: "tuple[Any, ...]") -> Any:

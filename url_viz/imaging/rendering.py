@@ -66,7 +66,7 @@ class ValueSample:
 
     values: NDArray[np.float32]
     is_float: bool = False
-    said: Range | None = None
+    stated: Range | None = None
     window: Range | None = None
 
 
@@ -82,7 +82,7 @@ def range_of(samples: Sequence[ValueSample]) -> Range | None:
     if not len(values):
         return None
     low, high = np.percentile(values, (LOW_PERCENTILE, HIGH_PERCENTILE)).tolist()
-    stated = [sample.said for sample in samples if sample.said is not None]
+    stated = [sample.stated for sample in samples if sample.stated is not None]
     if len(stated) == len(samples):
         black, white = min(least for least, _ in stated), max(most for _, most in stated)
         if black <= low and high <= white:  # a file may say less than it has

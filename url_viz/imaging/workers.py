@@ -104,7 +104,7 @@ class Decoders(LimitedProcesses):
         with suppress(ImageError):
             facts, body = self.ask("sample", data)
             if "is_float" in facts:
-                stated, window = (tuple(facts[name]) if facts[name] else None for name in ("said", "window"))
+                stated, window = (tuple(facts[name]) if facts[name] else None for name in ("stated", "window"))
                 return ValueSample(np.frombuffer(body, np.float32), facts["is_float"], stated, window)
         return None
 
@@ -220,7 +220,7 @@ def _sample(data: bytes) -> Answer:
     sample = sample_of(data)
     if sample is None:
         return {}, b""
-    facts = {"is_float": sample.is_float, "said": sample.said, "window": sample.window}
+    facts = {"is_float": sample.is_float, "stated": sample.stated, "window": sample.window}
     return facts, sample.values.tobytes()
 
 

@@ -240,7 +240,7 @@ class _ModelRun:
     def _started(self, fresh: list[tuple[ScannedFile, Picture | Known]]) -> Wait:
         """Outputs of contents that have none yet; known ones come up only if embeddings are given."""
         if isinstance(self._model, Given):
-            outputs = self._model.of(file for file, _ in fresh)
+            outputs = self._model.outputs_for(file for file, _ in fresh)
             return lambda: outputs
         return self._model.start(
             np.stack(

@@ -47,7 +47,7 @@ class Given:
         """The name that opens the image set under these embeddings."""
         return ModelSource(self.space.backbone, self.space.backbone, None)
 
-    def of(self, files: Iterable[ScannedFile]) -> Outputs:
+    def outputs_for(self, files: Iterable[ScannedFile]) -> Outputs:
         """The embeddings (B, D) of files, without logits."""
         rows = self.embedding[[self.row[file.id] for file in files]].astype(np.float32)
         return Outputs(np.zeros((len(rows), 0), np.float32), rows)

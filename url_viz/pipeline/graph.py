@@ -185,7 +185,7 @@ def extended(
 
 def _twins_now(twins: Twins, row_now: Places, new: Twins) -> Twins:
     """The pairs of an earlier graph that are left, by new row numbers, and those of new rows."""
-    left = twins.at((row_now[twins.pair] != NONE).all(axis=1))
+    left = twins.take((row_now[twins.pair] != NONE).all(axis=1))
     return replace(left, rows=new.rows, pair=np.sort(row_now[left.pair], axis=1)).with_pairs(new)
 
 

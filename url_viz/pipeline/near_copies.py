@@ -49,12 +49,12 @@ class Pixels:
     def __len__(self) -> int:
         return len(self.hashes)
 
-    def at(self, rows: Rows) -> "Pixels":
+    def take(self, rows: Rows) -> "Pixels":
         """Of some of the pictures, in this order."""
         return Pixels(self.hashes[rows], lambda some: self.patches_of(rows[some]))
 
     @classmethod
-    def of(cls, hashes: Hashes, patches: Patches) -> "Pixels":
+    def from_patches(cls, hashes: Hashes, patches: Patches) -> "Pixels":
         """Of pictures whose patches are in memory."""
         return cls(hashes, patches.__getitem__)
 

@@ -31,7 +31,7 @@ def twins_of_objects(twins: Twins, boxes: Boxes) -> Twins:
     groups = pd.Series(boxes.picture).groupby(boxes.picture).indices
     members = {code: np.asarray(rows, np.int64) for code, rows in groups.items()}
     is_same = np.array([_is_same(int(first), int(second), boxes, members) for first, second in twins.pair], bool)
-    return twins.at(is_same)
+    return twins.take(is_same)
 
 
 def _is_same(first: int, second: int, boxes: Boxes, members: Mapping[Hashable, NDArray[np.int64]]) -> bool:

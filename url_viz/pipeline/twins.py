@@ -120,7 +120,7 @@ def twins_across(mine: NDArray[np.floating], others: NDArray[np.floating], *, pi
     listed = top_k(whitened.rows[:count], whitened.rows[count:], LISTED)
     position = np.where(listed.position == NONE, NONE, listed.position + count)
     every_twin = twins_among(np.arange(count), Nearest(position, listed.similarity), whitened, every, pixels=pixels)
-    return every_twin.at((every_twin.pair >= count).sum(axis=1) == 1)
+    return every_twin.take((every_twin.pair >= count).sum(axis=1) == 1)
 
 
 def pair_matrix(twins: Twins) -> scipy.sparse.csr_array:
@@ -276,7 +276,7 @@ class _Found:
         pair = np.stack(np.divmod(self._key, max(1, self.rows)), axis=1)
         cosine = cosines(embeddings, *pair.T)
         twins = Twins(self.rows, pair.astype(np.int32), cosine, self._is_copy, self.is_thinned)
-        return twins.at(self._is_copy | (cosine >= RAW_COSINE))
+        return twins.take(self._is_copy | (cosine >= RAW_COSINE))
 
     def _take_in(self) -> None:
         keys, kinds = zip((self._key, self._is_copy), *self._new, strict=True)

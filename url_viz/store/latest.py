@@ -15,7 +15,7 @@ class Latest(Generic[Result]):
         self._same = same
         self._latest: tuple[object, Result] | None = None
 
-    def of(self, cause: object, make: Callable[[], Result]) -> Result:
+    def get(self, cause: object, make: Callable[[], Result]) -> Result:
         """The result that `make` gives for `cause`, made now only if the latest is of another one."""
         latest = self._latest  # one reading: another thread may put a newer one there
         if latest is None or not self._same(latest[0], cause):

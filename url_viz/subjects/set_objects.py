@@ -51,15 +51,15 @@ class WholePicture:
 
 @dataclass(frozen=True)
 class Brought:
-    """A detector's predictions: what was `found` of the objects, and what was `read`."""
+    """A detector's predictions: the `detections` of objects, and all that was `read`."""
 
-    found: Detections
+    detections: Detections
     read: Predicted
 
     @property
     def words(self) -> tuple[str, ...]:
         """What came out, and what could not be used, a sentence each."""
-        sentences = [*self.found.words]
+        sentences = [*self.detections.words]
         if self.read.unnamed:
             names = first_of([*map(repr, self.read.unnamed)])
             sentences.append(f"{sum(self.read.unnamed.values()):,} are of classes that the set does not have: {names}.")
@@ -138,7 +138,7 @@ class SetObjects:
         matched = detections(table, _in_pixels(source, predicted), least_score=least_score, least_iou=least_iou)
         if run is not None:
             self._record(matched, run, split)
-        columns = {str(name): Values.of(column) for name, column in matched.objects.items()}
+        columns = {str(name): Values.from_series(column) for name, column in matched.objects.items()}
         with raising_disk_errors(self._core.store.paths):
             imported = Import(DETECTOR, file.name, self._core.ids, self._core.contents, columns)
             write_import(self._core.store.paths, imported)

@@ -47,7 +47,7 @@ class SetReviews:
             self._get,
             is_of_objects=self._core.is_of_objects,
             afresh=afresh,
-            known=lambda queue: self._core.derived.result("table", ("queue", spec), lambda table: queue()),
+            cached_queue=lambda queue: self._core.derived.result("table", ("queue", spec), lambda table: queue()),
         )
         return open_review(spec, context)
 

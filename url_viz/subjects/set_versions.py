@@ -562,7 +562,7 @@ def _copies_by_hash(
     pairs = np.unique(np.sort(pairs[~is_here[pairs].all(axis=1)], axis=1), axis=0)
     cosine = cosines(raw, *pairs.T)
     copies = Twins(len(raw), pairs.astype(np.int32), cosine, np.ones(len(pairs), bool))
-    return copies.at(np.flatnonzero(cosine >= LEAST_COSINE))
+    return copies.take(np.flatnonzero(cosine >= LEAST_COSINE))
 
 
 def _boxes(before: pd.DataFrame, after: pd.DataFrame, content: Rows) -> Boxes:
@@ -581,7 +581,7 @@ def _known_twins(core: SetCore, content: Rows) -> Twins:
     row = positions_of(graph.content, content)[graph.twins.pair]
     here = np.flatnonzero((row >= 0).all(axis=1))
     pair = np.sort(row[here], axis=1).astype(np.int32)
-    return replace(graph.twins.at(here), rows=len(content), pair=pair)
+    return replace(graph.twins.take(here), rows=len(content), pair=pair)
 
 
 def _groups(before: Version, after: Version, content: Rows, twins: Twins) -> NDArray[np.int32]:

@@ -50,7 +50,7 @@ class Key(str, Generic[T]):
             self.set(cached)
         return cached[1]
 
-    def of(self, *parts: object) -> "Key[T]":
+    def under(self, *parts: object) -> "Key[T]":
         """The key of one of several values that differ by these parts; empty parts are left out."""
         return Key(".".join(filter(None, map(str, (self, *parts)))))
 

@@ -72,7 +72,7 @@ def labelled(folder: Path, *, views: int = 2, pictures: int = 120, seed: int = 2
 
 def test_a_cache_is_split_and_keeps_what_belongs_together(tmp_path: Path) -> None:
     cache = labelled(tmp_path / "cache")
-    upstream = upstream_of(Sources.of(cache), held_out=0.4)
+    upstream = upstream_of(Sources.from_caches(cache), held_out=0.4)
     assert len(upstream.label) + len(upstream.held_out[0].label) == 120
     assert (upstream.classes, upstream.size) == (4, 12)
     for place in range(len(upstream.label)):
@@ -109,13 +109,13 @@ def test_a_batch_has_two_different_views() -> None:
 
 def test_what_a_cache_lacks_is_said(tmp_path: Path) -> None:
     with pytest.raises(CacheError, match="views 2"):
-        upstream_of(Sources.of(labelled(tmp_path / "one", views=1)), held_out=0.4)
+        upstream_of(Sources.from_caches(labelled(tmp_path / "one", views=1)), held_out=0.4)
     cache = labelled(tmp_path / "two")
     write_loss(cache.paths, np.zeros(len(cache), np.float32), {"target": "instance"})
     with pytest.raises(CacheError, match="target labels"):
-        upstream_of(Sources.of(cache), held_out=0.4)
+        upstream_of(Sources.from_caches(cache), held_out=0.4)
     with pytest.raises(CacheError, match="too few"):
-        upstream_of(Sources.of(labelled(tmp_path / "few")), held_out=0.0001)
+        upstream_of(Sources.from_caches(labelled(tmp_path / "few")), held_out=0.0001)
 
 
 def test_ours_learns_an_order_that_can_be_learnt() -> None:

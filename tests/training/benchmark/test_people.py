@@ -51,7 +51,7 @@ def test_entropies_belong_to_pictures_by_their_name(folder: Path, tmp_path: Path
     assert np.isnan(found.entropy).sum() == 23
     assert found.other_orders["authors_uncertainty"][place] == 0.1
     assert found.other_orders["authors_class_entropy"][pictures.paths.index(b"square/01.png")] == 2
-    assert found.at(np.array([place])).entropy.tolist() == [0.5]
+    assert found.take(np.array([place])).entropy.tolist() == [0.5]
     for text in ("[]", '{"02": {}}', "no", '{"02": 1}'):
         file.write_text(text)
         with pytest.raises(FolderError, match="cannot be read"):

@@ -121,7 +121,7 @@ def test_the_model_the_command_writes_is_the_model_it_reports(
     labels = np.concatenate([split.training_labels, split.held_out_labels])
     positions = [*split.training, *split.held_out]
     everything = model.predict([coloured / split.pictures.paths[position].decode() for position in positions])
-    nearest = NearestErrors.of(space_of(everything.embedding), labels)
+    nearest = NearestErrors.from_space(space_of(everything.embedding), labels)
     is_test = np.arange(len(labels)) >= len(split.training)
     right = 1 - nearest.is_wrong[nearest.known & is_test].mean()
     assert right == pytest.approx(told["recall_at_1"].after.value, abs=0.1)

@@ -89,7 +89,7 @@ class ReviewedLabels:
         """How many classes there are, as given or as corrected: the fewer."""
         return min(map(class_count, (self.given, self.corrected)))
 
-    def at(self, rows: NDArray[np.integer]) -> "ReviewedLabels":
+    def take(self, rows: NDArray[np.integer]) -> "ReviewedLabels":
         """The review of the pictures at `rows`."""
         given, corrected = self.given[rows], self.corrected[rows]
         return ReviewedLabels(self.names, given, corrected, self.is_dropped[rows], self.is_confirmed[rows])
@@ -360,15 +360,15 @@ def worth(
     _refuse(review, seeds)
     labelled = np.flatnonzero(review.is_labelled)
     label_group = (group if label_group is None else label_group)[labelled]
-    rows, pictures, group = whitened[labelled], review.at(labelled), group[labelled]
+    rows, pictures, group = whitened[labelled], review.take(labelled), group[labelled]
     tally = _Asked(np.zeros((4, len(labelled))), np.zeros((4, len(labelled))), np.zeros(len(labelled)))
     drawn, first = [], None
     for seed in range(seeds):
         dice = np.random.default_rng([seed, len(group)])  # of another stream than the folds
         sample = sampled_rows(pictures.given, pictures.corrected, dice)
-        listed = _Listed.of(rows[sample], label_group[sample])
-        _ask(listed, pictures.at(sample), probe_folds(group[sample], seed=seed), dice, tally, sample)
-        first = first or _answers(listed, pictures.at(sample))
+        listed = _Listed.nearest_of(rows[sample], label_group[sample])
+        _ask(listed, pictures.take(sample), probe_folds(group[sample], seed=seed), dice, tally, sample)
+        first = first or _answers(listed, pictures.take(sample))
         drawn.append(sample)
     assert first is not None
     is_touched = np.isin(group, group[pictures.is_decided])
@@ -435,7 +435,7 @@ class _Listed:
     nearest: Nearest
 
     @classmethod
-    def of(cls, whitened: NDArray[np.floating], group: NDArray[np.integer]) -> "_Listed":
+    def nearest_of(cls, whitened: NDArray[np.floating], group: NDArray[np.integer]) -> "_Listed":
         _, number = np.unique(group, return_inverse=True)
         member = scipy.sparse.csr_array((np.ones(len(group), bool), (np.arange(len(group)), number)))
         mates, everyone = scipy.sparse.csr_array(member.T), np.ones(len(group), bool)

@@ -24,18 +24,18 @@ _LEVEL = re.compile(r"level:([1-9]\d{0,3})")
 class ClassLevels:
     """The levels of folders, and what the label is: `chosen` as in `ImageSet.labels.use`, with so many `classes`.
 
-    `found` is the number of the level whose folders are the classes by their names; None if there is no such level.
+    `folder_level` is the number of the level whose folders are named after classes; None if there is no such level.
     """
 
     levels: tuple[FolderLevel, ...]
     chosen: str | None
     classes: int
-    found: int | None
+    folder_level: int | None
 
     @property
     def label(self) -> int | None:
         """The number of the level that is the label; None if that is something else."""
-        return self.found if self.chosen == FOLDERS else level_of(self.chosen)
+        return self.folder_level if self.chosen == FOLDERS else level_of(self.chosen)
 
     @property
     def words(self) -> str:

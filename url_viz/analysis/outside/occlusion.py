@@ -49,13 +49,13 @@ class Heat:
 
     values: NDArray[np.float32]
     base: float
-    of: Explained
+    explained: Explained
     box: tuple[float, float, float, float]
 
     @property
     def scale(self) -> float:
         """What an effect is a share of: 1 for leads and similarities, else the value itself."""
-        return 1.0 if self.of.sides else max(self.base, 0.0)
+        return 1.0 if self.explained.sides else max(self.base, 0.0)
 
 
 def heat_of(model: Model, picture: Picture, explained: Explained, *, grid: int = GRID) -> Heat:
@@ -118,7 +118,7 @@ def overlay(heat: Heat, *, size_px: int = OVERLAY_PX) -> Image.Image:
     Effects below `DRAWN_FROM` are left out: a veil over most of a picture would not say where.
     """
     smooth = Image.fromarray(_scaled(heat)).resize((size_px, size_px), Image.Resampling.BICUBIC)
-    values = np.clip(np.asarray(smooth), 0 if len(heat.of.sides) == 1 else -1, 1)
+    values = np.clip(np.asarray(smooth), 0 if len(heat.explained.sides) == 1 else -1, 1)
     colours = np.where((values > 0)[..., None], RAISES, LOWERS)
     drawn = np.clip((np.abs(values)[..., None] - DRAWN_FROM) / (1 - DRAWN_FROM), 0, 1)
     alpha = drawn * (255 * MOST_OPAQUE)
@@ -138,11 +138,11 @@ def over(picture: Image.Image, heat: Heat) -> Image.Image:
 
 def in_words(heat: Heat) -> str:
     """Of which order the map is, what its colours mean, and where they are strongest."""
-    title, unit = title_of(heat.of.measure), "points" if heat.of.sides else "%"
+    title, unit = title_of(heat.explained.measure), "points" if heat.explained.sides else "%"
     effects = [(float(values.max()) / (heat.scale or 1), _place(values)) for values in (heat.values, -heat.values)]
     fall, rise = (f"by up to {100 * effect:.0f} {unit} ({place})" for effect, place in effects)
     up, down = f"Orange parts raise it: covering them lowers it {fall}.", "Blue parts lower it."
-    match heat.of.sides:
+    match heat.explained.sides:
         case (first, second):
             title += f" between {first} and {second}"
             up = f"Orange parts support {first}: covering them lowers its lead {fall}."

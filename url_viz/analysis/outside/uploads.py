@@ -163,7 +163,7 @@ def arrays_of(pictures: Sequence[NewPicture]) -> NewPictures:
         *(patch_of(picture.thumbnail or b"", picture.width, picture.height) for picture in pictures),
     ]
     content = np.array([picture.content for picture in pictures], np.int64)
-    pixels = Pixels.of(hashes, Patches.joined(patches))
+    pixels = Pixels.from_patches(hashes, Patches.joined(patches))
     return NewPictures(embeddings, content, pixels, np.stack(seconds) if is_by_both else None)
 
 
@@ -193,7 +193,9 @@ def _within_batch(new: NewPictures) -> dict[str, NDArray[np.generic]]:
     """What new pictures say of each other; copies among them count once."""
     keys, first, row = np.unique(new.content, return_index=True, return_inverse=True)
     embeddings = new.embedding[first]
-    columns = columns_of(updated_graph(None, whitened_rows(keys, embeddings), embeddings, pixels=new.pixels.at(first)))
+    columns = columns_of(
+        updated_graph(None, whitened_rows(keys, embeddings), embeddings, pixels=new.pixels.take(first))
+    )
     nothing = np.full(len(new), np.nan, np.float32)
     return {
         "confusability": columns.confusability[row],

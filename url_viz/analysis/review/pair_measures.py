@@ -104,7 +104,7 @@ class PairMeasures:
         self._sorted = np.sort(raw, axis=0)
         self.ranks = np.stack([(mid_ranks(column) - 0.5) / max(1, len(column)) for column in raw.T], axis=1)
 
-    def of(self, first: Rows, second: Rows) -> NDArray[np.float64]:
+    def measure(self, first: Rows, second: Rows) -> NDArray[np.float64]:
         """The ranks (P, F) of other pairs of rows of the graph, where they would stand among `ranks`."""
         raw, among = self._raw(first, second), self._sorted
         below, not_above = (

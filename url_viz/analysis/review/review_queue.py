@@ -104,8 +104,8 @@ class ReviewContext:
 
     `unit` (N, A) are the pictures of `table` in the whitened space; `source` is what labels are taken from. `get` gives
     the set's columns (`url_viz.analysis.columns`), and raises ImageSetError for labels or splits that it does not have.
-    A review that was begun before goes on where it was left, unless it is to begin `afresh`. `known` gives the queue of
-    one that begins, if it was made before for this table and these answers, else what it is handed makes.
+    A review that was begun before goes on where it was left, unless it is to begin `afresh`. `cached_queue` gives
+    the queue of one that begins, if it was made before for this table and these answers, else what it is handed makes.
     """
 
     table: pd.DataFrame
@@ -117,7 +117,7 @@ class ReviewContext:
     get: Get
     is_of_objects: bool = False
     afresh: bool = False
-    known: QueueCache | None = None
+    cached_queue: QueueCache | None = None
 
 
 class Review(Queue):
@@ -150,7 +150,7 @@ class Review(Queue):
         self._key = review_key(review_as_query(spec))
         self._is_afresh = context.afresh
         resumed = None if context.afresh else self._resumed()
-        self._kept = self._begun(context.known) if resumed is None else resumed
+        self._kept = self._begun(context.cached_queue) if resumed is None else resumed
         self._is_kept = resumed is not None
 
     # What only an open review needs; many are made to be counted.

@@ -189,7 +189,7 @@ def _examples(measures: PairMeasures, content: NDArray[np.int64], answered: Answ
     answer, side = np.nonzero(used)
     first, second = rows[answer, side], rows[answer, 1 - side]
     return _Examples(
-        measures.of(first, second),
+        measures.measure(first, second),
         1 / used.sum(axis=1)[answer],
         answer.astype(np.int64),
         ~answered.is_same[is_pair],

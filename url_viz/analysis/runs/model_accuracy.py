@@ -24,19 +24,19 @@ Flags = NDArray[np.bool_]
 class RunPredictions:
     """What a run says of the M labelled pictures that were held out; of a run without any, of those it was trained on.
 
-    `rows` (M,) are rows of the set's table, `label` and `said` (M,) codes among `names`.
+    `rows` (M,) are rows of the set's table, `label` and `predicted` (M,) codes among `names`.
     """
 
     rows: NDArray[np.int64]
     label: Codes
-    said: Codes
+    predicted: Codes
     names: tuple[str, ...]
     is_held_out: bool
 
     @property
     def is_right(self) -> Flags:
         """Where the likeliest class is the label (M,)."""
-        return np.asarray(self.label == self.said)
+        return np.asarray(self.label == self.predicted)
 
     @property
     def accuracy(self) -> Figure:
@@ -63,7 +63,7 @@ def predicted(run: RunOnSet) -> RunPredictions:
 def confusions(predictions: RunPredictions) -> pd.DataFrame:
     """The pairs of classes that are taken for each other: `label`, `said` (codes), `pictures`; most pictures first."""
     wrong = ~predictions.is_right
-    pairs = pd.DataFrame({"label": predictions.label[wrong], "said": predictions.said[wrong]})
+    pairs = pd.DataFrame({"label": predictions.label[wrong], "said": predictions.predicted[wrong]})
     return pairs.value_counts().rename("pictures").reset_index()
 
 
@@ -73,7 +73,7 @@ def confusion_matrix(predictions: RunPredictions, *, most: int = MOST_CLASSES) -
     At most so many classes, sorted by name: those of the pairs with most pictures.
     """
     shown = list(dict.fromkeys(confusions(predictions)[["label", "said"]].to_numpy().ravel().tolist()))[:most]
-    counts = pd.crosstab(predictions.label, predictions.said).reindex(
+    counts = pd.crosstab(predictions.label, predictions.predicted).reindex(
         index=sorted(shown), columns=sorted(shown), fill_value=0
     )
     names = [predictions.names[code] for code in sorted(shown)]
@@ -142,12 +142,12 @@ class TwoRuns:
     """Two runs on the M pictures that both say something of: `rows` (M,) of the table, where each is right (M,)."""
 
     rows: NDArray[np.int64]
-    one: Flags
-    other: Flags
+    first: Flags
+    second: Flags
 
     @property
     def difference(self) -> Figure:
-        """The accuracy of `one` less that of `other`, with its 95 % interval; the pictures are the same.
+        """The accuracy of `first` less that of `second`, with its 95 % interval; the pictures are the same.
 
         The interval is that of Agresti and Min 2005 (Statistics in Medicine 24, p. 729): half a picture is added to
         each of the four cells, so that it has a width where few pictures, or none, differ.
@@ -155,7 +155,7 @@ class TwoRuns:
         count = len(self.rows)
         if not count:
             return Figure(float("nan"), NO_INTERVAL)
-        only_one, only_other = int((self.one & ~self.other).sum()), int((self.other & ~self.one).sum())
+        only_one, only_other = int((self.first & ~self.second).sum()), int((self.second & ~self.first).sum())
         total, difference = count + 2, only_one - only_other
         half = NORMAL_975 * float(np.sqrt(only_one + only_other + 1 - difference**2 / total)) / total
         interval = Interval(max(-1.0, difference / total - half), min(1.0, difference / total + half))

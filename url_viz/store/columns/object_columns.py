@@ -43,8 +43,8 @@ def keep_objects(writer: Writer, source: Source) -> None:
     )
     is_new = OBJECTS not in names_of_imports(writer.paths)
     facts = source.facts
-    columns = {str(name): Values.of(column) for name, column in _said(list(facts.values())).items()}
-    columns = {name: values for name, values in columns.items() if values.known}
+    columns = {str(name): Values.from_series(column) for name, column in _said(list(facts.values())).items()}
+    columns = {name: values for name, values in columns.items() if values.count}
     write_said(writer, OBJECTS, source.root.name, list(facts), columns)
     if is_new:
         label_choice(writer.paths).write(label_chosen(CLASS, apart=PICTURE))

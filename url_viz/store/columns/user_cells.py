@@ -36,14 +36,14 @@ class Values:
     infinite: int = 0
 
     @classmethod
-    def of(cls, cells: "pd.Series[Any]") -> "Values":
+    def from_series(cls, cells: "pd.Series[Any]") -> "Values":
         """A column of numbers or of text, with missing cells, as it is."""
         if pd.api.types.is_numeric_dtype(cells):
             return cls("numeric", cells.to_numpy(np.float64))
         return cls("categorical", cells.astype(object).where(cells.notna(), None).to_numpy())
 
     @property
-    def known(self) -> int:
+    def count(self) -> int:
         """How many cells have a value."""
         return int(pd.notna(self.values).sum())
 

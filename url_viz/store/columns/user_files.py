@@ -50,7 +50,7 @@ Cells = Values | Matrix | str
 
 @dataclass(frozen=True)
 class UserFile:
-    """The contents of a file on N pictures: `paths` (N) as written in it, and `found`, its columns by name.
+    """The contents of a file on N pictures: `paths` (N) as written in it, and `cells`, its columns by name.
 
     The columns `logit_0…` are joined as `logits`.
     """
@@ -58,21 +58,21 @@ class UserFile:
     name: str
     path_column: str
     paths: tuple[str, ...]
-    found: Mapping[str, Cells]
+    cells: Mapping[str, Cells]
 
     @property
     def columns(self) -> dict[str, Values]:
-        return {name: column for name, column in self.found.items() if isinstance(column, Values)}
+        return {name: column for name, column in self.cells.items() if isinstance(column, Values)}
 
     @property
     def lists(self) -> dict[str, Matrix]:
         """The columns (N, C) whose cells are C numbers each, by name."""
-        return {name: column for name, column in self.found.items() if isinstance(column, np.ndarray)}
+        return {name: column for name, column in self.cells.items() if isinstance(column, np.ndarray)}
 
     @property
     def left_out(self) -> tuple[tuple[str, str], ...]:
         """The refused columns, each with the reason."""
-        return tuple((name[:LONGEST_NAME], why) for name, why in self.found.items() if isinstance(why, str))
+        return tuple((name[:LONGEST_NAME], why) for name, why in self.cells.items() if isinstance(why, str))
 
 
 def opened(file: str | Path | IncomingFile) -> IncomingFile:

@@ -261,7 +261,7 @@ class Decisions:
     def tag_counts(self) -> dict[str, int]:
         """How many pictures have each tag, by name."""
         now = self.now()
-        return dict(self._tags.of(now, lambda: _tag_counts(now)))
+        return dict(self._tags.get(now, lambda: _tag_counts(now)))
 
     def _act(
         self,

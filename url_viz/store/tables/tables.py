@@ -121,14 +121,14 @@ class Twins:
     def __len__(self) -> int:
         return len(self.cosine)
 
-    def at(self, which: NDArray[np.bool_] | NDArray[np.integer]) -> "Twins":
+    def take(self, which: NDArray[np.bool_] | NDArray[np.integer]) -> "Twins":
         """Some of the pairs, by a mask (P,) or their numbers."""
         return replace(self, pair=self.pair[which], cosine=self.cosine[which], is_copy=self.is_copy[which])
 
     @property
     def copies(self) -> "Twins":
         """The pairs that are copies."""
-        return self.at(self.is_copy)
+        return self.take(self.is_copy)
 
     def with_pairs(self, other: "Twins") -> "Twins":
         """These pairs and others of the same rows; one that is in both is a copy if it is in either."""
@@ -185,7 +185,7 @@ class GraphColumns:
 
     def rows_of(self, contents: NDArray[np.int64]) -> NDArray[np.int64]:
         """The row of each of `contents` (N,), −1 if it is missing; cached for the last array."""
-        return self._rows.of(contents, lambda: positions_of(contents, self.content))
+        return self._rows.get(contents, lambda: positions_of(contents, self.content))
 
     @cached_property
     def _rows(self) -> Latest[NDArray[np.int64]]:

@@ -64,7 +64,7 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
             accept_new_options=True,
             placeholder="Choose a model, or type a timm name or a checkpoint path",
             label_visibility="collapsed",
-            key=SECOND.of(image_set.source.name),
+            key=SECOND.under(image_set.source.name),
             width=420,
         )
     if not picked:

@@ -26,7 +26,7 @@ NONE = "none"
 def class_choices(image_set: ImageSet) -> dict[str, tuple[str, str]]:
     """The options by what `ImageSet.labels.use` takes (NONE for None): the title of each, and what it would take."""
     now = image_set.labels.levels()
-    taken = next((level for level in now.levels if level.number == now.found), None)
+    taken = next((level for level in now.levels if level.number == now.folder_level), None)
     choices = {FOLDERS: ("Class folders", "none found" if taken is None else first_of(taken.names))}
     for level in now.levels:
         if level != taken or now.chosen == level.choice:
@@ -54,7 +54,7 @@ def show_class_choice(image_set: ImageSet) -> None:
             format_func=lambda choice: escape(choices[choice][0]),
             captions=[escape(detail) for _, detail in choices.values()],
             index=list(choices).index(chosen),
-            **control(CLASSES.of(image_set.set_id), chosen, partial(_take_classes, image_set), options=choices),
+            **control(CLASSES.under(image_set.set_id), chosen, partial(_take_classes, image_set), options=choices),
         )
         _show_apart(image_set, with_suggestion=bool(popover.open))
 

@@ -50,7 +50,7 @@ class OrderEnd:
 def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *, measure: str) -> NDArray[np.int64]:
     """The most ambiguous and the clearest pictures, side by side or one of them: what was clicked and is chosen."""
     both = both_ends(image_set, rows, view, measure)
-    shown, key = ("ambiguous", "clear") if view.side == "both" else (view.side,), GRID.of(image_set.set_id)
+    shown, key = ("ambiguous", "clear") if view.side == "both" else (view.side,), GRID.under(image_set.set_id)
     return show_grid(
         [pane_of(image_set, both, side, view, measure=measure) for side in shown],
         key=key,

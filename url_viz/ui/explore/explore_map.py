@@ -42,7 +42,7 @@ PROBED = 8
 
 def map_key(image_set: ImageSet) -> Key[MutableMapping[str, object]]:
     """The key of the map that is shown."""
-    return MAP.of(image_set.set_id, space_shown(image_set))
+    return MAP.under(image_set.set_id, space_shown(image_set))
 
 
 def space_shown(image_set: ImageSet) -> str:

@@ -95,7 +95,7 @@ def _pick_values(counts: Mapping[str, int], column: str) -> None:
         shown,
         format_func=lambda value: f"{value or 'none'} ({counts[value]:,})",
         placeholder="all",
-        **control(FILTER.of(column), shown, partial(_choose_values, column), options=counts),
+        **control(FILTER.under(column), shown, partial(_choose_values, column), options=counts),
     )
 
 
@@ -113,7 +113,7 @@ def _pick_range(values: "pd.Series[float]", column: str) -> None:
             text,
             placeholder="any",
             validate=(NUMBER, "Type a number, such as 0.5"),
-            **control(FILTER.of(column, bound), text, partial(_choose_bound, column, bound)),
+            **control(FILTER.under(column, bound), text, partial(_choose_bound, column, bound)),
         )
 
 

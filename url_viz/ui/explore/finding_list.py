@@ -52,7 +52,7 @@ def show_findings(image_set: ImageSet) -> None:
 
 
 def _is_wanted(image_set: ImageSet) -> bool:
-    wanted = FINDINGS_WANTED.of(image_set.set_id)
+    wanted = FINDINGS_WANTED.under(image_set.set_id)
     if len(image_set) < MANY or wanted.get():
         return True
     st.button(

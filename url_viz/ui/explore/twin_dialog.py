@@ -101,7 +101,7 @@ def _show_group(image_set: ImageSet, group: int, measure: str) -> None:
     st.markdown(f"**The pictures of this group** · {first}{len(rows):,}")
     show_gallery(
         tiles(rows.head(MOST_SHOWN), set_id=image_set.set_id, measure=measure),
-        key=TWINS.of(image_set.set_id),
+        key=TWINS.under(image_set.set_id),
         empty="This group has no pictures left.",
         columns=6,
         handle=partial(handle_gallery_actions, image_set),

@@ -44,7 +44,7 @@ class TrainingGoal:
     """Something to learn: its `title`, what it does, its button, and the options that are shown first, with titles."""
 
     title: str
-    about: str
+    meaning: str
     button: str
     main: Mapping[str, str]
     icon: str = ":material/model_training:"
@@ -154,7 +154,7 @@ def show_adapt(image_set: ImageSet) -> None:
     chosen = st.radio(
         "What to learn", list(GOALS), format_func=lambda name: escape(GOALS[name].title), key="finetune.mode"
     )
-    st.markdown(escape(GOALS[chosen].about))
+    st.markdown(escape(GOALS[chosen].meaning))
     try:
         if chosen == "pretrain":
             _show_pretrain(GOALS[chosen], image_set)
@@ -295,7 +295,7 @@ def _sets_picked(
     image_set: ImageSet, use: str, title: str, by_id: dict[str, RecentSet], *, usual: Sequence[str] = ()
 ) -> list[str]:
     """The ids of the sets that are picked for a use; those that are not on offer any more are dropped."""
-    key = PRETRAIN_SETS.of(use, image_set.set_id)
+    key = PRETRAIN_SETS.under(use, image_set.set_id)
     picked = [set_id for set_id in key.get_or(lambda: list(usual)) if set_id in by_id]
     st.multiselect(
         escape(title),

@@ -105,7 +105,7 @@ def use_head(job: Job, image_set: ImageSet) -> None:
     """Switch every page to the job's head; a job scores the set again from its stored embeddings."""
     HEAD_BEFORE.set(image_set.source.name)
     open_folder(image_set.root, model=str(head_of(job)), also=image_set.second.name)
-    SECOND.of(str(head_of(job))).set(image_set.source.name)
+    SECOND.under(str(head_of(job))).set(image_set.source.name)
 
 
 def show_change(image_set: ImageSet) -> None:

@@ -81,12 +81,12 @@ def _show_request(available: list[Partition]) -> None:
             value=usual if most is None else min(usual, most),
             step=1,
             disabled=most == least,
-            key=SLURM_NUMBER.of(field, name),
+            key=SLURM_NUMBER.under(field, name),
             help=None if most is None else f"At most {most:,} in this partition.",
         )
 
 
 def _number(name: str, partition: str) -> int:
-    number = SLURM_NUMBER.of(name, partition).get()
+    number = SLURM_NUMBER.under(name, partition).get()
     assert number is not None
     return int(number)

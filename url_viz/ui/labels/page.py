@@ -172,7 +172,7 @@ def pick_pair(image_set: ImageSet, check: LabelCheck) -> ClassPair | None:
         on_select="rerun",
         selection_mode="single-row",
         column_config={"pictures": st.column_config.NumberColumn("Pictures", format="localized", width=70)},
-        key=CONFUSED_PAIRS.of(image_set.version),
+        key=CONFUSED_PAIRS.under(image_set.version),
         alt="Pairs of classes that overlap, with the number of pictures that look like the other",
     )
     st.caption("Tick a row to see the pictures of that pair, and untick it to see the doubtful labels.")
@@ -239,10 +239,10 @@ def show_suspects(image_set: ImageSet, doubtful: DoubtfulLabels, rows: pd.DataFr
     """The gallery of doubtful labels."""
     if kind is None and not len(doubtful):
         st.toggle(f"Show the {FEW} most doubtful all the same", key=SUSPECTS_WANTED)
-    with one_page(rows, lambda pages: SUSPECTS_PAGE.of(pages, len(rows)), size=TILES_PER_PAGE) as page:
+    with one_page(rows, lambda pages: SUSPECTS_PAGE.under(pages, len(rows)), size=TILES_PER_PAGE) as page:
         show_gallery(
             tiles(with_decisions(page, image_set), set_id=image_set.set_id),
-            key=SUSPECTS.of(image_set.set_id),
+            key=SUSPECTS.under(image_set.set_id),
             empty="No label stands out." if kind is None else "None of this kind and class.",
             handle=partial(handle_gallery_actions, image_set),
             on_click=open_picture,

@@ -59,13 +59,13 @@ class DeskState:
 
 @dataclass
 class OpenReview(Generic[Queued]):
-    """A review that is open in this session: `at` is the position shown, `drawn` the cards drawn before.
+    """A review that is open in this session: `position` is the position shown, `drawn` the cards drawn before.
 
     `shown` is the state that was shown last: it stays when the decisions cannot be read, with the answer taken back.
     """
 
     review: Queued
-    at: int
+    position: int
     drawn: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
     refused: tuple[RefusedAnswer, ...] = ()
     shown: DeskState | None = None
@@ -122,8 +122,8 @@ def desk_state(image_set: ImageSet | None, here: OpenReview[Any]) -> DeskState:
     review, ids, version = here.review, here.review.ids, here.review.version
     settled, progress = review.is_done(), review.progress()
     waits = ~settled & ~review.skipped()
-    upcoming = _upcoming(waits, here.at)
-    around = [*range(max(0, min(here.at, len(ids)) - BEHIND), min(here.at + 1, len(ids))), *upcoming]
+    upcoming = _upcoming(waits, here.position)
+    around = [*range(max(0, min(here.position, len(ids)) - BEHIND), min(here.position + 1, len(ids))), *upcoming]
     positions = list(dict.fromkeys(place for place in around if place >= 0))
     cards = []
     for place, now in zip(positions, review.state(ids[positions].tolist()), strict=True):
@@ -135,7 +135,7 @@ def desk_state(image_set: ImageSet | None, here: OpenReview[Any]) -> DeskState:
         review=review.name,
         cards=tuple(cards),
         upcoming=tuple(upcoming),
-        place=here.at if 0 <= here.at <= len(ids) else review.next_index(),
+        place=here.position if 0 <= here.position <= len(ids) else review.next_index(),
         total=progress.total,
         done=progress.done,
         skipped=progress.skipped,
@@ -210,11 +210,11 @@ def take_answers(here: OpenReview[Any], answers: Iterable[DeskAnswer], *, who: s
     """Store answers; those that cannot be stored are named in `refused`, and shown where they were given."""
     refused = []
     for answer in answers:
-        here.at = answer.at
+        here.position = answer.position
         try:
             _store(here, answer, who)
         except UrlVizError as error:
-            here.at = answer.position
+            here.position = answer.position
             refused.append(RefusedAnswer(answer.sequence, answer.position, str(error)))
     here.refused = tuple(refused)
 
@@ -222,7 +222,7 @@ def take_answers(here: OpenReview[Any], answers: Iterable[DeskAnswer], *, who: s
 def _store(here: OpenReview[Any], answer: DeskAnswer, who: str | None) -> None:
     if answer.unskip:
         here.review.unskip()
-        here.at = here.review.next_index()
+        here.position = here.review.next_index()
     elif answer.id is not None and answer.skip:
         here.review.skip(answer.id)
     elif answer.id is not None:

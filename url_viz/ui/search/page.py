@@ -176,7 +176,7 @@ MOST_AT_ONCE = 50_000
 
 def known_evidence(image_set: ImageSet, measure: str) -> Evidence | None:
     """The evidence for a measure, as far as the page shows it; None without classes, or if nobody wanted it."""
-    is_wanted = len(image_set) <= MOST_AT_ONCE or bool(EVIDENCE_WANTED.of(image_set.set_id).get())
+    is_wanted = len(image_set) <= MOST_AT_ONCE or bool(EVIDENCE_WANTED.under(image_set.set_id).get())
     return image_set.cached(evidence_of, measure) if is_wanted else None
 
 
@@ -192,7 +192,7 @@ def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> 
     """Curves and table for a labelled image set; without classes, what is missing."""
     st.markdown("**Does withholding help here?**")
     if len(image_set) > MOST_AT_ONCE and not st.toggle(
-        f"Compute it on {len(image_set):,} pictures (takes a while)", key=EVIDENCE_WANTED.of(image_set.set_id)
+        f"Compute it on {len(image_set):,} pictures (takes a while)", key=EVIDENCE_WANTED.under(image_set.set_id)
     ):
         return
     with st.spinner("Searching with every picture"):

@@ -158,7 +158,7 @@ def _of_set(image_id: int, image_set: ImageSet) -> Query:
         address=whole_url(image_set, image_id) or picture_url(image_set, image_id),
         width=width,
         height=height,
-        key="" if image_set.source.is_external else PART.of(image_set.set_id, image_id),
+        key="" if image_set.source.is_external else PART.under(image_set.set_id, image_id),
         values={measure: float(row[measure]) for measure in measures},
         percentiles={measure: float(percentile_of_each(table, measure)[number]) for measure in measures},
         between=between_shares(row),
@@ -177,7 +177,7 @@ def _from_outside(file: UploadedFile, image_set: ImageSet) -> Query | None:
         address=data_url(outcome.thumbnail),
         width=outcome.width,
         height=outcome.height,
-        key=PART.of(file.file_id),
+        key=PART.under(file.file_id),
         **_values(outcome, image_set),
     )
 

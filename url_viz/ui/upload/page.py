@@ -77,7 +77,7 @@ def show_drop() -> None:
         key="upload.way",
     )
     is_folder = way == "A folder"
-    key = UPLOADER.of("folder" if is_folder else "", UPLOADS_ROUND.get() or 0)
+    key = UPLOADER.under("folder" if is_folder else "", UPLOADS_ROUND.get() or 0)
     st.file_uploader(
         "Pictures to sort",
         accept_multiple_files="directory" if is_folder else True,
@@ -208,7 +208,7 @@ def _gallery(
     batch: UploadBatch, rows: pd.DataFrame, title: str, copies: Collection[int], *, measure: str, columns: int
 ) -> None:
     st.markdown(f"**{escape(title)}** · {len(rows):,}")
-    with one_page(rows, partial(UPLOADS_PAGE.of, title), size=TILES_PER_PAGE) as page:
+    with one_page(rows, partial(UPLOADS_PAGE.under, title), size=TILES_PER_PAGE) as page:
         shown = tuple(
             tile_of(
                 row,

@@ -94,7 +94,7 @@ def handle_gallery_actions(
     for sentence in sentences:
         st.toast(escape(sentence))
     if bar is not None and large is not None:
-        PENDING.of(bar).set(large)
+        PENDING.under(bar).set(large)
         st.toast(f"Answer above the map: {large.question}", icon=":material/arrow_upward:")
 
 
@@ -106,12 +106,12 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which:
     buttons.
     """
     ids = tuple(rows["id"].tolist())
-    action = PENDING.of(key).get()
+    action = PENDING.under(key).get()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}.bar"):
         if action is not None and set(action.ids) == set(ids):
             _ask(image_set, action, key=key)
             return
-        PENDING.of(key).clear()  # it was about other pictures
+        PENDING.under(key).clear()  # it was about other pictures
         count = _in_scope(len(ids), len(image_set), which, image_set.noun)
         st.markdown(count, help=KEYS, width="content")
         for decision, (word, icon) in CHOICES.items():
@@ -139,7 +139,7 @@ def _with_twins(table: pd.DataFrame, action: GalleryAction) -> GalleryAction:
 
 def show_progress(image_set: ImageSet, *, key: str) -> None:
     """How many pictures of the set are kept, dropped, to be looked at again, and left, with undo and redo."""
-    PENDING.of(key).clear()  # a question about what was chosen ends with the choice
+    PENDING.under(key).clear()  # a question about what was chosen ends with the choice
     decided = image_set.table()["decision"].value_counts()
     if image_set.decisions.can_undo or image_set.decisions.can_redo:
         show_undo(image_set, key=key)
@@ -173,7 +173,7 @@ def _step_history(image_set: ImageSet, command: Literal["undo", "redo"]) -> str:
 def _request(image_set: ImageSet, action: BulkAction, key: str) -> None:
     """Carry out an action, or ask for confirmation if it is large."""
     if len(action.ids) > ASK_ABOVE:
-        PENDING.of(key).set(action)
+        PENDING.under(key).set(action)
     else:
         _carry_out(image_set, action, key)
 
@@ -193,7 +193,7 @@ def _carry_out(image_set: ImageSet, action: BulkAction, key: str) -> None:
         sentences = [result.sentence for result in results]
     except UrlVizError as error:
         sentences = [str(error)]
-    PENDING.of(key).clear()
+    PENDING.under(key).clear()
     for sentence in sentences:
         st.toast(escape(sentence))
 
@@ -201,7 +201,7 @@ def _carry_out(image_set: ImageSet, action: BulkAction, key: str) -> None:
 def _ask(image_set: ImageSet, action: BulkAction, *, key: str) -> None:
     st.markdown(action.question, width="content")
     st.button(escape(action.word), type="primary", key=f"{key}.yes", on_click=_carry_out, args=(image_set, action, key))
-    st.button("Cancel", key=f"{key}.no", on_click=PENDING.of(key).clear)
+    st.button("Cancel", key=f"{key}.no", on_click=PENDING.under(key).clear)
 
 
 def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:

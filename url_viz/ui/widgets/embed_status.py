@@ -45,7 +45,7 @@ class Reading:
     stage: str = ""
 
     @classmethod
-    def of(cls, set_id: str) -> Self:
+    def for_set(cls, set_id: str) -> Self:
         job = latest(set_id)
         return cls(None) if job is None else cls(job, job.status().state, stage_of(job))
 

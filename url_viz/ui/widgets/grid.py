@@ -65,7 +65,7 @@ def show_grid(
     `is_wide` (for `take_settings`), `chosen` (ranges of cached orders), `actions`, and `clicked` for one run. What was
     chosen when the page was left is chosen again.
     """
-    chosen_key = CHOSEN.of(key)
+    chosen_key = CHOSEN.under(key)
     again = np.empty(0, np.int64) if key.is_set else chosen_key.get_or(lambda: np.empty(0, np.int64))
     data = {
         "panes": [pane_data(pane) for pane in panes],

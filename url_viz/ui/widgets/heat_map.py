@@ -146,4 +146,4 @@ def _layer(state: tuple[str, ...], _image_set: ImageSet, image_id: int, measure:
         heat = heat_of(model, picture, explained)
     file = io.BytesIO()
     overlay(heat).save(file, "PNG")
-    return Layer(file.getvalue(), heat.box, in_words(heat), heat.of.sides or ("raises it", "lowers it"))
+    return Layer(file.getvalue(), heat.box, in_words(heat), heat.explained.sides or ("raises it", "lowers it"))

@@ -26,7 +26,7 @@ def with_first(names: Sequence[str], first: str | None) -> list[str]:
 
 def measure_under(key: Key[str | None], names: Sequence[str], *, default: str | None = None) -> str:
     """As `choose_measure`, with the choice in the session under `key`."""
-    return choose_measure(names, key=key.of("control"), chosen=key.get(), choose=key.set, default=default)
+    return choose_measure(names, key=key.under("control"), chosen=key.get(), choose=key.set, default=default)
 
 
 def choose_measure(

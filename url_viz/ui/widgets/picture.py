@@ -140,7 +140,7 @@ def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -
             st.button(
                 escape(word),
                 icon=icon,
-                key=DECIDED.of(image_id, decision),
+                key=DECIDED.under(image_id, decision),
                 type="primary" if is_it else "secondary",
                 on_click=with_toast(partial(decisions_here(image_set).decide, [image_id], None if is_it else decision)),
                 shortcut=WIRE["decisions"][decision]["key"],
@@ -164,7 +164,7 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
         index=0 if isinstance(label, str) else None,
         accept_new_options=True,
         placeholder="Choose a class, or type a new one",
-        **control(LABELLED.of(image_id), label if isinstance(label, str) else None, correct, options=options),
+        **control(LABELLED.under(image_id), label if isinstance(label, str) else None, correct, options=options),
     )
     if row["label_checked"] == CORRECTED:
         is_new = " · a new class: no other picture has it" if (others == label).sum() == 1 else ""

@@ -45,11 +45,11 @@ def control(key: Key[T], value: T, choose: Callable[[T], object], *, options: ob
 
 def control_of(stored: Key[T], value: T, *, options: object = ()) -> dict[str, Any]:
     """As `control`, of a choice that is kept in the session; `value` is what applies of it."""
-    return control(stored.of("control"), value, stored.set, options=options)
+    return control(stored.under("control"), value, stored.set, options=options)
 
 
 def _widget(key: Key[T], number: int) -> Key[T]:
-    return key.of(number) if number else key
+    return key.under(number) if number else key
 
 
 def _take(key: Key[T], number: int, choose: Callable[[T], object]) -> None:

@@ -178,7 +178,7 @@ def require_image_set() -> ImageSet:
         show_first_page()
         end_page()
     _leave_if_nothing_is_there(now.set_id)
-    reading = Reading.of(now.set_id)
+    reading = Reading.for_set(now.set_id)
     image_set = open_sets().find(now.set_id, now.model)
     shown = image_set if image_set is not None and len(image_set) else None
     with st.container():  # always present, so that widgets below keep their state when the line goes

@@ -19,7 +19,7 @@ def show_window(image_set: ImageSet, image_id: int) -> Range | None:
     if sample is None or not len(sample.values):
         return None
     rendering = image_set.rendering or Rendering()
-    seen = (rendering.range if rendering.is_chosen else sample.window or rendering.range) or sample.said
+    seen = (rendering.range if rendering.is_chosen else sample.window or rendering.range) or sample.stated
     ends = [float(sample.values.min()), float(sample.values.max()), *(seen or ())]
     low, high = min(ends), max(ends)
     if high <= low:

@@ -213,7 +213,9 @@ def show_confusions(image_set: ImageSet, run: RunOnSet, predictions: RunPredicti
     if cells:
         (row, called), names = cells[0], predictions.names
         label = str(matrix.index[row])
-        rows = predictions.rows[(predictions.label == names.index(label)) & (predictions.said == names.index(called))]
+        rows = predictions.rows[
+            (predictions.label == names.index(label)) & (predictions.predicted == names.index(called))
+        ]
         words = f"{counted(len(rows), 'picture')} of {label} that the model says are {called}"
         filters = OneOf("label", (label,)), OneOf("model_class", (called,))
         _show_rows(image_set, words, rows, key="run.cell", filters=filters)
@@ -295,12 +297,12 @@ def show_compared(image_set: ImageSet, run: RunOnSet, predictions: RunPrediction
         return
     if predictions.is_held_out != other.is_held_out:
         st.caption("One of them was trained on these pictures, the other was not: it is no fair comparison.")
-    own, two = (share_of(int(is_right.sum()), len(is_right)).text(digits=3) for is_right in (both.one, both.other))
+    own, two = (share_of(int(is_right.sum()), len(is_right)).text(digits=3) for is_right in (both.first, both.second))
     words = f"{run.name} is right of {own}, {name} of {two}; difference {both.difference.text(digits=3, signed=True)}"
     st.markdown(escape(f"Of {counted(len(both.rows), 'picture')} of both, {words} (95 % intervals)."))
     for only, right, key in (
-        (both.one & ~both.other, run.name, "run.only_one"),
-        (both.other & ~both.one, name, "run.only_other"),
+        (both.first & ~both.second, run.name, "run.only_one"),
+        (both.second & ~both.first, name, "run.only_other"),
     ):
         rows = both.rows[only]
         _show_rows(image_set, f"{counted(len(rows), 'picture')} right in {right} only", rows, key=key)
