@@ -97,6 +97,8 @@ def _round(browser: "Browser", place: Path, options: argparse.Namespace) -> Mark
         shutil.rmtree(home / left, ignore_errors=True)
     environment = {name: str(place / folder) for name, folder in CACHES.items()}
     start = Step(_cpu_s)
+    if options.folder is not None:
+        environment["URL_VIZ_ROOTS"] = str(options.folder.resolve())
     with served(home, **environment) as url, _page(browser) as page:
         start.mark("server start → it answers")
         page.goto(url)

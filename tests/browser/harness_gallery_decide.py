@@ -1,6 +1,7 @@
 """A gallery to decide in.
 
-Query parameters: n, slow (seconds that a run takes), only (show only pictures without a decision), columns, busy (how
+Query parameters: run (the name of the file of decisions; a run takes as long as there is one beside it that ends in
+`.held`), n, slow (seconds that a run takes at least), only (show only pictures without a decision), columns, busy (how
 many seconds an action waits for another process that writes).
 """
 
@@ -31,7 +32,8 @@ def decide_page() -> None:
     query = st.query_params
     count = int(query.get("n", 12))
     ids = np.arange(FIRST_ID, FIRST_ID + count, dtype=np.int64)
-    holder = Holder(Decisions(Path(sys.argv[-1]) / f"{query['run']}.db", FileKeys(ids, ids)))
+    path = Path(sys.argv[-1]) / f"{query['run']}.db"
+    holder = Holder(Decisions(path, FileKeys(ids, ids)))
 
     decision_log.BUSY_S = float(query.get("busy", 30))
 
@@ -40,6 +42,8 @@ def decide_page() -> None:
 
     now = holder.decisions.now().decision.tolist()
     time.sleep(float(query.get("slow", 0)))
+    while path.with_suffix(".held").exists():
+        time.sleep(0.02)
     tiles = [replace(tile_of(row, with_label=True), decision=now[row]) for row in range(count)]
     if "only" in query:
         tiles = [tile for tile in tiles if tile.decision is None]

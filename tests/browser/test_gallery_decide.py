@@ -104,16 +104,19 @@ def test_undo_and_redo_lead_back_to_the_picture(desk: Open) -> None:
 def test_the_mark_is_there_before_the_server_answers_and_nothing_typed_is_lost(
     desk: Open, decisions_folder: Path
 ) -> None:
-    """Runs take .4 s, and keys come faster: they overtake each other. Each key is one action nevertheless."""
+    """The server is held up, and then slower than the keys: runs overtake each other. Each key is one action."""
     run = uuid4().hex
     at = desk("slow=0.4", run=run)
     at.tiles.first.focus()
+    held = decisions_folder / f"{run}.held"
+    held.touch()
     for key in "kdlkd":
         at.page.keyboard.press(key)
     assert [at.decision(i) for i in range(6)] == ["keep", "drop", "look-again", "keep", "drop", None]
     assert at.runs() == 1, "no run has ended since"
     at.page.keyboard.press("u")
     assert at.decision(4) is None, "undo of what waits is there at once, too"
+    held.unlink()
     for key in "lkkkk":
         at.page.keyboard.press(key)
         at.page.wait_for_timeout(60)
