@@ -26,7 +26,7 @@ from url_viz.analysis.evidence.order_metrics import Figure, auroc_influence, sha
 from url_viz.analysis.evidence.probe import out_of_fold_shares
 from url_viz.analysis.labels.ambiguity import Classified, classify
 from url_viz.analysis.labels.apart import near_pairs, suggest
-from url_viz.analysis.labels.label_issues import LIKELY_WRONG, judge
+from url_viz.analysis.labels.label_issues import LIKELY_WRONG, judge_labels
 from url_viz.analysis.labels.votes import Codes
 from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import middle, resized
@@ -163,7 +163,7 @@ def _of_planted(way: Way, rng: np.random.Generator) -> tuple[Codes, Codes]:
     shift = rng.integers(1, classes, patients)[way.patient]
     label = np.where(is_bad, (way.label + shift) % classes, way.label).astype(np.int32)
     evidence = way.classified(label).evidence
-    kinds = judge(np.arange(len(label)), label, graph=way.graph, voter=label, evidence=evidence).kind
+    kinds = judge_labels(np.arange(len(label)), label, graph=way.graph, voter=label, evidence=evidence).kind
     is_called = kinds == LIKELY_WRONG
     return (
         np.stack([is_called[is_bad], way.patient[is_bad]], axis=1).astype(np.int32),

@@ -33,7 +33,7 @@ from training.embedding_space import Space, space_of
 from training.markdown_tables import markdown
 from url_viz.analysis.evidence.order_metrics import auroc, jackknife, without_each_block
 from url_viz.analysis.evidence.probe import out_of_fold_shares
-from url_viz.analysis.labels.label_issues import judge
+from url_viz.analysis.labels.label_issues import judge_labels
 from url_viz.image_set import ImageSet
 from url_viz.wording import with_interval
 
@@ -108,7 +108,7 @@ def doubts_of(cases: list[Planted], group: NDArray[np.integer]) -> dict[str, lis
 
 def _our_score(case: Planted) -> Floats:
     evidence, every = case.classified().evidence, np.arange(len(case.label))
-    return judge(every, case.label, graph=case.graph, voter=case.label, evidence=evidence).score
+    return judge_labels(every, case.label, graph=case.graph, voter=case.label, evidence=evidence).score
 
 
 def _over_draws(

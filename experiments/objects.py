@@ -47,7 +47,7 @@ from url_viz.analysis.evidence.probe import out_of_fold_shares
 from url_viz.analysis.findings.object_findings import wrong_together
 from url_viz.analysis.labels.ambiguity import Classified, classify
 from url_viz.analysis.labels.forecast import forecast
-from url_viz.analysis.labels.label_issues import CONFLICTING, LIKELY, judge
+from url_viz.analysis.labels.label_issues import CONFLICTING, LIKELY, judge_labels
 from url_viz.analysis.labels.votes import Codes
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.object_source import Objects
@@ -157,7 +157,7 @@ class Witnesses:
     def draw(self, label: Codes) -> "Told":
         """What is said of labels (N,): conflicting copies come first in the queue, then the most doubtful."""
         evidence = self.classified(label).evidence
-        judged = judge(np.arange(len(label)), label, graph=self.graph, voter=label, evidence=evidence)
+        judged = judge_labels(np.arange(len(label)), label, graph=self.graph, voter=label, evidence=evidence)
         score: Doubles = np.where(judged.kind == CONFLICTING, 1.0, 0.0) + judged.score
         order = np.argsort(-score, kind="stable")
         is_listed = np.zeros(len(label), bool)

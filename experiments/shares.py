@@ -24,7 +24,7 @@ from url_viz.analysis.evidence.probe import probe_folds
 from url_viz.analysis.labels.ambiguity import PRIOR_OUT_OF_SHARES, Classified, LabelEvidence, classify, labelled_means
 from url_viz.analysis.labels.calibration import calibrate, calibration_error
 from url_viz.analysis.labels.forecast import WrongLabels, wrong_share
-from url_viz.analysis.labels.label_issues import LIKELY_WRONG, judge
+from url_viz.analysis.labels.label_issues import LIKELY_WRONG, judge_labels
 from url_viz.analysis.labels.left_out import fit_ridge
 from url_viz.analysis.labels.votes import Codes, Doubles
 from url_viz.image_set import ImageSet
@@ -147,9 +147,8 @@ def _planted(whole: Labelled, fraction: float, *, near: bool) -> dict[str, float
 def _of_labels(of: Labelled) -> dict[str, float]:
     classified = of.classified()
     every, is_bad = np.arange(len(of.label)), of.label != of.true
-    called = (
-        judge(every, of.label, graph=of.space.graph, voter=of.label, evidence=classified.evidence).kind == LIKELY_WRONG
-    )
+    judged = judge_labels(every, of.label, graph=of.space.graph, voter=of.label, evidence=classified.evidence)
+    called = judged.kind == LIKELY_WRONG
     doubt = np.nan_to_num(classified.evidence.doubt)
     told = wrong_labels(classified.evidence)
     return {
@@ -182,7 +181,7 @@ def _tail(embedding: NDArray[np.floating], code: Codes, ratio: float, fraction: 
         classified = of.classified()
         every = np.arange(len(rows))
         called = (
-            judge(every, of.label, graph=of.space.graph, voter=of.label, evidence=classified.evidence).kind
+            judge_labels(every, of.label, graph=of.space.graph, voter=of.label, evidence=classified.evidence).kind
             == LIKELY_WRONG
         )
         is_right, first = of.label == of.true, classified.shares.first_class == of.true

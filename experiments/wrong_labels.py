@@ -36,7 +36,7 @@ from training.command import command
 from training.markdown_tables import cell, markdown
 from url_viz.analysis.labels.ambiguity import Classified, classify
 from url_viz.analysis.labels.forecast import forecast
-from url_viz.analysis.labels.label_issues import BETWEEN, LIKELY_WRONG, Judged, judge
+from url_viz.analysis.labels.label_issues import BETWEEN, LIKELY_WRONG, Judged, judge_labels
 from url_viz.analysis.labels.left_out import fit_ridge
 from url_viz.analysis.labels.votes import vote_shares
 from url_viz.errors import FolderError
@@ -245,7 +245,9 @@ def our_rows(cases: list[Planted]) -> tuple[list[dict[str, object]], list[Judged
     for case in cases:
         started = time.perf_counter()
         evidence = case.classified().evidence
-        judged = judge(np.arange(len(case.label)), case.label, graph=case.graph, voter=case.label, evidence=evidence)
+        judged = judge_labels(
+            np.arange(len(case.label)), case.label, graph=case.graph, voter=case.label, evidence=evidence
+        )
         seconds = time.perf_counter() - started
         lead = lead_of_votes(case)
         rows.append(_row(case, VOTES, lead, lead > 0, float("nan")))

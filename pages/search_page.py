@@ -15,7 +15,7 @@ if not measures:
     st.info("Nothing to withhold by yet. Values appear once the pictures are read.", icon=":material/hourglass_empty:")
     end_page()
 
-query = search_query.query_of(image_set)
+query = search_query.query_for(image_set)
 if query is None:
     left, right = st.columns([14, 6], gap="medium")
     with left:

@@ -33,7 +33,7 @@ if not batch.scored:
     upload.show_refused(batch)
     end_page()
 
-table = upload.ranked(batch, image_set)
+table = upload.ranked_uploads(batch, image_set)
 upload.show_heading(batch, now, image_set)
 order = upload.pick_order(table, image_set)
 if order is None:

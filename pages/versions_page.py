@@ -11,7 +11,7 @@ from url_viz.ui.widgets.sidebar import start_page
 
 image_set = start_page("Versions", once_read="The comparison appears once reading has finished.")
 before = versions.pick_before(image_set)
-difference = versions.compared(image_set, before) if before is not None else None
+difference = versions.compare_versions(image_set, before) if before is not None else None
 if difference is None:
     end_page()
 

@@ -20,7 +20,7 @@ from url_viz.models.model import Model
 from url_viz.store.columns.object_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
 from url_viz.subjects.set_objects import ObjectBox, WholePicture
 from url_viz.ui.http import middleware, routes
-from url_viz.ui.review.desk import answer_of, desk_state, opened, take_answers
+from url_viz.ui.review.desk import desk_state, opened_review, parse_answer, take_answers
 from url_viz.ui.urls import card_url, whole_url
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -124,13 +124,13 @@ class TestVerdicts:
         assert not review.is_done().any()
 
     def test_the_desk_takes_them_and_no_others(self, objects: ImageSet) -> None:
-        here = opened(objects.reviews.open("confusability"))
+        here = opened_review(objects.reviews.open("confusability"))
         one = int(here.review.ids[0])
         card = desk_state(objects, here).cards[0]
         assert card["whole"] == whole_url(objects, one)
         sent = {"sequence": 1, "at": 1, "id": str(one), "position": 0, "decision": None, "label": None}
-        assert answer_of({**sent, "verdict": "kiwi"}) is None
-        answer = answer_of({**sent, "verdict": BOX_IS_WRONG})
+        assert parse_answer({**sent, "verdict": "kiwi"}) is None
+        answer = parse_answer({**sent, "verdict": BOX_IS_WRONG})
         assert answer is not None
         take_answers(here, [answer], who="anna")
         assert (card["verdict"], desk_state(objects, here).cards[0]["verdict"]) == (None, BOX_IS_WRONG)

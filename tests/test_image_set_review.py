@@ -8,14 +8,14 @@ import pytest
 
 from tests.read_sets import copied, opened_again, undecided
 from tests.wrong_labels import COUNT, WRONG, set_with_wrong_labels
-from url_viz.analysis.review.cards import CardAnswer, of_use
+from url_viz.analysis.review.cards import CardAnswer, ask_use
 from url_viz.analysis.review.review import REVIEWS, list_review, title_of_review
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.errors import ImageSetError, WorkspaceError
 from url_viz.image_set import ImageSet
 from url_viz.store.sets import forget
 from url_viz.subjects.set_reviews import SetReviews
-from url_viz.ui.review.desk import desk_state, opened
+from url_viz.ui.review.desk import desk_state, opened_review
 
 pytestmark = pytest.mark.slow
 
@@ -97,14 +97,14 @@ class TestReview:
         first = (int(asked["id"]), int(asked["neighbour_id"]))
         image_set.reviews.open(pairs)
         image_set.answers.give({first: True})
-        opened = opened_again(image_set)
-        assert image_set.reviews.open(pairs).ids.tolist() == opened.reviews.open(pairs).ids.tolist()
+        opened_review = opened_again(image_set)
+        assert image_set.reviews.open(pairs).ids.tolist() == opened_review.reviews.open(pairs).ids.tolist()
 
     def test_another_source_is_one_declaration(self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-        odd = list_review("Odd ones", lambda of: of.table.iloc[1::2].assign(suggested="odd"), of_use, needs="nothing")
+        odd = list_review("Odd ones", lambda of: of.table.iloc[1::2].assign(suggested="odd"), ask_use, needs="nothing")
         monkeypatch.setitem(REVIEWS, "odd", odd)
         review = image_set.reviews.open(ReviewSpec("odd", most=3))
-        state = desk_state(image_set, opened(review))
+        state = desk_state(image_set, opened_review(review))
         assert title_of_review(review.spec) == "Odd ones · top 3"
         assert [card["question"] for card in state.cards] == ["odd: is it of any use?"] * 3
         review.store(int(review.ids[0]), CardAnswer("drop"))

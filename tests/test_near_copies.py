@@ -15,7 +15,7 @@ from tests.conftest import held
 from tests.imaging.pictures import encoded
 from tests.pipeline.reader import Reader
 from tests.pipeline.whitened_examples import cosines
-from url_viz.analysis.outside.uploads import NewPicture, judge, score
+from url_viz.analysis.outside.uploads import NewPicture, judge_pictures, score
 from url_viz.demo import LONG_SIDE_PX
 from url_viz.demo import photographs as photograph_paths
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
@@ -131,12 +131,12 @@ def test_an_upload_is_known_as_a_copy(copied: ImageSet, model: Model) -> None:
     original = int(table["id"][f"train/{name}.jpg"])
     copies = {original, *table["id"][table["twin_group"] == table["twin_group"][f"train/{name}.jpg"]].tolist()}
     reference = copied.reference()
-    assert set(judge(uploads, reference)["twin_of"]) <= copies
-    assert set(judge(uploads, reference)["twin_kind"]) == {"copy"}
-    alone = judge(uploads, replace(reference, pixels=None))
+    assert set(judge_pictures(uploads, reference)["twin_of"]) <= copies
+    assert set(judge_pictures(uploads, reference)["twin_kind"]) == {"copy"}
+    alone = judge_pictures(uploads, replace(reference, pixels=None))
     assert (alone["twin_of"] == -1).all(), "of few pictures nothing is a view"
     assert alone["twin_kind"].isna().all()
-    among = judge(uploads, None)
+    among = judge_pictures(uploads, None)
     assert among["nearest_similarity"].isna().all(), "both are one, and have nobody beside"
 
 

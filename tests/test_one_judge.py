@@ -17,7 +17,7 @@ from tests.test_near_copies import COSINE, photographs, resized
 from tests.ui.pages import opened, words
 from url_viz.analysis.labels.ambiguity import classify
 from url_viz.analysis.outside.new_pictures import NewPictures, Reference, compare_to_reference
-from url_viz.analysis.outside.uploads import NewPicture, judge, score
+from url_viz.analysis.outside.uploads import NewPicture, judge_pictures, score
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.uploaded_files import IncomingFile
@@ -80,7 +80,7 @@ def test_a_near_copy_has_the_same_value_through_every_door(
     assert image_set.second.active is not None
     for path in copies:
         picture = scored(path, model, second_model)
-        row = judge([picture], image_set.reference()).iloc[0]
+        row = judge_pictures([picture], image_set.reference()).iloc[0]
         twin = image_set.row(int(row["twin_of"]))
         assert Path(str(twin["path"])).stem == path.stem
         raw = image_set.embeddings()[image_set.row_of(twin["id"])], picture.embedding.astype(np.float32)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from tests.conftest import held
 from tests.imaging.pictures import write_folder
 from url_viz.analysis.map_figure import map_figure
-from url_viz.analysis.outside.uploads import NewPicture, judge, score
+from url_viz.analysis.outside.uploads import NewPicture, judge_pictures, score
 from url_viz.analysis.ranking import percentile, with_percentile
 from url_viz.export.folders import sort_into_folders
-from url_viz.export.report import measure_of, ranked
+from url_viz.export.report import measure_of, ranked_pictures
 from url_viz.export.selection import chosen_ids
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.uploaded_files import IncomingFile
@@ -57,12 +57,13 @@ def on_card(image_set: ImageSet, image_id: int, measure: str) -> float:
 @pytest.mark.parametrize("measure", MEASURES)
 def test_it_is_the_same_through_every_door(image_set: ImageSet, model: Model, measure: str, tmp_path: Path) -> None:
     expected, ids = by_hand(image_set, measure), image_set.ids.tolist()
+    uploads = uploads_of(image_set, model)
     doors: dict[str, Iterable[float]] = {
         "table": with_percentile(image_set.table(), measure)["rank_percentile"].tolist(),
         "find by id": [image_set.safe_search(i, by=measure).query_percentile for i in ids],
         "find by file": [image_set.safe_search(image_set.files.path(i), by=measure).query_percentile for i in ids],
-        "uploads with the set": judge(uploads_of(image_set, model), image_set.reference())[f"{measure}_percentile"],
-        "uploads alone": judge(uploads_of(image_set, model), None)[f"{measure}_percentile"],
+        "uploads with the set": judge_pictures(uploads, image_set.reference())[f"{measure}_percentile"],
+        "uploads alone": judge_pictures(uploads, None)[f"{measure}_percentile"],
         "card": [on_card(image_set, i, measure) for i in ids],
     }
     if measure == "uncertainty":
@@ -76,7 +77,7 @@ def test_it_is_the_same_through_every_door(image_set: ImageSet, model: Model, me
 
 
 def test_a_report_has_that_of_its_measure(image_set: ImageSet) -> None:
-    found = ranked(image_set)["rank_percentile"].to_numpy()
+    found = ranked_pictures(image_set)["rank_percentile"].to_numpy()
     assert found == pytest.approx(by_hand(image_set, measure_of(image_set)), abs=1e-4)
 
 
@@ -92,7 +93,7 @@ def test_a_query_from_outside_stands_on_the_steps_of_the_set(image_set: ImageSet
 def test_an_upload_with_a_value_of_the_set_stands_where_that_stands(image_set: ImageSet, model: Model) -> None:
     [upload] = uploads_of(image_set, model)[:1]
     outside = NewPicture(**(vars(upload) | {"content": upload.content + 1}))
-    found = judge([outside], image_set.reference())
+    found = judge_pictures([outside], image_set.reference())
     assert found["uncertainty_percentile"].iloc[0] == image_set.table()["percentile"].iloc[0]
 
 

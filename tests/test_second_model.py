@@ -13,7 +13,7 @@ from tests.imaging.pictures import SHAPES, drawing, encoded, noise, write_folder
 from tests.pipeline.reader import Reader
 from tests.read_sets import opened_again
 from url_viz.analysis import columns
-from url_viz.analysis.outside.uploads import MEASURED, NewPicture, judge, score
+from url_viz.analysis.outside.uploads import MEASURED, NewPicture, judge_pictures, score
 from url_viz.analysis.review.pair_measures import PAIR_MEASURES, SECOND_PAIR_MEASURES
 from url_viz.analysis.second_model import SecondModelChoice
 from url_viz.errors import ModelError
@@ -251,11 +251,11 @@ class TestOutside:
         table = image_set.table()
         files = [IncomingFile(str(i), image_set.files.path(i).read_bytes()) for i in table["id"].head(30)]
         outcomes = [one for one in score(files, held(model), second=held(second_model)) if isinstance(one, NewPicture)]
-        known = judge(outcomes, image_set.reference())
+        known = judge_pictures(outcomes, image_set.reference())
         for measure in MEASURED:
             np.testing.assert_allclose(known[measure], table[measure].head(30), rtol=1e-6)
         unknown = [NewPicture(**{**vars(one), "content": -1 - number}) for number, one in enumerate(outcomes)]
-        new = judge(unknown, image_set.reference())
+        new = judge_pictures(unknown, image_set.reference())
         assert np.corrcoef(new["confusability"], known["confusability"])[0, 1] > 0.9
         assert (new["first_class"] == known["first_class"]).mean() > 0.7
 
@@ -274,7 +274,7 @@ class TestOutside:
         found = image_set.safe_search(path, by="confusability")
         [outcome] = score([IncomingFile("new.png", path.read_bytes())], held(model), second=held(second_model))
         assert isinstance(outcome, NewPicture)
-        row = judge([outcome], image_set.reference()).iloc[0]
+        row = judge_pictures([outcome], image_set.reference()).iloc[0]
         assert found.query_value == pytest.approx(row["confusability"], abs=0.03)
         by_first = image_set.safe_search(outcome.embedding, by="confusability")  # nobody has the second one's embedding
         assert (
@@ -288,7 +288,7 @@ class TestOutside:
         monkeypatch.setattr(SecondModelChoice, "name", None)
         [outcome] = score([IncomingFile("new.png", encoded(noise(9), "PNG"))], held(model))
         assert isinstance(outcome, NewPicture)
-        assert np.isfinite(judge([outcome], image_set.reference()).iloc[0]["confusability"])
+        assert np.isfinite(judge_pictures([outcome], image_set.reference()).iloc[0]["confusability"])
         assert image_set.second_model is None
 
 

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from tests.pipeline.whitened_examples import classes, graph_of, with_burst
-from url_viz.analysis.evidence.choice import NEIGHBOURS, Candidates, choice_worth, chosen_rows, equal_quota, said_of
+from url_viz.analysis.evidence.choice import (
+    NEIGHBOURS,
+    Candidates,
+    choice_in_words,
+    choice_worth,
+    chosen_rows,
+    equal_quota,
+)
 from url_viz.analysis.evidence.probe import PROBE_PENALTY, PROBE_SCALE, probe_folds
 from url_viz.errors import ImageSetError
 from url_viz.store.tables.tables import Graph
@@ -122,7 +129,7 @@ def test_what_cannot_be_chosen_is_said() -> None:
     with pytest.raises(ImageSetError, match="No picture has the value 'z'"):
         choose(SMALL, 2, value=np.full(60, "a", object), most={"z": 1})
     few = pd.DataFrame({"label": ["a", "a", "b"], "pinned": [True, False, False]})
-    assert said_of(few, 4, per="label") == (
+    assert choice_in_words(few, 4, per="label") == (
         "3 pictures chosen, 1 of them pinned, 1 to 2 of each of 2 classes. 4 were asked for; no more are left, "
         "since twins count once."
     )

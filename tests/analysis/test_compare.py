@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from tests.twin_groups import twin_column
 from url_viz.analysis.evidence.compare import (
     ModelReading,
+    agreement_in_words,
     compare,
     disagreements,
-    in_words,
     neighbourhoods,
     neighbours_in_words,
     spearman_of_codes,
@@ -125,7 +125,7 @@ def test_a_model_agrees_with_itself() -> None:
         assert (one.rank_correlation, one.top_shared) == (pytest.approx(1), 1)
         assert one.interval.low == pytest.approx(1)
         assert all(rows.empty for rows in disagreements(one, most=5))
-        assert "agree almost entirely on the order" in in_words(one)
+        assert "agree almost entirely on the order" in agreement_in_words(one)
 
 
 @given(CODES, st.integers(0, 2**32 - 1))
@@ -150,4 +150,4 @@ def test_random_orders_share_what_chance_says() -> None:
 
 def test_without_spread_there_is_no_order() -> None:
     first, second = read_of(table_of([1, 2, 3], [1, 1, 1])), read_of(table_of([1, 2, 3], [1, 2, 3]))
-    assert "is the same for every picture" in in_words(compare(first, second).measures["uncertainty"])
+    assert "is the same for every picture" in agreement_in_words(compare(first, second).measures["uncertainty"])

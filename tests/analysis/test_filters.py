@@ -12,9 +12,9 @@ from url_viz.analysis.filters import (
     NameContains,
     OneOf,
     as_query,
+    filter_in_words,
     filterable,
     from_query,
-    in_words,
     is_of_filter,
     kind_of,
     passes_all,
@@ -85,10 +85,10 @@ def test_one_filter_a_column() -> None:
 
 
 def test_chips_are_in_words() -> None:
-    assert in_words(OneOf("decision", ("keep", ""))) == "Decision: keep or none"
-    assert in_words(Between("nearest_similarity", None, 0.5)) == "Nearest similarity ≤ 0.5"
-    assert in_words(Between("width", 100, 300)) == "Width 100 – 300"
-    assert in_words(NameContains("beach")) == "Name: beach"
+    assert filter_in_words(OneOf("decision", ("keep", ""))) == "Decision: keep or none"
+    assert filter_in_words(Between("nearest_similarity", None, 0.5)) == "Nearest similarity ≤ 0.5"
+    assert filter_in_words(Between("width", 100, 300)) == "Width 100 – 300"
+    assert filter_in_words(NameContains("beach")) == "Name: beach"
 
 
 def test_nonsense_in_an_address_is_passed_over() -> None:

@@ -24,7 +24,7 @@ from url_viz.analysis.findings.reasons import NAMES, Reasons
 from url_viz.analysis.findings.twin_groups import members_of_groups
 from url_viz.analysis.labels.doubtful_labels import doubtful_labels
 from url_viz.analysis.labels.label_issues import CONFLICTING, LabelCheck
-from url_viz.analysis.review.review_queue import BURST, groups_of
+from url_viz.analysis.review.review_queue import BURST, open_groups
 from url_viz.analysis.scope import ReviewSpec
 
 COUNT = 40
@@ -157,7 +157,7 @@ class TestBursts:
         rows = table(twin_group=group)
         found = findings(seen(rows))
         assert told(found) == {"bursts": f"2 bursts of {BURST} or more: {2 * BURST + 1} pictures"}
-        assert len(groups_of(rows, ReviewSpec("bursts"), members_of_groups(rows), least=BURST)) == 2
+        assert len(open_groups(rows, ReviewSpec("bursts"), members_of_groups(rows), least=BURST)) == 2
         decided = table(twin_group=group, decision=["keep"] + ["drop"] * (BURST - 1) + [None] * (COUNT - BURST))
         assert told(findings(seen(decided))) == {"bursts": f"1 burst of {BURST} or more: {BURST + 1} pictures"}
         mixed = findings(seen(table(twin_group=np.roll(group, 19))))  # the first is of ants and bees

@@ -30,7 +30,7 @@ from url_viz.analysis.labels.label_issues import (
     acceptable,
     check_labels,
     confused_pairs,
-    judge,
+    judge_labels,
 )
 from url_viz.analysis.labels.votes import NONE, VOTERS
 from url_viz.pipeline.twins import twin_groups
@@ -68,7 +68,7 @@ def judged(
     graph = graph_of(embedding, which=which)
     rows = np.arange(len(label)) if row is None else row
     voter = agreed_label(rows, label, len(graph))
-    return judge(rows, label, graph=graph, voter=voter, evidence=evidence_of(embedding, voter, graph))
+    return judge_labels(rows, label, graph=graph, voter=voter, evidence=evidence_of(embedding, voter, graph))
 
 
 def check(
@@ -137,7 +137,9 @@ def test_votes_as_a_naive_loop_counts_them() -> None:
     graph = graph_of(embedding, k=30)
     voter = label.copy()
     voter[::5] = NONE
-    found = judge(np.arange(len(label)), label, graph=graph, voter=voter, evidence=evidence_of(embedding, voter, graph))
+    found = judge_labels(
+        np.arange(len(label)), label, graph=graph, voter=voter, evidence=evidence_of(embedding, voter, graph)
+    )
     for row in np.flatnonzero(voter != NONE):
         asked = [voter[place] for place in graph.position[row] if voter[place] != NONE][:VOTERS]
         assert found.voters[row] == len(asked)
@@ -175,7 +177,7 @@ def test_the_score_is_the_doubt_and_the_shares_are_the_evidences() -> None:
     graph = graph_of(embedding)
     evidence = evidence_of(embedding, label, graph)
     row = np.array([5, 3, 70])
-    found = judge(row, label[row], graph=graph, voter=label, evidence=evidence)
+    found = judge_labels(row, label[row], graph=graph, voter=label, evidence=evidence)
     assert found.own.tolist() == evidence.own_share[row].tolist()
     assert found.best.tolist() == evidence.other_share[row].tolist()
     assert found.score.tolist() == evidence.doubt[row].tolist()
@@ -238,7 +240,7 @@ def test_views_under_two_labels_are_no_conflict() -> None:
     label[1] = 2
     graph = replace(graph_of(embedding), twins=twins_of(len(label), (0, 1, 0.999), views=1))
     rows = np.arange(len(label))
-    found = judge(rows, label, graph=graph, voter=label, evidence=evidence_of(embedding, label, graph))
+    found = judge_labels(rows, label, graph=graph, voter=label, evidence=evidence_of(embedding, label, graph))
     assert not (found.kind == CONFLICTING).any()
 
 

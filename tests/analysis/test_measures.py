@@ -9,8 +9,8 @@ from url_viz.analysis.measures import (
     TABLE_MEASURES,
     is_measure,
     measure_named,
+    measure_title,
     measures_of,
-    title_of,
 )
 
 
@@ -30,7 +30,7 @@ def test_each_is_listed_once_with_words_and_a_colour_of_its_own() -> None:
 
 def test_what_is_said_of_one_and_of_a_users_column() -> None:
     assert (is_measure("entropy"), is_measure("risk")) == (True, False)
-    assert (title_of("inverse_norm"), title_of("risk")) == ("1 / norm", "risk")
+    assert (measure_title("inverse_norm"), measure_title("risk")) == ("1 / norm", "risk")
     assert (measure_named("ambiguity").choice, measure_named("risk").choice) == ("Between classes", "risk")
     assert (measure_named("ambiguity").colour, measure_named("risk").colour) == ("#d55e00", None)
     assert measure_named("tuned").choice == "Your answers"

@@ -9,7 +9,17 @@ from PIL import Image
 
 from tests.conftest import SIDE_PX
 from tests.imaging.pictures import encoded, noise
-from url_viz.analysis.outside.occlusion import GRID, RAISES, Explained, Heat, heat_of, in_words, over, overlay, seen_box
+from url_viz.analysis.outside.occlusion import (
+    GRID,
+    RAISES,
+    Explained,
+    Heat,
+    heat_in_words,
+    heat_of,
+    over,
+    overlay,
+    seen_box,
+)
 from url_viz.errors import ImageSetError
 from url_viz.image_set import embed_folder
 from url_viz.imaging.decode import decode, read_file
@@ -76,20 +86,20 @@ class TestThePicture:
         assert picture.getpixel((100, 50)) != (255, 255, 255)
 
     def test_words(self) -> None:
-        assert "up to 20 % (at the bottom right)" in in_words(heat([[0, 0], [0, 0.2]]))
-        assert "(in the middle)" in in_words(heat([[0, 0, 0], [0, 0.2, 0], [0, 0, 0]]))
-        assert in_words(heat([[-1, 0], [0, 0.001]])).endswith("hardly lowers the value. Blue parts lower it.")
-        assert "Blue" not in in_words(heat([[0, 0], [0, 0.2]]))
+        assert "up to 20 % (at the bottom right)" in heat_in_words(heat([[0, 0], [0, 0.2]]))
+        assert "(in the middle)" in heat_in_words(heat([[0, 0, 0], [0, 0.2, 0], [0, 0, 0]]))
+        assert heat_in_words(heat([[-1, 0], [0, 0.001]])).endswith("hardly lowers the value. Blue parts lower it.")
+        assert "Blue" not in heat_in_words(heat([[0, 0], [0, 0.2]]))
 
     def test_words_of_two_classes_and_of_the_nearest(self) -> None:
         """An effect on a lead or a similarity is a share of 1, however small these are."""
-        assert in_words(heat([[0.3, 0], [0, -0.12]], OF_TWO, base=0.01)) == (
+        assert heat_in_words(heat([[0.3, 0], [0, -0.12]], OF_TWO, base=0.01)) == (
             "Ambiguity between cat and dog. Orange parts support cat: covering them lowers its lead by up to 30 points "
             "(at the top left). Blue parts support dog: covering them raises that lead by up to 12 points "
             "(at the bottom right)."
         )
-        assert "Orange" not in in_words(heat([[0.01, 0], [0, -0.12]], OF_TWO, base=0.01))
-        assert in_words(heat([[0.3, 0], [0, -0.5]], OF_NEAREST, base=0.71)) == (
+        assert "Orange" not in heat_in_words(heat([[0.01, 0], [0, -0.12]], OF_TWO, base=0.01))
+        assert heat_in_words(heat([[0.3, 0], [0, -0.5]], OF_NEAREST, base=0.71)) == (
             "Confusability: likeness to the nearest picture, a.jpg. Orange parts look like it: covering them lowers "
             "the similarity by up to 30 points (at the top left)."
         )

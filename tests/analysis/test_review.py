@@ -15,9 +15,9 @@ from tests.twin_groups import twin_column
 from url_viz.analysis.filters import Between, OneOf
 from url_viz.analysis.findings.reasons import NAMES, Reasons
 from url_viz.analysis.findings.twin_groups import group_codes, members_of_groups
-from url_viz.analysis.review.cards import CardAnswer, Choice, Question, between_classes, of_any_label, of_label
+from url_viz.analysis.review.cards import CardAnswer, Choice, Question, ask_any_label, ask_label, between_classes
 from url_viz.analysis.review.review import GroupReview, ready_reviews, title_of_review
-from url_viz.analysis.review.review_queue import MOST, Review, ReviewContext, groups_of, queue_of
+from url_viz.analysis.review.review_queue import MOST, Review, ReviewContext, open_groups, queue_of
 from url_viz.analysis.scope import ReviewSpec, Scope, is_of_review, review_as_query, review_from_query
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
@@ -91,9 +91,9 @@ class TestQueue:
 
     def test_groups_of_twins_the_largest_first_until_all_are_decided(self) -> None:
         rows = table(twin_group=[0, 0, 2, 2, 2, 5, 6, 7])
-        assert groups_of(rows, ReviewSpec("copies"), members_of_groups(rows)).tolist() == [102, 100]
+        assert open_groups(rows, ReviewSpec("copies"), members_of_groups(rows)).tolist() == [102, 100]
         half = table(twin_group=[0, 0, 2, 2, 2, 5, 6, 7], decision=["keep", None, "keep", "drop", "drop", *[None] * 3])
-        assert groups_of(half, ReviewSpec("copies"), members_of_groups(half)).tolist() == [100]
+        assert open_groups(half, ReviewSpec("copies"), members_of_groups(half)).tolist() == [100]
 
     def test_is_bounded(self) -> None:
         many = pd.concat([table()] * 2000, ignore_index=True)
@@ -131,25 +131,25 @@ class TestQuestion:
         assert asked == Question("onion or kiwi?", (Choice("onion", 0.62), Choice("kiwi", 0.1)))
 
     def test_of_a_suspect(self) -> None:
-        asked = of_label(ROW, "onion")
+        asked = ask_label(ROW, "onion")
         assert asked.text == "kiwi or onion? Labelled kiwi"
         assert asked.choices == (Choice("kiwi", 0.1), Choice("onion", 0.62))
         assert np.isnan(asked.wrong)
-        assert of_label(ROW | {"wrong": 0.3}, "plum").wrong == 0.3, "one percentage: of the label"
-        alone = of_label(ROW)
+        assert ask_label(ROW | {"wrong": 0.3}, "plum").wrong == 0.3, "one percentage: of the label"
+        alone = ask_label(ROW)
         assert alone.text == "Labelled kiwi, but like no other picture: is it right?"
         assert [choice.label for choice in alone.choices] == ["kiwi"]
 
     def test_of_any_label_the_likeliest_other_class_is_asked_for(self) -> None:
-        assert of_any_label(ROW).text == "kiwi or onion? Labelled kiwi"
-        right = of_any_label(ROW | {"label": "onion"})
+        assert ask_any_label(ROW).text == "kiwi or onion? Labelled kiwi"
+        right = ask_any_label(ROW | {"label": "onion"})
         assert right.text == "onion or kiwi? Labelled onion"
         assert [choice.label for choice in right.choices] == ["onion", "kiwi"]
-        assert of_any_label(ROW, "plum").text == "kiwi or plum? Labelled kiwi"
+        assert ask_any_label(ROW, "plum").text == "kiwi or plum? Labelled kiwi"
 
     def test_without_classes(self) -> None:
         assert between_classes({"label": None, "first_class": None}) == Question("Like this one?")
-        assert of_label({"label": None, "first_class": None}, "kiwi") == Question("Like this one?")
+        assert ask_label({"label": None, "first_class": None}, "kiwi") == Question("Like this one?")
 
 
 class TestAddress:

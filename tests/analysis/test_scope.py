@@ -10,7 +10,7 @@ from url_viz.analysis.scope import (
     MOST_CORNERS,
     MOST_IDS,
     Scope,
-    inside,
+    inside_polygon,
     scope_as_query,
     scope_from_query,
     scoped,
@@ -69,7 +69,7 @@ def test_a_lasso_of_many_corners_is_thinned_to_what_fits_into_an_address() -> No
     assert len(few) == MOST_CORNERS
     assert set(few) <= set(circle)
     x, y = np.random.default_rng(0).uniform(-1.2, 1.2, (2, 2000)).astype(np.float32)
-    assert (inside(np.array(few), x, y) == inside(np.array(circle), x, y)).mean() > 0.999
+    assert (inside_polygon(np.array(few), x, y) == inside_polygon(np.array(circle), x, y)).mean() > 0.999
     assert thinned(few) is few
     assert thinned(None) is None
 
@@ -94,6 +94,6 @@ def test_the_lasso_agrees_with_the_naive_test_even_where_it_crosses_itself(corne
     polygon = random.normal(size=(corners, 2))
     x, y = random.normal(size=(2, 2000)).astype(np.float32)
     expected = [naive_inside(polygon, float(a), float(b)) for a, b in zip(x, y, strict=True)]
-    assert inside(polygon, x, y).tolist() == expected
+    assert inside_polygon(polygon, x, y).tolist() == expected
     assert any(expected)
-    assert not inside(polygon[:2], x, y).any()
+    assert not inside_polygon(polygon[:2], x, y).any()

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.conftest import held
 from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.analysis.outside.new_pictures import NewPictures, Reference, compare_to_reference, nearest_without_twins
-from url_viz.analysis.outside.uploads import MEASURED, NewPicture, arrays_of, judge, score
+from url_viz.analysis.outside.uploads import MEASURED, NewPicture, arrays_of, judge_pictures, score
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
@@ -48,7 +48,7 @@ def scored(files: list[IncomingFile], model: Model) -> list[NewPicture]:
 
 def test_a_picture_of_the_set_has_its_own_values_as_an_upload(image_set: ImageSet, model: Model) -> None:
     table = image_set.table()
-    found = judge(scored(uploads_of(image_set), model), image_set.reference())
+    found = judge_pictures(scored(uploads_of(image_set), model), image_set.reference())
     for measure in (*MEASURED, "first_share", "second_share"):
         np.testing.assert_allclose(found[measure], table[measure], rtol=1e-6)
     assert found["first_class"].tolist() == table["first_class"].tolist()
@@ -76,7 +76,7 @@ def test_a_new_picture_lies_among_its_neighbours(image_set: ImageSet, model: Mod
         changed = encoded(image.rotate(4), quality=60)
     reference = image_set.reference()
     [upload] = scored([IncomingFile("new.jpg", changed)], model)
-    row = judge([upload], reference).iloc[0]
+    row = judge_pictures([upload], reference).iloc[0]
     put = compare_to_reference(arrays_of([upload]), reference)
     listed = [*put.twin[put.twin >= 0], *put.nearest.position[0]][:5]
     near = reference.xy[listed]
@@ -89,7 +89,7 @@ def test_a_new_picture_lies_among_its_neighbours(image_set: ImageSet, model: Mod
 
 def test_without_a_set_uploads_are_compared_with_each_other(model: Model) -> None:
     files = [IncomingFile(f"{seed}.png", encoded(noise(seed), "PNG")) for seed in range(6)]
-    found = judge(scored([*files, IncomingFile("again.png", files[0].data)], model), None)
+    found = judge_pictures(scored([*files, IncomingFile("again.png", files[0].data)], model), None)
     assert found["x"].isna().all()
     assert (found["twin_of"] == -1).all()
     assert found["uncertainty_percentile"].max() == pytest.approx(100, abs=10)
@@ -99,7 +99,9 @@ def test_without_a_set_uploads_are_compared_with_each_other(model: Model) -> Non
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_few_uploads_are_ranked_by_their_nearest_and_one_alone_is_not(count: int, model: Model) -> None:
-    found = judge(scored([IncomingFile(f"{i}.png", encoded(noise(i), "PNG")) for i in range(count)], model), None)
+    found = judge_pictures(
+        scored([IncomingFile(f"{i}.png", encoded(noise(i), "PNG")) for i in range(count)], model), None
+    )
     assert len(found) == count
     assert found["confusability"].notna().all() == (count > 1 or count == 0)
     assert np.isfinite(found["uncertainty"]).all()
@@ -196,4 +198,4 @@ def test_a_set_without_a_map_places_nothing(model: Model) -> None:
     nothing |= {"first_share": np.nan, "second_share": np.nan}
     table = pd.DataFrame({"id": np.arange(4), **{m: np.arange(4.0) for m in MEASURED}}).assign(**nothing)
     reference = Reference(table, table, whitened, embeddings, np.ones(4, bool))
-    assert judge(found, reference)[["x", "y"]].isna().all().all()
+    assert judge_pictures(found, reference)[["x", "y"]].isna().all().all()

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from url_viz.analysis.scope import inside
+from url_viz.analysis.scope import inside_polygon
 from url_viz.ui.points import Points, encode_points
 from url_viz.ui.tile_data import Tile
 from url_viz.ui.widgets.actions import take_settings
@@ -140,7 +140,7 @@ def map_page() -> None:
     show_map(view, key="map", height_px=height_px, on_pick=on_pick, on_click=note_click)
     points = synthetic_points(n, layout)
     polygon = polygon_of(state.get("polygon"))
-    selected = 0 if polygon is None else int(inside(np.array(polygon), points.x, points.y).sum())
+    selected = 0 if polygon is None else int(inside_polygon(np.array(polygon), points.x, points.y).sum())
     st.text(f"selected {selected} of {n}")
     show_clicked()
     threshold = state.get("threshold")

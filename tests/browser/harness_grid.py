@@ -20,7 +20,7 @@ from tests.browser.harness_components import FIRST_ID, note_click, settings_of, 
 from url_viz.store.decisions import decision_log
 from url_viz.store.decisions.decision_rows import FileKeys
 from url_viz.store.decisions.decisions import Decisions
-from url_viz.ui.response_cache import cache_order, cached_orders, order_of
+from url_viz.ui.response_cache import cache_order, cached_order, cached_orders
 from url_viz.ui.session import Key
 from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.urls import order_url
@@ -57,7 +57,7 @@ def answer_tiles(request: Request) -> Response:
 
 
 def pane_of(title: str, rows: pd.DataFrame, decisions: Decisions, run: str) -> Pane:
-    order, now = cache_order(order_of(rows)), decisions.now().decision
+    order, now = cache_order(cached_order(rows)), decisions.now().decision
     query = f"order={order}&n={len(rows)}&run={run}&state={decisions.version}"
     return Pane(
         title=title,

@@ -15,7 +15,7 @@ from url_viz.export.answers_file import answers_table, import_answers
 from url_viz.export.table_files import table_bytes, without_formulas, write_table
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.columns.user_files import read_user_file
-from url_viz.store.columns.user_paths import match
+from url_viz.store.columns.user_paths import match_paths
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +55,7 @@ PATHS = st.lists(st.lists(PART, min_size=1, max_size=2).map("/".join), min_size=
 def test_every_path_of_a_csv_finds_its_picture_again(paths: list[str]) -> None:
     file = IncomingFile("table.csv", table_bytes(pd.DataFrame({"path": paths, "x": range(len(paths))}), ".csv"))
     again = read_user_file(file)
-    found = match(again.paths, [path.encode() for path in paths], root=Path("/pictures"))
+    found = match_paths(again.paths, [path.encode() for path in paths], root=Path("/pictures"))
     assert found.row.tolist() == list(range(len(paths)))
 
 

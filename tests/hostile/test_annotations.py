@@ -16,7 +16,7 @@ from tests.annotated_sets import KINDS, write_annotated
 from url_viz.errors import FolderError, ImageError
 from url_viz.imaging.object_source import Objects
 from url_viz.imaging.places import picture_path
-from url_viz.store.columns.object_columns import _said
+from url_viz.store.columns.object_columns import _annotation_columns
 
 HOSTILE: tuple[Any, ...] = (
     *(None, True, -1, 0, 1 << 70, 10**400, 1e308, -1e308, 1e-320, math.nan, math.inf, "", " ", "cat", "1", "#", "a#1"),
@@ -93,7 +93,7 @@ def check(path: Path) -> str:
     for file in files:
         with suppress(ImageError):
             assert source.read(file)
-    said = _said(list(source.facts.values()))
+    said = _annotation_columns(list(source.facts.values()))
     assert len(said) == len(source.facts)
     assert all(name.encode() for name in said["class"])
     return "read"

@@ -37,8 +37,8 @@ from url_viz.jobs.results import out_of
 from url_viz.models.model import Model
 from url_viz.processes.child_environment import within_variable
 from url_viz.progress import Progress
-from url_viz.ui.evaluate.crop import sample_of
-from url_viz.ui.explore.export import zip_of
+from url_viz.ui.evaluate.crop import crop_sample
+from url_viz.ui.explore.export import zip_chosen
 from url_viz.ui.http import routes
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.urls import picture_url
@@ -104,7 +104,7 @@ def data_set(program: Program, how: How) -> Write:
 def zipped(program: Program) -> Write:
     def write(image_set: ImageSet, out: Path) -> None:
         out.mkdir()
-        with zipfile.ZipFile(io.BytesIO(zip_of(image_set, image_set.ids.tolist(), program=program))) as packed:
+        with zipfile.ZipFile(io.BytesIO(zip_chosen(image_set, image_set.ids.tolist(), program=program))) as packed:
             packed.extractall(out)
 
     return write
@@ -213,7 +213,7 @@ class TestReading:
         image_id = int(in_the_app.table().set_index("path")["id"][EXCHANGED])
         client = TestClient(Starlette(routes=routes()), base_url="http://127.0.0.1")
         assert client.get(picture_url(in_the_app, image_id)).status_code == 404
-        fetch = {subject.id: subject.fetch for subject in sample_of(in_the_app, 100)}[image_id]
+        fetch = {subject.id: subject.fetch for subject in crop_sample(in_the_app, 100)}[image_id]
         files, single = in_the_app.files, in_the_app.single_model.files
         for read in (files.data, files.read, lambda _: fetch(), single.data):
             with pytest.raises(ImageError, match=OUTSIDE):

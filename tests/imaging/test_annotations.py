@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from url_viz.errors import FolderError
-from url_viz.imaging.annotations.annotated import Annotations, label_of
+from url_viz.imaging.annotations.annotated import Annotations, as_label
 from url_viz.imaging.annotations.coco import box_of_mask
 from url_viz.imaging.annotations.formats import annotations_in, format_at
 from url_viz.imaging.object_source import read_annotations
@@ -209,7 +209,7 @@ def test_an_entry_of_coco_that_makes_no_sense_is_a_failure(tmp_path: Path) -> No
     found = read_annotations(coco(tmp_path, entries))
     assert len(boxes(found)) == 1
     for at, ((place, reason), (change, why)) in enumerate(zip(found.failures, changes, strict=True), 1):
-        assert place == f"annotations[{at}], id {label_of(change.get('id', at))}"
+        assert place == f"annotations[{at}], id {as_label(change.get('id', at))}"
         assert why in reason
 
 
@@ -280,8 +280,8 @@ def test_names_of_classes_are_as_the_file_has_them(tmp_path: Path) -> None:
 def test_what_no_name_has_is_shown_and_kept_as_escapes(tmp_path: Path) -> None:
     names = ["a\nb", "\x1b[2J", "\u202eevil", "\u2028", "\ud800", "\u200b"]
     shown = [r"a\nb", r"\x1b[2J", r"\u202eevil", r"\u2028", r"\ud800", "\u200b"]
-    assert list(map(label_of, names)) == shown
-    assert label_of(0xF << 20_000) == "(int)", "too long to be written as text"
+    assert list(map(as_label, names)) == shown
+    assert as_label(0xF << 20_000) == "(int)", "too long to be written as text"
 
 
 FAR = [1.7e308, 1e300, 2e6]

@@ -8,7 +8,15 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance
 
 from tests.imaging.pictures import drawing, encoded, noise
-from url_viz.imaging.copied_pixels import LEAST_SIDE_PX, SIDE, Patches, are_copies, compared, no_patches, patch_of
+from url_viz.imaging.copied_pixels import (
+    LEAST_SIDE_PX,
+    SIDE,
+    Patches,
+    aligned_difference,
+    are_copies,
+    no_patches,
+    patch_of,
+)
 
 Change = Callable[[Image.Image], Image.Image]
 
@@ -152,7 +160,9 @@ def test_many_at_once_are_what_they_are_one_by_one() -> None:
 def test_the_part_that_is_compared_by_hand() -> None:
     """Of a picture that lost its left tenth, the other shows nine tenths of its width, from there on."""
     whole, part = scene(3), cropped(0.1, 0, 0, 0)(scene(3))
-    difference, shown = compared(patch(part).pixels.astype(np.float32), patch(whole).pixels.astype(np.float32))
+    difference, shown = aligned_difference(
+        patch(part).pixels.astype(np.float32), patch(whole).pixels.astype(np.float32)
+    )
     assert difference[0] < 0.5
     assert shown[0] == pytest.approx([0.1, 0.9, 0, 1], abs=0.01)
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.imaging.instruments import png, seen, tiff, values
 from url_viz.errors import ImageError
-from url_viz.imaging.decode import decode, format_of, header_of, sample_of
+from url_viz.imaging.decode import decode, header_of, picture_format, value_sample
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import picture_of
 from url_viz.imaging.rendering import Rendering
@@ -49,7 +49,7 @@ def test_twelve_bits_are_seen_as_eight_bits_are(kind: str) -> None:
 @pytest.mark.parametrize("kind", FILES)
 def test_a_sample_is_of_the_values(kind: str) -> None:
     for data, array in zip(FILES[kind], (GREY, COLOUR), strict=True):
-        found = sample_of(data)
+        found = value_sample(data)
         assert found is not None
         assert set(found.values.tolist()) <= set(array.ravel().tolist())
         assert found.values.max() > 3500
@@ -57,9 +57,9 @@ def test_a_sample_is_of_the_values(kind: str) -> None:
 
 def test_a_sample_is_spread_evenly_whatever_the_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     large = np.arange(300 * 200, dtype=np.uint16).reshape(300, 200)
-    whole = sample_of(tiff(large))
+    whole = value_sample(tiff(large))
     monkeypatch.setattr("url_viz.imaging.deep.STRIP_VALUES", 7 * 200)
-    parts = sample_of(tiff(large))
+    parts = value_sample(tiff(large))
     assert whole is not None
     assert parts is not None
     assert np.array_equal(whole.values, parts.values)
@@ -73,16 +73,16 @@ def test_eight_bits_stay_what_they_are_in_any_rendering(array: NDArray[np.uint8]
     file = BytesIO()
     Image.fromarray(array).save(file, format_)
     assert np.array_equal(shown(file.getvalue()), shown(file.getvalue(), None))
-    assert sample_of(file.getvalue()) is None
+    assert value_sample(file.getvalue()) is None
 
 
 def test_files_say_their_range() -> None:
     said = [
-        sample_of(png(GREY, significant=12)),
-        sample_of(png(COLOUR, significant=12)),
-        sample_of(tiff(GREY, extratags=[(341, "H", 1, 4095, True)])),
-        sample_of(png(GREY)),
-        sample_of(png(GREY, significant=16)),
+        value_sample(png(GREY, significant=12)),
+        value_sample(png(COLOUR, significant=12)),
+        value_sample(tiff(GREY, extratags=[(341, "H", 1, 4095, True)])),
+        value_sample(png(GREY)),
+        value_sample(png(GREY, significant=16)),
     ]
     assert [one and one.stated for one in said] == [(0, 4095)] * 3 + [None, (0, 65535)]
 
@@ -97,7 +97,7 @@ def test_of_many_bands_three_are_seen(kind: Any, planes: str) -> None:
     assert np.array_equal(shown(data, Rendering(0, 4095, (4, 3, 2))), seen(last[..., [3, 2, 1]]))
     assert np.array_equal(shown(data, Rendering(0, 4095, (8,)))[..., 0], seen(last[..., 7]))
     assert header_of(data) == (40, 30, 1)
-    assert format_of(data) == "TIFF"
+    assert picture_format(data) == "TIFF"
     with pytest.raises(ImageError, match="has 13 bands, and band 14 is to be shown"):
         shown(data, Rendering(0, 4095, (14, 1, 1)))
 
@@ -141,7 +141,7 @@ def test_a_process_of_its_own_sees_the_same() -> None:
     assert not np.array_equal(here.crop, decoders.read(grey, Preprocessing(size_px=24, crop_share=0.8)).crop)
     found = decoders.sample_of(grey)
     assert found is not None
-    assert np.array_equal(found.values, sample_of(grey).values)  # type: ignore[union-attr]
+    assert np.array_equal(found.values, value_sample(grey).values)  # type: ignore[union-attr]
     assert decoders.sample_of(b"nothing") is None
     with Image.open(BytesIO(decoders.shown(grey, most_px=64, quality=90, rendering=TWELVE))) as image:
         assert np.abs(np.asarray(image.convert("L"), int) - seen(GREY)).mean() < 12

@@ -10,7 +10,7 @@ import pytest
 
 from tests.imaging.instruments import dicom, seen, values
 from url_viz.errors import ImageError
-from url_viz.imaging.decode import decode, format_of, header_of, sample_of
+from url_viz.imaging.decode import decode, header_of, picture_format, value_sample
 from url_viz.imaging.dicom import facts_of_dicom, frame_of_dicom
 from url_viz.imaging.pages import PagedFile, paged
 from url_viz.imaging.rendering import Rendering
@@ -33,16 +33,16 @@ def test_values_are_rescaled_and_seen_in_their_window() -> None:
     chosen = Rendering(-1024, 2976, is_chosen=True)
     assert grey(data, chosen) == [0, 64, 128, 255], "a range that was chosen is of rescaled values"
     assert grey(data, Rendering(-1024, 2976)) == grey(data), "its window comes before the range of the set"
-    assert sample_of(data).window == (-160, 239)  # type: ignore[union-attr]
+    assert value_sample(data).window == (-160, 239)  # type: ignore[union-attr]
 
 
 def test_without_a_window_the_bits_say_the_range() -> None:
     data = dicom(np.array([[0, 4095]], np.uint16), BitsStored=12, HighBit=11)
-    found = sample_of(data)
+    found = value_sample(data)
     assert found is not None
     assert found.stated == (0, 4095)
     assert grey(data, Rendering(0, 4095)) == [0, 255]
-    assert sample_of(dicom(RAMP)).stated is None, "signed values say none"  # type: ignore[union-attr]
+    assert value_sample(dicom(RAMP)).stated is None, "signed values say none"  # type: ignore[union-attr]
 
 
 def test_where_white_is_zero_values_are_inverted() -> None:
@@ -59,7 +59,7 @@ def test_colours_and_eight_bits_are_what_they_are() -> None:
     mask = np.array([[0, 1]], np.uint8)
     assert grey(dicom(mask, BitsStored=1, HighBit=0)) == [0, 255]
     assert header_of(dicom(colour)) == (40, 30, 1)
-    assert format_of(dicom(colour)) == "DICOM"
+    assert picture_format(dicom(colour)) == "DICOM"
 
 
 def test_a_frame_is_a_file_of_its_own() -> None:

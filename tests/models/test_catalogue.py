@@ -17,7 +17,7 @@ from url_viz.models.card_figures import NOT_MEASURED, REPORTED, card_rows, descr
 from url_viz.models.catalogue import KnownModel, adapted_to, known_models
 from url_viz.models.checkpoint_folder import checkpoint_names
 from url_viz.models.head import save_head
-from url_viz.models.model import load_model, resolve, title_of
+from url_viz.models.model import load_model, model_title, resolve
 from url_viz.models.model_names import DEFAULT, HEADS, PACKAGED, PAPERS, file_digest
 from url_viz.workspace import Workspace
 
@@ -83,7 +83,7 @@ class TestFiles:
         named, by_path = resolve(TINY), resolve(file)
         assert (named.name, named.backbone, named.weights) == (TINY, VIT, by_path.weights)
         assert resolve(f"{TINY}@timm").file == resolve(f"{file}@timm").file
-        assert title_of(f"{TINY}@timm") == "ViT-Tiny of the paper, preprocessing of timm"
+        assert model_title(f"{TINY}@timm") == "ViT-Tiny of the paper, preprocessing of timm"
         second = str(shutil.copy(tiny, home.checkpoints / "b.pth.tar"))
         assert checkpoint_names(home) == [TINY, second], "another file of the same model opens by its path"
         assert (by_name(home)[second].kind, by_name(home)[second].has_head) == ("authors", True)

@@ -18,7 +18,7 @@ from url_viz.image_set import embed_folder, open_image_set
 from url_viz.imaging.preprocess import AUTHORS
 from url_viz.models.checkpoints import load_weights, unwrapped
 from url_viz.models.head import save_head
-from url_viz.models.model import load_model, load_source, resolve, title_of
+from url_viz.models.model import load_model, load_source, model_title, resolve
 from url_viz.models.model_names import WeightsFile, file_digest
 
 pytestmark = pytest.mark.slow
@@ -53,7 +53,7 @@ def test_names_tell_finetuned_weights_and_those_of_the_authors(tmp_path: Path) -
     for name, expected in named.items():
         assert WeightsFile.named(name) == expected
         assert expected is None or WeightsFile.named(expected.name) == expected
-    assert title_of(own.name) == "x.pth (tf_efficientnet_lite0)"
+    assert model_title(own.name) == "x.pth (tf_efficientnet_lite0)"
     for name in ("resnet18:x.pth@clip", "x.pth@clip"):
         with pytest.raises(ModelError, match=r"No preprocessing 'clip'.*authors, timm"):
             resolve(name)

@@ -12,7 +12,7 @@ from url_viz.cli.main import main
 from url_viz.errors import FolderError, ImageSetError, ModelError
 from url_viz.image_set import embed_folder, open_image_set
 from url_viz.imaging.scan import scan
-from url_viz.models.model import load_model, title_of
+from url_viz.models.model import load_model, model_title
 from url_viz.pipeline.external_embeddings import given_embeddings, in_float16
 
 COUNT = 8
@@ -107,7 +107,7 @@ class TestReading:
             image_set.search(noise(3))
         with pytest.raises(ModelError, match="embeddings from a file"):
             load_model("own:clip", workspace=tmp_path / "home")
-        assert title_of("own:clip") == "clip (your embeddings)"
+        assert model_title("own:clip") == "clip (your embeddings)"
 
 
 class TestFiles:

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from url_viz.errors import FolderError
-from url_viz.store.columns.user_paths import match
+from url_viz.store.columns.user_paths import match_paths
 
 ROOT = Path("/data/photos")
 PICTURES = [b"cat/1.jpg", b"cat/2.JPG", b"dog/1.jpg", b"deep/er/3.png", b"top.jpg", b"odd\xff.jpg"]
 
 
 def found(*paths: str) -> list[int]:
-    return match(paths, PICTURES, root=ROOT).row.tolist()
+    return match_paths(paths, PICTURES, root=ROOT).row.tolist()
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_ways_to_write_a_path(path: str, row: int) -> None:
 
 def test_an_exact_path_goes_before_one_of_other_case() -> None:
     pictures = [b"A.jpg", b"a.jpg"]
-    assert match(["a.jpg"], pictures, root=ROOT).row.tolist() == [1]
-    assert match(["A.JPG"], pictures, root=ROOT).row.tolist() == [-1]
+    assert match_paths(["a.jpg"], pictures, root=ROOT).row.tolist() == [1]
+    assert match_paths(["A.JPG"], pictures, root=ROOT).row.tolist() == [-1]
 
 
 def test_two_rows_of_one_picture_are_refused_with_their_paths() -> None:
@@ -54,7 +54,7 @@ def test_two_rows_of_one_picture_are_refused_with_their_paths() -> None:
 
 
 def test_what_is_not_found_is_counted_with_examples() -> None:
-    matched = match(["x", "top.jpg", "y"], PICTURES, root=ROOT)
+    matched = match_paths(["x", "top.jpg", "y"], PICTURES, root=ROOT)
     assert (matched.count, matched.examples) == (1, ("x", "y"))
 
 
@@ -67,12 +67,12 @@ def test_any_way_to_write_it_finds_the_picture_or_none(seed: int) -> None:
     for row, picture in enumerate(pictures):
         text = picture.decode()
         full = [text, f"./{text}", text.replace("/", "\\"), f"{ROOT}/{text}", text.upper()]
-        assert match(full[:1], pictures, root=ROOT).row[0] == row
+        assert match_paths(full[:1], pictures, root=ROOT).row[0] == row
         for way in full[1:]:
-            assert match([way], pictures, root=ROOT).row[0] == row
+            assert match_paths([way], pictures, root=ROOT).row[0] == row
         for start in range(1, text.count("/") + 1):
             short = "/".join(text.split("/")[start:])
             naive = [i for i, other in enumerate(pictures) if other.decode().endswith(("/" + short,))]
             at = pictures.index(short.encode()) if short.encode() in pictures else None
             expected = at if at is not None else (naive[0] if len(naive) == 1 else -1)
-            assert match([short], pictures, root=ROOT).row[0] == expected
+            assert match_paths([short], pictures, root=ROOT).row[0] == expected

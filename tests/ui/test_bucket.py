@@ -15,7 +15,7 @@ from tests.object_store import BUCKET, KEY, SECRET, ObjectStore, let_in, object_
 from tests.ui.pages import ended, opened, words
 from url_viz.errors import BucketError, FolderError, NotAllowedError
 from url_viz.export.folders import paths_text, sort_into_folders
-from url_viz.export.selection import listed
+from url_viz.export.selection import ids_of_paths
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging import bucket as of_bucket
 from url_viz.jobs import list_jobs
@@ -177,4 +177,4 @@ def test_what_takes_files_is_refused_before_a_job_starts(image_set: ImageSet, tm
 def test_pictures_are_named_by_their_addresses(image_set: ImageSet) -> None:
     lines = paths_text(image_set, image_set.ids).decode().splitlines()
     assert f"{ADDRESS}/large.png" in lines
-    assert listed(image_set, [f"{ADDRESS}/large.png"]).tolist() == [large(image_set)]
+    assert ids_of_paths(image_set, [f"{ADDRESS}/large.png"]).tolist() == [large(image_set)]

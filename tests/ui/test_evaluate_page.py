@@ -11,10 +11,10 @@ from tests.ui.conftest import Read
 from tests.ui.pages import opened, reading, words
 from url_viz.analysis.evidence.evaluation import CountedPictures, Evaluated
 from url_viz.analysis.evidence.order_metrics import Figure, Interval
-from url_viz.analysis.measures import AMBIGUITY, title_of
+from url_viz.analysis.measures import AMBIGUITY, measure_title
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.ui.evaluate.crop import sample_of
+from url_viz.ui.evaluate.crop import crop_sample
 from url_viz.ui.evaluate.page import class_order, coverage_table
 from url_viz.ui.widgets.charts import curves_of_coverage, intervals_figure
 from url_viz.workspace import Workspace
@@ -82,7 +82,7 @@ def test_the_crop_test_says_which_files_it_could_not_read(labelled: ImageSet) ->
     (labelled.root / "dog" / "0001.jpg").write_bytes(b"<html>")
     at.button(key="evaluate.crop.run").click().run()
     assert f"of {COUNT - 2} pictures" in words(at)
-    leading = title_of(labelled.order().measure or "")
+    leading = measure_title(labelled.order().measure or "")
     assert f"{leading}, which orders this set, is higher" in words(at)
     for title in {"Ambiguity", "Confusability", "Pretrained head"} - {leading}:
         assert f"{title} is higher on the crop for **" in words(at)
@@ -153,8 +153,8 @@ def test_a_class_shows_its_mistaken_pictures_first_the_most_ambiguous_ahead() ->
 
 
 def test_a_sample_holds_no_copies_and_is_the_same_again(labelled: ImageSet) -> None:
-    whole = sample_of(labelled, 1000)
+    whole = crop_sample(labelled, 1000)
     assert len(whole) == COUNT
-    some = sample_of(labelled, 10)
+    some = crop_sample(labelled, 10)
     assert len({subject.id for subject in some}) == 10
-    assert [subject.id for subject in some] == [subject.id for subject in sample_of(labelled, 10)]
+    assert [subject.id for subject in some] == [subject.id for subject in crop_sample(labelled, 10)]

@@ -19,7 +19,7 @@ from url_viz.jobs.kinds import EXPORT, start_export
 from url_viz.jobs.results import out_of
 from url_viz.models.model import Model
 from url_viz.ui.explore import export
-from url_viz.ui.explore.export import zip_of
+from url_viz.ui.explore.export import zip_chosen
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.workspace import Workspace
 
@@ -78,7 +78,7 @@ def test_what_leaves_is_counted_and_corrected_classes_come_first(tmp_path: Path,
 
 def test_a_zip_holds_one_data_set_of_the_pictures_asked_for(image_set: ImageSet) -> None:
     ids = image_set.table()["id"].tolist()[:2]
-    with zipfile.ZipFile(io.BytesIO(zip_of(image_set, ids, program="huggingface"))) as packed:
+    with zipfile.ZipFile(io.BytesIO(zip_chosen(image_set, ids, program="huggingface"))) as packed:
         names = packed.namelist()
         assert "huggingface/train/metadata.jsonl" in names
         assert sum(name.endswith(".jpg") for name in names) == 2
@@ -91,7 +91,7 @@ def test_of_objects_the_annotation_files_are_offered_whole(
     objects = embed_folder(write_annotated(tmp_path / "set", "YOLO"), model=model, workspace=home.root)
     at = popover_of(objects, 2)
     assert downloads(at) == ["Report", "Corrected YOLO files", "CSV", *TOOLS, *TABLES, *PACKED]
-    packed = zip_of(objects, objects.table()["id"].tolist()[:2], program="annotations")
+    packed = zip_chosen(objects, objects.table()["id"].tolist()[:2], program="annotations")
     with zipfile.ZipFile(io.BytesIO(packed)) as files:
         assert files.read("annotations/labels/0.txt") == (tmp_path / "set" / "labels" / "0.txt").read_bytes()
     monkeypatch.setattr(export, "MOST_ZIPPED", 1)

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 from typing_extensions import Doc
 
 from training.config import FinetuneConfig
-from url_viz.jobs.configs import words_of
+from url_viz.jobs.configs import command_words
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Outer:
 
 
 def test_only_what_differs_is_on_the_command_line() -> None:
-    assert words_of(Outer()) == []
+    assert command_words(Outer()) == []
     changed = Outer(kind="b", limit=3, inner=Inner(rate=0.25, is_loud=False))
-    assert words_of(changed) == ["--kind", "b", "--limit", "3", "--rate", "0.25", "--no-is-loud"]
-    assert words_of(Outer(), usual=Outer(limit=3)) == ["--limit", "None"]
+    assert command_words(changed) == ["--kind", "b", "--limit", "3", "--rate", "0.25", "--no-is-loud"]
+    assert command_words(Outer(), usual=Outer(limit=3)) == ["--limit", "None"]
 
 
 def test_every_field_has_a_widget_with_its_sentence_as_help() -> None:

@@ -19,7 +19,7 @@ from url_viz.analysis.labels.label_issues import CONFLICTING, LabelCheck
 from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
-from url_viz.ui.labels.page import each_way, in_scope, of_pair, pair_at, tiles, with_decisions
+from url_viz.ui.labels.page import each_way, in_scope, of_pair, pair_at, tiles, with_current_decisions
 from url_viz.workspace import Workspace
 
 COUNT = 24
@@ -160,6 +160,6 @@ def test_decided_suspects_are_drawn_with_their_decision(labelled: ImageSet) -> N
     """Where some are decided the others have none: nan would be no JSON, and the gallery would not be drawn."""
     pictures = labelled.labels.check().pictures
     labelled.decisions.decide([int(pictures["id"].iloc[0])], "keep")
-    rows = with_decisions(pictures, labelled)
+    rows = with_current_decisions(pictures, labelled)
     assert [tile.decision for tile in tiles(rows, set_id="x")] == ["keep", *[None] * (len(rows) - 1)]
     opened(labelled, "labels")

@@ -20,7 +20,7 @@ from url_viz.models.model import Model
 from url_viz.store.tables.writer import Writer
 from url_viz.ui.first.page import example_of
 from url_viz.ui.open_sets import MOST_OPEN, OpenSets, running_model
-from url_viz.ui.review.desk import opened
+from url_viz.ui.review.desk import opened_review
 from url_viz.ui.search.page import evidence_of
 from url_viz.workspace import Workspace
 
@@ -90,7 +90,7 @@ def test_a_set_that_grows_leaves_no_snapshots_behind(tmp_path: Path, workspace: 
         assert image_set.cached(ImageSet.evaluate) is not None
         assert image_set.cached(evidence_of, "entropy") is not None
         assert example_of(image_set) is not None
-        review = opened(image_set.reviews.open(ReviewSpec("entropy")))
+        review = opened_review(image_set.reviews.open(ReviewSpec("entropy")))
         seen.append((weakref.ref(image_set), review))
         del image_set
     # Nothing is collected while another thread does.

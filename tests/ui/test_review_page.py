@@ -22,8 +22,8 @@ from url_viz.jobs.kinds import REVIEW_WORTH, result_of
 from url_viz.jobs.measuring import worth_by_job
 from url_viz.store.decisions.decisions import LONGEST_LABEL
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.review.desk import DeskAnswer, OpenReview, answer_of, desk_state, take_answers
-from url_viz.ui.review.desk import opened as begun
+from url_viz.ui.review.desk import DeskAnswer, OpenReview, desk_state, parse_answer, take_answers
+from url_viz.ui.review.desk import opened_review as begun
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def test_what_is_no_answer_is_passed_over() -> None:
         {"sequence": 1, "id": "1", "keep": 5},
         {"sequence": 1, "id": "1", "at": "y"},
     )
-    assert not any(map(answer_of, records))
+    assert not any(map(parse_answer, records))
 
 
 class TestLinks:

@@ -25,7 +25,7 @@ from url_viz.models.model import Model
 from url_viz.ui.review.desk import DeskAnswer, OpenReview, take_answers
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import similar_ids
-from url_viz.ui.upload.page import classes_in_words, in_set, ranking_csv, sort, suggested_folder, zip_of
+from url_viz.ui.upload.page import classes_in_words, in_set, ranking_csv, sort, suggested_folder, zip_uploads
 from url_viz.ui.upload.upload_review import UploadAnswers, UploadQueue
 from url_viz.workspace import Workspace
 
@@ -183,7 +183,7 @@ def test_what_is_taken_away_holds_every_upload_once_in_order(model: Model) -> No
     done = sort(values(0.2, 0.9).assign(path=[file.name for file in files]), measure="uncertainty", threshold=80)
     rows = list(csv.DictReader(io.StringIO(ranking_csv(done).decode())))
     assert [(row["name"], row["side"]) for row in rows] == [("b.jpg", "ambiguous"), ("a/=1.jpg", "clear")]
-    with zipfile.ZipFile(io.BytesIO(zip_of(batch, done))) as archive:
+    with zipfile.ZipFile(io.BytesIO(zip_uploads(batch, done))) as archive:
         assert archive.read("ambiguous/b.jpg") == files[1].data
         assert archive.read("clear/1.jpg") == files[0].data
         assert archive.read("ranking.csv") == ranking_csv(done)

@@ -36,7 +36,7 @@ from training.groups import smallest_ids
 from training.holdout import FinetuneReport, NearestErrors, are_test_pictures, orders_without_a_job, r_auroc_of
 from training.own_record import HELD_OUT, own_recorder
 from training.run_files import RunPaths, write_json, write_run_records
-from url_viz.analysis.evidence.holdout_report import AFTER, BEFORE, HoldoutFigure, headline, holdout_figure, text_of
+from url_viz.analysis.evidence.holdout_report import AFTER, BEFORE, HoldoutFigure, headline, holdout_figure, report_text
 from url_viz.analysis.evidence.order_metrics import classification_auroc
 from url_viz.errors import FolderError, HeadMismatchError
 from url_viz.imaging.decode import decode
@@ -353,7 +353,7 @@ def _provenance(
 def advice(figures: Sequence[HoldoutFigure]) -> str:
     """Advice on the new model, in one sentence with its figures."""
     accuracy, _, order = figures
-    text = "; ".join(f"{headline(figure)}, {text_of(figure.before)} before" for figure in figures)
+    text = "; ".join(f"{headline(figure)}, {report_text(figure.before)} before" for figure in figures)
     gain = accuracy.gains.get(BEFORE)
     if gain is not None and gain.interval.high < 0:
         otherwise = "train longer, or adapt a head to the labels instead (mode labels)"

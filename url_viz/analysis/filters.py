@@ -102,7 +102,7 @@ def replaced_in(filters: Sequence[Filter], column: str, new: Filter | None) -> t
     return tuple(rule for rule in others if rule.column != column or rule is new)
 
 
-def in_words(rule: Filter) -> str:
+def filter_in_words(rule: Filter) -> str:
     """A filter as its chip says it."""
     if isinstance(rule, NameContains):
         return f"Name: {rule.text}"

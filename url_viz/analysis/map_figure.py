@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.categories import categories_of, category_colours
 from url_viz.analysis.filters import kind_of
-from url_viz.analysis.measures import title_of
+from url_viz.analysis.measures import measure_title
 from url_viz.analysis.ranking import percentile_of_each
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _layers(
         return [_points(shown, marker, None, {"color": NO_CATEGORY})]
     if percentile is None:
         return _by_category(shown, column, marker)
-    bar = {"title": f"{_inert(title_of(column))}<br>percentile", "thickness": 12}
+    bar = {"title": f"{_inert(measure_title(column))}<br>percentile", "thickness": 12}
     colouring = {"color": percentile, "cmin": 0, "cmax": 100, "colorscale": RAMP, "colorbar": bar}
     return [_points(shown, marker, column, colouring, percentile)]
 
@@ -165,7 +165,7 @@ def _hover(rows: pd.DataFrame, column: str | None, percentile: NDArray[np.float3
     columns = [value] if percentile is None else [value, percentile]
     return {
         "customdata": np.stack([np.asarray(c, object) for c in columns], axis=1),
-        "hovertemplate": f"<b>%{{text}}</b><br>{_inert(title_of(column))} %{{customdata[0]}}{rank}<extra></extra>",
+        "hovertemplate": f"<b>%{{text}}</b><br>{_inert(measure_title(column))} %{{customdata[0]}}{rank}<extra></extra>",
     }
 
 

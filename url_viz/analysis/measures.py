@@ -180,14 +180,14 @@ def is_measure(name: str) -> bool:
     return name in _BY_NAME
 
 
-def title_of(name: str) -> str:
+def measure_title(name: str) -> str:
     """What pages call a measure or a column: a user's column by its own name."""
     return measure_named(name).title
 
 
 def in_text(name: str) -> str:
     """A measure within a sentence; a user's column by its own name."""
-    return title_of(name).lower() if is_measure(name) else name
+    return measure_title(name).lower() if is_measure(name) else name
 
 
 def measures_of(table: pd.DataFrame, brought: Iterable[str] = ()) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def leading_order(
         return Order(None, "Fewer than three pictures have a neighbour, so they are listed by name.")
     if tuned is not None:
         others = {} if tuned.before is None else {CONFUSABILITY.name: tuned.before}
-        return Order(TUNED.name, words_of(tuned, by), evidence=tuned.evidence, others=others)
+        return Order(TUNED.name, order_in_words(tuned, by), evidence=tuned.evidence, others=others)
     if valued < FEW:
         reason = f"Fewer than {FEW} pictures: ordered by how far away the nearest one is{by}."
         return Order(CONFUSABILITY.name, f"{reason} Without classes, nothing shows how well that works.")
@@ -208,7 +208,7 @@ def _words(classes: int, evidence: Figure, others: Mapping[str, Figure], by: str
     return f"{words}."
 
 
-def words_of(tuned: Tuned, by: str = "") -> str:
+def order_in_words(tuned: Tuned, by: str = "") -> str:
     """Which answers were taken in, and how well the order holds on those drawn from all alike; `by` which models."""
     words = f"Ordered by confusability{by}{',' if by else ''} adjusted to {counted(tuned.answers, 'answer')}"
     if tuned.evidence is None or tuned.before is None:

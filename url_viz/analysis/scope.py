@@ -79,7 +79,7 @@ def scope_from_query(query: Mapping[str, Sequence[str]]) -> Scope:
     return Scope(_polygon(lasso[0] if lasso else None), from_query(query), _ids(ids[0] if ids else ""))
 
 
-def inside(polygon: NDArray[np.floating], x: Floats, y: Floats) -> NDArray[np.bool_]:
+def inside_polygon(polygon: NDArray[np.floating], x: Floats, y: Floats) -> NDArray[np.bool_]:
     """Which points lie in a polygon (N,), by the even-odd rule.
 
     `polygon` (P, 2) in the units of `x` and `y` (N,), closed implicitly; fewer than three corners contain nothing.
@@ -110,7 +110,8 @@ def _inside(table: pd.DataFrame, polygon: Polygon) -> NDArray[np.bool_]:
     x, y = table["x"].to_numpy(dtype=float), table["y"].to_numpy(dtype=float)
     placed = np.isfinite(x) & np.isfinite(y)
     keep = np.zeros(len(table), bool)
-    keep[placed] = inside(np.asarray(polygon, float), x[placed].astype(np.float32), y[placed].astype(np.float32))
+    x, y = x[placed].astype(np.float32), y[placed].astype(np.float32)
+    keep[placed] = inside_polygon(np.asarray(polygon, float), x, y)
     return keep
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.errors import DamageError
-from url_viz.models.model import EmbeddingSpace, ModelSource, packaged_name, title_of
+from url_viz.models.model import EmbeddingSpace, ModelSource, model_title, packaged_name
 from url_viz.pipeline.confusability import ConfusabilityReference, Lists, confusability
 from url_viz.pipeline.nearest import NONE, Nearest
 from url_viz.pipeline.twins import twin_representatives
@@ -39,7 +39,7 @@ class SecondModel:
     @property
     def title(self) -> str:
         """Its name for people."""
-        return title_of(self.space.backbone)
+        return model_title(self.space.backbone)
 
     @cached_property
     def graph(self) -> Graph:

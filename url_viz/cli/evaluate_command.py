@@ -128,7 +128,7 @@ def compare(
     top: Annotated[Count, arg(help="how many pictures to list that they disagree on, each way")] = 10,
 ) -> None:
     """Compare two models or heads on a folder: order, most ambiguous tenth, neighbours, and where they disagree."""
-    from url_viz.analysis.evidence.compare import disagreements, in_words, neighbours_in_words
+    from url_viz.analysis.evidence.compare import agreement_in_words, disagreements, neighbours_in_words
     from url_viz.image_set import open_image_set
 
     second = open_image_set(image_set.root, model=other, workspace=image_set.workspace.root)
@@ -139,7 +139,7 @@ def compare(
     titles = f"{image_set.source.title} (first) and {second.source.title} (second)"
     print(f"{titles}, {counted(comparison.shared, 'picture')}:")
     for measure in comparison.measures.values():
-        print(in_words(measure))
+        print(agreement_in_words(measure))
     if "uncertainty" not in comparison.measures:
         print("There is no uncertainty under both: one of them has no head.")
     if comparison.neighbourhoods is not None:

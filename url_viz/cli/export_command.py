@@ -119,7 +119,7 @@ def choose(
 
     Without --out or --tag the paths are printed, those first that cover most. Nothing is moved or changed.
     """
-    from url_viz.analysis.evidence.choice import said_of
+    from url_viz.analysis.evidence.choice import choice_in_words
     from url_viz.export.folders import paths_text
     from url_viz.export.table_files import write_bytes, write_table
 
@@ -130,7 +130,7 @@ def choose(
     output = sys.stderr if out is None and tag is None else sys.stdout
     if output is sys.stderr:
         print("\n".join(chosen["path"]))
-    print(said_of(chosen, count, per=subsets.quota_column(column)), file=output)
+    print(choice_in_words(chosen, count, per=subsets.quota_column(column)), file=output)
     if out is not None and out.suffix.lower() == ".txt":
         write_bytes(paths_text(image_set, chosen["id"]), out)
     elif out is not None:
@@ -166,7 +166,7 @@ def _worth(image_set: "ImageSet", ids: list[int]) -> str:
 
 def _pinned(image_set: "ImageSet", where: str) -> list[int]:
     """Ids of the pictures in a file of paths, or in a table that `--out` wrote, or else of those with a tag."""
-    from url_viz.export.selection import listed, paths_listed
+    from url_viz.export.selection import ids_of_paths, paths_listed
     from url_viz.store.columns.user_files import read_user_file
 
     if Path(where).suffix.lower() in (".csv", ".parquet") and Path(where).is_file():
@@ -175,7 +175,7 @@ def _pinned(image_set: "ImageSet", where: str) -> list[int]:
         paths = tuple(paths_listed(Path(where)))
     else:
         return image_set.subsets.tagged(where)
-    return [int(image_id) for image_id in listed(image_set, paths)]
+    return [int(image_id) for image_id in ids_of_paths(image_set, paths)]
 
 
 def _bound(text: str) -> tuple[str, int]:

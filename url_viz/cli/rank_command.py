@@ -145,9 +145,9 @@ def why(
     heat: Annotated[Path | None, arg(help="also write the picture with its heat map over it, as PNG"), Output()] = None,
 ) -> None:
     """Explain why one picture is ambiguous, and on request which part of it is."""
-    from url_viz.export.selection import listed
+    from url_viz.export.selection import ids_of_paths
 
-    image_id = int(listed(image_set, [str(picture)])[0])
+    image_id = int(ids_of_paths(image_set, [str(picture)])[0])
     row = image_set.row(image_id)
     print(f"{row['path']}: {_value(image_set, row)}")
     for reason in image_set.reasons([image_id]).itertuples():
@@ -174,7 +174,7 @@ def _value(image_set: "ImageSet", row: dict[str, Any]) -> str:
 
 
 def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
-    from url_viz.analysis.outside.occlusion import in_words, over
+    from url_viz.analysis.outside.occlusion import heat_in_words, over
     from url_viz.export.figure import require_png, write_png
     from url_viz.imaging.decode import decode
 
@@ -183,4 +183,4 @@ def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
     picture, _ = decode(image_set.files.data(image_id), short_side_px=PICTURE_PX, rendering=image_set.rendering)
     picture.thumbnail((PICTURE_PX, PICTURE_PX))
     write_png(over(picture, heat), out)
-    print(f"{in_words(heat)} The picture with its map: {out}")
+    print(f"{heat_in_words(heat)} The picture with its map: {out}")

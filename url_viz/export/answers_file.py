@@ -11,7 +11,7 @@ from url_viz.errors import DecisionError, FolderError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.columns.user_files import opened, read_csv, read_paths
-from url_viz.store.columns.user_paths import match
+from url_viz.store.columns.user_paths import match_paths
 from url_viz.store.decisions.decisions import Action
 from url_viz.store.tables.tables import positions_of
 from url_viz.wording import counted
@@ -100,7 +100,7 @@ def _side(image_set: ImageSet, rows: pd.DataFrame, path: str, content: str) -> N
         keys = np.array([_key(text) for text in rows[content]], np.int64)
         by_content = np.where(positions_of(keys, image_set.contents) >= 0, keys, 0)
     number, names = pd.factorize(np.array(read_paths(rows[path]), object))
-    row = match(names.tolist(), image_set.paths_of(image_set.ids), root=image_set.root).row
+    row = match_paths(names.tolist(), image_set.paths_of(image_set.ids), root=image_set.root).row
     by_path = np.where(row >= 0, image_set.contents[row], 0)[number]
     return np.where(by_content != 0, by_content, by_path)
 

@@ -22,7 +22,7 @@ from url_viz.export.picture_files import (
     link_or_copy,
     opened_by,
     unwritten,
-    words_of,
+    written_in_words,
 )
 from url_viz.image_set import ImageSet
 from url_viz.imaging.containers.picture_lists import is_listing
@@ -158,7 +158,7 @@ class SortedFolders:
         sentences = [f"{pictures} sorted into {str(self.out)!r} ({folders})."]
         if self.present:
             sentences.append(f"{self.present:,} were there already.")
-        sentences += words_of(self.left_out)
+        sentences += written_in_words(self.left_out)
         if self.blocked:
             why = "were left out: something else has their place, or their name leads out of the folder"
             sentences.append(f"{len(self.blocked):,} {why}: {first_of(self.blocked)}.")

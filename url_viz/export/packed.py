@@ -174,8 +174,8 @@ def write_classes(folder: Path, content: Content) -> None:
 
 
 def write_parquet(file: Path, pictures: Iterable[Packed], content: Content) -> None:
-    """A Parquet file with a column `image` of bytes and name, `label` by number, and the facts; see `schema_of`."""
-    schema = schema_of(content)
+    """A Parquet file with a column `image` of bytes and name, `label` by number, and the facts; see `packed_schema`."""
+    schema = packed_schema(content)
     rows: list[dict[str, object]] = []
     with pq.ParquetWriter(file, schema) as writer:
         for picture in pictures:
@@ -188,7 +188,7 @@ def write_parquet(file: Path, pictures: Iterable[Packed], content: Content) -> N
             writer.write_table(pa.Table.from_pylist(rows, schema))
 
 
-def schema_of(content: Content) -> pa.Schema:
+def packed_schema(content: Content) -> pa.Schema:
     """The columns of the Parquet files, with what Hugging Face's `datasets` reads of them: an Image, a ClassLabel."""
     kinds: dict[str, pa.DataType] = {"image": pa.struct([("bytes", pa.binary()), ("path", pa.string())])}
     features: dict[str, Any] = {"image": {"_type": "Image"}}

@@ -73,10 +73,10 @@ class Exported:
 
     @property
     def words(self) -> tuple[str, ...]:
-        return (f"{counted(self.pictures, 'picture')} in {str(self.out)!r}.", *words_of(self.left_out))
+        return (f"{counted(self.pictures, 'picture')} in {str(self.out)!r}.", *written_in_words(self.left_out))
 
 
-def words_of(left_out: LeftOut) -> list[str]:
+def written_in_words(left_out: LeftOut) -> list[str]:
     """A sentence for each reason why pictures were left out."""
     by_reason: dict[str, list[str]] = {}
     for path, reason in left_out:
@@ -124,7 +124,7 @@ def lay_out(
             left_out.append((display_name(path), str(error)))
         progress(clock.at(row + 1))
     if not rows:
-        reason = f" {words_of(left_out)[0]}" if left_out else ""
+        reason = f" {written_in_words(left_out)[0]}" if left_out else ""
         none = f"None of {counted(len(paths), 'picture')} of {str(image_set.root)!r} can be exported."
         raise ImageSetError(f"{none}{reason} Choose others, or read the folder again.")
     return rows, left_out

@@ -15,7 +15,7 @@ import pandas as pd
 from url_viz.analysis.evidence.evaluation import NEAREST, Evaluated, by_class
 from url_viz.analysis.evidence.worth import Worth
 from url_viz.analysis.findings.reasons import reason_counts
-from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, UNCERTAINTY, has_values, measure_named, title_of
+from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, UNCERTAINTY, has_values, measure_named, measure_title
 from url_viz.analysis.ranking import ends, with_percentile
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.export.inline_pictures import inlined, with_boxes
@@ -63,7 +63,7 @@ def report_html(
     Percentiles are those within the whole image set. `title` is the set's name by default; the folder's path is
     included only `with_folder`. Raises ImageSetError if there is nothing to report, or an id is not in the set.
     """
-    table, measure = ranked(image_set), measure_of(image_set)
+    table, measure = ranked_pictures(image_set), measure_of(image_set)
     if ids is not None:
         table = table.iloc[np.unique(image_set.rows_of(ids))].reset_index(drop=True)
     if table.empty:
@@ -99,7 +99,7 @@ def measure_of(image_set: ImageSet) -> str:
     return image_set.order().measure or next(iter(image_set.measures()), UNCERTAINTY.name)
 
 
-def ranked(image_set: ImageSet) -> pd.DataFrame:
+def ranked_pictures(image_set: ImageSet) -> pd.DataFrame:
     """The table of an image set with the percentile of its report's measure as `rank_percentile`."""
     return with_percentile(image_set.table(), measure_of(image_set))
 
@@ -176,7 +176,7 @@ def _wholes(image_set: ImageSet, ids: Iterable[int]) -> dict[int, str]:
 
 def _meanings(table: pd.DataFrame, measure: str) -> list[tuple[str, str]]:
     names = dict.fromkeys([measure, AMBIGUITY.name, CONFUSABILITY.name, UNCERTAINTY.name])
-    return [(title_of(name), measure_named(name).meaning) for name in names if has_values(table, name)]
+    return [(measure_title(name), measure_named(name).meaning) for name in names if has_values(table, name)]
 
 
 def _hover_data(image_set: ImageSet, table: pd.DataFrame, points: MapPoints, measure: str) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.measures import CONFUSABILITY, UNCERTAINTY, measure_named, title_of
+from url_viz.analysis.measures import CONFUSABILITY, UNCERTAINTY, measure_named, measure_title
 
 MOST_POINTS = 6_000
 WIDTH, HEIGHT, MARGIN = 1000, 640, 14
@@ -60,7 +60,7 @@ def layers_of(points: MapPoints, table: pd.DataFrame, measure: str) -> list[MapL
     columns = {measure: "rank_percentile", **{name: str(measure_named(name).percentile) for name in others}}
     ranks = {name: table[column].to_numpy(dtype=float) for name, column in columns.items()}
     layers = [
-        MapLayer(title_of(name), measure_paths(points, values))
+        MapLayer(measure_title(name), measure_paths(points, values))
         for name, values in ranks.items()
         if np.isfinite(values[points.rows]).any()
     ]

@@ -11,7 +11,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from url_viz.analysis.labels.ambiguity import between
-from url_viz.analysis.measures import AMBIGUITY, is_measure, measure_named, title_of
+from url_viz.analysis.measures import AMBIGUITY, is_measure, measure_named, measure_title
 from url_viz.errors import FolderError
 from url_viz.export.report_map import BINS, HEIGHT, WIDTH
 from url_viz.imaging.outputs import require_outside
@@ -64,7 +64,7 @@ def titled(measure: str) -> str:
     """A measure within a sentence, a baseline as one; a user's column by its own name."""
     if not is_measure(measure):
         return measure
-    return f"{title_of(measure).lower()}{' (baseline)' if measure_named(measure).is_baseline else ''}"
+    return f"{measure_title(measure).lower()}{' (baseline)' if measure_named(measure).is_baseline else ''}"
 
 
 def shortened(name: object) -> str:

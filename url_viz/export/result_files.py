@@ -11,7 +11,7 @@ import pandas as pd
 
 from url_viz.analysis.evidence.evaluation import Evaluated, by_class, deciles, known_to
 from url_viz.analysis.findings.gate import GateResult, RuleResult
-from url_viz.analysis.measures import CONFUSABILITY, UNCERTAINTY, measure_named, title_of
+from url_viz.analysis.measures import CONFUSABILITY, UNCERTAINTY, measure_named, measure_title
 from url_viz.errors import UsageError
 from url_viz.escaping import escaped, escaped_in_html, printable
 from url_viz.export.provenance import provenance
@@ -66,7 +66,7 @@ def _about(evaluated: Evaluated, measure: str) -> dict[str, Any]:
     pictures = evaluated.pictures
     tenths = deciles(pictures.values[measure], pictures.is_right)
     return {
-        "title": title_of(measure),
+        "title": measure_title(measure),
         "knows": known_to(measure),
         "is_baseline": measure_named(measure).is_baseline,
         "tenths": _rows(tenths),

@@ -14,7 +14,7 @@ from url_viz.analysis.labels.label_choice import CORRECTED
 from url_viz.analysis.ranking import with_percentile
 from url_viz.errors import DecisionError, FolderError
 from url_viz.image_set import ImageSet
-from url_viz.store.columns.user_paths import match
+from url_viz.store.columns.user_paths import match_paths
 
 
 def chosen_ids(
@@ -28,15 +28,15 @@ def chosen_ids(
 ) -> NDArray[np.int64]:
     """Ids of the pictures at `paths` (None: all) with a percentile of `by` of at least `above` and less than `below`.
 
-    `by` is a measure, by default the leading one (`ImageSet.order`). Paths are as `listed` takes them; `decision` as
-    `has_decision`. Raises DecisionError without any condition, or if no picture meets them.
+    `by` is a measure, by default the leading one (`ImageSet.order`). Paths are as `ids_of_paths` takes them,
+    `decision` as `has_decision`. Raises DecisionError without any condition, or if no picture meets them.
     """
     if paths is None and above is None and below is None and decision is None:
         raise DecisionError("Say which pictures: paths, a list (--from), --above or --below a percentile.")
     table = image_set.table()
     is_chosen = np.ones(len(table), bool)
     if paths is not None:
-        is_chosen = np.isin(table["id"].to_numpy(), listed(image_set, paths))
+        is_chosen = np.isin(table["id"].to_numpy(), ids_of_paths(image_set, paths))
     if above is not None or below is not None:
         is_chosen &= _is_between(table, _measure(image_set, by), above, below)
     if decision is not None:
@@ -96,14 +96,14 @@ def has_decision(table: pd.DataFrame, decision: str) -> NDArray[np.bool_]:
     return (table["decision"].isna() if decision == "none" else table["decision"] == decision).to_numpy(dtype=bool)
 
 
-def listed(image_set: ImageSet, paths: Iterable[str]) -> NDArray[np.int64]:
+def ids_of_paths(image_set: ImageSet, paths: Iterable[str]) -> NDArray[np.int64]:
     """Ids of pictures by path: relative to the working directory or to the image set, absolute, or a unique end of it.
 
     Raises DecisionError, with examples, if a path matches no picture of the set.
     """
     wanted = list(dict.fromkeys(_from_here(path, image_set.folder) for path in paths))
     ids = image_set.table()["id"].to_numpy()
-    matched = match(wanted, image_set.paths_of(ids), root=image_set.folder)
+    matched = match_paths(wanted, image_set.paths_of(ids), root=image_set.folder)
     if matched.count < len(wanted):
         raise DecisionError(
             f"{len(wanted) - matched.count:,} of {len(wanted):,} paths are not pictures of {str(image_set.root)!r}, "

@@ -104,7 +104,7 @@ def are_copies(first: Patches, second: Patches) -> Flags:
 
 
 def _are_copies(first: Patches, second: Patches) -> Flags:
-    difference, part = compared(first.pixels.astype(np.float32), second.pixels.astype(np.float32))
+    difference, part = aligned_difference(first.pixels.astype(np.float32), second.pixels.astype(np.float32))
     is_whole = (np.abs(part - _HERE) <= 2 * SLACK).all(axis=1)
     is_small = np.minimum(first.side, second.side) < SIDE
     most = np.where(is_small, np.where(is_whole, OF_SMALL, OF_SMALL_CROPPED), MOST_DIFFERENCE)
@@ -121,7 +121,7 @@ def _is_of_crop(part: Floats) -> Flags:
     return is_crop
 
 
-def compared(left: Floats, right: Floats) -> tuple[Floats, Floats]:
+def aligned_difference(left: Floats, right: Floats) -> tuple[Floats, Floats]:
     """How two times P pictures (P, 3, SIDE, SIDE) differ (P,) at most, and which part (P, 4) of the second is compared.
 
     They are laid upon each other as well as can be. ∞ if they fit nowhere, or one is blank.

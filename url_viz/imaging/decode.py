@@ -87,7 +87,7 @@ def decode(
         return _decode(image, data, short_side_px, rendering)
 
 
-def sample_of(data: bytes) -> ValueSample | None:
+def value_sample(data: bytes) -> ValueSample | None:
     """Some values of a picture of more than 8 bits, and its window; None of any other, and of what is damaged."""
     with suppress(ImageError):
         if (in_arrays := _in_arrays(data, None)) is not None:
@@ -154,7 +154,7 @@ def decode_large_in_turns(turns: AbstractContextManager[object]) -> None:
     _large = turns
 
 
-def format_of(data: bytes) -> str | None:
+def picture_format(data: bytes) -> str | None:
     """Pillow's name of a file's format by its first bytes; None if the format is not accepted."""
     if is_dicom(data) or is_in_arrays(data, None):
         return "DICOM" if is_dicom(data) else "TIFF"

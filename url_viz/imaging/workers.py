@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from url_viz.errors import ImageError
-from url_viz.imaging.decode import decode, decode_large_in_turns, format_of, header_of, sample_of
+from url_viz.imaging.decode import decode, decode_large_in_turns, header_of, picture_format, value_sample
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.places import Box, Place, cut
 from url_viz.imaging.preprocess import Preprocessing
@@ -217,7 +217,7 @@ def _shown(data: bytes, most_px: int, quality: int, rendering: dict[str, Any] | 
 
 
 def _sample(data: bytes) -> Answer:
-    sample = sample_of(data)
+    sample = value_sample(data)
     if sample is None:
         return {}, b""
     facts = {"is_float": sample.is_float, "stated": sample.stated, "window": sample.window}
@@ -225,12 +225,12 @@ def _sample(data: bytes) -> Answer:
 
 
 def _format(data: bytes) -> Answer:
-    return {"format": format_of(data)}, b""
+    return {"format": picture_format(data)}, b""
 
 
 def _prepare(turns: AbstractContextManager[object]) -> None:
     decode_large_in_turns(turns)
-    format_of(b"")  # imports what decoders need, before the first timer starts
+    picture_format(b"")  # imports what decoders need, before the first timer starts
 
 
 if __name__ == "__main__":

@@ -178,7 +178,7 @@ def bound(within: tuple[Path, ...]) -> list[Path] | None:
     return [path.absolute() for path in within] or None
 
 
-def words_of(config: object, *, repeats: bool = False, usual: object = None) -> list[str]:
+def command_words(config: object, *, repeats: bool = False, usual: object = None) -> list[str]:
     """The words from which a command reads `config` again: what is as in `usual`, by default of its class, is left out.
 
     The model is always named: what is usual may change. Groups have no prefix. With `repeats` an option with several
@@ -194,7 +194,7 @@ def words_of(config: object, *, repeats: bool = False, usual: object = None) -> 
         if Positional in extras:
             first += [] if now is None else [str(now)]
         elif is_dataclass(now):
-            options += words_of(now, repeats=repeats, usual=before)
+            options += command_words(now, repeats=repeats, usual=before)
         elif now != before or entry.name == "model":
             name = next((extra.name for extra in extras if getattr(extra, "name", None)), entry.name)
             options += _option(name.replace("_", "-"), now, repeats=repeats)

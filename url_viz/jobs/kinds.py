@@ -23,7 +23,7 @@ from url_viz.jobs.configs import (
     MeasureConfig,
     RefitConfig,
     WorthConfig,
-    words_of,
+    command_words,
 )
 from url_viz.jobs.job import Job
 from url_viz.jobs.job_files import new_output_folder, written_for_a_job
@@ -38,7 +38,7 @@ from url_viz.jobs.results import (
 from url_viz.jobs.slurm import SlurmRequest
 from url_viz.jobs.start import DEFAULT_QUEUE, start_job
 from url_viz.jobs.turn import SMALL_QUEUE
-from url_viz.models.model import title_of
+from url_viz.models.model import model_title
 from url_viz.models.runtime import has_gpu
 from url_viz.processes.child_environment import within_variable
 from url_viz.roots import root_of
@@ -90,7 +90,7 @@ class JobKind(Generic[Config]):
     result: Callable[[Job], JobResult] | None = None
 
     def words(self, config: Config) -> list[str]:
-        return ["-m", *self.command, *words_of(config, repeats=self.command[0] != "url_viz")]
+        return ["-m", *self.command, *command_words(config, repeats=self.command[0] != "url_viz")]
 
     def placed(self, config: Config, *, about: About, workspace: Workspace) -> Config:
         """The configuration with a new folder to write to, where the kind has one and it is not chosen yet."""
@@ -156,12 +156,12 @@ def result_of(job: Job) -> JobResult | None:
 
 
 def _title_of_reading(config: EmbedConfig, about: About) -> str:
-    also = "" if config.also is None else f" and {title_of(config.also)}"
-    return f"Read {about[SET_NAME]} with {title_of(config.model)}{also}"
+    also = "" if config.also is None else f" and {model_title(config.also)}"
+    return f"Read {about[SET_NAME]} with {model_title(config.model)}{also}"
 
 
 def _title_of_adapting(config: FinetuneConfig, about: About) -> str:
-    model, name = title_of(about["model"]), about[SET_NAME]
+    model, name = model_title(about["model"]), about[SET_NAME]
     if config.mode == "full":
         return f"Finetune {model} on {name}, backbone and head"
     return f"Adapt {model} to {name}" + (", by its classes" if config.mode == "labels" else "")
@@ -218,7 +218,7 @@ ADAPT: JobKind[FinetuneConfig] = JobKind(
 PRETRAIN: JobKind[PretrainConfig] = JobKind(
     "pretrain",
     ("training.pretrain",),
-    title=lambda config, about: f"Make a head for {title_of(config.model)} from {about['teachers']}",
+    title=lambda config, about: f"Make a head for {model_title(config.model)} from {about['teachers']}",
     weight=lambda config: "light",
     new_folder=_folder_of_head,
     reads_files_alone=True,

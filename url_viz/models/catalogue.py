@@ -10,7 +10,7 @@ from url_viz.errors import ModelError
 from url_viz.escaping import printable
 from url_viz.models.checkpoint_folder import Checkpoint, list_checkpoints, papers_in
 from url_viz.models.head import Head, load_head
-from url_viz.models.model import title_of
+from url_viz.models.model import model_title
 from url_viz.models.model_names import (
     PACKAGED,
     PAPERS,
@@ -150,10 +150,10 @@ def _trained(path: Path) -> KnownModel:
     try:
         head = _head(path, path.stat().st_mtime_ns)
     except (ModelError, OSError) as error:
-        return KnownModel(str(path), title_of(str(path)), "trained", "", "cannot be read", str(error), file=path)
+        return KnownModel(str(path), model_title(str(path)), "trained", "", "cannot be read", str(error), file=path)
     return KnownModel(
         str(path),
-        title_of(str(path)),
+        model_title(str(path)),
         "trained",
         head.provenance.backbone,
         has_head=True,
@@ -201,7 +201,7 @@ def _other(file: Checkpoint) -> KnownModel:
     state: State = "ready" if file.name else "being read" if file.is_being_read else "cannot be read"
     return KnownModel(
         file.name or printable(str(file.path)),
-        title_of(file.name) if file.name else printable(file.path.name),
+        model_title(file.name) if file.name else printable(file.path.name),
         file.kind,
         file.backbone,
         state,

@@ -91,10 +91,10 @@ class ModelSource:
     @property
     def title(self) -> str:
         """The name for people: a checkpoint's file name, or its folder if the file is just `head`."""
-        return title_of(self.name)
+        return model_title(self.name)
 
 
-def title_of(name: str) -> str:
+def model_title(name: str) -> str:
     """A model's name for people: `…/cats-20260101/head.safetensors` is `cats-20260101`."""
     if name.startswith(EXTERNAL):
         return f"{name.removeprefix(EXTERNAL)} (your embeddings)"

@@ -21,7 +21,7 @@ from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_as
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.about import embed_command
 from url_viz.store.columns.object_columns import OBJECTS
-from url_viz.store.columns.user_paths import match
+from url_viz.store.columns.user_paths import match_paths
 from url_viz.store.decisions.answers import Answers
 from url_viz.store.decisions.decisions import Decisions
 from url_viz.store.tables.reader import Snapshot
@@ -151,7 +151,7 @@ class SetCore:
                 names.astype(np.int64) if names.str.fullmatch("[0-9]+").all() else pd.Series(np.arange(len(names)))
             )
             return np.asarray(numbers, np.int64)[is_kept]
-        row = match(list(paths), self.paths_of(self.ids), root=self.folder).row
+        row = match_paths(list(paths), self.paths_of(self.ids), root=self.folder).row
         if not (row >= 0).any():
             raise ImageSetError(f"None of these paths is a picture of {str(self.root)!r}. Give those of its files.")
         return np.flatnonzero((row >= 0) & is_kept[row])

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from url_viz.analysis.evidence.selective_retrieval import near_in_graph, search
 from url_viz.analysis.findings.twin_groups import group_codes
-from url_viz.analysis.outside.uploads import NewPicture, judge, score
+from url_viz.analysis.outside.uploads import NewPicture, judge_pictures, score
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.errors import ImageError
 from url_viz.imaging.decode import read_file
@@ -149,7 +149,7 @@ class SearchableSet(SetCore):
             return float(self.frame[measure].iloc[query.row]), float(ranks[query.row])
         assert query.picture is not None
         reference = self.reference(is_single_model=query.picture.second is None)
-        row = judge([query.picture], reference).iloc[0]
+        row = judge_pictures([query.picture], reference).iloc[0]
         return float(row.get(measure, np.nan)), float(row.get(f"{measure}_percentile", np.nan))
 
     def _similar(self, rows: NDArray[np.int64], vector: NDArray[np.float32]) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from url_viz.analysis.evidence.order_metrics import holm
 from url_viz.analysis.findings.leaks import find_splits
 from url_viz.analysis.labels.label_choice import stored_source
 from url_viz.analysis.outside.new_pictures import NewPictures, nearest_without_twins
-from url_viz.analysis.outside.uploads import placed
+from url_viz.analysis.outside.uploads import placed_on_map
 from url_viz.analysis.user_columns import with_user_columns
 from url_viz.analysis.versions.change_figures import (
     LEAST_DIFFERENCE,
@@ -55,7 +55,7 @@ from url_viz.store.version_files import (
 from url_viz.subjects.set_core import SetCore, SetSubject
 from url_viz.wording import FEW, counted, decimal, first_of
 
-AS_NOW = "now"
+CURRENT = "now"
 LEAST_COSINE, NEAR_COSINE = 0.5, 0.95
 """The raw cosine of a copy that is known by its hash alone: of one that hardly differs, and of one that may differ."""
 NEAREST = 8
@@ -73,12 +73,12 @@ class Version:
     core: SetCore
     title: str
     rows: pd.DataFrame
-    number: int | str = AS_NOW
+    number: int | str = CURRENT
 
     @property
     def is_now(self) -> bool:
         """Whether it is the set as it is opened, of which leaks and thumbnails are known."""
-        return self.number == AS_NOW
+        return self.number == CURRENT
 
 
 class SetVersions(SetSubject):
@@ -470,7 +470,7 @@ def _placed(core: SetCore, before: SetCore, content: Rows) -> NDArray[np.float32
     gone = NewPictures(stored.embedding, stored.content, stored_pixels(before.store, stored.content))
     nearest, twin = nearest_without_twins(gone, reference)
     row = positions_of(content, stored.content)
-    xy[row >= 0] = placed(stored.content, nearest, twin, reference)[row[row >= 0]]
+    xy[row >= 0] = placed_on_map(stored.content, nearest, twin, reference)[row[row >= 0]]
     return xy
 
 

@@ -94,7 +94,7 @@ def routes() -> list[Route]:
     return [Route(f"{base()}/{path}", _answered(answer)) for path, answer in _ANSWERS.items()]
 
 
-def answer_of(image_set: ImageSet, address: str) -> Response:
+def respond_to(image_set: ImageSet, address: str) -> Response:
     """What a route answers of an image set that is open here, to whoever has it: without a server and its guards.
 
     Raises UrlVizError where the route's answer would be 404 for it.

@@ -21,11 +21,11 @@ from url_viz.ui.explore.explore_map import map_view
 from url_viz.ui.explore.page import ranked_by
 from url_viz.ui.explore.view import ExploreView
 from url_viz.ui.explore.view_address import with_settings
-from url_viz.ui.http import answer_of
+from url_viz.ui.http import respond_to
 from url_viz.ui.response_cache import ranges_of
 from url_viz.ui.urls import base
 from url_viz.ui.widgets.actions import sequence_of
-from url_viz.ui.widgets.assets import FOLDER, script_of, text_of
+from url_viz.ui.widgets.assets import FOLDER, asset_text, script_of
 from url_viz.ui.widgets.decide import ASK_ABOVE
 from url_viz.ui.widgets.gallery import actions_of
 from url_viz.ui.widgets.grid import chosen_ids, pane_data
@@ -38,11 +38,11 @@ _WHOLE = re.compile(rf"{base()}/whole/.+")
 
 def notebook_script() -> str:
     """The widget's one module: map and grid, each with its HTML and CSS, below what gives them their `fetch`."""
-    styles = {"map": text_of("map", ".css"), "grid": text_of("gallery", ".css") + text_of("grid", ".css")}
+    styles = {"map": asset_text("map", ".css"), "grid": asset_text("gallery", ".css") + asset_text("grid", ".css")}
     parts = []
     for name, css in styles.items():
         script = script_of(name).replace("export default function show", "return function show")
-        assets = f"html: {json.dumps(text_of(name, '.html'))}, css: {json.dumps(css)}"
+        assets = f"html: {json.dumps(asset_text(name, '.html'))}, css: {json.dumps(css)}"
         parts.append(f"{name}: {{ {assets}, make: (fetch) => {{\n{script}\n}} }}")
     own = (FOLDER / "notebook" / "widget.js").read_text(encoding="utf-8")
     joined = ",\n".join(parts)
@@ -126,7 +126,7 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
 
     def _answer(self, number: str, address: str) -> None:
         try:
-            response = answer_of(self.image_set, address)
+            response = respond_to(self.image_set, address)
             body, status = bytes(response.body), response.status_code
             if response.media_type == "application/json":
                 body = self._with_pictures(body)
@@ -144,7 +144,7 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
             if match:
                 record["thumbnail"] = _in_place(thumbnails.get(int(match[1]), b""), "image/jpeg")
             if _WHOLE.fullmatch(str(record.get("whole"))):
-                whole = answer_of(self.image_set, record["whole"])
+                whole = respond_to(self.image_set, record["whole"])
                 record["whole"] = _in_place(bytes(whole.body), "image/svg+xml")
         return json.dumps(answer).encode()
 

@@ -90,7 +90,7 @@ cached_masks: LruCache[str, bytes] = LruCache(MOST_MASKS)
 cached_orders: LruCache[str, GridOrder] = LruCache(MOST_ORDERS)
 
 
-def order_of(rows: pd.DataFrame) -> GridOrder:
+def cached_order(rows: pd.DataFrame) -> GridOrder:
     """The order of `rows` (id, rank_percentile and, if known, twins and copies), the first MOST_IN_ORDER."""
     rows = rows.filter(["id", "rank_percentile", "twins", "copies"]).head(MOST_IN_ORDER)
     hidden = (rows[name].to_numpy(np.int32) if name in rows else np.zeros(len(rows), np.int32) for name in _HIDDEN)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from url_viz.analysis.labels.ambiguity import question_of
-from url_viz.analysis.measures import MEASURES, is_measure, title_of
+from url_viz.analysis.measures import MEASURES, is_measure, measure_title
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.image_set import ImageSet
 from url_viz.ui.urls import thumbnail_url
@@ -55,7 +55,7 @@ def _tile(row: Mapping[Hashable, Any], *, set_id: str, measure: str, ringed_id: 
         row,
         set_id=set_id,
         value=value_text(value, rank),
-        detail=f"{title_of(measure)} {value_with_percentile(value, rank)}" if is_measure(measure) else "",
+        detail=f"{measure_title(measure)} {value_with_percentile(value, rank)}" if is_measure(measure) else "",
         question=question_of({str(column): value for column, value in row.items()}),
         twins=of_group(int(row.get("twins", 0)), int(row.get("copies", 0))),
         is_ringed=int(row["id"]) == ringed_id,
@@ -118,7 +118,7 @@ def _measures(image_set: ImageSet, row: Mapping[str, Any], first: str | None) ->
     if first is not None and first in row:
         names = [first, *(name for name in names if name != first)]
     return [
-        {"title": title_of(name), "value": value, "percentile": _percentile(image_set, row, name)}
+        {"title": measure_title(name), "value": value, "percentile": _percentile(image_set, row, name)}
         for name in names
         if (value := number_of(row[name])) is not None
     ]

@@ -285,7 +285,7 @@ def _right(
     return float((called == label[tested]).mean())
 
 
-def said_of(chosen: pd.DataFrame, wanted: int, *, per: str | None) -> str:
+def choice_in_words(chosen: pd.DataFrame, wanted: int, *, per: str | None) -> str:
     """What a choice consists of: how many, how many pinned, of each value of `per`; and whether more were asked for."""
     pinned = int(chosen["pinned"].sum())
     words = f"{counted(len(chosen), 'picture')} chosen" + (f", {pinned:,} of them pinned" if pinned else "")

@@ -213,7 +213,7 @@ def _nearest(graph: Graph, content: Ints, k: int) -> Ints:
     return result
 
 
-def in_words(compared: ComparedMeasure) -> str:
+def agreement_in_words(compared: ComparedMeasure) -> str:
     """How far two models agree on a measure, as a sentence."""
     rho, title = compared.rank_correlation, in_text(compared.measure)
     if not np.isfinite(rho):

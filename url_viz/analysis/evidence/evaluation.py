@@ -33,7 +33,7 @@ from url_viz.analysis.measures import (
     UNCERTAINTY,
     in_text,
     is_measure,
-    title_of,
+    measure_title,
 )
 from url_viz.analysis.measures import NEAREST as NEAREST_MEASURE
 from url_viz.analysis.ranking import percentile, percentile_of_each
@@ -261,7 +261,7 @@ class Evaluated:
         """The same for people: one row a measure, figures with their intervals as text."""
         return pd.DataFrame(
             {
-                "Measure": [title_of(measure.name) for measure in self.measures],
+                "Measure": [measure_title(measure.name) for measure in self.measures],
                 "Uses": [known_to(measure.name) for measure in self.measures],
                 "R-AUROC": [measure.auroc.text(digits=3) for measure in self.measures],
                 "AURC": [decimal(measure.aurc, digits=3) for measure in self.measures],

@@ -112,16 +112,16 @@ def _bare(value: float | None) -> Figure | None:
 
 def headline(result: HoldoutFigure) -> str:
     """The new head's figure: "R-AUROC .71 [.64, .77], 130 pictures"."""
-    return f"{result.title} {text_of(result.after)}, {counted(result.count, 'picture')}"
+    return f"{result.title} {report_text(result.after)}, {counted(result.count, 'picture')}"
 
 
 def details(result: HoldoutFigure) -> tuple[str, ...]:
     """The lines below the headline: comparisons, and a caution about a figure without an interval."""
     lines = []
     if result.before is not None:
-        lines.append(f"Before: {text_of(result.before)}{_verdict(result.gains.get(BEFORE))}.")
+        lines.append(f"Before: {report_text(result.before)}{_verdict(result.gains.get(BEFORE))}.")
     for name, figure in result.others.items():
-        lines.append(f"{name.capitalize()}, without training: {text_of(figure)}{_verdict(result.gains.get(name))}.")
+        lines.append(f"{name.capitalize()}, without training: {report_text(figure)}{_verdict(result.gains.get(name))}.")
     if result.after is None:
         lines.append("Too few pictures to measure this, or all with the same outcome.")
     elif np.isnan(result.after.interval.low):
@@ -139,7 +139,7 @@ def _verdict(gain: Figure | None) -> str:
     return f"; the new one is {which} ({gain.text(signed=True)})"
 
 
-def text_of(figure: Figure | None) -> str:
+def report_text(figure: Figure | None) -> str:
     """A figure with its interval, ".71 [.64, .77]"; "none" where there is none."""
     return "none" if figure is None else figure.text()
 

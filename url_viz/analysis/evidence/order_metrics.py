@@ -157,7 +157,7 @@ class Scored:
             )
         refuse_not_finite(self.embeddings, "embeddings are not finite")
         refuse_nan(self.uncertainty, "uncertainties are nan")
-        labels_of(self.labels, len(self.embeddings))
+        checked_labels(self.labels, len(self.embeddings))
 
     def taken(self, places: NDArray[np.int64]) -> "Scored":
         """The pictures at `places`, in that order."""
@@ -214,7 +214,7 @@ def recall_at_1(embeddings: NDArray[np.floating], labels: ArrayLike) -> tuple[fl
     Embeddings are (N, D), labels (N,) numbers or names. URL, arXiv 2307.03810, section 3: cosine, among all pictures
     of the same set. Raises RowsError if an embedding is not finite or a label is none (nan, None, −1).
     """
-    names = labels_of(labels, len(embeddings))
+    names = checked_labels(labels, len(embeddings))
     neighbours, _ = nearest_others(embeddings)
     is_correct: Bools = names[neighbours[:, 0]] == names
     return float(is_correct.mean()), is_correct
@@ -513,7 +513,7 @@ def bootstrap_interval(
     return Interval(float(low), float(high))
 
 
-def labels_of(labels: ArrayLike, count: int) -> NDArray[np.generic]:
+def checked_labels(labels: ArrayLike, count: int) -> NDArray[np.generic]:
     """Labels (N,) of `count` pictures as an array. Raises RowsError if one is none: nan, None or −1."""
     names = np.asarray(labels)
     if names.shape != (count,):
@@ -528,7 +528,7 @@ def labels_of(labels: ArrayLike, count: int) -> NDArray[np.generic]:
 
 def _class_numbers(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.integer]:
     """Labels (N,) as columns of logits (N, C)."""
-    names = labels_of(labels, shape[0])
+    names = checked_labels(labels, shape[0])
     if names.dtype.kind not in "iufb":
         raise RowsError(f"Labels such as {str(names[0])!r} are no numbers. Give each picture's column of the logits.")
     numbers = names.astype(np.int64)

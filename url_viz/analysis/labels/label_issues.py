@@ -57,7 +57,9 @@ class Judged:
         return len(self.kind)
 
 
-def judge(row: NDArray[np.integer], label: Codes, *, graph: Graph, voter: Codes, evidence: LabelEvidence) -> Judged:
+def judge_labels(
+    row: NDArray[np.integer], label: Codes, *, graph: Graph, voter: Codes, evidence: LabelEvidence
+) -> Judged:
     """Judge the labels of R pictures: `row` (R,) of `graph`, `label` (R,) codes.
 
     `voter` (M,) are the labels of the graph's contents, NONE if copies differ, and `evidence` what speaks for them: kNN
@@ -197,7 +199,7 @@ def check_labels(
     usable = np.flatnonzero((row >= 0) & table["label"].notna().to_numpy())
     number = {name: code for code, name in enumerate(labels.names)}
     codes = table["label"].iloc[usable].map(str).map(number).to_numpy().astype(np.int32)
-    judged = judge(row[usable], codes, graph=graph, voter=labels.codes, evidence=evidence)
+    judged = judge_labels(row[usable], codes, graph=graph, voter=labels.codes, evidence=evidence)
     pictures = _as_table(table.iloc[usable], judged, labels.names)
     is_unseen = (pictures["kind"] != CONFLICTING) & pictures["id"].isin(list(useless)) & pictures["answer"].isna()
     kind = pictures["kind"].mask(is_unseen, UNSEEN)

@@ -119,7 +119,7 @@ def _values(model: Model, crops: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np
     return zip(embedding, model.uncertainty(embedding).tolist(), outputs.entropy.tolist(), strict=True)
 
 
-def judge(pictures: Sequence[NewPicture], reference: Reference | None) -> pd.DataFrame:
+def judge_pictures(pictures: Sequence[NewPicture], reference: Reference | None) -> pd.DataFrame:
     """One row per picture from outside, in their order, with every measure and its percentile.
 
     id (its number), path (its name), width, height; each of MEASURED and `MEASURE_percentile`, among the reference's
@@ -211,7 +211,7 @@ def _within_batch(new: NewPictures) -> dict[str, NDArray[np.generic]]:
 def _within(new: NewPictures, reference: Reference) -> dict[str, NDArray[np.generic]]:
     """What the reference says of new pictures: measures, nearest picture, classes, and their places on its map."""
     compared = compare_to_reference(new, reference)
-    xy = placed(new.content, compared.nearest, compared.twin, reference)
+    xy = placed_on_map(new.content, compared.nearest, compared.twin, reference)
     has_near = compared.nearest.position[:, 0] >= 0
     return {
         "confusability": compared.confusability,
@@ -234,7 +234,7 @@ def _of_classes(count: int, shares: ClassShares | None, names: Sequence[str]) ->
     return dict(zip(OF_CLASSES, (shares.ambiguity, *both, shares.first_share, shares.second_share), strict=True))
 
 
-def placed(content: NDArray[np.int64], nearest: Nearest, twin: NDArray[np.int64], reference: Reference) -> Array:
+def placed_on_map(content: NDArray[np.int64], nearest: Nearest, twin: NDArray[np.int64], reference: Reference) -> Array:
     """Where pictures (Q,) lie on the reference's map, by their neighbours in it: (Q, 2), nan if it has no map.
 
     A picture that is in the reference lies where it lies there, and one with a `twin` (Q,) beside it.

@@ -187,7 +187,7 @@ def between_classes(row: Mapping[str, Any], suggested: str | None = None) -> Que
     return Question("Like this one?")
 
 
-def of_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
+def ask_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
     """Whether a row is of its label or of the `suggested` class; its `wrong` is told where it is known."""
     label = row.get("label")
     if not isinstance(label, str):
@@ -198,14 +198,14 @@ def of_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
     return Question(f"{label} or {suggested}? Labelled {label}", (_choice(row, label), _choice(row, suggested)), wrong)
 
 
-def of_any_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
+def ask_any_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
     """Whether a label is right, or the likeliest other class where none is suggested."""
     first, second = row.get("first_class"), row.get("second_class")
     other = first if first != row.get("label") else second
-    return of_label(row, suggested or (other if isinstance(other, str) else None))
+    return ask_label(row, suggested or (other if isinstance(other, str) else None))
 
 
-def of_prediction(row: Mapping[str, Any], suggested: str | None = None) -> Question:
+def ask_prediction(row: Mapping[str, Any], suggested: str | None = None) -> Question:
     """Whether an object is of its label, or of the class that a detector `suggested`."""
     label = row.get("label")
     if suggested is None or not isinstance(label, str):
@@ -213,13 +213,13 @@ def of_prediction(row: Mapping[str, Any], suggested: str | None = None) -> Quest
     return Question(f"Labelled {label}, detected as {suggested}", (_choice(row, label), _choice(row, suggested)))
 
 
-def of_missed(row: Mapping[str, Any], suggested: str | None = None) -> Question:
+def ask_missed(row: Mapping[str, Any], suggested: str | None = None) -> Question:
     """Whether there is an object that a detector did not find."""
     label = row.get("label")
     return Question(f"{f'Labelled {label}, not' if isinstance(label, str) else 'Not'} detected: is it there?")
 
 
-def of_use(row: Mapping[str, Any], suggested: str | None = None) -> Question:
+def ask_use(row: Mapping[str, Any], suggested: str | None = None) -> Question:
     """Whether a picture is of any use; `suggested` is why it seems to be of none."""
     return Question(f"{suggested or 'hardly anything to see'}: is it of any use?")
 

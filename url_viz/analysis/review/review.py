@@ -9,28 +9,38 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from url_viz.analysis.filters import OneOf, in_words
+from url_viz.analysis.filters import OneOf, filter_in_words
 from url_viz.analysis.findings.findings import mixed_up, open_leaks, separated_by_context, small_classes, useless
 from url_viz.analysis.findings.object_findings import cut_by_frame, double_boxes, outside, tiny
 from url_viz.analysis.findings.twin_groups import COPIES, has_copies, members_of_groups
 from url_viz.analysis.labels.doubtful_labels import FEW, NEXT, DoubtfulLabels, wrong_in_words
 from url_viz.analysis.labels.forecast import Forecast, forecast
 from url_viz.analysis.labels.votes import NONE
-from url_viz.analysis.measures import CONFUSABILITY, TUNED, title_of
+from url_viz.analysis.measures import CONFUSABILITY, TUNED, measure_title
 from url_viz.analysis.review.cards import (
     CardAnswer,
     Choice,
     Moved,
     Question,
+    ask_any_label,
+    ask_label,
+    ask_missed,
+    ask_prediction,
+    ask_use,
     between_classes,
-    of_any_label,
-    of_label,
-    of_missed,
-    of_prediction,
-    of_use,
 )
 from url_viz.analysis.review.naming import first_to_name
-from url_viz.analysis.review.review_queue import BURST, MOST, NEAREST, Ask, Bools, Ids, Review, ReviewContext, groups_of
+from url_viz.analysis.review.review_queue import (
+    BURST,
+    MOST,
+    NEAREST,
+    Ask,
+    Bools,
+    Ids,
+    Review,
+    ReviewContext,
+    open_groups,
+)
 from url_viz.analysis.review.tuned import change_in_words, moved_share, nearest_rows, next_pairs
 from url_viz.analysis.runs.detections import DETECTED, missed, other_class
 from url_viz.analysis.runs.two_by_two import QUEUES, in_queue
@@ -64,7 +74,7 @@ class DoubtfulReview(Review):
     def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
         self._doubtful: DoubtfulLabels = context.get("doubtful")
         self._known: tuple[object, Forecast, int] | None = None
-        super().__init__(spec, context, self._doubtful.pictures, of_label)
+        super().__init__(spec, context, self._doubtful.pictures, ask_label)
 
     @property
     def ids(self) -> Ids:
@@ -148,7 +158,7 @@ class GroupReview(Review):
         return members
 
     def _queue(self) -> Ids:
-        return groups_of(self.table, self.spec, self._groups(self.table), least=self._least)
+        return open_groups(self.table, self.spec, self._groups(self.table), least=self._least)
 
     def _can_ask(self, ids: Ids) -> Bools:
         is_here = super()._can_ask(ids)
@@ -379,14 +389,14 @@ REVIEWS = {
     "labels": list_review(
         "All labels, most doubtful first",
         lambda context: context.get("label_check").pictures,
-        of_any_label,
+        ask_any_label,
         needs="labels",
     ),
-    "wrong-together": list_review("Classes of a picture, wrong as a whole", _together, of_label),
-    "mixed-up": list_review("Classes that overlap", lambda context: mixed_up(context.get("label_check")), of_label),
+    "wrong-together": list_review("Classes of a picture, wrong as a whole", _together, ask_label),
+    "mixed-up": list_review("Classes that overlap", lambda context: mixed_up(context.get("label_check")), ask_label),
     **{
         name: list_review(
-            queue.title, partial(_of_model, name), of_any_label if name != "model-ambiguous" else between_classes
+            queue.title, partial(_of_model, name), ask_any_label if name != "model-ambiguous" else between_classes
         )
         for name, queue in QUEUES.items()
     },
@@ -395,13 +405,13 @@ REVIEWS = {
     "separated-by-context": list_review(
         "Classes that only context separates",
         lambda context: separated_by_context(context.table, context.get("label_check")),
-        of_label,
+        ask_label,
     ),
     "bursts": ReviewKind("Bursts", partial(GroupReview, least=BURST), "group"),
     "useless": list_review(
-        "Pictures that show nothing", lambda context: useless(context.table, context.get("reasons")), of_use
+        "Pictures that show nothing", lambda context: useless(context.table, context.get("reasons")), ask_use
     ),
-    "tiny": list_review("Tiny objects", lambda context: tiny(context.table), of_use),
+    "tiny": list_review("Tiny objects", lambda context: tiny(context.table), ask_use),
     "outside": list_review("Boxes beyond their picture", lambda context: outside(context.table), between_classes),
     "cut-by-frame": list_review("Cut by the frame", lambda context: cut_by_frame(context.table), between_classes),
     "small-classes": list_review(
@@ -410,11 +420,11 @@ REVIEWS = {
     "other-class": list_review(
         "The detector says another class",
         lambda context: other_class(context.table),
-        of_prediction,
+        ask_prediction,
         needs="predictions",
     ),
     "missed": list_review(
-        "Missed by the detector", lambda context: missed(context.table), of_missed, needs="predictions"
+        "Missed by the detector", lambda context: missed(context.table), ask_missed, needs="predictions"
     ),
     "copies": ReviewKind("Copies", partial(GroupReview, groups=_copies), "group", needs="nothing"),
     "pairs": ReviewKind("Same kind or not", PairReview, "pair", needs="graph"),
@@ -425,13 +435,13 @@ REVIEWS = {
 
 def title_of_review(spec: ReviewSpec) -> str:
     """For people: "Ambiguity · top 200 · Label: kiwi"."""
-    parts = [REVIEWS[spec.by].title if spec.by in REVIEWS else title_of(spec.by)]
+    parts = [REVIEWS[spec.by].title if spec.by in REVIEWS else measure_title(spec.by)]
     parts += ["ranked within class"] if spec.within_class else []
     parts += [f"{spec.per_class} per class"] if spec.per_class else []
     parts += [f"top {spec.most:,}"] if spec.most else []
     parts += ["in the lasso"] if spec.scope.polygon is not None else []
     parts += [f"{len(spec.scope.ids):,} selected"] if spec.scope.ids is not None else []
-    return " · ".join([*parts, *map(in_words, spec.scope.filters)])
+    return " · ".join([*parts, *map(filter_in_words, spec.scope.filters)])
 
 
 def open_review(spec: ReviewSpec, context: ReviewContext) -> Review:

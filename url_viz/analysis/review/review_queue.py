@@ -67,7 +67,7 @@ _OF_QUEUE = ("id", "label", "twin_group", "decision", "label_checked", "tags", "
 """The columns that a queue is made of, besides its measure."""
 
 
-def groups_of(table: pd.DataFrame, spec: ReviewSpec, groups: Sequence[Ids], *, least: int = 2) -> Ids:
+def open_groups(table: pd.DataFrame, spec: ReviewSpec, groups: Sequence[Ids], *, least: int = 2) -> Ids:
     """Ids of the first of each group (rows of pictures) that has a picture in scope and is not resolved."""
     is_wanted, resolved = table["id"].isin(scoped(table, spec.scope)["id"]).to_numpy(), is_resolved(table)
     members = [group for group in groups if len(group) >= least and is_wanted[group].any()]

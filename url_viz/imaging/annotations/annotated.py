@@ -176,7 +176,7 @@ def box_in(values: object) -> Box | None:
     return None if box is None else (box[0], box[1], box[2], box[3])
 
 
-def label_of(name: object) -> str:
+def as_label(name: object) -> str:
     """A class name as the file has it, on one line. A list is none: one of YAML may be huge as text."""
     with suppress(ValueError):  # a number of thousands of digits
         if isinstance(name, str | int | float):
@@ -184,7 +184,7 @@ def label_of(name: object) -> str:
     return f"({type(name).__name__})"
 
 
-def inside(path: str) -> bytes | None:
+def path_below(path: str) -> bytes | None:
     """A path below a base as bytes, without detours; None if it leads out, or can be none."""
     plain = os.path.normpath(path)
     if "\0" in plain or os.path.isabs(plain) or plain.split(os.sep)[0] == os.pardir:

@@ -13,12 +13,12 @@ from url_viz.errors import FolderError
 from url_viz.imaging.annotations.annotated import (
     AnnotatedObject,
     Annotations,
+    as_label,
     box_around,
     box_in,
-    inside,
     is_outside,
-    label_of,
     numbers,
+    path_below,
     why_no_box,
 )
 from url_viz.imaging.annotations.annotation_format import Changes, annotation_bytes
@@ -78,7 +78,7 @@ def _ids_as_written(text: str, start: int) -> dict[str, str]:
     for _, (first, end) in json_values(text, start):
         if text[first] == "{":
             span = json_members(text, first).get("id", (0, 0))
-            ids.setdefault(label_of(json.loads(text[first:end]).get("name")), text[slice(*span)])
+            ids.setdefault(as_label(json.loads(text[first:end]).get("name")), text[slice(*span)])
     return ids
 
 
@@ -86,10 +86,10 @@ def _annotations(path: Path, data: bytes, within: Sequence[Path] | None) -> Anno
     document = _document(path, data)
     remarks: list[str] = []
     pictures = _by_id(document, "images", remarks)
-    named = ((key, label_of(entry.get("name"))) for key, entry in _by_id(document, "categories", remarks).items())
+    named = ((key, as_label(entry.get("name"))) for key, entry in _by_id(document, "categories", remarks).items())
     names = {key: name for key, name in named if name.strip()}
     base = _base_of(path, [str(entry.get("file_name")) for entry in pictures.values()], within)
-    paths = {key: inside(str(entry.get("file_name"))) for key, entry in pictures.items()}
+    paths = {key: path_below(str(entry.get("file_name"))) for key, entry in pictures.items()}
     numbers = {relative: key for key, relative in paths.items() if relative is not None}
     annotations = Annotations(Coco.name, base, names, numbers)
     annotations.twice = remarks
@@ -158,7 +158,7 @@ def _by_id(document: Mapping[str, Any], part: str, remarks: list[str]) -> dict[s
 
 
 def _key(value: object) -> str:
-    return label_of(value)
+    return as_label(value)
 
 
 def _box(entry: Mapping[str, Any]) -> Box | None:
@@ -176,7 +176,7 @@ def _base_of(path: Path, names: list[str], within: Sequence[Path] | None) -> Pat
     split = next((name for name in _SPLITS if name in path.stem), "")
     near = [path.parent, path.parent / "images", path.parent.parent / "images", path.parent.parent]
     tried = [*near, *(folder / name for folder in near for name in dict.fromkeys((split, path.stem.split("_")[-1])))]
-    probed = [relative for name in names[:PROBED] if (relative := inside(name)) is not None]
+    probed = [relative for name in names[:PROBED] if (relative := path_below(name)) is not None]
 
     def is_there(file: Path) -> bool:
         return lies_within(file, within) and os.path.isfile(file)

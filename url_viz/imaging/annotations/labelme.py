@@ -14,11 +14,11 @@ from url_viz.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import (
     AnnotatedObject,
     Annotations,
+    as_label,
     box_around,
-    inside,
     is_outside,
-    label_of,
     numbers,
+    path_below,
     why_no_box,
 )
 from url_viz.imaging.annotations.annotation_format import Changes, files_below
@@ -127,7 +127,7 @@ def _take_file(
         path if path in annotations.pictures else beside.get(os.path.splitext(file)[0], b"")
     )
     if picture is None:
-        annotations.fail(where, f"is of a picture that is not in this folder: {label_of(document.get('imagePath'))}")
+        annotations.fail(where, f"is of a picture that is not in this folder: {as_label(document.get('imagePath'))}")
         return
     if picture.file:
         annotations.fail(where, f"is of the same picture as {display_name(picture.file)}: remove one of them")
@@ -142,14 +142,14 @@ def _take_file(
 def _named_picture(file: bytes, named: object) -> bytes:
     """The path of the picture that a JSON file names relative to itself, also as on Windows; empty without one."""
     folder = os.fsdecode(os.path.dirname(file))
-    return (inside(os.path.join(folder, named.replace("\\", "/"))) or b"") if isinstance(named, str) else b""
+    return (path_below(os.path.join(folder, named.replace("\\", "/"))) or b"") if isinstance(named, str) else b""
 
 
 def _take_shape(shape: object, place: int, picture: bytes, where: str, annotations: Annotations) -> None:
     if not isinstance(shape, dict):
         annotations.fail(where, "is no shape")
         return
-    kind, label, box = label_of(shape.get("shape_type") or "polygon"), label_of(shape.get("label")), _box(shape)
+    kind, label, box = as_label(shape.get("shape_type") or "polygon"), as_label(shape.get("label")), _box(shape)
     if not isinstance(shape.get("label"), str) or not label.strip():
         annotations.fail(where, "has no label")
     elif kind in _WITHOUT_BOX:

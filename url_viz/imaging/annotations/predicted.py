@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from url_viz.errors import FolderError, ImageError
-from url_viz.imaging.annotations.annotated import Annotations, box_in, label_of, numbers, why_no_box
+from url_viz.imaging.annotations.annotated import Annotations, as_label, box_in, numbers, why_no_box
 from url_viz.imaging.annotations.formats import format_of
 from url_viz.imaging.annotations.yolo import box_of
 from url_viz.imaging.decode import EMPTY, read_file
@@ -55,7 +55,7 @@ class Predicted:
         is_relative: bool,
     ) -> None:
         """A prediction that stands at `where`; `pictures` are names of its picture, the surest first."""
-        paths = (self._pictures.get(label_of(name)) for name in pictures)
+        paths = (self._pictures.get(as_label(name)) for name in pictures)
         path = next((path for path in paths if path is not None), None)
         values = numbers((score,)) if score is not None else (1.0,)
         if path is None:
@@ -67,9 +67,9 @@ class Predicted:
         elif why := why_no_box(box, is_relative=is_relative):
             self.fail(where, why)
         elif values is None or not 0 <= values[0] <= 1:
-            self.fail(where, f"has a score that is not from 0 to 1: {label_of(score)}")
+            self.fail(where, f"has a score that is not from 0 to 1: {as_label(score)}")
         else:
-            name = label_of(label)
+            name = as_label(label)
             name = self._names.get(name, name)
             if name not in self._classes:
                 self.unnamed[name] = self.unnamed.get(name, 0) + 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from url_viz.errors import FolderError, ImageError
-from url_viz.imaging.annotations.annotated import AnnotatedObject, Annotations, label_of, numbers
+from url_viz.imaging.annotations.annotated import AnnotatedObject, Annotations, as_label, numbers
 from url_viz.imaging.annotations.annotation_format import Changes, files_below
 from url_viz.imaging.annotations.text_edits import Edit, decoded, with_edits
 from url_viz.imaging.decode import EMPTY, read_file
@@ -142,7 +142,7 @@ def _take_file(
             annotations.fail(f"{where} object {number}", "has no name, or no box of four numbers")
             continue
         facts = tuple((fact, text) for fact in _FACTS if (text := (element.findtext(fact) or "").strip()))
-        item = AnnotatedObject(str(number), label_of(label), box, facts=facts, place=number)
+        item = AnnotatedObject(str(number), as_label(label), box, facts=facts, place=number)
         annotations.add(path, item, where=f"{where} object {number}")
 
 

@@ -12,11 +12,11 @@ from url_viz.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import (
     AnnotatedObject,
     Annotations,
+    as_label,
     box_around,
-    inside,
     is_outside,
-    label_of,
     numbers,
+    path_below,
     why_no_box,
 )
 from url_viz.imaging.annotations.annotation_format import Changes, annotation_bytes, files_below
@@ -104,7 +104,7 @@ def _base_of(path: Path, named: object) -> Path:
 
 def _names_of(names: Mapping[Any, Any] | Sequence[Any]) -> dict[str, str]:
     pairs = names.items() if isinstance(names, Mapping) else enumerate(names)
-    named = ((label_of(number), label_of(name)) for number, name in pairs)
+    named = ((as_label(number), as_label(name)) for number, name in pairs)
     return {number: name for number, name in named if name.strip()}
 
 
@@ -113,15 +113,15 @@ def _pictures_of(
 ) -> Iterator[bytes]:
     """Paths below `base` of the pictures of one split: a folder, a list of paths in a file, or several of these."""
     for entry in given if isinstance(given, list) else [] if given is None else [given]:
-        relative = inside(_below(base, entry)) if isinstance(entry, str) else None
+        relative = path_below(_below(base, entry)) if isinstance(entry, str) else None
         folder = None if relative is None else base / os.fsdecode(relative)
         if folder is None or not lies_within(folder, within) or not os.path.exists(folder):
-            annotations.fail(label_of(entry), "is no folder or list of pictures below `path`")
+            annotations.fail(as_label(entry), "is no folder or list of pictures below `path`")
         elif os.path.isdir(folder):
             prefix = b"" if relative == b"." else (relative or b"") + b"/"
             yield from (prefix + file.path for file in scan(folder, within=within).files)
         else:
-            yield from _listed(folder, label_of(entry), annotations, within=within)
+            yield from _listed(folder, as_label(entry), annotations, within=within)
 
 
 def _below(base: Path, named: str) -> str:
@@ -136,7 +136,7 @@ def _listed(listing: Path, name: str, annotations: Annotations, *, within: Seque
         annotations.fail(name, str(error))
         return
     annotations.files.append(os.fsencode(listing))
-    yield from (path for line in lines if line.strip() and (path := inside(line.strip())) is not None)
+    yield from (path for line in lines if line.strip() and (path := path_below(line.strip())) is not None)
 
 
 def _take_labels(picture: bytes, base: Path, annotations: Annotations, *, within: Sequence[Path] | None) -> None:

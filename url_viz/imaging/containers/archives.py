@@ -194,7 +194,7 @@ class _Samples:
             self._facts.append(self._said)
         elif file is not None and ending in (b"cls", b"json") and member.size_bytes <= _MOST_SAID_BYTES:
             data = os.pread(file.fileno(), member.size_bytes, member.offset)
-            for column, value in _said(data, is_class=ending == b"cls"):
+            for column, value in _facts_in(data, is_class=ending == b"cls"):
                 if self._is_column(column):
                     self._said[column] = value
         else:
@@ -223,7 +223,7 @@ class _Samples:
         return name in self._names
 
 
-def _said(data: bytes, *, is_class: bool) -> Iterator[tuple[str, object]]:
+def _facts_in(data: bytes, *, is_class: bool) -> Iterator[tuple[str, object]]:
     text = data.decode("utf-8", "replace")
     if is_class:
         yield CLASS, shortened(text.strip())

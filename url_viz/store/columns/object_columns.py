@@ -13,7 +13,7 @@ from url_viz.imaging.places import Place
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.source import Source
 from url_viz.store.columns.imported_columns import label_choice, label_chosen, names_of_imports, read_import
-from url_viz.store.columns.source_columns import write_said
+from url_viz.store.columns.source_columns import write_source_columns
 from url_viz.store.columns.user_cells import Values
 from url_viz.store.tables.tables import positions_of
 from url_viz.store.tables.writer import Writer
@@ -43,14 +43,14 @@ def keep_objects(writer: Writer, source: Source) -> None:
     )
     is_new = OBJECTS not in names_of_imports(writer.paths)
     facts = source.facts
-    columns = {str(name): Values.from_series(column) for name, column in _said(list(facts.values())).items()}
-    columns = {name: values for name, values in columns.items() if values.count}
-    write_said(writer, OBJECTS, source.root.name, list(facts), columns)
+    table = _annotation_columns(list(facts.values()))
+    columns = {str(name): values for name, column in table.items() if (values := Values.from_series(column)).count}
+    write_source_columns(writer, OBJECTS, source.root.name, list(facts), columns)
     if is_new:
         label_choice(writer.paths).write(label_chosen(CLASS, apart=PICTURE))
 
 
-def _said(facts: Sequence[tuple[AnnotatedPicture, AnnotatedObject, Place]]) -> pd.DataFrame:
+def _annotation_columns(facts: Sequence[tuple[AnnotatedPicture, AnnotatedObject, Place]]) -> pd.DataFrame:
     """A row an object: what its annotation says, and what follows from its box."""
     rows = [
         (item.label, display_name(picture.path), item.key, picture.split, *place.box, place.margin)

@@ -46,14 +46,16 @@ def keep_columns(writer: Writer, scan: Scan) -> None:
     }
     if not columns:
         return
-    write_said(writer, SOURCE, scan.root.name, [file.id for file in scan.files], columns)
+    write_source_columns(writer, SOURCE, scan.root.name, [file.id for file in scan.files], columns)
     if CLASS in columns and not had_classes:
         write_label_choice(writer.paths, CLASS)
     if scan.apart in columns and is_new:
         write_apart(writer.paths, scan.apart)
 
 
-def write_said(writer: Writer, name: str, file: str, ids: Sequence[int], columns: Mapping[str, Values]) -> None:
+def write_source_columns(
+    writer: Writer, name: str, file: str, ids: Sequence[int], columns: Mapping[str, Values]
+) -> None:
     """Write the import `name` of what a `file` says of pictures by their `ids` (N), whether they were read or not."""
     rows = writer.images(["id", "content"])
     contents = dict(zip(rows["id"].to_pylist(), rows["content"].to_pylist(), strict=True))

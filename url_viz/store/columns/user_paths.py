@@ -44,8 +44,8 @@ class Matched:
 
 
 def match_file(file: UserFile, pictures: Sequence[bytes], *, root: Path) -> Matched:
-    """The picture of each row of a file, as by `match`. Raises FolderError if no row has one."""
-    matched = match(file.paths, pictures, root=root)
+    """The picture of each row of a file, as by `match_paths`. Raises FolderError if no row has one."""
+    matched = match_paths(file.paths, pictures, root=root)
     if not matched.count:
         ours = ", ".join(repr(display_name(path)) for path in sorted(pictures)[:3])
         raise FolderError(
@@ -56,7 +56,7 @@ def match_file(file: UserFile, pictures: Sequence[bytes], *, root: Path) -> Matc
     return matched
 
 
-def match(paths: Sequence[str], pictures: Sequence[bytes], *, root: Path) -> Matched:
+def match_paths(paths: Sequence[str], pictures: Sequence[bytes], *, root: Path) -> Matched:
     """The picture (index into `pictures`, root-relative paths) that each path means.
 
     A path may be relative to `root`, absolute (an address in object storage, too), relative to a folder above or below

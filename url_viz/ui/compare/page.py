@@ -10,11 +10,17 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.evidence.compare import ComparedMeasure, Comparison, disagreements, in_words, neighbours_in_words
+from url_viz.analysis.evidence.compare import (
+    ComparedMeasure,
+    Comparison,
+    agreement_in_words,
+    disagreements,
+    neighbours_in_words,
+)
 from url_viz.analysis.measures import MEASURES, in_text, measure_named
 from url_viz.analysis.scope import Polygon, Scope, scoped
 from url_viz.image_set import ImageSet
-from url_viz.models.model import title_of
+from url_viz.models.model import model_title
 from url_viz.store.about import known_sets
 from url_viz.ui.http import mask_url
 from url_viz.ui.open_sets import open_sets
@@ -26,7 +32,7 @@ from url_viz.ui.widgets.actions import take_settings
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.charts import GREY, colour_scale, quiet, sampled
 from url_viz.ui.widgets.download import download_table
-from url_viz.ui.widgets.embed_job import running, space_of, start_reading
+from url_viz.ui.widgets.embed_job import running, space_in_set, start_reading
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.map import MapView, polygon_of, show_map
 from url_viz.ui.widgets.measure_choice import measure_under, with_first
@@ -52,7 +58,7 @@ TILES = 8
 def pick_second(image_set: ImageSet) -> ImageSet | None:
     """The image set under the second model only; None if it was not read with it, after offering to do so."""
     names = _other_names(image_set)
-    ready = [name for name in names if space_of(image_set.set_id, name) is not None]
+    ready = [name for name in names if space_in_set(image_set.set_id, name) is not None]
     options = [*ready, *(name for name in names if name not in ready)]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{escape(image_set.source.title)}** against", width="content")
@@ -60,7 +66,7 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
             "Second model",
             options,
             index=0 if ready else None,
-            format_func=lambda name: title_of(name) if name in ready else f"{title_of(name)} (not read yet)",
+            format_func=lambda name: model_title(name) if name in ready else f"{model_title(name)} (not read yet)",
             accept_new_options=True,
             placeholder="Choose a model, or type a timm name or a checkpoint path",
             label_visibility="collapsed",
@@ -73,7 +79,7 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
     if picked == image_set.source.name:
         st.info("This is the same model. Choose another one.", icon=":material/info:")
         return None
-    second = open_sets().find(image_set.set_id, picked) if space_of(image_set.set_id, picked) is not None else None
+    second = open_sets().find(image_set.set_id, picked) if space_in_set(image_set.set_id, picked) is not None else None
     if second is None or not len(second):
         _offer_reading(image_set, picked)
         return None
@@ -103,7 +109,7 @@ def _offer_reading(image_set: ImageSet, name: str) -> None:
     if running(image_set.set_id) is not None:
         st.caption("The comparison appears once reading has finished.")
         return
-    st.info(f"This image set has not been read with {escape(title_of(name))} yet.", icon=":material/info:")
+    st.info(f"This image set has not been read with {escape(model_title(name))} yet.", icon=":material/info:")
     read = partial(start_reading, image_set.root, set_id=image_set.set_id, model=name)
     if act_button("Read with this model", read, type="primary", key="compare.read"):
         st.rerun()
@@ -128,7 +134,7 @@ def _comparison(first_key: str, second_key: str, _first: ImageSet, _second: Imag
 def show_agreement(comparison: Comparison, second: ImageSet) -> None:
     """How well the two models agree, one sentence per measure; those that are the same under both in one."""
     shown = [comparison.measures[name] for name in offered(comparison)]
-    lines = [in_words(compared) for compared in shown if not compared.is_same]
+    lines = [agreement_in_words(compared) for compared in shown if not compared.is_same]
     same = [in_text(compared.measure) for compared in shown if compared.is_same]
     if same:
         lines.append(f"The order by {listed(same)} is the same under both.")
@@ -136,7 +142,7 @@ def show_agreement(comparison: Comparison, second: ImageSet) -> None:
         lines.append("The pretrained head cannot be compared: one of the two models has none.")
     if comparison.neighbourhoods is not None:
         lines.append(neighbours_in_words(comparison.neighbourhoods))
-    missing = [(comparison.only_first, "the first model"), (comparison.only_second, title_of(second.source.name))]
+    missing = [(comparison.only_first, "the first model"), (comparison.only_second, model_title(second.source.name))]
     lines += [f"{count:,} pictures were read with {model} only and are left out." for count, model in missing if count]
     st.markdown(Markdown("\n".join(f"- {escape(line)}" for line in lines)))
 

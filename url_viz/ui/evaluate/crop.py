@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from url_viz.analysis.evidence.order_metrics import share_of
-from url_viz.analysis.measures import title_of
+from url_viz.analysis.measures import measure_title
 from url_viz.analysis.outside.crop_test import TESTED, CropTest, Subject, crop_test
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
@@ -49,7 +49,7 @@ def show_crop_test(image_set: ImageSet) -> None:
         _show_result(image_set, stored[1])
 
 
-def sample_of(image_set: ImageSet, size: int, *, seed: int = SEED) -> list[Subject]:
+def crop_sample(image_set: ImageSet, size: int, *, seed: int = SEED) -> list[Subject]:
     """At most `size` distinct pictures, sampled with a seed, ordered by path."""
     first = np.unique(image_set.contents, return_index=True)[1]
     rows = np.sort(np.random.default_rng(seed).permutation(np.sort(first))[:size])
@@ -75,7 +75,7 @@ def _pick_size(pictures: int) -> int:
 
 
 def _run(image_set: ImageSet, size: int) -> None:
-    bar, sample = st.progress(0.0, text="Loading the model"), sample_of(image_set, size)
+    bar, sample = st.progress(0.0, text="Loading the model"), crop_sample(image_set, size)
     try:
         reference = image_set.reference(is_single_model=True)
         with running_model(image_set.source.name, image_set.space) as model:
@@ -106,7 +106,7 @@ def _line(test: CropTest, measure: str, *, leads: bool) -> Markdown:
     if not count:
         return Markdown("")
     interval, fraction = share_of(wins, count).interval, percent(wins / count, digits=1)
-    title = escape(f"{title_of(measure)}{', which orders this set,' if leads else ''}")
+    title = escape(f"{measure_title(measure)}{', which orders this set,' if leads else ''}")
     return Markdown(
         f"{title} is higher on the crop for **{escape(fraction)}** of {count:,} pictures "
         f"(95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %)."

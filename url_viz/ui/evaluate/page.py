@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.evidence.evaluation import NEEDED, CountedPictures, Evaluated, MeasureFigures, by_class
 from url_viz.analysis.evidence.order_metrics import spearman
 from url_viz.analysis.labels.calibration import FEWEST, reliability
-from url_viz.analysis.measures import title_of
+from url_viz.analysis.measures import measure_title
 from url_viz.image_set import ImageSet
 from url_viz.ui.text import escape
 from url_viz.ui.tile_data import Tile, tile_of, value_text
@@ -128,7 +128,7 @@ def pick_measure(results: Evaluated) -> str:
         names,
         default=names[0],
         required=True,
-        format_func=lambda name: escape(title_of(name)),
+        format_func=lambda name: escape(measure_title(name)),
         key="evaluate.measure." + "-".join(names),
     )
     return picked if picked in names else names[0]
@@ -184,7 +184,7 @@ def _columns(measure: str) -> dict[str, Any]:
         "pictures": column.NumberColumn("Pictures", format="localized"),
         "recall": column.ProgressColumn("Recall@1", format="%.0f %%", min_value=0, max_value=100),
         "mean_percentile": column.NumberColumn(
-            "Mean percentile", format="%.0f", help=f"Of {title_of(measure).lower()}, among all counted pictures"
+            "Mean percentile", format="%.0f", help=f"Of {measure_title(measure).lower()}, among all counted pictures"
         ),
         "r_auroc": column.NumberColumn(
             "R-AUROC", format="%.2f", help="Empty if the whole class is right, or wrong; unreliable for few pictures"

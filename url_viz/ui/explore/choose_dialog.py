@@ -5,7 +5,7 @@ import time
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.evidence.choice import said_of
+from url_viz.analysis.evidence.choice import choice_in_words
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, latest_job, why_it_failed
 from url_viz.jobs.kinds import AT_ONCE, MEASURE
@@ -59,7 +59,7 @@ def choose_dialog(image_set: ImageSet, among: list[int]) -> None:
             pinned = {image_id for each in over for image_id in image_set.subsets.tagged(each)}
             picked = image_set.subsets.choose(count, per=quota, among=among, pinned=pinned)
             chosen.extend(picked["id"].tolist())
-            words = [said_of(picked, count, per=image_set.subsets.quota_column(quota))]
+            words = [choice_in_words(picked, count, per=image_set.subsets.quota_column(quota))]
             if tag.strip():
                 words.append(f"{image_set.subsets.tag(chosen, tag.strip(), who=user_name()).sentence}.")
             if is_measured and len(image_set) > AT_ONCE:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from url_viz.analysis.categories import category_names
 from url_viz.analysis.filters import OneOf
-from url_viz.analysis.measures import PERCENTILE_COLUMNS, is_measure, measure_named, title_of
+from url_viz.analysis.measures import PERCENTILE_COLUMNS, is_measure, measure_named, measure_title
 from url_viz.analysis.order import plain_words
 from url_viz.image_set import ImageSet
 from url_viz.models.model_names import PackagedBackbone, default_second_model
@@ -78,7 +78,7 @@ def show_order(image_set: ImageSet, measure: str) -> None:
             words = f"{title_of_measure(measure)}: {measure_named(measure).meaning}"
             st.caption(escape(words), width="content", help=escape(words))
             st.button(
-                escape(f"Back to {title_of(order.measure).lower()}"),
+                escape(f"Back to {measure_title(order.measure).lower()}"),
                 type="tertiary",
                 icon=":material/undo:",
                 key="order.back",
@@ -92,7 +92,7 @@ def show_order(image_set: ImageSet, measure: str) -> None:
 
 def title_of_measure(measure: str) -> str:
     """A measure's display name; for other columns, the column's."""
-    return title_of(measure) if is_measure(measure) else title_of_column(measure)
+    return measure_title(measure) if is_measure(measure) else title_of_column(measure)
 
 
 def other_measures(image_set: ImageSet) -> list[str]:

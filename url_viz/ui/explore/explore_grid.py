@@ -17,7 +17,7 @@ from url_viz.ui.explore.controls import DECIDE, PER_CLASS
 from url_viz.ui.explore.page import ranked_by
 from url_viz.ui.explore.view import ExploreView
 from url_viz.ui.explore.view_address import take_set
-from url_viz.ui.response_cache import MOST_IN_ORDER, GridOrder, cache_order, order_of
+from url_viz.ui.response_cache import MOST_IN_ORDER, GridOrder, cache_order, cached_order
 from url_viz.ui.session import OPENED, Key
 from url_viz.ui.tile_data import Tile, tiles
 from url_viz.ui.urls import order_url, thumbnail_url, tiles_url
@@ -96,7 +96,7 @@ def _ends_of(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -
         first = tiles(rows.loc[inline.index].assign(**inline[["twins", "copies"]]), set_id=set_id, measure=measure)
         counts = (all_of.pictures, all_of.twins, all_of.copies)
         counts = counts if is_whole else (len(of_side), int(of_side["twins"].sum()), int(of_side["copies"].sum()))
-        both[side] = OrderEnd(order_of(of_side), *counts, first)
+        both[side] = OrderEnd(cached_order(of_side), *counts, first)
     return both
 
 
@@ -151,16 +151,16 @@ def acted_on(
         acted = rows[with_twins_of(rows, is_chosen) if view.collapse_twins else is_chosen]
         twins, copies = len(acted) - count, count_copies(rows, is_chosen)
         which = f"selected, including {of_group(twins, copies)}" if twins else "selected"
-        return Acted(acted, which, _of_ids(acted))
+        return Acted(acted, which, _scope_of_ids(acted))
     threshold = view.threshold_percentile
     if threshold is None:
-        return Acted(rows, scope=_of_ids(rows) if on_other_map else None)
+        return Acted(rows, scope=_scope_of_ids(rows) if on_other_map else None)
     rank = rows["rank_percentile"].to_numpy()
     is_above = view.side != "clear"
     acted = rows[rank >= threshold if is_above else rank < threshold]
     which = f"{'' if is_above else 'not '}{above(threshold)}"
     is_named = view.within_class or on_other_map
-    return Acted(acted, which, _of_ids(acted) if is_named else _of_side(rows, view, threshold, measure))
+    return Acted(acted, which, _scope_of_ids(acted) if is_named else _scope_of_side(rows, view, threshold, measure))
 
 
 def is_narrowed(acted: Acted, view: ExploreView) -> bool:
@@ -168,11 +168,11 @@ def is_narrowed(acted: Acted, view: ExploreView) -> bool:
     return bool(acted.which) or acted.scope is not None or view.scope != EVERYTHING
 
 
-def _of_ids(rows: pd.DataFrame) -> Scope:
+def _scope_of_ids(rows: pd.DataFrame) -> Scope:
     return Scope(ids=tuple(rows["id"].tolist()))
 
 
-def _of_side(rows: pd.DataFrame, view: ExploreView, threshold: float, measure: str) -> Scope:
+def _scope_of_side(rows: pd.DataFrame, view: ExploreView, threshold: float, measure: str) -> Scope:
     """The scope of what is shown, on one side of the threshold; bounds of a filter are inclusive."""
     value = value_at(rows, measure, threshold)
     below = float(np.nextafter(value, -np.inf))

@@ -52,7 +52,7 @@ class _Taken:
     def _show_zip(self, program: Program) -> None:
         download(
             title_for(self.image_set, program),
-            lambda: zip_of(self.image_set, self.ids, program=program),
+            lambda: zip_chosen(self.image_set, self.ids, program=program),
             file_name=f"{self.image_set.root.name}-{program}.zip",
             key=f"share.{program}",
             icon=":material/folder_zip:",
@@ -149,7 +149,7 @@ def _show_table(words: str, rows: pd.DataFrame, file_name: str) -> None:
     download_table(words, plain, file_name=file_name, key=key, is_quiet=False)
 
 
-def zip_of(image_set: ImageSet, ids: list[int] | None, *, program: Program) -> bytes:
+def zip_chosen(image_set: ImageSet, ids: list[int] | None, *, program: Program) -> bytes:
     """A data set of these pictures for a program, as a zip with one folder."""
     file = io.BytesIO()
     with tempfile.TemporaryDirectory() as temporary:

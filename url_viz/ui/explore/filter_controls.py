@@ -14,8 +14,8 @@ from url_viz.analysis.filters import (
     Kind,
     NameContains,
     OneOf,
+    filter_in_words,
     filterable,
-    in_words,
     replaced_in,
     values_of,
 )
@@ -62,7 +62,8 @@ def show_filter_popover(image_set: ImageSet) -> None:
 def show_filter_chips() -> None:
     """A chip for each filter; a click removes it."""
     for active in view().filters:
-        words = in_words(active) if active.column != "label" else in_words(active).replace("Label", "Class", 1)
+        words = filter_in_words(active)
+        words = words.replace("Label", "Class", 1) if active.column == "label" else words
         key = f"chip.{'class' if active.column == 'label' else active.column}"
         st.button(escape(words), icon=":material/close:", key=key, on_click=set_filter, args=(active.column, None))
 

@@ -20,7 +20,7 @@ _SWITCHES = {
     "representatives": "representatives",
     "wide": "is_wide",
 }
-_OURS = (*_SWITCHES, "by", "colour", "twins", "style", "side", "size", "names", "map", "between", "above")
+_PARAMETERS = (*_SWITCHES, "by", "colour", "twins", "style", "side", "size", "names", "map", "between", "above")
 
 
 def _one_of(names: Sequence[str], default: str) -> Callable[[object], str]:
@@ -65,7 +65,7 @@ def with_settings(view: ExploreView, new: Mapping[str, Any]) -> ExploreView:
 
 def show_in_address(view: ExploreView) -> None:
     """Write the view into the address."""
-    write_query(query_of(view), among=_is_ours)
+    write_query(query_of(view), among=_is_parameter)
 
 
 def query_of(view: ExploreView) -> dict[str, list[str]]:
@@ -93,7 +93,7 @@ def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
         values = query.get(key)
         return values[0] if values else None
 
-    scope = scope_from_query({key: values for key, values in query.items() if _is_ours(key)})
+    scope = scope_from_query({key: values for key, values in query.items() if _is_parameter(key)})
     return ExploreView(
         measure=first("by"),
         colour=first("colour") or ExploreView.colour,
@@ -110,8 +110,8 @@ def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
     )
 
 
-def _is_ours(key: str) -> bool:
-    return key in _OURS or is_of_scope(key)
+def _is_parameter(key: str) -> bool:
+    return key in _PARAMETERS or is_of_scope(key)
 
 
 def _between(names: Sequence[str] | None) -> tuple[Filter, ...]:

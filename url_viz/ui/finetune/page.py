@@ -18,7 +18,7 @@ from url_viz.jobs.heads import (
     why_no_classes,
 )
 from url_viz.jobs.kinds import ADAPT, about_of
-from url_viz.models.model import title_of
+from url_viz.models.model import model_title
 from url_viz.recent_sets import RecentSet
 from url_viz.ui.allowed_paths import may_read
 from url_viz.ui.finetune.form import show_field, show_form
@@ -179,7 +179,7 @@ def _show_mode(goal: TrainingGoal, config: FinetuneConfig, image_set: ImageSet) 
 
 
 def _show_pretrain(goal: TrainingGoal, image_set: ImageSet) -> None:
-    st.caption(escape(FOR_BACKBONE.format(title_of(backbone_of(image_set.source)))))
+    st.caption(escape(FOR_BACKBONE.format(model_title(backbone_of(image_set.source)))))
     sets = labelled_sets()
     if not sets:
         st.warning(WITHOUT_SETS, icon=":material/info:")

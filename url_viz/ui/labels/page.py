@@ -241,7 +241,7 @@ def show_suspects(image_set: ImageSet, doubtful: DoubtfulLabels, rows: pd.DataFr
         st.toggle(f"Show the {FEW} most doubtful all the same", key=SUSPECTS_WANTED)
     with one_page(rows, lambda pages: SUSPECTS_PAGE.under(pages, len(rows)), size=TILES_PER_PAGE) as page:
         show_gallery(
-            tiles(with_decisions(page, image_set), set_id=image_set.set_id),
+            tiles(with_current_decisions(page, image_set), set_id=image_set.set_id),
             key=SUSPECTS.under(image_set.set_id),
             empty="No label stands out." if kind is None else "None of this kind and class.",
             handle=partial(handle_gallery_actions, image_set),
@@ -284,7 +284,7 @@ def _show_accept(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
         )
 
 
-def with_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFrame:
+def with_current_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFrame:
     """Rows with their decisions as they are now, None for none."""
     decided = image_set.table().set_index("id")["decision"]
     values = decided.reindex(rows["id"]).to_numpy(dtype=object)  # as a series: else pandas makes nan of None

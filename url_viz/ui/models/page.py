@@ -26,7 +26,7 @@ from url_viz.ui.widgets.embed_job import (
     running,
     set_title,
     show_read_button,
-    space_of,
+    space_in_set,
 )
 from url_viz.workspace import Workspace
 
@@ -171,7 +171,7 @@ def _figures(model: KnownModel) -> list[Markdown]:
 def _show_use(model: KnownModel) -> None:
     now = choice()
     is_in_use = now.model == model.name
-    if is_in_use and now.set_id is not None and space_of(now.set_id, model.name) is None:
+    if is_in_use and now.set_id is not None and space_in_set(now.set_id, model.name) is None:
         _offer_reading(model.name, now.set_id)
         return
     st.button(
@@ -197,7 +197,7 @@ def _meaning(name: str, set_id: str) -> str:
     about = dict(known_sets(Workspace.at())).get(set_id)
     if about is None:
         return "The image set that is open would be read with it."
-    title, space = set_title(about), space_of(set_id, name)
+    title, space = set_title(about), space_in_set(set_id, name)
     other = adapted_to_another(name, set_id=set_id, root=about.root, workspace=Workspace.at())
     if space is None:
         return f"{title} has not been read with it yet. Using it reads every picture once; other results stay."

@@ -94,7 +94,7 @@ class DeskAnswer:
     unskip: bool = False
 
 
-def opened(review: Queued) -> OpenReview[Queued]:
+def opened_review(review: Queued) -> OpenReview[Queued]:
     """A review at its place."""
     return OpenReview(review, review.next_index())
 
@@ -110,7 +110,7 @@ def show_open_review(image_set: ImageSet | None, here: OpenReview[Any], *, key: 
 
     def handle(state: Mapping[str, object]) -> None:
         handle_new(
-            key, state, lambda records: take_answers(here, filter(None, map(answer_of, records)), who=user_name())
+            key, state, lambda records: take_answers(here, filter(None, map(parse_answer, records)), who=user_name())
         )
 
     # New answers are taken before the page runs again; usually none are left, unless another run came between.
@@ -229,7 +229,7 @@ def _store(here: OpenReview[Any], answer: DeskAnswer, who: str | None) -> None:
         here.review.store(answer.id, answer.said, who=who)
 
 
-def answer_of(record: Record) -> DeskAnswer | None:
+def parse_answer(record: Record) -> DeskAnswer | None:
     """An answer as the browser sent it; None if it is none."""
     try:
         answer = read_plain(DeskAnswer, {**record, "said": record, "unskip": record.get("command") == "unskip"})

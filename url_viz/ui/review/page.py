@@ -18,7 +18,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.columns.imported_columns import NAMES as BY_NAMES
 from url_viz.ui.auth import user_name
-from url_viz.ui.review.desk import OpenReview, opened, show_open_review
+from url_viz.ui.review.desk import OpenReview, opened_review, show_open_review
 from url_viz.ui.review.review_address import choose_review
 from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape, show_error, with_toast
@@ -143,7 +143,7 @@ def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview[Review] | N
         return here
     try:
         with st.spinner(escape(image_set.said("Putting the pictures in order"))):
-            here = opened(image_set.reviews.open(spec))
+            here = opened_review(image_set.reviews.open(spec))
     except UrlVizError as error:
         show_error(error)
         return None
@@ -189,7 +189,7 @@ def _show_after(image_set: ImageSet, here: OpenReview[Review]) -> None:
 
 
 def _start_over(image_set: ImageSet, spec: ReviewSpec) -> None:
-    image_set.reviews.open_by[VISIT.get_or(Visit)] = opened(image_set.reviews.open(spec, afresh=True))
+    image_set.reviews.open_by[VISIT.get_or(Visit)] = opened_review(image_set.reviews.open(spec, afresh=True))
 
 
 def show_history(image_set: ImageSet) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from url_viz.analysis.evidence.evaluation import Evaluated, Evidence, evidence
 from url_viz.analysis.evidence.selective_retrieval import MODES, Mode, Restriction
-from url_viz.analysis.measures import AMBIGUITY, in_text, measure_named, title_of
+from url_viz.analysis.measures import AMBIGUITY, in_text, measure_named, measure_title
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.image_set import ImageSet
 from url_viz.subjects.set_search import SearchResult
@@ -90,7 +90,7 @@ def gated_search(image_set: ImageSet, query: Query, gate: Gate) -> SearchResult:
 def show_values(query: Query) -> None:
     """The query's values, one line per measure, and the two classes between which it lies."""
     lines = [
-        Markdown(f"{escape(title_of(measure))} **{value:.3g}** {_at_percentile(query.percentiles[measure])}")
+        Markdown(f"{escape(measure_title(measure))} **{value:.3g}** {_at_percentile(query.percentiles[measure])}")
         for measure, value in query.values.items()
         if np.isfinite(value)
     ]
@@ -225,7 +225,7 @@ def verdict(evidence: Evidence) -> Markdown:
 def _show_curves(results: Evaluated, measures: list[str]) -> None:
     pictures, figures = results.pictures, {measure.name: measure for measure in results.measures}
     names = tuple(name for name in measures if name in figures)
-    scores = " · ".join(f"{title_of(name)} R-AUROC {figures[name].auroc.text()}" for name in names)
+    scores = " · ".join(f"{measure_title(name)} R-AUROC {figures[name].auroc.text()}" for name in names)
     st.caption(
         f"The nearest picture, twins aside, has the same class for {100 * pictures.recall:.1f} % of {len(pictures):,} "
         f"pictures of {pictures.classes:,} classes (recall@1).",

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.typing import UploadedFile
 
 from url_viz.analysis.labels.ambiguity import between
-from url_viz.analysis.outside.uploads import MEASURED, NewPicture, judge
+from url_viz.analysis.outside.uploads import MEASURED, NewPicture, judge_pictures
 from url_viz.analysis.ranking import percentile_of_each, with_percentile
 from url_viz.analysis.scope import id_in
 from url_viz.errors import UrlVizError
@@ -61,7 +61,7 @@ class Query:
     key: str = ""
 
 
-def query_of(image_set: ImageSet) -> Query | None:
+def query_for(image_set: ImageSet) -> Query | None:
     """The query in the session or the address; None if there is none, or its picture is not in the set."""
     file = QUERY_FILE.get()
     if file is not None and not image_set.source.is_external:
@@ -184,7 +184,7 @@ def _from_outside(file: UploadedFile, image_set: ImageSet) -> Query | None:
 
 def _values(outcome: NewPicture, image_set: ImageSet) -> dict[str, Any]:
     """What a query has that is no picture of the set."""
-    row = {str(name): value for name, value in judge([outcome], image_set.reference()).iloc[0].items()}
+    row = {str(name): value for name, value in judge_pictures([outcome], image_set.reference()).iloc[0].items()}
     measures = [measure for measure in image_set.measures() if measure in MEASURED]
     return {
         "values": {measure: float(row[measure]) for measure in measures},

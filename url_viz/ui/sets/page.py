@@ -19,7 +19,7 @@ from url_viz.ui.allowed_paths import allowed
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import DIALOG, choice, choose
 from url_viz.ui.text import Markdown, escape
-from url_viz.ui.widgets.buttons import act_button, dialog_button, show_said
+from url_viz.ui.widgets.buttons import act_button, dialog_button, show_outcome
 from url_viz.ui.widgets.embed_job import running, set_title, start_reading
 from url_viz.workspace import Workspace
 
@@ -28,7 +28,7 @@ FORGET = "sets.forget_yes"
 
 def show_sets() -> None:
     """The list of image sets, and below it the selected one."""
-    show_said(FORGET)
+    show_outcome(FORGET)
     sets = dict(sets_with_pictures(Workspace.at()))
     table = list_sets(Workspace.at().root)
     if table.empty:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.measures import title_of
+from url_viz.analysis.measures import measure_title
 from url_viz.analysis.outside.new_pictures import nearest_without_twins
 from url_viz.analysis.outside.uploads import COPY, MEASURED, NewPicture, arrays_of
 from url_viz.analysis.ranking import with_percentile
@@ -97,5 +97,5 @@ def facts_of_upload(row: "pd.Series[Any]") -> pd.DataFrame:
     for measure in MEASURED:
         value, rank = float(str(row[measure])), float(str(row[f"{measure}_percentile"]))
         if np.isfinite(value):
-            facts.append((title_of(measure), value_with_percentile(value, rank)))
+            facts.append((measure_title(measure), value_with_percentile(value, rank)))
     return pd.DataFrame(facts, columns=["Fact", "Value"])

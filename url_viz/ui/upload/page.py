@@ -12,9 +12,9 @@ import streamlit as st
 from streamlit.typing import UploadedFile
 
 from url_viz.analysis.labels.ambiguity import between
-from url_viz.analysis.measures import in_text, measure_named, measures_of, title_of
+from url_viz.analysis.measures import in_text, measure_named, measure_title, measures_of
 from url_viz.analysis.order import plain_words
-from url_viz.analysis.outside.uploads import COPY, VIEW, judge
+from url_viz.analysis.outside.uploads import COPY, VIEW, judge_pictures
 from url_viz.export.inline_pictures import data_url
 from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
@@ -111,10 +111,12 @@ def show_empty(now: SetChoice, image_set: ImageSet | None) -> None:
     st.caption("Download the ranking as CSV or the pictures as a sorted zip, or add the pictures to a folder.")
 
 
-def ranked(batch: UploadBatch, image_set: ImageSet | None) -> pd.DataFrame:
-    """The table of `analysis.uploads.judge`, cached for the same uploads and image set."""
+def ranked_uploads(batch: UploadBatch, image_set: ImageSet | None) -> pd.DataFrame:
+    """The table of `judge_pictures`, cached for the same uploads and image set."""
     key = (batch.key, image_set.set_id if image_set else None, image_set.version if image_set else None)
-    return UPLOADS_RANKED.get_for(key, lambda: judge(batch.scored, image_set.reference() if image_set else None))
+    return UPLOADS_RANKED.get_for(
+        key, lambda: judge_pictures(batch.scored, image_set.reference() if image_set else None)
+    )
 
 
 def show_heading(batch: UploadBatch, now: SetChoice, image_set: ImageSet | None) -> None:
@@ -181,7 +183,7 @@ def show_on_map(table: pd.DataFrame, done: SortedUploads, image_set: ImageSet, *
     """The uploads on the image set's map, each next to its neighbours."""
     rows = pd.concat([done.clear, done.ambiguous])
     behind = behind_of(image_set.reference().xy)
-    figure = uploads_figure(rows, behind, threshold=threshold, title=f"{title_of(measure)} percentile")
+    figure = uploads_figure(rows, behind, threshold=threshold, title=f"{measure_title(measure)} percentile")
     show_figure(
         figure,
         key="upload.map",
@@ -215,7 +217,7 @@ def _gallery(
                 set_id="",
                 thumbnail=data_url(batch.scored[int(row["id"])].thumbnail),
                 value=value_text(float(row[measure]), float(row["rank_percentile"])),
-                detail=f"{title_of(measure)} "
+                detail=f"{measure_title(measure)} "
                 f"{value_with_percentile(float(row[measure]), float(row['rank_percentile']))}",
                 label=classes_in_words(row, is_clear=title == "Clear"),
                 mark="in the set" if row["id"] in copies else _MARKS.get(row["twin_kind"]),
@@ -270,7 +272,7 @@ def show_exports(batch: UploadBatch, done: SortedUploads, now: SetChoice, image_
     )
     download(
         "Sorted zip",
-        lambda: zip_of(batch, done),
+        lambda: zip_uploads(batch, done),
         file_name="uploads-sorted.zip",
         key="upload.zip",
         icon=":material/folder_zip:",
@@ -288,7 +290,7 @@ def ranking_csv(done: SortedUploads) -> bytes:
     return table_bytes(named[[*front, *(c for c in named.columns if c not in front)]], ".csv")
 
 
-def zip_of(batch: UploadBatch, done: SortedUploads) -> bytes:
+def zip_uploads(batch: UploadBatch, done: SortedUploads) -> bytes:
     """A zip with `ambiguous/`, `clear/` and the ranking; uploads without a value are in `no-value/`."""
     folders = {"ambiguous": _files(batch, done.ambiguous), "clear": _files(batch, done.clear)}
     if len(done.unknown):

@@ -15,7 +15,7 @@ from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.store.decisions.decisions import checked_label
-from url_viz.ui.review.desk import OpenReview, opened, show_open_review
+from url_viz.ui.review.desk import OpenReview, opened_review, show_open_review
 from url_viz.ui.session import Key
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import LONG_SIDE_PX, facts_of_upload, similar_ids
@@ -133,7 +133,7 @@ def show_upload_review(batch: UploadBatch, done: SortedUploads, image_set: Image
     answers, table = upload_answers(), pd.concat([done.ambiguous, done.clear.iloc[::-1]])
     queue = UploadQueue(answers, batch, table, image_set, measure)
     if answers.here is None or answers.here.review.name != queue.name:
-        answers.here = opened(queue)
+        answers.here = opened_review(queue)
     answers.here.review = queue
     try:
         show_open_review(image_set, answers.here, key="upload.desk")

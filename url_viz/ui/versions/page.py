@@ -96,7 +96,7 @@ def _title(version: StoredVersion) -> str:
     return f"Version {version.number}, {read}: {counted(version.pictures, 'picture')}"
 
 
-def compared(image_set: ImageSet, before: str) -> Diff | None:
+def compare_versions(image_set: ImageSet, before: str) -> Diff | None:
     """What changed since; None if the other set was not read with this model, or a job has to compare first."""
     other = image_set if before.startswith(_NUMBER) else open_sets().find(before, image_set.source.name)
     if other is None:

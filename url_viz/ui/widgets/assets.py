@@ -30,15 +30,15 @@ _IMPORT = re.compile(
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:const|function|class) (\w+))", re.MULTILINE)
 
 
-def text_of(component: str, suffix: str) -> str:
+def asset_text(component: str, suffix: str) -> str:
     """All files of a component with this suffix (".html", ".css"), joined in the order of their names."""
     return "\n".join(path.read_text(encoding="utf-8") for path in sorted((FOLDER / component).glob(f"*{suffix}")))
 
 
 def component_of(name: str, *, styled_as: str = "") -> Callable[..., Any]:
     """The Streamlit component of a folder, to be mounted on pages; with the styles of another one before its own."""
-    css = (text_of(styled_as, ".css") if styled_as else "") + text_of(name, ".css")
-    return st.components.v2.component(f"url_viz_{name}", html=text_of(name, ".html"), css=css, js=script_of(name))
+    css = (asset_text(styled_as, ".css") if styled_as else "") + asset_text(name, ".css")
+    return st.components.v2.component(f"url_viz_{name}", html=asset_text(name, ".html"), css=css, js=script_of(name))
 
 
 def script_of(component: str, *, folder: Path = FOLDER) -> str:

@@ -13,7 +13,7 @@ from url_viz.ui.text import ERROR_ICON, escape
 
 
 @dataclass(frozen=True)
-class Said:
+class ClickOutcome:
     """What came of a click on the button of a key."""
 
     key: str
@@ -24,7 +24,7 @@ class Said:
 
 ASKED: Key[tuple[str, ...]] = Key("button.asked")
 """The keys of buttons whose click no run of the page has carried out."""
-SAID: "Key[tuple[Said, ...]]" = Key("button.said")
+OUTCOMES: "Key[tuple[ClickOutcome, ...]]" = Key("button.said")
 """What came of the last click, or of several that came together."""
 
 
@@ -54,39 +54,39 @@ def act_button(
         is_done = _is_done(key, act)
         if not left:
             let_run_go()
-    show_said(key)
+    show_outcome(key)
     return is_done
 
 
-def show_said(key: str) -> None:
+def show_outcome(key: str) -> None:
     """What came of the last click on the button of that key, until another of these is clicked."""
-    for outcome in SAID.get() or ():
+    for outcome in OUTCOMES.get() or ():
         if outcome.key == key:
             (st.error if outcome.is_error else st.success)(escape(outcome.words), icon=_icon(outcome))
 
 
-def _icon(outcome: Said) -> str:
+def _icon(outcome: ClickOutcome) -> str:
     return ERROR_ICON if outcome.is_error else ":material/check:"
 
 
 def end_of_page() -> None:
     """To be called once a page is drawn: what was asked of it is done, or is not offered any more, and all is seen."""
     ASKED.clear()
-    SAID.set(tuple(replace(outcome, is_seen=True) for outcome in SAID.get() or ()))
+    OUTCOMES.set(tuple(replace(outcome, is_seen=True) for outcome in OUTCOMES.get() or ()))
 
 
 def leave_page() -> None:
     """Ask nothing more of a page, and say in toasts what came of it and was not seen there."""
     ASKED.clear()
-    for outcome in SAID.get() or ():
+    for outcome in OUTCOMES.get() or ():
         if not outcome.is_seen:
             st.toast(escape(outcome.words), icon=_icon(outcome))
-    SAID.clear()
+    OUTCOMES.clear()
 
 
 def _ask(key: str) -> None:
     hold_run()
-    SAID.clear()
+    OUTCOMES.clear()
     ASKED.set((*(ASKED.get() or ()), key))
 
 
@@ -96,5 +96,5 @@ def _is_done(key: str, act: Callable[[], object]) -> bool:
     except UrlVizError as error:
         words, is_error = error, True
     if is_error or isinstance(words, str):
-        SAID.set((*(SAID.get() or ()), Said(key, str(words), is_error)))
+        OUTCOMES.set((*(OUTCOMES.get() or ()), ClickOutcome(key, str(words), is_error)))
     return not is_error

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.evidence.evaluation import DECILES, NEAREST, CountedPictures, Curve, Evaluated, Evidence, deciles
 from url_viz.analysis.evidence.selective_retrieval import MODES, Mode
 from url_viz.analysis.labels.calibration import Reliability
-from url_viz.analysis.measures import AMBIGUITY, measure_named, title_of
+from url_viz.analysis.measures import AMBIGUITY, measure_named, measure_title
 from url_viz.wording import standing
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def restriction_figure(evidence: Evidence) -> "Figure":
 
 def plotly_title(measure: str) -> str:
     """A measure's name for a figure: plotly reads markup in it, so those characters of a user's name are replaced."""
-    return title_of(measure).replace("<", "‹").replace(">", "›")
+    return measure_title(measure).replace("<", "‹").replace(">", "›")
 
 
 def curve_colour(measure: str) -> str:

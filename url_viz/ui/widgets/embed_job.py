@@ -95,7 +95,7 @@ def reading_config(root: Path, *, set_id: str, model: str, also: str | None = No
     )
 
 
-def space_of(set_id: str, model: str) -> EmbeddingSpace | None:
+def space_in_set(set_id: str, model: str) -> EmbeddingSpace | None:
     """The space in which an image set was read last with a model that may be used here; None if in none."""
     with suppress(UrlVizError):
         return space_read(set_id, allowed_model(model), Workspace.at())

@@ -9,7 +9,7 @@ import streamlit as st
 
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, why_it_failed
-from url_viz.models.model import title_of
+from url_viz.models.model import model_title
 from url_viz.store.about import known_sets
 from url_viz.store.sets import Unfinished, unfinished
 from url_viz.ui.open_sets import open_sets
@@ -85,8 +85,8 @@ def _line(job_id: str, set_id: str, shown: ImageSet | None, stage: str) -> None:
     with left:
         show_progress(job)
         if second:
-            first = title_of(job.about["model"])
-            st.caption(escape(f"Ordered by {first} for now, and by both models once {title_of(second)} is done."))
+            first = model_title(job.about["model"])
+            st.caption(escape(f"Ordered by {first} for now, and by both models once {model_title(second)} is done."))
     with right:
         consequence = "the set stays complete, ordered by one model" if second else "pictures read so far are kept"
         stop, words = partial(cancel_job, job), f"Stop reading; {consequence}"

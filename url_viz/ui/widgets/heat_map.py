@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from url_viz.analysis.measures import in_text
-from url_viz.analysis.outside.occlusion import LOWERS, RAISES, explained_measure, heat_of, in_words, overlay
+from url_viz.analysis.outside.occlusion import LOWERS, RAISES, explained_measure, heat_in_words, heat_of, overlay
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.rendering import Range
@@ -146,4 +146,4 @@ def _layer(state: tuple[str, ...], _image_set: ImageSet, image_id: int, measure:
         heat = heat_of(model, picture, explained)
     file = io.BytesIO()
     overlay(heat).save(file, "PNG")
-    return Layer(file.getvalue(), heat.box, in_words(heat), heat.explained.sides or ("raises it", "lowers it"))
+    return Layer(file.getvalue(), heat.box, heat_in_words(heat), heat.explained.sides or ("raises it", "lowers it"))

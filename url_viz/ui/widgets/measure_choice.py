@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from url_viz.analysis.measures import is_measure, measure_named, title_of
+from url_viz.analysis.measures import is_measure, measure_named, measure_title
 from url_viz.image_set import ImageSet
 from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape, title_of_column
@@ -81,5 +81,5 @@ def meanings(names: Sequence[str]) -> Markdown:
 
 
 def _meaning(name: str) -> Markdown:
-    also = f" ({title_of(name).lower()})" if title_of(name) != measure_named(name).choice else ""
+    also = f" ({measure_title(name).lower()})" if measure_title(name) != measure_named(name).choice else ""
     return Markdown(f"**{escape(measure_named(name).choice)}**{escape(also)}: {escape(measure_named(name).meaning)}")

@@ -15,7 +15,7 @@ from url_viz.ui.folder_previews import folder_previews
 from url_viz.ui.open_sets import recent_sets
 from url_viz.ui.session import DIALOG, Key, choice
 from url_viz.ui.text import escape, show_error
-from url_viz.ui.widgets.buttons import SAID, act_button
+from url_viz.ui.widgets.buttons import OUTCOMES, act_button
 from url_viz.ui.widgets.embed_job import open_folder, readable, set_title
 
 BROWSED: Key[str] = Key("browse_path")
@@ -44,7 +44,7 @@ def folder_input(key: Key[str], *, width: int | Literal["stretch"] = "stretch") 
         "Folder of pictures",
         key=key,
         placeholder="/home/me/pictures",
-        on_change=SAID.clear,
+        on_change=OUTCOMES.clear,
         help=(
             f"You can open what lies inside {inside} (set by \\$URL_VIZ_ROOTS): folders, archives (.zip, .tar), "
             "Parquet and Arrow files, lists of paths (.csv, .txt, .jsonl), annotations (data.yaml, instances.json)."
@@ -152,5 +152,5 @@ def _folder_button(name: str, folder: Path, *, icon: str, key: str = "") -> None
 
 
 def _go_into(folder: Path) -> None:
-    SAID.clear()
+    OUTCOMES.clear()
     BROWSED.set(str(folder))

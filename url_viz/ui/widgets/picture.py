@@ -9,7 +9,7 @@ import streamlit as st
 from url_viz.analysis.findings.reasons import BETWEEN_CLASSES
 from url_viz.analysis.labels.ambiguity import labelled_otherwise, question_of
 from url_viz.analysis.labels.label_choice import CORRECTED
-from url_viz.analysis.measures import TABLE_MEASURES, in_text, measure_named, title_of
+from url_viz.analysis.measures import TABLE_MEASURES, in_text, measure_named, measure_title
 from url_viz.analysis.ranking import ends, percentile_of_each
 from url_viz.analysis.runs.two_by_two import MODEL_COLUMNS
 from url_viz.analysis.scope import id_in
@@ -207,7 +207,7 @@ def facts_of(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
         shares = f"{row['first_class']} {percent(first)}, {row['second_class']} {percent(second)}"
         rows.append(("Looks like", shares))
     measures = [name for name in TABLE_MEASURES if name not in MODEL_COLUMNS]  # which `model_facts` shows
-    rows += [(title_of(name), _value_of(row, name)) for name in measures if np.isfinite(_number(row, name))]
+    rows += [(measure_title(name), _value_of(row, name)) for name in measures if np.isfinite(_number(row, name))]
     nearest = _number(row, "nearest_similarity")
     if np.isfinite(nearest):
         rows.append(("Nearest neighbour", f"similarity {nearest:.3f}"))

@@ -8,7 +8,7 @@ from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs
 from url_viz.jobs.heads import adapted_to_another
 from url_viz.models.checkpoint_folder import PAGE_TIMEOUT_S, checkpoint_names
-from url_viz.models.model import EXTERNAL, title_of
+from url_viz.models.model import EXTERNAL, model_title
 from url_viz.models.model_names import PACKAGED, WeightsFile, workspace_heads
 from url_viz.store.about import has_tables, known_sets
 from url_viz.store.tables.writer import is_being_written
@@ -83,7 +83,7 @@ def _pick_model() -> None:
         names,
         index=names.index(choice().model),
         accept_new_options=True,
-        format_func=title_of,
+        format_func=model_title,
         key=f"pick_model_{choice().model}",
         help="An installed model, any timm name (downloaded once), the path of a checkpoint, or BACKBONE:PATH for a "
         "timm backbone you finetuned.",
@@ -145,7 +145,7 @@ def show_not_read(now: SetChoice) -> None:
         return
     _show_foreign_head(now, about.root)
     st.info(
-        f"{escape(set_name(about.root))} has not been read with {escape(title_of(now.model))} yet.",
+        f"{escape(set_name(about.root))} has not been read with {escape(model_title(now.model))} yet.",
         icon=":material/info:",
     )
     show_read_button("Read with this model", about.root, model=now.model, key="read_with_model", type="primary")
