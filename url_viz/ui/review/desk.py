@@ -210,7 +210,7 @@ def take_answers(here: OpenReview[Any], answers: Iterable[DeskAnswer], *, who: s
     """Store answers; those that cannot be stored are named in `refused`, and shown where they were given."""
     refused = []
     for answer in answers:
-        here.position = answer.position
+        here.position = answer.at
         try:
             _store(here, answer, who)
         except UrlVizError as error:
