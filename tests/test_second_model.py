@@ -159,6 +159,17 @@ class TestJudgement:
         assert image_set.single_model.second.active is None
         assert image_set.single_model.single_model is image_set.single_model
 
+    @pytest.mark.parametrize("of", ["both", "one"])
+    def test_all_classes_shares_of_a_picture_hold_those_of_the_table(self, image_set: ImageSet, of: str) -> None:
+        judged = image_set if of == "both" else image_set.single_model
+        for row in judged.table().iloc[::7].to_dict("records"):
+            shares = judged.labels.shares(row["id"])
+            assert list(shares)[:2] == [row["first_class"], row["second_class"]]
+            assert list(shares.values())[:2] == pytest.approx([row["first_share"], row["second_share"]], abs=1e-5)
+            assert (set(shares), sum(shares.values())) == (set(SHAPES), pytest.approx(1))
+        judged.labels.use(None)
+        assert opened_again(judged).labels.shares(int(judged.ids[0])) == {}, "without classes there are none"
+
     def test_is_kept_and_the_same_when_made_again(self, image_set: ImageSet) -> None:
         before = image_set.table()
         [kept] = (image_set.workspace.root / "sets" / image_set.set_id / "derived" / "confusability_by_both").glob(

@@ -15,7 +15,15 @@ from tests.twin_groups import twin_column
 from url_viz.analysis.filters import Between, OneOf
 from url_viz.analysis.findings.reasons import NAMES, Reasons
 from url_viz.analysis.findings.twin_groups import group_codes, members_of_groups
-from url_viz.analysis.review.cards import CardAnswer, Choice, Question, ask_any_label, ask_label, between_classes
+from url_viz.analysis.review.cards import (
+    CardAnswer,
+    Choice,
+    Question,
+    Stepped,
+    ask_any_label,
+    ask_label,
+    between_classes,
+)
 from url_viz.analysis.review.review import GroupReview, ready_reviews, title_of_review
 from url_viz.analysis.review.review_queue import MOST, Review, ReviewContext, open_groups, queue_of
 from url_viz.analysis.scope import ReviewSpec, Scope, is_of_review, review_as_query, review_from_query
@@ -255,6 +263,19 @@ class TestReview:
         review.skip(third)
         review.store(third, CardAnswer("keep"))
         assert (review.progress().done, review.progress().skipped) == (3, 0), "an answer after a skip is done"
+
+    def test_the_latest_answer_is_taken_back_and_given_again_and_leads_to_its_picture(self, paths: SetPaths) -> None:
+        review = opened(paths)
+        first, second = review.ids[:2].tolist()
+        review.store(first, CardAnswer("drop"))
+        review.store(second, CardAnswer(label="cat"))
+        names = dict(zip(review.table["id"], review.table["path"], strict=True))
+        assert review.step("undo") == Stepped(f"Undone: labelled {names[second]} “cat”", second)
+        assert review.step("undo") == Stepped(f"Undone: dropped {names[first]}", first)
+        assert review.progress().done == 0
+        assert review.step("undo") == Stepped("Nothing to undo")
+        assert review.step("redo").id == first
+        assert [now.decision for now in review.state([first, second])] == ["drop", None]
 
     def test_goes_on_where_it_was_left(self, paths: SetPaths) -> None:
         review = opened(paths)

@@ -49,4 +49,4 @@ def test_a_lasso_on_one_map_leaves_the_same_pictures_lit_on_the_other_and_a_pict
     expect(page.get_by_text("Draw a lasso on one map")).to_be_visible()
     assert_fits(page)
     page.locator(".tile").first.click()
-    expect(page.get_by_role("dialog").get_by_text("Nearest neighbours", exact=True)).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_role("heading", name="Nearest neighbours")).to_be_visible()

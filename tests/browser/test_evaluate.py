@@ -52,7 +52,7 @@ def test_a_labelled_set_is_evaluated_taken_away_and_looked_into(app: str, zoo: I
 
     assert_fits(page)
     page.locator(".tile").first.click()
-    expect(page.get_by_role("dialog").get_by_text("Nearest neighbours", exact=True)).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_role("heading", name="Nearest neighbours")).to_be_visible()
 
 
 def rows_of(page: Page, button: str, place: int = 0) -> list[dict[str, str]]:

@@ -40,4 +40,4 @@ def test_a_pair_is_clicked_and_its_pictures_are_shown(app: str, image_set: Image
     expect(page.locator(".tile")).to_have_count(min(18, int(pair["pictures"])))
     assert_fits(page)
     page.locator(".tile").first.click()
-    expect(page.get_by_role("dialog").get_by_text("Nearest neighbours", exact=True)).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_role("heading", name="Nearest neighbours")).to_be_visible()

@@ -103,6 +103,32 @@ def test_by_keys_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> No
     assert len(image_set.decisions.history()) == 6
 
 
+def test_undo_leads_back_through_the_answers_and_redo_forth(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+    desk = opened(open_page, app, image_set)
+    caption, said, seen = desk.page.locator("figcaption"), desk.page.locator(".said"), [desk.name]
+    for key in ("d", "k", "Space"):
+        desk.press(key)
+        expect(caption).not_to_have_text(seen[-1])
+        seen.append(desk.name)
+    desk.press("u")
+    expect(said).to_have_text(f"Back to what was skipped: {seen[2]}")
+    desk.press("Control+z")
+    expect(said).to_have_text(f"Undone: kept {seen[1]}")
+    expect(caption).to_have_text(seen[1])
+    desk.press("u")
+    expect(said).to_have_text(f"Undone: dropped {seen[0]}")
+    eventually(lambda: {state(image_set, path) for path in seen} == {(None, None)})
+    desk.press("Control+Shift+z")
+    expect(said).to_have_text(f"Redone: dropped {seen[0]}")
+    assert state(image_set, seen[0]) == ("drop", None)
+    desk.page.reload()
+    caption.wait_for()
+    settled(desk.page)
+    desk.press("u")  # of an answer before this visit
+    expect(caption).to_have_text(seen[0])
+    assert state(image_set, seen[0]) == (None, None)
+
+
 def test_pairs_by_keys_and_mouse(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
     desk = opened(open_page, app, image_set, "review=pairs&most=8")
     page, first = desk.page, desk.page.locator("figcaption").first

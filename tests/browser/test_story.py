@@ -124,9 +124,9 @@ def test_the_most_ambiguous_asks_between_which_two_and_leads_on(app: str, open_p
     first, second = question.removesuffix("?").split(" or ")
     page.locator("button:has(img)").first.click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text(question, exact=True).first).to_be_visible()
+    expect(dialog.get_by_role("heading", name=re.compile(rf"^{re.escape(question)} Labelled \d$"))).to_be_visible()
     for name in (first, second):
-        expect(dialog.get_by_text(re.compile(rf"^{re.escape(name)} · \d+ %$"))).to_be_visible()
+        expect(dialog.get_by_text(re.compile(rf"^{re.escape(name)} ?· \d+ %( · its label)?$"))).to_be_visible()
     look_through(page)
 
     page.get_by_text("Most confused classes").click()
@@ -143,25 +143,39 @@ def test_the_most_ambiguous_asks_between_which_two_and_leads_on(app: str, open_p
 def look_through(page: Page) -> None:
     """An open picture leads on by keys and by its neighbours, and is decided on by a key."""
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("Nearest neighbours", exact=True)).to_be_visible()
+    expect(dialog.get_by_role("heading", name="Nearest neighbours")).to_be_visible()
+    path = dialog.get_by_role("heading", level=3)
     picture = dialog.get_by_alt_text("The picture")
     expect(picture).to_be_visible()
     assert picture.evaluate("async image => { await image.decode(); return image.naturalWidth }") > 100
-    first = dialog.locator("code").inner_text()
+    first = path.inner_text()
     expect(page).to_have_url(re.compile("picture="))
     page.keyboard.press("ArrowRight")
-    expect(dialog.locator("code")).not_to_have_text(first)
+    expect(path).not_to_have_text(first)
     settled(page)  # the buttons are drawn after the name
+    second = path.inner_text()
+    dialog.get_by_text("Show which parts matter").click()
+    expect(dialog.get_by_role("switch")).to_be_focused()  # which takes no letter
     page.keyboard.press("d")
     dropped = dialog.get_by_role("button", name="Drop").first
     expect(dropped).to_have_attribute("data-testid", "stBaseButton-primary")
     page.keyboard.press("d")
     expect(dropped).to_have_attribute("data-testid", "stBaseButton-secondary")
+    page.keyboard.press("d")
+    expect(dropped).to_have_attribute("data-testid", "stBaseButton-primary")
     page.keyboard.press("ArrowLeft")
-    expect(dialog.locator("code")).to_have_text(first)
+    expect(path).to_have_text(first)
+    settled(page)
+    page.keyboard.press("Control+z")
+    expect(page.get_by_text(f"Undone: dropped {second}")).to_be_visible()
+    expect(path).to_have_text(second)
+    expect(dropped).to_have_attribute("data-testid", "stBaseButton-secondary")
+    settled(page)
+    page.keyboard.press("ArrowLeft")
+    expect(path).to_have_text(first)
     settled(page)  # below the name there are the neighbours of the picture before, until all is drawn
     dialog.locator("button:has(img)").first.click()
-    expect(dialog.locator("code")).not_to_have_text(first)
+    expect(path).not_to_have_text(first)
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_have_count(0)
     expect(page).not_to_have_url(re.compile("picture="))

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { stepOf } from "../../url_viz/frontend/shared/keyboard.js";
 import { namesToChoose, notAnswering, ownWords } from "../../url_viz/frontend/review/card.js";
 import { WAITS, countsInWords, countsOf, endInWords, nextOpen, stateOf, takenBack } from "../../url_viz/frontend/review/queue.js";
 import { offered } from "../../url_viz/frontend/review/type_ahead.js";
@@ -32,6 +33,26 @@ test("the state of a card is the server's, or that of the last answer that waits
   assert.equal(stateOf(done, [answered("a")]).isDone, false, "taken back");
   assert.equal(stateOf(card("a"), [answered("a", { keep: [] })]).isDone, true, "twins, of which none is kept");
   assert.deepEqual(stateOf(done, [{ sequence: 1, id: "a", skip: true }]), { ...server, isSkipped: true });
+});
+
+test("undo takes the latest answer that waits, and no skip; what the server has confirmed is its own", () => {
+  const undo = { sequence: 9, command: "undo" };
+  const redo = { sequence: 10, command: "redo" };
+  const two = [answered("a", { decision: "drop" }), { sequence: 2, id: "b", skip: true }];
+  assert.equal(stateOf(card("a"), [...two, undo]).isDone, false);
+  assert.equal(stateOf(card("b"), [...two, undo]).isSkipped, true);
+  assert.equal(stateOf(card("a"), [...two, undo, redo]).decision, "drop");
+  assert.equal(stateOf(card("a", { decision: "keep", is_done: true }), [undo]).decision, "keep");
+  const anew = [...two, undo, answered("a", { decision: "keep" }), redo];
+  assert.equal(stateOf(card("a"), anew).decision, "keep", "nothing is left to give again");
+});
+
+test("u, y and z with a control key step, whatever the letters' case; in fields they are text", () => {
+  const pressed = (key, more = {}) => stepOf({ key, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...more });
+  assert.deepEqual(["u", "y", "z", "U"].map((key) => pressed(key)), ["undo", "redo", null, "undo"]);
+  assert.equal(pressed("z", { ctrlKey: true }), "undo");
+  assert.equal(pressed("Z", { metaKey: true, shiftKey: true }), "redo");
+  assert.equal(pressed("u", { ctrlKey: true }), null, "the browser's own");
 });
 
 test("an answer that is taken back leaves what stood before, and a repeated one leaves nothing of itself", () => {

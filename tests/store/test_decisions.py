@@ -150,13 +150,14 @@ class TestActions:
         later = Decisions(tmp_path / "decisions.db", FILES)
         undone = later.undo()
         assert undone is not None
-        assert undone.sentence == "Undone: tagged 1 picture “dark”"
+        assert (undone.sentence, undone.ids) == ("Undone: tagged 1 picture “dark”", (2,))
+        assert undone.about("b.jpg").sentence == "Undone: tagged b.jpg “dark”"
         later.undo()
         assert shown(later) == ["keep", None, None, None, None]
         again = Decisions(tmp_path / "decisions.db", FILES)
         redone = again.redo()
         assert redone is not None
-        assert redone.sentence == "Redone: dropped 2 pictures"
+        assert (redone.sentence, redone.ids) == ("Redone: dropped 2 pictures", (1, 2))
         assert again.can_redo
         again.decide([5], "keep")
         assert not again.can_redo

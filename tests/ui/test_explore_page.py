@@ -32,7 +32,7 @@ from url_viz.ui.explore.explore_grid import acted_on
 from url_viz.ui.explore.page import ranked_by, review_of
 from url_viz.ui.explore.view import VIEW, ExploreView
 from url_viz.ui.explore.view_address import view_of
-from url_viz.ui.session import DIALOG
+from url_viz.ui.session import DIALOG, OPENED
 from url_viz.ui.widgets.embed_job import KIND
 from url_viz.ui.widgets.embed_status import Reading
 from url_viz.workspace import Workspace, set_id_of
@@ -154,8 +154,9 @@ def test_a_clicked_picture_opens_with_its_facts_and_neighbours_and_is_searched_w
     first = int(image_set.table()["id"].iloc[0])
     at = opened(image_set, **with_picture(first))
     text = words(at)
-    assert "**Nearest neighbours**" in text
-    assert at.code[0].value == "cat/0000.jpg"
+    assert "#### Nearest neighbours" in text
+    assert re.search(r"^#### .*Labelled cat$", text, re.MULTILINE), "the question first"
+    assert re.search(r"^Leaving out its own label, similar pictures are: .*cat \d+ %", text, re.MULTILINE)
     facts = at.dataframe[-1].value.set_index("Fact")["Value"]
     assert facts["Size"] == "64 × 48 px"
     assert "of the others" in facts["Pretrained head"]
@@ -170,18 +171,32 @@ def test_a_clicked_picture_opens_with_its_facts_and_neighbours_and_is_searched_w
     assert at.session_state["search.query_id"] == first
 
 
+def test_undo_by_a_key_says_what_it_undid_and_leads_an_open_picture_back(image_set: ImageSet) -> None:
+    first, second = image_set.ids[:2].tolist()
+    at = opened(image_set, **with_picture(second))
+    image_set.decisions.decide([first], "drop")
+    at.session_state["keys"] = {"actions": [{"sequence": 1, "command": "undo"}]}
+    at.run()
+    assert [toast.value for toast in at.toast] == ["Undone: dropped cat/0000.jpg"]
+    assert at.session_state[OPENED] == first
+    at.session_state["keys"] = {"actions": [{"sequence": number, "command": "redo"} for number in (1, 2, 3)]}
+    at.run()
+    assert [toast.value for toast in at.toast] == ["Redone: dropped cat/0000.jpg", "Nothing to redo"], "1 was handled"
+    assert image_set.table()["decision"].iloc[0] == "drop"
+
+
 def test_a_link_opens_its_picture_once(image_set: ImageSet) -> None:
     last = image_set.table().iloc[-1]
     at = linked(image_set, picture=str(last["id"])).run()
-    assert at.code[0].value == last["path"]
+    assert "#### Nearest neighbours" in words(at)
     assert at.query_params["picture"] == str(last["id"])
     del at.session_state[DIALOG]  # as its closing does
     at.run()
-    assert not at.code
+    assert "#### Nearest neighbours" not in words(at)
     assert "picture" not in at.query_params
     for text in ("17", "9" * 30):
         at = linked(image_set, picture=text).run()
-        assert not at.code, "there is no such picture"
+        assert "#### Nearest neighbours" not in words(at), "there is no such picture"
         assert "picture" not in at.query_params
 
 
@@ -627,10 +642,10 @@ def test_a_decision_on_many_chosen_is_asked_about_until_the_choice_ends(
 def test_the_map_gives_way_to_the_grid_and_comes_back(image_set: ImageSet) -> None:
     around = [[-1e6, -1e6], [1e6, -1e6], [1e6, 1e6], [-1e6, 1e6]]
     at = opened(image_set, **dict[str, Any]({f"view.map.{image_set.set_id}": told(polygon=around)}))
-    assert [e.proto.component_name for e in at.get("bidi_component")] == ["url_viz_map", "url_viz_grid"]
+    assert [e.proto.component_name for e in at.main.get("bidi_component")] == ["url_viz_map", "url_viz_grid"]
     at.session_state[f"view.grid.{image_set.set_id}"] = told(is_wide=True)
     at.run()
-    assert [e.proto.component_name for e in at.get("bidi_component")] == ["url_viz_grid"]
+    assert [e.proto.component_name for e in at.main.get("bidi_component")] == ["url_viz_grid"]
     assert at.query_params["wide"] == "1"
     assert at.button(key="chip.selection").label == "Selection", "the lasso holds"
     at.session_state[f"view.grid.{image_set.set_id}"] = told(is_wide=False)

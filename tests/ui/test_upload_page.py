@@ -273,6 +273,12 @@ class TestReview:
         assert self.desk(at).here.review.image_set is None, "a session holds no snapshot"
         self.answered(at, {"sequence": 4, "command": "unskip", "at": -1})
         assert not self.desk(at).skipped
+        self.answered(at, {"sequence": 5, "command": "undo", "at": 1})
+        assert {v.label for v in self.desk(at).answers.values()} == {None}
+        assert self.desk(at).here.stepped.words.startswith("Undone: the answer on ")
+        assert self.desk(at).here.position == 1, "the picture that it was given to"
+        self.answered(at, {"sequence": 6, "command": "redo", "at": 1})
+        assert {v.label for v in self.desk(at).answers.values()} == {None, "kiwi"}
         at.toggle(key="upload.reviewing").set_value(False).run()
         assert "**Ambiguous**" in words(at)
 

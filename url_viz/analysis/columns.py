@@ -22,7 +22,9 @@ from url_viz.analysis.findings.reasons import reasons_of
 from url_viz.analysis.findings.twin_groups import group_codes
 from url_viz.analysis.labels.ambiguity import (
     LEAST_OF_A_CLASS,
+    MANY,
     Classified,
+    ClassReader,
     ClassShares,
     LabelEvidence,
     StoredClasses,
@@ -76,6 +78,7 @@ from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import apart_graph
+from url_viz.pipeline.nearest import Nearest
 from url_viz.pipeline.stored_pixels import stored_pixels
 from url_viz.pipeline.twins import is_representative, joined_groups, source_groups, twin_representatives
 from url_viz.pipeline.whitening import whitened_for
@@ -372,6 +375,18 @@ def _classified_by(
         given=None if given is None else given.codes,
         least=least,
     )
+
+
+def _class_reader(get: Get) -> ClassReader | None:
+    """What gives the shares of all classes of a picture, by its place among the contents; None in a set of MANY."""
+    if len(get("base").contents) >= MANY or (found := get("classified")) is None:
+        return None
+    graph, rows, second = get("witnesses"), get("whitened_graph").rows, get("second")
+    groups = source_groups(graph.twins, graph.apart)
+    lists = [Nearest(graph.position, graph.similarity), *([] if second is None else [second.voters(groups)])]
+    whitened = rows if second is None else side_by_side(rows, second.whitened.rows)
+    names = tuple(get("content_labels").names[code] for code in found.model.classes)
+    return ClassReader(tuple(lists), whitened, groups, found.model, names)
 
 
 def _label_evidence(get: Get) -> LabelEvidence | None:
@@ -702,6 +717,11 @@ _MEASURES = (
         ),
     ),
     AMBIGUITY_COLUMN,
+    Column(
+        "class_reader",
+        ("base", "classified", "witnesses", "whitened_graph", "second", "content_labels"),
+        _class_reader,
+    ),
     Column(
         "apart_suggestion",
         ("graph", "base", "imported", "content_labels", "apart", "shown_tables", "space"),

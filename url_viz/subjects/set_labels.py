@@ -5,15 +5,18 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from url_viz.analysis.evidence.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
+from url_viz.analysis.labels.ambiguity import ClassReader
 from url_viz.analysis.labels.apart import Apart, ApartSuggestion
 from url_viz.analysis.labels.doubtful_labels import DoubtfulLabels
 from url_viz.analysis.labels.forecast import WrongLabels
 from url_viz.analysis.labels.label_choice import CONFIRMED, ClassLevels, Labels, stored_source
 from url_viz.analysis.labels.label_issues import NO_CLASSES, LabelCheck, acceptable, confused_in
+from url_viz.analysis.labels.votes import NONE
 from url_viz.analysis.measures import AMBIGUITY, has_values
 from url_viz.analysis.user_columns import UserImports
 from url_viz.errors import ImageSetError
 from url_viz.store.decisions.decisions import Action
+from url_viz.store.tables.tables import GraphColumns
 from url_viz.subjects.set_core import SetCore
 from url_viz.subjects.set_versions import SetVersions
 
@@ -116,6 +119,21 @@ class SetLabels:
         """
         doubtful = self.doubtful()
         return None if doubtful is None else doubtful.share
+
+    def shares(self, image_id: int) -> dict[str, float]:
+        """The share of each class of a picture, its own label unseen, the largest first; of two, in a set of MANY.
+
+        Empty without classes, or before the picture is placed. Raises ImageSetError for an unknown id.
+        """
+        reader: ClassReader | None = self._core.derived.get("class_reader")
+        columns: GraphColumns | None = self._core.derived.get("own_graph_columns")
+        at = self._core.row_of(image_id)
+        place = NONE if columns is None else int(columns.rows_of(self._core.contents)[at])
+        if reader is not None and place != NONE:
+            return reader.shares(place)
+        row = self._core.frame.iloc[at]
+        two = [nth for nth in ("first", "second") if isinstance(row.get(f"{nth}_class"), str)]
+        return {row[f"{nth}_class"]: float(row[f"{nth}_share"]) for nth in two}
 
     def suspects(self) -> pd.DataFrame | None:
         """The doubtful labels, the most doubtful first (columns as in `LabelCheck`); None without labels.

@@ -66,6 +66,12 @@ _RULES = """
 .st-key-findings .st-key-findings_lines button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }
 .st-key-findings_fold, .st-key-explore_fold,
 [data-testid="stLayoutWrapper"]:has(> .st-key-explore_fold) { display: none; }
+[role="dialog"]:has(.st-key-picture_path) > h2 { position: absolute; width: 1px; height: 1px; overflow: hidden;
+  clip-path: inset(50%); }
+[role="dialog"]:has(.st-key-picture_path) > h2 + div { padding-top: 1rem; }
+[role="dialog"]:has(.st-key-picture_path) > button { z-index: 1; }
+[role="dialog"] .st-key-picture_path { padding-right: 2.5rem; }
+[class*="st-key-picture_class"] p { font-size: .95rem; }
 .url-viz-picture { display: block; width: 100%; max-height: 58vh; object-fit: contain; border-radius: .5rem; }
 .url-viz-strip { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); gap: .35rem; }
 .url-viz-strip figure { margin: 0; min-width: 0; }

@@ -13,7 +13,6 @@ from url_viz.analysis.labels.calibration import Calibration, calibrate
 from url_viz.analysis.labels.left_out import Ridge, fit_ridge, weights_without, with_constant
 from url_viz.analysis.labels.votes import NONE, Codes, Doubles, vote_shares
 from url_viz.pipeline.nearest import Nearest
-from url_viz.wording import percent
 
 LEAST_OF_A_CLASS = 3
 """Labels of a class with fewer labelled pictures are ignored: they count as unlabelled."""
@@ -30,6 +29,8 @@ PRIOR_OUT_OF_DOUBT = 1.0
 DOUBT_TEMPERATURE = 0.1
 DOUBT_VOTES = 0.25
 NEW_AT_ONCE = 4096
+MANY = 100_000
+"""Of so many pictures and more, the shares of all classes are not read: the model would be fitted anew for them."""
 
 Floats = NDArray[np.float32]
 
@@ -182,6 +183,27 @@ def shares_of_new(
     log_fit = log_softmax(with_constant(whitened[rows]) @ model.weights * model.temperature, axis=1)
     mean = _mean_share(log_fit, *_votes(lists, rows, model.voter, len(model.classes)), model.calibration.prior)
     return model.calibration.shares(mean)
+
+
+@dataclass(frozen=True)
+class ClassReader:
+    """What gives the shares of all classes of one picture: what `classify` was given, and the model it made.
+
+    `names` (C,) are those of the model's classes.
+    """
+
+    lists: tuple[Nearest, ...]
+    whitened: NDArray[np.floating]
+    group: NDArray[np.integer]
+    model: AmbiguityModel
+    names: tuple[str, ...]
+
+    def shares(self, row: int) -> dict[str, float]:
+        """The share of each class of the picture at a row, its own label and its group unseen, the largest first."""
+        of_group = np.flatnonzero(self.group == self.group[row])
+        model, rows = self.model.without(of_group, self.whitened[of_group]), np.array([row])
+        share = shares_of_new(self.lists, rows, self.whitened, model)[0]
+        return {self.names[place]: float(share[place]) for place in np.argsort(-share, kind="stable")}
 
 
 def _empty(count: int) -> tuple[Codes, Floats]:
@@ -348,8 +370,6 @@ def _temperature(value: Doubles, label: Codes) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=LOG_TEMPERATURES, method="bounded").x))
 
 
-RAREST = 100
-"""Shares are not told apart beyond one case in so many."""
 OPEN_QUESTION = 0.2
 """From this ambiguity on a picture's second class is named."""
 
@@ -367,14 +387,20 @@ def question_of(row: Mapping[str, object]) -> str | None:
     return f"{first} or {second}?" if float(ambiguity) >= OPEN_QUESTION else None
 
 
-def labelled_otherwise(share: float) -> str:
-    """What the share of the first class means of cases: "about 1 in 4 pictures like this has another label"."""
-    others = 1 - share
-    if others < 1 / RAREST:
-        return f"fewer than 1 in {RAREST} pictures like this has another label"
-    if others > 0.5:
-        return f"{percent(share)} of pictures like this have this label"
-    return f"about 1 in {round(1 / others)} pictures like this has another label"
+def heading_of(row: Mapping[str, object]) -> str | None:
+    """What is asked of a row, and its label: "mango or avocado? Labelled lime"; None without classes."""
+    first, label = row.get("first_class"), row.get("label")
+    if not isinstance(first, str):
+        return None
+    if not isinstance(label, str):
+        return question_of(row) or f"Looks like {first}"
+    return f"{question_of(row) or f'Looks like {first}.'} Labelled {label}"
+
+
+def classes_to_show(row: Mapping[str, object]) -> list[str]:
+    """The classes that a row is held against: the likeliest, the second if it is between two, its own."""
+    asked = [row.get("first_class"), row.get("second_class") if question_of(row) else None, row.get("label")]
+    return list(dict.fromkeys(name for name in asked if isinstance(name, str)))
 
 
 def between(first: object, second: object) -> str | None:

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.store.decisions.decision_rows import Decision
-from url_viz.store.decisions.decisions import Action
+from url_viz.store.decisions.decisions import Action, Step
 
 AnswerKind = Literal["decision", "label", "name", "same", "keep", "verdict", "twins"]
 """What a card takes: a decision, a class, a name, yes or no, which of a group to keep, a verdict on a box, all of it
@@ -98,6 +98,14 @@ class ReviewProgress:
 
 
 @dataclass(frozen=True)
+class Stepped:
+    """What undo or redo did, in `words`, and the picture of the queue that it leads to; None if that is not known."""
+
+    words: str
+    id: int | None = None
+
+
+@dataclass(frozen=True)
 class Moved:
     """What answers have changed, in `words`, and as a `share` (0 to 1).
 
@@ -137,6 +145,10 @@ class Queue(ABC):
     @abstractmethod
     def store(self, image_id: int, answer: CardAnswer, *, who: str | None = None) -> Action | None:
         """Store what is said of a picture, in place of what was. Raises a UrlVizError for what cannot be stored."""
+
+    @abstractmethod
+    def step(self, command: Step, *, who: str | None = None) -> Stepped:
+        """Take the latest answer back, or give the one again that was taken back last."""
 
     @abstractmethod
     def is_done(self) -> NDArray[np.bool_]:

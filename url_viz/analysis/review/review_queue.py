@@ -17,14 +17,14 @@ from url_viz.analysis.filters import OneOf, passes_all
 from url_viz.analysis.findings.reasons import reason_table
 from url_viz.analysis.findings.twin_groups import COPIES, first_of_each, group_codes
 from url_viz.analysis.ranking import ends, first_of_each_class, with_percentile
-from url_viz.analysis.review.cards import AnswerKind, Card, CardAnswer, Question, Queue, between_classes
+from url_viz.analysis.review.cards import AnswerKind, Card, CardAnswer, Question, Queue, Stepped, between_classes
 from url_viz.analysis.scope import ReviewSpec, review_as_query, scoped
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.columns.object_columns import NO_SUCH_OBJECT, VERDICTS
 from url_viz.store.decisions.answers import Answers
 from url_viz.store.decisions.decision_rows import Decided, tags_of
-from url_viz.store.decisions.decisions import Action, Decisions, Judgement
+from url_viz.store.decisions.decisions import Action, Decisions, Judgement, Step
 from url_viz.store.decisions.reviews import StoredReview, change_review, read_review, review_key
 from url_viz.store.tables.tables import positions_of
 from url_viz.wording import of_group
@@ -221,6 +221,19 @@ class Review(Queue):
             lambda stored: replace(stored, skipped=stored.skipped - {image_id}, answered=stored.answered | noted)
         )
         return action
+
+    def step(self, command: Step, *, who: str | None = None) -> Stepped:
+        """As of the image set: the latest action of any user, of a review or not."""
+        action = self._decisions_of(who).step(command)
+        if action is None:
+            return Stepped(f"Nothing to {command}")
+        here = set(self.ids[np.isin(self.ids, action.ids)].tolist())
+        if self.spec.is_of_decided:
+            is_back = command == "undo"
+            self._keep(lambda kept: replace(kept, answered=kept.answered - here if is_back else kept.answered | here))
+        if len(action.ids) == 1 and np.isin(action.ids[0], self._ids):
+            action = action.about(str(self.table["path"].iloc[self._row(action.ids[0])]))
+        return Stepped(action.sentence, next(iter(here), None))
 
     def _latest(self, stored: StoredReview) -> StoredReview:
         """What is kept now, by this window or by another one in which the same review is open."""

@@ -2,6 +2,7 @@
 
 import { Decider } from "../shared/decider.js";
 import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
+import { stepOf } from "../shared/keyboard.js";
 import { newMounts } from "../shared/mounts.js";
 import { fill, newCell } from "./cell.js";
 
@@ -93,7 +94,7 @@ class Gallery {
   }
 
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if ((event.ctrlKey || event.metaKey || event.altKey) && !stepOf(event)) return;
     const cells = [...this.grid.children];
     const at = cells.indexOf(event.target.closest(".cell"));
     const columns = cells.filter((cell) => cell.offsetTop === cells[0].offsetTop).length;
@@ -114,8 +115,9 @@ class Gallery {
   // Handle a decision key; returns whether it was one. A key that is held down decides once only.
   decideBy(event, cells, at) {
     const key = event.key.toLowerCase();
-    if (key === "u" || key === "y") {
-      if (!event.repeat) this.command(key === "y" || event.shiftKey ? "redo" : "undo");
+    const step = stepOf(event);
+    if (step) {
+      if (!event.repeat) this.command(step);
     } else if (key in DECISION_OF_KEY && !event.shiftKey) {
       if (!event.repeat && this.decide(cells[at], DECISION_OF_KEY[key])) focusOn(cells[at + 1]);
     } else return false;

@@ -3,6 +3,7 @@
 import { Decider } from "../shared/decider.js";
 import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
 import { keepFitting } from "../shared/fit.js";
+import { stepOf } from "../shared/keyboard.js";
 import { newMounts } from "../shared/mounts.js";
 import { Settings } from "../shared/settings.js";
 import { Choice } from "./choice.js";
@@ -169,7 +170,7 @@ class Grid {
   press(event, pane, cell) {
     const { key } = event;
     const [at, { id }] = [Number(cell.dataset.at), cell.dataset];
-    if (event.ctrlKey || event.metaKey) {
+    if ((event.ctrlKey || event.metaKey) && !stepOf(event)) {
       if (key.toLowerCase() !== "a") return false;
       this.choose(() => this.choice.addAll(pane.ids));
       return true;
@@ -189,8 +190,9 @@ class Grid {
   // A key that is held down decides once only.
   decideBy(event, pane, cell) {
     const key = event.key.toLowerCase();
-    if (key === "u" || key === "y") {
-      if (!event.repeat) this.command(key === "y" || event.shiftKey ? "redo" : "undo");
+    const step = stepOf(event);
+    if (step) {
+      if (!event.repeat) this.command(step);
     } else if (key in DECISION_OF_KEY && !event.shiftKey) {
       if (!event.repeat && this.decide(pane, cell, DECISION_OF_KEY[key]) && !this.choice.size)
         pane.focusOn(Number(cell.dataset.at) + 1);

@@ -24,6 +24,8 @@ const KEYS = [
   ["c", "another class, by typing", ["label", "name"]],
   ["Enter", "another name, by typing", ["name"]],
   ["Space", "skip for now"],
+  ["u Ctrl+Z", "undo: take the last answer back, and show its picture"],
+  ["Ctrl+Shift+Z", "redo: give it again; y, too, where that is no answer"],
   ["Backspace", "back to the previous one"],
   ["t", "include its copies and views, or not", ["twins"]],
   ["w", "the whole picture, or the crop", ["whole"]],

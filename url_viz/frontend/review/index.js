@@ -3,6 +3,7 @@
 
 import { Actions } from "../shared/actions.js";
 import { DECISIONS, DECISION_OF_KEY, VERDICTS } from "../shared/decisions.js";
+import { isTyped, stepOf } from "../shared/keyboard.js";
 import { newMounts } from "../shared/mounts.js";
 import {
   made,
@@ -61,7 +62,10 @@ class Desk {
     this.cards = new Map(); // position → card, as the server sent it last
     this.bases = new Map(); // id → its state when it was first shown
     this.visited = [];
+    this.answered = []; // what was sent: {position, isSkip}, the latest last
+    this.takenBack = [];
     this.refused = 0;
+    this.stepped = 0;
     this.at = null;
     this.shown = null;
   }
@@ -75,6 +79,7 @@ class Desk {
     if (this.at === null) this.at = data.place;
     else if (this.at === WAITS || this.at === data.total) this.at = nextOpen(this.queue, -1);
     for (const refused of data.refused) this.takeBack(refused);
+    if (data.stepped) this.leadTo(data.stepped);
     this.draw();
   }
 
@@ -281,8 +286,9 @@ class Desk {
   }
 
   skip() {
-    this.send({ id: this.card.id, skip: true }, null);
-    this.say(`Skipped: ${this.card?.name ?? ""}`);
+    const { id, name } = this.card;
+    this.send({ id, skip: true }, null);
+    this.say(`Skipped: ${name}`);
   }
 
   // The position before: of those seen here, else the one before in the queue.
@@ -302,9 +308,32 @@ class Desk {
     this.draw();
   }
 
+  // Take back the latest answer, or give it again, and show its picture; of a skip only the picture.
+  step(command) {
+    const [from, to] = command === "undo" ? [this.answered, this.takenBack] : [this.takenBack, this.answered];
+    const last = from.pop();
+    if (last) to.push(last);
+    this.at = last?.position ?? this.at;
+    this.refuse("");
+    const what = last?.isSkip ? {} : { command };
+    this.setStateValue("actions", this.actions.add({ ...what, at: this.at }));
+    if (last?.isSkip) this.say(`Back to what was skipped: ${this.card?.name ?? ""}`);
+    this.draw();
+  }
+
+  // What undo or redo did, as the server says; to its picture, unless something was answered since.
+  leadTo({ sequence, position, words }) {
+    if (sequence <= this.stepped) return;
+    this.stepped = sequence;
+    if (position >= 0 && !this.actions.waiting.length) this.at = position;
+    this.say(words);
+  }
+
   // Add an action and go to `to`, by default to the next picture.
   send(action, to) {
     const from = this.at;
+    this.answered.push({ position: from, isSkip: action.skip === true });
+    this.takenBack = [];
     this.actions.add({ ...action, position: from });
     if (to === null) this.visited.push(from);
     this.at = to ?? nextOpen(this.queue, from);
@@ -321,6 +350,7 @@ class Desk {
     if (this.cards.has(position)) {
       this.at = position;
       this.visited = this.visited.filter((one) => one !== position);
+      this.answered = this.answered.filter((one) => one.position !== position);
     }
     this.refuse(message);
   }
@@ -382,7 +412,8 @@ class Desk {
   key(event) {
     if (!this.element.isConnected || !this.isOurs(event)) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    const done = event.repeat && key !== "Backspace" ? true : this.press(key);
+    const step = stepOf(event);
+    const done = event.repeat && key !== "Backspace" ? true : this.press(step && !"uy".includes(key) ? step : key);
     if (!done) return;
     event.preventDefault();
     event.stopPropagation();
@@ -390,9 +421,10 @@ class Desk {
 
   // Whether a key is for the review: not in a field, a dialog, or on a button that Space or Enter would press.
   isOurs(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return false;
+    const isHeld = event.ctrlKey || event.metaKey || event.altKey;
+    if (event.isComposing || (isHeld && !stepOf(event))) return false;
     const target = event.composedPath()[0];
-    if (target.closest?.("input, textarea, select, [contenteditable=true], [role=listbox], [role=combobox]")) return false;
+    if (isTyped(target)) return false;
     if (target.closest?.("button, a, summary") && (event.key === " " || event.key === "Enter")) return false;
     return !document.querySelector("[role=dialog]:not([hidden])");
   }
@@ -405,6 +437,8 @@ class Desk {
       this.help.hidden = true;
       if (this.card) this.peek(null);
     } else if (key === "Backspace") this.back();
+    else if (key === "u" || key === "undo") this.step("undo");
+    else if (key === "redo" || (key === "y" && !(this.card && this.takes("same")))) this.step("redo");
     else if (!this.card) return false;
     else if (key === "f") this.element.querySelector(".about").toggleAttribute("open");
     else if (key === " ") this.skip();

@@ -36,13 +36,30 @@
 
 export const WAITS = -1; // a position: the next one is not here yet
 
+/** @param {Action[]} waiting @returns {Action[]} those that stand once undo and redo are applied, which count for none */
+export function standing(waiting) {
+  const stand = [];
+  const undone = [];
+  const isAnswer = ({ id, skip }) => id !== undefined && !skip;
+  for (const action of waiting) {
+    const last = stand.findLastIndex(isAnswer);
+    if (action.command === "undo") undone.push(...(last < 0 ? [] : stand.splice(last, 1)));
+    else if (action.command === "redo") stand.push(...undone.splice(-1));
+    else stand.push(action);
+    if (isAnswer(action)) undone.length = 0;
+  }
+  return stand;
+}
+
 /**
  * @param {Card} card
  * @param {Action[]} waiting
  * @returns {State} as answered here, the server's where nothing waits
  */
 export function stateOf(card, waiting) {
-  const answer = waiting.filter(({ id }) => id === card.id).at(-1);
+  const answer = standing(waiting)
+    .filter(({ id }) => id === card.id)
+    .at(-1);
   const { decision: decided, given, is_done: isDone, is_skipped: isSkipped } = card;
   const server = { decision: decided, label: given, isDone, isSkipped, same: card.same ?? null, verdict: card.verdict ?? null };
   if (!answer) return server;

@@ -41,6 +41,9 @@ LONGEST_TAG = 60
 LONGEST_LABEL = 1_000
 """Longer than the name of any folder, which is a class too."""
 
+Step = Literal["undo", "redo"]
+"""A step back or forth in the log."""
+
 _DID: dict[Decision | None, str] = {
     "keep": "kept",
     "drop": "dropped",
@@ -62,7 +65,7 @@ class Judgement:
 class Action:
     """What an action did: `did` in words ("dropped 47 pictures"), `count` of them changed, `unchanged` others.
 
-    `of` says what was counted: pictures, or pairs of them.
+    `of` says what was counted: pictures, or pairs of them. `ids` are the pictures that undo or redo changed back.
     """
 
     did: str
@@ -70,6 +73,11 @@ class Action:
     unchanged: int = 0
     how: Literal["done", "undone", "redone"] = "done"
     of: Literal["picture", "pair"] = "picture"
+    ids: tuple[int, ...] = ()
+
+    def about(self, name: str) -> "Action":
+        """This action on one picture, which is called by its `name`: "dropped a.jpg"."""
+        return replace(self, did=self.did.replace("1 picture", name, 1))
 
     @property
     def sentence(self) -> str:
@@ -235,14 +243,18 @@ class Decisions:
         if not self.can_undo:
             return None
         with self._log.writing() as transaction:
-            return _action_of(transaction.undo(), "undone")
+            return self._stepped(transaction, transaction.undo(), "undone")
 
     def redo(self) -> Action | None:
         """Redo the action undone last; None if there is none, or another action followed."""
         if not self.can_redo:
             return None
         with self._log.writing() as transaction:
-            return _action_of(transaction.redo(), "redone")
+            return self._stepped(transaction, transaction.redo(), "redone")
+
+    def step(self, command: Step) -> Action | None:
+        """Undo or redo, with who is named by `by`."""
+        return self.undo() if command == "undo" else self.redo()
 
     @property
     def can_undo(self) -> bool:
@@ -281,6 +293,15 @@ class Decisions:
                 changes = latest.changes(rows[changed], after.rows_at(changed))
                 transaction.record(done, len(changed), changes, who=self._named())
         return Action(done, len(changed), unchanged=len(rows) - len(changed))
+
+    def _stepped(
+        self, transaction: Transaction, action: LoggedAction | None, how: Literal["undone", "redone"]
+    ) -> Action | None:
+        if action is None:
+            return None
+        ids = transaction.changes_of(action.number).after.id
+        is_here = self.files.rows_of(ids) >= 0
+        return Action(action.did, action.count, how=how, ids=tuple(ids[is_here].tolist()))
 
     def _named(self) -> str:
         return self._who if self._who is not None else process_user()
@@ -450,7 +471,3 @@ def _did_give(given: Sequence[str | None], gave: str, took: str) -> str:
     parts = [f"{gave} {counted(len(given) - taken, 'picture')}{quoted}"] if texts else []
     parts += [f"{took} {counted(taken, 'picture')}"] if taken else []
     return " and ".join(parts)
-
-
-def _action_of(action: LoggedAction | None, how: Literal["undone", "redone"]) -> Action | None:
-    return None if action is None else Action(action.did, action.count, how=how)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,15 @@ class RefusedAnswer:
 
 
 @dataclass(frozen=True)
+class AnswerStepped:
+    """What undo or redo did: the number of the action, in `words`, the position that it leads to (else negative)."""
+
+    sequence: int
+    position: int
+    words: str
+
+
+@dataclass(frozen=True)
 class DeskState:
     """What the review component shows: `review` names the queue; a queue of another name begins at `place`.
 
@@ -52,6 +61,7 @@ class DeskState:
     skipped: int
     classes: tuple[str, ...]
     refused: tuple[RefusedAnswer, ...] = ()
+    stepped: AnswerStepped | None = None
     change: Moved | None = None
     names: tuple[str, ...] = ()
     unit: str = "picture"
@@ -68,6 +78,7 @@ class OpenReview(Generic[Queued]):
     position: int
     drawn: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
     refused: tuple[RefusedAnswer, ...] = ()
+    stepped: AnswerStepped | None = None
     shown: DeskState | None = None
 
 
@@ -81,8 +92,8 @@ AHEAD, BEHIND = 12, 3
 class DeskAnswer:
     """What somebody `said` of the picture `id` at `position`; `at` is the position shown next (negative: none yet).
 
-    `skip`: passed over. Without an `id` the user went to another picture, or wants to come back to what was skipped
-    (`unskip`).
+    `skip`: passed over. Without an `id` the user went to another picture, or gave a `command`: to come back to what was
+    skipped, or to undo or redo the latest answer.
     """
 
     sequence: int
@@ -91,7 +102,7 @@ class DeskAnswer:
     position: int = -1
     said: CardAnswer = NOTHING
     skip: bool = False
-    unskip: bool = False
+    command: Literal["unskip", "undo", "redo"] | None = None
 
 
 def opened_review(review: Queued) -> OpenReview[Queued]:
@@ -141,6 +152,7 @@ def desk_state(image_set: ImageSet | None, here: OpenReview[Any]) -> DeskState:
         skipped=progress.skipped,
         classes=tuple(review.classes),
         refused=here.refused,
+        stepped=here.stepped,
         change=None if image_set is None else review.moved(image_set.table),
         names=review.name_keys,
         unit="picture" if image_set is None else image_set.noun,
@@ -209,6 +221,7 @@ def _text(value: object) -> str | None:
 def take_answers(here: OpenReview[Any], answers: Iterable[DeskAnswer], *, who: str | None) -> None:
     """Store answers; those that cannot be stored are named in `refused`, and shown where they were given."""
     refused = []
+    here.stepped = None
     for answer in answers:
         here.position = answer.at
         try:
@@ -220,9 +233,14 @@ def take_answers(here: OpenReview[Any], answers: Iterable[DeskAnswer], *, who: s
 
 
 def _store(here: OpenReview[Any], answer: DeskAnswer, who: str | None) -> None:
-    if answer.unskip:
+    if answer.command == "unskip":
         here.review.unskip()
         here.position = here.review.next_index()
+    elif answer.command is not None:
+        stepped = here.review.step(answer.command, who=who)
+        at = next(iter(np.flatnonzero(here.review.ids == stepped.id).tolist()), None)
+        here.position = here.position if at is None else at
+        here.stepped = AnswerStepped(answer.sequence, -1 if at is None else at, stepped.words)
     elif answer.id is not None and answer.skip:
         here.review.skip(answer.id)
     elif answer.id is not None:
@@ -232,7 +250,7 @@ def _store(here: OpenReview[Any], answer: DeskAnswer, who: str | None) -> None:
 def parse_answer(record: Record) -> DeskAnswer | None:
     """An answer as the browser sent it; None if it is none."""
     try:
-        answer = read_plain(DeskAnswer, {**record, "said": record, "unskip": record.get("command") == "unskip"})
+        answer = read_plain(DeskAnswer, {**record, "said": record})
     except ValueError:
         return None
     return answer if answer.said.verdict in (None, *VERDICTS) else None

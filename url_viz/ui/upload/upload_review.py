@@ -9,12 +9,21 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.review.cards import NOTHING, AnswerKind, Card, CardAnswer, Question, Queue, between_classes
+from url_viz.analysis.review.cards import (
+    NOTHING,
+    AnswerKind,
+    Card,
+    CardAnswer,
+    Question,
+    Queue,
+    Stepped,
+    between_classes,
+)
 from url_viz.errors import UrlVizError
 from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
-from url_viz.store.decisions.decisions import checked_label
+from url_viz.store.decisions.decisions import Step, checked_label
 from url_viz.ui.review.desk import OpenReview, opened_review, show_open_review
 from url_viz.ui.session import Key
 from url_viz.ui.upload.batch import UploadBatch
@@ -24,10 +33,16 @@ from url_viz.ui.upload.page import SortedUploads
 
 @dataclass
 class UploadAnswers:
-    """The answers about the uploads of a session, and which uploads were skipped, by their content."""
+    """The answers about the uploads of a session, and which uploads were skipped, by their content.
+
+    `done` and `undone` are what can be taken back and given again, the latest last: a content, what it was answered
+    before and then.
+    """
 
     answers: dict[int, CardAnswer] = field(default_factory=dict)
     skipped: set[int] = field(default_factory=set)
+    done: list[tuple[int, CardAnswer, CardAnswer]] = field(default_factory=list)
+    undone: list[tuple[int, CardAnswer, CardAnswer]] = field(default_factory=list)
     here: OpenReview[Any] | None = None
 
 
@@ -84,8 +99,24 @@ class UploadQueue(Queue):
     def store(self, image_id: int, answer: CardAnswer, *, who: str | None = None) -> None:
         label = None if answer.label is None else checked_label(answer.label)
         for content in self._contents([image_id]):
+            said = CardAnswer(answer.decision, label)
             self.said.skipped.discard(content)
-            self.said.answers[content] = CardAnswer(answer.decision, label)
+            self.said.done.append((content, self.said.answers.get(content, NOTHING), said))
+            self.said.undone.clear()
+            self.said.answers[content] = said
+
+    def step(self, command: Step, *, who: str | None = None) -> Stepped:
+        here, there = self.said.done, self.said.undone
+        if command == "redo":
+            here, there = there, here
+        if not here:
+            return Stepped(f"Nothing to {command}")
+        content, before, after = here.pop()
+        there.append((content, before, after))
+        self.said.answers[content] = before if command == "undo" else after
+        known = {upload.content: number for number, upload in enumerate(self.batch.scored)}
+        name = str(self.batch.scored[known[content]].name) if content in known else "an upload"
+        return Stepped(f"{'Undone' if command == 'undo' else 'Redone'}: the answer on {name}", known.get(content))
 
     def is_done(self) -> NDArray[np.bool_]:
         return np.array([now != NOTHING for now in self.state(self.ids.tolist())], bool)

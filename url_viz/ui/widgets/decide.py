@@ -13,7 +13,7 @@ from url_viz.analysis.findings.twin_groups import with_twins_of
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions.decision_rows import Decision
-from url_viz.store.decisions.decisions import Decisions
+from url_viz.store.decisions.decisions import Decisions, Step
 from url_viz.ui.auth import user_name
 from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape, with_toast
@@ -58,10 +58,12 @@ KEYS = (
     "The buttons act on this many: those you selected (Ctrl+click, Shift+click for a range, Space), or else "
     "those beyond the threshold, or else all in the lasso and filters. For one picture, or those you selected, press "
     + ", ".join(f"**{decision['key']}** to {decision['word'].lower()}" for decision in _DECISIONS.values())
-    + " (the same key again clears), **u** to undo, **y** to redo; arrow keys move."
+    + " (the same key again takes it back), **u** or **Ctrl+Z** to undo, **y** or **Ctrl+Shift+Z** to redo; "
+    "arrow keys move."
 )
 
 
+_STEP_KEYS: dict[Step, str] = {"undo": "Key u or Ctrl+Z", "redo": "Key y or Ctrl+Shift+Z"}
 NAMING = "What the pictures show, one name each; the review *Name these first* continues from there. Tags stay"
 _WORDS: dict[BulkKind, str] = {"tag": "Tag", "untag": "Untag", "name": "Name"}
 
@@ -153,7 +155,7 @@ def show_progress(image_set: ImageSet, *, key: str) -> None:
 def _done(image_set: ImageSet, action: GalleryAction) -> list[str]:
     """Carry out one action of a gallery; return what to report beyond what the picture shows."""
     if action.command is not None:
-        return [_step_history(image_set, action.command)]
+        return [step_history(image_set, action.command)[0]]
     if action.chosen:
         return [decisions_here(image_set).decide(action.chosen, action.decision).sentence]
     if action.id is not None:
@@ -165,9 +167,14 @@ def _bulk(ids: tuple[int, ...], decision: Decision | None) -> BulkAction:
     return BulkAction(CHOICES[decision][0] if decision else "Clear the decision on", ids, decision=decision)
 
 
-def _step_history(image_set: ImageSet, command: Literal["undo", "redo"]) -> str:
-    action = image_set.decisions.undo() if command == "undo" else image_set.decisions.redo()
-    return f"Nothing to {command}" if action is None else action.sentence
+def step_history(image_set: ImageSet, command: Step) -> tuple[str, int | None]:
+    """Undo or redo; what that did, in words, and the picture that it did it to, if it was one."""
+    action = decisions_here(image_set).step(command)
+    if action is None:
+        return f"Nothing to {command}", None
+    if len(action.ids) != 1 or not (image_set.ids == action.ids[0]).any():
+        return action.sentence, None
+    return action.about(str(image_set.row(action.ids[0])["path"])).sentence, action.ids[0]
 
 
 def _request(image_set: ImageSet, action: BulkAction, key: str) -> None:
@@ -233,7 +240,7 @@ def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
 def show_undo(image_set: ImageSet, *, key: str) -> None:
     """Buttons for undo and redo of what was decided on this image set."""
     decisions = image_set.decisions
-    possible: dict[Literal["undo", "redo"], bool] = {"undo": decisions.can_undo, "redo": decisions.can_redo}
+    possible: dict[Step, bool] = {"undo": decisions.can_undo, "redo": decisions.can_redo}
     for command, is_possible in possible.items():
         st.button(
             escape(command.capitalize()),
@@ -241,8 +248,9 @@ def show_undo(image_set: ImageSet, *, key: str) -> None:
             type="tertiary",
             key=f"{key}.{command}",
             disabled=not is_possible,
-            help="For the whole image set, including other users' decisions",
-            on_click=with_toast(partial(_step_history, image_set, command)),
+            help=f"{escape(_STEP_KEYS[command])}. For the whole image set, including other users' decisions",
+            on_click=with_toast(lambda command: step_history(image_set, command)[0]),
+            args=(command,),
         )
 
 

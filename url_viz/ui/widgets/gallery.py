@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from url_viz.store.decisions.decision_rows import DECISIONS, Decision
+from url_viz.store.decisions.decisions import Step
 from url_viz.ui.session import Key, component_state
 from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.widgets.actions import OnClick, Record, click, handle_new, handled_before, nothing
@@ -27,7 +28,7 @@ class GalleryAction:
 
     id: int | None = None
     decision: Decision | None = None
-    command: Literal["undo", "redo"] | None = None
+    command: Step | None = None
     chosen: tuple[int, ...] = ()
 
 

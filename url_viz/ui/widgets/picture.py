@@ -1,4 +1,4 @@
-"""The dialog of one picture: the picture, its facts, a decision, and its nearest neighbours."""
+"""The dialog of one picture: its question beside pictures of each class, a decision, a label, its neighbours."""
 
 from functools import partial
 
@@ -7,10 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.findings.reasons import BETWEEN_CLASSES
-from url_viz.analysis.labels.ambiguity import labelled_otherwise, question_of
+from url_viz.analysis.labels.ambiguity import classes_to_show, heading_of
 from url_viz.analysis.labels.label_choice import CORRECTED
 from url_viz.analysis.measures import TABLE_MEASURES, in_text, measure_named, measure_title
-from url_viz.analysis.ranking import ends, percentile_of_each
+from url_viz.analysis.ranking import ends
 from url_viz.analysis.runs.two_by_two import MODEL_COLUMNS
 from url_viz.analysis.scope import id_in
 from url_viz.image_set import ImageSet
@@ -19,12 +19,13 @@ from url_viz.ui.menu import go_to
 from url_viz.ui.search.query_picture import search_with
 from url_viz.ui.session import DIALOG, OPENED, Key, queried, write_query
 from url_viz.ui.text import escape, with_toast
-from url_viz.ui.tile_data import tiles, value_with_percentile
+from url_viz.ui.tile_data import Tile, tile_of, value_with_percentile
 from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_actions
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.heat_map import HEAT, show_with_heat
 from url_viz.ui.widgets.model_facts import show_model_of
+from url_viz.ui.widgets.path import show_path
 from url_viz.ui.widgets.shown_value import control
 from url_viz.wording import percent
 
@@ -35,15 +36,17 @@ DECIDED: Key[bool] = Key("view.decided")
 LABELLED: Key[str | None] = Key("view.labelled")
 """The control of a picture's label, by its id."""
 
-NAME = LINK = "picture"
+PICTURE = LINK = "picture"
 NEIGHBOURS = 12
 NEAREST_OF_CLASS = 3
+BESIDE = 5
+"""Into so many columns the nearest of a class are put: three classes, decisions and label are in sight at once."""
 
 
 def open_picture(image_id: int) -> None:
     """Open a picture in the dialog; it stays ringed on maps and in galleries, and in the address while it is open."""
     OPENED.set(image_id)
-    DIALOG.set(NAME)
+    DIALOG.set(PICTURE)
 
 
 def open_linked() -> None:
@@ -56,8 +59,8 @@ def open_linked() -> None:
 
 def show_opened(image_set: ImageSet, *, measure: str) -> None:
     """The dialog, if a picture of the set is open; call it last. The address of one that was closed goes."""
-    if DIALOG.get() == NAME and (image_set.table()["id"] == OPENED.get()).any():
-        show_picture(image_set, measure=measure)
+    if DIALOG.get() == PICTURE and (image_set.ids == OPENED.get()).any():
+        _show_picture(image_set, measure)
     else:
         write_query({}, among=lambda key: key == LINK)
 
@@ -68,39 +71,56 @@ def _closed() -> None:
 
 
 @st.dialog("Picture", width="large", on_dismiss=_closed)
-def show_picture(image_set: ImageSet, *, measure: str) -> None:
-    """The picture whose id is under OPENED; a click on a neighbour opens that one instead."""
+def _show_picture(image_set: ImageSet, measure: str) -> None:
+    """The picture whose id is under OPENED; a click on another one opens that one instead.
+
+    Its name takes the place of the title, which only a run of the whole page could change.
+    """
     image_id = OPENED.get()
     assert image_id is not None
     write_query({LINK: [str(image_id)]}, among=lambda key: key == LINK)
     row = image_set.row(image_id)
-    left, right = st.columns([3, 2], gap="medium")
+    show_path(str(row["path"]), key="picture_path")
+    left, right = st.columns([1, 1], gap="medium")
     with left:
         show_with_heat(image_set, image_id, row, measure=measure)
-    with right:
         _show_steps(image_set, image_id, measure)
-        st.code(str(row["path"]), language=None, wrap_lines=True)
+    with right:
+        _show_question(image_set, image_id, row)
         _show_decision(image_set, image_id, row)
         _show_label(image_set, image_id, row)
-        show_reason_badges(image_set.reasons([image_id]))
-        st.dataframe(facts_of(image_set, row), hide_index=True, width="stretch", alt="Facts of the picture")
-        show_model_of(image_set, image_id, row)
-        search = escape(image_set.said("Search with this picture"))
-        act = partial(_search_with, image_id)
-        if st.button(search, icon=":material/image_search:", key="search_with", on_click=act):
+        with st.expander("Numbers", icon=":material/123:"):
+            _show_numbers(image_set, image_id, row)
+    _show_neighbours(image_set, image_id)
+
+
+def _show_numbers(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
+    st.dataframe(facts_of(image_set, row), hide_index=True, width="stretch", alt="Facts of the picture")
+    show_model_of(image_set, image_id, row)
+
+
+def _show_neighbours(image_set: ImageSet, image_id: int) -> None:
+    """The nearest others, with their similarity, and the way to a search for more."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown("#### Nearest neighbours", width="content")
+        search, act = escape(image_set.said("Search with this picture")), partial(_search_with, image_id)
+        if st.button(search, icon=":material/image_search:", key="search_with", type="tertiary", on_click=act):
             st.rerun()
-    _show_between(image_set, image_id, row)
-    st.markdown("**Nearest neighbours**")
-    near = image_set.neighbours(image_id, NEIGHBOURS) if len(image_set) > 1 else None
-    if near is None:
+    if len(image_set) == 1:
         st.caption(escape(image_set.said("This image set has no other pictures.")))
         return
-    ranks = percentile_of_each(image_set.table(), measure)[image_set.rows_of(near["id"])]
-    near = near.assign(rank_percentile=ranks)
-    shown = tiles(near, set_id=image_set.set_id, measure=measure)
-    handle = partial(handle_gallery_actions, image_set)
-    key, go_on = f"neighbours.{image_id}", OPENED.set
-    show_gallery(shown, key=key, empty="No neighbours.", columns=6, handle=handle, on_click=go_on)
+    shown = _by_similarity(image_set, image_set.neighbours(image_id, NEIGHBOURS))
+    key, handle = f"neighbours.{image_id}", partial(handle_gallery_actions, image_set)
+    show_gallery(shown, key=key, empty="No neighbours.", columns=6, handle=handle, on_click=OPENED.set)
+
+
+def _by_similarity(image_set: ImageSet, near: pd.DataFrame) -> tuple[Tile, ...]:
+    """Pictures with how similar they are (columns as of `ImageSet.neighbours`)."""
+    near = near.assign(similarity=near["similarity"].round(2) + 0.0)  # and no −0
+    return tuple(
+        tile_of(row, set_id=image_set.set_id, value=f"similarity {row['similarity']:.2f}", decision=row["decision"])
+        for row in near.to_dict("records")
+    )
 
 
 def _search_with(image_id: int) -> None:
@@ -108,30 +128,29 @@ def _search_with(image_id: int) -> None:
     go_to("search")
 
 
-def _show_between(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
-    """The question between its two classes, with the nearest pictures of each side by side; nothing if clear."""
-    question = question_of(row)
-    if question is None:
-        return
-    st.markdown(f"**{escape(question)}**")
-    st.caption(f"Judged without its own label: {escape(labelled_otherwise(_number(row, 'first_share')))}.")
-    for container, name, share in zip(
-        st.columns(2, gap="medium"),
-        (str(row["first_class"]), str(row["second_class"])),
-        (float(str(row["first_share"])), float(str(row["second_share"]))),
-        strict=True,
-    ):
-        with container:
-            st.caption(escape(f"{name} · {percent(share)}"))
-            near = image_set.nearest_of_class(image_id, name, NEAREST_OF_CLASS)
-            near = near.assign(rank_percentile=float("nan"))
-            shown = tiles(near, set_id=image_set.set_id, measure="similarity")
-            key, empty = f"between.{image_id}.{name}", "No other pictures."
-            show_gallery(shown, key=key, empty=empty, columns=3, on_click=OPENED.set)
+def _show_question(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
+    """What is asked of the picture, why, and the nearest pictures of each class in question, a row for each."""
+    heading = heading_of(row)
+    if heading is not None:
+        st.markdown(f"#### {escape(heading)}")
+    show_reason_badges(image_set.reasons([image_id]))
+    names, shares = classes_to_show(row), image_set.labels.shares(image_id) if heading is not None else {}
+    for name in names:
+        near = image_set.nearest_of_class(image_id, name, NEAREST_OF_CLASS)
+        with st.container(key=f"picture_class.{name}", gap="xxsmall"):
+            own = " · its label" if name == row["label"] else ""
+            share = f" · {percent(shares[name])}" if name in shares else ""
+            st.markdown(f"**{escape(name)}**{escape(share + own)}")
+            shown, key = _by_similarity(image_set, near.assign(label=None)), f"between.{image_id}.{name}"
+            show_gallery(shown, key=key, empty="No other pictures of this class.", columns=BESIDE, on_click=OPENED.set)
+    told = ", ".join(f"{name} {percent(shares[name])}" for name in names if name in shares)
+    if told:
+        unseen = "Leaving out its own label, similar" if isinstance(row["label"], str) else "Similar"
+        st.caption(escape(f"{unseen} pictures are: {told}."))
 
 
 def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
-    """Keep, drop or look again, by buttons or their keys; a second time clears the decision."""
+    """Keep, drop or look again, by buttons or their keys; a second time takes the decision back."""
     with st.container(horizontal=True, gap="small"):
         for decision, (word, icon) in CHOICES.items():
             if decision is None:

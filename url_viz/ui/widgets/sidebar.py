@@ -22,6 +22,7 @@ from url_viz.ui.widgets.buttons import dialog_button
 from url_viz.ui.widgets.embed_job import KIND, is_growing, latest, running, set_name, show_read_button, titles
 from url_viz.ui.widgets.embed_status import Reading, show_reading
 from url_viz.ui.widgets.jobs import show_running_jobs
+from url_viz.ui.widgets.keys import listen_to_keys
 from url_viz.ui.widgets.open_folder import FOLDER_DIALOG, ask_for_folder
 from url_viz.wording import counted
 from url_viz.workspace import Workspace
@@ -188,6 +189,8 @@ def require_image_set() -> ImageSet:
     if shown is None:
         show_not_read(now)
         end_page()
+    with st.sidebar:
+        listen_to_keys(shown)
     return shown
 
 
