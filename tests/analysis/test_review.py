@@ -258,6 +258,9 @@ class TestReview:
         card = review.card(second)
         assert (card.row["label"], card.row["label_given"], card.row["label_checked"]) == ("cat", "bee", "cat")
         assert review.classes == ["ant", "bee", "cat"]
+        assert review.name_keys == ("ant", "bee", "cat"), "as few as have a key"
+        review.store(second, CardAnswer(label="aardvark"))
+        assert review.name_keys == ("ant", "bee", "aardvark"), "a new one takes nobody's key"
         review.unskip()
         assert review.next_index() == 2
         review.skip(third)

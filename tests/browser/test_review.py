@@ -75,7 +75,6 @@ def test_by_keys_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> No
     total = len(first_of_each(image_set.table()))
     expect(desk.counts).to_have_text(f"{total} left · 0 done of {total}")
     seen = [desk.name]
-    first_class = image_set.table().set_index("path").at[seen[0], "first_class"]  # which the answers may change
     for key in ("1", "k", "d", "l", "Space"):
         desk.press(key)
         expect(desk.page.locator("figcaption")).not_to_have_text(seen[-1])
@@ -87,7 +86,7 @@ def test_by_keys_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> No
     expect(desk.page.locator("figcaption")).not_to_have_text(seen[-1])
     expect(desk.counts).to_have_text(f"{total - 6} left · 5 done · 1 skipped of {total}")
     wanted = {
-        seen[0]: (None, first_class),
+        seen[0]: (None, "cat"),  # the first class by its name, whatever is likelier
         seen[1]: ("keep", None),
         seen[2]: ("drop", None),
         seen[3]: ("look-again", None),

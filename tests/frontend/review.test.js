@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { stepOf } from "../../url_viz/frontend/shared/keyboard.js";
 import { namesToChoose, notAnswering, ownWords } from "../../url_viz/frontend/review/card.js";
 import { WAITS, countsInWords, countsOf, endInWords, nextOpen, stateOf, takenBack } from "../../url_viz/frontend/review/queue.js";
-import { offered } from "../../url_viz/frontend/review/type_ahead.js";
+import { offered, ranked } from "../../url_viz/frontend/review/type_ahead.js";
 
 const card = (id, more = {}) => ({ id, decision: null, given: null, is_done: false, is_skipped: false, ...more });
 const queue = (cards, more = {}) => ({
@@ -90,13 +90,25 @@ test("a pair has keys and buttons of its own", () => {
 });
 
 test("number keys name what is suggested, then the latest names, nine at most", () => {
-  const plain = { panels: [{ near: [], label: null, share: null }] };
-  const suggested = { panels: [{ near: [], label: "kiwi", share: 0.8 }] };
+  const plain = { takes: ["name"], panels: [{ near: [], label: null, share: null }] };
+  const suggested = { takes: ["name"], panels: [{ near: [], label: "kiwi", share: 0.8 }] };
   assert.deepEqual(namesToChoose(plain, ["pear", "kiwi"]), ["pear", "kiwi"]);
   assert.deepEqual(namesToChoose(suggested, ["pear", "kiwi"]), ["kiwi", "pear"]);
   assert.equal(namesToChoose(suggested, [..."abcdefghij"]).length, 9);
   assert.equal(ownWords({ label_given: "folder", twins: "", question: "What is it?", takes: ["name"] }, "kiwi"), "named kiwi");
   assert.equal(ownWords({ label_given: "folder", twins: "2 copies", question: "What is it?", takes: ["name"] }, null), "+2 copies");
+});
+
+test("few classes have the same key on every picture, many only those in question", () => {
+  const card = { takes: ["label"], panels: [{ near: [], label: "pear", share: 0.5 }, { near: [], label: "fig", share: 0.4 }] };
+  assert.deepEqual(namesToChoose(card, ["fig", "kiwi", "pear"]), ["fig", "kiwi", "pear"]);
+  assert.deepEqual(namesToChoose(card, []), ["pear", "fig"]);
+  assert.deepEqual(namesToChoose({ ...card, takes: ["keep"] }, ["fig"]), [], "a group takes no class");
+});
+
+test("another class is offered by its share", () => {
+  assert.deepEqual(ranked(["ant", "bee", "cat", "dog"], { cat: 0.6, ant: 0.1 }), ["cat", "ant", "bee", "dog"]);
+  assert.deepEqual(ranked(["ant", "bee"], {}), ["ant", "bee"]);
 });
 
 test("the next one is the first open after this, else the first of all", () => {

@@ -1,6 +1,6 @@
 """The labels of an image set: what they are taken from, which look wrong, corrections, and what these were worth."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 
@@ -125,15 +125,24 @@ class SetLabels:
 
         Empty without classes, or before the picture is placed. Raises ImageSetError for an unknown id.
         """
+        return self.shares_as_of_now()(image_id)
+
+    def shares_as_of_now(self) -> Callable[[int], dict[str, float]]:
+        """What gives `shares` as labels are now, whatever is corrected later: then it takes a fit of all pictures."""
         reader: ClassReader | None = self._core.derived.get("class_reader")
         columns: GraphColumns | None = self._core.derived.get("own_graph_columns")
-        at = self._core.row_of(image_id)
-        place = NONE if columns is None else int(columns.rows_of(self._core.contents)[at])
-        if reader is not None and place != NONE:
-            return reader.shares(place)
-        row = self._core.frame.iloc[at]
-        two = [nth for nth in ("first", "second") if isinstance(row.get(f"{nth}_class"), str)]
-        return {row[f"{nth}_class"]: float(row[f"{nth}_share"]) for nth in two}
+        places = None if reader is None or columns is None else columns.rows_of(self._core.contents)
+        table, row_of = self._core.frame, self._core.row_of
+
+        def shares(image_id: int) -> dict[str, float]:
+            row_number = row_of(image_id)
+            if reader is not None and places is not None and places[row_number] != NONE:
+                return reader.shares(int(places[row_number]))
+            row = table.iloc[row_number]
+            two = [nth for nth in ("first", "second") if isinstance(row.get(f"{nth}_class"), str)]
+            return {row[f"{nth}_class"]: float(row[f"{nth}_share"]) for nth in two}
+
+        return shares
 
     def suspects(self) -> pd.DataFrame | None:
         """The doubtful labels, the most doubtful first (columns as in `LabelCheck`); None without labels.

@@ -36,6 +36,8 @@ class CardAnswer:
 
 
 NOTHING = CardAnswer()
+MOST_KEYS = 9
+"""So many names have a key."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class Queue(ABC):
     @property
     @abstractmethod
     def classes(self) -> list[str]:
-        """What can be typed, by name: the classes, or names, that are known."""
+        """What can be typed: the classes, or names, that are known; new ones come after those of the set."""
 
     @abstractmethod
     def card(self, image_id: int) -> Card:
@@ -173,8 +175,9 @@ class Queue(ABC):
 
     @property
     def name_keys(self) -> tuple[str, ...]:
-        """Names that have a key."""
-        return ()
+        """Names that have a key, 1 to 9: all classes, in one order, where there are no more."""
+        classes = tuple(self.classes)
+        return classes if len(classes) <= MOST_KEYS else ()
 
     def moved(self, table: Callable[[], pd.DataFrame]) -> Moved | None:
         """What the answers have changed of the `table` of the set; None where they teach no order."""

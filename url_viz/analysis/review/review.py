@@ -18,6 +18,7 @@ from url_viz.analysis.labels.forecast import Forecast, forecast
 from url_viz.analysis.labels.votes import NONE
 from url_viz.analysis.measures import CONFUSABILITY, TUNED, measure_title
 from url_viz.analysis.review.cards import (
+    MOST_KEYS,
     CardAnswer,
     Choice,
     Moved,
@@ -58,8 +59,6 @@ REFRESHED_AFTER = 5
 """Suggestions are computed again after this many names: that takes longer than an answer."""
 ASKED_FROM = 0.5
 """The share from which a suggestion is asked about: below it more often wrong than right."""
-LATEST = 9
-"""So many names have a key."""
 READY_MOST, READY_PER_CLASS = 200, 10
 STEP = 10
 """After so many answers a queue of doubtful labels is cut again."""
@@ -308,7 +307,7 @@ class NameReview(Review):
         in_use = self.classes
         self._latest_names = [name for name in self._latest_names if name in in_use]
         others = [name for name in in_use if name not in self._latest_names]
-        self._latest_names += others[: LATEST - len(self._latest_names)]
+        self._latest_names += others[: MOST_KEYS - len(self._latest_names)]
         return tuple(self._latest_names)
 
     @property
@@ -346,11 +345,11 @@ class NameReview(Review):
 
     def _note(self, name: str) -> None:
         """Give a name a key: a free one, else that of the name that has had one for longest."""
-        if name not in self._latest_names and len(self._latest_names) < LATEST:
+        if name not in self._latest_names and len(self._latest_names) < MOST_KEYS:
             self._latest_names.append(name)
         elif name not in self._latest_names:
             self._latest_names[self._oldest] = name
-            self._oldest = (self._oldest + 1) % LATEST
+            self._oldest = (self._oldest + 1) % MOST_KEYS
 
 
 @dataclass(frozen=True)

@@ -277,7 +277,7 @@ class Review(Queue):
     @property
     def classes(self) -> list[str]:
         now = self._decisions.now().labels_of(self._source)
-        return sorted({*self._classes, *now[pd.notna(now)]})
+        return [*sorted(self._classes), *sorted({*now[pd.notna(now)]} - self._classes)]
 
     def card(self, image_id: int) -> Card:
         row_number = self._row(image_id)

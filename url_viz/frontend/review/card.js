@@ -15,6 +15,7 @@ const KEYS = [
   ["y", "yes, the same kind of thing", ["same"]],
   ["n", "no, not the same kind", ["same"]],
   ["1 2", "the first or the second class, or the picture to keep", ["choice", "keep"]],
+  ["1 … 9", "the class of that number, the same for every picture", ["class"]],
   [DECISIONS.keep.key, "keep it in the set, whatever its label", ["decision"]],
   [DECISIONS.drop.key, "drop it; of a group, all", ["decision"]],
   [DECISIONS["look-again"].key, "look again later", ["decision"]],
@@ -54,11 +55,13 @@ function keycap(text) {
 /**
  * The keys that answer a card.
  * @param {{takes: string[], panels: Panel[], whole?: string | null}} card
+ * @param {string[]} names that have a key
  * @returns {HTMLElement[]} terms and descriptions
  */
-export function newKeys({ takes, panels, whole }) {
-  const isChoice = takes.includes("label") && panels.some(({ label }) => label !== null);
-  const answered = [...takes, ...(isChoice ? ["choice"] : []), ...(whole ? ["whole"] : [])];
+export function newKeys({ takes, panels, whole }, names) {
+  const isFixed = takes.includes("label") && names.length > 0;
+  const isChoice = takes.includes("label") && !isFixed && panels.some(({ label }) => label !== null);
+  const answered = [...takes, ...(isFixed ? ["class"] : []), ...(isChoice ? ["choice"] : []), ...(whole ? ["whole"] : [])];
   const shown = KEYS.filter(([, , kinds]) => !kinds || kinds.some((kind) => answered.includes(kind)));
   return shown.flatMap(([keys, words]) => {
     const term = made("dt", "");
@@ -130,21 +133,23 @@ export function newPanel({ label, share, near }, number, isGroup) {
 }
 
 /**
- * What number keys name: the classes to choose, or what is suggested and then the latest names.
- * @param {{panels: Panel[]}} card
- * @param {string[]} names
+ * What number keys name: all classes where they are few, else those to choose, or what is suggested and the latest names.
+ * @param {{panels: Panel[], takes: string[]}} card
+ * @param {string[]} names that have a key
  * @returns {string[]} at most nine
  */
-export function namesToChoose({ panels }, names) {
+export function namesToChoose({ panels, takes }, names) {
+  if (takes.includes("label") && names.length) return names;
+  if (!takes.includes("label") && !takes.includes("name")) return [];
   const suggested = panels.map(({ label }) => label).filter((label) => label !== null);
   return [...suggested, ...names.filter((name) => !suggested.includes(name))].slice(0, 9);
 }
 
-/** @param {string} name @param {number} number its key @returns {HTMLElement} */
+/** @param {string} name @param {number} number its key, 0 for none @returns {HTMLElement} */
 export function newName(name, number) {
   const button = Object.assign(made("button", "choose"), { type: "button", title: name });
   button.dataset.number = number;
-  button.append(keycap(String(number)), made("span", "name", name));
+  button.append(...(number ? [keycap(String(number))] : []), made("span", "name", name));
   return button;
 }
 

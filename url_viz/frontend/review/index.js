@@ -141,7 +141,8 @@ class Desk {
     this.element.querySelector(".wrong").textContent = card.wrong ?? "";
     this.drawBeside(card);
     const panels = this.takes("same") ? [] : card.panels;
-    this.panels.replaceChildren(...panels.map((panel, place) => newPanel(panel, place + 1, this.takes("keep"))));
+    const keyed = namesToChoose(card, this.data.names);
+    this.panels.replaceChildren(...panels.map((panel) => newPanel(panel, keyed.indexOf(panel.label) + 1, this.takes("keep"))));
     const items = card.reasons.map(({ title, detail }) => Object.assign(made("li", "", title), { title: detail }));
     this.element.querySelector(".reasons").replaceChildren(...items);
     const facts = card.facts.flatMap(([name, value]) => [made("dt", "", name), made("dd", "", value)]);
@@ -151,7 +152,7 @@ class Desk {
     for (const button of this.element.querySelectorAll(".answer"))
       button.hidden = notAnswering(card.takes).some((name) => button.classList.contains(name));
     this.element.querySelector(".answer.another span").textContent = this.takes("name") ? "Type a name" : "Another class";
-    this.help.querySelector("dl").replaceChildren(...newKeys(card));
+    this.help.querySelector("dl").replaceChildren(...newKeys(card, this.data.names));
     this.withTwins = false;
     if (!card.twins) this.element.querySelector(".answer.twins").hidden = true;
     this.element.querySelector(".answer.twins span").textContent = `and its ${card.twins}`;
@@ -188,13 +189,14 @@ class Desk {
     });
   }
 
-  // The latest names with their keys; what is suggested has its button above its nearest pictures.
+  // Names with their keys; what is suggested has its button above its nearest pictures.
   drawNames(card) {
-    const suggested = card.panels.filter(({ label }) => label !== null).length;
-    const names = namesToChoose(card, this.data.names).slice(suggested);
+    const names = namesToChoose(card, this.data.names);
+    const suggested = card.panels.map(({ label }) => label);
+    const others = names.filter((name) => !suggested.includes(name));
     const box = this.element.querySelector(".names");
-    box.hidden = !names.length;
-    box.replaceChildren(...names.map((name, place) => newName(name, suggested + place + 1)));
+    box.hidden = !others.length;
+    box.replaceChildren(...others.map((name) => newName(name, names.indexOf(name) + 1)));
   }
 
   loadAhead() {
@@ -366,7 +368,7 @@ class Desk {
   }
 
   type() {
-    this.typing.open(this.data.classes, this.takes("name") ? "name" : "class");
+    this.typing.open(this.data.classes, { noun: this.takes("name") ? "name" : "class", shares: this.card.shares });
   }
 
   stopTyping() {

@@ -2,6 +2,17 @@
 
 const CLASSES_SHOWN = 8;
 
+const SUPPORTED = 0.01; // below this share nothing speaks for a class
+
+/**
+ * @param {string[]} classes the known ones
+ * @param {Record<string, number>} shares of some of them, or none
+ * @returns {string[]} the likeliest first, then the others as they come
+ */
+export function ranked(classes, shares) {
+  return [...classes].sort((one, other) => (shares[other] ?? 0) - (shares[one] ?? 0));
+}
+
 /**
  * @param {string[]} classes the known ones
  * @param {string} text what was typed
@@ -33,12 +44,17 @@ export class TypeAhead {
     this.input.addEventListener("input", () => this.fill(0), { signal });
     this.input.addEventListener("keydown", (event) => this.key(event), { signal });
     this.list.addEventListener("pointerdown", (event) => event.preventDefault(), { signal }); // the field keeps focus
-    this.list.addEventListener("click", (event) => this.take([...this.list.children].indexOf(event.target)), { signal });
+    this.list.addEventListener("click", (event) => this.take([...this.list.children].indexOf(event.target.closest("li"))), { signal });
   }
 
-  /** @param {string[]} classes the known ones */
-  open(classes, noun = "class") {
-    this.classes = classes;
+  /**
+   * @param {string[]} classes the known ones
+   * @param {{noun?: string, shares?: Record<string, number>}} more the share of each class, where it is known
+   */
+  open(classes, { noun = "class", shares = {} } = {}) {
+    this.shares = shares;
+    this.classes = ranked(classes, shares);
+    this.doubted = null;
     this.noun = noun;
     this.input.placeholder = `Type a ${noun}`;
     this.input.setAttribute("aria-label", `Another ${noun}`);
@@ -61,10 +77,17 @@ export class TypeAhead {
         item.setAttribute("role", "option");
         item.setAttribute("aria-selected", String(place === this.at));
         item.textContent = isNew ? `New ${this.noun} “${name}”` : name;
+        const words = name === this.doubted ? "nothing here looks like it: Enter again to choose it" : this.percent(name);
+        if (words && !isNew) item.append(Object.assign(document.createElement("span"), { className: "share", textContent: words }));
         return item;
       }),
     );
     this.input.setAttribute("aria-activedescendant", this.options.length ? `class-${this.at}` : "");
+  }
+
+  // How likely a class is; nothing where no shares are known.
+  percent(name) {
+    return Object.keys(this.shares).length ? `${Math.round(100 * (this.shares[name] ?? 0))} %` : "";
   }
 
   key(event) {
@@ -83,6 +106,12 @@ export class TypeAhead {
 
   take(at) {
     const option = this.options[at];
-    if (option) this.choose(option.name);
+    if (!option) return;
+    const { name, isNew } = option;
+    const isDoubted = !isNew && Object.keys(this.shares).length > 0 && (this.shares[name] ?? 0) < SUPPORTED;
+    if (!isDoubted || this.doubted === name) return this.choose(name);
+    this.doubted = name;
+    this.fill(at);
+    this.input.setAttribute("aria-description", `Nothing here looks like ${name}. Press Enter again to choose it.`);
   }
 }

@@ -1,7 +1,7 @@
 """The desk of a review: one large picture, its question, and keys; it knows cards and answers, not kinds of reviews."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar, cast
 
@@ -79,6 +79,7 @@ class OpenReview(Generic[Queued]):
     drawn: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
     refused: tuple[RefusedAnswer, ...] = ()
     stepped: AnswerStepped | None = None
+    shares: Callable[[int], dict[str, float]] | None = None
     shown: DeskState | None = None
 
 
@@ -169,8 +170,18 @@ def _upcoming(waits: NDArray[np.bool_], position: int) -> list[int]:
 def _card(image_set: ImageSet | None, here: OpenReview[Any], version: str, image_id: int) -> dict[str, Any]:
     """What cannot change of a card is drawn once."""
     if (version, image_id) not in here.drawn:
-        here.drawn[version, image_id] = _drawn(image_set, here.review.card(image_id))
+        card = here.review.card(image_id)
+        here.drawn[version, image_id] = _drawn(image_set, card) | {"shares": _shares(image_set, here, card)}
     return here.drawn[version, image_id]
+
+
+def _shares(image_set: ImageSet | None, here: OpenReview[Any], card: Card) -> dict[str, float]:
+    """By what classes are ranked where they are too many for keys, as of when the first card was drawn."""
+    if image_set is None or card.picture is not None or "label" not in card.takes or here.review.name_keys:
+        return {}
+    if here.shares is None:
+        here.shares = image_set.labels.shares_as_of_now()
+    return here.shares(card.id)
 
 
 def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
