@@ -1,7 +1,7 @@
 """Embedding speed against a plain loop (timm, DataLoader, float32), the best tuned torch loop, and what is possible.
 
     python -m benchmarks.embedding [--pictures 1992] [--large 96] [--rounds 3] [--device cuda]
-                                   [--fastdup VENV/bin/python]
+                                   [--fastdup VENV/bin/python] [--settings]
 
 Every contender reads the same JPEGs, of 500 × 375 and then of 4000 × 3000, in turn within a round; figures are medians
 over rounds: pictures a second, and milliseconds of processor time a picture of all processes, which other work on the
@@ -11,6 +11,10 @@ the store, `embed_folder` measures qualities and makes graph and map besides; th
 round, in which processes start and UMAP is imported, is not counted. fastdup, where the Python of an environment that
 has it is told (`pip install fastdup`), runs its own small network, makes no thumbnails, and looks for duplicates; its
 import is not counted. For fewer cores: `taskset -c 0`.
+
+With --settings, our reading alone, by so many processes that decode and threads that read, and with queues of so many
+pictures before the forward pass, beside the default. More of them than there are cores tell what they cost, and not
+what more cores would give.
 """
 
 import argparse
@@ -35,12 +39,19 @@ from url_viz.image_set import embed_folder
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import middle, normalised, resized
 from url_viz.imaging.read import fetch_and_decode
+from url_viz.imaging.scan import scan
+from url_viz.imaging.workers import Decoders
 from url_viz.models.backbone import load_backbone
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.precision import precision_here
 from url_viz.models.runtime import Wait, devices
+from url_viz.pipeline import embedded
+from url_viz.pipeline.embed import embed
+from url_viz.pipeline.embedded import Embed, embed_files
 from url_viz.processes.cores import usable_cores
+from url_viz.progress import silent
+from url_viz.store.tables.writer import Writer
 from url_viz.workspace import Workspace
 
 SMALL = (500, 375)
@@ -89,22 +100,38 @@ def torch_loop(
     return run
 
 
-def ours(folder: Path, workspace: Path, precision: str, device: str) -> Callable[[], None]:
+def ours(
+    folder: Path, workspace: Path, precision: str, device: str, *, embed_by: Embed = embed_files
+) -> Callable[[], None]:
     """Our pipeline into a fresh store: embeddings, scores and thumbnails written; graph and map are not counted."""
     model = load_model(DEFAULT, precision=precision, device=device, workspace=workspace)  # type: ignore[arg-type]
 
     def run() -> None:
-        from url_viz.imaging.scan import scan
-        from url_viz.pipeline.embed import embed
-        from url_viz.progress import silent
-        from url_viz.store.tables.writer import Writer
-
         with tempfile.TemporaryDirectory() as home:
             opened = Workspace.at(Path(home))
             with Writer(opened.set_paths("0" * 16), folder) as writer:
-                embed(model, scan(folder.resolve()), writer, limit=None, report=silent)
+                embed(model, scan(folder.resolve()), writer, limit=None, report=silent, embed_by=embed_by)
 
     return run
+
+
+def with_settings(folder: Path, workspace: Path) -> dict[str, Callable[[], None]]:
+    """Our reading by its defaults, by other numbers of processes and threads, and with other queues."""
+    found = {BY_DEFAULT: ours(folder, workspace, "fast", "cpu")}
+    for count in PROCESSES:
+        by = partial(embed_files, by=Decoders(count), at_a_time=count)
+        found[f"{count} processes and threads"] = ours(folder, workspace, "fast", "cpu", embed_by=by)
+    for length in QUEUES:
+        found[f"a queue of {length} pictures"] = partial(_queued, length, found[BY_DEFAULT])
+    return found
+
+
+def _queued(length: int, run: Callable[[], None]) -> None:
+    before, embedded.READ_AHEAD = embedded.READ_AHEAD, length
+    try:
+        run()
+    finally:
+        embedded.READ_AHEAD = before
 
 
 def with_its_map(folder: Path, workspace: Path, device: str) -> Callable[[], None]:
@@ -205,6 +232,8 @@ def measure(contenders: dict[str, Callable[[], float | None]], count: int, round
     return {name: Row(name, count / wall, 1000 * used / count) for name, (wall, used) in medians.items()}
 
 
+PROCESSES, QUEUES = (1, 2, 4, 16), (16, 48, 384)
+BY_DEFAULT = "by default"
 PLAIN, FORWARD, DECODE = "plain loop (timm, DataLoader, float32)", "forward pass alone", "decoding alone, one core"
 
 
@@ -240,8 +269,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--fastdup", type=Path, default=None)
+    parser.add_argument("--settings", action="store_true", help="Processes, threads and queues, of small pictures.")
     options = parser.parse_args()
     print(f"## Embedding on {devices().get(options.device, options.device)}\n\n{machine()}\n")
+    if options.settings:
+        settings(options.pictures, options.rounds)
+        return
     for size, count in ((SMALL, options.pictures), (LARGE, options.large)):
         with tempfile.TemporaryDirectory() as place:
             folder, workspace = Path(place) / "pictures", Path(place) / "workspace"
@@ -249,6 +282,20 @@ def main() -> None:
             contenders = contenders_of(folder, files, workspace, options.fastdup, options.device)
             rows = measure(contenders, count, options.rounds)
         report(rows, f"{count:,} JPEGs of {size[0]} × {size[1]}", options.device)
+
+
+def settings(count: int, rounds: int) -> None:
+    """Measure our reading by several settings, and print what each takes beside the default."""
+    with tempfile.TemporaryDirectory() as place:
+        folder, workspace = Path(place) / "pictures", Path(place) / "workspace"
+        write_pictures(folder, count)
+        rows = measure(dict(with_settings(folder, workspace)), count, rounds)
+    cores = usable_cores()
+    print(f"By default: {max(2, cores)} processes, {cores} threads, a queue of {embedded.READ_AHEAD} pictures.\n")
+    print(f"| {count:,} JPEGs of {SMALL[0]} × {SMALL[1]} | a second | processor ms | × default |\n|---|---|---|---|")
+    for row in rows.values():
+        ratio = row.processor_ms / rows[BY_DEFAULT].processor_ms
+        print(f"| {row.name} | {row.per_s:.0f} | {row.processor_ms:.1f} | {ratio:.2f} |", flush=True)
 
 
 def report(rows: dict[str, Row], title: str, device: str) -> None:
