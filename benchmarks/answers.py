@@ -28,7 +28,7 @@ from experiments.figure_files import read_figures, write_figures
 from experiments.safe_retrieval import SETS
 from training.markdown_tables import markdown
 from url_viz.analysis.evidence.order_metrics import auroc
-from url_viz.analysis.review.pair_measures import PairMeasures
+from url_viz.analysis.review.pair_measures import PairMeasures, pair_measures
 from url_viz.analysis.review.tuned import PENALTY, fitted_weights, pairs_to_ask, tune
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import load_model
@@ -109,7 +109,7 @@ def _asked(name: str, image_set: ImageSet) -> Asked:
     first = np.unique(image_set.contents, return_index=True)[1]
     kind = pd.factorize(table["label"])[0][first].astype(np.int64)
     assert (kind >= 0).all(), f"{name} has pictures without a class folder"
-    measures = image_set.derived.get("pair_measures")
+    measures = image_set.derived.get(pair_measures)
     return Asked(name, measures, graph.content, kind, table["confusability"].to_numpy(float)[first])
 
 

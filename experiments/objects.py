@@ -44,7 +44,7 @@ from url_viz.analysis.evidence.order_metrics import (
     share_by_blocks,
 )
 from url_viz.analysis.evidence.probe import out_of_fold_shares
-from url_viz.analysis.findings.object_findings import wrong_together
+from url_viz.analysis.findings.object_findings import classes_wrong_together
 from url_viz.analysis.labels.ambiguity import Classified, classify
 from url_viz.analysis.labels.forecast import forecast
 from url_viz.analysis.labels.label_issues import CONFLICTING, LIKELY, judge_labels
@@ -381,7 +381,7 @@ def together(of: ObjectSet, labels: Sequence[Codes], draws: Sequence[Told]) -> d
     counts = []
     for label, draw in zip(labels, draws, strict=True):
         rows = pd.DataFrame({"id": np.arange(len(label)), PICTURE: of.picture, "label": label, "twin_group": np.nan})
-        found = wrong_together(rows, draw.wrong, draw.other.astype(object))
+        found = classes_wrong_together(rows, draw.wrong, draw.other.astype(object))
         groups = rows.assign(is_bad=draw.is_bad).groupby([PICTURE, "label"])["is_bad"].agg(["mean", "size"])
         is_planted = (groups["mean"] > HALF) & (groups["size"] > 1)
         told = pd.MultiIndex.from_frame(found[[PICTURE, "label"]].drop_duplicates())

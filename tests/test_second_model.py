@@ -14,7 +14,7 @@ from tests.pipeline.reader import Reader
 from tests.read_sets import opened_again
 from url_viz.analysis import columns
 from url_viz.analysis.outside.uploads import MEASURED, NewPicture, judge_pictures, score
-from url_viz.analysis.review.pair_measures import PAIR_MEASURES, SECOND_PAIR_MEASURES
+from url_viz.analysis.review.pair_measures import PAIR_MEASURES, SECOND_PAIR_MEASURES, pair_measures
 from url_viz.analysis.second_model import SecondModelChoice
 from url_viz.errors import ModelError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
@@ -181,16 +181,18 @@ class TestJudgement:
     def test_can_be_left_out_and_taken_in_again(self, image_set: ImageSet) -> None:
         version, before = image_set.version, image_set.table()
         image_set.second.enable(is_enabled=False)
-        assert not image_set.is_current()
-        one = opened_again(image_set)
-        assert one.second.active is None
-        assert one.second.available is not None
-        assert "alone" in one.second.in_words(one.source)
-        pd.testing.assert_frame_equal(one.table(), image_set.single_model.table())
-        one.second.enable()
-        two = opened_again(one)
-        assert two.version == version != one.version
-        pd.testing.assert_frame_equal(two.table(), before)
+        assert image_set.is_current()
+        assert image_set.version != version
+        for one in (image_set, opened_again(image_set)):  # in what is open, too
+            assert one.second.active is None
+            assert one.second.available is not None
+            assert one.second_model is None
+            assert "alone" in one.second.in_words(one.source)
+            pd.testing.assert_frame_equal(one.table(), image_set.single_model.table())
+        image_set.second.enable()
+        for two in (image_set, opened_again(image_set)):
+            assert two.version == version
+            pd.testing.assert_frame_equal(two.table(), before)
         (two.workspace.root / "sets" / two.set_id / "second.json").write_text("{")
         assert opened_again(two).second.active is not None, "a damaged choice is as none"
 
@@ -237,7 +239,7 @@ class TestJudgement:
 
     def test_answers_are_taken_in_beside_both(self, image_set: ImageSet) -> None:
         image_set.labels.use(None)
-        measures = image_set.derived.get("pair_measures")
+        measures = image_set.derived.get(pair_measures)
         assert measures.names == (*PAIR_MEASURES, *SECOND_PAIR_MEASURES)
         asked = image_set.answers.ask(20)
         pairs = asked[["id", "neighbour_id"]].itertuples(index=False)

@@ -15,17 +15,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.columns import user_version
+from url_viz.analysis import second_model
+from url_viz.analysis.column_sources import user_version
 from url_viz.analysis.evidence.compare import Comparison, ModelReading, compare
 from url_viz.analysis.evidence.evaluation import Evaluated, counted_pictures, evaluated
-from url_viz.analysis.findings.findings import Finding
+from url_viz.analysis.findings.findings import Finding, finding_inputs, findings
 from url_viz.analysis.findings.gate import GateInputs, GateResult, Policy, judged, policy_of, read_policy
 from url_viz.analysis.findings.object_findings import boxes_of, has_boxes
-from url_viz.analysis.findings.reasons import Reasons, Shared, reason_table
+from url_viz.analysis.findings.reasons import Shared, reason_table, reasons
+from url_viz.analysis.imported import UserColumn, imported
 from url_viz.analysis.map_figure import Style, map_figure
+from url_viz.analysis.measured_table import measured
 from url_viz.analysis.order import Order, while_read
 from url_viz.analysis.outside.occlusion import Explained, Heat, explained, explained_measure, heat_of
-from url_viz.analysis.user_columns import Prepared, UserColumn, UserImports
+from url_viz.analysis.table import files, rows, table
+from url_viz.analysis.user_columns import Prepared, UserImports
 from url_viz.cluster.on_ray import OnRay
 from url_viz.errors import BucketError, DamageError, ImageSetError, ModelError, NoImagesError, UsageError
 from url_viz.imaging.chosen_rendering import rendering_of_new, words_of_outside
@@ -50,12 +54,12 @@ from url_viz.store.about import embed_command, find_set, has_tables, read_about,
 from url_viz.store.bundle import refuse_pack
 from url_viz.store.columns.object_columns import keep_objects
 from url_viz.store.columns.source_columns import keep_columns
-from url_viz.store.second_model_choice import choose_second_model, second_models_version
+from url_viz.store.second_model_choice import choose_second_model, other_models_version
 from url_viz.store.tables.reader import Store
-from url_viz.store.tables.tables import GraphColumns, positions_of
+from url_viz.store.tables.tables import positions_of
 from url_viz.store.tables.writer import Writer, is_being_written
 from url_viz.subjects.set_answers import SetAnswers
-from url_viz.subjects.set_core import OfColumn
+from url_viz.subjects.set_core import ColumnValue
 from url_viz.subjects.set_files import SetFiles
 from url_viz.subjects.set_labels import SetLabels
 from url_viz.subjects.set_maps import SetMaps
@@ -94,9 +98,9 @@ class ImageSet(SearchableSet):
     `subsets`, `twins`, `maps`, `files`, `objects`, `versions`, `imports`, and `second` for the second model.
     """
 
-    graph_columns = OfColumn[GraphColumns | None]("graph_columns")
+    graph_columns = ColumnValue(second_model.graph_columns)
     """What the graph says of each distinct content, without its lists; confusability by both models."""
-    _reasons = OfColumn[Reasons]("reasons")
+    _reasons = ColumnValue(reasons)
 
     def __init__(
         self,
@@ -116,9 +120,9 @@ class ImageSet(SearchableSet):
             else tuple(dict.fromkeys((*within, self.root.parent if self._names_files else self.root)))
         )
         self._read_at = self._version_in(self.store)
-        if not self.derived.is_cached("rows"):
-            self.derived.get("files")  # so that damage is reported at once
-        self.imports = UserImports(self.derived.get, self.store.paths, self.root)
+        if not self.derived.is_cached(rows):
+            self.derived.get(files)  # so that damage is reported at once
+        self.imports = UserImports(self.derived, self.store.paths, self.root)
         self.labels = SetLabels(self, self.imports)
         self.answers = SetAnswers(self)
         self.names = SetNames(self)
@@ -160,7 +164,7 @@ class ImageSet(SearchableSet):
 
     def _version_in(self, store: Store) -> str:
         of_model = store.version(self.space.key, self.head.digest if self.head else None)
-        beside = "" if self.is_single_model else second_models_version(store, self.space)
+        beside = "" if self.is_single_model else other_models_version(store, self.space)
         return f"{of_model}.{beside}" if beside else of_model
 
     def files_begun(self) -> int | None:
@@ -206,7 +210,7 @@ class ImageSet(SearchableSet):
         def of(table: pd.DataFrame) -> Result:
             return make(table.copy(deep=False), *args, **named)
 
-        result: Result = self.derived.result("table", (make, args, tuple(sorted(named.items()))), of)
+        result: Result = self.derived.result(table, (make, args, tuple(sorted(named.items()))), of)
         return result
 
     def cached(
@@ -217,7 +221,7 @@ class ImageSet(SearchableSet):
         The cache belongs to this snapshot and is freed with it; a cache of the function would keep both alive.
         """
         key = make, args, tuple(sorted(named.items()))
-        result: Result = self.derived.result("measured", key, lambda measured: make(self, *args, **named))
+        result: Result = self.derived.result(measured, key, lambda _: make(self, *args, **named))
         return result
 
     def add_columns(
@@ -244,8 +248,7 @@ class ImageSet(SearchableSet):
 
     def user_columns(self) -> tuple[UserColumn, ...]:
         """The user's columns of `table()`: name, kind, how many pictures have a value, and the import's name."""
-        listed: tuple[UserColumn, ...] = self.derived.get("imported").listed
-        return listed
+        return self.derived.get(imported).listed
 
     def findings(self) -> tuple[Finding, ...]:
         """What a careful colleague would say of this set first, what matters most first; see `analysis.findings`.
@@ -253,8 +256,7 @@ class ImageSet(SearchableSet):
         Leaks, likely wrong labels, classes mixed up, bursts, pictures that show nothing, files that cannot be
         read, small classes: each with a count, a sentence, and the review of what is not decided on yet.
         """
-        found: tuple[Finding, ...] = self.derived.get("findings")
-        return found
+        return self.derived.get(findings)
 
     def check(
         self, policy: Policy | Mapping[str, Any] | str | Path, *, baseline: "ImageSet | GateResult | None" = None
@@ -266,7 +268,7 @@ class ImageSet(SearchableSet):
         """
         if not isinstance(policy, Policy):
             policy = policy_of(policy) if isinstance(policy, Mapping) else read_policy(Path(policy))
-        inputs = GateInputs(self.derived.get("finding_inputs"), self.contents, self.failures(), self.splits.missing)
+        inputs = GateInputs(self.derived.get(finding_inputs), self.contents, self.failures(), self.splits.missing)
         rules = judged(inputs, policy)
         result = GateResult(self.root.name, len(self), self.source.title, self.space.key, rules)
         if baseline is None:

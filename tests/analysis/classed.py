@@ -10,9 +10,16 @@ import numpy as np
 import pandas as pd
 
 from tests.pipeline.whitened_examples import pictures
-from url_viz.analysis.columns import AMBIGUITY_COLUMN, columns_of_classes
-from url_viz.analysis.derived import Derived, DiskCache, Input
+from url_viz.analysis.derived import Column, ColumnSource, Derived, DiskCache
 from url_viz.analysis.labels.ambiguity import AmbiguityModel, LabelEvidence
+from url_viz.analysis.labels.class_columns import (
+    ambiguity,
+    class_codes,
+    class_shares,
+    classified,
+    content_labels,
+    content_labels_as_given,
+)
 from url_viz.analysis.labels.classes import CLASS_COLUMNS, CodedLabels, picture_labels
 from url_viz.analysis.order import Order, leading_order
 from url_viz.pipeline.graph import build_graph
@@ -32,38 +39,50 @@ class Classed:
         key = digest(numbers.columns.nearest, numbers.columns.nearest_similarity, numbers.contents)
         base = SimpleNamespace(contents=numbers.contents)
         values = {
-            "own_graph_columns": lambda: numbers.columns,
-            "witnesses": numbers.read_graph,
-            "whitened_graph": lambda: numbers.whitened,
-            "base": lambda: base,
-            "second": lambda: None,
+            "own_graph_columns": lambda _: numbers.columns,
+            "witnesses": lambda _: numbers.read_graph(),
+            "whitened_graph": lambda _: numbers.whitened,
+            "base": lambda _: base,
+            "second": lambda _: None,
+            "labels_as_given": lambda _: None,
         }
-        sources = [Input(name, lambda: key, read) for name, read in values.items()]
-        labels = Input("picture_labels", self._digest, lambda: picture_labels(self._table["label"]))
+        sources = [ColumnSource(name, read, lambda _: key) for name, read in values.items()]
+        labels = ColumnSource(
+            "picture_labels", lambda _: picture_labels(self._table["label"]), self._digest, is_live=True
+        )
         disk = DiskCache(numbers.folder, "space", lambda: len(numbers.contents), large_from)
-        columns = [*columns_of_classes("picture_labels"), AMBIGUITY_COLUMN]
+        columns: list[Column] = [
+            content_labels,
+            content_labels_as_given,
+            classified,
+            class_shares,
+            class_codes,
+            ambiguity,
+        ]
         self.derived = Derived(columns, [*sources, labels], disk=disk)
 
-    def _digest(self) -> str:
+    def _digest(self, _: object) -> str:
         codes, names = pd.factorize(self._table["label"], sort=True)
         return digest(codes) + repr(list(names))
 
     def joined(self, table: pd.DataFrame) -> pd.DataFrame:
         self._table = table
-        return table.assign(**self.derived.get("ambiguity"))
+        return table.assign(**self.derived.get(ambiguity))
 
     def labels(self, table: pd.DataFrame) -> CodedLabels:
         self._table = table
-        return self.derived.get("content_labels")
+        labels = self.derived.get(content_labels)
+        assert labels is not None
+        return labels
 
     def evidence(self, table: pd.DataFrame) -> LabelEvidence | None:
         self._table = table
-        found = self.derived.get("class_shares")
+        found = self.derived.get(class_shares)
         return None if found is None else found[1]
 
     def model(self, table: pd.DataFrame) -> AmbiguityModel | None:
         self._table = table
-        found = self.derived.get("classified")
+        found = self.derived.get(classified)
         return None if found is None else found.model
 
 

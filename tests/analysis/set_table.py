@@ -1,11 +1,13 @@
 """Tables as `ImageSet.table()` has them, of pictures that are numbers."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tests.twin_groups import twin_column
+from url_viz.analysis.derived import ColumnSource, Derived
 from url_viz.analysis.findings.twin_groups import COPIES, TWINS
 
 
@@ -26,3 +28,8 @@ def set_table(count: int, base: Mapping[str, object], columns: Mapping[str, obje
     table = pd.DataFrame({name: pd.Series(v, dtype=object) if isinstance(v, list) else v for name, v in values.items()})
     table = table.assign(copy_group=table.get("copy_group", table["twin_group"]), path=table["path"].astype("str"))
     return table.assign(**{name: twin_column(table[name].to_numpy(int)) for name in (COPIES, TWINS)})
+
+
+def columns_given(**values: Any) -> Derived:
+    """Columns that have these values, as if they were made."""
+    return Derived([], [ColumnSource(name, lambda context, name=name: context[name], repr) for name in values], values)

@@ -1,17 +1,25 @@
 """Derived columns: made once, again when what they are of changes, read from disk, and of nothing that is not said."""
 
 import threading
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.analysis.derived import MOST_RESULTS, Column, Derived, DiskCache, Get, Input, OnDisk
+from url_viz.analysis.derived import MOST_RESULTS, Column, ColumnSource, Derived, DiskCache, Lazy, OnDisk, column
 from url_viz.store.tables.derived_cache import write_cached
+
+
+def source(name: str, read: Callable[[], Any], fingerprint: Callable[[], str] | None = None) -> ColumnSource[Any]:
+    return ColumnSource(
+        name, lambda _: read(), lambda _: str(read()) if fingerprint is None else fingerprint(), is_live=True
+    )
 
 
 class Counted:
@@ -20,71 +28,64 @@ class Counted:
     def __init__(self, folder: Path | None = None, *, version: int = 1, size: int = 10) -> None:
         self.values = {"pictures": 3, "labels": 1}
         self.made: list[str] = []
-        sources = [
-            Input(name, lambda name=name: str(self.values[name]), lambda name=name: self.values[name])  # type: ignore[misc]
-            for name in self.values
-        ]
-        stored = OnDisk(lambda v: pa.table({"v": [v]}), lambda t, get: int(t["v"][0].as_py()), only_large=True)
-        columns = [
-            Column(
-                "squares",
-                ("pictures",),
-                self.counting("squares", lambda get: get("pictures") ** 2),
-                version,
-                on_disk=stored,
-            ),
-            Column(
-                "parity",
-                ("labels",),
-                self.counting("parity", lambda get: get("labels") % 2),
-                digest=lambda v: bytes([v]),
-            ),
-            Column(
-                "shares", ("squares", "parity"), self.counting("shares", lambda get: (get("squares"), get("parity")))
-            ),
-        ]
+        sources = [source(name, lambda name=name: self.values[name]) for name in self.values]
+        stored = OnDisk(lambda v: pa.table({"v": [v]}), lambda table: int(table["v"][0].as_py()), only_large=True)
+
+        @column(version=version, on_disk=stored)
+        def squares(pictures: int) -> int:
+            self.made.append("squares")
+            return pictures**2
+
+        @column(digest=lambda value: bytes([value]))
+        def parity(labels: int) -> int:
+            self.made.append("parity")
+            return labels % 2
+
+        @column()
+        def shares(squares: int, parity: int) -> tuple[int, int]:
+            self.made.append("shares")
+            return squares, parity
+
+        self.squares, self.shares = squares, shares
         disk = None if folder is None else DiskCache(folder, "space", lambda: size, large_from=5)
-        self.derived = Derived(columns, sources, disk=disk)
-
-    def counting(self, name: str, make: Any) -> Any:
-        def made(get: Get) -> Any:
-            self.made.append(name)
-            return make(get)
-
-        return made
+        self.derived = Derived([shares, squares, parity], sources, disk=disk)
 
 
 def test_a_column_is_made_once_and_again_only_when_what_it_is_of_changes() -> None:
     known = Counted()
-    first = known.derived.get("shares")
+    first = known.derived.get(known.shares)
     assert first == (9, 1)
-    assert known.derived.get("shares") is first
-    assert known.made == ["parity", "shares", "squares"]
+    assert known.derived.get(known.shares) is first
+    assert known.made == ["parity", "squares", "shares"]
     known.values["pictures"] = 4
-    assert known.derived.get("shares") == (16, 1)
-    assert known.made[3:] == ["shares", "squares"]
+    assert known.derived.get(known.shares) == (16, 1)
+    assert known.made[3:] == ["squares", "shares"]
 
 
 def test_a_column_with_a_digest_stops_what_changes_nothing() -> None:
     known = Counted()
-    first = known.derived.get("shares")
+    first = known.derived.get(known.shares)
     known.values["labels"] = 3  # as odd as before
-    assert known.derived.get("shares") is first
-    assert known.made == ["parity", "shares", "squares", "parity"]
+    assert known.derived.get(known.shares) is first
+    assert known.made == ["parity", "squares", "shares", "parity"]
     known.values["labels"] = 4
-    assert known.derived.get("shares") == (9, 0)
+    assert known.derived.get(known.shares) == (9, 0)
+
+
+def squared(counted: Counted) -> int:
+    return counted.derived.get(counted.squares)
 
 
 def test_what_was_cached_on_disk_is_read_by_the_next_snapshot(tmp_path: Path) -> None:
-    assert Counted(tmp_path).derived.get("squares") == 9
+    assert squared(Counted(tmp_path)) == 9
     later = Counted(tmp_path)
-    assert later.derived.get("squares") == 9
+    assert squared(later) == 9
     assert later.made == []
 
 
 @pytest.mark.parametrize("change", ["pictures", "version", "damage", "another kind"])
 def test_what_is_on_disk_is_made_again(tmp_path: Path, change: str) -> None:
-    Counted(tmp_path).derived.get("squares")
+    squared(Counted(tmp_path))
     files = list(tmp_path.rglob("*.arrow"))
     assert len(files) == 1
     later = Counted(tmp_path, version=2 if change == "version" else 1)
@@ -93,46 +94,83 @@ def test_what_is_on_disk_is_made_again(tmp_path: Path, change: str) -> None:
     if change == "damage":
         files[0].write_bytes(files[0].read_bytes()[:-9] + b"x" * 9)
     if change == "another kind":
-        write_cached(tmp_path / "squares", "space", later.derived.fingerprint("squares"), pa.table({"other": ["text"]}))
-    assert later.derived.get("squares") == (16 if change == "pictures" else 9)
+        write_cached(
+            tmp_path / "squares", "space", later.derived.fingerprint(later.squares), pa.table({"other": ["text"]})
+        )
+    assert squared(later) == (16 if change == "pictures" else 9)
     assert later.made == ["squares"]
 
 
 def test_a_small_set_leaves_nothing_on_disk(tmp_path: Path) -> None:
-    assert Counted(tmp_path, size=4).derived.get("squares") == 9
+    assert squared(Counted(tmp_path, size=4)) == 9
     assert not list(tmp_path.rglob("*.arrow"))
 
 
-def test_a_column_reads_only_what_it_is_declared_to_be_of() -> None:
-    source = Input("labels", lambda: "1", lambda: 1)
-    derived = Derived([Column("bad", (), lambda get: get("labels"))], [source])
-    with pytest.raises(KeyError, match="'bad' is not declared to be of 'labels'"):
-        derived.get("bad")
+def test_what_is_not_needed_is_not_made() -> None:
+    made: list[str] = []
+
+    @column()
+    def costly(labels: int) -> int:
+        made.append("costly")
+        return labels
+
+    @column()
+    def seldom(labels: int, costly: Lazy[int]) -> int:
+        return costly() if labels > 5 else 0
+
+    values = {"labels": 1}
+    derived = Derived([seldom, costly], [source("labels", lambda: values["labels"])])
+    assert (derived.get(seldom), made) == (0, [])
+    values["labels"] = 6
+    assert (derived.get(seldom), made) == (6, ["costly"])
 
 
-def test_no_circle_and_no_name_twice_can_be_declared() -> None:
-    source = Input("labels", lambda: "1", lambda: 1)
-    with pytest.raises(ValueError, match="'b'"):
-        Derived([Column("a", ("b",), lambda get: 1), Column("b", ("a",), lambda get: 1)], [source])
+def test_a_variant_is_the_same_function_of_other_inputs() -> None:
+    @column()
+    def doubled(labels: int) -> int:
+        return 2 * labels
+
+    of_names = doubled.variant("of_names", labels="names")
+    derived = Derived([doubled, of_names], [source("labels", lambda: 3), source("names", lambda: 5)])
+    assert (derived.get(doubled), derived.get(of_names), of_names(labels=1)) == (6, 10, 2)
+
+
+def test_no_circle_no_name_twice_and_no_unknown_input_can_be_declared() -> None:
+    known = source("labels", lambda: 1)
+    a, b = (Column(name, lambda **_: 1, renamed={other: other}) for name, other in (("a", "b"), ("b", "a")))
+    with pytest.raises(ValueError, match="cycle"):
+        Derived([a, b], [known])
+    with pytest.raises(ValueError, match="'a', which b is made of, is neither"):
+        Derived([b], [known])
     with pytest.raises(ValueError, match="declared twice"):
-        Derived([Column("labels", (), lambda get: 1)], [source])
+        Derived([Column("labels", lambda: 1)], [known])
 
 
-def test_each_source_is_asked_once_a_look() -> None:
+def test_each_source_is_asked_once_a_look_and_a_fixed_one_only_once() -> None:
     asked: list[str] = []
-    source = Input("labels", lambda: asked.append("") or "1", lambda: 1)  # type: ignore[func-returns-value]
-    columns = [Column(f"c{n}", ("labels",), lambda get: get("labels")) for n in range(5)]
-    derived = Derived([*columns, Column("all", tuple(c.name for c in columns), lambda get: 0)], [source])
-    derived.get("all")
-    asked.clear()
-    derived.get("all")
-    assert len(asked) == 1
+    live = [ColumnSource(name, lambda _: 1, partial(_noted, asked), is_live=True) for name in ("labels", "names")]
+    live[1] = replace(live[1], fingerprint=live[0].fingerprint)
+    fixed = ColumnSource("table", lambda _: 1, lambda _: asked.append("fixed") or "1")  # type: ignore[func-returns-value]
+    columns = [
+        Column(f"c{n}", lambda **_: 0, renamed={name: name for name in ("labels", "names", "table")}) for n in range(5)
+    ]
+    every = Column("all", lambda **_: 0, renamed={each.name: each.name for each in columns})
+    derived = Derived([*columns, every], [*live, fixed])
+    derived.get(every)
+    assert asked == ["fixed", "live"]
+    derived.get(every)
+    assert asked == ["fixed", "live", "live"]
+
+
+def _noted(asked: list[str], _: object) -> str:
+    asked.append("live")
+    return "1"
 
 
 def test_a_result_is_made_once_for_each_key_until_its_column_changes() -> None:
     known = Counted()
     made: list[int] = []
-    ask = lambda key: known.derived.result("squares", key, lambda v: made.append(v) or [v, key])  # type: ignore[func-returns-value]  # noqa: E731
+    ask = lambda key: known.derived.result(known.squares, key, lambda v: made.append(v) or [v, key])  # type: ignore[func-returns-value]  # noqa: E731
     first = ask("a")
     assert ask("a") is first
     assert ask("b") == [9, "b"]
@@ -142,30 +180,33 @@ def test_a_result_is_made_once_for_each_key_until_its_column_changes() -> None:
 
 
 def test_of_too_many_results_the_one_made_first_goes() -> None:
-    derived = Derived([Column("one", (), lambda get: 1)], [])
-    made = [derived.result("one", key, lambda value, key=key: [key]) for key in range(MOST_RESULTS + 1)]
-    assert derived.result("one", MOST_RESULTS, list) is made[-1]
-    assert derived.result("one", 1, list) is made[1]
-    assert derived.result("one", 0, lambda value: None) is None
+    one = Column("one", lambda: 1)
+    derived = Derived([one], [])
+    made = [derived.result(one, key, lambda value, key=key: [key]) for key in range(MOST_RESULTS + 1)]
+    assert derived.result(one, MOST_RESULTS, repr) is made[-1]
+    assert derived.result(one, 1, repr) is made[1]
+    assert derived.result(one, 0, lambda value: None) is None
 
 
 def test_one_thread_makes_a_column_while_others_wait() -> None:
     begun, go_on = threading.Event(), threading.Event()
     made: list[int] = []
 
-    def slow(get: Get) -> int:
+    @column()
+    def slow() -> int:
         made.append(1)
         begun.set()
         assert go_on.wait(60)
         return 7
 
-    derived = Derived([Column("slow", (), slow), Column("quick", (), lambda get: 1)], [])
+    quick = Column("quick", lambda: 1)
+    derived = Derived([slow, quick], [])
     values: list[int] = []
-    threads = [threading.Thread(target=lambda: values.append(derived.get("slow"))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: values.append(derived.get(slow))) for _ in range(4)]
     for thread in threads:
         thread.start()
     assert begun.wait(60)
-    assert derived.get("quick") == 1  # another column is not held up
+    assert derived.get(quick) == 1  # another column is not held up
     go_on.set()
     for thread in threads:
         thread.join(60)
@@ -180,13 +221,12 @@ def test_whatever_changes_a_column_is_what_it_would_be_made_anew(changes: list[t
         known.values[name] = value
         fresh = Counted()
         fresh.values = dict(known.values)
-        assert known.derived.get("shares") == fresh.derived.get("shares")
-        assert known.derived.fingerprint("shares") == fresh.derived.fingerprint("shares")
+        assert known.derived.get(known.shares) == fresh.derived.get(fresh.shares)
+        assert known.derived.fingerprint(known.shares) == fresh.derived.fingerprint(fresh.shares)
 
 
 def test_an_array_that_is_none_is_not_cached(tmp_path: Path) -> None:
-    stored = OnDisk(lambda v: pa.table({"v": v}), lambda t, get: np.asarray(t["v"]))
-    disk = DiskCache(tmp_path, "space", lambda: 9)
-    derived = Derived([Column("none", (), lambda get: None, on_disk=stored)], [], disk=disk)
-    assert derived.get("none") is None
+    none = Column("none", lambda: None, on_disk=OnDisk(lambda v: pa.table({"v": v}), lambda table: table["v"]))
+    derived = Derived([none], [], disk=DiskCache(tmp_path, "space", lambda: 9))
+    assert derived.get(none) is None
     assert not list(tmp_path.rglob("*.arrow"))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.analysis.set_table import columns_given
 from tests.analysis.test_doubtful_labels import COUNT, made
 from url_viz.analysis.findings.reasons import NAMES, Reasons
 from url_viz.analysis.findings.twin_groups import group_codes
@@ -34,10 +35,10 @@ def opened(paths: SetPaths, wrong: dict[int, float], **answers: dict[int, bool])
     rows: pd.DataFrame = table.assign(label_given="ant", tags="")
     ids = rows["id"].to_numpy(np.int64)
     reasons = Reasons(np.zeros((COUNT, len(NAMES)), np.float32), np.ones(len(NAMES), np.float32))
-    columns = {"reasons": reasons, "sources": group_codes(rows), "doubtful": doubtful}
+    columns = columns_given(reasons=reasons, sources=group_codes(rows), doubtful=doubtful)
     decisions = Decisions(paths.decisions, FileKeys(ids, ids))
     unit = UnitRows(np.random.default_rng(0).normal(size=(COUNT, 4)).astype(np.float16))
-    of = ReviewContext(rows, unit, decisions, "folders", paths, Answers(paths.decisions), columns.__getitem__)
+    of = ReviewContext(rows, unit, decisions, "folders", paths, Answers(paths.decisions), columns)
     return DoubtfulReview(ReviewSpec("suspects"), of)
 
 

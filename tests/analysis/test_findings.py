@@ -8,7 +8,6 @@ import pytest
 
 from tests.analysis.set_table import set_table
 from url_viz.analysis.findings.findings import (
-    COMMON_SHARE,
     FEW,
     KNOWN_SHARE,
     Finding,
@@ -18,9 +17,8 @@ from url_viz.analysis.findings.findings import (
     mixed_pairs,
     mixed_up,
     small_classes,
-    useless,
 )
-from url_viz.analysis.findings.reasons import NAMES, Reasons
+from url_viz.analysis.findings.reasons import MOST_USELESS, NAMES, Reasons, useless
 from url_viz.analysis.findings.twin_groups import members_of_groups
 from url_viz.analysis.labels.doubtful_labels import doubtful_labels
 from url_viz.analysis.labels.label_issues import CONFLICTING, LabelCheck
@@ -175,7 +173,7 @@ class TestUseless:
         assert told(said)["useless"].startswith("3 pictures show hardly anything (blurred, dark, near-empty)")
 
     def test_what_the_set_shares_is_none(self) -> None:
-        limit = int(COMMON_SHARE * COUNT)
+        limit = int(MOST_USELESS * COUNT)
         reasons = strengths(dark=dict.fromkeys(range(limit + 1), 1.0), blurred={9: 1.0})
         assert useless(table(), reasons)["id"].tolist() == [109]
         assert len(useless(table(), strengths(dark=dict.fromkeys(range(limit), 1.0)))) == limit

@@ -14,13 +14,13 @@ from tests.analysis.test_findings import check, told
 from url_viz.analysis.findings.findings import Finding, FindingInputs, findings
 from url_viz.analysis.findings.object_findings import (
     SAME_OBJECT,
+    classes_wrong_together,
     context_of,
     double_boxes,
     objects_separated_by_context,
     outside,
     tiny,
     together_in_words,
-    wrong_together,
 )
 from url_viz.analysis.findings.reasons import NAMES, Reasons
 from url_viz.analysis.labels.label_issues import LIKELY
@@ -123,7 +123,7 @@ class TestWrongTogether:
 
     def test_by_hand_and_in_words(self) -> None:
         wrong = np.array([0.6, 0.4, 0.5, 0.9, np.nan, 0.9, 0.99])
-        found = wrong_together(self.TABLE, wrong, self.OTHER)
+        found = classes_wrong_together(self.TABLE, wrong, self.OTHER)
         assert found["id"].tolist() == self.TABLE["id"].iloc[[0, 2, 1]].tolist()
         assert found["mean_wrong"].tolist() == pytest.approx([0.5] * 3)
         assert together_in_words(found) == ["all 3 zebra in a.jpg look like cow"]
@@ -136,13 +136,13 @@ class TestWrongTogether:
 
     def test_they_must_agree_on_the_other_class(self) -> None:
         wrong, other = np.full(7, 0.9), np.array(["cow", "horse", "dog", "zebra", "cow", "cow", "cow"], object)
-        assert wrong_together(self.TABLE, wrong, other)["picture"].unique().tolist() == ["b.jpg"]
+        assert classes_wrong_together(self.TABLE, wrong, other)["picture"].unique().tolist() == ["b.jpg"]
 
     def test_two_boxes_on_one_object_are_one(self) -> None:
         table = self.TABLE.assign(twin_group=[0, 1, 2, 3, 4, 4, 5])
         wrong, other = np.array([0.0, 0, 0, 0, 0.9, 0.9, 0]), np.full(7, "cow", object)
-        assert wrong_together(table, wrong, other).empty
-        found = wrong_together(self.TABLE, wrong, other)
+        assert classes_wrong_together(table, wrong, other).empty
+        found = classes_wrong_together(self.TABLE, wrong, other)
         assert together_in_words(found) == ["both zebra in b.jpg look like cow"]
 
     @given(
@@ -156,7 +156,7 @@ class TestWrongTogether:
             assume(abs(mean - LIKELY) > 1e-9)
             is_agreed = max(named.count("cow"), named.count("horse")) > len(rows) / 2
             naive += rows if mean >= LIKELY and is_agreed else []
-        found = wrong_together(self.TABLE, np.array(wrong), np.array(other, object))
+        found = classes_wrong_together(self.TABLE, np.array(wrong), np.array(other, object))
         assert sorted(found["id"]) == sorted(self.TABLE["id"].iloc[naive])
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.analysis.set_table import set_table
+from tests.analysis.set_table import columns_given, set_table
 from tests.twin_groups import twin_column
 from url_viz.analysis.filters import Between, OneOf
 from url_viz.analysis.findings.reasons import NAMES, Reasons
@@ -233,8 +233,8 @@ def opened(
     unit = UnitRows(np.random.default_rng(0).normal(size=(len(rows), 4)).astype(np.float16))
     reasons = Reasons(np.zeros((len(rows), len(NAMES)), np.float32), np.ones(len(NAMES), np.float32))
     decisions = Decisions(paths.decisions, FileKeys(ids, ids))
-    columns = {"reasons": reasons, "sources": group_codes(rows)}
-    of = ReviewContext(rows, unit, decisions, "folders", paths, Answers(paths.decisions), columns.__getitem__, **how)
+    columns = columns_given(reasons=reasons, sources=group_codes(rows))
+    of = ReviewContext(rows, unit, decisions, "folders", paths, Answers(paths.decisions), columns, **how)
     return kind(spec or ReviewSpec("ambiguity"), of)
 
 

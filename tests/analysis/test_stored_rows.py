@@ -17,6 +17,7 @@ from tests.hostile.packed import table_bytes
 from tests.imaging.pictures import noise, write_folder
 from url_viz import image_set as image_set_module
 from url_viz.analysis import columns
+from url_viz.analysis import order as order_module
 from url_viz.analysis.order import Order, leading_order
 from url_viz.image_set import ImageSet, embed_folder, open_set
 from url_viz.imaging.scan import display_name
@@ -117,7 +118,7 @@ def test_what_is_searched_among_and_what_leads_are_kept_until_something_changes(
         counted.append(leading_order(*values, **named))
         return counted[-1]
 
-    monkeypatch.setattr(columns, "leading_order", leading)
+    monkeypatch.setattr(order_module, "leading_order", leading)
     opened = again(first)
     with monkeypatch.context() as patch:
         without_reading(patch, "whitened_of", "graph")

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.given import by_turns, given_set
 from url_viz.analysis.filters import OneOf
+from url_viz.analysis.labels.apart import apart_suggestion
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.ui.explore.class_choice import CLASSES_OPEN, class_choices
@@ -117,8 +118,8 @@ def test_a_suggestion_is_worked_out_once_the_choice_is_opened(
     shown: Callable[[], AppTest], image_set: ImageSet
 ) -> None:
     at = shown()
-    assert not image_set.derived.is_cached("apart_suggestion"), "the map does not wait for it"
+    assert not image_set.derived.is_cached(apart_suggestion), "the map does not wait for it"
     at.session_state[CLASSES_OPEN] = True
     at.run()
     assert not at.exception
-    assert image_set.derived.is_cached("apart_suggestion")
+    assert image_set.derived.is_cached(apart_suggestion)

@@ -1,17 +1,25 @@
-"""Derived columns: what is known of an image set, each declared once, and made again only when what it is of changes.
+"""Derived columns: what is known of an image set, each declared once, and made again only when its inputs change.
 
-A column has a fingerprint: a digest of its version and of the fingerprints of what it is made of. It is looked for in
-memory, then on disk, else made. What nothing is made of is a source: a stored table, the decisions, the answers.
+A column is a function; its parameters are called like its inputs, which are other columns, or sources: a stored table,
+the decisions, the answers. It has a fingerprint, a digest of its version and of the fingerprints of its inputs, and is
+looked for in memory, then on disk, else made.
 """
 
 import hashlib
+import inspect
 import threading
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from graphlib import TopologicalSorter
+from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from types import ModuleType
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, get_origin
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from url_viz.rows import CACHED_FROM
 from url_viz.store.tables.derived_cache import MOST_CACHED, read_cached, write_cached
@@ -19,53 +27,140 @@ from url_viz.store.tables.derived_cache import MOST_CACHED, read_cached, write_c
 MOST_RESULTS = 64
 """So many results of functions of one column stay in memory (`Derived.result`)."""
 
+Inputs = ParamSpec("Inputs")
+Value = TypeVar("Value")
+Read = TypeVar("Read", covariant=True)
+ByContent = Callable[[NDArray[np.int64]], Value]
+"""What is read of the contents (M,) that are asked for."""
 
-class Get(Protocol):
-    """Gives the value of a column or source by its name; only of those that the asking column is declared to be of."""
 
-    def __call__(self, name: str, /) -> Any: ...
+class Lazy(Protocol[Read]):
+    """An input that is made only if the function calls it, for what is expensive and seldom needed."""
+
+    def __call__(self) -> Read: ...
 
 
 @dataclass(frozen=True)
 class OnDisk:
     """How a column is cached on disk: as an Arrow table; with `only_large`, of large sets alone.
 
-    `read` refuses a table that is not of this set (`url_viz.store.tables.derived_cache.require`): whoever alters a file
-    can alter its checksums too. The column is then made again. `most` files of a space stay; the oldest goes.
+    `read` is given the table, and whatever else its parameters name, which are inputs of the column, too. It refuses a
+    table that is not of this set (`url_viz.store.tables.derived_cache.require`): whoever alters a file can alter its
+    checksums too. The column is then made again. `most` files of a space stay; the oldest goes.
     """
 
     write: Callable[[Any], pa.Table]
-    read: Callable[[pa.Table, Get], Any]
+    read: Callable[..., Any]
     only_large: bool = False
     most: int = MOST_CACHED
 
 
-@dataclass(frozen=True)
-class Column:
-    """One derived column, or a record that follows from several.
+@dataclass(frozen=True, eq=False)
+class Column(Generic[Inputs, Value]):
+    """One derived column, or a record that follows from several; declared by `column`.
 
-    `make` is given a `Get` for what it is `of`, and asks for what it needs. `version` rises with a change of `make`.
-    What it `gives` are columns of the table: its value is then a mapping of these names, or an empty one. With
-    `digest`, what is made of this column hangs on its value, not on what it was made of: it stays where a change of
-    these leaves the value as it was.
+    `version` rises with a change of `make`. What it `gives` are columns of the table: its value is then a mapping of
+    these names, or an empty one. With `digest`, what is made of this column hangs on its value, not on its inputs: it
+    stays where a change of these leaves the value as it was. `renamed` has the inputs, by parameter, that are called
+    otherwise.
     """
 
     name: str
-    of: tuple[str, ...]
-    make: Callable[[Get], Any]
+    make: Callable[Inputs, Value]
     version: int = 1
     gives: tuple[str, ...] = ()
-    digest: Callable[[Any], bytes] | None = None
+    digest: Callable[[Value], bytes] | None = None
     on_disk: OnDisk | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, *args: Inputs.args, **named: Inputs.kwargs) -> Value:
+        """The function itself."""
+        return self.make(*args, **named)
+
+    def variant(self, name: str, **renamed: str) -> "Column[Inputs, Value]":
+        """The same function as another column, of other inputs, by parameter."""
+        return replace(self, name=name, renamed=renamed)
+
+    @cached_property
+    def parameters(self) -> tuple["Parameter", ...]:
+        """What `make` is given."""
+        return tuple(self._parameters_of(self.make))
+
+    @cached_property
+    def parameters_of_read(self) -> tuple["Parameter", ...]:
+        """What `on_disk.read` is given besides the table."""
+        return tuple(self._parameters_of(self.on_disk.read))[1:] if self.on_disk else ()
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of all inputs."""
+        return tuple(dict.fromkeys(each.input for each in (*self.parameters, *self.parameters_of_read)))
+
+    def _parameters_of(self, function: Callable[..., Any]) -> Iterator["Parameter"]:
+        for name, parameter in inspect.signature(function).parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                yield from (Parameter(each, each, is_lazy=False) for each in self.renamed)
+            else:
+                is_lazy = get_origin(parameter.annotation) is Lazy
+                yield Parameter(name, self.renamed.get(name, name), is_lazy=is_lazy)
 
 
 @dataclass(frozen=True)
-class Input:
-    """What no column makes: `fingerprint` is cheap, and another one whenever `read` would give something else."""
+class Parameter:
+    """A parameter of a column's function, and the column or source that it is given."""
 
     name: str
-    fingerprint: Callable[[], str]
-    read: Callable[[], Any]
+    input: str
+    is_lazy: bool
+
+
+def column(
+    *,
+    version: int = 1,
+    gives: tuple[str, ...] = (),
+    digest: Callable[[Any], bytes] | None = None,
+    on_disk: OnDisk | None = None,
+) -> Callable[[Callable[Inputs, Value]], Column[Inputs, Value]]:
+    """Declare the function below as the column of its name; see `Column`."""
+
+    def declared(make: Callable[Inputs, Value]) -> Column[Inputs, Value]:
+        return Column(make.__name__, make, version, gives, digest, on_disk)
+
+    return declared
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnSource(Generic[Value]):
+    """What no column makes, declared by `source`: `read` gives its value, which is not kept, of a context.
+
+    `fingerprint` is cheap, and another one whenever `read` would give something else. What may change while a set is
+    open `is_live`: its fingerprint is asked for at each look.
+    """
+
+    name: str
+    read: Callable[[Any], Value]
+    fingerprint: Callable[[Any], str]
+    is_live: bool = False
+
+
+def source(
+    fingerprint: Callable[[Any], str], *, is_live: bool = False
+) -> Callable[[Callable[[Any], Value]], ColumnSource[Value]]:
+    """Declare the function below as the source of its name; see `ColumnSource`."""
+
+    def declared(read: Callable[[Any], Value]) -> ColumnSource[Value]:
+        return ColumnSource(read.__name__, read, fingerprint, is_live)
+
+    return declared
+
+
+Declared = TypeVar("Declared", Column[..., Any], ColumnSource[Any])
+
+
+def declared_in(modules: Iterable[ModuleType], kind: type[Declared]) -> Iterator[Declared]:
+    """The columns, or sources, that modules declare, each once."""
+    values = chain.from_iterable(vars(module).values() for module in modules)
+    return iter({id(each): each for each in values if isinstance(each, kind)}.values())
 
 
 @dataclass(frozen=True)
@@ -94,6 +189,10 @@ class _Made:
     value: Any
 
 
+Look = dict[Hashable, str]
+"""The fingerprints of one look, by column or by the function that gives a source's."""
+
+
 @dataclass
 class _Entry:
     """One column in memory; its lock lets one thread make it while others wait."""
@@ -107,124 +206,140 @@ class _Entry:
 class Derived:
     """The derived columns of one snapshot. Threads may share it: a column is made by one while others wait for it.
 
-    Locks are taken from a column to what it is made of. As that has no cycle, there is no deadlock.
+    Locks are taken from a column to its inputs. As that has no cycle, there is no deadlock.
     """
 
-    def __init__(self, columns: Iterable[Column], sources: Iterable[Input], *, disk: DiskCache | None = None) -> None:
-        """Every name in a column's `of` is a source, or a column before it: a circle cannot be declared."""
+    def __init__(
+        self,
+        columns: Iterable[Column[..., Any]],
+        sources: Iterable[ColumnSource[Any]],
+        context: Any = None,
+        *,
+        disk: DiskCache | None = None,
+    ) -> None:
+        """`context` is what sources read. Raises ValueError for a name twice, an input of no name, or a circle."""
+        self._context, self._disk = context, disk
         self._sources = {each.name: each for each in sources}
-        self._columns: dict[str, Column] = {}
+        self._fixed = {each.name: each.fingerprint(context) for each in self._sources.values() if not each.is_live}
+        self._columns: dict[str, Column[..., Any]] = {}
+        for each in columns:
+            if each.name in self._columns or each.name in self._sources:
+                raise ValueError(f"{each.name!r} is declared twice")
+            self._columns[each.name] = each
         self._sources_of: dict[str, tuple[str, ...]] = {name: (name,) for name in self._sources}
-        for column in columns:
-            unknown = [name for name in column.of if name not in self._columns and name not in self._sources]
-            if unknown or column.name in self._columns or column.name in self._sources:
-                raise ValueError(f"{column.name!r} is declared twice, or of {unknown}, which stand nowhere before it")
-            self._columns[column.name] = column
-            self._sources_of[column.name] = tuple({one: None for each in column.of for one in self._sources_of[each]})
-        self._slots = {name: _Entry() for name in (*self._columns, *self._sources)}
+        for name in TopologicalSorter({each.name: each.inputs for each in self._columns.values()}).static_order():
+            if name not in self._columns and name not in self._sources:
+                users = [each.name for each in self._columns.values() if name in each.inputs]
+                raise ValueError(f"{name!r}, which {', '.join(users)} is made of, is neither a column nor a source")
+            if name in self._columns:
+                sources_of = chain.from_iterable(self._sources_of[each] for each in self._columns[name].inputs)
+                self._sources_of[name] = tuple(dict.fromkeys(sources_of))
+        self._entries = {name: _Entry() for name in self._columns}
         self._results: dict[str, tuple[str, dict[Hashable, Any]]] = {}
-        self._disk = disk
 
-    def get(self, name: str) -> Any:
-        """The value of a column or source; the same object while its fingerprint is the same."""
-        return self._made(name, {}).value
+    def get(self, wanted: Column[..., Value] | ColumnSource[Value], /) -> Value:
+        """The value of a column or source; of a column the same object while its fingerprint is the same."""
+        value: Value = self._value(wanted.name, {})
+        return value
 
-    def is_cached(self, name: str) -> bool:
+    def is_cached(self, wanted: Column[..., Any]) -> bool:
         """Whether a column is in memory as it would be made, or can be read from disk; it is then in memory."""
-        seen: dict[str, str] = {}
-        column = self._columns[name]
-        under = self._under(column, seen)
-        made, on_disk = self._slots[name].made, column.on_disk
-        if made is not None and made.under == under:
+        seen: Look = {}
+        column = self._columns[wanted.name]
+        under, entry = self._under(column, seen), self._entries[wanted.name]
+        if entry.made is not None and entry.made.under == under:
             return True
-        if on_disk is None or self._disk is None:
-            return False
-        value = self._on_disk(column, under, seen)
+        value = self._from_disk(column, under, seen)
         if value is not None:
-            self._slots[name].made = _Made(under, self._print_of(name, under, value), value)
+            entry.made = _Made(under, self._fingerprint_of(column, under, value), value)
         return value is not None
 
-    def fingerprint(self, name: str) -> str:
+    def fingerprint(self, wanted: Column[..., Any]) -> str:
         """A text that is another one once `get` would give something else."""
-        return self._fingerprint(name, {})
+        return self._fingerprint(wanted.name, {})
 
-    def result(self, name: str, key: Hashable, make: Callable[[Any], Any]) -> Any:
+    def result(self, wanted: Column[..., Value], key: Hashable, make: Callable[[Value], Any]) -> Any:
         """What `make` gives of a column's value, made once for each `key` and fingerprint; not to be changed."""
-        made = self._made(name, {})
-        known = self._results.get(name)
+        made = self._made(self._columns[wanted.name], {})
+        known = self._results.get(wanted.name)
         if known is None or known[0] != made.fingerprint:
-            known = self._results[name] = made.fingerprint, {}
+            known = self._results[wanted.name] = made.fingerprint, {}
         if key not in known[1]:
             known[1][key] = make(made.value)
             for oldest in list(known[1])[:-MOST_RESULTS]:
                 known[1].pop(oldest, None)
         return known[1][key]
 
-    def _fingerprint(self, name: str, seen: dict[str, str]) -> str:
-        """`seen` has the fingerprints of this look: each source is asked once."""
-        if name not in seen:
-            if name in self._sources:
-                seen[name] = self._sources[name].fingerprint()
-            elif self._columns[name].digest is None:
-                seen[name] = self._under(self._columns[name], seen)
+    def _fingerprint(self, name: str, seen: Look) -> str:
+        """`seen` has the fingerprints of this look: each is asked for once, also where sources have the same."""
+        if name in self._fixed:
+            return self._fixed[name]
+        column = self._columns.get(name)
+        key: Hashable = name if column else self._sources[name].fingerprint
+        if key not in seen:
+            if column is None:
+                seen[key] = self._sources[name].fingerprint(self._context)
             else:
-                seen[name] = self._made(name, seen).fingerprint
-        return seen[name]
+                seen[key] = self._under(column, seen) if column.digest is None else self._made(column, seen).fingerprint
+        return seen[key]
 
-    def _under(self, column: Column, seen: dict[str, str]) -> str:
-        """The digest of a column's version and of what it is of: again where a source is another."""
-        slot, now = (
-            self._slots[column.name],
-            tuple(self._fingerprint(one, seen) for one in self._sources_of[column.name]),
-        )
-        if slot.under[0] == now and slot.under[1]:
-            return slot.under[1]
+    def _under(self, column: Column[..., Any], seen: Look) -> str:
+        """The digest of a column's version and of its inputs: computed again where a source is another."""
+        entry = self._entries[column.name]
+        now = tuple(self._fingerprint(each, seen) for each in self._sources_of[column.name])
+        if entry.under[0] == now and entry.under[1]:
+            return entry.under[1]
         digest = hashlib.blake2b(f"{column.name}\0{column.version}".encode(), digest_size=12)
-        for other in column.of:
+        for other in column.inputs:
             digest.update(f"\0{self._fingerprint(other, seen)}".encode("utf-8", "surrogatepass"))
-        slot.under = now, digest.hexdigest()
-        return slot.under[1]
+        entry.under = now, digest.hexdigest()
+        return entry.under[1]
 
-    def _made(self, name: str, seen: dict[str, str]) -> _Made:
-        source, slot = self._sources.get(name), self._slots[name]
-        under = self._fingerprint(name, seen) if source else self._under(self._columns[name], seen)
-        made = slot.made
+    def _value(self, name: str, seen: Look) -> Any:
+        column = self._columns.get(name)
+        return self._sources[name].read(self._context) if column is None else self._made(column, seen).value
+
+    def _made(self, column: Column[..., Any], seen: Look) -> _Made:
+        entry, under = self._entries[column.name], self._under(column, seen)
+        made = entry.made
         if made is not None and made.under == under:
             return made
-        with slot.lock:
-            made = slot.made
+        with entry.lock:
+            made = entry.made
             if made is None or made.under != under:
-                value = source.read() if source else self._value(self._columns[name], under, seen)
-                made = slot.made = _Made(under, self._print_of(name, under, value), value)
+                value = self._from_disk_or_made(column, under, seen)
+                made = entry.made = _Made(under, self._fingerprint_of(column, under, value), value)
         return made
 
-    def _print_of(self, name: str, under: str, value: Any) -> str:
+    def _fingerprint_of(self, column: Column[..., Any], under: str, value: Any) -> str:
         """The fingerprint of a value: that which it was made under, or a digest of it."""
-        digest = None if name in self._sources else self._columns[name].digest
-        return under if digest is None else hashlib.blake2b(digest(value), digest_size=12).hexdigest()
+        return under if column.digest is None else hashlib.blake2b(column.digest(value), digest_size=12).hexdigest()
 
-    def _value(self, column: Column, under: str, seen: dict[str, str]) -> Any:
+    def _from_disk_or_made(self, column: Column[..., Any], under: str, seen: Look) -> Any:
         """A column from disk, else made, and cached there."""
-        value = self._on_disk(column, under, seen)
+        value = self._from_disk(column, under, seen)
         if value is None:
-            value = column.make(self._getter(column, seen))
+            value = column.make(**self._given(column.parameters, seen))
             if value is not None and column.on_disk and self._disk and self._disk.takes(column.on_disk):
                 table, folder = column.on_disk.write(value), self._disk.folder / column.name
                 write_cached(folder, self._disk.space_key, under, table, most=column.on_disk.most)
         return value
 
-    def _on_disk(self, column: Column, under: str, seen: dict[str, str]) -> Any:
+    def _from_disk(self, column: Column[..., Any], under: str, seen: Look) -> Any:
         """A column as it is cached on disk; None if it is not."""
-        get, on_disk = self._getter(column, seen), column.on_disk
-        if on_disk is None or self._disk is None:
+        on_disk, disk = column.on_disk, self._disk
+        if on_disk is None or disk is None:
             return None
-        folder = self._disk.folder / column.name
-        return read_cached(folder, self._disk.space_key, under, lambda table: on_disk.read(table, get))
 
-    def _getter(self, column: Column, seen: dict[str, str]) -> Get:
-        def get(name: str, /) -> Any:
-            if name not in column.of:
-                raise KeyError(f"{column.name!r} is not declared to be of {name!r}")
-            return self._made(name, seen).value
+        def read(table: pa.Table) -> Any:
+            return on_disk.read(table, **self._given(column.parameters_of_read, seen))
 
-        return get
+        return read_cached(disk.folder / column.name, disk.space_key, under, read)
+
+    def _given(self, parameters: Iterable[Parameter], seen: Look) -> dict[str, Any]:
+        return {each.name: self._argument(each, seen) for each in parameters}
+
+    def _argument(self, parameter: Parameter, seen: Look) -> Any:
+        if parameter.is_lazy:
+            return lambda: self._value(parameter.input, seen)
+        return self._value(parameter.input, seen)

@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from url_viz.analysis.derived import Lazy, OnDisk, column
 from url_viz.analysis.evidence.order_metrics import Figure, auroc_by_blocks, auroc_within_blocks, share_by_blocks
 from url_viz.analysis.labels.ambiguity import LEAST_OF_A_CLASS
 from url_viz.analysis.labels.classes import CodedLabels
@@ -15,10 +16,13 @@ from url_viz.analysis.labels.votes import NONE, Codes
 from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, TUNED, UNCERTAINTY, has_values, in_text
 from url_viz.analysis.review.tuned import FEW as FEW_ANSWERS
 from url_viz.analysis.review.tuned import Tuned
+from url_viz.analysis.second_model import SecondModel
+from url_viz.analysis.table import Frame
 from url_viz.pipeline.confusability import FEW
+from url_viz.pipeline.twins import source_groups
 from url_viz.records import as_json, read_json
 from url_viz.store.tables.derived_cache import require
-from url_viz.store.tables.tables import GraphColumns
+from url_viz.store.tables.tables import Graph, GraphColumns
 from url_viz.wording import counted, decimal
 
 SHUFFLES = 39
@@ -104,6 +108,38 @@ def leading_order(
     return Order(CONFUSABILITY.name, f"Ordered by confusability within the set{by}, which needs no classes.")
 
 
+def _to_table(order: Order) -> pa.Table:
+    """An order as a table to be cached, which has no rows."""
+    return pa.table({}).replace_schema_metadata({_ORDER: as_json(order)})
+
+
+def _from_table(table: pa.Table) -> Order:
+    """What `_to_table` was given. Raises ValueError for an order that there is not."""
+    order = read_json(Order, table.schema.metadata[_ORDER])
+    require({order.measure, *order.others} <= {None, *LEADING})
+    return order
+
+
+@column(on_disk=OnDisk(_to_table, _from_table, only_large=True))
+def order(
+    measured: pd.DataFrame,
+    base: Frame,
+    graph_columns: GraphColumns | None,
+    content_labels: CodedLabels | None,
+    content_apart: Codes | None,
+    witnesses: Lazy[Graph | None],
+    tuned_order: Tuned | None,
+    second: SecondModel | None,
+) -> Order:
+    """The measure that leads, and why; the nearest picture that tells of the classes is of another source group."""
+    graph = None if graph_columns is None or content_apart is None else witnesses()
+    if graph_columns is not None and graph is not None:
+        group = source_groups(graph.twins, graph.apart)
+        graph_columns = replace(graph_columns, nearest=graph.position[:, 0], twin_group=group)
+    title = None if second is None else second.title
+    return leading_order(measured, base.contents, graph_columns, content_labels, tuned=tuned_order, second=title)
+
+
 def plain_words(order: Order) -> str:
     """The order in one sentence for people who know none of the figures; `reason` where no classes bear it out.
 
@@ -116,18 +152,6 @@ def plain_words(order: Order) -> str:
         f"Most ambiguous first: of two pictures, the one whose nearest look-alike is of another class ranks higher in "
         f"{times} of 100 cases (chance: 50)."
     )
-
-
-def order_to_table(order: Order) -> pa.Table:
-    """An order as a table to be cached, which has no rows."""
-    return pa.table({}).replace_schema_metadata({_ORDER: as_json(order)})
-
-
-def order_from_table(table: pa.Table) -> Order:
-    """What `order_to_table` was given. Raises ValueError for an order that there is not."""
-    order = read_json(Order, table.schema.metadata[_ORDER])
-    require({order.measure, *order.others} <= {None, *LEADING})
-    return order
 
 
 def _by_classes(

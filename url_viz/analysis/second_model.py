@@ -2,13 +2,14 @@
 
 import shlex
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from url_viz.analysis.derived import ByContent, Lazy, OnDisk, column
 from url_viz.errors import DamageError
 from url_viz.models.model import EmbeddingSpace, ModelSource, model_title, packaged_name
 from url_viz.pipeline.confusability import ConfusabilityReference, Lists, confusability
@@ -18,6 +19,7 @@ from url_viz.pipeline.whitening import whitened_for
 from url_viz.rows import l2_normalize
 from url_viz.store.about import embed_command
 from url_viz.store.second_model_choice import choose_second_model, other_spaces
+from url_viz.store.tables.derived_cache import numbers_from_table
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.tables import Graph, GraphColumns
 from url_viz.store.tables.whitened_rows import WhitenedRows
@@ -59,6 +61,11 @@ class SecondModel:
             return self.graph.whitening == self.whitened.whitening.key
         except DamageError:
             return False
+
+    @property
+    def embeddings(self) -> NDArray[np.float16]:
+        """Its raw embeddings (M, D)."""
+        return self._store.embeddings(self.space.key, self.columns.content).embedding
 
     def about(self, nearest: NDArray[np.integer]) -> Lists:
         """Its lists, and how near that is to each which is `nearest` (M,) to the first model, −1 for none."""
@@ -114,7 +121,7 @@ class SecondModelChoice:
         return None if self.active is None else packaged_name(self.active.space)
 
     def enable(self, *, is_enabled: bool = True) -> None:
-        """Choose whether a second model takes part; nothing is read again. Seen by opening the set again.
+        """Choose whether a second model takes part, which is seen at once; nothing is read again.
 
         Raises WorkspaceError if the disk is full or read-only.
         """
@@ -159,5 +166,50 @@ def by_both(graph: Graph, second: SecondModel) -> tuple[NDArray[np.float32], Con
     return confusability(graph.position, graph.similarity, second=witnesses, representative=representative)
 
 
-CONFUSABILITY_BY_BOTH = pa.schema([("confusability", pa.float32())])
-"""The column of confusability by two models, as it is cached."""
+@column()
+def second_available(
+    own_graph_columns: GraphColumns | None, second_model_of: ByContent[SecondModel | None]
+) -> SecondModel | None:
+    """The second model that could take part: it has read all of the pictures."""
+    return None if own_graph_columns is None else second_model_of(own_graph_columns.content)
+
+
+_CONFUSABILITY = pa.schema([("confusability", pa.float32())])
+
+
+def _confusability_from(table: pa.Table, own_graph_columns: GraphColumns | None) -> NDArray[np.float32]:
+    rows = 0 if own_graph_columns is None else len(own_graph_columns.content)
+    return numbers_from_table(table, _CONFUSABILITY, rows)["confusability"].astype(np.float32, copy=False)
+
+
+@column(
+    digest=lambda value: b"" if value is None else value.tobytes(),
+    on_disk=OnDisk(lambda value: pa.table({"confusability": value}), _confusability_from),
+)
+def confusability_by_both(
+    second_available: SecondModel | None, graph: Lazy[Graph | None], *, is_second_asked: bool
+) -> NDArray[np.float32] | None:
+    """Confusability (M,) by two models; None if no second one takes part, or what it is worked out from cannot be
+    read, or is being written."""
+    if second_available is None or not is_second_asked:
+        return None
+    own = graph()
+    return None if own is None or not second_available.is_whole else by_both(own, second_available)[0]
+
+
+@column()
+def second(
+    second_available: SecondModel | None, confusability_by_both: NDArray[np.float32] | None
+) -> SecondModel | None:
+    """The second model that takes part."""
+    return None if confusability_by_both is None else second_available
+
+
+@column()
+def graph_columns(
+    own_graph_columns: GraphColumns | None, confusability_by_both: NDArray[np.float32] | None
+) -> GraphColumns | None:
+    """What the graph says of each distinct content, with confusability by both models."""
+    if own_graph_columns is None or confusability_by_both is None:
+        return own_graph_columns
+    return replace(own_graph_columns, confusability=confusability_by_both)

@@ -1,8 +1,7 @@
 """The table of an image set: what is stored of its pictures, a row for each, with the decisions as they are now."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from url_viz.analysis.derived import ByContent, Lazy, OnDisk, column
 from url_viz.analysis.ranking import percentile
 from url_viz.imaging.folder_classes import FolderClasses, classes_of, folder_of_each
 from url_viz.imaging.quality import QUALITIES
@@ -17,9 +17,9 @@ from url_viz.imaging.scan import display_name
 from url_viz.models.head import Head
 from url_viz.models.rounding import rounded
 from url_viz.store.decisions.decision_rows import Decided, FileKeys
-from url_viz.store.tables.derived_cache import numbers_from_table, require, require_codes
-from url_viz.store.tables.reader import Store
-from url_viz.store.tables.tables import IMAGES, GraphColumns, graph_schema, numbers_of, positions_of
+from url_viz.store.tables.derived_cache import require, require_codes
+from url_viz.store.tables.reader import EmbeddedContents
+from url_viz.store.tables.tables import IMAGES, Coordinates, GraphColumns, numbers_of, positions_of
 
 _PLAIN = rb"\A[\x20-\x7e]*\z"
 FILES = ("id", "path", "content", "width", "height", "failure")
@@ -39,9 +39,10 @@ _ROWS = pa.schema(
     ]
 )
 _NAME = pa.field("name", pa.large_string())
-_GRAPH = pa.schema([(field.name, graph_schema(1).field(field.name).type) for field in fields(GraphColumns)])
 
 Numbers = dict[str, NDArray[np.float32]]
+Scores = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""Contents that a head has scored, and their uncertainty."""
 
 
 @dataclass(frozen=True)
@@ -76,27 +77,57 @@ class StoredRows:
         return len(self.columns) == self.readable
 
 
-def stored_rows(
-    store: Store, files: pa.Table, *, space_key: str, head: Head | None, graph: GraphColumns | None, by_both: bool
-) -> StoredRows:
-    """Join what is stored of the pictures that have an embedding in a space; `files` has the columns FILES.
+def _rows_to_table(rows: StoredRows) -> pa.Table:
+    """Rows as a table to be cached."""
+    about = {name: str(getattr(rows, name)) for name in ("readable", "failed", "by_both")}
+    return rows.columns.replace_schema_metadata(about)
 
-    `by_both` is whether the confusability of `graph` is by two models.
-    """
+
+def _rows_from_table(table: pa.Table, file_count: int) -> StoredRows:
+    """What `_rows_to_table` was given. Raises ValueError if it is not of a set of so many files."""
+    about = table.schema.metadata
+    rows = StoredRows(table, int(about[b"readable"]), int(about[b"failed"]), about[b"by_both"] == b"True")
+    columns = table.schema.remove_metadata()
+    require(columns.equals(_ROWS) or columns.equals(_ROWS.append(_NAME)), len(rows.names) == len(table))
+    require(not any(table[name].null_count for name in columns.names if name not in ("width", "height")))
+    require(len(table) <= rows.readable <= file_count, 0 <= rows.failed <= file_count)
+    for name in _GROUPS:
+        require_codes(rows.numbers(name), len(table))
+    return rows
+
+
+@column()
+def files(stored_files: pa.Table) -> pa.Table:
+    """One row per file of the folder, unreadable ones too."""
+    return stored_files
+
+
+@column(on_disk=OnDisk(_rows_to_table, _rows_from_table, only_large=True))
+def rows(
+    files: pa.Table,
+    embedded: EmbeddedContents,
+    embeddings_of: ByContent[NDArray[np.float16]],
+    head: Head | None,
+    scores: Scores | None,
+    graph_columns: GraphColumns | None,
+    confusability_by_both: NDArray[np.float32] | None,
+    stored_quality: pa.Table,
+    coordinates: Coordinates | None,
+) -> StoredRows:
+    """What is stored of the pictures that have an embedding, joined to one row each."""
     readable = files.filter(files["content"].is_valid())
-    embedded = store.embedded(space_key)
     row = positions_of(np.asarray(readable["content"].to_numpy(), np.int64), embedded.content)
     by_path = readable.drop_columns(["failure"]).append_column("row", pa.array(row)).filter(row >= 0).sort_by("path")
     contents, row = (np.asarray(by_path[name].to_numpy(), np.int64) for name in ("content", "row"))
-    uncertainty = _uncertainty(store, contents, space_key, head)
+    uncertainty = _uncertainty(contents, scores, head, embeddings_of)
     numbers = {
         "uncertainty": uncertainty,
         "percentile": percentile(uncertainty),
-        **_from_graph(contents, graph),
+        **_from_graph(contents, graph_columns),
         "entropy": embedded.entropy[row],
         "inverse_norm": rounded(1 / np.maximum(embedded.norm[row], 1e-12)),
-        **_qualities(store, contents),
-        **_coordinates(store, contents, space_key),
+        **_qualities(contents, stored_quality),
+        **_on_map(contents, coordinates),
     }
     columns = by_path.drop_columns(["row"])
     columns = columns.append_column("folder", folder_of_each(columns["path"]))
@@ -105,7 +136,8 @@ def stored_rows(
     if not _are_plain(columns["path"]):
         names = map(display_name, columns["path"].to_pylist())
         columns = columns.append_column(_NAME, pa.chunked_array([names], _NAME.type))
-    return StoredRows(columns, len(readable), len(files) - files["failure"].null_count, by_both)
+    failed = len(files) - files["failure"].null_count
+    return StoredRows(columns, len(readable), failed, by_both=confusability_by_both is not None)
 
 
 def _are_plain(paths: pa.ChunkedArray) -> bool:
@@ -113,35 +145,20 @@ def _are_plain(paths: pa.ChunkedArray) -> bool:
     return bool(pc.all(pc.match_substring_regex(paths, pattern=_PLAIN)).as_py() is not False)
 
 
-def rows_to_table(rows: StoredRows) -> pa.Table:
-    """Rows as a table to be cached."""
-    metadata = {name: str(getattr(rows, name)) for name in ("readable", "failed", "by_both")}
-    return rows.columns.replace_schema_metadata(metadata)
-
-
-def rows_from_table(table: pa.Table, *, files: int) -> StoredRows:
-    """What `rows_to_table` was given, of a set of so many files. Raises ValueError if it is not of such a set."""
-    metadata = table.schema.metadata
-    rows = StoredRows(table, int(metadata[b"readable"]), int(metadata[b"failed"]), metadata[b"by_both"] == b"True")
-    columns = table.schema.remove_metadata()
-    require(columns.equals(_ROWS) or columns.equals(_ROWS.append(_NAME)), len(rows.names) == len(table))
-    require(not any(table[name].null_count for name in columns.names if name not in ("width", "height")))
-    require(len(table) <= rows.readable <= files, 0 <= rows.failed <= files)
-    for name in _GROUPS:
-        require_codes(rows.numbers(name), len(table))
-    return rows
-
-
-def _uncertainty(store: Store, contents: NDArray[np.int64], space_key: str, head: Head | None) -> NDArray[np.float32]:
+def _uncertainty(
+    contents: NDArray[np.int64],
+    scores: Scores | None,
+    head: Head | None,
+    embeddings_of: ByContent[NDArray[np.float16]],
+) -> NDArray[np.float32]:
     """By content; pictures that this head has not scored on disk yet are scored now, from the stored embedding."""
     result = np.full(len(contents), np.nan, np.float32)
-    if head is None:
+    if head is None or scores is None:
         return result
-    scored, values = store.scores(space_key, head.digest)
-    row = positions_of(contents, scored)
-    result[row >= 0] = values[row[row >= 0]]
+    row = positions_of(contents, scores[0])
+    result[row >= 0] = scores[1][row[row >= 0]]
     if (row < 0).any():
-        result[row < 0] = head(store.embeddings(space_key, contents[row < 0]).embedding)
+        result[row < 0] = head(embeddings_of(contents[row < 0]))
     return result
 
 
@@ -170,23 +187,14 @@ def _groups_of(
     return np.where(size[own] == 1, -1, first[own])
 
 
-def graph_columns_from_table(table: pa.Table, rows: int) -> GraphColumns:
-    """The columns of a graph of so many contents, as they were cached. Raises ValueError if they are of another one."""
-    codes = dict.fromkeys(("nearest", *_GROUPS), rows)
-    columns: dict[str, Any] = numbers_from_table(table, _GRAPH, rows, codes=codes)
-    return GraphColumns(**columns)
-
-
-def _qualities(store: Store, contents: NDArray[np.int64]) -> Numbers:
+def _qualities(contents: NDArray[np.int64], stored: pa.Table) -> Numbers:
     """Quality by content; nan for those that an older version read, until the folder is read again."""
-    rows = store.quality()
-    row = positions_of(contents, np.asarray(rows["content"].to_numpy(), np.int64))
-    return {name: np.append(rows[name].to_numpy(), np.float32(np.nan))[row] for name in QUALITIES}
+    row = positions_of(contents, np.asarray(stored["content"].to_numpy(), np.int64))
+    return {name: np.append(stored[name].to_numpy(), np.float32(np.nan))[row] for name in QUALITIES}
 
 
-def _coordinates(store: Store, contents: NDArray[np.int64], space_key: str) -> Numbers:
+def _on_map(contents: NDArray[np.int64], coordinates: Coordinates | None) -> Numbers:
     xy = np.full((len(contents), 2), np.nan, np.float32)
-    coordinates = store.coordinates(space_key)
     if coordinates is not None and len(coordinates):
         row = positions_of(contents, coordinates.content)
         xy[row >= 0] = coordinates.xy[row[row >= 0]]
@@ -206,8 +214,9 @@ class Frame:
     found: FolderClasses
 
 
-def frame_of(rows: StoredRows) -> Frame:
-    """The table of what is stored of N pictures. Columns as told in `ImageSet.table`."""
+@column()
+def base(rows: StoredRows) -> Frame:
+    """What is stored of the pictures, before anything is derived. Columns as told in `ImageSet.table`."""
     paths = rows.columns["path"]
     folder_classes = classes_of(rows.columns["folder"])
     label = pd.Series(folder_classes.class_names, dtype=object, copy=False)
@@ -240,19 +249,30 @@ def frame_of(rows: StoredRows) -> Frame:
     return Frame(table, np.asarray(rows.numbers("content"), np.int64), paths, folder_classes)
 
 
-def keys_of(files: pa.Table) -> FileKeys:
-    """The keys of the readable files among `files`, the columns id and content of the table of files or of rows.
+@column()
+def file_keys(rows: StoredRows, files: Lazy[pa.Table]) -> FileKeys:
+    """The keys of the readable files.
 
     All take part in decisions, also those that the present model has not read: what is decided of a file must not
     depend on the model one looks with.
     """
-    readable = files.select(["id", "content"]).filter(files["content"].is_valid())
+    keys = (rows.columns if rows.is_every_file else files()).select(["id", "content"])
+    readable = keys.filter(keys["content"].is_valid())
     return FileKeys(*(np.asarray(readable[name].to_numpy(), np.int64) for name in ("id", "content")))
 
 
-def with_decisions(table: pd.DataFrame, decided: Decided) -> pd.DataFrame:
-    """A table with three more columns: decision (None, keep, drop, look-again), tags ("a; b"), and name (or None)."""
-    of_pictures = partial(pd.Series, index=table.index, dtype=object, copy=False)
-    return table.assign(
+@column()
+def file_rows(base: Frame, file_keys: FileKeys) -> NDArray[np.int64]:
+    """The file (N,) of each picture, by its row among those that decisions are on."""
+    return file_keys.rows_of(base.table["id"].to_numpy(np.int64))
+
+
+@column()
+def table(with_reasons: pd.DataFrame, decisions: Decided, file_rows: NDArray[np.int64]) -> pd.DataFrame:
+    """The table of `ImageSet.table`: with three more columns, decision (None, keep, drop, look-again), tags ("a; b"),
+    and name (or None)."""
+    decided = decisions.rows_at(file_rows)
+    of_pictures = partial(pd.Series, index=with_reasons.index, dtype=object, copy=False)
+    return with_reasons.assign(
         decision=of_pictures(decided.decision), tags=of_pictures(decided.tags), name=of_pictures(decided.name)
     )

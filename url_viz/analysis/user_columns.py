@@ -1,42 +1,33 @@
 """The user's own columns: matched to pictures, made into measures if they are logits, joined to the table."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+import pyarrow as pa
 
-from url_viz.analysis.derived import Get
+from url_viz.analysis.derived import Derived
 from url_viz.analysis.evidence.baselines import margin, max_probability, softmax_entropy
+from url_viz.analysis.imported import NAME, free_name, imported
 from url_viz.analysis.labels.apart import NAME_PARTS, apart_codes, apart_in_words
 from url_viz.analysis.labels.label_choice import check_choice, is_column, level_of
-from url_viz.analysis.table import Frame
+from url_viz.analysis.table import base, files
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
-from url_viz.imaging.folder_classes import COLUMN_OF
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.store.columns import imported_columns as imports
-from url_viz.store.columns.imported_columns import FIRST_FOLDERS, FOLDERS, NAMES, Column, Import
-from url_viz.store.columns.user_cells import Kind, Values
+from url_viz.store.columns import imported_columns
+from url_viz.store.columns.imported_columns import FIRST_FOLDERS, FOLDERS, NAMES, Import
+from url_viz.store.columns.user_cells import Values
 from url_viz.store.columns.user_files import ARRAY, Cells, Matrix, UserFile, opened, read_user_file
 from url_viz.store.columns.user_paths import Matched, match_file
 from url_viz.store.damage import raising_disk_errors
-from url_viz.wording import numbered
 from url_viz.workspace import SetPaths
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 MOST_KEPT = 200
 OF_LOGITS = {"own_entropy": softmax_entropy, "own_max_probability": max_probability, "own_margin": margin}
 """Made of logits, each higher = more ambiguous: nats; one minus the largest; one minus the lead of the largest."""
-NAME = "name"
-"""The column of the names that somebody gave."""
 RESERVED = frozenset(
     (
         *("similarity", "twins", "rank_percentile", "fusion", "nearest_gap", "change", "decision", "tags", "reasons"),
@@ -44,17 +35,6 @@ RESERVED = frozenset(
     )
 )
 """Names that pages and commands give to columns of their own, or to a choice."""
-
-
-@dataclass(frozen=True)
-class UserColumn:
-    """A column of the user's own as it stands in the table: how many pictures have a value, and where it is from."""
-
-    name: str
-    kind: Kind
-    known: int
-    source: str
-    is_uncertainty: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,63 +111,12 @@ def _check_uncertainties(file: UserFile, uncertainties: Collection[str]) -> None
             )
 
 
-def _free(name: str, source: str, taken: Collection[str]) -> str:
-    """The name in the table: the column's own, with the import's in front (and a number behind) if it is taken."""
-    return next(unique for unique in chain([name], numbered(f"{source}_{name}")) if unique not in taken)
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What the imports of a set give its N pictures: `columns` by their names in the table, and what each `listed` is.
-
-    `uncertainty` (N,) float32 is the first that the user marked as one; None if there is none.
-    """
-
-    columns: Mapping[str, Column]
-    listed: tuple[UserColumn, ...]
-
-    def source_of(self, name: str) -> str | None:
-        """The import that a column is from; None for no column."""
-        return next((column.source for column in self.listed if column.name == name), None)
-
-    @property
-    def uncertainty(self) -> NDArray[np.float32] | None:
-        name = next((column.name for column in self.listed if column.is_uncertainty), None)
-        return None if name is None else np.asarray(self.columns[name], np.float32)
-
-
-def imported_columns(base: Frame, paths: SetPaths, present: Callable[[], NDArray[np.int64]]) -> Imported:
-    """The columns of all imports for the rows of a table; `present` gives the ids of all files of the folder.
-
-    Raises DamageError if an import is damaged.
-    """
-    columns: dict[str, Column] = {}
-    listed: list[UserColumn] = []
-    ids = base.table["id"].to_numpy(np.int64)
-    for imported in imports.read_imports(paths):
-        row = imported.rows_of(ids, base.contents, present=present())
-        for brought, stored in imported.columns.items():
-            values = imports.values_at(stored, row)
-            name = _free(brought, imported.name, {*base.table.columns, NAME, *columns} - {*COLUMN_OF.values()})
-            columns[name], count = values, int(pd.notna(values).sum())
-            listed.append(UserColumn(name, stored.kind, count, imported.name, brought in imported.uncertainties))
-    return Imported(columns, tuple(listed))
-
-
-def with_user_columns(table: pd.DataFrame, imported: Imported) -> pd.DataFrame:
-    """A table with the user's columns at its end; one named like a level of folders takes its place."""
-    if not imported.columns:
-        return table
-    ours = table.drop(columns=[name for name in COLUMN_OF.values() if name in imported.columns], errors="ignore")
-    return pd.concat([ours, pd.DataFrame(dict(imported.columns))], axis=1)
-
-
 class UserImports:
     """Brings columns of the user's to an image set, and chooses its labels."""
 
-    def __init__(self, get: Get, paths: SetPaths, root: Path) -> None:
-        """`get` gives the set's columns (`url_viz.analysis.columns`); what is written here is seen by it at once."""
-        self._get, self._paths, self._root = get, paths, root
+    def __init__(self, derived: Derived, paths: SetPaths, root: Path) -> None:
+        """`derived` are the columns of the set; what is written here is seen by them at once."""
+        self._derived, self._paths, self._root = derived, paths, root
 
     def match(
         self,
@@ -206,11 +135,11 @@ class UserImports:
         """
         source, files = opened(file), self._files
         user_file = _with_measures(read_user_file(source, path_column=path_column, paths=paths, pictures=len(files)))
-        called = imports.import_name(name if name is not None else Path(source.name).stem)
+        called = imported_columns.import_name(name if name is not None else Path(source.name).stem)
         matches = match_file(user_file, files["path"].to_pylist(), root=self._root)
         _check_uncertainties(user_file, uncertainties)
         taken = self._taken(called, user_file)
-        names = {own: _free(own, called, taken) for own in user_file.columns}
+        names = {own: free_name(own, called, taken) for own in user_file.columns}
         of_logits = {own for own in OF_LOGITS if own in user_file.columns} if user_file.lists else set()
         has_picture = matches.row >= 0
         content = Import(
@@ -228,9 +157,9 @@ class UserImports:
 
     def _taken(self, called: str, file: UserFile) -> set[str]:
         """The names that columns of the import `called` cannot have."""
-        others = [other for other in imports.read_imports(self._paths) if other.name != called]
+        others = [other for other in imported_columns.read_imports(self._paths) if other.name != called]
         choices = filter(level_of, file.columns)  # names that choose a level of folders
-        return {*self._get("base").table.columns, *imports.column_names(others), *RESERVED, *choices}
+        return {*self._derived.get(base).table.columns, *imported_columns.column_names(others), *RESERVED, *choices}
 
     def keep(self, prepared: Prepared) -> str:
         """Keep what was matched; an import of the same name is replaced whole. Raises WorkspaceError on a full disk.
@@ -238,40 +167,40 @@ class UserImports:
         Returns what became of choices whose column was replaced, in sentences; "" for nothing.
         """
         with raising_disk_errors(self._paths):
-            imports.write_import(self._paths, prepared.content)
+            imported_columns.write_import(self._paths, prepared.content)
         return self._without_lost_choices()
 
     def remove(self, name: str) -> str:
         """Take an import away; returns what became of choices of its columns, in sentences; "" for nothing."""
-        imports.remove_import(self._paths, name)
+        imported_columns.remove_import(self._paths, name)
         return self._without_lost_choices()
 
     def _without_lost_choices(self) -> str:
         sentences = []
         with suppress(WorkspaceError):  # other damage is reported where it is shown, and must not prevent this repair
-            chosen, apart = imports.read_label_choice(self._paths), imports.read_apart(self._paths)
-            if is_column(chosen) and chosen not in self._get("imported").columns:
-                imports.write_label_choice(self._paths, FOLDERS)
+            chosen, apart = imported_columns.read_label_choice(self._paths), imported_columns.read_apart(self._paths)
+            if is_column(chosen) and chosen not in self._derived.get(imported).columns:
+                imported_columns.write_label_choice(self._paths, FOLDERS)
                 sentences.append("The label was one of its columns, and is the class folder again.")
-            if is_column(apart) and apart not in (*NAME_PARTS, *self._get("imported").columns):
-                imports.write_apart(self._paths, None)
+            if is_column(apart) and apart not in (*NAME_PARTS, *self._derived.get(imported).columns):
+                imported_columns.write_apart(self._paths, None)
                 sentences.append(f"Pictures of one {apart!r} are no longer kept apart.")
         return " ".join(sentences)
 
     def use_labels(self, chosen: str | None) -> None:
         """Choose what the label is, as in `ImageSet.labels.use`. Raises ImageSetError for what there is not."""
-        columns = self._get("imported").columns if is_column(chosen) else {}
-        check_choice(chosen, self._get("base").found.levels, columns)
-        imports.write_label_choice(self._paths, chosen)
+        columns = self._derived.get(imported).columns if is_column(chosen) else {}
+        check_choice(chosen, self._derived.get(base).found.levels, columns)
+        imported_columns.write_label_choice(self._paths, chosen)
 
     def use_apart(self, chosen: str | None) -> None:
         """Choose what is kept apart, as in `ImageSet.labels.set_apart`. Raises ImageSetError for what there is not."""
-        if chosen and not apart_codes(chosen, self._get("base"), self._get("imported").columns).any():
+        if chosen and not apart_codes(chosen, self._derived.get(base), self._derived.get(imported).columns).any():
             raise ImageSetError(f"All pictures have the same {apart_in_words(chosen)}: none would be a witness.")
-        imports.write_apart(self._paths, chosen)
+        imported_columns.write_apart(self._paths, chosen)
 
     @cached_property
-    def _files(self) -> "pa.Table":
+    def _files(self) -> pa.Table:
         """All readable pictures of the folder, whatever model read them."""
-        files = self._get("files")
-        return files.filter(files["content"].is_valid())
+        every = self._derived.get(files)
+        return every.filter(every["content"].is_valid())

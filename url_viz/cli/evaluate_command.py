@@ -158,11 +158,8 @@ def second(
     ask: Annotated[Literal["yes", "no"] | None, arg(help="whether the second model is asked from now on")] = None,
 ) -> None:
     """Say whether a second model is asked too; choose whether it is (`embed --also NAME` makes one read a folder)."""
-    from url_viz.image_set import open_image_set
-
     if ask is not None:
         image_set.second.enable(is_enabled=ask == "yes")
-        image_set = open_image_set(image_set.root, model=image_set.source.name, workspace=image_set.workspace.root)
     print(image_set.second.in_words(image_set.source))
 
 

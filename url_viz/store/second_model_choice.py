@@ -46,10 +46,7 @@ def other_spaces(store: Store, space: EmbeddingSpace) -> Iterator[EmbeddingSpace
             yield other
 
 
-def second_models_version(store: Store, space: EmbeddingSpace) -> str:
-    """A short text that changes when a second model is added, removed, reads more, or is switched off; "" for none."""
+def other_models_version(store: Store, space: EmbeddingSpace) -> str:
+    """A short text that changes when another model is added, removed, or reads more; "" for none."""
     others = [f"{other.key} {store.digest_of([f'graph-{other.key}'])}" for other in other_spaces(store, space)]
-    if not others:
-        return ""
-    text = " ".join([*others, str(is_second_model_used(store.paths))])
-    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+    return hashlib.blake2b(" ".join(others).encode(), digest_size=4).hexdigest() if others else ""

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -219,6 +219,25 @@ def epochs_of(paths: SetPaths, run: str) -> tuple[RecordedEpoch, ...]:
         recorded = epochs.setdefault(record.file_name, RecordedEpoch(**asdict(replace(record, rows=0))))
         epochs[record.file_name] = replace(recorded, files=(*recorded.files, path), rows=recorded.rows + record.rows)
     return tuple(sorted(epochs.values(), key=lambda epoch: (epoch.number, epoch.is_held_out, epoch.split, epoch.fold)))
+
+
+@dataclass(frozen=True)
+class RecordedRuns:
+    """The runs of a set by name, each by its `epochs`, or what is wrong with it; and which of them is `chosen`."""
+
+    epochs: Mapping[str, tuple[RecordedEpoch, ...] | DamageError]
+    chosen: str | None
+
+
+def read_runs(paths: SetPaths) -> RecordedRuns:
+    """What is recorded of a set; a run that is damaged leaves the others to be read."""
+    epochs: dict[str, tuple[RecordedEpoch, ...] | DamageError] = {}
+    for run in runs_of(paths):
+        try:
+            epochs[run] = epochs_of(paths, run)
+        except DamageError as error:
+            epochs[run] = error
+    return RecordedRuns(epochs, chosen_run(paths))
 
 
 def epoch_files(folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from url_viz.analysis.review.tuned import Tuned, next_pairs
+from url_viz.analysis.review.tuned import Tuned, answered, pairs, tuned_order
 from url_viz.store.decisions.answers import Answers
 from url_viz.store.decisions.decisions import Action
 from url_viz.subjects.set_core import SetSubject
@@ -26,7 +26,9 @@ class SetAnswers(SetSubject):
         ImageSetError before there is a graph in the whitened space.
         """
         self._core.require_graph()
-        rows = next_pairs(self._core.derived.get, n, seed=seed)
+        known = self._core.derived.get(pairs)
+        assert known is not None  # there is a graph
+        rows = known.next(self._core.derived.get(answered), n, seed=seed)
         table = self._core.base.table[["id", "path"]]
         first, second = (table.iloc[rows[:, side]].reset_index(drop=True) for side in (0, 1))
         return first.assign(neighbour_id=second["id"], neighbour_path=second["path"])[
@@ -49,5 +51,4 @@ class SetAnswers(SetSubject):
 
     def tuned(self) -> Tuned | None:
         """What the answers made of the order, and how well it holds on them; None below ten, or without both kinds."""
-        tuned: Tuned | None = self._core.derived.get("tuned_order")
-        return tuned
+        return self._core.derived.get(tuned_order)

@@ -1,20 +1,24 @@
 """What every subject of an image set stands on: tables at one version, derived columns, models, decisions."""
 
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from functools import cache, cached_property
 from typing import Generic, TypeVar
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.analysis.columns import SetContext, derived_columns
+from url_viz.analysis import stored_graph, table
+from url_viz.analysis.column_sources import SetContext
+from url_viz.analysis.columns import derived_columns
+from url_viz.analysis.derived import Column
+from url_viz.analysis.imported import imported
+from url_viz.analysis.labels import apart
+from url_viz.analysis.measured_table import measured as measured_column
 from url_viz.analysis.measures import TABLE_MEASURES, has_values, measures_of
-from url_viz.analysis.order import Order
-from url_viz.analysis.outside.new_pictures import Reference
-from url_viz.analysis.second_model import SecondModelChoice
-from url_viz.analysis.table import Frame, StoredRows, keys_of
+from url_viz.analysis.order import order
+from url_viz.analysis.outside.new_pictures import Reference, reference
+from url_viz.analysis.second_model import SecondModelChoice, second, second_available
 from url_viz.errors import ImageSetError
 from url_viz.imaging.rendering import Rendering
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_as
@@ -25,23 +29,21 @@ from url_viz.store.columns.user_paths import match_paths
 from url_viz.store.decisions.answers import Answers
 from url_viz.store.decisions.decisions import Decisions
 from url_viz.store.tables.reader import Snapshot
-from url_viz.store.tables.tables import Graph, positions_of
-from url_viz.store.tables.whitened_rows import WhitenedRows
+from url_viz.store.tables.tables import positions_of
 from url_viz.wording import of_objects
 from url_viz.workspace import Workspace
 
 Value = TypeVar("Value")
 
 
-class OfColumn(Generic[Value]):
+class ColumnValue(Generic[Value]):
     """An attribute of a set that is one of its columns (`url_viz.analysis.columns`)."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, column: Column[..., Value]) -> None:
+        self._column = column
 
     def __get__(self, core: "SetCore", _: type | None = None) -> Value:
-        value: Value = core.derived.get(self._name)
-        return value
+        return core.derived.get(self._column)
 
 
 class SetCore:
@@ -50,25 +52,25 @@ class SetCore:
     `ImageSet` adds what people use, and objects for its subjects, which are given this.
     """
 
-    frame = OfColumn[pd.DataFrame]("table")
+    frame = ColumnValue(table.table)
     """The table of `ImageSet.table`; not to be changed."""
-    measured = OfColumn[pd.DataFrame]("measured")
+    measured = ColumnValue(measured_column)
     """The table before reasons and decisions are joined to it."""
-    base = OfColumn[Frame]("base")
+    base = ColumnValue(table.base)
     """What is stored of the pictures, before anything is derived."""
-    file_table = OfColumn[pa.Table]("files")
+    file_table = ColumnValue(table.files)
     """One row per file of the folder, unreadable ones too."""
-    stored_rows = OfColumn[StoredRows]("rows")
+    stored_rows = ColumnValue(table.rows)
     """The stored tables joined to one row per picture."""
-    graph = OfColumn[Graph | None]("graph")
+    graph = ColumnValue(stored_graph.graph)
     """The neighbour graph of the distinct contents; None before it is made, or if it is of an older kind."""
-    witnesses = OfColumn[Graph | None]("witnesses")
+    witnesses = ColumnValue(apart.witnesses)
     """The graph whose lists hold no picture that is kept apart from its row (`labels.set_apart`); None as above."""
-    source_groups = OfColumn[NDArray[np.int32]]("sources")
+    source_groups = ColumnValue(apart.sources)
     """The source group (N,) of each picture: twins, and what is kept apart, are no witnesses for each other."""
-    whitened = OfColumn[WhitenedRows]("whitened")
+    whitened = ColumnValue(stored_graph.whitened)
     """The pictures in the set's whitened space, rows in the order of `table()`."""
-    leading_order = OfColumn[Order]("order")
+    leading_order = ColumnValue(order)
     """The measure that leads, and why."""
 
     def __init__(
@@ -88,7 +90,14 @@ class SetCore:
         self.noun = about.noun
         self.answer_log = Answers(store.paths.decisions)
         self.context = SetContext(
-            store, space, source.head, source.is_external, is_single_model, self.answer_log, lambda: self.decisions
+            store,
+            space,
+            source.head,
+            source.is_external,
+            is_single_model,
+            about.without_objects,
+            self.answer_log,
+            lambda: self.decisions,
         )
         self.derived = derived_columns(self.context)
 
@@ -159,7 +168,7 @@ class SetCore:
     @property
     def has_graph(self) -> bool:
         """Whether there is a graph in the whitened space: pairs and names to ask about need one."""
-        return self.derived.get("own_graph_columns") is not None
+        return self.derived.get(stored_graph.own_graph_columns) is not None
 
     def require_graph(self) -> None:
         """Raise ImageSetError if there is no graph in the whitened space."""
@@ -175,7 +184,7 @@ class SetCore:
 
     def measures(self) -> tuple[str, ...]:
         """Measures that this set can be ordered by, user columns of numbers last; `order()` tells which leads."""
-        listed = self.derived.get("imported").listed
+        listed = self.derived.get(imported).listed
         brought = [column.name for column in listed if column.kind == "numeric" and column.source != OBJECTS]
         return measures_of(self.measured, brought)
 
@@ -184,11 +193,10 @@ class SetCore:
 
         By both models only if the second can be loaded (`SecondModelChoice.name`): it must read each new picture too.
         """
-        second = self.second
-        is_single = second.active is not None and (is_single_model or second.name is None)
+        choice = self.second
+        is_single = choice.active is not None and (is_single_model or choice.name is None)
         core = self.single_model if is_single else self
-        reference: Reference = core.derived.get("reference")
-        return reference
+        return core.derived.get(reference)
 
     def check_measure(self, by: str) -> None:
         """Raise ImageSetError if `by` is not a measure that this set has values of."""
@@ -199,8 +207,7 @@ class SetCore:
     @cached_property
     def decisions(self) -> Decisions:
         """The decisions on pictures, their tags and corrected labels."""
-        rows = self.stored_rows
-        return Decisions(self.store.paths.decisions, keys_of(rows.columns if rows.is_every_file else self.file_table))
+        return Decisions(self.store.paths.decisions, self.derived.get(table.file_keys))
 
     def decisions_by(self, who: str | None) -> Decisions:
         """Decisions that stand in the log as made by `who`; by default the user of this process."""
@@ -209,7 +216,7 @@ class SetCore:
     @property
     def second(self) -> SecondModelChoice:
         """Which second model confusability and ambiguity are by, too, and which could be (`.active`, `.enable`)."""
-        available, active = self.derived.get("second_available"), self.derived.get("second")
+        available, active = self.derived.get(second_available), self.derived.get(second)
         return SecondModelChoice(self.store, self.space, available, active)
 
     @property
@@ -222,11 +229,15 @@ class SetCore:
         """The model that read this set, loaded when it is first needed for a new picture."""
         return load_as(self.source.name, self.space, workspace=self.workspace.root)
 
-    @cached_property
+    @property
     def second_model(self) -> Model | None:
         """The second model, loaded when it is first needed for a new picture; None if it has no name."""
         name = self.second.name
-        return None if name is None else load_as(name, self.space, workspace=self.workspace.root)
+        return None if name is None else self._loaded_second(name)
+
+    @cached_property
+    def _loaded_second(self) -> Callable[[str], Model]:
+        return cache(lambda name: load_as(name, self.space, workspace=self.workspace.root))
 
 
 class SetSubject:

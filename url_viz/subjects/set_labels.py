@@ -5,18 +5,21 @@ from collections.abc import Callable, Iterable, Mapping
 import pandas as pd
 
 from url_viz.analysis.evidence.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
-from url_viz.analysis.labels.ambiguity import ClassReader
-from url_viz.analysis.labels.apart import Apart, ApartSuggestion
-from url_viz.analysis.labels.doubtful_labels import DoubtfulLabels
+from url_viz.analysis.findings.object_findings import wrong_together
+from url_viz.analysis.labels.apart import Apart, ApartSuggestion, apart, apart_suggestion, label_sources
+from url_viz.analysis.labels.class_columns import class_reader, picture_labels
+from url_viz.analysis.labels.doubtful_labels import DoubtfulLabels, doubtful
 from url_viz.analysis.labels.forecast import WrongLabels
-from url_viz.analysis.labels.label_choice import CONFIRMED, ClassLevels, Labels, stored_source
-from url_viz.analysis.labels.label_issues import NO_CLASSES, LabelCheck, acceptable, confused_in
+from url_viz.analysis.labels.label_choice import CONFIRMED, ClassLevels, labels, stored_source
+from url_viz.analysis.labels.label_issues import NO_CLASSES, LabelCheck, acceptable, confused_in, label_check
 from url_viz.analysis.labels.votes import NONE
+from url_viz.analysis.measured_table import measured
 from url_viz.analysis.measures import AMBIGUITY, has_values
+from url_viz.analysis.stored_graph import own_graph_columns
+from url_viz.analysis.table import table
 from url_viz.analysis.user_columns import UserImports
 from url_viz.errors import ImageSetError
 from url_viz.store.decisions.decisions import Action
-from url_viz.store.tables.tables import GraphColumns
 from url_viz.subjects.set_core import SetCore
 from url_viz.subjects.set_versions import SetVersions
 
@@ -30,8 +33,7 @@ class SetLabels:
     @property
     def chosen(self) -> str | None:
         """What the label is: `folders`, `level:2`, `tags`, `names`, None for none, or the name of a column."""
-        labels: Labels = self._core.derived.get("labels")
-        return labels.source
+        return self._core.derived.get(labels).source
 
     @property
     def source(self) -> str:
@@ -40,7 +42,7 @@ class SetLabels:
 
     def levels(self) -> ClassLevels:
         """The levels of folders, which of them is the label, and in words what was taken."""
-        classes = len(self._core.derived.get("picture_labels").names)
+        classes = len(self._core.derived.get(picture_labels).names)
         folders = self._core.base.found
         level = folders.class_level
         return ClassLevels(folders.levels, self.chosen, classes, level.number if level else None)
@@ -59,8 +61,7 @@ class SetLabels:
     @property
     def apart(self) -> Apart:
         """What pictures are kept apart by: `.choice` as of `set_apart`, and `.words`."""
-        apart: Apart = self._core.derived.get("apart")
-        return apart
+        return self._core.derived.get(apart)
 
     def set_apart(self, chosen: str | None) -> None:
         """Choose by what pictures are no witnesses for each other, as twins are none; nothing is read again.
@@ -73,8 +74,7 @@ class SetLabels:
 
     def suggested_apart(self) -> ApartSuggestion | None:
         """What nearly alike pictures run along, if it is to be kept apart (`analysis.apart.suggest`); else None."""
-        suggestion: ApartSuggestion | None = self._core.derived.get("apart_suggestion")
-        return suggestion
+        return self._core.derived.get(apart_suggestion)
 
     def correct(self, labels: Mapping[int, str | None], *, who: str | None = None) -> Action:
         """Give pictures another label, or confirm theirs by giving it; None takes it back. A single action for undo.
@@ -100,16 +100,14 @@ class SetLabels:
 
     def check(self) -> LabelCheck | None:
         """What is known of each label; None if there are none. Computed again only if labels have changed."""
-        check: LabelCheck | None = self._core.derived.get("label_check")
-        return check
+        return self._core.derived.get(label_check)
 
     def doubtful(self) -> DoubtfulLabels | None:
         """The labels to look through: `.rows`, how many there are (`len`), and how many of these are wrong, `.wrong`.
 
         None without labels. Answers, which confirm or correct labels, change what is expected of the others.
         """
-        doubtful: DoubtfulLabels | None = self._core.derived.get("doubtful")
-        return doubtful
+        return self._core.derived.get(doubtful)
 
     def wrong_share(self) -> WrongLabels | None:
         """The fraction of labels that is wrong: `.share`, `.low`, `.high` (0 to 1); None without labels.
@@ -129,16 +127,15 @@ class SetLabels:
 
     def shares_as_of_now(self) -> Callable[[int], dict[str, float]]:
         """What gives `shares` as labels are now, whatever is corrected later: then it takes a fit of all pictures."""
-        reader: ClassReader | None = self._core.derived.get("class_reader")
-        columns: GraphColumns | None = self._core.derived.get("own_graph_columns")
+        reader, columns = self._core.derived.get(class_reader), self._core.derived.get(own_graph_columns)
         places = None if reader is None or columns is None else columns.rows_of(self._core.contents)
-        table, row_of = self._core.frame, self._core.row_of
+        frame, row_of = self._core.frame, self._core.row_of
 
         def shares(image_id: int) -> dict[str, float]:
             row_number = row_of(image_id)
             if reader is not None and places is not None and places[row_number] != NONE:
                 return reader.shares(int(places[row_number]))
-            row = table.iloc[row_number]
+            row = frame.iloc[row_number]
             two = [nth for nth in ("first", "second") if isinstance(row.get(f"{nth}_class"), str)]
             return {row[f"{nth}_class"]: float(row[f"{nth}_share"]) for nth in two}
 
@@ -156,8 +153,7 @@ class SetLabels:
         """Objects of a class in a picture that look wrong as a whole, which siblings hide: see `wrong_together` of
         `analysis.object_findings`. None without objects that are kept apart by their picture.
         """
-        together: pd.DataFrame | None = self._core.derived.get("wrong_together")
-        return together
+        return self._core.derived.get(wrong_together)
 
     def confused(self) -> pd.DataFrame | None:
         """Pairs of classes that are mistaken for each other, the most confused first; None without labels.
@@ -166,7 +162,7 @@ class SetLabels:
         """
         if not has_values(self._core.measured, AMBIGUITY.name):
             return None
-        pairs: pd.DataFrame = self._core.derived.result("measured", confused_in, confused_in)
+        pairs: pd.DataFrame = self._core.derived.result(measured, confused_in, confused_in)
         return pairs
 
     def is_reviewed(self) -> bool:
@@ -181,12 +177,12 @@ class SetLabels:
         `.arms` have the figures, `.by_class` those of each class. Takes seconds, longer with more seeds. Raises
         ImageSetError below two classes or two seeds.
         """
-        group, label_group = self._core.source_groups, self._core.derived.get("label_sources")
+        group, label_group = self._core.source_groups, self._core.derived.get(label_sources)
         rows = self._core.whitened.rows
         return worth(rows, self._reviewed(), group=group, label_group=label_group, seeds=seeds)
 
     def _reviewed(self) -> ReviewedLabels:
-        labels: ReviewedLabels = self._core.derived.result("table", _reviewed_in, _reviewed_in)
+        labels: ReviewedLabels = self._core.derived.result(table, _reviewed_in, _reviewed_in)
         return labels
 
 

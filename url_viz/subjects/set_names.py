@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from url_viz.analysis.review.naming import first_to_name
+from url_viz.analysis.review.naming import first_to_name, name_suggestions, names
 from url_viz.store.decisions.decisions import Action
 from url_viz.subjects.set_core import SetSubject
 
@@ -18,7 +18,9 @@ class SetNames(SetSubject):
         Raises ImageSetError before there is a graph in the whitened space.
         """
         self._core.require_graph()
-        rows = first_to_name(self._core.derived.get, n)
+        known = self._core.graph
+        assert known is not None
+        rows = first_to_name(known, self._core.contents, self._core.derived.get(names), n)
         return self._core.base.table[["id", "path"]].iloc[rows].reset_index(drop=True)
 
     def give(self, names: Mapping[int, str | None], *, who: str | None = None) -> Action:
@@ -34,8 +36,7 @@ class SetNames(SetSubject):
 
         By neighbours and a classifier that know the names only, whatever the labels are. Empty below two names.
         """
-        suggestions: pd.DataFrame = self._core.derived.get("name_suggestions")
-        return suggestions
+        return self._core.derived.get(name_suggestions)
 
     def accept(self, ids: Iterable[int], *, who: str | None = None) -> Action:
         """Give pictures the name that is suggested for them; those without a suggestion stay. A single action."""

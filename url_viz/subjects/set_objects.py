@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from url_viz.analysis.filters import OneOf, passes_all
+from url_viz.analysis.labels.class_columns import picture_labels
 from url_viz.analysis.runs.detections import LEAST_IOU, LEAST_SCORE, Detections, class_logits, detections
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.imaging.annotations.predicted import Predicted, read_predictions
@@ -145,7 +146,7 @@ class SetObjects:
         return Brought(matched, predicted)
 
     def _record(self, matched: Detections, run: str, split: str) -> None:
-        names = self._core.derived.get("picture_labels").names
+        names = self._core.derived.get(picture_labels).names
         rows, logits = class_logits(matched.objects, names)
         recorder = Recorder(self._core.store.paths, self._core.folder, run, classes=names)
         recorder.epoch(self._core.ids[rows], logits, split=split)

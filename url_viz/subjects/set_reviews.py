@@ -10,6 +10,7 @@ from url_viz.analysis.labels.label_issues import NO_CLASSES
 from url_viz.analysis.review.review import REVIEWS, open_review
 from url_viz.analysis.review.review_queue import Review, ReviewContext
 from url_viz.analysis.scope import ReviewSpec, review_from_query
+from url_viz.analysis.table import table
 from url_viz.errors import ImageSetError
 from url_viz.store.decisions.reviews import list_reviews
 from url_viz.subjects.set_core import SetCore
@@ -44,10 +45,14 @@ class SetReviews:
             self._labels.source,
             self._core.store.paths,
             self._core.answer_log,
-            self._get,
+            self._core.derived,
+            {
+                **dict.fromkeys(("label_check", "doubtful"), NO_CLASSES),
+                **dict.fromkeys(("splits", "leaks"), self._splits.missing),
+            },
             is_of_objects=self._core.is_of_objects,
             afresh=afresh,
-            cached_queue=lambda queue: self._core.derived.result("table", ("queue", spec), lambda table: queue()),
+            cached_queue=lambda queue: self._core.derived.result(table, ("queue", spec), lambda _: queue()),
         )
         return open_review(spec, context)
 
@@ -63,12 +68,3 @@ class SetReviews:
             with suppress(ImageSetError):  # of an order that does not exist any more
                 if spec is not None:
                     yield self.open(spec)
-
-    def _get(self, column: str) -> Any:
-        """The value of a derived column. Raises ImageSetError for labels or splits that the set does not have."""
-        value = self._core.derived.get(column)
-        missing = dict.fromkeys(("label_check", "doubtful"), NO_CLASSES)
-        missing |= dict.fromkeys(("splits", "leaks"), self._splits.missing)
-        if value is None and column in missing:
-            raise ImageSetError(missing[column])
-        return value

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import pandas as pd
 
-from url_viz.analysis.runs.run_on_set import RunOnSet, logits_in
+from url_viz.analysis.labels.class_columns import picture_labels
+from url_viz.analysis.runs.run_on_set import RunOnSet, logits_in, recorded_runs
 from url_viz.errors import DamageError, SupersededError
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.columns.user_files import read_user_file
@@ -39,13 +39,13 @@ class SetRuns(SetSubject):
 
     def get(self, run: str) -> RunOnSet:
         """A run on this set's pictures. Raises ImageSetError if there is none of this name, DamageError if damaged."""
-        recorded = self._core.derived.get("recorded_runs").get(run)
+        recorded = self._core.derived.get(recorded_runs).get(run)
         if recorded is None:
             require_run(self._core.store.paths, run)
             raise SupersededError(f"The run {run!r} is being recorded. Open it again.")
         if isinstance(recorded, DamageError):
             raise recorded
-        return cast(RunOnSet, recorded)
+        return recorded
 
     @property
     def chosen(self) -> str | None:
@@ -89,7 +89,7 @@ class SetRuns(SetSubject):
         """
         user_file = read_user_file(file, path_column=path_column, paths=paths, pictures=len(self._core.ids))
         matched = match_file(user_file, self._core.base.paths.to_pylist(), root=self._core.folder)
-        classes, logits = logits_in(user_file, self._core.derived.get("picture_labels").names)
+        classes, logits = logits_in(user_file, self._core.derived.get(picture_labels).names)
         rows = matched.row >= 0
         recorder = Recorder(self._core.store.paths, self._core.folder, run, classes=classes)
         ids = self._core.ids[matched.row[rows]]

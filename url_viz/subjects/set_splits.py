@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.findings.leaks import Splits, leaks_between_sets
+from url_viz.analysis.findings.leaks import Splits, leaks, leaks_between_sets, splits
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.near_copies import Pixels
 from url_viz.pipeline.stored_pixels import stored_pixels
@@ -18,8 +18,7 @@ class SetSplits(SetSubject):
 
     def get(self) -> Splits | None:
         """The split of each picture, and what tells it; None if there are no splits."""
-        splits: Splits | None = self._core.derived.get("splits")
-        return splits
+        return self._core.derived.get(splits)
 
     @property
     def missing(self) -> str:
@@ -43,8 +42,7 @@ class SetSplits(SetSubject):
         """
         if against is not None:
             return _leaks_between(self._core, against)
-        leaks: pd.DataFrame | None = self._core.derived.get("leaks")
-        return leaks
+        return self._core.derived.get(leaks)
 
 
 def _leaks_between(core: SetCore, other: SetCore) -> pd.DataFrame:

@@ -12,11 +12,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.analysis.evidence.order_metrics import holm
-from url_viz.analysis.findings.leaks import find_splits
-from url_viz.analysis.labels.label_choice import stored_source
+from url_viz.analysis.findings.leaks import find_splits, leaks
+from url_viz.analysis.imported import imported, with_user_columns
+from url_viz.analysis.labels.label_choice import labels, stored_source
 from url_viz.analysis.outside.new_pictures import NewPictures, nearest_without_twins
 from url_viz.analysis.outside.uploads import placed_on_map
-from url_viz.analysis.user_columns import with_user_columns
 from url_viz.analysis.versions.change_figures import (
     LEAST_DIFFERENCE,
     ProbeChange,
@@ -111,7 +111,7 @@ class SetVersions(SetSubject):
         """
         core, rows = self._core, _given_rows(self._core, is_quick=is_quick)
         with raising_disk_errors(core.store.paths):
-            source = core.derived.get("labels").source
+            source = core.derived.get(labels).source
             decided, models = core.decisions.version, "" if is_quick else models_of(core)
             return store_version(core.store.paths, rows, decisions=decided, label_source=source, models=models)
 
@@ -177,10 +177,10 @@ def _utc(text: str) -> str:
 
 def _given_rows(core: SetCore, *, is_quick: bool) -> pa.Table:
     """The rows of ROWS as they are opened; if `is_quick` without ambiguity. What takes long, reasons, is not needed."""
-    imported = core.derived.get("imported")
-    table = with_user_columns(core.base.table, imported)
-    splits = find_splits(table, [column.name for column in imported.listed])
-    label = core.derived.get("labels").columns.get("label_given", core.base.table["label"])
+    brought = core.derived.get(imported)
+    table = with_user_columns(core.base.table, brought)
+    splits = find_splits(table, [column.name for column in brought.listed])
+    label = core.derived.get(labels).columns.get("label_given", core.base.table["label"])
     ambiguity = (table if is_quick else core.measured)["ambiguity"]
     columns = {
         "path": core.base.paths.cast(pa.binary()),
@@ -485,11 +485,11 @@ def diff_of(before: Version, after: Version) -> Diff:
         before, after = map(_by_one_model, (before, after))
     contents = _contents(before, after)
     matching = match(before.rows, after.rows, contents.content, contents.twins.copies)
-    leaks = after.core.derived.get("leaks") if after.is_now else None
-    if leaks is not None:
-        leaks = new_leaks(leaks, before.rows, after.rows, matching)
+    found = after.core.derived.get(leaks) if after.is_now else None
+    if found is not None:
+        found = new_leaks(found, before.rows, after.rows, matching)
     table = changes(before.rows, after.rows, matching)
-    return Diff(before, after, table, leaks, ComputedFigures(before, after, table, matching, contents))
+    return Diff(before, after, table, found, ComputedFigures(before, after, table, matching, contents))
 
 
 def _by_one_model(version: Version) -> Version:

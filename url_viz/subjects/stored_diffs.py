@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from url_viz.analysis.table import table
 from url_viz.analysis.versions.change_figures import ProbeChange
 from url_viz.errors import DamageError
 from url_viz.store.damage import raising_disk_errors
@@ -96,6 +97,6 @@ def _key(before: Version, after: Version) -> str:
     digest = hashlib.blake2b(digest_size=12)
     for version in (before, after):
         core = version.core
-        words = core.set_id, version.number, version.title, core.derived.fingerprint("table"), models_of(core)
+        words = core.set_id, version.number, version.title, core.derived.fingerprint(table), models_of(core)
         digest.update(repr(words).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.derived import column
 from url_viz.analysis.findings.leaks import APART, SAME_FILE
 from url_viz.analysis.findings.object_findings import (
     TINY_PX,
@@ -18,13 +19,14 @@ from url_viz.analysis.findings.object_findings import (
     tiny,
     together_in_words,
 )
-from url_viz.analysis.findings.reasons import BLOWN_OUT, BLURRED, DARK, NAMES, NEAR_EMPTY, Reasons
+from url_viz.analysis.findings.reasons import Reasons, useless
 from url_viz.analysis.findings.twin_groups import COPIES, group_codes
 from url_viz.analysis.labels.doubtful_labels import DoubtfulLabels
 from url_viz.analysis.labels.label_issues import LabelCheck
 from url_viz.analysis.review.review_queue import BURST, is_resolved, queue_of
 from url_viz.analysis.runs.two_by_two import QUEUES, in_queue
 from url_viz.analysis.scope import ReviewSpec
+from url_viz.analysis.table import StoredRows
 from url_viz.wording import counted, listed, percent
 
 FindingKind = Literal[
@@ -55,10 +57,6 @@ KNOWN_SHARE = 0.5
 model does not know these classes, and most mix-ups are its own (docs/findings.md)."""
 MIXED_PICTURES, MIXED_SHARE = 3, 0.2
 """Two classes overlap if this many pictures, and this fraction of one of them, look like the other."""
-USELESS_FROM = {NEAR_EMPTY: 0.0, DARK: 0.75, BLOWN_OUT: 0.75, BLURRED: 0.75}
-"""Reasons from which strength on a picture shows nothing; a near-empty one does whatever its strength."""
-COMMON_SHARE = 0.2
-"""What this fraction of pictures share is a trait of the set, and no finding."""
 FEW = 5
 """A class of fewer pictures, copies counted once, is too small to learn or to test."""
 NAMED = 3
@@ -117,8 +115,25 @@ class FindingInputs:
         return counted(count, f"{noun} {verb}".strip(), f"{noun}s {plural_verb}".strip())
 
 
-def findings(seen: FindingInputs) -> tuple[Finding, ...]:
+@column()
+def finding_inputs(
+    table: pd.DataFrame,
+    reasons: Reasons,
+    label_check: LabelCheck | None,
+    leaks: pd.DataFrame | None,
+    rows: StoredRows,
+    without_objects: int,
+    doubtful: DoubtfulLabels | None,
+    wrong_together: pd.DataFrame | None,
+) -> FindingInputs:
+    """What findings are computed from."""
+    return FindingInputs(table, reasons, label_check, leaks, rows.failed, without_objects, doubtful, wrong_together)
+
+
+@column()
+def findings(finding_inputs: FindingInputs) -> tuple[Finding, ...]:
     """What was found, what matters most first; nothing that is not there, or is decided on already."""
+    seen = finding_inputs
     of_splits, of_labels = (
         [_in_two_splits(seen), _leaks(seen), _apart_in_two_splits(seen)],
         [_wrong(seen), _mixed(seen), _small(seen)],
@@ -155,21 +170,6 @@ def mixed_up(check: LabelCheck) -> pd.DataFrame:
     rows = pictures.assign(suggested=pictures["taken_for"], place=[place.get(pair, -1) for pair in pairs])
     placed: pd.DataFrame = rows[rows["place"] >= 0].sort_values("place", kind="stable")
     return placed[["id", "suggested", "wrong", "label", "place"]]
-
-
-def useless(table: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
-    """Pictures that show nothing: id and, as suggested, why; the surest first. A reason of many is left out."""
-    strength = np.zeros((len(table), len(USELESS_FROM)), np.float32)
-    for column, (name, least) in enumerate(USELESS_FROM.items()):
-        values = reasons.strength[:, NAMES.index(name)]
-        is_useless = values > least
-        if is_useless.sum() <= COMMON_SHARE * len(table):
-            strength[is_useless, column] = values[is_useless]
-    best = strength.max(axis=1)
-    rows = np.flatnonzero(best > 0)
-    rows = rows[np.argsort(-best[rows], kind="stable")]
-    why = np.array(list(USELESS_FROM), object)[strength.argmax(axis=1)]
-    return pd.DataFrame({"id": table["id"].to_numpy()[rows], "suggested": why[rows]})
 
 
 def open_leaks(leaks: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

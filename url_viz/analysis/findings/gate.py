@@ -23,10 +23,10 @@ from url_viz.analysis.findings.findings import (
     mixed_pairs,
     open_leaks,
     small_classes,
-    useless,
 )
 from url_viz.analysis.findings.leaks import SAME_FILE, SCENE
 from url_viz.analysis.findings.object_findings import double_boxes, outside, tiny
+from url_viz.analysis.findings.reasons import useless
 from url_viz.analysis.findings.twin_groups import COPIES, group_codes
 from url_viz.analysis.labels.forecast import PRIOR, Forecast
 from url_viz.analysis.labels.label_issues import NO_CLASSES, LabelCheck

@@ -10,11 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.derived import Lazy, column
 from url_viz.analysis.findings.twin_groups import COPIES, group_codes
+from url_viz.analysis.imported import Imported
+from url_viz.analysis.labels.apart import Apart
 from url_viz.analysis.labels.votes import NONE, Codes
+from url_viz.analysis.table import Frame
 from url_viz.imaging.splits import BETWEEN, SPLIT, is_split_column, parted_splits
 from url_viz.store.columns.user_cells import as_text
-from url_viz.store.tables.tables import Twins, no_twins
+from url_viz.store.tables.tables import Graph, Twins, no_twins, positions_of
 
 APART = "kept apart"
 """The kind of a leak that is no twin: of one patient, or whatever is kept apart."""
@@ -226,3 +230,31 @@ def _sorted(rows: pd.DataFrame, first: NDArray[np.integer]) -> pd.DataFrame:
     """By `first`, then the most alike first, then by path."""
     order = np.lexsort((np.arange(len(rows)), -rows["cosine"].fillna(0).to_numpy(), first))
     return rows.iloc[order].reset_index(drop=True)
+
+
+@column()
+def splits(table: pd.DataFrame, imported: Imported) -> Splits | None:
+    """The splits of the pictures; None if there are no two."""
+    return find_splits(table, [column.name for column in imported.listed])
+
+
+@column()
+def leaks(
+    table: pd.DataFrame,
+    base: Frame,
+    splits: Splits | None,
+    apart: Apart,
+    sources: NDArray[np.int32],
+    graph: Lazy[Graph | None],
+) -> pd.DataFrame | None:
+    """Pictures and twins in two splits, and what is kept apart and lies in two; None without splits."""
+    if splits is None:
+        return None
+    known, contents = graph(), base.contents
+    twins = replace(no_twins(0), is_thinned=True) if known is None else known.twins
+    key = contents if known is None else positions_of(contents, known.content)
+    found = leaks_between_splits(table, contents, splits, key, twins)
+    if apart.codes is None:
+        return found
+    others = leaks_between_splits(table, contents, splits, sources.astype(np.int64), no_twins(len(sources)))
+    return pd.concat([found, others[~others["id"].isin(found["id"])].assign(kind=APART)], ignore_index=True)

@@ -6,11 +6,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.derived import column
 from url_viz.analysis.evidence.probe import out_of_fold_shares
 from url_viz.analysis.findings.twin_groups import group_codes
+from url_viz.analysis.labels.ambiguity import StoredClasses
+from url_viz.analysis.labels.classes import CodedLabels
 from url_viz.analysis.labels.label_issues import LIKELY, LabelCheck
+from url_viz.analysis.labels.votes import NONE
+from url_viz.analysis.table import Frame
 from url_viz.pipeline.overlaps import overlap_groups
 from url_viz.store.columns.object_columns import BOX_COLUMNS, CUT_BY_FRAME, PICTURE
+from url_viz.store.tables.tables import GraphColumns
 
 SAME_OBJECT = 0.9
 """Intersection over union from which two boxes of a picture are on one object."""
@@ -49,7 +55,9 @@ def _boxes(table: pd.DataFrame) -> NDArray[np.float64]:
     return table[list(BOX_COLUMNS[:4])].to_numpy(np.float64)
 
 
-def wrong_together(table: pd.DataFrame, wrong: NDArray[np.floating], other: NDArray[np.object_]) -> pd.DataFrame:
+def classes_wrong_together(
+    table: pd.DataFrame, wrong: NDArray[np.floating], other: NDArray[np.object_]
+) -> pd.DataFrame:
     """Objects of a class in a picture that, taken together, are likelier wrong than right by other pictures alone.
 
     Siblings hide such a slip: each confirms the others' labels. `wrong` (N,) is the probability that a label is wrong,
@@ -68,8 +76,27 @@ def wrong_together(table: pd.DataFrame, wrong: NDArray[np.floating], other: NDAr
     return agreed[["id", "suggested", "mean_wrong", PICTURE, "label"]]
 
 
+@column()
+def wrong_together(
+    measured: pd.DataFrame,
+    base: Frame,
+    class_shares: StoredClasses | None,
+    content_labels: CodedLabels | None,
+    own_graph_columns: GraphColumns | None,
+    *,
+    has_label_witnesses: bool,
+) -> pd.DataFrame | None:
+    """Classes of pictures that look wrong as a whole to other pictures; None where siblings say nothing of labels."""
+    if class_shares is None or content_labels is None or own_graph_columns is None or not has_label_witnesses:
+        return None
+    row, evidence = own_graph_columns.rows_of(base.contents), class_shares.evidence
+    names = np.array([*content_labels.names, None], dtype=object)  # the code −1 finds the last
+    wrong, other = np.append(evidence.label_wrong, np.nan)[row], names[np.append(evidence.other_class, NONE)[row]]
+    return classes_wrong_together(measured, wrong, other)
+
+
 def together_in_words(rows: pd.DataFrame) -> list[str]:
-    """A line for each picture and class of `wrong_together`: "all 6 zebra in a.jpg look like cow"."""
+    """A line for each picture and class of `classes_wrong_together`: "all 6 zebra in a.jpg look like cow"."""
     return [
         f"{'both' if len(boxes) == 2 else f'all {len(boxes):,}'} {label} in {picture} "
         f"look like {boxes['suggested'].mode()[0]}"

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.derived import column
 from url_viz.analysis.filters import SEPARATOR
 from url_viz.analysis.findings.twin_groups import group_codes
 from url_viz.analysis.measures import CONFUSABILITY, TUNED
+from url_viz.analysis.order import Order
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.confusability import FEW
@@ -40,6 +42,10 @@ smeared by motion is not out of focus; what has nothing near it is not taken for
 confusability, which counts the distance, puts it.
 """
 
+USELESS_FROM = {NEAR_EMPTY: 0.0, DARK: 0.75, BLOWN_OUT: 0.75, BLURRED: 0.75}
+"""Reasons from which strength on a picture shows nothing; a near-empty one does whatever its strength."""
+MOST_USELESS = 0.2
+"""What this fraction of pictures share is a trait of the set, and no finding."""
 COMMON_SHARE = 0.8
 """A reason of more pictures than this says nothing of one of them: on average they lie at most a tenth of the order
 above the middle, whatever the order, so it is stated once, for the set …"""
@@ -191,6 +197,34 @@ def reasons_of(table: pd.DataFrame, *, leading: str | None = None) -> Reasons:
     if leading is None:
         return Reasons(strength, np.ones(len(NAMES), np.float32), shared)
     return Reasons(strength, explained(strength, percentile_of_each(table, leading), leading), shared)
+
+
+@column()
+def reasons(measured: pd.DataFrame, order: Order) -> Reasons:
+    """The reasons of each picture, by the measure that leads."""
+    return reasons_of(measured, leading=order.measure)
+
+
+@column()
+def with_reasons(measured: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
+    """The table with the reasons of each picture, before decisions are joined to it."""
+    texts = pd.Series(reasons.texts(), index=measured.index, dtype=object, copy=False)
+    return measured.assign(reasons=texts)
+
+
+def useless(table: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
+    """Pictures that show nothing: id and, as suggested, why; the surest first. A reason of many is left out."""
+    strength = np.zeros((len(table), len(USELESS_FROM)), np.float32)
+    for at, (name, least) in enumerate(USELESS_FROM.items()):
+        values = reasons.strength[:, NAMES.index(name)]
+        is_useless = values > least
+        if is_useless.sum() <= MOST_USELESS * len(table):
+            strength[is_useless, at] = values[is_useless]
+    best = strength.max(axis=1)
+    rows = np.flatnonzero(best > 0)
+    rows = rows[np.argsort(-best[rows], kind="stable")]
+    why = np.array(list(USELESS_FROM), object)[strength.argmax(axis=1)]
+    return pd.DataFrame({"id": table["id"].to_numpy()[rows], "suggested": why[rows]})
 
 
 def measured_strengths(table: pd.DataFrame) -> Values:

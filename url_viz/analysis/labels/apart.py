@@ -8,16 +8,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.derived import ByContent, Lazy, column
+from url_viz.analysis.findings.twin_groups import group_codes
+from url_viz.analysis.imported import Imported
+from url_viz.analysis.labels.classes import CodedLabels
 from url_viz.analysis.labels.label_choice import level_of, source_in_words
 from url_viz.analysis.labels.votes import NONE, Codes
 from url_viz.analysis.table import Frame
 from url_viz.errors import ImageSetError
+from url_viz.pipeline.graph import apart_graph
 from url_viz.pipeline.object_twins import SAME_BOX
 from url_viz.pipeline.overlaps import overlap_groups
+from url_viz.pipeline.twins import joined_groups
 from url_viz.rows import l2_normalize
 from url_viz.store.columns.imported_columns import Column
-from url_viz.store.columns.object_columns import BOX_COLUMNS, PICTURE
-from url_viz.store.tables.tables import Graph
+from url_viz.store.columns.object_columns import BOX_COLUMNS, OBJECTS, PICTURE
+from url_viz.store.tables.tables import Graph, GraphColumns, positions_of
+from url_viz.store.tables.whitened_rows import WhitenedRows
 from url_viz.wording import counted, percent
 
 NAME_PARTS = ("name:1", "name:2")
@@ -150,3 +157,104 @@ def suggest(pairs: NDArray[np.int64], candidates: Mapping[str, Codes], label: Co
         if is_along and len(np.unique(codes[left[is_same]])) >= LEAST_GROUPS:
             suggestions.append(ApartSuggestion(choice, float(share), float(by_chance)))
     return max(suggestions, key=lambda suggestion: suggestion.share, default=None)
+
+
+def _digest_of_codes(codes: Codes | None) -> bytes:
+    return b"" if codes is None else codes.tobytes()
+
+
+@column(digest=lambda apart: _digest_of_codes(apart.codes) + _digest_of_codes(apart.for_labels))
+def apart(base: Frame, imported: Imported, stored_apart: str | None) -> Apart:
+    """What is kept apart, by the choice on disk."""
+    if stored_apart is None:
+        return Apart()
+    is_of_objects = imported.source_of(PICTURE) == OBJECTS
+    return apart_by(stored_apart, base, imported.columns, is_of_objects=is_of_objects)
+
+
+@column()
+def sources(base: Frame, apart: Apart) -> NDArray[np.int32]:
+    """The source group (N,) of each picture: twins, and what is kept apart, are no witnesses for each other."""
+    return joined_groups(group_codes(base.table), apart.codes)
+
+
+@column()
+def label_sources(base: Frame, apart: Apart) -> NDArray[np.int32]:
+    """The source group (N,) of each picture where it is asked whether its label is wrong."""
+    return joined_groups(group_codes(base.table), apart.for_labels)
+
+
+@column(digest=_digest_of_codes)
+def content_apart(apart: Apart, own_graph_columns: GraphColumns | None, base: Frame) -> Codes | None:
+    """The codes (M,) of what is kept apart, of distinct contents; None for twins alone."""
+    return _of_contents(apart.codes, own_graph_columns, base)
+
+
+@column(digest=_digest_of_codes)
+def content_apart_for_labels(apart: Apart, own_graph_columns: GraphColumns | None, base: Frame) -> Codes | None:
+    """As `content_apart`, where it is asked whether a label is wrong."""
+    return _of_contents(apart.for_labels, own_graph_columns, base)
+
+
+def _of_contents(codes: Codes | None, columns: GraphColumns | None, base: Frame) -> Codes | None:
+    if codes is None or columns is None:
+        return None
+    return content_codes(codes, columns.rows_of(base.contents), len(columns.content))
+
+
+@column()
+def witnesses(
+    graph: Graph | None, content_apart: Codes | None, whitened_graph: Lazy[WhitenedRows | None]
+) -> Graph | None:
+    """The graph whose lists hold nothing of the source group of their row; None before there is one."""
+    return _without(graph, content_apart, whitened_graph)
+
+
+def _without(graph: Graph | None, codes: Codes | None, whitened_graph: Lazy[WhitenedRows | None]) -> Graph | None:
+    """A graph whose lists hold nothing of one of `codes` (M,); as it is while a writer refits its space."""
+    if graph is None or codes is None:
+        return graph
+    whitened = whitened_graph()
+    if whitened is None or whitened.whitening.key != graph.whitening:
+        return graph
+    return apart_graph(graph, whitened.rows, codes)
+
+
+@column()
+def has_label_witnesses(content_apart: Codes | None, content_apart_for_labels: Codes | None) -> bool:
+    """Whether other pictures are witnesses of whether a label is wrong than of the classes (`apart_by`)."""
+    if content_apart is None or content_apart_for_labels is None:
+        return False
+    return not np.array_equal(content_apart, content_apart_for_labels)
+
+
+@column()
+def label_witnesses(
+    witnesses: Lazy[Graph | None],
+    graph: Lazy[Graph | None],
+    content_apart_for_labels: Codes | None,
+    whitened_graph: Lazy[WhitenedRows | None],
+    *,
+    has_label_witnesses: bool,
+) -> Graph | None:
+    """The witnesses of whether a label is wrong: those of the classes, but for siblings in a picture."""
+    return _without(graph(), content_apart_for_labels, whitened_graph) if has_label_witnesses else witnesses()
+
+
+@column()
+def apart_suggestion(
+    graph: Graph | None,
+    base: Frame,
+    imported: Imported,
+    content_labels: CodedLabels | None,
+    apart: Apart,
+    embeddings_of: ByContent[NDArray[np.float16]],
+) -> ApartSuggestion | None:
+    """What nearly alike pictures run along, where nothing is kept apart yet."""
+    if graph is None or content_labels is None or apart.choice is not None:
+        return None
+    row, columns = positions_of(base.contents, graph.content), imported.columns
+    codes = {choice: apart_codes(choice, base, columns) for choice in apart_choices(base, columns)}
+    candidates = {choice: content_codes(each, row, len(graph)) for choice, each in codes.items()}
+    pairs = near_pairs(graph, lambda rows: embeddings_of(graph.content[rows]))
+    return suggest(pairs, candidates, content_labels.codes)

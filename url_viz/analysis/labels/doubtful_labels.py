@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.derived import column
 from url_viz.analysis.findings.twin_groups import first_of_each
 from url_viz.analysis.labels.forecast import Expected, Forecast, WrongLabels, forecast, wrong_share
 from url_viz.analysis.labels.label_issues import COLUMNS, CONFLICTING, UNSEEN, LabelCheck
@@ -118,6 +119,12 @@ def doubtful_labels(check: LabelCheck, table: pd.DataFrame) -> DoubtfulLabels:
     is_heard = ~np.isnan(answer) & _is_mostly_answered(is_done)
     heard = ahead.heard(ahead.wrong[is_heard], answer[is_heard] == 1)
     return DoubtfulLabels(pictures, is_open, is_heard, heard)
+
+
+@column()
+def doubtful(label_check: LabelCheck | None, table: pd.DataFrame) -> DoubtfulLabels | None:
+    """The doubtful labels; None without labels to check."""
+    return None if label_check is None else doubtful_labels(label_check, table)
 
 
 def _is_mostly_answered(is_done: Bools) -> Bools:

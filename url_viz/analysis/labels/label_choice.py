@@ -1,13 +1,16 @@
 """What the label of a picture is: its class folder, a level of folders, its name, a tag, a user's column, or none."""
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.derived import column
+from url_viz.analysis.imported import Imported
+from url_viz.analysis.table import Frame
 from url_viz.errors import ImageSetError
 from url_viz.imaging.folder_classes import COLUMN_OF, FolderClasses, FolderLevel
 from url_viz.store.columns.imported_columns import FIRST_FOLDERS, FOLDERS, NAMES, TAGS, Column
@@ -97,14 +100,14 @@ def _as_before(folder_classes: FolderClasses) -> str | None:
 
 
 def labels_of(
-    chosen: str | None, folder_classes: FolderClasses, columns: Mapping[str, Column], decided: Callable[[], Decided]
+    chosen: str | None, folder_classes: FolderClasses, columns: Mapping[str, Column], decided: Decided
 ) -> NDArray[np.object_]:
-    """The label of each picture (N,), None for none; `decided` gives the tags and names."""
+    """The label of each picture (N,), None for none; `decided` has the tags and names."""
     if chosen in columns and chosen is not None:
         values = np.asarray(columns[chosen])
         return values if values.dtype == object else np.array([as_text(float(each)) or None for each in values], object)
     if chosen in (TAGS, NAMES):
-        return decided().first_tags if chosen == TAGS else decided().name
+        return decided.first_tags if chosen == TAGS else decided.name
     return folder_classes.class_names if chosen == FOLDERS else folder_classes.names_at(level_of(chosen))
 
 
@@ -120,21 +123,26 @@ class Labels:
     columns: Mapping[str, "pd.Series[str]"]
 
 
-def chosen_labels(
-    stored: str | None,
-    folders: NDArray[np.object_],
-    folder_classes: FolderClasses,
-    columns: Mapping[str, Column],
-    decided: Callable[[], Decided],
-) -> Labels:
-    """The labels of pictures (N,) by the choice on disk, as corrected; `folders` are their class folders.
+def _digest(labels: Labels) -> bytes:
+    source = str(labels.source).encode("utf-8", "surrogatepass")
+    return b"\0".join([source, *map(digest_of_words, labels.columns.values())])
 
-    `decided` gives what was decided of the pictures, None if no label ever was. Raises ImageSetError for a column that
-    is gone.
-    """
-    source = resolved(stored, folder_classes, columns)
-    given = folders if source == FOLDERS else labels_of(source, folder_classes, columns, decided)
-    checked = decided().labels_of(stored_source(source))
+
+def digest_of_words(words: "pd.Series[str] | NDArray[np.object_]") -> bytes:
+    """What changes with any of the words (N,), None for none."""
+    codes, names = pd.factorize(words)
+    return codes.tobytes() + "\0".join(map(str, names)).encode("utf-8", "surrogatepass")
+
+
+@column(digest=_digest)
+def labels(
+    base: Frame, imported: Imported, stored_label: str | None, given_labels: Decided, file_rows: NDArray[np.int64]
+) -> Labels:
+    """The labels of the pictures by the choice on disk, as corrected; ImageSetError for a column that is gone."""
+    decided, folders = given_labels.rows_at(file_rows), base.table["label"].to_numpy(object)
+    source = resolved(stored_label, base.found, imported.columns)
+    given = folders if source == FOLDERS else labels_of(source, base.found, imported.columns, decided)
+    checked = decided.labels_of(stored_source(source))
     has = pd.notna(checked)
     if source == FOLDERS and not has.any():
         return Labels(source, {})

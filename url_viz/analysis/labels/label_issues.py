@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.derived import Lazy, column
+from url_viz.analysis.findings.reasons import Reasons, useless
 from url_viz.analysis.findings.twin_groups import first_of_each
-from url_viz.analysis.labels.ambiguity import LabelEvidence
+from url_viz.analysis.labels.ambiguity import LabelEvidence, StoredClasses
 from url_viz.analysis.labels.classes import CodedLabels
 from url_viz.analysis.labels.label_choice import CORRECTED
 from url_viz.analysis.labels.votes import NONE, VOTERS, Codes
+from url_viz.analysis.table import Frame
 from url_viz.store.tables.tables import Graph, positions_of
 
 Kind = Literal["", "likely wrong", "between classes", "conflicting copies", "out on its own", "does not show its label"]
@@ -265,3 +268,22 @@ NO_CLASSES = (
     "(photos/cat/…, photos/dog/…), or bring a table that has a label column: "
     "python -m url_viz columns FOLDER add FILE --label COLUMN."
 )
+
+
+@column()
+def label_check(
+    measured: pd.DataFrame,
+    base: Frame,
+    reasons: Reasons,
+    content_labels: CodedLabels | None,
+    class_shares: StoredClasses | None,
+    label_evidence: LabelEvidence | None,
+    label_witnesses: Lazy[Graph | None],
+) -> LabelCheck | None:
+    """What is found on the labels; None without labels to check."""
+    graph = None if content_labels is None or class_shares is None else label_witnesses()
+    if content_labels is None or class_shares is None or graph is None:
+        return None
+    evidence = label_evidence or class_shares.evidence
+    unseen = useless(measured, reasons)["id"].tolist()
+    return check_labels(measured, base.contents, graph, content_labels, evidence, useless=unseen)

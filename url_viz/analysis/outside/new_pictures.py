@@ -7,17 +7,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.labels.ambiguity import AmbiguityModel, ClassShares, classify_new
-from url_viz.analysis.second_model import cosines_of, side_by_side
+from url_viz.analysis.derived import ByContent, column
+from url_viz.analysis.labels.ambiguity import AmbiguityModel, Classified, ClassShares, classify_new
+from url_viz.analysis.labels.classes import CodedLabels
+from url_viz.analysis.labels.votes import Codes
+from url_viz.analysis.second_model import SecondModel, by_both, cosines_of, side_by_side
+from url_viz.analysis.table import Frame
 from url_viz.imaging.copied_pixels import patch_of
 from url_viz.imaging.perceptual_hash import WORDS
-from url_viz.pipeline.confusability import ConfusabilityReference, Lists, confusability_of_new
+from url_viz.pipeline.confusability import ConfusabilityReference, Lists, confusability, confusability_of_new
 from url_viz.pipeline.graph import K
 from url_viz.pipeline.near_copies import NEVER, Pixels, alike_to, bits_apart, copies_among
 from url_viz.pipeline.nearest import NONE, Nearest, top_k
+from url_viz.pipeline.twins import is_representative, source_groups, twin_representatives
 from url_viz.pipeline.views import RAW_COSINE, ViewSpace
 from url_viz.rows import l2_normalize
-from url_viz.store.tables.tables import positions_of
+from url_viz.store.tables.tables import Graph, positions_of
 from url_viz.store.tables.whitened_rows import WhitenedRows
 
 FIRST_LOOK = 2 * K
@@ -138,6 +143,55 @@ class Reference:
     def content(self) -> NDArray[np.int64]:
         """Content keys (M,)."""
         return self.whitened.content
+
+
+@column()
+def reference(
+    measured: pd.DataFrame,
+    base: Frame,
+    graph: Graph | None,
+    whitened: WhitenedRows,
+    content_labels: CodedLabels | None,
+    content_apart: Codes | None,
+    classified: Classified | None,
+    second: SecondModel | None,
+    embeddings_of: ByContent[NDArray[np.float16]],
+    pixels_of: ByContent[Pixels],
+) -> Reference:
+    """What new pictures are compared with: the distinct contents of the set."""
+    keys = np.unique(base.contents) if graph is None else graph.content
+    first, row = np.unique(base.contents, return_index=True)
+    is_here = positions_of(keys, first) >= 0  # of the graph, too: a picture may have left since
+    rows = row[positions_of(keys[is_here], first)]
+    table = measured.iloc[rows]
+    here = WhitenedRows(whitened.whitening, keys[is_here], whitened.rows[rows])
+    embedding, pixels = embeddings_of(keys[is_here]), pixels_of(keys[is_here])
+    if graph is None or content_labels is None or not is_here.all():
+        return Reference(measured, table, here, embedding, np.ones(len(rows), bool), pixels=pixels)
+    representative = twin_representatives(graph.twins)
+    if second is None:
+        among = confusability(graph.position, graph.similarity, representative=representative)[1]
+    else:
+        among = by_both(graph, second)[1]
+    return Reference(
+        measured,
+        table,
+        here,
+        embedding,
+        representative == np.arange(len(graph)),
+        among,
+        None if classified is None else classified.model,
+        content_labels.names,
+        None if second is None or not second.is_whole else _second_reference(second, measured, table),
+        pixels,
+        source_groups(graph.twins, content_apart),
+    )
+
+
+def _second_reference(second: SecondModel, measured: pd.DataFrame, table: pd.DataFrame) -> Reference:
+    """What new pictures are compared with by the second model."""
+    is_counted = is_representative(second.graph.twins)
+    return Reference(measured, table, second.whitened, second.embeddings, is_counted)
 
 
 @dataclass(frozen=True)

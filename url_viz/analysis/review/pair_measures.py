@@ -13,11 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from url_viz.analysis.derived import column
 from url_viz.analysis.second_model import SecondModel
+from url_viz.analysis.table import Frame
 from url_viz.pipeline.confusability import LEAST_SCALE
 from url_viz.pipeline.nearest import Nearest
+from url_viz.pipeline.twins import twin_representatives
 from url_viz.rows import l2_normalize, mid_ranks
-from url_viz.store.tables.tables import Graph
+from url_viz.store.tables.tables import Graph, positions_of
 from url_viz.store.tables.whitened_rows import WhitenedRows
 
 POWERS = (0.0, 0.5, 1.0)
@@ -223,3 +226,22 @@ def _finite(similarity: Floats) -> Floats:
 def _blocks(count: int) -> Iterator[Rows]:
     for start in range(0, count, BLOCK):
         yield np.arange(start, min(start + BLOCK, count))
+
+
+@column()
+def pair_measures(
+    graph: Graph | None, whitened_graph: WhitenedRows | None, base: Frame, second: SecondModel | None
+) -> PairMeasures | None:
+    """The measures of the pairs of the set; None without a graph."""
+    if graph is None or whitened_graph is None:
+        return None
+    row = positions_of(graph.content, base.contents)
+    of_pictures = base.table[list(PER_IMAGE)].to_numpy(np.float32)
+    by_itself = np.where((row >= 0)[:, None], np.nan_to_num(of_pictures[row]), 0)
+    return PairMeasures(
+        graph,
+        whitened_graph,
+        by_itself.astype(np.float32),
+        representative=twin_representatives(graph.twins).astype(np.int64),
+        second=second if second is not None and second.is_whole else None,
+    )

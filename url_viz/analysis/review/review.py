@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 
 from url_viz.analysis.filters import OneOf, filter_in_words
-from url_viz.analysis.findings.findings import mixed_up, open_leaks, separated_by_context, small_classes, useless
-from url_viz.analysis.findings.object_findings import cut_by_frame, double_boxes, outside, tiny
+from url_viz.analysis.findings.findings import mixed_up, open_leaks, separated_by_context, small_classes
+from url_viz.analysis.findings.leaks import leaks, splits
+from url_viz.analysis.findings.object_findings import cut_by_frame, double_boxes, outside, tiny, wrong_together
+from url_viz.analysis.findings.reasons import reasons, useless
 from url_viz.analysis.findings.twin_groups import COPIES, has_copies, members_of_groups
-from url_viz.analysis.labels.doubtful_labels import FEW, NEXT, DoubtfulLabels, wrong_in_words
+from url_viz.analysis.labels.doubtful_labels import FEW, NEXT, doubtful, wrong_in_words
 from url_viz.analysis.labels.forecast import Forecast, forecast
+from url_viz.analysis.labels.label_issues import label_check
 from url_viz.analysis.labels.votes import NONE
 from url_viz.analysis.measures import CONFUSABILITY, TUNED, measure_title
 from url_viz.analysis.review.cards import (
@@ -30,7 +33,7 @@ from url_viz.analysis.review.cards import (
     ask_use,
     between_classes,
 )
-from url_viz.analysis.review.naming import first_to_name
+from url_viz.analysis.review.naming import first_to_name, name_suggestions, names
 from url_viz.analysis.review.review_queue import (
     BURST,
     MOST,
@@ -42,10 +45,12 @@ from url_viz.analysis.review.review_queue import (
     ReviewContext,
     open_groups,
 )
-from url_viz.analysis.review.tuned import change_in_words, moved_share, nearest_rows, next_pairs
+from url_viz.analysis.review.tuned import change_in_words, moved_share, pairs, tuned_order
 from url_viz.analysis.runs.detections import DETECTED, missed, other_class
 from url_viz.analysis.runs.two_by_two import QUEUES, in_queue
 from url_viz.analysis.scope import ReviewSpec, Scope
+from url_viz.analysis.stored_graph import graph
+from url_viz.analysis.table import base
 from url_viz.store.decisions.answers import ordered
 from url_viz.store.decisions.decision_rows import Decision
 from url_viz.store.decisions.decisions import Action, Judgement
@@ -71,7 +76,7 @@ class DoubtfulReview(Review):
     """
 
     def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
-        self._doubtful: DoubtfulLabels = context.get("doubtful")
+        self._doubtful = context.required(doubtful)
         self._known: tuple[object, Forecast, int] | None = None
         super().__init__(spec, context, self._doubtful.pictures, ask_label)
 
@@ -193,7 +198,7 @@ class LeakReview(GroupReview):
     """Asks of copies and views which to keep; beside each picture stands its split."""
 
     def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
-        self._splits, self._leaks = context.get("splits"), context.get("leaks")
+        self._splits, self._leaks = context.required(splits), context.required(leaks)
         super().__init__(spec, context)
 
     def _queue(self) -> Ids:
@@ -232,16 +237,16 @@ class PairReview(Review):
     takes = ("same",)
 
     def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
-        self._get, self._answers, self._contents = context.get, context.answers, context.get("base").contents
+        self._derived, self._answers, self._pairs = context.derived, context.answers, context.required(pairs)
         super().__init__(spec, context)
 
     @cached_property
     def _nearest(self) -> Ids:
-        return nearest_rows(self._get)
+        return self._pairs.nearest()
 
     def _queue(self) -> Ids:
-        seed = len(self._answers.now())
-        rows = next_pairs(self._get, self.spec.most or ASKED, seed=seed, among=self._in_scope())
+        answers = self._answers.now()
+        rows = self._pairs.next(answers, self.spec.most or ASKED, seed=len(answers), among=self._in_scope())
         return self._ids[rows[:, 0]]
 
     def _can_ask(self, ids: Ids) -> Bools:
@@ -260,21 +265,21 @@ class PairReview(Review):
 
     def state(self, ids: Sequence[int]) -> list[CardAnswer]:
         answers = self._answers.now().as_dict()
-        return [CardAnswer(same=answers.get(pair)) for pair in self._pairs(ids)]
+        return [CardAnswer(same=answers.get(pair)) for pair in self._contents_of(ids)]
 
     def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
-        [pair] = self._pairs([image_id])
+        [pair] = self._contents_of([image_id])
         return self._answers.answer({pair: answer.same}, who=who)
 
     def moved(self, table: Callable[[], pd.DataFrame]) -> Moved:
         share = moved_share(table())
-        words = change_in_words(self._answers.now(), self._get("tuned_order"), moved=share)
+        words = change_in_words(self._answers.now(), self._derived.get(tuned_order), moved=share)
         return Moved(words, 0.0 if math.isnan(share) else share)
 
-    def _pairs(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+    def _contents_of(self, ids: Sequence[int]) -> list[tuple[int, int]]:
         """The contents of pictures and their nearest, as answers are kept."""
         rows = self._rows(ids)
-        contents = np.stack([self._contents[rows], self._contents[self._nearest[rows]]], axis=1)
+        contents = self._pairs.contents[np.stack([rows, self._nearest[rows]], axis=1)]
         return [ordered((first, second)) for first, second in contents.tolist()]
 
 
@@ -284,13 +289,16 @@ class NameReview(Review):
     takes = ("decision", "name", "twins")
 
     def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
-        self._get, self._oldest = context.get, 0
+        self._derived, self._oldest = context.derived, 0
         self._latest_names: list[str] = []
         self._known_suggestions: tuple[int, dict[int, tuple[str, float]]] | None = None
         super().__init__(spec, context)
 
     def _queue(self) -> Ids:
-        return self._ids[first_to_name(self._get, self.spec.most or ASKED, self._in_scope())]
+        graph_of_set, contents = self._derived.get(graph), self._derived.get(base).contents
+        assert graph_of_set is not None  # REVIEWS says that it needs one
+        count = self.spec.most or ASKED
+        return self._ids[first_to_name(graph_of_set, contents, self._derived.get(names), count, self._in_scope())]
 
     def is_done(self) -> Bools:
         now = self._now(self._rows(self.ids))
@@ -325,7 +333,7 @@ class NameReview(Review):
         """How many names there were then, and what they suggest: name and share by id."""
         given = int((self._decisions.now().names != "").sum())
         if self._known_suggestions is None or abs(given - self._known_suggestions[0]) >= REFRESHED_AFTER:
-            suggestions = self._get("name_suggestions")
+            suggestions = self._derived.get(name_suggestions)
             named = zip(suggestions["name"].astype(str), suggestions["share"].astype(float), strict=True)
             self._known_suggestions = given, dict(zip(suggestions["id"].tolist(), named, strict=True))
         return self._known_suggestions
@@ -375,7 +383,7 @@ def _of_model(name: str, context: ReviewContext) -> pd.DataFrame:
 
 
 def _together(context: ReviewContext) -> pd.DataFrame:
-    together: pd.DataFrame | None = context.get("wrong_together")
+    together = context.derived.get(wrong_together)
     return context.table.loc[[], ["id"]].assign(suggested=None) if together is None else together
 
 
@@ -387,12 +395,12 @@ REVIEWS = {
     "suspects": ReviewKind("Doubtful labels", DoubtfulReview, "label", needs="labels"),
     "labels": list_review(
         "All labels, most doubtful first",
-        lambda context: context.get("label_check").pictures,
+        lambda context: context.required(label_check).pictures,
         ask_any_label,
         needs="labels",
     ),
     "wrong-together": list_review("Classes of a picture, wrong as a whole", _together, ask_label),
-    "mixed-up": list_review("Classes that overlap", lambda context: mixed_up(context.get("label_check")), ask_label),
+    "mixed-up": list_review("Classes that overlap", lambda context: mixed_up(context.required(label_check)), ask_label),
     **{
         name: list_review(
             queue.title, partial(_of_model, name), ask_any_label if name != "model-ambiguous" else between_classes
@@ -403,12 +411,12 @@ REVIEWS = {
     "double-boxes": ReviewKind("Two boxes on one object", partial(GroupReview, groups=double_boxes), "group"),
     "separated-by-context": list_review(
         "Classes that only context separates",
-        lambda context: separated_by_context(context.table, context.get("label_check")),
+        lambda context: separated_by_context(context.table, context.required(label_check)),
         ask_label,
     ),
     "bursts": ReviewKind("Bursts", partial(GroupReview, least=BURST), "group"),
     "useless": list_review(
-        "Pictures that show nothing", lambda context: useless(context.table, context.get("reasons")), ask_use
+        "Pictures that show nothing", lambda context: useless(context.table, context.derived.get(reasons)), ask_use
     ),
     "tiny": list_review("Tiny objects", lambda context: tiny(context.table), ask_use),
     "outside": list_review("Boxes beyond their picture", lambda context: outside(context.table), between_classes),

@@ -3,19 +3,20 @@
 import datetime
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.derived import Get
+from url_viz.analysis.derived import Column, Derived
 from url_viz.analysis.evidence.selective_retrieval import search
 from url_viz.analysis.filters import OneOf, passes_all
-from url_viz.analysis.findings.reasons import reason_table
+from url_viz.analysis.findings.reasons import reason_table, reasons
 from url_viz.analysis.findings.twin_groups import COPIES, first_of_each, group_codes
+from url_viz.analysis.labels.apart import sources
 from url_viz.analysis.ranking import ends, first_of_each_class, with_percentile
 from url_viz.analysis.review.cards import AnswerKind, Card, CardAnswer, Question, Queue, Stepped, between_classes
 from url_viz.analysis.scope import ReviewSpec, review_as_query, scoped
@@ -30,6 +31,7 @@ from url_viz.store.tables.tables import positions_of
 from url_viz.wording import of_group
 from url_viz.workspace import SetPaths
 
+Value = TypeVar("Value")
 Ids = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Ask = Callable[[Mapping[str, Any], str | None], Question]
@@ -102,8 +104,8 @@ def _by_measure(rows: pd.DataFrame, spec: ReviewSpec) -> pd.DataFrame:
 class ReviewContext:
     """What a review is opened in: an image set as it is now, and where the place of the review is kept.
 
-    `unit` (N, A) are the pictures of `table` in the whitened space; `source` is what labels are taken from. `get` gives
-    the set's columns (`url_viz.analysis.columns`), and raises ImageSetError for labels or splits that it does not have.
+    `unit` (N, A) are the pictures of `table` in the whitened space; `source` is what labels are taken from; `derived`
+    are the columns of the set. `missing` says, by column, what to do about a set that has none.
     A review that was begun before goes on where it was left, unless it is to begin `afresh`. `cached_queue` gives
     the queue of one that begins, if it was made before for this table and these answers, else what it is handed makes.
     """
@@ -114,10 +116,18 @@ class ReviewContext:
     source: str
     paths: SetPaths
     answers: Answers
-    get: Get
+    derived: Derived
+    missing: Mapping[str, str] = field(default_factory=dict)
     is_of_objects: bool = False
     afresh: bool = False
     cached_queue: QueueCache | None = None
+
+    def required(self, column: Column[..., Value | None]) -> Value:
+        """The value of a column; raises ImageSetError where the set has none."""
+        value = self.derived.get(column)
+        if value is None:
+            raise ImageSetError(self.missing.get(column.name, f"This set has no {column.name}."))
+        return value
 
 
 class Review(Queue):
@@ -134,15 +144,14 @@ class Review(Queue):
         self, spec: ReviewSpec, context: ReviewContext, listed: pd.DataFrame | None = None, ask: Ask = between_classes
     ) -> None:
         """`listed` are the pictures (id, suggested) of a list, `ask` the question to those that are still in it."""
-        self.spec, self.table = spec, context.table
-        self._unit, self._decisions, self._source, self._paths = (
-            context.unit,
-            context.decisions,
-            context.source,
-            context.paths,
-        )
-        self._listed, self._ask = listed, ask  # and not `of.get`: it keeps the snapshot, which may be an old one
-        self._reasons, self._sources = context.get("reasons"), context.get("sources")  # as they are at the opening
+        self.spec, self.table, self._unit = spec, context.table, context.unit
+        self._decisions, self._source, self._paths = context.decisions, context.source, context.paths
+        self._listed, self._ask = (
+            listed,
+            ask,
+        )  # not `context`: it keeps the snapshot, which may be an old one
+        self._reasons = context.derived.get(reasons)  # as they are at the opening
+        self._sources = context.derived.get(sources)
         if context.is_of_objects and "label" in self.takes:
             self.takes = (*self.takes, "verdict")
         self._ids = context.table["id"].to_numpy(np.int64)

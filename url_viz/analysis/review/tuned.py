@@ -1,19 +1,21 @@
 """The order that answers tune: confusability with a person's answers on pairs taken in; and which pairs to ask next."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.derived import Get
+from url_viz.analysis.derived import Lazy, column
 from url_viz.analysis.evidence.order_metrics import Figure, auroc_by_blocks
 from url_viz.analysis.review.pair_measures import PairMeasures
+from url_viz.analysis.table import Frame
 from url_viz.rows import mid_ranks
 from url_viz.store.decisions.answers import Answered
-from url_viz.store.tables.tables import positions_of
+from url_viz.store.tables.tables import GraphColumns, positions_of
 from url_viz.wording import counted, decimal, percent
 
 FEWEST = 10
@@ -243,26 +245,68 @@ def _evidence(examples: _Examples, is_judged: NDArray[np.bool_]) -> tuple[Figure
     return next(figures), next(figures)
 
 
-def next_pairs(get: Get, count: int, *, seed: int, among: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-    """Rows (≤ count, 2) of the table to ask about next: pictures and their nearest; see `pairs_to_ask`.
-
-    `get` gives the columns of a set that has a graph in the whitened space; `among` (N,) are the pictures to ask about.
-    """
-    content, contents = get("graph").content, get("base").contents
-    wanted = None if among is None else np.isin(content, contents[among])
-    pairs = pairs_to_ask(get("pair_measures"), content, get("answered"), count=count, seed=seed, among=wanted)
-    rows = positions_of(content[pairs].ravel(), contents).reshape(-1, 2)
-    known_pairs: NDArray[np.int64] = rows[rows.min(axis=1) >= 0]
-    return known_pairs
+@column(digest=lambda answered: answered.pairs.tobytes() + answered.is_same.tobytes())
+def answered(answers: Answered) -> Answered:
+    """The answers on pairs, which other decisions leave as they are."""
+    return answers
 
 
-def nearest_rows(get: Get) -> NDArray[np.int64]:
-    """The row (N,) of the table that is nearest to each, −1 for none; of twins that of the representative."""
-    content, contents, measures = get("graph").content, get("base").contents, get("pair_measures")
-    near = np.full(len(content) + 1, -1, np.int64)
-    near[measures.rows] = positions_of(content[measures.nearest], contents)
-    row = positions_of(contents, content)
-    return near[np.where(row >= 0, measures.representative[row], -1)]
+@column()
+def tuned_order(
+    answered: Answered, own_graph_columns: GraphColumns | None, pair_measures: Lazy[PairMeasures | None]
+) -> Tuned | None:
+    """What answers made of the order; None below FEWEST of them, or without both kinds."""
+    is_one_kind = answered.is_same.all() or not answered.is_same.any()
+    if own_graph_columns is None or len(answered) < FEWEST or is_one_kind:
+        return None
+    measures = pair_measures()
+    return None if measures is None else tune(measures, own_graph_columns.content, answered)
+
+
+@column(gives=("tuned",))
+def tuned(tuned_order: Tuned | None, base: Frame, own_graph_columns: GraphColumns | None) -> Mapping[str, Any]:
+    """Confusability with the answers taken in."""
+    if tuned_order is None or own_graph_columns is None:
+        return {}
+    row = own_graph_columns.rows_of(base.contents)
+    return {"tuned": np.where(row >= 0, tuned_order.values[row], np.float32(np.nan))}
+
+
+@dataclass(frozen=True)
+class SetPairs:
+    """The pairs of a set's graph: `content` (M,) of its rows, `contents` (N,) of the pictures, and what is measured."""
+
+    content: NDArray[np.int64]
+    contents: NDArray[np.int64]
+    measures: PairMeasures
+
+    def next(
+        self, answered: Answered, count: int, *, seed: int, among: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int64]:
+        """Rows (≤ count, 2) of the table to ask about next: pictures and their nearest; see `pairs_to_ask`.
+
+        `among` (N,) are the pictures to ask about.
+        """
+        wanted = None if among is None else np.isin(self.content, self.contents[among])
+        pairs = pairs_to_ask(self.measures, self.content, answered, count=count, seed=seed, among=wanted)
+        rows = positions_of(self.content[pairs].ravel(), self.contents).reshape(-1, 2)
+        found: NDArray[np.int64] = rows[rows.min(axis=1) >= 0]
+        return found
+
+    def nearest(self) -> NDArray[np.int64]:
+        """The row (N,) of the table that is nearest to each, −1 for none; of twins that of the representative."""
+        near, measures = np.full(len(self.content) + 1, -1, np.int64), self.measures
+        near[measures.rows] = positions_of(self.content[measures.nearest], self.contents)
+        row = positions_of(self.contents, self.content)
+        return near[np.where(row >= 0, measures.representative[row], -1)]
+
+
+@column()
+def pairs(base: Frame, own_graph_columns: GraphColumns | None, pair_measures: PairMeasures | None) -> SetPairs | None:
+    """The pairs that can be asked about; None without a graph."""
+    if own_graph_columns is None or pair_measures is None:
+        return None
+    return SetPairs(own_graph_columns.content, base.contents, pair_measures)
 
 
 def moved_share(table: pd.DataFrame) -> float:

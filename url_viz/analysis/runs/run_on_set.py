@@ -17,12 +17,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from url_viz.analysis.derived import column
 from url_viz.analysis.labels.classes import CodedLabels
 from url_viz.analysis.labels.votes import NONE, Codes
-from url_viz.errors import FolderError
+from url_viz.analysis.table import Frame
+from url_viz.errors import DamageError, FolderError
 from url_viz.store.columns.user_files import ARRAY, UserFile
 from url_viz.store.tables.tables import positions_of
-from url_viz.store.training_records import RecordedEpoch
+from url_viz.store.training_records import RecordedEpoch, RecordedRuns
 from url_viz.wording import counted, first_of
 
 ROWS_AT_ONCE = 1 << 15
@@ -160,8 +162,8 @@ def match_classes(run: Sequence[str], names: Sequence[str], *, columns: int = 0)
         return ClassMatch(by_order if columns == len(names) else np.full_like(by_order, -1), unnamed=columns)
     exact = {name: column for column, name in enumerate(run)}
     plain: dict[str, int] = {}
-    for column, name in enumerate(run):
-        plain[_plain(name)] = -1 if _plain(name) in plain else column
+    for number, name in enumerate(run):
+        plain[_plain(name)] = -1 if _plain(name) in plain else number
     column_of = np.array([exact.get(name, plain.get(_plain(name), -1)) for name in names], np.int32)
     missing = tuple(name for name, column in zip(names, column_of, strict=True) if column < 0)
     unused = tuple(name for column, name in enumerate(run) if column not in set(column_of.tolist()))
@@ -314,3 +316,15 @@ class RunOnSet:
             here = np.flatnonzero(rows >= 0)
             rows, recorded = rows[here], predictions.labels[here]
             yield rows, predictions.logits[here], np.where(recorded != NONE, recorded, own[rows])
+
+
+@column()
+def recorded_runs(runs: RecordedRuns, base: Frame, picture_labels: CodedLabels) -> dict[str, RunOnSet | DamageError]:
+    """Each run, or what is wrong with it: others can be read all the same."""
+    ids, found = base.table["id"].to_numpy(np.int64), dict[str, RunOnSet | DamageError]()
+    for run, epochs in runs.epochs.items():
+        if isinstance(epochs, DamageError):
+            found[run] = epochs
+        elif epochs:
+            found[run] = RunOnSet(run, epochs, ids, picture_labels)
+    return found

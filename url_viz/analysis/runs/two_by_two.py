@@ -1,6 +1,7 @@
 """Your model against your pictures: sure or not, clear or ambiguous, between the same two classes; the training map."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.derived import column
 from url_viz.analysis.labels.ambiguity import ClassShares
 from url_viz.analysis.labels.votes import NONE, Codes
 from url_viz.analysis.measures import OF_TRAINING
 from url_viz.analysis.runs.run_on_set import RunOnSet, Shares
+from url_viz.errors import DamageError, SupersededError
+from url_viz.store.training_records import RecordedRuns
 
 WRONG, AMBIGUOUS, WEAK, LATE = "wrong label", "ambiguous", "model's weakness", "learnt late"
 TRAINING = "training"
@@ -183,7 +187,7 @@ def in_queue(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return pd.DataFrame({"id": rows["id"].to_numpy(), "suggested": pd.Series(suggested, dtype=object)})
 
 
-def model_columns(run: RunOnSet, pictures: ClassShares | None) -> Mapping[str, Any]:
+def _columns_of(run: RunOnSet, pictures: ClassShares | None) -> Mapping[str, Any]:
     """MODEL_COLUMNS of N pictures: what a run says of them; `pictures` is None for a set without classes.
 
     Probabilities are those of held-out pictures, tempered by their labels, else the mean over the epochs.
@@ -224,3 +228,19 @@ def by_training(table: pd.DataFrame) -> pd.DataFrame:
     Dataset cartography (Swayamdipta et al. 2020, arXiv 2009.10795).
     """
     return table.assign(x=table["variability"].astype("float32"), y=table["confidence"].astype("float32"))
+
+
+@column(gives=MODEL_COLUMNS)
+def model_columns(
+    runs: RecordedRuns,
+    recorded_runs: dict[str, RunOnSet | DamageError],
+    class_codes: dict[str, NDArray[Any]] | None,
+) -> Mapping[str, Any]:
+    """What the chosen run says; {} without a run that can be read, or without two classes."""
+    run = None if runs.chosen is None else recorded_runs.get(runs.chosen)
+    if not isinstance(run, RunOnSet) or len(run.labels.names) < 2:
+        return {}
+    names = ("first_class", "second_class", "first_share", "second_share")
+    with suppress(DamageError, SupersededError):  # reported where runs are shown
+        return _columns_of(run, None if class_codes is None else ClassShares(*(class_codes[name] for name in names)))
+    return {}

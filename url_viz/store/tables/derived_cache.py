@@ -9,8 +9,9 @@ import struct
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,9 @@ from numpy.typing import NDArray
 
 from url_viz.files import replaced
 from url_viz.store.tables.tables import fixed_lists, matrix, numbers_of
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 MOST_CACHED = 4
 """Of one space; with another choice of labels, or another second model, the oldest goes."""
@@ -66,6 +70,11 @@ def write_cached(folder: Path, space_key: str, key: str, table: pa.Table, *, mos
         files = sorted(folder.glob(f"{space_key}-*"), key=lambda path: path.stat().st_mtime)
         for path in files[:-most]:
             path.unlink()
+
+
+def table_of(*records: "DataclassInstance") -> pa.Table:
+    """Dataclasses whose fields are arrays (M,) as one table."""
+    return pa.table({each.name: getattr(record, each.name) for record in records for each in fields(record)})
 
 
 def numbers_from_table(

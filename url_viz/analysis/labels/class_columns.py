@@ -1,0 +1,209 @@
+"""The classes of an image set as columns: labels of pictures and contents, class shares, what speaks for labels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from url_viz.analysis.derived import Lazy, OnDisk, column
+from url_viz.analysis.labels import classes
+from url_viz.analysis.labels.ambiguity import (
+    LEAST_OF_A_CLASS,
+    MANY,
+    Classified,
+    ClassReader,
+    ClassShares,
+    LabelEvidence,
+    StoredClasses,
+    classify,
+)
+from url_viz.analysis.labels.classes import CLASS_COLUMNS, CodedLabels, schema_of, spelled_out
+from url_viz.analysis.labels.label_choice import Labels
+from url_viz.analysis.second_model import SecondModel, side_by_side
+from url_viz.analysis.table import Frame
+from url_viz.pipeline.nearest import Nearest
+from url_viz.pipeline.twins import source_groups
+from url_viz.store.tables.derived_cache import numbers_from_table, table_of
+from url_viz.store.tables.tables import Graph, GraphColumns
+from url_viz.store.tables.whitened_rows import WhitenedRows
+
+
+def _digest(labels: CodedLabels | None) -> bytes:
+    if labels is None:
+        return b""
+    return labels.codes.tobytes() + "\0".join(labels.names).encode("utf-8", "surrogatepass")
+
+
+@column(digest=_digest)
+def picture_labels(base: Frame, labels: Labels) -> CodedLabels:
+    """The labels of the pictures."""
+    return classes.picture_labels(labels.columns.get("label", base.table["label"]))
+
+
+@column(digest=_digest)
+def labels_as_given(labels: Labels, picture_labels: CodedLabels) -> CodedLabels | None:
+    """The labels before anybody corrected them, among the classes there are now; None where nobody did."""
+    given = labels.columns.get("label_given")
+    if given is None:
+        return None
+    texts = pd.Index(given.map(str, na_action="ignore"), dtype=object)
+    codes = pd.Index(picture_labels.names, dtype=object).get_indexer(texts)
+    return CodedLabels(picture_labels.names, codes.astype(np.int32))
+
+
+@column(digest=_digest)
+def content_labels(
+    picture_labels: CodedLabels, own_graph_columns: GraphColumns | None, base: Frame
+) -> CodedLabels | None:
+    """The labels of the distinct contents; None without a graph."""
+    return _of_contents(picture_labels, own_graph_columns, base)
+
+
+@column(digest=_digest)
+def content_labels_as_given(
+    labels_as_given: CodedLabels | None, own_graph_columns: GraphColumns | None, base: Frame
+) -> CodedLabels | None:
+    """As `content_labels`, before anybody corrected them."""
+    return None if labels_as_given is None else _of_contents(labels_as_given, own_graph_columns, base)
+
+
+def _of_contents(labels: CodedLabels, columns: GraphColumns | None, base: Frame) -> CodedLabels | None:
+    if columns is None:
+        return None
+    return classes.content_labels(labels, columns.rows_of(base.contents), len(columns.content))
+
+
+@column(version=4)
+def classified(
+    content_labels: CodedLabels | None,
+    content_labels_as_given: CodedLabels | None,
+    witnesses: Lazy[Graph | None],
+    whitened_graph: Lazy[WhitenedRows | None],
+    second: SecondModel | None,
+) -> Classified | None:
+    """What the witnesses say of the classes of all contents."""
+    return classified_by(witnesses, whitened_graph, second, content_labels, content_labels_as_given)
+
+
+def classified_by(
+    witnesses: Lazy[Graph | None],
+    whitened_graph: Lazy[WhitenedRows | None],
+    second: SecondModel | None,
+    known: CodedLabels | None,
+    given: CodedLabels | None,
+    *,
+    least: int = LEAST_OF_A_CLASS,
+) -> Classified | None:
+    """What witnesses say of the labels `known` of contents, `given` as they were before any was corrected.
+
+    A class has `least` so many labels. None with fewer than two; also while a writer refits the whitened space, until
+    it has made the graph in it.
+    """
+    if known is None or len(known.names) < 2:
+        return None
+    graph, whitened = witnesses(), whitened_graph()
+    if graph is None or whitened is None or whitened.whitening.key != graph.whitening:
+        return None
+    if second is not None and not second.is_whole:
+        return None
+    groups = source_groups(graph.twins, graph.apart)
+    return classify(
+        graph.position,
+        graph.similarity,
+        whitened.rows if second is None else side_by_side(whitened.rows, second.whitened.rows),
+        known.codes,
+        groups,
+        also=None if second is None else second.voters(groups),
+        given=None if given is None else given.codes,
+        least=least,
+    )
+
+
+def _arrays_of(kinds: Sequence[type], table: pa.Table, known: CodedLabels | None) -> list[Any]:
+    """Dataclasses of arrays (M,), as they are cached in one table; those of classes are codes of `known`."""
+    if known is None:
+        raise ValueError("there are no labels")
+    names = [each.name for kind in kinds for each in fields(kind)]
+    codes = {name: len(known.names) for name in names if name.endswith("_class")}
+    columns = numbers_from_table(table, schema_of(names), len(known), codes=codes)
+    return [kind(**{each.name: columns[each.name] for each in fields(kind)}) for kind in kinds]
+
+
+def _shares_from(table: pa.Table, content_labels: CodedLabels | None) -> StoredClasses:
+    return StoredClasses(*_arrays_of((ClassShares, LabelEvidence), table, content_labels))
+
+
+@column(on_disk=OnDisk(lambda value: table_of(*value), _shares_from))
+def class_shares(classified: Classified | None) -> StoredClasses | None:
+    """The shares of the classes of each content, and what speaks for its label; all of `classified` but the model."""
+    return None if classified is None else classified.stored
+
+
+def _codes_from(table: pa.Table, picture_labels: CodedLabels, base: Frame) -> dict[str, NDArray[Any]]:
+    codes = {name: len(picture_labels.names) for name in CLASS_COLUMNS if name.endswith("_class")}
+    return numbers_from_table(table, schema_of(CLASS_COLUMNS), len(base.contents), codes=codes)
+
+
+@column(on_disk=OnDisk(pa.table, _codes_from, only_large=True))
+def class_codes(
+    class_shares: StoredClasses | None, own_graph_columns: GraphColumns | None, base: Frame
+) -> dict[str, NDArray[Any]] | None:
+    """CLASS_COLUMNS of the pictures, with classes as codes."""
+    if class_shares is None or own_graph_columns is None:
+        return None
+    return classes.class_codes(class_shares.shares, own_graph_columns, base.contents)
+
+
+@column(gives=CLASS_COLUMNS)
+def ambiguity(class_codes: dict[str, NDArray[Any]] | None, picture_labels: CodedLabels) -> Mapping[str, Any]:
+    """Between which two classes each picture lies, and how much."""
+    return {} if class_codes is None else spelled_out(class_codes, picture_labels.names)
+
+
+@column()
+def class_reader(
+    base: Frame,
+    classified: Lazy[Classified | None],
+    witnesses: Lazy[Graph | None],
+    whitened_graph: Lazy[WhitenedRows | None],
+    second: SecondModel | None,
+    content_labels: CodedLabels | None,
+) -> ClassReader | None:
+    """What gives the shares of all classes of a picture, by its place among the contents; None in a set of MANY."""
+    if len(base.contents) >= MANY or content_labels is None:
+        return None
+    of_classes, graph, whitened = classified(), witnesses(), whitened_graph()
+    if of_classes is None or graph is None or whitened is None:
+        return None
+    groups = source_groups(graph.twins, graph.apart)
+    lists = [Nearest(graph.position, graph.similarity), *([] if second is None else [second.voters(groups)])]
+    rows = whitened.rows if second is None else side_by_side(whitened.rows, second.whitened.rows)
+    names = tuple(content_labels.names[code] for code in of_classes.model.classes)
+    return ClassReader(tuple(lists), rows, groups, of_classes.model, names)
+
+
+def _evidence_from(table: pa.Table, content_labels: CodedLabels | None) -> LabelEvidence:
+    [evidence] = _arrays_of((LabelEvidence,), table, content_labels)
+    assert isinstance(evidence, LabelEvidence)
+    return evidence
+
+
+@column(on_disk=OnDisk(table_of, _evidence_from))
+def label_evidence(
+    content_labels: CodedLabels | None,
+    content_labels_as_given: CodedLabels | None,
+    label_witnesses: Lazy[Graph | None],
+    whitened_graph: Lazy[WhitenedRows | None],
+    second: SecondModel | None,
+    *,
+    has_label_witnesses: bool,
+) -> LabelEvidence | None:
+    """What speaks for the labels by witnesses of their own; None where these are those of the classes."""
+    if not has_label_witnesses:
+        return None
+    found = classified_by(label_witnesses, whitened_graph, second, content_labels, content_labels_as_given)
+    return None if found is None else found.evidence
