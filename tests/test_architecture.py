@@ -143,7 +143,10 @@ def test_training_of_heads_imports_nothing_that_stands_on_top_of_it() -> None:
 
 
 def test_two_modules_are_imported_by_their_names_from_the_right() -> None:
-    """`ImageSet.widget` is the app's map and grid in a notebook; `--data cub:PATH` names a published set."""
+    """`ImageSet.widget` is the app's map and grid in a notebook, a report has them in a file.
+
+    `--data cub:PATH` names a published set.
+    """
     named = (
         (module, name)
         for module, path in MODULES.items()
@@ -151,6 +154,7 @@ def test_two_modules_are_imported_by_their_names_from_the_right() -> None:
     )
     upwards = [one for one in named if not may_import(*one) or package_of(one[1]) in ON_TOP]
     assert upwards == [
+        ("url_viz.export.report", "url_viz.ui.live_report"),
         ("url_viz.image_set", "url_viz.ui.notebook"),
         ("training.data.spec", "training.named_sets.zero_shot"),
     ]

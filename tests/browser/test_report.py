@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.test_components import drag_around
 from tests.export.sets import hostile_set
 from url_viz.export.report import write_report
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
 
+LEFT_HALF = ((0.02, 0.02), (0.5, 0.02), (0.5, 0.98), (0.02, 0.98))
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
@@ -21,7 +23,12 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Mod
 
 @pytest.fixture(scope="module")
 def report(hostile: ImageSet) -> Path:
-    return write_report(hostile, hostile.root.parent / "report.html", title="A & B <b>c</b>")
+    return write_report(hostile, hostile.root.parent / "report.html", title="A & B <b>c</b>", is_live=False)
+
+
+@pytest.fixture(scope="module")
+def live(hostile: ImageSet) -> Path:
+    return write_report(hostile, hostile.root.parent / "live.html")
 
 
 def opened(chromium: Browser, report: Path, asked: list[str]) -> Page:
@@ -87,3 +94,57 @@ def test_it_fits_a_narrow_window_follows_the_scheme_and_prints_dark_on_white(chr
     ink = page.evaluate("getComputedStyle(document.querySelector('h1')).color")
     assert max(map(int, re.findall(r"\d+", ink))) < 80
     assert page.pdf().startswith(b"%PDF")
+
+
+def test_the_live_one_is_lassoed_and_filtered_without_a_server(
+    chromium: Browser, live: Path, hostile: ImageSet
+) -> None:
+    asked: list[str] = []
+    page = opened(chromium, live, asked)
+    table, count = hostile.table(), page.locator(".filters output")
+    expect(page.locator(".stage[data-state=ready]")).to_be_visible()
+    expect(page.locator(".still")).to_be_hidden()
+    expect(count).to_have_text(f"{len(table)} of {len(table)}")
+    first = table.sort_values("confusability", ascending=False)["path"].iloc[0]
+    expect(page.locator(".pane").first.locator(".tile").first).to_have_attribute(
+        "aria-label", re.compile(re.escape(first[:20]))
+    )
+    assert page.locator(".choices:visible").count() == 0, "nobody decides on a report"
+
+    page.locator("#live-class").select_option("dog")
+    dogs = int((table["label"] == "dog").sum())
+    expect(count).to_have_text(f"{dogs} of {len(table)}")
+    expect(page.locator(".stage")).to_have_attribute("data-kept", str(dogs))
+    page.locator("#live-words").fill("COPY.jpg")
+    expect(count).to_have_text(f"1 of {len(table)}")
+    page.locator("#live-words").fill("")
+    page.locator("#live-class").select_option("")
+    expect(count).to_have_text(f"{len(table)} of {len(table)}")
+
+    stage = page.locator(".stage")
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    assert box is not None
+    corners = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in LEFT_HALF]
+    page.keyboard.down("Shift")
+    drag_around(page, corners)
+    page.keyboard.up("Shift")
+    expect(count).not_to_have_text(f"{len(table)} of {len(table)}")
+    left = table["x"] < (table["x"].min() + table["x"].max()) / 2
+    within = int(count.inner_text().split()[0])
+    assert abs(within - int(left.sum())) <= 2, "the middle of the stage is that of the map"
+    expect(page.locator(".pane").first.locator(".title")).to_contain_text(f"{within}")
+    assert [url for url in asked if not url.startswith("data:")] == [live.as_uri()]
+    assert page.evaluate("document.querySelectorAll('img[src=x]').length") == 0
+    assert page.evaluate("document.title") != "taken"
+
+
+def test_fits_a_phone_and_without_scripts_the_drawing_stays(chromium: Browser, live: Path) -> None:
+    page = chromium.new_context(viewport={"width": 420, "height": 900}, color_scheme="dark").new_page()
+    page.goto(live.as_uri())
+    expect(page.locator(".stage[data-state=ready]")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 420
+    still = chromium.new_context(java_script_enabled=False).new_page()
+    still.goto(live.as_uri())
+    expect(still.locator("#map")).to_be_visible()
+    expect(still.locator("#live")).to_be_hidden()

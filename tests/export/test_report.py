@@ -28,13 +28,19 @@ NOW = datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC)
 
 @pytest.fixture(scope="module")
 def page(shared_set: ImageSet) -> str:
+    return report_html(shared_set, now=NOW, is_live=False)
+
+
+@pytest.fixture(scope="module")
+def live(shared_set: ImageSet) -> str:
     return report_html(shared_set, now=NOW)
 
 
 def data_of(page: str) -> dict[str, list[Any]]:
-    found = re.search(r'<script type="application/json" id="points">(.*?)</script>', page, re.DOTALL)
+    found = re.search(r'<script type="application/json" id="(?:points|live-data)">(.*?)</script>', page, re.DOTALL)
     assert found is not None
-    return json.loads(found[1])
+    record: dict[str, list[Any]] = json.loads(found[1])
+    return record
 
 
 def words_of(page: str) -> str:
@@ -80,6 +86,28 @@ def test_names_are_text(page: str) -> None:
     assert any(HOSTILE in str(name) for name in data_of(page)["name"])
 
 
+def test_the_live_one_runs_its_own_script_and_has_every_picture(live: str, shared_set: ImageSet) -> None:
+    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" in live
+    assert set(re.findall(r"https?://[\w.]+", live.replace("http:__x", ""))) <= {"http://www.w3.org"}, "names of SVG"
+    assert live.count("<script") == 2
+    assert HOSTILE not in live
+    data = data_of(live)
+    table = shared_set.table().sort_values("confusability", ascending=False, kind="stable")
+    assert [tile["name"] for tile in data["tiles"]] == table["path"].tolist(), "the most ambiguous first"
+    assert [card["rank"] for card in data["cards"]] == pytest.approx(table["confusability_percentile"].tolist())
+    assert all(tile["thumbnail"].startswith("data:image/jpeg;base64,") for tile in data["tiles"])
+    for measure in data["measures"]:
+        assert len(measure["values"]) == len(measure["percentiles"]) == len(table)
+    assert data["measures"][0]["title"] == "Confusability"
+
+
+def test_many_pictures_are_drawn_and_why_is_said(shared_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("url_viz.export.report.MOST_LIVE", 10)
+    drawn = report_html(shared_set, now=NOW)
+    assert "live-data" not in drawn
+    assert "Of more than 10 pictures this is a drawing" in words_of(drawn)
+
+
 def test_a_title_is_text(shared_set: ImageSet) -> None:
     titled = report_html(shared_set, title="</title><script>alert(1)</script>")
     assert "<script>alert" not in titled
@@ -96,7 +124,7 @@ def test_every_picture_is_on_the_map_with_its_name_and_percentile(page: str, sha
 
 def test_a_selection_keeps_the_percentiles_of_the_whole(shared_set: ImageSet) -> None:
     table = shared_set.table().sort_values("confusability_percentile").tail(5)
-    page = report_html(shared_set, ids=table["id"].tolist())
+    page = report_html(shared_set, ids=table["id"].tolist(), is_live=False)
     assert f"A selection of 5 of {len(shared_set)} pictures" in words_of(page)
     assert sorted(map(int, data_of(page)["rank"])) == sorted(round(float(p)) for p in table["confusability_percentile"])
 

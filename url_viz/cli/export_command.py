@@ -55,12 +55,13 @@ def report(
     below: Below = None,
     by: By = None,
     with_folder: WithFolder = False,
+    live: Annotated[bool, arg(help="up to 5,000 pictures, a map and a grid to lasso and filter")] = True,
 ) -> None:
     """Write a report as one HTML file that opens anywhere: map, galleries, reasons, classes, figures, provenance."""
     from url_viz.export.report import write_report
 
     ids = ids_meant(image_set, decision, above, below, by=by)
-    file = write_report(image_set, out, ids=ids, title=title, with_folder=with_folder)
+    file = write_report(image_set, out, ids=ids, title=title, with_folder=with_folder, is_live=live)
     rows = counted(len(image_set if ids is None else ids), "object" if image_set.is_of_objects else "picture")
     print(f"{rows} in {file} ({file.stat().st_size / 2**20:.1f} MiB).")
 

@@ -1,10 +1,10 @@
 """The HTML report of an image set or of a selection: one self-contained file that loads nothing from the network."""
 
 import datetime
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from url_viz.errors import ImageError, ImageSetError
 from url_viz.export.inline_pictures import inlined, with_boxes
 from url_viz.export.provenance import provenance
 from url_viz.export.report_map import MapPoints, evenly, layers_of, map_points
-from url_viz.export.report_page import filled, page_file, shortened, titled
+from url_viz.export.report_page import filled, for_html, page_file, page_script, shortened, titled
 from url_viz.export.table_files import write_bytes
 from url_viz.image_set import ImageSet
 
@@ -29,6 +29,7 @@ GALLERY_PX, CLASS_PX, HOVER_PX, WHOLE_PX = 128, 72, 64, 320
 GALLERY, CLASSES_SHOWN, CLASS_GALLERY = 18, 12, 3
 WHOLES = 6
 """So many objects of each gallery are shown in their pictures, too."""
+MOST_LIVE = 5_000
 MOST_HOVER, MOST_HOVER_BYTES = 800, 1_300_000
 
 
@@ -39,6 +40,7 @@ def write_report(
     ids: Iterable[int] | None = None,
     title: str | None = None,
     with_folder: bool = False,
+    is_live: bool = True,
 ) -> Path:
     """Write `report_html` to a .html file, atomically; returns its path.
 
@@ -46,7 +48,7 @@ def write_report(
     among the pictures, ImageSetError if `ids` name no picture.
     """
     target = page_file(path, image_set.root)
-    page = report_html(image_set, ids=ids, title=title, with_folder=with_folder)
+    page = report_html(image_set, ids=ids, title=title, with_folder=with_folder, is_live=is_live)
     return write_bytes(page.encode("utf-8"), target)
 
 
@@ -56,12 +58,15 @@ def report_html(
     ids: Iterable[int] | None = None,
     title: str | None = None,
     with_folder: bool = False,
+    is_live: bool = True,
     now: datetime.datetime | None = None,
 ) -> str:
-    """The report of all pictures, or of those in `ids`, as the text of one HTML page of at most about 3 MB.
+    """The report of all pictures, or of those in `ids`, as the text of one HTML page.
 
-    Percentiles are those within the whole image set. `title` is the set's name by default; the folder's path is
-    included only `with_folder`. Raises ImageSetError if there is nothing to report, or an id is not in the set.
+    It has Explore's map and grid, to hover over, lasso and filter, if it `is_live` and of MOST_LIVE pictures at most,
+    which takes some 2 to 5 kB each; else a drawing of the map, and at most about 3 MB. Percentiles are those within the
+    whole image set. `title` is the set's name by default; the folder's path is included only `with_folder`. Raises
+    ImageSetError if there is nothing to report, or an id is not in the set.
     """
     table, measure = ranked_pictures(image_set), measure_of(image_set)
     if ids is not None:
@@ -70,9 +75,13 @@ def report_html(
         raise ImageSetError(f"There is no picture to report of {str(image_set.root)!r}. Choose some, or read it first.")
     source = provenance(image_set, with_folder=with_folder, now=now)
     points, evaluated, counts = map_points(table), image_set.evaluate(), _counts(image_set, table)
+    live = _live(image_set, table, measure) if is_live and len(points) and len(table) <= MOST_LIVE else None
     return filled(
         "report.html",
-        script="report.js",
+        script=page_script("report.js") if live is None else live.script,
+        live=live,
+        live_data="" if live is None else for_html(live.data),
+        most_live=MOST_LIVE if is_live else None,
         **counts,
         **_galleries(image_set, table, measure, evaluated),
         title=title or source.name,
@@ -87,11 +96,16 @@ def report_html(
         meanings=_meanings(table, measure),
         points=points,
         layers=layers_of(points, table, measure),
-        data=_hover_data(image_set, table, points, measure),
+        data="" if live is not None else _hover_data(image_set, table, points, measure),
         evaluated=evaluated,
         cautions=[] if evaluated is None else _cautions(evaluated),
         **_worth(image_set),
     )
+
+
+def _live(image_set: ImageSet, table: pd.DataFrame, measure: str) -> Any:
+    """The app's own map and grid, which this stage does not know, as they stand in a file."""
+    return import_module("url_viz.ui.live_report").live_part(image_set, table, measure)
 
 
 def measure_of(image_set: ImageSet) -> str:
@@ -197,8 +211,7 @@ def _hover_data(image_set: ImageSet, table: pd.DataFrame, points: MapPoints, mea
         "measure": titled(measure),
         "thumbnail": thumbnails,
     }
-    plain = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return for_html(record)
 
 
 def _cautions(evaluated: Evaluated) -> list[str]:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from url_viz.analysis.labels.ambiguity import between
+from url_viz.analysis.labels.ambiguity import between, question_of
 from url_viz.analysis.measures import AMBIGUITY, is_measure, measure_named, measure_title
 from url_viz.errors import FolderError
 from url_viz.export.report_map import BINS, HEIGHT, WIDTH
@@ -20,16 +21,26 @@ LONGEST_NAME = 64
 _PAGE = Path(__file__).parent / "page"
 
 
-def filled(template: str, *, script: str | None = None, **values: object) -> str:
+def filled(template: str, *, script: str = "", **values: object) -> str:
     """A template filled with values: a page whose policy allows this script alone, named by digest, and no loading."""
-    text = "" if script is None else (_PAGE / script).read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     policy = (
         f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
         "base-uri 'none'; form-action 'none'"
     )
     style = (_PAGE / "report.css").read_text(encoding="utf-8")
-    return _environment().get_template(template).render(values, script=text, policy=policy, style=style)
+    return _environment().get_template(template).render(values, script=script, policy=policy, style=style)
+
+
+def page_script(name: str) -> str:
+    """A script of `page/`."""
+    return (_PAGE / name).read_text(encoding="utf-8")
+
+
+def for_html(record: object) -> str:
+    """A record as JSON that can stand within an element of HTML."""
+    plain = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def page_file(path: str | Path, *roots: Path) -> Path:
@@ -55,7 +66,7 @@ def _environment() -> Environment:
         "sentence": lambda words: words[:1].upper() + words[1:],
     }
     environment.tests["missing"] = lambda value: not np.isfinite(value)
-    words = {"titled": titled, "caption": _caption, "between": _between}
+    words = {"titled": titled, "caption": _caption, "between": _between, "question": question_of}
     environment.globals |= {**words, "width": WIDTH, "height": HEIGHT, "bins": BINS}
     return environment
 

@@ -25,7 +25,7 @@ from url_viz.ui.http import respond_to
 from url_viz.ui.response_cache import ranges_of
 from url_viz.ui.urls import base
 from url_viz.ui.widgets.actions import sequence_of
-from url_viz.ui.widgets.assets import FOLDER, asset_text, script_of
+from url_viz.ui.widgets.assets import notebook_script
 from url_viz.ui.widgets.decide import ASK_ABOVE
 from url_viz.ui.widgets.gallery import actions_of
 from url_viz.ui.widgets.grid import chosen_ids, pane_data
@@ -34,19 +34,6 @@ from url_viz.ui.widgets.map import map_data
 _THUMBNAIL = re.compile(rf"{base()}/thumbnail/[^/]+/(\d+)\.jpg")
 _WHOLE = re.compile(rf"{base()}/whole/.+")
 """Addresses of pictures in what is answered, which a notebook cannot open."""
-
-
-def notebook_script() -> str:
-    """The widget's one module: map and grid, each with its HTML and CSS, below what gives them their `fetch`."""
-    styles = {"map": asset_text("map", ".css"), "grid": asset_text("gallery", ".css") + asset_text("grid", ".css")}
-    parts = []
-    for name, css in styles.items():
-        script = script_of(name).replace("export default function show", "return function show")
-        assets = f"html: {json.dumps(asset_text(name, '.html'))}, css: {json.dumps(css)}"
-        parts.append(f"{name}: {{ {assets}, make: (fetch) => {{\n{script}\n}} }}")
-    own = (FOLDER / "notebook" / "widget.js").read_text(encoding="utf-8")
-    joined = ",\n".join(parts)
-    return f"{own}\nconst parts = {{\n{joined}\n}};\nexport default {{ render: (context) => draw(context, parts) }};\n"
 
 
 class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]

@@ -97,7 +97,7 @@ def card_of(image_set: ImageSet, image_id: int, *, measure: str | None = None) -
         "id": str(row["id"]),
         "name": row["path"],
         "label": row["label"],
-        "between": _between(row),
+        "between": between_of(row),
         "measures": _measures(image_set, row, measure),
     }
 
@@ -107,7 +107,8 @@ def number_of(value: object) -> float | None:
     return float(value) if isinstance(value, Real) and np.isfinite(float(value)) else None
 
 
-def _between(row: Mapping[str, Any]) -> list[Entry]:
+def between_of(row: Mapping[str, Any]) -> list[Entry]:
+    """The name and the share of the two classes that a picture lies between, of a row of the table; or nothing."""
     two = [(row[f"{nth}_class"], number_of(row[f"{nth}_share"])) for nth in ("first", "second")]
     is_known = all(isinstance(name, str) for name, _ in two)
     return [{"name": name, "share": share} for name, share in two] if is_known else []

@@ -48,7 +48,7 @@ class Grid {
   }
 
   get canDecide() {
-    return true;
+    return this.data.can_decide ?? true;
   }
 
   get ringed() {
@@ -190,6 +190,7 @@ class Grid {
   // A key that is held down decides once only.
   decideBy(event, pane, cell) {
     const key = event.key.toLowerCase();
+    if (!this.canDecide) return false;
     const step = stepOf(event);
     if (step) {
       if (!event.repeat) this.command(step);

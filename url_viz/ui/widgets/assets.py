@@ -41,22 +41,39 @@ def component_of(name: str, *, styled_as: str = "") -> Callable[..., Any]:
     return st.components.v2.component(f"url_viz_{name}", html=asset_text(name, ".html"), css=css, js=script_of(name))
 
 
-def script_of(component: str, *, folder: Path = FOLDER) -> str:
-    """One module in place of a component's `index.js` and all that it imports, each after what it imports itself.
+def script_of(component: str, *, folder: Path = FOLDER, entry: str = "index") -> str:
+    """One module in place of a component's `entry`.js and all that it imports, each after what it imports itself.
 
-    Each but `index.js` gets a function of its own, so that names of one module mean nothing in another, as they do
+    Each but the entry gets a function of its own, so that names of one module mean nothing in another, as they do
     apart. Imports and exports that have another form stay as they are, and no browser takes them there.
     """
-    entry = (folder / component / "index.js").resolve()
+    first = (folder / component / f"{entry}.js").resolve()
     parts = []
-    for path in dict.fromkeys(_in_order(entry)):
+    for path in dict.fromkeys(_in_order(first)):
         text = path.read_text(encoding="utf-8")
         names = _EXPORT.findall(text)
         text = _EXPORT.sub("", _IMPORT.sub(partial(_constant, path), text))
-        if path != entry:
+        if path != first:
             text = f"const {_variable(path)} = (() => {{\n{text}return {_list(names)};\n}})();\n"
         parts.append(text)
     return "\n".join(parts)
+
+
+def notebook_script(
+    entry: str = "widget", start: str = "export default { render: (context) => draw(context, parts) };"
+) -> str:
+    """One module without a server: map and grid, each with its HTML and CSS, below the module `entry` of notebooks.
+
+    The last line is `start`, which has `parts`: what `draw` there takes.
+    """
+    styles = {"map": asset_text("map", ".css"), "grid": asset_text("gallery", ".css") + asset_text("grid", ".css")}
+    parts = []
+    for name, css in styles.items():
+        script = script_of(name).replace("export default function show", "return function show")
+        assets = f"html: {json.dumps(asset_text(name, '.html'))}, css: {json.dumps(css)}"
+        parts.append(f"{name}: {{ {assets}, make: (fetch) => {{\n{script}\n}} }}")
+    joined = ",\n".join(parts)
+    return f"{script_of('notebook', entry=entry)}\nconst parts = {{\n{joined}\n}};\n{start}\n"
 
 
 def _in_order(path: Path) -> Iterator[Path]:
