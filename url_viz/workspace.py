@@ -98,6 +98,8 @@ class Workspace:
 
     root: Path
     about = FileInside("workspace.json")
+    allowed = FileInside("allowed.json")
+    """The folders that the app was allowed to read."""
     sets = FileInside("sets")
     models = FileInside("models")
     heads = FileInside("heads")

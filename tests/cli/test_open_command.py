@@ -16,11 +16,13 @@ from tests.cli.conftest import ending_jobs
 from tests.imaging.pictures import write_folder
 from tests.processes import ROOT
 from url_viz.cli.main import main
+from url_viz.errors import NotAllowedError
 from url_viz.image_set import open_image_set
 from url_viz.jobs import latest_job
 from url_viz.jobs.kinds import EMBED
-from url_viz.ui.allowed_paths import ROOTS_VARIABLE, allowed
-from url_viz.workspace import Workspace
+from url_viz.processes.app_server import GIVEN_VARIABLE, ROOTS_VARIABLE
+from url_viz.ui.allowed_paths import allowed
+from url_viz.workspace import HOME_VARIABLE, Workspace
 
 
 def test_what_is_not_there_or_holds_no_pictures_starts_nothing(
@@ -42,8 +44,8 @@ def test_what_is_not_there_or_holds_no_pictures_starts_nothing(
 def test_a_folder_anywhere_is_read_and_shown_meanwhile(
     tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also outside what the app may read by itself; the browser is opened at the set, below a path of a proxy's."""
-    folder, told, browser = write_folder(tmp_path / "zoo", 6), tmp_path / "told", tmp_path / "browser"
+    """Also outside what the app may read, and with a colon in its path; the browser is opened below a proxy's path."""
+    folder, told, browser = write_folder(tmp_path / "zoo: a:b", 6), tmp_path / "told", tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > "{told}.new" && mv "{told}.new" "{told}"\n')
     browser.chmod(browser.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv(ROOTS_VARIABLE, str(ROOT))
@@ -72,5 +74,11 @@ def test_a_folder_anywhere_is_read_and_shown_meanwhile(
             server.terminate()
             said = server.communicate(timeout=120)[0].decode()
     assert f"URL-Viz is at {opened}" in said
-    monkeypatch.setenv(ROOTS_VARIABLE, environment[ROOTS_VARIABLE])
+    assert environment[ROOTS_VARIABLE] == str(ROOT)
+    with pytest.raises(NotAllowedError):
+        allowed(folder)
+    monkeypatch.setenv(GIVEN_VARIABLE, environment[GIVEN_VARIABLE])
     assert allowed(folder) == folder.resolve()
+    monkeypatch.delenv(GIVEN_VARIABLE)
+    monkeypatch.setenv(HOME_VARIABLE, str(workspace))
+    assert allowed(folder) == folder.resolve(), "the next one, too"

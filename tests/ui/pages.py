@@ -9,8 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, start_job
+from url_viz.jobs.kinds import about_set
 from url_viz.ui.session import DIALOG, OPENED, PAGE
-from url_viz.ui.widgets.embed_job import KIND, about_job
+from url_viz.ui.widgets.embed_job import KIND, set_name
 
 LONG = ("-c", "import time; time.sleep(600)")
 """A command that no test waits for."""
@@ -64,7 +65,7 @@ def linked(image_set: ImageSet, **query: str | list[str]) -> AppTest:
 
 def reading(image_set: ImageSet, command: Sequence[str] = LONG) -> Job:
     """A job that reads the set, as far as pages know."""
-    about = about_job(image_set.root, image_set.set_id, model=image_set.source.name)
+    about = about_set(image_set.root, image_set.set_id, model=image_set.source.name, name=set_name(image_set.root))
     return start_job(list(command), kind=KIND, title="Read", workspace=image_set.workspace, about=about)
 
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from url_viz.errors import NotAllowedError
+from url_viz.errors import DamageError, NotAllowedError
+from url_viz.store.allowed_folders import allow, allowed_folders, take_back
 from url_viz.ui.allowed_paths import allowed, openable, roots
+from url_viz.workspace import Workspace
 
 
 @pytest.fixture
@@ -27,3 +29,32 @@ def test_what_lies_inside_is_allowed_and_nothing_else(rooted: Path) -> None:
         with pytest.raises(NotAllowedError, match="URL_VIZ_ROOTS"):
             allowed(rooted / way)
     assert [path.name for path in openable(rooted)] == ["cats"]
+
+
+def test_what_the_owner_allowed_is_read_until_it_is_taken_back(
+    rooted: Path, home: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, file = rooted.parent / "secret", rooted.parent / "a:b" / "list.csv"
+    file.parent.mkdir()
+    file.write_text("path")
+    assert allow(home, secret) == allow(home, secret) == secret.resolve()
+    assert allow(home, file) == file.parent.resolve(), "of a file its folder"
+    assert roots() == (rooted.resolve(), secret.resolve(), file.parent.resolve())
+    assert allowed(secret / "x.jpg") == secret.resolve() / "x.jpg"
+    monkeypatch.setattr("url_viz.ui.allowed_paths.listens_to_others", lambda: True)
+    with pytest.raises(NotAllowedError, match="outside the folders"):
+        allowed(secret)
+    monkeypatch.undo()
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(rooted))
+    monkeypatch.setenv("URL_VIZ_HOME", str(home.root))
+    take_back(home, secret)
+    assert allowed_folders(home) == (file.parent.resolve(),)
+    with pytest.raises(NotAllowedError):
+        allowed(secret)
+
+
+def test_a_damaged_record_is_told(rooted: Path, home: Workspace) -> None:
+    allow(home, rooted)
+    home.allowed.write_bytes(home.allowed.read_bytes().replace(b"allowed", b"anybody"))
+    with pytest.raises(DamageError, match="allow the folders again"):
+        roots()

@@ -9,9 +9,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from tests.ui.pages import opened
 from url_viz.errors import FolderError
 from url_viz.imaging.folder_preview import FolderPreview
 from url_viz.jobs import list_jobs
+from url_viz.store.allowed_folders import allowed_folders
 from url_viz.ui import folder_previews
 from url_viz.ui.folder_previews import FolderPreviews
 from url_viz.workspace import Workspace
@@ -44,7 +46,6 @@ def test_a_folder_says_what_is_in_it_before_it_is_read(home: Workspace, tmp_path
         ("notes.md", "is a file, not a folder"),
         ("empty", "There are no pictures in"),
         ("\0", "not a readable path"),
-        ("/etc", "outside the folders that this app may read"),
     ],
 )
 def test_what_is_wrong_is_said_of_the_path_itself_and_no_job_can_start(
@@ -52,7 +53,7 @@ def test_what_is_wrong_is_said_of_the_path_itself_and_no_job_can_start(
 ) -> None:
     (tmp_path / "notes.md").write_text("words")
     (tmp_path / "empty").mkdir()
-    at = dialog(name if name.startswith("/") else f"{tmp_path}/{name}")
+    at = dialog(f"{tmp_path}/{name}")
     assert len(at.error) == 1
     assert why in at.error[0].value
     assert name.rpartition("/")[2] in at.error[0].value.replace("\\\\", "\\").replace("\\x00", "\0")
@@ -81,6 +82,31 @@ def test_a_folder_with_annotations_is_read_as_pictures_or_as_their_objects(home:
     ]
     at.button(key=f"read_folder.{tmp_path / 'set' / 'data.yaml'}").click().run()
     assert [job.about["folder"] for job in list_jobs(home)] == [str(tmp_path / "set" / "data.yaml")]
+
+
+def test_a_folder_elsewhere_is_asked_for_once_kept_and_taken_back(
+    home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, elsewhere = tmp_path / "inside", write_folder(tmp_path / "elsewhere", 2)
+    inside.mkdir()
+    (elsewhere / "notes.md").write_text("words")
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(inside))
+    assert "does not exist" in dialog(tmp_path / "nowhere").error[0].value
+    assert "is a file, not a folder" in dialog(elsewhere / "notes.md").error[0].value
+    at = dialog(elsewhere)
+    assert "is outside the folders that this app reads" in at.info[0].value
+    assert at.button(key="read_folder").disabled
+    at.button(key="read_folder.allow").click().run()
+    assert not at.error
+    assert not at.button(key="read_folder").disabled
+    assert allowed_folders(home) == (elsewhere.resolve(),)
+    page = opened(page="sets")
+    page.button(key=f"sets.take_back.{elsewhere.resolve()}").click().run()
+    assert allowed_folders(home) == ()
+    monkeypatch.setattr("url_viz.ui.allowed_paths.listens_to_others", lambda: True)
+    shared = dialog(tmp_path / "nowhere")
+    assert "outside the folders that this app may read" in shared.error[0].value, "whether it is there is not told"
+    assert "read_folder.allow" not in [button.key for button in shared.button]
 
 
 def test_browsing_goes_into_folders_and_up_to_the_root(

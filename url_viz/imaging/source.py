@@ -18,7 +18,7 @@ from url_viz.imaging.limited_readers import readers
 from url_viz.imaging.object_source import Objects
 from url_viz.imaging.paged_scan import ask_paths, with_pages
 from url_viz.imaging.pages import page_of
-from url_viz.imaging.scan import Scan, ScannedFile, absolute, refuse_bucket, scan
+from url_viz.imaging.scan import Scan, ScannedFile, Walk, absolute, refuse_bucket, scan
 from url_viz.roots import is_in_bucket
 
 
@@ -116,3 +116,9 @@ def refuse_without_files(root: Path) -> None:
             f"one (`python -m url_viz sort {shlex.quote(str(root))} OUT --by label`; those without labels by `share … "
             "--as huggingface`), and read that."
         )
+
+
+def refuse_what_is_no_source(root: Path) -> None:
+    """Raise FolderError for a path that does not exist, and for a file without pictures."""
+    if isinstance(source_of(root), Folder):
+        Walk(root)

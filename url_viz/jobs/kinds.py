@@ -58,13 +58,13 @@ NOWHERE = Path()
 
 def about_of(image_set: ImageSet, *, name: str | None = None, **more: str) -> dict[str, str]:
     """What is stored with a job on an image set, under `name`, by default that of its user or its folder."""
-    return {
-        "set_id": image_set.set_id,
-        "model": image_set.source.name,
-        "folder": str(image_set.root),
-        SET_NAME: name or name_of(image_set),
-        **more,
-    }
+    name = name or name_of(image_set)
+    return about_set(image_set.root, image_set.set_id, model=image_set.source.name, name=name, **more)
+
+
+def about_set(root: Path, set_id: str, *, model: str, name: str, **more: str) -> dict[str, str]:
+    """What is stored with a job on an image set, by which pages find it, and name the set as it was called then."""
+    return {"set_id": set_id, "model": model, "folder": str(root), SET_NAME: name, **more}
 
 
 @dataclass(frozen=True)

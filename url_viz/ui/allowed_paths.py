@@ -1,4 +1,7 @@
-"""What the app may read: `$URL_VIZ_ROOTS`, by default the home folder and the working directory, and no bucket."""
+"""What the app may read: `$URL_VIZ_ROOTS`, by default the home folder and the working directory, and no bucket.
+
+Where nobody but the owner of the workspace reaches it, also what was allowed there.
+"""
 
 import os
 import re
@@ -6,12 +9,16 @@ import shlex
 from contextlib import suppress
 from pathlib import Path
 
+import streamlit as st
+
 from url_viz.errors import FolderError, NotAllowedError
 from url_viz.imaging.containers.picture_lists import ENDINGS
 from url_viz.imaging.scan import SHARD_ENDINGS
 from url_viz.models.model_names import WeightsFile
-from url_viz.processes.app_server import ROOTS_VARIABLE
-from url_viz.roots import SCHEMES, address_in
+from url_viz.processes.app_server import GIVEN_VARIABLE, ROOTS_VARIABLE
+from url_viz.roots import SCHEMES, address_in, root_of
+from url_viz.store.allowed_folders import allowed_folders
+from url_viz.ui.auth import listens_to_others, login
 from url_viz.workspace import Workspace
 
 _FILES = (*map(os.fsdecode, SHARD_ENDINGS), *(ending for ending in ENDINGS if ending != ".txt"))
@@ -21,15 +28,32 @@ _PART = re.compile(rf"(?:(?:{'|'.join(SCHEMES)}):(?=//))?[^{os.pathsep}]+")
 
 
 def roots() -> tuple[Path, ...]:
-    """The folders that the app may read, resolved; those that do not exist are left out."""
+    """The folders that the app may read, resolved, those allowed in it last; those that do not exist are left out."""
     named = os.environ.get(ROOTS_VARIABLE)
     chosen = [Path(part).expanduser() for part in _parts(named)] if named else [Path.home(), Path.cwd()]
-    return tuple(dict.fromkeys(path.resolve() for path in chosen if path.is_dir()))
+    return tuple(dict.fromkeys(path.resolve() for path in (*chosen, *_allowed_here()) if path.is_dir()))
+
+
+def _allowed_here() -> tuple[Path, ...]:
+    """What the command that started this server was given; and what was allowed, where nobody else reaches the app."""
+    given = os.environ.get(GIVEN_VARIABLE)
+    return (*([root_of(given)] if given else []), *(() if is_shared() else allowed_folders(Workspace.at())))
+
+
+def is_shared() -> bool:
+    """Whether others than the owner of the workspace may look: from other machines, or as users who log in."""
+    return listens_to_others() or login() != "none"
+
+
+def may_allow() -> bool:
+    """Whether who looks at this page may allow folders: the owner, and nobody who comes through a proxy."""
+    return not is_shared() and not any("forwarded" in name.lower() for name in st.context.headers)
 
 
 def bucket_roots() -> tuple[Path, ...]:
-    """The addresses in object storage that the app may read: those that `$URL_VIZ_ROOTS` names, else none."""
-    addresses = (address_in(part) for part in _parts(os.environ.get(ROOTS_VARIABLE, "")))
+    """The addresses in object storage that the app may read: those that `$URL_VIZ_ROOTS` names, or were allowed."""
+    named = _parts(os.environ.get(ROOTS_VARIABLE, ""))
+    addresses = (*map(address_in, named), *map(address_in, _allowed_here()))
     return tuple(dict.fromkeys(address for address in addresses if address is not None))
 
 
@@ -49,7 +73,8 @@ def _parts(named: str) -> list[str]:
 
 
 def allowed(path: Path, *, also: tuple[Path, ...] = ()) -> Path:
-    """`path` with symlinks resolved. Raises NotAllowedError if it lies outside every root and `also`.
+    """`path` with symlinks resolved. Raises NotAllowedError if it lies outside every root and `also`, FolderError
+    for what cannot be a path.
 
     An address in object storage is given back as it is. Raises BucketError if it holds credentials.
     """
@@ -61,9 +86,10 @@ def allowed(path: Path, *, also: tuple[Path, ...] = ()) -> Path:
         with suppress(FileNotFoundError, NotADirectoryError):
             resolved.stat()  # `resolve` accepts a name that is too long and, since Python 3.13, a link to itself
     except (OSError, RuntimeError, ValueError) as error:  # a link to itself, no such user, a null byte
-        raise NotAllowedError(f"{str(path)!r} is not a readable path ({error}). Choose another.") from error
-    if not any(resolved.is_relative_to(root) for root in (*roots(), *also)):
-        listed = ", ".join(str(root) for root in roots()) or "none"
+        raise FolderError(f"{str(path)!r} is not a readable path ({error}). Choose another.") from error
+    inside = roots()
+    if not any(resolved.is_relative_to(root) for root in (*inside, *also)):
+        listed = ", ".join(map(str, inside)) or "none"
         raise NotAllowedError(
             f"{str(path)!r} is outside the folders that this app may read ({listed}). "
             f"Choose a folder inside them, or start the app with "
@@ -111,4 +137,5 @@ def openable(path: Path) -> list[Path]:
     except OSError as error:
         raise FolderError(f"{str(path)!r} cannot be listed: {error.strerror}.") from error
     visible = [p for p in inside if not p.name.startswith(".") and (p.is_dir() or p.suffix.lower() in _FILES)]
-    return [p for p in visible if any(p.resolve().is_relative_to(root) for root in roots())][:MOST_LISTED]
+    within = roots()
+    return [p for p in visible if any(p.resolve().is_relative_to(root) for root in within)][:MOST_LISTED]

@@ -14,8 +14,9 @@ from url_viz.imaging.rendering import as_range
 from url_viz.jobs.forgetting import forget_plan, forget_set
 from url_viz.roots import is_in_bucket
 from url_viz.store.about import About, sets_with_pictures
+from url_viz.store.allowed_folders import allowed_folders, take_back
 from url_viz.store.sets import DAMAGED, compact, disk_use, drop_model, list_sets, rename, repoint, skipped
-from url_viz.ui.allowed_paths import allowed
+from url_viz.ui.allowed_paths import allowed, is_shared
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import DIALOG, choice, choose
 from url_viz.ui.text import Markdown, escape
@@ -47,6 +48,26 @@ def show_sets() -> None:
         _show_one(set_id, sets[set_id], is_damaged=is_damaged)
     else:
         _show_repair("FOLDER")
+
+
+def show_allowed() -> None:
+    """The folders that were allowed in this app, each with a button that takes it back."""
+    home = Workspace.at()
+    folders = allowed_folders(home)
+    if not folders:
+        return
+    st.markdown("**Folders that you allowed**")
+    holds = "None of it holds now: other people can reach this app. " if is_shared() else ""
+    st.caption(
+        f"{holds}This app reads them besides what it may read anyway (\\$URL_VIZ_ROOTS). Image sets that were read of "
+        "them stay, with their thumbnails."
+    )
+    for folder in folders:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.code(str(folder), language=None, wrap_lines=True)
+            take = partial(take_back, home, folder)
+            if act_button("Take back", take, key=f"sets.take_back.{folder}", icon=":material/lock:"):
+                st.rerun()
 
 
 def _show_repair(folder: str) -> None:

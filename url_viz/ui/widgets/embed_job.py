@@ -10,17 +10,19 @@ from typing import Any
 import streamlit as st
 
 from url_viz.demo import SPOILED, build_demo
-from url_viz.errors import DamageError, UrlVizError
+from url_viz.errors import DamageError, NotAllowedError, UrlVizError
+from url_viz.imaging.source import refuse_what_is_no_source
 from url_viz.jobs import Job, latest_job, progress
 from url_viz.jobs.configs import EmbedConfig
-from url_viz.jobs.kinds import EMBED, SET_NAME
+from url_viz.jobs.kinds import EMBED, about_set
 from url_viz.jobs.ready import ready_runner
 from url_viz.models.model import EmbeddingSpace
 from url_viz.options import PrecisionChoice
+from url_viz.roots import root_of
 from url_viz.store.about import About, find_set, known_sets, sets_with_pictures, space_read
 from url_viz.store.sets import DAMAGED, unfinished
 from url_viz.store.tables.lance import import_lancedb
-from url_viz.ui.allowed_paths import allowed, allowed_model, demo, may_read
+from url_viz.ui.allowed_paths import allowed, allowed_model, demo, is_shared, may_read
 from url_viz.ui.session import Key, choose
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.workspace import Workspace
@@ -49,8 +51,16 @@ def open_folder(folder: Path, *, model: str, also: str | None = None) -> None:
 
 
 def readable(folder: Path) -> Path:
-    """`folder`, resolved. Raises NotAllowedError if it is outside the app's roots and not the demo's."""
-    return allowed(folder, also=(demo(),))
+    """`folder`, resolved. Raises NotAllowedError if it is outside the app's roots and not the demo's.
+
+    Where nobody else can look, raises FolderError for what is not there, and for a file that is no source.
+    """
+    try:
+        return allowed(folder, also=(demo(),))
+    except NotAllowedError:
+        if not is_shared():
+            refuse_what_is_no_source(root_of(folder))
+        raise
 
 
 def start_reading(
@@ -64,7 +74,8 @@ def start_reading(
     root = readable(folder)
     if running(set_id) is None:
         config = replace(reading_config(root, set_id=set_id, model=model, also=also), range=shown_range)
-        EMBED.start(config, about=about_job(root, set_id, model=model, also=also or ""), workspace=Workspace.at())
+        about = about_set(root, set_id, model=model, name=set_name(root), also=also or "")
+        EMBED.start(config, about=about, workspace=Workspace.at())
 
 
 def show_read_button(words: str, root: Path, *, model: str, also: str | None = None, key: str, **look: Any) -> None:
@@ -100,11 +111,6 @@ def space_in_set(set_id: str, model: str) -> EmbeddingSpace | None:
     with suppress(UrlVizError):
         return space_read(set_id, allowed_model(model), Workspace.at())
     return None
-
-
-def about_job(root: Path, set_id: str, *, model: str, **more: str) -> dict[str, str]:
-    """What is stored with a job on an image set, by which pages find it and name the set as it is called now."""
-    return {"set_id": set_id, "model": model, "folder": str(root), SET_NAME: set_name(root), **more}
 
 
 def open_demo(*, model: str) -> None:

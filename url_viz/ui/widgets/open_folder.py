@@ -6,17 +6,19 @@ from typing import Literal
 
 import streamlit as st
 
-from url_viz.errors import UrlVizError
+from url_viz.errors import NotAllowedError, UrlVizError
 from url_viz.imaging.containers.python_dataset import is_dataset
 from url_viz.imaging.folder_preview import FolderPreview
-from url_viz.roots import is_in_bucket
-from url_viz.ui.allowed_paths import may_read, openable, roots
+from url_viz.roots import is_in_bucket, root_of
+from url_viz.store.allowed_folders import allow, folder_to_allow
+from url_viz.ui.allowed_paths import may_allow, may_read, openable, roots
 from url_viz.ui.folder_previews import folder_previews
 from url_viz.ui.open_sets import recent_sets
 from url_viz.ui.session import DIALOG, Key, choice
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.widgets.buttons import OUTCOMES, act_button
 from url_viz.ui.widgets.embed_job import open_folder, readable, set_title
+from url_viz.workspace import Workspace
 
 BROWSED: Key[str] = Key("browse_path")
 
@@ -88,6 +90,8 @@ def _answer(field: Key[str], key: str) -> None:
         st.markdown(f":material/photo_library: {escape(words)}")
     elif folder in roots():  # where browsing begins: nothing was done wrong yet
         st.caption("Type the path of a folder with pictures, or choose one below.")
+    elif isinstance(preview, NotAllowedError) and may_allow() and not is_in_bucket(root_of(folder)):
+        _offer_to_allow(folder, key=key)
     else:
         show_error(preview)
     # Enabled while it is being counted, or a click that follows the typing at once would be lost.
@@ -101,6 +105,20 @@ def _answer(field: Key[str], key: str) -> None:
                 st.markdown(f":material/crop_free: {escape(f'{path.name}: {objects.objects}')}", width="content")
                 is_read = act_button("Read these objects", partial(_read, path), key=f"{key}.{path}") or is_read
     if is_read:
+        st.rerun()
+
+
+def _offer_to_allow(folder: Path, *, key: str) -> None:
+    """Ask once for a folder outside what the app reads by itself."""
+    root = root_of(folder)
+    which = folder_to_allow(root)
+    listed = ", ".join(map(str, roots())) or "none"
+    st.info(
+        f"{escape(which)} is outside the folders that this app reads ({escape(listed)}). Allow it, and it is kept for "
+        "this workspace; *Image sets* lists it, and takes it back.",
+        icon=":material/lock_open:",
+    )
+    if act_button("Allow this folder", partial(allow, Workspace.at(), root), key=f"{key}.allow"):
         st.rerun()
 
 
