@@ -1,5 +1,6 @@
 """What Explore looks at: its way into an address and back, and what an address may not do."""
 
+import pandas as pd
 import pytest
 
 from url_viz.analysis.filters import Between, OneOf
@@ -17,7 +18,7 @@ TRIANGLE = ((0.0, 0.0), (1.5, 0.0), (0.0, -2.25))
         ExploreView(measure="confusability", colour="decision", collapse_twins=False, style="fog"),
         ExploreView(size="value", colour="brightness"),
         ExploreView(names=False, side="clear", is_wide=True),
-        ExploreView(threshold_percentile=92.5, polygon=TRIANGLE),
+        ExploreView(cuts=(92.5,), polygon=TRIANGLE),
         ExploreView(filters=(OneOf("label", ("cat", "dog & co")), Between("width", 100.0, None))),
     ],
 )
@@ -34,6 +35,7 @@ def test_what_a_newcomer_sees_needs_no_words() -> None:
     [
         {"above": ["200"]},
         {"above": ["much"]},
+        {"above": ["20,80"]},
         {"lasso": ["1,2 3,4"]},
         {"lasso": ["1,2 3,4 5"]},
         {"lasso": ["1,2 3,nan 5,6"]},
@@ -44,3 +46,17 @@ def test_what_a_newcomer_sees_needs_no_words() -> None:
 )
 def test_nonsense_is_passed_over(query: dict[str, list[str]]) -> None:
     assert view_of(query) == ExploreView()
+
+
+@pytest.mark.parametrize("cut", [0.0, 50.0, 92.5, 100.0])
+def test_each_percentile_lies_in_one_part_of_a_cut_order(cut: float) -> None:
+    rank = pd.Series([0.0, 49.9, 50.0, 92.5, 100.0, float("nan")])
+    parts = ExploreView(cuts=(cut,)).parts
+    assert sum(part.holds(rank).astype(int) for part in parts).tolist() == [1, 1, 1, 1, 1, 0]
+    assert parts[0].holds(rank).tolist() == (rank >= cut).tolist(), "the most ambiguous first"
+
+
+def test_without_a_cut_both_sides_have_the_whole_order_and_one_may_be_shown_alone() -> None:
+    assert all(part.holds(pd.Series([0.0, 100.0])).all() for part in ExploreView().parts)
+    assert [part.side for part in ExploreView(side="clear").shown_parts] == ["clear"]
+    assert [part.side for part in ExploreView().shown_parts] == ["ambiguous", "clear"]

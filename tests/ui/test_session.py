@@ -108,7 +108,7 @@ def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet
         style="fog",
         within_class=True,
         representatives=True,
-        threshold_percentile=0.0,
+        cuts=(0.0,),
         polygon=lasso,
         filters=(OneOf("label", ("cat",)),),
     )

@@ -16,7 +16,7 @@ from IPython import get_ipython
 from url_viz.analysis.scope import scoped
 from url_viz.errors import ImageSetError, UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.ui.explore.explore_grid import both_ends, pane_of
+from url_viz.ui.explore.explore_grid import panes_of
 from url_viz.ui.explore.explore_map import map_view
 from url_viz.ui.explore.page import ranked_by
 from url_viz.ui.explore.view import ExploreView
@@ -190,9 +190,7 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
     def _grid(self) -> dict[str, object]:
         image_set, view, measure = self.image_set, self._view, self._measure
         rows = scoped(ranked_by(image_set.table(), view, measure), view.scope)
-        both = both_ends(image_set, rows, view, measure)
-        shown = ("ambiguous", "clear") if view.side == "both" else (view.side,)
-        panes = [pane_of(image_set, both, side, view, measure=measure) for side in shown]
+        panes = panes_of(image_set, rows, view, measure=measure)
         chosen = np.array(self._chosen, np.int64)
         return {
             "panes": [pane_data(pane) | {"first": [], "thumbnail_url": None} for pane in panes],

@@ -69,7 +69,6 @@ class Grid {
       this.panes.push(new Pane(this, this.stopper.signal));
       this.part(".panes").append(this.panes.at(-1).element);
     }
-    this.part(".panes").classList.toggle("two", data.panes.length > 1);
     for (const button of this.part(".ends").children)
       button.setAttribute("aria-pressed", String(button.dataset.side === data.side));
     const wide = this.part(".wide");

@@ -15,16 +15,16 @@ from url_viz.analysis.scope import EVERYTHING, Scope
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import DECIDE, PER_CLASS
 from url_viz.ui.explore.page import ranked_by
-from url_viz.ui.explore.view import ExploreView
+from url_viz.ui.explore.view import TITLES, ExploreView, Part
 from url_viz.ui.explore.view_address import take_set
 from url_viz.ui.response_cache import MOST_IN_ORDER, GridOrder, cache_order, cached_order
 from url_viz.ui.session import OPENED, Key
 from url_viz.ui.tile_data import Tile, tiles
 from url_viz.ui.urls import order_url, thumbnail_url, tiles_url
 from url_viz.ui.widgets.decide import ASK_ABOVE, handle_gallery_actions
-from url_viz.ui.widgets.grid import INLINE, Pane, show_grid
+from url_viz.ui.widgets.grid import INLINE, Pane, Side, show_grid
 from url_viz.ui.widgets.picture import open_picture
-from url_viz.wording import above, of_group
+from url_viz.wording import of_group
 
 GRID: Key[MutableMapping[str, object]] = Key("view.grid")
 """The grid of a set, by its id."""
@@ -49,10 +49,9 @@ class OrderEnd:
 
 def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *, measure: str) -> NDArray[np.int64]:
     """The most ambiguous and the clearest pictures, side by side or one of them: what was clicked and is chosen."""
-    both = both_ends(image_set, rows, view, measure)
-    shown, key = ("ambiguous", "clear") if view.side == "both" else (view.side,), GRID.under(image_set.set_id)
+    key = GRID.under(image_set.set_id)
     return show_grid(
-        [pane_of(image_set, both, side, view, measure=measure) for side in shown],
+        panes_of(image_set, rows, view, measure=measure),
         key=key,
         side=view.side,
         is_wide=view.is_wide,
@@ -64,9 +63,15 @@ def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *
     )
 
 
-def both_ends(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, measure: str) -> dict[str, OrderEnd]:
-    """Both ends of the order of `rows`; those of all pictures, which everybody meets first, are made once."""
-    is_all = len(rows) == len(image_set) and view.scope == EVERYTHING and view.threshold_percentile is None
+def panes_of(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *, measure: str) -> list[Pane]:
+    """The panes of the grid: a part of the order of `rows` each."""
+    parts = parts_of_order(image_set, rows, view, measure)
+    return [_pane_of(image_set, parts, part.side, view, measure=measure) for part in view.shown_parts]
+
+
+def parts_of_order(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, measure: str) -> dict[Side, OrderEnd]:
+    """The parts of the order of `rows`; those of all pictures, which everybody meets first, are made once."""
+    is_all = len(rows) == len(image_set) and view.scope == EVERYTHING and not view.cuts
     if not is_all:
         return _ends_of(rows, view, measure, image_set.set_id)
     alike = ExploreView(
@@ -75,39 +80,39 @@ def both_ends(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, measur
     return image_set.cached_of_table(_ends_of_all, alike, measure, image_set.set_id)
 
 
-def _ends_of_all(table: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[str, OrderEnd]:
+def _ends_of_all(table: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[Side, OrderEnd]:
     return _ends_of(ranked_by(table, view, measure), view, measure, set_id)
 
 
-def _ends_of(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[str, OrderEnd]:
+def _ends_of(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[Side, OrderEnd]:
     by = "rank_percentile" if view.within_class else measure
     narrow = rows.filter(list(dict.fromkeys([*_OF_ORDER, by])))  # taking rows of all columns is most of the work
-    threshold, is_whole = view.threshold_percentile, view.threshold_percentile is None and not view.class_by_class
+    is_whole = not view.cuts and not view.class_by_class
     all_of = ends(narrow, by=by, collapse_twins=view.collapse_twins, most=MOST_IN_ORDER if is_whole else None)
-    both = {}
-    for side in ("ambiguous", "clear"):
-        of_side: pd.DataFrame = getattr(all_of, side)
-        if threshold is not None:  # which leaves each picture on one side only
-            rank = of_side["rank_percentile"]
-            of_side = of_side[rank >= threshold if side == "ambiguous" else rank < threshold]
+    parts: dict[Side, OrderEnd] = {}
+    for part in view.parts:
+        rows_of_part = all_of.clear if part.side == "clear" else all_of.ambiguous
+        if view.cuts:  # which leave each picture in one part only
+            rows_of_part = rows_of_part[part.holds(rows_of_part["rank_percentile"])]
         if view.class_by_class:
-            of_side = first_of_each_class(of_side, PER_CLASS)
-        inline = of_side.head(INLINE)
+            rows_of_part = first_of_each_class(rows_of_part, PER_CLASS)
+        inline = rows_of_part.head(INLINE)
         first = tiles(rows.loc[inline.index].assign(**inline[["twins", "copies"]]), set_id=set_id, measure=measure)
         counts = (all_of.pictures, all_of.twins, all_of.copies)
-        counts = counts if is_whole else (len(of_side), int(of_side["twins"].sum()), int(of_side["copies"].sum()))
-        both[side] = OrderEnd(cached_order(of_side), *counts, first)
-    return both
+        if not is_whole:
+            counts = len(rows_of_part), int(rows_of_part["twins"].sum()), int(rows_of_part["copies"].sum())
+        parts[part.side] = OrderEnd(cached_order(rows_of_part), *counts, first)
+    return parts
 
 
-def pane_of(image_set: ImageSet, both: Mapping[str, OrderEnd], side: str, view: ExploreView, *, measure: str) -> Pane:
-    """One end of `both_ends` as a pane of the grid."""
-    end, total = both[side], sum(each.pictures for each in both.values())
-    title = "Most ambiguous" if side == "ambiguous" else "Clearest"
+def _pane_of(
+    image_set: ImageSet, parts: Mapping[Side, OrderEnd], side: Side, view: ExploreView, *, measure: str
+) -> Pane:
+    end, total, title = parts[side], sum(each.pictures for each in parts.values()), TITLES[side]
     order = cache_order(end.order)
     return Pane(
         title=f"{title} of each class" if view.class_by_class else title,
-        note=_note(end, total=None if view.threshold_percentile is None else total),
+        note=_note(end, total=total if view.cuts else None),
         empty=image_set.said("No pictures on this side.") if total else NOTHING,
         total=min(end.pictures, MOST_IN_ORDER),
         order=order,
@@ -140,10 +145,10 @@ class Acted:
 def acted_on(
     rows: pd.DataFrame, view: ExploreView, chosen: NDArray[np.int64], *, measure: str, on_other_map: bool
 ) -> Acted:
-    """What is chosen (with the twins that its tiles stand for), else what lies beyond the threshold, else all `rows`.
+    """What is chosen (with the twins that its tiles stand for), else a part of the order if it is cut, else all `rows`.
 
-    With a threshold it is the ambiguous side, unless only the clear one is shown. On another map a review names
-    its pictures: a lasso holds others there.
+    That part is the one that is shown alone, else the most ambiguous. On another map a review names its pictures: a
+    lasso holds others there.
     """
     is_chosen = np.isin(rows["id"].to_numpy(np.int64), chosen)
     if is_chosen.any():
@@ -152,15 +157,12 @@ def acted_on(
         twins, copies = len(acted) - count, count_copies(rows, is_chosen)
         which = f"selected, including {of_group(twins, copies)}" if twins else "selected"
         return Acted(acted, which, _scope_of_ids(acted))
-    threshold = view.threshold_percentile
-    if threshold is None:
+    if not view.cuts:
         return Acted(rows, scope=_scope_of_ids(rows) if on_other_map else None)
-    rank = rows["rank_percentile"].to_numpy()
-    is_above = view.side != "clear"
-    acted = rows[rank >= threshold if is_above else rank < threshold]
-    which = f"{'' if is_above else 'not '}{above(threshold)}"
+    part = view.shown_parts[0]
+    acted = rows[part.holds(rows["rank_percentile"])]
     is_named = view.within_class or on_other_map
-    return Acted(acted, which, _scope_of_ids(acted) if is_named else _scope_of_side(rows, view, threshold, measure))
+    return Acted(acted, part.words, _scope_of_ids(acted) if is_named else _scope_of_part(rows, view, part, measure))
 
 
 def is_narrowed(acted: Acted, view: ExploreView) -> bool:
@@ -172,9 +174,8 @@ def _scope_of_ids(rows: pd.DataFrame) -> Scope:
     return Scope(ids=tuple(rows["id"].tolist()))
 
 
-def _scope_of_side(rows: pd.DataFrame, view: ExploreView, threshold: float, measure: str) -> Scope:
-    """The scope of what is shown, on one side of the threshold; bounds of a filter are inclusive."""
-    value = value_at(rows, measure, threshold)
-    below = float(np.nextafter(value, -np.inf))
-    bounds = Between(measure, None, below) if view.side == "clear" else Between(measure, value)
-    return Scope(view.scope.polygon, (*view.filters, bounds))
+def _scope_of_part(rows: pd.DataFrame, view: ExploreView, part: Part, measure: str) -> Scope:
+    """The scope of what is shown of a part of the order; bounds of a filter are inclusive."""
+    low = None if part.low is None else value_at(rows, measure, part.low)
+    high = None if part.high is None else float(np.nextafter(value_at(rows, measure, part.high), -np.inf))
+    return Scope(view.scope.polygon, (*view.filters, Between(measure, low, high)))

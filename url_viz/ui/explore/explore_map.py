@@ -146,7 +146,7 @@ def map_view(
         categories=names,
         category_title="" if category == "label" else title_of_column(category),
         category_colours=category_colours(names, category),
-        threshold_percentile=now.threshold_percentile,
+        threshold_percentile=next(iter(now.cuts), None),
         polygon=now.polygon,
         style=now.style,
         size_title=title_of_measure(measure if now.size == VALUE else now.size) if now.size else "",

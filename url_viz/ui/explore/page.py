@@ -87,8 +87,7 @@ def show_pair(pair: tuple[str, str]) -> None:
 
 def show_chips(view: ExploreView) -> None:
     """A removable chip for everything that narrows the view."""
-    threshold = view.threshold_percentile
-    if view.polygon is None and threshold is None and not view.filters:
+    if view == replace(view, polygon=None, cuts=(), filters=()):
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if view.polygon is not None:
@@ -100,13 +99,13 @@ def show_chips(view: ExploreView) -> None:
                 kwargs={"polygon": None},
             )
         show_filter_chips()
-        if threshold is not None:
+        if view.cuts:
             st.button(
-                f"Threshold: {escape(above(threshold))}",
+                f"Threshold: {escape(', '.join(map(above, view.cuts)))}",
                 icon=":material/close:",
                 key="chip.threshold",
                 on_click=change_view,
-                kwargs={"threshold_percentile": None},
+                kwargs={"cuts": ()},
             )
 
 

@@ -1,15 +1,41 @@
 """What Explore shows of an image set, and how: one value of the session."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
+
+import pandas as pd
 
 from url_viz.analysis.filters import Filter
 from url_viz.analysis.scope import Polygon, Scope, thinned
 from url_viz.ui.session import Key
 from url_viz.ui.widgets.grid import Side
 from url_viz.ui.widgets.map import Style
+from url_viz.wording import above
 
+TITLES: dict[Side, str] = {"ambiguous": "Most ambiguous", "clear": "Clearest"}
+"""The sides of a cut, from the ambiguous one down, with the titles of their panes."""
 VIEW: "Key[ExploreView]" = Key("view.explore")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the order, shown in a pane: percentiles from `low` on and below `high`; None is no bound."""
+
+    side: Side
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def words(self) -> str:
+        """The bounds in words: "above 90 %", "not above 90 %"; "" without any."""
+        bounds = [] if self.low is None else [above(self.low)]
+        return ", ".join([*bounds, *([] if self.high is None else [f"not {above(self.high)}"])])
+
+    def holds(self, rank: "pd.Series[float]") -> "pd.Series[bool]":
+        """Which percentiles (N,) lie in this part; nan lies in none."""
+        from_low = rank.notna() if self.low is None else rank >= self.low
+        return from_low if self.high is None else from_low & (rank < self.high)
 
 
 @dataclass(frozen=True)
@@ -17,7 +43,7 @@ class ExploreView:
     """What Explore shows of an image set, and how; the defaults are those of a first visit.
 
     `colour` and `size` are columns, or "value" for the measure; without a `size` all points are alike. `space` is
-    that of the map: "" by look, or `two_by_two.TRAINING`.
+    that of the map: "" by look, or `two_by_two.TRAINING`. `cuts` are percentiles that part the order, at most one.
 
     One value, kept under VIEW and nowhere else: controls show it (`url_viz.ui.widgets.shown_value`) and change it, as
     the map and the grid do (`url_viz.ui.explore.view_address`).
@@ -35,7 +61,7 @@ class ExploreView:
     space: str = ""
     side: Side = "both"
     is_wide: bool = False
-    threshold_percentile: float | None = None
+    cuts: tuple[float, ...] = ()
     polygon: Polygon | None = None
     filters: tuple[Filter, ...] = ()
 
@@ -43,6 +69,19 @@ class ExploreView:
     def scope(self) -> Scope:
         """Which pictures are shown."""
         return Scope(thinned(self.polygon), self.filters)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of the order, the most ambiguous first; without a cut each side has the whole order."""
+        if not self.cuts:
+            return tuple(map(Part, TITLES))
+        bounds = pairwise([None, *sorted(self.cuts, reverse=True), None])
+        return tuple(Part(side, low, high) for side, (high, low) in zip(TITLES, bounds, strict=True))
+
+    @property
+    def shown_parts(self) -> tuple[Part, ...]:
+        """The parts that the grid shows."""
+        return tuple(part for part in self.parts if self.side in ("both", part.side))
 
 
 def view() -> ExploreView:

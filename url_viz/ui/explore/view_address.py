@@ -8,7 +8,7 @@ from url_viz.analysis.filters import Filter
 from url_viz.analysis.labels.ambiguity import between_filters
 from url_viz.analysis.runs.two_by_two import TRAINING
 from url_viz.analysis.scope import is_of_scope, scope_as_query, scope_from_query
-from url_viz.ui.explore.view import VIEW, ExploreView, view
+from url_viz.ui.explore.view import TITLES, VIEW, ExploreView, view
 from url_viz.ui.session import LEFT_SET, Key, queried, write_query
 from url_viz.ui.widgets.actions import take_settings
 from url_viz.ui.widgets.grid import SIDES
@@ -29,7 +29,7 @@ def _one_of(names: Sequence[str], default: str) -> Callable[[object], str]:
 
 _SET_BY: dict[str, tuple[str, Callable[[Any], object]]] = {
     "polygon": ("polygon", polygon_of),
-    "threshold": ("threshold_percentile", lambda percentile: None if percentile is None else float(percentile)),
+    "threshold": ("cuts", lambda percentile: () if percentile is None else (float(percentile),)),
     "style": ("style", _one_of(STYLES, ExploreView.style)),
     "representatives": ("representatives", bool),
     "names": ("names", bool),
@@ -78,7 +78,7 @@ def query_of(view: ExploreView) -> dict[str, list[str]]:
         "size": view.size or None,
         "map": view.space or None,
         "names": None if view.names else "0",
-        "above": None if view.threshold_percentile is None else f"{view.threshold_percentile:g}",
+        "above": ",".join(f"{cut:g}" for cut in view.cuts) or None,
         "twins": None if view.collapse_twins else "1",
         **{key: "1" if getattr(view, field) else None for key, field in _SWITCHES.items()},
     }
@@ -104,7 +104,7 @@ def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
         names=first("names") != "0",
         space=TRAINING if first("map") == TRAINING else "",
         **{field: first(key) == "1" for key, field in _SWITCHES.items()},
-        threshold_percentile=_percentile(first("above")),
+        cuts=_cuts(first("above") or ""),
         polygon=scope.polygon,
         filters=scope.filters or _between(query.get("between")),
     )
@@ -119,9 +119,10 @@ def _between(names: Sequence[str] | None) -> tuple[Filter, ...]:
     return between_filters((names[0], names[1])) if names is not None and len(names) == 2 else ()
 
 
-def _percentile(text: str | None) -> float | None:
+def _cuts(text: str) -> tuple[float, ...]:
+    """The percentiles in a text, one fewer than a cut order has parts; none if they are not that."""
     try:
-        value = float(text or "")
+        cuts = tuple(map(float, text.split(",")))
     except ValueError:
-        return None
-    return value if 0 <= value <= 100 else None
+        return ()
+    return cuts if len(cuts) < len(TITLES) and all(0 <= cut <= 100 for cut in cuts) else ()
