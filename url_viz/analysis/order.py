@@ -69,7 +69,7 @@ class _Labelled:
 
 
 def while_read(order: Order) -> Order:
-    """An order as it is told while pictures are being read: a graph that is not there yet is made at the end."""
+    """The order as described while pictures are being read: a missing graph is made at the end."""
     return replace(order, reason=BEING_READ) if order.reason == NO_GRAPH else order
 
 
@@ -233,7 +233,7 @@ def _words(classes: int, evidence: Figure, others: Mapping[str, Figure], by: str
 
 
 def order_in_words(tuned: Tuned, by: str = "") -> str:
-    """Which answers were taken in, and how well the order holds on those drawn from all alike; `by` which models."""
+    """How many answers were used, and how well the order holds on those drawn uniformly; `by` names the models."""
     words = f"Ordered by confusability{by}{',' if by else ''} adjusted to {counted(tuned.answers, 'answer')}"
     if tuned.evidence is None or tuned.before is None:
         return f"{words}: too few to tell how well that works."

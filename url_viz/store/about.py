@@ -135,7 +135,7 @@ def read_about(paths: SetPaths) -> About:
 
 
 def about_file(paths: SetPaths) -> RecordFile[About]:
-    """The record of what an image set is."""
+    """The record of an image set's metadata."""
     advice = (
         "Run `python -m url_viz mend FOLDER` on the folder of pictures, then read that again: pictures, decisions and "
         "columns stay as they are."

@@ -1,4 +1,4 @@
-"""The latest result of a calculation, until what it was made of is another."""
+"""The latest result of a calculation, kept until its cause changes."""
 
 import operator
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class Latest(Generic[Result]):
         self._latest: tuple[object, Result] | None = None
 
     def get(self, cause: object, make: Callable[[], Result]) -> Result:
-        """The result that `make` gives for `cause`, made now only if the latest is of another one."""
+        """The result of `make` for `cause`, made now only if the latest was made for another one."""
         latest = self._latest  # one reading: another thread may put a newer one there
         if latest is None or not self._same(latest[0], cause):
             latest = self._latest = cause, make()

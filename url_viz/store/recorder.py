@@ -42,7 +42,7 @@ Given = Iterable[str | os.PathLike[str] | int]
 
 @dataclass(frozen=True)
 class Recorded:
-    """What was recorded of an `epoch`: its `file`, and of how many pictures.
+    """A recorded `epoch`: its `file`, and how many pictures it is of.
 
     `replaced` predictions of this epoch, recorded before, no longer count. `unknown` pictures are none of the set as it
     was read last, such as `examples`; 0 if it was not read yet.
@@ -57,7 +57,7 @@ class Recorded:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What of it is not as usual, a sentence each."""
+        """What is unusual about it, a sentence each."""
         return tuple(filter(None, (self._words_of_unknown, self._words_of_replaced)))
 
     @property

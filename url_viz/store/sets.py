@@ -93,7 +93,7 @@ def unfinished(set_id: str, workspace: Workspace) -> Unfinished | None:
 
 @dataclass(frozen=True)
 class StoredData:
-    """What is stored of a folder: megabytes, and how many pictures are decided on, tagged or have a label corrected.
+    """What is stored for a folder: megabytes, and how many pictures have a decision, a tag or a corrected label.
 
     `judged` is None where the log of decisions is damaged.
     """

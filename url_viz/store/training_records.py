@@ -1,4 +1,4 @@
-"""What a user's own model says of pictures while it is trained: files of runs and epochs, each whole or not there."""
+"""Predictions of a user's own model while it is trained: files of runs and epochs, each whole or not there."""
 
 import json
 import os
@@ -37,7 +37,7 @@ _MOST_UNPACKED = 8
 
 @dataclass(frozen=True)
 class EpochLogits:
-    """What a model said in an epoch: `ids` (M,) int64, `logits` (M, C) float16, `labels` (M,) int32, −1 for none."""
+    """Predictions in an epoch: `ids` (M,) int64, `logits` (M, C) float16, `labels` (M,) int32, −1 for none."""
 
     ids: NDArray[np.int64]
     logits: NDArray[np.float16]
@@ -87,7 +87,7 @@ class RecordedEpoch(AboutEpoch):
     files: tuple[Path, ...] = ()
 
     def read(self) -> EpochLogits:
-        """What was said of each picture, once.
+        """The predictions on each picture, once.
 
         Raises DamageError if a file is not as it was written, SupersededError if it is gone.
         """
@@ -136,7 +136,7 @@ def checked_name(name: str, *, what: str) -> str:
 
 
 def write_epoch(paths: SetPaths, run: str, predictions: EpochLogits, record: AboutEpoch) -> tuple[Path, int]:
-    """Record what a model said of pictures in an epoch of a run, whole or not at all.
+    """Record a model's predictions in an epoch of a run, whole or not at all.
 
     It is added to what is recorded of this epoch, by this process or others; of a picture that was recorded in it
     before, the new logits count. Returns the file, and of how many pictures it replaces what was said. Raises
@@ -203,7 +203,7 @@ def _let_go(parts: Sequence[Path], ids: NDArray[np.int64]) -> int:
 
 
 def runs_of(paths: SetPaths) -> tuple[str, ...]:
-    """The names of the runs that are recorded of a set."""
+    """The names of a set's recorded runs."""
     return tuple(name for name in _names_in(paths.runs) if epoch_files(paths.runs / name))
 
 

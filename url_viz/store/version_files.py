@@ -49,7 +49,7 @@ class StoredVersion:
 
 
 def listed_versions(paths: SetPaths) -> dict[int, StoredVersion | None]:
-    """The versions that are kept by number, the oldest first; None for one of which nothing can be said.
+    """The stored versions by number, the oldest first; None for one whose record is damaged.
 
     What `mend` finds besides is in their rows.
     """
@@ -97,7 +97,7 @@ def _checked_rows(version: StoredVersion, table: pa.Table) -> pa.Table:
 
 
 def digest_of(rows: pa.Table) -> str:
-    """What another set of rows does not have; their ambiguity does not count."""
+    """A digest of rows, without their ambiguity."""
     digest = hashlib.blake2b(digest_size=8)
     for name in rows.column_names:
         if name != "ambiguity":

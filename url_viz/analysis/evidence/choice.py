@@ -1,4 +1,4 @@
-"""Which pictures cover most of a set: in which order to name a part of it, or to choose n; and what that is worth."""
+"""Choosing the pictures that cover most of a set, to name or to train on, and what that choice is worth."""
 
 import heapq
 from bisect import bisect_right

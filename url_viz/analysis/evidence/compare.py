@@ -1,4 +1,4 @@
-"""Two models or heads on the same pictures: whether their orders and neighbours agree, and what changed most."""
+"""Comparison of two models or heads on the same pictures: how far orders and neighbours agree, what changed most."""
 
 import math
 from collections.abc import Mapping

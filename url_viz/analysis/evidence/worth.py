@@ -54,7 +54,7 @@ Verdict = Literal[
 
 @dataclass(frozen=True)
 class ReviewedLabels:
-    """What was decided of N pictures: `given`, `corrected` (N,) codes of `names`, NONE for no label; `is_dropped` (N,).
+    """The decisions on N pictures: `given`, `corrected` (N,) codes of `names`, NONE for no label; `is_dropped` (N,).
 
     `corrected` has the label of every picture as it is now, whether or not it was changed; `is_confirmed` (N,) where
     somebody said that the label is right.
@@ -443,7 +443,7 @@ class _Listed:
         return cls(whitened, group, nearest)
 
     def evidence(self, label: Codes) -> LabelEvidence | None:
-        """What speaks for labels (M,), as on Check labels; None where too few have one."""
+        """The evidence for labels (M,), as on Check labels; None where too few have one."""
         lists = self.nearest.position, self.nearest.similarity
         classified = classify(*lists, self.whitened, label, self.group)
         return None if classified is None else classified.evidence

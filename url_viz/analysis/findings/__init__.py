@@ -1,1 +1,1 @@
-"""What is worth knowing of an image set, and what a gate asks of it."""
+"""Findings on an image set, and the gate that judges it by them."""

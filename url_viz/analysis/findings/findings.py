@@ -80,7 +80,7 @@ class Finding:
 
     @property
     def opens(self) -> ReviewSpec | None:
-        """The review of what was found; None for what no decision on a picture can mend."""
+        """The review that the finding opens; None where no decision on a picture can help."""
         if self.kind in ("in-two-splits", "apart-in-two-splits", "unreadable", "without-objects"):
             return None
         return ReviewSpec("suspects" if self.kind == "wrong-labels" else self.kind)
@@ -126,13 +126,13 @@ def finding_inputs(
     doubtful: DoubtfulLabels | None,
     wrong_together: pd.DataFrame | None,
 ) -> FindingInputs:
-    """What findings are computed from."""
+    """The inputs of findings, gathered."""
     return FindingInputs(table, reasons, label_check, leaks, rows.failed, without_objects, doubtful, wrong_together)
 
 
 @column()
 def findings(finding_inputs: FindingInputs) -> tuple[Finding, ...]:
-    """What was found, what matters most first; nothing that is not there, or is decided on already."""
+    """The findings, what matters most first, without those that are empty or decided on already."""
     seen = finding_inputs
     of_splits, of_labels = (
         [_in_two_splits(seen), _leaks(seen), _apart_in_two_splits(seen)],

@@ -160,7 +160,7 @@ class RuleResult:
 
     @property
     def count(self) -> int:
-        """How many count: all, with a baseline the new ones; of labels so many are wrong at least."""
+        """How many count: all, or the new ones with a baseline; for labels, how many are wrong at least."""
         if not self.chances:
             return sum(self.new)
         chances = np.array(self.chances)[list(self.new)]
@@ -228,7 +228,7 @@ class GateResult:
         return len(self.rules) - len(self.shown)
 
     def against(self, baseline: "GateResult") -> "GateResult":
-        """The same with only what `baseline` has not found counting.
+        """The same, but only what `baseline` did not find counts.
 
         Raises UsageError for a baseline by another model. A rule that it has not judged is not judged.
         """
@@ -247,7 +247,7 @@ class GateResult:
 
 @dataclass(frozen=True)
 class GateInputs:
-    """What rules are judged on: `seen` of findings, content keys (N,) of its table, and files that cannot be read.
+    """The inputs of rules: `seen`, those of findings; content keys (N,) of its table; and files that cannot be read.
 
     `no_splits` says what to do about a set without splits.
     """
@@ -293,7 +293,7 @@ Listed = tuple[pd.DataFrame, int]
 
 
 def judged(inputs: GateInputs, policy: Policy) -> tuple[RuleResult, ...]:
-    """Each rule of a policy on an image set, everything counting that is not decided on already."""
+    """Judge each rule of a policy on an image set; whatever has a decision already does not count."""
     finders: list[tuple[str, str | None, Bound, Callable[[], Listed]]] = [
         (rule, None, bound, partial(_FINDERS[rule], inputs, policy)) for rule, bound in policy.bounds.items()
     ]

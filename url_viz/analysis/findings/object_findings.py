@@ -1,4 +1,4 @@
-"""What is found of objects in pictures: two boxes on one, boxes that are tiny or cut, classes that context tells."""
+"""Findings on objects in pictures: two boxes on one object, tiny or cut boxes, classes that context tells apart."""
 
 from typing import Any
 

@@ -228,7 +228,7 @@ def useless(table: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
 
 
 def measured_strengths(table: pd.DataFrame) -> Values:
-    """How strong each reason of NAMES is of each picture (N, len(NAMES)), 0 to 1, whatever else it or the set has."""
+    """The strength of each reason of NAMES for each picture (N, len(NAMES)), 0 to 1, before any is left out."""
     strength = _strengths(table)
     return np.stack([strength[name] for name in NAMES], axis=1)
 
@@ -293,7 +293,7 @@ def reason_table(table: pd.DataFrame, reasons: Reasons, *, rows: NDArray[np.inte
 
 
 def with_reason(reasons: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The rows of `reason_table` of one reason, the strongest first. Raises ImageSetError for one that is none."""
+    """The rows of `reason_table` of one reason, the strongest first. Raises ImageSetError for an unknown reason."""
     if name not in NAMES:
         raise ImageSetError(f"There is no reason {name!r}. There are: {', '.join(NAMES)}.")
     rows: pd.DataFrame = reasons[reasons["reason"] == name]
@@ -301,7 +301,7 @@ def with_reason(reasons: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def reason_counts(texts: "pd.Series[str]", names: Sequence[str] = NAMES) -> dict[str, int]:
-    """How many pictures have each reason, of a column `reasons`, in the order of `names`; without those of nobody."""
+    """How many pictures have each reason of a column `reasons`, in the order of `names`, if any picture has it."""
     codes, distinct = pd.factorize(texts)
     totals = dict.fromkeys(names, 0)
     for text, count in zip(distinct, np.bincount(codes, minlength=len(distinct)), strict=True):

@@ -1,4 +1,4 @@
-"""Ambiguity: between which two classes a picture lies, its own label and its twins' unseen; and what labels rest on."""
+"""Ambiguity: which two classes a picture lies between, judged without its own label, and the evidence for labels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

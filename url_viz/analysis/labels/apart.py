@@ -1,4 +1,4 @@
-"""What the user keeps apart: pictures of one patient, video or camera are no witnesses for each other, as twins."""
+"""What the user keeps apart: pictures of one patient, video or camera do not vote on each other, just like twins."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -120,7 +120,7 @@ def apart_codes(choice: str, base: Frame, columns: Mapping[str, Column]) -> Code
 
 
 def content_codes(codes: Codes, row: NDArray[np.integer], contents: int) -> Codes:
-    """The codes of so many `contents`, of copies the first one's; `row` (N,) is the content of each, −1 for none."""
+    """The code of each content, by its first copy; `row` (N,) is the content of each picture, −1 for none."""
     content_code = np.full(contents, NONE, np.int32)
     usable = np.flatnonzero((row >= 0) & (codes != NONE))[::-1]
     content_code[row[usable]] = codes[usable]

@@ -1,4 +1,4 @@
-"""Calibration of class shares: what makes them shares of cases, which labels are wrong, and how well shares hold."""
+"""Calibration of class shares as shares of cases, which labels are wrong, and how reliable the shares are."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Classes of an image set: the labels of its pictures and contents, and between which two each picture lies."""
+"""Classes of an image set: the labels of its pictures and contents, and which two classes each picture lies between."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def picture_labels(label: "pd.Series[str]") -> CodedLabels:
 
 
 def content_labels(labels: CodedLabels, row: NDArray[np.integer], contents: int) -> CodedLabels:
-    """The labels of so many `contents`; `row` (N,) is the content of each picture, −1 for none of them.
+    """The label of each content; `row` (N,) is the content of each picture, −1 for none.
 
     A content whose copies have different labels has none: it neither votes nor counts for its class.
     """

@@ -1,4 +1,4 @@
-"""What is found on labels: how likely each is wrong, conflicting copies, outliers, and classes that overlap."""
+"""Checks of labels: how likely each is wrong, conflicting copies, outliers, and classes that overlap."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -155,7 +155,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class LabelCheck:
-    """What is known of the labels of an image set.
+    """A check of the labels of an image set.
 
     `pictures` has one row per labelled picture that has neighbours: conflicting copies, then the most doubtful first;
     columns id, path, label, suggested (class to ask about, None if there is none), share (its share of what the picture

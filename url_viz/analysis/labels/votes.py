@@ -1,4 +1,4 @@
-"""What a picture's neighbours say of its class."""
+"""Votes of a picture's neighbours on its class."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,1 +1,1 @@
-"""Pictures that are no part of an image set, or parts of one that is."""
+"""Pictures from outside an image set, and parts of pictures in it."""

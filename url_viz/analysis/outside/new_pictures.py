@@ -1,4 +1,4 @@
-"""Pictures from outside a set compared with it: their twins there, the nearest that are none, and what these say."""
+"""New pictures compared with an image set: their twins in it, their nearest others, and what follows from these."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -39,7 +39,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class NewPictures:
-    """Q pictures from outside a set, with all that is known of each: what its twins are known by, and its vectors.
+    """Q pictures from outside a set: what their twins are recognised by, and their vectors.
 
     `embedding` (Q, D) raw; `content` (Q,) keys, NO_FILE for none; `pixels`, blank where there is no picture;
     `second` (Q, E) embeddings by the second model, None if it was not asked.
@@ -55,7 +55,7 @@ class NewPictures:
 
     @classmethod
     def of_embeddings(cls, embedding: NDArray[np.floating]) -> "NewPictures":
-        """Pictures of which nothing but their embeddings (Q, D) is known."""
+        """Pictures that are known by their embeddings (Q, D) alone."""
         count = len(embedding)
         blank = Pixels(np.zeros((count, WORDS), np.uint64), lambda rows: patch_of(b"", 0, 0)[np.zeros_like(rows)])
         return cls(embedding, np.full(count, NO_FILE, np.int64), blank)

@@ -39,7 +39,7 @@ class Explained:
 
 @dataclass(frozen=True)
 class Heat:
-    """How much covering each part of a picture lowers a value of it, and of what that is.
+    """How much covering each part of a picture lowers its value, and which value that is.
 
     `values` (G, G) float32, rows from the top: positive where the value falls when the part is covered, negative where
     it rises; `base` is the value of the whole picture. Of ambiguity it is the first class's lead over the second (−1 to
@@ -137,7 +137,7 @@ def over(picture: Image.Image, heat: Heat) -> Image.Image:
 
 
 def heat_in_words(heat: Heat) -> str:
-    """Of which order the map is, what its colours mean, and where they are strongest."""
+    """Which order the map explains, what its colours mean, and where they are strongest."""
     title, unit = measure_title(heat.explained.measure), "points" if heat.explained.sides else "%"
     effects = [(float(values.max()) / (heat.scale or 1), _place(values)) for values in (heat.values, -heat.values)]
     fall, rise = (f"by up to {100 * effect:.0f} {unit} ({place})" for effect, place in effects)

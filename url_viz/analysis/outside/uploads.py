@@ -153,7 +153,7 @@ def judge_pictures(pictures: Sequence[NewPicture], reference: Reference | None) 
 
 
 def arrays_of(pictures: Sequence[NewPicture]) -> NewPictures:
-    """All that is known of some pictures, to be compared with a reference."""
+    """Some pictures as arrays, to be compared with a reference."""
     embeddings = np.stack([picture.embedding for picture in pictures]) if pictures else np.zeros((0, 1), np.float16)
     seconds = [picture.second for picture in pictures if picture.second is not None]
     is_by_both = bool(seconds) and len(seconds) == len(pictures)

@@ -1,4 +1,4 @@
-"""The cards of a review, the answers they take, and the queue that they stand in: all that a desk knows of a review."""
+"""Cards of a review, the answers they take, and the interface of a queue: all that a desk knows of a review."""
 
 import math
 from abc import ABC, abstractmethod
@@ -20,7 +20,7 @@ for its twins too."""
 
 @dataclass(frozen=True)
 class CardAnswer:
-    """What somebody says of a card, or what is said of it as of now.
+    """An answer to a card, or its current state.
 
     `label` is the class, or the name where one is asked for; `same` whether a pair is of one kind; `keep` the ids to
     keep of a group, whose others get the `decision`, else are dropped; `verdict` one of `VERDICTS` on an object. With
@@ -138,15 +138,15 @@ class Queue(ABC):
 
     @abstractmethod
     def card(self, image_id: int) -> Card:
-        """What is shown of a picture. Raises ImageSetError if it is none of the set."""
+        """The card of a picture. Raises ImageSetError if it is not in the set."""
 
     @abstractmethod
     def state(self, ids: Sequence[int]) -> list[CardAnswer]:
-        """What is said of pictures as of now."""
+        """The current answers on pictures."""
 
     @abstractmethod
     def store(self, image_id: int, answer: CardAnswer, *, who: str | None = None) -> Action | None:
-        """Store what is said of a picture, in place of what was. Raises a UrlVizError for what cannot be stored."""
+        """Store an answer on a picture in place of the last. Raises a UrlVizError if it cannot be stored."""
 
     @abstractmethod
     def step(self, command: Step, *, who: str | None = None) -> Stepped:
@@ -195,7 +195,7 @@ class Queue(ABC):
 
 
 def between_classes(row: Mapping[str, Any], suggested: str | None = None) -> Question:
-    """Which of the two classes that a row of `ImageSet.table()` lies between; without classes, what it is like."""
+    """Ask which of its two likeliest classes a row of `ImageSet.table()` has; without classes, what it is like."""
     first, second = row.get("first_class"), row.get("second_class")
     if isinstance(first, str) and isinstance(second, str):
         return Question(f"{first} or {second}?", (_choice(row, first), _choice(row, second)))
@@ -203,7 +203,7 @@ def between_classes(row: Mapping[str, Any], suggested: str | None = None) -> Que
 
 
 def ask_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
-    """Whether a row is of its label or of the `suggested` class; its `wrong` is told where it is known."""
+    """Ask whether a row has its label's class or the `suggested` one; with `wrong` where it is known."""
     label = row.get("label")
     if not isinstance(label, str):
         return between_classes(row)
@@ -214,14 +214,14 @@ def ask_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
 
 
 def ask_any_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
-    """Whether a label is right, or the likeliest other class where none is suggested."""
+    """Ask whether a label is right, or the likeliest other class where none is suggested."""
     first, second = row.get("first_class"), row.get("second_class")
     other = first if first != row.get("label") else second
     return ask_label(row, suggested or (other if isinstance(other, str) else None))
 
 
 def ask_prediction(row: Mapping[str, Any], suggested: str | None = None) -> Question:
-    """Whether an object is of its label, or of the class that a detector `suggested`."""
+    """Ask whether an object has its label's class, or the one that a detector `suggested`."""
     label = row.get("label")
     if suggested is None or not isinstance(label, str):
         return between_classes(row)
@@ -229,13 +229,13 @@ def ask_prediction(row: Mapping[str, Any], suggested: str | None = None) -> Ques
 
 
 def ask_missed(row: Mapping[str, Any], suggested: str | None = None) -> Question:
-    """Whether there is an object that a detector did not find."""
+    """Ask whether there is an object that a detector did not find."""
     label = row.get("label")
     return Question(f"{f'Labelled {label}, not' if isinstance(label, str) else 'Not'} detected: is it there?")
 
 
 def ask_use(row: Mapping[str, Any], suggested: str | None = None) -> Question:
-    """Whether a picture is of any use; `suggested` is why it seems to be of none."""
+    """Ask whether a picture is of any use; `suggested` says why it seems useless."""
     return Question(f"{suggested or 'hardly anything to see'}: is it of any use?")
 
 

@@ -1,4 +1,4 @@
-"""Measures of pairs: what a set's graph says of how little two pictures are to be taken for the same kind of thing.
+"""Measures of pairs: how likely two pictures are different kinds of thing, by the graph of their set.
 
 They are the inputs of the order that answers tune (`url_viz.analysis.review.tuned`). Each is worked out in three
 spaces, the set's whitened space as it is kept (power ½), without and with full whitening (0 and 1), on the lists of 64

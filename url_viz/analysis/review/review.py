@@ -1,4 +1,4 @@
-"""The reviews of an image set: of copies and bursts, of pairs, of names; what else there is; which to begin with."""
+"""The reviews of an image set (of lists, groups, pairs and names), and which to begin with."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

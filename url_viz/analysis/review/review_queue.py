@@ -1,4 +1,4 @@
-"""The queue of a review and its place, which is kept with the image set: pictures that are asked about one by one."""
+"""The queue of a review, pictures that are asked about one by one; its place is stored with the image set."""
 
 import datetime
 import math

@@ -1,4 +1,4 @@
-"""The order that answers tune: confusability with a person's answers on pairs taken in; and which pairs to ask next."""
+"""The tuned order: confusability adjusted by a person's answers on pairs, and which pairs to ask about next."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

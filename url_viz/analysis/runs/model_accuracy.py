@@ -1,4 +1,4 @@
-"""How often a recorded run is right: in all, by the values of a column, what it takes for what, and against another."""
+"""Accuracy of a recorded run: overall, by the values of a column, by confused classes, and against another run."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class RunPredictions:
-    """What a run says of the M labelled pictures that were held out; of a run without any, of those it was trained on.
+    """A run's predictions on the M labelled pictures that were held out; without any, on those it was trained on.
 
     `rows` (M,) are rows of the set's table, `label` and `predicted` (M,) codes among `names`.
     """

@@ -1,4 +1,4 @@
-"""What an annotation file says of the objects of a set, kept as columns: class, picture, box, split and other facts."""
+"""Columns that an annotation file has for the objects of a set: class, picture, box, split and other facts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height", "box_margin")
 
 
 def keep_objects(writer: Writer, source: Source) -> None:
-    """Keep what annotations, if the source has any, say of the objects; call it before they are read, and after.
+    """Store the columns that annotations, if any, have for objects; call it before they are read, and after.
 
     In a new set the class becomes the label, and objects are kept apart by their picture.
     """

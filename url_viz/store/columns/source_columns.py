@@ -1,4 +1,4 @@
-"""What a source says of its pictures (class, split and other columns of shards and lists), kept with the set."""
+"""Columns that a source has for its pictures (class, split and others of shards and lists), stored with the set."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -29,7 +29,7 @@ _UNREAD = -1
 
 
 def keep_columns(writer: Writer, scan: Scan) -> None:
-    """Keep what a source says of its pictures; call it before they are read, and after.
+    """Store a source's columns for its pictures; call it before they are read, and after.
 
     In a new set the class becomes the label, and pictures are kept apart as the scan says: of one patient, say.
     """
@@ -56,7 +56,7 @@ def keep_columns(writer: Writer, scan: Scan) -> None:
 def write_source_columns(
     writer: Writer, name: str, file: str, ids: Sequence[int], columns: Mapping[str, Values]
 ) -> None:
-    """Write the import `name` of what a `file` says of pictures by their `ids` (N), whether they were read or not."""
+    """Write a `file`'s columns for pictures, by `ids` (N), as the import `name`, whether they were read or not."""
     rows = writer.images(["id", "content"])
     contents = dict(zip(rows["id"].to_pylist(), rows["content"].to_pylist(), strict=True))
     keys = [_UNREAD if (key := contents.get(file_id)) is None else key for file_id in ids]

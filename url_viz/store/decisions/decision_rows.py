@@ -1,4 +1,4 @@
-"""Decisions and answers as columns, whose are whose after files were moved, and the checksum of their rows."""
+"""Decisions and answers as columns, their assignment to files that were moved, and checksums of their rows."""
 
 import hashlib
 import json

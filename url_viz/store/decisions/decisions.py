@@ -54,7 +54,7 @@ _DID: dict[Decision | None, str] = {
 
 @dataclass(frozen=True)
 class Judgement:
-    """All that a review says of one picture: a decision, a label and a tag; None for none, as before any."""
+    """A review's answer on one picture: a decision, a label and a tag, each None for none."""
 
     decision: Decision | None = None
     label: str | None = None

@@ -1,4 +1,4 @@
-"""What is kept of a review with its image set: the queue in its order, when it was begun, and what was skipped."""
+"""The stored state of a review: the queue in its order, when it was begun, and what was skipped."""
 
 import datetime
 import hashlib

@@ -92,7 +92,7 @@ def numbers_from_table(
 
 
 def require(*facts: bool) -> None:
-    """Raise ValueError unless all these hold of a kept table."""
+    """Raise ValueError unless all these conditions hold for a cached table."""
     if not all(facts):
         raise ValueError("it is not of this set")
 

@@ -202,7 +202,7 @@ class Store:
         return self._of_graph(space_key, graph_schema(1).names, _graph_of)
 
     def graph_columns(self, space_key: str) -> GraphColumns | None:
-        """What the graph says of each content, without its lists; None if there is no graph yet."""
+        """The graph's columns for each content, without its lists; None if there is no graph yet."""
         return self._of_graph(space_key, [field.name for field in dataclasses.fields(GraphColumns)], _graph_columns_of)
 
     def _of_graph(self, space_key: str, columns: Sequence[str], make: Callable[[pa.Table], Made]) -> Made | None:

@@ -171,7 +171,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class GraphColumns:
-    """What a graph says of each of M distinct contents, all (M,): see `graph_schema`.
+    """A graph's columns for M distinct contents, all (M,): see `graph_schema`.
 
     `nearest` is the row of the nearest, −1 for none; similarity and confusability are nan then.
     """

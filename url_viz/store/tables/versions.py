@@ -91,7 +91,7 @@ def version_folder(table: Path) -> Path:
 
 
 def table_state(table: Path) -> State | None:
-    """What another version of a table, or another table in its place, has otherwise; None without any version.
+    """A value that differs for another version of a table, or another table in its place; None without any version.
 
     A look at a folder takes a small part of the time in which LanceDB tells its latest version.
     """

@@ -1,4 +1,4 @@
-"""The whitened space of an image set as it is kept: what takes embeddings into it, and the rows of a set."""
+"""The stored whitened space of an image set: the transform of embeddings into it, and the rows of a set."""
 
 import hashlib
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Whitening:
-    """What takes raw embeddings into the whitened space of one image set.
+    """The transform of raw embeddings into the whitened space of one image set.
 
     `mean` (D,) of the unit embeddings, `axes` (D, A) orthonormal columns, `scales` (A,), 0 for an axis without spread,
     all float32; `fitted_on`, how many rows the set had when it was fitted; `version` of the definition.
