@@ -18,7 +18,7 @@ def test_each_is_listed_once_with_words_and_a_colour_of_its_own() -> None:
     for part in ("name", "title", "choice", "colour", "meaning"):
         assert len({getattr(measure, part) for measure in MEASURES}) == len(MEASURES)
     of_a_run = ("model_doubt", *(measure.name for measure in OF_TRAINING))
-    shown = ("ambiguity", "confusability", "tuned", "uncertainty", "squareness", *of_a_run, "entropy", "inverse_norm")
+    shown = ("ambiguity", "confusability", "tuned", "uncertainty", *of_a_run, "entropy", "inverse_norm")
     assert shown == TABLE_MEASURES
     assert [m.name for m in MEASURES if m.is_baseline] == [
         "entropy",

@@ -150,14 +150,11 @@ NEAREST_GAP = Measure(
     in_table=False,
 )
 
-SQUARENESS = Measure("squareness", "Squareness", "How far the shape of a picture is from a square.", "#117733")
-
 MEASURES: tuple[Measure, ...] = (
     AMBIGUITY,
     CONFUSABILITY,
     TUNED,
     UNCERTAINTY,
-    SQUARENESS,
     MODEL_DOUBT,
     *OF_TRAINING,
     ENTROPY,

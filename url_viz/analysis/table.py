@@ -1,9 +1,7 @@
 """The table of an image set: what is stored of its pictures, a row for each, with the decisions as they are now."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -249,13 +247,6 @@ def base(rows: StoredRows) -> Frame:
         copy=False,
     )
     return Frame(table, np.asarray(rows.numbers("content"), np.int64), paths, folder_classes)
-
-
-@column(gives=("squareness",))
-def squareness(base: Frame) -> Mapping[str, Any]:
-    """How far the shape of each picture is from a square, 0 to 1."""
-    sides = base.table[["width", "height"]]
-    return {"squareness": (1 - sides.min(axis=1) / sides.max(axis=1)).to_numpy(np.float32)}
 
 
 @column()
