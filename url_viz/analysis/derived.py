@@ -199,7 +199,7 @@ class _Entry:
 
     made: _Made | None = None
     under: tuple[tuple[str, ...], str] = (), ""
-    """What all sources of the column were at the last look, and its digest then."""
+    """What all live sources of the column were at the last look, and its digest then."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 
@@ -226,14 +226,16 @@ class Derived:
             if each.name in self._columns or each.name in self._sources:
                 raise ValueError(f"{each.name!r} is declared twice")
             self._columns[each.name] = each
-        self._sources_of: dict[str, tuple[str, ...]] = {name: (name,) for name in self._sources}
+        self._live: dict[str, tuple[str, ...]] = {
+            name: () if name in self._fixed else (name,) for name in self._sources
+        }
         for name in TopologicalSorter({each.name: each.inputs for each in self._columns.values()}).static_order():
             if name not in self._columns and name not in self._sources:
                 users = [each.name for each in self._columns.values() if name in each.inputs]
                 raise ValueError(f"{name!r}, which {', '.join(users)} is made of, is neither a column nor a source")
             if name in self._columns:
-                sources_of = chain.from_iterable(self._sources_of[each] for each in self._columns[name].inputs)
-                self._sources_of[name] = tuple(dict.fromkeys(sources_of))
+                live = chain.from_iterable(self._live[each] for each in self._columns[name].inputs)
+                self._live[name] = tuple(dict.fromkeys(live))
         self._entries = {name: _Entry() for name in self._columns}
         self._results: dict[str, tuple[str, dict[Hashable, Any]]] = {}
 
@@ -286,7 +288,7 @@ class Derived:
     def _under(self, column: Column[..., Any], seen: Look) -> str:
         """The digest of a column's version and of its inputs: computed again where a source is another."""
         entry = self._entries[column.name]
-        now = tuple(self._fingerprint(each, seen) for each in self._sources_of[column.name])
+        now = tuple(self._fingerprint(each, seen) for each in self._live[column.name])
         if entry.under[0] == now and entry.under[1]:
             return entry.under[1]
         digest = hashlib.blake2b(f"{column.name}\0{column.version}".encode(), digest_size=12)

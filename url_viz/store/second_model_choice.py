@@ -27,6 +27,8 @@ def second_model_switch(paths: SetPaths) -> RecordFile[SecondModelSwitch]:
 
 def is_second_model_used(paths: SetPaths) -> bool:
     """Whether a second model is used if there is one, which is the default, also in place of a damaged choice."""
+    if not paths.second.exists():  # asked at each look for a column
+        return SecondModelSwitch().is_asked
     try:
         return second_model_switch(paths).read().is_asked
     except DamageError:
