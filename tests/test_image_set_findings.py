@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.imaging.pictures import noise, write_folder
@@ -107,3 +108,31 @@ def test_against_another_set(tmp_path: Path, workspace: Path, model: Model) -> N
         ["0002.jpg", "0002.jpg", "exact", "first", "second"],
         ["0001.jpg", "again.jpg", "copy", "first", "second"],
     ]
+
+
+def test_splits_that_a_user_tells_make_leaks_a_finding(tmp_path: Path, workspace: Path, model: Model) -> None:
+    folder = write_folder(tmp_path / "flat", 6)
+    noise(2).save(folder / "test_1.jpg", quality=95)  # another encoding of the third
+    noise(50).save(folder / "test_2.jpg")
+    image_set = embed_folder(folder, model=model, workspace=workspace)
+    assert image_set.splits.get() is None
+    for wrong in ("tset_*", "*"):
+        with pytest.raises(ImageSetError, match="Give a pattern that some match"):
+            image_set.splits.tell(test=wrong)
+    with pytest.raises(ImageSetError, match="'camera' is no column of 2 to"):
+        image_set.splits.tell(column="camera")
+    assert image_set.splits.tell(test="test_*") == "Splits: train 6, test 2."
+    leaks = image_set.splits.leaks()
+    assert leaks[["path", "split", "twin_path"]].to_numpy().tolist() == [["test_1.jpg", "test", "0002.jpg"]]
+    assert "leaks" in counts(image_set)
+    table = pd.DataFrame({"path": image_set.table()["path"], "camera": ["a", "b"] * 4})
+    table.to_csv(tmp_path / "cameras.csv", index=False)
+    image_set.imports.keep(image_set.imports.match(tmp_path / "cameras.csv"))
+    assert "camera" in image_set.splits.columns()
+    assert image_set.splits.tell(column="camera") == "Splits: a 4, b 4.", "told anew"
+    assert image_set.splits.get().names == ("a", "b")  # type: ignore[union-attr]
+
+
+def test_splits_of_folders_are_not_told_otherwise(image_set: ImageSet) -> None:
+    with pytest.raises(ImageSetError, match="Its source says that already: train and test"):
+        image_set.splits.tell(test="*1*")

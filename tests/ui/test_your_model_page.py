@@ -1,21 +1,26 @@
 """Your model, through app.py as a visitor meets it: no run, a dropped file, two runs, the map by training."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import url_viz
+from tests.annotated_sets import write_annotated
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import linked, opened, words
 from url_viz.analysis.runs.two_by_two import TRAINING
-from url_viz.image_set import ImageSet
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
+from url_viz.store.columns.object_columns import BOX_COLUMNS
 from url_viz.store.recorder import Recorder
 from url_viz.ui.explore.explore_map import SPACE
 from url_viz.ui.explore.view import VIEW
 from url_viz.ui.widgets.model_facts import curves_figure, model_facts
 from url_viz.ui.your_model.page import RUN, RUN_COLUMN
+from url_viz.workspace import Workspace
 
 COUNT = 40
 
@@ -135,3 +140,36 @@ def test_a_training_of_url_viz_is_shown_once_it_is_chosen_and_files_are_added(im
         "It replaces 5 predictions of this epoch.",
     ]
     assert f"on {COUNT} pictures that it was not trained on" in words(at)
+
+
+def test_of_objects_predictions_come_first_and_test_pictures_are_told(
+    tmp_path: Path, home: Workspace, model: Model
+) -> None:
+    objects = embed_folder(write_annotated(tmp_path / "set", "COCO"), model=model, workspace=home.root)
+    at = opened(objects, "your_model")
+    assert words(at).index("Add your detector's predictions") < words(at).index("Record your model")
+    table = objects.table()
+    entries = [
+        {
+            "image_id": row["picture"],
+            "category_id": "dog",
+            "score": 0.9,
+            "bbox": [row[name] for name in BOX_COLUMNS[:4]],
+        }
+        for row in table.head(4).to_dict("records")
+    ]
+    (tmp_path / "results.json").write_text(json.dumps(entries))
+    at.text_input(key="detector.path").set_value(str(tmp_path / "nothing.json")).run()
+    at.button(key="detector.match").click().run()
+    assert "cannot be read as COCO results" in at.error[0].value
+    at.text_input(key="detector.path").set_value(str(tmp_path / "results.json")).run()
+    at.button(key="detector.match").click().run()
+    assert "4 objects found" in at.success[0].value
+    called = int((table["label"].head(4) != "dog").sum())
+    said = words(at)
+    assert f"{called} objects that it calls something else" in said
+    assert f"{len(table) - 4} objects that it missed" in said
+    at.text_input(key="splits.test").set_value("1.*").run()
+    at.button(key="splits.tell").click().run()
+    assert objects.splits.get() is not None
+    assert any("Splits by split: " in caption.value for caption in at.caption)

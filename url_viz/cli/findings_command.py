@@ -42,6 +42,8 @@ def leakage(
     image_set: "ImageSet",
     *,
     against: Annotated[Path | None, arg(help="another folder that was read with the same model")] = None,
+    test: Annotated[str | None, arg(help="say which are test: a pattern of their paths or names, test_*")] = None,
+    by: Annotated[str | None, arg(help="say which are test: a column that names each picture's split")] = None,
     top: Annotated[Count, arg(help="how many to print")] = 20,
     out: TableOut = None,
 ) -> None:
@@ -52,6 +54,8 @@ def leakage(
     other = None
     if against is not None:
         other = open_image_set(against, model=image_set.source.name, workspace=image_set.workspace.root)
+    if test is not None or by is not None:
+        print(image_set.splits.tell(test=test, column=by))
     rows = image_set.splits.leaks(other)
     if rows is None:
         raise ImageSetError(image_set.splits.missing)

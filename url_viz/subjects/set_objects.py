@@ -1,5 +1,6 @@
 """The objects of an image set in their whole pictures: the boxes of a picture, and those that are to be drawn again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,6 +120,7 @@ class SetObjects:
         least_iou: float = LEAST_IOU,
         run: str | None = None,
         split: str = "val",
+        within: Sequence[Path] | None = None,
     ) -> Brought:
         """Match a detector's predictions to the objects, and keep of each what was predicted, as columns.
 
@@ -126,6 +128,7 @@ class SetObjects:
         that names the detector's classes by number, where they are not those of the annotations. Columns and what was
         found are described by `analysis.detections.Detections`; another detector's columns are replaced. With `run`,
         the classes of found objects are recorded, too (`runs`), as of `split`: "train" if it was trained on them.
+        Files are read only `within` these folders, if given.
         Raises ImageSetError in a set of whole pictures, FolderError for what are no predictions of this set.
         """
         source, table = source_of(self._core.root), self._core.frame
@@ -135,7 +138,7 @@ class SetObjects:
             )
         file = Path(path).expanduser()
         named = None if names is None else read_names(Path(names).expanduser())
-        predicted = read_predictions(file, source.annotations, names=named)
+        predicted = read_predictions(file, source.annotations, names=named, within=within)
         matched = detections(table, _in_pixels(source, predicted), least_score=least_score, least_iou=least_iou)
         if run is not None:
             self._record(matched, run, split)

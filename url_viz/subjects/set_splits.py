@@ -1,16 +1,31 @@
 """Splits of an image set, such as train and test, and the pictures that leak from one into another."""
 
+from fnmatch import fnmatch
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.findings.leaks import Splits, leaks, leaks_between_sets, splits
 from url_viz.errors import ImageSetError
+from url_viz.imaging.splits import SPLIT
 from url_viz.pipeline.near_copies import Pixels
 from url_viz.pipeline.stored_pixels import stored_pixels
 from url_viz.pipeline.twins import twins_across
+from url_viz.store.columns.imported_columns import Import, names_of_imports, write_import
+from url_viz.store.columns.object_columns import PICTURE
+from url_viz.store.columns.user_cells import Values
+from url_viz.store.damage import raising_disk_errors
 from url_viz.store.tables.tables import Twins, positions_of
 from url_viz.subjects.set_core import SetCore, SetSubject
+from url_viz.wording import counted
+
+CHOSEN = "splits"
+"""The name of the import of splits that a user told."""
+TRAIN, TEST = "train", "test"
+MOST_OFFERED = 20
+"""Values of a column that is offered as one of splits."""
 
 
 class SetSplits(SetSubject):
@@ -24,10 +39,59 @@ class SetSplits(SetSubject):
     def missing(self) -> str:
         """What to do about a set without splits, for an error."""
         return (
-            f"{str(self._core.root)!r} has no splits to compare. Put its pictures below train/ and test/, bring a "
-            "column named split (`python -m url_viz columns FOLDER add FILE`), or compare it with another set "
-            "(`python -m url_viz leakage FOLDER --against OTHER`)."
+            f"{str(self._core.root)!r} has no splits to compare. Say which pictures are test "
+            "(`python -m url_viz leakage FOLDER --test 'test_*'`, or --by COLUMN), put them below train/ and test/, or "
+            "compare the set with another one (`python -m url_viz leakage FOLDER --against OTHER`)."
         )
+
+    def columns(self) -> list[str]:
+        """The columns that may tell the splits: of two values or more, and of few."""
+        table = self._core.frame
+        texts = [
+            name for name in table if table[name].dtype == object or isinstance(table[name].dtype, pd.CategoricalDtype)
+        ]
+        return [str(name) for name in texts if name != SPLIT and self._tells(table[name])]
+
+    @staticmethod
+    def _tells(values: "pd.Series[str]") -> bool:
+        known = values.dropna()
+        return all(isinstance(value, str) for value in known) and 1 < known.nunique() <= MOST_OFFERED
+
+    def tell(self, *, test: str | None = None, column: str | None = None) -> str:
+        """Say which pictures are test, as a column `split` of the user's: returns that in words.
+
+        They are those whose path, or name, matches the pattern `test` (test_*, val/*), the others are for training; or
+        each is in the split that the text in `column` names. Raises ImageSetError for a pattern that parts nothing, a
+        column that is not there, and a set whose folders or lists name splits already.
+        """
+        table, now = self._core.frame, self.get()
+        if now is not None and SPLIT in table and CHOSEN not in names_of_imports(self._core.store.paths):
+            raise ImageSetError(f"Its source says that already: {' and '.join(now.names)}, by {now.column!r}.")
+        split = self._by_pattern(table, test) if column is None else self._by_column(table, column)
+        columns = {SPLIT: Values.from_series(split)}
+        with raising_disk_errors(self._core.store.paths):
+            told = Import(CHOSEN, test or column or "", self._core.ids, self._core.contents, columns)
+            write_import(self._core.store.paths, told)
+        counts = split.value_counts()
+        return f"Splits: {', '.join(f'{name} {count:,}' for name, count in counts.items())}."
+
+    def _by_pattern(self, table: pd.DataFrame, test: str | None) -> "pd.Series[Any]":
+        paths = table[PICTURE if PICTURE in table else "path"].astype(str)
+        wanted = (test or "").strip()
+        is_test = np.array([fnmatch(path, wanted) or fnmatch(path.rpartition("/")[2], wanted) for path in paths], bool)
+        if is_test.all() or not is_test.any():
+            which = "All" if is_test.all() else "None"
+            raise ImageSetError(
+                f"{which} of {counted(len(table), self._core.noun)} match {wanted!r}, as paths or names such as "
+                f"{paths.iloc[0]!r}. Give a pattern that some match: test_*, or val/*."
+            )
+        return pd.Series(np.where(is_test, TEST, TRAIN))
+
+    def _by_column(self, table: pd.DataFrame, column: str) -> "pd.Series[Any]":
+        if column not in self.columns():
+            names = ", ".join(map(repr, self.columns())) or "none"
+            raise ImageSetError(f"{column!r} is no column of 2 to {MOST_OFFERED} texts. There are: {names}.")
+        return pd.Series(table[column].tolist(), dtype=object)
 
     def leaks(self, against: SetCore | None = None) -> pd.DataFrame | None:
         """Pictures in two splits, or with a twin in another: one row for each of the smaller split, with its twin.
