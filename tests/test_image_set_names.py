@@ -7,8 +7,8 @@ import pytest
 from tests.read_sets import opened_again, undecided
 from tests.test_image_set_answers import KINDS, kind_of, made
 from url_viz.analysis.findings.twin_groups import group_codes
-from url_viz.analysis.review.cards import CardAnswer
-from url_viz.analysis.review.review import LATEST, NameReview, ready_reviews
+from url_viz.analysis.review.cards import MOST_KEYS, CardAnswer
+from url_viz.analysis.review.review import NameReview, ready_reviews
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.image_set import ImageSet
@@ -150,13 +150,13 @@ class TestReview:
     def test_nine_names_have_a_key_and_keep_it(self, image_set: ImageSet) -> None:
         review = image_set.reviews.open(ReviewSpec("names"))
         assert isinstance(review, NameReview)
-        for number, one in enumerate(review.ids[:LATEST].tolist()):
+        for number, one in enumerate(review.ids[:MOST_KEYS].tolist()):
             review.store(one, CardAnswer(label=f"n{number}"))
-        assert review.name_keys == tuple(f"n{number}" for number in range(LATEST))
+        assert review.name_keys == tuple(f"n{number}" for number in range(MOST_KEYS))
         review.store(int(review.ids[9]), CardAnswer(label="n4"))
         assert review.name_keys[4] == "n4"
         review.store(int(review.ids[10]), CardAnswer(label="new"))
-        assert review.name_keys == ("new", *(f"n{number}" for number in range(1, LATEST)))
+        assert review.name_keys == ("new", *(f"n{number}" for number in range(1, MOST_KEYS)))
 
     def test_is_offered_where_there_are_no_labels(self, image_set: ImageSet) -> None:
         table = image_set.table()
