@@ -105,7 +105,7 @@ class TestReview:
         monkeypatch.setitem(REVIEWS, "odd", odd)
         review = image_set.reviews.open(ReviewSpec("odd", most=3))
         state = desk_state(image_set, opened_review(review))
-        assert title_of_review(review.spec) == "Odd ones · top 3"
+        assert title_of_review(review.spec) == "Odd ones · the first 3"
         assert [card["question"] for card in state.cards] == ["odd: is it of any use?"] * 3
         review.store(int(review.ids[0]), CardAnswer("drop"))
         assert [again.spec for again in image_set.reviews.kept()] == [review.spec]

@@ -24,6 +24,7 @@ from url_viz.analysis.review.cards import (
     ask_label,
     between_classes,
 )
+from url_viz.analysis.review.queues import outcomes, outcomes_in_words
 from url_viz.analysis.review.review import GroupReview, ready_reviews, title_of_review
 from url_viz.analysis.review.review_queue import MOST, Review, ReviewContext, open_groups, queue_of
 from url_viz.analysis.scope import ReviewSpec, Scope, is_of_review, review_as_query, review_from_query
@@ -190,27 +191,31 @@ class TestAddress:
     def test_titles(self) -> None:
         assert title_of_review(ReviewSpec("suspects")) == "Doubtful labels"
         spec = ReviewSpec("ambiguity", Scope(filters=(OneOf("label", ("kiwi",)),)), most=200)
-        assert title_of_review(spec) == "Ambiguity · top 200 · Label: kiwi"
+        assert title_of_review(spec) == "The 200 most ambiguous · Label: kiwi"
+        assert (
+            title_of_review(ReviewSpec("ambiguity", within_class=True))
+            == "All, most ambiguous first · ranked within class"
+        )
 
 
 def test_ready_reviews_are_those_that_a_set_has() -> None:
     titles = [title_of_review(spec) for spec in ready_reviews(table(), "ambiguity", has_doubtful=True)]
     assert titles == [
         "Doubtful labels",
-        "Ambiguity · top 200",
-        "Ambiguity · ranked within class · 10 per class",
-        "Ambiguity",
-        "Copies",
+        "The 10 most ambiguous of each class",
+        "All, most ambiguous first",
+        "Near copies",
     ]
     plain = table(twin_group=list(range(COUNT)), label=[None] * COUNT, decision=["look-again", *[None] * 7])
     titles = [title_of_review(spec) for spec in ready_reviews(plain, "confusability", has_doubtful=False)]
     assert titles == [
         "Same kind or not",
         "Name these first",
-        "Confusability · top 200",
-        "Confusability",
-        "Confusability · Decision: look-again",
+        "All, most ambiguous first, by confusability",
+        "Put aside for later",
     ]
+    many = ready_reviews(pd.concat([table()] * 40, ignore_index=True), "ambiguity", has_doubtful=False)
+    assert title_of_review(many[0]) == "The 200 most ambiguous"
     assert ready_reviews(table(twin_group=list(range(COUNT))), None, has_doubtful=False) == ()
 
 
@@ -279,6 +284,18 @@ class TestReview:
         assert review.step("undo") == Stepped("Nothing to undo")
         assert review.step("redo").id == first
         assert [now.decision for now in review.state([first, second])] == ["drop", None]
+
+    def test_what_was_done_is_told_at_its_end(self, paths: SetPaths) -> None:
+        review = opened(paths)
+        ids = review.ids[:5].tolist()
+        given = dict(zip(review.table["id"], review.table["label_given"], strict=True))
+        confirmed = CardAnswer(label=given[ids[2]])
+        said = (CardAnswer("keep"), CardAnswer(label="cat"), confirmed, CardAnswer("drop"), CardAnswer("look-again"))
+        for image_id, answer in zip(ids, said, strict=True):
+            review.store(image_id, answer)
+        found = outcomes(review)
+        assert outcomes_in_words(found) == "1 relabelled, 1 dropped, 1 put aside, 1 confirmed, 1 kept"
+        assert [(one.id, one.label) for one in found[:2]] == [(ids[1], "cat"), (ids[3], None)]
 
     def test_goes_on_where_it_was_left(self, paths: SetPaths) -> None:
         review = opened(paths)

@@ -51,7 +51,7 @@ def test_they_leave_room_are_folded_where_it_is_narrow_and_open_their_queue(
     expect(page.get_by_text("1 picture of test has a copy or another view in train")).to_be_visible()
     page.set_viewport_size({"width": 420, "height": 900})
     expect(line).to_be_hidden()
-    page.locator(".st-key-findings_fold").get_by_text("findings").click()
+    page.locator(".st-key-findings_fold").get_by_text("What to review first").click()
     expect(line).to_be_visible()
     line.get_by_role("button").first.click()
     expect(page.locator(".desk .question")).to_have_text("In test and train: keep which?")

@@ -107,35 +107,37 @@ class TestReview:
     def test_the_default_order_so_many_of_each_class_and_twins(self, run: Run, image_set: ImageSet) -> None:
         assert image_set.order().measure == "ambiguity"
         lines = run("review", "--top", 3).splitlines()
-        assert lines[0] == "Ambiguity: 24 pictures to review.", "of the two copies one"
+        assert lines[0] == "All, most ambiguous first: 24 pictures to review.", "of the two copies one"
         table = image_set.table().sort_values("ambiguity", ascending=False)
         for line, row in zip(lines[1:4], table.head(3).to_dict("records"), strict=True):
             assert line == f"{row['path']}  ({row['label']})  {row['first_class']} or {row['second_class']}?"
         assert lines[4:] == ["… and 21 more (--top)"]
         lines = run("review", "--per-class", 2, "--within-class").splitlines()
-        assert lines[0] == "Ambiguity · ranked within class · 2 per class: 4 pictures to review."
+        assert lines[0] == "The 2 most ambiguous of each class: 4 pictures to review."
         assert [line[:3] for line in lines[1:]] == ["cat", "cat", "dog", "dog"]
-        shown = "Copies: 1 picture to review.\ncat/0000.jpg  (cat)  Keep which?\n"
+        shown = "Near copies: 1 picture to review.\ncat/0000.jpg  (cat)  Keep which?\n"
         assert run("review", "--by", "copies") == shown
         run("twins", "--keep-one")
-        assert run("review", "--by", "copies") == "Copies: 0 pictures to review.\n"
+        assert run("review", "--by", "copies") == "Near copies: 0 pictures to review.\n"
 
     def test_of_a_class_and_of_a_tag(self, run: Run) -> None:
         run("relabel", "dog", "cat/0004.jpg")
         run("decide", "leave", "cat/0002.jpg", "dog/0001.jpg", "--tag", "dark")
         shown = run("review", "--of-class", "cat").splitlines()
-        assert shown[0] == "Ambiguity · Label: cat: 11 pictures to review.", "12 and a copy, without the corrected one"
+        assert shown[0] == "All, most ambiguous first · Label: cat: 11 pictures to review.", (
+            "12 and a copy, without the corrected one"
+        )
         assert all(line.startswith("cat/") for line in shown[1:])
         shown = run("review", "--tag", "dark").splitlines()
         assert sorted(line.split("  ")[0] for line in shown[1:]) == ["cat/0002.jpg", "dog/0001.jpg"]
         (_, line) = run("review", "--tag", "dark", "--of-class", "dog").splitlines()
         assert line.startswith("dog/0001.jpg  (dog)  ")
-        assert run("review", "--of-class", "bird") == "Ambiguity · Label: bird: 0 pictures to review.\n"
+        assert run("review", "--of-class", "bird") == "All, most ambiguous first · Label: bird: 0 pictures to review.\n"
 
     def test_without_classes(self, run: Run, image_set: ImageSet) -> None:
         image_set.labels.use(None)
         lines = run("review", "--top", 1).splitlines()
-        assert lines[0] == "Confusability: 24 pictures to review."
+        assert lines[0] == "All, most ambiguous first, by confusability: 24 pictures to review."
         assert lines[1].endswith("  (no label)  Like this one?")
         assert "There are no labels to check" in run("review", "--by", "suspects", status=1)
         for arguments in (("--per-class", 2), ("--within-class",)):
@@ -150,7 +152,7 @@ class TestReview:
         assert main(["review", str(root), *options]) == 1
         assert "Say which order the review has: --by copies, or a measure." in capsys.readouterr().err
         assert main(["review", str(root), "--by", "copies", *options]) == 0
-        assert capsys.readouterr().out == "Copies: 0 pictures to review.\n"
+        assert capsys.readouterr().out == "Near copies: 0 pictures to review.\n"
 
 
 def test_sort_and_export_take_corrected_labels(run: Run, image_set: ImageSet, tmp_path: Path) -> None:

@@ -29,17 +29,26 @@ def lines(at: AppTest) -> list[str]:
 
 def test_each_finding_has_a_line_and_its_queue(image_set: ImageSet) -> None:
     at = opened(image_set)
-    assert lines(at) == [f"findings.{one.kind}" for one in image_set.findings()]
+    assert lines(at) == ["findings.leaks"], "what matters most"
+    at.session_state["findings.more"] = True
+    at.run()
+    rows = image_set.reviews.queues()
+    assert lines(at) == [f"findings.{row.key}" for row in rows]
+    assert {one.words for one in image_set.findings()} <= {row.words for row in rows}
     said = [one.value for one in at.markdown]
-    for one in image_set.findings():
-        assert f"**{one.count}** {one.what}" in said
-    assert at.toggle(key="findings.fold").label == "6 findings"
+    assert [rows[0].words, *(f"**{row.words}**" for row in rows[1:])] == [
+        one for one in said if one.strip("*") in {row.words for row in rows}
+    ]
+    for row in rows:
+        label = at.button(key=f"findings.{row.key}").label
+        assert label == f"{'List' if row.opens is None else 'Review'} {row.left:,}"
+        assert row.opens is None or len(image_set.reviews.open(row.opens)) == row.left, "as many as it opens"
     at.button(key="findings.leaks").click().run()
     assert at.session_state["view.review"] == ReviewSpec("leaks")
 
 
 def test_files_that_cannot_be_read_are_listed(image_set: ImageSet) -> None:
-    at = opened(image_set)
+    at = opened(image_set, findings__more=True)
     at.button(key="findings.unreadable").click().run()
     assert "is an HTML page, not a picture" in at.dataframe[-1].value["reason"].tolist()
 
@@ -58,5 +67,5 @@ def test_where_nothing_is_found_nothing_is_drawn(home: Workspace, tmp_path: Path
     noise(3, width=300, height=240).resize((150, 120)).save(folder / "a.png")
     image_set = embed_folder(folder, model=model, workspace=home.root)
     found = image_set.findings()
-    assert lines(opened(image_set)) == [f"findings.{one.kind}" for one in found]
+    assert lines(opened(image_set)) == [f"findings.{row.key}" for row in image_set.reviews.queues(1)]
     assert not {one.kind for one in found} & {"leaks", "wrong-labels", "bursts", "unreadable", "small-classes"}

@@ -17,6 +17,7 @@ from url_viz.wording import counted, first_of
 
 if TYPE_CHECKING:
     from url_viz.analysis.findings.gate import GateResult, Policy, RuleResult
+    from url_viz.analysis.review.queues import QueueRow
     from url_viz.image_set import ImageSet
 
 
@@ -25,16 +26,24 @@ _LISTED_BY = {"in-two-splits": "leakage", "apart-in-two-splits": "leakage", "unr
 
 @app.on_set()
 def findings(image_set: "ImageSet") -> None:
-    """Say what to look at first: leaks, likely wrong labels, bursts and more, each with its count and its review."""
-    for finding in (listed := image_set.findings()):
-        print(f"{finding.words}. {finding.why}")
-        listed_by = _LISTED_BY.get(finding.kind)
-        if finding.kind == "without-objects":
-            print(f"    {first_of(image_set.files.without_objects())}")
-        else:
-            print(f"    {listed_by or f'review --by {finding.kind}'}")
-    if not listed:
+    """Say what to look at first: leaks, likely wrong labels, bursts and more, then all else that there is to review."""
+    if not image_set.findings():
         print("Nothing that stands out.")
+    for row in image_set.reviews.queues():
+        print(" ".join(filter(None, (f"{row.words}.", row.why))))
+        to_go = "" if row.opens is None else f"{row.left:,} to review"
+        print("    " + " · ".join(filter(None, (_command_of(image_set, row), to_go, row.minutes, row.progress))))
+
+
+def _command_of(image_set: "ImageSet", row: "QueueRow") -> str:
+    """What lists the pictures of a queue."""
+    if row.kind == "without-objects":
+        return first_of(image_set.files.without_objects())
+    if row.opens is None:
+        return _LISTED_BY[row.kind]
+    spec = row.opens
+    per_class = f" --within-class --per-class {spec.per_class}" if spec.per_class else ""
+    return f"review --by {row.kind}{per_class}" + (f" --top {spec.most}" if spec.most else "")
 
 
 @app.on_set()

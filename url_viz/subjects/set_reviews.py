@@ -6,8 +6,10 @@ from itertools import islice
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from url_viz.analysis.findings.findings import findings
 from url_viz.analysis.labels.label_issues import NO_CLASSES
-from url_viz.analysis.review.review import REVIEWS, open_review
+from url_viz.analysis.review.queues import QueueRow, queue_rows
+from url_viz.analysis.review.review import REVIEWS, open_review, ready_reviews
 from url_viz.analysis.review.review_queue import Review, ReviewContext
 from url_viz.analysis.scope import ReviewSpec, review_from_query
 from url_viz.analysis.table import table
@@ -55,6 +57,20 @@ class SetReviews:
             cached_queue=lambda queue: self._core.derived.result(table, ("queue", spec), lambda _: queue()),
         )
         return open_review(spec, context)
+
+    def queues(self, most: int | None = None) -> list[QueueRow]:
+        """What there is to review, what matters most first: findings, ready reviews, and others that were begun."""
+        leaks = self._splits.leaks()
+        ready = ready_reviews(
+            self._core.frame,
+            self._core.leading_order.measure,
+            has_doubtful=bool(self._labels.doubtful()),
+            has_graph=self._core.has_graph,
+            has_leaks=leaks is not None and not leaks.empty,
+        )
+        found = self._core.derived.get(findings)
+        rows = queue_rows(found, ready, self._begun(), open_review=self.open)
+        return list(islice(rows, most))
 
     def kept(self, most: int | None = None) -> list[Review]:
         """The reviews that were begun, the one that was worked on last first, at most so many.

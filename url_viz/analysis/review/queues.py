@@ -1,14 +1,17 @@
 """The queues of an image set: what was found and what else there is to review, in one list with one set of words."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from url_viz.analysis.findings.findings import Finding
-from url_viz.analysis.review.review import REVIEWS, short_title
+from url_viz.analysis.review.cards import CardAnswer
+from url_viz.analysis.review.review import title_of_review
 from url_viz.analysis.review.review_queue import Review
 from url_viz.analysis.scope import ReviewSpec
-from url_viz.wording import counted
+from url_viz.store.columns.object_columns import VERDICTS
 
 SHOWN = 3
 """So many pictures are shown of a queue."""
@@ -18,9 +21,9 @@ SECONDS = 5
 
 @dataclass(frozen=True)
 class QueueRow:
-    """One queue: in `words` what it holds, `why` it matters, the review it `opens` (None: a list), how far that has come.
+    """One queue: in `words` what it holds, `why` it matters, the review that it `opens` (None: a list).
 
-    `left` pictures, groups or pairs wait (of a list: are listed), of which `first` are the ids of a few; `done` are done.
+    So many wait (`left`; of a list: are listed), with the ids of the `first` few; `done` are done.
     """
 
     kind: str
@@ -30,6 +33,14 @@ class QueueRow:
     left: int
     done: int = 0
     first: tuple[int, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What no other row of the list is called."""
+        spec = self.opens
+        if spec is None or spec == ReviewSpec(spec.by):
+            return self.kind
+        return ".".join([self.kind, str(spec.most or ""), str(spec.per_class or ""), *map(str, spec.scope.filters)])
 
     @property
     def minutes(self) -> str:
@@ -51,15 +62,17 @@ def queue_rows(
     begun: Iterable[Review],
     *,
     open_review: Callable[[ReviewSpec], Review],
-    noun: str,
-) -> tuple[QueueRow, ...]:
+) -> Iterator[QueueRow]:
     """What was found, what matters most first, then the `ready` reviews, then others that were `begun`; none twice."""
-    rows = [*_found(findings, open_review)]
-    known = {row.opens for row in rows}
-    others = [open_review(spec) for spec in ready if spec not in known]
-    known |= {review.spec for review in others}
-    rows += [_row_of(review, noun) for review in (*others, *(one for one in begun if one.spec not in known))]
-    return tuple(row for row in rows if row.left or row.opens is None)
+    known = set()
+    for row in _found(findings, open_review):
+        known.add(row.opens)
+        if row.left:
+            yield row
+    for review in chain(map(open_review, (spec for spec in ready if spec not in known)), begun):
+        if review.spec not in known and review.progress().left:
+            yield _row_of(review)
+        known.add(review.spec)
 
 
 def _found(findings: Iterable[Finding], open_review: Callable[[ReviewSpec], Review]) -> Iterator[QueueRow]:
@@ -70,13 +83,54 @@ def _found(findings: Iterable[Finding], open_review: Callable[[ReviewSpec], Revi
             yield _with_progress(finding.kind, finding.words, finding.why, open_review(finding.opens))
 
 
-def _row_of(review: Review, noun: str) -> QueueRow:
-    kind = REVIEWS.get(review.spec.by)
-    words = f"{short_title(review.spec)}: {counted(review.progress().left, 'picture' if kind is None else kind.unit)}"
-    return _with_progress(review.spec.by, words.replace("picture", noun), "", review)
+def _row_of(review: Review) -> QueueRow:
+    return _with_progress(review.spec.by, title_of_review(review.spec), "", review)
 
 
 def _with_progress(kind: str, words: str, why: str, review: Review) -> QueueRow:
     progress, start = review.progress(), review.next_index()
     first = tuple(review.ids[start : start + SHOWN].tolist())
     return QueueRow(kind, words, why, review.spec, progress.left, progress.done, first)
+
+
+@dataclass(frozen=True)
+class ReviewOutcome:
+    """What became of a picture of a review: `what` ("relabelled"), and a label that it was given."""
+
+    id: int
+    what: str
+    label: str | None = None
+
+
+def outcomes(review: Review) -> list[ReviewOutcome]:
+    """What was answered about the pictures of a review, those that change something first; of groups their leads."""
+    given = dict(zip(review.table["id"].tolist(), review.table["label_given"], strict=True))
+    ids = review.ids[review.is_done()].tolist()
+    is_named = "name" in review.takes
+    answers = zip(ids, review.state(ids), strict=True)
+    found = [_outcome(image_id, answer, given[image_id], is_named=is_named) for image_id, answer in answers]
+    return sorted(found, key=lambda one: OUTCOMES.index(one.what))
+
+
+def _outcome(image_id: int, answer: CardAnswer, given: object, *, is_named: bool) -> ReviewOutcome:
+    if is_named and answer.label is not None:
+        return ReviewOutcome(image_id, "named", answer.label)
+    if answer.label is not None and answer.decision is None:
+        return ReviewOutcome(image_id, "confirmed" if answer.label == given else "relabelled", answer.label)
+    if answer.same is not None:
+        return ReviewOutcome(image_id, "the same kind" if answer.same else "not the same kind")
+    decided = {"drop": "dropped", "look-again": "put aside", "keep": "kept"}
+    return ReviewOutcome(image_id, answer.verdict or decided.get(answer.decision or "", "decided"), answer.label)
+
+
+OUTCOMES = (
+    *("relabelled", "named", "dropped", "put aside", *VERDICTS, "not the same kind", "the same kind"),
+    *("confirmed", "kept", "decided"),
+)
+"""What can become of a picture, in the order in which it is told."""
+
+
+def outcomes_in_words(found: Iterable[ReviewOutcome]) -> str:
+    """ "9 relabelled, 1 dropped, 1 put aside, 24 kept"."""
+    counts = Counter(one.what for one in found)
+    return ", ".join(f"{counts[what]:,} {what}" for what in OUTCOMES if counts[what])

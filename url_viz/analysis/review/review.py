@@ -19,7 +19,7 @@ from url_viz.analysis.labels.doubtful_labels import FEW, NEXT, doubtful, wrong_i
 from url_viz.analysis.labels.forecast import Forecast, forecast
 from url_viz.analysis.labels.label_issues import label_check
 from url_viz.analysis.labels.votes import NONE
-from url_viz.analysis.measures import CONFUSABILITY, TUNED, measure_title
+from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, TUNED, in_text
 from url_viz.analysis.review.cards import (
     MOST_KEYS,
     CardAnswer,
@@ -65,6 +65,8 @@ REFRESHED_AFTER = 5
 ASKED_FROM = 0.5
 """The share from which a suggestion is asked about: below it more often wrong than right."""
 READY_MOST, READY_PER_CLASS = 200, 10
+PUT_ASIDE = Scope(filters=(OneOf("decision", ("look-again",)),))
+"""What somebody wants to look at again."""
 STEP = 10
 """After so many answers a queue of doubtful labels is cut again."""
 
@@ -433,7 +435,7 @@ REVIEWS = {
     "missed": list_review(
         "Missed by the detector", lambda context: missed(context.table), ask_missed, needs="predictions"
     ),
-    "copies": ReviewKind("Copies", partial(GroupReview, groups=_copies), "group", needs="nothing"),
+    "copies": ReviewKind("Near copies", partial(GroupReview, groups=_copies), "group", needs="nothing"),
     "pairs": ReviewKind("Same kind or not", PairReview, "pair", needs="graph"),
     "names": ReviewKind("Name these first", NameReview, needs="graph"),
 }
@@ -441,14 +443,22 @@ REVIEWS = {
 
 
 def title_of_review(spec: ReviewSpec) -> str:
-    """For people: "Ambiguity · top 200 · Label: kiwi"."""
-    parts = [REVIEWS[spec.by].title if spec.by in REVIEWS else measure_title(spec.by)]
-    parts += ["ranked within class"] if spec.within_class else []
-    parts += [f"{spec.per_class} per class"] if spec.per_class else []
-    parts += [f"top {spec.most:,}"] if spec.most else []
+    """For people: "The 200 most ambiguous · Label: kiwi"."""
+    is_put_aside = spec.scope == PUT_ASIDE
+    parts = ["Put aside for later"] if is_put_aside else [_order_in_words(spec)]
+    parts += ["ranked within class"] if spec.within_class and not spec.per_class else []
     parts += ["in the lasso"] if spec.scope.polygon is not None else []
     parts += [f"{len(spec.scope.ids):,} selected"] if spec.scope.ids is not None else []
-    return " · ".join([*parts, *map(filter_in_words, spec.scope.filters)])
+    return " · ".join([*parts, *map(filter_in_words, () if is_put_aside else spec.scope.filters)])
+
+
+def _order_in_words(spec: ReviewSpec) -> str:
+    if spec.by in REVIEWS:
+        return REVIEWS[spec.by].title + (f" · the first {spec.most:,}" if spec.most else "")
+    by = "" if spec.by == AMBIGUITY.name else f", by {in_text(spec.by)}"
+    if spec.per_class:
+        return f"The {spec.per_class} most ambiguous of each class{by}"
+    return f"The {spec.most:,} most ambiguous{by}" if spec.most else f"All, most ambiguous first{by}"
 
 
 def open_review(spec: ReviewSpec, context: ReviewContext) -> Review:
@@ -471,9 +481,9 @@ def ready_reviews(
     if has_graph and measure in (CONFUSABILITY.name, TUNED.name):
         specs += [ReviewSpec("pairs")] if has_classes else [ReviewSpec("pairs"), ReviewSpec("names")]
     if measure is not None:
-        specs += [ReviewSpec(measure, most=READY_MOST)]
+        specs += [ReviewSpec(measure, most=READY_MOST)] if len(table) > READY_MOST else []
         specs += [ReviewSpec(measure, within_class=True, per_class=READY_PER_CLASS)] if has_classes else []
         specs += [ReviewSpec(measure)]
         if (table["decision"] == "look-again").any():
-            specs += [ReviewSpec(measure, Scope(filters=(OneOf("decision", ("look-again",)),)))]
+            specs += [ReviewSpec(measure, PUT_ASIDE)]
     return (*specs, *([ReviewSpec("copies")] if is_copied else []))

@@ -1,31 +1,35 @@
-"""Findings on the Explore page: what to look at first, a line each with the button that opens its queue."""
+"""The queues of an image set in rows, on Explore and where a review begins: what to look at first, and all others."""
 
-from collections.abc import Callable, Mapping
+import html
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, cast
 
 import streamlit as st
 
-from url_viz.analysis.findings.findings import Finding, FindingKind
+from url_viz.analysis.findings.findings import FindingKind
 from url_viz.analysis.findings.leaks import APART, SAME_FILE
+from url_viz.analysis.review.queues import SECONDS, QueueRow
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.page import show_failure_list
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import DIALOG, Key
-from url_viz.ui.text import Markdown, escape
+from url_viz.ui.text import escape
+from url_viz.ui.urls import thumbnail_url
 from url_viz.ui.widgets.embed_job import is_growing
-from url_viz.wording import counted
 
 FINDINGS_WANTED: Key[bool] = Key("explore.findings")
 """Whether the findings of a large set are wanted, by its id."""
 
+THUMBNAIL_PX = 44
+ESTIMATED = f"At {SECONDS} seconds for each"
 MANY = 100_000
 """Of so many pictures and more, findings are looked for on request: every label is judged then."""
 
 
 def show_findings(image_set: ImageSet) -> None:
-    """The most important finding, and the others folded; nothing while pictures come in, or without any.
+    """What to review first, and all other queues folded; nothing while pictures come in, or without any.
 
     Draw it last, into a container at its place: it may take a moment when a set is opened, and nothing waits for it.
     On a narrow screen all of it is folded (`url_viz/ui/style.py`).
@@ -33,22 +37,46 @@ def show_findings(image_set: ImageSet) -> None:
     if is_growing(image_set.set_id) or not _is_wanted(image_set):
         return
     try:
-        findings = image_set.findings()
+        first = image_set.reviews.queues(1)
     except UrlVizError as error:
         st.caption(escape(error))
         return
-    if not findings:
+    if not first:
         return
     with st.container(key="findings"):
         with st.container(key="findings_fold"):
-            st.toggle(escape(counted(len(findings), "finding")), key="findings.fold")
+            st.toggle("What to review first", key="findings.fold")
         with st.container(key="findings_lines", horizontal=True, vertical_alignment="center", gap="small"):
             st.caption("Start here", width="content")
-            _show_line(image_set, findings[0], width="content")
-            if findings[1:]:
-                with st.popover(f"{len(findings) - 1:,} more", type="tertiary", key="findings.more"):
-                    for finding in findings[1:]:
-                        _show_line(image_set, finding)
+            st.markdown(escape(first[0].words), width="content")
+            _show_button(image_set, first[0], key=f"findings.{first[0].key}", type="tertiary")
+            more = st.popover(
+                "More to review", type="tertiary", key="findings.more", on_change="rerun", width="content"
+            )
+            if more.open:
+                with more:
+                    show_queues(image_set, image_set.reviews.queues()[1:], key="findings")
+
+
+def show_queues(image_set: ImageSet, rows: Sequence[QueueRow], *, key: str, has_first: bool = False) -> None:
+    """Queues in rows: a few of their pictures, what they hold and why it matters, how long it takes, how far it is."""
+    for number, row in enumerate(rows):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_queue.{number}"):
+            st.html(_thumbnails_html(image_set, row), width=3 * THUMBNAIL_PX + 12)
+            with st.container(gap=None, width="stretch"):
+                st.markdown(f"**{escape(row.words)}**")
+                facts = " · ".join(filter(None, (row.why, row.minutes, row.progress)))
+                st.caption(escape(facts), help=ESTIMATED if row.minutes else None)
+            _show_button(
+                image_set, row, key=f"{key}.{row.key}", type="primary" if has_first and not number else "secondary"
+            )
+
+
+def _thumbnails_html(image_set: ImageSet, row: QueueRow) -> str:
+    side = f"width: {THUMBNAIL_PX}px; height: {THUMBNAIL_PX}px; object-fit: cover; border-radius: .3rem"
+    addresses = (html.escape(str(thumbnail_url(image_set.set_id, image_id))) for image_id in row.first)
+    pictures = "".join(f'<img src="{address}" alt="" style="{side}">' for address in addresses)
+    return f'<div style="display: flex; gap: 4px; min-height: {THUMBNAIL_PX}px">{pictures}</div>'
 
 
 def _is_wanted(image_set: ImageSet) -> bool:
@@ -67,15 +95,15 @@ def _is_wanted(image_set: ImageSet) -> bool:
     return False
 
 
-def _show_line(image_set: ImageSet, finding: Finding, *, width: Literal["stretch", "content"] = "stretch") -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", width=width):
-        st.markdown(Markdown(f"**{finding.count:,}** {escape(finding.what)}"), width="content")
-        words, icon = ("List", ":material/list:") if finding.opens is None else ("Review", ":material/rate_review:")
-        key = f"findings.{finding.kind}"
-        act = partial(DIALOG.set, key) if finding.opens is None else partial(go_to_review, finding.opens)
-        st.button(words, type="tertiary", icon=icon, key=key, help=escape(finding.why), on_click=act)
+def _show_button(image_set: ImageSet, row: QueueRow, *, key: str, **look: Any) -> None:
+    """The button that opens a queue, with how many it opens."""
+    is_list = row.opens is None
+    words = f"List {row.left:,}" if is_list else f"Continue: {row.left:,}" if row.done else f"Review {row.left:,}"
+    act = partial(DIALOG.set, key) if row.opens is None else partial(go_to_review, row.opens)
+    icon = ":material/list:" if is_list else ":material/rate_review:"
+    st.button(escape(words), icon=icon, key=key, on_click=act, help=escape(row.why) if row.why else None, **look)
     if DIALOG.get() == key:
-        _LISTS[finding.kind](image_set)
+        _LISTS[cast(FindingKind, row.kind)](image_set)
 
 
 @st.dialog("Files that could not be read", width="large", on_dismiss=DIALOG.clear)

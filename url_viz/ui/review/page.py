@@ -1,5 +1,6 @@
 """Parts of the Review page: which review to begin or go on with, its heading, what comes after it, names, answers."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
@@ -7,7 +8,8 @@ import streamlit as st
 
 from url_viz.analysis.filters import Filter, OneOf
 from url_viz.analysis.review.naming import SUGGESTED_FROM, can_order
-from url_viz.analysis.review.review import REVIEWS, ready_reviews, title_of_review
+from url_viz.analysis.review.queues import ReviewOutcome, outcomes, outcomes_in_words
+from url_viz.analysis.review.review import PUT_ASIDE, REVIEWS, title_of_review
 from url_viz.analysis.review.review_queue import Review
 from url_viz.analysis.review.tuned import change_in_words, moved_share
 from url_viz.analysis.runs.detections import DETECTED
@@ -18,6 +20,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.columns.imported_columns import NAMES as BY_NAMES
 from url_viz.ui.auth import user_name
+from url_viz.ui.explore.finding_list import show_queues
 from url_viz.ui.review.desk import OpenReview, opened_review, show_open_review
 from url_viz.ui.review.review_address import choose_review
 from url_viz.ui.session import Key
@@ -29,7 +32,7 @@ from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.measure_choice import choice_of_measure, offered
-from url_viz.wording import counted, percent
+from url_viz.wording import percent
 
 
 class Visit:
@@ -40,10 +43,6 @@ VISIT: Key[Visit] = Key("visit")
 OWN_REVIEW = "view.review."
 """What the controls of a review put together begin with: by, class, tag, most, within."""
 
-GO_ON = 4
-"""So many reviews that were begun are offered to go on with."""
-OFFER_PX = 330
-"""The width of each offer: counts stand in a column."""
 SHOWN = 24
 """So many of the least certain suggestions are shown."""
 
@@ -60,44 +59,12 @@ def show_open_heading(image_set: ImageSet, review: Review) -> None:
 
 
 def show_start(image_set: ImageSet) -> None:
-    """Reviews to go on with, ready ones, and one put together by the user."""
-    begun = image_set.reviews.kept(GO_ON)
-    if begun:
-        st.markdown("**Continue**")
-        for number, review in enumerate(begun):
-            progress = review.progress()
-            _offer(review.spec, f"{progress.done:,} of {progress.total:,} done", key=f"review.go.{number}")
-    doubtful = image_set.labels.doubtful()
-    begun_specs = {review.spec for review in begun}
-    measure, has_graph = image_set.order().measure, image_set.has_graph
-    leaks = image_set.splits.leaks()
-    has_leaks = leaks is not None and not leaks.empty
-    available = {"has_doubtful": bool(doubtful), "has_graph": has_graph, "has_leaks": has_leaks}
-    offers = image_set.cached_of_table(ready_reviews, measure, **available)
-    ready = [spec for spec in offers if spec not in begun_specs]
-    if ready:
-        st.markdown("**Start**")
-    for number, spec in enumerate(ready):
-        count = image_set.reviews.open(spec).progress().left
-        unit = image_set.said(REVIEWS[spec.by].unit if spec.by in REVIEWS else "picture")
-        _offer(
-            spec, counted(count, unit) if count else "nothing left", key=f"review.begin.{number}", is_first=not number
-        )
-    _show_own(image_set, has_labels=doubtful is not None)
-
-
-def _offer(spec: ReviewSpec, words: str, *, key: str, is_first: bool = False) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.button(
-            escape(title_of_review(spec)),
-            icon=":material/rate_review:",
-            key=key,
-            type="primary" if is_first else "secondary",
-            on_click=choose_review,
-            args=(spec,),
-            width=OFFER_PX,
-        )
-        st.caption(escape(words), width="content")
+    """What there is to review, what matters most first, and a review put together by the user."""
+    rows = image_set.reviews.queues()
+    if not rows:
+        st.caption(escape(image_set.said("Nothing is left to review: no finding, and no picture without an answer.")))
+    show_queues(image_set, rows, key="review", has_first=True)
+    _show_own(image_set, has_labels=image_set.labels.doubtful() is not None)
 
 
 def _show_own(image_set: ImageSet, *, has_labels: bool) -> None:
@@ -178,14 +145,41 @@ def show_to_redraw(image_set: ImageSet) -> None:
 
 
 def _show_after(image_set: ImageSet, here: OpenReview[Review]) -> None:
+    """What was done, which pictures were changed, and what comes next."""
+    found = outcomes(here.review)
+    if found:
+        st.markdown(f"**{escape(outcomes_in_words(found))}**")
+        st.caption("Files stay as they are: *Export* on Explore takes all of it along.")
+        tiles = _outcome_tiles(image_set, found[:SHOWN])
+        show_gallery(tiles, key="review.outcomes", empty="", on_click=None)
     show_to_redraw(image_set)
-    with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
+    following = next((row for row in image_set.reviews.queues() if row.opens not in (None, here.review.spec)), None)
+    with st.container(horizontal=True, gap="small", key="review_after"):
         again, others = partial(_start_over, image_set, here.review.spec), partial(choose_review, None)
+        if following is not None:
+            words = f"Next: {following.words} ({following.left:,})"
+            go_on = partial(choose_review, following.opens)
+            if act_button(words, go_on, icon=":material/arrow_forward:", key="review.next", type="primary"):
+                st.rerun()
+        measure = image_set.order().measure
+        if measure is not None and any(one.what == "put aside" for one in found):
+            aside = partial(choose_review, ReviewSpec(measure, PUT_ASIDE))
+            if act_button("See those put aside", aside, icon=":material/schedule:", key="review.aside"):
+                st.rerun()
+        if act_button(
+            "What it was worth, and other reviews", others, icon=":material/trending_up:", key="review.others"
+        ):
+            st.rerun()
         if act_button("Start over with the current order", again, icon=":material/replay:", key="review.afresh"):
             st.rerun()
-        words, icon = "Other reviews, and what this one was worth", ":material/trending_up:"
-        if act_button(words, others, icon=icon, key="review.others"):
-            st.rerun()
+
+
+def _outcome_tiles(image_set: ImageSet, found: Sequence[ReviewOutcome]) -> tuple[Tile, ...]:
+    paths = dict(zip(image_set.ids.tolist(), image_set.table()["path"], strict=True))
+    return tuple(
+        tile_of({"id": one.id, "path": paths[one.id]}, set_id=image_set.set_id, value=one.what, label=one.label)
+        for one in found
+    )
 
 
 def _start_over(image_set: ImageSet, spec: ReviewSpec) -> None:
