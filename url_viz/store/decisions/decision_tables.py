@@ -1,5 +1,6 @@
 """The tables of the decision log as SQL, by schema, and how an older file becomes one of this schema."""
 
+import re
 import sqlite3
 
 from url_viz.store.decisions.decision_rows import BETWEEN_TAGS
@@ -7,8 +8,6 @@ from url_viz.store.decisions.decision_rows import BETWEEN_TAGS
 SCHEMA_VERSION = 4
 """A file of the schema before this one (names were tags, there were no checksums) is raised when it is opened."""
 
-_CHANGE_OF_BATCH = "CREATE INDEX change_of_batch ON change (batch)"
-_ANSWER_CHANGE_OF_BATCH = "CREATE INDEX answer_change_of_batch ON answer_change (batch)"
 _ANSWERS = (
     """CREATE TABLE answer (
         row INTEGER PRIMARY KEY, first INTEGER NOT NULL, second INTEGER NOT NULL, same INTEGER NOT NULL,
@@ -16,7 +15,7 @@ _ANSWERS = (
     """CREATE TABLE answer_change (
         batch INTEGER NOT NULL, first INTEGER NOT NULL, second INTEGER NOT NULL,
         same_before INTEGER NOT NULL, same_after INTEGER NOT NULL)""",
-    _ANSWER_CHANGE_OF_BATCH,
+    "CREATE INDEX answer_change_of_batch ON answer_change (batch)",
 )
 TABLES = (
     """CREATE TABLE decision (
@@ -31,7 +30,7 @@ TABLES = (
         batch INTEGER NOT NULL, id INTEGER NOT NULL, content INTEGER NOT NULL,
         code_before INTEGER NOT NULL, tags_before TEXT NOT NULL, labels_before TEXT NOT NULL, name_before TEXT NOT NULL,
         code_after INTEGER NOT NULL, tags_after TEXT NOT NULL, labels_after TEXT NOT NULL, name_after TEXT NOT NULL)""",
-    _CHANGE_OF_BATCH,
+    "CREATE INDEX change_of_batch ON change (batch)",
     *_ANSWERS,
     """CREATE TABLE step (
         version INTEGER PRIMARY KEY, batch INTEGER NOT NULL,
@@ -40,22 +39,12 @@ TABLES = (
 )
 """`step` says which side of which action made each version. `version.total` is the checksum of all decisions and
 answers, `batch.total` what the action adds to it, `batch.seal` the checksum of the rest of its row."""
-_OF_BEFORE_NAMES = (
-    """CREATE TABLE decision (
-        row INTEGER PRIMARY KEY, id INTEGER NOT NULL, content INTEGER NOT NULL,
-        code INTEGER NOT NULL, tags TEXT NOT NULL, labels TEXT NOT NULL, UNIQUE (id, content))""",
-    """CREATE TABLE batch (
-        number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, who TEXT NOT NULL, did TEXT NOT NULL,
-        count INTEGER NOT NULL, state TEXT NOT NULL CHECK (state IN ('done', 'undone', 'dropped')))""",
-    """CREATE TABLE change (
-        batch INTEGER NOT NULL, id INTEGER NOT NULL, content INTEGER NOT NULL,
-        code_before INTEGER NOT NULL, tags_before TEXT NOT NULL, labels_before TEXT NOT NULL,
-        code_after INTEGER NOT NULL, tags_after TEXT NOT NULL, labels_after TEXT NOT NULL)""",
-    _CHANGE_OF_BATCH,
-    *_ANSWERS,
-    "CREATE TABLE version (number INTEGER NOT NULL, labels INTEGER NOT NULL)",
-)
-TABLES_OF = {SCHEMA_VERSION - 1: _OF_BEFORE_NAMES, SCHEMA_VERSION: TABLES}
+_NEW_COLUMNS = re.compile(r",\s+(name(_before|_after)?|total|seal) \w+ NOT NULL")
+_NEW_TABLES = ("step", "batch_of_state")
+TABLES_OF = {
+    SCHEMA_VERSION - 1: tuple(_NEW_COLUMNS.sub("", sql) for sql in TABLES if sql.split()[2] not in _NEW_TABLES),
+    SCHEMA_VERSION: TABLES,
+}
 """The tables by schema."""
 _RAISED = {
     "decision": "row, id, content, code, tags_in(tags), labels, name_in(tags)",
