@@ -160,7 +160,7 @@ def side_by_side(first: NDArray[np.floating], second: NDArray[np.floating]) -> N
     return l2_normalize(np.hstack([first, second]))
 
 
-def by_both(graph: Graph, second: SecondModel) -> tuple[NDArray[np.float32], ConfusabilityReference]:
+def combined_confusability(graph: Graph, second: SecondModel) -> tuple[NDArray[np.float32], ConfusabilityReference]:
     """Confusability (M,) by two models, and what new pictures are ranked among."""
     witnesses, representative = second.about(graph.position[:, 0]), twin_representatives(graph.twins)
     return confusability(graph.position, graph.similarity, second=witnesses, representative=representative)
@@ -194,7 +194,7 @@ def confusability_by_both(
     if second_available is None or not is_second_asked:
         return None
     own = graph()
-    return None if own is None or not second_available.is_whole else by_both(own, second_available)[0]
+    return None if own is None or not second_available.is_whole else combined_confusability(own, second_available)[0]
 
 
 @column()

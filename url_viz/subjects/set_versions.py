@@ -67,7 +67,7 @@ class Version:
     """An image set at one time: `rows` has id, path, content, label, split, decision and ambiguity of each picture.
 
     label, split and decision are None for none, ambiguity (of the reading) nan. Of objects also picture, and box_x …
-    `core` is the set as it is opened now, `title` names the version, `number` is AS_NOW for the set as it is.
+    `core` is the set as it is opened now, `title` names the version, `number` is CURRENT for the set as it is.
     """
 
     core: SetCore

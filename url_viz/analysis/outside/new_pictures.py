@@ -11,7 +11,7 @@ from url_viz.analysis.derived import ByContent, column
 from url_viz.analysis.labels.ambiguity import AmbiguityModel, Classified, ClassShares, classify_new
 from url_viz.analysis.labels.classes import CodedLabels
 from url_viz.analysis.labels.votes import Codes
-from url_viz.analysis.second_model import SecondModel, by_both, cosines_of, side_by_side
+from url_viz.analysis.second_model import SecondModel, combined_confusability, cosines_of, side_by_side
 from url_viz.analysis.table import Frame
 from url_viz.imaging.copied_pixels import patch_of
 from url_viz.imaging.perceptual_hash import WORDS
@@ -172,7 +172,7 @@ def reference(
     if second is None:
         among = confusability(graph.position, graph.similarity, representative=representative)[1]
     else:
-        among = by_both(graph, second)[1]
+        among = combined_confusability(graph, second)[1]
     return Reference(
         measured,
         table,

@@ -19,7 +19,7 @@ CODES = np.array([None, *DECISIONS], object)
 ABSENT = -1
 """The code, in a change, of a file without a stored row; a row of code 0 is an undecided file."""
 BETWEEN_TAGS = "; "
-SAID = ("code", "tags", "labels", "names")
+VALUE_COLUMNS = ("code", "tags", "labels", "names")
 """The columns that say what was decided on a file."""
 
 CHECKSUM_MASK = 2**63 - 1
@@ -47,13 +47,13 @@ class Decided:
         return len(self.id)
 
     @property
-    def said(self) -> tuple[NDArray[Any], ...]:
-        """The columns of SAID."""
+    def values(self) -> tuple[NDArray[Any], ...]:
+        """The columns that say what was decided, VALUE_COLUMNS."""
         return self.code, self.tags, self.labels, self.names
 
     @property
     def columns(self) -> tuple[NDArray[Any], ...]:
-        return self.id, self.content, *self.said
+        return self.id, self.content, *self.values
 
     def rows_at(self, rows: NDArray[np.integer]) -> "Decided":
         """The decisions on the files at `rows`; of all in their order nothing is copied."""
@@ -62,7 +62,7 @@ class Decided:
         return Decided(*(column[rows] for column in self.columns))
 
     @classmethod
-    def of(cls, columns: Sequence[Sequence[Any]]) -> "Decided":
+    def from_columns(cls, columns: Sequence[Sequence[Any]]) -> "Decided":
         """Rows from columns as SQLite gives them. Raises ValueError, TypeError or OverflowError for other kinds."""
         ids, contents, codes = (np.array(column, np.int64) for column in columns[:3])
         return cls(ids, contents, codes.astype(np.int8), *map(texts_of, columns[3:]))

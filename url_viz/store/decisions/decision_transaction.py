@@ -181,7 +181,9 @@ class Transaction:
         rows = self._connection.execute(
             "SELECT id, content, code, tags, labels, name FROM decision ORDER BY row"
         ).fetchall()
-        decisions = _read(lambda: Decided.of(list(zip(*rows, strict=True)) or [()] * 6), "decisions that are no rows")
+        decisions = _read(
+            lambda: Decided.from_columns(list(zip(*rows, strict=True)) or [()] * 6), "decisions that are no rows"
+        )
         if not np.isin(decisions.code, range(len(CODES))).all():
             raise InconsistentLogError("is damaged: there are decisions of an unknown kind")
         if not all(map(_are_labels, set(decisions.labels))):
@@ -202,7 +204,7 @@ class Transaction:
         ).lastrowid
         assert number is not None
         self._connection.execute(f"UPDATE batch SET seal = {_SEAL} WHERE number = ?", (number,))
-        columns = [column.tolist() for column in (*changes.before.columns, *changes.after.said)]
+        columns = [column.tolist() for column in (*changes.before.columns, *changes.after.values)]
         self._connection.executemany(
             "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             ((number, *row) for row in zip(*columns, strict=True)),
@@ -268,7 +270,7 @@ class Transaction:
         answers = self._changed("answer_change", "first, second, same_before, same_after", number)
 
         def read() -> Changes:
-            before, after = (Decided.of(each) for each in (columns[:6], [*columns[:2], *columns[6:]]))
+            before, after = (Decided.from_columns(each) for each in (columns[:6], [*columns[:2], *columns[6:]]))
             return Changes(before, after, np.array(answers, np.int64).reshape(-1, 4))
 
         return _read(read, "changes that cannot be read")

@@ -20,7 +20,7 @@ from url_viz.store.decisions.decision_rows import (
     CHECKSUM_MASK,
     CODES,
     DECISIONS,
-    SAID,
+    VALUE_COLUMNS,
     Changes,
     Decided,
     Decision,
@@ -138,20 +138,20 @@ class Decisions:
     def now(self) -> Decided:
         """The decision on each file; read again only if something changed."""
         with self._log.reading() as transaction:
-            return self._known(transaction).decided
+            return self._assignment(transaction).decided
 
     def as_of(self, version: int, files: FileKeys) -> Decided:
         """The decision on each of `files` at a `version` of the log; at one from before the log as the log begins."""
         with self._log.reading() as transaction:
             stored = transaction.stored_at(version) if transaction else undecided()
-        return _Assignment.of(files, stored, version=version, total=0).decided
+        return _Assignment.matching(files, stored, version=version, total=0).decided
 
     def version_at(self, time: str) -> int:
         """The `version` after the last action until a `time` (UTC, as in `history`); 0 for before the first."""
         with self._log.reading() as transaction:
             return transaction.version_at(time) if transaction else 0
 
-    def _known(self, transaction: Transaction | None) -> "_Assignment":
+    def _assignment(self, transaction: Transaction | None) -> "_Assignment":
         """What is decided as of a transaction: what changed since the last look, or all if that is not known."""
         latest, version = self._latest.assignment, transaction.version() if transaction else 0
         if latest is None or latest.version != version:
@@ -171,7 +171,7 @@ class Decisions:
     def _all(self, transaction: Transaction | None) -> "_Assignment":
         stored = transaction.stored if transaction else undecided()
         version, total = (transaction.version(), transaction.total()) if transaction else (0, 0)
-        return _Assignment.of(self.files, stored, version=version, total=total)
+        return _Assignment.matching(self.files, stored, version=version, total=total)
 
     def decide(self, ids: Iterable[int], decision: Decision | None) -> Action:
         """Decide on pictures; None clears their decision. Raises DecisionError for another word or unknown ids."""
@@ -284,7 +284,7 @@ class Decisions:
         """Apply `new` to the decisions on some files as one action; `did` puts into words what changed."""
         rows = self._rows_of(ids)
         with self._log.writing() as transaction:
-            latest = self._known(transaction)
+            latest = self._assignment(transaction)
             before = latest.decided.rows_at(rows)
             after = new(before)
             changed = np.flatnonzero(after.differs_from(before))
@@ -350,11 +350,11 @@ class _Assignment:
     total: int
 
     @classmethod
-    def of(cls, files: FileKeys, stored: Decided, *, version: int, total: int) -> "_Assignment":
+    def matching(cls, files: FileKeys, stored: Decided, *, version: int, total: int) -> "_Assignment":
         row = match_decisions(files, stored)
         has = row >= 0
         matched, decided = stored.rows_at(row[has]), undecided(files.id, files.content)
-        for column, values in zip(decided.said, matched.said, strict=True):
+        for column, values in zip(decided.values, matched.values, strict=True):
             column[has] = values
         is_stored = has.copy()
         is_stored[has] = (matched.id == files.id[has]) & (matched.content == files.content[has])
@@ -372,8 +372,8 @@ class _Assignment:
             return None
         if np.isin(after.id[goes], self.free.id).any() or np.isin(after.content[goes], self.free.content).any():
             return None
-        decided = replace(self.decided, **{name: getattr(self.decided, name).copy() for name in SAID})
-        for column, values in zip(decided.said, (np.maximum(after.code, 0), *after.said[1:]), strict=True):
+        decided = replace(self.decided, **{name: getattr(self.decided, name).copy() for name in VALUE_COLUMNS})
+        for column, values in zip(decided.values, (np.maximum(after.code, 0), *after.values[1:]), strict=True):
             column[row] = values  # of several changes to one file the last counts
         is_stored = self.is_stored.copy()
         is_stored[row] = ~goes
@@ -396,7 +396,7 @@ class _Assignment:
         """The stored rows of some files, with code ABSENT for files without their own row."""
         own, is_stored = self.decided.rows_at(rows), self.is_stored[rows]
         none = absent(undecided(own.id, own.content))
-        values = (np.where(is_stored, *columns) for columns in zip(own.said, none.said, strict=True))
+        values = (np.where(is_stored, *columns) for columns in zip(own.values, none.values, strict=True))
         return Decided(own.id, own.content, *values)
 
 
