@@ -14,16 +14,16 @@ def test_by_identity() -> None:
         made.append(len(made))
         return made[-1]
 
-    assert [latest.of(cause, make) for cause in (one, one, equal, equal, one)] == [0, 0, 1, 1, 2]
+    assert [latest.get(cause, make) for cause in (one, one, equal, equal, one)] == [0, 0, 1, 1, 2]
 
 
 def test_by_what_counts_as_the_same_and_a_result_may_be_none() -> None:
     latest: Latest[str] = Latest(same=pd.Series.equals)
-    assert latest.of(pd.Series(["a"]), lambda: "first") == "first"
-    assert latest.of(pd.Series(["a"]), lambda: "second") == "first"
-    assert latest.of(pd.Series(["b"]), lambda: "third") == "third"
+    assert latest.get(pd.Series(["a"]), lambda: "first") == "first"
+    assert latest.get(pd.Series(["a"]), lambda: "second") == "first"
+    assert latest.get(pd.Series(["b"]), lambda: "third") == "third"
     nothing: Latest[None] = Latest()
     calls: list[None] = []
     for _ in range(2):
-        nothing.of(latest, lambda: calls.append(None))
+        nothing.get(latest, lambda: calls.append(None))
     assert len(calls) == 1

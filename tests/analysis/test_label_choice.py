@@ -57,7 +57,7 @@ class TestFound:
         levels = image_set.labels.levels()
         told = [(one.number, one.kind, one.names) for one in levels.levels]
         assert told == [(1, "splits", ("test", "train")), (2, "names", ("cat", "dog"))]
-        assert levels.found == levels.label == 2
+        assert levels.folder_level == levels.label == 2
         assert image_set.labels.chosen == "folders"
 
     def test_a_split_is_filtered_by_as_other_columns(self, image_set: ImageSet) -> None:

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from url_viz.analysis.labels.ambiguity import labelled_otherwise
 from url_viz.analysis.labels.calibration import BINS, calibration_error, reliability
 
 
@@ -55,16 +54,3 @@ def test_shares_that_are_too_low_are_said_to_be() -> None:
 
 def test_of_few_pictures_nothing_is_said() -> None:
     assert reliability(table_of(99)) is None
-
-
-@pytest.mark.parametrize(
-    ("share", "words"),
-    [
-        (0.995, "fewer than 1 in 100 pictures like this has another label"),
-        (0.75, "about 1 in 4 pictures like this has another label"),
-        (0.5, "about 1 in 2 pictures like this has another label"),
-        (0.3, "30 % of pictures like this have this label"),
-    ],
-)
-def test_a_share_in_words_of_cases(share: float, words: str) -> None:
-    assert labelled_otherwise(share) == words
