@@ -368,6 +368,7 @@ def test_the_demo_is_known_by_its_folder_whatever_the_roots(home: Workspace, mon
     monkeypatch.setenv("URL_VIZ_ROOTS", str(home.root.parent / "elsewhere"))
     (home.demo / "pictures").mkdir(parents=True)
     assert readable(home.demo / "pictures") == (home.demo / "pictures").resolve()
+    (home.root / "sets").mkdir()
     with pytest.raises(NotAllowedError):
         readable(home.root / "sets")
 
