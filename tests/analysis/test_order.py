@@ -11,10 +11,10 @@ import pytest
 from tests.analysis.classed import LabelledNumbers, labelled_numbers
 from tests.given import by_turns, given_set
 from tests.read_sets import opened_again
-from url_viz.analysis.evidence.order_metrics import auroc, auroc_by_blocks, share_by_blocks
+from url_viz.analysis.evidence.order_metrics import Figure, Interval, auroc, auroc_by_blocks, share_by_blocks
 from url_viz.analysis.labels.classes import content_labels, picture_labels
 from url_viz.analysis.measures import measure_title
-from url_viz.analysis.order import BEING_READ, NO_GRAPH, is_beyond_chance, leading_order
+from url_viz.analysis.order import BEING_READ, NO_GRAPH, Order, grade, is_beyond_chance, leading_order
 from url_viz.store.tables.tables import GraphColumns, positions_of
 from url_viz.store.tables.writer import Writer
 from url_viz.wording import decimal
@@ -186,3 +186,19 @@ def test_copies_count_once(tmp_path: Path) -> None:
     ).order()
     assert doubled.recall == once.recall
     assert doubled.evidence == once.evidence
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "words"),
+    [
+        (0.89, 0.87, 0.91, "Order: good (89 of 100, 87 to 91)"),
+        (0.7, 0.66, 0.74, "Order: fair (70 of 100, 66 to 74)"),
+        (0.55, 0.5, 0.6, "Order: weak (55 of 100, 50 to 60)"),
+        (0.83, 0.69, 0.97, "Order: uncertain (83 of 100, 69 to 97)"),
+        (0.9, float("nan"), float("nan"), "Order: uncertain (90 of 100)"),
+        (float("nan"), 0.1, 0.2, ""),
+    ],
+)
+def test_how_well_an_order_holds_is_said_in_a_few_words(value: float, low: float, high: float, words: str) -> None:
+    assert grade(Order("ambiguity", "Why.", Figure(value, Interval(low, high)))) == words
+    assert grade(Order("confusability", "Why.")) == ""

@@ -55,7 +55,7 @@ def test_judging_is_one_action_and_replaces_both(decisions: Decisions) -> None:
     decisions.decide([1], "look-again")
     done = decisions.judge({1: Judgement(label="kiwi"), 2: Judgement("drop"), 3: Judgement()}, source="folders")
     assert done.sentence == (
-        "Cleared the decision on 1 and dropped 1 picture, and labelled 1 picture “kiwi” (1 was already)"
+        "Removed the decision on 1 and dropped 1 picture, and labelled 1 picture “kiwi” (1 was already)"
     )
     assert decisions.now().decision.tolist()[:3] == [None, "drop", None]
     assert labels(decisions)[:2] == ["kiwi", None]

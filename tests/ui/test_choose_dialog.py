@@ -51,7 +51,7 @@ def dialog(image_set: ImageSet, count: int = 60) -> AppTest:
 
 
 def pressed(at: AppTest) -> AppTest:
-    at = next(button for button in at.button if button.label == "Choose").click().run()
+    at = next(button for button in at.button if button.label == "Pick").click().run()
     assert not at.exception
     return at
 

@@ -72,7 +72,7 @@ def test_a_button_decides_on_what_is_in_scope_and_says_so(image_set: ImageSet) -
     assert decided(image_set) == [("cat", None), ("dog", None)]
     at.button(key="view.decide.redo").click().run()
     at.button(key="view.decide.clear").click().run()
-    assert toasts(at) == ["Cleared the decision on 4 pictures"]
+    assert toasts(at) == ["Removed the decision on 4 pictures"]
     assert decided(image_set) == [("cat", None), ("dog", None)]
     at = bar(image_set, "cow")
     assert at.markdown[0].value == "**0** of 8"

@@ -19,6 +19,7 @@ from tests.imaging.pictures import noise, write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import APP, LONG, app, ended, linked, named, opened, order_by, told, with_picture, words
 from url_viz.analysis.filters import OneOf
+from url_viz.analysis.labels.ambiguity import between_filters
 from url_viz.analysis.scope import scoped
 from url_viz.errors import NoImagesError, NotAllowedError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
@@ -200,6 +201,14 @@ def test_a_link_opens_its_picture_once(image_set: ImageSet) -> None:
         assert "picture" not in at.query_params
 
 
+def test_a_pair_of_classes_is_one_chip_that_goes_at_a_click(image_set: ImageSet) -> None:
+    at = opened(image_set, view__explore=ExploreView(filters=between_filters(("cat", "dog"))))
+    assert at.button(key="chip.pair").label == "Between cat and dog"
+    assert [button.key for button in at.button if str(button.key).startswith("chip.")] == ["chip.pair"]
+    at.button(key="chip.pair").click().run()
+    assert at.session_state[VIEW].filters == ()
+
+
 def test_what_was_decided_is_counted_narrows_and_colours(own_set: ImageSet) -> None:
     assert "to go" not in words(opened(own_set))
     ids = own_set.table()["id"].tolist()
@@ -207,6 +216,10 @@ def test_what_was_decided_is_counted_narrows_and_colours(own_set: ImageSet) -> N
     own_set.decisions.decide(ids[3:4], "keep")
     at = opened(own_set)
     assert "1 kept · 3 dropped · 8 to go" in words(at)
+    own_set.labels.correct({ids[4]: "emu", ids[5]: str(own_set.table()["label"].iloc[5])})
+    assert "1 relabelled · 1 kept · 3 dropped · 6 to go" in words(opened(own_set)), "one label was confirmed"
+    own_set.decisions.undo()
+    at = opened(own_set)
     at.selectbox(key="view.filter_column").set_value("decision").run()
     at.multiselect(key="view.filter.decision").set_value(["drop"]).run()
     assert "**3** of 12" in words(at)

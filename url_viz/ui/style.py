@@ -45,7 +45,7 @@ _RULES = """
   .st-key-explore_extras button { padding-inline: .45rem; }
   .st-key-explore_controls [data-testid="stButtonGroup"] label { display: none; }
   .st-key-explore_heading h3 { font-size: 1.35rem; }
-  .st-key-explore_line button p, .st-key-explore_extras button p { font-size: 0; }
+  .st-key-explore_extras button p { font-size: 0; }
 }
 @media (min-width: 641px) {
   .st-key-explore_heading { flex-wrap: nowrap; }
@@ -62,6 +62,7 @@ _RULES = """
 .st-key-findings { gap: 0; }
 .st-key-findings_lines, .st-key-findings_lines [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; row-gap: 0; }
 .st-key-findings_lines [data-testid="stHorizontalBlock"] > :first-child { flex-shrink: 1; min-width: 0; }
+.st-key-findings_lines > :nth-child(2) { flex-shrink: 1; min-width: 0; overflow: hidden; }
 .st-key-findings_lines p { overflow: hidden; font-size: .9rem; text-overflow: ellipsis; white-space: nowrap; }
 .st-key-findings .st-key-findings_lines button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }
 .st-key-findings_fold, .st-key-explore_fold,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from url_viz.analysis.filters import OneOf
+from url_viz.analysis.filters import Filter, OneOf
 from url_viz.analysis.labels.calibration import Calibration, calibrate
 from url_viz.analysis.labels.left_out import Ridge, fit_ridge, weights_without, with_constant
 from url_viz.analysis.labels.votes import NONE, Codes, Doubles, vote_shares
@@ -377,6 +377,15 @@ OPEN_QUESTION = 0.2
 def between_filters(pair: tuple[str, str]) -> tuple[OneOf, ...]:
     """The filters that leave the pictures that lie between two classes, whatever their label."""
     return tuple(OneOf(column, pair) for column in ("first_class", "second_class"))
+
+
+def pair_between(filters: Sequence[Filter]) -> tuple[str, str] | None:
+    """The two classes of `between_filters`, if these are among the filters."""
+    by_column = {one.column: one for one in filters if isinstance(one, OneOf)}
+    first, second = (by_column.get(column) for column in ("first_class", "second_class"))
+    if first is None or second is None or first.values != second.values or len(first.values) != 2:
+        return None
+    return str(first.values[0]), str(first.values[1])
 
 
 def question_of(row: Mapping[str, object]) -> str | None:

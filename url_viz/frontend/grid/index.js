@@ -10,7 +10,7 @@ import { Choice } from "./choice.js";
 import { Pane } from "./pane.js";
 
 const SIZE_KEY = "url-viz.tile-px"; // in the browser's own storage: a matter of its screen
-const USUAL_PX = 110;
+const USUAL_PX = 100;
 const PATIENCE_MS = 150; // a choice that goes on is sent once
 
 class Grid {

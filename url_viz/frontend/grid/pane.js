@@ -127,7 +127,7 @@ export class Pane {
     const cell = newCell(id);
     const pick = Object.assign(document.createElement("button"), { type: "button", className: "pick", tabIndex: -1 });
     pick.setAttribute("role", "checkbox");
-    pick.setAttribute("aria-label", "Choose");
+    pick.setAttribute("aria-label", "Select");
     pick.title = "Select (Space, Ctrl+click, Shift+click for a range)";
     pick.append(newIcon(PICK));
     cell.append(pick);

@@ -48,7 +48,7 @@ _DID: dict[Decision | None, str] = {
     "keep": "kept",
     "drop": "dropped",
     "look-again": "noted to look again at",
-    None: "cleared the decision on",
+    None: "removed the decision on",
 }
 
 

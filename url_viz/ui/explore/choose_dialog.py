@@ -29,11 +29,11 @@ def show_choose_button(image_set: ImageSet, rows: pd.DataFrame) -> None:
         return
     words = "A number of pictures to train on or to label that cover the set, and what that is worth"
     icon = ":material/checklist:"
-    if dialog_button("Choose", icon=icon, key="choose.open", help=escape(image_set.said(words))):
+    if dialog_button("Pick pictures", icon=icon, key="choose.open", help=escape(image_set.said(words))):
         choose_dialog(image_set, rows["id"].tolist())
 
 
-@st.dialog("Choose pictures", on_dismiss=DIALOG.clear)
+@st.dialog("Pick pictures", on_dismiss=DIALOG.clear)
 def choose_dialog(image_set: ImageSet, among: list[int]) -> None:
     """How many, of what, on top of which; then the choice, tagged, listed and measured."""
     scope = f"these {len(among):,}" if len(among) < len(image_set) else f"all {len(among):,}"
@@ -66,7 +66,7 @@ def choose_dialog(image_set: ImageSet, among: list[int]) -> None:
                 start_measuring(image_set, chosen, name=set_name(image_set.root), tag=tag.strip())
             return " ".join(words)
 
-        is_done = act_button("Choose", choose, key="choose.go", draw=st.form_submit_button, type="primary")
+        is_done = act_button("Pick", choose, key="choose.go", draw=st.form_submit_button, type="primary")
     if is_done:
         download_paths(image_set, chosen, name="chosen", key="choose.paths")
     if is_done and is_measured and len(image_set) <= AT_ONCE:

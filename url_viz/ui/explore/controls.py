@@ -10,7 +10,7 @@ import streamlit as st
 from url_viz.analysis.categories import category_names
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.measures import PERCENTILE_COLUMNS, is_measure, measure_named, measure_title
-from url_viz.analysis.order import plain_words
+from url_viz.analysis.order import Order, grade, plain_words
 from url_viz.image_set import ImageSet
 from url_viz.models.model_names import PackagedBackbone, default_second_model
 from url_viz.ui.explore.filter_controls import columns_of_kind, filter_on, set_filter
@@ -72,8 +72,7 @@ def show_order(image_set: ImageSet, measure: str) -> None:
     show_change(image_set)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="explore_order"):
         if order.measure is None or measure == order.measure:
-            words, reason = image_set.said(plain_words(order)), image_set.said(order.reason)
-            st.caption(escape(words), width="content", help=escape(reason))
+            _show_evidence(image_set, order)
         else:
             words = f"{title_of_measure(measure)}: {measure_named(measure).meaning}"
             st.caption(escape(words), width="content", help=escape(words))
@@ -88,6 +87,18 @@ def show_order(image_set: ImageSet, measure: str) -> None:
             )
         show_second(image_set)
         show_progress(image_set, key=DECIDE)
+
+
+def _show_evidence(image_set: ImageSet, order: Order) -> None:
+    """How well the order that leads holds, as a chip that opens the sentence; the reason alone without evidence."""
+    words, reason = image_set.said(plain_words(order)), image_set.said(order.reason)
+    if not (chip := grade(order)):
+        st.caption(escape(words), width="content", help=escape(reason))
+        return
+    with st.popover(escape(chip), type="tertiary", icon=":material/verified:", key="explore.evidence"):
+        st.markdown(escape(words))
+        if reason != words:
+            st.caption(escape(reason))
 
 
 def title_of_measure(measure: str) -> str:

@@ -20,6 +20,7 @@ from url_viz.analysis.filters import (
     values_of,
 )
 from url_viz.analysis.findings.reasons import reason_counts
+from url_viz.analysis.labels.ambiguity import between_filters, pair_between
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.view import change_view, view
 from url_viz.ui.session import Key
@@ -61,11 +62,22 @@ def show_filter_popover(image_set: ImageSet) -> None:
 
 def show_filter_chips() -> None:
     """A chip for each filter; a click removes it."""
+    pair = pair_between(view().filters)
+    if pair is not None:
+        between = escape(f"Between {pair[0]} and {pair[1]}")
+        st.button(between, icon=":material/close:", key="chip.pair", on_click=_remove_pair, args=(pair,))
     for active in view().filters:
+        if pair is not None and active in between_filters(pair):
+            continue
         words = filter_in_words(active)
         words = words.replace("Label", "Class", 1) if active.column == "label" else words
         key = f"chip.{'class' if active.column == 'label' else active.column}"
         st.button(escape(words), icon=":material/close:", key=key, on_click=set_filter, args=(active.column, None))
+
+
+def _remove_pair(pair: tuple[str, str]) -> None:
+    for active in between_filters(pair):
+        set_filter(active.column, None)
 
 
 def columns_of_kind(image_set: ImageSet, kind: Kind) -> list[str]:

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.findings.twin_groups import with_twins_of
+from url_viz.analysis.labels.label_choice import CORRECTED
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions.decision_rows import Decision
@@ -51,9 +52,9 @@ CHOICES: dict[Decision | None, tuple[str, str]] = {
     "keep": (_DECISIONS["keep"]["word"], ":material/check:"),
     "drop": (_DECISIONS["drop"]["word"], ":material/close:"),
     "look-again": (_DECISIONS["look-again"]["word"], ":material/question_mark:"),
-    None: ("Clear", ":material/backspace:"),
+    None: ("Remove decision", ":material/backspace:"),
 }
-_DONE = {"keep": "kept", "drop": "dropped", "look-again": "to look at again"}
+_DONE = {"keep": "kept", "drop": "dropped", "look-again": "put aside"}
 KEYS = (
     "The buttons act on this many: those you selected (Ctrl+click, Shift+click for a range, Space), or else "
     "those beyond the threshold, or else all in the lasso and filters. For one picture, or those you selected, press "
@@ -140,15 +141,17 @@ def _with_twins(table: pd.DataFrame, action: GalleryAction) -> GalleryAction:
 
 
 def show_progress(image_set: ImageSet, *, key: str) -> None:
-    """How many pictures of the set are kept, dropped, to be looked at again, and left, with undo and redo."""
+    """How many pictures of the set are relabelled, kept, dropped, put aside, and left, with undo and redo."""
     PENDING.under(key).clear()  # a question about what was chosen ends with the choice
-    decided = image_set.table()["decision"].value_counts()
+    table = image_set.table()
+    decided, relabelled = table["decision"].value_counts(), int((table["label_checked"] == CORRECTED).sum())
     if image_set.decisions.can_undo or image_set.decisions.can_redo:
         show_undo(image_set, key=key)
-    if decided.empty:
+    if decided.empty and not relabelled:
         return
-    parts = [f"{int(decided[name]):,} {word}" for name, word in _DONE.items() if name in decided]
-    left = len(image_set) - int(decided.sum())
+    parts = [f"{relabelled:,} relabelled"] if relabelled else []
+    parts += [f"{int(decided[name]):,} {word}" for name, word in _DONE.items() if name in decided]
+    left = int((table["decision"].isna() & table["label_checked"].isna()).sum())
     st.caption(escape(f"{' · '.join(parts)} · {left:,} to go"), width="content")
 
 
@@ -164,7 +167,7 @@ def _done(image_set: ImageSet, action: GalleryAction) -> list[str]:
 
 
 def _bulk(ids: tuple[int, ...], decision: Decision | None) -> BulkAction:
-    return BulkAction(CHOICES[decision][0] if decision else "Clear the decision on", ids, decision=decision)
+    return BulkAction(CHOICES[decision][0] if decision else "Remove the decision on", ids, decision=decision)
 
 
 def step_history(image_set: ImageSet, command: Step) -> tuple[str, int | None]:
