@@ -62,14 +62,16 @@ def imported(base: Frame, imports: tuple[Import, ...], files: Lazy[pa.Table]) ->
     columns: dict[str, Column] = {}
     listed: list[UserColumn] = []
     ids = base.table["id"].to_numpy(np.int64)
-    for one in imports:
+    for imported_file in imports:
         present = np.asarray(files()["id"].to_numpy(), np.int64)
-        row = one.rows_of(ids, base.contents, present=present)
-        for brought, stored in one.columns.items():
+        row = imported_file.rows_of(ids, base.contents, present=present)
+        for brought, stored in imported_file.columns.items():
             values = values_at(stored, row)
-            name = free_name(brought, one.name, {*base.table.columns, NAME, *columns} - {*COLUMN_OF.values()})
-            columns[name], known = values, int(pd.notna(values).sum())
-            listed.append(UserColumn(name, stored.kind, known, one.name, brought in one.uncertainties))
+            name = free_name(brought, imported_file.name, {*base.table.columns, NAME, *columns} - {*COLUMN_OF.values()})
+            columns[name], count = values, int(pd.notna(values).sum())
+            listed.append(
+                UserColumn(name, stored.kind, count, imported_file.name, brought in imported_file.uncertainties)
+            )
     return Imported(columns, tuple(listed))
 
 

@@ -16,8 +16,8 @@ _GRAPH = pa.schema([(field.name, graph_schema(1).field(field.name).type) for fie
 
 def _graph_columns_from(table: pa.Table, graph_size: int) -> GraphColumns:
     codes = dict.fromkeys(("nearest", "copy_group", "twin_group"), graph_size)
-    found: dict[str, Any] = numbers_from_table(table, _GRAPH, graph_size, codes=codes)
-    return GraphColumns(**found)
+    columns: dict[str, Any] = numbers_from_table(table, _GRAPH, graph_size, codes=codes)
+    return GraphColumns(**columns)
 
 
 def _whitened_from(table: pa.Table, whitening: Whitening | None, base: Frame) -> WhitenedRows:

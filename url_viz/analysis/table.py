@@ -79,14 +79,14 @@ class StoredRows:
 
 def _rows_to_table(rows: StoredRows) -> pa.Table:
     """Rows as a table to be cached."""
-    about = {name: str(getattr(rows, name)) for name in ("readable", "failed", "by_both")}
-    return rows.columns.replace_schema_metadata(about)
+    metadata = {name: str(getattr(rows, name)) for name in ("readable", "failed", "by_both")}
+    return rows.columns.replace_schema_metadata(metadata)
 
 
 def _rows_from_table(table: pa.Table, file_count: int) -> StoredRows:
     """What `_rows_to_table` was given. Raises ValueError if it is not of a set of so many files."""
-    about = table.schema.metadata
-    rows = StoredRows(table, int(about[b"readable"]), int(about[b"failed"]), about[b"by_both"] == b"True")
+    metadata = table.schema.metadata
+    rows = StoredRows(table, int(metadata[b"readable"]), int(metadata[b"failed"]), metadata[b"by_both"] == b"True")
     columns = table.schema.remove_metadata()
     require(columns.equals(_ROWS) or columns.equals(_ROWS.append(_NAME)), len(rows.names) == len(table))
     require(not any(table[name].null_count for name in columns.names if name not in ("width", "height")))

@@ -124,9 +124,9 @@ def tags_for_cvat(wanted: Wanted, folder: Path, table: pd.DataFrame, names: list
 
     What else is known stands in attributes of the tag, which labels.json declares; `label` is the class it has.
     """
-    classes, known = classes_to_choose(wanted.image_set), [*FACTS, "order"]
+    classes, facts = classes_to_choose(wanted.image_set), [*FACTS, "order"]
     attribute = {"mutable": False, "input_type": "text", "default_value": "", "values": [""]}
-    labels = [{"name": name, "type": "tag", "attributes": [{"name": fact, **attribute} for fact in known]}
+    labels = [{"name": name, "type": "tag", "attributes": [{"name": fact, **attribute} for fact in facts]}
               for name in classes]  # fmt: skip
     (folder / "labels.json").write_text(as_json(labels, indent=1), "utf-8")
     root = Element("annotations")
@@ -139,7 +139,7 @@ def tags_for_cvat(wanted: Wanted, folder: Path, table: pd.DataFrame, names: list
             continue
         tag = SubElement(image, "tag", label=chosen, source="auto")
         for name, value in _facts_of({str(name): value for name, value in row.items()}).items():
-            if name in known:
+            if name in facts:
                 SubElement(tag, "attribute", name=name).text = str(value)
     _write_xml(root, folder / "annotations.xml")
 
@@ -170,15 +170,15 @@ def choices_for_label_studio(wanted: Wanted, folder: Path, table: pd.DataFrame, 
 
 def _likeliest(row: Mapping[Any, Any]) -> str | None:
     """The class to begin with: the likeliest, else the one that a picture has."""
-    found = next((row[name] for name in ("first_class", LABEL) if isinstance(row.get(name), str)), None)
-    return None if found is None else one_line(found)
+    likeliest = next((row[name] for name in ("first_class", LABEL) if isinstance(row.get(name), str)), None)
+    return None if likeliest is None else one_line(likeliest)
 
 
 def _facts_of(row: Mapping[str, Any]) -> dict[str, object]:
     """What is known of a picture, and its question, "leek or onion? Labelled leek."."""
     likeliest, label = _likeliest(row), row.get(LABEL)
-    asked = question_of(row) or (f"{likeliest}?" if likeliest else "Which class?")
-    question = one_line(f"{asked} Labelled {label}." if isinstance(label, str) else asked)
+    question_asked = question_of(row) or (f"{likeliest}?" if likeliest else "Which class?")
+    question = one_line(f"{question_asked} Labelled {label}." if isinstance(label, str) else question_asked)
     facts = {name: _rounded(row.get(name)) for name in FACTS}
     plain = {name: one_line(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
     return {"question": question, "order": row["order"]} | {n: fact for n, fact in plain.items() if fact is not None}

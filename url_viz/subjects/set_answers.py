@@ -26,9 +26,9 @@ class SetAnswers(SetSubject):
         ImageSetError before there is a graph in the whitened space.
         """
         self._core.require_graph()
-        known = self._core.derived.get(pairs)
-        assert known is not None  # there is a graph
-        rows = known.next(self._core.derived.get(answered), n, seed=seed)
+        pair_order = self._core.derived.get(pairs)
+        assert pair_order is not None  # there is a graph
+        rows = pair_order.next(self._core.derived.get(answered), n, seed=seed)
         table = self._core.base.table[["id", "path"]]
         first, second = (table.iloc[rows[:, side]].reset_index(drop=True) for side in (0, 1))
         return first.assign(neighbour_id=second["id"], neighbour_path=second["path"])[

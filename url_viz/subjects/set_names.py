@@ -18,9 +18,9 @@ class SetNames(SetSubject):
         Raises ImageSetError before there is a graph in the whitened space.
         """
         self._core.require_graph()
-        known = self._core.graph
-        assert known is not None
-        rows = first_to_name(known, self._core.contents, self._core.derived.get(names), n)
+        graph = self._core.graph
+        assert graph is not None
+        rows = first_to_name(graph, self._core.contents, self._core.derived.get(names), n)
         return self._core.base.table[["id", "path"]].iloc[rows].reset_index(drop=True)
 
     def give(self, names: Mapping[int, str | None], *, who: str | None = None) -> Action:

@@ -54,8 +54,8 @@ class SetSplits(SetSubject):
 
     @staticmethod
     def _tells(values: "pd.Series[str]") -> bool:
-        known = values.dropna()
-        return all(isinstance(value, str) for value in known) and 1 < known.nunique() <= MOST_OFFERED
+        present = values.dropna()
+        return all(isinstance(value, str) for value in present) and 1 < present.nunique() <= MOST_OFFERED
 
     def tell(self, *, test: str | None = None, column: str | None = None) -> str:
         """Say which pictures are test, as a column `split` of the user's: returns that in words.
@@ -70,8 +70,8 @@ class SetSplits(SetSubject):
         split = self._by_pattern(table, test) if column is None else self._by_column(table, column)
         columns = {SPLIT: Values.from_series(split)}
         with raising_disk_errors(self._core.store.paths):
-            told = Import(CHOSEN, test or column or "", self._core.ids, self._core.contents, columns)
-            write_import(self._core.store.paths, told)
+            imported = Import(CHOSEN, test or column or "", self._core.ids, self._core.contents, columns)
+            write_import(self._core.store.paths, imported)
         counts = split.value_counts()
         return f"Splits: {', '.join(f'{name} {count:,}' for name, count in counts.items())}."
 

@@ -485,11 +485,11 @@ def diff_of(before: Version, after: Version) -> Diff:
         before, after = map(_by_one_model, (before, after))
     contents = _contents(before, after)
     matching = match(before.rows, after.rows, contents.content, contents.twins.copies)
-    found = after.core.derived.get(leaks) if after.is_now else None
-    if found is not None:
-        found = new_leaks(found, before.rows, after.rows, matching)
+    leaks_now = after.core.derived.get(leaks) if after.is_now else None
+    if leaks_now is not None:
+        leaks_now = new_leaks(leaks_now, before.rows, after.rows, matching)
     table = changes(before.rows, after.rows, matching)
-    return Diff(before, after, table, found, ComputedFigures(before, after, table, matching, contents))
+    return Diff(before, after, table, leaks_now, ComputedFigures(before, after, table, matching, contents))
 
 
 def _by_one_model(version: Version) -> Version:

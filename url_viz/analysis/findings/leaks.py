@@ -250,11 +250,11 @@ def leaks(
     """Pictures and twins in two splits, and what is kept apart and lies in two; None without splits."""
     if splits is None:
         return None
-    known, contents = graph(), base.contents
-    twins = replace(no_twins(0), is_thinned=True) if known is None else known.twins
-    key = contents if known is None else positions_of(contents, known.content)
-    found = leaks_between_splits(table, contents, splits, key, twins)
+    set_graph, contents = graph(), base.contents
+    twins = replace(no_twins(0), is_thinned=True) if set_graph is None else set_graph.twins
+    key = contents if set_graph is None else positions_of(contents, set_graph.content)
+    by_twins = leaks_between_splits(table, contents, splits, key, twins)
     if apart.codes is None:
-        return found
+        return by_twins
     others = leaks_between_splits(table, contents, splits, sources.astype(np.int64), no_twins(len(sources)))
-    return pd.concat([found, others[~others["id"].isin(found["id"])].assign(kind=APART)], ignore_index=True)
+    return pd.concat([by_twins, others[~others["id"].isin(by_twins["id"])].assign(kind=APART)], ignore_index=True)

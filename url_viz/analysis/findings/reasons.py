@@ -215,11 +215,11 @@ def with_reasons(measured: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
 def useless(table: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
     """Pictures that show nothing: id and, as suggested, why; the surest first. A reason of many is left out."""
     strength = np.zeros((len(table), len(USELESS_FROM)), np.float32)
-    for at, (name, least) in enumerate(USELESS_FROM.items()):
+    for number, (name, least) in enumerate(USELESS_FROM.items()):
         values = reasons.strength[:, NAMES.index(name)]
         is_useless = values > least
         if is_useless.sum() <= MOST_USELESS * len(table):
-            strength[is_useless, at] = values[is_useless]
+            strength[is_useless, number] = values[is_useless]
     best = strength.max(axis=1)
     rows = np.flatnonzero(best > 0)
     rows = rows[np.argsort(-best[rows], kind="stable")]

@@ -93,17 +93,17 @@ def classified_by(
     witnesses: Lazy[Graph | None],
     whitened_graph: Lazy[WhitenedRows | None],
     second: SecondModel | None,
-    known: CodedLabels | None,
+    witnessed: CodedLabels | None,
     given: CodedLabels | None,
     *,
     least: int = LEAST_OF_A_CLASS,
 ) -> Classified | None:
-    """What witnesses say of the labels `known` of contents, `given` as they were before any was corrected.
+    """What witnesses say of the labels `witnessed` of contents, `given` as they were before any was corrected.
 
     A class has `least` so many labels. None with fewer than two; also while a writer refits the whitened space, until
     it has made the graph in it.
     """
-    if known is None or len(known.names) < 2:
+    if witnessed is None or len(witnessed.names) < 2:
         return None
     graph, whitened = witnesses(), whitened_graph()
     if graph is None or whitened is None or whitened.whitening.key != graph.whitening:
@@ -115,7 +115,7 @@ def classified_by(
         graph.position,
         graph.similarity,
         whitened.rows if second is None else side_by_side(whitened.rows, second.whitened.rows),
-        known.codes,
+        witnessed.codes,
         groups,
         also=None if second is None else second.voters(groups),
         given=None if given is None else given.codes,
@@ -123,13 +123,13 @@ def classified_by(
     )
 
 
-def _arrays_of(kinds: Sequence[type], table: pa.Table, known: CodedLabels | None) -> list[Any]:
-    """Dataclasses of arrays (M,), as they are cached in one table; those of classes are codes of `known`."""
-    if known is None:
+def _arrays_of(kinds: Sequence[type], table: pa.Table, labels: CodedLabels | None) -> list[Any]:
+    """Dataclasses of arrays (M,), as they are cached in one table; those of classes are codes of `labels`."""
+    if labels is None:
         raise ValueError("there are no labels")
     names = [each.name for kind in kinds for each in fields(kind)]
-    codes = {name: len(known.names) for name in names if name.endswith("_class")}
-    columns = numbers_from_table(table, schema_of(names), len(known), codes=codes)
+    codes = {name: len(labels.names) for name in names if name.endswith("_class")}
+    columns = numbers_from_table(table, schema_of(names), len(labels), codes=codes)
     return [kind(**{each.name: columns[each.name] for each in fields(kind)}) for kind in kinds]
 
 
@@ -205,5 +205,5 @@ def label_evidence(
     """What speaks for the labels by witnesses of their own; None where these are those of the classes."""
     if not has_label_witnesses:
         return None
-    found = classified_by(label_witnesses, whitened_graph, second, content_labels, content_labels_as_given)
-    return None if found is None else found.evidence
+    classified = classified_by(label_witnesses, whitened_graph, second, content_labels, content_labels_as_given)
+    return None if classified is None else classified.evidence

@@ -64,15 +64,15 @@ def queue_rows(
     open_review: Callable[[ReviewSpec], Review],
 ) -> Iterator[QueueRow]:
     """What was found, what matters most first, then the `ready` reviews, then others that were `begun`; none twice."""
-    known = set()
+    listed = set()
     for row in _found(findings, open_review):
-        known.add(row.opens)
+        listed.add(row.opens)
         if row.left:
             yield row
-    for review in chain(map(open_review, (spec for spec in ready if spec not in known)), begun):
-        if review.spec not in known and review.progress().left:
+    for review in chain(map(open_review, (spec for spec in ready if spec not in listed)), begun):
+        if review.spec not in listed and review.progress().left:
             yield _row_of(review)
-        known.add(review.spec)
+        listed.add(review.spec)
 
 
 def _found(findings: Iterable[Finding], open_review: Callable[[ReviewSpec], Review]) -> Iterator[QueueRow]:
@@ -108,8 +108,8 @@ def outcomes(review: Review) -> list[ReviewOutcome]:
     ids = review.ids[review.is_done()].tolist()
     is_named = "name" in review.takes
     answers = zip(ids, review.state(ids), strict=True)
-    found = [_outcome(image_id, answer, given[image_id], is_named=is_named) for image_id, answer in answers]
-    return sorted(found, key=lambda one: OUTCOMES.index(one.what))
+    outcomes_given = [_outcome(image_id, answer, given[image_id], is_named=is_named) for image_id, answer in answers]
+    return sorted(outcomes_given, key=lambda outcome: OUTCOMES.index(outcome.what))
 
 
 def _outcome(image_id: int, answer: CardAnswer, given: object, *, is_named: bool) -> ReviewOutcome:
@@ -130,7 +130,7 @@ OUTCOMES = (
 """What can become of a picture, in the order in which it is told."""
 
 
-def outcomes_in_words(found: Iterable[ReviewOutcome]) -> str:
+def outcomes_in_words(given: Iterable[ReviewOutcome]) -> str:
     """ "9 relabelled, 1 dropped, 1 put aside, 24 kept"."""
-    counts = Counter(one.what for one in found)
+    counts = Counter(outcome.what for outcome in given)
     return ", ".join(f"{counts[what]:,} {what}" for what in OUTCOMES if counts[what])

@@ -290,8 +290,8 @@ class SetPairs:
         wanted = None if among is None else np.isin(self.content, self.contents[among])
         pairs = pairs_to_ask(self.measures, self.content, answered, count=count, seed=seed, among=wanted)
         rows = positions_of(self.content[pairs].ravel(), self.contents).reshape(-1, 2)
-        found: NDArray[np.int64] = rows[rows.min(axis=1) >= 0]
-        return found
+        known_pairs: NDArray[np.int64] = rows[rows.min(axis=1) >= 0]
+        return known_pairs
 
     def nearest(self) -> NDArray[np.int64]:
         """The row (N,) of the table that is nearest to each, −1 for none; of twins that of the representative."""
