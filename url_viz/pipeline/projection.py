@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from url_viz.pipeline.graph import neighbours_among
 from url_viz.pipeline.packing import packed
+from url_viz.processes.cores import usable_cores
 from url_viz.processes.numba_cache import keep_compiled
 from url_viz.rows import l2_normalize
 from url_viz.store.tables.tables import PCA, PLACED, TSNE, UMAP, Coordinates, Graph, no_twins, positions_of
@@ -114,7 +115,13 @@ def fit_map(whitened: WhitenedRows, graph: Graph, *, most: int = SAMPLE_ROWS) ->
 
 @cache
 def prepare_umap() -> None:
-    """Soon, once, in a thread, import UMAP and compile it where nothing is kept: reading hides the seconds."""
+    """Soon, once, in a thread, import UMAP and compile it where nothing is kept: reading hides the seconds.
+
+    Not on a single core: it would hide nothing, and a process whose threads have begun numba's work by OpenVINO's TBB
+    never ends there, since numba waits for workers that there are none of.
+    """
+    if usable_cores() == 1:
+        return
     soon = Timer(UNTIL_UMAP_S, compile_umap)
     soon.daemon = True
     soon.start()
