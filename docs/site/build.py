@@ -22,6 +22,7 @@ PLACES = {
     "experiments/README.md": "experiments.md",
     "examples/README.md": "examples.md",
     "docs/site/api.md": "api.md",
+    "docs/site/example-report.html": "example-report.html",
 }
 """Where pages outside docs/ are in the site; the others keep their names."""
 LIST_OF_FILES = "files.md"
