@@ -22,7 +22,7 @@ test("tiles fill the width, are at least as wide as asked for, and lie in no oth
 });
 
 test("small tiles have no words, smaller ones no values", () => {
-  assert.deepEqual([60, 91, 92, 103, 104, 300].map(detailOf), ["none", "none", "value", "value", "all", "all"]);
+  assert.deepEqual([60, 91, 92, 95, 96, 300].map(detailOf), ["none", "none", "value", "value", "all", "all"]);
   const small = layout({ sizePx: 60 });
   assert.equal(small.rowPx, small.tilePx + 12);
   assert.ok(layout({ hasQuestions: true, hasLabels: true }).rowPx > layout({ hasLabels: true }).rowPx);

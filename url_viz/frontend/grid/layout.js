@@ -5,7 +5,7 @@ const MOST_PX = 30_000_000; // browsers draw no higher elements
 const LINE_PX = 17.6;
 const NAME_PX = 16.2;
 const ABOVE_TEXT_PX = 6;
-const WITH_TEXT_PX = 104; // narrower tiles have no room for words
+const WITH_TEXT_PX = 96; // narrower tiles have no room for words
 const WITH_NAME_PX = 168; // class and question come first
 const WITH_VALUE_PX = 92;
 
