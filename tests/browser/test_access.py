@@ -14,6 +14,8 @@ PAGES = (
     *("your_model", "finetune", "evaluate", "compare", "models", "sets", "jobs"),
 )
 WORST = ("serious", "critical")
+OF_WIDTH = ("target-size", "aria-hidden-focus", "button-name", "nested-interactive")
+"""What hangs on the width of the window; that Streamlit's blocks of code scroll without the focus is its own."""
 OF_COLOURS = ("color-contrast", "link-in-text-block")
 STREAMLITS_MENU = "[data-testid=stSidebarNavItems]"
 """Its groups are no items of its list: Streamlit's own markup."""
@@ -43,19 +45,26 @@ def problems(page: Page, **options: object) -> list[str]:
 
 
 def test_no_page_has_a_serious_fault(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
-    """Nor, in the dark, one of those that hang on colours."""
+    """Nor on an opened picture, in a review and where no set is open; in the dark none that hangs on colours."""
     page = open_page(f"{app}{HEALTH}")
     faults = {}
-    for name in PAGES:
+    opened = f"set={zoo.set_id}&picture={zoo.ids[0]}", f"set={zoo.set_id}&review=confusability"
+    states = [(name, f"set={zoo.set_id}") for name in PAGES] + [("", query) for query in (*opened, "")]
+    for name, query in states:
         page.emulate_media(color_scheme="light")
-        page.goto(f"{app}/{name}?set={zoo.set_id}")
+        page.goto(f"{app}/{name}?{query}")
         expect(page.get_by_role("heading").first).to_be_visible()
         drawn(page)
-        faults[name, "light"] = problems(page)
+        where = f"{name}?{query}"
+        faults[where, "light"] = problems(page)
+        page.set_viewport_size({"width": 420, "height": 900})
+        drawn(page)
+        faults[where, "420"] = problems(page, runOnly=OF_WIDTH)
+        page.set_viewport_size({"width": 1400, "height": 900})
         page.emulate_media(color_scheme="dark")
         expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", "dark")
         drawn(page)
-        faults[name, "dark"] = problems(page, runOnly=OF_COLOURS)
+        faults[where, "dark"] = problems(page, runOnly=OF_COLOURS)
     assert {where: found for where, found in faults.items() if found} == {}
 
 
