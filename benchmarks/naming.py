@@ -89,7 +89,7 @@ def figures_of(image_set: ImageSet) -> dict[str, Any]:
 
 def _right(image_set: ImageSet, code: NDArray[np.int32], pick: Pick, count: int) -> list[float]:
     """The share of the pictures without a name that a probe taught by the names is right about, by draw."""
-    inputs = probe_inputs(image_set.whitened.rows)
+    inputs = probe_inputs(image_set.core.whitened.rows)
     found = []
     for seed in range(DRAWS if pick in BY_SEED else 1):
         rows = pick(image_set, count, seed)
@@ -104,7 +104,7 @@ def _by_dice(image_set: ImageSet, count: int, seed: int) -> Rows:
 
 
 def _medoids(image_set: ImageSet, count: int, seed: int) -> Rows:
-    rows = l2_normalize(image_set.whitened.rows)
+    rows = l2_normalize(image_set.core.whitened.rows)
     clusters = KMeans(count, n_init=1, random_state=seed).fit(rows)
     nearness = (rows * l2_normalize(clusters.cluster_centers_)[clusters.labels_]).sum(axis=1)
     of = [np.flatnonzero(clusters.labels_ == number) for number in range(count)]
@@ -112,7 +112,7 @@ def _medoids(image_set: ImageSet, count: int, seed: int) -> Rows:
 
 
 def _as_asked(image_set: ImageSet, count: int, seed: int) -> Rows:
-    return image_set.rows_of(image_set.names.ask(count)["id"])
+    return image_set.core.rows_of(image_set.names.ask(count)["id"])
 
 
 def _then_least_certain(image_set: ImageSet, count: int, seed: int) -> Rows:
@@ -130,7 +130,7 @@ def _then_least_certain(image_set: ImageSet, count: int, seed: int) -> Rows:
         asked += more
     for _ in range(actions):
         image_set.decisions.undo()
-    return image_set.rows_of(asked)
+    return image_set.core.rows_of(asked)
 
 
 MEDOIDS, AS_ASKED = "medoids of k-means", "as the app asks"

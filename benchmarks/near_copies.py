@@ -199,7 +199,7 @@ Pairs = dict[frozenset[str], float]
 
 def called_pairs(image_set: ImageSet) -> Pairs:
     """The names of each pair of twins, and their cosine."""
-    graph, table = image_set.graph, image_set.table()
+    graph, table = image_set.core.graph, image_set.table()
     assert graph is not None
     path = dict(zip(image_set.contents.tolist(), table["path"], strict=True))
     names = [path[content] for content in graph.content.tolist()]

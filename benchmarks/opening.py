@@ -51,7 +51,7 @@ def _rows(opened: Callable[[], ImageSet]) -> dict[str, str]:
     started = time.perf_counter()
     image_set.search(ids[0])
     cold = time.perf_counter() - started
-    unit = image_set.unit
+    unit = image_set.core.unit
     allowed = table["confusability"].to_numpy() < table["confusability"].median()
     mask_s = _median(lambda: mask_url(table, allowed, measure="confusability"))
     mask_kb = len(encode_mask(map_points(table).ids, table["id"].to_numpy()[allowed])) / 1e3

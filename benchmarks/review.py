@@ -177,7 +177,7 @@ def _read(folder: Path, model: Model, workspace: Path) -> Photos:
     table = image_set.table()
     label, names = pd.factorize(table["label"], sort=True)
     files = tuple(image_set.files.path(image_id) for image_id in table["id"].tolist())
-    whitened = image_set.whitened.rows.astype(np.float32)
+    whitened = image_set.core.whitened.rows.astype(np.float32)
     return Photos(folder.name, files, label.astype(np.int32), tuple(map(str, names)), whitened)
 
 
@@ -214,7 +214,7 @@ def _cleanlab(image_set: ImageSet, python: Path, seed: int) -> dict[str, Ids]:
     """All pictures in cleanlab's orders, the most doubtful label first, worked out by another Python."""
     table = image_set.table()
     label = pd.factorize(table["label"], sort=True)[0].astype(np.int32)
-    predicted = out_of_fold_shares(image_set.whitened.rows, label, group_codes(table), seed=seed)
+    predicted = out_of_fold_shares(image_set.core.whitened.rows, label, group_codes(table), seed=seed)
     with tempfile.TemporaryDirectory() as place:
         np.savez(Path(place) / "case-set.npz", label=label, predicted=predicted)
         subprocess.run([python, CLEANLAB_SCRIPT, place], check=True)
@@ -299,7 +299,7 @@ def _worth_in_draw(photos: Photos, model: Model, seed: int) -> WorthOfReview:
         answer = dict(zip(truth["id"].tolist(), truth["truth"].tolist(), strict=True))
         judgements = {image_id: Judgement(label=answer[image_id]) for image_id in looked.tolist()}
         image_set.decisions.judge(judgements, source=image_set.labels.source)
-        table, whitened = image_set.table(), image_set.whitened.rows
+        table, whitened = image_set.table(), image_set.core.whitened.rows
     is_looked = truth["id"].isin(looked).to_numpy(dtype=bool)
     at_random = rng.permutation(is_looked)
     given, now, true = (_codes(photos, column) for column in (truth["label"], table["label"], truth["truth"]))

@@ -149,8 +149,8 @@ class Case:
 
     @cached_property
     def graph(self) -> Graph:
-        assert self.by_both.graph is not None
-        return self.by_both.graph
+        assert self.by_both.core.graph is not None
+        return self.by_both.core.graph
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -169,7 +169,7 @@ class Case:
     def is_probe_wrong(self) -> Bools:
         with tempfile.TemporaryDirectory() as place:
             third = embed_folder(self.folder, model=self.models[2], workspace=place, limit=self.limit)
-            rows = third.whitened.rows[self.rows_of(third)]
+            rows = third.core.whitened.rows[self.rows_of(third)]
         return (
             out_of_fold_shares(rows, self.label, twin_representatives(self.graph.twins), seed=SEED).argmax(axis=1)
             != self.label
@@ -195,8 +195,8 @@ def figures(case: Case, views: int) -> dict[str, object]:
             values = [auroc(table[measure].to_numpy(), is_wrong) for table in (alone, both)]
             found |= {f"{measure}, {outcome}, one": values[0], f"{measure}, {outcome}, two": values[1]}
     second = case.by_second
-    assert second.graph is not None
-    rows = [one.whitened.rows[case.rows_of(one)] for one in (case.by_both, second)]
+    assert second.core.graph is not None
+    rows = [one.core.whitened.rows[case.rows_of(one)] for one in (case.by_both, second)]
     first = case.graph
     nearest = top_k_of_all(
         side_by_side(*rows), K, exclude=pair_matrix(first.twins).__getitem__, counts=is_representative(first.twins)
@@ -205,7 +205,7 @@ def figures(case: Case, views: int) -> dict[str, object]:
     value = confusability(joined.position, joined.similarity, representative=twin_representatives(joined.twins))[0]
     found |= {
         "recall@1, first": float(1 - case.wrong(case.graph).mean()),
-        "second": float(1 - case.wrong(second.graph).mean()),
+        "second": float(1 - case.wrong(second.core.graph).mean()),
         "joined": float(1 - case.wrong(joined).mean()),
         "joined confusability, its own N": auroc(value, case.wrong(joined)),
         "joined confusability, P": auroc(value, case.is_probe_wrong),

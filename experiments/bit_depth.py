@@ -77,7 +77,7 @@ def is_right(image_set: ImageSet) -> NDArray[np.bool_]:
     table = image_set.table()
     order = np.argsort(table["path"].to_numpy())
     codes = np.unique(table["label"].to_numpy(), return_inverse=True)[1]
-    return np.asarray(recall_at_1(image_set.whitened.rows, codes)[1])[order]
+    return np.asarray(recall_at_1(image_set.core.whitened.rows, codes)[1])[order]
 
 
 def figure(found: NDArray[np.bool_], plain: NDArray[np.bool_]) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def main(study: CopiesStudy) -> None:
 
 def contents_of(image_set: ImageSet) -> Contents:
     """What was read of a set, with space and graph as the present code makes them."""
-    store, table = image_set.store, image_set.table()
+    store, table = image_set.core.store, image_set.table()
     content = np.unique(image_set.contents)
     row = positions_of(content, image_set.contents)
     embedding = store.embeddings(image_set.space.key, content).embedding
@@ -145,7 +145,7 @@ def contents_of(image_set: ImageSet) -> Contents:
 
 def keep_of(image_set: ImageSet, content: NDArray[np.int64]) -> Keep:
     """Which pairs count: all, or of objects those that are one object."""
-    boxes = stored_boxes(image_set.store.paths, content)
+    boxes = stored_boxes(image_set.core.store.paths, content)
     return lambda twins: twins if boxes is None else twins_of_objects(twins, boxes)
 
 
@@ -233,7 +233,7 @@ def called_copies(of: Contents, plants: Sequence[Plant], model: Model) -> Bools:
     new, count = arrays_of(pictures), len(of.path)
     rows = np.concatenate([of.whitened.rows, of.whitened.whitening.transform(new.embedding)])
     whitened = WhitenedRows(of.whitened.whitening, np.arange(len(rows)), rows)
-    pixels = Pixels.joined(stored_pixels(of.image_set.store, of.graph.content), new.pixels)
+    pixels = Pixels.joined(stored_pixels(of.image_set.core.store, of.graph.content), new.pixels)
     embedding = np.concatenate([of.embedding, new.embedding])
     found = twins_of(np.arange(count, len(rows)), whitened, embedding, pixels=pixels)
     small = {plant.original: count + place for place, plant in enumerate(plants) if plant.kind == "original"}
@@ -249,7 +249,7 @@ def called_copies(of: Contents, plants: Sequence[Plant], model: Model) -> Bools:
 
 def old_twins(of: Contents) -> Twins:
     """The pairs by the rule before: raw cosine alone, or hashes that hardly differ."""
-    hashes, unit = of.image_set.store.hashes(of.graph.content), l2_normalize(of.embedding)
+    hashes, unit = of.image_set.core.store.hashes(of.graph.content), l2_normalize(of.embedding)
     near = [pairs[:, :2] for pairs in _pairs_from(unit, OLD_VIEW_COSINE)]
     pair = np.concatenate([np.zeros((0, 2), np.int64), *near])
     is_twin = cosines(unit, *pair.T) >= OLD_COSINE
@@ -397,7 +397,7 @@ def _by_another_backbone(of: Contents) -> NDArray[np.floating] | None:
         read = open_image_set(of.image_set.root, model=PROBE)
     except ImageSetError:
         return None
-    found = read.store.embeddings(read.space.key, of.graph.content)
+    found = read.core.store.embeddings(read.space.key, of.graph.content)
     return whitened_rows(found.content, found.embedding).rows if len(found.content) == len(of.path) else None
 
 

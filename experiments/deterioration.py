@@ -52,7 +52,7 @@ class Sample:
 
 def sample_of(image_set: ImageSet, *, pictures: int = PICTURES, seed: int = SEED) -> Sample:
     """Drawn by `seed` from the distinct pictures, one of each group of twins, in the order of the reference."""
-    reference = image_set.reference()
+    reference = image_set.core.reference()
     drawn = np.random.default_rng(seed).permutation(np.flatnonzero(reference.counts))[:pictures]
     row = np.sort(drawn)
     return Sample(tuple(image_set.files.path(int(one)) for one in reference.ids[row]), row, reference)

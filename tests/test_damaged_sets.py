@@ -46,7 +46,7 @@ def damage(file: Path) -> None:
 def test_a_reading_over_damaged_labels_stores_all_says_so_and_does_not_fail(
     image_set: ImageSet, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    damage(image_set.store.paths.labels)
+    damage(image_set.core.store.paths.labels)
     noise(100).save(image_set.root / "cat" / "new.png")
     where = "--workspace", str(image_set.workspace.root), "--model", image_set.source.name, "--one-model"
     assert main(["embed", str(image_set.root), *where]) == 0
@@ -88,7 +88,7 @@ class TestTwoSets:
     ) -> None:
         home = image_set.workspace
         recent = RecentSets(home)
-        hurt(image_set.store.paths)
+        hurt(image_set.core.store.paths)
         by_id = {one.set_id: one for one in recent.latest(9)}
         assert (by_id[other.set_id].pictures, by_id[other.set_id].damage) == (12, "")
         assert "python -m url_viz" in by_id[image_set.set_id].damage
@@ -106,7 +106,7 @@ class TestTwoSets:
         self, image_set: ImageSet, other: ImageSet, capsys: pytest.CaptureFixture[str]
     ) -> None:
         home = image_set.workspace
-        cut_name(image_set.store.paths)
+        cut_name(image_set.core.store.paths)
         rows = list_sets(home.root).set_index("id")
         assert rows.loc[image_set.set_id, ["name", "folder", "state"]].tolist() == [image_set.set_id, "", "damaged"]
         assert rows.loc[other.set_id, "pictures"] == 12
@@ -125,7 +125,7 @@ def filled_once(read_once: ImageSet, tmp_path_factory: pytest.TempPathFactory) -
     """A set of which everything is stored that can be."""
     folder = tmp_path_factory.mktemp("filled")
     image_set = copied(read_once, folder / "pictures", home=folder / "home")
-    ids, paths = image_set.ids.tolist(), image_set.store.paths
+    ids, paths = image_set.ids.tolist(), image_set.core.store.paths
     image_set.decisions.decide(ids[:3], "keep")
     score = pd.DataFrame({"path": image_set.table()["path"], "score": 1.5})
     image_set.add_columns(IncomingFile("scores.csv", score.to_csv(index=False).encode()))
@@ -151,7 +151,7 @@ def files_below(paths: SetPaths, name: str) -> list[str]:
 
 
 def test_every_file_is_packed_or_made_again(filled: ImageSet, tmp_path: Path) -> None:
-    paths = filled.store.paths
+    paths = filled.core.store.paths
     assert not [name for name in FILES if not getattr(paths, name).exists()], "put these into the set of this test"
     pack(filled.root, tmp_path / "set.tar", workspace=filled.workspace.root)
     unpack(tmp_path / "set.tar", root=filled.root, workspace=tmp_path / "there")
@@ -168,7 +168,7 @@ def test_every_file_is_packed_or_made_again(filled: ImageSet, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", sorted(FILES - MADE_AGAIN))
 def test_every_file_is_verified_and_what_is_damaged_laid_aside(filled: ImageSet, name: str) -> None:
-    paths, home = filled.store.paths, filled.workspace.root
+    paths, home = filled.core.store.paths, filled.workspace.root
     files = [file for file in files_below(paths, name) if not file.endswith((".json", ".txn")) or name != "tables"]
     for file in (paths.folder / one for one in files):
         file.write_bytes(file.read_bytes()[:-9])
@@ -194,13 +194,13 @@ def test_a_damaged_choice_of_labels_is_that_of_a_new_set_again(model: Model, tmp
     listed.write_text("path,class\n" + "".join(f"pictures/{name},{'ab'[n % 2]}\n" for n, name in enumerate(names)))
     image_set = embed_folder(listed, model=model, workspace=workspace)
     assert image_set.labels.chosen == "class"
-    damage(image_set.store.paths.labels)
+    damage(image_set.core.store.paths.labels)
     assert [one.part for one in mend(listed, workspace=workspace)] == ["labels.json"]
     assert opened_again(image_set).labels.chosen == "class"
 
 
 def test_what_a_killed_writer_left_is_removed_once_it_is_old(filled: ImageSet) -> None:
-    paths, home = filled.store.paths, filled.workspace.root
+    paths, home = filled.core.store.paths, filled.workspace.root
     folders = (paths.folder, paths.columns, paths.versions, paths.reviews, paths.runs / "mine")
     old, fresh = ([folder / f".{name}.x.parquet.abcdefgh" for folder in folders] for name in ("old", "fresh"))
     for clean in (compact, mend):
@@ -217,7 +217,7 @@ def test_a_label_whose_column_was_laid_aside_is_chosen_again(filled: ImageSet) -
     names = pd.DataFrame({"path": filled.table()["path"], "breed": ["a", "b"] * 6})
     filled.add_columns(IncomingFile("breeds.csv", names.to_csv(index=False).encode()))
     filled.labels.use("breed")
-    file = filled.store.paths.columns / "breeds.parquet"
+    file = filled.core.store.paths.columns / "breeds.parquet"
     file.write_bytes(file.read_bytes()[:-9])
     mend(filled.root, workspace=filled.workspace.root)
     with pytest.raises(ImageSetError, match=r"'breed', which is gone.*labels FOLDER folders"):

@@ -119,9 +119,8 @@ def test_the_handle_has_what_the_architecture_names_by_subject(tmp_path: Path) -
     assert not missing
     subjects = {on for on, value in vars(image_set).items() if isinstance(value, (SetSubject, SetReviews, UserImports))}
     assert subjects <= named.keys()
-    of_handle = NAME.findall(text.partition(" has ")[2].partition(" and others")[0])
-    assert len(of_handle) > 4
-    assert set(of_handle) <= {*dir(image_set)}
+    of_handle = NAME.findall(text.partition(" offers:")[2].partition("and an object")[0])
+    assert {*of_handle, *named} == {name for name in dir(image_set) if not name.startswith("_")}
 
 
 @pytest.mark.slow

@@ -60,11 +60,11 @@ def test_an_open_set_stays_as_it_was_opened_also_in_what_is_read_later(
     assert (before.is_current(), after.is_current()) == (False, True)
     assert before.table().equals(table)
     for image_set, count in ((before, 6), (after, 10)):
-        graph = image_set.graph
+        graph = image_set.core.graph
         assert graph is not None
-        assert len(graph) == len(image_set) == len(image_set.embeddings()) == len(image_set.whitened) == count
+        assert len(graph) == len(image_set) == len(image_set.embeddings()) == len(image_set.core.whitened) == count
         assert len(image_set.thumbnails(image_set.ids.tolist())) == count
-        assert len(image_set.reference()) == count
+        assert len(image_set.core.reference()) == count
 
 
 def id_of(image_set: ImageSet, path: str) -> int:
@@ -192,7 +192,7 @@ class TestSearch:
             .transform(image_set.embeddings())
             .astype(np.float32)
         )
-        row = image_set.row_of(own)
+        row = image_set.core.row_of(own)
         order = [i for i in np.argsort(-(z @ z[row]), kind="stable") if i != row]
         assert hits["id"].tolist() == image_set.table()["id"].iloc[order].tolist()
         assert hits["similarity"].to_numpy() == pytest.approx((z @ z[row])[order], abs=1e-3)
@@ -204,7 +204,7 @@ class TestSearch:
     def test_neighbours_are_an_ungated_search_without_twins(self, image_set: ImageSet, k: int) -> None:
         table = image_set.table()
         group = pd.Series(group_codes(table), index=table["id"])
-        graph = image_set.graph
+        graph = image_set.core.graph
         assert graph is not None
         counting = graph.content[np.unique(twin_representatives(graph.twins))]
         counts = image_set.table().loc[np.isin(image_set.contents, counting), "id"]
@@ -268,7 +268,7 @@ class TestSearch:
         assert (len(found.hits), len(found.withheld)) == (0, 7)
 
     def test_a_gate_by_a_measure_that_the_set_has_not_is_an_error(self, image_set: ImageSet, bare_model: Model) -> None:
-        bare = ImageSet(image_set.store, image_set.space, bare_model.source, image_set.workspace)
+        bare = ImageSet(image_set.core.store, image_set.space, bare_model.source, image_set.workspace)
         with pytest.raises(
             ImageSetError, match=r"'uncertainty' is not a measure of this set\. It has: ambiguity, confusability"
         ):

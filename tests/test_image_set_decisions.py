@@ -39,8 +39,8 @@ def ids_of(image_set: ImageSet, *paths: str) -> list[int]:
 
 def test_the_table_tells_at_once_and_the_snapshot_stays_current(image_set: ImageSet) -> None:
     other = open_image_set(image_set.root, model=image_set.source.name, workspace=image_set.workspace.root)
-    before, frame = other.table(), other.frame
-    assert other.frame is frame, "joined once"
+    before, frame = other.table(), other.core.frame
+    assert other.core.frame is frame, "joined once"
     assert before["decision"].tolist() == [None] * 7
     assert before["tags"].tolist() == [""] * 7
     image_set.decisions.decide(ids_of(image_set, "cat/0000.jpg", "dog/0001.jpg"), "drop")
@@ -106,7 +106,7 @@ def test_of_a_chain_of_copies_only_pairs_of_what_is_kept_go(
         picture.crop((0, 0, round(300 * 0.92**number), round(200 * 0.92**number))).save(folder / path, quality=95)
     np.savez(tmp_path / "given.npz", paths=np.array(paths), values=np.random.default_rng(0).normal(size=(5, 8)))
     image_set = embed_folder(folder, embeddings=tmp_path / "given.npz", workspace=workspace)
-    graph = image_set.graph
+    graph = image_set.core.graph
     assert graph is not None
     assert graph.twins.is_thinned == (most_pairs == 3)
     assert image_set.twins.groups()["size"].max() == (5 if most_pairs == 3 else 3)
@@ -143,10 +143,10 @@ class TestCorrectedLabels:
         assert self.labels(image_set) == {}
 
     def test_a_decision_alone_works_nothing_out_again(self, image_set: ImageSet) -> None:
-        version, measured = image_set.version, image_set.measured
+        version, measured = image_set.version, image_set.core.measured
         image_set.decisions.decide(ids_of(image_set, "cat/0000.jpg"), "keep")
         assert image_set.version == version
-        assert image_set.measured is measured
+        assert image_set.core.measured is measured
 
     def test_survive_a_read_and_a_move_and_belong_to_their_choice(self, image_set: ImageSet, model: Model) -> None:
         image_set.labels.correct(dict.fromkeys(ids_of(image_set, "cat/0000.jpg"), "dog"))

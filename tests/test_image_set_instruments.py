@@ -54,7 +54,7 @@ def test_more_than_eight_bits_are_seen_as_eight_bits_are(
     assert plain.rendering is None
     assert plain.space.key == model.space.key
     assert deep.space.key != model.space.key
-    [remark] = deep.store.about().remarks
+    [remark] = deep.core.store.about().remarks
     assert re.search(words, remark)
     assert cosines(plain, deep).min() > 0.97
     assert not deep.reasons().query("reason == 'dark'").size
@@ -70,7 +70,7 @@ def test_a_range_is_kept_as_a_set_grows_and_what_lies_outside_is_said(
     grown = embed_folder(root, model=model, workspace=workspace)
     assert len(grown) == 12
     assert grown.rendering == Rendering(0, 1023)
-    assert grown.store.about().remarks[1].endswith("To read the set anew: `embed FOLDER --range 0:4095`.")
+    assert grown.core.store.about().remarks[1].endswith("To read the set anew: `embed FOLDER --range 0:4095`.")
     assert open_image_set(root, workspace=workspace, model=model.name).space.key == grown.space.key
 
 
@@ -83,7 +83,7 @@ def test_another_range_reads_the_set_anew(tmp_path: Path, workspace: Path, model
     assert anew.rendering == Rendering(0, 65535)
     assert (anew.table()["decision"] == "drop").sum() == 1
     assert all(anew.thumbnails(anew.ids)[one] != before[one] for one in anew.ids.tolist())
-    brightness = [each.store.quality(["content", "brightness"]).to_pandas() for each in (first, anew)]
+    brightness = [each.core.store.quality(["content", "brightness"]).to_pandas() for each in (first, anew)]
     assert brightness[1]["brightness"].max() < brightness[0]["brightness"].min()
     assert embed_folder(root, model=model, workspace=workspace).rendering == Rendering(0, 65535), "chosen for good"
 
@@ -197,7 +197,7 @@ def test_one_page_stands_for_a_stack_where_that_is_chosen(tmp_path: Path, worksp
     assert middle.rendering == Rendering(0, 4095, page="middle")
     again = embed_folder(tmp_path / "set", model=model, workspace=workspace)
     assert again.ids.tolist() == middle.ids.tolist(), "chosen for good"
-    assert "of files with several pages the middle is shown" in again.store.about().remarks[0]
+    assert "of files with several pages the middle is shown" in again.core.store.about().remarks[0]
 
 
 def test_thumbnails_of_given_embeddings_are_seen_in_the_range_too(tmp_path: Path, workspace: Path) -> None:

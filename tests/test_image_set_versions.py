@@ -111,7 +111,7 @@ class TestTwoTimes:
     def test_a_damaged_version_is_told_and_the_oldest_go_once_there_are_many(
         self, second: ImageSet, model: Model, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        file = second.store.paths.versions / "1.parquet"
+        file = second.core.store.paths.versions / "1.parquet"
         data = bytearray(file.read_bytes())
         data[100:140] = bytes(40)
         file.write_bytes(data)
@@ -122,12 +122,12 @@ class TestTwoTimes:
         (second.root / "emu" / "0000.jpg").unlink()
         again = embed_folder(second.root, model=model, workspace=second.workspace.root)
         assert again.versions.table()["number"].tolist() == [2, 3]
-        assert {path.name for path in again.store.paths.versions.iterdir()} == {"2.parquet", "3.parquet"}
+        assert {path.name for path in again.core.store.paths.versions.iterdir()} == {"2.parquet", "3.parquet"}
 
     def test_one_of_which_nothing_can_be_said_is_listed_as_damaged(
         self, first: ImageSet, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        file = first.store.paths.versions / "1.parquet"
+        file = first.core.store.paths.versions / "1.parquet"
         file.write_bytes(file.read_bytes()[:-20])
         assert first.versions.table()[["number", "state"]].to_numpy().tolist() == [[1, "damaged"]]
         with pytest.raises(DamageError, match=r"It is version 1 of this image set"):
@@ -141,12 +141,12 @@ class TestTwoTimes:
     def test_an_older_workspace_without_versions_opens_and_begins_at_the_next_reading(
         self, first: ImageSet, model: Model
     ) -> None:
-        shutil.rmtree(first.store.paths.versions)
+        shutil.rmtree(first.core.store.paths.versions)
         assert not len(opened_again(first).versions.table())
         again = embed_folder(first.root, model=model, workspace=first.workspace.root)
         assert len(again.versions.table()) == 1
         forget(first.root, workspace=first.workspace.root)
-        assert not first.store.paths.folder.exists()
+        assert not first.core.store.paths.folder.exists()
 
 
 class TestTwoSets:
@@ -256,6 +256,6 @@ def test_a_stored_diff_is_the_same_until_either_side_changes(second: ImageSet, m
     assert stored.new_leaks is None
     second.labels.correct({int(second.table()["id"].iloc[0]): "emu"})
     assert stored_diff(second.versions.at(1), second.versions.now()) is None
-    file = next(path for path in (second.store.paths.derived / "diffs").glob("*.on_map.parquet"))
+    file = next(path for path in (second.core.store.paths.derived / "diffs").glob("*.on_map.parquet"))
     file.write_bytes(file.read_bytes()[:-9])
     assert stored_diff(before, now) is None, "what is damaged is computed again"

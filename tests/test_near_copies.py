@@ -77,7 +77,7 @@ def copied(module_workspace: Path, model: Model) -> ImageSet:
 
 def pairs(image_set: ImageSet) -> dict[frozenset[str], float]:
     """The names of twins, and their raw cosines."""
-    graph, path = image_set.graph, dict(zip(image_set.contents.tolist(), image_set.table()["path"], strict=True))
+    graph, path = image_set.core.graph, dict(zip(image_set.contents.tolist(), image_set.table()["path"], strict=True))
     assert graph is not None
     names = [path[content] for content in graph.content.tolist()]
     both = zip(graph.twins.pair.tolist(), graph.twins.cosine.tolist(), strict=True)
@@ -130,7 +130,7 @@ def test_an_upload_is_known_as_a_copy(copied: ImageSet, model: Model) -> None:
     uploads = [one for one in scored if isinstance(one, NewPicture)]
     original = int(table["id"][f"train/{name}.jpg"])
     copies = {original, *table["id"][table["twin_group"] == table["twin_group"][f"train/{name}.jpg"]].tolist()}
-    reference = copied.reference()
+    reference = copied.core.reference()
     assert set(judge_pictures(uploads, reference)["twin_of"]) <= copies
     assert set(judge_pictures(uploads, reference)["twin_kind"]) == {"copy"}
     alone = judge_pictures(uploads, replace(reference, pixels=None))
@@ -170,8 +170,8 @@ def as_before(reader: Reader, image_set: ImageSet) -> None:
         graph = replace(graph, twins=alike)
         writer.put_whitened(key, old)
         writer.put_graph(key, graph, columns_of(graph))
-    shutil.rmtree(image_set.store.paths.tables / f"{HASH_TABLE}.lance")
-    without_kinds(image_set.store.paths.tables / f"graph-{key}.lance")
+    shutil.rmtree(image_set.core.store.paths.tables / f"{HASH_TABLE}.lance")
+    without_kinds(image_set.core.store.paths.tables / f"graph-{key}.lance")
 
 
 def without_kinds(table: Path) -> None:
@@ -202,9 +202,9 @@ def test_a_set_of_before_opens_as_it_was_and_is_raised_without_embedding(copied:
     assert (read.embedded, read.opened) == (0, 0)
     assert pairs(raised).keys() == expected.keys()
     assert raised.table()["sharpness"].equals(quality)
-    graph: Graph | None = raised.graph
+    graph: Graph | None = raised.core.graph
     assert graph is not None
-    assert graph.whitening == raised.whitened.whitening.key
+    assert graph.whitening == raised.core.whitened.whitening.key
     read()
     assert "neighbours" not in {progress.stage for progress in read.progress}, "once is enough"
 

@@ -19,7 +19,7 @@ NEW = ("whitening", "whitened", "graph")
 
 def made_old(image_set: ImageSet) -> None:
     """Take a set's whitened space and graph away."""
-    paths, key = image_set.store.paths, image_set.space.key
+    paths, key = image_set.core.store.paths, image_set.space.key
     for kind in NEW:
         shutil.rmtree(paths.tables / f"{kind}-{key}.lance")
     shutil.rmtree(paths.derived, ignore_errors=True)
@@ -39,13 +39,13 @@ def old(reader: Reader) -> ImageSet:
 
 
 def tables_of(image_set: ImageSet) -> set[str]:
-    return {folder.name.partition("-")[0] for folder in image_set.store.paths.tables.glob("*.lance")}
+    return {folder.name.partition("-")[0] for folder in image_set.core.store.paths.tables.glob("*.lance")}
 
 
 @pytest.mark.slow
 def test_it_opens_by_name_and_says_what_to_do(old: ImageSet) -> None:
     table = old.table()
-    assert (old.graph, old.order().measure) == (None, None)
+    assert (old.core.graph, old.order().measure) == (None, None)
     assert "Read the folder again to order them: no picture is embedded again." in old.order().reason
     assert table[["confusability", "ambiguity", "nearest_similarity"]].isna().all(axis=None)
 
@@ -59,13 +59,13 @@ def test_everything_that_a_page_asks_of_it_works(old: ImageSet) -> None:
     assert first not in set(old.neighbours(first, k=5)["id"])
     assert len(old.maps.representatives()) > 0
     assert old.labels.check() is None
-    assert len(old.reference()) == COUNT
+    assert len(old.core.reference()) == COUNT
     assert tables_of(old).isdisjoint(NEW)
 
 
 @pytest.mark.slow
 def test_no_pair_and_no_name_is_asked_for_before_it_is_read_again(old: ImageSet) -> None:
-    assert not old.has_graph
+    assert not old.core.has_graph
     for ask in (old.answers.ask, old.names.ask, lambda: old.reviews.open(ReviewSpec("pairs"))):
         with pytest.raises(ImageSetError, match="has no neighbour graph yet"):
             ask()
@@ -74,7 +74,7 @@ def test_no_pair_and_no_name_is_asked_for_before_it_is_read_again(old: ImageSet)
     old.answers.give({(first, second): False})
     assert old.names.suggestions().empty
     assert old.answers.tuned() is None
-    offered = ready_reviews(old.table(), old.order().measure, has_doubtful=False, has_graph=old.has_graph)
+    offered = ready_reviews(old.table(), old.order().measure, has_doubtful=False, has_graph=old.core.has_graph)
     assert not {"pairs", "names"} & {spec.by for spec in offered}
     old.decisions.undo()
     old.decisions.undo()
@@ -86,8 +86,8 @@ def test_the_next_reading_raises_it_without_embedding(old: ImageSet, reader: Rea
     raised = reader()
     assert (reader.embedded, reader.opened) == (0, 0)
     assert tables_of(raised) >= set(NEW)
-    assert raised.graph is not None
-    assert raised.graph.whitening == raised.whitened.whitening.key
+    assert raised.core.graph is not None
+    assert raised.core.graph.whitening == raised.core.whitened.whitening.key
     assert raised.table()["ambiguity"].notna().all()
     assert raised.table()["confusability"].notna().all()
     assert raised.table().set_index("path")[["x", "y"]].equals(coordinates), "nobody moves on the map"

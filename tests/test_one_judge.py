@@ -80,10 +80,10 @@ def test_a_near_copy_has_the_same_value_through_every_door(
     assert image_set.second.active is not None
     for path in copies:
         picture = scored(path, model, second_model)
-        row = judge_pictures([picture], image_set.reference()).iloc[0]
+        row = judge_pictures([picture], image_set.core.reference()).iloc[0]
         twin = image_set.row(int(row["twin_of"]))
         assert Path(str(twin["path"])).stem == path.stem
-        raw = image_set.embeddings()[image_set.row_of(twin["id"])], picture.embedding.astype(np.float32)
+        raw = image_set.embeddings()[image_set.core.row_of(twin["id"])], picture.embedding.astype(np.float32)
         is_unseen = bool(raw[0] @ raw[1] < COSINE * np.linalg.norm(raw[0]) * np.linalg.norm(raw[1]))
         for measure in ("confusability", "ambiguity", "uncertainty"):
             wanted = pytest.approx((row[measure], row[f"{measure}_percentile"]), rel=1e-6)

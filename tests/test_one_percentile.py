@@ -62,7 +62,7 @@ def test_it_is_the_same_through_every_door(image_set: ImageSet, model: Model, me
         "table": with_percentile(image_set.table(), measure)["rank_percentile"].tolist(),
         "find by id": [image_set.safe_search(i, by=measure).query_percentile for i in ids],
         "find by file": [image_set.safe_search(image_set.files.path(i), by=measure).query_percentile for i in ids],
-        "uploads with the set": judge_pictures(uploads, image_set.reference())[f"{measure}_percentile"],
+        "uploads with the set": judge_pictures(uploads, image_set.core.reference())[f"{measure}_percentile"],
         "uploads alone": judge_pictures(uploads, None)[f"{measure}_percentile"],
         "card": [on_card(image_set, i, measure) for i in ids],
     }
@@ -93,7 +93,7 @@ def test_a_query_from_outside_stands_on_the_steps_of_the_set(image_set: ImageSet
 def test_an_upload_with_a_value_of_the_set_stands_where_that_stands(image_set: ImageSet, model: Model) -> None:
     [upload] = uploads_of(image_set, model)[:1]
     outside = NewPicture(**(vars(upload) | {"content": upload.content + 1}))
-    found = judge_pictures([outside], image_set.reference())
+    found = judge_pictures([outside], image_set.core.reference())
     assert found["uncertainty_percentile"].iloc[0] == image_set.table()["percentile"].iloc[0]
 
 

@@ -119,10 +119,10 @@ class TestEpochs:
         record = url_viz.record(read, run="r1")
         record.epoch(read.table()["id"], logits, torch.tensor([0, 0, 0, 1, 1, 1]))
         assert read.runs.dynamics("r1")["last_margin"].tolist() == [1, 2, 3, 65504, -65504, 0.5]
-        before, version = read.runs.get("r1"), run_version(read.store.paths)
+        before, version = read.runs.get("r1"), run_version(read.core.store.paths)
         assert read.runs.get("r1") is before, "what was computed stays until an epoch is added"
         record.epoch(NAMES, logits_of(3, 2, 3, 4, 5, 6))
-        assert run_version(read.store.paths) != version
+        assert run_version(read.core.store.paths) != version
         assert read.runs.dynamics("r1")["mean_margin"].tolist()[0] == 2
 
     def test_processes_that_train_together(self, read: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,10 +201,10 @@ class TestSeveralWriters:
     def test_a_run_goes_on_while_epochs_of_it_are_removed(self, read: ImageSet) -> None:
         record = url_viz.record(read, run="r1")
         file = record.epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6)).file
-        run, version = read.runs.get("r1"), run_version(read.store.paths)
+        run, version = read.runs.get("r1"), run_version(read.core.store.paths)
         gone = file.with_name("000001~val~0.parquet")
         gone.symlink_to("nowhere")  # as one that is removed between the listing of its folder and a look at it
-        assert run_version(read.store.paths) == version
+        assert run_version(read.core.store.paths) == version
         assert len(read.table()) == 6
         assert read.runs.get("r1").words == run.words
         gone.unlink()
@@ -430,7 +430,7 @@ def test_the_chosen_run_has_its_columns_findings_and_queues(read: ImageSet) -> N
 def test_a_training_of_url_viz_is_compared_only_if_it_is_chosen(
     read: ImageSet, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ours = Recorder(read.store.paths, read.folder, "finetune-head", classes=["cat", "dog"], is_ours=True)
+    ours = Recorder(read.core.store.paths, read.folder, "finetune-head", classes=["cat", "dog"], is_ours=True)
     ours.epoch(NAMES, logits_of(1, 1, 1, 1, 1, 1), split="held-out")
     assert read.runs.chosen is None
     assert "model_class" not in read.table()
@@ -445,7 +445,7 @@ def test_a_training_of_url_viz_is_compared_only_if_it_is_chosen(
     assert "finetune-head: 2 epochs" in next(
         line for line in capsys.readouterr().out.splitlines() if "It is compared" in line
     )
-    chosen_record(read.store.paths).path.write_text("{")
+    chosen_record(read.core.store.paths).path.write_text("{")
     assert read.runs.chosen == "mine", "a damaged choice is none"
 
 

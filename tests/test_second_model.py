@@ -15,7 +15,7 @@ from tests.read_sets import opened_again
 from url_viz.analysis import columns
 from url_viz.analysis.outside.uploads import MEASURED, NewPicture, judge_pictures, score
 from url_viz.analysis.review.pair_measures import PAIR_MEASURES, SECOND_PAIR_MEASURES, pair_measures
-from url_viz.analysis.second_model import SecondModelChoice
+from url_viz.analysis.second_model import SecondModelChoice, graph_columns
 from url_viz.errors import ModelError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging import workers
@@ -186,7 +186,7 @@ class TestJudgement:
         for one in (image_set, opened_again(image_set)):  # in what is open, too
             assert one.second.active is None
             assert one.second.available is not None
-            assert one.second_model is None
+            assert one.core.second_model is None
             assert "alone" in one.second.in_words(one.source)
             pd.testing.assert_frame_equal(one.table(), image_set.single_model.table())
         image_set.second.enable()
@@ -239,7 +239,7 @@ class TestJudgement:
 
     def test_answers_are_taken_in_beside_both(self, image_set: ImageSet) -> None:
         image_set.labels.use(None)
-        measures = image_set.derived.get(pair_measures)
+        measures = image_set.core.derived.get(pair_measures)
         assert measures.names == (*PAIR_MEASURES, *SECOND_PAIR_MEASURES)
         asked = image_set.answers.ask(20)
         pairs = asked[["id", "neighbour_id"]].itertuples(index=False)
@@ -250,8 +250,8 @@ class TestJudgement:
             in image_set.order().reason
         )
         prior = measures.ranks @ measures.prior
-        assert image_set.graph_columns is not None
-        known = image_set.graph_columns.confusability[measures.rows]
+        assert image_set.core.derived.get(graph_columns) is not None
+        known = image_set.core.derived.get(graph_columns).confusability[measures.rows]
         assert np.corrcoef(np.argsort(np.argsort(prior)), np.argsort(np.argsort(known)))[0, 1] > 0.99
 
 
@@ -264,11 +264,11 @@ class TestOutside:
         table = image_set.table()
         files = [IncomingFile(str(i), image_set.files.path(i).read_bytes()) for i in table["id"].head(30)]
         outcomes = [one for one in score(files, held(model), second=held(second_model)) if isinstance(one, NewPicture)]
-        known = judge_pictures(outcomes, image_set.reference())
+        known = judge_pictures(outcomes, image_set.core.reference())
         for measure in MEASURED:
             np.testing.assert_allclose(known[measure], table[measure].head(30), rtol=1e-6)
         unknown = [NewPicture(**{**vars(one), "content": -1 - number}) for number, one in enumerate(outcomes)]
-        new = judge_pictures(unknown, image_set.reference())
+        new = judge_pictures(unknown, image_set.core.reference())
         assert np.corrcoef(new["confusability"], known["confusability"])[0, 1] > 0.9
         assert (new["first_class"] == known["first_class"]).mean() > 0.7
 
@@ -287,7 +287,7 @@ class TestOutside:
         found = image_set.safe_search(path, by="confusability")
         [outcome] = score([IncomingFile("new.png", path.read_bytes())], held(model), second=held(second_model))
         assert isinstance(outcome, NewPicture)
-        row = judge_pictures([outcome], image_set.reference()).iloc[0]
+        row = judge_pictures([outcome], image_set.core.reference()).iloc[0]
         assert found.query_value == pytest.approx(row["confusability"], abs=0.03)
         by_first = image_set.safe_search(outcome.embedding, by="confusability")  # nobody has the second one's embedding
         assert (
@@ -301,8 +301,8 @@ class TestOutside:
         monkeypatch.setattr(SecondModelChoice, "name", None)
         [outcome] = score([IncomingFile("new.png", encoded(noise(9), "PNG"))], held(model))
         assert isinstance(outcome, NewPicture)
-        assert np.isfinite(judge_pictures([outcome], image_set.reference()).iloc[0]["confusability"])
-        assert image_set.second_model is None
+        assert np.isfinite(judge_pictures([outcome], image_set.core.reference()).iloc[0]["confusability"])
+        assert image_set.core.second_model is None
 
 
 def test_which_model_is_asked_beside_another() -> None:

@@ -101,7 +101,7 @@ def test_a_new_set_is_whole_by_the_first_before_the_second_begins(by_two: ByTwo)
     def look(step: Progress) -> None:
         if step.stage == SECOND_STAGE:
             known = open_image_set(by_two.reader.folder, model=by_two.model.name, workspace=by_two.reader.workspace)
-            found.append((known, known.store.version(known.space.key, None)))
+            found.append((known, known.core.store.version(known.space.key, None)))
 
     both = by_two(seen=look)
     first = found[0][0]

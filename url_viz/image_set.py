@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis import second_model
 from url_viz.analysis.column_sources import user_version
 from url_viz.analysis.evidence.compare import Comparison, ModelReading, compare
 from url_viz.analysis.evidence.evaluation import Evaluated, counted_pictures, evaluated
@@ -28,6 +27,7 @@ from url_viz.analysis.map_figure import Style, map_figure
 from url_viz.analysis.measured_table import measured
 from url_viz.analysis.order import Order, while_read
 from url_viz.analysis.outside.occlusion import Explained, Heat, explained, explained_measure, heat_of
+from url_viz.analysis.second_model import SecondModelChoice
 from url_viz.analysis.table import files, rows, table
 from url_viz.analysis.user_columns import Prepared, UserImports
 from url_viz.cluster.on_ray import OnRay
@@ -54,12 +54,14 @@ from url_viz.store.about import embed_command, find_set, has_tables, read_about,
 from url_viz.store.bundle import refuse_pack
 from url_viz.store.columns.object_columns import keep_objects
 from url_viz.store.columns.source_columns import keep_columns
+from url_viz.store.columns.user_paths import match_paths
+from url_viz.store.decisions.decisions import Decisions
 from url_viz.store.second_model_choice import choose_second_model, other_models_version
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.tables import positions_of
 from url_viz.store.tables.writer import Writer, is_being_written
 from url_viz.subjects.set_answers import SetAnswers
-from url_viz.subjects.set_core import ColumnValue
+from url_viz.subjects.set_core import SetCore
 from url_viz.subjects.set_files import SetFiles
 from url_viz.subjects.set_labels import SetLabels
 from url_viz.subjects.set_maps import SetMaps
@@ -98,10 +100,6 @@ class ImageSet(SearchableSet):
     `subsets`, `twins`, `maps`, `files`, `objects`, `versions`, `imports`, and `second` for the second model.
     """
 
-    graph_columns = ColumnValue(second_model.graph_columns)
-    """What the graph says of each distinct content, without its lists; confusability by both models."""
-    _reasons = ColumnValue(reasons)
-
     def __init__(
         self,
         store: Store,
@@ -113,39 +111,82 @@ class ImageSet(SearchableSet):
         within: Sequence[Path] | None = None,
     ) -> None:
         """With `is_single_model`, no second model takes part, whatever was chosen; `within` as for `open_image_set`."""
-        super().__init__(store.pinned(), space, source, workspace, is_single_model=is_single_model)
+        core = SetCore(store.pinned(), space, source, workspace, is_single_model=is_single_model)
+        super().__init__(core)
+        self.set_id, self.root, self.folder = core.set_id, core.root, core.folder
+        self.space, self.source, self.workspace = space, source, workspace
+        self.is_of_objects, self.noun = core.is_of_objects, core.noun
         self.within = (
             None
             if within is None
             else tuple(dict.fromkeys((*within, self.root.parent if self._names_files else self.root)))
         )
-        self._read_at = self._version_in(self.store)
-        if not self.derived.is_cached(rows):
-            self.derived.get(files)  # so that damage is reported at once
-        self.imports = UserImports(self.derived, self.store.paths, self.root)
-        self.labels = SetLabels(self, self.imports)
-        self.answers = SetAnswers(self)
-        self.names = SetNames(self)
-        self.splits = SetSplits(self)
-        self.subsets = SetSubsets(self)
-        self.runs = SetRuns(self)
-        self.reviews = SetReviews(self, labels=self.labels, splits=self.splits)
-        self.files = SetFiles(self, within=self.within)
-        self.objects = SetObjects(self, self.files)
-        self.maps = SetMaps(self)
-        self.twins = SetTwins(self)
-        self.versions = SetVersions(self)
+        self._read_at = self._version_in(core.store)
+        if not core.derived.is_cached(rows):
+            core.derived.get(files)  # so that damage is reported at once
+        self.imports = UserImports(core.derived, core.store.paths, self.root)
+        self.labels = SetLabels(core, self.imports)
+        self.answers = SetAnswers(core)
+        self.names = SetNames(core)
+        self.splits = SetSplits(core)
+        self.subsets = SetSubsets(core)
+        self.runs = SetRuns(core)
+        self.reviews = SetReviews(core, labels=self.labels, splits=self.splits)
+        self.files = SetFiles(core, within=self.within)
+        self.objects = SetObjects(core, self.files)
+        self.maps = SetMaps(core)
+        self.twins = SetTwins(core)
+        self.versions = SetVersions(core)
 
     def __repr__(self) -> str:
         return f"ImageSet({str(self.root)!r}, {len(self)} pictures, model={self.source.name!r})"
 
     def __len__(self) -> int:
-        return len(self.base.table)
+        return len(self._core.base.table)
+
+    @property
+    def core(self) -> SetCore:
+        """Its tables, columns and rows by id: what pages, exports and commands are made of."""
+        return self._core
 
     @property
     def _names_files(self) -> bool:
         """Whether the root is a file that says where pictures lie, which is beside it."""
         return os.path.isfile(self.root) and (self.is_of_objects or is_listing(self.root))
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """Ids (N,) int64, rows in the order of `table()`."""
+        return self._core.ids
+
+    @property
+    def contents(self) -> NDArray[np.int64]:
+        """Content keys (N,), rows in the order of `table()`: equal ones are copies of one file."""
+        return self._core.contents
+
+    @property
+    def decisions(self) -> Decisions:
+        """The decisions on pictures, their tags and corrected labels."""
+        return self._core.decisions
+
+    @property
+    def second(self) -> SecondModelChoice:
+        """Which second model confusability and ambiguity are by, too, and which could be (`.active`, `.enable`)."""
+        return self._core.second
+
+    @property
+    def model(self) -> Model:
+        """The model that read this set, loaded when it is first needed for a new picture."""
+        return self._core.model
+
+    @property
+    def rendering(self) -> Rendering | None:
+        """How pictures of more than 8 bits, or of many bands, are seen; None where it does not matter."""
+        return self._core.rendering
+
+    def measures(self) -> tuple[str, ...]:
+        """Measures that this set can be ordered by, user columns of numbers last; `order()` tells which leads."""
+        return self._core.measures()
 
     @property
     def head(self) -> Head | None:
@@ -155,16 +196,16 @@ class ImageSet(SearchableSet):
     @property
     def version(self) -> str:
         """A short text that changes with the snapshot, and with what the user brought to it since (`user_columns`)."""
-        own = user_version(self.context)
+        own = user_version(self._core.context)
         return f"{self._read_at}.{own}" if own else self._read_at
 
     def is_current(self) -> bool:
         """Whether this snapshot is the newest: nothing was read since it was opened. User columns appear at once."""
-        return self._read_at == self._version_in(self.store.latest)
+        return self._read_at == self._version_in(self._core.store.latest)
 
     def _version_in(self, store: Store) -> str:
         of_model = store.version(self.space.key, self.head.digest if self.head else None)
-        beside = "" if self.is_single_model else other_models_version(store, self.space)
+        beside = "" if self._core.is_single_model else other_models_version(store, self.space)
         return f"{of_model}.{beside}" if beside else of_model
 
     def files_begun(self) -> int | None:
@@ -172,14 +213,14 @@ class ImageSet(SearchableSet):
 
         It may still run. Until then there may be no neighbours, only a rough map, and fewer pictures.
         """
-        return self.store.about().files_begun(self.space.key)
+        return self._core.store.about().files_begun(self.space.key)
 
     @cached_property
     def single_model(self) -> "ImageSet":
         """The same snapshot by its own model only."""
-        if self.is_single_model:
+        if self._core.is_single_model:
             return self
-        store, within = self.store, self.within
+        store, within = self._core.store, self.within
         return ImageSet(store, self.space, self.source, self.workspace, is_single_model=True, within=within)
 
     def table(self) -> pd.DataFrame:
@@ -193,7 +234,7 @@ class ImageSet(SearchableSet):
         y; the user's own columns; reasons; decision, tags and name (None for none). Of objects, also picture (its
         path), and box: x, y, width and height in pixels of the upright picture. For all our measures, higher = more
         ambiguous, except nearest_similarity and the qualities; nan if there is none."""
-        table = self.frame.copy(deep=False)  # pandas copies a column once somebody writes to it
+        table = self._core.frame.copy(deep=False)  # pandas copies a column once somebody writes to it
         if self.is_of_objects and has_boxes(table):
             table["box"] = self.cached_of_table(boxes_of)
         return table
@@ -210,7 +251,7 @@ class ImageSet(SearchableSet):
         def of(table: pd.DataFrame) -> Result:
             return make(table.copy(deep=False), *args, **named)
 
-        result: Result = self.derived.result(table, (make, args, tuple(sorted(named.items()))), of)
+        result: Result = self._core.derived.result(table, (make, args, tuple(sorted(named.items()))), of)
         return result
 
     def cached(
@@ -221,7 +262,7 @@ class ImageSet(SearchableSet):
         The cache belongs to this snapshot and is freed with it; a cache of the function would keep both alive.
         """
         key = make, args, tuple(sorted(named.items()))
-        result: Result = self.derived.result(measured, key, lambda _: make(self, *args, **named))
+        result: Result = self._core.derived.result(measured, key, lambda _: make(self, *args, **named))
         return result
 
     def add_columns(
@@ -248,7 +289,30 @@ class ImageSet(SearchableSet):
 
     def user_columns(self) -> tuple[UserColumn, ...]:
         """The user's columns of `table()`: name, kind, how many pictures have a value, and the import's name."""
-        return self.derived.get(imported).listed
+        return self._core.derived.get(imported).listed
+
+    def keep_mask(self) -> NDArray[np.bool_]:
+        """Which pictures (N,) were not dropped, rows in the order of `table()`."""
+        return self._core.keep_mask()
+
+    def kept(self, paths: Iterable[str] | None = None) -> NDArray[np.int64]:
+        """Where the pictures that were not dropped are (M,) int64: for `torch.utils.data.Subset`, `datasets.select`.
+
+        Among `paths`, those of your data set's items in its order; a file that could not be read is not kept. Without
+        them, the items of a Dataset or rows of a Parquet or Arrow file that was read, else rows of `table()`. Raises
+        ImageSetError if no path is of a picture of this set, FolderError if two are of the same one.
+        """
+        is_kept = self.keep_mask()
+        if paths is None:
+            names = self._core.frame["path"]
+            numbers = (
+                names.astype(np.int64) if names.str.fullmatch("[0-9]+").all() else pd.Series(np.arange(len(names)))
+            )
+            return np.asarray(numbers, np.int64)[is_kept]
+        row = match_paths(list(paths), self._core.paths_of(self.ids), root=self.folder).row
+        if not (row >= 0).any():
+            raise ImageSetError(f"None of these paths is a picture of {str(self.root)!r}. Give those of its files.")
+        return np.flatnonzero((row >= 0) & is_kept[row])
 
     def findings(self) -> tuple[Finding, ...]:
         """What a careful colleague would say of this set first, what matters most first; see `analysis.findings`.
@@ -256,7 +320,7 @@ class ImageSet(SearchableSet):
         Leaks, likely wrong labels, classes mixed up, bursts, pictures that show nothing, files that cannot be
         read, small classes: each with a count, a sentence, and the review of what is not decided on yet.
         """
-        return self.derived.get(findings)
+        return self._core.derived.get(findings)
 
     def check(
         self, policy: Policy | Mapping[str, Any] | str | Path, *, baseline: "ImageSet | GateResult | None" = None
@@ -268,7 +332,7 @@ class ImageSet(SearchableSet):
         """
         if not isinstance(policy, Policy):
             policy = policy_of(policy) if isinstance(policy, Mapping) else read_policy(Path(policy))
-        inputs = GateInputs(self.derived.get(finding_inputs), self.contents, self.failures(), self.splits.missing)
+        inputs = GateInputs(self._core.derived.get(finding_inputs), self.contents, self.failures(), self.splits.missing)
         rules = judged(inputs, policy)
         result = GateResult(self.root.name, len(self), self.source.title, self.space.key, rules)
         if baseline is None:
@@ -282,15 +346,15 @@ class ImageSet(SearchableSet):
         Ids that are not there are left out.
         """
         rows = None if ids is None else np.flatnonzero(np.isin(self.ids, np.fromiter(ids, np.int64)))
-        return reason_table(self.measured, self._reasons, rows=rows)
+        return reason_table(self._core.measured, self._core.derived.get(reasons), rows=rows)
 
     def reason_names(self) -> tuple[str, ...]:
         """The reasons that pictures of this set have, what explains most of its leading order first."""
-        return self._reasons.order()
+        return self._core.derived.get(reasons).order()
 
     def shared_reasons(self) -> tuple[Shared, ...]:
         """The reasons that nearly all pictures have, which are stated once, for the set, and given to none."""
-        return self._reasons.shared
+        return self._core.derived.get(reasons).shared
 
     def heat(self, image_id: int, *, by: str | None = None) -> Heat:
         """Which parts of a picture put it where it stands by a measure (default: `order()`'s): 37 forward passes."""
@@ -298,13 +362,13 @@ class ImageSet(SearchableSet):
 
     def explained(self, image_id: int, *, by: str | None = None) -> Explained:
         """What the heat map of a picture is of: `by` or what can be explained instead, by the first model alone."""
-        row, reference = self.row(image_id), self.reference(is_single_model=True)
-        place = int(positions_of(self.contents[[self.row_of(image_id)]], reference.content)[0])
+        row, reference = self.row(image_id), self._core.reference(is_single_model=True)
+        place = int(positions_of(self.contents[[self._core.row_of(image_id)]], reference.content)[0])
         return explained(explained_measure(row, by, self.order().measure), row, place, reference)
 
     def embeddings(self) -> NDArray[np.float32]:
         """Embeddings (N, D) float32, rows in the order of `table()`."""
-        return self.store.embeddings(self.space.key, self.contents).embedding.astype(np.float32)
+        return self._core.store.embeddings(self.space.key, self.contents).embedding.astype(np.float32)
 
     def failures(self) -> pd.DataFrame:
         """Files that are no readable picture: path and reason."""
@@ -312,9 +376,13 @@ class ImageSet(SearchableSet):
 
     @cached_property
     def _failures(self) -> pd.DataFrame:
-        if not self.stored_rows.failed:  # the table of files need not be read
+        if not self._core.stored_rows.failed:  # the table of files need not be read
             return pd.DataFrame({"path": [], "reason": []}, dtype=object)
-        rows = self.file_table.filter(self.file_table["failure"].is_valid()).select(["path", "failure"]).to_pandas()
+        rows = (
+            self._core.file_table.filter(self._core.file_table["failure"].is_valid())
+            .select(["path", "failure"])
+            .to_pandas()
+        )
         return pd.DataFrame({"path": [display_name(p) for p in rows["path"]], "reason": rows["failure"].to_list()})
 
     def map(self, *, colour: str | None = None, style: Style = "points", size_by: str | None = None) -> "Figure":
@@ -335,24 +403,24 @@ class ImageSet(SearchableSet):
 
     def order(self) -> Order:
         """By which measure to order here, and why: `.measure`, `.reason`, `.evidence` (R-AUROC, or None)."""
-        order = self.leading_order
-        return while_read(order) if order.measure is None and is_being_written(self.store.paths) else order
+        order = self._core.leading_order
+        return while_read(order) if order.measure is None and is_being_written(self._core.store.paths) else order
 
     def prepare(self) -> None:
         """Work out and keep class shares, and rows to search among if there are many, so that no visitor waits."""
         with suppress(DamageError):  # of labels, which is reported where they are shown
             self.order()
         if len(self) >= CACHED_FROM:
-            _ = self.whitened
+            _ = self._core.whitened
 
     def row(self, image_id: int) -> dict[str, Any]:
         """One picture's row of `table()`, by column."""
-        values = self.frame.iloc[self.row_of(image_id)].to_dict()
+        values = self._core.frame.iloc[self._core.row_of(image_id)].to_dict()
         return {str(column): value for column, value in values.items()}
 
     def thumbnails(self, ids: Iterable[int]) -> dict[int, bytes]:
         """Thumbnails (JPEG, at most 256 px) by id."""
-        return self.store.thumbnails(ids)
+        return self._core.store.thumbnails(ids)
 
     def compare(self, other: "ImageSet") -> Comparison:
         """How another model's reading of the same folder differs; see `url_viz.analysis.evidence.compare`.
@@ -371,7 +439,7 @@ class ImageSet(SearchableSet):
             )
         return compare(
             *(
-                ModelReading(each.table(), each.contents, each.witnesses)
+                ModelReading(each.table(), each.contents, each.core.witnesses)
                 for each in (self.single_model, other.single_model)
             )
         )
@@ -388,13 +456,13 @@ class ImageSet(SearchableSet):
         Measures of the user's own take part. None below 20 pictures with a class, two classes, or without neighbours.
         Seconds of work for 100,000 pictures.
         """
-        if self.witnesses is None:
+        if self._core.witnesses is None:
             return None
         pictures = counted_pictures(
-            self.frame,
+            self._core.frame,
             self.contents,
-            graph=self.witnesses,
-            embeddings=lambda: self.whitened.rows,
+            graph=self._core.witnesses,
+            embeddings=lambda: self._core.whitened.rows,
             user_measures=[column.name for column in self.user_columns() if column.is_uncertainty],
         )
         return None if pictures is None else evaluated(pictures)

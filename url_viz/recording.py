@@ -25,4 +25,4 @@ def record(
     if isinstance(folder_or_set, str | Path):
         return Recorder.of_folder(folder_or_set, run, classes=classes, workspace=workspace)
     image_set = folder_or_set
-    return Recorder(image_set.store.paths, image_set.folder, run, classes=classes)
+    return Recorder(image_set.core.store.paths, image_set.folder, run, classes=classes)

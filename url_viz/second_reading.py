@@ -87,6 +87,6 @@ def _second_for(root: Path, store: Store, space: EmbeddingSpace) -> str | None:
 
 def _unread(image_set: ImageSet, second: str) -> int:
     """How many pictures of a set a second model has not read."""
-    space = image_set.store.about().space(second)
-    read = () if space is None else image_set.store.embedded(space.key).content
+    space = image_set.core.store.about().space(second)
+    read = () if space is None else image_set.core.store.embedded(space.key).content
     return len(np.setdiff1d(image_set.contents, read))

@@ -96,9 +96,9 @@ def test_all_that_has_witnesses_goes_by_it(image_set: ImageSet) -> None:
     assert evaluated is not None
     assert order.recall.value == evaluated.pictures.recall == 1
     image_set.labels.set_apart("name:1")
-    by_name = image_set.source_groups
+    by_name = image_set.core.source_groups
     image_set.labels.set_apart("patient")
-    assert np.array_equal(image_set.source_groups, by_name)
+    assert np.array_equal(image_set.core.source_groups, by_name)
     assert image_set.labels.apart.words.endswith(f"({PATIENTS} groups)")
     assert suspects(image_set) == [f"p{WRONG:02d}_{view}.jpg" for view in range(VIEWS)]
     order, evaluated = image_set.order(), image_set.evaluate()
@@ -108,9 +108,9 @@ def test_all_that_has_witnesses_goes_by_it(image_set: ImageSet) -> None:
     assert order.recall.value < 1
     patient = image_set.table()["path"].str[-9:-6].to_numpy()
     assert (patient[evaluated.pictures.rows] != patient[evaluated.pictures.nearest]).all()
-    graph = image_set.witnesses
+    graph = image_set.core.witnesses
     assert graph is not None
-    assert (np.diff(np.unique(image_set.source_groups)) == 1).all()
+    assert (np.diff(np.unique(image_set.core.source_groups)) == 1).all()
     table = image_set.table()
     first = image_set.nearest_of_class(int(table["id"].iloc[0]), table["label"].iloc[0], 20)
     assert patient[0] not in set(first["path"].str[-9:-6])
@@ -163,7 +163,7 @@ def test_a_patient_in_two_splits_is_a_leak(image_set: ImageSet) -> None:
 
 
 def test_the_choice_stays_with_the_set(image_set: ImageSet) -> None:
-    image_set.store.paths.labels.write_text(sealed({"label": "folders", "rule": "class level"}))
+    image_set.core.store.paths.labels.write_text(sealed({"label": "folders", "rule": "class level"}))
     assert image_set.labels.apart.choice is None, "a set of before opens with twins alone"
     image_set.labels.set_apart("patient")
     image_set.labels.use("level:1")
@@ -178,7 +178,7 @@ def test_the_choice_stays_with_the_set(image_set: ImageSet) -> None:
     image_set.add_columns(IncomingFile("same.csv", same.to_csv(index=False).encode()))
     with pytest.raises(ImageSetError, match="All pictures have the same camera"):
         image_set.labels.set_apart("camera")
-    write_apart(image_set.store.paths, "camera")  # as after the pictures of all others have left
+    write_apart(image_set.core.store.paths, "camera")  # as after the pictures of all others have left
     assert (image_set.table()["ambiguity"].notna().all(), suspects(image_set)) == (True, [])
     assert image_set.evaluate() is None
 

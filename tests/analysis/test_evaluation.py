@@ -313,7 +313,7 @@ def test_classes_by_hand() -> None:
 def test_figures_agree_with_the_training_command(tmp_path: Path, workspace: Path, model: Model) -> None:
     folder = write_folder(tmp_path / "pictures", 40, classes=("cat", "dog"))
     image_set = embed_folder(folder, model=model, workspace=workspace)
-    assert image_set.graph is not None
+    assert image_set.core.graph is not None
     pictures = labelled_pictures_of(str(folder))
     stored = image_set.embeddings().astype(np.float16)
     logits = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
@@ -331,9 +331,12 @@ def test_figures_agree_with_the_training_command(tmp_path: Path, workspace: Path
 
 def as_the_paper_counts(image_set: ImageSet, stored: np.ndarray) -> CountedPictures:
     """Counted by raw cosine, twins in: what the training command reports, where a set counts in its whitened space."""
-    assert image_set.graph is not None
+    assert image_set.core.graph is not None
     found = counted_pictures(
-        image_set.table(), image_set.contents, graph=image_set.graph, embeddings=lambda: image_set.whitened.rows
+        image_set.table(),
+        image_set.contents,
+        graph=image_set.core.graph,
+        embeddings=lambda: image_set.core.whitened.rows,
     )
     assert found is not None
     nearest = nearest_others(stored)[0][:, 0]

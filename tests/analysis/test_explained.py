@@ -81,7 +81,7 @@ def test_the_crop_test_judges_whole_pictures_as_the_set_does(halves: ImageSet, m
     """Without their labels; twins, which have their representative's confusability there, aside."""
     table = halves.table()
     sample = [Subject(one, str(one), partial(halves.files.data, one)) for one in halves.ids.tolist()]
-    test = list(crop_test(model, sample, reference=halves.reference()))[-1][1]
+    test = list(crop_test(model, sample, reference=halves.core.reference()))[-1][1]
     has_none = table["twin_group"].isna().to_numpy()
     assert has_none.sum() > 30
     for name in ("ambiguity", "confusability"):

@@ -129,9 +129,9 @@ class TestTags:
         assert (label(image_set), image_set.version) == (CLASSES, before)
         image_set.labels.use("tags")
         assert label(image_set) == ["striped", "striped", None, None, None, None]
-        before, measured = image_set.version, image_set.measured
+        before, measured = image_set.version, image_set.core.measured
         image_set.decisions.decide(ids[:3], "keep")
-        assert image_set.measured is measured, "a decision without a tag joins nothing again"
+        assert image_set.core.measured is measured, "a decision without a tag joins nothing again"
         image_set.decisions.tag(ids[1:3], "brown")
         assert label(image_set) == ["striped", "brown", "brown", None, None, None]
         assert image_set.version != before

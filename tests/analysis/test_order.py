@@ -151,10 +151,10 @@ def test_a_set_without_a_graph_says_so(tmp_path: Path) -> None:
 
 def test_while_pictures_are_read_the_order_says_so(tmp_path: Path) -> None:
     image_set = given_set(tmp_path, by_turns(6))
-    shutil.rmtree(image_set.store.paths.tables / f"graph-{image_set.space.key}.lance")
+    shutil.rmtree(image_set.core.store.paths.tables / f"graph-{image_set.space.key}.lance")
     known = opened_again(image_set)
     assert known.order().reason == NO_GRAPH
-    with Writer(known.store.paths, known.root):
+    with Writer(known.core.store.paths, known.root):
         assert known.order().reason == BEING_READ
         assert image_set.order().measure is not None, "what is known stays"
     assert known.order().reason == NO_GRAPH

@@ -56,7 +56,7 @@ def with_boxes(image_set: ImageSet, names: list[str] = NAMES) -> ImageSet:
     said = pd.DataFrame(boxes()[row], columns=BOX_COLUMNS[:4])
     said = said.assign(picture=[f"{SCENE[one]}.jpg" for one in row], box_margin=0.1)
     columns = {str(name): Values.from_series(said[name]) for name in said}
-    write_import(image_set.store.paths, Import(OBJECTS, "boxes.json", image_set.ids, image_set.contents, columns))
+    write_import(image_set.core.store.paths, Import(OBJECTS, "boxes.json", image_set.ids, image_set.contents, columns))
     image_set.labels.set_apart(PICTURE)
     return image_set
 
@@ -114,7 +114,7 @@ def test_votes_and_ridge_by_hand() -> None:
 @pytest.mark.slow
 def test_each_label_is_judged_as_a_loop_does(objects: ImageSet) -> None:
     """By all objects but those on its place, in its picture and in others; its own label and theirs unseen."""
-    graph, whitened = objects.graph, objects.whitened.rows
+    graph, whitened = objects.core.graph, objects.core.whitened.rows
     assert graph is not None
     table = objects.table()
     row = table["path"].map(NAMES.index).to_numpy()
@@ -141,13 +141,13 @@ def test_each_label_is_judged_as_a_loop_does(objects: ImageSet) -> None:
 @pytest.mark.slow
 def test_they_are_witnesses_of_nothing_else_and_what_the_user_chose_is_strict(objects: ImageSet) -> None:
     by_picture, before = objects.table(), scores(objects)
-    order, evaluated, sources = objects.order(), objects.evaluate(), objects.source_groups
+    order, evaluated, sources = objects.order(), objects.evaluate(), objects.core.source_groups
     assert evaluated is not None
     assert len(np.unique(sources)) <= SCENES
     patients = pd.DataFrame({"path": NAMES, "scene": [f"number {one}" for one in SCENE]})
     objects.add_columns(IncomingFile("study.csv", patients.to_csv(index=False).encode()))
     objects.labels.set_apart("scene")
-    assert np.array_equal(objects.source_groups, sources)
+    assert np.array_equal(objects.core.source_groups, sources)
     assert objects.order() == order
     again = objects.evaluate()
     assert again is not None

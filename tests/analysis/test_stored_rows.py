@@ -79,7 +79,7 @@ def test_a_set_opened_from_kept_rows_is_the_same_and_reads_nothing_else(
     first = read(tmp_path / "zoo", tmp_path / "home")
     first.decisions.decide(first.ids[:2], "drop")
     expected = joined_anew(first, monkeypatch)
-    table, failures, paths = expected.table(), expected.failures(), expected.paths_of(expected.ids)
+    table, failures, paths = expected.table(), expected.failures(), expected.core.paths_of(expected.ids)
     assert {file.parent.name for file in kept_files(first)} == {"rows", "own_graph_columns", "order"}
     opened = again(first)
     pd.testing.assert_frame_equal(opened.failures(), failures)
@@ -87,7 +87,7 @@ def test_a_set_opened_from_kept_rows_is_the_same_and_reads_nothing_else(
         without_reading(patch)
         opened = again(first)
         pd.testing.assert_frame_equal(opened.table(), table)
-        assert opened.paths_of(opened.ids) == paths
+        assert opened.core.paths_of(opened.ids) == paths
         assert [finding.kind for finding in opened.findings()] == [finding.kind for finding in expected.findings()]
     own = opened.table()
     own.loc[0, "entropy"] = 7.0  # a copy of its own: what others see stays

@@ -48,7 +48,7 @@ def scored(files: list[IncomingFile], model: Model) -> list[NewPicture]:
 
 def test_a_picture_of_the_set_has_its_own_values_as_an_upload(image_set: ImageSet, model: Model) -> None:
     table = image_set.table()
-    found = judge_pictures(scored(uploads_of(image_set), model), image_set.reference())
+    found = judge_pictures(scored(uploads_of(image_set), model), image_set.core.reference())
     for measure in (*MEASURED, "first_share", "second_share"):
         np.testing.assert_allclose(found[measure], table[measure], rtol=1e-6)
     assert found["first_class"].tolist() == table["first_class"].tolist()
@@ -74,7 +74,7 @@ def test_a_new_picture_lies_among_its_neighbours(image_set: ImageSet, model: Mod
     path = image_set.files.path(int(table["id"].iloc[3]))
     with Image.open(path) as image:
         changed = encoded(image.rotate(4), quality=60)
-    reference = image_set.reference()
+    reference = image_set.core.reference()
     [upload] = scored([IncomingFile("new.jpg", changed)], model)
     row = judge_pictures([upload], reference).iloc[0]
     put = compare_to_reference(arrays_of([upload]), reference)

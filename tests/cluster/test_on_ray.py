@@ -104,14 +104,14 @@ def is_the_same(image_set: ImageSet, expected: ImageSet) -> None:
     """All that reading makes is equal to the last bit."""
     assert rows(image_set) == rows(expected)
     assert np.array_equal(image_set.embeddings(), expected.embeddings())
-    contents = image_set.store.embedded(image_set.space.key).content
+    contents = image_set.core.store.embedded(image_set.space.key).content
     assert len(contents) == len(set(contents.tolist())) == COUNT
     made = ["entropy", "inverse_norm", "brightness", "contrast", "sharpness"]
     assert image_set.table()[made].equals(expected.table()[made])
 
 
 def rows(image_set: ImageSet) -> list[dict[str, object]]:
-    found = image_set.store.images(IMAGES.names).to_pylist()
+    found = image_set.core.store.images(IMAGES.names).to_pylist()
     return sorted(found, key=lambda row: row["path"])
 
 

@@ -184,7 +184,7 @@ class TestByDecision:
     def test_links_lead_to_the_pictures(self, image_set: ImageSet, tmp_path: Path) -> None:
         decide(image_set, keep=[0, 5], drop=[1], look_again=[2])
         done = sort_into_folders(image_set, tmp_path / "out")
-        paths = image_set.paths_of(image_set.table()["id"])
+        paths = image_set.core.paths_of(image_set.table()["id"])
         expected = [("keep", 0), ("keep", 5), ("drop", 1), ("look-again", 2)]
         assert done.created == {"keep": 2, "drop": 1, "look-again": 1}
         assert below(tmp_path / "out") == sorted(
@@ -228,7 +228,7 @@ class TestByMeasure:
         table = image_set.table()
         above = (table["percentile"] >= 70).to_numpy()
         assert done.created == {"ambiguous": int(above.sum()), "clear": int((~above).sum())}
-        paths = np.array([os.fsdecode(p) for p in image_set.paths_of(table["id"])], object)
+        paths = np.array([os.fsdecode(p) for p in image_set.core.paths_of(table["id"])], object)
         assert below(tmp_path / "out" / "ambiguous") == sorted(paths[above])
 
     @pytest.mark.parametrize("by", ["no_such", "path"])
@@ -263,7 +263,7 @@ class TestNothingIsLost:
 
     def test_a_taken_place_is_left_alone(self, image_set: ImageSet, tmp_path: Path) -> None:
         decide(image_set, keep=[0, 1])
-        first, second = (os.fsdecode(p) for p in image_set.paths_of(image_set.table()["id"].iloc[:2]))
+        first, second = (os.fsdecode(p) for p in image_set.core.paths_of(image_set.table()["id"].iloc[:2]))
         sort_into_folders(image_set, tmp_path / "out")
         (tmp_path / "out" / "keep" / first).unlink()
         (tmp_path / "out" / "keep" / first).write_text("mine")
@@ -289,7 +289,7 @@ class TestNothingIsLost:
         """A scan finds no such name; a store that somebody tampered with might."""
         decide(image_set, keep=[0])
         (tmp_path / "out.jpg").write_bytes(b"x")
-        monkeypatch.setattr(image_set, "paths_of", lambda ids: [path for _ in ids])
+        monkeypatch.setattr(image_set.core, "paths_of", lambda ids: [path for _ in ids])
         (tmp_path / "target").mkdir()
         done = sort_into_folders(image_set, tmp_path / "target" / "out")
         assert (done.created, len(done.blocked)) == ({"keep": 0}, 1)
@@ -318,14 +318,14 @@ class TestPaths:
 
     def test_lines_or_nul(self, image_set: ImageSet) -> None:
         ids = image_set.table()["id"]
-        expected = [os.path.join(os.fsencode(image_set.root), p) for p in image_set.paths_of(ids)]
+        expected = [os.path.join(os.fsencode(image_set.root), p) for p in image_set.core.paths_of(ids)]
         assert any(path.endswith(ODD) for path in expected)
         assert paths_text(image_set, ids) == b"".join(p + b"\n" for p in expected)
         assert paths_text(image_set, ids, nul=True).split(b"\0")[:-1] == expected
         assert paths_text(image_set, []) == b""
 
     def test_a_line_break_in_a_name_needs_nul(self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(image_set, "paths_of", lambda ids: [b"a\nb.jpg"])
+        monkeypatch.setattr(image_set.core, "paths_of", lambda ids: [b"a\nb.jpg"])
         with pytest.raises(FolderError, match="line break in its name"):
             paths_text(image_set, [1])
         assert paths_text(image_set, [1], nul=True).endswith(b"/a\nb.jpg\0")

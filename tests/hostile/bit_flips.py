@@ -94,7 +94,7 @@ def look(here: Path, *, with_model: bool) -> Shown:
     image_set = open_image_set(here / "pictures", model=_head(here), workspace=here / "workspace")
     table = image_set.table()
     ids = table["id"].tolist()
-    graph = image_set.graph
+    graph = image_set.core.graph
     assert graph is not None
     shown: Shown = {column: table[column].tolist() for column in table.columns}
     shown |= {"embeddings": image_set.embeddings().tolist(), "search": image_set.search(ids[0], k=5).to_dict()}

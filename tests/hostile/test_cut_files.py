@@ -68,7 +68,7 @@ def mended(here: Path, model: Model, *, ids: list[int]) -> None:
     assert again.table()["id"].tolist() == ids
     assert again.table()["uncertainty"].notna().all()
     assert len(again.thumbnails(ids)) == COUNT
-    assert again.graph is not None
+    assert again.core.graph is not None
 
 
 TORTURE = pytest.mark.torture

@@ -81,7 +81,7 @@ def test_a_closed_folder_workspace_or_set_is_told(tmp_path: Path, workspace: Pat
     """Each as a whole."""
     folder, closed = write_folder(tmp_path / "pictures", 2), write_folder(tmp_path / "closed", 2)
     (home := tmp_path / "not ours").mkdir()
-    kept = embed_folder(folder, model=bare_model, workspace=workspace).store.paths.folder
+    kept = embed_folder(folder, model=bare_model, workspace=workspace).core.store.paths.folder
     (kept / "writer.lock").unlink(missing_ok=True)
     closed.chmod(0)
     for place in (home, kept):

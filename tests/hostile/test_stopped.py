@@ -39,7 +39,7 @@ def holds_each_once(image_set: ImageSet, count: int) -> None:
     table = image_set.table()
     assert len(table) == count
     assert table["id"].is_unique
-    contents = image_set.store.embedded(image_set.space.key).content
+    contents = image_set.core.store.embedded(image_set.space.key).content
     assert len(np.unique(contents)) == len(contents) == count
     assert np.isfinite(image_set.embeddings()).all()
 

@@ -109,7 +109,7 @@ def test_a_picture_has_one_embedding_whichever_way_it_was_laid_down(zoo: Zoo) ->
 
 def _least_cosine(image_set: ImageSet, ending: str) -> float:
     paths = [case.path for case in oriented() if case.path.endswith(ending.encode())]
-    rows = [image_set.row_of(image_id(path)) for path in paths]
+    rows = [image_set.core.row_of(image_id(path)) for path in paths]
     vectors = image_set.embeddings()[rows]
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return float((unit @ unit[0]).min())

@@ -51,10 +51,10 @@ def test_is_refused_at_the_first_batch_and_nothing_is_left(
 def test_a_set_that_was_read_keeps_all_it_has(tmp_path: Path, workspace: Path, bare_model: Model) -> None:
     folder = write_folder(tmp_path / "pictures", 3)
     image_set = embed_folder(folder, model=bare_model, workspace=workspace)
-    before, about = image_set.table(), image_set.store.about()
+    before, about = image_set.table(), image_set.core.store.about()
     with pytest.raises(ModelError, match="leave float16"):
         embed_folder(folder, model=scaled(tmp_path, workspace, 1e6), workspace=workspace)
-    assert image_set.store.about() == about
+    assert image_set.core.store.about() == about
     assert embed_folder(folder, model=bare_model, workspace=workspace).table().equals(before)
 
 
@@ -80,11 +80,11 @@ def test_what_earlier_versions_stored_is_told_with_the_way_out(
 ) -> None:
     folder = write_folder(tmp_path / "pictures", 3)
     image_set = embed_folder(folder, model=bare_model, workspace=workspace)
-    with Writer(image_set.store.paths, folder) as writer:
+    with Writer(image_set.core.store.paths, folder) as writer:
         row = np.full((1, 1280), np.inf, np.float16)
         columns = [pa.array([7]), fixed_lists(row), pa.array([np.inf], pa.float32()), pa.array([0.0], pa.float32())]
         name = f"embeddings-{bare_model.space.key}"
         writer._database.open_table(name).add(pa.table(columns, schema=embeddings_schema(1280)))
     with pytest.raises(ModelError, match=r"1 embeddings of .* are not finite, .* drop-model"):
         embed_folder(folder, model=bare_model, workspace=workspace)
-    assert len(Store(image_set.store.paths).images(["id"])) == 3
+    assert len(Store(image_set.core.store.paths).images(["id"])) == 3

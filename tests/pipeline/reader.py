@@ -73,7 +73,7 @@ class Reader:
         return next((p.total for p in self.progress if p.stage == "read"), None)
 
     def writer(self, image_set: ImageSet) -> Writer:
-        return Writer(Store(image_set.store.paths).paths, self.folder)
+        return Writer(Store(image_set.core.store.paths).paths, self.folder)
 
 
 def names(image_set: ImageSet) -> list[str]:
@@ -82,7 +82,7 @@ def names(image_set: ImageSet) -> list[str]:
 
 def is_consistent(image_set: ImageSet, model: Model) -> None:
     """No row is doubled, every row has its embedding, and every value is what the model says of the file."""
-    table, store = image_set.table(), image_set.store
+    table, store = image_set.table(), image_set.core.store
     assert table["id"].is_unique
     assert table["id"].tolist() == [image_id(os.fsencode(path)) for path in table["path"]]
     contents = store.embedded(image_set.space.key).content

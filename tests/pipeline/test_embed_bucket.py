@@ -62,7 +62,7 @@ def png(seed: int) -> bytes:
 def rows(image_set: ImageSet) -> list[dict[str, object]]:
     """All that is kept of the files, but for their times."""
     columns = [name for name in IMAGES.names if name != "mtime_ns"]
-    return sorted(image_set.store.images(columns).to_pylist(), key=lambda row: row["path"])
+    return sorted(image_set.core.store.images(columns).to_pylist(), key=lambda row: row["path"])
 
 
 def test_rows_are_those_of_a_folder_with_the_same_files(
@@ -85,7 +85,7 @@ def test_rows_are_those_of_a_folder_with_the_same_files(
     shown = there.table()
     assert shown["label"].tolist() == here.table()["label"].tolist()
     assert shown["uncertainty"].tolist() == here.table()["uncertainty"].tolist()
-    assert there.store.about().skipped == here.store.about().skipped == ((".txt", 1),)
+    assert there.core.store.about().skipped == here.core.store.about().skipped == ((".txt", 1),)
     keeps_no_secret(of.workspace)
 
 
@@ -298,7 +298,7 @@ def test_a_list_of_keys_reads_these_alone(store: ObjectStore, of: Reader, tmp_pa
     assert image_set.table()["label"].tolist() == ["a", "b"]
     assert image_set.failures()["reason"].tolist() == ["no longer exists"]
     assert image_set.files.data(int(image_set.ids[0])) == png(1)
-    with image_set.files.open(image_set.paths_of(image_set.ids[:1])[0]) as copied:
+    with image_set.files.open(image_set.core.paths_of(image_set.ids[:1])[0]) as copied:
         assert copied.read() == png(1)
 
 

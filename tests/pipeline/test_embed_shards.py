@@ -82,7 +82,7 @@ def same_rows(one: ImageSet, other: ImageSet) -> None:
         np.testing.assert_array_equal(ours[name].to_numpy(), theirs[name].to_numpy())
     np.testing.assert_array_equal(one.embeddings()[order[0]], other.embeddings()[order[1]])
     np.testing.assert_allclose(ours["uncertainty"], theirs["uncertainty"], rtol=1e-5)
-    thumbnails = [each.store.thumbnails(table["id"]) for each, table in ((one, ours), (other, theirs))]
+    thumbnails = [each.core.store.thumbnails(table["id"]) for each, table in ((one, ours), (other, theirs))]
     assert [thumbnails[0][i] for i in ours["id"]] == [thumbnails[1][i] for i in theirs["id"]]
 
 
@@ -180,7 +180,7 @@ def test_a_dataset_of_files_has_their_rows_and_says_how_to_open_it_elsewhere(
     by_file = embed_dataset(Files(folder), name="files", model=model, workspace=workspace)
     same_rows(by_file, by_folder)
     assert by_file.files.data(int(by_file.ids[0])) == pictures(folder)[0].read_bytes()
-    assert by_file.store.about().title == "files"
+    assert by_file.core.store.about().title == "files"
     moved = by_file.root.with_name("other.dataset")
     shutil.copy(by_file.root, moved)
     with pytest.raises(FolderError, match="embed_dataset"):

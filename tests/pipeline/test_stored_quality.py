@@ -19,7 +19,7 @@ from url_viz.store.tables.reader import QUALITY_TABLE, Store
 
 
 def quality_of(image_set: ImageSet) -> dict[int, Quality]:
-    rows = Store(image_set.store.paths).quality().to_pylist()
+    rows = Store(image_set.core.store.paths).quality().to_pylist()
     found = {row["content"]: Quality(*(row[name] for name in QUALITIES)) for row in rows}
     assert len(found) == len(rows), "a content is measured twice"
     return found
@@ -50,7 +50,7 @@ def test_a_set_measured_by_an_older_version_opens_and_is_measured_anew(
     folder: Path, workspace: Path, model: Model
 ) -> None:
     image_set, _ = embed(folder, workspace, model)
-    before, tables = quality_of(image_set), image_set.store.paths.tables
+    before, tables = quality_of(image_set), image_set.core.store.paths.tables
     shutil.rmtree(tables / f"{QUALITY_TABLE}.lance")
     older = pa.table({"content": image_set.contents, "sharpness": np.full(6, 0.1, np.float32)})
     connect(tables).create_table("measures-1", data=older)

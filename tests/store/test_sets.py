@@ -401,7 +401,7 @@ def test_what_anybody_may_have_named_is_printed_without_its_escapes(
 ) -> None:
     """An unpacked set brings its own label: names, extensions and backbones that no check of ours has seen."""
     image_set = embed_folder(folder, model=model, workspace=workspace)
-    label = image_set.store.paths.about
+    label = image_set.core.store.paths.about
     record = unsealed(label.read_text())
     wiping = "\x1b[2J\x1b]0;own\x07\u202ex\udcff"
     record |= {"name": wiping, "skipped": [[wiping, 3]]}

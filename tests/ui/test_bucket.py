@@ -57,7 +57,7 @@ def image_set(read_set: ImageSet, running: ObjectStore, monkeypatch: pytest.Monk
     let_in(running, monkeypatch)
     running.failing = lambda path: None
     running.asked.clear()
-    return ImageSet(read_set.store, read_set.space, read_set.source, read_set.workspace)
+    return ImageSet(read_set.core.store, read_set.space, read_set.source, read_set.workspace)
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def test_of_a_large_set_a_job_measures_and_its_result_stays(
     assert "are worth, tagged “chosen”" in again
     monkeypatch.setattr("url_viz.jobs.measuring.MOST", 1)
     start_measuring(image_set, image_set.ids[:12].tolist(), name="zoo", tag="")
-    assert len(list((image_set.store.paths.derived / "choices").glob("*.json"))) <= 1
+    assert len(list((image_set.core.store.paths.derived / "choices").glob("*.json"))) <= 1
     with pytest.raises(JobError, match="Measure it again"):
         result_of(job)
 

@@ -118,8 +118,8 @@ def test_a_suggestion_is_worked_out_once_the_choice_is_opened(
     shown: Callable[[], AppTest], image_set: ImageSet
 ) -> None:
     at = shown()
-    assert not image_set.derived.is_cached(apart_suggestion), "the map does not wait for it"
+    assert not image_set.core.derived.is_cached(apart_suggestion), "the map does not wait for it"
     at.session_state[CLASSES_OPEN] = True
     at.run()
     assert not at.exception
-    assert image_set.derived.is_cached(apart_suggestion)
+    assert image_set.core.derived.is_cached(apart_suggestion)

@@ -171,7 +171,7 @@ class TestDesk:
         at.session_state[desk_key(unlabelled)] = {"actions": [answer]}
         at.run()
         pair = frozenset(
-            int(unlabelled.contents[unlabelled.row_of(int(i))])
+            int(unlabelled.contents[unlabelled.core.row_of(int(i))])
             for i in (card["id"], card["panels"][0]["near"][0]["id"])
         )
         assert {frozenset(key): same for key, same in unlabelled.answers.log.now().as_dict().items()} == {pair: False}

@@ -47,14 +47,14 @@ def test_since_an_earlier_version(first: ImageSet) -> None:
     assert "24 pictures before, 24 after: 1 relabelled" in words(at)
     at.button(key="versions.measure").click().run()
     assert "The same linear probe gets" in words(at)
-    shutil.rmtree(first.store.paths.versions)
+    shutil.rmtree(first.core.store.paths.versions)
     assert "No earlier version of this image set is kept yet" in words(opened(first, "versions"))
 
 
 def test_another_set_is_compared_and_filtered_its_map_has_both_and_the_card_of_what_is_gone(
     first: ImageSet, later: ImageSet
 ) -> None:
-    shutil.rmtree(later.store.paths.versions)
+    shutil.rmtree(later.core.store.paths.versions)
     assert "added" not in words(opened(later, "versions")), "another set is compared with only once it is chosen"
     at = opened(later, "versions", **{VERSION_BEFORE: first.set_id})
     assert "24 pictures before, 24 after: 1 added, 1 removed, 1 moved or renamed, 1 relabelled." in words(at)

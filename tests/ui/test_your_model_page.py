@@ -119,7 +119,7 @@ def test_an_opened_picture_has_what_the_model_says_and_its_curves(image_set: Ima
 
 def test_a_training_of_url_viz_is_shown_once_it_is_chosen_and_files_are_added(image_set: ImageSet) -> None:
     ids, own = image_set.table()["id"].tolist(), (image_set.table()["label"] == "dog").to_numpy(int)
-    ours = Recorder(image_set.store.paths, image_set.folder, "finetune-mine", classes=["cat", "dog"], is_ours=True)
+    ours = Recorder(image_set.core.store.paths, image_set.folder, "finetune-mine", classes=["cat", "dog"], is_ours=True)
     ours.epoch(ids, np.eye(2)[own], split="held-out")
     at = opened(image_set, "your_model")
     assert "compared with the pictures only if you choose one" in words(at)

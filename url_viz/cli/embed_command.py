@@ -42,7 +42,7 @@ def embed(config: EmbedConfig) -> int:
     how += f", and with {active.title} beside it" if active and loaded else ""
     print(f"{counted(len(image_set), 'picture')} in {printable(str(image_set.root))}, {how}.")
     _print_annotations(image_set)
-    print("".join(f"{remark}\n" for remark in image_set.store.about().remarks), end="")
+    print("".join(f"{remark}\n" for remark in image_set.core.store.about().remarks), end="")
     _print_damage(image_set)
     return STRICT_STATUS if _print_failures(image_set) and config.strict else 0
 

@@ -168,7 +168,7 @@ def _value(image_set: "ImageSet", row: dict[str, Any]) -> str:
     if not math.isfinite(row[name]):
         return "no value yet"
     lies = between(row["first_class"], row["second_class"])
-    rank = percentile_of_each(image_set.table(), name)[image_set.row_of(row["id"])]
+    rank = percentile_of_each(image_set.table(), name)[image_set.core.row_of(row["id"])]
     value = f"{name} {row[name]:.4g}, above {rank:.0f} % of this set"
     return f"{value}, {lies}" if lies else value
 

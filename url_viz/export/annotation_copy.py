@@ -100,7 +100,7 @@ def _by_file(image_set: ImageSet, source: Objects, changed: Mapping[int, str | N
     if gone:
         raise ImageSetError(
             f"{counted(len(gone), 'corrected or dropped object')} stand differently in the files now than when they "
-            f"were read: {first_of([display_name(path) for path in image_set.paths_of(gone)])}. Read them again: "
+            f"were read: {first_of([display_name(path) for path in image_set.core.paths_of(gone)])}. Read them again: "
             f"{embed_command(image_set.root)}."
         )
     return by_file

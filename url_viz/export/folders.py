@@ -195,7 +195,7 @@ def sort_into_folders(
     target = Path(out).expanduser().absolute()
     all_folders = _folders_of(by, with_undecided=with_undecided)
     done = SortedFolders(target, {name: 0 for name in all_folders or folders.unique() if (folders == name).any()})
-    paths = image_set.paths_of(table["id"])
+    paths = image_set.core.paths_of(table["id"])
     opened, how = opened_by(image_set, how=how, is_cut=image_set.is_of_objects)
     try:
         _claim(target, image_set)
@@ -225,7 +225,7 @@ def paths_text(image_set: ImageSet, ids: Iterable[int], *, nul: bool = False) ->
     With `nul` each is ended by a NUL instead (for `xargs -0`). Without it, raises FolderError for a line break in a
     path.
     """
-    paths = [located(image_set.folder, path) for path in image_set.paths_of(ids)]
+    paths = [located(image_set.folder, path) for path in image_set.core.paths_of(ids)]
     if not nul and (odd := next((path for path in paths if b"\n" in path or b"\r" in path), None)) is not None:
         raise FolderError(
             f"{display_name(odd)!r} has a line break in its name, so a list with one path a line cannot hold it. "

@@ -88,7 +88,7 @@ Pack = Callable[[Path, Iterable[Packed], Content], None]
 def content_of(image_set: ImageSet, ids: Iterable[int] | None) -> Content:
     """The pictures of a set (all, or those in `ids`) without dropped ones. Raises ImageSetError if none is left."""
     table = image_set.table()
-    rows = np.arange(len(table)) if ids is None else np.unique(image_set.rows_of(ids))
+    rows = np.arange(len(table)) if ids is None else np.unique(image_set.core.rows_of(ids))
     rows = rows[image_set.keep_mask()[rows]]
     if not len(rows):
         raise ImageSetError(f"No picture of {str(image_set.root)!r} is to be written: all of them are dropped.")
@@ -100,7 +100,9 @@ def content_of(image_set: ImageSet, ids: Iterable[int] | None) -> Content:
     names = column_names(list(dict.fromkeys(["path", *own, *brought])), reserved=("image", "label", "class"))
     codes, classes = pd.factorize(table["label"], sort=True)
     facts = table[list(names)].rename(columns=names)
-    return Content(image_set, table, image_set.paths_of(table["id"]), list(map(str, classes)), codes.tolist(), facts)
+    return Content(
+        image_set, table, image_set.core.paths_of(table["id"]), list(map(str, classes)), codes.tolist(), facts
+    )
 
 
 def write_packed(

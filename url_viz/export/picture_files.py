@@ -95,8 +95,8 @@ def rows_to_export(image_set: ImageSet, ids: Iterable[int] | None) -> tuple[pd.D
     refuse_bucket(image_set.root)
     table = image_set.table()
     if ids is not None:
-        table = table.iloc[np.unique(image_set.rows_of(ids))]
-    return table.reset_index(drop=True), image_set.paths_of(table["id"])
+        table = table.iloc[np.unique(image_set.core.rows_of(ids))]
+    return table.reset_index(drop=True), image_set.core.paths_of(table["id"])
 
 
 def lay_out(

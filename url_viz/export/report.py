@@ -70,7 +70,7 @@ def report_html(
     """
     table, measure = ranked_pictures(image_set), measure_of(image_set)
     if ids is not None:
-        table = table.iloc[np.unique(image_set.rows_of(ids))].reset_index(drop=True)
+        table = table.iloc[np.unique(image_set.core.rows_of(ids))].reset_index(drop=True)
     if table.empty:
         raise ImageSetError(f"There is no picture to report of {str(image_set.root)!r}. Choose some, or read it first.")
     source = provenance(image_set, with_folder=with_folder, now=now)
@@ -149,8 +149,8 @@ def _galleries(
         "ambiguous": sides[0],
         "clear": sides[1],
         "classes": classes,
-        "thumbnails": inlined(image_set, pd.concat(sides)["id"], side_px=GALLERY_PX),
-        "small": inlined(image_set, small, side_px=CLASS_PX),
+        "thumbnails": inlined(image_set.core, pd.concat(sides)["id"], side_px=GALLERY_PX),
+        "small": inlined(image_set.core, small, side_px=CLASS_PX),
         "wholes": _wholes(image_set, pd.concat([side.head(WHOLES) for side in sides])["id"]),
     }
 
@@ -198,7 +198,7 @@ def _hover_data(image_set: ImageSet, table: pd.DataFrame, points: MapPoints, mea
     rows = table.iloc[points.rows]
     ids = rows["id"].tolist()
     shown = evenly(len(points), MOST_HOVER).tolist()
-    inline = inlined(image_set, [ids[row] for row in shown], side_px=HOVER_PX)
+    inline = inlined(image_set.core, [ids[row] for row in shown], side_px=HOVER_PX)
     thumbnails = {str(row): inline[ids[row]] for row in shown if ids[row] in inline}
     while sum(map(len, thumbnails.values())) > MOST_HOVER_BYTES:  # noise compresses badly: drop every other one
         thumbnails = dict(list(thumbnails.items())[::2])

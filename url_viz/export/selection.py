@@ -103,7 +103,7 @@ def ids_of_paths(image_set: ImageSet, paths: Iterable[str]) -> NDArray[np.int64]
     """
     wanted = list(dict.fromkeys(_from_here(path, image_set.folder) for path in paths))
     ids = image_set.table()["id"].to_numpy()
-    matched = match_paths(wanted, image_set.paths_of(ids), root=image_set.folder)
+    matched = match_paths(wanted, image_set.core.paths_of(ids), root=image_set.folder)
     if matched.count < len(wanted):
         raise DecisionError(
             f"{len(wanted) - matched.count:,} of {len(wanted):,} paths are not pictures of {str(image_set.root)!r}, "

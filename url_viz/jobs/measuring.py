@@ -24,7 +24,7 @@ def start_measuring(image_set: ImageSet, ids: Sequence[int], *, name: str, tag: 
     Raises JobError if it cannot start.
     """
     wanted = np.unique(np.asarray(ids, np.int64))
-    folder, key = image_set.store.paths.derived / "choices", _key(image_set, wanted.tobytes())
+    folder, key = image_set.core.store.paths.derived / "choices", _key(image_set, wanted.tobytes())
     listed, out = folder / f"{key}.ids", folder / f"{key}.json"
     with written_for_a_job(listed) as temporary:
         temporary.write_text("\n".join(map(str, wanted.tolist())), encoding="utf-8")
@@ -52,7 +52,7 @@ def worth_by_job(image_set: ImageSet) -> Worth | None:
 
 
 def _worth_path(image_set: ImageSet) -> Path:
-    return image_set.store.paths.derived / "worth" / f"{_key(image_set)}.json"
+    return image_set.core.store.paths.derived / "worth" / f"{_key(image_set)}.json"
 
 
 def _key(image_set: ImageSet, more: bytes = b"") -> str:

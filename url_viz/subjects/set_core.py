@@ -5,7 +5,6 @@ from functools import cache, cached_property
 from typing import Generic, TypeVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis import stored_graph, table
@@ -25,7 +24,6 @@ from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_as
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.about import embed_command
 from url_viz.store.columns.object_columns import OBJECTS
-from url_viz.store.columns.user_paths import match_paths
 from url_viz.store.decisions.answers import Answers
 from url_viz.store.decisions.decisions import Decisions
 from url_viz.store.tables.reader import Snapshot
@@ -49,7 +47,7 @@ class ColumnValue(Generic[Value]):
 class SetCore:
     """The rows of one snapshot of an image set, in the order of its table, and what is derived from them.
 
-    `ImageSet` adds what people use, and objects for its subjects, which are given this.
+    What `ImageSet` and the objects of its subjects stand on.
     """
 
     frame = ColumnValue(table.table)
@@ -145,25 +143,6 @@ class SetCore:
         """Which pictures (N,) were not dropped, rows in the order of `table()`."""
         kept: NDArray[np.bool_] = (self.frame["decision"] != "drop").to_numpy(dtype=bool)
         return kept
-
-    def kept(self, paths: Iterable[str] | None = None) -> NDArray[np.int64]:
-        """Where the pictures that were not dropped are (M,) int64: for `torch.utils.data.Subset`, `datasets.select`.
-
-        Among `paths`, those of your data set's items in its order; a file that could not be read is not kept. Without
-        them, the items of a Dataset or rows of a Parquet or Arrow file that was read, else rows of `table()`. Raises
-        ImageSetError if no path is of a picture of this set, FolderError if two are of the same one.
-        """
-        is_kept = self.keep_mask()
-        if paths is None:
-            names = self.frame["path"]
-            numbers = (
-                names.astype(np.int64) if names.str.fullmatch("[0-9]+").all() else pd.Series(np.arange(len(names)))
-            )
-            return np.asarray(numbers, np.int64)[is_kept]
-        row = match_paths(list(paths), self.paths_of(self.ids), root=self.folder).row
-        if not (row >= 0).any():
-            raise ImageSetError(f"None of these paths is a picture of {str(self.root)!r}. Give those of its files.")
-        return np.flatnonzero((row >= 0) & is_kept[row])
 
     @property
     def has_graph(self) -> bool:

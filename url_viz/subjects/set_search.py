@@ -19,7 +19,7 @@ from url_viz.errors import ImageError
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
 from url_viz.pipeline.graph import K
-from url_viz.subjects.set_core import SetCore
+from url_viz.subjects.set_core import SetSubject
 
 _MODES_OF_PNG = frozenset(("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"))
 
@@ -50,7 +50,7 @@ class _Query:
     picture: NewPicture | None = None
 
 
-class SearchableSet(SetCore):
+class SearchableSet(SetSubject):
     """A snapshot whose pictures can be searched among."""
 
     def search(
@@ -81,19 +81,19 @@ class SearchableSet(SetCore):
         The result has the withheld pictures too; with `without_dropped`, dropped ones are among these. Raises
         ImageSetError if `by` is not a measure that this set has.
         """
-        table = self.frame
+        table = self._core.frame
         if by is None:
-            by = self.leading_order.measure
+            by = self._core.leading_order.measure
         else:
-            self.check_measure(by)
-        is_allowed = self.keep_mask() if without_dropped else np.ones(len(table), bool)
+            self._core.check_measure(by)
+        is_allowed = self._core.keep_mask() if without_dropped else np.ones(len(table), bool)
         ranks = np.full(len(table), np.nan, np.float32) if by is None else percentile_of_each(table, by)
         if max_percentile is not None:  # a picture without the value cannot be vouched for, and is withheld too
             is_allowed = is_allowed & (ranks <= max_percentile)
         read = self._as_query(query)
         value, rank = self._value_of(read, by, ranks)
         vector, exclude = read.vector, None if read.picture is not None else np.arange(len(table)) == read.row
-        hits = search(vector, self.unit, k=k, is_allowed=is_allowed, exclude=exclude)
+        hits = search(vector, self._core.unit, k=k, is_allowed=is_allowed, exclude=exclude)
         return SearchResult(self._similar(hits.rows, vector), self._similar(hits.withheld, vector), by, value, rank)
 
     def neighbours(self, image_id: int, k: int = 12) -> pd.DataFrame:
@@ -101,38 +101,38 @@ class SearchableSet(SetCore):
 
         Of pictures that are twins of each other one is shown, as far as the graph's lists reach.
         """
-        row, unit = self.row_of(image_id), self.unit
-        near = near_in_graph(row, self.contents, self.graph)
+        row, unit = self._core.row_of(image_id), self._core.unit
+        near = near_in_graph(row, self._core.contents, self._core.graph)
         if near is None or (len(near[0]) < k and k > K):
-            group = group_codes(self.frame)
+            group = group_codes(self._core.frame)
             hits = search(unit[row], unit, k=k, exclude=group == group[row])
             near = hits.rows, hits.similarity
         return self._with_similarity(near[0][:k], near[1][:k])
 
     def nearest_of_class(self, image_id: int, label: str, k: int = 3) -> pd.DataFrame:
         """The k pictures of a class that are nearest to one of this set, of another source: columns as of `search`."""
-        row, table, unit = self.row_of(image_id), self.frame, self.unit
-        group = self.source_groups
+        row, table, unit = self._core.row_of(image_id), self._core.frame, self._core.unit
+        group = self._core.source_groups
         is_out = (table["label"] != label).to_numpy(dtype=bool) | (group == group[row])
         hits = search(unit[row], unit, k=k, exclude=is_out)
         return self._with_similarity(hits.rows, hits.similarity)
 
     def _as_query(self, query: Path | Image.Image | int | NDArray[np.floating] | NewPicture) -> _Query:
         if isinstance(query, (int, np.integer)):
-            row = self.row_of(int(query))
-            return _Query(self.unit[row], row)
+            row = self._core.row_of(int(query))
+            return _Query(self._core.unit[row], row)
         picture = query if isinstance(query, NewPicture) else self._from_outside(query)
-        rows = np.flatnonzero(self.contents == picture.content)
-        vector = self.whitened.whitening.transform(picture.embedding[None])[0].astype(np.float32)
+        rows = np.flatnonzero(self._core.contents == picture.content)
+        vector = self._core.whitened.whitening.transform(picture.embedding[None])[0].astype(np.float32)
         return _Query(vector, int(rows[0]) if len(rows) else None, picture)
 
     def _from_outside(self, query: Path | Image.Image | NDArray[np.floating]) -> NewPicture:
         """A query that was read and scored as uploads are. Raises ImageError if it is no readable picture."""
         if isinstance(query, np.ndarray):
-            return NewPicture.of_embedding(query, self.source.head)
-        file, second = _file_of(query), self.second_model
+            return NewPicture.of_embedding(query, self._core.source.head)
+        file, second = _file_of(query), self._core.second_model
         ask_second = None if second is None else lambda: nullcontext(second)
-        [outcome] = score([file], lambda: nullcontext(self.model), second=ask_second)
+        [outcome] = score([file], lambda: nullcontext(self._core.model), second=ask_second)
         if isinstance(outcome, RefusedFile):
             raise ImageError(f"{file.name!r} {outcome.reason}. Search with another picture.")
         return outcome
@@ -146,18 +146,18 @@ class SearchableSet(SetCore):
         if measure is None:
             return float("nan"), float("nan")
         if query.row is not None:
-            return float(self.frame[measure].iloc[query.row]), float(ranks[query.row])
+            return float(self._core.frame[measure].iloc[query.row]), float(ranks[query.row])
         assert query.picture is not None
-        reference = self.reference(is_single_model=query.picture.second is None)
+        reference = self._core.reference(is_single_model=query.picture.second is None)
         row = judge_pictures([query.picture], reference).iloc[0]
         return float(row.get(measure, np.nan)), float(row.get(f"{measure}_percentile", np.nan))
 
     def _similar(self, rows: NDArray[np.int64], vector: NDArray[np.float32]) -> pd.DataFrame:
-        cosine = self.unit[rows] @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
+        cosine = self._core.unit[rows] @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
         return self._with_similarity(rows, cosine)
 
     def _with_similarity(self, rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> pd.DataFrame:
-        table = self.frame.iloc[rows].reset_index(drop=True)
+        table = self._core.frame.iloc[rows].reset_index(drop=True)
         table.insert(2, "similarity", similarity.astype(np.float32))
         return table
 

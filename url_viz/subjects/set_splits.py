@@ -93,7 +93,7 @@ class SetSplits(SetSubject):
             raise ImageSetError(f"{column!r} is no column of 2 to {MOST_OFFERED} texts. There are: {names}.")
         return pd.Series(table[column].tolist(), dtype=object)
 
-    def leaks(self, against: SetCore | None = None) -> pd.DataFrame | None:
+    def leaks(self, against: SetSubject | None = None) -> pd.DataFrame | None:
         """Pictures in two splits, or with a twin in another: one row for each of the smaller split, with its twin.
 
         Twins are as `url_viz.pipeline.twins` has them. Columns: id, path, label, split, twin_id,
@@ -105,7 +105,7 @@ class SetSplits(SetSubject):
         of the folders. Dropped pictures are left out. Raises ImageSetError for a set that another model has read.
         """
         if against is not None:
-            return _leaks_between(self._core, against)
+            return _leaks_between(self._core, against._core)
         return self._core.derived.get(leaks)
 
 

@@ -49,7 +49,7 @@ def live_part(image_set: ImageSet, table: pd.DataFrame, measure: str) -> LivePar
         categories=category_names(rows, "label"),
     )
     side_px = next(px for most, px in SIZES if len(rows) <= most)
-    pictures = inlined(image_set, rows["id"], side_px=side_px)
+    pictures = inlined(image_set.core, rows["id"], side_px=side_px)
     shown = [
         tile_data(tile) | {"thumbnail": pictures.get(tile.id, "")} for tile in tiles(rows, set_id="", measure=measure)
     ]

@@ -86,7 +86,7 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
     @traitlets.validate("selected")  # type: ignore[untyped-decorator]
     def _known(self, proposal: Mapping[str, Any]) -> list[int]:
         ids = list(dict.fromkeys(map(int, proposal["value"])))
-        self.image_set.rows_of(ids)
+        self.image_set.core.rows_of(ids)
         return ids
 
     @traitlets.observe("selected")  # type: ignore[untyped-decorator]

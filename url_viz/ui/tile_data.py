@@ -126,4 +126,4 @@ def _measures(image_set: ImageSet, row: Mapping[str, Any], first: str | None) ->
 
 
 def _percentile(image_set: ImageSet, row: Mapping[str, Any], name: str) -> float | None:
-    return number_of(percentile_of_each(image_set.table(), name)[image_set.row_of(int(row["id"]))])
+    return number_of(percentile_of_each(image_set.table(), name)[image_set.core.row_of(int(row["id"]))])

@@ -86,6 +86,6 @@ def tiles_url(image_set: ImageSet, *, order: str, measure: str) -> str:
 
 def _query(image_set: ImageSet, **parameters: str | None) -> str:
     """The query of a URL: the model, what is given of `parameters`, and the version."""
-    single = "1" if image_set.is_single_model else None
+    single = "1" if image_set.core.is_single_model else None
     query = {"model": image_set.source.name, "alone": single, **parameters, "v": image_set.version}
     return urlencode({name: value for name, value in query.items() if value})

@@ -77,7 +77,7 @@ def _pick_size(pictures: int) -> int:
 def _run(image_set: ImageSet, size: int) -> None:
     bar, sample = st.progress(0.0, text="Loading the model"), crop_sample(image_set, size)
     try:
-        reference = image_set.reference(is_single_model=True)
+        reference = image_set.core.reference(is_single_model=True)
         with running_model(image_set.source.name, image_set.space) as model:
             for done, so_far in crop_test(model, sample, reference=reference, seed=SEED):
                 test = so_far

@@ -25,11 +25,11 @@ NO_QUOTA = "none"
 
 def show_choose_button(image_set: ImageSet, rows: pd.DataFrame) -> None:
     """The button that opens the dialog; `rows` of the set's table are chosen from."""
-    if not image_set.has_graph:
+    if not image_set.core.has_graph:
         return
     words = "A number of pictures to train on or to label that cover the set, and what that is worth"
     icon = ":material/checklist:"
-    if dialog_button("Pick pictures", icon=icon, key="choose.open", help=escape(image_set.said(words))):
+    if dialog_button("Pick pictures", icon=icon, key="choose.open", help=escape(image_set.core.said(words))):
         choose_dialog(image_set, rows["id"].tolist())
 
 

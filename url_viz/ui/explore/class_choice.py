@@ -62,7 +62,7 @@ def show_class_choice(image_set: ImageSet) -> None:
 def _show_apart(image_set: ImageSet, *, with_suggestion: bool) -> None:
     """The choice of what is no witness for each other, and a suggestion, which takes a moment to work out."""
     now = image_set.labels.apart.choice or NONE
-    choices = (NONE, *apart_choices(image_set.base, [column.name for column in image_set.user_columns()]))
+    choices = (NONE, *apart_choices(image_set.core.base, [column.name for column in image_set.user_columns()]))
     picked = st.selectbox(
         "Keep apart",
         choices,

@@ -91,7 +91,7 @@ def show_order(image_set: ImageSet, measure: str) -> None:
 
 def _show_evidence(image_set: ImageSet, order: Order) -> None:
     """How well the order that leads holds, as a chip that opens the sentence; the reason alone without evidence."""
-    words, reason = image_set.said(plain_words(order)), image_set.said(order.reason)
+    words, reason = image_set.core.said(plain_words(order)), image_set.core.said(order.reason)
     if not (chip := grade(order)):
         st.caption(escape(words), width="content", help=escape(reason))
         return

@@ -113,7 +113,7 @@ def _pane_of(
     return Pane(
         title=f"{title} of each class" if view.class_by_class else title,
         note=_note(end, total=total if view.cuts else None),
-        empty=image_set.said("No pictures on this side.") if total else NOTHING,
+        empty=image_set.core.said("No pictures on this side.") if total else NOTHING,
         total=min(end.pictures, MOST_IN_ORDER),
         order=order,
         order_url=order_url(order),

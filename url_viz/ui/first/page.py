@@ -122,7 +122,7 @@ Words = Callable[[dict[str, object]], str | None]
 
 
 def _small(image_set: ImageSet, rows: pd.DataFrame, words: Words) -> tuple[Small, ...]:
-    thumbnails = inlined(image_set, rows["id"], side_px=EDGE_PX)
+    thumbnails = inlined(image_set.core, rows["id"], side_px=EDGE_PX)
     records = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
     return tuple(Small(thumbnails[int(row["id"])], words(row) or "") for row in records if int(row["id"]) in thumbnails)
 

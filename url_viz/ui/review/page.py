@@ -62,15 +62,17 @@ def show_start(image_set: ImageSet) -> None:
     """What there is to review, what matters most first, and a review put together by the user."""
     rows = image_set.reviews.queues()
     if not rows:
-        st.caption(escape(image_set.said("Nothing is left to review: no finding, and no picture without an answer.")))
+        st.caption(
+            escape(image_set.core.said("Nothing is left to review: no finding, and no picture without an answer."))
+        )
     show_queues(image_set, rows, key="review", has_first=True)
     _show_own(image_set, has_labels=image_set.labels.doubtful() is not None)
 
 
 def _show_own(image_set: ImageSet, *, has_labels: bool) -> None:
     """A review put together: an order, a class, a tag, and how many."""
-    has = {"nothing": True, "labels": has_labels, "graph": image_set.has_graph, "finding": False}
-    has["predictions"] = DETECTED in image_set.frame
+    has = {"nothing": True, "labels": has_labels, "graph": image_set.core.has_graph, "finding": False}
+    has["predictions"] = DETECTED in image_set.core.frame
     orders = [*offered(image_set), *(name for name, kind in REVIEWS.items() if has[kind.needs])]
     classes = image_set.cached_of_table(_classes)
     tags = image_set.decisions.tag_counts()
@@ -109,7 +111,7 @@ def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview[Review] | N
     if here is not None and here.review.spec == spec and here.review.is_of(image_set.ids, image_set.labels.source):
         return here
     try:
-        with st.spinner(escape(image_set.said("Putting the pictures in order"))):
+        with st.spinner(escape(image_set.core.said("Putting the pictures in order"))):
             here = opened_review(image_set.reviews.open(spec))
     except UrlVizError as error:
         show_error(error)

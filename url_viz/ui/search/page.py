@@ -147,7 +147,7 @@ def _of_such_pictures(gate: Gate, evidence: Evidence | None) -> Markdown:
 def show_hits(image_set: ImageSet, result: SearchResult, gate: Gate) -> None:
     """The hits, and the number of nearer pictures that were withheld; a click on a picture searches with it."""
     if len(result.withheld):
-        words = image_set.said(f"{counted(len(result.withheld), 'nearer picture')} withheld: show")
+        words = image_set.core.said(f"{counted(len(result.withheld), 'nearer picture')} withheld: show")
         if st.toggle(escape(words), key="search.show_withheld"):
             with st.container(border=True, key="search.withheld_box"):
                 _gallery(image_set, result.withheld.head(HITS), gate, key="search.withheld")
@@ -156,7 +156,7 @@ def show_hits(image_set: ImageSet, result: SearchResult, gate: Gate) -> None:
 
 
 def _gallery(image_set: ImageSet, rows: pd.DataFrame, gate: Gate, *, key: str) -> None:
-    ranks = percentile_of_each(image_set.table(), gate.measure)[image_set.rows_of(rows["id"])]
+    ranks = percentile_of_each(image_set.table(), gate.measure)[image_set.core.rows_of(rows["id"])]
     ranked = rows.assign(rank_percentile=ranks)
     plain = tiles(ranked, set_id=image_set.set_id, measure=gate.measure)
     similarity, percentiles = rows["similarity"], ranked["rank_percentile"]
@@ -166,7 +166,7 @@ def _gallery(image_set: ImageSet, rows: pd.DataFrame, gate: Gate, *, key: str) -
         )
         for tile, cosine, percentile in zip(plain, similarity, percentiles, strict=True)
     )
-    empty = image_set.said("Every picture is above the threshold. Raise it to see hits.")
+    empty = image_set.core.said("Every picture is above the threshold. Raise it to see hits.")
     show_gallery(shown, key=key, empty=empty, columns=6, on_click=search_with)
 
 
@@ -182,10 +182,10 @@ def known_evidence(image_set: ImageSet, measure: str) -> Evidence | None:
 
 def evidence_of(image_set: ImageSet, measure: str) -> Evidence | None:
     """Evidence for a measure from the classes of a set; None if too few pictures have a class and neighbours."""
-    results, graph = image_set.cached(ImageSet.evaluate), image_set.witnesses
+    results, graph = image_set.cached(ImageSet.evaluate), image_set.core.witnesses
     if results is None or graph is None:
         return None
-    return evidence(results, measure, image_set.table(), image_set.whitened.rows, image_set.contents, graph=graph)
+    return evidence(results, measure, image_set.table(), image_set.core.whitened.rows, image_set.contents, graph=graph)
 
 
 def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> None:

@@ -148,7 +148,7 @@ def matches(table: pd.DataFrame, typed: str) -> pd.DataFrame:
 
 def _of_set(image_id: int, image_set: ImageSet) -> Query:
     row = image_set.row(image_id)
-    number = image_set.row_of(image_id)
+    number = image_set.core.row_of(image_id)
     table, measures = image_set.table(), image_set.measures()
     width, height = int(row["width"]), int(row["height"])
     with suppress(UrlVizError):  # of a file that is gone, which its address says too
@@ -184,7 +184,7 @@ def _from_outside(file: UploadedFile, image_set: ImageSet) -> Query | None:
 
 def _values(outcome: NewPicture, image_set: ImageSet) -> dict[str, Any]:
     """What a query has that is no picture of the set."""
-    row = {str(name): value for name, value in judge_pictures([outcome], image_set.reference()).iloc[0].items()}
+    row = {str(name): value for name, value in judge_pictures([outcome], image_set.core.reference()).iloc[0].items()}
     measures = [measure for measure in image_set.measures() if measure in MEASURED]
     return {
         "values": {measure: float(row[measure]) for measure in measures},

@@ -79,7 +79,7 @@ def similar_ids(upload: NewPicture, image_set: ImageSet, *, of_class: str | None
 
     With `of_class`, those of this class.
     """
-    reference = image_set.reference()
+    reference = image_set.core.reference()
     if of_class is not None:
         is_of_class = (reference.table["label"] == of_class).to_numpy(dtype=bool)
         reference = replace(reference, counts=reference.counts & is_of_class)

@@ -115,7 +115,7 @@ def ranked_uploads(batch: UploadBatch, image_set: ImageSet | None) -> pd.DataFra
     """The table of `judge_pictures`, cached for the same uploads and image set."""
     key = (batch.key, image_set.set_id if image_set else None, image_set.version if image_set else None)
     return UPLOADS_RANKED.get_for(
-        key, lambda: judge_pictures(batch.scored, image_set.reference() if image_set else None)
+        key, lambda: judge_pictures(batch.scored, image_set.core.reference() if image_set else None)
     )
 
 
@@ -182,7 +182,7 @@ def show_sides(
 def show_on_map(table: pd.DataFrame, done: SortedUploads, image_set: ImageSet, *, measure: str, threshold: int) -> None:
     """The uploads on the image set's map, each next to its neighbours."""
     rows = pd.concat([done.clear, done.ambiguous])
-    behind = behind_of(image_set.reference().xy)
+    behind = behind_of(image_set.core.reference().xy)
     figure = uploads_figure(rows, behind, threshold=threshold, title=f"{measure_title(measure)} percentile")
     show_figure(
         figure,

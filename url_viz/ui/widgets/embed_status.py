@@ -117,7 +117,7 @@ def _refresh_when_grown(set_id: str, job: Job, shown: ImageSet | None, stage: st
 
 
 def _has_grown(shown: ImageSet) -> bool:
-    store = shown.store
+    store = shown.core.store
     return store.latest.count("images") >= GROWTH * store.count("images")
 
 

@@ -103,11 +103,11 @@ def _show_neighbours(image_set: ImageSet, image_id: int) -> None:
     """The nearest others, with their similarity, and the way to a search for more."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("#### Nearest neighbours", width="content")
-        search, act = escape(image_set.said("Search with this picture")), partial(_search_with, image_id)
+        search, act = escape(image_set.core.said("Search with this picture")), partial(_search_with, image_id)
         if st.button(search, icon=":material/image_search:", key="search_with", type="tertiary", on_click=act):
             st.rerun()
     if len(image_set) == 1:
-        st.caption(escape(image_set.said("This image set has no other pictures.")))
+        st.caption(escape(image_set.core.said("This image set has no other pictures.")))
         return
     shown = _by_similarity(image_set, image_set.neighbours(image_id, NEIGHBOURS))
     key, handle = f"neighbours.{image_id}", partial(handle_gallery_actions, image_set)

@@ -120,7 +120,7 @@ def _offer_update(set_id: str) -> None:
         return
     image_set = open_sets().get(set_id, choice().model)
     show_read_button(
-        image_set.said("Look for new pictures"),
+        image_set.core.said("Look for new pictures"),
         image_set.root,
         model=choice().model,
         also=image_set.second.name,

@@ -39,7 +39,7 @@ def show_window(image_set: ImageSet, image_id: int) -> Range | None:
 @st.cache_data(max_entries=MOST_KEPT, show_spinner=False)
 def _sample(state: tuple[str, str], _image_set: ImageSet, image_id: int) -> ValueSample | None:
     """`state` says which state of the set it is of; Streamlit's cache does not hash the set."""
-    if _image_set.is_of_objects or not may_be_deep(_image_set.paths_of([image_id])[0]):
+    if _image_set.is_of_objects or not may_be_deep(_image_set.core.paths_of([image_id])[0]):
         return None
     try:
         return decoders.sample_of(_image_set.files.data(image_id))
