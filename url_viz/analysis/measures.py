@@ -115,7 +115,7 @@ OF_TRAINING = (
         is_offered=False,
     ),
 )
-"""What a recorded run says of the pictures that the model was trained on (`analysis.run_on_set.dynamics`)."""
+"""What a recorded run says of the pictures that the model was trained on (`analysis.runs.run_on_set.dynamics`)."""
 ENTROPY = Measure(
     "entropy",
     "Entropy",

@@ -56,7 +56,7 @@ class Wanted:
         return provenance(self.image_set, with_folder=self.with_folder)
 
     def done(self, folder: Path, pictures: int, left_out: LeftOut) -> "Exported":
-        """What became of it; the folder says which pictures are not in it, as a zip or a job can tell nobody."""
+        """Its result; lists what was left out in a file of the folder too, which a zip or a job cannot report."""
         if left_out:
             lines = [f"{path} {reason}\n" for path, reason in left_out]
             (folder / LEFT_OUT).write_text("".join(lines), encoding="utf-8")

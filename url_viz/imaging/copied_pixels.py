@@ -67,7 +67,7 @@ class Patches:
         return Patches(self.pixels[rows], self.side[rows])
 
     def or_else(self, other: "Patches") -> "Patches":
-        """These pictures, and those of as many others where there is nothing to see."""
+        """These patches, replaced by those of `other` (as many) where a picture is too small to compare."""
         is_blank = self.side < LEAST_SIDE_PX
         pixels = np.where(is_blank[:, None, None, None], other.pixels, self.pixels)
         return Patches(pixels, np.where(is_blank, other.side, self.side))

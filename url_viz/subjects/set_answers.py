@@ -22,7 +22,7 @@ class SetAnswers(SetSubject):
     def ask(self, n: int = 20, *, seed: int = 0) -> pd.DataFrame:
         """Pairs to ask about next, at most n: id, neighbour_id, path, neighbour_path; a picture and its nearest.
 
-        Some are drawn uniformly, the others more often where measures disagree (`analysis.tuned`). Raises
+        Some are drawn uniformly, the others more often where measures disagree (`analysis.review.tuned`). Raises
         ImageSetError before there is a graph in the whitened space.
         """
         self._core.require_graph()

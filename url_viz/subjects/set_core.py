@@ -100,7 +100,7 @@ class SetCore:
         self.derived = derived_columns(self.context)
 
     def said(self, words: str) -> str:
-        """Words of ours about the pictures of a set, of objects where its rows are objects."""
+        """Return `words` about pictures, or the same about objects if rows of this set are objects."""
         return words if not self.is_of_objects else of_objects(words)
 
     @cached_property

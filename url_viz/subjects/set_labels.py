@@ -151,7 +151,7 @@ class SetLabels:
 
     def wrong_together(self) -> pd.DataFrame | None:
         """Objects of a class in a picture that look wrong as a whole, which siblings hide: see `wrong_together` of
-        `analysis.object_findings`. None without objects that are kept apart by their picture.
+        `analysis.findings.object_findings`. None without objects that are kept apart by their picture.
         """
         return self._core.derived.get(wrong_together)
 

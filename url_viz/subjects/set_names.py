@@ -13,7 +13,7 @@ class SetNames(SetSubject):
     """The names of an image set's pictures, as `image_set.names`. They are labels after `labels.use("names")`."""
 
     def ask(self, n: int = 20) -> pd.DataFrame:
-        """Pictures without a name whose names would teach most, those first: id and path; see `analysis.naming`.
+        """Pictures without a name whose names would teach most, those first: id and path; see `analysis.review.naming`.
 
         Raises ImageSetError before there is a graph in the whitened space.
         """

@@ -97,10 +97,10 @@ class SetSplits(SetSubject):
         """Pictures in two splits, or with a twin in another: one row for each of the smaller split, with its twin.
 
         Twins are as `url_viz.pipeline.twins` has them. Columns: id, path, label, split, twin_id,
-        twin_path, twin_label, twin_split, cosine, kind ("exact", "near", "same file" for a picture that its source
-        names in two splits, or "kept apart": no twin, but of one patient, `labels.set_apart`). Splits are levels of
-        folders such as train/ and test/, or a column of the user's named like one (`analysis.leaks.find_splits`). None
-        without splits.
+        twin_path, twin_label, twin_split, cosine, kind ("exact", "copy", "same scene" for a view, "same file" for a
+        picture that its source names in two splits, or "kept apart": no twin, but of one patient, `labels.set_apart`).
+        Splits are levels of folders such as train/ and test/, or a column of the user's named like one
+        (`analysis.findings.leaks.find_splits`). None without splits.
         `against` another image set, the pictures of this set that have a twin there; the splits are then the names
         of the folders. Dropped pictures are left out. Raises ImageSetError for a set that another model has read.
         """

@@ -264,7 +264,7 @@ class Review(Queue):
         change_review(self._paths, self._kept, changed)
         self._kept, self._is_kept = changes[-1], True
 
-    # What another thing to ask of does in its own way.
+    # What subclasses override.
     def _queue(self) -> Ids:
         """The ids of a queue that begins now."""
         return queue_of(self.table, self.spec, self._listed)
