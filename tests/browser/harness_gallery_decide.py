@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from tests.browser.harness_components import FIRST_ID, note_click, show_clicked, tile_of
 from url_viz.store.decisions import decision_log
@@ -26,6 +27,11 @@ class Holder:
     """As much of an image set as deciding needs."""
 
     decisions: Decisions
+    ids: NDArray[np.int64]
+
+    def row(self, image_id: int) -> dict[str, str]:
+        """Where the picture is."""
+        return {"path": f"{image_id}.jpg"}
 
 
 def decide_page() -> None:
@@ -33,7 +39,7 @@ def decide_page() -> None:
     count = int(query.get("n", 12))
     ids = np.arange(FIRST_ID, FIRST_ID + count, dtype=np.int64)
     path = Path(sys.argv[-1]) / f"{query['run']}.db"
-    holder = Holder(Decisions(path, FileKeys(ids, ids)))
+    holder = Holder(Decisions(path, FileKeys(ids, ids)), ids)
 
     decision_log.BUSY_S = float(query.get("busy", 30))
 

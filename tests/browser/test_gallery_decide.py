@@ -90,7 +90,7 @@ def test_undo_and_redo_lead_back_to_the_picture(desk: Open) -> None:
     at.page.keyboard.press("u")
     at.expect_decided("k,-" + ",-" * 10)
     expect(at.tiles.nth(1)).to_be_focused()
-    expect(at.page.get_by_text("Undone: dropped 1 picture")).to_be_visible()
+    expect(at.page.get_by_text(f"Undone: dropped {FIRST_ID + 1}.jpg")).to_be_visible()
     at.page.keyboard.press("Shift+U")
     at.expect_decided("k,d" + ",-" * 10)
     at.page.keyboard.press("u")

@@ -122,7 +122,7 @@ class TestAgents:
         typed = json.dumps({"session_id": session, "widget_state": {"first.typed": "/etc"}})
         answer = guarded.ask_agent(typed, Cookie=shown)
         assert answer.status == 200
-        assert "is outside the folders that this app may read" in answer.text
+        assert "is outside the folders that this app reads" in answer.text
 
 
 def test_the_setting_is_one_of_three(monkeypatch: pytest.MonkeyPatch) -> None:

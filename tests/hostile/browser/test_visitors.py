@@ -209,6 +209,7 @@ def test_what_visitors_may_name_is_inert_and_asks_nobody(
         assert is_inert(page), choice
     page.keyboard.press("Escape")
     page.locator(".tile").first.click()
+    page.get_by_role("dialog").get_by_text("Numbers", exact=True).click()
     # The table of facts is drawn on a canvas: its cells are in the page for readers of the screen, and have no size.
     for tag in (TAG, TAG_OF_A_BEACON):
         expect(page.get_by_role("dialog").get_by_text(tag, exact=False).first).to_be_attached()
