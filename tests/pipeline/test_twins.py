@@ -196,12 +196,13 @@ def test_views_of_raw_embeddings_alone_have_groups() -> None:
     assert len(np.unique(group)) == 80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [lambda rows: rows, lambda rows: rows[::-1]])
 def test_copies_are_looked_up_few_rows_at_a_time(
     order: Callable[[NDArray[np.int64]], NDArray[np.int64]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    which = np.random.default_rng(0).integers(0, 40, 200)
-    pixels, pairs = pictures(which), np.stack(np.triu_indices(200, 1), axis=1)[::7]
+    which = np.random.default_rng(0).integers(0, 20, 100)
+    pixels, pairs = pictures(which), np.stack(np.triu_indices(100, 1), axis=1)[::7]
     expected = which[pairs[:, 0]] == which[pairs[:, 1]]
     for at_once in (3, 50, 10**6):
         monkeypatch.setattr("url_viz.pipeline.near_copies.ROWS_IN_MEMORY", at_once)
