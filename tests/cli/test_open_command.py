@@ -81,4 +81,5 @@ def test_a_folder_anywhere_is_read_and_shown_meanwhile(
     assert allowed(folder) == folder.resolve()
     monkeypatch.delenv(GIVEN_VARIABLE)
     monkeypatch.setenv(HOME_VARIABLE, str(workspace))
+    monkeypatch.setenv("URL_VIZ_TOKEN", "on")
     assert allowed(folder) == folder.resolve(), "the next one, too"

@@ -34,6 +34,7 @@ def test_what_lies_inside_is_allowed_and_nothing_else(rooted: Path) -> None:
 def test_what_the_owner_allowed_is_read_until_it_is_taken_back(
     rooted: Path, home: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("URL_VIZ_TOKEN", "auto")
     secret, file = rooted.parent / "secret", rooted.parent / "a:b" / "list.csv"
     file.parent.mkdir()
     file.write_text("path")
@@ -41,19 +42,23 @@ def test_what_the_owner_allowed_is_read_until_it_is_taken_back(
     assert allow(home, file) == file.parent.resolve(), "of a file its folder"
     assert roots() == (rooted.resolve(), secret.resolve(), file.parent.resolve())
     assert allowed(secret / "x.jpg") == secret.resolve() / "x.jpg"
-    monkeypatch.setattr("url_viz.ui.allowed_paths.listens_to_others", lambda: True)
-    with pytest.raises(NotAllowedError, match="outside the folders"):
-        allowed(secret)
-    monkeypatch.undo()
-    monkeypatch.setenv("URL_VIZ_ROOTS", str(rooted))
-    monkeypatch.setenv("URL_VIZ_HOME", str(home.root))
+    for name, value in (("URL_VIZ_TOKEN", "off"), ("URL_VIZ_ALLOWED_HOSTS", "pictures.example")):
+        with monkeypatch.context() as shared:
+            shared.setenv(name, value)
+            with pytest.raises(NotAllowedError, match="outside the folders"):
+                allowed(secret)
+    with monkeypatch.context() as shared:
+        shared.setattr("url_viz.ui.auth.listens_to_others", lambda: True)
+        with pytest.raises(NotAllowedError, match="outside the folders"):
+            allowed(secret)
     take_back(home, secret)
     assert allowed_folders(home) == (file.parent.resolve(),)
     with pytest.raises(NotAllowedError):
         allowed(secret)
 
 
-def test_a_damaged_record_is_told(rooted: Path, home: Workspace) -> None:
+def test_a_damaged_record_is_told(rooted: Path, home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("URL_VIZ_TOKEN", "on")
     allow(home, rooted)
     home.allowed.write_bytes(home.allowed.read_bytes().replace(b"allowed", b"anybody"))
     with pytest.raises(DamageError, match="allow the folders again"):

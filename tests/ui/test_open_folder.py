@@ -91,6 +91,7 @@ def test_a_folder_elsewhere_is_asked_for_once_kept_and_taken_back(
     inside.mkdir()
     (elsewhere / "notes.md").write_text("words")
     monkeypatch.setenv("URL_VIZ_ROOTS", str(inside))
+    monkeypatch.setenv("URL_VIZ_TOKEN", "on")
     assert "does not exist" in dialog(tmp_path / "nowhere").error[0].value
     assert "is a file, not a folder" in dialog(elsewhere / "notes.md").error[0].value
     at = dialog(elsewhere)
@@ -103,7 +104,7 @@ def test_a_folder_elsewhere_is_asked_for_once_kept_and_taken_back(
     page = opened(page="sets")
     page.button(key=f"sets.take_back.{elsewhere.resolve()}").click().run()
     assert allowed_folders(home) == ()
-    monkeypatch.setattr("url_viz.ui.allowed_paths.listens_to_others", lambda: True)
+    monkeypatch.setattr("url_viz.ui.auth.listens_to_others", lambda: True)
     shared = dialog(tmp_path / "nowhere")
     assert "outside the folders that this app may read" in shared.error[0].value, "whether it is there is not told"
     assert "read_folder.allow" not in [button.key for button in shared.button]

@@ -18,7 +18,7 @@ from url_viz.models.model_names import WeightsFile
 from url_viz.processes.app_server import GIVEN_VARIABLE, ROOTS_VARIABLE
 from url_viz.roots import SCHEMES, address_in, root_of
 from url_viz.store.allowed_folders import allowed_folders
-from url_viz.ui.auth import listens_to_others, login
+from url_viz.ui.auth import is_shared
 from url_viz.workspace import Workspace
 
 _FILES = (*map(os.fsdecode, SHARD_ENDINGS), *(ending for ending in ENDINGS if ending != ".txt"))
@@ -38,11 +38,6 @@ def _allowed_here() -> tuple[Path, ...]:
     """What the command that started this server was given; and what was allowed, where nobody else reaches the app."""
     given = os.environ.get(GIVEN_VARIABLE)
     return (*([root_of(given)] if given else []), *(() if is_shared() else allowed_folders(Workspace.at())))
-
-
-def is_shared() -> bool:
-    """Whether others than the owner of the workspace may look: from other machines, or as users who log in."""
-    return listens_to_others() or login() != "none"
 
 
 def may_allow() -> bool:

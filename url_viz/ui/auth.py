@@ -44,6 +44,9 @@ write any address into an account.
 TOKEN_VARIABLE = "URL_VIZ_TOKEN"
 """Whether a token is required: `on`, `off`, or `auto` (if unset): where other people have accounts on this machine."""
 
+HOSTS_VARIABLE = "URL_VIZ_ALLOWED_HOSTS"
+"""Comma-separated names of hosts, besides this machine's own, that the app answers to."""
+
 OPEN_TO_OTHERS = (
     "This app accepts connections from other machines ({address}) and has no login: anyone who can reach this port can "
     "see every picture in the allowed folders ($URL_VIZ_ROOTS) and in every image set of this workspace, and can "
@@ -111,6 +114,17 @@ def listens_to_others() -> bool:
         return not ipaddress.ip_address(address).is_loopback
     except ValueError:  # no address means all of them; other names are assumed to be open
         return True
+
+
+def is_shared() -> bool:
+    """Whether others than the owner of the workspace may reach the app.
+
+    From other machines, by a login, through a proxy (which has to be named in one of three settings), or because the
+    token, which asks where other people have accounts, was switched off.
+    """
+    is_unasked = os.environ.get(TOKEN_VARIABLE, "").strip().casefold() == "off"
+    is_proxied = base_path() or os.environ.get(HOSTS_VARIABLE) or st.get_option("server.corsAllowedOrigins")
+    return listens_to_others() or login() != "none" or is_unasked or bool(is_proxied)
 
 
 def open_warning() -> str | None:

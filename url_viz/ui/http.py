@@ -32,7 +32,7 @@ from url_viz.imaging.containers.python_dataset import ClosedDataset, is_dataset,
 from url_viz.imaging.rendering import in_window
 from url_viz.imaging.workers import decoders
 from url_viz.models.model_names import DEFAULT
-from url_viz.ui.auth import TokenGate, access_token, login, may_enter
+from url_viz.ui.auth import HOSTS_VARIABLE, TokenGate, access_token, login, may_enter
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
 from url_viz.ui.response_cache import cached_masks, cached_orders, key_of
@@ -82,7 +82,6 @@ _UNFETCHED = (
 )
 """What stands in the place of a large view that object storage does not give; browsers show it whatever the status."""
 _OUTSIDE = "This is outside the folders that the app may read."
-HOSTS_VARIABLE = "URL_VIZ_ALLOWED_HOSTS"
 
 Answer = Callable[[Request], Response]
 _OPEN = "url_viz.image_set"

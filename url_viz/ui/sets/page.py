@@ -16,7 +16,8 @@ from url_viz.roots import is_in_bucket
 from url_viz.store.about import About, sets_with_pictures
 from url_viz.store.allowed_folders import allowed_folders, take_back
 from url_viz.store.sets import DAMAGED, compact, disk_use, drop_model, list_sets, rename, repoint, skipped
-from url_viz.ui.allowed_paths import allowed, is_shared
+from url_viz.ui.allowed_paths import allowed
+from url_viz.ui.auth import is_shared
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import DIALOG, choice, choose
 from url_viz.ui.text import Markdown, escape

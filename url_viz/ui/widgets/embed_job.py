@@ -22,7 +22,8 @@ from url_viz.roots import root_of
 from url_viz.store.about import About, find_set, known_sets, sets_with_pictures, space_read
 from url_viz.store.sets import DAMAGED, unfinished
 from url_viz.store.tables.lance import import_lancedb
-from url_viz.ui.allowed_paths import allowed, allowed_model, demo, is_shared, may_read
+from url_viz.ui.allowed_paths import allowed, allowed_model, demo, may_read
+from url_viz.ui.auth import is_shared
 from url_viz.ui.session import Key, choose
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.workspace import Workspace
