@@ -162,13 +162,13 @@ def second_model_of(context: SetContext) -> ByContent[SecondModel | None]:
     return partial(find_second, context.store, context.space)
 
 
-@source(lambda context: str(_is_second_asked(context)), is_live=True)
-def is_second_asked(context: SetContext) -> bool:
+@source(lambda context: str(_uses_second_model(context)), is_live=True)
+def uses_second_model(context: SetContext) -> bool:
     """Whether a second model takes part if there is one."""
-    return _is_second_asked(context)
+    return _uses_second_model(context)
 
 
-def _is_second_asked(context: SetContext) -> bool:
+def _uses_second_model(context: SetContext) -> bool:
     return not context.is_single_model and is_second_model_used(context.store.paths)
 
 
@@ -244,6 +244,6 @@ def _version_of_labels(context: SetContext) -> int:
 
 def user_version(context: SetContext) -> str:
     """A short text that changes with what the user brought, chose and labelled; "" if there is nothing; cheap."""
-    is_alone = not context.is_single_model and not _is_second_asked(context)
+    is_alone = not context.is_single_model and not _uses_second_model(context)
     parts = _version_of_imports(context), _version_of_labels(context) or "", "alone" if is_alone else ""
     return ".".join(map(str, parts)).rstrip(".")

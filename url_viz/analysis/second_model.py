@@ -187,11 +187,11 @@ def _confusability_from(table: pa.Table, own_graph_columns: GraphColumns | None)
     on_disk=OnDisk(lambda value: pa.table({"confusability": value}), _confusability_from),
 )
 def confusability_by_both(
-    second_available: SecondModel | None, graph: Lazy[Graph | None], *, is_second_asked: bool
+    second_available: SecondModel | None, graph: Lazy[Graph | None], *, uses_second_model: bool
 ) -> NDArray[np.float32] | None:
     """Confusability (M,) by two models; None if no second one takes part, or what it is worked out from cannot be
     read, or is being written."""
-    if second_available is None or not is_second_asked:
+    if second_available is None or not uses_second_model:
         return None
     own = graph()
     return None if own is None or not second_available.is_whole else combined_confusability(own, second_available)[0]

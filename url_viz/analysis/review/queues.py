@@ -65,7 +65,7 @@ def queue_rows(
 ) -> Iterator[QueueRow]:
     """What was found, what matters most first, then the `ready` reviews, then others that were `begun`; none twice."""
     listed = set()
-    for row in _found(findings, open_review):
+    for row in _finding_rows(findings, open_review):
         listed.add(row.opens)
         if row.left:
             yield row
@@ -75,7 +75,7 @@ def queue_rows(
         listed.add(review.spec)
 
 
-def _found(findings: Iterable[Finding], open_review: Callable[[ReviewSpec], Review]) -> Iterator[QueueRow]:
+def _finding_rows(findings: Iterable[Finding], open_review: Callable[[ReviewSpec], Review]) -> Iterator[QueueRow]:
     for finding in findings:
         if finding.opens is None:
             yield QueueRow(finding.kind, finding.words, finding.why, None, finding.count)

@@ -21,16 +21,16 @@ export function isWithin([x, y], polygon) {
 /**
  * A filter's mask of points, as `encode_mask` of Python makes it.
  * @param {string[]} ids of the points, in the map's order
- * @param {(id: string) => boolean} isKept
+ * @param {(id: string) => boolean} isShown
  * @returns {ArrayBuffer}
  */
-export function maskOf(ids, isKept) {
+export function maskOf(ids, isShown) {
   const bytes = new Uint8Array(WIRE.mask.header_bytes + Math.ceil(ids.length / 8));
   const view = new DataView(bytes.buffer);
   bytes.set(new TextEncoder().encode(WIRE.mask.magic));
   view.setUint32(4, ids.length, true);
   view.setBigInt64(8, ids.reduce((all, id) => all ^ BigInt(id), 0n), true);
-  ids.forEach((id, i) => isKept(id) && (bytes[WIRE.mask.header_bytes + (i >> 3)] |= 1 << (i & 7)));
+  ids.forEach((id, i) => isShown(id) && (bytes[WIRE.mask.header_bytes + (i >> 3)] |= 1 << (i & 7)));
   return bytes.buffer;
 }
 
@@ -105,12 +105,12 @@ class Answers {
   push() {
     const { tiles, cards, map, ids } = this.data;
     const { polygon } = this.view;
-    const kept = tiles.map((_, i) => this.passes(i));
-    const isNarrow = kept.includes(false);
+    const passing = tiles.map((_, i) => this.passes(i));
+    const isNarrow = passing.includes(false);
     const maskUrl = isNarrow ? `mask/${JSON.stringify(this.filter)}` : "";
-    if (isNarrow) this.masks.set(maskUrl.slice(5), maskOf(ids, (id) => kept[this.at.get(id)]));
+    if (isNarrow) this.masks.set(maskUrl.slice(5), maskOf(ids, (id) => passing[this.at.get(id)]));
     const inside = (i) => !polygon || (cards[i].place && isWithin(cards[i].place, polygon));
-    const rows = tiles.map((_, i) => i).filter((i) => kept[i] && inside(i));
+    const rows = tiles.map((_, i) => i).filter((i) => passing[i] && inside(i));
     const shown = { mask_url: maskUrl, polygon, ringed: this.ringed, taken: this.taken, chosen: this.picked() };
     for (const name of MAP_SETTINGS) shown[name] = this.view[name];
     this.onShown?.(rows.length);

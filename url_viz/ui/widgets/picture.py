@@ -138,9 +138,9 @@ def _show_question(image_set: ImageSet, image_id: int, row: dict[str, object]) -
     for name in names:
         near = image_set.nearest_of_class(image_id, name, NEAREST_OF_CLASS)
         with st.container(key=f"picture_class.{name}", gap="xxsmall"):
-            own = " · its label" if name == row["label"] else ""
-            share = f" · {percent(shares[name])}" if name in shares else ""
-            st.markdown(f"**{escape(name)}**{escape(share + own)}")
+            own = "· its label" if name == row["label"] else ""
+            share = f"· {percent(shares[name])}" if name in shares else ""
+            st.markdown(f"**{escape(name)}** {escape(share)} {escape(own)}")
             shown, key = _by_similarity(image_set, near.assign(label=None)), f"between.{image_id}.{name}"
             show_gallery(shown, key=key, empty="No other pictures of this class.", columns=BESIDE, on_click=OPENED.set)
     told = ", ".join(f"{name} {percent(shares[name])}" for name in names if name in shares)
