@@ -55,6 +55,7 @@ def test_one_of_everything_each_with_its_queue(image_set: ImageSet) -> None:
     assert len(queues["bursts"]) == 1
 
 
+@pytest.mark.slow
 def test_leaks_are_led_by_the_smaller_split(image_set: ImageSet) -> None:
     found = image_set.splits.leaks()
     assert dict(zip(found["path"], found["twin_path"], strict=True)) == LEAKS

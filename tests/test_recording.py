@@ -350,6 +350,7 @@ class TestClasses:
         assert "its 3 columns are not as many as the 2 classes" in other.words
 
 
+@pytest.mark.slow
 def test_twelve_classes_that_are_numbers(tmp_path: Path) -> None:
     paths = [f"{number}/{turn}.jpg" for number in range(12) for turn in range(2)]
     image_set = given_set(tmp_path, paths)

@@ -186,6 +186,7 @@ def test_a_burst_does_not_vouch_for_its_own_label() -> None:
     assert found.evidence.doubt[160:].min() > np.quantile(found.evidence.doubt[1:160], 0.9)
 
 
+@pytest.mark.slow
 def test_all_pictures_are_twins() -> None:
     """Nobody is left to say anything: all classes alike."""
     embeddings = with_burst(1, 40)

@@ -45,6 +45,7 @@ def test_a_burst_is_as_confusable_as_one_of_its_frames_by_itself() -> None:
     assert np.ptp(values[frames]) < 0.25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labelled", [True, False])
 def test_of_a_burst_alone_nothing_is_known(tmp_path: Path, labelled: bool) -> None:
     numbers = replace(labelled_numbers(tmp_path, 40), which=np.zeros(40, np.int64))

@@ -166,6 +166,7 @@ def naive_pairs(before: pd.DataFrame, after: pd.DataFrame, twins: Twins) -> set[
     return set(pairs)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(VERSIONS, VERSIONS, PAIRS)
 def test_pairs_are_those_of_a_naive_loop_and_a_mirrored_diff_is_the_diff_mirrored(
@@ -282,6 +283,7 @@ def naive(white: np.ndarray, label: np.ndarray, right: np.ndarray, group: np.nda
 class TestProbe:
     """Both versions' probes on the same pictures, with their twins out of training."""
 
+    @pytest.mark.slow
     def test_it_is_a_naive_loop(self, clusters: tuple[np.ndarray, np.ndarray]) -> None:
         """A quarter of the labels was wrong before, and ten pictures are new."""
         white, after = clusters

@@ -218,6 +218,7 @@ def test_pictures_that_are_not_in_the_graph_yet_take_no_part() -> None:
     assert found.left_out == COUNT - 50
 
 
+@pytest.mark.slow
 def test_too_few_pictures_or_classes_are_not_evaluated() -> None:
     unlabelled, one_class, few, burst = Set(), Set(), Set(), Set()
     unlabelled.table["label"] = None

@@ -57,6 +57,7 @@ def test_ten_answers_of_one_kind_lengthen_the_queue_or_end_it(is_wrong: bool) ->
     assert before.heard(wrong[:0], np.zeros(0, bool)).belief == pytest.approx(PRIOR)
 
 
+@pytest.mark.slow
 def test_what_is_expected_comes_true_after_answers_though_p_is_twice_too_high() -> None:
     """Labels are wrong half as often as P says: after ten answers the interval of the next fifty mostly holds them."""
     inside = []

@@ -137,6 +137,7 @@ def test_one_or_two_pictures_have_no_order(tmp_path: Path, count: int) -> None:
     assert "listed by name" in order.reason
 
 
+@pytest.mark.slow
 def test_a_burst_alone_has_no_order(tmp_path: Path) -> None:
     numbers = replace(without_classes(labelled_numbers(tmp_path, 40)), which=np.zeros(40, np.int64))
     assert numbers.order().measure is None

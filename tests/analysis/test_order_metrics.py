@@ -462,6 +462,7 @@ class TestRowsThatDoNotCount:
             bootstrap_interval(np.mean, np.zeros(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 6])
 def test_intervals_over_few_classes_hold_the_figure_as_often_as_they_say(classes: int) -> None:
     """With 1.96 in Student's place those over two classes held it 70 % of the time."""

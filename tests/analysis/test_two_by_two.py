@@ -89,6 +89,7 @@ def test_whatever_both_say(seed: int) -> None:
 
 
 class TestTempered:
+    @pytest.mark.slow
     def test_an_overconfident_model_is_as_sure_as_it_is_right(self) -> None:
         draw = np.random.default_rng(0)
         true = draw.dirichlet(np.ones(3), 20_000)

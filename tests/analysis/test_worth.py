@@ -151,6 +151,7 @@ def test_figures_are_those_of_a_naive_loop_and_the_same_each_time() -> None:
     assert read_sealed(Worth, sealed_text(found)) == found, "and from its file"
 
 
+@pytest.mark.slow
 def test_wrong_labels_truly_corrected_are_worth_more_than_suggestions_accepted_unseen() -> None:
     true = classes(400)
     rows, given = rows_of(true, spread=1.4), planted(true, 0.2)
@@ -164,6 +165,7 @@ def test_wrong_labels_truly_corrected_are_worth_more_than_suggestions_accepted_u
     assert "80 were dropped." in dropped.words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["suggestions", "nine", "dice", "coin"])
 def test_careless_and_random_answers_are_not_praised(case: str) -> None:
     """Nothing is wrong: the strongest suggestions accepted, or answers by dice."""
@@ -226,6 +228,7 @@ def test_without_decisions_there_is_nothing_to_compare() -> None:
     assert [arm.name for arm in found.arms] == ["as given"]
 
 
+@pytest.mark.slow
 def test_what_lowers_it_is_said_and_where_nothing_is_left_alone_nothing() -> None:
     given = classes(120, "ab")
     rows = rows_of(given, spread=0.6)
@@ -252,6 +255,7 @@ def test_twins_do_not_teach_each_other() -> None:
     assert value_of(together, GIVEN) < 0.4
 
 
+@pytest.mark.slow
 def test_new_classes_and_pictures_without_a_label() -> None:
     """Of b one in two is c from now on. One picture has no label at all, another one only since."""
     given = np.array(["a", "b", "b"] * 20 + [None, None], object)
@@ -281,6 +285,7 @@ def test_what_cannot_be_measured_is_told_with_the_next_step() -> None:
         measured(np.eye(9), classes(9), classes(9), seeds=1)
 
 
+@pytest.mark.slow
 def test_of_a_large_set_each_seed_looks_at_a_sample_that_keeps_the_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     given = np.concatenate([classes(600), np.array(["e"] * 3, object)])
     corrected = np.where(np.arange(603) % 50 == 7, "a", given)

@@ -28,6 +28,7 @@ def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     return found
 
 
+@pytest.mark.slow
 def test_what_it_prints_is_what_the_functions_of_python_give(image_set: ImageSet, run: Run) -> None:
     evaluated = image_set.evaluate()
     assert evaluated is not None

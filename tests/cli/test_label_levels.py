@@ -25,6 +25,7 @@ def labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Labels:
     return ran
 
 
+@pytest.mark.slow
 def test_what_the_folders_offer_is_told_and_each_choice_is_kept(labels: Labels) -> None:
     assert labels() == [
         "2 classes; test and train as split.",

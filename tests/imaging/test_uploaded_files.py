@@ -56,6 +56,7 @@ def test_what_a_scan_passes_over_is_passed_over(name: str) -> None:
     assert not is_ignored("../" + name.replace(".", "").replace("__MACOSX", "macosx").replace("git", "g"))
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.text(max_size=200))
 def test_a_safe_name_stays_in_its_folder_and_is_short(name: str) -> None:

@@ -56,6 +56,7 @@ def test_what_is_no_box_overlaps_nothing() -> None:
     assert found(boxes, picture=np.zeros(4, np.int64), least=0.5) == {(0, 3): 1.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["grid", "column", "one place"])
 def test_memory_is_bounded_in_a_crowded_picture(kind: str) -> None:
     count = 20_000 if kind != "one place" else 3_000

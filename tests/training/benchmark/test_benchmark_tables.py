@@ -50,6 +50,7 @@ def test_another_file_is_an_error(text: str, tmp_path: Path) -> None:
         read_benchmark(tmp_path / "other.json")
 
 
+@pytest.mark.slow
 def test_the_tables_hold_the_figures(benchmark: Benchmark) -> None:
     text = document(benchmark)
     assert "nan" not in text
