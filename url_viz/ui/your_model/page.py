@@ -138,8 +138,10 @@ def show_splits(image_set: ImageSet) -> None:
     splits = image_set.splits.get()
     if splits is not None:
         leaks = image_set.splits.leaks()
-        found = "no copies between them" if leaks is None or leaks.empty else f"{len(leaks):,} leak: see Explore"
-        st.caption(escape(f"Splits by {splits.column}: {', '.join(splits.names)}; {found}."))
+        outcome = "no copies between them"
+        if leaks is not None and not leaks.empty:
+            outcome = f"{counted(len(leaks), 'leak')}: see Explore"
+        st.caption(escape(f"Splits by {splits.column}: {', '.join(splits.names)}; {outcome}."))
         return
     with st.expander("Which pictures are test?", icon=":material/call_split:"):
         st.caption(
