@@ -20,6 +20,7 @@ from url_viz.ui.explore.explore_map import SPACE
 from url_viz.ui.explore.view import VIEW
 from url_viz.ui.widgets.model_facts import curves_figure, model_facts
 from url_viz.ui.your_model.page import RUN, RUN_COLUMN
+from url_viz.ui.your_model.which_are_test import LEAKS_AGAINST
 from url_viz.workspace import Workspace
 
 COUNT = 40
@@ -173,3 +174,22 @@ def test_of_objects_predictions_come_first_and_test_pictures_are_told(
     at.button(key="splits.tell").click().run()
     assert objects.splits.get() is not None
     assert any("Splits by split: " in caption.value for caption in at.caption)
+
+
+def test_another_set_shows_which_pictures_are_in_it_too(
+    image_set: ImageSet, tmp_path: Path, home: Workspace, model: Model
+) -> None:
+    folder = write_folder(tmp_path / "test", 12, classes=("cat", "dog"), start=COUNT)
+    shared = image_set.table()["path"].iloc[:3].tolist()
+    for number, path in enumerate(shared):
+        (folder / "cat" / f"shared{number}.jpg").write_bytes((image_set.folder / path).read_bytes())
+    other = embed_folder(folder, model=model, workspace=home.root)
+    at = opened(image_set, "your_model")
+    at.selectbox(key=LEAKS_AGAINST).set_value(other.set_id).run()
+    assert "3 pictures of this set also in test: 3 the same file" in words(at).replace("\\", "")
+    assert sorted(at.dataframe[-1].value["path"]) == sorted(shared)
+    at.button(key="leaks.review").click().run()
+    assert "· 3 selected" in words(at)
+    at = opened(other, "your_model")
+    at.selectbox(key=LEAKS_AGAINST).set_value(image_set.set_id).run()
+    assert "3 pictures of this set also in" in words(at)

@@ -133,29 +133,6 @@ def _match(image_set: ImageSet, typed: str, dropped: Any, names: str, least_scor
     return " ".join(brought.words)
 
 
-def show_splits(image_set: ImageSet) -> None:
-    """Which pictures are test, or a form that says so: copies between splits are then a finding."""
-    splits = image_set.splits.get()
-    if splits is not None:
-        leaks = image_set.splits.leaks()
-        outcome = "no copies between them"
-        if leaks is not None and not leaks.empty:
-            outcome = f"{counted(len(leaks), 'leak')}: see Explore"
-        st.caption(escape(f"Splits by {splits.column}: {', '.join(splits.names)}; {outcome}."))
-        return
-    with st.expander("Which pictures are test?", icon=":material/call_split:"):
-        st.caption(
-            "Then copies and views of one picture in both are found, and named on Explore. Pictures of another folder "
-            "are compared by `python -m url_viz leakage FOLDER --against OTHER`."
-        )
-        test = st.text_input("A pattern of their paths or names", key="splits.test", placeholder="test_*")
-        columns = image_set.splits.columns()
-        column = st.selectbox("Or a column", columns, index=None, format_func=title_of_column, key="splits.column")
-        tell = partial(image_set.splits.tell, test=test.strip() or None, column=column)
-        if act_button("Use these splits", tell, key="splits.tell", disabled=not test.strip() and column is None):
-            st.rerun()
-
-
 def show_how(image_set: ImageSet) -> None:
     """How a run is recorded, and a file of predictions as one."""
     st.markdown("**Record your model while it trains**, in your own loop:")
