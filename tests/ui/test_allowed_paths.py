@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from streamlit import config
 
 from url_viz.errors import DamageError, NotAllowedError
 from url_viz.store.allowed_folders import allow, allowed_folders, take_back
@@ -47,6 +48,14 @@ def test_what_the_owner_allowed_is_read_until_it_is_taken_back(
             shared.setenv(name, value)
             with pytest.raises(NotAllowedError, match="outside the folders"):
                 allowed(secret)
+    for name, setting in (("baseUrlPath", "x"), ("corsAllowedOrigins", ["https://x.example"]), ("enableCORS", False)):
+        before = config.get_option(f"server.{name}")
+        config.set_option(f"server.{name}", setting)
+        try:
+            with pytest.raises(NotAllowedError, match="outside the folders"):
+                allowed(secret)
+        finally:
+            config.set_option(f"server.{name}", before)
     with monkeypatch.context() as shared:
         shared.setattr("url_viz.ui.auth.listens_to_others", lambda: True)
         with pytest.raises(NotAllowedError, match="outside the folders"):

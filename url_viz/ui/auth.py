@@ -119,12 +119,13 @@ def listens_to_others() -> bool:
 def is_shared() -> bool:
     """Whether others than the owner of the workspace may reach the app.
 
-    From other machines, by a login, through a proxy (which has to be named in one of three settings), or because the
-    token, which asks where other people have accounts, was switched off.
+    From other machines, by a login, through a proxy (which one of four settings has to let in), or because the token,
+    which asks where other people have accounts, was switched off.
     """
     is_unasked = os.environ.get(TOKEN_VARIABLE, "").strip().casefold() == "off"
     is_proxied = base_path() or os.environ.get(HOSTS_VARIABLE) or st.get_option("server.corsAllowedOrigins")
-    return listens_to_others() or login() != "none" or is_unasked or bool(is_proxied)
+    is_for_any_origin = not st.get_option("server.enableCORS")
+    return listens_to_others() or login() != "none" or is_unasked or is_for_any_origin or bool(is_proxied)
 
 
 def open_warning() -> str | None:
