@@ -96,7 +96,6 @@ def grid_page() -> None:
         side=side,
         is_wide=bool(settings.get("is_wide")),
         ringed_id=None,
-        ask_above=int(query.get("ask", 50)),
         handle=handle,
         on_click=note_click,
     )

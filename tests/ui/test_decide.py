@@ -79,21 +79,24 @@ def test_a_button_decides_on_what_is_in_scope_and_says_so(image_set: ImageSet) -
     assert all(at.button(key=f"view.decide.{word}").disabled for word in ("keep", "drop", "look-again", "clear", "tag"))
 
 
-def test_many_are_asked_about_first_in_the_place_of_the_buttons(
+def test_buttons_count_many_and_undo_says_what_it_takes_back(
     image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("url_viz.ui.widgets.decide.ASK_ABOVE", 3)
+    assert bar(image_set).button(key="view.decide.keep").label == "Keep"
+    monkeypatch.setattr("url_viz.ui.widgets.decide.COUNTED_ABOVE", 3)
     at = bar(image_set)
+    labels = [at.button(key=f"view.decide.{word}").label for word in ("keep", "drop", "look-again", "clear")]
+    assert labels == ["Keep 4", "Drop 4", "Look again 4", "Remove decision on 4"]
     at.button(key="view.decide.keep").click().run()
-    assert toasts(at) == []
-    assert at.markdown[0].value == "**Keep 4 pictures**?"
-    at.button(key="view.decide.no").click().run()
-    assert decided(image_set) == [("cat", None), ("dog", None)]
-    at.button(key="view.decide.keep").click().run()
-    at.button(key="view.decide.yes").click().run()
-    assert toasts(at) == ["Kept 4 pictures"]
-    assert at.button(key="view.decide.keep")
     assert decided(image_set) == [("cat", "keep"), ("dog", None)]
+    assert at.markdown[-1].value == "**Kept 4 pictures.**"
+    at.button(key="view.decide.undo").click().run()
+    assert decided(image_set) == [("cat", None), ("dog", None)]
+    assert "**Kept 4 pictures.**" not in [one.value for one in at.markdown]
+    at.button(key="view.decide.drop").click().run()
+    assert at.markdown[-1].value == "**Dropped 4 pictures.**"
+    image_set.decisions.decide([int(image_set.ids[0])], "keep")
+    assert "**Dropped 4 pictures.**" not in [one.value for one in at.run().markdown], "undo takes back something else"
 
 
 def test_tags_are_given_and_taken_and_known_ones_offered(image_set: ImageSet) -> None:

@@ -629,28 +629,20 @@ class TestTheReviewIsOfAsManyAsTheButtonSays:
         assert 0 < self.reviewed(at, of_many) < 40
 
 
-def test_a_decision_on_many_chosen_is_asked_about_until_the_choice_ends(
-    own_set: ImageSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("url_viz.ui.widgets.decide.ASK_ABOVE", 3)
+def test_a_decision_on_many_chosen_is_made_at_once_and_undone_where_it_is_told(own_set: ImageSet) -> None:
     at, grid = opened(own_set), f"view.grid.{own_set.set_id}"
     chosen = [{"order": panes(at)[0]["order"], "ranges": [[0, 4]]}]
-    at.session_state[grid] = {"chosen": chosen}
-    at.run()
-    at.button(key="view.decide.drop").click().run()
-    assert "**Drop 4 pictures**?" in words(at)
-    for state in ({"chosen": None}, {"chosen": chosen}):
-        at.session_state[grid] = state
-        at.run()
-        assert "**Drop " not in words(at)
     action = {"sequence": 1, "chosen": chosen, "decision": "drop"}
     at.session_state[grid] = {"chosen": chosen, "actions": [action]}
     at.run()
     at.run()  # AppTest calls no callbacks of components: the action is carried out below the bar
-    assert "**Drop 4 pictures**?" in words(at)
-    assert own_set.table()["decision"].isna().all()
-    at.button(key="view.decide.yes").click().run()
+    assert "**Dropped 4 pictures.**" in words(at)
     assert (own_set.table()["decision"] == "drop").sum() == 4
+    at.session_state[grid] = {"chosen": None}
+    assert "**Dropped 4 pictures.**" in words(at.run()), "also once nothing is chosen"
+    at.button(key="view.decide.undo").click().run()
+    assert own_set.table()["decision"].isna().all()
+    assert "**Dropped 4 pictures.**" not in words(at)
 
 
 def test_the_map_gives_way_to_the_grid_and_comes_back(image_set: ImageSet) -> None:

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.annotated_sets import write_annotated
 from tests.given import by_turns, given_set
 from tests.read_sets import copied
 from tests.ui.pages import opened, words
-from url_viz.image_set import ImageSet
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
 from url_viz.ui.widgets.sidebar import user_models
 from url_viz.workspace import Workspace
 
@@ -36,10 +38,10 @@ def dialog(image_set: ImageSet) -> AppTest:
         from url_viz.ui.explore.user_column_dialog import user_columns_dialog
         from url_viz.ui.open_sets import open_sets
 
-        user_columns_dialog(open_sets().get(st.session_state["a_set"], "own:mine"))
+        user_columns_dialog(open_sets().get(*st.session_state["a_set"]))
 
     at = AppTest.from_function(script)
-    at.session_state["a_set"] = image_set.set_id
+    at.session_state["a_set"] = (image_set.set_id, image_set.source.name)
     return at.run()
 
 
@@ -66,6 +68,14 @@ def test_a_file_is_shown_before_it_is_kept_and_then_taken_away(image_set: ImageS
     assert "risk, kind" in words(at)
     at.button(key="own.remove.mine").click().run()
     assert image_set.user_columns() == ()
+
+
+def test_what_comes_with_the_pictures_is_not_taken_away(model: Model, home: Workspace, tmp_path: Path) -> None:
+    objects = embed_folder(write_annotated(tmp_path / "set", "YOLO"), model=model, workspace=home.root)
+    at = dialog(objects)
+    assert "**objects**" in words(at)
+    assert "comes with the pictures" in words(at)
+    assert not [button for button in at.button if button.label == "Remove"]
 
 
 def test_a_hostile_file_ends_in_a_sentence_without_markup(image_set: ImageSet) -> None:

@@ -13,6 +13,8 @@ from url_viz.analysis.derived import Lazy, column
 from url_viz.analysis.table import Frame
 from url_viz.imaging.folder_classes import COLUMN_OF
 from url_viz.store.columns.imported_columns import Column, Import, values_at
+from url_viz.store.columns.object_columns import OBJECTS
+from url_viz.store.columns.source_columns import SOURCE
 from url_viz.store.columns.user_cells import Kind
 from url_viz.wording import numbered
 
@@ -29,6 +31,11 @@ class UserColumn:
     known: int
     source: str
     is_uncertainty: bool = False
+
+    @property
+    def is_of_source(self) -> bool:
+        """Whether it comes with the pictures (what annotations say of objects, say), and from no file of the user's."""
+        return self.source in (OBJECTS, SOURCE)
 
 
 def free_name(name: str, source: str, taken: Collection[str]) -> str:

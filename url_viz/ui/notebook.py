@@ -26,7 +26,6 @@ from url_viz.ui.response_cache import ranges_of
 from url_viz.ui.urls import base
 from url_viz.ui.widgets.actions import sequence_of
 from url_viz.ui.widgets.assets import notebook_script
-from url_viz.ui.widgets.decide import ASK_ABOVE
 from url_viz.ui.widgets.gallery import actions_of
 from url_viz.ui.widgets.grid import chosen_ids, pane_data
 from url_viz.ui.widgets.map import map_data
@@ -197,7 +196,6 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
             "side": view.side,
             "is_wide": view.is_wide,
             "ringed": None if self._ringed is None else str(self._ringed),
-            "ask_above": ASK_ABOVE,
             "taken": self._handled,
             "kept": [ranges_of(pane.order, chosen) for pane in panes] if len(chosen) else None,
             "chosen_at": self._chosen_at,

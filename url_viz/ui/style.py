@@ -34,6 +34,8 @@ _RULES = """
 .st-key-explore_controls [data-testid="stButtonGroup"] label { margin: 0; min-height: 0; }
 .st-key-explore_line { min-height: 2.1rem; justify-content: center; }
 .st-key-explore_line [data-testid="stHorizontalBlock"], .st-key-explore_line .stHorizontalBlock { gap: .4rem; }
+.st-key-decide_bar { animation: url-viz-appear .5s step-end; }
+@keyframes url-viz-appear { from { pointer-events: none; } to { pointer-events: auto; } }
 .st-key-explore_reasons [role="radiogroup"] button { flex-shrink: 0; }
 .st-key-explore_reasons [role="radiogroup"] { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; }
 @media (max-width: 1200px) {

@@ -205,7 +205,7 @@ class Grid {
     const { id } = cell.dataset;
     const decision = cell.dataset.decision === name ? null : name;
     const many = this.choice.size > 0;
-    const ids = !many ? [id] : this.choice.size <= this.data.ask_above ? [...this.choice.ids] : [];
+    const ids = many ? [...this.choice.ids] : [id];
     const what = many ? { chosen: this.chosen() } : { id };
     const said = many ? `${this.choice.size.toLocaleString("en")} pictures` : this.nameOf(pane, id);
     this.said(decision ? `${DECISIONS[name].word}: ${said}` : `No decision: ${said}`);

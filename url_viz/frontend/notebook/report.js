@@ -134,7 +134,6 @@ class Answers {
       side,
       is_wide: this.view.is_wide,
       ringed: this.ringed,
-      ask_above: 0,
       can_decide: false,
       taken: 0,
       kept: null,

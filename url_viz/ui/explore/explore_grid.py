@@ -13,7 +13,7 @@ from url_viz.analysis.findings.twin_groups import count_copies, with_twins_of
 from url_viz.analysis.ranking import ends, first_of_each_class, value_at
 from url_viz.analysis.scope import EVERYTHING, Scope
 from url_viz.image_set import ImageSet
-from url_viz.ui.explore.controls import DECIDE, PER_CLASS
+from url_viz.ui.explore.controls import PER_CLASS
 from url_viz.ui.explore.page import ranked_by
 from url_viz.ui.explore.view import TITLES, ExploreView, Part
 from url_viz.ui.explore.view_address import take_set
@@ -21,7 +21,7 @@ from url_viz.ui.response_cache import MOST_IN_ORDER, GridOrder, cache_order, cac
 from url_viz.ui.session import OPENED, Key
 from url_viz.ui.tile_data import Tile, tiles
 from url_viz.ui.urls import order_url, thumbnail_url, tiles_url
-from url_viz.ui.widgets.decide import ASK_ABOVE, handle_gallery_actions
+from url_viz.ui.widgets.decide import handle_gallery_actions
 from url_viz.ui.widgets.grid import INLINE, Pane, Side, show_grid
 from url_viz.ui.widgets.picture import open_picture
 from url_viz.wording import of_group
@@ -56,10 +56,9 @@ def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *
         side=view.side,
         is_wide=view.is_wide,
         ringed_id=OPENED.get(),
-        ask_above=ASK_ABOVE,
         on_click=open_picture,
         on_set=partial(take_set, key),
-        handle=partial(handle_gallery_actions, image_set, bar=DECIDE, stacks=rows if view.collapse_twins else None),
+        handle=partial(handle_gallery_actions, image_set, stacks=rows if view.collapse_twins else None),
     )
 
 

@@ -12,10 +12,10 @@ from url_viz.analysis.scope import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import DIALOG, Key
-from url_viz.ui.text import escape, with_toast
+from url_viz.ui.text import escape
 from url_viz.ui.tile_data import tiles
 from url_viz.ui.widgets.buttons import dialog_button
-from url_viz.ui.widgets.decide import handle_gallery_actions
+from url_viz.ui.widgets.decide import handle_gallery_actions, reported, show_undo
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.wording import counted
 
@@ -51,13 +51,13 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
         f"pixels), {count['views']:,} with other views (pictures exceptionally near in this set)."
     )
     st.caption(escape(words))
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
             "Keep one of each, drop its copies",
             type="primary",
             icon=":material/filter_1:",
             key="twins.keep",
-            on_click=with_toast(lambda: image_set.twins.keep_one_of_each().sentence),
+            on_click=reported(image_set, image_set.twins.keep_one_of_each),
             disabled=not has_copies(image_set.table()),
             help="Keeps the largest of copies; of equally large ones, the one with most copies, then the clearest. "
             "Drops only its direct copies, no views, and nothing you have marked to keep. One undo reverts all of it.",
@@ -65,6 +65,7 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
         review = partial(go_to_review, ReviewSpec("copies" if has_copies(image_set.table()) else "bursts"))
         if st.button("Review them one by one", icon=":material/rate_review:", key="twins.review", on_click=review):
             st.rerun()
+        show_undo(image_set, key="twins")
     picked = st.dataframe(
         _listed(image_set, groups.head(MOST_LISTED)),
         hide_index=True,

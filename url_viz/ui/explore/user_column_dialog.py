@@ -109,6 +109,9 @@ def _show_imports(image_set: ImageSet) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             names = ", ".join(column.name for column in mine)
             st.markdown(f"**{escape(source)}** · {pictures:,} pictures · {escape(names)}")
+            if mine[0].is_of_source:
+                st.caption("comes with the pictures", width="content")
+                continue
             remove, key = partial(image_set.remove_columns, source), f"own.remove.{source}"
             if act_button("Remove", remove, icon=":material/delete:", key=key, type="tertiary"):
                 st.rerun(scope="app")

@@ -30,9 +30,9 @@ from url_viz.ui.explore.page import show_pair
 from url_viz.ui.menu import go_to
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import Key
-from url_viz.ui.text import escape, with_toast
+from url_viz.ui.text import escape
 from url_viz.ui.tile_data import Tile, tile_of
-from url_viz.ui.widgets.decide import handle_gallery_actions, show_undo
+from url_viz.ui.widgets.decide import handle_gallery_actions, reported, show_undo
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.ui.widgets.picture import open_picture
@@ -280,7 +280,7 @@ def _show_accept(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
             f"Label {count:,} pictures as suggested",
             type="primary",
             key=key,
-            on_click=with_toast(lambda: image_set.labels.correct(labels, who=user_name()).sentence),
+            on_click=reported(image_set, lambda: image_set.labels.correct(labels, who=user_name())),
         )
 
 

@@ -27,7 +27,7 @@ from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape, show_error, with_toast
 from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.buttons import act_button
-from url_viz.ui.widgets.decide import show_undo
+from url_viz.ui.widgets.decide import reported, show_undo
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.gallery import show_gallery
@@ -214,7 +214,10 @@ def show_names(image_set: ImageSet) -> None:
     if names.isna().all():
         return
     with st.expander("Your names", icon=":material/sell:", expanded=True):
-        st.caption(f"{names.notna().sum():,} of {len(names):,} pictures have one of {names.nunique():,} names.")
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            words = f"{names.notna().sum():,} of {len(names):,} pictures have one of {names.nunique():,} names."
+            st.caption(words, width="content")
+            show_undo(image_set, key="review.names")
         if not can_order(names):
             st.caption("Once two names have three pictures each, pictures can be ordered by ambiguity between them.")
         elif image_set.labels.chosen != BY_NAMES:
@@ -260,7 +263,7 @@ def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
             type="primary",
             key="review.names.accept",
             disabled=rows.empty,
-            on_click=with_toast(lambda: image_set.names.accept(rows["id"].tolist(), who=user_name()).sentence),
+            on_click=reported(image_set, lambda: image_set.names.accept(rows["id"].tolist(), who=user_name())),
         )
         st.button("One at a time", key="review.names.each", on_click=choose_review, args=(ReviewSpec("names"),))
         st.caption(

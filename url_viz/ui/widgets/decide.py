@@ -1,6 +1,6 @@
-"""Decisions on pages: actions of a gallery, and the bar that decides on all pictures in scope."""
+"""Decisions on pages: actions of a gallery, the bar that decides on all pictures in scope, and what undoes them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -14,10 +14,10 @@ from url_viz.analysis.labels.label_choice import CORRECTED
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions.decision_rows import Decision
-from url_viz.store.decisions.decisions import Decisions, Step
+from url_viz.store.decisions.decisions import Action, Decisions, Step
 from url_viz.ui.auth import user_name
 from url_viz.ui.session import Key
-from url_viz.ui.text import Markdown, escape, with_toast
+from url_viz.ui.text import Markdown, errors_shown, escape, with_toast
 from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.gallery import GalleryAction
 
@@ -26,26 +26,26 @@ BulkKind = Literal["decide", "tag", "untag", "name"]
 
 @dataclass(frozen=True)
 class BulkAction:
-    """An action on some pictures: a decision (None clears it), tags added or removed, or a name; `word` names it."""
+    """An action on some pictures: a decision (None clears it), tags added or removed, or a name."""
 
-    word: str
     ids: tuple[int, ...]
     kind: BulkKind = "decide"
     decision: Decision | None = None
     tags: tuple[str, ...] = ()
 
-    @property
-    def question(self) -> Markdown:
-        """The question that asks for confirmation."""
-        named = f" ({escape(', '.join(self.tags))})" if self.tags else ""
-        return Markdown(f"**{escape(self.word)} {len(self.ids):,} pictures**{named}?")
+
+@dataclass(frozen=True)
+class DoneHere:
+    """What was last done in this session to several pictures, in `words`, and the `version` of the decisions then."""
+
+    words: str
+    version: int
 
 
-PENDING: Key[BulkAction] = Key("view.pending")
-"""The action that a decide bar asks to confirm, by the bar's key."""
+DONE: Key[DoneHere] = Key("view.done")
 
-ASK_ABOVE = 50
-"""Actions on more pictures than this, about what a window shows, need a confirmation."""
+COUNTED_ABOVE = 50
+"""A button that acts on more pictures than this, about what a window shows, says how many."""
 
 _DECISIONS: dict[Decision, dict[str, str]] = WIRE["decisions"]
 CHOICES: dict[Decision | None, tuple[str, str]] = {
@@ -76,58 +76,69 @@ def decisions_here(image_set: ImageSet) -> Decisions:
 
 
 def handle_gallery_actions(
-    image_set: ImageSet, actions: Sequence[GalleryAction], *, bar: str | None = None, stacks: pd.DataFrame | None = None
+    image_set: ImageSet, actions: Sequence[GalleryAction], *, stacks: pd.DataFrame | None = None
 ) -> None:
     """Carry out the actions of a gallery: pass this as its `handle`, with the image set bound.
 
     All of it is done before the first call of Streamlit, as `show_gallery` requires. Decisions show in the gallery;
-    undo, redo and errors are reported in toasts. One on more than ASK_ABOVE pictures needs a confirmation in `bar`.
+    undo, redo, errors, and what was done to several pictures, are reported.
     `stacks` are the rows of `image_set.table()` of which one tile stands for a picture and its twins.
     """
-    sentences: list[str] = []
-    large: BulkAction | None = None
+    results: list[Action | str] = []
     for action in actions if stacks is None else map(partial(_with_twins, stacks), actions):
-        if bar is not None and len(action.chosen) > ASK_ABOVE:
-            large = _bulk(action.chosen, action.decision)
-            continue
         try:
-            sentences += _done(image_set, action)
+            results += _done(image_set, action)
         except UrlVizError as error:
-            sentences.append(str(error))
-    for sentence in sentences:
-        st.toast(escape(sentence))
-    if bar is not None and large is not None:
-        PENDING.under(bar).set(large)
-        st.toast(f"Answer above the map: {large.question}", icon=":material/arrow_upward:")
+            results.append(str(error))
+    report(image_set, results)
+
+
+def report(image_set: ImageSet, results: Sequence[Action | str]) -> None:
+    """Say in toasts what came of what was asked; of several pictures also beside *Undo*, as long as it undoes that."""
+    last = results[-1] if results else None
+    if isinstance(last, Action) and last.count > 1:
+        DONE.set(DoneHere(last.sentence, image_set.decisions.version))
+    for result in results:
+        st.toast(escape(result.sentence if isinstance(result, Action) else result))
+
+
+def reported(image_set: ImageSet, act: Callable[[], Action]) -> Callable[[], None]:
+    """The callback that carries out `act` on several pictures, and reports it or its error."""
+
+    def carry_out() -> None:
+        with errors_shown():
+            report(image_set, [act()])
+
+    return carry_out
 
 
 def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which: str = "") -> None:
     """Buttons and tags for all pictures of `rows` (of `image_set.table()`), undo and redo.
 
     `which` says which pictures these are ("chosen"), if they are not all in scope. Each click is one action for undo
-    (one per tag), reported in a toast. For an action on more than `ASK_ABOVE` pictures, a confirmation replaces the
-    buttons.
+    (one per tag), and is reported. While the bar appears, it takes no click that was meant for what stood there.
     """
     ids = tuple(rows["id"].tolist())
-    action = PENDING.under(key).get()
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}.bar"):
-        if action is not None and set(action.ids) == set(ids):
-            _ask(image_set, action, key=key)
-            return
-        PENDING.under(key).clear()  # it was about other pictures
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="decide_bar"):
         count = _in_scope(len(ids), len(image_set), which, image_set.noun)
         st.markdown(count, help=KEYS, width="content")
-        for decision, (word, icon) in CHOICES.items():
+        for decision, (_, icon) in CHOICES.items():
             st.button(
-                escape(word),
+                escape(_label(decision, len(ids))),
                 icon=icon,
                 key=f"{key}.{decision or 'clear'}",
                 disabled=not ids,
-                on_click=_request,
-                args=(image_set, _bulk(ids, decision), key),
+                on_click=_carry_out,
+                args=(image_set, BulkAction(ids, decision=decision)),
             )
         _show_tags(image_set, ids, key=key)
         show_undo(image_set, key=key)
+
+
+def _label(decision: Decision | None, count: int) -> str:
+    """What a button does, and to how many pictures if they are many: "Drop 523", "Remove decision on 523"."""
+    word = CHOICES[decision][0]
+    return word if count <= COUNTED_ABOVE else f"{word} {count:,}" if decision else f"{word} on {count:,}"
 
 
 def _with_twins(table: pd.DataFrame, action: GalleryAction) -> GalleryAction:
@@ -142,7 +153,6 @@ def _with_twins(table: pd.DataFrame, action: GalleryAction) -> GalleryAction:
 
 def show_progress(image_set: ImageSet, *, key: str) -> None:
     """How many pictures of the set are relabelled, kept, dropped, put aside, and left, with undo and redo."""
-    PENDING.under(key).clear()  # a question about what was chosen ends with the choice
     table = image_set.table()
     decided, relabelled = table["decision"].value_counts(), int((table["label_checked"] == CORRECTED).sum())
     if image_set.decisions.can_undo or image_set.decisions.can_redo:
@@ -155,19 +165,15 @@ def show_progress(image_set: ImageSet, *, key: str) -> None:
     st.caption(escape(f"{' · '.join(parts)} · {left:,} to go"), width="content")
 
 
-def _done(image_set: ImageSet, action: GalleryAction) -> list[str]:
+def _done(image_set: ImageSet, action: GalleryAction) -> list[Action | str]:
     """Carry out one action of a gallery; return what to report beyond what the picture shows."""
     if action.command is not None:
         return [step_history(image_set, action.command)[0]]
     if action.chosen:
-        return [decisions_here(image_set).decide(action.chosen, action.decision).sentence]
+        return [decisions_here(image_set).decide(action.chosen, action.decision)]
     if action.id is not None:
         decisions_here(image_set).decide([action.id], action.decision)
     return []
-
-
-def _bulk(ids: tuple[int, ...], decision: Decision | None) -> BulkAction:
-    return BulkAction(CHOICES[decision][0] if decision else "Remove the decision on", ids, decision=decision)
 
 
 def step_history(image_set: ImageSet, command: Step) -> tuple[str, int | None]:
@@ -180,38 +186,24 @@ def step_history(image_set: ImageSet, command: Step) -> tuple[str, int | None]:
     return action.about(str(image_set.row(action.ids[0])["path"])).sentence, action.ids[0]
 
 
-def _request(image_set: ImageSet, action: BulkAction, key: str) -> None:
-    """Carry out an action, or ask for confirmation if it is large."""
-    if len(action.ids) > ASK_ABOVE:
-        PENDING.under(key).set(action)
-    else:
-        _carry_out(image_set, action, key)
-
-
-def _carry_out(image_set: ImageSet, action: BulkAction, key: str) -> None:
-    """Carry out an action, then clear it: what is written to the session may end the run."""
+def _carry_out(image_set: ImageSet, action: BulkAction) -> None:
+    """Carry out an action on several pictures, and report it."""
     decisions = decisions_here(image_set)
+    results: list[Action | str] = []
     try:
         if action.kind == "decide":
-            results = [decisions.decide(action.ids, action.decision)]
-        elif action.kind == "name":
-            results = [decisions.name_each(dict.fromkeys(action.ids, name)) for name in action.tags]
-        else:
-            results = [
-                (decisions.tag if action.kind == "tag" else decisions.untag)(action.ids, tag) for tag in action.tags
-            ]
-        sentences = [result.sentence for result in results]
+            results.append(decisions.decide(action.ids, action.decision))
+        for tag in action.tags:
+            results.append(_tagged(decisions, action, tag))
     except UrlVizError as error:
-        sentences = [str(error)]
-    PENDING.under(key).clear()
-    for sentence in sentences:
-        st.toast(escape(sentence))
+        results.append(str(error))
+    report(image_set, results)
 
 
-def _ask(image_set: ImageSet, action: BulkAction, *, key: str) -> None:
-    st.markdown(action.question, width="content")
-    st.button(escape(action.word), type="primary", key=f"{key}.yes", on_click=_carry_out, args=(image_set, action, key))
-    st.button("Cancel", key=f"{key}.no", on_click=PENDING.under(key).clear)
+def _tagged(decisions: Decisions, action: BulkAction, tag: str) -> Action:
+    if action.kind == "name":
+        return decisions.name_each(dict.fromkeys(action.ids, tag))
+    return (decisions.tag if action.kind == "tag" else decisions.untag)(action.ids, tag)
 
 
 def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
@@ -235,14 +227,16 @@ def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
                     key=f"{key}.{kind}",
                     disabled=not ids or not tags or (kind == "name" and len(tags) > 1),
                     help=NAMING if kind == "name" else None,
-                    on_click=_request,
-                    args=(image_set, BulkAction(word, ids, kind, tags=tags), key),
+                    on_click=_carry_out,
+                    args=(image_set, BulkAction(ids, kind, tags=tags)),
                 )
 
 
 def show_undo(image_set: ImageSet, *, key: str) -> None:
-    """Buttons for undo and redo of what was decided on this image set."""
-    decisions = image_set.decisions
+    """Buttons for undo and redo of what was decided on this image set, behind what undo would take back of several."""
+    decisions, done = image_set.decisions, DONE.get()
+    if done is not None and done.version == decisions.version:
+        st.markdown(f"**{escape(done.words)}.**", width="content")
     possible: dict[Step, bool] = {"undo": decisions.can_undo, "redo": decisions.can_redo}
     for command, is_possible in possible.items():
         st.button(

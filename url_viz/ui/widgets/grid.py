@@ -53,17 +53,15 @@ def show_grid(
     side: Side,
     is_wide: bool,
     ringed_id: int | None,
-    ask_above: int,
     handle: HandleActions,
     on_click: OnClick | None = None,
     on_set: Callable[[], None] | None = None,
 ) -> NDArray[np.int64]:
     """Draw one pane, or two side by side, as high as the window; return the ids (M,) that are chosen in them.
 
-    `ringed_id` is the picture that was opened last, `handle` that of `show_gallery`; a decision on more chosen pictures
-    than `ask_above` shows no mark before the server has answered. The state is that of `key` in the session: `side` and
-    `is_wide` (for `take_settings`), `chosen` (ranges of cached orders), `actions`, and `clicked` for one run. What was
-    chosen when the page was left is chosen again.
+    `ringed_id` is the picture that was opened last, `handle` that of `show_gallery`. The state is that of `key` in the
+    session: `side` and `is_wide` (for `take_settings`), `chosen` (ranges of cached orders), `actions`, and `clicked`
+    for one run. What was chosen when the page was left is chosen again.
     """
     chosen_key = CHOSEN.under(key)
     again = np.empty(0, np.int64) if key.is_set else chosen_key.get_or(lambda: np.empty(0, np.int64))
@@ -72,7 +70,6 @@ def show_grid(
         "side": side,
         "is_wide": is_wide,
         "ringed": None if ringed_id is None else str(ringed_id),
-        "ask_above": ask_above,
         "taken": handled_before(key),
         "kept": [ranges_of(pane.order, again) for pane in panes] if len(again) else None,
     }
