@@ -58,4 +58,4 @@ if image_set is not None and table["x"].notna().any():
 else:
     upload.show_sides(batch, done, image_set, measure=measure, columns=4)
 upload.show_refused(batch)
-show_opened_upload(batch, table, image_set, measure=measure)
+show_opened_upload(batch, table, image_set)

@@ -15,7 +15,7 @@ from url_viz.analysis.evidence.compare import (
     neighbourhoods,
     neighbours_in_words,
     spearman_of_codes,
-    top_overlap,
+    top_shared,
 )
 from url_viz.analysis.evidence.order_metrics import spearman
 from url_viz.analysis.measures import TABLE_MEASURES
@@ -65,7 +65,7 @@ def test_two_small_orders_by_hand() -> None:
     one = found.measures["uncertainty"]
     # ranks 1 2 3 4 5 against 3 2 1 4 5: 1 − 6·(4 + 0 + 4 + 0 + 0) / (5·24)
     assert one.rank_correlation == pytest.approx(0.6)
-    assert one.top_shared == 1
+    assert (one.top_count, one.top_shared, one.top_by_chance) == (1, 1, 0.2)
     rows = one.change.table.set_index("id")
     assert rows.loc[1, ["before", "after", "change"]].tolist() == [0, 50, 50]
     assert rows.loc[3, ["before", "after", "change"]].tolist() == [50, 0, -50]
@@ -122,10 +122,11 @@ def test_a_model_agrees_with_itself() -> None:
     assert found.neighbourhoods.mean == 1
     assert "are the same under both" in neighbours_in_words(found.neighbourhoods)
     for one in found.measures.values():
-        assert (one.rank_correlation, one.top_shared) == (pytest.approx(1), 1)
+        assert (one.rank_correlation, one.top_shared) == (pytest.approx(1), one.top_count)
         assert one.interval.low == pytest.approx(1)
         assert all(rows.empty for rows in disagreements(one, most=5))
-        assert "agree almost entirely on the order" in agreement_in_words(one)
+        assert "almost the same" in agreement_in_words(one)
+        assert "and they name the same pictures as most ambiguous: 4 of 4 in common" in agreement_in_words(one)
 
 
 @given(CODES, st.integers(0, 2**32 - 1))
@@ -135,17 +136,27 @@ def test_spearman_by_counting_is_spearman(codes: list[int], seed: int) -> None:
     assert spearman_of_codes(first, second) == pytest.approx(spearman(first, second), nan_ok=True)
 
 
-def test_the_share_of_the_highest_by_hand() -> None:
+def test_the_highest_in_common_by_hand() -> None:
     values = np.arange(20.0)
-    assert top_overlap(values, values, share=0.2) == 1
-    assert top_overlap(values, -values, share=0.2) == 0
-    assert top_overlap(values, np.roll(values, 1), share=0.2) == pytest.approx(3 / 5)
+    assert top_shared(values, values, count=4) == 4
+    assert top_shared(values, -values, count=4) == 0
+    assert top_shared(values, np.roll(values, 1), count=4) == 3
 
 
 def test_random_orders_share_what_chance_says() -> None:
     dice = np.random.default_rng(0)
-    shares = [top_overlap(dice.random(2000), dice.random(2000)) for _ in range(40)]
-    assert np.mean(shares) == pytest.approx(0.1 / 1.9, abs=0.01)
+    shared = [top_shared(dice.random(2000), dice.random(2000), count=200) for _ in range(40)]
+    assert np.mean(shared) == pytest.approx(20, abs=3)
+
+
+def test_orders_that_are_alike_overall_can_name_different_pictures_as_most_ambiguous() -> None:
+    ids, values = [*range(40)], [*map(float, range(40))]
+    turned = [*values[:32], *values[36:], *values[32:36]]  # the highest four change places with the next
+    found = compare(read_of(table_of(ids, values)), read_of(table_of(ids, turned)), resamples=20)
+    said = agreement_in_words(found.measures["uncertainty"])
+    assert said.startswith("By pretrained head, the orders are almost the same (Spearman .99"), said
+    words = "but they name mostly different pictures as most ambiguous: 0 of 4 in common (chance: 0.4)."
+    assert said.endswith(words), said
 
 
 def test_without_spread_there_is_no_order() -> None:

@@ -1,5 +1,6 @@
 """How tests open a page of the app as a visitor meets it, and the words that stand on it."""
 
+import json
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -81,6 +82,12 @@ def ended(job: Job) -> Job:
 def order_by(at: AppTest) -> Any:
     """The control "Order by"."""
     return named((*at.segmented_control, *at.selectbox), "Order by")
+
+
+def galleries(at: AppTest) -> list[list[dict[str, Any]]]:
+    """The tiles of each gallery, as the browser gets them."""
+    shown = (each.proto for each in at.get("bidi_component") if each.proto.component_name == "url_viz_gallery")
+    return [json.loads(each.json)["tiles"] for each in shown]
 
 
 def named(controls: Iterable[Any], label: str) -> Any:

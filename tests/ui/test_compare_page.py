@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import shutil
 import weakref
 from pathlib import Path
@@ -12,7 +13,7 @@ from safetensors.torch import save_file
 
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
-from tests.ui.pages import opened, order_by, reading, told, words
+from tests.ui.pages import galleries, opened, order_by, reading, told, words
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import list_jobs
 from url_viz.models.head import save_head
@@ -39,10 +40,15 @@ def other_head(home: Workspace) -> str:
 
 def test_two_heads_are_compared_in_words_and_galleries(image_set: ImageSet, other_head: str) -> None:
     at = opened(image_set, "compare", **second(image_set, other_head))
-    said = words(at)
-    assert "on the order by pretrained head: Spearman" in said
+    said = words(at).replace("\\", "")
+    assert re.search(r"By pretrained head, the orders are .* \(Spearman", said)
+    assert "1 of 1 in common" in said or "0 of 1 in common" in said
     assert "- The order by ambiguity, confusability and entropy is the same under both." in said
-    assert f"over {COUNT} pictures" in said
+    assert f", {COUNT} pictures)" in said
+    first, _ = galleries(at)
+    assert all(re.fullmatch(r"\d+ / \d+", tile["value"]) for tile in first)
+    assert first[0]["detail"].startswith("dice: ")
+    assert "; zoo-1: " in first[0]["detail"]
     assert "nearest of every picture are the same under both" in said
     assert "More ambiguous for dice" in said
     assert "More ambiguous for zoo-1" in said
@@ -65,7 +71,7 @@ def test_the_leading_measure_is_shown_first_unless_it_is_the_same_under_both(
     at = opened(image_set, "compare", **second(image_set, mine.source.name))
     assert order_by(at).value == "confusability"
     assert "was not read with" not in words(at)
-    assert "on the order by confusability" in words(at)
+    assert "By confusability, the orders are" in words(at)
 
 
 def test_a_lasso_on_one_map_selects_on_both_and_the_last_one_counts(image_set: ImageSet, other_head: str) -> None:

@@ -24,7 +24,7 @@ from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
 from url_viz.ui.review.desk import DeskAnswer, OpenReview, take_answers
 from url_viz.ui.upload.batch import UploadBatch
-from url_viz.ui.upload.detail import similar_ids
+from url_viz.ui.upload.detail import similar_pictures
 from url_viz.ui.upload.page import classes_in_words, in_set, ranking_csv, sort, suggested_folder, zip_uploads
 from url_viz.ui.upload.upload_review import UploadAnswers, UploadQueue
 from url_viz.workspace import Workspace
@@ -236,9 +236,10 @@ def test_similar_pictures_leave_out_the_picture_itself_and_say_that_it_is_there(
     known = image_set.files.path(first_id(image_set)).read_bytes()
     outcome = score([IncomingFile("known.jpg", known), IncomingFile("new.jpg", encoded(noise(70)))], held(model))
     one, other = (scored for scored in outcome if isinstance(scored, NewPicture))
-    nearest = similar_ids(one, image_set)
-    assert first_id(image_set) not in nearest
-    assert nearest[0] == image_set.neighbours(first_id(image_set))["id"].iloc[0]
+    nearest, known_nearest = similar_pictures(one, image_set), image_set.neighbours(first_id(image_set))
+    assert first_id(image_set) not in nearest["id"].tolist()
+    assert nearest["id"].iloc[0] == known_nearest["id"].iloc[0]
+    assert nearest["similarity"].iloc[0] == pytest.approx(known_nearest["similarity"].iloc[0], abs=0.02)
     batch = UploadBatch("key", (IncomingFile("a", b""), IncomingFile("b", b"")), (other, one), ())
     assert in_set(batch, image_set) == {1}
     assert in_set(batch, None) == frozenset()

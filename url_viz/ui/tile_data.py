@@ -13,7 +13,7 @@ from url_viz.analysis.measures import MEASURES, is_measure, measure_title
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.image_set import ImageSet
 from url_viz.ui.urls import thumbnail_url
-from url_viz.wording import of_group, standing
+from url_viz.wording import decimal, of_group, standing
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,14 @@ def _tile(row: Mapping[Hashable, Any], *, set_id: str, measure: str, ringed_id: 
     )
 
 
+def tiles_by_similarity(rows: pd.DataFrame, *, set_id: str) -> tuple[Tile, ...]:
+    """Rows with a `similarity` (columns as of `ImageSet.neighbours`) as tiles, with how similar they are on each."""
+    return tuple(
+        tile_of(row, set_id=set_id, value=similarity_text(row["similarity"]), decision=row.get("decision"))
+        for row in rows.to_dict("records")
+    )
+
+
 def tile_of(row: Mapping[Hashable, Any], *, set_id: str, value: str, **more: Any) -> Tile:
     """A row (id, path, label) as a tile with a text `value`; `more` are other fields of the tile."""
     image_id, label = int(row["id"]), row.get("label")
@@ -75,6 +83,11 @@ def value_text(value: float, rank: float) -> str:
     if not np.isfinite(value):
         return "–"
     return standing(rank) if np.isfinite(rank) else f"{value:.3g}"
+
+
+def similarity_text(similarity: float) -> str:
+    """`similarity .40`: with the word, since elsewhere a tile's number is how ambiguous a picture is."""
+    return f"similarity {decimal(similarity)}"
 
 
 def value_with_percentile(value: float, rank: float) -> str:

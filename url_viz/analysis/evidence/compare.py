@@ -13,7 +13,7 @@ from url_viz.analysis.findings.twin_groups import first_of_each
 from url_viz.analysis.measures import TABLE_MEASURES, in_text
 from url_viz.analysis.ranking import percentile
 from url_viz.store.tables.tables import Graph, positions_of
-from url_viz.wording import counted, percent
+from url_viz.wording import counted, decimal
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,19 @@ class ComparedMeasure:
 
     `change` has a row for each of the pictures with a value under both: `before` (the first model) and `after` (the
     second) are percentiles among them, `change` their difference. `interval` is the 95 % bootstrap interval of its
-    rank correlation. `top_shared` is the Jaccard overlap of the most ambiguous tenths (shared among those in either),
-    `top_by_chance` what two random orders would share.
+    rank correlation. Of the `top_count` most ambiguous of each model, a tenth, `top_shared` are the same.
     """
 
     measure: str
     change: Change
     interval: Interval
-    top_shared: float
-    top_by_chance: float
+    top_count: int
+    top_shared: int
+
+    @property
+    def top_by_chance(self) -> float:
+        """How many of the most ambiguous two random orders would share."""
+        return self.top_count**2 / len(self)
 
     @property
     def is_same(self) -> bool:
@@ -155,8 +159,8 @@ def _compared(
         measure=measure,
         change=moved,
         interval=bootstrap_interval(spearman_of_codes, *codes, resamples=draws, seed=seed),
-        top_shared=top_overlap(before, after),
-        top_by_chance=TOP_SHARE / (2 - TOP_SHARE),
+        top_count=top_count(len(before)),
+        top_shared=top_shared(before, after, count=top_count(len(before))),
     )
 
 
@@ -174,11 +178,15 @@ def _mid_ranks_of(codes: Ints) -> Floats:
     return ranks
 
 
-def top_overlap(first: Floats, second: Floats, *, share: float = TOP_SHARE) -> float:
-    """Jaccard overlap of the highest `share` (at least one) of two orders of the same pictures (N,); 1 is the same."""
-    count = max(1, round(share * len(first)))
+def top_count(pictures: int) -> int:
+    """How many of so many pictures are the most ambiguous tenth: at least one."""
+    return max(1, round(TOP_SHARE * pictures))
+
+
+def top_shared(first: Floats, second: Floats, *, count: int) -> int:
+    """How many of the `count` highest are the same in two orders of the same pictures (N,)."""
     tops = [set(np.argsort(-values, kind="stable")[:count].tolist()) for values in (first, second)]
-    return len(tops[0] & tops[1]) / len(tops[0] | tops[1])
+    return len(tops[0] & tops[1])
 
 
 def neighbourhoods(first: ModelReading, second: ModelReading, *, k: int = NEIGHBOURS) -> Neighbourhoods | None:
@@ -214,15 +222,21 @@ def _nearest(graph: Graph, content: Ints, k: int) -> Ints:
 
 
 def agreement_in_words(compared: ComparedMeasure) -> str:
-    """How far two models agree on a measure, as a sentence."""
+    """How far two models agree on a measure, overall and on what is most ambiguous, as a sentence."""
     rho, title = compared.rank_correlation, in_text(compared.measure)
     if not np.isfinite(rho):
         return f"Nothing to compare: {title} is the same for every picture under one of them."
-    return (
-        f"They {_verdict(rho)} on the order by {title}: Spearman {Figure(rho, compared.interval).text()} over "
-        f"{counted(len(compared), 'picture')}. They share {percent(compared.top_shared)} of the most ambiguous tenth "
-        f"(Jaccard; chance: {percent(compared.top_by_chance)})."
-    )
+    figure, pictures = Figure(rho, compared.interval).text(), counted(len(compared), "picture")
+    return f"By {title}, the orders are {_alike(rho)} (Spearman {figure}, {pictures}), {_top_in_words(compared)}."
+
+
+def _top_in_words(compared: ComparedMeasure) -> str:
+    count, shared = compared.top_count, compared.top_shared
+    is_top_alike = 2 * shared >= count
+    link = "and" if is_top_alike == (compared.rank_correlation >= ALIKE_IN_PART) else "but"
+    which = "the same pictures" if shared == count else f"mostly {'the same' if is_top_alike else 'different'} pictures"
+    of_each = f"{shared:,} of {count:,} in common (chance: {compared.top_by_chance:.2g})"
+    return f"{link} they name {which} as most ambiguous: {of_each}"
 
 
 def neighbours_in_words(both: Neighbourhoods) -> str:
@@ -235,16 +249,15 @@ def neighbours_in_words(both: Neighbourhoods) -> str:
     )
 
 
-def _verdict(rho: float) -> str:
-    for bound, words in (
-        (0.95, "agree almost entirely"),
-        (0.7, "agree"),
-        (0.4, "agree in part"),
-        (0.1, "agree little"),
-    ):
-        if rho >= bound:
-            return words
-    return "do not agree" if rho > -0.1 else "contradict each other"
+ALIKE_IN_PART = 0.4
+_ALIKE = {0.95: "almost the same", 0.7: "alike overall", ALIKE_IN_PART: "alike in part", 0.1: "hardly alike"}
+"""What orders are called from which Spearman correlation on."""
+BOUNDS = f"Spearman's correlation: {', '.join(f'{words} from {decimal(bound)}' for bound, words in _ALIKE.items())}."
+
+
+def _alike(rho: float) -> str:
+    lowest = "not alike" if rho > -0.1 else "opposite"
+    return next((words for bound, words in _ALIKE.items() if rho >= bound), lowest)
 
 
 def disagreements(each: ComparedMeasure, *, most: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.evidence.compare import (
+    BOUNDS,
     ComparedMeasure,
     Comparison,
     agreement_in_words,
@@ -144,7 +145,7 @@ def show_agreement(comparison: Comparison, second: ImageSet) -> None:
         lines.append(neighbours_in_words(comparison.neighbourhoods))
     missing = [(comparison.only_first, "the first model"), (comparison.only_second, model_title(second.source.name))]
     lines += [f"{count:,} pictures were read with {model} only and are left out." for count, model in missing if count]
-    st.markdown(Markdown("\n".join(f"- {escape(line)}" for line in lines)))
+    st.markdown(Markdown("\n".join(f"- {escape(line)}" for line in lines)), help=BOUNDS)
 
 
 def offered(comparison: Comparison) -> list[str]:
@@ -167,11 +168,13 @@ def show_disagreements(
     """The pictures with the largest disagreements, in both directions."""
     shown = compared if selected is None else _within(compared, selected)
     up, down = disagreements(shown, most=TILES)
+    names = f"{first.source.title} / {second.source.title}"
+    st.caption(escape(f"On each picture: its percentile under {names}; 100 is the most ambiguous."))
     left, right = st.columns(2, gap="medium")
     with left:
-        _gallery(first, down, f"More ambiguous for {first.source.title}", key="first")
+        _gallery(first, second, down, f"More ambiguous for {first.source.title}", key="first")
     with right:
-        _gallery(first, up, f"More ambiguous for {second.source.title}", key="second")
+        _gallery(first, second, up, f"More ambiguous for {second.source.title}", key="second")
 
 
 def _within(compared: ComparedMeasure, ids: "pd.Series[int]") -> ComparedMeasure:
@@ -179,20 +182,27 @@ def _within(compared: ComparedMeasure, ids: "pd.Series[int]") -> ComparedMeasure
     return replace(compared, change=replace(compared.change, table=table[table["id"].isin(ids)]))
 
 
-def _gallery(image_set: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -> None:
+def _gallery(first: ImageSet, second: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -> None:
     st.markdown(f"**{escape(title)}**")
-    ringed = OPENED.get()
+    names, ringed = (first.source.title, second.source.title), OPENED.get()
     tiles = tuple(
         tile_of(
             row,
-            set_id=image_set.set_id,
-            value=f"{standing(row['before'])} | {standing(row['after'])}",
+            set_id=first.set_id,
+            value=f"{row['before']:.0f} / {row['after']:.0f}",
+            detail=both_in_words(row["before"], row["after"], names=names),
             is_ringed=int(row["id"]) == ringed,
         )
         for row in rows.to_dict("records")
     )
     empty = "No pictures differ in this direction."
     show_gallery(tiles, key=f"{COMPARED_GALLERY}{key}", empty=empty, columns=2, on_click=open_picture)
+
+
+def both_in_words(before: float, after: float, *, names: tuple[str, str]) -> str:
+    """Where a picture stands under two models, by name: "lite0: above 94 % of the others; lite2: below 69 % …"."""
+    ranks = zip(names, (before, after), strict=True)
+    return "; ".join(f"{name}: {standing(rank, of=' of the others')}" for name, rank in ranks)
 
 
 def show_download(first: ImageSet, compared: ComparedMeasure) -> None:

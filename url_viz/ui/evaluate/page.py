@@ -13,6 +13,7 @@ from url_viz.analysis.evidence.evaluation import NEEDED, CountedPictures, Evalua
 from url_viz.analysis.evidence.order_metrics import spearman
 from url_viz.analysis.labels.calibration import FEWEST, reliability
 from url_viz.analysis.measures import measure_title
+from url_viz.analysis.ranking import percentile
 from url_viz.image_set import ImageSet
 from url_viz.ui.text import escape
 from url_viz.ui.tile_data import Tile, tile_of, value_text
@@ -214,11 +215,12 @@ def _tiles(
     image_set: ImageSet, pictures: CountedPictures, positions: NDArray[np.int64], *, measure: str
 ) -> Iterator[Tile]:
     shown = image_set.table().iloc[pictures.rows[positions]][["id", "path"]]
+    ranks = percentile(pictures.values[measure])
     for position, row in zip(positions, shown.to_dict("records"), strict=True):
         yield tile_of(
             row,
             set_id=image_set.set_id,
-            value=value_text(float(pictures.values[measure][position]), float("nan")),
+            value=value_text(float(pictures.values[measure][position]), float(ranks[position])),
             label=f"nearest: {pictures.nearest_labels[position]}",
             mark=None if pictures.is_right[position] else "wrong",
         )

@@ -279,7 +279,7 @@ def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
 
 def _tiles(rows: pd.DataFrame, set_id: str) -> tuple[Tile, ...]:
     return tuple(
-        tile_of(row, set_id=set_id, value=percent(row["share"]), label=str(row["name"]))
+        tile_of(row, set_id=set_id, value=f"{percent(row['share'])} likely", label=str(row["name"]))
         for row in rows.to_dict("records")
     )
 

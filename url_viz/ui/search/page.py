@@ -17,11 +17,11 @@ from url_viz.subjects.set_search import SearchResult
 from url_viz.ui.search.query_picture import Query, search_with
 from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape
-from url_viz.ui.tile_data import tiles
+from url_viz.ui.tile_data import similarity_text, tiles
 from url_viz.ui.widgets.charts import IN_TWO, MODE_NAMES, MOST_DRAWN, coverage_figure, restriction_figure, show_figure
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.measure_choice import measure_under
-from url_viz.wording import counted, decimal, standing
+from url_viz.wording import counted, standing
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -159,12 +159,8 @@ def _gallery(image_set: ImageSet, rows: pd.DataFrame, gate: Gate, *, key: str) -
     ranks = percentile_of_each(image_set.table(), gate.measure)[image_set.core.rows_of(rows["id"])]
     ranked = rows.assign(rank_percentile=ranks)
     plain = tiles(ranked, set_id=image_set.set_id, measure=gate.measure)
-    similarity, percentiles = rows["similarity"], ranked["rank_percentile"]
     shown = tuple(
-        replace(
-            tile, value=f"similarity {decimal(cosine)}", mark=standing(percentile) if np.isfinite(percentile) else None
-        )
-        for tile, cosine, percentile in zip(plain, similarity, percentiles, strict=True)
+        replace(tile, value=similarity_text(cosine)) for tile, cosine in zip(plain, rows["similarity"], strict=True)
     )
     empty = image_set.core.said("Every picture is above the threshold. Raise it to see hits.")
     show_gallery(shown, key=key, empty=empty, columns=6, on_click=search_with)

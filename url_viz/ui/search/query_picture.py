@@ -107,8 +107,9 @@ def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
     )
     rows = matches(with_percentile(image_set.table(), measure), typed)
     shown = evenly_sampled(rows, 2 * columns)
+    plain = tiles(shown, set_id=image_set.set_id, measure=measure, ringed_id=QUERY_ID.get())
     show_gallery(
-        tiles(shown, set_id=image_set.set_id, measure=measure, ringed_id=QUERY_ID.get()),
+        tuple(replace(tile, value="") for tile in plain),
         key="search.matches",
         empty="No path or class matches.",
         columns=columns,

@@ -10,13 +10,12 @@ import streamlit as st
 from url_viz.analysis.measures import measure_title
 from url_viz.analysis.outside.new_pictures import nearest_without_twins
 from url_viz.analysis.outside.uploads import COPY, MEASURED, NewPicture, arrays_of
-from url_viz.analysis.ranking import with_percentile
 from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.ui.session import DIALOG
 from url_viz.ui.text import errors_shown, escape
-from url_viz.ui.tile_data import tiles, value_with_percentile
+from url_viz.ui.tile_data import tiles_by_similarity, value_with_percentile
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.page import UPLOAD_OPENED, in_set
 from url_viz.ui.widgets.gallery import show_gallery
@@ -26,17 +25,15 @@ LONG_SIDE_PX = 1200
 NEIGHBOURS = 6
 
 
-def show_opened_upload(batch: UploadBatch, table: pd.DataFrame, image_set: ImageSet | None, *, measure: str) -> None:
+def show_opened_upload(batch: UploadBatch, table: pd.DataFrame, image_set: ImageSet | None) -> None:
     """The dialog, if an upload is open; call it last."""
     number = UPLOAD_OPENED.get()
     if DIALOG.get() == "upload" and number is not None and number < len(table):
-        show_upload(batch, table, number, image_set, measure=measure)
+        show_upload(batch, table, number, image_set)
 
 
 @st.dialog("Upload", width="large", on_dismiss=DIALOG.clear)
-def show_upload(
-    batch: UploadBatch, table: pd.DataFrame, number: int, image_set: ImageSet | None, *, measure: str
-) -> None:
+def show_upload(batch: UploadBatch, table: pd.DataFrame, number: int, image_set: ImageSet | None) -> None:
     """The upload in row `number` of the table."""
     row = table.iloc[number]
     left, right = st.columns([3, 2], gap="medium")
@@ -52,7 +49,7 @@ def show_upload(
     if image_set is not None:
         _show_twin(batch, row, number, image_set)
         st.markdown("**Similar pictures in the set**")
-        _show_nearest(batch, number, image_set, measure=measure)
+        _show_nearest(batch, number, image_set)
 
 
 def _show_twin(batch: UploadBatch, row: "pd.Series[Any]", number: int, image_set: ImageSet) -> None:
@@ -66,16 +63,16 @@ def _show_twin(batch: UploadBatch, row: "pd.Series[Any]", number: int, image_set
     )
 
 
-def _show_nearest(batch: UploadBatch, number: int, image_set: ImageSet, *, measure: str) -> None:
-    ids = similar_ids(batch.scored[number], image_set)
-    rows = with_percentile(image_set.table(), measure).set_index("id", drop=False).loc[ids]
-    shown = tiles(rows, set_id=image_set.set_id, measure=measure)
+def _show_nearest(batch: UploadBatch, number: int, image_set: ImageSet) -> None:
+    near = similar_pictures(batch.scored[number], image_set)
+    rows = image_set.table().set_index("id", drop=False).loc[near["id"]]
+    shown = tiles_by_similarity(rows.assign(similarity=near["similarity"].to_numpy()), set_id=image_set.set_id)
     show_gallery(shown, key="upload.nearest", empty="No pictures.", columns=NEIGHBOURS)
     st.caption("The nearest ones; copies and other views of this picture are left out.")
 
 
-def similar_ids(upload: NewPicture, image_set: ImageSet, *, of_class: str | None = None) -> list[int]:
-    """The ids of the pictures of the set that are nearest to an upload and no twins of it, nearest first.
+def similar_pictures(upload: NewPicture, image_set: ImageSet, *, of_class: str | None = None) -> pd.DataFrame:
+    """The pictures (id, similarity) of the set that are nearest to an upload and no twins of it, nearest first.
 
     With `of_class`, those of this class.
     """
@@ -85,7 +82,8 @@ def similar_ids(upload: NewPicture, image_set: ImageSet, *, of_class: str | None
         reference = replace(reference, counts=reference.counts & is_of_class)
     nearest, _ = nearest_without_twins(arrays_of([upload]), reference, k=NEIGHBOURS)
     position = nearest.position[0]
-    return [int(i) for i in reference.ids[position[position >= 0]]]
+    is_there = position >= 0
+    return pd.DataFrame({"id": reference.ids[position[is_there]], "similarity": nearest.similarity[0][is_there]})
 
 
 def facts_of_upload(row: "pd.Series[Any]") -> pd.DataFrame:

@@ -27,7 +27,7 @@ from url_viz.store.decisions.decisions import Step, checked_label
 from url_viz.ui.review.desk import OpenReview, opened_review, show_open_review
 from url_viz.ui.session import Key
 from url_viz.ui.upload.batch import UploadBatch
-from url_viz.ui.upload.detail import LONG_SIDE_PX, facts_of_upload, similar_ids
+from url_viz.ui.upload.detail import LONG_SIDE_PX, facts_of_upload, similar_pictures
 from url_viz.ui.upload.page import SortedUploads
 
 
@@ -90,8 +90,8 @@ class UploadQueue(Queue):
         if self.image_set is None:
             return []
         rows, upload = self.image_set.table().set_index("id", drop=False), self.batch.scored[number]
-        of_each = [similar_ids(upload, self.image_set, of_class=choice.label)[:3] for choice in question.choices]
-        return [rows.loc[ids] for ids in of_each or [similar_ids(upload, self.image_set)]]
+        of_each = [similar_pictures(upload, self.image_set, of_class=one.label).head(3) for one in question.choices]
+        return [rows.loc[near["id"]] for near in of_each or [similar_pictures(upload, self.image_set)]]
 
     def state(self, ids: Sequence[int]) -> list[CardAnswer]:
         return [self.said.answers.get(content, NOTHING) for content in self._contents(ids)]

@@ -19,7 +19,7 @@ from url_viz.ui.menu import go_to
 from url_viz.ui.search.query_picture import search_with
 from url_viz.ui.session import DIALOG, OPENED, Key, queried, write_query
 from url_viz.ui.text import escape, with_toast
-from url_viz.ui.tile_data import Tile, tile_of, value_with_percentile
+from url_viz.ui.tile_data import tiles_by_similarity, value_with_percentile
 from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_actions
 from url_viz.ui.widgets.gallery import show_gallery
@@ -109,18 +109,9 @@ def _show_neighbours(image_set: ImageSet, image_id: int) -> None:
     if len(image_set) == 1:
         st.caption(escape(image_set.core.said("This image set has no other pictures.")))
         return
-    shown = _by_similarity(image_set, image_set.neighbours(image_id, NEIGHBOURS))
+    shown = tiles_by_similarity(image_set.neighbours(image_id, NEIGHBOURS), set_id=image_set.set_id)
     key, handle = f"neighbours.{image_id}", partial(handle_gallery_actions, image_set)
     show_gallery(shown, key=key, empty="No neighbours.", columns=6, handle=handle, on_click=OPENED.set)
-
-
-def _by_similarity(image_set: ImageSet, near: pd.DataFrame) -> tuple[Tile, ...]:
-    """Pictures with how similar they are (columns as of `ImageSet.neighbours`)."""
-    near = near.assign(similarity=near["similarity"].round(2) + 0.0)  # and no −0
-    return tuple(
-        tile_of(row, set_id=image_set.set_id, value=f"similarity {row['similarity']:.2f}", decision=row["decision"])
-        for row in near.to_dict("records")
-    )
 
 
 def _search_with(image_id: int) -> None:
@@ -141,7 +132,8 @@ def _show_question(image_set: ImageSet, image_id: int, row: dict[str, object]) -
             own = "· its label" if name == row["label"] else ""
             share = f"· {percent(shares[name])}" if name in shares else ""
             st.markdown(f"**{escape(name)}** {escape(share)} {escape(own)}")
-            shown, key = _by_similarity(image_set, near.assign(label=None)), f"between.{image_id}.{name}"
+            shown = tiles_by_similarity(near.assign(label=None), set_id=image_set.set_id)
+            key = f"between.{image_id}.{name}"
             show_gallery(shown, key=key, empty="No other pictures of this class.", columns=BESIDE, on_click=OPENED.set)
     told = ", ".join(f"{name} {percent(shares[name])}" for name in names if name in shares)
     if told:
