@@ -1,6 +1,7 @@
 """Objects in their whole pictures: boxes of a picture, verdicts on them in a review, those to be drawn again."""
 
 import io
+import json
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -141,3 +142,26 @@ class TestVerdicts:
         review.store(one, CardAnswer(verdict=BOX_IS_WRONG))
         [row] = objects.objects.to_redraw().to_dict("records")
         assert list(row.values()) == ["images/1.png#2", "images/1.png", "2", *CORNERS[1], SIDE, SIDE, "line"]
+
+
+def test_a_table_of_whole_pictures_is_of_all_objects_in_them(objects: ImageSet, tmp_path: Path) -> None:
+    pictures = objects.table()["picture"].unique().tolist()
+    scores = {f"/elsewhere/images/{name}": {"possible_fn": 0.5 + n} for n, name in enumerate(pictures)}
+    del scores[f"/elsewhere/images/{pictures[-1]}"]
+    (tmp_path / "scores.json").write_text(json.dumps(scores))
+    added = objects.add_columns(tmp_path / "scores.json")
+    table = objects.table()
+    without = int((table["picture"] == pictures[-1]).sum())
+    assert added.words == (
+        f"{len(scores)} of {len(scores)} rows of 'scores.json' are of a picture of this set.",
+        f"{without} objects have no row.",
+    )
+    wanted = table["picture"].map({name: 0.5 + n for n, name in enumerate(pictures[:-1])})
+    assert table["possible_fn"].equals(wanted.rename("possible_fn"))
+    assert [column.is_uncertainty for column in objects.user_columns() if column.name == "possible_fn"] == [True]
+    by_object = tmp_path / "one.csv"
+    by_object.write_text(f"path,mine\n{table['path'].iloc[1]},2\n")
+    objects.add_columns(by_object)
+    assert objects.table()["mine"].dropna().to_dict() == {1: 2.0}
+    objects.remove_columns("scores")
+    objects.remove_columns("one")

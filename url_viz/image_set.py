@@ -274,7 +274,7 @@ class ImageSet(SearchableSet):
         paths: "str | Path | IncomingFile | None" = None,
         uncertainties: Collection[str] = (),
     ) -> Prepared:
-        """Keep columns of a CSV, Parquet or NumPy file with this set, by path, and return what matched.
+        """Keep columns of a CSV, Parquet, JSON or NumPy file with this set, by path, and return what matched.
 
         `name` is the import's (the file's by default): another of that name is replaced. `uncertainties` are columns
         of numbers, higher = more ambiguous. Raises FolderError if the file cannot be read or nothing matches.

@@ -21,6 +21,10 @@ def of_csv(text: str | bytes, **options: Any) -> UserFile:
     return read_user_file(IncomingFile("mine.csv", data), **options)
 
 
+def of_json(text: str) -> UserFile:
+    return read_user_file(IncomingFile("mine.json", text.encode()))
+
+
 def of_parquet(columns: dict[str, object]) -> UserFile:
     file = io.BytesIO()
     pq.write_table(pa.table(columns), file)
@@ -253,6 +257,41 @@ def header_of(shape: str, *, kind: str = "<f8") -> bytes:
     """The head of an .npy file, whatever it says."""
     text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+class TestJson:
+    """Records by path, as other tools dump them."""
+
+    def test_records_by_path_and_a_list_of_them(self) -> None:
+        file = of_json('{"b/a.jpg": {"possible_fp": 0.5, "n": 3, "who": "Eve"}, "b.jpg": {"possible_fp": NaN, "n": 4}}')
+        assert file.paths == ("b/a.jpg", "b.jpg")
+        assert np.array_equal(file.columns["possible_fp"].values, [0.5, np.nan], equal_nan=True)
+        assert (cells(file, "n"), file.columns["n"].kind) == ([3, 4], "numeric")
+        assert cells(file, "who") == ["Eve", None]
+        listed = of_json('[{"image": "a.jpg", "issue": "possible_fp", "score": 1, "box": [1, 2], "code": "007"}]')
+        assert (listed.path_column, listed.paths, cells(listed, "score")) == ("image", ("a.jpg",), [1])
+        assert cells(listed, "code") == ["007"]
+        assert listed.left_out == (("box", "its cells are nested; one number or text per cell is read"),)
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("{", "cannot be read as JSON"),
+            ("[" * 100_000, "cannot be read as JSON"),
+            ("[1, 2]", "neither a list of records"),
+            ("{}", "neither a list of records"),
+            ('{"a.jpg": 1}', "neither a list of records"),
+            ('[{"score": 1}]', "None of the columns"),
+        ],
+    )
+    def test_what_is_something_else_is_told(self, text: str, said: str) -> None:
+        with pytest.raises(FolderError, match=said):
+            of_json(text)
+
+    def test_numbers_beyond_floats_are_left_out(self) -> None:
+        assert of_json(f'[{{"path": "a.jpg", "n": {10**400}, "m": 1}}]').left_out == (
+            ("n", "its numbers are too large"),
+        )
 
 
 def test_a_file_that_is_not_there_or_of_another_kind(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ from url_viz.workspace import SetPaths
 MOST_KEPT = 200
 OF_LOGITS = {"own_entropy": softmax_entropy, "own_max_probability": max_probability, "own_margin": margin}
 """Made of logits, each higher = more ambiguous: nats; one minus the largest; one minus the lead of the largest."""
+LABEL_SCORES = ("possible_fp", "possible_fn", "possible_label_confusion")
+"""Ultralytics' scores of a picture's labels (`image_metrics`), each higher = more doubtful."""
 RESERVED = frozenset(
     (
         *("similarity", "twins", "rank_percentile", "fusion", "nearest_gap", "change", "decision", "tags", "reasons"),
@@ -67,8 +69,8 @@ class Prepared:
     def words(self) -> tuple[str, ...]:
         """What became of the file, a sentence each."""
         sentences = self.matches.words(self.file.name, whole="set")
-        if without := self.pictures - self.matched:
-            sentences.append(f"{without:,} pictures have no row.")
+        if without := self.pictures - len(self.content.ids):
+            sentences.append(f"{without:,} {'pictures' if self.matches.whole_of is None else 'objects'} have no row.")
         if infinite := sum(values.infinite for values in self.file.columns.values()):
             sentences.append(f"{infinite:,} infinite values count as missing.")
         return (*sentences, *(f"{name!r} is left out: {reason}." for name, reason in self.file.left_out))
@@ -101,8 +103,13 @@ def _of_logits(measure: str, rows: Matrix) -> Values:
     return Values("numeric", values)
 
 
+def numeric_columns(file: UserFile) -> list[str]:
+    """The names of a file's columns of numbers."""
+    return [name for name, values in file.columns.items() if values.kind == "numeric"]
+
+
 def _check_uncertainties(file: UserFile, uncertainties: Collection[str]) -> None:
-    numeric = [name for name, values in file.columns.items() if values.kind == "numeric"]
+    numeric = numeric_columns(file)
     for name in uncertainties:
         if name not in numeric:
             raise FolderError(
@@ -130,28 +137,29 @@ class UserImports:
         """Match a file's rows to the pictures, and make of its columns what would be kept.
 
         Logits become the three measures of `OF_LOGITS`. `uncertainties` names numeric columns of the file that are
-        higher if a picture is more ambiguous. A column whose name the table has already gets the import's name (by
-        default the file's) in front. Raises FolderError if nothing matches or nothing can be kept.
+        higher if a picture is more ambiguous; `LABEL_SCORES` are. A column whose name the table has already gets the
+        import's name (by default the file's) in front. In a set of objects a row of a whole picture is of all in it.
+        Raises FolderError if nothing matches or nothing can be kept.
         """
         source, files = opened(file), self._files
         user_file = _with_measures(read_user_file(source, path_column=path_column, paths=paths, pictures=len(files)))
         called = imported_columns.import_name(name if name is not None else Path(source.name).stem)
-        matches = match_file(user_file, files["path"].to_pylist(), root=self._root)
+        matches = match_file(user_file, files["path"].to_pylist(), root=self._root, or_wholes=True)
         _check_uncertainties(user_file, uncertainties)
         taken = self._taken(called, user_file)
         names = {own: free_name(own, called, taken) for own in user_file.columns}
         of_logits = {own for own in OF_LOGITS if own in user_file.columns} if user_file.lists else set()
-        has_picture = matches.row >= 0
+        of_scores = {own for own in LABEL_SCORES if own in numeric_columns(user_file)}
+        written, row = matches.pairs
         content = Import(
             name=called,
             file=source.name,
-            ids=files["id"].to_numpy()[matches.row[has_picture]],
-            contents=files["content"].to_numpy()[matches.row[has_picture]],
+            ids=files["id"].to_numpy()[row],
+            contents=files["content"].to_numpy()[row],
             columns={
-                names[own]: replace(values, values=values.values[has_picture])
-                for own, values in user_file.columns.items()
+                names[own]: replace(values, values=values.values[written]) for own, values in user_file.columns.items()
             },
-            uncertainties=frozenset(names[own] for own in {*uncertainties, *of_logits}),
+            uncertainties=frozenset(names[own] for own in {*uncertainties, *of_logits, *of_scores}),
         )
         return Prepared(content, user_file, names, matches, len(files))
 

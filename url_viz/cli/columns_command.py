@@ -37,7 +37,7 @@ def columns(
     apart: Annotated[str | None, arg(help="the column by which pictures are no witnesses for each other")] = None,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Add columns of a CSV, Parquet or NumPy file to the pictures of a folder by path; list or remove them."""
+    """Add columns of a CSV, Parquet, JSON or NumPy file to the pictures of a folder by path; list or remove them."""
     image_set = opened(folder, workspace)
     if action == "list":
         _list(image_set)

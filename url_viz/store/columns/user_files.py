@@ -1,10 +1,11 @@
-"""Reading of user files (CSV, Parquet, NumPy) into columns, with errors for damaged and hostile files.
+"""Reading of user files (CSV, Parquet, JSON, NumPy) into columns, with errors for damaged and hostile files.
 
 A cell is a number or text. No code in a file is run: NumPy's pickles are refused, and text stays text.
 """
 
 import csv
 import io
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from url_viz.wording import numbered
 CSV_ENDINGS = (".csv", ".tsv", ".txt")
 PARQUET_ENDINGS = (".parquet", ".pq")
 ARRAY_ENDINGS = (".npy", ".npz")
+JSON_ENDINGS = (".json",)
 PATH_NAMES = (
     *("path", "filepath", "file_path", "file", "filename", "file_name", "image", "image_path", "img_path", "img"),
     *("image_name", "picture", "images", "paths", "files", "filenames", "image_id", "name", "id"),
@@ -93,8 +95,9 @@ def read_user_file(
     paths: str | Path | IncomingFile | None = None,
     pictures: int = 0,
 ) -> UserFile:
-    """Read a CSV, Parquet, .npy or .npz file; `path_column` names the column of paths if its name is unusual.
+    """Read a CSV, Parquet, JSON, .npy or .npz file; `path_column` names the column of paths if its name is unusual.
 
+    JSON is a list of flat records, or holds these by path, as Ultralytics' `image_metrics` do.
     The paths of an array (N, C) are in `paths` (one per line, or a table), or as text in the same .npz. The limit on
     decompression depends on how many `pictures` it is for. Raises FolderError if the file is none of these, is
     damaged, has no paths, or decompresses to too much.
@@ -111,7 +114,9 @@ def read_user_file(
         return _of_csv(source, path_column)
     if ending in PARQUET_ENDINGS:
         return _of_parquet(source, path_column, pictures)
-    endings = ", ".join((*CSV_ENDINGS, *PARQUET_ENDINGS, *ARRAY_ENDINGS))
+    if ending in JSON_ENDINGS:
+        return _of_json(source, path_column, pictures)
+    endings = ", ".join((*CSV_ENDINGS, *PARQUET_ENDINGS, *JSON_ENDINGS, *ARRAY_ENDINGS))
     raise FolderError(f"{source.name!r} is not a table by its extension. Give a file that ends in one of: {endings}.")
 
 
@@ -315,6 +320,53 @@ def _texts(column: pa.ChunkedArray) -> "pd.Series[str]":
             raise ValueError(f"a text of {longest:,} characters; at most {LONGEST_CELL:,} are read")
         cells.append(texts[chunk.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)])
     return pd.Series(np.concatenate(cells), dtype=object)
+
+
+def _of_json(source: IncomingFile, path_column: str | None, pictures: int) -> UserFile:
+    records = _records(source)
+    if len(records) > most_rows(pictures):
+        raise FolderError(
+            f"{source.name!r} has {len(records):,} records; for {pictures:,} pictures at most {most_rows(pictures):,} "
+            "are read."
+        )
+    keys = list(dict.fromkeys(key for record in records for key in record))
+    if len(keys) > MOST_COLUMNS:
+        raise FolderError(f"{source.name!r} has {len(keys):,} columns; at most {MOST_COLUMNS:,} are read.")
+    names = distinct_names(keys)
+    path_index = _index_of_paths(source.name, names, path_column)
+    key_of = dict(zip(names, keys, strict=True))
+    paths = tuple(as_text(record.get(keys[path_index])).strip() for record in records)
+    cells = _columns(names, path_index, lambda name: _json_values([record.get(key_of[name]) for record in records]))
+    return UserFile(source.name, names[path_index], paths, cells)
+
+
+def _records(source: IncomingFile) -> list[dict[str, Any]]:
+    """The records of a JSON file, each with its path. Raises FolderError if it holds something else."""
+    try:
+        content = json.loads(source.data)
+    except (ValueError, RecursionError) as error:
+        why = str(error).partition("\n")[0]
+        raise FolderError(f"{source.name!r} cannot be read as JSON ({why}). Write it again.") from error
+    records = list(content.values()) if isinstance(content, dict) else content
+    if not isinstance(records, list) or not records or not all(isinstance(record, dict) for record in records):
+        raise FolderError(
+            f"{source.name!r} is neither a list of records nor an object that holds records by path. Give one record "
+            'for each picture, such as {"a.jpg": {"risk": 0.2}}.'
+        )
+    if isinstance(content, dict):
+        return [{**record, "path": path} for path, record in content.items()]
+    return records
+
+
+def _json_values(values: list[Any]) -> Cells:
+    if any(isinstance(value, list | dict) for value in values):
+        return "its cells are nested; one number or text per cell is read"
+    if all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values):
+        try:
+            return number_values(np.array([np.nan if value is None else value for value in values], float))
+        except OverflowError:
+            return "its numbers are too large"
+    return text_values(pd.Series([as_text(value) for value in values], dtype=object), numbers=False)
 
 
 def _of_arrays(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.errors import FolderError
+from url_viz.imaging.places import picture_path
 from url_viz.imaging.scan import display_name
 from url_viz.store.columns.user_files import UserFile
 
@@ -21,10 +22,26 @@ _SLASHES = re.compile(r"/(?:\./|/)+|/\.$")
 
 @dataclass(frozen=True)
 class Matched:
-    """`paths` (N) of a file, and `row` (N,) int64: the picture of each, −1 for none."""
+    """`paths` (N) of a file, and `row` (N,) int64: the picture of each, −1 for none.
+
+    Where paths are of whole pictures, `row` is the first object in each, and `whole_of` (P,) the row of the first
+    object in the picture of each of the set's P objects.
+    """
 
     paths: Sequence[str]
     row: NDArray[np.int64]
+    whole_of: NDArray[np.int64] | None = None
+
+    @property
+    def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Which row of the file (M,) is of which picture or object (M,): of a whole picture, of all objects in it."""
+        written = np.flatnonzero(self.row >= 0)
+        if self.whole_of is None:
+            return written, self.row[written]
+        written_of = np.full(len(self.whole_of), -1, np.int64)
+        written_of[self.row[written]] = written
+        row = written_of[self.whole_of]
+        return row[row >= 0], np.flatnonzero(row >= 0)
 
     @property
     def count(self) -> int:
@@ -43,9 +60,14 @@ class Matched:
         return sentences
 
 
-def match_file(file: UserFile, pictures: Sequence[bytes], *, root: Path) -> Matched:
-    """The picture of each row of a file, as by `match_paths`. Raises FolderError if no row has one."""
+def match_file(file: UserFile, pictures: Sequence[bytes], *, root: Path, or_wholes: bool = False) -> Matched:
+    """The picture of each row of a file, as by `match_paths`. Raises FolderError if no row has one.
+
+    With `or_wholes` rows may be of whole pictures with objects, or of files with pages: each is then of all in it.
+    """
     matched = match_paths(file.paths, pictures, root=root)
+    if or_wholes and not matched.count:
+        matched = _match_wholes(file.paths, pictures, root=root)
     if not matched.count:
         ours = ", ".join(repr(display_name(path)) for path in sorted(pictures)[:3])
         raise FolderError(
@@ -54,6 +76,16 @@ def match_file(file: UserFile, pictures: Sequence[bytes], *, root: Path) -> Matc
             f"such as {ours}. Say which column holds the paths, or write them relative to the folder."
         )
     return matched
+
+
+def _match_wholes(paths: Sequence[str], objects: Sequence[bytes], *, root: Path) -> Matched:
+    """The whole pictures that paths mean, of objects in them, as of `Matched`."""
+    whole = [picture_path(path) or path for path in objects]
+    first: dict[bytes, int] = {}
+    whole_of = np.fromiter((first.setdefault(path, row) for row, path in enumerate(whole)), np.int64, len(whole))
+    matched = match_paths(paths, list(first), root=root)
+    firsts = np.fromiter(first.values(), np.int64, len(first))
+    return Matched(paths, np.where(matched.row >= 0, firsts[matched.row], -1), whole_of)
 
 
 def match_paths(paths: Sequence[str], pictures: Sequence[bytes], *, root: Path) -> Matched:

@@ -10,7 +10,7 @@ from url_viz.analysis.user_columns import Prepared
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.store.columns.user_files import CSV_ENDINGS, PARQUET_ENDINGS
+from url_viz.store.columns.user_files import CSV_ENDINGS, JSON_ENDINGS, PARQUET_ENDINGS
 from url_viz.ui.session import DIALOG, Key
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.buttons import act_button, dialog_button
@@ -19,7 +19,7 @@ MATCHED_COLUMNS: "Key[tuple[tuple[object, ...], Prepared]]" = Key("own.matched")
 
 MOST_MEGABYTES = 100
 ROWS_SHOWN = 5
-_ENDINGS = [ending.removeprefix(".") for ending in (*CSV_ENDINGS, *PARQUET_ENDINGS, ".npz")]
+_ENDINGS = [ending.removeprefix(".") for ending in (*CSV_ENDINGS, *PARQUET_ENDINGS, *JSON_ENDINGS, ".npz")]
 
 
 def show_user_columns(image_set: ImageSet) -> None:
@@ -50,7 +50,7 @@ def user_columns_dialog(image_set: ImageSet) -> None:
 
 def _add(image_set: ImageSet) -> None:
     dropped = st.file_uploader(
-        "CSV, Parquet or NumPy file", type=_ENDINGS, key="own.file", max_upload_size=MOST_MEGABYTES
+        "CSV, Parquet, JSON or NumPy file", type=_ENDINGS, key="own.file", max_upload_size=MOST_MEGABYTES
     )
     if dropped is None:
         return
