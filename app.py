@@ -19,6 +19,7 @@ def run_page() -> None:
     from url_viz.ui.style import ICON, apply_style
     from url_viz.ui.text import show_error
     from url_viz.ui.widgets.buttons import end_of_page
+    from url_viz.ui.widgets.heading import with_title
     from url_viz.ui.widgets.sidebar import show_sidebar
 
     collect_soon()
@@ -28,18 +29,19 @@ def run_page() -> None:
         return
     menu = menu_of_pages()
     page = st.navigation(menu, expanded=True)
-    try:
-        follow(page, menu)
-        show_sidebar()
-        show_in_address()
-        review = menu["Improve"][0]
-        if page is not review and follow_link():
-            st.switch_page(review)
-        with suppress(PageEnd), seen_once():
-            page.run()
-        end_of_page()
-    except UrlVizError as error:
-        show_error(error)
+    with with_title(page.title):
+        try:
+            follow(page, menu)
+            show_sidebar()
+            show_in_address()
+            review = menu["Improve"][0]
+            if page is not review and follow_link():
+                st.switch_page(review)
+            with suppress(PageEnd), seen_once():
+                page.run()
+            end_of_page()
+        except UrlVizError as error:
+            show_error(error)
 
 
 if __name__ == "__main__":  # as Streamlit runs a session's script; the server imports this file

@@ -1,4 +1,6 @@
-"""Access: axe-core finds nothing serious on any page, light or dark, and Tab shows where it is."""
+"""Access: axe-core finds nothing serious on any page, headings are in order, and Tab shows where it is."""
+
+from itertools import pairwise
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -19,6 +21,18 @@ OF_WIDTH = ("target-size", "aria-hidden-focus", "button-name", "nested-interacti
 OF_COLOURS = ("color-contrast", "link-in-text-block")
 STREAMLITS_MENU = "[data-testid=stSidebarNavItems]"
 """Its groups are no items of its list: Streamlit's own markup."""
+HEADINGS = """() => {
+    const levels = [];
+    const look = (root) => {
+        for (const element of root.children) {
+            if (/^H[1-6]$/.test(element.tagName) && element.checkVisibility()) levels.push(Number(element.tagName[1]));
+            if (element.shadowRoot) look(element.shadowRoot);
+            look(element);
+        }
+    };
+    look(document.body);
+    return levels;
+}"""
 FOCUSED = """() => {
     let at = document.activeElement;
     while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
@@ -44,6 +58,13 @@ def problems(page: Page, **options: object) -> list[str]:
     ]
 
 
+def jumps(page: Page) -> list[str]:
+    """What is wrong with the levels of the page's headings: one is of the first, and none skips a level."""
+    levels = page.evaluate(HEADINGS)
+    is_right = levels.count(1) == 1 and all(level <= before + 1 for before, level in pairwise([0, *levels]))
+    return [] if is_right else [f"headings of levels {levels}"]
+
+
 def test_no_page_has_a_serious_fault(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
     """Nor on an opened picture, in a review and where no set is open; in the dark none that hangs on colours."""
     page = open_page(f"{app}{HEALTH}")
@@ -57,6 +78,7 @@ def test_no_page_has_a_serious_fault(app: str, zoo: ImageSet, open_page: OpenPag
         drawn(page)
         where = f"{name}?{query}"
         faults[where, "light"] = problems(page)
+        faults[where, "headings"] = jumps(page)
         page.set_viewport_size({"width": 420, "height": 900})
         drawn(page)
         faults[where, "420"] = problems(page, runOnly=OF_WIDTH)

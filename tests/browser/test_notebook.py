@@ -178,7 +178,7 @@ def test_lasso_choice_and_decisions_live_on_both_sides(image_set: ImageSet, page
     drag_around(page, corners)
     inside = set(rows["id"][places[:, 0] < middle - 1])
     eventually(lambda: inside <= selected(widget, page) < set(rows["id"]))
-    expect(page.locator(".pane h4").first).to_have_text(f"Most ambiguous · {len(widget.selected)}")
+    expect(page.locator(".pane .title").first).to_have_text(f"Most ambiguous · {len(widget.selected)}")
     page.locator(".stage").focus()
     page.keyboard.press("Escape")
     eventually_equals(lambda: selected(widget, page), set())
@@ -190,7 +190,7 @@ def test_lasso_choice_and_decisions_live_on_both_sides(image_set: ImageSet, page
     widget.selected = others
     flush(widget, page)
     expect(page.get_by_role("button", name=f"{len(others)} selected")).to_be_visible()
-    expect(page.locator(".pane h4").first).to_have_text("Most ambiguous · 60")
+    expect(page.locator(".pane .title").first).to_have_text("Most ambiguous · 60")
     assert selected(widget, page) == set(others), "the lasso is gone"
     page.evaluate("window.end()")
     expect(page.locator(".stage")).to_have_count(0)

@@ -146,7 +146,7 @@ def look_through(page: Page) -> None:
     """An open picture leads on by keys and by its neighbours, and is decided on by a key."""
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("heading", name="Nearest neighbours")).to_be_visible()
-    path = dialog.get_by_role("heading", level=3)
+    path = dialog.locator(".path h3")
     picture = dialog.get_by_alt_text("The picture")
     expect(picture).to_be_visible()
     assert picture.evaluate("async image => { await image.decode(); return image.naturalWidth }") > 100

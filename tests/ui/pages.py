@@ -49,7 +49,7 @@ def with_picture(image_id: int) -> dict[str, Any]:
 
 def words(at: AppTest) -> str:
     """All that a page says, its buttons and headings among it."""
-    kinds = (at.title, at.subheader, at.markdown, at.caption, at.text, at.code)
+    kinds = (at.title, at.header, at.subheader, at.markdown, at.caption, at.text, at.code)
     boxes = (at.info, at.success, at.warning, at.error)
     labels = (at.button, at.toggle, at.expander)
     said = [str(e.value) for kind in (*kinds, *boxes) for e in kind]

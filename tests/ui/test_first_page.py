@@ -27,7 +27,7 @@ def test_a_newcomer_sees_what_the_demo_gives(home: Workspace) -> None:
     assert at.title[0].value == "Which of your pictures are ambiguous?"
     assert {"Browse", "Try the demo pictures"} <= {button.label for button in at.button}
     assert "No pictures read yet." in words(at)
-    assert "**What you get** · the demo pictures" in words(at)
+    assert "What you get · the demo pictures" in words(at)
     assert pictures(at) == [SHOWN] * 3
     bodies = [strip.proto.body for strip in at.get("html")]
     assert all(any(one.words in body for body in bodies) for one in demo_example().ambiguous)
@@ -40,7 +40,7 @@ def test_recent_sets_stand_there_with_counts_and_pictures_and_open(image_set: Im
     text = words(at)
     assert "12 pictures · 2 classes · read " in text
     assert pictures(at) == [5, SHOWN, SHOWN, SHOWN]
-    assert any(one.value.startswith("**What you get** · ") and "zoo" in one.value for one in at.markdown)
+    assert any(one.value.startswith("What you get · ") and "zoo" in one.value for one in at.header)
     assert image_set.root.name in text
     at.button(key=f"first.open.{image_set.set_id}").click().run()
     assert at.session_state["chosen_set"] == image_set.set_id

@@ -51,7 +51,7 @@ def test_every_field_has_a_widget_with_its_sentence_as_help() -> None:
     at.number_input(key="form.inner.rate").set_value(0.125)
     at.toggle(key="form.inner.is_loud").set_value(False).run()
     assert at.session_state["made"] == Outer(limit=7, inner=Inner(rate=0.125, is_loud=False))
-    assert any("What lies inside." in m.value for m in at.markdown)
+    assert any("What lies inside." in m.value for m in at.caption)
 
 
 def test_every_field_of_the_real_config_has_a_sentence() -> None:

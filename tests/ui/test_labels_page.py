@@ -43,7 +43,7 @@ def test_a_labelled_set_shows_what_to_doubt_and_suggestions_are_accepted_and_tak
     assert check is not None
     assert doubtful is not None
     text = words(at)
-    assert f"#### {doubtful.words}." in text
+    assert f"{doubtful.words}." in text
     assert f"Checked: {COUNT + 1} labelled pictures of 2 classes." in text
     assert len(doubtful) >= 1, "of the two copies one"
     assert "nearest neighbours, and a linear classifier (ridge) fitted without the picture" in text

@@ -67,7 +67,7 @@ def test_a_link_with_an_id_searches_with_that_picture_and_no_other_does(image_se
         at.query_params["id"] = text
         assert "Most similar" not in words(at.run())
     at.query_params["id"] = str(by_confusability(image_set, 3))
-    assert f"**Most similar** · {COUNT - 1}" in words(at.run())
+    assert f"Most similar · {COUNT - 1}" in words(at.run())
     text = words(opened(image_set, "search", search__query_id=2**62))
     assert "The picture to search with is not in this image set" in text
     assert "Most similar" not in text
@@ -83,7 +83,7 @@ def test_a_part_that_was_drawn_finds_what_its_crop_does(image_set: ImageSet, mon
     with Image.open(image_set.files.path(query)) as picture:
         width, height = picture.size
         crop = picture.convert("RGB").crop((width // 4, height // 4, 3 * width // 4, 3 * height // 4))
-    assert f"**Most similar** · {COUNT}" in text, "the picture itself too"
+    assert f"Most similar · {COUNT}" in text, "the picture itself too"
     assert f"{width // 2} × {height // 2} px of it" in text
     [part] = asked
     assert isinstance(part, NewPicture)
@@ -95,7 +95,7 @@ def test_a_picture_of_the_set_finds_all_others_and_the_gate_withholds_what_find_
     query = by_confusability(image_set, 0)
     at = opened(image_set, "search", search__query_id=query)
     text = words(at)
-    assert f"**Most similar** · {COUNT - 1}" in text
+    assert f"Most similar · {COUNT - 1}" in text
     assert "Pretrained head **" in text
     assert "withheld" not in text
     assert at.query_params["id"] == str(query)
@@ -107,7 +107,7 @@ def test_a_picture_of_the_set_finds_all_others_and_the_gate_withholds_what_find_
     assert [toggle.label for toggle in at.toggle if toggle.key == "search.show_withheld"] == [
         f"{len(result.withheld)} nearer pictures withheld: show"
     ]
-    assert f"**Most similar** · {len(result.hits)}" in words(at)
+    assert f"Most similar · {len(result.hits)}" in words(at)
 
 
 def test_every_measure_of_the_set_can_gate_and_the_leading_one_does_at_first(image_set: ImageSet) -> None:
@@ -120,7 +120,7 @@ def test_every_measure_of_the_set_can_gate_and_the_leading_one_does_at_first(ima
     at.slider[0].set_value(50).run()
     assert "Uses nothing else of this set" in words(at)
     found = image_set.safe_search(query, by="uncertainty", max_percentile=50)
-    assert f"**Most similar** · {len(found.hits)}" in words(at)
+    assert f"Most similar · {len(found.hits)}" in words(at)
     assert found.hits["id"].tolist() != image_set.safe_search(query, max_percentile=50).hits["id"].tolist()
 
 
@@ -193,7 +193,7 @@ def test_a_picture_from_outside_is_scored_and_searched_with_and_no_other_file_is
     assert "Most similar" not in words(at)
     at.file_uploader[0].set_value(("<b>new</b>.jpg", encoded(noise(99)), "image/jpeg")).run()
     text = words(at)
-    assert f"**Most similar** · {COUNT}" in text
+    assert f"Most similar · {COUNT}" in text
     assert at.code[0].value == "<b>new</b>.jpg"
     assert "Confusability **" in text
     image_id = by_confusability(image_set, 2)
@@ -240,5 +240,5 @@ def test_dropped_pictures_are_left_out_at_a_click(image_set: ImageSet) -> None:
     at = opened(image_set, "search", search__query_id=first)
     assert "Leave out dropped (2)" in words(at)
     at.toggle(key="search.without_dropped").set_value(True).run()
-    assert f"**Most similar** · {COUNT - 3}" in words(at)
+    assert f"Most similar · {COUNT - 3}" in words(at)
     image_set.decisions.undo()

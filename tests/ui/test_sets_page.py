@@ -49,7 +49,7 @@ def test_what_is_kept_is_told_named_never_moved_out_of_the_roots_and_forgotten_a
     assert any("outside the folders" in error.value for error in at.error)
     next(field for field in at.text_input if field.label == "Name").set_value("My zoo")
     pressed(at, "Rename")
-    assert "#### My zoo" in [heading.value for heading in at.markdown]
+    assert "My zoo" in [heading.value for heading in at.header]
     assert any("My zoo" in done.value for done in at.success)
     assert list_sets(home.root)["name"].tolist() == ["My zoo"]
     pressed(at, "Forget this image set")

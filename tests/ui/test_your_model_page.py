@@ -115,7 +115,7 @@ def test_an_opened_picture_has_what_the_model_says_and_its_curves(image_set: Ima
     assert trained.y.tolist() == pytest.approx([100 * np.exp(s) / (np.exp(s) + 1) for s in (1, 3, 5)], abs=0.1)
     assert held_out.y.tolist() == pytest.approx([100 / (np.exp(2) + 1)], abs=0.1)
     at = linked(image_set, picture=str(one)).run()
-    assert "**Your model** · a" in words(at)
+    assert "Your model · a" in words(at)
 
 
 def test_a_training_of_url_viz_is_shown_once_it_is_chosen_and_files_are_added(image_set: ImageSet) -> None:

@@ -148,7 +148,7 @@ def show_gate() -> bool:
         return False
     if st.user.is_logged_in and _is_listed(st.user.to_dict()):
         return True
-    st.title("URL-Viz")
+    st.title("URL-Viz", anchor=False)
     if st.user.is_logged_in:
         st.error(NOT_LISTED)
         st.button("Log out", on_click=st.logout, key="log_out")

@@ -19,10 +19,12 @@ _RULES = """
 [data-testid="stSidebarUserContent"] > div > [data-testid="stVerticalBlock"],
 [data-testid="stSidebarUserContent"] > [data-testid="stVerticalBlock"] { gap: .6rem; }
 [data-testid="stHeader"] { background: transparent; height: 1.6rem; }
+[data-testid="stHeading"] :is(h1, h2, h3) { padding: 0; letter-spacing: normal; }
+[data-testid="stHeading"] [data-testid="stMarkdownContainer"] { margin-bottom: 0; }
 .st-key-explore_above { gap: .4rem; margin-bottom: -.5rem; }
 .st-key-explore_above button { min-height: 2.1rem; padding-block: 0; }
 .st-key-explore_controls .react-aria-ComboBox > div { height: 2.1rem; }
-.st-key-explore_heading h3 { font-size: 1.5rem; padding: 0; white-space: nowrap; }
+.st-key-explore_heading h1 { font-size: 1.5rem; white-space: nowrap; }
 .st-key-view-classes_open { flex: none; max-width: 13rem; }
 .st-key-view-classes_open button p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .st-key-view-classes_open button > div { margin-right: 0; }
@@ -46,13 +48,13 @@ _RULES = """
   .st-key-explore_heading [data-testid="stCaptionContainer"] p { font-size: .75rem; }
   .st-key-explore_extras button { padding-inline: .45rem; }
   .st-key-explore_controls [data-testid="stButtonGroup"] label { display: none; }
-  .st-key-explore_heading h3 { font-size: 1.35rem; }
+  .st-key-explore_heading h1 { font-size: 1.35rem; }
   .st-key-explore_extras button p { font-size: 0; }
 }
 @media (min-width: 641px) {
   .st-key-explore_heading { flex-wrap: nowrap; }
   .st-key-explore_heading > :first-child { flex-shrink: 1; min-width: 6rem; overflow: hidden; }
-  .st-key-explore_heading > :first-child h3 { overflow: hidden; text-overflow: ellipsis; }
+  .st-key-explore_heading > :first-child h1 { overflow: hidden; text-overflow: ellipsis; }
   .st-key-explore_heading > :nth-child(2) { flex-shrink: 1; min-width: 8rem; }
   .st-key-explore_heading > :nth-child(2) p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 }

@@ -4,6 +4,7 @@ Streamlit reads nearly all text as Markdown, in which a name can become a link o
 `tests/ui/test_text.py` checks that every such text on a page is a literal, a number, or escaped here.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,9 +28,10 @@ def escape(text: object) -> Markdown:
 
 
 def shipped_text(path: Path) -> Markdown:
-    """The text of a Markdown file that comes with URL-Viz; of any other file, escaped."""
+    """The text of a Markdown file of URL-Viz, its headings two levels lower; of any other file, escaped."""
     text = path.read_text(encoding="utf-8")
-    return Markdown(text) if path.resolve().is_relative_to(PACKAGE) else escape(text)
+    is_ours = path.resolve().is_relative_to(PACKAGE)
+    return Markdown(re.sub("^#", "###", text, flags=re.MULTILINE)) if is_ours else escape(text)
 
 
 def show_error(error: UrlVizError | str) -> None:

@@ -26,7 +26,7 @@ export class Pane {
   constructor(owner, signal) {
     this.owner = owner;
     this.element = Object.assign(document.createElement("section"), { className: "pane" });
-    this.title = this.element.appendChild(Object.assign(document.createElement("h4"), { className: "title" }));
+    this.title = this.element.appendChild(Object.assign(document.createElement("h2"), { className: "title" }));
     this.scroller = this.element.appendChild(Object.assign(document.createElement("div"), { className: "scroller" }));
     this.grid = this.scroller.appendChild(Object.assign(document.createElement("div"), { className: "tiles" }));
     this.grid.setAttribute("role", "group");

@@ -127,7 +127,7 @@ class Desk {
   drawEnd(counts) {
     const end = this.element.querySelector(".end");
     end.hidden = this.at !== this.data.total;
-    end.querySelector("h3").textContent = endInWords(counts, this.data.total, this.data.unit);
+    end.querySelector("h2").textContent = endInWords(counts, this.data.total, this.data.unit);
     const unskip = end.querySelector(".unskip");
     unskip.hidden = !counts.skipped;
     unskip.textContent = `Go back to skipped ${this.data.unit}s`;

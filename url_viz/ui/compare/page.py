@@ -183,7 +183,7 @@ def _within(compared: ComparedMeasure, ids: "pd.Series[int]") -> ComparedMeasure
 
 
 def _gallery(first: ImageSet, second: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -> None:
-    st.markdown(f"**{escape(title)}**")
+    st.header(escape(title), anchor=False)
     names, ringed = (first.source.title, second.source.title), OPENED.get()
     tiles = tuple(
         tile_of(
@@ -259,7 +259,7 @@ def show_maps(first: ImageSet, second: ImageSet, compared: ComparedMeasure, link
     """Draw both maps."""
     for column, side, image_set in zip(st.columns(2, gap="medium"), SIDES, (first, second), strict=True):
         with column:
-            st.markdown(f"**{escape(image_set.source.title)}**")
+            st.header(escape(image_set.source.title), anchor=False)
             _show_map(image_set, side, compared.measure, linked)
 
 

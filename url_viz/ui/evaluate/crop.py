@@ -29,7 +29,7 @@ SEED = 0
 
 def show_crop_test(image_set: ImageSet) -> None:
     """The button, the progress, and the result, which is stored for this snapshot of the set."""
-    st.markdown("**Crop test**")
+    st.header("Crop test", anchor=False)
     single_model = f", by {image_set.source.title} alone" if image_set.second.active else ""
     st.caption(
         "Compares each picture with its own centre crop (10 to 75 % of its side, scaled back up). A crop shows less "

@@ -228,5 +228,5 @@ def _tiles(
 
 def _title(title: str, table: pd.DataFrame, name: str, *, key: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{escape(title)}**", width="stretch")
+        st.header(f"{escape(title)}", width="stretch", anchor=False)
         download_table("CSV", table, file_name=f"{name}.csv", key=f"evaluate.csv.{key}")

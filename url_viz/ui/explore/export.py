@@ -113,7 +113,7 @@ def _show_copy() -> How:
 
 
 def _heading(words: str, about: str) -> None:
-    st.markdown(f"**{escape(words)}**", help=Markdown(escape(about)))
+    st.header(escape(words), anchor=False, help=Markdown(escape(about)))
 
 
 def _show_report(taken: _Taken) -> None:

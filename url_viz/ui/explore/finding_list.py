@@ -64,7 +64,7 @@ def show_queues(image_set: ImageSet, rows: Sequence[QueueRow], *, key: str, has_
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_queue.{number}"):
             st.html(_thumbnails_html(image_set, row), width=3 * THUMBNAIL_PX + 12)
             with st.container(gap=None, width="stretch"):
-                st.markdown(f"**{escape(row.words)}**")
+                st.header(escape(row.words), anchor=False)
                 facts = " · ".join(filter(None, (row.why, row.minutes, row.progress)))
                 st.caption(escape(facts), help=ESTIMATED if row.minutes else None)
             _show_button(

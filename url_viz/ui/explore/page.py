@@ -24,6 +24,7 @@ from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.embed_job import set_name
+from url_viz.ui.widgets.heading import page_title
 from url_viz.wording import above, counted
 
 MOST_PAIRS = 12
@@ -39,7 +40,7 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, r
     if failed:
         facts.append(f"{failed:,} unreadable")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="explore_heading"):
-        st.subheader(escape(set_name(image_set.root)), anchor=False, width="content", help=purpose)
+        page_title(escape(set_name(image_set.root)), width="content", help=purpose)
         st.caption(escape(" · ".join(facts)), width="content")
         show_class_choice(image_set)
         st.space("stretch")

@@ -99,7 +99,7 @@ def _show_group(image_set: ImageSet, group: int, measure: str) -> None:
     table = with_percentile(image_set.table(), measure)
     rows = table[table["twin_group"] == group]
     first = "" if len(rows) <= MOST_SHOWN else f"the first {MOST_SHOWN:,} of "
-    st.markdown(f"**The pictures of this group** · {first}{len(rows):,}")
+    st.subheader(f"The pictures of this group · {first}{len(rows):,}", anchor=False)
     show_gallery(
         tiles(rows.head(MOST_SHOWN), set_id=image_set.set_id, measure=measure),
         key=TWINS.under(image_set.set_id),

@@ -34,7 +34,8 @@ def show_form(
             chosen[entry.name] = _widget(title, hints[entry.name], value, key=f"{key}.{entry.name}")
     for group in groups:
         value = getattr(config, group.name)
-        st.markdown(f"**{escape(_title(group.name))}** · {escape(_sentence(hints[group.name]))}")
+        st.header(escape(_title(group.name)), anchor=False)
+        st.caption(escape(_sentence(hints[group.name])))
         below = [name.removeprefix(f"{group.name}.") for name in leave_out if name.startswith(f"{group.name}.")]
         chosen[group.name] = show_form(value, key=f"{key}.{group.name}", leave_out=below, titles=titles)
     return dataclasses.replace(config, **chosen)  # type: ignore[type-var]

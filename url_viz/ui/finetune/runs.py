@@ -29,7 +29,7 @@ RUN = "training"
 def show_jobs(image_set: ImageSet) -> None:
     """Every finetune job of this set, and every head made for its backbone, newest first; refreshed while one runs."""
     jobs = _jobs_for(image_set)
-    st.subheader("Runs", anchor=False)
+    st.header("Runs", anchor=False)
     if not jobs:
         st.caption("No runs yet. A run goes on even if you close this page or stop the app.")
         return

@@ -28,6 +28,7 @@ from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.embed_job import open_demo, prepare_reading, running, set_name, set_title, show_read_button
 from url_viz.ui.widgets.embed_status import show_not_there
+from url_viz.ui.widgets.heading import page_title
 from url_viz.ui.widgets.jobs import progress_of, show_running_jobs
 from url_viz.ui.widgets.open_folder import BROWSED, FOLDER_DIALOG, folder_input, show_answer
 from url_viz.wording import counted
@@ -78,7 +79,7 @@ class Example:
 
 def show_example(example: Example) -> None:
     """Draw the three rows side by side."""
-    st.markdown(f"**What you get** · {escape(example.of)}")
+    st.header(f"What you get · {escape(example.of)}", anchor=False)
     before, ambiguous, clear = st.columns(3, gap="medium")
     for column, title, pictures in (
         (before, "Before: the folder, by file name", example.by_name),
@@ -140,7 +141,7 @@ DAY_S = 86_400
 def show_first_page() -> None:
     """What stands where no image set is chosen."""
     show_not_there()
-    st.title("Which of your pictures are ambiguous?", anchor=False)
+    page_title(Markdown("Which of your pictures are ambiguous?"))
     st.markdown(
         "Point URL-Viz at a folder. A pretrained model reads every picture once and shows which ones could be mistaken "
         "for something else, on a map and in galleries, **before you train on them**. Nothing leaves this machine."
@@ -177,14 +178,14 @@ def _show_ways_in() -> None:
 
 def _show_running() -> None:
     if live_jobs(Workspace.at()):
-        st.markdown("**Running**")
+        st.header("Running", anchor=False)
         show_running_jobs(separator=Markdown(" · "))
 
 
 def _show_recent(recent: Sequence[RecentSet]) -> None:
     if not recent:
         return
-    st.markdown("**Recent image sets**")
+    st.header("Recent image sets", anchor=False)
     for start in range(0, len(recent), IN_A_ROW):
         for column, entry in zip(st.columns(IN_A_ROW, gap="medium"), recent[start : start + IN_A_ROW], strict=False):
             with column:
@@ -194,7 +195,7 @@ def _show_recent(recent: Sequence[RecentSet]) -> None:
 def _show_card(entry: RecentSet) -> None:
     with st.container(border=True, gap="xsmall"):
         show_strip([Small(_address(jpeg)) for jpeg in entry.thumbnails], columns=THUMBNAILS)
-        st.markdown(f"**{escape(set_title(entry.about))}**")
+        st.subheader(escape(set_title(entry.about)), anchor=False)
         classes = f" · {entry.classes:,} classes" if entry.classes else ""
         count = counted(entry.pictures, entry.about.noun)
         st.caption(f"{escape(count)}{classes} · {escape(when(entry.read_at))} · {escape(', '.join(entry.models))}")

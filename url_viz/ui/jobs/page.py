@@ -21,7 +21,7 @@ def show_jobs() -> None:
         st.caption("Nothing is running.")
     ended = [job for job in list_jobs(Workspace.at()) if job.id not in live]
     if ended:
-        st.markdown(f"**Ended** · {len(ended):,}")
+        st.header(f"Ended · {len(ended):,}", anchor=False)
     for job in ended[:MOST_SHOWN]:
         show_job(job, is_open=False, more=show_result, last=_offer_set)
     if len(ended) > MOST_SHOWN:

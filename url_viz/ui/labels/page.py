@@ -80,7 +80,7 @@ def show_why_not(image_set: ImageSet) -> None:
 
 def show_headline(image_set: ImageSet, check: LabelCheck, doubtful: DoubtfulLabels) -> None:
     """The result in a sentence, the number of checked pictures, and how it works."""
-    st.markdown(f"#### {escape(doubtful.words)}.")
+    st.header(f"{escape(doubtful.words)}.", anchor=False)
     left_out = f" · {check.left_out:,} left out (no label, or not placed yet)" if check.left_out else ""
     checked = (
         f"Checked: {len(check.pictures):,} labelled {image_set.noun}s of {len(check.classes):,} classes{left_out}."
@@ -160,7 +160,7 @@ def of_pair(check: LabelCheck, pair: ClassPair) -> pd.DataFrame:
 def pick_pair(image_set: ImageSet, check: LabelCheck) -> ClassPair | None:
     """The table of confused classes; return the pair in the selected row."""
     confused = mixed_pairs(check).reset_index(drop=True)
-    st.markdown(f"**Classes that overlap** · {escape(counted(len(confused), 'pair'))}")
+    st.header(f"Classes that overlap · {escape(counted(len(confused), 'pair'))}", anchor=False)
     if confused.empty:
         st.caption("No two classes overlap." if knows_classes(check) else "The model does not know these classes.")
         return None

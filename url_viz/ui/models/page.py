@@ -118,7 +118,7 @@ def show_models() -> None:
     """Every model as a card, by kind."""
     catalogue = known_models(Workspace.at(), timeout_s=PAGE_TIMEOUT_S)
     for kind, title in KINDS.items():
-        st.markdown(f"**{escape(title)}**")
+        st.header(escape(title), anchor=False)
         models = [model for model in catalogue if model.kind == kind]
         if not models:
             st.caption(escape(EMPTY_KIND[kind]))
@@ -151,7 +151,7 @@ def _show_one(model: KnownModel) -> None:
 
 def _show_title(model: KnownModel) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{escape(model.title)}**", width="content")
+        st.subheader(f"{escape(model.title)}", width="content", anchor=False)
         if choice().model == model.name:
             st.badge("In use", icon=":material/check:", color="blue")
         elif model.is_ready:

@@ -31,6 +31,7 @@ from url_viz.ui.widgets.decide import reported, show_undo
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.gallery import show_gallery
+from url_viz.ui.widgets.heading import page_title
 from url_viz.ui.widgets.measure_choice import choice_of_measure, offered
 from url_viz.wording import percent
 
@@ -50,7 +51,7 @@ SHOWN = 24
 def show_open_heading(image_set: ImageSet, review: Review) -> None:
     """The page's heading while a review is open: which one, of which set, with the way to others."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.subheader("Review", anchor=False, width="content")
+        page_title(Markdown("Review"), width="content")
         st.markdown(Markdown(f"**{escape(title_of_review(review.spec))}**"), width="content")
         begun = f"{review.begun:%d %b, %H:%M} UTC"
         st.caption(f"{escape(set_name(image_set.root))} · order of {escape(begun)}")
@@ -150,7 +151,7 @@ def _show_after(image_set: ImageSet, here: OpenReview[Review]) -> None:
     """What was done, which pictures were changed, and what comes next."""
     found = outcomes(here.review)
     if found:
-        st.markdown(f"**{escape(outcomes_in_words(found))}**")
+        st.header(escape(outcomes_in_words(found)), anchor=False)
         st.caption("Files stay as they are: *Export* on Explore takes all of it along.")
         tiles = _outcome_tiles(image_set, found[:SHOWN])
         show_gallery(tiles, key="review.outcomes", empty="", on_click=None)

@@ -84,7 +84,7 @@ def _show(worth: Worth) -> None:
         table, hide_index=True, width="content", alt="What a classifier gets right, with and without the review"
     )
     if len(worth.differing):
-        st.markdown("**Classes where it made a difference**")
+        st.header("Classes where it made a difference", anchor=False)
         st.dataframe(
             _classes(worth.differing),
             hide_index=True,

@@ -151,7 +151,7 @@ def show_hits(image_set: ImageSet, result: SearchResult, gate: Gate) -> None:
         if st.toggle(escape(words), key="search.show_withheld"):
             with st.container(border=True, key="search.withheld_box"):
                 _gallery(image_set, result.withheld.head(HITS), gate, key="search.withheld")
-    st.markdown(f"**Most similar** · {len(result.hits):,}")
+    st.header(f"Most similar · {len(result.hits):,}", anchor=False)
     _gallery(image_set, result.hits, gate, key="search.hits")
 
 
@@ -186,7 +186,7 @@ def evidence_of(image_set: ImageSet, measure: str) -> Evidence | None:
 
 def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> None:
     """Curves and table for a labelled image set; without classes, what is missing."""
-    st.markdown("**Does withholding help here?**")
+    st.header("Does withholding help here?", anchor=False)
     if len(image_set) > MOST_AT_ONCE and not st.toggle(
         f"Compute it on {len(image_set):,} pictures (takes a while)", key=EVIDENCE_WANTED.under(image_set.set_id)
     ):
@@ -245,7 +245,7 @@ def _drawn_curves(results: Evaluated, names: tuple[str, ...]) -> "Figure":
 
 
 def _show_modes(evidence: Evidence) -> None:
-    st.markdown(f"**Leaving out by {escape(in_text(evidence.figures.name))}**")
+    st.subheader(f"Leaving out by {escape(in_text(evidence.figures.name))}", anchor=False)
     show_figure(
         restriction_figure(evidence),
         key="search.restriction",

@@ -57,7 +57,7 @@ def show_allowed() -> None:
     folders = allowed_folders(home)
     if not folders:
         return
-    st.markdown("**Folders that you allowed**")
+    st.header("Folders that you allowed", anchor=False)
     holds = "None of it holds now: other people can reach this app. " if is_shared() else ""
     st.caption(
         f"{holds}This app reads them besides what it may read anyway (\\$URL_VIZ_ROOTS). Image sets that were read of "
@@ -111,7 +111,7 @@ def _picked(table: pd.DataFrame) -> str:
 
 
 def _show_one(set_id: str, about: About, *, is_damaged: bool) -> None:
-    st.markdown(f"#### {escape(set_title(about))}")
+    st.header(escape(set_title(about)), anchor=False)
     st.code(str(about.root), language=None, wrap_lines=True)
     if is_damaged:
         _show_repair(shlex.quote(str(about.root)))
@@ -129,7 +129,7 @@ def _show_one(set_id: str, about: About, *, is_damaged: bool) -> None:
 
 
 def _show_use(about: About) -> None:
-    st.markdown("**On disk**")
+    st.subheader("On disk", anchor=False)
     parts = disk_use(about.root, workspace=Workspace.at().root)
     st.dataframe(
         parts,
@@ -140,7 +140,8 @@ def _show_use(about: About) -> None:
     )
     passed_over = skipped(about.root, workspace=Workspace.at().root)
     if len(passed_over):
-        st.markdown(f"**Skipped** · {passed_over['files'].sum():,} files that are not pictures (unknown extension)")
+        st.subheader("Skipped", anchor=False)
+        st.caption(f"{passed_over['files'].sum():,} files that are not pictures (unknown extension)")
         st.dataframe(
             passed_over,
             hide_index=True,
@@ -151,7 +152,7 @@ def _show_use(about: About) -> None:
 
 
 def _show_changes(set_id: str, about: About) -> None:
-    st.markdown("**Change**")
+    st.subheader("Change", anchor=False)
     with st.form(f"sets.rename.{set_id}", border=False):
         name = st.text_input(
             "Name", about.name, placeholder=set_title(about), help="Leave empty for the folder's name."

@@ -43,12 +43,12 @@ def show_upload(batch: UploadBatch, table: pd.DataFrame, number: int, image_set:
         shape = f"aspect-ratio: {int(row['width'])} / {int(row['height'])}"
         st.html(f'<img class="url-viz-picture" src="{data_url(shown)}" style="{shape}" alt="The picture">')
     with right:
-        st.markdown("**File**")
+        st.subheader("File", anchor=False)
         st.code(str(row["path"]), language=None, wrap_lines=True)
         st.dataframe(facts_of_upload(row), hide_index=True, width="stretch", alt="Facts of the picture")
     if image_set is not None:
         _show_twin(batch, row, number, image_set)
-        st.markdown("**Similar pictures in the set**")
+        st.subheader("Similar pictures in the set", anchor=False)
         _show_nearest(batch, number, image_set)
 
 

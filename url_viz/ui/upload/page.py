@@ -30,6 +30,7 @@ from url_viz.ui.widgets.charts import behind_of, show_figure, uploads_figure
 from url_viz.ui.widgets.download import download
 from url_viz.ui.widgets.embed_job import open_folder, set_name
 from url_viz.ui.widgets.gallery import one_page, show_gallery
+from url_viz.ui.widgets.heading import page_title
 from url_viz.ui.widgets.measure_choice import measure_under, with_first
 from url_viz.ui.widgets.part import show_paste
 from url_viz.wording import counted
@@ -67,7 +68,7 @@ class SortedUploads:
 
 def show_drop() -> None:
     """Drop, choose or paste files; they stay in the session while other pages are visited."""
-    st.subheader("Sort uploads", anchor=False)
+    page_title(Markdown("Sort uploads"))
     way = st.segmented_control(
         "What to upload",
         ["Files or zips", "A folder"],
@@ -92,7 +93,7 @@ def show_drop() -> None:
 
 def show_cannot_embed(now: SetChoice) -> None:
     """Why nothing can be scored under imported embeddings."""
-    st.subheader("Sort uploads", anchor=False)
+    page_title(Markdown("Sort uploads"))
     st.info(
         f"{escape(resolve(now.model).title)}: these embeddings were imported, so no model here can embed a new "
         "picture. Choose a model in the sidebar to sort uploads.",
@@ -209,7 +210,7 @@ def in_set(batch: UploadBatch, image_set: ImageSet | None) -> frozenset[int]:
 def _gallery(
     batch: UploadBatch, rows: pd.DataFrame, title: str, copies: Collection[int], *, measure: str, columns: int
 ) -> None:
-    st.markdown(f"**{escape(title)}** · {len(rows):,}")
+    st.header(f"{escape(title)} · {len(rows):,}", anchor=False)
     with one_page(rows, partial(UPLOADS_PAGE.under, title), size=TILES_PER_PAGE) as page:
         shown = tuple(
             tile_of(

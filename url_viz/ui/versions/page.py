@@ -237,7 +237,7 @@ def holder_of(image_set: ImageSet, difference: Diff, image_id: int) -> ImageSet 
 def show_figures(difference: Diff) -> None:
     """New leaks, and the classes whose ambiguity changed."""
     if difference.new_leaks is not None and len(difference.new_leaks):
-        st.markdown("**New leaks**")
+        st.header("New leaks", anchor=False)
         columns = ["path", "split", "twin_path", "twin_split", "cosine", "kind"]
         st.dataframe(
             difference.new_leaks[columns],
@@ -252,7 +252,7 @@ def show_figures(difference: Diff) -> None:
         )
     classes = pd.concat([difference.rose, difference.fell])
     if len(classes):
-        st.markdown("**Classes that became more ambiguous, or clearer**")
+        st.header("Classes that became more ambiguous, or clearer", anchor=False)
         number = st.column_config.NumberColumn
         st.dataframe(
             classes.drop(columns=["pictures_before", "pictures", "p"]),

@@ -25,7 +25,7 @@ def show_model_of(image_set: ImageSet, image_id: int, row: Mapping[str, Any]) ->
     facts, name = model_facts(row), image_set.runs.chosen
     if facts.empty or name is None:
         return
-    st.markdown(f"**Your model** · {escape(name)}")
+    st.subheader(f"Your model · {escape(name)}", anchor=False)
     st.dataframe(facts, hide_index=True, width="stretch", alt="What your model says of the picture")
     try:
         curves = image_set.runs.get(name).curves(image_id)

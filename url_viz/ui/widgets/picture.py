@@ -102,7 +102,7 @@ def _show_numbers(image_set: ImageSet, image_id: int, row: dict[str, object]) ->
 def _show_neighbours(image_set: ImageSet, image_id: int) -> None:
     """The nearest others, with their similarity, and the way to a search for more."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown("#### Nearest neighbours", width="content")
+        st.subheader("Nearest neighbours", width="content", anchor=False)
         search, act = escape(image_set.core.said("Search with this picture")), partial(_search_with, image_id)
         if st.button(search, icon=":material/image_search:", key="search_with", type="tertiary", on_click=act):
             st.rerun()
@@ -123,7 +123,7 @@ def _show_question(image_set: ImageSet, image_id: int, row: dict[str, object]) -
     """What is asked of the picture, why, and the nearest pictures of each class in question, a row for each."""
     heading = heading_of(row)
     if heading is not None:
-        st.markdown(f"#### {escape(heading)}")
+        st.subheader(escape(heading), anchor=False)
     show_reason_badges(image_set.reasons([image_id]))
     names, shares = classes_to_show(row), image_set.labels.shares(image_id) if heading is not None else {}
     for name in names:

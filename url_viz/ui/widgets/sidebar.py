@@ -21,6 +21,7 @@ from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.buttons import dialog_button
 from url_viz.ui.widgets.embed_job import KIND, is_growing, latest, running, set_name, show_read_button, titles
 from url_viz.ui.widgets.embed_status import Reading, show_reading
+from url_viz.ui.widgets.heading import page_title
 from url_viz.ui.widgets.jobs import show_running_jobs
 from url_viz.ui.widgets.keys import listen_to_keys
 from url_viz.ui.widgets.open_folder import FOLDER_DIALOG, ask_for_folder
@@ -210,7 +211,7 @@ def show_heading(title: str, image_set: ImageSet, *, with_model: bool = False) -
     facts = (set_name(image_set.root), counted(len(image_set), image_set.noun), image_set.source.title)
     with st.container(gap="xxsmall"):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-            st.subheader(escape(title), anchor=False, width="content")
+            page_title(escape(title), width="content")
             st.caption(escape(" · ".join(facts[: 2 + with_model])), width="content")
         st.caption(escape(purpose_of(title)))
 
@@ -230,5 +231,5 @@ def start_page(title: str, *, with_model: bool = False, once_read: str = "") -> 
 
 def show_title(title: str, more: str = "") -> None:
     """Draw the title of a page that is about no image set, and its purpose, with a sentence more on it."""
-    st.subheader(escape(title), anchor=False)
+    page_title(escape(title))
     st.caption(escape(" ".join(filter(None, (purpose_of(title), more)))))

@@ -95,7 +95,7 @@ def _map_by_training() -> None:
 
 def show_predictions(image_set: ImageSet) -> None:
     """Of a set of objects: a detector's predictions, from a path or a file, and what came of those that are here."""
-    st.markdown("**Add your detector's predictions**")
+    st.header("Add your detector's predictions", anchor=False)
     st.caption(
         "COCO results (results.json), or the folder of YOLO labels with confidences that a detector writes "
         "(runs/detect/predict). Each takes the object that it overlaps most: what it missed, invented or calls "
@@ -136,10 +136,10 @@ def _match(image_set: ImageSet, typed: str, dropped: Any, names: str, least_scor
 
 def show_how(image_set: ImageSet) -> None:
     """How a run is recorded, and a file of predictions as one."""
-    st.markdown("**Record your model while it trains**, in your own loop:")
+    st.header("Record your model while it trains, in your own loop", anchor=False)
     st.code(HOW.format(folder=str(image_set.root)), language=None)
     st.caption("With Lightning, the Hugging Face Trainer or Ultralytics it is one line: see url_viz.callbacks.")
-    st.markdown("**Or add a file of predictions**")
+    st.header("Or add a file of predictions", anchor=False)
     st.caption(
         "A column of paths, and a column of probabilities for each class, by its name, or logits logit_0, logit_1 "
         "… A NumPy file has logits and paths. Files of one run are added to each other."
@@ -232,7 +232,7 @@ def _show_rows(
 
 def show_confusions(image_set: ImageSet, run: RunOnSet, predictions: RunPredictions) -> None:
     """The confusion matrix of the most confused classes; a cell is a queue of its pictures."""
-    st.markdown("**What it takes for what**")
+    st.header("What it takes for what", anchor=False)
     matrix = confusion_matrix(predictions)
     if matrix.empty:
         st.caption("No picture is of another class to the model.")
@@ -290,7 +290,7 @@ def show_accuracy_by(image_set: ImageSet, run: RunOnSet, predictions: RunPredict
     chosen = RUN_COLUMN.get()
     column = chosen if chosen in columns else columns[0]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("**Accuracy by**", width="content")
+        st.header("Accuracy by", width="content", anchor=False)
         st.selectbox(
             "Accuracy by",
             columns,
@@ -332,7 +332,7 @@ def show_compared(image_set: ImageSet, run: RunOnSet, predictions: RunPrediction
     if not others:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("**Compared with**", width="content")
+        st.header("Compared with", width="content", anchor=False)
         name = st.selectbox("Compared with", others, key=RUN_COMPARED, label_visibility="collapsed", width=220)
     other = predicted(image_set.runs.get(name))
     both = two_runs(predictions, other)
