@@ -11,7 +11,7 @@ from url_viz.ui.widgets.picture import show_opened
 from url_viz.ui.widgets.sidebar import start_page
 
 once_read = "The figures appear once reading has finished. Until then they would change with every picture."
-image_set = start_page("Evaluate", with_model=True, once_read=once_read)
+image_set = start_page("Evaluate", once_read=once_read)
 with st.spinner(f"Computing intervals on {len(image_set):,} pictures"):
     results = image_set.cached(ImageSet.evaluate)
 if results is None:

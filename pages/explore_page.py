@@ -45,7 +45,7 @@ with above:
 table = explore_map.rows_on_map(image_set, page.ranked_by(image_set.table(), view, measure))
 rows = scoped(table, view.scope)
 
-left, right = (st.container(), st.container()) if view.is_wide else st.columns([11, 10], gap="medium")
+left, right = (st.container(), st.container()) if view.is_wide else st.columns([6, 5], gap="medium")
 with left:
     if not view.is_wide:
         explore_map.pick_space(image_set)

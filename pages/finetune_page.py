@@ -10,7 +10,7 @@ from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import show_error
 from url_viz.ui.widgets.sidebar import start_page
 
-image_set = start_page("Adapt and finetune", with_model=True)
+image_set = start_page("Adapt and finetune")
 if image_set.source.is_external:
     st.info(
         "These embeddings were imported from a file, so there is no model to adapt. Choose a model in the sidebar, or "

@@ -10,7 +10,7 @@ from url_viz.ui.widgets.picture import show_opened
 from url_viz.ui.widgets.sidebar import start_page
 
 once_read = "Labels are checked once reading has finished. Until then every new picture would change the result."
-image_set = start_page("Check labels", with_model=True, once_read=once_read)
+image_set = start_page("Check labels", once_read=once_read)
 with st.spinner(f"Checking the labels of {len(image_set):,} pictures"):
     check, doubtful = image_set.labels.check(), image_set.labels.doubtful()
 if check is None or doubtful is None:

@@ -9,7 +9,7 @@ from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.ui.widgets.sidebar import require_image_set, show_heading
 
-image_set = require_image_set()
+image_set = require_image_set("Review")
 
 spec = chosen_review()
 if is_growing(image_set.set_id):

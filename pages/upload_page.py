@@ -3,6 +3,7 @@
 import streamlit as st
 
 from url_viz.models.model import EXTERNAL
+from url_viz.ui.first.page import show_ways_in
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import choice
 from url_viz.ui.streamlit_private import end_page
@@ -25,6 +26,8 @@ if now.model.startswith(EXTERNAL):
 upload.show_drop()
 if not uploaded():
     upload.show_empty(now, image_set)
+    if image_set is None:
+        show_ways_in()
     end_page()
 
 batch = scored_batch(uploaded(), now, image_set)

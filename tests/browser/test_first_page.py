@@ -34,7 +34,7 @@ def test_a_set_is_opened_kept_on_every_page_and_left_again_and_a_job_is_seen_fro
     page = open_page(app)
     card = page.get_by_test_id("stVerticalBlock").filter(has_text="40 pictures · 2 classes").last
     settled(page)
-    card.get_by_role("button", name="Open").click()
+    card.click(position={"x": 4, "y": 4})  # anywhere on it
     expect(page).to_have_url(re.compile(f"set={zoo.set_id}"))
     expect(page.get_by_text("Most ambiguous").first).to_be_visible()
     for name in OTHER_PAGES:

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { countsOf, firstOf, found, toggled } from "../../url_viz/frontend/map/categories.js";
 import { categoryColour } from "../../url_viz/frontend/map/colours.js";
 import { NO_CATEGORY } from "../../url_viz/frontend/map/decode.js";
-import { anchorsOf, placed } from "../../url_viz/frontend/map/names.js";
+import { anchorsOf, crowdIn, placed } from "../../url_viz/frontend/map/names.js";
 import { View } from "../../url_viz/frontend/map/view.js";
 
 const pointsOf = (places, category) => ({
@@ -52,7 +52,34 @@ test("no name lies over another, the first has room first, and zooming in makes 
 
 test("names leave neither the map nor lie under its tools, and long ones are cut", () => {
   const shown = placed([anchor("left", -10, 25), anchor("tools", 105, 45), anchor("x".repeat(60), 50, 25)], viewOf(), widthOf);
-  assert.deepEqual(shown.map(({ text }) => text), [`${"x".repeat(27)}…`]);
+  assert.deepEqual(shown.map(({ text }) => text), ["tools", `${"x".repeat(27)}…`]);
+  assert.ok(shown[0].box[2] < 800 - 50, "beside the tools that cover its place");
+});
+
+test("boxes count the points under them, with their radius, and dimmed ones never", () => {
+  const points = pointsOf([[50, 25], [50.5, 25], [60, 25]], [0, 0, 0]);
+  const [view, full] = [viewOf(), Int8Array.of(2, 2, 2)];
+  const [left, top] = view.toStage(50, 25);
+  const around = [left - 8, top - 8, left + 8, top + 8];
+  assert.equal(crowdIn(points, full, view, 2)(around), 2);
+  assert.equal(crowdIn(points, Int8Array.of(2, -1, 2), view, 2)(around), 1);
+  assert.equal(crowdIn(points, full, view, 2)([left + 12, top - 8, left + 40, top + 8]), 0);
+  assert.equal(crowdIn(points, full, view, 20)([left + 12, top - 8, left + 40, top + 8]), 2);
+  assert.equal(crowdIn(points, full, view, 2)([-500, -500, -400, -400]), 0);
+});
+
+test("a name stands beside its points where there is room, else at its place", () => {
+  const heap = Array.from({ length: 9 }, (_, i) => [50 + (i % 3) * 0.6, 25 + Math.floor(i / 3) * 0.6]);
+  const points = pointsOf(heap, heap.map(() => 0));
+  const view = viewOf();
+  const crowdOf = crowdIn(points, new Int8Array(points.n).fill(2), view, 4);
+  const [one] = placed([anchor("heap", 50.6, 25.6)], view, widthOf, crowdOf);
+  assert.equal(crowdOf(one.box), 0);
+  const [left, top] = view.toStage(50.6, 25.6);
+  const away = Math.hypot(Math.max(0, one.box[0] - left, left - one.box[2]), Math.max(0, one.box[1] - top, top - one.box[3]));
+  assert.ok(away > 0 && away < 50, `${away} pixels from its place`);
+  const [full] = placed([anchor("heap", 50.6, 25.6)], view, widthOf, () => 100);
+  assert.deepEqual([(full.box[0] + full.box[2]) / 2, (full.box[1] + full.box[3]) / 2], [left, top]);
 });
 
 test("the legend begins with what is chosen, then the largest", () => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NO_CATEGORY, NO_VALUE } from "../../url_viz/frontend/map/decode.js";
-import { gridOf, nearestRow } from "../../url_viz/frontend/map/nearest.js";
+import { gridOf, insideRows, nearestRow } from "../../url_viz/frontend/map/nearest.js";
 import { CROWD, SIZES, colourOf, drawingOrder, opacityOf, sizeOf, strengthsOf } from "../../url_viz/frontend/map/points.js";
 import { discOf, sizeAndOpacity } from "../../url_viz/frontend/map/raster.js";
 
@@ -113,4 +113,19 @@ test("among no points, and among points at one place, a search ends", () => {
   const one = { n: 3, x: [5, 5, 5], y: [1, 1, 1], box: [5, 5, 1, 1] };
   assert.equal(nearestRow(none, gridOf(none), { x: 0, y: 0, reach: 9, isShown: () => true }), -1);
   assert.equal(nearestRow(one, gridOf(one), { x: 5.1, y: 1, reach: 0.2, isShown: (row) => row === 1 }), 1);
+});
+
+test("the rows inside a lasso are found by the even-odd rule", () => {
+  const points = { n: 4, x: Float32Array.of(1, 3, 2, 9), y: Float32Array.of(1, 1, 3, 9) };
+  const notched = [[0, 0], [4, 0], [4, 4], [2, 1.5], [0, 4]]; // the third point lies in the notch
+  assert.deepEqual([...insideRows(points, notched)], [1, 1, 0, 0]);
+  const twice = [[0, 0], [4, 0], [4, 4], [0, 4], [0, 0], [4, 0], [4, 4], [0, 4]];
+  assert.deepEqual([...insideRows(points, twice)], [0, 0, 0, 0]);
+});
+
+test("outside the lasso points are faded, and dimmed if filters leave them out", () => {
+  const points = pointsOf([200, 200, 200]);
+  const data = { colour: "value" };
+  const strength = strengthsOf({ points, data, threshold: null, kept: Uint8Array.of(1, 1, 0), inside: Uint8Array.of(1, 0, 0) });
+  assert.deepEqual([...strength], [2, 1, -1]);
 });

@@ -237,7 +237,7 @@ def test_a_backbone_without_a_head_says_so_and_offers_what_needs_none(
     image_set = embed_folder(write_folder(tmp_path / "zoo", 5), model=bare_model, workspace=home.root)
     at = opened(image_set)
     assert "has no pretrained head" in at.info[0].value
-    assert [str(option) for option in order_by(at).options] == ["Within the set", "Entropy"]
+    assert [str(option) for option in order_by(at).options] == ["Within the set"]
 
 
 def test_a_set_that_is_being_read_says_how_far(home: Workspace, tmp_path: Path) -> None:
@@ -397,7 +397,8 @@ def test_a_link_keeps_its_set_on_the_next_pages(image_set: ImageSet) -> None:
         said = words(at)
         assert "No pictures read yet." not in said, page
         if page.name.removesuffix("_page.py") in ("search", "finetune", "explore"):
-            assert "zoo · 12 pictures" in said or f"12 pictures · {image_set.source.title}" in said, page
+            assert "12 pictures" in said, page
+            assert "zoo" in said, page
 
 
 def a_job(home: Workspace, folder: Path, code: str) -> Job:

@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise, write_folder
@@ -12,6 +13,7 @@ from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import list_jobs, start_job
 from url_viz.models.model import Model
 from url_viz.ui.first.page import DAY_S, SHOWN, demo_example, when
+from url_viz.ui.menu import purpose_of
 from url_viz.workspace import Workspace
 
 STRIP = '<div class="url-viz-strip"'
@@ -40,10 +42,39 @@ def test_recent_sets_stand_there_with_counts_and_pictures_and_open(image_set: Im
     text = words(at)
     assert "12 pictures · 2 classes · read " in text
     assert pictures(at) == [5, SHOWN, SHOWN, SHOWN]
-    assert any(one.value.startswith("What you get · ") and "zoo" in one.value for one in at.header)
+    assert any(one.value.startswith("In your latest set · ") and "zoo" in one.value for one in at.header)
     assert image_set.root.name in text
     at.button(key=f"first.open.{image_set.set_id}").click().run()
     assert at.session_state["chosen_set"] == image_set.set_id
+
+
+PAGES = {
+    "review": "Review",
+    "labels": "Check labels",
+    "versions": "Versions",
+    "your_model": "Your model",
+    "finetune": "Adapt and finetune",
+    "evaluate": "Evaluate",
+    "compare": "Compare models",
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_without_a_set_says_what_it_is_for_and_stays_once_one_is_open(image_set: ImageSet, page: str) -> None:
+    at = opened(page=page)
+    assert at.title[0].value == PAGES[page]
+    text = words(at)
+    assert purpose_of(PAGES[page]) in text
+    assert "You stay on this page." in text
+    assert "Try the demo pictures" in text
+    assert "Which of your pictures" not in text
+    at.button(key=f"first.open.{image_set.set_id}").click().run()
+    assert at.title[0].value == PAGES[page]
+
+
+@pytest.mark.parametrize("page", ["sets", "jobs", "upload"])
+def test_pages_that_need_no_set_lead_to_one_where_there_is_none(home: Workspace, page: str) -> None:
+    assert "Try the demo pictures" in words(opened(page=page))
 
 
 def test_a_path_is_typed_told_and_read(home: Workspace, tmp_path: Path) -> None:
@@ -95,10 +126,6 @@ def test_times_are_told_in_words() -> None:
     assert when(now - 5 * 3600) == "read 5 h ago"
     assert when(now - 3 * DAY_S) == "read 3 days ago"
     assert when(time.mktime((2020, 5, 2, 12, 0, 0, 0, 0, -1))) == "read on 2 May 2020"
-
-
-def test_without_an_image_set_each_page_shows_the_ways_in(home: Workspace) -> None:
-    assert "Which of your pictures are ambiguous?" in words(opened(page="evaluate"))
 
 
 def folder_dialog() -> None:

@@ -71,7 +71,7 @@ def test_the_threshold_moves_uploads_and_they_stay_while_other_pages_are_looked_
 ) -> None:
     at = without_set(model)
     assert "Sort uploads" in words(at)
-    assert "no image set is open" in words(at)
+    assert "until an image set is open" in words(at)
     at = dropped(at, PICTURES)
     by = order_by(at)
     assert by.value == "confusability", "the pretrained head leads only if somebody chooses it"

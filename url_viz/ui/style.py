@@ -49,13 +49,17 @@ _RULES = """
   .st-key-explore_extras button { padding-inline: .45rem; }
   .st-key-explore_controls [data-testid="stButtonGroup"] label { display: none; }
   .st-key-explore_heading h1 { font-size: 1.35rem; }
-  .st-key-explore_extras button p { font-size: 0; }
+  .st-key-explore_extras [data-has-shortcut] > span:has(> [data-testid="stIconMaterial"]) { display: none; }
+}
+@media (min-width: 641px) and (max-width: 1100px) {
+  .st-key-explore_heading > :nth-child(2) { display: none; }
+  .st-key-explore_heading h1 { font-size: 1.2rem; }
 }
 @media (min-width: 641px) {
   .st-key-explore_heading { flex-wrap: nowrap; }
   .st-key-explore_heading > :first-child { flex-shrink: 1; min-width: 6rem; overflow: hidden; }
   .st-key-explore_heading > :first-child h1 { overflow: hidden; text-overflow: ellipsis; }
-  .st-key-explore_heading > :nth-child(2) { flex-shrink: 1; min-width: 8rem; }
+  .st-key-explore_heading > :nth-child(2) { flex-shrink: 1; min-width: 5rem; }
   .st-key-explore_heading > :nth-child(2) p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 }
 .st-key-explore_order, .st-key-foreign_head { flex-wrap: nowrap; }
@@ -68,6 +72,7 @@ _RULES = """
 .st-key-findings_lines [data-testid="stHorizontalBlock"] > :first-child { flex-shrink: 1; min-width: 0; }
 .st-key-findings_lines > :nth-child(2) { flex-shrink: 1; min-width: 0; overflow: hidden; }
 .st-key-findings_lines p { overflow: hidden; font-size: .9rem; text-overflow: ellipsis; white-space: nowrap; }
+@media (max-width: 1200px) { .st-key-findings_lines p { white-space: normal; } }
 .st-key-findings .st-key-findings_lines button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }
 .st-key-findings_fold, .st-key-explore_fold,
 [data-testid="stLayoutWrapper"]:has(> .st-key-explore_fold) { display: none; }
@@ -77,6 +82,12 @@ _RULES = """
 [role="dialog"]:has(.st-key-picture_path) > button { z-index: 1; }
 [role="dialog"] .st-key-picture_path { padding-right: 2.5rem; }
 [class*="st-key-picture_class"] p { font-size: .95rem; }
+[class*="st-key-first_card"] { position: relative; }
+[class*="st-key-first_card"]:hover { border-color: var(--st-primary-color, Highlight); }
+[class*="st-key-first_card"] [class*="st-key-first-open"] button::after { content: ""; inset: 0;
+  position: absolute !important; }
+[class*="st-key-first-open"], [class*="st-key-first-open"] * { position: static !important; }
+[class*="st-key-first_card"] [class*="st-key-first-continue"] { position: relative; z-index: 1; }
 .url-viz-picture { display: block; width: 100%; max-height: 58vh; object-fit: contain; border-radius: .5rem; }
 .url-viz-strip { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); gap: .35rem; }
 .url-viz-strip figure { margin: 0; min-width: 0; }

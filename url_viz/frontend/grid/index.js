@@ -76,6 +76,13 @@ class Grid {
     this.panes.forEach((pane, i) => pane.update(data.panes[i]));
     this.regain();
     this.showChoice();
+    this.showFirst(data.shown_first);
+  }
+
+  // Something further down had the grid show other pictures: the page scrolls to them.
+  showFirst(times) {
+    if (times > this.times) this.element.getRootNode().host?.closest('[data-testid="stMain"]')?.scrollTo({ top: 0 });
+    this.times = times;
   }
 
   // Decisions that the server has stored are those of the tiles until they are fetched again, by the address of another

@@ -148,6 +148,8 @@ export class Pane {
     const tile = known ?? { id, thumbnail: "", name: "", value: "", label: null, twins: "", mark: null, decision: null, question: null, detail: "" };
     const thumbnail = data.thumbnail_url?.replace("{id}", id) ?? tile.thumbnail; // without a server it comes with the tile
     const decision = waiting === undefined ? tile.decision : waiting;
+    const isNews = source.tiles.get(this.ids[at - 1])?.value !== tile.value;
+    cell.classList.toggle("again", !isNews); // the tile before says the same
     fill(cell, { ...tile, thumbnail, decision, is_ringed: id === owner.ringed }, owner.canDecide);
     const isChosen = owner.choice.has(id);
     cell.classList.toggle("chosen", isChosen);

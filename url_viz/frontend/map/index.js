@@ -9,7 +9,7 @@ import { Legend } from "./legend.js";
 import { Mask } from "./mask.js";
 import { eased, prefersStillness } from "./motion.js";
 import { Names } from "./names.js";
-import { gridOf, nearestRow } from "./nearest.js";
+import { gridOf, insideRows, nearestRow } from "./nearest.js";
 import { Overlay } from "./overlay.js";
 import { colourOf, drawPoints, drawingOrder, listOf, sizeOf, strengthsOf } from "./points.js";
 import { Raster, sizeAndOpacity } from "./raster.js";
@@ -90,7 +90,7 @@ export class PointMap {
   // Handle the data from Python, which is sent at every run of the page, mostly unchanged.
   update({ data, setStateValue, setTriggerValue }) {
     Object.assign(this, { setStateValue, setTriggerValue });
-    if (data.fits && !this.data.fits) keepFitting(this.element, { least: 380, share: 0.6, signal: this.stopper.signal });
+    if (data.fits && !this.data.fits) this.keepFitting();
     const before = this.data;
     this.data = data;
     this.theme = themeOf(this.element);
@@ -103,6 +103,10 @@ export class PointMap {
     this.showFaces();
     this.recolour();
     if (before.points_url !== data.points_url) this.load(data.points_url);
+  }
+
+  keepFitting() {
+    keepFitting(this.element, { least: 380, share: 0.7, side: "maxHeight", signal: this.stopper.signal });
   }
 
   tell(name) {
@@ -204,7 +208,7 @@ export class PointMap {
   // Compute order, colours and opacities of the points; to be called when any of them may have changed.
   recolour() {
     const { points, data, theme, threshold } = this;
-    const strength = strengthsOf({ points, data, threshold, kept: this.mask.kept });
+    const strength = strengthsOf({ points, data, threshold, kept: this.mask.kept, inside: this.inside() });
     const isFog = this.style === "fog";
     const sizes = isFog ? points.value : points.size;
     const smallOnTop = isFog || Boolean(data.size_title);
@@ -226,6 +230,14 @@ export class PointMap {
     this.legend.show({ ...data, threshold, status: this.status(), hint: hintOf(this.style, data) }, theme);
     this.stage.setAttribute("aria-label", `Map of ${this.status()}`);
     this.redraw();
+  }
+
+  // 1 for each point in the lasso; null without one. Found once for a lasso on these points.
+  inside() {
+    const { polygon, points, insideOf } = this;
+    if (insideOf?.polygon !== polygon || insideOf.points !== points)
+      this.insideOf = { polygon, points, rows: polygon && insideRows(points, polygon) };
+    return this.insideOf.rows;
   }
 
   status() {
@@ -284,7 +296,7 @@ export class PointMap {
     const ringed = placeOf(this.rowOfId(this.data.ringed));
     const hovered = this.hovered === this.rowOfId(this.data.ringed) ? null : placeOf(this.hovered);
     this.overlay.draw(view, theme, { lasso: this.gestures.lasso, polygon, ringed, hovered, radius });
-    if (this.names) this.labels.draw(this.overlay.context, view, theme, this.family);
+    if (this.names) this.labels.draw(this.overlay.context, view, theme, { family: this.family, radius });
     this.faces.draw(view, this.overlay.context, theme, this.list);
   }
 
@@ -385,7 +397,7 @@ export class PointMap {
 
   select(polygon) {
     Object.assign(this, { polygon, drawnOn: polygon && this.points });
-    this.redrawOverlay();
+    this.recolour();
     this.tell("polygon");
   }
 
@@ -413,7 +425,7 @@ export class PointMap {
     const { points, strength, data } = this;
     if (!this.names) return;
     if (data.categories.length) this.labels.ofCategories(points, strength, data.categories);
-    else this.labels.ofRegions(data.representatives_url);
+    else this.labels.ofRegions(data.representatives_url, points, strength);
   }
 
   toggleNames() {

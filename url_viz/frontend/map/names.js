@@ -1,7 +1,7 @@
 // Names on the map: of categories at their thickest place, or of regions; as many as have room at this zoom.
 
 import { cssOf } from "./colours.js";
-import { NO_CATEGORY } from "./decode.js";
+import { NO_CATEGORY, NO_POINTS } from "./decode.js";
 
 /**
  * @import { Points } from "./decode.js"
@@ -24,6 +24,12 @@ const HEIGHT = 16;
 const APART = 3; // pixels between names
 const MOST_CHARACTERS = 28;
 const TOOLS = [50, 330]; // width and height of the toolbar in the upper right corner
+const AWAY = [0, 6, 14, 24, 36, 50]; // pixels between a place and its name
+const DIRECTIONS = [[1, 0], [-1, 0], [0, 1], [0, -1], [0.5, 1], [-0.5, 1], [0.5, -1], [-0.5, -1]];
+const COVERED_PX = 7; // a name goes so far to cover one point less
+const MOST_COVERED = 10; // in a crowd it stays at its place
+const LINED_PX = 16; // from so far away a line leads to the place
+const CELL = 4; // pixels
 
 /**
  * The place of each category: the middle of its pictures in the cell that holds most of them, and the cells about it.
@@ -65,28 +71,76 @@ export function anchorsOf({ n, x, y, category, box }, strength, names) {
 }
 
 /**
- * The names that have room: the first ones first, none over another or under the tools.
+ * The names that have room: the first ones first, none over another or under the tools. Each stands where it covers
+ * few points, near its place.
  * @param {Anchor[]} anchors in the order of their importance
  * @param {View} view
  * @param {(text: string) => number} widthOf in pixels
+ * @param {(box: Box) => number} [crowdOf] how many points a box covers
  * @returns {{anchor: Anchor, text: string, box: Box}[]}
  */
-export function placed(anchors, view, widthOf) {
+export function placed(anchors, view, widthOf, crowdOf = () => 0) {
   /** @type {Box[]} */
   const taken = [[view.width - TOOLS[0], 0, view.width, TOOLS[1]]];
+  const isFree = (box) =>
+    box[0] >= 0 && box[1] >= 0 && box[2] <= view.width && box[3] <= view.height && !taken.some((other) => overlap(box, other));
   const found = [];
   for (const anchor of anchors) {
     const text = anchor.text.length > MOST_CHARACTERS ? `${anchor.text.slice(0, MOST_CHARACTERS - 1)}…` : anchor.text;
-    const [left, top] = view.toStage(anchor.x, anchor.y);
-    const half = widthOf(text) / 2;
-    /** @type {Box} */
-    const box = [left - half, top - HEIGHT / 2, left + half, top + HEIGHT / 2];
-    if (box[0] < 0 || box[1] < 0 || box[2] > view.width || box[3] > view.height) continue;
-    if (taken.some((other) => overlap(box, other))) continue;
+    const place = view.toStage(anchor.x, anchor.y);
+    const isSeen = place[0] >= 0 && place[1] >= 0 && place[0] <= view.width && place[1] <= view.height;
+    const box = isSeen && bestOf(place, widthOf(text) / 2, { isFree, crowdOf });
+    if (!box) continue;
     taken.push(box);
     found.push({ anchor, text, box });
   }
   return found;
+}
+
+// The free box about a place that covers the fewest points at the least distance, or null.
+function bestOf([left, top], half, { isFree, crowdOf }) {
+  let [best, least] = [null, Infinity];
+  for (const away of AWAY)
+    for (const [right, down] of away ? DIRECTIONS : [[0, 0]]) {
+      const [x, y] = [left + right * (half + away), top + down * (HEIGHT / 2 + away)];
+      /** @type {Box} */
+      const box = [x - half, y - HEIGHT / 2, x + half, y + HEIGHT / 2];
+      const cost = away + (away >= least || !isFree(box) ? Infinity : COVERED_PX * Math.min(MOST_COVERED, crowdOf(box)));
+      if (cost < least) [best, least] = [box, cost];
+    }
+  return best;
+}
+
+/**
+ * Count the points under boxes, fast for many boxes.
+ * @param {Points} points
+ * @param {Int8Array} strength of each: only those that are not dimmed count
+ * @param {View} view
+ * @param {number} radius of the points, in pixels
+ * @returns {(box: Box) => number}
+ */
+export function crowdIn({ n, x, y }, strength, view, radius) {
+  const [columns, rows] = [Math.ceil(view.width / CELL) + 2, Math.ceil(view.height / CELL) + 2];
+  const [left, top] = view.toStage(0, 0).map((place) => place - Math.floor(place / CELL) * CELL - CELL); // moves with the map
+  const sums = new Uint32Array((columns + 1) * (rows + 1));
+  for (let i = 0; i < n; i++) {
+    if (strength[i] <= 0) continue;
+    const place = view.toStage(x[i], y[i]);
+    const [column, row] = [Math.floor((place[0] - left) / CELL), Math.floor((place[1] - top) / CELL)];
+    if (column >= 0 && row >= 0 && column < columns && row < rows) sums[(row + 1) * (columns + 1) + column + 1]++;
+  }
+  for (let row = 1; row <= rows; row++)
+    for (let column = 1; column <= columns; column++) {
+      const at = row * (columns + 1) + column;
+      sums[at] += sums[at - 1] + sums[at - columns - 1] - sums[at - columns - 2];
+    }
+  const within = (cell, most) => Math.min(most, Math.max(0, cell));
+  return (box) => {
+    const [from, to] = [0, 2].map((at) => within(Math.round((box[at] - left + (at - 1) * radius) / CELL), columns));
+    const [above, below] = [1, 3].map((at) => within(Math.round((box[at] - top + (at - 2) * radius) / CELL), rows));
+    const sum = (row, column) => sums[row * (columns + 1) + column];
+    return sum(below, to) - sum(above, to) - sum(below, from) + sum(above, from);
+  };
 }
 
 const overlap = (a, b) => a[0] < b[2] + APART && b[0] < a[2] + APART && a[1] < b[3] + APART && b[1] < a[3] + APART;
@@ -99,6 +153,7 @@ export class Names {
     this.anchors = [];
     this.widths = new Map();
     this.shown = [];
+    this.among(NO_POINTS, new Int8Array());
   }
 
   /**
@@ -107,11 +162,17 @@ export class Names {
    */
   ofCategories(points, strength, names) {
     this.stop();
+    this.among(points, strength);
     this.anchors = anchorsOf(points, strength, names);
   }
 
-  /** Name regions by what they look like. @param {string} url of the representatives; none: no names */
-  async ofRegions(url) {
+  /**
+   * Name regions by what they look like.
+   * @param {string} url of the representatives; none: no names
+   * @param {Points} points @param {Int8Array} strength
+   */
+  async ofRegions(url, points, strength) {
+    this.among(points, strength);
     if (url === this.url) return;
     this.stop();
     this.anchors = [];
@@ -132,20 +193,35 @@ export class Names {
     }
   }
 
+  // The points that names stand beside.
+  among(points, strength) {
+    Object.assign(this, { points, strength, placedAt: null });
+  }
+
   stop() {
     this.loading?.abort();
     this.url = null;
+  }
+
+  // Where the names stand; worked out again only after a change, not whenever the pointer moves.
+  place(context, view, radius) {
+    const at = [view.x, view.y, view.scale, view.width, view.height, radius].join(" ");
+    if (at === this.placedAt && this.anchors === this.placedOf) return;
+    const crowdOf = crowdIn(this.points, this.strength, view, radius);
+    this.shown = placed(this.anchors, view, (text) => this.widthOf(context, text), crowdOf);
+    Object.assign(this, { placedAt: at, placedOf: this.anchors });
   }
 
   /**
    * @param {CanvasRenderingContext2D} context
    * @param {View} view
    * @param {Theme} theme
-   * @param {string} family of the page's font
+   * @param {{family: string, radius: number}} options the page's font; of the points, in pixels
    */
-  draw(context, view, theme, family) {
+  draw(context, view, theme, { family, radius }) {
     context.font = `${FONT} ${family}`;
-    this.shown = placed(this.anchors, view, (text) => this.widthOf(context, text));
+    this.place(context, view, radius);
+    this.lines(context, view, theme);
     context.textAlign = "center";
     context.textBaseline = "middle";
     context.lineJoin = "round";
@@ -159,6 +235,23 @@ export class Names {
       context.globalAlpha = 1;
       context.fillText(text, x, y);
     }
+  }
+
+  // From names that stand away from their places.
+  lines(context, view, theme) {
+    context.lineWidth = 1;
+    context.strokeStyle = cssOf(theme.ink);
+    context.globalAlpha = 0.45;
+    context.beginPath();
+    for (const { anchor, box } of this.shown) {
+      const [left, top] = view.toStage(anchor.x, anchor.y);
+      const [x, y] = [Math.min(box[2], Math.max(box[0], left)), Math.min(box[3], Math.max(box[1], top))];
+      if (Math.hypot(x - left, y - top) < LINED_PX) continue;
+      context.moveTo(left, top);
+      context.lineTo(x, y);
+    }
+    context.stroke();
+    context.globalAlpha = 1;
   }
 
   widthOf(context, text) {

@@ -1,4 +1,4 @@
-// Finds the point under the pointer: a grid over the points, so that a pointer move compares only a few of them.
+// Finds the point under the pointer, by a grid over the points, and the points in a lasso.
 
 /**
  * @import { Points } from "./decode.js"
@@ -44,4 +44,23 @@ export function nearestRow(points, grid, { x, y, reach, isShown }) {
     }
   }
   return best;
+}
+
+/**
+ * @param {Pick<Points, "n" | "x" | "y">} points
+ * @param {number[][]} polygon its corners, x and y in map units
+ * @returns {Uint8Array} 1 for each point inside, by the even-odd rule, as in `inside_polygon` of url_viz/analysis/scope.py
+ */
+export function insideRows({ n, x, y }, polygon) {
+  const inside = new Uint8Array(n);
+  const [low, high] = [Math.min, Math.max].map((end) => [0, 1].map((axis) => end(...polygon.map((corner) => corner[axis]))));
+  const isNear = (i) => x[i] >= low[0] && x[i] <= high[0] && y[i] >= low[1] && y[i] <= high[1];
+  for (let i = 0; i < n; i++) {
+    if (!isNear(i)) continue;
+    polygon.forEach(([toX, toY], at) => {
+      const [fromX, fromY] = polygon.at(at - 1);
+      if (fromY > y[i] !== toY > y[i] && x[i] < fromX + ((y[i] - fromY) * (toX - fromX)) / (toY - fromY)) inside[i] ^= 1;
+    });
+  }
+  return inside;
 }

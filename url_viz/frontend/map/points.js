@@ -28,11 +28,11 @@ import { FULL, sizeAndOpacity } from "./raster.js";
  * @property {Uint32Array} colour
  * @property {Uint8Array} value in steps, or NO_VALUE
  * @property {Uint8Array} size an index into radii
- * @property {Int8Array} strength 2 full, 1 on the clear side of the threshold, -1 dimmed (left out)
+ * @property {Int8Array} strength 2 full, 1 below the threshold or outside the lasso, -1 dimmed (left out)
  * @property {Uint16Array} alpha 0 to FULL
  */
 
-export const CLEAR_SIDE = 0.2; // opacity of points on the clear side of the threshold
+export const FADED = 0.2; // opacity of points below the threshold or outside the lasso
 export const CROWD = 5000; // more points than this hide one another
 const TOP_VALUE = Math.ceil(0.99 * VALUE_STEPS);
 export const MIDDLE_VALUE = VALUE_STEPS / 2; // that of points without one
@@ -60,16 +60,17 @@ export function listOf(n) {
  * @param {Data} of.data
  * @param {number | null} of.threshold a percentile
  * @param {Uint8Array | null} of.kept 1 for what passes the filters; null if all do
- * @returns {Int8Array} the strength of each point: 2 full, 1 on the clear side of the threshold, -1 dimmed
+ * @param {Uint8Array | null} [of.inside] 1 for what lies in the lasso; null without one
+ * @returns {Int8Array} the strength of each point: 2 full, 1 below the threshold or outside the lasso, -1 dimmed
  */
-export function strengthsOf({ points, data, threshold, kept }) {
+export function strengthsOf({ points, data, threshold, kept, inside = null }) {
   const isParted = data.colour === "value" && data.is_of_order !== false;
   const least = isParted ? ((threshold ?? 0) * VALUE_STEPS) / 100 : 0;
-  return Int8Array.from(points.value, (value, i) => (kept && !kept[i] ? -1 : value < least ? 1 : 2));
+  return Int8Array.from(points.value, (value, i) => (kept && !kept[i] ? -1 : value < least || inside?.[i] === 0 ? 1 : 2));
 }
 
 /** @param {number} strength @returns {number} 0 to 1 */
-export const opacityOf = (strength) => (strength === 2 ? 1 : strength === 1 ? CLEAR_SIDE : 0.55);
+export const opacityOf = (strength) => (strength === 2 ? 1 : strength === 1 ? FADED : 0.55);
 
 /** @param {Points} points @param {number} i a row @param {Data} data @param {Theme} theme @returns {Colour} */
 export function colourOf(points, i, data, theme) {

@@ -23,7 +23,7 @@ export class Shade {
 
   /**
    * Counts by cell, smoothed by a Gaussian, on a scale of logarithms; hue by the mean value, or the mean colour of
-   * the categories. Dimmed points do not count, and those on the clear side of a threshold count by their opacity.
+   * the categories. Dimmed points do not count, and faded ones count by their opacity.
    * @param {CanvasRenderingContext2D} context
    * @param {List} list
    * @param {View} view

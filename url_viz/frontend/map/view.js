@@ -11,8 +11,9 @@ import wire from "../shared/wire.json" with { type: "json" };
 
 export const MOST_ZOOM = 60; // beyond it the quantisation of coordinates would show
 export const LEAST_ZOOM = 0.5;
-export const NARROW = 520; // CSS pixels: on a narrower stage the toolbar would cover points
+export const NARROW = 520; // CSS pixels
 const TOOLBAR = 46;
+const BROAD = 1.25; // times the height: on a stage less broad the toolbar would cover points
 const PROBED = 8; // so many points show whether the map was computed again: all of them move then
 
 /** A framing, the stage's width and height in CSS pixels, the points' box, and whether the user has moved it. */
@@ -34,9 +35,9 @@ export class View {
     return Number.isFinite(scale) ? Math.max(scale, 1e-9) : 1;
   }
 
-  /** @returns {number} the toolbar's width on the right, in CSS pixels */
+  /** @returns {number} what is left for the toolbar on the right, in CSS pixels */
   get inset() {
-    return this.width < NARROW ? TOOLBAR : 0;
+    return this.width < NARROW || this.width < BROAD * this.height ? TOOLBAR : 0;
   }
 
   /** @returns {number} CSS pixels per map unit */

@@ -19,15 +19,19 @@ export function fittingHeight({ top, windowHeight, windowWidth }, { least, share
 /**
  * Keep an element's height fitting while the window or what is above it changes.
  * @param {HTMLElement} element
- * @param {{least: number, share: number, signal: AbortSignal}} options
+ * @param {object} options
+ * @param {number} options.least
+ * @param {number} options.share
+ * @param {"height" | "maxHeight"} [options.side] "maxHeight" for what may be lower
+ * @param {AbortSignal} options.signal
  */
-export function keepFitting(element, { least, share, signal }) {
+export function keepFitting(element, { least, share, side = "height", signal }) {
   const host = element.getRootNode().host ?? element;
   const page = host.closest('[data-testid="stMain"]');
   const fit = () => {
     const top = host.getBoundingClientRect().top + (page ? page.scrollTop - page.getBoundingClientRect().top : 0);
     const { innerHeight: windowHeight, innerWidth: windowWidth } = window;
-    element.style.height = `${fittingHeight({ top, windowHeight, windowWidth }, { least, share })}px`;
+    element.style[side] = `${fittingHeight({ top, windowHeight, windowWidth }, { least, share })}px`;
   };
   const observer = new ResizeObserver(fit);
   observer.observe(host.closest('[data-testid="stMainBlockContainer"]') ?? document.body);

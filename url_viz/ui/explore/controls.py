@@ -20,7 +20,7 @@ from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import errors_shown, escape, title_of_column, with_toast
 from url_viz.ui.widgets.decide import show_progress
 from url_viz.ui.widgets.embed_job import running, start_reading
-from url_viz.ui.widgets.measure_choice import choose_measure
+from url_viz.ui.widgets.measure_choice import choose_measure, offered
 from url_viz.ui.widgets.shown_value import control
 
 MEASURE: Key[str | None] = Key("view.measure")
@@ -47,8 +47,7 @@ def default_measure(image_set: ImageSet) -> str | None:
 
 def pick_measure(image_set: ImageSet) -> str:
     """The measure that orders and colours everything, or another numeric column chosen under *View*."""
-    options = list(image_set.measures())
-    default = default_measure(image_set)
+    options, default = offered(image_set), default_measure(image_set)
     if default is None:
         st.info("Nothing to order by yet. Values appear as pictures are read.", icon=":material/hourglass_empty:")
         end_page()
@@ -66,7 +65,7 @@ def _changing(field: str) -> Callable[[Any], None]:
 def show_order(image_set: ImageSet, measure: str) -> None:
     """A line on the order: why it leads and how well it holds here; for another measure, the way back.
 
-    With a button for the second model, and a line above once that has begun to take part.
+    With a line above once a second model has begun to take part.
     """
     order = image_set.order()
     show_change(image_set)
@@ -85,7 +84,6 @@ def show_order(image_set: ImageSet, measure: str) -> None:
                 kwargs={"measure": None},
                 help=escape(order.reason),
             )
-        show_second(image_set)
         show_progress(image_set, key=DECIDE)
 
 
@@ -107,8 +105,8 @@ def title_of_measure(measure: str) -> str:
 
 
 def other_measures(image_set: ImageSet) -> list[str]:
-    """Numeric columns other than the measures that are always offered."""
-    hidden = {*image_set.measures(), *PERCENTILE_COLUMNS}
+    """Numeric columns other than the measures that are always offered; baselines among them."""
+    hidden = {*offered(image_set), *PERCENTILE_COLUMNS}
     return [column for column in columns_of_kind(image_set, "numeric") if column not in hidden]
 
 
@@ -148,7 +146,7 @@ def _title_of_colour(option: str) -> str:
 
 def _numbers(image_set: ImageSet, measure: str) -> list[str]:
     """Numeric columns besides the `measure`: the other measures, then any."""
-    return [name for name in (*image_set.measures(), *other_measures(image_set)) if name != measure]
+    return [name for name in (*offered(image_set), *other_measures(image_set)) if name != measure]
 
 
 def pick_class(image_set: ImageSet) -> None:
@@ -175,7 +173,7 @@ def _choose_class(name: str) -> None:
 
 
 def show_view_popover(image_set: ImageSet, measure: str) -> None:
-    """Display options: order by another column, twins, and point sizes."""
+    """Display options: order by another column, copies, point sizes, and the second model."""
     with st.popover("View", icon=":material/tune:"):
         others = [None, *other_measures(image_set)]
         other = view().measure if view().measure in others else None
@@ -184,7 +182,7 @@ def show_view_popover(image_set: ImageSet, measure: str) -> None:
                 "Order by another column",
                 others,
                 index=others.index(other),
-                format_func=lambda column: title_of_column(column or ""),
+                format_func=lambda column: title_of_measure(column) if column else "",
                 **control(OTHER_MEASURE, other, _changing("measure"), options=others),
             )
         sizes = ["", VALUE, *_numbers(image_set, measure)]
@@ -202,6 +200,7 @@ def show_view_popover(image_set: ImageSet, measure: str) -> None:
             own = "Ranks each picture against its own class only, so that hard classes do not fill the list"
             _show_toggle("Rank within class", WITHIN, "within_class", own)
             _show_toggle("Class by class", BY_CLASS, "class_by_class", f"The first {PER_CLASS} of each, class by class")
+        show_second(image_set)
 
 
 def _show_toggle(label: str, key: Key[bool], field: str, meaning: str) -> None:

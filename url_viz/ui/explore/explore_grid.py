@@ -14,7 +14,7 @@ from url_viz.analysis.ranking import ends, first_of_each_class, value_at
 from url_viz.analysis.scope import EVERYTHING, Scope
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import PER_CLASS
-from url_viz.ui.explore.page import ranked_by
+from url_viz.ui.explore.page import SHOWN_FIRST, ranked_by
 from url_viz.ui.explore.view import TITLES, ExploreView, Part
 from url_viz.ui.explore.view_address import take_set
 from url_viz.ui.response_cache import MOST_IN_ORDER, GridOrder, cache_order, cached_order
@@ -56,6 +56,7 @@ def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *
         side=view.side,
         is_wide=view.is_wide,
         ringed_id=OPENED.get(),
+        shown_first=SHOWN_FIRST.get() or 0,
         on_click=open_picture,
         on_set=partial(take_set, key),
         handle=partial(handle_gallery_actions, image_set, stacks=rows if view.collapse_twins else None),

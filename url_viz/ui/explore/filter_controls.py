@@ -147,7 +147,7 @@ def pick_reason(image_set: ImageSet, table: pd.DataFrame) -> str | None:
     What explains most of the set's order comes first; what nearly all of its pictures share is said once, above.
     """
     for shared in image_set.shared_reasons():
-        st.caption(escape(shared.words))
+        st.caption(escape(image_set.core.said(shared.words)))
     counts = reason_counts(table["reasons"], image_set.reason_names())
     picked = picked_reason()
     if picked is not None:

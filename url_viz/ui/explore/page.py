@@ -21,6 +21,7 @@ from url_viz.ui.explore.user_column_dialog import show_user_columns
 from url_viz.ui.explore.view import ExploreView, change_view
 from url_viz.ui.menu import purpose_of
 from url_viz.ui.review.review_address import go_to_review
+from url_viz.ui.session import Key
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.embed_job import set_name
@@ -28,15 +29,17 @@ from url_viz.ui.widgets.heading import page_title
 from url_viz.wording import above, counted
 
 MOST_PAIRS = 12
+SHOWN_FIRST: Key[int] = Key("view.shown_first")
+"""How often something below the galleries had them show something else: they are to be seen then."""
 
 
 def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, review: ReviewSpec) -> None:
-    """The set's name, counts, model and classes, the `review` of what is acted on, user columns, and exports.
+    """The set's name, counts and classes, the `review` of what is acted on, user columns, and exports.
 
     Exports are of `table`, all pictures, and `rows`, those that are acted on.
     """
     failed = len(image_set.failures())
-    facts, purpose = [_count(image_set, table), image_set.source.title], escape(purpose_of("Explore"))
+    facts, purpose = [_count(image_set, table)], escape(purpose_of("Explore"))
     if failed:
         facts.append(f"{failed:,} unreadable")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="explore_heading"):
@@ -84,6 +87,7 @@ def show_pair(pair: tuple[str, str]) -> None:
     """Have Explore show the pictures that lie between two classes."""
     for between in between_filters(pair):
         set_filter(between.column, between)
+    SHOWN_FIRST.set((SHOWN_FIRST.get() or 0) + 1)
 
 
 def show_chips(view: ExploreView) -> None:

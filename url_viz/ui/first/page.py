@@ -79,7 +79,8 @@ class Example:
 
 def show_example(example: Example) -> None:
     """Draw the three rows side by side."""
-    st.header(f"What you get · {escape(example.of)}", anchor=False)
+    title = "What you get" if example is demo_example() else "In your latest set"
+    st.header(f"{title} · {escape(example.of)}", anchor=False)
     before, ambiguous, clear = st.columns(3, gap="medium")
     for column, title, pictures in (
         (before, "Before: the folder, by file name", example.by_name),
@@ -138,21 +139,28 @@ THUMBNAIL_PX = 120
 DAY_S = 86_400
 
 
-def show_first_page() -> None:
-    """What stands where no image set is chosen."""
+def show_first_page(page: Markdown | None = None, purpose: Markdown | None = None) -> None:
+    """What stands where no image set is chosen: ways to one, on another page than Explore below what that is for."""
     show_not_there()
-    page_title(Markdown("Which of your pictures are ambiguous?"))
-    st.markdown(
-        "Point URL-Viz at a folder. A pretrained model reads every picture once and shows which ones could be mistaken "
-        "for something else, on a map and in galleries, **before you train on them**. Nothing leaves this machine."
-    )
-    _show_ways_in()
+    if page is None or purpose is None:
+        page_title(Markdown("Which of your pictures are ambiguous?"))
+        st.markdown(
+            "Point URL-Viz at a folder. A pretrained model reads every picture once and shows which ones could be "
+            "mistaken for something else, on a map and in galleries, **before you train on them**. Nothing leaves this "
+            "machine."
+        )
+    else:
+        page_title(page)
+        st.markdown(purpose)
+        st.markdown("**Open pictures to begin**: a folder, the demo, or one of the sets below. You stay on this page.")
+    show_ways_in()
     recent = recent_sets().latest(MOST_RECENT + 1)
     _show_running()
     _show_recent(recent[:MOST_RECENT])
     if len(recent) > MOST_RECENT:
         st.page_link("pages/sets_page.py", label="All image sets", icon=":material/folder_managed:")
-    show_example(_example(recent[:MOST_RECENT]))
+    if page is None:
+        show_example(_example(recent[:MOST_RECENT]))
     prepare_reading()
 
 
@@ -162,7 +170,8 @@ def _browse_from(typed: str) -> None:
     DIALOG.set(FOLDER_DIALOG)
 
 
-def _show_ways_in() -> None:
+def show_ways_in() -> None:
+    """A path to type, folders to browse, and the demo."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="first_open"):
         typed = folder_input(TYPED, width=460)
         browse = partial(_browse_from, typed)
@@ -193,7 +202,7 @@ def _show_recent(recent: Sequence[RecentSet]) -> None:
 
 
 def _show_card(entry: RecentSet) -> None:
-    with st.container(border=True, gap="xsmall"):
+    with st.container(border=True, gap="xsmall", key=f"first_card.{entry.set_id}"):
         show_strip([Small(_address(jpeg)) for jpeg in entry.thumbnails], columns=THUMBNAILS)
         st.subheader(escape(set_title(entry.about)), anchor=False)
         classes = f" · {entry.classes:,} classes" if entry.classes else ""

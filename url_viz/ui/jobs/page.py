@@ -4,6 +4,7 @@ import streamlit as st
 
 from url_viz.jobs import Job, Status, list_jobs, live_jobs
 from url_viz.store.about import has_tables
+from url_viz.ui.first.page import show_ways_in
 from url_viz.ui.menu import go_to
 from url_viz.ui.session import choose
 from url_viz.ui.widgets.jobs import TICK_S, show_job, show_result
@@ -17,9 +18,11 @@ def show_jobs() -> None:
     live = [job.id for job in live_jobs(Workspace.at())]
     if live:
         st.fragment(_show_live, run_every=TICK_S)(live)
-    else:
-        st.caption("Nothing is running.")
     ended = [job for job in list_jobs(Workspace.at()) if job.id not in live]
+    if not live:
+        st.caption("Nothing is running." if ended else "No jobs yet. The first is the reading of a folder: open one.")
+    if not live and not ended:
+        show_ways_in()
     if ended:
         st.header(f"Ended · {len(ended):,}", anchor=False)
     for job in ended[:MOST_SHOWN]:

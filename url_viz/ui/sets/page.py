@@ -18,6 +18,7 @@ from url_viz.store.allowed_folders import allowed_folders, take_back
 from url_viz.store.sets import DAMAGED, compact, disk_use, drop_model, list_sets, rename, repoint, skipped
 from url_viz.ui.allowed_paths import allowed
 from url_viz.ui.auth import is_shared
+from url_viz.ui.first.page import show_ways_in
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import DIALOG, choice, choose
 from url_viz.ui.text import Markdown, escape
@@ -34,7 +35,8 @@ def show_sets() -> None:
     sets = dict(sets_with_pictures(Workspace.at()))
     table = list_sets(Workspace.at().root)
     if table.empty:
-        st.info("No pictures have been read yet. Open a folder in the sidebar.", icon=":material/info:")
+        st.markdown("**No pictures have been read yet.** Open a folder or the demo: it is then listed here.")
+        show_ways_in()
         return
     table["name"] = [
         set_title(sets[set_id]) if set_id in sets else name

@@ -31,7 +31,7 @@ from url_viz.ui.widgets.download import download
 from url_viz.ui.widgets.embed_job import open_folder, set_name
 from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.ui.widgets.heading import page_title
-from url_viz.ui.widgets.measure_choice import measure_under, with_first
+from url_viz.ui.widgets.measure_choice import measure_under, with_first, without_baselines
 from url_viz.ui.widgets.part import show_paste
 from url_viz.wording import counted
 
@@ -103,7 +103,7 @@ def show_cannot_embed(now: SetChoice) -> None:
 
 def show_empty(now: SetChoice, image_set: ImageSet | None) -> None:
     """What the page does, shown before any upload."""
-    others = f"**{escape(set_name(image_set.root))}**" if image_set is not None else "each other (no image set is open)"
+    others = "each other until an image set is open" if image_set is None else f"**{escape(set_name(image_set.root))}**"
     model = escape(resolve(now.model).title)
     st.markdown(
         f"Drop pictures, a folder or a zip. They are scored with **{model}** in memory: nothing is stored unless you "
@@ -142,7 +142,7 @@ def pick_order(table: pd.DataFrame, image_set: ImageSet | None) -> tuple[str, in
     """
     order = image_set.order() if image_set is not None else None
     leading = order.measure if order is not None else None
-    options = with_first(measures_of(table), leading)
+    options = with_first(without_baselines(measures_of(table)), leading)
     if not options:
         return None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):

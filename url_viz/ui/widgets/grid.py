@@ -56,12 +56,14 @@ def show_grid(
     handle: HandleActions,
     on_click: OnClick | None = None,
     on_set: Callable[[], None] | None = None,
+    shown_first: int = 0,
 ) -> NDArray[np.int64]:
     """Draw one pane, or two side by side, as high as the window; return the ids (M,) that are chosen in them.
 
-    `ringed_id` is the picture that was opened last, `handle` that of `show_gallery`. The state is that of `key` in the
-    session: `side` and `is_wide` (for `take_settings`), `chosen` (ranges of cached orders), `actions`, and `clicked`
-    for one run. What was chosen when the page was left is chosen again.
+    `ringed_id` is the picture that was opened last, `handle` that of `show_gallery`. When `shown_first` has grown, the
+    page scrolls to its top. The state is that of `key` in the session: `side` and `is_wide` (for `take_settings`),
+    `chosen` (ranges of cached orders), `actions`, and `clicked` for one run. What was chosen when the page was left is
+    chosen again.
     """
     chosen_key = CHOSEN.under(key)
     again = np.empty(0, np.int64) if key.is_set else chosen_key.get_or(lambda: np.empty(0, np.int64))
@@ -70,6 +72,7 @@ def show_grid(
         "side": side,
         "is_wide": is_wide,
         "ringed": None if ringed_id is None else str(ringed_id),
+        "shown_first": shown_first,
         "taken": handled_before(key),
         "kept": [ranges_of(pane.order, again) for pane in panes] if len(again) else None,
     }

@@ -15,8 +15,16 @@ MOST_SIDE_BY_SIDE = 4
 
 
 def offered(image_set: ImageSet) -> list[str]:
-    """The measures that a set can be ordered by, the leading one first; empty before there is any."""
-    return with_first(image_set.measures(), image_set.order().measure)
+    """The measures that a set can be ordered by, the leading one first; empty before there is any.
+
+    Baselines are among them only where there is nothing else.
+    """
+    return with_first(without_baselines(image_set.measures()), image_set.order().measure)
+
+
+def without_baselines(names: Sequence[str]) -> Sequence[str]:
+    """The names but for those of baselines, if that leaves any."""
+    return [name for name in names if not measure_named(name).is_baseline] or names
 
 
 def with_first(names: Sequence[str], first: str | None) -> list[str]:

@@ -173,11 +173,17 @@ def _show_foreign_head(now: SetChoice, root: Path) -> None:
         )
 
 
-def require_image_set() -> ImageSet:
-    """The chosen image set, after a progress line of its reading; stops the page if there are no pictures to show."""
+def require_image_set(title: str = "") -> ImageSet:
+    """The chosen image set, after a progress line of its reading; stops the page if there are no pictures to show.
+
+    Where none is chosen, a page with a `title` says what it is for, and leads to one.
+    """
     now = choice()
     if now.set_id is None:
-        show_first_page()
+        if title:
+            show_first_page(escape(title), escape(purpose_of(title)))
+        else:
+            show_first_page()
         end_page()
     _leave_if_nothing_is_there(now.set_id)
     reading = Reading.for_set(now.set_id)
@@ -206,23 +212,23 @@ def _leave_if_nothing_is_there(set_id: str) -> None:
     st.rerun()
 
 
-def show_heading(title: str, image_set: ImageSet, *, with_model: bool = False) -> None:
-    """Draw the title, the set's name, how many pictures, with `with_model` the model, and the page's purpose."""
-    facts = (set_name(image_set.root), counted(len(image_set), image_set.noun), image_set.source.title)
+def show_heading(title: str, image_set: ImageSet) -> None:
+    """Draw the title, the set's name, how many pictures, and the page's purpose."""
+    facts = (set_name(image_set.root), counted(len(image_set), image_set.noun))
     with st.container(gap="xxsmall"):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             page_title(escape(title), width="content")
-            st.caption(escape(" · ".join(facts[: 2 + with_model])), width="content")
+            st.caption(escape(" · ".join(facts)), width="content")
         st.caption(escape(purpose_of(title)))
 
 
-def start_page(title: str, *, with_model: bool = False, once_read: str = "") -> ImageSet:
+def start_page(title: str, *, once_read: str = "") -> ImageSet:
     """The chosen image set, below the heading of a page about it; ends the page if there is nothing to show.
 
     With `once_read` it ends with these words while pictures still come in.
     """
-    image_set = require_image_set()
-    show_heading(title, image_set, with_model=with_model)
+    image_set = require_image_set(title)
+    show_heading(title, image_set)
     if once_read and is_growing(image_set.set_id):
         st.caption(escape(once_read))
         end_page()
