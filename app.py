@@ -18,6 +18,7 @@ def run_page() -> None:
     from url_viz.ui.streamlit_private import PageEnd
     from url_viz.ui.style import ICON, apply_style
     from url_viz.ui.text import show_error
+    from url_viz.ui.widgets.announcer import say_announced
     from url_viz.ui.widgets.buttons import end_of_page
     from url_viz.ui.widgets.heading import with_title
     from url_viz.ui.widgets.sidebar import show_sidebar
@@ -40,6 +41,7 @@ def run_page() -> None:
             with suppress(PageEnd), seen_once():
                 page.run()
             end_of_page()
+            say_announced()
         except UrlVizError as error:
             show_error(error)
 

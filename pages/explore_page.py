@@ -69,6 +69,7 @@ with line:
         controls.show_order(image_set, measure)
 with reasons:
     pick_reason(image_set, page.before_reasons(table, view, rows))
+page.announce_shown(image_set, rows, measure)
 page.show_pairs(image_set)
 show_twins_button(image_set, table, measure=measure)
 page.show_failures(image_set)

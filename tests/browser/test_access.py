@@ -33,6 +33,13 @@ HEADINGS = """() => {
     look(document.body);
     return levels;
 }"""
+HEARING = """() => {
+    window.heard = [];
+    const note = (changes) => {
+        for (const { addedNodes } of changes) for (const added of addedNodes) heard.push(added.textContent);
+    };
+    new MutationObserver(note).observe(document.getElementById("url-viz-announced"), { childList: true });
+}"""
 FOCUSED = """() => {
     let at = document.activeElement;
     while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
@@ -88,6 +95,22 @@ def test_no_page_has_a_serious_fault(app: str, zoo: ImageSet, open_page: OpenPag
         drawn(page)
         faults[where, "dark"] = problems(page, runOnly=OF_COLOURS)
     assert {where: found for where, found in faults.items() if found} == {}
+
+
+def test_what_changes_is_said_once(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
+    page = open_page(f"{app}/?set={zoo.set_id}")
+    expect(page.locator(".stage[data-state=ready]")).to_be_visible()
+    lines = page.locator("#url-viz-announced p")
+    expect(lines).to_have_text(["40 pictures by confusability"])
+    page.evaluate(HEARING)
+    for name in ("Between classes", "Pretrained head"):
+        page.get_by_role("radio", name=name, exact=True).click()
+        settled(page)
+    page.get_by_role("button", name="View", exact=True).click()  # runs the page again, and changes nothing of this
+    settled(page)
+    assert page.evaluate("heard") == ["40 pictures by ambiguity", "40 pictures by pretrained head"]
+    region = page.locator("#url-viz-announced")
+    assert [region.get_attribute(name) for name in ("role", "aria-live")] == ["status", "polite"]
 
 
 def drawn(page: Page) -> None:

@@ -1,5 +1,6 @@
 """The review in a real browser: by keys alone, by mouse alone, taken back where storing fails, gone on with later."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,9 +106,11 @@ def test_by_keys_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> No
 def test_undo_leads_back_through_the_answers_and_redo_forth(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
     desk = opened(open_page, app, image_set)
     caption, said, seen = desk.page.locator("figcaption"), desk.page.locator(".said"), [desk.name]
-    for key in ("d", "k", "Space"):
+    heard, total = desk.page.get_by_role("status").filter(has_text="left"), len(first_of_each(image_set.table()))
+    for key, words in (("d", "Drop"), ("k", "Keep"), ("Space", "Skipped")):
         desk.press(key)
         expect(caption).not_to_have_text(seen[-1])
+        expect(heard).to_have_text(re.compile(f"^{words}: {re.escape(seen[-1])}. {total - len(seen)} left. .+$"))
         seen.append(desk.name)
     desk.press("u")
     expect(said).to_have_text(f"Back to what was skipped: {seen[2]}")
@@ -116,6 +119,7 @@ def test_undo_leads_back_through_the_answers_and_redo_forth(app: str, image_set:
     expect(caption).to_have_text(seen[1])
     desk.press("u")
     expect(said).to_have_text(f"Undone: dropped {seen[0]}")
+    expect(heard).to_have_text(re.compile(f"^Undone: dropped {re.escape(seen[0])}. {total - 1} left. .+$"))
     eventually(lambda: {state(image_set, path) for path in seen} == {(None, None)})
     desk.press("Control+Shift+z")
     expect(said).to_have_text(f"Redone: dropped {seen[0]}")

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stepOf } from "../../url_viz/frontend/shared/keyboard.js";
 import { namesToChoose, notAnswering, ownWords } from "../../url_viz/frontend/review/card.js";
-import { WAITS, countsInWords, countsOf, endInWords, nextOpen, stateOf, takenBack } from "../../url_viz/frontend/review/queue.js";
+import { WAITS, countsInWords, countsOf, endInWords, heardNext, nextOpen, stateOf, takenBack } from "../../url_viz/frontend/review/queue.js";
 import { offered, ranked } from "../../url_viz/frontend/review/type_ahead.js";
 
 const card = (id, more = {}) => ({ id, decision: null, given: null, is_done: false, is_skipped: false, ...more });
@@ -151,6 +151,12 @@ test("counts and the end in words", () => {
   assert.equal(endInWords({ done: 2000, skipped: 0 }, 2000, "picture"), "All 2,000 pictures are done.");
   assert.equal(endInWords({ done: 1, skipped: 0 }, 1, "object"), "The object is done.");
   assert.equal(endInWords({ done: 0, skipped: 0 }, 0, "picture"), "Nothing left to review.");
+});
+
+test("after an answer one hears how many are left, and what is asked next", () => {
+  assert.equal(heardNext(1034, "kiwi or lime?"), "1,034 left. kiwi or lime?");
+  assert.equal(heardNext(3, undefined), "3 left.");
+  assert.equal(heardNext(0, undefined), "None left.");
 });
 
 test("a picture says its label, and what it was given as", () => {

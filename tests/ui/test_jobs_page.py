@@ -11,13 +11,13 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import LONG, ended, opened
 from url_viz.image_set import ImageSet
-from url_viz.jobs import Job, Waiting, list_jobs, start_job, waiting_for
+from url_viz.jobs import Job, Waiting, cancel_job, list_jobs, start_job, waiting_for
 from url_viz.jobs.kinds import ADAPT, about_set
 from url_viz.models.runtime import has_gpu
 from url_viz.progress import Progress
 from url_viz.store.sets import rename
 from url_viz.ui.widgets.embed_job import KIND, set_name, start_reading
-from url_viz.ui.widgets.jobs import progress_of, step_in_words, title_of_job, waiting_in_words
+from url_viz.ui.widgets.jobs import in_quarters, progress_of, step_in_words, title_of_job, waiting_in_words
 from url_viz.workspace import Workspace
 
 
@@ -60,6 +60,20 @@ def test_a_waiting_job_says_what_for_and_since_when(image_set: ImageSet) -> None
     step = {"time": time.time(), **asdict(Progress("read", 1, 4, seconds_left=120))}
     first.paths.progress.write_text(json.dumps(step) + "\n")
     assert f"“{title_of_job(first)}” (2 min left in this stage)" in progress_of(second)[1]
+
+
+def test_what_is_announced_of_a_job_changes_with_a_quarter_of_a_stage_at_most(image_set: ImageSet) -> None:
+    job, said = a_job(image_set, LONG), []
+    assert in_quarters(job) in (f"{title_of_job(job)}: waiting", f"{title_of_job(job)}: running")
+    for done in range(401):
+        step = {"time": time.time(), **asdict(Progress("read", done, 400, rate_per_s=done, seconds_left=done))}
+        job.paths.progress.write_text(json.dumps(step) + "\n")
+        if not said or said[-1] != in_quarters(job):
+            said.append(in_quarters(job))
+    stages = [one.removeprefix(f"{title_of_job(job)}: ") for one in said if "Reading" in one]
+    assert stages == [f"Reading pictures, {share} %" for share in (0, 25, 50, 75, 100)]
+    cancel_job(job)
+    assert in_quarters(job) == f"{title_of_job(job)}: stopped"
 
 
 def test_a_job_that_lacks_memory_says_how_much() -> None:

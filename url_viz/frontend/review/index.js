@@ -17,7 +17,7 @@ import {
   ownWords,
   sourceOf,
 } from "./card.js";
-import { WAITS, countsInWords, countsOf, endInWords, isSame, nextOpen, stateOf, takenBack } from "./queue.js";
+import { WAITS, countsInWords, countsOf, endInWords, heardNext, isSame, nextOpen, stateOf, takenBack } from "./queue.js";
 import { TypeAhead } from "./type_ahead.js";
 
 /** @import { Queue } from "./queue.js" */
@@ -42,6 +42,7 @@ class Desk {
     this.panels = find(".panels");
     this.help = find(".help");
     this.said = find(".said");
+    this.heard = find(".heard");
     find(".answers").replaceChildren(...newAnswers());
     this.isWhole = true; // objects are shown in their pictures
     this.typing = new TypeAhead(
@@ -363,8 +364,11 @@ class Desk {
     box.textContent = message;
   }
 
+  // To be seen what was done; to be heard also how many are left, and what is asked next.
   say(words) {
+    const { left } = countsOf(this.queue);
     this.said.textContent = words;
+    this.heard.textContent = `${words}. ${heardNext(left, this.card?.question)}`;
   }
 
   type() {

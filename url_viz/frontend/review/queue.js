@@ -126,6 +126,15 @@ export function countsInWords({ done, skipped, left }, total) {
 }
 
 /**
+ * @param {number} left
+ * @param {string} [question] of the next picture, if there is one
+ * @returns {string} what is said after each answer to people who hear the page
+ */
+export function heardNext(left, question) {
+  return left ? `${left.toLocaleString("en")} left. ${question ?? ""}`.trim() : "None left.";
+}
+
+/**
  * @param {Counts} counts of a queue that waits for no answer
  * @param {number} total
  * @param {string} unit "picture" or "object"

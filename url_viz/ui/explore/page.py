@@ -7,6 +7,7 @@ import streamlit as st
 
 from url_viz.analysis.filters import replaced_in
 from url_viz.analysis.labels.ambiguity import between_filters
+from url_viz.analysis.measures import in_text
 from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.review.review import READY_PER_CLASS as REVIEWED_PER_CLASS
 from url_viz.analysis.scope import ReviewSpec, Scope, scoped
@@ -23,6 +24,7 @@ from url_viz.ui.menu import purpose_of
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import Key
 from url_viz.ui.text import escape
+from url_viz.ui.widgets.announcer import announce
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.heading import page_title
@@ -58,6 +60,12 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, r
             "between classes or within the set. To train one: `python -m training.finetune`.",
             icon=":material/info:",
         )
+
+
+def announce_shown(image_set: ImageSet, rows: pd.DataFrame, measure: str) -> None:
+    """Have it said how many pictures are shown, and by which order."""
+    of = "" if len(rows) == len(image_set) else f" of {len(image_set):,}"
+    announce("explore", f"{len(rows):,}{of} {image_set.noun}s by {in_text(measure)}")
 
 
 def _count(image_set: ImageSet, table: pd.DataFrame) -> str:

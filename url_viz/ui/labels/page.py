@@ -32,6 +32,7 @@ from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import Key
 from url_viz.ui.text import escape
 from url_viz.ui.tile_data import Tile, tile_of
+from url_viz.ui.widgets.announcer import announce
 from url_viz.ui.widgets.decide import handle_gallery_actions, reported, show_undo
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import one_page, show_gallery
@@ -224,6 +225,7 @@ def show_actions(
 ) -> None:
     """How many are shown, of the class `label` or of a pair, their review, and the acceptance of suggestions."""
     words = f"{len(rows):,} that look like the other class" if pair is not None else counted(len(rows), image_set.noun)
+    announce("labels", words)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(escape(words), width="content")
         if pair is not None:

@@ -18,6 +18,7 @@ from url_viz.ui.search.query_picture import Query, search_with
 from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.tile_data import similarity_text, tiles
+from url_viz.ui.widgets.announcer import announce
 from url_viz.ui.widgets.charts import IN_TWO, MODE_NAMES, MOST_DRAWN, coverage_figure, restriction_figure, show_figure
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.measure_choice import measure_under
@@ -151,6 +152,7 @@ def show_hits(image_set: ImageSet, result: SearchResult, gate: Gate) -> None:
         if st.toggle(escape(words), key="search.show_withheld"):
             with st.container(border=True, key="search.withheld_box"):
                 _gallery(image_set, result.withheld.head(HITS), gate, key="search.withheld")
+    announce("search", f"{counted(len(result.hits), 'similar picture')}, {len(result.withheld):,} withheld")
     st.header(f"Most similar · {len(result.hits):,}", anchor=False)
     _gallery(image_set, result.hits, gate, key="search.hits")
 

@@ -25,6 +25,7 @@ from url_viz.ui.session import DIALOG, Key, SetChoice, clear_under
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.tile_data import tile_of, value_text, value_with_percentile
 from url_viz.ui.upload.batch import UPLOADS, UploadBatch
+from url_viz.ui.widgets.announcer import announce
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.charts import behind_of, show_figure, uploads_figure
 from url_viz.ui.widgets.download import download
@@ -171,6 +172,7 @@ def show_sides(
 ) -> None:
     """Ambiguous and clear uploads side by side."""
     copies = in_set(batch, image_set)
+    announce("upload", f"{len(done.ambiguous):,} uploads are ambiguous, {len(done.clear):,} clear")
     left, right = st.columns(2, gap="medium")
     with left:
         _gallery(batch, done.ambiguous, "Ambiguous", copies, measure=measure, columns=columns)

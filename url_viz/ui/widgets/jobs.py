@@ -24,7 +24,9 @@ from url_viz.jobs.results import JobResult
 from url_viz.jobs.turn import LIGHT_NEEDS_MB
 from url_viz.progress import Progress
 from url_viz.store.about import known_sets
+from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, errors_shown, escape
+from url_viz.ui.widgets.announcer import say_now
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.embed_job import set_title
 from url_viz.workspace import Workspace
@@ -41,6 +43,8 @@ LOOKS = {
     JobState.DAMAGED: ("damaged", ":material/broken_image:"),
 }
 """Each state in a word, and its icon."""
+SAID_LIVE: Key[tuple[Job, ...]] = Key("jobs.said_live")
+"""The jobs that waited or ran when it was last said how far they are."""
 
 
 STAGES = {
@@ -124,16 +128,38 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def show_running_jobs(*, separator: Markdown) -> None:
-    """The jobs that wait or run, with a bar each; nothing without any."""
+def show_running_jobs(*, separator: Markdown, is_said: bool = False) -> None:
+    """The jobs that wait or run, with a bar each; nothing without any. With `is_said`, announce how far they are."""
     if live_jobs(Workspace.at()):
-        st.fragment(_running_jobs, run_every=TICK_S)(separator)
+        st.fragment(_running_jobs, run_every=TICK_S)(separator, is_said=is_said)
+    elif is_said:
+        _say_jobs([])
 
 
-def _running_jobs(separator: Markdown) -> None:
-    for job in reversed(live_jobs(Workspace.at())):
+def _running_jobs(separator: Markdown, *, is_said: bool) -> None:
+    live = live_jobs(Workspace.at())
+    for job in reversed(live):
         fraction, words = progress_of(job)
         st.progress(fraction, text=f"**{escape(title_of_job(job))}**{separator}{escape(words)}")
+    if is_said:
+        _say_jobs(live)
+
+
+def _say_jobs(live: list[Job]) -> None:
+    """Have it said how far each job is, and how those ended that were live when this was last said."""
+    ids = {job.id for job in live}
+    ended = [job for job in SAID_LIVE.get() or () if job.id not in ids]
+    SAID_LIVE.set(tuple(live))
+    say_now({job.id: in_quarters(job) for job in [*live, *ended]}, key="announcer.jobs")
+
+
+def in_quarters(job: Job) -> str:
+    """Where a job is, in words that change with a quarter of a stage at most: "Read zoo: Reading pictures, 25 %"."""
+    state, step = job.state, progress(job)
+    if state is not JobState.RUNNING or step is None:
+        return f"{title_of_job(job)}: {LOOKS[state][0]}"
+    stage, _ = STAGES.get(step.stage.partition(", ")[0], (step.stage, ""))
+    return f"{title_of_job(job)}: {stage}" + (f", {25 * (4 * step.done // step.total)} %" if step.total else "")
 
 
 More = Callable[[Job, Status], object]

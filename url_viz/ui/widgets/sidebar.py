@@ -32,7 +32,7 @@ from url_viz.workspace import Workspace
 def show_sidebar() -> None:
     """Draw the pickers, which set the image set and model of every page."""
     with st.sidebar:
-        show_running_jobs(separator=Markdown("  \n"))
+        show_running_jobs(separator=Markdown("  \n"), is_said=True)
         _pick_set()
         _pick_model()
         if choice().set_id is not None:
