@@ -102,7 +102,7 @@ def test_a_near_copy_has_the_same_value_through_every_door(
         assert by_command(image_set, path, capsys) == f"{row['confusability_percentile']:.0f}"
         at = opened(image_set, "search")
         at.file_uploader[0].set_value((path.name, path.read_bytes(), "image/png")).run()
-        assert f"Confusability **{row['confusability']:.3g}**" in words(at)
+        assert f"Easily mistaken **{row['confusability']:.3g}**" in words(at)
     assert unseen >= PAGES, "of which the embedding alone does not know that they are copies"
     assert f"also {SECOND}" in image_set.order().reason
 

@@ -201,7 +201,9 @@ class TestJudgement:
         assert by_both in image_set.order().reason
         assert by_both not in image_set.single_model.order().reason
         image_set.labels.use(None)
-        assert image_set.order().reason.startswith(f"Ordered by confusability within the set, {by_both}")
+        assert image_set.order().reason.startswith(
+            f"Ordered by how easily a picture is mistaken for another here, {by_both}"
+        )
 
     @pytest.mark.parametrize(("part", "kept_from"), [("data", 1), ("_versions", columns.CACHED_FROM)])
     def test_damage_to_its_tables_costs_its_say_alone(

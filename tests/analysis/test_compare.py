@@ -154,7 +154,7 @@ def test_orders_that_are_alike_overall_can_name_different_pictures_as_most_ambig
     turned = [*values[:32], *values[36:], *values[32:36]]  # the highest four change places with the next
     found = compare(read_of(table_of(ids, values)), read_of(table_of(ids, turned)), resamples=20)
     said = agreement_in_words(found.measures["uncertainty"])
-    assert said.startswith("By pretrained head, the orders are almost the same (Spearman .99"), said
+    assert said.startswith("By uncertainty, the orders are almost the same (Spearman .99"), said
     words = "but they name mostly different pictures as most ambiguous: 0 of 4 in common (chance: 0.4)."
     assert said.endswith(words), said
 

@@ -50,8 +50,8 @@ def test_without_a_colour_it_is_the_leading_measure_that_colours() -> None:
     table = table_of(60)
     layer = map_figure(table, by="uncertainty").data[0]
     assert layer.marker.color == pytest.approx(table["percentile"].to_numpy()[2:])
-    assert layer.marker.colorbar.title.text == "Pretrained head<br>percentile"
-    assert "Pretrained head %{customdata[0]}" in layer.hovertemplate
+    assert layer.marker.colorbar.title.text == "General model,<br>percentile"
+    assert "General model %{customdata[0]}" in layer.hovertemplate
     grey = map_figure(table).data[0]
     assert grey.marker.color == NO_CATEGORY
     assert grey.hovertemplate == "<b>%{text}</b><extra></extra>"

@@ -15,7 +15,7 @@ from url_viz.analysis.measures import (
 
 
 def test_each_is_listed_once_with_words_and_a_colour_of_its_own() -> None:
-    for part in ("name", "title", "choice", "colour", "meaning"):
+    for part in ("name", "title", "colour", "meaning"):
         assert len({getattr(measure, part) for measure in MEASURES}) == len(MEASURES)
     of_a_run = ("model_doubt", *(measure.name for measure in OF_TRAINING))
     shown = ("ambiguity", "confusability", "tuned", "uncertainty", *of_a_run, "entropy", "inverse_norm")
@@ -31,9 +31,9 @@ def test_each_is_listed_once_with_words_and_a_colour_of_its_own() -> None:
 def test_what_is_said_of_one_and_of_a_users_column() -> None:
     assert (is_measure("entropy"), is_measure("risk")) == (True, False)
     assert (measure_title("inverse_norm"), measure_title("risk")) == ("1 / norm", "risk")
-    assert (measure_named("ambiguity").choice, measure_named("risk").choice) == ("Between classes", "risk")
+    assert (measure_title("ambiguity"), measure_title("risk")) == ("Torn between classes", "risk")
     assert (measure_named("ambiguity").colour, measure_named("risk").colour) == ("#d55e00", None)
-    assert measure_named("tuned").choice == "Your answers"
+    assert measure_title("tuned") == "By your answers"
     columns = [measure_named(name).percentile for name in ("ambiguity", "confusability", "uncertainty", "risk")]
     assert columns == ["ambiguity_percentile", "confusability_percentile", "percentile", None]
     assert "you added" in measure_named("risk").meaning

@@ -13,7 +13,7 @@ from tests.given import by_turns, given_set
 from tests.read_sets import opened_again
 from url_viz.analysis.evidence.order_metrics import Figure, Interval, auroc, auroc_by_blocks, share_by_blocks
 from url_viz.analysis.labels.classes import content_labels, picture_labels
-from url_viz.analysis.measures import measure_title
+from url_viz.analysis.measures import in_text
 from url_viz.analysis.order import BEING_READ, NO_GRAPH, Order, grade, is_beyond_chance, leading_order
 from url_viz.store.tables.tables import GraphColumns, positions_of
 from url_viz.store.tables.writer import Writer
@@ -82,9 +82,7 @@ def test_what_it_tells_is_what_the_metrics_say_of_the_set(tmp_path: Path) -> Non
     assert list(order.others) == ["confusability", "uncertainty"]
     for name, figure in order.others.items():
         assert figure.value == pytest.approx(auroc(table[name], is_wrong))
-    others = ", ".join(
-        f"{measure_title(name).lower()} {decimal(figure.value)}" for name, figure in order.others.items()
-    )
+    others = ", ".join(f"{in_text(name)} {decimal(figure.value)}" for name, figure in order.others.items())
     assert order.reason == (
         f"Ordered by ambiguity between your 4 classes: R-AUROC {order.evidence.text()}; without classes, {others}."
     )

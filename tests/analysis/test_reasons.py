@@ -170,7 +170,7 @@ def test_between_two_classes() -> None:
     assert reasons["id"].tolist() == [100, 101]
     assert reasons["reason"].tolist() == ["between classes"] * 2
     assert reasons["strength"].to_numpy() == pytest.approx([1, 0.5])
-    assert reasons["detail"].iloc[0] == 'between "cat" and "dog": 50% and 50%, judged without its own label'
+    assert reasons["detail"].iloc[0] == 'between "cat" and "dog": 50% and 50%, leaving out its own label'
 
 
 def test_the_strongest_comes_first_and_filters_and_counts_find_each() -> None:

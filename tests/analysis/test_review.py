@@ -191,7 +191,7 @@ class TestAddress:
     def test_titles(self) -> None:
         assert title_of_review(ReviewSpec("suspects")) == "Doubtful labels"
         spec = ReviewSpec("ambiguity", Scope(filters=(OneOf("label", ("kiwi",)),)), most=200)
-        assert title_of_review(spec) == "The 200 most ambiguous · Label: kiwi"
+        assert title_of_review(spec) == "The 200 most ambiguous · Class: kiwi"
         assert (
             title_of_review(ReviewSpec("ambiguity", within_class=True))
             == "All, most ambiguous first · ranked within class"

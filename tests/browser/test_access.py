@@ -135,7 +135,7 @@ def test_tab_leads_through_explore_and_shows_where_it_is(app: str, zoo: ImageSet
         "Explore",
         "Review",
         "Export",
-        "Between classes",
+        "Torn between classes",
         "Map of 40 pictures",
         "Lasso",
         "Threshold percentile",

@@ -119,8 +119,12 @@ def lasso(page: Page, is_on: bool) -> None:
     page.keyboard.up("Shift")
 
 
+def order_by(page: Page, words: str) -> None:
+    page.get_by_text(words, exact=True).click()
+
+
 CONTROLS: dict[str, Press] = {
-    "by": lambda page, is_on: page.get_by_text("Between classes" if is_on else "Within the set", exact=True).click(),
+    "by": lambda page, is_on: order_by(page, "Torn between classes" if is_on else "Easily mistaken"),
     "in.label": lambda page, is_on: choose(page, "Class", "cat" if is_on else "All classes"),
     "above": threshold,
     "name": lambda page, is_on: typed("Name contains", "cat" if is_on else "", page),

@@ -101,7 +101,7 @@ def test_a_point_has_the_colour_of_its_value_in_both_themes(harness: str, open_p
     ranks, places = synthetic_points(10, "umap").value, shown_points(10)
     page = open_page(f"{harness}/?show=styles&n=10&ends=low,high")
     stage = ready(page)
-    expect(page.locator(".scale .title")).to_have_text("Ambiguity percentile")
+    expect(page.locator(".scale .title")).to_have_text("Ambiguity, percentile")
     expect(page.locator(".scale .end")).to_have_text(["low", "high"])
     grounds: dict[Literal["light", "dark"], list[int]] = {"light": [255, 255, 255], "dark": [0x12, 0x15, 0x1B]}
     for scheme, ground in grounds.items():

@@ -47,8 +47,8 @@ def test_nothing_runs_nothing_is_asked_for_and_a_hover_answers(chromium: Browser
     expect(page).to_have_title("A & B <b>c</b> · URL-Viz report")
     assert page.locator("h1").inner_text() == "A & B <b>c</b>"
     layers = page.locator("section.map label").all_inner_texts()
-    assert layers == ["Confusability", "Pretrained head", "Class"], "the leading order first"
-    page.locator("section.map label", has_text="Pretrained head").click()
+    assert layers == ["Easily mistaken", "General model", "Class"], "the leading order first"
+    page.locator("section.map label", has_text="General model").click()
     expect(page.locator("svg .layer1")).to_be_visible()
     expect(page.locator("svg .layer0")).to_be_hidden()
     dot = re.search(r"M(\d+) (\d+)h0", page.locator("svg .layer1 path").first.get_attribute("d") or "")

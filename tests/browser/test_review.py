@@ -228,7 +228,7 @@ def test_keys_are_told_hold_where_nothing_is_typed_take_back_and_lose_nothing(
     desk.press("Escape")
     expect(desk.page.get_by_text("another class, by typing")).to_be_hidden()
     desk.press("f")
-    expect(desk.page.get_by_text("Confusability", exact=True).first).to_be_visible()
+    expect(desk.page.get_by_text("Easily mistaken", exact=True).first).to_be_visible()
     desk.press("Control+k", "r", "x")  # none of ours
     desk.page.get_by_role("combobox", name="Image set").first.focus()
     desk.press("k")

@@ -122,7 +122,7 @@ def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_fro
     expect(page.get_by_text("Does withholding help here?")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
 
-    page.get_by_role("radio", name="Pretrained head").click()
+    page.get_by_role("radio", name="General model").click()
     expect(page.get_by_text("Uses nothing else of this set.").first).to_be_visible()
     drag_to_start(page, "Withhold above")
     expect(page.get_by_text("23 nearer pictures withheld: show")).to_be_visible()

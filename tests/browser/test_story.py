@@ -137,7 +137,7 @@ def test_the_most_ambiguous_asks_between_which_two_and_leads_on(app: str, open_p
     page.wait_for_function("() => document.querySelector('[data-testid=stMain]').scrollTop === 0")
     page.get_by_role("button", name=re.compile("^Between ")).click()
     expect(page).not_to_have_url(re.compile("in.first_class="))
-    page.get_by_text("Within the set", exact=True).click()
+    page.get_by_text("Easily mistaken", exact=True).click()
     expect(page).to_have_url(re.compile("by=confusability"))
     page.get_by_role("button", name="Back to ambiguity").click()
     expect(page.get_by_role("button", name="Order: ")).to_be_visible()

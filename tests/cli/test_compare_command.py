@@ -27,7 +27,7 @@ def test_two_heads_are_compared_and_a_model_not_with_itself(
     save_head(dice_head(7), other)
     printed = run("compare", "--with", other)
     assert "dice (first) and other (second), 8 pictures:" in printed
-    assert "on the order by pretrained head: Spearman" in printed
+    assert "By uncertainty, the orders are" in printed
     assert "nearest of every picture are the same under both" in printed
     assert "More ambiguous to the second model by uncertainty:" in printed
     assert "was not read with" in run("compare", "--with", "resnet18", status=1)

@@ -59,7 +59,7 @@ def test_it_says_what_was_read_with_what(page: str, shared_set: ImageSet) -> Non
     assert "1 files not readable" in said
     assert shared_set.order().reason in said
     assert "R-AUROC" in said
-    assert "Ambiguity uses these classes, though never a picture's own label" in html.unescape(said)
+    assert "Torn between classes uses these classes, but never a picture's own label" in html.unescape(said)
     assert "fusion" not in said.lower()
     for measure in ("ambiguity", "confusability", "uncertainty"):
         assert measure_named(measure).meaning in html.unescape(said)
@@ -98,7 +98,7 @@ def test_the_live_one_runs_its_own_script_and_has_every_picture(live: str, share
     assert all(tile["thumbnail"].startswith("data:image/jpeg;base64,") for tile in data["tiles"])
     for measure in data["measures"]:
         assert len(measure["values"]) == len(measure["percentiles"]) == len(table)
-    assert data["measures"][0]["title"] == "Confusability"
+    assert data["measures"][0]["title"] == "Easily mistaken"
 
 
 def test_many_pictures_are_drawn_and_why_is_said(shared_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,10 +41,10 @@ test("the status counts what is there, drawn and kept", () => {
 });
 
 test("sizes and shades have a meaning", () => {
-  const data = { title: "Ambiguity", colour: "value", size_title: "", unit: "object" };
+  const data = { ends: ["unambiguous", "ambiguous"], colour: "value", size_title: "", unit: "object" };
   assert.equal(hintOf("points", data), "");
-  assert.equal(hintOf(null, { ...data, size_title: "Width" }), "Larger: higher width.");
-  assert.equal(hintOf("fog", data), "Small and crisp: low ambiguity. Large and faint: high.");
+  assert.equal(hintOf(null, { ...data, size_title: "Width" }), "Larger: higher in “Width”.");
+  assert.equal(hintOf("fog", data), "Small and crisp: unambiguous. Large and faint: ambiguous.");
   assert.match(hintOf("density", data), /more objects\. Colour: mean/);
   assert.match(hintOf("density", { ...data, colour: "category" }), /mixed by share/);
 });

@@ -41,7 +41,7 @@ def other_head(home: Workspace) -> str:
 def test_two_heads_are_compared_in_words_and_galleries(image_set: ImageSet, other_head: str) -> None:
     at = opened(image_set, "compare", **second(image_set, other_head))
     said = words(at).replace("\\", "")
-    assert re.search(r"By pretrained head, the orders are .* \(Spearman", said)
+    assert re.search(r"By uncertainty, the orders are .* \(Spearman", said)
     assert "1 of 1 in common" in said or "0 of 1 in common" in said
     assert "- The order by ambiguity, confusability and entropy is the same under both." in said
     assert f", {COUNT} pictures)" in said
@@ -132,7 +132,7 @@ def test_where_one_has_no_head_uncertainty_is_not_compared_and_the_rest_is_the_s
 
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
     said = words(opened(image_set, "compare", **second(image_set, zoo.DEFAULT)))
-    assert "one of the two models has none" in said
+    assert "one of the two models has no head" in said
     assert "- The order by ambiguity, confusability and entropy is the same under both." in said
     assert "Spearman" not in said
 

@@ -11,7 +11,7 @@ from tests.ui.conftest import Read
 from tests.ui.pages import opened, reading, words
 from url_viz.analysis.evidence.evaluation import CountedPictures, Evaluated
 from url_viz.analysis.evidence.order_metrics import Figure, Interval
-from url_viz.analysis.measures import AMBIGUITY, measure_title
+from url_viz.analysis.measures import AMBIGUITY, in_text
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.ui.evaluate.crop import crop_sample
@@ -47,12 +47,12 @@ def test_a_labelled_set_shows_recall_measures_and_classes_with_what_they_are_cou
     assert f"counted on {COUNT} pictures of 2 classes; 1 left out (copies," in text
     assert "so nearest similarity is its baseline" in text
     shown = at.dataframe[0].value
-    others = ("Confusability", "Pretrained head", "Entropy", "1 / norm", "Nearest similarity", "Nearest gap")
-    knows = {"Ambiguity": "your classes", **dict.fromkeys(others, "no classes")}
+    others = ("Easily mistaken", "General model", "ImageNet entropy", "1 / norm", "Nearest similarity", "Nearest gap")
+    knows = {"Torn between classes": "your classes", **dict.fromkeys(others, "no classes")}
     assert dict(zip(shown["Measure"], shown["Uses"], strict=True)) == knows
-    assert shown["Measure"].iloc[0] == "Ambiguity"
-    assert "Ambiguity uses the classes it is judged by" in text
-    assert "Entropy, 1 / norm, nearest similarity and nearest gap are baselines." in text
+    assert shown["Measure"].iloc[0] == "Torn between classes"
+    assert "Torn between classes (ambiguity) uses the classes it is judged by" in text
+    assert "Baselines: ImageNet entropy, 1 / norm, Nearest similarity, Nearest gap." in text
     assert "fusion" not in text.lower()
     assert all(" [" in cell for cell in shown["R-AUROC"])
     classes = at.dataframe[1].value
@@ -72,7 +72,7 @@ def test_an_unlabelled_set_is_told_what_it_would_take_and_what_can_be_said(unlab
     assert "rank correlation" in text
     assert not at.metric
     at.button(key="evaluate.crop.run").click().run()
-    assert "Pretrained head is higher on the crop for **" in words(at)
+    assert "Uncertainty is higher on the crop for **" in words(at)
     assert "of 25 pictures (95 % interval" in words(at)
 
 
@@ -82,9 +82,9 @@ def test_the_crop_test_says_which_files_it_could_not_read(labelled: ImageSet) ->
     (labelled.root / "dog" / "0001.jpg").write_bytes(b"<html>")
     at.button(key="evaluate.crop.run").click().run()
     assert f"of {COUNT - 2} pictures" in words(at)
-    leading = measure_title(labelled.order().measure or "")
+    leading = in_text(labelled.order().measure or "").capitalize()
     assert f"{leading}, which orders this set, is higher" in words(at)
-    for title in {"Ambiguity", "Confusability", "Pretrained head"} - {leading}:
+    for title in {"Ambiguity", "Confusability", "Uncertainty"} - {leading}:
         assert f"{title} is higher on the crop for **" in words(at)
     assert "2 files could not be read and are not counted" in words(at)
     shutil.rmtree(labelled.root)
@@ -100,9 +100,16 @@ def test_a_backbone_without_a_head_is_evaluated_by_the_rest(
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
     folder = write_folder(tmp_path / "zoo", 24, classes=("cat", "dog"))
     at = opened(embed_folder(folder, model=bare_model, workspace=home.root), "evaluate")
-    known = ["Ambiguity", "Confusability", "Entropy", "1 / norm", "Nearest similarity", "Nearest gap"]
+    known = [
+        "Torn between classes",
+        "Easily mistaken",
+        "ImageNet entropy",
+        "1 / norm",
+        "Nearest similarity",
+        "Nearest gap",
+    ]
     assert at.dataframe[0].value["Measure"].tolist() == known
-    assert "than pretrained head" not in words(at)
+    assert "than uncertainty" not in words(at)
 
 
 def test_while_the_set_is_read_no_figure_is_shown(labelled: ImageSet) -> None:
@@ -137,11 +144,11 @@ def test_figures_and_tables_hold_the_same_numbers(labelled: ImageSet) -> None:
     assert (table["r_auroc_low"] <= table["r_auroc"]).all()
     curves = coverage_table(results.pictures, results.measures)
     drawn = {trace.name: trace for trace in curves_of_coverage(results).data}
-    assert list(drawn["Ambiguity"].y) == pytest.approx(100 * curves["ambiguity"])
-    assert drawn["Ambiguity"].line.color == AMBIGUITY.colour
-    assert list(drawn)[1:3] == ["Ambiguity", "Confusability"]
+    assert list(drawn["Torn between classes"].y) == pytest.approx(100 * curves["ambiguity"])
+    assert drawn["Torn between classes"].line.color == AMBIGUITY.colour
+    assert list(drawn)[1:3] == ["Torn between classes", "Easily mistaken"]
     assert list(drawn["Oracle"].x) == pytest.approx(100 * curves["coverage"])
-    assert drawn["Entropy"].visible == "legendonly"
+    assert drawn["ImageNet entropy"].visible == "legendonly"
     assert results.shown()["Lead over nearest similarity"].tolist()[5] == "–"
 
 

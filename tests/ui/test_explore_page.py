@@ -160,7 +160,7 @@ def test_a_clicked_picture_opens_with_its_facts_and_neighbours_and_is_searched_w
     assert re.search(r"^Leaving out its own label, similar pictures are: .*cat \d+ %", text, re.MULTILINE)
     facts = at.dataframe[-1].value.set_index("Fact")["Value"]
     assert facts["Size"] == "64 × 48 px"
-    assert "of the others" in facts["Pretrained head"]
+    assert "of the others" in facts["General model"]
     label = next(one for one in at.selectbox if one.label == "Label")
     assert (label.value, label.options[:2]) == ("cat", ["cat", "dog"])
     assert label.proto.HasField("default"), "Escape would clear it, which takes the label back"
@@ -237,7 +237,7 @@ def test_a_backbone_without_a_head_says_so_and_offers_what_needs_none(
     image_set = embed_folder(write_folder(tmp_path / "zoo", 5), model=bare_model, workspace=home.root)
     at = opened(image_set)
     assert "has no pretrained head" in at.info[0].value
-    assert [str(option) for option in order_by(at).options] == ["Within the set"]
+    assert [str(option) for option in order_by(at).options] == ["Easily mistaken"]
 
 
 def test_a_set_that_is_being_read_says_how_far(home: Workspace, tmp_path: Path) -> None:
@@ -447,10 +447,10 @@ def test_any_numeric_column_orders_and_any_category_colours_and_its_filter_is_wh
     assert at.query_params["colour"] == "label"
     named(at.selectbox, "Size by").set_value("entropy").run()
     assert at.query_params["size"] == "entropy"
-    assert map_data(at)["size_title"] == "Entropy"
+    assert map_data(at)["size_title"] == "ImageNet entropy"
     named(at.selectbox, "Colour").set_value("uncertainty").run()
     data = map_data(at)
-    assert (data["colour"], data["title"], data["is_of_order"]) == ("value", "Pretrained head percentile", False)
+    assert (data["colour"], data["title"], data["is_of_order"]) == ("value", "General model, percentile", False)
     named(at.selectbox, "Colour").set_value("label").run()
     assert map_data(at)["categories"] == ["cat", "dog"]
     at.session_state["view.explore"] = ExploreView(filters=(OneOf("label", ("dog",)),))

@@ -93,16 +93,16 @@ def test_a_card_lists_the_measures_the_one_on_the_map_first_and_two_classes(
     assert card["label"] == "cat"
     assert card["thumbnail"] == thumbnail_url(image_set.set_id, row["id"])
     assert [entry["title"] for entry in card["measures"]] == [
-        "Ambiguity",
-        "Confusability",
-        "Pretrained head",
-        "Entropy",
+        "Torn between classes",
+        "Easily mistaken",
+        "General model",
+        "ImageNet entropy",
     ]
     entropy = card["measures"][3]
     assert entropy["value"] == pytest.approx(row["entropy"])
     assert entropy["percentile"] == pytest.approx(percentile(table["entropy"].to_numpy())[0])
     assert card["measures"][2] == {
-        "title": "Pretrained head",
+        "title": "General model",
         "value": pytest.approx(row["uncertainty"]),
         "percentile": pytest.approx(row["percentile"]),
     }
@@ -110,7 +110,7 @@ def test_a_card_lists_the_measures_the_one_on_the_map_first_and_two_classes(
     assert card["between"] == [
         {"name": row[f"{nth}_class"], "share": pytest.approx(row[f"{nth}_share"])} for nth in ("first", "second")
     ]
-    for measure, title in (("uncertainty", "Pretrained head"), ("width", "width")):
+    for measure, title in (("uncertainty", "General model"), ("width", "width")):
         card = client.get(card_url(image_set, measure=measure).format(id=row["id"])).json()
         titles = [entry["title"] for entry in card["measures"]]
         assert titles[0] == title
@@ -127,7 +127,7 @@ def test_a_card_of_a_picture_without_classes_or_values_has_none(
         card = client.get(card_url(alone, measure=measure).format(id=alone.table()["id"].iloc[0])).json()
         assert card["between"] == []
         assert card["label"] is None
-        assert [entry["title"] for entry in card["measures"]] == ["Pretrained head", "Entropy"]
+        assert [entry["title"] for entry in card["measures"]] == ["General model", "ImageNet entropy"]
 
 
 def test_points_are_all_there_and_cached_by_version(image_set: ImageSet, client: TestClient) -> None:

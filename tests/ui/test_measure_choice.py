@@ -50,6 +50,6 @@ def page_of_five() -> None:
 def test_more_than_fit_on_a_line_are_a_list() -> None:
     at = AppTest.from_function(page_of_five).run()
     assert not at.segmented_control
-    assert at.selectbox[0].options[1] == "Order: between classes"
+    assert at.selectbox[0].options[1] == "Order: torn between classes"
     at.selectbox[0].set_value("ambiguity").run()
     assert at.text[0].value == "ambiguity"

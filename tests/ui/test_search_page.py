@@ -48,10 +48,10 @@ def test_without_a_query_the_page_says_how_to_choose_one_and_what_the_evidence_i
     assert "Most similar" not in text
     assert f"{image_set.root.parent.name}/zoo · {COUNT} pictures" in text
     assert f"of {COUNT} pictures of 2 classes (recall@1)" in text
-    scores = [f"{name} R-AUROC" for name in ("Confusability", "Ambiguity", "Pretrained head")]
+    scores = [f"{name} R-AUROC" for name in ("Easily mistaken", "Torn between classes", "General model")]
     help_of_recall = next(each.help for each in at.caption if "(recall@1)" in each.value)
     assert all(score in help_of_recall for score in scores)
-    assert "Ambiguity uses these classes" in text
+    assert "Torn between classes uses these classes" in text
     of_confusability = image_set.cached(evidence_of, "confusability")
     assert of_confusability is not None
     assert verdict(of_confusability) in text
@@ -96,7 +96,7 @@ def test_a_picture_of_the_set_finds_all_others_and_the_gate_withholds_what_find_
     at = opened(image_set, "search", search__query_id=query)
     text = words(at)
     assert f"Most similar · {COUNT - 1}" in text
-    assert "Pretrained head **" in text
+    assert "General model **" in text
     assert "withheld" not in text
     assert at.query_params["id"] == str(query)
     at.slider[0].set_value(50).run()
@@ -114,7 +114,7 @@ def test_every_measure_of_the_set_can_gate_and_the_leading_one_does_at_first(ima
     query = int(image_set.table().sort_values("uncertainty")["id"].iloc[0])
     at = opened(image_set, "search", search__query_id=query)
     assert image_set.order().measure == order_by(at).value == "confusability"
-    assert sorted(order_by(at).options) == ["Between classes", "Pretrained head", "Within the set"]
+    assert sorted(order_by(at).options) == ["Easily mistaken", "General model", "Torn between classes"]
     assert "Needs no classes" in words(at)
     order_by(at).set_value("uncertainty").run()
     at.slider[0].set_value(50).run()
@@ -195,7 +195,7 @@ def test_a_picture_from_outside_is_scored_and_searched_with_and_no_other_file_is
     text = words(at)
     assert f"Most similar · {COUNT}" in text
     assert at.code[0].value == "<b>new</b>.jpg"
-    assert "Confusability **" in text
+    assert "Easily mistaken **" in text
     image_id = by_confusability(image_set, 2)
     at.file_uploader[0].set_value(("copy.jpg", image_set.files.path(image_id).read_bytes(), "image/jpeg")).run()
     own = opened(image_set, "search", search__query_id=image_id)

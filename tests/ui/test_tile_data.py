@@ -13,7 +13,7 @@ def test_rows_and_their_tiles() -> None:
     rows = with_percentile(table, "confusability").iloc[3:6]
     made = tiles(rows, set_id="f" * 16, measure="confusability", ringed_id=104)
     assert [t.is_ringed for t in made] == [False, True, False]
-    assert (made[0].value, made[0].detail) == ("above 57 %", "Confusability 4 · above 57 % of the others")
+    assert (made[0].value, made[0].detail) == ("above 57 %", "Easily mistaken 4 · above 57 % of the others")
     assert made[0].thumbnail == f"/url-viz/thumbnail/{'f' * 16}/103.jpg"
 
 

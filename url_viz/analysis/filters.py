@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.shown_words import shown_value, title_of_column
+
 SEPARATOR = "; "
 SEVERAL = frozenset({"tags", "reasons"})
 """Columns whose cells hold any number of values, joined by `SEPARATOR`."""
@@ -106,9 +108,9 @@ def filter_in_words(rule: Filter) -> str:
     """A filter as its chip says it."""
     if isinstance(rule, NameContains):
         return f"Name: {rule.text}"
-    title = rule.column.replace("_", " ").capitalize()
+    title = title_of_column(rule.column)
     if isinstance(rule, OneOf):
-        return f"{title}: {' or '.join(value or 'none' for value in rule.values)}"
+        return f"{title}: {' or '.join(shown_value(rule.column, value) or 'none' for value in rule.values)}"
     low, high = _number(rule.low), _number(rule.high)
     if rule.low is None:
         return f"{title} ≤ {high}"

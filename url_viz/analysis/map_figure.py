@@ -110,7 +110,7 @@ def _layers(
         return [_points(shown, marker, None, {"color": NO_CATEGORY})]
     if percentile is None:
         return _by_category(shown, column, marker)
-    bar = {"title": f"{_inert(measure_title(column))}<br>percentile", "thickness": 12}
+    bar = {"title": f"{_inert(measure_title(column))},<br>percentile", "thickness": 12}
     colouring = {"color": percentile, "cmin": 0, "cmax": 100, "colorscale": RAMP, "colorbar": bar}
     return [_points(shown, marker, column, colouring, percentile)]
 

@@ -11,8 +11,8 @@ import pandas as pd
 class Measure:
     """One measure, higher = less to be trusted.
 
-    `name` is its column in `ImageSet.table()` and the word in code and addresses; `title` names it in sentences;
-    `by_what_it_knows` is what a control calls it, if not its title; `meaning` explains it to people who meet it first;
+    `name` is its column in `ImageSet.table()` and the word in code and addresses; `title` is what controls, tables and
+    legends call it; `noun` names it in sentences (by default the title); `meaning` explains it to people who meet it;
     `percentile` is the column with its percentile, if the table has one; `colour` that of its curve, None for any.
     `is_baseline` marks what others are compared with, `is_offered` what pages offer as an order; `in_table` is false
     for what only an evaluation computes.
@@ -22,46 +22,42 @@ class Measure:
     title: str
     meaning: str
     colour: str | None
-    by_what_it_knows: str | None = None
+    noun: str | None = None
     percentile: str | None = None
     is_baseline: bool = False
     is_offered: bool = True
     in_table: bool = True
 
-    @property
-    def choice(self) -> str:
-        """What a control calls it."""
-        return self.by_what_it_knows or self.title
-
 
 AMBIGUITY = Measure(
     "ambiguity",
-    "Ambiguity",
-    "How evenly a picture is torn between two of your classes, judged without its own label or its twins'.",
+    "Torn between classes",
+    "How evenly a picture is torn between two of your classes, leaving out its own label and those of near copies.",
     "#d55e00",
-    by_what_it_knows="Between classes",
+    noun="ambiguity",
     percentile="ambiguity_percentile",
 )
 CONFUSABILITY = Measure(
     "confusability",
-    "Confusability",
+    "Easily mistaken",
     "How easily a picture is mistaken for another in this set, by its nearest neighbours. Needs no classes.",
     "#0072b2",
-    by_what_it_knows="Within the set",
+    noun="confusability",
     percentile="confusability_percentile",
 )
 TUNED = Measure(
     "tuned",
-    "Tuned",
-    "Confusability, adjusted to your answers.",
+    "By your answers",
+    "How easily a picture is mistaken for another, adjusted to your answers.",
     "#cc79a7",
-    by_what_it_knows="Your answers",
+    noun="your answers",
 )
 UNCERTAINTY = Measure(
     "uncertainty",
-    "Pretrained head",
-    "What a head trained on other pictures says of each picture by itself. Uses nothing else of this set.",
+    "General model",
+    "What a model trained on other pictures says of each picture alone. Uses nothing else of this set.",
     "#009e73",
+    noun="uncertainty",
     percentile="percentile",
 )
 MODEL_DOUBT = Measure(
@@ -118,9 +114,10 @@ OF_TRAINING = (
 """What a recorded run says of the pictures that the model was trained on (`analysis.runs.run_on_set.dynamics`)."""
 ENTROPY = Measure(
     "entropy",
-    "Entropy",
+    "ImageNet entropy",
     "How undecided the backbone's own ImageNet classifier is, in nats. A baseline.",
     "#56b4e9",
+    noun="entropy",
     is_baseline=True,
 )
 INVERSE_NORM = Measure(
@@ -187,7 +184,8 @@ def measure_title(name: str) -> str:
 
 def in_text(name: str) -> str:
     """A measure within a sentence; a user's column by its own name."""
-    return measure_title(name).lower() if is_measure(name) else name
+    measure = measure_named(name)
+    return measure.noun or (measure.title.lower() if is_measure(name) else name)
 
 
 def measures_of(table: pd.DataFrame, brought: Iterable[str] = ()) -> tuple[str, ...]:

@@ -105,7 +105,9 @@ def leading_order(
     if valued < FEW:
         reason = f"Fewer than {FEW} pictures: ordered by how far away the nearest one is{by}."
         return Order(CONFUSABILITY.name, f"{reason} Without classes, nothing shows how well that works.")
-    return Order(CONFUSABILITY.name, f"Ordered by confusability within the set{by}, which needs no classes.")
+    return Order(
+        CONFUSABILITY.name, f"Ordered by how easily a picture is mistaken for another here{by}, which needs no classes."
+    )
 
 
 def _to_table(order: Order) -> pa.Table:

@@ -122,6 +122,7 @@ def reasons(
 ) -> None:
     """Count the likely reasons why pictures of a folder are ambiguous, or list the pictures with one of them."""
     from url_viz.analysis.findings.reasons import reason_counts, with_reason
+    from url_viz.analysis.shown_words import shown_reason
 
     if reason is not None:
         pictures = with_reason(image_set.reasons(), reason).merge(image_set.table()[["id", "path"]], on="id")
@@ -131,7 +132,7 @@ def reasons(
         return
     table = image_set.table()
     for name, count in reason_counts(table["reasons"], image_set.reason_names()).items():
-        print(f"{count:8,}  {name}")
+        print(f"{count:8,}  {shown_reason(name)}")
     print(f"{int((table['reasons'] == '').sum()):8,}  none of these")
     for shared in image_set.shared_reasons():
         print(shared.words)
@@ -145,13 +146,14 @@ def why(
     heat: Annotated[Path | None, arg(help="also write the picture with its heat map over it, as PNG"), Output()] = None,
 ) -> None:
     """Explain why one picture is ambiguous, and on request which part of it is."""
+    from url_viz.analysis.shown_words import shown_reason
     from url_viz.export.selection import ids_of_paths
 
     image_id = int(ids_of_paths(image_set, [str(picture)])[0])
     row = image_set.row(image_id)
     print(f"{row['path']}: {_value(image_set, row)}")
     for reason in image_set.reasons([image_id]).itertuples():
-        print(f"  {reason.strength:.2f}  {reason.reason}: {reason.detail}")
+        print(f"  {reason.strength:.2f}  {shown_reason(str(reason.reason))}: {reason.detail}")
     if not row["reasons"]:
         print("  None of the known reasons.")
     if heat is not None:
@@ -159,7 +161,7 @@ def why(
 
 
 def _value(image_set: "ImageSet", row: dict[str, Any]) -> str:
-    """The leading measure of a picture, else the pretrained head's; with classes, between which two it lies."""
+    """The leading measure of a picture, else the general model's; with classes, between which two it lies."""
     from url_viz.analysis.labels.ambiguity import between
     from url_viz.analysis.measures import UNCERTAINTY
     from url_viz.analysis.ranking import percentile_of_each

@@ -17,6 +17,7 @@ from url_viz.analysis.evidence.worth import Worth
 from url_viz.analysis.findings.reasons import reason_counts
 from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, UNCERTAINTY, has_values, measure_named, measure_title
 from url_viz.analysis.ranking import ends, with_percentile
+from url_viz.analysis.shown_words import shown_reason
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.export.inline_pictures import inlined, with_boxes
 from url_viz.export.provenance import provenance
@@ -122,11 +123,12 @@ def _counts(image_set: ImageSet, table: pd.DataFrame) -> dict[str, Any]:
     """What is counted, by name; reasons, decisions and failures as pairs with their counts, the most first."""
     groups = table["twin_group"].value_counts()
     groups = groups[groups > 1]
+    reasons = reason_counts(table["reasons"], image_set.reason_names())
     return {
         "class_count": int(table["label"].nunique()),
         "twin_groups": len(groups),
         "twins": int(groups.sum()),
-        "reasons": list(reason_counts(table["reasons"], image_set.reason_names()).items()),
+        "reasons": [(shown_reason(name), count) for name, count in reasons.items()],
         "shared_reasons": [shared.words for shared in image_set.shared_reasons()],
         "decisions": _most_common(table["decision"].dropna()),
         "failures": _most_common(image_set.failures()["reason"]),
@@ -218,7 +220,7 @@ def _cautions(evaluated: Evaluated) -> list[str]:
     """What to bear in mind with the figures of the measures that are there."""
     names = {measured.name for measured in evaluated.measures}
     cautions = {
-        "Ambiguity uses these classes, though never a picture's own label or its twins'; the others use none.": {
+        f"{AMBIGUITY.title} uses these classes, but never a picture's own label or a copy's; the others use none.": {
             AMBIGUITY.name
         },
         "Confusability is computed from the very neighbours whose correctness it predicts; nearest similarity is its "

@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from url_viz.analysis.labels.ambiguity import between, question_of
-from url_viz.analysis.measures import AMBIGUITY, is_measure, measure_named, measure_title
+from url_viz.analysis.measures import AMBIGUITY, in_text, is_measure, measure_named
 from url_viz.errors import FolderError
 from url_viz.export.report_map import BINS, HEIGHT, WIDTH
 from url_viz.imaging.outputs import require_outside
@@ -75,7 +75,7 @@ def titled(measure: str) -> str:
     """A measure within a sentence, a baseline as one; a user's column by its own name."""
     if not is_measure(measure):
         return measure
-    return f"{measure_title(measure).lower()}{' (baseline)' if measure_named(measure).is_baseline else ''}"
+    return f"{in_text(measure)}{' (baseline)' if measure_named(measure).is_baseline else ''}"
 
 
 def shortened(name: object) -> str:

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from url_viz.analysis.categories import MOST_CATEGORIES, category_names
+from url_viz.analysis.filters import SEPARATOR
 from url_viz.analysis.findings.reasons import reason_counts
 from url_viz.analysis.measures import MEASURES, measure_title
 from url_viz.analysis.ranking import percentile_of_each
+from url_viz.analysis.shown_words import shown_reason
 from url_viz.export.inline_pictures import inlined
 from url_viz.image_set import ImageSet
 from url_viz.ui.http import map_points
@@ -53,7 +55,7 @@ def live_part(image_set: ImageSet, table: pd.DataFrame, measure: str) -> LivePar
     shown = [
         tile_data(tile) | {"thumbnail": pictures.get(tile.id, "")} for tile in tiles(rows, set_id="", measure=measure)
     ]
-    reasons = [tuple(map(str, some)) for some in rows["reasons"]]
+    reasons = [tuple(map(shown_reason, filter(None, str(some).split(SEPARATOR)))) for some in rows["reasons"]]
     data = {
         "points": base64.b64encode(encode_points(points)).decode("ascii"),
         "ids": list(map(str, points.ids.tolist())),
@@ -66,9 +68,8 @@ def live_part(image_set: ImageSet, table: pd.DataFrame, measure: str) -> LivePar
     }
     start = "startReport(parts);"
     classes = tuple(sorted(map(str, rows["label"].dropna().unique())))
-    return LivePart(
-        notebook_script("report", start), data, classes, tuple(reason_counts(rows["reasons"], image_set.reason_names()))
-    )
+    offered = reason_counts(rows["reasons"], image_set.reason_names())
+    return LivePart(notebook_script("report", start), data, classes, tuple(map(shown_reason, offered)))
 
 
 def _card(row: dict[Any, Any], reasons: tuple[str, ...]) -> dict[str, object]:

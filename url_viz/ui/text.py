@@ -61,11 +61,3 @@ def with_toast(act: Callable[..., object]) -> Callable[..., None]:
                 st.toast(escape(sentence))
 
     return carry_out
-
-
-_TITLES = {"label": "Class", "": "none"}
-
-
-def title_of_column(column: str) -> str:
-    """A column's display name."""
-    return _TITLES.get(column, column.replace("_", " ").capitalize())

@@ -228,17 +228,17 @@ class Evaluated:
         ]
         if AMBIGUITY.name in names:
             sentences.append(
-                "Ambiguity uses the classes it is judged by, though never a picture's own label or its twins': its "
-                "figure says how well it orders this set, not how well it would do without classes. The others use no "
-                "classes."
+                f"{AMBIGUITY.title} (ambiguity) uses the classes it is judged by, but never a picture's own label or "
+                "a near copy's: its figure says how well it orders this set, not how well it would do without classes. "
+                "The others use no classes."
             )
-        baselines = [measure.title.lower() for measure in MEASURES if measure.is_baseline and measure.name in names]
-        if len(baselines) > 1:
-            sentences.append(f"{', '.join(baselines[:-1]).capitalize()} and {baselines[-1]} are baselines.")
+        baselines = [measure.title for measure in MEASURES if measure.is_baseline and measure.name in names]
+        if baselines:
+            sentences.append(f"Baselines: {', '.join(baselines)}.")
         if {CONFUSABILITY.name, NEAREST} <= set(names):
             sentences.append(
-                "Confusability is computed from the same neighbours whose correctness it predicts, so nearest "
-                "similarity is its baseline; the last column is the lead over it."
+                f"{CONFUSABILITY.title} (confusability) is computed from the same neighbours whose correctness it "
+                "predicts, so nearest similarity is its baseline; the last column is the lead over it."
             )
         return " ".join(sentences)
 

@@ -13,6 +13,7 @@ from url_viz.analysis.findings.twin_groups import group_codes
 from url_viz.analysis.measures import CONFUSABILITY, TUNED
 from url_viz.analysis.order import Order
 from url_viz.analysis.ranking import percentile_of_each
+from url_viz.analysis.shown_words import reason_called, shown_reason
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.confusability import FEW
 
@@ -68,10 +69,10 @@ WORDS = {
     NEAR_EMPTY: "are near-empty",
     TINY: "are tiny",
     EXTREME_ASPECT: "are long and narrow",
-    BETWEEN_CLASSES: "lie between two classes",
-    CONFUSED: "are easily confused",
-    OUTLIER: "are out on their own",
-    TWIN: "have twins",
+    BETWEEN_CLASSES: "fit two classes",
+    CONFUSED: "look like others",
+    OUTLIER: "are unlike the rest",
+    TWIN: "have near copies",
 }
 """What is said of a set whose pictures share a reason."""
 
@@ -294,9 +295,9 @@ def reason_table(table: pd.DataFrame, reasons: Reasons, *, rows: NDArray[np.inte
 
 def with_reason(reasons: pd.DataFrame, name: str) -> pd.DataFrame:
     """The rows of `reason_table` of one reason, the strongest first. Raises ImageSetError for an unknown reason."""
-    if name not in NAMES:
-        raise ImageSetError(f"There is no reason {name!r}. There are: {', '.join(NAMES)}.")
-    rows: pd.DataFrame = reasons[reasons["reason"] == name]
+    if reason_called(name) not in NAMES:
+        raise ImageSetError(f"There is no reason {name!r}. There are: {', '.join(map(shown_reason, NAMES))}.")
+    rows: pd.DataFrame = reasons[reasons["reason"] == reason_called(name)]
     return rows.sort_values("strength", ascending=False, kind="stable")
 
 
@@ -407,7 +408,7 @@ def _aspects(rows: pd.DataFrame) -> list[str]:
 
 def _between(rows: pd.DataFrame) -> list[str]:
     shares = zip(*(rows[name] for name in ("first_class", "second_class", "first_share", "second_share")), strict=True)
-    return [f'between "{a}" and "{b}": {x:.0%} and {y:.0%}, judged without its own label' for a, b, x, y in shares]
+    return [f'between "{a}" and "{b}": {x:.0%} and {y:.0%}, leaving out its own label' for a, b, x, y in shares]
 
 
 DETAILS: Mapping[str, Callable[[pd.DataFrame], Sequence[str]]] = {
@@ -420,10 +421,10 @@ DETAILS: Mapping[str, Callable[[pd.DataFrame], Sequence[str]]] = {
     TINY: _sizes,
     EXTREME_ASPECT: _aspects,
     BETWEEN_CLASSES: _between,
-    CONFUSED: _valued("confusability", "more easily confused with another picture than {:.0%} of this set"),
+    CONFUSED: _valued("confusability", "looks more like others than {:.0%} of this set"),
     OUTLIER: _valued(
         "nearest_similarity",
-        "its nearest picture, twins aside, has a similarity of {:.2f}, low for this set",
+        "its nearest picture, near copies aside, has a similarity of {:.2f}, low for this set",
     ),
     TWIN: lambda rows: ["there are copies of it, or shots of the same moment"] * len(rows),
 }

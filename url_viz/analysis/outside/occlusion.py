@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from url_viz.analysis.labels.ambiguity import shares_of_new
 from url_viz.analysis.labels.votes import NONE
-from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, ENTROPY, TUNED, UNCERTAINTY, measure_title
+from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, ENTROPY, TUNED, UNCERTAINTY, in_text
 from url_viz.analysis.outside.new_pictures import NewPictures, Reference, nearest_without_twins
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import Picture
@@ -138,7 +138,7 @@ def over(picture: Image.Image, heat: Heat) -> Image.Image:
 
 def heat_in_words(heat: Heat) -> str:
     """Which order the map explains, what its colours mean, and where they are strongest."""
-    title, unit = measure_title(heat.explained.measure), "points" if heat.explained.sides else "%"
+    title, unit = in_text(heat.explained.measure).capitalize(), "points" if heat.explained.sides else "%"
     effects = [(float(values.max()) / (heat.scale or 1), _place(values)) for values in (heat.values, -heat.values)]
     fall, rise = (f"by up to {100 * effect:.0f} {unit} ({place})" for effect, place in effects)
     up, down = f"Orange parts raise it: covering them lowers it {fall}.", "Blue parts lower it."

@@ -443,7 +443,7 @@ REVIEWS = {
 
 
 def title_of_review(spec: ReviewSpec) -> str:
-    """For people: "The 200 most ambiguous · Label: kiwi"."""
+    """For people: "The 200 most ambiguous · Class: kiwi"."""
     is_put_aside = spec.scope == PUT_ASIDE
     parts = ["Put aside for later"] if is_put_aside else [_order_in_words(spec)]
     parts += ["ranked within class"] if spec.within_class and not spec.per_class else []

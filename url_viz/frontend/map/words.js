@@ -55,12 +55,11 @@ export function statusOf({ total, note, unit }, mask, { drawn, isReady }) {
 /**
  * The meaning of sizes and shades.
  * @param {string | null} style
- * @param {{title: string, colour: string, size_title: string, unit: string}} data
+ * @param {{ends: string[], colour: string, size_title: string, unit: string}} data
  * @returns {string} nothing if they have none
  */
-export function hintOf(style, { title, colour, size_title, unit }) {
-  const measure = title.toLowerCase();
-  if (style === "fog") return `Small and crisp: low ${measure}. Large and faint: high.`;
+export function hintOf(style, { ends, colour, size_title, unit }) {
+  if (style === "fog") return `Small and crisp: ${ends[0]}. Large and faint: ${ends[1]}.`;
   if (style === "density") return `Stronger: more ${unit}s. Colour: ${colour === "category" ? "mixed by share" : "mean"}.`;
-  return size_title ? `Larger: higher ${size_title.toLowerCase()}.` : "";
+  return size_title ? `Larger: higher in “${size_title}”.` : "";
 }

@@ -140,7 +140,7 @@ def show_agreement(comparison: Comparison, second: ImageSet) -> None:
     if same:
         lines.append(f"The order by {listed(same)} is the same under both.")
     if "uncertainty" not in comparison.measures:
-        lines.append("The pretrained head cannot be compared: one of the two models has none.")
+        lines.append("Uncertainty cannot be compared: one of the two models has no head.")
     if comparison.neighbourhoods is not None:
         lines.append(neighbours_in_words(comparison.neighbourhoods))
     missing = [(comparison.only_first, "the first model"), (comparison.only_second, model_title(second.source.name))]

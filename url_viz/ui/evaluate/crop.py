@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from url_viz.analysis.evidence.order_metrics import share_of
-from url_viz.analysis.measures import measure_title
+from url_viz.analysis.measures import in_text
 from url_viz.analysis.outside.crop_test import TESTED, CropTest, Subject, crop_test
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
@@ -106,7 +106,7 @@ def _line(test: CropTest, measure: str, *, leads: bool) -> Markdown:
     if not count:
         return Markdown("")
     interval, fraction = share_of(wins, count).interval, percent(wins / count, digits=1)
-    title = escape(f"{measure_title(measure)}{', which orders this set,' if leads else ''}")
+    title = escape(f"{in_text(measure).capitalize()}{', which orders this set,' if leads else ''}")
     return Markdown(
         f"{title} is higher on the crop for **{escape(fraction)}** of {count:,} pictures "
         f"(95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %)."

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.evidence.choice import choice_in_words
+from url_viz.analysis.shown_words import title_of_column
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, latest_job, why_it_failed
 from url_viz.jobs.kinds import AT_ONCE, MEASURE
@@ -13,7 +14,7 @@ from url_viz.jobs.measuring import start_measuring
 from url_viz.ui.auth import user_name
 from url_viz.ui.explore.filter_controls import columns_of_kind
 from url_viz.ui.session import DIALOG
-from url_viz.ui.text import errors_shown, escape, show_error, title_of_column
+from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.buttons import act_button, dialog_button
 from url_viz.ui.widgets.download import download_paths
 from url_viz.ui.widgets.embed_job import set_name

@@ -9,15 +9,16 @@ import streamlit as st
 
 from url_viz.analysis.categories import category_names
 from url_viz.analysis.filters import OneOf
-from url_viz.analysis.measures import PERCENTILE_COLUMNS, is_measure, measure_named, measure_title
+from url_viz.analysis.measures import PERCENTILE_COLUMNS, in_text, measure_named
 from url_viz.analysis.order import Order, grade, plain_words
+from url_viz.analysis.shown_words import title_of_column
 from url_viz.image_set import ImageSet
 from url_viz.models.model_names import PackagedBackbone, default_second_model
 from url_viz.ui.explore.filter_controls import columns_of_kind, filter_on, set_filter
 from url_viz.ui.explore.view import ExploreView, change_view, view
 from url_viz.ui.session import Key
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.text import errors_shown, escape, title_of_column, with_toast
+from url_viz.ui.text import errors_shown, escape, with_toast
 from url_viz.ui.widgets.decide import show_progress
 from url_viz.ui.widgets.embed_job import running, start_reading
 from url_viz.ui.widgets.measure_choice import choose_measure, offered
@@ -73,10 +74,10 @@ def show_order(image_set: ImageSet, measure: str) -> None:
         if order.measure is None or measure == order.measure:
             _show_evidence(image_set, order)
         else:
-            words = f"{title_of_measure(measure)}: {measure_named(measure).meaning}"
+            words = f"{title_of_column(measure)}: {measure_named(measure).meaning}"
             st.caption(escape(words), width="content", help=escape(words))
             st.button(
-                escape(f"Back to {measure_title(order.measure).lower()}"),
+                escape(f"Back to {in_text(order.measure)}"),
                 type="tertiary",
                 icon=":material/undo:",
                 key="order.back",
@@ -97,11 +98,6 @@ def _show_evidence(image_set: ImageSet, order: Order) -> None:
         st.markdown(escape(words))
         if reason != words:
             st.caption(escape(reason))
-
-
-def title_of_measure(measure: str) -> str:
-    """A measure's display name; for other columns, the column's."""
-    return measure_title(measure) if is_measure(measure) else title_of_column(measure)
 
 
 def other_measures(image_set: ImageSet) -> list[str]:
@@ -136,12 +132,12 @@ def _with_values(table: pd.DataFrame) -> frozenset[str]:
 
 
 def _title_of_option(option: str) -> str:
-    return "Order" if option == VALUE else title_of_measure(option)
+    return "Order" if option == VALUE else title_of_column(option)
 
 
 def _title_of_colour(option: str) -> str:
     title = _title_of_option(option)
-    return f"Colour by {title[:1].lower()}{title[1:]}"
+    return f"Colour: {title[:1].lower()}{title[1:]}"
 
 
 def _numbers(image_set: ImageSet, measure: str) -> list[str]:
@@ -182,7 +178,7 @@ def show_view_popover(image_set: ImageSet, measure: str) -> None:
                 "Order by another column",
                 others,
                 index=others.index(other),
-                format_func=lambda column: title_of_measure(column) if column else "",
+                format_func=lambda column: title_of_column(column) if column else "",
                 **control(OTHER_MEASURE, other, _changing("measure"), options=others),
             )
         sizes = ["", VALUE, *_numbers(image_set, measure)]

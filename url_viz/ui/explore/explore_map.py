@@ -12,16 +12,17 @@ from url_viz.analysis.categories import MOST_CATEGORIES, category_colours, categ
 from url_viz.analysis.filters import Filter, OneOf, kind_of, passes_all
 from url_viz.analysis.measures import is_measure
 from url_viz.analysis.runs.two_by_two import TRAINING, by_training, has_training
+from url_viz.analysis.shown_words import title_of_column
 from url_viz.image_set import ImageSet
 from url_viz.jobs.configs import RefitConfig
 from url_viz.jobs.kinds import REFIT
-from url_viz.ui.explore.controls import VALUE, title_of_measure
+from url_viz.ui.explore.controls import VALUE
 from url_viz.ui.explore.filter_controls import set_filter
 from url_viz.ui.explore.view import ExploreView, change_view, view
 from url_viz.ui.explore.view_address import take_set
 from url_viz.ui.http import MOST_DRAWN, mask_url
 from url_viz.ui.session import OPENED, Key
-from url_viz.ui.text import Markdown, title_of_column, with_toast
+from url_viz.ui.text import Markdown, with_toast
 from url_viz.ui.urls import card_url, points_url, representatives_url
 from url_viz.ui.widgets.embed_job import running, set_name
 from url_viz.ui.widgets.map import MapView, show_map
@@ -141,7 +142,7 @@ def map_view(
         unit=image_set.noun,
         colour="category" if is_category else "value",
         is_of_order=value == measure,
-        measure=title_of_measure(value),
+        measure=title_of_column(value),
         ends=_ends_of(image_set, value),
         categories=names,
         category_title="" if category == "label" else title_of_column(category),
@@ -149,7 +150,7 @@ def map_view(
         threshold_percentile=next(iter(now.cuts), None),
         polygon=now.polygon,
         style=now.style,
-        size_title=title_of_measure(measure if now.size == VALUE else now.size) if now.size else "",
+        size_title=title_of_column(measure if now.size == VALUE else now.size) if now.size else "",
         with_representatives=now.representatives,
         with_names=now.names,
         chosen=_chosen(names, category, now.filters),
@@ -172,7 +173,7 @@ def _pick(column: str, names: tuple[str, ...]) -> None:
 
 def _ends_of(image_set: ImageSet, measure: str) -> tuple[str, str]:
     """The names of the low and the high end of the colours: a width, for one, is not clear or ambiguous."""
-    return ("clear", "ambiguous") if is_measure(measure) or measure in image_set.measures() else ("low", "high")
+    return ("unambiguous", "ambiguous") if is_measure(measure) or measure in image_set.measures() else ("low", "high")
 
 
 def _note(table: pd.DataFrame, note: str, *, space: str) -> str:

@@ -21,10 +21,11 @@ from url_viz.analysis.filters import (
 )
 from url_viz.analysis.findings.reasons import reason_counts
 from url_viz.analysis.labels.ambiguity import between_filters, pair_between
+from url_viz.analysis.shown_words import shown_reason, shown_value, title_of_column
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.view import change_view, view
 from url_viz.ui.session import Key
-from url_viz.ui.text import escape, title_of_column
+from url_viz.ui.text import escape
 from url_viz.ui.widgets.shown_value import control
 
 REASON: Key[str | None] = Key("view.reason")
@@ -70,7 +71,6 @@ def show_filter_chips() -> None:
         if pair is not None and active in between_filters(pair):
             continue
         words = filter_in_words(active)
-        words = words.replace("Label", "Class", 1) if active.column == "label" else words
         key = f"chip.{'class' if active.column == 'label' else active.column}"
         st.button(escape(words), icon=":material/close:", key=key, on_click=set_filter, args=(active.column, None))
 
@@ -106,7 +106,7 @@ def _pick_values(counts: Mapping[str, int], column: str) -> None:
         "Any of",
         list(counts),
         shown,
-        format_func=lambda value: f"{value or 'none'} ({counts[value]:,})",
+        format_func=lambda value: f"{shown_value(column, value) or 'none'} ({counts[value]:,})",
         placeholder="all",
         **control(FILTER.under(column), shown, partial(_choose_values, column), options=counts),
     )
@@ -158,7 +158,7 @@ def pick_reason(image_set: ImageSet, table: pd.DataFrame) -> str | None:
         "Why",
         list(counts),
         default=picked,
-        format_func=lambda name: f"{escape(name)} {counts[name]:,}",
+        format_func=lambda name: f"{escape(shown_reason(name))} {counts[name]:,}",
         label_visibility="collapsed",
         **control(REASON, picked, _choose_reason, options=counts),
     )

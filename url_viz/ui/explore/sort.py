@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from url_viz.analysis.labels.label_choice import CORRECTED
-from url_viz.analysis.measures import measure_named
+from url_viz.analysis.measures import measure_title
 from url_viz.export.folders import BY_LABEL, sort_into_folders
 from url_viz.export.picture_files import How
 from url_viz.image_set import ImageSet
@@ -34,7 +34,7 @@ def show_sort(image_set: ImageSet, *, key: str) -> None:
         by = st.selectbox(
             "By",
             [*kinds, *offered(image_set)],
-            format_func=lambda name: _TITLES.get(name) or escape(measure_named(name).choice),
+            format_func=lambda name: _TITLES.get(name) or escape(measure_title(name)),
             key=f"{key}.by",
         )
         threshold = 90.0

@@ -14,6 +14,7 @@ from url_viz.analysis.review.review_queue import Review
 from url_viz.analysis.review.tuned import change_in_words, moved_share
 from url_viz.analysis.runs.detections import DETECTED
 from url_viz.analysis.scope import ReviewSpec, Scope
+from url_viz.analysis.shown_words import title_of_column
 from url_viz.errors import UrlVizError
 from url_viz.export.answers_file import answers_table, import_answers
 from url_viz.image_set import ImageSet
@@ -32,7 +33,7 @@ from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.heading import page_title
-from url_viz.ui.widgets.measure_choice import choice_of_measure, offered
+from url_viz.ui.widgets.measure_choice import offered
 from url_viz.wording import percent
 
 
@@ -95,7 +96,7 @@ def _classes(table: pd.DataFrame) -> list[str]:
 
 
 def _order_title(name: str) -> str:
-    return REVIEWS[name].title if name in REVIEWS else choice_of_measure(name)
+    return REVIEWS[name].title if name in REVIEWS else title_of_column(name)
 
 
 def _or_all(name: str | None) -> Markdown:

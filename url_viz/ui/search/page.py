@@ -230,7 +230,7 @@ def _show_curves(results: Evaluated, measures: list[str]) -> None:
         help=escape(scores),
     )
     if AMBIGUITY.name in names:
-        st.caption("Ambiguity uses these classes, but never a picture's own label; the others use none.")
+        st.caption(f"{AMBIGUITY.title} uses these classes, but never a picture's own label; the others use none.")
     show_figure(
         _drawn_curves(results, names),
         key="search.coverage",

@@ -186,7 +186,7 @@ def show_on_map(table: pd.DataFrame, done: SortedUploads, image_set: ImageSet, *
     """The uploads on the image set's map, each next to its neighbours."""
     rows = pd.concat([done.clear, done.ambiguous])
     behind = behind_of(image_set.core.reference().xy)
-    figure = uploads_figure(rows, behind, threshold=threshold, title=f"{measure_title(measure)} percentile")
+    figure = uploads_figure(rows, behind, threshold=threshold, title=f"{measure_title(measure)}, percentile")
     show_figure(
         figure,
         key="upload.map",

@@ -50,7 +50,7 @@ class MapView:
     total: int
     colour: Colour = "value"
     measure: str = ""
-    ends: tuple[str, str] = ("clear", "ambiguous")
+    ends: tuple[str, str] = ("unambiguous", "ambiguous")
     categories: tuple[str, ...] = ()
     category_title: str = ""
     category_colours: tuple[str, ...] = ()
@@ -117,7 +117,7 @@ def map_data(view: MapView, *, key: str, taken: Mapping[str, int]) -> dict[str, 
     return vars(view) | {
         "key": key,
         "taken": taken,
-        "title": f"{view.measure} percentile" if view.measure else "Percentile",
+        "title": f"{view.measure}, percentile" if view.measure else "Percentile",
         "categories": view.categories[:CATEGORIES_LISTED],
         "unlisted": max(0, len(view.categories) - CATEGORIES_LISTED),
         "names": view.with_names,

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from url_viz.analysis.measures import is_measure, measure_named, measure_title
+from url_viz.analysis.measures import in_text, is_measure, measure_named, measure_title
+from url_viz.analysis.shown_words import title_of_column
 from url_viz.image_set import ImageSet
 from url_viz.ui.session import Key
-from url_viz.ui.text import Markdown, escape, title_of_column
+from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.shown_value import control
 
 MOST_SIDE_BY_SIDE = 4
@@ -57,7 +58,7 @@ def choose_measure(
         st.selectbox(
             "Order by",
             names,
-            format_func=lambda name: f"Order: {choice_of_measure(name).lower()}",
+            format_func=lambda name: f"Order: {title_of_column(name).lower()}",
             index=list(names).index(shown),
             width=220,
             label_visibility="collapsed",
@@ -68,17 +69,12 @@ def choose_measure(
             "Order by",
             names,
             required=True,
-            format_func=lambda name: escape(choice_of_measure(name)),
+            format_func=lambda name: escape(title_of_column(name)),
             default=shown,
             help=meanings(names),
             **common,
         )
     return shown
-
-
-def choice_of_measure(name: str) -> str:
-    """What a control calls a measure; for other columns, the column's display name."""
-    return measure_named(name).choice if is_measure(name) else title_of_column(name)
 
 
 def meanings(names: Sequence[str]) -> Markdown:
@@ -89,5 +85,5 @@ def meanings(names: Sequence[str]) -> Markdown:
 
 
 def _meaning(name: str) -> Markdown:
-    also = f" ({measure_title(name).lower()})" if measure_title(name) != measure_named(name).choice else ""
-    return Markdown(f"**{escape(measure_named(name).choice)}**{escape(also)}: {escape(measure_named(name).meaning)}")
+    also = f" ({in_text(name)})" if is_measure(name) and in_text(name) != measure_title(name).lower() else ""
+    return Markdown(f"**{escape(measure_title(name))}**{escape(also)}: {escape(measure_named(name).meaning)}")

@@ -13,6 +13,7 @@ from url_viz.analysis.measures import TABLE_MEASURES, in_text, measure_named, me
 from url_viz.analysis.ranking import ends
 from url_viz.analysis.runs.two_by_two import MODEL_COLUMNS
 from url_viz.analysis.scope import id_in
+from url_viz.analysis.shown_words import shown_reason
 from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
 from url_viz.ui.menu import go_to
@@ -258,4 +259,4 @@ def show_reason_badges(reasons: pd.DataFrame) -> None:
 
 def title_of_reason(reason: str, detail: str) -> str:
     """A reason in a few words: which two classes, of a picture between two."""
-    return detail.partition(":")[0] if reason == BETWEEN_CLASSES else reason
+    return detail.partition(":")[0] if reason == BETWEEN_CLASSES else shown_reason(reason)

@@ -26,6 +26,7 @@ from url_viz.analysis.runs.model_accuracy import (
 from url_viz.analysis.runs.run_on_set import RunOnSet
 from url_viz.analysis.runs.two_by_two import MODEL_SAYS, QUEUES, TRAINING, has_training
 from url_viz.analysis.scope import ReviewSpec, Scope
+from url_viz.analysis.shown_words import title_of_column
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.ui.allowed_paths import allowed, may_read
@@ -33,7 +34,7 @@ from url_viz.ui.explore.view import change_view
 from url_viz.ui.menu import go_to
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import Key
-from url_viz.ui.text import Markdown, escape, title_of_column, with_toast
+from url_viz.ui.text import Markdown, escape, with_toast
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.shown_value import control, control_of
 from url_viz.wording import counted, percent

@@ -7,12 +7,13 @@ import streamlit as st
 
 from url_viz.analysis.findings.leaks import COPY, EXACT, SCENE
 from url_viz.analysis.scope import ReviewSpec, Scope
+from url_viz.analysis.shown_words import title_of_column
 from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import Key
-from url_viz.ui.text import escape, title_of_column
+from url_viz.ui.text import escape
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.download import download
 from url_viz.ui.widgets.embed_job import titles
