@@ -11,7 +11,9 @@ from url_viz.wording import (
     listed,
     of_objects,
     percent,
+    shortened,
     standing,
+    told_apart,
     with_interval,
 )
 
@@ -82,3 +84,27 @@ def test_no_probability_is_told_as_sure() -> None:
         "over 99 %",
         "over 99 %",
     ]
+
+
+def test_long_names_lose_their_middle_and_short_ones_nothing() -> None:
+    assert shortened("kiwi", 4) == "kiwi"
+    assert shortened("abcdefghij", 6) == "abc…ij"
+    assert len(shortened("x" * 50, 18)) == 18
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (("mango", "lime"), ("mango", "lime")),
+        (("alpro-blueberry-soyghurt", "alpro-vanilla-soyghurt"), ("…blueberry…", "…vanilla…")),
+        (("god-morgon-orange-juice", "god-morgon-orange-red-grapefruit-juice"), ("…juice", "…red-grap…it-juice")),
+        (("sorting tray on the left", "sorting tray on the right"), ("…left", "…right")),
+        (("class/of/one/long/path/a", "class/of/one/long/path/a"), ("…a", "…a")),
+        (("bravo-orange-juice", "oatly-natural-oatghurt-extra"), ("bravo-orange-juice", "oatly-nat…rt-extra")),
+        (("", "x" * 30), ("", f"{'x' * 9}…{'x' * 8}")),
+    ],
+)
+def test_two_long_names_are_told_apart_by_what_they_do_not_share(
+    names: tuple[str, ...], shown: tuple[str, ...]
+) -> None:
+    assert told_apart(names, most=18) == shown

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain, count
+from itertools import chain, count, islice, takewhile
 
 MISSING = "–"
 """What stands for a figure that could not be computed."""
@@ -34,6 +34,35 @@ def listed(names: Sequence[str]) -> str:
 def first_of(names: Sequence[str], most: int = FEW) -> str:
     """The first of some names: "cat, cow, dog, …"."""
     return ", ".join([*names[:most], *("…" for _ in names[most : most + 1])])
+
+
+_WORDS = re.compile(r"[^-_ ./]+[-_ ./]*")
+"""The words of a name, each with what parts it from the next."""
+
+
+def shortened(name: str, most: int) -> str:
+    """A name of at most so many characters: a longer one loses its middle, since many names differ at their end."""
+    kept = most - 1
+    return name if len(name) <= most else f"{name[: kept - kept // 2]}…{name[-(kept // 2) :]}"
+
+
+def told_apart(names: Sequence[str], *, most: int) -> tuple[str, ...]:
+    """Names of which one is longer than `most`, without the words that all begin or end with: "…vanilla…"."""
+    if all(len(name) <= most for name in names):
+        return tuple(names)
+    words = [_WORDS.findall(name) for name in names]
+    spare = min(map(len, words)) - 1  # a word is left of each
+    first = _alike(words, spare)
+    last = _alike([each[::-1] for each in words], spare - first)
+    marks = "…" * (first > 0), "…" * (last > 0)
+    left = ("".join(each[first : len(each) - last]).rstrip("-_ ./") for each in words)
+    return tuple(shortened(f"{marks[0]}{part}{marks[1]}", most) for part in left)
+
+
+def _alike(names: Sequence[Sequence[str]], most: int) -> int:
+    """With how many words, at most `most`, all of these begin."""
+    places = (len(set(words)) == 1 for words in islice(zip(*names, strict=False), max(0, most)))
+    return sum(1 for _ in takewhile(bool, places))
 
 
 def decimal(value: float, *, digits: int = 2, signed: bool = False) -> str:

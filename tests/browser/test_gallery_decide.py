@@ -72,6 +72,8 @@ def test_keys_decide_move_on_and_clear(desk: Open) -> None:
     expect(at.tiles.nth(3)).to_be_focused()
     label = "holiday/2024/IMG_00001.jpg, wheaten terrier, 0.422 · 96th, kept, decided: drop"
     expect(at.tiles.nth(1)).to_have_attribute("aria-label", label)
+    mark, choices = (rect_of(at.page.locator(".cell").nth(1).locator(part)) for part in (".mark", ".choices"))
+    assert mark["y"] >= choices["y"] + choices["height"], "the buttons of a picture hide no word"
     at.page.keyboard.press("ArrowLeft")
     at.page.keyboard.press("l")
     expect(at.tiles.nth(2)).to_be_focused()

@@ -41,3 +41,7 @@ def test_a_pair_is_clicked_and_its_pictures_are_shown(app: str, image_set: Image
     assert_fits(page)
     page.locator(".tile").first.click()
     expect(page.get_by_role("dialog").get_by_role("heading", name="Nearest neighbours")).to_be_visible()
+    settled(page)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator(".tile.ringed")).to_be_focused()

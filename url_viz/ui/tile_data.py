@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from url_viz.analysis.labels.ambiguity import question_of
+from url_viz.analysis.labels.ambiguity import asked_of
 from url_viz.analysis.measures import MEASURES, is_measure, measure_title
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.image_set import ImageSet
 from url_viz.ui.urls import thumbnail_url
-from url_viz.wording import decimal, of_group, standing
+from url_viz.wording import decimal, of_group, standing, told_apart
+
+LONG_NAME = 18
+"""Names of classes that are longer are cut where they stand in a question below a picture."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class Tile:
     """One picture of a gallery.
 
     `thumbnail` is a URL. `value` is printed on the picture ("above 97 %"), `detail` shown when it is pointed at.
-    `question` ("cucumber or banana?"), `label` and, on wide tiles, `name` (of a path, its last part) are under it.
+    `question` ("cucumber or banana?"), `label` and, on wide tiles, `name` (of a path, its last part) are under it;
+    where names are long, `short_question` and `short_label` stand in their place ("…vanilla… or …blueberry…?").
     `twins` says which others it stands for ("3 copies"). `mark` is a short word in the corner. `decision` is shown as a
     coloured sign; a dropped picture is faint.
     """
@@ -37,6 +41,8 @@ class Tile:
     decision: str | None = None
     question: str | None = None
     detail: str = ""
+    short_question: str | None = None
+    short_label: str | None = None
 
 
 def tile_data(tile: Tile) -> dict[str, object]:
@@ -56,7 +62,7 @@ def _tile(row: Mapping[Hashable, Any], *, set_id: str, measure: str, ringed_id: 
         set_id=set_id,
         value=value_text(value, rank),
         detail=f"{measure_title(measure)} {value_with_percentile(value, rank)}" if is_measure(measure) else "",
-        question=question_of({str(column): value for column, value in row.items()}),
+        asked=asked_of({str(column): value for column, value in row.items()}),
         twins=of_group(int(row.get("twins", 0)), int(row.get("copies", 0))),
         is_ringed=int(row["id"]) == ringed_id,
         decision=row.get("decision"),
@@ -71,10 +77,16 @@ def tiles_by_similarity(rows: pd.DataFrame, *, set_id: str) -> tuple[Tile, ...]:
     )
 
 
-def tile_of(row: Mapping[Hashable, Any], *, set_id: str, value: str, **more: Any) -> Tile:
-    """A row (id, path, label) as a tile with a text `value`; `more` are other fields of the tile."""
+def tile_of(
+    row: Mapping[Hashable, Any], *, set_id: str, value: str, asked: tuple[str, str] | None = None, **more: Any
+) -> Tile:
+    """A row (id, path, label) as a tile with a text `value`, `asked` between two classes; `more` are other fields."""
     image_id, label = int(row["id"]), row.get("label")
     usual = {"thumbnail": thumbnail_url(set_id, image_id), "label": label if isinstance(label, str) else None}
+    if asked is not None:
+        short = dict(zip(asked, told_apart(asked, most=LONG_NAME), strict=True))
+        usual |= {"question": f"{' or '.join(asked)}?", "short_question": f"{' or '.join(short.values())}?"}
+        usual |= {"short_label": short.get(label) if isinstance(label, str) else None}
     return Tile(image_id, str(row["path"]), value=value, **usual | more)
 
 

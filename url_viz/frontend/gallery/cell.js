@@ -1,6 +1,7 @@
 // A cell of the grid: the tile, which is a button, and next to it (buttons cannot be nested) the decision buttons.
 
 import { DECISIONS, DECISION_OF_KEY, newIcon } from "../shared/decisions.js";
+import { endsOf } from "../shared/short.js";
 
 /**
  * A picture as the page sends it (`Tile` in url_viz/ui/widgets/gallery.py).
@@ -16,10 +17,12 @@ import { DECISIONS, DECISION_OF_KEY, newIcon } from "../shared/decisions.js";
  * @property {string | null} decision
  * @property {string | null} question
  * @property {string} detail shown on hover
+ * @property {string | null} short_question in the place of the question, where names are long
+ * @property {string | null} short_label
  */
 
-const PARTS = ["value", "twins", "mark", "question", "start", "end", "label"];
-const END = 10; // characters of a file's name that are never cut: mostly its number
+const PARTS = ["value", "twins", "mark", "question"];
+const ENDED = { label: 6, name: 10 }; // what is cut in its middle, and how many characters of its end are always shown
 
 /** @param {string} id of the picture @returns {HTMLElement} an empty cell */
 export function newCell(id) {
@@ -29,10 +32,10 @@ export function newCell(id) {
   const part = (name) => Object.assign(document.createElement("span"), { className: name });
   const picture = part("picture");
   picture.append(Object.assign(document.createElement("img"), { alt: "", loading: "lazy", decoding: "async" }));
-  picture.append(part("value"), part("twins"), part("mark"), part("decision"));
-  const name = part("name");
-  name.append(part("start"), part("end"));
-  tile.append(picture, part("question"), part("label"), name);
+  picture.append(part("value"), part("twins"), part("decision"));
+  tile.append(picture, part("mark"), part("question"), part("label"), part("name"));
+  for (const ended of Object.keys(ENDED)) tile.querySelector(`.${ended}`).append(part("start"), part("end"));
+  tile.querySelector(".label").prepend(part("as"));
   cell.append(tile, newChoices());
   return cell;
 }
@@ -57,24 +60,26 @@ function newChoices() {
 /** @param {HTMLElement} cell @param {Tile} content @param {boolean} canDecide */
 export function fill(cell, content, canDecide) {
   const { name, thumbnail, value, label, twins, is_ringed: isRinged, mark, decision, question, detail } = content;
+  const { short_question: shortQuestion, short_label: shortLabel } = content;
   const tile = cell.querySelector(".tile");
   const baseName = name.slice(name.lastIndexOf("/") + 1); // the file name; the title has the whole path
   const texts = {
     value,
     twins: twins && `+${twins}`,
     mark: mark ?? "",
-    question: question ?? "",
-    start: baseName.slice(0, -END),
-    end: baseName.slice(-END),
-    label: question && label ? `labelled ${label}` : (label ?? ""), // or "7 or 3?" over "9" reads as a third guess
+    question: shortQuestion ?? question ?? "",
   };
   for (const part of PARTS) tile.querySelector(`.${part}`).textContent = texts[part];
+  const as = question && label ? "labelled " : ""; // or "7 or 3?" over "9" reads as a third guess
+  tile.querySelector(".as").textContent = as;
+  fillEnds(tile, "label", shortLabel ?? label ?? "");
+  fillEnds(tile, "name", baseName);
   tile.title = [name, detail].filter(Boolean).join("\n");
   tile.querySelector(".label").title = label ?? "";
   tile.querySelector(".question").title = question ?? "";
   tile.querySelector(".question").hidden = !question;
   const decided = decision ? `decided: ${DECISIONS[decision].word.toLowerCase()}` : "";
-  const said = [name, texts.label, texts.question, detail || value, texts.twins, texts.mark, decided];
+  const said = [name, label && as + label, question, detail || value, texts.twins, texts.mark, decided];
   tile.setAttribute("aria-label", said.filter(Boolean).join(", "));
   tile.classList.toggle("ringed", isRinged);
   if (isRinged) tile.setAttribute("aria-current", "true");
@@ -82,9 +87,16 @@ export function fill(cell, content, canDecide) {
   if (canDecide) tile.setAttribute("aria-keyshortcuts", [...Object.keys(DECISION_OF_KEY), "u", "y"].join(" "));
   else tile.removeAttribute("aria-keyshortcuts");
   cell.querySelector(".choices").hidden = !canDecide;
+  tile.classList.toggle("decidable", canDecide);
   showDecision(cell, decision);
   const image = tile.querySelector("img");
   if (image.getAttribute("src") !== thumbnail) image.src = thumbnail;
+}
+
+function fillEnds(tile, part, text) {
+  const [start, end] = endsOf(text, ENDED[part]);
+  tile.querySelector(`.${part} .start`).textContent = start;
+  tile.querySelector(`.${part} .end`).textContent = end;
 }
 
 function showDecision(cell, decision) {

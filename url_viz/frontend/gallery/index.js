@@ -2,7 +2,7 @@
 
 import { Decider } from "../shared/decider.js";
 import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
-import { stepOf } from "../shared/keyboard.js";
+import { isFocusNowhere, stepOf, watchDialogs } from "../shared/keyboard.js";
 import { newMounts } from "../shared/mounts.js";
 import { fill, newCell } from "./cell.js";
 
@@ -19,6 +19,8 @@ class Gallery {
     this.grid.addEventListener("click", (event) => this.click(event), { signal });
     this.grid.addEventListener("keydown", (event) => this.key(event), { signal });
     this.grid.addEventListener("focusin", (event) => this.enterAt(event.target.closest(".cell")), { signal });
+    document.addEventListener("focusin", (event) => this.left(event.target), { signal });
+    watchDialogs(() => this.regain(), signal);
     // Image events do not bubble, but can be captured.
     this.grid.addEventListener("error", (event) => event.target.parentElement.classList.add("broken"), {
       signal,
@@ -51,6 +53,28 @@ class Gallery {
     const empty = this.element.querySelector(".empty");
     empty.hidden = this.cells.size > 0;
     empty.textContent = data.empty;
+    this.regain();
+    this.followRing();
+  }
+
+  // Whether the focus went elsewhere on the page, other than into a dialog, which gives it back.
+  left(target) {
+    const host = this.element.getRootNode().host ?? this.element;
+    if (target !== host && !host.contains(target) && !target.closest?.('[role="dialog"]')) this.isEntered = false;
+  }
+
+  // A dialog that closes leaves the focus nowhere: it comes back to the tile that had it.
+  regain() {
+    if (!this.isEntered || !isFocusNowhere()) return;
+    focusOn([...this.cells.values()].find((cell) => cell.querySelector(".tile").tabIndex === 0));
+  }
+
+  // The picture that was seen last in a dialog has the focus once that is closed.
+  followRing() {
+    const ringed = this.tiles.find((tile) => tile.is_ringed)?.id;
+    const isMoved = ringed !== this.ringedBefore;
+    this.ringedBefore = ringed;
+    if (isMoved && this.isEntered && !document.querySelector('[role="dialog"]')) focusOn(this.cells.get(ringed));
   }
 
   // The server's decision of each picture, overridden by unconfirmed actions.
@@ -90,6 +114,7 @@ class Gallery {
 
   // The grid is one Tab stop; arrow keys move inside it.
   enterAt(cell) {
+    this.isEntered = true;
     for (const other of this.cells.values()) other.querySelector(".tile").tabIndex = other === cell ? 0 : -1;
   }
 

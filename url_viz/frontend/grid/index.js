@@ -3,7 +3,7 @@
 import { Decider } from "../shared/decider.js";
 import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
 import { keepFitting } from "../shared/fit.js";
-import { stepOf } from "../shared/keyboard.js";
+import { isFocusNowhere, stepOf, watchDialogs } from "../shared/keyboard.js";
 import { newMounts } from "../shared/mounts.js";
 import { Settings } from "../shared/settings.js";
 import { Choice } from "./choice.js";
@@ -36,6 +36,7 @@ class Grid {
     panes.addEventListener("focusin", (event) => this.enter(event.target.closest(".cell")), { signal });
     document.addEventListener("focusin", (event) => this.left(event.target), { signal });
     keepFitting(element, { least: 380, share: 0.8, signal });
+    watchDialogs(() => this.regain(), signal);
   }
 
   destroy() {
@@ -75,6 +76,7 @@ class Grid {
     wide.setAttribute("aria-pressed", String(data.is_wide));
     this.panes.forEach((pane, i) => pane.update(data.panes[i]));
     this.regain();
+    this.followRing();
     this.showChoice();
     this.showFirst(data.shown_first);
   }
@@ -147,8 +149,15 @@ class Grid {
 
   // A dialog that closes, or a button that is gone, leaves the focus nowhere: it comes back to the tile that had it.
   regain() {
-    const isNowhere = document.activeElement === document.body && !document.querySelector('[role="dialog"]');
-    if (isNowhere && this.panes.includes(this.lastPane)) this.lastPane.refocus();
+    if (isFocusNowhere() && this.panes.includes(this.lastPane)) this.lastPane.refocus();
+  }
+
+  // The picture that was seen last in a dialog has the focus once that is closed.
+  followRing() {
+    const isMoved = this.ringed !== this.ringedBefore;
+    this.ringedBefore = this.ringed;
+    if (!isMoved || !this.panes.includes(this.lastPane) || document.querySelector('[role="dialog"]')) return;
+    this.lastPane.focusOn(this.lastPane.ids.indexOf(this.ringed));
   }
 
   click(event) {

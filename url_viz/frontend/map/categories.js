@@ -2,6 +2,7 @@
 
 import { categoryColour, cssOf } from "./colours.js";
 import { NO_CATEGORY } from "./decode.js";
+import { endsOf } from "../shared/short.js";
 
 /**
  * @import { Points } from "./decode.js"
@@ -9,6 +10,7 @@ import { NO_CATEGORY } from "./decode.js";
  */
 
 const CHIPS = 8;
+const END = 8; // characters of a class's name that are always shown
 
 /**
  * How many points each category has.
@@ -137,7 +139,7 @@ export class Categories {
   }
 
   button(index, count) {
-    const [button, dot, text] = ["button", "i", "span"].map((tag) => document.createElement(tag));
+    const [button, dot, start, end] = ["button", "i", "span", "b"].map((tag) => document.createElement(tag));
     const isChosen = this.chosen.includes(index);
     const name = this.names[index];
     Object.assign(button, { type: "button", title: this.canPick ? `Show only ${name}; Ctrl+click to add it` : name });
@@ -145,8 +147,8 @@ export class Categories {
     button.setAttribute("aria-pressed", String(isChosen));
     button.classList.toggle("off", this.chosen.length > 0 && !isChosen);
     dot.style.background = cssOf(categoryColour(index, this.theme, this.fixed, this.chosen));
-    text.textContent = name;
-    button.append(dot, text);
+    [start.textContent, end.textContent] = endsOf(name, END);
+    button.append(dot, start, end);
     if (count !== undefined)
       button.append(Object.assign(document.createElement("small"), { textContent: count.toLocaleString("en") }));
     return button;

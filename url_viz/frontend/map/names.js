@@ -2,6 +2,7 @@
 
 import { cssOf } from "./colours.js";
 import { NO_CATEGORY, NO_POINTS } from "./decode.js";
+import { shortened } from "../shared/short.js";
 
 /**
  * @import { Points } from "./decode.js"
@@ -86,7 +87,7 @@ export function placed(anchors, view, widthOf, crowdOf = () => 0) {
     box[0] >= 0 && box[1] >= 0 && box[2] <= view.width && box[3] <= view.height && !taken.some((other) => overlap(box, other));
   const found = [];
   for (const anchor of anchors) {
-    const text = anchor.text.length > MOST_CHARACTERS ? `${anchor.text.slice(0, MOST_CHARACTERS - 1)}…` : anchor.text;
+    const text = shortened(anchor.text, MOST_CHARACTERS);
     const place = view.toStage(anchor.x, anchor.y);
     const isSeen = place[0] >= 0 && place[1] >= 0 && place[0] <= view.width && place[1] <= view.height;
     const box = isSeen && bestOf(place, widthOf(text) / 2, { isFree, crowdOf });

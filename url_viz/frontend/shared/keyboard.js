@@ -19,3 +19,19 @@ export function stepOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
   if (letter === "u") return shiftKey ? "redo" : "undo";
   return letter === "y" ? "redo" : null;
 }
+
+/** @returns {boolean} whether no element has the focus, and no dialog is open: one that closes leaves it so */
+export function isFocusNowhere() {
+  return document.activeElement === document.body && !document.querySelector('[role="dialog"]');
+}
+
+/**
+ * Call back whenever a dialog has opened or closed: Streamlit puts them into the body.
+ * @param {() => void} change
+ * @param {AbortSignal} signal
+ */
+export function watchDialogs(change, signal) {
+  const observer = new MutationObserver(change);
+  observer.observe(document.body, { childList: true });
+  signal.addEventListener("abort", () => observer.disconnect());
+}

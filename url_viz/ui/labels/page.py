@@ -29,15 +29,15 @@ from url_viz.ui.auth import user_name
 from url_viz.ui.explore.page import show_pair
 from url_viz.ui.menu import go_to
 from url_viz.ui.review.review_address import go_to_review
-from url_viz.ui.session import Key
+from url_viz.ui.session import OPENED, Key
 from url_viz.ui.text import escape
-from url_viz.ui.tile_data import Tile, tile_of
+from url_viz.ui.tile_data import LONG_NAME, Tile, tile_of
 from url_viz.ui.widgets.announcer import announce
 from url_viz.ui.widgets.decide import handle_gallery_actions, reported, show_undo
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.ui.widgets.picture import open_picture
-from url_viz.wording import chance, counted
+from url_viz.wording import chance, counted, told_apart
 
 SUSPECT_KIND, SUSPECT_CLASS = "view.labels.kind", "view.labels.class"
 CONFUSED_PAIRS: Key[Any] = Key("view.labels.pairs")
@@ -209,7 +209,8 @@ def pair_at(confused: pd.DataFrame, rows: Sequence[int]) -> ClassPair | None:
 
 def _as_shown(confused: pd.DataFrame) -> pd.DataFrame:
     """One row per pair, narrow enough to stand next to a gallery: its number of pictures first."""
-    names = [f"{first} ↔ {second}" for first, second in zip(confused["class_a"], confused["class_b"], strict=True)]
+    pairs = zip(confused["class_a"], confused["class_b"], strict=True)
+    names = [f"{pair[0]} ↔ {told_apart(pair, most=LONG_NAME)[1]}" for pair in pairs]
     return pd.DataFrame({"pictures": confused["pictures"].to_numpy(), "Classes": names})
 
 
@@ -243,7 +244,7 @@ def show_suspects(image_set: ImageSet, doubtful: DoubtfulLabels, rows: pd.DataFr
         st.toggle(f"Show the {FEW} most doubtful all the same", key=SUSPECTS_WANTED)
     with one_page(rows, lambda pages: SUSPECTS_PAGE.under(pages, len(rows)), size=TILES_PER_PAGE) as page:
         show_gallery(
-            tiles(with_current_decisions(page, image_set), set_id=image_set.set_id),
+            tiles(with_current_decisions(page, image_set), set_id=image_set.set_id, ringed_id=OPENED.get()),
             key=SUSPECTS.under(image_set.set_id),
             empty="No label stands out." if kind is None else "None of this kind and class.",
             handle=partial(handle_gallery_actions, image_set),
@@ -293,12 +294,12 @@ def with_current_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFr
     return rows.assign(decision=pd.Series(values, index=rows.index, dtype=object))
 
 
-def tiles(rows: pd.DataFrame, *, set_id: str) -> tuple[Tile, ...]:
+def tiles(rows: pd.DataFrame, *, set_id: str, ringed_id: int | None = None) -> tuple[Tile, ...]:
     """Labels as tiles: the question, how likely the label is wrong, and support among the neighbours."""
-    return tuple(_tile(row, set_id) for row in rows.to_dict("records"))
+    return tuple(_tile(row, set_id, ringed_id) for row in rows.to_dict("records"))
 
 
-def _tile(row: Mapping[Hashable, Any], set_id: str) -> Tile:
+def _tile(row: Mapping[Hashable, Any], set_id: str, ringed_id: int | None) -> Tile:
     has_other = isinstance(row["suggested"], str)
     support = f"; {row['support']} of {row['neighbours']} neighbours are {row['suggested']}" if has_other else ""
     return tile_of(
@@ -306,7 +307,8 @@ def _tile(row: Mapping[Hashable, Any], set_id: str) -> Tile:
         set_id=set_id,
         value=f"{chance(row['wrong'])} wrong",
         detail=f"The label is wrong with a probability of {chance(row['wrong'])}{support}",
-        question=f"{row['label']} or {row['suggested']}?" if has_other else None,
+        asked=(str(row["label"]), str(row["suggested"])) if has_other else None,
         mark=_MARKS.get(row["kind"]),
+        is_ringed=int(row["id"]) == ringed_id,
         decision=row.get("decision"),
     )
