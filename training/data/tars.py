@@ -14,7 +14,7 @@ from functools import cache
 from glob import glob
 from itertools import pairwise
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from training.data.pictures import NO_LABEL
 from url_viz.errors import FolderError
@@ -137,8 +137,22 @@ def tar_samples(shard: Path, labels: Mapping[str, int], *, is_strict: bool = Tru
         yield BadSample(shard.name, f"the shard cannot be read to its end: {error}")
 
 
+_DAMAGED = tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError  # type: ignore[attr-defined]  # not in typeshed
+
+
+class _Header(tarfile.TarInfo):
+    """A header that is an error where it is damaged or cut off: `tarfile` takes that for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(archive)
+        except _DAMAGED as error:
+            raise tarfile.ReadError(f"a header is damaged ({error})") from error
+
+
 def _members(file: IO[bytes], prefix: str) -> Iterator[_Member]:
-    with tarfile.open(fileobj=file, mode="r|*") as archive:
+    with tarfile.open(fileobj=file, mode="r|*", tarinfo=_Header) as archive:
         for entry in archive:
             if not 0 <= entry.size <= MOST_PASSED_BYTES:
                 raise tarfile.ReadError(f"{entry.name} has a size that cannot be")

@@ -138,6 +138,21 @@ class TestStreams:
         assert isinstance(last, BadSample)
         assert "cannot be read to its end" in last.reason
 
+    @pytest.mark.parametrize("spoil", ["checksum", "half a header"])
+    def test_a_damaged_header_is_no_end(self, tmp_path: Path, spoil: str) -> None:
+        data = bytearray(tar([(f"n00000001_{i}.jpg", JPEG) for i in range(3)]))
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            at = archive.getmembers()[1].offset
+        if spoil == "checksum":
+            data[at] ^= 1
+        else:
+            del data[at + 100 :]
+        (tmp_path / "a.tar").write_bytes(data)
+        first, last = tar_samples(tmp_path / "a.tar", LABELS)
+        assert isinstance(first, TarSample)
+        assert isinstance(last, BadSample)
+        assert "cannot be read to its end" in last.reason
+
     def test_memory_does_not_grow_with_the_shard(self, tmp_path: Path) -> None:
         large = np.random.default_rng(0).bytes(1 << 20)
         shard = write(tmp_path / "a.tar", *((f"n00000001_{i}.jpg", large) for i in range(40)))
