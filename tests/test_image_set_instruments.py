@@ -56,7 +56,7 @@ def test_more_than_eight_bits_are_seen_as_eight_bits_are(
     assert deep.space.key != model.space.key
     [remark] = deep.core.store.about().remarks
     assert re.search(words, remark)
-    assert cosines(plain, deep).min() > 0.97
+    assert cosines(plain, deep).min() > 0.95, "bfloat16, where the processor has it, moves noise by some .03"
     assert not deep.reasons().query("reason == 'dark'").size
 
 

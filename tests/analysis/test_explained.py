@@ -86,7 +86,8 @@ def test_the_crop_test_judges_whole_pictures_as_the_set_does(halves: ImageSet, m
     assert has_none.sum() > 30
     for name in ("ambiguity", "confusability"):
         whole, known = test.table[name].to_numpy(float)[has_none], table[name].to_numpy(float)[has_none]
-        assert whole == pytest.approx(known, abs=0.05), name
+        assert np.abs(whole - known).mean() < 0.02, name
+        assert np.corrcoef(whole, known)[0, 1] > 0.98, "in bfloat16 single ranks move with the batch"
         assert test.wins(name)[1] == len(halves)
 
 
