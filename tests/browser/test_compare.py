@@ -47,6 +47,9 @@ def test_a_lasso_on_one_map_leaves_the_same_pictures_lit_on_the_other_and_a_pict
     expect(page.get_by_text("pass the filters")).to_be_visible()
     page.get_by_role("button", name="Selection").click()
     expect(page.get_by_text("Draw a lasso on one map")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as SVG").click()
+    assert Path(download.value.path()).read_text(encoding="utf-8").startswith("<svg ")
     assert_fits(page)
     page.locator(".tile").first.click()
     expect(page.get_by_role("dialog").get_by_role("heading", name="Nearest neighbours")).to_be_visible()

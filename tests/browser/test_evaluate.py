@@ -31,8 +31,10 @@ def test_a_labelled_set_is_evaluated_taken_away_and_looked_into(app: str, zoo: I
     assert {row["label"] for row in taken[3]} == {"cat", "dog"}
 
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download plot").first.click()
+        page.get_by_role("button", name="Save as SVG").first.click()
     assert download.value.suggested_filename == "zoo-measures.svg"
+    shown = "button => getComputedStyle(button, '::after').content"
+    assert page.get_by_role("button", name="Save as SVG").first.evaluate(shown) == '"SVG"', "in words, not a camera"
     drawing = Path(download.value.path()).read_text(encoding="utf-8")
     assert drawing.startswith("<svg ")
     assert "Nearest similarity" in drawing

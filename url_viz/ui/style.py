@@ -66,6 +66,11 @@ _RULES = """
 .st-key-explore_order button, .st-key-foreign_head button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }
 .st-key-explore_order > :first-child, .st-key-foreign_head > :first-child { flex-shrink: 1; min-width: 0; }
 .st-key-explore_order p, .st-key-foreign_head p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.stPlotlyChart .modebar-btn { color: inherit; font: inherit; font-size: .8rem; }
+.stPlotlyChart .modebar-btn > svg, .stPlotlyChart .modebar-btn::before { display: none !important; }
+.stPlotlyChart .modebar-btn[data-title]::after { position: static; display: inline; margin: 0; padding: .15rem .4rem;
+  border: 1px solid rgb(128 128 128 / .4); border-radius: .4rem; background: none; color: inherit; content: "SVG";
+  opacity: 1; visibility: visible; }
 .st-key-model_card table { display: block; font-size: .8rem; overflow-x: auto; }
 .st-key-findings { gap: 0; }
 .st-key-findings_lines, .st-key-findings_lines [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; row-gap: 0; }

@@ -26,7 +26,7 @@ function say(words) {
 let known = {}; // subject → what was said of it last
 
 // Streamlit calls this at every change of data or theme.
-export default function announce({ data }) {
+export default function show({ data }) {
   const { said, now } = heard(known, data.words);
   known = now;
   said.forEach(say);

@@ -171,6 +171,7 @@ def show_figure(figure: "Figure", *, key: str, alt: str, svg: str | None = None)
     if svg is not None:
         config = {"displayModeBar": True, "displaylogo": False, "modeBarButtons": [["toImage"]]}
         config["toImageButtonOptions"] = {"format": "svg", "filename": svg}
+        config |= {"locale": "en", "locales": {"en": {"dictionary": {"Download plot": "Save as SVG"}}}}
         figure.update_layout(margin_t=SAVE_PX, modebar={"bgcolor": "rgba(0,0,0,0)", "color": GREY})
     st.plotly_chart(figure, width="stretch", key=key, config=config, alt=alt)
 
