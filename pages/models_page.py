@@ -3,6 +3,10 @@
 from url_viz.ui.models.page import show_how_to_read, show_models
 from url_viz.ui.widgets.sidebar import show_title
 
-show_title("Models")
+show_title(
+    "Models",
+    "A model reads the pictures for the map, for what is near, and for orders by your classes and by the set. Its head "
+    "judges a picture alone: that is the order “General model”, which the figures under Details are about.",
+)
 show_how_to_read()
 show_models()

@@ -1,4 +1,4 @@
-"""The Search safely page: the most similar pictures, the ambiguous ones withheld, and evidence that this helps."""
+"""The Search page: the most similar pictures, the ambiguous ones left out, and evidence that this helps."""
 
 import streamlit as st
 
@@ -8,11 +8,14 @@ from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.measure_choice import offered
 from url_viz.ui.widgets.sidebar import start_page
 
-image_set = start_page("Search safely")
+image_set = start_page("Search")
 table = image_set.table()
 measures = offered(image_set)
 if not measures:
-    st.info("Nothing to withhold by yet. Values appear once the pictures are read.", icon=":material/hourglass_empty:")
+    st.info(
+        "Nothing to leave pictures out by yet. Values appear once the pictures are read.",
+        icon=":material/hourglass_empty:",
+    )
     end_page()
 
 query = search_query.query_for(image_set)

@@ -1,4 +1,9 @@
-"""Counts and figures as text."""
+"""Counts and figures as text, and words that pages no longer use."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -108,3 +113,57 @@ def test_two_long_names_are_told_apart_by_what_they_do_not_share(
     names: tuple[str, ...], shown: tuple[str, ...]
 ) -> None:
     assert told_apart(names, most=18) == shown
+
+
+GIVEN_UP = {
+    "Between classes": "Torn between classes",
+    "Within the set": "Easily mistaken",
+    "[Pp]retrained head": "General model",
+    "easily confused|[Mm]ost confused": "looks like others",
+    "out on (its|their) own": "unlike the rest",
+    r"\b[Tt]wins?\b": "near copies",
+    "[Ll]ook again": "decide later",
+    "Clearest|clearest": "least ambiguous",
+    "[Ww]ith(held|hold)": "left out",
+    "[Jj]udged without": "leaving out",
+    "Search safely": "Search",
+    "Sort uploads": "Check new pictures",
+    "answers on pairs": "“Same kind?” answers",
+    "Use one model": "Order by one model only",
+    "Threshold percentile": "Show only above",
+    r"Compact\b": "Free space",
+    "Separate map": "Map of these only",
+}
+"""Words that strangers did not understand, and what stands in their place."""
+IN_CODE = {"between classes", "easily confused", "out on its own", "twin", "twins", "view.twins", "pretrained"}
+"""Names of values, keys and columns, which nobody reads on a page."""
+PAGES = Path(__file__).parents[1]
+
+
+def said(path: Path) -> Iterator[str]:
+    """The texts in a file that a page may show: no docstrings, comments or names."""
+    source = path.read_text("utf-8")
+    if path.suffix == ".html":
+        drawn = re.sub(r"\{[%#].*?[%#]\}|\{\{.*?\}\}|<script.*?</script>", "", source, flags=re.DOTALL)
+        yield re.sub(r'class="[^"]*"', "", drawn)
+    if path.suffix != ".py":
+        return
+    tree = ast.parse(source)
+    documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        text = node.value if isinstance(node, ast.Constant) and id(node) not in documents else None
+        if isinstance(text, str) and text not in IN_CODE and not re.fullmatch("[a-z._-]+", text):
+            yield text
+
+
+def test_pages_say_it_in_the_words_that_were_agreed() -> None:
+    folders = ("pages", "url_viz/ui", "url_viz/frontend", "url_viz/export", "url_viz/cli")
+    files = [path for folder in folders for path in (PAGES / folder).rglob("*") if path.suffix in (".py", ".html")]
+    found = [
+        f"{path.relative_to(PAGES)}: {text[:80]!r}: say {better!r}"
+        for path in files
+        for text in said(path)
+        for word, better in GIVEN_UP.items()
+        if re.search(word, text)
+    ]
+    assert not found, "\n".join(found)

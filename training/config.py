@@ -73,7 +73,7 @@ class InstanceTarget(Checked):
     temperature: Annotated[AboveZero, Doc("τ of the softmax over cosines; smaller looks at the nearest only.")] = 0.07
     most_others: Annotated[Count, Doc("Most other pictures that compete; the same for every row.")] = 16384
     twin_similarity: Annotated[
-        ZeroOrMore, Doc("Others above this cosine to the picture are its twins and do not compete.")
+        ZeroOrMore, Doc("Others above this cosine to the picture are its near copies and do not compete.")
     ] = 0.95
 
 
@@ -96,7 +96,8 @@ class CacheConfig(Checked):
     seed: Annotated[Seed, Doc("Seed of the views.")] = 0
     limit: Annotated[OptionalCount, Doc("Number of pictures to use, spread over the list.")] = None
     group: Annotated[
-        Group, Doc("Pictures that are judged together by a classifier that saw none of them: twins, or a whole folder.")
+        Group,
+        Doc("Pictures judged together by a classifier that saw none of them: near copies, or a whole folder."),
     ] = "twins"
 
 
@@ -179,7 +180,7 @@ class TrainConfig(Checked):
     backbone: Annotated[str | None, Doc("With an HDF5 file: the model that made it, by name.")] = None
     recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=Recipe)
     mixture: Annotated[Mixture, Doc("How several caches are mixed.")] = field(default_factory=Mixture)
-    group: Annotated[Group, Doc("Pictures that are held out together: twins, or a whole folder.")] = "twins"
+    group: Annotated[Group, Doc("Pictures that are held out together: near copies, or a whole folder.")] = "twins"
     seed: Annotated[Seed, Doc("Seed of weights, order and pairs.")] = 0
     device: Annotated[str, Doc("auto, cuda or cpu.")] = "auto"
 

@@ -90,8 +90,8 @@ def fold_probes(
     fold = _folds(labels, group)
     if not (fold >= 0).any():
         raise CacheError(
-            "No class has two pictures that are not twins (or of one folder, with --group folder), so nothing can be "
-            "learnt from labels. Use --target instance."
+            "No class has two pictures that are not near copies (or of one folder, with --group folder), so nothing "
+            "can be learnt from labels. Use --target instance."
         )
     whitening = fit_whitening(clean)
     inputs = probe_inputs(whitening.transform(clean))

@@ -84,7 +84,7 @@ def grid_page() -> None:
     st.text(f"chosen {len(chosen_ids(state.get('chosen')))}")
     decided = Counter(one for one in decisions.now().decision.tolist() if one is not None)
     st.text(" ".join(["decided", *(f"{name}:{number}" for name, number in sorted(decided.items()))]))
-    panes = {"ambiguous": ("Most ambiguous", rows), "clear": ("Clearest", rows[::-1])}
+    panes = {"ambiguous": ("Most ambiguous", rows), "clear": ("Least ambiguous", rows[::-1])}
     shown = ("ambiguous", "clear") if side == "both" else (side,)
 
     def handle(actions: tuple[GalleryAction, ...]) -> None:

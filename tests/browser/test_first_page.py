@@ -14,7 +14,7 @@ from url_viz.workspace import Workspace
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-OTHER_PAGES = ("Search safely", "Models", "Jobs")
+OTHER_PAGES = ("Search", "Models", "Jobs")
 """What stands beside them stands beside all; tests/ui goes through all pages with a set."""
 
 

@@ -175,8 +175,8 @@ def test_a_refused_decision_is_undrawn_wherever_its_tile_lies(desk: Open, decisi
 
 def test_the_size_of_tiles_is_kept_and_the_first_picture_in_sight_stays(desk: Open) -> None:
     at = desk()
-    at.page.get_by_role("button", name="Clearest", exact=True).click()
-    expect(at.panes.first.get_by_role("heading")).to_have_text("Clearest · 5,000")
+    at.page.get_by_role("button", name="Least", exact=True).click()
+    expect(at.panes.first.get_by_role("heading")).to_have_text("Least ambiguous · 5,000")
     size = at.page.get_by_role("slider", name="Size of the pictures, in pixels")
     widths = []
     for px in ("60", "200"):

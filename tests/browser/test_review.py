@@ -97,7 +97,7 @@ def test_by_keys_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> No
     eventually(lambda: {path: state(image_set, path) for path in seen[:6]} == wanted)
     desk.press("Backspace", "Backspace", "Backspace")
     expect(desk.page.locator("figcaption")).to_have_text(seen[3])
-    expect(desk.page.get_by_role("button", name="Look again")).to_have_attribute("aria-pressed", "true")
+    expect(desk.page.get_by_role("button", name="Decide later")).to_have_attribute("aria-pressed", "true")
     desk.press("k")
     eventually(lambda: state(image_set, seen[3]) == ("keep", None))
     assert len(image_set.decisions.history()) == 6

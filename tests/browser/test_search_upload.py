@@ -61,7 +61,7 @@ def test_uploads_are_sorted_split_by_hand_taken_away_opened_and_removed_for_good
 
     drag_to_start(page, "Ambiguous if above")
     expect(page.get_by_text("Ambiguous · 5")).to_be_visible()
-    expect(page.get_by_text("Clear · 0")).to_be_visible()
+    expect(page.get_by_text("Unambiguous · 0")).to_be_visible()
 
     with page.expect_download() as taken:
         page.get_by_role("button", name="Sorted zip").click()
@@ -124,10 +124,10 @@ def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_fro
 
     page.get_by_role("radio", name="General model").click()
     expect(page.get_by_text("Uses nothing else of this set.").first).to_be_visible()
-    drag_to_start(page, "Withhold above")
-    expect(page.get_by_text("23 nearer pictures withheld: show")).to_be_visible()
+    drag_to_start(page, "Leave out above")
+    expect(page.get_by_text("23 nearer pictures left out: show")).to_be_visible()
     expect(page.get_by_text("Every picture is above the threshold.")).to_be_visible()
-    page.get_by_text("23 nearer pictures withheld: show").click()
+    page.get_by_text("23 nearer pictures left out: show").click()
     shown = page.locator(".st-key-search-withheld_box .tile")
     expect(shown).to_have_count(23)
 

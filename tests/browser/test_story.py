@@ -88,8 +88,8 @@ def test_the_demo_opens_with_one_click_and_is_explored_and_no_other_machine_is_a
     shown = int(narrowed.inner_text().split()[0])
     assert 0 < shown < 500
 
-    page.get_by_role("link", name="Search safely").click()
-    expect(page.get_by_role("heading", name="Search safely")).to_be_visible()
+    page.get_by_role("link", name="Search", exact=True).click()
+    expect(page.get_by_role("heading", name="Search")).to_be_visible()
     page.get_by_role("link", name="Explore").click()
     expect(chip).to_be_visible()
     expect(narrowed).to_have_text(f"{shown} of 500")
@@ -131,7 +131,7 @@ def test_the_most_ambiguous_asks_between_which_two_and_leads_on(app: str, open_p
         expect(dialog.get_by_text(re.compile(rf"^{re.escape(name)} ?· \d+ %( · its label)?$"))).to_be_visible()
     look_through(page)
 
-    page.get_by_text("Most confused classes").click()
+    page.get_by_text("Classes that overlap").click()
     page.get_by_role("button", name=re.compile(r" or .*\? · \d+")).first.click()
     expect(page).to_have_url(re.compile("in.first_class="))
     page.wait_for_function("() => document.querySelector('[data-testid=stMain]').scrollTop === 0")
@@ -226,9 +226,9 @@ def test_a_folder_is_typed_read_grown_and_read_again(app: str, open_page: OpenPa
 
     page.get_by_role("button", name="Ask a second model").click()
     expect(page.get_by_text(BY_BOTH)).to_be_visible()
-    page.get_by_role("button", name="Use one model").click()  # beside the news of it
+    page.get_by_role("button", name="Order by one model only").click()  # beside the news of it
     expect(page.get_by_text(BY_BOTH)).to_have_count(0)
-    page.get_by_role("button", name="Use both models").click()
+    page.get_by_role("button", name="Order by both models").click()
     expect(page.get_by_text(BY_BOTH)).to_be_visible()
     wait_until_read(page)
 

@@ -53,7 +53,7 @@ class TestWhich:
         (tmp_path / "list.txt").write_bytes(b"cat/0000.jpg\0dog/0001.jpg\0")
         assert run("decide", "keep", "--from", tmp_path / "list.txt") == "Kept 2 pictures.\n"
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"cat/0000.jpg\ndog/0001.jpg\n")))
-        assert run("decide", "look-again", "--from", "-") == "Noted to look again at 2 pictures.\n"
+        assert run("decide", "look-again", "--from", "-") == "Put aside 2 pictures.\n"
         assert decided(image_set) == {"cat/0000.jpg": "look-again", "dog/0001.jpg": "look-again"}
 
     def test_by_percentile_alone_and_within_paths(self, run: Run, image_set: ImageSet) -> None:

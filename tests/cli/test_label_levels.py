@@ -44,7 +44,7 @@ def test_what_the_folders_offer_is_told_and_each_choice_is_kept(labels: Labels) 
 
     assert labels("--apart", "level:1")[0] == "Pictures are apart by level 1 of the folders (2 groups) from now on."
     assert labels()[0] == "2 classes; test and train as split; apart by level 1 of the folders (2 groups)."
-    assert labels("--apart", "none")[0] == "Pictures are apart as twins only from now on."
+    assert labels("--apart", "none")[0] == "Pictures are apart as near copies only from now on."
     [line] = labels("--apart", "patient", status=1)
     assert "no 'patient'" in line
     assert "name:1" in line

@@ -165,13 +165,13 @@ class TestRank:
         assert main(["rank", str(read), "--model", str(head_file), "--top", "2"]) == 0
         shown = capsys.readouterr()
         assert shown.err.strip() == order.reason
-        ambiguous, clear = shown.out.split(f"Clearest by {order.measure}:")
+        ambiguous, clear = shown.out.split(f"Least ambiguous by {order.measure}:")
         assert ambiguous.startswith(f"Most ambiguous by {order.measure}:")
         assert ambiguous.count(".jpg") == clear.count(".jpg") == 2
 
     def test_by_uncertainty(self, run: Run, read: Path, head_file: Path) -> None:
         shown = run("rank", read, "--model", head_file, "--top", 2, "--by", "uncertainty")
-        ambiguous, clear = shown.split("Clearest by uncertainty:")
+        ambiguous, clear = shown.split("Least ambiguous by uncertainty:")
         assert ambiguous.startswith("Most ambiguous by uncertainty:")
         assert ambiguous.count(".jpg") == clear.count(".jpg") == 2
         values = [float(line.split()[0]) for line in ambiguous.splitlines()[2:] + clear.splitlines()[2:]]
@@ -202,7 +202,7 @@ class TestRank:
 
     def test_within_classes_each_class_has_its_own_end(self, run: Run, read: Path, tmp_path: Path) -> None:
         shown = run("rank", read, "--by", "entropy", "--within-class", "--top", 2)
-        ambiguous = shown.split("Clearest")[0]
+        ambiguous = shown.split("Least ambiguous")[0]
         assert ("cat/" in ambiguous, "dog/" in ambiguous) == (True, True)
         write_folder(tmp_path / "plain", 3)
         run("embed", tmp_path / "plain", "--device", "cpu")
@@ -222,7 +222,7 @@ class TestSearch:
         shown = run("search", read, read / "dog" / "0003.jpg", "--k", 3, "--model", head_file)
         assert "dog/0003.jpg" in shown.splitlines()[1]
         assert shown.count(".jpg") == 3
-        assert "withheld" not in shown
+        assert "left out" not in shown
 
     def test_a_query_above_the_bound_is_said_to_be(
         self, run: Run, read: Path, head_file: Path, capsys: pytest.CaptureFixture[str]
@@ -234,7 +234,7 @@ class TestSearch:
         shown = capsys.readouterr()
         assert "The query itself is above the bound: it is at percentile " in shown.err
         assert " of uncertainty." in shown.err
-        assert "5 nearer pictures were withheld: above percentile 0 of uncertainty." in shown.out
+        assert "5 nearer pictures were left out: above percentile 0 of uncertainty." in shown.out
         assert main([*command, "--max-percentile", "100"]) == 0
         assert capsys.readouterr().err == ""
 

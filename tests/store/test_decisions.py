@@ -98,7 +98,7 @@ class TestActions:
     def test_each_decision_and_none(self, decisions: Decisions) -> None:
         assert decisions.decide([1, 2, 3], "drop").sentence == "Dropped 3 pictures"
         assert decisions.decide([1], "keep").sentence == "Kept 1 picture"
-        assert decisions.decide([2], "look-again").sentence == "Noted to look again at 1 picture"
+        assert decisions.decide([2], "look-again").sentence == "Put aside 1 picture"
         assert shown(decisions) == ["keep", "look-again", "drop", None, None]
         assert decisions.counts() == {"keep": 1, "drop": 1, "look-again": 1}
         decisions.decide([1, 2, 3, 4], None)

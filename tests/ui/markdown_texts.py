@@ -12,7 +12,7 @@ DRAWS_MARKDOWN = {
 """Functions of Streamlit that read their first text, and these keywords, as Markdown."""
 MARKDOWN_KEYWORDS = {"label", "body", "text", "help", "title"}
 OPTIONS_IN_MARKDOWN = {"pills", "segmented_control", "radio"}
-ESCAPED = {"escape", "Markdown", "shipped_text"}
+ESCAPED = {"escape", "Markdown", "shipped_text", "with_code"}
 """`Markdown(...)` marks text that we put together ourselves: what it is made of is looked at too.
 
 `shipped_text(...)` is of a file of the package.

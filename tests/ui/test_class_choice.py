@@ -106,7 +106,7 @@ def test_a_choice_made_elsewhere_is_shown(shown: Callable[[], AppTest], image_se
 
 def test_what_is_kept_apart_is_one_click(shown: Callable[[], AppTest], image_set: ImageSet) -> None:
     at = shown()
-    assert at.selectbox[0].options == ["twins only", "level 1 of the folders", "level 2 of the folders", *PARTS]
+    assert at.selectbox[0].options == ["near copies only", "level 1 of the folders", "level 2 of the folders", *PARTS]
     at.selectbox[0].set_value("level:1").run()
     assert image_set.labels.apart.choice == "level:1"
     assert line(at).endswith("; apart by level 1 of the folders (2 groups)")

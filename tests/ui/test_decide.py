@@ -86,7 +86,7 @@ def test_buttons_count_many_and_undo_says_what_it_takes_back(
     monkeypatch.setattr("url_viz.ui.widgets.decide.COUNTED_ABOVE", 3)
     at = bar(image_set)
     labels = [at.button(key=f"view.decide.{word}").label for word in ("keep", "drop", "look-again", "clear")]
-    assert labels == ["Keep 4", "Drop 4", "Look again 4", "Remove decision on 4"]
+    assert labels == ["Keep 4", "Drop 4", "Decide later 4", "Remove decision on 4"]
     at.button(key="view.decide.keep").click().run()
     assert decided(image_set) == [("cat", "keep"), ("dog", None)]
     assert at.markdown[-1].value == "**Kept 4 pictures.**"

@@ -102,7 +102,7 @@ def test_a_loaded_set_shows_both_ends_counts_and_failures_and_a_class_narrows_th
     assert "1 unreadable" in text
     assert [(pane["title"], pane["note"], len(pane["first"])) for pane in panes(at)] == [
         ("Most ambiguous", "12", 12),
-        ("Clearest", "12", 12),
+        ("Least ambiguous", "12", 12),
     ]
     assert "1 file could not be read" in text
     assert at.dataframe[0].value["reason"].tolist() == ["is an HTML page, not a picture"]
@@ -236,7 +236,7 @@ def test_a_backbone_without_a_head_says_so_and_offers_what_needs_none(
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
     image_set = embed_folder(write_folder(tmp_path / "zoo", 5), model=bare_model, workspace=home.root)
     at = opened(image_set)
-    assert "has no pretrained head" in at.info[0].value
+    assert "has no head, which only the order" in at.info[0].value
     assert [str(option) for option in order_by(at).options] == ["Easily mistaken"]
 
 
@@ -541,7 +541,7 @@ def test_one_side_of_the_threshold_is_decided_on(own_set: ImageSet) -> None:
     assert dropped == [None] * 9 + ["drop"] * 3
     at.session_state[f"view.grid.{own_set.set_id}"] = told(side="clear")
     at.run()
-    assert [pane["title"] for pane in panes(at)] == ["Clearest"]
+    assert [pane["title"] for pane in panes(at)] == ["Least ambiguous"]
     assert "**9** not above 80 %" in words(at)
     assert at.query_params["side"] == "clear"
 

@@ -1,4 +1,4 @@
-"""Search safely in every state, through app.py as a visitor meets it: no set, no query, hits, gated, warned of."""
+"""Search in every state, through app.py as a visitor meets it: no set, no query, hits, gated, warned of."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def by_confusability(image_set: ImageSet, place: int) -> int:
 def test_without_a_query_the_page_says_how_to_choose_one_and_what_the_evidence_is(image_set: ImageSet) -> None:
     at = opened(image_set, "search")
     text = words(at)
-    assert purpose_of("Search safely") in text
+    assert purpose_of("Search") in text
     assert "Most similar" not in text
     assert f"{image_set.root.parent.name}/zoo · {COUNT} pictures" in text
     assert f"of {COUNT} pictures of 2 classes (recall@1)" in text
@@ -58,7 +58,7 @@ def test_without_a_query_the_page_says_how_to_choose_one_and_what_the_evidence_i
     assert "A picture is never its own hit." in text
     table = at.table[0].value
     assert list(table.columns) == ["By class", "Overall"]
-    assert list(table.index) == ["Database", "Database and queries", "Queries"]
+    assert list(table.index) == ["Left out", "Both", "Refused"]
 
 
 def test_a_link_with_an_id_searches_with_that_picture_and_no_other_does(image_set: ImageSet) -> None:
@@ -97,7 +97,7 @@ def test_a_picture_of_the_set_finds_all_others_and_the_gate_withholds_what_find_
     text = words(at)
     assert f"Most similar · {COUNT - 1}" in text
     assert "General model **" in text
-    assert "withheld" not in text
+    assert "pictures left out: show" not in text
     assert at.query_params["id"] == str(query)
     at.slider[0].set_value(50).run()
     result = image_set.safe_search(query, max_percentile=50)
@@ -105,7 +105,7 @@ def test_a_picture_of_the_set_finds_all_others_and_the_gate_withholds_what_find_
     assert 0 < len(result.withheld) < COUNT
     assert (result.hits["confusability_percentile"] <= 50).all()
     assert [toggle.label for toggle in at.toggle if toggle.key == "search.show_withheld"] == [
-        f"{len(result.withheld)} nearer pictures withheld: show"
+        f"{len(result.withheld)} nearer pictures left out: show"
     ]
     assert f"Most similar · {len(result.hits)}" in words(at)
 
@@ -166,14 +166,14 @@ def test_the_warning_says_no_more_than_the_evidence_shows() -> None:
     telling = evidence_from([0.1, 0.2, 0.3, 0.9], [True, True, True, False])
     assert "**100 %** have a nearest picture of another class; of those below it, 0 %" in warning(query, gate, telling)
     assert (
-        "Withholding queries: **yes**: by confusability, a picture with a wrong match ranks above one without"
+        "Refusing to answer: **yes**: by confusability, a picture with a wrong match ranks above one without"
         in verdict(telling)
     )
     silent = evidence_from([0.1, 0.2, 0.3, 0.9], [False, True, True, False])
     said = warning(query, gate, silent)
     assert "says nothing clear about its hits." in said
     assert "of another class" not in said
-    assert "Withholding queries: **not clearly**" in verdict(silent)
+    assert "Refusing to answer: **not clearly**" in verdict(silent)
     assert r"by **\+12.5 points** compared with leaving out as many at random" in verdict(silent)
     assert "Without classes, nothing shows" in warning(query, gate, None)
     assert "has no confusability here" in warning(query_at(float("nan")), gate, telling)

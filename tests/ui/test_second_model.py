@@ -64,10 +64,10 @@ def test_that_two_models_order_from_now_on_is_said_once_with_the_way_back_and_of
     shown(at.button(key="second.undo").click().run())
     assert "second.undo" not in keys(at)
     assert BY_BOTH not in said(at)
-    assert at.button(key="second.switch").label == "Use both models"
+    assert at.button(key="second.switch").label == "Order by both models"
     shown(at.button(key="second.switch").click().run())
     assert BY_BOTH in said(at)
-    assert at.button(key="second.switch").label == "Use one model"
+    assert at.button(key="second.switch").label == "Order by one model only"
     assert "second.undo" not in keys(at), "who switches it on knows"
     at = shown(app(image_set))
     assert "second.undo" not in keys(at), "nor is it news to who comes later"

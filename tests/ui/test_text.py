@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.ui.markdown_texts import drawn_without_alt, foreign_texts
-from url_viz.ui.text import escape
+from url_viz.ui.text import escape, with_code
 
 ROOT = Path(__file__).parents[2]
 UI = ROOT / "url_viz" / "ui"
@@ -106,3 +106,9 @@ def test_the_check_finds_other_ways() -> None:
     )
     for source in good:
         assert not foreign_texts(source), source
+
+
+def test_commands_in_sentences_are_code_and_all_else_is_literal() -> None:
+    assert with_code("Run `pip install a_b`, *now*.") == r"Run `pip install a_b`, \*now\*."
+    assert with_code("A lone ` and [x](y)") == escape("A lone ` and [x](y)")
+    assert with_code("``") == ""

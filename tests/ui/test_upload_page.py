@@ -1,4 +1,4 @@
-"""Sort uploads in every state, through app.py as a visitor meets it: empty, scored, split, taken away, refused."""
+"""Check new pictures in every state, through app.py as a visitor meets it: empty, scored, split, refused."""
 
 import csv
 import io
@@ -70,17 +70,17 @@ def test_the_threshold_moves_uploads_and_they_stay_while_other_pages_are_looked_
     home: Workspace, model: Model
 ) -> None:
     at = without_set(model)
-    assert "Sort uploads" in words(at)
+    assert "Check new pictures" in words(at)
     assert "until an image set is open" in words(at)
     at = dropped(at, PICTURES)
     by = order_by(at)
     assert by.value == "confusability", "the pretrained head leads only if somebody chooses it"
     by.set_value("uncertainty").run()
-    assert "Ambiguous · 1\nClear · 4" in words(at)
+    assert "Ambiguous · 1\nUnambiguous · 4" in words(at)
     at.slider[0].set_value(0).run()
-    assert "Ambiguous · 5\nClear · 0" in words(at)
+    assert "Ambiguous · 5\nUnambiguous · 0" in words(at)
     at.slider[0].set_value(60).run()
-    assert "Ambiguous · 2\nClear · 3" in words(at)
+    assert "Ambiguous · 2\nUnambiguous · 3" in words(at)
     at.switch_page("pages/explore_page.py").run()
     at.switch_page("pages/upload_page.py").run()
     assert "5 pictures · scored with" in words(at)
@@ -165,6 +165,8 @@ def values(*uncertainty: float) -> pd.DataFrame:
             "path": [f"{i}.jpg" for i in range(len(steps))],
             "uncertainty": steps,
             "uncertainty_percentile": 100 * steps,
+            "is_unlike": False,
+            "nearest_similarity": 0.9,
         }
     )
 
@@ -174,6 +176,16 @@ def test_both_sides_show_their_most_telling_first_and_nobody_is_lost() -> None:
     assert done.ambiguous["id"].tolist() == [1, 3]
     assert done.clear["id"].tolist() == [4, 0]
     assert done.unknown["id"].tolist() == [2]
+
+
+def test_what_nothing_in_the_set_is_like_stands_apart_the_farthest_first() -> None:
+    table = values(0.2, 0.9, np.nan, 0.8).assign(is_unlike=[False, True, True, False])
+    table["nearest_similarity"] = [0.9, 0.3, 0.1, 0.8]
+    done = sort(table, measure="uncertainty", threshold=80)
+    assert done.unlike["id"].tolist() == [2, 1]
+    assert (done.ambiguous["id"].tolist(), done.clear["id"].tolist(), len(done.unknown)) == ([3], [0], 0)
+    sides = [row["side"] for row in csv.DictReader(io.StringIO(ranking_csv(done).decode()))]
+    assert sides == ["ambiguous", "clear", "unlike the set", "unlike the set"]
 
 
 def test_what_is_taken_away_holds_every_upload_once_in_order(model: Model) -> None:

@@ -77,7 +77,7 @@ def _about(figures: SetFigures) -> str:
     lines = [
         f"{figures.data}: {counted(figures.pictures, 'picture')}, {counted(figures.classes, 'class')}, "
         f"{figures.unreadable:,} unreadable. "
-        f"Recall@1 {cell(figures.recall_at_1)}, by raw cosine with twins "
+        f"Recall@1 {cell(figures.recall_at_1)}, by raw cosine with near copies "
         f"{cell(figures.paper_recall_at_1)}; the probe is right on {cell(figures.probe_accuracy)}."
     ]
     if figures.chosen is not None:

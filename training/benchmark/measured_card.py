@@ -26,7 +26,7 @@ COLUMNS = (HEAD, *SINGLE_BASELINES, STACK, "fitted_by_class", "confusability", "
 """The orders on a card: of single pictures, fitted on the set's own errors, and those that look at the set."""
 OUTCOMES = {
     "paper": "the nearest by raw cosine has another class (the paper's R-AUROC)",
-    "nearest": "the nearest in the set's whitened space, twins left out, has another class",
+    "nearest": "the nearest in the set's whitened space, near copies left out, has another class",
     "probe": "a linear probe of another backbone is wrong",
 }
 

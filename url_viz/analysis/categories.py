@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.filters import SEPARATOR, SEVERAL
+from url_viz.analysis.filters import SEPARATOR, SEVERAL, kind_of
 
 MOST_CATEGORIES = 65_534
 """As many as fit two bytes beside the mark for none (`url_viz.ui.points`)."""
@@ -62,3 +62,14 @@ def _in_order(name: str) -> tuple[float, str]:
     except ValueError:
         return math.inf, name
     return (number, name) if math.isfinite(number) else (math.inf, name)
+
+
+MOST_NUMBERS = 200
+"""A column of more different numbers is no column of classes, such as a width."""
+
+
+def class_columns(table: pd.DataFrame, names: tuple[str, ...]) -> frozenset[str]:
+    """Those of the columns that can hold classes: two values or more, and on average two pictures of each."""
+    numbers = {name: table[name].nunique() for name in names if name in table}
+    most = {name: MOST_NUMBERS if kind_of(table[name]) == "numeric" else len(table) // 2 for name in numbers}
+    return frozenset(name for name, count in numbers.items() if 2 <= count <= most[name])

@@ -20,7 +20,7 @@ _REASONS: Mapping[str, str] = {
     "out on its own": "unlike the rest",
     "twin": "near copies",
 }
-_DECISIONS: Mapping[str, str] = {"look-again": "decide later"}
+_DECISIONS: Mapping[str, str] = {"look-again": "put aside for later"}
 _VALUES: Mapping[str, Mapping[str, str]] = {"reasons": _REASONS, "decision": _DECISIONS}
 
 
@@ -36,9 +36,9 @@ def shown_value(column: str, value: str) -> str:
 
 def shown_reason(name: str) -> str:
     """What pages and commands call a reason."""
-    return _REASONS.get(name, name)
+    return shown_value("reasons", name)
 
 
-def reason_called(words: str) -> str:
-    """The reason that is called so, or has this name."""
-    return next((name for name, shown in _REASONS.items() if shown == words), words)
+def value_called(column: str, words: str) -> str:
+    """The value of a column that is called so, or is this."""
+    return next((value for value, shown in _VALUES.get(column, {}).items() if shown == words), words)

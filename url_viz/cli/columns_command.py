@@ -129,7 +129,7 @@ def _print_levels(image_set: "ImageSet") -> None:
 
 def _set_apart(image_set: "ImageSet", chosen: str) -> None:
     image_set.labels.set_apart(None if chosen == NO_LABELS else chosen)
-    print(f"Pictures are {image_set.labels.apart.words or 'apart as twins only'} from now on.")
+    print(f"Pictures are {image_set.labels.apart.words or 'apart as near copies only'} from now on.")
 
 
 def opened(folder: Path, workspace: Path | None) -> "ImageSet":

@@ -58,7 +58,7 @@ def figure(
     by: Annotated[str | None, arg(help="the measure (default: the order that holds on this set)")] = None,
     classes: Annotated[tuple[str, ...], arg(help="only pictures of these classes")] = (),
     gallery: Annotated[
-        Path | None, arg(help="a .png file for the clearest and the most ambiguous pictures"), Output()
+        Path | None, arg(help="a .png file for the least and the most ambiguous pictures"), Output()
     ] = None,
     count: Annotated[int, Within(1, 100), arg(help="pictures in each line of the gallery")] = 8,
 ) -> None:
@@ -69,7 +69,7 @@ def figure(
     print(f"{counted(shown, 'picture')} by {measure} in {out}.")
     if gallery is not None:
         write_gallery(image_set, gallery, by=measure, classes=classes, count=count)
-        print(f"The clearest and the most ambiguous in {gallery}.")
+        print(f"The least and the most ambiguous in {gallery}.")
 
 
 @app.command_on(RefitConfig)

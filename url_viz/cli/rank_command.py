@@ -51,7 +51,7 @@ def rank(
         raise UrlVizError("There are no classes to rank within. Choose some with `python -m url_viz labels FOLDER`.")
     ranked = with_percentile(table, measure, within_class=within_class)
     both = ends(ranked, by="rank_percentile" if within_class else measure, collapse_twins=not twins)
-    for title, rows in (("Most ambiguous", both.ambiguous), ("Clearest", both.clear)):
+    for title, rows in (("Most ambiguous", both.ambiguous), ("Least ambiguous", both.clear)):
         print(f"{title} by {measure}:")
         print(_shown(rows.head(top), [measure, "path", "label", "between", "twins"]))
 
@@ -62,13 +62,13 @@ def search(
     query: Positional[Annotated[Path, arg(help="the picture to search with")]],
     *,
     k: Annotated[Count, arg(help="how many pictures to find")] = 24,
-    by: Annotated[str | None, arg(help="the measure to withhold by (default: the order that holds here)")] = None,
+    by: Annotated[str | None, arg(help="the measure to leave out by (default: the order that holds here)")] = None,
     max_percentile: Annotated[
-        OptionalPercentile, arg(help="withhold pictures above this percentile of the measure")
+        OptionalPercentile, arg(help="leave out pictures above this percentile of the measure")
     ] = None,
-    without_dropped: Annotated[bool, arg(help="withhold pictures that were decided to be dropped")] = False,
+    without_dropped: Annotated[bool, arg(help="leave out pictures that were decided to be dropped")] = False,
 ) -> None:
-    """Find the pictures most similar to a file, with ambiguous ones withheld on request."""
+    """Find the pictures most similar to a file, with ambiguous ones left out on request."""
     result = image_set.safe_search(query, k=k, by=by, max_percentile=max_percentile, without_dropped=without_dropped)
     if max_percentile is not None:
         _print_query_note(result, max_percentile)
@@ -77,7 +77,7 @@ def search(
         withheld = counted(len(result.withheld), "nearer picture was", "nearer pictures were")
         why = "" if max_percentile is None else f": above percentile {max_percentile:g} of {result.by}"
         why += " or dropped" if max_percentile is not None and without_dropped else ""
-        print(f"{withheld} withheld{why}.")
+        print(f"{withheld} left out{why}.")
 
 
 def _leading(image_set: "ImageSet") -> str | None:

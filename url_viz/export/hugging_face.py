@@ -85,7 +85,7 @@ Each is an order, not a probability: higher means less to be trusted.
 | column | what |
 |---|---|
 {_measure_rows(table)}
-| `nearest_similarity` | cosine with the most similar other picture that is no twin, in the set's whitened space |
+| `nearest_similarity` | cosine with the most similar other picture that is no near copy, in the set's whitened space |
 | `twin_group` | pictures with the same number look the same to the model; empty where no other does |
 | `x`, `y` | place on the map |
 | `decision`, `tags`, `name` | what a person decided, and called a picture |

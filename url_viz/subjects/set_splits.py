@@ -113,7 +113,7 @@ def _leaks_between(core: SetCore, other: SetCore) -> pd.DataFrame:
     if other.space.key != core.space.key:
         raise ImageSetError(
             f"{str(other.root)!r} was read with {other.source.title}, and {str(core.root)!r} with "
-            f"{core.source.title}. Twins are told by one model: read both with the same."
+            f"{core.source.title}. Near copies are told by one model: read both with the same."
         )
     both = core, other
     keys = [np.unique(each.contents) for each in both]

@@ -531,7 +531,7 @@ def _twins_of_others(before: Version, after: Version, content: Rows, others: Row
     if (row < 0).any():
         raise ImageSetError(
             f"{int((row < 0).sum()):,} pictures of {before.title!r} have no embedding by {after.core.source.title} any "
-            "more, so that their twins cannot be found. Choose a later version."
+            "more, so that their near copies cannot be found. Choose a later version."
         )
     raw = embeddings.embedding[row]
     whitened = whitened_rows(content, raw, stored=after.core.store.whitened(key))

@@ -11,10 +11,10 @@ _GROUPS = {
         "explore": (
             "Explore",
             "scatter_plot",
-            "See your pictures on a map, the most ambiguous and the clearest first.",
+            "See your pictures on a map, and which are the most and the least ambiguous.",
         ),
-        "upload": ("Sort uploads", "swap_vert", "Drop in new pictures and see which ones are ambiguous."),
-        "search": ("Search safely", "image_search", "Find similar pictures, without those too ambiguous to trust."),
+        "upload": ("Check new pictures", "swap_vert", "Drop in new pictures and see which ones are ambiguous."),
+        "search": ("Search", "image_search", "Find similar pictures, without those too ambiguous to trust."),
     },
     "Improve": {
         "review": ("Review", "rate_review", "Go through pictures one at a time and decide on each with a single key."),

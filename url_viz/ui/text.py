@@ -7,6 +7,7 @@ Streamlit reads nearly all text as Markdown, in which a name can become a link o
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import NewType
 
@@ -25,6 +26,25 @@ ERROR_ICON = ":material/error:"
 def escape(text: object) -> Markdown:
     """`str(text)` on one line, as Markdown that shows it literally."""
     return Markdown(escaped(str(text)))
+
+
+def with_code(text: object) -> Markdown:
+    """As `escape`, with what stands between two backticks as code: our sentences name commands so."""
+    parts = str(text).split("`")
+    if not len(parts) % 2:
+        return escape(text)
+    return Markdown("".join(show(part) for show, part in zip(cycle((_plain, _code)), parts, strict=False)))
+
+
+def _code(text: str) -> str:
+    line = " ".join(text.split())  # nothing in it has a meaning to Markdown
+    return f"`{line}`" if line else ""
+
+
+def _plain(text: str) -> str:
+    line = " ".join(text.split())
+    before, after = (" " if text[:1].isspace() else "", " " if text[-1:].isspace() and line else "")
+    return f"{before}{escape(line)}{after}"
 
 
 def shipped_text(path: Path) -> Markdown:

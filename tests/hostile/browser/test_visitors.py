@@ -26,7 +26,7 @@ from url_viz.store.sets import list_sets, rename
 
 pytestmark = pytest.mark.browser
 TITLES = (
-    *("Explore", "Review", "Sort uploads", "Search safely", "Check labels", "Versions"),
+    *("Explore", "Review", "Check new pictures", "Search", "Check labels", "Versions"),
     *("Your model", "Adapt and finetune", "Evaluate", "Compare models", "Models", "Image sets", "Jobs"),
 )
 """Of all pages, as the sidebar names them."""

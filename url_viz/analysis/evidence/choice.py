@@ -294,5 +294,7 @@ def choice_in_words(chosen: pd.DataFrame, wanted: int, *, per: str | None) -> st
         fewest, most = int(counts.min()), int(counts.max())
         each = f", {fewest:,}{'' if fewest == most else f' to {most:,}'} of each of {len(counts):,} "
         words += f"{each}{'classes' if per == 'label' else f'values of {per}'}" if len(counts) > 1 else ""
-    short = f" {wanted:,} were asked for; no more are left, since twins count once." if len(chosen) < wanted else ""
+    short = (
+        f" {wanted:,} were asked for; no more are left, since near copies count once." if len(chosen) < wanted else ""
+    )
     return f"{words}.{short}"

@@ -273,7 +273,7 @@ class Worth:
     def _of_given(self) -> str:
         before, after = (_percent(self.every_arm[arm].accuracy) for arm in (GIVEN, DECIDED))
         return (
-            f"Of the {self.asked:,} that no decision touched, nor a twin's, a linear probe gets {before} right if "
+            f"Of the {self.asked:,} that no decision touched, nor a near copy's, a linear probe gets {before} right if "
             f"trained as given and {after} as decided: {self.over_given.words}."
         )
 

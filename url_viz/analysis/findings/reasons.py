@@ -13,7 +13,7 @@ from url_viz.analysis.findings.twin_groups import group_codes
 from url_viz.analysis.measures import CONFUSABILITY, TUNED
 from url_viz.analysis.order import Order
 from url_viz.analysis.ranking import percentile_of_each
-from url_viz.analysis.shown_words import reason_called, shown_reason
+from url_viz.analysis.shown_words import shown_reason, value_called
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.confusability import FEW
 
@@ -295,9 +295,9 @@ def reason_table(table: pd.DataFrame, reasons: Reasons, *, rows: NDArray[np.inte
 
 def with_reason(reasons: pd.DataFrame, name: str) -> pd.DataFrame:
     """The rows of `reason_table` of one reason, the strongest first. Raises ImageSetError for an unknown reason."""
-    if reason_called(name) not in NAMES:
+    if value_called("reasons", name) not in NAMES:
         raise ImageSetError(f"There is no reason {name!r}. There are: {', '.join(map(shown_reason, NAMES))}.")
-    rows: pd.DataFrame = reasons[reasons["reason"] == reason_called(name)]
+    rows: pd.DataFrame = reasons[reasons["reason"] == value_called("reasons", name)]
     return rows.sort_values("strength", ascending=False, kind="stable")
 
 
@@ -367,6 +367,12 @@ def _blown_out(white_share: Values, white_border: Values) -> Values:
 def _confused(confusability: Values) -> Values:
     is_ranked = np.isfinite(confusability).sum() >= FEW
     return CONFUSED_RAMP(confusability) if is_ranked else np.zeros_like(confusability)
+
+
+def unlike(similarity: NDArray[np.floating], among: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which similarities (M,) to the nearest are low for a set in which those of its pictures are `among` (N,)."""
+    fences = _fences(among.astype(np.float32))
+    return np.zeros(len(similarity), bool) if fences is None else fences(similarity) > 0
 
 
 def _outlier(similarity: Values) -> Values:

@@ -70,8 +70,8 @@ class ApartSuggestion:
     @property
     def words(self) -> str:
         return (
-            f"Of nearly alike pairs that are not twins (cosine from {NEAR_COSINE:g}), {percent(self.share)} share the "
-            f"{apart_in_words(self.choice)}, by chance {percent(self.by_chance)}: keep them apart."
+            f"Of nearly alike pairs that are no near copies (cosine from {NEAR_COSINE:g}), {percent(self.share)} share "
+            f"the {apart_in_words(self.choice)}, by chance {percent(self.by_chance)}: keep them apart."
         )
 
 

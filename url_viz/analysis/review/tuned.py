@@ -16,7 +16,7 @@ from url_viz.analysis.table import Frame
 from url_viz.rows import mid_ranks
 from url_viz.store.decisions.answers import Answered
 from url_viz.store.tables.tables import GraphColumns, positions_of
-from url_viz.wording import counted, decimal, percent
+from url_viz.wording import counted, percent
 
 FEWEST = 10
 """With fewer answers, or without both kinds, nothing is tuned."""
@@ -330,4 +330,5 @@ def change_in_words(answered: Answered, tuned: Tuned | None, *, moved: float) ->
     if tuned.evidence is None or tuned.before is None:
         return f"{words}."
     few = ", from few answers" if tuned.answers < FEW else ""
-    return f"{words}; R-AUROC {decimal(tuned.before.value)} → {decimal(tuned.evidence.value)}{few}."
+    before, after = (round(100 * figure.value) for figure in (tuned.before, tuned.evidence))
+    return f"{words}; of two pictures, the right one ranks higher in {after} of 100 cases, before in {before}{few}."

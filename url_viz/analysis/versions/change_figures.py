@@ -45,8 +45,8 @@ class ProbeChange:
         return (
             f"The same linear probe gets {percent(self.before.value, digits=1)} right trained on the first version and "
             f"{percent(self.after.value, digits=1)} on the second, {verdict}{points(self.difference)}. Evaluated "
-            f"on {counted(self.pictures, 'picture')} of both versions whose label stayed, none of which, nor a twin, "
-            "it was trained on."
+            f"on {counted(self.pictures, 'picture')} of both versions whose label stayed, none of which, nor a near "
+            "copy, it was trained on."
         )
 
 

@@ -144,7 +144,7 @@ class Answers {
     const order = `${name} ${this.key(rows)}`;
     this.orders.set(order, rows);
     return {
-      title: name === "clear" ? "Clearest" : "Most ambiguous",
+      title: name === "clear" ? "Least ambiguous" : "Most ambiguous",
       note: rows.length.toLocaleString("en"),
       empty: "No pictures here.",
       total: rows.length,

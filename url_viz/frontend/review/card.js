@@ -18,7 +18,7 @@ const KEYS = [
   ["1 … 9", "the class of that number, the same for every picture", ["class"]],
   [DECISIONS.keep.key, "keep it in the set, whatever its label", ["decision"]],
   [DECISIONS.drop.key, "drop it; of a group, all", ["decision"]],
-  [DECISIONS["look-again"].key, "look again later", ["decision"]],
+  [DECISIONS["look-again"].key, "decide later", ["decision"]],
   ["b", "its box is wrong, and is to be drawn again", ["verdict"]],
   ["n", "no such object: drop it", ["verdict"]],
   ["1 … 9", "one of the latest names", ["name"]],

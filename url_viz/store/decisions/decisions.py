@@ -47,7 +47,7 @@ Step = Literal["undo", "redo"]
 _DID: dict[Decision | None, str] = {
     "keep": "kept",
     "drop": "dropped",
-    "look-again": "noted to look again at",
+    "look-again": "put aside",
     None: "removed the decision on",
 }
 

@@ -34,7 +34,7 @@ def show_crop_test(image_set: ImageSet) -> None:
     st.caption(
         "Compares each picture with its own centre crop (10 to 75 % of its side, scaled back up). A crop shows less "
         "than the whole picture, so a good order ranks it as more ambiguous. 50 % is chance; no classes are needed. "
-        f"Ambiguity and confusability are judged without the picture and its twins{escape(single_model)}."
+        f"Ambiguity and confusability leave out the picture and its near copies{escape(single_model)}."
     )
     if is_in_bucket(image_set.root):
         st.caption("It needs files in a folder, and the pictures of this set are in object storage.")

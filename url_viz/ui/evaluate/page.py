@@ -55,7 +55,7 @@ def show_recall(results: Evaluated) -> None:
         st.metric(
             "Recall@1",
             f"{100 * results.pictures.recall:.1f} %",
-            help="How often the nearest other picture, twins aside, has the same class",
+            help="How often the nearest other picture, near copies aside, has the same class",
         )
     with right:
         st.markdown(escape(f"{results.recall_words} {results.verdict}"))
@@ -138,11 +138,11 @@ def pick_measure(results: Evaluated) -> str:
 def show_deciles(image_set: ImageSet, pictures: CountedPictures, *, measure: str) -> None:
     """Recall@1 by deciles of a measure."""
     tenths, figure = deciles_figure(pictures, measure)
-    _title("From clear to ambiguous", tenths, f"{image_set.root.name}-tenths-{measure}", key="deciles")
+    _title("From the least to the most ambiguous", tenths, f"{image_set.root.name}-tenths-{measure}", key="deciles")
     show_figure(
         figure,
         key="evaluate.deciles",
-        alt="Recall@1 of each tenth of the pictures, from the clearest to the most ambiguous",
+        alt="Recall@1 of each tenth of the pictures, from the least to the most ambiguous",
         svg=f"{image_set.root.name}-tenths-{measure}",
     )
     st.caption("With a good measure, recall falls from left to right. Dotted: all pictures.")
@@ -190,7 +190,7 @@ def _columns(measure: str) -> dict[str, Any]:
         "r_auroc": column.NumberColumn(
             "R-AUROC", format="%.2f", help="Empty if the whole class is right, or wrong; unreliable for few pictures"
         ),
-        "taken_for": column.TextColumn("Most often confused with"),
+        "taken_for": column.TextColumn("Most often mistaken for"),
     }
 
 

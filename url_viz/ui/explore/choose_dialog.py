@@ -39,8 +39,8 @@ def choose_dialog(image_set: ImageSet, among: list[int]) -> None:
     """How many, of what, on top of which; then the choice, tagged, listed and measured."""
     scope = f"these {len(among):,}" if len(among) < len(image_set) else f"all {len(among):,}"
     st.caption(
-        f"Of {scope} pictures those that cover the others: each next one resembles most of what is left. Twins count "
-        "once; dropped pictures are left out."
+        f"Of {scope} pictures those that cover the others: each next one resembles most of what is left. Near copies "
+        "count once; dropped pictures are left out."
     )
     columns, tags = columns_of_kind(image_set, "category"), image_set.decisions.tag_counts()
     has_labels = bool(image_set.table()["label"].notna().any())

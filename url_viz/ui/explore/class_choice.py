@@ -4,6 +4,7 @@ from functools import partial
 
 import streamlit as st
 
+from url_viz.analysis.categories import class_columns
 from url_viz.analysis.labels.apart import apart_choices, apart_in_words
 from url_viz.image_set import MANY, ImageSet
 from url_viz.store.columns.imported_columns import FOLDERS, NAMES, TAGS
@@ -29,11 +30,17 @@ def class_choices(image_set: ImageSet) -> dict[str, tuple[str, str]]:
     taken = next((level for level in now.levels if level.number == now.folder_level), None)
     choices = {FOLDERS: ("Class folders", "none found" if taken is None else first_of(taken.names))}
     for level in now.levels:
-        if level != taken or now.chosen == level.choice:
+        if (level != taken and len(level.names) > 1) or now.chosen == level.choice:
             choices[level.choice] = (f"Level {level.number} of the folders", first_of(level.names))
     choices[NAMES] = ("Names", "the names you gave to pictures")
     choices[TAGS] = ("Tags", "a picture's first tag in alphabetical order; its name counts as one")
-    choices |= {column.name: (column.name, f"your column, from {column.source}") for column in image_set.user_columns()}
+    brought = {column.name: column.source for column in image_set.user_columns()}
+    fitting = image_set.cached_of_table(class_columns, tuple(brought))
+    choices |= {
+        name: (name, f"a column from {source}")
+        for name, source in brought.items()
+        if name in fitting or name == now.chosen
+    }
     if now.chosen is not None and now.chosen not in choices:  # another session may have brought it just now
         choices[now.chosen] = now.chosen, ""
     return choices | {NONE: ("No classes", "")}
@@ -67,9 +74,9 @@ def _show_apart(image_set: ImageSet, *, with_suggestion: bool) -> None:
         "Keep apart",
         choices,
         index=choices.index(now),
-        format_func=lambda choice: "twins only" if choice == NONE else apart_in_words(choice),
+        format_func=lambda choice: "near copies only" if choice == NONE else apart_in_words(choice),
         key=f"apart.{image_set.version}",
-        help="Pictures of one patient, video or camera then do not count as evidence for each other, as with twins",
+        help="Pictures of one patient, video or camera are then no evidence for each other, as with near copies",
     )
     suggestion = image_set.labels.suggested_apart() if with_suggestion and len(image_set) < MANY else None
     if suggestion is not None:

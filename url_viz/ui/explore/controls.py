@@ -232,16 +232,20 @@ def show_change(image_set: ImageSet) -> None:
         both = f"{image_set.source.title} and {second.title}"
         st.markdown(f":blue[:material/group:] **Two models now set the order**: {escape(both)}.", width="content")
         undo, close = partial(_switch, image_set), partial(SECOND_SEEN.set, "two")
-        st.button("Use one model", type="tertiary", icon=":material/undo:", key="second.undo", on_click=undo)
+        st.button("Order by one model only", type="tertiary", icon=":material/undo:", key="second.undo", on_click=undo)
         st.button("", type="tertiary", icon=":material/close:", key="second.seen", on_click=close)
 
 
 def _show_switch(image_set: ImageSet, second: str) -> None:
     if image_set.second.active is not None:
-        label, icon = "Use one model", "person"
+        label, icon = "Order by one model only", "person"
         words = f"Order by {image_set.source.title} only. What {second} has read is kept"
     else:
-        label, icon, words = "Use both models", "group", f"Order by {second} too, which has already read these pictures"
+        label, icon, words = (
+            "Order by both models",
+            "group",
+            f"Order by {second} too, which has already read these pictures",
+        )
     then, shown = partial(_switch, image_set), f":material/{icon}:"
     st.button(label, type="tertiary", icon=shown, key="second.switch", on_click=then, help=escape(words))
 

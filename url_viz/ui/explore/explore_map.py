@@ -12,7 +12,7 @@ from url_viz.analysis.categories import MOST_CATEGORIES, category_colours, categ
 from url_viz.analysis.filters import Filter, OneOf, kind_of, passes_all
 from url_viz.analysis.measures import is_measure
 from url_viz.analysis.runs.two_by_two import TRAINING, by_training, has_training
-from url_viz.analysis.shown_words import title_of_column
+from url_viz.analysis.shown_words import shown_value, title_of_column, value_called
 from url_viz.image_set import ImageSet
 from url_viz.jobs.configs import RefitConfig
 from url_viz.jobs.kinds import REFIT
@@ -144,7 +144,7 @@ def map_view(
         is_of_order=value == measure,
         measure=title_of_column(value),
         ends=_ends_of(image_set, value),
-        categories=names,
+        categories=tuple(shown_value(category, name) for name in names),
         category_title="" if category == "label" else title_of_column(category),
         category_colours=category_colours(names, category),
         threshold_percentile=next(iter(now.cuts), None),
@@ -168,7 +168,7 @@ def _chosen(names: tuple[str, ...], column: str, filters: tuple[Filter, ...]) ->
 
 
 def _pick(column: str, names: tuple[str, ...]) -> None:
-    set_filter(column, OneOf(column, names) if names else None)
+    set_filter(column, OneOf(column, tuple(value_called(column, name) for name in names)) if names else None)
 
 
 def _ends_of(image_set: ImageSet, measure: str) -> tuple[str, str]:

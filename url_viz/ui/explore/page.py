@@ -56,8 +56,8 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, r
             _show_exports(image_set, table, rows)
     if image_set.head is None:
         st.info(
-            f"{escape(repr(image_set.source.title))} has no pretrained head. You do not need one to order pictures "
-            "between classes or within the set. To train one: `python -m training.finetune`.",
+            f"{escape(repr(image_set.source.title))} has no head, which only the order “General model” needs. To train "
+            "one: `python -m training.finetune`.",
             icon=":material/info:",
         )
 
@@ -80,8 +80,8 @@ def show_pairs(image_set: ImageSet) -> None:
         return
     pairs = confused.head(MOST_PAIRS)
     first = f"the first {len(pairs):d}" if len(pairs) == MOST_PAIRS else f"{len(pairs):d}"
-    with st.expander(f"Most confused classes · {escape(first)}", icon=":material/compare_arrows:"):
-        st.caption("How many pictures of one class look more like the other, judged without their own label.")
+    with st.expander(f"Classes that overlap · {escape(first)}", icon=":material/compare_arrows:"):
+        st.caption("How many pictures of one class look more like the other, leaving out their own label.")
         with st.container(horizontal=True, gap="small"):
             for number, row in enumerate(pairs.itertuples()):
                 words, pair = (

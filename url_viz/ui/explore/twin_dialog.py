@@ -59,8 +59,9 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
             key="twins.keep",
             on_click=reported(image_set, image_set.twins.keep_one_of_each),
             disabled=not has_copies(image_set.table()),
-            help="Keeps the largest of copies; of equally large ones, the one with most copies, then the clearest. "
-            "Drops only its direct copies, no views, and nothing you have marked to keep. One undo reverts all of it.",
+            help="Keeps the largest of copies; of equally large ones, the one with most copies, then the least "
+            "ambiguous. Drops only its direct copies, no views, and nothing you have marked to keep. One undo reverts "
+            "all of it.",
         )
         review = partial(go_to_review, ReviewSpec("copies" if has_copies(image_set.table()) else "bursts"))
         if st.button("Review them one by one", icon=":material/rate_review:", key="twins.review", on_click=review):

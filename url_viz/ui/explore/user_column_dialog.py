@@ -23,11 +23,9 @@ _ENDINGS = [ending.removeprefix(".") for ending in (*CSV_ENDINGS, *PARQUET_ENDIN
 
 
 def show_user_columns(image_set: ImageSet) -> None:
-    """The button that opens the dialog for user columns, with their number."""
-    count = len(image_set.user_columns())
-    label = f"Your columns ({count:,})" if count else "Add columns"
-    words = "From a CSV or Parquet file, matched by path"
-    if dialog_button(label, icon=":material/table_chart:", key="own.open", help=words):
+    """The button that opens the dialog for user columns."""
+    words = "From a CSV or Parquet file, matched by path; and those that there are"
+    if dialog_button("Add columns", icon=":material/table_chart:", key="own.open", help=words):
         user_columns_dialog(image_set)
 
 
@@ -36,7 +34,7 @@ def _closed() -> None:
     MATCHED_COLUMNS.clear()
 
 
-@st.dialog("Your columns", width="large", on_dismiss=_closed)
+@st.dialog("Add columns", width="large", on_dismiss=_closed)
 def user_columns_dialog(image_set: ImageSet) -> None:
     """Add columns from a file, and remove earlier imports."""
     st.caption(

@@ -13,7 +13,7 @@ from url_viz.ui.widgets.grid import Side
 from url_viz.ui.widgets.map import Style
 from url_viz.wording import above
 
-TITLES: dict[Side, str] = {"ambiguous": "Most ambiguous", "clear": "Clearest"}
+TITLES: dict[Side, str] = {"ambiguous": "Most ambiguous", "clear": "Least ambiguous"}
 """The sides of a cut, from the ambiguous one down, with the titles of their panes."""
 VIEW: "Key[ExploreView]" = Key("view.explore")
 

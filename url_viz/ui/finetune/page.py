@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 import streamlit as st
 
 from training.config import PRESETS, FinetuneConfig, Mode, PretrainConfig, Reads
+from url_viz.analysis.order import plain_words
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job
 from url_viz.jobs.heads import (
@@ -52,9 +53,9 @@ class TrainingGoal:
 
 GOALS: dict[What, TrainingGoal] = {
     "instance": TrainingGoal(
-        "Which of these pictures are easily confused (no labels needed)",
+        "Which of these pictures are easily mistaken (no labels needed)",
         (
-            "The head learns, without labels, which pictures here are easily confused, and can then judge new "
+            "The head learns, without labels, which pictures here are easily mistaken, and can then judge new "
             "pictures too. The backbone does not change, and you can switch back to the previous head at any time."
         ),
         "Adapt to these pictures",
@@ -95,7 +96,7 @@ TITLES = {
     "joint_batch": "Batch",
     "classifier_rate": "Learning rate of the classifier",
     "fresh_rate": "Learning rate of the head",
-    "learns": "Confused with what: other pictures, or its own crops",
+    "learns": "Mistaken for what: other pictures, or its own crops",
     "told": "Share of pictures held out for testing",
     "held_out": "Share of pictures for choosing the epoch",
     "from_shipped": "Start from the current head",
@@ -150,7 +151,8 @@ def estimate(config: FinetuneConfig | PretrainConfig, *pictures: int, measured: 
 
 def show_adapt(image_set: ImageSet) -> None:
     """What is learnt, its few main options, the others folded, and the button that starts it."""
-    st.caption(escape(f"What you have without training: {image_set.order().reason}"))
+    order = image_set.order()
+    st.caption(escape(f"What you have without training: {plain_words(order)}"), help=escape(order.reason))
     chosen = st.radio(
         "What to learn", list(GOALS), format_func=lambda name: escape(GOALS[name].title), key="finetune.mode"
     )

@@ -79,13 +79,13 @@ class Example:
 
 def show_example(example: Example) -> None:
     """Draw the three rows side by side."""
-    title = "What you get" if example is demo_example() else "In your latest set"
-    st.header(f"{title} · {escape(example.of)}", anchor=False)
+    heading = "What you get" if example is demo_example() else "In your latest set"
+    st.header(f"{escape(heading)} · {escape(example.of)}", anchor=False)
     before, ambiguous, clear = st.columns(3, gap="medium")
     for column, title, pictures in (
         (before, "Before: the folder, by file name", example.by_name),
         (ambiguous, "After: most ambiguous first", example.ambiguous),
-        (clear, "After: clearest first", example.clear),
+        (clear, "After: least ambiguous first", example.clear),
     ):
         with column:
             st.caption(escape(title))

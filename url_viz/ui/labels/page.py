@@ -54,7 +54,7 @@ ClassPair = tuple[str, str]
 TILES_PER_PAGE = 18
 ALL_CLASSES = "All classes"
 TITLES = {
-    BETWEEN: "Between classes",
+    BETWEEN: "Torn between classes",
     CONFLICTING: "Conflicting copies",
     OUTLIER: "Unlike the rest",
     UNSEEN: "Does not show its label",
@@ -89,7 +89,7 @@ def show_headline(image_set: ImageSet, check: LabelCheck, doubtful: DoubtfulLabe
     st.caption(escape(checked))
     with st.expander("How labels are checked", icon=":material/help:"):
         st.markdown(
-            "Two signals judge a label, and neither sees it or the picture's twins: the votes of the nearest "
+            "Two signals judge a label, and neither sees it or the picture's near copies: the votes of the nearest "
             "neighbours, and a linear classifier (ridge) fitted without the picture. Both use the set's whitened "
             f"embeddings, like the map and the search. {escape(_of_siblings(image_set))}"
             "The percentage on a picture is the probability that its label is wrong, given the label; it is calibrated "
@@ -97,7 +97,7 @@ def show_headline(image_set: ImageSet, check: LabelCheck, doubtful: DoubtfulLabe
             "**Doubtful** labels come in the order of doubt and end where fewer than one in four of what comes is "
             "wrong. How many of them are wrong is told with its 95 % interval, and every label that you confirm or "
             "correct makes it more certain. "
-            "**Between classes**: no class reaches half, so there may be no right label. "
+            "**Torn between classes**: no class reaches half, so there may be no right label. "
             "**Conflicting copies**: the same picture under two labels. **Unlike the rest**: nothing here looks like "
             "it. **Does not show its label**: blurred or nearly empty. "
             "Mistakes on pictures that are hard to tell often go unseen, and a suggestion is only as good as the model "

@@ -16,7 +16,7 @@ from url_viz.options import PrecisionChoice
 from url_viz.second_reading import MOST_PICTURES, VARIABLE, is_on
 from url_viz.store.about import known_sets
 from url_viz.ui.session import DIALOG, choice, choose
-from url_viz.ui.text import Markdown, escape, shipped_text
+from url_viz.ui.text import Markdown, escape, shipped_text, with_code
 from url_viz.ui.widgets.buttons import dialog_button
 from url_viz.ui.widgets.embed_job import (
     DEVICE,
@@ -54,7 +54,7 @@ def _pick_device() -> None:
     names = list(places)
     now = DEVICE.get() or AUTO
     picked = st.selectbox(
-        "Read on",
+        "Compute on",
         names,
         index=names.index(now) if now in names else 0,
         format_func=lambda name: places[name] if name in (AUTO, "cpu", ON_RAY) else f"{places[name]} ({name})",
@@ -135,9 +135,7 @@ def _show_one(model: KnownModel) -> None:
     if model.facts:
         st.caption(escape(" · ".join(model.facts)))
     if model.why:
-        st.caption(escape(model.why))
-    for line in _figures(model):
-        st.caption(line)
+        st.caption(with_code(model.why))
     set_id = choice().set_id
     if model.is_ready and set_id is not None:
         st.caption(escape(_meaning(model.name, set_id)))
@@ -220,7 +218,9 @@ def _show_card_button(model: KnownModel) -> None:
 
 
 def _show_details(model: KnownModel) -> None:
-    """Its name for commands, its file, and the file's digest."""
+    """What its head is worth, its name for commands, its file, and the file's digest."""
+    for line in _figures(model):
+        st.caption(line)
     st.caption("Name, for the command line and Python")
     st.code(model.name, language=None, wrap_lines=True)
     if (paper := parse_paper_name(model.name)) is not None:

@@ -289,7 +289,7 @@ def _tiles(rows: pd.DataFrame, set_id: str) -> tuple[Tile, ...]:
 def show_answers(image_set: ImageSet) -> None:
     """How many there are and what they have changed, with download and import; folded before the first."""
     table = answers_table(image_set)
-    with st.expander("Your answers on pairs", icon=":material/join_inner:", expanded=not table.empty):
+    with st.expander("“Same kind?” answers", icon=":material/join_inner:", expanded=not table.empty):
         answers, moved = image_set.answers, image_set.cached_of_table(moved_share)
         sentence = change_in_words(answers.log.now(), answers.tuned(), moved=moved)
         st.caption(escape(sentence))

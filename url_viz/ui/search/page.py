@@ -1,4 +1,4 @@
-"""Parts of the Search safely page: gate, hits, withheld pictures, the warning for an uncertain query, and evidence."""
+"""Parts of the Search page: gate, hits, pictures left out, the warning for an uncertain query, and evidence."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -59,13 +59,13 @@ def pick_gate(table: pd.DataFrame, measures: list[str]) -> Gate:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         measure = measure_under(SEARCH_MEASURE, measures)
         percentile = st.slider(
-            "Withhold above",
+            "Leave out above",
             0,
             OFF,
             OFF,
             format="%d %%",
             key="search.percentile",
-            help="Pictures that are above so many of the set are withheld; at 100 %, none are.",
+            help="Pictures more ambiguous than so many of the set are left out; at 100 %, none are.",
         )
         dropped = int((table["decision"] == "drop").sum())
         without_dropped = bool(dropped) and st.toggle(
@@ -148,11 +148,11 @@ def _of_such_pictures(gate: Gate, evidence: Evidence | None) -> Markdown:
 def show_hits(image_set: ImageSet, result: SearchResult, gate: Gate) -> None:
     """The hits, and the number of nearer pictures that were withheld; a click on a picture searches with it."""
     if len(result.withheld):
-        words = image_set.core.said(f"{counted(len(result.withheld), 'nearer picture')} withheld: show")
+        words = image_set.core.said(f"{counted(len(result.withheld), 'nearer picture')} left out: show")
         if st.toggle(escape(words), key="search.show_withheld"):
             with st.container(border=True, key="search.withheld_box"):
                 _gallery(image_set, result.withheld.head(HITS), gate, key="search.withheld")
-    announce("search", f"{counted(len(result.hits), 'similar picture')}, {len(result.withheld):,} withheld")
+    announce("search", f"{counted(len(result.hits), 'similar picture')}, {len(result.withheld):,} left out")
     st.header(f"Most similar · {len(result.hits):,}", anchor=False)
     _gallery(image_set, result.hits, gate, key="search.hits")
 
@@ -188,7 +188,7 @@ def evidence_of(image_set: ImageSet, measure: str) -> Evidence | None:
 
 def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> None:
     """Curves and table for a labelled image set; without classes, what is missing."""
-    st.header("Does withholding help here?", anchor=False)
+    st.header("Does leaving out help here?", anchor=False)
     if len(image_set) > MOST_AT_ONCE and not st.toggle(
         f"Compute it on {len(image_set):,} pictures (takes a while)", key=EVIDENCE_WANTED.under(image_set.set_id)
     ):
@@ -207,7 +207,7 @@ def verdict(evidence: Evidence) -> Markdown:
     """What the classes say: of queries by the interval of the measure's R-AUROC, of hits by the gain over random."""
     name, figures = escape(in_text(evidence.figures.name)), evidence.figures
     if not np.isfinite(figures.auroc.value):
-        return Markdown("The nearest picture always has the same class, or never: withholding cannot help.")
+        return Markdown("The nearest picture always has the same class, or never: leaving out cannot help.")
     if figures.tells_errors:
         times = escape(f"{round(100 * figures.auroc.value)} of 100 cases (chance: 50)")
         of_queries = Markdown(f"**yes**: by {name}, a picture with a wrong match ranks above one without in {times}.")
@@ -215,7 +215,7 @@ def verdict(evidence: Evidence) -> Markdown:
         of_queries = Markdown(f"**not clearly**: {name} orders their errors no better than chance.")
     gain = escape(f"{100 * evidence.overall[0.1].gain('database'):+.1f}".replace("-", "−"))
     return Markdown(
-        f"Withholding queries: {of_queries}\n\nWithholding hits: leaving out a tenth of the set changes recall@1 by "
+        f"Refusing to answer: {of_queries}\n\nLeaving out of results: a tenth of the set less changes recall@1 by "
         f"**{gain} points** compared with leaving out as many at random."
     )
 
@@ -225,12 +225,14 @@ def _show_curves(results: Evaluated, measures: list[str]) -> None:
     names = tuple(name for name in measures if name in figures)
     scores = " · ".join(f"{measure_title(name)} R-AUROC {figures[name].auroc.text()}" for name in names)
     st.caption(
-        f"The nearest picture, twins aside, has the same class for {100 * pictures.recall:.1f} % of {len(pictures):,} "
-        f"pictures of {pictures.classes:,} classes (recall@1).",
+        f"The nearest picture, near copies aside, has the same class for {100 * pictures.recall:.1f} % of "
+        f"{len(pictures):,} pictures of {pictures.classes:,} classes (recall@1).",
         help=escape(scores),
     )
     if AMBIGUITY.name in names:
-        st.caption(f"{AMBIGUITY.title} uses these classes, but never a picture's own label; the others use none.")
+        st.caption(
+            f"{escape(AMBIGUITY.title)} uses these classes, but never a picture's own label; the others use none."
+        )
     show_figure(
         _drawn_curves(results, names),
         key="search.coverage",

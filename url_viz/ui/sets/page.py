@@ -46,6 +46,9 @@ def show_sets() -> None:
         "being read" if running(set_id) else state for set_id, state in zip(table["id"], table["state"], strict=True)
     ]
     set_id = _picked(table)
+    if set_id is None:
+        st.caption("Tick an image set to see what it holds, to rename or move it, to free space or to forget it.")
+        return
     is_damaged = bool((table["state"][table["id"] == set_id] == DAMAGED).any())
     if set_id in sets:
         _show_one(set_id, sets[set_id], is_damaged=is_damaged)
@@ -83,8 +86,10 @@ def _show_repair(folder: str) -> None:
     st.code(f"python -m url_viz mend {folder}", language="bash", wrap_lines=True)
 
 
-def _picked(table: pd.DataFrame) -> str:
-    """The list; return the id of the selected image set, by default the one that all pages show."""
+def _picked(table: pd.DataFrame) -> str | None:
+    """The list; return the id of the ticked image set, else the one that all pages show, or the only one; or None."""
+    ids = table["id"].tolist()
+    current = ids[0] if len(ids) == 1 else choice().set_id if choice().set_id in ids else None
     shown = st.dataframe(
         table.drop(columns="id"),
         hide_index=True,
@@ -92,6 +97,7 @@ def _picked(table: pd.DataFrame) -> str:
         height="content",
         on_select="rerun",
         selection_mode="single-row",
+        selection_default={"selection": {"rows": [] if current is None else [ids.index(current)]}},
         key="sets.list",
         alt="Image sets, with their folders and sizes",
         column_config={
@@ -105,11 +111,7 @@ def _picked(table: pd.DataFrame) -> str:
         },
     )
     rows = shown.selection.rows
-    ids = table["id"].tolist()
-    if rows and rows[0] < len(ids):
-        return str(ids[rows[0]])
-    current = choice().set_id
-    return current if current is not None and current in ids else str(ids[0])
+    return str(ids[rows[0]]) if rows and rows[0] < len(ids) else current
 
 
 def _show_one(set_id: str, about: About, *, is_damaged: bool) -> None:
@@ -178,6 +180,7 @@ def _show_changes(set_id: str, about: About) -> None:
         st.code(f"python -m url_viz pack {root} {shlex.quote(name)}", language="bash", wrap_lines=True)
         st.caption("There, with the same pictures in FOLDER:")
         st.code(f"python -m url_viz unpack {shlex.quote(name)} --root FOLDER", language="bash", wrap_lines=True)
+    st.caption("Forget: removes all that was read, decided and added here. The pictures stay. It asks first.")
     if dialog_button("Forget this image set", icon=":material/delete:", key=f"sets.forget.{set_id}"):
         _ask_forget(set_id, about)
 
@@ -213,13 +216,12 @@ def _show_slimming(set_id: str, about: About) -> None:
                 lambda: f"{drop_model(about.root, model, workspace=Workspace.at().root):,.1f} MB freed.",
                 icon=":material/layers_clear:",
             )
-    help_text = "Merges many small files into larger ones, and removes data that is no longer used."
+    st.caption("Free space: merges small files, and removes data that is no longer used. Nothing is lost.")
     _change(
         set_id,
-        "Compact",
+        "Free space",
         lambda: f"{compact(about.root, workspace=Workspace.at().root):,.1f} MB freed.",
         icon=":material/compress:",
-        help=help_text,
     )
 
 

@@ -1,4 +1,4 @@
-"""Parts of the Sort uploads page: file drop, order and threshold, both galleries, the map, and exports."""
+"""Parts of the page Check new pictures: file drop, order and threshold, both galleries, the map, and exports."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.typing import UploadedFile
 
+from url_viz.analysis.findings.reasons import unlike
 from url_viz.analysis.labels.ambiguity import between
 from url_viz.analysis.measures import in_text, measure_named, measure_title, measures_of
 from url_viz.analysis.order import plain_words
@@ -34,7 +35,7 @@ from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.ui.widgets.heading import page_title
 from url_viz.ui.widgets.measure_choice import measure_under, with_first, without_baselines
 from url_viz.ui.widgets.part import show_paste
-from url_viz.wording import counted
+from url_viz.wording import counted, decimal
 
 UPLOADS_RANKED: "Key[tuple[tuple[object, ...], pd.DataFrame]]" = Key("upload.ranked")
 UPLOAD_OPENED: Key[int] = Key("upload.opened")
@@ -55,21 +56,28 @@ def remove_uploads() -> None:
 
 
 TILES_PER_PAGE = 12
+CLEAR, UNLIKE = "Unambiguous", "Unlike this set"
+"""Two kinds of uploads besides the ambiguous."""
 THRESHOLD = 80
 
 
 @dataclass(frozen=True)
 class SortedUploads:
-    """Uploads on the two sides of the threshold, each with its extremes first; `unknown` have no value."""
+    """Uploads on the two sides of the threshold, each with its extremes first.
+
+    `unlike` are those that nothing in the set is like, the farthest first: no order of the set tells of them. `unknown`
+    have no value.
+    """
 
     ambiguous: pd.DataFrame
     clear: pd.DataFrame
+    unlike: pd.DataFrame
     unknown: pd.DataFrame
 
 
 def show_drop() -> None:
     """Drop, choose or paste files; they stay in the session while other pages are visited."""
-    page_title(Markdown("Sort uploads"))
+    page_title(Markdown("Check new pictures"))
     way = st.segmented_control(
         "What to upload",
         ["Files or zips", "A folder"],
@@ -94,10 +102,10 @@ def show_drop() -> None:
 
 def show_cannot_embed(now: SetChoice) -> None:
     """Why nothing can be scored under imported embeddings."""
-    page_title(Markdown("Sort uploads"))
+    page_title(Markdown("Check new pictures"))
     st.info(
         f"{escape(resolve(now.model).title)}: these embeddings were imported, so no model here can embed a new "
-        "picture. Choose a model in the sidebar to sort uploads.",
+        "picture. Choose a model in the sidebar to check new pictures.",
         icon=":material/info:",
     )
 
@@ -114,11 +122,17 @@ def show_empty(now: SetChoice, image_set: ImageSet | None) -> None:
 
 
 def ranked_uploads(batch: UploadBatch, image_set: ImageSet | None) -> pd.DataFrame:
-    """The table of `judge_pictures`, cached for the same uploads and image set."""
+    """The table of `judge_pictures` and whether each `is_unlike` the set, cached for the same uploads and image set."""
     key = (batch.key, image_set.set_id if image_set else None, image_set.version if image_set else None)
-    return UPLOADS_RANKED.get_for(
-        key, lambda: judge_pictures(batch.scored, image_set.core.reference() if image_set else None)
-    )
+    return UPLOADS_RANKED.get_for(key, lambda: _judged(batch, image_set))
+
+
+def _judged(batch: UploadBatch, image_set: ImageSet | None) -> pd.DataFrame:
+    if image_set is None:
+        return judge_pictures(batch.scored, None).assign(is_unlike=False)
+    table = judge_pictures(batch.scored, image_set.core.reference())
+    near, among = (each["nearest_similarity"].to_numpy(float) for each in (table, image_set.table()))
+    return table.assign(is_unlike=unlike(near, among))
 
 
 def show_heading(batch: UploadBatch, now: SetChoice, image_set: ImageSet | None) -> None:
@@ -158,33 +172,39 @@ def sort(table: pd.DataFrame, *, measure: str, threshold: int) -> SortedUploads:
     ordered = table.assign(rank_percentile=table[f"{measure}_percentile"]).sort_values(
         [measure, "id"], ascending=[False, True], kind="stable"
     )
-    has_value = np.isfinite(ordered[measure].to_numpy(float))
+    is_unlike = ordered["is_unlike"].to_numpy(bool)
+    has_value = np.isfinite(ordered[measure].to_numpy(float)) & ~is_unlike
     is_ambiguous = ordered["rank_percentile"].to_numpy(float) >= threshold
     return SortedUploads(
         ambiguous=ordered[has_value & is_ambiguous],
         clear=ordered[has_value & ~is_ambiguous].iloc[::-1],
-        unknown=ordered[~has_value],
+        unlike=ordered[is_unlike].sort_values("nearest_similarity"),
+        unknown=ordered[~has_value & ~is_unlike],
     )
 
 
 def show_sides(
     batch: UploadBatch, done: SortedUploads, image_set: ImageSet | None, *, measure: str, columns: int
 ) -> None:
-    """Ambiguous and clear uploads side by side."""
+    """Ambiguous and unambiguous uploads side by side, above them those that are unlike the set."""
     copies = in_set(batch, image_set)
-    announce("upload", f"{len(done.ambiguous):,} uploads are ambiguous, {len(done.clear):,} clear")
+    counts = f"{len(done.ambiguous):,} uploads are ambiguous, {len(done.clear):,} unambiguous"
+    announce("upload", counts + (f", {len(done.unlike):,} unlike this set" if len(done.unlike) else ""))
+    if len(done.unlike):
+        _gallery(batch, done.unlike, UNLIKE, copies, measure=measure, columns=2 * columns)
+        st.caption("Nothing in the set is like these, so no order of the set says anything about them.")
     left, right = st.columns(2, gap="medium")
     with left:
         _gallery(batch, done.ambiguous, "Ambiguous", copies, measure=measure, columns=columns)
     with right:
-        _gallery(batch, done.clear, "Clear", copies, measure=measure, columns=columns)
+        _gallery(batch, done.clear, CLEAR, copies, measure=measure, columns=columns)
     if len(done.unknown):
         st.caption(f"{len(done.unknown):,} pictures have no {escape(in_text(measure))} value here.")
 
 
 def show_on_map(table: pd.DataFrame, done: SortedUploads, image_set: ImageSet, *, measure: str, threshold: int) -> None:
     """The uploads on the image set's map, each next to its neighbours."""
-    rows = pd.concat([done.clear, done.ambiguous])
+    rows = pd.concat([done.unlike, done.clear, done.ambiguous])
     behind = behind_of(image_set.core.reference().xy)
     figure = uploads_figure(rows, behind, threshold=threshold, title=f"{measure_title(measure)}, percentile")
     show_figure(
@@ -193,7 +213,7 @@ def show_on_map(table: pd.DataFrame, done: SortedUploads, image_set: ImageSet, *
         alt="The uploads on the map of the image set, each next to its neighbours",
     )
     kinds = table["twin_kind"].value_counts()
-    parts = [f"{len(table):,} uploads among {len(image_set):,} pictures, each placed by its neighbours"]
+    parts = [f"{counted(len(table), 'upload')} among {len(image_set):,} pictures, each placed by its neighbours"]
     if copies := int(kinds.get(COPY, 0)):
         parts.append(f"{copies:,} {'is' if copies == 1 else 'are'} in the image set already, or a copy is")
     if views := int(kinds.get(VIEW, 0)):
@@ -219,16 +239,23 @@ def _gallery(
                 row,
                 set_id="",
                 thumbnail=data_url(batch.scored[int(row["id"])].thumbnail),
-                value=value_text(float(row[measure]), float(row["rank_percentile"])),
+                value=_value_of(row, measure),
                 detail=f"{measure_title(measure)} "
                 f"{value_with_percentile(float(row[measure]), float(row['rank_percentile']))}",
-                label=classes_in_words(row, is_clear=title == "Clear"),
+                label=None if row["is_unlike"] else classes_in_words(row, is_clear=title == CLEAR),
                 mark="in the set" if row["id"] in copies else _MARKS.get(row["twin_kind"]),
             )
             for row in page.to_dict("records")
         )
         key, empty = f"upload.gallery.{title}", "No pictures on this side."
         show_gallery(shown, key=key, empty=empty, columns=columns, on_click=open_upload)
+
+
+def _value_of(row: Mapping[Any, Any], measure: str) -> str:
+    """What is printed on an upload: how near the nearest is where it is far, else where the measure puts it."""
+    if row["is_unlike"]:
+        return f"nearest {decimal(float(row['nearest_similarity']))}"
+    return value_text(float(row[measure]), float(row["rank_percentile"]))
 
 
 def open_upload(number: int) -> None:
@@ -241,7 +268,7 @@ _MARKS = {COPY: "copy", VIEW: "another view"}
 
 
 def classes_in_words(row: Mapping[Any, Any], *, is_clear: bool) -> str | None:
-    """Of a clear upload the likeliest class, else the two that it lies between; None if there are no classes."""
+    """Of an unambiguous upload the likeliest class, else the two that it lies between; None if there are no classes."""
     if is_clear and isinstance(row["first_class"], str):
         return f"like {row['first_class']}"
     return between(row["first_class"], row["second_class"])
@@ -286,29 +313,32 @@ def show_exports(batch: UploadBatch, done: SortedUploads, now: SetChoice, image_
 
 def ranking_csv(done: SortedUploads) -> bytes:
     """Every upload, most ambiguous first, with its side and all values; those without a value last."""
-    parts = [("ambiguous", done.ambiguous), ("clear", done.clear.iloc[::-1]), ("no value", done.unknown)]
+    parts = [("ambiguous", done.ambiguous), ("clear", done.clear.iloc[::-1]), ("unlike the set", done.unlike)]
+    parts.append(("no value", done.unknown))
     table = pd.concat([rows.assign(side=side) for side, rows in parts if len(rows)] or [done.unknown.assign(side="")])
-    named = table.drop(columns=["id", "rank_percentile"]).rename(columns={"path": "name"})
+    named = table.drop(columns=["id", "rank_percentile", "is_unlike"]).rename(columns={"path": "name"})
     front = ["name", "side"]
     return table_bytes(named[[*front, *(c for c in named.columns if c not in front)]], ".csv")
 
 
 def zip_uploads(batch: UploadBatch, done: SortedUploads) -> bytes:
-    """A zip with `ambiguous/`, `clear/` and the ranking; uploads without a value are in `no-value/`."""
+    """A zip with `ambiguous/`, `clear/` and the ranking; others are in `unlike-the-set/` and `no-value/`."""
     folders = {"ambiguous": _files(batch, done.ambiguous), "clear": _files(batch, done.clear)}
-    if len(done.unknown):
-        folders["no-value"] = _files(batch, done.unknown)
+    others = {"unlike-the-set": done.unlike, "no-value": done.unknown}
+    folders |= {name: _files(batch, rows) for name, rows in others.items() if len(rows)}
     return sorted_zip(folders, top_level={"ranking.csv": ranking_csv(done)})
 
 
 def _show_add(batch: UploadBatch, done: SortedUploads, now: SetChoice, image_set: ImageSet | None) -> None:
     st.caption("Copies pictures into a folder, except those you dropped, and reads it. Nothing there is overwritten.")
-    sides = {"Clear": done.clear, "Ambiguous": done.ambiguous, "All": pd.concat([done.ambiguous, done.clear])}
+    both = pd.concat([done.ambiguous, done.clear])
+    sides = {CLEAR: done.clear, "Ambiguous": done.ambiguous, UNLIKE: done.unlike, "All": pd.concat([both, done.unlike])}
+    sides = {name: rows for name, rows in sides.items() if name != UNLIKE or len(rows)}
     choices = {name: rows[rows["decision"] != "drop"] for name, rows in sides.items()}
     side = st.segmented_control(
         "Which",
         list(choices),
-        default="Clear",
+        default=CLEAR,
         required=True,
         format_func=lambda name: f"{escape(name)} ({len(choices[name]):,})",
         key="upload.kept",

@@ -161,7 +161,7 @@ def with_answers(table: pd.DataFrame, batch: UploadBatch) -> pd.DataFrame:
 
 def show_upload_review(batch: UploadBatch, done: SortedUploads, image_set: ImageSet | None, *, measure: str) -> None:
     """The uploads one after the other, the most ambiguous first; those without the measure are left out."""
-    answers, table = upload_answers(), pd.concat([done.ambiguous, done.clear.iloc[::-1]])
+    answers, table = upload_answers(), pd.concat([done.unlike, done.ambiguous, done.clear.iloc[::-1]])
     queue = UploadQueue(answers, batch, table, image_set, measure)
     if answers.here is None or answers.here.review.name != queue.name:
         answers.here = opened_review(queue)

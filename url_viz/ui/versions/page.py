@@ -252,7 +252,7 @@ def show_figures(difference: Diff) -> None:
         )
     classes = pd.concat([difference.rose, difference.fell])
     if len(classes):
-        st.header("Classes that became more ambiguous, or clearer", anchor=False)
+        st.header("Classes that became more or less ambiguous", anchor=False)
         number = st.column_config.NumberColumn
         st.dataframe(
             classes.drop(columns=["pictures_before", "pictures", "p"]),
@@ -266,7 +266,7 @@ def show_figures(difference: Diff) -> None:
             alt="Classes whose mean ambiguity changed, with intervals",
         )
         st.caption(
-            "Mean ambiguity, 0 to 1. Low and high are the 95 % interval of the difference, over groups of twins."
+            "Mean ambiguity, 0 to 1. Low and high are the 95 % interval of the difference, over groups of near copies."
         )
 
 

@@ -38,7 +38,7 @@ _WHISKER = "#7a8494"
 _QUIET = "rgba(128, 136, 150, 0.34)"
 _BROUGHT = "#6f5bb5"
 _MODE_COLOURS: dict[Mode, str] = {"database": "#0072b2", "both": "#009e73", "queries": "#d55e00"}
-MODE_NAMES: dict[Mode, str] = {"database": "Database", "both": "Database and queries", "queries": "Queries"}
+MODE_NAMES: dict[Mode, str] = {"database": "Left out", "both": "Both", "queries": "Refused"}
 
 
 def uploads_figure(uploads: pd.DataFrame, behind: NDArray[np.floating], *, threshold: float, title: str) -> "Figure":
@@ -87,7 +87,7 @@ def coverage_figure(
         )
     figure.add_scatter(x=[0, 100], y=[100 * recall] * 2, name="Random", line={"color": GREY, "dash": "dot"})
     figure.update_traces(mode="lines", hovertemplate="%{y:.1f} % of %{x:.0f} % kept")
-    figure.update_xaxes(title="Queries kept, clearest first (%)", range=[0, 100])
+    figure.update_xaxes(title="Queries kept, least ambiguous first (%)", range=[0, 100])
     figure.update_yaxes(title="Recall@1 (%)")
     return quiet(figure, height_px=height_px, legend=True)
 

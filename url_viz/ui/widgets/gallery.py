@@ -61,8 +61,8 @@ def show_gallery(
 ) -> None:
     """Draw the tiles in order, in at most `columns` columns (by default as many as fit); the text `empty` without any.
 
-    With `handle`, pictures can be decided on, by buttons and keys (k keep, d drop, l look again, u undo, y redo). It is
-    called with the actions before the page runs again, so that the page already shows their effect, and exactly once
+    With `handle`, pictures can be decided on, by buttons and keys (k keep, d drop, l decide later, u undo, y redo). It
+    is called with the actions before the page runs again, so that the page already shows their effect, and exactly once
     per action, even if runs overtake each other. It must carry out the actions before it calls Streamlit.
 
     The state is that of `key` in the session: `clicked`, for one run, and `actions`, numbered.

@@ -143,7 +143,7 @@ def _show_question(image_set: ImageSet, image_id: int, row: dict[str, object]) -
 
 
 def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
-    """Keep, drop or look again, by buttons or their keys; a second time takes the decision back."""
+    """Keep, drop or decide later, by buttons or their keys; a second time takes the decision back."""
     with st.container(horizontal=True, gap="small"):
         for decision, (word, icon) in CHOICES.items():
             if decision is None:
@@ -189,7 +189,7 @@ def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for step, icon, words, arrow in (
             (-1, "chevron_left", "More ambiguous", "Left"),
-            (1, "chevron_right", "Clearer", "Right"),
+            (1, "chevron_right", "Less ambiguous", "Right"),
         ):
             to = None if position is None or not 0 <= position + step < len(ids) else ids[position + step]
             st.button(

@@ -252,7 +252,7 @@ def show_confusions(image_set: ImageSet, run: RunOnSet, predictions: RunPredicti
         alt="Pictures by label (rows) and class of the model (columns)",
     )
     more = len(predictions.names) - len(matrix)
-    part = f" The {MOST_CLASSES:d} classes of the most confused pairs." if more > 0 else ""
+    part = f" The {MOST_CLASSES:d} classes of the pairs that it confuses most." if more > 0 else ""
     st.caption(Markdown(f"Rows: the label. Columns: what the model says. Click a cell to review its pictures.{part}"))
     cells = event["selection"]["cells"]
     if cells:
