@@ -77,7 +77,7 @@ def _list(image_set: "ImageSet") -> None:
     user_columns = image_set.user_columns()
     for column in user_columns:
         kind = "uncertainty" if column.is_uncertainty else column.kind
-        pictures = f"{column.known:,} of {counted(len(image_set), 'picture')}"
+        pictures = f"{column.known:,} of {counted(len(image_set), image_set.noun)}"
         print(f"{column.name}: {kind}, {pictures}, from {column.source!r}")
     if not user_columns:
         print("No columns yet. Add some: python -m url_viz columns FOLDER add FILE")

@@ -40,7 +40,7 @@ def embed(config: EmbedConfig) -> int:
         else f"under {image_set.source.name!r}"
     )
     how += f", and with {active.title} beside it" if active and loaded else ""
-    print(f"{counted(len(image_set), 'picture')} in {printable(str(image_set.root))}, {how}.")
+    print(f"{counted(len(image_set), image_set.noun)} in {printable(str(image_set.root))}, {how}.")
     _print_annotations(image_set)
     print("".join(f"{remark}\n" for remark in image_set.core.store.about().remarks), end="")
     _print_damage(image_set)
@@ -168,7 +168,7 @@ def demo(*, model: ModelName = DEFAULT, spoiled: bool = False, workspace: Worksp
 
     root = (build_spoiled if spoiled else build_demo)(Workspace.at(workspace))
     image_set = embed_folder(root, model=model, workspace=workspace, progress=command_report())
-    print(f"{counted(len(image_set), 'picture')} in {root}.")
+    print(f"{counted(len(image_set), image_set.noun)} in {root}.")
     if not spoiled:
         print(image_set.order().reason)
         return

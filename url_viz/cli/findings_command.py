@@ -73,7 +73,7 @@ def leakage(
     where = "another split" if other is None else str(other.root)
     also = ", or a picture that is kept apart with them," if (rows["kind"] == APART).any() else ""
     also += ", or are themselves," if (rows["kind"] == SAME_FILE).any() else ""
-    print(f"{len(rows):,} of {counted(len(image_set), 'picture')} have a copy or another view{also} in {where}.")
+    print(f"{len(rows):,} of {counted(len(image_set), image_set.noun)} have a copy or another view{also} in {where}.")
     if len(rows):
         print(table_text(rows.head(top)[["cosine", "kind", "split", "path", "twin_split", "twin_path"]]))
     print_rest(len(rows), top, "--top, --out")

@@ -80,7 +80,7 @@ def refit(config: RefitConfig) -> None:
     image_set = open_image_set(config.folder, model=config.model, workspace=config.workspace)
     with progress_shown() as report:
         image_set.maps.refit(report)
-    print(f"The map of {counted(len(image_set), 'picture')} in {image_set.root} was made again.")
+    print(f"The map of {counted(len(image_set), image_set.noun)} in {image_set.root} was made again.")
 
 
 def ids_in(path: Path) -> list[int]:

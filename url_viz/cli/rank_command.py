@@ -126,7 +126,7 @@ def reasons(
 
     if reason is not None:
         pictures = with_reason(image_set.reasons(), reason).merge(image_set.table()[["id", "path"]], on="id")
-        print(f"{len(pictures):,} of {counted(len(image_set), 'picture')}: {reason}")
+        print(f"{len(pictures):,} of {counted(len(image_set), image_set.noun)}: {reason}")
         for row in pictures.head(top).itertuples():
             print(f"  {row.strength:.2f}  {row.path}  {row.detail}")
         return

@@ -58,7 +58,7 @@ def _compare_with_another(image_set: ImageSet) -> None:
         st.caption("Test pictures in a folder of their own: open it as an image set, then choose it here.")
         return
     set_id = st.selectbox(
-        "Or pictures of another folder that must not be in this one",
+        "Or another image set, whose pictures must not be in this one",
         list(others),
         index=None,
         format_func=others.__getitem__,
