@@ -71,7 +71,7 @@ with reasons:
     pick_reason(image_set, page.before_reasons(table, view, rows))
 page.announce_shown(image_set, rows, measure)
 page.show_pairs(image_set)
-show_twins_button(image_set, table, measure=measure)
+show_twins_button(image_set, table)
 page.show_failures(image_set)
 show_in_address(lasting)
 with findings:

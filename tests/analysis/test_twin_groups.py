@@ -19,6 +19,7 @@ from url_viz.analysis.findings.twin_groups import (
     group_codes,
     has_copies,
     left_of_copies,
+    marks_of,
     one_of_each,
     twin_table,
     with_twins_of,
@@ -159,6 +160,8 @@ class TestWhichToKeep:
             ({"width": [10, 20, 10]}, 1),
             ({"width": [10, 20, 10], "height": [10, 4, 9]}, 0),
             ({"uncertainty": [0.5, 0.4, 0.3]}, 2),
+            ({"uncertainty": [0.5, 0.4, 0.3], "sharpness": [0.3, 0.8, 0.3]}, 1),
+            ({"uncertainty": [0.5, 0.4, 0.3], "sharpness": [np.nan, 0.0, np.nan]}, 2),
             ({"uncertainty": [np.nan] * 3, "entropy": [2.0, 1.0, 3.0]}, 1),
             ({"uncertainty": [np.nan, 0.9, 0.9]}, 1),
             ({}, 0),
@@ -214,6 +217,15 @@ class TestWhichToKeep:
         found = left_of_copies(table, np.arange(40), chain, lambda order: copy_stars(chain, order, pixels))
         assert found.tolist() == left_by(table, pairs).tolist()
         assert found.sum() == 5
+
+
+def test_marks_say_what_is_largest_and_sharpest_where_not_all_are() -> None:
+    rows = pd.DataFrame({"width": [10, 20, 20], "height": [10, 10, 10], "sharpness": [0.78, 0.37, 0.77]})
+    assert marks_of(rows) == ["sharpest", "largest", "largest, sharpest"]
+    assert marks_of(rows.assign(sharpness=[0.78, 0.77, 0.77])) == [None, "largest", "largest"], "hardly sharper"
+    assert marks_of(rows.assign(width=10, sharpness=np.nan)) == [None] * 3
+    assert marks_of(rows.assign(width=10).drop(columns="sharpness")) == [None] * 3
+    assert marks_of(rows.head(1)) == [None]
 
 
 def test_how_many_copies_of_what_is_chosen_there_are() -> None:

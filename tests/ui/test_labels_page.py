@@ -154,14 +154,14 @@ def test_tiles_ask_and_say_how_likely_the_label_is_wrong() -> None:
     assert [tile.value for tile in shown] == ["95 % wrong", "20 % wrong", "under 1 % wrong", "10 % wrong"]
     assert shown[0].detail == "The label is wrong with a probability of 95 %; 7 of 9 neighbours are dog"
     assert [tile.mark for tile in shown] == ["likely wrong", "between", None, "outlier"]
-    assert [tile.short_question for tile in shown] == [tile.question for tile in shown]
+    assert [tile.asked for tile in shown] == [("cat", "dog"), ("dog", "cat"), ("cat", "dog"), None]
 
 
 def test_long_names_are_told_apart_below_a_picture() -> None:
     pictures = made()[0].pictures.head(1).assign(label="alpro-blueberry-soyghurt", suggested="alpro-vanilla-soyghurt")
     [tile] = tiles(pictures, set_id="set")
     assert tile.question == "alpro-blueberry-soyghurt or alpro-vanilla-soyghurt?"
-    assert (tile.short_question, tile.short_label) == ("…blueberry… or …vanilla…?", "…blueberry…")
+    assert (tile.asked, tile.short_label) == (("…blueberry…", "…vanilla…"), "…blueberry…")
 
 
 def test_decided_suspects_are_drawn_with_their_decision(labelled: ImageSet) -> None:

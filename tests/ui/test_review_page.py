@@ -148,6 +148,8 @@ class TestDesk:
         review = begun(image_set.reviews.open(ReviewSpec("copies")))
         card = desk_state(image_set, review).cards[0]
         assert (card["takes"], card["question"]) == (("keep", "decision"), "Keep which?")
+        assert [picture["mark"] for picture in card["panels"][0]["near"]] == ["suggested", None], "no one is sharper"
+        assert {picture["size"] for picture in card["panels"][0]["near"]} == {"64 × 48 px"}
         members = [int(picture["id"]) for picture in card["panels"][0]["near"]]
         assert len(members) > 1
         other = str(members[1])
@@ -213,6 +215,29 @@ class TestDesk:
         if (named.value_counts() >= 3).sum() >= 2:
             at.button(key="review.names.order").click().run()
             assert unlabelled.labels.chosen == "names"
+
+    def test_the_end_leads_to_the_export_of_what_was_corrected_else_to_the_next_queue(
+        self, image_set: ImageSet
+    ) -> None:
+        spec = ReviewSpec("confusability", most=1)
+        review = image_set.reviews.open(spec)
+        review.store(int(review.ids[0]), CardAnswer("keep"))
+        at = page(image_set, spec)
+        assert "1 kept" in words(at)
+        assert [button.key for button in at.button if button.proto.type == "primary"] == ["review.next"]
+        other = next(name for name in ("cat", "dog") if name != image_set.row(int(review.ids[0]))["label"])
+        review.store(int(review.ids[0]), CardAnswer(label=other))
+        at = page(image_set, spec)
+        assert "1 relabelled" in words(at)
+        assert [button.label for button in at.button if button.proto.type == "primary"] == [
+            "Export class folders, 1 corrected"
+        ]
+        at.button(key="review.export").click().run()
+        export = next(each for each in at.get("popover") if each.proto.popover.label == "Export")
+        assert export.proto.popover.open
+        folders = next(each for each in at.expander if each.label == "Class folders · 1 corrected")
+        assert folders.proto.expanded
+        assert folders.selectbox[0].value == "label"
 
     def test_the_end_offers_to_begin_again(self, image_set: ImageSet) -> None:
         at = page(image_set, ReviewSpec("confusability", most=1))

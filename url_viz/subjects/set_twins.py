@@ -27,6 +27,10 @@ class SetTwins(SetSubject):
         """
         return self._core.decisions.decide_each(one_of_each(self._core.frame, self._left()))
 
+    def to_keep(self) -> NDArray[np.int64]:
+        """Ids (M,) of the pictures that `keep_one_of_each` leaves, those without a copy too."""
+        return self._core.ids[self._left()]
+
     def _left(self) -> NDArray[np.bool_]:
         """Which pictures (N,) are left once one of each is kept; copies alone are pairs before there is a graph."""
         core, graph = self._core, self._core.graph

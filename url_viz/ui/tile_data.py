@@ -25,7 +25,8 @@ class Tile:
 
     `thumbnail` is a URL. `value` is printed on the picture ("above 97 %"), `detail` shown when it is pointed at.
     `question` ("cucumber or banana?"), `label` and, on wide tiles, `name` (of a path, its last part) are under it;
-    where names are long, `short_question` and `short_label` stand in their place ("…vanilla… or …blueberry…?").
+    of a question between two classes `asked` are these, and where names are long what tells them apart ("…vanilla…"),
+    as `short_label` is of the label.
     `twins` says which others it stands for ("3 copies"). `mark` is a short word in the corner. `decision` is shown as a
     coloured sign; a dropped picture is faint.
     """
@@ -41,7 +42,7 @@ class Tile:
     decision: str | None = None
     question: str | None = None
     detail: str = ""
-    short_question: str | None = None
+    asked: tuple[str, str] | None = None
     short_label: str | None = None
 
 
@@ -82,11 +83,14 @@ def tile_of(
 ) -> Tile:
     """A row (id, path, label) as a tile with a text `value`, `asked` between two classes; `more` are other fields."""
     image_id, label = int(row["id"]), row.get("label")
-    usual = {"thumbnail": thumbnail_url(set_id, image_id), "label": label if isinstance(label, str) else None}
+    usual: dict[str, Any] = {
+        "thumbnail": thumbnail_url(set_id, image_id),
+        "label": label if isinstance(label, str) else None,
+    }
     if asked is not None:
-        short = dict(zip(asked, told_apart(asked, most=LONG_NAME), strict=True))
-        usual |= {"question": f"{' or '.join(asked)}?", "short_question": f"{' or '.join(short.values())}?"}
-        usual |= {"short_label": short.get(label) if isinstance(label, str) else None}
+        short = told_apart(asked, most=LONG_NAME)
+        usual |= {"question": f"{' or '.join(asked)}?", "asked": short}
+        usual |= {"short_label": dict(zip(asked, short, strict=True)).get(str(label))}
     return Tile(image_id, str(row["path"]), value=value, **usual | more)
 
 

@@ -123,8 +123,8 @@ def left_of_copies(
 
     `key` (N,) is the row of each picture in the copies `twins`, the same of equal files, negative for none. Where pairs
     are thinned, `stars` gives some that cover the rows of an order. What a user keeps is left, and what a user dropped
-    is not. The others are left by the most pixels; among equals by the most pairs that are not covered yet, then the
-    clearest, then the first path: so no two of these are a pair, nor is one of them and what a user keeps.
+    is not. The others are left by the most pixels; among equals by the most pairs that are not covered yet, then as
+    `best_first` has them: so no two of these are a pair, nor is one of them and what a user keeps.
     """
     decision, rank = table["decision"].to_numpy(dtype=object), np.argsort(_from_best(table))
     is_left: NDArray[np.bool_] = (decision == "keep") | ((key < 0) & (decision != "drop"))
@@ -167,20 +167,36 @@ def _cover(
 
 
 def best_first(table: pd.DataFrame, by: str = TWINS) -> NDArray[np.int64]:
-    """Rows (N,) by group, within each the one to keep first: most pixels, then clearest, then first path."""
+    """Rows (N,) by group, within each the one to keep first: most pixels, then sharpest, clearest, first path."""
     rows = _from_best(table)
     return rows[np.argsort(group_codes(table, by)[rows], kind="stable")]
 
 
 def _from_best(table: pd.DataFrame) -> NDArray[np.int64]:
-    """Rows (N,) by most pixels, then clearest, then first path.
+    """Rows (N,) by most pixels, then sharpest, then clearest, then first path.
 
     The clearest has the lowest uncertainty; if there is no head, the lowest entropy.
     """
     value = table["uncertainty"].to_numpy(dtype=float)
     if not np.isfinite(value).any():
         value = table["entropy"].to_numpy(dtype=float)
-    return np.lexsort((np.arange(len(table)), value, -_pixels(table)))
+    return np.lexsort((np.arange(len(table)), value, -_sharpness_steps(table), -_pixels(table)))
+
+
+CLEARLY = 1.25
+"""So many times as sharp is visibly sharper: copies that were only saved again or resized differ by less."""
+LEAST_SHARPNESS = 1e-3
+
+
+def _sharpness_steps(table: pd.DataFrame) -> NDArray[np.int64]:
+    """How sharp each thumbnail (N,) is, in steps that can be seen; 0 where nothing is known."""
+    if "sharpness" not in table:
+        return np.zeros(len(table), np.int64)
+    sharpness = table["sharpness"].to_numpy(np.float64)
+    steps: NDArray[np.int64] = np.round(
+        np.log(np.clip(np.nan_to_num(sharpness), LEAST_SHARPNESS, None)) / np.log(CLEARLY)
+    ).astype(np.int64)
+    return steps
 
 
 def _pixels(table: pd.DataFrame) -> NDArray[np.int64]:
@@ -217,6 +233,18 @@ def members_of_groups(table: pd.DataFrame, by: str = TWINS) -> list[NDArray[np.i
     sizes = np.diff(starts, append=len(group))
     both = zip(starts[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True)
     return [order[start : start + size] for start, size in both]
+
+
+def marks_of(rows: pd.DataFrame) -> list[str | None]:
+    """What each picture of a group has over others of it: "largest", "sharpest", both, or nothing."""
+    best = {"largest": _is_best(_pixels(rows)), "sharpest": _is_best(_sharpness_steps(rows))}
+    return [", ".join(name for name, is_best in best.items() if is_best[row]) or None for row in range(len(rows))]
+
+
+def _is_best(values: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which rows have the highest value, where not all have it."""
+    is_best: NDArray[np.bool_] = values == values.max()
+    return is_best & ~is_best.all()
 
 
 def _worst(members: NDArray[np.int64], contents: NDArray[np.int64], embeddings_of: EmbeddingsOf) -> WorstPair:

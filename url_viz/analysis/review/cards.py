@@ -50,7 +50,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a picture: `text`, and the classes to choose among (none, one or two).
+    """What is asked of a picture: `text`, and the classes to choose among (none, or up to three).
 
     `wrong` is the probability that its label is wrong, given the label; nan where it is not known.
     """
@@ -195,10 +195,14 @@ class Queue(ABC):
 
 
 def between_classes(row: Mapping[str, Any], suggested: str | None = None) -> Question:
-    """Ask which of its two likeliest classes a row of `ImageSet.table()` has; without classes, what it is like."""
-    first, second = row.get("first_class"), row.get("second_class")
+    """Ask which of its two likeliest classes a row of `ImageSet.table()` has; without classes, what it is like.
+
+    The class that it was given is a choice, too.
+    """
+    first, second, given = row.get("first_class"), row.get("second_class"), row.get("label_given")
     if isinstance(first, str) and isinstance(second, str):
-        return Question(f"{first} or {second}?", (_choice(row, first), _choice(row, second)))
+        names = [first, second, *([given] if isinstance(given, str) and given not in (first, second) else [])]
+        return Question(f"{first} or {second}?", tuple(_choice(row, name) for name in names))
     return Question("Like this one?")
 
 

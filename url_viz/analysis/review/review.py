@@ -14,7 +14,7 @@ from url_viz.analysis.findings.findings import mixed_up, open_leaks, separated_b
 from url_viz.analysis.findings.leaks import leaks, splits
 from url_viz.analysis.findings.object_findings import cut_by_frame, double_boxes, outside, tiny, wrong_together
 from url_viz.analysis.findings.reasons import reasons, useless
-from url_viz.analysis.findings.twin_groups import COPIES, has_copies, members_of_groups
+from url_viz.analysis.findings.twin_groups import COPIES, has_copies, marks_of, members_of_groups
 from url_viz.analysis.labels.doubtful_labels import FEW, NEXT, doubtful, wrong_in_words
 from url_viz.analysis.labels.forecast import Forecast, forecast
 from url_viz.analysis.labels.label_issues import label_check
@@ -145,9 +145,10 @@ class GroupReview(Review):
         *,
         least: int = 2,
         groups: Callable[[pd.DataFrame], Sequence[Ids]] = members_of_groups,
+        suggests: bool = False,
     ) -> None:
-        """Of groups of at least so many; `groups` gives the rows of each, that to keep first."""
-        self._least, self._groups = least, groups
+        """Of groups of at least so many; `groups` gives the rows of each, that to keep first: `suggests` says so."""
+        self._least, self._groups, self._suggests = least, groups, suggests
         super().__init__(spec, context)
 
     @cached_property
@@ -180,8 +181,13 @@ class GroupReview(Review):
         return Question("Keep which?")
 
     def _near(self, row: int, question: Question) -> list[pd.DataFrame]:
+        """The group, with what tells each of its pictures from the others as `mark`."""
         members = self._group(int(self._ids[row]))[:MEMBERS]
-        return [self.table.iloc[members].assign(decision=self._now(members).decision)]
+        near = self.table.iloc[members].assign(decision=self._now(members).decision)
+        marks = marks_of(near)
+        if self._suggests:
+            marks[0] = ", ".join(filter(None, ("suggested", marks[0])))
+        return [near.assign(mark=pd.Series(marks, index=near.index, dtype=object))]
 
     def state(self, ids: Sequence[int]) -> list[CardAnswer]:
         groups = [self._group(image_id) for image_id in ids]
@@ -224,9 +230,10 @@ class LeakReview(GroupReview):
         return Question(f"In {listed([name for name in names if name is not None])}: keep which?")
 
     def _near(self, row: int, question: Question) -> list[pd.DataFrame]:
-        """The group, with the split of each as `mark`."""
-        marks = [self._splits.name_of(int(member)) for member in self._group(int(self._ids[row]))[:MEMBERS]]
+        """The group, with the split of each before its `mark`."""
+        names = [self._splits.name_of(int(member)) for member in self._group(int(self._ids[row]))[:MEMBERS]]
         [near] = super()._near(row, question)
+        marks = [", ".join(filter(None, both)) or None for both in zip(names, near["mark"], strict=True)]
         return [near.assign(mark=pd.Series(marks, index=near.index, dtype=object))]
 
 
@@ -435,7 +442,7 @@ REVIEWS = {
     "missed": list_review(
         "Missed by the detector", lambda context: missed(context.table), ask_missed, needs="predictions"
     ),
-    "copies": ReviewKind("Near copies", partial(GroupReview, groups=_copies), "group", needs="nothing"),
+    "copies": ReviewKind("Near copies", partial(GroupReview, groups=_copies, suggests=True), "group", needs="nothing"),
     "pairs": ReviewKind("Same kind or not", PairReview, "pair", needs="graph"),
     "names": ReviewKind("Name these first", NameReview, needs="graph"),
 }

@@ -17,12 +17,12 @@ import { endsOf } from "../shared/short.js";
  * @property {string | null} decision
  * @property {string | null} question
  * @property {string} detail shown on hover
- * @property {string | null} short_question in the place of the question, where names are long
+ * @property {[string, string] | null} asked the two classes of the question, as short as they are told apart
  * @property {string | null} short_label
  */
 
-const PARTS = ["value", "twins", "mark", "question"];
-const ENDED = { label: 6, name: 10 }; // what is cut in its middle, and how many characters of its end are always shown
+const PARTS = ["value", "twins", "mark"];
+const ENDED = { first: 7, second: 7, label: 6, name: 10 }; // what is cut in its middle, and how many characters of its end are always shown
 
 /** @param {string} id of the picture @returns {HTMLElement} an empty cell */
 export function newCell(id) {
@@ -34,6 +34,7 @@ export function newCell(id) {
   picture.append(Object.assign(document.createElement("img"), { alt: "", loading: "lazy", decoding: "async" }));
   picture.append(part("value"), part("twins"), part("decision"));
   tile.append(picture, part("mark"), part("question"), part("label"), part("name"));
+  tile.querySelector(".question").append(part("first"), part("second"));
   for (const ended of Object.keys(ENDED)) tile.querySelector(`.${ended}`).append(part("start"), part("end"));
   tile.querySelector(".label").prepend(part("as"));
   cell.append(tile, newChoices());
@@ -60,18 +61,19 @@ function newChoices() {
 /** @param {HTMLElement} cell @param {Tile} content @param {boolean} canDecide */
 export function fill(cell, content, canDecide) {
   const { name, thumbnail, value, label, twins, is_ringed: isRinged, mark, decision, question, detail } = content;
-  const { short_question: shortQuestion, short_label: shortLabel } = content;
+  const { asked, short_label: shortLabel } = content;
   const tile = cell.querySelector(".tile");
   const baseName = name.slice(name.lastIndexOf("/") + 1); // the file name; the title has the whole path
   const texts = {
     value,
     twins: twins && `+${twins}`,
     mark: mark ?? "",
-    question: shortQuestion ?? question ?? "",
   };
   for (const part of PARTS) tile.querySelector(`.${part}`).textContent = texts[part];
   const as = question && label ? "labelled " : ""; // or "7 or 3?" over "9" reads as a third guess
   tile.querySelector(".as").textContent = as;
+  fillEnds(tile, "first", asked ? `${asked[0]} ` : (question ?? ""));
+  fillEnds(tile, "second", asked ? `or ${asked[1]}?` : "");
   fillEnds(tile, "label", shortLabel ?? label ?? "");
   fillEnds(tile, "name", baseName);
   tile.title = [name, detail].filter(Boolean).join("\n");

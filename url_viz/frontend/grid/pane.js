@@ -145,7 +145,7 @@ export class Pane {
     const { owner, source, data } = this;
     const known = source.tiles.get(id);
     const waiting = owner.decisionOf(id);
-    const tile = known ?? { id, thumbnail: "", name: "", value: "", label: null, twins: "", mark: null, decision: null, question: null, detail: "", short_question: null, short_label: null };
+    const tile = known ?? { id, thumbnail: "", name: "", value: "", label: null, twins: "", mark: null, decision: null, question: null, detail: "", asked: null, short_label: null };
     const thumbnail = data.thumbnail_url?.replace("{id}", id) ?? tile.thumbnail; // without a server it comes with the tile
     const decision = waiting === undefined ? tile.decision : waiting;
     const isNews = source.tiles.get(this.ids[at - 1])?.value !== tile.value;

@@ -6,7 +6,7 @@ import { DECISIONS, VERDICTS, newIcon } from "../shared/decisions.js";
  * A picture beside the one that is asked about, and some of them, with a class to choose where there is a label.
  * Of an object, `whole` is the picture that it lies in.
  * @typedef {{id: string, name: string, thumbnail: string, picture: string, whole?: string | null, label: string | null,
- *   mark: string | null}} NearPicture
+ *   mark: string | null, size: string}} NearPicture
  * @typedef {{near: NearPicture[], label: string | null, share: number | null}} Panel
  */
 
@@ -14,9 +14,9 @@ import { DECISIONS, VERDICTS, newIcon } from "../shared/decisions.js";
 const KEYS = [
   ["y", "yes, the same kind of thing", ["same"]],
   ["n", "no, not the same kind", ["same"]],
-  ["1 2", "the first or the second class, or the picture to keep", ["choice", "keep"]],
+  ["1 2 3", "the class of that number, or the picture to keep", ["choice", "keep"]],
   ["1 … 9", "the class of that number, the same for every picture", ["class"]],
-  [DECISIONS.keep.key, "keep it in the set, whatever its label", ["decision"]],
+  [DECISIONS.keep.key, "keep it in the set, without an opinion on its class", ["decision"]],
   [DECISIONS.drop.key, "drop it; of a group, all", ["decision"]],
   [DECISIONS["look-again"].key, "decide later", ["decision"]],
   ["b", "its box is wrong, and is to be drawn again", ["verdict"]],
@@ -70,6 +70,17 @@ export function newKeys({ takes, panels, whole }, names) {
   });
 }
 
+/**
+ * What a decision is called on a card: of a group it is of all, and to keep a picture says nothing of its class.
+ * @param {string} name
+ * @param {string[]} takes what the card takes
+ */
+export function decisionWords(name, takes) {
+  const { word } = DECISIONS[name];
+  if (takes.includes("keep")) return name === "look-again" ? word : `${word} all`;
+  return name === "keep" && takes.includes("label") ? `${word}, no opinion on the class` : word;
+}
+
 /** @param {string[]} takes what a card takes @returns {string[]} the buttons that do not answer it */
 export function notAnswering(takes) {
   return Object.keys(BUTTONS).filter((name) => !BUTTONS[name].some((one) => takes.includes(one)));
@@ -103,8 +114,9 @@ export function newAnswers() {
   return [...decided, ...verdicts, ...others];
 }
 
-function newPicture({ name, thumbnail, label, mark }, number) {
-  const button = Object.assign(made("button", "member"), { type: "button", title: label ? `${name} · ${label}` : name });
+function newPicture({ name, thumbnail, label, mark, size }, number) {
+  const title = [name, label, size].filter(Boolean).join(" · ");
+  const button = Object.assign(made("button", "member"), { type: "button", title });
   button.setAttribute("aria-label", `Show ${name}`);
   button.append(Object.assign(document.createElement("img"), { alt: "", src: thumbnail, decoding: "async" }));
   if (number) button.append(keycap(String(number)));
@@ -116,13 +128,14 @@ function newPicture({ name, thumbnail, label, mark }, number) {
  * A class to choose with its nearest pictures, or the nearest pictures alone; or a group to choose from, numbered.
  * @param {Panel} panel
  * @param {number} number the key of the class
- * @param {boolean} isGroup
+ * @param {{isGroup: boolean, given: string | null}} of `given` is the class that the picture came with
  * @returns {HTMLElement}
  */
-export function newPanel({ label, share, near }, number, isGroup) {
+export function newPanel({ label, share, near }, number, { isGroup, given }) {
   const panel = made("div", "panel");
   if (label !== null) {
     const choose = newName(label, number);
+    if (label === given) choose.append(made("span", "share", "as labelled"));
     if (share !== null) choose.append(made("span", "share", `${Math.round(100 * share)} %`));
     panel.append(choose);
   }

@@ -6,6 +6,7 @@ import { DECISIONS, DECISION_OF_KEY, VERDICTS } from "../shared/decisions.js";
 import { isTyped, stepOf } from "../shared/keyboard.js";
 import { newMounts } from "../shared/mounts.js";
 import {
+  decisionWords,
   made,
   namesToChoose,
   newAnswers,
@@ -143,13 +144,14 @@ class Desk {
     this.drawBeside(card);
     const panels = this.takes("same") ? [] : card.panels;
     const keyed = namesToChoose(card, this.data.names);
-    this.panels.replaceChildren(...panels.map((panel) => newPanel(panel, keyed.indexOf(panel.label) + 1, this.takes("keep"))));
+    const of = { isGroup: this.takes("keep"), given: card.label_given };
+    this.panels.replaceChildren(...panels.map((panel) => newPanel(panel, keyed.indexOf(panel.label) + 1, of)));
     const items = card.reasons.map(({ title, detail }) => Object.assign(made("li", "", title), { title: detail }));
     this.element.querySelector(".reasons").replaceChildren(...items);
     const facts = card.facts.flatMap(([name, value]) => [made("dt", "", name), made("dd", "", value)]);
     this.element.querySelector(".facts").replaceChildren(...facts);
-    for (const [name, { word }] of Object.entries(DECISIONS))
-      this.element.querySelector(`.answer.${name} span`).textContent = this.takes("keep") && name !== "look-again" ? `${word} all` : word;
+    for (const name of Object.keys(DECISIONS))
+      this.element.querySelector(`.answer.${name} span`).textContent = decisionWords(name, card.takes);
     for (const button of this.element.querySelectorAll(".answer"))
       button.hidden = notAnswering(card.takes).some((name) => button.classList.contains(name));
     this.element.querySelector(".answer.another span").textContent = this.takes("name") ? "Type a name" : "Another class";

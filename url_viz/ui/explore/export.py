@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.labels.label_choice import CORRECTED
 from url_viz.export.data_sets import DATA_SETS, Program, programs_of, title_for
 from url_viz.export.picture_files import How
 from url_viz.export.report import report_html
@@ -19,15 +20,38 @@ from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, latest_job, why_it_failed
 from url_viz.jobs.kinds import EXPORT, start_export
 from url_viz.ui.explore.sort import show_sort
+from url_viz.ui.menu import go_to
+from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.download import download, download_paths, download_table
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.jobs import show_progress, show_result
 
+EXPORT_PANEL: Key[bool] = Key("view.export")
+"""Whether the panel is open."""
+CORRECTED_FIRST: Key[bool] = Key("view.export_corrected")
+"""Whether it was opened to take corrected classes away."""
+
 MOST_ZIPPED = 500
 """Pictures in a download at most, which is made in memory; more are written to a folder, by a job."""
 TICK_S = 1.0
+
+
+def go_to_export() -> None:
+    """Show Explore with the panel open at what takes corrected classes away; for callbacks of other pages."""
+    EXPORT_PANEL.set(True)  # its widget is on no page that a browser shows now
+    CORRECTED_FIRST.set(True)
+    go_to("explore")
+
+
+def corrected_in_words(image_set: ImageSet) -> str:
+    """What a button says that leads to what takes corrected classes away: "Export class folders, 9 corrected"."""
+    if image_set.is_of_objects:
+        title = title_for(image_set, "annotations")
+        return f"Export {title[:1].lower()}{title[1:]}"
+    corrected = int((image_set.table()["label_checked"] == CORRECTED).sum())
+    return f"Export class folders, {corrected:,} corrected"
 
 
 @dataclass(frozen=True)
@@ -81,7 +105,8 @@ def show_export(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) ->
         taken = replace(taken, how=_show_copy())
     _show_report(taken)
     _heading("Train", "With the classes as corrected, and without dropped pictures where so chosen.")
-    show_sort(image_set, key="sort")
+    is_led = bool(CORRECTED_FIRST.get()) and not image_set.is_of_objects
+    show_sort(image_set, key="sort", is_open=is_led)
     with st.container(horizontal=True, gap="small"):
         taken.show(("annotations",))
         _show_table("CSV", leaves.rows, f"{image_set.root.name}-selection.csv")

@@ -16,7 +16,7 @@ from url_viz.store.columns.object_columns import PICTURE
 from url_viz.ui.explore.choose_dialog import show_choose_button
 from url_viz.ui.explore.class_choice import show_class_choice
 from url_viz.ui.explore.controls import default_measure
-from url_viz.ui.explore.export import show_export
+from url_viz.ui.explore.export import CORRECTED_FIRST, EXPORT_PANEL, show_export
 from url_viz.ui.explore.filter_controls import set_filter, show_filter_chips
 from url_viz.ui.explore.user_column_dialog import show_user_columns
 from url_viz.ui.explore.view import ExploreView, change_view
@@ -153,7 +153,7 @@ def _show_review_button(review: ReviewSpec, count: int, *, is_all: bool) -> None
 
 
 def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
-    with st.popover("Export", icon=":material/download:"):
+    with st.popover("Export", icon=":material/download:", key=EXPORT_PANEL, on_change=CORRECTED_FIRST.clear):
         show_export(image_set, table, rows)
 
 

@@ -21,7 +21,7 @@ MOST_COPIED = 2000
 """Above this many copies the page shows the command instead, because copying would block it."""
 
 
-def show_sort(image_set: ImageSet, *, key: str) -> None:
+def show_sort(image_set: ImageSet, *, key: str, is_open: bool = False) -> None:
     """A folded form with the criterion, links or copies, the target folder, and a button that sorts.
 
     It opens on classes where some were corrected, else on decisions.
@@ -29,7 +29,7 @@ def show_sort(image_set: ImageSet, *, key: str) -> None:
     table = image_set.table()
     corrected = int((table["label_checked"] == CORRECTED).sum())
     words = f"Class folders · {corrected:,} corrected" if corrected else "Sort the set into folders"
-    with st.expander(words, icon=":material/drive_file_move:"):
+    with st.expander(words, icon=":material/drive_file_move:", expanded=is_open):
         kinds = [BY_LABEL, "decision"] if corrected else ["decision", BY_LABEL]
         by = st.selectbox(
             "By",

@@ -1,19 +1,18 @@
 """Copies and views on the Explore page: how many, and a dialog that shows their groups and keeps one of each copy."""
 
-from collections.abc import MutableMapping
+from collections.abc import Collection, MutableMapping
 from functools import partial
 
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.findings.twin_groups import has_copies
-from url_viz.analysis.ranking import with_percentile
+from url_viz.analysis.findings.twin_groups import has_copies, marks_of
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import DIALOG, Key
 from url_viz.ui.text import escape
-from url_viz.ui.tile_data import tiles
+from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.buttons import dialog_button
 from url_viz.ui.widgets.decide import handle_gallery_actions, reported, show_undo
 from url_viz.ui.widgets.gallery import show_gallery
@@ -27,7 +26,7 @@ MOST_SHOWN = 24
 MOST_LISTED = 1_000
 
 
-def show_twins_button(image_set: ImageSet, table: pd.DataFrame, *, measure: str) -> None:
+def show_twins_button(image_set: ImageSet, table: pd.DataFrame) -> None:
     """A button with the number of copies and views that opens the dialog; nothing if there are none."""
     sizes = table["twin_group"].value_counts().to_numpy()
     sizes = sizes[sizes > 1]
@@ -37,11 +36,11 @@ def show_twins_button(image_set: ImageSet, table: pd.DataFrame, *, measure: str)
     words = f"{int(sizes.sum()):,} pictures in {groups} of copies and views"
     meaning = "The same picture again, saved anew or cropped a little; and the same thing again, as in a burst"
     if dialog_button(words, icon=":material/content_copy:", key="twins.open", help=meaning):
-        twins_dialog(image_set, measure)
+        twins_dialog(image_set)
 
 
 @st.dialog("Copies and views", width="large", on_dismiss=DIALOG.clear)
-def twins_dialog(image_set: ImageSet, measure: str) -> None:
+def twins_dialog(image_set: ImageSet) -> None:
     """The groups, largest first, with their least similar pair; one group's pictures; and keep one of each copy."""
     with st.spinner("Comparing groups"):
         groups = image_set.twins.groups()
@@ -59,9 +58,8 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
             key="twins.keep",
             on_click=reported(image_set, image_set.twins.keep_one_of_each),
             disabled=not has_copies(image_set.table()),
-            help="Keeps the largest of copies; of equally large ones, the one with most copies, then the least "
-            "ambiguous. Drops only its direct copies, no views, and nothing you have marked to keep. One undo reverts "
-            "all of it.",
+            help="Keeps the largest of copies; of equally large ones, the one with most copies, then the sharpest. "
+            "Drops only its direct copies, no views, and nothing you have marked to keep. One undo reverts all of it.",
         )
         review = partial(go_to_review, ReviewSpec("copies" if has_copies(image_set.table()) else "bursts"))
         if st.button("Review them one by one", icon=":material/rate_review:", key="twins.review", on_click=review):
@@ -78,7 +76,7 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
         alt="Groups of copies and views, with the number of pictures",
     )
     chosen = picked["selection"]["rows"]
-    _show_group(image_set, int(groups["group"].iloc[chosen[0] if chosen else 0]), measure)
+    _show_group(image_set, int(groups["group"].iloc[chosen[0] if chosen else 0]))
 
 
 def _listed(image_set: ImageSet, groups: pd.DataFrame) -> pd.DataFrame:
@@ -96,15 +94,29 @@ def _listed(image_set: ImageSet, groups: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _show_group(image_set: ImageSet, group: int, measure: str) -> None:
-    table = with_percentile(image_set.table(), measure)
+def _show_group(image_set: ImageSet, group: int) -> None:
+    table = image_set.table()
     rows = table[table["twin_group"] == group]
     first = "" if len(rows) <= MOST_SHOWN else f"the first {MOST_SHOWN:,} of "
     st.subheader(f"The pictures of this group · {first}{len(rows):,}", anchor=False)
     show_gallery(
-        tiles(rows.head(MOST_SHOWN), set_id=image_set.set_id, measure=measure),
+        tiles_of_group(rows, set(image_set.twins.to_keep().tolist()), set_id=image_set.set_id)[:MOST_SHOWN],
         key=TWINS.under(image_set.set_id),
         empty="This group has no pictures left.",
         columns=6,
         handle=partial(handle_gallery_actions, image_set),
+    )
+
+
+def tiles_of_group(rows: pd.DataFrame, left: Collection[int], *, set_id: str) -> tuple[Tile, ...]:
+    """A group's pictures with their size, which stay (ids) if one of each is kept, and which is largest or sharpest."""
+    return tuple(
+        tile_of(
+            row,
+            set_id=set_id,
+            value=f"{row['width']} × {row['height']} px",
+            mark=", ".join(filter(None, ("stays" if row["id"] in left else "", mark))) or None,
+            decision=row["decision"],
+        )
+        for row, mark in zip(rows.to_dict("records"), marks_of(rows), strict=True)
     )

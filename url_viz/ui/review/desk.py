@@ -220,8 +220,9 @@ def _pictures(image_set: ImageSet, near: pd.DataFrame) -> list[dict[str, Any]]:
             "whole": whole_url(image_set, int(row["id"])),
             "label": _text(row["label"]),
             "mark": _text(row.get("mark")),
+            "size": f"{row['width']} × {row['height']} px",
         }
-        for row in near.filter(["id", "path", "label", "mark"]).to_dict("records")
+        for row in near.filter(["id", "path", "label", "mark", "width", "height"]).to_dict("records")
     ]
 
 

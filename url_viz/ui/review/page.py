@@ -1,6 +1,8 @@
 """Parts of the Review page: which review to begin or go on with, its heading, what comes after it, names, answers."""
 
-from collections.abc import Sequence
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
@@ -21,7 +23,9 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.columns.imported_columns import NAMES as BY_NAMES
 from url_viz.ui.auth import user_name
+from url_viz.ui.explore.export import corrected_in_words, go_to_export
 from url_viz.ui.explore.finding_list import show_queues
+from url_viz.ui.local_time import time_in_words
 from url_viz.ui.review.desk import OpenReview, opened_review, show_open_review
 from url_viz.ui.review.review_address import choose_review
 from url_viz.ui.session import Key
@@ -45,6 +49,10 @@ VISIT: Key[Visit] = Key("visit")
 OWN_REVIEW = "view.review."
 """What the controls of a review put together begin with: by, class, tag, most, within."""
 
+FROZEN = (
+    "Answers change the order. So that no picture moves or comes twice while you work, this queue stays in the order "
+    "that it had when you began. *Start over with the current order*, at its end, makes it anew."
+)
 SHOWN = 24
 """So many of the least certain suggestions are shown."""
 
@@ -54,8 +62,8 @@ def show_open_heading(image_set: ImageSet, review: Review) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         page_title(Markdown("Review"), width="content")
         st.markdown(Markdown(f"**{escape(title_of_review(review.spec))}**"), width="content")
-        begun = f"{review.begun:%d %b, %H:%M} UTC"
-        st.caption(f"{escape(set_name(image_set.root))} · order of {escape(begun)}")
+        begun = f"{set_name(image_set.root)} · order of {time_in_words(review.begun)}"
+        st.caption(escape(begun), help=FROZEN)
         st.space("stretch")
         st.button("All reviews", icon=":material/list:", key="review.leave", on_click=choose_review, args=(None,))
 
@@ -157,25 +165,45 @@ def _show_after(image_set: ImageSet, here: OpenReview[Review]) -> None:
         tiles = _outcome_tiles(image_set, found[:SHOWN])
         show_gallery(tiles, key="review.outcomes", empty="", on_click=None)
     show_to_redraw(image_set)
-    following = next((row for row in image_set.reviews.queues() if row.opens not in (None, here.review.spec)), None)
     with st.container(horizontal=True, gap="small", key="review_after"):
-        again, others = partial(_start_over, image_set, here.review.spec), partial(choose_review, None)
-        if following is not None:
-            words = f"Next: {following.words} ({following.left:,})"
-            go_on = partial(choose_review, following.opens)
-            if act_button(words, go_on, icon=":material/arrow_forward:", key="review.next", type="primary"):
+        steps = [*_to_export(image_set, found), *_to_others(image_set, here.review.spec, found)]
+        for number, step in enumerate(steps):
+            kind = "primary" if not number and step.is_work else "secondary"
+            if act_button(step.words, step.act, icon=step.icon, key=f"review.{step.key}", type=kind):
                 st.rerun()
-        measure = image_set.order().measure
-        if measure is not None and any(one.what == "put aside" for one in found):
-            aside = partial(choose_review, ReviewSpec(measure, PUT_ASIDE))
-            if act_button("See those put aside", aside, icon=":material/schedule:", key="review.aside"):
-                st.rerun()
-        if act_button(
-            "What it was worth, and other reviews", others, icon=":material/trending_up:", key="review.others"
-        ):
-            st.rerun()
-        if act_button("Start over with the current order", again, icon=":material/replay:", key="review.afresh"):
-            st.rerun()
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What can follow a review: a button that says so; `is_work` if it goes on with what was done."""
+
+    key: str
+    words: str
+    act: Callable[[], object]
+    icon: str
+    is_work: bool = False
+
+
+def _to_export(image_set: ImageSet, found: Sequence[ReviewOutcome]) -> Iterator[NextStep]:
+    """The way to what leaves with the classes that this review corrected, if it did."""
+    if any(one.what == "relabelled" for one in found):
+        words = corrected_in_words(image_set)
+        yield NextStep("export", words, go_to_export, ":material/download:", is_work=True)
+
+
+def _to_others(image_set: ImageSet, spec: ReviewSpec, found: Sequence[ReviewOutcome]) -> Iterator[NextStep]:
+    """The next queue, what was put aside, all reviews, and this one once more."""
+    following = next((row for row in image_set.reviews.queues() if row.opens not in (None, spec)), None)
+    if following is not None:
+        words = f"Next: {following.words} ({following.left:,})"
+        yield NextStep("next", words, partial(choose_review, following.opens), ":material/arrow_forward:", is_work=True)
+    measure = image_set.order().measure
+    if measure is not None and any(one.what == "put aside" for one in found):
+        aside = partial(choose_review, ReviewSpec(measure, PUT_ASIDE))
+        yield NextStep("aside", "See those put aside", aside, ":material/schedule:")
+    leave, again = partial(choose_review, None), partial(_start_over, image_set, spec)
+    yield NextStep("others", "What it was worth, and other reviews", leave, ":material/trending_up:")
+    yield NextStep("afresh", "Start over with the current order", again, ":material/replay:")
 
 
 def _outcome_tiles(image_set: ImageSet, found: Sequence[ReviewOutcome]) -> tuple[Tile, ...]:
@@ -201,7 +229,7 @@ def show_history(image_set: ImageSet) -> None:
             return
         shown = pd.DataFrame(
             {
-                "When (UTC)": history["at"].str.slice(0, 19).str.replace("T", " "),
+                "When": [time_in_words(datetime.datetime.fromisoformat(at)) for at in history["at"]],
                 "Who": history["who"],
                 "What": history["did"],
                 "State": history["state"],
