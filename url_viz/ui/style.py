@@ -21,6 +21,7 @@ _RULES = """
 [data-testid="stHeader"] { background: transparent; height: 1.6rem; }
 [data-testid="stHeading"] :is(h1, h2, h3) { padding: 0; letter-spacing: normal; }
 [data-testid="stHeading"] [data-testid="stMarkdownContainer"] { margin-bottom: 0; }
+[role="dialog"] [data-testid="stHeading"] h3 { font-size: 1.1rem; }
 .st-key-explore_above { gap: .4rem; margin-bottom: -.5rem; }
 .st-key-explore_above button { min-height: 2.1rem; padding-block: 0; }
 .st-key-explore_controls .react-aria-ComboBox > div { height: 2.1rem; }
