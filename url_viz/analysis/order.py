@@ -167,10 +167,13 @@ def plain_words(order: Order) -> str:
     """
     if order.measure != AMBIGUITY.name or order.evidence is None or np.isnan(order.evidence.value):
         return order.reason
-    times = round(100 * order.evidence.value)
+    figure = order.evidence
+    times = round(100 * figure.value)
+    is_known = np.isfinite(figure.interval.low + figure.interval.high)
+    between = f"{100 * figure.interval.low:.0f} to {100 * figure.interval.high:.0f}; " if is_known else ""
     return (
         f"Most ambiguous first: of two pictures, the one whose nearest look-alike is of another class ranks higher in "
-        f"{times} of 100 cases (chance: 50)."
+        f"{times} of 100 cases ({between}chance: 50)."
     )
 
 

@@ -16,6 +16,7 @@ from url_viz.analysis.evidence.evaluation import NEAREST, Evaluated, by_class
 from url_viz.analysis.evidence.worth import Worth
 from url_viz.analysis.findings.reasons import reason_counts
 from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, UNCERTAINTY, has_values, measure_named, measure_title
+from url_viz.analysis.order import plain_words
 from url_viz.analysis.ranking import ends, with_percentile
 from url_viz.analysis.shown_words import shown_reason
 from url_viz.errors import ImageError, ImageSetError
@@ -88,7 +89,7 @@ def report_html(
         title=title or source.name,
         provenance=source,
         measure=measure,
-        reason=image_set.order().reason,
+        reason=plain_words(image_set.order()),
         count=len(table),
         whole=len(image_set),
         is_selection=len(table) != len(image_set),
