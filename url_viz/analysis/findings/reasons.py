@@ -369,12 +369,6 @@ def _confused(confusability: Values) -> Values:
     return CONFUSED_RAMP(confusability) if is_ranked else np.zeros_like(confusability)
 
 
-def unlike(similarity: NDArray[np.floating], among: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Which similarities (M,) to the nearest are low for a set in which those of its pictures are `among` (N,)."""
-    fences = _fences(among.astype(np.float32))
-    return np.zeros(len(similarity), bool) if fences is None else fences(similarity) > 0
-
-
 def _outlier(similarity: Values) -> Values:
     fences = _fences(similarity)
     return np.zeros_like(similarity) if fences is None else fences(similarity)

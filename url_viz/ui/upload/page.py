@@ -11,10 +11,10 @@ import pandas as pd
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from url_viz.analysis.findings.reasons import unlike
 from url_viz.analysis.labels.ambiguity import between
 from url_viz.analysis.measures import in_text, measure_named, measure_title, measures_of
 from url_viz.analysis.order import plain_words
+from url_viz.analysis.outside.unlike import unlike
 from url_viz.analysis.outside.uploads import COPY, VIEW, judge_pictures
 from url_viz.export.inline_pictures import data_url
 from url_viz.export.table_files import table_bytes
@@ -35,7 +35,7 @@ from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.ui.widgets.heading import page_title
 from url_viz.ui.widgets.measure_choice import measure_under, with_first, without_baselines
 from url_viz.ui.widgets.part import show_paste
-from url_viz.wording import counted, decimal
+from url_viz.wording import counted
 
 UPLOADS_RANKED: "Key[tuple[tuple[object, ...], pd.DataFrame]]" = Key("upload.ranked")
 UPLOAD_OPENED: Key[int] = Key("upload.opened")
@@ -130,9 +130,11 @@ def ranked_uploads(batch: UploadBatch, image_set: ImageSet | None) -> pd.DataFra
 def _judged(batch: UploadBatch, image_set: ImageSet | None) -> pd.DataFrame:
     if image_set is None:
         return judge_pictures(batch.scored, None).assign(is_unlike=False)
-    table = judge_pictures(batch.scored, image_set.core.reference())
-    near, among = (each["nearest_similarity"].to_numpy(float) for each in (table, image_set.table()))
-    return table.assign(is_unlike=unlike(near, among))
+    reference = image_set.core.reference()
+    embeddings = np.stack([upload.embedding for upload in batch.scored])
+    return judge_pictures(batch.scored, reference).assign(
+        is_unlike=unlike(embeddings, reference.embedding, counts=reference.counts)
+    )
 
 
 def show_heading(batch: UploadBatch, now: SetChoice, image_set: ImageSet | None) -> None:
@@ -252,9 +254,9 @@ def _gallery(
 
 
 def _value_of(row: Mapping[Any, Any], measure: str) -> str:
-    """What is printed on an upload: how near the nearest is where it is far, else where the measure puts it."""
+    """What is printed on an upload: where the measure puts it; nothing where no measure of the set can tell."""
     if row["is_unlike"]:
-        return f"nearest {decimal(float(row['nearest_similarity']))}"
+        return ""
     return value_text(float(row[measure]), float(row["rank_percentile"]))
 
 
