@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from url_viz.analysis.categories import DECISION_COLOURS, DECISIONS, categories_of, category_colours, category_names
+from url_viz.analysis.categories import (
+    DECISION_COLOURS,
+    DECISIONS,
+    categories_of,
+    category_colours,
+    category_names,
+    class_columns,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,3 +47,19 @@ def test_of_several_reasons_the_first_counts() -> None:
     assert categories_of(table, "reasons").names == ("blurred", "dark")
     assert categories_of(table, "reasons").numbers.tolist() == [0, 1, -1, 0]
     assert categories_of(table).names == ("a", "a; b")
+
+
+def test_columns_of_few_values_can_hold_classes_and_measurements_cannot() -> None:
+    table = pd.DataFrame(
+        {
+            "room": ["a", "b"] * 50,
+            "level": [1, 2, 3, 4] * 25,
+            "width": range(100),
+            "box_y": [number // 2 for number in range(100)],
+            "path": [f"{number}.jpg" for number in range(100)],
+            "same": ["x"] * 100,
+            "species": [f"s{number // 2}" for number in range(100)],
+        }
+    )
+    assert class_columns(table, tuple(table.columns)) == {"room", "level", "species"}
+    assert class_columns(table, ("gone",)) == frozenset()

@@ -73,13 +73,21 @@ test("a name stands beside its points where there is room, else at its place", (
   const points = pointsOf(heap, heap.map(() => 0));
   const view = viewOf();
   const crowdOf = crowdIn(points, new Int8Array(points.n).fill(2), view, 4);
-  const [one] = placed([anchor("heap", 50.6, 25.6)], view, widthOf, crowdOf);
+  const [one] = placed([anchor("heap", 50.6, 25.6)], view, widthOf, { crowdOf });
   assert.equal(crowdOf(one.box), 0);
   const [left, top] = view.toStage(50.6, 25.6);
   const away = Math.hypot(Math.max(0, one.box[0] - left, left - one.box[2]), Math.max(0, one.box[1] - top, top - one.box[3]));
   assert.ok(away > 0 && away < 50, `${away} pixels from its place`);
-  const [full] = placed([anchor("heap", 50.6, 25.6)], view, widthOf, () => 100);
+  const [full] = placed([anchor("heap", 50.6, 25.6)], view, widthOf, { crowdOf: () => 100 });
   assert.deepEqual([(full.box[0] + full.box[2]) / 2, (full.box[1] + full.box[3]) / 2], [left, top]);
+});
+
+test("no name lies under a picture", () => {
+  const view = viewOf();
+  const [left, top] = view.toStage(50, 25);
+  const covered = [[left - 20, top - 20, left + 20, top + 20]];
+  const [one] = placed([anchor("under", 50, 25)], view, widthOf, { covered });
+  assert.ok(one.box[0] >= left + 20 || one.box[2] <= left - 20 || one.box[1] >= top + 20 || one.box[3] <= top - 20);
 });
 
 test("the legend begins with what is chosen, then the largest", () => {

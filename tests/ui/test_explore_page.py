@@ -663,7 +663,8 @@ def test_the_map_gives_way_to_the_grid_and_comes_back(image_set: ImageSet) -> No
 
 def test_twins_stand_as_one_and_a_stack_is_decided_on_with_them(with_twins: ImageSet) -> None:
     at = opened(with_twins)
-    assert [(pane["note"], len(pane["first"])) for pane in panes(at)] == [("9 + 3 copies", 9)] * 2
+    assert [(pane["note"], len(pane["first"])) for pane in panes(at)] == [("9", 9)] * 2
+    assert {pane["hint"] for pane in panes(at)} == {"And 3 copies, each shown with its picture"}
     stack = next(place for place, tile in enumerate(panes(at)[0]["first"]) if tile["twins"])
     members = 1 + stacked(panes(at)[0]["first"][stack])
     chosen = [{"order": panes(at)[0]["order"], "ranges": [[stack, stack + 1]]}]

@@ -64,12 +64,13 @@ def _in_order(name: str) -> tuple[float, str]:
     return (number, name) if math.isfinite(number) else (math.inf, name)
 
 
-MOST_NUMBERS = 200
-"""A column of more different numbers is no column of classes, such as a width."""
+MOST_NUMBERS, FEWEST_OF_A_NUMBER = 200, 10
+"""A column of more different numbers, or of fewer pictures for each, is no column of classes, such as a width."""
 
 
 def class_columns(table: pd.DataFrame, names: tuple[str, ...]) -> frozenset[str]:
     """Those of the columns that can hold classes: two values or more, and on average two pictures of each."""
     numbers = {name: table[name].nunique() for name in names if name in table}
-    most = {name: MOST_NUMBERS if kind_of(table[name]) == "numeric" else len(table) // 2 for name in numbers}
-    return frozenset(name for name, count in numbers.items() if 2 <= count <= most[name])
+    of_numbers = min(MOST_NUMBERS, len(table) // FEWEST_OF_A_NUMBER)
+    most = {name: of_numbers if kind_of(table[name]) == "numeric" else len(table) // 2 for name in numbers}
+    return frozenset(name for name, count in numbers.items() if 2 <= count <= max(2, most[name]))

@@ -68,8 +68,8 @@ export class Pane {
   }
 
   changed() {
-    const { title, note, empty } = this.data;
-    this.title.textContent = title;
+    const { title, note, hint = "", empty } = this.data;
+    Object.assign(this.title, { textContent: title, title: hint });
     if (note) this.title.append(Object.assign(document.createElement("span"), { textContent: ` · ${note}` }));
     this.grid.setAttribute("aria-label", title);
     this.empty.textContent = this.source.failure || empty;

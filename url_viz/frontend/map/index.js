@@ -296,8 +296,9 @@ export class PointMap {
     const ringed = placeOf(this.rowOfId(this.data.ringed));
     const hovered = this.hovered === this.rowOfId(this.data.ringed) ? null : placeOf(this.hovered);
     this.overlay.draw(view, theme, { lasso: this.gestures.lasso, polygon, ringed, hovered, radius });
-    if (this.names) this.labels.draw(this.overlay.context, view, theme, { family: this.family, radius });
     this.faces.draw(view, this.overlay.context, theme, this.list);
+    const { boxes: covered } = this.faces;
+    if (this.names) this.labels.draw(this.overlay.context, view, theme, { family: this.family, radius, covered });
   }
 
   rowOfId(id) {

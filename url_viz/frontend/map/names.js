@@ -77,12 +77,14 @@ export function anchorsOf({ n, x, y, category, box }, strength, names) {
  * @param {Anchor[]} anchors in the order of their importance
  * @param {View} view
  * @param {(text: string) => number} widthOf in pixels
- * @param {(box: Box) => number} [crowdOf] how many points a box covers
+ * @param {object} [options]
+ * @param {(box: Box) => number} [options.crowdOf] how many points a box covers
+ * @param {Box[]} [options.covered] where pictures lie, which no name may be under
  * @returns {{anchor: Anchor, text: string, box: Box}[]}
  */
-export function placed(anchors, view, widthOf, crowdOf = () => 0) {
+export function placed(anchors, view, widthOf, { crowdOf = () => 0, covered = [] } = {}) {
   /** @type {Box[]} */
-  const taken = [[view.width - TOOLS[0], 0, view.width, TOOLS[1]]];
+  const taken = [[view.width - TOOLS[0], 0, view.width, TOOLS[1]], ...covered];
   const isFree = (box) =>
     box[0] >= 0 && box[1] >= 0 && box[2] <= view.width && box[3] <= view.height && !taken.some((other) => overlap(box, other));
   const found = [];
@@ -205,11 +207,11 @@ export class Names {
   }
 
   // Where the names stand; worked out again only after a change, not whenever the pointer moves.
-  place(context, view, radius) {
-    const at = [view.x, view.y, view.scale, view.width, view.height, radius].join(" ");
+  place(context, view, { radius, covered }) {
+    const at = [view.x, view.y, view.scale, view.width, view.height, radius, ...covered.flat().map(Math.round)].join(" ");
     if (at === this.placedAt && this.anchors === this.placedOf) return;
     const crowdOf = crowdIn(this.points, this.strength, view, radius);
-    this.shown = placed(this.anchors, view, (text) => this.widthOf(context, text), crowdOf);
+    this.shown = placed(this.anchors, view, (text) => this.widthOf(context, text), { crowdOf, covered });
     Object.assign(this, { placedAt: at, placedOf: this.anchors });
   }
 
@@ -217,11 +219,14 @@ export class Names {
    * @param {CanvasRenderingContext2D} context
    * @param {View} view
    * @param {Theme} theme
-   * @param {{family: string, radius: number}} options the page's font; of the points, in pixels
+   * @param {object} options
+   * @param {string} options.family the page's font
+   * @param {number} options.radius of the points, in pixels
+   * @param {Box[]} options.covered where pictures lie
    */
-  draw(context, view, theme, { family, radius }) {
+  draw(context, view, theme, { family, radius, covered }) {
     context.font = `${FONT} ${family}`;
-    this.place(context, view, radius);
+    this.place(context, view, { radius, covered });
     this.lines(context, view, theme);
     context.textAlign = "center";
     context.textBaseline = "middle";

@@ -31,6 +31,8 @@ export class Representatives {
   constructor(layer, { onOpen, onChange, signal }) {
     Object.assign(this, { layer, onChange });
     this.items = [];
+    /** @type {number[][]} left, top, right and bottom of the pictures that are shown */
+    this.boxes = [];
     this.isOn = false;
     this.settled = null;
     layer.addEventListener(
@@ -100,6 +102,7 @@ export class Representatives {
   draw(view, context, theme, list) {
     const opacity = Math.min(1, Math.max(0, (FADE_TO - view.zoom) / (FADE_TO - FADE_FROM)));
     this.layer.hidden = !this.isOn || !this.items.length || opacity === 0;
+    this.boxes = [];
     if (this.layer.hidden) return;
     this.layer.style.opacity = opacity;
     this.layer.classList.toggle("faded", opacity < 0.5);
@@ -112,6 +115,7 @@ export class Representatives {
       if (!isIn) continue;
       const [middleX, middleY] = [left + offset[0], top + offset[1]];
       button.style.transform = `translate(${middleX - side / 2}px, ${middleY - side / 2}px)`;
+      this.boxes.push([middleX - side / 2, middleY - side / 2, middleX + side / 2, middleY + side / 2]);
       this.leader(context, theme, { from: [middleX, middleY], to: [left, top], opacity });
     }
   }

@@ -113,6 +113,7 @@ def _pane_of(
     return Pane(
         title=f"{title} of each class" if view.class_by_class else title,
         note=_note(end, total=total if view.cuts else None),
+        hint=f"And {of_group(end.twins, end.copies)}, each shown with its picture" if end.twins else "",
         empty=image_set.core.said("No pictures on this side.") if total else NOTHING,
         total=min(end.pictures, MOST_IN_ORDER),
         order=order,
@@ -124,10 +125,10 @@ def _pane_of(
 
 
 def _note(end: OrderEnd, *, total: int | None) -> str:
-    """How many pictures (of `total`, if a threshold parts them), with the twins that are not shown by themselves."""
+    """How many pictures are shown (of `total`, if a threshold parts them)."""
     count = f"{end.pictures:,}" if total is None else f"{end.pictures:,} of {total:,}"
     first = f"the first {MOST_IN_ORDER:,} of " if end.pictures > MOST_IN_ORDER else ""
-    return f"{first}{count}" + (f" + {of_group(end.twins, end.copies)}" if end.twins else "")
+    return f"{first}{count}"
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, r
     facts, purpose = [_count(image_set, table)], escape(purpose_of("Explore"))
     if failed:
         facts.append(f"{failed:,} unreadable")
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="explore_heading"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="explore_heading"):
         page_title(escape(set_name(image_set.root)), width="content", help=purpose)
         st.caption(escape(" · ".join(facts)), width="content")
         show_class_choice(image_set)

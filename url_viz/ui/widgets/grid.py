@@ -31,8 +31,8 @@ _mount = component_of("grid", styled_as="gallery")
 class Pane:
     """One order of `total` pictures, cached under the key `order`; `first` are its first tiles, at most INLINE.
 
-    `note` follows the title, `empty` stands there if it has no pictures. `order_url`, `tiles_url` and `thumbnail_url`
-    give the others (`url_viz.ui.urls`).
+    `note` follows the title, which shows `hint` when it is pointed at; `empty` stands there if it has no pictures.
+    `order_url`, `tiles_url` and `thumbnail_url` give the others (`url_viz.ui.urls`).
     """
 
     title: str
@@ -44,6 +44,7 @@ class Pane:
     tiles_url: str
     thumbnail_url: str
     first: tuple[Tile, ...]
+    hint: str = ""
 
 
 def show_grid(
