@@ -211,7 +211,7 @@ def test_ready_reviews_are_those_that_a_set_has() -> None:
     assert titles == [
         "Same kind or not",
         "Name these first",
-        "All, most ambiguous first, by confusability",
+        "All, most ambiguous first, by “Easily mistaken”",
         "Put aside for later",
     ]
     many = ready_reviews(pd.concat([table()] * 40, ignore_index=True), "ambiguity", has_doubtful=False)

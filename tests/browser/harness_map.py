@@ -56,7 +56,7 @@ def styles_page() -> None:
         total=n,
         colour=query.get("colour", "value"),  # type: ignore[arg-type]
         measure="Ambiguity",
-        ends=tuple(query.get("ends", "clear,ambiguous").split(",")),  # type: ignore[arg-type]
+        ends=tuple(query.get("ends", "unambiguous,ambiguous").split(",")),  # type: ignore[arg-type]
         categories=DECISIONS if is_of_decisions else CLASSES,
         category_title="Decision" if is_of_decisions else "",
         category_colours=category_colours(DECISIONS, "decision") if is_of_decisions else (),

@@ -101,14 +101,14 @@ def test_what_changes_is_said_once(app: str, zoo: ImageSet, open_page: OpenPage)
     page = open_page(f"{app}/?set={zoo.set_id}")
     expect(page.locator(".stage[data-state=ready]")).to_be_visible()
     lines = page.locator("#url-viz-announced p")
-    expect(lines).to_have_text(["40 pictures by confusability"])
+    expect(lines).to_have_text(["40 pictures by “Easily mistaken”"])
     page.evaluate(HEARING)
-    for name in ("Between classes", "Pretrained head"):
+    for name in ("Torn between classes", "General model"):
         page.get_by_role("radio", name=name, exact=True).click()
         settled(page)
     page.get_by_role("button", name="View", exact=True).click()  # runs the page again, and changes nothing of this
     settled(page)
-    assert page.evaluate("heard") == ["40 pictures by ambiguity", "40 pictures by pretrained head"]
+    assert page.evaluate("heard") == ["40 pictures by “Torn between classes”", "40 pictures by “General model”"]
     region = page.locator("#url-viz-announced")
     assert [region.get_attribute(name) for name in ("role", "aria-live")] == ["status", "polite"]
 

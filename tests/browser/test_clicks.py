@@ -130,7 +130,7 @@ CONTROLS: dict[str, Press] = {
     "name": lambda page, is_on: typed("Name contains", "cat" if is_on else "", page),
     "style": lambda page, is_on: page.get_by_role("button", name="Fog" if is_on else "Points").click(),
     "twins": switch("Show copies and views as one"),
-    "side": lambda page, is_on: page.get_by_role("button", name="Ambiguous" if is_on else "Both").click(),
+    "side": lambda page, is_on: page.get_by_role("button", name="Most" if is_on else "Both", exact=True).click(),
     "colour": lambda page, is_on: choose(page, "Colour", "Colour by class" if is_on else "Colour by order"),
     "min.brightness": lambda page, is_on: typed("At least", "0.001" if is_on else "", page),
     "names": lambda page, is_on: page.get_by_role("button", name="Names").click(),

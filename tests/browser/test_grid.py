@@ -138,7 +138,7 @@ def test_a_choice_by_mouse_and_by_keys_which_decide_on_it_as_one_action(desk: Op
 
 def test_a_decision_far_down_stays_when_the_server_has_it(desk: Open) -> None:
     at = desk()
-    at.page.get_by_role("button", name="Ambiguous").click()
+    at.page.get_by_role("button", name="Most", exact=True).click()
     expect(at.panes).to_have_count(1)
     at.tile(0).focus()
     at.page.keyboard.press("End")
@@ -156,7 +156,7 @@ def test_a_decision_far_down_stays_when_the_server_has_it(desk: Open) -> None:
 def test_a_refused_decision_is_undrawn_wherever_its_tile_lies(desk: Open, decisions_folder: Path) -> None:
     run = uuid4().hex
     at = desk("busy=0.2", run=run)
-    at.page.get_by_role("button", name="Ambiguous").click()
+    at.page.get_by_role("button", name="Most", exact=True).click()
     expect(at.panes).to_have_count(1)
     at.tile(1).focus()
     at.page.keyboard.press("k")

@@ -33,7 +33,7 @@ def test_the_toolbar_draws_other_styles_and_the_page_hears_of_it(harness: str, o
     assert tool(page, "Points").get_attribute("aria-pressed") == "true"
     painted = {"points": painted_pixels(page)}
     for style, hint in (
-        ("Fog", "Small and crisp: low ambiguity percentile. Large and faint: high."),
+        ("Fog", "Small and crisp: unambiguous. Large and faint: ambiguous."),
         ("Density", "Stronger: more pictures. Colour: mean."),
     ):
         tool(page, style).click()

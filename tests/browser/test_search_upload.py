@@ -119,7 +119,7 @@ def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_fro
     clearest = image_set.table().sort_values("uncertainty").iloc[0]
     page = open_page(f"{app}/search?set={image_set.set_id}&id={clearest['id']}")
     expect(page.get_by_text("Most similar · 23")).to_be_visible()
-    expect(page.get_by_text("Does withholding help here?")).to_be_visible()
+    expect(page.get_by_text("Does leaving out help here?")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
 
     page.get_by_role("radio", name="General model").click()

@@ -137,7 +137,7 @@ class TestReview:
     def test_without_classes(self, run: Run, image_set: ImageSet) -> None:
         image_set.labels.use(None)
         lines = run("review", "--top", 1).splitlines()
-        assert lines[0] == "All, most ambiguous first, by confusability: 24 pictures to review."
+        assert lines[0] == "All, most ambiguous first, by “Easily mistaken”: 24 pictures to review."
         assert lines[1].endswith("  (no label)  Like this one?")
         assert "There are no labels to check" in run("review", "--by", "suspects", status=1)
         for arguments in (("--per-class", 2), ("--within-class",)):

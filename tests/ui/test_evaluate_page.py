@@ -11,7 +11,7 @@ from tests.ui.conftest import Read
 from tests.ui.pages import opened, reading, words
 from url_viz.analysis.evidence.evaluation import CountedPictures, Evaluated
 from url_viz.analysis.evidence.order_metrics import Figure, Interval
-from url_viz.analysis.measures import AMBIGUITY, in_text
+from url_viz.analysis.measures import AMBIGUITY, quoted
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.ui.evaluate.crop import crop_sample
@@ -72,7 +72,7 @@ def test_an_unlabelled_set_is_told_what_it_would_take_and_what_can_be_said(unlab
     assert "rank correlation" in text
     assert not at.metric
     at.button(key="evaluate.crop.run").click().run()
-    assert "Uncertainty is higher on the crop for **" in words(at)
+    assert "“General model” is higher on the crop for **" in words(at)
     assert "of 25 pictures (95 % interval" in words(at)
 
 
@@ -82,9 +82,9 @@ def test_the_crop_test_says_which_files_it_could_not_read(labelled: ImageSet) ->
     (labelled.root / "dog" / "0001.jpg").write_bytes(b"<html>")
     at.button(key="evaluate.crop.run").click().run()
     assert f"of {COUNT - 2} pictures" in words(at)
-    leading = in_text(labelled.order().measure or "").capitalize()
+    leading = quoted(labelled.order().measure or "")
     assert f"{leading}, which orders this set, is higher" in words(at)
-    for title in {"Ambiguity", "Confusability", "Uncertainty"} - {leading}:
+    for title in {"“Torn between classes”", "“Easily mistaken”", "“General model”"} - {leading}:
         assert f"{title} is higher on the crop for **" in words(at)
     assert "2 files could not be read and are not counted" in words(at)
     shutil.rmtree(labelled.root)
@@ -109,7 +109,7 @@ def test_a_backbone_without_a_head_is_evaluated_by_the_rest(
         "Nearest gap",
     ]
     assert at.dataframe[0].value["Measure"].tolist() == known
-    assert "than uncertainty" not in words(at)
+    assert "than “General model”" not in words(at)
 
 
 def test_while_the_set_is_read_no_figure_is_shown(labelled: ImageSet) -> None:
@@ -126,8 +126,8 @@ def test_the_verdict_names_more_or_less_only_where_its_interval_says_so() -> Non
         pictures = CountedPictures(rows, rows, names, np.array(["a", "b", "a", "b"]), {}, left_out=0)
         return Evaluated(pictures, (), Figure(by, Interval(low, high))).verdict
 
-    assert "Of the measures without classes, confusability predicts errors better" in said(0.1, 0.02, 0.2)
-    assert "confusability predicts errors worse" in said(-0.1, -0.2, -0.02)
+    assert "Of the measures without classes, “Easily mistaken” predicts errors better" in said(0.1, 0.02, 0.2)
+    assert "“Easily mistaken” predicts errors worse" in said(-0.1, -0.2, -0.02)
     assert "do not clearly differ" in said(0.1, -0.02, 0.2)
     assert "+.100 [−.020, +.200]" in said(0.1, -0.02, 0.2)
     rows, names = np.arange(3), np.array(["a", "a", "a"])

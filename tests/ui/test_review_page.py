@@ -66,7 +66,7 @@ class TestStart:
         assert measure == "confusability"  # noise bears no classes out
         assert "The 200 most ambiguous" not in said, "of twelve"
         each, rest = "The 10 most ambiguous of each class", "All, most ambiguous first"
-        for title in (f"{each}, by confusability", f"{rest}, by confusability", "Near copies"):
+        for title in (f"{each}, by “Easily mistaken”", f"{rest}, by “Easily mistaken”", "Near copies"):
             assert title in said
         for name in ("confusability", "copies"):
             queue = image_set.reviews.open(ReviewSpec(name))

@@ -127,7 +127,7 @@ def test_every_measure_of_the_set_can_gate_and_the_leading_one_does_at_first(ima
 def test_a_query_above_the_threshold_is_warned_of_until_one_insists(image_set: ImageSet) -> None:
     at = opened(image_set, "search", search__query_id=by_confusability(image_set, -1))
     at.slider[0].set_value(60).run()
-    assert "By confusability, this picture is **highest**. The threshold is 60 %." in at.warning[0].value
+    assert "By “Easily mistaken”, this picture is **highest**. The threshold is 60 %." in at.warning[0].value
     assert "Most similar" not in words(at)
     at.button(key="search.go_on").click().run()
     assert "Most similar" in words(at)
@@ -143,7 +143,7 @@ def test_a_query_between_two_classes_is_said_to_be(image_set: ImageSet) -> None:
     assert f"Lies {lies}" in words(at)
     order_by(at).set_value("ambiguity").run()
     at.slider[0].set_value(60).run()
-    assert f"By ambiguity, this picture is **highest**, {lies}" in at.warning[0].value
+    assert f"By “Torn between classes”, this picture is **highest**, {lies}" in at.warning[0].value
     assert between_shares({"first_class": None, "second_class": None}) is None
 
 
@@ -166,7 +166,7 @@ def test_the_warning_says_no_more_than_the_evidence_shows() -> None:
     telling = evidence_from([0.1, 0.2, 0.3, 0.9], [True, True, True, False])
     assert "**100 %** have a nearest picture of another class; of those below it, 0 %" in warning(query, gate, telling)
     assert (
-        "Refusing to answer: **yes**: by confusability, a picture with a wrong match ranks above one without"
+        "Refusing to answer: **yes**: by “Easily mistaken”, a picture with a wrong match ranks above one without"
         in verdict(telling)
     )
     silent = evidence_from([0.1, 0.2, 0.3, 0.9], [False, True, True, False])
@@ -176,7 +176,7 @@ def test_the_warning_says_no_more_than_the_evidence_shows() -> None:
     assert "Refusing to answer: **not clearly**" in verdict(silent)
     assert r"by **\+12.5 points** compared with leaving out as many at random" in verdict(silent)
     assert "Without classes, nothing shows" in warning(query, gate, None)
-    assert "has no confusability here" in warning(query_at(float("nan")), gate, telling)
+    assert "has no value of “Easily mistaken” here" in warning(query_at(float("nan")), gate, telling)
 
 
 def test_a_query_without_the_value_is_not_vouched_for() -> None:

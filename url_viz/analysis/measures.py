@@ -182,6 +182,11 @@ def measure_title(name: str) -> str:
     return measure_named(name).title
 
 
+def quoted(name: str) -> str:
+    """A measure within a sentence beside controls that call it so: “Torn between classes”."""
+    return f"“{measure_title(name)}”"
+
+
 def in_text(name: str) -> str:
     """A measure within a sentence; a user's column by its own name."""
     measure = measure_named(name)

@@ -31,9 +31,9 @@ from url_viz.analysis.measures import (
     TABLE_MEASURES,
     TUNED,
     UNCERTAINTY,
-    in_text,
     is_measure,
     measure_title,
+    quoted,
 )
 from url_viz.analysis.measures import NEAREST as NEAREST_MEASURE
 from url_viz.analysis.ranking import percentile, percentile_of_each
@@ -210,7 +210,7 @@ class Evaluated:
             return f"Every nearest neighbour is {'right' if right else 'wrong'}, so there is no R-AUROC."
         if self.lead is None:
             return ""
-        first, second = in_text(CONFUSABILITY.name), in_text(UNCERTAINTY.name)
+        first, second = quoted(CONFUSABILITY.name), quoted(UNCERTAINTY.name)
         if self.lead.interval.low > 0 or self.lead.interval.high < 0:
             outcome = f"{first} predicts errors {'better' if self.lead.value > 0 else 'worse'} than {second}"
         else:

@@ -19,7 +19,7 @@ from url_viz.analysis.labels.doubtful_labels import FEW, NEXT, doubtful, wrong_i
 from url_viz.analysis.labels.forecast import Forecast, forecast
 from url_viz.analysis.labels.label_issues import label_check
 from url_viz.analysis.labels.votes import NONE
-from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, TUNED, in_text
+from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, TUNED, quoted
 from url_viz.analysis.review.cards import (
     MOST_KEYS,
     CardAnswer,
@@ -462,7 +462,7 @@ def title_of_review(spec: ReviewSpec) -> str:
 def _order_in_words(spec: ReviewSpec) -> str:
     if spec.by in REVIEWS:
         return REVIEWS[spec.by].title + (f" · the first {spec.most:,}" if spec.most else "")
-    by = "" if spec.by == AMBIGUITY.name else f", by {in_text(spec.by)}"
+    by = "" if spec.by == AMBIGUITY.name else f", by {quoted(spec.by)}"
     if spec.per_class:
         return f"The {spec.per_class} most ambiguous of each class{by}"
     return f"The {spec.most:,} most ambiguous{by}" if spec.most else f"All, most ambiguous first{by}"

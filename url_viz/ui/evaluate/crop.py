@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from url_viz.analysis.evidence.order_metrics import share_of
-from url_viz.analysis.measures import in_text
+from url_viz.analysis.measures import quoted
 from url_viz.analysis.outside.crop_test import TESTED, CropTest, Subject, crop_test
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
@@ -34,7 +34,7 @@ def show_crop_test(image_set: ImageSet) -> None:
     st.caption(
         "Compares each picture with its own centre crop (10 to 75 % of its side, scaled back up). A crop shows less "
         "than the whole picture, so a good order ranks it as more ambiguous. 50 % is chance; no classes are needed. "
-        f"Ambiguity and confusability leave out the picture and its near copies{escape(single_model)}."
+        f"“Torn between classes” and “Easily mistaken” leave out the picture and its near copies{escape(single_model)}."
     )
     if is_in_bucket(image_set.root):
         st.caption("It needs files in a folder, and the pictures of this set are in object storage.")
@@ -106,7 +106,7 @@ def _line(test: CropTest, measure: str, *, leads: bool) -> Markdown:
     if not count:
         return Markdown("")
     interval, fraction = share_of(wins, count).interval, percent(wins / count, digits=1)
-    title = escape(f"{in_text(measure).capitalize()}{', which orders this set,' if leads else ''}")
+    title = escape(f"{quoted(measure)}{', which orders this set,' if leads else ''}")
     return Markdown(
         f"{title} is higher on the crop for **{escape(fraction)}** of {count:,} pictures "
         f"(95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %)."

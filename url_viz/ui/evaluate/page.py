@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.evidence.evaluation import NEEDED, CountedPictures, Evaluated, MeasureFigures, by_class
 from url_viz.analysis.evidence.order_metrics import spearman
 from url_viz.analysis.labels.calibration import FEWEST, reliability
-from url_viz.analysis.measures import in_text, measure_title
+from url_viz.analysis.measures import measure_title, quoted
 from url_viz.analysis.ranking import percentile
 from url_viz.image_set import ImageSet
 from url_viz.ui.text import escape
@@ -43,7 +43,7 @@ def show_without_classes(image_set: ImageSet) -> None:
     rho = spearman(both["uncertainty"], both["confusability"])
     if np.isfinite(rho):
         st.markdown(
-            f"Without classes: the general model and confusability have a rank correlation of **{rho:.2f}** over "
+            f"Without classes: “General model” and “Easily mistaken” have a rank correlation of **{rho:.2f}** over "
             f"{len(both):,} pictures. This says how similar the two orders are, not which of them is right."
         )
 
@@ -185,7 +185,7 @@ def _columns(measure: str) -> dict[str, Any]:
         "pictures": column.NumberColumn("Pictures", format="localized"),
         "recall": column.ProgressColumn("Recall@1", format="%.0f %%", min_value=0, max_value=100),
         "mean_percentile": column.NumberColumn(
-            "Mean percentile", format="%.0f", help=f"Of {in_text(measure)}, among all counted pictures"
+            "Mean percentile", format="%.0f", help=f"Of {quoted(measure)}, among all counted pictures"
         ),
         "r_auroc": column.NumberColumn(
             "R-AUROC", format="%.2f", help="Empty if the whole class is right, or wrong; unreliable for few pictures"

@@ -9,7 +9,7 @@ import streamlit as st
 
 from url_viz.analysis.categories import category_names
 from url_viz.analysis.filters import OneOf
-from url_viz.analysis.measures import PERCENTILE_COLUMNS, in_text, measure_named
+from url_viz.analysis.measures import PERCENTILE_COLUMNS, measure_named, quoted
 from url_viz.analysis.order import Order, grade, plain_words
 from url_viz.analysis.shown_words import title_of_column
 from url_viz.image_set import ImageSet
@@ -77,7 +77,7 @@ def show_order(image_set: ImageSet, measure: str) -> None:
             words = f"{title_of_column(measure)}: {measure_named(measure).meaning}"
             st.caption(escape(words), width="content", help=escape(words))
             st.button(
-                escape(f"Back to {in_text(order.measure)}"),
+                escape(f"Back to {quoted(order.measure)}"),
                 type="tertiary",
                 icon=":material/undo:",
                 key="order.back",

@@ -7,7 +7,7 @@ import streamlit as st
 
 from url_viz.analysis.filters import replaced_in
 from url_viz.analysis.labels.ambiguity import between_filters
-from url_viz.analysis.measures import in_text
+from url_viz.analysis.measures import quoted
 from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.review.review import READY_PER_CLASS as REVIEWED_PER_CLASS
 from url_viz.analysis.scope import ReviewSpec, Scope, scoped
@@ -65,7 +65,7 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, r
 def announce_shown(image_set: ImageSet, rows: pd.DataFrame, measure: str) -> None:
     """Have it said how many pictures are shown, and by which order."""
     of = "" if len(rows) == len(image_set) else f" of {len(image_set):,}"
-    announce("explore", f"{len(rows):,}{of} {image_set.noun}s by {in_text(measure)}")
+    announce("explore", f"{len(rows):,}{of} {image_set.noun}s by {quoted(measure)}")
 
 
 def _count(image_set: ImageSet, table: pd.DataFrame) -> str:

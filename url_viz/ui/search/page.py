@@ -10,7 +10,7 @@ import streamlit as st
 
 from url_viz.analysis.evidence.evaluation import Evaluated, Evidence, evidence
 from url_viz.analysis.evidence.selective_retrieval import MODES, Mode, Restriction
-from url_viz.analysis.measures import AMBIGUITY, in_text, measure_named, measure_title
+from url_viz.analysis.measures import AMBIGUITY, measure_named, measure_title, quoted
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.image_set import ImageSet
 from url_viz.subjects.set_search import SearchResult
@@ -120,9 +120,9 @@ def may_search(query: Query, gate: Gate, evidence: Evidence | None) -> bool:
 
 def warning(query: Query, gate: Gate, evidence: Evidence | None) -> Markdown:
     """Why a query is withheld, and what the set's own classes say of such pictures; no more than they say."""
-    name, rank = escape(in_text(gate.measure)), query.percentiles.get(gate.measure, float("nan"))
+    name, rank = escape(quoted(gate.measure)), query.percentiles.get(gate.measure, float("nan"))
     if not np.isfinite(rank):
-        return Markdown(f"This picture has no {name} here, so the search cannot tell whether to trust it.")
+        return Markdown(f"This picture has no value of {name} here, so the search cannot tell whether to trust it.")
     lies = escape(f", {query.between}" if query.between is not None and gate.measure == AMBIGUITY.name else "")
     place = escape(standing(rank, of=" of the set"))
     return Markdown(
@@ -205,7 +205,7 @@ def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> 
 
 def verdict(evidence: Evidence) -> Markdown:
     """What the classes say: of queries by the interval of the measure's R-AUROC, of hits by the gain over random."""
-    name, figures = escape(in_text(evidence.figures.name)), evidence.figures
+    name, figures = escape(quoted(evidence.figures.name)), evidence.figures
     if not np.isfinite(figures.auroc.value):
         return Markdown("The nearest picture always has the same class, or never: leaving out cannot help.")
     if figures.tells_errors:
@@ -249,7 +249,7 @@ def _drawn_curves(results: Evaluated, names: tuple[str, ...]) -> "Figure":
 
 
 def _show_modes(evidence: Evidence) -> None:
-    st.subheader(f"Leaving out by {escape(in_text(evidence.figures.name))}", anchor=False)
+    st.subheader(f"Leaving out by {escape(quoted(evidence.figures.name))}", anchor=False)
     show_figure(
         restriction_figure(evidence),
         key="search.restriction",

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.typing import UploadedFile
 
 from url_viz.analysis.labels.ambiguity import between
-from url_viz.analysis.measures import in_text, measure_named, measure_title, measures_of
+from url_viz.analysis.measures import measure_named, measure_title, measures_of, quoted
 from url_viz.analysis.order import plain_words
 from url_viz.analysis.outside.unlike import unlike
 from url_viz.analysis.outside.uploads import COPY, VIEW, judge_pictures
@@ -201,7 +201,7 @@ def show_sides(
     with right:
         _gallery(batch, done.clear, CLEAR, copies, measure=measure, columns=columns)
     if len(done.unknown):
-        st.caption(f"{len(done.unknown):,} pictures have no {escape(in_text(measure))} value here.")
+        st.caption(f"{len(done.unknown):,} pictures have no value of {escape(quoted(measure))} here.")
 
 
 def show_on_map(table: pd.DataFrame, done: SortedUploads, image_set: ImageSet, *, measure: str, threshold: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from url_viz.analysis.measures import in_text
+from url_viz.analysis.measures import quoted
 from url_viz.analysis.outside.occlusion import LOWERS, RAISES, explained_measure, heat_in_words, heat_of, overlay
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
@@ -45,7 +45,7 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object], *
     window = show_window(image_set, image_id)
     if not show_whole(container, image_set, image_id):
         container.html(picture_html(image_set, image_id, row, None, window=window))
-    title = f"Show which parts matter: {in_text(measure)}"
+    title = f"Show which parts matter: {quoted(measure)}"
     is_wanted = bool(HEAT.get()) and not image_set.source.is_external
     st.toggle(escape(title), is_wanted, disabled=image_set.source.is_external, **control_of(HEAT, is_wanted))
     caption = st.empty()

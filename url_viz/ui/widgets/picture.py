@@ -9,7 +9,7 @@ import streamlit as st
 from url_viz.analysis.findings.reasons import BETWEEN_CLASSES
 from url_viz.analysis.labels.ambiguity import classes_to_show, heading_of
 from url_viz.analysis.labels.label_choice import CORRECTED
-from url_viz.analysis.measures import TABLE_MEASURES, in_text, measure_named, measure_title
+from url_viz.analysis.measures import TABLE_MEASURES, measure_named, measure_title, quoted
 from url_viz.analysis.ranking import ends
 from url_viz.analysis.runs.two_by_two import MODEL_COLUMNS
 from url_viz.analysis.scope import id_in
@@ -199,7 +199,7 @@ def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
                 disabled=to is None,
                 on_click=OPENED.set,
                 args=(to,),
-                help=f"Next picture by {escape(in_text(measure))}",
+                help=f"Next picture by {escape(quoted(measure))}",
                 shortcut=arrow,
             )
 
