@@ -217,7 +217,7 @@ def test_what_was_decided_is_counted_narrows_and_colours(own_set: ImageSet) -> N
     at = opened(own_set)
     assert "1 kept · 3 dropped · 8 to go" in words(at)
     own_set.labels.correct({ids[4]: "emu", ids[5]: str(own_set.table()["label"].iloc[5])})
-    assert "1 relabelled · 1 kept · 3 dropped · 6 to go" in words(opened(own_set)), "one label was confirmed"
+    assert "1 relabelled · 1 confirmed · 1 kept · 3 dropped · 6 to go" in words(opened(own_set)), "12 in all"
     own_set.decisions.undo()
     at = opened(own_set)
     at.selectbox(key="view.filter_column").set_value("decision").run()
@@ -663,7 +663,7 @@ def test_the_map_gives_way_to_the_grid_and_comes_back(image_set: ImageSet) -> No
 
 def test_twins_stand_as_one_and_a_stack_is_decided_on_with_them(with_twins: ImageSet) -> None:
     at = opened(with_twins)
-    assert [(pane["note"], len(pane["first"])) for pane in panes(at)] == [("9", 9)] * 2
+    assert [(pane["note"], len(pane["first"])) for pane in panes(at)] == [("9 shown, 3 copies folded in", 9)] * 2
     assert {pane["hint"] for pane in panes(at)} == {"And 3 copies, each shown with its picture"}
     stack = next(place for place, tile in enumerate(panes(at)[0]["first"]) if tile["twins"])
     members = 1 + stacked(panes(at)[0]["first"][stack])

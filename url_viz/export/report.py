@@ -18,6 +18,7 @@ from url_viz.analysis.findings.reasons import reason_counts
 from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, UNCERTAINTY, has_values, measure_named, measure_title
 from url_viz.analysis.order import plain_words
 from url_viz.analysis.ranking import ends, with_percentile
+from url_viz.analysis.review.set_progress import TO_GO, progress_counts
 from url_viz.analysis.shown_words import shown_reason
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.export.inline_pictures import inlined, with_boxes
@@ -121,7 +122,7 @@ def ranked_pictures(image_set: ImageSet) -> pd.DataFrame:
 
 
 def _counts(image_set: ImageSet, table: pd.DataFrame) -> dict[str, Any]:
-    """What is counted, by name; reasons, decisions and failures as pairs with their counts, the most first."""
+    """What is counted, by name; reasons and failures as pairs with their counts, the most first."""
     groups = table["twin_group"].value_counts()
     groups = groups[groups > 1]
     reasons = reason_counts(table["reasons"], image_set.reason_names())
@@ -131,7 +132,7 @@ def _counts(image_set: ImageSet, table: pd.DataFrame) -> dict[str, Any]:
         "twins": int(groups.sum()),
         "reasons": [(shown_reason(name), count) for name, count in reasons.items()],
         "shared_reasons": [shared.words for shared in image_set.shared_reasons()],
-        "decisions": _most_common(table["decision"].dropna()),
+        "reviewed": [(part, count) for part, count in progress_counts(table).items() if part != TO_GO],
         "failures": _most_common(image_set.failures()["reason"]),
     }
 

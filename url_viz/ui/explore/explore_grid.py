@@ -125,10 +125,10 @@ def _pane_of(
 
 
 def _note(end: OrderEnd, *, total: int | None) -> str:
-    """How many pictures are shown (of `total`, if a threshold parts them)."""
+    """How many pictures are shown (of `total`, if a threshold parts them), and the twins that are folded in."""
     count = f"{end.pictures:,}" if total is None else f"{end.pictures:,} of {total:,}"
     first = f"the first {MOST_IN_ORDER:,} of " if end.pictures > MOST_IN_ORDER else ""
-    return f"{first}{count}"
+    return f"{first}{count}" + (f" shown, {of_group(end.twins, end.copies)} folded in" if end.twins else "")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.findings.twin_groups import with_twins_of
-from url_viz.analysis.labels.label_choice import CORRECTED
+from url_viz.analysis.review.set_progress import progress_counts
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions.decision_rows import Decision
@@ -54,7 +54,6 @@ CHOICES: dict[Decision | None, tuple[str, str]] = {
     "look-again": (_DECISIONS["look-again"]["word"], ":material/question_mark:"),
     None: ("Remove decision", ":material/backspace:"),
 }
-_DONE = {"keep": "kept", "drop": "dropped", "look-again": "put aside"}
 KEYS = (
     "The buttons act on this many: those you selected (Ctrl+click, Shift+click for a range, Space), or else "
     "those beyond the threshold, or else all in the lasso and filters. For one picture, or those you selected, press "
@@ -152,17 +151,12 @@ def _with_twins(table: pd.DataFrame, action: GalleryAction) -> GalleryAction:
 
 
 def show_progress(image_set: ImageSet, *, key: str) -> None:
-    """How many pictures of the set are relabelled, kept, dropped, put aside, and left, with undo and redo."""
-    table = image_set.table()
-    decided, relabelled = table["decision"].value_counts(), int((table["label_checked"] == CORRECTED).sum())
+    """What became of the pictures of the set, and how many are left, with undo and redo."""
     if image_set.decisions.can_undo or image_set.decisions.can_redo:
         show_undo(image_set, key=key)
-    if decided.empty and not relabelled:
-        return
-    parts = [f"{relabelled:,} relabelled"] if relabelled else []
-    parts += [f"{int(decided[name]):,} {word}" for name, word in _DONE.items() if name in decided]
-    left = int((table["decision"].isna() & table["label_checked"].isna()).sum())
-    st.caption(escape(f"{' · '.join(parts)} · {left:,} to go"), width="content")
+    counts = progress_counts(image_set.table())
+    if counts:
+        st.caption(escape(" · ".join(f"{count:,} {part}" for part, count in counts.items())), width="content")
 
 
 def _done(image_set: ImageSet, action: GalleryAction) -> list[Action | str]:
