@@ -40,7 +40,7 @@ TITLES = {
     "uniqueness": "FiftyOne uniqueness",
     "entropy": "entropy (= FiftyOne hardness, of the network)",
     "max_probability": "max-probability",
-    "uncertainty": "pretrained head",
+    "uncertainty": "general model",
     "inverse_norm": "1/norm",
     "class_error": "error rate of its class",
     "label doubt": "*label doubt* (ours, for [checking labels](labels.md))",
