@@ -174,7 +174,7 @@ def test_what_orders_pictures_is_told_from_its_figures() -> None:
     assert orders.means_table(figures) in told
     assert orders.leads_table(figures) in told
     assert orders.main_table(figures) in told
-    assert rows_of(orders.people_table(figures), "| **", "| entropy", "| pretrained", "| error", "| *label") in told
+    assert rows_of(orders.people_table(figures), "| **", "| entropy", "| general", "| error", "| *label") in told
     for row in rows_of(orders.emoji_table(figures), "| **", "| entropy").splitlines()[2:]:
         assert row.split("|")[3].strip() in told
     readme = (ROOT / "README.md").read_text("utf-8")
