@@ -25,7 +25,7 @@ _RULES = """
 .st-key-explore_above { gap: .4rem; margin-bottom: -.5rem; }
 .st-key-explore_above button { min-height: 2.1rem; padding-block: 0; }
 .st-key-explore_controls .react-aria-ComboBox > div { height: 2.1rem; }
-.st-key-explore_heading h1 { font-size: 1.5rem; white-space: nowrap; }
+.st-key-explore_heading h1 { font-size: 1.5rem; overflow-wrap: anywhere; }
 .st-key-view-classes_open { flex: none; max-width: 13rem; }
 .st-key-view-classes_open button p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .st-key-view-classes_open button > div { margin-right: 0; }
@@ -39,8 +39,7 @@ _RULES = """
 .st-key-explore_line [data-testid="stHorizontalBlock"], .st-key-explore_line .stHorizontalBlock { gap: .4rem; }
 .st-key-decide_bar { animation: url-viz-appear .5s step-end; }
 @keyframes url-viz-appear { from { pointer-events: none; } to { pointer-events: auto; } }
-.st-key-explore_reasons [role="radiogroup"] button { flex-shrink: 0; }
-.st-key-explore_reasons [role="radiogroup"] { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; }
+.st-key-explore_reasons [role="radiogroup"] { flex-wrap: wrap; row-gap: .3rem; }
 @media (max-width: 1200px) {
   .st-key-explore_above { margin-top: -.5rem; gap: .35rem; }
   .st-key-explore_above [data-testid="stHorizontalBlock"] { row-gap: .3rem; }
@@ -56,17 +55,12 @@ _RULES = """
   .st-key-explore_heading > :nth-child(2) { display: none; }
   .st-key-explore_heading h1 { font-size: 1.2rem; }
 }
-@media (min-width: 641px) {
-  .st-key-explore_heading { flex-wrap: nowrap; }
-  .st-key-explore_heading > :first-child { flex-shrink: 1; min-width: 6rem; overflow: hidden; }
-  .st-key-explore_heading > :first-child h1 { overflow: hidden; text-overflow: ellipsis; }
-  .st-key-explore_heading > :nth-child(2) { flex-shrink: 1; min-width: 5rem; }
-  .st-key-explore_heading > :nth-child(2) p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-}
+.st-key-explore_heading { row-gap: .3rem; }
+.st-key-explore_heading > :first-child { max-width: 100%; }
+.st-key-explore_heading > :nth-child(2) { flex: 1 1 5rem; max-width: max-content; }
 .st-key-explore_order, .st-key-foreign_head { flex-wrap: nowrap; }
 .st-key-explore_order button, .st-key-foreign_head button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }
 .st-key-explore_order > :first-child, .st-key-foreign_head > :first-child { flex-shrink: 1; min-width: 0; }
-.st-key-explore_order p, .st-key-foreign_head p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .stPlotlyChart .modebar-btn { color: inherit; font: inherit; font-size: .8rem; }
 .stPlotlyChart .modebar-btn > svg, .stPlotlyChart .modebar-btn::before { display: none !important; }
 .stPlotlyChart .modebar-btn[data-title]::after { position: static; display: inline; margin: 0; padding: .15rem .4rem;
@@ -77,8 +71,8 @@ _RULES = """
 .st-key-findings_lines, .st-key-findings_lines [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; row-gap: 0; }
 .st-key-findings_lines [data-testid="stHorizontalBlock"] > :first-child { flex-shrink: 1; min-width: 0; }
 .st-key-findings_lines > :nth-child(2) { flex-shrink: 1; min-width: 0; overflow: hidden; }
-.st-key-findings_lines p { overflow: hidden; font-size: .9rem; text-overflow: ellipsis; white-space: nowrap; }
-@media (max-width: 1200px) { .st-key-findings_lines p { white-space: normal; } }
+.st-key-findings_lines p { font-size: .9rem; }
+.st-key-findings_lines button p { white-space: nowrap; }
 .st-key-findings .st-key-findings_lines button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }
 .st-key-findings_fold, .st-key-explore_fold,
 [data-testid="stLayoutWrapper"]:has(> .st-key-explore_fold) { display: none; }
@@ -105,7 +99,7 @@ _RULES = """
   [data-testid="stLayoutWrapper"]:has(> .st-key-explore_fold) { display: block; }
   .st-key-explore_above:not(:has(.st-key-explore_fold input:checked)) .st-key-explore_controls { display: none; }
   .st-key-findings:not(:has(.st-key-findings_fold input:checked)) .st-key-findings_lines { display: none; }
-  .st-key-findings_lines p, .st-key-foreign_head p { white-space: normal; } }
+}
 </style>
 """
 
