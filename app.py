@@ -22,6 +22,7 @@ def run_page() -> None:
     from url_viz.ui.widgets.buttons import end_of_page
     from url_viz.ui.widgets.heading import with_title
     from url_viz.ui.widgets.sidebar import show_sidebar
+    from url_viz.ui.widgets.stops import spare_stops
 
     collect_soon()
     st.set_page_config(page_title="URL-Viz", page_icon=ICON, layout="wide")
@@ -42,6 +43,8 @@ def run_page() -> None:
                 page.run()
             end_of_page()
             say_announced()
+            with st.sidebar:
+                spare_stops()
         except UrlVizError as error:
             show_error(error)
 

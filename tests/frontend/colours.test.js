@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RAMPS, categoryColour, cssOf, mixed, packed, rampOf } from "../../url_viz/frontend/map/colours.js";
+import { HALO } from "../../url_viz/frontend/map/names.js";
 
 const WHITE = 0xffffff;
 const DARK = packed([14, 17, 23]);
@@ -36,6 +37,14 @@ for (const [name, page] of [["light", WHITE], ["dark", DARK]]) {
     assert.ok(contrast(ramp.at(-1), page) >= 2.9, `${contrast(ramp.at(-1), page)}`);
   });
 }
+
+test("names on the map are read on every colour, through the page's colour around their letters", () => {
+  for (const [name, page, ink] of [["light", WHITE, packed([16, 21, 31])], ["dark", DARK, packed([231, 234, 240])]]) {
+    const theme = { isDark: name === "dark", ink, background: page };
+    const points = [...rampOf(RAMPS[name]), ...Array.from({ length: 24 }, (_, i) => categoryColour(i, theme))];
+    for (const point of points) assert.ok(contrast(ink, mixed(point, page, HALO)) >= 4.5, `${name} on ${cssOf(point)}`);
+  }
+});
 
 test("the ramp begins and ends with the colours it is given, at an even pace", () => {
   const grey = rampOf([0, 0.5, 1].map((lightness) => [lightness, 0, 0]));

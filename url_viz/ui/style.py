@@ -61,6 +61,10 @@ _RULES = """
 .st-key-explore_order, .st-key-foreign_head { flex-wrap: nowrap; }
 .st-key-explore_order button, .st-key-foreign_head button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }
 .st-key-explore_order > :first-child, .st-key-foreign_head > :first-child { flex-shrink: 1; min-width: 0; }
+.stPlotlyChart :is(.xtick, .ytick, .g-xtitle, .g-ytitle) text {
+  fill: color-mix(in srgb, currentcolor 75%, transparent) !important; }
+.stPlotlyChart .legend .traces { opacity: .7 !important; }
+.stPlotlyChart .legend .traces:not([style*="opacity: 0.5"]) { opacity: 1 !important; }
 .stPlotlyChart .modebar-btn { color: inherit; font: inherit; font-size: .8rem; }
 .stPlotlyChart .modebar-btn > svg, .stPlotlyChart .modebar-btn::before { display: none !important; }
 .stPlotlyChart .modebar-btn[data-title]::after { position: static; display: inline; margin: 0; padding: .15rem .4rem;

@@ -5,6 +5,7 @@ import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
 import { keepFitting } from "../shared/fit.js";
 import { isFocusNowhere, stepOf, watchDialogs } from "../shared/keyboard.js";
 import { newMounts } from "../shared/mounts.js";
+import { rove } from "../shared/roving.js";
 import { Settings } from "../shared/settings.js";
 import { Choice } from "./choice.js";
 import { Pane } from "./pane.js";
@@ -28,6 +29,7 @@ class Grid {
     this.size.value = localStorage.getItem(SIZE_KEY) ?? USUAL_PX;
     this.size.addEventListener("input", () => this.resize(), { signal });
     this.part(".ends").addEventListener("click", (event) => this.turnTo(event.target.dataset.side), { signal });
+    this.settleEnds = rove(this.part(".ends"), "button", signal);
     this.part(".wide").addEventListener("click", () => this.tell("is_wide", !this.data.is_wide), { signal });
     this.part("button.chosen").addEventListener("click", () => this.letGo(), { signal });
     const panes = this.part(".panes");
@@ -72,6 +74,7 @@ class Grid {
     }
     for (const button of this.part(".ends").children)
       button.setAttribute("aria-pressed", String(button.dataset.side === data.side));
+    this.settleEnds();
     const wide = this.part(".wide");
     wide.setAttribute("aria-pressed", String(data.is_wide));
     this.panes.forEach((pane, i) => pane.update(data.panes[i]));

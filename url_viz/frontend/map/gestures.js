@@ -1,5 +1,6 @@
 // Pointer and keyboard input: pan, zoom, pinch, lasso, click, keys.
 
+import { rove } from "../shared/roving.js";
 import wire from "../shared/wire.json" with { type: "json" };
 
 /** @import { PointMap } from "./index.js" */
@@ -44,6 +45,7 @@ export class Gestures {
     for (const style of wire.styles) press(style, () => map.choose(style));
     press("representatives", () => map.toggleFaces());
     press("names", () => map.toggleNames());
+    this.settleTools = rove(stage.querySelector(".tools"), "button", signal);
   }
 
   /**
@@ -56,6 +58,7 @@ export class Gestures {
     button("representatives").hidden = !hasFaces;
     button("representatives").setAttribute("aria-pressed", areFacesOn);
     button("names").setAttribute("aria-pressed", areNamesOn);
+    this.settleTools();
   }
 
   setLassoMode(isOn) {

@@ -21,6 +21,7 @@ import { shortened } from "../shared/short.js";
 
 const CELLS = 48; // along the longer side of the map
 const FONT = "600 12px";
+export const HALO = 0.7; // opacity of the line of the page's colour around letters
 const HEIGHT = 16;
 const APART = 3; // pixels between names
 const MOST_CHARACTERS = 28;
@@ -236,7 +237,7 @@ export class Names {
     context.fillStyle = cssOf(theme.ink);
     for (const { text, box } of this.shown) {
       const [x, y] = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
-      context.globalAlpha = 0.7;
+      context.globalAlpha = HALO;
       context.strokeText(text, x, y);
       context.globalAlpha = 1;
       context.fillText(text, x, y);
