@@ -221,7 +221,7 @@ class TestTheApp:
             opened.file_uploader[0].set_value(("query.png", data, "image/png")).run()
             assert not opened.exception
             assert [says in error.value for error in opened.error] == [True] * bool(says)
-        assert any("Most similar" in text.value for text in opened.markdown)
+        assert any("Most similar" in text.value for text in opened.header)
 
     def test_what_a_picture_of_the_set_became_is_not_shown_and_the_next_one_is(
         self, image_set: ImageSet, client: TestClient, capsys: pytest.CaptureFixture[str]

@@ -61,7 +61,10 @@ _RULES = """
 .st-key-explore_order, .st-key-foreign_head { flex-wrap: nowrap; }
 .st-key-explore_order button, .st-key-foreign_head button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }
 .st-key-explore_order > :first-child, .st-key-foreign_head > :first-child { flex-shrink: 1; min-width: 0; }
-.stPlotlyChart :is(.xtick, .ytick, .g-xtitle, .g-ytitle) text {
+[data-testid="stCode"] .token.parameter { color: inherit !important; }
+[data-testid="stSliderThumbValue"] p { color: CanvasText; }
+[data-testid="stButtonGroup"] [role="radiogroup"] { flex-wrap: wrap; }
+.stPlotlyChart :is(.xtick, .ytick, .g-xtitle, .g-ytitle, .colorbar) text {
   fill: color-mix(in srgb, currentcolor 75%, transparent) !important; }
 .stPlotlyChart .legend .traces { opacity: .7 !important; }
 .stPlotlyChart .legend .traces:not([style*="opacity: 0.5"]) { opacity: 1 !important; }
@@ -70,7 +73,7 @@ _RULES = """
 .stPlotlyChart .modebar-btn[data-title]::after { position: static; display: inline; margin: 0; padding: .15rem .4rem;
   border: 1px solid rgb(128 128 128 / .4); border-radius: .4rem; background: none; color: inherit; content: "SVG";
   opacity: 1; visibility: visible; }
-.st-key-model_card table { display: block; font-size: .8rem; overflow-x: auto; }
+.st-key-model_card table { font-size: .8rem; overflow-wrap: anywhere; }
 .st-key-findings { gap: 0; }
 .st-key-findings_lines, .st-key-findings_lines [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; row-gap: 0; }
 .st-key-findings_lines [data-testid="stHorizontalBlock"] > :first-child { flex-shrink: 1; min-width: 0; }
