@@ -2,7 +2,8 @@
 
 import shutil
 import sqlite3
-from contextlib import closing
+import tempfile
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from tests.store.conftest import FILES
 from url_viz.errors import DamageError, DecisionError, WorkspaceError
 from url_viz.sealed import unsealed
 from url_viz.store.decisions.decision_log import DecisionLog
-from url_viz.store.decisions.decision_rows import Changes, FileKeys, match_decisions, undecided
+from url_viz.store.decisions.decision_rows import Changes, Decision, FileKeys, match_decisions, undecided
 from url_viz.store.decisions.decision_tables import SCHEMA_VERSION
 from url_viz.store.decisions.decisions import Decisions, checked_tag
 
@@ -415,3 +416,47 @@ class TestDamage:
         undone = decisions.undo()
         assert undone is not None
         assert undone.did == "kept 1 picture"
+
+
+class TestTakenBack:
+    """One action, whatever followed."""
+
+    def test_what_was_decided_anew_since_stays(self, tmp_path: Path) -> None:
+        decisions = Decisions(tmp_path / "decisions.db", files_of((1, 10), (2, 20), (3, 30)))
+        decisions.decide([1, 2], "drop")
+        decisions.label({1: "cat"}, source="folders")
+        decisions.decide([2], "keep")
+        decisions.decide([3], "keep")
+        numbers = decisions.history()["number"].tolist()
+        with pytest.raises(DecisionError, match="other answers followed"):
+            decisions.take_back(numbers[-1])  # picture 1 has a label since, 2 another decision
+        action = decisions.by("anna").take_back(numbers[1])
+        assert (action.sentence, action.count) == ("Took back: kept 1 picture", 1)
+        assert decisions.now().decision.tolist() == ["drop", "drop", "keep"]
+        assert decisions.history(1)["who"].tolist() == ["anna"]
+        decisions.undo()
+        assert decisions.now().decision.tolist() == ["drop", "keep", "keep"], "it is an action as any other"
+        with pytest.raises(DecisionError, match="not in the log, or was undone"):
+            decisions.take_back(numbers[0] + 7)
+
+    @settings(max_examples=40)
+    @given(
+        st.lists(st.tuples(st.sets(st.integers(1, 4), min_size=1), st.sampled_from(["keep", "drop", None])), max_size=6)
+    )
+    def test_is_what_the_plain_rule_says(self, steps: list[tuple[set[int], Decision | None]]) -> None:
+        """A picture gets back what it had before the action, if it is as the action left it."""
+        with tempfile.TemporaryDirectory() as folder:
+            decisions = Decisions(Path(folder) / "decisions.db", files_of(*((n, 10 * n) for n in range(1, 5))))
+            states = [dict.fromkeys(range(1, 5))]
+            done = []
+            for ids, decision in steps:
+                states.append(states[-1] | dict.fromkeys(ids, decision))
+                if decisions.decide(ids, decision).count:
+                    done.append(len(states) - 1)
+            numbers = decisions.history()["number"].tolist()[::-1]
+            for number, at in zip(numbers[:1], done[:1], strict=True):
+                before, after, last = states[at - 1], states[at], states[-1]
+                wanted = {n: before[n] if before[n] != after[n] == last[n] else last[n] for n in last}
+                with suppress(DecisionError):
+                    decisions.take_back(number)
+                assert dict(zip(range(1, 5), decisions.now().decision.tolist(), strict=True)) == wanted

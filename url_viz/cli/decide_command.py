@@ -118,7 +118,7 @@ def decisions(
 
 
 def _history(image_set: "ImageSet", count: int) -> str:
-    history = image_set.decisions.history(count).drop(columns="count")
+    history = image_set.decisions.history(count).drop(columns=["number", "count"])
     return table_text(history.replace("", "-")) if len(history) else "No decisions yet."
 
 

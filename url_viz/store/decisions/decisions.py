@@ -126,13 +126,13 @@ class Decisions:
         return self._log.versions().labels
 
     def history(self, count: int = 20) -> pd.DataFrame:
-        """The latest actions, the last first: at (UTC), who, did, count, state ("done", "undone", "dropped").
+        """The latest actions, the last first: number, at (UTC), who, did, count, state ("done", "undone", "dropped").
 
         One that was undone is dropped once another action followed: it cannot be done again.
         """
         with self._log.reading() as transaction:
             actions = transaction.latest(count) if transaction else []
-        columns = ["at", "who", "did", "count", "state"]
+        columns = ["number", "at", "who", "did", "count", "state"]
         return pd.DataFrame([asdict(action) for action in actions], columns=columns)
 
     def now(self) -> Decided:
@@ -255,6 +255,36 @@ class Decisions:
     def step(self, command: Step) -> Action | None:
         """Undo or redo, with who is named by `by`."""
         return self.undo() if command == "undo" else self.redo()
+
+    def take_back(self, number: int) -> Action:
+        """Take one action of the `history` back: files that are as it left them get what they had. An action, too.
+
+        Raises DecisionError if there is no such action, it was undone, or nothing of it is left.
+        """
+        with self._log.writing() as transaction:
+            logged = next((each for each in transaction.latest(None) if each.number == number), None)
+            if logged is None or logged.state != "done":
+                raise DecisionError(f"Action {number} is not in the log, or was undone. The history has their numbers.")
+            latest = self._assignment(transaction)
+            rows, before = self._standing(transaction.changes_of(number), latest)
+            if not len(rows):
+                raise DecisionError(f"Nothing is left of what was done ({logged.did}): other answers followed.")
+            did = f"took back: {logged.did}"
+            transaction.record(did, len(rows), latest.changes(rows, before), who=self._named())
+        return Action(did, len(rows))
+
+    def _standing(self, changes: Changes, latest: "_Assignment") -> tuple[NDArray[np.int64], Decided]:
+        """The rows (M,) of files that are as the changes left them, and what was decided on these before."""
+        rows = self.files.rows_of(changes.after.id)
+        is_here = np.flatnonzero((rows >= 0) & (self.files.content[rows] == changes.after.content))
+        before, after = (side.rows_at(is_here) for side in (changes.before, changes.after))
+        now = latest.decided.rows_at(rows[is_here])
+        before, after = (
+            replace(now, **dict(zip(VALUE_COLUMNS, (np.maximum(side.code, 0), *side.values[1:]), strict=True)))
+            for side in (before, after)
+        )
+        stands = np.flatnonzero(~now.differs_from(after) & before.differs_from(after))
+        return rows[is_here][stands], before.rows_at(stands)
 
     @property
     def can_undo(self) -> bool:

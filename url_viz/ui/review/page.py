@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -32,7 +33,7 @@ from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape, show_error, with_toast
 from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.buttons import act_button
-from url_viz.ui.widgets.decide import reported, show_undo
+from url_viz.ui.widgets.decide import decisions_here, reported, show_undo
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.gallery import show_gallery
@@ -49,6 +50,8 @@ VISIT: Key[Visit] = Key("visit")
 OWN_REVIEW = "view.review."
 """What the controls of a review put together begin with: by, class, tag, most, within."""
 
+HISTORY: Key[Any] = Key("view.review.history")
+"""The table of the latest actions, by the version of the decisions."""
 FROZEN = (
     "Answers change the order. So that no picture moves or comes twice while you work, this queue stays in the order "
     "that it had when you began. *Start over with the current order*, at its end, makes it anew."
@@ -235,7 +238,29 @@ def show_history(image_set: ImageSet) -> None:
                 "State": history["state"],
             }
         )
-        st.dataframe(shown, hide_index=True, width="stretch", height=260, alt="Decisions, latest first")
+        event = st.dataframe(
+            shown,
+            hide_index=True,
+            width="stretch",
+            height=260,
+            on_select="rerun",
+            selection_mode="single-row",
+            key=HISTORY.under(image_set.decisions.version),
+            alt="Decisions, latest first",
+        )
+        chosen = history.iloc[event["selection"]["rows"]]
+        _show_take_back(image_set, chosen[chosen["state"] == "done"])
+
+
+def _show_take_back(image_set: ImageSet, chosen: pd.DataFrame) -> None:
+    """A button that takes the chosen action back, whatever followed; how to choose one, if none is chosen."""
+    if chosen.empty:
+        st.caption("Tick what was done to take it back alone.")
+        return
+    row = chosen.iloc[0]
+    take = partial(decisions_here(image_set).take_back, int(row["number"]))
+    act = reported(image_set, take)
+    st.button(f"Take back: {escape(row['did'])}", icon=":material/undo:", key="history.take_back", on_click=act)
 
 
 def show_names(image_set: ImageSet) -> None:
