@@ -267,3 +267,18 @@ def test_what_a_button_asks_for_is_done_though_another_click_comes_at_once(
     at_once(page, button(page, "Model card"), reads)
     expect(dialog.get_by_role("heading", name=re.compile("Uncertainty head"))).to_be_visible()
     expect(reads).not_to_be_checked()
+
+
+def test_a_bar_that_appears_takes_no_click_that_was_meant_for_what_stood_there(
+    app: str, zoo: ImageSet, open_page: OpenPage
+) -> None:
+    page = open_page(f"{app}/?set={zoo.set_id}&above=40&side=ambiguous")
+    bar = page.locator(".st-key-decide_bar")
+    bar.wait_for()
+    at = "(bar, ms) => { const [a] = bar.getAnimations(); a.pause(); a.currentTime = ms; return style(); }"
+    style = 'const style = () => getComputedStyle(bar.querySelector("button")).pointerEvents;'
+    restarted = 'bar.style.animation = "none"; bar.offsetWidth; bar.style.animation = "";'
+    look = at.replace("{ const [a]", f"{{ {style} {restarted} const [a]")
+    assert [bar.evaluate(look, ms) for ms in (100, 499)] == ["none", "none"]
+    bar.evaluate("bar => bar.getAnimations().forEach((each) => each.finish())")
+    assert bar.evaluate("bar => getComputedStyle(bar).pointerEvents") == "auto"

@@ -41,9 +41,9 @@ def other_head(home: Workspace) -> str:
 def test_two_heads_are_compared_in_words_and_galleries(image_set: ImageSet, other_head: str) -> None:
     at = opened(image_set, "compare", **second(image_set, other_head))
     said = words(at).replace("\\", "")
-    assert re.search(r"By uncertainty, the orders are .* \(Spearman", said)
+    assert re.search(r"By “General model”, the orders are .* \(Spearman", said)
     assert "1 of 1 in common" in said or "0 of 1 in common" in said
-    assert "- The order by ambiguity, confusability and entropy is the same under both." in said
+    assert "- The order by “Torn between classes”, “Easily mistaken” and “ImageNet entropy” is the same" in said
     assert f", {COUNT} pictures)" in said
     first, _ = galleries(at)
     assert all(re.fullmatch(r"\d+ / \d+", tile["value"]) for tile in first)
@@ -71,7 +71,7 @@ def test_the_leading_measure_is_shown_first_unless_it_is_the_same_under_both(
     at = opened(image_set, "compare", **second(image_set, mine.source.name))
     assert order_by(at).value == "confusability"
     assert "was not read with" not in words(at)
-    assert "By confusability, the orders are" in words(at)
+    assert "By “Easily mistaken”, the orders are" in words(at)
 
 
 def test_a_lasso_on_one_map_selects_on_both_and_the_last_one_counts(image_set: ImageSet, other_head: str) -> None:
@@ -133,7 +133,7 @@ def test_where_one_has_no_head_uncertainty_is_not_compared_and_the_rest_is_the_s
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
     said = words(opened(image_set, "compare", **second(image_set, zoo.DEFAULT)))
     assert "one of the two models has no head" in said
-    assert "- The order by ambiguity, confusability and entropy is the same under both." in said
+    assert "- The order by “Torn between classes”, “Easily mistaken” and “ImageNet entropy” is the same" in said
     assert "Spearman" not in said
 
 

@@ -1,7 +1,7 @@
 """Comparison of two models or heads on the same pictures: how far orders and neighbours agree, what changed most."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -221,9 +221,9 @@ def _nearest(graph: Graph, content: Ints, k: int) -> Ints:
     return result
 
 
-def agreement_in_words(compared: ComparedMeasure) -> str:
-    """How far two models agree on a measure, overall and on what is most ambiguous, as a sentence."""
-    rho, title = compared.rank_correlation, in_text(compared.measure)
+def agreement_in_words(compared: ComparedMeasure, *, called: Callable[[str], str] = in_text) -> str:
+    """How far two models agree on a measure, `called` so, overall and on what is most ambiguous, as a sentence."""
+    rho, title = compared.rank_correlation, called(compared.measure)
     if not np.isfinite(rho):
         return f"Nothing to compare: {title} is the same for every picture under one of them."
     figure, pictures = Figure(rho, compared.interval).text(), counted(len(compared), "picture")

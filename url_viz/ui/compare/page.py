@@ -18,7 +18,7 @@ from url_viz.analysis.evidence.compare import (
     disagreements,
     neighbours_in_words,
 )
-from url_viz.analysis.measures import MEASURES, in_text, measure_named
+from url_viz.analysis.measures import MEASURES, UNCERTAINTY, measure_named, quoted
 from url_viz.analysis.scope import Polygon, Scope, scoped
 from url_viz.image_set import ImageSet
 from url_viz.models.model import model_title
@@ -135,12 +135,12 @@ def _comparison(first_key: str, second_key: str, _first: ImageSet, _second: Imag
 def show_agreement(comparison: Comparison, second: ImageSet) -> None:
     """How well the two models agree, one sentence per measure; those that are the same under both in one."""
     shown = [comparison.measures[name] for name in offered(comparison)]
-    lines = [agreement_in_words(compared) for compared in shown if not compared.is_same]
-    same = [in_text(compared.measure) for compared in shown if compared.is_same]
+    lines = [agreement_in_words(compared, called=quoted) for compared in shown if not compared.is_same]
+    same = [quoted(compared.measure) for compared in shown if compared.is_same]
     if same:
         lines.append(f"The order by {listed(same)} is the same under both.")
     if "uncertainty" not in comparison.measures:
-        lines.append("Uncertainty cannot be compared: one of the two models has no head.")
+        lines.append(f"{quoted(UNCERTAINTY.name)} cannot be compared: one of the two models has no head.")
     if comparison.neighbourhoods is not None:
         lines.append(neighbours_in_words(comparison.neighbourhoods))
     missing = [(comparison.only_first, "the first model"), (comparison.only_second, model_title(second.source.name))]

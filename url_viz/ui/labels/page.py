@@ -124,9 +124,12 @@ def show_together(image_set: ImageSet) -> None:
 
 def pick_kind(check: LabelCheck, *, disabled: bool) -> str | None:
     """What to show instead of the doubtful labels; None for these."""
+    kinds = [kind for kind in TITLES if check.count(kind)]
+    if not kinds:
+        return None
     return st.pills(
         "Show instead",
-        [kind for kind in TITLES if check.count(kind)],
+        kinds,
         format_func=lambda kind: f"{escape(TITLES[kind])} · {check.count(kind):,}",
         key=SUSPECT_KIND,
         help="Click again to show the doubtful labels",
