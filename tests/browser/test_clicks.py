@@ -131,7 +131,7 @@ CONTROLS: dict[str, Press] = {
     "style": lambda page, is_on: page.get_by_role("button", name="Fog" if is_on else "Points").click(),
     "twins": switch("Show copies and views as one"),
     "side": lambda page, is_on: page.get_by_role("button", name="Most" if is_on else "Both", exact=True).click(),
-    "colour": lambda page, is_on: choose(page, "Colour", "Colour by class" if is_on else "Colour by order"),
+    "colour": lambda page, is_on: choose(page, "Colour", "Colour: class" if is_on else "Colour: order"),
     "min.brightness": lambda page, is_on: typed("At least", "0.001" if is_on else "", page),
     "names": lambda page, is_on: page.get_by_role("button", name="Names").click(),
     "representatives": lambda page, is_on: page.get_by_role("button", name="Representatives").click(),
@@ -263,6 +263,7 @@ def test_what_a_button_asks_for_is_done_though_another_click_comes_at_once(
     expect(jobs).to_have_count(0)
 
     page.get_by_role("link", name="Models", exact=True).click()
+    page.get_by_text("How pictures are read").click()
     reads = page.get_by_role("switch", name="Read new image sets with a second model too")
     at_once(page, button(page, "Model card"), reads)
     expect(dialog.get_by_role("heading", name=re.compile("Uncertainty head"))).to_be_visible()

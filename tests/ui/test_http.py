@@ -96,11 +96,10 @@ def test_a_card_lists_the_measures_the_one_on_the_map_first_and_two_classes(
         "Torn between classes",
         "Easily mistaken",
         "General model",
-        "ImageNet entropy",
     ]
-    entropy = card["measures"][3]
-    assert entropy["value"] == pytest.approx(row["entropy"])
-    assert entropy["percentile"] == pytest.approx(percentile(table["entropy"].to_numpy())[0])
+    ambiguity = card["measures"][0]
+    assert ambiguity["value"] == pytest.approx(row["ambiguity"])
+    assert ambiguity["percentile"] == pytest.approx(percentile(table["ambiguity"].to_numpy())[0])
     assert card["measures"][2] == {
         "title": "General model",
         "value": pytest.approx(row["uncertainty"]),
@@ -127,7 +126,7 @@ def test_a_card_of_a_picture_without_classes_or_values_has_none(
         card = client.get(card_url(alone, measure=measure).format(id=alone.table()["id"].iloc[0])).json()
         assert card["between"] == []
         assert card["label"] is None
-        assert [entry["title"] for entry in card["measures"]] == ["General model", "ImageNet entropy"]
+        assert [entry["title"] for entry in card["measures"]] == ["General model"]
 
 
 def test_points_are_all_there_and_cached_by_version(image_set: ImageSet, client: TestClient) -> None:

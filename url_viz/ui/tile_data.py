@@ -144,7 +144,7 @@ def between_of(row: Mapping[str, Any]) -> list[Entry]:
 
 
 def _measures(image_set: ImageSet, row: Mapping[str, Any], first: str | None) -> list[Entry]:
-    names = [measure.name for measure in MEASURES if measure.is_offered and measure.name in row]
+    names = [each.name for each in MEASURES if each.is_offered and not each.is_baseline and each.name in row]
     if first is not None and first in row:
         names = [first, *(name for name in names if name != first)]
     return [

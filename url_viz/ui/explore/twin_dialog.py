@@ -41,7 +41,7 @@ def show_twins_button(image_set: ImageSet, table: pd.DataFrame) -> None:
 
 @st.dialog("Copies and views", width="large", on_dismiss=DIALOG.clear)
 def twins_dialog(image_set: ImageSet) -> None:
-    """The groups, largest first, with their least similar pair; one group's pictures; and keep one of each copy."""
+    """The groups, largest first; one group's pictures; and keep one of each copy."""
     with st.spinner("Comparing groups"):
         groups = image_set.twins.groups()
     count = {kind: int((groups["kind"] == kind).sum()) for kind in _KINDS}
@@ -66,7 +66,7 @@ def twins_dialog(image_set: ImageSet) -> None:
             st.rerun()
         show_undo(image_set, key="twins")
     picked = st.dataframe(
-        _listed(image_set, groups.head(MOST_LISTED)),
+        _listed(groups.head(MOST_LISTED)),
         hide_index=True,
         width="stretch",
         height=260,
@@ -79,8 +79,7 @@ def twins_dialog(image_set: ImageSet) -> None:
     _show_group(image_set, int(groups["group"].iloc[chosen[0] if chosen else 0]))
 
 
-def _listed(image_set: ImageSet, groups: pd.DataFrame) -> pd.DataFrame:
-    path = image_set.table().set_index("id")["path"]
+def _listed(groups: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Pictures": groups["size"],
@@ -88,8 +87,6 @@ def _listed(image_set: ImageSet, groups: pd.DataFrame) -> pd.DataFrame:
             "Classes": groups["classes"],
             "Kept": groups["left"],
             "First of them": groups["path"],
-            "Lowest similarity": groups["cosine"].round(3),
-            "Least similar pair": path.loc[groups["first"]].to_numpy() + " · " + path.loc[groups["second"]].to_numpy(),
         }
     )
 

@@ -38,7 +38,7 @@ COLUMNS = 2
 
 def show_how_to_read() -> None:
     """Three controls, kept for the session, and what a change of them means."""
-    with st.container(border=True):
+    with st.expander("How pictures are read: device, precision, a second model", icon=":material/tune:"):
         left, right = st.columns(2, gap="large")
         with left:
             _pick_device()
@@ -135,7 +135,7 @@ def _show_one(model: KnownModel) -> None:
     if model.facts:
         st.caption(escape(" · ".join(model.facts)))
     if model.why:
-        st.caption(with_code(model.why))
+        st.markdown(with_code(model.why))
     set_id = choice().set_id
     if model.is_ready and set_id is not None:
         st.caption(escape(_meaning(model.name, set_id)))

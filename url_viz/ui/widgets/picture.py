@@ -15,6 +15,7 @@ from url_viz.analysis.runs.two_by_two import MODEL_COLUMNS
 from url_viz.analysis.scope import id_in
 from url_viz.analysis.shown_words import shown_reason
 from url_viz.image_set import ImageSet
+from url_viz.store.columns.object_columns import BOX_COLUMNS, CLASS
 from url_viz.ui.auth import user_name
 from url_viz.ui.menu import go_to
 from url_viz.ui.search.query_picture import search_with
@@ -209,6 +210,10 @@ def _in_order(image_set: ImageSet, measure: str) -> list[int]:
     return ids
 
 
+_TOLD = {CLASS, *BOX_COLUMNS}
+"""What annotations say of an object that its picture shows anyway."""
+
+
 def facts_of(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
     """What is known of a picture, one row a fact: Fact, Value."""
     rows = [("Size", f"{row['width']} × {row['height']} px")]
@@ -218,7 +223,9 @@ def facts_of(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
         first, second = _number(row, "first_share"), _number(row, "second_share")
         shares = f"{row['first_class']} {percent(first)}, {row['second_class']} {percent(second)}"
         rows.append(("Looks like", shares))
-    measures = [name for name in TABLE_MEASURES if name not in MODEL_COLUMNS]  # which `model_facts` shows
+    measures = [  # `model_facts` shows those of the model; baselines are Evaluate's
+        name for name in TABLE_MEASURES if name not in MODEL_COLUMNS and not measure_named(name).is_baseline
+    ]
     rows += [(measure_title(name), _value_of(row, name)) for name in measures if np.isfinite(_number(row, name))]
     nearest = _number(row, "nearest_similarity")
     if np.isfinite(nearest):
@@ -230,10 +237,9 @@ def facts_of(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
     rows += [
         (column.name, str(row[column.name]))
         for column in image_set.user_columns()
-        if row[column.name] == row[column.name]
+        if row[column.name] == row[column.name] and column.name not in _TOLD
     ]
-    head = image_set.head
-    rows.append(("Model", image_set.source.name + (f", head {head.digest[:8]}" if head else ", no head")))
+    rows.append(("Model", image_set.source.name + ("" if image_set.head else ", no head")))
     return pd.DataFrame(rows, columns=["Fact", "Value"])
 
 

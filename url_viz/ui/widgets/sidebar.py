@@ -15,7 +15,7 @@ from url_viz.store.tables.writer import is_being_written
 from url_viz.ui.first.page import show_first_page
 from url_viz.ui.menu import go_to, purpose_of
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.session import NOT_THERE, SetChoice, choice, choose
+from url_viz.ui.session import NOT_THERE, PAGE, SetChoice, choice, choose
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.buttons import dialog_button
@@ -34,7 +34,8 @@ def show_sidebar() -> None:
     with st.sidebar:
         show_running_jobs(separator=Markdown("  \n"), is_said=True)
         _pick_set()
-        _pick_model()
+        if PAGE.get() not in ("sets", "jobs"):  # which are about all models
+            _pick_model()
         if choice().set_id is not None:
             st.button(
                 "Start page",
