@@ -63,7 +63,7 @@ experiments: $(VENV)/.dev  ## the tests of studies and benchmarks, which no prod
 
 LOWEST := build/lowest
 
-lowest:  ## run the quick tests with the lowest versions that the requirements allow (PYTHON=python3.13: on another Python)
+lowest:  ## run the quick tests with the lowest versions that the requirements allow (PYTHON=python3.14: on another Python)
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOWEST)/bin/uv pip install --python $(LOWEST) --resolution lowest-direct --only-binary :all: -r requirements-dev.txt

@@ -1,7 +1,7 @@
 """Which order leads, row by row of the table of rules, what it is told by, and what old sets are told."""
 
 import shutil
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +68,11 @@ def test_what_it_tells_is_what_the_metrics_say_of_the_set(tmp_path: Path) -> Non
     theirs = numbers.columns.content[numbers.columns.nearest[positions_of(numbers.contents, numbers.columns.content)]]
     is_wrong = code[positions_of(theirs, numbers.contents)] != code
     assert 5 < is_wrong.sum() < 150
-    assert order.recall == share_by_blocks(~is_wrong, code)
+    recall = share_by_blocks(~is_wrong, code)
+    assert order.recall is not None
+    assert [order.recall.value, *astuple(order.recall.interval)] == pytest.approx(
+        [recall.value, *astuple(recall.interval)]
+    )
     assert order.evidence is not None
     assert order.evidence.value == pytest.approx(auroc(table["ambiguity"], is_wrong))
     expected = auroc_by_blocks(table["ambiguity"], is_wrong, code).interval

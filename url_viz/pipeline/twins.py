@@ -286,7 +286,8 @@ class _Found:
         self._is_copy, self._new = kind[order][first], []
         if len(self._key) > MOST_PAIRS:
             ends, distance = np.divmod(self._key, self.rows), np.where(self._is_copy, 1, 2)
-            links = scipy.sparse.coo_array((distance, ends), shape=(self.rows, self.rows))
+            row, column = (end.astype(np.int32) for end in ends)  # the tree of some versions takes no others
+            links = scipy.sparse.coo_array((distance, (row, column)), shape=(self.rows, self.rows))
             forest = minimum_spanning_tree(links.tocsr()).tocoo()
             self._key = forest.row.astype(np.int64) * self.rows + forest.col
             self._is_copy, self.is_thinned = forest.data == 1, True
