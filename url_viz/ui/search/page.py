@@ -19,7 +19,7 @@ from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.tile_data import similarity_text, tiles
 from url_viz.ui.widgets.announcer import announce
-from url_viz.ui.widgets.charts import IN_TWO, MODE_NAMES, MOST_DRAWN, coverage_figure, restriction_figure, show_figure
+from url_viz.ui.widgets.charts import BELOW, MODE_NAMES, MOST_DRAWN, coverage_figure, restriction_figure, show_figure
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.measure_choice import measure_under
 from url_viz.wording import counted, standing
@@ -244,8 +244,8 @@ def _show_curves(results: Evaluated, measures: list[str]) -> None:
 def _drawn_curves(results: Evaluated, names: tuple[str, ...]) -> "Figure":
     every, pictures = {measure.name: measure.curve for measure in results.measures}, results.pictures
     curves = {name: every[name] for name in names}
-    figure = coverage_figure(curves, oracle=pictures.oracle, recall=pictures.recall, height_px=320)
-    return figure.update_layout(legend=IN_TWO)
+    figure = coverage_figure(curves, oracle=pictures.oracle, recall=pictures.recall, height_px=360)
+    return figure.update_layout(legend=BELOW)
 
 
 def _show_modes(evidence: Evidence) -> None:

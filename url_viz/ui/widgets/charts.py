@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 4_000
 """Points that a figure draws at most, as SVG: not every machine has WebGL."""
-IN_TWO = {"entrywidth": 0.5, "entrywidthmode": "fraction", "font": {"size": 11}}
-"""Columns of a legend that is too narrow for more: plotly would give each entry a line."""
+BELOW = {"entrywidth": 1, "entrywidthmode": "fraction", "font": {"size": 11}}
+"""A legend with a line for each entry: names of orders are too long for two columns of a narrow figure."""
 SAVE_PX = 34
 """Room above a drawing for the button that saves it."""
 MOST_DRAWN = 16
@@ -115,7 +115,7 @@ def restriction_figure(evidence: Evidence) -> "Figure":
     figure.update_traces(mode="lines", hovertemplate="%{y:.1f} %")
     figure.update_xaxes(title="Left out of the set (%)")
     figure.update_yaxes(title="Recall@1 (%)")
-    return quiet(figure, height_px=270, legend=True).update_layout(legend=IN_TWO)
+    return quiet(figure, height_px=270, legend=True).update_layout(legend=BELOW)
 
 
 def plotly_title(measure: str) -> str:
