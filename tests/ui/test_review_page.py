@@ -97,6 +97,21 @@ class TestStart:
         at.button(key="review.entropy.5.").click().run()
         assert here(at).position == 1
 
+    def test_one_action_of_the_history_is_taken_back_alone(self, image_set: ImageSet) -> None:
+        first, second = image_set.ids[:2].tolist()
+        image_set.decisions.decide([first], "drop")
+        image_set.decisions.decide([second], "keep")
+        at = page(image_set)
+        assert "Tick what was done" in words(at)
+        key = f"view.review.history.{image_set.decisions.version}"
+        at.session_state[key] = {"selection": {"rows": [1], "columns": [], "cells": []}}
+        at.run()
+        take = at.button(key="history.take_back")
+        assert take.label == "Take back: dropped 1 picture"
+        take.click().run()
+        assert [toast.value for toast in at.toast] == ["Took back: dropped 1 picture"]
+        assert image_set.table().set_index("id").loc[[first, second], "decision"].tolist() == [None, "keep"]
+
     def test_while_a_folder_is_read_there_is_none(self, image_set: ImageSet) -> None:
         reading(image_set)
         assert "You can start a review once reading has finished" in words(page(image_set))

@@ -234,9 +234,10 @@ def show_actions(
         st.markdown(escape(words), width="content")
         if pair is not None:
             st.text(f"{pair[0]} ↔ {pair[1]}", width="content")  # not Markdown: names may contain markup
-        if kind is None:
-            _show_review_button(rows, pair, label)
-        _show_accept(image_set, rows, key="labels.accept")
+        if kind is None and len(rows):
+            _show_review_button(pair, label)
+        if len(acceptable(rows)):
+            _show_accept(image_set, rows, key="labels.accept")
         show_undo(image_set, key="labels")
         download_table("Relabel list (CSV)", rows, file_name=f"{image_set.root.name}-suspects.csv", key="labels.csv")
 
@@ -255,7 +256,7 @@ def show_suspects(image_set: ImageSet, doubtful: DoubtfulLabels, rows: pd.DataFr
         )
 
 
-def _show_review_button(rows: pd.DataFrame, pair: ClassPair | None, label: str | None) -> None:
+def _show_review_button(pair: ClassPair | None, label: str | None) -> None:
     filters = () if label is None else (OneOf("label", (label,)),)
     spec = ReviewSpec("suspects", Scope(filters=filters))
     if pair is not None:
@@ -265,7 +266,6 @@ def _show_review_button(rows: pd.DataFrame, pair: ClassPair | None, label: str |
         type="primary",
         icon=":material/rate_review:",
         key="labels.review",
-        disabled=rows.empty,
         on_click=go_to_review,
         args=(spec,),
     )
@@ -276,7 +276,7 @@ def _show_accept(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
     likely = acceptable(rows)
     count, mistakes = len(likely), math.ceil(float((1 - likely["wrong"]).sum()))
     labels = dict(zip(likely["id"].tolist(), likely["suggested"].astype(str), strict=True))
-    with st.popover("Accept suggestions", icon=":material/done_all:", disabled=not count):
+    with st.popover("Accept suggestions", icon=":material/done_all:"):
         st.markdown(
             f"Of the {len(rows):,} pictures shown here **{count:,}** are labelled more likely wrong than right; about "
             f"**{mistakes:,}** of these labels are right all the same. Files stay where they are, and the original "
