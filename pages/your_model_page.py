@@ -5,11 +5,12 @@ import streamlit as st
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.sidebar import start_page
 from url_viz.ui.your_model import page as your_model
+from url_viz.ui.your_model.detector_form import show_predictions
 from url_viz.ui.your_model.which_are_test import show_splits
 
 image_set = start_page("Your model")
 if image_set.is_of_objects:
-    your_model.show_predictions(image_set)
+    show_predictions(image_set)
 show_splits(image_set)
 run = your_model.pick_run(image_set)
 if run is None:

@@ -93,7 +93,7 @@ def test_what_cannot_be_compared(image_set: ImageSet, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "others", 2)
     np.savez(tmp_path / "given.npz", paths=np.array(["0000.jpg", "0001.jpg"]), values=np.eye(2))
     other = embed_folder(folder, embeddings=tmp_path / "given.npz", workspace=image_set.workspace.root)
-    with pytest.raises(ImageSetError, match="Twins are told by one model"):
+    with pytest.raises(ImageSetError, match="Near copies are told by one model"):
         image_set.splits.leaks(other)
     assert other.splits.leaks() is None
     with pytest.raises(ImageSetError, match=r"no splits to compare.*--against OTHER"):

@@ -159,6 +159,7 @@ def test_of_objects_predictions_come_first_and_test_pictures_are_told(
         }
         for row in table.head(4).to_dict("records")
     ]
+    entries.append({**entries[0], "bbox": [0, 0, 2, 2]})
     (tmp_path / "results.json").write_text(json.dumps(entries))
     at.text_input(key="detector.path").set_value(str(tmp_path / "nothing.json")).run()
     at.button(key="detector.match").click().run()
@@ -167,13 +168,17 @@ def test_of_objects_predictions_come_first_and_test_pictures_are_told(
     at.button(key="detector.match").click().run()
     assert "4 objects found" in at.success[0].value
     called = int((table["label"].head(4) != "dog").sum())
+    assert at.dataframe[0].value["box_width"].tolist() == [2], "the prediction of no object"
     said = words(at)
     assert f"{called} objects that it calls something else" in said
     assert f"{len(table) - 4} objects that it missed" in said
     at.text_input(key="splits.test").set_value("1.*").run()
     at.button(key="splits.tell").click().run()
     assert objects.splits.get() is not None
-    assert any("Splits by split: " in caption.value for caption in at.caption)
+    assert any("Splits by split: train " in caption.value for caption in at.caption)
+    at.text_input(key="splits.test").set_value("0.*").run()
+    at.button(key="splits.tell").click().run()
+    assert objects.table().set_index("path")["split"].groupby(level=0).first().filter(like="0.").eq("test").all()
 
 
 def test_another_set_shows_which_pictures_are_in_it_too(

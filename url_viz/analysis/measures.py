@@ -169,7 +169,7 @@ _BY_NAME = {measure.name: measure for measure in MEASURES}
 
 def measure_named(name: str) -> Measure:
     """A measure by its name; a user's column is one by its own name."""
-    return _BY_NAME.get(name) or Measure(name, name, "A column you added; higher = more ambiguous.", None)
+    return _BY_NAME.get(name) or Measure(name, name, "A column you added; the highest first.", None)
 
 
 def is_measure(name: str) -> bool:

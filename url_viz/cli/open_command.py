@@ -1,5 +1,6 @@
 """The command `open`, which `url-viz photos/` is short for: read pictures, and show them while they are read."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode
@@ -7,6 +8,7 @@ from urllib.parse import urlencode
 from tyro.conf import Positional, arg
 
 from url_viz.cli.command_app import app
+from url_viz.escaping import printable
 from url_viz.jobs.configs import DEFAULT, EmbedConfig, Folder, ModelName, WorkspaceDir
 from url_viz.options import Within
 from url_viz.processes.app_server import BROWSER_VARIABLE, GIVEN_VARIABLE, OPENED_VARIABLE, become_app
@@ -27,6 +29,7 @@ def open_pictures(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Read the pictures of a folder, and show them in the browser meanwhile."""
+    from url_viz.imaging.annotations.formats import annotations_in
     from url_viz.imaging.source import refuse_what_is_no_source
     from url_viz.store.about import find_set
     from url_viz.store.allowed_folders import allow, folder_to_allow
@@ -39,6 +42,9 @@ def open_pictures(
         print(f"The app on this machine may read {allow(home, root)} from now on; its page Image sets takes that back.")
     begin_reading(EmbedConfig(root, model=model, one_model=one_model, workspace=home.root), set_id, home)
     print(f"{root} is read by a job, which goes on if the app is stopped, and is shown meanwhile.")
+    for path in annotations_in(root):
+        command = f"url-viz {shlex.quote(printable(str(path)))}"
+        print(f"{printable(path.name)} marks objects in pictures. To see these: {command}")
     variables = {
         HOME_VARIABLE: str(home.root),
         GIVEN_VARIABLE: str(folder_to_allow(root)),

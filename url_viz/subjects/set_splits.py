@@ -57,6 +57,11 @@ class SetSplits(SetSubject):
         present = values.dropna()
         return all(isinstance(value, str) for value in present) and 1 < present.nunique() <= MOST_OFFERED
 
+    @property
+    def can_change(self) -> bool:
+        """Whether a user may say which pictures are test: unless the source, folders or a list, says it."""
+        return SPLIT not in self._core.frame or CHOSEN in names_of_imports(self._core.store.paths)
+
     def tell(self, *, test: str | None = None, column: str | None = None) -> str:
         """Say which pictures are test, as a column `split` of the user's: returns that in words.
 
@@ -65,7 +70,7 @@ class SetSplits(SetSubject):
         column that is not there, and a set whose folders or lists name splits already.
         """
         table, now = self._core.frame, self.get()
-        if now is not None and SPLIT in table and CHOSEN not in names_of_imports(self._core.store.paths):
+        if now is not None and not self.can_change:
             raise ImageSetError(f"Its source says that already: {' and '.join(now.names)}, by {now.column!r}.")
         split = self._by_pattern(table, test) if column is None else self._by_column(table, column)
         columns = {SPLIT: Values.from_series(split)}
@@ -110,6 +115,12 @@ class SetSplits(SetSubject):
 
 
 def _leaks_between(core: SetCore, other: SetCore) -> pd.DataFrame:
+    if core.is_of_objects != other.is_of_objects:
+        whole, objects = (other, core) if core.is_of_objects else (core, other)
+        raise ImageSetError(
+            f"{str(whole.root)!r} was read as whole pictures, and {str(objects.root)!r} as objects in pictures. Read "
+            "both in the same way: the folder of the pictures, or the annotation file, of each."
+        )
     if other.space.key != core.space.key:
         raise ImageSetError(
             f"{str(other.root)!r} was read with {other.source.title}, and {str(core.root)!r} with "

@@ -51,6 +51,11 @@ class Splits:
         """The split of each picture (N,) int32, of several the largest; NONE for none."""
         return np.where(self.is_in.any(axis=1), self.is_in.argmax(axis=1), NONE).astype(np.int32)
 
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many pictures each split has."""
+        return tuple(self.is_in.sum(axis=0).tolist())
+
     @cached_property
     def texts(self) -> NDArray[np.object_]:
         """The split of each picture (N,) in words, "train + val" for several; None for none."""

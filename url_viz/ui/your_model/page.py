@@ -1,8 +1,7 @@
 """Parts of the Your model page: which run, its accuracy, the four queues, confusions, runs compared, adding a run."""
 
 from functools import partial
-from pathlib import Path, PurePath
-from tempfile import TemporaryDirectory
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from url_viz.analysis.evidence.order_metrics import share_of
 from url_viz.analysis.filters import Filter, OneOf, passes_all
 from url_viz.analysis.measures import MODEL_DOUBT
-from url_viz.analysis.runs.detections import DETECTED, LEAST_SCORE
 from url_viz.analysis.runs.model_accuracy import (
     MOST_CLASSES,
     RunPredictions,
@@ -29,7 +27,6 @@ from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.analysis.shown_words import title_of_column
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.ui.allowed_paths import allowed, may_read
 from url_viz.ui.explore.view import change_view
 from url_viz.ui.menu import go_to
 from url_viz.ui.review.review_address import go_to_review
@@ -92,47 +89,6 @@ def pick_run(image_set: ImageSet) -> RunOnSet | None:
 def _map_by_training() -> None:
     change_view(space=TRAINING, polygon=None)
     go_to("explore")
-
-
-def show_predictions(image_set: ImageSet) -> None:
-    """Of a set of objects: a detector's predictions, from a path or a file, and what came of those that are here."""
-    st.header("Add your detector's predictions", anchor=False)
-    st.caption(
-        "COCO results (results.json), or the folder of YOLO labels with confidences that a detector writes "
-        "(runs/detect/predict). Each takes the object that it overlaps most: what it missed, invented or calls "
-        "something else becomes columns and reviews. Ultralytics' label scores (image_metrics as JSON) are columns of "
-        "pictures: *Add columns* on Explore."
-    )
-    typed = st.text_input("Results file or folder", key="detector.path", placeholder="/home/me/runs/detect/predict")
-    dropped = st.file_uploader("Or drop COCO results", type=["json"], key="detector.file")
-    with st.expander("Options"):
-        names = st.text_input("Names of its classes, if they differ: a data.yaml or text file", key="detector.names")
-        least = st.slider("Scores below do not count", 0.0, 1.0, LEAST_SCORE, key="detector.least")
-    match = partial(_match, image_set, typed.strip(), dropped, names.strip(), least)
-    is_given = bool(typed.strip()) or dropped is not None
-    act_button("Match", match, type="primary", key="detector.match", icon=":material/check:", disabled=not is_given)
-    for kind, words in {"other-class": "that it calls something else", "missed": "that it missed"}.items():
-        if count := _waiting(image_set, kind):
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(escape(f"{counted(count, 'object')} {words}"), width="content")
-                _review_button(ReviewSpec(kind), count, key=f"detector.{kind}")
-
-
-def _waiting(image_set: ImageSet, kind: str) -> int:
-    """How many objects a review of predictions has; 0 before there are any."""
-    return len(image_set.reviews.open(kind).ids) if DETECTED in image_set.table() else 0
-
-
-def _match(image_set: ImageSet, typed: str, dropped: Any, names: str, least_score: float) -> str:
-    named = allowed(Path(names)) if names else None
-    objects = partial(image_set.objects.predictions, names=named, least_score=least_score)
-    with st.spinner("Matching predictions to objects"), TemporaryDirectory() as temporary:
-        if dropped is None:
-            return " ".join(objects(allowed(Path(typed)), within=may_read()).words)
-        path = Path(temporary, PurePath(dropped.name).name)
-        path.write_bytes(dropped.getvalue())
-        brought = objects(path)
-    return " ".join(brought.words)
 
 
 def show_how(image_set: ImageSet) -> None:

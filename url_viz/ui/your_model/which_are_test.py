@@ -34,9 +34,10 @@ def show_splits(image_set: ImageSet) -> None:
         outcome = "no copies between them"
         if leaks is not None and not leaks.empty:
             outcome = f"{counted(len(leaks), 'leak')}: see Explore"
-        st.caption(escape(f"Splits by {splits.column}: {', '.join(splits.names)}; {outcome}."))
+        counts = ", ".join(f"{name} {count:,}" for name, count in zip(splits.names, splits.counts, strict=True))
+        st.caption(escape(f"Splits by {splits.column}: {counts}; {outcome}."))
     with st.expander("Which pictures are test?", icon=":material/call_split:"):
-        if splits is None:
+        if splits is None or image_set.splits.can_change:
             _ask_which_are_test(image_set)
         _compare_with_another(image_set)
 
