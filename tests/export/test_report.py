@@ -5,6 +5,7 @@ import html
 import json
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import pytest
 import url_viz
 from tests.export.sets import HOSTILE, hostile_set
 from tests.imaging.pictures import noise, write_folder
+from url_viz.analysis.findings.reasons import reason_counts
 from url_viz.analysis.measures import measure_named
+from url_viz.analysis.shown_words import shown_reason
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export.diff_report import diff_html, write_diff_report
 from url_viz.export.report import report_html, write_report
@@ -99,6 +102,8 @@ def test_the_live_one_runs_its_own_script_and_has_every_picture(live: str, share
     for measure in data["measures"]:
         assert len(measure["values"]) == len(measure["percentiles"]) == len(table)
     assert data["measures"][0]["title"] == "Easily mistaken"
+    counts = Counter(name for card in data["cards"] for name in card["reasons"])
+    assert counts == {shown_reason(name): count for name, count in reason_counts(table["reasons"]).items()}
 
 
 def test_many_pictures_are_drawn_and_why_is_said(shared_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
