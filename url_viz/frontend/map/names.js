@@ -127,10 +127,12 @@ export function crowdIn({ n, x, y }, strength, view, radius) {
   const [columns, rows] = [Math.ceil(view.width / CELL) + 2, Math.ceil(view.height / CELL) + 2];
   const [left, top] = view.toStage(0, 0).map((place) => place - Math.floor(place / CELL) * CELL - CELL); // moves with the map
   const sums = new Uint32Array((columns + 1) * (rows + 1));
+  const { scale } = view;
+  const [across, down] = view.toStage(0, 0); // worked out once: arrays for each of many points take their time
   for (let i = 0; i < n; i++) {
     if (strength[i] <= 0) continue;
-    const place = view.toStage(x[i], y[i]);
-    const [column, row] = [Math.floor((place[0] - left) / CELL), Math.floor((place[1] - top) / CELL)];
+    const column = Math.floor((across + x[i] * scale - left) / CELL);
+    const row = Math.floor((down - y[i] * scale - top) / CELL);
     if (column >= 0 && row >= 0 && column < columns && row < rows) sums[(row + 1) * (columns + 1) + column + 1]++;
   }
   for (let row = 1; row <= rows; row++)
