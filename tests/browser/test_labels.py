@@ -35,7 +35,7 @@ def test_a_pair_is_clicked_and_its_pictures_are_shown(app: str, image_set: Image
     assert box is not None
     page.mouse.click(box["x"] + 18, box["y"] + 38 + 18)  # the box at the left edge of the first row
     words = f"{pair['pictures']} that look like the other class"
-    expect(page.get_by_text(words)).to_be_visible()
+    expect(page.get_by_test_id("stMainBlockContainer").get_by_text(words)).to_be_visible()
     expect(page.get_by_test_id("stText").get_by_text(f"{pair['class_a']} ↔ {pair['class_b']}")).to_be_visible()
     expect(page.locator(".tile")).to_have_count(min(18, int(pair["pictures"])))
     assert_fits(page)
