@@ -243,12 +243,10 @@ def test_what_changes_is_said_once(app: str, zoo: ImageSet, open_page: OpenPage)
     page.evaluate(HEARING)
     for name in ("Torn between classes", "General model"):
         page.get_by_role("radio", name=name, exact=True).click()
-        settled(page)
+        expect(region.locator("p").last).to_have_text(f"40 pictures by “{name}”")
     page.get_by_role("button", name="View", exact=True).click()  # runs the page again, and changes nothing of this
     settled(page)
-    heard = page.evaluate("heard")
-    assert len(heard) == 2
-    assert all(words.startswith("40 pictures by ") for words in heard)
+    assert page.evaluate("heard") == ["40 pictures by “Torn between classes”", "40 pictures by “General model”"]
     assert [region.get_attribute(name) for name in ("role", "aria-live")] == ["status", "polite"]
 
 
@@ -287,3 +285,24 @@ def test_one_tab_leads_to_the_pictures_and_arrows_through_menu_and_tools(
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Check new pictures", level=1)).to_be_visible()
     expect(page.locator(f"{MENU} a[tabindex='0']")).to_have_count(1)
+
+
+def test_tab_goes_round_an_opened_picture_and_into_a_popover(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
+    page = open_page(f"{app}/?set={zoo.set_id}&picture={zoo.ids[0]}")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".tile").last).to_be_visible()
+    settled(page)
+    reached = []
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate(FOCUSED))
+    assert any("tile" in stop["at"] for stop in reached), "its neighbours"
+    assert "Copy the path" in [stop["name"] for stop in reached]
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    page.get_by_role("button", name="Export", exact=True).press("Enter")
+    expect(page.get_by_test_id("stPopoverBody")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_test_id("stPopoverBody").locator(":focus")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Export", exact=True)).to_be_focused()

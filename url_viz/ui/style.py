@@ -63,9 +63,12 @@ _RULES = """
 .st-key-explore_order > :first-child, .st-key-foreign_head > :first-child { flex-shrink: 1; min-width: 0; }
 [data-testid="stCode"] .token.parameter { color: inherit !important; }
 [data-testid="stSliderThumbValue"] p { color: CanvasText; }
+button:is([kind="secondary"], [kind="tertiary"]):is(:hover, :focus, :active, [aria-expanded="true"]) {
+  color: inherit !important; }
 [data-testid="stButtonGroup"] [role="radiogroup"] { flex-wrap: wrap; }
 .stPlotlyChart :is(.xtick, .ytick, .g-xtitle, .g-ytitle, .colorbar) text {
   fill: color-mix(in srgb, currentcolor 75%, transparent) !important; }
+.stPlotlyChart .legendtext { fill: currentcolor !important; }
 .stPlotlyChart .legend .traces { opacity: .7 !important; }
 .stPlotlyChart .legend .traces:not([style*="opacity: 0.5"]) { opacity: 1 !important; }
 .stPlotlyChart .modebar-btn { color: inherit; font: inherit; font-size: .8rem; }

@@ -35,10 +35,35 @@ function newLink() {
   return link;
 }
 
+const FOCUSABLE = "[tabindex='0'], a[href], button:not([tabindex='-1'], :disabled), input:not([tabindex='-1'], :disabled)";
+const OPEN_POPOVER = "[data-testid=stPopoverButton][aria-expanded=true]";
+
+const firstIn = (root) => [...(root?.querySelectorAll(FOCUSABLE) ?? [])].find((one) => one.checkVisibility());
+
+// A dialog leads Tab round what it holds, and sees no further than our components, each of which has one stop at most.
+function openComponents() {
+  for (const host of document.querySelectorAll("[role=dialog] [data-testid=stBidiComponentIsolated]")) {
+    if (host.tabIndex === 0 || !firstIn(host.shadowRoot)) continue;
+    host.tabIndex = 0;
+    host.addEventListener("focus", () => host.shadowRoot.activeElement ?? firstIn(host.shadowRoot)?.focus());
+  }
+}
+
+// What a popover holds is at the end of the page: Tab leads from its button into it.
+function enterPopover(event) {
+  const into = document.activeElement?.matches(OPEN_POPOVER) && firstIn(document.querySelector("[data-testid=stPopoverBody]"));
+  if (!into || event.shiftKey) return;
+  event.preventDefault();
+  event.stopPropagation();
+  into.focus();
+}
+
 // Just before the focus moves: pictures come and go without this component.
-function onTab({ key }) {
-  if (key !== "Tab") return;
+function onTab(event) {
+  if (event.key !== "Tab") return;
   roveMenu();
+  openComponents();
+  enterPopover(event);
   const link = document.getElementById(LINK) ?? newLink();
   link.hidden = !firstTile();
 }
