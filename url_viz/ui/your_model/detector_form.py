@@ -82,7 +82,7 @@ def _show_invented(image_set: ImageSet) -> None:
     invented = INVENTED.get()
     if invented is None or invented.empty:
         return
-    with st.expander(f"{counted(len(invented), 'prediction')} of no object", icon=":material/add_box:"):
+    with st.expander(f"{escape(counted(len(invented), 'prediction'))} of no object", icon=":material/add_box:"):
         st.caption("Invented, or of objects without a label. The surest first; boxes in pixels of the upright picture.")
         st.dataframe(invented, hide_index=True, width="stretch", alt="Predictions of no object")
         make = partial(table_bytes, invented, ".csv")
