@@ -1,5 +1,6 @@
 """A small set of objects as YOLO: shapes drawn into pictures, with their boxes."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -29,4 +30,18 @@ def write_objects(folder: Path, pictures: int = 4) -> Path:
         (folder / "labels" / f"{number}.txt").write_text("\n".join(lines))
     data = folder / "data.yaml"
     data.write_text(f"path: {folder}\ntrain: images\nnames: [{', '.join(SHAPES)}]\n")
+    return data
+
+
+def write_leaky_objects(folder: Path) -> Path:
+    """As `write_objects`, parted into train (0 to 3) and val (4, and 0 again as 5); returns the `data.yaml`."""
+    data = write_objects(folder, 5)
+    for kind, ending in (("images", "png"), ("labels", "txt")):
+        for split in ("train", "val"):
+            (folder / kind / split).mkdir()
+        for number in range(5):
+            name = f"{number}.{ending}"
+            (folder / kind / name).rename(folder / kind / ("train" if number < 4 else "val") / name)
+        shutil.copy(folder / kind / "train" / f"0.{ending}", folder / kind / "val" / f"5.{ending}")
+    data.write_text(data.read_text().replace("train: images\n", "train: images/train\nval: images/val\n"))
     return data

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
 
 
-_LISTED_BY = {"in-two-splits": "leakage", "apart-in-two-splits": "leakage", "unreadable": "export --failures"}
+_LISTED_BY = {
+    **dict.fromkeys(("leaks", "in-two-splits", "apart-in-two-splits"), "leakage"),
+    "unreadable": "export --failures",
+}
 
 
 @app.on_set()
@@ -65,10 +68,18 @@ def leakage(
         other = open_image_set(against, model=image_set.source.name, workspace=image_set.workspace.root)
     if test is not None or by is not None:
         print(image_set.splits.tell(test=test, column=by))
-    rows = image_set.splits.leaks(other)
+    is_of_pictures = image_set.is_of_objects and other is None
+    rows = image_set.splits.leaked_pictures() if is_of_pictures else image_set.splits.leaks(other)
     if rows is None:
         raise ImageSetError(image_set.splits.missing)
     if write_rows(rows, out, "leak"):
+        return
+    if is_of_pictures:
+        words = counted(rows["picture"].nunique(), "picture is", "pictures are")
+        print(f"{words} in two splits, or {'shows' if len(rows) == 1 else 'show'} objects of pictures in another.")
+        if len(rows):
+            print(table_text(rows.head(top)[["kind", "rows", "split", "picture", "twin_split", "twin_picture"]]))
+        print_rest(len(rows), top, "--top, --out")
         return
     where = "another split" if other is None else str(other.root)
     also = ", or a picture that is kept apart with them," if (rows["kind"] == APART).any() else ""

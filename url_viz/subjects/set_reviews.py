@@ -33,9 +33,11 @@ class SetReviews:
 
         `spec` may be just what is reviewed: a measure, or a key of `analysis.review.REVIEWS` such as "suspects".
         Raises ImageSetError for what this set does not have: doubtful labels without labels to check, leaks without
-        splits.
+        splits, or of objects, since dropping one leaves its picture where it is.
         """
         spec = ReviewSpec(spec) if isinstance(spec, str) else spec
+        if spec.by == "leaks" and self._core.is_of_objects:
+            raise ImageSetError(self._splits.listed_only)
         if spec.by not in REVIEWS:
             self._core.check_measure(spec.by)
         elif REVIEWS[spec.by].needs == "graph":
@@ -66,7 +68,7 @@ class SetReviews:
             self._core.leading_order.measure,
             has_doubtful=bool(self._labels.doubtful()),
             has_graph=self._core.has_graph,
-            has_leaks=leaks is not None and not leaks.empty,
+            has_leaks=leaks is not None and not leaks.empty and not self._core.is_of_objects,
         )
         found = self._core.derived.get(findings)
         rows = queue_rows(found, ready, self._begun(), open_review=self.open)

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.findings.leaks import Splits, leaks, leaks_between_sets, splits
+from url_viz.analysis.findings.findings import Finding, leak_findings
+from url_viz.analysis.findings.leaks import Splits, leaked_pictures, leaks, leaks_between_sets, splits
 from url_viz.errors import ImageSetError
 from url_viz.imaging.splits import SPLIT
 from url_viz.pipeline.near_copies import Pixels
@@ -42,6 +43,14 @@ class SetSplits(SetSubject):
             f"{str(self._core.root)!r} has no splits to compare. Say which pictures are test "
             "(`python -m url_viz leakage FOLDER --test 'test_*'`, or --by COLUMN), put them below train/ and test/, or "
             "compare the set with another one (`python -m url_viz leakage FOLDER --against OTHER`)."
+        )
+
+    @property
+    def listed_only(self) -> str:
+        """What to do about leaks of a set of objects, for an error."""
+        return (
+            f"Leaks of {str(self._core.root)!r} are pictures, and a review of objects would drop boxes from them. List "
+            f"them, and move whole pictures to one split: `python -m url_viz leakage {str(self._core.root)!r}`."
         )
 
     def columns(self) -> list[str]:
@@ -112,6 +121,18 @@ class SetSplits(SetSubject):
         if against is not None:
             return _leaks_between(self._core, against._core)
         return self._core.derived.get(leaks)
+
+    def leaked_pictures(self) -> pd.DataFrame | None:
+        """The pictures of `leaks()`, each with the one of the other split; None without splits.
+
+        Columns: picture, split, twin_picture, twin_split, kind, and rows: of objects, how many both show.
+        """
+        found = self.leaks()
+        return None if found is None else leaked_pictures(found, is_of_objects=self._core.is_of_objects)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Those of `ImageSet.findings()` that are of splits."""
+        return self._core.derived.get(leak_findings)
 
 
 def _leaks_between(core: SetCore, other: SetCore) -> pd.DataFrame:

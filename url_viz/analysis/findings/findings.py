@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.derived import column
-from url_viz.analysis.findings.leaks import APART, SAME_FILE
+from url_viz.analysis.findings.leaks import APART, SAME_FILE, leaked_pictures
 from url_viz.analysis.findings.object_findings import (
     TINY_PX,
     cut_by_frame,
@@ -21,12 +21,14 @@ from url_viz.analysis.findings.object_findings import (
 )
 from url_viz.analysis.findings.reasons import Reasons, useless
 from url_viz.analysis.findings.twin_groups import COPIES, group_codes
+from url_viz.analysis.labels.apart import Apart
 from url_viz.analysis.labels.doubtful_labels import DoubtfulLabels
 from url_viz.analysis.labels.label_issues import LabelCheck
 from url_viz.analysis.review.review_queue import BURST, is_resolved, queue_of
 from url_viz.analysis.runs.two_by_two import QUEUES, in_queue
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.analysis.table import StoredRows
+from url_viz.store.columns.object_columns import PICTURE
 from url_viz.wording import counted, listed, percent
 
 FindingKind = Literal[
@@ -66,12 +68,16 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding: `words` begin with its `count`, "10 pictures show hardly anything (dark)"; `why` it matters."""
+    """One finding: `words` begin with its `count`, "10 pictures show hardly anything (dark)"; `why` it matters.
+
+    One that `is_listed` opens a list, whatever its kind.
+    """
 
     kind: FindingKind
     count: int
     words: str
     why: str
+    is_listed: bool = False
 
     @property
     def what(self) -> str:
@@ -81,7 +87,7 @@ class Finding:
     @property
     def opens(self) -> ReviewSpec | None:
         """The review that the finding opens; None where no decision on a picture can help."""
-        if self.kind in ("in-two-splits", "apart-in-two-splits", "unreadable", "without-objects"):
+        if self.is_listed or self.kind in ("in-two-splits", "apart-in-two-splits", "unreadable", "without-objects"):
             return None
         return ReviewSpec("suspects" if self.kind == "wrong-labels" else self.kind)
 
@@ -92,7 +98,7 @@ class FindingInputs:
 
     `check` and `doubtful` are None without labels to check, `leaks` without splits; `failures` counts files that are no
     picture, `without_objects` pictures in which nothing is annotated. `together` is of `wrong_together`, None without
-    objects.
+    objects; `apart` is the choice of what is kept apart.
     """
 
     table: pd.DataFrame
@@ -103,6 +109,7 @@ class FindingInputs:
     without_objects: int = 0
     doubtful: DoubtfulLabels | None = None
     together: pd.DataFrame | None = None
+    apart: str | None = None
 
     @property
     def is_of_objects(self) -> bool:
@@ -125,20 +132,26 @@ def finding_inputs(
     without_objects: int,
     doubtful: DoubtfulLabels | None,
     wrong_together: pd.DataFrame | None,
+    apart: Apart,
 ) -> FindingInputs:
     """The inputs of findings, gathered."""
-    return FindingInputs(table, reasons, label_check, leaks, rows.failed, without_objects, doubtful, wrong_together)
+    inputs = table, reasons, label_check, leaks, rows.failed, without_objects, doubtful, wrong_together, apart.choice
+    return FindingInputs(*inputs)
+
+
+@column()
+def leak_findings(table: pd.DataFrame, leaks: pd.DataFrame | None, apart: Apart) -> tuple[Finding, ...]:
+    """Those of `findings` that are of splits, by themselves: no label is judged for them."""
+    return tuple(each for each in _of_splits(table, leaks, apart.choice) if each.count)
 
 
 @column()
 def findings(finding_inputs: FindingInputs) -> tuple[Finding, ...]:
     """The findings, what matters most first, without those that are empty or decided on already."""
     seen = finding_inputs
-    of_splits, of_labels = (
-        [_in_two_splits(seen), _leaks(seen), _apart_in_two_splits(seen)],
-        [_wrong(seen), _mixed(seen), _small(seen)],
-    )
-    results = [*of_splits, *of_labels, _bursts(seen), _useless(seen), _unreadable(seen)]
+    of_labels = _wrong(seen), _mixed(seen), _small(seen)
+    results: list[Finding | None] = [*_of_splits(seen.table, seen.leaks, seen.apart), *of_labels]
+    results += [_bursts(seen), _useless(seen), _unreadable(seen)]
     results += [_of_model(seen, name) for name in QUEUES]
     results += [each(seen) for each in _OF_OBJECTS] if seen.is_of_objects else []
     there = [each for each in results if each is not None and each.count]
@@ -202,34 +215,64 @@ def _open(seen: FindingInputs, by: FindingKind, listed: pd.DataFrame) -> int:
     return len(queue_of(seen.table, ReviewSpec(by), listed))
 
 
-def _in_two_splits(seen: FindingInputs) -> Finding | None:
-    if seen.leaks is None:
-        return None
-    rows = seen.leaks[seen.leaks["kind"] == SAME_FILE]
+def _of_splits(table: pd.DataFrame, leaks: pd.DataFrame | None, apart: str | None) -> list[Finding]:
+    """What is in two splits, in pictures, by `ImageSet.table()`, its leaks, and the choice of what is kept apart."""
+    if leaks is None or leaks.empty:
+        return []
+    if not has_boxes(table):
+        kind = leaks["kind"]
+        return [
+            _in_two_splits(leaks[kind == SAME_FILE]),
+            _leaks(open_leaks(leaks, table)),
+            _apart_in_two_splits(leaks[kind == APART]),
+        ]
+    pictures = leaked_pictures(leaks, is_of_objects=True).drop_duplicates(["picture", "kind"])
+    once, others = (pictures[pictures["kind"] == kind] for kind in (SAME_FILE, APART))
+    twins = pictures[~pictures["kind"].isin([APART, SAME_FILE])].drop_duplicates("picture")
+    of_apart = _linked if apart == PICTURE else _apart_in_two_splits
+    return [_in_two_splits(once), _leaks_of_objects(twins), of_apart(others)]
+
+
+def _in_two_splits(rows: pd.DataFrame) -> Finding:
     splits = listed([*dict.fromkeys([*rows["twin_split"], *rows["split"]])])
-    words = seen.counted(len(rows), "is", "are") + f" in two splits at once, of {splits}"
+    words = counted(len(rows), "picture is", "pictures are") + f" in two splits at once, of {splits}"
     why = "Their source names them more than once, so a test on one split repeats training on another. Correct it."
     return Finding("in-two-splits", len(rows), words, why)
 
 
-def _leaks(seen: FindingInputs) -> Finding | None:
-    if seen.leaks is None or seen.leaks.empty:
-        return None
-    rows = open_leaks(seen.leaks, seen.table)
-    splits, twins = (listed(list(map(str, rows[name].unique()))) for name in ("split", "twin_split"))
-    words = seen.counted(len(rows), f"of {splits} has", f"of {splits} have") + f" a copy or another view in {twins}"
+def _leaks(rows: pd.DataFrame) -> Finding:
+    splits, twins = _splits_of(rows)
+    words = counted(len(rows), f"picture of {splits} has", f"pictures of {splits} have")
     why = "Testing on pictures that are also in training makes a score too good. Keep them in one split."
-    return Finding("leaks", len(rows), words, why)
+    return Finding("leaks", len(rows), f"{words} a copy or another view in {twins}", why)
 
 
-def _apart_in_two_splits(seen: FindingInputs) -> Finding | None:
-    if seen.leaks is None:
-        return None
-    rows = seen.leaks[seen.leaks["kind"] == APART]
-    splits = listed(list(map(str, rows["twin_split"].unique())))
-    words = seen.counted(len(rows), "has", "have") + f" others in {splits} of what is kept apart, such as a patient"
+def _leaks_of_objects(rows: pd.DataFrame) -> Finding:
+    splits, twins = _splits_of(rows)
+    words = counted(len(rows), f"picture of {splits} shows", f"pictures of {splits} show")
+    why = "Testing on what is also in training makes a score too good. Move whole pictures: keep these in one split."
+    return Finding("leaks", len(rows), f"{words} objects that pictures in {twins} show, too", why, is_listed=True)
+
+
+def _apart_in_two_splits(rows: pd.DataFrame) -> Finding:
+    words = counted(len(rows), "picture has", "pictures have")
+    words += f" others in {_splits_of(rows)[1]} of what is kept apart, such as a patient"
     why = "A model that knows the patient, video or camera from training is tested too mildly. Keep each in one split."
     return Finding("apart-in-two-splits", len(rows), words, why)
+
+
+def _linked(rows: pd.DataFrame) -> Finding:
+    """Of objects that are kept apart by their pictures: twins join these, and so those that have twins in common."""
+    words = counted(len(rows), "picture is", "pictures are")
+    words += f" linked with {_splits_of(rows)[1]} by a third that shows objects of both"
+    why = "All may be of one scene. Keep them in one split."
+    return Finding("apart-in-two-splits", len(rows), words, why)
+
+
+def _splits_of(rows: pd.DataFrame) -> tuple[str, str]:
+    """The splits of leaks, and those of their twins, in words."""
+    splits, twins = (listed(list(map(str, rows[name].unique()))) for name in ("split", "twin_split"))
+    return splits, twins
 
 
 def _wrong(seen: FindingInputs) -> Finding | None:

@@ -24,7 +24,7 @@ from url_viz.analysis.findings.findings import (
     open_leaks,
     small_classes,
 )
-from url_viz.analysis.findings.leaks import SAME_FILE, SCENE
+from url_viz.analysis.findings.leaks import APART, SAME_FILE, SCENE, leaked_pictures
 from url_viz.analysis.findings.object_findings import double_boxes, outside, tiny
 from url_viz.analysis.findings.reasons import useless
 from url_viz.analysis.findings.twin_groups import COPIES, group_codes
@@ -34,6 +34,7 @@ from url_viz.analysis.measures import AMBIGUITY, has_values
 from url_viz.analysis.review.review_queue import is_resolved
 from url_viz.analysis.runs.two_by_two import CLEAR
 from url_viz.errors import ImageSetError, UsageError
+from url_viz.store.columns.object_columns import PICTURE
 from url_viz.wording import counted, percent
 
 RULES = (
@@ -362,10 +363,19 @@ def _leaks(inputs: GateInputs, policy: Policy) -> Listed:
     if inputs.seen.leaks is None:
         raise ImageSetError(inputs.no_splits)
     leaks = inputs.seen.leaks
+    if inputs.seen.is_of_objects:
+        return _leaks_of_objects(leaks), inputs.seen.table[PICTURE].nunique()
     rows = pd.concat([leaks[leaks["kind"] == SAME_FILE], open_leaks(leaks, inputs.seen.table)])
     kind = np.where(rows["kind"] == SCENE, ", with another view ", ", with a copy ").astype(object)
     twin = np.where(rows["kind"] == SAME_FILE, " and", kind + rows["twin_path"])
     return rows.assign(detail="in " + rows["split"].astype(str) + twin + " in " + rows["twin_split"]), len(inputs.table)
+
+
+def _leaks_of_objects(leaks: pd.DataFrame) -> pd.DataFrame:
+    """The pictures in two splits, or with objects that are in another split, whatever is decided on these."""
+    rows = leaked_pictures(leaks[leaks["kind"] != APART], is_of_objects=True).drop_duplicates("picture")
+    twin = np.where(rows["kind"] == SAME_FILE, " and", ", with objects of " + rows["twin_picture"])
+    return pd.DataFrame({"path": rows["picture"], "detail": "in " + rows["split"] + twin + " in " + rows["twin_split"]})
 
 
 def _doubtful(inputs: GateInputs, policy: Policy) -> Listed:

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.derived import Lazy, column
+from url_viz.analysis.findings.object_findings import has_boxes
 from url_viz.analysis.findings.twin_groups import COPIES, group_codes
 from url_viz.analysis.imported import Imported
 from url_viz.analysis.labels.apart import Apart
@@ -26,6 +27,7 @@ SAME_FILE = "same file"
 """The kind of a leak that is one picture, which its source names in several splits."""
 SCENE, COPY, EXACT = "same scene", "copy", "exact"
 """The kinds of a leak by twins: another view in two splits, a copy, and the same file twice."""
+PICTURE_PAIR = ["picture", "split", "twin_picture", "twin_split"]
 _OF_COPY = np.float32(2)
 MOST_SPLITS = 50
 """A column of more values identifies pictures rather than splits."""
@@ -252,9 +254,13 @@ def leaks(
     sources: NDArray[np.int32],
     graph: Lazy[Graph | None],
 ) -> pd.DataFrame | None:
-    """Pictures and twins in two splits, and what is kept apart and lies in two; None without splits."""
+    """Pictures and twins in two splits, and what is kept apart and lies in two; None without splits.
+
+    A dropped object counts: its picture stays in its split.
+    """
     if splits is None:
         return None
+    table = table.assign(decision="") if has_boxes(table) else table
     set_graph, contents = graph(), base.contents
     twins = replace(no_twins(0), is_thinned=True) if set_graph is None else set_graph.twins
     key = contents if set_graph is None else positions_of(contents, set_graph.content)
@@ -263,3 +269,16 @@ def leaks(
         return by_twins
     others = leaks_between_splits(table, contents, splits, sources.astype(np.int64), no_twins(len(sources)))
     return pd.concat([by_twins, others[~others["id"].isin(by_twins["id"])].assign(kind=APART)], ignore_index=True)
+
+
+def leaked_pictures(leaks: pd.DataFrame, *, is_of_objects: bool) -> pd.DataFrame:
+    """The pictures of `leaks`, a row for each pair: picture, split, twin_picture, twin_split, kind, and how many rows.
+
+    Pictures of objects are told by the objects' paths. One that has twins itself is not listed as kept apart, too.
+    """
+    paths = {name: leaks[path].astype(object) for name, path in (("picture", "path"), ("twin_picture", "twin_path"))}
+    if is_of_objects:
+        paths = {name: path.str.rpartition("#")[0] for name, path in paths.items()}
+    rows = leaks.assign(**paths)
+    rows = rows[(rows["kind"] != APART) | ~rows["picture"].isin(rows.loc[rows["kind"] != APART, "picture"])]
+    return rows.groupby(PICTURE_PAIR, sort=False).agg(kind=("kind", "first"), rows=("id", "size")).reset_index()

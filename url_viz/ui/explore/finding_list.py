@@ -8,16 +8,19 @@ from typing import Any, cast
 import streamlit as st
 
 from url_viz.analysis.findings.findings import FindingKind
-from url_viz.analysis.findings.leaks import APART, SAME_FILE
+from url_viz.analysis.findings.leaks import APART, COPY, EXACT, SAME_FILE, SCENE
 from url_viz.analysis.review.queues import SECONDS, QueueRow
 from url_viz.errors import UrlVizError
+from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.page import show_failure_list
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import DIALOG, Key
 from url_viz.ui.text import escape
 from url_viz.ui.urls import thumbnail_url
+from url_viz.ui.widgets.download import download
 from url_viz.ui.widgets.embed_job import is_growing
+from url_viz.wording import counted
 
 FINDINGS_WANTED: Key[bool] = Key("explore.findings")
 """Whether the findings of a large set are wanted, by its id."""
@@ -123,20 +126,31 @@ def _in_two_splits_dialog(image_set: ImageSet) -> None:
     _show_leaks(image_set, SAME_FILE)
 
 
+@st.dialog("The same objects in two splits", width="large", on_dismiss=DIALOG.clear)
+def _leaks_dialog(image_set: ImageSet) -> None:
+    _show_leaks(image_set, EXACT, COPY, SCENE)
+
+
 @st.dialog("Kept apart, and in two splits", width="large", on_dismiss=DIALOG.clear)
 def _apart_in_two_splits_dialog(image_set: ImageSet) -> None:
     _show_leaks(image_set, APART)
 
 
-def _show_leaks(image_set: ImageSet, kind: str) -> None:
-    leaks = image_set.splits.leaks()
-    assert leaks is not None
-    shown = leaks[leaks["kind"] == kind][["twin_split", "split", "path"]]
-    columns = {"path": "Picture", "twin_split": "In", "split": "And in"}
+def _show_leaks(image_set: ImageSet, *kinds: str) -> None:
+    """The pictures of leaks of some kinds, each with the one of the other split, and the list to take away."""
+    pictures = image_set.splits.leaked_pictures()
+    assert pictures is not None
+    columns = {"picture": "Picture", "split": "Split", "twin_picture": "Other picture", "twin_split": "Its split"}
+    shown = pictures.loc[pictures["kind"].isin(kinds), list(columns)]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(counted(shown["picture"].nunique(), "picture"), width="content")
+        file_name = f"{image_set.root.name}-leaks.csv"
+        download("CSV", partial(table_bytes, shown, ".csv"), file_name=file_name, key="findings.leaks.csv")
     st.dataframe(shown, column_config=columns, hide_index=True, width="stretch", alt="Pictures in two splits")
 
 
 _LISTS: Mapping[FindingKind, Callable[[ImageSet], None]] = {
+    "leaks": _leaks_dialog,
     "in-two-splits": _in_two_splits_dialog,
     "apart-in-two-splits": _apart_in_two_splits_dialog,
     "unreadable": _failures_dialog,

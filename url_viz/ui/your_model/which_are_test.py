@@ -30,10 +30,10 @@ def show_splits(image_set: ImageSet) -> None:
     """Which pictures are test, or a form that says so: copies between splits are then a finding."""
     splits = image_set.splits.get()
     if splits is not None:
-        leaks = image_set.splits.leaks()
-        outcome = "no copies between them"
-        if leaks is not None and not leaks.empty:
-            outcome = f"{counted(len(leaks), 'leak')}: see Explore"
+        leaks, found = image_set.splits.leaks(), image_set.splits.findings()
+        outcome = "no copies between them" if leaks is None or leaks.empty else "every leak is decided on"
+        if found:
+            outcome = f"{'; '.join(each.words for each in found)}: see Explore"
         counts = ", ".join(f"{name} {count:,}" for name, count in zip(splits.names, splits.counts, strict=True))
         st.caption(escape(f"Splits by {splits.column}: {counts}; {outcome}."))
     with st.expander("Which pictures are test?", icon=":material/call_split:"):

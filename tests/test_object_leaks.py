@@ -1,0 +1,96 @@
+"""Leaks of objects in pictures: told and listed in pictures, and by no review that drops a box."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.object_sets import write_leaky_objects
+from tests.read_sets import undecided
+from tests.ui.pages import opened
+from url_viz.analysis.findings.leaks import leaked_pictures
+from url_viz.analysis.scope import ReviewSpec
+from url_viz.cli.main import main
+from url_viz.errors import ImageSetError
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
+
+WORDS = "1 picture of val shows objects that pictures in train show, too"
+
+
+@pytest.fixture(scope="module")
+def read(module_workspace: Path, model: Model) -> ImageSet:
+    data = write_leaky_objects(module_workspace.parent / "leaky")
+    return embed_folder(data, model=model, workspace=module_workspace)
+
+
+@pytest.fixture
+def objects(read: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    monkeypatch.setenv("URL_VIZ_HOME", str(read.workspace.root))
+    return undecided(read, labels="class")
+
+
+def test_a_leak_of_objects_is_a_picture_and_no_review(objects: ImageSet) -> None:
+    assert len(objects.splits.leaks()) == 3, "its three objects"  # type: ignore[arg-type]
+    [finding] = objects.splits.findings()
+    assert finding in objects.findings()
+    assert (finding.kind, finding.count, finding.words, finding.opens) == ("leaks", 1, WORDS, None)
+    assert ReviewSpec("leaks") not in [row.opens for row in objects.reviews.queues()]
+    with pytest.raises(ImageSetError, match=r"would drop boxes from them\. List them"):
+        objects.reviews.open("leaks")
+    pictures = objects.splits.leaked_pictures()
+    assert pictures is not None
+    assert pictures.to_numpy().tolist() == [["images/val/5.png", "val", "images/train/0.png", "train", "exact", 3]]
+
+
+def test_a_dropped_object_leaves_its_picture_in_its_split(objects: ImageSet) -> None:
+    table = objects.table()
+    objects.decisions.decide(table.loc[table["picture"] == "images/val/5.png", "id"].tolist(), "drop")
+    assert [finding.words for finding in objects.splits.findings()] == [WORDS]
+
+
+def test_the_gate_counts_pictures(objects: ImageSet) -> None:
+    [rule] = objects.check({"leaks": 0}).rules
+    assert rule.words == "leaks: 1 of 6, at most 0"
+    assert list(rule.counted) == [("images/val/5.png", "in val, with objects of images/train/0.png in train")]
+
+
+def test_the_commands_list_pictures(objects: ImageSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(command: str, *arguments: str, status: int = 0) -> str:
+        options = ["--workspace", str(objects.workspace.root), "--model", objects.source.name]
+        assert main([command, str(objects.root), *arguments, *options]) == status
+        said = capsys.readouterr()
+        return said.err if status else said.out
+
+    assert run("leakage").startswith("1 picture is in two splits, or shows objects of pictures in another.")
+    run("leakage", "--out", str(tmp_path / "leaks.csv"))
+    assert pd.read_csv(tmp_path / "leaks.csv")["picture"].tolist() == ["images/val/5.png"]
+    assert f"{WORDS}." in run("findings")
+    assert "move whole pictures to one split" in run("review", "--by", "leaks", status=1)
+
+
+def test_explore_lists_them_and_your_model_says_the_same(objects: ImageSet) -> None:
+    at = opened(objects)
+    at.button(key="findings.leaks").click().run()
+    assert at.dataframe[-1].value["picture"].tolist() == ["images/val/5.png"]
+    assert "1 picture" in [each.value for each in at.markdown]
+    at = opened(objects, page="your_model")
+    assert any(f"Splits by split: train 12, val 6; {WORDS}: see Explore." in each.value for each in at.caption)
+
+
+def test_a_picture_that_leaks_itself_is_not_linked_too() -> None:
+    leaks = pd.DataFrame(
+        [
+            (1, "a.png#1", "val", "t.png#1", "train", "copy"),
+            (2, "a.png#2", "val", "t.png#1", "train", "kept apart"),
+            (3, "b.png#1", "val", "t.png#1", "train", "kept apart"),
+            (4, "b.png#2", "val", "t.png#1", "train", "kept apart"),
+        ],
+        columns=["id", "path", "split", "twin_path", "twin_split", "kind"],
+    )
+    pictures = leaked_pictures(leaks, is_of_objects=True)
+    assert pictures[["picture", "kind", "rows"]].to_numpy().tolist() == [
+        ["a.png", "copy", 1],
+        ["b.png", "kept apart", 2],
+    ]
+    assert leaked_pictures(leaks, is_of_objects=False)["picture"].tolist() == leaks["path"].tolist()
