@@ -33,13 +33,22 @@ class DoubtfulLabels:
     """The labels of an image set in the order of doubt, and the forecast along them.
 
     `pictures` (Q rows) are those of `LabelCheck.pictures` whose label can be judged, of twins one; `is_open` (Q,) where
-    nobody has checked the label or decided on the picture; `is_heard` (Q,) whose answers the `forecast` (Q,) has heard.
+    nobody has checked the label or decided on the picture; `is_heard` (Q,) whose answers the `forecast` (Q,) has heard,
+    and `first_end` where the queue ended before any.
     """
 
     pictures: pd.DataFrame
     is_open: Bools
     is_heard: Bools
     forecast: Forecast
+    first_end: int
+
+    def end(self, ahead: Forecast, answers: int) -> int:
+        """Where the queue ends by a forecast of it that has heard so many answers.
+
+        Answers to the first few say little of labels far below: each prolongs the queue by two at most.
+        """
+        return min(ahead.end, max(self.first_end, FEW) + 2 * answers)
 
     @cached_property
     def is_conflict(self) -> Bools:
@@ -49,13 +58,17 @@ class DoubtfulLabels:
     @property
     def stands_out(self) -> bool:
         """Whether there are more doubtful labels than sets without a wrong one have; copies in conflict are facts."""
-        doubted = self.forecast.end - int(self.is_conflict.sum())
+        doubted = self._end - int(self.is_conflict.sum())
         return doubted >= min(FEW, math.ceil(len(self.pictures) / 100))
+
+    @cached_property
+    def _end(self) -> int:
+        return self.end(self.forecast, int(self.is_heard.sum()))
 
     @cached_property
     def is_doubtful(self) -> Bools:
         """The labels (Q,) that are still to be asked about: those before the queue's end; none if few stand out."""
-        before = np.arange(len(self.pictures)) < self.forecast.end
+        before = np.arange(len(self.pictures)) < self._end
         return (before if self.stands_out else self.is_conflict) & self.is_open
 
     def __len__(self) -> int:
@@ -92,7 +105,8 @@ class DoubtfulLabels:
     def words(self) -> str:
         """For people, without a full stop: "57 labels are doubtful; about 30 (12 to 44) of them are wrong"."""
         if not len(self):
-            return "No label stands out"
+            most = math.ceil(self.share.high * len(self.pictures))
+            return "No label stands out" + (f"; up to {most:,} of {len(self.pictures):,} may be wrong" if most else "")
         doubtful = counted(len(self), "label is doubtful", "labels are doubtful")
         return f"{doubtful}; {wrong_in_words(self.wrong)}"
 
@@ -118,7 +132,7 @@ def doubtful_labels(check: LabelCheck, table: pd.DataFrame) -> DoubtfulLabels:
     is_done = ~is_open | (pictures["kind"] == CONFLICTING).to_numpy(dtype=bool)
     is_heard = ~np.isnan(answer) & _is_mostly_answered(is_done)
     heard = ahead.heard(ahead.wrong[is_heard], answer[is_heard] == 1)
-    return DoubtfulLabels(pictures, is_open, is_heard, heard)
+    return DoubtfulLabels(pictures, is_open, is_heard, heard, ahead.end)
 
 
 @column()

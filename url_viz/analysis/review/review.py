@@ -120,7 +120,8 @@ class DoubtfulReview(Review):
         ahead = self._before.heard(self._before.wrong[is_heard], (label != given)[is_heard])
         looked_at = int(np.flatnonzero(is_done).max(initial=-1)) + 1
         if self._doubtful.stands_out or is_heard.any():
-            return ahead, max(ahead.end, looked_at)
+            elsewhere = self._doubtful.is_heard & ~self._doubtful.pictures["id"].isin(self._kept.ids).to_numpy()
+            return ahead, max(self._doubtful.end(ahead, int(is_heard.sum() + elsewhere.sum())), looked_at)
         conflicts = self._doubtful.pictures["id"][self._doubtful.is_conflict]
         return ahead, max(int(np.isin(self._kept.ids, conflicts).sum()) or FEW, looked_at)
 
