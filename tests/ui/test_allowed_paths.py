@@ -7,7 +7,7 @@ from streamlit import config
 
 from url_viz.errors import DamageError, NotAllowedError
 from url_viz.store.allowed_folders import allow, allowed_folders, take_back
-from url_viz.ui.allowed_paths import allowed, openable, roots
+from url_viz.ui.allowed_paths import allowed, beside, openable, roots
 from url_viz.workspace import Workspace
 
 
@@ -64,6 +64,16 @@ def test_what_the_owner_allowed_is_read_until_it_is_taken_back(
     assert allowed_folders(home) == (file.parent.resolve(),)
     with pytest.raises(NotAllowedError):
         allowed(secret)
+
+
+def test_a_new_folder_is_proposed_where_it_may_be_made(
+    rooted: Path, home: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("URL_VIZ_TOKEN", "auto")
+    assert beside(rooted / "cats", "cats-sorted") == rooted.resolve() / "cats-sorted"
+    allow(home, rooted.parent / "secret")
+    assert beside(rooted.parent / "secret", "secret-sorted") == rooted.resolve() / "secret-sorted"
+    allowed(beside(rooted.parent / "secret", "secret-sorted"))
 
 
 def test_a_damaged_record_is_told(rooted: Path, home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

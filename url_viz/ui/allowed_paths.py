@@ -93,6 +93,14 @@ def allowed(path: Path, *, also: tuple[Path, ...] = ()) -> Path:
     return resolved
 
 
+def beside(folder: Path, name: str) -> Path:
+    """Where a new folder of that name may be made: beside a folder, or else in the first of the roots."""
+    parent = folder.resolve().parent
+    bases = roots()
+    is_allowed = any(parent.is_relative_to(base) for base in bases)
+    return (parent if is_allowed or not bases else bases[0]) / name
+
+
 def _allowed_address(address: Path, also: tuple[Path, ...]) -> Path:
     if not any(address.is_relative_to(root) for root in (*bucket_roots(), *also)):
         raise NotAllowedError(

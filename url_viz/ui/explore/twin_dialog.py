@@ -61,8 +61,11 @@ def twins_dialog(image_set: ImageSet) -> None:
             help="Keeps the largest of copies; of equally large ones, the one with most copies, then the sharpest. "
             "Drops only its direct copies, no views, and nothing you have marked to keep. One undo reverts all of it.",
         )
-        review = partial(go_to_review, ReviewSpec("copies" if has_copies(image_set.table()) else "bursts"))
-        if st.button("Review them one by one", icon=":material/rate_review:", key="twins.review", on_click=review):
+        spec = ReviewSpec("copies" if has_copies(image_set.table()) else "bursts")
+        review = partial(go_to_review, spec)
+        if len(image_set.reviews.open(spec.by).ids) and st.button(
+            "Review them one by one", icon=":material/rate_review:", key="twins.review", on_click=review
+        ):
             st.rerun()
         show_undo(image_set, key="twins")
     picked = st.dataframe(
