@@ -106,7 +106,7 @@ def test_by_hand() -> None:
         ["a", 10, 1, 0],
         ["b", 10, 1, 0],
     ]
-    assert "1 was relabelled. Of the 20 that no decision touched" in found.words
+    assert "1 was relabelled. Of the 20 that no decision changed" in found.words
     assert not found.is_worth_more
 
 
@@ -237,7 +237,15 @@ def test_what_lowers_it_is_said_and_where_nothing_is_left_alone_nothing() -> Non
     assert harmed.verdict == "less"
     assert "So the decisions did harm." in harmed.words
     nothing_left = measured(rows, given, given, np.arange(120) < 115)
-    assert "Only 5 pictures are left that no decision touched" in nothing_left.words
+    assert "Only 5 pictures are left that no decision changed" in nothing_left.words
+
+
+def test_a_dropped_copy_says_nothing_of_its_label_and_the_last_of_a_group_does() -> None:
+    given = classes(120, "ab")
+    rows, is_dropped = rows_of(given, spread=0.6), np.isin(np.arange(120), (0, 1, 2, 3, 9))
+    group = np.where(np.arange(120) < 4, np.arange(120) // 2, np.arange(120))  # 0 and 1, 2 and 3: whole groups
+    group[9] = 8  # a copy of 8, which stays
+    assert measured(rows, given, given, is_dropped, group=group).answers.changed == 4
 
 
 @pytest.mark.slow

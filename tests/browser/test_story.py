@@ -139,7 +139,7 @@ def test_the_most_ambiguous_asks_between_which_two_and_leads_on(app: str, open_p
         expect(dialog.get_by_text(re.compile(rf"^{re.escape(name)} ?· \d+ %( · its label)?$"))).to_be_visible()
     look_through(page)
 
-    page.get_by_text("Classes that overlap").click()
+    page.get_by_text("Classes taken for each other").click()
     page.get_by_role("button", name=re.compile(r" or .*\? · \d+")).first.click()
     expect(page).to_have_url(re.compile("in.first_class="))
     page.wait_for_function("() => document.querySelector('[data-testid=stMain]').scrollTop === 0")

@@ -199,7 +199,7 @@ def test_the_worth_of_decisions_is_told_only_where_there_are_some(
     said = html.unescape(words_of(reported))
     assert "What the decisions were worth" in said
     assert found.words in said
-    assert "no decision touched" in said
+    assert "no decision changed" in said
     assert HOSTILE not in reported
     assert "These figures are of the whole image set" in words_of(report_html(image_set, ids=table["id"].head(9)))
     image_set.labels.correct({int(table.loc[table["label"] != HOSTILE, "id"].iloc[0]): "another"})

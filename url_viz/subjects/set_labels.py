@@ -171,7 +171,7 @@ class SetLabels:
         return labels.classes > 1 and bool(labels.is_decided.any())
 
     def worth(self, *, seeds: int = SEEDS) -> Worth:
-        """What dropping pictures and correcting labels gained: a linear probe on pictures that no decision touched.
+        """What dropping pictures and correcting labels gained: a linear probe on pictures that no decision changed.
 
         `.words` says it, and what it cannot tell; `.is_worth_more` than accepting every likely suggestion unseen;
         `.arms` have the figures, `.by_class` those of each class. Takes seconds, longer with more seeds. Raises

@@ -1,4 +1,4 @@
-"""What a review was worth: a linear probe on pictures that no decision touched, beside suggestions accepted unseen."""
+"""What a review was worth: a linear probe on pictures that no decision changed, beside suggestions accepted unseen."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ GIVEN, DECIDED, ACCEPTED, RANDOM = range(4)
 LEAST_SHARE = 1e-3
 """In the log loss no class has a smaller share: else a few pictures would decide it."""
 FEWEST = 10
-"""Of fewer pictures that no decision touched, nothing is said; and so many answers of both kinds are compared."""
+"""Of fewer pictures that no decision changed, nothing is said; and so many answers of both kinds are compared."""
 FOLLOWED = 0.95
 """From this share of the answers on they follow the suggestion."""
 AGREE = 0.05
@@ -163,7 +163,7 @@ class ReviewAnswers:
 
 @dataclass(frozen=True)
 class Worth:
-    """A linear probe on pictures that no decision touched, nor are twins of such; 95 % intervals over these pictures.
+    """A linear probe on pictures that no decision changed, nor are twins of such; 95 % intervals over these pictures.
 
     It is trained in folds on all labelled `pictures`: under the labels as given; as decided; with the class that is
     suggested for each label that is likely wrong, accepted unseen; and without as many at random as were `dropped` or
@@ -259,7 +259,7 @@ class Worth:
             )
         if self.verdict == "too few left":
             left = counted(self.asked, "picture is", "pictures are")
-            return f"{self._of_what} Only {left} left that no decision touched, too few to tell what that was worth."
+            return f"{self._of_what} Only {left} left that no decision changed, too few to tell what that was worth."
         classes = [self._of_classes] if len(self.differing) else []
         return " ".join([self._of_what, self._of_given, self._of_verdict, *classes, *self._of_draws])
 
@@ -273,7 +273,7 @@ class Worth:
     def _of_given(self) -> str:
         before, after = (_percent(self.every_arm[arm].accuracy) for arm in (GIVEN, DECIDED))
         return (
-            f"Of the {self.asked:,} that no decision touched, nor a near copy's, a linear probe gets {before} right if "
+            f"Of the {self.asked:,} that no decision changed, nor a near copy's, a linear probe gets {before} right if "
             f"trained as given and {after} as decided: {self.over_given.words}."
         )
 
@@ -368,7 +368,7 @@ def worth(
         sample = sampled_rows(pictures.given, pictures.corrected, dice)
         listed = _Listed.nearest_of(rows[sample], label_group[sample])
         _ask(listed, pictures.take(sample), probe_folds(group[sample], seed=seed), dice, tally, sample)
-        first = first or _answers(listed, pictures.take(sample))
+        first = first or _answers(listed, pictures.take(sample), label_group[sample])
         drawn.append(sample)
     assert first is not None
     is_touched = np.isin(group, group[pictures.is_decided])
@@ -514,14 +514,19 @@ def called_by_arms(inputs: Floats, labels: Codes, fold: NDArray[np.integer]) -> 
     return called
 
 
-def _answers(listed: _Listed, review: ReviewedLabels) -> ReviewAnswers:
-    """How the answers of a draw's pictures go with what was suggested, and doubted, before any of them."""
+def _answers(listed: _Listed, review: ReviewedLabels, group: NDArray[np.integer]) -> ReviewAnswers:
+    """How the answers of a draw's pictures go with what was suggested, and doubted, before any of them.
+
+    A picture that was dropped while another of its `group` stays says nothing of its label.
+    """
     evidence = listed.evidence(review.given)
     if evidence is None:
         return ReviewAnswers(0, 0, 0, Expected(0.0, 0.0, 0.0), None)
     is_judged = np.isfinite(evidence.doubt)
     is_answered = is_judged & ((review.is_relabelled & (review.corrected != NONE)) | review.is_confirmed)
-    is_changed = is_judged & review.is_decided
+    _, group = np.unique(group, return_inverse=True)
+    stays = np.bincount(group, weights=~review.is_dropped) > 0
+    is_changed = is_judged & review.is_decided & ~(review.is_dropped & stays[group])
     order = np.flatnonzero(is_judged)[np.argsort(-evidence.doubt[is_judged], kind="stable")]
     ahead = forecast(evidence.label_wrong[order].astype(np.float64))
     is_followed = is_answered & (review.corrected == evidence.other_class)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from url_viz.analysis.filters import Filter, OneOf
+from url_viz.analysis.filters import Filter, OneOf, passes_all
 from url_viz.analysis.labels.calibration import Calibration, calibrate
 from url_viz.analysis.labels.left_out import Ridge, fit_ridge, weights_without, with_constant
 from url_viz.analysis.labels.votes import NONE, Codes, Doubles, vote_shares
@@ -377,6 +378,11 @@ OPEN_QUESTION = 0.2
 def between_filters(pair: tuple[str, str]) -> tuple[OneOf, ...]:
     """The filters that leave the pictures that lie between two classes, whatever their label."""
     return tuple(OneOf(column, pair) for column in ("first_class", "second_class"))
+
+
+def count_between(table: pd.DataFrame, pair: tuple[str, str]) -> int:
+    """How many pictures of `ImageSet.table()` lie between two classes."""
+    return int(passes_all(table, between_filters(pair)).sum())
 
 
 def pair_between(filters: Sequence[Filter]) -> tuple[str, str] | None:

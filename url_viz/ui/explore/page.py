@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.filters import replaced_in
-from url_viz.analysis.labels.ambiguity import between_filters
+from url_viz.analysis.labels.ambiguity import between_filters, count_between
 from url_viz.analysis.measures import quoted
 from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.review.review import READY_PER_CLASS as REVIEWED_PER_CLASS
@@ -78,16 +78,14 @@ def show_pairs(image_set: ImageSet) -> None:
     confused = image_set.labels.confused()
     if confused is None or confused.empty:
         return
-    pairs = confused.head(MOST_PAIRS)
+    pairs, table = confused.head(MOST_PAIRS), image_set.table()
     first = f"the first {len(pairs):d}" if len(pairs) == MOST_PAIRS else f"{len(pairs):d}"
-    with st.expander(f"Classes that overlap · {escape(first)}", icon=":material/compare_arrows:"):
-        st.caption("How many pictures of one class look more like the other, leaving out their own label.")
+    with st.expander(f"Classes taken for each other · {escape(first)}", icon=":material/compare_arrows:"):
+        st.caption("How many pictures are torn between the two, leaving out their own label.")
         with st.container(horizontal=True, gap="small"):
             for number, row in enumerate(pairs.itertuples()):
-                words, pair = (
-                    f"{row.class_a} or {row.class_b}? · {row.pictures:,}",
-                    (str(row.class_a), str(row.class_b)),
-                )
+                pair = str(row.class_a), str(row.class_b)
+                words = f"{pair[0]} or {pair[1]}? · {count_between(table, pair):,}"
                 st.button(escape(words), key=f"pair.{number}", on_click=show_pair, args=(pair,))
 
 

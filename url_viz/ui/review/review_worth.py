@@ -29,7 +29,7 @@ def show_worth(image_set: ImageSet) -> None:
     with st.expander("What did correcting and dropping gain?", icon=":material/trending_up:", expanded=True):
         st.caption(
             "A linear classifier on the stored embeddings is trained with the original labels, with your decisions, "
-            "and with every likely suggestion accepted unseen; it is tested on pictures that no decision touched. "
+            "and with every likely suggestion accepted unseen; it is tested on pictures that no decision changed. "
             "The network itself is not trained."
         )
         with errors_shown(st.error):
