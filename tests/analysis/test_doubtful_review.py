@@ -70,6 +70,16 @@ def test_ten_right_labels_end_it_and_not_nine(paths: SetPaths) -> None:
     assert len(review) < before / 2
 
 
+def test_what_is_undone_at_the_end_is_asked_again(paths: SetPaths) -> None:
+    review = opened(paths, FALLING)
+    answer(review, "ant", 10)
+    answer(review, "ant", review.progress().left)
+    last, count = int(review.ids[-1]), len(review)
+    Decisions(paths.decisions, FileKeys(review.ids, review.ids)).undo()
+    assert (len(review), review.progress().left) == (count, 1)
+    assert int(review.ids[review.next_index()]) == last
+
+
 def test_wrong_labels_carry_it_on_and_it_goes_on_where_it_was_left(paths: SetPaths) -> None:
     review = opened(paths, FALLING)
     before = len(review)

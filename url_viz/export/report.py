@@ -15,6 +15,7 @@ import pandas as pd
 from url_viz.analysis.evidence.evaluation import NEAREST, Evaluated, by_class
 from url_viz.analysis.evidence.worth import Worth
 from url_viz.analysis.findings.reasons import reason_counts
+from url_viz.analysis.findings.twin_groups import COPIES
 from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, UNCERTAINTY, has_values, measure_named, measure_title
 from url_viz.analysis.order import plain_words
 from url_viz.analysis.ranking import ends, with_percentile
@@ -125,11 +126,13 @@ def _counts(image_set: ImageSet, table: pd.DataFrame) -> dict[str, Any]:
     """What is counted, by name; reasons and failures as pairs with their counts, the most first."""
     groups = table["twin_group"].value_counts()
     groups = groups[groups > 1]
+    copies = table[COPIES].value_counts()
     reasons = reason_counts(table["reasons"], image_set.reason_names())
     return {
         "class_count": int(table["label"].nunique()),
         "twin_groups": len(groups),
         "twins": int(groups.sum()),
+        "copies": int((copies - 1).sum()),
         "reasons": [(shown_reason(name), count) for name, count in reasons.items()],
         "shared_reasons": [shared.words for shared in image_set.shared_reasons()],
         "reviewed": [(part, count) for part, count in progress_counts(table).items() if part != TO_GO],

@@ -80,6 +80,7 @@ class DoubtfulReview(Review):
     def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
         self._doubtful = context.required(doubtful)
         self._known: tuple[object, Forecast, int] | None = None
+        self._looked_at = 0
         super().__init__(spec, context, self._doubtful.pictures, ask_label)
 
     @property
@@ -108,7 +109,7 @@ class DoubtfulReview(Review):
         return self._known[1:]
 
     def _heard(self) -> tuple[Forecast, int]:
-        """The forecast by each full ten of answers, and the end by it, not before the last answer.
+        """The forecast by each full ten of answers, and the end by it, not before the last answer, also if undone.
 
         What was skipped counts as looked at, and says nothing. Where no label stands out, ten are asked about.
         """
@@ -118,7 +119,7 @@ class DoubtfulReview(Review):
         is_done = (now.code > 0) | pd.notna(label) | np.isin(self._kept.ids, list(self._kept.skipped))
         is_heard = pd.notna(label) & pd.notna(given) & (is_done.cumsum() <= is_done.sum() // STEP * STEP)
         ahead = self._before.heard(self._before.wrong[is_heard], (label != given)[is_heard])
-        looked_at = int(np.flatnonzero(is_done).max(initial=-1)) + 1
+        self._looked_at = looked_at = max(self._looked_at, int(np.flatnonzero(is_done).max(initial=-1)) + 1)
         if self._doubtful.stands_out or is_heard.any():
             elsewhere = self._doubtful.is_heard & ~self._doubtful.pictures["id"].isin(self._kept.ids).to_numpy()
             return ahead, max(self._doubtful.end(ahead, int(is_heard.sum() + elsewhere.sum())), looked_at)
