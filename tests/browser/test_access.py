@@ -44,7 +44,7 @@ UNUSABLE = (
 FADE_MS = 300
 """How long colours of Streamlit's buttons fade into those of the other scheme, which changes nothing of the page."""
 AXE = Axe()
-SEEN = f"""() => {{
+SEEN = f"""(isWhole) => {{
     const [levels, cut, faint] = [[], [], []];
     const parse = (css) => {{
         const parts = css.match(/[\\d.]+/g)?.map(Number);
@@ -57,7 +57,7 @@ SEEN = f"""() => {{
     const words = (element) => element.textContent.trim().slice(0, 60);
     const look = (element, page, opacity) => {{
         const style = getComputedStyle(element);
-        if (style.display === "none") return;
+        if (style.display === "none" || (!isWhole && element.matches("{SIDEBAR}"))) return;
         const ground = parse(style.backgroundColor);
         if (ground?.[3] > 0) page = over(ground, page);
         opacity *= Number(style.opacity);
@@ -135,7 +135,8 @@ def jumps(levels: list[int]) -> list[str]:
 def look(page: Page, where: str, faults: Faults, within: str | None = None, **how: Any) -> None:
     """Look for faults in what is open: all of them once, then those that hang on the width, and on the colours."""
     drawn(page)
-    seen = page.evaluate(SEEN)
+    is_whole = SIDEBAR not in how.get("without", (SIDEBAR,))
+    seen = page.evaluate(SEEN, is_whole)
     faults[where, "light"] = problems(page, within, **how) + jumps(seen["levels"]) + seen["cut"] + seen["faint"]
     page.set_viewport_size({"width": 420, "height": 900})
     drawn(page)
@@ -145,7 +146,9 @@ def look(page: Page, where: str, faults: Faults, within: str | None = None, **ho
     expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", "dark")
     drawn(page)
     page.wait_for_timeout(FADE_MS)
-    faults[where, "dark"] = problems(page, within, runOnly=OF_COLOURS) + page.evaluate(SEEN)["faint"]
+    faults[where, "dark"] = ([] if within else problems(page, runOnly=OF_COLOURS)) + page.evaluate(SEEN, is_whole)[
+        "faint"
+    ]
     page.emulate_media(color_scheme="light")
 
 
