@@ -178,6 +178,42 @@ def test_cvat_and_label_studio_get_boxes_of_what_was_not_dropped(coco: ImageSet,
     assert [label.attrib["value"] for label in labels] == ["cat", "dog"]
 
 
+def test_a_selected_box_leaves_with_the_others_of_its_picture(coco: ImageSet, tmp_path: Path) -> None:
+    """What was not selected would be lost where the file is taken back."""
+    chosen = ids(coco, 1)
+    coco.decisions.decide(ids(coco, 2), "drop")
+    program_for(coco, "cvat").write(coco, tmp_path / "cvat", ids=chosen, how="copy")
+    [picture] = ET.parse(tmp_path / "cvat" / "annotations.xml").getroot().findall("image")
+    marks = [(box.attrib["label"], box.findtext("attribute[@name='selected']")) for box in picture]
+    assert marks == [("cat", "false"), ("dog", "true")]
+    labels = json.loads((tmp_path / "cvat" / "labels.json").read_text())
+    assert [(label["name"], label["type"]) for label in labels] == [("cat", "rectangle"), ("dog", "rectangle")]
+    assert labels[0]["attributes"][0]["name"] == "selected"
+    program_for(coco, "labelstudio").write(coco, tmp_path / "studio", ids=ids(coco, 3), how="copy")
+    [task] = json.loads((tmp_path / "studio" / "tasks.json").read_text())
+    assert [one["meta"]["selected"] for one in task["predictions"][0]["result"]] == [True, False, False]
+    program_for(coco, "cvat").write(coco, tmp_path / "whole", ids=ids(coco, 0, 1), how="copy")
+    assert "attribute" not in (tmp_path / "whole" / "annotations.xml").read_text(), "all that is not dropped"
+
+
+@pytest.mark.parametrize("kind", ["YOLO", "COCO"])
+def test_a_class_without_an_object_is_one_to_choose(tmp_path: Path, workspace: Path, model: Model, kind: Kind) -> None:
+    root = write_annotated(tmp_path / "set", kind)
+    added = {
+        "YOLO": ("1: dog", "1: dog, 2: toaster"),
+        "COCO": ('"categories": [', '"categories": [{"id": 9, "name": "toaster"},'),
+    }
+    root.write_text(root.read_text().replace(*added[kind]))
+    image_set = embed_folder(root, model=model, workspace=workspace)
+    assert image_set.labels.classes() == ["cat", "dog", "toaster"]
+    assert image_set.reviews.open("tiny").classes == ["cat", "dog", "toaster"]
+    shared(image_set, tmp_path / "studio", "labelstudio")
+    labels = ET.parse(tmp_path / "studio" / "interface.xml").getroot().iter("Label")
+    assert [label.attrib["value"] for label in labels] == ["cat", "dog", "toaster"]
+    image_set.labels.use("picture")
+    assert "toaster" not in image_set.labels.classes(), "another column names other classes"
+
+
 def test_crops_lie_in_folders_of_their_class(coco: ImageSet, tmp_path: Path) -> None:
     coco.labels.correct({ids(coco, 1)[0]: "cat"})
     done = shared(coco, tmp_path / "out", "huggingface")

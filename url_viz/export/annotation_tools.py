@@ -17,7 +17,6 @@ from url_viz.analysis.labels.ambiguity import question_of
 from url_viz.errors import ImageSetError
 from url_viz.escaping import one_line
 from url_viz.export.picture_files import Wanted
-from url_viz.export.provenance import Provenance
 from url_viz.export.table_files import as_json, plain_value
 from url_viz.image_set import ImageSet
 from url_viz.imaging.places import PictureSize, Size, picture_path
@@ -26,13 +25,19 @@ from url_viz.store.columns.object_columns import BOX_COLUMNS
 
 MEDIA = "images"
 IMAGE, LABEL, CHOICE = "image", "label", "choice"
+SELECTED = "selected"
+"""The attribute of the boxes that were selected, beside the others in their pictures."""
+_CHECKBOX = {"mutable": False, "input_type": "checkbox", "default_value": "false", "values": ["false"]}
 FACTS = ("path", "label", "first_class", "first_share", "second_class", "second_share", "ambiguity")
 """What is said of a whole picture beside its question and its place in the order."""
 
 
 @dataclass(frozen=True)
 class BoxedPicture:
-    """A picture: its `file` in the data set, upright width and height, its `objects` as rows of `ImageSet.table()`."""
+    """A picture: its `file` in the data set, upright width and height, its `objects` as rows of `ImageSet.table()`.
+
+    Their column `selected` says which were selected, where only some were.
+    """
 
     file: str
     size: Size
@@ -66,8 +71,15 @@ def size_of(image_set: ImageSet, path: bytes) -> Size:
         return PictureSize(*decoders.header_of(file.read())).upright
 
 
-def describe_for_cvat(folder: Path, pictures: Sequence[BoxedPicture], origin: Provenance) -> None:
-    """Write annotations.xml: a box of its class for each object, but for dropped ones and those without a class."""
+def describe_for_cvat(wanted: Wanted, folder: Path, pictures: Sequence[BoxedPicture]) -> None:
+    """Write annotations.xml: a box of its class for each object, but for dropped ones and those without a class.
+
+    And labels.json with the classes, and an attribute `selected` of their boxes where only some were selected.
+    """
+    has_selected = any(SELECTED in picture.objects for picture in pictures)
+    _write_labels(
+        folder, wanted.image_set.labels.classes(), "rectangle", [{"name": SELECTED, **_CHECKBOX}] * has_selected
+    )
     root = Element("annotations")
     SubElement(root, "version").text = "1.1"
     for number, picture in enumerate(pictures):
@@ -75,21 +87,25 @@ def describe_for_cvat(folder: Path, pictures: Sequence[BoxedPicture], origin: Pr
         image = SubElement(root, "image", id=str(number), name=Path(picture.file).name, width=width, height=height)
         for row, ends in picture.labelled():
             corners = {name: f"{end:.2f}" for name, end in zip(("xtl", "ytl", "xbr", "ybr"), ends, strict=True)}
-            SubElement(image, "box", {"label": row["label"], "occluded": "0", "z_order": "0", **corners})
+            box = SubElement(image, "box", {"label": row["label"], "occluded": "0", "z_order": "0", **corners})
+            if has_selected:
+                SubElement(box, "attribute", name=SELECTED).text = str(row[SELECTED]).lower()
     _write_xml(root, folder / "annotations.xml")
 
 
-def describe_for_label_studio(folder: Path, pictures: Sequence[BoxedPicture], origin: Provenance) -> None:
+def describe_for_label_studio(wanted: Wanted, folder: Path, pictures: Sequence[BoxedPicture]) -> None:
     """Write tasks.json, a task for each picture with its boxes as a prediction, and interface.xml with the classes.
 
-    Addresses of pictures are those of a local storage whose document root is the folder above `folder`.
+    Where only some boxes were selected, `selected` in their `meta` says which. Addresses of pictures are those of a
+    local storage whose document root is the folder above `folder`.
     """
-    tasks = [_task(picture, f"{folder.name}/{picture.file}", f"url-viz {origin.version}") for picture in pictures]
+    version = f"url-viz {wanted.origin.version}"
+    tasks = [_task(picture, f"{folder.name}/{picture.file}", version) for picture in pictures]
     (folder / "tasks.json").write_text(as_json(tasks, indent=1), "utf-8")
     view = Element("View")
     SubElement(view, "Image", name=IMAGE, value="$image")
     labels = SubElement(view, "RectangleLabels", name=LABEL, toName=IMAGE)
-    for name in sorted({row["label"] for picture in pictures for row, _ in picture.labelled()}):
+    for name in wanted.image_set.labels.classes():
         SubElement(labels, "Label", value=name)
     _write_xml(view, folder / "interface.xml")
 
@@ -110,7 +126,7 @@ def numbered_places(image_set: ImageSet, table: pd.DataFrame, paths: list[bytes]
 
 def classes_to_choose(image_set: ImageSet) -> list[str]:
     """The classes of a set of whole pictures. Raises ImageSetError if it has none."""
-    classes = sorted({one_line(str(label)) for label in image_set.table()["label"].dropna()})
+    classes = sorted({*map(one_line, image_set.labels.classes())})
     if not classes:
         raise ImageSetError(
             f"{str(image_set.root)!r} has no classes to choose from. Name some pictures, or say what the label is: "
@@ -124,11 +140,10 @@ def tags_for_cvat(wanted: Wanted, folder: Path, table: pd.DataFrame, names: list
 
     What else is known stands in attributes of the tag, which labels.json declares; `label` is the class it has.
     """
-    classes, facts = classes_to_choose(wanted.image_set), [*FACTS, "order"]
+    facts = [*FACTS, "order"]
     attribute = {"mutable": False, "input_type": "text", "default_value": "", "values": [""]}
-    labels = [{"name": name, "type": "tag", "attributes": [{"name": fact, **attribute} for fact in facts]}
-              for name in classes]  # fmt: skip
-    (folder / "labels.json").write_text(as_json(labels, indent=1), "utf-8")
+    attributes = [{"name": fact, **attribute} for fact in facts]
+    _write_labels(folder, classes_to_choose(wanted.image_set), "tag", attributes)
     root = Element("annotations")
     SubElement(root, "version").text = "1.1"
     pictures = in_order(wanted.image_set, table.assign(file=names)).to_dict("records")
@@ -142,6 +157,12 @@ def tags_for_cvat(wanted: Wanted, folder: Path, table: pd.DataFrame, names: list
             if name in facts:
                 SubElement(tag, "attribute", name=name).text = str(value)
     _write_xml(root, folder / "annotations.xml")
+
+
+def _write_labels(folder: Path, classes: Sequence[str], kind: str, attributes: Sequence[Mapping[str, object]]) -> None:
+    """Write labels.json, the classes as CVAT takes them for a task."""
+    labels = [{"name": name, "type": kind, "attributes": attributes} for name in classes]
+    (folder / "labels.json").write_text(as_json(labels, indent=1), "utf-8")
 
 
 def choices_for_label_studio(wanted: Wanted, folder: Path, table: pd.DataFrame, names: list[str]) -> None:
@@ -229,7 +250,7 @@ def _task(picture: BoxedPicture, path: str, version: str) -> dict[str, object]:
                 "original_height": height,
                 "image_rotation": 0,
                 "value": {**value, "rotation": 0, "rectanglelabels": [row["label"]]},
-                "meta": {"ambiguity": plain_value(row.get("ambiguity"))},
+                "meta": {name: plain_value(row[name]) for name in ("ambiguity", SELECTED) if name in row},
             }
         )
     return {"data": {IMAGE: _address(path)}, "predictions": [{"model_version": version, "result": results}]}

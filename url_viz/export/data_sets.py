@@ -13,6 +13,7 @@ from url_viz.errors import FolderError
 from url_viz.export.annotation_copy import AnnotationCopy, write_annotations
 from url_viz.export.annotation_tools import (
     MEDIA,
+    SELECTED,
     BoxedPicture,
     by_picture,
     choices_for_label_studio,
@@ -27,14 +28,14 @@ from url_viz.export.fiftyone import SCRIPT, boxes_for_fiftyone, samples_for_fift
 from url_viz.export.hugging_face import SPLIT, class_folders, rows_for_hugging_face
 from url_viz.export.packed import write_classes, write_packed, write_parquet, write_tar
 from url_viz.export.picture_files import Exported, How, Wanted, lay_out, new_folder, rows_to_export, safe_names
-from url_viz.export.provenance import Provenance
 from url_viz.image_set import ImageSet
 from url_viz.imaging.annotations.formats import format_at
 from url_viz.progress import ProgressCallback, silent
+from url_viz.store.columns.object_columns import PICTURE
 
 Program = Literal["fiftyone", "huggingface", "webdataset", "parquet", "annotations", "cvat", "labelstudio"]
 Describe = Callable[[Wanted, Path, pd.DataFrame, list[str]], None]
-DescribeObjects = Callable[[Path, Sequence[BoxedPicture], Provenance], None]
+DescribeObjects = Callable[[Wanted, Path, Sequence[BoxedPicture]], None]
 
 
 @dataclass(frozen=True)
@@ -94,15 +95,16 @@ def write_pictures(
         return wanted.done(folder, len(rows), left_out)
 
 
-def write_boxed(wanted: Wanted, *, media: str, describe: DescribeObjects, is_flat: bool = False) -> Exported:
+def write_boxed(wanted: Wanted, *, media: str, describe: DescribeObjects, is_to_edit: bool = False) -> Exported:
     """Whole pictures of objects in the folder `media`, with what `describe` says of the boxes in them.
 
-    If it `is_flat` they lie there by their names alone, as a program knows those that are uploaded from a folder.
+    If it `is_to_edit` each has all its boxes, which takes the place of what there was, with the column `SELECTED` where
+    only some were; and they lie there by their names alone, as a program knows those that are uploaded from a folder.
     """
     image_set = wanted.image_set
-    table, paths = rows_to_export(image_set, wanted.ids)
+    table, paths = _with_the_others(wanted) if is_to_edit else rows_to_export(image_set, wanted.ids)
     rows = by_picture(paths)
-    names, of_each = safe_names(map(os.path.basename, rows) if is_flat else rows), [*rows.values()]
+    names, of_each = safe_names(map(os.path.basename, rows) if is_to_edit else rows), [*rows.values()]
     opened = [paths[first] for first, *_ in of_each]
     with new_folder(wanted.out, image_set) as folder:
         targets = [folder / media / name for name in names]
@@ -111,8 +113,24 @@ def write_boxed(wanted: Wanted, *, media: str, describe: DescribeObjects, is_fla
             BoxedPicture(f"{media}/{names[row]}", size_of(image_set, opened[row]), table.iloc[of_each[row]])
             for row in there
         ]
-        describe(folder, pictures, wanted.origin)
+        describe(wanted, folder, pictures)
         return wanted.done(folder, len(there), left_out)
+
+
+def _with_the_others(wanted: Wanted) -> tuple[pd.DataFrame, list[bytes]]:
+    """As `rows_to_export`, of all objects in the pictures of those that are wanted.
+
+    Their column `SELECTED` says which are, unless all but the dropped are.
+    """
+    if wanted.ids is None:
+        return rows_to_export(wanted.image_set, None)
+    selected = rows_to_export(wanted.image_set, wanted.ids)[0]
+    table = wanted.image_set.table()
+    there = table["id"][table[PICTURE].isin(selected[PICTURE])]
+    rows, paths = rows_to_export(wanted.image_set, there.tolist())
+    is_selected = rows["id"].isin(selected["id"])
+    is_whole = bool((is_selected | (rows["decision"] == "drop")).all())
+    return (rows if is_whole else rows.assign(**{SELECTED: is_selected})), paths
 
 
 def _write_for_fiftyone(wanted: Wanted) -> Exported:
@@ -123,13 +141,13 @@ def _write_for_fiftyone(wanted: Wanted) -> Exported:
 
 def _write_for_cvat(wanted: Wanted) -> Exported:
     if wanted.image_set.is_of_objects:
-        return write_boxed(wanted, media=MEDIA, describe=describe_for_cvat, is_flat=True)
+        return write_boxed(wanted, media=MEDIA, describe=describe_for_cvat, is_to_edit=True)
     return write_pictures(_to_annotate(wanted), media=MEDIA, places=numbered_places, describe=tags_for_cvat)
 
 
 def _write_for_label_studio(wanted: Wanted) -> Exported:
     if wanted.image_set.is_of_objects:
-        return write_boxed(wanted, media=MEDIA, describe=describe_for_label_studio, is_flat=True)
+        return write_boxed(wanted, media=MEDIA, describe=describe_for_label_studio, is_to_edit=True)
     return write_pictures(_to_annotate(wanted), media=MEDIA, describe=choices_for_label_studio)
 
 
@@ -175,14 +193,14 @@ DATA_SETS: Mapping[Program, DataSet] = {
     "cvat": DataSet(
         "CVAT",
         _write_for_cvat,
-        "A task with the classes or boxes filled in, to correct them there.",
-        done_by="In {out!r}: make a task of images/ with these classes (labels.json, where there is one, pasted under "
-        "Raw), then upload annotations.xml as CVAT 1.1.",
+        "A task with the classes or boxes filled in, to correct them there; a picture has all its boxes.",
+        done_by="In {out!r}: make a task of images/ with the classes in labels.json (pasted under Raw), then "
+        "upload annotations.xml as CVAT 1.1.",
     ),
     "labelstudio": DataSet(
         "Label Studio",
         _write_for_label_studio,
-        "Tasks with the classes or boxes filled in, to correct them there.",
+        "Tasks with the classes or boxes filled in, to correct them there; a picture has all its boxes.",
         done_by="In {out!r}: paste interface.xml as labelling interface, serve the folder above it as local storage, "
         "import tasks.json.",
     ),

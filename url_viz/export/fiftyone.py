@@ -63,7 +63,7 @@ with (here / "samples.jsonl").open(encoding="utf-8") as lines:
 '''
 
 
-def boxes_for_fiftyone(folder: Path, pictures: Sequence[BoxedPicture], origin: Provenance) -> None:
+def boxes_for_fiftyone(wanted: Wanted, folder: Path, pictures: Sequence[BoxedPicture]) -> None:
     """As `samples_for_fiftyone`, of objects: a sample for each picture, a detection for each object as `ground_truth`.
 
     A detection has its class, its box in fractions of the picture, its tags and decision as tags, and an attribute for
@@ -72,7 +72,7 @@ def boxes_for_fiftyone(folder: Path, pictures: Sequence[BoxedPicture], origin: P
     every = known_columns(pd.concat([picture.objects for picture in pictures]))
     others = [str(name) for name in every if name not in (*_ELSEWHERE, *BOX_COLUMNS)]
     names = column_names(others, reserved=OF_A_SAMPLE | set(_OF_A_DETECTION))
-    _write(folder, (_sample_of(picture, names) for picture in pictures), origin)
+    _write(folder, (_sample_of(picture, names) for picture in pictures), wanted.origin)
 
 
 def _sample_of(picture: BoxedPicture, names: Mapping[str, str]) -> dict[str, Any]:

@@ -26,8 +26,8 @@ class About:
     last scan ignored, `remarks` are its sentences on what the source says. `read_at` is when a reading came to its end
     last, in Unix seconds (0.0: none did, or an older version read it). `begun` are readings that have not come to their
     end, by the key of their space: how many files the set has at that end. `objects_in` is, of a set of objects in
-    pictures, the folder that paths of pictures are relative to, and `without_objects` counts pictures in which there
-    are none.
+    pictures, the folder that paths of pictures are relative to, `without_objects` counts pictures in which there
+    are none, and `classes` are those that its annotations name, also without an object.
     """
 
     root: Path
@@ -39,6 +39,7 @@ class About:
     objects_in: str = ""
     without_objects: int = 0
     remarks: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", address_in(self.root) or self.root)

@@ -85,7 +85,7 @@ class SetCore:
         self.is_single_model = is_single_model
         self.set_id, about = store.paths.folder.name, store.about()
         self.root, self.folder, self.is_of_objects = about.root, about.base, bool(about.objects_in)
-        self.noun = about.noun
+        self.noun, self.named_classes = about.noun, about.classes
         self.answer_log = Answers(store.paths.decisions)
         self.context = SetContext(
             store,

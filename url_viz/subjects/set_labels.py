@@ -19,6 +19,7 @@ from url_viz.analysis.stored_graph import own_graph_columns
 from url_viz.analysis.table import table
 from url_viz.analysis.user_columns import UserImports
 from url_viz.errors import ImageSetError
+from url_viz.store.columns.object_columns import CLASS
 from url_viz.store.decisions.decisions import Action
 from url_viz.subjects.set_core import SetCore
 from url_viz.subjects.set_versions import SetVersions
@@ -39,6 +40,14 @@ class SetLabels:
     def source(self) -> str:
         """What labels are taken from, in the words in which corrected labels are stored (`stored_source`)."""
         return stored_source(self.chosen)
+
+    def named_classes(self) -> tuple[str, ...]:
+        """The classes that the annotations of objects name, also without an object; none if the label is another."""
+        return self._core.named_classes if self.chosen == CLASS else ()
+
+    def classes(self) -> list[str]:
+        """The classes to choose among: those that a picture has, and `named_classes`."""
+        return sorted({*self._core.frame["label"].dropna().astype(str), *self.named_classes()})
 
     def levels(self) -> ClassLevels:
         """The levels of folders, which of them is the label, and in words what was taken."""

@@ -55,6 +55,7 @@ class SetReviews:
                 **dict.fromkeys(("splits", "leaks"), self._splits.missing),
             },
             is_of_objects=self._core.is_of_objects,
+            named_classes=self._labels.named_classes(),
             afresh=afresh,
             cached_queue=lambda queue: self._core.derived.result(table, ("queue", spec), lambda _: queue()),
         )

@@ -105,7 +105,8 @@ class ReviewContext:
     """What a review is opened in: an image set as it is now, and where the place of the review is kept.
 
     `unit` (N, A) are the pictures of `table` in the whitened space; `source` is what labels are taken from; `derived`
-    are the columns of the set. `missing` says, by column, what to do about a set that has none.
+    are the columns of the set. `missing` says, by column, what to do about a set that has none. `named_classes` can be
+    chosen though no picture has them.
     A review that was begun before goes on where it was left, unless it is to begin `afresh`. `cached_queue` gives
     the queue of one that begins, if it was made before for this table and these answers, else what it is handed makes.
     """
@@ -119,6 +120,7 @@ class ReviewContext:
     derived: Derived
     missing: Mapping[str, str] = field(default_factory=dict)
     is_of_objects: bool = False
+    named_classes: tuple[str, ...] = ()
     afresh: bool = False
     cached_queue: QueueCache | None = None
 
@@ -151,7 +153,7 @@ class Review(Queue):
             ask,
         )  # not `context`: it keeps the snapshot, which may be an old one
         self._reasons = context.derived.get(reasons)  # as they are at the opening
-        self._sources = context.derived.get(sources)
+        self._sources, self._named_classes = context.derived.get(sources), context.named_classes
         if context.is_of_objects and "label" in self.takes:
             self.takes = (*self.takes, "verdict")
         self._ids = context.table["id"].to_numpy(np.int64)
@@ -177,7 +179,7 @@ class Review(Queue):
 
     @cached_property
     def _classes(self) -> frozenset[str]:
-        return frozenset(self.table["label"].dropna().astype(str).unique())
+        return frozenset((*self.table["label"].dropna().astype(str).unique(), *self._named_classes))
 
     def __len__(self) -> int:
         return len(self.ids)

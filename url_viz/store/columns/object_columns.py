@@ -38,9 +38,9 @@ def keep_objects(writer: Writer, source: Source) -> None:
     """
     if not isinstance(source, Objects):
         return
-    writer.note_objects(
-        source.base, without=sum(not picture.objects for picture in source.annotations.pictures.values())
-    )
+    annotations = source.annotations
+    without = sum(not picture.objects for picture in annotations.pictures.values())
+    writer.note_objects(source.base, without=without, classes=tuple(dict.fromkeys(annotations.names.values())))
     is_new = OBJECTS not in names_of_imports(writer.paths)
     facts = source.facts
     table = _annotation_columns(list(facts.values()))

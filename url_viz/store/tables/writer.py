@@ -140,9 +140,12 @@ class Writer(Store):
         skipped = (*scan.other[:MOST_EXTENSIONS], *((("other extensions", rest),) if rest else ()))
         self._note_about(skipped=skipped, remarks=scan.remarks)
 
-    def note_objects(self, base: Path, *, without: int) -> None:
-        """Record that this is a set of objects, whose paths are relative to `base`; so many pictures have none."""
-        self._note_about(objects_in=str(base), without_objects=without)
+    def note_objects(self, base: Path, *, without: int, classes: tuple[str, ...]) -> None:
+        """Record that this is a set of objects of these `classes`, whose paths are relative to `base`.
+
+        So many pictures have none.
+        """
+        self._note_about(objects_in=str(base), without_objects=without, classes=classes)
 
     def note_begun(self, space_keys: Sequence[str], files: int) -> None:
         """Record that a reading in these spaces has begun, which leaves the set with `files` files."""

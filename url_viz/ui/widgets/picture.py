@@ -167,9 +167,8 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
     be cleared: Escape, which closes the dialog, would take it back (`index=None` lets it).
     """
     label, given = row["label"], row["label_given"]
-    others = image_set.table()["label"].dropna().astype(str)
     first = (label, given, row.get("first_class"), row.get("second_class"))
-    options = list(dict.fromkeys([*(name for name in first if isinstance(name, str)), *sorted(others.unique())]))
+    options = list(dict.fromkeys([*(name for name in first if isinstance(name, str)), *image_set.labels.classes()]))
     correct = with_toast(lambda name: image_set.labels.correct({image_id: name}, who=user_name()))
     st.selectbox(
         "Label",
@@ -180,8 +179,13 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
         **control(LABELLED.under(image_id), label if isinstance(label, str) else None, correct, options=options),
     )
     if row["label_checked"] == CORRECTED:
-        is_new = " · a new class: no other picture has it" if (others == label).sum() == 1 else ""
+        is_new = " · a new class: no other picture has it" if _is_new(image_set, label) else ""
         st.caption(f"Originally {escape(given) if isinstance(given, str) else 'without a label'}{is_new}")
+
+
+def _is_new(image_set: ImageSet, label: object) -> bool:
+    """Whether one picture alone has a label, and annotations do not name it."""
+    return label not in image_set.labels.named_classes() and int((image_set.table()["label"] == label).sum()) == 1
 
 
 def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
