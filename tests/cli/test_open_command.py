@@ -1,6 +1,7 @@
 """`url-viz photos/`: pictures are read by a job, and shown by a server that the browser is opened at."""
 
 import re
+import socket
 import stat
 import subprocess
 import sys
@@ -38,6 +39,31 @@ def test_what_is_not_there_or_holds_no_pictures_starts_nothing(
         assert main([*words, "--workspace", str(workspace)]) == status
         assert re.search(why, capsys.readouterr().err)
     assert latest_job(Workspace.at(workspace), kind=EMBED.name, set_id="") is None
+
+
+def test_a_port_that_is_taken_is_said_with_the_address(
+    tmp_path: Path, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        words = [str(write_folder(tmp_path / "zoo", 2)), "--port", str(port), "--workspace", str(workspace)]
+        assert main(words) == 2
+    assert f"open the folder in it: http://127.0.0.1:{port}" in capsys.readouterr().err
+    assert latest_job(Workspace.at(workspace), kind=EMBED.name, set_id="") is None
+
+
+def test_annotations_beside_pictures_are_named(
+    tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_folder(tmp_path / "zoo", 2)
+    (folder / "data.yaml").write_text("names: [cat]")
+    monkeypatch.setattr("url_viz.cli.open_command.begin_reading", lambda *_: None)
+    monkeypatch.setattr("url_viz.cli.open_command.become_app", lambda *_: None)
+    assert main([str(folder), "--workspace", str(workspace)]) == 0
+    shown = capsys.readouterr().out
+    assert f"data.yaml marks objects in pictures. To see these: url-viz {folder}/data.yaml" in shown
 
 
 @pytest.mark.slow

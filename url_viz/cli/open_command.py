@@ -1,6 +1,7 @@
 """The command `open`, which `url-viz photos/` is short for: read pictures, and show them while they are read."""
 
 import shlex
+import socket
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode
@@ -8,6 +9,7 @@ from urllib.parse import urlencode
 from tyro.conf import Positional, arg
 
 from url_viz.cli.command_app import app
+from url_viz.errors import UsageError
 from url_viz.escaping import printable
 from url_viz.jobs.configs import DEFAULT, EmbedConfig, Folder, ModelName, WorkspaceDir
 from url_viz.options import Within
@@ -34,6 +36,8 @@ def open_pictures(
     from url_viz.store.about import find_set
     from url_viz.store.allowed_folders import allow, folder_to_allow
 
+    if port is not None:
+        refuse_taken(port)
     root = root_of(folder)
     refuse_what_is_no_source(root)
     home = Workspace.at(workspace)
@@ -52,6 +56,17 @@ def open_pictures(
         BROWSER_VARIABLE: "" if no_browser else "1",
     }
     become_app(("--server.headless=true", *(() if port is None else (f"--server.port={port}",))), variables)
+
+
+def refuse_taken(port: int) -> None:
+    """Raise UsageError if something listens at a port of this machine."""
+    with socket.socket() as probe:
+        is_taken = probe.connect_ex(("127.0.0.1", port)) == 0
+    if is_taken:
+        raise UsageError(
+            f"Port {port} is taken. If URL-Viz runs there, open the folder in it: http://127.0.0.1:{port}. Otherwise "
+            "give another --port, or none: the next free one is taken then."
+        )
 
 
 def begin_reading(config: EmbedConfig, set_id: str, home: Workspace) -> None:
