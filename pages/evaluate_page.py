@@ -25,7 +25,7 @@ with left:
     evaluate.show_intervals(image_set, results)
 with right:
     evaluate.show_coverage(image_set, results)
-evaluate.show_measures(results)
+evaluate.show_measures(image_set, results)
 
 measure = evaluate.pick_measure(results)
 left, right = st.columns(2, gap="large")

@@ -47,8 +47,9 @@ def test_a_labelled_set_shows_recall_measures_and_classes_with_what_they_are_cou
     assert f"counted on {COUNT} pictures of 2 classes; 1 left out (copies," in text
     assert "so nearest similarity is its baseline" in text
     shown = at.dataframe[0].value
-    others = ("Easily mistaken", "General model", "ImageNet entropy", "1 / norm", "Nearest similarity", "Nearest gap")
-    knows = {"Torn between classes": "your classes", **dict.fromkeys(others, "no classes")}
+    knows = {"Torn between classes": "the set, your classes"}
+    knows |= dict.fromkeys(("General model", "ImageNet entropy", "1 / norm"), "the picture alone")
+    knows |= dict.fromkeys(("Easily mistaken", "Nearest similarity", "Nearest gap"), "the set")
     assert dict(zip(shown["Measure"], shown["Uses"], strict=True)) == knows
     assert shown["Measure"].iloc[0] == "Torn between classes"
     assert "Torn between classes (ambiguity) uses the classes it is judged by" in text

@@ -49,6 +49,10 @@ from url_viz.wording import counted
 
 CURVE_POINTS = 101
 TENTHS = 10
+OF_THE_PAPER = (
+    "R-AUROC and recall@1 are the paper's: nearest by raw cosine, copies included. `url_viz evaluate` leaves copies "
+    "and views out, in the set's whitened space, so its figures differ."
+)
 
 Values = NDArray[np.floating]
 
@@ -66,6 +70,7 @@ def main(config: EvaluateConfig) -> None:
     )
     evaluation = evaluate(model, pictures, embedded, config, references)
     print(table(evaluation))
+    print(OF_THE_PAPER)
     if config.json is not None:
         write_json(evaluation, config.json)
     if config.figures is not None:

@@ -232,9 +232,13 @@ def agreement_in_words(compared: ComparedMeasure, *, called: Callable[[str], str
 
 def _top_in_words(compared: ComparedMeasure) -> str:
     count, shared = compared.top_count, compared.top_shared
-    is_top_alike = 2 * shared >= count
-    link = "and" if is_top_alike == (compared.rank_correlation >= ALIKE_IN_PART) else "but"
-    which = "the same pictures" if shared == count else f"mostly {'the same' if is_top_alike else 'different'} pictures"
+    share, is_alike = shared / count, compared.rank_correlation >= ALIKE_IN_PART
+    if ABOUT_HALF[0] <= share <= ABOUT_HALF[1]:
+        link, which = "and", "in part the same pictures"
+    else:
+        link = "and" if (share > ABOUT_HALF[1]) == is_alike else "but"
+        which = f"mostly {'the same' if share > ABOUT_HALF[1] else 'different'} pictures"
+    which = "the same pictures" if shared == count else which
     of_each = f"{shared:,} of {count:,} in common (chance: {compared.top_by_chance:.2g})"
     return f"{link} they name {which} as most ambiguous: {of_each}"
 
@@ -249,6 +253,8 @@ def neighbours_in_words(both: Neighbourhoods) -> str:
     )
 
 
+ABOUT_HALF = 1 / 3, 2 / 3
+"""Between these shares of the most ambiguous in common, two models name in part the same."""
 ALIKE_IN_PART = 0.4
 _ALIKE = {0.95: "almost the same", 0.7: "alike overall", ALIKE_IN_PART: "alike in part", 0.1: "hardly alike"}
 """What orders are called from which Spearman correlation on."""

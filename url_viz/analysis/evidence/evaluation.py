@@ -230,7 +230,7 @@ class Evaluated:
             sentences.append(
                 f"{AMBIGUITY.title} (ambiguity) uses the classes it is judged by, but never a picture's own label or "
                 "a near copy's: its figure says how well it orders this set, not how well it would do without classes. "
-                "The others use no classes."
+                "Compare only measures that have seen the same."
             )
         baselines = [measure.title for measure in MEASURES if measure.is_baseline and measure.name in names]
         if baselines:
@@ -381,12 +381,25 @@ def by_class(pictures: CountedPictures, measure: str) -> pd.DataFrame:
 
 
 def known_to(measure: str) -> str:
-    """What a measure knows of the classes that it is judged by."""
-    if measure == AMBIGUITY.name:
-        return "your classes"
-    if measure == TUNED.name:
-        return "your answers"
-    return "no classes" if is_measure(measure) else MISSING
+    """What a measure has seen: the picture alone, or the set, and what else."""
+    if measure in _SEEN:
+        return _SEEN[measure]
+    return "the picture alone" if is_measure(measure) else MISSING
+
+
+_SEEN = {
+    AMBIGUITY.name: "the set, your classes",
+    TUNED.name: "the set, your answers",
+    **dict.fromkeys((CONFUSABILITY.name, NEAREST, NEAREST_GAP.name), "the set"),
+}
+
+
+def of_two_models(second: str) -> str:
+    """Of a set that two models have read, which measures are by both."""
+    return (
+        f"{AMBIGUITY.title} and {CONFUSABILITY.title} are by two models (also {second}), the other measures by the "
+        "first alone: a part of a lead over these is the second model's."
+    )
 
 
 def _two_nearest(

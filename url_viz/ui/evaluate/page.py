@@ -9,7 +9,14 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.evidence.evaluation import NEEDED, CountedPictures, Evaluated, MeasureFigures, by_class
+from url_viz.analysis.evidence.evaluation import (
+    NEEDED,
+    CountedPictures,
+    Evaluated,
+    MeasureFigures,
+    by_class,
+    of_two_models,
+)
 from url_viz.analysis.evidence.order_metrics import spearman
 from url_viz.analysis.labels.calibration import FEWEST, reliability
 from url_viz.analysis.measures import measure_title, quoted
@@ -76,10 +83,12 @@ def show_intervals(image_set: ImageSet, results: Evaluated) -> None:
         st.caption("No measure has an R-AUROC here.")
 
 
-def show_measures(results: Evaluated) -> None:
+def show_measures(image_set: ImageSet, results: Evaluated) -> None:
     """Every measure's figures with intervals, as a table, and how to read them."""
     st.dataframe(results.shown(), hide_index=True, width="stretch", alt="The figures of each measure")
     st.caption(escape(results.how_to_read))
+    if second := image_set.second.active:
+        st.caption(escape(of_two_models(second.title)))
 
 
 def show_reliability(image_set: ImageSet) -> None:
