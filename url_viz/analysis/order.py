@@ -35,7 +35,7 @@ NO_GRAPH = (
     "There is no neighbour graph, so pictures are listed by name. Read the folder again to order them: no picture is "
     "embedded again."
 )
-BEING_READ = "Pictures are still being read: they are listed by name, and ordered once all are there."
+BEING_READ = "Pictures are still being read: until all are there, the order knows each picture by itself alone."
 _ORDER = b"order"
 
 
