@@ -138,7 +138,7 @@ def review_of(view: ExploreView, measure: str, scope: Scope | None = None) -> Re
 
 def _show_review_button(review: ReviewSpec, count: int, *, is_all: bool) -> None:
     st.button(
-        "Review" if is_all else f"Review these {count:,}",
+        "Review" if is_all else "Review this one" if count == 1 else f"Review these {count:,}",
         type="primary",
         icon=":material/rate_review:",
         key="explore.review",
