@@ -78,6 +78,13 @@ def test_explore_lists_them_and_your_model_says_the_same(objects: ImageSet) -> N
     assert any(f"Splits by split: train 12, val 6; {WORDS}: see Explore." in each.value for each in at.caption)
 
 
+def test_objects_are_counted_as_objects(objects: ImageSet) -> None:
+    at = opened(objects)
+    assert at.button(key="twins.open").label == "6 objects in 3 groups of copies and views"
+    at.button(key="own.open").click().run()
+    assert any("**objects** · 18 objects ·" in each.value for each in at.markdown)
+
+
 def test_a_picture_that_leaks_itself_is_not_linked_too() -> None:
     leaks = pd.DataFrame(
         [
@@ -93,4 +100,5 @@ def test_a_picture_that_leaks_itself_is_not_linked_too() -> None:
         ["a.png", "copy", 1],
         ["b.png", "kept apart", 2],
     ]
+    assert leaked_pictures(leaks[:0], is_of_objects=True).empty
     assert leaked_pictures(leaks, is_of_objects=False)["picture"].tolist() == leaks["path"].tolist()

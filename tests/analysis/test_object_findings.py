@@ -160,6 +160,12 @@ class TestWrongTogether:
         assert sorted(found["id"]) == sorted(self.TABLE["id"].iloc[naive])
 
 
+def test_small_classes_have_few_objects() -> None:
+    [small] = [each for each in found_in(objects([(0, 0, 40, 40), (0, 0, 40, 40)])) if each.kind == "small-classes"]
+    assert "fewer than 5 objects: " in small.words
+    assert "picture" not in small.words + small.why
+
+
 def test_tiny_ones_the_smallest_first() -> None:
     table = objects([(0, 0, 40, 8), (0, 0, 15, 9), (0, 0, 9, 12)])
     assert tiny(table)["id"].tolist() == table["id"].iloc[[2, 1]].tolist()

@@ -93,6 +93,8 @@ def test_stages_are_told_in_plain_words() -> None:
         (Progress("of others", 2, 5), "of others"),
     ):
         assert step_in_words(step) == words
+    assert step_in_words(Progress("read", 2, 5), is_of_objects=True) == "Reading objects · 2 of 5 objects"
+    assert step_in_words(Progress("share", 2, 5), is_of_objects=True) == "Writing the data set · 2 of 5 pictures"
 
 
 def test_a_running_job_is_seen_beside_a_page(image_set: ImageSet) -> None:

@@ -19,10 +19,12 @@ from url_viz.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.columns import imported_columns
 from url_viz.store.columns.imported_columns import FIRST_FOLDERS, FOLDERS, NAMES, Import
+from url_viz.store.columns.object_columns import OBJECTS, PICTURE
 from url_viz.store.columns.user_cells import Values
 from url_viz.store.columns.user_files import ARRAY, Cells, Matrix, UserFile, opened, read_user_file
 from url_viz.store.columns.user_paths import Matched, match_file
 from url_viz.store.damage import raising_disk_errors
+from url_viz.wording import counted
 from url_viz.workspace import SetPaths
 
 MOST_KEPT = 200
@@ -43,7 +45,7 @@ RESERVED = frozenset(
 class Prepared:
     """A file matched to the `pictures` (so many) of an image set and not kept yet: what would be kept is `content`.
 
-    `names` are the columns' names in the table by those in the `file`.
+    `names` are the columns' names in the table by those in the `file`. A `noun` says what the rows of the set are.
     """
 
     content: Import
@@ -51,6 +53,7 @@ class Prepared:
     names: Mapping[str, str]
     matches: Matched
     pictures: int
+    noun: str = "picture"
 
     @property
     def matched(self) -> int:
@@ -70,7 +73,7 @@ class Prepared:
         """What became of the file, a sentence each."""
         sentences = self.matches.words(self.file.name, whole="set")
         if without := self.pictures - len(self.content.ids):
-            sentences.append(f"{without:,} {'pictures' if self.matches.whole_of is None else 'objects'} have no row.")
+            sentences.append(f"{counted(without, f'{self.noun} has', f'{self.noun}s have')} no row.")
         if infinite := sum(values.infinite for values in self.file.columns.values()):
             sentences.append(f"{infinite:,} infinite values count as missing.")
         return (*sentences, *(f"{name!r} is left out: {reason}." for name, reason in self.file.left_out))
@@ -161,7 +164,8 @@ class UserImports:
             },
             uncertainties=frozenset(names[own] for own in {*uncertainties, *of_logits, *of_scores}),
         )
-        return Prepared(content, user_file, names, matches, len(files))
+        noun = "object" if self._derived.get(imported).source_of(PICTURE) == OBJECTS else "picture"
+        return Prepared(content, user_file, names, matches, len(files), noun)
 
     def _taken(self, called: str, file: UserFile) -> set[str]:
         """The names that columns of the import `called` cannot have."""

@@ -141,7 +141,7 @@ def twins(
     shown = groups.assign(least_alike=groups["first"].map(names) + " | " + groups["second"].map(names))
     shown = shown[["size", "kind", "classes", "cosine", "path", "least_alike"]].rename(columns={"path": "keep"})
     print(table_text(shown.head(top), "{:.4f}"))
-    sizes = f"{counted(len(groups), 'group')}, {counted(int(groups['size'].sum()), 'picture')}"
+    sizes = f"{counted(len(groups), 'group')}, {counted(int(groups['size'].sum()), image_set.noun)}"
     print(f"{sizes}; {groups['left'].sum():,} of them stay, if one of each copy is kept.")
     if keep_one:
         print(f"{image_set.twins.keep_one_of_each().sentence}.")

@@ -37,6 +37,7 @@ from url_viz.store.repair import Mended
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.tables import positions_of
 from url_viz.store.tables.writer import Writer, is_being_written
+from url_viz.wording import counted
 from url_viz.workspace import SetPaths, Workspace
 
 LONGEST_NAME = 80
@@ -61,17 +62,18 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """An unfinished reading: how many of its `files` are read."""
+    """An unfinished reading: how many of its `files` are read, each of which is called a `noun`."""
 
     read: int
     files: int
+    noun: str = "picture"
 
     @property
     def words(self) -> str:
         """What is there: "256 of 3,656 pictures: reading was stopped"."""
         if self.read < self.files:
-            return f"{self.read:,} of {self.files:,} pictures: reading was stopped"
-        return f"{self.read:,} pictures: reading was stopped before neighbours and map were made"
+            return f"{self.read:,} of {counted(self.files, self.noun)}: reading was stopped"
+        return f"{counted(self.read, self.noun)}: reading was stopped before neighbours and map were made"
 
 
 def unfinished(set_id: str, workspace: Workspace) -> Unfinished | None:
@@ -88,7 +90,7 @@ def unfinished(set_id: str, workspace: Workspace) -> Unfinished | None:
     files = store.images(["content", "failure"])
     content = files["content"].drop_null().to_numpy()
     read = int((positions_of(content, store.embedded(key).content) >= 0).sum())
-    return Unfinished(min(count, read + len(files) - files["failure"].null_count), count)
+    return Unfinished(min(count, read + len(files) - files["failure"].null_count), count, about.noun)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Findings: what a careful colleague would say of an image set first, each with its count and the queue it opens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast, get_args
 
 import numpy as np
@@ -29,7 +29,7 @@ from url_viz.analysis.runs.two_by_two import QUEUES, in_queue
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.analysis.table import StoredRows
 from url_viz.store.columns.object_columns import PICTURE
-from url_viz.wording import counted, listed, percent
+from url_viz.wording import counted, listed, of_objects, percent
 
 FindingKind = Literal[
     "in-two-splits",
@@ -121,6 +121,10 @@ class FindingInputs:
         noun = "object" if self.is_of_objects else "picture"
         return counted(count, f"{noun} {verb}".strip(), f"{noun}s {plural_verb}".strip())
 
+    def said(self, finding: Finding | None) -> Finding | None:
+        """A finding whose `why` is about pictures, of objects about these."""
+        return finding if finding is None or not self.is_of_objects else replace(finding, why=of_objects(finding.why))
+
 
 @column()
 def finding_inputs(
@@ -150,7 +154,7 @@ def findings(finding_inputs: FindingInputs) -> tuple[Finding, ...]:
     """The findings, what matters most first, without those that are empty or decided on already."""
     seen = finding_inputs
     of_labels = _wrong(seen), _mixed(seen), _small(seen)
-    results: list[Finding | None] = [*_of_splits(seen.table, seen.leaks, seen.apart), *of_labels]
+    results: list[Finding | None] = [*_of_splits(seen.table, seen.leaks, seen.apart), *map(seen.said, of_labels)]
     results += [_bursts(seen), _useless(seen), _unreadable(seen)]
     results += [_of_model(seen, name) for name in QUEUES]
     results += [each(seen) for each in _OF_OBJECTS] if seen.is_of_objects else []
@@ -342,8 +346,8 @@ def _small(seen: FindingInputs) -> Finding | None:
         return None
     more = f" and {counted(len(names) - NAMED, 'other')}" if len(names) > NAMED else ""
     shown = ", ".join(names[:NAMED]) if more else listed(names)
-    words = f"{counted(len(names), 'class has', 'classes have')} fewer than {FEW} pictures: {shown}{more}"
-    why = "Too few to learn a class from, or to measure it on. Add pictures, merge the class, or leave it out."
+    words = f"{counted(len(names), 'class has', 'classes have')} fewer than {seen.counted(FEW)}: {shown}{more}"
+    why = "Too few to learn a class from, or to measure it on. Add some, merge the class, or leave it out."
     return Finding("small-classes", len(names), words, why)
 
 

@@ -35,7 +35,7 @@ from url_viz.analysis.review.review_queue import is_resolved
 from url_viz.analysis.runs.two_by_two import CLEAR
 from url_viz.errors import ImageSetError, UsageError
 from url_viz.store.columns.object_columns import PICTURE
-from url_viz.wording import counted, percent
+from url_viz.wording import percent
 
 RULES = (
     *("leaks", "wrong-labels", "mixed-up", "ambiguous", "copies", "useless", "unreadable", "small-classes"),
@@ -393,7 +393,7 @@ def _overlapping(inputs: GateInputs, policy: Policy) -> Listed:
     """Pairs of classes."""
     pairs = mixed_pairs(inputs.check)
     names = [f"{a} ↔ {b}" for a, b in pairs[["class_a", "class_b"]].to_numpy()]
-    details = [f"{counted(count, 'picture looks', 'pictures look')} like the other" for count in pairs["pictures"]]
+    details = [f"{inputs.seen.counted(count, 'looks', 'look')} like the other" for count in pairs["pictures"]]
     return pd.DataFrame({"path": names, "detail": details}), inputs.table["label"].nunique()
 
 
@@ -431,7 +431,7 @@ def _small_classes(inputs: GateInputs, policy: Policy) -> Listed:
     if labels.empty:
         raise ImageSetError(NO_CLASSES)
     rows = small_classes(inputs.table, policy.fewer_than).drop_duplicates("label")
-    detail = [counted(size, "picture") for size in rows["size"]]
+    detail = [inputs.seen.counted(size) for size in rows["size"]]
     return pd.DataFrame({"path": rows["label"].astype(str), "detail": detail}), labels.nunique()
 
 

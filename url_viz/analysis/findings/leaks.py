@@ -278,7 +278,7 @@ def leaked_pictures(leaks: pd.DataFrame, *, is_of_objects: bool) -> pd.DataFrame
     """
     paths = {name: leaks[path].astype(object) for name, path in (("picture", "path"), ("twin_picture", "twin_path"))}
     if is_of_objects:
-        paths = {name: path.str.rpartition("#")[0] for name, path in paths.items()}
+        paths = {name: path.map(lambda text: text.rpartition("#")[0]) for name, path in paths.items()}
     rows = leaks.assign(**paths)
     rows = rows[(rows["kind"] != APART) | ~rows["picture"].isin(rows.loc[rows["kind"] != APART, "picture"])]
     return rows.groupby(PICTURE_PAIR, sort=False).agg(kind=("kind", "first"), rows=("id", "size")).reset_index()

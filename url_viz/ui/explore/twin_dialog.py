@@ -33,7 +33,7 @@ def show_twins_button(image_set: ImageSet, table: pd.DataFrame) -> None:
     if not len(sizes):
         return
     groups = "one group" if len(sizes) == 1 else f"{len(sizes):,} groups"
-    words = f"{int(sizes.sum()):,} pictures in {groups} of copies and views"
+    words = f"{counted(int(sizes.sum()), image_set.noun)} in {groups} of copies and views"
     meaning = "The same picture again, saved anew or cropped a little; and the same thing again, as in a burst"
     if dialog_button(words, icon=":material/content_copy:", key="twins.open", help=meaning):
         twins_dialog(image_set)
@@ -49,7 +49,7 @@ def twins_dialog(image_set: ImageSet) -> None:
         f"{counted(len(groups), 'group')}: {count['exact']:,} of exact copies, {count['copies']:,} of copies (the same "
         f"pixels), {count['views']:,} with other views (pictures exceptionally near in this set)."
     )
-    st.caption(escape(words))
+    st.caption(escape(image_set.core.said(words)))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
             "Keep one of each, drop its copies",
@@ -98,11 +98,11 @@ def _show_group(image_set: ImageSet, group: int) -> None:
     table = image_set.table()
     rows = table[table["twin_group"] == group]
     first = "" if len(rows) <= MOST_SHOWN else f"the first {MOST_SHOWN:,} of "
-    st.subheader(f"The pictures of this group · {first}{len(rows):,}", anchor=False)
+    st.subheader(escape(f"The {image_set.noun}s of this group · {first}{len(rows):,}"), anchor=False)
     show_gallery(
         tiles_of_group(rows, set(image_set.twins.to_keep().tolist()), set_id=image_set.set_id)[:MOST_SHOWN],
         key=TWINS.under(image_set.set_id),
-        empty="This group has no pictures left.",
+        empty=image_set.core.said("This group has no pictures left."),
         columns=6,
         handle=partial(handle_gallery_actions, image_set),
     )

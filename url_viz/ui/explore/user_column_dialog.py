@@ -14,6 +14,7 @@ from url_viz.store.columns.user_files import CSV_ENDINGS, JSON_ENDINGS, PARQUET_
 from url_viz.ui.session import DIALOG, Key
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.buttons import act_button, dialog_button
+from url_viz.wording import counted
 
 MATCHED_COLUMNS: "Key[tuple[tuple[object, ...], Prepared]]" = Key("own.matched")
 
@@ -103,10 +104,10 @@ def _show_imports(image_set: ImageSet) -> None:
     columns = image_set.user_columns()
     for source in dict.fromkeys(column.source for column in columns):
         mine = [column for column in columns if column.source == source]
-        pictures = max(column.known for column in mine)
+        count = counted(max(column.known for column in mine), image_set.noun)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             names = ", ".join(column.name for column in mine)
-            st.markdown(f"**{escape(source)}** · {pictures:,} pictures · {escape(names)}")
+            st.markdown(f"**{escape(source)}** · {count} · {escape(names)}")
             if mine[0].is_of_source:
                 st.caption("comes with the pictures", width="content")
                 continue

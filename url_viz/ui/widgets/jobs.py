@@ -29,6 +29,7 @@ from url_viz.ui.text import Markdown, errors_shown, escape
 from url_viz.ui.widgets.announcer import say_now
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.embed_job import set_title
+from url_viz.wording import of_objects
 from url_viz.workspace import Workspace
 
 TICK_S = 2.0
@@ -63,6 +64,8 @@ STAGES = {
     "epochs": ("Training backbone and head", "epochs"),
 }
 """What each stage of a job does, and what it counts, "" for nothing."""
+READING = ("prepare", "scan", "read", "measure", "neighbours")
+"""The stages that count objects in a set of these."""
 
 
 def title_of_job(job: Job) -> str:
@@ -79,16 +82,24 @@ def progress_of(job: Job) -> tuple[float, str]:
         return 0.0, (status.reason or waiting_in_words(waiting_for(job)))
     step = progress(job)
     fraction = step.done / step.total if step is not None and step.total else 0.0
-    return min(1.0, fraction), "Starting" if step is None else step_in_words(step)
+    return min(1.0, fraction), "Starting" if step is None else step_in_words(step, is_of_objects=_is_of_objects(job))
 
 
-def step_in_words(step: Progress) -> str:
+def _is_of_objects(job: Job) -> bool:
+    """Whether a job is about a set of objects."""
+    about = dict(known_sets(Workspace.at())).get(job.about.get("set_id", ""))
+    return about is not None and bool(about.objects_in)
+
+
+def step_in_words(step: Progress, *, is_of_objects: bool = False) -> str:
     """How far one stage is: "Reading pictures · 120 of 400 pictures · 35 per second · 8 s left".
 
     A stage that comes several times says which it is behind a comma: "train, seed 2 of 3".
     """
     name, _, which = step.stage.partition(", ")
     words, unit = STAGES.get(name, (name, ""))
+    if is_of_objects and name in READING:
+        words, unit = of_objects(words), of_objects(unit)
     parts = [words, *([which] if which else [])]
     if step.total and unit:
         parts.append(f"{step.done:,} of {step.total:,} {unit}")
