@@ -9,11 +9,13 @@ from tests.object_sets import write_leaky_objects
 from tests.read_sets import undecided
 from tests.ui.pages import opened
 from url_viz.analysis.findings.leaks import leaked_pictures
+from url_viz.analysis.findings.twin_groups import within_pictures
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.cli.main import main
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
+from url_viz.store.decisions.decision_rows import Decision
 
 WORDS = "1 picture of val shows objects that pictures in train show, too"
 
@@ -102,3 +104,21 @@ def test_a_picture_that_leaks_itself_is_not_linked_too() -> None:
     ]
     assert leaked_pictures(leaks[:0], is_of_objects=True).empty
     assert leaked_pictures(leaks, is_of_objects=False)["picture"].tolist() == leaks["path"].tolist()
+
+
+def test_copies_in_different_pictures_keep_their_boxes(objects: ImageSet) -> None:
+    with pytest.raises(ImageSetError, match="No picture has two boxes on one object"):
+        objects.twins.keep_one_of_each()
+    assert objects.table()["decision"].isna().all()
+
+
+def test_of_boxes_in_one_picture_one_is_kept_and_those_elsewhere_stay() -> None:
+    table = pd.DataFrame(
+        {
+            "id": [1, 2, 3, 4, 5],
+            "picture": ["a.png", "a.png", "b.png", "c.png", "d.png"],
+            "copy_group": pd.array([0, 0, 0, 1, 1], "Int64"),
+        }
+    )
+    decided: dict[int, Decision | None] = {1: "keep", 2: "drop", 3: "drop", 4: "keep", 5: "drop"}
+    assert within_pictures(table, decided) == {1: "keep", 2: "drop"}

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.findings.twin_groups import left_of_copies, one_of_each, twin_table
+from url_viz.analysis.findings.twin_groups import left_of_copies, one_of_each, twin_table, within_pictures
+from url_viz.errors import ImageSetError
 from url_viz.pipeline.stored_pixels import stored_pixels
 from url_viz.pipeline.twins import copy_stars
 from url_viz.store.decisions.decisions import Action
@@ -23,9 +24,19 @@ class SetTwins(SetSubject):
     def keep_one_of_each(self) -> Action:
         """Decide to keep one of each pictures that are copies, and to drop those that are a copy of one that is kept.
 
-        Views stay, and of a group in which not each is a copy of each, several: see `left_of_copies`.
+        Views stay, and of a group in which not each is a copy of each, several: see `left_of_copies`. Of objects only
+        boxes of one picture are dropped: raises ImageSetError where no picture has two of one object.
         """
-        return self._core.decisions.decide_each(one_of_each(self._core.frame, self._left()))
+        table = self._core.frame
+        decided = one_of_each(table, self._left())
+        if self._core.is_of_objects:
+            decided = within_pictures(table, decided)
+            if not decided:
+                raise ImageSetError(
+                    "No picture has two boxes on one object. Copies in different pictures stay: without its box, an "
+                    "object would be missing from the annotations of its picture."
+                )
+        return self._core.decisions.decide_each(decided)
 
     def to_keep(self) -> NDArray[np.int64]:
         """Ids (M,) of the pictures that `keep_one_of_each` leaves, those without a copy too."""

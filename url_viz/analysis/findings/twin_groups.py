@@ -1,7 +1,7 @@
 """Groups of copies and views as a table: how alike they are at worst, and which pictures of each to keep."""
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from url_viz.pipeline.twins import pair_matrix
 from url_viz.rows import l2_normalize
+from url_viz.store.columns.object_columns import PICTURE
 from url_viz.store.decisions.decision_rows import Decision
 from url_viz.store.tables.tables import Twins
 
@@ -114,6 +115,18 @@ def one_of_each(table: pd.DataFrame, is_left: NDArray[np.bool_]) -> dict[int, De
     group, ids = group_codes(table, COPIES), table["id"].to_numpy()
     is_decided = (np.bincount(group)[group] > 1) & (np.bincount(group, is_left)[group] > 0)
     return {int(ids[row]): "keep" if is_left[row] else "drop" for row in np.flatnonzero(is_decided)}
+
+
+def within_pictures(table: pd.DataFrame, decided: Mapping[int, Decision | None]) -> dict[int, Decision | None]:
+    """Of decisions on copies of objects those that keep and drop boxes of one picture.
+
+    A box that is dropped for one in another picture would leave a true object without a box there.
+    """
+    rows = pd.DataFrame({"group": group_codes(table, COPIES), "picture": table[PICTURE].to_numpy(), "id": table["id"]})
+    rows = rows[rows["id"].isin(list(decided))]
+    rows = rows.assign(decision=rows["id"].map(decided))
+    is_both = rows.groupby(["group", "picture"])["decision"].transform("nunique") > 1
+    return {image_id: decided[image_id] for image_id in rows["id"][is_both].tolist()}
 
 
 def left_of_copies(
