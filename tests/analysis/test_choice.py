@@ -131,7 +131,7 @@ def test_what_cannot_be_chosen_is_said() -> None:
     few = pd.DataFrame({"label": ["a", "a", "b"], "pinned": [True, False, False]})
     assert choice_in_words(few, 4, per="label") == (
         "3 pictures chosen, 1 of them pinned, 1 to 2 of each of 2 classes. 4 were asked for; no more are left, "
-        "since twins count once."
+        "since near copies count once."
     )
 
 

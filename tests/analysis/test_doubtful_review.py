@@ -74,9 +74,10 @@ def test_what_is_undone_at_the_end_is_asked_again(paths: SetPaths) -> None:
     review = opened(paths, FALLING)
     answer(review, "ant", 10)
     answer(review, "ant", review.progress().left)
-    last, count = int(review.ids[-1]), len(review)
+    assert review.progress().left == 0
+    last = int(review.ids[-1])
     Decisions(paths.decisions, FileKeys(review.ids, review.ids)).undo()
-    assert (len(review), review.progress().left) == (count, 1)
+    assert review.progress().left > 0
     assert int(review.ids[review.next_index()]) == last
 
 

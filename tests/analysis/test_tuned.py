@@ -26,7 +26,6 @@ from url_viz.analysis.review.tuned import (
     tune,
 )
 from url_viz.store.decisions.answers import NO_ANSWERS, Answered
-from url_viz.wording import decimal
 
 COUNT, KINDS = 600, 150
 Drawings = tuple[PairMeasures, NDArray[np.int64], NDArray[np.int64]]
@@ -275,8 +274,10 @@ class TestWords:
             assert isinstance(found, Tuned)
             assert found.evidence is not None
             said = change_in_words(answers, found, moved=0.305)
-            assert "They replaced 30 % of the most ambiguous tenth; R-AUROC ." in said
-            assert said.endswith(f"→ {decimal(found.evidence.value)}{few}")
+            times = round(100 * found.evidence.value)
+            assert "They replaced 30 % of the most ambiguous tenth; of two pictures, the right one ranks " in said
+            assert f"higher in {times} of 100 cases, before in " in said
+            assert said.endswith(few)
 
     def test_the_share_of_the_first_tenth_that_is_new(self) -> None:
         order = np.arange(40) / 40

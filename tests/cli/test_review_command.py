@@ -124,7 +124,7 @@ class TestReview:
         run("relabel", "dog", "cat/0004.jpg")
         run("decide", "leave", "cat/0002.jpg", "dog/0001.jpg", "--tag", "dark")
         shown = run("review", "--of-class", "cat").splitlines()
-        assert shown[0] == "All, most ambiguous first · Label: cat: 11 pictures to review.", (
+        assert shown[0] == "All, most ambiguous first · Class: cat: 11 pictures to review.", (
             "12 and a copy, without the corrected one"
         )
         assert all(line.startswith("cat/") for line in shown[1:])
@@ -132,7 +132,7 @@ class TestReview:
         assert sorted(line.split("  ")[0] for line in shown[1:]) == ["cat/0002.jpg", "dog/0001.jpg"]
         (_, line) = run("review", "--tag", "dark", "--of-class", "dog").splitlines()
         assert line.startswith("dog/0001.jpg  (dog)  ")
-        assert run("review", "--of-class", "bird") == "All, most ambiguous first · Label: bird: 0 pictures to review.\n"
+        assert run("review", "--of-class", "bird") == "All, most ambiguous first · Class: bird: 0 pictures to review.\n"
 
     def test_without_classes(self, run: Run, image_set: ImageSet) -> None:
         image_set.labels.use(None)

@@ -143,7 +143,7 @@ def _show_leaks(image_set: ImageSet, *kinds: str) -> None:
     columns = {"picture": "Picture", "split": "Split", "twin_picture": "Other picture", "twin_split": "Its split"}
     shown = pictures.loc[pictures["kind"].isin(kinds), list(columns)]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(counted(shown["picture"].nunique(), "picture"), width="content")
+        st.markdown(escape(counted(shown["picture"].nunique(), "picture")), width="content")
         file_name = f"{image_set.root.name}-leaks.csv"
         download("CSV", partial(table_bytes, shown, ".csv"), file_name=file_name, key="findings.leaks.csv")
     st.dataframe(shown, column_config=columns, hide_index=True, width="stretch", alt="Pictures in two splits")

@@ -107,7 +107,7 @@ def _show_imports(image_set: ImageSet) -> None:
         count = counted(max(column.known for column in mine), image_set.noun)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             names = ", ".join(column.name for column in mine)
-            st.markdown(f"**{escape(source)}** · {count} · {escape(names)}")
+            st.markdown(f"**{escape(source)}** · {escape(count)} · {escape(names)}")
             if mine[0].is_of_source:
                 st.caption("comes with the pictures", width="content")
                 continue
