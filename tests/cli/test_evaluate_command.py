@@ -45,7 +45,7 @@ def test_what_it_prints_is_what_the_functions_of_python_give(image_set: ImageSet
     for line, one in zip(lines[2 : 2 + len(figures)], figures.values(), strict=True):
         assert f"{one.auroc.text(digits=3)} {decimal(one.aurc, digits=3)}" in line
     assert lines[2 + len(figures)].startswith("Of the measures without classes, “Easily mistaken” ")
-    assert "Baselines: ImageNet entropy, 1 / norm, Nearest similarity, Nearest gap." in lines[-1]
+    assert "1 / norm, Nearest similarity, Nearest gap." in lines[-1]
 
 
 def test_the_json_holds_the_same_and_what_it_is_of(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
