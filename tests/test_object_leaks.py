@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from tests.object_sets import write_leaky_objects
+from tests.object_sets import write_leaky_objects, write_objects
 from tests.read_sets import undecided
 from tests.ui.pages import opened
 from url_viz.analysis.findings.leaks import leaked_pictures
@@ -16,6 +17,7 @@ from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.store.decisions.decision_rows import Decision
+from url_viz.store.tables.tables import Twins, no_twins
 
 WORDS = "1 picture of val shows objects that pictures in train show, too"
 
@@ -122,3 +124,22 @@ def test_of_boxes_in_one_picture_one_is_kept_and_those_elsewhere_stay() -> None:
     )
     decided: dict[int, Decision | None] = {1: "keep", 2: "drop", 3: "drop", 4: "keep", 5: "drop"}
     assert within_pictures(table, decided) == {1: "keep", 2: "drop"}
+
+
+def test_against_another_set_of_objects_only_copies_count(
+    objects: ImageSet, tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Crops of different things may be as near as two views of one."""
+    other = embed_folder(write_objects(tmp_path / "other", 1), model=model, workspace=objects.workspace.root)
+    everything = len(np.unique(objects.core.contents)), len(np.unique(other.core.contents))
+    near = Twins(
+        rows=sum(everything),
+        pair=np.array([[0, everything[0]], [1, everything[0] + 1]], np.int32),
+        cosine=np.ones(2, np.float32),
+        is_copy=np.array([True, False]),
+    )
+    monkeypatch.setattr("url_viz.subjects.set_splits.twins_across", lambda *_, **__: near)
+    monkeypatch.setattr("url_viz.subjects.set_splits._same_files", lambda *_: no_twins(near.rows))
+    leaks = objects.splits.leaks(other)
+    assert leaks is not None
+    assert leaks["kind"].tolist() == ["copy"]

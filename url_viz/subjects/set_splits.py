@@ -115,8 +115,9 @@ class SetSplits(SetSubject):
         picture that its source names in two splits, or "kept apart": no twin, but of one patient, `labels.set_apart`).
         Splits are levels of folders such as train/ and test/, or a column of the user's named like one
         (`analysis.findings.leaks.find_splits`). None without splits.
-        `against` another image set, the pictures of this set that have a twin there; the splits are then the names
-        of the folders. Dropped pictures are left out. Raises ImageSetError for a set that another model has read.
+        `against` another image set, the pictures of this set that have a twin there, of objects only copies; the splits
+        are then the names of the folders. Dropped pictures are left out. Raises ImageSetError for a set that another
+        model has read.
         """
         if against is not None:
             return _leaks_between(self._core, against._core)
@@ -154,7 +155,10 @@ def _leaks_between(core: SetCore, other: SetCore) -> pd.DataFrame:
     rows = positions_of(core.contents, keys[0]), len(keys[0]) + positions_of(other.contents, keys[1])
     mine, others = ((each.frame, each.contents) for each in both)
     names = core.root.name, other.root.name
-    twins = twins_across(*embeddings, pixels=pixels).with_pairs(_same_files(*keys))
+    twins = twins_across(*embeddings, pixels=pixels)
+    if core.is_of_objects:  # crops of different things are as near as views: only what lies around them could tell
+        twins = twins.copies
+    twins = twins.with_pairs(_same_files(*keys))
     return leaks_between_sets(mine, others, twins, rows, names)
 
 
