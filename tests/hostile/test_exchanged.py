@@ -28,7 +28,7 @@ from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.export.folders import sort_into_folders
 from url_viz.export.picture_files import How
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.imaging.plain_file import OUTSIDE
+from url_viz.imaging.plain_file import OUTSIDE, lies_within
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.jobs import JobState, cancel_job, log_tail
 from url_viz.jobs.heads import config_to_adapt, config_to_pretrain, start_pretraining
@@ -302,6 +302,20 @@ def tried(image_set: ImageSet, base: Path, seed: int, export: str) -> None:
     with exchanging(base, seed), suppress(ImageSetError):  # where not one is left
         EXPORTS[export](image_set, out)
     assert not out.exists() or leaked(out) == []
+
+
+def test_a_link_that_is_exchanged_while_it_is_followed_leads_nowhere(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two system calls of `realpath` it may become a file, or vanish."""
+
+    def realpath(path: str) -> str:
+        raise FileNotFoundError(2, "No such file or directory", path)
+
+    assert lies_within(base / "photos", (base,))
+    monkeypatch.setattr("url_viz.imaging.plain_file.os.path.realpath", realpath)
+    assert not lies_within(base / "photos", (base,))
+    assert lies_within(base / "photos", None)
 
 
 @pytest.mark.parametrize("export", [f"{program}, copy" for program in PROGRAMS] + ["sort by label, link"])

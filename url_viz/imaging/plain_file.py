@@ -40,7 +40,13 @@ def open_plain_file(path: bytes, *, within: Sequence[Path] | None = None) -> Ite
 
 def lies_within(path: bytes | Path, within: Sequence[Path] | None) -> bool:
     """Whether a path leads into a folder that may be read: to be asked before whether anything is there."""
-    return within is None or any(map(Path(os.path.realpath(os.fsdecode(path))).is_relative_to, within))
+    if within is None:
+        return True
+    try:
+        target = Path(os.path.realpath(os.fsdecode(path)))
+    except OSError:  # a link that was exchanged while it was followed
+        return False
+    return any(map(target.is_relative_to, within))
 
 
 def size_and_time(path: bytes, *, within: Sequence[Path] | None) -> tuple[int, int]:
