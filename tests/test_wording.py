@@ -12,13 +12,13 @@ from url_viz.wording import (
     chance,
     counted,
     decimal,
+    distinct_short_names,
     first_of,
     listed,
     of_objects,
     percent,
     shortened,
     standing,
-    told_apart,
     with_interval,
 )
 
@@ -112,7 +112,7 @@ def test_long_names_lose_their_middle_and_short_ones_nothing() -> None:
 def test_two_long_names_are_told_apart_by_what_they_do_not_share(
     names: tuple[str, ...], shown: tuple[str, ...]
 ) -> None:
-    assert told_apart(names, most=18) == shown
+    assert distinct_short_names(names, most=18) == shown
 
 
 GIVEN_UP = {

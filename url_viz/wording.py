@@ -46,7 +46,7 @@ def shortened(name: str, most: int) -> str:
     return name if len(name) <= most else f"{name[: kept - kept // 2]}…{name[-(kept // 2) :]}"
 
 
-def told_apart(names: Sequence[str], *, most: int) -> tuple[str, ...]:
+def distinct_short_names(names: Sequence[str], *, most: int) -> tuple[str, ...]:
     """Names of which one is longer than `most`, without the words that all begin or end with: "…vanilla…"."""
     if all(len(name) <= most for name in names):
         return tuple(names)

@@ -7,7 +7,7 @@ from streamlit import config
 
 from url_viz.errors import DamageError, NotAllowedError
 from url_viz.store.allowed_folders import allow, allowed_folders, take_back
-from url_viz.ui.allowed_paths import allowed, beside, openable, roots
+from url_viz.ui.allowed_paths import allowed, openable, proposed_folder, roots
 from url_viz.workspace import Workspace
 
 
@@ -70,10 +70,10 @@ def test_a_new_folder_is_proposed_where_it_may_be_made(
     rooted: Path, home: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("URL_VIZ_TOKEN", "auto")
-    assert beside(rooted / "cats", "cats-sorted") == rooted.resolve() / "cats-sorted"
+    assert proposed_folder(rooted / "cats", "cats-sorted") == rooted.resolve() / "cats-sorted"
     allow(home, rooted.parent / "secret")
-    assert beside(rooted.parent / "secret", "secret-sorted") == rooted.resolve() / "secret-sorted"
-    allowed(beside(rooted.parent / "secret", "secret-sorted"))
+    assert proposed_folder(rooted.parent / "secret", "secret-sorted") == rooted.resolve() / "secret-sorted"
+    allowed(proposed_folder(rooted.parent / "secret", "secret-sorted"))
 
 
 def test_a_damaged_record_is_told(rooted: Path, home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,7 @@ def allowed(path: Path, *, also: tuple[Path, ...] = ()) -> Path:
     return resolved
 
 
-def beside(folder: Path, name: str) -> Path:
+def proposed_folder(folder: Path, name: str) -> Path:
     """Where a new folder of that name may be made: beside a folder, or else in the first of the roots."""
     parent = folder.resolve().parent
     bases = roots()

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from url_viz.analysis.labels.ambiguity import asked_of
+from url_viz.analysis.labels.ambiguity import classes_in_question
 from url_viz.analysis.measures import MEASURES, is_measure, measure_title
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.image_set import ImageSet
 from url_viz.ui.urls import thumbnail_url
-from url_viz.wording import decimal, of_group, standing, told_apart
+from url_viz.wording import decimal, distinct_short_names, of_group, standing
 
 LONG_NAME = 18
 """Names of classes that are longer are cut where they stand in a question below a picture."""
@@ -63,7 +63,7 @@ def _tile(row: Mapping[Hashable, Any], *, set_id: str, measure: str, ringed_id: 
         set_id=set_id,
         value=value_text(value, rank),
         detail=f"{measure_title(measure)} {value_with_percentile(value, rank)}" if is_measure(measure) else "",
-        asked=asked_of({str(column): value for column, value in row.items()}),
+        asked=classes_in_question({str(column): value for column, value in row.items()}),
         twins=of_group(int(row.get("twins", 0)), int(row.get("copies", 0))),
         is_ringed=int(row["id"]) == ringed_id,
         decision=row.get("decision"),
@@ -88,7 +88,7 @@ def tile_of(
         "label": label if isinstance(label, str) else None,
     }
     if asked is not None:
-        short = told_apart(asked, most=LONG_NAME)
+        short = distinct_short_names(asked, most=LONG_NAME)
         usual |= {"question": f"{' or '.join(asked)}?", "asked": short}
         usual |= {"short_label": dict(zip(asked, short, strict=True)).get(str(label))}
     return Tile(image_id, str(row["path"]), value=value, **usual | more)

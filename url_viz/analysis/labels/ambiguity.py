@@ -394,7 +394,7 @@ def pair_between(filters: Sequence[Filter]) -> tuple[str, str] | None:
     return str(first.values[0]), str(first.values[1])
 
 
-def asked_of(row: Mapping[str, object]) -> tuple[str, str] | None:
+def classes_in_question(row: Mapping[str, object]) -> tuple[str, str] | None:
     """The two classes that a row of `ImageSet.table()` is asked between; None if it is clear, or there are none."""
     first, second, ambiguity = row.get("first_class"), row.get("second_class"), row.get("ambiguity")
     if not isinstance(first, str) or not isinstance(second, str) or not isinstance(ambiguity, float | np.floating):
@@ -404,7 +404,7 @@ def asked_of(row: Mapping[str, object]) -> tuple[str, str] | None:
 
 def question_of(row: Mapping[str, object]) -> str | None:
     """ "cucumber or banana?" for a row of `ImageSet.table()`; None if it is clear, or there are no classes."""
-    asked = asked_of(row)
+    asked = classes_in_question(row)
     return None if asked is None else f"{' or '.join(asked)}?"
 
 

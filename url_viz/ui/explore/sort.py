@@ -11,7 +11,7 @@ from url_viz.analysis.measures import measure_title
 from url_viz.export.folders import BY_LABEL, sort_into_folders
 from url_viz.export.picture_files import How
 from url_viz.image_set import ImageSet
-from url_viz.ui.allowed_paths import allowed, beside
+from url_viz.ui.allowed_paths import allowed, proposed_folder
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.measure_choice import offered
@@ -50,7 +50,7 @@ def show_sort(image_set: ImageSet, *, key: str, is_open: bool = False) -> None:
         how: How = "copy" if image_set.is_of_objects else _show_how(f"{key}.how")
         out = st.text_input(
             "Folder",
-            value=str(beside(image_set.folder, f"{image_set.folder.name}-sorted")),
+            value=str(proposed_folder(image_set.folder, f"{image_set.folder.name}-sorted")),
             key=f"{key}.out",
             help="A new or empty folder, or one from an earlier sort. Nothing is overwritten or removed.",
         )

@@ -37,7 +37,7 @@ from url_viz.ui.widgets.decide import handle_gallery_actions, reported, show_und
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.ui.widgets.picture import open_picture
-from url_viz.wording import chance, counted, told_apart
+from url_viz.wording import chance, counted, distinct_short_names
 
 SUSPECT_KIND, SUSPECT_CLASS = "view.labels.kind", "view.labels.class"
 CONFUSED_PAIRS: Key[Any] = Key("view.labels.pairs")
@@ -213,7 +213,7 @@ def pair_at(confused: pd.DataFrame, rows: Sequence[int]) -> ClassPair | None:
 def _as_shown(confused: pd.DataFrame) -> pd.DataFrame:
     """One row per pair, narrow enough to stand next to a gallery: its number of pictures first."""
     pairs = zip(confused["class_a"], confused["class_b"], strict=True)
-    names = [f"{pair[0]} ↔ {told_apart(pair, most=LONG_NAME)[1]}" for pair in pairs]
+    names = [f"{pair[0]} ↔ {distinct_short_names(pair, most=LONG_NAME)[1]}" for pair in pairs]
     return pd.DataFrame({"pictures": confused["pictures"].to_numpy(), "Classes": names})
 
 
