@@ -192,6 +192,10 @@ def test_a_selected_box_leaves_with_the_others_of_its_picture(coco: ImageSet, tm
     program_for(coco, "labelstudio").write(coco, tmp_path / "studio", ids=ids(coco, 3), how="copy")
     [task] = json.loads((tmp_path / "studio" / "tasks.json").read_text())
     assert [one["meta"]["selected"] for one in task["predictions"][0]["result"]] == [True, False, False]
+    program_for(coco, "fiftyone").write(coco, tmp_path / "fiftyone", ids=chosen, how="copy")
+    [sample] = map(json.loads, (tmp_path / "fiftyone" / "samples.jsonl").read_text().splitlines())
+    found = [(one["label"], one["selected"], one["tags"]) for one in sample["objects"]]
+    assert found == [("cat", False, []), ("dog", True, []), ("cat", False, ["drop"])]
     program_for(coco, "cvat").write(coco, tmp_path / "whole", ids=ids(coco, 0, 1), how="copy")
     assert "attribute" not in (tmp_path / "whole" / "annotations.xml").read_text(), "all that is not dropped"
 

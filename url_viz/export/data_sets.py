@@ -95,16 +95,16 @@ def write_pictures(
         return wanted.done(folder, len(rows), left_out)
 
 
-def write_boxed(wanted: Wanted, *, media: str, describe: DescribeObjects, is_to_edit: bool = False) -> Exported:
+def write_boxed(wanted: Wanted, *, media: str, describe: DescribeObjects, is_flat: bool = False) -> Exported:
     """Whole pictures of objects in the folder `media`, with what `describe` says of the boxes in them.
 
-    If it `is_to_edit` each has all its boxes, which takes the place of what there was, with the column `SELECTED` where
-    only some were; and they lie there by their names alone, as a program knows those that are uploaded from a folder.
+    Each has all its boxes, with the column `SELECTED` where only some were. If the folder `is_flat` pictures lie there
+    by their names alone, as a program knows those that are uploaded.
     """
     image_set = wanted.image_set
-    table, paths = _with_the_others(wanted) if is_to_edit else rows_to_export(image_set, wanted.ids)
+    table, paths = _with_the_others(wanted)
     rows = by_picture(paths)
-    names, of_each = safe_names(map(os.path.basename, rows) if is_to_edit else rows), [*rows.values()]
+    names, of_each = safe_names(map(os.path.basename, rows) if is_flat else rows), [*rows.values()]
     opened = [paths[first] for first, *_ in of_each]
     with new_folder(wanted.out, image_set) as folder:
         targets = [folder / media / name for name in names]
@@ -141,13 +141,13 @@ def _write_for_fiftyone(wanted: Wanted) -> Exported:
 
 def _write_for_cvat(wanted: Wanted) -> Exported:
     if wanted.image_set.is_of_objects:
-        return write_boxed(wanted, media=MEDIA, describe=describe_for_cvat, is_to_edit=True)
+        return write_boxed(wanted, media=MEDIA, describe=describe_for_cvat, is_flat=True)
     return write_pictures(_to_annotate(wanted), media=MEDIA, places=numbered_places, describe=tags_for_cvat)
 
 
 def _write_for_label_studio(wanted: Wanted) -> Exported:
     if wanted.image_set.is_of_objects:
-        return write_boxed(wanted, media=MEDIA, describe=describe_for_label_studio, is_to_edit=True)
+        return write_boxed(wanted, media=MEDIA, describe=describe_for_label_studio, is_flat=True)
     return write_pictures(_to_annotate(wanted), media=MEDIA, describe=choices_for_label_studio)
 
 
@@ -161,7 +161,7 @@ DATA_SETS: Mapping[Program, DataSet] = {
     "fiftyone": DataSet(
         "FiftyOne",
         _write_for_fiftyone,
-        "Samples with every value as a field.",
+        "Samples with every value as a field; of objects, pictures with all their boxes.",
         "import runpy; pictures = runpy.run_path({script!r})['pictures']",
     ),
     "huggingface": DataSet(
