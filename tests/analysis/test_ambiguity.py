@@ -63,6 +63,10 @@ def naive_shares(
     mean = (without_prior(votes, prior, 0.5) + without_prior(fit, prior, 0.5)) / 2
     power = mean**by.sharpness
     likeness = power / power.sum(axis=1, keepdims=True)
+    first = likeness.max(axis=1, keepdims=True)
+    others = np.where(likeness == first, 0, prior)
+    hidden = np.where(likeness == first, first, (1 - first) * others / others.sum(axis=1, keepdims=True))
+    likeness = (1 - by.hidden) * likeness + by.hidden * hidden
     rest = np.where(mean == mean.max(axis=1, keepdims=True), 0, np.maximum(mean, 1e-6))
     unseen = by.by_chance * prior + by.look_alike * rest / rest.sum(axis=1, keepdims=True)
     return likeness, unseen, (1 - by.by_chance - by.look_alike) * likeness + unseen

@@ -15,11 +15,14 @@ USUAL_SHARPNESS = 1.4
 SHARPNESS_SPREAD = 0.15
 """The prior of log sharpness: normal about the usual one, so that a set of a few pictures has about that one."""
 LABELS_RIGHT = 40.0
-"""The prior of wrong labels: as if so many right ones had been seen."""
+"""The prior of wrong labels: as if so many right ones had been seen,"""
+LABELS_HIDDEN = 2.0
+"""so many of them on pictures that hide their class: chosen on development sets (docs/labels.md)."""
+SEEN = np.array([LABELS_RIGHT - LABELS_HIDDEN, LABELS_HIDDEN])
 SHARPNESSES = np.geomspace(0.6, 3.0, 25)
-BEGIN = (0.9, 0.05, 0.05)
+BEGIN = (0.85, 0.05, 0.05, 0.05)
 STEPS = 80
-"""Where the shares of the three kinds of labels begin, and how often they are improved."""
+"""Where the shares of the four kinds of labels begin, and how often they are improved."""
 LEAST_SHARE = 1e-9
 LEAST_REST = 1e-6
 
@@ -29,19 +32,27 @@ class Calibration:
     """What takes mean shares of witnesses to shares of labels: P(label) = (1 − ε₁ − ε₂) · q + ε₁ · prior + ε₂ · rest.
 
     q is what the picture shows: meanᵞ, summing to 1, with γ the `sharpness` (a linear mean of calibrated witnesses is
-    too even: Ranjan and Gneiting 2010). `by_chance` is ε₁, the fraction of labels given whatever the picture shows, and
-    `prior` (C,) float64 each class's fraction of the labels. `look_alike` is ε₂, the fraction given in favour of a
-    class that the picture resembles without being of it: by the mean shares without the largest (`rest_shares`).
+    too even: Ranjan and Gneiting 2010). `hidden` is the fraction of pictures on which the witnesses see how likely the
+    first class is, and of no other whether it is there (`hidden_shares`). `by_chance` is ε₁, the fraction of labels
+    given whatever the picture shows, and `prior` (C,) float64 each class's fraction of the labels. `look_alike` is ε₂,
+    the fraction given in favour of a class that the picture resembles without being of it: by the mean shares without
+    the largest (`rest_shares`).
     """
 
     sharpness: float
     by_chance: float
     look_alike: float
     prior: Doubles
+    hidden: float
 
     def likeness(self, mean: Doubles) -> Doubles:
         """Shares (R, C) of what pictures show, from the witnesses' mean shares (R, C)."""
-        return sharpened(mean, self.sharpness)
+        likeness = sharpened(mean, self.sharpness)
+        hidden = hidden_shares(likeness, self.prior)
+        hidden *= self.hidden
+        likeness *= 1 - self.hidden
+        likeness += hidden
+        return likeness
 
     def shares(self, mean: Doubles) -> Doubles:
         """Shares (R, C) of the labels of pictures like these, wrong ones among them."""
@@ -79,37 +90,64 @@ def rest_shares(mean: Doubles) -> Doubles:
     return rest
 
 
+def hidden_shares(shown: Doubles, prior: Doubles) -> Doubles:
+    """Shares (R, C) with the likeliest class of each row as it is, and the others by their fraction of all labels.
+
+    Of a picture that hides its class (crowded, cut off, blurred) witnesses may give all classes but one next to
+    nothing. A label of a rare class is then not as unlikely as they say.
+    """
+    first, share, left = _first_and_left(shown, prior)
+    hidden: Doubles = left[:, None] * prior
+    hidden[np.arange(len(shown)), first] = share
+    return hidden
+
+
+def _hidden_share(shown: Doubles, label: Codes, prior: Doubles) -> Doubles:
+    """`hidden_shares` of one class a row, `label` (R,)."""
+    first, share, left = _first_and_left(shown, prior)
+    return np.where(label == first, share, left * prior[label])
+
+
+def _first_and_left(shown: Doubles, prior: Doubles) -> tuple[NDArray[np.int64], Doubles, Doubles]:
+    """The likeliest class of each row (R,), its share, and what is left by the prior of all others together."""
+    first = shown.argmax(axis=1)
+    share = shown[np.arange(len(shown)), first]
+    return first, share, (1 - share) / np.maximum(1 - prior[first], LEAST_SHARE)
+
+
 def calibrate(mean: Doubles, label: Codes, group: NDArray[np.integer], *, prior: Doubles) -> Calibration:
-    """The likeliest sharpness and fractions of wrong labels of R labelled pictures.
+    """The likeliest sharpness, and fractions of hidden and of wrong labels, of R labelled pictures.
 
     `mean` (R, C) are the witnesses' mean shares, own labels unseen; `label` (R,) codes; `group` (R,) source groups,
     each of which counts as one picture; `prior` (C,) each class's fraction of all labels.
     """
     _, number, size = np.unique(group, return_inverse=True, return_counts=True)
     weight, every = 1 / size[number], np.arange(len(label))
-    likelihood = np.empty((len(label), 3))
-    likelihood[:, 1], likelihood[:, 2] = prior[label], rest_shares(mean)[every, label]
-    best = -np.inf, USUAL_SHARPNESS, np.zeros(3)
+    likelihood = np.empty((len(label), 4))
+    likelihood[:, 2], likelihood[:, 3] = prior[label], rest_shares(mean)[every, label]
+    best = -np.inf, USUAL_SHARPNESS, np.array([1.0, 0.0, 0.0, 0.0])
     for sharpness in SHARPNESSES:
-        likelihood[:, 0] = sharpened(mean, sharpness)[every, label]
+        shown = sharpened(mean, sharpness)
+        likelihood[:, 0], likelihood[:, 1] = shown[every, label], _hidden_share(shown, label, prior)
         kinds = _kinds_of_labels(likelihood, weight)
-        fit = float(weight @ np.log(np.maximum(likelihood @ kinds, LEAST_SHARE)) + LABELS_RIGHT * np.log(kinds[0]))
+        fit = float(weight @ np.log(np.maximum(likelihood @ kinds, LEAST_SHARE)) + SEEN @ np.log(kinds[:2]))
         fit -= (np.log(sharpness / USUAL_SHARPNESS) / SHARPNESS_SPREAD) ** 2 / 2
         best = max(best, (fit, sharpness, kinds), key=lambda candidate: candidate[0])
-    _, sharpness, kinds = best
-    return Calibration(float(sharpness), float(kinds[1]), float(kinds[2]), prior)
+    _, sharpness, (seen, hidden, by_chance, look_alike) = best
+    return Calibration(float(sharpness), float(by_chance), float(look_alike), prior, float(hidden / (seen + hidden)))
 
 
 def _kinds_of_labels(likelihood: Doubles, weight: Doubles) -> Doubles:
-    """The likeliest fractions (3,) of right labels, of those by chance and of look-alikes, by expectation-maximisation.
+    """The likeliest fractions (4,) of right labels that show and that are hidden, of those by chance and of look-alikes.
 
-    `likelihood` (R, 3) is that of each label under each kind, `weight` (R,) how much a picture counts.
+    `likelihood` (R, 4) is that of each label under each kind, `weight` (R,) how much a picture counts; by
+    expectation-maximisation.
     """
     kinds = np.array(BEGIN)
     for _ in range(STEPS):
         part = likelihood * kinds
         kinds = (weight / np.maximum(part.sum(axis=1), LEAST_SHARE)) @ part
-        kinds[0] += LABELS_RIGHT
+        kinds[:2] += SEEN
         kinds /= kinds.sum()
     return kinds
 

@@ -77,7 +77,7 @@ def _of_contents(labels: CodedLabels, columns: GraphColumns | None, base: Frame)
     return classes.content_labels(labels, columns.rows_of(base.contents), len(columns.content))
 
 
-@column(version=4)
+@column(version=5)
 def classified(
     content_labels: CodedLabels | None,
     content_labels_as_given: CodedLabels | None,
@@ -192,7 +192,7 @@ def _evidence_from(table: pa.Table, content_labels: CodedLabels | None) -> Label
     return evidence
 
 
-@column(on_disk=OnDisk(table_of, _evidence_from))
+@column(version=2, on_disk=OnDisk(table_of, _evidence_from))
 def label_evidence(
     content_labels: CodedLabels | None,
     content_labels_as_given: CodedLabels | None,
