@@ -21,7 +21,7 @@ from url_viz.analysis.labels.calibration import (
 
 
 def test_by_hand() -> None:
-    """Three classes, mean shares .5, .4 and .1, sharpness 2; 5 % of labels by chance, 10 % to a look-alike, 20 % hidden."""
+    """Three classes, mean shares .5, .4 and .1, sharpness 2; 5 % of labels by chance, 10 % look-alikes, 20 % hidden."""
     calibration = Calibration(2.0, 0.05, 0.1, np.array([0.5, 0.3, 0.2]), 0.2)
     mean = np.array([[0.5, 0.4, 0.1]] * 3)
     shown = np.array([0.25, 0.16, 0.01]) / 0.42

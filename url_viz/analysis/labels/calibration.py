@@ -138,7 +138,7 @@ def calibrate(mean: Doubles, label: Codes, group: NDArray[np.integer], *, prior:
 
 
 def _kinds_of_labels(likelihood: Doubles, weight: Doubles) -> Doubles:
-    """The likeliest fractions (4,) of right labels that show and that are hidden, of those by chance and of look-alikes.
+    """The likeliest fractions (4,): right labels that show, right hidden ones, those by chance, and look-alikes.
 
     `likelihood` (R, 4) is that of each label under each kind, `weight` (R,) how much a picture counts; by
     expectation-maximisation.
