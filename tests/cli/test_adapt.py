@@ -168,7 +168,7 @@ sys.exit(main(["adapt", sys.argv[1]]))
 
 @pytest.mark.slow
 def test_ctrl_c_before_its_start_is_known_cancels_it_too(image_set: ImageSet) -> None:
-    # A process of its own: the signal ends one in which a library has left it the system's default.
+    # A process of its own: twice one that tests ended here, as by the signal itself; what made it do so was not found.
     ended = run_python("-c", INTERRUPTED, image_set.root)
     assert ended.returncode == 130, ended.stderr
     assert the_job(image_set).state is JobState.CANCELLED
