@@ -42,7 +42,8 @@ with above:
             show_filter_popover(image_set)
     line = st.container(key="explore_line")
 
-table = explore_map.rows_on_map(image_set, page.ranked_by(image_set.table(), view, measure))
+filtered = image_set.core.for_filters(image_set.table(), view.filters)
+table = explore_map.rows_on_map(image_set, page.ranked_by(filtered, view, measure))
 rows = scoped(table, view.scope)
 
 left, right = (st.container(), st.container()) if view.is_wide else st.columns([6, 5], gap="medium")

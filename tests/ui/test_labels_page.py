@@ -19,6 +19,7 @@ from url_viz.analysis.labels.label_issues import CONFLICTING, LabelCheck
 from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
+from url_viz.ui.explore.view import VIEW
 from url_viz.ui.labels.page import each_way, in_scope, of_pair, pair_at, tiles, with_current_decisions
 from url_viz.workspace import Workspace
 
@@ -65,6 +66,27 @@ def test_a_labelled_set_shows_what_to_doubt_and_suggestions_are_accepted_and_tak
     at.selectbox(key="view.labels.class").set_value(first).run()
     at.button(key="labels.review").click().run()
     assert at.session_state["view.review"] == ReviewSpec("suspects", Scope(filters=(OneOf("label", (first,)),)))
+
+
+def test_doubtful_labels_are_a_filter_on_explore_with_the_count_of_check_labels(labelled: ImageSet) -> None:
+    doubtful, check = labelled.labels.doubtful(), labelled.labels.check()
+    at = opened(labelled)
+    at.selectbox(key="view.filter_column").set_value("label_check").run()
+    counts = at.multiselect(key="view.filter.label_check").options
+    assert f"doubtful ({len(doubtful):,})" in counts, "conflicting copies are doubtful: of each pair one"
+    assert {f"conflicting copies ({check.count(CONFLICTING):,})", "doubtful (1)"} <= set(counts)
+    at.multiselect(key="view.filter.label_check").set_value(["conflicting copies"]).run()
+    assert at.button(key="chip.label_check").label == "Label check: conflicting copies"
+    assert at.button(key="explore.review").label == "Review these 2"
+    at.multiselect(key="view.filter.label_check").set_value(["doubtful"]).run()
+    assert at.session_state[VIEW].filters == (OneOf("label_check", ("doubtful",)),)
+    at.button(key="explore.review").click().run()
+    spec = at.session_state["view.review"]
+    assert labelled.reviews.open(spec).ids.tolist() == doubtful.rows["id"].tolist()
+
+
+def test_without_labels_there_is_no_filter_on_their_check(unlabelled: ImageSet) -> None:
+    assert "Label check" not in opened(unlabelled).selectbox(key="view.filter_column").options
 
 
 def test_the_same_from_python_and_the_command_line_and_pictures_between_two(

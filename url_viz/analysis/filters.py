@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from url_viz.analysis.shown_words import shown_value, title_of_column
 
 SEPARATOR = "; "
-SEVERAL = frozenset({"tags", "reasons"})
+LABEL_CHECK = "label_check"
+"""What the check says of each label (`label_checks` of `analysis.labels.doubtful_labels`). The table lacks this column
+until a filter needs it: every label is judged for it."""
+SEVERAL = frozenset({"tags", "reasons", LABEL_CHECK})
 """Columns whose cells hold any number of values, joined by `SEPARATOR`."""
 
 NO_FILTER = frozenset({"id", "path", "x", "y", "copy_group", "twin_group"})

@@ -8,6 +8,7 @@ _COLUMNS: Mapping[str, str] = {
     "label": "Class",
     "label_given": "Label in the files",
     "label_checked": "Label you checked",
+    "label_check": "Label check",
     "first_class": "Most likely class",
     "second_class": "Second most likely class",
     "first_share": "Share of the most likely class",
@@ -21,7 +22,8 @@ _REASONS: Mapping[str, str] = {
     "twin": "near copies",
 }
 _DECISIONS: Mapping[str, str] = {"look-again": "put aside for later"}
-_VALUES: Mapping[str, Mapping[str, str]] = {"reasons": _REASONS, "decision": _DECISIONS}
+_CHECKS: Mapping[str, str] = {"between classes": "torn between classes", "out on its own": "unlike the rest"}
+_VALUES: Mapping[str, Mapping[str, str]] = {"reasons": _REASONS, "decision": _DECISIONS, "label_check": _CHECKS}
 
 
 def title_of_column(column: str) -> str:

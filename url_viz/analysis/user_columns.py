@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from url_viz.analysis.derived import Derived
 from url_viz.analysis.evidence.baselines import margin, max_probability, softmax_entropy
+from url_viz.analysis.filters import LABEL_CHECK
 from url_viz.analysis.imported import NAME, free_name, imported
 from url_viz.analysis.labels.apart import NAME_PARTS, apart_codes, apart_in_words
 from url_viz.analysis.labels.label_choice import check_choice, is_column, level_of
@@ -35,7 +36,7 @@ LABEL_SCORES = ("possible_fp", "possible_fn", "possible_label_confusion")
 RESERVED = frozenset(
     (
         *("similarity", "twins", "rank_percentile", "fusion", "nearest_gap", "change", "decision", "tags", "reasons"),
-        *("comment", "side", "none", NAME, NAMES, FOLDERS, FIRST_FOLDERS),
+        *("comment", "side", "none", LABEL_CHECK, NAME, NAMES, FOLDERS, FIRST_FOLDERS),
     )
 )
 """Names that pages and commands give to columns of their own, or to a choice."""

@@ -1,20 +1,23 @@
 """What every subject of an image set stands on: tables at one version, derived columns, models, decisions."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, cached_property
 from typing import Generic, TypeVar
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis import stored_graph, table
 from url_viz.analysis.column_sources import SetContext
 from url_viz.analysis.columns import derived_columns
 from url_viz.analysis.derived import Column
+from url_viz.analysis.filters import LABEL_CHECK, Filter, Kind, filterable
 from url_viz.analysis.imported import imported
 from url_viz.analysis.labels import apart
+from url_viz.analysis.labels.doubtful_labels import label_checks
 from url_viz.analysis.measured_table import measured as measured_column
-from url_viz.analysis.measures import TABLE_MEASURES, has_values, measures_of
+from url_viz.analysis.measures import AMBIGUITY, TABLE_MEASURES, has_values, measures_of
 from url_viz.analysis.order import order
 from url_viz.analysis.outside.new_pictures import Reference, reference
 from url_viz.analysis.second_model import SecondModelChoice, second, second_available
@@ -143,6 +146,16 @@ class SetCore:
         """Which pictures (N,) were not dropped, rows in the order of `table()`."""
         kept: NDArray[np.bool_] = (self.frame["decision"] != "drop").to_numpy(dtype=bool)
         return kept
+
+    def filter_kinds(self) -> dict[str, Kind]:
+        """The columns that can be filtered by, and how; where labels can be checked, what the check says of them."""
+        kinds: dict[str, Kind] = self.derived.result(table.table, filterable, filterable)
+        return {**kinds, LABEL_CHECK: "several"} if has_values(self.measured, AMBIGUITY.name) else kinds
+
+    def for_filters(self, rows: pd.DataFrame, filters: Sequence[Filter]) -> pd.DataFrame:
+        """`rows`, all of the table, with the check of their labels where one of `filters` is on it."""
+        is_wanted = any(rule.column == LABEL_CHECK for rule in filters)
+        return rows.assign(**{LABEL_CHECK: self.derived.get(label_checks)}) if is_wanted else rows
 
     @property
     def has_graph(self) -> bool:

@@ -43,7 +43,7 @@ class SetReviews:
         elif REVIEWS[spec.by].needs == "graph":
             self._core.require_graph()
         context = ReviewContext(
-            self._core.frame.copy(deep=False),
+            self._core.for_filters(self._core.frame.copy(deep=False), spec.scope.filters),
             self._core.unit,
             self._core.decisions,
             self._labels.source,

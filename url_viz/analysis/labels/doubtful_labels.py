@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.derived import column
+from url_viz.analysis.filters import SEPARATOR
 from url_viz.analysis.findings.twin_groups import first_of_each
 from url_viz.analysis.labels.forecast import Expected, Forecast, WrongLabels, forecast, wrong_share
 from url_viz.analysis.labels.label_issues import COLUMNS, CONFLICTING, UNSEEN, LabelCheck
@@ -24,6 +25,9 @@ NEARLY_NONE = 2
 MOSTLY_ANSWERED = 0.8
 """Answers are heard as far down the queue as this fraction of it is answered: whoever picks out the wrong ones by eye
 says nothing of the others."""
+
+DOUBTFUL = "doubtful"
+"""What `label_checks` says of a doubtful label, besides its kind."""
 
 Bools = NDArray[np.bool_]
 
@@ -139,6 +143,19 @@ def doubtful_labels(check: LabelCheck, table: pd.DataFrame) -> DoubtfulLabels:
 def doubtful(label_check: LabelCheck | None, table: pd.DataFrame) -> DoubtfulLabels | None:
     """The doubtful labels; None without labels to check."""
     return None if label_check is None else doubtful_labels(label_check, table)
+
+
+@column()
+def label_checks(label_check: LabelCheck | None, doubtful: DoubtfulLabels | None, table: pd.DataFrame) -> list[str]:
+    """What the check says of each label (N,), "doubtful; likely wrong", to filter by; "" for nothing."""
+    if label_check is None or doubtful is None:
+        return [""] * len(table)
+    kinds = dict(zip(label_check.pictures["id"], label_check.pictures["kind"], strict=True))
+    listed = set(doubtful.rows["id"])
+    return [
+        SEPARATOR.join(filter(None, (DOUBTFUL if image_id in listed else "", kinds.get(image_id, ""))))
+        for image_id in table["id"]
+    ]
 
 
 def _is_mostly_answered(is_done: Bools) -> Bools:

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.filters import (
+    LABEL_CHECK,
     Between,
     Filter,
     Kind,
@@ -21,6 +22,7 @@ from url_viz.analysis.filters import (
 )
 from url_viz.analysis.findings.reasons import reason_counts
 from url_viz.analysis.labels.ambiguity import between_filters, pair_between
+from url_viz.analysis.labels.doubtful_labels import label_checks
 from url_viz.analysis.shown_words import shown_reason, shown_value, title_of_column
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.view import change_view, view
@@ -49,7 +51,7 @@ def filter_on(column: str) -> Filter | None:
 
 def show_filter_popover(image_set: ImageSet) -> None:
     """Set filters: by name, or by the values of a column."""
-    kinds = image_set.cached_of_table(filterable)
+    kinds = image_set.core.filter_kinds()
     with st.popover("Filter", icon=":material/filter_list:"):
         _pick_name()
         if not kinds:
@@ -57,6 +59,8 @@ def show_filter_popover(image_set: ImageSet) -> None:
         column = st.selectbox("Column", list(kinds), format_func=title_of_column, key=FILTER_COLUMN)
         if kinds[column] == "numeric":
             _pick_range(image_set.table()[column], column)
+        elif column == LABEL_CHECK:
+            _pick_values(values_of(pd.Series(image_set.core.derived.get(label_checks), name=column)), column)
         else:
             _pick_values(image_set.cached_of_table(_counts_in, column), column)
 
