@@ -30,11 +30,11 @@ evaluate.show_measures(image_set, results)
 measure = evaluate.pick_measure(results)
 left, right = st.columns(2, gap="large")
 with left:
-    evaluate.show_deciles(image_set, results.pictures, measure=measure)
+    evaluate.show_deciles(image_set, results.pictures_of[measure], measure=measure)
 with right:
     evaluate.show_reliability(image_set)
     show_crop_test(image_set)
-evaluate.show_classes(image_set, results.pictures, measure=measure)
+evaluate.show_classes(image_set, results.pictures_of[measure], measure=measure)
 
 options = offered(image_set)
 show_opened(image_set, measure=measure if measure in options or not options else options[0])

@@ -453,17 +453,18 @@ class ImageSet(SearchableSet):
         """How well each measure tells where the nearest is of another class, with 95 % intervals and baselines.
 
         `.pictures` are those that are counted, `.measures` every measure's figures, `.table()` these as numbers.
-        Measures of the user's own take part. None below 20 pictures with a class, two classes, or without neighbours.
-        Seconds of work for 100,000 pictures.
+        Measures of the user's own take part; one with gaps on the pictures that have it (`.of_some`). None below 20
+        pictures with a class, two classes, or without neighbours. Seconds of work for 100,000 pictures.
         """
         if self._core.witnesses is None:
             return None
+        brought = [column.name for column in self.user_columns() if column.is_uncertainty]
         pictures = counted_pictures(
             self._core.frame,
             self.contents,
             graph=self._core.witnesses,
             embeddings=lambda: self._core.whitened.rows,
-            user_measures=[column.name for column in self.user_columns() if column.is_uncertainty],
+            user_measures=["uncertainty", *brought] if self.source.is_external else brought,
         )
         return None if pictures is None else evaluated(pictures)
 

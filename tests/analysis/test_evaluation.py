@@ -17,6 +17,8 @@ from training.listed_embeddings import EmbeddedPictures
 from url_viz.analysis.evidence.baselines import nearest_dissimilarity, nearest_gap
 from url_viz.analysis.evidence.evaluation import (
     ALL,
+    FEWEST_PICTURES,
+    NEAREST,
     CountedPictures,
     by_class,
     counted_pictures,
@@ -177,16 +179,27 @@ def test_a_picture_without_a_value_is_not_counted_but_may_be_found() -> None:
     assert found.is_right.tolist() == np.delete(is_correct, 7).tolist()
 
 
-def test_a_users_own_uncertainty_is_measured_where_enough_pictures_have_it() -> None:
-    given = Set()
-    given.table["risk"] = np.where(np.arange(COUNT) % 10 == 0, np.nan, np.arange(COUNT))
-    given.table["rare"] = np.where(np.arange(COUNT) % 3 == 0, 1.0, np.nan)
-    found = given.counted_pictures(user_measures=("risk", "rare"))
+def test_a_users_own_uncertainty_with_gaps_has_its_figures_on_its_pictures_and_leaves_the_others_alone() -> None:
+    given, number = Set(), np.arange(COUNT)
+    given.table["whole"] = number
+    given.table["risk"] = np.where(number % 10 == 0, np.nan, number)
+    given.table["rare"] = np.where(number < FEWEST_PICTURES - 1, 1.0, np.nan)
+    found = given.counted_pictures(user_measures=("whole", "risk", "rare"))
     assert found is not None
-    assert list(found.values) == [*given.some().values, "risk"]
-    assert len(found) == COUNT * 9 // 10
-    assert np.array_equal(found.values["risk"], found.rows)
-    assert evaluated(found).measures[-1].auroc.value == pytest.approx(r_auroc(found.rows.astype(float), found.is_right))
+    assert (len(found), found.left_out) == (COUNT, 0)
+    results, alone = evaluated(found), evaluated(given.some())
+    assert [one.name for one in results.measures] == [*(one.name for one in alone.measures), "whole"]
+    assert [one.auroc for one in results.measures[:-1]] == [one.auroc for one in alone.measures]
+    [own] = results.of_some
+    has = np.isfinite(given.table["risk"].to_numpy()[found.rows])
+    assert len(own.pictures) == has.sum() == COUNT * 9 // 10
+    for figure, values in ((own.figures.auroc, found.rows.astype(float)), (own.nearest, found.values[NEAREST])):
+        assert figure.value == pytest.approx(r_auroc(values[has], found.is_right[has]))
+    assert own.figures.over_nearest.value == pytest.approx(own.figures.auroc.value - own.nearest.value)
+    assert dict(zip(results.shown()["Measure"], results.shown()["Pictures"], strict=True))["risk"] == str(has.sum())
+    assert f"“risk” has a value for {has.sum()} of the {COUNT} pictures" in results.gaps
+    assert "fewer than 20 pictures have a value: “rare”." in results.gaps
+    assert alone.gaps == ""
 
 
 def test_without_a_head_the_other_measures_remain() -> None:

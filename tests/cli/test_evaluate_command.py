@@ -36,15 +36,19 @@ def test_what_it_prints_is_what_the_functions_of_python_give(image_set: ImageSet
     low, high = evaluated.pictures.recall_interval.low, evaluated.pictures.recall_interval.high
     assert lines[0] == (
         f"Recall@1 {100 * evaluated.pictures.recall:.1f} %, 95 % interval {100 * low:.1f} to {100 * high:.1f} %, "
-        "counted on 36 pictures of 2 classes; 4 left out (copies, and pictures without a class, neighbours or a value)."
+        "counted on 40 pictures of 2 classes."
     )
-    assert lines[1].split()[:3] == ["Measure", "Uses", "R-AUROC"]
-    figures = {one.name: one for one in evaluated.measures}
+    assert lines[1].split()[:4] == ["Measure", "Uses", "Pictures", "R-AUROC"]
+    figures = {one.name: one for one in evaluated.figures}
     assert {"ambiguity", "confusability", "uncertainty", "inverse_norm", "doubt"} < set(figures)
-    assert list(figures)[-3:] == ["nearest_similarity", "nearest_gap", "doubt"]
+    assert list(figures)[-4:] == ["nearest_similarity", "nearest_gap", "uncertainty", "doubt"], "the own ones last"
     for line, one in zip(lines[2 : 2 + len(figures)], figures.values(), strict=True):
+        assert f" {36 if one.name in ('doubt', 'uncertainty') else COUNT} {one.auroc.text(digits=3)}" in " ".join(
+            line.split()
+        )
         assert f"{one.auroc.text(digits=3)} {decimal(one.aurc, digits=3)}" in line
     assert lines[2 + len(figures)].startswith("Of the measures without classes, “Easily mistaken” ")
+    assert "“doubt” has a value for 36 of the 40 pictures" in lines[3 + len(figures)]
     assert "1 / norm, Nearest similarity, Nearest gap." in lines[-1]
 
 
@@ -52,21 +56,22 @@ def test_the_json_holds_the_same_and_what_it_is_of(image_set: ImageSet, run: Run
     assert f"Every figure is in {tmp_path / 'e.json'}." in run("evaluate", "--json", tmp_path / "e.json")
     told, found = json.loads((tmp_path / "e.json").read_text()), image_set.evaluate()
     assert found is not None
-    assert (told["pictures"], told["classes"], told["left_out"]) == (36, 2, 4)
+    assert (told["pictures"], told["classes"], told["left_out"]) == (40, 2, 0)
     assert told["recall_at_1"] == found.pictures.recall
     assert told["recall_at_1_low"] < told["recall_at_1"] < told["recall_at_1_high"]
     assert told["set"]["folder"] == "photos"
     assert str(image_set.root) not in (tmp_path / "e.json").read_text()
     by_name = {one["measure"]: one for one in told["measures"]}
-    for one in found.measures:
+    for one in found.figures:
         figures = by_name[one.name]
         assert (figures["r_auroc"], figures["r_auroc_low"]) == (one.auroc.value, one.auroc.interval.low)
-        assert sum(tenth["pictures"] for tenth in figures["tenths"]) == 36
+        assert sum(tenth["pictures"] for tenth in figures["tenths"]) == figures["pictures"]
+    assert (by_name["doubt"]["pictures"], by_name["ambiguity"]["pictures"]) == (36, 40)
     assert by_name["nearest_similarity"]["lead_over_nearest_similarity"] is None
     baselines = [name for name, one in by_name.items() if one["is_baseline"]]
     assert baselines == ["inverse_norm", "nearest_similarity", "nearest_gap"]
     assert by_name["doubt"]["knows"] == "–"
-    lead = lead_over(found.pictures, "confusability", "uncertainty")
+    lead = lead_over(found.pictures_of["uncertainty"], "confusability", "uncertainty")
     assert (told["lead"]["by"], told["lead"]["low"], told["lead"]["high"]) == (
         lead.value,
         lead.interval.low,

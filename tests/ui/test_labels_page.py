@@ -70,6 +70,8 @@ def test_a_labelled_set_shows_what_to_doubt_and_suggestions_are_accepted_and_tak
 
 def test_doubtful_labels_are_a_filter_on_explore_with_the_count_of_check_labels(labelled: ImageSet) -> None:
     doubtful, check = labelled.labels.doubtful(), labelled.labels.check()
+    assert doubtful is not None
+    assert check is not None
     at = opened(labelled)
     at.selectbox(key="view.filter_column").set_value("label_check").run()
     counts = at.multiselect(key="view.filter.label_check").options

@@ -117,7 +117,7 @@ def evaluate(
     print(evaluated.shown().to_string(index=False))
     second = image_set.second.active
     by_two = of_two_models(second.title) if second else ""
-    print("\n".join(filter(None, (evaluated.verdict, evaluated.how_to_read, by_two))))
+    print("\n".join(filter(None, (evaluated.verdict, evaluated.gaps, evaluated.how_to_read, by_two))))
     if json is not None:
         print(f"Every figure is in {write_evaluation(image_set, evaluated, json)}.")
 

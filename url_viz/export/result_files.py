@@ -32,8 +32,8 @@ def write_evaluation(image_set: ImageSet, evaluated: Evaluated, path: Path) -> P
 def evaluation_record(image_set: ImageSet, evaluated: Evaluated) -> dict[str, Any]:
     """Recall@1, each measure's figures and its tenths, and the classes; null for what there is not.
 
-    Ends of intervals are `_low` and `_high`, 95 %; `pictures` are those counted, on which every figure is. The classes'
-    percentiles are of the measure `classes_by`.
+    Ends of intervals are `_low` and `_high`, 95 %; `pictures` are those counted, of a measure with gaps fewer. The
+    classes' percentiles are of the measure `classes_by`.
     """
     pictures = evaluated.pictures
     interval = pictures.recall_interval
@@ -63,7 +63,7 @@ def evaluation_record(image_set: ImageSet, evaluated: Evaluated) -> dict[str, An
 
 
 def _about(evaluated: Evaluated, measure: str) -> dict[str, Any]:
-    pictures = evaluated.pictures
+    pictures = evaluated.pictures_of[measure]
     tenths = deciles(pictures.values[measure], pictures.is_right)
     return {
         "title": measure_title(measure),

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -27,7 +27,9 @@ from url_viz.analysis.measures import (
     AMBIGUITY,
     CONFUSABILITY,
     MEASURES,
+    MODEL_DOUBT,
     NEAREST_GAP,
+    OF_TRAINING,
     TABLE_MEASURES,
     TUNED,
     UNCERTAINTY,
@@ -51,8 +53,9 @@ MOST_CURVE_POINTS = 200
 NEEDED = (
     f"Evaluation needs classes: at least {FEWEST_PICTURES:d} pictures in two or more class folders, with neighbours."
 )
-FEWEST_OF_USER = 0.5
 DECILES = 10
+BROUGHT = frozenset(measure.name for measure in (MODEL_DOUBT, *OF_TRAINING))
+"""Measures of the user's own model, which may have seen a part of the pictures, as a user's column may."""
 
 Floats = NDArray[np.float64]
 
@@ -67,11 +70,11 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)  # as `Evaluated`
 class CountedPictures:
-    """The M pictures that are counted: distinct, with a class, with neighbours, with a value of every measure.
+    """The M pictures that are counted: distinct, with a class, with neighbours, with a value of every measure of ours.
 
     `rows` (M,) of the image set's table, `nearest` (M,) the rows of their nearest others among all distinct pictures
     with a class, `labels` and `nearest_labels` (M,), `values` by measure (M,) float64. `left_out` counts the other rows
-    of the table.
+    of the table. `with_gaps` (M,) are the measures that a user brought and some of the pictures lack (nan).
     """
 
     rows: NDArray[np.int64]
@@ -80,9 +83,22 @@ class CountedPictures:
     nearest_labels: NDArray[np.str_]
     values: Mapping[str, Floats]
     left_out: int
+    with_gaps: Mapping[str, Floats] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def having(self, name: str) -> "CountedPictures":
+        """Those that have a value of a measure with gaps, which is among their `values`."""
+        has = np.isfinite(self.with_gaps[name])
+        values = {**self.values, name: self.with_gaps[name]}
+        return replace(
+            self,
+            **{each: getattr(self, each)[has] for each in ("rows", "nearest", "labels", "nearest_labels")},
+            values={each: of_all[has] for each, of_all in values.items()},
+            left_out=self.left_out + int((~has).sum()),
+            with_gaps={},
+        )
 
     @cached_property
     def is_right(self) -> NDArray[np.bool_]:
@@ -153,8 +169,8 @@ def counted_pictures(
 
     Copies count once: a copy would make its picture's search right whatever its value. `embeddings` gives rows (N, A)
     in the whitened space, and is asked only if all of a picture's neighbours in the graph are without a class, so that
-    its nearest has to be searched. `user_measures` are columns that a user brought; one that fewer than half of the
-    pictures have is passed over, as it would leave out most.
+    its nearest has to be searched. `user_measures` are columns that a user brought. One with gaps leaves no picture
+    out: it is `with_gaps`.
     """
     database = _distinct_with_class(table, contents, graph)
     if len(database) < FEWEST_PICTURES or table["label"].iloc[database].nunique() < 2:
@@ -162,12 +178,15 @@ def counted_pictures(
     nearest, similarity = _two_nearest(graph, positions_of(contents[database], graph.content), database, embeddings)
     values = {name: table[name].iloc[database].to_numpy(np.float64) for name in TABLE_MEASURES if name in table}
     values |= {NEAREST: -similarity[:, 0], NEAREST_GAP.name: similarity[:, 1] - similarity[:, 0]}
-    measures = {name: values[name] for name in ALL if name in values and np.isfinite(values[name]).any()}
-    brought = {name: table[name].iloc[database].to_numpy(np.float64) for name in user_measures}
-    measures |= {name: each for name, each in brought.items() if np.isfinite(each).mean() >= FEWEST_OF_USER}
-    has_all = np.logical_and.reduce([np.isfinite(each) for each in measures.values()])
-    if NEAREST not in measures or has_all.sum() < FEWEST_PICTURES:  # all of one source group have no neighbour
+    values |= {name: table[name].iloc[database].to_numpy(np.float64) for name in user_measures}
+    every = dict.fromkeys((*ALL, *user_measures))
+    names = [name for name in every if name in values and np.isfinite(values[name]).any()]
+    brought = BROUGHT.union(user_measures)
+    has_all = np.logical_and.reduce([np.isfinite(values[name]) for name in names if name not in brought])
+    if NEAREST not in names or has_all.sum() < FEWEST_PICTURES:  # all of one source group have no neighbour
         return None
+    measures = {name: values[name][has_all] for name in names}
+    gaps = [name for name in names if name in brought and not np.isfinite(measures[name]).all()]
     labels = table["label"].to_numpy(dtype=object)
     nearest_rows = database[nearest[has_all, 0]]
     return CountedPictures(
@@ -175,18 +194,63 @@ def counted_pictures(
         nearest=nearest_rows,
         labels=labels[database[has_all]].astype(str),
         nearest_labels=labels[nearest_rows].astype(str),
-        values={name: each[has_all] for name, each in measures.items()},
+        values={name: each for name, each in measures.items() if name not in gaps},
         left_out=len(table) - int(has_all.sum()),
+        with_gaps={name: measures[name] for name in gaps},
     )
+
+
+@dataclass(frozen=True, eq=False)  # as `Evaluated`
+class OfSome:
+    """The `figures` of a measure with gaps on the `pictures` that have it; `nearest` is the R-AUROC of nearest
+    similarity on the same ones."""
+
+    pictures: CountedPictures
+    figures: MeasureFigures
+    nearest: Figure
+
+    def words(self, of: int) -> str:
+        """On which of so many pictures the figures are, and the baseline there."""
+        return (
+            f"{quoted(self.figures.name)} has a value for {len(self.pictures):,} of the {counted(of, 'picture')}: its "
+            f"row is on these, where nearest similarity has an R-AUROC of {self.nearest.text(digits=3)}. Do not "
+            "compare it with other rows."
+        )
 
 
 @dataclass(frozen=True, eq=False)  # one is like no other: what pages draw of it is kept by it
 class Evaluated:
-    """The counted pictures of a set, every measure's figures, and the `lead` of confusability over uncertainty."""
+    """The counted pictures of a set, every measure's figures, and the `lead` of confusability over uncertainty.
+
+    Figures of `measures` are on all of these pictures, those of `of_some`, which the user brought, on some.
+    """
 
     pictures: CountedPictures
     measures: tuple[MeasureFigures, ...]
     lead: Figure | None
+    of_some: tuple[OfSome, ...] = ()
+
+    @cached_property
+    def pictures_of(self) -> Mapping[str, CountedPictures]:
+        """The pictures that the figures of each measure are on."""
+        of_some = {each.figures.name: each.pictures for each in self.of_some}
+        return {**{measure.name: self.pictures for measure in self.measures}, **of_some}
+
+    @cached_property
+    def figures(self) -> tuple[MeasureFigures, ...]:
+        """The figures of all measures, those on some pictures last."""
+        return (*self.measures, *(each.figures for each in self.of_some))
+
+    @property
+    def gaps(self) -> str:
+        """Which measures have no value for some of the pictures, and what their figures are on; "" for none."""
+        sentences = [each.words(len(self.pictures)) for each in self.of_some]
+        few = [quoted(name) for name in self.pictures.with_gaps if name not in self.pictures_of]
+        if few:
+            sentences.append(
+                f"Without figures, as fewer than {FEWEST_PICTURES} pictures have a value: {', '.join(few)}."
+            )
+        return " ".join(sentences)
 
     @property
     def recall_words(self) -> str:
@@ -246,14 +310,15 @@ class Evaluated:
         """One row a measure, figures with the ends of their intervals, for other programs."""
         return pd.DataFrame(
             {
-                "measure": [measure.name for measure in self.measures],
-                "r_auroc": [measure.auroc.value for measure in self.measures],
-                "r_auroc_low": [measure.auroc.interval.low for measure in self.measures],
-                "r_auroc_high": [measure.auroc.interval.high for measure in self.measures],
-                "aurc": [measure.aurc for measure in self.measures],
-                "lead_over_nearest_similarity": [measure.over_nearest.value for measure in self.measures],
-                "lead_low": [measure.over_nearest.interval.low for measure in self.measures],
-                "lead_high": [measure.over_nearest.interval.high for measure in self.measures],
+                "measure": [measure.name for measure in self.figures],
+                "pictures": [len(self.pictures_of[measure.name]) for measure in self.figures],
+                "r_auroc": [measure.auroc.value for measure in self.figures],
+                "r_auroc_low": [measure.auroc.interval.low for measure in self.figures],
+                "r_auroc_high": [measure.auroc.interval.high for measure in self.figures],
+                "aurc": [measure.aurc for measure in self.figures],
+                "lead_over_nearest_similarity": [measure.over_nearest.value for measure in self.figures],
+                "lead_low": [measure.over_nearest.interval.low for measure in self.figures],
+                "lead_high": [measure.over_nearest.interval.high for measure in self.figures],
             }
         )
 
@@ -261,12 +326,13 @@ class Evaluated:
         """The same for people: one row a measure, figures with their intervals as text."""
         return pd.DataFrame(
             {
-                "Measure": [measure_title(measure.name) for measure in self.measures],
-                "Uses": [known_to(measure.name) for measure in self.measures],
-                "R-AUROC": [measure.auroc.text(digits=3) for measure in self.measures],
-                "AURC": [decimal(measure.aurc, digits=3) for measure in self.measures],
+                "Measure": [measure_title(measure.name) for measure in self.figures],
+                "Uses": [known_to(measure.name) for measure in self.figures],
+                "Pictures": [f"{len(self.pictures_of[measure.name]):,}" for measure in self.figures],
+                "R-AUROC": [measure.auroc.text(digits=3) for measure in self.figures],
+                "AURC": [decimal(measure.aurc, digits=3) for measure in self.figures],
                 "Lead over nearest similarity": [
-                    measure.over_nearest.text(digits=3, signed=True) for measure in self.measures
+                    measure.over_nearest.text(digits=3, signed=True) for measure in self.figures
                 ],
             }
         )
@@ -275,8 +341,19 @@ class Evaluated:
 def evaluated(pictures: CountedPictures) -> Evaluated:
     """Work out every measure's figures on the pictures, with intervals, the user's own last: seconds for 100,000."""
     first, second = CONFUSABILITY.name, UNCERTAINTY.name
-    lead = lead_over(pictures, first, second) if {first, second} <= pictures.values.keys() else None
-    return Evaluated(pictures, tuple(_measured(pictures, name) for name in pictures.values), lead)
+    both = pictures.having(second) if second in pictures.with_gaps else pictures
+    lead = lead_over(both, first, second) if {first, second} <= both.values.keys() else None
+    of_some = (_of_some(pictures.having(name), name) for name in pictures.with_gaps)
+    return Evaluated(
+        pictures,
+        tuple(_measured(pictures, name) for name in pictures.values),
+        lead,
+        tuple(each for each in of_some if len(each.pictures) >= FEWEST_PICTURES),
+    )
+
+
+def _of_some(pictures: CountedPictures, name: str) -> OfSome:
+    return OfSome(pictures, _measured(pictures, name), pictures.auroc_of(NEAREST).by_blocks(pictures.code))
 
 
 def _measured(pictures: CountedPictures, name: str) -> MeasureFigures:
@@ -322,10 +399,10 @@ def evidence(
     graph: Graph,
 ) -> Evidence | None:
     """The evidence of `results` for one of their measures; None for another. The others are as for `searched`."""
-    figures = next((measured for measured in results.measures if measured.name == measure), None)
+    figures = next((measured for measured in results.figures if measured.name == measure), None)
     if figures is None:
         return None
-    pictures = results.pictures
+    pictures = results.pictures_of[measure]
     class_wise, overall = study(searched(pictures, whitened, contents, graph=graph), pictures.values[measure])
     ranks = percentile_of_each(table, measure)[pictures.rows]
     return Evidence(pictures, figures, class_wise, overall, ranks)

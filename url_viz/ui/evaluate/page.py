@@ -86,6 +86,8 @@ def show_intervals(image_set: ImageSet, results: Evaluated) -> None:
 def show_measures(image_set: ImageSet, results: Evaluated) -> None:
     """Every measure's figures with intervals, as a table, and how to read them."""
     st.dataframe(results.shown(), hide_index=True, width="stretch", alt="The figures of each measure")
+    if results.gaps:
+        st.caption(escape(results.gaps))
     st.caption(escape(results.how_to_read))
     if second := image_set.second.active:
         st.caption(escape(of_two_models(second.title)))
@@ -132,7 +134,7 @@ def coverage_table(pictures: CountedPictures, measures: tuple[MeasureFigures, ..
 
 def pick_measure(results: Evaluated) -> str:
     """The measure that deciles and classes show."""
-    names = list(results.pictures.values)
+    names = list(results.pictures_of)
     picked = st.segmented_control(
         "Deciles and classes by",
         names,
