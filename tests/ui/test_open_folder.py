@@ -125,6 +125,28 @@ def test_browsing_goes_into_folders_and_up_to_the_root(
     assert f"browse_to_{tmp_path / 'a_b'}" in [b.key for b in at.button], "of the nearest folder above it"
 
 
+def test_beyond_a_root_browsing_leads_to_the_other_roots_and_says_how_to_open_more(
+    home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    (first / "inside").mkdir(parents=True)
+    second.mkdir()
+    monkeypatch.setenv("URL_VIZ_ROOTS", f"{first}:{second}:{first / 'inside'}")
+    monkeypatch.setenv("URL_VIZ_TOKEN", "on")
+    at = dialog(first)
+    assert "then *Allow this folder*" in " ".join(one.value for one in at.caption)
+    ways = [str(b.key) for b in at.button if str(b.key).startswith("browse_")]
+    assert ways == [f"browse_root_{second}", f"browse_to_{first / 'inside'}"]
+    at.button(key=f"browse_root_{second}").click().run()
+    assert at.text_input[0].value == str(second)
+    at.text_input[0].set_value(str(tmp_path)).run()
+    assert f"browse_root_{first}" in [b.key for b in at.button], "back from where nothing is allowed"
+    monkeypatch.setattr("url_viz.ui.auth.listens_to_others", lambda: True)
+    words = " ".join(one.value for one in dialog(first).caption)
+    assert "Whoever runs this app can add others" in words
+    assert "Allow this folder" not in words
+
+
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """A disk that goes on with a count when the event is set."""

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.conftest import SECOND
 from tests.imaging.pictures import encoded, noise, write_folder
-from tests.ui.pages import app, opened, reading, words
+from tests.ui.pages import app, opened, reading, with_picture, words
 from url_viz.analysis.second_model import SecondModelChoice
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import list_jobs
@@ -24,6 +24,7 @@ from url_viz.ui.widgets.embed_job import KIND, ONE_MODEL
 from url_viz.workspace import Workspace
 
 BY_BOTH = f"by two models (also {SECOND})"
+CHANGED = f"Now by two models: {SECOND} has read these pictures meanwhile."
 
 
 def shown(at: AppTest) -> AppTest:
@@ -56,9 +57,12 @@ def test_weights_that_are_not_installed_are_named(image_set: ImageSet, monkeypat
 def test_that_two_models_order_from_now_on_is_said_once_with_the_way_back_and_of_uploads(
     image_set: ImageSet, model: Model, second_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at = shown(app(image_set))
+    at, picture = shown(app(image_set)), app(image_set, **with_picture(int(image_set.ids[0]))).run()
     assert "second.undo" not in keys(at)
+    assert CHANGED not in said(picture)
     embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
+    assert CHANGED in said(picture.run()), "the answer in an opened picture changes"
+    assert CHANGED not in said(app(image_set, **with_picture(int(image_set.ids[0]))).run())
     shown(at)
     assert f"**Two models now set the order**: dice and {SECOND}." in words(at).replace("\\", "")
     shown(at.button(key="second.undo").click().run())

@@ -1,5 +1,7 @@
 """Opening a folder: a path that is typed or browsed to, what is there or what is wrong with it, and reading it."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -143,19 +145,32 @@ def _offer_recent() -> None:
 
 
 def _browse(here: Path) -> None:
-    """What can be opened in `here`, or, where that is no folder, in the nearest one above it."""
+    """What can be opened in `here`, or, where that is no folder, in the nearest one above it; and the way out."""
     there = next((folder for folder in (here, *here.parents) if folder.is_dir()), here)
-    try:
-        inside = openable(there)
-    except UrlVizError:  # said above, of the folder that was typed
-        return
+    inside: list[Path] = []
     with st.container(height=LIST_HEIGHT_PX, border=True, gap=None):
+        with suppress(UrlVizError):  # said above, of the folder that was typed
+            inside = openable(there)
+            if not inside:
+                st.caption("No subfolders, and no files that hold pictures.")
         if any(there.parent.resolve().is_relative_to(root) for root in roots()):
             _folder_button("Up", there.parent, icon=":material/arrow_upward:")
-        if not inside:
-            st.caption("No subfolders, and no files that hold pictures.")
+        else:
+            _show_roots([root for root in roots() if root not in (there.resolve(), *inside)])
         for path in inside:
             _folder_button(path.name, path, icon=":material/folder:" if path.is_dir() else ":material/folder_zip:")
+
+
+def _show_roots(others: Sequence[Path]) -> None:
+    """From a folder with nothing above it that may be opened: to the other folders that may, and what opens more."""
+    more = (
+        "To open another, type its path above, then *Allow this folder*."
+        if may_allow()
+        else "Whoever runs this app can add others, by \\$URL_VIZ_ROOTS."
+    )
+    st.caption(f"The folders above this one are not allowed. {more}")
+    for root in others:
+        _folder_button(str(root), root, icon=":material/drive_folder_upload:", key=f"browse_root_{root}")
 
 
 def _folder_button(name: str, folder: Path, *, icon: str, key: str = "") -> None:

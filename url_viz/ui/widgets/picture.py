@@ -37,6 +37,8 @@ DECIDED: Key[bool] = Key("view.decided")
 """The buttons of the decisions on a picture, by its id and the decision."""
 LABELLED: Key[str | None] = Key("view.labelled")
 """The control of a picture's label, by its id."""
+ANSWERED_BY: Key[tuple[tuple[object, ...], str]] = Key("view.answered_by")
+"""Which second model took part, "" for none, when the picture that is open was opened."""
 
 PICTURE = LINK = "picture"
 NEIGHBOURS = 12
@@ -49,6 +51,7 @@ def open_picture(image_id: int) -> None:
     """Open a picture in the dialog; it stays ringed on maps and in galleries, and in the address while it is open."""
     OPENED.set(image_id)
     DIALOG.set(PICTURE)
+    ANSWERED_BY.clear()
 
 
 def open_linked() -> None:
@@ -88,6 +91,7 @@ def _show_picture(image_set: ImageSet, measure: str) -> None:
         show_with_heat(image_set, image_id, row, measure=measure)
         _show_steps(image_set, image_id, measure)
     with right:
+        _show_change(image_set, image_id)
         _show_question(image_set, image_id, row)
         _show_decision(image_set, image_id, row)
         _show_label(image_set, image_id, row)
@@ -119,6 +123,15 @@ def _show_neighbours(image_set: ImageSet, image_id: int) -> None:
 def _search_with(image_id: int) -> None:
     search_with(image_id)
     go_to("search")
+
+
+def _show_change(image_set: ImageSet, image_id: int) -> None:
+    """Say that a second model has begun to take part since the picture was opened: the answer may be another one."""
+    active = image_set.second.active
+    now = "" if active is None else active.title
+    before = ANSWERED_BY.get_for((image_set.set_id, image_id), lambda: now)
+    if now and not before:
+        st.caption(f":material/group: Now by two models: {escape(now)} has read these pictures meanwhile.")
 
 
 def _show_question(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
