@@ -1,7 +1,10 @@
 """The paper's figure: sizes and opacities by hand, where discs lie, and the files that are written."""
 
 import io
+from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -12,8 +15,11 @@ from tests.imaging.pictures import noise
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export.figure import (
     areas_of,
+    discs_of,
     figure_picture,
+    figure_svg,
     gallery_picture,
+    names_of,
     opacities_of,
     scaled,
     write_figure,
@@ -34,13 +40,17 @@ def test_values_are_scaled_by_the_least_and_the_largest() -> None:
     np.testing.assert_allclose(scaled(np.array([2.0, 2])), [0.5, 0.5])
 
 
-def table_of(values: list[float], labels: list[str | None]) -> pd.DataFrame:
+def table_of(values: list[float], labels: Sequence[str | None]) -> pd.DataFrame:
     return pd.DataFrame({"id": np.arange(len(values)), "label": labels, "entropy": values})
+
+
+def drawn(table: pd.DataFrame, xy: np.ndarray) -> Image.Image:
+    return figure_picture(discs_of(table, xy, by="entropy"))
 
 
 def test_a_clear_picture_is_a_small_dark_dot_and_an_ambiguous_one_a_large_faint_cloud() -> None:
     xy = np.array([[0.0, 0], [1, 1]])
-    picture = np.asarray(figure_picture(table_of([0.0, 1.0], ["a", "b"]), xy, by="entropy")).astype(int)
+    picture = np.asarray(drawn(table_of([0.0, 1.0], ["a", "b"]), xy)).astype(int)
     high, wide, _ = picture.shape
     painted = (picture < 250).any(axis=2)
     below_left, above_right = painted[high // 2 :, : wide // 2], painted[: high // 2, wide // 2 :]
@@ -53,10 +63,33 @@ def test_a_clear_picture_is_a_small_dark_dot_and_an_ambiguous_one_a_large_faint_
 
 def test_what_has_no_value_is_not_drawn_and_nothing_is_a_white_picture() -> None:
     xy = np.zeros((2, 2))
-    one = np.asarray(figure_picture(table_of([np.nan, 0.5], ["a", None]), xy, by="entropy"))
+    one = np.asarray(drawn(table_of([np.nan, 0.5], ["a", None]), xy))
     assert (one < 250).any()
-    none = np.asarray(figure_picture(table_of([np.nan, np.nan], ["a", None]), xy, by="entropy"))
+    none = np.asarray(drawn(table_of([np.nan, np.nan], ["a", None]), xy))
     assert (none == 255).all()
+
+
+def test_names_stand_beside_their_pictures_and_none_over_another() -> None:
+    number = np.arange(300)
+    xy = np.stack([number % 3 * 10 + np.sin(number), np.cos(number)], axis=1)
+    names = ["cat", "<b>dog & co", "emu"]
+    discs = discs_of(table_of(list(number / 300), [names[i % 3] for i in number]), xy, by="entropy")
+    placed = names_of(discs)
+    assert {name.text for name in placed} == set(names)
+    for name in placed:
+        own = discs.centre[(discs.label == name.text).to_numpy()].mean(axis=0)
+        assert abs(name.middle[0] - own[0]) < 50, "of three clouds, some 100 points apart, its own"
+    same = discs_of(table_of([0.1, 0.2, 0.3], names), np.array([[0.0, 0], [0, 0], [1, 1]]), by="entropy")
+    boxes = [name.box for name in names_of(same)]
+    assert len(boxes) == 3
+    assert all(a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1] for a, b in combinations(boxes, 2))
+    with_names, without = (np.asarray(figure_picture(discs, some)).astype(int) for some in (placed, []))
+    assert (with_names.sum(axis=2) < 150).sum() > (without.sum(axis=2) < 150).sum()
+    svg = ElementTree.fromstring(figure_svg(discs, placed))
+    assert [text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")] == [name.text for name in placed]
+    opacities = [float(disc.attrib["fill-opacity"]) for disc in svg.iter("{http://www.w3.org/2000/svg}circle")]
+    assert len(opacities) == 300
+    assert opacities == sorted(opacities), "the most ambiguous lie lowest"
 
 
 def test_a_gallery_has_a_line_for_each_end_and_a_grey_tile_for_what_is_gone() -> None:
@@ -74,6 +107,10 @@ def test_figures_of_a_set_are_written(shared_set: ImageSet, tmp_path: Path) -> N
     assert (measure, count) == ("entropy", len(shared_set))
     with Image.open(tmp_path / "map.png") as picture:
         assert picture.size == (975, 960)
+    write_figure(shared_set, tmp_path / "map.svg", by="entropy", classes=(), method="umap", with_names=False)
+    svg = (tmp_path / "map.svg").read_text()
+    assert svg.count("<circle ") == len(shared_set)
+    assert "<text " not in svg
     write_gallery(shared_set, tmp_path / "ends.png", by="entropy", classes=(), count=3)
     with Image.open(tmp_path / "ends.png") as picture:
         assert picture.width == 8 + 3 * 168
@@ -85,6 +122,6 @@ def test_wrong_words_are_refused_by_name(shared_set: ImageSet, tmp_path: Path) -
         write_figure(shared_set, out, by="beauty", classes=(), method="umap")
     with pytest.raises(ImageSetError, match="no class 'unicorn'"):
         write_figure(shared_set, out, by="entropy", classes=("unicorn",), method="umap")
-    with pytest.raises(FolderError, match=r"ends in \.png"):
+    with pytest.raises(FolderError, match=r"ends in \.png or \.svg"):
         write_figure(shared_set, tmp_path / "map.jpg", by="entropy", classes=(), method="umap")
     assert not list(tmp_path.iterdir())

@@ -52,11 +52,12 @@ def project(config: ProjectConfig) -> None:
 @app.on_set()
 def figure(
     image_set: "ImageSet",
-    out: Positional[Annotated[Path, arg(help="a .png file"), Output()]],
+    out: Positional[Annotated[Path, arg(help="a .png or .svg file"), Output()]],
     *,
     method: Method = "tsne",
     by: Annotated[str | None, arg(help="the measure (default: the order that holds on this set)")] = None,
     classes: Annotated[tuple[str, ...], arg(help="only pictures of these classes")] = (),
+    names: Annotated[bool, arg(help="the names of classes beside their pictures, where there is room")] = True,
     gallery: Annotated[
         Path | None, arg(help="a .png file for the least and the most ambiguous pictures"), Output()
     ] = None,
@@ -65,7 +66,7 @@ def figure(
     """Draw the paper's figure of a set: clear pictures small and crisp, ambiguous ones large and faint."""
     from url_viz.export.figure import write_figure, write_gallery
 
-    measure, shown = write_figure(image_set, out, by=by, classes=classes, method=method)
+    measure, shown = write_figure(image_set, out, by=by, classes=classes, method=method, with_names=names)
     print(f"{counted(shown, 'picture')} by {measure} in {out}.")
     if gallery is not None:
         write_gallery(image_set, gallery, by=measure, classes=classes, count=count)

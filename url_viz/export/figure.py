@@ -1,4 +1,4 @@
-"""The paper's figure of a data set as a picture file: clear pictures small and crisp, ambiguous ones large and faint.
+"""The paper's figure of a data set as PNG or SVG: clear pictures small and crisp, ambiguous ones large and faint.
 
 Sizes and opacities follow *Pretrained Visual Uncertainties* (its authors' script): of a value v, scaled to 0..1 over
 the pictures that are shown, area ((v + .2) · 3.5)^4.2 square points, opacity (1 − v)^1.4, at least .07. No axes.
@@ -6,8 +6,11 @@ the pictures that are shown, area ((v + .2) · 3.5)^4.2 square points, opacity (
 
 import io
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from xml.sax.saxutils import escape as escape_xml
 
 import numpy as np
 import pandas as pd
@@ -16,12 +19,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 from url_viz.analysis.ranking import ends
 from url_viz.errors import FolderError, ImageSetError
+from url_viz.escaping import printable
+from url_viz.export.figure_names import Name, place_names
 from url_viz.export.table_files import write_bytes
 from url_viz.image_set import ImageSet
 from url_viz.imaging.outputs import require_outside
 
 WIDTH_INCHES, HEIGHT_INCHES, DPI = 3.25, 3.2, 300
 POINTS_PER_INCH = 72
+SIZE = WIDTH_INCHES * POINTS_PER_INCH, HEIGHT_INCHES * POINTS_PER_INCH
+"""In points."""
+NAME_POINTS, HALO_POINTS, NAME_COLOUR = 6, 0.6, "#1f2328"
 MARGIN = 0.06
 USUAL = 600
 """As many pictures the paper's figure has; the areas of more are smaller in the same measure."""
@@ -49,15 +57,32 @@ def opacities_of(v: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def write_figure(
-    image_set: ImageSet, out: Path, *, by: str | None, classes: tuple[str, ...], method: Literal["umap", "tsne"]
+    image_set: ImageSet,
+    out: Path,
+    *,
+    by: str | None,
+    classes: tuple[str, ...],
+    method: Literal["umap", "tsne"],
+    with_names: bool = True,
 ) -> tuple[str, int]:
-    """Write the figure of a set, or of some of its classes, as PNG; returns the measure and the number of pictures."""
+    """Write the figure of a set, or of some of its classes, as PNG or SVG; returns the measure and how many pictures.
+
+    Raises FolderError for another ending, or if it cannot be written.
+    """
     require_outside(out, image_set.root)
+    is_svg = out.suffix.lower() == ".svg"
+    if not is_svg and out.suffix.lower() != ".png":
+        raise FolderError(f"{str(out)!r} is neither a PNG nor an SVG file. Give a name that ends in .png or .svg.")
     measure, rows = _rows(image_set, by, classes)
     projection = image_set.maps.project(rows["id"], method=method)
     rows = rows.set_index("id").loc[projection.ids].reset_index()
-    write_png(figure_picture(rows, projection.xy, by=measure), out)
-    return measure, int(rows[measure].notna().sum())
+    discs = discs_of(rows, projection.xy, by=measure)
+    names = names_of(discs) if with_names else []
+    if is_svg:
+        write_bytes(figure_svg(discs, names).encode(), out)
+    else:
+        write_png(figure_picture(discs, names), out)
+    return measure, len(discs)
 
 
 def write_gallery(image_set: ImageSet, out: Path, *, by: str, classes: tuple[str, ...], count: int) -> None:
@@ -95,47 +120,102 @@ def require_png(out: Path) -> None:
         raise FolderError(f"{str(out)!r} is not a PNG file. Give a name that ends in .png.")
 
 
-def figure_picture(table: pd.DataFrame, xy: NDArray[np.floating], *, by: str) -> Image.Image:
-    """The figure of the rows of `table` at `xy` (N, 2), by the measure `by`; rows without a value are left out.
+@dataclass(frozen=True)
+class Discs:
+    """What the figure draws of M pictures, the lowest first: `centre` (M, 2) and `radius` (M,) in points, y down,
+    `colour` (M,) as #rrggbb, `opacity` (M,) 0 to 1, and `label` (M,), None for none."""
+
+    centre: NDArray[np.float64]
+    radius: NDArray[np.float64]
+    colour: NDArray[np.str_]
+    opacity: NDArray[np.float64]
+    label: "pd.Series[str]"
+
+    def __len__(self) -> int:
+        return len(self.radius)
+
+
+def discs_of(table: pd.DataFrame, xy: NDArray[np.floating], *, by: str) -> Discs:
+    """The rows of `table` at `xy` (N, 2), by the measure `by`; rows without a value are left out.
 
     Coloured by class (the ten colours repeat); the largest clouds lie lowest.
     """
     values = table[by].to_numpy(dtype=float)
     rows = np.flatnonzero(np.isfinite(values) & np.isfinite(xy).all(axis=1))
+    v = scaled(values[rows]) if len(rows) else values[rows]
+    lowest_first = np.argsort(-v, kind="stable")
+    rows, v = rows[lowest_first], v[lowest_first]
+    shrink = min(1.0, USUAL / max(1, len(rows)))
+    label = table["label"].iloc[rows].reset_index(drop=True)
+    radius = np.sqrt(areas_of(v) * shrink / math.pi)
+    return Discs(_centres(xy[rows]), radius, _colours(label), opacities_of(v), label)
+
+
+def names_of(discs: Discs) -> list[Name]:
+    """The names of the classes that have room beside their pictures."""
+    font = ImageFont.load_default(NAME_POINTS)
+    width_of = lambda text: float(font.getlength(text))  # noqa: E731 - of the letters that the font has, about right
+    return place_names(discs.label, discs.centre, SIZE, height=NAME_POINTS + 1, width_of=width_of)
+
+
+def figure_picture(discs: Discs, names: Sequence[Name] = ()) -> Image.Image:
+    """The figure in pixels."""
+    scale = DPI * SMOOTH / POINTS_PER_INCH
     size = round(WIDTH_INCHES * DPI) * SMOOTH, round(HEIGHT_INCHES * DPI) * SMOOTH
     picture = Image.new("RGB", size, "white")
-    if len(rows):
-        v = scaled(values[rows])
-        shrink = min(1.0, USUAL / len(rows))
-        radius = np.sqrt(areas_of(v) * shrink / math.pi) * DPI * SMOOTH / POINTS_PER_INCH
-        colours, opacities = _colours(table["label"].iloc[rows]), opacities_of(v)
-        centres = _centres(xy[rows], size)
-        for i in np.argsort(-v, kind="stable"):
-            _disc(picture, centres[i], max(float(radius[i]), 1.0), colours[i], float(opacities[i]))
+    for centre, radius, colour, opacity in zip(discs.centre, discs.radius, discs.colour, discs.opacity, strict=True):
+        _disc(picture, centre * scale, max(float(radius * scale), 1.0), str(colour), float(opacity))
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(NAME_POINTS * scale)
+    for name in names:
+        middle = name.middle[0] * scale, name.middle[1] * scale
+        halo = round(HALO_POINTS * scale)
+        draw.text(middle, _in_font(name.text), NAME_COLOUR, font, anchor="mm", stroke_width=halo, stroke_fill="white")
     return picture.resize((size[0] // SMOOTH, size[1] // SMOOTH), Image.Resampling.LANCZOS)
 
 
-def _colours(labels: "pd.Series[str]") -> list[tuple[int, int, int]]:
+def figure_svg(discs: Discs, names: Sequence[Name] = ()) -> str:
+    """The figure as SVG, in points: a circle for each picture, and names as text."""
+    width, height = SIZE
+    circles = (
+        f'<circle cx="{x:.2f}" cy="{y:.2f}" r="{radius:.2f}" fill="{colour}" fill-opacity="{opacity:.3f}"/>'
+        for (x, y), radius, colour, opacity in zip(discs.centre, discs.radius, discs.colour, discs.opacity, strict=True)
+    )
+    texts = (f'<text x="{name.middle[0]:.2f}" y="{name.middle[1]:.2f}">{_in_xml(name.text)}</text>' for name in names)
+    look = (
+        f'font-family="Helvetica, Arial, sans-serif" font-size="{NAME_POINTS}" fill="{NAME_COLOUR}" stroke="white" '
+        f'stroke-width="{2 * HALO_POINTS}" paint-order="stroke" text-anchor="middle" dominant-baseline="central"'
+    )
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH_INCHES}in" height="{HEIGHT_INCHES}in"'
+    parts = [f'{head} viewBox="0 0 {width:g} {height:g}">', '<rect width="100%" height="100%" fill="white"/>']
+    return "\n".join([*parts, *circles, f"<g {look}>", *texts, "</g>", "</svg>\n"])
+
+
+def _in_xml(text: str) -> str:
+    return escape_xml(printable(text))
+
+
+def _colours(labels: "pd.Series[str]") -> NDArray[np.str_]:
     codes, _ = pd.factorize(labels, sort=True)
-    named = [NO_CLASS if code < 0 else COLOURS[code % len(COLOURS)] for code in codes]
-    return [(int(name[1:3], 16), int(name[3:5], 16), int(name[5:7], 16)) for name in named]
+    return np.array([NO_CLASS if code < 0 else COLOURS[code % len(COLOURS)] for code in codes], dtype=np.str_)
 
 
-def _centres(xy: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float64]:
+def _centres(xy: NDArray[np.floating]) -> NDArray[np.float64]:
+    if not len(xy):
+        return np.zeros((0, 2))
     low, high = xy.min(axis=0), xy.max(axis=0)
     place = (xy - low) / np.maximum(high - low, 1e-9)
     place[:, 1] = 1 - place[:, 1]  # the picture's y axis points down
-    return np.asarray((MARGIN + (1 - 2 * MARGIN) * place) * np.array(size), np.float64)
+    return np.asarray((MARGIN + (1 - 2 * MARGIN) * place) * np.array(SIZE), np.float64)
 
 
-def _disc(picture: Image.Image, centre: NDArray[np.floating], radius: float, colour: object, opacity: float) -> None:
+def _disc(picture: Image.Image, centre: NDArray[np.floating], radius: float, colour: str, opacity: float) -> None:
     left, top = (math.floor(float(middle) - radius) for middle in centre)
     side = math.ceil(2 * radius) + 2
     mask = Image.new("L", (side, side), 0)
     middle = float(centre[0]) - left, float(centre[1]) - top
     box = (middle[0] - radius, middle[1] - radius, middle[0] + radius, middle[1] + radius)
     ImageDraw.Draw(mask).ellipse(box, fill=round(255 * opacity))
-    picture.paste(Image.new("RGB", (side, side), colour), (left, top), mask)  # type: ignore[arg-type]
+    picture.paste(Image.new("RGB", (side, side), colour), (left, top), mask)
 
 
 def gallery_picture(lines: dict[str, pd.DataFrame], thumbnails: dict[int, bytes], *, by: str) -> Image.Image:
@@ -158,7 +238,12 @@ def gallery_picture(lines: dict[str, pd.DataFrame], thumbnails: dict[int, bytes]
 
 def _drawable(text: str) -> str:
     """Text as the font can draw it, cut to a tile's width."""
-    return "".join(letter if " " <= letter < "\u0250" else "?" for letter in text)[:22]
+    return _in_font(text)[:22]
+
+
+def _in_font(text: str) -> str:
+    """Text as the font can draw it."""
+    return "".join(letter if " " <= letter < "\u0250" else "?" for letter in text)
 
 
 def _square(thumbnail: bytes | None) -> Image.Image:
