@@ -30,6 +30,8 @@ POINTS_PER_INCH = 72
 SIZE = WIDTH_INCHES * POINTS_PER_INCH, HEIGHT_INCHES * POINTS_PER_INCH
 """In points."""
 NAME_POINTS, HALO_POINTS, NAME_COLOUR = 6, 0.6, "#1f2328"
+WIDER = 1.15
+"""So much wider other fonts may be, which show the SVG."""
 MARGIN = 0.06
 USUAL = 600
 """As many pictures the paper's figure has; the areas of more are smaller in the same measure."""
@@ -154,7 +156,7 @@ def discs_of(table: pd.DataFrame, xy: NDArray[np.floating], *, by: str) -> Discs
 def names_of(discs: Discs) -> list[Name]:
     """The names of the classes that have room beside their pictures."""
     font = ImageFont.load_default(NAME_POINTS)
-    width_of = lambda text: float(font.getlength(text))  # noqa: E731 - of the letters that the font has, about right
+    width_of = lambda text: WIDER * float(font.getlength(text))  # noqa: E731 - in this font
     return place_names(discs.label, discs.centre, SIZE, height=NAME_POINTS + 1, width_of=width_of)
 
 
