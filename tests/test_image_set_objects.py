@@ -15,14 +15,16 @@ from tests.imaging.pictures import write_folder
 from tests.object_sets import CORNERS, SIDE, SIZE, write_objects
 from tests.read_sets import opened_again, undecided
 from url_viz.analysis.review.cards import CardAnswer
+from url_viz.errors import ImageError
 from url_viz.export.inline_pictures import with_boxes
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.store.columns.object_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
-from url_viz.subjects.set_objects import ObjectBox, WholePicture
+from url_viz.subjects.set_objects import DETECTOR, ObjectBox, WholePicture
 from url_viz.ui.http import middleware, routes
 from url_viz.ui.review.desk import desk_state, opened_review, parse_answer, take_answers
 from url_viz.ui.urls import card_url, whole_url
+from url_viz.ui.widgets.box_legend import legend_of, legend_of_invented
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -80,11 +82,48 @@ def test_the_picture_is_served_with_its_boxes_drawn_and_nothing_of_a_set_of_pict
     assert "verdict" not in plain.reviews.open("confusability").card(ids_of(plain)[0]).takes
 
 
+def test_what_a_detector_predicted_is_a_dashed_box_with_words(
+    objects: ImageSet, client: TestClient, tmp_path: Path
+) -> None:
+    results = tmp_path / "results.json"
+    own = {"image_id": "0", "category_id": "rectangle", "score": 0.7, "bbox": [10, 20, SIDE, SIDE]}
+    results.write_text(json.dumps([own, {**own, "bbox": [300, 0, 40, 30]}, {**own, "bbox": [290, 200, SIDE, SIDE]}]))
+    brought = objects.objects.predictions(results)
+    first, missed, *_ = ids_of(objects)
+    drawn = ET.fromstring(client.get(str(whole_url(objects, first))).text)
+    dashed = [box for box in drawn.iter(f"{SVG}rect") if box.get("stroke-dasharray") != "none"]
+    assert {(box.get("x"), box.get("y"), box.get("width")) for box in dashed} == {("10.00", "20.00", "96.00")}
+    assert len(dashed) == 2, "a dark line under it"
+    assert [text.text for text in drawn.iter(f"{SVG}text")] == ["ellipse", "predicted rectangle"]
+    words = [[(entry.line, entry.words) for entry in legend_of(objects.row(one))] for one in (first, missed)]
+    assert words[0] == [("solid", "labelled box"), ("dashed", "predicted rectangle, score .70, IoU .81")]
+    assert words[1] == [("solid", "labelled box"), ("none", "not predicted")]
+    for plain in (str(whole_url(objects, missed)), str(whole_url(objects, first, "1"))):
+        assert all(
+            box.get("stroke-dasharray") == "none" for box in ET.fromstring(client.get(plain).text).iter(f"{SVG}rect")
+        )
+
+    alone, near = (objects.objects.invented(row) for row in brought.detections.invented.to_dict("records"))
+    assert (alone.own, len(alone.others), alone.size) == (None, 3, SIZE)
+    assert near.own is not None
+    assert near.own.label == "line"
+    assert legend_of_invented(alone)[1].words == "no labelled box overlaps it"
+    assert [entry.words for entry in legend_of_invented(near)] == [
+        "predicted rectangle, score .70, IoU .46",
+        "nearest labelled box: line",
+    ]
+    svg = ET.fromstring(with_boxes(alone, most_px=100))
+    assert [box.get("x") for box in svg.iter(f"{SVG}rect") if box.get("stroke-dasharray") != "none"] == ["300.00"] * 2
+    with pytest.raises(ImageError, match="Match the predictions again"):
+        objects.objects.invented({**brought.detections.invented.iloc[0].to_dict(), "picture": "gone.png"})
+    objects.remove_columns(DETECTOR)
+
+
 def test_a_class_cannot_leave_its_place_in_the_drawing_and_a_picture_is_bounded() -> None:
     file = io.BytesIO()
     Image.new("RGB", (300, 200)).save(file, "PNG")
     box = ObjectBox(1, '</text><script>"&', (0, 0, 50, 50))
-    svg = with_boxes(WholePicture(file.getvalue(), (300, 200), (box,)), most_px=100)
+    svg = with_boxes(WholePicture(file.getvalue(), (300, 200), box), most_px=100)
     assert [text.text for text in ET.fromstring(svg).iter(f"{SVG}text")] == ['</text><script>"&']
     import base64
 

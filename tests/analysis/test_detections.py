@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.analysis.runs.detections import Matches, class_logits, detections, matched, missed, other_class
+from url_viz.analysis.runs.detections import (
+    Matches,
+    class_logits,
+    detections,
+    has_predictions,
+    matched,
+    missed,
+    other_class,
+    prediction_of,
+)
 from url_viz.errors import ImageSetError
 
 SIDE = 10
@@ -115,6 +124,16 @@ def test_what_is_found_missed_invented_and_of_another_class() -> None:
     assert "3 objects found, 1 of them as another class; 1 missed." in found.words
     assert "1 object of splits without any prediction are not counted as missed." in found.words
     joined = pd.concat([table(), found.objects], axis=1)
+    rows = joined.to_dict("records")
+    said = [one and (one.words, one.box) for one in map(prediction_of, rows)]
+    assert said == [
+        ("predicted cat, score .90, IoU .82", (1, 0, 10, 10)),
+        ("predicted cat, score .70, IoU .82", (51, 0, 10, 10)),
+        None,
+        None,
+        ("predicted dog, score .50, IoU 1.00", (0, 0, 10, 10)),
+    ]
+    assert [*map(has_predictions, rows)] == [True, True, True, False, True], "nothing was predicted in val"
     assert other_class(joined).to_numpy().tolist() == [[1, "cat"]]
     assert missed(joined)["id"].tolist() == [2]
 

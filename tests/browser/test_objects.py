@@ -1,5 +1,7 @@
 """Objects in a real browser: opened in their pictures, judged in a review, searched by a part that is drawn."""
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +9,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.fixtures import OpenPage, assert_fits, eventually, settled, still
-from tests.object_sets import write_objects
+from tests.browser.test_access import problems
+from tests.object_sets import SIDE, write_objects
 from tests.read_sets import opened_again
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.store.columns.object_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
+from url_viz.subjects.set_objects import DETECTOR
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -83,6 +87,50 @@ def test_both_verdicts_are_given_by_keys_and_by_mouse_and_taken_back(
     eventually(lambda: said(second) == (None, ""))
     page.goto(f"{app}/review?set={objects.set_id}")
     expect(page.get_by_text("1 box is to be drawn again")).to_be_visible()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 420)])
+def test_labelled_and_predicted_boxes_have_a_legend_where_they_are_drawn(
+    app: str, objects: ImageSet, open_page: OpenPage, tmp_path: Path, scheme: str, width: int
+) -> None:
+    """A missed object, and one that is called something else, in the review and opened."""
+    one, _, missed, *_ = (int(each) for each in objects.table()["id"])
+    entry = {"image_id": "0", "category_id": "rectangle", "score": 0.7, "bbox": [10, 20, SIDE, SIDE]}
+    (tmp_path / "results.json").write_text(json.dumps([entry]))
+    objects.objects.predictions(tmp_path / "results.json")
+    said = "predicted rectangle, score .70, IoU .81"
+    page = open_page(f"{app}/review?set={objects.set_id}&review=other-class", width=width, scheme=scheme)  # type: ignore[arg-type]
+    legend = page.locator(".large .boxes")
+    expect(legend).to_contain_text("labelled box")
+    expect(legend).to_contain_text(said)
+    assert_drawn(page, f".large > {WHOLE}")
+    expect(page.locator(".large > img")).to_have_attribute("alt", re.compile(f"solid: labelled box; dashed: {said}"))
+    looks = [
+        legend.locator(f"i.{line}").evaluate("one => getComputedStyle(one).backgroundImage")
+        for line in ("solid", "dashed")
+    ]
+    assert "repeating" in looks[1]
+    assert "repeating" not in looks[0]
+    large, crop = (page.locator(f".large {part}").first.bounding_box() for part in ("> img", ".context"))
+    assert large is not None
+    assert crop is not None
+    assert crop["y"] >= large["y"] + large["height"], "nothing lies on the boxes"
+    settled(page)
+    assert_fits(page)
+    assert problems(page) == []
+    page.keyboard.press("w")
+    expect(legend).to_be_hidden()
+    page.goto(f"{app}/review?set={objects.set_id}&review=missed")
+    expect(legend).to_contain_text("not predicted")
+    expect(legend.locator("i")).to_have_count(1)
+    for image_id, words in ((one, said), (missed, "not predicted")):
+        page.goto(f"{app}/?set={objects.set_id}&picture={image_id}")
+        drawn = page.get_by_role("dialog").locator(".url-viz-boxes")
+        expect(drawn).to_contain_text(words)
+        assert_drawn(page, f"[role=dialog] {WHOLE}")
+    page.get_by_role("dialog").get_by_role("button", name="Show the crop").click()
+    expect(drawn).to_have_count(0)
+    objects.remove_columns(DETECTOR)
 
 
 def test_a_box_drawn_on_the_picture_is_searched_by_and_typed_numbers_too(

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stepOf } from "../../url_viz/frontend/shared/keyboard.js";
-import { namesToChoose, notAnswering, ownWords } from "../../url_viz/frontend/review/card.js";
+import { namesToChoose, notAnswering, ownWords, wholeInWords } from "../../url_viz/frontend/review/card.js";
 import { WAITS, countsInWords, countsOf, endInWords, heardNext, nextOpen, stateOf, takenBack } from "../../url_viz/frontend/review/queue.js";
 import { offered, ranked } from "../../url_viz/frontend/review/type_ahead.js";
 
@@ -185,4 +185,14 @@ test("a class that is known is not new, but one in other letters is", () => {
 test("nothing typed offers the first classes, and no more than fit", () => {
   assert.deepEqual(names(offered(CLASSES, "  ")), CLASSES);
   assert.equal(offered(Array.from({ length: 30 }, (_, i) => `class ${i}`), "class").length, 9);
+});
+
+test("a whole picture says what is drawn on it, and what is not predicted", () => {
+  const own = { line: "solid", words: "labelled box" };
+  assert.equal(wholeInWords([]), "The whole picture, with the box of the object");
+  assert.equal(
+    wholeInWords([own, { line: "dashed", words: "predicted cat, score .90, IoU .82" }]),
+    "The whole picture, with the box of the object; solid: labelled box; dashed: predicted cat, score .90, IoU .82",
+  );
+  assert.match(wholeInWords([own, { line: "none", words: "not predicted" }]), /; not predicted$/);
 });

@@ -159,7 +159,7 @@ def test_of_objects_predictions_come_first_and_test_pictures_are_told(
         }
         for row in table.head(4).to_dict("records")
     ]
-    entries.append({**entries[0], "bbox": [0, 0, 2, 2]})
+    entries += [{**entries[0], "bbox": [0, 0, 2, 2]}, {**entries[0], "bbox": [150, 100, 6, 6], "score": 0.4}]
     (tmp_path / "results.json").write_text(json.dumps(entries))
     at.text_input(key="detector.path").set_value(str(tmp_path / "nothing.json")).run()
     at.button(key="detector.match").click().run()
@@ -168,7 +168,16 @@ def test_of_objects_predictions_come_first_and_test_pictures_are_told(
     at.button(key="detector.match").click().run()
     assert "4 objects found" in at.success[0].value
     called = int((table["label"].head(4) != "dog").sum())
-    assert at.dataframe[0].value["box_width"].tolist() == [2], "the prediction of no object"
+    assert at.dataframe[0].value["box_width"].tolist() == [2, 6], "the predictions of no object"
+    [shown] = [each.value for each in at.get("html") if "url-viz-boxes" in each.value]
+    assert 'src="data:image/svg+xml;base64,' in shown
+    assert '<i class="dashed"></i>predicted dog, score .90' in shown
+    assert at.button(key="detector.step.-1").disabled
+    at.button(key="detector.step.1").click().run()
+    [shown] = [each.value for each in at.get("html") if "url-viz-boxes" in each.value]
+    assert "score .40" in shown
+    assert "no labelled box overlaps it" in shown
+    assert at.button(key="detector.step.1").disabled
     said = words(at)
     assert f"{called} objects that it calls something else" in said
     assert f"{len(table) - 4} objects that it missed" in said

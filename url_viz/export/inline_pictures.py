@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 
 from PIL import Image
 
+from url_viz.imaging.places import Box
 from url_viz.imaging.workers import decoders
 from url_viz.subjects.set_core import SetCore
-from url_viz.subjects.set_objects import ObjectBox, WholePicture
+from url_viz.subjects.set_objects import WholePicture
 
 QUALITY = 72
 
@@ -31,54 +32,64 @@ def shrunk(jpeg: bytes, side_px: int) -> bytes:
     return file.getvalue()
 
 
-def data_url(jpeg: bytes) -> str:
-    """A JPEG as a URL that holds it."""
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
+def data_url(data: bytes, kind: str = "image/jpeg") -> str:
+    """A picture as a URL that holds it."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 LONGEST_NAME = 28
 LETTERS = 30
 """The long side of the picture is as long as so many letters are high."""
-STRONG, FAINT = "#ffd60a", "#ffffff"
+STRONG, FAINT, PREDICTED = "#ffd60a", "#ffffff", "#4cc9f0"
+DASHES = "9 6"
+"""In pixels as shown: the predicted box is told from the labelled one without its colour."""
 
 
 def with_boxes(whole: WholePicture, *, most_px: int, is_named: bool = True) -> str:
-    """The picture, at most `most_px` on its long side, with the first box strong and `is_named`, the others faint.
+    """The picture, at most `most_px` on its long side, with the box of its object strong, the others faint.
 
+    If it `is_named`, with its class, and with what was predicted, if anything was, as a dashed box.
     Each line has a dark one under it, so that it is seen on any ground, and is as wide at every size.
     """
     width, height = whole.size
     size = f'width="{width}" height="{height}"'
     shown = decoders.shown(whole.data, most_px=most_px, quality=90, rendering=whole.rendering)
     parts = [f'<image {size} href="{data_url(shown)}"/>']
-    this, *others = whole.boxes
-    for box in others:
-        parts += [*_lines(box, "#000", 2.5, opacity=0.3), *_lines(box, FAINT, 1, opacity=0.65)]
-    parts += [*_lines(this, "#000", 5, opacity=0.6), *_lines(this, STRONG, 2.5)]
-    parts += [_name(this, whole.size)] if is_named else []
+    for other in whole.others:
+        parts += [*_lines(other.box, "#000", 2.5, opacity=0.3), *_lines(other.box, FAINT, 1, opacity=0.65)]
+    if (own := whole.own) is not None:
+        parts += [*_lines(own.box, "#000", 5, opacity=0.6), *_lines(own.box, STRONG, 2.5)]
+        parts += [_name(own.label, own.box, whole.size)] if is_named and own.label is not None else []
+    if is_named and (predicted := whole.predicted) is not None:
+        parts += [
+            *_lines(predicted.box, "#000", 5, opacity=0.6, dashes=DASHES),
+            *_lines(predicted.box, PREDICTED, 2.5, dashes=DASHES),
+            _name(f"predicted {predicted.label}", predicted.box, whole.size, colour=PREDICTED, is_below=True),
+        ]
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width} {height}">{"".join(parts)}</svg>'
 
 
-def _lines(box: ObjectBox, colour: str, width_px: float, *, opacity: float = 1) -> Iterator[str]:
-    x, y, width, height = box.box
+def _lines(box: Box, colour: str, width_px: float, *, opacity: float = 1, dashes: str = "none") -> Iterator[str]:
+    x, y, width, height = box
     yield (
         f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" fill="none" stroke="{colour}" '
-        f'stroke-width="{width_px}" stroke-opacity="{opacity}" vector-effect="non-scaling-stroke"/>'
+        f'stroke-width="{width_px}" stroke-opacity="{opacity}" stroke-dasharray="{dashes}" '
+        'vector-effect="non-scaling-stroke"/>'
     )
 
 
-def _name(box: ObjectBox, size: tuple[int, int]) -> str:
-    """The class above its box, or inside where there is no room above, and never beyond the right edge."""
-    if box.label is None:
-        return ""
+def _name(text: str, box: Box, size: tuple[int, int], *, colour: str = STRONG, is_below: bool = False) -> str:
+    """A class above its box, or below; inside where there is no room, and never beyond the right edge."""
     letter = max(size) / LETTERS
-    x, y, width, _ = box.box
-    is_right, above = x > size[0] / 2, y - letter * 0.35
+    x, y, width, height = box
+    is_right, above, below = x > size[0] / 2, y - letter * 0.35, y + height + letter * 1.1
     start = min(x + width, size[0]) - letter * 0.15 if is_right else max(x, 0) + letter * 0.15
     down = above if above > letter else max(y, 0) + letter * 1.1
-    name = box.label if len(box.label) <= LONGEST_NAME else box.label[: LONGEST_NAME - 1] + "…"
+    if is_below:
+        down = below if below < size[1] else min(y + height, size[1]) - letter * 0.4
+    name = text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
     return (
         f'<text x="{start:.2f}" y="{down:.2f}" text-anchor="{"end" if is_right else "start"}" font-family="sans-serif" '
-        f'font-weight="600" font-size="{letter:.2f}" fill="{STRONG}" stroke="#000" stroke-opacity=".75" '
+        f'font-weight="600" font-size="{letter:.2f}" fill="{colour}" stroke="#000" stroke-opacity=".75" '
         f'stroke-width="{letter * 0.22:.2f}" stroke-linejoin="round" paint-order="stroke">{html.escape(name)}</text>'
     )

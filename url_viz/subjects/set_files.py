@@ -130,6 +130,15 @@ class SetFiles:
                 return read_file(self.place(path), within=self._within)
             return self.source.read(ScannedFile(path, 0, 0))
 
+    def of_picture(self, name: str) -> bytes:
+        """The bytes of an annotated picture by its name, also of one without objects; raises as `data` does."""
+        pictures = self.source.annotations.pictures if isinstance(self.source, Objects) else {}
+        path = next((path for path in pictures if display_name(path) == name), None)
+        if path is None:
+            raise ImageError(f"{name!r} is in {str(self._core.root)!r} no more. Match the predictions again.")
+        with self._naming_the_picture(path):
+            return read_file(absolute(self._core.folder, path), within=self._within)
+
     def _place(self, image_id: int) -> Place:
         row = self._core.frame.iloc[self._core.row_of(image_id)]
         if not set(BOX_COLUMNS) <= set(row.index):

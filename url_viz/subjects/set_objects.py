@@ -1,14 +1,23 @@
 """The objects of an image set in their whole pictures: the boxes of a picture, and those that are to be drawn again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from url_viz.analysis.filters import OneOf, passes_all
 from url_viz.analysis.labels.class_columns import picture_labels
-from url_viz.analysis.runs.detections import LEAST_IOU, LEAST_SCORE, Detections, class_logits, detections
+from url_viz.analysis.runs.detections import (
+    LEAST_IOU,
+    LEAST_SCORE,
+    Detections,
+    PredictedBox,
+    class_logits,
+    detections,
+    prediction_of,
+)
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.imaging.annotations.predicted import Predicted, read_predictions
 from url_viz.imaging.annotations.yolo import read_names
@@ -43,12 +52,22 @@ class ObjectBox:
 
 @dataclass(frozen=True)
 class WholePicture:
-    """The file of a whole picture, its width and height upright, and the boxes in it, that of the object first."""
+    """The file of a whole picture, its width and height upright, the box of its object, if any, and `others` in it.
+
+    `predicted` is what a detector predicted for the object.
+    """
 
     data: bytes
     size: tuple[int, int]
-    boxes: tuple[ObjectBox, ...]
+    own: ObjectBox | None
+    others: tuple[ObjectBox, ...] = ()
     rendering: Rendering | None = None
+    predicted: PredictedBox | None = None
+
+    @property
+    def boxes(self) -> tuple[ObjectBox, ...]:
+        """All boxes of the set in the picture, that of the object first."""
+        return (*([] if self.own is None else [self.own]), *self.others)
 
 
 @dataclass(frozen=True)
@@ -88,18 +107,42 @@ class SetObjects:
         """
         if not self._core.is_of_objects:
             return None
-        table, row = self._core.frame, self._core.row_of(image_id)
+        row = self._core.frame.iloc[self._core.row_of(image_id)].to_dict()
+        boxes = self._boxes_in(row.get(PICTURE))
+        return self._drawn(self._files.whole(image_id), boxes, image_id, prediction_of(row))
+
+    def invented(self, prediction: Mapping[Any, Any]) -> WholePicture:
+        """The picture of a prediction of no object (a row of `Detections.invented`), with it and the labelled boxes.
+
+        The one that it overlaps most, if any, is the object's. Raises ImageError as `files.data` does.
+        """
+        table, nearest = self._core.frame, prediction["nearest"]
+        own = table["id"][table["path"] == nearest].tolist() if isinstance(nearest, str) else []
+        x, y, width, height = (float(prediction[name]) for name in BOX_COLUMNS[:4])
+        predicted = PredictedBox(
+            str(prediction[CLASS]), float(prediction["score"]), float(prediction["iou"]), (x, y, width, height)
+        )
+        data = self._files.whole(own[0]) if own else self._files.of_picture(prediction[PICTURE])
+        return self._drawn(data, self._boxes_in(prediction[PICTURE]), own[0] if own else None, predicted)
+
+    def _boxes_in(self, picture: object) -> list[ObjectBox]:
+        """The boxes in a picture, by its name in the table."""
+        table = self._core.frame
         if PICTURE not in table or not set(BOX_COLUMNS) <= set(table.columns):
             raise ImageError("has no box any more, since the columns of its annotations were removed")
-        here = table[table[PICTURE] == table[PICTURE].iloc[row]]
-        boxes = [
+        here = table[table[PICTURE] == picture]
+        return [
             ObjectBox(int(object_id), label if isinstance(label, str) else None, (x, y, width, height))
             for object_id, label, x, y, width, height in here[["id", "label", *BOX_COLUMNS[:4]]].itertuples(index=False)
         ]
-        data = self._files.whole(image_id)
+
+    def _drawn(
+        self, data: bytes, boxes: list[ObjectBox], own: int | None, predicted: PredictedBox | None
+    ) -> WholePicture:
         width, height = map(int, PictureSize(*decoders.header_of(data)).upright)
-        own_first = tuple(sorted(boxes, key=lambda box: box.id != image_id))
-        return WholePicture(data, (width, height), own_first, self._core.rendering)
+        this = next((box for box in boxes if box.id == own), None)
+        others = tuple(box for box in boxes if box.id != own)
+        return WholePicture(data, (width, height), this, others, self._core.rendering, predicted)
 
     def to_redraw(self) -> pd.DataFrame:
         """Objects whose box is wrong by a review's verdict: path, picture, object, box (x, y, width, height), class.

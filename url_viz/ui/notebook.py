@@ -1,6 +1,5 @@
 """Explore's map and grid as a widget of a notebook: what is chosen and decided lives in Python and in the browser."""
 
-import base64
 import json
 import re
 import weakref
@@ -15,6 +14,7 @@ from IPython import get_ipython
 
 from url_viz.analysis.scope import scoped
 from url_viz.errors import ImageSetError, UrlVizError
+from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.explore_grid import panes_of
 from url_viz.ui.explore.explore_map import map_view
@@ -128,10 +128,10 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         thumbnails = self.image_set.thumbnails({int(match[1]) for match in matches if match})
         for record, match in zip(records, matches, strict=True):
             if match:
-                record["thumbnail"] = _in_place(thumbnails.get(int(match[1]), b""), "image/jpeg")
+                record["thumbnail"] = data_url(thumbnails.get(int(match[1]), b""))
             if _WHOLE.fullmatch(str(record.get("whole"))):
                 whole = respond_to(self.image_set, record["whole"])
-                record["whole"] = _in_place(bytes(whole.body), "image/svg+xml")
+                record["whole"] = data_url(bytes(whole.body), "image/svg+xml")
         return json.dumps(answer).encode()
 
     def _set(self, name: str, value: Any) -> None:
@@ -209,8 +209,3 @@ def _records_in(answer: Any) -> Iterator[dict[str, Any]]:
     if isinstance(answer, (dict, list)):
         for value in answer.values() if isinstance(answer, dict) else answer:
             yield from _records_in(value)
-
-
-def _in_place(data: bytes, kind: str) -> str:
-    """A picture as an address that holds it."""
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

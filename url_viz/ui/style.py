@@ -99,6 +99,14 @@ button:is([kind="secondary"], [kind="tertiary"]):is(:hover, :focus, :active, [ar
 [class*="st-key-first-open"], [class*="st-key-first-open"] * { position: static !important; }
 [class*="st-key-first_card"] [class*="st-key-first-continue"] { position: relative; z-index: 1; }
 .url-viz-picture { display: block; width: 100%; max-height: 58vh; object-fit: contain; border-radius: .5rem; }
+.url-viz-boxes { display: flex; flex-wrap: wrap; gap: .15rem 1rem; margin-top: .4rem; font-size: .875rem;
+  overflow-wrap: anywhere; }
+.url-viz-boxes span { display: flex; gap: .45em; align-items: center; }
+.url-viz-boxes i { flex: none; box-sizing: border-box; width: 2.2em; height: 1.1em; border-radius: .2em;
+  background: linear-gradient(#ffd60a 0 0) center / 100% 2.5px no-repeat #333; }
+.url-viz-boxes i.dashed { background: repeating-linear-gradient(90deg, #4cc9f0 0 9px, #0000 9px 13px)
+  center / 100% 2.5px no-repeat #333; }
+.url-viz-boxes i.none { display: none; }
 .url-viz-strip { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); gap: .35rem; }
 .url-viz-strip figure { margin: 0; min-width: 0; }
 .url-viz-strip img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: .35rem;

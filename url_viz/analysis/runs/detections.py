@@ -1,8 +1,9 @@
 """A detector's predictions next to the objects of a set: matched by overlap; what it missed, invented or calls else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY
 from url_viz.analysis.runs.run_on_set import SMALLEST
 from url_viz.errors import ImageSetError
+from url_viz.imaging.places import Box
 from url_viz.pipeline.overlaps import AT_ONCE, overlaps
 from url_viz.store.columns.object_columns import BOX_COLUMNS, CLASS, PICTURE
-from url_viz.wording import counted
+from url_viz.wording import counted, decimal
 
 LEAST_IOU, LEAST_SCORE = 0.5, 0.25
 """The overlap from which a prediction may be of an object, as in COCO; the score from which it counts."""
@@ -23,6 +25,8 @@ DETECTED, PREDICTED_CLASS, PREDICTED_SCORE, PREDICTED_IOU = (
     "predicted_score",
     "predicted_iou",
 )
+PREDICTED_BOX = ("predicted_x", "predicted_y", "predicted_width", "predicted_height")
+DETECTOR_COLUMNS = (DETECTED, PREDICTED_CLASS, PREDICTED_SCORE, PREDICTED_IOU, *PREDICTED_BOX)
 FOUND, MISSED = "found", "missed"
 MOST_PER_PICTURE = 1000
 """Of a picture's predictions the surest are matched, so many."""
@@ -80,7 +84,7 @@ class Detections:
     """A detector next to the objects of a set.
 
     `objects` has a row per row of the table: `detected` ("found", "missed"; missing where nothing was predicted), and
-    the class, score and overlap (IoU) of the prediction that each has. `invented` are predictions of
+    the class, score, overlap (IoU) and box of the prediction that each has. `invented` are predictions of
     no object, the surest first: picture, class, score, box_x … box_height, the object that each overlaps most, and by
     how much. `same` counts objects that were found as their class; of all `predictions` so many were `sure` enough, and
     `again` of these are of an object that has another one.
@@ -139,6 +143,7 @@ def detections(
             PREDICTED_CLASS: rows[CLASS].where(has_prediction, None).to_numpy(object),
             PREDICTED_SCORE: rows["score"].to_numpy(float),
             PREDICTED_IOU: pairs.iou,
+            **{name: rows[of].to_numpy(float) for name, of in zip(PREDICTED_BOX, BOX_COLUMNS, strict=False)},
         }
     )
     is_over = ~np.isin(np.arange(len(sure)), pairs.prediction)
@@ -148,6 +153,40 @@ def detections(
     same = int((has_prediction & (objects[PREDICTED_CLASS] == label.to_numpy(object))).sum())
     again = int(is_over.sum()) - len(invented)
     return Detections(objects, invented, same, len(predictions), int(is_sure.sum()), again, least_score)
+
+
+@dataclass(frozen=True)
+class PredictedBox:
+    """What a detector predicted: class, score, `box` (x, y, width, height in pixels of the upright picture).
+
+    `iou` is its overlap with the labelled box, 0 without one.
+    """
+
+    label: str
+    score: float
+    iou: float
+    box: Box
+
+    @property
+    def words(self) -> str:
+        """As it is said below a picture."""
+        overlap = f", IoU {decimal(self.iou)}" if self.iou > 0 else ""
+        return f"predicted {self.label}, score {decimal(self.score)}{overlap}"
+
+
+def has_predictions(row: Mapping[Any, Any]) -> bool:
+    """Whether a detector looked at the picture of a row of the table, of whose predictions the boxes are stored."""
+    return isinstance(row.get(DETECTED), str) and PREDICTED_BOX[0] in row
+
+
+def prediction_of(row: Mapping[Any, Any]) -> PredictedBox | None:
+    """What was predicted for a row of the table; None where nothing was."""
+    if not has_predictions(row) or row[DETECTED] != FOUND:
+        return None
+    x, y, width, height = (float(row[name]) for name in PREDICTED_BOX)
+    return PredictedBox(
+        str(row[PREDICTED_CLASS]), float(row[PREDICTED_SCORE]), float(row[PREDICTED_IOU]), (x, y, width, height)
+    )
 
 
 def class_logits(objects: pd.DataFrame, names: Sequence[str]) -> tuple[Ints, Floats]:

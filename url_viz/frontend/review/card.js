@@ -4,9 +4,10 @@ import { DECISIONS, VERDICTS, newIcon } from "../shared/decisions.js";
 
 /**
  * A picture beside the one that is asked about, and some of them, with a class to choose where there is a label.
- * Of an object, `whole` is the picture that it lies in.
- * @typedef {{id: string, name: string, thumbnail: string, picture: string, whole?: string | null, label: string | null,
- *   mark: string | null, size: string}} NearPicture
+ * Of an object, `whole` is the picture that it lies in, and `boxes` are the legend of what is drawn on it, if any.
+ * @typedef {{line: string, words: string}} LegendEntry
+ * @typedef {{id: string, name: string, thumbnail: string, picture: string, whole?: string | null, boxes: LegendEntry[],
+ *   label: string | null, mark: string | null, size: string}} NearPicture
  * @typedef {{near: NearPicture[], label: string | null, share: number | null}} Panel
  */
 
@@ -179,8 +180,28 @@ export function sourceOf({ picture, whole }, isWhole) {
 export function newBeside(picture, isWhole) {
   const figure = made("figure", "large beside");
   const image = Object.assign(document.createElement("img"), { alt: "", src: sourceOf(picture, isWhole) });
-  figure.append(image, made("figcaption", "", picture.name));
+  const legend = made("ul", "boxes");
+  drawLegend(legend, isWhole ? picture.boxes : []);
+  figure.append(image, legend, made("figcaption", "", picture.name));
   return figure;
+}
+
+/** @param {HTMLElement} list where the legend stands @param {LegendEntry[]} entries none: nothing is drawn on the picture */
+export function drawLegend(list, entries) {
+  list.hidden = !entries.length;
+  list.replaceChildren(
+    ...entries.map(({ line, words }) => {
+      const item = made("li", "");
+      item.append(...(line === "none" ? [] : [made("i", line)]), words);
+      return item;
+    }),
+  );
+}
+
+/** @param {LegendEntry[]} entries @returns {string} the whole picture of an object, for who does not see it */
+export function wholeInWords(entries) {
+  const drawn = entries.map(({ line, words }) => (line === "none" ? words : `${line}: ${words}`));
+  return ["The whole picture, with the box of the object", ...drawn].join("; ");
 }
 
 /**

@@ -7,6 +7,7 @@ import { isTyped, stepOf } from "../shared/keyboard.js";
 import { newMounts } from "../shared/mounts.js";
 import {
   decisionWords,
+  drawLegend,
   made,
   namesToChoose,
   newAnswers,
@@ -17,6 +18,7 @@ import {
   notAnswering,
   ownWords,
   sourceOf,
+  wholeInWords,
 } from "./card.js";
 import { WAITS, countsInWords, countsOf, endInWords, heardNext, isSame, nextOpen, stateOf, takenBack } from "./queue.js";
 import { TypeAhead } from "./type_ahead.js";
@@ -220,10 +222,12 @@ class Desk {
     setSource(image, sourceOf(shown, this.isWhole));
     const button = this.large.querySelector(".context");
     button.hidden = !shown.whole;
+    const boxes = this.isWhole && shown.whole ? shown.boxes : [];
+    drawLegend(this.large.querySelector(".boxes"), boxes);
     if (!shown.whole) return;
     setSource(button.querySelector("img"), sourceOf(shown, !this.isWhole)); // what the button shows large
     button.querySelector("span").textContent = this.isWhole ? "Crop" : "Whole picture";
-    image.alt = this.isWhole ? "The whole picture, with the box of the object" : "The crop of the object";
+    image.alt = this.isWhole ? wholeInWords(boxes) : "The crop of the object";
   }
 
   // An object in its whole picture, or its crop.

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.review.cards import NOTHING, Card, CardAnswer, Moved, Queue
+from url_viz.analysis.runs.detections import DETECTOR_COLUMNS
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.records import read_plain
@@ -19,6 +20,7 @@ from url_viz.ui.session import component_state
 from url_viz.ui.urls import picture_url, thumbnail_url, whole_url
 from url_viz.ui.widgets.actions import Record, handle_new, handled_before
 from url_viz.ui.widgets.assets import component_of
+from url_viz.ui.widgets.box_legend import legend_of
 from url_viz.ui.widgets.picture import facts_of, title_of_reason
 from url_viz.wording import chance
 
@@ -196,6 +198,7 @@ def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
         "name": str(card.row["path"]),
         "picture": card.picture or picture_url(opened_set, card.id),
         "whole": None if card.picture else whole_url(opened_set, card.id),
+        "boxes": _legend(card.row),
         "question": card.question.text,
         "wrong": None if math.isnan(card.question.wrong) else f"{chance(card.question.wrong)} wrong",
         "takes": card.takes,
@@ -210,6 +213,9 @@ def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
     }
 
 
+_SHOWN = ["id", "path", "label", "mark", "width", "height", *DETECTOR_COLUMNS]
+
+
 def _pictures(image_set: ImageSet, near: pd.DataFrame) -> list[dict[str, Any]]:
     return [
         {
@@ -218,12 +224,18 @@ def _pictures(image_set: ImageSet, near: pd.DataFrame) -> list[dict[str, Any]]:
             "thumbnail": thumbnail_url(image_set.set_id, int(row["id"])),
             "picture": picture_url(image_set, int(row["id"])),
             "whole": whole_url(image_set, int(row["id"])),
+            "boxes": _legend(row),
             "label": _text(row["label"]),
             "mark": _text(row.get("mark")),
             "size": f"{row['width']} × {row['height']} px",
         }
-        for row in near.filter(["id", "path", "label", "mark", "width", "height"]).to_dict("records")
+        for row in near.filter(_SHOWN).to_dict("records")
     ]
+
+
+def _legend(row: Mapping[Any, Any]) -> list[dict[str, str]]:
+    """What is drawn on the whole picture of an object, beside which a detector's predictions are."""
+    return [{"line": entry.line, "words": entry.words} for entry in legend_of(row)]
 
 
 def _text(value: object) -> str | None:

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -16,6 +17,7 @@ from url_viz.ui.open_sets import running_model
 from url_viz.ui.session import Key
 from url_viz.ui.text import ERROR_ICON, escape
 from url_viz.ui.urls import picture_url, whole_url
+from url_viz.ui.widgets.box_legend import LegendEntry, boxes_html, in_words, legend_of
 from url_viz.ui.widgets.shown_value import control_of
 from url_viz.ui.widgets.window import show_window
 from url_viz.wording import counted
@@ -43,7 +45,7 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object], *
     measure = explained_measure(row, measure, image_set.order().measure)
     container = st.empty()
     window = show_window(image_set, image_id)
-    if not show_whole(container, image_set, image_id):
+    if not show_whole(container, image_set, image_id, row):
         container.html(picture_html(image_set, image_id, row, None, window=window))
     title = f"Show which parts matter: {quoted(measure)}"
     is_wanted = bool(HEAT.get()) and not image_set.source.is_external
@@ -66,10 +68,13 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object], *
         st.caption(escape(layer.words + single_model))
 
 
-def show_whole(container: "st.delta_generator.DeltaGenerator", image_set: ImageSet, image_id: int) -> bool:
+def show_whole(
+    container: "st.delta_generator.DeltaGenerator", image_set: ImageSet, image_id: int, row: dict[str, object]
+) -> bool:
     """The whole picture of an object with its box, and a button (key w) for its crop; False where the crop is wanted.
 
-    A heat map is of the crop, so it takes the place of the whole picture.
+    Where a detector's predictions were matched, the predicted box, too, with a legend. A heat map is of the crop, so
+    it takes the place of the whole picture.
     """
     try:
         whole = image_set.objects.whole(image_id)
@@ -86,12 +91,19 @@ def show_whole(container: "st.delta_generator.DeltaGenerator", image_set: ImageS
         on_click=_show_crop if is_shown else _show_whole,
     )
     if is_shown:
-        others = counted(len(whole.boxes) - 1, "other box", "other boxes")
-        words = f"The whole picture, with the box of {whole.boxes[0].label or 'the object'} and {others}"
-        shape = "aspect-ratio: {} / {}".format(*whole.size)
-        address = html.escape(str(whole_url(image_set, image_id)))
-        container.html(f'<img class="url-viz-picture" src="{address}" style="{shape}" alt="{html.escape(words)}">')
+        address, legend = str(whole_url(image_set, image_id)), legend_of(row)
+        others = counted(len(whole.others), "other box", "other boxes")
+        named = "the object" if whole.own is None else whole.own.label or "the object"
+        words = f"The whole picture, with the box of {named} and {others}"
+        container.html(whole_html(address, whole.size, "; ".join(filter(None, (words, in_words(legend)))), legend))
     return is_shown
+
+
+def whole_html(address: str, size: tuple[int, int], words: str, legend: Sequence[LegendEntry]) -> str:
+    """A picture with boxes, and their legend under it, as HTML."""
+    shape = "aspect-ratio: {} / {}".format(*size)
+    image = f'<img class="url-viz-picture" src="{html.escape(address)}" style="{shape}" alt="{html.escape(words)}">'
+    return image + boxes_html(legend)
 
 
 def _show_crop() -> None:

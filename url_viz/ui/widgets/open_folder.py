@@ -93,7 +93,7 @@ def _answer(field: Key[str], key: str) -> None:
     elif folder in roots():  # where browsing begins: nothing was done wrong yet
         st.caption("Type the path of a folder with pictures, or choose one below.")
     elif isinstance(preview, NotAllowedError) and may_allow() and not is_in_bucket(root_of(folder)):
-        _offer_to_allow(folder, key=key)
+        offer_to_allow(folder, key=key)
     else:
         show_error(preview)
     # Enabled while it is being counted, or a click that follows the typing at once would be lost.
@@ -110,7 +110,7 @@ def _answer(field: Key[str], key: str) -> None:
         st.rerun()
 
 
-def _offer_to_allow(folder: Path, *, key: str) -> None:
+def offer_to_allow(folder: Path, *, key: str) -> None:
     """Ask once for a folder outside what the app reads by itself."""
     root = root_of(folder)
     which = folder_to_allow(root)

@@ -11,6 +11,7 @@ from url_viz.analysis.labels.ambiguity import classes_to_show, heading_of
 from url_viz.analysis.labels.label_choice import CORRECTED
 from url_viz.analysis.measures import TABLE_MEASURES, measure_named, measure_title, quoted
 from url_viz.analysis.ranking import ends
+from url_viz.analysis.runs.detections import PREDICTED_BOX
 from url_viz.analysis.runs.two_by_two import MODEL_COLUMNS
 from url_viz.analysis.scope import id_in
 from url_viz.analysis.shown_words import shown_reason
@@ -227,8 +228,8 @@ def _in_order(image_set: ImageSet, measure: str) -> list[int]:
     return ids
 
 
-_TOLD = {CLASS, *BOX_COLUMNS}
-"""What annotations say of an object that its picture shows anyway."""
+_TOLD = {CLASS, *BOX_COLUMNS, *PREDICTED_BOX}
+"""What is known of an object that its picture shows anyway."""
 
 
 def facts_of(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:

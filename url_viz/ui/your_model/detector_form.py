@@ -1,5 +1,6 @@
 """Part of the Your model page for a set of objects: a detector's predictions, and what came of them."""
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
@@ -10,19 +11,29 @@ import streamlit as st
 
 from url_viz.analysis.runs.detections import DETECTED, LEAST_SCORE
 from url_viz.analysis.scope import ReviewSpec
-from url_viz.errors import FolderError
+from url_viz.errors import FolderError, NotAllowedError, UrlVizError
+from url_viz.export.inline_pictures import data_url, with_boxes
 from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
-from url_viz.ui.allowed_paths import allowed, may_read
+from url_viz.store.columns.object_columns import PICTURE
+from url_viz.ui.allowed_paths import allowed, may_allow, may_read
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import Key
 from url_viz.ui.text import escape
+from url_viz.ui.widgets.box_legend import in_words, legend_of_invented
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.download import download
+from url_viz.ui.widgets.heat_map import whole_html
+from url_viz.ui.widgets.open_folder import offer_to_allow
 from url_viz.wording import counted
 
 INVENTED: Key[pd.DataFrame] = Key("view.detector.invented")
 """The predictions of no object, of the last match."""
+INVENTED_AT: Key[int] = Key("view.detector.invented_at")
+"""Which of them is shown on its picture."""
+INVENTED_TABLE: Key[Any] = Key("view.detector.invented_table")
+"""The table of them, and its selected row."""
+PICTURE_PX = 1000
 
 
 def show_predictions(image_set: ImageSet) -> None:
@@ -36,6 +47,7 @@ def show_predictions(image_set: ImageSet) -> None:
     )
     typed = st.text_input("Results file or folder", key="detector.path", placeholder="/home/me/runs/detect/predict")
     dropped = st.file_uploader("Or drop COCO results", type=["json"], key="detector.file")
+    _offer_if_outside(typed.strip())
     with st.expander("Options"):
         names = st.text_input("Names of its classes, if they differ: a data.yaml or text file", key="detector.names")
         least = st.slider("Scores below do not count", 0.0, 1.0, LEAST_SCORE, key="detector.least")
@@ -56,6 +68,16 @@ def show_predictions(image_set: ImageSet) -> None:
     _show_invented(image_set)
 
 
+def _offer_if_outside(typed: str) -> None:
+    """Ask once for the folder of predictions that the app does not read by itself, where it may be allowed."""
+    with suppress(FolderError):  # which Match says
+        try:
+            allowed(Path(typed))
+        except NotAllowedError:
+            if may_allow():
+                offer_to_allow(Path(typed), key="detector")
+
+
 def _waiting(image_set: ImageSet, kind: str) -> int:
     """How many objects a review of predictions has; 0 before there are any."""
     return len(image_set.reviews.open(kind).ids) if DETECTED in image_set.table() else 0
@@ -74,16 +96,63 @@ def _match(image_set: ImageSet, typed: str, dropped: Any, names: str, least_scor
             path.write_bytes(dropped.getvalue())
             brought = objects(path)
     INVENTED.set(brought.detections.invented)
+    INVENTED_AT.clear()
     return " ".join(brought.words).replace("(--names)", "(under Options)")
 
 
 def _show_invented(image_set: ImageSet) -> None:
-    """The predictions of no object, of the last match, to look at and to take away."""
+    """The predictions of no object, of the last match, each on its picture, as a table, and to take away."""
     invented = INVENTED.get()
     if invented is None or invented.empty:
         return
     with st.expander(f"{escape(counted(len(invented), 'prediction'))} of no object", icon=":material/add_box:"):
         st.caption("Invented, or of objects without a label. The surest first; boxes in pixels of the upright picture.")
-        st.dataframe(invented, hide_index=True, width="stretch", alt="Predictions of no object")
-        make = partial(table_bytes, invented, ".csv")
-        download("CSV", make, file_name=f"{image_set.root.name}-invented.csv", key="detector.invented")
+        at = min(INVENTED_AT.get() or 0, len(invented) - 1)
+        left, right = st.columns(2, gap="medium")
+        with left:
+            _show_on_its_picture(image_set, invented, at)
+        with right:
+            st.dataframe(
+                invented,
+                hide_index=True,
+                width="stretch",
+                alt="Predictions of no object",
+                key=INVENTED_TABLE,
+                on_select=_go_to_selected,
+                selection_mode="single-row",
+            )
+            make = partial(table_bytes, invented, ".csv")
+            download("CSV", make, file_name=f"{image_set.root.name}-invented.csv", key="detector.invented")
+
+
+def _show_on_its_picture(image_set: ImageSet, invented: pd.DataFrame, at: int) -> None:
+    """One prediction as a box on its picture, beside the labelled ones, with the way to the one before and after."""
+    row = invented.iloc[at].to_dict()
+    try:
+        whole = image_set.objects.invented(row)
+    except UrlVizError as error:
+        st.caption(escape(error))
+    else:
+        legend = legend_of_invented(whole)
+        boxes = counted(len(whole.boxes), "labelled box", "labelled boxes")
+        words = f"{row[PICTURE]}, with {boxes}; {in_words(legend)}"
+        address = data_url(with_boxes(whole, most_px=PICTURE_PX).encode(), "image/svg+xml")
+        st.html(whole_html(address, whole.size, words, legend))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        for step, icon, word in ((-1, "chevron_left", "Previous"), (1, "chevron_right", "Next")):
+            st.button(
+                word,
+                icon=f":material/{icon}:",
+                key=f"detector.step.{step}",
+                disabled=not 0 <= at + step < len(invented),
+                on_click=INVENTED_AT.set,
+                args=(at + step,),
+            )
+        st.caption(escape(f"{at + 1:,} of {len(invented):,} · {row[PICTURE]}"), width="content")
+
+
+def _go_to_selected() -> None:
+    """Show the prediction whose row was clicked."""
+    event = INVENTED_TABLE.get()
+    for row in [] if event is None else event["selection"]["rows"]:
+        INVENTED_AT.set(row)
