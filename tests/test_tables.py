@@ -28,6 +28,7 @@ from experiments import (
     shares,
     shipped_heads,
     unfamiliar,
+    unlike,
     wrong_labels,
 )
 from experiments.figure_files import read_figures
@@ -120,6 +121,17 @@ def test_what_the_head_says_of_the_unfamiliar_is_told_from_its_figures() -> None
     assert f"of {min(head)} (Caltech101) to {max(head)} (Places)" in told
     assert f"of {min(entropy)} to {max(entropy)} (" in told
     assert sum(one < other for one, other in zip(head, entropy, strict=True)) == 4
+
+
+def test_which_uploads_are_unlike_a_set_is_told_from_its_figures() -> None:
+    sets = json.loads(unlike.FIGURES.read_text("utf-8"))["sets"]
+    told = " ".join((ROOT / "docs" / "benchmark.md").read_text("utf-8").split())
+    own = sorted(shares[name] for name, shares in sets.items())
+    others = [share for name, shares in sets.items() for other, share in shares.items() if other != name]
+    assert f"{own[0]:.1%} to {own[-1]:.1%}".replace("%", " %") in told
+    assert f"in {sum(share >= 0.9 for share in others)} of {len(others)} pairs of sets" in told
+    assert f"{min(others):.0%} (flowers to Caltech101)".replace("%", " %") in told
+    assert min(others) == sets["caltech101"]["flowers102"]
 
 
 def test_the_gradient_conflict_is_told_from_its_figures() -> None:

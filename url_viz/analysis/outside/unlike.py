@@ -7,7 +7,7 @@ from url_viz.rows import l2_normalize
 
 NEAR = 5
 """The mean cosine of so many nearest pictures, by raw embeddings: whitened, strange pictures are not farther than lone
-ones of the set. Of 100 other pictures of the same three photo sets 0 or 1 are unlike, of other sets' 60 to 100."""
+ones of the set. `experiments.unlike` has figures of ten sets."""
 LOWEST = 1
 """The percentile of it among the set's own pictures below which a picture is unlike them."""
 FEWEST = 50
