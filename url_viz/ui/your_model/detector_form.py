@@ -141,7 +141,7 @@ def _show_on_its_picture(image_set: ImageSet, invented: pd.DataFrame, at: int) -
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for step, icon, word in ((-1, "chevron_left", "Previous"), (1, "chevron_right", "Next")):
             st.button(
-                word,
+                escape(word),
                 icon=f":material/{icon}:",
                 key=f"detector.step.{step}",
                 disabled=not 0 <= at + step < len(invented),
