@@ -14,7 +14,7 @@ from url_viz.analysis.findings.twin_groups import within_pictures
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.cli.main import main
 from url_viz.errors import ImageSetError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet, diff, embed_folder
 from url_viz.models.model import Model
 from url_viz.store.decisions.decision_rows import Decision
 from url_viz.store.tables.tables import Twins, no_twins
@@ -143,3 +143,18 @@ def test_against_another_set_of_objects_only_copies_count(
     leaks = objects.splits.leaks(other)
     assert leaks is not None
     assert leaks["kind"].tolist() == ["copy"]
+
+
+def test_objects_and_whole_pictures_are_not_compared_and_it_is_said_what_is(objects: ImageSet, model: Model) -> None:
+    pictures = objects.folder / "images"
+    whole = embed_folder(pictures, model=model, workspace=objects.workspace.root)
+    instead = f"to compare pictures, take {str(pictures)!r} (`python -m url_viz embed {pictures}`) in place of"
+    for compare in (
+        lambda: objects.splits.leaks(whole),
+        lambda: whole.splits.leaks(objects),
+        lambda: diff(whole, objects),
+    ):
+        with pytest.raises(ImageSetError, match="no object is a picture") as refused:
+            compare()
+        assert f"{instead} {str(objects.root)!r}" in str(refused.value)
+        assert f"to compare objects, take the annotation file of {str(pictures)!r}, if it has one" in str(refused.value)

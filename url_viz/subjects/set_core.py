@@ -1,7 +1,9 @@
 """What every subject of an image set stands on: tables at one version, derived columns, models, decisions."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -26,7 +28,7 @@ from url_viz.imaging.rendering import Rendering
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_as
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.about import embed_command
-from url_viz.store.columns.object_columns import OBJECTS
+from url_viz.store.columns.object_columns import OBJECTS, PICTURE
 from url_viz.store.decisions.answers import Answers
 from url_viz.store.decisions.decisions import Decisions
 from url_viz.store.tables.reader import Snapshot
@@ -237,3 +239,27 @@ class SetSubject:
 
     def __init__(self, core: SetCore) -> None:
         self._core = core
+
+
+def require_same_kind(one: SetCore, other: SetCore) -> None:
+    """Raises ImageSetError if one is of objects and the other of whole pictures, which are never the same."""
+    if one.is_of_objects == other.is_of_objects:
+        return
+    objects, whole = (one, other) if one.is_of_objects else (other, one)
+    pictures = _folder_of_pictures(objects)
+    of_pictures = (
+        "" if pictures is None else f"to compare pictures, take {str(pictures)!r} ({embed_command(pictures)}) "
+    )
+    of_pictures += "" if pictures is None else f"in place of {str(objects.root)!r}; "
+    raise ImageSetError(
+        f"{str(objects.root)!r} was read as objects in pictures, and {str(whole.root)!r} as whole pictures: no object "
+        f"is a picture. Read both in the same way: {of_pictures}to compare objects, take the annotation file of "
+        f"{str(whole.root)!r}, if it has one."
+    )
+
+
+def _folder_of_pictures(objects: SetCore) -> Path | None:
+    """The folder in which the pictures of objects lie; None where reading it would give the objects again."""
+    folders = {os.path.dirname(str(name)) for name in objects.frame[PICTURE]} if PICTURE in objects.frame else set()
+    folder = objects.folder / os.path.commonpath(folders) if folders else objects.folder
+    return None if folder == objects.root else folder

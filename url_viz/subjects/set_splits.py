@@ -19,7 +19,7 @@ from url_viz.store.columns.object_columns import PICTURE
 from url_viz.store.columns.user_cells import Values
 from url_viz.store.damage import raising_disk_errors
 from url_viz.store.tables.tables import Twins, positions_of
-from url_viz.subjects.set_core import SetCore, SetSubject
+from url_viz.subjects.set_core import SetCore, SetSubject, require_same_kind
 from url_viz.wording import counted
 
 CHOSEN = "splits"
@@ -137,12 +137,7 @@ class SetSplits(SetSubject):
 
 
 def _leaks_between(core: SetCore, other: SetCore) -> pd.DataFrame:
-    if core.is_of_objects != other.is_of_objects:
-        whole, objects = (other, core) if core.is_of_objects else (core, other)
-        raise ImageSetError(
-            f"{str(whole.root)!r} was read as whole pictures, and {str(objects.root)!r} as objects in pictures. Read "
-            "both in the same way: the folder of the pictures, or the annotation file, of each."
-        )
+    require_same_kind(core, other)
     if other.space.key != core.space.key:
         raise ImageSetError(
             f"{str(other.root)!r} was read with {other.source.title}, and {str(core.root)!r} with "

@@ -52,7 +52,7 @@ from url_viz.store.version_files import (
     store_version,
     stored_versions,
 )
-from url_viz.subjects.set_core import SetCore, SetSubject
+from url_viz.subjects.set_core import SetCore, SetSubject, require_same_kind
 from url_viz.wording import FEW, counted, decimal, first_of
 
 CURRENT = "now"
@@ -506,11 +506,7 @@ def _check(before: Version, after: Version) -> None:
             f"{second.source.title}. "
             "Versions are compared by one model: read both with the same."
         )
-    if first.is_of_objects != second.is_of_objects:
-        raise ImageSetError(
-            f"One of {str(first.root)!r} and {str(second.root)!r} is a set of objects, the other of whole pictures. "
-            "Read both from annotations, or both as folders."
-        )
+    require_same_kind(first, second)
 
 
 def _contents(before: Version, after: Version) -> BothContents:
