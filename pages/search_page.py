@@ -23,7 +23,7 @@ if query is None:
     left, right = st.columns([14, 6], gap="medium")
     with left:
         search_query.pick_query(image_set, measure=measures[0], columns=6)
-    with right:
+    with right, st.container(key="search_evidence"):
         search.show_evidence(image_set, measures, measure=measures[0])
     end_page()
 
@@ -37,5 +37,5 @@ with middle:
     gate = search.pick_gate(table, measures)
     if search.may_search(query, gate, search.known_evidence(image_set, gate.measure) if gate.is_on else None):
         search.show_hits(image_set, search.gated_search(image_set, query, gate), gate)
-with right:
+with right, st.container(key="search_evidence"):
     search.show_evidence(image_set, measures, measure=gate.measure)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.object_sets import write_leaky_objects, write_objects
 from tests.read_sets import undecided
-from tests.ui.pages import opened
+from tests.ui.pages import opened, words
 from url_viz.analysis.findings.leaks import leaked_pictures
 from url_viz.analysis.findings.twin_groups import within_pictures
 from url_viz.analysis.scope import ReviewSpec
@@ -20,6 +20,8 @@ from url_viz.store.decisions.decision_rows import Decision
 from url_viz.store.tables.tables import Twins, no_twins
 
 WORDS = "1 picture of val shows objects that pictures in train show, too"
+
+SIZES = "train 12 objects in 4 pictures, val 6 objects in 2 pictures"
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +81,13 @@ def test_explore_lists_them_and_your_model_says_the_same(objects: ImageSet) -> N
     assert at.dataframe[-1].value["picture"].tolist() == ["images/val/5.png"]
     assert "1 picture" in [each.value for each in at.markdown]
     at = opened(objects, page="your_model")
-    assert any(f"Splits by split: train 12, val 6; {WORDS}: see Explore." in each.value for each in at.caption)
+    assert any(f"Splits by split: {SIZES}; {WORDS}: see Explore." in each.value for each in at.caption)
 
 
 def test_objects_are_counted_as_objects(objects: ImageSet) -> None:
+    at = opened(objects, page="versions")
+    assert at.selectbox[0].options[0].endswith(": 18 objects")
+    assert "18 objects in 6 pictures before, 18 in 6 after: nothing changed" in words(at)
     at = opened(objects)
     assert at.button(key="twins.open").label == "6 objects in 3 groups of copies and views"
     at.button(key="own.open").click().run()

@@ -15,6 +15,8 @@ from url_viz.models.model import Model
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+LEGEND_FITS = """figure => [...figure.querySelectorAll(".legendtext")].every(
+    (text) => text.getBoundingClientRect().right <= figure.getBoundingClientRect().right)"""
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 
 
@@ -121,6 +123,9 @@ def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_fro
     expect(page.get_by_text("Most similar · 23")).to_be_visible()
     expect(page.get_by_text("Does leaving out help here?")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
+    page.set_viewport_size({"width": 1024, "height": 900})
+    eventually(lambda: page.locator(".js-plotly-plot").first.evaluate(LEGEND_FITS))
+    page.set_viewport_size({"width": 1400, "height": 900})
 
     page.get_by_role("radio", name="General model").click()
     expect(page.get_by_text("Uses nothing else of this set.").first).to_be_visible()

@@ -80,6 +80,13 @@ class Version:
         """Whether it is the set as it is opened, of which leaks and thumbnails are known."""
         return self.number == CURRENT
 
+    def size(self, *, is_named: bool) -> str:
+        """How large it is: "24", or "24 pictures"; of objects "2,805 in 561", "2,805 objects in 561 pictures"."""
+        counts = [(len(self.rows), self.core.noun)]
+        if PICTURE in self.rows:
+            counts.append((self.rows[PICTURE].nunique(), "picture"))
+        return " in ".join(counted(count, noun) if is_named else f"{count:,}" for count, noun in counts)
+
 
 class SetVersions(SetSubject):
     """The versions of an image set, as `image_set.versions`.
@@ -414,8 +421,8 @@ class Diff:
     @property
     def words_of_changes(self) -> tuple[str, ...]:
         """The same without the accuracy, which takes seconds."""
-        noun, counts = self.after.core.noun, [f"{count:,} {WORDS[name]}" for name, count in self.counts().items()]
-        sizes = f"{len(self.before.rows):,} {noun}s before, {len(self.after.rows):,} after"
+        counts = [f"{count:,} {WORDS[name]}" for name, count in self.counts().items()]
+        sizes = f"{self.before.size(is_named=True)} before, {self.after.size(is_named=False)} after"
         sentences = [f"{sizes}: {', '.join(counts) or 'nothing changed'}."]
         for names, what in ((self.new_classes, "new class"), (self.emptied_classes, "emptied class")):
             end = "" if len(names) > FEW else "."

@@ -14,7 +14,17 @@ def visitors_zone() -> datetime.tzinfo:
         return datetime.UTC
 
 
+def date_and_time(when: datetime.datetime) -> str:
+    """A time that may be years ago: "2026-11-29, 23:09", in UTC with that behind it."""
+    local = when.astimezone(visitors_zone())
+    return f"{local:%Y-%m-%d, %H:%M}" + _zone(local)
+
+
 def time_in_words(when: datetime.datetime) -> str:
     """A time with its day: "29 Nov, 23:09", in UTC with that behind it."""
     local = when.astimezone(visitors_zone())
-    return f"{local:%d %b, %H:%M}" + (" UTC" if local.tzname() == "UTC" else "")
+    return f"{local:%d %b, %H:%M}" + _zone(local)
+
+
+def _zone(local: datetime.datetime) -> str:
+    return " UTC" if local.tzname() == "UTC" else ""

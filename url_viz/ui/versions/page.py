@@ -1,5 +1,6 @@
 """Parts of the Versions page: what to compare with, what changed, both versions on one map, pictures and figures."""
 
+import datetime
 import json
 from collections.abc import Sequence
 from functools import partial
@@ -19,6 +20,7 @@ from url_viz.store.version_files import StoredVersion
 from url_viz.subjects.set_versions import CHANGED, GONE, NEW, SAME, WORDS, Diff
 from url_viz.subjects.stored_diffs import stored_diff
 from url_viz.ui.http import drawn_url, mask_url
+from url_viz.ui.local_time import date_and_time
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import OPENED, Key
 from url_viz.ui.text import Markdown, errors_shown, escape, show_error
@@ -82,7 +84,7 @@ def pick_before(image_set: ImageSet) -> str | None:
             "What changed since",
             options,
             index=None if before is None else options.index(before),
-            format_func=lambda option: _title(versions[option]) if option in versions else sets[option],
+            format_func=lambda option: _title(versions[option], image_set.noun) if option in versions else sets[option],
             placeholder="Choose another image set",
             label_visibility="collapsed",
             width=420,
@@ -91,9 +93,9 @@ def pick_before(image_set: ImageSet) -> str | None:
     return before
 
 
-def _title(version: StoredVersion) -> str:
-    read = f"{version.at[:10]} {version.at[11:16]} UTC"
-    return f"Version {version.number}, {read}: {counted(version.pictures, 'picture')}"
+def _title(version: StoredVersion, noun: str) -> str:
+    read = date_and_time(datetime.datetime.fromisoformat(version.at))
+    return f"Version {version.number}, {read}: {counted(version.pictures, noun)}"
 
 
 def compare_versions(image_set: ImageSet, before: str) -> Diff | None:

@@ -1,15 +1,17 @@
 """Part of the Your model page: which pictures are test, and which are also in another folder."""
 
+from collections.abc import Iterator
 from functools import partial
 
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.findings.leaks import COPY, EXACT, SCENE
+from url_viz.analysis.findings.leaks import COPY, EXACT, SCENE, Splits
 from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.analysis.shown_words import title_of_column
 from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
+from url_viz.store.columns.object_columns import PICTURE
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import Key
@@ -34,12 +36,23 @@ def show_splits(image_set: ImageSet) -> None:
         outcome = "no copies between them" if leaks is None or leaks.empty else "every leak is decided on"
         if found:
             outcome = f"{'; '.join(each.words for each in found)}: see Explore"
-        counts = ", ".join(f"{name} {count:,}" for name, count in zip(splits.names, splits.counts, strict=True))
+        counts = ", ".join(_sizes(image_set, splits))
         st.caption(escape(f"Splits by {splits.column}: {counts}; {outcome}."))
     with st.expander("Which pictures are test?", icon=":material/call_split:"):
         if splits is None or image_set.splits.can_change:
             _ask_which_are_test(image_set)
         _compare_with_another(image_set)
+
+
+def _sizes(image_set: ImageSet, splits: Splits) -> Iterator[str]:
+    """Each split and its size: "train 2,805", of objects "train 2,805 objects in 561 pictures"."""
+    table = image_set.table()
+    for number, (name, count) in enumerate(zip(splits.names, splits.counts, strict=True)):
+        if image_set.is_of_objects:
+            pictures = table[PICTURE][splits.is_in[:, number]].nunique()
+            yield f"{name} {counted(count, 'object')} in {counted(pictures, 'picture')}"
+        else:
+            yield f"{name} {count:,}"
 
 
 def _ask_which_are_test(image_set: ImageSet) -> None:
