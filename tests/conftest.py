@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -86,6 +87,15 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.disable()  # nothing that importing the tests makes is given up
     os.environ["URL_VIZ_TOKEN"] = "off"  # whoever has accounts on the machine that tests
     os.environ[VARIABLE] = "off"  # readings of most tests are about one model; those about a second switch it on
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt, also in the children of a test.
+
+    A run in the background of a shell begins with SIGINT ignored, and so would each process that a test starts.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
