@@ -89,15 +89,22 @@ def test_what_a_detector_predicted_is_a_dashed_box_with_words(
     own = {"image_id": "0", "category_id": "rectangle", "score": 0.7, "bbox": [10, 20, SIDE, SIDE]}
     results.write_text(json.dumps([own, {**own, "bbox": [300, 0, 40, 30]}, {**own, "bbox": [290, 200, SIDE, SIDE]}]))
     brought = objects.objects.predictions(results)
-    first, missed, *_ = ids_of(objects)
+    first, missed, beside, *_ = ids_of(objects)
     drawn = ET.fromstring(client.get(str(whole_url(objects, first))).text)
     dashed = [box for box in drawn.iter(f"{SVG}rect") if box.get("stroke-dasharray") != "none"]
     assert {(box.get("x"), box.get("y"), box.get("width")) for box in dashed} == {("10.00", "20.00", "96.00")}
     assert len(dashed) == 2, "a dark line under it"
     assert [text.text for text in drawn.iter(f"{SVG}text")] == ["ellipse", "predicted rectangle"]
-    words = [[(entry.line, entry.words) for entry in legend_of(objects.row(one))] for one in (first, missed)]
+    words = [[(entry.line, entry.words) for entry in legend_of(objects.row(one))] for one in (first, missed, beside)]
     assert words[0] == [("solid", "labelled box"), ("dashed", "predicted rectangle, score .70, IoU .81")]
     assert words[1] == [("solid", "labelled box"), ("none", "not predicted")]
+    assert words[2] == [*words[1], ("dashed", "nearest predicted box, score .70, IoU .46")]
+    whole = objects.objects.whole(beside)
+    assert whole is not None
+    assert [text.text for text in ET.fromstring(with_boxes(whole, most_px=100)).iter(f"{SVG}text")] == [
+        "line",
+        "predicted",
+    ]
     for plain in (str(whole_url(objects, missed)), str(whole_url(objects, first, "1"))):
         assert all(
             box.get("stroke-dasharray") == "none" for box in ET.fromstring(client.get(plain).text).iter(f"{SVG}rect")

@@ -129,7 +129,7 @@ def test_what_is_found_missed_invented_and_of_another_class() -> None:
     assert said == [
         ("predicted cat, score .90, IoU .82", (1, 0, 10, 10)),
         ("predicted cat, score .70, IoU .82", (51, 0, 10, 10)),
-        None,
+        ("nearest predicted box, score .30, IoU .18", (107, 0, 10, 10)),
         None,
         ("predicted dog, score .50, IoU 1.00", (0, 0, 10, 10)),
     ]

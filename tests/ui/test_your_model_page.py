@@ -181,6 +181,12 @@ def test_of_objects_predictions_come_first_and_test_pictures_are_told(
     said = words(at)
     assert f"{called} objects that it calls something else" in said
     assert f"{len(table) - 4} objects that it missed" in said
+    whole = embed_folder(objects.folder, model=model, workspace=home.root)
+    at = opened(objects, "your_model")
+    assert "Predictions of no object are listed here after" in words(at)
+    at.selectbox(key=LEAKS_AGAINST).set_value(whole.set_id).run()
+    assert "no object is a picture" in at.error[0].value
+    assert "Record your model" in words(at), "the page goes on"
     at.text_input(key="splits.test").set_value("1.*").run()
     at.button(key="splits.tell").click().run()
     assert objects.splits.get() is not None

@@ -64,7 +64,13 @@ def with_boxes(whole: WholePicture, *, most_px: int, is_named: bool = True) -> s
         parts += [
             *_lines(predicted.box, "#000", 5, opacity=0.6, dashes=DASHES),
             *_lines(predicted.box, PREDICTED, 2.5, dashes=DASHES),
-            _name(f"predicted {predicted.label}", predicted.box, whole.size, colour=PREDICTED, is_below=True),
+            _name(
+                f"predicted {predicted.label or ''}".rstrip(),
+                predicted.box,
+                whole.size,
+                colour=PREDICTED,
+                is_below=True,
+            ),
         ]
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width} {height}">{"".join(parts)}</svg>'
 

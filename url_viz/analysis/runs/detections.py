@@ -84,7 +84,8 @@ class Detections:
     """A detector next to the objects of a set.
 
     `objects` has a row per row of the table: `detected` ("found", "missed"; missing where nothing was predicted), and
-    the class, score, overlap (IoU) and box of the prediction that each has. `invented` are predictions of
+    the class, score, overlap (IoU) and box of the prediction that each has; of a missed object those, but for the
+    class, of the prediction of no object, if any, that lies nearest. `invented` are predictions of
     no object, the surest first: picture, class, score, box_x … box_height, the object that each overlaps most, and by
     how much. `same` counts objects that were found as their class; of all `predictions` so many were `sure` enough, and
     `again` of these are of an object that has another one.
@@ -135,19 +136,21 @@ def detections(
     label = table["label"].fillna(table[CLASS])  # that of the annotations where it has no label
     pairs = matched(table.assign(**{CLASS: label}), sure, least_iou=least_iou)
     has_prediction = pairs.prediction >= 0
-    rows = sure.reindex(pairs.prediction)
+    is_over = ~np.isin(np.arange(len(sure)), pairs.prediction)
+    is_new = is_over & (pairs.nearest_iou < least_iou)
+    shown = np.where(has_prediction, pairs.prediction, _nearest_of_none(pairs, is_new))
+    rows = sure.reindex(shown)
+    iou = np.append(pairs.nearest_iou, np.nan)[shown]
     detected = pd.Series(MISSED, index=table.index, dtype=object).where(_is_seen(table, predictions), None)
     objects = pd.DataFrame(
         {
             DETECTED: detected.mask(has_prediction, FOUND).to_numpy(object),
             PREDICTED_CLASS: rows[CLASS].where(has_prediction, None).to_numpy(object),
             PREDICTED_SCORE: rows["score"].to_numpy(float),
-            PREDICTED_IOU: pairs.iou,
+            PREDICTED_IOU: np.where(has_prediction, pairs.iou, iou),
             **{name: rows[of].to_numpy(float) for name, of in zip(PREDICTED_BOX, BOX_COLUMNS, strict=False)},
         }
     )
-    is_over = ~np.isin(np.arange(len(sure)), pairs.prediction)
-    is_new = is_over & (pairs.nearest_iou < least_iou)
     names = table["path"].reindex(pairs.nearest).to_numpy(object)
     invented = sure.assign(nearest=names, iou=pairs.nearest_iou)[is_new].reset_index(drop=True)
     same = int((has_prediction & (objects[PREDICTED_CLASS] == label.to_numpy(object))).sum())
@@ -155,14 +158,23 @@ def detections(
     return Detections(objects, invented, same, len(predictions), int(is_sure.sum()), again, least_score)
 
 
+def _nearest_of_none(pairs: Matches, is_new: NDArray[np.bool_]) -> Ints:
+    """For each object (N,) the prediction of no object (of M) that lies nearest and overlaps it most, or −1."""
+    free = np.flatnonzero(is_new & (pairs.nearest >= 0))
+    free = free[np.argsort(pairs.nearest_iou[free], kind="stable")]
+    nearest = np.full(len(pairs.prediction), -1, np.int64)
+    nearest[pairs.nearest[free]] = free  # the last one stays
+    return nearest
+
+
 @dataclass(frozen=True)
 class PredictedBox:
     """What a detector predicted: class, score, `box` (x, y, width, height in pixels of the upright picture).
 
-    `iou` is its overlap with the labelled box, 0 without one.
+    `iou` is its overlap with the labelled box, 0 without one; `label` is None of a missed object, beside which it lies.
     """
 
-    label: str
+    label: str | None
     score: float
     iou: float
     box: Box
@@ -171,22 +183,22 @@ class PredictedBox:
     def words(self) -> str:
         """As it is said below a picture."""
         overlap = f", IoU {decimal(self.iou)}" if self.iou > 0 else ""
-        return f"predicted {self.label}, score {decimal(self.score)}{overlap}"
+        what = "nearest predicted box" if self.label is None else f"predicted {self.label}"
+        return f"{what}, score {decimal(self.score)}{overlap}"
 
 
 def has_predictions(row: Mapping[Any, Any]) -> bool:
-    """Whether a detector looked at the picture of a row of the table, of whose predictions the boxes are stored."""
-    return isinstance(row.get(DETECTED), str) and PREDICTED_BOX[0] in row
+    """Whether a detector looked at the picture of a row of the table, and its boxes are stored."""
+    return row.get(DETECTED) == MISSED or (row.get(DETECTED) == FOUND and PREDICTED_BOX[0] in row)
 
 
 def prediction_of(row: Mapping[Any, Any]) -> PredictedBox | None:
-    """What was predicted for a row of the table; None where nothing was."""
-    if not has_predictions(row) or row[DETECTED] != FOUND:
+    """What was predicted for a row of the table, or beside it; None where nothing was."""
+    if not has_predictions(row) or not np.isfinite(row.get(PREDICTED_BOX[0], np.nan)):
         return None
     x, y, width, height = (float(row[name]) for name in PREDICTED_BOX)
-    return PredictedBox(
-        str(row[PREDICTED_CLASS]), float(row[PREDICTED_SCORE]), float(row[PREDICTED_IOU]), (x, y, width, height)
-    )
+    label = row[PREDICTED_CLASS] if row[DETECTED] == FOUND else None
+    return PredictedBox(label, float(row[PREDICTED_SCORE]), float(row[PREDICTED_IOU]), (x, y, width, height))
 
 
 def class_logits(objects: pd.DataFrame, names: Sequence[str]) -> tuple[Ints, Floats]:

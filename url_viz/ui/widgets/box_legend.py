@@ -22,12 +22,16 @@ class LegendEntry:
 
 
 def legend_of(row: Mapping[Any, Any]) -> tuple[LegendEntry, ...]:
-    """Of an object, as a row of the table: its labelled box and the predicted one; none without predictions."""
+    """Of an object, as a row of the table: its labelled box and the predicted one; none without predictions.
+
+    Of a missed object, the one that lies nearest.
+    """
     if not has_predictions(row):
         return ()
     predicted = prediction_of(row)
-    second = LegendEntry("none", "not predicted") if predicted is None else LegendEntry("dashed", predicted.words)
-    return LegendEntry("solid", LABELLED), second
+    is_missed = predicted is None or predicted.label is None
+    entries = [LegendEntry("solid", LABELLED), *([LegendEntry("none", "not predicted")] if is_missed else [])]
+    return (*entries, *([] if predicted is None else [LegendEntry("dashed", predicted.words)]))
 
 
 def legend_of_invented(whole: WholePicture) -> tuple[LegendEntry, ...]:

@@ -19,7 +19,7 @@ from url_viz.store.columns.object_columns import PICTURE
 from url_viz.ui.allowed_paths import allowed, may_allow, may_read
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import Key
-from url_viz.ui.text import escape
+from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.box_legend import in_words, legend_of_invented
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.download import download
@@ -103,6 +103,8 @@ def _match(image_set: ImageSet, typed: str, dropped: Any, names: str, least_scor
 def _show_invented(image_set: ImageSet) -> None:
     """The predictions of no object, of the last match, each on its picture, as a table, and to take away."""
     invented = INVENTED.get()
+    if invented is None and DETECTED in image_set.table():
+        st.caption(Markdown("Predictions of no object are listed here after *Match*."))
     if invented is None or invented.empty:
         return
     with st.expander(f"{escape(counted(len(invented), 'prediction'))} of no object", icon=":material/add_box:"):

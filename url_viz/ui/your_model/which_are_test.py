@@ -9,13 +9,14 @@ import streamlit as st
 from url_viz.analysis.findings.leaks import COPY, EXACT, SCENE, Splits
 from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.analysis.shown_words import title_of_column
+from url_viz.errors import UrlVizError
 from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.store.columns.object_columns import PICTURE
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import Key
-from url_viz.ui.text import escape
+from url_viz.ui.text import escape, show_error
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.download import download
 from url_viz.ui.widgets.embed_job import titles
@@ -95,8 +96,12 @@ def _compare_with_another(image_set: ImageSet) -> None:
 
 
 def _show_shared(image_set: ImageSet, other: ImageSet) -> None:
-    with st.spinner("Comparing"):
-        leaks = image_set.cached(_leaks, other.set_id, str(other.version))
+    try:
+        with st.spinner("Comparing"):
+            leaks = image_set.cached(_leaks, other.set_id, str(other.version))
+    except UrlVizError as error:  # of objects and of whole pictures, say
+        show_error(error)
+        return
     name = other.root.name
     if leaks.empty:
         st.success(escape(f"No picture of this set is in {name}, too."), icon=":material/check:")
