@@ -1,5 +1,6 @@
 """The command `evaluate`: the figures of the page, printed and as JSON, and what it needs."""
 
+import html
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.given import by_turns, dice, given_set
 from url_viz.analysis.evidence.evaluation import by_class, lead_over
+from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
 from url_viz.wording import decimal
 
@@ -50,6 +52,13 @@ def test_what_it_prints_is_what_the_functions_of_python_give(image_set: ImageSet
     assert lines[2 + len(figures)].startswith("Of the measures without classes, “Easily mistaken” ")
     assert "“doubt” has a value for 36 of the 40 pictures" in lines[3 + len(figures)]
     assert "1 / norm, Nearest similarity, Nearest gap." in lines[-1]
+
+
+@pytest.mark.slow
+def test_a_report_says_which_pictures_a_measure_with_gaps_is_on(image_set: ImageSet) -> None:
+    page = html.unescape(report_html(image_set, is_live=False))
+    assert "“doubt” has a value for 36 of the 40 pictures" in page
+    assert "<td>Doubt</td>" in page
 
 
 def test_the_json_holds_the_same_and_what_it_is_of(image_set: ImageSet, run: Run, tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ def _cautions(evaluated: Evaluated) -> list[str]:
         "Confusability is computed from the very neighbours whose correctness it predicts; nearest similarity is its "
         "baseline.": {CONFUSABILITY.name, NEAREST},
     }
-    return [words for words, needed in cautions.items() if needed <= names]
+    return [*filter(None, [evaluated.gaps]), *(words for words, needed in cautions.items() if needed <= names)]
 
 
 def _worth(image_set: ImageSet) -> dict[str, object]:

@@ -213,8 +213,8 @@ class OfSome:
         """On which of so many pictures the figures are, and the baseline there."""
         return (
             f"{quoted(self.figures.name)} has a value for {len(self.pictures):,} of the {counted(of, 'picture')}: its "
-            f"row is on these, where nearest similarity has an R-AUROC of {self.nearest.text(digits=3)}. Do not "
-            "compare it with other rows."
+            f"figures are on these, where nearest similarity has an R-AUROC of {self.nearest.text(digits=3)}. Do not "
+            "compare them with those of other measures."
         )
 
 
