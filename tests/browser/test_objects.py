@@ -133,6 +133,30 @@ def test_labelled_and_predicted_boxes_have_a_legend_where_they_are_drawn(
     objects.remove_columns(DETECTOR)
 
 
+def test_predictions_of_no_object_are_drawn_on_their_pictures(
+    app: str, objects: ImageSet, open_page: OpenPage, tmp_path: Path
+) -> None:
+    near = {"image_id": "0", "category_id": "rectangle", "score": 0.9, "bbox": [290, 200, SIDE, SIDE]}
+    alone = {**near, "image_id": "1", "score": 0.6, "bbox": [300, 0, 40, 30]}
+    (tmp_path / "results.json").write_text(json.dumps([near, alone]))
+    page = open_page(f"{app}/your_model?set={objects.set_id}", width=420, height=1200)
+    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(tmp_path / "results.json")
+    page.get_by_role("button", name="Match").click()
+    page.locator("summary").filter(has_text="2 predictions of no object").click()
+    legend, picture = page.locator(".url-viz-boxes"), "img[src^='data:image/svg+xml']"
+    expect(legend).to_contain_text("predicted rectangle, score .90, IoU .46")
+    expect(legend).to_contain_text("nearest labelled box: line")
+    assert_drawn(page, picture)
+    page.get_by_role("button", name="Next").click()
+    expect(legend).to_contain_text("no labelled box overlaps it")
+    expect(page.get_by_alt_text("images/1.png, with 3 labelled boxes; dashed: predicted rectangle")).to_be_visible()
+    assert_drawn(page, picture)
+    settled(page)
+    assert_fits(page)
+    assert problems(page) == []
+    objects.remove_columns(DETECTOR)
+
+
 def test_a_box_drawn_on_the_picture_is_searched_by_and_typed_numbers_too(
     app: str, objects: ImageSet, open_page: OpenPage
 ) -> None:
