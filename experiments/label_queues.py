@@ -4,9 +4,11 @@ Each FOLDER holds class folders. Labels are changed to any class, to the most si
 similar; sets are as they are, or *spoilt*: a tenth of the pictures blended with another class, a tenth degraded past
 recognition, which are no errors. --report sets as they are are judged by two models too. Told and counted: the fraction
 of wrong labels, those likely wrong, the queue, and how many of the next fifty are wrong, before any answer and after
-ten true ones. P(wrong) is of folds that did not fit the calibration. What was chosen was chosen on --data; --report
-chose nothing. Mistakes that a set has by itself count as right labels. The figures go to label_queues.json; `--table`
-prints the tables from it.
+ten true ones; up to how many of all are wrong, before any answer and at the end of the queue; and the queue with and
+without the rule that an answer prolongs it by two labels at most (CAPPED, FREE). P(wrong) is of folds that did not fit
+the calibration. What was chosen was chosen on --data; --report chose nothing. --objects is the folder of the sets of
+experiments.objects: their objects are judged as in the product, in folds of pictures. Mistakes that a set has by
+itself count as right labels. The figures go to label_queues.json; `--table` prints the tables from it.
 """
 
 import sys
@@ -22,14 +24,17 @@ from sklearn.metrics import average_precision_score
 from typing_extensions import Doc
 
 from experiments.figure_files import read_figures, write_figures
+from experiments.objects import SETS, USUAL, ObjectSet, ObjectsStudy
+from experiments.objects import read as read_objects
 from experiments.wrong_labels import EmbeddedSet, Floats, read, read_whole
 from training.command import command
 from training.markdown_tables import markdown
 from url_viz.analysis.evidence.order_metrics import mean_by_t
 from url_viz.analysis.evidence.probe import probe_folds
-from url_viz.analysis.labels.ambiguity import classify, labelled_means
+from url_viz.analysis.labels.ambiguity import LEAST_OF_A_CLASS, classify, labelled_means
 from url_viz.analysis.labels.calibration import calibrate, calibration_error
-from url_viz.analysis.labels.forecast import forecast, wrong_share
+from url_viz.analysis.labels.doubtful_labels import FEW, end_of, few_of
+from url_viz.analysis.labels.forecast import WrongLabels, forecast, wrong_share
 from url_viz.analysis.labels.label_issues import LIKELY
 from url_viz.analysis.labels.left_out import fit_ridge
 from url_viz.analysis.second_model import side_by_side, voters
@@ -43,7 +48,7 @@ from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
 
 FIGURES = Path(__file__).with_suffix(".json")
-DEVELOPMENT, REPORT, BY_BOTH = "development", "report", "report, two models"
+DEVELOPMENT, REPORT, BY_BOTH, OBJECTS = "development", "report", "report, two models", "objects"
 NONE, ANY, SIMILAR, THREE = "no error", "any class", "similar class", "of three similar"
 THREE_SHARES = (0.5, 0.3, 0.2)
 PLAIN = ((NONE, 0.0), (SIMILAR, 0.02), (SIMILAR, 0.05), (SIMILAR, 0.1), (THREE, 0.1), (ANY, 0.02), (ANY, 0.05))
@@ -53,6 +58,7 @@ CASES = (
 )
 SPOILT_SHARE = 0.1
 ANSWERS, NEXT = 10, 50
+CAPPED, FREE = "", " without the cap"
 
 Bools = NDArray[np.bool_]
 Doubles = NDArray[np.float64]
@@ -65,6 +71,7 @@ class QueueStudy:
 
     data: Annotated[tuple[Path, ...], Doc("Sets on which the constants were chosen; give it again.")] = ()
     report: Annotated[tuple[Path, ...], Doc("Sets that chose nothing; give it again.")] = ()
+    objects: Annotated[Path | None, Doc("Folder of the sets of objects.")] = None
     draws: Annotated[int, Doc("Draws of each kind of errors.")] = 3
     json: Annotated[Path, Doc("The figures.")] = FIGURES
     table: Annotated[bool, Doc("Only print the tables of the figures that are there.")] = False
@@ -87,18 +94,25 @@ class JudgedLabels:
 def main(study: QueueStudy) -> None:
     """Measure, write the figures, and print the tables; or print them again."""
     if not study.table:
-        if not study.data and not study.report:
-            raise FolderError("No set is given to plant errors in. Give --data FOLDER or --report FOLDER, or --table.")
+        if not study.data and not study.report and study.objects is None:
+            raise FolderError(
+                "No set is given to plant errors in. Give --data or --report or --objects FOLDER, or --table."
+            )
         model, second = (load_model(name, precision="exact") for name in (DEFAULT, SECOND_MODELS[0]))
-        figures: dict[str, list[dict[str, Any]]] = {DEVELOPMENT: [], REPORT: [], BY_BOTH: []}
+        figures: dict[str, list[dict[str, Any]]] = {DEVELOPMENT: [], REPORT: [], BY_BOTH: [], OBJECTS: []}
         for folder in study.data:
             figures[DEVELOPMENT] += rows_of(read(folder, model), study.draws)
         for folder in study.report:
             pictures = read(folder, model)
             figures[REPORT] += rows_of(pictures, study.draws)
             figures[BY_BOTH] += rows_of(pictures, study.draws, second=read_whole(folder, second))
+        for name in SETS if study.objects is not None else ():
+            figures[OBJECTS] += rows_of_objects(
+                name, read_objects(ObjectsStudy(study.objects), name, USUAL), study.draws
+            )
         write_figures(figures, study.json, digits=4)
-    print(tables(read_figures(study.json)))
+    figures_read = read_figures(study.json)
+    print(tables(figures_read), up_to_table(figures_read), sep="\n\n")
 
 
 def rows_of(pictures: EmbeddedSet, draws: int, *, second: Floats | None = None) -> Iterator[dict[str, Any]]:
@@ -110,6 +124,17 @@ def rows_of(pictures: EmbeddedSet, draws: int, *, second: Floats | None = None) 
         for draw in range(0 if is_spoilt and second is not None else draws):
             found = judged(pictures, kind, fraction, is_spoilt=is_spoilt, draw=draw, second=second)
             yield {"set": pictures.name, "planted": title_of(kind, fraction), "spoilt": is_spoilt, **row_of(found)}
+
+
+def rows_of_objects(name: str, objects: ObjectSet, draws: int) -> Iterator[dict[str, Any]]:
+    """The same of objects in pictures, as they are."""
+    by = objects.label_witnesses()
+    lists, order = [Nearest(by.graph.position, by.graph.similarity)], np.arange(len(objects.label))
+    for kind, fraction, is_spoilt in CASES:
+        for draw in range(0 if is_spoilt else draws):
+            label = planted(objects, order, kind, fraction, draw)
+            found = judged_by(lists, by.whitened, label, by.group, label != objects.label, draw, apart=objects.picture)
+            yield {"set": name, "planted": title_of(kind, fraction), "spoilt": False, **row_of(found)}
 
 
 def title_of(kind: str, fraction: float) -> str:
@@ -132,12 +157,27 @@ def judged(
         its_space = whitened_rows(np.arange(len(second)), second)
         lists.append(voters(build_graph(its_space, second), group))
         whitened = side_by_side(whitened, its_space.rows)
+    return judged_by(lists, whitened, label, group, label != pictures.label, draw, apart=group)
+
+
+def judged_by(
+    lists: Sequence[Nearest],
+    whitened: NDArray[np.floating],
+    label: Codes,
+    group: Codes,
+    is_wrong: Bools,
+    draw: int,
+    *,
+    apart: Codes,
+) -> JudgedLabels:
+    """Judge labels (N,) by the lists of one or two models and `whitened` (N, A); folds are of groups `apart` (N,)."""
     also = lists[1] if len(lists) > 1 else None
     classified = classify(lists[0].position, lists[0].similarity, whitened, label, group, also=also)
     assert classified is not None
-    ridge = fit_ridge(whitened, label, group, pictures.classes)
-    of = labelled_means(ridge, lists)
-    fold = probe_folds(group[of.rows], seed=draw)
+    classes = np.flatnonzero(np.bincount(label) >= LEAST_OF_A_CLASS)
+    place = np.where(np.isin(label, classes), np.searchsorted(classes, label), -1).astype(np.int32)
+    of = labelled_means(fit_ridge(whitened, place, group, len(classes)), lists)
+    fold = probe_folds(apart[of.rows], seed=draw)
     wrong, share, is_first = np.zeros(len(of.label)), np.zeros(len(of.label)), np.zeros(len(of.label), bool)
     for left_out in np.unique(fold):
         is_out = fold == left_out
@@ -146,7 +186,7 @@ def judged(
         wrong[is_out] = fitted.label_is_wrong(of.mean[is_out], of.label[is_out])
         share[is_out], is_first[is_out] = shares.max(axis=1), shares.argmax(axis=1) == of.label[is_out]
     doubt = classified.evidence.doubt[of.rows].astype(np.float64)
-    return JudgedLabels(doubt, wrong, (label != pictures.label)[of.rows], share, is_first)
+    return JudgedLabels(doubt, wrong, is_wrong[of.rows], share, is_first)
 
 
 def _spoilt(pictures: EmbeddedSet, draw: int, *, is_spoilt: bool) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -160,7 +200,9 @@ def _spoilt(pictures: EmbeddedSet, draw: int, *, is_spoilt: bool) -> tuple[NDArr
     return embedding, order[2 * tenth :]
 
 
-def planted(pictures: EmbeddedSet, order: NDArray[np.int64], kind: str, fraction: float, draw: int) -> Codes:
+def planted(
+    pictures: EmbeddedSet | ObjectSet, order: NDArray[np.int64], kind: str, fraction: float, draw: int
+) -> Codes:
     """The labels (N,) with a fraction of all changed, among the pictures of `order`."""
     dice, label = np.random.default_rng(1000 + draw), pictures.label.copy()
     count = int(fraction * len(label))
@@ -174,7 +216,7 @@ def planted(pictures: EmbeddedSet, order: NDArray[np.int64], kind: str, fraction
     return label.astype(np.int32)
 
 
-def likeness(pictures: EmbeddedSet) -> NDArray[np.float32]:
+def likeness(pictures: EmbeddedSet | ObjectSet) -> NDArray[np.float32]:
     """How alike the mean embeddings of classes are (C, C), −1 for a class and itself."""
     unit = l2_normalize(pictures.embedding)
     means = [unit[pictures.label == code].mean(axis=0) for code in range(pictures.classes)]
@@ -189,7 +231,7 @@ def row_of(labels: JudgedLabels) -> dict[str, Any]:
     is_wrong, ahead = labels.is_wrong[order], forecast(labels.wrong[order])
     likely, end, all_wrong = labels.wrong >= LIKELY, ahead.end, int(is_wrong.sum())
     heard = ahead.heard(ahead.wrong[:ANSWERS], is_wrong[:ANSWERS])
-    told = wrong_share(labels.wrong)
+    told = wrong_share(labels.wrong, unsure=1 - float(labels.share.mean()))
     of_all, missing = max(1, all_wrong), float("nan")
     row: dict[str, Any] = {
         "true": float(is_wrong.mean()),
@@ -210,16 +252,32 @@ def row_of(labels: JudgedLabels) -> dict[str, Any]:
         expected, true = known.among(part), int(is_wrong[part].sum())
         row |= {f"{when} told": expected.value, f"{when} low": expected.low, f"{when} high": expected.high}
         row |= {f"{when} true": true, f"{when} held": bool(np.floor(expected.low) <= true <= np.ceil(expected.high))}
-    seen = _looked_at(ahead.wrong, is_wrong)
-    return row | {"looked at": seen, "found": int(is_wrong[:seen].sum())}
+    row |= _up_to(told, is_wrong, "at first") | {"stands out": bool(end >= few_of(len(is_wrong)))}
+    for when, is_capped in ((CAPPED, True), (FREE, False)):
+        doubtful = end_of(heard, end, ANSWERS) if is_capped else heard.end
+        row |= {f"heard queue{when}": doubtful, f"heard queue wrong{when}": int(is_wrong[:doubtful].sum())}
+        seen = _looked_at(ahead.wrong, is_wrong, is_capped=is_capped)
+        row |= {f"looked at{when}": seen, f"found{when}": int(is_wrong[:seen].sum())}
+        shift = ahead.heard(ahead.wrong[:seen], is_wrong[:seen]).shift
+        left = order[seen:]
+        told = wrong_share(labels.wrong[left], unsure=1 - float(labels.share[left].mean()), shift=shift)
+        row |= _up_to(told, is_wrong[seen:], f"at the end{when}")
+    return row
 
 
-def _looked_at(wrong: Doubles, is_wrong: Bools) -> int:
+def _up_to(told: WrongLabels, is_wrong: Bools, when: str) -> dict[str, Any]:
+    """Up to how many labels are wrong (`DoubtfulLabels.words`), and how many are."""
+    return {f"{when} up to": int(np.ceil(told.high * len(is_wrong))), f"{when} wrong": int(is_wrong.sum())}
+
+
+def _looked_at(wrong: Doubles, is_wrong: Bools, *, is_capped: bool) -> int:
     """How many labels somebody looks at who answers truly, until the queue, cut anew every ten answers, ends."""
-    ahead, seen = forecast(wrong), 0
-    while (end := ahead.end if seen else max(ahead.end, ANSWERS)) > seen and seen <= len(wrong) - NEXT - ANSWERS:
+    before = ahead = forecast(wrong)
+    seen, end = 0, max(ahead.end, FEW)
+    while end > seen and seen <= len(wrong) - NEXT - ANSWERS:
         seen = min(end, seen + ANSWERS)
-        ahead = forecast(wrong).heard(wrong[:seen], is_wrong[:seen])
+        ahead = before.heard(before.wrong[:seen], is_wrong[:seen])
+        end = end_of(ahead, before.end, seen) if is_capped else ahead.end
     return seen
 
 
@@ -251,6 +309,37 @@ def _table(rows: pd.DataFrame) -> str:
             ]
         )
     return markdown(header, lines)
+
+
+def up_to_table(figures: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """By set, over its draws with and without errors, what is told where no label stands out, and at the end.
+
+    How often "up to N" was not less than all that were wrong, N, and how many were; after ten answers how long the
+    queue is with the cap and without, and how many labels in it are wrong.
+    """
+    header = ["set", "nothing stands out: held; up to, wrong", "at the end: held; up to, wrong"]
+    header += ["after ten answers: queue, wrong", "without the cap", "looked at, found", "without the cap"]
+    lines = []
+    for use in (DEVELOPMENT, REPORT, BY_BOTH, OBJECTS):
+        rows = pd.DataFrame(figures[use])
+        for name, part in rows.groupby("set", sort=False):
+            line = [f"{name}, two models" if use == BY_BOTH else str(name)]
+            line += [_held(part[~part["stands out"].astype(bool)], "at first"), _held(part, "at the end")]
+            pairs = (("heard queue", "heard queue wrong"), ("looked at", "found"))
+            line += [
+                f"{part[f'{one}{when}'].mean():.0f}, {part[f'{other}{when}'].mean():.0f}"
+                for one, other in pairs
+                for when in (CAPPED, FREE)
+            ]
+            lines.append(line)
+    return markdown(header, lines)
+
+
+def _held(part: pd.DataFrame, when: str) -> str:
+    told, true = part[f"{when} up to"], part[f"{when} wrong"]
+    if part.empty:
+        return "–"
+    return f"{(told >= true).sum()} of {len(part)}; {told.mean():.0f}, {true.mean():.0f}"
 
 
 def _mean(part: pd.DataFrame, name: str) -> str:

@@ -79,6 +79,9 @@ def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None
     assert rows_of(queues, *shown) in told
     by_both = {label_queues.BY_BOTH: read_figures(label_queues.FIGURES)[label_queues.BY_BOTH]}
     assert rows_of(label_queues.tables(by_both).partition("\n\n")[2], shown[0], shown[1], shown[3]) in told
+    names = ("steel", "digits", "signs", "trash", "places", "caltech101 ", "flowers102 ", "COCO128", "BCCD")
+    up_to = label_queues.up_to_table(read_figures(label_queues.FIGURES))
+    assert rows_of(up_to, *(f"| {name}" for name in names)) in told
     mistakes = real_mistakes.table(read_figures(real_mistakes.FIGURES))
     assert rows_of(mistakes, "**URL-Viz**", "self-confidence") in told
     assert rows_of(apart.table(read_figures(apart.FIGURES)), "| trash ") in told

@@ -1,5 +1,7 @@
 """The queue of doubtful labels: where it ends, what is left out, what answers change, and what is said of it."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +20,7 @@ def made(
     kinds: dict[int, str] | None = None,
     answers: dict[int, bool] | None = None,
     count: int = COUNT,
+    unsure: float = 0.0,
     **columns: object,
 ) -> tuple[DoubtfulLabels, pd.DataFrame]:
     """Labels in the order of their rows, wrong with these probabilities, else .001; answers say which were wrong."""
@@ -34,6 +37,7 @@ def made(
         support=1,
         neighbours=2,
         taken_for="ant",
+        unsure=unsure,
         answer=[np.nan if row not in (answers or {}) else float(answers[row]) for row in range(count)],
     )
     return doubtful_labels(LabelCheck(pictures, ("ant", "bee"), 0), table), table
@@ -52,6 +56,15 @@ def test_the_queue_ends_where_fewer_than_one_in_four_is_wrong() -> None:
     assert doubtful.words == f"25 labels are doubtful; {wrong_in_words(doubtful.wrong)}"
     assert doubtful.share.share == pytest.approx((13.5 + 4 + 35 * 0.15 + 140 * 0.001) / COUNT)
     assert doubtful.share.low < doubtful.share.share < doubtful.share.high
+
+
+def test_more_may_be_wrong_unseen_where_it_is_unsure_what_pictures_show() -> None:
+    (clear, _), (unsure, _) = made({}), made({}, unsure=0.6)
+    most = [math.ceil(doubtful.share.high * COUNT) for doubtful in (clear, unsure)]
+    assert most[1] == most[0] + 6, "a twentieth of three in five"
+    assert unsure.may_be_right
+    assert not made(dict.fromkeys(range(60), 0.95))[0].may_be_right
+    assert unsure.words == f"No label stands out; up to {most[1]} of 200 may be wrong"
 
 
 def test_a_lone_high_probability_after_low_ones_makes_no_queue() -> None:

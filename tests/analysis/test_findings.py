@@ -58,6 +58,7 @@ def check(
         support=1,
         neighbours=2,
         taken_for=taken_for,
+        unsure=0.0,
         twin_group=rows["twin_group"],
         answer=np.nan,
     )

@@ -99,6 +99,8 @@ def test_the_share_of_wrong_labels_may_be_none_and_holds_what_is_planted() -> No
         assert told.low == 0 or planted >= 0.05, "few odd labels prove none wrong"
         assert told.high < 0.03 or planted > 0, "and of none not many are feared"
     assert np.mean(inside) >= 0.95
+    unsure = wrong_share(np.zeros(1000), unsure=0.4)
+    assert (unsure.share, unsure.low, unsure.high) == (0, 0, pytest.approx(0.03, abs=0.001)), "a twentieth of it more"
     nothing = wrong_share(np.zeros(1000))
     assert (nothing.share, nothing.low, nothing.high) == (0, 0, pytest.approx(0.01, abs=0.001))
 

@@ -133,6 +133,9 @@ def test_an_unlabelled_set_is_told_how_to_get_labels_and_one_class_is_nothing_to
     assert "All labelled pictures are of one class" in words(opened(unlabelled, "labels"))
 
 
+SAID = ((7, "dog"), (5, "cat"), (4, "dog"))
+
+
 def made() -> tuple[LabelCheck, DoubtfulLabels]:
     """Four labels, of which the first is likely wrong."""
     pictures = set_table(4, {}, {})[["id", "path", "twin_group"]].assign(
@@ -145,6 +148,7 @@ def made() -> tuple[LabelCheck, DoubtfulLabels]:
         share=[0.9, 0.4, 0.3, np.nan],
         wrong=[0.95, 0.2, 0.0, 0.1],
         taken_for=["dog", "cat", "dog", "emu"],
+        unsure=0.0,
         answer=np.nan,
     )
     check = LabelCheck(pictures, ("cat", "dog", "emu"), left_out=0)
@@ -179,6 +183,12 @@ def test_tiles_ask_and_say_how_likely_the_label_is_wrong() -> None:
     assert shown[0].detail == "The label is wrong with a probability of 95 %; 7 of 9 neighbours are dog"
     assert [tile.mark for tile in shown] == ["likely wrong", "between", None, "outlier"]
     assert [tile.asked for tile in shown] == [("cat", "dog"), ("dog", "cat"), ("cat", "dog"), None]
+
+
+def test_where_all_may_be_right_tiles_of_objects_say_what_neighbours_are() -> None:
+    shown = tiles(made()[0].pictures, set_id="set", is_chance_known=False)
+    assert [tile.value for tile in shown] == ["7 of 9", "5 of 9", "4 of 9", "0 of 9"]
+    assert [tile.detail for tile in shown] == [*(f"{n} of 9 neighbours are {k}" for n, k in SAID), ""]
 
 
 def test_long_names_are_told_apart_below_a_picture() -> None:

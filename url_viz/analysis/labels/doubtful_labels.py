@@ -48,11 +48,8 @@ class DoubtfulLabels:
     first_end: int
 
     def end(self, ahead: Forecast, answers: int) -> int:
-        """Where the queue ends by a forecast of it that has heard so many answers.
-
-        Answers to the first few say little of labels far below: each prolongs the queue by two at most.
-        """
-        return min(ahead.end, max(self.first_end, FEW) + 2 * answers)
+        """Where the queue ends by a forecast of it that has heard so many answers."""
+        return end_of(ahead, self.first_end, answers)
 
     @cached_property
     def is_conflict(self) -> Bools:
@@ -63,7 +60,7 @@ class DoubtfulLabels:
     def stands_out(self) -> bool:
         """Whether there are more doubtful labels than sets without a wrong one have; copies in conflict are facts."""
         doubted = self._end - int(self.is_conflict.sum())
-        return doubted >= min(FEW, math.ceil(len(self.pictures) / 100))
+        return doubted >= few_of(len(self.pictures))
 
     @cached_property
     def _end(self) -> int:
@@ -100,10 +97,16 @@ class DoubtfulLabels:
     def share(self) -> WrongLabels:
         """The fraction of labels that is wrong, as they are now."""
         is_unchecked = self.pictures["answer"].isna().to_numpy()
-        wrong = self.pictures["wrong"].to_numpy(np.float64)
-        unchecked = wrong_share(wrong[is_unchecked], shift=self.forecast.shift)
+        wrong, unsure = (self.pictures[name].to_numpy(np.float64)[is_unchecked] for name in ("wrong", "unsure"))
+        mean = float(unsure.mean()) if len(unsure) else 0.0
+        unchecked = wrong_share(wrong, unsure=mean, shift=self.forecast.shift)
         part = float(is_unchecked.mean()) if len(is_unchecked) else 0.0
         return WrongLabels(part * unchecked.share, part * unchecked.low, part * unchecked.high)
+
+    @property
+    def may_be_right(self) -> bool:
+        """Whether all labels may be right, as far as can be said."""
+        return self.share.low == 0
 
     @property
     def words(self) -> str:
@@ -113,6 +116,19 @@ class DoubtfulLabels:
             return "No label stands out" + (f"; up to {most:,} of {len(self.pictures):,} may be wrong" if most else "")
         doubtful = counted(len(self), "label is doubtful", "labels are doubtful")
         return f"{doubtful}; {wrong_in_words(self.wrong)}"
+
+
+def few_of(count: int) -> int:
+    """So many doubtful labels of `count` do not stand out yet: one in a hundred, FEW at most."""
+    return min(FEW, math.ceil(count / 100))
+
+
+def end_of(ahead: Forecast, first_end: int, answers: int) -> int:
+    """Where a queue ends by a forecast of it that has heard so many answers; before any it was `first_end`.
+
+    Answers to the first few say little of labels far below: each prolongs the queue by two at most.
+    """
+    return min(ahead.end, max(first_end, FEW) + 2 * answers)
 
 
 def wrong_in_words(wrong: Expected, whole: str = "of them ") -> str:

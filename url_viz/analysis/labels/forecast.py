@@ -28,8 +28,10 @@ WIDEST_FRACTION = 0.05
 OFF_BY = 1.3
 ODD_PICTURES = 0.03
 UNSEEN_WRONG = 10
+UNSEEN_OF_UNSURE = 0.05
 """What the fraction of wrong labels may be off by beyond chance, as on development sets: by three tenths either way;
-three in a hundred pictures may only look wrong (blends, nothing to see); ten labels may be wrong unseen."""
+three in a hundred pictures may only look wrong (blends, nothing to see); ten labels may be wrong unseen, and one in
+twenty where it is unsure what the picture shows: labels of a look-alike class then are."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,10 @@ class Forecast:
         return float(belief @ SHIFTS / belief.sum())
 
 
-def wrong_share(wrong: Doubles, *, shift: float = 0.0) -> WrongLabels:
+def wrong_share(wrong: Doubles, *, unsure: float = 0.0, shift: float = 0.0) -> WrongLabels:
     """The fraction of labels that is wrong: the mean of P(wrong) (R,), their log odds shifted by what answers say.
+
+    `unsure` is what the pictures' likeliest classes leave of the shares, on average.
 
     The interval has what chance makes of R labels of known P, what is not known of the fitted fraction of wrong labels
     (its Fisher information in these P), and what such fractions are off by. Where nothing says that labels are wrong it
@@ -101,10 +105,11 @@ def wrong_share(wrong: Doubles, *, shift: float = 0.0) -> WrongLabels:
     """
     size = max(1, len(wrong))
     chance = expit(logit(wrong) + shift)
-    share, unsure = float(chance.sum()) / size, float((chance * (1 - chance)).sum()) / size
-    spread = QUANTILE * np.sqrt(unsure / size + (unsure * _spread_of_fraction(chance, share)) ** 2)
+    share, variance = float(chance.sum()) / size, float((chance * (1 - chance)).sum()) / size
+    spread = QUANTILE * np.sqrt(variance / size + (variance * _spread_of_fraction(chance, share)) ** 2)
     low = (share - spread) / OFF_BY - ODD_PICTURES
-    return WrongLabels(share, max(0.0, float(low)), min(1.0, float(OFF_BY * (share + spread) + UNSEEN_WRONG / size)))
+    high = OFF_BY * (share + spread) + UNSEEN_WRONG / size + UNSEEN_OF_UNSURE * unsure
+    return WrongLabels(share, max(0.0, float(low)), min(1.0, float(high)))
 
 
 def _spread_of_fraction(chance: Doubles, fraction: float) -> float:

@@ -161,9 +161,10 @@ class LabelCheck:
     columns id, path, label, suggested (class to ask about, None if there is none), share (its share of what the picture
     shows), wrong (the probability that the label is wrong, given the label), score (0 to 1, higher = more doubtful: an
     order), kind (of KINDS, "" for none, or if somebody gave or confirmed the label), support of so many neighbours
-    (votes for the strongest other class), taken_for (the likeliest class, possibly the label), twin_group, and answer:
-    whether the label as given was wrong by somebody's word (1), or right (0), nan where nobody said. score, wrong and
-    share are about the label as given. `left_out` counts pictures without a label or not in the graph yet.
+    (votes for the strongest other class), taken_for (the likeliest class, possibly the label), unsure (what label and
+    other class, whichever has more, leave of the shares; 1 where nothing is known), twin_group, and answer: whether the
+    label as given was wrong by somebody's word (1), or right (0), nan where nobody said. score, wrong and share are
+    about the label as given. `left_out` counts pictures without a label or not in the graph yet.
     """
 
     pictures: pd.DataFrame
@@ -222,6 +223,7 @@ def _as_table(rows: pd.DataFrame, judged: Judged, classes: tuple[str, ...]) -> p
         neighbours=judged.voters,
         taken_for=rows["first_class"].where(rows["first_class"].notna(), rows["label"]),
         twin_group=rows["twin_group"],
+        unsure=1 - np.maximum(judged.own, judged.best),
         answer=np.where(checked.notna() & is_judged, (checked == CORRECTED).astype(float), np.nan),
         is_certain=np.where(judged.kind == CONFLICTING, 0, 1),
     )

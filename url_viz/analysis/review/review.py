@@ -78,7 +78,7 @@ class DoubtfulReview(Review):
     """
 
     def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
-        self._doubtful = context.required(doubtful)
+        self._doubtful, self._is_of_objects = context.required(doubtful), context.is_of_objects
         self._known: tuple[object, Forecast, int] | None = None
         self._looked_at = 0
         super().__init__(spec, context, self._doubtful.pictures, ask_label)
@@ -89,7 +89,8 @@ class DoubtfulReview(Review):
 
     def _question(self, row: Mapping[str, Any]) -> Question:
         """Of the label as it was given, also where it was answered: what is known speaks for or against that."""
-        return super()._question({**row, "label": row["label_given"]})
+        is_known = not (self._is_of_objects and self._doubtful.may_be_right)
+        return super()._question({**row, "label": row["label_given"]} | ({} if is_known else {"wrong": math.nan}))
 
     @cached_property
     def _before(self) -> Forecast:

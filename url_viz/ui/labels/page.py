@@ -93,7 +93,8 @@ def show_headline(image_set: ImageSet, check: LabelCheck, doubtful: DoubtfulLabe
             "neighbours, and a linear classifier (ridge) fitted without the picture. Both use the set's whitened "
             f"embeddings, like the map and the search. {escape(_of_siblings(image_set))}"
             "The percentage on a picture is the probability that its label is wrong, given the label; it is calibrated "
-            "on this set. "
+            "on this set. Of objects whose labels may all be right it says too much: how many neighbours have the "
+            "suggested class stands there instead. "
             "**Doubtful** labels come in the order of doubt and end where fewer than one in four of what comes is "
             "wrong. How many of them are wrong is told with its 95 % interval, and every label that you confirm or "
             "correct makes it more certain. "
@@ -248,12 +249,23 @@ def show_suspects(image_set: ImageSet, doubtful: DoubtfulLabels, rows: pd.DataFr
         st.toggle(f"Show the {FEW} most doubtful all the same", key=SUSPECTS_WANTED)
     with one_page(rows, lambda pages: SUSPECTS_PAGE.under(pages, len(rows)), size=TILES_PER_PAGE) as page:
         show_gallery(
-            tiles(with_current_decisions(page, image_set), set_id=image_set.set_id, ringed_id=OPENED.get()),
+            tiles(
+                with_current_decisions(page, image_set),
+                set_id=image_set.set_id,
+                ringed_id=OPENED.get(),
+                is_chance_known=_is_chance_known(image_set),
+            ),
             key=SUSPECTS.under(image_set.set_id),
             empty="No label stands out." if kind is None else "None of this kind and class.",
             handle=partial(handle_gallery_actions, image_set),
             on_click=open_picture,
         )
+
+
+def _is_chance_known(image_set: ImageSet) -> bool:
+    """Whether P(wrong) is shown: of objects whose labels may all be right it is too high (docs/objects.md)."""
+    doubtful = image_set.labels.doubtful() if image_set.is_of_objects else None
+    return doubtful is None or not doubtful.may_be_right
 
 
 def _show_review_button(pair: ClassPair | None, label: str | None) -> None:
@@ -274,13 +286,13 @@ def _show_review_button(pair: ClassPair | None, label: str | None) -> None:
 def _show_accept(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
     """Give those of the pictures shown here whose label is likely wrong the class that is suggested."""
     likely = acceptable(rows)
-    count, mistakes = len(likely), math.ceil(float((1 - likely["wrong"]).sum()))
+    count, right = len(likely), f"about **{math.ceil(float((1 - likely['wrong']).sum())):,}**"
     labels = dict(zip(likely["id"].tolist(), likely["suggested"].astype(str), strict=True))
     with st.popover("Accept suggestions", icon=":material/done_all:"):
         st.markdown(
-            f"Of the {len(rows):,} pictures shown here **{count:,}** are labelled more likely wrong than right; about "
-            f"**{mistakes:,}** of these labels are right all the same. Files stay where they are, and the original "
-            "labels are kept. One undo reverts all of it."
+            f"Of the {len(rows):,} pictures shown here **{count:,}** are labelled more likely wrong than right; "
+            f"{right if _is_chance_known(image_set) else 'many'} of these labels are right all the same. "
+            "Files stay where they are, and the original labels are kept. One undo reverts all of it."
         )
         st.button(
             f"Label {count:,} pictures as suggested",
@@ -297,19 +309,22 @@ def with_current_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFr
     return rows.assign(decision=pd.Series(values, index=rows.index, dtype=object))
 
 
-def tiles(rows: pd.DataFrame, *, set_id: str, ringed_id: int | None = None) -> tuple[Tile, ...]:
-    """Labels as tiles: the question, how likely the label is wrong, and support among the neighbours."""
-    return tuple(_tile(row, set_id, ringed_id) for row in rows.to_dict("records"))
+def tiles(
+    rows: pd.DataFrame, *, set_id: str, ringed_id: int | None = None, is_chance_known: bool = True
+) -> tuple[Tile, ...]:
+    """Labels as tiles: the question, how likely the label is wrong where this is known, and what neighbours say."""
+    return tuple(_tile(row, set_id, ringed_id, is_chance_known=is_chance_known) for row in rows.to_dict("records"))
 
 
-def _tile(row: Mapping[Hashable, Any], set_id: str, ringed_id: int | None) -> Tile:
+def _tile(row: Mapping[Hashable, Any], set_id: str, ringed_id: int | None, *, is_chance_known: bool) -> Tile:
     has_other = isinstance(row["suggested"], str)
-    support = f"; {row['support']} of {row['neighbours']} neighbours are {row['suggested']}" if has_other else ""
+    support = f"{row['support']} of {row['neighbours']} neighbours are {row['suggested']}" if has_other else ""
+    wrong = f"The label is wrong with a probability of {chance(row['wrong'])}"
     return tile_of(
         row,
         set_id=set_id,
-        value=f"{chance(row['wrong'])} wrong",
-        detail=f"The label is wrong with a probability of {chance(row['wrong'])}{support}",
+        value=f"{chance(row['wrong'])} wrong" if is_chance_known else f"{row['support']} of {row['neighbours']}",
+        detail="; ".join(filter(None, (wrong if is_chance_known else "", support))),
         asked=(str(row["label"]), str(row["suggested"])) if has_other else None,
         mark=_MARKS.get(row["kind"]),
         is_ringed=int(row["id"]) == ringed_id,
