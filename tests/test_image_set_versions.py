@@ -233,7 +233,7 @@ def test_objects_by_their_boxes(first: ImageSet, tmp_path: Path, workspace: Path
         "relabelled": 1,
         "boxes_changed": 1,
     }
-    with pytest.raises(ImageSetError, match="set of objects"):
+    with pytest.raises(ImageSetError, match="as objects in pictures"):
         url_viz.diff(first, now)
 
 
