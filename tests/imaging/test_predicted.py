@@ -62,14 +62,25 @@ def test_labels_have_scores_boxes_and_polygons(tmp_path: Path) -> None:
     assert found.unscored == 1
 
 
-@pytest.mark.parametrize("names", ["names.txt", "data.yaml"])
+@pytest.mark.parametrize("names", ["names.txt", "data.yaml", "instances.json"])
 def test_numbers_of_labels_need_names_where_the_annotations_have_others(tmp_path: Path, names: str) -> None:
     folder, of_set = labels(tmp_path, _1="0 .5 .5 .2 .2 .9\n"), annotations(tmp_path, "COCO")
     with pytest.raises(FolderError, match="--names"):
         read_predictions(folder, of_set)
     file = tmp_path / names
-    file.write_text("dog\ncat\n" if names.endswith("txt") else "names: [dog, cat]")
+    categories = json.dumps({"categories": [{"id": 0, "name": "dog"}, {"id": 1, "name": "cat"}]})
+    file.write_text({"names.txt": "dog\ncat\n", "data.yaml": "names: [dog, cat]"}.get(names, categories))
     assert rows(read_predictions(folder, of_set, names=read_names(file))) == [(b"1.png", "dog", 0.9, True)]
+
+
+def test_what_names_no_classes_or_pictures_says_what_does(tmp_path: Path) -> None:
+    file = tmp_path / "empty.json"
+    file.write_text("[]")
+    with pytest.raises(FolderError, match=r"has no `categories` .* the COCO file that it was trained on"):
+        read_names(file)
+    path = results(tmp_path, [{**ENTRY, "image_id": 900}])
+    with pytest.raises(FolderError, match="VOC annotations number no picture: `image_id` is its name there"):
+        read_predictions(path, annotations(tmp_path, "VOC"))
 
 
 def test_an_entry_that_cannot_be_used_is_left_out_and_told(tmp_path: Path) -> None:

@@ -164,6 +164,10 @@ def test_of_objects_predictions_come_first_and_test_pictures_are_told(
     at.text_input(key="detector.path").set_value(str(tmp_path / "nothing.json")).run()
     at.button(key="detector.match").click().run()
     assert "cannot be read as COCO results" in at.error[0].value
+    (tmp_path / "unnamed.json").write_text(json.dumps([{**entries[0], "category_id": 70}]))
+    at.text_input(key="detector.path").set_value(str(tmp_path / "unnamed.json")).run()
+    at.button(key="detector.match").click().run()
+    assert "from number 0 on (under Options)" in at.error[0].value.replace("\\", "")
     at.text_input(key="detector.path").set_value(str(tmp_path / "results.json")).run()
     at.button(key="detector.match").click().run()
     assert "4 objects found" in at.success[0].value

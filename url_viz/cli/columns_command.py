@@ -200,7 +200,9 @@ def predictions(
     image_set: "ImageSet",
     file: Positional[Annotated[Path, arg(help="COCO results (.json), or a folder of YOLO labels with confidences")]],
     *,
-    names: Annotated[Path | None, arg(help="a data.yaml, or a class a line, that names the detector's numbers")] = None,
+    names: Annotated[
+        Path | None, arg(help="data.yaml, COCO file, or a class a line: names of the detector's numbers")
+    ] = None,
     least_score: Annotated[Fraction, arg(help="predictions below this score do not count")] = 0.25,
     run: Annotated[str | None, arg(help="record the classes of found objects as a run of this name, too")] = None,
     split: Annotated[str, arg(help="with --run: `train` if the detector was trained on these pictures")] = "val",

@@ -9,7 +9,7 @@ from pathlib import Path
 from url_viz.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import Annotations, as_label, box_in, numbers, why_no_box
 from url_viz.imaging.annotations.formats import format_of
-from url_viz.imaging.annotations.yolo import box_of
+from url_viz.imaging.annotations.yolo import GIVE_NAMES, box_of
 from url_viz.imaging.decode import EMPTY, read_file
 from url_viz.imaging.places import Box
 from url_viz.imaging.scan import display_name
@@ -99,22 +99,21 @@ def read_predictions(
         if names is None and not format_of(annotations).numbers_as_detectors:
             raise FolderError(
                 f"The labels in {str(path)!r} number their classes, and {annotations.kind} annotations do not say how. "
-                "Give the detector's data.yaml, or a text file with a class a line (--names)."
+                f"{GIVE_NAMES}"
             )
         _take_folder(path, predicted, within=within)
     else:
         _take_results(path, predicted, within=within)
     if not predicted.predictions:
         why = "".join(f" {where} {reason}." for where, reason in predicted.failures[:2])
+        is_by_name = not annotations.numbers and not os.path.isdir(path)
+        how = f" {annotations.kind} annotations number no picture: `image_id` is its name there." if is_by_name else ""
         raise FolderError(
-            f"{str(path)!r} has no prediction of a picture of this set.{why} Give COCO results or labels."
+            f"{str(path)!r} has no prediction of a picture of this set.{why}{how} Give COCO results or labels."
         )
     if sum(predicted.unnamed.values()) == len(predicted.predictions):
         classes = ", ".join(map(repr, list(predicted.unnamed)[:3]))
-        raise FolderError(
-            f"None of the classes in {str(path)!r} ({classes}) is one of this set. Give the detector's data.yaml, or a "
-            "text file with a class a line (--names)."
-        )
+        raise FolderError(f"None of the classes in {str(path)!r} ({classes}) is one of this set. {GIVE_NAMES}")
     return predicted
 
 

@@ -1,6 +1,7 @@
 """Objects of a YOLO data set (`data.yaml`): boxes, rotated boxes and polygons, one text file a picture."""
 
 import codecs
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,11 @@ from url_viz.imaging.places import Box
 from url_viz.imaging.plain_file import VANISHED, lies_within
 from url_viz.imaging.scan import display_name, scan
 
+GIVE_NAMES = (
+    "Give the detector's data.yaml, the COCO file that it was trained on, or a text file with a class a line, from "
+    "number 0 on (--names)."
+)
+"""What names the classes of a detector by number."""
 _SPLITS = ("train", "val", "test")
 _IMAGES, _LABELS = b"images", b"labels"
 
@@ -75,14 +81,27 @@ def _annotations(path: Path, data: bytes, within: Sequence[Path] | None) -> Anno
 
 
 def read_names(path: Path, *, within: Sequence[Path] | None = None) -> dict[str, str]:
-    """Classes by number, from a data.yaml or a text file with a class a line. Raises FolderError if it is neither."""
+    """Classes by number, from a data.yaml, a COCO file, or a text file with a class a line, from number 0 on.
+
+    Raises FolderError if it is none of these.
+    """
     try:
         data = read_file(os.fsencode(path), within=within)
     except ImageError as error:
-        raise FolderError(f"{str(path)!r} {error}. Give a data.yaml, or a text file with a class a line.") from error
+        raise FolderError(f"{str(path)!r} {error}. {GIVE_NAMES}") from error
     if path.suffix.lower() == ".txt":
         return _names_of([line.strip() for line in data.decode("utf-8-sig", "replace").splitlines() if line.strip()])
+    if path.suffix.lower() == ".json":
+        return _names_of(_categories(path, data))
     return _names_of(_document(path, data)["names"])
+
+
+def _categories(path: Path, data: bytes) -> dict[Any, Any]:
+    """The classes of a COCO file by their ids."""
+    try:
+        return {entry["id"]: entry["name"] for entry in json.loads(data)["categories"]}
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        raise FolderError(f"{str(path)!r} has no `categories` with `id` and `name`. {GIVE_NAMES}") from error
 
 
 def _document(path: Path, data: bytes) -> Mapping[str, Any]:

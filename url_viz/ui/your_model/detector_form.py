@@ -49,7 +49,9 @@ def show_predictions(image_set: ImageSet) -> None:
     dropped = st.file_uploader("Or drop COCO results", type=["json"], key="detector.file")
     _offer_if_outside(typed.strip())
     with st.expander("Options"):
-        names = st.text_input("Names of its classes, if they differ: a data.yaml or text file", key="detector.names")
+        names = st.text_input(
+            "Names of its classes, if they differ: a data.yaml, COCO or text file", key="detector.names"
+        )
         least = st.slider("Scores below do not count", 0.0, 1.0, LEAST_SCORE, key="detector.least")
     match = partial(_match, image_set, typed.strip(), dropped, names.strip(), least)
     is_given = bool(typed.strip()) or dropped is not None
@@ -88,16 +90,24 @@ def _match(image_set: ImageSet, typed: str, dropped: Any, names: str, least_scor
         raise FolderError(f"Give a path or a file, not both: {typed!r} and {dropped.name!r}.")
     named = allowed(Path(names)) if names else None
     objects = partial(image_set.objects.predictions, names=named, least_score=least_score)
-    with st.spinner("Matching predictions to objects"), TemporaryDirectory() as temporary:
-        if dropped is None:
-            brought = objects(allowed(Path(typed)), within=may_read())
-        else:
-            path = Path(temporary, PurePath(dropped.name).name)
-            path.write_bytes(dropped.getvalue())
-            brought = objects(path)
+    try:
+        with st.spinner("Matching predictions to objects"), TemporaryDirectory() as temporary:
+            if dropped is None:
+                brought = objects(allowed(Path(typed)), within=may_read())
+            else:
+                path = Path(temporary, PurePath(dropped.name).name)
+                path.write_bytes(dropped.getvalue())
+                brought = objects(path)
+    except FolderError as error:
+        raise FolderError(_for_the_page(str(error))) from error
     INVENTED.set(brought.detections.invented)
     INVENTED_AT.clear()
-    return " ".join(brought.words).replace("(--names)", "(under Options)")
+    return _for_the_page(" ".join(brought.words))
+
+
+def _for_the_page(words: str) -> str:
+    """What the command line calls by its option, as it is found here."""
+    return words.replace("(--names)", "(under Options)")
 
 
 def _show_invented(image_set: ImageSet) -> None:
