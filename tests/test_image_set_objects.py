@@ -6,6 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from starlette.applications import Starlette
@@ -47,6 +48,18 @@ def client(objects: ImageSet, monkeypatch: pytest.MonkeyPatch) -> TestClient:
 
 def ids_of(image_set: ImageSet) -> list[int]:
     return [int(one) for one in image_set.table()["id"]]
+
+
+def test_no_percentage_is_told_of_objects_whose_labels_may_all_be_right(objects: ImageSet) -> None:
+    """P(wrong) is known, but too high for objects in a crowd."""
+    doubtful = objects.labels.doubtful()
+    assert doubtful is not None
+    assert doubtful.may_be_right
+    first = doubtful.first(1).iloc[0]
+    assert np.isfinite(first["wrong"])
+    question = objects.reviews.open("suspects").card(int(first["id"])).question
+    assert first["suggested"] in question.text
+    assert np.isnan(question.wrong)
 
 
 def test_a_whole_picture_has_the_boxes_in_it_that_of_the_object_first(objects: ImageSet) -> None:

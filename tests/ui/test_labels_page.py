@@ -187,7 +187,7 @@ def test_tiles_ask_and_say_how_likely_the_label_is_wrong() -> None:
 
 def test_where_all_may_be_right_tiles_of_objects_say_what_neighbours_are() -> None:
     shown = tiles(made()[0].pictures, set_id="set", is_chance_known=False)
-    assert [tile.value for tile in shown] == ["7 of 9", "5 of 9", "4 of 9", "0 of 9"]
+    assert [tile.value for tile in shown] == [f"{count} of 9 neighbours" for count in (7, 5, 4, 0)]
     assert [tile.detail for tile in shown] == [*(f"{n} of 9 neighbours are {k}" for n, k in SAID), ""]
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Literal
 
@@ -88,9 +88,12 @@ class DoubtfulReview(Review):
         return self._kept.ids if self.spec.is_of_decided else self._kept.ids[: self._ahead[1]]
 
     def _question(self, row: Mapping[str, Any]) -> Question:
-        """Of the label as it was given, also where it was answered: what is known speaks for or against that."""
-        is_known = not (self._is_of_objects and self._doubtful.may_be_right)
-        return super()._question({**row, "label": row["label_given"]} | ({} if is_known else {"wrong": math.nan}))
+        """Of the label as it was given, also where it was answered: what is known speaks for or against that.
+
+        P(wrong) of objects whose labels may all be right is too high, and is not told.
+        """
+        question = super()._question({**row, "label": row["label_given"]})
+        return replace(question, wrong=math.nan) if self._is_of_objects and self._doubtful.may_be_right else question
 
     @cached_property
     def _before(self) -> Forecast:

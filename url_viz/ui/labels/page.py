@@ -323,7 +323,9 @@ def _tile(row: Mapping[Hashable, Any], set_id: str, ringed_id: int | None, *, is
     return tile_of(
         row,
         set_id=set_id,
-        value=f"{chance(row['wrong'])} wrong" if is_chance_known else f"{row['support']} of {row['neighbours']}",
+        value=f"{chance(row['wrong'])} wrong"
+        if is_chance_known
+        else f"{row['support']} of {row['neighbours']} neighbours",
         detail="; ".join(filter(None, (wrong if is_chance_known else "", support))),
         asked=(str(row["label"]), str(row["suggested"])) if has_other else None,
         mark=_MARKS.get(row["kind"]),
