@@ -26,7 +26,7 @@ from training.command import command
 from training.markdown_tables import cell, markdown
 from url_viz.analysis.evidence.probe import out_of_fold_shares
 from url_viz.analysis.labels.ambiguity import classify
-from url_viz.analysis.labels.forecast import forecast
+from url_viz.analysis.labels.forecast import forecast, wrong_share
 from url_viz.analysis.second_model import side_by_side
 from url_viz.errors import FolderError
 from url_viz.imaging.decode import decode
@@ -157,7 +157,9 @@ def rows_of(name: str, pictures: Labelled, mistaken: Mapping[str, Bools]) -> Ite
         assert found is not None
         doubt = np.nan_to_num(found.evidence.doubt).astype(np.float64)
         order = np.argsort(-doubt, kind="stable")
-        ahead = forecast(np.nan_to_num(found.evidence.label_wrong).astype(np.float64)[order])
+        wrong = np.nan_to_num(found.evidence.label_wrong).astype(np.float64)
+        unsure = 1 - float(np.maximum(found.evidence.own_share, found.evidence.other_share).mean())
+        most, ahead = wrong_share(wrong, unsure=unsure).high, forecast(wrong[order])
         told, end = ahead.among(slice(0, ahead.end)), ahead.end
         shares = out_of_fold_shares(rows, pictures.label, group, seed=0)
         scores = {OURS: doubt}
@@ -171,11 +173,14 @@ def rows_of(name: str, pictures: Labelled, mistaken: Mapping[str, Bools]) -> Ite
                     "order": title,
                     "kind": kind,
                     "mistaken": int(is_mistaken.sum()),
-                    "first": [int(is_mistaken[ranked[:most]].sum()) for most in FIRST[name]],
+                    "first": [int(is_mistaken[ranked[:first]].sum()) for first in FIRST[name]],
                     "auroc": float(roc_auc_score(is_mistaken, score)),
                     "average precision": float(average_precision_score(is_mistaken, score)),
                     **(
-                        {"queue": [end, told.value, told.low, told.high, int(is_mistaken[order[:end]].sum())]}
+                        {
+                            "queue": [end, told.value, told.low, told.high, int(is_mistaken[order[:end]].sum())],
+                            "up to": int(np.ceil(most * len(wrong))),
+                        }
                         if title == OURS
                         else {}
                     ),
