@@ -69,7 +69,7 @@ Press = Callable[[Page, bool], None]
 
 
 def choose(page: Page, label: str, option: str) -> None:
-    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("combobox", name=label).fill(option)  # a long list draws the options in sight alone
     page.get_by_role("option", name=option, exact=True).click()
 
 
