@@ -198,6 +198,30 @@ class TestDamagedGraph:
         assert list(workspace.glob("models/*/graph.bin"))
 
 
+GONE = """
+import gc, signal, sys
+from pathlib import Path
+import numpy as np
+from url_viz.imaging.preprocess import Preprocessing
+from url_viz.models.runtime_openvino import OpenVinoRuntime
+
+runtime = OpenVinoRuntime(Path(sys.argv[1]), Preprocessing(size_px=160), precision="float32")
+runtime.run_pixels(np.zeros((1, 3, 160, 160), np.float32))
+del runtime
+gc.collect()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("heard")
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_is_heard_after_networks_are_gone(graph: Path) -> None:
+    ended = run_python("-c", GONE, graph)
+    assert (ended.returncode, ended.stdout) == (0, "heard\n"), ended.stderr
+
+
 @pytest.mark.slow
 class TestTwoRuntimes:
     def test_of_the_same_files_are_compiled_once_while_one_is_there(self, graph: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import get_args
 
 from url_viz.errors import ModelError
 from url_viz.models.runtime import Precision, choose_device
-from url_viz.models.runtime_openvino import openvino
+from url_viz.models.runtime_openvino import openvino_core
 from url_viz.options import PrecisionChoice
 
 _NAMES_BEFORE = {"fast": "bf16", "exact": "float32"}
@@ -51,4 +51,4 @@ def stored_precision(name: object) -> object:
 @cache
 def has_bf16() -> bool:
     """Whether this processor computes in bf16 itself: most servers since 2021 do, most laptops do not."""
-    return "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -46,6 +46,16 @@ def openvino() -> ModuleType:
     return importlib.import_module("openvino")
 
 
+@cache
+def openvino_core() -> Any:
+    """OpenVINO's core of this process, which stays to its end.
+
+    On processors with large registers a core gives the thread that opens it another stack for signals, and frees that
+    as it goes. Of two cores that go in the order they came the thread is left with the freed one: Ctrl-C then crashed.
+    """
+    return openvino().Core()
+
+
 def convert(loaded: "LoadedBackbone", folder: Path) -> None:
     """Write a backbone as an OpenVINO graph, with its metadata, into `folder`, atomically."""
     import torch
@@ -186,11 +196,9 @@ class OpenVinoRuntime:
         return compiled
 
     def _compile(self, *, takes_crops: bool) -> Any:
-        ov = openvino()
-        core = ov.Core()
-        graph = core.read_model(self._folder / GRAPH)
+        graph = openvino_core().read_model(self._folder / GRAPH)
         if takes_crops:
-            graph = self._with_normalisation(ov, graph)
+            graph = self._with_normalisation(openvino(), graph)
         cache = self._folder / f"compiled-{self._precision}"
         # OpenVINO would load what it compiled for the other precision, and a ViT then gives nan or crashes.
         options = {
@@ -202,7 +210,7 @@ class OpenVinoRuntime:
         }
         with _one_at_a_time(self._folder):
             checksums = _remove_altered(cache)
-            compiled = core.compile_model(graph, "CPU", options)
+            compiled = openvino_core().compile_model(graph, "CPU", options)
             _record_compiled(cache, checksums)
         return compiled
 
