@@ -13,14 +13,13 @@ import pytest
 from tests.cli.conftest import ending_jobs
 from tests.imaging.pictures import write_folder
 from tests.jobs.conftest import processes_of, until
-from tests.processes import run_python
 from tests.read_sets import copied
 from url_viz.analysis.evidence.holdout_report import as_text, figures_from
 from url_viz.cli.main import main
 from url_viz.cli.models_command import followed
 from url_viz.errors import JobError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.jobs import Job, JobState, list_jobs, start_job
+from url_viz.jobs import Job, JobState, kinds, list_jobs, start_job
 from url_viz.jobs.job import alive_processes
 from url_viz.jobs.kinds import ADAPT
 from url_viz.jobs.results import head_of, report_of
@@ -147,29 +146,21 @@ def test_ctrl_c_cancels_it_and_leaves_nothing_running(image_set: ImageSet, tmp_p
     assert alive_processes(processes_of(job)) == []
 
 
-INTERRUPTED = """
-import signal, sys
-from url_viz.cli.main import main
-from url_viz.jobs import kinds
+def test_ctrl_c_before_its_start_is_known_cancels_it_too(
+    image_set: ImageSet,
+    napping: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    start = kinds.start_job
 
-start = kinds.start_job
+    def interrupted(*arguments: Any, **options: Any) -> Job:
+        signal.raise_signal(signal.SIGINT)
+        job = start(*arguments, **options)
+        signal.raise_signal(signal.SIGINT)
+        return job
 
-def interrupted(command, **options):
-    signal.raise_signal(signal.SIGINT)
-    job = start(["-c", "import time; time.sleep(600)"], **options)
-    signal.raise_signal(signal.SIGINT)
-    return job
-
-kinds.start_job = interrupted
-sys.exit(main(["adapt", sys.argv[1]]))
-"""
-"""The command, with Ctrl-C pressed before its job starts and before it knows of that job, which sleeps."""
-
-
-@pytest.mark.slow
-def test_ctrl_c_before_its_start_is_known_cancels_it_too(image_set: ImageSet) -> None:
-    # A process of its own: twice one that tests ended here, as by the signal itself; what made it do so was not found.
-    ended = run_python("-c", INTERRUPTED, image_set.root)
-    assert ended.returncode == 130, ended.stderr
+    monkeypatch.setattr(kinds, "start_job", interrupted)
+    assert main(["adapt", str(image_set.root)]) == 130
     assert the_job(image_set).state is JobState.CANCELLED
-    assert "Cancelled; no head was made." in ended.stderr
+    assert "Cancelled; no head was made." in capsys.readouterr().err
