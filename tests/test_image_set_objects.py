@@ -111,12 +111,12 @@ def test_what_a_detector_predicted_is_a_dashed_box_with_words(
     words = [[(entry.line, entry.words) for entry in legend_of(objects.row(one))] for one in (first, missed, beside)]
     assert words[0] == [("solid", "labelled box"), ("dashed", "predicted rectangle, score .70, IoU .81")]
     assert words[1] == [("solid", "labelled box"), ("none", "not predicted")]
-    assert words[2] == [*words[1], ("dashed", "nearest predicted box, score .70, IoU .46")]
+    assert words[2] == [*words[1], ("dashed", "nearest prediction: rectangle, score .70, IoU .46")]
     whole = objects.objects.whole(beside)
     assert whole is not None
     assert [text.text for text in ET.fromstring(with_boxes(whole, most_px=100)).iter(f"{SVG}text")] == [
         "line",
-        "predicted",
+        "predicted rectangle",
     ]
     for plain in (str(whole_url(objects, missed)), str(whole_url(objects, first, "1"))):
         assert all(

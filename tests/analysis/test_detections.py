@@ -129,13 +129,30 @@ def test_what_is_found_missed_invented_and_of_another_class() -> None:
     assert said == [
         ("predicted cat, score .90, IoU .82", (1, 0, 10, 10)),
         ("predicted cat, score .70, IoU .82", (51, 0, 10, 10)),
-        ("nearest predicted box, score .30, IoU .18", (107, 0, 10, 10)),
+        ("nearest prediction: cat, score .30, IoU .18", (107, 0, 10, 10)),
         None,
         ("predicted dog, score .50, IoU 1.00", (0, 0, 10, 10)),
     ]
     assert [*map(has_predictions, rows)] == [True, True, True, False, True], "nothing was predicted in val"
     assert other_class(joined).to_numpy().tolist() == [[1, "cat"]]
     assert missed(joined)["id"].tolist() == [2]
+
+
+def test_the_nearest_prediction_is_of_the_same_class_where_one_is_near_and_may_be_that_of_several() -> None:
+    rows = table().assign(box_x=[0.0, 8, 100, 0, 0], split="train")
+    near = predicted(("a", "bird", 0.9, 105.0), ("a", "cat", 0.5, 107.0), ("a", "cat", 0.4, 4.0))
+    found = detections(rows, near).objects
+    assert found["detected"].tolist() == ["missed"] * 5
+    assert found["nearest_class"].fillna("").tolist() == ["cat", "cat", "cat", "", ""]
+    assert found["predicted_x"].fillna(0).tolist() == [4, 4, 107, 0, 0], "not the bird, which overlaps the cat more"
+    assert found["predicted_class"].isna().all(), "it is the class of what was found"
+    far = detections(rows, predicted(("a", "bird", 0.9, 105.0), ("a", "cat", 0.5, 109.9))).objects
+    assert far["nearest_class"].tolist()[2] == "bird", "another cat's, which hardly touches it"
+
+
+def test_missed_objects_that_a_prediction_is_near_come_first() -> None:
+    rows = table().assign(detected="missed", predicted_class=None, predicted_iou=[0.4, 0.05, np.nan, np.nan, 0.1])
+    assert missed(rows)["id"].tolist() == [4, 0, 1, 2, 3]
 
 
 def test_queues_are_ordered_by_ambiguity_and_need_predictions() -> None:

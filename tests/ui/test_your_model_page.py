@@ -8,10 +8,13 @@ import pytest
 
 import url_viz
 from tests.annotated_sets import write_annotated
-from tests.imaging.pictures import write_folder
+from tests.imaging.pictures import SHAPES, write_folder
+from tests.object_sets import write_leaky_objects
 from tests.ui.conftest import Read
 from tests.ui.pages import linked, opened, words
+from url_viz.analysis.review.cards import CardAnswer
 from url_viz.analysis.runs.two_by_two import TRAINING
+from url_viz.analysis.scope import ReviewSpec
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.store.columns.object_columns import BOX_COLUMNS
@@ -198,6 +201,60 @@ def test_of_objects_predictions_come_first_and_test_pictures_are_told(
     at.text_input(key="splits.test").set_value("0.*").run()
     at.button(key="splits.tell").click().run()
     assert objects.table().set_index("path")["split"].groupby(level=0).first().filter(like="0.").eq("test").all()
+
+
+def test_counts_follow_answers_and_copies_that_were_not_decided_are_left(
+    tmp_path: Path, home: Workspace, model: Model
+) -> None:
+    objects = embed_folder(write_leaky_objects(tmp_path / "set"), model=model, workspace=home.root)
+    table = objects.table()
+    other = dict(zip(SHAPES, (*SHAPES[1:], SHAPES[0]), strict=True))
+    copied = table[table["picture"].isin(["images/train/0.png", "images/val/5.png"])]
+    entries = [
+        {
+            "image_id": row["picture"],
+            "category_id": other[row["label"]],
+            "score": 0.9,
+            "bbox": [row[name] for name in BOX_COLUMNS[:4]],
+        }
+        for row in copied.to_dict("records")
+    ]
+    (tmp_path / "results.json").write_text(json.dumps(entries))
+    objects.objects.predictions(tmp_path / "results.json")
+    review = objects.reviews.open("other-class")
+    assert len(review) == 3, "of two copies one is asked about"
+
+    def said() -> tuple[str, str]:
+        at = opened(objects, "your_model")
+        line = next(each.value for each in at.markdown if "that it calls something else" in each.value)
+        button = [one.label for one in at.button if one.key == "detector.other-class"]
+        return line.replace("\\", ""), "".join(button)
+
+    else_ = "6 objects that it calls something else"
+    assert said() == (f"{else_} (3 to review: 3 are copies of others)", "Review 3")
+    first, second, third = review.ids.tolist()
+    review.store(first, CardAnswer(label=review.card(first).question.choices[0].label, twins=True))
+    assert said() == (f"{else_} (2 to review, 2 answered: 2 are copies of others)", "Continue: 2")
+    for one in (second, third):
+        review.store(one, CardAnswer(label=review.card(one).question.choices[1].label))
+    left = "2 copies not decided with their originals"
+    assert said() == (f"{else_} (4 answered; {left})", "Review 2")
+    at = opened(objects, "your_model")
+    at.button(key="detector.other-class").click().run()
+    spec = at.session_state["view.review"]
+    fresh = objects.reviews.open("other-class", afresh=True).ids.tolist()
+    assert sorted(spec.scope.ids) == sorted(fresh), "as the command lists them"
+    [row] = [row for row in objects.reviews.queues() if row.kind == "other-class"]
+    assert (row.words, row.left, row.opens) == (f"The detector says another class: {left}", 2, spec)
+    at = opened(objects, "review", view__review=ReviewSpec("other-class"))
+    assert f"{left}: “and its 2 copies” on a card (t)" in words(at)
+    at.button(key="review.copies").click().run()
+    assert at.session_state["view.review"] == spec
+    copies = objects.reviews.open(spec)
+    for one in copies.ids.tolist():
+        copies.store(one, CardAnswer(label=copies.card(one).question.choices[0].label))
+    assert said() == ("6 objects that it calls something else (6 answered)", "")
+    assert "other-class" not in [row.kind for row in objects.reviews.queues()]
 
 
 def test_another_set_shows_which_pictures_are_in_it_too(

@@ -3,15 +3,16 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from url_viz.analysis.findings.findings import Finding
 from url_viz.analysis.review.cards import CardAnswer
 from url_viz.analysis.review.review import title_of_review
 from url_viz.analysis.review.review_queue import Review
-from url_viz.analysis.scope import ReviewSpec
+from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.store.columns.object_columns import VERDICTS
+from url_viz.wording import counted
 
 SHOWN = 3
 """So many pictures are shown of a queue."""
@@ -64,14 +65,13 @@ def queue_rows(
     open_review: Callable[[ReviewSpec], Review],
 ) -> Iterator[QueueRow]:
     """What was found, what matters most first, then the `ready` reviews, then others that were `begun`; none twice."""
-    listed = set()
+    listed = set[ReviewSpec | None]()
     for row in _finding_rows(findings, open_review):
         listed.add(row.opens)
-        if row.left:
-            yield row
+        yield from _to_show(row, open_review, listed)
     for review in chain(map(open_review, (spec for spec in ready if spec not in listed)), begun):
-        if review.spec not in listed and review.progress().left:
-            yield _row_of(review)
+        if review.spec not in listed:
+            yield from _to_show(_row_of(review), open_review, listed)
         listed.add(review.spec)
 
 
@@ -81,6 +81,73 @@ def _finding_rows(findings: Iterable[Finding], open_review: Callable[[ReviewSpec
             yield QueueRow(finding.kind, finding.words, finding.why, None, finding.count)
         else:
             yield _with_progress(finding.kind, finding.words, finding.why, open_review(finding.opens))
+
+
+def _to_show(
+    row: QueueRow, open_review: Callable[[ReviewSpec], Review], listed: set[ReviewSpec | None]
+) -> Iterator[QueueRow]:
+    """A queue in which anything is left; of one that is done, the copies that were not decided with it, if any.
+
+    These are then `listed`, too.
+    """
+    if row.left:
+        yield row
+    elif row.opens is not None and row.done and (copies := copies_of(open_review(row.opens))) is not None:
+        copied = _row_of(open_review(copies))
+        words = f"{row.words}: {undecided_copies(copied.left)}"
+        listed.add(copies)
+        if copied.left:
+            yield replace(copied, words=words, why=row.why)
+
+
+def copies_of(review: Review) -> ReviewSpec | None:
+    """The review of listed copies that were not decided with the pictures of a review that is done; None without."""
+    folded = review.folded()
+    if not len(folded) or review.progress().left:
+        return None
+    return ReviewSpec(review.spec.by, Scope(ids=tuple(folded.tolist())))
+
+
+def undecided_copies(count: int) -> str:
+    """So many listed copies and views as they are named: "1 copy not decided with its original"."""
+    return f"{counted(count, 'copy', 'copies')} not decided with {'its original' if count == 1 else 'their originals'}"
+
+
+@dataclass(frozen=True)
+class ListedQueue:
+    """A review of a list in numbers: `left` to review, `skipped`, `answered`, and `copies` of these that it folds in.
+
+    `opens` is what there is to open: the review, or that of its copies once all else is answered.
+    """
+
+    opens: ReviewSpec
+    left: int
+    skipped: int
+    answered: int
+    copies: int
+
+    @property
+    def total(self) -> int:
+        """How many are listed."""
+        return self.left + self.skipped + self.answered + self.copies
+
+    @property
+    def words(self) -> str:
+        """What is left where that is not all: "16 to review, 4 answered; 1 is a copy of another"."""
+        named = {"to review": self.left, "skipped": self.skipped, "answered": self.answered}
+        words = ", ".join(f"{count:,} {name}" for name, count in named.items() if count)
+        if not self.copies:
+            return "" if self.left == self.total else words
+        if not self.left:
+            return f"{words}; {undecided_copies(self.copies)}"
+        return f"{words}: {self.copies:,} {'is a copy of another' if self.copies == 1 else 'are copies of others'}"
+
+
+def listed_queue(review: Review) -> ListedQueue:
+    """A review of a list in numbers, as of now."""
+    progress, copies = review.progress(), len(review.folded())
+    answered = progress.done + review.decided_elsewhere()
+    return ListedQueue(copies_of(review) or review.spec, progress.left, progress.skipped, answered, copies)
 
 
 def _row_of(review: Review) -> QueueRow:

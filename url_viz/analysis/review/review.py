@@ -87,6 +87,10 @@ class DoubtfulReview(Review):
     def ids(self) -> Ids:
         return self._kept.ids if self.spec.is_of_decided else self._kept.ids[: self._ahead[1]]
 
+    def folded(self) -> Ids:
+        """None: every label of the set is listed, of which few are doubtful."""
+        return np.zeros(0, np.int64)
+
     def _question(self, row: Mapping[str, Any]) -> Question:
         """Of the label as it was given, also where it was answered: what is known speaks for or against that.
 

@@ -278,8 +278,29 @@ class Review(Queue):
     def is_done(self) -> Bools:
         if self.spec.is_of_decided:
             return np.isin(self.ids, list(self._kept.answered))
+        return self._are_done(self._resolved())
+
+    def folded(self) -> Ids:
+        """Listed copies and views of pictures of the queue that are not in it themselves, undecided as of now."""
+        if self._listed is None or self.spec.is_of_decided:
+            return np.zeros(0, np.int64)
+        group, is_asked = group_codes(self.table), np.isin(self._ids, self.ids)
+        is_twin = np.isin(group, group[is_asked]) & ~is_asked
+        return self._ids[is_twin & self._is_listed & self._in_scope() & ~self._resolved()]
+
+    def decided_elsewhere(self) -> int:
+        """How many that are listed were decided on, and are not in the queue."""
+        return int((self._is_listed & self._in_scope() & ~np.isin(self._ids, self.ids) & self._resolved()).sum())
+
+    @property
+    def _is_listed(self) -> Bools:
+        return np.isin(self._ids, [] if self._listed is None else self._listed["id"])
+
+    def _resolved(self) -> Bools:
+        """Which pictures (N,) were decided on, as of now."""
         now = self._now()
-        return self._are_done((now.code > 0) | pd.notna(now.labels_of(self._source)) | pd.notna(_verdicts_of(now)))
+        resolved: Bools = (now.code > 0) | pd.notna(now.labels_of(self._source)) | pd.notna(_verdicts_of(now))
+        return resolved
 
     def _are_done(self, resolved: Bools) -> Bools:
         """Which of the queue (Q,) are done, by which pictures (N,) are."""

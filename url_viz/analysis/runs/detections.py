@@ -19,14 +19,18 @@ from url_viz.wording import counted, decimal
 
 LEAST_IOU, LEAST_SCORE = 0.5, 0.25
 """The overlap from which a prediction may be of an object, as in COCO; the score from which it counts."""
+NEAR_IOU = 0.1
+"""The overlap from which a prediction is near a missed object: its box may be out of place."""
 DETECTED, PREDICTED_CLASS, PREDICTED_SCORE, PREDICTED_IOU = (
     "detected",
     "predicted_class",
     "predicted_score",
     "predicted_iou",
 )
+NEAREST_CLASS = "nearest_class"
+"""The class of the prediction that lies nearest a missed object."""
 PREDICTED_BOX = ("predicted_x", "predicted_y", "predicted_width", "predicted_height")
-DETECTOR_COLUMNS = (DETECTED, PREDICTED_CLASS, PREDICTED_SCORE, PREDICTED_IOU, *PREDICTED_BOX)
+DETECTOR_COLUMNS = (DETECTED, PREDICTED_CLASS, PREDICTED_SCORE, PREDICTED_IOU, *PREDICTED_BOX, NEAREST_CLASS)
 FOUND, MISSED = "found", "missed"
 MOST_PER_PICTURE = 1000
 """Of a picture's predictions the surest are matched, so many."""
@@ -84,8 +88,8 @@ class Detections:
     """A detector next to the objects of a set.
 
     `objects` has a row per row of the table: `detected` ("found", "missed"; missing where nothing was predicted), and
-    the class, score, overlap (IoU) and box of the prediction that each has; of a missed object those, but for the
-    class, of the prediction of no object, if any, that lies nearest. `invented` are predictions of
+    the class, score, overlap (IoU) and box of the prediction that each has; of a missed object those of the prediction
+    of no object, if any, that lies nearest, whose class is `nearest_class`. `invented` are predictions of
     no object, the surest first: picture, class, score, box_x … box_height, the object that each overlaps most, and by
     how much. `same` counts objects that were found as their class; of all `predictions` so many were `sure` enough, and
     `again` of these are of an object that has another one.
@@ -138,9 +142,8 @@ def detections(
     has_prediction = pairs.prediction >= 0
     is_over = ~np.isin(np.arange(len(sure)), pairs.prediction)
     is_new = is_over & (pairs.nearest_iou < least_iou)
-    shown = np.where(has_prediction, pairs.prediction, _nearest_of_none(pairs, is_new))
-    rows = sure.reindex(shown)
-    iou = np.append(pairs.nearest_iou, np.nan)[shown]
+    nearest, iou = nearest_of_none(table.assign(**{CLASS: label}), sure, is_new)
+    rows = sure.reindex(np.where(has_prediction, pairs.prediction, nearest))
     detected = pd.Series(MISSED, index=table.index, dtype=object).where(_is_seen(table, predictions), None)
     objects = pd.DataFrame(
         {
@@ -149,6 +152,7 @@ def detections(
             PREDICTED_SCORE: rows["score"].to_numpy(float),
             PREDICTED_IOU: np.where(has_prediction, pairs.iou, iou),
             **{name: rows[of].to_numpy(float) for name, of in zip(PREDICTED_BOX, BOX_COLUMNS, strict=False)},
+            NEAREST_CLASS: rows[CLASS].where(~has_prediction & (nearest >= 0), None).to_numpy(object),
         }
     )
     names = table["path"].reindex(pairs.nearest).to_numpy(object)
@@ -158,32 +162,45 @@ def detections(
     return Detections(objects, invented, same, len(predictions), int(is_sure.sum()), again, least_score)
 
 
-def _nearest_of_none(pairs: Matches, is_new: NDArray[np.bool_]) -> Ints:
-    """For each object (N,) the prediction of no object (of M) that lies nearest and overlaps it most, or −1."""
-    free = np.flatnonzero(is_new & (pairs.nearest >= 0))
-    free = free[np.argsort(pairs.nearest_iou[free], kind="stable")]
-    nearest = np.full(len(pairs.prediction), -1, np.int64)
-    nearest[pairs.nearest[free]] = free  # the last one stays
-    return nearest
+def nearest_of_none(objects: pd.DataFrame, predictions: pd.DataFrame, is_new: NDArray[np.bool_]) -> tuple[Ints, Floats]:
+    """For each object (N,) the prediction of no object (`is_new`, of M) that lies nearest, or −1, and its overlap.
+
+    It is the one that overlaps it most, of its class where one is near; one prediction may be that of several objects.
+    """
+    nearest, iou = np.full(len(objects), -1, np.int64), np.full(len(objects), np.nan)
+    box, predicted_box = (frame[list(BOX_COLUMNS[:4])].to_numpy(float) for frame in (objects, predictions))
+    label, predicted_label = (frame[CLASS].to_numpy(object) for frame in (objects, predictions))
+    free, rows_of = np.flatnonzero(is_new), objects.groupby(PICTURE).indices
+    for picture, columns in predictions.iloc[free].groupby(PICTURE).indices.items():
+        here, rows = free[columns], rows_of.get(picture, np.zeros(0, np.int64))
+        for part in np.array_split(rows, max(1, len(rows) * len(here) // AT_ONCE)):
+            overlap = overlaps(box[part], predicted_box[here])
+            is_same = (label[part, None] == predicted_label[here]) & (overlap >= NEAR_IOU)
+            best = (overlap + is_same).argmax(axis=1) if len(part) else np.zeros(0, np.int64)
+            most = overlap[np.arange(len(part)), best]
+            nearest[part], iou[part] = np.where(most > 0, here[best], -1), np.where(most > 0, most, np.nan)
+    return nearest, iou
 
 
 @dataclass(frozen=True)
 class PredictedBox:
     """What a detector predicted: class, score, `box` (x, y, width, height in pixels of the upright picture).
 
-    `iou` is its overlap with the labelled box, 0 without one; `label` is None of a missed object, beside which it lies.
+    `iou` is its overlap with the labelled box, 0 without one. It `is_nearest` of a missed object, beside which it lies.
     """
 
     label: str | None
     score: float
     iou: float
     box: Box
+    is_nearest: bool = False
 
     @property
     def words(self) -> str:
         """As it is said below a picture."""
         overlap = f", IoU {decimal(self.iou)}" if self.iou > 0 else ""
-        what = "nearest predicted box" if self.label is None else f"predicted {self.label}"
+        label = self.label or "class unknown"
+        what = f"nearest prediction: {label}" if self.is_nearest else f"predicted {label}"
         return f"{what}, score {decimal(self.score)}{overlap}"
 
 
@@ -197,8 +214,11 @@ def prediction_of(row: Mapping[Any, Any]) -> PredictedBox | None:
     if not has_predictions(row) or not np.isfinite(row.get(PREDICTED_BOX[0], np.nan)):
         return None
     x, y, width, height = (float(row[name]) for name in PREDICTED_BOX)
-    label = row[PREDICTED_CLASS] if row[DETECTED] == FOUND else None
-    return PredictedBox(label, float(row[PREDICTED_SCORE]), float(row[PREDICTED_IOU]), (x, y, width, height))
+    is_nearest = row[DETECTED] == MISSED
+    label = row.get(NEAREST_CLASS if is_nearest else PREDICTED_CLASS)
+    named = label if isinstance(label, str) else None
+    box = x, y, width, height
+    return PredictedBox(named, float(row[PREDICTED_SCORE]), float(row[PREDICTED_IOU]), box, is_nearest)
 
 
 def class_logits(objects: pd.DataFrame, names: Sequence[str]) -> tuple[Ints, Floats]:
@@ -235,9 +255,15 @@ def other_class(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def missed(table: pd.DataFrame) -> pd.DataFrame:
-    """Objects that were not found: id, suggested (None), the most ambiguous first; raises as `other_class`."""
+    """Objects that were not found: id, suggested (None), those that a prediction of no object is near first.
+
+    Of these the box is likely out of place; within both the most ambiguous come first. Raises as `other_class`.
+    """
     rows = _of_predictions(table)
-    return rows[rows[DETECTED] == MISSED].assign(suggested=None)[["id", "suggested"]]
+    rows = rows[rows[DETECTED] == MISSED]
+    iou = table[PREDICTED_IOU].reindex(rows.index) if PREDICTED_IOU in table else pd.Series(np.nan, rows.index)
+    order = np.argsort(~(iou >= NEAR_IOU).to_numpy(bool), kind="stable")
+    return rows.iloc[order].assign(suggested=None)[["id", "suggested"]]
 
 
 def _of_predictions(table: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from url_viz.analysis.filters import Filter, OneOf
 from url_viz.analysis.review.naming import SUGGESTED_FROM, can_order
-from url_viz.analysis.review.queues import ReviewOutcome, outcomes, outcomes_in_words
+from url_viz.analysis.review.queues import ReviewOutcome, copies_of, outcomes, outcomes_in_words, undecided_copies
 from url_viz.analysis.review.review import PUT_ASIDE, REVIEWS, title_of_review
 from url_viz.analysis.review.review_queue import Review
 from url_viz.analysis.review.tuned import change_in_words, moved_share
@@ -39,7 +39,7 @@ from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.heading import page_title
 from url_viz.ui.widgets.measure_choice import offered
-from url_viz.wording import percent
+from url_viz.wording import counted, percent
 
 
 class Visit:
@@ -168,8 +168,13 @@ def _show_after(image_set: ImageSet, here: OpenReview[Review]) -> None:
         tiles = _outcome_tiles(image_set, found[:SHOWN])
         show_gallery(tiles, key="review.outcomes", empty="", on_click=None)
     show_to_redraw(image_set)
+    copies = copies_of(here.review)
+    if copies is not None and copies.scope.ids is not None:
+        count = len(copies.scope.ids)
+        words = f"{undecided_copies(count)}: “and its {counted(count, 'copy', 'copies')}” on a card (t) decides both."
+        st.info(escape(words), icon=":material/content_copy:")
     with st.container(horizontal=True, gap="small", key="review_after"):
-        steps = [*_to_export(image_set, found), *_to_others(image_set, here.review.spec, found)]
+        steps = [*_to_copies(copies), *_to_export(image_set, found), *_to_others(image_set, here.review.spec, found)]
         for number, step in enumerate(steps):
             kind = "primary" if not number and step.is_work else "secondary"
             if act_button(step.words, step.act, icon=step.icon, key=f"review.{step.key}", type=kind):
@@ -185,6 +190,13 @@ class NextStep:
     act: Callable[[], object]
     icon: str
     is_work: bool = False
+
+
+def _to_copies(spec: ReviewSpec | None) -> Iterator[NextStep]:
+    """The way to listed copies that were not decided with the pictures of this review."""
+    if spec is not None and spec.scope.ids is not None:
+        words = f"Review {counted(len(spec.scope.ids), 'copy', 'copies')}"
+        yield NextStep("copies", words, partial(choose_review, spec), ":material/content_copy:", is_work=True)
 
 
 def _to_export(image_set: ImageSet, found: Sequence[ReviewOutcome]) -> Iterator[NextStep]:

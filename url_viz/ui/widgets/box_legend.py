@@ -29,7 +29,7 @@ def legend_of(row: Mapping[Any, Any]) -> tuple[LegendEntry, ...]:
     if not has_predictions(row):
         return ()
     predicted = prediction_of(row)
-    is_missed = predicted is None or predicted.label is None
+    is_missed = predicted is None or predicted.is_nearest
     entries = [LegendEntry("solid", LABELLED), *([LegendEntry("none", "not predicted")] if is_missed else [])]
     return (*entries, *([] if predicted is None else [LegendEntry("dashed", predicted.words)]))
 

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.review.queues import listed_queue
 from url_viz.analysis.runs.detections import DETECTED, LEAST_SCORE
-from url_viz.analysis.scope import ReviewSpec
 from url_viz.errors import FolderError, NotAllowedError, UrlVizError
 from url_viz.export.inline_pictures import data_url, with_boxes
 from url_viz.export.table_files import table_bytes
@@ -56,18 +56,28 @@ def show_predictions(image_set: ImageSet) -> None:
     match = partial(_match, image_set, typed.strip(), dropped, names.strip(), least)
     is_given = bool(typed.strip()) or dropped is not None
     act_button("Match", match, type="primary", key="detector.match", icon=":material/check:", disabled=not is_given)
-    for kind, words in {"other-class": "that it calls something else", "missed": "that it missed"}.items():
-        if count := _waiting(image_set, kind):
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(escape(f"{counted(count, 'object')} {words}"), width="content")
-                st.button(
-                    "Review",
-                    icon=":material/rate_review:",
-                    key=f"detector.{kind}",
-                    on_click=go_to_review,
-                    args=(ReviewSpec(kind),),
-                )
+    if DETECTED in image_set.table():
+        for kind, words in {"other-class": "that it calls something else", "missed": "that it missed"}.items():
+            _show_queue(image_set, kind, words)
     _show_invented(image_set)
+
+
+def _show_queue(image_set: ImageSet, kind: str, words: str) -> None:
+    """How many objects a review of predictions has, of which so many are answered; its button opens what is left."""
+    queue = listed_queue(image_set.reviews.open(kind))
+    if not queue.total:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        counts = f" ({queue.words})" if queue.words else ""
+        st.markdown(escape(f"{counted(queue.total, 'object')} {words}{counts}"), width="content")
+        if left := queue.left or queue.skipped or queue.copies:
+            st.button(
+                escape(f"Continue: {left:,}" if queue.left and queue.answered else f"Review {left:,}"),
+                icon=":material/rate_review:",
+                key=f"detector.{kind}",
+                on_click=go_to_review,
+                args=(queue.opens,),
+            )
 
 
 def _offer_if_outside(typed: str) -> None:
@@ -78,11 +88,6 @@ def _offer_if_outside(typed: str) -> None:
         except NotAllowedError:
             if may_allow():
                 offer_to_allow(Path(typed), key="detector")
-
-
-def _waiting(image_set: ImageSet, kind: str) -> int:
-    """How many objects a review of predictions has; 0 before there are any."""
-    return len(image_set.reviews.open(kind).ids) if DETECTED in image_set.table() else 0
 
 
 def _match(image_set: ImageSet, typed: str, dropped: Any, names: str, least_score: float) -> str:
