@@ -25,8 +25,18 @@ from url_viz.models.model import Model
 from url_viz.ui.review.desk import DeskAnswer, OpenReview, take_answers
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import similar_pictures
-from url_viz.ui.upload.page import classes_in_words, in_set, ranking_csv, sort, suggested_folder, zip_uploads
+from url_viz.ui.upload.page import (
+    classes_in_words,
+    in_set,
+    outcome_of_adding,
+    ranking_csv,
+    sort,
+    suggested_folder,
+    zip_uploads,
+)
 from url_viz.ui.upload.upload_review import UploadAnswers, UploadQueue
+from url_viz.ui.widgets.charts import GREY, uploads_figure
+from url_viz.ui.widgets.embed_job import set_name
 from url_viz.workspace import Workspace
 
 JPEG = "image/jpeg"
@@ -154,7 +164,24 @@ def test_a_folder_is_suggested_inside_the_set_only_where_the_app_may_write(
     assert suggested_folder(None) == tmp_path / "uploads"
     (tmp_path / "other").mkdir()
     monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path / "other"))
-    assert suggested_folder(image_set) == tmp_path / "other" / "uploads"
+    assert suggested_folder(image_set) == tmp_path / "other" / "zoo-uploads"
+
+
+def test_copied_pictures_make_no_class_unless_somebody_names_a_folder_of_the_set(
+    classed: ImageSet, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(classed.root.parent))
+    assert suggested_folder(classed) == classed.root.parent / "shades-uploads"
+    name = set_name(classed.root)
+    assert outcome_of_adding(suggested_folder(classed), classed) == (
+        f"The folder is read as an image set of its own. {name} stays as it is."
+    )
+    again = f"{name} is read again with them. "
+    assert outcome_of_adding(classed.root, classed) == again + "They have no label there."
+    assert outcome_of_adding(classed.root / "day", classed) == again + "Their label is 'day', the class of that folder."
+    assert outcome_of_adding(classed.root / "uploads", classed) == (
+        again + "The folder 'uploads' becomes a new class, besides the 2 of the set."
+    )
 
 
 def values(*uncertainty: float) -> pd.DataFrame:
@@ -184,8 +211,15 @@ def test_what_nothing_in_the_set_is_like_stands_apart_the_farthest_first() -> No
     done = sort(table, measure="uncertainty", threshold=80)
     assert done.unlike["id"].tolist() == [2, 1]
     assert (done.ambiguous["id"].tolist(), done.clear["id"].tolist(), len(done.unknown)) == ([3], [0], 0)
-    sides = [row["side"] for row in csv.DictReader(io.StringIO(ranking_csv(done).decode()))]
-    assert sides == ["ambiguous", "clear", "unlike the set", "unlike the set"]
+    rows = list(csv.DictReader(io.StringIO(ranking_csv(done).decode())))
+    assert [row["side"] for row in rows] == ["ambiguous", "clear", "unlike the set", "unlike the set"]
+    assert [row["uncertainty"] != "" for row in rows] == [True, True, False, False], "no order says anything of these"
+    assert [row["uncertainty_percentile"] != "" for row in rows] == [True, True, False, False]
+    placed = pd.concat([done.unlike, done.clear, done.ambiguous]).assign(x=0.0, y=0.0)
+    figure = uploads_figure(placed, np.zeros((1, 2)), threshold=80, title="")
+    grey = figure.data[2]
+    assert (list(grey.customdata), grey.name, grey.marker.color) == ([2, 1], "Unlike this set: no value", GREY)
+    assert sorted(figure.data[1].customdata) == [0, 3]
 
 
 def test_what_is_taken_away_holds_every_upload_once_in_order(model: Model) -> None:

@@ -48,6 +48,19 @@ class ClassLevels:
         others = (level for level in self.levels if level.kind in COLUMN_OF and level.number != self.label)
         return "; ".join([taken, *(f"{level.words} as {COLUMN_OF[level.kind]}" for level in others)])
 
+    def outcome_in(self, folders: Sequence[str]) -> str:
+        """What new pictures in a folder, by its names from the root, are to the classes: a sentence."""
+        number = self.label
+        if number is None or len(folders) < number:
+            return "They have no label there."
+        for level, name in zip(self.levels[: number - 1], folders, strict=False):
+            if name not in level.names:
+                return f"{name!r} is a new folder beside {first_of(level.names)}: other folders may become the classes."
+        name = folders[number - 1]
+        if name in self.levels[number - 1].names:
+            return f"Their label is {name!r}, the class of that folder."
+        return f"The folder {name!r} becomes a new class, besides the {self.classes:,} of the set."
+
 
 def source_in_words(chosen: str | None) -> str:
     """A choice of the label within a sentence: "the class folder", "level 2 of the folders", "the column 'kind'"."""

@@ -189,6 +189,16 @@ def _with_percentiles(judged: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame
     return judged.assign(**{f"{measure}_percentile": rank for measure, rank in ranks.items()})
 
 
+def without_values(judged: pd.DataFrame) -> pd.DataFrame:
+    """Uploads without measures, percentiles and classes: those of pictures that nothing in the set is like."""
+    numbers = [*MEASURED, *(f"{measure}_percentile" for measure in MEASURED), "first_share", "second_share"]
+    named = judged.columns.intersection(["first_class", "second_class"])
+    return judged.assign(
+        **dict.fromkeys(judged.columns.intersection(numbers), np.nan),
+        **{name: pd.Series(None, index=judged.index, dtype=object) for name in named},
+    )
+
+
 def _within_batch(new: NewPictures) -> dict[str, NDArray[np.generic]]:
     """What new pictures say of each other; copies among them count once."""
     keys, first, row = np.unique(new.content, return_index=True, return_inverse=True)

@@ -15,13 +15,14 @@ from url_viz.analysis.labels.ambiguity import between
 from url_viz.analysis.measures import measure_named, measure_title, measures_of, quoted
 from url_viz.analysis.order import plain_words
 from url_viz.analysis.outside.unlike import unlike
-from url_viz.analysis.outside.uploads import COPY, VIEW, judge_pictures
+from url_viz.analysis.outside.uploads import COPY, VIEW, judge_pictures, without_values
+from url_viz.errors import UrlVizError
 from url_viz.export.inline_pictures import data_url
 from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import Incoming, copy_into, sorted_zip
 from url_viz.models.model import resolve
-from url_viz.ui.allowed_paths import allowed, roots
+from url_viz.ui.allowed_paths import allowed, proposed_folder, roots
 from url_viz.ui.session import DIALOG, Key, SetChoice, clear_under
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.tile_data import tile_of, value_text, value_with_percentile
@@ -65,8 +66,8 @@ THRESHOLD = 80
 class SortedUploads:
     """Uploads on the two sides of the threshold, each with its extremes first.
 
-    `unlike` are those that nothing in the set is like, the farthest first: no order of the set tells of them. `unknown`
-    have no value.
+    `unlike` are those that nothing in the set is like, the farthest first: no order of the set tells of them, so they
+    have no values. `unknown` have none of this measure.
     """
 
     ambiguous: pd.DataFrame
@@ -180,7 +181,7 @@ def sort(table: pd.DataFrame, *, measure: str, threshold: int) -> SortedUploads:
     return SortedUploads(
         ambiguous=ordered[has_value & is_ambiguous],
         clear=ordered[has_value & ~is_ambiguous].iloc[::-1],
-        unlike=ordered[is_unlike].sort_values("nearest_similarity"),
+        unlike=without_values(ordered[is_unlike].sort_values("nearest_similarity")).assign(rank_percentile=np.nan),
         unknown=ordered[~has_value & ~is_unlike],
     )
 
@@ -206,7 +207,7 @@ def show_sides(
 
 def show_on_map(table: pd.DataFrame, done: SortedUploads, image_set: ImageSet, *, measure: str, threshold: int) -> None:
     """The uploads on the image set's map, each next to its neighbours."""
-    rows = pd.concat([done.unlike, done.clear, done.ambiguous])
+    rows = pd.concat([part for part in (done.unlike, done.clear, done.ambiguous) if len(part)] or [done.clear])
     behind = behind_of(image_set.core.reference().xy)
     figure = uploads_figure(rows, behind, threshold=threshold, title=f"{measure_title(measure)}, percentile")
     show_figure(
@@ -242,8 +243,7 @@ def _gallery(
                 set_id="",
                 thumbnail=data_url(batch.scored[int(row["id"])].thumbnail),
                 value=_value_of(row, measure),
-                detail=f"{measure_title(measure)} "
-                f"{value_with_percentile(float(row[measure]), float(row['rank_percentile']))}",
+                detail=_detail_of(row, measure),
                 label=None if row["is_unlike"] else classes_in_words(row, is_clear=title == CLEAR),
                 mark="in the set" if row["id"] in copies else _MARKS.get(row["twin_kind"]),
             )
@@ -258,6 +258,13 @@ def _value_of(row: Mapping[Any, Any], measure: str) -> str:
     if row["is_unlike"]:
         return ""
     return value_text(float(row[measure]), float(row["rank_percentile"]))
+
+
+def _detail_of(row: Mapping[Any, Any], measure: str) -> str:
+    """The value in words for a pointer that rests on the tile, or why there is none."""
+    if row["is_unlike"]:
+        return "Nothing in the set is like this picture"
+    return f"{measure_title(measure)} {value_with_percentile(float(row[measure]), float(row['rank_percentile']))}"
 
 
 def open_upload(number: int) -> None:
@@ -346,6 +353,7 @@ def _show_add(batch: UploadBatch, done: SortedUploads, now: SetChoice, image_set
         key="upload.kept",
     )
     typed = st.text_input("Folder", value=str(suggested_folder(image_set)), key="upload.folder", help=_help_on_roots())
+    st.caption(escape(outcome_of_adding(Path(typed), image_set)))
     rows = choices[side]
 
     def add() -> str:
@@ -371,11 +379,27 @@ def add_to(typed: Path, files: Sequence[Incoming], now: SetChoice, image_set: Im
 
 
 def suggested_folder(image_set: ImageSet | None) -> Path:
-    """A new folder in the open image set if that is inside the allowed roots, else in the first allowed root."""
-    base = next(iter(roots()), Path.home())
-    if image_set is not None and any(image_set.root.is_relative_to(root) for root in roots()):
-        base = image_set.root
-    return base / FOLDER_NAME
+    """A new folder inside the allowed roots: in the open image set, or beside it where its folders are its classes."""
+    if image_set is None:
+        return next(iter(roots()), Path.home()) / FOLDER_NAME
+    root = image_set.root
+    may_write = root.is_dir() and any(root.is_relative_to(each) for each in roots())
+    if may_write and image_set.labels.levels().label is None:
+        return root / FOLDER_NAME
+    return proposed_folder(root, f"{root.stem}-{FOLDER_NAME}")
+
+
+def outcome_of_adding(folder: Path, image_set: ImageSet | None) -> str:
+    """What becomes of pictures that are copied into a folder: which image set has them then, and with which label."""
+    try:
+        folder = allowed(folder)
+    except UrlVizError as error:
+        return str(error)
+    if image_set is None or not folder.is_relative_to(image_set.root):
+        stays = f" {set_name(image_set.root)} stays as it is." if image_set is not None else ""
+        return f"The folder is read as an image set of its own.{stays}"
+    labelled = image_set.labels.levels().outcome_in(folder.relative_to(image_set.root).parts)
+    return f"{set_name(image_set.root)} is read again with them. {labelled}"
 
 
 def _files(batch: UploadBatch, rows: pd.DataFrame) -> list[Incoming]:

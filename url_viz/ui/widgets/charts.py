@@ -17,7 +17,7 @@ from url_viz.analysis.measures import AMBIGUITY, measure_named, measure_title
 from url_viz.wording import standing
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+    from plotly.graph_objects import Figure, Scatter
 
 MOST_POINTS = 4_000
 """Points that a figure draws at most, as SVG: not every machine has WebGL."""
@@ -42,28 +42,46 @@ MODE_NAMES: dict[Mode, str] = {"database": "Left out", "both": "Both", "queries"
 
 
 def uploads_figure(uploads: pd.DataFrame, behind: NDArray[np.floating], *, threshold: float, title: str) -> "Figure":
-    """Uploads (x, y, path, rank_percentile) over the set's points `behind` (M, 2); ambiguous ones with thick rings."""
+    """Uploads (x, y, path, rank_percentile) over the set's points `behind` (M, 2); ambiguous ones with thick rings.
+
+    Those without a percentile are grey, and named in a legend.
+    """
     import plotly.graph_objects as go
 
     shown = uploads[np.isfinite(uploads["x"].to_numpy(float))]
-    rank = shown["rank_percentile"].to_numpy(float)
+    has_rank = np.isfinite(shown["rank_percentile"].to_numpy(float))
+    rank = shown["rank_percentile"].to_numpy(float)[has_rank]
     figure = go.Figure(
         go.Scatter(
             x=behind[:, 0], y=behind[:, 1], mode="markers", hoverinfo="skip", marker={"size": 4.5, "color": _QUIET}
         )
     )
-    figure.add_scatter(
-        x=shown["x"],
-        y=shown["y"],
-        mode="markers",
-        customdata=shown["id"],
-        text=[f"<b>{html.escape(_short(n))}</b><br>{_in_words(r)}" for n, r in zip(shown["path"], rank, strict=True)],
-        hovertemplate="%{text}<extra></extra>",
-        marker=_coloured(rank, title) | {"size": 13, "line": {"width": np.where(rank >= threshold, 2.4, 0.8)}},
-    )
+    figure.update_traces(showlegend=False)
+    lines = {"width": np.where(rank >= threshold, 2.4, 0.8)}
+    figure.add_trace(_upload_points(shown[has_rank], _coloured(rank, title) | {"line": lines}))
+    if not has_rank.all():
+        grey = {"color": GREY, "symbol": "diamond", "line": {"width": 0.8}}
+        figure.add_trace(_upload_points(shown[~has_rank], grey, name="Unlike this set: no value"))
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
-    return quiet(figure, height_px=640)
+    return quiet(figure, height_px=640, legend=not has_rank.all())
+
+
+def _upload_points(uploads: pd.DataFrame, marker: Mapping[str, object], *, name: str | None = None) -> "Scatter":
+    import plotly.graph_objects as go
+
+    told = zip(uploads["path"], uploads["rank_percentile"].to_numpy(float), strict=True)
+    return go.Scatter(
+        x=uploads["x"],
+        y=uploads["y"],
+        mode="markers",
+        customdata=uploads["id"],
+        text=[f"<b>{html.escape(_short(path))}</b><br>{_in_words(rank)}" for path, rank in told],
+        hovertemplate="%{text}<extra></extra>",
+        marker={"size": 13, **marker},
+        name=name,
+        showlegend=name is not None,
+    )
 
 
 def coverage_figure(
