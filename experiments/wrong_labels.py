@@ -34,6 +34,7 @@ from typing_extensions import Doc
 
 from training.command import command
 from training.markdown_tables import cell, markdown
+from url_viz.analysis.evidence.order_metrics import Figure, mean_by_t
 from url_viz.analysis.labels.ambiguity import Classified, classify
 from url_viz.analysis.labels.forecast import forecast
 from url_viz.analysis.labels.label_issues import BETWEEN, LIKELY_WRONG, Judged, judge_labels
@@ -55,7 +56,8 @@ FINE, ERROR, BLEND, DEGRADED = range(4)
 TRUTHS = ("fine", "label error", "blend", "degraded")
 AMBIGUOUS_SHARE = 0.1
 FIGURES = Path(__file__).with_suffix(".json")
-VOTES, OURS = "neighbours alone", "URL-Viz"
+VOTES, OURS, PREDICTIONS = "neighbours alone", "URL-Viz", "Datalab, predictions"
+USES = {"development": "Development sets", "report": "Report sets, which chose nothing"}
 SCORES = ("average precision", "precision at planted", "recall of found", "precision of found")
 BY_NOISE = ("average precision", "recall of found", "precision of found")
 CLEANLAB_PYTHON = Path("build/cleanlab/bin/python")
@@ -296,7 +298,7 @@ def cleanlab_rows(cases: list[Planted], python: Path) -> list[dict[str, object]]
     return [
         _row(case, title, found[f"{key}_score"], found[f"{key}_found"], float(found[f"{key}_seconds"]))
         for case, found in zip(cases, cleanlab_found(cases, python, {"predicted": left_out_shares}), strict=True)
-        for key, title in (("embeddings", "Datalab, embeddings"), ("predicted", "Datalab, predictions"))
+        for key, title in (("embeddings", "Datalab, embeddings"), ("predicted", PREDICTIONS))
     ]
 
 
@@ -349,12 +351,13 @@ def what_became(cases: Sequence[Planted], judgements: Sequence[Judged]) -> list[
 
 
 def tables(figures: Mapping[str, Any]) -> str:
-    """Of development and report sets, the scores by set and by noise, and what became."""
+    """Of development and report sets, the scores by set and by noise, and what became; then leads over Datalab."""
     parts = []
-    for use, words in (("development", "Development sets"), ("report", "Report sets, which chose nothing")):
+    for use, words in USES.items():
         if use in figures:
             found = figures[use]
             parts += [f"**{words}**", _by_set(found), by_noise(found), _became(found)]
+    parts += [f"{noise}: {cell(lead, signed=True)}" for noise, lead in leads_over_datalab(figures).items()]
     return "\n\n".join(parts)
 
 
@@ -376,6 +379,16 @@ def by_noise(figures: Mapping[str, Any]) -> str:
     told = means.apply(lambda row: " / ".join(map(cell, row)), axis=1).unstack(sort=False)
     rows = [[_title(str(name)), *told.loc[name]] for name in told.index]
     return markdown([" / ".join(BY_NOISE), *map(str, told.columns)], rows)
+
+
+def leads_over_datalab(figures: Mapping[str, Any]) -> dict[str, Figure]:
+    """By noise, the lead in average precision over Datalab on the same shares, with an interval over all sets."""
+    scores = pd.concat([pd.DataFrame(figures[use]["scores"]) for use in USES if use in figures])
+    by_set = scores.pivot_table(index=["noise", "set"], columns="method", values=SCORES[0], sort=False)
+    if PREDICTIONS not in by_set:
+        return {}
+    leads = by_set[OURS] - by_set[PREDICTIONS]
+    return {str(noise): mean_by_t(part.tolist(), least=-1.0) for noise, part in leads.groupby("noise", sort=False)}
 
 
 def _became(figures: Mapping[str, Any]) -> str:

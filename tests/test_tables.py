@@ -3,7 +3,9 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks import answers, caching, naming, review, review_figure, second_model
@@ -32,8 +34,9 @@ from experiments import (
     wrong_labels,
 )
 from experiments.figure_files import read_figures
-from training.benchmark.benchmark_records import read_benchmark
+from training.benchmark.benchmark_records import Benchmark, read_benchmark
 from training.benchmark.measured_card import development_text, people_text, report_text, verdicts_text
+from training.markdown_tables import cell
 from training.model_card import limits_text
 from url_viz.analysis.evidence.order_metrics import mean_by_t
 from url_viz.models.head import load_head
@@ -83,7 +86,7 @@ def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None
     up_to = label_queues.up_to_table(read_figures(label_queues.FIGURES))
     assert rows_of(up_to, *(f"| {name}" for name in names)) in told
     mistakes = real_mistakes.table(read_figures(real_mistakes.FIGURES))
-    assert rows_of(mistakes, "**URL-Viz**", "self-confidence") in told
+    assert mistakes in told
     assert rows_of(apart.table(read_figures(apart.FIGURES)), "| trash ") in told
     words = " ".join(told.split())
     table = label_errors.table(read_figures(label_errors.FIGURES)).splitlines()
@@ -95,6 +98,60 @@ def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None
     by_set = [of["shares"] for use in read_figures(shares.FIGURES).values() for of in use.values()]
     after, before = ([decimal(of[way]["error"], digits=3) for of in by_set] for way in (shares.AFTER, shares.BEFORE))
     assert f"{min(after)} to {max(after)}, against {min(before)} to {max(before)}" in words
+
+
+def test_how_often_up_to_was_enough_is_told_of_all_its_rows() -> None:
+    rows = label_queues.up_to_table(read_figures(label_queues.FIGURES)).splitlines()[2:]
+    held = [[cell.split(";")[0].split(" of ") for cell in row.split("|")[2:4]] for row in rows]
+    at_first, at_the_end = ([sum(int(row[when][place]) for row in held) for place in (0, 1)] for when in (0, 1))
+    words = " ".join((ROOT / "docs" / "labels.md").read_text("utf-8").split())
+    assert "in {} of {} draws where no label stood out".format(*at_first) in words
+    assert at_the_end[0] == at_the_end[1]
+    assert f"in all {at_the_end[1]} at the end: of all fifteen rows" in words
+    assert len(rows) == 15
+
+
+def test_how_datalab_compares_is_told_from_its_figures() -> None:
+    figures = json.loads(wrong_labels.FIGURES.read_text("utf-8"))
+    words = " ".join((ROOT / "docs" / "labels.md").read_text("utf-8").split())
+    leads = wrong_labels.leads_over_datalab(figures).values()
+    told = "is {} at 5 % random errors, {} at 10 % (level), {} at 20 % and {} for similar classes (ahead)"
+    assert told.format(*(cell(lead, signed=True) for lead in leads)) in words
+    assert [lead.interval.low > 0 for lead in leads] == [False, False, True, True]
+    rows = [[cell.strip() for cell in row.split("|")] for row in wrong_labels.by_noise(figures["report"]).splitlines()]
+    similar = {row[1]: row[-2].split(" / ") for row in rows}
+    (_, our_recall, ours), (_, recall, theirs) = similar["**URL-Viz**"], similar[wrong_labels.PREDICTIONS]
+    assert f"{recall} against {our_recall}, at a precision of {theirs} against {ours}" in words
+
+
+def test_what_is_found_of_peoples_mistakes_is_told_from_its_figures() -> None:
+    figures = read_figures(real_mistakes.FIGURES)
+    margin, alone = "cleanlab, margin", "cleanlab, self-confidence"
+
+    def of(name: str, what: str, models: int) -> dict[str, dict[str, Any]]:
+        rows = [row for row in figures[name] if row["models"] == models]
+        return {kind: {row["order"]: row[what] for row in rows if row["kind"] == kind} for kind in kinds(rows)}
+
+    def kinds(rows: list[dict[str, Any]]) -> list[str]:
+        return list(dict.fromkeys(row["kind"] for row in rows))
+
+    def more(models: int, than: str) -> list[int]:
+        firsts = of(real_mistakes.CIFAR, "first", models).values()
+        return sorted(by_order[real_mistakes.OURS][-1] - by_order[than][-1] for by_order in firsts)
+
+    assert sorted(more(1, margin) + more(1, alone)) == [4, 4, 6, 6], "four to six more"
+    assert more(2, alone) == [4, 6]
+    assert more(2, margin) == [-1, 3], "from one fewer to three more"
+    for name, most in ((real_mistakes.CIFAR, 0.015), (real_mistakes.IMAGENET, 0.0065)):
+        aurocs = [by_order.values() for models in (1, 2) for by_order in of(name, "auroc", models).values()]
+        assert all(max(each) - min(each) < most for each in aurocs)
+    for models in (1, 2):
+        precision = of(real_mistakes.IMAGENET, "average precision", models)["ReaL"]
+        assert max(precision, key=precision.__getitem__) == alone
+    words = " ".join((ROOT / "docs" / "labels.md").read_text("utf-8").split())
+    up_to = {name: figures[name][0]["up to"] for name in figures}
+    assert f"ends at {up_to[real_mistakes.CIFAR]} of 10,000" in words
+    assert f'"up to {up_to[real_mistakes.IMAGENET]} of 1,000 may be wrong"' in words
 
 
 def test_what_holds_of_objects_is_told_from_its_figures() -> None:
@@ -194,10 +251,26 @@ def test_what_orders_pictures_is_told_from_its_figures() -> None:
         assert row.split("|")[3].strip() in told
     readme = (ROOT / "README.md").read_text("utf-8")
     for name in ("ambiguity", "confusability", "uncertainty", "entropy"):
-        mean = mean_by_t(orders.aurocs_of(figures, name, "nearest"))
-        assert readme.partition(f"(`{name}`) |")[2].partition("\n")[0].endswith(f" | {mean.text()} |")
+        means = [mean_by_t(orders.aurocs_of(figures, name, outcome)).text() for outcome in ("nearest", "probe")]
+        told_of = [cell.strip() for cell in readme.partition(f"(`{name}`) |")[2].partition("\n")[0].split("|")]
+        assert told_of[1:] == [*means, "is one itself" if name == "entropy" else best_baseline(figures, name), ""]
+    leads = orders.leads_table(figures)
+    verdicts = [[cell.split()[-1] for cell in row.split("|")[3:5]] for row in leads.splitlines()[2:6]]
+    assert verdicts == [["ahead", "level"]] * 3 + [["level", "level"]], "the README says so"
     for row in few_pictures.table(read_figures(few_pictures.FIGURES)).splitlines()[2:]:
         assert row.split("|")[-2].strip() in told
+
+
+def best_baseline(figures: Benchmark, name: str) -> str:
+    """Of the baselines that have seen the same as an order the one with the highest mean (N), and its (P)."""
+    rows = [[cell.strip() for cell in row.split("|")] for row in orders.means_table(figures).splitlines()]
+    knows = {row[1]: row[2] for row in rows}
+    title = {order: orders.TITLES[order] for order in orders.TITLES if order not in orders.MAIN}
+    rivals = [order for order, words in title.items() if knows[words] == knows[orders.TITLES[name]]]
+    mean = {order: [np.mean(orders.aurocs_of(figures, order, way)) for way in ("nearest", "probe")] for order in rivals}
+    best = max(mean, key=lambda order: mean[order][0])
+    words = title[best].removesuffix(", margin")
+    return f"{words}: {', '.join(decimal(float(value)) for value in mean[best])}"
 
 
 def test_what_finetuning_gains_is_told_from_its_figures() -> None:
