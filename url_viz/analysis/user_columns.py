@@ -1,6 +1,6 @@
 """The user's own columns: matched to pictures, made into measures if they are logits, joined to the table."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +12,7 @@ import pyarrow as pa
 from url_viz.analysis.derived import Derived
 from url_viz.analysis.evidence.baselines import margin, max_probability, softmax_entropy
 from url_viz.analysis.filters import LABEL_CHECK
-from url_viz.analysis.imported import NAME, free_name, imported
+from url_viz.analysis.imported import NAME, UserColumn, free_name, imported
 from url_viz.analysis.labels.apart import NAME_PARTS, apart_codes, apart_in_words
 from url_viz.analysis.labels.label_choice import check_choice, is_column, level_of
 from url_viz.analysis.table import base, files
@@ -68,6 +68,11 @@ class Prepared:
                 f"{self.file.name!r} brought no column {column!r}. It brought: {', '.join(map(repr, self.names))}."
             )
         return self.names[column]
+
+    def marked_in(self, columns: Iterable[UserColumn]) -> list[str]:
+        """Which numeric columns of the file have the name of one that is an uncertainty in the set already."""
+        marked = {column.name for column in columns if column.is_uncertainty}
+        return [own for own in numeric_columns(self.file) if {own, self.names[own]} & marked]
 
     @property
     def words(self) -> tuple[str, ...]:

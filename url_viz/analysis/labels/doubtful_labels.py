@@ -95,8 +95,8 @@ class DoubtfulLabels:
 
     @property
     def share(self) -> WrongLabels:
-        """The fraction of labels that is wrong, as they are now."""
-        is_unchecked = self.pictures["answer"].isna().to_numpy()
+        """The fraction of labels that is wrong, as they are now; those of dropped pictures are not."""
+        is_unchecked = self.pictures["answer"].isna().to_numpy() & self.is_open
         wrong, unsure = (self.pictures[name].to_numpy(np.float64)[is_unchecked] for name in ("wrong", "unsure"))
         mean = float(unsure.mean()) if len(unsure) else 0.0
         unchecked = wrong_share(wrong, unsure=mean, shift=self.forecast.shift)
@@ -112,8 +112,8 @@ class DoubtfulLabels:
     def words(self) -> str:
         """For people, without a full stop: "57 labels are doubtful; about 30 (12 to 44) of them are wrong"."""
         if not len(self):
-            most = math.ceil(self.share.high * len(self.pictures))
-            return "No label stands out" + (f"; up to {most:,} of {len(self.pictures):,} may be wrong" if most else "")
+            most, unchecked = math.ceil(self.share.high * len(self.pictures)), int(self.is_open.sum())
+            return "No label stands out" + (f"; up to {most:,} of {unchecked:,} may be wrong" if most else "")
         doubtful = counted(len(self), "label is doubtful", "labels are doubtful")
         return f"{doubtful}; {wrong_in_words(self.wrong)}"
 

@@ -179,6 +179,11 @@ class LabelCheck:
         """How many pictures are of a kind."""
         return int((self.pictures["kind"] == kind).sum())
 
+    def undropped(self, table: pd.DataFrame) -> int:
+        """How many of the pictures are not dropped, by what `table`, `ImageSet.table()`, says is decided."""
+        dropped = table["id"][table["decision"] == "drop"]
+        return int((~self.pictures["id"].isin(dropped)).sum())
+
     @cached_property
     def confused(self) -> pd.DataFrame:
         """Pairs of classes that overlap: see `confused_pairs`."""

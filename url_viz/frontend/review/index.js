@@ -20,7 +20,7 @@ import {
   sourceOf,
   wholeInWords,
 } from "./card.js";
-import { WAITS, countsInWords, countsOf, endInWords, heardNext, isSame, nextOpen, stateOf, takenBack } from "./queue.js";
+import { WAITS, cardAt, countsInWords, countsOf, endInWords, heardNext, isSame, nextOpen, stateOf, takenBack } from "./queue.js";
 import { TypeAhead } from "./type_ahead.js";
 
 /** @import { Queue } from "./queue.js" */
@@ -81,7 +81,7 @@ class Desk {
     this.actions.taken(data.taken);
     for (const card of data.cards) this.cards.set(card.position, card);
     if (this.at === null) this.at = data.place;
-    else if (this.at === WAITS || this.at === data.total) this.at = nextOpen(this.queue, -1);
+    else if (this.at === WAITS || this.at >= data.total) this.at = nextOpen(this.queue, -1);
     for (const refused of data.refused) this.takeBack(refused);
     if (data.stepped) this.leadTo(data.stepped);
     this.draw();
@@ -93,7 +93,7 @@ class Desk {
   }
 
   get card() {
-    return this.cards.get(this.at);
+    return cardAt(this.queue, this.at);
   }
 
   // Whether the card takes one of these in answer: all that keys and buttons know of its question.
@@ -130,7 +130,7 @@ class Desk {
 
   drawEnd(counts) {
     const end = this.element.querySelector(".end");
-    end.hidden = this.at !== this.data.total;
+    end.hidden = this.at < this.data.total;
     end.querySelector("h2").textContent = endInWords(counts, this.data.total, this.data.unit);
     const unskip = end.querySelector(".unskip");
     unskip.hidden = !counts.skipped;

@@ -106,6 +106,15 @@ export function nextOpen(queue, from) {
   return countsOf(queue).left > 0 ? WAITS : total;
 }
 
+/**
+ * @param {Queue} queue it may have ended since before cards that were sent
+ * @param {number} position
+ * @returns {Card | undefined} the card there; none at the end, and beyond it
+ */
+export function cardAt({ cards, total }, position) {
+  return position < total ? cards.get(position) : undefined;
+}
+
 /** @param {Queue} queue @returns {Counts} with the answers that wait */
 export function countsOf({ waiting, cards, total, done, skipped }) {
   for (const answered of new Set(waiting.map(({ id }) => id))) {

@@ -18,7 +18,8 @@ from url_viz.ui.explore.filter_controls import columns_of_kind, filter_on, set_f
 from url_viz.ui.explore.view import ExploreView, change_view, view
 from url_viz.ui.session import Key
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.text import errors_shown, escape, with_toast
+from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.decide import show_progress
 from url_viz.ui.widgets.embed_job import running, start_reading
 from url_viz.ui.widgets.measure_choice import choose_measure, offered
@@ -264,14 +265,9 @@ def _offer(image_set: ImageSet, second: PackagedBackbone) -> None:
         f"{beginning}{second.name} reads the pictures too, which can take longer than the first reading. Both models "
         "then judge what is ambiguous, which is more accurate"
     )
-    st.button(
-        "Ask a second model",
-        type="tertiary",
-        icon=":material/group_add:",
-        key="second.ask",
-        help=escape(words),
-        on_click=with_toast(partial(_ask, image_set, second)),
-    )
+    look: dict[str, Any] = {"type": "tertiary", "icon": ":material/group_add:", "help": escape(words)}
+    if act_button("Ask a second model", partial(_ask, image_set, second), key="second.ask", **look):
+        st.rerun()
 
 
 def _ask(image_set: ImageSet, second: PackagedBackbone) -> None:

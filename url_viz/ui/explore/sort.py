@@ -15,6 +15,7 @@ from url_viz.ui.allowed_paths import allowed, proposed_folder
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.measure_choice import offered
+from url_viz.ui.widgets.open_folder import offer_to_write
 
 _TITLES = {"decision": Markdown("Decision"), BY_LABEL: Markdown("Corrected class")}
 MOST_COPIED = 2000
@@ -60,7 +61,9 @@ def show_sort(image_set: ImageSet, *, key: str, is_open: bool = False) -> None:
             st.code(_command(image_set, out, by=by, threshold=threshold, undecided=undecided), language="bash")
         else:
             sort = partial(_sort, image_set, out, by=by, how=how, threshold=threshold, undecided=undecided)
-            act_button("Sort", sort, type="primary", key=f"{key}.sort", disabled=not out.strip() or not count)
+            with st.container(key="sort_outcome"):  # `url_viz/ui/style.py` keeps it in sight
+                act_button("Sort", sort, type="primary", key=f"{key}.sort", disabled=not out.strip() or not count)
+            offer_to_write(Path(out.strip()), key=f"{key}.out")
 
 
 def _show_how(key: str) -> How:

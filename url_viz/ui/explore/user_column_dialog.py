@@ -66,7 +66,8 @@ def _add(image_set: ImageSet) -> None:
     marked = st.multiselect(
         "Uncertainty columns",
         numeric,
-        key="own.uncertainties",
+        default=prepared.marked_in(image_set.user_columns()),
+        key=f"own.uncertainties.{dropped.file_id}",
         placeholder="none",
         help="Columns that are higher for more ambiguous pictures. The Evaluate page then shows how well they order.",
     )

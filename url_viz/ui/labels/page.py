@@ -83,10 +83,10 @@ def show_headline(image_set: ImageSet, check: LabelCheck, doubtful: DoubtfulLabe
     """The result in a sentence, the number of checked pictures, and how it works."""
     st.header(f"{escape(doubtful.words)}.", anchor=False)
     left_out = f" · {check.left_out:,} left out (no label, or not placed yet)" if check.left_out else ""
-    checked = (
-        f"Checked: {len(check.pictures):,} labelled {image_set.noun}s of {len(check.classes):,} classes{left_out}."
-    )
-    st.caption(escape(checked))
+    checked = check.undropped(image_set.table())
+    dropped = f" · {len(check.pictures) - checked:,} dropped" if checked < len(check.pictures) else ""
+    words = f"Checked: {checked:,} labelled {image_set.noun}s of {len(check.classes):,} classes{left_out}{dropped}."
+    st.caption(escape(words))
     with st.expander("How labels are checked", icon=":material/help:"):
         st.markdown(
             "Two signals judge a label, and neither sees it or the picture's near copies: the votes of the nearest "

@@ -167,6 +167,8 @@ def _show_after(image_set: ImageSet, here: OpenReview[Review]) -> None:
         st.caption("Files stay as they are: *Export* on Explore takes all of it along.")
         tiles = _outcome_tiles(image_set, found[:SHOWN])
         show_gallery(tiles, key="review.outcomes", empty="", on_click=None)
+        if len(found) > SHOWN:
+            st.caption(f"and {len(found) - SHOWN:,} more")
     show_to_redraw(image_set)
     copies = copies_of(here.review)
     if copies is not None and copies.scope.ids is not None:

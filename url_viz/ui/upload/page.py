@@ -35,6 +35,7 @@ from url_viz.ui.widgets.embed_job import open_folder, set_name
 from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.ui.widgets.heading import page_title
 from url_viz.ui.widgets.measure_choice import measure_under, with_first, without_baselines
+from url_viz.ui.widgets.open_folder import offer_to_write
 from url_viz.ui.widgets.part import show_paste
 from url_viz.wording import counted
 
@@ -354,6 +355,7 @@ def _show_add(batch: UploadBatch, done: SortedUploads, now: SetChoice, image_set
     )
     typed = st.text_input("Folder", value=str(suggested_folder(image_set)), key="upload.folder", help=_help_on_roots())
     st.caption(escape(outcome_of_adding(Path(typed), image_set)))
+    offer_to_write(Path(typed), key="upload.folder")
     rows = choices[side]
 
     def add() -> str:

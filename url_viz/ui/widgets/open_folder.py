@@ -1,5 +1,6 @@
 """Opening a folder: a path that is typed or browsed to, what is there or what is wrong with it, and reading it."""
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -13,7 +14,7 @@ from url_viz.imaging.containers.python_dataset import is_dataset
 from url_viz.imaging.folder_preview import FolderPreview
 from url_viz.roots import is_in_bucket, root_of
 from url_viz.store.allowed_folders import allow, folder_to_allow
-from url_viz.ui.allowed_paths import may_allow, may_read, openable, roots
+from url_viz.ui.allowed_paths import allowed, may_allow, may_read, openable, roots
 from url_viz.ui.folder_previews import folder_previews
 from url_viz.ui.open_sets import recent_sets
 from url_viz.ui.session import DIALOG, Key, choice
@@ -122,6 +123,19 @@ def offer_to_allow(folder: Path, *, key: str) -> None:
     )
     if act_button("Allow this folder", partial(allow, Workspace.at(), root), key=f"{key}.allow"):
         st.rerun()
+
+
+def offer_to_write(folder: Path, *, key: str) -> None:
+    """Ask once for what an output needs: the folder, or that above a new one; nothing where it may be written to."""
+    try:
+        allowed(folder)
+    except NotAllowedError:
+        folder = Path(os.path.abspath(folder.expanduser()))
+        there = next(above for above in (folder, *folder.parents) if os.path.isdir(above))
+        if there != there.parent and may_allow() and not is_in_bucket(root_of(folder)):
+            offer_to_allow(there, key=key)
+    except UrlVizError:
+        return  # said where it is written
 
 
 def _read(folder: Path) -> None:
