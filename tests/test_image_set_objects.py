@@ -103,6 +103,10 @@ def test_what_a_detector_predicted_is_a_dashed_box_with_words(
     results.write_text(json.dumps([own, {**own, "bbox": [300, 0, 40, 30]}, {**own, "bbox": [290, 200, SIDE, SIDE]}]))
     brought = objects.objects.predictions(results)
     first, missed, beside, *_ = ids_of(objects)
+    objects.decisions.tag([beside], BOX_IS_WRONG)
+    [redraw] = objects.objects.to_redraw().to_dict("records")
+    assert (redraw["nearest_class"], redraw["predicted_x"], redraw["predicted_y"]) == ("rectangle", 290, 200)
+    objects.decisions.untag([beside], BOX_IS_WRONG)
     drawn = ET.fromstring(client.get(str(whole_url(objects, first))).text)
     dashed = [box for box in drawn.iter(f"{SVG}rect") if box.get("stroke-dasharray") != "none"]
     assert {(box.get("x"), box.get("y"), box.get("width")) for box in dashed} == {("10.00", "20.00", "96.00")}

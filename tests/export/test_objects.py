@@ -19,7 +19,7 @@ from tests.given import given_set
 from tests.imaging.pictures import encoded
 from tests.read_sets import undecided
 from url_viz.errors import FolderError, ImageSetError, UsageError
-from url_viz.export.data_sets import SCRIPT, program_for
+from url_viz.export.data_sets import SCRIPT, counted_for, program_for
 from url_viz.export.folders import sort_into_folders
 from url_viz.export.picture_files import Exported
 from url_viz.export.report import report_html
@@ -198,6 +198,38 @@ def test_a_selected_box_leaves_with_the_others_of_its_picture(coco: ImageSet, tm
     assert found == [("cat", False, []), ("dog", True, []), ("cat", False, ["drop"])]
     program_for(coco, "cvat").write(coco, tmp_path / "whole", ids=ids(coco, 0, 1), how="copy")
     assert "attribute" not in (tmp_path / "whole" / "annotations.xml").read_text(), "all that is not dropped"
+
+
+def test_a_wrong_box_is_marked_where_it_is_drawn_again(coco: ImageSet, tmp_path: Path) -> None:
+    shared(coco, tmp_path / "none", "cvat")
+    assert "attribute" not in (tmp_path / "none" / "annotations.xml").read_text()
+    coco.decisions.tag(ids(coco, 1), BOX_IS_WRONG)
+    shared(coco, tmp_path / "cvat", "cvat")
+    first = ET.parse(tmp_path / "cvat" / "annotations.xml").getroot().findall("image")[0]
+    assert [box.findtext("attribute[@name='box_is_wrong']") for box in first] == ["false", "true", "false"]
+    labels = json.loads((tmp_path / "cvat" / "labels.json").read_text())
+    assert [one["name"] for one in labels[0]["attributes"]] == ["box_is_wrong"]
+    shared(coco, tmp_path / "studio", "labelstudio")
+    task = json.loads((tmp_path / "studio" / "tasks.json").read_text())[0]
+    meta = [one["meta"] for one in task["predictions"][0]["result"]]
+    assert [one["box_is_wrong"] for one in meta] == [False, True, False]
+    assert [one.get("text") for one in meta] == [None, [BOX_IS_WRONG], None]
+
+
+def test_how_it_goes_on_says_where_files_go_and_which_boxes_to_draw(coco: ImageSet, tmp_path: Path) -> None:
+    annotations = program_for(coco, "annotations")
+    done = shared(coco, tmp_path / "plain", "annotations")
+    assert "over a copy of your data set" in annotations.opening(done.out)[0]
+    assert "to_redraw.csv" not in annotations.opening(done.out)[0]
+    coco.decisions.tag(ids(coco, 1), BOX_IS_WRONG)
+    done = shared(coco, tmp_path / "redraw", "annotations")
+    assert annotations.opening(done.out)[0].endswith("to be drawn again are listed in to_redraw.csv.")
+
+
+def test_what_a_data_set_has_is_counted_in_pictures_and_objects(coco: ImageSet) -> None:
+    assert counted_for(coco, "cvat", None) == "2 pictures with 6 objects"
+    assert counted_for(coco, "labelstudio", ids(coco, 1)) == "1 picture with 3 objects"
+    assert counted_for(coco, "huggingface", ids(coco, 1)) == "1 object"
 
 
 @pytest.mark.parametrize("kind", ["YOLO", "COCO"])

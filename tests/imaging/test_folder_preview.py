@@ -19,9 +19,11 @@ def last(root: Path, **limits: Any) -> FolderPreview:
 def test_it_tells_pictures_folders_and_classes_as_a_scan_finds_them(tmp_path: Path) -> None:
     write_folder(tmp_path / "train", 6, classes=("cat", "dog", "cow"))
     (tmp_path / "train" / "notes.txt").write_text("words")
+    (tmp_path / "labels" / "cat").mkdir(parents=True)
+    (tmp_path / "labels" / "cat" / "0.txt").write_text("0 .5 .5 1 1")
     seen = last(tmp_path)
-    assert seen == FolderPreview(len(scan(tmp_path).files), 4, ("cat", "cow", "dog"), is_done=True, is_complete=True)
-    assert seen.text == "6 pictures in 4 folders: 3 classes (cat, cow, dog)"
+    assert seen == FolderPreview(len(scan(tmp_path).files), 3, ("cat", "cow", "dog"), is_done=True, is_complete=True)
+    assert seen.text == "6 pictures in 3 folders: 3 classes (cat, cow, dog)"
 
 
 def test_a_flat_folder_of_one_picture_is_told_in_words(tmp_path: Path) -> None:

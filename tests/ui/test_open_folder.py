@@ -74,7 +74,7 @@ def test_a_folder_with_annotations_is_read_as_pictures_or_as_their_objects(home:
         assert time.monotonic() < deadline
         at.run()
     told = [one.value for one in at.markdown]
-    assert any("2 pictures in 2 folders" in one for one in told)
+    assert any("2 pictures in 1 folder" in one for one in told)
     assert any("data.yaml: 4 objects of 2 classes in 2 pictures, as YOLO" in one for one in told)
     assert [one.label for one in at.button if one.label.startswith("Read")] == [
         "Read this folder",

@@ -1,6 +1,7 @@
 """Your model, through app.py as a visitor meets it: no run, a dropped file, two runs, the map by training."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +174,7 @@ def test_of_objects_predictions_come_first_and_test_pictures_are_told(
     assert "from number 0 on (under Options)" in at.error[0].value.replace("\\", "")
     at.text_input(key="detector.path").set_value(str(tmp_path / "results.json")).run()
     at.button(key="detector.match").click().run()
-    assert "4 objects found" in at.success[0].value
+    assert "4 objects found" in at.warning[0].value, "most are of another class"
     called = int((table["label"].head(4) != "dog").sum())
     assert at.dataframe[0].value["box_width"].tolist() == [2, 6], "the predictions of no object"
     [shown] = [each.value for each in at.get("html") if "url-viz-boxes" in each.value]
@@ -220,7 +221,12 @@ def test_counts_follow_answers_and_copies_that_were_not_decided_are_left(
         for row in copied.to_dict("records")
     ]
     (tmp_path / "results.json").write_text(json.dumps(entries))
-    objects.objects.predictions(tmp_path / "results.json")
+    at = opened(objects, "your_model")
+    assert "The source says which pictures are test: train 4, val 2." in words(at)
+    at.text_input(key="detector.path").set_value(str(tmp_path / "results.json")).run()
+    at.button(key="detector.match").click().run()
+    assert "6 of them as another class" in at.warning[0].value, "no success: most classes differ"
+    assert "are they numbered differently" in at.warning[0].value
     review = objects.reviews.open("other-class")
     assert len(review) == 3, "of two copies one is asked about"
 
@@ -255,6 +261,25 @@ def test_counts_follow_answers_and_copies_that_were_not_decided_are_left(
         copies.store(one, CardAnswer(label=copies.card(one).question.choices[0].label))
     assert said() == ("6 objects that it calls something else (6 answered)", "")
     assert "other-class" not in [row.kind for row in objects.reviews.queues()]
+
+
+def test_results_outside_the_allowed_folders_lead_to_allowing_them(
+    tmp_path: Path, home: Workspace, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = embed_folder(write_annotated(tmp_path / "set", "COCO"), model=model, workspace=home.root)
+    (tmp_path / "elsewhere").mkdir()
+    box = {"image_id": objects.table()["picture"].iloc[0], "category_id": "dog", "score": 0.9, "bbox": [0, 0, 9, 9]}
+    (tmp_path / "elsewhere" / "results.json").write_text(json.dumps([box]))
+    monkeypatch.setenv("URL_VIZ_ROOTS", f"{tmp_path / 'set'}{os.pathsep}{Path(objects.source.name).parent}")
+    monkeypatch.setenv("URL_VIZ_TOKEN", "auto")
+    at = opened(objects, "your_model")
+    at.text_input(key="detector.path").set_value(str(tmp_path / "elsewhere" / "results.json")).run()
+    at.button(key="detector.match").click().run()
+    assert "Click “Allow this folder” above, then “Match”" in at.error[0].value
+    assert "URL_VIZ_ROOTS" not in at.error[0].value
+    at.button(key="detector.allow").click().run()
+    at.button(key="detector.match").click().run()
+    assert "0 objects found" in at.success[0].value
 
 
 def test_another_set_shows_which_pictures_are_in_it_too(

@@ -21,12 +21,15 @@ from url_viz.export.table_files import as_json, plain_value
 from url_viz.image_set import ImageSet
 from url_viz.imaging.places import PictureSize, Size, picture_path
 from url_viz.imaging.workers import decoders
-from url_viz.store.columns.object_columns import BOX_COLUMNS
+from url_viz.store.columns.object_columns import BOX_COLUMNS, BOX_IS_WRONG
+from url_viz.store.decisions.decision_rows import tags_of
 
 MEDIA = "images"
 IMAGE, LABEL, CHOICE = "image", "label", "choice"
 SELECTED = "selected"
 """The attribute of the boxes that were selected, beside the others in their pictures."""
+WRONG = "box_is_wrong"
+"""The attribute of the boxes that a review calls wrong, where there are any: they are to be drawn again."""
 _CHECKBOX = {"mutable": False, "input_type": "checkbox", "default_value": "false", "values": ["false"]}
 FACTS = ("path", "label", "first_class", "first_share", "second_class", "second_share", "ambiguity")
 """What is said of a whole picture beside its question and its place in the order."""
@@ -36,7 +39,7 @@ FACTS = ("path", "label", "first_class", "first_share", "second_class", "second_
 class BoxedPicture:
     """A picture: its `file` in the data set, upright width and height, its `objects` as rows of `ImageSet.table()`.
 
-    Their column `selected` says which were selected, where only some were.
+    Their column `selected` says which were selected, where only some were, `box_is_wrong` whose box is wrong.
     """
 
     file: str
@@ -74,12 +77,12 @@ def size_of(image_set: ImageSet, path: bytes) -> Size:
 def describe_for_cvat(wanted: Wanted, folder: Path, pictures: Sequence[BoxedPicture]) -> None:
     """Write annotations.xml: a box of its class for each object, but for dropped ones and those without a class.
 
-    And labels.json with the classes, and an attribute `selected` of their boxes where only some were selected.
+    And labels.json with the classes, and the attributes of their boxes: `selected` where only some were selected,
+    `box_is_wrong` where some are to be drawn again.
     """
-    has_selected = any(SELECTED in picture.objects for picture in pictures)
-    _write_labels(
-        folder, wanted.image_set.labels.classes(), "rectangle", [{"name": SELECTED, **_CHECKBOX}] * has_selected
-    )
+    marks = [mark for mark in (SELECTED, WRONG) if any(mark in picture.objects for picture in pictures)]
+    attributes = [{"name": mark, **_CHECKBOX} for mark in marks]
+    _write_labels(folder, wanted.image_set.labels.classes(), "rectangle", attributes)
     root = Element("annotations")
     SubElement(root, "version").text = "1.1"
     for number, picture in enumerate(pictures):
@@ -88,15 +91,16 @@ def describe_for_cvat(wanted: Wanted, folder: Path, pictures: Sequence[BoxedPict
         for row, ends in picture.labelled():
             corners = {name: f"{end:.2f}" for name, end in zip(("xtl", "ytl", "xbr", "ybr"), ends, strict=True)}
             box = SubElement(image, "box", {"label": row["label"], "occluded": "0", "z_order": "0", **corners})
-            if has_selected:
-                SubElement(box, "attribute", name=SELECTED).text = str(row[SELECTED]).lower()
+            for mark in marks:
+                SubElement(box, "attribute", name=mark).text = str(row[mark]).lower()
     _write_xml(root, folder / "annotations.xml")
 
 
 def describe_for_label_studio(wanted: Wanted, folder: Path, pictures: Sequence[BoxedPicture]) -> None:
     """Write tasks.json, a task for each picture with its boxes as a prediction, and interface.xml with the classes.
 
-    Where only some boxes were selected, `selected` in their `meta` says which. Addresses of pictures are those of a
+    In their `meta`, `selected` says which boxes were selected, where only some were; those to be drawn again have
+    `box_is_wrong` there, and a note. Addresses of pictures are those of a
     local storage whose document root is the folder above `folder`.
     """
     version = f"url-viz {wanted.origin.version}"
@@ -229,6 +233,18 @@ def _write_xml(root: Element, path: Path) -> None:
     ElementTree(root).write(path, encoding="utf-8", xml_declaration=path.name == "annotations.xml")
 
 
+def with_wrong_boxes(table: pd.DataFrame) -> pd.DataFrame:
+    """Objects with the column `box_is_wrong`, if a review called the box of any of them wrong."""
+    is_wrong = [BOX_IS_WRONG in tags_of(tags) for tags in table["tags"]]
+    return table.assign(**{WRONG: is_wrong}) if any(is_wrong) else table
+
+
+def _meta(row: Mapping[str, Any]) -> dict[str, object]:
+    """What is known of a box, with a note that Label Studio shows beside a wrong one."""
+    meta = {name: plain_value(row[name]) for name in ("ambiguity", SELECTED, WRONG) if name in row}
+    return meta | ({"text": [BOX_IS_WRONG]} if row.get(WRONG) else {})
+
+
 def _task(picture: BoxedPicture, path: str, version: str) -> dict[str, object]:
     width, height = picture.size
     results = []
@@ -250,7 +266,7 @@ def _task(picture: BoxedPicture, path: str, version: str) -> dict[str, object]:
                 "original_height": height,
                 "image_rotation": 0,
                 "value": {**value, "rotation": 0, "rectanglelabels": [row["label"]]},
-                "meta": {name: plain_value(row[name]) for name in ("ambiguity", SELECTED) if name in row},
+                "meta": _meta(row),
             }
         )
     return {"data": {IMAGE: _address(path)}, "predictions": [{"model_version": version, "result": results}]}

@@ -1,7 +1,7 @@
 """Data sets for other programs: which there are, how each is written, and how it is opened there."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 
 from url_viz.errors import FolderError
-from url_viz.export.annotation_copy import AnnotationCopy, write_annotations
+from url_viz.export.annotation_copy import REDRAW, AnnotationCopy, write_annotations
 from url_viz.export.annotation_tools import (
     MEDIA,
     SELECTED,
@@ -22,6 +22,7 @@ from url_viz.export.annotation_tools import (
     numbered_places,
     size_of,
     tags_for_cvat,
+    with_wrong_boxes,
 )
 from url_viz.export.fiftyone import MEDIA as FIFTYONE_MEDIA
 from url_viz.export.fiftyone import SCRIPT, boxes_for_fiftyone, samples_for_fiftyone
@@ -32,6 +33,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.annotations.formats import format_at
 from url_viz.progress import ProgressCallback, silent
 from url_viz.store.columns.object_columns import PICTURE
+from url_viz.wording import counted
 
 Program = Literal["fiftyone", "huggingface", "webdataset", "parquet", "annotations", "cvat", "labelstudio"]
 Describe = Callable[[Wanted, Path, pd.DataFrame, list[str]], None]
@@ -43,7 +45,7 @@ class DataSet:
     """A way to share a set: its `title`, what writes it, and the Python that opens what was written (`opened_by`).
 
     `for_whom` says what it is good for, `done_by` what to do with the folder. Some ways are for objects in pictures
-    only; some write the whole set whatever was selected.
+    only; some write the whole set whatever was selected; some have, of objects, whole pictures with all their boxes.
     """
 
     title: str
@@ -53,6 +55,7 @@ class DataSet:
     done_by: str = "Open it in Python:"
     is_for_objects: bool = False
     is_always_whole: bool = False
+    has_whole_pictures: bool = False
 
     def write(
         self,
@@ -73,8 +76,10 @@ class DataSet:
 
     def opening(self, out: str | Path) -> tuple[str, str]:
         """What to do with the data set in `out`, and the line of Python that does it, "" for none."""
-        script = str(Path(out, SCRIPT))
-        return self.done_by.format(out=str(out)), self.opened_by.format(out=str(out), script=script)
+        script, words = str(Path(out, SCRIPT)), self.done_by.format(out=str(out))
+        if Path(out, REDRAW).is_file():
+            words += f" The boxes to be drawn again are listed in {REDRAW}."
+        return words, self.opened_by.format(out=str(out), script=script)
 
 
 def write_pictures(
@@ -98,11 +103,12 @@ def write_pictures(
 def write_boxed(wanted: Wanted, *, media: str, describe: DescribeObjects, is_flat: bool = False) -> Exported:
     """Whole pictures of objects in the folder `media`, with what `describe` says of the boxes in them.
 
-    Each has all its boxes, with the column `SELECTED` where only some were. If the folder `is_flat` pictures lie there
-    by their names alone, as a program knows those that are uploaded.
+    Each has all its boxes, with the columns `SELECTED` where only some were, and `WRONG` where some are wrong.
+    If the folder `is_flat` pictures lie there by their names alone, as a program knows those that are uploaded.
     """
     image_set = wanted.image_set
     table, paths = _with_the_others(wanted)
+    table = with_wrong_boxes(table)
     rows = by_picture(paths)
     names, of_each = safe_names(map(os.path.basename, rows) if is_flat else rows), [*rows.values()]
     opened = [paths[first] for first, *_ in of_each]
@@ -163,6 +169,7 @@ DATA_SETS: Mapping[Program, DataSet] = {
         _write_for_fiftyone,
         "Samples with every value as a field; of objects, pictures with all their boxes.",
         "import runpy; pictures = runpy.run_path({script!r})['pictures']",
+        has_whole_pictures=True,
     ),
     "huggingface": DataSet(
         "Hugging Face",
@@ -186,7 +193,8 @@ DATA_SETS: Mapping[Program, DataSet] = {
         "Annotation files",
         write_annotations,
         "Your own files again, with corrected classes and without dropped objects.",
-        done_by="Train with the files in {out!r} in place of the originals.",
+        done_by="Copy the files in {out!r} over a copy of your data set, and train there: this folder has no pictures, "
+        "and YOLO looks for labels beside them (a path in data.yaml has to name that copy).",
         is_for_objects=True,
         is_always_whole=True,
     ),
@@ -196,6 +204,7 @@ DATA_SETS: Mapping[Program, DataSet] = {
         "A task with the classes or boxes filled in, to correct them there; a picture has all its boxes.",
         done_by="In {out!r}: make a task of images/ with the classes in labels.json (pasted under Raw), then "
         "upload annotations.xml as CVAT 1.1.",
+        has_whole_pictures=True,
     ),
     "labelstudio": DataSet(
         "Label Studio",
@@ -203,6 +212,7 @@ DATA_SETS: Mapping[Program, DataSet] = {
         "Tasks with the classes or boxes filled in, to correct them there; a picture has all its boxes.",
         done_by="In {out!r}: paste interface.xml as labelling interface, serve the folder above it as local storage, "
         "import tasks.json.",
+        has_whole_pictures=True,
     ),
 }
 
@@ -210,6 +220,16 @@ DATA_SETS: Mapping[Program, DataSet] = {
 def programs_of(image_set: ImageSet) -> dict[Program, DataSet]:
     """The programs that the pictures of a set can be written for."""
     return {name: kind for name, kind in DATA_SETS.items() if image_set.is_of_objects or not kind.is_for_objects}
+
+
+def counted_for(image_set: ImageSet, name: Program, ids: Collection[int] | None) -> str:
+    """What a data set of these pictures (None: all) has: "128 pictures", of objects "128 pictures with 929 objects"."""
+    if not image_set.is_of_objects or not DATA_SETS[name].has_whole_pictures:
+        return counted(len(image_set if ids is None else ids), image_set.noun)
+    pictures = image_set.table()[PICTURE]
+    if ids is not None:
+        pictures = pictures[pictures.isin(pictures.iloc[image_set.core.rows_of(ids)])]
+    return f"{counted(pictures.nunique(), 'picture')} with {counted(len(pictures), 'object')}"
 
 
 def title_for(image_set: ImageSet, name: Program) -> str:

@@ -1,5 +1,6 @@
 """A preview of a folder before it is read: its pictures, subfolders and classes, counted for a bounded time."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ EXAMPLES = 4
 
 @dataclass(frozen=True)
 class FolderPreview:
-    """Counts of picture files and subfolders so far, and the names of the folders that are classes.
+    """Counts of picture files and of subfolders that hold any so far, and the names of the folders that are classes.
 
     `objects` says what annotations there are, in place of these; `annotated` are annotation files among the pictures.
     `is_done`: counting has ended; `is_complete`: everything was counted, and only then `classes` are known.
@@ -91,11 +92,18 @@ def preview_folder(
             paths.append(file.path)
         if now - updated > every_s:
             updated = now
-            yield FolderPreview(len(paths), walk.folders)
+            yield FolderPreview(len(paths), _folders_of(paths))
     walk.refuse_unlisted()
     if is_complete and not paths:
         raise NoImagesError(why_empty(root, walk.other.most_common()))
     level = find_classes(paths).class_level if is_complete else None  # more folders may change which level it is
     names = level.names if level else ()
     annotated = annotations_in(root)
-    yield FolderPreview(len(paths), walk.folders, names, is_done=True, is_complete=is_complete, annotated=annotated)
+    folders = _folders_of(paths)
+    yield FolderPreview(len(paths), folders, names, is_done=True, is_complete=is_complete, annotated=annotated)
+
+
+def _folders_of(paths: Sequence[bytes]) -> int:
+    """In how many folders pictures lie, 0 where all lie in the root itself."""
+    folders = {os.path.dirname(path) for path in paths}
+    return len(folders) if folders - {b""} else 0

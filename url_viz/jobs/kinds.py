@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from training.config import FinetuneConfig, PretrainConfig
-from url_viz.export.data_sets import DATA_SETS, Program
+from url_viz.export.data_sets import DATA_SETS, Program, counted_for
 from url_viz.export.folders import paths_text
 from url_viz.export.picture_files import How
 from url_viz.export.provenance import name_of
@@ -176,7 +176,7 @@ def _folder_of_head(config: PretrainConfig, about: About) -> str:
 def _title_of_export(config: ExportConfig, about: About) -> str:
     if config.kind == "annotations":
         return f"Write the annotation files of {about[SET_NAME]}"
-    return f"Write {about['pictures']} pictures of {about[SET_NAME]} for {DATA_SETS[config.kind].title}"
+    return f"Write {about['what']} of {about[SET_NAME]} for {DATA_SETS[config.kind].title}"
 
 
 def _folder_of_data_set(config: ExportConfig, about: About) -> str:
@@ -256,8 +256,7 @@ def start_export(image_set: ImageSet, *, program: Program, ids: Iterable[int] | 
     for: what is read now is a snapshot. Raises JobError if it cannot start, FolderError for pictures in object storage.
     """
     wanted = None if ids is None else list(ids)
-    count = f"{len(image_set if wanted is None else wanted):,}"
-    about = about_of(image_set, name=name, program=program, pictures=count)
+    about = about_of(image_set, name=name, program=program, what=counted_for(image_set, program, wanted))
     within, home = tuple(image_set.within or ()), image_set.workspace
     config = ExportConfig(
         image_set.root, NOWHERE, program, how=how, within=within, model=image_set.source.name, workspace=home.root

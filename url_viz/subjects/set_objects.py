@@ -10,6 +10,7 @@ import pandas as pd
 from url_viz.analysis.filters import OneOf, passes_all
 from url_viz.analysis.labels.class_columns import picture_labels
 from url_viz.analysis.runs.detections import (
+    DETECTOR_COLUMNS,
     LEAST_IOU,
     LEAST_SCORE,
     Detections,
@@ -147,11 +148,14 @@ class SetObjects:
     def to_redraw(self) -> pd.DataFrame:
         """Objects whose box is wrong by a review's verdict: path, picture, object, box (x, y, width, height), class.
 
+        And what a detector predicted for each, or nearest to it, if predictions were matched.
         Hand it to whoever draws boxes, and read the annotations again afterwards.
         """
         table = self._core.frame
         is_wrong = passes_all(table, [OneOf("tags", (BOX_IS_WRONG,))]) & self._core.is_of_objects
-        wrong: pd.DataFrame = table.loc[is_wrong].filter([*_REDRAWN]).rename(columns={"label": "class"})
+        wrong: pd.DataFrame = (
+            table.loc[is_wrong].filter([*_REDRAWN, *DETECTOR_COLUMNS]).rename(columns={"label": "class"})
+        )
         return wrong.reset_index(drop=True)
 
     def predictions(

@@ -104,6 +104,12 @@ class Detections:
     least_score: float
 
     @property
+    def is_mixed_up(self) -> bool:
+        """Whether most of what was found is of another class: then the two may number their classes differently."""
+        found = int((self.objects[DETECTED] == FOUND).sum())
+        return found > 2 * self.same
+
+    @property
     def words(self) -> tuple[str, ...]:
         """What came out, a sentence each."""
         detected = self.objects[DETECTED]
@@ -118,7 +124,7 @@ class Detections:
         ]
         if unseen:
             sentences.append(f"{counted(unseen, 'object')} of splits without any prediction are not counted as missed.")
-        if matched_count and other > self.same:
+        if self.is_mixed_up:
             sentences.append(
                 "Most classes differ: are they numbered differently? Name the detector's classes (--names)."
             )

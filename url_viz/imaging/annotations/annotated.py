@@ -91,10 +91,13 @@ class Annotations:
 
     @property
     def summary(self) -> str:
-        """What there is, for people: "929 objects of 71 classes in 128 pictures, as YOLO"."""
+        """What there is, for people: "929 objects of 71 classes in 126 pictures (2 more without any), as YOLO"."""
         labels = [item.label for picture in self.pictures.values() for item in picture.objects.values()]
-        parts = counted(len(labels), "object"), counted(len({*labels}), "class"), counted(len(self.pictures), "picture")
-        counts = "{} of {} in {}, as {}".format(*parts, self.kind)
+        annotated = sum(bool(picture.objects) for picture in self.pictures.values())
+        parts = counted(len(labels), "object"), counted(len({*labels}), "class"), counted(annotated, "picture")
+        without = len(self.pictures) - annotated
+        more = f" ({without:,} more without any)" if without else ""
+        counts = "{} of {} in {}{}, as {}".format(*parts, more, self.kind)
         return f"{counts}; {counted(self.crowds, 'crowd')} left out" if self.crowds else counts
 
     @property

@@ -12,6 +12,10 @@ from url_viz.ui.streamlit_private import hold_run, let_run_go
 from url_viz.ui.text import ERROR_ICON, escape
 
 
+class Warned(str):
+    """A sentence that an act gives, which warns of what came of it."""
+
+
 @dataclass(frozen=True)
 class ClickOutcome:
     """What came of a click on the button of a key."""
@@ -20,6 +24,7 @@ class ClickOutcome:
     words: str
     is_error: bool
     is_seen: bool = False
+    is_warning: bool = False
 
 
 ASKED: Key[tuple[str, ...]] = Key("button.asked")
@@ -43,7 +48,7 @@ def act_button(
     """A button that has `act` carried out where it stands, with what other controls say by then; whether it just was.
 
     What was drawn before is then to be drawn again (`st.rerun()`). A sentence that `act` gives, or its UrlVizError, is
-    shown here until the next of these buttons is clicked.
+    shown here until the next of these buttons is clicked; `Warned` is a sentence that warns.
     """
     draw(escape(label), key=key, on_click=_ask, args=(key,), **look)
     waiting, is_done = ASKED.get() or (), False
@@ -62,10 +67,13 @@ def show_outcome(key: str) -> None:
     """What came of the last click on the button of that key, until another of these is clicked."""
     for outcome in OUTCOMES.get() or ():
         if outcome.key == key:
-            (st.error if outcome.is_error else st.success)(escape(outcome.words), icon=_icon(outcome))
+            draw = st.error if outcome.is_error else st.warning if outcome.is_warning else st.success
+            draw(escape(outcome.words), icon=_icon(outcome))
 
 
 def _icon(outcome: ClickOutcome) -> str:
+    if outcome.is_warning:
+        return ":material/warning:"
     return ERROR_ICON if outcome.is_error else ":material/check:"
 
 
@@ -96,5 +104,6 @@ def _is_done(key: str, act: Callable[[], object]) -> bool:
     except UrlVizError as error:
         words, is_error = error, True
     if is_error or isinstance(words, str):
-        OUTCOMES.set((*(OUTCOMES.get() or ()), ClickOutcome(key, str(words), is_error)))
+        outcome = ClickOutcome(key, str(words), is_error, is_warning=isinstance(words, Warned))
+        OUTCOMES.set((*(OUTCOMES.get() or ()), outcome))
     return not is_error

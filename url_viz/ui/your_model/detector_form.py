@@ -21,7 +21,7 @@ from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.box_legend import in_words, legend_of_invented
-from url_viz.ui.widgets.buttons import act_button
+from url_viz.ui.widgets.buttons import Warned, act_button
 from url_viz.ui.widgets.download import download
 from url_viz.ui.widgets.heat_map import whole_html
 from url_viz.ui.widgets.open_folder import offer_to_allow
@@ -47,11 +47,13 @@ def show_predictions(image_set: ImageSet) -> None:
     )
     typed = st.text_input("Results file or folder", key="detector.path", placeholder="/home/me/runs/detect/predict")
     dropped = st.file_uploader("Or drop COCO results", type=["json"], key="detector.file")
-    _offer_if_outside(typed.strip())
+    _offer_if_outside(typed.strip(), key="detector")
     with st.expander("Options"):
         names = st.text_input(
             "Names of its classes, if they differ: a data.yaml, COCO or text file", key="detector.names"
         )
+        if names.strip():
+            _offer_if_outside(names.strip(), key="detector.names")
         least = st.slider("Scores below do not count", 0.0, 1.0, LEAST_SCORE, key="detector.least")
     match = partial(_match, image_set, typed.strip(), dropped, names.strip(), least)
     is_given = bool(typed.strip()) or dropped is not None
@@ -80,25 +82,25 @@ def _show_queue(image_set: ImageSet, kind: str, words: str) -> None:
             )
 
 
-def _offer_if_outside(typed: str) -> None:
-    """Ask once for the folder of predictions that the app does not read by itself, where it may be allowed."""
+def _offer_if_outside(typed: str, *, key: str) -> None:
+    """Ask once for the folder of a file that the app does not read by itself, where it may be allowed."""
     with suppress(FolderError):  # which Match says
         try:
             allowed(Path(typed))
         except NotAllowedError:
             if may_allow():
-                offer_to_allow(Path(typed), key="detector")
+                offer_to_allow(Path(typed), key=key)
 
 
 def _match(image_set: ImageSet, typed: str, dropped: Any, names: str, least_score: float) -> str:
     if typed and dropped is not None:
         raise FolderError(f"Give a path or a file, not both: {typed!r} and {dropped.name!r}.")
-    named = allowed(Path(names)) if names else None
+    named = _allowed(names) if names else None
     objects = partial(image_set.objects.predictions, names=named, least_score=least_score)
     try:
         with st.spinner("Matching predictions to objects"), TemporaryDirectory() as temporary:
             if dropped is None:
-                brought = objects(allowed(Path(typed)), within=may_read())
+                brought = objects(_allowed(typed), within=may_read())
             else:
                 path = Path(temporary, PurePath(dropped.name).name)
                 path.write_bytes(dropped.getvalue())
@@ -107,7 +109,20 @@ def _match(image_set: ImageSet, typed: str, dropped: Any, names: str, least_scor
         raise FolderError(_for_the_page(str(error))) from error
     INVENTED.set(brought.detections.invented)
     INVENTED_AT.clear()
-    return _for_the_page(" ".join(brought.words))
+    words = _for_the_page(" ".join(brought.words))
+    return Warned(words) if brought.detections.is_mixed_up else words
+
+
+def _allowed(typed: str) -> Path:
+    """A path that may be read. Raises FolderError, with the way to allow it where the page offers that."""
+    try:
+        return allowed(Path(typed))
+    except NotAllowedError as error:
+        if not may_allow():
+            raise
+        raise NotAllowedError(
+            f"{typed!r} is outside the folders that this app reads. Click “Allow this folder” above, then “Match”."
+        ) from error
 
 
 def _for_the_page(words: str) -> str:

@@ -42,6 +42,9 @@ def show_splits(image_set: ImageSet) -> None:
     with st.expander("Which pictures are test?", icon=":material/call_split:"):
         if splits is None or image_set.splits.can_change:
             _ask_which_are_test(image_set)
+        else:
+            sizes = ", ".join(_pictures_of(image_set, splits))
+            st.caption(escape(f"The source says which pictures are test: {sizes}."))
         _compare_with_another(image_set)
 
 
@@ -54,6 +57,13 @@ def _sizes(image_set: ImageSet, splits: Splits) -> Iterator[str]:
             yield f"{name} {counted(count, 'object')} in {counted(pictures, 'picture')}"
         else:
             yield f"{name} {count:,}"
+
+
+def _pictures_of(image_set: ImageSet, splits: Splits) -> Iterator[str]:
+    """Each split and how many pictures it has, of objects, too: "train 561"."""
+    pictures = image_set.table()[PICTURE if image_set.is_of_objects else "id"]
+    for number, name in enumerate(splits.names):
+        yield f"{name} {pictures[splits.is_in[:, number]].nunique():,}"
 
 
 def _ask_which_are_test(image_set: ImageSet) -> None:
