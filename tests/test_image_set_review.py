@@ -42,6 +42,21 @@ def labels(image_set: ImageSet) -> dict[str, str]:
     return dict(zip(table["path"], table["label"], strict=True))
 
 
+def test_where_no_label_stands_out_the_ten_most_doubtful_are_asked_about_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.wrong_labels.WRONG", {})
+    image_set = set_with_wrong_labels(tmp_path)
+    [row] = [row for row in image_set.reviews.queues() if row.kind == "suspects"]
+    assert row.left == 10
+    assert row.why.startswith("No label stands out; up to ")
+    assert row.why.endswith(" of 24 may be wrong. Look at the 10 most doubtful.")
+    given = image_set.table().set_index("id")["label"]
+    first = image_set.reviews.open("suspects").ids.tolist()
+    image_set.decisions.label({image_id: str(given[image_id]) for image_id in first}, source=image_set.labels.source)
+    assert "suspects" not in [row.kind for row in image_set.reviews.queues()]
+
+
 class TestAcceptSuggestions:
     """Suspects get the class that is suggested, the others stay."""
 

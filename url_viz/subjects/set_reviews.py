@@ -63,11 +63,11 @@ class SetReviews:
 
     def queues(self, most: int | None = None) -> list[QueueRow]:
         """What there is to review, what matters most first: findings, ready reviews, and others that were begun."""
-        leaks = self._splits.leaks()
+        leaks, doubtful = self._splits.leaks(), self._labels.doubtful()
         ready = ready_reviews(
             self._core.frame,
             self._core.leading_order.measure,
-            has_doubtful=bool(self._labels.doubtful()),
+            has_doubtful=doubtful is not None and doubtful.is_worth_asking,
             has_graph=self._core.has_graph,
             has_leaks=leaks is not None and not leaks.empty and not self._core.is_of_objects,
         )

@@ -77,6 +77,12 @@ class DoubtfulLabels:
         return int(self.is_doubtful.sum())
 
     @property
+    def is_worth_asking(self) -> bool:
+        """Whether labels are doubtful, or none stands out and few were answered: the most doubtful ten tell more."""
+        few_answered = int(self.pictures["answer"].notna().sum()) < FEW and bool(self.is_open.any())
+        return len(self) > 0 or (not self.stands_out and few_answered)
+
+    @property
     def rows(self) -> pd.DataFrame:
         """The doubtful labels, the most doubtful first: `COLUMNS`."""
         return self._shown(self.is_doubtful)

@@ -151,7 +151,7 @@ def listed_queue(review: Review) -> ListedQueue:
 
 
 def _row_of(review: Review) -> QueueRow:
-    return _with_progress(review.spec.by, title_of_review(review.spec), "", review)
+    return _with_progress(review.spec.by, title_of_review(review.spec), review.why, review)
 
 
 def _with_progress(kind: str, words: str, why: str, review: Review) -> QueueRow:

@@ -99,6 +99,11 @@ class DoubtfulReview(Review):
         question = super()._question({**row, "label": row["label_given"]})
         return replace(question, wrong=math.nan) if self._is_of_objects and self._doubtful.may_be_right else question
 
+    @property
+    def why(self) -> str:
+        """What is said of the labels where none stands out: the most doubtful ten are asked about all the same."""
+        return "" if self._doubtful.stands_out else f"{self._doubtful.words}. Look at the {FEW} most doubtful."
+
     @cached_property
     def _before(self) -> Forecast:
         """The forecast along the whole queue, as answers to other labels have left it."""

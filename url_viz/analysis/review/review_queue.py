@@ -189,6 +189,11 @@ class Review(Queue):
         return self._source == source and np.array_equal(self._ids, ids)
 
     @property
+    def why(self) -> str:
+        """Why it is worth doing, where its title does not say so."""
+        return ""
+
+    @property
     def name(self) -> str:
         return f"{self._key}.{self.begun.isoformat()}"
 
