@@ -2,10 +2,11 @@
 
 Each PHOTOS folder holds class folders, read by both models from one decoding of each file. R-AUROC of confusability and
 ambiguity by one and by both, for N (the picture nearest to the first model has another class) and P (a linear probe on
-a third backbone, which neither order has seen, calls it wrong); how often the nearest is right to each model and in the
-space of both side by side; and confusability about the nearest there. With `--views`, the same of a space in which what
-varies between views of one picture counts less. With `--cost`, time and truth of one run: the processor
-seconds of reading by the first model, by the second one afterwards, by the second alone, and by both from one decoding.
+a third backbone, which neither order has seen, calls it wrong), and of the second alone, for P and for its own N; how
+often the nearest is right to each model and in the space of both side by side; and confusability about the nearest
+there. With `--views`, the same of a space in which what varies between views of one picture counts less. With `--cost`,
+time and truth of one run: the processor seconds of reading by the first model, by the second one afterwards, by the
+second alone, and by both from one decoding.
 
 The figures go to experiments/second_model.json, with `--cost` to second_model_cost.json beside it; without a folder the
 tables of docs/order.md are printed from these.
@@ -30,8 +31,8 @@ from scipy.stats import t as student
 from benchmarks.machine import machine, processor_seconds
 from experiments.figure_files import read_figures, write_figures
 from experiments.safe_retrieval import SETS
-from training.markdown_tables import markdown
-from url_viz.analysis.evidence.order_metrics import auroc
+from training.markdown_tables import cell, markdown
+from url_viz.analysis.evidence.order_metrics import auroc, mean_by_t
 from url_viz.analysis.evidence.probe import out_of_fold_shares
 from url_viz.analysis.second_model import side_by_side
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
@@ -96,7 +97,8 @@ def main() -> None:
         config |= {"views": given.views, "seed": SEED} | ({"machine": machine()} if given.cost else {})
         write_figures({"config": config, "sets": measured(given)}, given.json, digits=DIGITS)
     found = read_figures(given.json)
-    print(table_of_costs(found) if given.cost else f"{table_of_orders(found)}\n\n{table_of_spaces(found)}")
+    tables = (table_of_costs,) if given.cost else (table_of_leads, table_of_orders, table_of_spaces)
+    print("\n\n".join(table(found) for table in tables))
 
 
 def measured(given: argparse.Namespace) -> dict[str, dict[str, object]]:
@@ -196,6 +198,10 @@ def figures(case: Case, views: int) -> dict[str, object]:
             found |= {f"{measure}, {outcome}, one": values[0], f"{measure}, {outcome}, two": values[1]}
     second = case.by_second
     assert second.core.graph is not None
+    own = {"N": case.wrong(second.core.graph), "P": case.is_probe_wrong}
+    for measure in ORDERS:
+        by_second = case.of(second)[measure].to_numpy()
+        found |= {f"{measure}, {outcome}, second": auroc(by_second, is_wrong) for outcome, is_wrong in own.items()}
     rows = [one.core.whitened.rows[case.rows_of(one)] for one in (case.by_both, second)]
     first = case.graph
     nearest = top_k_of_all(
@@ -278,6 +284,26 @@ def table_of_orders(found: dict[str, Any]) -> str:
     head = [name if name.endswith(", one") else "two" for name in columns]
     gains = {name: name.removesuffix("two") + "one" for name in columns if name.endswith(", two")}
     return markdown(["set", *head], _rows(found, columns, gains))
+
+
+def table_of_leads(found: dict[str, Any]) -> str:
+    """Mean R-AUROC by each model alone and by both, and how far both lead, with Student's intervals over the sets.
+
+    For N the second alone is measured about its own nearest, and another outcome has no lead.
+    """
+    rows = []
+    for measure in ORDERS:
+        for outcome in OUTCOMES:
+            one, second, two = (
+                np.array([figures[f"{measure}, {outcome}, {by}"] for figures in found["sets"].values()])
+                for by in ("one", "second", "two")
+            )
+            leads = [two - one, *([two - second] if outcome == "P" else [])]
+            told = [cell(mean_by_t(lead.tolist(), least=-1.0), signed=True) for lead in leads]
+            means = [cell(float(each.mean())) for each in (one, second, two)]
+            rows.append([measure, outcome, *means, *told, *([] if outcome == "P" else ["–"])])
+    head = ["order", "on", "first alone", "second alone", "both", "both over first", "both over second"]
+    return markdown(head, rows)
 
 
 def table_of_costs(found: dict[str, Any]) -> str:

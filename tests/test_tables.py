@@ -307,7 +307,31 @@ def test_what_answers_gain_is_told_and_drawn_from_its_figures() -> None:
 def test_what_a_second_model_is_worth_is_told_from_its_figures() -> None:
     figures = read_figures(second_model.FIGURES)
     told = (ROOT / "docs" / "order.md").read_text("utf-8")
-    assert rows_of(second_model.table_of_orders(figures), "**mean**", "±") in told
+    assert second_model.table_of_leads(figures) in told
+    words = " ".join(told.split())
+    assert f"with {figures['config']['limit']:,} of CIFAR-10's pictures" in words
+    benchmark = read_benchmark(orders.FIGURES)
+    same = [name for name in orders.NAMES if name != orders.PEOPLE]
+    apart = max(
+        abs(figures["sets"][name][f"{order}, N, one"] - value)
+        for order in second_model.ORDERS
+        for name, value in zip(orders.NAMES, orders.aurocs_of(benchmark, order, "nearest"), strict=True)
+        if name in same
+    )
+    assert f"By (N) the same order differs by up to {decimal(apart, digits=3)} on a set" in words
+    cost = read_figures(second_model.COSTS)["sets"]["grocery"]
+    times = cost["then second"] / cost["first"]
+    assert f"takes {times:.1f} times the processor time of the first (Grocery, 28 November)" in words
+    assert f"both thus {1 + times:.1f} times" in words
+    for page in ("docs/performance.md", "README.md"):
+        assert f"{times:.1f} times" in (ROOT / page).read_text("utf-8")
+    *_, means, halves = second_model.table_of_spaces(figures).splitlines()
+    mean, half = ([cell.strip() for cell in row.split("|")[2:-1]] for row in (means, halves))
+    left_out = (ROOT / "experiments" / "README.md").read_text("utf-8")
+    ours = second_model.table_of_orders(figures).splitlines()[-2].split("|")[3].strip()
+    tried = f"nearest right {mean[2]}, against {mean[0]}, but confusability {mean[3]} (N), against {ours}"
+    assert f"{tried}, and {mean[4]} (P), level" in left_out
+    assert f"confusability {mean[6]} ± {half[6]} (N), {mean[7]} ± {half[7]} (P); where views" in left_out
 
 
 def test_what_a_review_finds_is_told_and_drawn_from_its_figures() -> None:

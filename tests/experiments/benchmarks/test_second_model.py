@@ -1,11 +1,20 @@
 """The benchmark of a second model: its tables hold the figures, means over sets and half widths as by hand."""
 
-from benchmarks.second_model import OUTCOMES, SPACES, VIEWS, table_of_costs, table_of_orders, table_of_spaces
+from benchmarks.second_model import (
+    OUTCOMES,
+    SPACES,
+    VIEWS,
+    table_of_costs,
+    table_of_leads,
+    table_of_orders,
+    table_of_spaces,
+)
 
 
 def figures(shift: float) -> dict[str, float]:
     orders = {f"{measure}, {out}, one": 0.7 for measure in ("confusability", "ambiguity") for out in OUTCOMES}
     by_both = {name.removesuffix("one") + "two": 0.71 + shift for name in orders}
+    by_both |= {name.removesuffix("one") + "second": 0.69 for name in orders}
     spaces = dict.fromkeys((*SPACES, *VIEWS), 0.6 + shift) | {"views: N, two, gain": -0.01}
     return {"pictures": 50, **orders, **by_both, **spaces, "recall@1, first": 0.6}
 
@@ -31,6 +40,14 @@ def test_the_tables() -> None:
     assert rows[-1][4] == ".000"  # what it is over gains as much
     assert rows[2][-2:] == ["-.010", "+.600"]
     assert len(cells(table_of_spaces(found | {"config": {"limit": None, "views": 0}}))[0]) == 1 + len(SPACES)
+
+
+def test_leads_are_over_each_model_alone_but_not_over_another_outcome() -> None:
+    found = {"sets": {"trash": figures(0.0), "flowers102": figures(0.02)}}
+    _, _, by_nearest, by_probe, *_ = cells(table_of_leads(found))
+    over_first = "+.020 [−.107, +.147]"  # 12.706 of Student's for one degree, times .01
+    assert by_nearest == ["confusability", "N", ".700", ".690", ".720", over_first, "–"]
+    assert by_probe == ["confusability", "P", ".700", ".690", ".720", over_first, "+.030 [−.097, +.157]"]
 
 
 def test_costs_stand_beside_what_is_gained_in_the_same_run() -> None:

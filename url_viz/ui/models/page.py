@@ -91,7 +91,8 @@ def _pick_precision() -> None:
 def _switch_second() -> None:
     words = (
         f"Once a new set of up to {MOST_PICTURES:,} pictures is read and drawn, a second model reads it too, if one is "
-        "installed (about 1.6 times as long in all). Both then judge what is ambiguous, which is more accurate."
+        "installed, in about 1.6 times the time of the first. Both then judge what is ambiguous: on seven sets of "
+        "photographs as well as one, or better."
     )
     off, label = f"Switched off for this app by ${VARIABLE}.", "Read new image sets with a second model too"
     is_two = is_on() and not ONE_MODEL.get()
