@@ -193,11 +193,14 @@ def test_a_users_own_uncertainty_with_gaps_has_its_figures_on_its_pictures_and_l
     [own] = results.of_some
     has = np.isfinite(given.table["risk"].to_numpy()[found.rows])
     assert len(own.pictures) == has.sum() == COUNT * 9 // 10
-    for figure, values in ((own.figures.auroc, found.rows.astype(float)), (own.nearest, found.values[NEAREST])):
+    assert list(own.others) == ["ambiguity", "confusability", NEAREST], "on the very pictures that have a value"
+    beside = ((own.others[name], found.values[name]) for name in own.others)
+    for figure, values in ((own.figures.auroc, found.rows.astype(float)), *beside):
         assert figure.value == pytest.approx(r_auroc(values[has], found.is_right[has]))
-    assert own.figures.over_nearest.value == pytest.approx(own.figures.auroc.value - own.nearest.value)
+    assert own.figures.over_nearest.value == pytest.approx(own.figures.auroc.value - own.others[NEAREST].value)
     assert dict(zip(results.shown()["Measure"], results.shown()["Pictures"], strict=True))["risk"] == str(has.sum())
     assert f"“risk” has a value for {has.sum()} of the {COUNT} pictures" in results.gaps
+    assert f"“Torn between classes” {own.others['ambiguity'].text(digits=3)}, “Easily mistaken” " in results.gaps
     assert "fewer than 20 pictures have a value: “rare”." in results.gaps
     assert alone.gaps == ""
 

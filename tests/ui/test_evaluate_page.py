@@ -150,7 +150,10 @@ def test_figures_and_tables_hold_the_same_numbers(labelled: ImageSet) -> None:
     assert list(drawn)[1:3] == ["Torn between classes", "Easily mistaken"]
     assert list(drawn["Oracle"].x) == pytest.approx(100 * curves["coverage"])
     assert drawn["ImageNet entropy"].visible == "legendonly"
-    assert results.shown()["Lead over nearest similarity"].tolist()[5] == "–"
+    leads = results.shown().set_index("Measure")["Lead over nearest similarity"]
+    assert leads["Torn between classes"] == "–", "it has seen the classes, nearest similarity has not"
+    assert leads["Easily mistaken"] != "–"
+    assert leads.tolist()[5] == "–"
 
 
 def test_a_class_shows_its_mistaken_pictures_first_the_most_ambiguous_ahead() -> None:

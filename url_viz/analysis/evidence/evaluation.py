@@ -42,7 +42,7 @@ from url_viz.analysis.ranking import percentile, percentile_of_each
 from url_viz.pipeline.twins import source_groups
 from url_viz.rows import l2_normalize
 from url_viz.store.tables.tables import Graph, positions_of
-from url_viz.wording import MISSING, counted, decimal, percent
+from url_viz.wording import MISSING, counted, decimal, listed, percent
 
 NEAREST = NEAREST_MEASURE.name
 ALL = tuple(measure.name for measure in MEASURES)
@@ -202,19 +202,20 @@ def counted_pictures(
 
 @dataclass(frozen=True, eq=False)  # as `Evaluated`
 class OfSome:
-    """The `figures` of a measure with gaps on the `pictures` that have it; `nearest` is the R-AUROC of nearest
-    similarity on the same ones."""
+    """The `figures` of a measure with gaps on the `pictures` that have it; `others` are R-AUROC on the same ones, of
+    the orders that lead sets and of nearest similarity, by measure."""
 
     pictures: CountedPictures
     figures: MeasureFigures
-    nearest: Figure
+    others: Mapping[str, Figure]
 
     def words(self, of: int) -> str:
-        """On which of so many pictures the figures are, and the baseline there."""
+        """On which of so many pictures the figures are, and what others have there."""
+        there = listed([f"{quoted(name)} {figure.text(digits=3)}" for name, figure in self.others.items()])
         return (
             f"{quoted(self.figures.name)} has a value for {len(self.pictures):,} of the {counted(of, 'picture')}: its "
-            f"figures are on these, where nearest similarity has an R-AUROC of {self.nearest.text(digits=3)}. Do not "
-            "compare them with those of other measures."
+            f"figures are on these, on which the R-AUROC of others is: {there}. Charts of all measures "
+            "leave it out."
         )
 
 
@@ -302,7 +303,8 @@ class Evaluated:
         if {CONFUSABILITY.name, NEAREST} <= set(names):
             sentences.append(
                 f"{CONFUSABILITY.title} (confusability) is computed from the same neighbours whose correctness it "
-                "predicts, so nearest similarity is its baseline; the last column is the lead over it."
+                "predicts, so nearest similarity is its baseline; the last column is the lead over it, of those that "
+                "have not seen more."
             )
         return " ".join(sentences)
 
@@ -332,7 +334,8 @@ class Evaluated:
                 "R-AUROC": [measure.auroc.text(digits=3) for measure in self.figures],
                 "AURC": [decimal(measure.aurc, digits=3) for measure in self.figures],
                 "Lead over nearest similarity": [
-                    measure.over_nearest.text(digits=3, signed=True) for measure in self.figures
+                    MISSING if measure.name in _SEEN_MORE else measure.over_nearest.text(digits=3, signed=True)
+                    for measure in self.figures
                 ],
             }
         )
@@ -353,7 +356,9 @@ def evaluated(pictures: CountedPictures) -> Evaluated:
 
 
 def _of_some(pictures: CountedPictures, name: str) -> OfSome:
-    return OfSome(pictures, _measured(pictures, name), pictures.auroc_of(NEAREST).by_blocks(pictures.code))
+    beside = [other for other in (AMBIGUITY.name, CONFUSABILITY.name, NEAREST) if other in pictures.values]
+    others = {other: pictures.auroc_of(other).by_blocks(pictures.code) for other in beside}
+    return OfSome(pictures, _measured(pictures, name), others)
 
 
 def _measured(pictures: CountedPictures, name: str) -> MeasureFigures:
@@ -469,6 +474,10 @@ _SEEN = {
     TUNED.name: "the set, your answers",
     **dict.fromkeys((CONFUSABILITY.name, NEAREST, NEAREST_GAP.name), "the set"),
 }
+
+
+_SEEN_MORE = frozenset((AMBIGUITY.name, TUNED.name))
+"""Measures that have seen more than the set, as nearest similarity has."""
 
 
 def of_two_models(second: str) -> str:
