@@ -5,7 +5,8 @@ similar; sets are as they are, or *spoilt*: a tenth of the pictures blended with
 recognition, which are no errors. --report sets as they are are judged by two models too. Told and counted: the fraction
 of wrong labels, those likely wrong, the queue, and how many of the next fifty are wrong, before any answer and after
 ten true ones; up to how many of all are wrong, before any answer and at the end of the queue; and the queue with and
-without the rule that an answer prolongs it by two labels at most (CAPPED, FREE). P(wrong) is of folds that did not fit
+without the rule that an answer prolongs it by two labels at most (CAPPED, FREE); and the rest of the queue once wrong
+labels in it were corrected elsewhere. P(wrong) is of folds that did not fit
 the calibration. What was chosen was chosen on --data; --report chose nothing. --objects is the folder of the sets of
 experiments.objects: their objects are judged as in the product, in folds of pictures. Mistakes that a set has by
 itself count as right labels. The figures go to label_queues.json; `--table` prints the tables from it.
@@ -31,10 +32,10 @@ from training.command import command
 from training.markdown_tables import markdown
 from url_viz.analysis.evidence.order_metrics import mean_by_t
 from url_viz.analysis.evidence.probe import probe_folds
-from url_viz.analysis.labels.ambiguity import LEAST_OF_A_CLASS, classify, labelled_means
+from url_viz.analysis.labels.ambiguity import LEAST_OF_A_CLASS, NOTHING_BESIDE, Beside, classify, labelled_means
 from url_viz.analysis.labels.calibration import calibrate, calibration_error
 from url_viz.analysis.labels.doubtful_labels import FEW, end_of, few_of
-from url_viz.analysis.labels.forecast import WrongLabels, forecast, wrong_share
+from url_viz.analysis.labels.forecast import Forecast, WrongLabels, forecast, wrong_share
 from url_viz.analysis.labels.label_issues import LIKELY
 from url_viz.analysis.labels.left_out import fit_ridge
 from url_viz.analysis.second_model import side_by_side, voters
@@ -48,7 +49,8 @@ from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
 
 FIGURES = Path(__file__).with_suffix(".json")
-DEVELOPMENT, REPORT, BY_BOTH, OBJECTS = "development", "report", "report, two models", "objects"
+DEVELOPMENT, REPORT, BY_BOTH = "development", "report", "report, two models"
+OBJECTS, OBJECTS_BY_BOTH = "objects", "objects, two models"
 NONE, ANY, SIMILAR, THREE = "no error", "any class", "similar class", "of three similar"
 THREE_SHARES = (0.5, 0.3, 0.2)
 PLAIN = ((NONE, 0.0), (SIMILAR, 0.02), (SIMILAR, 0.05), (SIMILAR, 0.1), (THREE, 0.1), (ANY, 0.02), (ANY, 0.05))
@@ -99,7 +101,13 @@ def main(study: QueueStudy) -> None:
                 "No set is given to plant errors in. Give --data or --report or --objects FOLDER, or --table."
             )
         model, second = (load_model(name, precision="exact") for name in (DEFAULT, SECOND_MODELS[0]))
-        figures: dict[str, list[dict[str, Any]]] = {DEVELOPMENT: [], REPORT: [], BY_BOTH: [], OBJECTS: []}
+        figures: dict[str, list[dict[str, Any]]] = {
+            DEVELOPMENT: [],
+            REPORT: [],
+            BY_BOTH: [],
+            OBJECTS: [],
+            OBJECTS_BY_BOTH: [],
+        }
         for folder in study.data:
             figures[DEVELOPMENT] += rows_of(read(folder, model), study.draws)
         for folder in study.report:
@@ -107,12 +115,12 @@ def main(study: QueueStudy) -> None:
             figures[REPORT] += rows_of(pictures, study.draws)
             figures[BY_BOTH] += rows_of(pictures, study.draws, second=read_whole(folder, second))
         for name in SETS if study.objects is not None else ():
-            figures[OBJECTS] += rows_of_objects(
-                name, read_objects(ObjectsStudy(study.objects), name, USUAL), study.draws
-            )
+            for use in (OBJECTS, OBJECTS_BY_BOTH):
+                objects = read_objects(ObjectsStudy(study.objects), name, USUAL, is_by_both=use == OBJECTS_BY_BOTH)
+                figures[use] += rows_of_objects(name, objects, study.draws)
         write_figures(figures, study.json, digits=4)
     figures_read = read_figures(study.json)
-    print(tables(figures_read), up_to_table(figures_read), sep="\n\n")
+    print(tables(figures_read), up_to_table(figures_read), picked_table(figures_read), sep="\n\n")
 
 
 def rows_of(pictures: EmbeddedSet, draws: int, *, second: Floats | None = None) -> Iterator[dict[str, Any]]:
@@ -128,12 +136,13 @@ def rows_of(pictures: EmbeddedSet, draws: int, *, second: Floats | None = None) 
 
 def rows_of_objects(name: str, objects: ObjectSet, draws: int) -> Iterator[dict[str, Any]]:
     """The same of objects in pictures, as they are."""
-    by = objects.label_witnesses()
-    lists, order = [Nearest(by.graph.position, by.graph.similarity)], np.arange(len(objects.label))
+    by, order = objects.label_witnesses(), np.arange(len(objects.label))
+    lists = [Nearest(by.graph.position, by.graph.similarity), *([] if by.also is None else [by.also])]
+    where: dict[str, Any] = {"apart": objects.picture, "beside": by.beside}
     for kind, fraction, is_spoilt in CASES:
         for draw in range(0 if is_spoilt else draws):
             label = planted(objects, order, kind, fraction, draw)
-            found = judged_by(lists, by.whitened, label, by.group, label != objects.label, draw, apart=objects.picture)
+            found = judged_by(lists, by.whitened, label, by.group, label != objects.label, draw, **where)
             yield {"set": name, "planted": title_of(kind, fraction), "spoilt": False, **row_of(found)}
 
 
@@ -169,21 +178,24 @@ def judged_by(
     draw: int,
     *,
     apart: Codes,
+    beside: Beside = NOTHING_BESIDE,
 ) -> JudgedLabels:
     """Judge labels (N,) by the lists of one or two models and `whitened` (N, A); folds are of groups `apart` (N,)."""
     also = lists[1] if len(lists) > 1 else None
-    classified = classify(lists[0].position, lists[0].similarity, whitened, label, group, also=also)
+    classified = classify(lists[0].position, lists[0].similarity, whitened, label, group, also=also, beside=beside)
     assert classified is not None
     classes = np.flatnonzero(np.bincount(label) >= LEAST_OF_A_CLASS)
     place = np.where(np.isin(label, classes), np.searchsorted(classes, label), -1).astype(np.int32)
     of = labelled_means(fit_ridge(whitened, place, group, len(classes)), lists)
+    is_beside = beside.shown(place, len(classes)).is_first(of.rows, of.mean)
     fold = probe_folds(apart[of.rows], seed=draw)
     wrong, share, is_first = np.zeros(len(of.label)), np.zeros(len(of.label)), np.zeros(len(of.label), bool)
     for left_out in np.unique(fold):
         is_out = fold == left_out
-        fitted = calibrate(of.mean[~is_out], of.label[~is_out], group[of.rows][~is_out], prior=of.prior)
-        shares = fitted.shares(of.mean[is_out])
-        wrong[is_out] = fitted.label_is_wrong(of.mean[is_out], of.label[is_out])
+        known = of.mean[~is_out], of.label[~is_out], group[of.rows][~is_out]
+        fitted = calibrate(*known, prior=of.prior, is_beside=is_beside[~is_out])
+        shares = fitted.shares(of.mean[is_out], is_beside[is_out])
+        wrong[is_out] = fitted.label_is_wrong(of.mean[is_out], of.label[is_out], is_beside[is_out])
         share[is_out], is_first[is_out] = shares.max(axis=1), shares.argmax(axis=1) == of.label[is_out]
     doubt = classified.evidence.doubt[of.rows].astype(np.float64)
     return JudgedLabels(doubt, wrong, is_wrong[of.rows], share, is_first)
@@ -262,7 +274,40 @@ def row_of(labels: JudgedLabels) -> dict[str, Any]:
         left = order[seen:]
         told = wrong_share(labels.wrong[left], unsure=1 - float(labels.share[left].mean()), shift=shift)
         row |= _up_to(told, is_wrong[seen:], f"at the end{when}")
-    return row
+    return row | _picked(ahead, is_wrong)
+
+
+def _picked(ahead: Forecast, is_wrong: Bools) -> dict[str, Any]:
+    """How many labels of the queue are wrong, told and true, once all wrong ones, half or one were corrected."""
+    every = np.flatnonzero(is_wrong[: ahead.end])
+    row: dict[str, Any] = {}
+    for which, rows in (("all", every), ("half", every[::2]), ("one", every[:1])):
+        left = np.setdiff1d(np.arange(ahead.end), rows)
+        after = ahead.picked(ahead.wrong[rows], ahead.wrong[left])
+        for when, known in (("before", ahead), ("after", after)):
+            told, true = known.among(left), int(is_wrong[left].sum())
+            is_held = bool(np.floor(told.low) <= true <= np.ceil(told.high))
+            names = (f"{which} picked, {when} {name}" for name in ("told", "low", "high", "true", "held"))
+            row |= dict(zip(names, (told.value, told.low, told.high, true, is_held), strict=True))
+    return row | {"picked": len(every)}
+
+
+def picked_table(figures: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """By set, over draws with errors of which the queue has some: what is told of the rest once they are corrected."""
+    lines = []
+    for use in (REPORT, OBJECTS, OBJECTS_BY_BOTH):
+        rows = [row for row in figures.get(use, ()) if row.get("picked")]
+        for name, part in pd.DataFrame(rows).groupby("set", sort=False) if rows else ():
+            line = [f"{name}, two models" if use == OBJECTS_BY_BOTH else str(name)]
+            line += [_of_picked(part, which, when) for which in ("all", "half", "one") for when in ("before", "after")]
+            lines.append(line)
+    header = [f"{which} corrected: {when}" for which in ("all", "half", "one") for when in ("unheard", "heard")]
+    return markdown(["set", *header], lines)
+
+
+def _of_picked(rows: pd.DataFrame, which: str, when: str) -> str:
+    told, low, high, true, held = (rows[f"{which} picked, {when} {x}"] for x in ("told", "low", "high", "true", "held"))
+    return f"{told.mean():.0f} [{low.mean():.0f}, {high.mean():.0f}], {true.mean():.0f}; {held.mean():.2f}"
 
 
 def _up_to(told: WrongLabels, is_wrong: Bools, when: str) -> dict[str, Any]:
@@ -320,10 +365,10 @@ def up_to_table(figures: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     header = ["set", "nothing stands out: held; up to, wrong", "at the end: held; up to, wrong"]
     header += ["after ten answers: queue, wrong", "without the cap", "looked at, found", "without the cap"]
     lines = []
-    for use in (DEVELOPMENT, REPORT, BY_BOTH, OBJECTS):
+    for use in (DEVELOPMENT, REPORT, BY_BOTH, OBJECTS, *({OBJECTS_BY_BOTH} & figures.keys())):
         rows = pd.DataFrame(figures[use])
         for name, part in rows.groupby("set", sort=False):
-            line = [f"{name}, two models" if use == BY_BOTH else str(name)]
+            line = [f"{name}, two models" if use in (BY_BOTH, OBJECTS_BY_BOTH) else str(name)]
             line += [_held(part[~part["stands out"].astype(bool)], "at first"), _held(part, "at the end")]
             pairs = (("heard queue", "heard queue wrong"), ("looked at", "found"))
             line += [

@@ -34,7 +34,6 @@ from typing_extensions import Doc
 
 from experiments.figure_files import read_figures, write_figures
 from training.command import command
-from training.embedding_space import space_of
 from training.markdown_tables import markdown
 from url_viz.analysis.evidence.order_metrics import (
     Figure,
@@ -45,21 +44,24 @@ from url_viz.analysis.evidence.order_metrics import (
 )
 from url_viz.analysis.evidence.probe import out_of_fold_shares
 from url_viz.analysis.findings.object_findings import classes_wrong_together
-from url_viz.analysis.labels.ambiguity import Classified, classify
+from url_viz.analysis.labels.ambiguity import COVERED, Beside, Classified, classify
 from url_viz.analysis.labels.forecast import forecast
 from url_viz.analysis.labels.label_issues import CONFLICTING, LIKELY, judge_labels
 from url_viz.analysis.labels.votes import Codes
+from url_viz.analysis.second_model import side_by_side, voters
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.object_source import Objects
 from url_viz.imaging.places import Box, Place, cut
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.models.model import Model, load_model
-from url_viz.models.model_names import DEFAULT
-from url_viz.pipeline.graph import apart_graph
-from url_viz.pipeline.object_twins import SAME_BOX
-from url_viz.pipeline.overlaps import overlap_groups
+from url_viz.models.model_names import DEFAULT, SECOND_MODELS
+from url_viz.pipeline.graph import apart_graph, build_graph
+from url_viz.pipeline.nearest import Nearest
+from url_viz.pipeline.object_twins import SAME_BOX, twins_of_objects
+from url_viz.pipeline.overlaps import covering, overlap_groups
 from url_viz.pipeline.twins import source_groups
-from url_viz.store.columns.object_columns import PICTURE
+from url_viz.pipeline.whitening import whitened_rows
+from url_viz.store.columns.object_columns import PICTURE, Boxes
 from url_viz.store.tables.tables import Graph
 from url_viz.wording import percent, with_interval
 
@@ -79,7 +81,7 @@ FIRST, HALF = (0.05, 0.1), 0.5
 FEW_CLASSES = 3
 ALIKE, ANY, SIMILAR, WHOLE = NOISES = ("by frequency", "any class", "similar class", "whole picture")
 NOTHING = "nothing"
-OURS, APART = "URL-Viz", "URL-Viz, pictures apart"
+OURS, APART, BY_BOTH = "URL-Viz", "URL-Viz, pictures apart", "URL-Viz, two models"
 CONFIDENCE, OBJECTLAB, OBJECTLAB_50 = "self-confidence", "ObjectLab", "ObjectLab, from .5 on"
 
 Floats = NDArray[np.float32]
@@ -97,17 +99,23 @@ class ObjectsStudy:
 
 @dataclass(frozen=True)
 class ObjectSet:
-    """N objects: `embedding` (N, D), `label` and `picture` (N,) codes, `box` (N, 4)."""
+    """N objects: `embedding` (N, D), `label` and `picture` (N,) codes, `box` (N, 4).
+
+    `second` (N, E) are the embeddings of a second model, if there is one.
+    """
 
     embedding: Floats
     label: Codes
     picture: Codes
     box: Doubles
+    second: Floats | None = None
 
     def taken(self, rows: NDArray[np.int64]) -> "ObjectSet":
         """Some of them, with codes without gaps."""
         label, picture = (np.unique(codes[rows], return_inverse=True)[1] for codes in (self.label, self.picture))
-        return ObjectSet(self.embedding[rows], label.astype(np.int32), picture.astype(np.int32), self.box[rows])
+        second = None if self.second is None else self.second[rows]
+        codes = label.astype(np.int32), picture.astype(np.int32)
+        return ObjectSet(self.embedding[rows], *codes, self.box[rows], second)
 
     @property
     def classes(self) -> int:
@@ -123,24 +131,40 @@ class ObjectSet:
         return self._outside(overlap_groups(self.box, self.picture.astype(np.int64), least=SAME_BOX))
 
     def _outside(self, group: Codes | None) -> "Witnesses":
-        space = space_of(self.embedding)
-        whitened = space.whitened.rows.astype(np.float32)
-        graph = space.graph if group is None else apart_graph(space.graph, whitened, group)
-        return Witnesses(self, graph, whitened, source_groups(graph.twins, group))
+        rows, graph = self._space(self.embedding)
+        graph = graph if group is None else apart_graph(graph, rows, group)
+        source = source_groups(graph.twins, group)
+        beside = Beside(covering(self.box, self.picture.astype(np.int64), least=COVERED))
+        if self.second is None:
+            return Witnesses(self, graph, rows, source, beside)
+        its_rows, its_graph = self._space(self.second)
+        return Witnesses(self, graph, side_by_side(rows, its_rows), source, beside, voters(its_graph, source))
+
+    def _space(self, embedding: Floats) -> tuple[Floats, Graph]:
+        """The whitened rows, and the graph with the twins of objects."""
+        space, boxes = whitened_rows(np.arange(len(embedding)), embedding), Boxes(self.picture, self.box)
+        graph = build_graph(space, embedding, keep=lambda twins: twins_of_objects(twins, boxes))
+        return space.rows.astype(np.float32), graph
 
 
 @dataclass(frozen=True)
 class Witnesses:
-    """What judges labels: `graph`, `whitened` rows (N, A) and source groups (N,) of a set."""
+    """What judges labels: `graph`, `whitened` rows (N, A), source groups (N,), and which object lies `beside` which.
+
+    `also` are the lists of a second model, whose rows `whitened` then holds as well.
+    """
 
     of: ObjectSet
     graph: Graph
     whitened: Floats
     group: Codes
+    beside: Beside
+    also: Nearest | None = None
 
     def classified(self, label: Codes) -> Classified:
         """What votes and ridge classifier say of labels (N,)."""
-        found = classify(self.graph.position, self.graph.similarity, self.whitened, label, self.group)
+        lists = self.graph.position, self.graph.similarity
+        found = classify(*lists, self.whitened, label, self.group, also=self.also, beside=self.beside)
         assert found is not None
         return found
 
@@ -207,9 +231,11 @@ def figures_of(study: ObjectsStudy, name: str) -> dict[str, Any]:
     strict, free, siblings = usual.witnesses(), usual.witnesses(is_apart=False), usual.label_witnesses()
     labels = {noise: [plant(strict, noise, seed) for seed in range(DRAWS[name])] for noise in NOISES}
     labels[NOTHING] = [usual.label]
-    kept, told = (
-        {noise: [of.draw(one) for one in each] for noise, each in labels.items()} for of in (strict, siblings)
+    by_both = read(study, name, USUAL, is_by_both=True).label_witnesses()
+    kept, told, both = (
+        {noise: [of.draw(one) for one in each] for noise, each in labels.items()} for of in (strict, siblings, by_both)
     )
+    ways_told = ((APART, kept), (OURS, told), (BY_BOTH, both))
     return {
         "objects": [len(usual.label), int(usual.picture.max()) + 1, usual.classes],
         "context": {
@@ -218,26 +244,33 @@ def figures_of(study: ObjectsStudy, name: str) -> dict[str, Any]:
         "apart": apart(strict, free, labels, kept),
         "planted": {noise: planted(siblings, labels[noise], told[noise], kept[noise]) for noise in NOISES},
         "queue": {
-            noise: {way: _queue(usual.picture, draws[noise]) for way, draws in ((APART, kept), (OURS, told))}
+            noise: {way: _queue(usual.picture, draws[noise]) for way, draws in ways_told}
             for noise in (NOTHING, *NOISES)
         },
         "together": {noise: together(usual, labels[noise], kept[noise]) for noise in (NOTHING, WHOLE)},
     }
 
 
-def read(study: ObjectsStudy, name: str, way: str) -> ObjectSet:
-    """The objects of a set, embedded in one of WAYS, or as they were stored."""
+def read(study: ObjectsStudy, name: str, way: str, *, is_by_both: bool = False) -> ObjectSet:
+    """The objects of a set, embedded in one of WAYS, or as they were stored; by two models or one."""
     assert study.photos is not None
-    source, path = Objects(study.photos / SETS[name], margin=WAYS[way][0]), study.arrays / f"{name} {way}.npy"
+    source = Objects(study.photos / SETS[name], margin=WAYS[way][0])
     facts = list(source.facts.values())
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, embedded(source, [place for _, _, place in facts], load_model(DEFAULT), is_masked=WAYS[way][1]))
+    embeddings = []
+    for model, path in ((DEFAULT, f"{name} {way}.npy"), (SECOND_MODELS[0], f"{name} {way}, second.npy"))[
+        : 1 + is_by_both
+    ]:
+        if not (study.arrays / path).exists():
+            study.arrays.mkdir(parents=True, exist_ok=True)
+            crops = embedded(source, [place for _, _, place in facts], load_model(model), is_masked=WAYS[way][1])
+            np.save(study.arrays / path, crops)
+        embeddings.append(np.load(study.arrays / path))
     label, picture = (
         np.unique(values, return_inverse=True)[1].astype(np.int32)
         for values in ([one.label for _, one, _ in facts], [str(picture.path) for picture, _, _ in facts])
     )
-    return ObjectSet(np.load(path), label, picture, np.array([place.box for _, _, place in facts]))
+    boxes, second = np.array([place.box for _, _, place in facts]), embeddings[1] if is_by_both else None
+    return ObjectSet(embeddings[0], label, picture, boxes, second)
 
 
 def embedded(source: Objects, places: Sequence[Place], model: Model, *, is_masked: bool) -> Floats:

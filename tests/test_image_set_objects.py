@@ -24,8 +24,10 @@ from url_viz.store.columns.object_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
 from url_viz.subjects.set_objects import DETECTOR, ObjectBox, WholePicture
 from url_viz.ui.http import middleware, routes
 from url_viz.ui.review.desk import desk_state, opened_review, parse_answer, take_answers
+from url_viz.ui.tile_data import card_of
 from url_viz.ui.urls import card_url, whole_url
 from url_viz.ui.widgets.box_legend import legend_of, legend_of_invented
+from url_viz.ui.widgets.picture import facts_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -60,6 +62,14 @@ def test_no_percentage_is_told_of_objects_whose_labels_may_all_be_right(objects:
     question = objects.reviews.open("suspects").card(int(first["id"])).question
     assert first["suggested"] in question.text
     assert np.isnan(question.wrong)
+    suggested = next(choice for choice in question.choices if choice.label == first["suggested"])
+    assert np.isnan(suggested.share)
+    assert suggested.votes == f"{first['support']} of {first['neighbours']} neighbours"
+    assert not objects.labels.are_shares_told()
+    row = objects.row(int(first["id"]))
+    facts = facts_of(objects, row).set_index("Fact")["Value"]
+    assert facts["Looks like"] == f"{row['first_class']}, then {row['second_class']}"
+    assert all(entry["share"] is None for entry in card_of(objects, int(first["id"]))["between"])  # type: ignore[attr-defined]
 
 
 def test_a_whole_picture_has_the_boxes_in_it_that_of_the_object_first(objects: ImageSet) -> None:

@@ -15,6 +15,7 @@ from url_viz.analysis.labels.calibration import (
     Calibration,
     calibrate,
     hidden_shares,
+    other_shares,
     rest_shares,
     sharpened,
 )
@@ -36,6 +37,39 @@ def test_by_hand() -> None:
     # A label that was given by chance is right where the picture shows it.
     probability = (1 - likeness) * wrong / (wrong + 0.85 * likeness)
     assert calibration.label_is_wrong(mean, np.arange(3, dtype=np.int32)) == pytest.approx(probability)
+
+
+def test_a_covered_crop_by_hand() -> None:
+    """Three in ten crops that an object of their first class covers show that one: their own class is any other."""
+    calibration = Calibration(1.0, 0.1, 0.0, np.array([0.5, 0.3, 0.2]), 0.0, 0.3)
+    mean = np.array([[0.9, 0.1, 0.0]] * 2)
+    assert other_shares(mean, calibration.prior)[0] == pytest.approx([0, 0.6, 0.4])
+    is_beside = np.array([True, False])
+    likeness = calibration.likeness(mean, is_beside)
+    assert likeness[0] == pytest.approx([0.63, 0.07 + 0.18, 0.12])
+    assert likeness[1] == pytest.approx(mean[1], abs=1e-6)
+    covered, free = calibration.label_is_wrong(mean, np.array([2, 2], np.int32), is_beside)
+    assert covered == pytest.approx(0.88 * 0.02 / (0.02 + 0.9 * 0.12))
+    assert free == pytest.approx(1, abs=1e-3)
+
+
+def test_labels_of_covered_crops_are_not_called_wrong_where_only_those_are_odd() -> None:
+    """A third of the covered crops show another object: without knowing it, their labels look wrong."""
+    mean, label, _ = drawn(1500, sharpness=1.4)
+    rng = np.random.default_rng(1)
+    is_beside = (mean.max(axis=1) > 0.8) & (rng.random(1500) < 0.5)
+    is_odd = is_beside & (rng.random(1500) < 1 / 3)
+    label[is_odd] = _by_dice(other_shares(mean[is_odd], np.full(6, 1 / 6)), rng)
+    known = mean, label, np.arange(1500)
+    prior = np.full(6, 1 / 6)
+    blind, seeing = calibrate(*known, prior=prior), calibrate(*known, prior=prior, is_beside=is_beside)
+    assert seeing.beside == pytest.approx(1 / 3, abs=0.06)
+    assert (blind.label_is_wrong(mean, label)[is_odd] > 0.5).mean() > 0.5
+    assert (seeing.label_is_wrong(mean, label, is_beside)[is_odd] > 0.5).mean() < 0.05
+    is_wrong = ~is_beside & (rng.random(1500) < 0.1)
+    label[is_wrong] = (label[is_wrong] + rng.integers(1, 6, is_wrong.sum())) % 6
+    seeing = calibrate(mean, label, np.arange(1500), prior=prior, is_beside=is_beside)
+    assert seeing.label_is_wrong(mean, label, is_beside)[is_wrong].mean() > 0.4
 
 
 def drawn(

@@ -77,6 +77,20 @@ def test_of_those_that_may_be_wrong_none_is_answered_or_dropped() -> None:
     assert LabelCheck(dropped.pictures, ("ant",), 0).undropped(table) == COUNT - 5
 
 
+def test_what_is_corrected_by_another_queue_is_taken_off_what_is_expected_and_what_is_confirmed_is_not() -> None:
+    """Labels of the queue are wrong as often as P says, and somebody corrects them all."""
+    wrong = {row: 0.95 if row % 3 else 0.1 for row in range(60)} | dict.fromkeys(range(60, 90), 0.3)
+    is_wrong = np.random.default_rng(0).random(90) < list(wrong.values())
+    corrected = dict.fromkeys(np.flatnonzero(is_wrong).tolist(), True)
+    before, after = made(wrong)[0], made(wrong, answers=corrected)[0]
+    assert after.is_picked.sum() + after.is_heard.sum() == len(corrected)
+    left = np.flatnonzero(after.is_open & (np.arange(COUNT) < 90))
+    assert after.forecast.among(left).value < 0.7 * before.forecast.among(left).value
+    assert after.share.share < before.share.share
+    confirmed = made(wrong, answers=dict.fromkeys(range(1, 90, 2), False))[0]
+    assert confirmed.forecast.belief == pytest.approx(before.forecast.belief)
+
+
 def test_a_lone_high_probability_after_low_ones_makes_no_queue() -> None:
     doubtful, _ = made(dict.fromkeys(range(20), 0.1) | {20: 0.9})
     assert len(doubtful) == 0
@@ -125,10 +139,12 @@ def test_answers_are_heard_whether_labels_were_right_or_wrong() -> None:
     assert right.share.share < as_told.share.share < wrong.share.share
 
 
-def test_who_picks_out_wrong_ones_by_eye_says_nothing_of_the_others() -> None:
+def test_who_picks_out_wrong_ones_by_eye_says_little_of_the_others() -> None:
     falling = dict(enumerate(np.linspace(0.7, 0.1, 100)))
     picked, _ = made(falling, answers=dict.fromkeys(range(1, 60, 3), True))
-    assert picked.forecast.belief == pytest.approx(made(falling)[0].forecast.belief)
+    assert not picked.is_heard.any()
+    left = np.flatnonzero(picked.is_open)[:30]
+    assert picked.forecast.among(left).value == pytest.approx(made(falling)[0].forecast.among(left).value, rel=0.3)
     mostly, _ = made(falling, answers={row: True for row in range(30) if row % 6 != 3})
     assert mostly.is_heard.sum() == 25
 

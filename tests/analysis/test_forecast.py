@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from url_viz.analysis.labels.forecast import LEAST, PRIOR, SHIFTS, SLOPES, WORTH_ASKING, Forecast, forecast, wrong_share
+from url_viz.analysis.labels.forecast import (
+    LEAST,
+    PICKED,
+    PICKED_POWER,
+    PRIOR,
+    SHIFTS,
+    SLOPES,
+    WORTH_ASKING,
+    Forecast,
+    forecast,
+    wrong_share,
+)
 
 NOTHING_OFF = ((SHIFTS == 0) & np.isclose(SLOPES, 1)).astype(float)
 
@@ -46,6 +57,33 @@ def test_answers_count_as_a_naive_sum_over_all_corrections_says() -> None:
     heard = forecast(wrong).heard(wrong[:3], np.array(answers))
     assert heard.belief == pytest.approx(belief, abs=1e-4)
     assert heard.expected == pytest.approx(expected, abs=1e-3)
+
+
+def test_what_was_picked_out_counts_as_a_naive_sum_over_fractions_and_corrections_says() -> None:
+    wrong, step = np.array([0.8, 0.6, 0.5, 0.3]), 0.25
+    weights: dict[tuple[float, float], float] = {}
+    for fraction in PICKED:
+        for shift, slope, before in zip(SHIFTS, SLOPES, PRIOR, strict=True):
+            chance = expit(shift + slope * np.round(logit(wrong), 2))
+            likely = before * fraction**PICKED_POWER * (1 - fraction)
+            likely *= (
+                chance[0] * fraction * chance[2] * fraction * (1 - fraction * chance[1]) * (1 - fraction * chance[3])
+            )
+            lower = max(-4.0, shift + step * round(np.log(1 - fraction) / step))
+            weights[lower, slope] = weights.get((lower, slope), 0) + likely
+    belief = [weights.get((shift, slope), 0) for shift, slope in zip(SHIFTS, SLOPES, strict=True)]
+    after = forecast(wrong).picked(wrong[[0, 2]], wrong[[1, 3]])
+    assert after.belief == pytest.approx(np.array(belief) / np.sum(belief), abs=1e-9)
+    assert forecast(wrong).picked(wrong[:0], wrong).belief == pytest.approx(PRIOR), "nothing was picked out"
+
+
+def test_who_corrects_all_that_is_expected_leaves_little_and_who_corrects_one_leaves_most() -> None:
+    """Of sixty labels half are expected to be wrong."""
+    wrong = np.linspace(0.9, 0.1, 60)
+    before = forecast(wrong)
+    thirty, one = before.picked(wrong[:30], wrong[30:]), before.picked(wrong[:1], wrong[1:])
+    assert thirty.among(slice(30, None)).value < 0.5 * before.among(slice(30, None)).value
+    assert one.among(slice(1, None)).value > 0.8 * before.among(slice(1, None)).value
 
 
 @pytest.mark.parametrize("is_wrong", [True, False])

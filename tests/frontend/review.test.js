@@ -90,8 +90,8 @@ test("a pair has keys and buttons of its own", () => {
 });
 
 test("number keys name what is suggested, then the latest names, nine at most", () => {
-  const plain = { takes: ["name"], panels: [{ near: [], label: null, share: null }] };
-  const suggested = { takes: ["name"], panels: [{ near: [], label: "kiwi", share: 0.8 }] };
+  const plain = { takes: ["name"], panels: [{ near: [], label: null, said: null }] };
+  const suggested = { takes: ["name"], panels: [{ near: [], label: "kiwi", said: "80 %" }] };
   assert.deepEqual(namesToChoose(plain, ["pear", "kiwi"]), ["pear", "kiwi"]);
   assert.deepEqual(namesToChoose(suggested, ["pear", "kiwi"]), ["kiwi", "pear"]);
   assert.equal(namesToChoose(suggested, [..."abcdefghij"]).length, 9);
@@ -100,7 +100,7 @@ test("number keys name what is suggested, then the latest names, nine at most", 
 });
 
 test("few classes have the same key on every picture, many only those in question", () => {
-  const card = { takes: ["label"], panels: [{ near: [], label: "pear", share: 0.5 }, { near: [], label: "fig", share: 0.4 }] };
+  const card = { takes: ["label"], panels: [{ near: [], label: "pear", said: "50 %" }, { near: [], label: "fig", said: "40 %" }] };
   assert.deepEqual(namesToChoose(card, ["fig", "kiwi", "pear"]), ["fig", "kiwi", "pear"]);
   assert.deepEqual(namesToChoose(card, []), ["pear", "fig"]);
   assert.deepEqual(namesToChoose({ ...card, takes: ["keep"] }, ["fig"]), [], "a group takes no class");

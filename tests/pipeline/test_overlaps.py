@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from url_viz.pipeline import overlaps as module
-from url_viz.pipeline.overlaps import overlapping, overlaps
+from url_viz.pipeline.overlaps import covering, overlapping, overlaps
 
 Pairs = dict[tuple[int, int], float]
 ENDS = st.floats(-20, 20, width=16)
@@ -71,3 +71,16 @@ def test_memory_is_bounded_in_a_crowded_picture(kind: str) -> None:
     tracemalloc.stop()
     assert pairs == (count * (count - 1) // 2 if kind == "one place" else 0)
     assert peak < 400 << 20
+
+
+@given(BOXES, st.sampled_from([0.25, 0.6, 1.0]))
+def test_what_covers_a_box_is_what_a_loop_finds(rows: list[tuple[float, ...]], least: float) -> None:
+    boxes, picture = parts(rows)
+    naive = set()
+    for one, (x, y, width, height) in enumerate(boxes):
+        for other, (left, top, across, down) in enumerate(boxes):
+            shared = [min(x + width, left + across) - max(x, left), min(y + height, top + down) - max(y, top)]
+            area = max(0, shared[0]) * max(0, shared[1])
+            if one != other and picture[one] == picture[other] >= 0 and area > 0 and area >= least * width * height:
+                naive.add((one, other))
+    assert {(one, other) for one, other in covering(boxes, picture, least=least).tolist()} == naive

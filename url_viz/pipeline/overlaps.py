@@ -65,6 +65,21 @@ def overlapping(
             yield first[enough], second[enough], share[enough]
 
 
+def covering(boxes: Boxes, picture: Rows, *, least: float) -> Rows:
+    """Pairs (P, 2) of boxes (N, 4) of one `picture` (N,): `least` or more of the first's area lies in the second."""
+    known, pairs = _known(boxes, picture), [np.empty((0, 2), np.int64)]
+    order = known[np.argsort(picture[known], kind="stable")]
+    for rows in np.split(order, np.flatnonzero(np.diff(picture[order])) + 1):
+        step = max(1, AT_ONCE // max(1, len(rows)))
+        for part in (rows[start : start + step] for start in range(0, len(rows), step)):
+            mine, theirs = boxes[part, None].astype(np.float64), boxes[None, rows].astype(np.float64)
+            shared = _shared(mine, theirs, 0) * _shared(mine, theirs, 1)
+            is_covered = (shared >= least * mine[..., 2] * mine[..., 3]) & (shared > 0) & (part[:, None] != rows)
+            first, second = np.nonzero(is_covered)
+            pairs.append(np.stack([part[first], rows[second]], axis=1))
+    return np.concatenate(pairs)
+
+
 def overlap_groups(boxes: Boxes, picture: Rows, *, least: float) -> NDArray[np.int32]:
     """Group (N,) of each of the boxes (N, 4), from 0: those of one `picture` (N,) that a chain of overlaps joins.
 

@@ -127,6 +127,14 @@ class SetLabels:
         doubtful = self.doubtful()
         return None if doubtful is None else doubtful.share
 
+    def are_shares_told(self) -> bool:
+        """Whether shares of classes are shown as percentages: not of objects whose labels may all be right.
+
+        They are true of all objects alike, and people look at those that a queue has picked (docs/objects.md).
+        """
+        doubtful = self.doubtful() if self._core.is_of_objects else None
+        return doubtful is None or doubtful.are_chances_known
+
     def shares(self, image_id: int) -> dict[str, float]:
         """The share of each class of a picture, its own label unseen, the largest first; of two, in a set of MANY.
 

@@ -56,11 +56,14 @@ def live_part(image_set: ImageSet, table: pd.DataFrame, measure: str) -> LivePar
         tile_data(tile) | {"thumbnail": pictures.get(tile.id, "")} for tile in tiles(rows, set_id="", measure=measure)
     ]
     reasons = [tuple(map(shown_reason, filter(None, str(some).split(SEPARATOR)))) for some in rows["reasons"]]
+    is_told = image_set.labels.are_shares_told()
     data = {
         "points": base64.b64encode(encode_points(points)).decode("ascii"),
         "ids": list(map(str, points.ids.tolist())),
         "tiles": shown,
-        "cards": [_card(row, some) for row, some in zip(rows.to_dict("records"), reasons, strict=True)],
+        "cards": [
+            _card(row, some, is_told=is_told) for row, some in zip(rows.to_dict("records"), reasons, strict=True)
+        ],
         "measures": _measures(rows, whole, measure),
         "map": map_data(view, key="report", taken={}) | {"fits": False, "can_pick": category is not None},
         "has_questions": any(tile["question"] for tile in shown),
@@ -72,10 +75,15 @@ def live_part(image_set: ImageSet, table: pd.DataFrame, measure: str) -> LivePar
     return LivePart(notebook_script("report", start), data, classes, tuple(map(shown_reason, offered)))
 
 
-def _card(row: dict[Any, Any], reasons: tuple[str, ...]) -> dict[str, object]:
+def _card(row: dict[Any, Any], reasons: tuple[str, ...], *, is_told: bool) -> dict[str, object]:
     place = [number_of(row["x"]), number_of(row["y"])]
     rank = number_of(row["rank_percentile"])
-    return {"between": between_of(row), "reasons": reasons, "rank": rank, "place": None if None in place else place}
+    return {
+        "between": between_of(row, is_told=is_told),
+        "reasons": reasons,
+        "rank": rank,
+        "place": None if None in place else place,
+    }
 
 
 def _measures(rows: pd.DataFrame, whole: pd.DataFrame, first: str) -> list[dict[str, object]]:

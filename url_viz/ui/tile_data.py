@@ -126,7 +126,7 @@ def card_of(image_set: ImageSet, image_id: int, *, measure: str | None = None) -
         "id": str(row["id"]),
         "name": row["path"],
         "label": row["label"],
-        "between": between_of(row),
+        "between": between_of(row, is_told=image_set.labels.are_shares_told()),
         "measures": _measures(image_set, row, measure),
     }
 
@@ -136,11 +136,14 @@ def number_of(value: object) -> float | None:
     return float(value) if isinstance(value, Real) and np.isfinite(float(value)) else None
 
 
-def between_of(row: Mapping[str, Any]) -> list[Entry]:
-    """The name and the share of the two classes that a picture lies between, of a row of the table; or nothing."""
+def between_of(row: Mapping[str, Any], *, is_told: bool = True) -> list[Entry]:
+    """The name and the share of the two classes that a picture lies between, of a row of the table; or nothing.
+
+    Where shares are not `is_told`, they are None.
+    """
     two = [(row[f"{nth}_class"], number_of(row[f"{nth}_share"])) for nth in ("first", "second")]
     is_known = all(isinstance(name, str) for name, _ in two)
-    return [{"name": name, "share": share} for name, share in two] if is_known else []
+    return [{"name": name, "share": share if is_told else None} for name, share in two] if is_known else []
 
 
 def _measures(image_set: ImageSet, row: Mapping[str, Any], first: str | None) -> list[Entry]:

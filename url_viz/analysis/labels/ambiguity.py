@@ -30,6 +30,9 @@ PRIOR_OUT_OF_DOUBT = 1.0
 DOUBT_TEMPERATURE = 0.1
 DOUBT_VOTES = 0.25
 NEW_AT_ONCE = 4096
+COVERED = 0.6
+"""From this fraction of its box on that lies in another's an object's crop may show the other one: chosen on half of
+the pictures of COCO128 (docs/objects.md)."""
 MANY = 100_000
 """Of so many pictures and more, the shares of all classes are not read: the model would be fitted anew for them."""
 
@@ -73,6 +76,37 @@ class LabelEvidence:
     other_share: Floats
     doubt: Floats
     label_wrong: Floats
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Which objects lie over crops: pairs (P, 2) of rows, the second covers the first (`COVERED`)."""
+
+    pairs: NDArray[np.int64]
+
+    def shown(self, voter: Codes, classes: int) -> "ShownBeside":
+        """The classes that they show, by `voter` (N,), each row's class or NONE."""
+        code = voter[self.pairs[:, 1]]
+        has = code != NONE
+        return ShownBeside(np.unique(self.pairs[has, 0] * np.int64(classes) + code[has]), classes)
+
+
+NOTHING_BESIDE = Beside(np.empty((0, 2), np.int64))
+
+
+@dataclass(frozen=True)
+class ShownBeside:
+    """Row · classes + class of each class (0 to `classes`) whose objects cover a row's crop, in order."""
+
+    keys: NDArray[np.int64]
+    classes: int
+
+    def is_first(self, rows: NDArray[np.int64], mean: Doubles) -> NDArray[np.bool_]:
+        """Whether such an object is of the likeliest class of rows (R,), by their mean shares (R, C)."""
+        key = rows * np.int64(self.classes) + mean.argmax(axis=1)
+        place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
+        found: NDArray[np.bool_] = self.keys[place] == key if len(self.keys) else np.zeros(len(rows), bool)
+        return found
 
 
 class StoredClasses(NamedTuple):
@@ -128,6 +162,7 @@ def classify(
     *,
     also: Nearest | None = None,
     given: NDArray[np.integer] | None = None,
+    beside: Beside = NOTHING_BESIDE,
     least: int = LEAST_OF_A_CLASS,
     seed: int = 0,
 ) -> Classified | None:
@@ -138,7 +173,7 @@ def classify(
     `least` so many of them; every picture gets shares. None if fewer than two such classes are left. Where a second
     model has read the set, `also` are its lists (N, K), whose votes count as much, and `whitened` has both models'
     numbers side by side. The evidence is on the labels as `given` (N,) where somebody has corrected some: which of them
-    were wrong says how many others are.
+    were wrong says how many others are. Of objects in pictures `beside` says which lie over which.
     """
     given = label if given is None else np.where(given >= 0, given, label)
     count = np.bincount(label[label >= 0], minlength=int(given.max(initial=0)) + 1)
@@ -151,10 +186,12 @@ def classify(
     ridge = fit_ridge(whitened, voter, group, len(classes))
     lists = _lists(position, similarity, also)
     means = labelled_means(ridge, lists, judged, seed=seed)
-    calibration = calibrate(means.mean, means.label, group[means.rows], prior=means.prior)
+    shown = beside.shown(voter, len(classes))
+    is_beside = shown.is_first(means.rows, means.mean)
+    calibration = calibrate(means.mean, means.label, group[means.rows], prior=means.prior, is_beside=is_beside)
     weights = ridge.weights.astype(np.float32)
     model = AmbiguityModel(classes, weights, means.temperature, voter, calibration, ridge.inner, ridge.sums)
-    return Classified(*_read_off(ridge, model, lists, judged), model)
+    return Classified(*_read_off(ridge, model, lists, judged, shown), model)
 
 
 def classify_new(
@@ -178,12 +215,16 @@ def classify_new(
 
 
 def shares_of_new(
-    lists: Sequence[Nearest], rows: NDArray[np.int64], whitened: NDArray[np.floating], model: AmbiguityModel
+    lists: Sequence[Nearest],
+    rows: NDArray[np.int64],
+    whitened: NDArray[np.floating],
+    model: AmbiguityModel,
+    shown: ShownBeside | None = None,
 ) -> Doubles:
     """The shares (R, C) of `model.classes` of the new pictures at `rows` (R,): `classify_new` has the two largest."""
     log_fit = log_softmax(with_constant(whitened[rows]) @ model.weights * model.temperature, axis=1)
     mean = _mean_share(log_fit, *_votes(lists, rows, model.voter, len(model.classes)), model.calibration.prior)
-    return model.calibration.shares(mean)
+    return model.calibration.shares(mean, None if shown is None else shown.is_first(rows, mean))
 
 
 @dataclass(frozen=True)
@@ -198,12 +239,14 @@ class ClassReader:
     group: NDArray[np.integer]
     model: AmbiguityModel
     names: tuple[str, ...]
+    beside: Beside = NOTHING_BESIDE
 
     def shares(self, row: int) -> dict[str, float]:
         """The share of each class of the picture at a row, its own label and its group unseen, the largest first."""
         of_group = np.flatnonzero(self.group == self.group[row])
         model, rows = self.model.without(of_group, self.whitened[of_group]), np.array([row])
-        share = shares_of_new(self.lists, rows, self.whitened, model)[0]
+        shown = self.beside.shown(self.model.voter, len(model.classes))
+        share = shares_of_new(self.lists, rows, self.whitened, model, shown)[0]
         return {self.names[place]: float(share[place]) for place in np.argsort(-share, kind="stable")}
 
 
@@ -229,7 +272,7 @@ def _votes(
 
 
 def _read_off(
-    ridge: Ridge, model: AmbiguityModel, lists: Sequence[Nearest], judged: Codes
+    ridge: Ridge, model: AmbiguityModel, lists: Sequence[Nearest], judged: Codes, shown: ShownBeside
 ) -> tuple[ClassShares, LabelEvidence]:
     """Shares of all pictures of the set, and evidence on the labels `judged` (N,).
 
@@ -243,14 +286,15 @@ def _read_off(
         log_fit = log_softmax(value * model.temperature, axis=1)
         votes, has_any = _votes(lists, rows, model.voter, len(classes))
         mean = _mean_share(log_fit, votes, has_any, calibration.prior)
+        is_beside = shown.is_first(rows, mean)
         has_label = (judged[rows] != NONE) & ridge.is_spread[judged[rows]]
         label, labelled = judged[rows][has_label], rows[has_label]
         every = np.arange(len(label))
         other[labelled], doubt[labelled] = _doubt(log_fit[has_label], votes[has_label], label, calibration.prior)
-        likeness = calibration.likeness(mean[has_label])
+        likeness = calibration.likeness(mean[has_label], is_beside[has_label])
         own_share[labelled], other_share[labelled] = likeness[every, label], likeness[every, other[labelled]]
-        wrong[labelled] = calibration.label_is_wrong(mean[has_label], label)
-        code[:, rows], share[:, rows] = _first_two(calibration.shares(mean))
+        wrong[labelled] = calibration.label_is_wrong(mean[has_label], label, is_beside[has_label])
+        code[:, rows], share[:, rows] = _first_two(calibration.shares(mean, is_beside))
     named = np.append(classes, np.int32(NONE))[other]
     return ClassShares(*classes[code], *share), LabelEvidence(own_share, named, other_share, doubt, wrong)
 

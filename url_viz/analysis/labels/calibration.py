@@ -11,6 +11,8 @@ from url_viz.analysis.findings.twin_groups import first_of_each
 from url_viz.analysis.labels.votes import Codes, Doubles
 from url_viz.wording import decimal
 
+Bools = NDArray[np.bool_]
+
 USUAL_SHARPNESS = 1.4
 SHARPNESS_SPREAD = 0.15
 """The prior of log sharpness: normal about the usual one, so that a set of a few pictures has about that one."""
@@ -19,6 +21,8 @@ LABELS_RIGHT = 40.0
 LABELS_HIDDEN = 2.0
 """so many of them on pictures that hide their class: chosen on development sets (docs/labels.md)."""
 SEEN = np.array([LABELS_RIGHT - LABELS_HIDDEN, LABELS_HIDDEN])
+SEEN_BESIDE = np.array([2.0, 18.0])
+"""The prior of crops that show a covering object in place of their own: as if so many had, and so many had not."""
 SHARPNESSES = np.geomspace(0.6, 3.0, 25)
 BEGIN = (0.85, 0.05, 0.05, 0.05)
 STEPS = 80
@@ -37,6 +41,9 @@ class Calibration:
     given whatever the picture shows, and `prior` (C,) float64 each class's fraction of the labels. `look_alike` is ε₂,
     the fraction given in favour of a class that the picture resembles without being of it: by the mean shares without
     the largest (`rest_shares`).
+
+    `beside` is for crops that an object of their likeliest class covers (`is_beside`): the fraction of them that show
+    it in place of their own, of which nothing is then known but that the class is another (`other_shares`).
     """
 
     sharpness: float
@@ -44,29 +51,33 @@ class Calibration:
     look_alike: float
     prior: Doubles
     hidden: float
+    beside: float = 0.0
 
-    def likeness(self, mean: Doubles) -> Doubles:
-        """Shares (R, C) of what pictures show, from the witnesses' mean shares (R, C)."""
+    def likeness(self, mean: Doubles, is_beside: Bools | None = None) -> Doubles:
+        """Shares (R, C) of what pictures are of, from the witnesses' mean shares (R, C)."""
         likeness = sharpened(mean, self.sharpness)
         hidden = hidden_shares(likeness, self.prior)
         hidden *= self.hidden
         likeness *= 1 - self.hidden
         likeness += hidden
+        if is_beside is not None and is_beside.any():
+            likeness[is_beside] *= 1 - self.beside
+            likeness[is_beside] += self.beside * other_shares(mean[is_beside], self.prior)
         return likeness
 
-    def shares(self, mean: Doubles) -> Doubles:
+    def shares(self, mean: Doubles, is_beside: Bools | None = None) -> Doubles:
         """Shares (R, C) of the labels of pictures like these, wrong ones among them."""
         right = 1 - self.by_chance - self.look_alike
-        mixed: Doubles = self.likeness(mean)
+        mixed: Doubles = self.likeness(mean, is_beside)
         mixed *= right
         mixed += self.by_chance * self.prior
         mixed += self.look_alike * rest_shares(mean)
         return mixed
 
-    def label_is_wrong(self, mean: Doubles, label: Codes) -> Doubles:
+    def label_is_wrong(self, mean: Doubles, label: Codes, is_beside: Bools | None = None) -> Doubles:
         """P (R,) that a label (R,) is wrong, from the mean shares (R, C): one given by chance can be right."""
         every = np.arange(len(label))
-        own = self.likeness(mean)[every, label]
+        own = self.likeness(mean, is_beside)[every, label]
         unseen = self.by_chance * self.prior[label] + self.look_alike * rest_shares(mean)[every, label]
         likely = unseen + (1 - self.by_chance - self.look_alike) * own
         probability: Doubles = (1 - own) * unseen / np.maximum(likely, LEAST_SHARE)
@@ -102,6 +113,14 @@ def hidden_shares(shown: Doubles, prior: Doubles) -> Doubles:
     return hidden
 
 
+def other_shares(mean: Doubles, prior: Doubles) -> Doubles:
+    """Each class's fraction of all labels (R, C), without each row's likeliest class, which has 0; summing to 1."""
+    others = np.tile(prior, (len(mean), 1))
+    others[np.arange(len(mean)), mean.argmax(axis=1)] = 0
+    others /= np.maximum(others.sum(axis=1, keepdims=True), LEAST_SHARE)
+    return others
+
+
 def _hidden_share(shown: Doubles, label: Codes, prior: Doubles) -> Doubles:
     """`hidden_shares` of one class a row, `label` (R,)."""
     first, share, left = _first_and_left(shown, prior)
@@ -115,41 +134,60 @@ def _first_and_left(shown: Doubles, prior: Doubles) -> tuple[NDArray[np.int64], 
     return first, share, (1 - share) / np.maximum(1 - prior[first], LEAST_SHARE)
 
 
-def calibrate(mean: Doubles, label: Codes, group: NDArray[np.integer], *, prior: Doubles) -> Calibration:
+def calibrate(
+    mean: Doubles, label: Codes, group: NDArray[np.integer], *, prior: Doubles, is_beside: Bools | None = None
+) -> Calibration:
     """The likeliest sharpness, and fractions of hidden and of wrong labels, of R labelled pictures.
 
     `mean` (R, C) are the witnesses' mean shares, own labels unseen; `label` (R,) codes; `group` (R,) source groups,
-    each of which counts as one picture; `prior` (C,) each class's fraction of all labels.
+    each of which counts as one picture; `prior` (C,) each class's fraction of all labels; `is_beside` (R,) which crops
+    an object of their likeliest class covers.
     """
     _, number, size = np.unique(group, return_inverse=True, return_counts=True)
     weight, every = 1 / size[number], np.arange(len(label))
-    likelihood = np.empty((len(label), 4))
+    is_beside = np.zeros(len(label), bool) if is_beside is None else is_beside
+    likelihood = np.zeros((len(label), 5))
     likelihood[:, 2], likelihood[:, 3] = prior[label], rest_shares(mean)[every, label]
-    best = -np.inf, USUAL_SHARPNESS, np.array([1.0, 0.0, 0.0, 0.0])
+    likelihood[is_beside, 4] = other_shares(mean[is_beside], prior)[np.arange(is_beside.sum()), label[is_beside]]
+    best = -np.inf, USUAL_SHARPNESS, np.array([1.0, 0.0, 0.0, 0.0]), 0.0
     for sharpness in SHARPNESSES:
         shown = sharpened(mean, sharpness)
         likelihood[:, 0], likelihood[:, 1] = shown[every, label], _hidden_share(shown, label, prior)
-        kinds = _kinds_of_labels(likelihood, weight)
-        fit = float(weight @ np.log(np.maximum(likelihood @ kinds, LEAST_SHARE)) + SEEN @ np.log(kinds[:2]))
+        kinds, beside = _kinds_of_labels(likelihood, weight, is_beside)
+        of_kinds = _of_kinds(likelihood, kinds, beside, is_beside).sum(axis=1)
+        fit = float(weight @ np.log(np.maximum(of_kinds, LEAST_SHARE)) + SEEN @ np.log(kinds[:2]))
+        fit += float(SEEN_BESIDE @ np.log((beside, 1 - beside))) if is_beside.any() else 0.0
         fit -= (np.log(sharpness / USUAL_SHARPNESS) / SHARPNESS_SPREAD) ** 2 / 2
-        best = max(best, (fit, sharpness, kinds), key=lambda candidate: candidate[0])
-    _, sharpness, (seen, hidden, by_chance, look_alike) = best
-    return Calibration(float(sharpness), float(by_chance), float(look_alike), prior, float(hidden / (seen + hidden)))
+        best = max(best, (fit, sharpness, kinds, beside), key=lambda candidate: candidate[0])
+    _, sharpness, (seen, hidden, by_chance, look_alike), beside = best
+    hidden /= seen + hidden
+    return Calibration(float(sharpness), float(by_chance), float(look_alike), prior, float(hidden), float(beside))
 
 
-def _kinds_of_labels(likelihood: Doubles, weight: Doubles) -> Doubles:
+def _kinds_of_labels(likelihood: Doubles, weight: Doubles, is_beside: Bools) -> tuple[Doubles, float]:
     """The likeliest fractions (4,): right labels that show, right hidden ones, those by chance, and look-alikes.
 
-    `likelihood` (R, 4) is that of each label under each kind, `weight` (R,) how much a picture counts; by
-    expectation-maximisation.
+    And of right labels where `is_beside` (R,) the fraction whose crop shows another object. `likelihood` (R, 5) is that
+    of each label under each kind, `weight` (R,) how much a picture counts; by expectation-maximisation.
     """
-    kinds = np.array(BEGIN)
+    kinds, beside = np.array(BEGIN), float(SEEN_BESIDE[0] / SEEN_BESIDE.sum()) if is_beside.any() else 0.0
     for _ in range(STEPS):
-        part = likelihood * kinds
-        kinds = (weight / np.maximum(part.sum(axis=1), LEAST_SHARE)) @ part
-        kinds[:2] += SEEN
+        part = _of_kinds(likelihood, kinds, beside, is_beside)
+        each = weight / np.maximum(part.sum(axis=1), LEAST_SHARE)
+        count = each @ part
+        if is_beside.any():
+            own = float((each[is_beside] @ part[is_beside, :2]).sum())
+            beside = float((count[4] + SEEN_BESIDE[0]) / (count[4] + own + SEEN_BESIDE.sum()))
+        kinds = count[:4] + np.append(count[4] * kinds[:2] / kinds[:2].sum() + SEEN, (0, 0))
         kinds /= kinds.sum()
-    return kinds
+    return kinds, beside
+
+
+def _of_kinds(likelihood: Doubles, kinds: Doubles, beside: float, is_beside: Bools) -> Doubles:
+    """How likely each label is, and of which kind (R, 5)."""
+    part: Doubles = likelihood * np.append(kinds, kinds[:2].sum() * beside)
+    part[is_beside, :2] *= 1 - beside
+    return part
 
 
 BINS = 15

@@ -10,10 +10,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.analysis.derived import Lazy, OnDisk, column
+from url_viz.analysis.imported import Imported
 from url_viz.analysis.labels import classes
 from url_viz.analysis.labels.ambiguity import (
+    COVERED,
     LEAST_OF_A_CLASS,
     MANY,
+    NOTHING_BESIDE,
+    Beside,
     Classified,
     ClassReader,
     ClassShares,
@@ -26,7 +30,9 @@ from url_viz.analysis.labels.label_choice import Labels
 from url_viz.analysis.second_model import SecondModel, side_by_side
 from url_viz.analysis.table import Frame
 from url_viz.pipeline.nearest import Nearest
+from url_viz.pipeline.overlaps import covering
 from url_viz.pipeline.twins import source_groups
+from url_viz.store.columns.object_columns import BOX_COLUMNS, PICTURE
 from url_viz.store.tables.derived_cache import numbers_from_table, table_of
 from url_viz.store.tables.tables import Graph, GraphColumns
 from url_viz.store.tables.whitened_rows import WhitenedRows
@@ -77,16 +83,28 @@ def _of_contents(labels: CodedLabels, columns: GraphColumns | None, base: Frame)
     return classes.content_labels(labels, columns.rows_of(base.contents), len(columns.content))
 
 
-@column(version=5)
+@column()
+def beside(base: Frame, imported: Imported, own_graph_columns: GraphColumns | None) -> Beside:
+    """Which objects lie over others' crops, as contents."""
+    if own_graph_columns is None or not {PICTURE, *BOX_COLUMNS} <= set(imported.columns):
+        return NOTHING_BESIDE
+    boxes = np.stack([np.asarray(imported.columns[name], np.float64) for name in BOX_COLUMNS[:4]], axis=1)
+    picture = pd.factorize(np.asarray(imported.columns[PICTURE], object))[0].astype(np.int64)
+    pairs = own_graph_columns.rows_of(base.contents)[covering(boxes, picture, least=COVERED)]
+    return Beside(pairs[(pairs >= 0).all(axis=1)].astype(np.int64))
+
+
+@column(version=6)
 def classified(
     content_labels: CodedLabels | None,
     content_labels_as_given: CodedLabels | None,
     witnesses: Lazy[Graph | None],
     whitened_graph: Lazy[WhitenedRows | None],
     second: SecondModel | None,
+    beside: Beside,
 ) -> Classified | None:
     """What the witnesses say of the classes of all contents."""
-    return classified_by(witnesses, whitened_graph, second, content_labels, content_labels_as_given)
+    return classified_by(witnesses, whitened_graph, second, content_labels, content_labels_as_given, beside)
 
 
 def classified_by(
@@ -95,6 +113,7 @@ def classified_by(
     second: SecondModel | None,
     witnessed: CodedLabels | None,
     given: CodedLabels | None,
+    beside: Beside = NOTHING_BESIDE,
     *,
     least: int = LEAST_OF_A_CLASS,
 ) -> Classified | None:
@@ -119,6 +138,7 @@ def classified_by(
         groups,
         also=None if second is None else second.voters(groups),
         given=None if given is None else given.codes,
+        beside=beside,
         least=least,
     )
 
@@ -172,6 +192,7 @@ def class_reader(
     whitened_graph: Lazy[WhitenedRows | None],
     second: SecondModel | None,
     content_labels: CodedLabels | None,
+    beside: Beside,
 ) -> ClassReader | None:
     """What gives the shares of all classes of a picture, by its place among the contents; None in a set of MANY."""
     if len(base.contents) >= MANY or content_labels is None:
@@ -183,7 +204,7 @@ def class_reader(
     lists = [Nearest(graph.position, graph.similarity), *([] if second is None else [second.voters(groups)])]
     rows = whitened.rows if second is None else side_by_side(whitened.rows, second.whitened.rows)
     names = tuple(content_labels.names[code] for code in of_classes.model.classes)
-    return ClassReader(tuple(lists), rows, groups, of_classes.model, names)
+    return ClassReader(tuple(lists), rows, groups, of_classes.model, names, beside)
 
 
 def _evidence_from(table: pa.Table, content_labels: CodedLabels | None) -> LabelEvidence:
@@ -192,18 +213,19 @@ def _evidence_from(table: pa.Table, content_labels: CodedLabels | None) -> Label
     return evidence
 
 
-@column(version=2, on_disk=OnDisk(table_of, _evidence_from))
+@column(version=3, on_disk=OnDisk(table_of, _evidence_from))
 def label_evidence(
     content_labels: CodedLabels | None,
     content_labels_as_given: CodedLabels | None,
     label_witnesses: Lazy[Graph | None],
     whitened_graph: Lazy[WhitenedRows | None],
     second: SecondModel | None,
+    beside: Beside,
     *,
     has_label_witnesses: bool,
 ) -> LabelEvidence | None:
     """What speaks for the labels by witnesses of their own; None where these are those of the classes."""
     if not has_label_witnesses:
         return None
-    classified = classified_by(label_witnesses, whitened_graph, second, content_labels, content_labels_as_given)
+    classified = classified_by(label_witnesses, whitened_graph, second, content_labels, content_labels_as_given, beside)
     return None if classified is None else classified.evidence

@@ -23,8 +23,8 @@ NEXT = 50
 NEARLY_NONE = 2
 """Where an interval begins below this, only its upper end is told: sets without a wrong label have such ones."""
 MOSTLY_ANSWERED = 0.8
-"""Answers are heard as far down the queue as this fraction of it is answered: whoever picks out the wrong ones by eye
-says nothing of the others."""
+"""Answers are heard as far down the queue as this fraction of it is answered: of labels beyond, the wrong ones may have
+been picked out, by eye or by another queue."""
 
 DOUBTFUL = "doubtful"
 """What `label_checks` says of a doubtful label, besides its kind."""
@@ -38,12 +38,14 @@ class DoubtfulLabels:
 
     `pictures` (Q rows) are those of `LabelCheck.pictures` whose label can be judged, of twins one; `is_open` (Q,) where
     nobody has checked the label or decided on the picture; `is_heard` (Q,) whose answers the `forecast` (Q,) has heard,
-    and `first_end` where the queue ended before any.
+    `is_picked` (Q,) which wrong ones were picked out beyond these (`Forecast.picked`), and `first_end` where the queue
+    ended before any.
     """
 
     pictures: pd.DataFrame
     is_open: Bools
     is_heard: Bools
+    is_picked: Bools
     forecast: Forecast
     first_end: int
 
@@ -115,6 +117,12 @@ class DoubtfulLabels:
         return self.share.low == 0
 
     @property
+    def are_chances_known(self) -> bool:
+        """Whether P(wrong) of a label is told: while all may be right, it is true of all labels alone, and not of those
+        that are picked as doubtful (docs/labels.md)."""
+        return not self.may_be_right
+
+    @property
     def words(self) -> str:
         """For people, without a full stop: "57 labels are doubtful; about 30 (12 to 44) of them are wrong"."""
         if not len(self):
@@ -137,6 +145,11 @@ def end_of(ahead: Forecast, first_end: int, answers: int) -> int:
     return min(ahead.end, max(first_end, FEW) + 2 * answers)
 
 
+def votes_in_words(rows: pd.DataFrame) -> list[str]:
+    """What neighbours say of each of some rows (`COLUMNS`): "15 of 20 neighbours"."""
+    return [f"{s} of {of} neighbours" for s, of in zip(rows["support"], rows["neighbours"], strict=True)]
+
+
 def wrong_in_words(wrong: Expected, whole: str = "of them ") -> str:
     """For people: "about 30 of them are wrong (12 to 44)", "at most 3 of them are wrong"."""
     low, high = int(wrong.low), math.ceil(wrong.high)
@@ -157,8 +170,11 @@ def doubtful_labels(check: LabelCheck, table: pd.DataFrame) -> DoubtfulLabels:
     answer = pictures["answer"].to_numpy(np.float64)
     is_done = ~is_open | (pictures["kind"] == CONFLICTING).to_numpy(dtype=bool)
     is_heard = ~np.isnan(answer) & _is_mostly_answered(is_done)
+    is_listed = (np.arange(len(pictures)) < ahead.end) & ~is_heard
+    is_picked = is_listed & (answer == 1)
     heard = ahead.heard(ahead.wrong[is_heard], answer[is_heard] == 1)
-    return DoubtfulLabels(pictures, is_open, is_heard, heard, ahead.end)
+    after = heard.picked(ahead.wrong[is_picked], ahead.wrong[is_listed & is_open])
+    return DoubtfulLabels(pictures, is_open, is_heard, is_picked, after, ahead.end)
 
 
 @column()

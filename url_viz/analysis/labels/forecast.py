@@ -11,11 +11,16 @@ from url_viz.analysis.labels.votes import Doubles
 
 WORTH_ASKING = 0.25
 """A queue of doubtful labels ends where fewer than this fraction of what comes is wrong."""
-SHIFTS, SLOPES = (each.ravel() for each in np.meshgrid(np.linspace(-4, 4, 33), np.exp(np.linspace(-1.6, 0.8, 13))))
+_SHIFTS, _SLOPES = np.linspace(-4, 4, 33), np.exp(np.linspace(-1.6, 0.8, 13))
+SHIFTS, SLOPES = (each.ravel() for each in np.meshgrid(_SHIFTS, _SLOPES))
 _WEIGHT = np.exp(-(SHIFTS**2) / 2 - (np.log(SLOPES) / 0.5) ** 2 / 2)
 PRIOR = _WEIGHT / _WEIGHT.sum()
 """What P(wrong) may be off by, logit P′ = shift + slope · logit P, before any answer: the shift is normal with a
 standard deviation of 1, the log slope of .5, as development sets need (docs/labels.md)."""
+PICKED = expit(np.linspace(-6, 4, 21))
+PICKED_POWER = 0.1
+"""Which fraction of the wrong labels somebody may have picked out elsewhere, and the prior's power of it: nearly as
+likely in each order of magnitude, so that few that were picked say little of how many are left (docs/labels.md)."""
 LEAST = 0.002
 """Along a queue no label is surer than this, right or wrong: else answers could not correct it."""
 SPREAD = 0.3
@@ -69,6 +74,28 @@ class Forecast:
         fit = np.log(np.where(is_wrong, corrected, 1 - corrected)).sum(axis=1)
         belief = self.belief * np.exp(fit - fit.max(initial=-np.inf))
         return replace(self, belief=belief / belief.sum())
+
+    def picked(self, chance: Doubles, left: Doubles) -> "Forecast":
+        """The forecast after wrong labels of P(wrong) `chance` (A,) were picked out, and those `left` (L,) not.
+
+        Whoever picks out a fraction f of the wrong ones leaves odds of 1 − f times those before: f is not known, and as
+        likely as it makes what was picked and what was not.
+        """
+        if not len(chance):
+            return self
+        level, place = _levels(chance)
+        found = np.log(_corrected(level))[:, place].sum(axis=1)
+        level, place = _levels(left)
+        unfound, size = _corrected(level), np.bincount(place, minlength=len(level))
+        fit = [len(chance) * np.log(part) + np.log1p(-part * unfound) @ size for part in PICKED]
+        prior = (PICKED**PICKED_POWER * (1 - PICKED))[:, None]
+        logs = np.log(np.maximum(self.belief, 1e-300)) + found + np.stack(fit) + np.log(prior)
+        weight = np.exp(logs - logs.max()).reshape(len(PICKED), len(_SLOPES), len(_SHIFTS))
+        belief = np.zeros(weight.shape[1:])
+        for part, fraction in zip(weight, PICKED, strict=True):
+            lower = np.maximum(0, np.arange(len(_SHIFTS)) + round(np.log1p(-fraction) / (_SHIFTS[1] - _SHIFTS[0])))
+            np.add.at(belief.T, lower, part.T)
+        return replace(self, belief=belief.ravel() / belief.sum())
 
     @cached_property
     def expected(self) -> Doubles:

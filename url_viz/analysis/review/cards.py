@@ -42,10 +42,11 @@ MOST_KEYS = 9
 
 @dataclass(frozen=True)
 class Choice:
-    """A class that a picture may be of, with its share (nan: not known)."""
+    """A class that a picture may be of, with its share (nan: not known), or its neighbours' votes ("": not shown)."""
 
     label: str
     share: float
+    votes: str = ""
 
 
 @dataclass(frozen=True)
@@ -225,11 +226,16 @@ def ask_any_label(row: Mapping[str, Any], suggested: str | None = None) -> Quest
 
 
 def ask_prediction(row: Mapping[str, Any], suggested: str | None = None) -> Question:
-    """Ask whether an object has its label's class, or the one that a detector `suggested`."""
+    """Ask whether an object has its label's class, or the one that a detector `suggested`.
+
+    Shares are true of all objects alike, and not of those that a detector picks: none is given.
+    """
     label = row.get("label")
     if suggested is None or not isinstance(label, str):
         return between_classes(row)
-    return Question(f"Labelled {label}, detected as {suggested}", (_choice(row, label), _choice(row, suggested)))
+    return Question(
+        f"Labelled {label}, detected as {suggested}", (Choice(label, math.nan), Choice(suggested, math.nan))
+    )
 
 
 def ask_missed(row: Mapping[str, Any], suggested: str | None = None) -> Question:

@@ -15,7 +15,7 @@ from url_viz.analysis.findings.leaks import leaks, splits
 from url_viz.analysis.findings.object_findings import cut_by_frame, double_boxes, outside, tiny, wrong_together
 from url_viz.analysis.findings.reasons import reasons, useless
 from url_viz.analysis.findings.twin_groups import COPIES, has_copies, marks_of, members_of_groups
-from url_viz.analysis.labels.doubtful_labels import FEW, NEXT, doubtful, wrong_in_words
+from url_viz.analysis.labels.doubtful_labels import FEW, NEXT, doubtful, votes_in_words, wrong_in_words
 from url_viz.analysis.labels.forecast import Forecast, forecast
 from url_viz.analysis.labels.label_issues import label_check
 from url_viz.analysis.labels.votes import NONE
@@ -78,7 +78,7 @@ class DoubtfulReview(Review):
     """
 
     def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
-        self._doubtful, self._is_of_objects = context.required(doubtful), context.is_of_objects
+        self._doubtful = context.required(doubtful)
         self._known: tuple[object, Forecast, int] | None = None
         self._looked_at = 0
         super().__init__(spec, context, self._doubtful.pictures, ask_label)
@@ -94,10 +94,19 @@ class DoubtfulReview(Review):
     def _question(self, row: Mapping[str, Any]) -> Question:
         """Of the label as it was given, also where it was answered: what is known speaks for or against that.
 
-        P(wrong) of objects whose labels may all be right is too high, and is not told.
+        Where no chances are known, neighbours' votes stand for shares.
         """
         question = super()._question({**row, "label": row["label_given"]})
-        return replace(question, wrong=math.nan) if self._is_of_objects and self._doubtful.may_be_right else question
+        if self._doubtful.are_chances_known:
+            return question
+        votes = {self._suggested.get(int(row["id"])): self._votes.get(int(row["id"]), "")}
+        choices = tuple(Choice(choice.label, math.nan, votes.get(choice.label, "")) for choice in question.choices)
+        return replace(question, wrong=math.nan, choices=choices)
+
+    @cached_property
+    def _votes(self) -> dict[int, str]:
+        pictures = self._doubtful.pictures
+        return dict(zip(pictures["id"].tolist(), votes_in_words(pictures), strict=True))
 
     @property
     def why(self) -> str:
@@ -109,9 +118,12 @@ class DoubtfulReview(Review):
         """The forecast along the whole queue, as answers to other labels have left it."""
         pictures, ahead = self._doubtful.pictures, self._doubtful.forecast
         level = pd.Series(ahead.wrong, index=pictures["id"]).reindex(self._kept.ids).fillna(0).to_numpy()
-        elsewhere = self._doubtful.is_heard & ~pictures["id"].isin(self._kept.ids).to_numpy()
-        is_wrong = pictures["answer"].to_numpy()[elsewhere] == 1
-        return forecast(level.astype(np.float64)).heard(ahead.wrong[elsewhere], is_wrong)
+        is_elsewhere = ~pictures["id"].isin(self._kept.ids).to_numpy()
+        heard, picked = self._doubtful.is_heard & is_elsewhere, self._doubtful.is_picked & is_elsewhere
+        is_left = self._doubtful.is_open & (np.arange(len(pictures)) < self._doubtful.first_end)
+        before = forecast(level.astype(np.float64))
+        before = before.heard(ahead.wrong[heard], pictures["answer"].to_numpy()[heard] == 1)
+        return before.picked(ahead.wrong[picked], ahead.wrong[is_left])
 
     @property
     def _ahead(self) -> tuple[Forecast, int]:

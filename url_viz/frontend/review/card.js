@@ -8,7 +8,7 @@ import { DECISIONS, VERDICTS, newIcon } from "../shared/decisions.js";
  * @typedef {{line: string, words: string}} LegendEntry
  * @typedef {{id: string, name: string, thumbnail: string, picture: string, whole?: string | null, boxes: LegendEntry[],
  *   label: string | null, mark: string | null, size: string}} NearPicture
- * @typedef {{near: NearPicture[], label: string | null, share: number | null}} Panel
+ * @typedef {{near: NearPicture[], label: string | null, said: string | null}} Panel
  */
 
 // Keys, what they mean, and what a card takes that they answer: one of these (`AnswerKind` in url_viz/analysis/review/cards.py).
@@ -132,12 +132,12 @@ function newPicture({ name, thumbnail, label, mark, size }, number) {
  * @param {{isGroup: boolean, given: string | null}} of `given` is the class that the picture came with
  * @returns {HTMLElement}
  */
-export function newPanel({ label, share, near }, number, { isGroup, given }) {
+export function newPanel({ label, said, near }, number, { isGroup, given }) {
   const panel = made("div", "panel");
   if (label !== null) {
     const choose = newName(label, number);
     if (label === given) choose.append(made("span", "share", "as labelled"));
-    if (share !== null) choose.append(made("span", "share", `${Math.round(100 * share)} %`));
+    if (said !== null) choose.append(made("span", "share", said));
     panel.append(choose);
   }
   const pictures = made("div", "near");

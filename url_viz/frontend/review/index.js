@@ -378,7 +378,8 @@ class Desk {
   }
 
   type() {
-    this.typing.open(this.data.classes, { noun: this.takes("name") ? "name" : "class", shares: this.card.shares });
+    const { shares, are_shares_told: areTold } = this.card;
+    this.typing.open(this.data.classes, { noun: this.takes("name") ? "name" : "class", shares, areTold });
   }
 
   stopTyping() {

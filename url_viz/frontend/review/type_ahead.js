@@ -49,10 +49,12 @@ export class TypeAhead {
 
   /**
    * @param {string[]} classes the known ones
-   * @param {{noun?: string, shares?: Record<string, number>}} more the share of each class, where it is known
+   * @param {{noun?: string, shares?: Record<string, number>, areTold?: boolean}} more the share of each class, where it
+   *   is known, and whether it is shown
    */
-  open(classes, { noun = "class", shares = {} } = {}) {
+  open(classes, { noun = "class", shares = {}, areTold = true } = {}) {
     this.shares = shares;
+    this.areTold = areTold;
     this.classes = ranked(classes, shares);
     this.doubted = null;
     this.noun = noun;
@@ -85,9 +87,9 @@ export class TypeAhead {
     this.input.setAttribute("aria-activedescendant", this.options.length ? `class-${this.at}` : "");
   }
 
-  // How likely a class is; nothing where no shares are known.
+  // How likely a class is; nothing where no shares are known or shown.
   percent(name) {
-    return Object.keys(this.shares).length ? `${Math.round(100 * (this.shares[name] ?? 0))} %` : "";
+    return this.areTold && Object.keys(this.shares).length ? `${Math.round(100 * (this.shares[name] ?? 0))} %` : "";
   }
 
   key(event) {

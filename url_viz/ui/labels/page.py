@@ -93,8 +93,8 @@ def show_headline(image_set: ImageSet, check: LabelCheck, doubtful: DoubtfulLabe
             "neighbours, and a linear classifier (ridge) fitted without the picture. Both use the set's whitened "
             f"embeddings, like the map and the search. {escape(_of_siblings(image_set))}"
             "The percentage on a picture is the probability that its label is wrong, given the label; it is calibrated "
-            "on this set. Of objects whose labels may all be right it says too much: how many neighbours have the "
-            "suggested class stands there instead. "
+            "on this set. While all labels may be right, how many neighbours have the suggested class stands there "
+            "instead. "
             "**Doubtful** labels come in the order of doubt and end where fewer than one in four of what comes is "
             "wrong. How many of them are wrong is told with its 95 % interval, and every label that you confirm or "
             "correct makes it more certain. "
@@ -263,9 +263,9 @@ def show_suspects(image_set: ImageSet, doubtful: DoubtfulLabels, rows: pd.DataFr
 
 
 def _is_chance_known(image_set: ImageSet) -> bool:
-    """Whether P(wrong) is shown: of objects whose labels may all be right it is too high (docs/objects.md)."""
-    doubtful = image_set.labels.doubtful() if image_set.is_of_objects else None
-    return doubtful is None or not doubtful.may_be_right
+    """Whether P(wrong) is shown."""
+    doubtful = image_set.labels.doubtful()
+    return doubtful is None or doubtful.are_chances_known
 
 
 def _show_review_button(pair: ClassPair | None, label: str | None) -> None:

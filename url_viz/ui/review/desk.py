@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.review.cards import NOTHING, Card, CardAnswer, Moved, Queue
+from url_viz.analysis.review.cards import NOTHING, Card, CardAnswer, Choice, Moved, Queue
 from url_viz.analysis.runs.detections import DETECTOR_COLUMNS
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
@@ -22,7 +22,7 @@ from url_viz.ui.widgets.actions import Record, handle_new, handled_before
 from url_viz.ui.widgets.assets import component_of
 from url_viz.ui.widgets.box_legend import legend_of
 from url_viz.ui.widgets.picture import facts_of, title_of_reason
-from url_viz.wording import chance
+from url_viz.wording import chance, percent
 
 Queued = TypeVar("Queued", bound=Queue)
 
@@ -190,7 +190,10 @@ def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
     """A card as the browser takes it: `Card` in url_viz/frontend/review/queue.js."""
     # without a set, picture and facts are the card's, and no other pictures are shown
     opened_set = cast(ImageSet, image_set)
-    choices: list[tuple[str | None, float]] = [(choice.label, choice.share) for choice in card.question.choices]
+    is_told = image_set is None or image_set.labels.are_shares_told()
+    choices: list[tuple[str | None, str | None]] = [
+        (choice.label, _said(choice, is_told=is_told)) for choice in card.question.choices
+    ]
     facts = facts_of(opened_set, dict(card.row)) if card.facts is None else card.facts
     reasons = () if card.reasons is None else card.reasons.itertuples()
     return {
@@ -202,15 +205,22 @@ def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
         "question": card.question.text,
         "wrong": None if math.isnan(card.question.wrong) else f"{chance(card.question.wrong)} wrong",
         "takes": card.takes,
+        "are_shares_told": is_told,
         "panels": [
-            {"near": _pictures(opened_set, near), "label": label, "share": None if math.isnan(share) else share}
-            for near, (label, share) in zip(card.near, choices or [(None, math.nan)] * len(card.near), strict=True)
+            {"near": _pictures(opened_set, near), "label": label, "said": said}
+            for near, (label, said) in zip(card.near, choices or [(None, None)] * len(card.near), strict=True)
         ],
         "label_given": _text(card.row.get("label_given")),
         "twins": card.twins,
         "facts": [(str(fact), str(value)) for fact, value in facts.itertuples(index=False)],
         "reasons": [{"title": title_of_reason(str(r.reason), str(r.detail)), "detail": str(r.detail)} for r in reasons],
     }
+
+
+def _said(choice: Choice, *, is_told: bool) -> str | None:
+    """What speaks for a class: neighbours' votes, or its share where this is shown; None for nothing."""
+    share = percent(choice.share) if is_told and not math.isnan(choice.share) else None
+    return choice.votes or share
 
 
 _SHOWN = ["id", "path", "label", "mark", "width", "height", *DETECTOR_COLUMNS]

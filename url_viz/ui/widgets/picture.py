@@ -238,9 +238,7 @@ def facts_of(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
     if isinstance(row["label"], str):
         rows.insert(0, ("Class", row["label"]))
     if isinstance(row["first_class"], str):
-        first, second = _number(row, "first_share"), _number(row, "second_share")
-        shares = f"{row['first_class']} {percent(first)}, {row['second_class']} {percent(second)}"
-        rows.append(("Looks like", shares))
+        rows.append(("Looks like", _looks_like(row, is_told=image_set.labels.are_shares_told())))
     measures = [  # `model_facts` shows those of the model; baselines are Evaluate's
         name for name in TABLE_MEASURES if name not in MODEL_COLUMNS and not measure_named(name).is_baseline
     ]
@@ -259,6 +257,14 @@ def facts_of(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
     ]
     rows.append(("Model", image_set.source.name + ("" if image_set.head else ", no head")))
     return pd.DataFrame(rows, columns=["Fact", "Value"])
+
+
+def _looks_like(row: dict[str, object], *, is_told: bool) -> str:
+    """The two likeliest classes, with their shares where these are shown: "banana 75 %, cucumber 20 %"."""
+    two = [(row[f"{nth}_class"], percent(_number(row, f"{nth}_share"))) for nth in ("first", "second")]
+    return (
+        ", ".join(f"{name} {share}" for name, share in two) if is_told else ", then ".join(str(name) for name, _ in two)
+    )
 
 
 def _value_of(row: dict[str, object], measure: str) -> str:
