@@ -7,6 +7,8 @@ from url_viz.ui.review.review_address import chosen_review
 from url_viz.ui.review.review_worth import show_worth
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.embed_job import is_growing
+from url_viz.ui.widgets.measure_choice import offered
+from url_viz.ui.widgets.picture import show_opened
 from url_viz.ui.widgets.sidebar import require_image_set, show_heading
 
 image_set = require_image_set("Review")
@@ -32,3 +34,5 @@ if here is None:
     end_page()
 review.show_open_heading(image_set, here.review)
 review.show_desk(image_set, here)
+if orders := offered(image_set):
+    show_opened(image_set, measure=orders[0])

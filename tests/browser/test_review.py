@@ -13,6 +13,8 @@ from tests.browser.fixtures import OpenPage, assert_fits, eventually, settled
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
 from url_viz.analysis.findings.twin_groups import first_of_each
+from url_viz.analysis.review.cards import CardAnswer
+from url_viz.analysis.scope import ReviewSpec
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.store.sets import forget
@@ -298,3 +300,22 @@ def test_goes_on_another_day_and_ends(app: str, image_set: ImageSet, open_page: 
     later.press("k")
     expect(later.page.get_by_text("All 3 pictures are done.")).to_be_visible()
     expect(later.page.get_by_role("button", name="Start over with the current order")).to_be_visible()
+
+
+def test_a_picture_at_the_end_opens_where_its_answer_is_changed(
+    app: str, image_set: ImageSet, open_page: OpenPage
+) -> None:
+    review = image_set.reviews.open(ReviewSpec("confusability", most=1))
+    one = int(review.ids[0])
+    path = str(image_set.row(one)["path"])
+    review.store(one, CardAnswer("keep"))
+    page = open_page(f"{app}/review?set={image_set.set_id}&review=confusability&most=1")
+    expect(page.get_by_role("heading", name="1 kept")).to_be_visible()
+    settled(page)
+    page.locator(".tile").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Drop").click()
+    eventually(lambda: state(image_set, path) == ("drop", None))
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_role("heading", name="1 dropped")).to_be_visible()

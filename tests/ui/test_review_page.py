@@ -254,6 +254,19 @@ class TestDesk:
         assert folders.proto.expanded
         assert folders.selectbox[0].value == "label"
 
+    def test_a_picture_at_the_end_opens_and_its_answer_can_be_changed(self, image_set: ImageSet) -> None:
+        spec = ReviewSpec("confusability", most=1)
+        review = image_set.reviews.open(spec)
+        one = int(review.ids[0])
+        review.store(one, CardAnswer("keep"))
+        at = page(image_set, spec)
+        for key, value in (("view.opened", one), ("view.dialog", "picture"), ("review.outcome_clicked", True)):
+            at.session_state[key] = value  # as a click on its tile does
+        at.run()
+        assert "review.outcome_clicked" not in at.session_state
+        at.button(key=f"view.decided.{one}.drop").click().run()
+        assert "1 dropped" in words(at)
+
     def test_the_end_offers_to_begin_again(self, image_set: ImageSet) -> None:
         at = page(image_set, ReviewSpec("confusability", most=1))
         only = str(here(at).review.ids[0])

@@ -39,6 +39,7 @@ from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.heading import page_title
 from url_viz.ui.widgets.measure_choice import offered
+from url_viz.ui.widgets.picture import open_picture
 from url_viz.wording import counted, percent
 
 
@@ -52,6 +53,8 @@ OWN_REVIEW = "view.review."
 
 HISTORY: Key[Any] = Key("view.review.history")
 """The table of the latest actions, by the version of the decisions."""
+OUTCOME_CLICKED: Key[bool] = Key("review.outcome_clicked")
+"""Whether a picture of a review that is done was clicked just now."""
 FROZEN = (
     "Answers change the order. So that no picture moves or comes twice while you work, this queue stays in the order "
     "that it had when you began. *Start over with the current order*, at its end, makes it anew."
@@ -164,9 +167,12 @@ def _show_after(image_set: ImageSet, here: OpenReview[Review]) -> None:
     found = outcomes(here.review)
     if found:
         st.header(escape(outcomes_in_words(found)), anchor=False)
-        st.caption("Files stay as they are: *Export* on Explore takes all of it along.")
+        st.caption("Click a picture to change its answer. Files stay as they are: *Export* on Explore takes all along.")
         tiles = _outcome_tiles(image_set, found[:SHOWN])
-        show_gallery(tiles, key="review.outcomes", empty="", on_click=None)
+        show_gallery(tiles, key="review.outcomes", empty="", on_click=_open_outcome)
+        if OUTCOME_CLICKED.get():
+            OUTCOME_CLICKED.clear()
+            st.rerun()  # the dialog is the page's, which an answer does not run again
         if len(found) > SHOWN:
             st.caption(f"and {len(found) - SHOWN:,} more")
     show_to_redraw(image_set)
@@ -192,6 +198,11 @@ class NextStep:
     act: Callable[[], object]
     icon: str
     is_work: bool = False
+
+
+def _open_outcome(image_id: int) -> None:
+    open_picture(image_id)
+    OUTCOME_CLICKED.set(True)
 
 
 def _to_copies(spec: ReviewSpec | None) -> Iterator[NextStep]:
