@@ -12,6 +12,7 @@ from url_viz.analysis.findings.reasons import NAMES, Reasons
 from url_viz.analysis.findings.twin_groups import group_codes
 from url_viz.analysis.labels.doubtful_labels import FEW
 from url_viz.analysis.review.cards import CardAnswer
+from url_viz.analysis.review.queues import QueueRow
 from url_viz.analysis.review.review import DoubtfulReview
 from url_viz.analysis.review.review_queue import ReviewContext
 from url_viz.analysis.scope import ReviewSpec
@@ -108,6 +109,16 @@ def test_where_no_label_stands_out_ten_are_asked_about(paths: SetPaths) -> None:
     assert len(review) == FEW
     answer(review, "ant", FEW)
     assert review.progress().left == 0
+
+
+def test_where_the_list_has_ended_the_rest_is_a_choice(paths: SetPaths) -> None:
+    answer(opened(paths, FALLING), "bee", 20)
+    seen = dict.fromkeys(range(20), True)
+    assert not opened(paths, FALLING, answers=seen).has_ended
+    over = opened(paths, {}, answers=dict.fromkeys(range(20), False))
+    assert (over.has_ended, over.why) == (True, "Ended: no label stands out any more")
+    row = QueueRow("suspects", "Doubtful labels", over.why, over.spec, 82, 47, has_ended=over.has_ended)
+    assert (row.opening, row.progress) == ("Look at the other 82", "47 of 129 done, 82 not looked at")
 
 
 def test_answers_that_were_heard_before_it_began_count(paths: SetPaths) -> None:

@@ -34,6 +34,16 @@ class QueueRow:
     left: int
     done: int = 0
     first: tuple[int, ...] = ()
+    has_ended: bool = False
+
+    @property
+    def opening(self) -> str:
+        """What the button says that opens it: how many it opens, as a choice where it `has_ended`."""
+        if self.opens is None:
+            return f"List {self.left:,}"
+        if self.has_ended:
+            return f"Look at the other {self.left:,}"
+        return f"Continue: {self.left:,}" if self.done else f"Review {self.left:,}"
 
     @property
     def key(self) -> str:
@@ -53,8 +63,10 @@ class QueueRow:
 
     @property
     def progress(self) -> str:
-        """How far it has come, once begun: "12 of 40 done"."""
-        return f"{self.done:,} of {self.done + self.left:,} done" if self.done else ""
+        """How far it has come, once begun: "12 of 40 done, 28 not looked at"."""
+        if not self.done:
+            return ""
+        return f"{self.done:,} of {self.done + self.left:,} done, {self.left:,} not looked at"
 
 
 def queue_rows(
@@ -157,7 +169,7 @@ def _row_of(review: Review) -> QueueRow:
 def _with_progress(kind: str, words: str, why: str, review: Review) -> QueueRow:
     progress, start = review.progress(), review.next_index()
     first = tuple(review.ids[start : start + SHOWN].tolist())
-    return QueueRow(kind, words, why, review.spec, progress.left, progress.done, first)
+    return QueueRow(kind, words, why, review.spec, progress.left, progress.done, first, review.has_ended)
 
 
 @dataclass(frozen=True)

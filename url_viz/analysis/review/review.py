@@ -111,7 +111,13 @@ class DoubtfulReview(Review):
     @property
     def why(self) -> str:
         """What is said of the labels where none stands out: the most doubtful ten are asked about all the same."""
+        if self.has_ended:
+            return "Ended: no label stands out any more"
         return "" if self._doubtful.stands_out else f"{self._doubtful.words}. Look at the {FEW} most doubtful."
+
+    @property
+    def has_ended(self) -> bool:
+        return self._is_kept and not self._doubtful.is_worth_asking
 
     @cached_property
     def _before(self) -> Forecast:

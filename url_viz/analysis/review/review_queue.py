@@ -194,6 +194,11 @@ class Review(Queue):
         return ""
 
     @property
+    def has_ended(self) -> bool:
+        """Whether nothing that is left in it is worth asking about any more, as far as was known at its opening."""
+        return False
+
+    @property
     def name(self) -> str:
         return f"{self._key}.{self.begun.isoformat()}"
 

@@ -101,10 +101,9 @@ def _is_wanted(image_set: ImageSet) -> bool:
 def _show_button(image_set: ImageSet, row: QueueRow, *, key: str, **look: Any) -> None:
     """The button that opens a queue, with how many it opens."""
     is_list = row.opens is None
-    words = f"List {row.left:,}" if is_list else f"Continue: {row.left:,}" if row.done else f"Review {row.left:,}"
     act = partial(DIALOG.set, key) if row.opens is None else partial(go_to_review, row.opens)
     icon = ":material/list:" if is_list else ":material/rate_review:"
-    st.button(escape(words), icon=icon, key=key, on_click=act, help=escape(row.why) if row.why else None, **look)
+    st.button(escape(row.opening), icon=icon, key=key, on_click=act, help=escape(row.why) if row.why else None, **look)
     if DIALOG.get() == key:
         _LISTS[cast(FindingKind, row.kind)](image_set)
 
