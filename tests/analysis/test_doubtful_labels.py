@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 from tests.analysis.set_table import set_table
-from url_viz.analysis.labels.doubtful_labels import FEW, DoubtfulLabels, doubtful_labels, wrong_in_words
+from url_viz.analysis.labels.doubtful_labels import (
+    FEW,
+    DoubtfulLabels,
+    doubtful_labels,
+    votes_in_words,
+    wrong_in_words,
+)
 from url_viz.analysis.labels.forecast import Expected
 from url_viz.analysis.labels.label_issues import COLUMNS, CONFLICTING, UNSEEN, LabelCheck
 
@@ -89,6 +95,11 @@ def test_what_is_corrected_by_another_queue_is_taken_off_what_is_expected_and_wh
     assert after.share.share < before.share.share
     confirmed = made(wrong, answers=dict.fromkeys(range(1, 90, 2), False))[0]
     assert confirmed.forecast.belief == pytest.approx(before.forecast.belief)
+
+
+def test_votes_are_those_of_neighbours_or_of_copies_in_conflict() -> None:
+    rows = made({}, kinds={0: CONFLICTING})[0].pictures.head(2)
+    assert votes_in_words(rows) == ["1 of 2 copies", "1 of 2 neighbours"]
 
 
 def test_a_lone_high_probability_after_low_ones_makes_no_queue() -> None:

@@ -146,8 +146,9 @@ def end_of(ahead: Forecast, first_end: int, answers: int) -> int:
 
 
 def votes_in_words(rows: pd.DataFrame) -> list[str]:
-    """What neighbours say of each of some rows (`COLUMNS`): "15 of 20 neighbours"."""
-    return [f"{s} of {of} neighbours" for s, of in zip(rows["support"], rows["neighbours"], strict=True)]
+    """What neighbours, or copies in conflict, say of each of some rows (`COLUMNS`): "15 of 20 neighbours"."""
+    voters = np.where(rows["kind"] == CONFLICTING, "copies", "neighbours")
+    return [f"{s} of {of} {who}" for s, of, who in zip(rows["support"], rows["neighbours"], voters, strict=True)]
 
 
 def wrong_in_words(wrong: Expected, whole: str = "of them ") -> str:

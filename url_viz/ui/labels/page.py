@@ -11,7 +11,7 @@ import streamlit as st
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.findings.findings import knows_classes, mixed_pairs
 from url_viz.analysis.labels.ambiguity import between_filters
-from url_viz.analysis.labels.doubtful_labels import FEW, DoubtfulLabels
+from url_viz.analysis.labels.doubtful_labels import FEW, DoubtfulLabels, votes_in_words
 from url_viz.analysis.labels.label_issues import (
     BETWEEN,
     COLUMNS,
@@ -313,20 +313,19 @@ def tiles(
     rows: pd.DataFrame, *, set_id: str, ringed_id: int | None = None, is_chance_known: bool = True
 ) -> tuple[Tile, ...]:
     """Labels as tiles: the question, how likely the label is wrong where this is known, and what neighbours say."""
-    return tuple(_tile(row, set_id, ringed_id, is_chance_known=is_chance_known) for row in rows.to_dict("records"))
+    votes = [None] * len(rows) if is_chance_known else votes_in_words(rows)
+    return tuple(_tile(*each, set_id, ringed_id) for each in zip(rows.to_dict("records"), votes, strict=True))
 
 
-def _tile(row: Mapping[Hashable, Any], set_id: str, ringed_id: int | None, *, is_chance_known: bool) -> Tile:
+def _tile(row: Mapping[Hashable, Any], votes: str | None, set_id: str, ringed_id: int | None) -> Tile:
     has_other = isinstance(row["suggested"], str)
     support = f"{row['support']} of {row['neighbours']} neighbours are {row['suggested']}" if has_other else ""
     wrong = f"The label is wrong with a probability of {chance(row['wrong'])}"
     return tile_of(
         row,
         set_id=set_id,
-        value=f"{chance(row['wrong'])} wrong"
-        if is_chance_known
-        else f"{row['support']} of {row['neighbours']} neighbours",
-        detail="; ".join(filter(None, (wrong if is_chance_known else "", support))),
+        value=f"{chance(row['wrong'])} wrong" if votes is None else votes,
+        detail="; ".join(filter(None, (wrong if votes is None else "", support))),
         asked=(str(row["label"]), str(row["suggested"])) if has_other else None,
         mark=_MARKS.get(row["kind"]),
         is_ringed=int(row["id"]) == ringed_id,
