@@ -34,7 +34,6 @@ def suspects(
     out: TableOut = None,
 ) -> None:
     """Print the doubtful labels, the most doubtful first, with the class to ask about; how many of them are wrong."""
-    from url_viz.analysis.labels.doubtful_labels import FEW
     from url_viz.analysis.labels.label_issues import NO_CLASSES
 
     check, doubtful = image_set.labels.check(), image_set.labels.doubtful()
@@ -49,9 +48,10 @@ def suspects(
     labelled, classes = counted(len(check.pictures), "labelled picture"), counted(len(check.classes), "class")
     print(f"{doubtful.words}. Of {labelled} of {classes}.")
     if pictures.empty and kind is None:
-        pictures = doubtful.first(FEW)
-        print("The most doubtful all the same:")
-    shown = pictures.head(top)[["wrong", "kind", "label", "suggested", "support", "neighbours", "path"]]
+        pictures = doubtful.first(top)
+        print(f"The {len(pictures):,} most doubtful all the same:")
+    chance = [] if doubtful.may_be_right else ["wrong"]  # it is too uncertain to be read where all may be right
+    shown = pictures.head(top)[[*chance, "kind", "label", "suggested", "support", "neighbours", "path"]]
     print(table_text(shown.fillna("–")))
 
 
