@@ -11,7 +11,7 @@ import pandas as pd
 
 from tests.pipeline.whitened_examples import pictures
 from url_viz.analysis.derived import Column, ColumnSource, Derived, DiskCache
-from url_viz.analysis.labels.ambiguity import AmbiguityModel, LabelEvidence
+from url_viz.analysis.labels.ambiguity import NOTHING_BESIDE, AmbiguityModel, LabelEvidence
 from url_viz.analysis.labels.class_columns import (
     ambiguity,
     class_codes,
@@ -44,6 +44,7 @@ class Classed:
             "whitened_graph": lambda _: numbers.whitened,
             "base": lambda _: base,
             "second": lambda _: None,
+            "beside": lambda _: NOTHING_BESIDE,
             "labels_as_given": lambda _: None,
         }
         sources = [ColumnSource(name, read, lambda _: key) for name, read in values.items()]
