@@ -314,7 +314,7 @@ def test_a_picture_at_the_end_opens_where_its_answer_is_changed(
     settled(page)
     page.locator(".tile").first.click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name="Drop").click()
+    dialog.get_by_role("button", name="Drop Shortcut D").click()
     eventually(lambda: state(image_set, path) == ("drop", None))
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
