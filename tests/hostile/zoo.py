@@ -28,6 +28,7 @@ from tests.hostile.encode import (
     with_profile,
     ycck_jpeg,
 )
+from tests.imaging.instruments import ring_tiff, values
 from tests.imaging.pictures import encoded, noise
 from url_viz.imaging.scan import absolute
 
@@ -191,6 +192,7 @@ def bombs() -> Iterator[Case]:
     yield Case(b"bombs/itxt.png", text_bomb(b"iTXt", unpacked_mib=80), "too large")
     yield Case(b"bombs/profile.png", profile_bomb(unpacked_mib=80), "too large")
     yield Case(b"bombs/many-texts.png", many_texts_png(), "oo much memory")
+    yield Case(b"bombs/ring.tif", ring_tiff(values(6, 48, 64), last=6), "form a ring")
 
 
 def named() -> Iterator[Case]:

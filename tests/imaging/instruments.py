@@ -40,6 +40,16 @@ def tiff(array: NDArray[Any], **how: Any) -> bytes:
     return file.getvalue()
 
 
+def ring_tiff(pages: NDArray[Any], *, last: int) -> bytes:
+    """A stack in which the directory of page `last` (from 1) leads back to the first."""
+    data = bytearray(tiff(pages, photometric="minisblack"))
+    with tifffile.TiffFile(BytesIO(data)) as file:
+        first, back = file.pages[0].offset, file.pages[last - 1].offset
+    after = back + 2 + 12 * struct.unpack_from("<H", data, back)[0]
+    struct.pack_into("<I", data, after, first)
+    return bytes(data)
+
+
 def dicom(array: NDArray[Any], *, frames: int = 1, **tags: Any) -> bytes:
     """A DICOM file of grey values (H, W), or (frames, H, W), or of colours (H, W, 3) of 8 bits."""
     made = Dataset()

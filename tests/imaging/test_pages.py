@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import sys
 from io import BytesIO
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.imaging.instruments import dicom, seen, tiff, values
+from tests.imaging.instruments import dicom, ring_tiff, seen, tiff, values
 from url_viz.errors import ImageError
 from url_viz.imaging.decode import decode
 from url_viz.imaging.pages import MOST_PAGES, PagedFile, page_bytes, page_of, page_path, paged
@@ -61,19 +63,42 @@ def test_a_page_keeps_colours_bits_and_what_it_says() -> None:
     assert decode(page_bytes(turned, 4))[1] == (30, 40)
 
 
-def test_circles_and_endless_directories_end() -> None:
-    data = bytearray(tiff(STACK, photometric="minisblack"))
-    first = int.from_bytes(data[4:8], "little")
-    tags = int.from_bytes(data[first : first + 2], "little")
-    after = first + 2 + 12 * tags
-    data[after : after + 4] = first.to_bytes(4, "little")
-    found = paged(BytesIO(bytes(data)))
-    assert found is not None
-    assert found.pages == 1, "the first leads to itself"
+@pytest.mark.parametrize("last", [1, 5])
+def test_directories_that_form_a_ring_and_endless_ones_are_one_failure(tmp_path: Path, last: int) -> None:
+    ring = ring_tiff(STACK, last=last)
+    for read in (lambda: paged(BytesIO(ring)), lambda: page_bytes(ring, 2), lambda: decode(ring)):
+        with pytest.raises(ImageError, match="form a ring"):
+            read()
+    (tmp_path / "ring.tif").write_bytes(ring)
+    assert [file.path for file in Folder(tmp_path).list().files] == [b"ring.tif"]
+
     directory = (0).to_bytes(2, "little")
     chain = b"".join(directory + (8 + 6 * (n + 1)).to_bytes(4, "little") for n in range(MOST_PAGES + 5))
-    with pytest.raises(ImageError, match="10,001 pages"):
-        paged(BytesIO(b"II*\0" + (8).to_bytes(4, "little") + chain))
+    endless = b"II*\0" + (8).to_bytes(4, "little") + chain
+    for read in (lambda: paged(BytesIO(endless)), lambda: decode(endless)):
+        with pytest.raises(ImageError, match="10,001 pages"):
+            read()
+
+
+def test_a_page_takes_no_more_calls_in_a_stack_of_many() -> None:
+    def calls(pages: int) -> int:
+        """Calls of Python functions for the last page, once another one was read."""
+        data, counted = tiff(values(pages, 8, 8), photometric="minisblack", metadata=None), 0
+        page_bytes(data, 1)
+
+        def count(frame: FrameType, event: str, argument: object) -> None:
+            nonlocal counted
+            counted += event == "call"
+
+        sys.setprofile(count)
+        try:
+            page_bytes(data, pages)
+        finally:
+            sys.setprofile(None)
+        return counted
+
+    calls(2)  # imports
+    assert calls(60) <= calls(4)
 
 
 def test_paths_of_pages() -> None:

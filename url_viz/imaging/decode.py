@@ -78,8 +78,7 @@ def decode(
     `rendering`, without one in their own, of those with many bands the ones that it names.
     Raises ImageError with a readable reason.
     """
-    if rendering is not None:
-        data = chosen_page(data, rendering.page)
+    data = chosen_page(data, "each" if rendering is None else rendering.page)
     if (arrays := _in_arrays(data, rendering)) is not None:
         deep, orientation = arrays
         return _upright(deep.in_eight_bits(rendering).convert("RGB"), orientation, (deep.width, deep.height))

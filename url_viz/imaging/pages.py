@@ -5,6 +5,7 @@ import os
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 from url_viz.errors import ImageError
@@ -56,14 +57,15 @@ def ending_of(path: bytes) -> bytes:
 def paged(file: BinaryIO) -> PagedFile | None:
     """The pages and facts of an open file; None for one that has one page and says nothing.
 
-    Raises ImageError if it has too many pages.
+    Raises ImageError if it has too many pages, or directories that form a ring.
     """
     start = file.read(MARK_AT + len(MARK))
     file.seek(0)
     if is_dicom(start):
         pages, bits, bands, facts = facts_of_dicom(file)
     elif start[:4] in _TIFF:
-        (pages, bits, bands), facts = _pages_of_tiff(file, start[:4]), {}
+        (places, bits, bands), facts = _pages_of_tiff(file, start[:4]), {}
+        pages = len(places)
     else:
         return None
     if pages > 1 or bits > 8 or bands not in (1, 3, 4):
@@ -78,8 +80,8 @@ def chosen_page(data: bytes, choice: PageChoice) -> bytes:
 
     Raises ImageError if it cannot be read.
     """
-    document = None if choice == "each" else paged(io.BytesIO(data))
-    if document is None or document.pages == 1:
+    document = paged(io.BytesIO(data)) if choice != "each" or data[:4] in _TIFF else None
+    if document is None or document.pages == 1 or choice == "each":
         return data
     if choice == "brightest":
         return max((page_bytes(data, number) for number in range(1, document.pages + 1)), key=_brightness)
@@ -97,10 +99,10 @@ def page_bytes(data: bytes, number: int) -> bytes:
     return frame_of_dicom(data, number - 1) if is_dicom(data) else _tiff_page(data, number)
 
 
-def _pages_of_tiff(file: BinaryIO, start: bytes) -> tuple[int, int, int]:
-    """How many pages a TIFF has, without reduced copies of a page, and bits and bands of the first.
+def _pages_of_tiff(file: BinaryIO, start: bytes) -> tuple[list[int], int, int]:
+    """Where the directory of each page of a TIFF lies, without reduced copies, and bits and bands of the first.
 
-    Directories are followed, and no pixels are read.
+    Directories are followed, and no pixels are read. Raises ImageError if they form a ring.
     """
     order, offset_bytes, count_bytes, tag_bytes = _TIFF[start]
     formats = {2: "H", 4: "I", 8: "Q"}
@@ -110,16 +112,25 @@ def _pages_of_tiff(file: BinaryIO, start: bytes) -> tuple[int, int, int]:
         data = file.read(size)
         return int(struct.unpack(order + formats[size], data)[0]) if len(data) == size else 0
 
-    offset, seen, pages, depth = number(4 if offset_bytes == 4 else 8, offset_bytes), set[int](), 0, (1, 1)
-    while offset and offset not in seen and pages <= MOST_PAGES:
+    offset, seen, pages, depth = number(4 if offset_bytes == 4 else 8, offset_bytes), set[int](), list[int](), (1, 1)
+    while offset and len(pages) <= MOST_PAGES:
+        if offset in seen:
+            raise ImageError("is damaged: the directories of its pages form a ring")
         seen.add(offset)
         tags = min(number(offset, count_bytes), 1 << 12)
         file.seek(offset + count_bytes)
         directory = _directory(file.read(tags * tag_bytes), order, tag_bytes)
         depth = depth if seen - {offset} else _depth(directory, number, offset_bytes)
-        pages += not directory.get(_SUBFILE, (0, 0, 0))[2] & _REDUCED
+        if not directory.get(_SUBFILE, (0, 0, 0))[2] & _REDUCED:
+            pages.append(offset)
         offset = number(offset + count_bytes + tags * tag_bytes, offset_bytes)
     return pages, *depth
+
+
+@lru_cache(maxsize=1)
+def _page_places(data: bytes) -> list[int]:
+    """Where the directories of pages lie that are read one after another."""
+    return _pages_of_tiff(io.BytesIO(data), data[:4])[0]
 
 
 def _directory(data: bytes, order: str, tag_bytes: int) -> dict[int, tuple[int, int, int]]:
@@ -147,10 +158,11 @@ def _tiff_page(data: bytes, number: int) -> bytes:
 
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
-            pages = [page for page in map(_full_page, file.pages) if not page.is_reduced]
-            if not 1 <= number <= len(pages):
+            places = _page_places(data)
+            if not 1 <= number <= len(places):
                 raise ImageError(f"has no page {number}")
-            page = pages[number - 1]
+            file.filehandle.seek(places[number - 1])
+            page = tifffile.TiffPage(file, index=number - 1)
             out = io.BytesIO()
             how: dict[str, Any] = {"photometric": page.photometric, "planarconfig": page.planarconfig}
             tifffile.imwrite(out, page.asarray(), metadata=None, extratags=_tags_to_copy(page), **how)
@@ -160,11 +172,6 @@ def _tiff_page(data: bytes, number: int) -> bytes:
         text = str(error).partition("\n")[0]
         raise ImageError(f"has a page {number} that cannot be read: {text or type(error).__name__}") from error
     return out.getvalue()
-
-
-def _full_page(page: Any) -> Any:
-    """A page with all its tags: of those after the first, tifffile may keep a part."""
-    return page.aspage() if hasattr(page, "aspage") else page
 
 
 def _tags_to_copy(page: Any) -> list[tuple[int, int, int, Any, bool]]:
