@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import tracemalloc
 from io import BytesIO
 from pathlib import Path
 from types import FrameType
@@ -99,6 +100,19 @@ def test_a_page_takes_no_more_calls_in_a_stack_of_many() -> None:
 
     calls(2)  # imports
     assert calls(60) <= calls(4)
+
+
+def test_a_frame_takes_no_memory_for_all_others() -> None:
+    frames = values(100, 64, 64)
+    data = dicom(frames, frames=len(frames))
+    page_bytes(data, 1)
+    tracemalloc.start()
+    try:
+        last = page_bytes(data, len(frames))
+        assert tracemalloc.get_traced_memory()[1] < len(data) / 2
+    finally:
+        tracemalloc.stop()
+    assert np.array_equal(np.asarray(decode(last, rendering=Rendering(0, 4095))[0])[..., 0], seen(frames[-1]))
 
 
 def test_paths_of_pages() -> None:

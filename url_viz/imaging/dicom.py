@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -71,12 +72,12 @@ def frame_of_dicom(data: bytes, number: int) -> bytes:
     import pydicom
     from pydicom.pixels import pixel_array
 
-    header = _header(io.BytesIO(data))
+    header = _header(io.BytesIO(data), stop_before_pixels=True)
     if not 0 <= number < _frames(header):
         raise ImageError(f"has no frame {number}")
     try:
         with _silence():
-            frame = pixel_array(header, index=number, raw=True)
+            frame = pixel_array(_whole(data), index=number, raw=True)
         header.set_pixel_data(frame, header.PhotometricInterpretation, header.BitsStored)
         header.pop("NumberOfFrames", None)
         file = io.BytesIO()
@@ -84,6 +85,12 @@ def frame_of_dicom(data: bytes, number: int) -> bytes:
     except Exception as error:  # as above
         raise ImageError(_why_not(error)) from error
     return file.getvalue()
+
+
+@lru_cache(maxsize=1)
+def _whole(data: bytes) -> Any:
+    """A file whose frames are asked for one after another: parsing it copies all of them."""
+    return _header(io.BytesIO(data))
 
 
 @contextmanager
