@@ -34,12 +34,13 @@ from url_viz.analysis.evidence.order_metrics import (
     risk_coverage,
     share_of,
 )
-from url_viz.analysis.measures import OF_TRAINING
+from url_viz.analysis.measures import MODEL_DOUBT, OF_TRAINING, measure_title
 from url_viz.analysis.ranking import percentile
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.pipeline.confusability import confusability
 from url_viz.store.tables.tables import Graph, positions_of
+from url_viz.wording import MISSING
 
 COUNT = 90
 
@@ -203,6 +204,21 @@ def test_a_users_own_uncertainty_with_gaps_has_its_figures_on_its_pictures_and_l
     assert f"“Torn between classes” {own.others['ambiguity'].text(digits=3)}, “Easily mistaken” " in results.gaps
     assert "fewer than 20 pictures have a value: “rare”." in results.gaps
     assert alone.gaps == ""
+
+
+def test_a_users_model_has_seen_more_than_the_picture_and_its_lead_over_nearest_is_not_shown() -> None:
+    image_set = Set()
+    own = {MODEL_DOUBT.name: "your model"} | {each.name: "your model, the picture's own label" for each in OF_TRAINING}
+    for name in own:
+        image_set.table[name] = np.arange(COUNT)
+    image_set.table["risk"] = np.arange(COUNT)
+    found = image_set.counted_pictures(user_measures=["risk"])
+    assert found is not None
+    shown = evaluated(found).shown().set_index("Measure")
+    for name, seen in (own | {"risk": MISSING}).items():
+        line = shown.loc[measure_title(name)]
+        assert (line["Uses"], line["Lead over nearest similarity"]) == (seen, MISSING)
+    assert (shown.loc[["General model", "Easily mistaken"], "Lead over nearest similarity"] != MISSING).all()
 
 
 def test_without_a_head_the_other_measures_remain() -> None:

@@ -6,20 +6,26 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from url_viz.wording import MISSING
+
+PICTURE, SET, MODEL = "the picture alone", "the set", "your model"
+TRAINING = f"{MODEL}, the picture's own label"
+
 
 @dataclass(frozen=True)
 class Measure:
     """One measure, higher = less to be trusted.
 
     `name` is its column in `ImageSet.table()` and the word in code and addresses; `title` is what controls, tables and
-    legends call it; `noun` names it in sentences (by default the title); `meaning` explains it to people who meet it;
-    `percentile` is the column with its percentile, if the table has one; `colour` that of its curve, None for any.
-    `is_baseline` marks what others are compared with, `is_offered` what pages offer as an order; `in_table` is false
-    for what only an evaluation computes.
+    legends call it; `knows` says what it has seen; `meaning` explains it to people who meet it; `noun` names it in
+    sentences (by default the title); `percentile` is the column with its percentile, if the table has one; `colour`
+    that of its curve, None for any. `is_baseline` marks what others are compared with, `is_offered` what pages offer as
+    an order; `in_table` is false for what only an evaluation computes.
     """
 
     name: str
     title: str
+    knows: str
     meaning: str
     colour: str | None
     noun: str | None = None
@@ -28,10 +34,16 @@ class Measure:
     is_offered: bool = True
     in_table: bool = True
 
+    @property
+    def knows_no_more_than_nearest(self) -> bool:
+        """Whether a lead over nearest similarity, which knows the set, is the measure's own merit."""
+        return self.knows in (PICTURE, SET)
+
 
 AMBIGUITY = Measure(
     "ambiguity",
     "Torn between classes",
+    f"{SET}, your classes",
     "How evenly a picture is torn between two of your classes, leaving out its own label and those of near copies.",
     "#d55e00",
     noun="ambiguity",
@@ -40,6 +52,7 @@ AMBIGUITY = Measure(
 CONFUSABILITY = Measure(
     "confusability",
     "Easily mistaken",
+    SET,
     "How easily a picture is mistaken for another in this set, by its nearest neighbours. Needs no classes.",
     "#0072b2",
     noun="confusability",
@@ -48,6 +61,7 @@ CONFUSABILITY = Measure(
 TUNED = Measure(
     "tuned",
     "By your answers",
+    f"{SET}, your answers",
     "How easily a picture is mistaken for another, adjusted to your answers.",
     "#cc79a7",
     noun="your answers",
@@ -55,6 +69,7 @@ TUNED = Measure(
 UNCERTAINTY = Measure(
     "uncertainty",
     "General model",
+    PICTURE,
     "What a model trained on other pictures says of each picture alone. Uses nothing else of this set.",
     "#009e73",
     noun="uncertainty",
@@ -63,6 +78,7 @@ UNCERTAINTY = Measure(
 MODEL_DOUBT = Measure(
     "model_doubt",
     "Your model",
+    MODEL,
     "How undecided your own model is between its two likeliest classes: where it was not trained on a picture, in the "
     "end; else on average over its epochs.",
     "#b30059",
@@ -71,6 +87,7 @@ OF_TRAINING = (
     Measure(
         "low_last_margin",
         "Low last margin",
+        TRAINING,
         "How far the picture's class is behind the largest other in your model's logits, in the last epoch.",
         "#8f3f71",
         is_offered=False,
@@ -78,6 +95,7 @@ OF_TRAINING = (
     Measure(
         "low_mean_margin",
         "Low mean margin",
+        TRAINING,
         "The same on average over the epochs: minus the area under the margin (AUM).",
         "#6d4aa0",
         is_offered=False,
@@ -85,6 +103,7 @@ OF_TRAINING = (
     Measure(
         "low_confidence",
         "Low confidence",
+        TRAINING,
         "One minus the mean probability that your model gave the picture's class over the epochs.",
         "#4b5bb5",
         is_offered=False,
@@ -92,6 +111,7 @@ OF_TRAINING = (
     Measure(
         "variability",
         "Variability",
+        TRAINING,
         "How much that probability changed from epoch to epoch: its standard deviation.",
         "#3f7fb0",
         is_offered=False,
@@ -99,6 +119,7 @@ OF_TRAINING = (
     Measure(
         "forgotten",
         "Forgotten",
+        TRAINING,
         "How often an epoch in which your model was right came before one in which it was wrong.",
         "#3a8f86",
         is_offered=False,
@@ -106,6 +127,7 @@ OF_TRAINING = (
     Measure(
         "learnt",
         "Learnt late",
+        TRAINING,
         "The first epoch in which your model was right; as many as there were if it never was.",
         "#5d8f3a",
         is_offered=False,
@@ -115,6 +137,7 @@ OF_TRAINING = (
 ENTROPY = Measure(
     "entropy",
     "ImageNet entropy",
+    PICTURE,
     "How undecided the backbone's own ImageNet classifier is, in nats. A baseline.",
     "#56b4e9",
     noun="entropy",
@@ -123,6 +146,7 @@ ENTROPY = Measure(
 INVERSE_NORM = Measure(
     "inverse_norm",
     "1 / norm",
+    PICTURE,
     "One over the length of the embedding. A baseline.",
     "#e69f00",
     is_baseline=True,
@@ -131,6 +155,7 @@ INVERSE_NORM = Measure(
 NEAREST = Measure(
     "nearest_similarity",
     "Nearest similarity",
+    SET,
     "How different the most similar other picture is (minus its similarity). A baseline.",
     "#8c8c8c",
     is_baseline=True,
@@ -140,6 +165,7 @@ NEAREST = Measure(
 NEAREST_GAP = Measure(
     "nearest_gap",
     "Nearest gap",
+    SET,
     "How close the second most similar picture comes to the most similar one. A baseline.",
     "#b5a642",
     is_baseline=True,
@@ -169,7 +195,7 @@ _BY_NAME = {measure.name: measure for measure in MEASURES}
 
 def measure_named(name: str) -> Measure:
     """A measure by its name; a user's column is one by its own name."""
-    return _BY_NAME.get(name) or Measure(name, name, "A column you added; the highest first.", None)
+    return _BY_NAME.get(name) or Measure(name, name, MISSING, "A column you added; the highest first.", None)
 
 
 def is_measure(name: str) -> bool:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pandas as pd
 
-from url_viz.analysis.evidence.evaluation import Evaluated, by_class, deciles, known_to
+from url_viz.analysis.evidence.evaluation import Evaluated, by_class, deciles
 from url_viz.analysis.findings.gate import GateResult, RuleResult
 from url_viz.analysis.measures import CONFUSABILITY, UNCERTAINTY, measure_named, measure_title
 from url_viz.errors import UsageError
@@ -67,7 +67,7 @@ def _about(evaluated: Evaluated, measure: str) -> dict[str, Any]:
     tenths = deciles(pictures.values[measure], pictures.is_right)
     return {
         "title": measure_title(measure),
-        "knows": known_to(measure),
+        "knows": measure_named(measure).knows,
         "is_baseline": measure_named(measure).is_baseline,
         "tenths": _rows(tenths),
     }

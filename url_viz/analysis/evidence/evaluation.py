@@ -31,9 +31,8 @@ from url_viz.analysis.measures import (
     NEAREST_GAP,
     OF_TRAINING,
     TABLE_MEASURES,
-    TUNED,
     UNCERTAINTY,
-    is_measure,
+    measure_named,
     measure_title,
     quoted,
 )
@@ -304,7 +303,7 @@ class Evaluated:
             sentences.append(
                 f"{CONFUSABILITY.title} (confusability) is computed from the same neighbours whose correctness it "
                 "predicts, so nearest similarity is its baseline; the last column is the lead over it, of those that "
-                "have not seen more."
+                "are known to have seen no more."
             )
         return " ".join(sentences)
 
@@ -329,12 +328,14 @@ class Evaluated:
         return pd.DataFrame(
             {
                 "Measure": [measure_title(measure.name) for measure in self.figures],
-                "Uses": [known_to(measure.name) for measure in self.figures],
+                "Uses": [measure_named(measure.name).knows for measure in self.figures],
                 "Pictures": [f"{len(self.pictures_of[measure.name]):,}" for measure in self.figures],
                 "R-AUROC": [measure.auroc.text(digits=3) for measure in self.figures],
                 "AURC": [decimal(measure.aurc, digits=3) for measure in self.figures],
                 "Lead over nearest similarity": [
-                    MISSING if measure.name in _SEEN_MORE else measure.over_nearest.text(digits=3, signed=True)
+                    measure.over_nearest.text(digits=3, signed=True)
+                    if measure_named(measure.name).knows_no_more_than_nearest
+                    else MISSING
                     for measure in self.figures
                 ],
             }
@@ -460,24 +461,6 @@ def by_class(pictures: CountedPictures, measure: str) -> pd.DataFrame:
         r_auroc=[r_auroc(values[rows], right[rows]) for rows in members],
         taken_for=pd.Series([next(iter(names), None) for names in taken_for], dtype=object),
     )
-
-
-def known_to(measure: str) -> str:
-    """What a measure has seen: the picture alone, or the set, and what else."""
-    if measure in _SEEN:
-        return _SEEN[measure]
-    return "the picture alone" if is_measure(measure) else MISSING
-
-
-_SEEN = {
-    AMBIGUITY.name: "the set, your classes",
-    TUNED.name: "the set, your answers",
-    **dict.fromkeys((CONFUSABILITY.name, NEAREST, NEAREST_GAP.name), "the set"),
-}
-
-
-_SEEN_MORE = frozenset((AMBIGUITY.name, TUNED.name))
-"""Measures that have seen more than the set, as nearest similarity has."""
 
 
 def of_two_models(second: str) -> str:
