@@ -78,6 +78,9 @@ class TestWhich:
             ("None of the 7 pictures", "keep", "--below", "0"),
             ("Cannot read the list 'no.txt'", "keep", "--from", "no.txt"),
             ("nothing to do: 'leave' decides nothing, so give --tag, --untag or --name", "leave", "cat/0000.jpg"),
+            ("'a,b' cannot be a tag", "drop", "cat/0000.jpg", "--tag", "good", "--tag", "a,b"),
+            ("'a;b' cannot be a tag", "drop", "cat/0000.jpg", "--tag", "good", "--untag", "a;b"),
+            ("'a,b' cannot be a name", "drop", "cat/0000.jpg", "--tag", "good", "--name", "a,b"),
         ):
             assert message in run("decide", *arguments, status=1)
         assert decided(image_set) == {}
@@ -86,13 +89,16 @@ class TestWhich:
 
 def test_tags_names_undo_redo_and_the_list(run: Run, image_set: ImageSet) -> None:
     assert run("undo", status=1).startswith("error: There is nothing to undo")
-    run("decide", "drop", "cat/0000.jpg", "dog/0001.jpg", "--tag", "dark", "--tag", "night out")
+    shown = run("decide", "drop", "cat/0000.jpg", "dog/0001.jpg", "--tag", "dark", "--tag", "night out")
+    did = "ropped 2 pictures, and tagged 2 pictures “dark” and tagged 2 pictures “night out”.\n"
+    assert shown == f"D{did}"
     shown = run("decisions")
     assert shown.startswith("0 keep, 2 drop, 0 look-again, 5 undecided\n")
     assert "tag 'night out': 2" in shown
     assert "dark; night out cat/0000.jpg" in shown
-    assert run("undo") == "Undone: tagged 2 pictures “night out”.\n"
-    assert run("redo") == "Redone: tagged 2 pictures “night out”.\n"
+    assert run("undo") == f"Undone: d{did}"
+    assert (decided(image_set), image_set.decisions.tag_counts()) == ({}, {})
+    assert run("redo") == f"Redone: d{did}"
     assert run("redo", status=1).startswith("error: There is nothing to redo")
     run("decide", "leave", "cat/0000.jpg", "--untag", "dark")
     assert run("decide", "leave", "cat/0000.jpg", "--name", "kiwi") == "Named 1 picture “kiwi”.\n"

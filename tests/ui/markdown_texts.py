@@ -117,7 +117,7 @@ def _declared(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 def _ours(node: ast.expr, scope: Scope) -> bool:
     """Whether an expression can hold only text that stands in our files, numbers, and what was escaped."""
     match node:
-        case ast.Constant() | ast.Attribute(attr="question"):  # `BulkAction.question` is Markdown
+        case ast.Constant():
             return True
         case ast.FormattedValue(format_spec=ast.JoinedStr() as spec) if ast.unparse(spec)[-2] in "fg,d%":
             return True  # Python refuses a text there

@@ -106,7 +106,7 @@ def test_tags_are_given_and_taken_and_known_ones_offered(image_set: ImageSet) ->
     assert tags.options == ["night (1)"]
     tags.set_value(["night", "blur"]).run()
     at.button(key="view.decide.tag").click().run()
-    assert toasts(at) == ["Tagged 3 pictures “night” (1 was already)", "Tagged 4 pictures “blur”"]
+    assert toasts(at) == ["Tagged 4 pictures “blur” and tagged 3 pictures “night”"]
     assert image_set.decisions.tag_counts() == {"blur": 4, "night": 4}
     at.button(key="view.decide.untag").click().run()
     assert image_set.decisions.tag_counts() == {}

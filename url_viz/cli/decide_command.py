@@ -14,7 +14,6 @@ from url_viz.wording import counted
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
-    from url_viz.store.decisions.decision_rows import Decision
 
 Word = Annotated[Literal["keep", "drop", "look-again", "none", "leave"], arg(help="leave changes only tags and names")]
 Tags = UseAppendAction[tuple[str, ...]]
@@ -34,20 +33,16 @@ def decide(
     untag: Annotated[Tags, arg(help="remove this tag; may be repeated")] = (),
     name: Annotated[str | None, arg(help="call them so, in place of the name they have; '' takes it away")] = None,
 ) -> None:
-    """Decide on pictures, tag or name them; each decision, tag and name is an action that `undo` takes back."""
+    """Decide on pictures, tag and name them: one action, which `undo` takes back."""
     from url_viz.export.selection import chosen_ids, paths_listed
 
     if decision == "leave" and not tag and not untag and name is None:
         raise DecisionError("There is nothing to do: 'leave' decides nothing, so give --tag, --untag or --name.")
     named = [*paths, *paths_listed(listed)] if paths or listed is not None else None
     ids = chosen_ids(image_set, paths=named, above=above, below=below, by=by).tolist()
-    log = image_set.decisions
-    done = [] if decision == "leave" else [log.decide(ids, _decision(decision))]
-    done += [log.tag(ids, each) for each in tag]
-    done += [log.untag(ids, each) for each in untag]
-    done += [] if name is None else [log.name_each(dict.fromkeys(ids, name or None))]
-    for action in done:
-        print(f"{action.sentence}.")
+    kept = None if decision == "leave" else decision
+    done = image_set.decisions.change(ids, decision=kept, tag=tag, untag=untag, name=name)
+    print(f"{done.sentence}.")
 
 
 @app.on_set()
@@ -169,7 +164,3 @@ def sort(
     image_set = open_image_set(folder, model=model, workspace=workspace, within=bound(within))
     done = sort_into_folders(image_set, out, by=by, how=how, threshold_percentile=threshold, with_undecided=undecided)
     print("\n".join(done.words))
-
-
-def _decision(word: str) -> "Decision | None":
-    return None if word == "none" else word  # type: ignore[return-value]

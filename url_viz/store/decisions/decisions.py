@@ -2,6 +2,7 @@
 
 import copy
 import getpass
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
@@ -223,20 +224,34 @@ class Decisions:
 
     def tag(self, ids: Iterable[int], tag: str) -> Action:
         """Give pictures a tag. Raises DecisionError for one that is empty, too long, or has , ; or a line break."""
-        name = checked_tag(tag)
-        return self._act(
-            ids,
-            lambda before: before.with_tags(lambda tags: {*tags, name}),
-            lambda _, after: f"tagged {counted(len(after), 'picture')} “{name}”",
-        )
+        return self.change(ids, tag=[tag])
 
     def untag(self, ids: Iterable[int], tag: str) -> Action:
-        name = checked_tag(tag)
-        return self._act(
-            ids,
-            lambda before: before.with_tags(lambda tags: {*tags} - {name}),
-            lambda _, after: f"removed the tag “{name}” from {counted(len(after), 'picture')}",
-        )
+        return self.change(ids, untag=[tag])
+
+    def change(
+        self,
+        ids: Iterable[int],
+        *,
+        decision: Decision | Literal["none"] | None = None,
+        tag: Iterable[str] = (),
+        untag: Iterable[str] = (),
+        name: str | None = None,
+    ) -> Action:
+        """Decide on pictures, tag and name them, all as a single action; "none" clears a decision, "" takes a name.
+
+        What is None stays as it is. Raises DecisionError as `decide`, `tag` and `name` do; then nothing was done.
+        """
+        code = None if decision is None else _code_of(None if decision == "none" else decision)
+        added, removed = ({checked_tag(each) for each in tags} for tags in (tag, untag))
+        names = None if name is None else _names_of([name or None])
+
+        def new(before: Decided) -> Decided:
+            after = before.with_tags(lambda tags: {*tags, *added} - removed) if added or removed else before
+            after = after if code is None else replace(after, code=np.full(len(before), code, np.int8))
+            return after if names is None else replace(after, names=np.repeat(names, len(before)))
+
+        return self._act(ids, new, _did)
 
     def undo(self) -> Action | None:
         """Undo the latest action of any user; None if there is none."""
@@ -475,12 +490,11 @@ def _did(before: Decided, after: Decided, *, source: str = "") -> str:
     """What was decided, labelled, named, tagged: "kept 12 and dropped 31 pictures, and labelled 2 pictures “kiwi”"."""
     decided = after.rows_at(np.flatnonzero(after.code != before.code))
     labelled, named = after.labels[after.labels != before.labels], after.names[after.names != before.names]
-    tagged = after.tags[after.tags != before.tags]
     parts = [
         _did_decide(decided),
         _did_give([label_of(text, source) for text in labelled], "labelled", "took back the label of"),
         _did_give([name or None for name in named], "named", "took the name of"),
-        _did_give([text or None for text in tagged], "tagged", "took the tag of"),
+        _did_tag(before.tags, after.tags),
     ]
     return ", and ".join(filter(None, parts))
 
@@ -491,6 +505,17 @@ def _did_decide(after: Decided) -> str:
     given = [(decision, counts[code]) for code, decision in enumerate((None, *DECISIONS)) if counts[code]]
     parts = [f"{_DID[decision]} {count:,}" for decision, count in given]
     return f"{' and '.join(parts)} {'picture' if given[-1][1] == 1 else 'pictures'}" if parts else ""
+
+
+def _did_tag(before: NDArray[np.object_], after: NDArray[np.object_]) -> str:
+    """ "tagged 12 pictures “dark” and removed the tag “new” from 1 picture", from what tags were and are."""
+    given, taken = Counter[str](), Counter[str]()
+    for (old, new), count in Counter(zip(before, after, strict=True)).items():
+        given.update(dict.fromkeys({*tags_of(new)} - {*tags_of(old)}, count))
+        taken.update(dict.fromkeys({*tags_of(old)} - {*tags_of(new)}, count))
+    parts = [f"tagged {counted(given[tag], 'picture')} “{tag}”" for tag in sorted(given)]
+    parts += [f"removed the tag “{tag}” from {counted(taken[tag], 'picture')}" for tag in sorted(taken)]
+    return " and ".join(parts)
 
 
 def _did_give(given: Sequence[str | None], gave: str, took: str) -> str:

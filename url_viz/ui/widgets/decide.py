@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -20,18 +19,6 @@ from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, errors_shown, escape, with_toast
 from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.gallery import GalleryAction
-
-BulkKind = Literal["decide", "tag", "untag", "name"]
-
-
-@dataclass(frozen=True)
-class BulkAction:
-    """An action on some pictures: a decision (None clears it), tags added or removed, or a name."""
-
-    ids: tuple[int, ...]
-    kind: BulkKind = "decide"
-    decision: Decision | None = None
-    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,7 +52,6 @@ KEYS = (
 
 _STEP_KEYS: dict[Step, str] = {"undo": "Key u or Ctrl+Z", "redo": "Key y or Ctrl+Shift+Z"}
 NAMING = "What the pictures show, one name each; the review *Name these first* continues from there. Tags stay"
-_WORDS: dict[BulkKind, str] = {"tag": "Tag", "untag": "Untag", "name": "Name"}
 
 
 def decisions_here(image_set: ImageSet) -> Decisions:
@@ -114,10 +100,10 @@ def reported(image_set: ImageSet, act: Callable[[], Action]) -> Callable[[], Non
 def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which: str = "") -> None:
     """Buttons and tags for all pictures of `rows` (of `image_set.table()`), undo and redo.
 
-    `which` says which pictures these are ("chosen"), if they are not all in scope. Each click is one action for undo
-    (one per tag), and is reported. While the bar appears, it takes no click that was meant for what stood there.
+    `which` says which pictures these are ("chosen"), if they are not all in scope. Each click is one action for undo,
+    and is reported. While the bar appears, it takes no click that was meant for what stood there.
     """
-    ids = tuple(rows["id"].tolist())
+    ids, decisions = tuple(rows["id"].tolist()), decisions_here(image_set)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="decide_bar"):
         count = _in_scope(len(ids), len(image_set), which, image_set.noun)
         st.markdown(count, help=KEYS, width="content")
@@ -127,8 +113,7 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which:
                 icon=icon,
                 key=f"{key}.{decision or 'clear'}",
                 disabled=not ids,
-                on_click=_carry_out,
-                args=(image_set, BulkAction(ids, decision=decision)),
+                on_click=reported(image_set, partial(decisions.decide, ids, decision)),
             )
         _show_tags(image_set, ids, key=key)
         show_undo(image_set, key=key)
@@ -180,26 +165,6 @@ def step_history(image_set: ImageSet, command: Step) -> tuple[str, int | None]:
     return action.about(str(image_set.row(action.ids[0])["path"])).sentence, action.ids[0]
 
 
-def _carry_out(image_set: ImageSet, action: BulkAction) -> None:
-    """Carry out an action on several pictures, and report it."""
-    decisions = decisions_here(image_set)
-    results: list[Action | str] = []
-    try:
-        if action.kind == "decide":
-            results.append(decisions.decide(action.ids, action.decision))
-        for tag in action.tags:
-            results.append(_tagged(decisions, action, tag))
-    except UrlVizError as error:
-        results.append(str(error))
-    report(image_set, results)
-
-
-def _tagged(decisions: Decisions, action: BulkAction, tag: str) -> Action:
-    if action.kind == "name":
-        return decisions.name_each(dict.fromkeys(action.ids, tag))
-    return (decisions.tag if action.kind == "tag" else decisions.untag)(action.ids, tag)
-
-
 def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
     with st.popover("Tag", icon=":material/label:"):
         buttons = st.container(horizontal=True)  # above the list that opens below
@@ -215,14 +180,19 @@ def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
             )
         )
         with buttons:
-            for kind, word in _WORDS.items():
+            change = partial(decisions_here(image_set).change, ids)
+            acts = {
+                "tag": ("Tag", partial(change, tag=tags)),
+                "untag": ("Untag", partial(change, untag=tags)),
+                "name": ("Name", partial(change, name=tags[0] if tags else None)),
+            }
+            for kind, (word, act) in acts.items():
                 st.button(
                     escape(f"{word} {len(ids):,} {image_set.noun}s"),
                     key=f"{key}.{kind}",
                     disabled=not ids or not tags or (kind == "name" and len(tags) > 1),
                     help=NAMING if kind == "name" else None,
-                    on_click=_carry_out,
-                    args=(image_set, BulkAction(ids, kind, tags=tags)),
+                    on_click=reported(image_set, act),
                 )
 
 
