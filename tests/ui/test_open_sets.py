@@ -12,6 +12,7 @@ from tests.browser.fixtures import eventually
 from tests.conftest import SIDE_PX, dice_head
 from tests.imaging.pictures import write_folder
 from tests.store.test_store import files
+from tests.ui.pages import opened
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.errors import CheckpointError
 from url_viz.image_set import ImageSet, embed_folder
@@ -19,7 +20,7 @@ from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.store.tables.writer import Writer
 from url_viz.ui.first.page import example_of
-from url_viz.ui.open_sets import MOST_OPEN, OpenSets, running_model
+from url_viz.ui.open_sets import MOST_OPEN, OpenSets, open_sets, running_model
 from url_viz.ui.review.desk import opened_review
 from url_viz.ui.search.page import evidence_of
 from url_viz.workspace import Workspace
@@ -95,3 +96,16 @@ def test_a_set_that_grows_leaves_no_snapshots_behind(tmp_path: Path, workspace: 
         del image_set
     # Nothing is collected while another thread does.
     eventually(lambda: gc.collect() >= 0 and sum(one() is not None for one, _ in seen) <= MOST_OPEN)
+
+
+def test_what_pages_drew_of_a_set_goes_with_it(tmp_path: Path, workspace: Path, model: Model) -> None:
+    root = write_folder(tmp_path / "pictures", 24, classes=("cat", "dog"))
+    image_set = embed_folder(root, model=model, workspace=workspace)
+    for page in ("evaluate", "search"):
+        assert not opened(image_set, page).exception
+    results = open_sets().get(image_set.set_id, model.name).cached(ImageSet.evaluate)
+    assert results is not None
+    seen = weakref.ref(results)
+    del results
+    open_sets().forget(image_set.set_id)
+    eventually(lambda: gc.collect() >= 0 and seen() is None)

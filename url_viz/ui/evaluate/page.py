@@ -1,7 +1,6 @@
 """Parts of the Evaluate page: recall, the table of measures, coverage curves, deciles, and classes."""
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,10 +24,10 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.text import escape
 from url_viz.ui.tile_data import Tile, tile_of, value_text
 from url_viz.ui.widgets.charts import (
-    MOST_DRAWN,
     curves_of_coverage,
     deciles_figure,
     intervals_figure,
+    kept,
     reliability_figure,
     show_figure,
 )
@@ -74,7 +73,7 @@ def show_intervals(image_set: ImageSet, results: Evaluated) -> None:
     _title("How well each measure predicts errors", results.table(), name, key="measures")
     if any(np.isfinite(measure.auroc.value) for measure in results.measures):
         show_figure(
-            intervals_figure(results),
+            kept(image_set, intervals_figure, results),
             key="evaluate.intervals",
             alt="R-AUROC of each measure with its interval; the table below has the numbers",
             svg=name,
@@ -115,7 +114,7 @@ def show_coverage(image_set: ImageSet, results: Evaluated) -> None:
     table = coverage_table(results.pictures, results.measures)
     _title("Leaving out the most ambiguous", table, f"{image_set.root.name}-coverage", key="coverage")
     show_figure(
-        curves_of_coverage(results),
+        kept(image_set, curves_of_coverage, results),
         key="evaluate.coverage",
         alt="Recall@1 of the pictures kept as the most ambiguous are left out, a curve for each measure",
         svg=f"{image_set.root.name}-coverage",
@@ -148,7 +147,7 @@ def pick_measure(results: Evaluated) -> str:
 
 def show_deciles(image_set: ImageSet, pictures: CountedPictures, *, measure: str) -> None:
     """Recall@1 by deciles of a measure."""
-    tenths, figure = deciles_figure(pictures, measure)
+    tenths, figure = kept(image_set, deciles_figure, pictures, measure)
     _title("From the least to the most ambiguous", tenths, f"{image_set.root.name}-tenths-{measure}", key="deciles")
     show_figure(
         figure,
@@ -161,7 +160,7 @@ def show_deciles(image_set: ImageSet, pictures: CountedPictures, *, measure: str
 
 def show_classes(image_set: ImageSet, pictures: CountedPictures, *, measure: str) -> None:
     """The table of classes, and the pictures of the selected class."""
-    table = classes_by(pictures, measure)
+    table = kept(image_set, classes_by, pictures, measure)
     _title(f"Classes · {len(table):,}", table, f"{image_set.root.name}-classes-{measure}", key="classes")
     event = st.dataframe(
         table.assign(recall=100 * table["recall"]),
@@ -182,7 +181,6 @@ def show_classes(image_set: ImageSet, pictures: CountedPictures, *, measure: str
     show_class(image_set, pictures, label=str(table["label"].iloc[rows[0]]), measure=measure)
 
 
-@lru_cache(maxsize=MOST_DRAWN)
 def classes_by(pictures: CountedPictures, measure: str) -> pd.DataFrame:
     """The table of classes, that with the lowest recall first."""
     table = by_class(pictures, measure)

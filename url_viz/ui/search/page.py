@@ -1,7 +1,7 @@
 """Parts of the Search page: gate, hits, pictures left out, the warning for an uncertain query, and evidence."""
 
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,7 @@ from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.tile_data import similarity_text, tiles
 from url_viz.ui.widgets.announcer import announce
-from url_viz.ui.widgets.charts import BELOW, MODE_NAMES, MOST_DRAWN, coverage_figure, restriction_figure, show_figure
+from url_viz.ui.widgets.charts import BELOW, MODE_NAMES, coverage_figure, kept, restriction_figure, show_figure
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.measure_choice import measure_under
 from url_viz.wording import counted, standing
@@ -201,8 +201,8 @@ def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> 
     st.markdown(verdict(chosen))
     if words := [each.words(len(results.pictures)) for each in results.of_some if each.figures.name == measure]:
         st.caption(escape(words[0]))
-    _show_curves(results, measures)
-    _show_modes(chosen)
+    _show_curves(image_set, results, measures)
+    _show_modes(image_set, chosen)
 
 
 def verdict(evidence: Evidence) -> Markdown:
@@ -222,7 +222,7 @@ def verdict(evidence: Evidence) -> Markdown:
     )
 
 
-def _show_curves(results: Evaluated, measures: list[str]) -> None:
+def _show_curves(image_set: ImageSet, results: Evaluated, measures: list[str]) -> None:
     pictures, figures = results.pictures, {measure.name: measure for measure in results.measures}
     names = tuple(name for name in measures if name in figures)
     scores = " · ".join(f"{measure_title(name)} R-AUROC {figures[name].auroc.text()}" for name in names)
@@ -236,13 +236,12 @@ def _show_curves(results: Evaluated, measures: list[str]) -> None:
             f"{escape(AMBIGUITY.title)} uses these classes, but never a picture's own label; the others use none."
         )
     show_figure(
-        _drawn_curves(results, names),
+        kept(image_set, _drawn_curves, results, names),
         key="search.coverage",
         alt="Recall@1 of the pictures kept as the most ambiguous are left out, a curve for each measure",
     )
 
 
-@lru_cache(maxsize=MOST_DRAWN)
 def _drawn_curves(results: Evaluated, names: tuple[str, ...]) -> "Figure":
     every, pictures = {measure.name: measure.curve for measure in results.measures}, results.pictures
     curves = {name: every[name] for name in names}
@@ -250,10 +249,10 @@ def _drawn_curves(results: Evaluated, names: tuple[str, ...]) -> "Figure":
     return figure.update_layout(legend=BELOW)
 
 
-def _show_modes(evidence: Evidence) -> None:
+def _show_modes(image_set: ImageSet, evidence: Evidence) -> None:
     st.subheader(f"Leaving out by {escape(quoted(evidence.figures.name))}", anchor=False)
     show_figure(
-        restriction_figure(evidence),
+        kept(image_set, restriction_figure, evidence),
         key="search.restriction",
         alt="Recall@1 where queries, hits or both are left out; the table below has the numbers",
     )

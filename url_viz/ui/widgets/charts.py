@@ -1,9 +1,8 @@
 """Plotly figures in the map's colours: uploads on the map, recall by coverage and by what is left out, and measures."""
 
 import html
-from collections.abc import Collection, Mapping
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 import numpy as np
 import pandas as pd
@@ -14,10 +13,14 @@ from url_viz.analysis.evidence.evaluation import DECILES, NEAREST, CountedPictur
 from url_viz.analysis.evidence.selective_retrieval import MODES, Mode
 from url_viz.analysis.labels.calibration import Reliability
 from url_viz.analysis.measures import AMBIGUITY, measure_named, measure_title
+from url_viz.image_set import ImageSet
 from url_viz.wording import standing
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Scatter
+
+Results = TypeVarTuple("Results")
+Made = TypeVar("Made")
 
 MOST_POINTS = 4_000
 """Points that a figure draws at most, as SVG: not every machine has WebGL."""
@@ -25,8 +28,6 @@ BELOW = {"entrywidth": 1, "entrywidthmode": "fraction", "font": {"size": 11}}
 """A legend with a line for each entry: names of orders are too long for two columns of a narrow figure."""
 SAVE_PX = 34
 """Room above a drawing for the button that saves it."""
-MOST_DRAWN = 16
-"""So many figures of one kind are kept, each of a set as it is and a measure."""
 
 _RAMPS = {
     "light": ("#3b527c", "#634e93", "#8b4e9e", "#ad5695", "#c6617c", "#db6a56", "#ed7200"),
@@ -110,7 +111,6 @@ def coverage_figure(
     return quiet(figure, height_px=height_px, legend=True)
 
 
-@lru_cache(maxsize=MOST_DRAWN)
 def restriction_figure(evidence: Evidence) -> "Figure":
     """Recall@1 of the three modes by the share of pictures left out, each with as many left out at random."""
     import plotly.graph_objects as go
@@ -134,6 +134,16 @@ def restriction_figure(evidence: Evidence) -> "Figure":
     figure.update_xaxes(title="Left out of the set (%)")
     figure.update_yaxes(title="Recall@1 (%)")
     return quiet(figure, height_px=270, legend=True).update_layout(legend=BELOW)
+
+
+def kept(image_set: ImageSet, make: Callable[[*Results], Made], *results: *Results) -> Made:
+    """What `make` gives of results of an image set: made once, and freed with the set, unlike a cache of `make`."""
+    made: Made = image_set.cached(_made, make, results)
+    return made
+
+
+def _made(_: ImageSet, make: Callable[..., Any], results: tuple[Any, ...]) -> Any:
+    return make(*results)
 
 
 def plotly_title(measure: str) -> str:
@@ -222,7 +232,6 @@ def shown_at_first(measure: str) -> bool:
     return not measure_named(measure).is_baseline or measure == NEAREST
 
 
-@lru_cache(maxsize=MOST_DRAWN)
 def intervals_figure(results: Evaluated) -> "Figure":
     """R-AUROC of each measure with its 95 % interval, in their order from the top; chance is dotted."""
     import plotly.graph_objects as go
@@ -256,7 +265,6 @@ def intervals_figure(results: Evaluated) -> "Figure":
     return quiet(figure, height_px=350)
 
 
-@lru_cache(maxsize=MOST_DRAWN)
 def curves_of_coverage(results: Evaluated) -> "Figure":
     """Recall@1 of the kept queries by all measures; most baselines are hidden at first."""
     pictures, curves = results.pictures, {measure.name: measure.curve for measure in results.measures}
@@ -264,7 +272,6 @@ def curves_of_coverage(results: Evaluated) -> "Figure":
     return coverage_figure(curves, oracle=pictures.oracle, recall=pictures.recall, hidden=hidden, height_px=350)
 
 
-@lru_cache(maxsize=MOST_DRAWN)
 def deciles_figure(pictures: CountedPictures, measure: str) -> "tuple[pd.DataFrame, Figure]":
     """The deciles of a measure; and recall@1 by them with 95 % intervals, the recall of all pictures dotted."""
     import plotly.graph_objects as go
