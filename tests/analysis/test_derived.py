@@ -1,6 +1,7 @@
 """Derived columns: made once, again when what they are of changes, read from disk, and of nothing that is not said."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -186,6 +187,31 @@ def test_of_too_many_results_the_one_made_first_goes() -> None:
     assert derived.result(one, MOST_RESULTS, repr) is made[-1]
     assert derived.result(one, 1, repr) is made[1]
     assert derived.result(one, 0, lambda value: None) is None
+
+
+def test_one_thread_makes_a_result_while_others_wait_and_an_error_is_made_again() -> None:
+    one, made, given = Column("one", lambda: 1), list[int](), list[Any]()
+    derived, at_once = Derived([one], []), threading.Barrier(4)
+
+    def slow(value: int) -> list[int]:
+        made.append(value)
+        time.sleep(0.2)
+        return [derived.result(one, "inner", lambda value: value + 1)]
+
+    def ask() -> None:
+        at_once.wait(60)
+        given.append(derived.result(one, "outer", slow))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert (made, given) == ([1], [[2]] * 4)
+    assert all(each is given[0] for each in given)
+    with pytest.raises(ZeroDivisionError):
+        derived.result(one, "wrong", lambda value: value / 0)
+    assert derived.result(one, "wrong", lambda value: value) == 1
 
 
 def test_one_thread_makes_a_column_while_others_wait() -> None:

@@ -195,7 +195,7 @@ Look = dict[Hashable, str]
 
 @dataclass
 class _Entry:
-    """One column in memory; its lock lets one thread make it while others wait."""
+    """One column, or result of one, in memory; its lock lets one thread make it while others wait."""
 
     made: _Made | None = None
     under: tuple[tuple[str, ...], str] = (), ""
@@ -237,7 +237,8 @@ class Derived:
                 live = chain.from_iterable(self._live[each] for each in self._columns[name].inputs)
                 self._live[name] = tuple(dict.fromkeys(live))
         self._entries = {name: _Entry() for name in self._columns}
-        self._results: dict[str, tuple[str, dict[Hashable, Any]]] = {}
+        self._results: dict[str, tuple[str, dict[Hashable, _Entry]]] = {}
+        self._listing = threading.Lock()
 
     def get(self, wanted: Column[..., Value] | ColumnSource[Value], /) -> Value:
         """The value of a column or source; of a column the same object while its fingerprint is the same."""
@@ -261,16 +262,22 @@ class Derived:
         return self._fingerprint(wanted.name, {})
 
     def result(self, wanted: Column[..., Value], key: Hashable, make: Callable[[Value], Any]) -> Any:
-        """What `make` gives of a column's value, made once for each `key` and fingerprint; not to be changed."""
-        made = self._made(self._columns[wanted.name], {})
-        known = self._results.get(wanted.name)
-        if known is None or known[0] != made.fingerprint:
-            known = self._results[wanted.name] = made.fingerprint, {}
-        if key not in known[1]:
-            known[1][key] = make(made.value)
+        """What `make` gives of a column's value, made once for each `key` and fingerprint; not to be changed.
+
+        One thread makes it while others wait, and may ask for other results.
+        """
+        column = self._made(self._columns[wanted.name], {})
+        with self._listing:
+            known = self._results.get(wanted.name)
+            if known is None or known[0] != column.fingerprint:
+                known = self._results[wanted.name] = column.fingerprint, {}
+            entry = known[1].setdefault(key, _Entry())
             for oldest in list(known[1])[:-MOST_RESULTS]:
-                known[1].pop(oldest, None)
-        return known[1][key]
+                del known[1][oldest]
+        with entry.lock:
+            if entry.made is None:
+                entry.made = _Made(column.under, column.fingerprint, make(column.value))
+        return entry.made.value
 
     def _fingerprint(self, name: str, seen: Look) -> str:
         """`seen` has the fingerprints of this look: each is asked for once, also where sources have the same."""
