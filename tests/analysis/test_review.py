@@ -26,7 +26,7 @@ from url_viz.analysis.review.cards import (
 from url_viz.analysis.review.queues import outcomes, outcomes_in_words
 from url_viz.analysis.review.review import GroupReview, ready_reviews, title_of_review
 from url_viz.analysis.review.review_queue import MOST, Review, ReviewContext, open_groups, queue_of
-from url_viz.analysis.scope import ReviewSpec, Scope, is_of_review, review_as_query, review_from_query
+from url_viz.analysis.scope import MOST_CORNERS, ReviewSpec, Scope, is_of_review, review_as_query, review_from_query
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.rows import l2_normalize
@@ -180,6 +180,11 @@ class TestAddress:
     def test_comes_back(self, spec: ReviewSpec) -> None:
         assert review_from_query(review_as_query(spec)) == spec
         assert all(map(is_of_review, review_as_query(spec)))
+
+    def test_within_a_lasso_too_long_for_an_address_is_not_that_of_the_whole_set(self) -> None:
+        query = review_as_query(ReviewSpec("ambiguity", Scope(((0.0, 1.0), (2.0, 3.0), (4.0, 5.5)) * MOST_CORNERS)))
+        assert query != review_as_query(ReviewSpec("ambiguity"))
+        assert review_from_query(query) is None
 
     def test_what_is_none_is_passed_over(self) -> None:
         assert review_from_query({"by": ["ambiguity"]}) is None

@@ -45,7 +45,10 @@ def test_a_scope_comes_back_from_its_address() -> None:
     assert query["lasso"] == ["1.5,-1 5.5,-1 5.5,1 1.5,1"]
     assert scope_from_query(query) == scope
     assert scope_as_query(Scope()) == {}
-    assert "lasso" not in scope_as_query(Scope(square * MOST_CORNERS))
+    many, others = (scope_as_query(Scope(corners * MOST_CORNERS)) for corners in (square, square[1:]))
+    assert many != others
+    assert len(many["lasso"][0]) < 50
+    assert scope_from_query(many).polygon is None
 
 
 def test_chosen_pictures_are_a_scope_and_come_back_from_an_address_if_they_are_few() -> None:

@@ -54,18 +54,21 @@ def thinned(polygon: Polygon | None) -> Polygon | None:
 
 
 def scope_as_query(scope: Scope) -> dict[str, list[str]]:
-    """A scope as parameters of an address; a lasso of too many corners is left out.
+    """A scope as parameters of an address.
 
-    For too many ids it has a digest: that distinguishes them from others, and cannot be read back.
+    For too many ids or corners it has a digest: that distinguishes them from others, and cannot be read back.
     """
     query = as_query(scope.filters)
     if scope.ids is not None:
-        text = " ".join(map(str, scope.ids))
-        is_short = len(scope.ids) <= MOST_IDS
-        query[CHOSEN] = [text if is_short else hashlib.blake2b(text.encode(), digest_size=12).hexdigest()]
-    if scope.polygon is not None and len(scope.polygon) <= MOST_CORNERS:
-        query[LASSO] = [" ".join(f"{x:.5g},{y:.5g}" for x, y in scope.polygon)]
+        query[CHOSEN] = [_text_or_digest(" ".join(map(str, scope.ids)), is_short=len(scope.ids) <= MOST_IDS)]
+    if scope.polygon is not None:
+        corners = " ".join(f"{x:.5g},{y:.5g}" for x, y in scope.polygon)
+        query[LASSO] = [_text_or_digest(corners, is_short=len(scope.polygon) <= MOST_CORNERS)]
     return query
+
+
+def _text_or_digest(text: str, *, is_short: bool) -> str:
+    return text if is_short else hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 def is_of_scope(key: str) -> bool:
@@ -175,7 +178,7 @@ def review_as_query(spec: ReviewSpec) -> dict[str, list[str]]:
 
 
 def review_from_query(query: Mapping[str, Sequence[str]]) -> ReviewSpec | None:
-    """The review of an address; None if it names none, or more pictures than an address can.
+    """The review of an address; None if it names none, or has a digest of its pictures or lasso.
 
     Invalid numbers are ignored.
     """
@@ -183,7 +186,7 @@ def review_from_query(query: Mapping[str, Sequence[str]]) -> ReviewSpec | None:
     if not by or not by[0]:
         return None
     scope = scope_from_query(query)
-    if CHOSEN in query and scope.ids is None:
+    if (CHOSEN in query and scope.ids is None) or (LASSO in query and scope.polygon is None):
         return None
     within = query.get(_WITHIN) == ["1"]
     return ReviewSpec(by[0], scope, within, _number(query.get("each")), _number(query.get("most")))
