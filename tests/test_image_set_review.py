@@ -8,7 +8,8 @@ import pytest
 
 from tests.read_sets import copied, opened_again, undecided
 from tests.wrong_labels import COUNT, WRONG, set_with_wrong_labels
-from url_viz.analysis.review.cards import CardAnswer, ask_use
+from url_viz.analysis.labels.label_issues import label_check
+from url_viz.analysis.review.cards import CardAnswer, ask_label, ask_use
 from url_viz.analysis.review.review import REVIEWS, list_review, title_of_review
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.errors import ImageSetError, WorkspaceError
@@ -145,6 +146,21 @@ class TestReview:
         again = opened_again(image_set).reviews.open(ReviewSpec("suspects"))
         assert image_id in again.ids.tolist(), "the queue stays"
         assert again.card(image_id).question.text == "dog or cat? Labelled dog", "and what it asked"
+
+    @pytest.mark.parametrize(("name", "is_wrong_told"), [("suspects", True), ("of any label", False)])
+    def test_one_number_a_picture(
+        self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch, name: str, is_wrong_told: bool
+    ) -> None:
+        """That the label is wrong, or the shares of classes, which leave the label out: both would contradict."""
+        listed = list_review("Any label", lambda of: of.required(label_check).pictures.head(3), ask_label)
+        monkeypatch.setitem(REVIEWS, "of any label", listed)
+        cards = desk_state(image_set, opened_review(image_set.reviews.open(ReviewSpec(name)))).cards
+        assert cards
+        for card in cards:
+            shares = [panel["said"] for panel in card["panels"]] + [dict(card["facts"])["Looks like"]]
+            assert (card["wrong"] is not None) == is_wrong_told
+            assert any("%" in (told or "") for told in shares) != is_wrong_told
+            assert card["are_shares_told"] != is_wrong_told, "nor while a class is typed"
 
     def test_an_order_that_there_is_not(self, image_set: ImageSet) -> None:
         with pytest.raises(ImageSetError, match="'nope' is not a measure of this set"):

@@ -54,6 +54,7 @@ def test_it_asks_as_many_as_are_doubtful_and_tells_of_the_next(paths: SetPaths) 
     assert review.ids.tolist() == doubtful.rows["id"].tolist()
     card = review.card(int(review.ids[0]))
     assert (card.question.text, card.question.wrong) == ("ant or bee? Labelled ant", pytest.approx(0.7))
+    assert np.isnan([choice.share for choice in card.question.choices]).all(), "one number a picture"
     told = review.moved(lambda: review.table)
     assert told.words.startswith("Of the next 50 labels about ")
     assert 0.3 < told.share < 0.7

@@ -143,7 +143,6 @@ class TestQuestion:
         assert asked.text == "kiwi or onion? Labelled kiwi"
         assert asked.choices == (Choice("kiwi", 0.1), Choice("onion", 0.62))
         assert np.isnan(asked.wrong)
-        assert ask_label(ROW | {"wrong": 0.3}, "plum").wrong == 0.3, "one percentage: of the label"
         alone = ask_label(ROW)
         assert alone.text == "Labelled kiwi, but like no other picture: is it right?"
         assert [choice.label for choice in alone.choices] == ["kiwi"]

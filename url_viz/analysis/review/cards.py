@@ -53,7 +53,8 @@ class Choice:
 class Question:
     """What is asked of a picture: `text`, and the classes to choose among (none, or up to three).
 
-    `wrong` is the probability that its label is wrong, given the label; nan where it is not known.
+    `wrong` is the probability that its label is wrong, given the label; nan where it is not known, or where shares of
+    the classes are shown: these leave the label out, and the two would contradict each other.
     """
 
     text: str
@@ -208,14 +209,13 @@ def between_classes(row: Mapping[str, Any], suggested: str | None = None) -> Que
 
 
 def ask_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
-    """Ask whether a row has its label's class or the `suggested` one; with `wrong` where it is known."""
+    """Ask whether a row has its label's class or the `suggested` one."""
     label = row.get("label")
     if not isinstance(label, str):
         return between_classes(row)
-    wrong = float(row.get("wrong", math.nan))
     if suggested is None:
-        return Question(f"Labelled {label}, but like no other picture: is it right?", (_choice(row, label),), wrong)
-    return Question(f"{label} or {suggested}? Labelled {label}", (_choice(row, label), _choice(row, suggested)), wrong)
+        return Question(f"Labelled {label}, but like no other picture: is it right?", (_choice(row, label),))
+    return Question(f"{label} or {suggested}? Labelled {label}", (_choice(row, label), _choice(row, suggested)))
 
 
 def ask_any_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:

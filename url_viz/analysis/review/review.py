@@ -94,14 +94,20 @@ class DoubtfulReview(Review):
     def _question(self, row: Mapping[str, Any]) -> Question:
         """Of the label as it was given, also where it was answered: what is known speaks for or against that.
 
-        Where no chances are known, neighbours' votes stand for shares.
+        In place of shares stands that it is wrong; where no chances are known, neighbours' votes.
         """
-        question = super()._question({**row, "label": row["label_given"]})
+        question, image_id = super()._question({**row, "label": row["label_given"]}), int(row["id"])
+        wrong, votes = math.nan, {}
         if self._doubtful.are_chances_known:
-            return question
-        votes = {self._suggested.get(int(row["id"])): self._votes.get(int(row["id"]), "")}
+            wrong = self._wrong.get(image_id, math.nan)
+        else:
+            votes = {self._suggested.get(image_id): self._votes.get(image_id, "")}
         choices = tuple(Choice(choice.label, math.nan, votes.get(choice.label, "")) for choice in question.choices)
-        return replace(question, wrong=math.nan, choices=choices)
+        return replace(question, wrong=wrong, choices=choices)
+
+    @cached_property
+    def _wrong(self) -> dict[int, float]:
+        return self._of_list("wrong")
 
     @cached_property
     def _votes(self) -> dict[int, str]:

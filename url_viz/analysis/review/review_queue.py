@@ -1,7 +1,6 @@
 """The queue of a review, pictures that are asked about one by one; its place is stored with the image set."""
 
 import datetime
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -35,7 +34,7 @@ Value = TypeVar("Value")
 Ids = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Ask = Callable[[Mapping[str, Any], str | None], Question]
-"""The question to a row of the table, with `wrong` of a list of labels; second, what a list suggests of it."""
+"""The question to a row of the table; second, what a list suggests of it."""
 QueueCache = Callable[[Callable[[], Ids]], Ids]
 """Gives a queue that was made before, else the one that it is handed makes."""
 
@@ -168,10 +167,6 @@ class Review(Queue):
     @cached_property
     def _suggested(self) -> dict[int, Any]:
         return self._of_list("suggested")
-
-    @cached_property
-    def _wrong(self) -> dict[int, Any]:
-        return self._of_list("wrong")
 
     def _of_list(self, column: str) -> dict[int, Any]:
         listed = self._listed
@@ -341,8 +336,8 @@ class Review(Queue):
         image_id = int(row["id"])
         if self._listed is not None and image_id not in self._suggested:  # a suspect no more is asked about as others
             return between_classes(row)
-        suggested, wrong = self._suggested.get(image_id), self._wrong.get(image_id, math.nan)
-        return self._ask({**row, "wrong": wrong}, suggested if isinstance(suggested, str) else None)
+        suggested = self._suggested.get(image_id)
+        return self._ask(row, suggested if isinstance(suggested, str) else None)
 
     def _near(self, row: int, question: Question) -> list[pd.DataFrame]:
         is_out = self._sources == self._sources[row]

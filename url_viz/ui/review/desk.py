@@ -190,11 +190,12 @@ def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
     """A card as the browser takes it: `Card` in url_viz/frontend/review/queue.js."""
     # without a set, picture and facts are the card's, and no other pictures are shown
     opened_set = cast(ImageSet, image_set)
-    is_told = image_set is None or image_set.labels.are_shares_told()
+    is_one_number = not math.isnan(card.question.wrong)
+    is_told = not is_one_number and (image_set is None or image_set.labels.are_shares_told())
     choices: list[tuple[str | None, str | None]] = [
         (choice.label, _said(choice, is_told=is_told)) for choice in card.question.choices
     ]
-    facts = facts_of(opened_set, dict(card.row)) if card.facts is None else card.facts
+    facts = facts_of(opened_set, dict(card.row), with_shares=is_told) if card.facts is None else card.facts
     reasons = () if card.reasons is None else card.reasons.itertuples()
     return {
         "id": str(card.id),
@@ -203,7 +204,7 @@ def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
         "whole": None if card.picture else whole_url(opened_set, card.id),
         "boxes": _legend(card.row),
         "question": card.question.text,
-        "wrong": None if math.isnan(card.question.wrong) else f"{chance(card.question.wrong)} wrong",
+        "wrong": f"{chance(card.question.wrong)} wrong" if is_one_number else None,
         "takes": card.takes,
         "are_shares_told": is_told,
         "panels": [

@@ -232,13 +232,13 @@ _TOLD = {CLASS, *BOX_COLUMNS, *PREDICTED_BOX}
 """What is known of an object that its picture shows anyway."""
 
 
-def facts_of(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
-    """What is known of a picture, one row a fact: Fact, Value."""
+def facts_of(image_set: ImageSet, row: dict[str, object], *, with_shares: bool = True) -> pd.DataFrame:
+    """What is known of a picture, one row a fact: Fact, Value; shares of classes if they are known and wanted."""
     rows = [("Size", f"{row['width']} × {row['height']} px")]
     if isinstance(row["label"], str):
         rows.insert(0, ("Class", row["label"]))
     if isinstance(row["first_class"], str):
-        rows.append(("Looks like", _looks_like(row, is_told=image_set.labels.are_shares_told())))
+        rows.append(("Looks like", _looks_like(row, is_told=with_shares and image_set.labels.are_shares_told())))
     measures = [  # `model_facts` shows those of the model; baselines are Evaluate's
         name for name in TABLE_MEASURES if name not in MODEL_COLUMNS and not measure_named(name).is_baseline
     ]
