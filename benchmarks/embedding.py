@@ -44,7 +44,6 @@ from url_viz.imaging.workers import Decoders
 from url_viz.models.backbone import load_backbone
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
-from url_viz.models.precision import precision_here
 from url_viz.models.runtime import Wait, devices
 from url_viz.pipeline import embedded
 from url_viz.pipeline.embed import embed
@@ -241,8 +240,8 @@ def contenders_of(
     folder: Path, files: list[Path], workspace: Path, fastdup: Path | None, device: str
 ) -> dict[str, Callable[[], float | None]]:
     """Who runs, by name: the loops, ours, and what these do by itself."""
-    cores, here = usable_cores(), precision_here("fast", device)
     model = load_model(DEFAULT, device=device, workspace=workspace)
+    cores, here = usable_cores(), model.space.precision
     found: dict[str, Callable[[], float | None]] = {
         PLAIN: torch_loop(files, channels_last=False, workers=0, batch=32, device=device),
         f"tuned torch loop (channels_last, {cores} workers)": torch_loop(

@@ -27,6 +27,7 @@ from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import Model, ModelSource, load_model, load_source, prepared_folder, resolve, with_head
 from url_viz.models.model_names import DEFAULT, SECOND_MODELS
 from url_viz.models.runtime_openvino import convert
+from url_viz.models.timing import KEPT, Times, keep_times
 from url_viz.second_reading import VARIABLE
 from url_viz.workspace import HOME_VARIABLE, Workspace
 
@@ -37,6 +38,8 @@ SIDE_PX = 64
 SECOND = SECOND_MODELS[0]
 SECONDS = (("browser", 5.0), ("slow", 3.0), ("model", 0.5))
 """About how long a test with each mark takes."""
+BF16_IS_QUICKER: Times = {"bf16": 4.0, "float32": 8.0}
+FLOAT32_IS_QUICKER: Times = {"bf16": 8.0, "float32": 4.0}
 ON_ONE_SERVER = {
     **dict.fromkeys(
         ("components", "gallery", "gallery_decide", "grid", "map_styles", "tabs"), "components in the browser"
@@ -288,11 +291,11 @@ def model(prepared: Path, head_file: Path) -> Model:
 
 
 @pytest.fixture(scope="session")
-def second_model(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """A second backbone, on the CPU; prepared where the first one is."""
+def second_model(prepared: Path, model: Model, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A second backbone, on the CPU, in the precision of the first one; prepared where that is."""
     second = _prepared_for_all(SECOND, tmp_path_factory, size_px=SIDE_PX)
     shutil.copytree(second / "models", prepared / "models", dirs_exist_ok=True)
-    return load_model(SECOND, device="cpu", workspace=prepared)
+    return load_model(SECOND, device="cpu", precision=model.space.precision, workspace=prepared)
 
 
 @pytest.fixture(scope="session")
@@ -326,6 +329,22 @@ def _workspace(parent: Path, prepared: Path) -> Path:
     root.mkdir()
     (root / "models").symlink_to(prepared / "models")
     return root
+
+
+def set_times(workspace: Path, times: Times | None, *, name: str = DEFAULT) -> None:
+    """Let `times` be what a model was measured to take on this processor, or let it not be measured yet.
+
+    The workspace gets prepared models of its own: those of the fixtures are shared.
+    """
+    models = workspace / "models"
+    if models.is_symlink():
+        shared = models.resolve()
+        models.unlink()
+        shutil.copytree(shared, models)
+    [folder] = models.glob(f"{name}-*")
+    (folder / KEPT).unlink(missing_ok=True)
+    if times is not None:
+        keep_times(folder, times)
 
 
 @pytest.fixture

@@ -27,7 +27,9 @@ from url_viz.options import (
 )
 
 DEFAULT_MODEL = "tf_efficientnet_lite0"
-PRECISION = "fast (bf16 where the device has it, else float32), exact (float32), or bf16 or float32 by name"
+PRECISION = (
+    "fast (bf16 or float32, whichever was measured to be quicker here), exact (float32), or bf16 or float32 by name"
+)
 
 Target = Literal["instance", "labels"]
 Loss = Literal["ranking", "l2"]

@@ -44,7 +44,7 @@ Fraction = Annotated[float, Within(0, 1)]
 Percentile = Annotated[float, Within(0, 100)]
 OptionalPercentile = Annotated[float | None, Within(0, 100)]
 PrecisionChoice = Literal["fast", "exact", "bf16", "float32"]
-"""Fast is the fastest here that is true: bf16 where the device has it, else float32. Exact is float32."""
+"""Fast is bf16 or float32, whichever was measured to be quicker here; bf16 on a GPU. Exact is float32."""
 ZeroOrMore = Annotated[float, Within(0)]
 AboveZero = Annotated[float, Within(0, is_above=True)]
 

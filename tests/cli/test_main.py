@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.conftest import BF16_IS_QUICKER, FLOAT32_IS_QUICKER, set_times
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
 from url_viz.__main__ import url_viz
@@ -18,6 +19,7 @@ from url_viz.cli.printing import GROUPS
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT, PACKAGED
+from url_viz.models.timing import Times
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,28 +122,44 @@ class TestEmbed:
         run("embed", str(folder), "--device", "cpu", "--strict", status=STRICT_STATUS)
 
     def test_a_limit_then_all_in_another_precision_with_nothing_to_be_strict_about(
-        self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+        self, run: Run, folder: Path, workspace: Path
     ) -> None:
-        monkeypatch.setattr("url_viz.models.precision.has_bf16", lambda: True)
+        set_times(workspace, BF16_IS_QUICKER)
         shown = run("embed", str(folder), "--device", "cpu", "--limit", 2)
         assert shown.startswith("2 pictures")
         assert "in bf16" in shown
         options = ("--device", "cpu", "--precision", "exact", "--strict")
         assert run("embed", folder, *options).startswith("6 pictures"), "a space of its own"
 
-    def test_fast_is_float32_where_bf16_is_emulated_and_a_set_in_bf16_goes_on_and_names_the_way_out(
-        self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("times", "slow", "fast"),
+        [
+            (None, "in bf16, which this processor emulates", "Fast here is float32"),
+            (FLOAT32_IS_QUICKER, "2.0 times as fast", "fast: float32, measured 2.0 times as fast as bf16"),
+        ],
+        ids=["emulated", "measured"],
+    )
+    def test_a_set_in_bf16_goes_on_where_float32_is_quicker_and_names_the_way_out(
+        self,
+        run: Run,
+        folder: Path,
+        workspace: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        times: Times | None,
+        slow: str,
+        fast: str,
     ) -> None:
+        set_times(workspace, times)
         monkeypatch.setattr("url_viz.models.precision.has_bf16", lambda: False)
         read = ("embed", str(folder), "--device", "cpu", "--limit", 2, "--one-model")
         run(*read, "--precision", "bf16")
         shown = run(*read)
-        assert "in bf16, which this processor emulates" in shown
+        assert slow in shown
         way_out = re.search(r"To read it anew in float32: `python -m url_viz embed (.*)`", shown)
         assert way_out is not None
         assert "in float32" in run(*read, *way_out[1].split()[1:])
-        assert "emulates" not in run(*read), "it goes on in float32"
-        assert "Fast here is float32" in run("models")
+        assert slow not in run(*read), "it goes on in float32"
+        assert fast in run("models")
 
     def test_another_workspace(self, run: Run, folder: Path, tmp_path: Path, prepared: Path) -> None:
         other = tmp_path / "other"

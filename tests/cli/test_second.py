@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SECOND
+from tests.conftest import BF16_IS_QUICKER, FLOAT32_IS_QUICKER, SECOND, set_times
 from tests.imaging.pictures import write_folder
 from url_viz.cli.main import main
 from url_viz.models.model import Model
 from url_viz.second_reading import VARIABLE
+from url_viz.store.about import known_sets
+from url_viz.workspace import Workspace
 
 
 @pytest.fixture
@@ -59,3 +61,16 @@ def test_a_new_folder_is_read_by_a_second_model_unless_it_is_switched_off(
     assert said.index("neighbours 6 of 6") < said.index(f"read, {SECOND} 6 of 6") < said.index("by two models: dice")
     assert f"second {tmp_path / 'new'} --ask no" in said
     assert f"and with {SECOND} beside it" in said
+
+
+@pytest.mark.usefixtures("second_model")
+@pytest.mark.parametrize("options", [("--also", SECOND), ()], ids=["named", "unasked"])
+def test_the_second_reads_in_the_precision_of_the_first_whatever_was_measured_of_it(
+    workspace: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., str], options: tuple[str, ...]
+) -> None:
+    set_times(workspace, BF16_IS_QUICKER)
+    set_times(workspace, FLOAT32_IS_QUICKER, name=SECOND)
+    monkeypatch.delenv(VARIABLE)
+    run("embed", folder, "--device", "cpu", *options)
+    [(_, about)] = known_sets(Workspace.at(workspace))
+    assert [space.precision for space in about.spaces] == ["bf16", "bf16"]

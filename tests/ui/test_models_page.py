@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import dice_head
+from tests.conftest import BF16_IS_QUICKER, FLOAT32_IS_QUICKER, dice_head, set_times
 from tests.imaging.pictures import write_folder
 from tests.models.test_authors_checkpoints import VIT, tensors_of, write
 from tests.ui.pages import PATIENCE_S, opened, words
@@ -22,6 +22,7 @@ from url_viz.models.head import save_head
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import devices
+from url_viz.models.timing import Times
 from url_viz.ui.allowed_paths import allowed_model
 from url_viz.ui.widgets.embed_job import DEVICE, PRECISION
 from url_viz.workspace import Workspace
@@ -81,11 +82,9 @@ def test_using_a_model_chooses_it_and_says_what_that_means(image_set: ImageSet, 
     assert "Being read" in words(at)
 
 
-def test_device_and_precision_are_kept_for_the_session_and_reach_readings(
-    home: Workspace, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_device_and_precision_are_kept_for_the_session_and_reach_readings(home: Workspace, image_set: ImageSet) -> None:
     other = "fast" if image_set.space.precision == "float32" else "exact"
-    monkeypatch.setattr("url_viz.models.precision.has_bf16", lambda: True)
+    set_times(home.root, BF16_IS_QUICKER)
     at = opened(page="models", chosen_set=image_set.set_id)
     if list(devices()) == ["cpu"]:
         assert "No usable GPU on this machine" in words(at)
@@ -123,31 +122,42 @@ def test_a_ray_cluster_is_offered_where_one_is_named(
     assert not {"--device", "--precision"} & set(command), "as usual"
 
 
-def test_a_reading_goes_on_in_the_precision_of_its_set(
-    home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("times", "precision"), [(BF16_IS_QUICKER, "bf16"), (FLOAT32_IS_QUICKER, "float32")])
+def test_fast_is_what_was_measured_and_a_reading_goes_on_in_the_precision_of_its_set(
+    home: Workspace, tmp_path: Path, times: Times, precision: str
 ) -> None:
-    exact = load_model(DEFAULT, device="cpu", precision="exact", workspace=home.root)
-    image_set = embed_folder(write_folder(tmp_path / "exact", 4), model=exact, workspace=home.root)
-    assert image_set.space.precision == "float32"
-    write_folder(tmp_path / "exact", 5)
-    for has_bf16 in (True, False):
-        monkeypatch.setattr("url_viz.models.precision.has_bf16", lambda has=has_bf16: has)
-        assert embed_folder(tmp_path / "exact", workspace=home.root).space == image_set.space
+    set_times(home.root, times)
+    first = embed_folder(write_folder(tmp_path / "pictures", 4), workspace=home.root).space
+    assert first.precision == precision
+    write_folder(tmp_path / "pictures", 5)
+    set_times(home.root, {"bf16": times["float32"], "float32": times["bf16"]})
+    assert embed_folder(tmp_path / "pictures", workspace=home.root).space == first
 
 
-@pytest.mark.parametrize("has_bf16", [True, False])
-def test_what_fast_is_on_this_processor_and_that_a_set_in_bf16_is_emulated_without_it(
-    home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_bf16: bool
+@pytest.mark.parametrize(
+    ("times", "fast", "slow"),
+    [
+        (BF16_IS_QUICKER, "bf16, measured 2.0 times as fast as float32", ""),
+        (FLOAT32_IS_QUICKER, "float32, measured 2.0 times as fast as bf16", "float32 was measured 2.0 times as fast"),
+        (None, "float32, 32-bit numbers", "this processor emulates, at about a third of the speed"),
+    ],
+    ids=["bf16 is quicker", "float32 is quicker", "emulated"],
+)
+def test_what_fast_is_on_this_processor_and_that_a_set_in_bf16_is_slow_where_it_is(
+    home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: Times | None, fast: str, slow: str
 ) -> None:
-    monkeypatch.setattr("url_viz.models.precision.has_bf16", lambda: has_bf16)
+    set_times(home.root, times)
+    monkeypatch.setattr("url_viz.models.precision.has_bf16", lambda: False)
     bf16 = load_model(DEFAULT, device="cpu", precision="bf16", workspace=home.root)
     image_set = embed_folder(write_folder(tmp_path / "bf16", 4), model=bf16, workspace=home.root)
     at = opened(page="models", chosen_set=image_set.set_id)
     at.selectbox(key="models.pick_device").set_value("cpu").run()
-    assert ("new ones are read fast: bf16, 16-bit numbers" in words(at)) == has_bf16
-    assert ("this processor emulates, at about a third of the speed" in words(at)) == (not has_bf16)
+    assert f"new ones are read fast: {fast}" in words(at)
+    assert (f"fast: {fast}" in next(one.value for one in at.caption if "dimensions" in one.value)) == bool(times)
+    assert slow in words(at)
+    assert bool(slow) == ("To change it, choose Fast above" in words(at))
     at.selectbox(key="models.pick_precision").set_value("fast").run()
-    assert ("another precision reads it again" in words(at)) == (not has_bf16)
+    assert ("another precision reads it again" in words(at)) == bool(slow)
 
 
 def test_a_head_of_another_set_is_told_above_the_page(

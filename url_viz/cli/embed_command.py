@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
     from url_viz.imaging.rendering import Rendering
     from url_viz.models.model import Model
-    from url_viz.models.runtime import Precision
     from url_viz.options import PrecisionChoice
 
 STRICT_STATUS = 3
@@ -52,21 +51,22 @@ def read_pictures(config: EmbedConfig, on_ray: "OnRay | None" = None) -> "tuple[
     from url_viz.cli.columns_command import given_for
     from url_viz.image_set import embed_folder
     from url_viz.models.model import load_model
-    from url_viz.models.precision import precision_here
     from url_viz.roots import address_in
     from url_viz.second_reading import embed_by_two, is_on
 
     device = config.device if on_ray is None else "cpu"  # what the workers have is theirs
     root = address_in(config.folder) or config.folder.expanduser()
     precision = config.precision or _precision_read(root, config)
-    _warn_of_emulation(config, precision_here(precision, device), device)
-    load = partial(load_model, device=device, precision=precision, workspace=config.workspace)
+    _warn_of_slowness(config, precision, device)
+    load = partial(load_model, device=device, workspace=config.workspace)
     given = None
     with progress_shown() as report:
         report(Progress("prepare", 0))
         if config.embeddings is not None:
             given = given_for(config.folder, config.embeddings, paths=config.paths, model=config.model)
-        loaded = load(config.model) if given is None else None
+        loaded = load(config.model, precision=precision) if given is None else None
+        if loaded is not None:
+            load = partial(load, precision=loaded.space.precision)  # what was measured of the second may be another
         second = None if config.also is None else load(config.also)
         read = partial(
             embed_folder,
@@ -105,13 +105,17 @@ def _precision_read(root: Path, config: EmbedConfig) -> "PrecisionChoice":
     return "fast" if space is None else space.precision
 
 
-def _warn_of_emulation(config: EmbedConfig, precision: "Precision", device: str) -> None:
-    from url_viz.models.precision import emulation_words, is_emulated
+def _warn_of_slowness(config: EmbedConfig, precision: "PrecisionChoice", device: str) -> None:
+    from url_viz.models.model import times_here
+    from url_viz.models.precision import slow_words
     from url_viz.store.about import embed_command
+    from url_viz.workspace import Workspace
 
-    if config.embeddings is None and is_emulated(precision, device):
+    times = times_here(config.model, Workspace.at(config.workspace))
+    slow = "" if config.embeddings is not None else slow_words(precision, device, times)
+    if slow:
         anew = embed_command(printable(str(config.folder)), "--precision", "fast")
-        print(f"{emulation_words(precision)} To read it anew in float32: {anew}.")
+        print(f"{slow} To read it anew in float32: {anew}.")
 
 
 def _print_annotations(image_set: "ImageSet") -> None:

@@ -52,8 +52,8 @@ class EmbedConfig:
     precision: Annotated[
         PrecisionChoice | None,
         arg(
-            help="fast: bf16 where the processor has it, else float32; exact: float32 (default: what the set was read "
-            "in, else fast)"
+            help="fast: bf16 or float32, whichever was measured to be quicker here; exact: float32 (default: what the "
+            "set was read in, else fast)"
         ),
     ] = None
     limit: Annotated[OptionalCount, arg(help="read at most this many pictures, spread over the folder")] = None

@@ -1,7 +1,7 @@
 """Every model known on this machine, ready or not: packaged ones, heads trained here, the paper's, other files."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -10,7 +10,7 @@ from url_viz.errors import ModelError
 from url_viz.escaping import printable
 from url_viz.models.checkpoint_folder import Checkpoint, list_checkpoints, papers_in
 from url_viz.models.head import Head, load_head
-from url_viz.models.model import model_title
+from url_viz.models.model import model_title, times_here
 from url_viz.models.model_names import (
     PACKAGED,
     PAPERS,
@@ -20,6 +20,7 @@ from url_viz.models.model_names import (
     shipped_head,
     workspace_heads,
 )
+from url_viz.models.precision import fast_words
 from url_viz.sealed import record_in
 from url_viz.workspace import Workspace
 
@@ -47,7 +48,7 @@ class KnownModel:
 
     `file` has its weights, or its head if that is a separate file. `input_px` is the side of the square that the
     network sees. `card` is Markdown about the head, `report` the JSON of the run that made it, `made_for` the folder
-    of pictures that it was adapted to. Unknown values are None, "" or 0.
+    of pictures that it was adapted to, `fast` what that was measured to be here. Unknown values are None, "" or 0.
     """
 
     name: str
@@ -64,6 +65,7 @@ class KnownModel:
     card: Path | None = None
     report: Path | None = None
     made_for: Path | None = None
+    fast: str = ""
 
     @property
     def is_ready(self) -> bool:
@@ -86,6 +88,7 @@ class KnownModel:
             f"{self.input_px} px" if self.input_px else "",
             self.licence,
             f"adapted to {self.made_for}" if self.made_for is not None else "",
+            f"fast: {self.fast}" if self.fast else "",
         ]
         return tuple(filter(None, facts if self.state not in UNKNOWN else facts[:1]))
 
@@ -102,11 +105,15 @@ def known_models(workspace: Workspace, *, timeout_s: float | None = None) -> tup
     """
     files = list_checkpoints(workspace, timeout_s=timeout_s)
     papers = papers_in(files)
-    return (
+    models = (
         *map(_packaged, PACKAGED.values()),
         *map(_trained, workspace_heads(workspace)),
         *(_paper(model, papers.get(name), workspace) for name, model in PAPERS.items()),
         *_others(files),
+    )
+    times = (times_here(model.name, workspace) if model.is_ready else None for model in models)
+    return tuple(
+        replace(model, fast=fast_words(took) if took else "") for model, took in zip(models, times, strict=True)
     )
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -46,6 +46,7 @@ from url_viz.models.runtime import (
     choose_device,
     gpus,
 )
+from url_viz.models.timing import Times, measured_times, quicker, times_of
 from url_viz.options import PrecisionChoice
 from url_viz.processes.read_ahead import ended, read_ahead
 from url_viz.workspace import IN_ENVIRONMENT, Workspace
@@ -320,10 +321,10 @@ def load_model(
 ) -> Model:
     """Load a model by zoo, timm or paper's name (`authors/vit-tiny`), or by the path of a head or checkpoint.
 
-    `device`: auto, cuda (or one of several: cuda:1), cpu (OpenVINO) or mps; `precision`: fast (bf16 where the device
-    has it, else float32) or exact (float32), or bf16 or float32 by name. A backbone prepared once for a CPU is kept in
-    the workspace and opens without torch. Of the authors' files a name that ends in `@timm` means timm's preprocessing
-    instead of theirs.
+    `device`: auto, cuda (or one of several: cuda:1), cpu (OpenVINO) or mps; `precision`: fast (bf16 on a GPU; on a CPU
+    bf16 or float32, whichever was measured to be quicker there) or exact (float32), or bf16 or float32 by name. A
+    backbone prepared once for a CPU is kept in the workspace, with what was measured, and opens without torch. Of the
+    authors' files a name that ends in `@timm` means timm's preprocessing instead of theirs.
     Raises ModelError or a subclass.
     """
     chosen = choose_device(device)
@@ -335,8 +336,8 @@ def load_model(
             f"Search with a picture of the set, choose a model, or give a file that has the new pictures too "
             f"(python -m url_viz embed FOLDER --embeddings FILE)."
         )
-    if chosen == "cpu":
-        return _on_cpu(source, computed, Workspace.at(workspace))
+    if chosen == "cpu" or computed is None:
+        return _on_cpu(source, precision, Workspace.at(workspace))
     return _on_torch(source, load_source(source), chosen, computed)
 
 
@@ -382,7 +383,7 @@ def prepare_packaged(name: str) -> Path:
     Raises ModelError if the folder of this Python (a virtual environment, say) cannot be written.
     """
     try:
-        model = _on_cpu(resolve(name), precision_here("fast", "cpu"), IN_ENVIRONMENT)
+        model = _on_cpu(resolve(name), "fast", IN_ENVIRONMENT)
     except OSError as error:
         raise ModelError(
             f"Cannot write to {IN_ENVIRONMENT.root} ({error.strerror}). Nothing is lost: each workspace prepares "
@@ -391,7 +392,15 @@ def prepare_packaged(name: str) -> Path:
     return prepared_folder(model.source, IN_ENVIRONMENT)
 
 
-def _on_cpu(source: ModelSource, precision: Precision, workspace: Workspace) -> Model:
+def times_here(name: str, workspace: Workspace) -> Times | None:
+    """What a model took in each precision on this processor; None if unknown, or if there is no such model."""
+    with suppress(ModelError, OSError):
+        folders = (prepared_folder(resolve(name, workspace=workspace), place) for place in (workspace, IN_ENVIRONMENT))
+        return next((times for times in map(times_of, folders) if times is not None), None)
+    return None
+
+
+def _on_cpu(source: ModelSource, precision: PrecisionChoice, workspace: Workspace) -> Model:
     folder = prepared_folder(source, workspace)
     for prepared in (folder, prepared_folder(source, IN_ENVIRONMENT)):
         opened = _opened(source, prepared, precision)
@@ -402,24 +411,33 @@ def _on_cpu(source: ModelSource, precision: Precision, workspace: Workspace) -> 
         return _opened(source, folder, precision) or _converted(source, folder, precision)
 
 
-def _opened(source: ModelSource, folder: Path, precision: Precision) -> Model | None:
+def _opened(source: ModelSource, folder: Path, precision: PrecisionChoice) -> Model | None:
     """The model whose backbone was converted into `folder`; None if that is not there, or damaged and thus removed."""
-    from url_viz.models.runtime_openvino import OpenVinoRuntime, converted
+    from url_viz.models.runtime_openvino import converted
 
     prepared = converted(folder)
     if prepared is None:
         return None
     try:
-        runtime = OpenVinoRuntime(folder, prepared[1], precision=precision)
+        return _running(source, folder, prepared, precision)
     except (RuntimeError, OSError):
         # Damage that only OpenVINO detects, or a file that was removed meanwhile: prepare it again.
         shutil.rmtree(folder, ignore_errors=True)
         return None
-    return Model(source, EmbeddingSpace(source.backbone, *prepared, precision), runtime)
 
 
-def _converted(source: ModelSource, folder: Path, precision: Precision) -> Model:
-    from url_viz.models.runtime_openvino import OpenVinoRuntime, convert
+def _running(
+    source: ModelSource, folder: Path, prepared: tuple[str, Preprocessing], precision: PrecisionChoice
+) -> Model:
+    from url_viz.models.runtime_openvino import OpenVinoRuntime
+
+    computed = precision_here(precision, "cpu", times_of(folder)) or quicker(measured_times(folder, prepared[1]))
+    runtime = OpenVinoRuntime(folder, prepared[1], precision=computed)
+    return Model(source, EmbeddingSpace(source.backbone, *prepared, computed), runtime)
+
+
+def _converted(source: ModelSource, folder: Path, precision: PrecisionChoice) -> Model:
+    from url_viz.models.runtime_openvino import convert
 
     loaded = load_source(source)
     try:
@@ -427,9 +445,8 @@ def _converted(source: ModelSource, folder: Path, precision: Precision) -> Model
     except (RuntimeError, TypeError) as error:
         why = str(error).partition("\n")[0]
         print(f"OpenVINO cannot run {source.backbone!r} ({why}); torch runs it instead, slower.", file=sys.stderr)
-        return _on_torch(source, loaded, "cpu", precision)
-    space = EmbeddingSpace(source.backbone, loaded.weights_digest, loaded.preprocessing, precision)
-    return Model(source, space, OpenVinoRuntime(folder, space.preprocessing, precision=precision))
+        return _on_torch(source, loaded, "cpu", precision_here(precision, "cpu") or "float32")
+    return _running(source, folder, (loaded.weights_digest, loaded.preprocessing), precision)
 
 
 def prepared_folder(source: ModelSource, workspace: Workspace) -> Path:

@@ -111,7 +111,7 @@ def _crc(path: Path) -> int:
 
 
 @contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
+def one_at_a_time(folder: Path) -> Iterator[None]:
     """Let one process after the other compile the graph in `folder`.
 
     OpenVINO maps what it compiled before into memory, and writes it in place: a process that reads what another is
@@ -208,7 +208,7 @@ class OpenVinoRuntime:
             "ENABLE_CPU_PINNING": False,  # decoders run on the same cores, and other processes' first streams too
             "CACHE_DIR": str(cache),
         }
-        with _one_at_a_time(self._folder):
+        with one_at_a_time(self._folder):
             checksums = _remove_altered(cache)
             compiled = openvino_core().compile_model(graph, "CPU", options)
             _record_compiled(cache, checksums)

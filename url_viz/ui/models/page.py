@@ -9,8 +9,9 @@ from url_viz.jobs.heads import adapted_to_another
 from url_viz.models.card_figures import describe_card_file
 from url_viz.models.catalogue import EMPTY_KIND, KINDS, KnownModel, known_models
 from url_viz.models.checkpoint_folder import PAGE_TIMEOUT_S
+from url_viz.models.model import times_here
 from url_viz.models.model_names import parse_paper_name
-from url_viz.models.precision import emulation_words, is_emulated, precision_here, precision_words
+from url_viz.models.precision import precision_here, precision_words, slow_words
 from url_viz.models.runtime import devices
 from url_viz.options import PrecisionChoice
 from url_viz.second_reading import MOST_PICTURES, VARIABLE, is_on
@@ -103,7 +104,7 @@ def _switch_second() -> None:
 
 
 def _meaning_of_precision(picked: PrecisionChoice | None) -> str:
-    words = precision_words(picked or "fast", _device())
+    words = precision_words(picked or "fast", _device(), times_here(choice().model, Workspace.at()))
     if picked is None:
         return f"Sets keep the precision they were read in; new ones are read fast: {words}"
     return f"{words} A set read in the other precision is read again; its results stay."
@@ -200,11 +201,11 @@ def _meaning(name: str, set_id: str) -> str:
     other = adapted_to_another(name, set_id=set_id, root=about.root, workspace=Workspace.at())
     if space is None:
         return f"{title} has not been read with it yet. Using it reads every picture once; other results stay."
-    chosen = PRECISION.get()
-    if chosen is not None and precision_here(chosen, _device()) != space.precision:
+    chosen, times = PRECISION.get(), times_here(name, Workspace.at())
+    if chosen is not None and precision_here(chosen, _device(), times) not in (None, space.precision):
         return f"{title} has been read with it ({space.precision}); another precision reads it again."
-    if is_emulated(space.precision, _device()):
-        return f"{title} has been read with it. {emulation_words(space.precision)} To change it, choose Fast above."
+    if slow := slow_words(space.precision, _device(), times):
+        return f"{title} has been read with it. {slow} To change it, choose Fast above."
     if other is not None:
         return f"{title} has been read with its backbone ({space.precision}); the head was adapted to other pictures."
     return f"{title} has been read with it ({space.precision})."
