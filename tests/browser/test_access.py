@@ -201,6 +201,14 @@ def follow(page: Page, title: str) -> None:
     expect(heading).to_be_visible()
 
 
+def with_stops(page: Page) -> None:
+    """Return once Explore has its pictures, and Tab its stops: the map is ready without either."""
+    expect(page.locator(".stage[data-state=ready]")).to_be_visible()
+    expect(page.locator(".tile").first).to_be_visible()
+    expect(page.locator(f"{MENU} a[tabindex='0']")).to_have_count(1)
+    drawn(page)
+
+
 def unfold(page: Page, name: str) -> None:
     settled(page)
     page.get_by_test_id("stExpander").filter(has_text=name).locator("summary").click()
@@ -321,8 +329,7 @@ def test_what_changes_is_said_once(app: str, zoo: ImageSet, open_page: OpenPage)
 
 def test_tab_leads_through_explore_and_shows_where_it_is(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
     page = open_page(f"{app}/?set={zoo.set_id}")
-    expect(page.locator(".stage[data-state=ready]")).to_be_visible()
-    settled(page)
+    with_stops(page)
     stops = []
     while not stops or ("tile" not in stops[-1]["at"] and len(stops) < 80):
         page.keyboard.press("Tab")
@@ -339,8 +346,7 @@ def test_one_tab_leads_to_the_pictures_and_arrows_through_menu_and_tools(
     app: str, zoo: ImageSet, open_page: OpenPage
 ) -> None:
     page = open_page(f"{app}/?set={zoo.set_id}")
-    expect(page.locator(".stage[data-state=ready]")).to_be_visible()
-    settled(page)
+    with_stops(page)
     for key in ("Tab", "Enter"):
         page.keyboard.press(key)
     assert "tile" in page.evaluate(FOCUSED)["at"]
