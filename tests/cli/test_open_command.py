@@ -34,6 +34,7 @@ def test_what_is_not_there_or_holds_no_pictures_starts_nothing(
     for words, status, why in (
         (["no/folder"], 1, "'.*no/folder' does not exist"),
         ([str(tmp_path / "notes.md")], 1, "is a file, not a folder, and none that holds pictures"),
+        (["/"], 1, "'/' holds the folders of all users"),
         ([str(tmp_path / "photos"), "--port", "0"], 2, "--port is 0"),
     ):
         assert main([*words, "--workspace", str(workspace)]) == status

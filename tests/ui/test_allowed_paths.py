@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from streamlit import config
 
-from url_viz.errors import DamageError, NotAllowedError
+from tests.annotated_sets import write_annotated
+from tests.imaging.pictures import write_folder
+from url_viz.errors import DamageError, FolderError, NotAllowedError
 from url_viz.store.allowed_folders import allow, allowed_folders, take_back
 from url_viz.ui.allowed_paths import allowed, openable, proposed_folder, roots
 from url_viz.workspace import Workspace
@@ -39,9 +41,9 @@ def test_what_the_owner_allowed_is_read_until_it_is_taken_back(
     secret, file = rooted.parent / "secret", rooted.parent / "a:b" / "list.csv"
     file.parent.mkdir()
     file.write_text("path")
-    assert allow(home, secret) == allow(home, secret) == secret.resolve()
-    assert allow(home, file) == file.parent.resolve(), "of a file its folder"
-    assert roots() == (rooted.resolve(), secret.resolve(), file.parent.resolve())
+    assert allow(home, secret) == allow(home, secret) == (secret.resolve(),)
+    assert allow(home, file) == (file.resolve(),)
+    assert roots() == (rooted.resolve(), secret.resolve(), file.resolve())
     assert allowed(secret / "x.jpg") == secret.resolve() / "x.jpg"
     for name, value in (("URL_VIZ_TOKEN", "off"), ("URL_VIZ_ALLOWED_HOSTS", "pictures.example")):
         with monkeypatch.context() as shared:
@@ -61,7 +63,7 @@ def test_what_the_owner_allowed_is_read_until_it_is_taken_back(
         with pytest.raises(NotAllowedError, match="outside the folders"):
             allowed(secret)
     take_back(home, secret)
-    assert allowed_folders(home) == (file.parent.resolve(),)
+    assert allowed_folders(home) == (file.resolve(),)
     with pytest.raises(NotAllowedError):
         allowed(secret)
 
@@ -82,3 +84,38 @@ def test_a_damaged_record_is_told(rooted: Path, home: Workspace, monkeypatch: py
     home.allowed.write_bytes(home.allowed.read_bytes().replace(b"allowed", b"anybody"))
     with pytest.raises(DamageError, match="allow the folders again"):
         roots()
+
+
+def test_neither_what_is_not_there_nor_the_folders_of_all_users_are_allowed(
+    rooted: Path, home: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("URL_VIZ_TOKEN", "on")
+    monkeypatch.setenv("HOME", str(rooted / "cats"))
+    for path, why in (
+        ("/typo", "does not exist"),
+        ("/data.tar", "does not exist"),
+        (str(rooted.parent / "unplugged" / "photos"), "does not exist"),
+        ("/", "holds the folders of all users"),
+        (str(rooted), "holds the folders of all users"),
+        (str(rooted.parent), "holds the folders of all users"),
+    ):
+        with pytest.raises(FolderError, match=why):
+            allow(home, Path(path))
+    assert allowed_folders(home) == ()
+    home.allowed.write_text(f'{{"folders": ["/", "{rooted.parent / "secret"}"]}}')
+    assert allowed_folders(home) == (rooted.parent / "secret",)
+
+
+def test_of_a_file_it_is_allowed_with_the_folder_of_what_it_lists(
+    rooted: Path, home: Workspace, tmp_path: Path
+) -> None:
+    annotations = write_annotated(tmp_path / "set", "COCO")
+    assert allow(home, annotations) == (annotations, tmp_path / "set" / "images")
+    lists, pictures = tmp_path / "lists", write_folder(tmp_path / "lists" / "pictures", 2)
+    one = next(pictures.rglob("*.jpg"))
+    (lists / "some.csv").write_text(f"path\n{one}\n{rooted}/cats/a.jpg\n/etc/b.jpg\na\0b.jpg")
+    (lists / "all.tar").write_bytes(b"tar")
+    (lists / "beside.txt").write_text(f"{one.relative_to(lists)}\nc.jpg")
+    assert allow(home, lists / "all.tar") == (lists / "all.tar",)
+    assert allow(home, lists / "some.csv") == (lists / "some.csv", one.parent)
+    assert allow(home, lists / "beside.txt") == (lists / "beside.txt", lists)

@@ -94,6 +94,7 @@ def test_a_folder_elsewhere_is_asked_for_once_kept_and_taken_back(
     monkeypatch.setenv("URL_VIZ_TOKEN", "on")
     assert "does not exist" in dialog(tmp_path / "nowhere").error[0].value
     assert "is a file, not a folder" in dialog(elsewhere / "notes.md").error[0].value
+    assert "holds the folders of all users" in dialog("/").error[0].value
     at = dialog(elsewhere)
     assert "is outside the folders that this app reads" in at.info[0].value
     assert at.button(key="read_folder").disabled

@@ -275,7 +275,7 @@ def test_results_outside_the_allowed_folders_lead_to_allowing_them(
     at = opened(objects, "your_model")
     at.text_input(key="detector.path").set_value(str(tmp_path / "elsewhere" / "results.json")).run()
     at.button(key="detector.match").click().run()
-    assert "Click “Allow this folder” above, then “Match”" in at.error[0].value
+    assert "Allow it above, then click “Match”" in at.error[0].value
     assert "URL_VIZ_ROOTS" not in at.error[0].value
     at.button(key="detector.allow").click().run()
     at.button(key="detector.match").click().run()

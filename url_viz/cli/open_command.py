@@ -1,5 +1,6 @@
 """The command `open`, which `url-viz photos/` is short for: read pictures, and show them while they are read."""
 
+import json
 import shlex
 import socket
 from pathlib import Path
@@ -34,16 +35,19 @@ def open_pictures(
     from url_viz.imaging.annotations.formats import annotations_in
     from url_viz.imaging.source import refuse_what_is_no_source
     from url_viz.store.about import find_set
-    from url_viz.store.allowed_folders import allow, folder_to_allow
+    from url_viz.store.allowed_folders import allow, needed_for
 
     if port is not None:
         refuse_taken(port)
     root = root_of(folder)
     refuse_what_is_no_source(root)
     home = Workspace.at(workspace)
+    is_elsewhere = not any(root.is_relative_to(root_of(base)) for base in (Path.home(), Path.cwd()))
+    needed = allow(home, root) if is_elsewhere else needed_for(root)
     set_id = find_set(root, home)
-    if not any(root.is_relative_to(root_of(base)) for base in (Path.home(), Path.cwd())):
-        print(f"The app on this machine may read {allow(home, root)} from now on; its page Image sets takes that back.")
+    if is_elsewhere:
+        names = " and ".join(map(str, needed))
+        print(f"The app on this machine may read {names} from now on; its page Image sets takes that back.")
     begin_reading(EmbedConfig(root, model=model, one_model=one_model, workspace=home.root), set_id, home)
     print(f"{root} is read by a job, which goes on if the app is stopped, and is shown meanwhile.")
     for path in annotations_in(root):
@@ -51,7 +55,7 @@ def open_pictures(
         print(f"{printable(path.name)} marks objects in pictures. To see these: {command}")
     variables = {
         HOME_VARIABLE: str(home.root),
-        GIVEN_VARIABLE: str(folder_to_allow(root)),
+        GIVEN_VARIABLE: json.dumps([*map(str, needed)]),
         OPENED_VARIABLE: urlencode({"set": set_id, "model": model}),
         BROWSER_VARIABLE: "" if no_browser else "1",
     }

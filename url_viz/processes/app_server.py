@@ -11,7 +11,7 @@ from url_viz.processes.child_environment import child_variables
 ROOTS_VARIABLE = "URL_VIZ_ROOTS"
 """The folders and addresses that the app may read, separated as in $PATH."""
 GIVEN_VARIABLE = "URL_VIZ_GIVEN"
-"""One more folder or address, as a command was given it: whatever its path holds."""
+"""More folders, files or addresses, of what a command was given, as a JSON list: whatever a path holds."""
 OPENED_VARIABLE, BROWSER_VARIABLE = "URL_VIZ_OPENED", "URL_VIZ_BROWSER"
 """The query of the app's address at which it begins; and, if set, that it is opened in the browser."""
 

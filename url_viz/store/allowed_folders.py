@@ -1,15 +1,18 @@
-"""The folders that the owner of a workspace allowed the app to read, besides `$URL_VIZ_ROOTS`: one small record."""
+"""What the owner of a workspace allowed the app to read, besides `$URL_VIZ_ROOTS`: one small record."""
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from url_viz.errors import WorkspaceError
+from url_viz.errors import FolderError, WorkspaceError
+from url_viz.imaging.annotations.formats import format_at
+from url_viz.imaging.plain_file import lies_within
+from url_viz.imaging.source import source_of
 from url_viz.records import RecordFile
 from url_viz.roots import is_in_bucket, root_of
 from url_viz.store.set_records import LOCK_S
@@ -18,29 +21,55 @@ from url_viz.workspace import Workspace
 
 @dataclass(frozen=True)
 class AllowedFolders:
-    """Folders and addresses in object storage, each once, in the order in which they were allowed."""
+    """Folders, files and addresses in object storage, each once, in the order in which they were allowed."""
 
     folders: tuple[str, ...] = ()
 
 
 def allowed_folders(home: Workspace) -> tuple[Path, ...]:
     """What was allowed and not taken back. Raises DamageError for a damaged record."""
-    return tuple(map(root_of, _record(home).read().folders))
+    return tuple(folder for folder in map(root_of, _record(home).read().folders) if not _holds_homes(folder))
 
 
-def folder_to_allow(root: Path) -> Path:
-    """What has to be allowed for a source to be read: a folder or an address itself, of a file its folder."""
-    return root if is_in_bucket(root) or os.path.isdir(root) else root.parent
+def refuse_to_allow(root: Path) -> None:
+    """Raise FolderError for what is not there, and for a folder that holds those of all users, as `/` does."""
+    if not is_in_bucket(root) and not os.path.exists(root):
+        raise FolderError(f"{str(root)!r} does not exist. Choose another.")
+    if _holds_homes(root):
+        raise FolderError(f"{str(root)!r} holds the folders of all users, and is not allowed whole. Choose one in it.")
 
 
-def allow(home: Workspace, source: Path) -> Path:
-    """Allow a folder or an address, or the folder of a file; returns what is allowed by that.
+def needed_for(root: Path) -> tuple[Path, ...]:
+    """What has to be allowed for a source to be read: a folder, a file or an address itself, and what a file lists.
 
-    Raises WorkspaceError if the workspace cannot be written, DamageError for a damaged record.
+    Of that the folder, where it lies near the file as its kind has it. Raises FolderError as `refuse_to_allow`.
     """
-    folder = folder_to_allow(root_of(source))
-    _record(home).change(lambda record: AllowedFolders(tuple(dict.fromkeys((*record.folders, str(folder))))))
-    return folder
+    refuse_to_allow(root)
+    if is_in_bucket(root) or os.path.isdir(root):
+        return (root,)
+    near = root.parent.parent if format_at(root) else root.parent  # `annotations/` may lie beside `images/`
+    folders: set[bytes] = set()
+    with suppress(FolderError):  # a file that cannot be read as a list lists nothing
+        named = getattr(source_of(root, within=[near]), "named_files", ())
+        folders = {os.path.dirname(os.path.realpath(path)) for path in named if b"\0" not in path}
+    inside = [folder for folder in folders if lies_within(folder, [near])]
+    listed = [Path(os.fsdecode(os.path.commonpath(inside)))] if inside else []
+    return (root, *(folder for folder in listed if not _holds_homes(folder)))
+
+
+def _holds_homes(folder: Path) -> bool:
+    return any(root_of(homes).is_relative_to(folder) for homes in ("/home", "/Users", Path.home().parent))
+
+
+def allow(home: Workspace, source: Path) -> tuple[Path, ...]:
+    """Allow a folder, a file with what it lists, or an address; returns what is allowed by that.
+
+    Raises FolderError as `refuse_to_allow`, WorkspaceError if the workspace cannot be written, DamageError for a
+    damaged record.
+    """
+    needed = needed_for(root_of(source))
+    _record(home).change(lambda record: AllowedFolders(tuple(dict.fromkeys((*record.folders, *map(str, needed))))))
+    return needed
 
 
 def take_back(home: Workspace, folder: Path) -> None:

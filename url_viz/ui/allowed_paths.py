@@ -3,6 +3,7 @@
 Where nobody but the owner of the workspace reaches it, also what was allowed there.
 """
 
+import json
 import os
 import re
 import shlex
@@ -28,16 +29,17 @@ _PART = re.compile(rf"(?:(?:{'|'.join(SCHEMES)}):(?=//))?[^{os.pathsep}]+")
 
 
 def roots() -> tuple[Path, ...]:
-    """The folders that the app may read, resolved, those allowed in it last; those that do not exist are left out."""
+    """The folders that the app may read, resolved, then what was allowed in it; what does not exist is left out."""
     named = os.environ.get(ROOTS_VARIABLE)
     chosen = [Path(part).expanduser() for part in _parts(named)] if named else [Path.home(), Path.cwd()]
-    return tuple(dict.fromkeys(path.resolve() for path in (*chosen, *_allowed_here()) if path.is_dir()))
+    there = (*filter(Path.is_dir, chosen), *filter(os.path.exists, _allowed_here()))
+    return tuple(dict.fromkeys(path.resolve() for path in there))
 
 
 def _allowed_here() -> tuple[Path, ...]:
     """What the command that started this server was given; and what was allowed, where nobody else reaches the app."""
-    given = os.environ.get(GIVEN_VARIABLE)
-    return (*([root_of(given)] if given else []), *(() if is_shared() else allowed_folders(Workspace.at())))
+    given = json.loads(os.environ.get(GIVEN_VARIABLE, "[]"))
+    return (*map(root_of, given), *(() if is_shared() else allowed_folders(Workspace.at())))
 
 
 def may_allow() -> bool:

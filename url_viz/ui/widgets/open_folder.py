@@ -9,11 +9,11 @@ from typing import Literal
 
 import streamlit as st
 
-from url_viz.errors import NotAllowedError, UrlVizError
+from url_viz.errors import FolderError, NotAllowedError, UrlVizError
 from url_viz.imaging.containers.python_dataset import is_dataset
 from url_viz.imaging.folder_preview import FolderPreview
 from url_viz.roots import is_in_bucket, root_of
-from url_viz.store.allowed_folders import allow, folder_to_allow
+from url_viz.store.allowed_folders import allow, refuse_to_allow
 from url_viz.ui.allowed_paths import allowed, may_allow, may_read, openable, roots
 from url_viz.ui.folder_previews import folder_previews
 from url_viz.ui.open_sets import recent_sets
@@ -111,31 +111,36 @@ def _answer(field: Key[str], key: str) -> None:
         st.rerun()
 
 
-def offer_to_allow(folder: Path, *, key: str) -> None:
-    """Ask once for a folder outside what the app reads by itself."""
-    root = root_of(folder)
-    which = folder_to_allow(root)
-    listed = ", ".join(map(str, roots())) or "none"
+def offer_to_allow(path: Path, *, key: str) -> None:
+    """Ask once for a folder or file outside what the app reads by itself, or say why it cannot be allowed."""
+    root = root_of(path)
+    try:
+        refuse_to_allow(root)
+    except FolderError as error:
+        show_error(error)
+        return
+    which, listed = ("folder", "") if root.is_dir() else ("file", " (of a list also the folder of its pictures)")
+    inside = ", ".join(map(str, roots())) or "none"
     st.info(
-        f"{escape(which)} is outside the folders that this app reads ({escape(listed)}). Allow it, and it is kept for "
-        "this workspace; *Image sets* lists it, and takes it back.",
+        f"{escape(root)} is outside the folders that this app reads ({escape(inside)}). Allow it{listed}, and it is "
+        "kept for this workspace; *Image sets* lists it, and takes it back.",
         icon=":material/lock_open:",
     )
-    if act_button("Allow this folder", partial(allow, Workspace.at(), root), key=f"{key}.allow"):
+    if act_button(f"Allow this {which}", partial(allow, Workspace.at(), root), key=f"{key}.allow"):
         st.rerun()
 
 
 def offer_to_write(folder: Path, *, key: str) -> None:
     """Ask once for what an output needs: the folder, or that above a new one; nothing where it may be written to."""
-    try:
-        allowed(folder)
-    except NotAllowedError:
-        folder = Path(os.path.abspath(folder.expanduser()))
-        there = next(above for above in (folder, *folder.parents) if os.path.isdir(above))
-        if there != there.parent and may_allow() and not is_in_bucket(root_of(folder)):
-            offer_to_allow(there, key=key)
-    except UrlVizError:
-        return  # said where it is written
+    with suppress(UrlVizError):  # said where it is written
+        try:
+            allowed(folder)
+        except NotAllowedError:
+            folder = Path(os.path.abspath(folder.expanduser()))
+            there = next(above for above in (folder, *folder.parents) if os.path.isdir(above))
+            refuse_to_allow(root_of(there))
+            if may_allow() and not is_in_bucket(root_of(folder)):
+                offer_to_allow(there, key=key)
 
 
 def _read(folder: Path) -> None:

@@ -15,6 +15,8 @@ from url_viz.errors import FolderError, NotAllowedError, UrlVizError
 from url_viz.export.inline_pictures import data_url, with_boxes
 from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
+from url_viz.roots import root_of
+from url_viz.store.allowed_folders import refuse_to_allow
 from url_viz.store.columns.object_columns import PICTURE
 from url_viz.ui.allowed_paths import allowed, may_allow, may_read
 from url_viz.ui.review.review_address import go_to_review
@@ -120,8 +122,9 @@ def _allowed(typed: str) -> Path:
     except NotAllowedError as error:
         if not may_allow():
             raise
+        refuse_to_allow(root_of(typed))
         raise NotAllowedError(
-            f"{typed!r} is outside the folders that this app reads. Click “Allow this folder” above, then “Match”."
+            f"{typed!r} is outside the folders that this app reads. Allow it above, then click “Match”."
         ) from error
 
 
