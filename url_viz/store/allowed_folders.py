@@ -14,16 +14,24 @@ from url_viz.imaging.annotations.formats import format_at
 from url_viz.imaging.plain_file import lies_within
 from url_viz.imaging.source import source_of
 from url_viz.records import RecordFile
-from url_viz.roots import is_in_bucket, root_of
+from url_viz.roots import address_in, is_in_bucket, root_of
 from url_viz.store.set_records import LOCK_S
 from url_viz.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class AllowedFolders:
-    """Folders, files and addresses in object storage, each once, in the order in which they were allowed."""
+    """Folders, files and addresses in object storage, each once, in the order in which they were allowed.
+
+    Raises ValueError for what can be none: the record may have been written by hand.
+    """
 
     folders: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for folder in self.folders:
+            if address_in(folder) is None and (not os.path.isabs(folder) or b"\0" in os.fsencode(folder)):
+                raise ValueError(f"{folder!r} is no absolute path")
 
 
 def allowed_folders(home: Workspace) -> tuple[Path, ...]:
