@@ -2,6 +2,7 @@
 
 import html
 import re
+import shlex
 
 
 def printable(text: str, *, allowed: str = "") -> str:
@@ -9,6 +10,11 @@ def printable(text: str, *, allowed: str = "") -> str:
     if text.isprintable():  # nearly every name: a million are checked in half a second
         return text
     return "".join(c if c.isprintable() or c in allowed else c.encode("unicode_escape").decode() for c in text)
+
+
+def command(*words: object) -> str:
+    """One of our commands as a shell takes it, whatever a folder is called: "python -m url_viz embed 'my photos'"."""
+    return shlex.join(("python", "-m", "url_viz", *(printable(str(word)) for word in words)))
 
 
 NO_NAME = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -1,6 +1,5 @@
 """A second model that has read the same pictures: how easily it confuses them, and of which class they are."""
 
-import shlex
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.derived import ByContent, Lazy, OnDisk, column
 from url_viz.errors import DamageError
+from url_viz.escaping import command
 from url_viz.models.model import EmbeddingSpace, ModelSource, model_title, packaged_name
 from url_viz.pipeline.confusability import ConfusabilityReference, Lists, confusability
 from url_viz.pipeline.nearest import NONE, Nearest
@@ -130,7 +130,7 @@ class SecondModelChoice:
     def in_words(self, first: ModelSource) -> str:
         """By which models confusability and ambiguity are, and what could be done about it; `first` is looked at."""
         if self.active is not None:
-            by_one = f"python -m url_viz second {shlex.quote(str(self.store.about().root))} --ask no"
+            by_one = command("second", self.store.about().root, "--ask", "no")
             both = f"{first.title} and {self.active.title}"
             return f"Confusability and ambiguity are by two models: {both}. By one: `{by_one}`."
         words = f"Confusability and ambiguity are by {first.title} alone"

@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, table_text, write_rows
 from url_viz.errors import DamageError, ImageSetError, UrlVizError
+from url_viz.escaping import command
 from url_viz.jobs.configs import Folder, TableOut, WorkspaceDir
 from url_viz.options import Count, Fraction
 from url_viz.roots import root_of
@@ -124,7 +125,7 @@ def _print_levels(image_set: "ImageSet") -> None:
         print(f"{level.choice}: {counted(len(level.names), 'folder')} {shown}")
     suggestion = image_set.labels.suggested_apart()
     if suggestion is not None:
-        print(f"{suggestion.words} Do so: python -m url_viz labels FOLDER --apart {suggestion.choice}")
+        print(f"{suggestion.words} Do so: {command('labels', image_set.root, '--apart', suggestion.choice)}")
 
 
 def _set_apart(image_set: "ImageSet", chosen: str) -> None:
@@ -144,7 +145,7 @@ def opened(folder: Path, workspace: Path | None) -> "ImageSet":
     store = Store(home.set_paths(read_before(folder, home)))
     spaces = store.about().spaces
     if not spaces:
-        raise ImageSetError(f"Nothing of {str(folder)!r} was read yet. Read it: python -m url_viz embed {folder}")
+        raise ImageSetError(f"Nothing of {str(folder)!r} was read yet. Read it: {command('embed', folder)}")
     return ImageSet(store, spaces[-1], ModelSource(spaces[-1].backbone, spaces[-1].backbone, None), home)
 
 
@@ -219,4 +220,4 @@ def predictions(
     if not write_rows(invented, out, "prediction of no object", "predictions of no object") and len(invented):
         print(table_text(invented.head(top)))
         print_rest(len(invented), top, "--top")
-    print(f"Review: python -m url_viz review {image_set.root} --by other-class (or missed)")
+    print(f"Review: {command('review', image_set.root, '--by', 'other-class')} (or missed)")

@@ -1,6 +1,5 @@
 """Commands that read pictures: `embed` a folder, and the demo sets."""
 
-import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, progress_shown
 from url_viz.errors import DamageError, UsageError
-from url_viz.escaping import printable
+from url_viz.escaping import command, printable
 from url_viz.jobs.configs import DEFAULT, EmbedConfig, ModelName, WorkspaceDir, bound
 from url_viz.progress import Progress, command_report
 from url_viz.wording import counted
@@ -114,7 +113,7 @@ def _warn_of_slowness(config: EmbedConfig, precision: "PrecisionChoice", device:
     times = times_here(config.model, Workspace.at(config.workspace))
     slow = "" if config.embeddings is not None else slow_words(precision, device, times)
     if slow:
-        anew = embed_command(printable(str(config.folder)), "--precision", "fast")
+        anew = embed_command(config.folder, "--precision", "fast")
         print(f"{slow} To read it anew in float32: {anew}.")
 
 
@@ -123,8 +122,7 @@ def _print_annotations(image_set: "ImageSet") -> None:
     from url_viz.imaging.annotations.formats import annotations_in
 
     for path in () if image_set.is_of_objects else annotations_in(image_set.root):
-        command = f"python -m url_viz embed {shlex.quote(printable(str(path)))}"
-        print(f"{printable(path.name)} marks objects in pictures. To read these: {command}")
+        print(f"{printable(path.name)} marks objects in pictures. To read these: {command('embed', path)}")
 
 
 def _print_damage(image_set: "ImageSet") -> None:

@@ -8,6 +8,7 @@ from tyro.conf import arg
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import progress_shown, table_text, write_rows
 from url_viz.errors import ImageSetError
+from url_viz.escaping import command
 from url_viz.jobs.configs import TableOut, WorthConfig
 from url_viz.options import Count, Output
 from url_viz.progress import Progress
@@ -111,7 +112,7 @@ def evaluate(
     evaluated = image_set.evaluate()
     if evaluated is None:
         raise ImageSetError(
-            f"{NEEDED} Choose other classes with `python -m url_viz labels {image_set.root}`, or add pictures."
+            f"{NEEDED} Choose other classes with `{command('labels', image_set.root)}`, or add pictures."
         )
     print(f"Recall@1 {100 * evaluated.pictures.recall:.1f} %, {evaluated.recall_words}")
     print(evaluated.shown().to_string(index=False))

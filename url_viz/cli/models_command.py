@@ -1,7 +1,6 @@
 """Commands on models: the list of those here, and those that make a head: jobs, watched to their end."""
 
 import json
-import shlex
 import signal
 import sys
 import time
@@ -16,6 +15,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import progress_shown
 from url_viz.errors import FolderError, ImageSetError, JobError
+from url_viz.escaping import command
 from url_viz.imaging.scan import refuse_bucket
 from url_viz.jobs.configs import DEFAULT, DeviceName, ModelName, WorkspaceDir
 from url_viz.options import Count, OptionalCount, Seed
@@ -120,8 +120,8 @@ def adapt(
         print(*result.lines, sep="\n")
         again = "reads every picture again, as the backbone changed" if result.note else "reads no picture"
         print(f"To use it ({again}), then to see its order:")
-        for command in (["embed", str(image_set.root)], ["rank", str(image_set.root), "--by", "uncertainty"]):
-            print(f"    python -m url_viz {shlex.join([*command, *_with(result, image_set.workspace)])}")
+        for words in (["embed", image_set.root], ["rank", image_set.root, "--by", "uncertainty"]):
+            print(f"    {command(*words, *_with(result, image_set.workspace))}")
 
     return followed(start, tell, background=background)
 
@@ -160,7 +160,7 @@ def pretrain(
 
     def tell(result: "JobResult") -> None:
         print(*result.lines, f"Its card: {result.card}", sep="\n")
-        print(f"To read a folder with it:\n    python -m url_viz embed FOLDER {shlex.join(_with(result, home))}")
+        print(f"To read a folder with it:\n    {command('embed', 'FOLDER', *_with(result, home))}")
 
     return followed(start, tell, background=background)
 

@@ -1,7 +1,6 @@
 """The command `open`, which `url-viz photos/` is short for: read pictures, and show them while they are read."""
 
 import json
-import shlex
 import socket
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,7 @@ from tyro.conf import Positional, arg
 
 from url_viz.cli.command_app import app
 from url_viz.errors import UsageError
-from url_viz.escaping import printable
+from url_viz.escaping import command, printable
 from url_viz.jobs.configs import DEFAULT, EmbedConfig, Folder, ModelName, WorkspaceDir
 from url_viz.options import Within
 from url_viz.processes.app_server import BROWSER_VARIABLE, GIVEN_VARIABLE, OPENED_VARIABLE, become_app
@@ -51,8 +50,7 @@ def open_pictures(
     begin_reading(EmbedConfig(root, model=model, one_model=one_model, workspace=home.root), set_id, home)
     print(f"{root} is read by a job, which goes on if the app is stopped, and is shown meanwhile.")
     for path in annotations_in(root):
-        command = f"url-viz {shlex.quote(printable(str(path)))}"
-        print(f"{printable(path.name)} marks objects in pictures. To see these: {command}")
+        print(f"{printable(path.name)} marks objects in pictures. To see these: {command('open', path)}")
     variables = {
         HOME_VARIABLE: str(home.root),
         GIVEN_VARIABLE: json.dumps([*map(str, needed)]),

@@ -1,7 +1,6 @@
 """Commands for image sets: list, rename, relocate, compact, repair, pack, unpack, forget, and compare versions."""
 
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from tyro.conf import Positional, arg
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, progress_shown, table_text
 from url_viz.errors import ImageSetError, UsageError
-from url_viz.escaping import printable
+from url_viz.escaping import command
 from url_viz.jobs.configs import DiffConfig, Folder, WorkspaceDir
 from url_viz.options import Output
 from url_viz.progress import Progress
@@ -43,8 +42,8 @@ def sets(
         shown = table if table["state"].any() else table.drop(columns="state")
         print(shown.to_string(index=False) if len(table) else _NONE_YET)
         for root in table["folder"][table["state"] == store.DAMAGED]:
-            named = shlex.quote(printable(root)) if root else "FOLDER, that of its pictures"
-            print(f"Repair it: python -m url_viz mend {named}")
+            named = "" if root else ", that of its pictures"
+            print(f"Repair it: {command('mend', root or 'FOLDER')}{named}")
         return
     stored = store.list_sets(workspace)["folder"].tolist() if folder is None else []
     folders = [str(folder)] if folder is not None else [root for root in stored if root]
@@ -116,7 +115,7 @@ def mend(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> None:
     for part in mended:
         print(f"{part.part} {part.done}")
     if any(part.is_made_again for part in mended):
-        print(f"Read it again: python -m url_viz embed {str(folder)!r}")
+        print(f"Read it again: {command('embed', folder)}")
     elif not mended:
         print("Everything can be read.")
 
@@ -164,7 +163,7 @@ def pack(
     from url_viz.store.bundle import pack
 
     size = pack(folder, out, workspace=workspace)
-    print(f"{out}: {size / 2**20:,.1f} MiB. On the other machine: python -m url_viz unpack {out.name} --root FOLDER")
+    print(f"{out}: {size / 2**20:,.1f} MiB. On the other machine: {command('unpack', out.name, '--root', 'FOLDER')}")
 
 
 @app.command()

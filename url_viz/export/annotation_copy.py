@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from url_viz.errors import FolderError, ImageError, ImageSetError
+from url_viz.escaping import command
 from url_viz.export.picture_files import Wanted, new_folder
 from url_viz.export.table_files import write_table
 from url_viz.image_set import ImageSet
@@ -75,8 +76,8 @@ def _changed(image_set: ImageSet) -> dict[int, str | None]:
     is_changed = is_dropped | (table["label_checked"] == "corrected").to_numpy(bool)
     if is_changed.any() and image_set.labels.chosen != CLASS:
         raise ImageSetError(
-            "Labels are not the classes of the annotations now. Choose these: `python -m url_viz labels "
-            f"{str(image_set.root)!r} {CLASS}`."
+            "Labels are not the classes of the annotations now. Choose these: "
+            f"`{command('labels', image_set.root, CLASS)}`."
         )
     labels = table["label"].where(~is_dropped, None)
     return dict(zip(table["id"][is_changed].tolist(), labels[is_changed].tolist(), strict=True))

@@ -15,7 +15,7 @@ import pandas as pd
 
 from url_viz.analysis.labels.ambiguity import question_of
 from url_viz.errors import ImageSetError
-from url_viz.escaping import one_line
+from url_viz.escaping import command, one_line
 from url_viz.export.picture_files import Wanted
 from url_viz.export.table_files import as_json, plain_value
 from url_viz.image_set import ImageSet
@@ -134,7 +134,7 @@ def classes_to_choose(image_set: ImageSet) -> list[str]:
     if not classes:
         raise ImageSetError(
             f"{str(image_set.root)!r} has no classes to choose from. Name some pictures, or say what the label is: "
-            f"`python -m url_viz labels {str(image_set.root)!r} COLUMN`."
+            f"`{command('labels', image_set.root, 'COLUMN')}`."
         )
     return classes
 

@@ -1,13 +1,13 @@
 """Where pictures are read from: what lies there, and the bytes of each file; a folder, object storage, or shards."""
 
 import os
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from url_viz.errors import FolderError
+from url_viz.escaping import command
 from url_viz.imaging.annotations.formats import format_at
 from url_viz.imaging.bucket import Bucket, refuse_outside
 from url_viz.imaging.containers.picture_lists import Listing, is_listing
@@ -113,7 +113,7 @@ def refuse_without_files(root: Path) -> None:
     if not isinstance(source_of(root), Folder | Objects):
         raise FolderError(
             f"The pictures of {str(root)!r} are no files of one folder, and this works on such only. Write them into "
-            f"one (`python -m url_viz sort {shlex.quote(str(root))} OUT --by label`; those without labels by `share … "
+            f"one (`{command('sort', root, 'OUT', '--by', 'label')}`; those without labels by `share … "
             "--as huggingface`), and read that."
         )
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.errors import ModelError
+from url_viz.escaping import command
 from url_viz.imaging.scan import Scan, ScannedFile
 from url_viz.imaging.source import Source, source_of
 from url_viz.models.model import EmbeddingSpace, Model
@@ -199,7 +200,7 @@ def _refuse_unfinishable(writer: Writer, model: Model | Given) -> None:
         folder = str(writer.about().root)
         raise ModelError(
             f"{bad:,} embeddings of {folder!r} under {model.source.name!r} are not finite, and no map can be made of "
-            f"them. Remove them: python -m url_viz drop-model {folder!r} {model.space.backbone!r}; or, where it was "
+            f"them. Remove them: {command('drop-model', folder, model.space.backbone)}; or, where it was "
             f"read with nothing else, forget {folder!r}."
         )
 

@@ -1,6 +1,5 @@
 """The metadata of an image set (folder, name, embedding spaces) in set.json, and the lookup of known sets."""
 
-import shlex
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,6 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from url_viz.errors import DamageError, ImageSetError, WorkspaceError
+from url_viz.escaping import command
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.containers.python_dataset import ENDING as DATASET
 from url_viz.models.model import EmbeddingSpace, resolve
@@ -167,7 +167,7 @@ def space_read(set_id: str, model: str, workspace: Workspace) -> EmbeddingSpace 
 
 def embed_command(folder: str | Path, *options: str) -> str:
     """The command that embeds a folder, for error messages."""
-    return f"`python -m url_viz embed {shlex.join((str(folder), *options))}`"
+    return f"`{command('embed', folder, *options)}`"
 
 
 def read_before(folder: str | Path, home: Workspace) -> str:

@@ -15,6 +15,7 @@ from typing import IO
 from filelock import FileLock, Timeout
 
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
+from url_viz.escaping import command
 from url_viz.files import replaced
 from url_viz.imaging.outputs import require_outside
 from url_viz.imaging.scan import display_name
@@ -240,7 +241,7 @@ def refuse_pack(source: str | Path) -> None:
             if first is not None and first.name == LABEL:
                 raise FolderError(
                     f"{str(source)!r} is a packed image set. Unpack it first: "
-                    f"`python -m url_viz unpack {str(source)!r} --root FOLDER`, with the folder of its pictures."
+                    f"`{command('unpack', source, '--root', 'FOLDER')}`, with the folder of its pictures."
                 )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from url_viz.errors import DamageError, FolderError, ImageError, ImageSetError, WorkspaceError
+from url_viz.escaping import command
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.containers.shards import is_sharded
 from url_viz.imaging.digest import content_key
@@ -305,7 +306,7 @@ def _check_droppable(about: About, gone: list[EmbeddingSpace], model: str) -> No
     if len(gone) == len(about.spaces):
         raise ImageSetError(
             f"{str(about.root)!r} was read with {model!r} only. To remove all that is kept of it, forget it: "
-            f"`python -m url_viz forget {str(about.root)!r}`."
+            f"`{command('forget', about.root)}`."
         )
 
 
@@ -313,7 +314,7 @@ def refuse_known(root: Path, home: Workspace) -> None:
     """Raise ImageSetError if `root` already has an image set: two of one folder would be ambiguous."""
     if find_set(root, home) in dict(known_sets(home)):
         raise ImageSetError(
-            f"{str(root)!r} is an image set already. Forget it first (`python -m url_viz forget {str(root)!r}`), "
+            f"{str(root)!r} is an image set already. Forget it first (`{command('forget', root)}`), "
             f"or leave things as they are."
         )
 

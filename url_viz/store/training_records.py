@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.errors import DamageError, ImageSetError, SupersededError
+from url_viz.escaping import command
 from url_viz.records import RecordFile
 from url_viz.store.damage import raising_disk_errors
 from url_viz.store.record_parquet import RecordParquet
@@ -182,7 +183,7 @@ def _refuse_other_columns(folder: Path, epoch: AboutEpoch) -> None:
                 raise ImageSetError(
                     f"The run {folder.name!r} has {_columns_in_words(recorded)}, and these predictions have "
                     f"{_columns_in_words(epoch)}. Choose another name for the run, or remove what is recorded of it: "
-                    f"`python -m url_viz runs FOLDER remove {folder.name}`."
+                    f"`{command('runs', 'FOLDER', 'remove', folder.name)}`."
                 )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.findings.findings import Finding, leak_findings
 from url_viz.analysis.findings.leaks import Splits, leaked_pictures, leaks, leaks_between_sets, splits
 from url_viz.errors import ImageSetError
+from url_viz.escaping import command
 from url_viz.imaging.splits import SPLIT
 from url_viz.pipeline.near_copies import Pixels
 from url_viz.pipeline.stored_pixels import stored_pixels
@@ -50,7 +51,7 @@ class SetSplits(SetSubject):
         """What to do about leaks of a set of objects, for an error."""
         return (
             f"Leaks of {str(self._core.root)!r} are pictures, and a review of objects would drop boxes from them. List "
-            f"them, and move whole pictures to one split: `python -m url_viz leakage {str(self._core.root)!r}`."
+            f"them, and move whole pictures to one split: `{command('leakage', self._core.root)}`."
         )
 
     def columns(self) -> list[str]:

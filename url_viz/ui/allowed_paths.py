@@ -13,6 +13,7 @@ from pathlib import Path
 import streamlit as st
 
 from url_viz.errors import FolderError, NotAllowedError
+from url_viz.escaping import command
 from url_viz.imaging.containers.picture_lists import ENDINGS
 from url_viz.imaging.scan import SHARD_ENDINGS
 from url_viz.models.model_names import WeightsFile
@@ -107,7 +108,7 @@ def _allowed_address(address: Path, also: tuple[Path, ...]) -> Path:
     if not any(address.is_relative_to(root) for root in (*bucket_roots(), *also)):
         raise NotAllowedError(
             f"This app may not read {str(address)!r}: it opens no bucket that ${ROOTS_VARIABLE} does not name. Read it "
-            f"on the command line (python -m url_viz embed {shlex.quote(str(address))}), and it is shown here."
+            f"on the command line ({command('embed', address)}), and it is shown here."
         )
     return address
 

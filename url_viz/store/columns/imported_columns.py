@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.errors import ImageSetError
+from url_viz.escaping import command
 from url_viz.records import RecordFile
 from url_viz.store.columns.user_cells import Kind, Values, cleaned
 from url_viz.store.record_parquet import RecordParquet
@@ -136,7 +137,7 @@ class _AboutImport:
 
 def import_file(paths: SetPaths, name: str) -> RecordParquet[_AboutImport]:
     """The file of an import."""
-    advice = f"Remove these columns and add them again: `python -m url_viz columns FOLDER remove {name!r}`."
+    advice = f"Remove these columns and add them again: `{command('columns', 'FOLDER', 'remove', name)}`."
     return RecordParquet(paths.columns / f"{name}{_ENDING}", _AboutImport, _ABOUT, advice)
 
 

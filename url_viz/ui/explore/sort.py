@@ -1,6 +1,5 @@
 """The form that sorts the pictures of an image set into folders, as links or copies."""
 
-import shlex
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import streamlit as st
 
 from url_viz.analysis.labels.label_choice import CORRECTED
 from url_viz.analysis.measures import measure_title
+from url_viz.escaping import command
 from url_viz.export.folders import BY_LABEL, sort_into_folders
 from url_viz.export.picture_files import How
 from url_viz.image_set import ImageSet
@@ -92,7 +92,7 @@ def _sort(image_set: ImageSet, out: str, *, by: str, how: How, threshold: float,
 
 
 def _command(image_set: ImageSet, out: str, *, by: str, threshold: float, undecided: bool) -> str:
-    words = ["python", "-m", "url_viz", "sort", str(image_set.root), out, "--by", by, "--how", "copy"]
+    words = ["sort", str(image_set.root), out, "--by", by, "--how", "copy"]
     words += ["--undecided"] if undecided else []
     words += [] if by in _TITLES else ["--threshold", f"{threshold:g}"]
-    return shlex.join([*words, "--model", image_set.source.name])
+    return command(*words, "--model", image_set.source.name)

@@ -1,7 +1,6 @@
 """Parts of the Image sets page: disk use of each image set, and renaming, moving, compacting and forgetting it."""
 
 import os
-import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from url_viz.escaping import command
 from url_viz.imaging.rendering import as_range
 from url_viz.jobs.forgetting import forget_plan, forget_set
 from url_viz.roots import is_in_bucket
@@ -83,7 +83,7 @@ def _show_repair(folder: str) -> None:
         "it can; the pictures are not touched.",
         icon=":material/broken_image:",
     )
-    st.code(f"python -m url_viz mend {folder}", language="bash", wrap_lines=True)
+    st.code(command("mend", folder), language="bash", wrap_lines=True)
 
 
 def _picked(table: pd.DataFrame) -> str | None:
@@ -118,7 +118,7 @@ def _show_one(set_id: str, about: About, *, is_damaged: bool) -> None:
     st.header(escape(set_title(about)), anchor=False)
     st.code(str(about.root), language=None, wrap_lines=True)
     if is_damaged:
-        _show_repair(shlex.quote(str(about.root)))
+        _show_repair(str(about.root))
     if not is_in_bucket(about.root) and not os.path.exists(about.root):
         st.warning("This folder no longer exists. If it was moved, enter its new location.", icon=":material/move:")
     if running(set_id) is not None:
@@ -175,11 +175,11 @@ def _show_changes(set_id: str, about: About) -> None:
         _change(set_id, "Change location", move, icon=icon, draw=st.form_submit_button)
     _show_range(set_id, about)
     _show_slimming(set_id, about)
-    root, name = shlex.quote(str(about.root)), f"{about.root.name or 'pictures'}.tar"
+    name = f"{about.root.name or 'pictures'}.tar"
     with st.expander("Copy to another machine", icon=":material/local_shipping:"):
-        st.code(f"python -m url_viz pack {root} {shlex.quote(name)}", language="bash", wrap_lines=True)
+        st.code(command("pack", about.root, name), language="bash", wrap_lines=True)
         st.caption("There, with the same pictures in FOLDER:")
-        st.code(f"python -m url_viz unpack {shlex.quote(name)} --root FOLDER", language="bash", wrap_lines=True)
+        st.code(command("unpack", name, "--root", "FOLDER"), language="bash", wrap_lines=True)
     st.caption("Forget: removes all that was read, decided and added here. The pictures stay. It asks first.")
     if dialog_button("Forget this image set", icon=":material/delete:", key=f"sets.forget.{set_id}"):
         _ask_forget(set_id, about)

@@ -10,6 +10,7 @@ from url_viz.analysis.findings.leaks import COPY, EXACT, SCENE, Splits
 from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.analysis.shown_words import title_of_column
 from url_viz.errors import UrlVizError
+from url_viz.escaping import command
 from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.store.columns.object_columns import PICTURE
@@ -100,7 +101,7 @@ def _compare_with_another(image_set: ImageSet) -> None:
         )
     elif len(image_set) + len(other) > MOST_ROWS:
         st.info("Two sets as large as these take minutes. In a terminal:", icon=":material/terminal:")
-        st.code(f"python -m url_viz leakage {str(image_set.root)!r} --against {str(other.root)!r}", language="bash")
+        st.code(command("leakage", image_set.root, "--against", other.root), language="bash")
     else:
         _show_shared(image_set, other)
 
