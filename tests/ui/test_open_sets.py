@@ -3,7 +3,9 @@
 import gc
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from tests.store.test_store import files
 from tests.ui.pages import opened
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.errors import CheckpointError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet, embed_folder, open_set
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.store.tables.writer import Writer
@@ -69,6 +71,27 @@ def test_errors_let_go_of_the_lock(tmp_path: Path, model: Model) -> None:
         pass
     with running_model(model.name) as running:
         assert running.head is not None
+
+
+def test_nobody_waits_for_another_set_that_is_opened(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sets, begun, go_on, slow = OpenSets(Workspace.at(workspace)), threading.Event(), threading.Event(), "f" * 16
+
+    def slowly(set_id: str, **options: Any) -> ImageSet:
+        if set_id == slow:
+            begun.set()
+            assert go_on.wait(60)
+        return open_set(set_id, **options)
+
+    monkeypatch.setattr("url_viz.ui.open_sets.open_set", slowly)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(sets.find, slow)
+        assert begun.wait(60)
+        try:
+            others = [pool.submit(sets.find, f"{number:016x}") for number in range(200)]
+            assert all(other.result(20) is None for other in others)
+        finally:
+            go_on.set()
+        assert waiting.result(60) is None
 
 
 def test_made_up_ids_leave_nothing_behind(workspace: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, open_set
@@ -18,7 +19,6 @@ from url_viz.ui.response_cache import LruCache
 from url_viz.workspace import Workspace
 
 MOST_OPEN = 4
-OPENING_LOCKS = 16
 
 
 class OpenSets:
@@ -30,7 +30,7 @@ class OpenSets:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._lock = threading.Lock()
-        self._opening = tuple(threading.Lock() for _ in range(OPENING_LOCKS))
+        self._opening = WeakValueDictionary[tuple[str, str], threading.Lock]()
         self._stores: dict[str, Store] = {}
         self._open: LruCache[tuple[str, str], ImageSet] = LruCache(MOST_OPEN)
 
@@ -38,7 +38,9 @@ class OpenSets:
         """The latest snapshot of an image set under a model. Raises ImageSetError if there is none."""
         allowed_model(model)
         key = set_id, model
-        with self._opening[hash(key) % OPENING_LOCKS]:  # opened once, and nobody waits for another set
+        with self._lock:
+            opening = self._opening.setdefault(key, threading.Lock())
+        with opening:  # opened once, and nobody waits for another set
             image_set = self._open.get(key)
             if image_set is None or not image_set.is_current():
                 image_set = open_set(set_id, model=model, workspace=self.workspace, within=may_read())
