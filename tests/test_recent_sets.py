@@ -1,15 +1,19 @@
 """Lists of image sets: the latest first, counted as they are, and counted again only once they have changed."""
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.imaging.pictures import noise, write_folder
+from url_viz import recent_sets
 from url_viz.image_set import embed_folder, open_image_set
 from url_viz.models.model import Model
-from url_viz.recent_sets import THUMBNAILS, RecentSets, _evenly_spaced
+from url_viz.recent_sets import THUMBNAILS, RecentSet, RecentSets, _evenly_spaced
 from url_viz.store.about import read_about, write_about
 from url_viz.store.sets import forget, rename
 from url_viz.workspace import Workspace, set_id_of
@@ -48,6 +52,35 @@ def test_the_latest_comes_first_as_it_is_now(tmp_path: Path, workspace: Path, mo
     assert [one.read_at for one in RecentSets(Workspace.at(workspace)).latest(9)][1] == 1000.0
     forget(two[1], workspace=workspace)
     assert [one.set_id for one in recent.latest(9)] == [first.set_id] != [second.set_id]
+    assert second.set_id not in recent._known, "its thumbnails are not kept either"
+
+
+def test_nobody_waits_while_another_page_counts_a_set_that_was_counted_before(
+    tmp_path: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zoo, flat = write_folder(tmp_path / "zoo", 4), write_folder(tmp_path / "flat", 3, start=50)
+    for folder in (zoo, flat):
+        embed_folder(folder, model=model, workspace=workspace)
+    recent = RecentSets(Workspace.at(workspace))
+    recent.latest(9)
+    noise(99).save(zoo / "new.jpg")
+    embed_folder(zoo, model=model, workspace=workspace)
+    begun, go_on, counted = threading.Event(), threading.Event(), recent_sets._counted
+
+    def slowly(*arguments: Any) -> RecentSet:
+        begun.set()
+        assert go_on.wait(60)
+        return counted(*arguments)
+
+    monkeypatch.setattr(recent_sets, "_counted", slowly)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(recent.latest, 9)
+        assert begun.wait(60)
+        try:
+            assert [one.pictures for one in pool.submit(recent.latest, 9).result(20)] == [4, 3]
+        finally:
+            go_on.set()
+        assert [one.pictures for one in first.result(60)] == [5, 3]
 
 
 @pytest.mark.parametrize("count", [0, 1, THUMBNAILS, THUMBNAILS + 1, 1000])

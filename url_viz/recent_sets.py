@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -46,6 +47,7 @@ class RecentSets:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._lock = threading.Lock()
+        self._counting = WeakValueDictionary[str, threading.Lock]()
         self._known: dict[str, tuple[tuple[object, ...], RecentSet]] = {}
         self._stores: dict[str, Store] = {}
 
@@ -55,6 +57,10 @@ class RecentSets:
         sets = [
             (_read_at(about, paths(set_id)), set_id, about) for set_id, about in sets_with_pictures(self._workspace)
         ]
+        with self._lock:
+            for gone in self._stores.keys() - {set_id for _, set_id, _ in sets}:  # its pictures were to be forgotten
+                del self._stores[gone]
+                self._known.pop(gone, None)
         latest = sorted(sets, key=lambda entry: (-entry[0], entry[1]))[:most]
         return [self._described(set_id, about, read_at) for read_at, set_id, about in latest]
 
@@ -67,13 +73,18 @@ class RecentSets:
         return replace(recent, about=about, read_at=read_at, unfinished=partial)
 
     def _as_counted(self, set_id: str, about: About) -> RecentSet:
-        """The set as it was counted before, if it has not changed."""
+        """The set as it was counted before, if it has not changed, or while another page counts it."""
         with self._lock:
+            counting = self._counting.setdefault(set_id, threading.Lock())
             store = self._stores.setdefault(set_id, Store(self._workspace.set_paths(set_id)))
-            key = _version(store, about)
-            if self._known.get(set_id, (None, None))[0] != key:
-                self._known[set_id] = (key, _counted(store, about, self._workspace))
-            return self._known[set_id][1]
+        key, known = _version(store, about), self._known.get(set_id)
+        if known is not None and (known[0] == key or counting.locked()):
+            return known[1]
+        with counting:
+            known = self._known.get(set_id)
+            if known is None or known[0] != key:
+                known = self._known[set_id] = key, _counted(store, about, self._workspace)
+        return known[1]
 
 
 def _models(about: About) -> tuple[str, ...]:
