@@ -27,7 +27,7 @@ LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?[^)]*\)")
 """A link within the checkout: its file (none: this page) and its anchor."""
 SITE = ROOT / "docs" / "site"
 OURS = re.compile(r"`((?:url_viz|training|tools|pages|tests|benchmarks|experiments|docs|examples)/[\w./]*)`")
-NAME = re.compile(r"`([\w.-]+)`")
+NAME = re.compile(r"`([\w.-]+)(?<!\.py)`")
 IN_FILE = re.compile(r"`([\w/]+/\w+\.(?:py|js))`: ((?:`[\w.]+`(?:, | and )?)+)")
 """A file, a colon, and names of what is in it."""
 FROM_FILE = re.compile(r"((?:`[\w.]+`(?:, | and )?)+) (?:in|of) `([\w/]+/\w+\.(?:py|js))`")
@@ -111,6 +111,23 @@ def test_what_the_architecture_names_in_a_file_is_in_it() -> None:
     assert len(found) > 80
     gone = [(file, name) for file, name in found if name.split(".")[-1] not in (ROOT / file).read_text()]
     assert not gone
+
+
+def test_modules_that_docstrings_name_are_there_and_have_what_is_named() -> None:
+    rooms = "|".join(["url_viz", "training", *(place.name for place in (ROOT / "url_viz").iterdir() if place.is_dir())])
+    dotted, gone = re.compile(rf"`((?:{rooms})(?:\.\w+)+)(?<!\.py)`"), []
+    for file in (file for room in ("url_viz", "training", "pages") for file in (ROOT / room).rglob("*.py")):
+        gone += [f"{file.relative_to(ROOT)}: {name}" for name in dotted.findall(file.read_text()) if not is_there(name)]
+    assert not gone
+
+
+def is_there(name: str) -> bool:
+    """Whether a dotted name leads to a folder or file, whose text has what is left of it; url_viz may be left out."""
+    place, left = ROOT if name.startswith(("url_viz", "training")) else ROOT / "url_viz", name.split(".")
+    while left and (place / left[0]).is_dir():
+        place /= left.pop(0)
+    place = place / (f"{left.pop(0)}.py" if left and (place / f"{left[0]}.py").exists() else "__init__.py")
+    return not left or (place.exists() and all(re.search(rf"\b{part}\b", place.read_text()) for part in left))
 
 
 def test_the_handle_has_what_the_architecture_names_by_subject(tmp_path: Path) -> None:

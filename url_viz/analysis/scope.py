@@ -142,7 +142,7 @@ def id_in(text: str) -> int | None:
 
 @dataclass(frozen=True)
 class ReviewSpec:
-    """What a review is of: the order `by` (a measure, or a key of `analysis.review.REVIEWS`), within a scope.
+    """What a review is of: the order `by` (a measure, or a key of `analysis.review.review.REVIEWS`), within a scope.
 
     `within_class` takes each picture's rank in its class; `per_class` the first of each class, class after
     class; `most` limits all.

@@ -82,7 +82,7 @@ class SetLabels:
         self._imports.use_apart(chosen)
 
     def suggested_apart(self) -> ApartSuggestion | None:
-        """What nearly alike pictures run along, if it is to be kept apart (`analysis.apart.suggest`); else None."""
+        """What nearly alike pictures run along and is to be kept apart, or None: `analysis.labels.apart.suggest`."""
         return self._core.derived.get(apart_suggestion)
 
     def correct(self, labels: Mapping[int, str | None], *, who: str | None = None) -> Action:

@@ -31,7 +31,7 @@ class SetReviews:
     def open(self, spec: ReviewSpec | str, *, afresh: bool = False) -> Review:
         """A review of this set, picture after picture; one that was begun before goes on, unless `afresh`.
 
-        `spec` may be just what is reviewed: a measure, or a key of `analysis.review.REVIEWS` such as "suspects".
+        `spec` may be just what is reviewed: a measure, or a key of `analysis.review.review.REVIEWS` such as "suspects".
         Raises ImageSetError for what this set does not have: doubtful labels without labels to check, leaks without
         splits, or of objects, since dropping one leaves its picture where it is.
         """

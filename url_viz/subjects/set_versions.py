@@ -376,7 +376,7 @@ class Diff:
 
     @property
     def ambiguity(self) -> pd.DataFrame:
-        """The mean ambiguity of each class before and after: `url_viz.analysis.versions.changes.ambiguity_by_class`."""
+        """The mean ambiguity of each class before and after: `analysis.versions.change_figures.ambiguity_by_class`."""
         return self.figures.ambiguity
 
     @property

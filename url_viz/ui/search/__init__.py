@@ -1,1 +1,1 @@
-"""The Search safely page: similar pictures, with the ambiguous ones withheld."""
+"""The Search page: similar pictures, with the ambiguous ones withheld."""

@@ -1,1 +1,1 @@
-"""The Sort uploads page: files scored in memory, and sorted by a measure."""
+"""The Check new pictures page: files judged in memory, and sorted by a measure."""

@@ -1,1 +1,1 @@
-"""The Check labels page: likely label errors, and confused classes."""
+"""The Your model page: what a user's own model says of the pictures, and which of them are test."""
