@@ -285,7 +285,7 @@ class TestOutside:
         self, image_set: ImageSet, tmp_path: Path, model: Model, second_model: Model
     ) -> None:
         path = tmp_path / "new.png"
-        noise(1234).save(path)
+        drawing(SHAPES[0], COUNT).save(path)
         found = image_set.safe_search(path, by="confusability")
         [outcome] = score([IncomingFile("new.png", path.read_bytes())], held(model), second=held(second_model))
         assert isinstance(outcome, NewPicture)
@@ -301,7 +301,7 @@ class TestOutside:
         self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch, model: Model
     ) -> None:
         monkeypatch.setattr(SecondModelChoice, "name", None)
-        [outcome] = score([IncomingFile("new.png", encoded(noise(9), "PNG"))], held(model))
+        [outcome] = score([IncomingFile("new.png", encoded(drawing(SHAPES[0], COUNT), "PNG"))], held(model))
         assert isinstance(outcome, NewPicture)
         assert np.isfinite(judge_pictures([outcome], image_set.core.reference()).iloc[0]["confusability"])
         assert image_set.core.second_model is None

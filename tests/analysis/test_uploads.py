@@ -26,7 +26,7 @@ from url_viz.pipeline.whitening import whitened_rows
 
 @pytest.fixture(scope="module")
 def image_set(module_workspace: Path, model: Model) -> ImageSet:
-    folder = write_folder(module_workspace.parent / "pictures", 40, classes=("cat", "dog"))
+    folder = write_folder(module_workspace.parent / "pictures", 60, classes=("cat", "dog"))
     (folder / "cat" / "copy.jpg").write_bytes((folder / "cat" / "0000.jpg").read_bytes())
     return embed_folder(folder, model=model, workspace=module_workspace)
 
@@ -85,6 +85,17 @@ def test_a_new_picture_lies_among_its_neighbours(image_set: ImageSet, model: Mod
     assert 0 < row.confusability < 1
     assert 0 <= row.ambiguity <= 1
     assert {row.first_class, row.second_class} == {"cat", "dog"}
+
+
+def test_a_picture_that_nothing_in_the_set_is_like_has_no_value_wherever_it_is_asked_for(image_set: ImageSet) -> None:
+    strange = -image_set.embeddings().mean(axis=0)
+    row = judge_pictures([NewPicture.of_embedding(strange, None)], image_set.core.reference()).iloc[0]
+    assert row.is_unlike
+    assert row[[*MEASURED, "confusability_percentile", "first_share", "second_share"]].isna().all()
+    assert (row.first_class, row.second_class) == (None, None)
+    found = image_set.safe_search(strange, by="ambiguity")
+    assert np.isnan([found.query_value, found.query_percentile]).all()
+    assert len(found.hits) == 24, "what is nearest is still found"
 
 
 def test_without_a_set_uploads_are_compared_with_each_other(model: Model) -> None:

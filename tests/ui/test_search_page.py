@@ -21,7 +21,7 @@ from url_viz.ui.widgets.measure_choice import offered
 from url_viz.ui.widgets.part import drawn_box
 from url_viz.wording import decimal
 
-COUNT = 24
+COUNT = 52
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +196,11 @@ def test_a_picture_from_outside_is_scored_and_searched_with_and_no_other_file_is
     assert f"Most similar · {COUNT}" in text
     assert at.code[0].value == "<b>new</b>.jpg"
     assert "Easily mistaken **" in text
+    assert "Unlike this set" not in text
+    at.file_uploader[0].set_value(("plain.png", encoded(Image.new("RGB", (64, 64), "red"), "PNG"), "image/png")).run()
+    assert "**Unlike this set**" in words(at)
+    assert "Easily mistaken **" not in words(at)
+    assert not any("Lies between" in each.value for each in at.markdown)
     image_id = by_confusability(image_set, 2)
     at.file_uploader[0].set_value(("copy.jpg", image_set.files.path(image_id).read_bytes(), "image/jpeg")).run()
     own = opened(image_set, "search", search__query_id=image_id)

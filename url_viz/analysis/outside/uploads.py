@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.evidence.baselines import inverse_norm
 from url_viz.analysis.labels.ambiguity import ClassShares
 from url_viz.analysis.outside.new_pictures import NO_FILE, NewPictures, Reference, compare_to_reference
+from url_viz.analysis.outside.unlike import unlike
 from url_viz.analysis.ranking import percentile
 from url_viz.errors import ImageError
 from url_viz.imaging.copied_pixels import Patches, no_patches, patch_of
@@ -128,7 +129,8 @@ def judge_pictures(pictures: Sequence[NewPicture], reference: Reference | None) 
     "view" or None; x and y on the
     reference's map. Confusability is within the reference, else within the new ones; ambiguity is between the
     reference's classes. Higher = more ambiguous; nan if there is no value. Files with the same bytes have one row's
-    values, and those in the reference the very values that they have there.
+    values, and those in the reference the very values that they have there. `is_unlike` where nothing in the reference
+    is like the picture: no order of the set says anything of it, so it has no measures and no classes.
     """
     itself = pd.DataFrame(
         {
@@ -147,9 +149,13 @@ def judge_pictures(pictures: Sequence[NewPicture], reference: Reference | None) 
     )
     if reference is None or not len(reference):
         judged = itself.assign(**_within_batch(new))
-        return _with_percentiles(judged, judged)
+        return _with_percentiles(judged, judged).assign(is_unlike=False)
     judged = _as_known(itself.assign(**_within(new, reference)), new.content, reference)
-    return _with_percentiles(judged, reference.pictures)
+    is_strange = unlike(new.embedding, reference.embedding, counts=reference.counts)
+    is_strange &= positions_of(new.content, reference.content) < 0
+    judged.loc[is_strange, [*MEASURED, "first_share", "second_share"]] = np.nan
+    judged.loc[is_strange, ["first_class", "second_class"]] = None
+    return _with_percentiles(judged, reference.pictures).assign(is_unlike=is_strange)
 
 
 def arrays_of(pictures: Sequence[NewPicture]) -> NewPictures:
@@ -187,16 +193,6 @@ def _with_percentiles(judged: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame
     """The table of uploads with the percentile of each of MEASURED among those of the table `among`."""
     ranks = {m: percentile(_column(judged, m), among=_column(among, m)) for m in MEASURED}
     return judged.assign(**{f"{measure}_percentile": rank for measure, rank in ranks.items()})
-
-
-def without_values(judged: pd.DataFrame) -> pd.DataFrame:
-    """Uploads without measures, percentiles and classes: those of pictures that nothing in the set is like."""
-    numbers = [*MEASURED, *(f"{measure}_percentile" for measure in MEASURED), "first_share", "second_share"]
-    named = judged.columns.intersection(["first_class", "second_class"])
-    return judged.assign(
-        **dict.fromkeys(judged.columns.intersection(numbers), np.nan),
-        **{name: pd.Series(None, index=judged.index, dtype=object) for name in named},
-    )
 
 
 def _within_batch(new: NewPictures) -> dict[str, NDArray[np.generic]]:

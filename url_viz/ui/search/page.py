@@ -97,6 +97,8 @@ def show_values(query: Query) -> None:
     ]
     if query.between is not None:
         lines.append(escape(f"Lies {query.between}"))
+    if query.is_unlike:
+        lines.append(Markdown("**Unlike this set**: nothing in it is like this picture, so it has no value here."))
     st.markdown(Markdown("  \n".join(lines)))
 
 
@@ -121,6 +123,8 @@ def may_search(query: Query, gate: Gate, evidence: Evidence | None) -> bool:
 def warning(query: Query, gate: Gate, evidence: Evidence | None) -> Markdown:
     """Why a query is withheld, and what the set's own classes say of such pictures; no more than they say."""
     name, rank = escape(quoted(gate.measure)), query.percentiles.get(gate.measure, float("nan"))
+    if query.is_unlike:
+        return Markdown("Nothing in this set is like this picture, so the search cannot tell whether to trust it.")
     if not np.isfinite(rank):
         return Markdown(f"This picture has no value of {name} here, so the search cannot tell whether to trust it.")
     lies = escape(f", {query.between}" if query.between is not None and gate.measure == AMBIGUITY.name else "")

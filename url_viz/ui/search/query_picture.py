@@ -46,7 +46,8 @@ class Query:
 
     `address` is the URL of the picture that a part can be drawn on, `key` that of the drawing, empty where none can be;
     of an object it is the whole picture. `values` and `percentiles` are by measure of the image set, within it;
-    `between` says which two classes it lies between, with their shares, None if that is not known.
+    `between` says which two classes it lies between, with their shares, None if that is not known. Where nothing in the
+    set is like it (`is_unlike`), it has neither.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Query:
     values: Mapping[str, float]
     percentiles: Mapping[str, float]
     between: str | None = None
+    is_unlike: bool = False
     image_id: int | None = None
     picture: NewPicture | None = None
     key: str = ""
@@ -191,6 +193,7 @@ def _values(outcome: NewPicture, image_set: ImageSet) -> dict[str, Any]:
         "values": {measure: float(row[measure]) for measure in measures},
         "percentiles": {measure: float(row[f"{measure}_percentile"]) for measure in measures},
         "between": between_shares(row),
+        "is_unlike": bool(row["is_unlike"]),
         "image_id": None,
         "picture": outcome,
     }

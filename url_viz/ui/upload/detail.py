@@ -9,7 +9,7 @@ import streamlit as st
 
 from url_viz.analysis.measures import measure_title
 from url_viz.analysis.outside.new_pictures import nearest_without_twins
-from url_viz.analysis.outside.uploads import COPY, MEASURED, NewPicture, arrays_of, without_values
+from url_viz.analysis.outside.uploads import COPY, MEASURED, NewPicture, arrays_of
 from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
@@ -35,7 +35,7 @@ def show_opened_upload(batch: UploadBatch, table: pd.DataFrame, image_set: Image
 @st.dialog("Upload", width="large", on_dismiss=DIALOG.clear)
 def show_upload(batch: UploadBatch, table: pd.DataFrame, number: int, image_set: ImageSet | None) -> None:
     """The upload in row `number` of the table."""
-    row = (without_values(table) if table["is_unlike"].iloc[number] else table).iloc[number]
+    row = table.iloc[number]
     left, right = st.columns([3, 2], gap="medium")
     with left, errors_shown(st.error):
         data = batch.files[number].read()

@@ -14,8 +14,7 @@ from streamlit.typing import UploadedFile
 from url_viz.analysis.labels.ambiguity import between
 from url_viz.analysis.measures import measure_named, measure_title, measures_of, quoted
 from url_viz.analysis.order import plain_words
-from url_viz.analysis.outside.unlike import unlike
-from url_viz.analysis.outside.uploads import COPY, VIEW, judge_pictures, without_values
+from url_viz.analysis.outside.uploads import COPY, VIEW, judge_pictures
 from url_viz.errors import UrlVizError
 from url_viz.export.inline_pictures import data_url
 from url_viz.export.table_files import table_bytes
@@ -124,18 +123,10 @@ def show_empty(now: SetChoice, image_set: ImageSet | None) -> None:
 
 
 def ranked_uploads(batch: UploadBatch, image_set: ImageSet | None) -> pd.DataFrame:
-    """The table of `judge_pictures` and whether each `is_unlike` the set, cached for the same uploads and image set."""
+    """The table of `judge_pictures`, cached for the same uploads and image set."""
     key = (batch.key, image_set.set_id if image_set else None, image_set.version if image_set else None)
-    return UPLOADS_RANKED.get_for(key, lambda: _judged(batch, image_set))
-
-
-def _judged(batch: UploadBatch, image_set: ImageSet | None) -> pd.DataFrame:
-    if image_set is None:
-        return judge_pictures(batch.scored, None).assign(is_unlike=False)
-    reference = image_set.core.reference()
-    embeddings = np.stack([upload.embedding for upload in batch.scored])
-    return judge_pictures(batch.scored, reference).assign(
-        is_unlike=unlike(embeddings, reference.embedding, counts=reference.counts)
+    return UPLOADS_RANKED.get_for(
+        key, lambda: judge_pictures(batch.scored, image_set.core.reference() if image_set else None)
     )
 
 
@@ -182,7 +173,7 @@ def sort(table: pd.DataFrame, *, measure: str, threshold: int) -> SortedUploads:
     return SortedUploads(
         ambiguous=ordered[has_value & is_ambiguous],
         clear=ordered[has_value & ~is_ambiguous].iloc[::-1],
-        unlike=without_values(ordered[is_unlike].sort_values("nearest_similarity")).assign(rank_percentile=np.nan),
+        unlike=ordered[is_unlike].sort_values("nearest_similarity"),
         unknown=ordered[~has_value & ~is_unlike],
     )
 
