@@ -135,7 +135,7 @@ def test_a_review_stays_goes_on_begins_anew_and_keeps_to_its_scope(image_set: Im
     assert isinstance(review, PairReview)
     first, second = (int(one) for one in review.ids[:2])
     card = review.card(first)
-    assert (card.question.text, card.takes) == ("The same kind of thing?", ("same",))
+    assert (card.question.text, card.takes) == ("The same kind: would you put both in one class?", ("same",))
     assert review.state([first]) == [CardAnswer()]
     assert card.near[0]["id"].tolist() == image_set.neighbours(first, 1)["id"].tolist()
     review.store(first, CardAnswer(same=True), who="anna")

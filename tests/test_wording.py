@@ -119,7 +119,7 @@ GIVEN_UP = {
     "Between classes": "Torn between classes",
     "Within the set": "Easily mistaken",
     "[Pp]retrained head": "General model",
-    "easily confused|[Mm]ost confused": "looks like others",
+    "easily confused|[Mm]ost confused|[Ll]ooks? like others": "easily mistaken",
     "out on (its|their) own": "unlike the rest",
     r"\b[Tt]wins?\b": "near copies",
     "[Ll]ook again": "decide later",

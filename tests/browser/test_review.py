@@ -137,7 +137,7 @@ def test_undo_leads_back_through_the_answers_and_redo_forth(app: str, image_set:
 def test_pairs_by_keys_and_mouse(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
     desk = opened(open_page, app, image_set, "review=pairs&most=8")
     page, first = desk.page, desk.page.locator("figcaption").first
-    expect(page.locator(".question")).to_have_text("The same kind of thing?")
+    expect(page.locator(".question")).to_have_text("The same kind: would you put both in one class?")
     expect(page.locator("figure > img")).to_have_count(2)
     for image in page.locator("figure > img").all():
         eventually(lambda image=image: image.evaluate("image => image.complete && image.naturalWidth > 0"))

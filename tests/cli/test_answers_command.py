@@ -64,7 +64,8 @@ def test_the_review_of_pairs_is_listed_with_both_pictures(run: Run, image_set: I
     pairs = image_set.answers.ask(3)
     lines = run("review", "--by", "pairs", "--top", "3").splitlines()[1:4]
     assert lines == [
-        f"{row.path}  (no label)  The same kind of thing?  beside {row.neighbour_path}" for row in pairs.itertuples()
+        f"{row.path}  (no label)  The same kind: would you put both in one class?  beside {row.neighbour_path}"
+        for row in pairs.itertuples()
     ]
 
 

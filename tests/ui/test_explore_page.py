@@ -521,7 +521,7 @@ def test_twins_are_told_and_one_of_each_is_kept(home: Workspace, tmp_path: Path,
     (folder / "copy.jpg").write_bytes(first.read_bytes())
     at = opened(embed_folder(folder, model=model, workspace=home.root))
     at.button(key="twins.open").click().run()
-    assert "1 group: 1 of exact copies, 0 of copies (the same pixels), 0 with other views" in words(at)
+    assert "1 group: 1 of exact copies, 0 of copies (saved again, resized or cropped), 0 with other views" in words(at)
     assert "The pictures of this group · 2" in words(at)
     at.button(key="twins.keep").click().run()
     decided = embed_folder(folder, model=model, workspace=home.root).table().set_index("path")["decision"].dropna()

@@ -180,7 +180,11 @@ class TestDesk:
         assert here(at).review.spec == ReviewSpec("pairs")
         state = desk_state(unlabelled, here(at))
         card = state.cards[0]
-        assert (card["takes"], card["question"], card["same"]) == (("same",), "The same kind of thing?", None)
+        assert (card["takes"], card["question"], card["same"]) == (
+            ("same",),
+            "The same kind: would you put both in one class?",
+            None,
+        )
         assert len(card["panels"][0]["near"]) == 1
         assert state.change is not None
         assert state.change.words.startswith("0 answers, 0 the same kind.")

@@ -21,7 +21,7 @@ from url_viz.ui.widgets.measure_choice import offered
 from url_viz.ui.widgets.part import drawn_box
 from url_viz.wording import decimal
 
-COUNT = 52
+COUNT = 24
 
 
 @pytest.fixture(scope="module")
@@ -166,14 +166,14 @@ def test_the_warning_says_no_more_than_the_evidence_shows() -> None:
     telling = evidence_from([0.1, 0.2, 0.3, 0.9], [True, True, True, False])
     assert "**100 %** have a nearest picture of another class; of those below it, 0 %" in warning(query, gate, telling)
     assert (
-        "Refusing to answer: **yes**: by “Easily mistaken”, a picture with a wrong match ranks above one without"
+        "Refusing ambiguous queries **avoids errors**: by “Easily mistaken”, a picture with a wrong match ranks above"
         in verdict(telling)
     )
     silent = evidence_from([0.1, 0.2, 0.3, 0.9], [False, True, True, False])
     said = warning(query, gate, silent)
     assert "says nothing clear about its hits." in said
     assert "of another class" not in said
-    assert "Refusing to answer: **not clearly**" in verdict(silent)
+    assert "Refusing ambiguous queries **does not clearly avoid errors**" in verdict(silent)
     assert r"by **\+12.5 points** compared with leaving out as many at random" in verdict(silent)
     assert "Without classes, nothing shows" in warning(query, gate, None)
     assert "has no value of “Easily mistaken” here" in warning(query_at(float("nan")), gate, telling)
@@ -196,15 +196,23 @@ def test_a_picture_from_outside_is_scored_and_searched_with_and_no_other_file_is
     assert f"Most similar · {COUNT}" in text
     assert at.code[0].value == "<b>new</b>.jpg"
     assert "Easily mistaken **" in text
-    assert "Unlike this set" not in text
-    at.file_uploader[0].set_value(("plain.png", encoded(Image.new("RGB", (64, 64), "red"), "PNG"), "image/png")).run()
-    assert "**Unlike this set**" in words(at)
-    assert "Easily mistaken **" not in words(at)
-    assert not any("Lies between" in each.value for each in at.markdown)
     image_id = by_confusability(image_set, 2)
     at.file_uploader[0].set_value(("copy.jpg", image_set.files.path(image_id).read_bytes(), "image/jpeg")).run()
     own = opened(image_set, "search", search__query_id=image_id)
     assert at.markdown[0].value == own.markdown[0].value, "as the same picture of the set"
+
+
+def test_a_picture_that_nothing_here_is_like_has_no_value(
+    tmp_path: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+    at = opened(embed_folder(write_folder(tmp_path / "zoo", 60), model=model, workspace=workspace), "search")
+    at.file_uploader[0].set_value(("plain.png", encoded(Image.new("RGB", (64, 64), "red"), "PNG"), "image/png")).run()
+    text = words(at)
+    assert "**Unlike this set**" in text
+    assert "Easily mistaken **" not in text
+    at.slider(key="search.percentile").set_value(90).run()
+    assert "Nothing in this set is like this picture" in words(at)
 
 
 def test_without_classes_the_page_says_what_evidence_takes(

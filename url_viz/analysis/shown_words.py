@@ -17,7 +17,7 @@ _COLUMNS: Mapping[str, str] = {
 }
 _REASONS: Mapping[str, str] = {
     "between classes": "two classes fit",
-    "easily confused": "looks like others",
+    "easily confused": "easily mistaken",
     "out on its own": "unlike the rest",
     "twin": "near copies",
 }

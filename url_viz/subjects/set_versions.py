@@ -41,6 +41,7 @@ from url_viz.store.columns.imported_columns import NAMES, TAGS
 from url_viz.store.columns.object_columns import PICTURE, Boxes
 from url_viz.store.damage import raising_disk_errors
 from url_viz.store.decisions.decision_rows import FileKeys
+from url_viz.store.decisions.decisions import DECIDED
 from url_viz.store.tables.tables import Embeddings, Twins, no_twins, positions_of
 from url_viz.store.tables.whitened_rows import WhitenedRows
 from url_viz.store.version_files import (
@@ -248,7 +249,7 @@ WORDS = {
     "replaced": "replaced by another at their path",
     "relabelled": "relabelled",
     "split_changed": "in another split",
-    "decided": "decided on otherwise",
+    "decided": "with another decision",
     "boxes_changed": "with another box",
 }
 """What is said of so many pictures with a change."""
@@ -421,15 +422,18 @@ class Diff:
     @property
     def words_of_changes(self) -> tuple[str, ...]:
         """The same without the accuracy, which takes seconds."""
-        counts = [f"{count:,} {WORDS[name]}" for name, count in self.counts().items()]
+        words = {name: f"{count:,} {WORDS[name]}" for name, count in self.counts().items()}
+        if "decided" in words:
+            now = self.table.loc[self.table["decided"], "decision"].map(DECIDED).fillna("no longer decided on")
+            words["decided"] = ", ".join(f"{count:,} {decided}" for decided, count in now.value_counts().items())
         sizes = f"{self.before.size(is_named=True)} before, {self.after.size(is_named=False)} after"
-        sentences = [f"{sizes}: {', '.join(counts) or 'nothing changed'}."]
+        sentences = [f"{sizes}: {', '.join(words.values()) or 'nothing changed'}."]
         for names, what in ((self.new_classes, "new class"), (self.emptied_classes, "emptied class")):
             end = "" if len(names) > FEW else "."
             sentences += [f"{counted(len(names), what)}: {first_of(names)}{end}"] if names else []
         if self.new_leaks is not None and len(self.new_leaks):
             sentences.append(f"{counted(len(self.new_leaks), 'new leak')} between splits.")
-        if (count := len(self.ambiguity)) and counts:
+        if (count := len(self.ambiguity)) and words:
             rose, fell = counted(len(self.rose), "class"), f"{len(self.fell):,}"
             least, compared = (
                 decimal(LEAST_DIFFERENCE),

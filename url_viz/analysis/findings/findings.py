@@ -307,7 +307,7 @@ def _mixed(seen: FindingInputs) -> Finding | None:
         return None
     more = f", and {counted(len(pairs) - 1, 'other')}" if len(pairs) > 1 else ""
     overlap = counted(len(pairs), "pair of classes overlaps", "pairs of classes overlap")
-    why = "Each has many pictures that look like the other. Merge the classes, or define what separates them."
+    why = "Each has many pictures that look like the other. Define what separates them, then relabel one by one."
     return Finding("mixed-up", len(pairs), f"{overlap}: {pairs[0][0]} ↔ {pairs[0][1]}{more}", why)
 
 

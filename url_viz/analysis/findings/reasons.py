@@ -70,7 +70,7 @@ WORDS = {
     TINY: "are tiny",
     EXTREME_ASPECT: "are long and narrow",
     BETWEEN_CLASSES: "fit two classes",
-    CONFUSED: "look like others",
+    CONFUSED: "are easily mistaken for others",
     OUTLIER: "are unlike the rest",
     TWIN: "have near copies",
 }
@@ -421,7 +421,7 @@ DETAILS: Mapping[str, Callable[[pd.DataFrame], Sequence[str]]] = {
     TINY: _sizes,
     EXTREME_ASPECT: _aspects,
     BETWEEN_CLASSES: _between,
-    CONFUSED: _valued("confusability", "looks more like others than {:.0%} of this set"),
+    CONFUSED: _valued("confusability", "more easily mistaken than {:.0%} of this set"),
     OUTLIER: _valued(
         "nearest_similarity",
         "its nearest picture, near copies aside, has a similarity of {:.2f}, low for this set",

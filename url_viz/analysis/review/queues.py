@@ -12,6 +12,7 @@ from url_viz.analysis.review.review import title_of_review
 from url_viz.analysis.review.review_queue import Review
 from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.store.columns.object_columns import VERDICTS
+from url_viz.store.decisions.decisions import DECIDED
 from url_viz.wording import counted
 
 SHOWN = 3
@@ -198,8 +199,8 @@ def _outcome(image_id: int, answer: CardAnswer, given: object, *, is_named: bool
         return ReviewOutcome(image_id, "confirmed" if answer.label == given else "relabelled", answer.label)
     if answer.same is not None:
         return ReviewOutcome(image_id, "the same kind" if answer.same else "not the same kind")
-    decided = {"drop": "dropped", "look-again": "put aside", "keep": "kept"}
-    return ReviewOutcome(image_id, answer.verdict or decided.get(answer.decision or "", "decided"), answer.label)
+    decided = "decided" if answer.decision is None else DECIDED[answer.decision]
+    return ReviewOutcome(image_id, answer.verdict or decided, answer.label)
 
 
 OUTCOMES = (

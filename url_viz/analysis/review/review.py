@@ -306,7 +306,7 @@ class PairReview(Review):
         return np.array([now.same is not None for now in self.state(self.ids.tolist())], bool)
 
     def _question(self, row: Mapping[str, Any]) -> Question:
-        return Question("The same kind of thing?")
+        return Question("The same kind: would you put both in one class?")
 
     def _near(self, row: int, question: Question) -> list[pd.DataFrame]:
         return [self.table.iloc[[self._nearest[row]]]]

@@ -45,12 +45,8 @@ LONGEST_LABEL = 1_000
 Step = Literal["undo", "redo"]
 """A step back or forth in the log."""
 
-_DID: dict[Decision | None, str] = {
-    "keep": "kept",
-    "drop": "dropped",
-    "look-again": "put aside",
-    None: "removed the decision on",
-}
+DECIDED: dict[Decision, str] = {"keep": "kept", "drop": "dropped", "look-again": "put aside"}
+_DID: dict[Decision | None, str] = {None: "removed the decision on"} | DECIDED
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,8 @@ def twins_dialog(image_set: ImageSet) -> None:
         groups = image_set.twins.groups()
     count = {kind: int((groups["kind"] == kind).sum()) for kind in _KINDS}
     words = (
-        f"{counted(len(groups), 'group')}: {count['exact']:,} of exact copies, {count['copies']:,} of copies (the same "
-        f"pixels), {count['views']:,} with other views (pictures exceptionally near in this set)."
+        f"{counted(len(groups), 'group')}: {count['exact']:,} of exact copies, {count['copies']:,} of copies (saved "
+        f"again, resized or cropped), {count['views']:,} with other views (pictures exceptionally near in this set)."
     )
     st.caption(escape(image_set.core.said(words)))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

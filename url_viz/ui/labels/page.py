@@ -165,9 +165,14 @@ def of_pair(check: LabelCheck, pair: ClassPair) -> pd.DataFrame:
 def pick_pair(image_set: ImageSet, check: LabelCheck) -> ClassPair | None:
     """The table of confused classes; return the pair in the selected row."""
     confused = mixed_pairs(check).reset_index(drop=True)
-    st.header(f"Classes that overlap · {escape(counted(len(confused), 'pair'))}", anchor=False)
+    is_told = knows_classes(check)
+    count = f" · {counted(len(confused), 'pair')}" if is_told else ""
+    st.header(f"Classes that overlap{escape(count)}", anchor=False)
     if confused.empty:
-        st.caption("No two classes overlap." if knows_classes(check) else "The model does not know these classes.")
+        unknown = (
+            "Not counted: the model gives most pictures another class than their label, so mix-ups may be its own."
+        )
+        st.caption("No two classes overlap." if is_told else unknown)
         return None
     event = st.dataframe(
         _as_shown(confused),

@@ -216,12 +216,14 @@ def verdict(evidence: Evidence) -> Markdown:
         return Markdown("The nearest picture always has the same class, or never: leaving out cannot help.")
     if figures.tells_errors:
         times = escape(f"{round(100 * figures.auroc.value)} of 100 cases (chance: 50)")
-        of_queries = Markdown(f"**yes**: by {name}, a picture with a wrong match ranks above one without in {times}.")
+        of_queries = Markdown(
+            f"**avoids errors**: by {name}, a picture with a wrong match ranks above one without in {times}."
+        )
     else:
-        of_queries = Markdown(f"**not clearly**: {name} orders their errors no better than chance.")
+        of_queries = Markdown(f"**does not clearly avoid errors**: {name} orders them no better than chance.")
     gain = escape(f"{100 * evidence.overall[0.1].gain('database'):+.1f}".replace("-", "−"))
     return Markdown(
-        f"Refusing to answer: {of_queries}\n\nLeaving out of results: a tenth of the set less changes recall@1 by "
+        f"Refusing ambiguous queries {of_queries}\n\nLeaving a tenth of the set out of results changes recall@1 by "
         f"**{gain} points** compared with leaving out as many at random."
     )
 
