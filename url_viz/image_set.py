@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +25,7 @@ from url_viz.analysis.findings.reasons import Shared, reason_table, reasons
 from url_viz.analysis.imported import UserColumn, imported
 from url_viz.analysis.map_figure import Style, map_figure
 from url_viz.analysis.measured_table import measured
-from url_viz.analysis.order import Order, while_read
+from url_viz.analysis.order import Order, nearest_labelled, order_by, while_read
 from url_viz.analysis.outside.occlusion import Explained, Heat, explained, explained_measure, heat_of
 from url_viz.analysis.second_model import SecondModelChoice
 from url_viz.analysis.table import files, rows, table
@@ -401,9 +401,14 @@ class ImageSet(SearchableSet):
             raise UsageError(f"A widget takes anywidget, which {sys.executable} lacks. Run `pip install anywidget`.")
         return import_module("url_viz.ui.notebook").NotebookView(self, colour=colour)  # the app's own parts
 
-    def order(self) -> Order:
-        """By which measure to order here, and why: `.measure`, `.reason`, `.evidence` (R-AUROC, or None)."""
+    def order(self, by: str | None = None) -> Order:
+        """By which measure to order here, and why: `.measure`, `.reason`, `.evidence` (R-AUROC, or None).
+
+        With another measure, or column of numbers, that one and how well it holds.
+        """
         order = self._core.leading_order
+        if by not in (None, order.measure):
+            return self.cached(_order_by, by)
         return while_read(order) if order.measure is None and is_being_written(self._core.store.paths) else order
 
     def prepare(self) -> None:
@@ -467,6 +472,11 @@ class ImageSet(SearchableSet):
             user_measures=["uncertainty", *brought] if self.source.is_external else brought,
         )
         return None if pictures is None else evaluated(pictures)
+
+
+def _order_by(image_set: ImageSet, measure: str) -> Order:
+    core = image_set.core
+    return order_by(measure, core.leading_order, core.frame, partial(core.derived.get, nearest_labelled))
 
 
 def embed_folder(

@@ -14,7 +14,8 @@ from tests.read_sets import opened_again
 from url_viz.analysis.evidence.order_metrics import Figure, Interval, auroc, auroc_by_blocks, share_by_blocks
 from url_viz.analysis.labels.classes import content_labels, picture_labels
 from url_viz.analysis.measures import in_text
-from url_viz.analysis.order import BEING_READ, NO_GRAPH, Order, grade, is_beyond_chance, leading_order
+from url_viz.analysis.order import BEING_READ, NO_GRAPH, Order, grade, is_beyond_chance, leading_order, plain_words
+from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.tables.tables import GraphColumns, positions_of
 from url_viz.store.tables.writer import Writer
 from url_viz.wording import decimal
@@ -196,7 +197,9 @@ def test_copies_count_once(tmp_path: Path) -> None:
     [
         (0.89, 0.87, 0.91, "Order: good (89 of 100, 87 to 91)"),
         (0.7, 0.66, 0.74, "Order: fair (70 of 100, 66 to 74)"),
-        (0.55, 0.5, 0.6, "Order: weak (55 of 100, 50 to 60)"),
+        (0.55, 0.51, 0.6, "Order: weak (55 of 100, 51 to 60)"),
+        (0.53, 0.44, 0.61, "Order: no better than chance here (53, 44 to 61)"),
+        (0.6, 0.45, 0.75, "Order: uncertain (60 of 100, 45 to 75)"),
         (0.83, 0.69, 0.97, "Order: uncertain (83 of 100, 69 to 97)"),
         (0.9, float("nan"), float("nan"), "Order: uncertain (90 of 100)"),
         (float("nan"), 0.1, 0.2, ""),
@@ -205,3 +208,22 @@ def test_copies_count_once(tmp_path: Path) -> None:
 def test_how_well_an_order_holds_is_said_in_a_few_words(value: float, low: float, high: float, words: str) -> None:
     assert grade(Order("ambiguity", "Why.", Figure(value, Interval(low, high)))) == words
     assert grade(Order("confusability", "Why.")) == ""
+
+
+def test_each_order_has_a_figure_of_its_own_by_the_same_pictures(tmp_path: Path) -> None:
+    code = np.arange(160) % 4
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(4, 32))[code] + 1.2 * rng.normal(size=(160, 32)) + 0.5
+    image_set = given_set(tmp_path, [f"{'abcd'[c]}/{number:03d}.jpg" for number, c in enumerate(code)], rows)
+    table, leading = image_set.table(), image_set.order()
+    columns = table[["path"]].assign(same=table["ambiguity"], dice=rng.random(160))
+    image_set.add_columns(IncomingFile("mine.csv", columns.to_csv(index=False).encode()))
+    assert leading.evidence is not None
+    assert image_set.order("confusability").evidence == leading.others["confusability"]
+    same, dice = image_set.order("same"), image_set.order("dice")
+    assert same.evidence is not None
+    assert same.evidence.value == pytest.approx(leading.evidence.value)
+    assert plain_words(same) == plain_words(leading)
+    assert dice.evidence is not None
+    assert dice.evidence.interval.low < 0.5 < dice.evidence.interval.high
+    assert dice.reason.startswith("Dice: A column you added")

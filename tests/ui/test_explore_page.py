@@ -20,6 +20,8 @@ from tests.ui.conftest import Read
 from tests.ui.pages import APP, LONG, app, ended, linked, named, opened, order_by, told, with_picture, words
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.labels.ambiguity import between_filters
+from url_viz.analysis.measures import quoted
+from url_viz.analysis.order import grade
 from url_viz.analysis.scope import scoped
 from url_viz.errors import NoImagesError, NotAllowedError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
@@ -444,6 +446,10 @@ def test_any_numeric_column_orders_and_any_category_colours_and_its_filter_is_wh
     at = opened(image_set)
     at.selectbox(key="view.other_measure").set_value("brightness").run()
     assert order_by(at).value == "brightness"
+    assert at.button(key="order.back").label == f"Back to {quoted(image_set.order().measure or '')}"
+    assert image_set.order().evidence is None or grade(image_set.order("brightness")) in [
+        each.proto.popover.label for each in at.get("popover")
+    ]
     named(at.selectbox, "Colour").set_value("label").run()
     assert at.query_params["colour"] == "label"
     named(at.selectbox, "Size by").set_value("entropy").run()

@@ -13,10 +13,11 @@ from url_viz.analysis.evidence.order_metrics import Figure, auroc_by_blocks, aur
 from url_viz.analysis.labels.ambiguity import LEAST_OF_A_CLASS
 from url_viz.analysis.labels.classes import CodedLabels
 from url_viz.analysis.labels.votes import NONE, Codes
-from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, TUNED, UNCERTAINTY, has_values, in_text
+from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, TUNED, UNCERTAINTY, has_values, in_text, measure_named
 from url_viz.analysis.review.tuned import FEW as FEW_ANSWERS
 from url_viz.analysis.review.tuned import Tuned
 from url_viz.analysis.second_model import SecondModel
+from url_viz.analysis.shown_words import title_of_column
 from url_viz.analysis.table import Frame
 from url_viz.pipeline.confusability import FEW
 from url_viz.pipeline.twins import source_groups
@@ -60,7 +61,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class _Labelled:
+class Labelled:
     """The L contents with a class whose nearest has one too: `rows` of the table, `code` and `is_wrong` (L,)."""
 
     rows: NDArray[np.int64]
@@ -134,16 +135,45 @@ def order(
     second: SecondModel | None,
 ) -> Order:
     """The measure that leads, and why; the nearest picture that tells of the classes is of another source group."""
-    graph = None if graph_columns is None or content_apart is None else witnesses()
-    if graph_columns is not None and graph is not None:
-        group = source_groups(graph.twins, graph.apart)
-        graph_columns = replace(graph_columns, nearest=graph.position[:, 0], twin_group=group)
+    columns = _of_witnesses(graph_columns, content_apart, witnesses)
     title = None if second is None else second.title
-    return leading_order(measured, base.contents, graph_columns, content_labels, tuned=tuned_order, second=title)
+    return leading_order(measured, base.contents, columns, content_labels, tuned=tuned_order, second=title)
 
 
-GOOD, FAIR = 0.8, 0.65
-"""From which R-AUROC on an order is called good, and fair."""
+def _of_witnesses(
+    columns: GraphColumns | None, content_apart: Codes | None, witnesses: Lazy[Graph | None]
+) -> GraphColumns | None:
+    graph = None if columns is None or content_apart is None else witnesses()
+    if columns is None or graph is None:
+        return columns
+    group = source_groups(graph.twins, graph.apart)
+    return replace(columns, nearest=graph.position[:, 0], twin_group=group)
+
+
+@column()
+def nearest_labelled(
+    base: Frame,
+    graph_columns: GraphColumns | None,
+    content_labels: CodedLabels | None,
+    content_apart: Codes | None,
+    witnesses: Lazy[Graph | None],
+) -> Labelled | None:
+    """Of which pictures the nearest of another source has another class: what any order is judged by."""
+    columns = _of_witnesses(graph_columns, content_apart, witnesses)
+    return None if columns is None or content_labels is None else _labelled(base.contents, columns, content_labels)
+
+
+def order_by(measure: str, leading: Order, table: pd.DataFrame, nearest: Lazy[Labelled | None]) -> Order:
+    """The order by a measure that does not lead, with the evidence on the classes, or else the answers, that lead."""
+    evidence = leading.others.get(measure)
+    if evidence is None and leading.classes and (judged := nearest()) is not None:
+        evidence = _figure(table, measure, judged)
+    reason = f"{title_of_column(measure)}: {measure_named(measure).meaning}"
+    return Order(measure, reason, evidence, classes=leading.classes)
+
+
+GOOD, FAIR, CHANCE = 0.8, 0.65, 0.5
+"""From which R-AUROC on an order is called good, and fair; and that of an order by dice."""
 WIDE = 0.2
 """Figures with a wider interval than this are uncertain, whatever they are."""
 
@@ -156,6 +186,8 @@ def grade(order: Order) -> str:
     times = f"{round(100 * value)} of 100"
     if not np.isfinite(low + high):
         return f"Order: uncertain ({times})"
+    if low <= CHANCE <= high and high - low <= WIDE:
+        return f"Order: no better than chance here ({round(100 * value)}, {round(100 * low)} to {round(100 * high)})"
     word = "uncertain" if high - low > WIDE else "good" if value >= GOOD else "fair" if value >= FAIR else "weak"
     return f"Order: {word} ({times}, {round(100 * low)} to {round(100 * high)})"
 
@@ -165,7 +197,7 @@ def plain_words(order: Order) -> str:
 
     So it is too where every nearest picture is of the same class: then nothing was mistaken that an order could find.
     """
-    if order.measure != AMBIGUITY.name or order.evidence is None or np.isnan(order.evidence.value):
+    if not order.classes or order.evidence is None or np.isnan(order.evidence.value):
         return order.reason
     figure = order.evidence
     times = round(100 * figure.value)
@@ -228,17 +260,17 @@ def is_beyond_chance(columns: GraphColumns, codes: Codes, *, seed: int = 0) -> b
     return all(hits(own) > hits(rng.permutation(own)) for _ in range(SHUFFLES))
 
 
-def _labelled(contents: NDArray[np.int64], columns: GraphColumns, labels: CodedLabels) -> _Labelled:
+def _labelled(contents: NDArray[np.int64], columns: GraphColumns, labels: CodedLabels) -> Labelled:
     theirs = np.where(columns.nearest >= 0, labels.codes[columns.nearest], NONE)
     is_known = (labels.codes != NONE) & (theirs != NONE)
     picture = np.arange(len(contents))[::-1]  # of copies the first one, which is put there last
     of_content, row = columns.rows_of(contents)[::-1], np.full(len(columns.content), -1)
     row[of_content[of_content >= 0]] = picture[of_content >= 0]
     is_known &= row >= 0
-    return _Labelled(row[is_known], labels.codes[is_known], (theirs != labels.codes)[is_known])
+    return Labelled(row[is_known], labels.codes[is_known], (theirs != labels.codes)[is_known])
 
 
-def _figure(table: pd.DataFrame, name: str, labelled: _Labelled, *, is_within: bool = False) -> Figure:
+def _figure(table: pd.DataFrame, name: str, labelled: Labelled, *, is_within: bool = False) -> Figure:
     values = table[name].to_numpy(float)[labelled.rows]
     has = np.isfinite(values)
     values, code, is_wrong = values[has], labelled.code[has], labelled.is_wrong[has]

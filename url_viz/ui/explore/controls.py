@@ -9,8 +9,8 @@ import streamlit as st
 
 from url_viz.analysis.categories import category_names
 from url_viz.analysis.filters import OneOf
-from url_viz.analysis.measures import PERCENTILE_COLUMNS, measure_named, quoted
-from url_viz.analysis.order import Order, grade, plain_words
+from url_viz.analysis.measures import PERCENTILE_COLUMNS, quoted
+from url_viz.analysis.order import CHANCE, Order, grade, plain_words
 from url_viz.analysis.shown_words import title_of_column
 from url_viz.image_set import ImageSet
 from url_viz.models.model_names import PackagedBackbone, default_second_model
@@ -65,20 +65,18 @@ def _changing(field: str) -> Callable[[Any], None]:
 
 
 def show_order(image_set: ImageSet, measure: str) -> None:
-    """A line on the order: why it leads and how well it holds here; for another measure, the way back.
+    """A line on the order: how well it holds here, and why it leads; for another measure, the way back.
 
     With a line above once a second model has begun to take part.
     """
     order = image_set.order()
     show_change(image_set)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="explore_order"):
-        if order.measure is None or measure == order.measure:
-            _show_evidence(image_set, order)
-        else:
-            words = f"{title_of_column(measure)}: {measure_named(measure).meaning}"
-            st.caption(escape(words), width="content", help=escape(words))
+        is_chosen = order.measure is not None and measure != order.measure
+        _show_evidence(image_set, image_set.order(measure) if is_chosen else order)
+        if is_chosen:
             st.button(
-                escape(f"Back to {quoted(order.measure)}"),
+                escape(f"Back to {quoted(order.measure or '')}"),
                 type="tertiary",
                 icon=":material/undo:",
                 key="order.back",
@@ -90,12 +88,14 @@ def show_order(image_set: ImageSet, measure: str) -> None:
 
 
 def _show_evidence(image_set: ImageSet, order: Order) -> None:
-    """How well the order that leads holds, as a chip that opens the sentence; the reason alone without evidence."""
+    """How well an order holds, as a chip that opens the sentence; the reason alone without evidence."""
     words, reason = image_set.core.said(plain_words(order)), image_set.core.said(order.reason)
     if not (chip := grade(order)):
         st.caption(escape(words), width="content", help=escape(reason))
         return
-    with st.popover(escape(chip), type="tertiary", icon=":material/verified:", key="explore.evidence"):
+    is_shown_to_hold = order.evidence is not None and order.evidence.interval.low > CHANCE
+    icon = f":material/{'verified' if is_shown_to_hold else 'help'}:"
+    with st.popover(escape(chip), type="tertiary", icon=icon, key="explore.evidence"):
         st.markdown(escape(words))
         if reason != words:
             st.caption(escape(reason))
