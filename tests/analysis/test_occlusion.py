@@ -1,5 +1,6 @@
 """The heat map: the part that the model sees, signs, pictures of it, and a planted part that the real model minds."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.conftest import SIDE_PX
+from tests.given import by_turns, given_set
 from tests.imaging.pictures import encoded, noise
 from url_viz.analysis.outside.occlusion import (
     GRID,
@@ -104,6 +106,14 @@ class TestThePicture:
             "the similarity by up to 30 points (at the top left)."
         )
 
+    def test_where_nothing_is_alike_nothing_is_drawn_as_support(self) -> None:
+        lone = heat([[0.3, 0], [0, -0.3]], replace(OF_TWO, too_far=0.2))
+        assert heat_in_words(lone) == (
+            "Ambiguity between cat and dog. Little here is like anything in the set: the nearest picture has a "
+            "similarity of .20, so no part is drawn as supporting it."
+        )
+        assert not np.asarray(overlay(lone, size_px=40))[..., 3].any()
+
     def test_what_is_unlike_the_nearest_is_not_drawn(self) -> None:
         values = [[0.3, 0], [0, -0.3]]
         alpha = [np.asarray(overlay(heat(values, of, base=0.5), size_px=40))[-5, -5, 3] for of in (OF_TWO, OF_NEAREST)]
@@ -153,6 +163,21 @@ def test_a_planted_part_that_the_model_minds_is_the_maximum(
     assert found.values.max() > 0
     place = divmod(int(found.values.argmax()), GRID)
     assert (place[0] // (GRID // 2), place[1] // (GRID // 2)) == (row, column)
+
+
+@pytest.mark.parametrize("measure", ["ambiguity", "confusability"])
+def test_a_lone_picture_is_too_far_from_all_others_to_be_explained_by_them(tmp_path: Path, measure: str) -> None:
+    rows = np.random.default_rng(0).normal(size=(2, 32))[np.arange(60) % 2]
+    rows = rows + 0.5 * np.random.default_rng(1).normal(size=(60, 32))
+    rows[7] = -rows.mean(axis=0)
+    image_set = given_set(tmp_path, by_turns(60), rows)
+    table = image_set.table()
+    of_lone, of_usual = (
+        image_set.explained(int(table["id"].iloc[place]), by=measure)
+        for place in (table["nearest_similarity"].argmin(), table["nearest_similarity"].argmax())
+    )
+    assert of_lone.too_far == pytest.approx(float(table["nearest_similarity"].min()))
+    assert of_usual.too_far is None
 
 
 def test_of_the_entropy(bare_model: Model) -> None:

@@ -14,6 +14,7 @@ from url_viz.analysis.outside.new_pictures import NewPictures, Reference, neares
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import Picture
 from url_viz.models.model import Model
+from url_viz.wording import decimal
 
 GRID = 6
 """Cells along a side: 36 forward passes."""
@@ -30,11 +31,13 @@ class Explained:
 
     `sides` are what parts may look like: the first and second class (ambiguity) or the nearest picture (confusability).
     `value_of` makes values (Q,) of raw embeddings (Q, D) float16; without it they are the head's, or the entropy.
+    `too_far` is the similarity of the nearest picture if that is so low that no part looks like a side, else None.
     """
 
     measure: str
     sides: tuple[str, ...] = ()
     value_of: Callable[[NDArray[np.float16]], NDArray[np.float32]] | None = None
+    too_far: float | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,8 @@ DRAWN_FROM = 0.4
 """Share of the strongest effect: weaker ones are not drawn."""
 LITTLE = 0.02
 """Of `Heat.scale`: below it, no part can be said to matter."""
+FAR, FAR_PERCENTILE = 0.3, 10
+"""A picture whose nearest is less alike than this, and than those of nine tenths of the set, is like nothing there."""
 
 
 def overlay(heat: Heat, *, size_px: int = OVERLAY_PX) -> Image.Image:
@@ -121,7 +126,7 @@ def overlay(heat: Heat, *, size_px: int = OVERLAY_PX) -> Image.Image:
     values = np.clip(np.asarray(smooth), 0 if len(heat.explained.sides) == 1 else -1, 1)
     colours = np.where((values > 0)[..., None], RAISES, LOWERS)
     drawn = np.clip((np.abs(values)[..., None] - DRAWN_FROM) / (1 - DRAWN_FROM), 0, 1)
-    alpha = drawn * (255 * MOST_OPAQUE)
+    alpha = drawn * (255 * MOST_OPAQUE if heat.explained.too_far is None else 0)
     return Image.fromarray(np.concatenate([colours, alpha], axis=2).round().astype(np.uint8))
 
 
@@ -150,6 +155,9 @@ def heat_in_words(heat: Heat) -> str:
         case (nearest,):
             title += f": likeness to the nearest picture, {nearest}"
             up, down = f"Orange parts look like it: covering them lowers the similarity {fall}.", ""
+    if heat.explained.too_far is not None:
+        far = f"the nearest picture has a similarity of {decimal(heat.explained.too_far)}"
+        return f"{title}. Little here is like anything in the set: {far}, so no part is drawn as supporting it."
     if effects[0][0] < LITTLE:
         up = "No single part: covering any of them hardly lowers the value."
     return " ".join(filter(None, (f"{title}.", up, down if effects[1][0] >= LITTLE else "")))
@@ -188,13 +196,26 @@ def explained(measure: str, row: Mapping[str, object], place: int, reference: Re
     if measure == AMBIGUITY.name and reference.model is not None and place != NONE:
         without, classes = reference.without(place), (str(row["first_class"]), str(row["second_class"]))
         columns = np.searchsorted(reference.model.classes, [reference.class_names.index(name) for name in classes])
-        return Explained(measure, classes, lambda copies: _lead(copies, without, columns))
+        return Explained(measure, classes, lambda copies: _lead(copies, without, columns), _too_far(row, reference))
     if measure == CONFUSABILITY.name and among is not None and place != NONE:
         nearest = among.models[0].first[place, 0]
         path = str(reference.table["path"].iloc[nearest])
         to = reference.whitened.rows[nearest].astype(np.float32)
-        return Explained(measure, (path,), lambda copies: np.asarray(rows_of(copies).astype(np.float32) @ to))
+        return Explained(
+            measure,
+            (path,),
+            lambda copies: np.asarray(rows_of(copies).astype(np.float32) @ to),
+            _too_far(row, reference),
+        )
     return Explained(measure if measure == ENTROPY.name else explained_measure(row))
+
+
+def _too_far(row: Mapping[str, object], reference: Reference) -> float | None:
+    similarity = float(str(row["nearest_similarity"]))
+    if not similarity < FAR:
+        return None
+    of_all = reference.table["nearest_similarity"].to_numpy(np.float64)
+    return similarity if similarity < np.nanpercentile(of_all, FAR_PERCENTILE) else None
 
 
 def _lead(copies: NDArray[np.floating], without: Reference, columns: NDArray[np.int64]) -> NDArray[np.float32]:

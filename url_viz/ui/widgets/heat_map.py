@@ -158,4 +158,5 @@ def _layer(state: tuple[str, ...], _image_set: ImageSet, image_id: int, measure:
         heat = heat_of(model, picture, explained)
     file = io.BytesIO()
     overlay(heat).save(file, "PNG")
-    return Layer(file.getvalue(), heat.box, heat_in_words(heat), heat.explained.sides or ("raises it", "lowers it"))
+    sides = () if explained.too_far is not None else explained.sides or ("raises it", "lowers it")
+    return Layer(file.getvalue(), heat.box, heat_in_words(heat), sides)
