@@ -217,3 +217,25 @@ def test_what_the_server_no_longer_knows_is_said_down_to_the_end_of_the_window(d
     for height in (900, 700, 1100):  # and the grid ends with the window
         at.page.set_viewport_size({"width": 1400, "height": height})
         eventually(lambda height=height: height - 40 < bottom() < height)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("size_px", [60, 100, 120, 180])
+def test_no_control_of_a_tile_lies_on_another_and_small_ones_decide_by_keys(desk: Open, size_px: int) -> None:
+    at = desk()
+    at.page.get_by_role("slider", name="Size of the pictures, in pixels").fill(str(size_px))
+    settled(at.page)
+    cell = at.panes.first.locator(".cell[data-at='1']")
+    cell.hover()
+    expect(cell.locator(".pick")).to_have_css("opacity", "1")
+    choices = cell.locator(".choices")
+    if rect_of(cell)["width"] >= 130:
+        expect(choices).to_be_visible()
+        assert rect_of(cell.locator(".pick"))["x"] + rect_of(cell.locator(".pick"))["width"] <= rect_of(choices)["x"]
+    else:
+        expect(choices).to_be_hidden()
+    at.tile(1).focus()
+    at.page.keyboard.press("d")
+    expect(cell).to_have_attribute("data-decision", "drop")
+    cell.hover()
+    if rect_of(cell)["width"] < 130:
+        expect(cell.locator(".decision")).to_be_visible()

@@ -8,6 +8,7 @@ const ABOVE_TEXT_PX = 6;
 const WITH_TEXT_PX = 96; // narrower tiles have no room for words
 const WITH_NAME_PX = 168; // class and question come first
 const WITH_VALUE_PX = 92;
+const WITH_CHOICES_PX = 130; // the box to choose a picture by stands beside them
 
 /**
  * @typedef {object} Layout
@@ -24,6 +25,9 @@ const WITH_VALUE_PX = 92;
  * @returns {"all" | "value" | "none"}
  */
 export const detailOf = (tilePx) => (tilePx >= WITH_TEXT_PX ? "all" : tilePx >= WITH_VALUE_PX ? "value" : "none");
+
+/** Whether a tile has buttons to decide by; without, its dialog and keys decide. @param {number} tilePx */
+export const hasChoices = (tilePx) => tilePx >= WITH_CHOICES_PX;
 
 /** Whether a tile has its file's name below. @param {number} tilePx @param {boolean} hasLabels */
 export const hasName = (tilePx, hasLabels) => tilePx >= (hasLabels ? WITH_NAME_PX : WITH_TEXT_PX);

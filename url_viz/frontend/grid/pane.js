@@ -2,7 +2,7 @@
 
 import { fill, newCell } from "../gallery/cell.js";
 import { newIcon } from "../shared/decisions.js";
-import { detailOf, hasName, layoutOf, placeOf, seenOf, stepOf } from "./layout.js";
+import { detailOf, hasChoices, hasName, layoutOf, placeOf, seenOf, stepOf } from "./layout.js";
 import { Source } from "./source.js";
 
 /** @import { Tile } from "../gallery/cell.js" */
@@ -151,6 +151,7 @@ export class Pane {
     const isNews = source.tiles.get(this.ids[at - 1])?.value !== tile.value;
     cell.classList.toggle("again", !isNews); // the tile before says the same
     fill(cell, { ...tile, thumbnail, decision, is_ringed: id === owner.ringed }, owner.canDecide);
+    if (!hasChoices(this.layout.tilePx)) cell.querySelector(".choices").hidden = true;
     const isChosen = owner.choice.has(id);
     cell.classList.toggle("chosen", isChosen);
     cell.querySelector(".pick").setAttribute("aria-checked", String(isChosen));
