@@ -153,8 +153,9 @@ def judge_pictures(pictures: Sequence[NewPicture], reference: Reference | None) 
     judged = _as_known(itself.assign(**_within(new, reference)), new.content, reference)
     is_strange = unlike(new.embedding, reference.embedding, counts=reference.counts)
     is_strange &= positions_of(new.content, reference.content) < 0
-    judged.loc[is_strange, [*MEASURED, "first_share", "second_share"]] = np.nan
-    judged.loc[is_strange, ["first_class", "second_class"]] = None
+    for name in dict.fromkeys((*MEASURED, *OF_CLASSES)):
+        is_named = name in ("first_class", "second_class")
+        judged[name] = np.where(is_strange, None if is_named else np.float32(np.nan), judged[name].to_numpy())
     return _with_percentiles(judged, reference.pictures).assign(is_unlike=is_strange)
 
 
