@@ -22,7 +22,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.pipeline.graph import apart_graph
 from url_viz.pipeline.object_twins import SAME_BOX
-from url_viz.pipeline.overlaps import overlap_groups, overlaps
+from url_viz.pipeline.overlaps import CROWD, overlap_groups, overlaps
 from url_viz.pipeline.twins import source_groups
 from url_viz.store.columns.imported_columns import Import, write_import
 from url_viz.store.columns.object_columns import BOX_COLUMNS, OBJECTS, PICTURE
@@ -211,14 +211,17 @@ def test_a_picture_of_cows_under_zebra_is_one_line_though_siblings_agree(
     assert "Objects of the same picture" not in words(at)
 
 
+@pytest.mark.parametrize("crowd", [0, CROWD])
 @given(rows=BOXES)
-def test_groups_are_what_a_loop_over_pairs_joins(rows: list[tuple[float, ...]]) -> None:
+def test_groups_are_what_a_loop_over_pairs_joins(rows: list[tuple[float, ...]], crowd: int) -> None:
     box, picture = parts(rows)
     group = np.arange(len(box))
     for one, other in combinations(range(len(box)), 2):
         is_there = picture[one] == picture[other] >= 0
         if is_there and overlaps(box[[one]], box[[other]])[0, 0] >= SAME_BOX:
             group[group == group[other]] = group[one]
-    found = overlap_groups(box, picture, least=SAME_BOX)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("url_viz.pipeline.overlaps.CROWD", crowd)
+        found = overlap_groups(box, picture, least=SAME_BOX)
     assert (np.equal.outer(found, found) == np.equal.outer(group, group)).all()
     assert len(found) == 0 or np.unique(found).tolist() == list(range(found.max() + 1))

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 
 from url_viz.pipeline import overlaps as module
-from url_viz.pipeline.overlaps import covering, overlapping, overlaps
+from url_viz.pipeline.overlaps import covering, overlap_groups, overlapping, overlaps
 
 Pairs = dict[tuple[int, int], float]
 ENDS = st.floats(-20, 20, width=16)
@@ -84,3 +85,18 @@ def test_what_covers_a_box_is_what_a_loop_finds(rows: list[tuple[float, ...]], l
             if one != other and picture[one] == picture[other] >= 0 and area > 0 and area >= least * width * height:
                 naive.add((one, other))
     assert {(one, other) for one, other in covering(boxes, picture, least=least).tolist()} == naive
+
+
+@pytest.mark.parametrize("spread", [0, 6, 40, 4_000])
+def test_groups_of_a_crowd_are_what_all_pairs_join_in_little_memory(spread: float) -> None:
+    dice = np.random.default_rng(0)
+    boxes = np.concatenate([dice.normal(100, spread, (3_000, 2)), dice.uniform(20, 60, (3_000, 2))], axis=1)
+    picture = np.repeat([0, 1, -1], [2_900, 80, 20])
+    near = (overlaps(boxes, boxes) >= 0.5) & (picture[:, None] == picture) & (picture >= 0)
+    expected = connected_components(near | np.eye(len(boxes), dtype=bool), directed=False)[1]
+    tracemalloc.start()
+    try:
+        assert overlap_groups(boxes, picture, least=0.5).tolist() == expected.tolist()
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()

@@ -9,6 +9,8 @@ from scipy.sparse.csgraph import connected_components
 
 AT_ONCE = 1 << 20
 """So many pairs are worked out at a time."""
+CROWD = 128
+"""Where boxes may overlap so many others of their picture each, they are followed one by one."""
 _SLACK = 1e-9
 """Relative to a box, so that rounding leaves no pair out."""
 
@@ -86,10 +88,51 @@ def overlap_groups(boxes: Boxes, picture: Rows, *, least: float) -> NDArray[np.i
     Alone are those that overlap none by `least` or more, are not finite, or in no known picture (below 0).
     """
     group = np.arange(len(boxes), dtype=np.int32)
-    for first, second, _ in overlapping(boxes, picture=picture, least=least):
+    for first, second in _joins(boxes, picture, least):
         ends = np.ones(len(first), bool), (group[first], group[second])
         group = connected_components(coo_array(ends, shape=(len(boxes), len(boxes))), directed=False)[1][group]
     return group
+
+
+def _joins(boxes: Boxes, picture: Rows, least: float) -> Iterator[tuple[Rows, Rows]]:
+    """Pairs that overlap enough, in blocks: all of them, of crowded pictures as many as join what the others would."""
+    known = _known(boxes, picture)
+    known = known[np.bincount(picture[known])[picture[known]] > CROWD]
+    sides = boxes[known], picture[known]
+    scans = [_Scan(*sides, *sides, axis=axis, least=least) for axis in (0, 1)]
+    near = np.minimum(*(np.bincount(picture[known], weights=scan.high - scan.low) for scan in scans))
+    is_crowded = near > CROWD * np.bincount(picture[known])
+    in_crowd = known[is_crowded[picture[known]]]
+    for code in np.unique(picture[in_crowd]):
+        rows = in_crowd[picture[in_crowd] == code]
+        first, second = _spanning(boxes[rows], least)
+        yield rows[first], rows[second]
+    elsewhere = picture.copy()
+    elsewhere[in_crowd] = -1
+    for first, second, _ in overlapping(boxes, picture=elsewhere, least=least):
+        yield first, second
+
+
+def _spanning(boxes: Boxes, least: float) -> tuple[Rows, Rows]:
+    """Pairs, fewer than boxes (N, 4), that join those of one picture as all that overlap enough do.
+
+    A box is compared with those alone that no other one reached before.
+    """
+    low, high = _range(boxes[:, 0], boxes[:, 2], least)
+    left = np.argsort(boxes[:, 0], kind="stable")
+    begin, reached, pairs = boxes[left, 0], list[int](), [np.empty((2, 0), np.int64)]
+    while len(left):
+        if not reached:
+            reached, left, begin = [int(left[0])], left[1:], begin[1:]
+        one = reached.pop()
+        start, stop = np.searchsorted(begin, low[one]), np.searchsorted(begin, high[one], side="right")
+        place = start + np.flatnonzero(_shares(boxes[one], boxes[left[start:stop]]) >= least)
+        if len(place):
+            pairs.append(np.stack([np.full(len(place), one), left[place]]))
+            reached += left[place].tolist()
+            left, begin = np.delete(left, place), np.delete(begin, place)
+    first, second = np.concatenate(pairs, axis=1)
+    return first, second
 
 
 def _known(boxes: Boxes, picture: Rows) -> Rows:
