@@ -118,6 +118,7 @@ class TestTwoTimes:
         file.write_bytes(data)
         with pytest.raises(DamageError, match=r"damaged .*It is version 1 "):
             second.versions.at(1)
+        assert second.versions.table()["state"].tolist() == ["damaged", ""]
         assert second.versions.at(2).number == 2
         monkeypatch.setattr(version_files, "MOST_BYTES", 1)
         (second.root / "emu" / "0000.jpg").unlink()

@@ -6,11 +6,15 @@ deleted; `pack` takes them along.
 
 import datetime
 import hashlib
+import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import pyarrow as pa
 
 from url_viz.errors import DamageError
+from url_viz.imaging.plain_file import size_and_time
 from url_viz.store.columns.object_columns import BOX_COLUMNS
 from url_viz.store.record_parquet import RecordParquet
 from url_viz.workspace import SetPaths
@@ -48,25 +52,29 @@ class StoredVersion:
     digest: str
 
 
-def listed_versions(paths: SetPaths) -> dict[int, StoredVersion | None]:
-    """The stored versions by number, the oldest first; None for one whose record is damaged.
-
-    What `mend` finds besides is in their rows.
-    """
-    listed: dict[int, StoredVersion | None] = {}
-    for number in version_numbers(paths):
-        try:
-            version = version_file(paths, number).find()
-        except DamageError:
-            listed[number] = None
-        else:
-            listed |= {number: version} if version is not None else {}  # it was one of the oldest, and is gone by now
-    return listed
-
-
 def stored_versions(paths: SetPaths) -> tuple[StoredVersion, ...]:
-    """The versions that are kept, the oldest first, without those that are damaged."""
-    return tuple(filter(None, listed_versions(paths).values()))
+    """The versions that are kept, the oldest first, without those whose record is damaged."""
+    found = []
+    for number in version_numbers(paths):
+        with suppress(DamageError):
+            found.append(version_file(paths, number).find())
+    return tuple(filter(None, found))  # one of the oldest may be gone by now
+
+
+def damaged_versions(paths: SetPaths) -> tuple[int, ...]:
+    """The numbers of those that `mend` lays aside; each file is read once as long as it stays as it is."""
+    files = {number: version_file(paths, number) for number in version_numbers(paths)}
+    stamps = {number: size_and_time(os.fsencode(file.path), within=None) for number, file in files.items()}
+    return tuple(number for number, file in files.items() if not _is_whole(file, stamps[number]))
+
+
+@lru_cache(maxsize=10 * MOST_VERSIONS)
+def _is_whole(file: RecordParquet[StoredVersion], stamp: tuple[int, int]) -> bool:
+    try:
+        file.read(_checked_rows)
+    except DamageError:
+        return not file.path.exists()  # it was one of the oldest
+    return True
 
 
 def rows_of(paths: SetPaths, number: int) -> pa.Table:

@@ -48,10 +48,11 @@ from url_viz.store.version_files import (
     ROWS,
     ROWS_OF_OBJECTS,
     StoredVersion,
-    listed_versions,
+    damaged_versions,
     rows_of,
     store_version,
     stored_versions,
+    version_numbers,
 )
 from url_viz.subjects.set_core import SetCore, SetSubject, require_same_kind
 from url_viz.wording import FEW, counted, decimal, first_of
@@ -98,12 +99,12 @@ class SetVersions(SetSubject):
 
     def stored(self) -> tuple[StoredVersion, ...]:
         """The versions that are kept and can be read, the oldest first."""
-        return stored_versions(self._core.store.paths)
+        damaged = self.damaged()
+        return tuple(each for each in stored_versions(self._core.store.paths) if each.number not in damaged)
 
     def damaged(self) -> tuple[int, ...]:
         """The numbers of versions that are damaged: `mend` lays them aside."""
-        listed = listed_versions(self._core.store.paths)
-        return tuple(number for number, version in listed.items() if version is None)
+        return damaged_versions(self._core.store.paths)
 
     def table(self) -> pd.DataFrame:
         """The versions that are kept, by number: at (UTC), pictures, and state, which is "damaged" or ""."""
@@ -135,9 +136,9 @@ class SetVersions(SetSubject):
         Of a number with what was decided at the end of that reading; of a time with what was decided until then. Raises
         ImageSetError for a number or time of which nothing is kept, DamageError for a version that is damaged.
         """
-        versions, core = self.stored(), self._core
+        versions, core = stored_versions(self._core.store.paths), self._core
         number = int(since) if str(since).isdecimal() else None
-        if number in self.damaged():
+        if number in version_numbers(core.store.paths):
             rows_of(core.store.paths, number)  # raises what is wrong with it
         until = "" if number is not None else _utc(str(since))
         fitting = [
