@@ -153,6 +153,7 @@ def test_accuracy_is_that_of_pictures_and_twins_that_were_not_seen() -> None:
     found = choice_worth(ROWS, LABEL, is_chosen, group=group, draws=2)
     assert found.chosen == pytest.approx(right / 200, abs=0.006)
     assert (found.pictures, found.tested, found.draws) == (50, 200, 2)
+    assert "200 pictures right, by folds: never one that it was trained on" in found.words
 
 
 @pytest.mark.parametrize(("keeps", "says"), [(2, "is worth less than chance: −"), (5, "no measurable difference: ")])

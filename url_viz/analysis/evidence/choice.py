@@ -225,7 +225,7 @@ class ChoiceWorth:
         """What the choice is worth, in two sentences; says plainly where it is worth nothing, or less than chance."""
         right = (
             f"Trained on these {self.pictures:,}, a linear probe gets {percent(self.chosen, digits=1)} of "
-            f"{self.tested:,} pictures right, none of them seen; on as many at random "
+            f"{self.tested:,} pictures right, by folds: never one that it was trained on; on as many at random "
             f"{percent(self.random.value, digits=1)}."
         )
         if makes_no_difference(self.gain):
