@@ -29,9 +29,9 @@ def export(
     failures: Annotated[bool, arg(help="write the failure list instead")] = False,
     nul: Annotated[bool, arg(help="end the paths of a .txt with NUL, for odd names (xargs -0)")] = False,
 ) -> None:
-    """Write the table of an image set to CSV or Parquet, or the paths of its pictures to a text file."""
+    """Write the table of an image set, most ambiguous first, to CSV or Parquet, or the paths to a text file."""
     from url_viz.export.folders import paths_text
-    from url_viz.export.selection import has_decision
+    from url_viz.export.selection import has_decision, leading_first
     from url_viz.export.table_files import write_bytes, write_table
 
     table = image_set.failures() if failures else image_set.table()
@@ -40,7 +40,7 @@ def export(
     if out.suffix.lower() == ".txt" and not failures:
         write_bytes(paths_text(image_set, table["id"], nul=nul), out)
     else:
-        write_table(table, out)
+        write_table(table if failures else leading_first(image_set, table), out)
     print(f"{counted(len(table), 'row')} in {out}")
 
 

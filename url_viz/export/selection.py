@@ -46,6 +46,12 @@ def chosen_ids(
     return table["id"].to_numpy()[is_chosen]
 
 
+def leading_first(image_set: ImageSet, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the set's table in the order that leads, the most ambiguous first; by path where none does."""
+    measure = image_set.order().measure
+    return rows if measure is None else rows.sort_values(measure, ascending=False, kind="stable")
+
+
 @dataclass(frozen=True)
 class Leaving:
     """What of the selected pictures is taken away: `rows` of `ImageSet.table()`, in a set of `whole`.

@@ -154,8 +154,8 @@ def judge_pictures(pictures: Sequence[NewPicture], reference: Reference | None) 
     is_strange = unlike(new.embedding, reference.embedding, counts=reference.counts)
     is_strange &= positions_of(new.content, reference.content) < 0
     for name in dict.fromkeys((*MEASURED, *OF_CLASSES)):
-        is_named = name in ("first_class", "second_class")
-        judged[name] = np.where(is_strange, None if is_named else np.float32(np.nan), judged[name].to_numpy())
+        missing = np.array(None) if name.endswith("_class") else np.array(np.nan, np.float32)
+        judged[name] = np.where(is_strange, missing, judged[name].to_numpy())
     return _with_percentiles(judged, reference.pictures).assign(is_unlike=is_strange)
 
 

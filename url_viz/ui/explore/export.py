@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pandas as pd
 import streamlit as st
@@ -15,7 +15,8 @@ from url_viz.analysis.labels.label_choice import CORRECTED
 from url_viz.export.data_sets import DATA_SETS, Program, programs_of, title_for
 from url_viz.export.picture_files import How
 from url_viz.export.report import report_html
-from url_viz.export.selection import Leaving, leaving
+from url_viz.export.selection import Leaving, leading_first, leaving
+from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, latest_job, why_it_failed
 from url_viz.jobs.kinds import EXPORT, start_export
@@ -24,7 +25,7 @@ from url_viz.ui.menu import go_to
 from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.buttons import act_button
-from url_viz.ui.widgets.download import download, download_paths, download_table
+from url_viz.ui.widgets.download import download, download_paths
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.jobs import show_progress, show_result
 
@@ -109,7 +110,7 @@ def show_export(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) ->
     show_sort(image_set, key="sort", is_open=is_led)
     with st.container(horizontal=True, gap="small"):
         taken.show(("annotations",))
-        _show_table("CSV", leaves.rows, f"{image_set.root.name}-selection.csv")
+        _show_table(image_set, "CSV", leaves.rows, f"{image_set.root.name}-selection.csv")
     _heading("Tools", "To go on in another program, with all values and the order.")
     with st.container(horizontal=True, gap="small"):
         taken.show(("cvat", "labelstudio", "fiftyone", "huggingface"))
@@ -159,19 +160,25 @@ def _show_more(taken: _Taken, table: pd.DataFrame, rows: pd.DataFrame) -> None:
         words = "Tables, one row per picture: path, class, size, all values and percentiles, map coordinates."
         st.caption(escape(image_set.core.said(words)))
         with st.container(horizontal=True, gap="small"):
-            _show_table("Parquet", rows, f"{name}-selection.parquet")
-            _show_table("All as CSV", table, f"{name}-all.csv")
-            _show_table("All as Parquet", table, f"{name}-all.parquet")
+            _show_table(image_set, "Parquet", rows, f"{name}-selection.parquet")
+            _show_table(image_set, "All as CSV", table, f"{name}-all.csv")
+            _show_table(image_set, "All as Parquet", table, f"{name}-all.parquet")
             download_paths(image_set, rows["id"].tolist(), name="paths", key="download.paths")
         st.caption("Few large files for training, without dropped pictures.")
         with st.container(horizontal=True, gap="small"):
             taken.show(("webdataset", "parquet"))
 
 
-def _show_table(words: str, rows: pd.DataFrame, file_name: str) -> None:
-    plain = rows.drop(columns=["rank_percentile"], errors="ignore")
+def _show_table(image_set: ImageSet, words: str, rows: pd.DataFrame, file_name: str) -> None:
+    plain, kind = rows.drop(columns=["rank_percentile"], errors="ignore"), PurePath(file_name).suffix
     key = f"download.{file_name.rpartition('-')[2]}"
-    download_table(words, plain, file_name=file_name, key=key, is_quiet=False)
+    download(
+        words,
+        lambda: table_bytes(leading_first(image_set, plain), kind),
+        file_name=file_name,
+        key=key,
+        disabled=rows.empty,
+    )
 
 
 def zip_chosen(image_set: ImageSet, ids: list[int] | None, *, program: Program) -> bytes:
