@@ -58,9 +58,11 @@ def disk_error_of(error: BaseException, paths: SetPaths) -> WorkspaceError | Non
     folder = paths.folder
     if _is_one_of(_FULL, error):
         home = next(path for path in (folder, *folder.parents) if path.exists())
+        is_kept = any(map(was_written, paths.tables.glob("*.lance")))
+        kept = "What was read is kept" if is_kept else "Nothing is kept yet"
         return WorkspaceError(
             f"The disk of the workspace folder {str(folder)!r} is full "
-            f"({shutil.disk_usage(home).free / 2**20:,.1f} MiB are free). What was read is kept: make room and run the "
+            f"({shutil.disk_usage(home).free / 2**20:,.1f} MiB are free). {kept}: make room and run the "
             f"same command again, or choose another disk with --workspace."
         )
     path = str(getattr(error, "filename", None) or error)
