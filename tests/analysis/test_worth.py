@@ -16,12 +16,14 @@ from url_viz.analysis.evidence.worth import (
     Worth,
     makes_no_difference,
     over_seeds,
+    points,
     reviewed_labels,
     worth,
 )
 from url_viz.analysis.labels.forecast import Expected
 from url_viz.errors import ImageSetError
 from url_viz.records import read_sealed, sealed_text
+from url_viz.wording import percent
 
 
 def rows_of(label: np.ndarray, seed: int = 0, *, spread: float = 0.8, width: int = 10) -> np.ndarray:
@@ -106,7 +108,7 @@ def test_by_hand() -> None:
         ["a", 10, 1, 0],
         ["b", 10, 1, 0],
     ]
-    assert "1 was relabelled. Of the 20 that no decision changed" in found.words
+    assert "1 was relabelled. Tested on the 20 that no decision changed" in found.words
     assert not found.is_worth_more
 
 
@@ -160,6 +162,8 @@ def test_wrong_labels_truly_corrected_are_worth_more_than_suggestions_accepted_u
     assert found.over_given.is_better
     assert value_of(found, DECIDED) > value_of(found, GIVEN)
     assert "worth more than accepting every likely suggestion unseen" in found.words
+    before, after = (percent(arm.accuracy.value, digits=1) for arm in found.every_arm[:2])
+    assert found.words.startswith(f"{before} → {after} right, {points(found.over_given.accuracy)}. So the decisions ")
     dropped = measured(rows, given, given, given != true)
     assert dropped.over_given.is_better
     assert "80 were dropped." in dropped.words

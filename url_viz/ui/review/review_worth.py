@@ -22,20 +22,24 @@ MEASURED: Key[str] = Key("view.review.worth")
 shown = partial(percent, digits=1)
 
 
+METHOD = (
+    "A linear classifier on the stored embeddings is trained with the original labels, with your decisions, and with "
+    "every likely suggestion accepted unseen; it is tested on pictures that no decision changed. The network itself is "
+    "not trained."
+)
+
+
 def show_worth(image_set: ImageSet) -> None:
     """A button that measures it, and the result; nothing where nothing was dropped or corrected."""
     if not image_set.labels.is_reviewed():
         return
-    with st.expander("What did correcting and dropping gain?", icon=":material/trending_up:", expanded=True):
-        st.caption(
-            "A linear classifier on the stored embeddings is trained with the original labels, with your decisions, "
-            "and with every likely suggestion accepted unseen; it is tested on pictures that no decision changed. "
-            "The network itself is not trained."
-        )
-        with errors_shown(st.error):
-            worth = _measured(image_set) if len(image_set) <= AT_ONCE else _measured_by_job(image_set)
-            if worth is not None:
-                _show(worth)
+    title = "What did correcting and dropping gain?"
+    with st.expander(title, icon=":material/trending_up:", expanded=True), errors_shown(st.error):
+        worth = _measured(image_set) if len(image_set) <= AT_ONCE else _measured_by_job(image_set)
+        if worth is None:
+            st.caption(METHOD)
+        else:
+            _show(worth)
 
 
 def _measured(image_set: ImageSet) -> Worth | None:
@@ -71,7 +75,16 @@ def _measured_by_job(image_set: ImageSet) -> Worth | None:
 
 
 def _show(worth: Worth) -> None:
-    st.markdown(escape(worth.words))
+    if not worth.is_comparable:
+        st.markdown(escape(worth.words))
+        return
+    st.markdown(f"**{escape(worth.gain)}** {escape(worth.outcome)}")
+    with st.expander("How this was measured, and other ways to train"):
+        _show_details(worth)
+
+
+def _show_details(worth: Worth) -> None:
+    st.markdown(f"{METHOD} {escape(worth.details)}")
     table = pd.DataFrame(
         {
             "Trained on the set": [arm.name for arm in worth.arms],
