@@ -13,6 +13,7 @@ import pytest
 from tests.commands import help_of
 from tests.given import by_turns, given_set
 from url_viz.analysis.user_columns import UserImports
+from url_viz.jobs.heads import ADAPTED, BY_NEIGHBOURS, STUDIED
 from url_viz.subjects.set_core import SetSubject
 from url_viz.subjects.set_reviews import SetReviews
 
@@ -142,6 +143,15 @@ def test_the_handle_has_what_the_architecture_names_by_subject(tmp_path: Path) -
     assert subjects <= named.keys()
     of_handle = NAME.findall(text.partition(" offers:")[2].partition("and an object")[0])
     assert {*of_handle, *named} == {name for name in dir(image_set) if not name.startswith("_")}
+
+
+def test_what_is_said_before_a_head_is_adapted_is_what_was_measured() -> None:
+    text = (ROOT / "docs" / "training.md").read_text()
+    assert text.count(f"({STUDIED:,})") == 3
+    for row, figure in ((r"\*\*learns confusability\*\* \(default\)", ADAPTED), ("confusability", BY_NEIGHBOURS)):
+        found = re.search(rf"^\| {row} +\| (\.\d+) ", text, re.MULTILINE)
+        assert found is not None
+        assert round(float(found[1]), 2) == figure
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from url_viz.analysis.evidence.holdout_report import HoldoutFigure
 from url_viz.analysis.evidence.order_metrics import Figure, Interval
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, list_jobs, start_job
-from url_viz.jobs.heads import config_to_adapt
+from url_viz.jobs.heads import config_to_adapt, hard_to_beat
 from url_viz.jobs.kinds import ADAPT
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
@@ -85,6 +85,16 @@ def test_only_the_options_that_a_mode_reads_are_asked_for(image_set: ImageSet) -
         assert shown <= keys
         assert not hidden & keys
         assert at.button(key="adapt").label == expected.get(mode, "Finetune backbone and head")
+
+
+def test_before_a_head_is_adapted_it_says_what_is_hard_to_beat_and_that_button_is_not_blue(image_set: ImageSet) -> None:
+    at = run(image_set)
+    warning = hard_to_beat(image_set)
+    assert warning.startswith(f"What you have without training is hard to beat with {len(image_set)} pictures. ")
+    assert warning in [info.value for info in at.info]
+    assert at.button(key="adapt").proto.type == "secondary"
+    at.radio(key="finetune.mode").set_value("labels").run()
+    assert (at.info.len, at.button(key="adapt").proto.type) == (0, "primary")
 
 
 def test_a_run_of_both_costs_more_than_one_of_the_head_and_says_so(image_set: ImageSet) -> None:

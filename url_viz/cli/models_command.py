@@ -104,12 +104,14 @@ def adapt(
     training: `python -m training.finetune`.
     """
     from url_viz.export.provenance import name_of
-    from url_viz.jobs.heads import config_to_adapt, why_no_classes
+    from url_viz.jobs.heads import config_to_adapt, hard_to_beat, why_no_classes
     from url_viz.jobs.kinds import ADAPT
 
     why = None if mode == "instance" else why_no_classes(image_set)
     if why is not None:
         raise ImageSetError(f"{why}, which --mode {mode} needs. Leave --mode out: it needs no labels.")
+    if mode == "instance" and (warning := hard_to_beat(image_set)):
+        print(warning)
     config = replace(config_to_adapt(image_set), mode=mode, seed=seed, device=device)
     config = config if limit is None else replace(config, limit=limit)
 

@@ -14,6 +14,7 @@ from url_viz.jobs.heads import (
     backbone_of,
     config_to_adapt,
     config_to_pretrain,
+    hard_to_beat,
     has_classifier,
     start_pretraining,
     why_no_classes,
@@ -170,6 +171,9 @@ def _show_mode(goal: TrainingGoal, config: FinetuneConfig, image_set: ImageSet) 
     why = why_no_classes(image_set) if config.mode != "instance" else None
     if why is not None:
         st.warning(escape(f"{why}, which this training needs."), icon=":material/info:")
+    warning = hard_to_beat(image_set) if config.mode == "instance" else ""
+    if warning:
+        st.info(escape(warning), icon=":material/info:")
     first, more = _places()
     config = _options(config, goal, first, more, key="finetune", leave_out=config.unread)
 
@@ -177,7 +181,9 @@ def _show_mode(goal: TrainingGoal, config: FinetuneConfig, image_set: ImageSet) 
         name = set_name(image_set.root)
         return ADAPT.start_on(image_set, config, name=name, on_slurm=chosen_request(), mode=config.mode)
 
-    _show_start(goal, start, cost=estimate(config, len(image_set)), key="adapt", is_ready=why is None)
+    _show_start(
+        goal, start, cost=estimate(config, len(image_set)), key="adapt", is_ready=why is None, is_advised=not warning
+    )
 
 
 def _show_pretrain(goal: TrainingGoal, image_set: ImageSet) -> None:
@@ -233,11 +239,14 @@ def _options(
         return show_form(config, key=key, leave_out={*NOT_ASKED, *goal.main, *leave_out}, titles=titles)
 
 
-def _show_start(goal: TrainingGoal, start: Callable[[], Job], *, cost: str, key: str, is_ready: bool) -> None:
+def _show_start(
+    goal: TrainingGoal, start: Callable[[], Job], *, cost: str, key: str, is_ready: bool, is_advised: bool = True
+) -> None:
     """What a run costs, where it takes place, and the button that starts it."""
     st.caption(escape(cost))
     show_target()
-    if act_button(goal.button, start, type="primary", icon=goal.icon, key=key, disabled=not is_ready):
+    kind: Literal["primary", "secondary"] = "primary" if is_advised else "secondary"
+    if act_button(goal.button, start, type=kind, icon=goal.icon, key=key, disabled=not is_ready):
         st.rerun()
 
 
