@@ -192,12 +192,12 @@ def test_a_burst_does_not_vouch_for_its_own_label() -> None:
 
 @pytest.mark.slow
 def test_all_pictures_are_twins() -> None:
-    """Nobody is left to say anything: all classes alike."""
+    """Nobody is left to say anything: all classes alike, but for what is thought of wrong labels."""
     embeddings = with_burst(1, 40)
     graph, whitened = graph_of(embeddings, which=np.zeros(40, np.int64))
     found = classify(graph.position, graph.similarity, whitened, np.arange(40) % 2, twin_groups(graph.twins))
     assert found is not None
-    assert found.shares.ambiguity == pytest.approx(1, abs=1e-5)
+    assert found.shares.ambiguity == pytest.approx(1, abs=0.01)
 
 
 def test_new_pictures_are_told_as_unlabelled_ones_of_the_set_are() -> None:

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from url_viz.analysis.labels.calibration import (
-    LABELS_HIDDEN,
-    LABELS_RIGHT,
+    SEEN,
     SHARPNESS_SPREAD,
     USUAL_SHARPNESS,
     Calibration,
@@ -119,7 +118,20 @@ def test_finds_what_the_labels_were_drawn_by(sharpness: float, by_chance: float,
     wrong = found.label_is_wrong(mean, label)
     assert wrong.mean() == pytest.approx(is_wrong.mean(), abs=0.02), "and P(wrong) of wrong labels"
     surest = wrong >= np.quantile(wrong, 0.95)
-    assert -0.15 < wrong[surest].mean() - is_wrong[surest].mean() < 0.1, "what is surest is not surer than right"
+    assert -0.15 < wrong[surest].mean() - is_wrong[surest].mean() < 0.2, "what is surest is not surer than right"
+
+
+def test_the_ten_most_doubtful_of_a_small_set_are_no_surer_to_be_right_than_they_are() -> None:
+    """In six draws of 300 labels look-alikes are not taken for none; where there is none few are feared."""
+    told, true = np.zeros((2, 2))
+    for place, look_alike in enumerate((0.0, 0.04)):
+        for seed in range(6):
+            mean, label, is_wrong = drawn(300, classes=20, sharpness=2.5, look_alike=look_alike, seed=seed)
+            wrong = fitted(mean, label).label_is_wrong(mean, label)
+            first = np.argsort(-wrong)[:10]
+            told[place], true[place] = told[place] + wrong[first].sum() / 6, true[place] + is_wrong[first].sum() / 6
+    assert told[0] < 1
+    assert 0.25 < told[1] / true[1] < 1.4
 
 
 def test_is_the_best_of_a_naive_search() -> None:
@@ -137,8 +149,8 @@ def test_is_the_best_of_a_naive_search() -> None:
             shown = (1 - hidden) * power[code] + hidden * left
             total += np.log(right * shown + by_chance / 6 + look_alike * rest)
         prior = (np.log(sharpness / USUAL_SHARPNESS) / SHARPNESS_SPREAD) ** 2 / 2
-        seen = (LABELS_RIGHT - LABELS_HIDDEN) * np.log(right * (1 - hidden)) + LABELS_HIDDEN * np.log(right * hidden)
-        return float(total - prior + seen)
+        kinds = right * (1 - hidden), right * hidden, by_chance, look_alike
+        return float(total - prior + SEEN @ np.log(np.maximum(kinds, 1e-9)))
 
     best = penalised(found.sharpness, found.by_chance, found.look_alike, found.hidden)
     steps = itertools.product((0.93, 1, 1.07), (-0.01, 0, 0.01), (-0.01, 0, 0.01), (0.8, 1, 1.2))
@@ -208,7 +220,7 @@ def test_few_labels_leave_the_usual_sharpness_and_none_wrong() -> None:
     assert found.by_chance + found.look_alike < 0.05
     nobody = fitted(mean[:0], label[:0])
     assert nobody.sharpness == pytest.approx(USUAL_SHARPNESS, rel=0.05)
-    assert nobody.by_chance + nobody.look_alike < 1e-6
+    assert nobody.by_chance + nobody.look_alike == pytest.approx(SEEN[2:].sum() / SEEN.sum())
 
 
 def test_twins_count_as_one_picture() -> None:

@@ -13,14 +13,12 @@ from url_viz.wording import decimal
 
 Bools = NDArray[np.bool_]
 
-USUAL_SHARPNESS = 1.4
-SHARPNESS_SPREAD = 0.15
+USUAL_SHARPNESS = 1.5
+SHARPNESS_SPREAD = 0.3
 """The prior of log sharpness: normal about the usual one, so that a set of a few pictures has about that one."""
-LABELS_RIGHT = 40.0
-"""The prior of wrong labels: as if so many right ones had been seen,"""
-LABELS_HIDDEN = 2.0
-"""so many of them on pictures that hide their class: chosen on development sets (docs/labels.md)."""
-SEEN = np.array([LABELS_RIGHT - LABELS_HIDDEN, LABELS_HIDDEN])
+SEEN = np.array([38.0, 2.0, 0.5, 0.25])
+"""The prior of the four kinds of labels: as if so many of each had been seen, chosen on development sets
+(docs/labels.md). The last two are wrong: else a set whose few errors are not certain is fitted as if it had none."""
 SEEN_BESIDE = np.array([2.0, 18.0])
 """The prior of crops that show a covering object in place of their own: as if so many had, and so many had not."""
 SHARPNESSES = np.geomspace(0.6, 3.0, 25)
@@ -149,13 +147,13 @@ def calibrate(
     likelihood = np.zeros((len(label), 5))
     likelihood[:, 2], likelihood[:, 3] = prior[label], rest_shares(mean)[every, label]
     likelihood[is_beside, 4] = other_shares(mean[is_beside], prior)[np.arange(is_beside.sum()), label[is_beside]]
-    best = -np.inf, USUAL_SHARPNESS, np.array([1.0, 0.0, 0.0, 0.0]), 0.0
+    best = -np.inf, USUAL_SHARPNESS, SEEN / SEEN.sum(), 0.0
     for sharpness in SHARPNESSES:
         shown = sharpened(mean, sharpness)
         likelihood[:, 0], likelihood[:, 1] = shown[every, label], _hidden_share(shown, label, prior)
         kinds, beside = _kinds_of_labels(likelihood, weight, is_beside)
         of_kinds = _of_kinds(likelihood, kinds, beside, is_beside).sum(axis=1)
-        fit = float(weight @ np.log(np.maximum(of_kinds, LEAST_SHARE)) + SEEN @ np.log(kinds[:2]))
+        fit = float(weight @ np.log(np.maximum(of_kinds, LEAST_SHARE)) + SEEN @ np.log(kinds))
         fit += float(SEEN_BESIDE @ np.log((beside, 1 - beside))) if is_beside.any() else 0.0
         fit -= (np.log(sharpness / USUAL_SHARPNESS) / SHARPNESS_SPREAD) ** 2 / 2
         best = max(best, (fit, sharpness, kinds, beside), key=lambda candidate: candidate[0])
@@ -178,7 +176,7 @@ def _kinds_of_labels(likelihood: Doubles, weight: Doubles, is_beside: Bools) -> 
         if is_beside.any():
             own = float((each[is_beside] @ part[is_beside, :2]).sum())
             beside = float((count[4] + SEEN_BESIDE[0]) / (count[4] + own + SEEN_BESIDE.sum()))
-        kinds = count[:4] + np.append(count[4] * kinds[:2] / kinds[:2].sum() + SEEN, (0, 0))
+        kinds = SEEN + count[:4] + np.append(count[4] * kinds[:2] / kinds[:2].sum(), (0, 0))
         kinds /= kinds.sum()
     return kinds, beside
 

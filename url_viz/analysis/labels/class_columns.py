@@ -94,7 +94,7 @@ def beside(base: Frame, imported: Imported, own_graph_columns: GraphColumns | No
     return Beside(pairs[(pairs >= 0).all(axis=1)].astype(np.int64))
 
 
-@column(version=6)
+@column(version=7)
 def classified(
     content_labels: CodedLabels | None,
     content_labels_as_given: CodedLabels | None,
