@@ -31,9 +31,9 @@ from scipy.stats import t as student
 from benchmarks.machine import machine, processor_seconds
 from experiments.figure_files import read_figures, write_figures
 from experiments.safe_retrieval import SETS
+from training.benchmark.labelled import probe_errors
 from training.markdown_tables import cell, markdown
 from url_viz.analysis.evidence.order_metrics import auroc, mean_by_t
-from url_viz.analysis.evidence.probe import out_of_fold_shares
 from url_viz.analysis.second_model import side_by_side
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.decode import decode, read_file
@@ -172,10 +172,7 @@ class Case:
         with tempfile.TemporaryDirectory() as place:
             third = embed_folder(self.folder, model=self.models[2], workspace=place, limit=self.limit)
             rows = third.core.whitened.rows[self.rows_of(third)]
-        return (
-            out_of_fold_shares(rows, self.label, twin_representatives(self.graph.twins), seed=SEED).argmax(axis=1)
-            != self.label
-        )
+        return probe_errors(rows, self.label, twin_representatives(self.graph.twins))
 
     def wrong(self, graph: Graph) -> Bools:
         """Whether the nearest of each has another class."""

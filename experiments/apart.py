@@ -18,12 +18,12 @@ from typing_extensions import Doc
 
 from experiments.figure_files import read_figures, write_figures
 from training.augment import drawn_view
+from training.benchmark.labelled import probe_errors
 from training.command import command
 from training.config import Augmentation
 from training.embedding_space import space_of
 from training.markdown_tables import markdown
 from url_viz.analysis.evidence.order_metrics import Figure, auroc_influence, share_by_blocks
-from url_viz.analysis.evidence.probe import out_of_fold_shares
 from url_viz.analysis.labels.ambiguity import Classified, classify
 from url_viz.analysis.labels.apart import near_pairs, suggest
 from url_viz.analysis.labels.label_issues import LIKELY_WRONG, judge_labels
@@ -95,8 +95,7 @@ def figures_of(folder: Path, model: Model, other: Model) -> dict[str, Any]:
     whole, views, beside = _embedded([folder / path for path in paths], model, other)
     every = np.arange(PATIENTS).astype(np.int32)
     patient = np.repeat(every, VIEWS)
-    probe = out_of_fold_shares(whitened_rows(np.arange(PATIENTS), beside).rows, label, every, seed=0)
-    is_wrong: Bools = probe.argmax(axis=1) != label
+    is_wrong = probe_errors(whitened_rows(np.arange(PATIENTS), beside).rows, label, every)
     one, eight = _way(whole, label, every), _way(views, label[patient], patient)
     kept = Way(apart_graph(eight.graph, eight.whitened, patient), eight.whitened, eight.label, patient)
     found = zip(WAYS, (one, eight, kept), (is_wrong, is_wrong[patient], is_wrong[patient]), strict=True)

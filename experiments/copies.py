@@ -35,10 +35,10 @@ from typing_extensions import Doc
 from benchmarks.near_copies import QUALITY, copy_of
 from experiments.changed_pictures import CHANGES, changed
 from experiments.figure_files import read_figures, write_figures
+from training.benchmark.labelled import probe_errors
 from training.command import command
 from training.markdown_tables import markdown
 from url_viz.analysis.evidence.order_metrics import Figure, Influenced, auroc_influence, share_by_blocks, share_of
-from url_viz.analysis.evidence.probe import out_of_fold_shares
 from url_viz.analysis.labels.ambiguity import classify
 from url_viz.analysis.outside.uploads import NewPicture, arrays_of, score
 from url_viz.errors import FolderError, ImageSetError
@@ -363,7 +363,7 @@ def questions_of(of: Contents, rules: Mapping[str, Rule]) -> dict[str, Bools]:
     folds = {"probe": joined_by(len(of.path), np.concatenate([either, _chained(rules)]))}
     folds["probe, pairs parted"] = np.arange(len(of.path), dtype=np.int32)
     rows = _by_another_backbone(of)
-    return wrong if rows is None else wrong | {name: _probe_is_wrong(rows, of, by) for name, by in folds.items()}
+    return wrong if rows is None else wrong | {name: probe_errors(rows, of.label, by) for name, by in folds.items()}
 
 
 def _chained(rules: Mapping[str, Rule]) -> NDArray[np.int64]:
@@ -399,12 +399,6 @@ def _by_another_backbone(of: Contents) -> NDArray[np.floating] | None:
         return None
     found = read.core.store.embeddings(read.space.key, of.graph.content)
     return whitened_rows(found.content, found.embedding).rows if len(found.content) == len(of.path) else None
-
-
-def _probe_is_wrong(rows: NDArray[np.floating], of: Contents, group: Codes) -> Bools:
-    """Whether a linear probe is wrong (M,), in folds of groups."""
-    wrong: Bools = out_of_fold_shares(rows, of.label, group, seed=0).argmax(axis=1) != of.label
-    return wrong
 
 
 def orders_of(of: Contents, old: Twins) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def _measured(path: Path) -> dict[str, dict[str, list[float]]]:
     for count in COUNTS:
         rows = few_of_each(label, count, seed=SEED)
         code = np.unique(label[rows], return_inverse=True)[1].astype(np.int32)
-        case = case_of(LabelledSet(path.stem, embedding[rows], logits[rows], code), seed=SEED)
+        case = case_of(LabelledSet(path.stem, embedding[rows], logits[rows], code))
         orders = {name: values for name, values in orders_of(case, None, None, seed=SEED).items() if name in ORDERS}
         for order in figures_of_set(case, orders).orders:
             auroc = order.nearest.auroc

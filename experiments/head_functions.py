@@ -98,7 +98,7 @@ def _of_backbone(run: Path, config: FunctionsStudy) -> list[OrderFigure]:
 
 def _case(spec: str, model: Model) -> Case:
     pictures = labelled_pictures_of(spec)
-    return case_of(embedded_set(spec, pictures, model, None, None, report=command_report()), seed=0)
+    return case_of(embedded_set(spec, pictures, model, None, None, report=command_report()))
 
 
 @torch.no_grad()
@@ -107,7 +107,7 @@ def _case_of_cache(cache: Cache, loaded: LoadedBackbone) -> Case:
     rows = np.flatnonzero(np.bincount(cache.labels)[cache.labels] > 1)
     embedding, label = cache.clean_of(rows), cache.labels[rows]
     logits = loaded.backbone.network.get_classifier()(torch.from_numpy(embedding.astype(np.float32))).numpy()
-    return case_of(LabelledSet(cache.paths.folder.name, embedding, logits, label), seed=0)
+    return case_of(LabelledSet(cache.paths.folder.name, embedding, logits, label))
 
 
 def _measured(caches: Sequence[Cache], loaded: LoadedBackbone, cases: Sequence[Case], use: str) -> list[OrderFigure]:

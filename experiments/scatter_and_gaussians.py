@@ -20,12 +20,12 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from experiments.figure_files import measured_or_read
+from training.benchmark.labelled import probe_errors
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
 from training.listed_embeddings import embed_pictures
 from training.markdown_tables import markdown
 from url_viz.analysis.evidence.order_metrics import auroc, mean_by_t
-from url_viz.analysis.evidence.probe import out_of_fold_shares
 from url_viz.analysis.labels.ambiguity import LabelledMeans, labelled_means
 from url_viz.analysis.labels.calibration import calibrate
 from url_viz.analysis.labels.left_out import fit_ridge
@@ -92,8 +92,7 @@ class Trial:
     @cached_property
     def is_probe_wrong(self) -> Bools:
         rows = whitened_rows(np.arange(len(self.label)), embedded(self.pictures, SECOND_MODELS[0])).rows
-        called = out_of_fold_shares(rows, self.label, self.group, seed=0).argmax(axis=1)
-        return np.asarray(called != self.label)
+        return probe_errors(rows, self.label, self.group)
 
     def figures(self) -> dict[str, dict[str, float]]:
         """By the name of each try."""

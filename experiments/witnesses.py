@@ -19,9 +19,9 @@ from PIL import Image
 from scipy.stats import t as student
 
 from experiments.figure_files import read_figures, write_figures
+from training.benchmark.labelled import probe_errors
 from training.markdown_tables import markdown
 from url_viz.analysis.evidence.order_metrics import auroc
-from url_viz.analysis.evidence.probe import out_of_fold_shares
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.models.model import Model, load_model
@@ -70,7 +70,7 @@ def figures(folder: Path, models: dict[str, Model]) -> dict[str, float]:
     representative = twin_representatives(first.twins)
     is_wrong = {
         "N": label[first.position[:, 0]] != label,
-        "P": out_of_fold_shares(spaces["probe"], label, representative, seed=0).argmax(axis=1) != label,
+        "P": probe_errors(spaces["probe"], label, representative),
     }
     value = {"none": confusability(first.position, first.similarity, representative=representative)[0]}
     for name in ("squeezed", "mirrored", "second"):

@@ -370,7 +370,7 @@ class BenchmarkConfig(Checked):
     precision: Annotated[PrecisionChoice, Doc(f"{PRECISION}.")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
     limit: Annotated[OptionalCount, Doc("Most pictures of a set; of a larger one whole classes are drawn.")] = None
-    seed: Annotated[Seed, Doc("Seed of that draw and of folds.")] = 0
+    seed: Annotated[Seed, Doc("Seed of that draw, and of the folds of baselines.")] = 0
 
 
 @dataclass(frozen=True)

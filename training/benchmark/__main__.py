@@ -60,7 +60,7 @@ def measure(
     probe_model: str | None,
 ) -> None:
     """Measure sets that were read, those of `config.choose` last; print the tables, and write the chosen files."""
-    cases = [case_of(labelled, seed=config.seed) for labelled in sets]
+    cases = [case_of(labelled) for labelled in sets]
     reported, given = cases[: len(config.data)], cases[len(config.data) :]
     figures, all_orders = [], []
     is_seen = [case.labelled.data in config.seen_classes for case in reported]

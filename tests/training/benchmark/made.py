@@ -36,7 +36,7 @@ def small_set(seed: int = 0, *, classes: int = 4, pictures: int = 72, width: int
 @cache
 def small_case(seed: int = 0, **sizes: int) -> Case:
     """A small set with its space and its outcomes."""
-    return case_of(small_set(seed, **sizes), seed=0)
+    return case_of(small_set(seed, **sizes))
 
 
 @cache

@@ -6,14 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import order_baselines
 from tests.training.benchmark.made import small_set
 from tests.training.conftest import draw
 from training.benchmark.__main__ import main
-from training.benchmark.labelled import drawn, embedded_set, share_files
+from training.benchmark.evidence_files import write_arrays
+from training.benchmark.labelled import FOLDINGS, LabelledSet, case_of, drawn, embedded_set, share_files
 from training.benchmark.people import People
 from training.config import BenchmarkConfig
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
+from url_viz.analysis.evidence.order_metrics import auroc
+from url_viz.analysis.evidence.probe import probe_folds
 from url_viz.errors import FolderError
 from url_viz.models.model import Model
 from url_viz.progress import silent
@@ -83,3 +87,25 @@ def test_both_models_read_the_same_pictures(folder: Path, model: Model) -> None:
     assert labelled.probe_embedding is not None
     assert (labelled.probe_embedding == labelled.embedding).all()
     assert labelled.label.tolist() == [0] * 11 + [1] * 12
+
+
+def test_no_baseline_gains_by_the_folds_of_p(tmp_path: Path) -> None:
+    # Pairs of well separated classes: what is called wrong is what lies in one fold with all of its class. Which that
+    # is no picture tells, so that a fair outcome leaves an order at chance.
+    label = np.repeat(np.arange(30), 2).astype(np.int32)
+    noise = np.random.default_rng(0).normal(size=(2, len(label), 30))
+    embedding, other = (np.eye(30)[label] + 0.1 * noise).astype(np.float16)
+    case = case_of(LabelledSet("pairs", embedding, np.zeros((len(label), 2), np.float32), label, other))
+    write_arrays(case, {}, tmp_path / "pairs.npz")
+    read = order_baselines.read(tmp_path / "pairs.npz")
+    is_wrong = case.outcomes.is_probe_wrong
+    assert is_wrong is not None
+    assert is_wrong.any()
+    assert auroc(1 - read.predicted[np.arange(len(label)), label], is_wrong) < 0.75  # 1 where both share their folds
+
+
+def test_p_is_of_foldings_that_no_single_seed_deals() -> None:
+    group = np.arange(100)
+    dealt = {probe_folds(group, seed=seed).tobytes() for seed in (*FOLDINGS, *range(1000))}
+    assert len(dealt) == len(FOLDINGS) + 1000
+    assert len(FOLDINGS) % 2 == 1  # most are right or most are wrong

@@ -88,7 +88,7 @@ def _thread_pools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def probe_folds(group: NDArray[np.integer], *, seed: int) -> NDArray[np.int64]:
+def probe_folds(group: NDArray[np.integer], *, seed: int | tuple[int, int]) -> NDArray[np.int64]:
     """The fold (N,) of each picture, below `PROBE_FOLDS`: whole source groups (N,) are dealt by `seed`."""
     _, number = np.unique(group, return_inverse=True)
     dealt: NDArray[np.int64] = np.random.default_rng(seed).permutation(number.max() + 1) % PROBE_FOLDS
@@ -96,7 +96,7 @@ def probe_folds(group: NDArray[np.integer], *, seed: int) -> NDArray[np.int64]:
 
 
 def out_of_fold_shares(
-    whitened: NDArray[np.floating], label: Codes, group: NDArray[np.integer], *, seed: int
+    whitened: NDArray[np.floating], label: Codes, group: NDArray[np.integer], *, seed: int | tuple[int, int]
 ) -> NDArray[np.float64]:
     """Class shares (N, C) of a probe that has seen neither the picture nor its twins; rows (N, A), codes (N,).
 
