@@ -14,6 +14,7 @@ def run_page() -> None:
     from url_viz.ui.auth import show_gate
     from url_viz.ui.menu import follow, menu_of_pages
     from url_viz.ui.review.review_address import follow_link
+    from url_viz.ui.review.unsent import send_unsent
     from url_viz.ui.session import show_in_address
     from url_viz.ui.streamlit_private import PageEnd
     from url_viz.ui.style import ICON, apply_style
@@ -35,6 +36,8 @@ def run_page() -> None:
         try:
             follow(page, menu)
             show_sidebar()
+            with st.sidebar:
+                send_unsent()
             show_in_address()
             review = menu["Improve"][0]
             if page is not review and follow_link():

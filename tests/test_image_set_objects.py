@@ -202,7 +202,7 @@ class TestVerdicts:
         one = int(here.review.ids[0])
         card = desk_state(objects, here).cards[0]
         assert card["whole"] == whole_url(objects, one)
-        sent = {"sequence": 1, "at": 1, "id": str(one), "position": 0, "decision": None, "label": None}
+        sent = {"sequence": 1, "id": str(one), "decision": None, "label": None}
         assert parse_answer({**sent, "verdict": "kiwi"}) is None
         answer = parse_answer({**sent, "verdict": BOX_IS_WRONG})
         assert answer is not None

@@ -86,8 +86,11 @@ def test_what_is_undone_at_the_end_is_asked_again(paths: SetPaths) -> None:
 def test_wrong_labels_carry_it_on_and_it_goes_on_where_it_was_left(paths: SetPaths) -> None:
     review = opened(paths, FALLING)
     before = len(review)
-    answer(review, "bee", 20)
+    answer(review, "ant", 2)
+    answer(review, "bee", 18)
     assert len(review) > before
+    left = review.progress().left
+    assert review.goes_on == f"18 of these 20 labels were wrong, so {left} more are worth a look"
     again = opened(paths, FALLING)
     assert again.ids.tolist() == review.ids.tolist()
     assert (again.progress().done, again.next_index()) == (20, 20)
@@ -109,7 +112,7 @@ def test_where_no_label_stands_out_ten_are_asked_about(paths: SetPaths) -> None:
     review = opened(paths, {0: 0.2})
     assert len(review) == FEW
     answer(review, "ant", FEW)
-    assert review.progress().left == 0
+    assert (review.progress().left, review.goes_on) == (0, "")
 
 
 def test_where_the_list_has_ended_the_rest_is_a_choice(paths: SetPaths) -> None:

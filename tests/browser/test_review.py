@@ -302,6 +302,26 @@ def test_goes_on_another_day_and_ends(app: str, image_set: ImageSet, open_page: 
     expect(later.page.get_by_role("button", name="Start over with the current order")).to_be_visible()
 
 
+def test_a_queue_that_becomes_longer_at_its_end_says_why_and_goes_on(
+    app: str, image_set: ImageSet, open_page: OpenPage
+) -> None:
+    desk = opened(open_page, app, image_set, "review=suspects")
+    page, count = desk.page, len(image_set.reviews.open("suspects"))
+    for _ in range(count):
+        name = desk.name
+        desk.press("2" if name.startswith("cat/") else "1")
+        expect(page.locator(".said")).to_have_text(re.compile(re.escape(name)))
+    expect(page.get_by_text(f"All {count} pictures are done.")).to_be_hidden()
+    said = page.locator(".end h2")
+    expect(said).to_have_text(
+        re.compile(rf"^{count} of these {count} labels were wrong, so \d+ more are worth a look$")
+    )
+    expect(page.get_by_role("heading", name="relabelled")).to_have_count(0)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator(".question")).to_be_visible()
+    expect(desk.counts).to_have_text(re.compile(rf"^\d+ left · {count} done of \d+$"))
+
+
 def test_a_picture_at_the_end_opens_where_its_answer_is_changed(
     app: str, image_set: ImageSet, open_page: OpenPage
 ) -> None:

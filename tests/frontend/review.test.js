@@ -130,17 +130,30 @@ test("the server's order of what waits is kept", () => {
   assert.equal(nextOpen(queue([card("a"), card("b"), card("c")], { upcoming: [2, 1, 0] }), -1), 2);
 });
 
+test("after going back an answer goes on with what was taken back before, of which the server does not know yet", () => {
+  const cards = Array.from("abcdef", (id) => card(id, { decision: "keep", is_done: true }));
+  const waiting = [answered("d"), answered("a", { decision: "drop" })];
+  const back = queue([...cards, card("g")], { waiting });
+  assert.equal(nextOpen(back, 0), 3, "and not with the last, which waits for its first answer");
+  assert.equal(nextOpen(back, 3), 6);
+  assert.equal(nextOpen(queue(cards, { waiting, total: 6 }), 4), 3);
+});
+
 test("at the end is the end, unless cards are not here yet", () => {
   const cards = [card("a", { is_done: true }), card("b")];
   const waiting = [answered("b", { label: "kiwi" })];
-  assert.equal(nextOpen(queue(cards, { waiting }), 1), 2);
+  assert.equal(nextOpen(queue(cards, { waiting }), 1), WAITS, "whether others follow is for the server to say");
+  assert.equal(nextOpen(queue([card("a", { is_done: true }), card("b", { is_done: true })]), 1), 2);
   assert.equal(nextOpen(queue(cards, { waiting, total: 300, upcoming: [1, 2, 3] }), 1), WAITS);
   assert.equal(nextOpen(queue([]), -1), 0);
 });
 
 test("counts take answers that wait into account, once for each picture", () => {
   const cards = [card("a"), card("b", { is_done: true }), card("c", { is_skipped: true }), card("d")];
-  const of = (...waiting) => Object.values(countsOf(queue(cards, { waiting })));
+  const of = (...waiting) => {
+    const { done, skipped, left } = countsOf(queue(cards, { waiting }));
+    return [done, skipped, left];
+  };
   assert.deepEqual(of(), [1, 1, 2]);
   assert.deepEqual(of(answered("a", { decision: "keep" }), answered("a", { label: "kiwi" })), [2, 1, 1]);
   assert.deepEqual(of(answered("b")), [0, 1, 3]);
@@ -150,13 +163,20 @@ test("counts take answers that wait into account, once for each picture", () => 
   assert.deepEqual(of({ sequence: 1, at: 3 }, { sequence: 2, command: "unskip" }, answered("elsewhere", { label: "x" })), [1, 1, 2]);
 });
 
+test("a queue that has become shorter than what was answered in it has nothing left", () => {
+  const cards = [card("a", { is_done: true }), card("b", { is_done: true }), card("c")];
+  const counts = countsOf(queue(cards, { total: 2, waiting: [answered("c", { label: "kiwi" })] }));
+  assert.deepEqual(counts, { done: 3, skipped: 0, left: 0, total: 3 });
+});
+
 test("counts and the end in words", () => {
-  assert.equal(countsInWords({ done: 3, skipped: 0, left: 1997 }, 2000), "1,997 left · 3 done of 2,000");
-  assert.equal(countsInWords({ done: 3, skipped: 2, left: 0 }, 5), "0 left · 3 done · 2 skipped of 5");
-  assert.equal(endInWords({ done: 3, skipped: 2 }, 5, "picture"), "3 done, 2 skipped.");
-  assert.equal(endInWords({ done: 2000, skipped: 0 }, 2000, "picture"), "All 2,000 pictures are done.");
-  assert.equal(endInWords({ done: 1, skipped: 0 }, 1, "object"), "The object is done.");
-  assert.equal(endInWords({ done: 0, skipped: 0 }, 0, "picture"), "Nothing left to review.");
+  const counts = (done, skipped, left) => ({ done, skipped, left, total: done + skipped + left });
+  assert.equal(countsInWords(counts(3, 0, 1997)), "1,997 left · 3 done of 2,000");
+  assert.equal(countsInWords(counts(3, 2, 0)), "0 left · 3 done · 2 skipped of 5");
+  assert.equal(endInWords(counts(3, 2, 0), "picture"), "3 done, 2 skipped.");
+  assert.equal(endInWords(counts(2000, 0, 0), "picture"), "All 2,000 pictures are done.");
+  assert.equal(endInWords(counts(1, 0, 0), "object"), "The object is done.");
+  assert.equal(endInWords(counts(0, 0, 0), "picture"), "Nothing left to review.");
 });
 
 test("after an answer one hears how many are left, and what is asked next", () => {

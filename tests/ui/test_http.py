@@ -1,7 +1,9 @@
 """The app's own routes serve known image sets, to this machine's own pages, and nothing else."""
 
+import json
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,9 @@ from streamlit import config
 
 from tests.imaging.pictures import noise, write_folder
 from tests.ui.decoded_points import decode_mask, decode_points
+from url_viz.analysis.filters import OneOf
 from url_viz.analysis.ranking import ends, percentile, with_percentile
+from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.errors import ImageError
 from url_viz.image_set import ImageSet, embed_dataset, embed_folder
 from url_viz.imaging.containers import python_dataset
@@ -29,7 +33,17 @@ from url_viz.ui.response_cache import (
     ids_at,
     ranges_of,
 )
-from url_viz.ui.urls import card_url, order_url, picture_url, points_url, representatives_url, thumbnail_url, tiles_url
+from url_viz.ui.review.desk import opened_review
+from url_viz.ui.urls import (
+    answers_url,
+    card_url,
+    order_url,
+    picture_url,
+    points_url,
+    representatives_url,
+    thumbnail_url,
+    tiles_url,
+)
 from url_viz.wording import standing
 
 
@@ -297,3 +311,59 @@ def test_other_hosts_and_other_sites_are_refused(image_set: ImageSet, client: Te
         assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
         assert answer.content[:3] == b"\xff\xd8\xff"
         assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+class TestAnswers:
+    """What pages post of a review."""
+
+    RECORD = {"sequence": 3, "once": "x", "decision": "drop"}  # noqa: RUF012
+
+    def post(self, client: TestClient, url: str, *records: object, **headers: str) -> Any:
+        sent = {"Content-Type": "application/json", "Origin": "http://127.0.0.1", **headers}
+        return client.post(url, content=json.dumps({"answers": records}), headers=sent)
+
+    def test_they_are_stored_once_for_whoever_has_the_review_open_or_had_it(
+        self, image_set: ImageSet, client: TestClient
+    ) -> None:
+        spec = ReviewSpec("confusability", Scope(filters=(OneOf("label", ("cat",)),)), most=3)
+        url = answers_url(image_set, spec)
+        here = opened_review(image_set.reviews.open(spec), url)
+        first, second, third = here.review.ids.tolist()
+        before = len(image_set.decisions.history())
+        for _ in range(2):
+            answer = self.post(client, f"{url}&desk={here.name}", self.RECORD | {"id": str(first)})
+            assert answer.json() == {"refused": [], "stepped": None}
+        assert here.review.progress().done == 1
+        assert len(image_set.decisions.history()) == before + 1
+        skip = {"sequence": 4, "once": "y", "id": str(third), "skip": True}
+        self.post(client, f"{url}&desk=gone", {"sequence": 5, "once": "z", "id": str(second), "label": "dog"}, skip)
+        progress = image_set.reviews.open(spec).progress()
+        assert (progress.done, progress.skipped) == (2, 1)
+        undone = self.post(client, f"{url}&desk={here.name}", {"sequence": 6, "command": "undo"}).json()["stepped"]
+        assert undone["position"] == 1
+        assert undone["words"].startswith("Undone: labelled cat/")
+        missing = self.post(client, f"{url}&desk={here.name}", self.RECORD | {"id": "5", "once": "w"}).json()["refused"]
+        assert missing == [{"sequence": 3, "message": missing[0]["message"]}]
+
+    def test_of_what_is_gone_nothing_is_kept(self, client: TestClient) -> None:
+        for place in ("0" * 16 + "?review=entropy&desk=x", "uploads.k.entropy?desk=x"):
+            assert self.post(client, f"/url-viz/answers/{place}", self.RECORD | {"id": "1"}).status_code == 410
+
+    def test_other_sites_and_what_is_no_answer_are_refused(self, image_set: ImageSet, client: TestClient) -> None:
+        url, record = answers_url(image_set, ReviewSpec("entropy")), self.RECORD | {"id": str(image_set.ids[0])}
+        version = image_set.decisions.version
+        for headers in (
+            {"Origin": "http://evil.example"},
+            {"Origin": "http://127.0.0.1:8000"},
+            {"Sec-Fetch-Site": "same-site"},
+            {"Content-Type": "text/plain"},
+        ):
+            assert self.post(client, url, record, **headers).status_code == 403
+        assert self.post(client, url, record, Host="evil.example").status_code == 400
+        assert self.post(client, url, record | {"tag": "x" * (1 << 20)}).status_code == 413
+        assert client.get(url).status_code == 405
+        headers = {"Content-Type": "application/json"}
+        for body in ("", "[]", "{}", '{"answers": 3}', "[" * 100_000):
+            assert client.post(url, content=body, headers=headers).status_code == 400
+        assert self.post(client, url, {"sequence": "x"}).json()["refused"] == []
+        assert image_set.decisions.version == version

@@ -13,7 +13,7 @@ from tests.jobs.conftest import until
 from tests.ui.conftest import Read
 from tests.ui.pages import linked, opened, reading, words
 from url_viz.analysis.evidence.worth import ARMS
-from url_viz.analysis.review.cards import CardAnswer
+from url_viz.analysis.review.cards import NOTHING, CardAnswer
 from url_viz.analysis.review.review_queue import Review
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.image_set import ImageSet
@@ -54,6 +54,11 @@ def here(at: AppTest) -> OpenReview[Review]:
     image_set = open_sets().get(at.session_state["chosen_set"], at.session_state["chosen_model"])
     found: OpenReview[Review] = image_set.reviews.open_by[visit]
     return found
+
+
+def take(review: OpenReview[Review], *records: dict[str, Any]) -> None:
+    """Answers as the browser sends them."""
+    take_answers(review, [answer for answer in map(parse_answer, records) if answer is not None], who=None)
 
 
 class TestStart:
@@ -123,14 +128,16 @@ class TestDesk:
     def test_answers_are_stored_once_and_the_rest_waits(self, image_set: ImageSet) -> None:
         at = page(image_set, ReviewSpec("confusability"))
         first, second, third = (str(one) for one in here(at).review.ids[:3])
-        at.session_state[desk_key(image_set)] = {
-            "actions": [
-                {"sequence": 1, "id": first, "decision": "keep", "label": None, "position": 0, "at": 1},
-                {"sequence": 2, "id": second, "decision": None, "label": "dog", "position": 1, "at": 2},
-                {"sequence": 3, "id": third, "skip": True, "position": 2, "at": 3},
-            ]
-        }
-        at.run()
+        answers = [
+            {"sequence": 1, "once": "a", "id": first, "decision": "keep", "label": None},
+            {"sequence": 2, "once": "b", "id": second, "decision": None, "label": "dog"},
+            {"sequence": 3, "once": "c", "id": third, "skip": True},
+        ]
+        take(here(at), *answers)
+        image_set.decisions.undo()
+        take(here(at), *answers)
+        image_set.decisions.redo()
+        at.session_state[desk_key(image_set)] = {"shown": {"review": here(at).review.name, "at": 3, "stored": 3}}
         at.run()
         table = image_set.table().set_index("id")
         assert table.at[int(first), "decision"] == "keep"
@@ -151,13 +158,34 @@ class TestDesk:
         assert card["label_given"] in ("cat", "dog")
         assert ("Class", card["label_given"]) in card["facts"]
         assert card["picture"].startswith("/url-viz/picture/")
-        take_answers(review, [DeskAnswer(7, 1, first, 0, CardAnswer(label="x" * (LONGEST_LABEL + 1)))], who=None)
-        assert (review.position, review.refused[0].sequence, review.refused[0].position) == (0, 7, 0)
-        assert "cannot be a label" in review.refused[0].message
-        assert desk_state(image_set, review).refused == review.refused
+        endless = DeskAnswer(7, first, CardAnswer(label="x" * (LONGEST_LABEL + 1)))
+        [refused] = take_answers(review, [endless], who=None)["refused"]
+        assert refused["sequence"] == 7
+        assert "cannot be a label" in refused["message"]
+        assert desk_state(image_set, review).done == 0
         assert all(review.drawn[one] is drawn[one] for one in drawn), "cards stay the same objects"
-        take_answers(review, [DeskAnswer(8, 1, first, 0, CardAnswer(label="dog"))], who=None)
-        assert (review.position, review.refused) == (1, ())
+        stored = take_answers(review, [DeskAnswer(8, first, CardAnswer(label="dog"))], who=None)
+        assert stored == {"refused": [], "stepped": None}
+
+    def test_a_late_answer_counts_only_where_nobody_answered_since(self, image_set: ImageSet) -> None:
+        review = begun(image_set.reviews.open(ReviewSpec("confusability")))
+        first, second, third = (int(one) for one in review.review.ids[:3])
+        image_set.decisions.by("anna").decide([first], "keep")
+        image_set.decisions.decide([third], "drop")
+        late = [
+            DeskAnswer(1, first, CardAnswer("drop"), once="late a", late=True, before=NOTHING),
+            DeskAnswer(2, second, CardAnswer("drop"), once="late b", late=True, before=NOTHING),
+            DeskAnswer(3, second, CardAnswer("keep"), once="late c", late=True, before=CardAnswer("drop")),
+            DeskAnswer(4, third, CardAnswer("drop"), once="late d", late=True, before=NOTHING),  # as after a restart
+            DeskAnswer(5, command="undo", once="late e", late=True),
+        ]
+        for _ in range(2):
+            refused = take_answers(review, late, who=None)["refused"]
+            assert [one["sequence"] for one in refused] == [1, 5]
+            assert "answered elsewhere" in refused[0]["message"]
+        decided = image_set.table().set_index("id").loc[[first, second, third], "decision"]
+        assert decided.tolist() == ["keep", "keep", "drop"]
+        assert len(image_set.decisions.history()) == 4
 
     def test_twins_are_decided_as_a_group(self, image_set: ImageSet) -> None:
         review = begun(image_set.reviews.open(ReviewSpec("copies")))
@@ -168,7 +196,7 @@ class TestDesk:
         members = [int(picture["id"]) for picture in card["panels"][0]["near"]]
         assert len(members) > 1
         other = str(members[1])
-        take_answers(review, [DeskAnswer(1, 1, int(card["id"]), 0, CardAnswer(keep=(members[1],)))], who=None)
+        take_answers(review, [DeskAnswer(1, int(card["id"]), CardAnswer(keep=(members[1],)))], who=None)
         decided = image_set.table().set_index("id")["decision"].dropna()
         assert decided.to_dict() == {one: "keep" if one == members[1] else "drop" for one in members}
         assert desk_state(image_set, review).cards[0]["kept"] == [other]
@@ -188,9 +216,7 @@ class TestDesk:
         assert len(card["panels"][0]["near"]) == 1
         assert state.change is not None
         assert state.change.words.startswith("0 answers, 0 the same kind.")
-        answer = {"sequence": 1, "id": card["id"], "decision": None, "same": False, "position": 0, "at": 1}
-        at.session_state[desk_key(unlabelled)] = {"actions": [answer]}
-        at.run()
+        take(here(at), {"sequence": 1, "id": card["id"], "decision": None, "same": False})
         pair = frozenset(
             int(unlabelled.contents[unlabelled.core.row_of(int(i))])
             for i in (card["id"], card["panels"][0]["near"][0]["id"])
@@ -199,7 +225,7 @@ class TestDesk:
         assert unlabelled.table()["decision"].isna().all()
         after = desk_state(unlabelled, here(at))
         assert (after.cards[0]["same"], after.done) == (False, 1)
-        take_answers(here(at), [DeskAnswer(2, 0, int(card["id"]), 0)], who="anna")
+        take_answers(here(at), [DeskAnswer(2, int(card["id"]))], who="anna")
         assert desk_state(unlabelled, here(at)).cards[0]["same"] is None
         assert unlabelled.decisions.history()["who"].tolist()[0] == "anna"
         state = desk_state(unlabelled, begun(unlabelled.reviews.open(ReviewSpec("entropy"))))
@@ -211,12 +237,7 @@ class TestDesk:
         state = desk_state(unlabelled, here(at))
         first, second = (card["id"] for card in state.cards[:2])
         assert (state.cards[0]["takes"][1], state.cards[0]["question"]) == ("name", "What is it?")
-        actions = [
-            {"sequence": 1, "id": first, "decision": None, "label": "kiwi", "position": 0, "at": 1},
-            {"sequence": 2, "id": second, "decision": None, "label": "pear", "position": 1, "at": 2},
-        ]
-        at.session_state[desk_key(unlabelled)] = {"actions": actions}
-        at.run()
+        take(here(at), {"sequence": 1, "id": first, "label": "kiwi"}, {"sequence": 2, "id": second, "label": "pear"})
         assert unlabelled.table().set_index("id").loc[[int(first), int(second)], "name"].tolist() == ["kiwi", "pear"]
         after = desk_state(unlabelled, here(at))
         assert (after.names, after.classes, after.cards[0]["given"]) == (("kiwi", "pear"), ("kiwi", "pear"), "kiwi")
@@ -274,8 +295,7 @@ class TestDesk:
     def test_the_end_offers_to_begin_again(self, image_set: ImageSet) -> None:
         at = page(image_set, ReviewSpec("confusability", most=1))
         only = str(here(at).review.ids[0])
-        answer = {"sequence": 1, "id": only, "decision": "drop", "label": None, "position": 0, "at": 1}
-        at.session_state[desk_key(image_set)] = {"actions": [answer]}
+        take(here(at), {"sequence": 1, "id": only, "decision": "drop", "label": None})
         at.run()
         at.button(key="review.afresh").click().run()
         assert here(at).review.progress().left == 1
@@ -288,7 +308,7 @@ def test_what_is_no_answer_is_passed_over() -> None:
         {"sequence": 1, "id": "x"},
         {"sequence": 1, "id": "1", "label": 3},
         {"sequence": 1, "id": "1", "keep": 5},
-        {"sequence": 1, "id": "1", "at": "y"},
+        {"sequence": 1, "id": "1", "before": "y"},
     )
     assert not any(map(parse_answer, records))
 

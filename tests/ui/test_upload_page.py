@@ -5,6 +5,7 @@ import io
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
-from url_viz.ui.review.desk import DeskAnswer, OpenReview, take_answers
+from url_viz.ui.review.desk import DeskAnswer, OpenReview, parse_answer, take_answers
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import similar_pictures
 from url_viz.ui.upload.page import (
@@ -298,9 +299,14 @@ class TestReview:
         kept: UploadAnswers = at.session_state["upload.review"]
         return kept
 
-    def answered(self, at: AppTest, *records: dict[str, object]) -> AppTest:
-        at.session_state["upload.desk"] = {"actions": [dict(record) for record in records]}
-        return at.run()
+    def answered(self, at: AppTest, *records: dict[str, object]) -> dict[str, Any]:
+        """What the browser hears of its answers; then the page runs again."""
+        answers = [answer for answer in map(parse_answer, records) if answer is not None]
+        here = self.desk(at).here
+        assert here is not None
+        became = take_answers(here, answers, who=None)
+        at.run()
+        return became
 
     def test_answers_are_noted_and_exported(self, image_set: ImageSet, model: Model) -> None:
         at = dropped(opened(image_set, "upload"), PICTURES)
@@ -308,9 +314,9 @@ class TestReview:
         assert "Answers stay in this session" in words(at)
         self.answered(
             at,
-            {"sequence": 1, "id": "0", "decision": "drop", "label": None, "position": 0, "at": 1},
-            {"sequence": 2, "id": "1", "decision": None, "label": "kiwi", "position": 1, "at": 2},
-            {"sequence": 3, "id": "2", "skip": True, "position": 2, "at": 3},
+            {"sequence": 1, "id": "0", "decision": "drop", "label": None},
+            {"sequence": 2, "id": "1", "decision": None, "label": "kiwi"},
+            {"sequence": 3, "id": "2", "skip": True},
         )
         assert sorted((v.decision, v.label) for v in self.desk(at).answers.values() if v.label is None) == [
             ("drop", None)
@@ -318,13 +324,13 @@ class TestReview:
         assert {v.label for v in self.desk(at).answers.values()} == {None, "kiwi"}
         assert len(self.desk(at).skipped) == 1
         assert self.desk(at).here.review.image_set is None, "a session holds no snapshot"
-        self.answered(at, {"sequence": 4, "command": "unskip", "at": -1})
+        self.answered(at, {"sequence": 4, "command": "unskip"})
         assert not self.desk(at).skipped
-        self.answered(at, {"sequence": 5, "command": "undo", "at": 1})
+        stepped = self.answered(at, {"sequence": 5, "command": "undo"})["stepped"]
         assert {v.label for v in self.desk(at).answers.values()} == {None}
-        assert self.desk(at).here.stepped.words.startswith("Undone: the answer on ")
-        assert self.desk(at).here.position == 1, "the picture that it was given to"
-        self.answered(at, {"sequence": 6, "command": "redo", "at": 1})
+        assert stepped["words"].startswith("Undone: the answer on ")
+        assert stepped["position"] == 1, "the picture that it was given to"
+        self.answered(at, {"sequence": 6, "command": "redo"})
         assert {v.label for v in self.desk(at).answers.values()} == {None, "kiwi"}
         at.toggle(key="upload.reviewing").set_value(False).run()
         assert "Ambiguous · " in words(at)
@@ -335,6 +341,6 @@ class TestReview:
         batch = UploadBatch("k", tuple(files), scored, ())
         said, table = UploadAnswers(), pd.DataFrame({"id": np.arange(len(scored))})
         here = OpenReview(UploadQueue(said, batch, table, None, "entropy"), position=0)
-        answers = [DeskAnswer(1, 1, 0, 0, CardAnswer(label="\n")), DeskAnswer(2, 2, 99, 1, CardAnswer("keep"))]
-        take_answers(here, answers, who=None)
-        assert (said.answers, [one.position for one in here.refused]) == ({}, [0])
+        answers = [DeskAnswer(1, 0, CardAnswer(label="\n")), DeskAnswer(2, 99, CardAnswer("keep"))]
+        refused = take_answers(here, answers, who=None)["refused"]
+        assert (said.answers, [one["sequence"] for one in refused]) == ({}, [1])

@@ -162,7 +162,16 @@ def user_name() -> str | None:
     """Who is logged in, for the log of decisions; None without a login."""
     if login() != "required" or not st.user.is_logged_in:
         return None
-    return str(st.user.get("email") or st.user.get("name") or "") or None
+    return _name_of(st.user.to_dict())
+
+
+def user_name_in(cookies: Mapping[str, str]) -> str | None:
+    """The same of a request to our own routes from somebody who may enter."""
+    return _name_of(signed_in_user(cookies)) if login() == "required" else None
+
+
+def _name_of(user: Mapping[str, Any]) -> str | None:
+    return str(user.get("email") or user.get("name") or "") or None
 
 
 def _log_in() -> None:

@@ -1,16 +1,19 @@
-"""HTTP routes of the app and their guards: thumbnails, pictures, cards, points and masks of known image sets."""
+"""HTTP routes of the app and their guards: what pages show of known image sets, and the answers that reviews send."""
 
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -23,7 +26,7 @@ from starlette.websockets import WebSocketClose
 from url_viz.analysis.categories import MOST_CATEGORIES, categories_of, category_names
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.analysis.runs.two_by_two import TRAINING, by_training, has_training
-from url_viz.analysis.scope import id_in
+from url_viz.analysis.scope import id_in, is_of_review, review_from_query
 from url_viz.errors import BucketError, ImageSetError, NotAllowedError, UrlVizError
 from url_viz.escaping import printable
 from url_viz.export.inline_pictures import with_boxes
@@ -32,10 +35,11 @@ from url_viz.imaging.containers.python_dataset import ClosedDataset, is_dataset,
 from url_viz.imaging.rendering import in_window
 from url_viz.imaging.workers import decoders
 from url_viz.models.model_names import DEFAULT
-from url_viz.ui.auth import HOSTS_VARIABLE, TokenGate, access_token, login, may_enter
+from url_viz.ui.auth import HOSTS_VARIABLE, TokenGate, access_token, login, may_enter, user_name_in
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
 from url_viz.ui.response_cache import cached_masks, cached_orders, key_of
+from url_viz.ui.review.desk import OpenReview, open_reviews, opened_review, parse_answer, take_answers
 from url_viz.ui.tile_data import card_of, number_of, tile_data, tiles
 from url_viz.ui.urls import base, thumbnail_url, whole_url
 
@@ -74,6 +78,8 @@ def _is_same_origin(headers: Headers) -> bool:
 MOST_DRAWN = 100_000
 PICTURE_PX, SMALL_PX = 1600, 480
 MOST_TILES = 240
+MOST_POSTED = 1 << 20
+"""Bytes of answers at a time: some thousands."""
 _GONE = "Not found. Reload the page."
 _UNFETCHED = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 200"><rect width="320" height="200" fill="#8883"/>'
@@ -90,7 +96,8 @@ _OPEN = "url_viz.image_set"
 
 def routes() -> list[Route]:
     """All routes of the app, besides Streamlit's."""
-    return [Route(f"{base()}/{path}", _answered(answer)) for path, answer in _ANSWERS.items()]
+    read = [Route(f"{base()}/{path}", _answered(answer)) for path, answer in _ANSWERS.items()]
+    return [*read, Route(f"{base()}/answers/{{set_id}}", _take_answers, methods=["POST"])]
 
 
 def respond_to(image_set: ImageSet, address: str) -> Response:
@@ -211,6 +218,37 @@ def _answered(answer: Answer) -> Answer:
         return response
 
     return endpoint
+
+
+async def _take_answers(request: Request) -> Response:
+    """Store what a review asks to (JSON), in the order in which it was answered; only for our own pages."""
+    length = request.headers.get("content-length", "")
+    if not _is_same_origin(request.headers) or request.headers.get("content-type") != "application/json":
+        return PlainTextResponse("Only this app's own pages answer its reviews.", status_code=403)
+    if not (length.isascii() and length.isdigit() and len(length) < 9 and int(length) <= MOST_POSTED):
+        return PlainTextResponse("Too many answers at a time.", status_code=413)
+    return await run_in_threadpool(_answered(partial(_answers_taken, await request.body())), request)
+
+
+def _answers_taken(body: bytes, request: Request) -> Response:
+    try:
+        records = json.loads(body)["answers"]
+        answers = [answer for record in records if (answer := parse_answer(record)) is not None]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return PlainTextResponse("These are no answers.", status_code=400)
+    here = open_reviews.get(request.query_params.get("desk", "")) or _reopened(request)
+    if here is None:
+        return PlainTextResponse(_GONE, status_code=410)
+    return JSONResponse(take_answers(here, answers, who=user_name_in(request.cookies)))
+
+
+def _reopened(request: Request) -> OpenReview[Any] | None:
+    """The review of a request that no session has open any more; None where its pictures are gone, too."""
+    query = request.query_params
+    spec = review_from_query({key: query.getlist(key) for key in query if is_of_review(key)})
+    if spec is None or not open_sets().workspace.set_paths(request.path_params["set_id"]).folder.is_dir():
+        return None
+    return opened_review(_image_set(request).reviews.open(spec))
 
 
 def _image_id(request: Request) -> int:

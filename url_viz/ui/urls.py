@@ -1,9 +1,11 @@
 """Addresses of what the app serves besides its pages: thumbnails, pictures, cards, points, orders and tiles."""
 
+from collections.abc import Sequence
 from urllib.parse import quote, urlencode
 
 import streamlit as st
 
+from url_viz.analysis.scope import ReviewSpec, review_as_query
 from url_viz.image_set import ImageSet
 from url_viz.imaging.rendering import Range
 
@@ -70,6 +72,11 @@ def representatives_url(image_set: ImageSet) -> str:
     return f"{base()}/representatives/{image_set.set_id}?{_query(image_set)}"
 
 
+def answers_url(image_set: ImageSet, spec: ReviewSpec) -> str:
+    """The URL that takes the answers of a review."""
+    return f"{base()}/answers/{image_set.set_id}?{_query(image_set, v=None, **review_as_query(spec))}"
+
+
 def order_url(key: str) -> str:
     """The URL of the ids of a cached order (`url_viz.ui.response_cache`)."""
     return f"{base()}/order/{key}"
@@ -84,8 +91,8 @@ def tiles_url(image_set: ImageSet, *, order: str, measure: str) -> str:
     return f"{base()}/tiles/{image_set.set_id}?{query}&from={{from}}&to={{to}}"
 
 
-def _query(image_set: ImageSet, **parameters: str | None) -> str:
-    """The query of a URL: the model, what is given of `parameters`, and the version."""
+def _query(image_set: ImageSet, **parameters: str | Sequence[str] | None) -> str:
+    """The query of a URL: the model, what is given of `parameters`, and the version, unless it is given as None."""
     single = "1" if image_set.core.is_single_model else None
-    query = {"model": image_set.source.name, "alone": single, **parameters, "v": image_set.version}
-    return urlencode({name: value for name, value in query.items() if value})
+    query = {"model": image_set.source.name, "alone": single, "v": image_set.version, **parameters}
+    return urlencode({name: value for name, value in query.items() if value}, doseq=True)

@@ -181,6 +181,11 @@ class Queue(ABC):
         classes = tuple(self.classes)
         return classes if len(classes) <= MOST_KEYS else ()
 
+    @property
+    def goes_on(self) -> str:
+        """Why there is more to ask where the queue seemed to have ended; empty if it never gets longer."""
+        return ""
+
     def moved(self, table: Callable[[], pd.DataFrame]) -> Moved | None:
         """What the answers have changed of the `table` of the set; None where they teach no order."""
         return None

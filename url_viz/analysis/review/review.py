@@ -163,6 +163,15 @@ class DoubtfulReview(Review):
         conflicts = self._doubtful.pictures["id"][self._doubtful.is_conflict]
         return ahead, max(int(np.isin(self._kept.ids, conflicts).sum()) or FEW, looked_at)
 
+    @property
+    def goes_on(self) -> str:
+        rows = self._rows(self.ids)
+        label, given = self._now(rows).labels_of(self._source), self.table["label_given"].to_numpy(object)[rows]
+        is_answered, left = pd.notna(label) & pd.notna(given), self.progress().left
+        wrong, these = int((label != given)[is_answered].sum()), counted(int(is_answered.sum()), "label")
+        were, are = "was" if wrong == 1 else "were", "is" if left == 1 else "are"
+        return f"{wrong} of these {these} {were} wrong, so {left:,} more {are} worth a look" if wrong and left else ""
+
     def moved(self, table: Callable[[], pd.DataFrame]) -> Moved:
         ahead, end = self._ahead
         done = self.is_done() | self.skipped()

@@ -1,10 +1,11 @@
 // The review: one picture after the other. An answer shows at once and the next picture is there; the server stores it
-// then, and where it cannot, the answer is taken back.
+// then, whatever page comes next, and where it cannot, the answer is taken back.
 
 import { Actions } from "../shared/actions.js";
 import { DECISIONS, DECISION_OF_KEY, VERDICTS } from "../shared/decisions.js";
 import { isTyped, stepOf } from "../shared/keyboard.js";
 import { newMounts } from "../shared/mounts.js";
+import { Unsent, takeLeftBehind } from "../shared/unsent.js";
 import {
   decisionWords,
   drawLegend,
@@ -20,7 +21,19 @@ import {
   sourceOf,
   wholeInWords,
 } from "./card.js";
-import { WAITS, cardAt, countsInWords, countsOf, endInWords, heardNext, isSame, nextOpen, stateOf, takenBack } from "./queue.js";
+import {
+  PAUSES,
+  WAITS,
+  cardAt,
+  countsInWords,
+  countsOf,
+  endInWords,
+  heardNext,
+  isSame,
+  nextOpen,
+  stateOf,
+  takenBack,
+} from "./queue.js";
 import { TypeAhead } from "./type_ahead.js";
 
 /** @import { Queue } from "./queue.js" */
@@ -54,13 +67,13 @@ class Desk {
       () => this.stopTyping(),
       signal,
     );
-    this.begin(null);
+    this.review = null;
     element.addEventListener("click", (event) => this.click(event), { signal });
     // On the window and before others: Streamlit has keys of its own (c, r), and the page may have the focus.
     window.addEventListener("keydown", (event) => this.key(event), { signal, capture: true });
   }
 
-  begin(review) {
+  begin({ review, address, desk, who }) {
     this.review = review;
     this.actions = new Actions();
     this.cards = new Map(); // position → card, as the server sent it last
@@ -68,23 +81,36 @@ class Desk {
     this.visited = [];
     this.answered = []; // what was sent: {position, isSkip}, the latest last
     this.takenBack = [];
-    this.refused = 0;
-    this.stepped = 0;
+    this.stored = 0; // the number of the last action that the server has carried out
+    this.stepped = null; // what undo or redo did, in words, by the number of the last action then
+    this.hasEnded = false; // whether all cards of the queue, as long as it was, were answered
     this.at = null;
     this.shown = null;
+    const unsent = new Unsent({ address, desk, who }, (reply, sent) => {
+      if (this.element.isConnected && this.unsent === unsent) this.confirm(reply, sent);
+    });
+    this.unsent = unsent;
+    for (const { answers } of takeLeftBehind({ address, who }))
+      for (const { sequence, ...answer } of answers) this.unsent.add(this.actions.add(answer).at(-1));
   }
 
   update({ data, setStateValue }) {
     this.setStateValue = setStateValue;
-    if (data.review !== this.review) this.begin(data.review);
+    if (data.review !== this.review) this.begin(data);
     this.data = data;
     this.actions.taken(data.taken);
     for (const card of data.cards) this.cards.set(card.position, card);
-    if (this.at === null) this.at = data.place;
-    else if (this.at === WAITS || this.at >= data.total) this.at = nextOpen(this.queue, -1);
-    for (const refused of data.refused) this.takeBack(refused);
-    if (data.stepped) this.leadTo(data.stepped);
+    if (this.at === null) this.at = this.actions.waiting.length ? nextOpen(this.queue, data.place - 1) : data.place;
+    else if (this.at === WAITS || this.at >= data.total) {
+      this.at = nextOpen(this.queue, -1);
+      if (this.at >= 0 && this.at < data.total && this.hasEnded && data.goes_on) this.pause();
+      if (this.at !== WAITS) this.hasEnded = false;
+    }
     this.draw();
+    if (this.stepped?.sequence <= data.taken) {
+      this.say(this.stepped.words); // with what is left by now
+      this.stepped = null;
+    }
   }
 
   /** @returns {Queue} */
@@ -104,11 +130,16 @@ class Desk {
   draw() {
     const { card } = this;
     const counts = countsOf(this.queue);
-    this.element.querySelector(".counts").textContent = countsInWords(counts, this.data.total);
+    this.element.querySelector(".counts").textContent = countsInWords(counts);
     for (const part of ["done", "skipped"])
-      this.element.querySelector(`.meter .${part}`).style.width = `${(100 * counts[part]) / Math.max(1, this.data.total)}%`;
+      this.element.querySelector(`.meter .${part}`).style.width = `${(100 * counts[part]) / Math.max(1, counts.total)}%`;
+    const saving = this.element.querySelector(".saving");
+    saving.hidden = !this.unsent.answers.length;
+    saving.textContent = `saving ${this.unsent.answers.length} …`;
     this.element.querySelector(".card").hidden = !card;
-    this.element.querySelector(".waiting").hidden = this.at !== WAITS;
+    const waiting = this.element.querySelector(".waiting");
+    waiting.hidden = this.at !== WAITS;
+    waiting.textContent = counts.left ? `The next ${this.data.unit}s are on their way …` : "Saving the last answers …";
     this.drawEnd(counts);
     this.drawChange();
     if (!card) return;
@@ -130,10 +161,12 @@ class Desk {
 
   drawEnd(counts) {
     const end = this.element.querySelector(".end");
-    end.hidden = this.at < this.data.total;
-    end.querySelector("h2").textContent = endInWords(counts, this.data.total, this.data.unit);
+    const isPaused = this.at === PAUSES;
+    end.hidden = this.at < this.data.total && !isPaused;
+    end.querySelector("h2").textContent = isPaused ? this.data.goes_on : endInWords(counts, this.data.unit);
+    end.querySelector(".go-on").hidden = !isPaused;
     const unskip = end.querySelector(".unskip");
-    unskip.hidden = !counts.skipped;
+    unskip.hidden = isPaused || !counts.skipped;
     unskip.textContent = `Go back to skipped ${this.data.unit}s`;
   }
 
@@ -303,7 +336,7 @@ class Desk {
   // The position before: of those seen here, else the one before in the queue.
   get before() {
     if (this.visited.length) return { position: this.visited.at(-1) };
-    const last = this.at === this.data.total || this.at === WAITS ? this.data.total : this.at;
+    const last = this.at < 0 ? this.data.total : this.at;
     const earlier = [...this.cards.keys()].filter((position) => position < last);
     return earlier.length ? { position: Math.max(...earlier) } : null;
   }
@@ -313,8 +346,13 @@ class Desk {
     if (!before) return;
     this.visited.pop();
     this.at = before.position;
-    this.setStateValue("actions", this.actions.add({ at: this.at }));
+    this.tellPlace();
     this.draw();
+  }
+
+  // Have the server send the cards around this place, with what it has stored so far.
+  tellPlace() {
+    this.setStateValue("shown", { review: this.review, at: this.at, stored: this.stored });
   }
 
   // Take back the latest answer, or give it again, and show its picture; of a skip only the picture.
@@ -324,38 +362,47 @@ class Desk {
     if (last) to.push(last);
     this.at = last?.position ?? this.at;
     this.refuse("");
-    const what = last?.isSkip ? {} : { command };
-    this.setStateValue("actions", this.actions.add({ ...what, at: this.at }));
-    if (last?.isSkip) this.say(`Back to what was skipped: ${this.card?.name ?? ""}`);
+    if (last?.isSkip) {
+      this.tellPlace();
+      this.say(`Back to what was skipped: ${this.card?.name ?? ""}`);
+    } else this.unsent.add(this.actions.add({ command }).at(-1));
     this.draw();
   }
 
-  // What undo or redo did, as the server says; to its picture, unless something was answered since.
-  leadTo({ sequence, position, words }) {
-    if (sequence <= this.stepped) return;
-    this.stepped = sequence;
-    if (position >= 0 && !this.actions.waiting.length) this.at = position;
-    this.say(words);
+  // The server has carried out what was sent, but for what it refused. Undo and redo lead to their picture, unless
+  // something was answered since.
+  confirm({ refused, stepped }, sent) {
+    this.stored = sent.at(-1).sequence;
+    for (const { sequence, message } of refused) {
+      const action = sent.find((one) => one.sequence === sequence);
+      this.actions.waiting = this.actions.waiting.filter((one) => one.sequence !== sequence);
+      this.takeBack(action, message);
+    }
+    if (stepped) {
+      if (stepped.position >= 0 && !this.unsent.answers.length) this.at = stepped.position;
+      this.stepped = { words: stepped.words, sequence: this.stored };
+    }
+    if (refused.length < sent.length) this.tellPlace();
+    this.draw();
   }
 
   // Add an action and go to `to`, by default to the next picture.
   send(action, to) {
     const from = this.at;
+    const { decision, label, same, verdict, keep = this.takes("keep") ? this.card.kept : null } = stateOf(this.card, this.actions.waiting);
     this.answered.push({ position: from, isSkip: action.skip === true });
     this.takenBack = [];
     this.actions.add({ ...action, position: from });
     if (to === null) this.visited.push(from);
     this.at = to ?? nextOpen(this.queue, from);
-    this.actions.waiting.at(-1).at = this.at;
-    this.setStateValue("actions", this.actions.waiting);
+    this.hasEnded = !countsOf(this.queue).left;
+    this.unsent.add({ ...this.actions.waiting.at(-1), before: { decision, label, same, verdict, keep } });
     this.refuse("");
     this.draw();
   }
 
   // An answer that could not be stored: back to its picture, with the reason.
-  takeBack({ sequence, position, message }) {
-    if (sequence <= this.refused) return;
-    this.refused = sequence;
+  takeBack({ position }, message) {
     if (this.cards.has(position)) {
       this.at = position;
       this.visited = this.visited.filter((one) => one !== position);
@@ -393,6 +440,7 @@ class Desk {
     if (!button) return;
     if (button.matches(".keys, .close")) this.help.hidden = !this.help.hidden;
     else if (button.matches(".unskip")) this.unskip();
+    else if (button.matches(".go-on")) this.goOn();
     else if (member) this.clickPicture(member);
     else if (button.matches(".choose")) this.choose(Number(button.dataset.number));
     else if (button.matches(".another")) return this.type();
@@ -418,7 +466,19 @@ class Desk {
 
   unskip() {
     this.at = WAITS;
-    this.setStateValue("actions", this.actions.add({ command: "unskip" }));
+    this.unsent.add(this.actions.add({ command: "unskip" }).at(-1));
+    this.draw();
+  }
+
+  // Where the queue seemed to end and has become longer: first say why.
+  pause() {
+    this.at = PAUSES;
+    this.heard.textContent = this.data.goes_on;
+  }
+
+  goOn() {
+    this.at = nextOpen(this.queue, -1);
+    this.tellPlace();
     this.draw();
   }
 
@@ -452,6 +512,7 @@ class Desk {
     } else if (key === "Backspace") this.back();
     else if (key === "u" || key === "undo") this.step("undo");
     else if (key === "redo" || (key === "y" && !(this.card && this.takes("same")))) this.step("redo");
+    else if (this.at === PAUSES && (key === "Enter" || key === " ")) this.goOn();
     else if (!this.card) return false;
     else if (key === "f") this.element.querySelector(".about").toggleAttribute("open");
     else if (key === " ") this.skip();

@@ -31,10 +31,11 @@
  * @property {Map<number, Card>} cards some of them, by position
  * @property {Action[]} waiting
  *
- * @typedef {{done: number, skipped: number, left: number}} Counts
+ * @typedef {{done: number, skipped: number, left: number, total: number}} Counts
  */
 
-export const WAITS = -1; // a position: the next one is not here yet
+export const WAITS = -1; // a position: the next one is not here yet, or whether there is one is not known
+export const PAUSES = -2; // a position: the queue has become longer at its end
 
 /** @param {Action[]} waiting @returns {Action[]} those that stand once undo and redo are applied, which count for none */
 export function standing(waiting) {
@@ -91,7 +92,7 @@ export function isSame(one, other) {
  * @param {Queue} queue
  * @param {number} from a position
  * @returns {number} the first position after it that waits for an answer, else the first of all; `total` if there is none,
- *   WAITS if its card is not here
+ *   WAITS if its card is not here, or the server has yet to say that no other follows the last answer
  */
 export function nextOpen(queue, from) {
   const { cards, upcoming, waiting, total } = queue;
@@ -100,10 +101,14 @@ export function nextOpen(queue, from) {
     const { isDone, isSkipped } = stateOf(cards.get(position), waiting);
     return !isDone && !isSkipped;
   };
+  const answered = new Set(waiting.map(({ id }) => id));
+  const isTakenBack = (position) => position < total && !upcoming.includes(position) && answered.has(cards.get(position).id);
+  const takenBack = [...cards.keys()].filter((position) => isTakenBack(position) && isOpen(position)).sort((a, b) => a - b);
   const open = upcoming.filter(isOpen);
-  const next = open.find((position) => position > from) ?? open[0];
-  if (next !== undefined) return next;
-  return countsOf(queue).left > 0 ? WAITS : total;
+  const later = [open, takenBack].flatMap((some) => some.find((position) => position > from) ?? []);
+  if (later.length) return Math.min(...later);
+  if (open.length || takenBack.length) return open[0] ?? takenBack[0];
+  return countsOf(queue).left > 0 || waiting.length > 0 ? WAITS : total;
 }
 
 /**
@@ -115,7 +120,7 @@ export function cardAt({ cards, total }, position) {
   return position < total ? cards.get(position) : undefined;
 }
 
-/** @param {Queue} queue @returns {Counts} with the answers that wait */
+/** @param {Queue} queue @returns {Counts} with the answers that wait, of which some may be to cards that it ends before */
 export function countsOf({ waiting, cards, total, done, skipped }) {
   for (const answered of new Set(waiting.map(({ id }) => id))) {
     const card = [...cards.values()].find(({ id }) => id === answered);
@@ -124,11 +129,12 @@ export function countsOf({ waiting, cards, total, done, skipped }) {
     done += Number(isDone) - Number(card.is_done);
     skipped += Number(isSkipped && !isDone) - Number(card.is_skipped && !card.is_done);
   }
-  return { done, skipped, left: total - done - skipped };
+  const left = Math.max(0, total - done - skipped);
+  return { done, skipped, left, total: done + skipped + left };
 }
 
-/** @param {Counts} counts @param {number} total @returns {string} */
-export function countsInWords({ done, skipped, left }, total) {
+/** @param {Counts} counts @returns {string} */
+export function countsInWords({ done, skipped, left, total }) {
   const words = [`${left.toLocaleString("en")} left`, `${done.toLocaleString("en")} done`];
   if (skipped) words.push(`${skipped.toLocaleString("en")} skipped`);
   return `${words.join(" · ")} of ${total.toLocaleString("en")}`;
@@ -145,11 +151,10 @@ export function heardNext(left, question) {
 
 /**
  * @param {Counts} counts of a queue that waits for no answer
- * @param {number} total
  * @param {string} unit "picture" or "object"
  * @returns {string}
  */
-export function endInWords({ done, skipped }, total, unit) {
+export function endInWords({ done, skipped, total }, unit) {
   if (skipped) return `${done.toLocaleString("en")} done, ${skipped.toLocaleString("en")} skipped.`;
   if (total > 1) return `All ${total.toLocaleString("en")} ${unit}s are done.`;
   return total ? `The ${unit} is done.` : "Nothing left to review.";

@@ -1,9 +1,13 @@
 """The desk of a review: one large picture, its question, and keys; it knows cards and answers, not kinds of reviews."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any, Generic, Literal, TypeVar, cast
+from weakref import WeakValueDictionary
 
 import numpy as np
 import pandas as pd
@@ -16,9 +20,10 @@ from url_viz.image_set import ImageSet
 from url_viz.records import read_plain
 from url_viz.store.columns.object_columns import VERDICTS
 from url_viz.ui.auth import user_name
+from url_viz.ui.response_cache import LruCache
 from url_viz.ui.session import component_state
 from url_viz.ui.urls import picture_url, thumbnail_url, whole_url
-from url_viz.ui.widgets.actions import Record, handle_new, handled_before
+from url_viz.ui.widgets.actions import Record, nothing
 from url_viz.ui.widgets.assets import component_of
 from url_viz.ui.widgets.box_legend import legend_of
 from url_viz.ui.widgets.picture import facts_of, title_of_reason
@@ -28,30 +33,13 @@ Queued = TypeVar("Queued", bound=Queue)
 
 
 @dataclass(frozen=True)
-class RefusedAnswer:
-    """An answer that could not be stored: its number, the position of its picture, and why."""
-
-    sequence: int
-    position: int
-    message: str
-
-
-@dataclass(frozen=True)
-class AnswerStepped:
-    """What undo or redo did: the number of the action, in `words`, the position that it leads to (else negative)."""
-
-    sequence: int
-    position: int
-    words: str
-
-
-@dataclass(frozen=True)
 class DeskState:
     """What the review component shows: `review` names the queue; a queue of another name begins at `place`.
 
     `cards` are some cards of the queue as it takes them (`Card` in url_viz/frontend/review/queue.js), `upcoming` the
     positions of those that wait for an answer, the next first. `change` is what answers have changed, where they teach
-    an order; `names` have a key.
+    an order; `names` have a key. `goes_on` says why there are more where the queue seemed to have ended. Answers are
+    posted to `address`, for this `desk`.
     """
 
     review: str
@@ -62,28 +50,34 @@ class DeskState:
     done: int
     skipped: int
     classes: tuple[str, ...]
-    refused: tuple[RefusedAnswer, ...] = ()
-    stepped: AnswerStepped | None = None
+    address: str
+    desk: str
     change: Moved | None = None
     names: tuple[str, ...] = ()
     unit: str = "picture"
+    goes_on: str = ""
 
 
 @dataclass
 class OpenReview(Generic[Queued]):
     """A review that is open in this session: `position` is the position shown, `drawn` the cards drawn before.
 
-    `shown` is the state that was shown last: it stays when the decisions cannot be read, with the answer taken back.
+    Answers are posted to `address`, where `name` tells it from the same review in other sessions.
     """
 
     review: Queued
     position: int
+    address: str = ""
     drawn: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
-    refused: tuple[RefusedAnswer, ...] = ()
-    stepped: AnswerStepped | None = None
     shares: Callable[[int], dict[str, float]] | None = None
-    shown: DeskState | None = None
+    name: str = field(default_factory=partial(secrets.token_urlsafe, 12))
 
+    def __post_init__(self) -> None:
+        open_reviews[self.name] = self
+
+
+open_reviews: WeakValueDictionary[str, OpenReview[Any]] = WeakValueDictionary()
+"""Those of all sessions, by their names."""
 
 _mount = component_of("review")
 
@@ -93,42 +87,38 @@ AHEAD, BEHIND = 12, 3
 
 @dataclass(frozen=True)
 class DeskAnswer:
-    """What somebody `said` of the picture `id` at `position`; `at` is the position shown next (negative: none yet).
+    """What somebody `said` of the picture `id` in place of what stood `before`; `once` is another one for each answer.
 
-    `skip`: passed over. Without an `id` the user went to another picture, or gave a `command`: to come back to what was
-    skipped, or to undo or redo the latest answer.
+    `skip`: passed over. Without an `id` it is a `command`: to come back to what was skipped, or to undo or redo the
+    latest answer. `late`: the server was not reached at once, and others may have answered meanwhile.
     """
 
     sequence: int
-    at: int = -1
     id: int | None = None
-    position: int = -1
     said: CardAnswer = NOTHING
     skip: bool = False
     command: Literal["unskip", "undo", "redo"] | None = None
+    once: str = ""
+    late: bool = False
+    before: CardAnswer | None = None
 
 
-def opened_review(review: Queued) -> OpenReview[Queued]:
+def opened_review(review: Queued, address: str = "") -> OpenReview[Queued]:
     """A review at its place."""
-    return OpenReview(review, review.next_index())
+    return OpenReview(review, review.next_index(), address)
 
 
 def show_open_review(image_set: ImageSet | None, here: OpenReview[Any], *, key: str) -> None:
-    """Draw the review where it is. Raises a UrlVizError if nothing can be read and nothing was drawn before."""
-    try:
-        here.shown = desk_state(image_set, here)
-    except UrlVizError:
-        if here.shown is None or not here.refused:
-            raise
-    data = asdict(replace(here.shown, refused=here.refused)) | {"taken": handled_before(key)}
-
-    def handle(state: Mapping[str, object]) -> None:
-        handle_new(
-            key, state, lambda records: take_answers(here, filter(None, map(parse_answer, records)), who=user_name())
-        )
-
-    # New answers are taken before the page runs again; usually none are left, unless another run came between.
-    handle(_mount(key=key, data=data, on_actions_change=lambda: handle(component_state(key))))
+    """Draw the review where it is. Raises a UrlVizError if nothing can be read."""
+    shown = cast(Mapping[str, Any], component_state(key).get("shown") or {})
+    is_of_this = shown.get("review") == here.review.name
+    if is_of_this:
+        here.position = int(shown["at"])
+    data = asdict(desk_state(image_set, here)) | {
+        "who": user_name() or "",
+        "taken": shown["stored"] if is_of_this else 0,
+    }
+    _mount(key=key, data=data, on_shown_change=nothing)
 
 
 def desk_state(image_set: ImageSet | None, here: OpenReview[Any]) -> DeskState:
@@ -154,11 +144,12 @@ def desk_state(image_set: ImageSet | None, here: OpenReview[Any]) -> DeskState:
         done=progress.done,
         skipped=progress.skipped,
         classes=tuple(review.classes),
-        refused=here.refused,
-        stepped=here.stepped,
+        address=here.address,
+        desk=here.name,
         change=None if image_set is None else review.moved(image_set.table),
         names=review.name_keys,
         unit="picture" if image_set is None else image_set.noun,
+        goes_on=review.goes_on,
     )
 
 
@@ -253,33 +244,61 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def take_answers(here: OpenReview[Any], answers: Iterable[DeskAnswer], *, who: str | None) -> None:
-    """Store answers; those that cannot be stored are named in `refused`, and shown where they were given."""
-    refused = []
-    here.stepped = None
-    for answer in answers:
-        here.position = answer.at
-        try:
-            _store(here, answer, who)
-        except UrlVizError as error:
-            here.position = answer.position
-            refused.append(RefusedAnswer(answer.sequence, answer.position, str(error)))
-    here.refused = tuple(refused)
+_taking = threading.Lock()
+"""Held while answers are stored: the same ones may come twice at a time, the page that gave them being left."""
+_taken: LruCache[str, Mapping[str, Any]] = LruCache(10_000)
+"""What became of an answer, by what only this one has."""
 
 
-def _store(here: OpenReview[Any], answer: DeskAnswer, who: str | None) -> None:
-    if answer.command == "unskip":
-        here.review.unskip()
-        here.position = here.review.next_index()
-    elif answer.command is not None:
-        stepped = here.review.step(answer.command, who=who)
-        at = next(iter(np.flatnonzero(here.review.ids == stepped.id).tolist()), None)
-        here.position = here.position if at is None else at
-        here.stepped = AnswerStepped(answer.sequence, -1 if at is None else at, stepped.words)
-    elif answer.id is not None and answer.skip:
-        here.review.skip(answer.id)
-    elif answer.id is not None:
-        here.review.store(answer.id, answer.said, who=who)
+def take_answers(here: OpenReview[Any], answers: Sequence[DeskAnswer], *, who: str | None) -> dict[str, Any]:
+    """Store answers, each once however often it comes.
+
+    Returns those that were `refused`, by number with the reason, and what undo or redo did (`stepped`), in words and
+    with the position that it leads to, negative where it is not known.
+    """
+    refused, stepped = [], None
+    with _taking:
+        new = [answer for answer in answers if _taken.get(answer.once) is None]
+        overtaken = _overtaken(here.review, [answer for answer in new if answer.late])
+        for answer in answers:
+            became = _taken.get(answer.once)
+            if became is None:
+                became = _carried_out(here, answer, who, is_overtaken=answer.late and answer.id in overtaken)
+            if answer.once:
+                _taken.put(answer.once, became)
+            stepped = became.get("stepped", stepped)
+            refused += [{"sequence": answer.sequence, "message": became["refused"]}] if "refused" in became else []
+    return {"refused": refused, "stepped": stepped}
+
+
+def _overtaken(review: Queue, late: Sequence[DeskAnswer]) -> set[int]:
+    """The pictures of late answers that have another one by now: neither one of these, nor what they replace."""
+    expected: dict[int, list[CardAnswer]] = {}
+    for answer in late:
+        if answer.id is not None and not answer.skip:
+            expected.setdefault(answer.id, [answer.before or NOTHING]).append(replace(answer.said, twins=False))
+    return {image_id for image_id, these in expected.items() if not {*review.state([image_id])} & {*these}}
+
+
+def _carried_out(here: OpenReview[Any], answer: DeskAnswer, who: str | None, *, is_overtaken: bool) -> dict[str, Any]:
+    if is_overtaken:
+        return {"refused": "A picture was answered elsewhere while the server could not be reached: that answer stays."}
+    if answer.late and answer.command in ("undo", "redo"):
+        return {"refused": f"The server could not be reached at the time, so {answer.command} was left out."}
+    try:
+        if answer.command == "unskip":
+            here.review.unskip()
+        elif answer.command is not None:
+            stepped = here.review.step(answer.command, who=who)
+            at = next(iter(np.flatnonzero(here.review.ids == stepped.id).tolist()), -1)
+            return {"stepped": {"position": at, "words": stepped.words}}
+        elif answer.id is not None and answer.skip:
+            here.review.skip(answer.id)
+        elif answer.id is not None:
+            here.review.store(answer.id, answer.said, who=who)
+    except UrlVizError as error:
+        return {"refused": str(error)}
+    return {}
 
 
 def parse_answer(record: Record) -> DeskAnswer | None:

@@ -32,6 +32,7 @@ from url_viz.ui.review.review_address import choose_review
 from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape, show_error, with_toast
 from url_viz.ui.tile_data import Tile, tile_of
+from url_viz.ui.urls import answers_url
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.decide import decisions_here, reported, show_undo
 from url_viz.ui.widgets.download import download_table
@@ -128,7 +129,7 @@ def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview[Review] | N
         return here
     try:
         with st.spinner(escape(image_set.core.said("Putting the pictures in order"))):
-            here = opened_review(image_set.reviews.open(spec))
+            here = opened_review(image_set.reviews.open(spec), answers_url(image_set, spec))
     except UrlVizError as error:
         show_error(error)
         return None
@@ -141,7 +142,7 @@ def show_desk(image_set: ImageSet, here: OpenReview[Review]) -> None:
     """The review, and what comes after it; an answer reruns only this part of the page."""
     try:
         show_open_review(image_set, here, key=f"review.desk.{image_set.set_id}")
-        is_finished = not here.refused and here.review.progress().left == 0
+        is_finished = here.review.progress().left == 0
     except UrlVizError as error:
         show_error(error)
         return
@@ -243,7 +244,8 @@ def _outcome_tiles(image_set: ImageSet, found: Sequence[ReviewOutcome]) -> tuple
 
 
 def _start_over(image_set: ImageSet, spec: ReviewSpec) -> None:
-    image_set.reviews.open_by[VISIT.get_or(Visit)] = opened_review(image_set.reviews.open(spec, afresh=True))
+    afresh = opened_review(image_set.reviews.open(spec, afresh=True), answers_url(image_set, spec))
+    image_set.reviews.open_by[VISIT.get_or(Visit)] = afresh
 
 
 def show_history(image_set: ImageSet) -> None:

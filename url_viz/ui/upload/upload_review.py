@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ from url_viz.ui.session import Key
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import LONG_SIDE_PX, facts_of_upload, similar_pictures
 from url_viz.ui.upload.page import SortedUploads
+from url_viz.ui.urls import base
 
 
 @dataclass
@@ -164,7 +166,7 @@ def show_upload_review(batch: UploadBatch, done: SortedUploads, image_set: Image
     answers, table = upload_answers(), pd.concat([done.unlike, done.ambiguous, done.clear.iloc[::-1]])
     queue = UploadQueue(answers, batch, table, image_set, measure)
     if answers.here is None or answers.here.review.name != queue.name:
-        answers.here = opened_review(queue)
+        answers.here = opened_review(queue, f"{base()}/answers/{quote(queue.name, safe='')}")
     answers.here.review = queue
     try:
         show_open_review(image_set, answers.here, key="upload.desk")

@@ -1,0 +1,148 @@
+"""No answer of a review is lost or stored twice, however its page is left before the server has confirmed it."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+
+from tests.browser.fixtures import eventually, eventually_equals, settled
+from tests.browser.test_clicks import Line
+from tests.imaging.pictures import write_folder
+from tests.read_sets import copied
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
+from url_viz.store.sets import forget
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+KEYS = "12d21"
+
+
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory: pytest.TempPathFactory, shipped: Model) -> ImageSet:
+    here = tmp_path_factory.mktemp("read")
+    return embed_folder(write_folder(here / "zoo", 24, classes=("cat", "dog")), model=shipped, workspace=here / "home")
+
+
+@pytest.fixture
+def image_set(read_once: ImageSet, home: Path, request: pytest.FixtureRequest) -> Iterator[ImageSet]:
+    folder = home / re.sub(r"\W", "-", request.node.name)
+    yield copied(read_once, folder, home=home / "workspace")
+    forget(folder, workspace=home / "workspace")
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    with chromium.new_context(viewport={"width": 1400, "height": 900}) as context:
+        yield context
+
+
+def open_desk(context: BrowserContext, app: str, image_set: ImageSet) -> Page:
+    page = context.new_page()
+    page.goto(f"{app}/?set={image_set.set_id}")
+    settled(page)
+    page.goto(f"{app}/?set={image_set.set_id}&review=confusability")
+    page.locator(".question").wait_for()
+    settled(page)
+    return page
+
+
+def answer(page: Page, keys: str) -> dict[str, tuple[str | None, str | None]]:
+    """Answer by keys 200 ms apart; what each picture was answered."""
+    answers: dict[str, tuple[str | None, str | None]] = {}
+    for key in keys:
+        name = page.locator("figcaption").inner_text()
+        answers[name] = ("drop", None) if key == "d" else (None, "cat" if key == "1" else "dog")
+        page.keyboard.press(key)
+        page.wait_for_timeout(200)
+    return answers
+
+
+def stored(image_set: ImageSet) -> dict[str, tuple[str | None, str | None]]:
+    table = image_set.table()
+    table = table[table["decision"].notna() | table["label_checked"].notna()]
+    given = table["label"].where(table["label_checked"].notna(), None)
+    return dict(zip(table["path"], zip(table["decision"], given, strict=True), strict=True))
+
+
+def by_the_menu(page: Page) -> None:
+    page.get_by_test_id("stSidebarNavLink").filter(has_text="Jobs").click()
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+
+
+def by_a_reload(page: Page) -> None:
+    page.reload()
+
+
+def by_the_browsers_back(page: Page) -> None:
+    page.go_back()
+
+
+def in_a_new_tab(page: Page) -> None:
+    context, url = page.context, page.url
+    page.close()
+    context.new_page().goto(url)
+
+
+@pytest.mark.parametrize("is_reached", [False, True], ids=["request lost", "reply lost"])
+@pytest.mark.parametrize("leave", [by_the_menu, by_a_reload, by_the_browsers_back, in_a_new_tab])
+def test_every_answer_is_stored_once_however_its_page_is_left(
+    app: str, image_set: ImageSet, context: BrowserContext, leave: Callable[[Page], None], is_reached: bool
+) -> None:
+    """What the server says is held back, and either it does not hear of the answers or its confirmation is lost."""
+    line = Line(context.new_page())
+    context.route_web_socket(re.compile("/_stcore/"), line.connect)
+
+    def post(route: Route) -> None:
+        if is_reached:
+            route.fetch()
+        route.abort()
+
+    page = open_desk(context, app, image_set)
+    line.is_slow = True
+    context.route("**/answers/**", post)
+    answers = answer(page, KEYS)
+    if not is_reached:
+        expect(page.get_by_text(f"saving {len(KEYS)} …")).to_be_visible()
+    context.unroute("**/answers/**")
+    line.is_slow = False
+    leave(page)
+    eventually_equals(lambda: stored(image_set), answers)
+    eventually_equals(
+        lambda: context.pages[-1].evaluate("Object.keys(localStorage).filter(name => name.includes('answers'))"), []
+    )
+    assert stored(image_set) == answers
+    assert len(image_set.decisions.history()) == len(KEYS), "none is stored twice"
+
+
+def test_a_late_answer_leaves_one_given_elsewhere_and_says_so(
+    app: str, image_set: ImageSet, context: BrowserContext
+) -> None:
+    page = open_desk(context, app, image_set)
+    context.route("**/answers/**", lambda route: route.abort())
+    first, second = answer(page, "dd")
+    [one] = image_set.table().query("path == @first")["id"]
+    image_set.decisions.by("anna").decide([one], "keep")
+    page.close()
+    context.unroute("**/answers/**")
+    page = context.new_page()
+    page.goto(f"{app}/jobs?set={image_set.set_id}")
+    expect(page.get_by_text("answered elsewhere while the server could not be reached")).to_be_visible()
+    assert stored(image_set) == {first: ("keep", None), second: ("drop", None)}
+
+
+def test_answers_that_the_page_before_had_not_sent_stand_on_the_next_at_once(
+    app: str, image_set: ImageSet, context: BrowserContext
+) -> None:
+    page = open_desk(context, app, image_set)
+    context.route("**/answers/**", lambda route: route.abort())
+    answer(page, "dk")
+    counts, third = page.locator(".counts").inner_text(), page.locator("figcaption").inner_text()
+    page.reload()
+    expect(page.locator("figcaption")).to_have_text(third)
+    expect(page.locator(".counts")).to_have_text(counts)
+    context.unroute("**/answers/**")
+    eventually(lambda: len(image_set.decisions.history()) == 2)
+    expect(page.locator(".saving")).to_be_hidden()
