@@ -80,6 +80,7 @@ def test_a_copy_of_annotations_differs_in_what_was_changed(made: Made, tmp_path:
     image_set.decisions.tag(ids(image_set, 2), BOX_IS_WRONG)
     done = shared(image_set, tmp_path / "out", "annotations")
     assert "1 class corrected, 1 object taken out" in done.words[0]
+    assert "a detector learns them as background" in done.words[1]
     redraw = pd.read_csv(done.out / "to_redraw.csv")
     assert redraw[["class", "box_width"]].to_numpy().tolist() == [["cat", 30]]
     (done.out / "to_redraw.csv").unlink()

@@ -19,6 +19,10 @@ from url_viz.store.columns.object_columns import BOX_COLUMNS, CLASS
 from url_viz.wording import counted, first_of
 
 REDRAW = "to_redraw.csv"
+LOST = (
+    "Objects taken out stay visible in their pictures: a detector learns them as background. Where they are real, "
+    "leave out the whole pictures, which `python -m url_viz export FOLDER dropped.csv --decision drop` lists."
+)
 ByFile = Mapping[bytes, dict[int, str | None]]
 """What changes in each file, by its path in the copy: `Changes`."""
 
@@ -40,7 +44,7 @@ class AnnotationCopy:
             f"{counted(self.files, 'file')} in {str(self.out)!r}: {changed}; all else byte for byte, no pictures."
         )
         redraw = f"{counted(self.to_redraw, 'box is', 'boxes are')} to be drawn again: {REDRAW}."
-        return (sentence, *([redraw] if self.to_redraw else []))
+        return (sentence, *([LOST] if self.dropped else []), *([redraw] if self.to_redraw else []))
 
 
 def write_annotations(wanted: Wanted) -> AnnotationCopy:

@@ -19,6 +19,7 @@ const KEYS = [
   ["1 … 9", "the class of that number, the same for every picture", ["class"]],
   [DECISIONS.keep.key, "keep it in the set, without an opinion on its class", ["decision"]],
   [DECISIONS.drop.key, "drop it; of a group, all", ["decision"]],
+  [DECISIONS.drop.key, "of an object: its box goes, and a detector learns what stays in the picture as background", ["verdict"]],
   [DECISIONS["look-again"].key, "decide later", ["decision"]],
   ["b", "its box is wrong, and is to be drawn again", ["verdict"]],
   ["n", "no such object: drop it", ["verdict"]],
