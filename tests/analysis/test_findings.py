@@ -179,6 +179,13 @@ class TestUseless:
         assert useless(table(), reasons)["id"].tolist() == [109]
         assert len(useless(table(), strengths(dark=dict.fromkeys(range(limit), 1.0)))) == limit
 
+    def test_pictures_of_a_single_tone_are_named_however_many(self) -> None:
+        empty = strengths(near_empty=dict.fromkeys(range(COUNT), 1.0))
+        assert len(useless(table(), empty)) == COUNT
+        assert told(findings(seen(reasons=empty)))["useless"].startswith(f"{COUNT} pictures show hardly anything")
+        drawings = strengths(near_empty=dict.fromkeys(range(COUNT), 0.9))
+        assert useless(table(), drawings).empty
+
 
 class TestSmallClasses:
     def test_copies_count_once_views_each_and_dropped_ones_do_not(self) -> None:

@@ -12,6 +12,7 @@ from url_viz.analysis.findings.reasons import (
     FEWEST_FOR_COMMON,
     LEAST,
     NAMES,
+    NEAR_EMPTY,
     WORDS,
     Shared,
     explained,
@@ -70,9 +71,17 @@ def test_the_pairs_are_named_and_have_no_circle() -> None:
 
 
 def test_a_handful_shares_nothing() -> None:
-    strength = np.ones((FEWEST_FOR_COMMON, len(NAMES)), np.float32)
+    strength = np.full((FEWEST_FOR_COMMON, len(NAMES)), 0.5, np.float32)
     assert shared_by_most(strength) == NAMES
     assert shared_by_most(strength[:-1]) == ()
+
+
+def test_a_set_of_blank_pictures_does_not_share_that_they_are_near_empty() -> None:
+    strength = np.zeros((FEWEST_FOR_COMMON, len(NAMES)), np.float32)
+    strength[:, NAMES.index(NEAR_EMPTY)] = 1
+    assert shared_by_most(strength) == ()
+    strength[: len(strength) // 2 + 1] *= 0.9  # drawings on white paper
+    assert shared_by_most(strength) == (NEAR_EMPTY,)
 
 
 def test_what_excludes_in_turn_is_taken_away_itself() -> None:

@@ -214,13 +214,17 @@ def with_reasons(measured: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
 
 
 def useless(table: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
-    """Pictures that show nothing: id and, as suggested, why; the surest first. A reason of many is left out."""
+    """Pictures that show nothing: id and, as suggested, why; the surest first.
+
+    A reason of more than MOST_USELESS is a trait of the set and left out; a picture of a single tone never is.
+    """
     strength = np.zeros((len(table), len(USELESS_FROM)), np.float32)
     for number, (name, least) in enumerate(USELESS_FROM.items()):
         values = reasons.strength[:, NAMES.index(name)]
         is_useless = values > least
-        if is_useless.sum() <= MOST_USELESS * len(table):
-            strength[is_useless, number] = values[is_useless]
+        if is_useless.sum() > MOST_USELESS * len(table):
+            is_useless = (values >= 1) & (name == NEAR_EMPTY)
+        strength[is_useless, number] = values[is_useless]
     best = strength.max(axis=1)
     rows = np.flatnonzero(best > 0)
     rows = rows[np.argsort(-best[rows], kind="stable")]
@@ -235,10 +239,14 @@ def measured_strengths(table: pd.DataFrame) -> Values:
 
 
 def shared_by_most(strength: Values) -> tuple[str, ...]:
-    """The reasons that more than COMMON_SHARE of the pictures have, by their strengths (N, len(NAMES))."""
+    """The reasons that more than COMMON_SHARE of the pictures have, by their strengths (N, len(NAMES)).
+
+    Where most pictures are of a single tone, that they are near-empty is no trait of the set but a fault of each.
+    """
     if len(strength) < FEWEST_FOR_COMMON:
         return ()
     is_common = (strength > 0).mean(axis=0) > COMMON_SHARE
+    is_common &= (np.array(NAMES) != NEAR_EMPTY) | (np.median(strength, axis=0) < 1)
     return tuple(name for name, common in zip(NAMES, is_common, strict=True) if common)
 
 
