@@ -33,7 +33,7 @@ with above:
         kind, rows = None, labels.of_pair(check, pair)
     labels.show_actions(image_set, rows, pair=pair, kind=kind, label=label)
 with left:
-    labels.show_suspects(image_set, doubtful, rows, kind=kind)
+    labels.show_suspects(image_set, rows, kind=kind)
     show_worth(image_set)
 
 show_opened(image_set, measure=offered(image_set)[0])

@@ -1,14 +1,18 @@
 """A review of an image set from Python: suggestions taken, reviews that go on, what it was worth."""
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.given import dice, given_set
 from tests.read_sets import copied, opened_again, undecided
 from tests.wrong_labels import COUNT, WRONG, set_with_wrong_labels
 from url_viz.analysis.labels.label_issues import label_check
+from url_viz.analysis.outside.uploads import NewPicture, judge_pictures
 from url_viz.analysis.review.cards import CardAnswer, ask_label, ask_use
 from url_viz.analysis.review.review import REVIEWS, list_review, title_of_review
 from url_viz.analysis.scope import ReviewSpec
@@ -48,14 +52,46 @@ def test_where_no_label_stands_out_the_ten_most_doubtful_are_asked_about_once(
 ) -> None:
     monkeypatch.setattr("tests.wrong_labels.WRONG", {})
     image_set = set_with_wrong_labels(tmp_path)
-    [row] = [row for row in image_set.reviews.queues() if row.kind == "suspects"]
-    assert row.left == 10
-    assert row.why.startswith("No label stands out; up to ")
-    assert row.why.endswith(" of 24 may be wrong. Look at the 10 most doubtful.")
+    suspects = image_set.labels.suspects()
+    assert len(suspects) == 10
+    assert suspects["reason"].str.fullmatch(r"\d+ of \d+ neighbours are (cat|dog)").all()
+    assert suspects["id"].tolist() == image_set.reviews.open("suspects").ids.tolist()
+    [row] = [row for row in image_set.reviews.queues()[:2] if row.kind == "wrong-labels"]
+    assert (row.left, len(row.first), row.minutes) == (10, 3, "")
+    assert row.words == image_set.labels.doubtful().words
+    assert re.fullmatch(r"Look at the 10 most doubtful labels \(1 min\); up to \d+ of 24 may be wrong", row.words)
     given = image_set.table().set_index("id")["label"]
     first = image_set.reviews.open("suspects").ids.tolist()
     image_set.decisions.label({image_id: str(given[image_id]) for image_id in first}, source=image_set.labels.source)
-    assert "suspects" not in [row.kind for row in image_set.reviews.queues()]
+    assert ReviewSpec("suspects") not in [row.opens for row in image_set.reviews.queues()]
+
+
+def test_labels_that_were_shuffled_are_told_first_and_nothing_of_single_ones(tmp_path: Path) -> None:
+    """As a wrong join leaves them: the pictures say four classes, and the labels are of any."""
+    rows = 0.5 * dice(80, 12)
+    rows[np.arange(80), np.arange(80) % 4] += 3
+    shuffled = np.random.default_rng(0).permutation(np.arange(80) % 4)
+    image_set = given_set(
+        tmp_path, [f"{'abcd'[label]}/{number:02d}.png" for number, label in enumerate(shuffled)], rows
+    )
+    agreement = image_set.labels.check().agreement
+    assert agreement.share < 0.4
+    assert image_set.labels.wrong_share() is None
+    assert image_set.labels.doubtful().wrong is None
+    assert image_set.labels.suspects()["wrong"].isna().all()
+    assert not image_set.labels.are_shares_told()
+    outside = NewPicture.of_embedding(rows[0], None)
+    judged = judge_pictures([outside], image_set.core.reference())
+    assert judged[["first_share", "second_share"]].isna().all(axis=None), "nor of pictures from outside"
+    first = image_set.reviews.queues()[0]
+    assert (first.kind, first.words, first.left, len(first.first)) == ("unknown-classes", agreement.words, 10, 3)
+    card = image_set.reviews.open("suspects").card(first.first[0])
+    assert np.isnan([card.question.wrong, *(choice.share for choice in card.question.choices)]).all()
+    assert image_set.reviews.open("suspects").moved(image_set.table) is None
+    result = image_set.check({"wrong-labels": 0, "mixed-up": 0})
+    assert result.status == 2
+    assert all(rule.why_not.startswith(agreement.words) for rule in result.rules)
+    assert image_set.labels.accept(image_set.ids).count == 0
 
 
 class TestAcceptSuggestions:
@@ -63,10 +99,8 @@ class TestAcceptSuggestions:
 
     def test_those_that_are_named_as_one_action(self, image_set: ImageSet) -> None:
         suspects = image_set.labels.suspects()
-        assert dict(zip(suspects["path"], suspects["suggested"], strict=True)) == WRONG
-        doubtful = image_set.labels.doubtful()
-        assert doubtful is not None
-        assert len(doubtful) == 2
+        assert dict(zip(suspects["path"][:2], suspects["suggested"], strict=False)) == WRONG
+        assert len(suspects) == 10
         done = image_set.labels.accept(image_set.ids, who="anna")
         assert done.sentence == "Labelled 2 pictures"
         assert labels(image_set) == WRONG

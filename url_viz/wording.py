@@ -11,6 +11,8 @@ RAREST = 0.01
 """No probability is told as lower, nor its complement."""
 FEW = 3
 """So many names are told of many."""
+SECONDS = 5
+"""What an answer is taken to last: people differ, so this only orders queues by length."""
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
@@ -18,6 +20,12 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     if count == 1:
         return f"1 {noun}"
     return f"{count:,} {plural or noun + ('es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's')}"
+
+
+def duration(answers: int) -> str:
+    """How long so many answers may take: "1 min", "5 min", "2 h"."""
+    minutes = answers * SECONDS / 60
+    return f"{math.ceil(minutes)} min" if minutes < 90 else f"{round(minutes / 60)} h"
 
 
 def of_group(twins: int, copies: int) -> str:

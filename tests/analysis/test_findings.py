@@ -9,17 +9,16 @@ import pytest
 from tests.analysis.set_table import set_table
 from url_viz.analysis.findings.findings import (
     FEW,
-    KNOWN_SHARE,
     Finding,
     FindingInputs,
     findings,
-    knows_classes,
-    mixed_pairs,
     mixed_up,
     small_classes,
 )
+from url_viz.analysis.findings.leaks import SAME_FILE
 from url_viz.analysis.findings.reasons import MOST_USELESS, NAMES, Reasons, useless
 from url_viz.analysis.findings.twin_groups import members_of_groups
+from url_viz.analysis.labels.agreement import agreement_in
 from url_viz.analysis.labels.doubtful_labels import doubtful_labels
 from url_viz.analysis.labels.label_issues import CONFLICTING, LabelCheck
 from url_viz.analysis.review.review_queue import BURST, open_groups
@@ -62,7 +61,8 @@ def check(
         twin_group=rows["twin_group"],
         answer=np.nan,
     )
-    return LabelCheck(pictures, tuple(sorted(set(rows["label"]))), 0)
+    agreement = agreement_in(pictures.assign(first_class=pictures["taken_for"]))
+    return LabelCheck(pictures, tuple(sorted(set(rows["label"]))), 0, agreement)
 
 
 def seen(rows: pd.DataFrame | None = None, **parts: object) -> FindingInputs:
@@ -102,27 +102,55 @@ class TestWrongLabels:
         doubtful = doubtful_labels(labels, rows)
         found = findings(seen(rows, check=labels, doubtful=doubtful))
         assert told(found) == {"wrong-labels": doubtful.words}
-        assert found[0].count == len(doubtful) == 2
-        assert doubtful.words.startswith("2 labels are doubtful; ")
+        assert found[0].count == len(doubtful) == 10
         assert found[0].opens == ReviewSpec("suspects")
 
-    def test_nothing_of_labels_where_none_stands_out(self) -> None:
-        assert findings(seen(check=check(table()), doubtful=doubtful_labels(check(table()), table()))) == ()
+    def test_they_are_among_the_first_two_whatever_else_is_found(self) -> None:
+        groups = np.where(np.arange(COUNT) == 1, 0, np.arange(COUNT))
+        rows = table(twin_group=groups)
+        leaks = pd.DataFrame({"id": [101, 102], "split": "test", "twin_split": "train", "kind": ["copy", SAME_FILE]})
+        labels = check(rows)
+        doubtful = doubtful_labels(labels, rows)
+        found = findings(seen(rows, check=labels, doubtful=doubtful, leaks=leaks, failures=2))
+        assert [one.kind for one in found] == ["in-two-splits", "wrong-labels", "leaks", "unreadable"]
+        assert findings(seen(rows, check=labels, doubtful=doubtful, failures=2))[0].kind == "wrong-labels"
 
-    def test_classes_overlap_only_where_the_model_knows_them(self) -> None:
-        wrong = {row: "bee" if row < 20 else "ant" for row in range(int(COUNT * (1 - KNOWN_SHARE)) + 1)}
+    def test_a_lone_label_leads_nothing(self) -> None:
+        rows = table(decision=["keep"] * (COUNT - 1) + [None])
+        labels = check(rows)
+        doubtful = doubtful_labels(labels, rows)
+        assert len(doubtful) == 1
+        found = findings(seen(rows, check=labels, doubtful=doubtful, failures=2))
+        assert [one.kind for one in found] == ["unreadable", "wrong-labels"]
+
+    def test_classes_that_are_not_known_are_told_first_and_nothing_of_single_labels(self) -> None:
+        """Of two classes as large chance alone agrees with half: what agrees with two thirds does not know them."""
+        wrong = {row: "bee" if row < 20 else "ant" for row in (*range(7), *range(20, 27))}
         unknown = check(table(), taken=wrong)
-        assert not knows_classes(unknown)
-        assert mixed_pairs(unknown).empty
-        assert mixed_up(unknown).empty
+        assert not unknown.agreement.is_known
+        assert unknown.mixed.empty
+        assert mixed_up(unknown, None).empty
+        doubtful = doubtful_labels(unknown, table())
+        found = findings(seen(check=unknown, doubtful=doubtful, failures=3))
+        assert [one.kind for one in found] == ["unknown-classes", "unreadable"]
+        assert found[0].words.startswith(
+            "The model agrees with 65 % of the labels, chance with 50 %: they are wrong as"
+        )
+        assert found[0].opens == ReviewSpec("suspects")
+
+    def test_what_is_asked_as_a_doubtful_label_is_not_asked_as_of_classes_that_overlap(self) -> None:
+        labels = check(table(), taken=dict.fromkeys(range(6), "bee"))
+        doubtful = doubtful_labels(labels, table())
+        assert mixed_up(labels, doubtful)["id"].tolist() == []
+        assert mixed_up(labels, None)["id"].tolist() == [100, 101, 102, 103, 104, 105]
 
 
 class TestMixed:
     @pytest.mark.parametrize(("taken", "pairs"), [(3, 0), (4, 1)])
     def test_from_a_fifth_of_a_class_on(self, taken: int, pairs: int) -> None:
         found = check(table(), taken=dict.fromkeys(range(taken), "bee"))
-        assert len(mixed_pairs(found)) == pairs
-        assert mixed_up(found)["id"].tolist() == [100, 101, 102, 103][: taken * pairs]
+        assert len(found.mixed) == pairs
+        assert mixed_up(found, None)["id"].tolist() == [100, 101, 102, 103][: taken * pairs]
 
     def test_both_ways_the_most_mixed_pair_first(self) -> None:
         labels = ["ant"] * 20 + ["bee"] * 10 + ["cow"] * 10
@@ -140,7 +168,7 @@ class TestMixed:
             2: "cow",
         }
         found = check(rows, taken=taken)
-        assert mixed_up(found)["id"].tolist() == [122, 123, 130, 131, 132, 100, 101, 120, 121]
+        assert mixed_up(found, None)["id"].tolist() == [122, 123, 130, 131, 132, 100, 101, 120, 121]
         said = findings(seen(rows, check=found))
         assert told(said) == {"mixed-up": "2 pairs of classes overlap: cow ↔ bee, and 1 other"}
 

@@ -14,6 +14,7 @@ from sklearn.model_selection import cross_val_predict
 from tests.pipeline import examples
 from tests.pipeline.examples import embeddings_of
 from tests.twin_groups import twins_of
+from url_viz.analysis.labels.agreement import LabelAgreement
 from url_viz.analysis.labels.ambiguity import LabelEvidence, classify
 from url_viz.analysis.labels.classes import agreed_label, content_labels, picture_labels
 from url_viz.analysis.labels.label_issues import (
@@ -80,7 +81,9 @@ def check(
     names = np.array([*labels.names, None], object)
     first = np.full(len(contents), NONE) if classified is None else classified.shares.first_class[row]
     table = table.assign(first_class=names[np.where(row >= 0, first, NONE)])
-    return check_labels(table, contents, graph, labels, evidence_of(embedding, labels.codes, graph), useless=useless)
+    evidence = evidence_of(embedding, labels.codes, graph)
+    known = LabelAgreement(1.0, 0.0, len(table))
+    return check_labels(table, contents, graph, labels, evidence, agreement=known, useless=useless)
 
 
 def test_a_changed_label_is_found_with_the_class_it_had_and_who_says_so() -> None:

@@ -203,24 +203,23 @@ class TestAddress:
 
 
 def test_ready_reviews_are_those_that_a_set_has() -> None:
-    titles = [title_of_review(spec) for spec in ready_reviews(table(), "ambiguity", has_doubtful=True)]
+    titles = [title_of_review(spec) for spec in ready_reviews(table(), "ambiguity")]
     assert titles == [
-        "Doubtful labels",
         "The 10 most ambiguous of each class",
         "All, most ambiguous first",
         "Near copies",
     ]
     plain = table(twin_group=list(range(COUNT)), label=[None] * COUNT, decision=["look-again", *[None] * 7])
-    titles = [title_of_review(spec) for spec in ready_reviews(plain, "confusability", has_doubtful=False)]
+    titles = [title_of_review(spec) for spec in ready_reviews(plain, "confusability")]
     assert titles == [
         "Same kind or not",
         "Name these first",
         "All, most ambiguous first, by “Easily mistaken”",
         "Put aside for later",
     ]
-    many = ready_reviews(pd.concat([table()] * 40, ignore_index=True), "ambiguity", has_doubtful=False)
+    many = ready_reviews(pd.concat([table()] * 40, ignore_index=True), "ambiguity")
     assert title_of_review(many[0]) == "The 200 most ambiguous"
-    assert ready_reviews(table(twin_group=list(range(COUNT))), None, has_doubtful=False) == ()
+    assert ready_reviews(table(twin_group=list(range(COUNT))), None) == ()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from url_viz.analysis import (
 from url_viz.analysis.column_sources import SetContext
 from url_viz.analysis.derived import Column, ColumnSource, Derived, DiskCache, declared_in
 from url_viz.analysis.findings import findings, leaks, object_findings, reasons
-from url_viz.analysis.labels import apart, class_columns, doubtful_labels, label_choice, label_issues
+from url_viz.analysis.labels import agreement, apart, class_columns, doubtful_labels, label_choice, label_issues
 from url_viz.analysis.outside import new_pictures
 from url_viz.analysis.review import naming, pair_measures, tuned
 from url_viz.analysis.runs import run_on_set, two_by_two
@@ -26,7 +26,7 @@ from url_viz.rows import CACHED_FROM
 
 MODULES = (
     *(table, stored_graph, second_model, imported, measured_table, order),
-    *(label_choice, class_columns, apart, label_issues, doubtful_labels),
+    *(label_choice, class_columns, apart, agreement, label_issues, doubtful_labels),
     *(findings, leaks, object_findings, reasons),
     *(naming, pair_measures, tuned),
     *(run_on_set, two_by_two, new_pictures),

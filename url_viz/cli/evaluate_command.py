@@ -34,7 +34,7 @@ def suspects(
     accept: Annotated[bool, arg(help="give those likely wrong the suggested class; `undo` takes it back")] = False,
     out: TableOut = None,
 ) -> None:
-    """Print the doubtful labels, the most doubtful first, with the class to ask about; how many of them are wrong."""
+    """Print the labels to look at, the most doubtful first, with the class to ask about; how many may be wrong."""
     from url_viz.analysis.labels.label_issues import NO_CLASSES
 
     check, doubtful = image_set.labels.check(), image_set.labels.doubtful()
@@ -48,11 +48,9 @@ def suspects(
         return
     labelled, classes = counted(len(check.pictures), "labelled picture"), counted(len(check.classes), "class")
     print(f"{doubtful.words}. Of {labelled} of {classes}.")
-    if pictures.empty and kind is None:
-        pictures = doubtful.first(top)
-        print(f"The {len(pictures):,} most doubtful all the same:")
     chance = [] if doubtful.may_be_right else ["wrong"]  # it is too uncertain to be read where all may be right
-    shown = pictures.head(top)[[*chance, "kind", "label", "suggested", "support", "neighbours", "path"]]
+    said = ["reason"] if kind is None else ["support", "neighbours"]
+    shown = pictures.head(top)[[*chance, "kind", "label", "suggested", *said, "path"]]
     print(table_text(shown.fillna("–")))
 
 

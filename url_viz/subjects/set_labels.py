@@ -6,6 +6,7 @@ import pandas as pd
 
 from url_viz.analysis.evidence.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
 from url_viz.analysis.findings.object_findings import wrong_together
+from url_viz.analysis.labels.agreement import agreement
 from url_viz.analysis.labels.apart import Apart, ApartSuggestion, apart, apart_suggestion, label_sources
 from url_viz.analysis.labels.class_columns import class_reader, picture_labels
 from url_viz.analysis.labels.doubtful_labels import DoubtfulLabels, doubtful
@@ -112,26 +113,29 @@ class SetLabels:
         return self._core.derived.get(label_check)
 
     def doubtful(self) -> DoubtfulLabels | None:
-        """The labels to look through: `.rows`, how many there are (`len`), and how many of these are wrong, `.wrong`.
+        """The labels to look at: `.rows`, how many there are (`len`), and how many of these are wrong, `.wrong`.
 
         None without labels. Answers, which confirm or correct labels, change what is expected of the others.
         """
         return self._core.derived.get(doubtful)
 
     def wrong_share(self) -> WrongLabels | None:
-        """The fraction of labels that is wrong: `.share`, `.low`, `.high` (0 to 1); None without labels.
+        """The fraction of labels that is wrong: `.share`, `.low`, `.high` (0 to 1).
 
-        It is the mean of P(wrong). Mistakes on pictures that are hard to tell go unseen, and pictures that show nothing
-        are left out.
+        None without labels, and where the model does not know the classes (`check().agreement`). It is the mean of
+        P(wrong). Mistakes on pictures that are hard to tell go unseen, and pictures that show nothing are left out.
         """
         doubtful = self.doubtful()
         return None if doubtful is None else doubtful.share
 
     def are_shares_told(self) -> bool:
-        """Whether shares of classes are shown as percentages: not of objects whose labels may all be right.
+        """Whether shares of classes are shown as percentages: not where the model does not know the classes.
 
-        They are true of all objects alike, and people look at those that a queue has picked (docs/objects.md).
+        Neither of objects whose labels may all be right: shares are true of all objects alike, and people look at those
+        that a queue has picked (docs/objects.md).
         """
+        if not self._core.derived.get(agreement).is_known:
+            return False
         doubtful = self.doubtful() if self._core.is_of_objects else None
         return doubtful is None or doubtful.are_chances_known
 
@@ -159,9 +163,9 @@ class SetLabels:
         return shares
 
     def suspects(self) -> pd.DataFrame | None:
-        """The doubtful labels, the most doubtful first (columns as in `LabelCheck`); None without labels.
+        """The labels to look at, the most doubtful first, with a `reason` (other columns as in `LabelCheck`).
 
-        Of twins one. Empty where no label stands out: `doubtful().first(10)` are then the most doubtful.
+        None without labels. Of twins one. Ten where fewer stand out, less those that somebody has checked.
         """
         doubtful = self.doubtful()
         return None if doubtful is None else doubtful.rows

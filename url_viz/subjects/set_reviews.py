@@ -63,16 +63,13 @@ class SetReviews:
 
     def queues(self, most: int | None = None) -> list[QueueRow]:
         """What there is to review, what matters most first: findings, ready reviews, and others that were begun."""
-        leaks, doubtful = self._splits.leaks(), self._labels.doubtful()
+        leaks = self._splits.leaks()
         ready = ready_reviews(
             self._core.frame,
             self._core.leading_order.measure,
-            has_doubtful=bool(doubtful),
             has_graph=self._core.has_graph,
             has_leaks=leaks is not None and not leaks.empty and not self._core.is_of_objects,
         )
-        if doubtful is not None and doubtful.is_worth_asking:
-            ready = (*ready, ReviewSpec("suspects"))  # where no label stands out, other reviews lead
         found = self._core.derived.get(findings)
         rows = queue_rows(found, ready, self._begun(), open_review=self.open)
         return list(islice(rows, most))

@@ -32,6 +32,7 @@ from url_viz.store.columns.object_columns import PICTURE
 from url_viz.wording import counted, listed, of_objects, percent
 
 FindingKind = Literal[
+    "unknown-classes",
     "in-two-splits",
     "leaks",
     "apart-in-two-splits",
@@ -54,11 +55,6 @@ FindingKind = Literal[
     "small-classes",
 ]
 """What can be found, what matters most first; the name of the queue, if it has one."""
-KNOWN_SHARE = 0.5
-"""Classes are said to overlap only where this fraction of labels is the likeliest class of their pictures: below, the
-model does not know these classes, and most mix-ups are its own (docs/findings.md)."""
-MIXED_PICTURES, MIXED_SHARE = 3, 0.2
-"""Two classes overlap if this many pictures, and this fraction of one of them, look like the other."""
 FEW = 5
 """A class of fewer pictures, copies counted once, is too small to learn or to test."""
 NAMED = 3
@@ -68,7 +64,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding: `words` begin with its `count`, "10 pictures show hardly anything (dark)"; `why` it matters.
+    """One finding: how many (`count`), in `words` "10 pictures show hardly anything (dark)", and `why` it matters.
 
     One that `is_listed` opens a list, whatever its kind.
     """
@@ -80,16 +76,11 @@ class Finding:
     is_listed: bool = False
 
     @property
-    def what(self) -> str:
-        """The words after the count."""
-        return self.words.partition(" ")[2]
-
-    @property
     def opens(self) -> ReviewSpec | None:
         """The review that the finding opens; None where no decision on a picture can help."""
         if self.is_listed or self.kind in ("in-two-splits", "apart-in-two-splits", "unreadable", "without-objects"):
             return None
-        return ReviewSpec("suspects" if self.kind == "wrong-labels" else self.kind)
+        return ReviewSpec("suspects" if self.kind in ("unknown-classes", "wrong-labels") else self.kind)
 
 
 @dataclass(frozen=True)
@@ -158,35 +149,34 @@ def findings(finding_inputs: FindingInputs) -> tuple[Finding, ...]:
     results += [_bursts(seen), _useless(seen), _unreadable(seen)]
     results += [_of_model(seen, name) for name in QUEUES]
     results += [each(seen) for each in _OF_OBJECTS] if seen.is_of_objects else []
-    there = [each for each in results if each is not None and each.count]
-    return tuple(sorted(there, key=lambda each: get_args(FindingKind).index(each.kind)))
+    kinds = get_args(FindingKind)
+    there = sorted((each for each in results if each is not None and each.count), key=lambda x: kinds.index(x.kind))
+    labels = next((each for each in there if each.kind == "wrong-labels"), None)
+    if labels is not None:  # among the first two, but a lone label leads nothing
+        place = min(1 if labels.count == 1 else there.index(labels), 1)
+        there.remove(labels)
+        there.insert(place, labels)
+    return tuple(there)
 
 
-def knows_classes(check: LabelCheck) -> bool:
-    """Whether the model knows these classes: KNOWN_SHARE of the labels are what speaks most for their pictures."""
-    pictures = check.pictures
-    return len(pictures) > 0 and float((pictures["label"] == pictures["taken_for"]).mean()) >= KNOWN_SHARE
+def mixed_up(check: LabelCheck, doubtful: DoubtfulLabels | None) -> pd.DataFrame:
+    """Pictures of one of two overlapping classes that look like the other: id, suggested and wrong, pair after pair.
 
-
-def mixed_pairs(check: LabelCheck) -> pd.DataFrame:
-    """Pairs of classes that overlap, columns as of `confused_pairs`, the most first."""
-    pairs = check.confused
-    share = pairs[["a_as_b_share", "b_as_a_share"]].max(axis=1)
-    is_mixed = (pairs["pictures"] >= MIXED_PICTURES) & (share >= MIXED_SHARE)
-    mixed: pd.DataFrame = pairs[is_mixed & knows_classes(check)]
-    return mixed
-
-
-def mixed_up(check: LabelCheck) -> pd.DataFrame:
-    """Pictures of one of two overlapping classes that look like the other: id, suggested and wrong, pair after pair."""
+    Those that are listed as `doubtful` are asked about there.
+    """
     place = {}
-    for number, (a, b) in enumerate(mixed_pairs(check)[["class_a", "class_b"]].itertuples(index=False)):
+    for number, (a, b) in enumerate(check.mixed[["class_a", "class_b"]].itertuples(index=False)):
         place[a, b] = place[b, a] = number
-    pictures = check.pictures
+    pictures = check.pictures if doubtful is None else _not_in(check.pictures, doubtful.rows)
     pairs = zip(pictures["label"], pictures["taken_for"], strict=True)
     rows = pictures.assign(suggested=pictures["taken_for"], place=[place.get(pair, -1) for pair in pairs])
     placed: pd.DataFrame = rows[rows["place"] >= 0].sort_values("place", kind="stable")
     return placed[["id", "suggested", "wrong", "label", "place"]]
+
+
+def _not_in(rows: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
+    left: pd.DataFrame = rows[~rows["id"].isin(listed["id"])]
+    return left
 
 
 def open_leaks(leaks: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -280,10 +270,16 @@ def _splits_of(rows: pd.DataFrame) -> tuple[str, str]:
 
 
 def _wrong(seen: FindingInputs) -> Finding | None:
-    if not seen.doubtful:
+    if seen.doubtful is None:
         return None
-    why = "Similar pictures have another label. Mistakes on pictures that are hard to tell go unseen."
-    return Finding("wrong-labels", len(seen.doubtful), seen.doubtful.words, why)
+    if seen.doubtful.agreement.is_known:
+        why = "Similar pictures have another label. Mistakes on pictures that are hard to tell go unseen."
+        return Finding("wrong-labels", len(seen.doubtful), seen.doubtful.words, why)
+    why = (
+        "So nothing is said of how many are wrong. Compare these pictures with their labels: correct the column or the "
+        "folders, or, if the labels are right, read the pictures with another model."
+    )
+    return Finding("unknown-classes", len(seen.doubtful), seen.doubtful.words, why)
 
 
 def _together(seen: FindingInputs) -> Finding | None:
@@ -302,8 +298,8 @@ def _together(seen: FindingInputs) -> Finding | None:
 def _mixed(seen: FindingInputs) -> Finding | None:
     if seen.check is None:
         return None
-    pairs = mixed_pairs(seen.check)[["class_a", "class_b"]].to_numpy()
-    if not len(pairs) or not _open(seen, "mixed-up", mixed_up(seen.check)):
+    pairs = seen.check.mixed[["class_a", "class_b"]].to_numpy()
+    if not len(pairs) or not _open(seen, "mixed-up", mixed_up(seen.check, seen.doubtful)):
         return None
     more = f", and {counted(len(pairs) - 1, 'other')}" if len(pairs) > 1 else ""
     overlap = counted(len(pairs), "pair of classes overlaps", "pairs of classes overlap")
@@ -370,7 +366,7 @@ def _doubles(seen: FindingInputs) -> Finding:
 
 def separated_by_context(table: pd.DataFrame, check: LabelCheck) -> pd.DataFrame:
     """Objects of mixed pairs of classes that context separates: see `object_findings.objects_separated_by_context`."""
-    return objects_separated_by_context(table, check, mixed_pairs(check))
+    return objects_separated_by_context(table, check, check.mixed)
 
 
 def _context(seen: FindingInputs) -> Finding | None:

@@ -17,10 +17,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.findings.findings import (
     FEW,
-    KNOWN_SHARE,
     FindingInputs,
-    knows_classes,
-    mixed_pairs,
     open_leaks,
     small_classes,
 )
@@ -35,7 +32,6 @@ from url_viz.analysis.review.review_queue import is_resolved
 from url_viz.analysis.runs.two_by_two import CLEAR
 from url_viz.errors import ImageSetError, UsageError
 from url_viz.store.columns.object_columns import PICTURE
-from url_viz.wording import percent
 
 RULES = (
     *("leaks", "wrong-labels", "mixed-up", "ambiguous", "copies", "useless", "unreadable", "small-classes"),
@@ -281,10 +277,10 @@ class GateInputs:
         """The check of labels. Raises ImageSetError where there are none, or the model does not know the classes."""
         if self.seen.check is None:
             raise ImageSetError(NO_CLASSES)
-        if not knows_classes(self.seen.check):
+        if not self.seen.check.agreement.is_known:
             raise ImageSetError(
-                f"The model agrees with less than {percent(KNOWN_SHARE)} of the labels, so most doubts would be its "
-                "mistakes. Read the pictures with another model (--model), or leave this rule out."
+                f"{self.seen.check.agreement.words}. Correct them, read the pictures with another model (--model), or "
+                "leave this rule out."
             )
         return self.seen.check
 
@@ -381,9 +377,9 @@ def _leaks_of_objects(leaks: pd.DataFrame) -> pd.DataFrame:
 def _doubtful(inputs: GateInputs, policy: Policy) -> Listed:
     """The doubtful labels; what counts is how many of them are wrong, at least."""
     doubtful = inputs.seen.doubtful
-    if doubtful is None:
+    if doubtful is None or not inputs.check.agreement.is_known:  # `check` raises where it is not
         raise ImageSetError(NO_CLASSES)
-    rows = doubtful.rows
+    rows = doubtful.pictures[doubtful.is_doubtful]
     detail = rows["label"].astype(str) + " or " + rows["suggested"].astype(str) + "? Labelled " + rows["label"]
     chance = np.where(doubtful.is_conflict, 1, doubtful.forecast.expected)[doubtful.is_doubtful]  # one of two is wrong
     return rows.assign(detail=detail, wrong=chance), int(inputs.table["label"].notna().sum())
@@ -391,7 +387,7 @@ def _doubtful(inputs: GateInputs, policy: Policy) -> Listed:
 
 def _overlapping(inputs: GateInputs, policy: Policy) -> Listed:
     """Pairs of classes."""
-    pairs = mixed_pairs(inputs.check)
+    pairs = inputs.check.mixed
     names = [f"{a} ↔ {b}" for a, b in pairs[["class_a", "class_b"]].to_numpy()]
     details = [f"{inputs.seen.counted(count, 'looks', 'look')} like the other" for count in pairs["pictures"]]
     return pd.DataFrame({"path": names, "detail": details}), inputs.table["label"].nunique()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.derived import column
 from url_viz.analysis.evidence.probe import out_of_fold_shares
 from url_viz.analysis.findings.twin_groups import group_codes
+from url_viz.analysis.labels.agreement import LabelAgreement
 from url_viz.analysis.labels.ambiguity import StoredClasses
 from url_viz.analysis.labels.classes import CodedLabels
 from url_viz.analysis.labels.label_issues import LIKELY, LabelCheck
@@ -83,11 +84,14 @@ def wrong_together(
     class_shares: StoredClasses | None,
     content_labels: CodedLabels | None,
     own_graph_columns: GraphColumns | None,
+    agreement: LabelAgreement,
     *,
     has_label_witnesses: bool,
 ) -> pd.DataFrame | None:
     """Classes of pictures that look wrong as a whole to other pictures; None where siblings say nothing of labels."""
     if class_shares is None or content_labels is None or own_graph_columns is None or not has_label_witnesses:
+        return None
+    if not agreement.is_known:
         return None
     row, evidence = own_graph_columns.rows_of(base.contents), class_shares.evidence
     names = np.array([*content_labels.names, None], dtype=object)  # the code −1 finds the last

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.derived import column
 from url_viz.analysis.filters import SEPARATOR
+from url_viz.analysis.findings.object_findings import double_boxes, has_boxes
 from url_viz.analysis.findings.twin_groups import first_of_each
+from url_viz.analysis.labels.agreement import LabelAgreement
 from url_viz.analysis.labels.forecast import Expected, Forecast, WrongLabels, forecast, wrong_share
 from url_viz.analysis.labels.label_issues import COLUMNS, CONFLICTING, UNSEEN, LabelCheck
 from url_viz.analysis.review.review_queue import is_resolved
-from url_viz.wording import counted
+from url_viz.wording import duration
 
 FEW = 10
-"""So few doubtful labels do not stand out; of a small set one in a hundred. On request so many are shown."""
+"""So few doubtful labels do not stand out, of a small set one in a hundred; so many are always looked at."""
 NEXT = 50
 """So many labels ahead are told of."""
 NEARLY_NONE = 2
@@ -39,7 +41,8 @@ class DoubtfulLabels:
     `pictures` (Q rows) are those of `LabelCheck.pictures` whose label can be judged, of twins one; `is_open` (Q,) where
     nobody has checked the label or decided on the picture; `is_heard` (Q,) whose answers the `forecast` (Q,) has heard,
     `is_picked` (Q,) which wrong ones were picked out beyond these (`Forecast.picked`), and `first_end` where the queue
-    ended before any.
+    ended before any. Where by `agreement` the model does not know the classes nothing is forecast; `mixed` is the
+    fraction of labels that look like the other of two overlapping classes.
     """
 
     pictures: pd.DataFrame
@@ -48,6 +51,8 @@ class DoubtfulLabels:
     is_picked: Bools
     forecast: Forecast
     first_end: int
+    agreement: LabelAgreement
+    mixed: float
 
     def end(self, ahead: Forecast, answers: int) -> int:
         """Where the queue ends by a forecast of it that has heard so many answers."""
@@ -62,7 +67,7 @@ class DoubtfulLabels:
     def stands_out(self) -> bool:
         """Whether there are more doubtful labels than sets without a wrong one have; copies in conflict are facts."""
         doubted = self._end - int(self.is_conflict.sum())
-        return doubted >= few_of(len(self.pictures))
+        return self.agreement.is_known and doubted >= few_of(len(self.pictures))
 
     @cached_property
     def _end(self) -> int:
@@ -70,51 +75,61 @@ class DoubtfulLabels:
 
     @cached_property
     def is_doubtful(self) -> Bools:
-        """The labels (Q,) that are still to be asked about: those before the queue's end; none if few stand out."""
+        """The unanswered labels (Q,) that stand out: those before the queue's end, and copies in conflict."""
         before = np.arange(len(self.pictures)) < self._end
         return (before if self.stands_out else self.is_conflict) & self.is_open
 
-    def __len__(self) -> int:
-        """How many labels are doubtful: the number that every page, command and report tells."""
-        return int(self.is_doubtful.sum())
+    @cached_property
+    def is_listed(self) -> Bools:
+        """The labels (Q,) to look at: those that stand out, and until FEW were answered as many as make FEW."""
+        left = FEW - int(self.pictures["answer"].notna().sum())
+        return self.is_doubtful | (self.is_open & (self.is_open.cumsum() <= left))
 
-    @property
-    def is_worth_asking(self) -> bool:
-        """Whether labels are doubtful, or none stands out and few were answered: the most doubtful ten tell more."""
-        few_answered = int(self.pictures["answer"].notna().sum()) < FEW and bool(self.is_open.any())
-        return len(self) > 0 or (not self.stands_out and few_answered)
+    def __len__(self) -> int:
+        """How many labels are to be looked at: the number that every page, command and report tells."""
+        return int(self.is_listed.sum())
 
     @property
     def rows(self) -> pd.DataFrame:
-        """The doubtful labels, the most doubtful first: `COLUMNS`."""
-        return self._shown(self.is_doubtful)
+        """The labels to look at, the most doubtful first: `COLUMNS`, and the `reason` to."""
+        return self._shown(self.is_listed)
 
     def first(self, count: int = FEW) -> pd.DataFrame:
-        """So many of the labels that nobody has checked, doubtful or not, the most doubtful first: `COLUMNS`."""
+        """So many of the labels that nobody has checked, the most doubtful first, as `rows`."""
         return self._shown(self.is_open).head(count)
 
     def _shown(self, which: Bools) -> pd.DataFrame:
-        return self.pictures.loc[which, list(COLUMNS)].reset_index(drop=True)
+        rows = self.pictures.loc[which, list(COLUMNS)].reset_index(drop=True)
+        has_other = rows["suggested"].notna()
+        words = (
+            pd.Series(votes_in_words(rows), index=rows.index, dtype=object) + " are " + rows["suggested"].astype(str)
+        )
+        return rows.assign(reason=words.where(has_other, "like no other picture"))
 
     @property
-    def wrong(self) -> Expected:
-        """How many of the doubtful labels are wrong."""
-        return self.forecast.among(np.flatnonzero(self.is_doubtful))
+    def wrong(self) -> Expected | None:
+        """How many of the listed labels are wrong; None where the classes are not known."""
+        return self.forecast.among(np.flatnonzero(self.is_listed)) if self.agreement.is_known else None
 
     @property
-    def share(self) -> WrongLabels:
-        """The fraction of labels that is wrong, as they are now; those of dropped pictures are not."""
+    def share(self) -> WrongLabels | None:
+        """The fraction of labels that is wrong, as they are now; those of dropped pictures are not.
+
+        None where the classes are not known.
+        """
+        if not self.agreement.is_known:
+            return None
         is_unchecked = self.pictures["answer"].isna().to_numpy() & self.is_open
         wrong, unsure = (self.pictures[name].to_numpy(np.float64)[is_unchecked] for name in ("wrong", "unsure"))
         mean = float(unsure.mean()) if len(unsure) else 0.0
-        unchecked = wrong_share(wrong, unsure=mean, shift=self.forecast.shift)
+        unchecked = wrong_share(wrong, unsure=mean, mixed=self.mixed, shift=self.forecast.shift)
         part = float(is_unchecked.mean()) if len(is_unchecked) else 0.0
         return WrongLabels(part * unchecked.share, part * unchecked.low, part * unchecked.high)
 
     @property
     def may_be_right(self) -> bool:
         """Whether all labels may be right, as far as can be said."""
-        return self.share.low == 0
+        return self.share is None or self.share.low == 0
 
     @property
     def are_chances_known(self) -> bool:
@@ -124,12 +139,18 @@ class DoubtfulLabels:
 
     @property
     def words(self) -> str:
-        """For people, without a full stop: "57 labels are doubtful; about 30 (12 to 44) of them are wrong"."""
-        if not len(self):
-            most, unchecked = math.ceil(self.share.high * len(self.pictures)), int(self.is_open.sum())
-            return "No label stands out" + (f"; up to {most:,} of {unchecked:,} may be wrong" if most else "")
-        doubtful = counted(len(self), "label is doubtful", "labels are doubtful")
-        return f"{doubtful}; {wrong_in_words(self.wrong)}"
+        """For people, without a full stop: "57 labels are doubtful; about 30 of them are wrong (12 to 44)".
+
+        Of ten or fewer: "Look at the 10 most doubtful labels (1 min); up to 25 of 297 may be wrong".
+        """
+        if self.share is None or self.wrong is None:
+            return self.agreement.words
+        if len(self) > FEW:
+            return f"{len(self):,} labels are doubtful; {wrong_in_words(self.wrong)}"
+        most, unchecked = math.ceil(self.share.high * len(self.pictures)), int(self.is_open.sum())
+        which = f"{len(self)} most doubtful labels" if len(self) > 1 else "most doubtful label"
+        look = f"Look at the {which} ({duration(len(self))})" if len(self) else "No label stands out"
+        return look + (f"; up to {min(most, unchecked):,} of {unchecked:,} may be wrong" if most else "")
 
 
 def few_of(count: int) -> int:
@@ -161,13 +182,17 @@ def wrong_in_words(wrong: Expected, whole: str = "of them ") -> str:
 
 def doubtful_labels(check: LabelCheck, table: pd.DataFrame) -> DoubtfulLabels:
     """The doubtful labels by a check, and by what `table`, `ImageSet.table()`, says is decided."""
-    pictures = check.pictures[(check.pictures["kind"] != UNSEEN).to_numpy()]
+    is_judged = (check.pictures["kind"] != UNSEEN).to_numpy()
+    if has_boxes(table):  # which of two boxes on one object is right is asked by itself
+        doubled = table["id"].to_numpy()[np.concatenate([*double_boxes(table), np.zeros(0, np.int64)])]
+        is_judged = is_judged & ~check.pictures["id"].isin(doubled).to_numpy()
+    pictures = check.pictures[is_judged]
     decided = pd.Series(is_resolved(table), index=table["id"])
     is_open = ~decided.loc[pictures["id"]].to_numpy(dtype=bool)
     firsts = pd.concat([first_of_each(pictures[part]) for part in (is_open, ~is_open)]).index
     is_first = pictures.index.isin(firsts)
     pictures, is_open = pictures[is_first].reset_index(drop=True), is_open[is_first]
-    ahead = forecast(pictures["wrong"].to_numpy(np.float64))
+    ahead = forecast(pictures["wrong"].fillna(0).to_numpy(np.float64))
     answer = pictures["answer"].to_numpy(np.float64)
     is_done = ~is_open | (pictures["kind"] == CONFLICTING).to_numpy(dtype=bool)
     is_heard = ~np.isnan(answer) & _is_mostly_answered(is_done)
@@ -175,7 +200,8 @@ def doubtful_labels(check: LabelCheck, table: pd.DataFrame) -> DoubtfulLabels:
     is_picked = is_listed & (answer == 1)
     heard = ahead.heard(ahead.wrong[is_heard], answer[is_heard] == 1)
     after = heard.picked(ahead.wrong[is_picked], ahead.wrong[is_listed & is_open])
-    return DoubtfulLabels(pictures, is_open, is_heard, is_picked, after, ahead.end)
+    mixed = float(check.mixed["pictures"].sum()) / max(1, len(check.pictures))
+    return DoubtfulLabels(pictures, is_open, is_heard, is_picked, after, ahead.end, check.agreement, mixed)
 
 
 @column()

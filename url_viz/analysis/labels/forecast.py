@@ -121,10 +121,12 @@ class Forecast:
         return float(belief @ SHIFTS / belief.sum())
 
 
-def wrong_share(wrong: Doubles, *, unsure: float = 0.0, shift: float = 0.0) -> WrongLabels:
+def wrong_share(wrong: Doubles, *, unsure: float = 0.0, mixed: float = 0.0, shift: float = 0.0) -> WrongLabels:
     """The fraction of labels that is wrong: the mean of P(wrong) (R,), their log odds shifted by what answers say.
 
-    `unsure` is what the pictures' likeliest classes leave of the shares, on average.
+    `unsure` is what the pictures' likeliest classes leave of the shares, on average, `mixed` the fraction of labels
+    that are of one of two overlapping classes and look like the other: nothing tells there which are wrong, since
+    labels that were shuffled among two classes look like classes that are alike.
 
     The interval has what chance makes of R labels of known P, what is not known of the fitted fraction of wrong labels
     (its Fisher information in these P), and what such fractions are off by. Where nothing says that labels are wrong it
@@ -135,7 +137,7 @@ def wrong_share(wrong: Doubles, *, unsure: float = 0.0, shift: float = 0.0) -> W
     share, variance = float(chance.sum()) / size, float((chance * (1 - chance)).sum()) / size
     spread = QUANTILE * np.sqrt(variance / size + (variance * _spread_of_fraction(chance, share)) ** 2)
     low = (share - spread) / OFF_BY - ODD_PICTURES
-    high = OFF_BY * (share + spread) + UNSEEN_WRONG / size + UNSEEN_OF_UNSURE * unsure
+    high = OFF_BY * (share + spread) + UNSEEN_WRONG / size + UNSEEN_OF_UNSURE * unsure + mixed
     return WrongLabels(share, max(0.0, float(low)), min(1.0, float(high)))
 
 

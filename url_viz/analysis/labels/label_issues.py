@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.derived import Lazy, column
 from url_viz.analysis.findings.reasons import Reasons, useless
 from url_viz.analysis.findings.twin_groups import first_of_each
+from url_viz.analysis.labels.agreement import LabelAgreement
 from url_viz.analysis.labels.ambiguity import LabelEvidence, StoredClasses
 from url_viz.analysis.labels.classes import CodedLabels
 from url_viz.analysis.labels.label_choice import CORRECTED
@@ -31,6 +32,9 @@ LIKELY = 0.5
 """A label is likely wrong from this probability on, and a picture between classes where no class has this share."""
 FENCE = 1.0
 """Quartile ranges below the lower quartile; Tukey's 1.5 is never reached in a whitened space."""
+
+MIXED_PICTURES, MIXED_SHARE = 3, 0.2
+"""Two classes overlap if this many pictures, and this fraction of one of them, look like the other."""
 
 Floats = NDArray[np.float32]
 
@@ -164,12 +168,14 @@ class LabelCheck:
     (votes for the strongest other class), taken_for (the likeliest class, possibly the label), unsure (what label and
     other class, whichever has more, leave of the shares; 1 where nothing is known), twin_group, and answer: whether the
     label as given was wrong by somebody's word (1), or right (0), nan where nobody said. score, wrong and share are
-    about the label as given. `left_out` counts pictures without a label or not in the graph yet.
+    about the label as given. `left_out` counts pictures without a label or not in the graph yet. Where by
+    `agreement` the model does not know the classes, wrong and share are nan, and a kind says nothing of the label.
     """
 
     pictures: pd.DataFrame
     classes: tuple[str, ...]
     left_out: int
+    agreement: LabelAgreement
 
     def of_kind(self, kind: str) -> pd.DataFrame:
         """The pictures of a kind, the most doubtful first: `COLUMNS`."""
@@ -189,6 +195,14 @@ class LabelCheck:
         """Pairs of classes that overlap: see `confused_pairs`."""
         return confused_pairs(self.pictures)
 
+    @cached_property
+    def mixed(self) -> pd.DataFrame:
+        """Those of `confused` that overlap by MIXED_PICTURES and MIXED_SHARE; none where classes are not known."""
+        share = self.confused[["a_as_b_share", "b_as_a_share"]].max(axis=1)
+        is_mixed = (self.confused["pictures"] >= MIXED_PICTURES) & (share >= MIXED_SHARE)
+        mixed: pd.DataFrame = self.confused[is_mixed & self.agreement.is_known]
+        return mixed
+
 
 def check_labels(
     table: pd.DataFrame,
@@ -197,6 +211,7 @@ def check_labels(
     labels: CodedLabels,
     evidence: LabelEvidence,
     *,
+    agreement: LabelAgreement,
     useless: Collection[int] = (),
 ) -> LabelCheck:
     """Check the column `label` of `ImageSet.table()`, with content keys (N,) in its order.
@@ -212,7 +227,10 @@ def check_labels(
     pictures = _as_table(table.iloc[usable], judged, labels.names)
     is_unseen = (pictures["kind"] != CONFLICTING) & pictures["id"].isin(list(useless)) & pictures["answer"].isna()
     kind = pictures["kind"].mask(is_unseen, UNSEEN)
-    return LabelCheck(pictures.assign(kind=kind), labels.names, len(table) - len(usable))
+    if not agreement.is_known:
+        kind = kind.mask(kind.isin([LIKELY_WRONG, BETWEEN]), "")
+        pictures = pictures.assign(wrong=np.float32(np.nan), share=np.float32(np.nan))
+    return LabelCheck(pictures.assign(kind=kind), labels.names, len(table) - len(usable), agreement)
 
 
 def _as_table(rows: pd.DataFrame, judged: Judged, classes: tuple[str, ...]) -> pd.DataFrame:
@@ -286,6 +304,7 @@ def label_check(
     class_shares: StoredClasses | None,
     label_evidence: LabelEvidence | None,
     label_witnesses: Lazy[Graph | None],
+    agreement: LabelAgreement,
 ) -> LabelCheck | None:
     """What is found on the labels; None without labels to check."""
     graph = None if content_labels is None or class_shares is None else label_witnesses()
@@ -293,4 +312,5 @@ def label_check(
         return None
     evidence = label_evidence or class_shares.evidence
     unseen = useless(measured, reasons)["id"].tolist()
-    return check_labels(measured, base.contents, graph, content_labels, evidence, useless=unseen)
+    columns = measured, base.contents, graph, content_labels, evidence
+    return check_labels(*columns, agreement=agreement, useless=unseen)

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.derived import ByContent, column
+from url_viz.analysis.labels.agreement import LabelAgreement
 from url_viz.analysis.labels.ambiguity import AmbiguityModel, Classified, ClassShares, classify_new
 from url_viz.analysis.labels.classes import CodedLabels
 from url_viz.analysis.labels.votes import Codes
@@ -69,7 +70,8 @@ class Reference:
     content; `whitened` and `embedding` (M, D) are their vectors, and `counts` (M,) says which of them stand in
     lists: the representatives. `confusability` is None without a graph; `model` gives class shares, of
     `class_names`, and is None without classes. Where a second model takes part, `second` has its vectors of the same
-    contents, and the others are by both. `pixels` are what copies are known by, `groups` (M,) source groups.
+    contents, and the others are by both. `pixels` are what copies are known by, `groups` (M,) source groups. Shares of
+    classes that are not known (`LabelAgreement`) are told of no picture.
     """
 
     pictures: pd.DataFrame
@@ -83,6 +85,7 @@ class Reference:
     second: "Reference | None" = None
     pixels: Pixels | None = None
     groups: NDArray[np.integer] | None = None
+    are_classes_known: bool = True
 
     def __len__(self) -> int:
         return len(self.table)
@@ -154,6 +157,7 @@ def reference(
     content_labels: CodedLabels | None,
     content_apart: Codes | None,
     classified: Classified | None,
+    agreement: LabelAgreement,
     second: SecondModel | None,
     embeddings_of: ByContent[NDArray[np.float16]],
     pixels_of: ByContent[Pixels],
@@ -185,6 +189,7 @@ def reference(
         None if second is None or not second.is_whole else _second_reference(second, measured, table),
         pixels,
         source_groups(graph.twins, content_apart),
+        agreement.is_known,
     )
 
 

@@ -1,6 +1,5 @@
 """The queues of an image set: what was found and what else there is to review, in one list with one set of words."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -13,12 +12,10 @@ from url_viz.analysis.review.review_queue import Review
 from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.store.columns.object_columns import VERDICTS
 from url_viz.store.decisions.decisions import DECIDED
-from url_viz.wording import counted
+from url_viz.wording import counted, duration
 
 SHOWN = 3
 """So many pictures are shown of a queue."""
-SECONDS = 5
-"""What an answer is taken to last: people differ, so this only orders queues by length."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +53,9 @@ class QueueRow:
 
     @property
     def minutes(self) -> str:
-        """How long it may take: "about 5 min"; nothing for a list."""
-        if self.opens is None or not self.left:
-            return ""
-        minutes = self.left * SECONDS / 60
-        return f"about {math.ceil(minutes)} min" if minutes < 90 else f"about {round(minutes / 60)} h"
+        """How long it may take: "about 5 min"; nothing for a list, or where the words say it."""
+        is_said = self.opens is None or not self.left or f"({duration(self.left)})" in self.words
+        return "" if is_said else f"about {duration(self.left)}"
 
     @property
     def progress(self) -> str:

@@ -116,14 +116,11 @@ class DoubtfulReview(Review):
 
     @property
     def why(self) -> str:
-        """What is said of the labels where none stands out: the most doubtful ten are asked about all the same."""
-        if self.has_ended:
-            return "Ended: no label stands out any more"
-        return "" if self._doubtful.stands_out else f"{self._doubtful.words}. Look at the {FEW} most doubtful."
+        return "Ended: no label stands out any more" if self.has_ended else ""
 
     @property
     def has_ended(self) -> bool:
-        return self._is_kept and not self._doubtful.is_worth_asking
+        return self._is_kept and not len(self._doubtful)
 
     @cached_property
     def _before(self) -> Forecast:
@@ -148,7 +145,7 @@ class DoubtfulReview(Review):
     def _heard(self) -> tuple[Forecast, int]:
         """The forecast by each full ten of answers, and the end by it, not before the last answer, also if undone.
 
-        What was skipped counts as looked at, and says nothing. Where no label stands out, ten are asked about.
+        What was skipped counts as looked at, and says nothing. Ten are asked about, whatever stands out.
         """
         rows = self._rows(self._kept.ids)
         now = self._now(rows)
@@ -157,11 +154,14 @@ class DoubtfulReview(Review):
         is_heard = pd.notna(label) & pd.notna(given) & (is_done.cumsum() <= is_done.sum() // STEP * STEP)
         ahead = self._before.heard(self._before.wrong[is_heard], (label != given)[is_heard])
         self._looked_at = looked_at = max(self._looked_at, int(np.flatnonzero(is_done).max(initial=-1)) + 1)
-        if self._doubtful.stands_out or is_heard.any():
-            elsewhere = self._doubtful.is_heard & ~self._doubtful.pictures["id"].isin(self._kept.ids).to_numpy()
-            return ahead, max(self._doubtful.end(ahead, int(is_heard.sum() + elsewhere.sum())), looked_at)
+        is_elsewhere = ~self._doubtful.pictures["id"].isin(self._kept.ids).to_numpy()
+        elsewhere = self._doubtful.is_heard & is_elsewhere
+        answered = int((self._doubtful.pictures["answer"].notna() & is_elsewhere).sum())
         conflicts = self._doubtful.pictures["id"][self._doubtful.is_conflict]
-        return ahead, max(int(np.isin(self._kept.ids, conflicts).sum()) or FEW, looked_at)
+        least = max(FEW - answered, int(np.isin(self._kept.ids, conflicts).sum()), looked_at)
+        if self._doubtful.stands_out or is_heard.any():
+            return ahead, max(self._doubtful.end(ahead, int(is_heard.sum() + elsewhere.sum())), least)
+        return ahead, least
 
     @property
     def goes_on(self) -> str:
@@ -172,8 +172,10 @@ class DoubtfulReview(Review):
         were, are = "was" if wrong == 1 else "were", "is" if left == 1 else "are"
         return f"{wrong} of these {these} {were} wrong, so {left:,} more {are} worth a look" if wrong and left else ""
 
-    def moved(self, table: Callable[[], pd.DataFrame]) -> Moved:
+    def moved(self, table: Callable[[], pd.DataFrame]) -> Moved | None:
         ahead, end = self._ahead
+        if not self._doubtful.agreement.is_known:
+            return None
         done = self.is_done() | self.skipped()
         rows = np.concatenate([np.flatnonzero(~done), np.arange(end, len(self._kept.ids))])[:NEXT]
         wrong = ahead.among(rows)
@@ -457,7 +459,11 @@ REVIEWS = {
         needs="labels",
     ),
     "wrong-together": list_review("Classes of a picture, wrong as a whole", _together, ask_label),
-    "mixed-up": list_review("Classes that overlap", lambda context: mixed_up(context.required(label_check)), ask_label),
+    "mixed-up": list_review(
+        "Classes that overlap",
+        lambda context: mixed_up(context.required(label_check), context.derived.get(doubtful)),
+        ask_label,
+    ),
     **{
         name: list_review(
             queue.title, partial(_of_model, name), ask_any_label if name != "model-ambiguous" else between_classes
@@ -522,7 +528,7 @@ def open_review(spec: ReviewSpec, context: ReviewContext) -> Review:
 
 
 def ready_reviews(
-    table: pd.DataFrame, measure: str | None, *, has_doubtful: bool, has_graph: bool = True, has_leaks: bool = False
+    table: pd.DataFrame, measure: str | None, *, has_graph: bool = True, has_leaks: bool = False
 ) -> tuple[ReviewSpec, ...]:
     """Reviews to begin with, for a set that `measure` leads; `table` is `ImageSet.table()`.
 
@@ -531,7 +537,6 @@ def ready_reviews(
     """
     has_classes, is_copied = bool(table["label"].notna().any()), has_copies(table)
     specs = [ReviewSpec("leaks")] if has_leaks else []
-    specs += [ReviewSpec("suspects")] if has_doubtful else []
     specs += [ReviewSpec("other-class"), ReviewSpec("missed")] if DETECTED in table else []
     if has_graph and measure in (CONFUSABILITY.name, TUNED.name):
         specs += [ReviewSpec("pairs")] if has_classes else [ReviewSpec("pairs"), ReviewSpec("names")]

@@ -9,9 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.filters import OneOf
-from url_viz.analysis.findings.findings import knows_classes, mixed_pairs
 from url_viz.analysis.labels.ambiguity import between_filters
-from url_viz.analysis.labels.doubtful_labels import FEW, DoubtfulLabels, votes_in_words
+from url_viz.analysis.labels.doubtful_labels import DoubtfulLabels, votes_in_words
 from url_viz.analysis.labels.label_issues import (
     BETWEEN,
     COLUMNS,
@@ -46,8 +45,6 @@ SUSPECTS: Key[Any] = Key("view.labels.gallery")
 """The gallery of doubtful labels, by the set's id."""
 SUSPECTS_PAGE: Key[int] = Key("view.labels.page")
 """The page of the gallery that is shown, by the number of pages and of labels."""
-SUSPECTS_WANTED: Key[bool] = Key("view.labels.wanted")
-"""Whether the most doubtful labels are wanted where none stands out."""
 
 ClassPair = tuple[str, str]
 """Two classes that overlap."""
@@ -148,8 +145,6 @@ def pick_class(doubtful: DoubtfulLabels, *, disabled: bool) -> str | None:
 def in_scope(check: LabelCheck, doubtful: DoubtfulLabels, *, kind: str | None, label: str | None) -> pd.DataFrame:
     """The pictures of a kind (None: the doubtful labels) and a class (None: all), the most doubtful first."""
     rows = doubtful.rows if kind is None else check.of_kind(kind)
-    if kind is None and not len(doubtful) and SUSPECTS_WANTED.get():
-        rows = doubtful.first(FEW)
     return rows if label is None else rows[rows["label"] == label]
 
 
@@ -164,15 +159,13 @@ def of_pair(check: LabelCheck, pair: ClassPair) -> pd.DataFrame:
 
 def pick_pair(image_set: ImageSet, check: LabelCheck) -> ClassPair | None:
     """The table of confused classes; return the pair in the selected row."""
-    confused = mixed_pairs(check).reset_index(drop=True)
-    is_told = knows_classes(check)
-    count = f" · {counted(len(confused), 'pair')}" if is_told else ""
+    confused = check.mixed.reset_index(drop=True)
+    is_known = check.agreement.is_known
+    count = f" · {counted(len(confused), 'pair')}" if is_known else ""
     st.header(f"Classes that overlap{escape(count)}", anchor=False)
     if confused.empty:
-        unknown = (
-            "Not counted: the model gives most pictures another class than their label, so mix-ups may be its own."
-        )
-        st.caption("No two classes overlap." if is_told else unknown)
+        unknown = "Not counted: the model does not know these classes, so mix-ups may be its own."
+        st.caption("No two classes overlap." if is_known else unknown)
         return None
     event = st.dataframe(
         _as_shown(confused),
@@ -248,10 +241,8 @@ def show_actions(
         download_table("Relabel list (CSV)", rows, file_name=f"{image_set.root.name}-suspects.csv", key="labels.csv")
 
 
-def show_suspects(image_set: ImageSet, doubtful: DoubtfulLabels, rows: pd.DataFrame, *, kind: str | None) -> None:
+def show_suspects(image_set: ImageSet, rows: pd.DataFrame, *, kind: str | None) -> None:
     """The gallery of doubtful labels."""
-    if kind is None and not len(doubtful):
-        st.toggle(f"Show the {FEW} most doubtful all the same", key=SUSPECTS_WANTED)
     with one_page(rows, lambda pages: SUSPECTS_PAGE.under(pages, len(rows)), size=TILES_PER_PAGE) as page:
         show_gallery(
             tiles(

@@ -164,7 +164,7 @@ def _of_set(image_id: int, image_set: ImageSet) -> Query:
         key="" if image_set.source.is_external else PART.under(image_set.set_id, image_id),
         values={measure: float(row[measure]) for measure in measures},
         percentiles={measure: float(percentile_of_each(table, measure)[number]) for measure in measures},
-        between=between_shares(row),
+        between=between_shares(row, is_told=image_set.labels.are_shares_told()),
         image_id=image_id,
     )
 
@@ -223,10 +223,12 @@ def _part_of(query: Query, data: Callable[[], bytes], image_set: ImageSet) -> Qu
     return replace(query, name=name, **_values(outcome, image_set))
 
 
-def between_shares(row: Mapping[str, Any]) -> str | None:
+def between_shares(row: Mapping[str, Any], *, is_told: bool = True) -> str | None:
     """A row's two likeliest classes, "between cucumber (.48) and banana (.31)"; None if they are not known."""
     if not isinstance(row["first_class"], str) or not isinstance(row["second_class"], str):
         return None
+    if not is_told or pd.isna(row["first_share"]):
+        return between(row["first_class"], row["second_class"])
     first, second = (f"{row[f'{which}_class']} ({decimal(row[f'{which}_share'])})" for which in ("first", "second"))
     return between(first, second)
 

@@ -19,7 +19,7 @@ from url_viz.ui.tile_data import tiles_by_similarity, value_with_percentile
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.page import UPLOAD_OPENED, in_set
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.wording import percent
+from url_viz.wording import MISSING, percent
 
 LONG_SIDE_PX = 1200
 NEIGHBOURS = 6
@@ -90,7 +90,9 @@ def facts_of_upload(row: "pd.Series[Any]") -> pd.DataFrame:
     """What is known of an upload, one row a fact: Fact, Value."""
     facts = [("Size", f"{row['width']} × {row['height']} px")]
     if isinstance(row["first_class"], str):
-        named = (f"{row[f'{nth}_class']} · {percent(float(row[f'{nth}_share']))}" for nth in ("first", "second"))
+        shares = (percent(float(row[f"{nth}_share"])) for nth in ("first", "second"))
+        names = (row["first_class"], row["second_class"])
+        named = [name if share == MISSING else f"{name} · {share}" for name, share in zip(names, shares, strict=True)]
         facts += zip(("Likeliest class", "Second class"), named, strict=True)
     for measure in MEASURED:
         value, rank = float(str(row[measure])), float(str(row[f"{measure}_percentile"]))

@@ -141,7 +141,8 @@ def _show_question(image_set: ImageSet, image_id: int, row: dict[str, object]) -
     if heading is not None:
         st.subheader(escape(heading), anchor=False)
     show_reason_badges(image_set.reasons([image_id]))
-    names, shares = classes_to_show(row), image_set.labels.shares(image_id) if heading is not None else {}
+    is_told = heading is not None and image_set.labels.are_shares_told()
+    names, shares = classes_to_show(row), image_set.labels.shares(image_id) if is_told else {}
     for name in names:
         near = image_set.nearest_of_class(image_id, name, NEAREST_OF_CLASS)
         with st.container(key=f"picture_class.{name}", gap="xxsmall"):
