@@ -61,7 +61,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledNearest:
     """The L contents with a class whose nearest has one too: `rows` of the table, `code` and `is_wrong` (L,)."""
 
     rows: NDArray[np.int64]
@@ -157,13 +157,13 @@ def nearest_labelled(
     content_labels: CodedLabels | None,
     content_apart: Codes | None,
     witnesses: Lazy[Graph | None],
-) -> Labelled | None:
+) -> LabelledNearest | None:
     """Of which pictures the nearest of another source has another class: what any order is judged by."""
     columns = _of_witnesses(graph_columns, content_apart, witnesses)
     return None if columns is None or content_labels is None else _labelled(base.contents, columns, content_labels)
 
 
-def order_by(measure: str, leading: Order, table: pd.DataFrame, nearest: Lazy[Labelled | None]) -> Order:
+def order_by(measure: str, leading: Order, table: pd.DataFrame, nearest: Lazy[LabelledNearest | None]) -> Order:
     """The order by a measure that does not lead, with the evidence on the classes, or else the answers, that lead."""
     evidence = leading.others.get(measure)
     if evidence is None and leading.classes and (judged := nearest()) is not None:
@@ -260,17 +260,17 @@ def is_beyond_chance(columns: GraphColumns, codes: Codes, *, seed: int = 0) -> b
     return all(hits(own) > hits(rng.permutation(own)) for _ in range(SHUFFLES))
 
 
-def _labelled(contents: NDArray[np.int64], columns: GraphColumns, labels: CodedLabels) -> Labelled:
+def _labelled(contents: NDArray[np.int64], columns: GraphColumns, labels: CodedLabels) -> LabelledNearest:
     theirs = np.where(columns.nearest >= 0, labels.codes[columns.nearest], NONE)
     is_known = (labels.codes != NONE) & (theirs != NONE)
     picture = np.arange(len(contents))[::-1]  # of copies the first one, which is put there last
     of_content, row = columns.rows_of(contents)[::-1], np.full(len(columns.content), -1)
     row[of_content[of_content >= 0]] = picture[of_content >= 0]
     is_known &= row >= 0
-    return Labelled(row[is_known], labels.codes[is_known], (theirs != labels.codes)[is_known])
+    return LabelledNearest(row[is_known], labels.codes[is_known], (theirs != labels.codes)[is_known])
 
 
-def _figure(table: pd.DataFrame, name: str, labelled: Labelled, *, is_within: bool = False) -> Figure:
+def _figure(table: pd.DataFrame, name: str, labelled: LabelledNearest, *, is_within: bool = False) -> Figure:
     values = table[name].to_numpy(float)[labelled.rows]
     has = np.isfinite(values)
     values, code, is_wrong = values[has], labelled.code[has], labelled.is_wrong[has]
