@@ -17,6 +17,7 @@ from url_viz.analysis.review.cards import CardAnswer, ask_label, ask_use
 from url_viz.analysis.review.review import REVIEWS, list_review, title_of_review
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.errors import ImageSetError, WorkspaceError
+from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
 from url_viz.store.sets import forget
 from url_viz.subjects.set_reviews import SetReviews
@@ -88,9 +89,10 @@ def test_labels_that_were_shuffled_are_told_first_and_nothing_of_single_ones(tmp
     card = image_set.reviews.open("suspects").card(first.first[0])
     assert np.isnan([card.question.wrong, *(choice.share for choice in card.question.choices)]).all()
     assert image_set.reviews.open("suspects").moved(image_set.table) is None
-    result = image_set.check({"wrong-labels": 0, "mixed-up": 0})
+    assert f"<b>{agreement.words}</b>." in report_html(image_set)
+    result = image_set.check({"wrong-labels": 0, "mixed-up": 0, "ambiguous": "50%"})
     assert result.status == 2
-    assert all(rule.why_not.startswith(agreement.words) for rule in result.rules)
+    assert [rule.why_not.startswith(agreement.words) for rule in result.rules] == [True] * 3, "nor once a class"
     assert image_set.labels.accept(image_set.ids).count == 0
 
 

@@ -49,6 +49,6 @@ def test_against_another_folder_and_what_cannot_be(image_set: ImageSet, run: Run
 def test_the_report_says_them(image_set: ImageSet) -> None:
     page = report_html(image_set)
     assert "What to look at first" in page
-    assert "<b>2</b> pictures of test have a copy or another view in train." in page
+    assert "<b>2 pictures of test have a copy or another view in train</b>." in page
     part = report_html(image_set, ids=image_set.ids[:3].tolist())
     assert "These are of the whole image set." in part

@@ -304,7 +304,8 @@ def judged(inputs: GateInputs, policy: Policy) -> tuple[RuleResult, ...]:
 def _classes(inputs: GateInputs, policy: Policy) -> Iterator[tuple[str | None, Bound]]:
     """Each class that a policy bounds: those that it names, and those of the set if it bounds every class."""
     every = policy.by_class.get(EVERY_CLASS)
-    there = sorted(filter(None, inputs.classes)) if every is not None else []
+    is_judged = inputs.seen.check is not None and inputs.seen.check.agreement.is_known
+    there = sorted(filter(None, inputs.classes)) if every is not None and is_judged else []
     if every is not None and not there:
         yield None, every
     for name in dict.fromkeys([*(name for name in policy.by_class if name != EVERY_CLASS), *there]):
@@ -394,7 +395,7 @@ def _overlapping(inputs: GateInputs, policy: Policy) -> Listed:
 
 
 def _ambiguous(inputs: GateInputs, name: str | None) -> Listed:
-    if AMBIGUITY.name not in inputs.seen.table or not has_values(inputs.seen.table, AMBIGUITY.name):
+    if not inputs.check.classes or not has_values(inputs.seen.table, AMBIGUITY.name):
         raise ImageSetError(NO_CLASSES)
     if name not in inputs.classes:
         raise ImageSetError(f"There is no class {name!r}. Correct the policy, or leave the line out.")
