@@ -160,5 +160,5 @@ class TestReview:
 
     def test_is_offered_where_there_are_no_labels(self, image_set: ImageSet) -> None:
         table = image_set.table()
-        assert ReviewSpec("names") in ready_reviews(table, "confusability", has_doubtful=False)
-        assert ReviewSpec("names") not in ready_reviews(table.assign(label="a"), "confusability", has_doubtful=False)
+        assert ReviewSpec("names") in ready_reviews(table, "confusability")
+        assert ReviewSpec("names") not in ready_reviews(table.assign(label="a"), "confusability")

@@ -74,7 +74,7 @@ def test_no_pair_and_no_name_is_asked_for_before_it_is_read_again(old: ImageSet)
     old.answers.give({(first, second): False})
     assert old.names.suggestions().empty
     assert old.answers.tuned() is None
-    offered = ready_reviews(old.table(), old.order().measure, has_doubtful=False, has_graph=old.core.has_graph)
+    offered = ready_reviews(old.table(), old.order().measure, has_graph=old.core.has_graph)
     assert not {"pairs", "names"} & {spec.by for spec in offered}
     old.decisions.undo()
     old.decisions.undo()

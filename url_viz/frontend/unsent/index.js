@@ -7,7 +7,7 @@ let tell = null; // how the page now on screen hears of them
 let isFirst = true; // a page that is left by the menu alone goes on sending
 
 // Streamlit calls this at every change of data or theme.
-export default function resend({ data, setStateValue }) {
+export default function listen({ data, setStateValue }) {
   tell = setStateValue;
   if (!isFirst) return;
   isFirst = false;
