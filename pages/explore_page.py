@@ -1,9 +1,11 @@
 """The Explore page: the map of an image set, and its most ambiguous and clearest pictures side by side."""
 
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
 
+from url_viz.analysis.findings.object_findings import legible
 from url_viz.analysis.scope import scoped
 from url_viz.ui.explore import controls, explore_grid, page
 from url_viz.ui.explore import explore_map as explore_map
@@ -42,34 +44,40 @@ with above:
             show_filter_popover(image_set)
     line = st.container(key="explore_line")
 
+hiding = legible(image_set.table()) if view.hide_tiny else ()
+shown = replace(view, filters=(*view.filters, *hiding))
 filtered = image_set.core.for_filters(image_set.table(), view.filters)
 table = explore_map.rows_on_map(image_set, page.ranked_by(filtered, view, measure))
-rows = scoped(table, view.scope)
+asked = scoped(table, view.scope)
+rows = scoped(table, shown.scope) if hiding else asked
 
 left, right = (st.container(), st.container()) if view.is_wide else st.columns([6, 5], gap="medium")
 with left:
     if not view.is_wide:
         explore_map.pick_space(image_set)
         note = "still reading" if is_growing(image_set.set_id) else ""
-        explore_map.draw_map(image_set, table, view, measure=measure, colour=colour, note=note)
+        explore_map.draw_map(image_set, table, shown, measure=measure, colour=colour, note=note)
         explore_map.show_refit(image_set)
 with right:
-    page.show_chips(view)
+    page.show_chips(view, hidden=len(asked) - len(rows))
     reasons = st.container(key="explore_reasons")
-    chosen = explore_grid.show_galleries(image_set, rows, view, measure=measure)
+    chosen = explore_grid.show_galleries(image_set, rows, shown, measure=measure)
 on_other_map = bool(explore_map.space_shown(image_set) and view.polygon)
 # The map and the grid are drawn first, wherever they are on the page: a lasso waits for them.
-acted = explore_grid.acted_on(rows, view, chosen, measure=measure, on_other_map=on_other_map)
+acts_on = partial(explore_grid.acted_on, chosen=chosen, measure=measure, on_other_map=on_other_map)
+acted = acts_on(rows, shown)
+leaving = acts_on(asked, view) if hiding else acted
 lasting = page.lasting(view, image_set, measure=measure, colour=colour)
 with heading:
-    page.show_heading(image_set, table, acted.rows, page.review_of(lasting, measure, acted.scope))
+    review = page.review_of(shown, measure, acted.scope)
+    page.show_heading(image_set, table, leaving.rows, review, count=len(acted.rows))
 with line:
     if explore_grid.is_narrowed(acted, view):
         show_decide_bar(image_set, acted.rows, key=DECIDE, which=acted.which)
     else:
         controls.show_order(image_set, measure)
 with reasons:
-    pick_reason(image_set, page.before_reasons(table, view, rows))
+    pick_reason(image_set, page.before_reasons(table, shown, rows))
 page.announce_shown(image_set, rows, measure)
 page.show_pairs(image_set)
 show_twins_button(image_set, table)

@@ -14,8 +14,11 @@ CORNERS = (0, 20), (130, 60), (270, 180)
 """Of three shapes in each picture; the first is cut by the frame on its left."""
 
 
-def write_objects(folder: Path, pictures: int = 4) -> Path:
-    """Write pictures, some bright and some dark, with three objects each; returns the `data.yaml`."""
+def write_objects(folder: Path, pictures: int = 4, tiny: int = 0) -> Path:
+    """Write pictures, some bright and some dark, with three objects each; returns the `data.yaml`.
+
+    In so many of them lies a fourth, `tiny` one of 10 × 30 pixels.
+    """
     for kind in ("images", "labels"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
     for number in range(pictures):
@@ -26,6 +29,8 @@ def write_objects(folder: Path, pictures: int = 4) -> Path:
             picture.paste(drawing(SHAPES[shape], 10 * number + place, size_px=SIDE), (x, y))
             middle = (x + SIDE / 2) / SIZE[0], (y + SIDE / 2) / SIZE[1]
             lines.append(f"{shape} {middle[0]} {middle[1]} {SIDE / SIZE[0]} {SIDE / SIZE[1]}")
+        if number < tiny:
+            lines.append(f"0 0.8 0.1 {10 / SIZE[0]} {30 / SIZE[1]}")
         picture.save(folder / "images" / f"{number}.png")
         (folder / "labels" / f"{number}.txt").write_text("\n".join(lines))
     data = folder / "data.yaml"

@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from tests.analysis.set_table import set_table
 from tests.analysis.test_findings import check, told
+from url_viz.analysis.filters import passes_all
 from url_viz.analysis.findings.findings import Finding, FindingInputs, findings
 from url_viz.analysis.findings.object_findings import (
+    LEGIBLE,
     SAME_OBJECT,
     classes_wrong_together,
     context_of,
     double_boxes,
+    legible,
     objects_separated_by_context,
     outside,
     tiny,
@@ -24,7 +27,7 @@ from url_viz.analysis.findings.object_findings import (
 )
 from url_viz.analysis.findings.reasons import NAMES, Reasons
 from url_viz.analysis.labels.label_issues import LIKELY
-from url_viz.analysis.scope import ReviewSpec
+from url_viz.analysis.scope import ReviewSpec, Scope, scope_as_query, scope_from_query
 from url_viz.pipeline.overlaps import overlaps
 
 BOXES = st.lists(st.tuples(*[st.integers(0, 30)] * 2, *[st.integers(1, 30)] * 2), min_size=1, max_size=8)
@@ -171,6 +174,15 @@ def test_tiny_ones_the_smallest_first() -> None:
     assert tiny(table)["id"].tolist() == table["id"].iloc[[2, 1]].tolist()
     assert tiny(table)["suggested"].tolist() == ["9 × 12 pixels", "15 × 9 pixels"]
     assert told(found_in(table))["tiny"] == "2 objects are smaller than 16 × 16 pixels"
+
+
+def test_pages_begin_without_what_is_too_small_if_anything_is_left() -> None:
+    table = objects([(0, 0, 16, 16), (0, 0, 15.9, 90), (0, 0, 90, 15), (0, 0, 40, 40)])
+    assert table["id"][passes_all(table, legible(table))].tolist() == table["id"].iloc[[0, 3]].tolist()
+    assert legible(table.iloc[[0, 3]]) == (), "nothing to hide"
+    assert legible(table.iloc[[1, 2]]) == (), "all would be hidden"
+    assert legible(table.drop(columns="picture")) == (), "a column of the user's on whole pictures"
+    assert scope_from_query(scope_as_query(Scope(filters=LEGIBLE))).filters == LEGIBLE, "a review is a link"
 
 
 def test_boxes_that_reach_beyond_their_picture() -> None:

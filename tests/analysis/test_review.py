@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.analysis.set_table import columns_given, set_table
 from tests.twin_groups import twin_column
 from url_viz.analysis.filters import Between, OneOf
+from url_viz.analysis.findings.object_findings import LEGIBLE
 from url_viz.analysis.findings.reasons import NAMES, Reasons
 from url_viz.analysis.findings.twin_groups import group_codes, members_of_groups
 from url_viz.analysis.review.cards import (
@@ -200,6 +201,8 @@ class TestAddress:
             title_of_review(ReviewSpec("ambiguity", within_class=True))
             == "All, most ambiguous first · ranked within class"
         )
+        spec = ReviewSpec("ambiguity", Scope(filters=(OneOf("label", ("kiwi",)), *LEGIBLE)))
+        assert title_of_review(spec) == "All, most ambiguous first · without those under 16 px · Class: kiwi"
 
 
 def test_ready_reviews_are_those_that_a_set_has() -> None:

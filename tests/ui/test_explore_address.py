@@ -15,7 +15,7 @@ TRIANGLE = ((0.0, 0.0), (1.5, 0.0), (0.0, -2.25))
     "view",
     [
         ExploreView(),
-        ExploreView(measure="confusability", colour="decision", collapse_twins=False, style="fog"),
+        ExploreView(measure="confusability", colour="decision", collapse_twins=False, hide_tiny=False, style="fog"),
         ExploreView(size="value", colour="brightness"),
         ExploreView(names=False, side="clear", is_wide=True),
         ExploreView(cuts=(92.5,), polygon=TRIANGLE),

@@ -16,6 +16,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise, write_folder
+from tests.object_sets import write_objects
 from tests.ui.conftest import Read
 from tests.ui.pages import APP, LONG, app, ended, linked, named, opened, order_by, told, with_picture, words
 from url_viz.analysis.filters import OneOf
@@ -210,6 +211,34 @@ def test_a_pair_of_classes_is_one_chip_that_goes_at_a_click(image_set: ImageSet)
     assert [button.key for button in at.button if str(button.key).startswith("chip.")] == ["chip.pair"]
     at.button(key="chip.pair").click().run()
     assert at.session_state[VIEW].filters == ()
+
+
+def test_objects_too_small_to_recognise_are_hidden_and_counted_until_asked_for(
+    tmp_path: Path, home: Workspace, model: Model
+) -> None:
+    image_set = embed_folder(write_objects(tmp_path / "shapes", tiny=2), model=model, workspace=home.root)
+    at = opened(image_set)
+    assert at.button(key="chip.tiny").label == "2 under 16 px hidden"
+    assert [panes(at)[0]["total"], len(image_set)] == [12, 14]
+    assert "14 objects in 4 pictures" in words(at)
+    assert "14 of 14." in words(at), "what is exported"
+    assert "tiny" not in at.query_params
+    at.button(key="explore.review").click().run()
+    review = image_set.reviews.open(at.session_state["view.review"])
+    assert len(review.ids) == 12
+    on_pages, elsewhere = (
+        [row.opens for row in image_set.reviews.queues(hides_tiny=is_page)] for is_page in (True, False)
+    )
+    assert review.spec in on_pages
+    assert review.spec not in elsewhere
+    at = opened(image_set)
+    at.button(key="chip.tiny").click().run()
+    assert at.query_params["tiny"] == "1"
+    at = linked(image_set, tiny="1").run()
+    assert panes(at)[0]["total"] == 14
+    assert "hidden" not in words(at)
+    named(at.toggle, "Hide objects under 16 px").set_value(True).run()
+    assert at.button(key="chip.tiny")
 
 
 def test_what_was_decided_is_counted_narrows_and_colours(own_set: ImageSet) -> None:

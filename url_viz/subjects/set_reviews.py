@@ -61,14 +61,18 @@ class SetReviews:
         )
         return open_review(spec, context)
 
-    def queues(self, most: int | None = None) -> list[QueueRow]:
-        """What there is to review, what matters most first: findings, ready reviews, and others that were begun."""
+    def queues(self, most: int | None = None, *, hides_tiny: bool = False) -> list[QueueRow]:
+        """What there is to review, what matters most first: findings, ready reviews, and others that were begun.
+
+        With `hides_tiny`, as pages have it, the most ambiguous are without objects that are too small to recognise.
+        """
         leaks = self._splits.leaks()
         ready = ready_reviews(
             self._core.frame,
             self._core.leading_order.measure,
             has_graph=self._core.has_graph,
             has_leaks=leaks is not None and not leaks.empty and not self._core.is_of_objects,
+            hides_tiny=hides_tiny,
         )
         found = self._core.derived.get(findings)
         rows = queue_rows(found, ready, self._begun(), open_review=self.open)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.derived import column
 from url_viz.analysis.evidence.probe import out_of_fold_shares
+from url_viz.analysis.filters import Between, Filter, passes_all
 from url_viz.analysis.findings.twin_groups import group_codes
 from url_viz.analysis.labels.agreement import LabelAgreement
 from url_viz.analysis.labels.ambiguity import StoredClasses
@@ -23,6 +24,8 @@ SAME_OBJECT = 0.9
 """Intersection over union from which two boxes of a picture are on one object."""
 TINY_PX = 16
 """An object whose longer side has fewer pixels shows hardly anything."""
+LEGIBLE = (Between("box_width", TINY_PX), Between("box_height", TINY_PX))
+"""Filters that objects pass in which a person sees what they are: the shorter side of the box has TINY_PX pixels."""
 FEWEST_OBJECTS, LEAST_ACCURACY = 10, 0.8
 """Context tells two classes apart if it is right of this share of so many objects or more …"""
 SEED, DRAWS = 0, 200
@@ -34,6 +37,12 @@ Rows = NDArray[np.int64]
 def has_boxes(table: pd.DataFrame) -> bool:
     """Whether `table`, of `ImageSet.table()`, is of objects in pictures."""
     return {PICTURE, *BOX_COLUMNS} <= set(table.columns)
+
+
+def legible(table: pd.DataFrame) -> tuple[Filter, ...]:
+    """The filters LEGIBLE where they hide some objects of `table`, not all; else none: what pages begin with."""
+    is_legible = passes_all(table, LEGIBLE)
+    return LEGIBLE if has_boxes(table) and is_legible.any() and not is_legible.all() else ()
 
 
 def boxes_of(table: pd.DataFrame) -> "pd.Series[Any]":

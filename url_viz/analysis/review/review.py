@@ -12,7 +12,16 @@ import pandas as pd
 from url_viz.analysis.filters import OneOf, filter_in_words
 from url_viz.analysis.findings.findings import mixed_up, open_leaks, separated_by_context, small_classes
 from url_viz.analysis.findings.leaks import leaks, splits
-from url_viz.analysis.findings.object_findings import cut_by_frame, double_boxes, outside, tiny, wrong_together
+from url_viz.analysis.findings.object_findings import (
+    LEGIBLE,
+    TINY_PX,
+    cut_by_frame,
+    double_boxes,
+    legible,
+    outside,
+    tiny,
+    wrong_together,
+)
 from url_viz.analysis.findings.reasons import reasons, useless
 from url_viz.analysis.findings.twin_groups import COPIES, has_copies, marks_of, members_of_groups
 from url_viz.analysis.labels.doubtful_labels import FEW, NEXT, doubtful, votes_in_words, wrong_in_words
@@ -48,7 +57,7 @@ from url_viz.analysis.review.review_queue import (
 from url_viz.analysis.review.tuned import change_in_words, moved_share, pairs, tuned_order
 from url_viz.analysis.runs.detections import DETECTED, missed, other_class
 from url_viz.analysis.runs.two_by_two import QUEUES, in_queue
-from url_viz.analysis.scope import ReviewSpec, Scope
+from url_viz.analysis.scope import ReviewSpec, Scope, scoped
 from url_viz.analysis.stored_graph import graph
 from url_viz.analysis.table import base
 from url_viz.store.decisions.answers import ordered
@@ -510,7 +519,11 @@ def title_of_review(spec: ReviewSpec) -> str:
     parts += ["ranked within class"] if spec.within_class and not spec.per_class else []
     parts += ["in the lasso"] if spec.scope.polygon is not None else []
     parts += [f"{len(spec.scope.ids):,} selected"] if spec.scope.ids is not None else []
-    return " · ".join([*parts, *map(filter_in_words, () if is_put_aside else spec.scope.filters)])
+    filters = () if is_put_aside else spec.scope.filters
+    if set(LEGIBLE) <= set(filters):
+        filters = tuple(rule for rule in filters if rule not in LEGIBLE)
+        parts += [f"without those under {TINY_PX} px"]
+    return " · ".join([*parts, *map(filter_in_words, filters)])
 
 
 def _order_in_words(spec: ReviewSpec) -> str:
@@ -528,9 +541,16 @@ def open_review(spec: ReviewSpec, context: ReviewContext) -> Review:
 
 
 def ready_reviews(
-    table: pd.DataFrame, measure: str | None, *, has_graph: bool = True, has_leaks: bool = False
+    table: pd.DataFrame,
+    measure: str | None,
+    *,
+    has_graph: bool = True,
+    has_leaks: bool = False,
+    hides_tiny: bool = False,
 ) -> tuple[ReviewSpec, ...]:
     """Reviews to begin with, for a set that `measure` leads; `table` is `ImageSet.table()`.
+
+    With `hides_tiny` those in the order of `measure` leave out objects that are too small to recognise.
 
     Where no classes lead and there is a graph, pairs come first, and pictures to name where there are no labels: a few
     answers say much about all others.
@@ -541,9 +561,10 @@ def ready_reviews(
     if has_graph and measure in (CONFUSABILITY.name, TUNED.name):
         specs += [ReviewSpec("pairs")] if has_classes else [ReviewSpec("pairs"), ReviewSpec("names")]
     if measure is not None:
-        specs += [ReviewSpec(measure, most=READY_MOST)] if len(table) > READY_MOST else []
-        specs += [ReviewSpec(measure, within_class=True, per_class=READY_PER_CLASS)] if has_classes else []
-        specs += [ReviewSpec(measure)]
+        scope = Scope(filters=legible(table) if hides_tiny else ())
+        specs += [ReviewSpec(measure, scope, most=READY_MOST)] if len(scoped(table, scope)) > READY_MOST else []
+        specs += [ReviewSpec(measure, scope, within_class=True, per_class=READY_PER_CLASS)] if has_classes else []
+        specs += [ReviewSpec(measure, scope)]
         if (table["decision"] == "look-again").any():
             specs += [ReviewSpec(measure, PUT_ASIDE)]
     return (*specs, *([ReviewSpec("copies")] if is_copied else []))

@@ -9,6 +9,7 @@ import streamlit as st
 
 from url_viz.analysis.categories import category_names
 from url_viz.analysis.filters import OneOf
+from url_viz.analysis.findings.object_findings import TINY_PX, legible
 from url_viz.analysis.measures import PERCENTILE_COLUMNS, quoted
 from url_viz.analysis.order import CHANCE, Order, grade, plain_words
 from url_viz.analysis.shown_words import title_of_column
@@ -29,6 +30,7 @@ MEASURE: Key[str | None] = Key("view.measure")
 OTHER_MEASURE: Key[str | None] = Key("view.other_measure")
 COLOUR: Key[str] = Key("view.colour")
 COLLAPSE: Key[bool] = Key("view.collapse")
+HIDE_TINY: Key[bool] = Key("view.hide_tiny")
 SIZE: Key[str] = Key("view.size")
 WITHIN: Key[bool] = Key("view.within")
 BY_CLASS: Key[bool] = Key("view.by_class")
@@ -193,6 +195,8 @@ def show_view_popover(image_set: ImageSet, measure: str) -> None:
             **control(SIZE, size, _changing("size"), options=sizes),
         )
         _show_toggle("Show copies and views as one", COLLAPSE, "collapse_twins", "They are shown once, with how many")
+        if legible(image_set.table()):
+            _show_toggle(f"Hide objects under {TINY_PX} px", HIDE_TINY, "hide_tiny", "By the shorter side of the box")
         if "label" in image_set.cached_of_table(_with_values):
             own = "Ranks each picture against its own class only, so that hard classes do not fill the list"
             _show_toggle("Rank within class", WITHIN, "within_class", own)

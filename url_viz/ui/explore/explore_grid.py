@@ -9,9 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.filters import Between
+from url_viz.analysis.findings.object_findings import LEGIBLE
 from url_viz.analysis.findings.twin_groups import count_copies, with_twins_of
 from url_viz.analysis.ranking import ends, first_of_each_class, value_at
-from url_viz.analysis.scope import EVERYTHING, Scope
+from url_viz.analysis.scope import EVERYTHING, Scope, scoped
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import PER_CLASS
 from url_viz.ui.explore.page import SHOWN_FIRST, ranked_by
@@ -70,18 +71,20 @@ def panes_of(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *, meas
 
 
 def parts_of_order(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, measure: str) -> dict[Side, OrderEnd]:
-    """The parts of the order of `rows`; those of all pictures, which everybody meets first, are made once."""
-    is_all = len(rows) == len(image_set) and view.scope == EVERYTHING and not view.cuts
-    if not is_all:
+    """The parts of the order of `rows`; those that everybody meets first, without a choice, are made once."""
+    if view.scope not in (EVERYTHING, Scope(filters=LEGIBLE)) or view.cuts:
         return _ends_of(rows, view, measure, image_set.set_id)
     alike = ExploreView(
-        within_class=view.within_class, collapse_twins=view.collapse_twins, class_by_class=view.class_by_class
+        within_class=view.within_class,
+        collapse_twins=view.collapse_twins,
+        class_by_class=view.class_by_class,
+        filters=view.filters,
     )
     return image_set.cached_of_table(_ends_of_all, alike, measure, image_set.set_id)
 
 
 def _ends_of_all(table: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[Side, OrderEnd]:
-    return _ends_of(ranked_by(table, view, measure), view, measure, set_id)
+    return _ends_of(scoped(ranked_by(table, view, measure), view.scope), view, measure, set_id)
 
 
 def _ends_of(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[Side, OrderEnd]:

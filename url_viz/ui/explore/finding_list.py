@@ -40,7 +40,7 @@ def show_findings(image_set: ImageSet) -> None:
     if is_growing(image_set.set_id) or not _is_wanted(image_set):
         return
     try:
-        first = image_set.reviews.queues(1)
+        first = image_set.reviews.queues(1, hides_tiny=True)
     except UrlVizError as error:
         st.caption(escape(error))
         return
@@ -58,7 +58,7 @@ def show_findings(image_set: ImageSet) -> None:
             )
             if more.open:
                 with more:
-                    show_queues(image_set, image_set.reviews.queues()[1:], key="findings")
+                    show_queues(image_set, image_set.reviews.queues(hides_tiny=True)[1:], key="findings")
 
 
 def show_queues(image_set: ImageSet, rows: Sequence[QueueRow], *, key: str, has_first: bool = False) -> None:

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.filters import replaced_in
+from url_viz.analysis.findings.object_findings import TINY_PX
 from url_viz.analysis.labels.ambiguity import between_filters, count_between
 from url_viz.analysis.measures import quoted
 from url_viz.analysis.ranking import with_percentile
@@ -35,10 +36,12 @@ SHOWN_FIRST: Key[int] = Key("view.shown_first")
 """How often something below the galleries had them show something else: they are to be seen then."""
 
 
-def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, review: ReviewSpec) -> None:
-    """The set's name, counts and classes, the `review` of what is acted on, user columns, and exports.
+def show_heading(
+    image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, review: ReviewSpec, *, count: int
+) -> None:
+    """The set's name, counts and classes, the `review` of the `count` that are acted on, user columns, and exports.
 
-    Exports are of `table`, all pictures, and `rows`, those that are acted on.
+    Exports are of `table`, all pictures, and `rows`: those that are acted on, with the tiny ones that are not shown.
     """
     failed = len(image_set.failures())
     facts, purpose = [_count(image_set, table)], escape(purpose_of("Explore"))
@@ -49,7 +52,7 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, r
         st.caption(escape(" · ".join(facts)), width="content")
         show_class_choice(image_set)
         st.space("stretch")
-        _show_review_button(review, len(rows), is_all=len(rows) == len(image_set))
+        _show_review_button(review, count, is_all=count == len(image_set))
         with st.container(horizontal=True, width="content", gap="small", key="explore_extras"):
             show_user_columns(image_set)
             show_choose_button(image_set, rows)
@@ -96,9 +99,9 @@ def show_pair(pair: tuple[str, str]) -> None:
     SHOWN_FIRST.set((SHOWN_FIRST.get() or 0) + 1)
 
 
-def show_chips(view: ExploreView) -> None:
-    """A removable chip for everything that narrows the view."""
-    if view == replace(view, polygon=None, cuts=(), filters=()):
+def show_chips(view: ExploreView, *, hidden: int) -> None:
+    """A removable chip for everything that narrows the view; so many objects are `hidden` as too small."""
+    if view == replace(view, polygon=None, cuts=(), filters=()) and not hidden:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if view.polygon is not None:
@@ -110,6 +113,15 @@ def show_chips(view: ExploreView) -> None:
                 kwargs={"polygon": None},
             )
         show_filter_chips()
+        if hidden:
+            st.button(
+                f"{hidden:,} under {TINY_PX} px hidden",
+                icon=":material/close:",
+                key="chip.tiny",
+                help="The shorter side of their box has fewer pixels. Exports have them. Click to show them",
+                on_click=change_view,
+                kwargs={"hide_tiny": False},
+            )
         if view.cuts:
             st.button(
                 f"Threshold: {escape(', '.join(map(above, view.cuts)))}",

@@ -44,6 +44,7 @@ class ExploreView:
 
     `colour` and `size` are columns, or "value" for the measure; without a `size` all points are alike. `space` is
     that of the map: "" by look, or `two_by_two.TRAINING`. `cuts` are percentiles that part the order, at most one.
+    `hide_tiny` leaves out the objects that are too small to recognise, where the set has any.
 
     One value, kept under VIEW and nowhere else: controls show it (`url_viz.ui.widgets.shown_value`) and change it, as
     the map and the grid do (`url_viz.ui.explore.view_address`).
@@ -52,6 +53,7 @@ class ExploreView:
     measure: str | None = None
     colour: str = "value"
     collapse_twins: bool = True
+    hide_tiny: bool = True
     style: Style = "points"
     size: str = ""
     within_class: bool = False

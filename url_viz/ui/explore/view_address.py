@@ -20,7 +20,7 @@ _SWITCHES = {
     "representatives": "representatives",
     "wide": "is_wide",
 }
-_PARAMETERS = (*_SWITCHES, "by", "colour", "twins", "style", "side", "size", "names", "map", "between", "above")
+_PARAMETERS = (*_SWITCHES, "by", "colour", "twins", "tiny", "style", "side", "size", "names", "map", "between", "above")
 
 
 def _one_of(names: Sequence[str], default: str) -> Callable[[object], str]:
@@ -80,6 +80,7 @@ def query_of(view: ExploreView) -> dict[str, list[str]]:
         "names": None if view.names else "0",
         "above": ",".join(f"{cut:g}" for cut in view.cuts) or None,
         "twins": None if view.collapse_twins else "1",
+        "tiny": None if view.hide_tiny else "1",
         **{key: "1" if getattr(view, field) else None for key, field in _SWITCHES.items()},
     }
     query = {key: [value] for key, value in values.items() if value is not None}
@@ -98,6 +99,7 @@ def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
         measure=first("by"),
         colour=first("colour") or ExploreView.colour,
         collapse_twins=first("twins") != "1",
+        hide_tiny=first("tiny") != "1",
         style=next((style for style in STYLES if style == first("style")), ExploreView.style),
         side=next((side for side in SIDES if side == first("side")), ExploreView.side),
         size=ExploreView.colour if first("size") == "1" else first("size") or "",

@@ -77,7 +77,7 @@ def show_open_heading(image_set: ImageSet, review: Review) -> None:
 
 def show_start(image_set: ImageSet) -> None:
     """What there is to review, what matters most first, and a review put together by the user."""
-    rows = image_set.reviews.queues()
+    rows = image_set.reviews.queues(hides_tiny=True)
     if not rows:
         st.caption(
             escape(image_set.core.said("Nothing is left to review: no finding, and no picture without an answer."))
@@ -222,7 +222,7 @@ def _to_export(image_set: ImageSet, found: Sequence[ReviewOutcome]) -> Iterator[
 
 def _to_others(image_set: ImageSet, spec: ReviewSpec, found: Sequence[ReviewOutcome]) -> Iterator[NextStep]:
     """The next queue, what was put aside, all reviews, and this one once more."""
-    following = next((row for row in image_set.reviews.queues() if row.opens not in (None, spec)), None)
+    following = next((row for row in image_set.reviews.queues(hides_tiny=True) if row.opens not in (None, spec)), None)
     if following is not None:
         words = f"Next: {following.words} ({following.left:,})"
         yield NextStep("next", words, partial(choose_review, following.opens), ":material/arrow_forward:", is_work=True)
