@@ -74,6 +74,17 @@ def test_the_queue_ends_where_fewer_than_one_in_four_is_wrong() -> None:
     assert share_of(doubtful).low < share_of(doubtful).share < share_of(doubtful).high
 
 
+@pytest.mark.parametrize(
+    ("count", "words"), [(57, "about 23 of them are wrong (3 to 57)"), (17, "about 7 of them are wrong (0 to 17)")]
+)
+def test_all_that_are_listed_may_be_wrong_where_the_fit_takes_many_for_right(count: int, words: str) -> None:
+    """As where a third of the labels of clear classes are wrong: P is about .4 of each, and all of them are wrong."""
+    doubtful, _ = made(dict.fromkeys(range(count), 0.4), count=400)
+    assert doubtful.wrong is not None
+    assert doubtful.wrong.high == len(doubtful) == count
+    assert doubtful.words == f"{count} labels are doubtful; {words}"
+
+
 def test_more_may_be_wrong_unseen_where_it_is_unsure_what_pictures_show() -> None:
     (clear, _), (unsure, _) = made({}), made({}, unsure=0.6)
     most = [math.ceil(share_of(doubtful).high * COUNT) for doubtful in (clear, unsure)]

@@ -1,7 +1,7 @@
 """The doubtful labels of an image set: their queue, how many of them are wrong, and what answers say of the others."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,7 @@ from url_viz.analysis.filters import SEPARATOR
 from url_viz.analysis.findings.object_findings import double_boxes, has_boxes
 from url_viz.analysis.findings.twin_groups import first_of_each
 from url_viz.analysis.labels.agreement import LabelAgreement
-from url_viz.analysis.labels.forecast import Expected, Forecast, WrongLabels, forecast, wrong_share
+from url_viz.analysis.labels.forecast import OFF_BY, Expected, Forecast, WrongLabels, forecast, wrong_share
 from url_viz.analysis.labels.label_issues import COLUMNS, CONFLICTING, UNSEEN, LabelCheck
 from url_viz.analysis.review.review_queue import is_resolved
 from url_viz.wording import duration
@@ -108,8 +108,14 @@ class DoubtfulLabels:
 
     @property
     def wrong(self) -> Expected | None:
-        """How many of the listed labels are wrong; None where the classes are not known."""
-        return self.forecast.among(np.flatnonzero(self.is_listed)) if self.agreement.is_known else None
+        """How many of the listed labels are wrong; None where the classes are not known.
+
+        The fit may be off as that of all labels is: where a third of clear classes is wrong, it takes some for right.
+        """
+        if not self.agreement.is_known:
+            return None
+        expected = self.forecast.among(np.flatnonzero(self.is_listed))
+        return replace(expected, high=min(float(len(self)), OFF_BY * expected.high))
 
     @property
     def share(self) -> WrongLabels | None:
@@ -146,7 +152,7 @@ class DoubtfulLabels:
         if self.share is None or self.wrong is None:
             return self.agreement.words
         if len(self) > FEW:
-            return f"{len(self):,} labels are doubtful; {wrong_in_words(self.wrong)}"
+            return f"{len(self):,} labels are doubtful; {wrong_in_words(self.wrong, count=len(self))}"
         most, unchecked = math.ceil(self.share.high * len(self.pictures)), int(self.is_open.sum())
         which = f"{len(self)} most doubtful labels" if len(self) > 1 else "most doubtful label"
         look = f"Look at the {which} ({duration(len(self))})" if len(self) else "No label stands out"
@@ -172,10 +178,10 @@ def votes_in_words(rows: pd.DataFrame) -> list[str]:
     return [f"{s} of {of} {who}" for s, of, who in zip(rows["support"], rows["neighbours"], voters, strict=True)]
 
 
-def wrong_in_words(wrong: Expected, whole: str = "of them ") -> str:
-    """For people: "about 30 of them are wrong (12 to 44)", "at most 3 of them are wrong"."""
+def wrong_in_words(wrong: Expected, whole: str = "of them ", *, count: int | None = None) -> str:
+    """For people: "about 30 of them are wrong (12 to 44)"; "at most 3 of them are wrong", if those are not `count`."""
     low, high = int(wrong.low), math.ceil(wrong.high)
-    if low < NEARLY_NONE:
+    if low < NEARLY_NONE and high != count:
         return f"at most {high:,} {whole}{'is' if high == 1 else 'are'} wrong"
     return f"about {wrong.value:,.0f} {whole}are wrong ({low:,} to {high:,})"
 

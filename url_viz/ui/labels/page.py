@@ -161,8 +161,8 @@ def pick_pair(image_set: ImageSet, check: LabelCheck) -> ClassPair | None:
     """The table of confused classes; return the pair in the selected row."""
     confused = check.mixed.reset_index(drop=True)
     is_known = check.agreement.is_known
-    count = f" · {counted(len(confused), 'pair')}" if is_known else ""
-    st.header(f"Classes that overlap{escape(count)}", anchor=False)
+    count = f"· {counted(len(confused), 'pair')}" if is_known else ""
+    st.header(f"Classes that overlap {escape(count)}", anchor=False)
     if confused.empty:
         unknown = "Not counted: the model does not know these classes, so mix-ups may be its own."
         st.caption("No two classes overlap." if is_known else unknown)
