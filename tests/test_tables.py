@@ -29,6 +29,7 @@ from experiments import (
     scatter_and_gaussians,
     shares,
     shipped_heads,
+    small_sets,
     unfamiliar,
     unlike,
     wrong_labels,
@@ -114,6 +115,16 @@ def test_how_often_up_to_was_enough_is_told_of_all_its_rows() -> None:
 def test_what_is_left_once_labels_were_corrected_elsewhere_is_told_from_its_figures() -> None:
     told = (ROOT / "docs" / "labels.md").read_text("utf-8")
     assert label_queues.picked_table(read_figures(label_queues.FIGURES)) in told
+
+
+def test_what_is_said_of_small_sets_is_told_from_its_figures() -> None:
+    figures = read_figures(small_sets.FIGURES)
+    told = (ROOT / "docs" / "labels.md").read_text("utf-8")
+    assert small_sets.intervals_table(figures) in told
+    assert small_sets.ten_table(figures) in told
+    assert small_sets.missed(figures) == [], "in at least nine of ten draws"
+    half = [row["is said"] for rows in figures.values() for row in rows if row["planted"].endswith("55%")]
+    assert f"where 55 % are wrong, in {sum(half)} of {len(half)} draws" in told
 
 
 def test_how_datalab_compares_is_told_from_its_figures() -> None:
