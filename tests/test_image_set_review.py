@@ -54,6 +54,7 @@ def test_where_no_label_stands_out_the_ten_most_doubtful_are_asked_about_once(
     monkeypatch.setattr("tests.wrong_labels.WRONG", {})
     image_set = set_with_wrong_labels(tmp_path)
     suspects = image_set.labels.suspects()
+    assert suspects is not None
     assert len(suspects) == 10
     assert suspects["reason"].str.fullmatch(r"\d+ of \d+ neighbours are (cat|dog)").all()
     assert suspects["id"].tolist() == image_set.reviews.open("suspects").ids.tolist()
@@ -101,6 +102,7 @@ class TestAcceptSuggestions:
 
     def test_those_that_are_named_as_one_action(self, image_set: ImageSet) -> None:
         suspects = image_set.labels.suspects()
+        assert suspects is not None
         assert dict(zip(suspects["path"][:2], suspects["suggested"], strict=False)) == WRONG
         assert len(suspects) == 10
         done = image_set.labels.accept(image_set.ids, who="anna")

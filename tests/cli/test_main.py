@@ -20,6 +20,7 @@ from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT, PACKAGED
 from url_viz.models.timing import Times
+from url_viz.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 
@@ -150,6 +151,7 @@ class TestEmbed:
         fast: str,
     ) -> None:
         set_times(workspace, times)
+        monkeypatch.setattr("url_viz.models.model.IN_ENVIRONMENT", Workspace.at(workspace))  # where it was measured
         monkeypatch.setattr("url_viz.models.precision.has_bf16", lambda: False)
         read = ("embed", str(folder), "--device", "cpu", "--limit", 2, "--one-model")
         run(*read, "--precision", "bf16")

@@ -137,8 +137,7 @@ def _with_twins(table: pd.DataFrame, action: GalleryAction) -> GalleryAction:
 
 def show_progress(image_set: ImageSet, *, key: str) -> None:
     """What became of the pictures of the set, and how many are left, with undo and redo."""
-    if image_set.decisions.can_undo or image_set.decisions.can_redo:
-        show_undo(image_set, key=key)
+    show_undo(image_set, key=key, is_always=False)
     counts = progress_counts(image_set.table())
     if counts:
         st.caption(escape(" · ".join(f"{count:,} {part}" for part, count in counts.items())), width="content")
@@ -196,12 +195,17 @@ def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
                 )
 
 
-def show_undo(image_set: ImageSet, *, key: str) -> None:
-    """Buttons for undo and redo of what was decided on this image set, behind what undo would take back of several."""
+def show_undo(image_set: ImageSet, *, key: str, is_always: bool = True) -> None:
+    """Buttons for undo and redo of what was decided on this image set, behind what undo would take back of several.
+
+    Unless `is_always`, nothing where there is nothing to undo or redo.
+    """
     decisions, done = image_set.decisions, DONE.get()
+    possible: dict[Step, bool] = {"undo": decisions.can_undo, "redo": decisions.can_redo}
+    if not (is_always or any(possible.values())):
+        return
     if done is not None and done.version == decisions.version:
         st.markdown(f"**{escape(done.words)}.**", width="content")
-    possible: dict[Step, bool] = {"undo": decisions.can_undo, "redo": decisions.can_redo}
     for command, is_possible in possible.items():
         st.button(
             escape(command.capitalize()),
