@@ -69,7 +69,8 @@ def test_it_waits_tells_what_the_head_is_worth_and_what_to_do_with_it(
     assert report["pictures"] == 20
     assert head.is_file()
     lines = shown.out.splitlines()
-    assert lines[0] == f"{head}: {report['advice']}"
+    assert lines[0].startswith("What you have without training is hard to beat with 24 pictures. ")
+    assert lines[1] == f"{head}: {report['advice']}"
     assert as_text(figures_from(report)) in shown.out
     commands = [line.split() for line in lines if line.startswith("    python -m url_viz ")]
     assert [words[3] for words in commands] == ["embed", "rank"]

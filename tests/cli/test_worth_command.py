@@ -1,5 +1,6 @@
 """The command `worth`, and `ImageSet.labels.worth` below it: what was decided is what is measured."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,8 @@ def test_the_command_says_it_and_writes_the_classes(image_set: ImageSet, run: Ru
     told = run("worth", "--seeds", 2, "--out", tmp_path / "classes.csv").splitlines()
     found = image_set.labels.worth(seeds=2)
     assert told[0] == found.words
-    assert told[0].startswith("Of 24 labelled pictures 6 were dropped.")
+    assert re.match(r"\d+\.\d % → \d+\.\d % right, \+\d+\.\d \[", told[0]), "its figure comes first"
+    assert "Of 24 labelled pictures 6 were dropped." in told[0]
     assert told[1].split() == ["accuracy", "log", "loss"]
     for line, arm in zip(told[2:6], found.arms, strict=True):
         assert line.startswith(arm.name)

@@ -147,6 +147,7 @@ def test_what_fast_is_on_this_processor_and_that_a_set_in_bf16_is_slow_where_it_
     home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: Times | None, fast: str, slow: str
 ) -> None:
     set_times(home.root, times)
+    monkeypatch.setattr("url_viz.models.model.IN_ENVIRONMENT", home)  # where it was measured
     monkeypatch.setattr("url_viz.models.precision.has_bf16", lambda: False)
     bf16 = load_model(DEFAULT, device="cpu", precision="bf16", workspace=home.root)
     image_set = embed_folder(write_folder(tmp_path / "bf16", 4), model=bf16, workspace=home.root)

@@ -209,6 +209,7 @@ def test_both_sides_show_their_most_telling_first_and_nobody_is_lost() -> None:
 def test_what_nothing_in_the_set_is_like_stands_apart_the_farthest_first() -> None:
     table = values(0.2, 0.9, np.nan, 0.8).assign(is_unlike=[False, True, True, False])
     table["nearest_similarity"] = [0.9, 0.3, 0.1, 0.8]
+    table.loc[table["is_unlike"], ["uncertainty", "uncertainty_percentile"]] = np.nan  # as they are judged
     done = sort(table, measure="uncertainty", threshold=80)
     assert done.unlike["id"].tolist() == [2, 1]
     assert (done.ambiguous["id"].tolist(), done.clear["id"].tolist(), len(done.unknown)) == ([3], [0], 0)

@@ -57,6 +57,8 @@ FindingKind = Literal[
 """What can be found, what matters most first; the name of the queue, if it has one."""
 FEW = 5
 """A class of fewer pictures, copies counted once, is too small to learn or to test."""
+FEWEST_TO_KNOW = 20
+"""Of fewer labelled pictures it is not said that the model does not know their classes: they may be too few to learn."""
 NAMED = 3
 
 Bools = NDArray[np.bool_]
@@ -275,6 +277,8 @@ def _wrong(seen: FindingInputs) -> Finding | None:
     if seen.doubtful.agreement.is_known:
         why = "Similar pictures have another label. Mistakes on pictures that are hard to tell go unseen."
         return Finding("wrong-labels", len(seen.doubtful), seen.doubtful.words, why)
+    if seen.doubtful.agreement.count < FEWEST_TO_KNOW:
+        return None
     why = (
         "So nothing is said of how many are wrong. Compare these pictures with their labels: correct the column or the "
         "folders, or, if the labels are right, read the pictures with another model."

@@ -152,13 +152,12 @@ def judge_pictures(pictures: Sequence[NewPicture], reference: Reference | None) 
         return _with_percentiles(judged, judged).assign(is_unlike=False)
     judged = _as_known(itself.assign(**_within(new, reference)), new.content, reference)
     is_strange = unlike(new.embedding, reference.embedding, counts=reference.counts)
-    is_new = positions_of(new.content, reference.content) < 0
-    is_strange &= is_new
+    is_strange &= positions_of(new.content, reference.content) < 0
     for name in dict.fromkeys((*MEASURED, *OF_CLASSES)):
         missing = np.array(None) if name.endswith("_class") else np.array(np.nan, np.float32)
         judged[name] = np.where(is_strange, missing, judged[name].to_numpy())
     if not reference.are_classes_known:
-        judged.loc[is_new, ["first_share", "second_share"]] = np.nan
+        judged[["first_share", "second_share"]] = np.nan
     return _with_percentiles(judged, reference.pictures).assign(is_unlike=is_strange)
 
 
