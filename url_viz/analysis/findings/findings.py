@@ -58,7 +58,7 @@ FindingKind = Literal[
 FEW = 5
 """A class of fewer pictures, copies counted once, is too small to learn or to test."""
 FEWEST_TO_KNOW = 20
-"""Of fewer labelled pictures it is not said that the model does not know their classes: they may be too few to learn."""
+"""Of fewer labelled pictures it is not said that the model does not know their classes: few teach it little."""
 NAMED = 3
 
 Bools = NDArray[np.bool_]
