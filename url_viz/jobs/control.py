@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from url_viz.errors import JobError
-from url_viz.jobs import slurm
 from url_viz.jobs.job import Job, JobState, alive_processes, read_job
 from url_viz.jobs.job_files import JobPaths, Processes, StopRequest, find_record, is_job_id, write_record
 from url_viz.jobs.process import ProcessMark
@@ -137,14 +136,12 @@ def cancel_job(job: Job, *, grace_s: float = STOP_GRACE_S) -> None:
     """Stop a job that waits or runs, and return when it has stopped.
 
     The marker file comes first, so that even a killed job counts as cancelled. Then the job's process group gets
-    SIGTERM, and SIGKILL after `grace_s`. A job on another machine reads the marker itself, and a SLURM job is cancelled
-    in SLURM. If the runner is lost and its command still runs, the command is ended. Raises JobError if there is
-    nothing to stop, or it does not stop.
+    SIGTERM, and SIGKILL after `grace_s`. A job on another machine reads the marker itself. If the runner is lost and
+    its command still runs, the command is ended. Raises JobError if there is nothing to stop, or it does not stop.
     """
     if not _is_at_work(job):
         raise JobError(f"The job {job.id} ({job.title}) is {job.state}: there is nothing to stop.")
     write_record(job.paths.cancelled, StopRequest(grace_s))
-    slurm.cancel(job.paths)
     if not end_processes(job, grace_s=grace_s, is_over=lambda: not job.status().is_live):
         raise JobError(
             f"The job {job.id} ({job.title}) has been asked to stop and has not answered for {grace_s:.0f} seconds. "

@@ -14,7 +14,6 @@ from url_viz.jobs.control import list_jobs
 from url_viz.jobs.job import Job
 from url_viz.jobs.kinds import ADAPT, NOWHERE, PRETRAIN
 from url_viz.jobs.results import head_of
-from url_viz.jobs.slurm import SlurmRequest
 from url_viz.models.catalogue import adapted_to
 from url_viz.models.model import ModelSource, resolve
 from url_viz.models.model_names import DEFAULT, WeightsFile
@@ -112,7 +111,6 @@ def start_pretraining(
     workspace: Workspace,
     about: Mapping[str, str] | None = None,
     within: Sequence[Path] | None = None,
-    on_slurm: SlurmRequest | None = None,
 ) -> Job:
     """Start to make a head from labelled folders, which are called `teachers`; else the arguments of `JobKind.start`.
 
@@ -124,4 +122,4 @@ def start_pretraining(
     if both:
         raise JobError(f"{both[0]!r} both teaches the head and measures it. Leave it out of one of the two.")
     about = {**(about or {}), "backbone": config.model, "teachers": teachers}
-    return PRETRAIN.start(config, about=about, workspace=workspace, within=within, on_slurm=on_slurm)
+    return PRETRAIN.start(config, about=about, workspace=workspace, within=within)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from url_viz.errors import JobError
-from url_viz.jobs import slurm
 from url_viz.jobs.job_files import JobConfig, JobPaths, Processes, Result, find_record, read_record
 from url_viz.jobs.process import ProcessMark
 
@@ -97,10 +96,7 @@ class Job:
         return self.status().state
 
     def status(self) -> Status:
-        """The current status. Reads a few small files, and the process table if there is no result.
-
-        SLURM is queried only if the files do not suffice: before its runner reports, and when that is silent.
-        """
+        """The current status. Reads a few small files, and the process table if there is no result."""
         if self.damage:
             return Status(JobState.DAMAGED, self.damage)
         if not self.paths.folder.exists():
@@ -146,28 +142,17 @@ def _status_of(result: Result, processes: Processes | None, paths: JobPaths) -> 
 def _live(paths: JobPaths, created: float) -> Status | None:
     processes = find_record(Processes, paths.processes)
     if processes is None:
-        return _unreported(paths, created)
+        return Status(JobState.QUEUED) if time.time() - created < START_GRACE_S else None
     if not _has_runner(processes.runner, paths):
         return None
     return Status(JobState.QUEUED if processes.started is None else JobState.RUNNING, started=processes.started)
-
-
-def _unreported(paths: JobPaths, created: float) -> Status | None:
-    """The status of a job whose runner has not reported; in SLURM it may wait for days."""
-    waiting = slurm.status_of(paths)
-    if waiting is not None:
-        return None if waiting.is_over else Status(JobState.QUEUED, waiting.sentence)
-    return Status(JobState.QUEUED) if time.time() - created < START_GRACE_S else None
 
 
 def _has_runner(runner: ProcessMark, paths: JobPaths) -> bool:
     if runner.is_here():
         return runner.is_alive()
     seen = _last_sign_of_life(paths)
-    if seen is not None and time.time() - seen < SILENCE_S:
-        return True
-    in_slurm = slurm.status_of(paths)
-    return in_slurm is not None and not in_slurm.is_over
+    return seen is not None and time.time() - seen < SILENCE_S
 
 
 def _gone(paths: JobPaths) -> Status:
@@ -178,8 +163,7 @@ def _gone(paths: JobPaths) -> Status:
     if leftover:
         reason = "Its runner was killed, and its command still runs. Cancel the job to end it."
     elif state is JobState.LOST:
-        killed = "Killed: its process is gone and left no result. Run it again."
-        reason = slurm.end_reason(paths, has_reported=processes is not None) or killed
+        reason = "Killed: its process is gone and left no result. Run it again."
     started = None if processes is None else processes.started
     return Status(state, reason, started, _last_sign_of_life(paths), has_leftover=leftover)
 

@@ -36,8 +36,6 @@ class JobPaths:
     """The processes of the job, each with its start time."""
     result = FileInside("result.json")
     """How the job ended."""
-    slurm = FileInside("slurm.json")
-    """The request to SLURM and SLURM's job id; only if SLURM runs the job."""
     cancelled = FileInside("cancelled")
     """The marker that the job was asked to stop."""
 

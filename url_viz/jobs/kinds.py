@@ -35,7 +35,6 @@ from url_viz.jobs.results import (
     head_made,
     review_measured,
 )
-from url_viz.jobs.slurm import SlurmRequest
 from url_viz.jobs.start import DEFAULT_QUEUE, start_job
 from url_viz.jobs.turn import SMALL_QUEUE
 from url_viz.models.model import model_title
@@ -110,7 +109,6 @@ class JobKind(Generic[Config]):
         workspace: Workspace,
         title: str | None = None,
         within: Sequence[Path] | None = None,
-        on_slurm: SlurmRequest | None = None,
     ) -> Job:
         """Start the job. Raises JobError if it cannot start, FolderError for files that lie in object storage.
 
@@ -130,7 +128,6 @@ class JobKind(Generic[Config]):
             is_light=weight == "small" or (weight == "light" and not has_gpu()),
             about={**about, **({} if out is None else {"out": str(out)})},
             env=within_variable(within),
-            on_slurm=on_slurm,
         )
 
     def start_on(
@@ -140,13 +137,12 @@ class JobKind(Generic[Config]):
         *,
         name: str | None = None,
         title: str | None = None,
-        on_slurm: SlurmRequest | None = None,
         **more: str,
     ) -> Job:
         """Start the job on an image set; `name` and `more` are those of `about_of`, the others those of `start`."""
         about, within = about_of(image_set, name=name, **more), image_set.within if self.reads_files_alone else None
         home = image_set.workspace
-        return self.start(config, about=about, workspace=home, title=title, within=within, on_slurm=on_slurm)
+        return self.start(config, about=about, workspace=home, title=title, within=within)
 
 
 def result_of(job: Job) -> JobResult | None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import FrameType
 
 from url_viz.errors import JobError
-from url_viz.jobs import slurm
 from url_viz.jobs.control import STOP_GRACE_S, end_processes, jobs_ahead, queue_mates
 from url_viz.jobs.job import Job, JobState, read_job
 from url_viz.jobs.job_files import JobPaths, Processes, Result, StopRequest, find_record, write_record
@@ -188,7 +187,7 @@ def _hint_at(number: int) -> str:
     """The likely cause of a signal and what to do; "" if unknown."""
     if number == signal.SIGKILL:
         return " Out of memory? Try smaller batches, or close other programs."
-    return slurm.limit_hint(os.environ) if number == signal.SIGTERM else ""
+    return ""
 
 
 def _surely(mark: ProcessMark | None) -> ProcessMark:

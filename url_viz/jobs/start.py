@@ -11,20 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from url_viz.errors import JobError
-from url_viz.jobs import slurm
 from url_viz.jobs.control import log_tail
 from url_viz.jobs.job import Job, JobState
 from url_viz.jobs.job_files import (
     JobConfig,
     JobPaths,
     Result,
-    find_record,
     new_job_id,
     queue_lock,
     write_record,
 )
 from url_viz.jobs.ready import ready_runner
-from url_viz.jobs.slurm import SlurmRequest
 from url_viz.processes.child_environment import child_variables
 from url_viz.workspace import HOME_VARIABLE, Workspace
 
@@ -45,44 +42,37 @@ def start_job(
     is_light: bool = False,
     about: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
-    on_slurm: SlurmRequest | None = None,
 ) -> Job:
     """Start `command`, arguments to this Python such as `["-m", "url_viz", "embed", FOLDER]`, as a job.
 
     Jobs of one `queue` run one after another, in the order of their start, but that two which are `is_light` run side
     by side where the memory allows and they are of different image sets (url_viz/jobs/turn.py); with None the job does
     not wait. `about` ({"set_id": …}) is stored for `list_jobs`; `env` is added to the environment. The command runs in
-    the caller's current folder, with `$URL_VIZ_HOME` set to `workspace`. Returns once the runner has reported; with
-    `on_slurm` once SLURM has accepted the job, which then waits in SLURM's queue instead of ours. Raises JobError if
-    it cannot start.
+    the caller's current folder, with `$URL_VIZ_HOME` set to `workspace`. Returns once the runner has reported. Raises
+    JobError if it cannot start.
     """
     config = JobConfig(
         command=_checked(command),
         kind=kind,
         title=title,
         created=time.time(),
-        queue=queue if on_slurm is None else None,
+        queue=queue,
         cwd=str(Path.cwd()),
         env={HOME_VARIABLE: str(workspace.root), **(env or {})},
         about=dict(about or {}),
         is_light=is_light,
     )
-    return _launch(config, workspace.jobs, on_slurm)
+    return _launch(config, workspace.jobs)
 
 
 def run_again(job: Job) -> Job:
-    """Start a new job with the command of `job`, on SLURM if `job` ran there.
-
-    Raises JobError if `job` still runs, or is damaged.
-    """
+    """Start a new job with the command of `job`. Raises JobError if `job` still runs, or is damaged."""
     if job.damage:
         raise JobError(f"What the job {job.id} did is no longer known: {job.damage}")
     status = job.status()
     if status.is_live or status.has_leftover:
         raise JobError(f"The job {job.id} ({job.title}) still runs. Cancel it, or wait for its end.")
-    repeated = replace(job.config, created=time.time())
-    ticket = find_record(slurm.SlurmTicket, job.paths.slurm)
-    return _launch(repeated, job.paths.folder.parent, None if ticket is None else ticket.request)
+    return _launch(replace(job.config, created=time.time()), job.paths.folder.parent)
 
 
 def _checked(command: Sequence[str]) -> tuple[str, ...]:
@@ -93,16 +83,10 @@ def _checked(command: Sequence[str]) -> tuple[str, ...]:
     return tuple(command)
 
 
-def _launch(config: JobConfig, jobs_folder: Path, on_slurm: SlurmRequest | None) -> Job:
+def _launch(config: JobConfig, jobs_folder: Path) -> Job:
     if config.queue is not None:
         queue_lock(jobs_folder, config.queue)  # raises for a bad name
     job = Job(_new_folder(config, jobs_folder), config)
-    if on_slurm is not None:
-        try:
-            slurm.submit(job.paths, on_slurm, runner=_runner_of(job), variables=child_variables())
-        except JobError as error:
-            raise _failed_start(job, str(error)) from error
-        return job
     runner = ready_runner.take(job.paths.folder, job.command) or _spawn_runner(job)
     _await_report(runner, job)
     _reap_when_over(runner, job)

@@ -24,7 +24,6 @@ from url_viz.models.model import model_title
 from url_viz.recent_sets import RecentSet
 from url_viz.ui.allowed_paths import may_read
 from url_viz.ui.finetune.form import show_field, show_form
-from url_viz.ui.finetune.slurm_options import chosen_request, show_target
 from url_viz.ui.open_sets import recent_sets
 from url_viz.ui.session import Key
 from url_viz.ui.text import escape, show_error
@@ -179,7 +178,7 @@ def _show_mode(goal: TrainingGoal, config: FinetuneConfig, image_set: ImageSet) 
 
     def start() -> Job:
         name = set_name(image_set.root)
-        return ADAPT.start_on(image_set, config, name=name, on_slurm=chosen_request(), mode=config.mode)
+        return ADAPT.start_on(image_set, config, name=name, mode=config.mode)
 
     _show_start(
         goal, start, cost=estimate(config, len(image_set)), key="adapt", is_ready=why is None, is_advised=not warning
@@ -209,7 +208,6 @@ def _show_pretrain(goal: TrainingGoal, image_set: ImageSet) -> None:
             workspace=image_set.workspace,
             about=about_of(image_set, name=set_name(image_set.root), mode="pretrain"),
             within=may_read(),
-            on_slurm=chosen_request(),
         )
 
     pictures, measured = ([each.pictures for each in sets] for sets in (chosen.teach, chosen.measured))
@@ -242,9 +240,8 @@ def _options(
 def _show_start(
     goal: TrainingGoal, start: Callable[[], Job], *, cost: str, key: str, is_ready: bool, is_advised: bool = True
 ) -> None:
-    """What a run costs, where it takes place, and the button that starts it."""
+    """What a run costs, and the button that starts it."""
     st.caption(escape(cost))
-    show_target()
     kind: Literal["primary", "secondary"] = "primary" if is_advised else "secondary"
     if act_button(goal.button, start, type=kind, icon=goal.icon, key=key, disabled=not is_ready):
         st.rerun()
