@@ -34,7 +34,6 @@ BESIDE = {
     "demo": "image_set",
     "recent_sets": "image_set",
     "recording": "image_set",
-    "callbacks": "image_set",
     "second_reading": "image_set",
     "__init__": "image_set",
     "__main__": "cli",

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 import url_viz
+from examples.callbacks import lightning_callback, trainer_callback, ultralytics_trainer
 from tests.imaging.pictures import write_folder
-from url_viz.callbacks import lightning_callback, trainer_callback, ultralytics_trainer
 from url_viz.store.about import find_set
 from url_viz.store.recorder import Recorder
 from url_viz.store.training_records import RecordedEpoch, epochs_of

@@ -2,28 +2,24 @@
 
 import os
 import platform
-import subprocess
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-PROC = Path("/proc")
-BOOT_ID = PROC / "sys/kernel/random/boot_id"
-PID_NAMESPACE = PROC / "self/ns/pid"
+import psutil
 
-STATE_FIELD, START_FIELD = 3, 22
-"""Field numbers in /proc/PID/stat, counted from 1 as proc(5) does."""
-
-DEAD = ("Z", "X")
-"""States of a process that has exited and is not reaped yet (Z), or is about to vanish (X)."""
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+PID_NAMESPACE = Path("/proc/self/ns/pid")
+CLOCK_STEP_S = 2.0
+"""By so much a start time may differ when it is read again, as the system's clock is set."""
 
 
 @dataclass(frozen=True)
 class ProcessMark:
-    """The identity of a process; a later process with the same id differs in `started`."""
+    """The identity of a process; a later process with the same id differs in `started`, Unix seconds."""
 
     pid: int
-    started: str
+    started: float
     machine: str
 
     def is_here(self) -> bool:
@@ -35,22 +31,22 @@ class ProcessMark:
 
     def is_alive(self) -> bool:
         """Whether this very process runs on this machine; a zombie does not count."""
-        status = _status_of(self.pid) if self.is_here() else None
-        return status is not None and status.started == self.started and not status.state.startswith(DEAD)
-
-
-@dataclass(frozen=True)
-class ProcessStatus:
-    """An entry of the process table: the state (first letter as in proc(5)) and when it started."""
-
-    state: str
-    started: str
+        if not self.is_here():
+            return False
+        try:
+            process = psutil.Process(self.pid)
+            is_same = abs(process.create_time() - self.started) <= CLOCK_STEP_S
+            return is_same and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        except psutil.NoSuchProcess:
+            return False
 
 
 def mark_of(pid: int) -> ProcessMark | None:
     """The identity of the process that has this id now; None if there is none."""
-    status = _status_of(pid)
-    return None if status is None else ProcessMark(pid, status.started, this_machine())
+    try:
+        return ProcessMark(pid, psutil.Process(pid).create_time(), this_machine())
+    except psutil.NoSuchProcess:
+        return None
 
 
 @lru_cache(maxsize=1)
@@ -59,31 +55,3 @@ def this_machine() -> str:
     if BOOT_ID.exists() and PID_NAMESPACE.is_symlink():
         return f"{BOOT_ID.read_text().strip()} {os.readlink(PID_NAMESPACE)}"
     return platform.node()
-
-
-def _status_of(pid: int) -> ProcessStatus | None:
-    return status_in_proc(pid) if (PROC / "self/stat").exists() else status_by_ps(pid)
-
-
-def status_in_proc(pid: int) -> ProcessStatus | None:
-    """For Linux: a start time in clock ticks since the boot, which `this_machine` names."""
-    try:
-        text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    # The second field is the program's name in brackets and may hold spaces and brackets itself.
-    after_name = text[text.rindex(")") + 1 :].split()
-    return ProcessStatus(after_name[STATE_FIELD - 3], after_name[START_FIELD - 3])
-
-
-def status_by_ps(pid: int) -> ProcessStatus | None:
-    """For macOS and the BSDs: one call of ps, whose start time has whole seconds."""
-    listed = subprocess.run(
-        ["ps", "-o", "state=", "-o", "lstart=", "-p", str(pid)],
-        capture_output=True,
-        text=True,
-        check=False,  # ps answers 1 if there is no such process
-        env={**os.environ, "LC_ALL": "C"},
-    )
-    state, _, started = listed.stdout.strip().partition(" ")
-    return ProcessStatus(state, " ".join(started.split())) if state else None

@@ -1,4 +1,4 @@
-"""Callbacks that record the epochs of Lightning, of the Trainer of Hugging Face, and of Ultralytics' classification."""
+"""Recipes to copy: record the epochs of Lightning, Hugging Face's Trainer and Ultralytics' classification."""
 
 from collections.abc import Mapping
 from typing import Any
