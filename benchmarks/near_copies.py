@@ -6,7 +6,6 @@ OUT/pictures gets links to all pictures of FOLDER, and below `planted/KIND` copi
 anew, toned, cropped, mirrored, turned, framed, written upon. The folder is read as any other, and each copy counts as
 found if its graph has the pair with the original, by cosine alone or by both witnesses; intervals are Wilson's, of
 95 %. Of the pairs called among the photographs themselves some are drawn into OUT/sheet.png, to be judged by eye.
-`benchmarks.near_copies_others` measures other tools on the same files.
 """
 
 import argparse

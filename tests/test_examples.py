@@ -24,6 +24,8 @@ NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 REVIEW = EXAMPLES / "review_a_folder.ipynb"
 TRAIN = EXAMPLES / "train_and_compare.ipynb"
 GATE = "gate"
+RECIPES = "callbacks.py"
+"""`tests/test_callbacks.py` runs it."""
 """What pipelines take: tests/cli/test_check_command.py runs it."""
 ABSOLUTE = re.compile(r"(?<![\w.~/:*<)])/\w|\b[A-Za-z]:\\|file:/")
 """A path from the root of a disk, in quotes or not; not the / between two words, nor an address."""
@@ -40,9 +42,9 @@ def content(notebook: Path) -> dict[str, Any]:
 
 def test_the_readme_describes_every_example_and_each_is_run_here() -> None:
     there = {path.name for path in EXAMPLES.iterdir() if not path.name.startswith(".")}
-    assert there == {"README.md", REVIEW.name, TRAIN.name, GATE}, "another example needs a test that runs it"
+    assert there == {"README.md", REVIEW.name, TRAIN.name, RECIPES, GATE}, "another example needs a test that runs it"
     described = re.findall(r"^## \[(\S+)\]", (EXAMPLES / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert described == [REVIEW.name, TRAIN.name, GATE]
+    assert described == [REVIEW.name, TRAIN.name, RECIPES, GATE]
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

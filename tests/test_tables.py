@@ -26,7 +26,6 @@ from experiments import (
     own_model,
     real_mistakes,
     safe_retrieval,
-    scatter_and_gaussians,
     shares,
     shipped_heads,
     small_sets,
@@ -181,12 +180,6 @@ def test_what_holds_of_objects_is_told_from_its_figures() -> None:
 
 def test_what_a_model_of_ones_own_adds_is_told_from_its_figures() -> None:
     assert own_model.table(read_figures(own_model.FIGURES)) in (ROOT / "docs" / "your_model.md").read_text("utf-8")
-
-
-def test_what_was_tried_and_left_out_is_told_from_its_figures() -> None:
-    figures = read_figures(scatter_and_gaussians.FIGURES)
-    told = (ROOT / "experiments" / "README.md").read_text("utf-8").splitlines()
-    assert set(scatter_and_gaussians.lines(figures).splitlines()) <= set(told)
 
 
 def test_what_the_head_says_of_the_unfamiliar_is_told_from_its_figures() -> None:
