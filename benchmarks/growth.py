@@ -111,9 +111,8 @@ def _store(place: Path, count: int) -> Taken:
 
 
 def _open(place: Path, count: int) -> Taken:
+    from url_viz.drawing.points import encode_points, map_points
     from url_viz.image_set import open_image_set
-    from url_viz.ui.http import map_points
-    from url_viz.ui.points import encode_points
 
     taken: Taken = {}
     for name in ("first open", "open again"):

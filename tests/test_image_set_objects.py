@@ -16,6 +16,8 @@ from tests.imaging.pictures import write_folder
 from tests.object_sets import CORNERS, SIDE, SIZE, write_objects
 from tests.read_sets import opened_again, undecided
 from url_viz.analysis.review.cards import CardAnswer
+from url_viz.drawing.tiles import card_of
+from url_viz.drawing.urls import card_url, whole_url
 from url_viz.errors import ImageError
 from url_viz.export.inline_pictures import with_boxes
 from url_viz.image_set import ImageSet, embed_folder
@@ -24,8 +26,6 @@ from url_viz.store.columns.object_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
 from url_viz.subjects.set_objects import DETECTOR, ObjectBox, WholePicture
 from url_viz.ui.http import middleware, routes
 from url_viz.ui.review.desk import desk_state, opened_review, parse_answer, take_answers
-from url_viz.ui.tile_data import card_of
-from url_viz.ui.urls import card_url, whole_url
 from url_viz.ui.widgets.box_legend import legend_of, legend_of_invented
 from url_viz.ui.widgets.picture import facts_of
 

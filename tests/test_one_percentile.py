@@ -14,14 +14,14 @@ from tests.imaging.pictures import write_folder
 from url_viz.analysis.map_figure import map_figure
 from url_viz.analysis.outside.uploads import NewPicture, judge_pictures, score
 from url_viz.analysis.ranking import percentile, with_percentile
+from url_viz.drawing.points import map_points
+from url_viz.drawing.tiles import card_of
 from url_viz.export.folders import sort_into_folders
 from url_viz.export.report import measure_of, ranked_pictures
 from url_viz.export.selection import chosen_ids
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
-from url_viz.ui.http import map_points
-from url_viz.ui.tile_data import card_of
 
 COPIES = 9
 MEASURES = ("uncertainty", "entropy")

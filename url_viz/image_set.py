@@ -1,13 +1,10 @@
 """ImageSet: the pictures of one folder with their measures, map, neighbours and search; read a folder, or open one."""
 
 import os
-import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -31,7 +28,7 @@ from url_viz.analysis.second_model import SecondModelChoice
 from url_viz.analysis.table import files, rows, table
 from url_viz.analysis.user_columns import Prepared, UserImports
 from url_viz.cluster.on_ray import OnRay
-from url_viz.errors import BucketError, DamageError, ImageSetError, ModelError, NoImagesError, UsageError
+from url_viz.errors import BucketError, DamageError, ImageSetError, ModelError, NoImagesError
 from url_viz.imaging.chosen_rendering import rendering_of_new, words_of_outside
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.containers.python_dataset import open_dataset
@@ -391,15 +388,6 @@ class ImageSet(SearchableSet):
         Coloured by any column: by default the measure that leads (`order()`).
         """
         return map_figure(self.table(), by=self.order().measure, colour=colour, style=style, size_by=size_by)
-
-    def widget(self, *, colour: str | None = None) -> Any:
-        """Explore's map and grid for a notebook (the extra `notebook`): `.selected` holds ids, decisions are stored.
-
-        `colour` is a column of the map, by default the measure that leads. Raises UsageError without anywidget.
-        """
-        if find_spec("anywidget") is None:
-            raise UsageError(f"A widget takes anywidget, which {sys.executable} lacks. Run `pip install anywidget`.")
-        return import_module("url_viz.ui.notebook").NotebookView(self, colour=colour)  # the app's own parts
 
     def order(self, by: str | None = None) -> Order:
         """By which measure to order here, and why: `.measure`, `.reason`, `.evidence` (R-AUROC, or None).

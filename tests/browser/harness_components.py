@@ -16,11 +16,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from url_viz.analysis.scope import inside_polygon
-from url_viz.ui.points import Points, encode_points
-from url_viz.ui.tile_data import Tile
+from url_viz.drawing.map_view import MapView
+from url_viz.drawing.points import Points, encode_points
+from url_viz.drawing.tiles import Tile
 from url_viz.ui.widgets.actions import take_settings
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.map import SETTINGS, MapView, polygon_of, show_map
+from url_viz.ui.widgets.map import SETTINGS, polygon_of, show_map
 
 FIRST_ID = 2**62 + 1
 CLASSES = (

@@ -10,9 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from tests.browser.fixtures import HARNESS, OpenPage, eventually, settled
 from tests.browser.harness_components import FIRST_ID, HOSTILE_NAME, synthetic_points
-from tests.ui.decoded_points import decode_points
+from tests.drawing.decoded_points import decode_points
 from tests.ui.pages import told
-from url_viz.ui.points import encode_points
+from url_viz.drawing.points import encode_points
 
 LASSO_SLACK_PX = 4.0
 

@@ -15,10 +15,11 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser.fixtures import eventually, eventually_equals, new_tab
 from tests.browser.test_components import drag_around, ready
 from tests.given import by_turns, given_set
+from url_viz.drawing.urls import card_url
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet
-from url_viz.ui.notebook import NotebookView, notebook_script
-from url_viz.ui.urls import card_url
+from url_viz.notebook import NotebookView, notebook_script
+from url_viz.notebook import widget as widget_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -84,7 +85,7 @@ def test_what_a_user_writes_is_no_address(image_set: ImageSet) -> None:
     [image_id, *_] = image_set.ids.tolist()
     label = '"/url-viz/whole/zzz"'
     image_set.labels.correct({image_id: label})
-    widget = image_set.widget()
+    widget = widget_of(image_set)
     widget.comm.taken()
     url = card_url(image_set, measure=None).replace("{id}", str(image_id))
     widget.comm.receive({"kind": "fetch", "number": "1", "url": url})
@@ -140,7 +141,7 @@ def ids_of(page: Page, *places: int) -> list[int]:
 
 
 def test_lasso_choice_and_decisions_live_on_both_sides(image_set: ImageSet, page: Page) -> None:
-    widget = image_set.widget()
+    widget = widget_of(image_set)
     shown(widget, page)
     expect(page.locator(".stage")).to_have_attribute("data-drawn", "60")
     assert widget.selected == []
@@ -197,7 +198,7 @@ def test_lasso_choice_and_decisions_live_on_both_sides(image_set: ImageSet, page
 
 
 def test_a_colour_and_a_card(image_set: ImageSet, page: Page) -> None:
-    shown(image_set.widget(colour="label"), page)
+    shown(widget_of(image_set, colour="label"), page)
     expect(page.locator(".classes")).to_contain_text("cat")
     row, stage = image_set.table().iloc[0], ready(page)
     left, top = stage.place_of(float(row["x"]), float(row["y"]))
@@ -206,4 +207,4 @@ def test_a_colour_and_a_card(image_set: ImageSet, page: Page) -> None:
     expect(page.locator(".card .name")).to_have_text(row["path"])
     expect(page.locator(".card img.crop")).to_have_attribute("src", re.compile("^data:image/jpeg;base64,"))
     with pytest.raises(ImageSetError, match="'size' is not a column of table"):
-        image_set.widget(colour="size")
+        widget_of(image_set, colour="size")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.frontend.node import needs_node, run_node
-from url_viz.ui.points import Points, encode_mask, encode_points
-from url_viz.ui.widgets.assets import FOLDER, script_of
+from url_viz.drawing.assets import FOLDER, script_of
+from url_viz.drawing.points import Points, encode_mask, encode_points
 
 pytestmark = needs_node
 

@@ -25,6 +25,7 @@ from tests.imaging.pictures import encoded, noise, write_folder
 from tests.processes import ROOT, run_python
 from tests.ui import pages
 from url_viz.analysis.outside.uploads import NewPicture, score
+from url_viz.drawing.urls import picture_url
 from url_viz.errors import ImageError, UrlVizError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import content_key
@@ -36,7 +37,6 @@ from url_viz.models.model import Model
 from url_viz.processes import limited_processes
 from url_viz.processes.limited_processes import FILES_A_START
 from url_viz.ui.http import middleware, routes
-from url_viz.ui.urls import picture_url
 
 SHEET = Preprocessing()
 GOOD = encoded(noise(1))

@@ -23,6 +23,7 @@ from tests.read_sets import copied
 from training.data.picture_stream import FileSource
 from training.data.spec import pictures_of
 from training.full.full_finetuning import split_of
+from url_viz.drawing.urls import picture_url
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.export.folders import sort_into_folders
@@ -41,7 +42,6 @@ from url_viz.ui.evaluate.crop import crop_sample
 from url_viz.ui.explore.export import zip_chosen
 from url_viz.ui.http import routes
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.urls import picture_url
 
 pytestmark = pytest.mark.slow
 

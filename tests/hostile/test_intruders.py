@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import app
+from url_viz.drawing.urls import picture_url
 from url_viz.errors import CheckpointError, FolderError, ModelError, NotAllowedError, WorkspaceError
 from url_viz.image_set import embed_folder
 from url_viz.imaging.scan import LEADS_OUT, scan
@@ -29,7 +30,6 @@ from url_viz.store.sets import skipped
 from url_viz.ui.allowed_paths import allowed, allowed_model
 from url_viz.ui.http import middleware, routes
 from url_viz.ui.session import CHOSEN_MODEL
-from url_viz.ui.urls import picture_url
 from url_viz.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.frontend.node import needs_node, run_node
-from url_viz.ui.notebook import notebook_script
-from url_viz.ui.widgets.assets import FOLDER, script_of
+from url_viz.drawing.assets import FOLDER, script_of
+from url_viz.notebook import notebook_script
 
 COMPONENTS = sorted(path.parent.name for path in FOLDER.glob("*/index.js"))
 SHOW = "export default function show() {\n  return told;\n}\n"

@@ -16,12 +16,12 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import app
+from url_viz.drawing.urls import thumbnail_url
 from url_viz.image_set import embed_folder
 from url_viz.models.model import Model
 from url_viz.ui import auth as access
 from url_viz.ui.auth import listens_to_others, may_enter, open_warning
 from url_viz.ui.http import middleware, routes
-from url_viz.ui.urls import thumbnail_url
 
 ORIGIN = "http://127.0.0.1:8501"
 COOKIE = "_streamlit_user"

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import encoded, noise
 from tests.object_store import BUCKET, KEY, SECRET, ObjectStore, let_in, object_store
 from tests.ui.pages import ended, opened, words
+from url_viz.drawing.urls import picture_url, thumbnail_url
 from url_viz.errors import BucketError, FolderError, NotAllowedError
 from url_viz.export.folders import paths_text, sort_into_folders
 from url_viz.export.selection import ids_of_paths
@@ -26,7 +27,6 @@ from url_viz.models.model_names import DEFAULT
 from url_viz.roots import root_of
 from url_viz.ui.allowed_paths import allowed, bucket_roots, roots
 from url_viz.ui.http import routes
-from url_viz.ui.urls import picture_url, thumbnail_url
 from url_viz.ui.widgets.embed_job import start_reading
 from url_viz.workspace import Workspace
 

@@ -14,16 +14,27 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit import config
 
+from tests.drawing.decoded_points import decode_mask, decode_points
 from tests.imaging.pictures import noise, write_folder
-from tests.ui.decoded_points import decode_mask, decode_points
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.ranking import ends, percentile, with_percentile
 from url_viz.analysis.scope import ReviewSpec, Scope
+from url_viz.drawing.points import map_points
+from url_viz.drawing.urls import (
+    answers_url,
+    card_url,
+    order_url,
+    picture_url,
+    points_url,
+    representatives_url,
+    thumbnail_url,
+    tiles_url,
+)
 from url_viz.errors import ImageError
 from url_viz.image_set import ImageSet, embed_dataset, embed_folder
 from url_viz.imaging.containers import python_dataset
 from url_viz.models.model import Model
-from url_viz.ui.http import map_points, mask_url, middleware, routes
+from url_viz.ui.http import mask_url, middleware, routes
 from url_viz.ui.response_cache import (
     LruCache,
     cache_order,
@@ -34,16 +45,6 @@ from url_viz.ui.response_cache import (
     ranges_of,
 )
 from url_viz.ui.review.desk import opened_review
-from url_viz.ui.urls import (
-    answers_url,
-    card_url,
-    order_url,
-    picture_url,
-    points_url,
-    representatives_url,
-    thumbnail_url,
-    tiles_url,
-)
 from url_viz.wording import standing
 
 
@@ -185,7 +186,7 @@ def test_a_mask_keeps_what_a_filter_keeps_in_the_order_of_the_points(image_set: 
 
 
 def test_a_mask_follows_the_sample_of_a_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("url_viz.ui.http.MOST_DRAWN", 40)
+    monkeypatch.setattr("url_viz.drawing.points.MOST_DRAWN", 40)
     rng = np.random.default_rng(0)
     table = pd.DataFrame({name: rng.random(100).astype(np.float32) for name in ("x", "y", "uncertainty", "own")})
     table = table.assign(id=np.arange(100))

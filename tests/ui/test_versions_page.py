@@ -9,17 +9,17 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from tests.drawing.decoded_points import decode_points
 from tests.imaging.pictures import noise, write_folder
 from tests.jobs.conftest import until
 from tests.ui.conftest import Read
-from tests.ui.decoded_points import decode_points
 from tests.ui.pages import opened, words
+from url_viz.drawing.urls import card_url
 from url_viz.image_set import ImageSet, diff, embed_folder
 from url_viz.jobs import latest_job, log_tail
 from url_viz.jobs.kinds import COMPARE
 from url_viz.models.model import Model
 from url_viz.ui.http import drawn_url, middleware, routes
-from url_viz.ui.urls import card_url
 from url_viz.ui.versions.page import VERSION_BEFORE, VERSION_CHANGES
 
 COUNT = 24

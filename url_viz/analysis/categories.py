@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.filters import SEPARATOR, SEVERAL, kind_of
 
 MOST_CATEGORIES = 65_534
-"""As many as fit two bytes beside the mark for none (`url_viz.ui.points`)."""
+"""As many as fit two bytes beside the mark for none (`url_viz.drawing.points`)."""
 
 DECISIONS = ("keep", "drop", "look-again")
 DECISION_COLOURS = {"keep": "#009e73", "drop": "#d55e00", "look-again": "#0072b2"}

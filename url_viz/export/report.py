@@ -4,7 +4,6 @@ import datetime
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from url_viz.analysis.review.set_progress import TO_GO, progress_counts
 from url_viz.analysis.shown_words import shown_reason
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.export.inline_pictures import inlined, with_boxes
+from url_viz.export.live_report import live_part
 from url_viz.export.provenance import provenance
 from url_viz.export.report_map import MapPoints, evenly, layers_of, map_points
 from url_viz.export.report_page import filled, for_html, page_file, page_script, shortened, titled
@@ -79,7 +79,7 @@ def report_html(
         raise ImageSetError(f"There is no picture to report of {str(image_set.root)!r}. Choose some, or read it first.")
     source = provenance(image_set, with_folder=with_folder, now=now)
     points, evaluated, counts = map_points(table), image_set.evaluate(), _counts(image_set, table)
-    live = _live(image_set, table, measure) if is_live and len(points) and len(table) <= MOST_LIVE else None
+    live = live_part(image_set, table, measure) if is_live and len(points) and len(table) <= MOST_LIVE else None
     return filled(
         "report.html",
         script=page_script("report.js") if live is None else live.script,
@@ -105,11 +105,6 @@ def report_html(
         cautions=[] if evaluated is None else _cautions(evaluated),
         **_worth(image_set),
     )
-
-
-def _live(image_set: ImageSet, table: pd.DataFrame, measure: str) -> Any:
-    """The app's own map and grid, which this stage does not know, as they stand in a file."""
-    return import_module("url_viz.ui.live_report").live_part(image_set, table, measure)
 
 
 def measure_of(image_set: ImageSet) -> str:

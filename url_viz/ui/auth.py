@@ -32,7 +32,6 @@ from starlette.websockets import WebSocketClose
 from url_viz.errors import UsageError
 from url_viz.ui.streamlit_private import load_secrets, signed_in_user
 from url_viz.ui.text import escape
-from url_viz.ui.urls import base_path
 
 USERS_VARIABLE = "URL_VIZ_ALLOWED_USERS"
 """Comma-separated e-mail addresses of the users who may enter after a login; unset: everybody who can log in.
@@ -64,6 +63,12 @@ NOT_LISTED = (
 Login = Literal["none", "required", "unreadable"]
 
 _login_was_seen = threading.Event()
+
+
+def base_path() -> str:
+    """The path below which the app is served (`server.baseUrlPath`), "" for the host's own."""
+    path = str(st.get_option("server.baseUrlPath")).strip("/")
+    return f"/{path}" if path else ""
 
 
 def login() -> Login:

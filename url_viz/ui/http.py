@@ -23,10 +23,12 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from url_viz.analysis.categories import MOST_CATEGORIES, categories_of, category_names
-from url_viz.analysis.ranking import percentile_of_each
+from url_viz.analysis.categories import MOST_CATEGORIES, category_names
 from url_viz.analysis.runs.two_by_two import TRAINING, by_training, has_training
 from url_viz.analysis.scope import id_in, is_of_review, review_from_query
+from url_viz.drawing.points import drawn_ids, encode_mask, encode_points, map_points
+from url_viz.drawing.tiles import card_of, number_of, tile_data, tiles
+from url_viz.drawing.urls import base, serve_below, thumbnail_url, whole_url
 from url_viz.errors import BucketError, ImageSetError, NotAllowedError, UrlVizError
 from url_viz.escaping import printable
 from url_viz.export.inline_pictures import with_boxes
@@ -35,13 +37,10 @@ from url_viz.imaging.containers.python_dataset import ClosedDataset, is_dataset,
 from url_viz.imaging.rendering import in_window
 from url_viz.imaging.workers import decoders
 from url_viz.models.model_names import DEFAULT
-from url_viz.ui.auth import HOSTS_VARIABLE, TokenGate, access_token, login, may_enter, user_name_in
+from url_viz.ui.auth import HOSTS_VARIABLE, TokenGate, access_token, base_path, login, may_enter, user_name_in
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
 from url_viz.ui.response_cache import cached_masks, cached_orders, key_of
 from url_viz.ui.review.desk import OpenReview, open_reviews, opened_review, parse_answer, take_answers
-from url_viz.ui.tile_data import card_of, number_of, tile_data, tiles
-from url_viz.ui.urls import base, thumbnail_url, whole_url
 
 
 class SameOriginSockets:
@@ -75,7 +74,6 @@ def _is_same_origin(headers: Headers) -> bool:
     return bool(host) and host in {name.lower() for name in named}
 
 
-MOST_DRAWN = 100_000
 PICTURE_PX, SMALL_PX = 1600, 480
 MOST_TILES = 240
 MOST_POSTED = 1 << 20
@@ -96,6 +94,7 @@ _OPEN = "url_viz.image_set"
 
 def routes() -> list[Route]:
     """All routes of the app, besides Streamlit's."""
+    serve_below(base_path())
     read = [Route(f"{base()}/{path}", _answered(answer)) for path, answer in _ANSWERS.items()]
     return [*read, Route(f"{base()}/answers/{{set_id}}", _take_answers, methods=["POST"])]
 
@@ -130,32 +129,6 @@ def middleware() -> list[Middleware]:
     ]
 
 
-def map_points(
-    table: pd.DataFrame,
-    *,
-    measure: str | None = None,
-    category: str | None = None,
-    size: str | None = None,
-    within: pd.DataFrame | None = None,
-) -> Points:
-    """What the map draws of a table: pictures with coordinates, at most 100,000, including the extremes of `measure`.
-
-    `measure` and `size` are numeric columns, `category` a column of few values (`url_viz.analysis.categories`); None
-    for none. `within` is the whole table of the set, if `table` is a part of it.
-    """
-    values = _values(table, measure, within)
-    rows = _drawn_rows(table, values)
-    numbers = np.full(len(table), -1, np.int32) if category is None else categories_of(table, category).numbers
-    return Points(
-        ids=table["id"].to_numpy(np.int64)[rows],
-        x=table["x"].to_numpy(np.float32)[rows],
-        y=table["y"].to_numpy(np.float32)[rows],
-        value=values[rows],
-        category=numbers[rows],
-        size=_values(table, size, within)[rows],
-    )
-
-
 def mask_url(
     table: pd.DataFrame, is_kept: NDArray[np.bool_], *, measure: str | None = None, within: pd.DataFrame | None = None
 ) -> str:
@@ -165,10 +138,7 @@ def mask_url(
     """
     if is_kept.all():
         return ""
-    is_crowd = int(np.isfinite(table["x"].to_numpy(dtype=float)).sum()) > MOST_DRAWN
-    rows = _drawn_rows(table, _values(table, measure, within) if is_crowd else None)
-    ids = table["id"].to_numpy(np.int64)
-    mask = encode_mask(ids[rows], ids[is_kept])
+    mask = encode_mask(drawn_ids(table, measure=measure, within=within), table["id"].to_numpy(np.int64)[is_kept])
     return f"{base()}/mask/{cached_masks.put(key_of(mask), mask)}"
 
 
@@ -176,21 +146,6 @@ def drawn_url(table: pd.DataFrame, category: str) -> str:
     """The URL of the map's points of a table that no image set has, coloured by `category`."""
     points = encode_points(map_points(table, category=category))
     return f"{base()}/mask/{cached_masks.put(key_of(points), points)}"
-
-
-def _values(table: pd.DataFrame, measure: str | None, within: pd.DataFrame | None) -> NDArray[np.float32]:
-    """The percentile (N,) of each row by a measure; nan without one."""
-    if measure is None:
-        return np.full(len(table), np.nan, np.float32)
-    return percentile_of_each(table, measure, within=within)
-
-
-def _drawn_rows(table: pd.DataFrame, percentiles: NDArray[np.float32] | None) -> NDArray[np.int64]:
-    """The rows of a table that the map draws; `percentiles` choose among them if they are too many."""
-    placed = np.flatnonzero(np.isfinite(table["x"].to_numpy(dtype=float)))
-    if len(placed) <= MOST_DRAWN or percentiles is None:
-        return placed
-    return placed[drawn_sample(percentiles[placed], MOST_DRAWN)]
 
 
 def _answered(answer: Answer) -> Answer:

@@ -26,9 +26,8 @@ from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import has_gpu
 from url_viz.processes.app_server import BROWSER_VARIABLE, OPENED_VARIABLE
 from url_viz.processes.child_environment import child_variables
-from url_viz.ui.auth import IN_ADDRESS, TOKEN_VARIABLE, access_token, others_have_accounts, others_may_enter
+from url_viz.ui.auth import IN_ADDRESS, TOKEN_VARIABLE, access_token, base_path, others_have_accounts, others_may_enter
 from url_viz.ui.streamlit_private import files_read, read_settings_beside, run_streamlit, settings_files
-from url_viz.ui.urls import base_path
 from url_viz.workspace import IN_ENVIRONMENT, default_workspace
 
 CONFIG, SECRETS = "config.toml", "secrets.toml"

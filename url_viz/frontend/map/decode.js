@@ -1,4 +1,4 @@
-// Decodes the map's points and a filter's mask (layout: url_viz/ui/points.py).
+// Decodes the map's points and a filter's mask (layout: url_viz/drawing/points.py).
 
 import wire from "../shared/wire.json" with { type: "json" };
 

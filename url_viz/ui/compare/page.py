@@ -20,6 +20,9 @@ from url_viz.analysis.evidence.compare import (
 )
 from url_viz.analysis.measures import MEASURES, UNCERTAINTY, measure_named, quoted
 from url_viz.analysis.scope import Polygon, Scope, scoped
+from url_viz.drawing.map_view import MapView
+from url_viz.drawing.tiles import tile_of
+from url_viz.drawing.urls import card_url, points_url
 from url_viz.image_set import ImageSet
 from url_viz.models.model import model_title
 from url_viz.store.about import known_sets
@@ -27,15 +30,13 @@ from url_viz.ui.http import mask_url
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import OPENED, Key, choice
 from url_viz.ui.text import Markdown, escape
-from url_viz.ui.tile_data import tile_of
-from url_viz.ui.urls import card_url, points_url
 from url_viz.ui.widgets.actions import take_settings
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.charts import GREY, colour_scale, quiet, sampled
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.embed_job import running, space_in_set, start_reading
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.map import MapView, polygon_of, show_map
+from url_viz.ui.widgets.map import polygon_of, show_map
 from url_viz.ui.widgets.measure_choice import measure_under, with_first
 from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.sidebar import known_models

@@ -20,9 +20,9 @@ from url_viz.analysis.evidence.order_metrics import spearman
 from url_viz.analysis.labels.calibration import FEWEST, reliability
 from url_viz.analysis.measures import measure_title, quoted
 from url_viz.analysis.ranking import percentile
+from url_viz.drawing.tiles import Tile, tile_of, value_text
 from url_viz.image_set import ImageSet
 from url_viz.ui.text import escape
-from url_viz.ui.tile_data import Tile, tile_of, value_text
 from url_viz.ui.widgets.charts import (
     curves_of_coverage,
     deciles_figure,

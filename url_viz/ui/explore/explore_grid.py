@@ -13,6 +13,8 @@ from url_viz.analysis.findings.object_findings import LEGIBLE
 from url_viz.analysis.findings.twin_groups import count_copies, with_twins_of
 from url_viz.analysis.ranking import ends, first_of_each_class, value_at
 from url_viz.analysis.scope import EVERYTHING, Scope, scoped
+from url_viz.drawing.tiles import Tile, tiles
+from url_viz.drawing.urls import order_url, thumbnail_url, tiles_url
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import PER_CLASS
 from url_viz.ui.explore.page import SHOWN_FIRST, ranked_by
@@ -20,8 +22,6 @@ from url_viz.ui.explore.view import TITLES, ExploreView, Part
 from url_viz.ui.explore.view_address import take_set
 from url_viz.ui.response_cache import MOST_IN_ORDER, GridOrder, cache_order, cached_order
 from url_viz.ui.session import OPENED, Key
-from url_viz.ui.tile_data import Tile, tiles
-from url_viz.ui.urls import order_url, thumbnail_url, tiles_url
 from url_viz.ui.widgets.decide import handle_gallery_actions
 from url_viz.ui.widgets.grid import INLINE, Pane, Side, show_grid
 from url_viz.ui.widgets.picture import open_picture

@@ -8,11 +8,11 @@ import streamlit as st
 
 from url_viz.analysis.findings.twin_groups import has_copies, marks_of
 from url_viz.analysis.scope import ReviewSpec
+from url_viz.drawing.tiles import Tile, tile_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import DIALOG, Key
 from url_viz.ui.text import escape
-from url_viz.ui.tile_data import Tile, tile_of
 from url_viz.ui.widgets.buttons import dialog_button
 from url_viz.ui.widgets.decide import handle_gallery_actions, reported, show_undo
 from url_viz.ui.widgets.gallery import show_gallery

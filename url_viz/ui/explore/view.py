@@ -8,9 +8,9 @@ import pandas as pd
 
 from url_viz.analysis.filters import Filter
 from url_viz.analysis.scope import Polygon, Scope, thinned
+from url_viz.drawing.map_view import Style
 from url_viz.ui.session import Key
 from url_viz.ui.widgets.grid import Side
-from url_viz.ui.widgets.map import Style
 from url_viz.wording import above
 
 TITLES: dict[Side, str] = {"ambiguous": "Most ambiguous", "clear": "Least ambiguous"}

@@ -8,11 +8,12 @@ from url_viz.analysis.filters import Filter
 from url_viz.analysis.labels.ambiguity import between_filters
 from url_viz.analysis.runs.two_by_two import TRAINING
 from url_viz.analysis.scope import is_of_scope, scope_as_query, scope_from_query
+from url_viz.drawing.map_view import STYLES
 from url_viz.ui.explore.view import TITLES, VIEW, ExploreView, view
 from url_viz.ui.session import LEFT_SET, Key, queried, write_query
 from url_viz.ui.widgets.actions import take_settings
 from url_viz.ui.widgets.grid import SIDES
-from url_viz.ui.widgets.map import STYLES, polygon_of
+from url_viz.ui.widgets.map import polygon_of
 
 _SWITCHES = {
     "within": "within_class",

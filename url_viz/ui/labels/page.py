@@ -23,6 +23,7 @@ from url_viz.analysis.labels.label_issues import (
 )
 from url_viz.analysis.measures import AMBIGUITY
 from url_viz.analysis.scope import ReviewSpec, Scope
+from url_viz.drawing.tiles import LONG_NAME, Tile, tile_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
 from url_viz.ui.explore.page import show_pair
@@ -30,7 +31,6 @@ from url_viz.ui.menu import go_to
 from url_viz.ui.review.review_address import go_to_review
 from url_viz.ui.session import OPENED, Key
 from url_viz.ui.text import escape
-from url_viz.ui.tile_data import LONG_NAME, Tile, tile_of
 from url_viz.ui.widgets.announcer import announce
 from url_viz.ui.widgets.decide import handle_gallery_actions, reported, show_undo
 from url_viz.ui.widgets.download import download_table

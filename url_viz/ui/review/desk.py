@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.review.cards import NOTHING, Card, CardAnswer, Choice, Moved, Queue
 from url_viz.analysis.runs.detections import DETECTOR_COLUMNS
+from url_viz.drawing.urls import picture_url, thumbnail_url, whole_url
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.records import read_plain
@@ -22,10 +23,9 @@ from url_viz.store.columns.object_columns import VERDICTS
 from url_viz.ui.auth import user_name
 from url_viz.ui.response_cache import LruCache
 from url_viz.ui.session import component_state
-from url_viz.ui.urls import picture_url, thumbnail_url, whole_url
 from url_viz.ui.widgets.actions import Record, nothing
-from url_viz.ui.widgets.assets import component_of
 from url_viz.ui.widgets.box_legend import legend_of
+from url_viz.ui.widgets.component import component_of
 from url_viz.ui.widgets.picture import facts_of, title_of_reason
 from url_viz.wording import chance, percent
 

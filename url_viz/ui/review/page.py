@@ -18,6 +18,8 @@ from url_viz.analysis.review.tuned import change_in_words, moved_share
 from url_viz.analysis.runs.detections import DETECTED
 from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.analysis.shown_words import title_of_column
+from url_viz.drawing.tiles import Tile, tile_of
+from url_viz.drawing.urls import answers_url
 from url_viz.errors import UrlVizError
 from url_viz.export.answers_file import answers_table, import_answers
 from url_viz.image_set import ImageSet
@@ -31,8 +33,6 @@ from url_viz.ui.review.desk import OpenReview, opened_review, show_open_review
 from url_viz.ui.review.review_address import choose_review
 from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape, show_error, with_toast
-from url_viz.ui.tile_data import Tile, tile_of
-from url_viz.ui.urls import answers_url
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.decide import decisions_here, reported, show_undo
 from url_viz.ui.widgets.download import download_table

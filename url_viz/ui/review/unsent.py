@@ -8,7 +8,7 @@ import streamlit as st
 from url_viz.ui.auth import user_name
 from url_viz.ui.session import component_state
 from url_viz.ui.text import escape
-from url_viz.ui.widgets.assets import component_of
+from url_viz.ui.widgets.component import component_of
 
 UNSENT = "unsent"
 _mount = component_of("unsent")

@@ -12,12 +12,12 @@ from url_viz.analysis.evidence.evaluation import Evaluated, Evidence, evidence
 from url_viz.analysis.evidence.selective_retrieval import MODES, Mode, Restriction
 from url_viz.analysis.measures import AMBIGUITY, measure_named, measure_title, quoted
 from url_viz.analysis.ranking import percentile_of_each
+from url_viz.drawing.tiles import similarity_text, tiles
 from url_viz.image_set import ImageSet
 from url_viz.subjects.set_search import SearchResult
 from url_viz.ui.search.query_picture import Query, search_with
 from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape
-from url_viz.ui.tile_data import similarity_text, tiles
 from url_viz.ui.widgets.announcer import announce
 from url_viz.ui.widgets.charts import BELOW, MODE_NAMES, coverage_figure, kept, restriction_figure, show_figure
 from url_viz.ui.widgets.gallery import show_gallery

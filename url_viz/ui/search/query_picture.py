@@ -14,6 +14,8 @@ from url_viz.analysis.labels.ambiguity import between
 from url_viz.analysis.outside.uploads import MEASURED, NewPicture, judge_pictures
 from url_viz.analysis.ranking import percentile_of_each, with_percentile
 from url_viz.analysis.scope import id_in
+from url_viz.drawing.tiles import tiles
+from url_viz.drawing.urls import picture_url, whole_url
 from url_viz.errors import UrlVizError
 from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
@@ -22,9 +24,7 @@ from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
 from url_viz.imaging.workers import decoders
 from url_viz.ui.session import Key, component_state
 from url_viz.ui.text import escape, show_error
-from url_viz.ui.tile_data import tiles
 from url_viz.ui.upload.batch import score_for_all, shown_name
-from url_viz.ui.urls import picture_url, whole_url
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.part import drawn_box, show_part, show_paste
 from url_viz.wording import decimal

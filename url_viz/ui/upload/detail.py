@@ -10,12 +10,12 @@ import streamlit as st
 from url_viz.analysis.measures import measure_title
 from url_viz.analysis.outside.new_pictures import nearest_without_twins
 from url_viz.analysis.outside.uploads import COPY, MEASURED, NewPicture, arrays_of
+from url_viz.drawing.tiles import tiles_by_similarity, value_with_percentile
 from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.ui.session import DIALOG
 from url_viz.ui.text import errors_shown, escape
-from url_viz.ui.tile_data import tiles_by_similarity, value_with_percentile
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.page import UPLOAD_OPENED, in_set
 from url_viz.ui.widgets.gallery import show_gallery

@@ -15,6 +15,7 @@ from url_viz.analysis.labels.ambiguity import between
 from url_viz.analysis.measures import measure_named, measure_title, measures_of, quoted
 from url_viz.analysis.order import plain_words
 from url_viz.analysis.outside.uploads import COPY, VIEW, judge_pictures
+from url_viz.drawing.tiles import tile_of, value_text, value_with_percentile
 from url_viz.errors import UrlVizError
 from url_viz.export.inline_pictures import data_url
 from url_viz.export.table_files import table_bytes
@@ -24,7 +25,6 @@ from url_viz.models.model import resolve
 from url_viz.ui.allowed_paths import allowed, proposed_folder, roots
 from url_viz.ui.session import DIALOG, Key, SetChoice, clear_under
 from url_viz.ui.text import Markdown, escape
-from url_viz.ui.tile_data import tile_of, value_text, value_with_percentile
 from url_viz.ui.upload.batch import UPLOADS, UploadBatch
 from url_viz.ui.widgets.announcer import announce
 from url_viz.ui.widgets.buttons import act_button

@@ -20,6 +20,7 @@ from url_viz.analysis.review.cards import (
     Stepped,
     between_classes,
 )
+from url_viz.drawing.urls import base
 from url_viz.errors import UrlVizError
 from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
@@ -30,7 +31,6 @@ from url_viz.ui.session import Key
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import LONG_SIDE_PX, facts_of_upload, similar_pictures
 from url_viz.ui.upload.page import SortedUploads
-from url_viz.ui.urls import base
 
 
 @dataclass

@@ -11,6 +11,9 @@ import streamlit as st
 
 from url_viz.analysis.categories import category_names
 from url_viz.analysis.versions.changes import CHANGES
+from url_viz.drawing.map_view import MapView
+from url_viz.drawing.tiles import Tile, tile_of
+from url_viz.drawing.urls import card_url
 from url_viz.export.diff_report import diff_html
 from url_viz.image_set import ImageSet, diff
 from url_viz.jobs import Job, JobState, latest_job, list_jobs, why_it_failed
@@ -24,14 +27,12 @@ from url_viz.ui.local_time import date_and_time
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import OPENED, Key
 from url_viz.ui.text import Markdown, errors_shown, escape, show_error
-from url_viz.ui.tile_data import Tile, tile_of
-from url_viz.ui.urls import card_url
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.download import download
 from url_viz.ui.widgets.embed_job import set_name, titles
 from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.ui.widgets.jobs import show_until_over
-from url_viz.ui.widgets.map import MapView, show_map
+from url_viz.ui.widgets.map import show_map
 from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.shown_value import control_of
 from url_viz.wording import counted

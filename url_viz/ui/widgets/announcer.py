@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from url_viz.ui.session import Key
-from url_viz.ui.widgets.assets import component_of
+from url_viz.ui.widgets.component import component_of
 
 _WORDS: Key[Mapping[str, str]] = Key("announcer.words")
 _mount = component_of("announcer")

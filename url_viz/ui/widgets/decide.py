@@ -10,6 +10,7 @@ import streamlit as st
 
 from url_viz.analysis.findings.twin_groups import with_twins_of
 from url_viz.analysis.review.set_progress import progress_counts
+from url_viz.drawing.assets import WIRE
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions.decision_rows import Decision
@@ -17,7 +18,6 @@ from url_viz.store.decisions.decisions import Action, Decisions, Step
 from url_viz.ui.auth import user_name
 from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, errors_shown, escape, with_toast
-from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.gallery import GalleryAction
 
 

@@ -12,12 +12,12 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from url_viz.drawing.tiles import Tile, tile_data
 from url_viz.store.decisions.decision_rows import DECISIONS, Decision
 from url_viz.store.decisions.decisions import Step
 from url_viz.ui.session import Key, component_state
-from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.widgets.actions import OnClick, Record, click, handle_new, handled_before, nothing
-from url_viz.ui.widgets.assets import component_of
+from url_viz.ui.widgets.component import component_of
 
 _mount = component_of("gallery")
 

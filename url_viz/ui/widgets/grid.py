@@ -8,11 +8,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from url_viz.drawing.tiles import Tile, tile_data
 from url_viz.ui.response_cache import ids_at, ranges_of
 from url_viz.ui.session import Key
-from url_viz.ui.tile_data import Tile, tile_data
 from url_viz.ui.widgets.actions import OnClick, click, handled_before, nothing
-from url_viz.ui.widgets.assets import component_of
+from url_viz.ui.widgets.component import component_of
 from url_viz.ui.widgets.gallery import HandleActions, handle_actions
 
 Side = Literal["both", "ambiguous", "clear"]
@@ -32,7 +32,7 @@ class Pane:
     """One order of `total` pictures, cached under the key `order`; `first` are its first tiles, at most INLINE.
 
     `note` follows the title, which shows `hint` when it is pointed at; `empty` stands there if it has no pictures.
-    `order_url`, `tiles_url` and `thumbnail_url` give the others (`url_viz.ui.urls`).
+    `order_url`, `tiles_url` and `thumbnail_url` give the others (`url_viz.drawing.urls`).
     """
 
     title: str

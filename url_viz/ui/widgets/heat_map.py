@@ -10,13 +10,13 @@ import streamlit as st
 
 from url_viz.analysis.measures import quoted
 from url_viz.analysis.outside.occlusion import LOWERS, RAISES, explained_measure, heat_in_words, heat_of, overlay
+from url_viz.drawing.urls import picture_url, whole_url
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.rendering import Range
 from url_viz.ui.open_sets import running_model
 from url_viz.ui.session import Key
 from url_viz.ui.text import ERROR_ICON, escape
-from url_viz.ui.urls import picture_url, whole_url
 from url_viz.ui.widgets.box_legend import LegendEntry, boxes_html, in_words, legend_of
 from url_viz.ui.widgets.shown_value import control_of
 from url_viz.ui.widgets.window import show_window

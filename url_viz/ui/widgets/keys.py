@@ -11,7 +11,7 @@ from url_viz.store.decisions.decisions import Step
 from url_viz.ui.session import DIALOG, OPENED, component_state
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.actions import Record, handle_new, handled_before
-from url_viz.ui.widgets.assets import component_of
+from url_viz.ui.widgets.component import component_of
 from url_viz.ui.widgets.decide import step_history
 from url_viz.ui.widgets.picture import PICTURE
 

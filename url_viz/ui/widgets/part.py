@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from url_viz.imaging.places import Box
 from url_viz.ui.session import component_state
 from url_viz.ui.widgets.actions import nothing
-from url_viz.ui.widgets.assets import component_of
+from url_viz.ui.widgets.component import component_of
 
 _mount = component_of("part")
 _mount_paste = component_of("paste")

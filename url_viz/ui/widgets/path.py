@@ -1,6 +1,6 @@
 """The path of a picture as a heading, with a button that copies it."""
 
-from url_viz.ui.widgets.assets import component_of
+from url_viz.ui.widgets.component import component_of
 
 _mount = component_of("path")
 

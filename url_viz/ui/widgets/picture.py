@@ -15,6 +15,8 @@ from url_viz.analysis.runs.detections import PREDICTED_BOX
 from url_viz.analysis.runs.two_by_two import MODEL_COLUMNS
 from url_viz.analysis.scope import id_in
 from url_viz.analysis.shown_words import shown_reason
+from url_viz.drawing.assets import WIRE
+from url_viz.drawing.tiles import tiles_by_similarity, value_with_percentile
 from url_viz.image_set import ImageSet
 from url_viz.store.columns.object_columns import BOX_COLUMNS, CLASS
 from url_viz.ui.auth import user_name
@@ -22,8 +24,6 @@ from url_viz.ui.menu import go_to
 from url_viz.ui.search.query_picture import search_with
 from url_viz.ui.session import DIALOG, OPENED, Key, queried, write_query
 from url_viz.ui.text import escape, with_toast
-from url_viz.ui.tile_data import tiles_by_similarity, value_with_percentile
-from url_viz.ui.widgets.assets import WIRE
 from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_actions
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.heat_map import HEAT, show_with_heat

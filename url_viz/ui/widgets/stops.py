@@ -1,6 +1,6 @@
 """Few Tab stops before what a page is about, for people who use it by keys."""
 
-from url_viz.ui.widgets.assets import component_of
+from url_viz.ui.widgets.component import component_of
 
 _mount = component_of("stops")
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.ui.decoded_points import decode_mask, decode_points
-from url_viz.store.decisions.decision_rows import DECISIONS
-from url_viz.ui.points import (
+from tests.drawing.decoded_points import decode_mask, decode_points
+from url_viz.drawing.assets import WIRE
+from url_viz.drawing.map_view import STYLES, Style
+from url_viz.drawing.points import (
     BYTES_PER_POINT,
     HEADER,
     MASK_HEADER,
@@ -18,8 +19,7 @@ from url_viz.ui.points import (
     encode_mask,
     encode_points,
 )
-from url_viz.ui.widgets.assets import WIRE
-from url_viz.ui.widgets.map import STYLES, Style
+from url_viz.store.decisions.decision_rows import DECISIONS
 
 
 def points_of(n: int, *, seed: int = 0) -> Points:

@@ -3,22 +3,22 @@
 from collections.abc import Sequence
 from urllib.parse import quote, urlencode
 
-import streamlit as st
-
 from url_viz.analysis.scope import ReviewSpec, review_as_query
 from url_viz.image_set import ImageSet
 from url_viz.imaging.rendering import Range
 
-
-def base_path() -> str:
-    """The path below which the app is served (`server.baseUrlPath`), "" for the host's own."""
-    path = str(st.get_option("server.baseUrlPath")).strip("/")
-    return f"/{path}" if path else ""
+_base = "/url-viz"
 
 
 def base() -> str:
     """The path below which everything lies that is served besides pages."""
-    return f"{base_path()}/url-viz"
+    return _base
+
+
+def serve_below(path: str) -> None:
+    """Have every address lie below a path, such as "/pictures"; "" for the host's own."""
+    global _base
+    _base = f"{path}/url-viz"
 
 
 def thumbnail_url(set_id: str, image_id: int | str) -> str:

@@ -11,8 +11,8 @@ import pandas as pd
 from url_viz.analysis.labels.ambiguity import classes_in_question
 from url_viz.analysis.measures import MEASURES, is_measure, measure_title
 from url_viz.analysis.ranking import percentile_of_each
+from url_viz.drawing.urls import thumbnail_url
 from url_viz.image_set import ImageSet
-from url_viz.ui.urls import thumbnail_url
 from url_viz.wording import decimal, distinct_short_names, of_group, standing
 
 LONG_NAME = 18

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from url_viz.analysis.ranking import with_percentile
-from url_viz.ui.tile_data import tiles, value_text
+from url_viz.drawing.tiles import tiles, value_text
 
 
 def test_rows_and_their_tiles() -> None:

@@ -22,9 +22,12 @@ import struct
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.ui.widgets.assets import WIRE
+from url_viz.analysis.categories import categories_of
+from url_viz.analysis.ranking import percentile_of_each
+from url_viz.drawing.assets import WIRE
 
 MAGIC: bytes = WIRE["points"]["magic"].encode()
 HEADER = struct.Struct("<4sIffff8x")
@@ -36,6 +39,7 @@ VALUE_STEPS: int = WIRE["points"]["value_steps"]
 NO_VALUE: int = WIRE["points"]["no_value"]
 NO_CATEGORY: int = WIRE["points"]["no_category"]
 EXTREME_SHARE = 0.01
+MOST_DRAWN = 100_000
 
 Floats = NDArray[np.float32]
 
@@ -120,3 +124,52 @@ def _extremes(percentiles: Floats, *, most: int) -> NDArray[np.int64]:
     count = min(most, math.ceil(len(valued) * EXTREME_SHARE), len(valued) // 2)
     in_order = valued[np.argsort(percentiles[valued], kind="stable")]
     return np.concatenate([in_order[:count], in_order[len(in_order) - count :]])
+
+
+def map_points(
+    table: pd.DataFrame,
+    *,
+    measure: str | None = None,
+    category: str | None = None,
+    size: str | None = None,
+    within: pd.DataFrame | None = None,
+) -> Points:
+    """What the map draws of a table: pictures with coordinates, at most 100,000, including the extremes of `measure`.
+
+    `measure` and `size` are numeric columns, `category` a column of few values (`url_viz.analysis.categories`); None
+    for none. `within` is the whole table of the set, if `table` is a part of it.
+    """
+    values = _values(table, measure, within)
+    rows = _drawn_rows(table, values)
+    numbers = np.full(len(table), -1, np.int32) if category is None else categories_of(table, category).numbers
+    return Points(
+        ids=table["id"].to_numpy(np.int64)[rows],
+        x=table["x"].to_numpy(np.float32)[rows],
+        y=table["y"].to_numpy(np.float32)[rows],
+        value=values[rows],
+        category=numbers[rows],
+        size=_values(table, size, within)[rows],
+    )
+
+
+def drawn_ids(
+    table: pd.DataFrame, *, measure: str | None = None, within: pd.DataFrame | None = None
+) -> NDArray[np.int64]:
+    """The ids of the points that `map_points` draws, in their order; parameters as there."""
+    is_crowd = int(np.isfinite(table["x"].to_numpy(dtype=float)).sum()) > MOST_DRAWN
+    return table["id"].to_numpy(np.int64)[_drawn_rows(table, _values(table, measure, within) if is_crowd else None)]
+
+
+def _values(table: pd.DataFrame, measure: str | None, within: pd.DataFrame | None) -> NDArray[np.float32]:
+    """The percentile (N,) of each row by a measure; nan without one."""
+    if measure is None:
+        return np.full(len(table), np.nan, np.float32)
+    return percentile_of_each(table, measure, within=within)
+
+
+def _drawn_rows(table: pd.DataFrame, percentiles: NDArray[np.float32] | None) -> NDArray[np.int64]:
+    """The rows of a table that the map draws; `percentiles` choose among them if they are too many."""
+    placed = np.flatnonzero(np.isfinite(table["x"].to_numpy(dtype=float)))
+    if len(placed) <= MOST_DRAWN or percentiles is None:
+        return placed
+    return placed[drawn_sample(percentiles[placed], MOST_DRAWN)]

@@ -1,4 +1,4 @@
-"""HTML, CSS and JavaScript of the Streamlit components, as text.
+"""HTML, CSS and JavaScript of the components, as text.
 
 Streamlit takes one text of JavaScript for a component. It serves modules that import each other only from the
 `asset_dir` of an installed distribution, which `streamlit run app.py` in a checkout is not; so `script_of` puts a
@@ -7,14 +7,12 @@ component's modules into one.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import streamlit as st
-
-FOLDER = Path(__file__).parents[2] / "frontend"
+FOLDER = Path(__file__).parents[1] / "frontend"
 WIRE: dict[str, Any] = json.loads((FOLDER / "shared" / "wire.json").read_text(encoding="utf-8"))
 """What server and browser have to agree on: the constants of the bytes between them, styles, decisions and their keys.
 
@@ -33,12 +31,6 @@ _EXPORT = re.compile(r"^export (?=(?:async )?(?:const|function|class) (\w+))", r
 def asset_text(component: str, suffix: str) -> str:
     """All files of a component with this suffix (".html", ".css"), joined in the order of their names."""
     return "\n".join(path.read_text(encoding="utf-8") for path in sorted((FOLDER / component).glob(f"*{suffix}")))
-
-
-def component_of(name: str, *, styled_as: str = "") -> Callable[..., Any]:
-    """The Streamlit component of a folder, to be mounted on pages; with the styles of another one before its own."""
-    css = (asset_text(styled_as, ".css") if styled_as else "") + asset_text(name, ".css")
-    return st.components.v2.component(f"url_viz_{name}", html=asset_text(name, ".html"), css=css, js=script_of(name))
 
 
 def script_of(component: str, *, folder: Path = FOLDER, entry: str = "index") -> str:

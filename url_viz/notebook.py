@@ -2,18 +2,19 @@
 
 import json
 import re
+import sys
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import anywidget
 import numpy as np
-import traitlets
-from IPython import get_ipython
 
 from url_viz.analysis.scope import scoped
-from url_viz.errors import ImageSetError, UrlVizError
+from url_viz.drawing.assets import notebook_script
+from url_viz.drawing.map_view import map_data
+from url_viz.drawing.urls import base
+from url_viz.errors import ImageSetError, UrlVizError, UsageError
 from url_viz.export.inline_pictures import data_url
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.explore_grid import panes_of
@@ -23,12 +24,16 @@ from url_viz.ui.explore.view import ExploreView
 from url_viz.ui.explore.view_address import with_settings
 from url_viz.ui.http import respond_to
 from url_viz.ui.response_cache import ranges_of
-from url_viz.ui.urls import base
 from url_viz.ui.widgets.actions import sequence_of
-from url_viz.ui.widgets.assets import notebook_script
 from url_viz.ui.widgets.gallery import actions_of
 from url_viz.ui.widgets.grid import chosen_ids, pane_data
-from url_viz.ui.widgets.map import map_data
+
+try:
+    import anywidget
+    import traitlets
+    from IPython import get_ipython
+except ImportError as error:
+    raise UsageError(f"A widget takes anywidget, which {sys.executable} lacks. Run `pip install anywidget`.") from error
 
 _THUMBNAIL = re.compile(rf"{base()}/thumbnail/[^/]+/(\d+)\.jpg")
 _WHOLE = re.compile(rf"{base()}/whole/.+")
@@ -200,6 +205,15 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
             "kept": [ranges_of(pane.order, chosen) for pane in panes] if len(chosen) else None,
             "chosen_at": self._chosen_at,
         }
+
+
+def widget(image_set: ImageSet, *, colour: str | None = None) -> NotebookView:
+    """Explore's map and grid of an image set for a notebook: `.selected` holds ids, decisions are stored.
+
+    `colour` is a column of the map, by default the measure that leads. Raises ImageSetError for what is no column; this
+    module raises UsageError where anywidget is not installed.
+    """
+    return NotebookView(image_set, colour=colour)
 
 
 def _records_in(answer: Any) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.ui.points import (
+from url_viz.drawing.points import (
     BYTES_PER_POINT,
     COORDINATE_STEPS,
     HEADER,

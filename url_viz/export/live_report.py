@@ -13,13 +13,12 @@ from url_viz.analysis.findings.reasons import reason_counts
 from url_viz.analysis.measures import MEASURES, measure_title
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.analysis.shown_words import shown_reason
+from url_viz.drawing.assets import notebook_script
+from url_viz.drawing.map_view import MapView, map_data
+from url_viz.drawing.points import encode_points, map_points
+from url_viz.drawing.tiles import between_of, number_of, tile_data, tiles
 from url_viz.export.inline_pictures import inlined
 from url_viz.image_set import ImageSet
-from url_viz.ui.http import map_points
-from url_viz.ui.points import encode_points
-from url_viz.ui.tile_data import between_of, number_of, tile_data, tiles
-from url_viz.ui.widgets.assets import notebook_script
-from url_viz.ui.widgets.map import MapView, map_data
 
 SIZES = ((800, 128), (2_000, 96), (5_000, 64))
 """The longer side of a thumbnail in pixels, by how many pictures there are at most."""
