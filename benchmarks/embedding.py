@@ -35,7 +35,6 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.machine import machine, processor_seconds
-from url_viz.image_set import embed_folder
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import middle, normalised, resized
 from url_viz.imaging.read import fetch_and_decode
@@ -50,6 +49,7 @@ from url_viz.pipeline.embed import embed
 from url_viz.pipeline.embedded import Embed, embed_files
 from url_viz.processes.cores import usable_cores
 from url_viz.progress import silent
+from url_viz.reading import embed_folder
 from url_viz.store.tables.writer import Writer
 from url_viz.workspace import Workspace
 

@@ -29,9 +29,10 @@ from experiments.safe_retrieval import SETS
 from training.markdown_tables import markdown
 from url_viz.analysis.evidence.order_metrics import mean_by_t
 from url_viz.analysis.evidence.probe import fit_probe, probe_inputs
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
+from url_viz.reading import embed_folder
 from url_viz.rows import l2_normalize
 
 FIGURES = Path(__file__).parents[1] / "experiments" / "naming.json"

@@ -48,9 +48,10 @@ from training.markdown_tables import markdown
 from url_viz.analysis.evidence.probe import fit_probe, out_of_fold_shares, probe_folds, probe_inputs
 from url_viz.analysis.findings.twin_groups import group_codes
 from url_viz.analysis.scope import ReviewSpec
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
+from url_viz.reading import embed_folder
 from url_viz.store.decisions.decisions import Judgement
 
 FIGURES = Path(__file__).parents[1] / "experiments" / "review.json"

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from benchmarks.machine import machine
 from benchmarks.served import CHROMIUM_ARGUMENTS, chromium, served
 from url_viz.demo import build_demo
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
+from url_viz.reading import embed_folder
 from url_viz.workspace import Workspace
 
 if TYPE_CHECKING:

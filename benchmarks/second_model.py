@@ -35,7 +35,7 @@ from training.benchmark.labelled import probe_errors
 from training.markdown_tables import cell, markdown
 from url_viz.analysis.evidence.order_metrics import auroc, mean_by_t
 from url_viz.analysis.second_model import side_by_side
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.models.model import Model, load_model
@@ -45,6 +45,7 @@ from url_viz.pipeline.graph import K, build_graph
 from url_viz.pipeline.nearest import top_k_of_all
 from url_viz.pipeline.twins import is_representative, pair_matrix, twin_representatives
 from url_viz.pipeline.whitening import whitened_rows
+from url_viz.reading import embed_folder
 from url_viz.rows import l2_normalize
 from url_viz.store.tables.tables import Graph, positions_of
 

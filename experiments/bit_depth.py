@@ -25,10 +25,11 @@ from training.command import command
 from training.markdown_tables import markdown
 from training.run_files import write_json
 from url_viz.errors import UsageError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.scan import scan
 from url_viz.metrics import recall_at_1
+from url_viz.reading import embed_folder
 from url_viz.wording import decimal
 
 FIGURES = Path(__file__).with_suffix(".json")

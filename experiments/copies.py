@@ -42,7 +42,7 @@ from url_viz.analysis.evidence.order_metrics import Figure, Influenced, auroc_in
 from url_viz.analysis.labels.ambiguity import classify
 from url_viz.analysis.outside.uploads import NewPicture, arrays_of, score
 from url_viz.errors import FolderError, ImageSetError
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
@@ -54,6 +54,7 @@ from url_viz.pipeline.stored_pixels import stored_pixels
 from url_viz.pipeline.twins import cosines, joined_by, pair_groups, source_groups, twin_representatives, twins_of
 from url_viz.pipeline.views import ViewSpace
 from url_viz.pipeline.whitening import fitted, whitened_rows
+from url_viz.reading import embed_folder
 from url_viz.rows import l2_normalize
 from url_viz.store.columns.object_columns import stored_boxes
 from url_viz.store.tables.tables import Graph, Twins, positions_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.conftest import SECOND
 from url_viz.demo import build_demo
-from url_viz.image_set import embed_folder
+from url_viz.reading import embed_folder
 from url_viz.ui.first.page import STORED, example_of
 from url_viz.workspace import Workspace
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.imaging.pictures import noise
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
+from url_viz.reading import embed_folder
 
 
 def by_turns(count: int, classes: Sequence[str] = ("cat", "dog")) -> list[str]:

@@ -34,6 +34,7 @@ ROOMS = [
 BESIDE = {
     "demo": "image_set",
     "recent_sets": "image_set",
+    "reading": "image_set",
     "recording": "image_set",
     "notebook": "ui",
     "second_reading": "image_set",

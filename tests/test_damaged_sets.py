@@ -13,9 +13,10 @@ from tests.read_sets import copied, opened_again
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.cli.main import main
 from url_viz.errors import DamageError, ImageSetError
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.recent_sets import RecentSets
 from url_viz.recording import record
 from url_viz.store.bundle import pack, unpack

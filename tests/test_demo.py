@@ -19,9 +19,10 @@ from url_viz import demo as demo_module
 from url_viz.analysis.ranking import with_percentile
 from url_viz.cli.main import main
 from url_viz.demo import build_demo, build_spoiled, degradations, measure, views
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.imaging.folder_classes import class_names
 from url_viz.imaging.scan import scan
+from url_viz.reading import embed_folder
 from url_viz.ui.first.page import Small, demo_example
 from url_viz.workspace import Workspace
 

@@ -17,13 +17,14 @@ from url_viz.analysis.findings.twin_groups import group_codes
 from url_viz.analysis.ranking import percentile
 from url_viz.errors import FolderError, ImageError, ImageSetError, WorkspaceError
 from url_viz.export.table_files import write_table
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.quality import QUALITIES
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.twins import twin_representatives
 from url_viz.pipeline.whitening import fit_whitening
+from url_viz.reading import embed_folder
 from url_viz.store.sets import forget, list_sets
 
 COLUMNS = ["id", "path", "label", "label_given", "label_checked", "width", "height", "uncertainty", "percentile"]

@@ -13,7 +13,8 @@ from url_viz.analysis.review.cards import CardAnswer
 from url_viz.analysis.review.review import PairReview
 from url_viz.analysis.scope import ReviewSpec, Scope
 from url_viz.errors import DecisionError, ImageSetError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
+from url_viz.reading import embed_folder
 
 pytestmark = pytest.mark.slow
 

@@ -8,9 +8,10 @@ import pytest
 
 from tests.imaging.pictures import noise, write_folder
 from tests.read_sets import copied
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.model import Model
 from url_viz.pipeline import near_copies, twins
+from url_viz.reading import embed_folder
 from url_viz.store.decisions.decisions import Judgement
 
 

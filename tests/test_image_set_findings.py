@@ -12,8 +12,9 @@ from tests.read_sets import undecided
 from url_viz.analysis.review.cards import CardAnswer
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.errors import ImageSetError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.store.decisions.decisions import Judgement
 
 

@@ -14,12 +14,13 @@ from tests.imaging.instruments import dicom, tiff
 from tests.imaging.pictures import noise
 from url_viz.analysis.outside.uploads import score
 from url_viz.export.data_sets import DATA_SETS
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.scan import scan
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model, load_as
 from url_viz.pipeline.external_embeddings import given_embeddings
+from url_viz.reading import embed_folder
 from url_viz.workspace import Workspace
 
 

@@ -20,8 +20,9 @@ from url_viz.drawing.tiles import card_of
 from url_viz.drawing.urls import card_url, whole_url
 from url_viz.errors import ImageError
 from url_viz.export.inline_pictures import with_boxes
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.store.columns.object_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
 from url_viz.subjects.set_objects import DETECTOR, ObjectBox, WholePicture
 from url_viz.ui.http import middleware, routes

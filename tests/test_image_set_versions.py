@@ -17,8 +17,9 @@ from tests.read_sets import copied, opened_again
 from url_viz.analysis.versions.changes import CHANGES
 from url_viz.cli.main import main
 from url_viz.errors import DamageError, FolderError, ImageSetError
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.store import version_files
 from url_viz.store.bundle import pack
 from url_viz.store.sets import forget

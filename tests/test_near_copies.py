@@ -18,13 +18,14 @@ from tests.pipeline.whitened_examples import cosines
 from url_viz.analysis.outside.uploads import NewPicture, judge_pictures, score
 from url_viz.demo import LONG_SIDE_PX
 from url_viz.demo import photographs as photograph_paths
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.whitening import whitened_rows
+from url_viz.reading import embed_folder
 from url_viz.store.tables.checksums import summed
 from url_viz.store.tables.reader import HASH_TABLE
 from url_viz.store.tables.tables import Graph, Twins

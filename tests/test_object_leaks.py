@@ -14,8 +14,9 @@ from url_viz.analysis.findings.twin_groups import within_pictures
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.cli.main import main
 from url_viz.errors import ImageSetError
-from url_viz.image_set import ImageSet, diff, embed_folder
+from url_viz.image_set import ImageSet, diff
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.store.decisions.decision_rows import Decision
 from url_viz.store.tables.tables import Twins, no_twins
 

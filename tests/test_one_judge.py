@@ -19,10 +19,11 @@ from url_viz.analysis.labels.ambiguity import classify
 from url_viz.analysis.outside.new_pictures import NewPictures, Reference, compare_to_reference
 from url_viz.analysis.outside.uploads import NewPicture, judge_pictures, score
 from url_viz.cli.main import main
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
 from url_viz.pipeline.whitening import whitened_rows
+from url_viz.reading import embed_folder
 
 COPIES, PAGES = 6, 2
 

@@ -11,8 +11,9 @@ import pytest
 
 from tests.imaging.pictures import noise, write_folder
 from url_viz import recent_sets
-from url_viz.image_set import embed_folder, open_image_set
+from url_viz.image_set import open_image_set
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.recent_sets import THUMBNAILS, RecentSet, RecentSets, _evenly_spaced
 from url_viz.store.about import read_about, write_about
 from url_viz.store.sets import forget, rename

@@ -26,8 +26,9 @@ from url_viz.analysis.runs.run_on_set import match_classes
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.cli.main import main
 from url_viz.errors import DamageError, FolderError, ImageSetError, RowsError, SupersededError
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.store.about import find_set
 from url_viz.store.bundle import pack, unpack
 from url_viz.store.recorder import Recorder

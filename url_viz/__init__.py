@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from url_viz.processes.gc_settings import search_rarely
 
 if TYPE_CHECKING:
-    from url_viz.image_set import ImageSet, diff, embed_dataset, embed_folder, open_image_set
+    from url_viz.image_set import ImageSet, diff, open_image_set
     from url_viz.models.model import Model, load_model
+    from url_viz.reading import embed_dataset, embed_folder
     from url_viz.recording import record
 
 __version__ = "0.1.0"
@@ -19,8 +20,8 @@ _HOMES = {
     "ImageSet": "url_viz.image_set",
     "Model": "url_viz.models.model",
     "diff": "url_viz.image_set",
-    "embed_dataset": "url_viz.image_set",
-    "embed_folder": "url_viz.image_set",
+    "embed_dataset": "url_viz.reading",
+    "embed_folder": "url_viz.reading",
     "load_model": "url_viz.models.model",
     "open_image_set": "url_viz.image_set",
     "record": "url_viz.recording",

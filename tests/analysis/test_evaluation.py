@@ -36,9 +36,10 @@ from url_viz.analysis.evidence.order_metrics import (
 )
 from url_viz.analysis.measures import MODEL_DOUBT, OF_TRAINING, measure_title
 from url_viz.analysis.ranking import percentile
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
 from url_viz.pipeline.confusability import confusability
+from url_viz.reading import embed_folder
 from url_viz.store.tables.tables import Graph, positions_of
 from url_viz.wording import MISSING
 

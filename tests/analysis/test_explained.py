@@ -15,10 +15,11 @@ from tests.pipeline.whitened_examples import with_burst
 from url_viz.analysis.labels.ambiguity import classify, shares_of_new
 from url_viz.analysis.outside.crop_test import Subject, crop_test
 from url_viz.analysis.outside.occlusion import Heat, explained_measure
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model, load_model
 from url_viz.pipeline.nearest import Nearest
 from url_viz.pipeline.twins import twin_groups
+from url_viz.reading import embed_folder
 
 
 def striped(number: int, *, upright: bool) -> NDArray[np.uint8]:

@@ -16,8 +16,9 @@ from tests.read_sets import undecided
 from url_viz.analysis.findings.gate import RULES, Bound, GateResult, RuleResult, policy_of, read_policy
 from url_viz.analysis.runs.two_by_two import CLEAR
 from url_viz.errors import UsageError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 
 
 @pytest.mark.parametrize(

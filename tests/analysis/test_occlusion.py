@@ -23,12 +23,12 @@ from url_viz.analysis.outside.occlusion import (
     seen_box,
 )
 from url_viz.errors import ImageSetError
-from url_viz.image_set import embed_folder
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import AUTHORS, Preprocessing, middle, resized
 from url_viz.imaging.read import Picture, picture_of
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
+from url_viz.reading import embed_folder
 
 SHEET = Preprocessing(size_px=SIDE_PX)
 BY_HEAD = Explained("uncertainty")

@@ -12,8 +12,9 @@ from tests.imaging.pictures import noise
 from tests.twin_groups import twin_column
 from url_viz.analysis.filters import OneOf, passes_all
 from url_viz.analysis.findings.reasons import NAMES, Ramp, reason_counts, reason_table, reasons_of
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 
 FINE = {
     "label": None,

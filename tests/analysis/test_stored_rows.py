@@ -19,10 +19,11 @@ from url_viz import image_set as image_set_module
 from url_viz.analysis import columns
 from url_viz.analysis import order as order_module
 from url_viz.analysis.order import Order, leading_order
-from url_viz.image_set import ImageSet, embed_folder, open_set
+from url_viz.image_set import ImageSet, open_set
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.store.tables.derived_cache import write_cached
 from url_viz.store.tables.reader import Store
 

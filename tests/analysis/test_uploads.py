@@ -14,7 +14,7 @@ from tests.conftest import held
 from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.analysis.outside.new_pictures import NewPictures, Reference, compare_to_reference, nearest_without_twins
 from url_viz.analysis.outside.uploads import MEASURED, NewPicture, arrays_of, judge_pictures, score
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
 from url_viz.models.model import Model
@@ -22,6 +22,7 @@ from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.twins import twin_representatives
 from url_viz.pipeline.whitening import whitened_rows
+from url_viz.reading import embed_folder
 
 
 @pytest.fixture(scope="module")

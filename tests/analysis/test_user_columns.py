@@ -13,8 +13,9 @@ import pytest
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.reading import embed_folder
 from url_viz.store.columns.imported_columns import Import, import_name, names_of_imports, version_of
 from url_viz.store.columns.user_cells import Values
 

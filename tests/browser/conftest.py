@@ -6,8 +6,9 @@ import pytest
 
 from tests.browser.fixtures import HARNESS, Serve, new_home, serve_app
 from tests.imaging.pictures import write_folder
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model, load_model
+from url_viz.reading import embed_folder
 
 
 @pytest.fixture(scope="session")

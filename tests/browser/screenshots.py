@@ -12,7 +12,7 @@ from scipy.special import softmax
 
 import url_viz
 from tests.browser.fixtures import CHROMIUM_ARGUMENTS, CHROMIUM_NAMES, running_app, settled, still
-from url_viz.image_set import embed_folder
+from url_viz.reading import embed_folder
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_MS = 300_000

@@ -17,10 +17,11 @@ from playwright.sync_api import Page, expect
 from tests.browser.fixtures import OpenPage, settled, still
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import LONG
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.jobs import cancel_job, start_job
 from url_viz.jobs.kinds import about_set
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.ui.widgets.embed_job import KIND
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

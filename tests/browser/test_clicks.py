@@ -14,8 +14,9 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from tests.browser.fixtures import PATIENT_S, OpenPage, settled, still
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import ended, reading
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.store.about import known_sets
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -8,7 +8,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.fixtures import OpenPage, eventually
 from tests.imaging.pictures import drawing
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
+from url_viz.reading import embed_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

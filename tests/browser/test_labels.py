@@ -9,7 +9,8 @@ from playwright.sync_api import expect
 from tests.browser.fixtures import OpenPage, assert_fits, settled
 from tests.given import by_turns, dice
 from tests.imaging.pictures import write_folder
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
+from url_viz.reading import embed_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 COUNT = 60

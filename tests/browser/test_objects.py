@@ -12,8 +12,9 @@ from tests.browser.fixtures import OpenPage, assert_fits, eventually, settled, s
 from tests.browser.test_access import problems
 from tests.object_sets import SIDE, write_objects
 from tests.read_sets import opened_again
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.store.columns.object_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
 from url_viz.subjects.set_objects import DETECTOR
 

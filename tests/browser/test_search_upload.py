@@ -10,8 +10,9 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.fixtures import OpenPage, eventually, settled
 from tests.imaging.pictures import encoded, noise, write_folder
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

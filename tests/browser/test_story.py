@@ -12,9 +12,10 @@ from tests.browser.fixtures import OpenPage, Serve, assert_fits, new_home, serve
 from tests.conftest import SECOND
 from tests.imaging.pictures import noise, write_folder
 from url_viz.demo import build_demo
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.workspace import Workspace
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

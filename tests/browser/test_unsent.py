@@ -11,8 +11,9 @@ from tests.browser.fixtures import eventually, eventually_equals, settled
 from tests.browser.test_clicks import Line
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.store.sets import forget
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -12,8 +12,9 @@ from tests.browser.fixtures import OpenPage, assert_fits, settled, still
 from tests.browser.test_access import problems
 from tests.browser.test_story import lasso_everything_on_the_right
 from tests.imaging.pictures import write_folder
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

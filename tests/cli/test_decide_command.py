@@ -13,8 +13,9 @@ import pytest
 from tests.cli.conftest import Run
 from tests.imaging.pictures import write_folder
 from tests.read_sets import undecided
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 
 
 @pytest.fixture(scope="module")

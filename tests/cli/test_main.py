@@ -16,10 +16,11 @@ from url_viz.__main__ import url_viz
 from url_viz.cli.embed_command import STRICT_STATUS
 from url_viz.cli.main import app, main
 from url_viz.cli.printing import GROUPS
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT, PACKAGED
 from url_viz.models.timing import Times
+from url_viz.reading import embed_folder
 from url_viz.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,9 @@ import pytest
 
 from tests.annotated_sets import write_annotated
 from tests.cli.conftest import Run
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 
 
 @pytest.fixture

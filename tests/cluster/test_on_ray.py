@@ -24,11 +24,12 @@ from url_viz.cli.main import main
 from url_viz.cluster import on_ray
 from url_viz.cluster.on_ray import OnRay
 from url_viz.errors import ClusterError, UsageError
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import has_gpu
 from url_viz.progress import Progress
+from url_viz.reading import embed_folder
 from url_viz.store.tables.tables import IMAGES
 
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}

@@ -8,9 +8,9 @@ import pytest
 from experiments.deterioration import MEASURES, TABLED, drawing, pooled, sample_of, table, values_of, wins
 from experiments.spoiling import SPOILINGS
 from tests.imaging.pictures import write_folder
-from url_viz.image_set import embed_folder
 from url_viz.imaging.read import picture_of
 from url_viz.models.model import load_model
+from url_viz.reading import embed_folder
 
 
 def test_wins_count_ties_half_and_leave_out_what_has_no_value() -> None:

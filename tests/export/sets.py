@@ -5,8 +5,9 @@ import shutil
 from pathlib import Path
 
 from tests.imaging.pictures import noise, write_folder
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 ODD = (

@@ -23,9 +23,10 @@ from url_viz.errors import ImageSetError
 from url_viz.export.data_sets import DATA_SETS
 from url_viz.export.fiftyone import OF_A_SAMPLE, SCRIPT
 from url_viz.export.table_files import as_json, column_names, known_columns, plain_value
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.imaging.plain_file import VANISHED
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 
 write_for_fiftyone, write_for_hugging_face = (DATA_SETS[program].write for program in ("fiftyone", "huggingface"))
 

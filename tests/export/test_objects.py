@@ -23,10 +23,11 @@ from url_viz.export.data_sets import SCRIPT, counted_for, program_for
 from url_viz.export.folders import sort_into_folders
 from url_viz.export.picture_files import Exported
 from url_viz.export.report import report_html
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.imaging.object_source import read_annotations
 from url_viz.imaging.places import cut
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.store.columns.object_columns import BOX_IS_WRONG, CLASS
 
 Made = Callable[[Kind], ImageSet]

@@ -25,9 +25,10 @@ from url_viz.errors import ImageSetError
 from url_viz.export import packed
 from url_viz.export.data_sets import DATA_SETS, DataSet
 from url_viz.export.packed import Content, Packed, write_parquet, write_tar
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.imaging.source import source_of
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 
 PATHS = [f"{split}/{name}/{number}" for split in ("train", "test") for name in ("cat", "dog") for number in range(4)]
 ENDINGS = (".jpg", ".PNG", ".webp", ".jpeg")

@@ -23,8 +23,9 @@ from url_viz.errors import FolderError, ImageSetError
 from url_viz.export.diff_report import diff_html, write_diff_report
 from url_viz.export.report import report_html, write_report
 from url_viz.export.report_map import HEIGHT, MOST_POINTS, WIDTH, class_paths, map_points, measure_paths
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC)
 

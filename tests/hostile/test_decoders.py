@@ -27,7 +27,7 @@ from tests.ui import pages
 from url_viz.analysis.outside.uploads import NewPicture, score
 from url_viz.drawing.urls import picture_url
 from url_viz.errors import ImageError, UrlVizError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import picture_of
@@ -36,6 +36,7 @@ from url_viz.imaging.workers import Decoders, decoders
 from url_viz.models.model import Model
 from url_viz.processes import limited_processes
 from url_viz.processes.limited_processes import FILES_A_START
+from url_viz.reading import embed_folder
 from url_viz.ui.http import middleware, routes
 
 SHEET = Preprocessing()

@@ -28,7 +28,7 @@ from url_viz.errors import ImageError, ImageSetError
 from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.export.folders import sort_into_folders
 from url_viz.export.picture_files import How
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.imaging.plain_file import OUTSIDE, lies_within
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.jobs import JobState, cancel_job, log_tail
@@ -38,6 +38,7 @@ from url_viz.jobs.results import out_of
 from url_viz.models.model import Model
 from url_viz.processes.child_environment import within_variable
 from url_viz.progress import Progress
+from url_viz.reading import embed_folder
 from url_viz.ui.evaluate.crop import crop_sample
 from url_viz.ui.explore.export import zip_chosen
 from url_viz.ui.http import routes

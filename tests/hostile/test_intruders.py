@@ -20,12 +20,12 @@ from tests.imaging.pictures import write_folder
 from tests.ui.pages import app
 from url_viz.drawing.urls import picture_url
 from url_viz.errors import CheckpointError, FolderError, ModelError, NotAllowedError, WorkspaceError
-from url_viz.image_set import embed_folder
 from url_viz.imaging.scan import LEADS_OUT, scan
 from url_viz.models.backbone import load_backbone
 from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model, resolve
 from url_viz.models.model_names import DEFAULT
+from url_viz.reading import embed_folder
 from url_viz.store.sets import skipped
 from url_viz.ui.allowed_paths import allowed, allowed_model
 from url_viz.ui.http import middleware, routes

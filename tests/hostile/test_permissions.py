@@ -12,9 +12,10 @@ import pytest
 from tests.imaging.pictures import write_folder
 from tests.processes import embed_words, run_python
 from url_viz.cli.main import main
-from url_viz.image_set import embed_folder, open_image_set
+from url_viz.image_set import open_image_set
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
+from url_viz.reading import embed_folder
 
 DROP_FROM_BOUND, PASS_PERMISSIONS, PASS_FOR_READING = 24, 1, 2
 """Of prctl(2) and capabilities(7): PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH."""

@@ -19,10 +19,11 @@ from tests.imaging.pictures import write_folder
 from tests.processes import await_stored, decoding_below, embed_words, reading, stored_files
 from url_viz.cli.main import main
 from url_viz.errors import WorkspaceError
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.decode import decode
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
+from url_viz.reading import embed_folder
 from url_viz.workspace import Workspace
 
 COUNT, FEWER = 300, 160

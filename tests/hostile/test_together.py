@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.imaging.pictures import write_folder
-from url_viz.image_set import embed_folder, open_image_set
+from url_viz.image_set import open_image_set
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP
+from url_viz.reading import embed_folder
 
 pytestmark = pytest.mark.slow
 

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import is_consistent
-from url_viz.image_set import embed_folder
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.backbone import load_backbone
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import MultiGpuRuntime, gpus
 from url_viz.models.runtime_torch import LARGEST_BATCH, SMALLEST_BATCH, TorchRuntime
+from url_viz.reading import embed_folder
 
 pytestmark = [
     pytest.mark.cuda,

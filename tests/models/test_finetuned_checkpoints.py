@@ -14,12 +14,13 @@ from tests.imaging.pictures import write_folder
 from training.head_finetuning import carry_backbone
 from training.run_files import RunPaths
 from url_viz.errors import CheckpointError, ImageSetError, ModelError
-from url_viz.image_set import embed_folder, open_image_set
+from url_viz.image_set import open_image_set
 from url_viz.imaging.preprocess import AUTHORS
 from url_viz.models.checkpoints import load_weights, unwrapped
 from url_viz.models.head import save_head
 from url_viz.models.model import load_model, load_source, model_title, resolve
 from url_viz.models.model_names import WeightsFile, file_digest
+from url_viz.reading import embed_folder
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ import torch
 from tests.imaging.pictures import write_folder
 from url_viz.analysis.evidence.order_metrics import recall_at_1
 from url_viz.errors import ModelError
-from url_viz.image_set import embed_folder
 from url_viz.models.model import Model, load_model
+from url_viz.reading import embed_folder
 from url_viz.store.sets import list_sets
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.tables import embeddings_schema, fixed_lists

@@ -16,8 +16,9 @@ from tests.pipeline.reader import Reader
 from url_viz.errors import FolderError, ImageError
 from url_viz.export.data_sets import DATA_SETS
 from url_viz.export.folders import sort_into_folders
-from url_viz.image_set import ImageSet, embed_dataset, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.model import Model
+from url_viz.reading import embed_dataset, embed_folder
 
 CLASSES = "cat", "dog"
 

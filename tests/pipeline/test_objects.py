@@ -14,12 +14,13 @@ from tests.imaging.pictures import encoded, noise
 from tests.pipeline.reader import Reader
 from url_viz.analysis.review.cards import CardAnswer
 from url_viz.errors import ImageError
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging import workers
 from url_viz.imaging.places import Place, cut
 from url_viz.models.model import Model
 from url_viz.models.runtime import CPU_BATCH
 from url_viz.pipeline import embedded
+from url_viz.reading import embed_folder
 
 SIZE = 160, 120
 BOXES = [(10, 10, 50, 40), (70.5, 20.25, 60, 70), (0, 0, 30, 30), (120, 90, 60, 60)]

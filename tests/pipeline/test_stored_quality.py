@@ -8,12 +8,13 @@ import pyarrow as pa
 import pytest
 
 from tests.imaging.pictures import encoded, noise, write_folder
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.preprocess import resized
 from url_viz.imaging.quality import QUALITIES, Quality, quality_of_image
 from url_viz.models.model import Model
 from url_viz.pipeline import stored_quality as stage
 from url_viz.progress import Progress
+from url_viz.reading import embed_folder
 from url_viz.store.tables.lance import connect
 from url_viz.store.tables.reader import QUALITY_TABLE, Store
 

@@ -19,9 +19,10 @@ from tests.imaging.pictures import write_folder
 from tests.read_sets import moved, paths_of
 from url_viz.cli.main import main
 from url_viz.errors import FolderError, ImageSetError, UrlVizError, WorkspaceError
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.scan import Scan
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.sealed import unsealed
 from url_viz.store.about import find_set, read_about
 from url_viz.store.bundle import FORMAT, LABEL, pack, unpack

@@ -17,9 +17,9 @@ from training.sources import Sources
 from training.store import CachePaths, open_cache
 from training.targets import fold_probes, instance_loss
 from url_viz.errors import CacheError, NoImagesError
-from url_viz.image_set import embed_folder
 from url_viz.models.model import Model
 from url_viz.progress import silent
+from url_viz.reading import embed_folder
 
 pytestmark = pytest.mark.slow
 

@@ -11,9 +11,9 @@ from tests.imaging.pictures import write_folder
 from training import cache, train
 from training.config import Augmentation, CacheConfig, EvaluateConfig, Recipe, TrainConfig
 from training.evaluate import __main__ as evaluate
-from url_viz.image_set import embed_folder
 from url_viz.models.model import load_model
 from url_viz.models.model_names import PAPERS
+from url_viz.reading import embed_folder
 
 pytestmark = pytest.mark.slow
 

@@ -17,8 +17,8 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import app
 from url_viz.drawing.urls import thumbnail_url
-from url_viz.image_set import embed_folder
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.ui import auth as access
 from url_viz.ui.auth import listens_to_others, may_enter, open_warning
 from url_viz.ui.http import middleware, routes

@@ -12,8 +12,9 @@ from tests.ui.pages import opened, reading, words
 from url_viz.analysis.evidence.evaluation import CountedPictures, Evaluated
 from url_viz.analysis.evidence.order_metrics import Figure, Interval
 from url_viz.analysis.measures import AMBIGUITY, quoted
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.ui.evaluate.crop import crop_sample
 from url_viz.ui.evaluate.page import class_order, coverage_table
 from url_viz.ui.widgets.charts import curves_of_coverage, intervals_figure

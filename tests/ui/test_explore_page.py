@@ -25,11 +25,12 @@ from url_viz.analysis.measures import quoted
 from url_viz.analysis.order import grade
 from url_viz.analysis.scope import scoped
 from url_viz.errors import NoImagesError, NotAllowedError
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.jobs import Job, cancel_job, list_jobs, start_job
 from url_viz.models.model import Model
 from url_viz.pipeline import embed as pipeline
 from url_viz.progress import Progress, appended_to, silent
+from url_viz.reading import embed_folder
 from url_viz.store.sets import list_sets
 from url_viz.store.tables.writer import Writer
 from url_viz.ui.explore.explore_grid import acted_on

@@ -14,11 +14,12 @@ from tests.annotated_sets import write_annotated
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import ended
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, cancel_job, latest_job, log_tail
 from url_viz.jobs.kinds import EXPORT, start_export
 from url_viz.jobs.results import out_of
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.store.allowed_folders import allowed_folders
 from url_viz.ui.explore import export
 from url_viz.ui.explore.export import zip_chosen

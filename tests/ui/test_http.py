@@ -31,9 +31,10 @@ from url_viz.drawing.urls import (
     tiles_url,
 )
 from url_viz.errors import ImageError
-from url_viz.image_set import ImageSet, embed_dataset, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.imaging.containers import python_dataset
 from url_viz.models.model import Model
+from url_viz.reading import embed_dataset, embed_folder
 from url_viz.ui.http import mask_url, middleware, routes
 from url_viz.ui.response_cache import (
     LruCache,

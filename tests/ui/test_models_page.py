@@ -14,7 +14,7 @@ from tests.imaging.pictures import write_folder
 from tests.models.test_authors_checkpoints import VIT, tensors_of, write
 from tests.ui.pages import PATIENCE_S, opened, words
 from url_viz.errors import NotAllowedError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs, start_job
 from url_viz.jobs.heads import adapted_to_another
 from url_viz.jobs.kinds import ADAPT
@@ -23,6 +23,7 @@ from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import devices
 from url_viz.models.timing import Times
+from url_viz.reading import embed_folder
 from url_viz.ui.allowed_paths import allowed_model
 from url_viz.ui.widgets.embed_job import DEVICE, PRECISION
 from url_viz.workspace import Workspace

@@ -17,9 +17,10 @@ from tests.store.test_store import files
 from tests.ui.pages import opened
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.errors import CheckpointError
-from url_viz.image_set import ImageSet, embed_folder, open_set
+from url_viz.image_set import ImageSet, open_set
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.store.tables.writer import Writer
 from url_viz.ui.first.page import example_of
 from url_viz.ui.open_sets import MOST_OPEN, OpenSets, open_sets, running_model

@@ -15,7 +15,7 @@ from training.command import FLAT
 from training.config import PRESETS, PretrainConfig
 from url_viz.cli.main import main
 from url_viz.errors import JobError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.jobs import cancel_job, list_jobs, progress_history
 from url_viz.jobs.heads import config_to_pretrain, start_pretraining
 from url_viz.jobs.kinds import PRETRAIN
@@ -24,6 +24,7 @@ from url_viz.models.catalogue import known_models
 from url_viz.models.model import Model
 from url_viz.processes.child_environment import within_variable
 from url_viz.progress import Progress
+from url_viz.reading import embed_folder
 from url_viz.ui.allowed_paths import may_read
 from url_viz.ui.finetune.page import (
     NONE_TEACHES,

@@ -12,8 +12,9 @@ from url_viz.analysis.evidence.evaluation import CountedPictures, Evidence, eval
 from url_viz.analysis.evidence.selective_retrieval import MODES, Restriction
 from url_viz.analysis.outside.uploads import NewPicture
 from url_viz.analysis.ranking import percentile
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.ui.menu import purpose_of
 from url_viz.ui.search.page import Gate, evidence_of, verdict, warning
 from url_viz.ui.search.query_picture import Query, between_shares, evenly_sampled, matches

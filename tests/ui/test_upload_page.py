@@ -19,10 +19,11 @@ from tests.ui.conftest import Read
 from tests.ui.pages import opened, order_by, words
 from url_viz.analysis.outside.uploads import NewPicture, score
 from url_viz.analysis.review.cards import CardAnswer
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.ui.review.desk import DeskAnswer, OpenReview, parse_answer, take_answers
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import similar_pictures

@@ -11,8 +11,9 @@ from tests.annotated_sets import write_annotated
 from tests.given import by_turns, given_set
 from tests.read_sets import copied
 from tests.ui.pages import opened, words
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.ui.widgets.sidebar import user_models
 from url_viz.workspace import Workspace
 

@@ -15,10 +15,11 @@ from tests.jobs.conftest import until
 from tests.ui.conftest import Read
 from tests.ui.pages import opened, words
 from url_viz.drawing.urls import card_url
-from url_viz.image_set import ImageSet, diff, embed_folder
+from url_viz.image_set import ImageSet, diff
 from url_viz.jobs import latest_job, log_tail
 from url_viz.jobs.kinds import COMPARE
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.ui.http import drawn_url, middleware, routes
 from url_viz.ui.versions.page import VERSION_BEFORE, VERSION_CHANGES
 

@@ -16,8 +16,9 @@ from tests.ui.pages import linked, opened, words
 from url_viz.analysis.review.cards import CardAnswer
 from url_viz.analysis.runs.two_by_two import TRAINING
 from url_viz.analysis.scope import ReviewSpec
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.reading import embed_folder
 from url_viz.store.columns.object_columns import BOX_COLUMNS
 from url_viz.store.recorder import Recorder
 from url_viz.ui.explore.explore_map import SPACE

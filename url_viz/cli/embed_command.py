@@ -48,8 +48,8 @@ def embed(config: EmbedConfig) -> int:
 def read_pictures(config: EmbedConfig, on_ray: "OnRay | None" = None) -> "tuple[ImageSet, Model | None]":
     """Read what is new in a folder, with progress: the set, and the model, None with the user's embeddings."""
     from url_viz.cli.columns_command import given_for
-    from url_viz.image_set import embed_folder
     from url_viz.models.model import load_model
+    from url_viz.reading import embed_folder
     from url_viz.roots import address_in
     from url_viz.second_reading import embed_by_two, is_on
 
@@ -165,7 +165,7 @@ def demo(*, model: ModelName = DEFAULT, spoiled: bool = False, workspace: Worksp
         spoiled: Photographs of scikit-image, cropped, blurred and darkened; prints whether values find by how much.
     """
     from url_viz.demo import build_demo, build_spoiled, measure
-    from url_viz.image_set import embed_folder
+    from url_viz.reading import embed_folder
     from url_viz.workspace import Workspace
 
     root = (build_spoiled if spoiled else build_demo)(Workspace.at(workspace))

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import naming
 from benchmarks.naming import WAYS, accepted_table, suggestions_table, ways_table
 from tests.imaging.pictures import write_folder
-from url_viz.image_set import embed_folder
+from url_viz.reading import embed_folder
 
 
 def cells(table: str) -> list[list[str]]:

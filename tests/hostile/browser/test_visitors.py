@@ -18,10 +18,11 @@ from tests.browser.fixtures import HEALTH, ROOT, OpenPage, Serve, eventually, st
 from tests.browser.fixtures import settled as drawn
 from tests.hostile.browser.offline import SOURCE
 from tests.imaging.pictures import encoded, noise, write_folder
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.jobs import start_job
 from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP
+from url_viz.reading import embed_folder
 from url_viz.store.sets import list_sets, rename
 
 pytestmark = pytest.mark.browser

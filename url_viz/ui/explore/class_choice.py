@@ -6,7 +6,8 @@ import streamlit as st
 
 from url_viz.analysis.categories import class_columns
 from url_viz.analysis.labels.apart import apart_choices, apart_in_words
-from url_viz.image_set import MANY, ImageSet
+from url_viz.image_set import ImageSet
+from url_viz.reading import MANY
 from url_viz.store.columns.imported_columns import FOLDERS, NAMES, TAGS
 from url_viz.store.columns.object_columns import CLASS, PICTURE
 from url_viz.ui.explore.filter_controls import set_filter

@@ -95,7 +95,7 @@ def show_how(image_set: ImageSet) -> None:
     """How a run is recorded, and a file of predictions as one."""
     st.header("Record your model while it trains, in your own loop", anchor=False)
     st.code(HOW.format(folder=str(image_set.root)), language=None, wrap_lines=True)
-    st.caption("With Lightning, the Hugging Face Trainer or Ultralytics it is one line: see url_viz.callbacks.")
+    st.caption("With Lightning, the Hugging Face Trainer or Ultralytics, copy a recipe: examples/callbacks.py.")
     st.header("Or add a file of predictions", anchor=False)
     st.caption(
         "A column of paths, and a column of probabilities for each class, by its name, or logits logit_0, logit_1 "
