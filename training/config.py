@@ -51,6 +51,12 @@ Epochs = Annotated[int, Within(1, 1_000_000)]
 Width = Annotated[int, Within(1, 65_536)]
 Depth = Annotated[int, Within(0, 100)]
 
+Backbone = Annotated[str, Doc("Backbone by packaged or timm name, or the path of a checkpoint.")]
+ModelName = Annotated[str, Doc("Zoo or timm name, or the path of a head.")]
+Device = Annotated[str, Doc("auto, cuda, cpu or mps.")]
+Precision = Annotated[PrecisionChoice, Doc(f"{PRECISION}.")]
+SetPrecision = Annotated[PrecisionChoice, Doc(f"{PRECISION}; use the one of the set.")]
+
 
 @dataclass(frozen=True)
 class Augmentation(Checked):
@@ -85,14 +91,14 @@ class CacheConfig(Checked):
 
     data: Annotated[str, Doc("Pictures: folder:PATH (or a bare path), or tar:DIR_OR_PATTERN of WebDataset shards.")]
     out: Annotated[Path, Doc("Folder for the cache; a run that was stopped goes on here."), Output()]
-    model: Annotated[str, Doc("Backbone by packaged or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
+    model: Backbone = DEFAULT_MODEL
     target: Annotated[Target, Doc("What the head learns to order: labels needs class folders, instance none.")] = (
         "instance"
     )
     augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(default_factory=Augmentation)
     instance: Annotated[InstanceTarget, Doc("The loss of the target instance.")] = field(default_factory=InstanceTarget)
-    precision: Annotated[PrecisionChoice, Doc(f"{PRECISION}; use the one of the set.")] = "fast"
-    device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
+    precision: SetPrecision = "fast"
+    device: Device = "auto"
     batch: Annotated[Batch, Doc("Views embedded at once.")] = 64
     shard_rows: Annotated[Batch, Doc("Rows per shard: what a killed run can lose.")] = 4096
     seed: Annotated[Seed, Doc("Seed of the views.")] = 0
@@ -222,7 +228,7 @@ class FinetuneConfig(Checked):
 
     data: Annotated[str, Doc("Pictures: folder:PATH (or a bare path).")]
     out: Annotated[Path, Doc("Folder for the adapted head and its report."), Output()]
-    model: Annotated[str, Doc("Backbone by packaged or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
+    model: Backbone = DEFAULT_MODEL
     mode: Annotated[
         Mode, Doc("instance needs no labels; labels learns from class folders; full trains the backbone on them, too.")
     ] = "instance"
@@ -240,8 +246,8 @@ class FinetuneConfig(Checked):
     recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=lambda: Recipe(epochs=20, batch=256))
     joint: Annotated[Joint, Doc("Training of the mode full.")] = field(default_factory=Joint)
     from_shipped: Annotated[bool, Doc("Start from the model's head if it has one, not from scratch.")] = False
-    precision: Annotated[PrecisionChoice, Doc(f"{PRECISION}; use the one of the set.")] = "fast"
-    device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
+    precision: SetPrecision = "fast"
+    device: Device = "auto"
     seed: Annotated[Seed, Doc("Seed of views, weights and order.")] = 0
     limit: Annotated[OptionalCount, Doc("Number of pictures to learn from, spread over the folder.")] = 5000
 
@@ -267,7 +273,7 @@ class FinetuneConfig(Checked):
 class EvaluateConfig(Checked):
     """Measure how well a model's uncertainty orders labelled pictures."""
 
-    model: Annotated[str, Doc("Zoo or timm name, or the path of a head.")]
+    model: ModelName
     data: Annotated[str, Doc("Labelled pictures: folder:PATH (or a bare path).")]
     baselines: Annotated[bool, Doc("Measure entropy, max-probability, 1/norm and the neighbour baselines too.")] = False
     upstream: Annotated[str | None, Doc("Labelled pictures that the head knows, for OOD and mixed figures.")] = None
@@ -276,8 +282,8 @@ class EvaluateConfig(Checked):
     figures: Annotated[
         Path | None, Doc("Folder for plots: risk–coverage, recall by tenths, the crop curve."), Output()
     ] = None
-    precision: Annotated[PrecisionChoice, Doc(f"{PRECISION}.")] = "fast"
-    device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
+    precision: Precision = "fast"
+    device: Device = "auto"
     limit: Annotated[OptionalCount, Doc("Number of pictures to use, spread over the list.")] = None
     seed: Annotated[Seed, Doc("Seed of crops, and of which pictures of two sets are compared.")] = 0
 
@@ -290,7 +296,7 @@ class PretrainConfig(Checked):
     out: Annotated[
         Path, Doc("Folder for caches, runs, the head and its card; a run that was stopped goes on here."), Output()
     ]
-    model: Annotated[str, Doc("Backbone by packaged or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
+    model: Backbone = DEFAULT_MODEL
     develop: Annotated[
         tuple[str, ...], Doc("Labelled sets that choices were made on: the card marks their figures as such.")
     ] = ()
@@ -310,8 +316,8 @@ class PretrainConfig(Checked):
     seeds: Annotated[Repeats, Doc("Number of seeds to train; the best on held-out pictures is kept.")] = 3
     votes: Annotated[tuple[Path, ...], Doc("People's votes on sets of --report; see training.benchmark.")] = ()
     votes_order: Annotated[Path | None, Doc("The pictures that the counts are on: a text, CLASS/NAME a line.")] = None
-    precision: Annotated[PrecisionChoice, Doc(f"{PRECISION}; use the one of the set.")] = "fast"
-    device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
+    precision: SetPrecision = "fast"
+    device: Device = "auto"
     limit: Annotated[OptionalCount, Doc("Number of pictures of each folder to learn from, spread over it.")] = None
 
     def __post_init__(self) -> None:
@@ -333,10 +339,10 @@ class OverlapConfig:
 
     upstream: Annotated[tuple[str, ...], Doc("Pictures that train: folder:PATH (or a bare path), again for more sets.")]
     report: Annotated[tuple[str, ...], Doc("Pictures that are measured on, again for more sets.")]
-    model: Annotated[str, Doc("Backbone by packaged or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
+    model: Backbone = DEFAULT_MODEL
     json: Annotated[Path | None, Doc("Write the counts and every pair to this file."), Output()] = None
-    precision: Annotated[PrecisionChoice, Doc(f"{PRECISION}.")] = "fast"
-    device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
+    precision: Precision = "fast"
+    device: Device = "auto"
 
 
 @dataclass(frozen=True)
@@ -346,7 +352,7 @@ class BenchmarkConfig(Checked):
     data: Annotated[
         tuple[str, ...], Doc("Labelled pictures: folder:PATH (or a bare path). Give it again for more sets.")
     ]
-    model: Annotated[str, Doc("Zoo or timm name, or the path of a head.")]
+    model: ModelName
     json: Annotated[Path | None, Doc("Write every figure to this file."), Output()] = None
     probe: Annotated[bool, Doc("Measure also where a linear probe of another backbone errs.")] = True
     probe_model: Annotated[str | None, Doc("That backbone; by default another packaged one that is installed.")] = None
@@ -367,8 +373,8 @@ class BenchmarkConfig(Checked):
         None
     )
     arrays: Annotated[Path | None, Doc("Folder for embeddings, orders and outcomes, one .npz a set."), Output()] = None
-    precision: Annotated[PrecisionChoice, Doc(f"{PRECISION}.")] = "fast"
-    device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
+    precision: Precision = "fast"
+    device: Device = "auto"
     limit: Annotated[OptionalCount, Doc("Most pictures of a set; of a larger one whole classes are drawn.")] = None
     seed: Annotated[Seed, Doc("Seed of that draw, and of the folds of baselines.")] = 0
 

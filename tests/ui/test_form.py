@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, get_type_hints
 
+import pytest
 from streamlit.testing.v1 import AppTest
 from typing_extensions import Doc
 
 from training.config import FinetuneConfig
-from url_viz.jobs.configs import command_words
+from url_viz.jobs.configs import DiffConfig, EmbedConfig, ExportConfig, command_words
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def test_every_field_has_a_widget_with_its_sentence_as_help() -> None:
     assert any("What lies inside." in m.value for m in at.caption)
 
 
-def test_every_field_of_the_real_config_has_a_sentence() -> None:
-    for name, hint in get_type_hints(FinetuneConfig, include_extras=True).items():
+@pytest.mark.parametrize("config", [FinetuneConfig, EmbedConfig, ExportConfig, DiffConfig])
+def test_every_field_of_a_real_config_has_a_sentence(config: type) -> None:
+    for name, hint in get_type_hints(config, include_extras=True).items():
         assert any(getattr(one, "documentation", "") for one in getattr(hint, "__metadata__", ())), name

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import Positional, arg
+from typing_extensions import Doc
+from tyro.conf import Positional
 
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, table_text, write_rows
@@ -20,22 +21,22 @@ if TYPE_CHECKING:
 
 
 NO_LABELS = "none"
+PathColumn = Annotated[str | None, Doc("the column that holds the paths, if its name is unusual")]
+RowPaths = Annotated[Path | None, Doc("paths of the rows of a .npy or .npz of logits, one per line")]
 
 
 @app.command()
 def columns(
     folder: Positional[Folder],
     action: Positional[Literal["add", "list", "remove"]],
-    what: Positional[Annotated[str | None, arg(help="the file to add, or the name to remove")]] = None,
+    what: Positional[Annotated[str | None, Doc("the file to add, or the name to remove")]] = None,
     *,
-    name: Annotated[str | None, arg(help="what to call the import (default: the file's name)")] = None,
-    path_column: Annotated[str | None, arg(help="the column that holds the paths, if its name is unusual")] = None,
-    paths: Annotated[Path | None, arg(help="paths of the rows of a .npy or .npz of logits, one per line")] = None,
-    uncertainty: Annotated[
-        tuple[str, ...], arg(help="columns of numbers that are higher for more ambiguous pictures")
-    ] = (),
-    label: Annotated[str | None, arg(help="the column that is the label from now on")] = None,
-    apart: Annotated[str | None, arg(help="the column by which pictures are no witnesses for each other")] = None,
+    name: Annotated[str | None, Doc("what to call the import (default: the file's name)")] = None,
+    path_column: PathColumn = None,
+    paths: RowPaths = None,
+    uncertainty: Annotated[tuple[str, ...], Doc("columns of numbers that are higher for more ambiguous pictures")] = (),
+    label: Annotated[str | None, Doc("the column that is the label from now on")] = None,
+    apart: Annotated[str | None, Doc("the column by which pictures are no witnesses for each other")] = None,
     workspace: WorkspaceDir = None,
 ) -> None:
     """Add columns of a CSV, Parquet, JSON or NumPy file to the pictures of a folder by path; list or remove them."""
@@ -89,11 +90,11 @@ def _list(image_set: "ImageSet") -> None:
 def labels(
     folder: Positional[Folder],
     chosen: Positional[
-        Annotated[str | None, arg(help="`folders`, `level:2`, `names`, `tags`, one of your columns, or `none`")]
+        Annotated[str | None, Doc("`folders`, `level:2`, `names`, `tags`, one of your columns, or `none`")]
     ] = None,
     *,
     apart: Annotated[
-        str | None, arg(help="`patient` or another column, `level:1`, `name:1` (part of the file's name), or `none`")
+        str | None, Doc("`patient` or another column, `level:1`, `name:1` (part of the file's name), or `none`")
     ] = None,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -153,13 +154,13 @@ def opened(folder: Path, workspace: Path | None) -> "ImageSet":
 def runs(
     folder: Positional[Folder],
     action: Positional[Literal["add", "list", "use", "remove"]] = "list",
-    what: Positional[Annotated[str | None, arg(help="the file to add, or the run to use or remove")]] = None,
+    what: Positional[Annotated[str | None, Doc("the file to add, or the run to use or remove")]] = None,
     *,
-    run: Annotated[str, arg(help="the name of the run that a file is added to")] = "r1",
-    split: Annotated[str, arg(help="`train` if the model was trained on these pictures, else another name")] = "val",
-    fold: Annotated[str, arg(help="parts several models of one run")] = "",
-    path_column: Annotated[str | None, arg(help="the column that holds the paths, if its name is unusual")] = None,
-    paths: Annotated[Path | None, arg(help="paths of the rows of a .npy or .npz of logits, one per line")] = None,
+    run: Annotated[str, Doc("the name of the run that a file is added to")] = "r1",
+    split: Annotated[str, Doc("`train` if the model was trained on these pictures, else another name")] = "val",
+    fold: Annotated[str, Doc("parts several models of one run")] = "",
+    path_column: PathColumn = None,
+    paths: RowPaths = None,
     workspace: WorkspaceDir = None,
 ) -> None:
     """Record a file of your model's predictions (CSV, Parquet, NumPy) as a run; list, use or remove runs.
@@ -199,15 +200,15 @@ def _list_runs(image_set: "ImageSet") -> None:
 @app.on_set()
 def predictions(
     image_set: "ImageSet",
-    file: Positional[Annotated[Path, arg(help="COCO results (.json), or a folder of YOLO labels with confidences")]],
+    file: Positional[Annotated[Path, Doc("COCO results (.json), or a folder of YOLO labels with confidences")]],
     *,
     names: Annotated[
-        Path | None, arg(help="data.yaml, COCO file, or a class a line: names of the detector's numbers")
+        Path | None, Doc("data.yaml, COCO file, or a class a line: names of the detector's numbers")
     ] = None,
-    least_score: Annotated[Fraction, arg(help="predictions below this score do not count")] = 0.25,
-    run: Annotated[str | None, arg(help="record the classes of found objects as a run of this name, too")] = None,
-    split: Annotated[str, arg(help="with --run: `train` if the detector was trained on these pictures")] = "val",
-    top: Annotated[Count, arg(help="how many predictions of no object to list")] = 10,
+    least_score: Annotated[Fraction, Doc("predictions below this score do not count")] = 0.25,
+    run: Annotated[str | None, Doc("record the classes of found objects as a run of this name, too")] = None,
+    split: Annotated[str, Doc("with --run: `train` if the detector was trained on these pictures")] = "val",
+    top: Annotated[Count, Doc("how many predictions of no object to list")] = 10,
     out: TableOut = None,
 ) -> None:
     """Match a detector's predictions to objects: columns, and reviews of what it missed or calls something else.

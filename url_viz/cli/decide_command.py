@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import Positional, UseAppendAction, arg
+from typing_extensions import Doc
+from tyro.conf import Positional, UseAppendAction
 
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, table_text
@@ -15,7 +16,8 @@ from url_viz.wording import counted
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
 
-Word = Annotated[Literal["keep", "drop", "look-again", "none", "leave"], arg(help="leave changes only tags and names")]
+Word = Annotated[Literal["keep", "drop", "look-again", "none", "leave"], Doc("leave changes only tags and names")]
+Pictures = Positional[Annotated[tuple[str, ...], Doc("pictures: paths as seen from here, or in the folder")]]
 Tags = UseAppendAction[tuple[str, ...]]
 
 
@@ -23,15 +25,15 @@ Tags = UseAppendAction[tuple[str, ...]]
 def decide(
     image_set: "ImageSet",
     decision: Positional[Word],
-    paths: Positional[Annotated[tuple[str, ...], arg(help="pictures: paths as seen from here, or in the folder")]] = (),
+    paths: Pictures = (),
     *,
-    above: Annotated[OptionalPercentile, arg(help="only pictures from this percentile on; alone: all of them")] = None,
-    below: Annotated[OptionalPercentile, arg(help="only pictures below this percentile; alone: all of them")] = None,
+    above: Annotated[OptionalPercentile, Doc("only pictures from this percentile on; alone: all of them")] = None,
+    below: Annotated[OptionalPercentile, Doc("only pictures below this percentile; alone: all of them")] = None,
     by: By = None,
     listed: ListFile = None,
-    tag: Annotated[Tags, arg(help="give this tag; may be repeated")] = (),
-    untag: Annotated[Tags, arg(help="remove this tag; may be repeated")] = (),
-    name: Annotated[str | None, arg(help="call them so, in place of the name they have; '' takes it away")] = None,
+    tag: Annotated[Tags, Doc("give this tag; may be repeated")] = (),
+    untag: Annotated[Tags, Doc("remove this tag; may be repeated")] = (),
+    name: Annotated[str | None, Doc("call them so, in place of the name they have; '' takes it away")] = None,
 ) -> None:
     """Decide on pictures, tag and name them: one action, which `undo` takes back."""
     from url_viz.export.selection import chosen_ids, paths_listed
@@ -48,11 +50,11 @@ def decide(
 @app.on_set()
 def relabel(
     image_set: "ImageSet",
-    label: Positional[Annotated[str | None, arg(help="the class they are of; with --back the first picture")]] = None,
-    paths: Positional[Annotated[tuple[str, ...], arg(help="pictures: paths as seen from here, or in the folder")]] = (),
+    label: Positional[Annotated[str | None, Doc("the class they are of; with --back the first picture")]] = None,
+    paths: Pictures = (),
     *,
     listed: ListFile = None,
-    back: Annotated[bool, arg(help="take corrected labels back: the label as given counts again")] = False,
+    back: Annotated[bool, Doc("take corrected labels back: the label as given counts again")] = False,
 ) -> None:
     """Correct or confirm the label of pictures; their files stay where they are, and `undo` takes it back."""
     from url_viz.export.selection import chosen_ids, paths_listed
@@ -85,8 +87,8 @@ def redo(image_set: "ImageSet") -> None:
 def decisions(
     image_set: "ImageSet",
     *,
-    top: Annotated[Count, arg(help="how many pictures to list; all of them: export --decision")] = 20,
-    log: Annotated[bool, arg(help="list the latest actions instead: when, who, what")] = False,
+    top: Annotated[Count, Doc("how many pictures to list; all of them: export --decision")] = 20,
+    log: Annotated[bool, Doc("list the latest actions instead: when, who, what")] = False,
 ) -> None:
     """Count and list the decisions, tags, names and corrected labels of a folder."""
     if log:
@@ -121,8 +123,8 @@ def _history(image_set: "ImageSet", count: int) -> str:
 def twins(
     image_set: "ImageSet",
     *,
-    keep_one: Annotated[bool, arg(help="decide: keep one of each, drop its copies")] = False,
-    top: Annotated[Count, arg(help="how many groups to list")] = 20,
+    keep_one: Annotated[bool, Doc("decide: keep one of each, drop its copies")] = False,
+    top: Annotated[Count, Doc("how many groups to list")] = 20,
 ) -> None:
     """List groups of copies and views, with the pair that is least alike and the picture to keep.
 
@@ -145,14 +147,12 @@ def twins(
 @app.command()
 def sort(
     folder: Positional[Folder],
-    out: Positional[Annotated[Path, arg(help="a new or empty folder, or one sorted into before"), Output()]],
+    out: Positional[Annotated[Path, Doc("a new or empty folder, or one sorted into before"), Output()]],
     *,
-    by: Annotated[str, arg(help="decision, label (as corrected), or a measure such as ambiguity")] = "decision",
-    how: Annotated[Literal["link", "copy"], arg(help="links to the pictures, or copies of them")] = "link",
-    threshold: Annotated[
-        Percentile, arg(help="with a measure: the percentile from which a picture is ambiguous")
-    ] = 90.0,
-    undecided: Annotated[bool, arg(help="also make undecided/")] = False,
+    by: Annotated[str, Doc("decision, label (as corrected), or a measure such as ambiguity")] = "decision",
+    how: Annotated[Literal["link", "copy"], Doc("links to the pictures, or copies of them")] = "link",
+    threshold: Annotated[Percentile, Doc("with a measure: the percentile from which a picture is ambiguous")] = 90.0,
+    undecided: Annotated[bool, Doc("also make undecided/")] = False,
     within: AllowedFolders = (),
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,

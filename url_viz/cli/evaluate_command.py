@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from typing_extensions import Doc
 from tyro.conf import arg
 
 from url_viz.cli.command_app import app
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 KindName = Literal["between-classes", "conflicting-copies", "out-on-its-own", "does-not-show-its-label"]
-Top = Annotated[Count, arg(help="how many to print")]
+Top = Annotated[Count, Doc("how many to print")]
 
 
 @app.on_set()
@@ -30,8 +31,8 @@ def suspects(
     image_set: "ImageSet",
     *,
     top: Top = 20,
-    kind: Annotated[KindName | None, arg(help="pictures of this kind instead")] = None,
-    accept: Annotated[bool, arg(help="give those likely wrong the suggested class; `undo` takes it back")] = False,
+    kind: Annotated[KindName | None, Doc("pictures of this kind instead")] = None,
+    accept: Annotated[bool, Doc("give those likely wrong the suggested class; `undo` takes it back")] = False,
     out: TableOut = None,
 ) -> None:
     """Print the labels to look at, the most doubtful first, with the class to ask about; how many may be wrong."""
@@ -98,7 +99,7 @@ def _with_interval(figure: "Figure") -> str:
 def evaluate(
     image_set: "ImageSet",
     *,
-    json: Annotated[Path | None, arg(help="also write every figure, tenths and classes to this file"), Output()] = None,
+    json: Annotated[Path | None, Doc("also write every figure, tenths and classes to this file"), Output()] = None,
 ) -> None:
     """Print recall@1 of a folder with classes, and R-AUROC of every measure with its interval, beside the baselines.
 
@@ -125,8 +126,8 @@ def evaluate(
 def compare(
     image_set: "ImageSet",
     *,
-    other: Annotated[str, arg(name="with", help="the second model; the folder was read with both")],
-    top: Annotated[Count, arg(help="how many pictures to list that they disagree on, each way")] = 10,
+    other: Annotated[str, arg(name="with"), Doc("the second model; the folder was read with both")],
+    top: Annotated[Count, Doc("how many pictures to list that they disagree on, each way")] = 10,
 ) -> None:
     """Compare two models or heads on a folder: order, most ambiguous tenth, neighbours, and where they disagree."""
     from url_viz.analysis.evidence.compare import agreement_in_words, disagreements, neighbours_in_words
@@ -156,7 +157,7 @@ def compare(
 def second(
     image_set: "ImageSet",
     *,
-    ask: Annotated[Literal["yes", "no"] | None, arg(help="whether the second model is asked from now on")] = None,
+    ask: Annotated[Literal["yes", "no"] | None, Doc("whether the second model is asked from now on")] = None,
 ) -> None:
     """Say whether a second model is asked too; choose whether it is (`embed --also NAME` makes one read a folder)."""
     if ask is not None:

@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import Positional, UseAppendAction, arg
+from typing_extensions import Doc
+from tyro.conf import Positional, UseAppendAction
 
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import progress_shown
@@ -23,11 +24,11 @@ Several = UseAppendAction[tuple[str, ...]]
 @app.on_set()
 def export(
     image_set: "ImageSet",
-    out: Positional[Annotated[Path, arg(help="a .csv or .parquet file, or .txt for a list of paths"), Output()]],
+    out: Positional[Annotated[Path, Doc("a .csv or .parquet file, or .txt for a list of paths"), Output()]],
     *,
     decision: Word = None,
-    failures: Annotated[bool, arg(help="write the failure list instead")] = False,
-    nul: Annotated[bool, arg(help="end the paths of a .txt with NUL, for odd names (xargs -0)")] = False,
+    failures: Annotated[bool, Doc("write the failure list instead")] = False,
+    nul: Annotated[bool, Doc("end the paths of a .txt with NUL, for odd names (xargs -0)")] = False,
 ) -> None:
     """Write the table of an image set, most ambiguous first, to CSV or Parquet, or the paths to a text file."""
     from url_viz.export.folders import paths_text
@@ -47,15 +48,15 @@ def export(
 @app.on_set()
 def report(
     image_set: "ImageSet",
-    out: Positional[Annotated[Path, arg(help="a .html file"), Output()]],
+    out: Positional[Annotated[Path, Doc("a .html file"), Output()]],
     *,
-    title: Annotated[str | None, arg(help="what to call it (default: the image set's name)")] = None,
+    title: Annotated[str | None, Doc("what to call it (default: the image set's name)")] = None,
     decision: Word = None,
     above: Above = None,
     below: Below = None,
     by: By = None,
     with_folder: WithFolder = False,
-    live: Annotated[bool, arg(help="up to 5,000 pictures, a map and a grid to lasso and filter")] = True,
+    live: Annotated[bool, Doc("up to 5,000 pictures, a map and a grid to lasso and filter")] = True,
 ) -> None:
     """Write a report as one HTML file that opens anywhere: map, galleries, reasons, classes, figures, provenance."""
     from url_viz.export.report import write_report
@@ -103,18 +104,16 @@ def ids_meant(
 @app.on_set()
 def choose(
     image_set: "ImageSet",
-    count: Positional[Annotated[Count, arg(help="how many pictures, the pinned ones among them")]] = 500,
+    count: Positional[Annotated[Count, Doc("how many pictures, the pinned ones among them")]] = 500,
     *,
-    per: Annotated[str, arg(help="as many of each value of this column; none: however many")] = "label",
-    most: Annotated[Several, arg(help="at most so many of a value: cat=100; may be repeated")] = (),
-    pin: Annotated[Several, arg(help="pictures that are chosen in any case: a file of paths, or a tag")] = (),
+    per: Annotated[str, Doc("as many of each value of this column; none: however many")] = "label",
+    most: Annotated[Several, Doc("at most so many of a value: cat=100; may be repeated")] = (),
+    pin: Annotated[Several, Doc("pictures that are chosen in any case: a file of paths, or a tag")] = (),
     listed: ListFile = None,
     decision: Word = None,
-    tag: Annotated[str | None, arg(help="give the chosen pictures, and no others, this tag")] = None,
-    out: Annotated[
-        Path | None, arg(help="write the paths to a .txt file, or a table to .csv or .parquet"), Output()
-    ] = None,
-    worth: Annotated[bool, arg(help="measure what the choice is worth against chance")] = True,
+    tag: Annotated[str | None, Doc("give the chosen pictures, and no others, this tag")] = None,
+    out: Annotated[Path | None, Doc("write the paths to a .txt file, or a table to .csv or .parquet"), Output()] = None,
+    worth: Annotated[bool, Doc("measure what the choice is worth against chance")] = True,
 ) -> None:
     """Choose pictures that cover the set, twins once, as many of each class; print what that is worth against chance.
 

@@ -4,7 +4,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import Positional, arg
+from typing_extensions import Doc
+from tyro.conf import Positional
 
 from url_viz.cli.command_app import app
 from url_viz.cli.embed_command import read_pictures
@@ -53,10 +54,10 @@ def _command_of(image_set: "ImageSet", row: "QueueRow") -> str:
 def leakage(
     image_set: "ImageSet",
     *,
-    against: Annotated[Path | None, arg(help="another folder that was read with the same model")] = None,
-    test: Annotated[str | None, arg(help="say which are test: a pattern of their paths or names, test_*")] = None,
-    by: Annotated[str | None, arg(help="say which are test: a column that names each picture's split")] = None,
-    top: Annotated[Count, arg(help="how many to print")] = 20,
+    against: Annotated[Path | None, Doc("another folder that was read with the same model")] = None,
+    test: Annotated[str | None, Doc("say which are test: a pattern of their paths or names, test_*")] = None,
+    by: Annotated[str | None, Doc("say which are test: a column that names each picture's split")] = None,
+    top: Annotated[Count, Doc("how many to print")] = 20,
     out: TableOut = None,
 ) -> None:
     """List the pictures of a split with a copy or another view in another (train/ and test/), or in another folder."""
@@ -94,22 +95,22 @@ NOT_CHECKED = 2
 SHOWN = 10
 """How many pictures of a broken rule are printed."""
 
-Out = Annotated[Path | None, arg(help="also write the result to this file"), Output()]
+Out = Annotated[Path | None, Doc("also write the result to this file"), Output()]
 
 
 @app.command()
 def check(
     folder: Positional[Folder],
     *,
-    policy: Annotated[Path, arg(help="a TOML file of rules: leaks = 0, unreadable = '1%' …")],
+    policy: Annotated[Path, Doc("a TOML file of rules: leaks = 0, unreadable = '1%' …")],
     baseline: Annotated[
-        Path | None, arg(help="a set that was read before, or the --json of an earlier check: only what is new counts")
+        Path | None, Doc("a set that was read before, or the --json of an earlier check: only what is new counts")
     ] = None,
     json: Out = None,
     junit: Out = None,
     markdown: Out = None,
     model: ModelName = DEFAULT,
-    one_model: Annotated[bool, arg(help="no second model reads a new set unasked")] = False,
+    one_model: Annotated[bool, Doc("no second model reads a new set unasked")] = False,
     device: DeviceName = "auto",
     workspace: WorkspaceDir = None,
 ) -> int:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from tyro.conf import Positional, arg
+from typing_extensions import Doc
+from tyro.conf import Positional
 
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import progress_shown, table_text, write_rows
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
 def representatives(
     image_set: "ImageSet",
     *,
-    count: Annotated[
-        OptionalCount, arg(help="at most this many (default: by the number of pictures, at most 32)")
-    ] = None,
+    count: Annotated[OptionalCount, Doc("at most this many (default: by the number of pictures, at most 32)")] = None,
     out: TableOut = None,
 ) -> None:
     """Print one representative picture per region of the map: its path, the pictures of the region, and their class."""
@@ -52,16 +51,14 @@ def project(config: ProjectConfig) -> None:
 @app.on_set()
 def figure(
     image_set: "ImageSet",
-    out: Positional[Annotated[Path, arg(help="a .png or .svg file"), Output()]],
+    out: Positional[Annotated[Path, Doc("a .png or .svg file"), Output()]],
     *,
     method: Method = "tsne",
-    by: Annotated[str | None, arg(help="the measure (default: the order that holds on this set)")] = None,
-    classes: Annotated[tuple[str, ...], arg(help="only pictures of these classes")] = (),
-    names: Annotated[bool, arg(help="the names of classes beside their pictures, where there is room")] = True,
-    gallery: Annotated[
-        Path | None, arg(help="a .png file for the least and the most ambiguous pictures"), Output()
-    ] = None,
-    count: Annotated[int, Within(1, 100), arg(help="pictures in each line of the gallery")] = 8,
+    by: Annotated[str | None, Doc("the measure (default: the order that holds on this set)")] = None,
+    classes: Annotated[tuple[str, ...], Doc("only pictures of these classes")] = (),
+    names: Annotated[bool, Doc("the names of classes beside their pictures, where there is room")] = True,
+    gallery: Annotated[Path | None, Doc("a .png file for the least and the most ambiguous pictures"), Output()] = None,
+    count: Annotated[int, Within(1, 100), Doc("pictures in each line of the gallery")] = 8,
 ) -> None:
     """Draw the paper's figure of a set: clear pictures small and crisp, ambiguous ones large and faint."""
     from url_viz.export.figure import write_figure, write_gallery

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from typing_extensions import Doc
 from tyro.conf import Positional, UseAppendAction, arg
 
 from url_viz.cli.command_app import app
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 @app.command()
 def models(
     *,
-    as_json: Annotated[bool, arg(name="json", help="as JSON, with the digest of each file")] = False,
+    as_json: Annotated[bool, arg(name="json"), Doc("as JSON, with the digest of each file")] = False,
     workspace: WorkspaceDir = None,
 ) -> None:
     """List the models that this machine knows: shipped ones, heads trained here, the paper's, and other checkpoints.
@@ -82,7 +83,7 @@ def _lines(model: "KnownModel") -> list[str]:
 
 TICK_S = 0.2
 STOPPED_STATUS = 130
-Background = Annotated[bool, arg(help="start it, and return at once; it goes on by itself")]
+Background = Annotated[bool, Doc("start it, and return at once; it goes on by itself")]
 
 
 @app.on_set()
@@ -91,10 +92,10 @@ def adapt(
     *,
     mode: Annotated[
         Literal["instance", "labels", "full"],
-        arg(help="instance needs no labels; labels learns from class folders; full trains the backbone on them, too"),
+        Doc("instance needs no labels; labels learns from class folders; full trains the backbone on them, too"),
     ] = "instance",
-    limit: Annotated[OptionalCount, arg(help="learn from at most this many pictures (default: 5,000)")] = None,
-    seed: Annotated[Seed, arg(help="another one draws other views and weights")] = 0,
+    limit: Annotated[OptionalCount, Doc("learn from at most this many pictures (default: 5,000)")] = None,
+    seed: Annotated[Seed, Doc("another one draws other views and weights")] = 0,
     device: DeviceName = "auto",
     background: Background = False,
 ) -> int:
@@ -130,14 +131,14 @@ def adapt(
 
 @app.command()
 def pretrain(
-    folders: Positional[Annotated[tuple[Path, ...], arg(help="folders of pictures in class folders, which teach")]],
+    folders: Positional[Annotated[tuple[Path, ...], Doc("folders of pictures in class folders, which teach")]],
     *,
     report: Annotated[
         UseAppendAction[tuple[Path, ...]],
-        arg(help="a labelled folder that takes no part, to measure the head on; again for more"),
+        Doc("a labelled folder that takes no part, to measure the head on; again for more"),
     ] = (),
-    seeds: Annotated[Count, arg(help="how many heads to train; the best on held-out pictures is kept")] = 3,
-    limit: Annotated[OptionalCount, arg(help="learn from at most this many pictures of each folder")] = None,
+    seeds: Annotated[Count, Doc("how many heads to train; the best on held-out pictures is kept")] = 3,
+    limit: Annotated[OptionalCount, Doc("learn from at most this many pictures of each folder")] = None,
     device: DeviceName = "auto",
     background: Background = False,
     model: ModelName = DEFAULT,

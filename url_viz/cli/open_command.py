@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode
 
-from tyro.conf import Positional, arg
+from typing_extensions import Doc
+from tyro.conf import Positional
 
 from url_viz.cli.command_app import app
 from url_viz.errors import UsageError
@@ -23,10 +24,10 @@ def open_pictures(
     folder: Positional[Folder],
     *,
     port: Annotated[
-        int | None, Within(1, 65535), arg(help="where the app listens (default: 8501, or the next free one)")
+        int | None, Within(1, 65535), Doc("where the app listens (default: 8501, or the next free one)")
     ] = None,
-    no_browser: Annotated[bool, arg(help="open no browser: the address is printed")] = False,
-    one_model: Annotated[bool, arg(help="no second model reads a new set unasked")] = False,
+    no_browser: Annotated[bool, Doc("open no browser: the address is printed")] = False,
+    one_model: Annotated[bool, Doc("no second model reads a new set unasked")] = False,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pandas as pd
-from tyro.conf import Positional, arg
+from typing_extensions import Doc
+from tyro.conf import Positional
 
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import table_text
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
 def rank(
     image_set: "ImageSet",
     *,
-    top: Annotated[Count, arg(help="how many pictures of each end")] = 20,
+    top: Annotated[Count, Doc("how many pictures of each end")] = 20,
     by: Annotated[
-        str | None, arg(help="a measure or any column of numbers (default: the order that holds on this set)")
+        str | None, Doc("a measure or any column of numbers (default: the order that holds on this set)")
     ] = None,
-    twins: Annotated[bool, arg(help="show every picture of a group of copies and views")] = False,
-    within_class: Annotated[bool, arg(help="compare each picture with its own class only")] = False,
+    twins: Annotated[bool, Doc("show every picture of a group of copies and views")] = False,
+    within_class: Annotated[bool, Doc("compare each picture with its own class only")] = False,
 ) -> None:
     """Print the most ambiguous and the clearest pictures of a folder that was read."""
     from url_viz.analysis.ranking import ends, with_percentile
@@ -59,14 +60,14 @@ def rank(
 @app.on_set()
 def search(
     image_set: "ImageSet",
-    query: Positional[Annotated[Path, arg(help="the picture to search with")]],
+    query: Positional[Annotated[Path, Doc("the picture to search with")]],
     *,
-    k: Annotated[Count, arg(help="how many pictures to find")] = 24,
-    by: Annotated[str | None, arg(help="the measure to leave out by (default: the order that holds here)")] = None,
+    k: Annotated[Count, Doc("how many pictures to find")] = 24,
+    by: Annotated[str | None, Doc("the measure to leave out by (default: the order that holds here)")] = None,
     max_percentile: Annotated[
-        OptionalPercentile, arg(help="leave out pictures above this percentile of the measure")
+        OptionalPercentile, Doc("leave out pictures above this percentile of the measure")
     ] = None,
-    without_dropped: Annotated[bool, arg(help="leave out pictures that were decided to be dropped")] = False,
+    without_dropped: Annotated[bool, Doc("leave out pictures that were decided to be dropped")] = False,
 ) -> None:
     """Find the pictures most similar to a file, with ambiguous ones left out on request."""
     result = image_set.safe_search(query, k=k, by=by, max_percentile=max_percentile, without_dropped=without_dropped)
@@ -117,8 +118,8 @@ PICTURE_PX = 800
 def reasons(
     image_set: "ImageSet",
     *,
-    reason: Annotated[str | None, arg(help="list the pictures with this reason, the strongest first")] = None,
-    top: Annotated[Count, arg(help="how many pictures to list")] = 40,
+    reason: Annotated[str | None, Doc("list the pictures with this reason, the strongest first")] = None,
+    top: Annotated[Count, Doc("how many pictures to list")] = 40,
 ) -> None:
     """Count the likely reasons why pictures of a folder are ambiguous, or list the pictures with one of them."""
     from url_viz.analysis.findings.reasons import reason_counts, with_reason
@@ -141,9 +142,9 @@ def reasons(
 @app.on_set()
 def why(
     image_set: "ImageSet",
-    picture: Positional[Annotated[Path, arg(help="a picture: its path as seen from here, or in the folder")]],
+    picture: Positional[Annotated[Path, Doc("a picture: its path as seen from here, or in the folder")]],
     *,
-    heat: Annotated[Path | None, arg(help="also write the picture with its heat map over it, as PNG"), Output()] = None,
+    heat: Annotated[Path | None, Doc("also write the picture with its heat map over it, as PNG"), Output()] = None,
 ) -> None:
     """Explain why one picture is ambiguous, and on request which part of it is."""
     from url_viz.analysis.shown_words import shown_reason

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import Positional, arg
+from typing_extensions import Doc
+from tyro.conf import Positional
 
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, table_text, write_rows
@@ -23,16 +24,16 @@ def review(
     *,
     by: Annotated[
         str | None,
-        arg(
-            help="suspects, labels (all, doubtful first), copies, bursts, pairs, names, other-class, missed, one "
+        Doc(
+            "suspects, labels (all, doubtful first), copies, bursts, pairs, names, other-class, missed, one "
             "of `findings`, a measure (default: what holds here)"
         ),
     ] = None,
-    of_class: Annotated[str | None, arg(help="only pictures with this label")] = None,
-    tag: Annotated[str | None, arg(help="only pictures with this tag")] = None,
-    within_class: Annotated[bool, arg(help="compare each picture with its own class only")] = False,
-    per_class: Annotated[OptionalCount, arg(help="so many of each class")] = None,
-    top: Annotated[Count, arg(help="how many pictures to list")] = 20,
+    of_class: Annotated[str | None, Doc("only pictures with this label")] = None,
+    tag: Annotated[str | None, Doc("only pictures with this tag")] = None,
+    within_class: Annotated[bool, Doc("compare each picture with its own class only")] = False,
+    per_class: Annotated[OptionalCount, Doc("so many of each class")] = None,
+    top: Annotated[Count, Doc("how many pictures to list")] = 20,
 ) -> None:
     """List pictures to review, decided ones left out, with the question of each; answer by `decide` and `relabel`."""
     from url_viz.analysis.filters import OneOf
@@ -65,10 +66,10 @@ LISTED = 20
 def answers(
     image_set: "ImageSet",
     action: Positional[Literal["list", "ask", "export", "import"]] = "list",
-    file: Positional[Annotated[Path | None, arg(help="the CSV file to write (ask, export) or read (import)")]] = None,
+    file: Positional[Annotated[Path | None, Doc("the CSV file to write (ask, export) or read (import)")]] = None,
     *,
-    n: Annotated[Count, arg(help="how many pairs to ask about")] = LISTED,
-    seed: Annotated[Seed, arg(help="another one draws other pairs")] = 0,
+    n: Annotated[Count, Doc("how many pairs to ask about")] = LISTED,
+    seed: Annotated[Seed, Doc("another one draws other pairs")] = 0,
 ) -> None:
     """Say whether pictures and their nearest are the same kind of thing: a few answers make the order truer.
 
@@ -118,10 +119,8 @@ def names(
     image_set: "ImageSet",
     action: Positional[Literal["first", "suggest", "accept"]] = "first",
     *,
-    top: Annotated[Count, arg(help="how many pictures to list")] = 20,
-    share: Annotated[
-        Fraction, arg(help="suggest, accept: names that are each right in at least this share of cases")
-    ] = 0.9,
+    top: Annotated[Count, Doc("how many pictures to list")] = 20,
+    share: Annotated[Fraction, Doc("suggest, accept: names that are each right in at least this share of cases")] = 0.9,
 ) -> None:
     """List the pictures whose names teach most, or what the names so far suggest for the others; accept that.
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import Positional, arg
+from typing_extensions import Doc
+from tyro.conf import Positional
 
 from url_viz.cli.command_app import app
 from url_viz.cli.printing import print_rest, progress_shown, table_text
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
 
 
 _NONE_YET = "No image sets yet. Read one: python -m url_viz embed FOLDER"
-Known = Annotated[Path, arg(help="folder of an image set, as `sets` lists it")]
+Known = Annotated[Path, Doc("folder of an image set, as `sets` lists it")]
 
 
 @app.command()
 def sets(
-    folder: Positional[Annotated[Path | None, arg(help="only this image set: its disk use by part")]] = None,
+    folder: Positional[Annotated[Path | None, Doc("only this image set: its disk use by part")]] = None,
     *,
-    skipped: Annotated[bool, arg(help="list the files that the scan ignored, by extension")] = False,
+    skipped: Annotated[bool, Doc("list the files that the scan ignored, by extension")] = False,
     workspace: WorkspaceDir = None,
 ) -> None:
     """List the image sets of the workspace; for one folder, its disk use or the files ignored in it."""
@@ -58,7 +59,7 @@ def sets(
 @app.command()
 def rename(
     folder: Positional[Known],
-    name: Positional[Annotated[str, arg(help='what to call it; "" for the name of its folder')]],
+    name: Positional[Annotated[str, Doc('what to call it; "" for the name of its folder')]],
     *,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -70,8 +71,8 @@ def rename(
 
 @app.command()
 def repoint(
-    old: Positional[Annotated[Path, arg(help="where the folder lay")]],
-    new: Positional[Annotated[Path, arg(help="where the same pictures lie now")]],
+    old: Positional[Annotated[Path, Doc("where the folder lay")]],
+    new: Positional[Annotated[Path, Doc("where the same pictures lie now")]],
     *,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -85,7 +86,7 @@ def repoint(
 @app.command("drop-model")
 def drop_model(
     folder: Positional[Known],
-    model: Positional[Annotated[str, arg(help="the backbone whose embeddings go")]],
+    model: Positional[Annotated[str, Doc("the backbone whose embeddings go")]],
     *,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -124,7 +125,7 @@ def mend(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> None:
 def forget(
     folder: Positional[Folder],
     *,
-    yes: Annotated[bool, arg(help="do not ask: needed where there is no terminal, as in a script")] = False,
+    yes: Annotated[bool, Doc("do not ask: needed where there is no terminal, as in a script")] = False,
     workspace: WorkspaceDir = None,
 ) -> int:
     """Remove everything stored for a folder, after a question; the pictures themselves are not touched."""
@@ -155,7 +156,7 @@ def _is_sure(folder: Path, words: Sequence[str]) -> bool:
 @app.command()
 def pack(
     folder: Positional[Known],
-    out: Positional[Annotated[Path, arg(help="the .tar file to write; must not exist"), Output()]],
+    out: Positional[Annotated[Path, Doc("the .tar file to write; must not exist"), Output()]],
     *,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -168,9 +169,9 @@ def pack(
 
 @app.command()
 def unpack(
-    file: Positional[Annotated[Path, arg(help="a file that `pack` wrote")]],
+    file: Positional[Annotated[Path, Doc("a file that `pack` wrote")]],
     *,
-    root: Annotated[Path, arg(help="where the same pictures lie on this machine")],
+    root: Annotated[Path, Doc("where the same pictures lie on this machine")],
     workspace: WorkspaceDir = None,
 ) -> None:
     """Import an image set that was packed on another machine."""

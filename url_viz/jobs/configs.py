@@ -7,33 +7,34 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
+from typing_extensions import Doc
 from tyro.conf import Positional, arg
 
 from url_viz.models import model_names
 from url_viz.options import Count, OptionalCount, OptionalPercentile, Output, PrecisionChoice, Within
 
 DEFAULT = model_names.DEFAULT
-Folder = Annotated[Path, arg(help="folder of pictures, or their address in object storage (s3://bucket/folder)")]
+Folder = Annotated[Path, Doc("folder of pictures, or their address in object storage (s3://bucket/folder)")]
 ModelName = Annotated[
-    str,
-    arg(help="packaged or timm name, a model of the paper (authors/vit-tiny), or the path of a checkpoint; see models"),
+    str, Doc("packaged or timm name, a model of the paper (authors/vit-tiny), or the path of a checkpoint; see models")
 ]
-DeviceName = Annotated[str, arg(help="auto, cpu, mps, cuda (all GPUs, in turn), or one of them: cuda:1")]
-WorkspaceDir = Annotated[Path | None, arg(help="where results are kept (default: $URL_VIZ_HOME, else ~/.url_viz)")]
+DeviceName = Annotated[str, Doc("auto, cpu, mps, cuda (all GPUs, in turn), or one of them: cuda:1")]
+WorkspaceDir = Annotated[Path | None, Doc("where results are kept (default: $URL_VIZ_HOME, else ~/.url_viz)")]
 AllowedFolders = Annotated[
-    tuple[Path, ...], arg(help="read no picture outside these folders: links that lead out are ignored")
+    tuple[Path, ...], Doc("read no picture outside these folders: links that lead out are ignored")
 ]
-ListFile = Annotated[Path | None, arg(name="from", help="a file of paths, by line or NUL; - is standard input")]
+ListFile = Annotated[Path | None, arg(name="from"), Doc("a file of paths, by line or NUL; - is standard input")]
+Ids = Positional[Annotated[Path, Doc("a file of picture ids, one per line; - reads them from standard input")]]
 
 Word = Annotated[
-    Literal["keep", "drop", "look-again", "none"] | None, arg(help="only pictures with this decision (none: undecided)")
+    Literal["keep", "drop", "look-again", "none"] | None, Doc("only pictures with this decision (none: undecided)")
 ]
-Above = Annotated[OptionalPercentile, arg(help="only pictures from this percentile on")]
-Below = Annotated[OptionalPercentile, arg(help="only pictures below this percentile")]
-By = Annotated[str | None, arg(help="the measure whose percentile is meant (default: the order that holds here)")]
-WithFolder = Annotated[bool, arg(help="include the whole path of the folder, not only its name")]
-TableOut = Annotated[Path | None, arg(help="write a .csv or .parquet file instead of printing"), Output()]
-Method = Annotated[Literal["umap", "tsne"], arg(help="UMAP, or t-SNE as in the paper's figure")]
+Above = Annotated[OptionalPercentile, Doc("only pictures from this percentile on")]
+Below = Annotated[OptionalPercentile, Doc("only pictures below this percentile")]
+By = Annotated[str | None, Doc("the measure whose percentile is meant (default: the order that holds here)")]
+WithFolder = Annotated[bool, Doc("include the whole path of the folder, not only its name")]
+TableOut = Annotated[Path | None, Doc("write a .csv or .parquet file instead of printing"), Output()]
+Method = Annotated[Literal["umap", "tsne"], Doc("UMAP, or t-SNE as in the paper's figure")]
 
 
 @dataclass(frozen=True)
@@ -43,39 +44,38 @@ class EmbedConfig:
     folder: Positional[Folder]
     model: ModelName = DEFAULT
     also: Annotated[
-        str | None,
-        arg(help="a second model that reads the same pictures: confusability and ambiguity are by both then"),
+        str | None, Doc("a second model that reads the same pictures: confusability and ambiguity are by both then")
     ] = None
-    one_model: Annotated[bool, arg(help="no second model reads a new set unasked once it is read by the first")] = False
+    one_model: Annotated[bool, Doc("no second model reads a new set unasked once it is read by the first")] = False
     workspace: WorkspaceDir = None
     device: DeviceName = "auto"
     precision: Annotated[
         PrecisionChoice | None,
-        arg(
-            help="fast: bf16 or float32, whichever was measured to be quicker here; exact: float32 (default: what the "
+        Doc(
+            "fast: bf16 or float32, whichever was measured to be quicker here; exact: float32 (default: what the "
             "set was read in, else fast)"
         ),
     ] = None
-    limit: Annotated[OptionalCount, arg(help="read at most this many pictures, spread over the folder")] = None
-    refit: Annotated[bool, arg(help="make the map again")] = False
-    strict: Annotated[bool, arg(help="exit with status 3 if any file could not be read")] = False
+    limit: Annotated[OptionalCount, Doc("read at most this many pictures, spread over the folder")] = None
+    refit: Annotated[bool, Doc("make the map again")] = False
+    strict: Annotated[bool, Doc("exit with status 3 if any file could not be read")] = False
     within: AllowedFolders = ()
     range: Annotated[
         str | None,
-        arg(help="what is black and white of more than 8 bits, as 0:4095 (default: as a sample of the pictures says)"),
+        Doc("what is black and white of more than 8 bits, as 0:4095 (default: as a sample of the pictures says)"),
     ] = None
     pages: Annotated[
         Literal["each", "first", "middle", "brightest"] | None,
-        arg(help="of files with several pages: each is a picture (default), or one of them"),
+        Doc("of files with several pages: each is a picture (default), or one of them"),
     ] = None
-    bands: Annotated[str | None, arg(help="which bands are red, green and blue, as 4,3,2; or one")] = None
-    embeddings: Annotated[Path | None, arg(help="your embeddings as .npy, .npz or .parquet; no model runs then")] = None
-    paths: Annotated[Path | None, arg(help="the paths of the rows of --embeddings, one per line or a table")] = None
+    bands: Annotated[str | None, Doc("which bands are red, green and blue, as 4,3,2; or one")] = None
+    embeddings: Annotated[Path | None, Doc("your embeddings as .npy, .npz or .parquet; no model runs then")] = None
+    paths: Annotated[Path | None, Doc("the paths of the rows of --embeddings, one per line or a table")] = None
     ray: Annotated[
         Literal["auto", "local"] | None,
-        arg(help="have workers of Ray read: of the cluster of this machine (auto), or of one for this run (local)"),
+        Doc("have workers of Ray read: of the cluster of this machine (auto), or of one for this run (local)"),
     ] = None
-    workers: Annotated[OptionalCount, arg(help="with --ray: how many (default: one a GPU, else one a machine)")] = None
+    workers: Annotated[OptionalCount, Doc("with --ray: how many (default: one a GPU, else one a machine)")] = None
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ class ProjectConfig:
     """Compute a map of some pictures only, and write their ids, paths and coordinates."""
 
     folder: Positional[Folder]
-    ids: Positional[Annotated[Path, arg(help="a file of picture ids, one per line; - reads them from standard input")]]
-    out: Positional[Annotated[Path, arg(help="a .csv or .parquet file"), Output()]]
+    ids: Ids
+    out: Positional[Annotated[Path, Doc("a .csv or .parquet file"), Output()]]
     method: Method = "umap"
     model: ModelName = DEFAULT
     workspace: WorkspaceDir = None
@@ -111,12 +111,13 @@ class ExportConfig:
     """
 
     folder: Positional[Folder]
-    out: Positional[Annotated[Path, arg(help="a new or empty folder"), Output()]]
+    out: Positional[Annotated[Path, Doc("a new or empty folder"), Output()]]
     kind: Annotated[
         Literal["fiftyone", "huggingface", "webdataset", "parquet", "annotations", "cvat", "labelstudio"],
-        arg(name="as", help="for what"),
+        arg(name="as"),
+        Doc("for what"),
     ]
-    how: Annotated[Literal["link", "copy"], arg(help="links to the pictures, or copies that may be moved")] = "link"
+    how: Annotated[Literal["link", "copy"], Doc("links to the pictures, or copies that may be moved")] = "link"
     listed: ListFile = None
     decision: Word = None
     above: Above = None
@@ -133,16 +134,16 @@ class DiffConfig:
     """Say what changed between two folders, or in one since a version: pictures, labels, leaks, accuracy."""
 
     folder: Positional[Folder]
-    other: Positional[Annotated[Path | None, arg(metavar="B", help="the later one, which was read too")]] = None
-    since: Annotated[
-        str | None, arg(help="compare FOLDER with itself: the number of a version, or a time (2026-11-28)")
-    ] = None
+    other: Positional[Annotated[Path | None, arg(metavar="B"), Doc("the later one, which was read too")]] = None
+    since: Annotated[str | None, Doc("compare FOLDER with itself: the number of a version, or a time (2026-11-28)")] = (
+        None
+    )
     json_file: Annotated[
-        Path | None, arg(name="json", metavar="OUT", help="write all of it to this file"), Output()
+        Path | None, arg(name="json", metavar="OUT"), Doc("write all of it to this file"), Output()
     ] = None
-    report: Annotated[Path | None, arg(help="write a report with thumbnails: a .html file"), Output()] = None
-    top: Annotated[Count, arg(help="how many paths of each kind to print")] = 5
-    keep: Annotated[bool, arg(help="keep the result for the app's page Versions")] = False
+    report: Annotated[Path | None, Doc("write a report with thumbnails: a .html file"), Output()] = None
+    top: Annotated[Count, Doc("how many paths of each kind to print")] = 5
+    keep: Annotated[bool, Doc("keep the result for the app's page Versions")] = False
     model: ModelName = DEFAULT
     workspace: WorkspaceDir = None
 
@@ -152,8 +153,8 @@ class MeasureConfig:
     """Measure what it is worth to train on some pictures only, against as many at random, and write the figures."""
 
     folder: Positional[Folder]
-    ids: Positional[Annotated[Path, arg(help="a file of picture ids, one per line; - reads them from standard input")]]
-    out: Positional[Annotated[Path, arg(help="a .json file"), Output()]]
+    ids: Ids
+    out: Positional[Annotated[Path, Doc("a .json file"), Output()]]
     model: ModelName = DEFAULT
     workspace: WorkspaceDir = None
 
@@ -163,10 +164,10 @@ class WorthConfig:
     """Print what dropping pictures and correcting labels was worth to a linear probe, on pictures left alone."""
 
     folder: Positional[Folder]
-    seeds: Annotated[int, Within(2, 1000), arg(help="how often folds and random drops are dealt, 2 or more")] = 3
+    seeds: Annotated[int, Within(2, 1000), Doc("how often folds and random drops are dealt, 2 or more")] = 3
     out: Annotated[
         Path | None,
-        arg(help="write the figures of each class to a .csv or .parquet file, or all figures to a .json file"),
+        Doc("write the figures of each class to a .csv or .parquet file, or all figures to a .json file"),
         Output(),
     ] = None
     model: ModelName = DEFAULT
