@@ -89,12 +89,18 @@ def lists_of_zeros(folder: Path) -> Path:
     return folder / "lists.parquet"
 
 
+def records_without_a_key_in_common(folder: Path) -> Path:
+    records = [{"path": "a.jpg", f"v{number % 4_000}": number} for number in range(25_000)]
+    (folder / "records.json").write_text(json.dumps(records))
+    return folder / "records.json"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
 @pytest.mark.parametrize(
     "bomb",
     [
-        *(wide_array, one_path_many_times, one_long_text_many_times),
+        *(wide_array, one_path_many_times, one_long_text_many_times, records_without_a_key_in_common),
         *(
             pytest.param(bomb, marks=pytest.mark.torture)
             for bomb in (long_array, small_kind, many_equal_columns, lists_of_zeros)

@@ -1,13 +1,17 @@
-"""Safe loading of NumPy files (.npy, .npz) from users, and the limits on what any file of theirs may unfold to."""
+"""Safe loading of NumPy files (.npy, .npz) from users; what any file of theirs may unfold to, and how it is refused."""
 
+import csv
 import io
 import lzma
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.errors import FolderError
@@ -27,11 +31,25 @@ MOST_NUMBERS = 65_536
 """Numbers in an embedding, or classes of logits."""
 BYTES_A_NUMBER = 4
 """Memory per number after reading, whatever its dtype in the file."""
-_DAMAGE = (
+DAMAGE = (
     *(ValueError, TypeError, LookupError, ArithmeticError, OSError, EOFError, RuntimeError, MemoryError, SyntaxError),
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, csv.Error, pa.ArrowException),
 )
-"""What NumPy and zipfile raise for damaged, truncated, encrypted and hostile files."""
+"""What libraries raise for damaged, truncated, encrypted and hostile files, and for times out of range."""
+
+
+@contextmanager
+def readable_as(sentence: str, advice: str) -> Iterator[None]:
+    """Have what libraries raise for a damaged file end in a FolderError: `sentence`, the reason, `advice`."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise FolderError(f"{sentence} ({first_line(error)}). {advice}") from error
+
+
+def first_line(error: Exception) -> str:
+    """Why a library cannot read something, on one line."""
+    return str(error).partition("\n")[0].removeprefix("Error tokenizing data. C error: ") or type(error).__name__
 
 
 def most_bytes(size: int, pictures: int) -> int:
@@ -51,7 +69,7 @@ def read_arrays(source: IncomingFile, *, pictures: int = 0) -> dict[str, NDArray
     more than it holds, has too many rows or columns, or decompresses to too much.
     """
     most = most_bytes(len(source.data), pictures)
-    try:
+    with readable_as(f"{source.name!r} cannot be read as NumPy's", "Save it with numpy.save."):
         # An array that declares more than the file holds ends in an error before that memory is touched.
         loaded = np.load(io.BytesIO(source.data), allow_pickle=False)
         if isinstance(loaded, np.ndarray):
@@ -63,9 +81,6 @@ def read_arrays(source: IncomingFile, *, pictures: int = 0) -> dict[str, NDArray
             _check_shape(array.shape, pictures)
         _check_unfolded(sum(BYTES_A_NUMBER * array.size for array in arrays.values()), most)
         return arrays
-    except _DAMAGE as error:
-        why = str(error).partition("\n")[0] or type(error).__name__
-        raise FolderError(f"{source.name!r} cannot be read as NumPy's ({why}). Save it with numpy.save.") from error
 
 
 def _check_unfolded(unfolded: int, most: int) -> None:

@@ -3,7 +3,6 @@
 A cell is a number or text. No code in a file is run: NumPy's pickles are refused, and text stays text.
 """
 
-import csv
 import io
 import json
 import re
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from url_viz.errors import FolderError
 from url_viz.escaping import without_apostrophe
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.store.columns.user_arrays import most_bytes, most_rows, read_arrays
+from url_viz.store.columns.user_arrays import DAMAGE, first_line, most_bytes, most_rows, read_arrays, readable_as
 from url_viz.store.columns.user_cells import Values, as_text, cleaned, number_values, text_values
 from url_viz.wording import numbered
 
@@ -40,14 +39,14 @@ MOST_COLUMNS = 5_000
 LONGEST_CELL = 32_768
 """Most characters of a path or other text in a Parquet file; stored texts are shorter."""
 LONGEST_NAME = 80
-_UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError)
-"""What PyArrow raises for damaged files, times out of range, and text that is not UTF-8."""
 _SEPARATORS = ",;\t|"
 _LOGIT = re.compile(r"logits?[_.\- \[]?(\d+)\]?", re.IGNORECASE)
 
 Matrix = NDArray[np.floating[Any]]
 Cells = Values | Matrix | str
 """Numbers or text (N,), cells of C numbers each (N, C), or the reason why a column is refused."""
+Table = tuple[list[str], Callable[[str], "pd.Series[str]"], Callable[[str], Cells]]
+"""The names of columns, and what reads one of them as paths, and as cells."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +110,20 @@ def read_user_file(
     if paths is not None:
         raise FolderError(f"{source.name!r} has its own paths; a list of paths goes only with .npy and .npz.")
     if ending in CSV_ENDINGS:
-        return _of_csv(source, path_column)
-    if ending in PARQUET_ENDINGS:
-        return _of_parquet(source, path_column, pictures)
-    if ending in JSON_ENDINGS:
-        return _of_json(source, path_column, pictures)
-    endings = ", ".join((*CSV_ENDINGS, *PARQUET_ENDINGS, *JSON_ENDINGS, *ARRAY_ENDINGS))
-    raise FolderError(f"{source.name!r} is not a table by its extension. Give a file that ends in one of: {endings}.")
+        names, paths_in, cells_in = _csv(source)
+    elif ending in PARQUET_ENDINGS:
+        names, paths_in, cells_in = _parquet(source, pictures)
+    elif ending in JSON_ENDINGS:
+        names, paths_in, cells_in = _json(source, pictures)
+    else:
+        known = ", ".join((*CSV_ENDINGS, *PARQUET_ENDINGS, *JSON_ENDINGS, *ARRAY_ENDINGS))
+        raise FolderError(f"{source.name!r} is not a table by its extension. Give a file that ends in one of: {known}.")
+    path_name = _name_of_paths(source.name, names, path_column)
+    with readable_as(f"The paths in {source.name!r} cannot be read", "Write it again."):
+        written = tuple(paths_in(path_name))
+    if not written:
+        raise FolderError(f"{source.name!r} has no rows. Give one row per picture.")
+    return UserFile(source.name, path_name, written, _columns(names, path_name, cells_in))
 
 
 def read_csv(source: IncomingFile) -> pd.DataFrame:
@@ -130,15 +136,14 @@ def read_paths(cells: "pd.Series[str]") -> list[str]:
     return [without_apostrophe(path) for path in cells.str.strip()]
 
 
-def _of_csv(source: IncomingFile, path_column: str | None) -> UserFile:
+def _csv(source: IncomingFile) -> Table:
     text, separator = _text_and_separator(source)
     frame = _parsed(source.name, text, separator)
-    if frame.empty:
-        raise FolderError(f"{source.name!r} has a first line and no rows. Give one row per picture.")
-    names = list(frame.columns)
-    path_index = _index_of_paths(source.name, names, path_column)
-    cells = _columns(names, path_index, lambda name: text_values(frame[name], decimal_comma=separator == ";"))
-    return UserFile(source.name, names[path_index], tuple(read_paths(frame[names[path_index]])), cells)
+    return (
+        frame.columns.tolist(),
+        lambda name: pd.Series(read_paths(frame[name]), dtype=object),
+        lambda name: text_values(frame[name], decimal_comma=separator == ";"),
+    )
 
 
 def _text_and_separator(source: IncomingFile) -> tuple[str, str]:
@@ -158,13 +163,10 @@ def _text_and_separator(source: IncomingFile) -> tuple[str, str]:
 
 def _parsed(name: str, text: str, separator: str) -> pd.DataFrame:
     """All cells as text, by the names in the header line."""
-    try:
+    with readable_as(f"{name!r} cannot be read as a table", "Export it again as CSV or Parquet."):
         frame = pd.read_csv(
             io.StringIO(text), sep=separator, header=None, index_col=False, dtype=str, na_filter=False, low_memory=False
         )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error, ValueError) as error:
-        why = str(error).partition("\n")[0].removeprefix("Error tokenizing data. C error: ")
-        raise FolderError(f"{name!r} cannot be read as a table ({why}). Export it again as CSV or Parquet.") from error
     if frame.shape[1] > MOST_COLUMNS:
         raise FolderError(f"{name!r} has {frame.shape[1]:,} columns; at most {MOST_COLUMNS:,} are read.")
     names = distinct_names(frame.iloc[0].fillna(""))
@@ -180,29 +182,29 @@ def distinct_names(names: Iterable[Any]) -> list[str]:
     return list(distinct)
 
 
-def _index_of_paths(file: str, names: list[str], wanted: str | None) -> int:
+def _name_of_paths(file: str, names: list[str], wanted: str | None) -> str:
     if wanted is not None:
         if wanted not in names:
             raise FolderError(f"{file!r} has no column {wanted!r}. It has: {_some(names)}.")
-        return names.index(wanted)
+        return wanted
     lower = [name.casefold() for name in names]
     for name in PATH_NAMES:
         if name in lower:
-            return lower.index(name)
+            return names[lower.index(name)]
     raise FolderError(
         f"None of the columns of {file!r} is called path, file or the like: {_some(names)}. Say which holds the paths "
         f"(--path-column)."
     )
 
 
-def _columns(names: list[str], path_index: int, read: Callable[[str], Cells]) -> dict[str, Cells]:
-    """The columns as `read` gives them, without that of the paths (`path_index`), and those of logits as one."""
+def _columns(names: list[str], path_name: str, read: Callable[[str], Cells]) -> dict[str, Cells]:
+    """The columns as `read` gives them, without that of the paths, and those of logits as one."""
     number_of = {int(match[1]): name for name in names if (match := _LOGIT.fullmatch(name))}
     logits = [number_of[number] for number in sorted(number_of)] if len(number_of) > 1 else []
     columns: dict[str, Cells] = {
         name: read(name) if len(name) <= LONGEST_NAME else f"its name is longer than {LONGEST_NAME} characters"
         for name in names
-        if name != names[path_index] and name not in logits
+        if name != path_name and name not in logits
     }
     if logits:
         columns |= _joined({name: read(name) for name in logits})
@@ -211,46 +213,37 @@ def _columns(names: list[str], path_index: int, read: Callable[[str], Cells]) ->
 
 def _joined(logits: Mapping[str, Cells]) -> dict[str, Cells]:
     """The columns of logits as one matrix, or the reason why they are refused."""
-    numbers = [column.values for column in logits.values() if isinstance(column, Values) and column.kind == "numeric"]
+    numbers = {
+        name: column.values
+        for name, column in logits.items()
+        if isinstance(column, Values) and column.kind == "numeric"
+    }
     if len(numbers) == len(logits):
-        return {"logits": np.stack(numbers, axis=1)}
-    wrong = next(n for n, column in logits.items() if not isinstance(column, Values) or column.kind != "numeric")
+        return {"logits": np.stack(list(numbers.values()), axis=1)}
+    wrong = next(name for name in logits if name not in numbers)
     return {f"{next(iter(logits))} …": f"{wrong!r} holds other things than numbers"}
 
 
-def _of_parquet(source: IncomingFile, path_column: str | None, pictures: int) -> UserFile:
-    table = _parquet_table(source, pictures)
-    names = distinct_names(table.column_names)
-    path_index = _index_of_paths(source.name, names, path_column)
-    try:
-        paths = tuple(_texts(table.column(path_index)).str.strip())
-    except _UNREADABLE as error:
-        why = str(error).partition("\n")[0]
-        raise FolderError(f"The paths in {source.name!r} cannot be read ({why}). Write it again.") from error
-    cells = _columns(names, path_index, lambda name: _arrow_values(table.column(names.index(name))))
-    return UserFile(source.name, names[path_index], paths, cells)
-
-
-def _parquet_table(source: IncomingFile, pictures: int) -> pa.Table:
+def _parquet(source: IncomingFile, pictures: int) -> Table:
     """The table of a Parquet file; text columns as dictionaries, so that a repeated long text is stored once."""
-    try:
-        with pq.ParquetFile(pa.BufferReader(source.data)) as plain:
-            metadata = plain.metadata
-            _check_parquet(source, metadata, pictures)
-        texts = [column.path for column in map(metadata.schema.column, range(metadata.num_columns)) if _is_text(column)]
-        with pq.ParquetFile(pa.BufferReader(source.data), read_dictionary=texts) as file:
+    with readable_as(f"{source.name!r} cannot be read as Parquet", "Write it again."):
+        metadata = pq.read_metadata(pa.BufferReader(source.data))
+        _check_parquet(source, metadata, pictures)
+        columns = map(metadata.schema.column, range(metadata.num_columns))
+        texts = [
+            column.path
+            for column in columns
+            if column.physical_type == "BYTE_ARRAY" and column.logical_type.type != "DECIMAL"
+        ]
+        with pq.ParquetFile(pa.BufferReader(source.data), metadata=metadata, read_dictionary=texts) as file:
             # Arrow's threads abort a command that ends while they start: seen in a tenth of the runs on a busy machine.
             table = file.read(use_threads=False)
-    except _UNREADABLE as error:
-        why = str(error).partition("\n")[0]
-        raise FolderError(f"{source.name!r} cannot be read as Parquet ({why}). Write it again.") from error
-    if table.num_rows == 0:
-        raise FolderError(f"{source.name!r} has no rows. Give one row per picture.")
-    return table
-
-
-def _is_text(column: Any) -> bool:
-    return bool(column.physical_type == "BYTE_ARRAY" and column.logical_type.type != "DECIMAL")
+        table = table.rename_columns(distinct_names(table.column_names))
+    return (
+        table.column_names,
+        lambda name: _texts(table.column(name)).str.strip(),
+        lambda name: _arrow_values(table.column(name)),
+    )
 
 
 def _check_parquet(source: IncomingFile, metadata: pq.FileMetaData, pictures: int) -> None:
@@ -259,12 +252,16 @@ def _check_parquet(source: IncomingFile, metadata: pq.FileMetaData, pictures: in
     size = [_bytes_of(metadata.schema.column(index)) for index in columns]
     parts = [(index, metadata.row_group(group).column(index)) for group in groups for index in columns]
     unfolded = sum(max(chunk.total_uncompressed_size, chunk.num_values * size[index]) for index, chunk in parts)
+    _check_size(source, metadata.num_rows, metadata.num_columns, unfolded, pictures)
+
+
+def _check_size(source: IncomingFile, rows: int, columns: int, unfolded: int, pictures: int) -> None:
     most = most_bytes(len(source.data), pictures)
-    if metadata.num_rows > most_rows(pictures) or metadata.num_columns > MOST_COLUMNS or unfolded > most:
+    if rows > most_rows(pictures) or columns > MOST_COLUMNS or unfolded > most:
         raise FolderError(
-            f"{source.name!r} has {metadata.num_rows:,} rows and {metadata.num_columns:,} columns, and unfolds to "
-            f"{unfolded:,} bytes; for {pictures:,} pictures at most {most_rows(pictures):,}, {MOST_COLUMNS:,} and "
-            f"{most:,} are read. Leave out what is not needed, or write it as CSV."
+            f"{source.name!r} has {rows:,} rows and {columns:,} columns, and unfolds to {unfolded:,} bytes; for "
+            f"{pictures:,} pictures at most {most_rows(pictures):,}, {MOST_COLUMNS:,} and {most:,} are read. Leave out "
+            "what is not needed, or write it as CSV."
         )
 
 
@@ -276,8 +273,8 @@ def _bytes_of(column: Any) -> int:
 def _arrow_values(column: pa.ChunkedArray) -> Cells:
     try:
         return _typed_values(column)
-    except _UNREADABLE as error:
-        return f"its values cannot be read ({str(error).partition(chr(10))[0]})"
+    except DAMAGE as error:
+        return f"its values cannot be read ({first_line(error)})"
 
 
 def _typed_values(column: pa.ChunkedArray) -> Cells:
@@ -298,12 +295,12 @@ def _list_values(column: pa.ChunkedArray) -> Matrix | str:
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
         return "its cells hold lists of other things than numbers"
     joined = column.combine_chunks()
-    lengths = np.asarray(pa.compute.list_value_length(joined).to_numpy(zero_copy_only=False), float)
-    if np.isnan(lengths).any() or len(np.unique(lengths)) != 1 or lengths[0] < 1:
+    lengths = pa.compute.list_value_length(joined).unique().to_pylist()
+    if len(lengths) != 1 or not lengths[0]:
         return "its cells hold lists of different lengths"
     flat = np.asarray(joined.flatten().to_numpy(zero_copy_only=False))
     with np.errstate(over="ignore"):
-        return flat.reshape(len(joined), int(lengths[0])).astype(np.float32, copy=False)
+        return flat.reshape(len(joined), lengths[0]).astype(np.float32, copy=False)
 
 
 def _texts(column: pa.ChunkedArray) -> "pd.Series[str]":
@@ -322,51 +319,35 @@ def _texts(column: pa.ChunkedArray) -> "pd.Series[str]":
     return pd.Series(np.concatenate(cells), dtype=object)
 
 
-def _of_json(source: IncomingFile, path_column: str | None, pictures: int) -> UserFile:
-    records = _records(source)
-    if len(records) > most_rows(pictures):
-        raise FolderError(
-            f"{source.name!r} has {len(records):,} records; for {pictures:,} pictures at most {most_rows(pictures):,} "
-            "are read."
-        )
-    keys = list(dict.fromkeys(key for record in records for key in record))
-    if len(keys) > MOST_COLUMNS:
-        raise FolderError(f"{source.name!r} has {len(keys):,} columns; at most {MOST_COLUMNS:,} are read.")
-    names = distinct_names(keys)
-    path_index = _index_of_paths(source.name, names, path_column)
-    key_of = dict(zip(names, keys, strict=True))
-    paths = tuple(as_text(record.get(keys[path_index])).strip() for record in records)
-    cells = _columns(names, path_index, lambda name: _json_values([record.get(key_of[name]) for record in records]))
-    return UserFile(source.name, names[path_index], paths, cells)
-
-
-def _records(source: IncomingFile) -> list[dict[str, Any]]:
-    """The records of a JSON file, each with its path. Raises FolderError if it holds something else."""
-    try:
-        content = json.loads(source.data)
-    except (ValueError, RecursionError) as error:
-        why = str(error).partition("\n")[0]
-        raise FolderError(f"{source.name!r} cannot be read as JSON ({why}). Write it again.") from error
-    records = list(content.values()) if isinstance(content, dict) else content
+def _json(source: IncomingFile, pictures: int) -> Table:
+    with readable_as(f"{source.name!r} cannot be read as JSON", "Write it again."):
+        records = json.loads(source.data)
+    if isinstance(records, dict) and all(isinstance(record, dict) for record in records.values()):
+        records = [{**record, "path": path} for path, record in records.items()]
     if not isinstance(records, list) or not records or not all(isinstance(record, dict) for record in records):
         raise FolderError(
             f"{source.name!r} is neither a list of records nor an object that holds records by path. Give one record "
             'for each picture, such as {"a.jpg": {"risk": 0.2}}.'
         )
-    if isinstance(content, dict):
-        return [{**record, "path": path} for path, record in content.items()]
-    return records
+    keys = list(dict.fromkeys(key for record in records for key in record))
+    _check_size(source, len(records), len(keys), 8 * len(records) * len(keys), pictures)
+    frame = pd.DataFrame(records, columns=keys, dtype=object).set_axis(distinct_names(keys), axis=1)
+    return (
+        frame.columns.tolist(),
+        lambda name: frame[name].map(as_text).str.strip(),
+        lambda name: _json_values(frame[name]),
+    )
 
 
-def _json_values(values: list[Any]) -> Cells:
-    if any(isinstance(value, list | dict) for value in values):
+def _json_values(cells: "pd.Series[Any]") -> Cells:
+    if cells.map(lambda value: isinstance(value, list | dict)).any():
         return "its cells are nested; one number or text per cell is read"
-    if all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values):
+    if pd.api.types.infer_dtype(cells) in ("integer", "floating", "mixed-integer-float"):
         try:
-            return number_values(np.array([np.nan if value is None else value for value in values], float))
+            return number_values(cells.to_numpy(float))
         except OverflowError:
             return "its numbers are too large"
-    return text_values(pd.Series([as_text(value) for value in values], dtype=object), numbers=False)
+    return text_values(cells.map(as_text), numbers=False)
 
 
 def _of_arrays(
