@@ -150,6 +150,15 @@ class TestParquet:
         with pytest.raises(FolderError, match="cannot be read as Parquet"):
             read_user_file(IncomingFile("x.parquet", b"PAR1 and no more"))
 
+    def test_one_whose_footer_would_abort_its_reader(self) -> None:
+        file = io.BytesIO()
+        pq.write_table(pa.table({"path": ["a", None]}), file)
+        head = b"\x18\x04path"  # the name of the column, after whether it may be null
+        damaged = file.getvalue().replace(b"\x25\x02" + head, b"\x25\x00" + head)
+        assert damaged != file.getvalue()
+        with pytest.raises(FolderError, match=r"'x.parquet' ends the process that reads it .*: it is damaged"):
+            read_user_file(IncomingFile("x.parquet", damaged))
+
     @pytest.mark.parametrize("unit", ["ms", "us"])
     def test_times_out_of_range(self, unit: str) -> None:
         found = of_parquet({"path": TWO, "when": pa.array([2**62, 0], pa.timestamp(unit)), "v": [1, 2]})

@@ -90,6 +90,15 @@ class LimitedReaders(LimitedProcesses):
         """As `page`, of the bytes of a file."""
         return self.ask("page_of_bytes", data, number=number)[1]
 
+    def parquet_sizes(self, data: bytes) -> tuple[int, int, int]:
+        """The rows and columns of a Parquet file, and the bytes of its values in memory.
+
+        Not in this process: Arrow aborts where what a footer says of a column is damaged. Raises ImageError with the
+        reason.
+        """
+        facts, _ = self.ask("parquet_sizes", data)
+        return facts["rows"], facts["columns"], facts["bytes"]
+
     def _annotated(self, what: str, path: Path, within: Sequence[Path] | None) -> Answer:
         try:
             facts, answer = self.ask(what, os.fsencode(os.path.abspath(path)), within=_as_text(within))
@@ -185,6 +194,13 @@ def _keyed(within: list[str] | None) -> tuple[str, ...] | None:
     return None if within is None else tuple(within)
 
 
+def _parquet_sizes(data: bytes) -> Answer:
+    from url_viz.imaging.containers.arrow_files import parquet_sizes
+
+    allow_memory(MOST_MEMORY_BYTES + 2 * len(data))
+    return parquet_sizes(data), b""
+
+
 def _annotations(path: bytes, within: list[str] | None) -> Answer:
     try:
         return {}, json.dumps(_annotations_at(path, within).as_record()).encode()
@@ -237,6 +253,7 @@ if __name__ == "__main__":
             "page": _page,
             "paged_bytes": _paged_bytes,
             "page_of_bytes": _page_of_bytes,
+            "parquet_sizes": _parquet_sizes,
             "annotations": _annotations,
             "annotation_summary": _annotation_summary,
         },

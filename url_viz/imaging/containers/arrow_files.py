@@ -255,6 +255,18 @@ def _spans(metadata: pq.FileMetaData, name: str) -> list[_Span]:
     return spans
 
 
+def parquet_sizes(data: bytes) -> dict[str, int]:
+    """The rows and columns of a Parquet file, and the bytes of its values in memory; a repeated text is stored once."""
+    metadata = pq.read_metadata(pa.BufferReader(data))
+    columns, unfolded = range(metadata.num_columns), 0
+    schema = [metadata.schema.column(number) for number in columns]
+    sizes = [max(64 if column.physical_type == "BYTE_ARRAY" else 8, int(column.length)) for column in schema]
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        chunks = map(group.column, columns)
+        unfolded += sum(max(c.total_uncompressed_size, c.num_values * s) for c, s in zip(chunks, sizes, strict=True))
+    return {"rows": metadata.num_rows, "columns": metadata.num_columns, "bytes": unfolded}
+
+
 def _parquet(file: BinaryIO) -> tuple[pq.ParquetFile, pa.Schema]:
     """An open file, which is opened once more: what reads on in it outlives the one that was given. And its schema.
 

@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from url_viz.errors import FolderError
+from url_viz.errors import FolderError, ImageError
 from url_viz.escaping import without_apostrophe
+from url_viz.imaging.limited_readers import readers
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.columns.user_arrays import DAMAGE, first_line, most_bytes, most_rows, read_arrays, readable_as
 from url_viz.store.columns.user_cells import Values, as_text, cleaned, number_values, text_values
@@ -228,7 +229,10 @@ def _parquet(source: IncomingFile, pictures: int) -> Table:
     """The table of a Parquet file; text columns as dictionaries, so that a repeated long text is stored once."""
     with readable_as(f"{source.name!r} cannot be read as Parquet", "Write it again."):
         metadata = pq.read_metadata(pa.BufferReader(source.data))
-        _check_parquet(source, metadata, pictures)
+        try:
+            _check_size(source, *readers.parquet_sizes(source.data), pictures)
+        except ImageError as error:
+            raise FolderError(f"{source.name!r} {error}. Write it again.") from error
         columns = map(metadata.schema.column, range(metadata.num_columns))
         texts = [
             column.path
@@ -246,16 +250,8 @@ def _parquet(source: IncomingFile, pictures: int) -> Table:
     )
 
 
-def _check_parquet(source: IncomingFile, metadata: pq.FileMetaData, pictures: int) -> None:
-    """Raise FolderError if a file has too many rows or columns, or decompresses to too much, for so many pictures."""
-    columns, groups = range(metadata.num_columns), range(metadata.num_row_groups)
-    size = [_bytes_of(metadata.schema.column(index)) for index in columns]
-    parts = [(index, metadata.row_group(group).column(index)) for group in groups for index in columns]
-    unfolded = sum(max(chunk.total_uncompressed_size, chunk.num_values * size[index]) for index, chunk in parts)
-    _check_size(source, metadata.num_rows, metadata.num_columns, unfolded, pictures)
-
-
 def _check_size(source: IncomingFile, rows: int, columns: int, unfolded: int, pictures: int) -> None:
+    """Raise FolderError if a file has too many rows or columns, or decompresses to too much, for so many pictures."""
     most = most_bytes(len(source.data), pictures)
     if rows > most_rows(pictures) or columns > MOST_COLUMNS or unfolded > most:
         raise FolderError(
@@ -263,11 +259,6 @@ def _check_size(source: IncomingFile, rows: int, columns: int, unfolded: int, pi
             f"{pictures:,} pictures at most {most_rows(pictures):,}, {MOST_COLUMNS:,} and {most:,} are read. Leave out "
             "what is not needed, or write it as CSV."
         )
-
-
-def _bytes_of(column: Any) -> int:
-    """Bytes of one value of a column in memory; a repeated text is stored once."""
-    return max(64 if column.physical_type == "BYTE_ARRAY" else 8, int(column.length))
 
 
 def _arrow_values(column: pa.ChunkedArray) -> Cells:
