@@ -1,7 +1,9 @@
 """Sets with something damaged in them: what was read stays, others are listed, and `mend` says what it laid aside."""
 
 import os
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from tests.imaging.pictures import noise, write_folder
 from tests.read_sets import copied, opened_again
 from url_viz.analysis.scope import ReviewSpec
 from url_viz.cli.main import main
-from url_viz.errors import DamageError, ImageSetError
+from url_viz.errors import DamageError, FolderError, ImageSetError, UrlVizError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
@@ -185,6 +187,46 @@ def test_every_file_is_verified_and_what_is_damaged_laid_aside(filled: ImageSet,
     assert again.versions.table()["number"].tolist() == ([] if name == "versions" else [1])
     assert again.runs.names() == (() if name == "runs" else ("mine",))
     again.reviews.open(ReviewSpec("confusability"))
+
+
+def flipped(file: Path, rng: np.random.Generator) -> None:
+    data = bytearray(file.read_bytes())
+    data[rng.integers(len(data))] ^= 1 << rng.integers(8)
+    file.write_bytes(data)
+
+
+def read_all(image_set: ImageSet) -> None:
+    """Everything that is read of tables, as rows or with what the user is told."""
+    for read in (
+        *(image_set.table, image_set.order, image_set.failures, image_set.embeddings),
+        *(lambda: image_set.search(int(image_set.ids[0])), lambda: image_set.thumbnails(image_set.ids)),
+        *(lambda: image_set.core.graph, lambda: image_set.maps.project(image_set.ids)),
+    ):
+        with suppress(UrlVizError):
+            read()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.torture) for seed in range(1, 20))])
+def test_any_flipped_bit_of_a_table_is_found_by_mend_and_on_unpacking(
+    filled: ImageSet, tmp_path: Path, seed: int
+) -> None:
+    """Reading gives rows or says so; in every file of the data of every table."""
+    paths, home, rng = filled.core.store.paths, filled.workspace.root, np.random.default_rng(seed)
+    shutil.copytree(paths.tables, tmp_path / "whole")
+    files = sorted(paths.tables.glob("*/data/*"))
+    assert {file.parts[-3].partition("-")[0] for file in files} >= {"images.lance", "embeddings", "graph", "whitened"}
+    for file in files:
+        flipped(file, rng)
+        with suppress(UrlVizError):
+            read_all(opened_again(filled))
+        pack(filled.root, tmp_path / "set.tar", workspace=home)
+        with pytest.raises(FolderError, match=rf"{file.name} is not as it was written.*mend FOLDER"):
+            unpack(tmp_path / "set.tar", root=filled.root, workspace=tmp_path / "there")
+        assert file.parts[-3].removesuffix(".lance") in {one.part for one in mend(filled.root, workspace=home)}
+        (tmp_path / "set.tar").unlink()
+        shutil.rmtree(paths.tables)
+        shutil.copytree(tmp_path / "whole", paths.tables)
 
 
 def test_a_damaged_choice_of_labels_is_that_of_a_new_set_again(model: Model, tmp_path: Path, workspace: Path) -> None:

@@ -26,7 +26,6 @@ from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.reading import embed_folder
-from url_viz.store.tables.checksums import summed
 from url_viz.store.tables.reader import HASH_TABLE
 from url_viz.store.tables.tables import Graph, Twins
 
@@ -182,9 +181,8 @@ def without_kinds(table: Path) -> None:
     cells = [
         cell and b"".join(cell[at : at + 8] for at in range(0, len(cell), 9)) for cell in stored["twins"].to_pylist()
     ]
-    rows = stored.drop_columns([name for name in stored.schema.names if "checksum" in name])
-    rows = rows.set_column(rows.schema.get_field_index("twins"), "twins", pa.array(cells, pa.binary()))
-    lancedb.connect(table.parent).create_table(table.stem, summed(rows, schema), mode="overwrite")
+    rows = stored.set_column(stored.schema.get_field_index("twins"), "twins", pa.array(cells, pa.binary()))
+    lancedb.connect(table.parent).create_table(table.stem, rows.select(schema.names).cast(schema), mode="overwrite")
 
 
 def test_a_set_of_before_opens_as_it_was_and_is_raised_without_embedding(copied: ImageSet, read: Reader) -> None:

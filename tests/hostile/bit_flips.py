@@ -1,4 +1,7 @@
-"""Flip single bits in the files of a workspace, and tell what comes of each: nothing, a sentence, or silent damage."""
+"""Flip single bits in the files of a workspace, and tell what comes of each.
+
+That is nothing, a sentence, rows of a table that are others until `mend`, or silent damage.
+"""
 
 import os
 import shutil
@@ -24,7 +27,7 @@ from url_viz.workspace import Workspace
 COUNT = 12
 READ = "read"
 """What is shown of a picture that the model reads once more."""
-Kind = Literal["same", "told", "silent", "raw"]
+Kind = Literal["same", "told", "mended", "silent", "raw"]
 Shown = dict[str, Any]
 
 _SET = "workspace/sets/*/"
@@ -131,7 +134,8 @@ def differing(first: Shown, second: Shown) -> list[str]:
 def flip_one(whole: Path, here: Path, *, seed: int, before: Shown) -> Flip:
     """Flip one bit of a copy of `whole` at `here`, look, and where something is told, take the way out that is named.
 
-    `before` is what is shown of `whole`. Raises AssertionError where the way out does not lead there.
+    Where rows of a table are others, that is `mend`, although nothing is told. `before` is what is shown of `whole`.
+    Raises AssertionError where the way out does not lead there.
     """
     rng = np.random.default_rng(seed)
     pattern = FILES[rng.integers(len(FILES))]
@@ -154,6 +158,9 @@ def flip_one(whole: Path, here: Path, *, seed: int, before: Shown) -> Flip:
             raise
         return Flip(seed, name, bit, "raw", repr(error))
     differ = differing(before, now)
+    if differ and path.match("tables/*/data/*"):
+        _take_way_out(here, path, "python -m url_viz mend FOLDER", before, with_model=touches_model)
+        return Flip(seed, name, bit, "mended", ", ".join(differ))
     return Flip(seed, name, bit, "silent" if differ else "same", ", ".join(differ))
 
 
@@ -201,7 +208,9 @@ def _mend(here: Path, path: Path) -> set[str]:
     embed_folder(
         here / "pictures", model=load_model(_head(here), workspace=here / "workspace"), workspace=here / "workspace"
     )
-    return {"x", "y", "search", *_ROUNDED} if "tables" in path.parts else set()
+    if "tables" not in path.parts:
+        return set()
+    return {"x", "y", "search", *_ROUNDED, *(_FITTED if path.match("[ew]*.lance/data/*") else ())}
 
 
 _ROUNDED = {
@@ -217,6 +226,8 @@ _ROUNDED = {
     "confusability",
 }
 """What a picture that is read again has but for the last digits: the batch that it is read in is another."""
+_FITTED = {"position", "reasons", "ambiguity_percentile", "confusability_percentile"}
+"""What is another where embeddings, or their whitened space, are made again: that was fitted to pictures now gone."""
 
 
 _CLASSES = {"ambiguity", "ambiguity_percentile", "first_class", "second_class", "first_share", "second_share"}

@@ -1,4 +1,4 @@
-"""Rotten bits: what they change is told with a way out that loses no decision; nothing is silently wrong."""
+"""Rotten bits: what they change is told, or found by `mend`, with a way out that loses no decision."""
 
 import shutil
 from collections import Counter
@@ -38,7 +38,7 @@ def flipped(whole: tuple[Path, Shown], tmp_path: Path, seeds: range) -> list[Fli
 @pytest.mark.slow
 def test_a_few_flips_are_told_or_change_nothing(whole: tuple[Path, Shown], tmp_path: Path) -> None:
     found = flipped(whole, tmp_path, FEW)
-    assert {flip.kind for flip in found} == {"same", "told"}, found
+    assert {flip.kind for flip in found} <= {"same", "told", "mended"}, found
 
 
 @pytest.mark.torture

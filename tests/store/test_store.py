@@ -26,9 +26,10 @@ from url_viz.pipeline.projection import pca_coordinates
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.store.about import About, find_set, known_sets, read_about
 from url_viz.store.repair import mend
+from url_viz.store.tables import versions
 from url_viz.store.tables.lance import connect
 from url_viz.store.tables.reader import Store
-from url_viz.store.tables.tables import IMAGES, Graph, embeddings_schema, fixed_lists
+from url_viz.store.tables.tables import IMAGES, Graph
 from url_viz.store.tables.writer import Writer
 from url_viz.workspace import SetPaths, Workspace
 
@@ -358,7 +359,7 @@ class TestAbout:
 
 
 class TestDamage:
-    """What is not as it was written is told with its table; tables of before have no checksums, and are read."""
+    """What says which rows there are is verified as a table is opened, its data by `mend` and before merging."""
 
     @pytest.fixture
     def filled(self, writer: Writer) -> Writer:
@@ -368,21 +369,27 @@ class TestDamage:
         put_graph(writer, graph_of(dice(40)))
         return writer
 
-    def test_a_flipped_bit_in_the_rows_or_in_a_thumbnail_alone(self, filled: Writer) -> None:
-        image = b"2.jpg"
+    @pytest.mark.parametrize(("before", "after"), [(b"2.jpg", b"6.jpg"), (b"jpeg", b"jpdg")])
+    def test_a_flipped_bit_in_the_rows_is_found_by_mend(self, filled: Writer, before: bytes, after: bytes) -> None:
         [file] = (filled.paths.tables / "images.lance" / "data").iterdir()
-        data = file.read_bytes()
-        assert data.count(image) == 1
-        file.write_bytes(data.replace(image, b"6.jpg"))
+        assert before in file.read_bytes()
+        file.write_bytes(file.read_bytes().replace(before, after))
         store = Store(filled.paths)
-        with pytest.raises(DamageError, match=r"images\.lance cannot be read \(1 of 2 rows .*mend FOLDER"):
-            store.images(["path"])
-        assert len(store.thumbnails([1, 2])) == 2
-        file.write_bytes(data.replace(b"jpeg", b"jpdg"))
-        store = Store(filled.paths)
-        assert len(store.images(["path"])) == 2
-        with pytest.raises(DamageError, match="mend FOLDER"):
-            store.thumbnails([1])
+        assert (len(store.images(["path"])), len(store.thumbnails([1, 2]))) == (2, 2), "not as they are read"
+        assert [one.part for one in mend(filled, filled.paths.folder)] == ["images"]
+        assert ids_of(Store(filled.paths)) == []
+
+    def test_what_was_made_of_damaged_embeddings_goes_with_them(self, filled: Writer) -> None:
+        """Not scores of another space; the graph lies there whole, but may have been made after the damage."""
+        filled.add_scores(KEY, "head", np.array([1]), np.array([0.5], np.float32))
+        filled.add_scores("1" * 16, "head", np.array([1]), np.array([0.5], np.float32))
+        [file] = (filled.paths.tables / f"embeddings-{KEY}.lance" / "data").iterdir()
+        data = bytearray(file.read_bytes())
+        data[100] ^= 1
+        file.write_bytes(data)
+        mended = {one.part for one in mend(filled, filled.paths.folder)}
+        assert mended == {f"embeddings-{KEY}", f"graph-{KEY}", f"scores-{KEY}-head"}
+        assert mend(filled, filled.paths.folder) == ()
 
     def test_a_position_of_no_row(self, writer: Writer) -> None:
         graph = graph_of(dice(5))
@@ -414,36 +421,28 @@ class TestDamage:
         filled.add_images(files([4]))
         assert ids_of(Store(filled.paths)) == [1, 2, 3, 4]
 
-    def test_a_set_of_before_is_read_and_grows(self, paths: SetPaths, tmp_path: Path) -> None:
-        database = connect(paths.tables)
-        database.create_table("images", data=files([1, 2]))
-        size = 16
-        rows = dice(3)
-        norm = np.ones(3, np.float32)
-        columns = [pa.array(rows.content), fixed_lists(rows.embedding), pa.array(norm), pa.array(rows.entropy)]
-        database.create_table(f"embeddings-{KEY}", data=pa.table(columns, schema=embeddings_schema(size)))
-        with Writer(paths, tmp_path) as writer:
-            writer.add_images(files([2, 3], content=5))
-            writer.add_embeddings(KEY, dice(4).rows_at(np.array([3])))
-            writer.drop_images([1])
-            writer.compact()
-            assert mend(writer, tmp_path) == ()
-        store = Store(paths)
-        assert ids_of(store) == [2, 3]
-        assert len(store.embeddings(KEY)) == 4
-        assert len(store.thumbnails([2, 3])) == 2
+    def test_files_without_digests_are_read_and_get_them_by_mend(self, filled: Writer) -> None:
+        record = filled.paths.tables / "images.lance" / versions.RECORD
+        names = record.read_text()
+        for damaged in (None, "{"):
+            record.unlink() if damaged is None else record.write_text(damaged)
+            assert ids_of(Store(filled.paths)) == [1, 2]
+            assert mend(filled, filled.paths.folder) == ()
+            assert record.read_text() == names
 
     def test_compacting_carries_damage_to_nobody_as_whole(self, filled: Writer) -> None:
         filled.add_images(files([5]))
         for file in (filled.paths.tables / "images.lance" / "data").iterdir():
             file.write_bytes(file.read_bytes().replace(b"2.jpg", b"6.jpg"))
-        filled.compact()
-        with pytest.raises(DamageError, match="1 of 3 rows"):
-            Store(filled.paths).images(["path"])
+        with pytest.raises(DamageError, match=r"images\.lance cannot be read \(data/.* is not as it was written"):
+            filled.compact()
+        assert [one.part for one in mend(filled, filled.paths.folder)] == ["images"]
+        assert ids_of(Store(filled.paths)) == []
 
 
 ASKED = """
 import sys
+from url_viz.store.tables import versions
 from url_viz.store.tables.lance import connect
 CLIENT = "lance_namespace_urllib3_client"
 assert "lancedb" not in sys.modules, "nothing was opened yet"

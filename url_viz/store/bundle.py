@@ -25,6 +25,7 @@ from url_viz.store.about import find_set, read_about, read_before, write_about
 from url_viz.store.damage import raising_disk_errors
 from url_viz.store.decisions.decision_log import DecisionLog
 from url_viz.store.sets import Agreement, check_agreement, refuse_known
+from url_viz.store.tables import versions
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.writer import Writer
 from url_viz.store.training_records import RUN_FILES
@@ -89,8 +90,8 @@ def unpack(file: str | Path, *, root: str | Path, workspace: str | Path | None =
     """Import an image set that `pack` wrote; its pictures are in the folder `root` on this machine.
 
     Nothing is written if a name leads out of the archive, and the image set appears whole or not at all. Raises
-    FolderError if the file is not such an archive, or `root` holds other pictures; ImageSetError if `root` was read
-    already, or its stored data are damaged; WorkspaceError while it is being read.
+    FolderError if the file is not such an archive or damaged, or `root` holds other pictures; ImageSetError if `root`
+    was read already, or its stored data are damaged; WorkspaceError while it is being read.
     """
     home = Workspace.at(workspace)
     here = root_of(root)
@@ -101,6 +102,7 @@ def unpack(file: str | Path, *, root: str | Path, workspace: str | Path | None =
         with raising_disk_errors(store.paths):
             _extract(Path(file).expanduser(), paths.folder)
             write_about(paths, replace(read_about(paths), root=here))
+        _check_tables(paths, Path(file))
         _check_paths(store, Path(file))
         log = DecisionLog(paths.decisions)
         if log.verify():  # their file may be no valid one, or hold more
@@ -268,6 +270,19 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> Non
         shutil.copyfileobj(source, file, 1 << 20)
     if path.stat().st_size != member.size:
         raise tarfile.ReadError(f"{member.name} ends too early")
+
+
+def _check_tables(paths: SetPaths, file: Path) -> None:
+    """Raise FolderError for a table that is not as it was packed."""
+    for table in sorted(paths.tables.glob("*.lance")):
+        state = versions.table_state(table)
+        try:
+            versions.check(table, versions.newest(state) if state else 0, with_data=state is not None)
+        except (OSError, ValueError) as error:
+            raise FolderError(
+                f"{str(file)!r} is damaged ({table.name}: {error}). Nothing was taken in: where it was packed, run "
+                "`python -m url_viz mend FOLDER` on its folder of pictures, and pack the image set again."
+            ) from error
 
 
 def _check_paths(store: Store, file: Path) -> None:

@@ -37,6 +37,8 @@ from url_viz.workspace import SetPaths
 
 LAID_ASIDE = "damaged"
 _HINT = "latest_version_hint.json"
+_MADE_OF = ("embeddings", "whitening", "whitened")
+"""The tables that the others of a space are made of, perhaps after the damage: reading does not find every one."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,10 @@ class Mended:
 def mend(writer: Writer, root: Path) -> tuple[Mended, ...]:
     """Verify everything stored for the folder `root`, and repair what is not as written.
 
-    A table goes back to its last intact version, or is moved to the set's folder `damaged`; the next `embed` makes
-    what is missing from the pictures. set.json and the decisions are restored from their copies. Other records cannot
-    be made again (choices, columns, versions, reviews, runs): a damaged one is moved to `damaged`, all others stay.
+    A table goes back to its last intact version, or is moved to the set's folder `damaged`, as is what was made of it;
+    the next `embed` makes what is missing from the pictures. set.json and the decisions are restored from their copies.
+    Other records cannot be made again (choices, columns, versions, reviews, runs): a damaged one is moved to `damaged`,
+    all others stay.
     """
     paths = writer.paths
     remove_leftovers(paths.folder)
@@ -146,18 +149,26 @@ def _mended_tables(writer: Writer) -> list[Mended]:
             mended.append(Mended(folder.stem, "was laid aside"))
         elif back:
             mended.append(Mended(folder.stem, f"went back {counted(back, 'version')}"))
+    parts = [one.part for one in mended]
+    spaces = {key for kind, _, key in (part.partition("-") for part in parts) if kind in _MADE_OF}
+    for folder in sorted(writer.paths.tables.glob("*.lance")):
+        kind, _, rest = folder.stem.partition("-")
+        if kind != "embeddings" and rest.partition("-")[0] in spaces and folder.stem not in parts:
+            _lay_aside(writer.paths, folder)
+            mended.append(Mended(folder.stem, "was laid aside: it was made of what is damaged"))
     return mended
 
 
 def _go_back(paths: SetPaths, folder: Path) -> int | None:
     """How many versions a table went back until it could be read; None if no version can, and it was moved aside."""
     if _is_whole(folder, is_newest=True):
+        versions.note(folder)  # also what a writer that was stopped did not
         return 0
     (folder / "_versions" / _HINT).unlink(missing_ok=True)  # Lance looks for the newest version itself without it
     manifests = sorted((folder / "_versions").glob("*.manifest"))  # the newest first: Lance counts names downwards
     for back in range(len(manifests) + 1):
         if _is_whole(folder, is_newest=False):
-            versions.forget(folder)
+            versions.note(folder)
             return max(back, 1)
         if back < len(manifests):
             _lay_aside(paths, manifests[back])

@@ -1,6 +1,6 @@
 """Streaming reads of the tables of embeddings and whitened rows, which need no second array of their size."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,11 +8,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.store.tables.checksums import ChecksumError, columns_to_read, verified
 from url_viz.store.tables.tables import Embeddings, matrix
 
 ROWS_AT_ONCE = 16_384
-_VERIFIED = ("content", "embedding")
 
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -25,11 +23,10 @@ def size_of(table: Any) -> int:
 def parts_of(table: Any, contents: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Embeddings]]:
     """The embeddings of `contents` (M,), which may repeat, in parts: rows of `contents`, and their embeddings.
 
-    The entropy is not verified here but in `Store.embedded`: that needs two more columns. Raises
-    ChecksumError if rows are missing or damaged.
+    Raises ValueError if rows are missing.
     """
     rows_with = _finder(contents)
-    for data in _batches(table, _VERIFIED, ["entropy"]):
+    for data in batches_of(table, ["content", "embedding", "entropy"]):
         content, entropy = (np.asarray(data[name].to_numpy()) for name in ("content", "entropy"))
         part = Embeddings(content, matrix(data["embedding"]).astype(np.float16, copy=False), entropy)
         positions, rows = rows_with(content)
@@ -41,7 +38,7 @@ def read_whitened(table: Any, contents: NDArray[np.int64], key: int) -> NDArray[
     rows_with = _finder(contents)
     whitened = np.zeros((len(contents), table.schema.field("whitened").type.list_size), np.float16)
     is_there = np.zeros(len(contents), bool)
-    for data in _batches(table, ("content", "whitened", "key"), ()):
+    for data in batches_of(table, ["content", "whitened", "key"]):
         if not (np.asarray(data["key"].to_numpy()) == key).all():
             return None
         positions, rows = rows_with(np.asarray(data["content"].to_numpy()))
@@ -51,17 +48,15 @@ def read_whitened(table: Any, contents: NDArray[np.int64], key: int) -> NDArray[
     return whitened if is_there.all() else None
 
 
-def _batches(table: Any, names: Sequence[str], also: Sequence[str]) -> Iterator[pa.Table]:
-    """The columns `names`, verified, and `also`, not verified, some rows at a time."""
+def batches_of(table: Any, columns: list[str]) -> Iterator[pa.Table]:
+    """Columns of all rows, some rows at a time; raises ValueError if some are missing, or Arrow finds them damaged."""
     count = table.count_rows()
-    columns = [*columns_to_read(table.schema, names), *also]
     for batch in table.search().select(columns).limit(max(1, count)).to_batches(batch_size=ROWS_AT_ONCE):
-        read = pa.Table.from_batches([batch])
-        verified(read, names)
-        count -= len(read)
-        yield read
+        batch.validate(full=True)
+        count -= len(batch)
+        yield pa.Table.from_batches([batch])
     if count:
-        raise ChecksumError(f"{count:,} rows are missing")
+        raise ValueError(f"{count:,} rows are missing")
 
 
 def read_embeddings(table: Any, contents: NDArray[np.int64]) -> Embeddings:

@@ -20,8 +20,7 @@ from url_viz.imaging.quality import VERSION as QUALITY_VERSION
 from url_viz.store.about import About, read_about
 from url_viz.store.damage import raising_damage_errors
 from url_viz.store.tables import versions
-from url_viz.store.tables.checksums import ChecksumError, columns_to_read, verified
-from url_viz.store.tables.embedding_table import ROWS_AT_ONCE, parts_of, read_embeddings, read_whitened, size_of
+from url_viz.store.tables.embedding_table import batches_of, parts_of, read_embeddings, read_whitened, size_of
 from url_viz.store.tables.lance import connect
 from url_viz.store.tables.tables import (
     COORDINATES,
@@ -48,6 +47,7 @@ from url_viz.workspace import SetPaths
 QUALITY_TABLE = f"measures-{QUALITY_VERSION}"
 Made = TypeVar("Made")
 HASH_TABLE = f"hashes-{HASH_VERSION}"
+_COLUMNS = dataclasses.fields(GraphColumns)
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class Store:
 
     def graph_columns(self, space_key: str) -> GraphColumns | None:
         """The graph's columns for each content, without its lists; None if there is no graph yet."""
-        return self._of_graph(space_key, [field.name for field in dataclasses.fields(GraphColumns)], _graph_columns_of)
+        return self._of_graph(space_key, [field.name for field in _COLUMNS], _graph_columns_of)
 
     def _of_graph(self, space_key: str, columns: Sequence[str], make: Callable[[pa.Table], Made]) -> Made | None:
         """As `_made`; a graph from before pairs had kinds has no groups of copies, until a reading makes it anew."""
@@ -222,11 +222,9 @@ class Store:
         if opened is None or not wanted:
             return {}
         condition = f"id IN ({', '.join(map(str, wanted))}) AND thumbnail IS NOT NULL"
-        columns = ["id", "thumbnail"]
         with self._reading(opened.name, opened.state):
-            needed = columns_to_read(opened.table.schema, columns)
-            query = opened.table.search().where(condition).select(needed).limit(len(wanted))
-            rows = verified(query.to_arrow(), columns)
+            rows = opened.table.search().where(condition).select(["id", "thumbnail"]).limit(len(wanted)).to_arrow()
+            rows.validate(full=True)
         return dict(zip(rows["id"].to_pylist(), rows["thumbnail"].to_pylist(), strict=True))
 
     def _state(self, name: str) -> versions.State | None:
@@ -308,44 +306,52 @@ class Snapshot(Store):
 
 
 def verify_table(table: Any, folder: Path, *, is_newest: bool = True) -> None:
-    """Read a whole stored table. Raises ChecksumError, or what LanceDB raises, if it is not as written.
+    """Read a whole stored table, and compare its files with their digests. Raises ValueError, or what LanceDB raises.
 
     With `is_newest` it must be at the version written last.
     """
-    versions.check(folder, table.version, is_newest=is_newest)
-    missing = count = table.count_rows()
-    for batch in table.search().limit(max(1, count)).to_batches(batch_size=ROWS_AT_ONCE):
-        missing -= len(verified(pa.Table.from_batches([batch]), batch.schema.names))
-    if missing:
-        raise ChecksumError(f"{missing:,} rows are missing")
-    if "twins" in table.schema.names:
-        _graph_of(_whole(table, graph_schema(1).names, count=count))
+    versions.check(folder, table.version, is_newest=is_newest, with_data=True)
+    names = table.schema.names
+    for _ in batches_of(table, names):
+        pass
+    if "twins" in names:
+        data = _whole(table, names, count=table.count_rows())
+        _graph_of(data)
+        _graph_columns_of(data)
 
 
 def _whole(table: Any, columns: Sequence[str], *, count: int) -> pa.Table:
-    """Columns of all `count` rows of a stored table, verified. Raises ChecksumError if rows are missing or damaged."""
-    schema = table.schema
-    needed = columns_to_read(schema, columns)
-    wants_all = set(needed) == set(schema.names)  # then to_arrow is faster
-    data = table.to_arrow() if wants_all else table.search().select(needed).limit(max(1, count)).to_arrow()
+    """Columns of all `count` rows of a stored table, as Arrow takes them. Raises ValueError if rows are missing."""
+    wants_all = set(columns) == set(table.schema.names)  # then to_arrow is faster
+    query = table if wants_all else table.search().select(list(columns)).limit(max(1, count))
+    data = query.to_arrow().select(list(columns))
     if len(data) != count:
-        raise ChecksumError(f"{len(data):,} of {count:,} rows are there")
-    return verified(data, columns)
+        raise ValueError(f"{len(data):,} of {count:,} rows are there")
+    data.validate(full=True)
+    return data
 
 
 def _graph_columns_of(data: pa.Table) -> GraphColumns:
-    columns = {name: numbers_of(data[name]) for name in data.column_names}
-    return GraphColumns(**{"copy_group": np.arange(len(data), dtype=np.int32), **columns})
+    """The columns of a graph in the rows of its table. Raises ValueError if a row or group is out of range."""
+    columns = {field.name: numbers_of(data[field.name]) for field in _COLUMNS if field.name in data.column_names}
+    graph = GraphColumns(**{"copy_group": np.arange(len(data), dtype=np.int32), **columns})
+    _require_rows(graph.nearest, graph.twin_group, graph.copy_group, count=len(data))
+    return graph
+
+
+def _require_rows(*positions: NDArray[np.integer], count: int) -> None:
+    """Raise ValueError unless all are −1 or rows of `count`."""
+    for rows in positions:
+        if rows.size and not (rows.min() >= -1 and rows.max() < count):
+            raise ValueError("positions that are of no row")
 
 
 def _graph_of(data: pa.Table) -> Graph:
-    """The graph in the rows of its table. Raises ChecksumError if a position is out of range."""
+    """The graph in the rows of its table. Raises ValueError if a position is out of range."""
     position = matrix(data["position"]).astype(np.int32, copy=False)
     has_kinds, is_thinned = "copy_group" in data.column_names, bool(numbers_of(data["is_thinned"]).any())
     twins = twins_of_cells(data["twins"], is_thinned=is_thinned, has_kinds=has_kinds)
-    for rows in (position, twins.pair):
-        if rows.size and not (rows.min() >= -1 and rows.max() < len(position)):
-            raise ChecksumError("positions that are of no row")
+    _require_rows(position, twins.pair, count=len(position))
     return Graph(
         numbers_of(data["content"]),
         position,

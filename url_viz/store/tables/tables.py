@@ -66,10 +66,6 @@ def graph_schema(k: int) -> pa.Schema:
     )
 
 
-GRAPH_LISTS = ("position", "similarity", "twins")
-"""The large columns of a graph, each with a checksum of its own."""
-
-
 def whitening_schema(size: int) -> pa.Schema:
     """The mean of the whitened space in the first row, then a row per axis with its scale; `key` names the space."""
     direction, number = pa.list_(pa.float32(), size), pa.int64()

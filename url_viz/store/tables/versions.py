@@ -1,93 +1,93 @@
-"""Digests of LanceDB manifests and deletion files, which detect lost or altered table versions.
+"""The versions of a LanceDB table, and digests of its files, by which lost or altered ones are found.
 
-Checksums of rows detect damaged rows, but not missing ones: the manifest of a version and the deletion files say which
-rows a table has. Their digests are stored in the same folder after each commit. A version without a digest, from a
-writer that was stopped in between or from before digests existed, is accepted.
+Lance writes a file once. Manifests and deletion files, which say which rows a table has, are compared with their
+digests whenever it is opened; its data, which can be read again, by `mend`, on unpacking, and before small files are
+merged. A file without a digest, from a writer that was stopped in between, is accepted.
 """
 
 import hashlib
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from url_viz.errors import DamageError
 from url_viz.records import RecordFile
-from url_viz.store.tables.checksums import ChecksumError
 
 RECORD = "checksums.json"
 MOST_VERSIONS = 8
 """How many of the newest versions are recorded: a reader may have opened one before the last few commits."""
 _LAST = 2**64 - 1
 _MANIFEST = ".manifest"
+_VERSIONS, _DELETIONS, _DATA = "_versions/", "_deletions/", "data/"
 State = tuple[tuple[str, ...], int, int]
 """The names of a table's manifests, and the inode and time of the first of them."""
 
 
 @dataclass(frozen=True)
-class Noted:
-    """The recorded digests of a table: of manifests by version, and of deletion files by name."""
+class Digests:
+    """The digests of a table's files, by their paths in its folder."""
 
-    manifests: dict[int, str] = field(default_factory=dict)
-    deletions: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def newest(self) -> int:
-        return max(self.manifests, default=0)
+    files: dict[str, str] = field(default_factory=dict)
 
 
-def noted(table: Path) -> Noted:
-    """The recorded digests of the table in the folder `table`; empty if the record is missing or damaged."""
+def _recorded(table: Path) -> dict[str, str]:
+    """The recorded digests of the table in the folder `table`; none if the record is missing or damaged."""
     with suppress(DamageError):  # the data are not affected, and the next commit writes it again
-        return _record_of(table).read()
-    return Noted()
+        files = _record_of(table).read().files  # of a packed set it may name any file of this machine
+        return {name: files[name] for name in files if (table / name).parent.parent == table}
+    return {}
 
 
-def _record_of(table: Path) -> RecordFile[Noted]:
-    return RecordFile(table / RECORD, Noted, "The next reading writes it again.", Noted(), is_flushed=False)
+def _record_of(table: Path) -> RecordFile[Digests]:
+    return RecordFile(table / RECORD, Digests, "The next reading writes it again.", Digests(), is_flushed=False)
 
 
-def note(table: Path, version: int) -> None:
-    """Record the version that was just written; under the set's lock."""
-    before = noted(table)
-    manifests = dict(sorted(before.manifests.items())[1 - MOST_VERSIONS :])
-    manifest = _manifest(table, version)
-    if manifest is None or version in manifests:
-        return
-    manifests[version] = _digest(manifest)
-    files = _deletions(table)
-    deletions = {path.name: before.deletions.get(path.name) or _digest(path) for path in files}
-    _record_of(table).write(Noted(manifests, deletions))
+def note(table: Path) -> None:
+    """Record the files of a table that was just written, or is whole; under the set's lock."""
+    before = _recorded(table)
+    manifests = sorted(version_folder(table).glob(f"*{_MANIFEST}"))[:MOST_VERSIONS]  # the newest come first
+    files = [*manifests, *(file for part in (_DELETIONS, _DATA) for file in (table / part).glob("*"))]
+    names = [file.relative_to(table).as_posix() for file in files]
+    _record_of(table).write(Digests({name: before.get(name) or _digest(table / name) for name in names}))
 
 
-def check(table: Path, version: int, *, is_newest: bool = True) -> None:
-    """Raise ChecksumError if the manifest of `version`, or a deletion file, is not as written.
+def check(table: Path, version: int, *, is_newest: bool = True, with_data: bool = False) -> None:
+    """Raise ValueError if the manifest of `version` or a deletion file is not as written, `with_data` also a data file.
 
     If the version is to be the newest, also if a newer one was recorded, but is lost.
     """
-    notes = noted(table)
-    if is_newest and notes.newest > version and _manifest(table, notes.newest) is None:
-        raise ChecksumError(f"version {notes.newest} is lost")
-    manifest = _manifest(table, version)
-    pairs = [(manifest, notes.manifests.get(version))] if manifest is not None else []
-    pairs += [(path, notes.deletions.get(path.name)) for path in _deletions(table)]
-    for path, digest in pairs:
-        with suppress(FileNotFoundError):  # an older version's, cleaned up meanwhile
-            if digest is not None and _digest(path) != digest:
-                raise ChecksumError(f"{path.name} is not as it was written")
+    recorded, manifest = _recorded(table), _manifest(version)
+    newest = min((name for name in recorded if name.endswith(_MANIFEST)), default=manifest)
+    if is_newest and newest < manifest and not (table / newest).is_file():
+        raise ValueError(f"version {_version_of(newest.removeprefix(_VERSIONS))} is lost")
+    for name in recorded:
+        if name == manifest or name.startswith(_DELETIONS):
+            with suppress(FileNotFoundError):  # an older version's, cleaned up meanwhile
+                _compare(table, name, recorded[name])
+    if with_data:
+        named = (table / manifest).read_bytes()  # the names of a version's data files stand in its manifest as they are
+        for name in recorded:
+            if name.startswith(_DATA) and name.removeprefix(_DATA).encode() in named:
+                _compare(table, name, recorded[name])
+
+
+def _compare(table: Path, name: str, digest: str) -> None:
+    if _digest(table / name) != digest:
+        raise ValueError(f"{name} is not as it was written")
 
 
 def manifest_digest(table: Path, version: int) -> str:
     """A digest of the manifest of a version, which names all of its files; "" where it was cleaned up meanwhile."""
-    manifest = _manifest(table, version)
     with suppress(FileNotFoundError):
-        return "" if manifest is None else _digest(manifest)
+        return _digest(table / _manifest(version))
     return ""
 
 
 def version_folder(table: Path) -> Path:
     """The folder that a table's manifests lie in: another version is another file there."""
-    return table / "_versions"
+    return table / _VERSIONS
 
 
 def table_state(table: Path) -> State | None:
@@ -109,24 +109,14 @@ def newest(state: State) -> int:
     return max(map(_version_of, state[0]))
 
 
-def forget(table: Path) -> None:
-    """Remove the record, for a table that goes back to an older version on purpose."""
-    (table / RECORD).unlink(missing_ok=True)
-
-
-def _manifest(table: Path, version: int) -> Path | None:
-    path = version_folder(table) / f"{_LAST - version:020d}{_MANIFEST}"  # Lance numbers manifests downwards
-    return path if path.is_file() else None
+def _manifest(version: int) -> str:
+    return f"{_VERSIONS}{_LAST - version:020d}{_MANIFEST}"  # Lance numbers manifests downwards
 
 
 def _version_of(manifest: str) -> int:
     return _LAST - int(manifest.removesuffix(_MANIFEST))
 
 
-def _deletions(table: Path) -> list[Path]:
-    folder = table / "_deletions"
-    return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
-
-
 def _digest(path: Path) -> str:
-    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=8)).hexdigest()

@@ -24,12 +24,10 @@ from url_viz.store.about import About, write_about
 from url_viz.store.columns.imported_columns import FOLDERS, write_label_choice
 from url_viz.store.damage import LANCE_ERRORS, disk_error_of, raising_disk_errors, was_written
 from url_viz.store.tables import versions
-from url_viz.store.tables.checksums import summed, with_checksums
 from url_viz.store.tables.embedding_table import ROWS_AT_ONCE
 from url_viz.store.tables.reader import HASH_TABLE, QUALITY_TABLE, Store
 from url_viz.store.tables.tables import (
     COORDINATES,
-    GRAPH_LISTS,
     HASHES,
     IMAGES,
     QUALITY,
@@ -181,15 +179,14 @@ class Writer(Store):
 
     def add_images(self, rows: pa.Table) -> None:
         """Add files (IMAGES columns); they replace rows with the same id."""
-        table = self._created("images", with_checksums(IMAGES, apart=["thumbnail"]))
-        stored = summed(rows, table.schema)
+        table = self._created("images", IMAGES)
         ids = ", ".join(map(str, rows["id"].to_pylist()))
         if not ids or not table.count_rows(f"id IN ({ids})"):
-            table.add(stored)
+            table.add(rows)
         else:
             # One step for readers. Two handles merging at once would duplicate rows: the set's lock prevents that.
-            table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(stored)
-        self._note("images", table)
+            table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(rows)
+        self._note("images")
 
     def drop_images(self, ids: Sequence[int]) -> None:
         """Remove files that have left the folder; their embeddings stay, for when they come back."""
@@ -198,14 +195,14 @@ class Writer(Store):
             return
         for start in range(0, len(ids), 1000):
             opened.table.delete(f"id IN ({', '.join(str(i) for i in ids[start : start + 1000])})")
-            self._note("images", opened.table)
+            self._note("images")
 
     def add_embeddings(self, space_key: str, rows: Embeddings) -> None:
         """Add embeddings of contents that have none yet in this space."""
         schema = embeddings_schema(rows.embedding.shape[1])
         norm = np.linalg.norm(rows.embedding.astype(np.float32), axis=1)
         table = _table(schema, rows.content, rows.embedding, norm, rows.entropy)
-        self._add(f"embeddings-{space_key}", table, apart=["embedding"])
+        self._add(f"embeddings-{space_key}", table)
 
     def add_scores(
         self, space_key: str, head_digest: str, content: NDArray[np.int64], uncertainty: NDArray[np.float32]
@@ -228,7 +225,7 @@ class Writer(Store):
             opened = self._open(name)
             if opened is not None:
                 opened.table.delete("content IS NOT NULL")
-                self._note(name, opened.table)
+                self._note(name)
 
     def drop_older_quality(self) -> None:
         """Remove the measures of older versions, once those of this one are there."""
@@ -245,8 +242,7 @@ class Writer(Store):
         schema = whitening_schema(directions.shape[1])
         self._put(f"whitening-{space_key}", _table(schema, *columns, np.int32(whitening.version)))
         schema = whitened_schema(whitened.rows.shape[1])
-        rows = _table(schema, whitened.content, whitened.rows, whitening.key)
-        self._put(f"whitened-{space_key}", rows, apart=["whitened"])
+        self._put(f"whitened-{space_key}", _table(schema, whitened.content, whitened.rows, whitening.key))
 
     def put_graph(self, space_key: str, graph: Graph, columns: GraphColumns) -> None:
         """Replace the neighbour graph, with its `columns`."""
@@ -256,7 +252,7 @@ class Writer(Store):
             *(columns.nearest, columns.nearest_similarity, columns.confusability, columns.twin_group),
             *(graph.whitening, graph.is_approximate, columns.copy_group),
         )
-        self._put(f"graph-{space_key}", rows, apart=GRAPH_LISTS)
+        self._put(f"graph-{space_key}", rows)
         self._drop(f"neighbours-{space_key}")
 
     def put_coordinates(self, space_key: str, coordinates: Coordinates) -> None:
@@ -269,32 +265,33 @@ class Writer(Store):
         for folder in sorted(self.paths.tables.glob("*.lance")):
             opened = None if _is_compact(folder) else self._open(folder.stem)
             if opened is not None:
+                with self._reading(opened.name, opened.state):  # what is merged is written down as whole
+                    versions.check(folder, opened.table.version, with_data=True)
                 opened.table.optimize(cleanup_older_than=_age_of_needed(opened.table, keep))
-                self._note(folder.stem, opened.table)
+                self._note(folder.stem)
 
     def _created(self, name: str, schema: pa.Schema) -> Any:
         opened = self._open(name)
         return self._database.create_table(name, schema=schema, exist_ok=True) if opened is None else opened.table
 
-    def _add(self, name: str, rows: pa.Table, *, apart: Sequence[str] = ()) -> None:
-        """Add rows to a table, created if it is new; an older table without checksum columns gets none."""
-        table = self._created(name, with_checksums(rows.schema, apart=apart))
-        table.add(summed(rows, table.schema))
-        self._note(name, table)
+    def _add(self, name: str, rows: pa.Table) -> None:
+        """Add rows to a table, created if it is new."""
+        self._created(name, rows.schema).add(rows)
+        self._note(name)
 
-    def _put(self, name: str, data: pa.Table, *, apart: Sequence[str] = ()) -> None:
+    def _put(self, name: str, data: pa.Table) -> None:
         mode = "create" if self._open(name) is None else "overwrite"
-        stored = summed(data, with_checksums(data.schema, apart=apart))
-        batches = stored.to_reader(max_chunksize=ROWS_AT_ONCE)  # of a whole table Lance makes four copies
-        self._note(name, self._database.create_table(name, data=batches, mode=mode))
+        batches = data.to_reader(max_chunksize=ROWS_AT_ONCE)  # of a whole table Lance makes four copies
+        self._database.create_table(name, data=batches, mode=mode)
+        self._note(name)
 
     def _drop(self, name: str) -> None:
         shutil.rmtree(self._folder(name), ignore_errors=True)
 
-    def _note(self, name: str, table: Any) -> None:
-        """Record the version of a table that was just written, which moved `table` from where it was opened."""
+    def _note(self, name: str) -> None:
+        """Record the files of a table that was just written, which moved it from where it was opened."""
         self._opened.pop(name, None)
-        versions.note(self._folder(name), table.version)
+        versions.note(self._folder(name))
 
 
 def _table(schema: pa.Schema, *columns: Any) -> pa.Table:
