@@ -5,11 +5,10 @@ import os
 import pickle
 import struct
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.testclient import TestClient, WebSocketDenialResponse
@@ -22,7 +21,7 @@ from url_viz.drawing.urls import picture_url
 from url_viz.errors import CheckpointError, FolderError, ModelError, NotAllowedError, WorkspaceError
 from url_viz.imaging.scan import LEADS_OUT, scan
 from url_viz.models.backbone import load_backbone
-from url_viz.models.head import load_head, save_head
+from url_viz.models.head import HeadProvenance, load_head, save_head
 from url_viz.models.model import Model, resolve
 from url_viz.models.model_names import DEFAULT
 from url_viz.reading import embed_folder
@@ -279,9 +278,7 @@ class TestCheckpoints:
             load_head(tmp_path / "bad.safetensors")
 
     def test_a_head_cannot_name_a_backbone_that_is_a_path_to_code(self, tmp_path: Path) -> None:
-        tensors = {"layers.0.weight": np.zeros((1, 4), np.float32), "layers.0.bias": np.zeros(1, np.float32)}
-        about = {"format": "url-viz head", "format_version": "1", "backbone": "local-dir:/etc"}
-        save_file(tensors, tmp_path / "h.safetensors", metadata=about)
+        save_head(replace(dice_head(), provenance=HeadProvenance("local-dir:/etc")), tmp_path / "h.safetensors")
         source = resolve(tmp_path / "h.safetensors")
         with pytest.raises(ModelError):
             load_backbone(source.backbone)

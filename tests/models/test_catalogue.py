@@ -173,7 +173,7 @@ def test_the_command_lists_the_same(home: Workspace, tiny: Path, capsys: pytest.
 
 
 HEADER = "| set | uncertainty | entropy | energy |\n| --- | --- | --- | --- |"
-BIRDS = "| birds | 0.612 (0.550 to 0.670) | 0.581 (0.500 to 0.640) | – |"
+BIRDS = "| birds | .612 [.550, .670] | .581 [.500, .640] | – |"
 CARS = "| cars | .700 [.650, .750] | .601 [.560, .650] | – |"
 
 
@@ -182,14 +182,14 @@ def card(*rows: str) -> str:
 
 
 def test_of_one_set_the_mean_is_that_set_with_its_interval() -> None:
-    text = describe_card(card(BIRDS, "| mean | 0.612 | 0.581 | – |"))
+    text = describe_card(card(BIRDS, "| mean | .612 | .581 | – |"))
     assert "R-AUROC of the head on 1 set not used" in text
     assert ".61 [.55, .67], against .58 [.50, .64] for entropy" in text
     assert text.endswith("By set: birds .61.")
 
 
 def test_of_several_sets_their_mean_is_told() -> None:
-    mean = "| mean | 0.656 (0.100 to 1.200) | 0.591 (0.460 to 0.720) | – |"
+    mean = "| mean | .656 [.100, 1.200] | .591 [.460, .720] | – |"
     text = describe_card(card(BIRDS, CARS, mean))
     assert "R-AUROC of the head on 2 sets not used" in text
     assert ".66 [.10, 1.20], against .59 [.46, .72] for entropy" in text

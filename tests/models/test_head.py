@@ -128,8 +128,9 @@ class TestMisfits:
                 Head(layers(*shapes), biases, NONE)
 
 
-ABOUT = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "backbone": "none"}
 TENSORS = {"layers.0.weight": np.ones((1, 3), np.float32), "layers.0.bias": np.ones(1, np.float32)}
+DIGEST = Head((TENSORS["layers.0.weight"],), (TENSORS["layers.0.bias"],), NONE).digest
+ABOUT = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "backbone": "none", "digest": DIGEST}
 
 
 def written(path: Path, tensors: dict[str, np.ndarray] = TENSORS, **about: str) -> Path:
@@ -149,6 +150,7 @@ class TestUntrustedFiles:
             ({"format_version": "3"}, "newer version"),
             ({"format_version": "two"}, "damaged"),
             ({"backbone": ""}, "damaged"),
+            ({"digest": ""}, "damaged .*digest"),
             ({"layer_norm": "maybe"}, "damaged"),
             ({"scaler": "large"}, "damaged"),
             ({"recipe": "{"}, "damaged"),
@@ -173,7 +175,7 @@ class TestUntrustedFiles:
         ],
     )
     def test_wrong_tensors(self, tmp_path: Path, tensors: dict[str, np.ndarray]) -> None:
-        with pytest.raises(CheckpointError):
+        with pytest.raises(CheckpointError, match=r"^(?!.*not as they were written)"):
             load_head(written(tmp_path / "h.safetensors", tensors))
 
     @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ NOT_MEASURED = (
     "Not measured on any set outside its training, so how well it orders new pictures is unknown. Its model card has "
     "the figures of its training."
 )
-_FIGURE = re.compile(r"(-?[\d.]+)(?: [\[(](-?[\d.]+)(?:, | to )(-?[\d.]+)[\])])?")
-"""A figure with its interval: ".612 [.550, .670]", or "0.612 (0.550 to 0.670)" on older cards."""
+_FIGURE = re.compile(r"(-?[\d.]+)(?: \[(-?[\d.]+), (-?[\d.]+)\])?")
+"""A figure with its interval: ".612 [.550, .670]"."""
 
 
 @dataclass(frozen=True)

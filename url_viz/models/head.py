@@ -205,7 +205,7 @@ def _head_from(tensors: Mapping[str, Array], metadata: Mapping[str, str], path: 
             scaler=scaler,
             functions=ClassifierFunctions.from_tensors(tensors) if "classifier.weight" in tensors else None,
         )
-        if metadata.get("digest", head.digest) != head.digest:  # older heads have none
+        if metadata["digest"] != head.digest:
             raise ValueError("its weights are not as they were written")
         return head
     except (KeyError, ValueError, IndexError) as error:
