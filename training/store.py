@@ -14,17 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
-from pydantic import BeforeValidator
 
 from training.run_files import write_json
 from url_viz.errors import CacheError
 from url_viz.files import replaced
-from url_viz.models.precision import stored_precision
 from url_viz.models.runtime import Precision
 from url_viz.records import as_json, read_plain
 
@@ -57,7 +55,7 @@ class Manifest:
     backbone: str
     weights_digest: str
     preprocessing: dict[str, Any]
-    precision: Annotated[Precision, BeforeValidator(stored_precision)]
+    precision: Precision
     views: dict[str, Any]
     seed: int
     pictures_digest: str

@@ -25,7 +25,6 @@ from url_viz.models.model import (
     with_head,
 )
 from url_viz.models.model_names import DEFAULT, PACKAGED, PackagedBackbone, file_digest, shipped_head
-from url_viz.records import read_plain
 from url_viz.workspace import Workspace
 
 
@@ -217,10 +216,6 @@ def test_the_space_names_all_that_changes_an_embedding(model: Model) -> None:
     assert again.key == space.key
 
 
-def test_a_space_of_an_older_version_keeps_its_key_and_says_what_it_is() -> None:
-    """`fast` was bf16 on every processor."""
-    record = {"backbone": "b", "weights_digest": "0" * 16, "preprocessing": Preprocessing().as_record()}
-    old = [read_plain(EmbeddingSpace, {**record, "precision": name}) for name in ("fast", "exact")]
-    assert [space.precision for space in old] == ["bf16", "float32"]
-    assert [space.key for space in old] == ["5462fe7a50573e8f", "477d22a93d31ae0d"]
-    assert read_plain(EmbeddingSpace, {**record, "precision": "bf16"}) == old[0]
+def test_the_key_of_a_space_stays_as_it_is() -> None:
+    space = EmbeddingSpace("b", "0" * 16, Preprocessing(), "bf16")
+    assert [space.key, replace(space, precision="float32").key] == ["b94cbde0dd17d757", "cc2757a3cfc1e1c4"]

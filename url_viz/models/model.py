@@ -11,12 +11,11 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
-from pydantic import BeforeValidator
 
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.decode import read_file
@@ -37,7 +36,7 @@ from url_viz.models.model_names import (
     parse_paper_name,
     shipped_head,
 )
-from url_viz.models.precision import precision_here, stored_precision
+from url_viz.models.precision import precision_here
 from url_viz.models.runtime import (
     Outputs,
     Precision,
@@ -117,7 +116,7 @@ class EmbeddingSpace:
     backbone: str
     weights_digest: str
     preprocessing: Preprocessing
-    precision: Annotated[Precision, BeforeValidator(stored_precision)]
+    precision: Precision
 
     @property
     def is_finetuned(self) -> bool:
@@ -130,9 +129,8 @@ class EmbeddingSpace:
 
     @property
     def key(self) -> str:
-        """16 hexadecimal digits that name this space on disk, by the words of older versions, which named it first."""
-        precision = "fast" if self.precision == "bf16" else "exact"
-        record = [self.backbone, self.weights_digest, self.preprocessing.as_record(), precision]
+        """16 hexadecimal digits that name this space on disk."""
+        record = [self.backbone, self.weights_digest, self.preprocessing.as_record(), self.precision]
         return hashlib.blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 

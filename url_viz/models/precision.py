@@ -9,9 +9,6 @@ from url_viz.models.runtime_openvino import openvino_core
 from url_viz.models.timing import EQUAL, Times, quicker
 from url_viz.options import PrecisionChoice
 
-_NAMES_BEFORE = {"fast": "bf16", "exact": "float32"}
-"""What was stored before a space said what it is computed in: `fast` was bf16 on every processor."""
-
 
 def precision_here(choice: PrecisionChoice, device: str = "auto", times: Times | None = None) -> Precision | None:
     """What is computed on a device (`choose_device`) for what is asked; None where that is to be measured first.
@@ -60,11 +57,6 @@ def slow_words(precision: PrecisionChoice, device: str = "auto", times: Times | 
         return "It is in bf16, which this processor emulates, at about a third of the speed of float32."
     ratio = times["bf16"] / times["float32"]
     return f"It is in bf16; float32 was measured {ratio:.1f} times as fast on this processor." if ratio > EQUAL else ""
-
-
-def stored_precision(name: object) -> object:
-    """The precision by the name that a record has, which may be from before a space said what is computed."""
-    return _NAMES_BEFORE.get(name, name) if isinstance(name, str) else name
 
 
 @cache
