@@ -1,17 +1,8 @@
-"""Names are a kind of their own beside tags; in older logs, where they were the first tags, the log tells which."""
-
-import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
-from pathlib import Path
+"""Names are a kind of their own beside tags."""
 
 import pytest
 
-from tests.store.conftest import FILES
-from url_viz.errors import DecisionError, WorkspaceError
-from url_viz.store.decisions.answers import Answers
-from url_viz.store.decisions.decision_log import DecisionLog
-from url_viz.store.decisions.decision_tables import TABLES_OF
+from url_viz.errors import DecisionError
 from url_viz.store.decisions.decisions import Decisions, Judgement
 
 
@@ -51,79 +42,3 @@ class TestNames:
         decisions.tag([1, 3], "check")
         decisions.tag([2], "small")
         assert decisions.now().first_tags.tolist() == ["check", "kiwi", "check", None, None]
-
-
-def log_of_schema_3(path: Path, actions: list[tuple[str, str, Mapping[int, tuple[str, str]]]]) -> None:
-    """A log as older versions wrote it: what each action did, its state, and the tags of pictures before and after."""
-    with closing(sqlite3.connect(path)) as connection, connection:
-        for table in TABLES_OF[3]:
-            connection.execute(table)
-        now: dict[int, str] = {}
-        for number, (did, state, changes) in enumerate(actions, start=1):
-            connection.execute("INSERT INTO batch VALUES (?, '2026-01-01', '', ?, 1, ?)", (number, did, state))
-            for one, (before, after) in changes.items():
-                code = 0 if one in now or before else -1
-                row = (number, one, 100 + one, code, before, "", 0, after, "")
-                connection.execute("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-                if state == "done":
-                    now[one] = after
-        for one, tags in now.items():
-            connection.execute("INSERT INTO decision VALUES (?, ?, ?, 0, ?, '')", (one, one, 100 + one, tags))
-        connection.execute("INSERT INTO version VALUES (1000, 0)")
-        connection.execute("PRAGMA user_version = 3")
-
-
-class TestOlderLogs:
-    """What actions gave as names are names, what was tagged are tags; the file as it was is kept aside."""
-
-    @pytest.fixture
-    def path(self, tmp_path: Path) -> Path:
-        path = tmp_path / "decisions.db"
-        log_of_schema_3(
-            path,
-            [
-                ("tagged 2 pictures “outdoor”", "done", {1: ("", "outdoor"), 2: ("", "outdoor")}),
-                # the first tag gave way to a name: that is what naming did then
-                ("tagged 1 picture “blurry”", "done", {1: ("outdoor", "blurry; outdoor")}),
-                (
-                    "named 3 pictures “kiwi”",
-                    "done",
-                    {1: ("blurry; outdoor", "kiwi; outdoor"), 3: ("", "kiwi"), 4: ("", "kiwi")},
-                ),
-                ("tagged 1 picture “check”", "done", {3: ("kiwi", "check; kiwi")}),
-                ("kept 1 picture, and took the name of 1 picture", "dropped", {4: ("kiwi", "")}),
-                ("named 1 picture “plum”", "done", {4: ("kiwi", "plum")}),
-                ("removed the tag “kiwi” from 1 picture", "undone", {1: ("kiwi; outdoor", "outdoor")}),
-            ],
-        )
-        return path
-
-    WAS = (("kiwi", "outdoor"), (None, "outdoor"), ("kiwi", "check"), ("plum", ""), (None, ""))
-
-    def test_are_raised_when_they_are_read_and_undone_to_the_beginning(self, path: Path) -> None:
-        before = path.read_bytes()
-        decisions = Decisions(path, FILES)
-        assert tuple(shown(decisions)) == self.WAS
-        assert decisions.now().first_tags.tolist() == ["kiwi", "outdoor", "check", "plum", None], "labels as they were"
-        aside = path.with_name("decisions.schema-3.db").read_bytes()
-        assert aside[96:] == before[96:]  # SQLite notes its version before
-        assert Answers(path).answer({(1, 2): True}).count == 1
-        decisions.undo()
-        assert Decisions(path, FILES).now().names.tolist() == decisions.now().names.tolist()
-        said = []
-        while decisions.undo() is not None:
-            said.append(shown(decisions)[:4])
-        assert said[0][3] == ("kiwi", "")
-        assert said[1][2] == ("kiwi", "")
-        assert said[2] == [(None, "blurry; outdoor"), (None, "outdoor"), (None, ""), (None, "")]
-        assert shown(decisions) == [(None, "")] * 5
-        for _ in range(5):
-            decisions.redo()
-        assert tuple(shown(decisions)) == self.WAS
-        assert DecisionLog(path).is_whole()
-
-    def test_one_of_early_development_is_told(self, path: Path) -> None:
-        with closing(sqlite3.connect(path)) as connection:
-            connection.execute("PRAGMA user_version = 2")
-        with pytest.raises(WorkspaceError, match="early development"):
-            Decisions(path, FILES).now()

@@ -374,18 +374,25 @@ class TestDamage:
             path.unlink()
             assert DecisionLog(path).put_back()
 
-    def test_a_newer_version_and_a_schema_that_there_never_was(self, decisions: Decisions, tmp_path: Path) -> None:
+    def test_another_schema_is_refused_and_the_file_stays(self, decisions: Decisions, tmp_path: Path) -> None:
         decisions.decide([1], "keep")
         (tmp_path / "decisions.json").unlink()  # so that nothing but the content tells
         for schema, error, words in (
             (SCHEMA_VERSION + 1, WorkspaceError, r"newer version .* Update URL-Viz"),
+            (
+                SCHEMA_VERSION - 1,
+                WorkspaceError,
+                r"has schema 3, .* move all files decisions\.\* .* decide anew",
+            ),
             (0, DamageError, "no schema 0"),
         ):
             with closing(sqlite3.connect(tmp_path / "decisions.db")) as connection, connection:
                 connection.execute(f"PRAGMA user_version = {schema}")
+            before = (tmp_path / "decisions.db").read_bytes()
             for act in (decisions.now, lambda: decisions.decide([2], "drop")):
                 with pytest.raises(error, match=words):
                     act()
+            assert (tmp_path / "decisions.db").read_bytes() == before
 
     def test_a_folder_that_is_gone(self, tmp_path: Path) -> None:
         decisions = Decisions(tmp_path / "gone" / "decisions.db", FILES)

@@ -29,7 +29,6 @@ BUSY_S = 30.0
 """How long an action waits for another writing process."""
 _FOR_A_COPY = ("PRAGMA synchronous = OFF",)
 """The copy need not wait for the disk: it is compared with the file, and written again if it differs."""
-_ASIDE = f".schema-{SCHEMA_VERSION - 1}.db"
 _SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 LOCK_S = 5.0
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -121,18 +120,6 @@ class DecisionLog:
             yield transaction
         (_SEEN.get() or {}).pop(self.path, None)
         self.note()
-
-    def _raise_schema(self, connection: sqlite3.Connection) -> None:
-        """Raise a file of the schema before this one, of which a copy is kept aside."""
-        connection.execute("BEGIN IMMEDIATE")
-        older = Transaction(connection)
-        if older.schema_version == SCHEMA_VERSION - 1:  # another process may have raised it
-            older.verify_tables()
-            older.verify_pages()
-            with self._raising_disk_errors(), replaced(self.path.with_suffix(_ASIDE)) as temporary:
-                temporary.write_bytes(older.data())
-            older.raise_schema()
-        connection.execute("COMMIT")
 
     def note(self) -> None:
         """Make the latest actions in the copy too, and record the version for the next reader.
@@ -280,8 +267,7 @@ class DecisionLog:
             connection = sqlite3.connect(self._address, uri=True, timeout=BUSY_S, isolation_level=None)
             _refuse_log_ahead(connection)
             transaction = Transaction(connection)
-            if self._checked_schema(transaction) == SCHEMA_VERSION - 1:
-                self._raise_schema(connection)
+            self._check_schema(transaction.schema_version)
             for statement in (*settings, begin):
                 connection.execute(statement)
             transaction.verify_tables()
@@ -303,20 +289,18 @@ class DecisionLog:
     def _address(self) -> str:
         return f"file:{quote(os.fsencode(self.path.absolute()))}?mode=rw"
 
-    def _checked_schema(self, transaction: Transaction) -> int:
-        """The schema of the file. Raises WorkspaceError for a newer one, and one of early development."""
-        version = transaction.schema_version
+    def _check_schema(self, version: int) -> None:
+        """Raise WorkspaceError for a file of another schema, and leave it as it is; 0 stands for no file of ours."""
         if version > SCHEMA_VERSION:
             raise WorkspaceError(
                 f"{self.path} was written by a newer version (schema {version}, this one reads up to "
                 f"{SCHEMA_VERSION}). Update URL-Viz."
             )
-        if 0 < version < SCHEMA_VERSION - 1:
+        if 0 < version < SCHEMA_VERSION:
             raise WorkspaceError(
-                f"{self.path} was written by a version of early development (schema {version}), whose decisions cannot "
-                "be read any more. Move that file elsewhere to decide anew."
+                f"{self.path} has schema {version}, of early development, and only {SCHEMA_VERSION} can be read: "
+                f"move all files {self.path.stem}.* of that folder elsewhere to decide anew."
             )
-        return version
 
     def _in_words(self, error: Exception) -> WorkspaceError:
         """The error for people: of another process, of the disk, or else of a file that is not as written."""

@@ -24,7 +24,7 @@ from url_viz.store.decisions.decision_rows import (
     answer_sums,
     total_of,
 )
-from url_viz.store.decisions.decision_tables import SCHEMA_VERSION, TABLES, one_line, raise_schema, tables_of
+from url_viz.store.decisions.decision_tables import OURS, SCHEMA_VERSION, TABLES, one_line
 
 MOST_STEPS, MOST_CHANGES = 1000, 20_000
 """From more steps or changes on, reading everything again is faster than following them."""
@@ -84,16 +84,7 @@ class Transaction:
             self._connection.execute(table)
         self._connection.execute("INSERT INTO version VALUES (?, 0, 0)", (time.time_ns() // 1000,))
         self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        self._identify()
-
-    def raise_schema(self) -> None:
-        """Make a file of the schema before this one a file of this one, with checksums."""
-        raise_schema(self._connection)
-        totals = self._totals_of_actions()
-        self._connection.executemany("UPDATE batch SET total = ? WHERE number = ?", [(t, n) for n, t in totals.items()])
-        self._connection.execute(f"UPDATE batch SET seal = {_SEAL}")
-        self._connection.execute("UPDATE version SET total = ?", (self._counted,))
-        self._identify()
+        self._connection.execute(f"PRAGMA application_id = {1 + secrets.randbelow(2**31 - 1)}")
 
     def verify_tables(self) -> None:
         """Raise InconsistentLogError unless the file holds our tables and nothing else; must be called first.
@@ -103,14 +94,13 @@ class Transaction:
         rows = self._connection.execute(f"SELECT type, name, sql FROM sqlite_master LIMIT {_MOST_OBJECTS}").fetchall()
         if not rows:
             raise InconsistentLogError("is damaged: it holds no tables")
-        ours = tables_of(self.schema_version)
-        if ours is None:
-            raise InconsistentLogError(f"is damaged: there is no schema {self.schema_version}")
-        unknown = [name for _, name, sql in rows if one_line(sql) not in ours]
+        if not self.schema_version:
+            raise InconsistentLogError("is damaged: there is no schema 0")
+        unknown = [name for _, name, sql in rows if one_line(sql) not in OURS]
         if unknown:
             name = str(unknown[0])[:60]
             raise InconsistentLogError(f"holds something that is not ours ({name!r}) and may not be trusted")
-        if {one_line(sql) for _, _, sql in rows} < ours:
+        if {one_line(sql) for _, _, sql in rows} < OURS:
             raise InconsistentLogError("is damaged: it lacks tables")
 
     def verify(self) -> None:
@@ -144,10 +134,6 @@ class Transaction:
 
     def identity(self) -> int:
         return self._number("PRAGMA application_id")
-
-    def _identify(self) -> None:
-        if not self.identity():
-            self._connection.execute(f"PRAGMA application_id = {1 + secrets.randbelow(2**31 - 1)}")
 
     def version(self) -> int:
         """A number that every change raises."""
