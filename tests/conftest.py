@@ -78,6 +78,7 @@ AT_ROOT = pytest.StashKey[set[str]]()
 ROOT = Path(__file__).parents[1]
 PREPARED = ROOT / ".pytest_cache" / "prepared"
 MODELS_CODE = ROOT / "url_viz" / "models"
+WORKSPACE_CODE = ROOT / "url_viz" / "workspace.py"
 
 pytest_plugins = ["tests.browser.fixtures"]  # one browser for the whole run, also for the hostile tests
 
@@ -237,7 +238,7 @@ def _prepared_for_all(name: str, tmp_path_factory: pytest.TempPathFactory, *, si
 
 def _kept(name: str, size_px: int) -> Path:
     """Such a workspace, kept from run to run until what converts models changes: each takes seconds."""
-    code = b"".join(path.read_bytes() for path in sorted(MODELS_CODE.rglob("*.py")))
+    code = b"".join(path.read_bytes() for path in (*sorted(MODELS_CODE.rglob("*.py")), WORKSPACE_CODE))
     versions = " ".join(map(version, ("openvino", "timm", "torch")))
     PREPARED.mkdir(parents=True, exist_ok=True)
     kept = PREPARED / f"{name} at {size_px}, {hashlib.sha256(code + versions.encode()).hexdigest()[:16]}"

@@ -10,7 +10,7 @@ import pytest
 
 from url_viz.errors import WorkspaceError
 from url_viz.files import replaced
-from url_viz.sealed import unsealed
+from url_viz.sealed import sealed, unsealed
 from url_viz.workspace import SCHEMA_VERSION, Workspace, default_workspace, set_id_of
 
 
@@ -80,8 +80,16 @@ class TestOpening:
 
     def test_a_newer_one_is_refused(self, tmp_path: Path) -> None:
         Workspace.at(tmp_path).about.write_text(json.dumps({"schema_version": SCHEMA_VERSION + 1}))
-        with pytest.raises(WorkspaceError, match=r"schema 2.*Update URL-Viz"):
+        with pytest.raises(WorkspaceError, match=r"schema 3.*Update URL-Viz"):
             Workspace.at(tmp_path)
+
+    def test_an_older_one_is_refused_with_the_command_that_reads_anew_and_stays(self, tmp_path: Path) -> None:
+        about = Workspace.at(tmp_path).about
+        about.write_text(sealed({"schema_version": SCHEMA_VERSION - 1}))
+        before = about.read_bytes()
+        with pytest.raises(WorkspaceError, match=r"schema 1, .*\$URL_VIZ_HOME, and .*`python -m url_viz embed FOLDER`"):
+            Workspace.at(tmp_path)
+        assert about.read_bytes() == before
 
     @pytest.mark.parametrize(
         "text",
@@ -94,7 +102,8 @@ class TestOpening:
         Workspace.at(tmp_path).about.write_text(text)
         with pytest.raises(WorkspaceError, match="is damaged") as caught:
             Workspace.at(tmp_path)
-        (tmp_path / "workspace.json").write_text(str(caught.value).split("write ")[1].split(" into")[0])
+        assert "remove that file" in str(caught.value)
+        (tmp_path / "workspace.json").unlink()
         Workspace.at(tmp_path)
 
     def test_a_place_that_is_a_file_says_so(self, tmp_path: Path) -> None:

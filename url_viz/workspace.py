@@ -12,7 +12,8 @@ from url_viz.files import replaced
 from url_viz.roots import address_in
 from url_viz.sealed import sealed, unsealed
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of all that a workspace holds: one of another schema is refused as a whole, and so is what was packed in it."""
 HOME_VARIABLE = "URL_VIZ_HOME"
 
 
@@ -86,11 +87,6 @@ class SetPaths:
     derived = FileInside("derived")
     """Cached columns that follow from tables and decisions, a folder for each; all of it can be deleted."""
 
-    @property
-    def made_by_older_versions(self) -> tuple[Path, ...]:
-        """Where older versions cached what is now in `derived`, or nowhere."""
-        return tuple(self.folder / name for name in ("class-shares", "kept", "maps"))
-
 
 @dataclass(frozen=True)
 class Workspace:
@@ -115,7 +111,7 @@ class Workspace:
     def at(cls, root: str | Path | None = None) -> "Workspace":
         """Open the workspace at `root` (by default `$URL_VIZ_HOME`, else `~/.url_viz`), creating it if it is new.
 
-        Raises WorkspaceError if it cannot be made, is an address in object storage, was written by a newer version, or
+        Raises WorkspaceError if it cannot be made, is an address in object storage, has another schema, or
         LanceDB cannot open its path.
         """
         named = root or default_workspace()
@@ -144,7 +140,7 @@ class Workspace:
         return workspace
 
     def check_version(self) -> None:
-        """Raises WorkspaceError for a workspace of a newer version, or if its label is damaged."""
+        """Raises WorkspaceError for a workspace of another schema, or if its label is damaged."""
         try:
             version = unsealed(self.about.read_bytes())["schema_version"]
             if not isinstance(version, int):
@@ -153,13 +149,18 @@ class Workspace:
             raise WorkspaceError(f"Cannot read {self.about}: {error.strerror}. Check its permissions.") from error
         except (ValueError, KeyError) as error:
             raise WorkspaceError(
-                f"{self.about} is damaged. If this folder is a workspace, write "
-                f'{{"schema_version": {SCHEMA_VERSION}}} into it; else choose another folder with ${HOME_VARIABLE}.'
+                f"{self.about} is damaged. If this folder is a workspace, remove that file, which is written again; "
+                f"else choose another folder with ${HOME_VARIABLE}."
             ) from error
         if version > SCHEMA_VERSION:
             raise WorkspaceError(
-                f"The workspace {self.root} has schema {version}, this version reads up to {SCHEMA_VERSION}. "
+                f"The workspace {self.root} has schema {version}, and this version reads schema {SCHEMA_VERSION}. "
                 f"Update URL-Viz, or choose another folder with ${HOME_VARIABLE}."
+            )
+        if version < SCHEMA_VERSION:
+            raise WorkspaceError(
+                f"The workspace {self.root} has schema {version}, of early development, and cannot be read: choose "
+                f"another folder with ${HOME_VARIABLE}, and read your pictures anew: `python -m url_viz embed FOLDER`."
             )
 
     def set_paths(self, set_id: str) -> SetPaths:

@@ -245,8 +245,8 @@ def _columns(here: Path, path: Path) -> set[str]:
     return {*_OF_LABELS, "score", "breed"}
 
 
-def _write_label(here: Path, path: Path) -> set[str]:
-    path.write_text('{"schema_version": 1}')
+def _remove_label(here: Path, path: Path) -> set[str]:
+    path.unlink()
     return set()
 
 
@@ -259,7 +259,7 @@ _WAYS: tuple[tuple[str, Callable[[Path, Path], set[str]]], ...] = (
     ("python -m url_viz mend FOLDER", _mend),
     ("python -m url_viz labels FOLDER folders", _labels),
     ("python -m url_viz columns FOLDER remove 'own'", _columns),
-    ('write {"schema_version": 1} into it', _write_label),
+    ("remove that file, which is written again", _remove_label),
     ("Train or download it again", _put_back_head),
     ("Give a file written by training.train", _put_back_head),
 )

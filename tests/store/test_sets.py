@@ -41,7 +41,7 @@ from url_viz.store.sets import (
 )
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.writer import Writer
-from url_viz.workspace import Workspace
+from url_viz.workspace import SCHEMA_VERSION, Workspace
 
 COUNT = 12
 
@@ -335,11 +335,15 @@ class TestPacking:
             with pytest.raises(FolderError, match="outside its folder"):
                 unpack(tmp_path / f"{number}.tar", root=here / "pictures", workspace=tmp_path / "w")
 
-    def test_a_newer_one_is_told(self, tmp_path: Path) -> None:
-        record = json.dumps({"format": FORMAT, "format_version": 2, "schema_version": 1}).encode()
-        write_packed(tmp_path / "new.tar", [(LABEL, record)])
-        with pytest.raises(WorkspaceError, match="newer version"):
-            unpack(tmp_path / "new.tar", root=tmp_path, workspace=tmp_path / "w")
+    @pytest.mark.parametrize(
+        ("version", "schema", "words"),
+        [(2, SCHEMA_VERSION, "newer version"), (1, SCHEMA_VERSION - 1, "schema 1.*`python -m url_viz embed FOLDER`")],
+    )
+    def test_one_of_another_version_is_told(self, tmp_path: Path, version: int, schema: int, words: str) -> None:
+        record = json.dumps({"format": FORMAT, "format_version": version, "schema_version": schema}).encode()
+        write_packed(tmp_path / "other.tar", [(LABEL, record)])
+        with pytest.raises(WorkspaceError, match=words):
+            unpack(tmp_path / "other.tar", root=tmp_path, workspace=tmp_path / "w")
 
 
 def test_the_commands_say_what_they_did(here: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

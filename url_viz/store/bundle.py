@@ -49,8 +49,6 @@ _PACKED = re.compile(
     rf"|columns/[\w-][\w. -]{{0,59}}\.parquet|tables/{_WORD}\.lance/({_LANCE})"
 )
 """The names of all files that are packed and unpacked: none of them is read implicitly by SQLite or Arrow."""
-_MADE_AGAIN = re.compile(r"(derived|kept|class-shares|damaged)/.*|decisions\.(json|copy\.db|schema-\d+\.db)")
-"""Files that the other machine makes itself; older versions packed them, and they are skipped."""
 
 
 @dataclass(frozen=True)
@@ -231,6 +229,11 @@ def _check_label(archive: tarfile.TarFile, file: Path) -> None:
         raise WorkspaceError(
             f"{str(file)!r} was packed by a newer version (format {version}, schema {schema}). Update URL-Viz."
         )
+    if schema < SCHEMA_VERSION:
+        raise WorkspaceError(
+            f"{str(file)!r} was packed in early development (schema {schema}), and cannot be unpacked: read its "
+            "pictures anew: `python -m url_viz embed FOLDER`."
+        )
 
 
 def refuse_pack(source: str | Path) -> None:
@@ -248,12 +251,9 @@ def refuse_pack(source: str | Path) -> None:
 
 
 def _is_taken(member: tarfile.TarInfo, file: Path) -> bool:
-    """Whether a member is a file of an image set, and not one that is made again. Raises FolderError for all others."""
-    is_plain = member.isreg() and not member.issparse()
-    if is_plain and _PACKED.fullmatch(member.name):
-        return True
-    if is_plain and (member.name == LABEL or _MADE_AGAIN.fullmatch(member.name)):
-        return False
+    """Whether a member is a file of an image set, not the archive's label. Raises FolderError for all others."""
+    if member.isreg() and not member.issparse() and (member.name == LABEL or _PACKED.fullmatch(member.name)):
+        return member.name != LABEL
     shown = display_name(member.name[:200].encode("utf-8", "surrogateescape"))
     raise _distrusted(file, f"{shown!r}, a name or a kind of file that no image set has")
 

@@ -57,8 +57,8 @@ PATIENCE_S = 0.25
 MOST_EXTENSIONS = 500
 
 
-SPACE_TABLES = ("embeddings", "scores", "whitening", "whitened", "graph", "neighbours", "coordinates")
-"""The tables whose names go on with the key of their space; `neighbours` is from before there were whitened spaces."""
+SPACE_TABLES = ("embeddings", "scores", "whitening", "whitened", "graph", "coordinates")
+"""The tables whose names go on with the key of their space."""
 
 
 class Writer(Store):
@@ -174,8 +174,6 @@ class Writer(Store):
         for file in self.paths.derived.rglob("*.arrow"):
             if file.name.partition("-")[0] not in named:
                 file.unlink()
-        for folder in self.paths.made_by_older_versions:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def add_images(self, rows: pa.Table) -> None:
         """Add files (IMAGES columns); they replace rows with the same id."""
@@ -253,7 +251,6 @@ class Writer(Store):
             *(graph.whitening, graph.is_approximate, columns.copy_group),
         )
         self._put(f"graph-{space_key}", rows)
-        self._drop(f"neighbours-{space_key}")
 
     def put_coordinates(self, space_key: str, coordinates: Coordinates) -> None:
         rows = _table(COORDINATES, coordinates.content, *coordinates.xy.T.astype(np.float32), coordinates.method)
