@@ -5,9 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import lancedb
 import numpy as np
-import pyarrow as pa
 import pytest
 from PIL import Image, ImageEnhance
 
@@ -156,8 +154,8 @@ def test_blank_pictures_are_no_group(tmp_path: Path, workspace: Path) -> None:
     assert image_set.table()["twin_group"].isna().all()
 
 
-def as_before(reader: Reader, image_set: ImageSet) -> None:
-    """Make the set as it was left before there were pixels and kinds: no hashes, twins by cosine alone."""
+def by_another_formula(reader: Reader, image_set: ImageSet) -> None:
+    """Make the set as another formula left it: no hashes of this version, twins by cosine alone."""
     key = image_set.space.key
     with reader.writer(image_set) as writer:
         content = np.unique(image_set.contents)
@@ -171,25 +169,13 @@ def as_before(reader: Reader, image_set: ImageSet) -> None:
         writer.put_whitened(key, old)
         writer.put_graph(key, graph, columns_of(graph))
     shutil.rmtree(image_set.core.store.paths.tables / f"{HASH_TABLE}.lance")
-    without_kinds(image_set.core.store.paths.tables / f"graph-{key}.lance")
 
 
-def without_kinds(table: Path) -> None:
-    """Rewrite a graph's table as it was: no column of groups of copies, and no kind in the bytes of a pair."""
-    stored = lancedb.connect(table.parent).open_table(table.stem).to_arrow()
-    schema = pa.schema([field for field in stored.schema if field.name != "copy_group"])
-    cells = [
-        cell and b"".join(cell[at : at + 8] for at in range(0, len(cell), 9)) for cell in stored["twins"].to_pylist()
-    ]
-    rows = stored.set_column(stored.schema.get_field_index("twins"), "twins", pa.array(cells, pa.binary()))
-    lancedb.connect(table.parent).create_table(table.stem, rows.select(schema.names).cast(schema), mode="overwrite")
-
-
-def test_a_set_of_before_opens_as_it_was_and_is_raised_without_embedding(copied: ImageSet, read: Reader) -> None:
+def test_a_set_of_another_formula_opens_and_is_made_anew_without_embedding(copied: ImageSet, read: Reader) -> None:
     shutil.copytree(copied.root, read.folder, dirs_exist_ok=True)
     now = read()
     expected, quality = pairs(now), now.table()["sharpness"]
-    as_before(read, now)
+    by_another_formula(read, now)
     opened = open_image_set(read.folder, model=read.model.source.name, workspace=read.workspace)
     seen = pairs(opened)
     assert seen.keys() == {pair for pair, cosine in expected.items() if cosine >= COSINE}

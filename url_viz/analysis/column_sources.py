@@ -128,7 +128,7 @@ def coordinates(context: SetContext) -> Coordinates | None:
 
 @source(_digest_of_space("graph"))
 def stored_graph(context: SetContext) -> Graph | None:
-    """The neighbour graph of the distinct contents; None before it is made, or if it is of an older kind."""
+    """The neighbour graph of the distinct contents; None before it is made."""
     return context.store.graph(context.key)
 
 

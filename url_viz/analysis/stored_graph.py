@@ -34,7 +34,7 @@ def own_graph_columns(stored_graph_columns: GraphColumns | None) -> GraphColumns
 
 @column()
 def graph(stored_graph: Graph | None) -> Graph | None:
-    """The neighbour graph of the distinct contents; None before it is made, or if it is of an older kind."""
+    """The neighbour graph of the distinct contents; None before it is made."""
     return stored_graph
 
 

@@ -66,7 +66,7 @@ class SetCore:
     stored_rows = ColumnValue(table.rows)
     """The stored tables joined to one row per picture."""
     graph = ColumnValue(stored_graph.graph)
-    """The neighbour graph of the distinct contents; None before it is made, or if it is of an older kind."""
+    """The neighbour graph of the distinct contents; None before it is made."""
     witnesses = ColumnValue(apart.witnesses)
     """The graph whose lists hold no picture that is kept apart from its row (`labels.set_apart`); None as above."""
     source_groups = ColumnValue(apart.sources)

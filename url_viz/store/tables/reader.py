@@ -199,17 +199,11 @@ class Store:
 
     def graph(self, space_key: str) -> Graph | None:
         """The neighbour graph of a space, once it was made."""
-        return self._of_graph(space_key, graph_schema(1).names, _graph_of)
+        return self._made(f"graph-{space_key}", graph_schema(1).names, _graph_of)
 
     def graph_columns(self, space_key: str) -> GraphColumns | None:
         """The graph's columns for each content, without its lists; None if there is no graph yet."""
-        return self._of_graph(space_key, [field.name for field in _COLUMNS], _graph_columns_of)
-
-    def _of_graph(self, space_key: str, columns: Sequence[str], make: Callable[[pa.Table], Made]) -> Made | None:
-        """As `_made`; a graph from before pairs had kinds has no groups of copies, until a reading makes it anew."""
-        opened = self._open(f"graph-{space_key}")
-        there = columns if opened is None else [name for name in columns if name in opened.table.schema.names]
-        return self._made(f"graph-{space_key}", there, make)
+        return self._made(f"graph-{space_key}", [field.name for field in _COLUMNS], _graph_columns_of)
 
     def coordinates(self, space_key: str) -> Coordinates | None:
         """The map of a space; None before it was made."""
@@ -333,8 +327,7 @@ def _whole(table: Any, columns: Sequence[str], *, count: int) -> pa.Table:
 
 def _graph_columns_of(data: pa.Table) -> GraphColumns:
     """The columns of a graph in the rows of its table. Raises ValueError if a row or group is out of range."""
-    columns = {field.name: numbers_of(data[field.name]) for field in _COLUMNS if field.name in data.column_names}
-    graph = GraphColumns(**{"copy_group": np.arange(len(data), dtype=np.int32), **columns})
+    graph = GraphColumns(**{field.name: numbers_of(data[field.name]) for field in _COLUMNS})
     _require_rows(graph.nearest, graph.twin_group, graph.copy_group, count=len(data))
     return graph
 
@@ -349,8 +342,7 @@ def _require_rows(*positions: NDArray[np.integer], count: int) -> None:
 def _graph_of(data: pa.Table) -> Graph:
     """The graph in the rows of its table. Raises ValueError if a position is out of range."""
     position = matrix(data["position"]).astype(np.int32, copy=False)
-    has_kinds, is_thinned = "copy_group" in data.column_names, bool(numbers_of(data["is_thinned"]).any())
-    twins = twins_of_cells(data["twins"], is_thinned=is_thinned, has_kinds=has_kinds)
+    twins = twins_of_cells(data["twins"], is_thinned=bool(numbers_of(data["is_thinned"]).any()))
     _require_rows(position, twins.pair, count=len(position))
     return Graph(
         numbers_of(data["content"]),

@@ -220,15 +220,13 @@ def twin_cells(twins: Twins) -> pa.Array:
     return pc.if_else(pc.equal(pc.binary_length(cells), 0), pa.scalar(None, pa.binary()), cells)
 
 
-def twins_of_cells(cells: pa.ChunkedArray, *, is_thinned: bool, has_kinds: bool = True) -> Twins:
-    """The pairs in a column as `twin_cells` makes it; of one without kinds, as it was once made, all as views."""
-    kind = _TWIN if has_kinds else np.dtype(_TWIN.descr[:2])
-    pairs = np.frombuffer(b"".join(cells.drop_null().to_pylist()), kind)
-    size = np.asarray(pc.fill_null(pc.binary_length(cells), 0).to_numpy()) // kind.itemsize
+def twins_of_cells(cells: pa.ChunkedArray, *, is_thinned: bool) -> Twins:
+    """The pairs in a column as `twin_cells` makes it."""
+    pairs = np.frombuffer(b"".join(cells.drop_null().to_pylist()), _TWIN)
+    size = np.asarray(pc.fill_null(pc.binary_length(cells), 0).to_numpy()) // _TWIN.itemsize
     first = np.repeat(np.arange(len(cells)), size)
     pair = np.stack([first, pairs["row"]], axis=1).astype(np.int32)
-    is_copy = pairs["is_copy"] if has_kinds else np.zeros(len(pairs), bool)
-    return Twins(len(cells), pair, pairs["cosine"], is_copy, is_thinned)
+    return Twins(len(cells), pair, pairs["cosine"], pairs["is_copy"], is_thinned)
 
 
 def fixed_lists(array: NDArray[np.generic]) -> pa.FixedSizeListArray:
