@@ -37,8 +37,8 @@ class TestNames:
         with pytest.raises(DecisionError, match="cannot be a name"):
             decisions.name_each({1: "a; b"})
 
-    def test_the_first_tag_counts_the_name_as_it_did_when_names_were_tags(self, decisions: Decisions) -> None:
+    def test_a_name_is_no_first_tag(self, decisions: Decisions) -> None:
         decisions.name_each({1: "kiwi", 2: "kiwi"})
         decisions.tag([1, 3], "check")
         decisions.tag([2], "small")
-        assert decisions.now().first_tags.tolist() == ["check", "kiwi", "check", None, None]
+        assert decisions.now().first_tags.tolist() == ["check", "small", "check", None, None]

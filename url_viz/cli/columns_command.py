@@ -100,9 +100,9 @@ def labels(
 ) -> None:
     """Choose what the label of a picture is; without a choice, print what it is and the levels of folders.
 
-    `folders` is the class folder as found, `level:1` the first folder from the root, `names` what you
-    called a picture, `tags` its first tag by the alphabet, the name counted among them. Pictures of one value of
-    `--apart` (a patient, a video) are no witnesses for each other, as twins are none.
+    `folders` is the class folder as found, `level:1` the first folder from the root, `names` what you called a picture,
+    `tags` its first tag by the alphabet. Pictures of one value of `--apart` (a patient, a video) are no witnesses for
+    each other, as twins are none.
     """
     from url_viz.analysis.labels.label_choice import source_in_words
 

@@ -61,9 +61,8 @@ class SetLabels:
         """Choose what `label` is; nothing is read again.
 
         "folders" (the class folders as found, as at first), "level:2" (the second folder from the root), "names" (a
-        picture without one has no label), "tags" (the first tag by the alphabet, the name counted among them, as names
-        once were tags), one of the user's own columns, or None for no labels. Raises ImageSetError for a column or
-        level that does not exist.
+        picture without one has no label), "tags" (the first tag by the alphabet), one of the user's own columns, or
+        None for no labels. Raises ImageSetError for a column or level that does not exist.
         """
         self._imports.use_labels(chosen)
         SetVersions(self._core).store(is_quick=True)

@@ -106,14 +106,9 @@ class Decided:
 
     @property
     def first_tags(self) -> NDArray[np.object_]:
-        """The alphabetically first tag of each (N,), with its name among the tags; None if it has neither.
-
-        Labels were taken from it before names were separate from tags.
-        """
+        """The alphabetically first tag of each (N,), None if it has no tag."""
         codes, texts = pd.factorize(self.tags)
-        tags = np.array([*(next(iter(tags_of(text)), "") for text in texts), ""], object)[codes]
-        is_name = (self.names != "") & ((tags == "") | (self.names < tags))
-        return _or_none(np.where(is_name, self.names, tags))
+        return np.array([*(next(iter(tags_of(text)), None) for text in texts), None], object)[codes]
 
     def labels_of(self, source: str) -> NDArray[np.object_]:
         """The label that somebody gave each file (N,) where labels are taken from `source`; None if nobody did."""

@@ -34,7 +34,7 @@ def class_choices(image_set: ImageSet) -> dict[str, tuple[str, str]]:
         if (level != taken and len(level.names) > 1) or now.chosen == level.choice:
             choices[level.choice] = (f"Level {level.number} of the folders", first_of(level.names))
     choices[NAMES] = ("Names", "the names you gave to pictures")
-    choices[TAGS] = ("Tags", "a picture's first tag in alphabetical order; its name counts as one")
+    choices[TAGS] = ("Tags", "a picture's first tag in alphabetical order")
     brought = {column.name: column.source for column in image_set.user_columns()}
     fitting = image_set.cached_of_table(class_columns, tuple(brought))
     choices |= {
