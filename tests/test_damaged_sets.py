@@ -22,6 +22,7 @@ from url_viz.reading import embed_folder
 from url_viz.recent_sets import RecentSets
 from url_viz.recording import record
 from url_viz.store.bundle import pack, unpack
+from url_viz.store.columns.imported_columns import FOLDERS, write_label_choice
 from url_viz.store.second_model_choice import choose_second_model
 from url_viz.store.sets import compact, list_sets, mend
 from url_viz.ui.widgets.embed_job import titles
@@ -49,6 +50,7 @@ def damage(file: Path) -> None:
 def test_a_reading_over_damaged_labels_stores_all_says_so_and_does_not_fail(
     image_set: ImageSet, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    image_set.labels.use("folders")
     damage(image_set.core.store.paths.labels)
     noise(100).save(image_set.root / "cat" / "new.png")
     where = "--workspace", str(image_set.workspace.root), "--model", image_set.source.name, "--one-model"
@@ -60,6 +62,7 @@ def test_a_reading_over_damaged_labels_stores_all_says_so_and_does_not_fail(
 
 
 def cut_labels(paths: SetPaths) -> None:
+    write_label_choice(paths, FOLDERS)
     damage(paths.labels)
 
 

@@ -17,7 +17,6 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.pipeline.graph import apart_graph
 from url_viz.pipeline.twins import source_groups
-from url_viz.sealed import sealed
 from url_viz.store.columns.imported_columns import write_apart
 from url_viz.store.tables.tables import Graph, no_twins
 
@@ -163,8 +162,7 @@ def test_a_patient_in_two_splits_is_a_leak(image_set: ImageSet) -> None:
 
 
 def test_the_choice_stays_with_the_set(image_set: ImageSet) -> None:
-    image_set.core.store.paths.labels.write_text(sealed({"label": "folders", "rule": "class level"}))
-    assert image_set.labels.apart.choice is None, "a set of before opens with twins alone"
+    assert image_set.labels.apart.choice is None, "twins alone"
     image_set.labels.set_apart("patient")
     image_set.labels.use("level:1")
     assert image_set.labels.apart.choice == "patient"

@@ -1,4 +1,4 @@
-"""What the label is: the class folders as found, a level, tags, a column or nothing; and what older sets keep."""
+"""What the label is: the class folders as found, a level, tags, a column or nothing."""
 
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from url_viz.analysis.filters import OneOf, filterable, passes_all
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.sealed import sealed
 
 pytestmark = pytest.mark.slow
 
@@ -28,15 +27,6 @@ def read_once(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 @pytest.fixture
 def image_set(read_once: ImageSet, tmp_path: Path) -> ImageSet:
     return copied(read_once, tmp_path / "photos", home=tmp_path / "home")
-
-
-def as_read_before(image_set: ImageSet, *, chosen: bool = False) -> None:
-    """What a version left on disk that took the first folders: no note, or one of the choice alone."""
-    labels = image_set.workspace.set_paths(image_set.set_id).labels
-    if chosen:
-        labels.write_text(sealed({"label": "folders"}))
-    else:
-        labels.unlink()
 
 
 def label(image_set: ImageSet) -> list[str | None]:
@@ -119,6 +109,17 @@ class TestChosen:
         assert label(again) == [None]
         assert again.labels.chosen == "level:2"
 
+    def test_a_column_called_split_keeps_its_name_and_is_the_label(self, tmp_path: Path) -> None:
+        """It was brought when there was no column of ours with that name."""
+        flat = ["0.jpg", "1.jpg", "2.jpg"]
+        given_set(tmp_path, flat).add_columns(column_of("split", list("aab"), names=flat))
+        names = [*flat, "train/3.jpg", "test/4.jpg"]
+        image_set = given_set(tmp_path, names)
+        image_set.labels.use("split")
+        assert image_set.table()["split"].tolist() == ["a", "a", "b", None, None]
+        assert [one.name for one in image_set.user_columns()] == ["split"]
+        assert label(image_set) == ["a", "a", "b", None, None]
+
 
 class TestTags:
     """The first tag as the label, which follows tagging."""
@@ -138,62 +139,6 @@ class TestTags:
         assert image_set.labels.levels().words == "2 classes from the first tag; test and train as split"
         image_set.decisions.undo()
         assert label(image_set) == ["striped", "striped", None, None, None, None]
-
-
-class TestReadBefore:
-    """A set that was read when classes were the first folders keeps them until somebody chooses."""
-
-    @pytest.mark.parametrize("chosen", [False, True])
-    def test_the_first_folders_stay(self, image_set: ImageSet, tmp_path: Path, chosen: bool) -> None:
-        as_read_before(image_set, chosen=chosen)
-        assert label(image_set) == SPLIT
-        assert image_set.labels.chosen == "level:1"
-        again = given_set(tmp_path, SPLIT_NAMES)
-        assert label(again) == SPLIT
-        again.labels.use("folders")
-        assert label(image_set) == CLASSES
-        assert image_set.labels.chosen == "folders"
-
-    @pytest.mark.parametrize(
-        ("names", "first", "found"),
-        [
-            (["all/cat/1.jpg", "all/dog/2.jpg"], [None, None], ["cat", "dog"]),
-            (["2023/1.jpg", "2024/2.jpg"], ["2023", "2024"], [None, None]),
-        ],
-    )
-    def test_no_classes_stay_none_and_dates_stay_classes(
-        self, tmp_path: Path, names: list[str], first: list[str | None], found: list[str | None]
-    ) -> None:
-        image_set = given_set(tmp_path, names)
-        assert label(image_set) == found
-        as_read_before(image_set)
-        assert label(image_set) == first
-        image_set.labels.use("folders")
-        assert label(image_set) == found
-
-    def test_where_both_rules_agree_it_is_as_found(self, tmp_path: Path) -> None:
-        image_set = given_set(tmp_path, ["cat/1.jpg", "dog/2.jpg"])
-        as_read_before(image_set)
-        assert (label(image_set), image_set.labels.chosen) == (["cat", "dog"], "folders")
-
-    def test_a_choice_of_a_column_or_of_nothing_is_kept(self, image_set: ImageSet) -> None:
-        image_set.add_columns(column_of("kind", list("ababab")))
-        labels = image_set.workspace.set_paths(image_set.set_id).labels
-        labels.write_text(sealed({"label": "kind"}))
-        assert image_set.labels.chosen == "kind"
-        labels.write_text(sealed({"label": None}))
-        assert label(image_set) == [None] * 6
-
-    def test_a_column_called_split_keeps_its_name_and_is_the_label(self, tmp_path: Path) -> None:
-        """It was brought when there was no column of ours with that name."""
-        flat = ["0.jpg", "1.jpg", "2.jpg"]
-        given_set(tmp_path, flat).add_columns(column_of("split", list("aab"), names=flat))
-        names = [*flat, "train/3.jpg", "test/4.jpg"]
-        image_set = given_set(tmp_path, names)
-        image_set.labels.use("split")
-        assert image_set.table()["split"].tolist() == ["a", "a", "b", None, None]
-        assert [one.name for one in image_set.user_columns()] == ["split"]
-        assert label(image_set) == ["a", "a", "b", None, None]
 
 
 def column_of(name: str, values: list[str], *, names: list[str] = SPLIT_NAMES) -> IncomingFile:

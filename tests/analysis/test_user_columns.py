@@ -1,13 +1,11 @@
 """A user's columns stand in the table beside ours, follow their pictures, and may be the label."""
 
 import io
-import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
 from tests.imaging.pictures import write_folder
@@ -113,16 +111,6 @@ class TestTheTable:
                 pd.testing.assert_frame_equal(image_set.table(), before)
             except WorkspaceError as error:
                 assert "columns FOLDER remove mine" in str(error)  # noqa: PT017 (some bits say nothing)
-
-    def test_an_import_of_before_is_read(self, image_set: ImageSet, tmp_path: Path) -> None:
-        image_set.add_columns(table_of(a=[1, 2, 3, 4, 5, 6]))
-        before = image_set.table()
-        [path] = (tmp_path / "home").rglob("mine.parquet")
-        table = pq.read_table(path)
-        about = json.loads(table.schema.metadata[b"url-viz columns"])
-        del about["seal"], about["values"]
-        pq.write_table(table.replace_schema_metadata({b"url-viz columns": json.dumps(about).encode()}), path)
-        pd.testing.assert_frame_equal(image_set.table(), before)
 
 
 class TestMovedFiles:
@@ -252,7 +240,6 @@ class TestRefused:
 
 def test_without_columns_and_a_choice_there_is_no_version_and_no_import(image_set: ImageSet) -> None:
     paths = image_set.workspace.set_paths(image_set.set_id)
-    paths.labels.unlink()
     assert version_of(paths) == ""
     assert names_of_imports(paths) == []
 

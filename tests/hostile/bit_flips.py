@@ -258,7 +258,7 @@ def _put_back_head(here: Path, path: Path) -> set[str]:
 _WAYS: tuple[tuple[str, Callable[[Path, Path], set[str]]], ...] = (
     ("python -m url_viz mend FOLDER", _mend),
     ("python -m url_viz labels FOLDER folders", _labels),
-    ("python -m url_viz columns FOLDER remove 'own'", _columns),
+    ("python -m url_viz columns FOLDER remove own", _columns),
     ("remove that file, which is written again", _remove_label),
     ("Train or download it again", _put_back_head),
     ("Give a file written by training.train", _put_back_head),

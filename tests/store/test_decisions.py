@@ -316,9 +316,7 @@ class TestDamage:
         with pytest.raises(DamageError, match="is not the one of this image set"):
             Decisions(path, FILES).now()
 
-    def test_one_without_record_and_copy_is_read_and_noted_at_the_next_action(
-        self, decisions: Decisions, tmp_path: Path
-    ) -> None:
+    def test_one_without_record_and_copy_is_noted_by_an_action(self, decisions: Decisions, tmp_path: Path) -> None:
         decisions.decide([1], "drop")
         for name in ("decisions.json", "decisions.copy.db"):
             (tmp_path / name).unlink()

@@ -1,6 +1,5 @@
-"""Records of an image set: none is lost where two change them at once, and those of earlier versions are read."""
+"""Records of an image set: none is lost where two change them at once."""
 
-import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +12,7 @@ import pytest
 
 from tests.processes import run_python
 from url_viz.errors import DamageError, WorkspaceError
-from url_viz.models.backbone import Preprocessing
-from url_viz.store.about import read_about, write_about
 from url_viz.store.columns.imported_columns import (
-    FIRST_FOLDERS,
     FOLDERS,
     Import,
     read_apart,
@@ -27,10 +23,9 @@ from url_viz.store.columns.imported_columns import (
     write_label_choice,
 )
 from url_viz.store.columns.user_cells import Values
-from url_viz.store.decisions.reviews import StoredReview, change_review, list_reviews, read_review, review_key
-from url_viz.store.second_model_choice import choose_second_model, is_second_model_used
+from url_viz.store.decisions.reviews import StoredReview, change_review, read_review, review_key
+from url_viz.store.second_model_choice import choose_second_model
 from url_viz.store.set_records import changing_records
-from url_viz.store.training_records import chosen_run, epochs_of
 from url_viz.store.version_files import ROWS, rows_of, store_version, stored_versions
 from url_viz.workspace import SetPaths
 
@@ -141,67 +136,6 @@ def test_of_two_processes_none_is_lost(paths: SetPaths) -> None:
         *(lambda what=what: run_python("-c", CHOOSE, paths.folder, what, check=True) for what in ("label", "apart"))
     )
     assert (read_label_choice(paths), read_apart(paths)) == ("label 99", "apart 99")
-
-
-class TestOfEarlierVersions:
-    """Files in `earlier`, written by the code of before there were record files; they are read, and can be changed."""
-
-    @pytest.fixture
-    def earlier(self, tmp_path: Path) -> SetPaths:
-        shutil.copytree(Path(__file__).with_name("earlier"), tmp_path / "earlier")
-        return SetPaths(tmp_path / "earlier")
-
-    def test_what_the_set_is(self, earlier: SetPaths) -> None:
-        about = read_about(earlier)
-        assert (about.root, about.name, about.skipped) == (Path("/photos/\udcff"), "\u00d6l", ((".txt", 2),))
-        assert (about.read_at, about.begun, about.spaces[0].preprocessing) == (
-            1764460800.5,
-            (("k", 3),),
-            Preprocessing(),
-        )
-        write_about(earlier, about)
-        assert read_about(earlier) == about
-
-    def test_choices(self, earlier: SetPaths) -> None:
-        assert (read_label_choice(earlier), read_apart(earlier)) == ("species", "photographer")
-        write_apart(earlier, None)
-        assert (read_label_choice(earlier), read_apart(earlier)) == ("species", None)
-        assert not is_second_model_used(earlier)
-        assert chosen_run(earlier) == "r1"
-
-    @pytest.mark.parametrize(
-        ("text", "label"),
-        [
-            ('{"label": "folders", "rule": "class level", "seal": "a34a7f5035b5c521"}', FOLDERS),
-            ('{"label": "folders"}', FIRST_FOLDERS),
-            ('{"label": null, "rule": "class level"}', None),
-        ],
-    )
-    def test_choices_of_before_anything_was_kept_apart(self, paths: SetPaths, text: str, label: str | None) -> None:
-        paths.labels.write_text(text)
-        assert (read_label_choice(paths), read_apart(paths)) == (label, None)
-        write_apart(paths, "photographer")
-        assert (read_label_choice(paths), read_apart(paths)) == (label, "photographer")
-
-    def test_columns_reviews_and_versions(self, earlier: SetPaths) -> None:
-        [mine] = read_imports(earlier)
-        assert (mine.name, mine.file, mine.uncertainties) == ("mine", "mine.csv", {"a b"})
-        assert (mine.ids.tolist(), mine.contents.tolist()) == ([-5, 7], [-4, 8])
-        assert mine.columns["a b"].values[0] == 0.5
-        assert mine.columns["id"].values.tolist() == ["x", None]
-        [review] = list_reviews(earlier)
-        assert (review.ids.tolist(), review.skipped, review.answered) == ([-5, 7], {7}, {-5})
-        assert (review.query, review.begun) == ({"review": ["names"], "most": ["5"]}, "2026-11-25T10:00:00+00:00")
-        [version] = stored_versions(earlier)
-        rows = rows_of(earlier, version.number)
-        assert (rows["path"].to_pylist(), rows["label"].to_pylist()) == ([b"a.png", b"b\xff.png"], ["cat", None])
-        assert (version.decisions, version.label_source, version.models) == (3, "species", "m")
-        assert not store_version(earlier, rows, decisions=4, label_source=None, models="m"), "nothing has changed"
-
-    def test_runs(self, earlier: SetPaths) -> None:
-        [epoch] = epochs_of(earlier, "r1")
-        said = epoch.read()
-        assert (said.ids.tolist(), said.logits.tolist(), said.labels.tolist()) == ([-5, 7], [[1, 2], [3, 4]], [0, -1])
 
 
 def test_a_damaged_choice_is_chosen_again_and_nothing_else_writes_over_it(paths: SetPaths) -> None:

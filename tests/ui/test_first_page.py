@@ -138,6 +138,7 @@ def folder_dialog() -> None:
 def test_a_damaged_set_says_so_and_hides_no_other(image_set: ImageSet, read_once: Read, tmp_path: Path) -> None:
     """On the first page, in the dialog that opens folders, and on the page where it is repaired or forgotten."""
     other = read_once(write_folder(tmp_path / "other", 6, start=40))
+    image_set.labels.use("folders")
     labels = image_set.core.store.paths.labels
     labels.write_bytes(labels.read_bytes()[:-3])
     at = opened()

@@ -19,7 +19,7 @@ from url_viz.analysis.table import base, files
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.columns import imported_columns
-from url_viz.store.columns.imported_columns import FIRST_FOLDERS, FOLDERS, NAMES, Import
+from url_viz.store.columns.imported_columns import FOLDERS, NAMES, Import
 from url_viz.store.columns.object_columns import OBJECTS, PICTURE
 from url_viz.store.columns.user_cells import Values
 from url_viz.store.columns.user_files import ARRAY, Cells, Matrix, UserFile, opened, read_user_file
@@ -36,7 +36,7 @@ LABEL_SCORES = ("possible_fp", "possible_fn", "possible_label_confusion")
 RESERVED = frozenset(
     (
         *("similarity", "twins", "rank_percentile", "fusion", "nearest_gap", "change", "decision", "tags", "reasons"),
-        *("comment", "side", "none", LABEL_CHECK, NAME, NAMES, FOLDERS, FIRST_FOLDERS),
+        *("comment", "side", "none", LABEL_CHECK, NAME, NAMES, FOLDERS),
     )
 )
 """Names that pages and commands give to columns of their own, or to a choice."""

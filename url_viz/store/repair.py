@@ -16,7 +16,6 @@ from url_viz.store.columns.imported_columns import (
     LabelChoice,
     import_file,
     label_choice,
-    label_chosen,
     names_of_imports,
     read_import,
 )
@@ -102,9 +101,9 @@ def _first_choice(paths: SetPaths) -> LabelChoice:
     """The label of a new set with these columns."""
     names = names_of_imports(paths)
     if OBJECTS in names:
-        return label_chosen(CLASS, apart=PICTURE)
+        return LabelChoice(CLASS, apart=PICTURE)
     has_classes = SOURCE in names and CLASS in read_import(paths, SOURCE).columns
-    return label_chosen(CLASS if has_classes else FOLDERS)
+    return LabelChoice(CLASS if has_classes else FOLDERS)
 
 
 def _mended_label(paths: SetPaths, root: Path) -> Mended | None:

@@ -13,7 +13,7 @@ from url_viz.analysis.imported import Imported
 from url_viz.analysis.table import Frame
 from url_viz.errors import ImageSetError
 from url_viz.imaging.folder_classes import COLUMN_OF, FolderClasses, FolderLevel
-from url_viz.store.columns.imported_columns import FIRST_FOLDERS, FOLDERS, NAMES, TAGS, Column
+from url_viz.store.columns.imported_columns import FOLDERS, NAMES, TAGS, Column
 from url_viz.store.columns.user_cells import as_text
 from url_viz.store.decisions.decision_rows import Decided
 from url_viz.wording import counted, first_of
@@ -90,26 +90,18 @@ def level_of(chosen: str | None) -> int | None:
 
 def is_column(chosen: str | None) -> bool:
     """Whether a choice can only be a user's column."""
-    return chosen not in (None, FOLDERS, FIRST_FOLDERS, TAGS, NAMES) and level_of(chosen) is None
+    return chosen not in (None, FOLDERS, TAGS, NAMES) and level_of(chosen) is None
 
 
-def resolved(stored: str | None, folder_classes: FolderClasses, columns: Collection[str]) -> str | None:
+def resolved(stored: str | None, columns: Collection[str]) -> str | None:
     """What is chosen, by the choice on disk and the user's columns. Raises ImageSetError if that column is gone."""
     if stored in columns or not is_column(stored):
-        return _as_before(folder_classes) if stored == FIRST_FOLDERS else stored
+        return stored
     there = ", ".join(map(repr, columns)) or "no column of your own"
     raise ImageSetError(
         f"The label was chosen to be the column {stored!r}, which is gone; there is {there}. Add it again (`python -m "
         f"url_viz columns FOLDER add FILE`), or choose another label: `python -m url_viz labels FOLDER folders`."
     )
-
-
-def _as_before(folder_classes: FolderClasses) -> str | None:
-    """The choice of a set that was read when classes were always the first folders, and that nobody chose for."""
-    is_first = bool(folder_classes.levels) and folder_classes.levels[0].holds_most
-    if (folder_classes.class_level.number if folder_classes.class_level else None) == (1 if is_first else None):
-        return FOLDERS
-    return folder_classes.levels[0].choice if is_first else None
 
 
 def labels_of(
@@ -153,7 +145,7 @@ def labels(
 ) -> Labels:
     """The labels of the pictures by the choice on disk, as corrected; ImageSetError for a column that is gone."""
     decided, folders = given_labels.rows_at(file_rows), base.table["label"].to_numpy(object)
-    source = resolved(stored_label, base.found, imported.columns)
+    source = resolved(stored_label, imported.columns)
     given = folders if source == FOLDERS else labels_of(source, base.found, imported.columns, decided)
     checked = decided.labels_of(stored_source(source))
     has = pd.notna(checked)

@@ -26,14 +26,11 @@ from url_viz.store.tables.tables import positions_of
 from url_viz.workspace import SetPaths
 
 FOLDERS = "folders"
-"""The label choice for the class folder of a picture, at the level that is found; the default of a new set."""
+"""The label choice for the class folder of a picture, at the level that is found; the default."""
 TAGS = "tags"
-"""The label choice for the first tag of a picture, its name counted among them, as names once were tags."""
+"""The label choice for the first tag of a picture."""
 NAMES = "names"
 """The label choice for the name of a picture."""
-FIRST_FOLDERS = "first folders"
-"""The default of sets from before levels were chosen: classes are the first folders. Never written."""
-_RULE = "class level"
 LONGEST_IMPORT_NAME = 60
 Column = NDArray[np.generic] | pd.Series
 """A column of the table: float64, or a series of objects."""
@@ -116,7 +113,7 @@ def read_import(paths: SetPaths, name: str) -> Import:
         ids, contents = (np.asarray(table[key].to_numpy(), np.int64) for key in ("id", "content"))
         uncertainties = frozenset(name for name, _, is_uncertainty in about.columns if is_uncertainty)
         imported = Import(name, about.file, ids, contents, columns, uncertainties)
-        if about.values not in (None, _digest(imported)):
+        if about.values != _digest(imported):
             raise ValueError("its values are not as they were written")
         return imported
 
@@ -127,12 +124,12 @@ def read_import(paths: SetPaths, name: str) -> Import:
 class _AboutImport:
     """What a file of columns says of itself: their names, kinds and whether they are uncertainties, by number.
 
-    `values` is their digest; files of before there were digests have none.
+    `values` is their digest.
     """
 
     file: str
     columns: tuple[tuple[str, Kind, bool], ...]
-    values: str | None = None
+    values: str
 
 
 def import_file(paths: SetPaths, name: str) -> RecordParquet[_AboutImport]:
@@ -181,14 +178,10 @@ def remove_import(paths: SetPaths, name: str) -> None:
 
 @dataclass(frozen=True)
 class LabelChoice:
-    """What the label of a set is, and what its pictures are kept `apart` by; by which `rule` folders are its classes.
-
-    Sets from before there were levels of folders have no rule.
-    """
+    """What the label of a set is, and what its pictures are kept `apart` by."""
 
     label: str | None
     apart: str | None = None
-    rule: str | None = None
 
 
 def label_choice(paths: SetPaths) -> RecordFile[LabelChoice]:
@@ -198,9 +191,8 @@ def label_choice(paths: SetPaths) -> RecordFile[LabelChoice]:
 
 
 def read_label_choice(paths: SetPaths) -> str | None:
-    """The chosen label: FOLDERS, FIRST_FOLDERS, TAGS, a level, None for no label, or the name of a user column."""
-    chosen = label_choice(paths).read()
-    return FIRST_FOLDERS if chosen.label == FOLDERS and chosen.rule != _RULE else chosen.label
+    """The chosen label: FOLDERS, TAGS, NAMES, a level, None for no label, or the name of a user column."""
+    return label_choice(paths).read().label
 
 
 def read_apart(paths: SetPaths) -> str | None:
@@ -208,14 +200,9 @@ def read_apart(paths: SetPaths) -> str | None:
     return label_choice(paths).read().apart
 
 
-def label_chosen(chosen: str | None, *, apart: str | None = None) -> LabelChoice:
-    """The record of a choice that is made now."""
-    return LabelChoice(chosen, apart, _RULE)
-
-
 def write_label_choice(paths: SetPaths, chosen: str | None) -> None:
     """Store the choice of the label; what is kept apart stays, unless the file is damaged."""
-    label_choice(paths).change(lambda before: label_chosen(chosen, apart=before.apart), anew=True)
+    label_choice(paths).change(lambda before: replace(before, label=chosen), anew=True)
 
 
 def write_apart(paths: SetPaths, chosen: str | None) -> None:

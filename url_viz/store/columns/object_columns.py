@@ -12,7 +12,7 @@ from url_viz.imaging.object_source import Objects
 from url_viz.imaging.places import Place
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.source import Source
-from url_viz.store.columns.imported_columns import label_choice, label_chosen, names_of_imports, read_import
+from url_viz.store.columns.imported_columns import LabelChoice, label_choice, names_of_imports, read_import
 from url_viz.store.columns.source_columns import write_source_columns
 from url_viz.store.columns.user_cells import Values
 from url_viz.store.tables.tables import positions_of
@@ -47,7 +47,7 @@ def keep_objects(writer: Writer, source: Source) -> None:
     columns = {str(name): values for name, column in table.items() if (values := Values.from_series(column)).count}
     write_source_columns(writer, OBJECTS, source.root.name, list(facts), columns)
     if is_new:
-        label_choice(writer.paths).write(label_chosen(CLASS, apart=PICTURE))
+        label_choice(writer.paths).write(LabelChoice(CLASS, apart=PICTURE))
 
 
 def _annotation_columns(facts: Sequence[tuple[AnnotatedPicture, AnnotatedObject, Place]]) -> pd.DataFrame:

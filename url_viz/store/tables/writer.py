@@ -21,7 +21,6 @@ from url_viz.imaging.quality import QUALITIES, Quality
 from url_viz.imaging.scan import Scan
 from url_viz.models.model import EmbeddingSpace
 from url_viz.store.about import About, write_about
-from url_viz.store.columns.imported_columns import FOLDERS, write_label_choice
 from url_viz.store.damage import LANCE_ERRORS, disk_error_of, raising_disk_errors, was_written
 from url_viz.store.tables import versions
 from url_viz.store.tables.embedding_table import ROWS_AT_ONCE
@@ -80,8 +79,6 @@ class Writer(Store):
             self._acquire()
             try:
                 if not self.paths.about.exists():
-                    if not self.paths.labels.exists() and not self._has_rows():
-                        write_label_choice(self.paths, FOLDERS)  # the detected level of them, unlike older sets
                     write_about(self.paths, About(self._root, ()))
             except BaseException:  # of a full disk, in whatever words, or Ctrl-C: the lock must not stay
                 self._leave(is_failed=True)
