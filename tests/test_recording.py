@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -33,7 +31,6 @@ from url_viz.store.about import find_set
 from url_viz.store.bundle import pack, unpack
 from url_viz.store.recorder import Recorder
 from url_viz.store.sets import compact, mend
-from url_viz.store.tables.tables import fixed_lists
 from url_viz.store.training_records import chosen_record, epochs_of, run_version, runs_of
 from url_viz.workspace import SetPaths, Workspace
 
@@ -232,15 +229,6 @@ def test_many_processes_record_a_run_at_once_and_lose_nothing(folder: Path, work
         assert sorted(said.ids.tolist()) == list(range(65))
         part = said.logits[:, 0].astype(int)
         assert ((part == said.ids // 10) | (part == said.ids // 10 - 1)).all()
-
-
-def test_logits_that_were_written_as_lists(read: ImageSet) -> None:
-    path = url_viz.record(read, run="r1").epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6)).file
-    table = pq.read_table(path, partitioning=None)
-    assert table["logits"].type == pa.binary(4)
-    lists = fixed_lists(logits_of(1, 2, 3, 4, 5, 6).astype(np.float16))
-    pq.write_table(table.set_column(1, "logits", lists), path)
-    assert read.runs.dynamics("r1")["last_margin"].tolist() == [1, 2, 3, 4, 5, 6]
 
 
 class TestCollected:

@@ -20,7 +20,6 @@ from url_viz.records import RecordFile
 from url_viz.store.damage import raising_disk_errors
 from url_viz.store.record_parquet import RecordParquet
 from url_viz.store.set_records import changing_records, set_record
-from url_viz.store.tables.tables import matrix
 from url_viz.workspace import SetPaths
 
 TRAIN = "train"
@@ -368,15 +367,7 @@ def _find(path: Path) -> AboutEpoch | None:
     epoch = _file(path).find()
     if epoch is not None and epoch.file_name != _named(path)["epoch"]:
         raise _damaged(path, "it is of another epoch")
-    return None if epoch is None else _as_now(epoch)
-
-
-def _as_now(epoch: AboutEpoch) -> AboutEpoch:
-    """In older files a run without names of classes has numbers for them."""
-    if epoch.columns:
-        return epoch
-    numbers = tuple(map(str, range(len(epoch.classes))))
-    return replace(epoch, columns=len(numbers), classes=() if epoch.classes == numbers else epoch.classes)
+    return epoch
 
 
 def _ids_in(path: Path) -> NDArray[np.int64]:
@@ -388,11 +379,10 @@ def _read(path: Path) -> EpochLogits:
 
 
 def _checked_logits(epoch: AboutEpoch, rows: pa.Table) -> EpochLogits:
-    columns = _as_now(epoch).columns
-    logits = _logits_of(rows["logits"], columns)
-    if logits.shape != (epoch.rows, columns) or logits.dtype != np.float16:
-        raise ValueError("another number of rows or columns")
-    labels = np.clip(_whole(rows["label"], pa.int32()), -1, columns - 1)
+    logits = _logits_of(rows["logits"], epoch.columns)
+    if len(logits) != epoch.rows:
+        raise ValueError("another number of rows")
+    labels = np.clip(_whole(rows["label"], pa.int32()), -1, epoch.columns - 1)
     return EpochLogits(_whole(rows["id"], pa.int64()), logits, labels.astype(np.int32))
 
 
@@ -410,12 +400,10 @@ def _as_bytes(logits: NDArray[np.float16]) -> pa.Array:
 
 
 def _logits_of(column: pa.ChunkedArray, columns: int) -> NDArray[np.float16]:
-    """Logits (M, columns) of rows of bytes, or of lists, as they were first written."""
+    """Logits (M, columns) of rows of bytes."""
     if column.null_count:
         raise ValueError("rows without logits")
-    if not pa.types.is_fixed_size_binary(column.type):
-        return matrix(column)  # type: ignore[return-value]
-    if column.type.byte_width != 2 * columns:
+    if not pa.types.is_fixed_size_binary(column.type) or not 0 < column.type.byte_width == 2 * columns:
         raise ValueError("another number of columns")
     parts = [
         np.frombuffer(chunk.buffers()[1], np.float16, len(chunk) * columns, chunk.offset * 2 * columns)
