@@ -23,7 +23,7 @@ from url_viz.analysis.filters import OneOf
 from url_viz.analysis.labels.ambiguity import between_filters
 from url_viz.analysis.measures import quoted
 from url_viz.analysis.order import grade
-from url_viz.analysis.scope import scoped
+from url_viz.analysis.scope import Scope, scope_as_query, scoped
 from url_viz.errors import NoImagesError, NotAllowedError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.jobs import Job, cancel_job, list_jobs, start_job
@@ -652,7 +652,8 @@ class TestTheReviewIsOfAsManyAsTheButtonSays:
             assert 0 < len(of_many.reviews.open(spec).ids) == len(acted.rows) < 20, (side, part, measure)
         at = linked(of_many, by="tuned", side="clear", above="60", lasso=self.lasso(of_many)).run()
         assert 0 < self.reviewed(at, of_many) < 20
-        at = linked(of_many, lasso=self.lasso(of_many), between=["cat", "dog"]).run()
+        between = scope_as_query(Scope(filters=between_filters(("cat", "dog"))))
+        at = linked(of_many, lasso=self.lasso(of_many), **between).run()
         assert 0 < self.reviewed(at, of_many) <= 20
 
     def test_in_a_lasso_of_more_corners_than_an_address_holds(self, of_many: ImageSet) -> None:

@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from url_viz.analysis.filters import Filter
-from url_viz.analysis.labels.ambiguity import between_filters
 from url_viz.analysis.runs.two_by_two import TRAINING
 from url_viz.analysis.scope import is_of_scope, scope_as_query, scope_from_query
 from url_viz.drawing.map_view import STYLES
@@ -21,7 +19,7 @@ _SWITCHES = {
     "representatives": "representatives",
     "wide": "is_wide",
 }
-_PARAMETERS = (*_SWITCHES, "by", "colour", "twins", "tiny", "style", "side", "size", "names", "map", "between", "above")
+_PARAMETERS = (*_SWITCHES, "by", "colour", "twins", "tiny", "style", "side", "size", "names", "map", "above")
 
 
 def _one_of(names: Sequence[str], default: str) -> Callable[[object], str]:
@@ -109,17 +107,12 @@ def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
         **{field: first(key) == "1" for key, field in _SWITCHES.items()},
         cuts=_cuts(first("above") or ""),
         polygon=scope.polygon,
-        filters=scope.filters or _between(query.get("between")),
+        filters=scope.filters,
     )
 
 
 def _is_parameter(key: str) -> bool:
     return key in _PARAMETERS or is_of_scope(key)
-
-
-def _between(names: Sequence[str] | None) -> tuple[Filter, ...]:
-    """The filters of two classes that an older address names."""
-    return between_filters((names[0], names[1])) if names is not None and len(names) == 2 else ()
 
 
 def _cuts(text: str) -> tuple[float, ...]:
