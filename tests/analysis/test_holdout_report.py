@@ -1,4 +1,4 @@
-"""What is told of a new head: figures by hand, verdicts only where an interval leaves zero out, and older reports."""
+"""What is told of a new head: figures by hand, and verdicts only where an interval leaves zero out."""
 
 import json
 from dataclasses import asdict
@@ -128,13 +128,3 @@ def test_a_report_is_read_as_it_was_written() -> None:
     is_wrong, good, block = outcomes()
     found = holdout_figure("r_auroc", {"after": (good, is_wrong), "before": (-good, is_wrong)}, auroc, block, count=400)
     assert figures_from(json.loads(json.dumps({"told": [asdict(found)]}))) == (found,)
-
-
-def test_an_older_report_still_opens() -> None:
-    report = {"held_out": 30, "before": {"r_auroc": 0.532, "agreement": None}, "after": {"r_auroc": 0.864}}
-    (found,) = figures_from(report)
-    assert headline(found) == "R-AUROC .86, 30 pictures"
-    assert details(found)[0] == "Before: .53."
-    assert "older version" in details(found)[1]
-    assert figures_from({"after": {"accuracy": 0.5, "r_auroc": None}, "before": None})[0].title == "Accuracy"
-    assert figures_from({}) == ()

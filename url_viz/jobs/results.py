@@ -60,11 +60,12 @@ def report_of(job: Job) -> dict[str, Any] | None:
 
 def head_adapted(job: Job) -> JobResult:
     """The head of a run on one image set, with the figures of its report. Raises JobError if that is gone."""
-    report = report_of(job)
-    if report is None:
-        raise _gone(job, "report")
-    figures = tuple((headline(figure), details(figure)) for figure in figures_from(report))
-    return JobResult(report["advice"], figures, OF_BOTH if report.get("mode") == "full" else "", head_of(job))
+    report = report_of(job) or {}
+    try:
+        figures = tuple((headline(figure), details(figure)) for figure in figures_from(report))
+        return JobResult(report["advice"], figures, OF_BOTH if report.get("mode") == "full" else "", head_of(job))
+    except (ValueError, LookupError) as error:
+        raise _gone(job, "report") from error
 
 
 def head_made(job: Job) -> JobResult:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.evidence.order_metrics import (
     MOST_LEFT_OUT,
-    NO_INTERVAL,
     Figure,
     jackknife,
     without_each_block,
@@ -88,14 +87,9 @@ def holdout_figure(
 
 
 def figures_from(report: Mapping[str, Any]) -> tuple[HoldoutFigure, ...]:
-    """The figures in a run's report, from its JSON; a report of an older version has no intervals."""
-    if isinstance(report.get("told"), list):
-        figures = tuple[HoldoutFigure, ...]
-        return read_plain(figures, nan_for_null(figures, report["told"]))
-    after, before = report.get("after") or {}, report.get("before") or {}
-    names = [name for name in TITLES if after.get(name) is not None]
-    count = int(report.get("held_out", 0))
-    return tuple(HoldoutFigure(name, count, _bare(after[name]), _bare(before.get(name))) for name in names)
+    """The figures in a run's report, from its JSON. Raises ValueError or LookupError for a report without them."""
+    figures = tuple[HoldoutFigure, ...]
+    return read_plain(figures, nan_for_null(figures, report["told"]))
 
 
 def figures_at(path: Path) -> tuple[HoldoutFigure, ...]:
@@ -104,10 +98,6 @@ def figures_at(path: Path) -> tuple[HoldoutFigure, ...]:
         return figures_from(record_in(path.read_bytes()))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return ()
-
-
-def _bare(value: float | None) -> Figure | None:
-    return None if value is None else Figure(value, NO_INTERVAL)
 
 
 def headline(result: HoldoutFigure) -> str:
@@ -125,7 +115,7 @@ def details(result: HoldoutFigure) -> tuple[str, ...]:
     if result.after is None:
         lines.append("Too few pictures to measure this, or all with the same outcome.")
     elif np.isnan(result.after.interval.low):
-        lines.append("No interval: too few pictures, or measured by an older version.")
+        lines.append("No interval: too few pictures.")
     return tuple(lines)
 
 
