@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
 import pytest
 import timm
 import torch
@@ -14,9 +12,6 @@ from url_viz.errors import ModelError
 from url_viz.models.model import Model, load_model
 from url_viz.reading import embed_folder
 from url_viz.store.sets import list_sets
-from url_viz.store.tables.reader import Store
-from url_viz.store.tables.tables import embeddings_schema, fixed_lists
-from url_viz.store.tables.writer import Writer
 
 TINY = "test_vit"
 
@@ -73,18 +68,3 @@ def test_predict_keeps_all_rows_and_says_which_count(tmp_path: Path, workspace: 
     assert [path for path, _ in spoilt.failures] == paths
     assert "no finite embedding" in spoilt.failures[0][1]
     assert scaled(tmp_path, workspace, 1e6).predict(paths).ok.tolist() == [True, False, True, True]
-
-
-def test_what_earlier_versions_stored_is_told_with_the_way_out(
-    tmp_path: Path, workspace: Path, bare_model: Model
-) -> None:
-    folder = write_folder(tmp_path / "pictures", 3)
-    image_set = embed_folder(folder, model=bare_model, workspace=workspace)
-    with Writer(image_set.core.store.paths, folder) as writer:
-        row = np.full((1, 1280), np.inf, np.float16)
-        columns = [pa.array([7]), fixed_lists(row), pa.array([np.inf], pa.float32()), pa.array([0.0], pa.float32())]
-        name = f"embeddings-{bare_model.space.key}"
-        writer._database.open_table(name).add(pa.table(columns, schema=embeddings_schema(1280)))
-    with pytest.raises(ModelError, match=r"1 embeddings of .* are not finite, .* drop-model"):
-        embed_folder(folder, model=bare_model, workspace=workspace)
-    assert len(Store(image_set.core.store.paths).images(["id"])) == 3

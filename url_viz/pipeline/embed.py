@@ -10,7 +10,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.errors import ModelError
-from url_viz.escaping import command
 from url_viz.imaging.scan import Scan, ScannedFile
 from url_viz.imaging.source import Source, source_of
 from url_viz.models.model import EmbeddingSpace, Model
@@ -145,8 +144,6 @@ def embed(
     storage does not give has none, and stays to be read; many of these in a row end the run (`Outcome.is_cut_off`).
     """
     models = (model, *also)
-    for each in models:
-        _refuse_unfinishable(writer, each)
     wanted = model.row if isinstance(model, Given) else None
     plan = make_plan(scan, writer, *(each.space.key for each in models), limit=limit, wanted=wanted)
     writer.note_scan(scan)
@@ -191,18 +188,6 @@ def _noted(writer: Writer, space: EmbeddingSpace) -> Iterator[None]:
         if not len(writer.embedded(space.key).content):
             writer.drop_space(space)
         raise
-
-
-def _refuse_unfinishable(writer: Writer, model: Model | Given) -> None:
-    """Raise ModelError where embeddings are stored that are not finite, as earlier versions did."""
-    bad = int((~np.isfinite(writer.embedded(model.space.key).norm)).sum())
-    if bad:
-        folder = str(writer.about().root)
-        raise ModelError(
-            f"{bad:,} embeddings of {folder!r} under {model.source.name!r} are not finite, and no map can be made of "
-            f"them. Remove them: {command('drop-model', folder, model.space.backbone)}; or, where it was "
-            f"read with nothing else, forget {folder!r}."
-        )
 
 
 def score_missing(writer: Writer, model: Model | Given) -> int:
