@@ -61,7 +61,7 @@ def _folders(sources: Sources) -> Integers:
         if not cache.rows["folder"].any():
             raise CacheError(
                 f"The cache {str(cache.paths.folder)!r} does not say in which folders its pictures lie: it is of an "
-                f"HDF5 file or an older version. Write it again with training.cache, or leave out --group folder."
+                f"HDF5 file. Write it from the pictures with training.cache, or leave out --group folder."
             )
     source = np.repeat(np.arange(len(sources.caches)), np.diff(sources.picture_starts))
     return (source << 32) + sources.of_pictures("folder").astype(np.int64)

@@ -40,8 +40,7 @@ ROW = np.dtype(
     ]
 )
 """A row: id, position in the picture list, view, label (−1 none), loss of the backbone's classifier, by how many
-halvings the view was shrunk (0 not), and a number that names the folder of the file. Older caches lack the last two,
-which are 0 then."""
+halvings the view was shrunk (0 not), and a number that names the folder of the file (0 of an HDF5 file)."""
 
 
 @dataclass(frozen=True)
@@ -269,15 +268,14 @@ def _read(path: Path, *, in_place: bool = False) -> NDArray[Any]:
 
 
 def _rows_of(files: Sequence[Path], count: int) -> NDArray[np.void]:
-    """The rows of all shards (R,), of an older cache with 0 in the columns that it lacks."""
+    """The rows of all shards (R,)."""
     rows = np.zeros(count, ROW)
     start = 0
     for file in files:
         part = _read(file)
-        if start + len(part) > count:
+        if part.dtype != ROW or start + len(part) > count:
             raise _damaged(file, ValueError(f"{len(part)} rows do not belong to its embeddings"))
-        for name in part.dtype.names or ():
-            rows[name][start : start + len(part)] = part[name]
+        rows[start : start + len(part)] = part
         start += len(part)
     return rows
 

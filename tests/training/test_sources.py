@@ -139,15 +139,12 @@ def test_twins_across_sources_do_not_straddle_the_split(tmp_path: Path) -> None:
     assert np.array_equal(is_training[:600:2], is_training[600:])
 
 
-def test_a_cache_of_before_resolutions_and_folders_opens_with_zeros(tmp_path: Path) -> None:
-    cache = source(tmp_path / "old", 0)
+def test_rows_of_another_form_are_damaged(tmp_path: Path) -> None:
+    cache = source(tmp_path / "other", 0)
     file = cache.paths.shard(0) / "rows.npy"
-    old = np.load(file)[["id", "picture", "view", "label", "own_loss"]]
-    np.save(file, np.rec.fromrecords(old.tolist(), dtype=[(n, cache.rows.dtype[n]) for n in old.dtype.names]))
-    again = Cache(cache.paths, cache.manifest)
-    assert np.array_equal(again.rows["id"], cache.rows["id"])
-    assert not again.rows["resolution"].any()
-    assert not again.rows["folder"].any()
+    np.save(file, np.load(file)[["id", "picture", "view", "label", "own_loss"]])
+    with pytest.raises(CacheError, match=r"same training\.cache command again"):
+        Cache(cache.paths, cache.manifest)
 
 
 def test_the_command_names_every_source(tmp_path: Path, both: Sources) -> None:
