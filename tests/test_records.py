@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from url_viz.errors import DamageError, JobError
 from url_viz.records import RecordFile
+from url_viz.sealed import sealed
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,13 @@ def test_a_damaged_one_says_what_to_do_and_stays(file: RecordFile[Example], dama
     assert file.read().name == "other"
 
 
-def test_of_before_seals_and_of_a_later_version_are_read(file: RecordFile[Example]) -> None:
+def test_of_a_later_version_is_read_and_without_a_seal_is_not(file: RecordFile[Example]) -> None:
     file.path.parent.mkdir()
-    file.path.write_text('{"name": "old", "of_later": 1}')
-    assert file.read() == Example("old")
+    file.path.write_text(sealed({"name": "new", "of_later": 1}))
+    assert file.read() == Example("new")
+    file.path.write_text('{"name": "new"}')
+    with pytest.raises(DamageError, match="not as it was written"):
+        file.read()
 
 
 def test_a_file_that_may_not_be_read_is_no_damage_of_its_content(file: RecordFile[Example]) -> None:

@@ -1,6 +1,5 @@
 """A workspace is made where it is asked for, writes appear whole or not at all, and strangers are refused."""
 
-import json
 import os
 import stat
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.sealing import with_seal
 from url_viz.errors import WorkspaceError
 from url_viz.files import replaced
 from url_viz.sealed import sealed, unsealed
@@ -79,7 +79,7 @@ class TestOpening:
         assert workspace.about.exists()
 
     def test_a_newer_one_is_refused(self, tmp_path: Path) -> None:
-        Workspace.at(tmp_path).about.write_text(json.dumps({"schema_version": SCHEMA_VERSION + 1}))
+        Workspace.at(tmp_path).about.write_text(sealed({"schema_version": SCHEMA_VERSION + 1}))
         with pytest.raises(WorkspaceError, match=r"schema 3.*Update URL-Viz"):
             Workspace.at(tmp_path)
 
@@ -99,7 +99,7 @@ class TestOpening:
         ],
     )
     def test_a_damaged_label_says_how_to_mend_it(self, tmp_path: Path, text: str) -> None:
-        Workspace.at(tmp_path).about.write_text(text)
+        Workspace.at(tmp_path).about.write_bytes(with_seal(text.encode()))
         with pytest.raises(WorkspaceError, match="is damaged") as caught:
             Workspace.at(tmp_path)
         assert "remove that file" in str(caught.value)

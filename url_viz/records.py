@@ -100,7 +100,7 @@ def sealed_text(record: Any) -> str:
 
 
 def read_sealed(kind: type[Record], text: str | bytes) -> Record:
-    """The dataclass `kind` from sealed JSON, or from JSON of before there were seals; raises ValueError for others."""
+    """The dataclass `kind` from sealed JSON; raises ValueError for others."""
     return read_plain(kind, unsealed(text))
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.hostile.packed import Member, deleting_journal, members_of, write_packed
+from tests.sealing import with_seal
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.store.bundle import unpack
@@ -81,7 +82,7 @@ def _shuffled(members: list[Member], rng: random.Random) -> list[Member]:
 def _with_record(members: list[Member], rng: random.Random) -> list[Member]:
     names = [name for name, _ in members if name.endswith(".json")] + ["second.json", "labels.json"]
     name = rng.choice(names)
-    return [*(member for member in members if member[0] != name), (name, rng.choice(RECORDS))]
+    return [*(member for member in members if member[0] != name), (name, with_seal(rng.choice(RECORDS)))]
 
 
 def _spoilt(members: list[Member], rng: random.Random) -> list[Member]:

@@ -1,6 +1,5 @@
 """Files of the workspace that were cut off or lost: a sentence, nothing lost beyond the file, and a way to mend."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.reading import embed_folder
+from url_viz.sealed import sealed
 from url_viz.store.about import about_file
 from url_viz.store.sets import mend
 from url_viz.store.tables.reader import Store
@@ -195,9 +195,9 @@ def test_a_cut_file_of_a_job_is_told_and_the_other_jobs_are_listed(
         paths.folder.mkdir(parents=True)
         mark = {"pid": 1, "started": "long ago", "machine": "elsewhere"}
         config = {"command": ["-m", "url_viz", "models"], "kind": "k", "title": "t", "created": 1.0}
-        paths.config.write_text(json.dumps({**config, "queue": None, "cwd": "/", "env": {}, "about": {}}))
-        paths.processes.write_text(json.dumps({"runner": mark, "command": None, "started": None}))
-        paths.result.write_text(json.dumps({"state": "failed", "exit_status": 1, "finished": 2.0, "reason": "r"}))
+        paths.config.write_text(sealed({**config, "queue": None, "cwd": "/", "env": {}, "about": {}}))
+        paths.processes.write_text(sealed({"runner": mark, "command": None, "started": None}))
+        paths.result.write_text(sealed({"state": "failed", "exit_status": 1, "finished": 2.0, "reason": "r"}))
     cut(which(paths), share)
     listed = list_jobs(home)
     assert len(listed) == 2

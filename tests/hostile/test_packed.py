@@ -14,6 +14,7 @@ from tests.hostile.packed import Member, deleting_journal, members_of, with_rows
 from tests.imaging.pictures import write_folder
 from tests.processes import run_python
 from tests.read_sets import moved, paths_of
+from tests.sealing import with_seal
 from url_viz.analysis.review.review import ReviewSpec
 from url_viz.errors import DamageError, FolderError, WorkspaceError
 from url_viz.image_set import ImageSet, open_image_set
@@ -201,7 +202,7 @@ class TestRecords:
     def unpacked(self, here: Path, name: str, data: bytes) -> ImageSet:
         others = [member for member in members_of(here / "set.tar") if member[0] != name]
         shutil.rmtree(here / "workspace")
-        archive = write_packed(here / "hostile.tar", [*others, (name, data)])
+        archive = write_packed(here / "hostile.tar", [*others, (name, with_seal(data))])
         unpack(archive, root=here / "pictures", workspace=here / "workspace")
         return opened(here)
 
@@ -215,7 +216,10 @@ class TestRecords:
 
     def test_a_nested_label_of_the_set_is_told(self, here: Path) -> None:
         for data in (NESTED, b"{}", b'{"root": "/x", "spaces": ' + b"[" * 990):
-            members = [(name, data if name.startswith("set.") else one) for name, one in members_of(here / "set.tar")]
+            members = [
+                (name, with_seal(data) if name.startswith("set.") else one)
+                for name, one in members_of(here / "set.tar")
+            ]
             with pytest.raises(WorkspaceError, match=r"set\.json is damaged"):
                 unpack(write_packed(here / "hostile.tar", members), root=here / "pictures", workspace=here / "other")
             assert not list((here / "other" / "sets").iterdir())

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.jobs.conftest import LONG, running, start, until
+from tests.sealing import with_seal
 from url_viz.errors import JobError
 from url_viz.jobs import (
     Job,
@@ -147,7 +148,7 @@ def test_a_job_of_which_a_bit_has_flipped_is_damaged(workspace: Workspace, done:
     "damage", ["", "{", "[]", '{"command": 3}', '{"command": ["a"], "kind": 7}', "\x00", "[" * 200_000]
 )
 def test_a_damaged_job_is_listed_and_can_be_deleted(workspace: Workspace, done: Job, damage: str) -> None:
-    done.paths.config.write_text(damage)
+    done.paths.config.write_bytes(with_seal(damage.encode()))
     (listed,) = list_jobs(workspace)
     assert (listed.id, listed.state, listed.command) == (done.id, "damaged", ())
     assert "job.json" in listed.status().reason

@@ -23,7 +23,7 @@ from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.scan import Scan
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
-from url_viz.sealed import unsealed
+from url_viz.sealed import sealed, unsealed
 from url_viz.store.about import find_set, read_about
 from url_viz.store.bundle import FORMAT, LABEL, pack, unpack
 from url_viz.store.sets import (
@@ -411,7 +411,7 @@ def test_what_anybody_may_have_named_is_printed_without_its_escapes(
     wiping = "\x1b[2J\x1b]0;own\x07\u202ex\udcff"
     record |= {"name": wiping, "skipped": [[wiping, 3]]}
     record["spaces"] = [record["spaces"][0] | {"backbone": wiping}, *record["spaces"]]
-    label.write_text(json.dumps(record))
+    label.write_text(sealed(record))
     for words in (
         ["sets"],
         ["sets", "--skipped"],

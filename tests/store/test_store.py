@@ -17,6 +17,7 @@ from tests.pipeline.examples import as_whitened, dice, graph_of
 from tests.pipeline.whitened_examples import graph_of as whitened_graph_of
 from tests.pipeline.whitened_examples import with_burst
 from tests.processes import run_python
+from tests.sealing import with_seal
 from url_viz.errors import DamageError, ImageSetError, WorkspaceError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.model import EmbeddingSpace
@@ -349,7 +350,7 @@ class TestAbout:
         with pytest.raises(ImageSetError, match="url_viz sets"):
             read_about(paths)
         paths.folder.mkdir(parents=True)
-        paths.about.write_text(text)
+        paths.about.write_bytes(with_seal(text.encode()))
         with pytest.raises(WorkspaceError, match="damaged"):
             read_about(paths)
         workspace = Workspace(paths.folder.parent.parent)

@@ -7,8 +7,10 @@ from streamlit import config
 
 from tests.annotated_sets import write_annotated
 from tests.imaging.pictures import write_folder
+from tests.sealing import with_seal
 from tests.ui.pages import opened
 from url_viz.errors import DamageError, FolderError, NotAllowedError
+from url_viz.sealed import sealed
 from url_viz.store.allowed_folders import allow, allowed_folders, take_back
 from url_viz.ui.allowed_paths import allowed, openable, proposed_folder, roots
 from url_viz.workspace import Workspace
@@ -88,11 +90,11 @@ def test_a_damaged_record_is_told(rooted: Path, home: Workspace, monkeypatch: py
 
 
 @pytest.mark.parametrize("folder", ["a\\u0000b", "/a\\u0000b", "/\\ud800", "photos", ""])
-def test_a_record_written_by_hand_may_hold_what_is_no_path(
+def test_a_record_may_hold_what_is_no_path(
     rooted: Path, home: Workspace, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:
     monkeypatch.setenv("URL_VIZ_TOKEN", "on")
-    home.allowed.write_text(f'{{"folders": ["{folder}"]}}')
+    home.allowed.write_bytes(with_seal(f'{{"folders": ["{folder}"]}}'.encode()))
     with pytest.raises(DamageError, match=r"is damaged .*allow the folders again"):
         roots()
     assert "allow the folders again" in opened().error[0].value
@@ -114,7 +116,7 @@ def test_neither_what_is_not_there_nor_the_folders_of_all_users_are_allowed(
         with pytest.raises(FolderError, match=why):
             allow(home, Path(path))
     assert allowed_folders(home) == ()
-    home.allowed.write_text(f'{{"folders": ["/", "{rooted.parent / "secret"}"]}}')
+    home.allowed.write_text(sealed({"folders": ["/", str(rooted.parent / "secret")]}))
     assert allowed_folders(home) == (rooted.parent / "secret",)
 
 

@@ -98,7 +98,7 @@ def converted(folder: Path) -> tuple[str, Preprocessing] | None:
         facts = unsealed((folder / ABOUT).read_bytes())
         if any((folder / name).stat().st_size != facts["size_bytes"][name] for name in (GRAPH, WEIGHTS)):
             return None
-        if any(_crc(folder / name) != crc for name, crc in facts.get("crc", {}).items()):  # a bit has flipped
+        if any(_crc(folder / name) != crc for name, crc in facts["crc"].items()):  # a bit has flipped
             return None
         return str(facts["weights_digest"]), read_plain(Preprocessing, facts["preprocessing"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
