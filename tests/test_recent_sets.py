@@ -48,7 +48,7 @@ def test_the_latest_comes_first_as_it_is_now(tmp_path: Path, workspace: Path, mo
     assert recent.latest(1)[0].classes == 0
     paths = Workspace.at(workspace).set_paths(set_id_of(two[1]))
     about = read_about(paths)
-    write_about(paths, type(about)(about.root, about.spaces))  # as an older version did
+    write_about(paths, type(about)(about.root, about.spaces))  # as one whose reading never came to an end
     os.utime(paths.about, (1000.0, 1000.0))
     assert [one.read_at for one in RecentSets(Workspace.at(workspace)).latest(9)][1] == 1000.0
     forget(two[1], workspace=workspace)

@@ -92,7 +92,7 @@ def _models(about: About) -> tuple[str, ...]:
 
 
 def _read_at(about: About, paths: SetPaths) -> float:
-    """When a set was read last; of one that never came to an end, or was read by an older version, its label's time."""
+    """When a set was read last; of one whose reading never came to an end, its label's time."""
     return about.read_at or paths.about.stat().st_mtime
 
 

@@ -1,4 +1,4 @@
-"""Which order leads, row by row of the table of rules, what it is told by, and what old sets are told."""
+"""Which order leads, row by row of the table of rules, what it is told by, and what is said without a graph."""
 
 import shutil
 from dataclasses import astuple, replace

@@ -188,7 +188,7 @@ def _groups_of(
 
 
 def _qualities(contents: NDArray[np.int64], stored: pa.Table) -> Numbers:
-    """Quality by content; nan for those that an older version read, until the folder is read again."""
+    """Quality by content; nan for those that this version's formula has not measured yet."""
     row = positions_of(contents, np.asarray(stored["content"].to_numpy(), np.int64))
     return {name: np.append(stored[name].to_numpy(), np.float32(np.nan))[row] for name in QUALITIES}
 

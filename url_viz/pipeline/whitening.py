@@ -87,7 +87,7 @@ def serves(stored: WhitenedRows, count: int) -> bool:
 def whitened_for(store: Store, space_key: str, content: NDArray[np.int64]) -> WhitenedRows:
     """Contents (N,), which may repeat, in the whitened space of a set: as it is kept, else made for now.
 
-    A set that was read before there were whitened spaces, or is being read, has none, or not all rows, on disk.
+    A set that is being read has none, or not all rows, on disk.
     """
     stored = store.whitened_of(space_key, content)
     if stored is not None:

@@ -24,7 +24,7 @@ class About:
 
     `name` is the user's name for it ("" for none); `skipped` counts, by extension, the files of the folder that the
     last scan ignored, `remarks` are its sentences on what the source says. `read_at` is when a reading came to its end
-    last, in Unix seconds (0.0: none did, or an older version read it). `begun` are readings that have not come to their
+    last, in Unix seconds (0.0: none did). `begun` are readings that have not come to their
     end, by the key of their space: how many files the set has at that end. `objects_in` is, of a set of objects in
     pictures, the folder that paths of pictures are relative to, `without_objects` counts pictures in which there
     are none, and `classes` are those that its annotations name, also without an object.

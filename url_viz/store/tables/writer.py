@@ -223,7 +223,7 @@ class Writer(Store):
                 self._note(name)
 
     def drop_older_quality(self) -> None:
-        """Remove the measures of older versions, once those of this one are there."""
+        """Remove the measures by older formulas, once those by this one are there."""
         for table in self.paths.tables.glob(f"{QUALITY_TABLE.partition('-')[0]}-*.lance"):
             if table.stem != QUALITY_TABLE:
                 self._drop(table.stem)
