@@ -41,7 +41,7 @@ def content(notebook: Path) -> dict[str, Any]:
 
 
 def test_the_readme_describes_every_example_and_each_is_run_here() -> None:
-    there = {path.name for path in EXAMPLES.iterdir() if not path.name.startswith(".")}
+    there = {path.name for path in EXAMPLES.iterdir() if not path.name.startswith((".", "__"))}
     assert there == {"README.md", REVIEW.name, TRAIN.name, RECIPES, GATE}, "another example needs a test that runs it"
     described = re.findall(r"^## \[(\S+)\]", (EXAMPLES / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert described == [REVIEW.name, TRAIN.name, RECIPES, GATE]

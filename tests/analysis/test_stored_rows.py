@@ -16,6 +16,7 @@ import pytest
 from tests.hostile.packed import table_bytes
 from tests.imaging.pictures import noise, write_folder
 from url_viz import image_set as image_set_module
+from url_viz import reading
 from url_viz.analysis import columns
 from url_viz.analysis import order as order_module
 from url_viz.analysis.order import Order, leading_order
@@ -132,7 +133,7 @@ def test_what_is_searched_among_and_what_leads_are_kept_until_something_changes(
 
 
 def test_a_large_set_is_prepared_by_its_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_set_module, "MANY", 1)
+    monkeypatch.setattr(reading, "MANY", 1)
     first = read(tmp_path / "zoo", tmp_path / "home")
     assert {file.parent.name for file in kept_files(first)} == {"rows", "own_graph_columns", "order", "whitened"}
 
