@@ -8,22 +8,19 @@ import streamlit as st
 
 def run_page() -> None:
     """One run of a browser session's script: sidebar, then the page."""
-    from url_viz.errors import UrlVizError
-    from url_viz.processes.gc_settings import collect_soon
+    from url_viz.base.errors import UrlVizError
+    from url_viz.base.processes import collect_soon
     from url_viz.store.decisions.decision_log import seen_once
     from url_viz.ui.auth import show_gate
-    from url_viz.ui.menu import follow, menu_of_pages
-    from url_viz.ui.review.review_address import follow_link
-    from url_viz.ui.review.unsent import send_unsent
+    from url_viz.ui.menu import follow, follow_link, menu_of_pages
+    from url_viz.ui.review.desk import send_unsent
     from url_viz.ui.session import show_in_address
     from url_viz.ui.streamlit_private import PageEnd
     from url_viz.ui.style import ICON, apply_style
     from url_viz.ui.text import show_error
-    from url_viz.ui.widgets.announcer import say_announced
-    from url_viz.ui.widgets.buttons import end_of_page
-    from url_viz.ui.widgets.heading import with_title
+    from url_viz.ui.widgets.buttons import end_of_page, with_title
+    from url_viz.ui.widgets.components import say_announced, spare_stops
     from url_viz.ui.widgets.sidebar import show_sidebar
-    from url_viz.ui.widgets.stops import spare_stops
 
     collect_soon()
     st.set_page_config(page_title="URL-Viz", page_icon=ICON, layout="wide")
@@ -57,8 +54,8 @@ if __name__ == "__main__":  # as Streamlit runs a session's script; the server i
 else:
     from pathlib import Path
 
-    from url_viz.errors import UrlVizError
-    from url_viz.processes.gc_settings import search_rarely
+    from url_viz.base.errors import UrlVizError
+    from url_viz.base.processes import search_rarely
     from url_viz.ui.auth import open_warning
     from url_viz.ui.http import middleware, routes
     from url_viz.ui.server import guard_settings, serving

@@ -26,14 +26,13 @@ from benchmarks.answers_figure import figure
 from benchmarks.machine import machine
 from experiments.figure_files import read_figures, write_figures
 from experiments.safe_retrieval import SETS
-from training.markdown_tables import markdown
-from url_viz.analysis.evidence.order_metrics import auroc
-from url_viz.analysis.review.pair_measures import PairMeasures, pair_measures
-from url_viz.analysis.review.tuned import PENALTY, fitted_weights, pairs_to_ask, tune
+from training.command import markdown
+from url_viz.evidence.order_metrics import auroc
 from url_viz.image_set import ImageSet
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.reading import embed_folder
+from url_viz.review.tuned import PENALTY, PairMeasures, fitted_weights, pair_measures, pairs_to_ask, tune
 from url_viz.store.decisions.answers import NO_ANSWERS, Answered
 
 FIGURES = Path(__file__).parents[1] / "experiments" / "answers.json"

@@ -20,7 +20,7 @@ from PIL import Image
 from benchmarks.machine import machine
 from url_viz.imaging.scan import scan
 from url_viz.models.model import Model, load_model
-from url_viz.pipeline import approximate_nearest
+from url_viz.pipeline import graph as approximate_nearest
 from url_viz.pipeline.nearest import SPARE, top_k
 from url_viz.pipeline.whitening import fit_whitening
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.analysis.evidence.order_metrics import auroc, human_alignment, r_auroc, spearman
+from url_viz.evidence.order_metrics import auroc, human_alignment, r_auroc, spearman
 
 PUBLISHED = {
     "AUROC of ambiguous pictures, uncertainty": 0.7013,

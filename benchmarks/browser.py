@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from benchmarks.machine import machine
 from benchmarks.served import CHROMIUM_ARGUMENTS, chromium, served
 from benchmarks.synthetic import write_synthetic_set
-from url_viz.workspace import Workspace
+from url_viz.base.workspace import Workspace
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

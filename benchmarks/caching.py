@@ -27,13 +27,13 @@ from benchmarks.machine import machine
 from benchmarks.training import made, measure, theirs, trains
 from experiments.figure_files import read_figures, write_figures
 from training.cache import write_cache
+from training.command import markdown
 from training.config import Augmentation, CacheConfig
-from training.markdown_tables import markdown
 from training.training_rows import training_rows
+from url_viz.base.progress import silent
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import CPU_BATCH as FORWARD_BATCH
-from url_viz.progress import silent
 
 FIGURES = Path(__file__).parents[1] / "experiments" / "caching.json"
 BATCH = 128

@@ -23,15 +23,15 @@ import psutil
 
 from benchmarks.machine import machine
 from tests.imaging.pictures import encoded, noise
-from url_viz.cluster.chunks import MOST_FILES
+from url_viz.base.progress import Progress
+from url_viz.base.workspace import Workspace
 from url_viz.imaging.scan import Scan, ScannedFile
 from url_viz.models.model import load_model
+from url_viz.pipeline.cluster.chunks import MOST_FILES
 from url_viz.pipeline.embed import embed
 from url_viz.pipeline.embedded import EmbeddedFiles, Embedding, Row
-from url_viz.progress import Progress
 from url_viz.store.tables.tables import Embeddings
 from url_viz.store.tables.writer import Writer
-from url_viz.workspace import Workspace
 
 THUMBNAIL_BYTES = 14_000
 SIZE = 1280

@@ -35,11 +35,12 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.machine import machine, processor_seconds
-from url_viz.imaging.decode import decode, read_file
-from url_viz.imaging.preprocess import middle, normalised, resized
-from url_viz.imaging.read import fetch_and_decode
+from url_viz.base.processes import usable_cores
+from url_viz.base.progress import silent
+from url_viz.base.workspace import Workspace
+from url_viz.imaging.decode import decode, middle, normalised, read_file, resized
 from url_viz.imaging.scan import scan
-from url_viz.imaging.workers import Decoders
+from url_viz.imaging.workers import Decoders, fetch_and_decode
 from url_viz.models.backbone import load_backbone
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
@@ -47,11 +48,8 @@ from url_viz.models.runtime import Wait, devices
 from url_viz.pipeline import embedded
 from url_viz.pipeline.embed import embed
 from url_viz.pipeline.embedded import Embed, embed_files
-from url_viz.processes.cores import usable_cores
-from url_viz.progress import silent
 from url_viz.reading import embed_folder
 from url_viz.store.tables.writer import Writer
-from url_viz.workspace import Workspace
 
 SMALL = (500, 375)
 LARGE = (4000, 3000)

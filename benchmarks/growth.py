@@ -98,8 +98,8 @@ def _scan(place: Path, count: int) -> Taken:
 
 def _store(place: Path, count: int) -> Taken:
     from benchmarks.synthetic import write_synthetic_set
+    from url_viz.base.workspace import Workspace
     from url_viz.image_set import open_image_set
-    from url_viz.workspace import Workspace
 
     taken: Taken = {}
     options = {"size": 128, "thumbnail_px": 64} if count > MOST_OF_FULL_SIZE else {}
@@ -140,11 +140,11 @@ def _search(place: Path, count: int) -> Taken:
 
 def _grow(place: Path, count: int) -> Taken:
     """Ten pictures more: everything read, the ten matched with all, and placed on the map."""
+    from url_viz.base.rows import EXACT_ROWS
     from url_viz.pipeline.graph import updated_graph
     from url_viz.pipeline.postprocess import raw_embeddings
     from url_viz.pipeline.projection import place as placed
     from url_viz.pipeline.whitening import whitened_rows
-    from url_viz.rows import EXACT_ROWS
 
     taken: Taken = {}
     with _writer(place) as (writer, key):
@@ -199,8 +199,8 @@ def _map(place: Path, count: int) -> Taken:
 @contextmanager
 def _writer(place: Path):  # type: ignore[no-untyped-def]
     """The set's writer and the key of its space."""
+    from url_viz.base.workspace import Workspace, set_id_of
     from url_viz.store.tables.writer import Writer
-    from url_viz.workspace import Workspace, set_id_of
 
     root = place / "pictures"
     with Writer(Workspace.at(place / "workspace").set_paths(set_id_of(root.resolve())), root) as writer:

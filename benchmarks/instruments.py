@@ -15,9 +15,9 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from benchmarks.machine import machine
-from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.read import picture_of
+from url_viz.imaging.decode import Preprocessing
 from url_viz.imaging.rendering import Rendering
+from url_viz.imaging.workers import picture_of
 
 SIDE_PX, ROUNDS, A_ROUND = 512, 9, 20
 

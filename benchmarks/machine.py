@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from url_viz.processes.cores import usable_cores
+from url_viz.base.processes import usable_cores
 
 PACKAGES = ("torch", "timm", "openvino", "lancedb", "umap-learn", "numpy", "streamlit")
 

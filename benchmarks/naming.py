@@ -26,14 +26,14 @@ from sklearn.cluster import KMeans
 from benchmarks.machine import machine
 from experiments.figure_files import read_figures, write_figures
 from experiments.safe_retrieval import SETS
-from training.markdown_tables import markdown
-from url_viz.analysis.evidence.order_metrics import mean_by_t
-from url_viz.analysis.evidence.probe import fit_probe, probe_inputs
+from training.command import markdown
+from url_viz.base.rows import l2_normalize
+from url_viz.evidence.order_metrics import mean_by_t
+from url_viz.evidence.probe import fit_probe, probe_inputs
 from url_viz.image_set import ImageSet
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.reading import embed_folder
-from url_viz.rows import l2_normalize
 
 FIGURES = Path(__file__).parents[1] / "experiments" / "naming.json"
 DRAWS = 5

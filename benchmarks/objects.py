@@ -22,9 +22,8 @@ from PIL import Image
 from benchmarks.machine import machine
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.limited_readers import readers
-from url_viz.imaging.object_source import Objects
 from url_viz.imaging.places import cut
-from url_viz.imaging.source import Folder, Source
+from url_viz.imaging.source import Folder, Objects, Source
 from url_viz.imaging.workers import decoders
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT

@@ -14,12 +14,12 @@ import numpy as np
 
 from benchmarks.machine import machine
 from benchmarks.synthetic import write_synthetic_set
-from url_viz.analysis.evidence.selective_retrieval import search
-from url_viz.analysis.ranking import ends
+from url_viz.base.workspace import Workspace
+from url_viz.columns.ranking import ends
 from url_viz.drawing.points import encode_mask, encode_points, map_points
+from url_viz.evidence.selective_retrieval import search
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.ui.http import mask_url
-from url_viz.workspace import Workspace
 
 ROUNDS = 5
 

@@ -24,15 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.machine import machine
-from training.benchmark.benchmark_records import Benchmark, OrderFigures, SetFigures
-from training.benchmark.benchmark_tables import means_table, set_table
+from training.benchmark.benchmark_tables import Benchmark, OrderFigures, SetFigures, means_table, set_table
 from training.benchmark.labelled import Outcomes
 from training.benchmark.measured import figures_of_order, means_of
 from training.benchmark.orders import KNOWS
-from training.run_files import write_json
-from url_viz.analysis.evidence.order_metrics import share_by_blocks
-from url_viz.analysis.evidence.probe import out_of_fold_shares
-from url_viz.analysis.labels.ambiguity import classify
+from training.store import write_json
+from url_viz.evidence.order_metrics import share_by_blocks
+from url_viz.evidence.probe import out_of_fold_shares
+from url_viz.labels.ambiguity import classify
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.whitening import whitened_rows
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from training.markdown_tables import markdown
+from training.command import markdown
 from url_viz.models.head import Head, HeadProvenance
 from url_viz.models.model import load_model
 

@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import url_viz
+from training.command import markdown
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
-from training.markdown_tables import markdown
 from url_viz.store.recorder import EpochBatches, Recorder
 
 SIDE_PX, BATCH, ROUNDS = 96, 32, 3

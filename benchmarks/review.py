@@ -44,10 +44,10 @@ from benchmarks.remembered import remembering
 from benchmarks.review_figure import figure
 from benchmarks.review_planting import USELESS, WRONG, Photos, lay_out, wrong_labels
 from experiments.figure_files import read_figures, write_figures
-from training.markdown_tables import markdown
-from url_viz.analysis.evidence.probe import fit_probe, out_of_fold_shares, probe_folds, probe_inputs
-from url_viz.analysis.findings.twin_groups import group_codes
-from url_viz.analysis.scope import ReviewSpec
+from training.command import markdown
+from url_viz.columns.filters import ReviewSpec
+from url_viz.columns.twin_groups import group_codes
+from url_viz.evidence.probe import fit_probe, out_of_fold_shares, probe_folds, probe_inputs
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT

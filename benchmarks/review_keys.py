@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from benchmarks.machine import machine
 from benchmarks.served import CHROMIUM_ARGUMENTS, chromium, served
+from url_viz.base.workspace import Workspace
 from url_viz.demo import build_demo
 from url_viz.image_set import ImageSet
 from url_viz.reading import embed_folder
-from url_viz.workspace import Workspace
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

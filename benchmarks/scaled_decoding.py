@@ -17,13 +17,12 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 from benchmarks.machine import machine
+from url_viz.base.errors import ImageError
+from url_viz.base.workspace import Workspace
 from url_viz.demo import build_spoiled
-from url_viz.errors import ImageError
-from url_viz.imaging.decode import decode, read_file
-from url_viz.imaging.preprocess import middle, resized
+from url_viz.imaging.decode import decode, middle, read_file, resized
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
-from url_viz.workspace import Workspace
 
 LARGE = (4000, 3000)
 LEAST_RATIO = 4

@@ -32,12 +32,12 @@ from benchmarks.machine import machine, processor_seconds
 from experiments.figure_files import read_figures, write_figures
 from experiments.safe_retrieval import SETS
 from training.benchmark.labelled import probe_errors
-from training.markdown_tables import cell, markdown
-from url_viz.analysis.evidence.order_metrics import auroc, mean_by_t
-from url_viz.analysis.second_model import side_by_side
+from training.command import cell, markdown
+from url_viz.base.rows import l2_normalize
+from url_viz.columns.second_model import side_by_side
+from url_viz.evidence.order_metrics import auroc, mean_by_t
 from url_viz.image_set import ImageSet, open_image_set
-from url_viz.imaging.decode import decode, read_file
-from url_viz.imaging.preprocess import middle, resized
+from url_viz.imaging.decode import decode, middle, read_file, resized
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT, SECOND_MODELS
 from url_viz.pipeline.confusability import Lists, confusability
@@ -46,7 +46,6 @@ from url_viz.pipeline.nearest import top_k_of_all
 from url_viz.pipeline.twins import is_representative, pair_matrix, twin_representatives
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.reading import embed_folder
-from url_viz.rows import l2_normalize
 from url_viz.store.tables.tables import Graph, positions_of
 
 FIGURES = Path(__file__).parents[1] / "experiments" / "second_model.json"

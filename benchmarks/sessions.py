@@ -22,7 +22,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from benchmarks.machine import machine
 from benchmarks.served import served
 from benchmarks.synthetic import write_synthetic_set
-from url_viz.workspace import Workspace
+from url_viz.base.workspace import Workspace
 
 PAGES = ("", "review", "search", "labels", "evaluate", "upload", "sets", "models")
 """Those that a visitor opens in turn, each beginning at another."""

@@ -23,7 +23,7 @@ import psutil
 
 from benchmarks.machine import machine
 from benchmarks.served import CHROMIUM_ARGUMENTS, chromium, served
-from url_viz.workspace import Workspace
+from url_viz.base.workspace import Workspace
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page

@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from url_viz.imaging.digest import image_id
-from url_viz.imaging.preprocess import Preprocessing
+from url_viz.base.workspace import Workspace, set_id_of
+from url_viz.imaging.decode import Preprocessing
+from url_viz.imaging.places import image_id
 from url_viz.models.model import EmbeddingSpace, resolve
 from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.graph import K
@@ -16,7 +17,6 @@ from url_viz.pipeline.postprocess import columns_of, current_contents, raw_embed
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.store.tables.tables import IMAGES, UMAP, Coordinates, Embeddings, Graph, no_twins
 from url_viz.store.tables.writer import Writer
-from url_viz.workspace import Workspace, set_id_of
 
 CLUSTERS = 200
 NOISE = 1.0

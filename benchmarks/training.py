@@ -23,9 +23,8 @@ from torch.nn import functional as F
 
 from benchmarks.machine import machine
 from training.config import Recipe
-from training.losses import pairs_of, ranking_loss
 from training.store import ROW, Cache, Manifest, Shard, open_cache, open_for_writing, write_loss, write_shard
-from training.targets import classifier_loss
+from training.targets import classifier_loss, pairs_of, ranking_loss
 from training.train import BETAS, fresh
 from training.training_rows import Rows, training_rows
 

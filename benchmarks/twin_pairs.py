@@ -18,15 +18,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.machine import machine, processor_seconds
+from url_viz.base.rows import l2_normalize
 from url_viz.imaging.copied_pixels import Patches, patch_of
-from url_viz.imaging.perceptual_hash import WORDS, Hashes
+from url_viz.imaging.quality import WORDS, Hashes
 from url_viz.pipeline.near_copies import NEVER, Pixels, alike, bits_apart
 from url_viz.pipeline.nearest import Nearest
 from url_viz.pipeline.twins import ROWS_AT_ONCE, cosines, twins_among
-from url_viz.pipeline.views import LEAST_COSINE
-from url_viz.pipeline.whitening import SAMPLE, fit_whitening, fitted, whitened_rows
-from url_viz.rows import l2_normalize
-from url_viz.store.tables.whitened_rows import WhitenedRows
+from url_viz.pipeline.whitening import LEAST_COSINE, SAMPLE, fit_whitening, fitted, whitened_rows
+from url_viz.store.tables.embedding_rows import WhitenedRows
 
 SIZE, BUNCH, LISTED, COPIED = 1280, 100, 80, 100
 FLIPPED = 12

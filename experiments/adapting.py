@@ -19,26 +19,21 @@ from numpy.typing import NDArray
 from typing_extensions import Doc
 
 from training.cache import write_shards
-from training.command import command
+from training.command import command, markdown
 from training.config import Augmentation, CacheConfig, FinetuneConfig, InstanceTarget, Recipe, as_record
-from training.embedding_space import space_of
-from training.groups import groups_of
 from training.head_finetuning import losses_to_learn
-from training.holdout import NearestErrors, SplitCache, orders_without_a_job
-from training.markdown_tables import markdown
-from training.run_files import write_json
-from training.sources import Sources
-from training.store import Cache, open_cache, write_loss
+from training.holdout import NearestErrors, SplitCache, orders_without_a_job, space_of
+from training.store import Cache, open_cache, write_json, write_loss
 from training.targets import Losses, instance_loss
 from training.train import train, uncertainty_of
-from training.training_rows import training_rows
-from url_viz.analysis.evidence.order_metrics import Figure, auroc, mean_by_t
-from url_viz.errors import FolderError
+from training.training_rows import Sources, groups_of, training_rows
+from url_viz.base.errors import FolderError
+from url_viz.base.progress import command_report, silent
+from url_viz.base.rows import l2_normalize
+from url_viz.base.wording import decimal, with_interval
+from url_viz.evidence.order_metrics import Figure, auroc, mean_by_t
 from url_viz.models.model import load_model
 from url_viz.pipeline.confusability import crowd_scale
-from url_viz.progress import command_report, silent
-from url_viz.rows import l2_normalize
-from url_viz.wording import decimal, with_interval
 
 DEFAULT, BEFORE = "learns confusability", "learns instance, τ .15"
 USUAL = Recipe(epochs=20, batch=256)

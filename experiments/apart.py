@@ -19,26 +19,24 @@ from typing_extensions import Doc
 from experiments.figure_files import read_figures, write_figures
 from training.augment import drawn_view
 from training.benchmark.labelled import probe_errors
-from training.command import command
+from training.command import command, markdown
 from training.config import Augmentation
-from training.embedding_space import space_of
-from training.markdown_tables import markdown
-from url_viz.analysis.evidence.order_metrics import Figure, auroc_influence, share_by_blocks
-from url_viz.analysis.labels.ambiguity import Classified, classify
-from url_viz.analysis.labels.apart import near_pairs, suggest
-from url_viz.analysis.labels.label_issues import LIKELY_WRONG, judge_labels
-from url_viz.analysis.labels.votes import Codes
-from url_viz.imaging.decode import decode
-from url_viz.imaging.preprocess import middle, resized
+from training.holdout import space_of
+from url_viz.base.rows import l2_normalize
+from url_viz.base.wording import with_interval
+from url_viz.evidence.order_metrics import Figure, auroc_influence, share_by_blocks
+from url_viz.imaging.decode import decode, middle, resized
 from url_viz.imaging.scan import scan
+from url_viz.labels.ambiguity import Classified, classify
+from url_viz.labels.apart import near_pairs, suggest
+from url_viz.labels.label_issues import LIKELY_WRONG, judge_labels
+from url_viz.labels.votes import Codes
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.graph import apart_graph
 from url_viz.pipeline.twins import source_groups
 from url_viz.pipeline.whitening import whitened_rows
-from url_viz.rows import l2_normalize
 from url_viz.store.tables.tables import Graph
-from url_viz.wording import with_interval
 
 FIGURES = Path(__file__).with_suffix(".json")
 SETS = ("trash", "scenes")

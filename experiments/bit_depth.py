@@ -21,16 +21,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from typing_extensions import Doc
 
-from training.command import command
-from training.markdown_tables import markdown
-from training.run_files import write_json
-from url_viz.errors import UsageError
+from training.command import command, markdown
+from training.store import write_json
+from url_viz.base.errors import UsageError
+from url_viz.base.wording import decimal
 from url_viz.image_set import ImageSet
 from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.scan import scan
 from url_viz.metrics import recall_at_1
 from url_viz.reading import embed_folder
-from url_viz.wording import decimal
 
 FIGURES = Path(__file__).with_suffix(".json")
 DRAWS, SEED, LONG_SIDE_PX = 2000, 0, 512

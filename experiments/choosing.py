@@ -22,18 +22,18 @@ from numpy.typing import NDArray
 
 from experiments.figure_files import measured_or_read
 from experiments.shares import OF_A_CLASS, SETS
-from training.embedding_space import Space, space_of
-from training.markdown_tables import markdown
-from url_viz.analysis.evidence.choice import DRAWS, Bools, Candidates, Rows, choice_worth, chosen_rows
-from url_viz.analysis.evidence.order_metrics import mean_by_t
-from url_viz.analysis.evidence.probe import PROBE_FOLDS, fit_probe, probe_folds, probe_inputs
-from url_viz.analysis.labels.ambiguity import classify
-from url_viz.analysis.labels.votes import Codes
-from url_viz.analysis.ranking import percentile
+from training.command import markdown
+from training.holdout import Space, space_of
+from url_viz.base.rows import l2_normalize
+from url_viz.base.wording import decimal
+from url_viz.columns.ranking import percentile
+from url_viz.evidence.choice import DRAWS, Bools, Candidates, Rows, choice_worth, chosen_rows
+from url_viz.evidence.order_metrics import mean_by_t
+from url_viz.evidence.probe import PROBE_FOLDS, fit_probe, probe_folds, probe_inputs
 from url_viz.image_set import ImageSet, open_image_set
+from url_viz.labels.ambiguity import classify
+from url_viz.labels.votes import Codes
 from url_viz.pipeline.whitening import whitened_rows
-from url_viz.rows import l2_normalize
-from url_viz.wording import decimal
 
 FIGURES = Path(__file__).with_suffix(".json")
 BUDGETS = (0.05, 0.1, 0.2)

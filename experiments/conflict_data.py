@@ -18,10 +18,9 @@ from training.config import Batch, Epochs, Repeats
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
 from training.full.joint import JointBatch
-from url_viz.errors import FolderError
-from url_viz.imaging.decode import decode
-from url_viz.imaging.preprocess import Preprocessing, middle, normalised, resized
-from url_viz.options import AboveZero, Checked, Count, Within, ZeroOrMore
+from url_viz.base.command_line import AboveZero, Checked, Count, Within, ZeroOrMore
+from url_viz.base.errors import FolderError
+from url_viz.imaging.decode import Preprocessing, decode, middle, normalised, resized
 
 DIGITS = 10
 TRAINING_DIGITS = 900

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from training.markdown_tables import markdown
-from url_viz.wording import decimal, with_interval
+from training.command import markdown
+from url_viz.base.wording import decimal, with_interval
 
 FIGURES = Path(__file__).with_name("conflict")
 DIGITS, PHOTOGRAPHS = "noisy digits", "photographs"

@@ -36,30 +36,34 @@ from benchmarks.near_copies import QUALITY, copy_of
 from experiments.changed_pictures import CHANGES, changed
 from experiments.figure_files import read_figures, write_figures
 from training.benchmark.labelled import probe_errors
-from training.command import command
-from training.markdown_tables import markdown
-from url_viz.analysis.evidence.order_metrics import Figure, Influenced, auroc_influence, share_by_blocks, share_of
-from url_viz.analysis.labels.ambiguity import classify
-from url_viz.analysis.outside.uploads import NewPicture, arrays_of, score
-from url_viz.errors import FolderError, ImageSetError
+from training.command import command, markdown
+from url_viz.base.errors import FolderError, ImageSetError
+from url_viz.base.rows import l2_normalize
+from url_viz.base.wording import decimal, with_interval
+from url_viz.evidence.order_metrics import Figure, Influenced, auroc_influence, share_by_blocks, share_of
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.labels.ambiguity import classify
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
+from url_viz.outside.uploads import NewPicture, arrays_of, score
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import Keep, apart_graph, build_graph
-from url_viz.pipeline.near_copies import NEVER, Pixels, alike, bits_apart
-from url_viz.pipeline.object_twins import twins_of_objects
-from url_viz.pipeline.stored_pixels import stored_pixels
-from url_viz.pipeline.twins import cosines, joined_by, pair_groups, source_groups, twin_representatives, twins_of
-from url_viz.pipeline.views import ViewSpace
-from url_viz.pipeline.whitening import fitted, whitened_rows
+from url_viz.pipeline.near_copies import NEVER, Pixels, alike, bits_apart, stored_pixels
+from url_viz.pipeline.twins import (
+    cosines,
+    joined_by,
+    pair_groups,
+    source_groups,
+    twin_representatives,
+    twins_of,
+    twins_of_objects,
+)
+from url_viz.pipeline.whitening import ViewSpace, fitted, whitened_rows
 from url_viz.reading import embed_folder
-from url_viz.rows import l2_normalize
-from url_viz.store.columns.object_columns import stored_boxes
+from url_viz.store.columns.source_columns import stored_boxes
+from url_viz.store.tables.embedding_rows import WhitenedRows
 from url_viz.store.tables.tables import Graph, Twins, positions_of
-from url_viz.store.tables.whitened_rows import WhitenedRows
-from url_viz.wording import decimal, with_interval
 
 FIGURES = Path(__file__).with_suffix(".json")
 PROBE = "tf_efficientnet_lite2"

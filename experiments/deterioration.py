@@ -15,13 +15,12 @@ from PIL import Image
 
 from experiments.figure_files import measured_or_read
 from experiments.spoiling import SPOILINGS
-from training.markdown_tables import cell, markdown
-from url_viz.analysis.evidence.order_metrics import Figure, share_of
-from url_viz.analysis.outside.new_pictures import NewPictures, Reference, compare_to_reference
+from training.command import cell, markdown
+from url_viz.evidence.order_metrics import Figure, share_of
 from url_viz.image_set import ImageSet
-from url_viz.imaging.decode import decode, read_file
-from url_viz.imaging.preprocess import Preprocessing, middle, resized
+from url_viz.imaging.decode import Preprocessing, decode, middle, read_file, resized
 from url_viz.models.model import BATCH, Model
+from url_viz.outside.new_pictures import NewPictures, Reference, compare_to_reference
 
 FIGURES = Path(__file__).with_suffix(".json")
 DRAWING = FIGURES.with_suffix(".svg")

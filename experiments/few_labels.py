@@ -15,16 +15,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.shipped_heads import SETS, name_of
-from training.benchmark.benchmark_records import Benchmark, read_benchmark
-from training.benchmark.benchmark_tables import LETTER
+from training.benchmark.benchmark_tables import LETTER, Benchmark, read_benchmark
 from training.benchmark.labelled import Bools, Case, Codes, LabelledSet, Outcomes
 from training.benchmark.measured import figures_of_set, means_of
-from training.benchmark.orders import HEAD, Orders
-from training.benchmark.verdicts import verdicts_of
-from training.embedding_space import space_of
-from training.markdown_tables import cell, markdown
-from training.run_files import write_json
-from url_viz.analysis.evidence.probe import fit_probe, probe_inputs
+from training.benchmark.orders import HEAD, Orders, verdicts_of
+from training.command import cell, markdown
+from training.holdout import space_of
+from training.store import write_json
+from url_viz.evidence.probe import fit_probe, probe_inputs
 
 FIGURES = Path(__file__).with_suffix(".json")
 SHOTS = (1, 2, 5, 10)

@@ -15,8 +15,8 @@ from experiments.figure_files import read_figures, write_figures
 from training.benchmark.labelled import LabelledSet, case_of
 from training.benchmark.measured import figures_of_set
 from training.benchmark.orders import orders_of
-from training.markdown_tables import cell, markdown
-from url_viz.analysis.evidence.order_metrics import Figure, Interval
+from training.command import cell, markdown
+from url_viz.evidence.order_metrics import Figure, Interval
 
 FIGURES = Path(__file__).with_suffix(".json")
 SETS = ("grocery", "places", "caltech101", "flowers102")

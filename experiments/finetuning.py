@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments.figure_files import read_figures, write_figures
-from training.markdown_tables import cell, markdown
-from training.run_files import RunPaths
-from url_viz.analysis.evidence.holdout_report import BEFORE, TITLES, figures_from
-from url_viz.wording import MISSING
+from training.command import cell, markdown
+from training.store import RunPaths
+from url_viz.base.wording import MISSING
+from url_viz.evidence.holdout_report import BEFORE, TITLES, figures_from
 
 FIGURES = Path(__file__).with_suffix(".json")
 MEASURES = ("accuracy", "recall_at_1", "r_auroc")

@@ -32,10 +32,10 @@ from training.full.joint import (
     steps_an_epoch,
     train_jointly,
 )
-from url_viz.analysis.evidence.order_metrics import classification_auroc
-from url_viz.files import replaced
+from url_viz.base.files import replaced
+from url_viz.base.progress import Clock, ProgressCallback, command_report
+from url_viz.evidence.order_metrics import classification_auroc
 from url_viz.models.backbone import Backbone, create_network
-from url_viz.progress import Clock, ProgressCallback, command_report
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

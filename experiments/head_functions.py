@@ -18,23 +18,19 @@ import torch
 from numpy.typing import NDArray
 from typing_extensions import Doc
 
-from training.benchmark.fitted_baselines import picture_features
 from training.benchmark.labelled import Case, LabelledSet, case_of, embedded_set
-from training.command import command
+from training.benchmark.orders import picture_features
+from training.command import cell, command, markdown
 from training.config import PRESETS, Recipe
 from training.data.spec import labelled_pictures_of
-from training.functions import DISTANCE_WEIGHT, read_by_functions, weigh_distance
-from training.markdown_tables import cell, markdown
-from training.run_files import write_json
-from training.sources import Sources
-from training.store import Cache, open_cache
-from training.train import train, uncertainty_of
-from training.training_rows import Rows, training_rows
-from url_viz.analysis.evidence.order_metrics import auroc
+from training.store import Cache, open_cache, write_json
+from training.train import DISTANCE_WEIGHT, read_by_functions, train, uncertainty_of, weigh_distance
+from training.training_rows import Rows, Sources, training_rows
+from url_viz.base.progress import command_report, silent
+from url_viz.evidence.order_metrics import auroc
 from url_viz.models.backbone import LoadedBackbone
 from url_viz.models.classifier_functions import NAMES, ClassifierFunctions
 from url_viz.models.model import Model, load_model, load_source
-from url_viz.progress import command_report, silent
 
 FIGURES = Path(__file__).with_suffix(".json")
 LINEAR = PRESETS["functions"]

@@ -29,13 +29,13 @@ from experiments.wrong_labels import (
     left_out_shares,
     other_class,
 )
-from training.embedding_space import Space, space_of
-from training.markdown_tables import markdown
-from url_viz.analysis.evidence.order_metrics import auroc, jackknife, without_each_block
-from url_viz.analysis.evidence.probe import out_of_fold_shares
-from url_viz.analysis.labels.label_issues import judge_labels
+from training.command import markdown
+from training.holdout import Space, space_of
+from url_viz.base.wording import with_interval
+from url_viz.evidence.order_metrics import auroc, jackknife, without_each_block
+from url_viz.evidence.probe import out_of_fold_shares
 from url_viz.image_set import ImageSet
-from url_viz.wording import with_interval
+from url_viz.labels.label_issues import judge_labels
 
 FIGURES = Path(__file__).with_suffix(".json")
 SETS = {"report": ("cifar10-test", "caltech101")}

@@ -28,25 +28,23 @@ from experiments.figure_files import read_figures, write_figures
 from experiments.objects import SETS, USUAL, ObjectSet, ObjectsStudy
 from experiments.objects import read as read_objects
 from experiments.wrong_labels import EmbeddedSet, Floats, read, read_whole
-from training.command import command
-from training.markdown_tables import markdown
-from url_viz.analysis.evidence.order_metrics import mean_by_t
-from url_viz.analysis.evidence.probe import probe_folds
-from url_viz.analysis.labels.ambiguity import LEAST_OF_A_CLASS, NOTHING_BESIDE, Beside, classify, labelled_means
-from url_viz.analysis.labels.calibration import calibrate, calibration_error
-from url_viz.analysis.labels.doubtful_labels import FEW, end_of, few_of
-from url_viz.analysis.labels.forecast import Forecast, WrongLabels, forecast, wrong_share
-from url_viz.analysis.labels.label_issues import LIKELY
-from url_viz.analysis.labels.left_out import fit_ridge
-from url_viz.analysis.second_model import side_by_side, voters
-from url_viz.errors import FolderError
+from training.command import command, markdown
+from url_viz.base.errors import FolderError
+from url_viz.base.rows import l2_normalize
+from url_viz.columns.second_model import side_by_side, voters
+from url_viz.evidence.order_metrics import mean_by_t
+from url_viz.evidence.probe import probe_folds
+from url_viz.labels.ambiguity import LEAST_OF_A_CLASS, NOTHING_BESIDE, Beside, classify, labelled_means
+from url_viz.labels.calibration import calibrate, calibration_error
+from url_viz.labels.doubtful_labels import FEW, Forecast, WrongLabels, end_of, few_of, forecast, wrong_share
+from url_viz.labels.label_issues import LIKELY
+from url_viz.labels.votes import fit_ridge
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT, SECOND_MODELS
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.nearest import Nearest
 from url_viz.pipeline.twins import twin_groups
 from url_viz.pipeline.whitening import whitened_rows
-from url_viz.rows import l2_normalize
 
 FIGURES = Path(__file__).with_suffix(".json")
 DEVELOPMENT, REPORT, BY_BOTH = "development", "report", "report, two models"

@@ -33,37 +33,28 @@ from PIL import Image, ImageDraw, ImageStat
 from typing_extensions import Doc
 
 from experiments.figure_files import read_figures, write_figures
-from training.command import command
-from training.markdown_tables import markdown
-from url_viz.analysis.evidence.order_metrics import (
-    Figure,
-    Influenced,
-    Interval,
-    auroc_influence,
-    share_by_blocks,
-)
-from url_viz.analysis.evidence.probe import out_of_fold_shares
-from url_viz.analysis.findings.object_findings import classes_wrong_together
-from url_viz.analysis.labels.ambiguity import COVERED, Beside, Classified, classify
-from url_viz.analysis.labels.forecast import forecast
-from url_viz.analysis.labels.label_issues import CONFLICTING, LIKELY, judge_labels
-from url_viz.analysis.labels.votes import Codes
-from url_viz.analysis.second_model import side_by_side, voters
-from url_viz.imaging.decode import decode, read_file
-from url_viz.imaging.object_source import Objects
+from training.command import command, markdown
+from url_viz.base.wording import percent, with_interval
+from url_viz.columns.second_model import side_by_side, voters
+from url_viz.evidence.order_metrics import Figure, Influenced, Interval, auroc_influence, share_by_blocks
+from url_viz.evidence.probe import out_of_fold_shares
+from url_viz.findings.object_findings import classes_wrong_together
+from url_viz.imaging.decode import decode, middle, read_file, resized
 from url_viz.imaging.places import Box, Place, cut
-from url_viz.imaging.preprocess import middle, resized
+from url_viz.imaging.source import Objects
+from url_viz.labels.ambiguity import COVERED, Beside, Classified, classify
+from url_viz.labels.doubtful_labels import forecast
+from url_viz.labels.label_issues import CONFLICTING, LIKELY, judge_labels
+from url_viz.labels.votes import Codes
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT, SECOND_MODELS
 from url_viz.pipeline.graph import apart_graph, build_graph
 from url_viz.pipeline.nearest import Nearest
-from url_viz.pipeline.object_twins import SAME_BOX, twins_of_objects
 from url_viz.pipeline.overlaps import covering, overlap_groups
-from url_viz.pipeline.twins import source_groups
+from url_viz.pipeline.twins import SAME_BOX, source_groups, twins_of_objects
 from url_viz.pipeline.whitening import whitened_rows
-from url_viz.store.columns.object_columns import PICTURE, Boxes
+from url_viz.store.columns.source_columns import PICTURE, Boxes
 from url_viz.store.tables.tables import Graph
-from url_viz.wording import percent, with_interval
 
 FIGURES = Path(__file__).with_suffix(".json")
 ARRAYS = Path("build/objects")

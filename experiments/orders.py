@@ -17,17 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from experiments.safe_retrieval import SETS
-from training.benchmark.benchmark_records import (
-    LEVEL,
-    Benchmark,
-    OrderFigures,
-    SetFigures,
-    read_benchmark,
-    verdict_of,
-)
-from training.markdown_tables import cell, markdown
-from training.run_files import write_json
-from url_viz.analysis.evidence.order_metrics import holm, mean_by_t, p_by_t
+from training.benchmark.benchmark_tables import LEVEL, Benchmark, OrderFigures, SetFigures, read_benchmark, verdict_of
+from training.command import cell, markdown
+from training.store import write_json
+from url_viz.evidence.order_metrics import holm, mean_by_t, p_by_t
 
 FIGURES = Path(__file__).with_suffix(".json")
 NAMES = tuple(name for names in SETS.values() for name in names)

@@ -24,19 +24,17 @@ from sklearn.metrics import average_precision_score
 from typing_extensions import Doc
 
 from experiments.wrong_labels import most_similar_class, other_class
-from training.command import command
-from training.markdown_tables import markdown
-from url_viz.analysis.labels.ambiguity import DOUBT_TEMPERATURE, classify
-from url_viz.analysis.runs.run_on_set import Epoch, dynamics
-from url_viz.imaging.decode import decode
-from url_viz.imaging.preprocess import middle, resized
+from training.command import command, markdown
+from url_viz.base.wording import decimal, percent, with_interval
+from url_viz.imaging.decode import decode, middle, resized
 from url_viz.imaging.scan import scan
+from url_viz.labels.ambiguity import DOUBT_TEMPERATURE, classify
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.twins import twin_groups
 from url_viz.pipeline.whitening import whitened_rows
-from url_viz.wording import decimal, percent, with_interval
+from url_viz.runs.run_on_set import Epoch, dynamics
 
 OTHER = "tf_efficientnet_lite2"
 """The backbone of the user's own model."""

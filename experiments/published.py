@@ -9,10 +9,10 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from training.benchmark.benchmark_records import Benchmark, read_benchmark
+from training.benchmark.benchmark_tables import Benchmark, read_benchmark
 from training.benchmark.orders import HEAD
-from training.markdown_tables import cell, markdown
-from url_viz.wording import MISSING, with_interval
+from training.command import cell, markdown
+from url_viz.base.wording import MISSING, with_interval
 
 
 @dataclass(frozen=True)

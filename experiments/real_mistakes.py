@@ -22,16 +22,14 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from typing_extensions import Doc
 
 from experiments.figure_files import read_figures, write_figures
-from training.command import command
-from training.markdown_tables import cell, markdown
-from url_viz.analysis.evidence.probe import out_of_fold_shares
-from url_viz.analysis.labels.ambiguity import classify
-from url_viz.analysis.labels.forecast import forecast, wrong_share
-from url_viz.analysis.second_model import side_by_side
-from url_viz.errors import FolderError
-from url_viz.imaging.decode import decode
-from url_viz.imaging.preprocess import middle, resized
+from training.command import cell, command, markdown
+from url_viz.base.errors import FolderError
+from url_viz.columns.second_model import side_by_side
+from url_viz.evidence.probe import out_of_fold_shares
+from url_viz.imaging.decode import decode, middle, resized
 from url_viz.imaging.scan import scan
+from url_viz.labels.ambiguity import classify
+from url_viz.labels.doubtful_labels import forecast, wrong_share
 from url_viz.models.model import load_model
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.nearest import NONE, Nearest

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.figure_files import measured_or_read
-from training.markdown_tables import markdown
-from url_viz.analysis.evidence.evaluation import searched
-from url_viz.analysis.evidence.order_metrics import Figure, Influenced, mean_by_t
-from url_viz.analysis.evidence.selective_retrieval import (
+from training.command import markdown
+from url_viz.base.wording import with_interval
+from url_viz.evidence.evaluation import searched
+from url_viz.evidence.order_metrics import Figure, Influenced, mean_by_t
+from url_viz.evidence.selective_retrieval import (
     SearchedPictures,
     is_correct,
     keep_at_random,
@@ -24,7 +25,6 @@ from url_viz.analysis.evidence.selective_retrieval import (
     keep_overall,
 )
 from url_viz.image_set import ImageSet
-from url_viz.wording import with_interval
 
 FIGURES = Path(__file__).parent / "safe_retrieval.json"
 SETS = {

@@ -17,19 +17,18 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from experiments.figure_files import measured_or_read
-from training.embedding_space import Space, space_of
-from training.markdown_tables import markdown
-from url_viz.analysis.evidence.order_metrics import Figure, auroc, mean_by_t
-from url_viz.analysis.evidence.probe import probe_folds
-from url_viz.analysis.labels.ambiguity import PRIOR_OUT_OF_SHARES, Classified, LabelEvidence, classify, labelled_means
-from url_viz.analysis.labels.calibration import calibrate, calibration_error
-from url_viz.analysis.labels.forecast import WrongLabels, wrong_share
-from url_viz.analysis.labels.label_issues import LIKELY_WRONG, judge_labels
-from url_viz.analysis.labels.left_out import fit_ridge
-from url_viz.analysis.labels.votes import Codes, Doubles
+from training.command import markdown
+from training.holdout import Space, space_of
+from url_viz.base.wording import decimal, percent, with_interval
+from url_viz.evidence.order_metrics import Figure, auroc, mean_by_t
+from url_viz.evidence.probe import probe_folds
 from url_viz.image_set import ImageSet
+from url_viz.labels.ambiguity import PRIOR_OUT_OF_SHARES, Classified, LabelEvidence, classify, labelled_means
+from url_viz.labels.calibration import calibrate, calibration_error
+from url_viz.labels.doubtful_labels import WrongLabels, wrong_share
+from url_viz.labels.label_issues import LIKELY_WRONG, judge_labels
+from url_viz.labels.votes import Codes, Doubles, fit_ridge
 from url_viz.pipeline.nearest import Nearest
-from url_viz.wording import decimal, percent, with_interval
 
 FIGURES = Path(__file__).with_suffix(".json")
 SETS = {"development": ("grocery", "trash", "scenes", "places"), "report": ("caltech101", "flowers102", "cifar10-test")}

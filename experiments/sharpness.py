@@ -28,17 +28,16 @@ from skimage.measure import blur_effect
 from typing_extensions import Doc
 
 from experiments.spoiling import SPOILINGS
-from training.command import command
-from training.markdown_tables import markdown
-from training.run_files import write_json
-from url_viz.analysis.evidence.order_metrics import Figure, auroc, auroc_by_blocks
-from url_viz.analysis.findings.reasons import BLURRED, MOTION_BLUR, NAMES, measured_strengths, without_contradictions
-from url_viz.errors import FolderError
-from url_viz.imaging.preprocess import Preprocessing
+from training.command import command, markdown
+from training.store import write_json
+from url_viz.base.errors import FolderError
+from url_viz.base.wording import decimal, percent, with_interval
+from url_viz.evidence.order_metrics import Figure, auroc, auroc_by_blocks
+from url_viz.findings.reasons import BLURRED, MOTION_BLUR, NAMES, measured_strengths, without_contradictions
+from url_viz.imaging.decode import Preprocessing
 from url_viz.imaging.quality import Quality, grey_thumbnail, quality_of_image, sharpness_of
-from url_viz.imaging.read import picture_of
 from url_viz.imaging.scan import scan
-from url_viz.wording import decimal, percent, with_interval
+from url_viz.imaging.workers import picture_of
 
 FIGURES = Path(__file__).with_suffix(".json")
 JUDGED = Path(__file__).with_name("blurred_pictures.csv")

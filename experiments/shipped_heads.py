@@ -6,9 +6,9 @@ choice, and lite0-development.json of those that choices were looked at on.
 
 from pathlib import Path
 
-from training.benchmark.benchmark_records import SetFigures, read_benchmark
+from training.benchmark.benchmark_tables import SetFigures, read_benchmark
 from training.benchmark.orders import HEAD
-from training.markdown_tables import cell, markdown
+from training.command import cell, markdown
 
 FIGURES = Path(__file__).parent / "heads"
 ORDERS = (HEAD, "entropy", "max_probability", "stack", "fitted_by_class", "confusability", "ambiguity")

@@ -24,15 +24,14 @@ from typing_extensions import Doc
 from experiments.figure_files import read_figures, write_figures
 from experiments.label_queues import ANY, DEVELOPMENT, NONE, REPORT, SIMILAR, title_of
 from experiments.wrong_labels import Codes, Floats, most_similar_class, other_class, read_whole
-from training.command import command
-from training.markdown_tables import markdown
-from url_viz.analysis.labels.agreement import agreement_in
-from url_viz.analysis.labels.ambiguity import classify
-from url_viz.analysis.labels.classes import CodedLabels
-from url_viz.analysis.labels.doubtful_labels import FEW, NEARLY_NONE, DoubtfulLabels, doubtful_labels
-from url_viz.analysis.labels.label_issues import check_labels
-from url_viz.errors import FolderError
+from training.command import command, markdown
+from url_viz.base.errors import FolderError
 from url_viz.imaging.scan import scan
+from url_viz.labels.agreement import agreement_in
+from url_viz.labels.ambiguity import classify
+from url_viz.labels.classes import CodedLabels
+from url_viz.labels.doubtful_labels import FEW, NEARLY_NONE, DoubtfulLabels, doubtful_labels
+from url_viz.labels.label_issues import check_labels
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.graph import build_graph

@@ -16,17 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Doc
 
-from training.command import command
+from training.command import command, markdown
 from training.data.spec import labelled_pictures_of
-from training.listed_embeddings import embed_pictures
-from training.markdown_tables import markdown
-from url_viz.analysis.evidence.baselines import all_baselines
-from url_viz.analysis.evidence.order_metrics import auroc_by_blocks
-from url_viz.errors import FolderError
+from training.overlap import embed_pictures
+from url_viz.base.errors import FolderError
+from url_viz.base.progress import command_report
+from url_viz.base.wording import with_interval
+from url_viz.evidence.baselines import all_baselines
+from url_viz.evidence.order_metrics import auroc_by_blocks
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
-from url_viz.progress import command_report
-from url_viz.wording import with_interval
 
 FIGURES = Path(__file__).with_suffix(".json")
 HEAD = "uncertainty"

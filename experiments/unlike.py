@@ -16,15 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Doc
 
-from training.command import command
+from training.command import command, markdown
 from training.data.spec import pictures_of
-from training.listed_embeddings import embed_pictures
-from training.markdown_tables import markdown
-from url_viz.analysis.outside.unlike import unlike
-from url_viz.errors import UsageError
+from training.overlap import embed_pictures
+from url_viz.base.errors import UsageError
+from url_viz.base.progress import command_report
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
-from url_viz.progress import command_report
+from url_viz.outside.uploads import unlike
 
 FIGURES = Path(__file__).with_suffix(".json")
 SHARE, SEED = 5, 0

@@ -20,10 +20,9 @@ from scipy.stats import t as student
 
 from experiments.figure_files import read_figures, write_figures
 from training.benchmark.labelled import probe_errors
-from training.markdown_tables import markdown
-from url_viz.analysis.evidence.order_metrics import auroc
-from url_viz.imaging.decode import decode, read_file
-from url_viz.imaging.preprocess import middle, resized
+from training.command import markdown
+from url_viz.evidence.order_metrics import auroc
+from url_viz.imaging.decode import decode, middle, read_file, resized
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT, SECOND_MODELS
 from url_viz.pipeline.confusability import Lists, confusability

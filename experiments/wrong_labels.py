@@ -32,24 +32,21 @@ from scipy.special import softmax
 from sklearn.metrics import average_precision_score
 from typing_extensions import Doc
 
-from training.command import command
-from training.markdown_tables import cell, markdown
-from url_viz.analysis.evidence.order_metrics import Figure, mean_by_t
-from url_viz.analysis.labels.ambiguity import Classified, classify
-from url_viz.analysis.labels.forecast import forecast
-from url_viz.analysis.labels.label_issues import BETWEEN, LIKELY_WRONG, Judged, judge_labels
-from url_viz.analysis.labels.left_out import fit_ridge
-from url_viz.analysis.labels.votes import vote_shares
-from url_viz.errors import FolderError
-from url_viz.imaging.decode import decode
-from url_viz.imaging.preprocess import middle, resized
+from training.command import cell, command, markdown
+from url_viz.base.errors import FolderError
+from url_viz.base.rows import l2_normalize
+from url_viz.evidence.order_metrics import Figure, mean_by_t
+from url_viz.imaging.decode import decode, middle, resized
 from url_viz.imaging.scan import scan
+from url_viz.labels.ambiguity import Classified, classify
+from url_viz.labels.doubtful_labels import forecast
+from url_viz.labels.label_issues import BETWEEN, LIKELY_WRONG, Judged, judge_labels
+from url_viz.labels.votes import fit_ridge, vote_shares
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.twins import twin_groups
 from url_viz.pipeline.whitening import whitened_rows
-from url_viz.rows import l2_normalize
 from url_viz.store.tables.tables import Graph
 
 FINE, ERROR, BLEND, DEGRADED = range(4)

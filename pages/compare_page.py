@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from url_viz.ui.compare import page as compare
+from url_viz.ui import compare_models as compare
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.charts import show_figure
 from url_viz.ui.widgets.picture import show_opened

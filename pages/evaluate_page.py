@@ -3,10 +3,10 @@
 import streamlit as st
 
 from url_viz.image_set import ImageSet
-from url_viz.ui.evaluate import page as evaluate
-from url_viz.ui.evaluate.crop import show_crop_test
+from url_viz.ui import evaluate
+from url_viz.ui.evaluate import show_crop_test
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.widgets.measure_choice import offered
+from url_viz.ui.widgets.buttons import offered
 from url_viz.ui.widgets.picture import show_opened
 from url_viz.ui.widgets.sidebar import start_page
 

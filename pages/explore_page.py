@@ -5,16 +5,14 @@ from functools import partial
 
 import streamlit as st
 
-from url_viz.analysis.findings.object_findings import legible
-from url_viz.analysis.scope import scoped
+from url_viz.columns.filters import scoped
+from url_viz.findings.object_findings import legible
 from url_viz.ui.explore import controls, explore_grid, page
 from url_viz.ui.explore import explore_map as explore_map
-from url_viz.ui.explore.controls import DECIDE
-from url_viz.ui.explore.explore_grid import GRID
-from url_viz.ui.explore.filter_controls import pick_reason, show_filter_popover
+from url_viz.ui.explore.controls import DECIDE, pick_reason, show_filter_popover
+from url_viz.ui.explore.explore_grid import GRID, show_twins_button
 from url_viz.ui.explore.finding_list import show_findings
-from url_viz.ui.explore.twin_dialog import show_twins_button
-from url_viz.ui.explore.view_address import current_view, show_in_address
+from url_viz.ui.explore.view import current_view, show_in_address
 from url_viz.ui.widgets.decide import show_decide_bar
 from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.ui.widgets.picture import open_linked, show_opened

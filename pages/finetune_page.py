@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 from url_viz.imaging.source import refuse_without_files
-from url_viz.ui.finetune.page import show_adapt
-from url_viz.ui.finetune.runs import show_change, show_jobs
+from url_viz.ui.adapt import show_adapt, show_change, show_jobs
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import show_error
 from url_viz.ui.widgets.sidebar import start_page

@@ -1,6 +1,6 @@
 """The Jobs page: what runs, what waits and for what, and how the others ended."""
 
-from url_viz.ui.jobs.page import show_jobs
+from url_viz.ui.job_list import show_jobs
 from url_viz.ui.widgets.sidebar import show_title
 
 show_title(

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from url_viz.ui.labels import page as labels
-from url_viz.ui.review.review_worth import show_worth
+from url_viz.ui import labels
+from url_viz.ui.review.page import show_worth
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.widgets.measure_choice import offered
+from url_viz.ui.widgets.buttons import offered
 from url_viz.ui.widgets.picture import show_opened
 from url_viz.ui.widgets.sidebar import start_page
 

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
+from url_viz.ui.menu import chosen_review
 from url_viz.ui.review import page as review
-from url_viz.ui.review.review_address import chosen_review
-from url_viz.ui.review.review_worth import show_worth
+from url_viz.ui.review.page import show_worth
 from url_viz.ui.streamlit_private import end_page
+from url_viz.ui.widgets.buttons import offered
 from url_viz.ui.widgets.embed_job import is_growing
-from url_viz.ui.widgets.measure_choice import offered
 from url_viz.ui.widgets.picture import show_opened
 from url_viz.ui.widgets.sidebar import require_image_set, show_heading
 

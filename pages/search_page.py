@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from url_viz.ui.search import page as search
-from url_viz.ui.search import query_picture as search_query
+from url_viz.ui import search
+from url_viz.ui import search as search_query
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.widgets.measure_choice import offered
+from url_viz.ui.widgets.buttons import offered
 from url_viz.ui.widgets.sidebar import start_page
 
 image_set = start_page("Search")

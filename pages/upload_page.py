@@ -3,15 +3,14 @@
 import streamlit as st
 
 from url_viz.models.model import EXTERNAL
-from url_viz.ui.first.page import show_ways_in
+from url_viz.ui.first_page import show_ways_in
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import choice
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import escape
 from url_viz.ui.upload import page as upload
 from url_viz.ui.upload.batch import scored_batch, uploaded
-from url_viz.ui.upload.detail import show_opened_upload
-from url_viz.ui.upload.page import show_exports
+from url_viz.ui.upload.page import show_exports, show_opened_upload
 from url_viz.ui.upload.upload_review import show_upload_review, with_answers
 
 now = choice()

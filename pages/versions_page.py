@@ -2,10 +2,10 @@
 
 import streamlit as st
 
+from url_viz.ui import version_diff as versions
 from url_viz.ui.session import OPENED
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.versions import page as versions
-from url_viz.ui.widgets.measure_choice import offered
+from url_viz.ui.widgets.buttons import offered
 from url_viz.ui.widgets.picture import show_opened
 from url_viz.ui.widgets.sidebar import start_page
 

@@ -5,8 +5,7 @@ import streamlit as st
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.sidebar import start_page
 from url_viz.ui.your_model import page as your_model
-from url_viz.ui.your_model.detector_form import show_predictions
-from url_viz.ui.your_model.which_are_test import show_splits
+from url_viz.ui.your_model.forms import show_predictions, show_splits
 
 image_set = start_page("Your model")
 if image_set.is_of_objects:

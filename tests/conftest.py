@@ -23,13 +23,13 @@ from xdist.scheduler import LoadFileScheduling
 
 from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
+from url_viz.base.workspace import HOME_VARIABLE, Workspace
 from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import Model, ModelSource, load_model, load_source, prepared_folder, resolve, with_head
 from url_viz.models.model_names import DEFAULT, SECOND_MODELS
+from url_viz.models.precision import KEPT, Times, keep_times
 from url_viz.models.runtime_openvino import convert
-from url_viz.models.timing import KEPT, Times, keep_times
 from url_viz.second_reading import VARIABLE
-from url_viz.workspace import HOME_VARIABLE, Workspace
 
 EMBEDDING_SIZE = 1280
 SHIPPED_PX = 224
@@ -78,7 +78,7 @@ AT_ROOT = pytest.StashKey[set[str]]()
 ROOT = Path(__file__).parents[1]
 PREPARED = ROOT / ".pytest_cache" / "prepared"
 MODELS_CODE = ROOT / "url_viz" / "models"
-WORKSPACE_CODE = ROOT / "url_viz" / "workspace.py"
+WORKSPACE_CODE = ROOT / "url_viz" / "base" / "workspace.py"
 
 pytest_plugins = ["tests.browser.fixtures"]  # one browser for the whole run, also for the hostile tests
 

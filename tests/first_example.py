@@ -6,10 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.conftest import SECOND
+from url_viz.base.workspace import Workspace
 from url_viz.demo import build_demo
 from url_viz.reading import embed_folder
-from url_viz.ui.first.page import STORED, example_of
-from url_viz.workspace import Workspace
+from url_viz.ui.first_page import STORED, example_of
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 
 from tests.browser.fixtures import eventually
+from url_viz.base.workspace import SetPaths
 from url_viz.store.tables.reader import Store
-from url_viz.workspace import SetPaths
 
 ROOT = Path(__file__).parents[1]
 

@@ -3,10 +3,10 @@
 import shutil
 from pathlib import Path
 
+from url_viz.base.workspace import SetPaths, Workspace, set_id_of
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.store.about import find_set
 from url_viz.store.sets import repoint
-from url_viz.workspace import SetPaths, Workspace, set_id_of
 
 
 def opened_again(image_set: ImageSet) -> ImageSet:

@@ -1,6 +1,6 @@
 """Records as whoever knows the format would write them: with the digest that belongs to what they hold."""
 
-from url_viz.sealed import record_in, sealed
+from url_viz.base.files import record_in, sealed
 
 
 def with_seal(data: bytes) -> bytes:

@@ -14,14 +14,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = [
-    "ground",
+    "base",
     "imaging",
     "models",
     "store",
     "pipeline",
-    "cluster",
-    "analysis",
+    "columns",
     "subjects",
+    "handle",
     "image_set",
     "drawing",
     "export",
@@ -31,7 +31,11 @@ ROOMS = [
     "pages",
     "app",
 ]  # left to right
+SUBJECTS = {"labels", "findings", "review", "evidence", "runs", "outside", "versions", "pictures"}
+"""Folders of one room: what each computes; its objects on the handle, `set_NAME.py`, stand right of all of them."""
 BESIDE = {
+    "core": "handle",
+    "column_list": "handle",
     "demo": "image_set",
     "recent_sets": "image_set",
     "reading": "image_set",
@@ -40,14 +44,14 @@ BESIDE = {
     "second_reading": "image_set",
     "__init__": "image_set",
     "__main__": "cli",
-    "metrics": "analysis",
+    "metrics": "subjects",
 }
-"""Files of url_viz that lie in no room, with the room whose rules they follow; all others are the ground."""
+"""Files of url_viz that lie in no folder, with the room whose rules they follow."""
 ON_TOP = {f"training.{folder}" for folder in ("benchmark", "evaluate", "full", "named_sets")}
 """What stands on top of training: nothing below imports it, and the commands that can use it only when asked to."""
 DOORS = {"training.finetune": "training.full", "training.pretrain": "training.benchmark"}
 """The commands that open what stands on top, within a function: --mode full, --develop and --report."""
-APART = {"training": {*ROOMS[: ROOMS.index("analysis") + 1], "training"}}
+APART = {"training": {*ROOMS[: ROOMS.index("subjects") + 1], "training"}}
 """Packages beside the app, with the rooms that they may import."""
 FILES = [
     *(path for folder in ("url_viz", "training", "pages") for path in sorted((ROOT / folder).rglob("*.py"))),
@@ -59,10 +63,12 @@ MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("
 def room_of(module: str) -> str:
     """The room of a module: `url_viz.store.tables.tables` lies in store, `training.train` in training."""
     package, _, rest = module.partition(".")
-    first = rest.partition(".")[0] or "__init__"
+    first, _, name = (rest or "__init__").partition(".")
     if package != "url_viz":
         return package
-    return first if first in ROOMS else BESIDE.get(first, "ground")
+    if first in SUBJECTS:
+        return "handle" if name.startswith("set_") or name == "stored_diffs" else "subjects"
+    return BESIDE.get(first, first)
 
 
 def may_import(importer: str, imported: str) -> bool:
@@ -177,7 +183,7 @@ def test_only_the_interface_knows_streamlit() -> None:
 
 
 def test_only_the_cluster_knows_ray() -> None:
-    assert those_that_import("ray") == {"url_viz.cluster.on_ray"}
+    assert those_that_import("ray") == {"url_viz.pipeline.cluster.on_ray"}
 
 
 def test_each_class_has_a_name_of_its_own() -> None:

@@ -16,10 +16,10 @@ from torch.utils.data import DataLoader
 import url_viz
 from examples.callbacks import lightning_callback, trainer_callback, ultralytics_trainer
 from tests.imaging.pictures import write_folder
+from url_viz.base.workspace import Workspace
 from url_viz.store.about import find_set
 from url_viz.store.recorder import Recorder
 from url_viz.store.training_records import RecordedEpoch, epochs_of
-from url_viz.workspace import Workspace
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of those libraries about each other
 CLASSES = ("cat", "dog")

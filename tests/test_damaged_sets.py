@@ -12,9 +12,10 @@ import pytest
 
 from tests.imaging.pictures import noise, write_folder
 from tests.read_sets import copied, opened_again
-from url_viz.analysis.scope import ReviewSpec
+from url_viz.base.errors import DamageError, FolderError, ImageSetError, UrlVizError
+from url_viz.base.workspace import FileInside, SetPaths, Workspace, set_id_of
 from url_viz.cli.main import main
-from url_viz.errors import DamageError, FolderError, ImageSetError, UrlVizError
+from url_viz.columns.filters import ReviewSpec
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
@@ -26,7 +27,6 @@ from url_viz.store.columns.imported_columns import FOLDERS, write_label_choice
 from url_viz.store.second_model_choice import choose_second_model
 from url_viz.store.sets import compact, list_sets, mend
 from url_viz.ui.widgets.embed_job import titles
-from url_viz.workspace import FileInside, SetPaths, Workspace, set_id_of
 
 
 @pytest.fixture(scope="module")

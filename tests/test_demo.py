@@ -16,15 +16,15 @@ from PIL import Image
 from tests.imaging.pictures import noise
 from tests.test_examples import NAMED
 from url_viz import demo as demo_module
-from url_viz.analysis.ranking import with_percentile
+from url_viz.base.workspace import Workspace
 from url_viz.cli.main import main
+from url_viz.columns.ranking import with_percentile
 from url_viz.demo import build_demo, build_spoiled, degradations, measure, views
 from url_viz.image_set import ImageSet
 from url_viz.imaging.folder_classes import class_names
 from url_viz.imaging.scan import scan
 from url_viz.reading import embed_folder
-from url_viz.ui.first.page import Small, demo_example
-from url_viz.workspace import Workspace
+from url_viz.ui.first_page import Small, demo_example
 
 pytestmark = pytest.mark.slow
 NAMES = ["whole-0.jpg", *(f"{kind}-{level}.jpg" for kind in ("crop", "blur", "dark") for level in range(1, 7))]

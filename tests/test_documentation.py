@@ -12,10 +12,10 @@ import pytest
 
 from tests.commands import help_of
 from tests.given import by_turns, given_set
-from url_viz.analysis.user_columns import UserImports
-from url_viz.jobs.heads import ADAPTED, BY_NEIGHBOURS, STUDIED
-from url_viz.subjects.set_core import SetSubject
-from url_viz.subjects.set_reviews import SetReviews
+from url_viz.core import SetSubject
+from url_viz.jobs.kinds import ADAPTED, BY_NEIGHBOURS, STUDIED
+from url_viz.labels.user_columns import UserImports
+from url_viz.review.set_reviews import SetReviews
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -123,10 +123,15 @@ def test_modules_that_docstrings_name_are_there_and_have_what_is_named() -> None
 
 
 def is_there(name: str) -> bool:
-    """Whether a dotted name leads to a folder or file, whose text has what is left of it; url_viz may be left out."""
+    """Whether a dotted name leads to a folder or file, whose text has what is left of it; url_viz may be left out.
+
+    `labels.use` is also a method of the subject on the handle, in the `set_*.py` of its folder.
+    """
     place, left = ROOT if name.startswith(("url_viz", "training")) else ROOT / "url_viz", name.split(".")
     while left and (place / left[0]).is_dir():
         place /= left.pop(0)
+    if any(re.search(rf"\bdef {'.'.join(left)}\b", file.read_text()) for file in place.glob("set_*.py")):
+        return True
     place = place / (f"{left.pop(0)}.py" if left and (place / f"{left[0]}.py").exists() else "__init__.py")
     return not left or (place.exists() and all(re.search(rf"\b{part}\b", place.read_text()) for part in left))
 

@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from url_viz import demo
+from url_viz.base.workspace import Workspace
 from url_viz.image_set import open_image_set
-from url_viz.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"

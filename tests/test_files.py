@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from url_viz.files import replaced
+from url_viz.base.files import replaced
 
 
 @pytest.fixture

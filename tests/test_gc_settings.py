@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.browser.fixtures import ROOT
-from url_viz.processes import gc_settings
-from url_viz.processes.gc_settings import EVERY, collect_soon
+from url_viz.base import processes as gc_settings
+from url_viz.base.processes import EVERY, collect_soon
 
 AT_THE_END = """import atexit, gc
 atexit.register(lambda: print(gc.get_threshold()[0], gc.get_freeze_count() > 10_000))

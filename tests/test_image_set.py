@@ -13,9 +13,9 @@ from PIL import ExifTags, Image
 
 from tests.conftest import dice_head
 from tests.imaging.pictures import encoded, noise, write_folder
-from url_viz.analysis.findings.twin_groups import group_codes
-from url_viz.analysis.ranking import percentile
-from url_viz.errors import FolderError, ImageError, ImageSetError, WorkspaceError
+from url_viz.base.errors import FolderError, ImageError, ImageSetError, WorkspaceError
+from url_viz.columns.ranking import percentile
+from url_viz.columns.twin_groups import group_codes
 from url_viz.export.table_files import write_table
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.quality import QUALITIES

@@ -8,13 +8,12 @@ import pytest
 from tests.given import given_set
 from tests.imaging.pictures import noise
 from tests.read_sets import opened_again, undecided
-from url_viz.analysis.filters import OneOf
-from url_viz.analysis.review.cards import CardAnswer
-from url_viz.analysis.review.review import PairReview
-from url_viz.analysis.scope import ReviewSpec, Scope
-from url_viz.errors import DecisionError, ImageSetError
+from url_viz.base.errors import DecisionError, ImageSetError
+from url_viz.columns.filters import OneOf, ReviewSpec, Scope
 from url_viz.image_set import ImageSet
 from url_viz.reading import embed_folder
+from url_viz.review.cards import CardAnswer
+from url_viz.review.review import PairReview
 
 pytestmark = pytest.mark.slow
 

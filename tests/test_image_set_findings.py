@@ -9,12 +9,12 @@ import pytest
 from tests.imaging.pictures import noise, write_folder
 from tests.leaky import BLANK, COPY, LEAKS, NEAR, SMALL, WRONG, leaky_set
 from tests.read_sets import undecided
-from url_viz.analysis.review.cards import CardAnswer
-from url_viz.analysis.scope import ReviewSpec
-from url_viz.errors import ImageSetError
+from url_viz.base.errors import ImageSetError
+from url_viz.columns.filters import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
+from url_viz.review.cards import CardAnswer
 from url_viz.store.decisions.decisions import Judgement
 
 

@@ -12,16 +12,16 @@ from PIL import Image
 import url_viz
 from tests.imaging.instruments import dicom, tiff
 from tests.imaging.pictures import noise
-from url_viz.analysis.outside.uploads import score
+from url_viz.base.workspace import Workspace
 from url_viz.export.data_sets import DATA_SETS
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.scan import scan
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model, load_as
-from url_viz.pipeline.external_embeddings import given_embeddings
+from url_viz.outside.uploads import score
+from url_viz.pipeline.embedded import given_embeddings
 from url_viz.reading import embed_folder
-from url_viz.workspace import Workspace
 
 
 def grey_folder(root: Path, count: int, *, scale: float = 1.0, offset: int = 0, first: int = 0) -> Path:

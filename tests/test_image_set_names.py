@@ -6,12 +6,12 @@ import pytest
 
 from tests.read_sets import opened_again, undecided
 from tests.test_image_set_answers import KINDS, kind_of, made
-from url_viz.analysis.findings.twin_groups import group_codes
-from url_viz.analysis.review.cards import MOST_KEYS, CardAnswer
-from url_viz.analysis.review.review import NameReview, ready_reviews
-from url_viz.analysis.scope import ReviewSpec
-from url_viz.errors import DecisionError, ImageSetError
+from url_viz.base.errors import DecisionError, ImageSetError
+from url_viz.columns.filters import ReviewSpec
+from url_viz.columns.twin_groups import group_codes
 from url_viz.image_set import ImageSet
+from url_viz.review.cards import MOST_KEYS, CardAnswer
+from url_viz.review.review import NameReview, ready_reviews
 
 pytestmark = pytest.mark.slow
 

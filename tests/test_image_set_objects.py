@@ -15,20 +15,19 @@ from starlette.testclient import TestClient
 from tests.imaging.pictures import write_folder
 from tests.object_sets import CORNERS, SIDE, SIZE, write_objects
 from tests.read_sets import opened_again, undecided
-from url_viz.analysis.review.cards import CardAnswer
-from url_viz.drawing.tiles import card_of
-from url_viz.drawing.urls import card_url, whole_url
-from url_viz.errors import ImageError
-from url_viz.export.inline_pictures import with_boxes
+from url_viz.base.errors import ImageError
+from url_viz.drawing.tiles import card_of, card_url, whole_url
+from url_viz.export.picture_files import with_boxes
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.pictures.set_files import DETECTOR, ObjectBox, WholePicture
 from url_viz.reading import embed_folder
-from url_viz.store.columns.object_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
-from url_viz.subjects.set_objects import DETECTOR, ObjectBox, WholePicture
+from url_viz.review.cards import CardAnswer
+from url_viz.store.columns.source_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
 from url_viz.ui.http import middleware, routes
 from url_viz.ui.review.desk import desk_state, opened_review, parse_answer, take_answers
-from url_viz.ui.widgets.box_legend import legend_of, legend_of_invented
 from url_viz.ui.widgets.picture import facts_of
+from url_viz.ui.widgets.picture_layers import legend_of, legend_of_invented
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -11,16 +11,16 @@ import pytest
 from tests.given import dice, given_set
 from tests.read_sets import copied, opened_again, undecided
 from tests.wrong_labels import COUNT, WRONG, set_with_wrong_labels
-from url_viz.analysis.labels.label_issues import label_check
-from url_viz.analysis.outside.uploads import NewPicture, judge_pictures
-from url_viz.analysis.review.cards import CardAnswer, ask_label, ask_use
-from url_viz.analysis.review.review import REVIEWS, list_review, title_of_review
-from url_viz.analysis.scope import ReviewSpec
-from url_viz.errors import ImageSetError, WorkspaceError
+from url_viz.base.errors import ImageSetError, WorkspaceError
+from url_viz.columns.filters import ReviewSpec
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
+from url_viz.labels.label_issues import label_check
+from url_viz.outside.uploads import NewPicture, judge_pictures
+from url_viz.review.cards import CardAnswer, ask_label, ask_use
+from url_viz.review.review import REVIEWS, list_review, title_of_review
+from url_viz.review.set_reviews import SetReviews
 from url_viz.store.sets import forget
-from url_viz.subjects.set_reviews import SetReviews
 from url_viz.ui.review.desk import desk_state, opened_review
 
 pytestmark = pytest.mark.slow

@@ -14,17 +14,17 @@ from tests.conftest import SECOND
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.object_sets import write_objects
 from tests.read_sets import copied, opened_again
-from url_viz.analysis.versions.changes import CHANGES
+from url_viz.base.errors import DamageError, FolderError, ImageSetError
 from url_viz.cli.main import main
-from url_viz.errors import DamageError, FolderError, ImageSetError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.store import version_files
 from url_viz.store.bundle import pack
 from url_viz.store.sets import forget
-from url_viz.subjects.set_versions import Diff
-from url_viz.subjects.stored_diffs import store_diff, stored_diff
+from url_viz.versions.changes import CHANGES
+from url_viz.versions.set_versions import Diff
+from url_viz.versions.stored_diffs import store_diff, stored_diff
 
 
 @pytest.fixture(scope="module")

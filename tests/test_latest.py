@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from url_viz.store.latest import Latest
+from url_viz.store.about import Latest
 
 
 def test_by_identity() -> None:

@@ -13,13 +13,13 @@ from tests.conftest import held
 from tests.imaging.pictures import encoded
 from tests.pipeline.reader import Reader
 from tests.pipeline.whitened_examples import cosines
-from url_viz.analysis.outside.uploads import NewPicture, judge_pictures, score
 from url_viz.demo import LONG_SIDE_PX
 from url_viz.demo import photographs as photograph_paths
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
+from url_viz.outside.uploads import NewPicture, judge_pictures, score
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.whitening import whitened_rows

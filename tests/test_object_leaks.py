@@ -9,11 +9,11 @@ import pytest
 from tests.object_sets import write_leaky_objects, write_objects
 from tests.read_sets import undecided
 from tests.ui.pages import opened, words
-from url_viz.analysis.findings.leaks import leaked_pictures
-from url_viz.analysis.findings.twin_groups import within_pictures
-from url_viz.analysis.scope import ReviewSpec
+from url_viz.base.errors import ImageSetError
 from url_viz.cli.main import main
-from url_viz.errors import ImageSetError
+from url_viz.columns.filters import ReviewSpec
+from url_viz.columns.twin_groups import within_pictures
+from url_viz.findings.leaks import leaked_pictures
 from url_viz.image_set import ImageSet, diff
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
@@ -144,8 +144,8 @@ def test_against_another_set_of_objects_only_copies_count(
         cosine=np.ones(2, np.float32),
         is_copy=np.array([True, False]),
     )
-    monkeypatch.setattr("url_viz.subjects.set_splits.twins_across", lambda *_, **__: near)
-    monkeypatch.setattr("url_viz.subjects.set_splits._same_files", lambda *_: no_twins(near.rows))
+    monkeypatch.setattr("url_viz.findings.set_splits.twins_across", lambda *_, **__: near)
+    monkeypatch.setattr("url_viz.findings.set_splits._same_files", lambda *_: no_twins(near.rows))
     leaks = objects.splits.leaks(other)
     assert leaks is not None
     assert leaks["kind"].tolist() == ["copy"]

@@ -15,13 +15,13 @@ from tests.conftest import SECOND, held
 from tests.imaging.pictures import encoded
 from tests.test_near_copies import COSINE, photographs, resized
 from tests.ui.pages import opened, words
-from url_viz.analysis.labels.ambiguity import classify
-from url_viz.analysis.outside.new_pictures import NewPictures, Reference, compare_to_reference
-from url_viz.analysis.outside.uploads import NewPicture, judge_pictures, score
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.labels.ambiguity import classify
 from url_viz.models.model import Model
+from url_viz.outside.new_pictures import NewPictures, Reference, compare_to_reference
+from url_viz.outside.uploads import NewPicture, judge_pictures, score
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.reading import embed_folder
 

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from tests.conftest import held
 from tests.imaging.pictures import write_folder
-from url_viz.analysis.map_figure import map_figure
-from url_viz.analysis.outside.uploads import NewPicture, judge_pictures, score
-from url_viz.analysis.ranking import percentile, with_percentile
+from url_viz.columns.ranking import percentile, with_percentile
 from url_viz.drawing.points import map_points
 from url_viz.drawing.tiles import card_of
 from url_viz.export.folders import sort_into_folders
@@ -22,6 +20,8 @@ from url_viz.export.selection import chosen_ids
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
+from url_viz.outside.uploads import NewPicture, judge_pictures, score
+from url_viz.pictures.map_figure import map_figure
 from url_viz.reading import embed_folder
 
 COPIES = 9

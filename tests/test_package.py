@@ -21,9 +21,9 @@ import yaml
 import url_viz
 from tests.browser.fixtures import await_health, free_port
 from tests.imaging.pictures import write_folder
+from url_viz.base.processes import child_variables
+from url_viz.base.workspace import HOME_VARIABLE
 from url_viz.models.model_names import DEFAULT
-from url_viz.processes.child_environment import child_variables
-from url_viz.workspace import HOME_VARIABLE
 
 ROOT = Path(__file__).parent.parent
 EXTRAS = ("skimage", "h5py", "obstore", "ray", "pydicom")
@@ -34,7 +34,7 @@ import sys, time
 import url_viz, url_viz.metrics
 print(url_viz.__version__, url_viz.metrics.r_auroc([.1, .2, .9], [True, True, False]), url_viz.__file__)
 from url_viz.jobs import start_job
-from url_viz.workspace import Workspace
+from url_viz.base.workspace import Workspace
 told = "import os, training.config, url_viz; print('found', url_viz.__file__, os.environ.get('PYTHONPATH'))"
 job = start_job(["-c", told], kind="test", title="Look", workspace=Workspace.at(sys.argv[1]))
 while job.status().is_live:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from url_viz.progress import (
+from url_viz.base.progress import (
     PROGRESS_VARIABLE,
     Clock,
     Progress,

@@ -11,13 +11,13 @@ import pytest
 
 from tests.imaging.pictures import noise, write_folder
 from url_viz import recent_sets
+from url_viz.base.workspace import Workspace, set_id_of
 from url_viz.image_set import open_image_set
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.recent_sets import THUMBNAILS, RecentSet, RecentSets, _evenly_spaced
 from url_viz.store.about import read_about, write_about
 from url_viz.store.sets import forget, rename
-from url_viz.workspace import Workspace, set_id_of
 
 
 def test_the_latest_comes_first_as_it_is_now(tmp_path: Path, workspace: Path, model: Model) -> None:

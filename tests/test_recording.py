@@ -19,20 +19,20 @@ import url_viz
 from tests.given import given_set
 from tests.imaging.pictures import write_folder
 from tests.processes import ROOT
-from url_viz.analysis.runs.model_accuracy import predicted
-from url_viz.analysis.runs.run_on_set import match_classes
-from url_viz.analysis.scope import ReviewSpec
+from url_viz.base.errors import DamageError, FolderError, ImageSetError, RowsError, SupersededError
+from url_viz.base.workspace import SetPaths, Workspace
 from url_viz.cli.main import main
-from url_viz.errors import DamageError, FolderError, ImageSetError, RowsError, SupersededError
+from url_viz.columns.filters import ReviewSpec
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
+from url_viz.runs.model_accuracy import predicted
+from url_viz.runs.run_on_set import match_classes
 from url_viz.store.about import find_set
 from url_viz.store.bundle import pack, unpack
 from url_viz.store.recorder import Recorder
 from url_viz.store.sets import compact, mend
 from url_viz.store.training_records import chosen_record, epochs_of, run_version, runs_of
-from url_viz.workspace import SetPaths, Workspace
 
 NAMES = [
     f"{label}/{number:04d}.jpg" for label, numbers in (("cat", (0, 2, 4)), ("dog", (1, 3, 5))) for number in numbers

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from url_viz.errors import DamageError, JobError
-from url_viz.records import RecordFile
-from url_viz.sealed import sealed
+from url_viz.base.errors import DamageError, JobError
+from url_viz.base.files import sealed
+from url_viz.base.records import RecordFile
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from url_viz.errors import BucketError
+from url_viz.base.errors import BucketError
+from url_viz.base.workspace import BucketAddress, address_in, is_in_bucket, refuse_credentials, root_of
 from url_viz.imaging.scan import absolute, scan
-from url_viz.roots import BucketAddress, address_in, is_in_bucket, refuse_credentials, root_of
 
 
 @pytest.mark.parametrize("named", ["s3://pics/a/b", "s3://pics/a/b/", "S3://pics//a/b", Path("s3://pics/a/b")])

@@ -12,19 +12,19 @@ from tests.conftest import SECOND, held
 from tests.imaging.pictures import SHAPES, drawing, encoded, noise, write_folder
 from tests.pipeline.reader import Reader
 from tests.read_sets import opened_again
-from url_viz.analysis import columns
-from url_viz.analysis.outside.uploads import MEASURED, NewPicture, judge_pictures, score
-from url_viz.analysis.review.pair_measures import PAIR_MEASURES, SECOND_PAIR_MEASURES, pair_measures
-from url_viz.analysis.second_model import SecondModelChoice, graph_columns
-from url_viz.errors import ModelError
+from url_viz import column_list as columns
+from url_viz.base.errors import ModelError
+from url_viz.columns.second_model import SecondModelChoice, graph_columns
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging import workers
 from url_viz.imaging.quality import QUALITIES
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import EmbeddingSpace, Model, with_head
 from url_viz.models.model_names import DEFAULT, default_second_model
-from url_viz.pipeline.external_embeddings import Given
+from url_viz.outside.uploads import MEASURED, NewPicture, judge_pictures, score
+from url_viz.pipeline.embedded import Given
 from url_viz.reading import embed_folder
+from url_viz.review.tuned import PAIR_MEASURES, SECOND_PAIR_MEASURES, pair_measures
 from url_viz.store.sets import drop_model
 
 COUNT = 120

@@ -18,12 +18,12 @@ from tests.conftest import SECOND
 from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
 from url_viz import second_reading
+from url_viz.base.progress import PROGRESS_VARIABLE, Progress
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.workers import decoders
 from url_viz.models.model import Model
 from url_viz.models.model_names import PACKAGED, PackagedBackbone
 from url_viz.pipeline import embed as pipeline
-from url_viz.progress import PROGRESS_VARIABLE, Progress
 from url_viz.reading import embed_folder
 from url_viz.second_reading import BEHIND, embed_by_two
 from url_viz.store.sets import list_sets

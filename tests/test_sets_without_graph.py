@@ -7,11 +7,11 @@ import pytest
 
 from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
-from url_viz.analysis.review.review import ready_reviews
-from url_viz.analysis.scope import ReviewSpec
-from url_viz.errors import ImageSetError
+from url_viz.base.errors import ImageSetError
+from url_viz.columns.filters import ReviewSpec
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.model import Model
+from url_viz.review.review import ready_reviews
 
 COUNT = 60
 NEW = ("whitening", "whitened", "graph")

@@ -34,14 +34,14 @@ from experiments import (
     wrong_labels,
 )
 from experiments.figure_files import read_figures
-from training.benchmark.benchmark_records import Benchmark, read_benchmark
-from training.benchmark.measured_card import development_text, people_text, report_text, verdicts_text
-from training.markdown_tables import cell
+from training.benchmark.benchmark_tables import Benchmark, read_benchmark
+from training.benchmark.measured import development_text, people_text, report_text, verdicts_text
+from training.command import cell
 from training.model_card import limits_text
-from url_viz.analysis.evidence.order_metrics import mean_by_t
+from url_viz.base.wording import decimal
+from url_viz.evidence.order_metrics import mean_by_t
 from url_viz.models.head import load_head
 from url_viz.models.model_names import HEADS
-from url_viz.wording import decimal
 
 ROOT = Path(__file__).parent.parent
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from url_viz.wording import (
+from url_viz.base.wording import (
     above,
     chance,
     counted,

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.sealing import with_seal
-from url_viz.errors import WorkspaceError
-from url_viz.files import replaced
-from url_viz.sealed import sealed, unsealed
-from url_viz.workspace import SCHEMA_VERSION, Workspace, default_workspace, set_id_of
+from url_viz.base.errors import WorkspaceError
+from url_viz.base.files import replaced, sealed, unsealed
+from url_viz.base.workspace import SCHEMA_VERSION, Workspace, default_workspace, set_id_of
 
 
 class TestReplaced:

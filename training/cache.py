@@ -1,20 +1,13 @@
-"""The embedding cache of a frozen backbone: varied views of pictures, embedded once, with their task losses.
-
-    python -m training.cache --model NAME --data SPEC --out DIR [--views 4] [--target instance|labels]
-
-Writes a cache to DIR (see training.store). A stopped run continues where it was; at most the open shard is lost.
-Tar shards (WebDataset) are streamed with --data tar:DIR_OR_PATTERN, one shard of the cache per tar.
-Under `torchrun --nproc-per-node N -m training.cache …` each process writes every N-th shard and does not wait for
-the others; the one that finishes the last shard computes the task loss.
-On a complete cache, another target or temperature is computed from the stored embeddings, in seconds.
-"""
+"""The embedding cache of a frozen backbone (varied views, embedded once, with task losses), and its own record."""
 
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,23 +16,62 @@ from training import store
 from training.augment import drawn_view
 from training.command import command
 from training.config import Augmentation, CacheConfig, FinetuneConfig, PretrainConfig, Target
-from training.data.picture_stream import Encoded, PictureSource, picture_source
 from training.data.pictures import NO_LABEL
+from training.data.spec import Encoded, PictureSource, folder_of, picture_source
 from training.data.tars import BadSample, classes_of_size
-from training.groups import groups_of
-from training.own_record import Kind, of_probes, own_recorder
-from training.run_files import locked
-from training.sources import Sources
-from training.store import ROW, Cache, CachePaths, Manifest, Shard, open_cache
-from training.targets import classifier_loss, fitted_classifier_loss, instance_loss
-from url_viz.errors import CacheError, ImageError, JobError, NoImagesError
-from url_viz.imaging.decode import decode
-from url_viz.imaging.digest import content_key
-from url_viz.imaging.preprocess import Preprocessing, middle, resized
+from training.store import ROW, Cache, CachePaths, Manifest, Shard, locked, open_cache
+from training.targets import FoldProbe, classifier_loss, fitted_classifier_loss, instance_loss
+from training.training_rows import Sources, groups_of
+from url_viz.base.errors import CacheError, ImageError, JobError, NoImagesError
+from url_viz.base.progress import Clock, ProgressCallback, command_report
+from url_viz.base.read_ahead import read_ahead
+from url_viz.base.wording import counted
+from url_viz.base.workspace import Workspace
+from url_viz.imaging.decode import Preprocessing, decode, middle, resized
+from url_viz.imaging.places import content_key
 from url_viz.models.model import Model, load_model
-from url_viz.processes.read_ahead import read_ahead
-from url_viz.progress import Clock, ProgressCallback, command_report
-from url_viz.wording import counted
+from url_viz.store.about import find_set, has_tables
+from url_viz.store.recorder import LARGEST, Recorder
+
+HELD_OUT = "held-out"
+Kind = Literal["finetune", "pretrain", "cache"]
+
+
+def own_recorder(data: str, out: Path, classes: Sequence[str], *, kind: Kind = "finetune") -> Recorder | None:
+    """The recorder of a training on the SPEC `data`, named after its kind and the folder that it writes to.
+
+    None of what is no folder of classes, and of a head's upstream pictures that are no image set of the workspace.
+    What an earlier one of this name recorded is deleted.
+    """
+    folder, home = folder_of(data), Workspace.at()
+    if folder is None or len(classes) < 2:
+        return None
+    if kind != "finetune" and not has_tables(home.set_paths(find_set(folder, home))):
+        return None
+    recorder = Recorder.of_folder(folder, run_name(out, kind), classes=classes, is_ours=True)
+    recorder.begin_again()
+    return recorder
+
+
+def run_name(out: Path, kind: Kind = "finetune") -> str:
+    """What the run is called of a training that writes to `out`."""
+    return f"{kind}-{re.sub(r'[^a-zA-Z0-9_.-]+', '-', out.absolute().name)}"[:60]
+
+
+def of_probes(recorder: Recorder | None, cache: Cache) -> Callable[[FoldProbe], None] | None:
+    """Records what a linear probe says of the pictures of a fold that it was fitted without, as the head learns it."""
+    if recorder is None:
+        return None
+    ids = cache.of_pictures("id", without=-1)
+
+    def record(probe: FoldProbe) -> None:
+        pictures = np.flatnonzero(probe.says)
+        logits = np.full((len(pictures), len(cache.manifest.classes)), -LARGEST, np.float32)
+        logits[:, probe.classes] = probe.logits(cache.clean[pictures])
+        recorder.epoch(ids[pictures], logits, cache.labels[pictures], HELD_OUT, fold=str(probe.number), number=0)
+
+    return record
+
 
 VIEW_RESOLUTION = 2
 """Pictures are decoded at this multiple of the backbone's short side, since a view may show a small part."""

@@ -1,4 +1,4 @@
-"""Commands made of config dataclasses: their options, and outputs that must not lie among the pictures."""
+"""Commands made of config dataclasses, and tables of figures as Markdown."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -8,11 +8,12 @@ from typing import Any, TypeVar, get_type_hints
 import tyro
 
 from training.config import PRESETS, Recipe, TrainConfig
-from url_viz.command_line import exit_status, printable_output
-from url_viz.errors import UsageError
+from url_viz.base.command_line import exit_status, is_output, printable_output
+from url_viz.base.errors import UsageError
+from url_viz.base.wording import decimal
+from url_viz.base.workspace import Workspace
+from url_viz.evidence.order_metrics import Figure
 from url_viz.imaging.outputs import refuse_source
-from url_viz.options import is_output
-from url_viz.workspace import Workspace
 
 Config = TypeVar("Config")
 FLAT = (tyro.conf.OmitArgPrefixes, tyro.conf.UseAppendAction)
@@ -20,7 +21,7 @@ FLAT = (tyro.conf.OmitArgPrefixes, tyro.conf.UseAppendAction)
 
 
 def command(config_type: type[Config], run: Callable[[Config], None], argv: Sequence[str] | None = None) -> int:
-    """Parse `argv` into `config_type` and run it → exit status (`exit_status` in url_viz/command_line.py).
+    """Parse `argv` into `config_type` and run it → exit status (`exit_status` in url_viz/base/command_line.py).
 
     Of TrainConfig, the options change the recipe of the chosen preset.
     """
@@ -71,3 +72,17 @@ def _preset_of(config_type: type, words: Sequence[str]) -> dict[str, Any]:
     chosen, _ = tyro.cli(_Preset, args=words, return_unknown_args=True, add_help=False)
     recipe = PRESETS.get(chosen.preset, Recipe())  # an unknown name is refused by the full parse, with the choices
     return {"default": TrainConfig(tyro.MISSING, tyro.MISSING, recipe=recipe)}
+
+
+def cell(figure: Figure | float, *, digits: int = 3, signed: bool = False) -> str:
+    """A figure for a table: ".871", or ".871 [.850, .901]" with its interval."""
+    if isinstance(figure, Figure):
+        return figure.text(digits=digits, signed=signed)
+    return decimal(figure, digits=digits, signed=signed)
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose columns stand below each other, also on a terminal."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [header, ["-" * width for width in widths], *rows]
+    return "\n".join("| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines)

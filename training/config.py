@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from typing_extensions import Doc
 
-from url_viz.options import (
+from url_viz.base.command_line import (
     AboveZero,
     Checked,
     Count,

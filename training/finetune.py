@@ -13,10 +13,10 @@ from training.command import command
 from training.config import FinetuneConfig
 from training.head_finetuning import finetune_head
 from training.holdout import FinetuneReport
-from training.run_files import RunPaths, locked
-from url_viz.analysis.evidence.holdout_report import as_text
+from training.store import RunPaths, locked
+from url_viz.base.progress import command_report
+from url_viz.evidence.holdout_report import as_text
 from url_viz.models.model import load_model, load_source, resolve
-from url_viz.progress import command_report
 
 
 def main(config: FinetuneConfig) -> None:

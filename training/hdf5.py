@@ -25,8 +25,8 @@ from training.store import (
     write_shard,
 )
 from training.targets import classifier_loss
-from url_viz.errors import CacheError
-from url_viz.progress import Clock, ProgressCallback, command_report
+from url_viz.base.errors import CacheError
+from url_viz.base.progress import Clock, ProgressCallback, command_report
 
 if TYPE_CHECKING:
     from url_viz.models.backbone import LoadedBackbone

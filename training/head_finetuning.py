@@ -2,7 +2,7 @@
 
 The pictures are split into three parts, twins always in the same one: most train, some choose the epoch, and the test
 pictures give the figures. What classifiers said of the pictures is recorded as a run of their image set
-(training.own_record); the mode instance has none.
+(training.cache); the mode instance has none.
 """
 
 import shutil
@@ -11,24 +11,21 @@ from dataclasses import asdict, replace
 import numpy as np
 import torch
 
-from training.cache import cache_config, embedded_cache
+from training.cache import cache_config, embedded_cache, of_probes, own_recorder
 from training.config import FinetuneConfig
-from training.embedding_space import space_of
-from training.holdout import FinetuneReport, SplitCache, confusability_in, figures_of, split_cache
-from training.own_record import of_probes, own_recorder
-from training.run_files import RunPaths, write_json
-from training.store import Cache, read_failures, write_loss
+from training.holdout import FinetuneReport, SplitCache, confusability_in, figures_of, space_of, split_cache
+from training.store import Cache, RunPaths, read_failures, write_json, write_loss
 from training.targets import Integers, Losses, fitted_classifier_loss, fold_probes, instance_loss
 from training.train import final_figures, provenance_of, save_run, train
 from training.training_rows import Rows, training_rows
-from url_viz.analysis.evidence.holdout_report import AFTER, BEFORE, advice
-from url_viz.errors import HeadMismatchError, ModelError
-from url_viz.files import replaced
+from url_viz.base.errors import HeadMismatchError, ModelError
+from url_viz.base.files import replaced
+from url_viz.base.progress import ProgressCallback
+from url_viz.evidence.holdout_report import AFTER, BEFORE, advice
 from url_viz.models.head import Head
 from url_viz.models.head_module import HeadModule
 from url_viz.models.model import Model, ModelSource, backbone_weights_of, load_source
 from url_viz.models.model_names import file_digest
-from url_viz.progress import ProgressCallback
 
 
 def finetune_head(config: FinetuneConfig, model: Model, report: ProgressCallback) -> FinetuneReport:

@@ -9,16 +9,14 @@ import torch
 
 from training.cache import cache_config, write_cache
 from training.config import PretrainConfig
-from training.functions import read_by_functions
-from training.run_files import RunPaths, pretrain_record
-from training.sources import Sources
-from training.train import save_trained, train
-from training.training_rows import training_rows
-from url_viz.errors import FolderError
+from training.store import RunPaths, pretrain_record
+from training.train import read_by_functions, save_trained, train
+from training.training_rows import Sources, training_rows
+from url_viz.base.errors import FolderError
+from url_viz.base.progress import Progress, ProgressCallback
 from url_viz.models.head import Head, load_head
 from url_viz.models.model import Model, load_model, load_source
 from url_viz.models.runtime import choose_device
-from url_viz.progress import Progress, ProgressCallback
 
 MAY_CHANGE = ("out", "device", "develop", "report", "earlier", "votes", "votes_order")
 """Options that leave the head as it is, so that a run may go on with others."""

@@ -1,4 +1,4 @@
-"""The test pictures of finetuning, which neither train nor choose the epoch, and the figures on them."""
+"""The test pictures of finetuning, their whitened space, and the figures on them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,17 +6,35 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.embedding_space import Space, space_of
-from training.groups import groups_of
-from training.sources import Sources
 from training.store import Cache
-from training.training_rows import MOST_HELD_OUT, are_held_out
-from url_viz.analysis.evidence.holdout_report import HoldoutFigure, holdout_figure
-from url_viz.analysis.evidence.order_metrics import auroc, spearman
-from url_viz.analysis.labels.ambiguity import classify
+from training.training_rows import MOST_HELD_OUT, Sources, are_held_out, groups_of
+from url_viz.evidence.holdout_report import HoldoutFigure, holdout_figure
+from url_viz.evidence.order_metrics import auroc, spearman
+from url_viz.labels.ambiguity import classify
 from url_viz.models.head import Head
 from url_viz.pipeline.confusability import confusability
-from url_viz.pipeline.twins import twin_representatives
+from url_viz.pipeline.graph import build_graph
+from url_viz.pipeline.twins import source_groups, twin_representatives
+from url_viz.pipeline.whitening import whitened_rows
+from url_viz.store.tables.embedding_rows import WhitenedRows
+from url_viz.store.tables.tables import Graph
+
+
+@dataclass(frozen=True)
+class Space:
+    """The whitened space of N embeddings: its rows, the graph without twins, and the group (N,) of each picture."""
+
+    whitened: WhitenedRows
+    graph: Graph
+    group: NDArray[np.int32]
+
+
+def space_of(embedding: NDArray[np.floating]) -> Space:
+    """The whitened space of a set's raw embeddings (N, D), as an image set keeps it."""
+    rows = whitened_rows(np.arange(len(embedding)), embedding)
+    graph = build_graph(rows, embedding)
+    return Space(rows, graph, source_groups(graph.twins))
+
 
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]

@@ -5,13 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from training.command import cell, markdown
 from training.config import PretrainConfig
-from training.markdown_tables import cell, markdown
 from training.overlap import Overlap, Overlaps
-from training.run_files import pretrain_record
+from training.store import pretrain_record
+from url_viz.base.records import read_json
+from url_viz.base.wording import counted
 from url_viz.models.head import Head, load_head
-from url_viz.records import read_json
-from url_viz.wording import counted
 
 UNMEASURED = "**Measured on no set that took no part in choices.** Whether it holds on new pictures is not known."
 """What a card says in place of figures."""

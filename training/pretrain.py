@@ -12,10 +12,10 @@ from training.command import command
 from training.config import PretrainConfig
 from training.head_pretraining import PretrainPaths, pretrain_head
 from training.model_card import card_text
-from training.run_files import locked
-from url_viz.files import replaced
+from training.store import locked
+from url_viz.base.files import replaced
+from url_viz.base.progress import ProgressCallback, command_report
 from url_viz.models.head import Head
-from url_viz.progress import ProgressCallback, command_report
 
 
 def main(config: PretrainConfig) -> None:
@@ -40,7 +40,7 @@ def _measured(config: PretrainConfig, paths: PretrainPaths, report: ProgressCall
     """The parts of the card with figures on labelled sets, of these options or of the run before; none without any."""
     if not (config.develop or config.report or any(paths.figures(use).is_file() for use in ("development", "report"))):
         return []
-    from training.benchmark.measured_card import figures_of_run
+    from training.benchmark.measured import figures_of_run
     from training.benchmark.measured_head import measure
 
     measure(config, report)

@@ -1,30 +1,103 @@
-"""The on-disk format of a cache: shards written atomically, a manifest, and the task losses.
+"""The files of caches and runs: shards written atomically, a manifest, records, locks."""
 
-DIR/manifest.json           what the embeddings depend on; a cache is only continued under an equal one
-DIR/shard-00000/            embedding.npy (R, D) float16, clean.npy (P, D) float16, rows.npy, pictures.npy
-DIR/failures.json           pictures that could not be read, and why
-DIR/loss.npy, loss.json     task loss (R,) float32 of all rows, and its description
-"""
-
+import csv
 import json
+import math
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from training.run_files import write_json
-from url_viz.errors import CacheError
-from url_viz.files import replaced
+from training.config import PretrainConfig
+from url_viz.base.errors import CacheError, FolderError
+from url_viz.base.files import replaced
+from url_viz.base.records import RecordFile, as_json, read_plain
+from url_viz.models.head import HeadProvenance
 from url_viz.models.runtime import Precision
-from url_viz.records import as_json, read_plain
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+class RunPaths:
+    """The files of a training run; only finetuning writes the report."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.head = folder / "head.safetensors"
+        self.history = folder / "history.csv"
+        self.config = folder / "config.json"
+        self.metrics = folder / "metrics.json"
+        self.report = folder / "report.json"
+
+
+def pretrain_record(folder: Path) -> RecordFile[PretrainConfig]:
+    """The options of a run of `training.pretrain`."""
+    return RecordFile(RunPaths(folder).config, PretrainConfig, "Give another --out.", error=FolderError)
+
+
+@contextmanager
+def locked(folder: Path, *, part: str = "run") -> Iterator[None]:
+    """Lock `folder` (created if missing), or that part of it; raises FolderError if another process holds the lock."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f".{part}.lock")
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise FolderError(
+            f"Another process writes to {str(folder)!r}. Wait until it is done, stop it, or choose another --out."
+        ) from error
+    except OSError as error:
+        raise FolderError(f"Cannot write to {str(folder)!r} ({error.strerror}). Choose another --out.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def write_run_records(
+    paths: RunPaths, config: object, history: Sequence["DataclassInstance"], provenance: HeadProvenance
+) -> None:
+    """Write configuration, history and metrics of a run."""
+    write_csv(history, paths.history)
+    write_json(config, paths.config)
+    write_json(dict(provenance.metrics), paths.metrics)
+
+
+def write_json(record: Any, path: Path) -> None:
+    """Write a dataclass or plain values as JSON; nan becomes null, a path text."""
+    with replaced(path) as temporary:
+        temporary.write_text(json.dumps(_plain(record), indent=1))
+
+
+def write_csv(lines: Sequence["DataclassInstance"], path: Path) -> None:
+    """Write dataclasses of one kind, at least one, as CSV with a header."""
+    with replaced(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(lines[0])])
+        writer.writeheader()
+        writer.writerows(map(asdict, lines))
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
 
 FORMAT_VERSION = 1
 LONGEST_VALUE = 200

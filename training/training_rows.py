@@ -1,6 +1,9 @@
-"""Training and held-out rows of one cache or several: split by group of pictures, in memory if they fit."""
+"""Training and held-out rows of one or several caches, split by groups of pictures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,12 +11,167 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.config import Group, Mixture, Recipe
-from training.groups import groups_of
-from training.sources import Sources, end_to_end
-from training.store import Cache
-from url_viz.analysis.evidence.order_metrics import recall_at_1
-from url_viz.errors import CacheError
+from training.store import Cache, Manifest, MappedRows
+from url_viz.base.errors import CacheError
+from url_viz.base.rows import EXACT_ROWS
+from url_viz.evidence.order_metrics import recall_at_1
 from url_viz.models.classifier_functions import ClassifierFunctions
+from url_viz.pipeline.twins import joined_groups, view_groups
+
+SPACE = ("backbone", "weights_digest", "preprocessing", "precision")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """S caches end to end: rows (R,) and pictures (P,) are counted on from one to the next.
+
+    Raises CacheError, naming both, if two are of different backbones, weights, preprocessing or precision.
+    """
+
+    caches: tuple[Cache, ...]
+
+    def __post_init__(self) -> None:
+        if not self.caches:
+            raise CacheError("There is no cache to train on. Give one with --cache.")
+        for cache in self.caches[1:]:
+            _refuse_another_space(self.caches[0], cache)
+
+    @classmethod
+    def from_caches(cls, caches: "Cache | Sources") -> "Sources":
+        """A single cache as its only source."""
+        return caches if isinstance(caches, Sources) else cls((caches,))
+
+    def __len__(self) -> int:
+        return int(self.row_starts[-1])
+
+    @property
+    def embedding_size(self) -> int:
+        return self.caches[0].embedding_size
+
+    @property
+    def manifest(self) -> Manifest:
+        """The first source's manifest; of the fields in `SPACE` it speaks for all."""
+        return self.caches[0].manifest
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The folders of the caches, by their last names where these differ."""
+        folders = [cache.paths.folder for cache in self.caches]
+        last = tuple(folder.name for folder in folders)
+        return last if len(set(last)) == len(last) else tuple(map(str, folders))
+
+    @cached_property
+    def row_starts(self) -> NDArray[np.int64]:
+        """The first row of each source, and R (S + 1,)."""
+        return np.cumsum([0, *(len(cache) for cache in self.caches)])
+
+    @cached_property
+    def picture_starts(self) -> NDArray[np.int64]:
+        """The first picture of each source, and P (S + 1,)."""
+        return np.cumsum([0, *(len(cache.pictures) for cache in self.caches)])
+
+    def column(self, name: str) -> NDArray[Any]:
+        return end_to_end([cache.rows[name] for cache in self.caches])
+
+    def of_pictures(self, name: str) -> NDArray[Any]:
+        """A column of the rows as one value a picture (P,); −1 or 0 where a picture has no rows."""
+        return end_to_end([cache.of_pictures(name, without=-1 if name == "label" else 0) for cache in self.caches])
+
+    def loss(self) -> NDArray[np.float32]:
+        return end_to_end([cache.loss() for cache in self.caches])
+
+    def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
+        """Embeddings (B, D) of `rows` (B,), read from disk."""
+        return self._mapped_embeddings.taken(rows)
+
+    def clean_of(self, pictures: NDArray[np.int64]) -> NDArray[np.float16]:
+        """Clean embeddings (B, D) of `pictures` (B,), read from disk."""
+        return self._mapped_clean.taken(pictures)
+
+    @cached_property
+    def _mapped_embeddings(self) -> MappedRows:
+        return MappedRows([part for cache in self.caches for part in cache.mapped_embeddings.parts])
+
+    @cached_property
+    def _mapped_clean(self) -> MappedRows:
+        return MappedRows([part for cache in self.caches for part in cache.mapped_clean.parts])
+
+
+def end_to_end(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Arrays one after another; a single one is not copied."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _refuse_another_space(first: Cache, other: Cache) -> None:
+    differ = [
+        f"{name} {getattr(first.manifest, name)!r} and {getattr(other.manifest, name)!r}"
+        for name in SPACE
+        if getattr(first.manifest, name) != getattr(other.manifest, name)
+    ]
+    if differ:
+        raise CacheError(
+            f"The caches {str(first.paths.folder)!r} and {str(other.paths.folder)!r} are not of one model: "
+            f"{'; '.join(differ)}. Write both with the same --model and --precision."
+        )
+
+
+Integers = NDArray[np.int64]
+ROWS_AT_ONCE = 1 << 13
+
+
+def groups_of(
+    sources: Sources, by: Group, *, most_exact: int = EXACT_ROWS, rows_at_once: int = ROWS_AT_ONCE
+) -> Integers:
+    """The group (P,) of each picture of all sources: the smallest id of a picture in it.
+
+    Pictures with the same id, equal clean embeddings, or that are views of one thing by these, are in one group; with
+    `folder` also those of one folder of a source. Of more than `most_exact` pictures no views are looked for, since
+    all pairs would take hours. Raises CacheError with `folder` if
+    a cache does not say where its pictures lie.
+    """
+    ids = sources.of_pictures("id")
+    group = joined_groups(_codes(_fingerprints(sources, len(ids), rows_at_once)), _codes(ids))
+    if len(ids) <= most_exact:
+        group = joined_groups(group, view_groups(sources.clean_of(np.arange(len(ids)))))
+    return smallest_ids(ids, group if by == "twins" else joined_groups(group, _codes(_folders(sources))))
+
+
+def smallest_ids(ids: Integers, number: NDArray[np.integer]) -> Integers:
+    """The smallest of the `ids` (P,) in each picture's group (P,), of groups by their `number` (P,)."""
+    smallest = np.full(int(number.max(initial=-1)) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(smallest, number, ids)
+    groups: Integers = smallest[number]
+    return groups
+
+
+def _codes(keys: NDArray[np.integer]) -> Integers:
+    """A number from 0 (P,) for each of the keys (P,), the same for equal ones."""
+    codes: Integers = np.unique(keys, return_inverse=True)[1]
+    return codes
+
+
+def _fingerprints(sources: Sources, count: int, rows_at_once: int) -> NDArray[np.uint64]:
+    """A number (P,) for each clean embedding: equal for equal ones, else different but for a chance of 2⁻⁴⁸."""
+    size = sources.embedding_size
+    factors = np.random.default_rng(0).integers(1 << 63, size=size, dtype=np.uint64) * 2 + 1
+    prints = np.zeros(count, np.uint64)
+    for start in range(0, count, rows_at_once):
+        rows = np.arange(start, min(start + rows_at_once, count))
+        prints[rows] = sources.clean_of(rows).view(np.uint16).astype(np.uint64) @ factors
+    return prints
+
+
+def _folders(sources: Sources) -> Integers:
+    """A number (P,) for each folder of each source."""
+    for cache in sources.caches:
+        if not cache.rows["folder"].any():
+            raise CacheError(
+                f"The cache {str(cache.paths.folder)!r} does not say in which folders its pictures lie: it is of an "
+                f"HDF5 file. Write it from the pictures with training.cache, or leave out --group folder."
+            )
+    source = np.repeat(np.arange(len(sources.caches)), np.diff(sources.picture_starts))
+    return (source << 32) + sources.of_pictures("folder").astype(np.int64)
+
 
 MOST_BYTES_IN_MEMORY = 4 << 30
 SPLIT_PARTS = 10_000

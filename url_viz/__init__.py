@@ -4,7 +4,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from url_viz.processes.gc_settings import search_rarely
+from url_viz.base.processes import search_rarely
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet, diff, open_image_set

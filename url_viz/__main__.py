@@ -2,8 +2,7 @@
 
 import sys
 
-from url_viz.processes.app_server import become_app
-from url_viz.processes.gc_settings import search_rarely
+from url_viz.base.processes import become_app, search_rarely
 
 ABOUT = (
     "With a folder (or what else holds pictures) in place of a command: read it, and open the browser there (`open`). "

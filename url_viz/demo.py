@@ -16,10 +16,10 @@ from PIL import Image, ImageFilter
 from scipy.spatial.distance import cdist
 from scipy.special import expit
 
-from url_viz.analysis.evidence.order_metrics import spearman
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
+from url_viz.base.workspace import Workspace
+from url_viz.evidence.order_metrics import spearman
 from url_viz.imaging.decode import decode, read_file
-from url_viz.workspace import Workspace
 
 DIGITS, SPOILED = "digits", "pictures"
 """Their folders; the second has the name that it had when it was the only one."""

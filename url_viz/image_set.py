@@ -11,29 +11,38 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.column_sources import user_version
-from url_viz.analysis.evidence.compare import Comparison, ModelReading, compare
-from url_viz.analysis.evidence.evaluation import Evaluated, counted_pictures, evaluated
-from url_viz.analysis.findings.findings import Finding, finding_inputs, findings
-from url_viz.analysis.findings.gate import GateInputs, GateResult, Policy, judged, policy_of, read_policy
-from url_viz.analysis.findings.object_findings import boxes_of, has_boxes
-from url_viz.analysis.findings.reasons import Shared, reason_table, reasons
-from url_viz.analysis.imported import UserColumn, imported
-from url_viz.analysis.map_figure import Style, map_figure
-from url_viz.analysis.measured_table import measured
-from url_viz.analysis.order import Order, nearest_labelled, order_by, while_read
-from url_viz.analysis.outside.occlusion import Explained, Heat, explained, explained_measure, heat_of
-from url_viz.analysis.second_model import SecondModelChoice
-from url_viz.analysis.table import files, rows, table
-from url_viz.analysis.user_columns import Prepared, UserImports
-from url_viz.errors import DamageError, ImageSetError
+from url_viz.base.errors import DamageError, ImageSetError
+from url_viz.base.rows import CACHED_FROM
+from url_viz.base.workspace import Workspace
+from url_viz.columns.second_model import SecondModelChoice
+from url_viz.columns.sources import user_version
+from url_viz.columns.table import UserColumn, files, imported, rows, table
+from url_viz.core import SetCore
+from url_viz.evidence.compare import Comparison, ModelReading, compare
+from url_viz.evidence.evaluation import Evaluated, counted_pictures, evaluated
+from url_viz.evidence.order import Order, nearest_labelled, order_by, while_read
+from url_viz.evidence.set_subsets import SetSubsets
+from url_viz.findings.findings import Finding, finding_inputs, findings
+from url_viz.findings.gate import GateInputs, GateResult, Policy, judged, policy_of, read_policy
+from url_viz.findings.object_findings import boxes_of, has_boxes
+from url_viz.findings.reasons import Shared, reason_table, reasons
+from url_viz.findings.set_splits import SetSplits, SetTwins
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.scan import display_name
+from url_viz.labels.label_choice import measured
+from url_viz.labels.set_labels import SetLabels
+from url_viz.labels.user_columns import Prepared, UserImports
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, resolve
 from url_viz.models.model_names import DEFAULT
-from url_viz.rows import CACHED_FROM
+from url_viz.outside.occlusion import Explained, Heat, explained, explained_measure, heat_of
+from url_viz.outside.set_search import SearchableSet
+from url_viz.pictures.map_figure import Style, map_figure
+from url_viz.pictures.set_files import SetFiles, SetObjects
+from url_viz.pictures.set_maps import SetMaps
+from url_viz.review.set_reviews import SetAnswers, SetNames, SetReviews
+from url_viz.runs.set_runs import SetRuns
 from url_viz.store.about import embed_command, has_tables, read_before
 from url_viz.store.bundle import refuse_pack
 from url_viz.store.columns.user_paths import match_paths
@@ -42,21 +51,7 @@ from url_viz.store.second_model_choice import other_models_version
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.tables import positions_of
 from url_viz.store.tables.writer import is_being_written
-from url_viz.subjects.set_answers import SetAnswers
-from url_viz.subjects.set_core import SetCore
-from url_viz.subjects.set_files import SetFiles
-from url_viz.subjects.set_labels import SetLabels
-from url_viz.subjects.set_maps import SetMaps
-from url_viz.subjects.set_names import SetNames
-from url_viz.subjects.set_objects import SetObjects
-from url_viz.subjects.set_reviews import SetReviews
-from url_viz.subjects.set_runs import SetRuns
-from url_viz.subjects.set_search import SearchableSet
-from url_viz.subjects.set_splits import SetSplits
-from url_viz.subjects.set_subsets import SetSubsets
-from url_viz.subjects.set_twins import SetTwins
-from url_viz.subjects.set_versions import Diff, SetVersions, Version, diff_of
-from url_viz.workspace import Workspace
+from url_viz.versions.set_versions import Diff, SetVersions, Version, diff_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -398,7 +393,7 @@ class ImageSet(SearchableSet):
         return self._core.store.thumbnails(ids)
 
     def compare(self, other: "ImageSet") -> Comparison:
-        """How another model's reading of the same folder differs; see `url_viz.analysis.evidence.compare`.
+        """How another model's reading of the same folder differs; see `url_viz.evidence.compare`.
 
         Each by itself: no second model is asked.
         Raises ImageSetError if `other` is of another folder, or by the same backbone and head.

@@ -1,6 +1,7 @@
 """Public names of the retrieval and uncertainty metrics: recall@1, R-AUROC, risk–coverage and others."""
 
-from url_viz.analysis.evidence.order_metrics import (
+from url_viz.base.rows import mid_ranks
+from url_viz.evidence.order_metrics import (
     Interval,
     RiskCoverage,
     Scored,
@@ -16,7 +17,6 @@ from url_viz.analysis.evidence.order_metrics import (
     risk_coverage,
     spearman,
 )
-from url_viz.rows import mid_ranks
 
 __all__ = [
     "Interval",

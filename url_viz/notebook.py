@@ -10,23 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from url_viz.analysis.scope import scoped
+from url_viz.base.errors import ImageSetError, UrlVizError, UsageError
+from url_viz.columns.filters import scoped
 from url_viz.drawing.assets import notebook_script
 from url_viz.drawing.map_view import map_data
-from url_viz.drawing.urls import base
-from url_viz.errors import ImageSetError, UrlVizError, UsageError
-from url_viz.export.inline_pictures import data_url
+from url_viz.drawing.tiles import base
+from url_viz.export.picture_files import data_url
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.explore_grid import panes_of
 from url_viz.ui.explore.explore_map import map_view
 from url_viz.ui.explore.page import ranked_by
-from url_viz.ui.explore.view import ExploreView
-from url_viz.ui.explore.view_address import with_settings
+from url_viz.ui.explore.view import ExploreView, with_settings
 from url_viz.ui.http import respond_to
-from url_viz.ui.response_cache import ranges_of
-from url_viz.ui.widgets.actions import sequence_of
-from url_viz.ui.widgets.gallery import actions_of
-from url_viz.ui.widgets.grid import chosen_ids, pane_data
+from url_viz.ui.open_sets import ranges_of
+from url_viz.ui.session import sequence_of
+from url_viz.ui.widgets.gallery import actions_of, chosen_ids, pane_data
 
 try:
     import anywidget

@@ -7,31 +7,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from url_viz.cluster.on_ray import OnRay
-from url_viz.errors import BucketError, DamageError, ModelError, NoImagesError
+from url_viz.base.command_line import PrecisionChoice
+from url_viz.base.errors import BucketError, DamageError, ModelError, NoImagesError
+from url_viz.base.progress import Progress, ProgressCallback, silent
+from url_viz.base.workspace import SetPaths, Workspace, address_in
 from url_viz.image_set import ImageSet
-from url_viz.imaging.chosen_rendering import rendering_of_new, words_of_outside
 from url_viz.imaging.containers.python_dataset import open_dataset
-from url_viz.imaging.object_source import Objects
 from url_viz.imaging.rendering import PageChoice, Rendering, with_rest_of
 from url_viz.imaging.scan import Scan, why_empty
-from url_viz.imaging.source import Folder, Source, by_page, source_of
+from url_viz.imaging.source import Folder, Objects, Source, by_page, rendering_of_new, source_of, words_of_outside
 from url_viz.models.model import EmbeddingSpace, Model, load_model
 from url_viz.models.model_names import DEFAULT
-from url_viz.options import PrecisionChoice
+from url_viz.pipeline.cluster.on_ray import OnRay
 from url_viz.pipeline.embed import embed, score_missing
-from url_viz.pipeline.embedded import embed_files
-from url_viz.pipeline.external_embeddings import Given, given_embeddings
+from url_viz.pipeline.embedded import Given, embed_files, given_embeddings
 from url_viz.pipeline.postprocess import update_derived
-from url_viz.progress import Progress, ProgressCallback, silent
-from url_viz.roots import address_in
 from url_viz.store.about import find_set, has_tables, read_about, space_read
-from url_viz.store.columns.object_columns import keep_objects
-from url_viz.store.columns.source_columns import keep_columns
+from url_viz.store.columns.source_columns import keep_columns, keep_objects
 from url_viz.store.second_model_choice import choose_second_model
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.writer import Writer
-from url_viz.workspace import SetPaths, Workspace
 
 if TYPE_CHECKING:
     from url_viz.imaging.uploaded_files import IncomingFile

@@ -7,7 +7,8 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from url_viz.errors import UrlVizError
+from url_viz.base.errors import UrlVizError
+from url_viz.base.workspace import SetPaths, Workspace
 from url_viz.image_set import ImageSet
 from url_viz.imaging.folder_classes import find_classes
 from url_viz.models.model import ModelSource
@@ -15,7 +16,6 @@ from url_viz.store.about import About, sets_with_pictures
 from url_viz.store.columns.imported_columns import version_of
 from url_viz.store.sets import Unfinished, unfinished
 from url_viz.store.tables.reader import Store
-from url_viz.workspace import SetPaths, Workspace
 
 THUMBNAILS = 5
 

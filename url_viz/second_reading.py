@@ -8,18 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from url_viz.analysis.second_model import find_second
-from url_viz.errors import DamageError
+from url_viz.base.errors import DamageError
+from url_viz.base.progress import PROGRESS_VARIABLE, Progress, ProgressCallback
+from url_viz.base.workspace import Workspace, is_in_bucket
+from url_viz.columns.second_model import find_second
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.models.model import EmbeddingSpace, Model, packaged_name
 from url_viz.models.model_names import PACKAGED, default_second_model
-from url_viz.progress import PROGRESS_VARIABLE, Progress, ProgressCallback
-from url_viz.roots import is_in_bucket
 from url_viz.store.about import find_set
 from url_viz.store.second_model_choice import is_second_model_used
 from url_viz.store.tables.reader import Store
-from url_viz.workspace import Workspace
 
 MOST_PICTURES = 20_000
 """Up to so many pictures are read by a second model without being asked."""

@@ -26,14 +26,13 @@ from experiments.approaches.table import table
 from training.command import command
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
-from training.listed_embeddings import embed_pictures
-from training.run_files import locked, write_json
-from training.sources import Sources
-from training.store import Manifest, open_cache
-from url_viz.errors import CacheError, FolderError, UsageError
-from url_viz.files import replaced
+from training.overlap import embed_pictures
+from training.store import Manifest, locked, open_cache, write_json
+from training.training_rows import Sources
+from url_viz.base.errors import CacheError, FolderError, UsageError
+from url_viz.base.files import replaced
+from url_viz.base.progress import Clock, command_report
 from url_viz.models.model import Model, load_model
-from url_viz.progress import Clock, command_report
 
 
 def main(config: ApproachesConfig) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from typing_extensions import Doc
 
 from training.config import Epochs, Paired, PositiveFraction, Repeats
-from url_viz.options import Checked, OptionalCount
+from url_viz.base.command_line import Checked, OptionalCount
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 
 from experiments.approaches.fit import TrainingPictures, fitted, uncertainty_of
 from experiments.approaches.named import Setting
-from url_viz.analysis.evidence.order_metrics import auroc
+from url_viz.evidence.order_metrics import auroc
 
 PICTURES, CLASSES, SIZE, VIEWS, MARKS = 512, 8, 32, 8, 4
 SPREAD, CALM, NOISY = 1.0, 0.2, 3.0

@@ -11,13 +11,11 @@ from torch.nn import functional as F
 
 from experiments.approaches.approach import Approach, Batch
 from experiments.approaches.named import Setting, fresh
-from training.groups import groups_of
-from training.sources import Sources, end_to_end
 from training.store import Cache
 from training.train import Ring, steps_of
-from training.training_rows import MOST_HELD_OUT, are_held_out
-from url_viz.analysis.evidence.order_metrics import recall_at_1
-from url_viz.errors import CacheError
+from training.training_rows import MOST_HELD_OUT, Sources, are_held_out, end_to_end, groups_of
+from url_viz.base.errors import CacheError
+from url_viz.evidence.order_metrics import recall_at_1
 from url_viz.models.head import NORM_EPS
 
 DECAY = 1e-4

@@ -16,7 +16,8 @@ from experiments.approaches.direction import direction_of
 from experiments.approaches.fit import MeasuredSet, TrainingPictures, fitted, own_embedding_of, uncertainty_of
 from experiments.approaches.named import APPROACHES, OURS, Setting
 from experiments.approaches.records import ApproachFigures, OnSet, Tried
-from url_viz.analysis.evidence.order_metrics import (
+from url_viz.base.files import replaced
+from url_viz.evidence.order_metrics import (
     Figure,
     Influenced,
     Interval,
@@ -25,7 +26,6 @@ from url_viz.analysis.evidence.order_metrics import (
     r_auroc,
     recall_at_1,
 )
-from url_viz.files import replaced
 
 NONE = Figure(float("nan"), Interval(float("nan"), float("nan")))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from url_viz.analysis.evidence.order_metrics import Figure, Interval
+from url_viz.evidence.order_metrics import Figure, Interval
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from scipy.special import stdtr
 
 from experiments.approaches.records import ApproachComparison, ApproachFigures
-from training.benchmark.benchmark_records import LEVEL, verdict_of
-from training.markdown_tables import cell, markdown
-from url_viz.analysis.evidence.order_metrics import Figure, holm, student_975
-from url_viz.wording import MISSING, with_interval
+from training.benchmark.benchmark_tables import LEVEL, verdict_of
+from training.command import cell, markdown
+from url_viz.base.wording import MISSING, with_interval
+from url_viz.evidence.order_metrics import Figure, holm, student_975
 
 
 def table(comparison: ApproachComparison) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from experiments.approaches.approach import HEAD_WIDTH, Approach, Batch
-from training.losses import pairs_of, ranking_loss
+from training.targets import pairs_of, ranking_loss
 from url_viz.models.head_module import HeadModule
 
 PAIRINGS = 8

@@ -15,11 +15,11 @@ from PIL import Image, ImageDraw
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from url_viz.analysis.scope import inside_polygon
+from url_viz.columns.filters import inside_polygon
 from url_viz.drawing.map_view import MapView
 from url_viz.drawing.points import Points, encode_points
 from url_viz.drawing.tiles import Tile
-from url_viz.ui.widgets.actions import take_settings
+from url_viz.ui.session import take_settings
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.map import SETTINGS, polygon_of, show_map
 

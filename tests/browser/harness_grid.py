@@ -17,16 +17,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tests.browser.harness_components import FIRST_ID, note_click, settings_of, show_clicked, tile_of
-from url_viz.drawing.tiles import Tile, tile_data
-from url_viz.drawing.urls import order_url
+from url_viz.drawing.tiles import Tile, order_url, tile_data
 from url_viz.store.decisions import decision_log
 from url_viz.store.decisions.decision_rows import FileKeys
 from url_viz.store.decisions.decisions import Decisions
-from url_viz.ui.response_cache import cache_order, cached_order, cached_orders
+from url_viz.ui.open_sets import cache_order, cached_order, cached_orders
 from url_viz.ui.session import Key
 from url_viz.ui.widgets.decide import handle_gallery_actions
-from url_viz.ui.widgets.gallery import GalleryAction
-from url_viz.ui.widgets.grid import INLINE, Pane, Side, chosen_ids, show_grid
+from url_viz.ui.widgets.gallery import INLINE, GalleryAction, Pane, Side, chosen_ids, show_grid
 
 KEY: Key[MutableMapping[str, object]] = Key("grid")
 

@@ -15,11 +15,11 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.fixtures import CHROMIUM_ARGUMENTS, CHROMIUM_NAMES, running_app, settled
+from url_viz.base.workspace import Workspace
 from url_viz.demo import build_demo
 from url_viz.export.report import write_report
 from url_viz.image_set import ImageSet
 from url_viz.reading import embed_folder
-from url_viz.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_MS = 300_000

@@ -10,11 +10,11 @@ from playwright.sync_api import expect
 
 from tests.browser.fixtures import OpenPage, Serve, serve_app, settled
 from tests.imaging.pictures import write_folder
+from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, cancel_job, start_job
 from url_viz.store.allowed_folders import allowed_folders
 from url_viz.ui.auth import others_have_accounts
-from url_viz.workspace import Workspace
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -15,7 +15,7 @@ from tests.browser.harness_components import FIRST_ID
 from tests.browser.test_components import rect_of
 from url_viz.store.decisions.decision_rows import FileKeys
 from url_viz.store.decisions.decisions import Decisions
-from url_viz.ui.widgets.actions import new_records
+from url_viz.ui.session import new_records
 from url_viz.ui.widgets.gallery import GalleryAction, actions_of
 
 

@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser.fixtures import eventually, eventually_equals, new_tab
 from tests.browser.test_components import drag_around, ready
 from tests.given import by_turns, given_set
-from url_viz.drawing.urls import card_url
-from url_viz.errors import ImageSetError
+from url_viz.base.errors import ImageSetError
+from url_viz.drawing.tiles import card_url
 from url_viz.image_set import ImageSet
 from url_viz.notebook import NotebookView, notebook_script
 from url_viz.notebook import widget as widget_of

@@ -14,9 +14,9 @@ from tests.object_sets import SIDE, write_objects
 from tests.read_sets import opened_again
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.pictures.set_files import DETECTOR
 from url_viz.reading import embed_folder
-from url_viz.store.columns.object_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
-from url_viz.subjects.set_objects import DETECTOR
+from url_viz.store.columns.source_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

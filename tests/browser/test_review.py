@@ -14,12 +14,12 @@ from tests.browser.fixtures import OpenPage, assert_fits, eventually, settled
 from tests.given import by_turns, dice, given_set
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
-from url_viz.analysis.findings.twin_groups import first_of_each
-from url_viz.analysis.review.cards import CardAnswer
-from url_viz.analysis.scope import ReviewSpec
+from url_viz.columns.filters import ReviewSpec
+from url_viz.columns.twin_groups import first_of_each
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
+from url_viz.review.cards import CardAnswer
 from url_viz.store.sets import forget
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

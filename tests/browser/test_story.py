@@ -11,12 +11,12 @@ from playwright.sync_api import Page, expect
 from tests.browser.fixtures import OpenPage, Serve, assert_fits, new_home, serve_app, settled, still
 from tests.conftest import SECOND
 from tests.imaging.pictures import noise, write_folder
+from url_viz.base.workspace import Workspace
 from url_viz.demo import build_demo
 from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
-from url_viz.workspace import Workspace
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from url_viz.base.workspace import Workspace
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
 from url_viz.jobs import cancel_job, live_jobs
-from url_viz.workspace import Workspace
 
 Run = Callable[..., str]
 

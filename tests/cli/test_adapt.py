@@ -14,10 +14,11 @@ from tests.cli.conftest import ending_jobs
 from tests.imaging.pictures import write_folder
 from tests.jobs.conftest import processes_of, until
 from tests.read_sets import copied
-from url_viz.analysis.evidence.holdout_report import as_text, figures_from
+from url_viz.base.errors import JobError
+from url_viz.base.workspace import HOME_VARIABLE, Workspace
 from url_viz.cli.main import main
 from url_viz.cli.models_command import followed
-from url_viz.errors import JobError
+from url_viz.evidence.holdout_report import as_text, figures_from
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.jobs import Job, JobState, kinds, list_jobs, start_job
 from url_viz.jobs.job import alive_processes
@@ -26,7 +27,6 @@ from url_viz.jobs.results import head_of, report_of
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.reading import embed_folder
-from url_viz.workspace import HOME_VARIABLE, Workspace
 
 ROOT = Path(__file__).parents[2]
 COUNT = 24

@@ -10,7 +10,7 @@ from tests.cli.conftest import Run
 from tests.given import given_set
 from tests.pipeline.whitened_examples import classes
 from tests.read_sets import undecided
-from url_viz.errors import ImageSetError
+from url_viz.base.errors import ImageSetError
 from url_viz.image_set import ImageSet
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
-from url_viz.analysis.ranking import with_percentile
+from url_viz.columns.ranking import with_percentile
 from url_viz.image_set import ImageSet
 from url_viz.models.head import save_head
 from url_viz.models.model import Model

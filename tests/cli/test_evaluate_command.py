@@ -9,10 +9,10 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.given import by_turns, dice, given_set
-from url_viz.analysis.evidence.evaluation import by_class, lead_over
+from url_viz.base.wording import decimal
+from url_viz.evidence.evaluation import by_class, lead_over
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
-from url_viz.wording import decimal
 
 COUNT = 40
 

@@ -13,15 +13,15 @@ from tests.conftest import BF16_IS_QUICKER, FLOAT32_IS_QUICKER, set_times
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
 from url_viz.__main__ import url_viz
+from url_viz.base.workspace import Workspace
+from url_viz.cli.command_app import GROUPS
 from url_viz.cli.embed_command import STRICT_STATUS
 from url_viz.cli.main import app, main
-from url_viz.cli.printing import GROUPS
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT, PACKAGED
-from url_viz.models.timing import Times
+from url_viz.models.precision import Times
 from url_viz.reading import embed_folder
-from url_viz.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 

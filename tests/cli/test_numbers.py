@@ -11,10 +11,10 @@ import pytest
 from tests.given import by_turns, given_set
 from training import config
 from training.command import command
+from url_viz.base.command_line import Within
+from url_viz.base.errors import UsageError
 from url_viz.cli.main import app, main
-from url_viz.errors import UsageError
 from url_viz.image_set import ImageSet
-from url_viz.options import Within
 
 NO_NUMBERS = ("nan", "inf", "-7", "1e400", "9" * 40, "x", "")
 CONFIGS = [value for name, value in vars(config).items() if name.endswith("Config") and is_dataclass(value)]

@@ -16,14 +16,14 @@ from tests.browser.fixtures import eventually, free_port
 from tests.cli.conftest import ending_jobs
 from tests.imaging.pictures import write_folder
 from tests.processes import ROOT
+from url_viz.base.errors import NotAllowedError
+from url_viz.base.processes import GIVEN_VARIABLE, ROOTS_VARIABLE
+from url_viz.base.workspace import HOME_VARIABLE, Workspace
 from url_viz.cli.main import main
-from url_viz.errors import NotAllowedError
 from url_viz.image_set import open_image_set
 from url_viz.jobs import latest_job
 from url_viz.jobs.kinds import EMBED
-from url_viz.processes.app_server import GIVEN_VARIABLE, ROOTS_VARIABLE
-from url_viz.ui.allowed_paths import allowed
-from url_viz.workspace import HOME_VARIABLE, Workspace
+from url_viz.ui.auth import allowed
 
 
 def test_what_is_not_there_or_holds_no_pictures_starts_nothing(

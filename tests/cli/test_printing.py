@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.command_line import PrintableOutput
-from url_viz.escaping import inert
+from url_viz.base.command_line import PrintableOutput
+from url_viz.base.wording import inert
 
 TEXTS = st.lists(st.one_of(st.text(max_size=8), st.text(" :#\n[]evso\t\r\x0b", max_size=12)), max_size=6)
 

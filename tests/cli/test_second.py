@@ -7,11 +7,11 @@ import pytest
 
 from tests.conftest import BF16_IS_QUICKER, FLOAT32_IS_QUICKER, SECOND, set_times
 from tests.imaging.pictures import write_folder
+from url_viz.base.workspace import Workspace
 from url_viz.cli.main import main
 from url_viz.models.model import Model
 from url_viz.second_reading import VARIABLE
 from url_viz.store.about import known_sets
-from url_viz.workspace import Workspace
 
 
 @pytest.fixture

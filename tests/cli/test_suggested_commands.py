@@ -10,8 +10,8 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.given import by_turns, given_set
+from url_viz.base.errors import UrlVizError
 from url_viz.cli.main import main
-from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.store.sets import drop_model, repoint
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.given import by_turns, dice, given_set
-from url_viz.analysis.evidence.worth import DECIDED, SEEDS
+from url_viz.evidence.worth import DECIDED, SEEDS
 from url_viz.image_set import ImageSet
 from url_viz.jobs.configs import WorthConfig
 from url_viz.jobs.results import worth_file

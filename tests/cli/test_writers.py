@@ -23,18 +23,18 @@ from training.config import (
     PretrainConfig,
 )
 from training.evaluate import __main__ as evaluate
+from url_viz.base.command_line import is_output
+from url_viz.base.errors import FolderError, UsageError
 from url_viz.cli.command_app import app
 from url_viz.cli.main import main
-from url_viz.errors import FolderError, UsageError
 from url_viz.export.data_sets import DATA_SETS
 from url_viz.export.figure import write_figure, write_gallery
 from url_viz.export.folders import sort_into_folders
-from url_viz.export.map_table import write_map
 from url_viz.export.report import write_report
 from url_viz.export.result_files import write_evaluation
+from url_viz.export.table_files import write_map
 from url_viz.image_set import ImageSet
 from url_viz.imaging.outputs import require_outside
-from url_viz.options import is_output
 from url_viz.store.bundle import pack
 
 pytestmark = pytest.mark.slow

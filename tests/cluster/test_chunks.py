@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from url_viz.cluster.chunks import (
+from url_viz.base.errors import ClusterError
+from url_viz.imaging.scan import ScannedFile
+from url_viz.pipeline.cluster.chunks import (
     FEWEST_FILES,
     MOST_FILES,
     Died,
@@ -20,9 +22,7 @@ from url_viz.cluster.chunks import (
     embed_on_workers,
     without_duplicates,
 )
-from url_viz.cluster.on_ray import Allocation, OnRay, allocate
-from url_viz.errors import ClusterError
-from url_viz.imaging.scan import ScannedFile
+from url_viz.pipeline.cluster.on_ray import Allocation, OnRay, allocate
 from url_viz.pipeline.embedded import EmbeddedFiles, Row
 from url_viz.store.tables.tables import Embeddings
 

@@ -20,15 +20,15 @@ import pytest
 from tests.browser.fixtures import free_port
 from tests.imaging.pictures import encoded, noise
 from tests.processes import ROOT, await_stored, run_python, stored_files
+from url_viz.base.errors import ClusterError, UsageError
+from url_viz.base.progress import Progress
 from url_viz.cli.main import main
-from url_viz.cluster import on_ray
-from url_viz.cluster.on_ray import OnRay
-from url_viz.errors import ClusterError, UsageError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import has_gpu
-from url_viz.progress import Progress
+from url_viz.pipeline.cluster import on_ray
+from url_viz.pipeline.cluster.on_ray import OnRay
 from url_viz.reading import embed_folder
 from url_viz.store.tables.tables import IMAGES
 
@@ -282,7 +282,7 @@ class TestRefusals:
             OnRay("auto").check()
 
     def test_without_the_extra(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        monkeypatch.setattr("url_viz.cluster.on_ray.find_spec", lambda name: None)
+        monkeypatch.setattr("url_viz.pipeline.cluster.on_ray.find_spec", lambda name: None)
         assert main(["embed", "nowhere", "--ray", "local"]) == 1
         assert 'pip install "url-viz[ray]"' in capsys.readouterr().err
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from url_viz.analysis.ranking import with_percentile
+from url_viz.columns.ranking import with_percentile
 from url_viz.drawing.tiles import tiles, value_text
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from experiments.adapting import BEFORE, DEFAULT, FIGURES, AdaptingRun, means_of, table
 from tests.documented import DOCS, between_marks
-from url_viz.analysis.evidence.order_metrics import Interval
+from url_viz.evidence.order_metrics import Interval
 
 
 def test_means_are_over_sets_and_what_is_ahead_is_of_the_same_splits() -> None:

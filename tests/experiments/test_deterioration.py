@@ -8,7 +8,7 @@ import pytest
 from experiments.deterioration import MEASURES, TABLED, drawing, pooled, sample_of, table, values_of, wins
 from experiments.spoiling import SPOILINGS
 from tests.imaging.pictures import write_folder
-from url_viz.imaging.read import picture_of
+from url_viz.imaging.workers import picture_of
 from url_viz.models.model import load_model
 from url_viz.reading import embed_folder
 

@@ -9,9 +9,9 @@ import pytest
 from experiments import few_labels
 from experiments.few_labels import HALF, SHOTS, even_of_class
 from tests.training.benchmark.made import bare_orders, small_case
-from training.benchmark.evidence_files import write_arrays
 from training.benchmark.labelled import Case
-from url_viz.analysis.evidence.order_metrics import auroc
+from training.benchmark.orders import write_arrays
+from url_viz.evidence.order_metrics import auroc
 
 
 def probes_of_few_labels(case: Case, label: np.ndarray | None = None) -> dict[str, np.ndarray]:

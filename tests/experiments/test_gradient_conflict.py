@@ -32,8 +32,8 @@ from experiments.gradient_conflict import (
 from tests.imaging.pictures import write_folder
 from training.data.spec import labelled_pictures_of
 from training.full.joint import JointBatch
-from url_viz.errors import FolderError
-from url_viz.progress import silent
+from url_viz.base.errors import FolderError
+from url_viz.base.progress import silent
 
 SMALL = {"runs": 1, "epochs": 2, "batch": 128}
 

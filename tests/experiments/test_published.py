@@ -7,7 +7,7 @@ import pytest
 
 from experiments.published import TWELVE, published_of, table
 from tests.training.benchmark.made import small_case
-from training.benchmark.benchmark_records import Benchmark
+from training.benchmark.benchmark_tables import Benchmark
 from training.benchmark.measured import figures_of_set
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from experiments.safe_retrieval import AtRandom, at_random, gains, mean_of
-from tests.analysis.searched import labelled_set
-from url_viz.analysis.evidence.selective_retrieval import restricted_recall
+from tests.evidence.searched import labelled_set
+from url_viz.evidence.selective_retrieval import restricted_recall
 
 
 def test_a_gate_that_leaves_out_the_wrong_query_gains_what_it_cost() -> None:

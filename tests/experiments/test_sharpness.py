@@ -23,7 +23,7 @@ from experiments.sharpness import (
 from experiments.spoiling import SPOILINGS
 from tests.documented import between_marks
 from tests.imaging.pictures import noise
-from url_viz.analysis.findings.reasons import reasons_of
+from url_viz.findings.reasons import reasons_of
 
 
 def test_the_docs_have_the_table_of_the_kept_figures() -> None:

@@ -23,8 +23,8 @@ from experiments.wrong_labels import (
     tables,
     what_became,
 )
-from training.embedding_space import space_of
-from url_viz.analysis.evidence.order_metrics import auroc
+from training.holdout import space_of
+from url_viz.evidence.order_metrics import auroc
 
 CLASSES, EACH, SIZE = 5, 40, 32
 

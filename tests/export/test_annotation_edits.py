@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 from url_viz.imaging.annotations.annotation_format import Changes
 from url_viz.imaging.annotations.coco import Coco
 from url_viz.imaging.annotations.labelme import LabelMe

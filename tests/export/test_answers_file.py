@@ -7,8 +7,8 @@ import pytest
 
 from tests.read_sets import undecided
 from tests.wrong_labels import set_with_wrong_labels
-from url_viz.errors import DecisionError, FolderError
-from url_viz.export.answers_file import COLUMNS, answers_table, import_answers, questions_table
+from url_viz.base.errors import DecisionError, FolderError
+from url_viz.export.result_files import COLUMNS, answers_table, import_answers, questions_table
 from url_viz.export.table_files import write_table
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile

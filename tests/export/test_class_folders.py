@@ -8,7 +8,7 @@ import pytest
 from tests.export.sets import ids_of
 from tests.given import given_set
 from tests.read_sets import copied
-from url_viz.errors import ImageSetError
+from url_viz.base.errors import ImageSetError
 from url_viz.export.folders import MARKER, SortedFolders, sort_into_folders
 from url_viz.image_set import ImageSet
 

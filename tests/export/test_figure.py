@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.imaging.pictures import noise
-from url_viz.errors import FolderError, ImageSetError
+from url_viz.base.errors import FolderError, ImageSetError
 from url_viz.export.figure import (
     areas_of,
     discs_of,

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from tests.imaging.pictures import noise, write_folder
 from tests.read_sets import undecided
-from url_viz.errors import FolderError, ImageSetError, UsageError
+from url_viz.base.errors import FolderError, ImageSetError, UsageError
 from url_viz.export.folders import LONGEST_NAME, MARKER, corrected_paths, folder_of, paths_text, sort_into_folders
 from url_viz.export.picture_files import safe_names
 from url_viz.image_set import ImageSet, open_image_set
-from url_viz.imaging.plain_file import VANISHED
+from url_viz.imaging.decode import VANISHED
 from url_viz.imaging.scan import display_name
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder

@@ -18,17 +18,17 @@ from tests.annotated_sets import BOXES, KINDS, SIZE, Kind, write_annotated
 from tests.given import given_set
 from tests.imaging.pictures import encoded
 from tests.read_sets import undecided
-from url_viz.errors import FolderError, ImageSetError, UsageError
+from url_viz.base.errors import FolderError, ImageSetError, UsageError
 from url_viz.export.data_sets import SCRIPT, counted_for, program_for
 from url_viz.export.folders import sort_into_folders
 from url_viz.export.picture_files import Exported
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
-from url_viz.imaging.object_source import read_annotations
 from url_viz.imaging.places import cut
+from url_viz.imaging.source import read_annotations
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
-from url_viz.store.columns.object_columns import BOX_IS_WRONG, CLASS
+from url_viz.store.columns.source_columns import BOX_IS_WRONG, CLASS
 
 Made = Callable[[Kind], ImageSet]
 

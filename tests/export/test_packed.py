@@ -21,7 +21,7 @@ from tests.annotated_sets import write_annotated
 from tests.given import dice, given_set
 from tests.imaging.pictures import noise
 from tests.read_sets import copied
-from url_viz.errors import ImageSetError
+from url_viz.base.errors import ImageSetError
 from url_viz.export import packed
 from url_viz.export.data_sets import DATA_SETS, DataSet
 from url_viz.export.packed import Content, Packed, write_parquet, write_tar

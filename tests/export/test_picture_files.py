@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.export.sets import ODD
-from url_viz.errors import FolderError, ImageSetError, UsageError
+from url_viz.base.errors import FolderError, ImageSetError, UsageError
+from url_viz.base.progress import silent
 from url_viz.export.picture_files import lay_out, new_folder, rows_to_export, safe_names
 from url_viz.image_set import ImageSet
-from url_viz.progress import silent
 
 PART = st.binary(min_size=1, max_size=40).filter(lambda b: b not in (b".", b"..") and not {0, 47} & set(b))
 PATHS = st.lists(st.lists(PART, min_size=1, max_size=3).map(b"/".join), unique=True, max_size=12)

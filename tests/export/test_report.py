@@ -16,13 +16,21 @@ import pytest
 import url_viz
 from tests.export.sets import HOSTILE, hostile_set
 from tests.imaging.pictures import noise, write_folder
-from url_viz.analysis.findings.reasons import reason_counts
-from url_viz.analysis.measures import measure_named
-from url_viz.analysis.shown_words import shown_reason
-from url_viz.errors import FolderError, ImageSetError
-from url_viz.export.diff_report import diff_html, write_diff_report
-from url_viz.export.report import report_html, write_report
-from url_viz.export.report_map import HEIGHT, MOST_POINTS, WIDTH, class_paths, map_points, measure_paths
+from url_viz.base.errors import FolderError, ImageSetError
+from url_viz.columns.measures import measure_named, shown_reason
+from url_viz.export.report import (
+    HEIGHT,
+    MOST_POINTS,
+    WIDTH,
+    class_paths,
+    diff_html,
+    map_points,
+    measure_paths,
+    report_html,
+    write_diff_report,
+    write_report,
+)
+from url_viz.findings.reasons import reason_counts
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder

@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from url_viz.analysis.findings.gate import GateResult, RuleResult
-from url_viz.errors import UsageError
+from url_viz.base.errors import UsageError
 from url_viz.export.result_files import MOST_BYTES, SHOWN, as_baseline, junit, markdown, read_baseline
+from url_viz.findings.gate import GateResult, RuleResult
 
 HOSTILE = 'a|b\n](x)<script>&"\x1b\x00\udcff`@me` https://x.example.jpg'
 BROKEN = RuleResult("leaks", None, 0, "broken", 9, (HOSTILE, "old.jpg"), ("ab", None), ("copy", ""), (True, False))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.given import given_set
-from url_viz.errors import FolderError
-from url_viz.export.answers_file import answers_table, import_answers
+from url_viz.base.errors import FolderError
+from url_viz.export.result_files import answers_table, import_answers
 from url_viz.export.table_files import table_bytes, without_formulas, write_table
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.columns.user_files import read_user_file

@@ -15,14 +15,14 @@ import pandas as pd
 
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
+from url_viz.base.errors import UrlVizError
+from url_viz.base.workspace import Workspace
 from url_viz.cli.main import main
-from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.head import save_head
 from url_viz.models.model import load_model
 from url_viz.reading import embed_folder
 from url_viz.store.sets import mend
-from url_viz.workspace import Workspace
 
 COUNT = 12
 READ = "read"

@@ -13,9 +13,9 @@ from tests.hostile.encode import animation, clear_palette, rotated, srgb_profile
 from tests.hostile.zoo import MORE_KINDS, PLAIN_KINDS
 from tests.imaging.instruments import dicom, png, tiff, values
 from tests.imaging.pictures import encoded, noise, read_picture
-from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.read import Failure
+from url_viz.imaging.decode import Preprocessing
 from url_viz.imaging.rendering import Rendering
+from url_viz.imaging.workers import Failure
 
 TELLING = (0, 1, 0x7F, 0x80, 0xFF)
 """Bytes at the edges of what counts and sizes may be."""

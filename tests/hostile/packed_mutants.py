@@ -20,7 +20,7 @@ from typing import Any
 
 from tests.hostile.packed import Member, deleting_journal, members_of, write_packed
 from tests.sealing import with_seal
-from url_viz.errors import UrlVizError
+from url_viz.base.errors import UrlVizError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.store.bundle import unpack
 from url_viz.store.sets import list_sets, mend

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.imaging.test_shards import MADE, PICTURES, readable, write_tar, write_zip
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 from url_viz.imaging.source import source_of
 
 MOST_BYTES = 2 << 30

@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from tests.annotated_sets import KINDS, write_annotated
-from url_viz.errors import FolderError, ImageError
-from url_viz.imaging.object_source import Objects
+from url_viz.base.errors import FolderError, ImageError
 from url_viz.imaging.places import picture_path
-from url_viz.store.columns.object_columns import _annotation_columns
+from url_viz.imaging.source import Objects
+from url_viz.store.columns.source_columns import _annotation_columns
 
 HOSTILE: tuple[Any, ...] = (
     *(None, True, -1, 0, 1 << 70, 10**400, 1e308, -1e308, 1e-320, math.nan, math.inf, "", " ", "cat", "1", "#", "a#1"),

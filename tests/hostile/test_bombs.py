@@ -17,7 +17,7 @@ PICTURES = 240
 READ = """
 import json, os, sys, time
 import pyarrow.parquet
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 from url_viz.store.columns.user_files import read_user_file
 start, said, before = time.perf_counter(), "", len(os.listdir("/proc/self/task"))
 try:

@@ -22,16 +22,16 @@ from tests.hostile.browser.offline import SOURCE
 from tests.hostile.test_permissions import go_without_the_key
 from tests.processes import run_python
 from tests.ui.pages import opened
-from url_viz.errors import CheckpointError, UrlVizError
+from url_viz.base.errors import CheckpointError, UrlVizError
+from url_viz.base.limited_processes import LimitedProcesses
+from url_viz.base.records import read_plain
+from url_viz.base.workspace import Workspace
 from url_viz.models import checkpoint_folder
 from url_viz.models.catalogue import KnownModel, known_models
 from url_viz.models.checkpoint_folder import Checkpoint
 from url_viz.models.checkpoints import load_weights
 from url_viz.models.head import save_head
 from url_viz.models.model_names import DEFAULT, WeightsFile, shipped_head
-from url_viz.processes.limited_processes import LimitedProcesses
-from url_viz.records import read_plain
-from url_viz.workspace import Workspace
 
 FEW, COUNT = 40, 120
 """Mutants in the run of `make test`, and in each of the many."""

@@ -9,7 +9,7 @@ import pytest
 
 from tests.hostile.hostile_shards import GOOD, HOSTILE
 from tests.processes import run_python
-from url_viz.errors import FolderError, ImageError
+from url_viz.base.errors import FolderError, ImageError
 from url_viz.imaging.source import source_of
 
 MOST_MIB = 700
@@ -38,7 +38,7 @@ SHRINK = """
 import os, sys, threading
 from pathlib import Path
 import pyarrow as pa
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 from url_viz.imaging.source import source_of
 path = Path(sys.argv[1])
 made = pa.table({"image": [b"x" * 100] * 300_000})
@@ -56,8 +56,8 @@ for delay_s in (5, 0.02, 0.05, 0.1, 0.2):  # the first time as a process starts
 PREVIEW = """
 import sys
 from pathlib import Path
-from url_viz.imaging.folder_preview import preview_folder
-from url_viz.imaging.object_source import Objects
+from url_viz.imaging.source import preview_folder
+from url_viz.imaging.source import Objects
 print(next(preview_folder(Path(sys.argv[1]))).text)
 print(len(Objects(Path(sys.argv[1])).list().files))
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))

@@ -18,11 +18,9 @@ from tests.processes import ROOT, decoding_below, embed_words, run_python
 from url_viz.cli.embed_command import STRICT_STATUS
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, open_image_set
-from url_viz.imaging.decode import read_file
-from url_viz.imaging.digest import content_key
-from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.read import DecodeResult, Known, Picture
-from url_viz.imaging.workers import Decoders, fetch_and_decode_isolated
+from url_viz.imaging.decode import Preprocessing, read_file
+from url_viz.imaging.places import content_key
+from url_viz.imaging.workers import DecodeResult, Decoders, Known, Picture, fetch_and_decode_isolated
 from url_viz.models.model_names import DEFAULT
 
 GOOD = 4

@@ -9,8 +9,10 @@ import pytest
 from tests.hostile.test_stopped import holds_each_once
 from tests.imaging.pictures import write_folder
 from tests.read_sets import moved, paths_of
+from url_viz.base.errors import CheckpointError, DamageError, JobError, UrlVizError, WorkspaceError
+from url_viz.base.files import sealed
+from url_viz.base.workspace import Workspace
 from url_viz.cli.main import main
-from url_viz.errors import CheckpointError, DamageError, JobError, UrlVizError, WorkspaceError
 from url_viz.image_set import open_image_set
 from url_viz.jobs import list_jobs
 from url_viz.jobs.job_files import JobPaths, new_job_id
@@ -18,11 +20,9 @@ from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.reading import embed_folder
-from url_viz.sealed import sealed
 from url_viz.store.about import about_file
 from url_viz.store.sets import mend
 from url_viz.store.tables.reader import Store
-from url_viz.workspace import Workspace
 
 from tests.conftest import dice_head  # isort: skip
 

@@ -24,18 +24,17 @@ from tests.hostile.crashing import ABORT, EXIT, HANG, KILLED, SEGFAULT, SLOW, SP
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.processes import ROOT, run_python
 from tests.ui import pages
-from url_viz.analysis.outside.uploads import NewPicture, score
-from url_viz.drawing.urls import picture_url
-from url_viz.errors import ImageError, UrlVizError
+from url_viz.base import limited_processes
+from url_viz.base.errors import ImageError, UrlVizError
+from url_viz.base.limited_processes import FILES_A_START
+from url_viz.drawing.tiles import picture_url
 from url_viz.image_set import ImageSet
-from url_viz.imaging.digest import content_key
-from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.read import picture_of
+from url_viz.imaging.decode import Preprocessing
+from url_viz.imaging.places import content_key
 from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
-from url_viz.imaging.workers import Decoders, decoders
+from url_viz.imaging.workers import Decoders, decoders, picture_of
 from url_viz.models.model import Model
-from url_viz.processes import limited_processes
-from url_viz.processes.limited_processes import FILES_A_START
+from url_viz.outside.uploads import NewPicture, score
 from url_viz.reading import embed_folder
 from url_viz.ui.http import middleware, routes
 
@@ -257,7 +256,7 @@ WAITING = """
 import _thread, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.decode import Preprocessing
 from url_viz.imaging.workers import Decoders
 one = Decoders(1)
 def read(path): return one.read(Path(path).read_bytes(), Preprocessing())
@@ -276,7 +275,7 @@ except KeyboardInterrupt:
 HOLDING = """
 import sys, threading
 from pathlib import Path
-from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.decode import Preprocessing
 from url_viz.imaging.workers import Decoders
 two = Decoders(2, most_s=5)
 threading.Thread(target=two.read, args=(Path(sys.argv[1]).read_bytes(), Preprocessing())).start()
@@ -287,7 +286,7 @@ threading.Event().wait()
 FORKED = """
 import os, sys
 from pathlib import Path
-from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.decode import Preprocessing
 from url_viz.imaging.workers import decoders
 def read(): return decoders.read(Path(sys.argv[1]).read_bytes(), Preprocessing()).content
 expected = read()

@@ -20,26 +20,23 @@ from tests.browser.fixtures import eventually
 from tests.given import given_set
 from tests.imaging.pictures import noise, write_folder
 from tests.read_sets import copied
-from training.data.picture_stream import FileSource
-from training.data.spec import pictures_of
+from training.data.spec import FileSource, pictures_of
 from training.full.full_finetuning import split_of
-from url_viz.drawing.urls import picture_url
-from url_viz.errors import ImageError, ImageSetError
+from url_viz.base.errors import ImageError, ImageSetError
+from url_viz.base.processes import within_variable
+from url_viz.base.progress import Progress
+from url_viz.drawing.tiles import picture_url
 from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.export.folders import sort_into_folders
 from url_viz.export.picture_files import How
 from url_viz.image_set import ImageSet
-from url_viz.imaging.plain_file import OUTSIDE, lies_within
-from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.decode import OUTSIDE, Preprocessing, lies_within
 from url_viz.jobs import JobState, cancel_job, log_tail
-from url_viz.jobs.heads import config_to_adapt, config_to_pretrain, start_pretraining
-from url_viz.jobs.kinds import ADAPT, about_of, start_export
+from url_viz.jobs.kinds import ADAPT, about_of, config_to_adapt, config_to_pretrain, start_export, start_pretraining
 from url_viz.jobs.results import out_of
 from url_viz.models.model import Model
-from url_viz.processes.child_environment import within_variable
-from url_viz.progress import Progress
 from url_viz.reading import embed_folder
-from url_viz.ui.evaluate.crop import crop_sample
+from url_viz.ui.evaluate import crop_sample
 from url_viz.ui.explore.export import zip_chosen
 from url_viz.ui.http import routes
 from url_viz.ui.open_sets import open_sets
@@ -314,7 +311,7 @@ def test_a_link_that_is_exchanged_while_it_is_followed_leads_nowhere(
         raise FileNotFoundError(2, "No such file or directory", path)
 
     assert lies_within(base / "photos", (base,))
-    monkeypatch.setattr("url_viz.imaging.plain_file.os.path.realpath", realpath)
+    monkeypatch.setattr("url_viz.imaging.decode.os.path.realpath", realpath)
     assert not lies_within(base / "photos", (base,))
     assert lies_within(base / "photos", None)
 

@@ -9,7 +9,7 @@ import pytest
 from tests.hostile.shard_mutants import mutant
 from tests.imaging.test_shards import MADE
 from tests.processes import run_python
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 from url_viz.imaging.containers.shards import Shards
 
 MOST_SECONDS_A_FILE = 20

@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.analysis.findings.gate import GateResult, RuleResult, State, policy_of
+from url_viz.base.command_line import PrintableOutput
+from url_viz.base.errors import UsageError
 from url_viz.cli.findings_command import _print
-from url_viz.command_line import PrintableOutput
-from url_viz.errors import UsageError
 from url_viz.export.result_files import MOST_BYTES, junit, markdown
+from url_viz.findings.gate import GateResult, RuleResult, State, policy_of
 
 HOSTILE = (
     *("::error::x", " ::set-output name=a::b", "##[error]x", "##vso[task]", "a\n::x", "\x1b[2J", "|", "`"),

@@ -17,8 +17,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import app
-from url_viz.drawing.urls import picture_url
-from url_viz.errors import CheckpointError, FolderError, ModelError, NotAllowedError, WorkspaceError
+from url_viz.base.errors import CheckpointError, FolderError, ModelError, NotAllowedError, WorkspaceError
+from url_viz.base.workspace import Workspace
+from url_viz.drawing.tiles import picture_url
 from url_viz.imaging.scan import LEADS_OUT, scan
 from url_viz.models.backbone import load_backbone
 from url_viz.models.head import HeadProvenance, load_head, save_head
@@ -26,10 +27,9 @@ from url_viz.models.model import Model, resolve
 from url_viz.models.model_names import DEFAULT
 from url_viz.reading import embed_folder
 from url_viz.store.sets import skipped
-from url_viz.ui.allowed_paths import allowed, allowed_model
+from url_viz.ui.auth import allowed, allowed_model
 from url_viz.ui.http import middleware, routes
 from url_viz.ui.session import CHOSEN_MODEL
-from url_viz.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 TRAVERSALS = (

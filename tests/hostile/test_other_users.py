@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from tests.hostile.started import AGENT, Started, started
-from url_viz.errors import UsageError
+from url_viz.base.errors import UsageError
 from url_viz.ui.auth import TokenGate, access_token, others_have_accounts
 
 ON = {"URL_VIZ_TOKEN": "on"}

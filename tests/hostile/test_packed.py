@@ -15,13 +15,13 @@ from tests.imaging.pictures import write_folder
 from tests.processes import run_python
 from tests.read_sets import moved, paths_of
 from tests.sealing import with_seal
-from url_viz.analysis.review.review import ReviewSpec
-from url_viz.errors import DamageError, FolderError, WorkspaceError
+from url_viz.base.errors import DamageError, FolderError, WorkspaceError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
+from url_viz.review.review import ReviewSpec
 from url_viz.store.bundle import pack, unpack
-from url_viz.store.decisions.reviews import review_key
+from url_viz.store.decisions.answers import review_key
 from url_viz.store.sets import mend, repoint
 from url_viz.store.tables import versions
 

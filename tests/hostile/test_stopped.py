@@ -17,14 +17,14 @@ import url_viz
 from tests.hostile.encode import chunk, one_colour_png
 from tests.imaging.pictures import write_folder
 from tests.processes import await_stored, decoding_below, embed_words, reading, stored_files
+from url_viz.base.errors import WorkspaceError
+from url_viz.base.workspace import Workspace
 from url_viz.cli.main import main
-from url_viz.errors import WorkspaceError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.decode import decode
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.reading import embed_folder
-from url_viz.workspace import Workspace
 
 COUNT, FEWER = 300, 160
 pytestmark = pytest.mark.slow

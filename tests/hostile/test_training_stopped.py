@@ -23,13 +23,12 @@ from training.command import command
 from training.config import Augmentation, CacheConfig, FinetuneConfig, Recipe, Target, TrainConfig
 from training.finetune import main as finetune_main
 from training.head_finetuning import finetune_head
-from training.run_files import locked
-from training.store import Cache, CachePaths, open_cache, read_failures
+from training.store import Cache, CachePaths, locked, open_cache, read_failures
 from training.train import main as train_main
-from url_viz.errors import CacheError, FolderError
+from url_viz.base.errors import CacheError, FolderError
+from url_viz.base.progress import silent
 from url_viz.models.head import load_head
 from url_viz.models.model import Model, load_model
-from url_viz.progress import silent
 
 PICTURES, SHARDS = 24, 6
 RECIPE = Recipe(epochs=2, batch=16, held_out=0.25)

@@ -13,14 +13,14 @@ import pytest
 from tests.hostile.zoo import LARGE, Case, Special, build, everything, oriented
 from tests.imaging.pictures import noise, write_folder
 from tests.processes import embed_words, run_python
+from url_viz.base.progress import Progress
 from url_viz.cli.embed_command import STRICT_STATUS
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, open_image_set
-from url_viz.imaging.digest import image_id
+from url_viz.imaging.places import image_id
 from url_viz.imaging.scan import display_name
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
-from url_viz.progress import Progress
 from url_viz.reading import embed_folder
 
 MOST_SECONDS = 60

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from url_viz.imaging.decode import read_file
-from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.read import DecodeResult, fetch_and_decode
+from url_viz.imaging.decode import Preprocessing, read_file
+from url_viz.imaging.workers import DecodeResult, fetch_and_decode
 
 
 def noise(seed: int = 0, *, width: int = 64, height: int = 48) -> Image.Image:

@@ -12,11 +12,11 @@ from hypothesis.strategies import booleans, integers, tuples
 from numpy.typing import NDArray
 from PIL import Image
 
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 from url_viz.imaging.annotations.annotated import Annotations, as_label
 from url_viz.imaging.annotations.coco import box_of_mask
 from url_viz.imaging.annotations.formats import annotations_in, format_at
-from url_viz.imaging.object_source import read_annotations
+from url_viz.imaging.source import read_annotations
 
 WIDTH, HEIGHT = 80, 40
 OBJECT = "<object><name>dog</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>5</xmax><ymax>5</ymax></bndbox></object>"

@@ -10,13 +10,13 @@ import pytest
 from obstore.store import LocalStore
 
 from tests.imaging.pictures import encoded, noise, write_folder
-from url_viz.errors import BucketError, FolderError, ImageError
+from url_viz.base.errors import BucketError, FolderError, ImageError
+from url_viz.base.workspace import root_of
 from url_viz.imaging import bucket as of_bucket
 from url_viz.imaging.bucket import Bucket
 from url_viz.imaging.decode import MOST_BYTES, read_file
 from url_viz.imaging.scan import ScannedFile, scan
 from url_viz.imaging.source import Folder, source_of
-from url_viz.roots import root_of
 
 ROOT = root_of("s3://pics/photos")
 

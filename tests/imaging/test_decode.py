@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.hostile.encode import STORED_AS, chunk, png_header, profile_bomb, text_bomb
 from tests.imaging.pictures import encoded, noise
-from url_viz.errors import ImageError
+from url_viz.base.errors import ImageError
 from url_viz.imaging.decode import decode, read_file
 
 

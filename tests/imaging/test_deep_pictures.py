@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.imaging.instruments import png, seen, tiff, values
-from url_viz.errors import ImageError
-from url_viz.imaging.decode import decode, header_of, picture_format, value_sample
-from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.read import picture_of
+from url_viz.base.errors import ImageError
+from url_viz.imaging.decode import Preprocessing, decode, header_of, picture_format, value_sample
 from url_viz.imaging.rendering import Rendering
-from url_viz.imaging.workers import decoders
+from url_viz.imaging.workers import decoders, picture_of
 
 TWELVE = Rendering(0, 4095)
 

@@ -9,7 +9,7 @@ import pydicom.data
 import pytest
 
 from tests.imaging.instruments import dicom, seen, values
-from url_viz.errors import ImageError
+from url_viz.base.errors import ImageError
 from url_viz.imaging.decode import decode, header_of, picture_format, value_sample
 from url_viz.imaging.dicom import facts_of_dicom, frame_of_dicom
 from url_viz.imaging.pages import PagedFile, paged

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.imaging.pictures import write_folder
-from url_viz.errors import FolderError, NoImagesError
-from url_viz.imaging.folder_preview import FolderPreview, preview_folder
+from url_viz.base.errors import FolderError, NoImagesError
 from url_viz.imaging.scan import scan
+from url_viz.imaging.source import FolderPreview, preview_folder
 
 
 def last(root: Path, **limits: Any) -> FolderPreview:

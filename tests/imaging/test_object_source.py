@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from url_viz.errors import ImageError
+from url_viz.base.errors import ImageError
 from url_viz.imaging.decode import decode
-from url_viz.imaging.object_source import Objects
 from url_viz.imaging.places import cut, picture_path
+from url_viz.imaging.source import Objects
 
 STORED = 60, 40
 BOX = 5, 10, 20, 8

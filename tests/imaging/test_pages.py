@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image
 
 from tests.imaging.instruments import dicom, ring_tiff, seen, tiff, values
-from url_viz.errors import ImageError
+from url_viz.base.errors import ImageError
 from url_viz.imaging.decode import decode
 from url_viz.imaging.pages import MOST_PAGES, PagedFile, page_bytes, page_of, page_path, paged
 from url_viz.imaging.rendering import Rendering

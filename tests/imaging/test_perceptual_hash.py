@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.imaging.pictures import noise
-from url_viz.imaging.perceptual_hash import FEWEST, INNER, MIRRORED, SIDE, WORDS, perceptual_hash
+from url_viz.imaging.quality import FEWEST, INNER, MIRRORED, SIDE, WORDS, perceptual_hash
 from url_viz.pipeline.near_copies import COPY_LOWEST_BITS
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from url_viz.errors import ImageError
-from url_viz.imaging.containers.entries import CLASS
+from url_viz.base.errors import ImageError
+from url_viz.imaging.containers.archives import CLASS
 from url_viz.imaging.scan import Scan
 from url_viz.imaging.source import source_of
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from tests.annotated_sets import Kind, write_annotated
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 from url_viz.imaging.annotations.annotated import Annotations
 from url_viz.imaging.annotations.predicted import Predicted, read_predictions
 from url_viz.imaging.annotations.yolo import read_names
-from url_viz.imaging.object_source import read_annotations
+from url_viz.imaging.source import read_annotations
 
 
 def annotations(root: Path, kind: Kind) -> Annotations:

@@ -8,10 +8,9 @@ import pytest
 from PIL import Image
 
 from tests.imaging.pictures import encoded, noise, read_picture
-from url_viz.imaging import read as module
-from url_viz.imaging.preprocess import Preprocessing, normalised
-from url_viz.imaging.read import Picture, picture_of
-from url_viz.imaging.workers import decoders
+from url_viz.imaging import workers as module
+from url_viz.imaging.decode import Preprocessing, normalised
+from url_viz.imaging.workers import Picture, decoders, picture_of
 
 PREPROCESSING = Preprocessing(size_px=32, crop_share=0.8)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from url_viz.errors import UsageError
+from url_viz.base.errors import UsageError
 from url_viz.imaging.rendering import (
     Rendering,
     ValueSample,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.imaging.pictures import noise, write_folder
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 from url_viz.imaging.scan import display_name, scan
 
 

@@ -23,19 +23,16 @@ from PIL import Image
 
 from tests.imaging.instruments import seen, values
 from tests.imaging.pictures import encoded, noise
-from url_viz.errors import FolderError, ImageError
-from url_viz.imaging.containers.archives import _members
-from url_viz.imaging.containers.entries import CLASS
+from url_viz.base.errors import FolderError, ImageError
+from url_viz.imaging.containers.archives import CLASS, _members
 from url_viz.imaging.containers.picture_lists import Listing
 from url_viz.imaging.containers.python_dataset import open_dataset
 from url_viz.imaging.containers.shards import Shards, is_sharded
 from url_viz.imaging.decode import decode
-from url_viz.imaging.folder_classes import find_classes
-from url_viz.imaging.folder_preview import preview_folder
+from url_viz.imaging.folder_classes import SPLIT, find_classes
 from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.scan import ScannedFile
-from url_viz.imaging.source import Folder, Source, source_of
-from url_viz.imaging.splits import SPLIT
+from url_viz.imaging.source import Folder, Source, preview_folder, source_of
 
 PICTURES = {
     f"{name}/{n}.png": encoded(noise(n + 10 * k, width=9, height=8)) for k, name in enumerate("ab") for n in range(5)

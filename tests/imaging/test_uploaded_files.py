@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.hostile.encode import chunk, png_header, text_bomb
 from tests.imaging.pictures import encoded, noise
-from url_viz.errors import FolderError, ImageError
+from url_viz.base.errors import FolderError, ImageError
 from url_viz.imaging import uploaded_files
 from url_viz.imaging.uploaded_files import (
     IncomingFile,

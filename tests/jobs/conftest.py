@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from url_viz.base.workspace import Workspace
 from url_viz.jobs import Job, cancel_job, list_jobs, start_job
-from url_viz.jobs.job_files import Processes, find_record
-from url_viz.jobs.process import ProcessMark
-from url_viz.workspace import Workspace
+from url_viz.jobs.job_files import Processes, ProcessMark, find_record
 
 LONG = ["-c", "import time; time.sleep(600)"]
 """A command that no test waits for."""

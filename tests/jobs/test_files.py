@@ -13,7 +13,8 @@ import pytest
 
 from tests.jobs.conftest import LONG, running, start, until
 from tests.sealing import with_seal
-from url_viz.errors import JobError
+from url_viz.base.errors import JobError
+from url_viz.base.workspace import Workspace
 from url_viz.jobs import (
     Job,
     cancel_job,
@@ -26,9 +27,18 @@ from url_viz.jobs import (
     run_again,
 )
 from url_viz.jobs.control import HISTORY_BYTES
-from url_viz.jobs.job_files import JobConfig, JobPaths, Processes, Result, is_job_id, new_job_id, write_record
-from url_viz.jobs.process import ProcessMark, mark_of, this_machine
-from url_viz.workspace import Workspace
+from url_viz.jobs.job_files import (
+    JobConfig,
+    JobPaths,
+    Processes,
+    ProcessMark,
+    Result,
+    is_job_id,
+    mark_of,
+    new_job_id,
+    this_machine,
+    write_record,
+)
 
 pytestmark = pytest.mark.slow
 

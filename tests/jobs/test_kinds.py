@@ -12,6 +12,7 @@ from tyro.conf import Positional
 from tests.jobs.conftest import until
 from training.command import FLAT
 from training.config import FinetuneConfig, PretrainConfig
+from url_viz.base.workspace import Workspace
 from url_viz.cli.main import app
 from url_viz.jobs import JobState, log_tail
 from url_viz.jobs.configs import (
@@ -36,7 +37,6 @@ from url_viz.jobs.kinds import (
     About,
     JobKind,
 )
-from url_viz.workspace import Workspace
 
 ZOO, HOME = Path("/zoo"), Path("/home")
 ASKED: list[tuple[JobKind[Any], Any]] = [

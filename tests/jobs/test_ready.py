@@ -11,11 +11,11 @@ import psutil
 import pytest
 
 from tests.jobs.conftest import command_of, ended, processes_of, running, start, until
+from url_viz.base.workspace import Workspace
 from url_viz.jobs import cancel_job, log_tail, ready
 from url_viz.jobs import start as start_module
 from url_viz.jobs.job import alive_processes
 from url_viz.jobs.ready import Process, ReadyRunner
-from url_viz.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 

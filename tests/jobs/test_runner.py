@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.jobs.conftest import LONG, command_of, ended, kill_runner, processes_of, running, start, until
-from url_viz.errors import JobError
+from url_viz.base.errors import JobError
+from url_viz.base.workspace import Workspace
 from url_viz.jobs import (
     Job,
     cancel_job,
@@ -26,9 +27,7 @@ from url_viz.jobs import (
     progress_history,
     run_again,
 )
-from url_viz.jobs.job_files import Result, find_record
-from url_viz.jobs.process import ProcessMark, mark_of
-from url_viz.workspace import Workspace
+from url_viz.jobs.job_files import ProcessMark, Result, find_record, mark_of
 
 pytestmark = pytest.mark.slow
 
@@ -87,7 +86,7 @@ def test_a_job_fails_with_its_exit_status_and_its_log_says_why(
 
 def test_progress_of_a_command_arrives_while_it_runs(workspace: Workspace) -> None:
     script = (
-        "import time\nfrom url_viz.progress import Progress, command_report\nreport = command_report()\n"
+        "import time\nfrom url_viz.base.progress import Progress, command_report\nreport = command_report()\n"
         "report(Progress('read', 1, 4, metrics={'loss': 0.5}))\nreport(Progress('map', 4, 4))\ntime.sleep(600)"
     )
     job = start(["-c", script], workspace=workspace)
@@ -241,7 +240,7 @@ def test_the_next_job_of_the_queue_ends_what_a_killed_one_left(workspace: Worksp
 def test_a_job_outlives_its_starter_and_a_ctrl_c_to_the_starters_group(workspace: Workspace) -> None:
     script = (
         "import sys, time; from pathlib import Path; from url_viz.jobs import start_job\n"
-        "from url_viz.workspace import Workspace\n"
+        "from url_viz.base.workspace import Workspace\n"
         f"start_job({LONG!r}, kind='test', title='t', workspace=Workspace.at(Path(sys.argv[1])))\n"
         "print('started', flush=True); time.sleep(600)"
     )

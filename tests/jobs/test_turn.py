@@ -7,10 +7,10 @@ import psutil
 import pytest
 
 from tests.jobs.conftest import LONG, ended, running, start
+from url_viz.base.workspace import Workspace
 from url_viz.jobs import Job, cancel_job, list_jobs, live_jobs, waiting_for
-from url_viz.jobs import turn as memory_of
-from url_viz.jobs.turn import LIGHT_NEEDS_MB, Turn, available_mb, can_run_alongside
-from url_viz.workspace import Workspace
+from url_viz.jobs import runner as memory_of
+from url_viz.jobs.runner import LIGHT_NEEDS_MB, Turn, available_mb, can_run_alongside
 
 GIB = 2**30
 

@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.imaging.pictures import write_folder
+from url_viz.base.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.cli.main import main
-from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.image_set import open_image_set
-from url_viz.imaging.preprocess import AUTHORS
+from url_viz.imaging.decode import AUTHORS
 from url_viz.models.checkpoints import head_of, load_weights
 from url_viz.models.model import Model, load_model, resolve
 from url_viz.models.model_names import WeightsFile, file_digest

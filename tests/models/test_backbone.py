@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from url_viz.errors import CheckpointError, ModelError, WeightsUnavailableError
+from url_viz.base.errors import CheckpointError, ModelError, WeightsUnavailableError
 from url_viz.models.backbone import Backbone, by_position, empty_network, load_backbone, preprocessing_of
 from url_viz.models.model_names import DEFAULT, PACKAGED, file_digest
 
@@ -86,7 +86,7 @@ def cat() -> Tensor:
     skimage = pytest.importorskip("skimage.data")
     from PIL import Image
 
-    from url_viz.imaging.preprocess import middle, normalised, resized
+    from url_viz.imaging.decode import middle, normalised, resized
 
     preprocessing = PACKAGED[DEFAULT].preprocessing
     crop = middle(resized(Image.fromarray(skimage.chelsea()), preprocessing), preprocessing.size_px)

@@ -11,15 +11,22 @@ from safetensors.torch import save_file
 
 from tests.conftest import dice_head
 from tests.models.test_authors_checkpoints import VIT, tensors_of, write
+from url_viz.base.errors import WeightsUnavailableError
+from url_viz.base.workspace import Workspace
 from url_viz.cli.main import main
-from url_viz.errors import WeightsUnavailableError
-from url_viz.models.card_figures import NOT_MEASURED, REPORTED, card_rows, describe_card
-from url_viz.models.catalogue import KnownModel, adapted_to, known_models
+from url_viz.models.catalogue import (
+    NOT_MEASURED,
+    REPORTED,
+    KnownModel,
+    adapted_to,
+    card_rows,
+    describe_card,
+    known_models,
+)
 from url_viz.models.checkpoint_folder import checkpoint_names
 from url_viz.models.head import save_head
 from url_viz.models.model import load_model, model_title, resolve
 from url_viz.models.model_names import DEFAULT, HEADS, PACKAGED, PAPERS, file_digest
-from url_viz.workspace import Workspace
 
 TINY = "authors/vit-tiny"
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from url_viz.errors import CheckpointError, HeadMismatchError
+from url_viz.base.errors import CheckpointError, HeadMismatchError
 from url_viz.models import classifier_functions
 from url_viz.models.classifier_functions import NAMES, ClassifierFunctions, NaturalPictures
 from url_viz.models.head import Head, HeadProvenance, load_head, save_head

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import is_consistent
-from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.decode import Preprocessing
 from url_viz.models.backbone import load_backbone
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT

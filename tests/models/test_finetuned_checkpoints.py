@@ -12,10 +12,10 @@ from safetensors.torch import save_file
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
 from training.head_finetuning import carry_backbone
-from training.run_files import RunPaths
-from url_viz.errors import CheckpointError, ImageSetError, ModelError
+from training.store import RunPaths
+from url_viz.base.errors import CheckpointError, ImageSetError, ModelError
 from url_viz.image_set import open_image_set
-from url_viz.imaging.preprocess import AUTHORS
+from url_viz.imaging.decode import AUTHORS
 from url_viz.models.checkpoints import load_weights, unwrapped
 from url_viz.models.head import save_head
 from url_viz.models.model import load_model, load_source, model_title, resolve

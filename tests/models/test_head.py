@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_tensors
 
 from tests.conftest import dice_head
-from url_viz.errors import CheckpointError, HeadMismatchError
+from url_viz.base.errors import CheckpointError, HeadMismatchError
 from url_viz.models.head import FORMAT, FORMAT_VERSION, ROWS_AT_ONCE, Head, HeadProvenance, load_head, save_head
 from url_viz.models.head_module import HeadModule
 

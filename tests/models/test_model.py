@@ -11,8 +11,9 @@ import torch
 
 from tests.conftest import SIDE_PX, dice_head
 from tests.imaging.pictures import noise, write_folder
-from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
-from url_viz.imaging.preprocess import Preprocessing
+from url_viz.base.errors import CheckpointError, HeadMismatchError, ModelError
+from url_viz.base.workspace import Workspace
+from url_viz.imaging.decode import Preprocessing
 from url_viz.models.head import HeadProvenance, save_head
 from url_viz.models.model import (
     EmbeddingSpace,
@@ -25,7 +26,6 @@ from url_viz.models.model import (
     with_head,
 )
 from url_viz.models.model_names import DEFAULT, PACKAGED, PackagedBackbone, file_digest, shipped_head
-from url_viz.workspace import Workspace
 
 
 @pytest.fixture(scope="module")

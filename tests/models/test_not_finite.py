@@ -7,8 +7,8 @@ import timm
 import torch
 
 from tests.imaging.pictures import write_folder
-from url_viz.analysis.evidence.order_metrics import recall_at_1
-from url_viz.errors import ModelError
+from url_viz.base.errors import ModelError
+from url_viz.evidence.order_metrics import recall_at_1
 from url_viz.models.model import Model, load_model
 from url_viz.reading import embed_folder
 from url_viz.store.sets import list_sets

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import dice_head
-from url_viz.models.rounding import BITS, rounded
+from url_viz.models.head import BITS, rounded
 from url_viz.models.runtime import Outputs
 
 SIZE = 1280

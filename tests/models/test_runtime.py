@@ -17,16 +17,16 @@ from torch import Tensor, nn
 
 from tests.conftest import SIDE_PX
 from tests.processes import ROOT, run_python
-from url_viz.analysis.evidence.order_metrics import spearman
-from url_viz.errors import ModelError
-from url_viz.imaging.preprocess import Preprocessing, middle, normalised, resized
+from url_viz.base.errors import ModelError
+from url_viz.base.workspace import Workspace
+from url_viz.evidence.order_metrics import spearman
+from url_viz.imaging.decode import Preprocessing, middle, normalised, resized
 from url_viz.models.backbone import Backbone, LoadedBackbone, load_backbone, save_backbone
 from url_viz.models.model import load_model, prepared_folder, resolve
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import MultiGpuRuntime, Outputs, choose_device, devices, gpus, joined_outputs
 from url_viz.models.runtime_openvino import STREAM_BATCH, OpenVinoRuntime, _remove_altered, convert, converted
 from url_viz.models.runtime_torch import TorchRuntime, batch_for
-from url_viz.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_what_cannot_be_traced_is_a_runtime_error_and_leaves_nothing(tmp_path: P
 COMPILING = """
 import sys, time
 from pathlib import Path
-from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.decode import Preprocessing
 from url_viz.models.runtime_openvino import OpenVinoRuntime, openvino
 folder, size_px, after_s = sys.argv[1:]
 openvino()
@@ -202,7 +202,7 @@ GONE = """
 import gc, signal, sys
 from pathlib import Path
 import numpy as np
-from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.decode import Preprocessing
 from url_viz.models.runtime_openvino import OpenVinoRuntime
 
 runtime = OpenVinoRuntime(Path(sys.argv[1]), Preprocessing(size_px=160), precision="float32")

@@ -6,14 +6,23 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import BF16_IS_QUICKER, FLOAT32_IS_QUICKER, set_times
-from url_viz.imaging.preprocess import Preprocessing
+from url_viz.base.files import record_in, sealed
+from url_viz.imaging.decode import Preprocessing
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
-from url_viz.models.precision import fast_words, has_bf16, precision_here
+from url_viz.models.precision import (
+    KEPT,
+    Times,
+    fast_words,
+    has_bf16,
+    keep_times,
+    measured_times,
+    precision_here,
+    quicker,
+    times_of,
+)
 from url_viz.models.runtime import Precision
 from url_viz.models.runtime_openvino import converted
-from url_viz.models.timing import KEPT, Times, keep_times, measured_times, quicker, times_of
-from url_viz.sealed import record_in, sealed
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import numpy as np
 
 from tests.pipeline.whitened_examples import pictures
 from url_viz.pipeline.graph import build_graph
+from url_viz.store.tables.embedding_rows import WhitenedRows, Whitening
 from url_viz.store.tables.tables import Embeddings, Graph
-from url_viz.store.tables.whitened_rows import WhitenedRows, Whitening
 
 
 def embeddings_of(vectors: np.ndarray, *, first: int = 100, content: np.ndarray | None = None) -> Embeddings:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from url_viz.base.progress import Progress
 from url_viz.image_set import ImageSet
-from url_viz.imaging.digest import image_id
+from url_viz.imaging.places import image_id
 from url_viz.models.model import Model
 from url_viz.models.runtime import Outputs, Runtime, Wait
-from url_viz.progress import Progress
 from url_viz.reading import embed_folder
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.writer import Writer

@@ -5,14 +5,13 @@ import pytest
 
 from tests.pipeline.test_nearest import classes, itself
 from tests.pipeline.whitened_examples import listed
-from url_viz.pipeline import approximate_nearest
+from url_viz.base.rows import l2_normalize
+from url_viz.pipeline import graph as approximate_nearest
 from url_viz.pipeline import graph as graph_module
-from url_viz.pipeline.approximate_nearest import find_candidates, nearest_candidates
-from url_viz.pipeline.graph import build_graph
+from url_viz.pipeline.graph import build_graph, find_candidates, nearest_candidates
 from url_viz.pipeline.nearest import top_k_of_all
 from url_viz.pipeline.twins import is_representative, twins_among
 from url_viz.pipeline.whitening import whitened_rows
-from url_viz.rows import l2_normalize
 from url_viz.store.tables.tables import no_twins
 
 pytestmark = pytest.mark.slow

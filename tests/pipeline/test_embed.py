@@ -13,18 +13,18 @@ import pytest
 from tests.conftest import EMBEDDING_SIZE
 from tests.imaging.pictures import noise, write_folder
 from tests.pipeline.reader import Counting, Reader, is_consistent, names
-from url_viz.errors import NoImagesError, WorkspaceError
-from url_viz.imaging.digest import image_id
+from url_viz.base.errors import NoImagesError, WorkspaceError
+from url_viz.base.progress import silent
+from url_viz.base.workspace import Workspace
+from url_viz.imaging.places import image_id
 from url_viz.imaging.scan import Scan, ScannedFile, Walk, scan
 from url_viz.models.model import Model
 from url_viz.models.runtime import Runtime
 from url_viz.pipeline import embed as of_embed
 from url_viz.pipeline.embed import embed, make_plan
 from url_viz.pipeline.embedded import EmbeddedFiles, Embedding, Row
-from url_viz.progress import silent
 from url_viz.store.tables.tables import IMAGES, Embeddings
 from url_viz.store.tables.writer import Writer
-from url_viz.workspace import Workspace
 
 
 class Beside(Counting):

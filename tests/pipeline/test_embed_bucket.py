@@ -15,17 +15,16 @@ from tests.imaging.pictures import encoded, noise, write_folder
 from tests.object_store import BUCKET, KEY, SECRET, ObjectStore, environment, let_in, object_store
 from tests.pipeline.reader import Reader, names
 from tests.processes import await_stored, reading, stored_files
+from url_viz.base.errors import BucketError, FolderError, NoImagesError
+from url_viz.base.workspace import root_of
 from url_viz.cli.main import main
-from url_viz.errors import BucketError, FolderError, NoImagesError
 from url_viz.export.data_sets import DATA_SETS
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging import bucket as of_bucket
 from url_viz.imaging.bucket import Bucket
-from url_viz.imaging.chosen_rendering import SAMPLED_OBJECTS
-from url_viz.imaging.source import source_of
+from url_viz.imaging.source import SAMPLED_OBJECTS, source_of
 from url_viz.models.model import Model
 from url_viz.pipeline import embedded as of_embedded
-from url_viz.roots import root_of
 from url_viz.store.sets import list_sets, repoint
 from url_viz.store.tables.tables import IMAGES
 

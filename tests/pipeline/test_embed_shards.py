@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
-from url_viz.errors import FolderError, ImageError
+from url_viz.base.errors import FolderError, ImageError
 from url_viz.export.data_sets import DATA_SETS
 from url_viz.export.folders import sort_into_folders
 from url_viz.image_set import ImageSet, open_image_set

@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.imaging.pictures import noise, write_folder
+from url_viz.base.errors import FolderError, ImageSetError, ModelError
 from url_viz.cli.main import main
-from url_viz.errors import FolderError, ImageSetError, ModelError
 from url_viz.image_set import open_image_set
 from url_viz.imaging.scan import scan
 from url_viz.models.model import load_model, model_title
-from url_viz.pipeline.external_embeddings import given_embeddings, in_float16
+from url_viz.pipeline.embedded import given_embeddings, in_float16
 from url_viz.reading import embed_folder
 
 COUNT = 8

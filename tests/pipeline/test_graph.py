@@ -10,10 +10,9 @@ from tests.pipeline.whitened_examples import classes, cosines, graph_of, listed,
 from url_viz.pipeline import twins
 from url_viz.pipeline.graph import apart_graph, build_graph, extended
 from url_viz.pipeline.twins import source_groups
-from url_viz.pipeline.views import FEWEST
-from url_viz.pipeline.whitening import whitened_rows
+from url_viz.pipeline.whitening import FEWEST, whitened_rows
+from url_viz.store.tables.embedding_rows import WhitenedRows
 from url_viz.store.tables.tables import Graph, positions_of
-from url_viz.store.tables.whitened_rows import WhitenedRows
 
 pytestmark = pytest.mark.slow
 

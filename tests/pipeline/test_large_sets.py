@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from tests.imaging.pictures import write_folder
 from tests.pipeline.whitened_examples import classes, listed, pictures
+from url_viz.base.workspace import Workspace
 from url_viz.models.model import Model
 from url_viz.pipeline import graph as graph_module
 from url_viz.pipeline import postprocess
 from url_viz.pipeline.graph import build_graph, extended
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.reading import embed_folder
-from url_viz.store.tables.raw_rows import RawRows, in_parts
+from url_viz.store.tables.reader import RawRows, in_parts
 from url_viz.store.tables.tables import Embeddings
 from url_viz.store.tables.writer import Writer
-from url_viz.workspace import Workspace
 
 KEY = "0" * 16
 COUNT = 1200

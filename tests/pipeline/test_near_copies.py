@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from url_viz.imaging.perceptual_hash import MIRRORED, WORDS, Hashes
+from url_viz.imaging.quality import MIRRORED, WORDS, Hashes
 from url_viz.pipeline import near_copies
 from url_viz.pipeline.near_copies import NEVER, CopyCandidates, alike, alike_to, bits_apart
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.pipeline.examples import as_whitened, dice, graph_of
 from tests.processes import ROOT, run_python
+from url_viz.base.processes import keep_compiled
 from url_viz.pipeline.projection import fit_map
-from url_viz.processes.numba_cache import keep_compiled
 
 DOUBLED = "import numba\n\n\n@numba.njit()\ndef doubled(x):\n    return 2 * x\n"
 

@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.twin_groups import twins_of
-from url_viz.pipeline.object_twins import FEWEST_AROUND, twins_of_objects
-from url_viz.store.columns.object_columns import Boxes
+from url_viz.pipeline.twins import FEWEST_AROUND, twins_of_objects
+from url_viz.store.columns.source_columns import Boxes
 from url_viz.store.tables.tables import Twins, no_twins
 
 Box = tuple[float, float, float, float]

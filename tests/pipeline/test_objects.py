@@ -12,8 +12,7 @@ from PIL import Image
 
 from tests.imaging.pictures import encoded, noise
 from tests.pipeline.reader import Reader
-from url_viz.analysis.review.cards import CardAnswer
-from url_viz.errors import ImageError
+from url_viz.base.errors import ImageError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging import workers
 from url_viz.imaging.places import Place, cut
@@ -21,6 +20,7 @@ from url_viz.models.model import Model
 from url_viz.models.runtime import CPU_BATCH
 from url_viz.pipeline import embedded
 from url_viz.reading import embed_folder
+from url_viz.review.cards import CardAnswer
 
 SIZE = 160, 120
 BOXES = [(10, 10, 50, 40), (70.5, 20.25, 60, 70), (0, 0, 30, 30), (120, 90, 60, 60)]

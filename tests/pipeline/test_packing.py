@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist, pdist
 from sklearn.manifold import trustworthiness
 
-from url_viz.pipeline.packing import GAP, packed
+from url_viz.pipeline.projection import GAP, packed
 
 Array = NDArray[np.float32]
 

@@ -11,6 +11,7 @@ from tests.pipeline.examples import as_whitened, dice, embeddings_of, graph_of
 from tests.pipeline.whitened_examples import cosines, with_burst
 from tests.pipeline.whitened_examples import graph_of as whitened_graph_of
 from tests.processes import run_python
+from url_viz.base.rows import l2_normalize
 from url_viz.pipeline import projection
 from url_viz.pipeline.graph import neighbours_among
 from url_viz.pipeline.projection import (
@@ -26,9 +27,8 @@ from url_viz.pipeline.projection import (
     tsne_coordinates,
 )
 from url_viz.pipeline.whitening import whitened_rows
-from url_viz.rows import l2_normalize
+from url_viz.store.tables.embedding_rows import WhitenedRows
 from url_viz.store.tables.tables import PCA, PLACED, TSNE, UMAP, Coordinates, Embeddings, Graph, Twins, no_twins
-from url_viz.store.tables.whitened_rows import WhitenedRows
 
 
 def blobs(count: int, *, seed: int = 0) -> WhitenedRows:

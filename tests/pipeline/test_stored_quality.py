@@ -8,15 +8,15 @@ import pyarrow as pa
 import pytest
 
 from tests.imaging.pictures import encoded, noise, write_folder
+from url_viz.base.progress import Progress
 from url_viz.image_set import ImageSet, open_image_set
-from url_viz.imaging.preprocess import resized
+from url_viz.imaging.decode import resized
 from url_viz.imaging.quality import QUALITIES, Quality, quality_of_image
 from url_viz.models.model import Model
-from url_viz.pipeline import stored_quality as stage
-from url_viz.progress import Progress
+from url_viz.pipeline import postprocess as stage
 from url_viz.reading import embed_folder
-from url_viz.store.tables.lance import connect
 from url_viz.store.tables.reader import QUALITY_TABLE, Store
+from url_viz.store.tables.tables import connect
 
 
 def quality_of(image_set: ImageSet) -> dict[int, Quality]:

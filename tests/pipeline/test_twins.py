@@ -23,8 +23,7 @@ from url_viz.pipeline.twins import (
     view_groups,
 )
 from url_viz.pipeline.twins import twins_of as twins_of_rows
-from url_viz.pipeline.views import FEWEST, RAW_COSINE, VIEW_COSINE, ViewSpace
-from url_viz.pipeline.whitening import whitened_rows
+from url_viz.pipeline.whitening import FEWEST, RAW_COSINE, VIEW_COSINE, ViewSpace, whitened_rows
 from url_viz.store.tables.tables import Twins
 
 

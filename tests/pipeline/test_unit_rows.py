@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.pipeline import unit_rows
-from url_viz.pipeline.unit_rows import UnitRows, widen
+from url_viz.pipeline import nearest as unit_rows
+from url_viz.pipeline.nearest import UnitRows, widen
 
 
 @pytest.mark.slow

@@ -8,12 +8,13 @@ import pytest
 
 from tests.pipeline.examples import embeddings_of
 from tests.pipeline.whitened_examples import classes, naive_views, with_burst
-from url_viz.pipeline import views, whitening
+from url_viz.base.workspace import Workspace
+from url_viz.pipeline import whitening
+from url_viz.pipeline import whitening as views
 from url_viz.pipeline.whitening import VERSION, fit_whitening, should_refit, whitened_for, whitened_rows
+from url_viz.store.tables.embedding_rows import POWER, WhitenedRows
 from url_viz.store.tables.reader import Store
-from url_viz.store.tables.whitened_rows import POWER, WhitenedRows
 from url_viz.store.tables.writer import Writer
-from url_viz.workspace import Workspace
 
 
 def by_definition(embeddings: np.ndarray, axes: int, power: float) -> np.ndarray:

@@ -4,11 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.imaging.copied_pixels import SIDE, Patches
-from url_viz.imaging.perceptual_hash import WORDS
+from url_viz.imaging.quality import WORDS
 from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.near_copies import Pixels
-from url_viz.pipeline.views import RAW_COSINE, VIEW_COSINE
-from url_viz.pipeline.whitening import whitened_rows
+from url_viz.pipeline.whitening import RAW_COSINE, VIEW_COSINE, whitened_rows
 from url_viz.store.tables.tables import Graph, Twins
 
 

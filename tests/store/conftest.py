@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from url_viz.base.workspace import SetPaths, Workspace
 from url_viz.store.decisions.decision_rows import FileKeys
 from url_viz.store.decisions.decisions import Decisions
 from url_viz.store.tables.writer import Writer
-from url_viz.workspace import SetPaths, Workspace
 
 FILES = FileKeys(np.arange(1, 6), np.arange(101, 106))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from url_viz.errors import DamageError, DecisionError
+from url_viz.base.errors import DamageError, DecisionError
 from url_viz.store.decisions.answers import Answers, ordered
 from url_viz.store.decisions.decision_rows import FileKeys
 from url_viz.store.decisions.decisions import Decisions

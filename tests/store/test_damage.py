@@ -3,8 +3,8 @@
 import errno
 from pathlib import Path
 
-from url_viz.store.damage import disk_error_of
-from url_viz.workspace import Workspace
+from url_viz.base.workspace import Workspace
+from url_viz.store.about import disk_error_of
 
 
 def test_a_full_disk_says_that_something_is_kept_only_where_it_is(tmp_path: Path) -> None:

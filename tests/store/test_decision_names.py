@@ -2,7 +2,7 @@
 
 import pytest
 
-from url_viz.errors import DecisionError
+from url_viz.base.errors import DecisionError
 from url_viz.store.decisions.decisions import Decisions, Judgement
 
 

@@ -12,11 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.store.conftest import FILES
-from url_viz.errors import DamageError, DecisionError, WorkspaceError
-from url_viz.sealed import unsealed
+from url_viz.base.errors import DamageError, DecisionError, WorkspaceError
+from url_viz.base.files import unsealed
 from url_viz.store.decisions.decision_log import DecisionLog
-from url_viz.store.decisions.decision_rows import Changes, Decision, FileKeys, match_decisions, undecided
-from url_viz.store.decisions.decision_tables import SCHEMA_VERSION
+from url_viz.store.decisions.decision_rows import (
+    SCHEMA_VERSION,
+    Changes,
+    Decision,
+    FileKeys,
+    match_decisions,
+    undecided,
+)
 from url_viz.store.decisions.decisions import Decisions, checked_tag
 
 

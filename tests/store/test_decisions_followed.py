@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from url_viz.errors import DamageError
+from url_viz.base.errors import DamageError
 from url_viz.store.decisions.answers import Answers
 from url_viz.store.decisions.decision_log import DecisionLog
 from url_viz.store.decisions.decision_rows import FileKeys

@@ -15,7 +15,7 @@ SCRIPT = """
 import ctypes, os, shutil, sys
 from pathlib import Path
 import numpy as np
-from url_viz.errors import WorkspaceError
+from url_viz.base.errors import WorkspaceError
 from url_viz.store.decisions.decision_log import DecisionLog
 from url_viz.store.decisions.decision_rows import FileKeys
 from url_viz.store.decisions.decisions import Decisions

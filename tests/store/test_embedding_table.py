@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pipeline.examples import dice
+from url_viz.base.workspace import Workspace
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.tables import FEW_WANTED, Embeddings, fixed_lists, matrix, positions_of
 from url_viz.store.tables.writer import Writer
-from url_viz.workspace import Workspace
 
 KEY = "space"
 
@@ -20,7 +20,7 @@ KEY = "space"
 @pytest.fixture
 def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, Embeddings]:
     """Forty embeddings, written in two goes and read seven at a time."""
-    monkeypatch.setattr("url_viz.store.tables.embedding_table.ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("url_viz.store.tables.embedding_rows.ROWS_AT_ONCE", 7)
     embeddings = dice(40)
     paths = Workspace.at(tmp_path).set_paths("0" * 16)
     with Writer(paths, tmp_path) as writer:

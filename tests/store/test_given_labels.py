@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.conftest import FILES
-from url_viz.errors import DamageError, DecisionError
+from url_viz.base.errors import DamageError, DecisionError
 from url_viz.store.decisions.decision_rows import label_of, with_label
 from url_viz.store.decisions.decisions import Decisions, Judgement, checked_label
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from url_viz.errors import WorkspaceError
-from url_viz.store.decisions.reviews import (
+from url_viz.base.errors import WorkspaceError
+from url_viz.base.workspace import SetPaths
+from url_viz.store.decisions.answers import (
     MOST_STORED,
     StoredReview,
     change_review,
@@ -17,7 +18,6 @@ from url_viz.store.decisions.reviews import (
     read_review,
     review_key,
 )
-from url_viz.workspace import SetPaths
 
 
 @pytest.fixture

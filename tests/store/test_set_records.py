@@ -11,7 +11,9 @@ import pyarrow as pa
 import pytest
 
 from tests.processes import run_python
-from url_viz.errors import DamageError, WorkspaceError
+from url_viz.base.errors import DamageError, WorkspaceError
+from url_viz.base.workspace import SetPaths
+from url_viz.store.about import changing_records
 from url_viz.store.columns.imported_columns import (
     FOLDERS,
     Import,
@@ -22,12 +24,10 @@ from url_viz.store.columns.imported_columns import (
     write_import,
     write_label_choice,
 )
-from url_viz.store.columns.user_cells import Values
-from url_viz.store.decisions.reviews import StoredReview, change_review, read_review, review_key
+from url_viz.store.columns.user_files import Values
+from url_viz.store.decisions.answers import StoredReview, change_review, read_review, review_key
 from url_viz.store.second_model_choice import choose_second_model
-from url_viz.store.set_records import changing_records
 from url_viz.store.version_files import ROWS, rows_of, store_version, stored_versions
-from url_viz.workspace import SetPaths
 
 FEW, MANY = 3, 60
 
@@ -123,7 +123,7 @@ CHOOSE = """
 import sys
 from pathlib import Path
 from url_viz.store.columns.imported_columns import write_apart, write_label_choice
-from url_viz.workspace import SetPaths
+from url_viz.base.workspace import SetPaths
 paths, write = SetPaths(Path(sys.argv[1])), {"label": write_label_choice, "apart": write_apart}[sys.argv[2]]
 for number in range(100):
     write(paths, f"{sys.argv[2]} {number}")
@@ -157,6 +157,6 @@ def test_of_a_forgotten_set_nothing_is_written(paths: SetPaths) -> None:
 
 
 def test_a_lock_that_is_not_given_back_is_a_sentence(paths: SetPaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("url_viz.store.set_records.LOCK_S", 0.1)
+    monkeypatch.setattr("url_viz.store.about.LOCK_S", 0.1)
     with changing_records(paths), pytest.raises(WorkspaceError, match="Another process has been writing"):
         choose_second_model(paths, is_used=False)

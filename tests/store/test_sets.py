@@ -17,13 +17,14 @@ from filelock import FileLock
 from tests.hostile.packed import write_packed
 from tests.imaging.pictures import write_folder
 from tests.read_sets import moved, paths_of
+from url_viz.base.errors import FolderError, ImageSetError, UrlVizError, WorkspaceError
+from url_viz.base.files import sealed, unsealed
+from url_viz.base.workspace import SCHEMA_VERSION, Workspace
 from url_viz.cli.main import main
-from url_viz.errors import FolderError, ImageSetError, UrlVizError, WorkspaceError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.scan import Scan
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
-from url_viz.sealed import sealed, unsealed
 from url_viz.store.about import find_set, read_about
 from url_viz.store.bundle import FORMAT, LABEL, pack, unpack
 from url_viz.store.sets import (
@@ -41,7 +42,6 @@ from url_viz.store.sets import (
 )
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.writer import Writer
-from url_viz.workspace import SCHEMA_VERSION, Workspace
 
 COUNT = 12
 

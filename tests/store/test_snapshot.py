@@ -12,7 +12,7 @@ import pytest
 
 from tests.pipeline.examples import as_whitened, dice, graph_of
 from tests.store.test_store import KEY, files, ids_of, put_graph
-from url_viz.errors import DamageError, SupersededError
+from url_viz.base.errors import DamageError, SupersededError
 from url_viz.pipeline.projection import pca_coordinates
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.tables import IMAGES

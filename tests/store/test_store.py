@@ -18,8 +18,9 @@ from tests.pipeline.whitened_examples import graph_of as whitened_graph_of
 from tests.pipeline.whitened_examples import with_burst
 from tests.processes import run_python
 from tests.sealing import with_seal
-from url_viz.errors import DamageError, ImageSetError, WorkspaceError
-from url_viz.imaging.preprocess import Preprocessing
+from url_viz.base.errors import DamageError, ImageSetError, WorkspaceError
+from url_viz.base.workspace import SetPaths, Workspace
+from url_viz.imaging.decode import Preprocessing
 from url_viz.models.model import EmbeddingSpace
 from url_viz.pipeline import twins
 from url_viz.pipeline.postprocess import columns_of
@@ -28,11 +29,9 @@ from url_viz.pipeline.whitening import whitened_rows
 from url_viz.store.about import About, find_set, known_sets, read_about
 from url_viz.store.repair import mend
 from url_viz.store.tables import versions
-from url_viz.store.tables.lance import connect
 from url_viz.store.tables.reader import Store
-from url_viz.store.tables.tables import IMAGES, Graph
+from url_viz.store.tables.tables import IMAGES, Graph, connect
 from url_viz.store.tables.writer import Writer
-from url_viz.workspace import SetPaths, Workspace
 
 ROOT = Path(__file__).parents[2]
 SPACE = EmbeddingSpace("a_backbone", "0" * 16, Preprocessing(), "bf16")
@@ -243,7 +242,7 @@ class TestOneWriter:
 import sys
 from pathlib import Path
 from url_viz.store.tables.writer import Writer
-from url_viz.workspace import SetPaths
+from url_viz.base.workspace import SetPaths
 with Writer(SetPaths(Path(sys.argv[1])), Path(sys.argv[2])):
     print("held", flush=True)
     sys.stdin.read()
@@ -444,7 +443,7 @@ class TestDamage:
 ASKED = """
 import sys
 from url_viz.store.tables import versions
-from url_viz.store.tables.lance import connect
+from url_viz.store.tables.tables import connect
 CLIENT = "lance_namespace_urllib3_client"
 assert "lancedb" not in sys.modules, "nothing was opened yet"
 assert connect(sys.argv[1]).table_names() == []

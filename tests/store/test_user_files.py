@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.store.columns.user_files import ARRAY, UserFile, distinct_names, read_user_file
 
@@ -229,7 +229,7 @@ class TestArrays:
             read_user_file(IncomingFile("x.npy", header_of("(10000000000000,)", kind="<U0")))
 
     def test_a_file_that_unfolds_to_too_much_is_not_unfolded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("url_viz.store.columns.user_arrays.MOST_UNFOLDED", 1 << 20)
+        monkeypatch.setattr("url_viz.store.columns.user_files.MOST_UNFOLDED", 1 << 20)
         file = io.BytesIO()
         np.savez_compressed(file, values=np.zeros((1 << 16, 8)))
         with pytest.raises(FolderError, match=r"unfolds to 4,194,\d+ bytes; at most 1,048,576 are read"):

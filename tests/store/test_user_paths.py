@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 from url_viz.store.columns.user_paths import match_paths
 
 ROOT = Path("/data/photos")

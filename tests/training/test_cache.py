@@ -10,15 +10,13 @@ import pytest
 from training import cache as cache_module
 from training.cache import read_views, write_cache
 from training.config import Augmentation, CacheConfig, InstanceTarget
-from training.data.picture_stream import FileSource
-from training.data.spec import pictures_of
-from training.groups import groups_of
-from training.sources import Sources
+from training.data.spec import FileSource, pictures_of
 from training.store import CachePaths, open_cache
 from training.targets import fold_probes, instance_loss
-from url_viz.errors import CacheError, NoImagesError
+from training.training_rows import Sources, groups_of
+from url_viz.base.errors import CacheError, NoImagesError
+from url_viz.base.progress import silent
 from url_viz.models.model import Model
-from url_viz.progress import silent
 from url_viz.reading import embed_folder
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ from training import config
 from training.command import command
 from training.config import CacheConfig, EvaluateConfig, FinetuneConfig, Mixture, Recipe, TrainConfig, as_record
 from training.data.spec import pictures_of
-from url_viz.errors import CacheError, FolderError
+from url_viz.base.errors import CacheError, FolderError
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIGS = [

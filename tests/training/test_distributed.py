@@ -13,10 +13,10 @@ import pytest
 from training.cache import Process, main, write_cache, write_shards
 from training.config import Augmentation, CacheConfig
 from training.store import CachePaths, open_cache, read_failures
-from url_viz.errors import CacheError, JobError
+from url_viz.base.errors import CacheError, JobError
+from url_viz.base.progress import silent
+from url_viz.base.workspace import HOME_VARIABLE
 from url_viz.models.model import Model
-from url_viz.progress import silent
-from url_viz.workspace import HOME_VARIABLE
 
 ROOT = Path(__file__).parent.parent.parent
 

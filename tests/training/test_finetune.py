@@ -13,18 +13,17 @@ from training.config import Augmentation, FinetuneConfig, InstanceTarget, Recipe
 from training.data.spec import pictures_of
 from training.head_finetuning import finetune_head, losses_to_learn
 from training.holdout import FinetuneReport, are_test_pictures, confusability_in, split_cache
-from training.run_files import RunPaths
-from training.store import open_cache
+from training.store import RunPaths, open_cache
 from training.training_rows import are_held_out
-from url_viz.analysis.evidence.holdout_report import figures_from
-from url_viz.analysis.evidence.order_metrics import spearman
-from url_viz.errors import HeadMismatchError
+from url_viz.base.errors import HeadMismatchError
+from url_viz.base.progress import silent
+from url_viz.base.workspace import Workspace
+from url_viz.evidence.holdout_report import figures_from
+from url_viz.evidence.order_metrics import spearman
 from url_viz.models.head import load_head
 from url_viz.models.model import Model, ModelSource, load_model, with_head
-from url_viz.progress import silent
 from url_viz.store.about import find_set
 from url_viz.store.training_records import epochs_of, joined_epochs, runs_of
-from url_viz.workspace import Workspace
 
 
 @pytest.fixture(scope="module")

@@ -10,17 +10,23 @@ from torch import nn
 
 from tests.training.caches import written
 from training.config import PRESETS, TrainConfig
-from training.functions import DISTANCE, DISTANCE_WEIGHT, fit_pictures, read_by_functions, without_distance
-from training.sources import Sources
 from training.store import write_loss
-from training.train import train, uncertainty_of
-from training.training_rows import training_rows
-from url_viz.analysis.evidence.order_metrics import spearman
-from url_viz.errors import CacheError
-from url_viz.imaging.preprocess import Preprocessing
+from training.train import (
+    DISTANCE,
+    DISTANCE_WEIGHT,
+    fit_pictures,
+    read_by_functions,
+    train,
+    uncertainty_of,
+    without_distance,
+)
+from training.training_rows import Sources, training_rows
+from url_viz.base.errors import CacheError
+from url_viz.base.progress import silent
+from url_viz.evidence.order_metrics import spearman
+from url_viz.imaging.decode import Preprocessing
 from url_viz.models.backbone import Backbone, LoadedBackbone
 from url_viz.models.classifier_functions import NAMES
-from url_viz.progress import silent
 
 CPU = torch.device("cpu")
 

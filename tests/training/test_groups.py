@@ -8,11 +8,9 @@ import pytest
 from tests.pipeline.whitened_examples import with_burst
 from tests.training.caches import written
 from training.config import Group
-from training.groups import groups_of
-from training.sources import Sources
 from training.store import Cache
-from training.training_rows import SPLIT_PARTS, are_held_out
-from url_viz.errors import CacheError
+from training.training_rows import SPLIT_PARTS, Sources, are_held_out, groups_of
+from url_viz.base.errors import CacheError
 
 RIGHT_ANGLES = np.eye(6, 8)
 

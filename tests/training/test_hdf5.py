@@ -10,13 +10,13 @@ from torch.nn import functional as F
 
 from training.config import Recipe, TrainConfig
 from training.hdf5 import cache_of_hdf5
-from training.run_files import RunPaths
+from training.store import RunPaths
 from training.train import main, sources_of
 from training.training_rows import training_rows
-from url_viz.errors import CacheError
+from url_viz.base.errors import CacheError
+from url_viz.base.progress import silent
 from url_viz.models.backbone import LoadedBackbone, as_backbone, create_network, preprocessing_of
 from url_viz.models.head import load_head
-from url_viz.progress import silent
 
 CLASSES, SIZE, ROWS = 40, 96, 230
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from training.config import Pairing
-from training.losses import Pairs, l2_loss, pairs_of, ranking_loss
+from training.targets import Pairs, l2_loss, pairs_of, ranking_loss
 
 
 def pairs(*both: tuple[int, int]) -> Pairs:

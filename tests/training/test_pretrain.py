@@ -17,13 +17,13 @@ from training.config import PRESETS, Augmentation, PretrainConfig
 from training.head_pretraining import PretrainPaths
 from training.model_card import command_of
 from training.pretrain import pretrain
-from url_viz.errors import FolderError
-from url_viz.models.card_figures import card_rows
+from url_viz.base.errors import FolderError
+from url_viz.base.progress import silent
+from url_viz.base.workspace import HOME_VARIABLE
+from url_viz.models.catalogue import card_rows
 from url_viz.models.head import load_head
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT, HEADS
-from url_viz.progress import silent
-from url_viz.workspace import HOME_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 # Classes that the classifier knows train; the others are of nobody's.

@@ -10,19 +10,17 @@ import pytest
 import torch
 
 from tests.training.caches import written
-from training import losses as losses_module
+from training import targets as losses_module
 from training.config import Mixture, Recipe, TrainConfig
-from training.losses import Pairs
-from training.run_files import RunPaths
-from training.sources import Sources
-from training.store import Cache
+from training.store import Cache, RunPaths
+from training.targets import Pairs
 from training.train import final_figures, main, train, uncertainty_of
-from training.training_rows import Rows, training_rows
-from url_viz.analysis.evidence.order_metrics import spearman
-from url_viz.errors import CacheError
+from training.training_rows import Rows, Sources, training_rows
+from url_viz.base.errors import CacheError
+from url_viz.base.progress import silent
+from url_viz.evidence.order_metrics import spearman
 from url_viz.models.head import load_head
 from url_viz.models.head_module import HeadModule
-from url_viz.progress import silent
 
 pytestmark = pytest.mark.slow
 

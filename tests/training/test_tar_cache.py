@@ -10,13 +10,12 @@ import pytest
 
 from training.cache import Process, write_cache, write_shards
 from training.config import Augmentation, CacheConfig, FinetuneConfig, Recipe
-from training.data.picture_stream import TarSource, picture_source
-from training.data.spec import pictures_of
+from training.data.spec import TarSource, picture_source, pictures_of
 from training.head_finetuning import finetune_head
 from training.store import CachePaths, open_cache, read_failures, read_manifest
-from url_viz.errors import CacheError, FolderError, NoImagesError
+from url_viz.base.errors import CacheError, FolderError, NoImagesError
+from url_viz.base.progress import Progress, silent
 from url_viz.models.model import Model
-from url_viz.progress import Progress, silent
 
 SYNSETS = ("n01440764", "n01443537")  # classes 0 and 1 of ImageNet-1k
 

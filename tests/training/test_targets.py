@@ -7,7 +7,7 @@ import pytest
 
 from training.config import InstanceTarget
 from training.targets import FOLDS, _folds, classifier_loss, fitted_classifier_loss, instance_loss
-from url_viz.errors import CacheError
+from url_viz.base.errors import CacheError
 
 
 def unit(*degrees: float) -> np.ndarray:

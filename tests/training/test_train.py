@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from training.config import Recipe, TrainConfig
-from training.run_files import RunPaths
 from training.store import (
     ROW,
     Cache,
     CachePaths,
     Manifest,
+    RunPaths,
     Shard,
     open_cache,
     open_for_writing,
@@ -26,10 +26,10 @@ from training.store import (
 )
 from training.train import fresh, main, provenance_of, rate_at, save_run, train, uncertainty_of
 from training.training_rows import Rows, training_rows
-from url_viz.analysis.evidence.order_metrics import spearman
-from url_viz.errors import CacheError, ModelError
+from url_viz.base.errors import CacheError, ModelError
+from url_viz.base.progress import Progress, silent
+from url_viz.evidence.order_metrics import spearman
 from url_viz.models.head import load_head
-from url_viz.progress import Progress, silent
 
 pytestmark = pytest.mark.slow
 

@@ -15,14 +15,14 @@ from streamlit.testing.v1 import AppTest, local_script_runner
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
 from tests.ui.pages import PATIENCE_S
+from url_viz.base import processes as gc_settings
+from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
 from url_viz.jobs import cancel_job, list_jobs
 from url_viz.models.model import Model
-from url_viz.processes import gc_settings
 from url_viz.reading import embed_folder
 from url_viz.store.decisions.decision_log import seen_once
 from url_viz.ui.session import GO_TO
-from url_viz.workspace import Workspace
 
 Read = Callable[[Path], ImageSet]
 

@@ -9,11 +9,11 @@ from tests.annotated_sets import write_annotated
 from tests.imaging.pictures import write_folder
 from tests.sealing import with_seal
 from tests.ui.pages import opened
-from url_viz.errors import DamageError, FolderError, NotAllowedError
-from url_viz.sealed import sealed
+from url_viz.base.errors import DamageError, FolderError, NotAllowedError
+from url_viz.base.files import sealed
+from url_viz.base.workspace import Workspace
 from url_viz.store.allowed_folders import allow, allowed_folders, take_back
-from url_viz.ui.allowed_paths import allowed, openable, proposed_folder, roots
-from url_viz.workspace import Workspace
+from url_viz.ui.auth import allowed, openable, proposed_folder, roots
 
 
 @pytest.fixture

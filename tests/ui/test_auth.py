@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import app
-from url_viz.drawing.urls import thumbnail_url
+from url_viz.drawing.tiles import thumbnail_url
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.ui import auth as access

@@ -13,23 +13,21 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import encoded, noise
 from tests.object_store import BUCKET, KEY, SECRET, ObjectStore, let_in, object_store
 from tests.ui.pages import ended, opened, words
-from url_viz.drawing.urls import picture_url, thumbnail_url
-from url_viz.errors import BucketError, FolderError, NotAllowedError
+from url_viz.base.errors import BucketError, FolderError, NotAllowedError
+from url_viz.base.workspace import Workspace, root_of
+from url_viz.drawing.tiles import picture_url, thumbnail_url
 from url_viz.export.folders import paths_text, sort_into_folders
 from url_viz.export.selection import ids_of_paths
 from url_viz.image_set import ImageSet
 from url_viz.imaging import bucket as of_bucket
 from url_viz.jobs import list_jobs
-from url_viz.jobs.heads import config_to_adapt
-from url_viz.jobs.kinds import ADAPT, about_of, start_export
+from url_viz.jobs.kinds import ADAPT, about_of, config_to_adapt, start_export
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.reading import embed_folder
-from url_viz.roots import root_of
-from url_viz.ui.allowed_paths import allowed, bucket_roots, roots
+from url_viz.ui.auth import allowed, bucket_roots, roots
 from url_viz.ui.http import routes
 from url_viz.ui.widgets.embed_job import start_reading
-from url_viz.workspace import Workspace
 
 ADDRESS = f"s3://{BUCKET}/zoo"
 

@@ -23,7 +23,7 @@ def page() -> None:
     from streamlit.runtime.scriptrunner import get_script_run_ctx
     from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 
-    from url_viz.errors import UrlVizError
+    from url_viz.base.errors import UrlVizError
     from url_viz.ui.widgets.buttons import ASKED, act_button, end_of_page, leave_page
 
     def click(where: str) -> None:

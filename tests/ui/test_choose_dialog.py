@@ -10,12 +10,11 @@ from tests.jobs.conftest import until
 from tests.pipeline.whitened_examples import classes
 from tests.read_sets import copied
 from tests.ui.pages import opened, words
-from url_viz.errors import JobError
+from url_viz.base.errors import JobError
+from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
 from url_viz.jobs import latest_job, log_tail
-from url_viz.jobs.kinds import MEASURE, result_of
-from url_viz.jobs.measuring import start_measuring
-from url_viz.workspace import Workspace
+from url_viz.jobs.kinds import MEASURE, result_of, start_measuring
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +38,7 @@ def dialog(image_set: ImageSet, count: int = 60) -> AppTest:
     def script() -> None:
         import streamlit as st
 
-        from url_viz.ui.explore.choose_dialog import choose_dialog
+        from url_viz.ui.explore.page import choose_dialog
         from url_viz.ui.open_sets import open_sets
 
         found = open_sets().get(st.session_state["a_set"], "own:mine")
@@ -89,7 +88,7 @@ def test_of_a_part_and_on_top_of_a_tag(image_set: ImageSet) -> None:
 def test_of_a_large_set_a_job_measures_and_its_result_stays(
     image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("url_viz.ui.explore.choose_dialog.AT_ONCE", 59)
+    monkeypatch.setattr("url_viz.ui.explore.page.AT_ONCE", 59)
     at = pressed(dialog(image_set))
     job = latest_job(image_set.workspace, kind=MEASURE.name, set_id=image_set.set_id)
     assert job is not None
@@ -100,7 +99,7 @@ def test_of_a_large_set_a_job_measures_and_its_result_stays(
     again = words(dialog(image_set))
     assert worth.split(" ×")[0][:40] in again
     assert "are worth, tagged “chosen”" in again
-    monkeypatch.setattr("url_viz.jobs.measuring.MOST", 1)
+    monkeypatch.setattr("url_viz.jobs.kinds.MOST", 1)
     start_measuring(image_set, image_set.ids[:12].tolist(), name="zoo", tag="")
     assert len(list((image_set.core.store.paths.derived / "choices").glob("*.json"))) <= 1
     with pytest.raises(JobError, match="Measure it again"):

@@ -8,11 +8,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.given import by_turns, given_set
-from url_viz.analysis.filters import OneOf
-from url_viz.analysis.labels.apart import apart_suggestion
+from url_viz.columns.filters import OneOf
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.ui.explore.class_choice import CLASSES_OPEN, class_choices
+from url_viz.labels.apart import apart_suggestion
+from url_viz.ui.explore.page import CLASSES_OPEN, class_choices
 from url_viz.ui.explore.view import VIEW, ExploreView
 
 pytestmark = pytest.mark.slow
@@ -32,7 +32,7 @@ def shown(image_set: ImageSet) -> Callable[[], AppTest]:
     """The choice alone on a page."""
 
     def script(image_set: object) -> None:
-        from url_viz.ui.explore.class_choice import show_class_choice
+        from url_viz.ui.explore.page import show_class_choice
 
         show_class_choice(image_set)  # type: ignore[arg-type]
 

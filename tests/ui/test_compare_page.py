@@ -14,14 +14,14 @@ from safetensors.torch import save_file
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import galleries, opened, order_by, reading, told, words
+from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.jobs import list_jobs
 from url_viz.models.head import save_head
 from url_viz.models.model import Model, load_model
 from url_viz.reading import embed_folder
-from url_viz.ui.compare.page import SECOND, comparison_of, scatter_figure
+from url_viz.ui.compare_models import SECOND, comparison_of, scatter_figure
 from url_viz.ui.widgets.embed_job import KIND
-from url_viz.workspace import Workspace
 
 COUNT = 12
 

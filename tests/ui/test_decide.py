@@ -43,7 +43,7 @@ def bar(image_set: ImageSet, label: str = "cat") -> AppTest:
 
 def sorting(image_set: ImageSet) -> AppTest:
     def script(image_set: "ImageSet") -> None:
-        from url_viz.ui.explore.sort import show_sort
+        from url_viz.ui.explore.export import show_sort
 
         show_sort(image_set, key="sort")
 
@@ -144,7 +144,7 @@ def test_sorting_makes_the_folders_and_refuses_what_is_outside(image_set: ImageS
 
 
 def test_many_copies_are_given_to_the_command_line(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("url_viz.ui.explore.sort.MOST_COPIED", 7)
+    monkeypatch.setattr("url_viz.ui.explore.export.MOST_COPIED", 7)
     at = sorting(image_set)
     at.selectbox(key="sort.by").set_value("uncertainty").run()
     at.segmented_control(key="sort.how").set_value("copy").run()

@@ -47,5 +47,5 @@ def test_labels_on_a_full_disk(image_set: ImageSet, monkeypatch: pytest.MonkeyPa
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("url_viz.records.replaced", full)
+    monkeypatch.setattr("url_viz.base.records.replaced", full)
     assert "is full" in said(lambda: image_set.labels.use(None))

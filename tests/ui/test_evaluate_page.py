@@ -9,16 +9,15 @@ import pytest
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import opened, reading, words
-from url_viz.analysis.evidence.evaluation import CountedPictures, Evaluated
-from url_viz.analysis.evidence.order_metrics import Figure, Interval
-from url_viz.analysis.measures import AMBIGUITY, quoted
+from url_viz.base.workspace import Workspace
+from url_viz.columns.measures import AMBIGUITY, quoted
+from url_viz.evidence.evaluation import CountedPictures, Evaluated
+from url_viz.evidence.order_metrics import Figure, Interval
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
-from url_viz.ui.evaluate.crop import crop_sample
-from url_viz.ui.evaluate.page import class_order, coverage_table
+from url_viz.ui.evaluate import class_order, coverage_table, crop_sample
 from url_viz.ui.widgets.charts import curves_of_coverage, intervals_figure
-from url_viz.workspace import Workspace
 
 COUNT = 40
 

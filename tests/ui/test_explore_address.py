@@ -3,10 +3,8 @@
 import pandas as pd
 import pytest
 
-from url_viz.analysis.filters import Between, OneOf
-from url_viz.analysis.scope import MOST_CORNERS
-from url_viz.ui.explore.view import ExploreView
-from url_viz.ui.explore.view_address import query_of, view_of
+from url_viz.columns.filters import MOST_CORNERS, Between, OneOf
+from url_viz.ui.explore.view import ExploreView, query_of, view_of
 
 TRIANGLE = ((0.0, 0.0), (1.5, 0.0), (0.0, -2.25))
 

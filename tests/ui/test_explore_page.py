@@ -19,28 +19,26 @@ from tests.imaging.pictures import noise, write_folder
 from tests.object_sets import write_objects
 from tests.ui.conftest import Read
 from tests.ui.pages import APP, LONG, app, ended, linked, named, opened, order_by, told, with_picture, words
-from url_viz.analysis.filters import OneOf
-from url_viz.analysis.labels.ambiguity import between_filters
-from url_viz.analysis.measures import quoted
-from url_viz.analysis.order import grade
-from url_viz.analysis.scope import Scope, scope_as_query, scoped
-from url_viz.errors import NoImagesError, NotAllowedError
+from url_viz.base.errors import NoImagesError, NotAllowedError
+from url_viz.base.progress import Progress, appended_to, silent
+from url_viz.base.workspace import Workspace, set_id_of
+from url_viz.columns.filters import OneOf, Scope, scope_as_query, scoped
+from url_viz.columns.measures import quoted
+from url_viz.evidence.order import grade
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.jobs import Job, cancel_job, list_jobs, start_job
+from url_viz.labels.ambiguity import between_filters
 from url_viz.models.model import Model
 from url_viz.pipeline import embed as pipeline
-from url_viz.progress import Progress, appended_to, silent
 from url_viz.reading import embed_folder
 from url_viz.store.sets import list_sets
 from url_viz.store.tables.writer import Writer
 from url_viz.ui.explore.explore_grid import acted_on
 from url_viz.ui.explore.page import ranked_by, review_of
-from url_viz.ui.explore.view import VIEW, ExploreView
-from url_viz.ui.explore.view_address import view_of
+from url_viz.ui.explore.view import VIEW, ExploreView, view_of
 from url_viz.ui.session import DIALOG, OPENED
 from url_viz.ui.widgets.embed_job import KIND
-from url_viz.ui.widgets.embed_status import Reading
-from url_viz.workspace import Workspace, set_id_of
+from url_viz.ui.widgets.jobs import Reading
 
 
 def zoo(base: Path) -> Path:
@@ -520,7 +518,7 @@ def test_a_page_is_drawn_anew_for_a_quarter_more_pictures_and_for_what_another_s
     def script() -> None:
         import streamlit as st
 
-        from url_viz.ui.widgets.embed_status import show_reading
+        from url_viz.ui.widgets.jobs import show_reading
 
         st.session_state["runs"] = st.session_state.get("runs", 0) + 1
         shown = st.session_state["shown"]

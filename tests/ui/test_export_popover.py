@@ -14,6 +14,7 @@ from tests.annotated_sets import write_annotated
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import ended
+from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, cancel_job, latest_job, log_tail
 from url_viz.jobs.kinds import EXPORT, start_export
@@ -24,7 +25,6 @@ from url_viz.store.allowed_folders import allowed_folders
 from url_viz.ui.explore import export
 from url_viz.ui.explore.export import zip_chosen
 from url_viz.ui.widgets.embed_job import set_name
-from url_viz.workspace import Workspace
 
 TOOLS = ["CVAT", "Label Studio", "FiftyOne", "Hugging Face"]
 TABLES = ["Parquet", "All as CSV", "All as Parquet", "List of paths"]

@@ -8,12 +8,12 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import noise
 from tests.leaky import leaky_set
 from tests.ui.pages import opened
-from url_viz.analysis.scope import ReviewSpec
+from url_viz.base.workspace import Workspace
+from url_viz.columns.filters import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.ui.explore import finding_list
-from url_viz.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 

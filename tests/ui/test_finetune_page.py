@@ -11,19 +11,18 @@ from streamlit.testing.v1 import AppTest
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import ended, opened, words
-from url_viz.analysis.evidence.holdout_report import HoldoutFigure
-from url_viz.analysis.evidence.order_metrics import Figure, Interval
+from url_viz.base.processes import WITHIN_VARIABLE
+from url_viz.base.workspace import Workspace
+from url_viz.evidence.holdout_report import HoldoutFigure
+from url_viz.evidence.order_metrics import Figure, Interval
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, list_jobs, start_job
-from url_viz.jobs.heads import config_to_adapt, hard_to_beat
-from url_viz.jobs.kinds import ADAPT
+from url_viz.jobs.kinds import ADAPT, config_to_adapt, hard_to_beat
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
-from url_viz.processes.child_environment import WITHIN_VARIABLE
 from url_viz.reading import embed_folder
-from url_viz.ui.compare.page import SECOND
-from url_viz.ui.finetune.page import estimate
-from url_viz.workspace import Workspace
+from url_viz.ui.adapt import estimate
+from url_viz.ui.compare_models import SECOND
 
 COUNT = 8
 

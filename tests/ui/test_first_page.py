@@ -9,13 +9,13 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import noise, write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import LONG, opened, words
+from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs, start_job
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
-from url_viz.ui.first.page import DAY_S, SHOWN, demo_example, when
+from url_viz.ui.first_page import DAY_S, SHOWN, demo_example, when
 from url_viz.ui.menu import purpose_of
-from url_viz.workspace import Workspace
 
 STRIP = '<div class="url-viz-strip"'
 

@@ -40,7 +40,7 @@ def test_every_field_has_a_widget_with_its_sentence_as_help() -> None:
         import streamlit as st
 
         from tests.ui.test_form import Outer
-        from url_viz.ui.finetune.form import show_form
+        from url_viz.ui.adapt import show_form
 
         st.session_state["made"] = show_form(Outer(), key="form")
 

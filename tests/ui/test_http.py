@@ -16,11 +16,12 @@ from streamlit import config
 
 from tests.drawing.decoded_points import decode_mask, decode_points
 from tests.imaging.pictures import noise, write_folder
-from url_viz.analysis.filters import OneOf
-from url_viz.analysis.ranking import ends, percentile, with_percentile
-from url_viz.analysis.scope import ReviewSpec, Scope
+from url_viz.base.errors import ImageError
+from url_viz.base.wording import standing
+from url_viz.columns.filters import OneOf, ReviewSpec, Scope
+from url_viz.columns.ranking import ends, percentile, with_percentile
 from url_viz.drawing.points import map_points
-from url_viz.drawing.urls import (
+from url_viz.drawing.tiles import (
     answers_url,
     card_url,
     order_url,
@@ -30,23 +31,13 @@ from url_viz.drawing.urls import (
     thumbnail_url,
     tiles_url,
 )
-from url_viz.errors import ImageError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.containers import python_dataset
 from url_viz.models.model import Model
 from url_viz.reading import embed_dataset, embed_folder
 from url_viz.ui.http import mask_url, middleware, routes
-from url_viz.ui.response_cache import (
-    LruCache,
-    cache_order,
-    cached_masks,
-    cached_order,
-    cached_orders,
-    ids_at,
-    ranges_of,
-)
+from url_viz.ui.open_sets import LruCache, cache_order, cached_masks, cached_order, cached_orders, ids_at, ranges_of
 from url_viz.ui.review.desk import opened_review
-from url_viz.wording import standing
 
 
 @pytest.fixture(scope="module")

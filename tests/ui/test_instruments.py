@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 from tests.imaging.instruments import dicom, seen, tiff, values
 from tests.imaging.pictures import noise
 from tests.ui.pages import opened, with_picture, words
-from url_viz.drawing.urls import picture_url
+from url_viz.base.workspace import Workspace
+from url_viz.drawing.tiles import picture_url
 from url_viz.image_set import ImageSet
 from url_viz.imaging.rendering import Rendering
 from url_viz.jobs import latest_job
@@ -20,7 +21,6 @@ from url_viz.jobs.kinds import EMBED
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.ui.http import middleware, routes
-from url_viz.workspace import Workspace
 
 PIXELS = values(60, 80)
 

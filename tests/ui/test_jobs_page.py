@@ -10,15 +10,15 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import LONG, ended, opened
+from url_viz.base.progress import Progress
+from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, Waiting, cancel_job, list_jobs, start_job, waiting_for
 from url_viz.jobs.kinds import ADAPT, about_set
 from url_viz.models.runtime import has_gpu
-from url_viz.progress import Progress
 from url_viz.store.sets import rename
 from url_viz.ui.widgets.embed_job import KIND, set_name, start_reading
 from url_viz.ui.widgets.jobs import in_quarters, progress_of, step_in_words, title_of_job, waiting_in_words
-from url_viz.workspace import Workspace
 
 
 def a_job(image_set: ImageSet, command: Sequence[str], *, kind: str = KIND) -> Job:

@@ -7,21 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.analysis.set_table import set_table
+from tests.columns.set_table import set_table
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import opened, words
-from url_viz.analysis.filters import OneOf, passes_all
-from url_viz.analysis.labels.agreement import LabelAgreement
-from url_viz.analysis.labels.ambiguity import between_filters
-from url_viz.analysis.labels.doubtful_labels import DoubtfulLabels, doubtful_labels
-from url_viz.analysis.labels.label_issues import CONFLICTING, LabelCheck
-from url_viz.analysis.scope import ReviewSpec, Scope
+from url_viz.base.workspace import Workspace
 from url_viz.cli.main import main
+from url_viz.columns.filters import OneOf, ReviewSpec, Scope, passes_all
 from url_viz.image_set import ImageSet
+from url_viz.labels.agreement import LabelAgreement
+from url_viz.labels.ambiguity import between_filters
+from url_viz.labels.doubtful_labels import DoubtfulLabels, doubtful_labels
+from url_viz.labels.label_issues import CONFLICTING, LabelCheck
 from url_viz.ui.explore.view import VIEW
-from url_viz.ui.labels.page import each_way, in_scope, of_pair, pair_at, tiles, with_current_decisions
-from url_viz.workspace import Workspace
+from url_viz.ui.labels import each_way, in_scope, of_pair, pair_at, tiles, with_current_decisions
 
 COUNT = 24
 

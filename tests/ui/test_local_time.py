@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from url_viz.ui import local_time
-from url_viz.ui.local_time import date_and_time, time_in_words
+from url_viz.ui import text as local_time
+from url_viz.ui.text import date_and_time, time_in_words
 
 WHEN = datetime.datetime(2026, 11, 29, 22, 9, tzinfo=datetime.UTC)
 

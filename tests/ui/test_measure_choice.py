@@ -7,7 +7,7 @@ def page() -> None:
     import streamlit as st
 
     from url_viz.ui.session import Key
-    from url_viz.ui.widgets.measure_choice import measure_under
+    from url_viz.ui.widgets.buttons import measure_under
 
     leading = st.session_state.setdefault("leading", "uncertainty")
     st.text(measure_under(Key("by"), ["uncertainty", "ambiguity"], default=leading))
@@ -41,7 +41,7 @@ def page_of_five() -> None:
     import streamlit as st
 
     from url_viz.ui.session import Key
-    from url_viz.ui.widgets.measure_choice import measure_under
+    from url_viz.ui.widgets.buttons import measure_under
 
     names = ["uncertainty", "ambiguity", "confusability", "tuned", "entropy"]
     st.text(measure_under(Key("by"), names))

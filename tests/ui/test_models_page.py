@@ -13,20 +13,19 @@ from tests.conftest import BF16_IS_QUICKER, FLOAT32_IS_QUICKER, dice_head, set_t
 from tests.imaging.pictures import write_folder
 from tests.models.test_authors_checkpoints import VIT, tensors_of, write
 from tests.ui.pages import PATIENCE_S, opened, words
-from url_viz.errors import NotAllowedError
+from url_viz.base.errors import NotAllowedError
+from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs, start_job
-from url_viz.jobs.heads import adapted_to_another
-from url_viz.jobs.kinds import ADAPT
+from url_viz.jobs.kinds import ADAPT, adapted_to_another
 from url_viz.models.head import save_head
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
+from url_viz.models.precision import Times
 from url_viz.models.runtime import devices
-from url_viz.models.timing import Times
 from url_viz.reading import embed_folder
-from url_viz.ui.allowed_paths import allowed_model
+from url_viz.ui.auth import allowed_model
 from url_viz.ui.widgets.embed_job import DEVICE, PRECISION
-from url_viz.workspace import Workspace
 
 
 @pytest.fixture
@@ -110,7 +109,7 @@ def test_a_ray_cluster_is_offered_where_one_is_named(
     at = opened(page="models", chosen_set=image_set.set_id)
     assert not any("Ray" in name for name in at.selectbox(key="models.pick_device").options)
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
-    monkeypatch.setattr("url_viz.cluster.on_ray.find_spec", lambda name: object())
+    monkeypatch.setattr("url_viz.pipeline.cluster.on_ray.find_spec", lambda name: object())
     at = opened(page="models", chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite2")
     assert at.selectbox(key="models.pick_device").options[-1] == "Ray cluster 10.0.0.1:6379"
     at.selectbox(key="models.pick_device").set_value("ray").run()

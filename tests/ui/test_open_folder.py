@@ -10,13 +10,13 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import opened
-from url_viz.errors import FolderError
-from url_viz.imaging.folder_preview import FolderPreview
+from url_viz.base.errors import FolderError
+from url_viz.base.workspace import Workspace
+from url_viz.imaging.source import FolderPreview
 from url_viz.jobs import list_jobs
 from url_viz.store.allowed_folders import allowed_folders
-from url_viz.ui import folder_previews
-from url_viz.ui.folder_previews import FolderPreviews
-from url_viz.workspace import Workspace
+from url_viz.ui.widgets import open_folder as folder_previews
+from url_viz.ui.widgets.open_folder import FolderPreviews
 
 
 def dialog(typed: Path | str) -> AppTest:

@@ -15,18 +15,18 @@ from tests.conftest import SIDE_PX, dice_head
 from tests.imaging.pictures import write_folder
 from tests.store.test_store import files
 from tests.ui.pages import opened
-from url_viz.analysis.scope import ReviewSpec
-from url_viz.errors import CheckpointError
+from url_viz.base.errors import CheckpointError
+from url_viz.base.workspace import Workspace
+from url_viz.columns.filters import ReviewSpec
 from url_viz.image_set import ImageSet, open_set
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.store.tables.writer import Writer
-from url_viz.ui.first.page import example_of
+from url_viz.ui.first_page import example_of
 from url_viz.ui.open_sets import MOST_OPEN, OpenSets, open_sets, running_model
 from url_viz.ui.review.desk import opened_review
-from url_viz.ui.search.page import evidence_of
-from url_viz.workspace import Workspace
+from url_viz.ui.search import evidence_of
 
 
 @pytest.fixture(autouse=True)

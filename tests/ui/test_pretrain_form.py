@@ -13,20 +13,19 @@ from tests.ui.conftest import Read
 from tests.ui.pages import opened, words
 from training.command import FLAT
 from training.config import PRESETS, PretrainConfig
+from url_viz.base.errors import JobError
+from url_viz.base.processes import within_variable
+from url_viz.base.progress import Progress
+from url_viz.base.workspace import Workspace
 from url_viz.cli.main import main
-from url_viz.errors import JobError
 from url_viz.image_set import ImageSet
 from url_viz.jobs import cancel_job, list_jobs, progress_history
-from url_viz.jobs.heads import config_to_pretrain, start_pretraining
-from url_viz.jobs.kinds import PRETRAIN
+from url_viz.jobs.kinds import PRETRAIN, config_to_pretrain, start_pretraining
 from url_viz.jobs.results import head_of
 from url_viz.models.catalogue import known_models
 from url_viz.models.model import Model
-from url_viz.processes.child_environment import within_variable
-from url_viz.progress import Progress
 from url_viz.reading import embed_folder
-from url_viz.ui.allowed_paths import may_read
-from url_viz.ui.finetune.page import (
+from url_viz.ui.adapt import (
     NONE_TEACHES,
     PRETRAIN_SETS,
     WITHOUT_SETS,
@@ -36,9 +35,9 @@ from url_viz.ui.finetune.page import (
     pretrain_config,
     with_its_recipe,
 )
+from url_viz.ui.auth import may_read
 from url_viz.ui.open_sets import recent_sets
 from url_viz.ui.widgets.jobs import step_in_words
-from url_viz.workspace import Workspace
 
 COUNT = 24
 

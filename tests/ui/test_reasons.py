@@ -10,9 +10,9 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import noise
 from tests.ui.conftest import Read
 from tests.ui.pages import opened, with_picture, words
-from url_viz.analysis.findings.reasons import reason_counts
+from url_viz.findings.reasons import reason_counts
 from url_viz.image_set import ImageSet
-from url_viz.ui.widgets.heat_map import HEAT, picture_html
+from url_viz.ui.widgets.picture_layers import HEAT, picture_html
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def badges(at: AppTest) -> str:
 def page_of_reasons() -> None:
     import streamlit as st
 
-    from url_viz.ui.explore.filter_controls import pick_reason
+    from url_viz.ui.explore.controls import pick_reason
     from url_viz.ui.explore.view import view
     from url_viz.ui.open_sets import open_sets
 

@@ -6,13 +6,13 @@ import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from url_viz.base.workspace import Workspace
 from url_viz.image_set import open_image_set
 from url_viz.jobs import cancel_job, list_jobs
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.store.tables.tables import PLACED, UMAP, Coordinates
 from url_viz.store.tables.writer import Writer
-from url_viz.workspace import Workspace
 
 
 def test_it_is_offered_and_runs_as_a_job(home: Workspace, tmp_path: Path, model: Model) -> None:

@@ -12,14 +12,13 @@ from tests.imaging.pictures import write_folder
 from tests.jobs.conftest import until
 from tests.ui.conftest import Read
 from tests.ui.pages import linked, opened, reading, words
-from url_viz.analysis.evidence.worth import ARMS
-from url_viz.analysis.review.cards import NOTHING, CardAnswer
-from url_viz.analysis.review.review_queue import Review
-from url_viz.analysis.scope import ReviewSpec
+from url_viz.columns.filters import ReviewSpec
+from url_viz.evidence.worth import ARMS
 from url_viz.image_set import ImageSet
 from url_viz.jobs import latest_job, log_tail
-from url_viz.jobs.kinds import REVIEW_WORTH, result_of
-from url_viz.jobs.measuring import worth_by_job
+from url_viz.jobs.kinds import REVIEW_WORTH, result_of, worth_by_job
+from url_viz.review.cards import NOTHING, CardAnswer
+from url_viz.review.review_queue import Review
 from url_viz.store.decisions.decisions import LONGEST_LABEL
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.review.desk import DeskAnswer, OpenReview, desk_state, parse_answer, take_answers
@@ -357,7 +356,7 @@ class TestWorth:
     def test_of_a_large_set_a_job_measures_until_something_is_decided(
         self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("url_viz.ui.review.review_worth.AT_ONCE", 12)
+        monkeypatch.setattr("url_viz.ui.review.page.AT_ONCE", 12)
         image_set.labels.correct({int(image_set.ids[0]): "dog"})
         at = page(image_set)
         assert worth_by_job(image_set) is None

@@ -8,18 +8,17 @@ from PIL import Image
 
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.ui.pages import opened, order_by, words
-from url_viz.analysis.evidence.evaluation import CountedPictures, Evidence, evaluated
-from url_viz.analysis.evidence.selective_retrieval import MODES, Restriction
-from url_viz.analysis.outside.uploads import NewPicture
-from url_viz.analysis.ranking import percentile
+from url_viz.columns.ranking import percentile
+from url_viz.evidence.evaluation import CountedPictures, Evidence, evaluated
+from url_viz.evidence.selective_retrieval import MODES, Restriction
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
+from url_viz.outside.uploads import NewPicture
 from url_viz.reading import embed_folder
 from url_viz.ui.menu import purpose_of
-from url_viz.ui.search.page import Gate, evidence_of, verdict, warning
-from url_viz.ui.search.query_picture import Query, between_shares, evenly_sampled, matches
-from url_viz.ui.widgets.measure_choice import offered
-from url_viz.ui.widgets.part import drawn_box
+from url_viz.ui.search import Gate, Query, between_shares, evenly_sampled, evidence_of, matches, verdict, warning
+from url_viz.ui.widgets.buttons import offered
+from url_viz.ui.widgets.components import drawn_box
 
 COUNT = 24
 
@@ -74,7 +73,7 @@ def test_a_link_with_an_id_searches_with_that_picture_and_no_other_does(image_se
 
 
 def test_a_part_that_was_drawn_finds_what_its_crop_does(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("url_viz.ui.search.query_picture.component_state", lambda key: {"box": [0.25, 0.25, 0.5, 0.5]})
+    monkeypatch.setattr("url_viz.ui.search.component_state", lambda key: {"box": [0.25, 0.25, 0.5, 0.5]})
     assert [drawn_box({"box": drawn}) for drawn in ([-1, 0, 1, 1], "all", None)] == [None] * 3
     query, asked = by_confusability(image_set, 3), list[object]()
     real = ImageSet.safe_search

@@ -11,18 +11,18 @@ from streamlit.testing.v1 import AppTest
 from tests.conftest import SECOND
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.ui.pages import app, opened, reading, with_picture, words
-from url_viz.analysis.second_model import SecondModelChoice
+from url_viz.base.progress import Progress
+from url_viz.base.workspace import Workspace
+from url_viz.columns.second_model import SecondModelChoice
 from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
 from url_viz.models.model_names import PACKAGED, PackagedBackbone
-from url_viz.progress import Progress
 from url_viz.reading import embed_folder
 from url_viz.second_reading import VARIABLE
 from url_viz.ui.explore.controls import SECOND_SEEN
-from url_viz.ui.first.page import TYPED
+from url_viz.ui.first_page import TYPED
 from url_viz.ui.widgets.embed_job import KIND, ONE_MODEL
-from url_viz.workspace import Workspace
 
 BY_BOTH = f"by two models (also {SECOND})"
 CHANGED = f"Now by two models: {SECOND} has read these pictures meanwhile."

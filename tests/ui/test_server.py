@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from url_viz.base.workspace import Workspace
 from url_viz.models.model import load_model, prepared_folder, resolve
 from url_viz.models.model_names import DEFAULT
 from url_viz.ui.server import prepare_model
-from url_viz.workspace import Workspace
 
 
 def test_the_model_of_a_new_workspace_is_converted_and_that_of_an_old_one_left(

@@ -7,11 +7,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.ui.pages import APP, app, told
-from url_viz.analysis.filters import OneOf
+from url_viz.columns.filters import OneOf
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.explore_map import MAP
-from url_viz.ui.explore.view import VIEW, ExploreView
-from url_viz.ui.explore.view_address import query_of
+from url_viz.ui.explore.view import VIEW, ExploreView, query_of
 from url_viz.ui.session import Key
 
 ROOT = Path(__file__).parents[2]
@@ -127,8 +126,7 @@ def test_another_set_begins_with_a_view_of_its_own() -> None:
 
         from url_viz.ui.explore.explore_grid import GRID
         from url_viz.ui.explore.explore_map import MAP
-        from url_viz.ui.explore.view import ExploreView
-        from url_viz.ui.explore.view_address import current_view
+        from url_viz.ui.explore.view import ExploreView, current_view
         from url_viz.ui.session import choose
 
         choose("a set", model="a model")

@@ -9,12 +9,12 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import write_folder
 from tests.jobs.conftest import LONG, running
 from tests.ui.pages import opened, words
+from url_viz.base.workspace import Workspace
 from url_viz.jobs import start_job
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.store.sets import list_sets
 from url_viz.ui.widgets.embed_job import KIND
-from url_viz.workspace import Workspace
 
 
 @pytest.fixture

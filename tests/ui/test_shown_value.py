@@ -7,7 +7,7 @@ def page() -> None:
     import streamlit as st
 
     from url_viz.ui.session import Key
-    from url_viz.ui.widgets.shown_value import control_of
+    from url_viz.ui.widgets.buttons import control_of
 
     choice: Key[str] = Key("choice")
     value = choice.get() or "none"

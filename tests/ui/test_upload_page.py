@@ -17,21 +17,22 @@ from tests.conftest import held
 from tests.imaging.pictures import encoded, noise, write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import opened, order_by, words
-from url_viz.analysis.outside.uploads import NewPicture, score
-from url_viz.analysis.review.cards import CardAnswer
+from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
+from url_viz.outside.uploads import NewPicture, score
 from url_viz.reading import embed_folder
+from url_viz.review.cards import CardAnswer
 from url_viz.ui.review.desk import DeskAnswer, OpenReview, parse_answer, take_answers
 from url_viz.ui.upload.batch import UploadBatch
-from url_viz.ui.upload.detail import similar_pictures
 from url_viz.ui.upload.page import (
     classes_in_words,
     in_set,
     outcome_of_adding,
     ranking_csv,
+    similar_pictures,
     sort,
     suggested_folder,
     zip_uploads,
@@ -39,7 +40,6 @@ from url_viz.ui.upload.page import (
 from url_viz.ui.upload.upload_review import UploadAnswers, UploadQueue
 from url_viz.ui.widgets.charts import GREY, uploads_figure
 from url_viz.ui.widgets.embed_job import set_name
-from url_viz.workspace import Workspace
 
 JPEG = "image/jpeg"
 

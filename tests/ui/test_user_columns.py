@@ -11,11 +11,11 @@ from tests.annotated_sets import write_annotated
 from tests.given import by_turns, given_set
 from tests.read_sets import copied
 from tests.ui.pages import opened, words
+from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.ui.widgets.sidebar import user_models
-from url_viz.workspace import Workspace
 
 CSV = "text/csv"
 
@@ -37,7 +37,7 @@ def dialog(image_set: ImageSet) -> AppTest:
     def script() -> None:
         import streamlit as st
 
-        from url_viz.ui.explore.user_column_dialog import user_columns_dialog
+        from url_viz.ui.explore.page import user_columns_dialog
         from url_viz.ui.open_sets import open_sets
 
         user_columns_dialog(open_sets().get(*st.session_state["a_set"]))

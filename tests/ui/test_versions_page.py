@@ -14,14 +14,14 @@ from tests.imaging.pictures import noise, write_folder
 from tests.jobs.conftest import until
 from tests.ui.conftest import Read
 from tests.ui.pages import opened, words
-from url_viz.drawing.urls import card_url
+from url_viz.drawing.tiles import card_url
 from url_viz.image_set import ImageSet, diff
 from url_viz.jobs import latest_job, log_tail
 from url_viz.jobs.kinds import COMPARE
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.ui.http import drawn_url, middleware, routes
-from url_viz.ui.versions.page import VERSION_BEFORE, VERSION_CHANGES
+from url_viz.ui.version_diff import VERSION_BEFORE, VERSION_CHANGES
 
 COUNT = 24
 
@@ -85,7 +85,7 @@ def test_another_set_is_compared_and_filtered_its_map_has_both_and_the_card_of_w
 def test_large_sets_are_compared_by_a_job_whose_result_stays(
     first: ImageSet, later: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("url_viz.ui.versions.page.AT_ONCE", COUNT)
+    monkeypatch.setattr("url_viz.ui.version_diff.AT_ONCE", COUNT)
     at = opened(later, "versions", **{VERSION_BEFORE: first.set_id})
     assert "added" not in words(at)
     at.button(key="versions.compare").click().run()

@@ -13,20 +13,20 @@ from tests.imaging.pictures import SHAPES, write_folder
 from tests.object_sets import write_leaky_objects
 from tests.ui.conftest import Read
 from tests.ui.pages import linked, opened, words
-from url_viz.analysis.review.cards import CardAnswer
-from url_viz.analysis.runs.two_by_two import TRAINING
-from url_viz.analysis.scope import ReviewSpec
+from url_viz.base.workspace import Workspace
+from url_viz.columns.filters import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
-from url_viz.store.columns.object_columns import BOX_COLUMNS
+from url_viz.review.cards import CardAnswer
+from url_viz.runs.model_accuracy import TRAINING
+from url_viz.store.columns.source_columns import BOX_COLUMNS
 from url_viz.store.recorder import Recorder
 from url_viz.ui.explore.explore_map import SPACE
 from url_viz.ui.explore.view import VIEW
-from url_viz.ui.widgets.model_facts import curves_figure, model_facts
+from url_viz.ui.widgets.charts import curves_figure, model_facts
+from url_viz.ui.your_model.forms import LEAKS_AGAINST
 from url_viz.ui.your_model.page import RUN, RUN_COLUMN
-from url_viz.ui.your_model.which_are_test import LEAKS_AGAINST
-from url_viz.workspace import Workspace
 
 COUNT = 40
 

@@ -9,26 +9,29 @@ from typing import TypeVar
 
 import numpy as np
 
-from training.benchmark.benchmark_records import Benchmark
-from training.benchmark.benchmark_tables import means_table, set_table, verdicts_table
-from training.benchmark.evidence_files import write_arrays, write_pictures
-from training.benchmark.fitted_baselines import FittedBaselines, fit_baselines
-from training.benchmark.labelled import Case, LabelledSet, case_of, drawn, embedded_set, share_files
+from training.benchmark.benchmark_tables import Benchmark, means_table, set_table, verdicts_table
+from training.benchmark.labelled import Case, LabelledSet, case_of, drawn, embedded_set, people_of, share_files
 from training.benchmark.measured import figures_of_set, means_of, upstream_figures
-from training.benchmark.orders import Orders, orders_of
-from training.benchmark.people import people_of
-from training.benchmark.verdicts import verdicts_of
+from training.benchmark.orders import (
+    FittedBaselines,
+    Orders,
+    fit_baselines,
+    orders_of,
+    verdicts_of,
+    write_arrays,
+    write_pictures,
+)
 from training.command import command
 from training.config import BenchmarkConfig
 from training.data.spec import labelled_pictures_of, pictures_of
-from training.listed_embeddings import embed_pictures
-from training.run_files import write_json
-from url_viz.errors import FolderError
-from url_viz.files import require_parent
+from training.overlap import embed_pictures
+from training.store import write_json
+from url_viz.base.errors import FolderError
+from url_viz.base.files import require_parent
+from url_viz.base.progress import command_report
 from url_viz.models.head import Head
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import PACKAGED
-from url_viz.progress import command_report
 
 OfSet = TypeVar("OfSet")
 

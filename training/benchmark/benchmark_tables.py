@@ -1,23 +1,219 @@
-"""The tables of a benchmark as Markdown, from its JSON: `python -m training.benchmark.benchmark_tables --json JSON`."""
+"""A benchmark's records and tables (`python -m training.benchmark.benchmark_tables --json JSON`)."""
 
+import json
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from training.benchmark.benchmark_records import (
-    OUTCOMES,
-    Benchmark,
-    OrderFigures,
-    OutcomeFigures,
-    OutcomeMeans,
-    SetFigures,
-    read_benchmark,
-)
-from training.command import command
+from training.command import cell, command, markdown
 from training.config import BenchmarkTableConfig
-from training.markdown_tables import cell, markdown
-from url_viz.analysis.evidence.order_metrics import Figure
-from url_viz.wording import MISSING, counted
+from url_viz.base.errors import FolderError
+from url_viz.base.records import nan_for_null, read_plain
+from url_viz.base.wording import MISSING, counted
+from url_viz.evidence.order_metrics import Figure, Interval, holm, p_by_t
+
+NO_FIGURE = Figure(math.nan, Interval(math.nan, math.nan))
+OUTCOMES = ("nearest", "probe", "paper")
+"""What orders predict: N, P, and the paper's outcome."""
+AHEAD, BEHIND, LEVEL, UNKNOWN = "ahead", "behind", "level", "unknown"
+
+
+@dataclass(frozen=True)
+class OutcomeFigures:
+    """How well one order predicts one outcome, with 95 % intervals over classes.
+
+    `auroc`: R-AUROC. `within`: that of the ranks within the classes, so that their difficulty does not count;
+    `by_class`: over pairs within one class. `aurc`: the mean error rate of the clearest pictures; lower is better.
+    """
+
+    auroc: Figure
+    within: Figure
+    by_class: Figure
+    aurc: Figure
+
+
+@dataclass(frozen=True)
+class VotesFigures:
+    """Agreement with people: Spearman with the entropy of their votes, and AUROC of the most ambiguous pictures.
+
+    `tenth`: of the tenth with the highest entropy; `disagreed`: of all that people did not agree on.
+    """
+
+    spearman: float
+    tenth: Figure
+    disagreed: Figure
+
+
+@dataclass(frozen=True)
+class OrderFigures:
+    """Every figure of one order on one set; None where there is no probe, and no vote.
+
+    `unfamiliar`: the chance that a picture of this set stands above one of the upstream set, missing without one.
+    """
+
+    name: str
+    knows: str
+    nearest: OutcomeFigures
+    probe: OutcomeFigures | None
+    paper: OutcomeFigures
+    votes: VotesFigures | None
+    unfamiliar: Figure = NO_FIGURE
+
+    def for_outcome(self, outcome: str) -> OutcomeFigures | None:
+        figures: OutcomeFigures | None = getattr(self, outcome)
+        return figures
+
+
+@dataclass(frozen=True)
+class Weight:
+    """The weight of one baseline in a stack, on its values in units of their standard deviation."""
+
+    name: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class BaselinesRecord:
+    """What was fitted for one set, and the SPECs `on` which: never on the set itself.
+
+    `temperature` is the entropy's, `stack` the weights on standardised values, `rank_stack` those on ranks in the set.
+    """
+
+    on: tuple[str, ...]
+    temperature: float
+    stack: tuple[Weight, ...]
+    rank_stack: tuple[Weight, ...]
+
+
+@dataclass(frozen=True)
+class SetFigures:
+    """Every figure of one set; `recall_at_1` is of the nearest without twins, `paper_recall_at_1` of raw cosine.
+
+    `chosen` is None where there was no other set to choose on.
+    """
+
+    data: str
+    pictures: int
+    classes: int
+    unreadable: int
+    without_neighbour: int
+    recall_at_1: Figure
+    paper_recall_at_1: Figure
+    probe_accuracy: float
+    orders: tuple[OrderFigures, ...]
+    chosen: BaselinesRecord | None = None
+
+
+@dataclass(frozen=True)
+class OutcomeMeans:
+    """Means over sets of one order's figures for one outcome; `auroc` with Student's 95 % interval over sets."""
+
+    auroc: Figure
+    within: float
+    by_class: float
+    aurc: float
+
+
+@dataclass(frozen=True)
+class Means:
+    """One order's means over the sets that have the figure."""
+
+    name: str
+    knows: str
+    sets: int
+    nearest: OutcomeMeans
+    probe: OutcomeMeans
+    paper: OutcomeMeans
+
+    def for_outcome(self, outcome: str) -> OutcomeMeans:
+        means: OutcomeMeans = getattr(self, outcome)
+        return means
+
+
+@dataclass(frozen=True)
+class SetLead:
+    """By how much an order's R-AUROC is ahead on one set, on the same pictures, with an interval over classes.
+
+    `verdict` is by that interval alone: it is corrected for nothing.
+    """
+
+    data: str
+    lead: Figure
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an order is ahead of a baseline: the mean `lead` in R-AUROC with Student's 95 % interval over sets.
+
+    `verdict` is "ahead" or "behind" only where `holm` refuses that the mean is zero, among all verdicts on the same
+    outcome, else "level"; "unknown" without an interval. See `corrected_for_many`.
+    """
+
+    order: str
+    baseline: str
+    outcome: str
+    lead: Figure
+    verdict: str
+    sets: tuple[SetLead, ...]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """The whole table, and how it was made; `probe_model` is None where P is left out, `upstream` without one.
+
+    `head` is the digest of the head that was measured, None without one. `seen_classes` are sets, by their SPEC, whose
+    classes trained it: no zero-shot, so they have no part in `means` and `verdicts`.
+    """
+
+    model: str
+    probe_model: str | None
+    precision: str
+    limit: int | None
+    seed: int
+    sets: tuple[SetFigures, ...]
+    means: tuple[Means, ...]
+    verdicts: tuple[Verdict, ...] = ()
+    upstream: str | None = None
+    head: str | None = None
+    seen_classes: tuple[str, ...] = ()
+
+
+def verdict_of(lead: Figure) -> str:
+    """ "ahead" or "behind" where the interval of a lead excludes zero, "level" where it does not, else "unknown"."""
+    if math.isnan(lead.interval.low):
+        return UNKNOWN
+    if lead.interval.low > 0:
+        return AHEAD
+    return BEHIND if lead.interval.high < 0 else LEVEL
+
+
+def corrected_for_many(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """The same verdicts, corrected for how many there are: by Holm over all on the same outcome, at 5 %.
+
+    Of forty orders that are no better and no worse than their baselines, two would otherwise differ by chance.
+    """
+    corrected = list(verdicts)
+    for outcome in OUTCOMES:
+        places = [place for place, verdict in enumerate(verdicts) if verdict.outcome == outcome]
+        p_values = [p_by_t([on_set.lead.value for on_set in verdicts[place].sets]) for place in places]
+        for place, is_refused in zip(places, holm(p_values), strict=True):
+            verdict = verdict_of(verdicts[place].lead)
+            corrected[place] = replace(verdicts[place], verdict=verdict if is_refused or verdict == UNKNOWN else LEVEL)
+    return tuple(corrected)
+
+
+def read_benchmark(path: Path) -> Benchmark:
+    """A benchmark from the JSON that `write_json` wrote. Raises FolderError for a file that is none."""
+    try:
+        return read_plain(Benchmark, nan_for_null(Benchmark, json.loads(path.read_text("utf-8"))))
+    except (OSError, ValueError) as error:
+        raise FolderError(
+            f"{str(path)!r} is no benchmark: {error}. Give a file that training.benchmark --json wrote."
+        ) from error
+
 
 LETTER = {"nearest": "N", "probe": "P", "paper": "paper"}
 CORRECTED = (

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from training import overlap
 from training.benchmark import __main__ as benchmark
-from training.benchmark.benchmark_records import read_benchmark
+from training.benchmark.benchmark_tables import read_benchmark
 from training.config import BenchmarkConfig, OverlapConfig, PretrainConfig
 from training.data.spec import pictures_of
 from training.head_pretraining import PREPARING, PretrainPaths
+from url_viz.base.progress import ProgressCallback
 from url_viz.models.head import load_head
-from url_viz.progress import ProgressCallback
 
 
 def measure(config: PretrainConfig, report: ProgressCallback) -> None:

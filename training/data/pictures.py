@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 from url_viz.imaging.decode import read_file
-from url_viz.imaging.digest import image_id
+from url_viz.imaging.places import image_id
 from url_viz.imaging.scan import absolute
 
 NO_LABEL = -1

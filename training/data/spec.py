@@ -1,18 +1,25 @@
-"""Parser of SPEC, the `--data` option of commands, into a list of files with ids and labels."""
+"""SPEC, the `--data` option of commands: files with ids and labels, or streamed shards, cut for a cache."""
 
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from training.config import CacheConfig
 from training.data.pictures import NO_LABEL, PictureList
-from url_viz.errors import FolderError, NoImagesError
+from training.data.tars import BadSample, classes_of_size, shards_of, tar_samples
+from url_viz.base.errors import FolderError, NoImagesError
+from url_viz.base.processes import within_of_environment
+from url_viz.base.workspace import address_in
 from url_viz.imaging.folder_classes import class_names
-from url_viz.imaging.scan import scan
-from url_viz.processes.child_environment import within_of_environment
-from url_viz.roots import address_in
+from url_viz.imaging.scan import display_name, scan
 
 KINDS = ("folder",)
 TAR = "tar:"
@@ -95,3 +102,110 @@ def _in_folder(root: Path) -> PictureList:
     ids = np.array([file.id for file in files], np.int64)
     paths = tuple(file.path for file in files)
     return PictureList(root, paths, ids, labels.astype(np.int32), tuple(map(str, classes)), within)
+
+
+MOST_POSITIONS = 2**31 - 1
+"""Positions are stored as int32."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One picture, not decoded yet: its position in the source, id and class (−1 none); `load` may raise ImageError."""
+
+    position: int
+    id: int
+    label: int
+    name: str
+    load: Callable[[], bytes]
+
+
+class FileSource:
+    """Files of a picture list, `shard_pictures` per shard; `total` is the end of the progress count."""
+
+    def __init__(self, listed: PictureList, shard_pictures: int) -> None:
+        self.listed = listed
+        self.shard_pictures = shard_pictures
+        self.digest = listed.digest
+        self.classes = listed.classes
+        self.pictures = self.total = len(listed)
+        self.tars: tuple[str, ...] = ()
+
+    def done(self, shard: int, position: int) -> int:
+        """Progress out of `total` after the picture at `position` in `shard`."""
+        return position + 1
+
+    def read(self, shard: int) -> Iterator[Encoded]:
+        """The pictures of a shard, in rising positions."""
+        start = shard * self.shard_pictures
+        for position in range(start, min(start + self.shard_pictures, len(self.listed))):
+            yield self.picture(position)
+
+    def picture(self, position: int) -> Encoded:
+        path = self.listed.paths[position]
+        load = partial(self.listed.read, path)
+        return Encoded(
+            position, int(self.listed.ids[position]), int(self.listed.labels[position]), display_name(path), load
+        )
+
+
+class TarSource:
+    """Tar shards, one per shard of the cache; each has an equal range of positions.
+
+    `classes` are the WordNet ids that labels index. With `is_strict` an unknown label is an error; otherwise such
+    pictures have no label. At most `limit` pictures are read, spread over the tars. How many pictures there are is
+    unknown before reading, so `pictures` and `shard_pictures` are 0, and progress counts tars. The digest is of names,
+    sizes and `limit`: the tars are not read for it.
+    """
+
+    def __init__(
+        self, files: tuple[Path, ...], classes: tuple[str, ...], *, is_strict: bool, limit: int | None
+    ) -> None:
+        self.files, self.classes, self.is_strict, self.limit = files, classes, is_strict, limit
+        self.pictures = self.shard_pictures = 0
+        self.total = len(files)
+        self.tars = tuple(file.name for file in files)
+        sizes = [f"{file.name}\0{file.stat().st_size}\0" for file in files]
+        self.digest = hashlib.blake2b("".join([*sizes, str(limit)]).encode(), digest_size=8).hexdigest()
+
+    def done(self, shard: int, position: int) -> int:
+        """Tars that are done while `shard` is read."""
+        return shard
+
+    def share(self, shard: int) -> int | None:
+        """How many pictures of a tar are read at most; None without a limit. All shares add up to the limit."""
+        if self.limit is None:
+            return None
+        count = len(self.files)
+        return (shard + 1) * self.limit // count - shard * self.limit // count
+
+    def read(self, shard: int) -> Iterator[Encoded | BadSample]:
+        """The pictures of a tar, in rising positions, and what could not be read."""
+        file, room = self.files[shard], MOST_POSITIONS // len(self.files)
+        labels = {name: index for index, name in enumerate(self.classes)}
+        for number, sample in enumerate(islice(tar_samples(file, labels, is_strict=self.is_strict), self.share(shard))):
+            if number >= room:
+                raise FolderError(f"{file} holds more than {room:,} pictures. Cut it into smaller shards.")
+            name = f"{file.name}/{sample.key}"
+            if isinstance(sample, BadSample):
+                yield BadSample(name, sample.reason)
+            else:
+                yield Encoded(shard * room + number, sample.id, sample.label, name, partial(bytes, sample.data))
+
+
+PictureSource = FileSource | TarSource
+"""Pictures in a fixed order, cut into shards that are read independently."""
+
+
+def picture_source(config: CacheConfig, *, classifier_classes: int) -> PictureSource:
+    """The pictures that `config` names: tar shards for `tar:DIR_OR_PATTERN`, else a list of files.
+
+    Labels of tars index `classifier_classes` WordNet ids (1,000 or 21,843; of 21,843 for any other number).
+    Raises FolderError and NoImagesError.
+    """
+    if not is_tar(config.data):
+        list_pictures = labelled_pictures_of if config.target == "labels" else pictures_of
+        per_shard = max(1, config.shard_rows // config.augmentation.views)
+        return FileSource(list_pictures(config.data, limit=config.limit), per_shard)
+    files = shards_of(tar_path(config.data))
+    classes = classes_of_size(classifier_classes)
+    return TarSource(files, classes, is_strict=config.target == "labels", limit=config.limit)

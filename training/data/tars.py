@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO, Self
 
 from training.data.pictures import NO_LABEL
-from url_viz.errors import FolderError
-from url_viz.imaging.digest import image_id
+from url_viz.base.errors import FolderError
+from url_viz.imaging.places import image_id
 from url_viz.imaging.scan import EXTENSIONS
 
 IMAGENET_1K_CLASSES = 1000

@@ -17,18 +17,20 @@ from numpy.typing import NDArray
 
 from training.benchmark.labelled import LabelledSet
 from training.cache import classes_of_classifier, classifier_classes
-from training.command import command
+from training.command import cell, command
 from training.config import EvaluateConfig
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
-from training.evaluate.evaluation_records import HEAD, Comparisons, Crop, Evaluation, OrderResult, References
-from training.evaluate.figures import write_figures
-from training.listed_embeddings import EmbeddedPictures, embed_pictures
-from training.markdown_tables import cell
+from training.evaluate.figures import HEAD, Comparisons, Crop, Evaluation, OrderResult, References, write_figures
 from training.named_sets.soft_labels import COLLECTION, soft_labels_of
-from training.run_files import write_json
-from url_viz.analysis.evidence.baselines import all_baselines
-from url_viz.analysis.evidence.order_metrics import (
+from training.overlap import EmbeddedPictures, embed_pictures
+from training.store import write_json
+from url_viz.base.errors import FolderError, HeadMismatchError
+from url_viz.base.files import require_parent
+from url_viz.base.progress import command_report
+from url_viz.base.wording import counted
+from url_viz.evidence.baselines import all_baselines
+from url_viz.evidence.order_metrics import (
     Figure,
     Scored,
     auroc_by_blocks,
@@ -40,12 +42,8 @@ from url_viz.analysis.evidence.order_metrics import (
     recall_at_1,
     risk_coverage,
 )
-from url_viz.errors import FolderError, HeadMismatchError
-from url_viz.files import require_parent
 from url_viz.models.head import Head
 from url_viz.models.model import Model, load_model
-from url_viz.progress import command_report
-from url_viz.wording import counted
 
 CURVE_POINTS = 101
 TENTHS = 10

@@ -1,18 +1,97 @@
-"""Plots of an evaluation: risk–coverage, recall@1 by tenths of uncertainty, the crop curve; pages of plots."""
+"""Records and plots of an evaluation."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from training.evaluate.evaluation_records import HEAD, Evaluation, OrderResult
-from url_viz.analysis.map_figure import PALETTE
-from url_viz.files import replaced
-from url_viz.wording import counted, decimal
+from training.benchmark.labelled import LabelledSet
+from url_viz.base.files import replaced
+from url_viz.base.wording import counted, decimal
+from url_viz.evidence.order_metrics import Interval
+from url_viz.pictures.map_figure import PALETTE
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+
+HEAD = "head"
+
+
+@dataclass(frozen=True)
+class OrderResult:
+    """How one uncertainty orders a set. `interval` is R-AUROC's of 95 % over classes, `risk` at `coverage`.
+
+    `recall_by_tenth` is recall@1 of each tenth of the pictures, from the clearest to the most uncertain.
+    """
+
+    name: str
+    r_auroc: float
+    interval: Interval
+    aurc: float
+    coverage: tuple[float, ...]
+    risk: tuple[float, ...]
+    beside: "Comparisons"
+    recall_by_tenth: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Further figures of an uncertainty, beyond recall@1; nan without the reference data.
+
+    `classification_auroc`: against the classifier's errors. `human_alignment`: Spearman with the entropy of people's
+    votes. `ood_auroc` and `mixed_r_auroc`: with an upstream set.
+    """
+
+    classification_auroc: float = math.nan
+    human_alignment: float = math.nan
+    ood_auroc: float = math.nan
+    mixed_r_auroc: float = math.nan
+
+
+@dataclass(frozen=True)
+class References:
+    """Reference data of the comparisons, None if absent.
+
+    `classes` (N,): each picture's class among the classifier's, −1 unknown. `entropy_nats` (N,): of people's votes.
+    `upstream` was embedded with the same model.
+    """
+
+    classes: NDArray[np.int64] | None = None
+    entropy_nats: NDArray[np.float64] | None = None
+    upstream: LabelledSet | None = None
+
+
+@dataclass(frozen=True)
+class Crop:
+    """One picture's crop: the share of the sides it keeps, and whether the head finds it more uncertain."""
+
+    share: float
+    is_more_uncertain: bool
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Every figure of a model on a labelled set; `crop_test` is nan if it was not run."""
+
+    model: str
+    data: str
+    precision: str
+    pictures: int
+    classes: int
+    unreadable: int
+    recall_at_1: float
+    crop_test: float
+    orders: tuple[OrderResult, ...]
+    crops: tuple[Crop, ...] = ()
+
+    def order(self, name: str) -> OrderResult:
+        return next(order for order in self.orders if order.name == name)
+
 
 WIDTH_PX, HEIGHT_PX = 760, 460
 CROP_BINS = 8

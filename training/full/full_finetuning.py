@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.augment import drawn_view
+from training.cache import HELD_OUT, own_recorder
 from training.config import FinetuneConfig
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
-from training.embedding_space import space_of
 from training.full.joint import (
     JointBatch,
     JointModel,
@@ -32,24 +32,29 @@ from training.full.joint import (
     steps_an_epoch,
     train_jointly,
 )
-from training.groups import smallest_ids
-from training.holdout import FinetuneReport, NearestErrors, are_test_pictures, orders_without_a_job, r_auroc_of
-from training.own_record import HELD_OUT, own_recorder
-from training.run_files import RunPaths, write_json, write_run_records
-from url_viz.analysis.evidence.holdout_report import AFTER, BEFORE, HoldoutFigure, headline, holdout_figure, report_text
-from url_viz.analysis.evidence.order_metrics import classification_auroc
-from url_viz.errors import FolderError, HeadMismatchError
-from url_viz.imaging.decode import decode
-from url_viz.imaging.preprocess import Preprocessing, normalised
-from url_viz.imaging.read import Picture, fetch_and_decode
+from training.holdout import (
+    FinetuneReport,
+    NearestErrors,
+    are_test_pictures,
+    orders_without_a_job,
+    r_auroc_of,
+    space_of,
+)
+from training.store import RunPaths, write_json, write_run_records
+from training.training_rows import smallest_ids
+from url_viz.base.errors import FolderError, HeadMismatchError
+from url_viz.base.progress import Clock, ProgressCallback
+from url_viz.base.read_ahead import read_ahead, read_each
+from url_viz.evidence.holdout_report import AFTER, BEFORE, HoldoutFigure, headline, holdout_figure, report_text
+from url_viz.evidence.order_metrics import classification_auroc
+from url_viz.imaging.decode import Preprocessing, decode, normalised
+from url_viz.imaging.workers import Picture, fetch_and_decode
 from url_viz.models.backbone import Backbone, LoadedBackbone, save_backbone
 from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import backbone_weights_of
 from url_viz.models.model_names import file_digest
 from url_viz.models.runtime import choose_device
 from url_viz.pipeline.twins import view_groups
-from url_viz.processes.read_ahead import read_ahead, read_each
-from url_viz.progress import Clock, ProgressCallback
 from url_viz.store.recorder import EpochBatches, Recorder
 
 VIEW_RESOLUTION = 2

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.config import Joint, Recipe
-from training.losses import recipe_loss
+from training.targets import recipe_loss
 from url_viz.models.backbone import Backbone
 from url_viz.models.head_module import HeadModule
 

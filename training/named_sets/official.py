@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from training.data.pictures import Labelled, by_hash, class_folders, required
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 
 SPLITS = ("train", "val", "test")
 CALTECH_TRAINING_PICTURES = 30

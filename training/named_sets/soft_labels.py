@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import entropy
 
 from training.data.pictures import Labelled, PictureList, picture_list, required
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 
 COLLECTION = ("cifar10h", "treeversity1", "turkey", "pig", "benthic")
 FOLDS: Mapping[str, tuple[str, ...]] = {

@@ -13,7 +13,7 @@ import numpy as np
 
 from training.data.pictures import Labelled, PictureList, class_folders, picture_list, required
 from training.named_sets import official, soft_labels
-from url_viz.errors import FolderError, NoImagesError
+from url_viz.base.errors import FolderError, NoImagesError
 
 DEFAULT_SPLIT = "test"
 METRIC_SPLITS = ("train", "val", "test", "train-on-test", "test-on-test")

@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typing_extensions import Doc
 from tyro.conf import Positional
 
-from url_viz.cli.command_app import app
-from url_viz.cli.printing import print_rest, table_text, write_rows
-from url_viz.errors import DamageError, ImageSetError, UrlVizError
-from url_viz.escaping import command
+from url_viz.base.command_line import Count, Fraction
+from url_viz.base.errors import DamageError, ImageSetError, UrlVizError
+from url_viz.base.wording import command, counted, first_of
+from url_viz.base.workspace import root_of
+from url_viz.cli.command_app import app, print_rest, table_text, write_rows
 from url_viz.jobs.configs import Folder, TableOut, WorkspaceDir
-from url_viz.options import Count, Fraction
-from url_viz.roots import root_of
-from url_viz.wording import counted, first_of
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
-    from url_viz.pipeline.external_embeddings import Given
+    from url_viz.pipeline.embedded import Given
 
 
 NO_LABELS = "none"
@@ -65,7 +63,7 @@ def given_for(folder: Path, embeddings: Path, *, paths: Path | None, model: str)
     """The user's embeddings of a folder's pictures; prints what was matched. A model `own:NAME` names them."""
     from url_viz.imaging.source import source_of
     from url_viz.models.model import EXTERNAL
-    from url_viz.pipeline.external_embeddings import given_embeddings
+    from url_viz.pipeline.embedded import given_embeddings
 
     name = model if model.startswith(EXTERNAL) else None
     given = given_embeddings(embeddings, source_of(root_of(folder)).list(), paths=paths, name=name)
@@ -74,7 +72,7 @@ def given_for(folder: Path, embeddings: Path, *, paths: Path | None, model: str)
 
 
 def _list(image_set: "ImageSet") -> None:
-    from url_viz.analysis.labels.label_choice import source_in_words
+    from url_viz.labels.label_choice import source_in_words
 
     user_columns = image_set.user_columns()
     for column in user_columns:
@@ -104,7 +102,7 @@ def labels(
     `tags` its first tag by the alphabet. Pictures of one value of `--apart` (a patient, a video) are no witnesses for
     each other, as twins are none.
     """
-    from url_viz.analysis.labels.label_choice import source_in_words
+    from url_viz.labels.label_choice import source_in_words
 
     image_set = opened(folder, workspace)
     if apart is not None:
@@ -136,11 +134,11 @@ def _set_apart(image_set: "ImageSet", chosen: str) -> None:
 
 def opened(folder: Path, workspace: Path | None) -> "ImageSet":
     """The image set of a folder with its latest model: columns belong to pictures, not to a model."""
+    from url_viz.base.workspace import Workspace
     from url_viz.image_set import ImageSet
     from url_viz.models.model import ModelSource
     from url_viz.store.about import read_before
     from url_viz.store.tables.reader import Store
-    from url_viz.workspace import Workspace
 
     home = Workspace.at(workspace)
     store = Store(home.set_paths(read_before(folder, home)))

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typing_extensions import Doc
 from tyro.conf import Positional, UseAppendAction
 
-from url_viz.cli.command_app import app
-from url_viz.cli.printing import print_rest, table_text
-from url_viz.errors import DecisionError
+from url_viz.base.command_line import Count, OptionalPercentile, Output, Percentile
+from url_viz.base.errors import DecisionError
+from url_viz.base.wording import counted
+from url_viz.cli.command_app import app, print_rest, table_text
 from url_viz.jobs.configs import DEFAULT, AllowedFolders, By, Folder, ListFile, ModelName, WorkspaceDir, bound
-from url_viz.options import Count, OptionalPercentile, Output, Percentile
-from url_viz.wording import counted
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet

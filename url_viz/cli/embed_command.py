@@ -4,20 +4,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from url_viz.cli.command_app import app
-from url_viz.cli.printing import print_rest, progress_shown
-from url_viz.errors import DamageError, UsageError
-from url_viz.escaping import command, printable
+from url_viz.base.errors import DamageError, UsageError
+from url_viz.base.progress import Progress, command_report
+from url_viz.base.wording import command, counted, printable
+from url_viz.cli.command_app import app, print_rest, progress_shown
 from url_viz.jobs.configs import DEFAULT, EmbedConfig, ModelName, WorkspaceDir, bound
-from url_viz.progress import Progress, command_report
-from url_viz.wording import counted
 
 if TYPE_CHECKING:
-    from url_viz.cluster.on_ray import OnRay
+    from url_viz.base.command_line import PrecisionChoice
     from url_viz.image_set import ImageSet
     from url_viz.imaging.rendering import Rendering
     from url_viz.models.model import Model
-    from url_viz.options import PrecisionChoice
+    from url_viz.pipeline.cluster.on_ray import OnRay
 
 STRICT_STATUS = 3
 FAILURES_SHOWN = 20
@@ -47,10 +45,10 @@ def embed(config: EmbedConfig) -> int:
 
 def read_pictures(config: EmbedConfig, on_ray: "OnRay | None" = None) -> "tuple[ImageSet, Model | None]":
     """Read what is new in a folder, with progress: the set, and the model, None with the user's embeddings."""
+    from url_viz.base.workspace import address_in
     from url_viz.cli.columns_command import given_for
     from url_viz.models.model import load_model
     from url_viz.reading import embed_folder
-    from url_viz.roots import address_in
     from url_viz.second_reading import embed_by_two, is_on
 
     device = config.device if on_ray is None else "cpu"  # what the workers have is theirs
@@ -96,8 +94,8 @@ def _rendering(config: EmbedConfig) -> "Rendering | None":
 
 def _precision_read(root: Path, config: EmbedConfig) -> "PrecisionChoice":
     """The precision in which the set of a folder was read with a model, else fast."""
+    from url_viz.base.workspace import Workspace
     from url_viz.store.about import find_set, space_read
-    from url_viz.workspace import Workspace
 
     home = Workspace.at(config.workspace)
     space = None if config.embeddings is not None else space_read(find_set(root, home), config.model, home)
@@ -105,10 +103,10 @@ def _precision_read(root: Path, config: EmbedConfig) -> "PrecisionChoice":
 
 
 def _warn_of_slowness(config: EmbedConfig, precision: "PrecisionChoice", device: str) -> None:
+    from url_viz.base.workspace import Workspace
     from url_viz.models.model import times_here
     from url_viz.models.precision import slow_words
     from url_viz.store.about import embed_command
-    from url_viz.workspace import Workspace
 
     times = times_here(config.model, Workspace.at(config.workspace))
     slow = "" if config.embeddings is not None else slow_words(precision, device, times)
@@ -146,7 +144,7 @@ def _print_failures(image_set: "ImageSet") -> int:
 
 def _on_ray(config: EmbedConfig) -> "OnRay | None":
     """The workers that were asked for. Raises ClusterError or UsageError for what can be seen before a model loads."""
-    from url_viz.cluster.on_ray import OnRay
+    from url_viz.pipeline.cluster.on_ray import OnRay
 
     if config.ray is None:
         if config.workers is not None:
@@ -164,9 +162,9 @@ def demo(*, model: ModelName = DEFAULT, spoiled: bool = False, workspace: Worksp
     Args:
         spoiled: Photographs of scikit-image, cropped, blurred and darkened; prints whether values find by how much.
     """
+    from url_viz.base.workspace import Workspace
     from url_viz.demo import build_demo, build_spoiled, measure
     from url_viz.reading import embed_folder
-    from url_viz.workspace import Workspace
 
     root = (build_spoiled if spoiled else build_demo)(Workspace.at(workspace))
     image_set = embed_folder(root, model=model, workspace=workspace, progress=command_report())

@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typing_extensions import Doc
 from tyro.conf import arg
 
-from url_viz.cli.command_app import app
-from url_viz.cli.printing import progress_shown, table_text, write_rows
-from url_viz.errors import ImageSetError
-from url_viz.escaping import command
+from url_viz.base.command_line import Count, Output
+from url_viz.base.errors import ImageSetError
+from url_viz.base.progress import Progress
+from url_viz.base.wording import command, counted
+from url_viz.cli.command_app import app, progress_shown, table_text, write_rows
 from url_viz.jobs.configs import TableOut, WorthConfig
-from url_viz.options import Count, Output
-from url_viz.progress import Progress
-from url_viz.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from url_viz.analysis.evidence.order_metrics import Figure
+    from url_viz.evidence.order_metrics import Figure
     from url_viz.image_set import ImageSet
 
 
@@ -36,7 +34,7 @@ def suspects(
     out: TableOut = None,
 ) -> None:
     """Print the labels to look at, the most doubtful first, with the class to ask about; how many may be wrong."""
-    from url_viz.analysis.labels.label_issues import NO_CLASSES
+    from url_viz.labels.label_issues import NO_CLASSES
 
     check, doubtful = image_set.labels.check(), image_set.labels.doubtful()
     if check is None or doubtful is None:
@@ -58,7 +56,7 @@ def suspects(
 @app.on_set()
 def confused(image_set: "ImageSet", *, top: Top = 20, out: TableOut = None) -> None:
     """Print pairs of classes that overlap: how many pictures look like the other, and what share of each class."""
-    from url_viz.analysis.labels.label_issues import NO_CLASSES
+    from url_viz.labels.label_issues import NO_CLASSES
 
     pairs = image_set.labels.confused()
     if pairs is None:
@@ -70,9 +68,9 @@ def confused(image_set: "ImageSet", *, top: Top = 20, out: TableOut = None) -> N
 @app.command_on(WorthConfig)
 def worth(config: WorthConfig) -> None:
     """Print what dropping pictures and correcting labels was worth to a linear probe, on pictures left alone."""
+    from url_viz.base.records import sealed_text
     from url_viz.export.table_files import write_bytes
     from url_viz.image_set import open_image_set
-    from url_viz.records import sealed_text
 
     with progress_shown() as report:
         report(Progress("worth", 0))
@@ -105,7 +103,7 @@ def evaluate(
 
     The figures of the app's page Evaluate. Of a head and pictures that no set was read of: `training.evaluate`.
     """
-    from url_viz.analysis.evidence.evaluation import NEEDED, of_two_models
+    from url_viz.evidence.evaluation import NEEDED, of_two_models
     from url_viz.export.result_files import write_evaluation
 
     evaluated = image_set.evaluate()
@@ -130,7 +128,7 @@ def compare(
     top: Annotated[Count, Doc("how many pictures to list that they disagree on, each way")] = 10,
 ) -> None:
     """Compare two models or heads on a folder: order, most ambiguous tenth, neighbours, and where they disagree."""
-    from url_viz.analysis.evidence.compare import agreement_in_words, disagreements, neighbours_in_words
+    from url_viz.evidence.compare import agreement_in_words, disagreements, neighbours_in_words
     from url_viz.image_set import open_image_set
 
     second = open_image_set(image_set.root, model=other, workspace=image_set.workspace.root)

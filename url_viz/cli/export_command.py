@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 from typing_extensions import Doc
 from tyro.conf import Positional, UseAppendAction
 
-from url_viz.cli.command_app import app
-from url_viz.cli.printing import progress_shown
-from url_viz.errors import ImageSetError, UsageError
+from url_viz.base.command_line import Count, Output
+from url_viz.base.errors import ImageSetError, UsageError
+from url_viz.base.progress import Progress
+from url_viz.base.wording import counted
+from url_viz.cli.command_app import app, progress_shown
 from url_viz.jobs.configs import Above, Below, By, ExportConfig, ListFile, MeasureConfig, WithFolder, Word, bound
-from url_viz.options import Count, Output
-from url_viz.progress import Progress
-from url_viz.wording import counted
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
@@ -119,7 +118,7 @@ def choose(
 
     Without --out or --tag the paths are printed, those first that cover most. Nothing is moved or changed.
     """
-    from url_viz.analysis.evidence.choice import choice_in_words
+    from url_viz.evidence.choice import choice_in_words
     from url_viz.export.folders import paths_text
     from url_viz.export.table_files import write_bytes, write_table
 
@@ -144,10 +143,10 @@ def choose(
 @app.command_on(MeasureConfig)
 def measure(config: MeasureConfig) -> None:
     """Measure what it is worth to train on some pictures only."""
+    from url_viz.base.records import sealed_text
     from url_viz.cli.map_command import ids_in
     from url_viz.export.table_files import write_bytes
     from url_viz.image_set import open_image_set
-    from url_viz.records import sealed_text
 
     with progress_shown() as report:
         report(Progress("worth", 0))

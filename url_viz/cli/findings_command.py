@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 from typing_extensions import Doc
 from tyro.conf import Positional
 
-from url_viz.cli.command_app import app
+from url_viz.base.command_line import Count, Output
+from url_viz.base.errors import ImageSetError, UrlVizError, UsageError
+from url_viz.base.wording import counted, first_of, printable
+from url_viz.cli.command_app import app, print_rest, table_text, write_rows
 from url_viz.cli.embed_command import read_pictures
-from url_viz.cli.printing import print_rest, table_text, write_rows
-from url_viz.errors import ImageSetError, UrlVizError, UsageError
-from url_viz.escaping import printable
 from url_viz.jobs.configs import DEFAULT, DeviceName, EmbedConfig, Folder, ModelName, TableOut, WorkspaceDir
-from url_viz.options import Count, Output
-from url_viz.wording import counted, first_of
 
 if TYPE_CHECKING:
-    from url_viz.analysis.findings.gate import GateResult, Policy, RuleResult
-    from url_viz.analysis.review.queues import QueueRow
+    from url_viz.findings.gate import GateResult, Policy, RuleResult
     from url_viz.image_set import ImageSet
+    from url_viz.review.queues import QueueRow
 
 
 _LISTED_BY = {
@@ -61,7 +59,7 @@ def leakage(
     out: TableOut = None,
 ) -> None:
     """List the pictures of a split with a copy or another view in another (train/ and test/), or in another folder."""
-    from url_viz.analysis.findings.leaks import APART, SAME_FILE
+    from url_viz.findings.leaks import APART, SAME_FILE
     from url_viz.image_set import open_image_set
 
     other = None
@@ -115,9 +113,9 @@ def check(
     workspace: WorkspaceDir = None,
 ) -> int:
     """Read what is new and judge the findings by a policy: status 0 passed, 1 broken, 2 could not be checked."""
-    from url_viz.analysis.findings.gate import read_policy
     from url_viz.export import result_files
     from url_viz.export.table_files import write_bytes
+    from url_viz.findings.gate import read_policy
     from url_viz.imaging.outputs import require_outside
 
     try:

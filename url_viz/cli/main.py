@@ -5,9 +5,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from url_viz.cli.command_app import app
-from url_viz.cli.printing import whole
-from url_viz.command_line import exit_status
+from url_viz.base.command_line import exit_status
+from url_viz.cli.command_app import app, whole
 
 TOPICS = (
     "open",
@@ -32,7 +31,7 @@ for topic in TOPICS:
 def main(
     arguments: Sequence[str] | None = None, *, prog: str = "python -m url_viz", description: str | None = None
 ) -> int:
-    """Run the command line → its exit status (`exit_status` in url_viz/command_line.py)."""
+    """Run the command line → its exit status (`exit_status` in url_viz/base/command_line.py)."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given in (["-h"], ["--help"]):
         print(whole(app.commands, prog=prog, description=description))

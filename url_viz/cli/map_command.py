@@ -8,12 +8,11 @@ import numpy as np
 from typing_extensions import Doc
 from tyro.conf import Positional
 
-from url_viz.cli.command_app import app
-from url_viz.cli.printing import progress_shown, table_text, write_rows
-from url_viz.errors import FolderError
+from url_viz.base.command_line import OptionalCount, Output, Within
+from url_viz.base.errors import FolderError
+from url_viz.base.wording import counted
+from url_viz.cli.command_app import app, progress_shown, table_text, write_rows
 from url_viz.jobs.configs import Method, ProjectConfig, RefitConfig, TableOut
-from url_viz.options import OptionalCount, Output, Within
-from url_viz.wording import counted
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
@@ -36,9 +35,9 @@ def representatives(
 @app.command_on(ProjectConfig)
 def project(config: ProjectConfig) -> None:
     """Write a map of some pictures only."""
-    from url_viz.export.map_table import write_map
+    from url_viz.base.progress import Progress
+    from url_viz.export.table_files import write_map
     from url_viz.image_set import open_image_set
-    from url_viz.progress import Progress
 
     wanted = ids_in(config.ids)
     image_set = open_image_set(config.folder, model=config.model, workspace=config.workspace)

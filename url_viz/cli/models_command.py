@@ -13,22 +13,21 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typing_extensions import Doc
 from tyro.conf import Positional, UseAppendAction, arg
 
-from url_viz.cli.command_app import app
-from url_viz.cli.printing import progress_shown
-from url_viz.errors import FolderError, ImageSetError, JobError
-from url_viz.escaping import command
+from url_viz.base.command_line import Count, OptionalCount, Seed
+from url_viz.base.errors import FolderError, ImageSetError, JobError
+from url_viz.base.progress import Progress
+from url_viz.base.wording import command
+from url_viz.cli.command_app import app, progress_shown
 from url_viz.imaging.scan import refuse_bucket
 from url_viz.jobs.configs import DEFAULT, DeviceName, ModelName, WorkspaceDir
-from url_viz.options import Count, OptionalCount, Seed
-from url_viz.progress import Progress
 
 if TYPE_CHECKING:
+    from url_viz.base.workspace import Workspace
     from url_viz.image_set import ImageSet
     from url_viz.jobs import Job
     from url_viz.jobs.job import Status
     from url_viz.jobs.results import JobResult
     from url_viz.models.catalogue import KnownModel
-    from url_viz.workspace import Workspace
 
 
 @app.command()
@@ -41,9 +40,9 @@ def models(
 
     Any other timm name is downloaded from the hub when online.
     """
+    from url_viz.base.workspace import Workspace
     from url_viz.models.catalogue import EMPTY_KIND, KINDS, known_models
     from url_viz.models.precision import precision_words
-    from url_viz.workspace import Workspace
 
     catalogue = known_models(Workspace.at(workspace))
     if as_json:
@@ -104,9 +103,8 @@ def adapt(
     A job of the workspace, listed on the app's page Adapt and finetune, too. Ctrl-C cancels it. Every other option of
     training: `python -m training.finetune`.
     """
-    from url_viz.export.provenance import name_of
-    from url_viz.jobs.heads import config_to_adapt, hard_to_beat, why_no_classes
-    from url_viz.jobs.kinds import ADAPT
+    from url_viz.export.table_files import name_of
+    from url_viz.jobs.kinds import ADAPT, config_to_adapt, hard_to_beat, why_no_classes
 
     why = None if mode == "instance" else why_no_classes(image_set)
     if why is not None:
@@ -149,9 +147,9 @@ def pretrain(
     A job of the workspace, listed on the app's page Adapt and finetune, too. Ctrl-C cancels it. Every other option of
     training: `python -m training.pretrain`.
     """
-    from url_viz.jobs.heads import backbone_of, config_to_pretrain, start_pretraining
+    from url_viz.base.workspace import Workspace
+    from url_viz.jobs.kinds import backbone_of, config_to_pretrain, start_pretraining
     from url_viz.models.model import resolve
-    from url_viz.workspace import Workspace
 
     home, roots = Workspace.at(workspace), _folders(folders)
     config = config_to_pretrain(roots, _folders(report), backbone=backbone_of(resolve(model, workspace=home)))

@@ -9,14 +9,13 @@ from urllib.parse import urlencode
 from typing_extensions import Doc
 from tyro.conf import Positional
 
+from url_viz.base.command_line import Within
+from url_viz.base.errors import UsageError
+from url_viz.base.processes import BROWSER_VARIABLE, GIVEN_VARIABLE, OPENED_VARIABLE, become_app
+from url_viz.base.wording import command, printable
+from url_viz.base.workspace import HOME_VARIABLE, Workspace, root_of
 from url_viz.cli.command_app import app
-from url_viz.errors import UsageError
-from url_viz.escaping import command, printable
 from url_viz.jobs.configs import DEFAULT, EmbedConfig, Folder, ModelName, WorkspaceDir
-from url_viz.options import Within
-from url_viz.processes.app_server import BROWSER_VARIABLE, GIVEN_VARIABLE, OPENED_VARIABLE, become_app
-from url_viz.roots import root_of
-from url_viz.workspace import HOME_VARIABLE, Workspace
 
 
 @app.command("open")

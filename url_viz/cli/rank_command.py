@@ -11,16 +11,14 @@ import pandas as pd
 from typing_extensions import Doc
 from tyro.conf import Positional
 
-from url_viz.cli.command_app import app
-from url_viz.cli.printing import table_text
-from url_viz.errors import UrlVizError
-from url_viz.escaping import inert, printable
-from url_viz.options import Count, OptionalPercentile, Output
-from url_viz.wording import counted
+from url_viz.base.command_line import Count, OptionalPercentile, Output
+from url_viz.base.errors import UrlVizError
+from url_viz.base.wording import counted, inert, printable
+from url_viz.cli.command_app import app, table_text
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
-    from url_viz.subjects.set_search import SearchResult
+    from url_viz.outside.set_search import SearchResult
 
 
 @app.on_set()
@@ -35,7 +33,7 @@ def rank(
     within_class: Annotated[bool, Doc("compare each picture with its own class only")] = False,
 ) -> None:
     """Print the most ambiguous and the clearest pictures of a folder that was read."""
-    from url_viz.analysis.ranking import ends, with_percentile
+    from url_viz.columns.ranking import ends, with_percentile
 
     measure = _leading(image_set) if by is None else by
     table = _with_between(image_set.table())
@@ -99,7 +97,7 @@ def _print_query_note(result: "SearchResult", max_percentile: float) -> None:
 
 def _with_between(table: pd.DataFrame) -> pd.DataFrame:
     """The table with the two classes between which each picture lies, as words; without the column if none is known."""
-    from url_viz.analysis.labels.ambiguity import between
+    from url_viz.labels.ambiguity import between
 
     pairs = zip(table["first_class"], table["second_class"], strict=True)
     words = [(between(first, second) or "").removeprefix("between ") for first, second in pairs]
@@ -122,8 +120,8 @@ def reasons(
     top: Annotated[Count, Doc("how many pictures to list")] = 40,
 ) -> None:
     """Count the likely reasons why pictures of a folder are ambiguous, or list the pictures with one of them."""
-    from url_viz.analysis.findings.reasons import reason_counts, with_reason
-    from url_viz.analysis.shown_words import shown_reason
+    from url_viz.columns.measures import shown_reason
+    from url_viz.findings.reasons import reason_counts, with_reason
 
     if reason is not None:
         pictures = with_reason(image_set.reasons(), reason).merge(image_set.table()[["id", "path"]], on="id")
@@ -147,7 +145,7 @@ def why(
     heat: Annotated[Path | None, Doc("also write the picture with its heat map over it, as PNG"), Output()] = None,
 ) -> None:
     """Explain why one picture is ambiguous, and on request which part of it is."""
-    from url_viz.analysis.shown_words import shown_reason
+    from url_viz.columns.measures import shown_reason
     from url_viz.export.selection import ids_of_paths
 
     image_id = int(ids_of_paths(image_set, [str(picture)])[0])
@@ -163,9 +161,9 @@ def why(
 
 def _value(image_set: "ImageSet", row: dict[str, Any]) -> str:
     """The leading measure of a picture, else the general model's; with classes, between which two it lies."""
-    from url_viz.analysis.labels.ambiguity import between
-    from url_viz.analysis.measures import UNCERTAINTY
-    from url_viz.analysis.ranking import percentile_of_each
+    from url_viz.columns.measures import UNCERTAINTY
+    from url_viz.columns.ranking import percentile_of_each
+    from url_viz.labels.ambiguity import between
 
     name = image_set.order().measure or UNCERTAINTY.name
     if not math.isfinite(row[name]):
@@ -177,9 +175,9 @@ def _value(image_set: "ImageSet", row: dict[str, Any]) -> str:
 
 
 def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
-    from url_viz.analysis.outside.occlusion import heat_in_words, over
     from url_viz.export.figure import require_png, write_png
     from url_viz.imaging.decode import decode
+    from url_viz.outside.occlusion import heat_in_words, over
 
     require_png(out)
     heat = image_set.heat(image_id)

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typing_extensions import Doc
 from tyro.conf import Positional
 
-from url_viz.cli.command_app import app
-from url_viz.cli.printing import print_rest, table_text, write_rows
-from url_viz.errors import UrlVizError
-from url_viz.options import Count, Fraction, OptionalCount, Seed
-from url_viz.wording import counted
+from url_viz.base.command_line import Count, Fraction, OptionalCount, Seed
+from url_viz.base.errors import UrlVizError
+from url_viz.base.wording import counted
+from url_viz.cli.command_app import app, print_rest, table_text, write_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,9 +35,8 @@ def review(
     top: Annotated[Count, Doc("how many pictures to list")] = 20,
 ) -> None:
     """List pictures to review, decided ones left out, with the question of each; answer by `decide` and `relabel`."""
-    from url_viz.analysis.filters import OneOf
-    from url_viz.analysis.review.review import title_of_review
-    from url_viz.analysis.scope import ReviewSpec, Scope
+    from url_viz.columns.filters import OneOf, ReviewSpec, Scope
+    from url_viz.review.review import title_of_review
 
     order = by or image_set.order().measure
     if order is None:
@@ -76,7 +74,7 @@ def answers(
     `ask` writes pairs with an empty column `same`; fill in yes or no, and `import` the file. From ten answers on, both
     kinds among them, the measure `tuned` has them taken in, and leads where no classes do. In the app: Review.
     """
-    from url_viz.export.answers_file import answers_table, import_answers, questions_table
+    from url_viz.export.result_files import answers_table, import_answers, questions_table
 
     if action == "list":
         _list(image_set)
@@ -103,8 +101,8 @@ def _write(image_set: "ImageSet", table: "pd.DataFrame", file: Path | None, noun
 
 
 def _list(image_set: "ImageSet") -> None:
-    from url_viz.analysis.review.tuned import change_in_words, moved_share
-    from url_viz.export.answers_file import answers_table
+    from url_viz.export.result_files import answers_table
+    from url_viz.review.tuned import change_in_words, moved_share
 
     print(change_in_words(image_set.answers.log.now(), image_set.answers.tuned(), moved=moved_share(image_set.table())))
     table = answers_table(image_set)

@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 from typing_extensions import Doc
 from tyro.conf import Positional
 
-from url_viz.cli.command_app import app
-from url_viz.cli.printing import print_rest, progress_shown, table_text
-from url_viz.errors import ImageSetError, UsageError
-from url_viz.escaping import command
+from url_viz.base.command_line import Output
+from url_viz.base.errors import ImageSetError, UsageError
+from url_viz.base.progress import Progress
+from url_viz.base.wording import command, counted
+from url_viz.cli.command_app import app, print_rest, progress_shown, table_text
 from url_viz.jobs.configs import DiffConfig, Folder, WorkspaceDir
-from url_viz.options import Output
-from url_viz.progress import Progress
-from url_viz.wording import counted
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
     from url_viz.store.sets import Agreement
-    from url_viz.subjects.set_versions import Diff
+    from url_viz.versions.set_versions import Diff
 
 
 _NONE_YET = "No image sets yet. Read one: python -m url_viz embed FOLDER"
@@ -129,7 +127,7 @@ def forget(
     workspace: WorkspaceDir = None,
 ) -> int:
     """Remove everything stored for a folder, after a question; the pictures themselves are not touched."""
-    from url_viz.jobs.forgetting import forget_plan, forget_set
+    from url_viz.jobs.kinds import forget_plan, forget_set
 
     words = forget_plan(folder, workspace=workspace).words
     if not yes and not _is_sure(folder, words):
@@ -198,7 +196,7 @@ def versions(image_set: "ImageSet") -> None:
 def diff(config: DiffConfig) -> None:
     """Say what changed between two folders, or in one since a version."""
     from url_viz.export.table_files import write_bytes
-    from url_viz.subjects.stored_diffs import store_diff
+    from url_viz.versions.stored_diffs import store_diff
 
     with progress_shown() as report:
         report(Progress("compare", 0))
@@ -210,7 +208,7 @@ def diff(config: DiffConfig) -> None:
         lists = json.dumps(difference.as_json(), indent=1).encode()
         print(f"All of it is in {write_bytes(lists, config.json_file)}.")
     if config.report is not None:
-        from url_viz.export.diff_report import write_diff_report
+        from url_viz.export.report import write_diff_report
 
         print(f"The report is in {write_diff_report(difference, config.report)}.")
 
@@ -227,7 +225,7 @@ def _diff_of(config: DiffConfig) -> "Diff":
 
 
 def _print(difference: "Diff", top: int) -> None:
-    from url_viz.subjects.set_versions import WORDS
+    from url_viz.versions.set_versions import WORDS
 
     print(f"From {difference.before.title} to {difference.after.title}.")
     for sentence in difference.words:

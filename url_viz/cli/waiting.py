@@ -10,9 +10,9 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from url_viz.base.processes import search_rarely
+from url_viz.base.records import read_json
 from url_viz.jobs.ready import Task, write_to
-from url_viz.processes.gc_settings import search_rarely
-from url_viz.records import read_json
 
 if TYPE_CHECKING:
     from url_viz.models.model import Model
@@ -38,13 +38,13 @@ def run() -> int:
 
 def prepare() -> "Model | None":
     """Import what reading needs, start a process that decodes, and open the default model if it was ever converted."""
+    from url_viz.base.workspace import Workspace
     from url_viz.imaging.workers import decoders
     from url_viz.models.model import load_model, prepared_folder, resolve
     from url_viz.models.model_names import DEFAULT
     from url_viz.models.runtime import has_gpu
     from url_viz.models.runtime_openvino import openvino
-    from url_viz.store.tables.lance import import_lancedb
-    from url_viz.workspace import Workspace
+    from url_viz.store.tables.tables import import_lancedb
 
     Thread(target=decoders.format_of, args=(b"",), daemon=True).start()
     for module in NEEDED:

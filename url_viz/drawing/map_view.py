@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from url_viz.analysis.scope import Polygon
+from url_viz.columns.filters import Polygon
 
 Style = Literal["points", "fog", "density"]
 """How the map draws pictures."""

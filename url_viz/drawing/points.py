@@ -25,8 +25,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.categories import categories_of
-from url_viz.analysis.ranking import percentile_of_each
+from url_viz.columns.filters import categories_of
+from url_viz.columns.ranking import percentile_of_each
 from url_viz.drawing.assets import WIRE
 
 MAGIC: bytes = WIRE["points"]["magic"].encode()
@@ -136,7 +136,7 @@ def map_points(
 ) -> Points:
     """What the map draws of a table: pictures with coordinates, at most 100,000, including the extremes of `measure`.
 
-    `measure` and `size` are numeric columns, `category` a column of few values (`url_viz.analysis.categories`); None
+    `measure` and `size` are numeric columns, `category` a column of few values (`url_viz.columns.filters`); None
     for none. `within` is the whole table of the set, if `table` is a part of it.
     """
     values = _values(table, measure, within)

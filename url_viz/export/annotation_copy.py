@@ -5,18 +5,17 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from url_viz.errors import FolderError, ImageError, ImageSetError
-from url_viz.escaping import command
+from url_viz.base.errors import FolderError, ImageError, ImageSetError
+from url_viz.base.wording import command, counted, first_of
 from url_viz.export.picture_files import Wanted, new_folder
 from url_viz.export.table_files import write_table
 from url_viz.image_set import ImageSet
 from url_viz.imaging.annotations.formats import format_of
 from url_viz.imaging.decode import EMPTY, read_file
-from url_viz.imaging.object_source import Objects
 from url_viz.imaging.scan import display_name
+from url_viz.imaging.source import Objects
 from url_viz.store.about import embed_command
-from url_viz.store.columns.object_columns import BOX_COLUMNS, CLASS
-from url_viz.wording import counted, first_of
+from url_viz.store.columns.source_columns import BOX_COLUMNS, CLASS
 
 REDRAW = "to_redraw.csv"
 LOST = (

@@ -13,15 +13,15 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement
 
 import pandas as pd
 
-from url_viz.analysis.labels.ambiguity import question_of
-from url_viz.errors import ImageSetError
-from url_viz.escaping import command, one_line
+from url_viz.base.errors import ImageSetError
+from url_viz.base.wording import command, one_line
 from url_viz.export.picture_files import Wanted
 from url_viz.export.table_files import as_json, plain_value
 from url_viz.image_set import ImageSet
 from url_viz.imaging.places import PictureSize, Size, picture_path
 from url_viz.imaging.workers import decoders
-from url_viz.store.columns.object_columns import BOX_COLUMNS, BOX_IS_WRONG
+from url_viz.labels.ambiguity import question_of
+from url_viz.store.columns.source_columns import BOX_COLUMNS, BOX_IS_WRONG
 from url_viz.store.decisions.decision_rows import tags_of
 
 MEDIA = "images"

@@ -9,7 +9,9 @@ from typing import Literal
 
 import pandas as pd
 
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
+from url_viz.base.progress import ProgressCallback, silent
+from url_viz.base.wording import counted
 from url_viz.export.annotation_copy import REDRAW, AnnotationCopy, write_annotations
 from url_viz.export.annotation_tools import (
     MEDIA,
@@ -31,9 +33,7 @@ from url_viz.export.packed import write_classes, write_packed, write_parquet, wr
 from url_viz.export.picture_files import Exported, How, Wanted, lay_out, new_folder, rows_to_export, safe_names
 from url_viz.image_set import ImageSet
 from url_viz.imaging.annotations.formats import format_at
-from url_viz.progress import ProgressCallback, silent
-from url_viz.store.columns.object_columns import PICTURE
-from url_viz.wording import counted
+from url_viz.store.columns.source_columns import PICTURE
 
 Program = Literal["fiftyone", "huggingface", "webdataset", "parquet", "annotations", "cvat", "labelstudio"]
 Describe = Callable[[Wanted, Path, pd.DataFrame, list[str]], None]

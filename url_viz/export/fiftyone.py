@@ -13,9 +13,8 @@ import pandas as pd
 
 from url_viz.export.annotation_tools import BoxedPicture
 from url_viz.export.picture_files import Wanted
-from url_viz.export.provenance import Provenance
-from url_viz.export.table_files import as_json, column_names, known_columns, plain_value
-from url_viz.store.columns.object_columns import BOX_COLUMNS
+from url_viz.export.table_files import Provenance, as_json, column_names, known_columns, plain_value
+from url_viz.store.columns.source_columns import BOX_COLUMNS
 
 MEDIA = "data"
 SCRIPT = "open_in_fiftyone.py"

@@ -15,8 +15,10 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 
-from url_viz.analysis.ranking import with_percentile
-from url_viz.errors import FolderError, ImageError, ImageSetError
+from url_viz.base.errors import FolderError, ImageError, ImageSetError
+from url_viz.base.files import record_in
+from url_viz.base.wording import counted, first_of
+from url_viz.columns.ranking import with_percentile
 from url_viz.export.picture_files import (
     How,
     link_or_copy,
@@ -30,9 +32,7 @@ from url_viz.imaging.folder_classes import folder_name
 from url_viz.imaging.outputs import require_outside
 from url_viz.imaging.places import SEPARATOR
 from url_viz.imaging.scan import display_name, located, refuse_bucket
-from url_viz.sealed import record_in
 from url_viz.store.decisions.decision_rows import DECISIONS
-from url_viz.wording import counted, first_of
 
 LONGEST_NAME = 255
 """Bytes of one part of a path, on most file systems."""

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from url_viz.analysis.measures import MEASURES, UNCERTAINTY, has_values, measure_named
-from url_viz.analysis.order import Order
-from url_viz.escaping import escaped
+from url_viz.base.wording import escaped
+from url_viz.columns.measures import MEASURES, UNCERTAINTY, has_values, measure_named
+from url_viz.evidence.order import Order
 from url_viz.export.folders import chosen_level, corrected_paths, crop_path
 from url_viz.export.picture_files import Wanted
-from url_viz.export.provenance import Provenance
-from url_viz.export.table_files import as_json, column_names, known_columns, plain_value
+from url_viz.export.table_files import Provenance, as_json, column_names, known_columns, plain_value
 from url_viz.image_set import ImageSet
 
 SPLIT = "train"

@@ -7,17 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from url_viz.analysis.categories import MOST_CATEGORIES, category_names
-from url_viz.analysis.filters import SEPARATOR
-from url_viz.analysis.findings.reasons import reason_counts
-from url_viz.analysis.measures import MEASURES, measure_title
-from url_viz.analysis.ranking import percentile_of_each
-from url_viz.analysis.shown_words import shown_reason
+from url_viz.columns.filters import MOST_CATEGORIES, SEPARATOR, category_names
+from url_viz.columns.measures import MEASURES, measure_title, shown_reason
+from url_viz.columns.ranking import percentile_of_each
 from url_viz.drawing.assets import notebook_script
 from url_viz.drawing.map_view import MapView, map_data
 from url_viz.drawing.points import encode_points, map_points
 from url_viz.drawing.tiles import between_of, number_of, tile_data, tiles
-from url_viz.export.inline_pictures import inlined
+from url_viz.export.picture_files import inlined
+from url_viz.findings.reasons import reason_counts
 from url_viz.image_set import ImageSet
 
 SIZES = ((800, 128), (2_000, 96), (5_000, 64))

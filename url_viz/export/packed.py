@@ -17,13 +17,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from url_viz.errors import ImageError, ImageSetError
+from url_viz.base.errors import ImageError, ImageSetError
+from url_viz.base.progress import Clock, ProgressCallback
 from url_viz.export.picture_files import Exported, Wanted, new_folder
 from url_viz.export.table_files import as_json, column_names, plain_value
 from url_viz.image_set import ImageSet
+from url_viz.imaging.folder_classes import SPLIT, parted_splits
 from url_viz.imaging.scan import ScannedFile, display_name
-from url_viz.imaging.splits import SPLIT, parted_splits
-from url_viz.progress import Clock, ProgressCallback
 
 IN_A_FILE = 1_000
 IN_A_ROW_GROUP = 100

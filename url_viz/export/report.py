@@ -1,33 +1,233 @@
-"""The HTML report of an image set or of a selection: one self-contained file that loads nothing from the network."""
+"""Reports as one HTML file that loads nothing: of an image set, a selection, or what changed between two versions."""
 
+import base64
 import datetime
+import hashlib
+import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from numpy.typing import NDArray
 
-from url_viz.analysis.evidence.evaluation import NEAREST, Evaluated, by_class
-from url_viz.analysis.evidence.worth import Worth
-from url_viz.analysis.findings.reasons import reason_counts
-from url_viz.analysis.findings.twin_groups import COPIES
-from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, UNCERTAINTY, has_values, measure_named, measure_title
-from url_viz.analysis.order import plain_words
-from url_viz.analysis.ranking import ends, with_percentile
-from url_viz.analysis.review.set_progress import TO_GO, progress_counts
-from url_viz.analysis.shown_words import shown_reason
-from url_viz.errors import ImageError, ImageSetError
-from url_viz.export.inline_pictures import inlined, with_boxes
+from url_viz.base.errors import FolderError, ImageError, ImageSetError
+from url_viz.columns.measures import (
+    AMBIGUITY,
+    CONFUSABILITY,
+    UNCERTAINTY,
+    has_values,
+    in_text,
+    is_measure,
+    measure_named,
+    measure_title,
+    shown_reason,
+)
+from url_viz.columns.ranking import ends, with_percentile
+from url_viz.columns.twin_groups import COPIES
+from url_viz.evidence.evaluation import NEAREST, Evaluated, by_class
+from url_viz.evidence.order import plain_words
+from url_viz.evidence.worth import Worth
 from url_viz.export.live_report import live_part
-from url_viz.export.provenance import provenance
-from url_viz.export.report_map import MapPoints, evenly, layers_of, map_points
-from url_viz.export.report_page import filled, for_html, page_file, page_script, shortened, titled
-from url_viz.export.table_files import write_bytes
+from url_viz.export.picture_files import inlined, with_boxes
+from url_viz.export.table_files import provenance, write_bytes
+from url_viz.findings.reasons import reason_counts
 from url_viz.image_set import ImageSet
+from url_viz.imaging.outputs import require_outside
+from url_viz.labels.ambiguity import between, question_of
+from url_viz.review.queues import TO_GO, progress_counts
+from url_viz.versions.set_versions import WORDS, Diff, Version
+
+MOST_POINTS = 6_000
+WIDTH, HEIGHT, MARGIN = 1000, 640, 14
+BINS = 7
+LAYERS = 24
+CLASS_COLOURS = 7
+"""The largest classes get a colour; the eighth, grey, is all others."""
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class MapPoints:
+    """The M points of a report's map: `rows` of its table, `x` and `y` in whole units of the SVG."""
+
+    rows: Ints
+    x: Ints
+    y: Ints
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def map_points(table: pd.DataFrame) -> MapPoints:
+    """The points to draw of a table with `rank_percentile`: all, or MOST_POINTS of them with both extremes."""
+    x, y = table["x"].to_numpy(dtype=float), table["y"].to_numpy(dtype=float)
+    rows = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
+    rows = rows[_sample(table["rank_percentile"].to_numpy(dtype=float)[rows])]
+    if not len(rows):
+        return MapPoints(rows, rows, rows)
+    across, down = x[rows] - x[rows].min(), y[rows].max() - y[rows]  # SVG's y axis points down, the map's up
+    scale = min((WIDTH - 2 * MARGIN) / max(across.max(), 1e-9), (HEIGHT - 2 * MARGIN) / max(down.max(), 1e-9))
+    left, top = (WIDTH - scale * across.max()) / 2, (HEIGHT - scale * down.max()) / 2
+    return MapPoints(
+        rows, np.rint(left + scale * across).astype(np.int64), np.rint(top + scale * down).astype(np.int64)
+    )
+
+
+@dataclass(frozen=True)
+class MapLayer:
+    """One colouring of the map: `paths` are SVG, `classes` the names of its colours, None for a ramp of percentiles."""
+
+    title: str
+    paths: str
+    classes: tuple[str, ...] | None = None
+
+
+def layers_of(points: MapPoints, table: pd.DataFrame, measure: str) -> list[MapLayer]:
+    """The colourings of the map: by measures, the report's first, and by class; none if nothing is drawn."""
+    others = [name for name in (CONFUSABILITY.name, UNCERTAINTY.name) if name != measure]
+    columns = {measure: "rank_percentile", **{name: str(measure_named(name).percentile) for name in others}}
+    ranks = {name: table[column].to_numpy(dtype=float) for name, column in columns.items()}
+    layers = [
+        MapLayer(measure_title(name), measure_paths(points, values))
+        for name, values in ranks.items()
+        if np.isfinite(values[points.rows]).any()
+    ]
+    if len(points) and table["label"].nunique() > 1:
+        layers.append(MapLayer("Class", *class_paths(points, table["label"])))
+    return layers
+
+
+def measure_paths(points: MapPoints, ranks: NDArray[np.floating]) -> str:
+    """SVG paths of the points, coloured by percentile (N,) of the table: class `m0` (clear) to `m6`, `mx` for none."""
+    shown = ranks[points.rows]
+    bins = np.where(np.isfinite(shown), np.minimum(shown * BINS / 100, BINS - 1), -1).astype(np.int64)
+    return _paths(points, bins, prefix="m")
+
+
+def class_paths(points: MapPoints, labels: "pd.Series[str]") -> tuple[str, tuple[str, ...]]:
+    """SVG paths of the points, coloured by class (`c0` to `c6`, `cx` for others), and the names of those classes."""
+    sizes = labels.value_counts()
+    names = tuple(str(n) for n in sorted(sizes.index, key=lambda n: (-int(sizes[n]), str(n)))[:CLASS_COLOURS])
+    number = {name: index for index, name in enumerate(names)}
+    bins = np.array([number.get(str(label), -1) for label in labels.iloc[points.rows]], np.int64)
+    return _paths(points, bins, prefix="c"), names
+
+
+def _sample(ranks: NDArray[np.floating]) -> Ints:
+    """Indices of at most MOST_POINTS of M ranks, in order: a quarter the most extreme, the others evenly by rank."""
+    if len(ranks) <= MOST_POINTS:
+        return np.arange(len(ranks))
+    from_middle = np.abs(np.nan_to_num(ranks, nan=50.0) - 50)
+    extremes, others = np.split(np.argsort(-from_middle, kind="stable"), [MOST_POINTS // 4])
+    return np.sort(np.concatenate([extremes, others[evenly(len(others), MOST_POINTS - len(extremes))]]))
+
+
+def evenly(count: int, most: int) -> Ints:
+    """Of so many indices all, or `most` of them at even steps."""
+    return np.linspace(0, count, min(count, most), endpoint=False).astype(np.int64)
+
+
+def _paths(points: MapPoints, bins: Ints, *, prefix: str) -> str:
+    """One path per colour and layer: a few hundred elements hold thousands of dots.
+
+    Points are assigned to layers at random, so that no colour covers the others everywhere.
+    """
+    paths: list[str] = []
+    for layer in np.array_split(np.random.default_rng(0).permutation(len(points)), LAYERS):
+        for number in np.unique(bins[layer]).tolist():
+            dots = layer[bins[layer] == number]
+            d = "".join(f"M{x} {y}h0" for x, y in zip(points.x[dots].tolist(), points.y[dots].tolist(), strict=True))
+            paths.append(f'<path class="{prefix}{"x" if number < 0 else number}" d="{d}"/>')
+    return "".join(paths)
+
+
+LONGEST_NAME = 64
+_PAGE = Path(__file__).parent / "page"
+
+
+def filled(template: str, *, script: str = "", **values: object) -> str:
+    """A template filled with values: a page whose policy allows this script alone, named by digest, and no loading."""
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    style = (_PAGE / "report.css").read_text(encoding="utf-8")
+    return _environment().get_template(template).render(values, script=script, policy=policy, style=style)
+
+
+def page_script(name: str) -> str:
+    """A script of `page/`."""
+    return (_PAGE / name).read_text(encoding="utf-8")
+
+
+def for_html(record: object) -> str:
+    """A record as JSON that can stand within an element of HTML."""
+    plain = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def page_file(path: str | Path, *roots: Path) -> Path:
+    """The file that a report on `roots` is written to; raises as `require_outside`, FolderError for another ending."""
+    target = require_outside(path, *roots)
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise FolderError(f"{target.name!r} does not end in .html. Give the report a name that does.")
+    return target
+
+
+@cache
+def _environment() -> Environment:
+    """What templates know; every value is escaped unless it is marked safe."""
+    loader = FileSystemLoader(_PAGE)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters |= {
+        "short": shortened,
+        "count": lambda value: f"{value:,}",
+        "percent": lambda value, digits: f"{100 * value:.{digits}f}",
+        "whole": lambda value: "–" if np.isnan(value) else f"{value:.0f}",
+        "bin": lambda rank: "x" if np.isnan(rank) else min(BINS - 1, int(rank * BINS / 100)),
+        "on_scale": lambda value: min(1.0, max(0.0, value)),
+        "sentence": lambda words: words[:1].upper() + words[1:],
+    }
+    environment.tests["missing"] = lambda value: not np.isfinite(value)
+    words = {"titled": titled, "caption": _caption, "between": _between, "question": question_of}
+    environment.globals |= {**words, "width": WIDTH, "height": HEIGHT, "bins": BINS}
+    return environment
+
+
+def titled(measure: str) -> str:
+    """A measure within a sentence, a baseline as one; a user's column by its own name."""
+    if not is_measure(measure):
+        return measure
+    return f"{in_text(measure)}{' (baseline)' if measure_named(measure).is_baseline else ''}"
+
+
+def shortened(name: object) -> str:
+    """A name without its middle, if it is long."""
+    words = str(name)
+    return words if len(words) <= LONGEST_NAME else f"{words[: LONGEST_NAME // 2]}…{words[-LONGEST_NAME // 2 + 1 :]}"
+
+
+def _between(row: Mapping[str, Any], measure: str) -> str:
+    """The two classes that a picture lies between, where the report is ordered by that."""
+    words = between(row["first_class"], row["second_class"]) if measure == AMBIGUITY.name else None
+    return f" {words}" if words else ""
+
+
+def _caption(row: Mapping[str, Any]) -> str:
+    """The class of a picture, else its file's name."""
+    label = row["label"]
+    return label if isinstance(label, str) else str(row["path"]).rsplit("/", 1)[-1]
+
 
 GALLERY_PX, CLASS_PX, HOVER_PX, WHOLE_PX = 128, 72, 64, 320
 GALLERY, CLASSES_SHOWN, CLASS_GALLERY = 18, 12, 3
@@ -237,3 +437,42 @@ def _worth(image_set: ImageSet) -> dict[str, object]:
         most = worth.differing["difference"].abs().nlargest(CLASSES_SHOWN).index
         changed = worth.differing.loc[sorted(most)].to_dict("records")
     return {"worth": worth, "changed_classes": changed}
+
+
+SHOWN = 24
+"""So many pictures of each change, classes and leaks are shown."""
+SIDE_PX = 128
+
+
+def write_diff_report(difference: Diff, path: str | Path) -> Path:
+    """Write `diff_html` to a .html file, atomically; returns its path. Raises FolderError for where it cannot be."""
+    target = page_file(path, difference.before.core.root, difference.after.core.root)
+    return write_bytes(diff_html(difference).encode("utf-8"), target)
+
+
+def diff_html(difference: Diff) -> str:
+    """The report as the text of one HTML page; of folders it has the names alone."""
+    return filled(
+        "diff.html",
+        before=_name(difference.before),
+        after=_name(difference.after),
+        model=difference.after.core.source.title,
+        made=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
+        sentences=difference.words,
+        changes=[_shown(difference, name, count) for name, count in difference.counts().items()],
+        classes=pd.concat([difference.rose, difference.fell]).head(SHOWN).to_dict("records"),
+        leaks=[] if difference.new_leaks is None else difference.new_leaks.head(SHOWN).to_dict("records"),
+    )
+
+
+def _name(version: Version) -> str:
+    return version.core.root.name + ("" if version.is_now else f", version {version.number}")
+
+
+def _shown(difference: Diff, change: str, count: int) -> dict[str, Any]:
+    """One change: how many pictures have it, and the first of them, each with its thumbnail ("" for none)."""
+    rows = difference.table[difference.table[change]].head(SHOWN)
+    version, ids = (difference.before, rows["id_before"]) if change == "removed" else (difference.after, rows["id"])
+    pictures = inlined(version.core, ids, side_px=SIDE_PX)
+    shown = rows.assign(thumbnail=[pictures.get(int(image_id), "") for image_id in ids]).to_dict("records")
+    return {"title": WORDS[change].capitalize(), "count": count, "rows": shown}

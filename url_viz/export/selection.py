@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.labels.label_choice import CORRECTED
-from url_viz.analysis.ranking import with_percentile
-from url_viz.errors import DecisionError, FolderError
+from url_viz.base.errors import DecisionError, FolderError
+from url_viz.columns.ranking import with_percentile
 from url_viz.image_set import ImageSet
+from url_viz.labels.label_choice import CORRECTED
 from url_viz.store.columns.user_paths import match_paths
 
 

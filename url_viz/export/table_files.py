@@ -1,18 +1,25 @@
-"""Tables for other programs: CSV and Parquet that are safe to open, and JSON records, null for nan and infinity."""
+"""Tables for other programs, safe to open, with their provenance."""
 
+import datetime
+import importlib
 import json
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from url_viz.errors import FolderError
-from url_viz.escaping import with_apostrophe
-from url_viz.files import replaced, require_parent
-from url_viz.wording import numbered
+from url_viz.base.errors import FolderError
+from url_viz.base.files import replaced, require_parent
+from url_viz.base.wording import numbered, with_apostrophe
+from url_viz.image_set import ImageSet
+from url_viz.imaging.outputs import require_outside
+from url_viz.pictures.set_maps import Projection
+from url_viz.store.about import read_about
 
 KINDS = (".csv", ".parquet")
 
@@ -94,3 +101,73 @@ def _known(value: object) -> bool:
     if value is None or value is pd.NA:
         return False
     return not (isinstance(value, float | np.floating) and not math.isfinite(value))
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What is needed to reproduce exported values.
+
+    `folder` is the folder's name alone, or its whole path if asked for; `head_digest` is "" if the model has no head,
+    `second_model` if none was asked. `made` is in UTC, to the minute.
+    """
+
+    name: str
+    folder: str
+    pictures: int
+    model: str
+    backbone: str
+    weights_digest: str
+    second_model: str
+    head_digest: str
+    precision: str
+    input_px: int
+    version: str
+    made: str
+
+    def rows(self) -> tuple[tuple[str, str], ...]:
+        """Name and value of each fact, for display."""
+        return (
+            ("Folder", self.folder),
+            ("Pictures in the image set", f"{self.pictures:,}"),
+            ("Model", self.model),
+            ("Backbone", f"{self.backbone}, weights {self.weights_digest}"),
+            ("Second model", self.second_model or "none asked"),
+            ("Uncertainty head", self.head_digest or "none for this model"),
+            ("Precision, input", f"{self.precision}, {self.input_px} × {self.input_px} px"),
+            ("Made with", f"URL-Viz {self.version}"),
+            ("Made on", f"{self.made} UTC"),
+        )
+
+
+def provenance(image_set: ImageSet, *, with_folder: bool = False, now: datetime.datetime | None = None) -> Provenance:
+    """The provenance of an image set's values; `with_folder` includes the whole path of its folder."""
+    moment = (now or datetime.datetime.now(datetime.UTC)).astimezone(datetime.UTC)
+    space, head, second = image_set.space, image_set.head, image_set.second.active
+    return Provenance(
+        name=name_of(image_set),
+        folder=str(image_set.root) if with_folder else image_set.root.name,
+        pictures=len(image_set),
+        model=image_set.source.title,
+        backbone=space.backbone,
+        weights_digest=space.weights_digest,
+        second_model="" if second is None else f"{second.space.backbone}, weights {second.space.weights_digest}",
+        head_digest="" if head is None else head.digest,
+        precision=space.precision,
+        input_px=space.preprocessing.size_px,
+        version=importlib.import_module("url_viz").__version__,
+        made=f"{moment:%Y-%m-%d %H:%M}",
+    )
+
+
+def name_of(image_set: ImageSet) -> str:
+    """The name that the user gave an image set, else its folder's name, never its path."""
+    return read_about(image_set.workspace.set_paths(image_set.set_id)).name or image_set.root.name
+
+
+def write_map(image_set: ImageSet, ids: Iterable[int], out: Path, *, method: Literal["umap", "tsne"]) -> Projection:
+    """Compute a map of these pictures, and write their ids, paths and coordinates as a table."""
+    require_outside(out, image_set.root, home=image_set.workspace.root)
+    projection = image_set.maps.project(ids, method=method)
+    table = image_set.table().set_index("id").loc[projection.ids, ["path"]].reset_index()
+    write_table(table.assign(x=projection.xy[:, 0], y=projection.xy[:, 1], method=projection.by), out)
+    return projection

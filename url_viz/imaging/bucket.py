@@ -14,11 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from url_viz.errors import BucketError, FolderError, ImageError
-from url_viz.imaging.decode import EMPTY, refuse_large
-from url_viz.imaging.plain_file import VANISHED
+from url_viz.base.errors import BucketError, FolderError, ImageError
+from url_viz.base.workspace import BucketAddress, is_in_bucket
+from url_viz.imaging.decode import EMPTY, VANISHED, refuse_large
 from url_viz.imaging.scan import Scan, ScannedFile, is_hidden, other_kind
-from url_viz.roots import BucketAddress, is_in_bucket
 
 AT_A_TIME = 64
 FETCH_S = 300.0

@@ -1,24 +1,106 @@
-"""Image decoding to upright RGB with Pillow, with a readable reason for files that cannot be decoded."""
+"""Files to upright RGB pixels, opened safely, and preprocessing for a backbone."""
 
+import fcntl
 import io
 import logging
+import math
 import os
+import stat
+import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any, BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
-from url_viz.errors import ImageError
-from url_viz.imaging.deep import Deep, deep_of
+from url_viz.base.errors import ImageError
+from url_viz.imaging.deep import VOLUME, Deep, deep_of, deep_of_arrays, is_in_arrays
 from url_viz.imaging.dicom import deep_of_dicom, is_dicom
 from url_viz.imaging.pages import chosen_page
-from url_viz.imaging.plain_file import open_plain_file
-from url_viz.imaging.rendering import Range, Rendering, ValueSample
-from url_viz.imaging.tiff_arrays import VOLUME, deep_of_arrays, is_in_arrays
+from url_viz.imaging.rendering import Range, Rendering, ValueSample, as_rendering
+
+VANISHED = "no longer exists"
+OUTSIDE = "leads out of the folders that may be read"
+_LONGEST_PATH = 1024
+"""Bytes of a path on macOS (MAXPATHLEN)."""
+
+
+@contextmanager
+def open_plain_file(path: bytes, *, within: Sequence[Path] | None = None) -> Iterator[BinaryIO]:
+    """The file at `path`, open for reading; with `within` (real paths) only if it lies in one of these folders.
+
+    The check looks at the open file, not at its path: even if the path is replaced by a link meanwhile, what was
+    checked is what is read. Raises ImageError if the file is gone, cannot be opened, lies outside, or is not plain.
+    """
+    if b"\0" in path:
+        raise ImageError("has a zero byte in its name, which no file has")
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except OSError as error:
+        raise ImageError(_why_not_opened(path, error) if lies_within(path, within) else OUTSIDE) from error
+    try:
+        _refuse(handle, within)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            yield file
+    finally:
+        os.close(handle)
+
+
+def lies_within(path: bytes | Path, within: Sequence[Path] | None) -> bool:
+    """Whether a path leads into a folder that may be read: to be asked before whether anything is there."""
+    if within is None:
+        return True
+    try:
+        target = Path(os.path.realpath(os.fsdecode(path)))
+    except OSError:  # a link that was exchanged while it was followed
+        return False
+    return any(map(target.is_relative_to, within))
+
+
+def size_and_time(path: bytes, *, within: Sequence[Path] | None) -> tuple[int, int]:
+    """Bytes and time of change, in nanoseconds, of a file; zeros where reading it will give a reason."""
+    try:
+        status = os.stat(path) if lies_within(path, within) else None
+    except (OSError, ValueError):
+        status = None
+    return (0, 0) if status is None else (status.st_size, status.st_mtime_ns)
+
+
+def _refuse(handle: int, within: Sequence[Path] | None) -> None:
+    """Raise ImageError for an open file that lies outside `within`, or is not a plain file."""
+    if within is not None:
+        real = _real_path(handle)
+        if not any(real.is_relative_to(folder) for folder in within):
+            raise ImageError(OUTSIDE)
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        raise ImageError("is a folder" if stat.S_ISDIR(mode) else "is not a plain file (a pipe, socket or device)")
+
+
+def _real_path(handle: int) -> Path:
+    """Where an open file lies, with all links resolved by the system."""
+    try:
+        if sys.platform == "darwin":
+            return Path(os.fsdecode(fcntl.fcntl(handle, fcntl.F_GETPATH, bytes(_LONGEST_PATH)).rstrip(b"\0")))
+        return Path(os.readlink(f"/proc/self/fd/{handle}"))
+    except OSError as error:
+        raise ImageError(f"cannot be said to lie in a folder that may be read: {error.strerror}") from error
+
+
+def _why_not_opened(path: bytes, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "is a symlink to nothing" if os.path.islink(path) else VANISHED
+    if isinstance(error, PermissionError):
+        return "cannot be opened: permission denied"
+    return f"cannot be opened: {error.strerror or error}"
+
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8"
@@ -298,3 +380,83 @@ def _why_not_decoded(error: Exception) -> str:
     if "truncated" in text.lower() or isinstance(error, EOFError):
         return "is cut short (truncated)"
     return f"is damaged: {text or type(error).__name__}"
+
+
+WIDEST_ASPECT = 4.0
+"""A longer picture is cut to its middle before it is resized: resized as a whole it would not fit in memory."""
+
+_INTERPOLATIONS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The evaluation transform: short side to floor(size / crop_share), middle `size_px` square, normalised.
+
+    `rendering` is how a set's pictures of more than 8 bits, or of many bands, are seen; None where it does not matter.
+    """
+
+    size_px: int = 224
+    crop_share: float = 0.875
+    interpolation: str = "bicubic"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    rendering: Rendering | None = None
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in _INTERPOLATIONS:
+            raise ValueError(f"interpolation is {self.interpolation!r}; known: {', '.join(_INTERPOLATIONS)}")
+
+    @property
+    def resize_px(self) -> int:
+        """The short side before the centre crop."""
+        return math.floor(self.size_px / self.crop_share)
+
+    def as_record(self) -> dict[str, object]:
+        """The fields as plain values, for a file's header; without a rendering, if there is none."""
+        record = dict(vars(self))
+        rendering = record.pop("rendering")
+        return record if rendering is None else {**record, "rendering": asdict(rendering)}
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> "Preprocessing":
+        """From what `as_record` made, also through JSON."""
+        rendering = as_rendering(record.get("rendering"))
+        return cls(**{**record, "mean": tuple(record["mean"]), "std": tuple(record["std"]), "rendering": rendering})
+
+
+AUTHORS = Preprocessing()
+"""What the authors' heads were most likely trained with: ImageNet statistics, crop .875 (METHOD 1.6)."""
+
+
+def resized(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    """`image` with its short side at `resize_px`; a very long one is cut to its middle first."""
+    image = _cut_long(image)
+    width, height = image.size
+    short = preprocessing.resize_px
+    size = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
+    if size == image.size:
+        return image
+    return image.resize(size, _INTERPOLATIONS[preprocessing.interpolation])
+
+
+def middle(image: Image.Image, size_px: int) -> NDArray[np.uint8]:
+    """The middle square of a resized picture: (size, size, 3) uint8."""
+    left, top = (round((side - size_px) / 2) for side in image.size)
+    return np.asarray(image.crop((left, top, left + size_px, top + size_px)), dtype=np.uint8)
+
+
+def normalised(crops: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Crops (B, H, W, 3) uint8 → pixels (B, 3, H, W) float32 as the backbone was trained on."""
+    mean = np.asarray(preprocessing.mean, np.float32) * 255
+    std = np.asarray(preprocessing.std, np.float32) * 255
+    return np.ascontiguousarray(((crops.astype(np.float32) - mean) / std).transpose(0, 3, 1, 2))
+
+
+def _cut_long(image: Image.Image) -> Image.Image:
+    short, long = sorted(image.size)
+    keep = max(1, round(short * WIDEST_ASPECT))
+    if long <= keep:
+        return image
+    start = (long - keep) // 2
+    is_wide = image.width > image.height
+    return image.crop((start, 0, start + keep, short) if is_wide else (0, start, short, start + keep))

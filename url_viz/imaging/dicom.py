@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from url_viz.errors import ImageError
+from url_viz.base.errors import ImageError
 from url_viz.imaging.deep import Deep, deep_array
 from url_viz.imaging.rendering import Range
 

@@ -1,21 +1,55 @@
-"""Classes from folders: which level of folders holds them, and columns from the levels of splits and dates."""
+"""Classes, splits and dates from the levels of folders."""
 
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from url_viz.escaping import one_line
+from url_viz.base.wording import FEW, counted, first_of, listed, one_line
 from url_viz.imaging.scan import SHARD_ENDINGS, display_name
-from url_viz.imaging.splits import SPLIT
-from url_viz.wording import FEW, listed
+
+SPLIT = "split"
+"""The column of splits that folders, lists, containers and annotations say of."""
+BETWEEN = " + "
+"""Between the names of splits in the cell of a picture that is in several: "train + val"."""
+_COLUMN = re.compile(
+    r"(is[-_ ]?)?(split|subset|partition|fold|train(ing)?|val(id|idation)?|dev|test(ing)?|holdout)"
+    r"([-_ ]?(set|id|no|nr|number|name))?",
+    re.IGNORECASE,
+)
+
+
+def is_split_column(name: str) -> bool:
+    """Whether a column is named like one that says in which split a picture is: split, subset, fold, is_train."""
+    return _COLUMN.fullmatch(name) is not None
+
+
+def joined_splits(*cells: Any) -> Any:
+    """The cell of a picture of which several lines say their split: that of one, or the names of all; None for none."""
+    names = dict.fromkeys(name for cell in cells if cell is not None for name in parted_splits(cell))
+    return next(iter(names), None) if len(names) < 2 else BETWEEN.join(map(str, names))
+
+
+def parted_splits(cell: object) -> tuple[object, ...]:
+    """The splits in a cell: of text that `joined_splits` made its names, of any other the cell itself."""
+    return tuple(filter(None, cell.split(BETWEEN))) if isinstance(cell, str) else (cell,)
+
+
+def split_remarks(cells: Mapping[bytes, object]) -> Iterator[str]:
+    """A sentence on the pictures (cells of splits by path) that are in several splits; nothing if there are none."""
+    several = {path: cell for path, cell in cells.items() if len(parted_splits(cell)) > 1}
+    if several:
+        pictures = counted(len(several), "picture is", "pictures are")
+        named = first_of([f"{display_name(path)} ({splits})" for path, splits in several.items()])
+        yield f"{pictures} in more than one split: {named}; tests on them are too good, so name each in one."
+
 
 Kind = Literal["splits", "dates", "single", "names"]
 """What the folders of a level are: all splits, all dates, a single folder around everything (or files that hold the

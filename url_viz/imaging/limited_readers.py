@@ -1,4 +1,4 @@
-"""Containers, pages and annotations read in processes with limits: what a hostile file costs is its own rows."""
+"""Containers, pages and annotations read in processes with limits: a hostile file costs its own rows."""
 
 import atexit
 import gc
@@ -6,21 +6,22 @@ import io
 import json
 import os
 import resource
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from itertools import accumulate, pairwise
 from pathlib import Path
 
-from url_viz.errors import FolderError, ImageError
+from url_viz.base.errors import FolderError, ImageError
+from url_viz.base.limited_processes import Answer, LimitedProcesses, allow_memory, end_after, serve
+from url_viz.base.processes import usable_cores
+from url_viz.base.read_ahead import read_each
 from url_viz.imaging.annotations.annotated import Annotations
-from url_viz.imaging.containers.archives import Tar, Zip
-from url_viz.imaging.containers.entries import Container, Entries
-from url_viz.imaging.decode import read_file
-from url_viz.imaging.pages import PagedFile, page_bytes, paged
-from url_viz.imaging.plain_file import open_plain_file, size_and_time
-from url_viz.processes.cores import usable_cores
-from url_viz.processes.limited_processes import Answer, LimitedProcesses, allow_memory, end_after, serve
+from url_viz.imaging.containers.archives import Container, Entries, Tar, Zip
+from url_viz.imaging.decode import open_plain_file, read_file, size_and_time
+from url_viz.imaging.pages import APART, ENDINGS, FILE, PagedFile, ending_of, page_bytes, page_path, paged
+from url_viz.imaging.scan import Scan, ScannedFile, display_name
 
 MOST_S, FEWEST_BYTES_S = 60.0, 1 << 20
 """The time of a picture; a file that is listed has besides a second for so many of its bytes."""
@@ -115,7 +116,7 @@ atexit.register(readers.close)
 os.register_at_fork(after_in_child=readers.forget)
 
 
-def ending_of(path: bytes) -> bytes:
+def _ending_of(path: bytes) -> bytes:
     """The ending of a path, which says of what kind a file is."""
     return os.path.splitext(path)[1].lower()
 
@@ -232,12 +233,12 @@ def _paths(within: list[str] | None) -> list[Path] | None:
 @lru_cache(maxsize=_MOST_OPEN)
 def _container(path: bytes, inode: int, mtime_ns: int, size_bytes: int) -> Container:
     """What reads a file in this state; those that were used last stay, with what they have read."""
-    allow_memory(MOST_MEMORY_BYTES + (size_bytes if ending_of(path) == b".arrow" else 0))
-    if ending_of(path) in (b".tar", b".zip"):
-        return Tar() if ending_of(path) == b".tar" else Zip()
+    allow_memory(MOST_MEMORY_BYTES + (size_bytes if _ending_of(path) == b".arrow" else 0))
+    if _ending_of(path) in (b".tar", b".zip"):
+        return Tar() if _ending_of(path) == b".tar" else Zip()
     from url_viz.imaging.containers.arrow_files import Arrow, Parquet
 
-    return Arrow(path) if ending_of(path) == b".arrow" else Parquet(path)
+    return Arrow(path) if _ending_of(path) == b".arrow" else Parquet(path)
 
 
 def _prepare(turns: AbstractContextManager[object]) -> None:
@@ -259,3 +260,64 @@ if __name__ == "__main__":
         },
         prepare=_prepare,
     )
+
+
+AT_ONCE = 64
+"""Files that are asked about together."""
+Facts = dict[str, str]
+Ask = Callable[[Sequence[ScannedFile]], Sequence[PagedFile | None]]
+"""Asks files for their pages and facts; ImageError where one of them ended the process that read them."""
+
+
+def with_pages(scan: Scan, ask: Ask, *, is_each: bool = True) -> Scan:
+    """The scan with a picture a page (unless a file is one picture), and columns; the same where no file says anything.
+
+    `apart` names what pictures of a new set are kept apart by: patients, else the file that pages are in.
+    """
+    able = [file for file in scan.files if ending_of(file.path) in ENDINGS]
+    parts = [able[start : start + AT_ONCE] for start in range(0, len(able), AT_ONCE)]
+    paged = {
+        file.path: answer
+        for part, answers in zip(parts, read_each(parts, partial(_answers, ask)), strict=True)
+        for file, answer in zip(part, answers, strict=True)
+        if answer is not None
+    }
+    if not paged:
+        return scan
+    pictures = sorted(
+        (
+            (picture, row, facts)
+            for row, file in enumerate(scan.files)
+            for picture, facts in _pictures(file, paged.get(file.path), is_each=is_each)
+        ),
+        key=lambda entry: entry[0].path,
+    )
+    names = dict.fromkeys(name for _, _, facts in pictures for name in facts)
+    said_of_pages: dict[str, Sequence[object]] = {name: [facts.get(name) for _, _, facts in pictures] for name in names}
+    given = {name: [values[row] for _, row, _ in pictures] for name, values in scan.columns.items()}
+    apart = next((name for name in APART if len({*said_of_pages.get(name, ())} - {None}) > 1), "")
+    files = tuple(picture for picture, _, _ in pictures)
+    return replace(scan, files=files, columns=said_of_pages | given, apart=scan.apart or apart)
+
+
+def ask_paths(place: Callable[[ScannedFile], bytes], within: Sequence[Path] | None) -> Ask:
+    """Asks the files that lie at these paths of this machine."""
+    return lambda files: readers.paged([place(file) for file in files], within=within)
+
+
+def _answers(ask: Ask, files: Sequence[ScannedFile]) -> Sequence[PagedFile | None]:
+    try:
+        return ask(files)
+    except ImageError:  # one of them ended its process: each by itself, so that it costs itself alone
+        return [_answers(ask, [file])[0] for file in files] if len(files) > 1 else [None]
+
+
+def _pictures(file: ScannedFile, paged: PagedFile | None, *, is_each: bool) -> Iterator[tuple[ScannedFile, Facts]]:
+    if paged is None:
+        yield file, {}
+    elif paged.pages == 1 or not is_each:
+        yield file, paged.facts
+    else:
+        facts = paged.facts | {FILE: display_name(file.path)}
+        for number in range(1, paged.pages + 1):
+            yield replace(file, path=page_path(file.path, number), block=(file.path, number)), facts

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from url_viz.errors import FolderError, UsageError
-from url_viz.files import require_parent
+from url_viz.base.errors import FolderError, UsageError
+from url_viz.base.files import require_parent
+from url_viz.base.workspace import is_in_bucket, root_of
 from url_viz.imaging.source import source_of
-from url_viz.roots import is_in_bucket, root_of
 
 
 def require_outside(out: str | Path, *sources: str | Path, home: Path | None = None) -> Path:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, BinaryIO
 
-from url_viz.errors import ImageError
+from url_viz.base.errors import ImageError
+from url_viz.imaging.deep import deep_of_arrays
 from url_viz.imaging.dicom import MARK, MARK_AT, deep_of_dicom, facts_of_dicom, frame_of_dicom, is_dicom
 from url_viz.imaging.places import SEPARATOR
 from url_viz.imaging.rendering import PageChoice
-from url_viz.imaging.tiff_arrays import deep_of_arrays
 
 ENDINGS = (b".tif", b".tiff", b".dcm", b".dicom", b".ima", b"")
 """Of files that may have pages; DICOM files may have no ending."""

@@ -1,12 +1,28 @@
-"""Places in pictures: the box of an object, its crop, and the key of its content."""
+"""Stable ids and content keys of pictures, and places in them: boxes, crops, keys of objects."""
 
+import hashlib
 import math
 from dataclasses import dataclass
 
 from PIL import Image
 
-from url_viz.errors import ImageError
-from url_viz.imaging.digest import content_key
+from url_viz.base.errors import ImageError
+
+
+def _positive_int64(data: bytes) -> int:
+    """63 bits of a digest: a non-negative int64 for the store, pandas and URLs."""
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") >> 1
+
+
+def image_id(relative_path: bytes) -> int:
+    """The id of the picture at this root-relative path (bytes, as the file system has them)."""
+    return _positive_int64(relative_path)
+
+
+def content_key(data: bytes) -> int:
+    """The key of a file's content: equal bytes have equal keys in any folder."""
+    return _positive_int64(data)
+
 
 Box = tuple[float, float, float, float]
 """x, y, width and height: of the upright picture, in pixels, or in fractions of its size."""

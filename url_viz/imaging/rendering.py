@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.errors import UsageError
+from url_viz.base.errors import UsageError
 
 USUAL_BITS = (8, 10, 12, 14, 16)
 LOW_PERCENTILE, HIGH_PERCENTILE = 0.1, 99.9

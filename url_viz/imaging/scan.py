@@ -7,13 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from url_viz.errors import FolderError, ImageError
-from url_viz.escaping import printable
+from url_viz.base.errors import FolderError, ImageError
+from url_viz.base.wording import printable
+from url_viz.base.workspace import address_in, is_in_bucket
+from url_viz.imaging.decode import open_plain_file
 from url_viz.imaging.dicom import MARK, MARK_AT
-from url_viz.imaging.digest import image_id
-from url_viz.imaging.places import Place
-from url_viz.imaging.plain_file import open_plain_file
-from url_viz.roots import address_in, is_in_bucket
+from url_viz.imaging.places import Place, image_id
 
 EXTENSIONS = frozenset(
     b".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .heic .heif .avif .tga .jp2 .j2k "

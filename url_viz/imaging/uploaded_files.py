@@ -11,8 +11,8 @@ from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from url_viz.errors import FolderError, ImageError
-from url_viz.files import is_device
+from url_viz.base.errors import FolderError, ImageError
+from url_viz.base.files import is_device
 from url_viz.imaging.containers.archives import LEADS_OUT, why_too_tight
 from url_viz.imaging.scan import EXTENSIONS, IGNORED_FOLDERS
 from url_viz.imaging.workers import decoders

@@ -14,8 +14,8 @@ from url_viz.jobs.control import (
     why_it_failed,
 )
 from url_viz.jobs.job import Job, JobState, Status
+from url_viz.jobs.runner import Waiting, waiting_for
 from url_viz.jobs.start import run_again, start_job
-from url_viz.jobs.turn import Waiting, waiting_for
 
 __all__ = [
     "Job",

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 from typing_extensions import Doc
 from tyro.conf import Positional, arg
 
+from url_viz.base.command_line import Count, OptionalCount, OptionalPercentile, Output, PrecisionChoice, Within
 from url_viz.models import model_names
-from url_viz.options import Count, OptionalCount, OptionalPercentile, Output, PrecisionChoice, Within
 
 DEFAULT = model_names.DEFAULT
 Folder = Annotated[Path, Doc("folder of pictures, or their address in object storage (s3://bucket/folder)")]

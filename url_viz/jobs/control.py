@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from url_viz.errors import JobError
+from url_viz.base.errors import JobError
+from url_viz.base.files import record_in
+from url_viz.base.progress import Progress
+from url_viz.base.records import read_plain
+from url_viz.base.workspace import Workspace
 from url_viz.jobs.job import Job, JobState, alive_processes, read_job
-from url_viz.jobs.job_files import JobPaths, Processes, StopRequest, find_record, is_job_id, write_record
-from url_viz.jobs.process import ProcessMark
-from url_viz.progress import Progress
-from url_viz.records import read_plain
-from url_viz.sealed import record_in
-from url_viz.workspace import Workspace
+from url_viz.jobs.job_files import JobPaths, Processes, ProcessMark, StopRequest, find_record, is_job_id, write_record
 
 
 def list_jobs(workspace: Workspace, *, kind: str | None = None, about: Mapping[str, str] | None = None) -> list[Job]:

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from url_viz.errors import JobError
-from url_viz.jobs.job_files import JobConfig, JobPaths, Processes, Result, find_record, read_record
-from url_viz.jobs.process import ProcessMark
+from url_viz.base.errors import JobError
+from url_viz.jobs.job_files import JobConfig, JobPaths, Processes, ProcessMark, Result, find_record, read_record
 
 START_GRACE_S = 60.0
 """How long a job may be without a runner after its creation."""

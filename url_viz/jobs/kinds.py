@@ -1,19 +1,25 @@
-"""Every kind of job, described once: its command line, folder, turn in the queue and result follow from this.
+"""Every kind of job, described once; those that train heads, measure what is chosen, or forget a set."""
 
-docs/architecture.md says how to add one.
-"""
-
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
+import numpy as np
+
 from training.config import FinetuneConfig, PretrainConfig
+from url_viz.base.errors import JobError
+from url_viz.base.processes import within_variable
+from url_viz.base.wording import counted, decimal
+from url_viz.base.workspace import Workspace, root_of
+from url_viz.columns.measures import UNCERTAINTY, quoted
+from url_viz.evidence.worth import Worth
 from url_viz.export.data_sets import DATA_SETS, Program, counted_for
 from url_viz.export.folders import paths_text
 from url_viz.export.picture_files import How
-from url_viz.export.provenance import name_of
+from url_viz.export.table_files import name_of
 from url_viz.image_set import ImageSet
 from url_viz.imaging.source import refuse_without_files
 from url_viz.jobs.configs import (
@@ -25,6 +31,7 @@ from url_viz.jobs.configs import (
     WorthConfig,
     command_words,
 )
+from url_viz.jobs.control import cancel_job, list_jobs
 from url_viz.jobs.job import Job
 from url_viz.jobs.job_files import new_output_folder, written_for_a_job
 from url_viz.jobs.results import (
@@ -33,18 +40,23 @@ from url_viz.jobs.results import (
     data_set_written,
     head_adapted,
     head_made,
+    head_of,
     review_measured,
+    worth_file,
 )
+from url_viz.jobs.runner import SMALL_QUEUE
 from url_viz.jobs.start import DEFAULT_QUEUE, start_job
-from url_viz.jobs.turn import SMALL_QUEUE
-from url_viz.models.model import model_title
+from url_viz.models.catalogue import adapted_to
+from url_viz.models.model import ModelSource, model_title, resolve
+from url_viz.models.model_names import DEFAULT, WeightsFile
 from url_viz.models.runtime import has_gpu
-from url_viz.processes.child_environment import within_variable
-from url_viz.roots import root_of
-from url_viz.workspace import Workspace
+from url_viz.store.about import read_before
+from url_viz.store.columns.imported_columns import FOLDERS
+from url_viz.store.sets import StoredData, forget, stored_data
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
 
 Config = TypeVar("Config", bound="DataclassInstance")
 About = Mapping[str, str]
@@ -264,3 +276,218 @@ def start_export(image_set: ImageSet, *, program: Program, ids: Iterable[int] | 
         with written_for_a_job(listed) as temporary:
             temporary.write_bytes(paths_text(image_set, wanted, nul=True))
     return EXPORT.start(config, about=about, workspace=home)
+
+
+def data_of(root: Path) -> str:
+    """The pictures of a folder as the commands of training name them."""
+    return f"folder:{root}"
+
+
+def backbone_of(source: ModelSource) -> str:
+    """The backbone of a model by the name that training takes: its file if its weights are in one."""
+    return source.name if source.weights is not None else source.backbone
+
+
+@dataclass(frozen=True)
+class OfAnotherSet:
+    """A head that was adapted to the pictures in the folder `made_for`, and the model to take `instead`."""
+
+    made_for: Path
+    instead: str
+
+
+def adapted_to_another(model: str, *, set_id: str, root: Path, workspace: Workspace) -> OfAnotherSet | None:
+    """Whether a model is a head that was adapted to another image set than the one at `root`; None if it is not.
+
+    A set that was moved since is known by the job that adapted the head to it.
+    """
+    is_head = model.endswith(".safetensors") and WeightsFile.named(model) is None
+    made_for = adapted_to(Path(model)) if is_head else None
+    if made_for is None or made_for == root:
+        return None
+    jobs = list_jobs(workspace, kind=ADAPT.name, about={"set_id": set_id})
+    if any(head_of(job) == Path(model) for job in jobs):
+        return None
+    source = resolve(model, workspace=workspace)
+    return OfAnotherSet(made_for, source.backbone if source.weights is None else DEFAULT)
+
+
+def why_no_classes(image_set: ImageSet) -> str | None:
+    """Why the modes that learn from class folders cannot; None if they can."""
+    if image_set.labels.chosen != FOLDERS:
+        return "The labels of this set are not the class folders as found"
+    return None if image_set.table()["label"].notna().any() else "This set has no class folders"
+
+
+STUDIED, ADAPTED, BY_NEIGHBOURS = 1_000, 0.64, 0.76
+"""R-AUROC of an adapted head and of confusability on three sets of so many pictures, none learnt from (training.md)."""
+
+
+def hard_to_beat(image_set: ImageSet) -> str:
+    """Why a head adapted without labels will hardly order this set better than what leads it; "" if it may."""
+    order = image_set.order()
+    if order.measure in (None, UNCERTAINTY.name) or len(image_set) > STUDIED:
+        return ""
+    figure = order.evidence if order.evidence is not None and np.isfinite(order.evidence.value) else None
+    if figure is not None and figure.value <= ADAPTED:
+        return ""
+    here = "" if figure is None else f" {quoted(str(order.measure))} has an R-AUROC of {figure.text()} here."
+    pictures = counted(len(image_set), image_set.noun)
+    return (
+        f"What you have without training is hard to beat with {pictures}.{here} On three published sets of "
+        f"{STUDIED:,} pictures an adapted head reached {decimal(ADAPTED)} on pictures it had not learnt from; ordering "
+        f"by neighbours, which needs no classes, reached {decimal(BY_NEIGHBOURS)}."
+    )
+
+
+def has_classifier(image_set: ImageSet) -> bool:
+    """Whether the backbone that read a set has a classifier, of which a head can read functions."""
+    return bool(image_set.table()["entropy"].notna().any())
+
+
+def config_to_adapt(image_set: ImageSet) -> FinetuneConfig:
+    """How a head is adapted to a set in one click: without labels, with the set's backbone and precision."""
+    return FinetuneConfig(
+        data=data_of(image_set.root),
+        out=NOWHERE,
+        model=backbone_of(image_set.source),
+        precision=image_set.space.precision,
+    )
+
+
+def config_to_pretrain(teachers: Sequence[Path], measured: Sequence[Path], *, backbone: str) -> PretrainConfig:
+    """How a head for a backbone is made from folders, and measured on others."""
+    return PretrainConfig(tuple(map(data_of, teachers)), NOWHERE, backbone, report=tuple(map(data_of, measured)))
+
+
+def start_pretraining(
+    config: PretrainConfig,
+    *,
+    teachers: str,
+    workspace: Workspace,
+    about: Mapping[str, str] | None = None,
+    within: Sequence[Path] | None = None,
+) -> Job:
+    """Start to make a head from labelled folders, which are called `teachers`; else the arguments of `JobKind.start`.
+
+    Raises JobError where nothing teaches, or a folder both teaches and measures, and if it cannot start.
+    """
+    if not config.data:
+        raise JobError("No image set teaches the head. Choose one with class folders, or several.")
+    both = [spec.removeprefix("folder:") for spec in config.report if spec in config.data]
+    if both:
+        raise JobError(f"{both[0]!r} both teaches the head and measures it. Leave it out of one of the two.")
+    about = {**(about or {}), "backbone": config.model, "teachers": teachers}
+    return PRETRAIN.start(config, about=about, workspace=workspace, within=within)
+
+
+MOST = 4
+"""So many choices of a set stay on disk: those measured last."""
+
+
+def start_measuring(image_set: ImageSet, ids: Sequence[int], *, name: str, tag: str) -> Job:
+    """Start to measure what it is worth to train on these pictures of a set called `name`, chosen as `tag`.
+
+    Raises JobError if it cannot start.
+    """
+    wanted = np.unique(np.asarray(ids, np.int64))
+    folder, key = image_set.core.store.paths.derived / "choices", _key(image_set, wanted.tobytes())
+    listed, out = folder / f"{key}.ids", folder / f"{key}.json"
+    with written_for_a_job(listed) as temporary:
+        temporary.write_text("\n".join(map(str, wanted.tolist())), encoding="utf-8")
+    for path in sorted(folder.glob("*.ids"), key=lambda path: path.stat().st_mtime, reverse=True)[MOST:]:
+        for gone in (path, path.with_suffix(".json")):
+            gone.unlink(missing_ok=True)
+    config = MeasureConfig(image_set.root, listed, out, image_set.source.name, image_set.workspace.root)
+    return MEASURE.start_on(image_set, config, name=name, pictures=f"{len(wanted):,}", tag=tag)
+
+
+def start_worth(image_set: ImageSet, *, name: str) -> Job:
+    """Start to measure what the decisions on a set called `name` were worth. Raises JobError if it cannot start."""
+    out = _worth_path(image_set)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for gone in out.parent.glob("*.json"):
+        gone.unlink(missing_ok=True)
+    config = WorthConfig(image_set.root, out=out, model=image_set.source.name, workspace=image_set.workspace.root)
+    return REVIEW_WORTH.start_on(image_set, config, name=name)
+
+
+def worth_by_job(image_set: ImageSet) -> Worth | None:
+    """What a job found of the decisions as they are now; None if none has. Raises JobError for a damaged file."""
+    path = _worth_path(image_set)
+    return worth_file(path).read() if path.exists() else None
+
+
+def _worth_path(image_set: ImageSet) -> Path:
+    return image_set.core.store.paths.derived / "worth" / f"{_key(image_set)}.json"
+
+
+def _key(image_set: ImageSet, more: bytes = b"") -> str:
+    """Of the pictures and decisions as they are now."""
+    now = f"{image_set.space.key} {image_set.version} {image_set.decisions.version}".encode()
+    return hashlib.blake2b(now + more, digest_size=12).hexdigest()
+
+
+_READ_FILES_ALONE = frozenset(kind.name for kind in KINDS if kind.reads_files_alone)
+
+
+@dataclass(frozen=True)
+class ForgetPlan:
+    """What forgetting an image set would do: `stored` goes, `heads` adapted to it stay.
+
+    Of its jobs that wait or run, `stopped` work on what goes; `going_on` read the pictures alone.
+    """
+
+    stored: StoredData
+    heads: int
+    stopped: tuple[Job, ...]
+    going_on: tuple[Job, ...]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The same in sentences."""
+        heads = f"The {self.heads:,} heads that were adapted to it stay"
+        heads = "The head that was adapted to it stays" if self.heads == 1 else heads
+        return (
+            f"This removes {self.stored.megabytes:,.1f} MB: thumbnails, embeddings and maps, columns that you added, "
+            f"answers and reviews, and {_judged(self.stored.judged)}. The pictures themselves are not touched.",
+            *([f"{heads}, and can be used on any set."] if self.heads else []),
+            *(f"The job {job.title!r} ({job.state.value}) works on it and will be stopped." for job in self.stopped),
+            *(
+                f"The job {job.title!r} goes on: it only reads the pictures, and its head is kept."
+                for job in self.going_on
+            ),
+        )
+
+
+def forget_plan(folder: str | Path, *, workspace: str | Path | None = None) -> ForgetPlan:
+    """What `forget_set` would do. Raises ImageSetError if the folder was never read."""
+    home = Workspace.at(workspace)
+    jobs = list_jobs(home, about={"set_id": read_before(folder, home)})
+    live = [job for job in jobs if job.status().is_live]
+    return ForgetPlan(
+        stored_data(folder, workspace=home.root),
+        heads=len({head_of(job) for job in jobs if job.kind == ADAPT.name and head_of(job).exists()}),
+        stopped=tuple(job for job in live if job.kind not in _READ_FILES_ALONE),
+        going_on=tuple(job for job in live if job.kind in _READ_FILES_ALONE),
+    )
+
+
+def forget_set(folder: str | Path, *, workspace: str | Path | None = None) -> Path:
+    """Stop the jobs that work on an image set, and remove all that is stored of it; returns the folder's path.
+
+    Raises ImageSetError if it was never read, JobError if a job does not stop, WorkspaceError while another process
+    reads it.
+    """
+    for job in forget_plan(folder, workspace=workspace).stopped:
+        cancel_job(job)
+    return forget(folder, workspace=workspace)
+
+
+def _judged(count: int | None) -> str:
+    """What was decided; None where that cannot be read."""
+    if count is None:
+        return "what was decided, tagged or corrected"
+    if count == 0:
+        return "an empty log of decisions"
+    return f"what was decided, tagged or corrected of {counted(count, 'picture')}"

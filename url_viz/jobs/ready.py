@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from url_viz.processes.child_environment import child_variables
-from url_viz.records import as_json
+from url_viz.base.processes import child_variables
+from url_viz.base.records import as_json
 
 IDLE_S = 600.0
 """How long a runner waits for a job: its command holds memory."""

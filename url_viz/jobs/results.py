@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from url_viz.analysis.evidence.choice import ChoiceWorth
-from url_viz.analysis.evidence.holdout_report import details, figures_from, headline
-from url_viz.analysis.evidence.worth import Worth
-from url_viz.errors import JobError
+from url_viz.base.errors import JobError
+from url_viz.base.files import record_in
+from url_viz.base.records import RecordFile
+from url_viz.evidence.choice import ChoiceWorth
+from url_viz.evidence.holdout_report import details, figures_from, headline
+from url_viz.evidence.worth import Worth
 from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.jobs.job import Job
-from url_viz.models.card_figures import describe_card
-from url_viz.records import RecordFile
-from url_viz.sealed import record_in
+from url_viz.models.catalogue import describe_card
 
 OF_BOTH = "This run also changed the backbone: using it reads every picture again. Existing results are kept."
 

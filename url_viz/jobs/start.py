@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from url_viz.errors import JobError
+from url_viz.base.errors import JobError
+from url_viz.base.processes import child_variables
+from url_viz.base.workspace import HOME_VARIABLE, Workspace
 from url_viz.jobs.control import log_tail
 from url_viz.jobs.job import Job, JobState
 from url_viz.jobs.job_files import (
@@ -22,8 +24,6 @@ from url_viz.jobs.job_files import (
     write_record,
 )
 from url_viz.jobs.ready import ready_runner
-from url_viz.processes.child_environment import child_variables
-from url_viz.workspace import HOME_VARIABLE, Workspace
 
 START_TIMEOUT_S = 50.0
 """How long the runner may take to report: a cold Python on a slow disk; less than job.START_GRACE_S."""
@@ -46,9 +46,9 @@ def start_job(
     """Start `command`, arguments to this Python such as `["-m", "url_viz", "embed", FOLDER]`, as a job.
 
     Jobs of one `queue` run one after another, in the order of their start, but that two which are `is_light` run side
-    by side where the memory allows and they are of different image sets (url_viz/jobs/turn.py); with None the job does
-    not wait. `about` ({"set_id": …}) is stored for `list_jobs`; `env` is added to the environment. The command runs in
-    the caller's current folder, with `$URL_VIZ_HOME` set to `workspace`. Returns once the runner has reported. Raises
+    by side where the memory allows and they are of different image sets (`Turn`); with None the job does not wait.
+    `about` ({"set_id": …}) is stored for `list_jobs`; `env` is added to the environment. The command runs in the
+    caller's current folder, with `$URL_VIZ_HOME` set to `workspace`. Returns once the runner has reported. Raises
     JobError if it cannot start.
     """
     config = JobConfig(

@@ -17,11 +17,11 @@ from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from url_viz.errors import CheckpointError, ModelError, WeightsUnavailableError
-from url_viz.files import replaced
-from url_viz.imaging.preprocess import Preprocessing
+from url_viz.base.errors import CheckpointError, ModelError, WeightsUnavailableError
+from url_viz.base.files import replaced
+from url_viz.base.records import read_json
+from url_viz.imaging.decode import Preprocessing
 from url_viz.models.model_names import PACKAGED, PackagedBackbone, file_digest
-from url_viz.records import read_json
 
 HUB = ("huggingface.co", 443)
 HUB_TIMEOUT_S = 3.0

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from url_viz.errors import UrlVizError, WeightsUnavailableError
-from url_viz.escaping import printable
+from url_viz.base.errors import UrlVizError, WeightsUnavailableError
+from url_viz.base.limited_processes import LimitedProcesses
+from url_viz.base.records import read_plain
+from url_viz.base.wording import printable
+from url_viz.base.workspace import Workspace, has_control_characters
 from url_viz.models.model_names import FINETUNED_SUFFIXES, PAPERS, parse_paper_name
-from url_viz.processes.limited_processes import LimitedProcesses
-from url_viz.records import read_plain
-from url_viz.workspace import Workspace, has_control_characters
 
 HEAD_BACKBONE = ".backbone.safetensors"
 """The ending of a backbone that belongs to the head of the same name, and is no separate model."""

@@ -18,9 +18,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
-from url_viz.escaping import printable
-from url_viz.imaging.preprocess import AUTHORS, Preprocessing
+from url_viz.base.errors import CheckpointError, HeadMismatchError, ModelError
+from url_viz.base.wording import printable
+from url_viz.imaging.decode import AUTHORS, Preprocessing
 from url_viz.models.backbone import LoadedBackbone, as_backbone, empty_network, preprocessing_of
 from url_viz.models.head import Head, HeadProvenance
 from url_viz.models.model_names import WeightsFile

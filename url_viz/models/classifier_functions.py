@@ -1,17 +1,15 @@
-"""Four fixed functions of an embedding, with which a head recognises unclear pictures of unknown classes.
+"""Four fixed functions of an embedding, which a head reads, and the names of the 1,000 ImageNet classes."""
 
-They transfer from the pictures that a backbone knows to sets of other classes (measured in docs/training.md), while a
-head on the whole embedding learns about the pictures it was trained on.
-"""
-
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.errors import CheckpointError
+from url_viz.base.errors import CheckpointError
 
 NAMES = ("logit_gap", "cosine", "cosine_gap", "distance")
 RIVALS = 5
@@ -158,3 +156,22 @@ def gap_to(values: Array, rank: int) -> Array:
     """The largest of each row (N, C) less the one of `rank` (2 = the second largest): (N,)."""
     gap: Array = values.max(axis=1) - np.partition(values, -rank, axis=1)[:, -rank]
     return gap
+
+
+@cache
+def class_names() -> tuple[str, ...]:
+    """The first name of each class, like "tench", "goldfish"; empty if the installed timm has no such list.
+
+    timm itself is not imported, as that would take seconds.
+    """
+    spec = importlib.util.find_spec("timm")
+    if spec is None or spec.origin is None:
+        return ()
+    folder = Path(spec.origin).parent / "data" / "_info"
+    try:
+        numbers = (folder / "imagenet_synsets.txt").read_text(encoding="utf-8").split()
+        lines = (folder / "imagenet_synset_to_lemma.txt").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ()
+    names = {number: words.split(",")[0].strip() for number, _, words in (line.partition("\t") for line in lines)}
+    return tuple(names.get(number, number) for number in numbers)

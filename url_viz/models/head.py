@@ -1,10 +1,4 @@
-"""The uncertainty head (embedding to uncertainty) in numpy, and its safetensors file.
-
-It reads the embedding itself, or four functions of it (`classifier_functions`).
-
-METHOD: Pretrained Visual Uncertainties, arXiv 2402.16569: Linear, LeakyReLU (slope .01), …, Linear to one, Softplus,
-plus 1e-6, times a scaler. `head_module` has the torch version for training; a test compares the two.
-"""
+"""The uncertainty head (embedding to uncertainty) in numpy, its safetensors file, and the rounding of values."""
 
 import hashlib
 import json
@@ -17,11 +11,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.errors import CheckpointError, HeadMismatchError
-from url_viz.files import replaced
+from url_viz.base.errors import CheckpointError, HeadMismatchError
+from url_viz.base.files import record_in, replaced
 from url_viz.models.classifier_functions import NAMES, ClassifierFunctions
-from url_viz.models.rounding import rounded
-from url_viz.sealed import record_in
+
+BITS = 15
+"""Binary digits that stay, a step of 30 to 60 in a million.
+
+The batch that a picture stands in changes its uncertainty and entropy by up to 8 in a million of their size in float32
+(half a millionth is usual), and an embedding stored in float16 its uncertainty by 15, up to 80.
+"""
+
+
+def rounded(values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The values (N,) with BITS binary digits each; what is no finite number stays as it is."""
+    fraction, exponent = np.frexp(values)
+    rounded_values: NDArray[np.float32] = np.ldexp(np.round(fraction * 2**BITS) / 2**BITS, exponent).astype(np.float32)
+    return rounded_values
+
 
 FORMAT = "url-viz head"
 FORMAT_VERSION = 2

@@ -17,12 +17,13 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
-from url_viz.imaging.decode import read_file
-from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.read import DecodeResult, Failure, Picture
+from url_viz.base.command_line import PrecisionChoice
+from url_viz.base.errors import CheckpointError, HeadMismatchError, ModelError
+from url_viz.base.read_ahead import ended, read_ahead
+from url_viz.base.workspace import IN_ENVIRONMENT, Workspace
+from url_viz.imaging.decode import Preprocessing, read_file
 from url_viz.imaging.rendering import Rendering
-from url_viz.imaging.workers import fetch_and_decode_isolated
+from url_viz.imaging.workers import DecodeResult, Failure, Picture, fetch_and_decode_isolated
 from url_viz.models.checkpoint_folder import resolve_paper_name
 from url_viz.models.head import Head, load_head
 from url_viz.models.model_names import (
@@ -36,7 +37,7 @@ from url_viz.models.model_names import (
     parse_paper_name,
     shipped_head,
 )
-from url_viz.models.precision import precision_here
+from url_viz.models.precision import Times, measured_times, precision_here, quicker, times_of
 from url_viz.models.runtime import (
     Outputs,
     Precision,
@@ -45,10 +46,6 @@ from url_viz.models.runtime import (
     choose_device,
     gpus,
 )
-from url_viz.models.timing import Times, measured_times, quicker, times_of
-from url_viz.options import PrecisionChoice
-from url_viz.processes.read_ahead import ended, read_ahead
-from url_viz.workspace import IN_ENVIRONMENT, Workspace
 
 if TYPE_CHECKING:
     from url_viz.models.backbone import LoadedBackbone

@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from url_viz.errors import ModelError, WeightsUnavailableError
-from url_viz.imaging.preprocess import Preprocessing
-from url_viz.workspace import Workspace
+from url_viz.base.errors import ModelError, WeightsUnavailableError
+from url_viz.base.workspace import Workspace
+from url_viz.imaging.decode import Preprocessing
 
 DEFAULT = "tf_efficientnet_lite0"
 MOST_LETTERS, MOST_BYTES_PER_PART = 4096, 255

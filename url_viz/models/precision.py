@@ -1,13 +1,97 @@
-"""The precision that is computed on a device for what is asked, and its words."""
+"""What `fast` and `exact` compute: bf16 or float32, as measured on this processor, and their words."""
 
+import shutil
+import time
+from contextlib import suppress
 from functools import cache
-from typing import get_args
+from pathlib import Path
+from typing import Any, get_args
 
-from url_viz.errors import ModelError
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.base.command_line import PrecisionChoice
+from url_viz.base.errors import ModelError
+from url_viz.base.files import replaced, sealed, unsealed
+from url_viz.imaging.decode import Preprocessing
 from url_viz.models.runtime import Precision, choose_device
-from url_viz.models.runtime_openvino import openvino_core
-from url_viz.models.timing import EQUAL, Times, quicker
-from url_viz.options import PrecisionChoice
+from url_viz.models.runtime_openvino import STREAM_BATCH, OpenVinoRuntime, one_at_a_time, openvino_core
+
+Times = dict[Precision, float]
+"""Processor ms a picture, by precision."""
+KEPT = "fast.json"
+"""The times of the graph beside it, by processor: a workspace may be carried, or shared by several machines."""
+EQUAL = 1.1
+"""Bf16 is to be worth more than this: float32 is what other programs compute."""
+TURNS = 3
+"""The first is slow: it compiles what hangs on the size of a batch."""
+LONG_MS = 600.0
+"""A stream may run full batches for so long."""
+
+
+def quicker(times: Times) -> Precision:
+    """The precision that `fast` is; float32 where they are equal."""
+    return "bf16" if times["float32"] > EQUAL * times["bf16"] else "float32"
+
+
+def times_of(folder: Path) -> Times | None:
+    """What the network prepared in `folder` took on this processor; None if that was not measured."""
+    try:
+        return {name: float(_kept(folder)[_processor()][name]) for name in get_args(Precision)}
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def keep_times(folder: Path, times: Times) -> None:
+    """Keep what the network in `folder` took on this processor; nothing where the folder is not to be written to."""
+    with suppress(OSError), replaced(folder / KEPT) as temporary:
+        temporary.write_text(sealed({**_kept(folder), _processor(): times}))
+
+
+@cache  # where nothing can be kept, a process stays with what it measured
+def measured_times(folder: Path, preprocessing: Preprocessing) -> Times:
+    """Measure what the network prepared in `folder` takes, and keep it: what was kept first stays."""
+    runtimes = {name: OpenVinoRuntime(folder, preprocessing, precision=name) for name in get_args(Precision)}
+    times = _least_ms(runtimes, preprocessing.size_px)
+    with one_at_a_time(folder):
+        earlier = times_of(folder)
+        if earlier is None:
+            keep_times(folder, times)
+            slower = "float32" if quicker(times) == "bf16" else "bf16"
+            shutil.rmtree(folder / f"compiled-{slower}", ignore_errors=True)  # as large as the network
+    return earlier or times
+
+
+def _least_ms(runtimes: dict[Precision, OpenVinoRuntime], size_px: int) -> Times:
+    """The least of a few batches, in turn: of one picture, and of full ones unless these take too long."""
+    random, least = np.random.default_rng(0), Times()
+    for pictures in (1, min(runtime.batch for runtime in runtimes.values())):
+        crops = random.integers(0, 256, (pictures, size_px, size_px, 3), dtype=np.uint8)
+        turns = [{name: _processor_ms(each, crops) / pictures for name, each in runtimes.items()} for _ in range(TURNS)]
+        least = {name: min(turn[name] for turn in turns) for name in runtimes}
+        if TURNS * STREAM_BATCH * sum(least.values()) > LONG_MS:
+            break
+    return least
+
+
+def _processor_ms(runtime: OpenVinoRuntime, crops: NDArray[np.uint8]) -> float:
+    """By the time of the processor, which other programs disturb less than that of the clock."""
+    began = time.process_time()
+    runtime.start(crops)()
+    return 1000 * (time.process_time() - began)
+
+
+def _processor() -> str:
+    """This processor by its name and what it computes in: virtual machines name different ones alike."""
+    core = openvino_core()
+    computes = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return f"{core.get_property('CPU', 'FULL_DEVICE_NAME')}: {', '.join(computes)}"
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        return unsealed((folder / KEPT).read_bytes())
+    return {}
 
 
 def precision_here(choice: PrecisionChoice, device: str = "auto", times: Times | None = None) -> Precision | None:

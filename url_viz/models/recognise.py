@@ -11,7 +11,8 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from url_viz.errors import CheckpointError, ModelError
+from url_viz.base.errors import CheckpointError, ModelError
+from url_viz.base.limited_processes import Answer, allow_memory, serve
 from url_viz.models.checkpoint_folder import Checkpoint
 from url_viz.models.checkpoints import (
     Contents,
@@ -26,7 +27,6 @@ from url_viz.models.checkpoints import (
 )
 from url_viz.models.head import FORMAT, load_head
 from url_viz.models.model_names import PACKAGED, PAPERS, WeightsFile
-from url_viz.processes.limited_processes import Answer, allow_memory, serve
 
 MOST_MEMORY_BYTES = 4 << 30
 """The limit for reading a file, besides the file itself if it is mapped."""

@@ -12,8 +12,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.errors import ModelError
-from url_viz.models.rounding import rounded
+from url_viz.base.errors import ModelError
+from url_viz.models.head import rounded
 
 CPU_BATCH = 16
 """Pictures a batch for torch on a CPU: a small one stays in its caches."""

@@ -20,11 +20,10 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from url_viz.files import replaced
-from url_viz.imaging.preprocess import Preprocessing
+from url_viz.base.files import replaced, sealed, unsealed
+from url_viz.base.records import read_plain
+from url_viz.imaging.decode import Preprocessing
 from url_viz.models.runtime import Outputs, Precision, Wait, joined_outputs
-from url_viz.records import read_plain
-from url_viz.sealed import sealed, unsealed
 
 if TYPE_CHECKING:
     from url_viz.models.backbone import LoadedBackbone

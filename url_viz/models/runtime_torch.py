@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from url_viz.errors import ModelError
-from url_viz.imaging.preprocess import Preprocessing
+from url_viz.base.errors import ModelError
+from url_viz.imaging.decode import Preprocessing
 from url_viz.models.backbone import Backbone
 from url_viz.models.runtime import CPU_BATCH, Outputs, Precision, Wait, joined_outputs
 

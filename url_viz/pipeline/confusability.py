@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.rows import mid_ranks
+from url_viz.base.rows import mid_ranks
 
 SHARED = (3, 5, 10)
 """Lengths of the lists whose common members are counted."""

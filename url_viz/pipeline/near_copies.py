@@ -1,7 +1,4 @@
-"""Near copies: which pairs of pictures may be copies, by perceptual hashes, and which are, by their pixels.
-
-The hashes find candidates among very many pictures, cheaply and widely; `imaging.copied_pixels` decides.
-"""
+"""Near copies: candidates by perceptual hashes, decided by the pixels of stored thumbnails."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -10,10 +7,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.imaging.copied_pixels import Patches, are_copies
-from url_viz.imaging.perceptual_hash import MIRRORED, WORDS, Hashes
+from url_viz.imaging.copied_pixels import Patches, are_copies, no_patches, patch_of
+from url_viz.imaging.quality import MIRRORED, WORDS, Hashes
+from url_viz.store.tables.reader import Store
+from url_viz.store.tables.tables import positions_of
 
 COPY_BITS, COPY_LOWEST_BITS = 40, 7
 """Of 255 bits, and of the 63 lowest, so many may differ in a candidate anywhere in the set …"""
@@ -216,3 +216,45 @@ def _within(apart: Hashes, bits: int, lowest: int) -> NDArray[np.int64]:
     every = np.bitwise_count(apart[near]).sum(axis=1)
     count[near] = np.where(every <= bits, every, NEVER)
     return count
+
+
+THUMBNAILS_AT_ONCE = 1024
+
+
+def stored_pixels(store: Store, content: NDArray[np.int64]) -> Pixels:
+    """Hashes and patches of contents (M,); one that has left the folder has none."""
+    files: list[pa.Table] = []
+
+    def patches_of(rows: NDArray[np.integer]) -> Patches:
+        if not files:  # most sets have no candidates, and need not look
+            files.append(_one_file_of_each(store))
+        return _patches(store, files[0], content[rows])
+
+    return Pixels(store.hashes(content), patches_of)
+
+
+def _one_file_of_each(store: Store) -> pa.Table:
+    """id, content, width and height of a file of each content."""
+    files = store.images(["id", "content", "width", "height"])
+    files = files.filter(files["content"].is_valid())
+    first = np.unique(np.asarray(files["content"].to_numpy(), np.int64), return_index=True)[1]
+    return files.take(pa.array(first))
+
+
+def _patches(store: Store, files: pa.Table, content: NDArray[np.int64]) -> Patches:
+    row = positions_of(content, np.asarray(files["content"].to_numpy(), np.int64))
+    rows = files.take(pa.array(row[row >= 0]))
+    ids, widths, heights = (rows[name].to_pylist() for name in ("id", "width", "height"))
+    parts = [no_patches()]
+    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="patches") as pool:
+        for start in range(0, len(ids), THUMBNAILS_AT_ONCE):
+            part = slice(start, start + THUMBNAILS_AT_ONCE)
+            thumbnails = store.thumbnails(ids[part])
+            given = [thumbnails.get(file_id, b"") for file_id in ids[part]]
+            parts += pool.map(patch_of, given, widths[part], heights[part])
+    return _at(Patches.joined(parts), np.where(row >= 0, np.cumsum(row >= 0) - 1, -1))
+
+
+def _at(patches: Patches, row: NDArray[np.integer]) -> Patches:
+    """The patches at some rows (M,), black for a negative one."""
+    return Patches.joined([patches, patch_of(b"", 0, 0)])[row]

@@ -1,25 +1,74 @@
-"""Post-processing of a read folder: quality, whitened space, neighbour graph and map brought up to date."""
+"""What follows a reading: quality, whitened space, neighbour graph and map brought up to date."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+from PIL import Image
 
+from url_viz.base.processes import usable_cores
+from url_viz.base.progress import Clock, Progress, ProgressCallback
+from url_viz.base.rows import EXACT_ROWS
+from url_viz.imaging.quality import grey_thumbnail, perceptual_hash, quality_of_image
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import updated_graph
-from url_viz.pipeline.object_twins import twins_of_objects
+from url_viz.pipeline.near_copies import stored_pixels
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, SAMPLE_ROWS, fit_map, pca_coordinates, place
-from url_viz.pipeline.stored_pixels import stored_pixels
-from url_viz.pipeline.stored_quality import assess_missing
-from url_viz.pipeline.twins import pair_groups, twin_representatives
+from url_viz.pipeline.twins import pair_groups, twin_representatives, twins_of_objects
 from url_viz.pipeline.whitening import VERSION, whitened_rows
-from url_viz.progress import Clock, Progress, ProgressCallback
-from url_viz.rows import EXACT_ROWS
-from url_viz.store.columns.object_columns import stored_boxes
-from url_viz.store.tables.raw_rows import Raw, RawRows
+from url_viz.store.columns.source_columns import stored_boxes
+from url_viz.store.tables.embedding_rows import WhitenedRows
+from url_viz.store.tables.reader import Raw, RawRows
 from url_viz.store.tables.tables import UMAP, Coordinates, Graph, GraphColumns, positions_of
-from url_viz.store.tables.whitened_rows import WhitenedRows
 from url_viz.store.tables.writer import Writer
 
+BATCH = 1024
+"""Pictures that are stored at once: what a killed run loses at most."""
+
 Contents = NDArray[np.int64]
+
+
+def assess_missing(writer: Writer, report: ProgressCallback) -> int:
+    """Measure every distinct content that is in the folder and lacks quality or hash of this version; how many."""
+    measured, hashed = np.asarray(writer.quality(["content"])["content"].to_numpy(), np.int64), writer.hashed()
+    rows = _without(writer, np.intersect1d(measured, hashed))
+    if not len(rows):
+        return 0
+    kinds: tuple[tuple[Contents, Callable[[Image.Image], Any], Callable[..., None]], ...]
+    kinds = (measured, quality_of_image, writer.add_quality), (hashed, perceptual_hash, writer.add_hashes)
+    clock = Clock("measure", total=len(rows))
+    report(clock.at(0))
+    with ThreadPoolExecutor(usable_cores(), thread_name_prefix="measure") as pool:
+        for start in range(0, len(rows), BATCH):
+            some = rows.slice(start, BATCH)
+            content, greys = np.asarray(some["content"].to_numpy(), np.int64), _greys(writer, some, pool)
+            for assessed, measure, add in kinds:
+                lacking = np.flatnonzero(positions_of(content, assessed) < 0)
+                if len(lacking):
+                    add(content[lacking], list(pool.map(measure, [greys[row] for row in lacking])))
+            report(clock.at(min(start + BATCH, len(rows))))
+    writer.drop_older_quality()
+    return len(rows)
+
+
+def _without(writer: Writer, assessed: Contents) -> pa.Table:
+    """id, content, width and height of one file for each content that is not known."""
+    contents = np.asarray(writer.images(["content"])["content"].drop_null().to_numpy(), np.int64)
+    if (positions_of(contents, assessed) >= 0).all():  # nothing is new: the other columns need not be read
+        return pa.table({})
+    files = writer.images(["id", "content", "width", "height"])
+    files = files.filter(files["content"].is_valid())
+    contents, first = np.unique(np.asarray(files["content"].to_numpy(), np.int64), return_index=True)
+    return files.take(pa.array(first[positions_of(contents, assessed) < 0]))
+
+
+def _greys(writer: Writer, rows: pa.Table, pool: ThreadPoolExecutor) -> list[Image.Image]:
+    ids, widths, heights = (rows[name].to_pylist() for name in ("id", "width", "height"))
+    thumbnails = writer.thumbnails(ids)
+    return list(pool.map(grey_thumbnail, [thumbnails[i] for i in ids], widths, heights))
 
 
 def update_derived(writer: Writer, space_key: str, *, report: ProgressCallback, refit: bool = False) -> None:

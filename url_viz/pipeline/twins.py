@@ -1,31 +1,22 @@
-"""Twins: pairs of pictures that count as one, or as one thing: copies, told by pixels, and views, told by nearness.
+"""Twins: copies by pixels, views by nearness, and twins among objects, by what surrounds them."""
 
-A *copy* is the same picture again: saved, resized, toned, cropped, mirrored (`near_copies`). A *view* is the same thing
-seen again: another frame, exposure or moment (`views`). Each pair knows which it is. Without pixels only views are
-found. Four things follow, which are defined here and nowhere else; docs/architecture.md says who goes by which:
-
-- a *pair*: two pictures that are copies or views (`pair_matrix`); files of equal bytes are one content, and a copy;
-- a *group*: pictures that pairs join (`pair_groups`), cut where its ends are no longer near: copies, and both kinds;
-- a *representative*: of pictures that are pairs of one, the one that counts (`twin_representatives`);
-- a *source group*: pictures that are no witnesses for each other, nor parted by a split: groups, joined with what the
-  user keeps apart (a patient, a video; `source_groups`).
-"""
-
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 
 import numpy as np
+import pandas as pd
 import scipy.sparse
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
+from url_viz.base.rows import l2_normalize
 from url_viz.pipeline.near_copies import NEVER, CopyCandidates, Pixels, alike, bits_apart, copies_among
 from url_viz.pipeline.nearest import NONE, Nearest, top_k
-from url_viz.pipeline.views import LEAST_COSINE, RAW_COSINE, ViewSpace
-from url_viz.pipeline.whitening import whitened_rows
-from url_viz.rows import l2_normalize
-from url_viz.store.tables.raw_rows import Raw
+from url_viz.pipeline.overlaps import overlapping, overlaps
+from url_viz.pipeline.whitening import LEAST_COSINE, RAW_COSINE, ViewSpace, whitened_rows
+from url_viz.store.columns.source_columns import Boxes
+from url_viz.store.tables.embedding_rows import WhitenedRows
+from url_viz.store.tables.reader import Raw
 from url_viz.store.tables.tables import Twins
-from url_viz.store.tables.whitened_rows import WhitenedRows
 
 MOST_PAIRS = 8_000_000
 """Pairs kept one by one; a set with more (a camera that never moves) keeps only what holds its groups together."""
@@ -303,3 +294,58 @@ def cosines(embeddings: Raw, left: NDArray[np.integer], right: NDArray[np.intege
         part = slice(start, start + PRODUCTS)
         np.einsum("pd,pd->p", unit[first[part]], unit[second[part]], out=cosine[part])
     return cosine
+
+
+SAME_BOX = 0.6
+"""Intersection over union from which two boxes mark one thing."""
+FEWEST_AROUND = 4
+"""So many other objects, or as many as there are, must be at their place in the other picture …"""
+LEAST_AROUND = 0.5
+"""… and this share of those that lie where it has objects. Chosen by looking at BCCD (docs/objects.md)."""
+
+
+def twins_of_objects(twins: Twins, boxes: Boxes) -> Twins:
+    """Those pairs of rows that are one object: in one picture, of one place; in two, amid the same objects.
+
+    The pairs of a picture with one object stay as they are.
+    """
+    groups = pd.Series(boxes.picture).groupby(boxes.picture).indices
+    members = {code: np.asarray(rows, np.int64) for code, rows in groups.items()}
+    is_same = np.array([_is_same(int(first), int(second), boxes, members) for first, second in twins.pair], bool)
+    return twins.take(is_same)
+
+
+def _is_same(first: int, second: int, boxes: Boxes, members: Mapping[Hashable, NDArray[np.int64]]) -> bool:
+    mine, theirs = int(boxes.picture[first]), int(boxes.picture[second])
+    if mine == theirs:
+        return bool(overlaps(boxes.box[[first]], boxes.box[[second]])[0, 0] >= SAME_BOX)
+    around, there = members[mine], members[theirs]
+    if mine < 0 or theirs < 0 or min(len(around), len(there)) == 1:
+        return True
+    return _lie_alike(
+        boxes.box[around[around != first]], boxes.box[there[there != second]], boxes.box[first], boxes.box[second]
+    )
+
+
+def _lie_alike(
+    around: NDArray[np.float64], there: NDArray[np.float64], first: NDArray[np.float64], second: NDArray[np.float64]
+) -> bool:
+    """Whether boxes (A, 4) around `first`, moved as it must be to become `second`, meet those of its picture (B, 4)."""
+    resized = np.sqrt(second[2:].prod() / first[2:].prod())
+    scale = np.array([1, 1, resized, resized])[:, None, None]
+    mirrored = np.array([(1, 1), (-1, 1)] * 2)[:, None]
+    centre = _centres(second) + (_centres(around) - _centres(first)) * scale * mirrored  # (4, A, 2)
+    low, high = there[:, :2].min(axis=0), (there[:, :2] + there[:, 2:]).max(axis=0)
+    in_reach = ((centre >= low) & (centre <= high)).all(axis=2).sum(axis=1)
+    size = around[:, 2:] * scale
+    moved = np.concatenate([centre - size / 2, size], axis=2).reshape(-1, 4)
+    is_met = np.zeros(len(moved), bool)
+    pictures = np.zeros(len(moved), np.int64), np.zeros(len(there), np.int64)
+    for row, _, _ in overlapping(moved, there, picture=pictures[0], other_picture=pictures[1], least=SAME_BOX):
+        is_met[row] = True
+    met = is_met.reshape(len(scale), -1).sum(axis=1)
+    return bool(((met >= min(FEWEST_AROUND, len(around), len(there))) & (met >= LEAST_AROUND * in_reach)).any())
+
+
+def _centres(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    return boxes[..., :2] + boxes[..., 2:] / 2

@@ -1,21 +1,151 @@
-"""The metadata of an image set (folder, name, embedding spaces) in set.json, and the lookup of known sets."""
+"""What is known of an image set (folder, name, spaces), its small records, and disk errors as errors for users."""
 
-from contextlib import suppress
+import errno
+import operator
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
-from url_viz.errors import DamageError, ImageSetError, WorkspaceError
-from url_viz.escaping import command
+import pyarrow as pa
+from filelock import FileLock, Timeout
+
+from url_viz.base.errors import DamageError, ImageSetError, WorkspaceError
+from url_viz.base.records import Record, RecordFile
+from url_viz.base.wording import command
+from url_viz.base.workspace import SetPaths, Workspace, address_in, root_of, set_id_of
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.containers.python_dataset import ENDING as DATASET
 from url_viz.models.model import EmbeddingSpace, resolve
-from url_viz.records import RecordFile
-from url_viz.roots import address_in, root_of
-from url_viz.store.damage import was_written
-from url_viz.store.set_records import set_record
-from url_viz.workspace import SetPaths, Workspace, set_id_of
+
+Result = TypeVar("Result")
+
+
+class Latest(Generic[Result]):
+    """Holds one result. Threads may share it: two may make the result at once, and either holds."""
+
+    def __init__(self, *, same: Callable[[Any, Any], bool] = operator.is_) -> None:
+        """`same` says whether a cause is the one that the result was made of; by default, whether it is that object."""
+        self._same = same
+        self._latest: tuple[object, Result] | None = None
+
+    def get(self, cause: object, make: Callable[[], Result]) -> Result:
+        """The result of `make` for `cause`, made now only if the latest was made for another one."""
+        latest = self._latest  # one reading: another thread may put a newer one there
+        if latest is None or not self._same(latest[0], cause):
+            latest = self._latest = cause, make()
+        return latest[1]
+
+
+LANCE_ERRORS = (RuntimeError, ValueError, OSError, OverflowError, KeyError, IndexError, pa.ArrowException)
+"""What LanceDB and Arrow raise for unreadable or inconsistent data; there is no common class."""
+_PANIC = "pyo3"
+"""Where the classes of panics of native code are at home, one of them no Exception; they cannot be imported."""
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def was_written(table: Path) -> bool:
+    """Whether a table's folder holds a version, so that one that cannot be opened is damaged, not new."""
+    return any((table / "_versions").glob("*.manifest"))
+
+
+@contextmanager
+def raising_damage_errors(table: Path) -> Iterator[None]:
+    """Raise a DamageError with the way to repair for whatever LanceDB raises while `table` is read."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, LANCE_ERRORS) and not type(error).__module__.startswith(_PANIC):
+            raise
+        why = str(error).partition("\n")[0][:200]
+        raise DamageError(
+            f"The table {table} cannot be read ({why}). Run `python -m url_viz mend FOLDER` on its folder of pictures, "
+            f"then read that again: what is whole stays, what is not is made again."
+        ) from error
+
+
+@contextmanager
+def raising_disk_errors(paths: SetPaths) -> Iterator[None]:
+    """Raise a WorkspaceError for errors of a full or read-only disk; other errors pass."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        disk_error = disk_error_of(error, paths)
+        if disk_error is None:
+            raise
+        raise disk_error from error
+
+
+def disk_error_of(error: BaseException, paths: SetPaths) -> WorkspaceError | None:
+    """The error for users if `error` came from a full, over-quota or read-only disk; None for any other."""
+    if not isinstance(error, OSError | RuntimeError):
+        return None
+    folder = paths.folder
+    if _is_one_of(_FULL, error):
+        home = next(path for path in (folder, *folder.parents) if path.exists())
+        is_kept = any(map(was_written, paths.tables.glob("*.lance")))
+        kept = "What was read is kept" if is_kept else "Nothing is kept yet"
+        return WorkspaceError(
+            f"The disk of the workspace folder {str(folder)!r} is full "
+            f"({shutil.disk_usage(home).free / 2**20:,.1f} MiB are free). {kept}: make room and run the "
+            f"same command again, or choose another disk with --workspace."
+        )
+    path = str(getattr(error, "filename", None) or error)
+    if _is_one_of(_CLOSED, error) and str(folder.parent.parent) in path:  # another file's permissions are not ours
+        return WorkspaceError(
+            f"The workspace folder {str(folder)!r} may not be written to "
+            f"({getattr(error, 'strerror', None) or str(error)[:200]}). "
+            f"What is there stays: make it writable, or choose another workspace with --workspace."
+        )
+    return None
+
+
+def _is_one_of(numbers: tuple[int, ...], error: Exception) -> bool:
+    """Whether an OS error has one of these numbers; LanceDB leaves the number only in its message."""
+    return getattr(error, "errno", 0) in numbers or any(f"os error {number})" in str(error) for number in numbers)
+
+
+LOCK_S = 5.0
+
+
+def set_record(
+    paths: SetPaths, path: Path, kind: type[Record], advice: str, *, default: Record | None = None
+) -> RecordFile[Record]:
+    """The record in a file of an image set, changed under the set's lock of records."""
+    return RecordFile(path, kind, advice, default, writing=partial(changing_records, paths))
+
+
+@contextmanager
+def changing_records(paths: SetPaths) -> Iterator[None]:
+    """The lock under which records of an image set are changed; it waits for no reading of the folder.
+
+    Raises WorkspaceError if the image set was forgotten meanwhile, another process holds the lock too long, or the disk
+    is full or cannot be written.
+    """
+    lock = FileLock(paths.records_lock, timeout=LOCK_S)
+    with raising_disk_errors(paths):
+        try:
+            if paths.folder.is_dir():
+                lock.acquire()
+        except Timeout as error:
+            raise WorkspaceError(
+                f"Another process has been writing to {str(paths.folder)!r} for {LOCK_S:.0f} s. Try again when it is "
+                "done."
+            ) from error
+        try:
+            if not paths.records_lock.exists():
+                raise WorkspaceError(
+                    f"The image set {paths.folder.name!r} was forgotten meanwhile, and all that was stored of it. Read "
+                    "its folder again, or choose another image set."
+                )
+            yield
+        finally:
+            lock.release()
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from url_viz.errors import FolderError, WorkspaceError
+from url_viz.base.errors import FolderError, WorkspaceError
+from url_viz.base.records import RecordFile
+from url_viz.base.workspace import Workspace, address_in, is_in_bucket, root_of
 from url_viz.imaging.annotations.formats import format_at
-from url_viz.imaging.plain_file import lies_within
+from url_viz.imaging.decode import lies_within
 from url_viz.imaging.source import source_of
-from url_viz.records import RecordFile
-from url_viz.roots import address_in, is_in_bucket, root_of
-from url_viz.store.set_records import LOCK_S
-from url_viz.workspace import Workspace
+from url_viz.store.about import LOCK_S
 
 
 @dataclass(frozen=True)

@@ -14,22 +14,20 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-from url_viz.errors import FolderError, ImageSetError, WorkspaceError
-from url_viz.escaping import command
-from url_viz.files import replaced
+from url_viz.base.errors import FolderError, ImageSetError, WorkspaceError
+from url_viz.base.files import replaced
+from url_viz.base.records import as_json, read_json
+from url_viz.base.wording import command
+from url_viz.base.workspace import SCHEMA_VERSION, SetPaths, Workspace, root_of
 from url_viz.imaging.outputs import require_outside
 from url_viz.imaging.scan import display_name
-from url_viz.records import as_json, read_json
-from url_viz.roots import root_of
-from url_viz.store.about import find_set, read_about, read_before, write_about
-from url_viz.store.damage import raising_disk_errors
+from url_viz.store.about import find_set, raising_disk_errors, read_about, read_before, write_about
 from url_viz.store.decisions.decision_log import DecisionLog
 from url_viz.store.sets import Agreement, check_agreement, refuse_known
 from url_viz.store.tables import versions
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.writer import Writer
 from url_viz.store.training_records import RUN_FILES
-from url_viz.workspace import SCHEMA_VERSION, SetPaths, Workspace
 
 LABEL = "url-viz-image-set.json"
 FORMAT = "url-viz image set"

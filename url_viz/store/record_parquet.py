@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from url_viz.errors import DamageError
-from url_viz.files import replaced
-from url_viz.records import Record, read_sealed, sealed_text
+from url_viz.base.errors import DamageError
+from url_viz.base.files import replaced
+from url_viz.base.records import Record, read_sealed, sealed_text
 
 UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, IndexError, OverflowError)
 Made = TypeVar("Made")

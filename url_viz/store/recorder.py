@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.errors import DamageError, FolderError, ImageSetError, RowsError
-from url_viz.imaging.digest import image_id
-from url_viz.roots import address_in, root_of
+from url_viz.base.errors import DamageError, FolderError, ImageSetError, RowsError
+from url_viz.base.wording import counted, first_of
+from url_viz.base.workspace import SetPaths, Workspace, address_in, root_of
+from url_viz.imaging.places import image_id
 from url_viz.store.about import find_set, has_tables, read_about
 from url_viz.store.tables.tables import positions_of
 from url_viz.store.training_records import (
@@ -32,8 +33,6 @@ from url_viz.store.training_records import (
     write_epoch,
 )
 from url_viz.store.version_files import rows_of, stored_versions
-from url_viz.wording import counted, first_of
-from url_viz.workspace import SetPaths, Workspace
 
 LARGEST = float(np.finfo(np.float16).max)
 EXAMPLES = 3

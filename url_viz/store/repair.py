@@ -7,10 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from url_viz.errors import DamageError
-from url_viz.files import remove_leftovers
-from url_viz.records import RecordFile
-from url_viz.store.about import About, about_copy, about_file, read_about, write_about
+from url_viz.base.errors import DamageError
+from url_viz.base.files import remove_leftovers
+from url_viz.base.records import RecordFile
+from url_viz.base.wording import counted
+from url_viz.base.workspace import SetPaths
+from url_viz.store.about import About, about_copy, about_file, raising_damage_errors, read_about, write_about
 from url_viz.store.columns.imported_columns import (
     FOLDERS,
     LabelChoice,
@@ -19,20 +21,16 @@ from url_viz.store.columns.imported_columns import (
     names_of_imports,
     read_import,
 )
-from url_viz.store.columns.object_columns import CLASS, OBJECTS, PICTURE
-from url_viz.store.columns.source_columns import SOURCE
-from url_viz.store.damage import raising_damage_errors
+from url_viz.store.columns.source_columns import CLASS, OBJECTS, PICTURE, SOURCE
+from url_viz.store.decisions.answers import review_files
 from url_viz.store.decisions.decision_log import DecisionLog, strange_journals
-from url_viz.store.decisions.reviews import review_files
 from url_viz.store.second_model_choice import second_model_switch
 from url_viz.store.tables import versions
-from url_viz.store.tables.lance import connect
 from url_viz.store.tables.reader import verify_table
+from url_viz.store.tables.tables import connect
 from url_viz.store.tables.writer import Writer
 from url_viz.store.training_records import damaged_files
 from url_viz.store.version_files import rows_of, version_file, version_numbers
-from url_viz.wording import counted
-from url_viz.workspace import SetPaths
 
 LAID_ASIDE = "damaged"
 _HINT = "latest_version_hint.json"

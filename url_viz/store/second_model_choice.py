@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from url_viz.errors import DamageError
+from url_viz.base.errors import DamageError
+from url_viz.base.records import RecordFile
+from url_viz.base.workspace import SetPaths
 from url_viz.models.model import EXTERNAL, EmbeddingSpace
-from url_viz.records import RecordFile
-from url_viz.store.set_records import set_record
+from url_viz.store.about import set_record
 from url_viz.store.tables.reader import Store
-from url_viz.workspace import SetPaths
 
 
 @dataclass(frozen=True)

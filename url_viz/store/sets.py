@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from url_viz.errors import DamageError, FolderError, ImageError, ImageSetError, WorkspaceError
-from url_viz.escaping import command
+from url_viz.base.errors import DamageError, FolderError, ImageError, ImageSetError, WorkspaceError
+from url_viz.base.wording import command, counted
+from url_viz.base.workspace import SetPaths, Workspace, is_in_bucket, root_of
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.containers.shards import is_sharded
-from url_viz.imaging.digest import content_key
+from url_viz.imaging.places import content_key
 from url_viz.imaging.scan import ScannedFile, display_name
 from url_viz.imaging.source import Source, source_of
 from url_viz.models.model import EmbeddingSpace
-from url_viz.roots import is_in_bucket, root_of
 from url_viz.store import repair
 from url_viz.store.about import (
     About,
@@ -38,8 +38,6 @@ from url_viz.store.repair import Mended
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.tables import positions_of
 from url_viz.store.tables.writer import Writer, is_being_written
-from url_viz.wording import counted
-from url_viz.workspace import SetPaths, Workspace
 
 LONGEST_NAME = 80
 SAMPLE = 50

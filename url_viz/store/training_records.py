@@ -14,13 +14,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.errors import DamageError, ImageSetError, SupersededError
-from url_viz.escaping import command
-from url_viz.records import RecordFile
-from url_viz.store.damage import raising_disk_errors
+from url_viz.base.errors import DamageError, ImageSetError, SupersededError
+from url_viz.base.records import RecordFile
+from url_viz.base.wording import command
+from url_viz.base.workspace import SetPaths
+from url_viz.store.about import changing_records, raising_disk_errors, set_record
 from url_viz.store.record_parquet import RecordParquet
-from url_viz.store.set_records import changing_records, set_record
-from url_viz.workspace import SetPaths
 
 TRAIN = "train"
 """The split whose logits are in-sample: the model was trained on these pictures. Any other split is held out."""

@@ -13,11 +13,11 @@ from functools import lru_cache
 
 import pyarrow as pa
 
-from url_viz.errors import DamageError
-from url_viz.imaging.plain_file import size_and_time
-from url_viz.store.columns.object_columns import BOX_COLUMNS
+from url_viz.base.errors import DamageError
+from url_viz.base.workspace import SetPaths
+from url_viz.imaging.decode import size_and_time
+from url_viz.store.columns.source_columns import BOX_COLUMNS
 from url_viz.store.record_parquet import RecordParquet
-from url_viz.workspace import SetPaths
 
 MOST_VERSIONS = 50
 MOST_BYTES = 500_000_000

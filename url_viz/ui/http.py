@@ -23,23 +23,20 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from url_viz.analysis.categories import MOST_CATEGORIES, category_names
-from url_viz.analysis.runs.two_by_two import TRAINING, by_training, has_training
-from url_viz.analysis.scope import id_in, is_of_review, review_from_query
+from url_viz.base.errors import BucketError, ImageSetError, NotAllowedError, UrlVizError
+from url_viz.base.wording import printable
+from url_viz.columns.filters import MOST_CATEGORIES, category_names, id_in, is_of_review, review_from_query
 from url_viz.drawing.points import drawn_ids, encode_mask, encode_points, map_points
-from url_viz.drawing.tiles import card_of, number_of, tile_data, tiles
-from url_viz.drawing.urls import base, serve_below, thumbnail_url, whole_url
-from url_viz.errors import BucketError, ImageSetError, NotAllowedError, UrlVizError
-from url_viz.escaping import printable
-from url_viz.export.inline_pictures import with_boxes
+from url_viz.drawing.tiles import base, card_of, number_of, serve_below, thumbnail_url, tile_data, tiles, whole_url
+from url_viz.export.picture_files import with_boxes
 from url_viz.image_set import ImageSet
 from url_viz.imaging.containers.python_dataset import ClosedDataset, is_dataset, source_of_dataset
 from url_viz.imaging.rendering import in_window
 from url_viz.imaging.workers import decoders
 from url_viz.models.model_names import DEFAULT
+from url_viz.runs.model_accuracy import TRAINING, by_training, has_training
 from url_viz.ui.auth import HOSTS_VARIABLE, TokenGate, access_token, base_path, login, may_enter, user_name_in
-from url_viz.ui.open_sets import open_sets
-from url_viz.ui.response_cache import cached_masks, cached_orders, key_of
+from url_viz.ui.open_sets import cached_masks, cached_orders, key_of, open_sets
 from url_viz.ui.review.desk import OpenReview, open_reviews, opened_review, parse_answer, take_answers
 
 

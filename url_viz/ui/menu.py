@@ -1,8 +1,9 @@
-"""The pages by group, each with its icon and one sentence on what it is for."""
+"""The pages by group, and the addresses of reviews."""
 
 import streamlit as st
 
-from url_viz.ui.session import DIALOG, GO_TO, PAGE, PAGE_KEYS, clear_under
+from url_viz.columns.filters import ReviewSpec, is_of_review, review_as_query, review_from_query
+from url_viz.ui.session import DIALOG, GO_TO, PAGE, PAGE_KEYS, Key, clear_under, queried, write_query
 from url_viz.ui.streamlit_private import is_back_or_forward
 from url_viz.ui.widgets.buttons import leave_page
 
@@ -86,3 +87,41 @@ def _page(name: str, title: str, icon: str) -> st.Page:
     is_first = name == "explore"
     path = None if is_first else name
     return st.Page(f"pages/{name}_page.py", title=title, icon=f":material/{icon}:", url_path=path, default=is_first)
+
+
+REVIEW: "Key[ReviewSpec | None]" = Key("view.review")
+
+LINK = "review"
+"""The parameter that opens a review, on any page."""
+
+
+def go_to_review(spec: ReviewSpec) -> None:
+    """Open a review, on its page; for callbacks of other pages."""
+    choose_review(spec)
+    go_to("review")
+
+
+def choose_review(spec: ReviewSpec | None) -> None:
+    """Open a review, or none, when the Review page runs next."""
+    REVIEW.set(spec)
+    if spec is None:
+        write_query({}, among=is_of_review)
+
+
+def follow_link() -> bool:
+    """Whether the address of another page asks for a review; it is then the one that is open."""
+    spec = _linked()
+    if spec is not None:
+        REVIEW.set(spec)
+    return spec is not None
+
+
+def chosen_review() -> ReviewSpec | None:
+    """The review in the session, else the one in the address; it is written into the address."""
+    spec = REVIEW.get_or(_linked)
+    write_query({} if spec is None else review_as_query(spec), among=is_of_review)
+    return spec
+
+
+def _linked() -> ReviewSpec | None:
+    return review_from_query({key: values for key, values in queried().items() if is_of_review(key)})

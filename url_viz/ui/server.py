@@ -19,16 +19,15 @@ from typing import Any
 
 import streamlit as st
 
-from url_viz.errors import UsageError
-from url_viz.escaping import printable
+from url_viz.base.errors import UsageError
+from url_viz.base.processes import BROWSER_VARIABLE, OPENED_VARIABLE, child_variables
+from url_viz.base.wording import printable
+from url_viz.base.workspace import IN_ENVIRONMENT, default_workspace
 from url_viz.jobs.ready import ready_runner
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import has_gpu
-from url_viz.processes.app_server import BROWSER_VARIABLE, OPENED_VARIABLE
-from url_viz.processes.child_environment import child_variables
 from url_viz.ui.auth import IN_ADDRESS, TOKEN_VARIABLE, access_token, base_path, others_have_accounts, others_may_enter
 from url_viz.ui.streamlit_private import files_read, read_settings_beside, run_streamlit, settings_files
-from url_viz.workspace import IN_ENVIRONMENT, default_workspace
 
 CONFIG, SECRETS = "config.toml", "secrets.toml"
 FOR_YOU_ALONE = (

@@ -1,20 +1,18 @@
-"""Markdown escaping of text from outside (names, tags, reasons, addresses), and error messages on pages.
+"""Markdown escaping of text from outside, error messages, and times by the visitor's clock."""
 
-Streamlit reads nearly all text as Markdown, in which a name can become a link or load a picture from another host.
-`tests/ui/test_text.py` checks that every such text on a page is a literal, a number, or escaped here.
-"""
-
+import datetime
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
 from typing import NewType
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from url_viz.errors import UrlVizError
-from url_viz.escaping import escaped
+from url_viz.base.errors import UrlVizError
+from url_viz.base.wording import escaped
 
 Markdown = NewType("Markdown", str)
 """Markdown written in our source, with all other text in it escaped."""
@@ -81,3 +79,27 @@ def with_toast(act: Callable[..., object]) -> Callable[..., None]:
                 st.toast(escape(sentence))
 
     return carry_out
+
+
+def visitors_zone() -> datetime.tzinfo:
+    """The time zone of the browser; UTC where that is not known."""
+    try:
+        return ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return datetime.UTC
+
+
+def date_and_time(when: datetime.datetime) -> str:
+    """A time that may be years ago: "2026-11-29, 23:09", in UTC with that behind it."""
+    local = when.astimezone(visitors_zone())
+    return f"{local:%Y-%m-%d, %H:%M}" + _zone(local)
+
+
+def time_in_words(when: datetime.datetime) -> str:
+    """A time with its day: "29 Nov, 23:09", in UTC with that behind it."""
+    local = when.astimezone(visitors_zone())
+    return f"{local:%d %b, %H:%M}" + _zone(local)
+
+
+def _zone(local: datetime.datetime) -> str:
+    return " UTC" if local.tzname() == "UTC" else ""

@@ -29,13 +29,13 @@ from tests.training.conftest import draw_folder
 from training.cache import write_cache
 from training.command import command
 from training.config import Augmentation, CacheConfig
-from training.sources import Sources
 from training.store import Cache, open_cache, write_loss
-from url_viz.analysis.evidence.order_metrics import Figure, Interval, r_auroc
-from url_viz.errors import CacheError
+from training.training_rows import Sources
+from url_viz.base.errors import CacheError
+from url_viz.base.progress import silent
+from url_viz.base.workspace import HOME_VARIABLE
+from url_viz.evidence.order_metrics import Figure, Interval, r_auroc
 from url_viz.models.model import load_model
-from url_viz.progress import silent
-from url_viz.workspace import HOME_VARIABLE
 
 ROOT = Path(__file__).parents[3]
 CONFIG = ApproachesConfig((Path("cache"),), ("set",), Path("out"), epochs=3, batch=32, seeds=2)

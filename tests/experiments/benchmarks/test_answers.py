@@ -10,9 +10,9 @@ import pytest
 from benchmarks.answers import COUNTS, SHIPPED, WAYS, Asked, drawn, figures_of, frame_of, table_by_set, table_by_way
 from benchmarks.answers_figure import figure
 from experiments.figure_files import read_figures, write_figures
-from tests.analysis.test_pair_measures import made
 from tests.pipeline.whitened_examples import classes
-from url_viz.analysis.review.tuned import fitted_weights
+from tests.review.test_pair_measures import made
+from url_viz.review.tuned import fitted_weights
 from url_viz.store.decisions.answers import NO_ANSWERS, Answered
 
 

@@ -34,9 +34,9 @@ from benchmarks.review_planting import BLANK, BLURRED, FOREIGN, NEAR, USELESS, W
 from experiments.figure_files import write_figures
 from tests.imaging.pictures import write_folder
 from tests.twin_groups import twin_column
-from url_viz.analysis.findings.twin_groups import group_codes
+from url_viz.base.rows import l2_normalize
+from url_viz.columns.twin_groups import group_codes
 from url_viz.models.runtime import Outputs, Wait
-from url_viz.rows import l2_normalize
 
 LOOKED = np.array([0, 1, 2, 4, 10])
 

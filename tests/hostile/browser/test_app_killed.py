@@ -13,10 +13,10 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.fixtures import ROOT, await_health, eventually, free_port
+from url_viz.base.workspace import Workspace
 from url_viz.image_set import open_set
 from url_viz.jobs import Job, cancel_job, list_jobs
 from url_viz.models.model_names import DEFAULT
-from url_viz.workspace import Workspace
 
 pytestmark = [pytest.mark.browser, pytest.mark.torture]
 PICTURES = 500

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from training.benchmark.labelled import Case, LabelledSet, case_of
+from training.benchmark.labelled import Case, LabelledSet, People, case_of
 from training.benchmark.orders import Orders, orders_of
-from training.benchmark.people import People
 from training.data.pictures import PictureList
 
 

@@ -8,16 +8,13 @@ import numpy as np
 import pytest
 
 from tests.training.benchmark.made import small_case, with_people
-from training.benchmark.benchmark_records import Benchmark, read_benchmark
-from training.benchmark.benchmark_tables import CORRECTED, document, main, set_table
-from training.benchmark.fitted_baselines import fit_baselines
+from training.benchmark.benchmark_tables import CORRECTED, Benchmark, document, main, read_benchmark, set_table
 from training.benchmark.measured import figures_of_set, means_of
-from training.benchmark.orders import orders_of
-from training.benchmark.verdicts import verdicts_of
+from training.benchmark.orders import fit_baselines, orders_of, verdicts_of
 from training.config import BenchmarkTableConfig
-from training.run_files import write_json
-from url_viz.errors import FolderError
-from url_viz.wording import decimal
+from training.store import write_json
+from url_viz.base.errors import FolderError
+from url_viz.base.wording import decimal
 
 
 @pytest.fixture(scope="module")

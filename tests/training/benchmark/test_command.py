@@ -9,7 +9,7 @@ import pytest
 from tests.training.conftest import draw
 from tests.training.evaluate.test_evaluate import first_number_head
 from training.benchmark import __main__ as program
-from training.benchmark.benchmark_records import read_benchmark
+from training.benchmark.benchmark_tables import read_benchmark
 from training.benchmark.orders import KNOWS
 from training.command import command
 from training.config import BenchmarkConfig

@@ -7,10 +7,10 @@ import pytest
 
 from tests.training.benchmark.made import small_case
 from training.benchmark.__main__ import _baselines_of
-from training.benchmark.fitted_baselines import fit_baselines
 from training.benchmark.labelled import TEMPERATURES, Case
-from url_viz.analysis.evidence.baselines import softmax_entropy
-from url_viz.analysis.evidence.order_metrics import auroc
+from training.benchmark.orders import fit_baselines
+from url_viz.evidence.baselines import softmax_entropy
+from url_viz.evidence.order_metrics import auroc
 
 
 def told_by_norm(seed: int) -> Case:

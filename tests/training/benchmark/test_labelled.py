@@ -10,17 +10,16 @@ from benchmarks import order_baselines
 from tests.training.benchmark.made import small_set
 from tests.training.conftest import draw
 from training.benchmark.__main__ import main
-from training.benchmark.evidence_files import write_arrays
-from training.benchmark.labelled import FOLDINGS, LabelledSet, case_of, drawn, embedded_set, share_files
-from training.benchmark.people import People
+from training.benchmark.labelled import FOLDINGS, LabelledSet, People, case_of, drawn, embedded_set, share_files
+from training.benchmark.orders import write_arrays
 from training.config import BenchmarkConfig
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
-from url_viz.analysis.evidence.order_metrics import auroc
-from url_viz.analysis.evidence.probe import probe_folds
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
+from url_viz.base.progress import silent
+from url_viz.evidence.order_metrics import auroc
+from url_viz.evidence.probe import probe_folds
 from url_viz.models.model import Model
-from url_viz.progress import silent
 
 
 def listed(*sizes: int) -> PictureList:

@@ -16,8 +16,7 @@ from tests.training.benchmark.made import (
     with_people,
 )
 from tests.training.evaluate.test_evaluate import first_number_head
-from training.benchmark.benchmark_records import OrderFigures, SetFigures
-from training.benchmark.fitted_baselines import fit_baselines
+from training.benchmark.benchmark_tables import OrderFigures, SetFigures
 from training.benchmark.labelled import Outcomes
 from training.benchmark.measured import (
     figures_of_order,
@@ -27,8 +26,8 @@ from training.benchmark.measured import (
     means_of,
     upstream_figures,
 )
-from training.benchmark.orders import KNOWS, cross_fitted, orders_of
-from url_viz.analysis.evidence.order_metrics import auroc, auroc_within_blocks
+from training.benchmark.orders import KNOWS, cross_fitted, fit_baselines, orders_of
+from url_viz.evidence.order_metrics import auroc, auroc_within_blocks
 
 pytestmark = pytest.mark.slow
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.benchmark.people import people_of
+from training.benchmark.labelled import people_of
 from training.data.spec import labelled_pictures_of
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 
 
 def test_counts_belong_to_pictures_by_their_path(folder: Path, tmp_path: Path) -> None:

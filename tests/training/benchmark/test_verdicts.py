@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.training.benchmark.made import small_case
-from training.benchmark.benchmark_records import (
+from training.benchmark.benchmark_tables import (
     AHEAD,
     BEHIND,
     LEVEL,
@@ -17,8 +17,8 @@ from training.benchmark.benchmark_records import (
     corrected_for_many,
     verdict_of,
 )
-from training.benchmark.verdicts import lead_of, verdicts_of
-from url_viz.analysis.evidence.order_metrics import Figure, Interval, auroc, mean_by_t
+from training.benchmark.orders import lead_of, verdicts_of
+from url_viz.evidence.order_metrics import Figure, Interval, auroc, mean_by_t
 
 NAN = math.nan
 

@@ -19,8 +19,8 @@ from training.data.tars import (
     shards_of,
     tar_samples,
 )
-from url_viz.errors import FolderError
-from url_viz.imaging.digest import image_id
+from url_viz.base.errors import FolderError
+from url_viz.imaging.places import image_id
 
 JPEG = encoded(noise())
 LABELS = {"n00000001": 0, "n00000002": 1}

@@ -17,9 +17,10 @@ from training.benchmark.labelled import LabelledSet
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of
 from training.evaluate.__main__ import against_classifier, classes_of, evaluate, human_entropy_of, main, table
-from training.evaluate.evaluation_records import References
-from training.listed_embeddings import embed_pictures
-from url_viz.analysis.evidence.order_metrics import (
+from training.evaluate.figures import References
+from training.overlap import embed_pictures
+from url_viz.base.progress import silent
+from url_viz.evidence.order_metrics import (
     Scored,
     classification_auroc,
     human_alignment,
@@ -31,7 +32,6 @@ from url_viz.analysis.evidence.order_metrics import (
 )
 from url_viz.models.head import save_head
 from url_viz.models.model import Model, ModelSource, with_head
-from url_viz.progress import silent
 
 
 def scored(count: int, *, seed: int, classes: int = 3, shift: float = 0.0) -> Scored:

@@ -12,16 +12,15 @@ from PIL import Image
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of, pictures_of
 from training.evaluate.__main__ import _uncertainties, crops_of, evaluate, order_of, table
-from training.evaluate.evaluation_records import Crop, Evaluation
-from training.evaluate.figures import crop_figure, risk_coverage_figure, tenths_figure, write_figures
-from training.listed_embeddings import EmbeddedPictures, embed_pictures
-from training.run_files import write_json
-from url_viz.analysis.evidence.order_metrics import auroc_by_blocks, r_auroc, recall_at_1
-from url_viz.errors import FolderError, HeadMismatchError, NoImagesError
+from training.evaluate.figures import Crop, Evaluation, crop_figure, risk_coverage_figure, tenths_figure, write_figures
+from training.overlap import EmbeddedPictures, embed_pictures
+from training.store import write_json
+from url_viz.base.errors import FolderError, HeadMismatchError, NoImagesError
+from url_viz.base.progress import silent
+from url_viz.base.wording import decimal
+from url_viz.evidence.order_metrics import auroc_by_blocks, r_auroc, recall_at_1
 from url_viz.models.head import Head, HeadProvenance
 from url_viz.models.model import Model, ModelSource, with_head
-from url_viz.progress import silent
-from url_viz.wording import decimal
 
 
 def first_number_head(size: int = 1280, *, sign: float = 1.0) -> Head:

@@ -11,27 +11,26 @@ import torch
 from PIL import Image
 
 from tests.conftest import dice_head
+from training.cache import run_name
 from training.config import Augmentation, FinetuneConfig, Joint, Recipe
 from training.data.spec import labelled_pictures_of
-from training.embedding_space import space_of
 from training.finetune import main
 from training.full.full_finetuning import Split, advice, finetune_everything, probe_and_scores, split_of
 from training.head_finetuning import carry_backbone, finetune_head
-from training.holdout import NearestErrors
-from training.own_record import run_name
-from training.run_files import RunPaths
-from url_viz.analysis.evidence.holdout_report import HoldoutFigure, figures_from
-from url_viz.analysis.evidence.order_metrics import Figure, Interval
-from url_viz.errors import FolderError, HeadMismatchError, ModelError
-from url_viz.imaging.preprocess import Preprocessing
+from training.holdout import NearestErrors, space_of
+from training.store import RunPaths
+from url_viz.base.errors import FolderError, HeadMismatchError, ModelError
+from url_viz.base.progress import silent
+from url_viz.base.workspace import Workspace
+from url_viz.evidence.holdout_report import HoldoutFigure, figures_from
+from url_viz.evidence.order_metrics import Figure, Interval
+from url_viz.imaging.decode import Preprocessing
 from url_viz.models.backbone import LoadedBackbone, as_backbone, create_network, preprocessing_of, save_backbone
 from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model, ModelSource, backbone_weights_of, load_model, load_source, resolve
 from url_viz.models.model_names import file_digest
-from url_viz.progress import silent
 from url_viz.store.about import find_set
 from url_viz.store.training_records import epochs_of
-from url_viz.workspace import Workspace
 
 NAME = "test_resnet"
 EPOCHS = 9

@@ -15,7 +15,7 @@ from scipy.io import savemat
 from tests.training.named_sets import layouts
 from training.data.pictures import PictureList
 from training.data.spec import pictures_of
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 
 
 def splits_of(kind: str, root: Path) -> list[PictureList]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.training.named_sets import layouts
 from training.data.spec import pictures_of
 from training.named_sets.soft_labels import entropy_nats, soft_labels_of
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 
 VOTES: dict[str, list[str | None]] = {
     "fold1/a_00.png": ["cat", "dog", "dog"],

@@ -12,7 +12,7 @@ from tests.training.named_sets import layouts
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of, pictures_of
 from training.named_sets.zero_shot import SETS
-from url_viz.errors import FolderError, NoImagesError
+from url_viz.base.errors import FolderError, NoImagesError
 
 
 def names(found: PictureList) -> list[str]:

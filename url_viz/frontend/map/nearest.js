@@ -49,7 +49,7 @@ export function nearestRow(points, grid, { x, y, reach, isShown }) {
 /**
  * @param {Pick<Points, "n" | "x" | "y">} points
  * @param {number[][]} polygon its corners, x and y in map units
- * @returns {Uint8Array} 1 for each point inside, by the even-odd rule, as in `inside_polygon` of url_viz/analysis/scope.py
+ * @returns {Uint8Array} 1 for each point inside, by the even-odd rule, as in `inside_polygon` of url_viz/columns/filters.py
  */
 export function insideRows({ n, x, y }, polygon) {
   const inside = new Uint8Array(n);

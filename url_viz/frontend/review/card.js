@@ -11,7 +11,7 @@ import { DECISIONS, VERDICTS, newIcon } from "../shared/decisions.js";
  * @typedef {{near: NearPicture[], label: string | null, said: string | null}} Panel
  */
 
-// Keys, what they mean, and what a card takes that they answer: one of these (`AnswerKind` in url_viz/analysis/review/cards.py).
+// Keys, what they mean, and what a card takes that they answer: one of these (`AnswerKind` in url_viz/review/cards.py).
 const KEYS = [
   ["y", "yes, the same kind of thing", ["same"]],
   ["n", "no, not the same kind", ["same"]],

@@ -6,7 +6,7 @@
  * What of a card its state is told from (`_drawn` in url_viz/ui/review/desk.py); `given` is the label somebody gave.
  * @typedef {object} Card
  * @property {string} id
- * @property {string[]} [takes] what answers it (`AnswerKind` in url_viz/analysis/review/cards.py)
+ * @property {string[]} [takes] what answers it (`AnswerKind` in url_viz/review/cards.py)
  * @property {string | null} decision
  * @property {string | null} given
  * @property {boolean} is_done

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from url_viz.escaping import one_line, printable
+from url_viz.base.wording import counted, one_line, printable
+from url_viz.imaging.folder_classes import joined_splits, split_remarks
 from url_viz.imaging.places import Box, Size
-from url_viz.imaging.splits import joined_splits, split_remarks
-from url_viz.wording import counted
 
 MOST_PX, MOST_SIDES = 1e6, 100.0
 """A box farther from its picture's corner, in pixels or in its sides, is none."""

@@ -9,7 +9,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
+from url_viz.base.wording import counted, first_of
 from url_viz.imaging.annotations.annotated import (
     AnnotatedObject,
     Annotations,
@@ -21,19 +22,19 @@ from url_viz.imaging.annotations.annotated import (
     path_below,
     why_no_box,
 )
-from url_viz.imaging.annotations.annotation_format import Changes, annotation_bytes
-from url_viz.imaging.annotations.text_edits import (
+from url_viz.imaging.annotations.annotation_format import (
+    Changes,
     Edit,
     after_blank,
+    annotation_bytes,
     decoded,
     edits_of_list,
     json_members,
     json_values,
     with_edits,
 )
+from url_viz.imaging.decode import lies_within
 from url_viz.imaging.places import Box
-from url_viz.imaging.plain_file import lies_within
-from url_viz.wording import counted, first_of
 
 PROBED = 50
 """So many pictures show in which folder they lie."""

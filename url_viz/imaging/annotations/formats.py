@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 from url_viz.imaging.annotations.annotated import Annotations
 from url_viz.imaging.annotations.annotation_format import AnnotationFormat
 from url_viz.imaging.annotations.coco import Coco

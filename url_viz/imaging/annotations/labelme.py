@@ -10,7 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from url_viz.errors import FolderError, ImageError
+from url_viz.base.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import (
     AnnotatedObject,
     Annotations,
@@ -21,19 +21,19 @@ from url_viz.imaging.annotations.annotated import (
     path_below,
     why_no_box,
 )
-from url_viz.imaging.annotations.annotation_format import Changes, files_below
-from url_viz.imaging.annotations.text_edits import (
+from url_viz.imaging.annotations.annotation_format import (
+    Changes,
     Edit,
     after_blank,
     decoded,
     edits_of_list,
+    files_below,
     json_members,
     json_values,
     with_edits,
 )
-from url_viz.imaging.decode import read_file
+from url_viz.imaging.decode import open_plain_file, read_file
 from url_viz.imaging.places import Box
-from url_viz.imaging.plain_file import open_plain_file
 from url_viz.imaging.scan import display_name, scan
 
 _ENDING = ".json"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from url_viz.errors import FolderError, ImageError
+from url_viz.base.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import Annotations, as_label, box_in, numbers, why_no_box
 from url_viz.imaging.annotations.formats import format_of
 from url_viz.imaging.annotations.yolo import GIVE_NAMES, box_of

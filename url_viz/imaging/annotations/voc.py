@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from url_viz.errors import FolderError, ImageError
+from url_viz.base.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import AnnotatedObject, Annotations, as_label, numbers
-from url_viz.imaging.annotations.annotation_format import Changes, files_below
-from url_viz.imaging.annotations.text_edits import Edit, decoded, with_edits
-from url_viz.imaging.decode import EMPTY, read_file
+from url_viz.imaging.annotations.annotation_format import Changes, Edit, decoded, files_below, with_edits
+from url_viz.imaging.decode import EMPTY, VANISHED, read_file
 from url_viz.imaging.places import Box
-from url_viz.imaging.plain_file import VANISHED
 from url_viz.imaging.scan import display_name, scan
 
 ANNOTATIONS, PICTURES, SPLITS = "Annotations", "JPEGImages", "ImageSets/Main"

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from url_viz.errors import FolderError, ImageError
+from url_viz.base.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import (
     AnnotatedObject,
     Annotations,
@@ -21,9 +21,8 @@ from url_viz.imaging.annotations.annotated import (
     why_no_box,
 )
 from url_viz.imaging.annotations.annotation_format import Changes, annotation_bytes, files_below
-from url_viz.imaging.decode import EMPTY, read_file
+from url_viz.imaging.decode import EMPTY, VANISHED, lies_within, read_file
 from url_viz.imaging.places import Box
-from url_viz.imaging.plain_file import VANISHED, lies_within
 from url_viz.imaging.scan import display_name, scan
 
 GIVE_NAMES = (

@@ -12,9 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from url_viz.errors import ImageError
-from url_viz.imaging.containers.archives import read_at
-from url_viz.imaging.containers.entries import CLASS, LONGEST_CELL, MOST_COLUMNS, Columns, Entries, class_column
+from url_viz.base.errors import ImageError
+from url_viz.imaging.containers.archives import (
+    CLASS,
+    LONGEST_CELL,
+    MOST_COLUMNS,
+    Columns,
+    Entries,
+    class_column,
+    read_at,
+)
 from url_viz.imaging.decode import EMPTY, read_file, refuse_large
 
 BATCH_ROWS, BATCH_BYTES = 64, 32 << 20

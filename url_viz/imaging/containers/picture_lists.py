@@ -11,19 +11,17 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
-from url_viz.errors import BucketError, FolderError, ImageError
+from url_viz.base.errors import BucketError, FolderError, ImageError
+from url_viz.base.wording import counted, first_of
+from url_viz.base.workspace import address_in
 from url_viz.imaging.bucket import AT_A_TIME, FETCH_S, RETRY_S, Bucket, refuse_outside
-from url_viz.imaging.containers.entries import CLASS, MOST_COLUMNS, class_column, shortened
+from url_viz.imaging.containers.archives import CLASS, MOST_COLUMNS, class_column, shortened
 from url_viz.imaging.containers.shards import in_order
-from url_viz.imaging.decode import read_file
-from url_viz.imaging.limited_readers import readers
-from url_viz.imaging.paged_scan import ask_paths, with_pages
+from url_viz.imaging.decode import OUTSIDE, read_file, size_and_time
+from url_viz.imaging.folder_classes import is_split_column, joined_splits, split_remarks
+from url_viz.imaging.limited_readers import ask_paths, readers, with_pages
 from url_viz.imaging.pages import page_of
-from url_viz.imaging.plain_file import OUTSIDE, size_and_time
 from url_viz.imaging.scan import EXTENSIONS, Scan, ScannedFile, display_name
-from url_viz.imaging.splits import is_split_column, joined_splits, split_remarks
-from url_viz.roots import address_in
-from url_viz.wording import counted, first_of
 
 ENDINGS = (".csv", ".tsv", ".txt", ".jsonl")
 PATH_NAMES = (

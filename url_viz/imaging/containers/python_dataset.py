@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from url_viz.errors import FolderError, ImageError
-from url_viz.files import replaced
-from url_viz.imaging.containers.entries import CLASS
+from url_viz.base.errors import FolderError, ImageError
+from url_viz.base.files import replaced
+from url_viz.imaging.containers.archives import CLASS
 from url_viz.imaging.decode import EMPTY, read_file
-from url_viz.imaging.digest import content_key
+from url_viz.imaging.deep import tiff_bytes
+from url_viz.imaging.places import content_key
 from url_viz.imaging.scan import Scan, ScannedFile
-from url_viz.imaging.tiff_arrays import tiff_bytes
 
 ENDING = ".dataset"
 _UNNAMED = re.compile(r"[^a-zA-Z0-9_-]+")

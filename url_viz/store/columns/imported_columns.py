@@ -16,14 +16,14 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.errors import ImageSetError
-from url_viz.escaping import command
-from url_viz.records import RecordFile
-from url_viz.store.columns.user_cells import Kind, Values, cleaned
+from url_viz.base.errors import ImageSetError
+from url_viz.base.records import RecordFile
+from url_viz.base.wording import command
+from url_viz.base.workspace import SetPaths
+from url_viz.store.about import set_record
+from url_viz.store.columns.user_files import Kind, Values, cleaned
 from url_viz.store.record_parquet import RecordParquet
-from url_viz.store.set_records import set_record
 from url_viz.store.tables.tables import positions_of
-from url_viz.workspace import SetPaths
 
 FOLDERS = "folders"
 """The label choice for the class folder of a picture, at the level that is found; the default."""

@@ -1,15 +1,22 @@
-"""Reading of user files (CSV, Parquet, JSON, NumPy) into columns, with errors for damaged and hostile files.
+"""User files (CSV, Parquet, JSON, NumPy) read into columns without loss, with errors for damaged and hostile ones."""
 
-A cell is a number or text. No code in a file is run: NumPy's pickles are refused, and text stays text.
-"""
-
+import csv
+import datetime
 import io
 import json
+import lzma
+import math
+import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,13 +24,186 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from url_viz.errors import FolderError, ImageError
-from url_viz.escaping import without_apostrophe
+from url_viz.base.errors import FolderError, ImageError
+from url_viz.base.wording import NO_NAME, numbered, without_apostrophe
 from url_viz.imaging.limited_readers import readers
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.store.columns.user_arrays import DAMAGE, first_line, most_bytes, most_rows, read_arrays, readable_as
-from url_viz.store.columns.user_cells import Values, as_text, cleaned, number_values, text_values
-from url_viz.wording import numbered
+
+MOST_UNFOLDED = 1 << 27
+"""Bytes that any compressed file may decompress to; a larger file may reach `MOST_FOLDS` times its size."""
+BYTES_A_PICTURE = 1 << 13
+"""Additional bytes for every picture that the file is for, up to `MOST_FOR_PICTURES`."""
+MOST_FOR_PICTURES = 1 << 30
+MOST_FOLDS = 4
+"""Embeddings hardly compress, so ordinary files stay far below; a file of zeros grows a thousandfold."""
+MOST_ROWS = 1_000_000
+ROWS_A_PICTURE = 10
+"""Additional rows for every picture that the file is for: it may cover more than one folder."""
+MOST_NUMBERS = 65_536
+"""Numbers in an embedding, or classes of logits."""
+BYTES_A_NUMBER = 4
+"""Memory per number after reading, whatever its dtype in the file."""
+DAMAGE = (
+    *(ValueError, TypeError, LookupError, ArithmeticError, OSError, EOFError, RuntimeError, MemoryError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, csv.Error, pa.ArrowException),
+)
+"""What libraries raise for damaged, truncated, encrypted and hostile files, and for times out of range."""
+
+
+@contextmanager
+def readable_as(sentence: str, advice: str) -> Iterator[None]:
+    """Have what libraries raise for a damaged file end in a FolderError: `sentence`, the reason, `advice`."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise FolderError(f"{sentence} ({first_line(error)}). {advice}") from error
+
+
+def first_line(error: Exception) -> str:
+    """Why a library cannot read something, on one line."""
+    return str(error).partition("\n")[0].removeprefix("Error tokenizing data. C error: ") or type(error).__name__
+
+
+def most_bytes(size: int, pictures: int) -> int:
+    """The most bytes that a file of `size` bytes for so many pictures may decompress to."""
+    return max(min(MOST_UNFOLDED + BYTES_A_PICTURE * pictures, MOST_FOR_PICTURES), MOST_FOLDS * size)
+
+
+def most_rows(pictures: int) -> int:
+    """The most rows that a file for so many pictures may have."""
+    return MOST_ROWS + ROWS_A_PICTURE * pictures
+
+
+def read_arrays(source: IncomingFile, *, pictures: int = 0) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz file by name, or the one of an .npy file under "", for so many `pictures`.
+
+    No code in it is run, and memory is limited to `most_bytes`. Raises FolderError if the file is damaged, declares
+    more than it holds, has too many rows or columns, or decompresses to too much.
+    """
+    most = most_bytes(len(source.data), pictures)
+    with readable_as(f"{source.name!r} cannot be read as NumPy's", "Save it with numpy.save."):
+        # An array that declares more than the file holds ends in an error before that memory is touched.
+        loaded = np.load(io.BytesIO(source.data), allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            arrays = {"": loaded}
+        else:  # zipfile reads no more bytes of a member than its file_size
+            _check_unfolded(sum(member.file_size for member in loaded.zip.infolist()), most)
+            arrays = {name: array for name in loaded.files if isinstance(array := loaded[name], np.ndarray)}
+        for array in arrays.values():
+            _check_shape(array.shape, pictures)
+        _check_unfolded(sum(BYTES_A_NUMBER * array.size for array in arrays.values()), most)
+        return arrays
+
+
+def _check_unfolded(unfolded: int, most: int) -> None:
+    if unfolded > most:
+        raise ValueError(f"it unfolds to {unfolded:,} bytes; at most {most:,} are read")
+
+
+def _check_shape(shape: tuple[int, ...], pictures: int) -> None:
+    rows, columns = shape[0] if shape else 1, int(np.prod(shape[1:], dtype=object))
+    if rows > most_rows(pictures) or columns > MOST_NUMBERS:
+        raise ValueError(
+            f"it has {rows:,} rows of {columns:,}; at most {most_rows(pictures):,} of {MOST_NUMBERS:,} are read here"
+        )
+
+
+LONGEST_TEXT = 500
+EXACT_INTEGER = 2**53
+"""Integers beyond this are not exact as floats."""
+_MISSING = frozenset({"", "nan", "na", "n/a", "#n/a", "null", "none", "<na>", "?"})
+"""Spellings of a missing number; in a column of text only an empty cell is missing, since `None` may be a class."""
+_NUMBER = r"(?i:[+-]?(?:(?:0|[1-9][0-9]{0,14}|[0-9]+\.[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?))"
+"""Codes such as `007`, and integers that may not be exact as floats, are identifiers rather than measurements."""
+
+Kind = Literal["numeric", "categorical"]
+
+
+@dataclass(frozen=True)
+class Values:
+    """One column (N,): float64 with nan if there is none, or objects: text, None if there is none.
+
+    `infinite` counts infinities, which are kept as missing.
+    """
+
+    kind: Kind
+    values: NDArray[Any]
+    infinite: int = 0
+
+    @classmethod
+    def from_series(cls, cells: "pd.Series[Any]") -> "Values":
+        """A column of numbers or of text, with missing cells, as it is."""
+        if pd.api.types.is_numeric_dtype(cells):
+            return cls("numeric", cells.to_numpy(np.float64))
+        return cls("categorical", cells.astype(object).where(cells.notna(), None).to_numpy())
+
+    @property
+    def count(self) -> int:
+        """How many cells have a value."""
+        return int(pd.notna(self.values).sum())
+
+
+def text_values(cells: pd.Series, *, decimal_comma: bool = False, numbers: bool = True) -> Values | str:
+    """Cells of text as numbers, if every one is a number or missing, else as text; or the reason to refuse them.
+
+    Codes such as `007`, and integers of 16 digits and more, stay text. With `decimal_comma`, `0,5` is a number too.
+    Text of more than 500 characters is refused; control characters become spaces.
+    """
+    code, distinct = pd.factorize(cells.str.strip())
+    texts = pd.Series(distinct, dtype=object)
+    as_numbers = _as_numbers(texts.str.replace(",", ".", regex=False) if decimal_comma else texts) if numbers else None
+    if as_numbers is not None:
+        return number_values(as_numbers[code])
+    longest = int(texts.str.len().max())
+    if longest > LONGEST_TEXT:
+        return f"its longest text has {longest:,} characters; at most {LONGEST_TEXT} are kept"
+    words = np.array([*map(_word, distinct), None], object)[code]
+    return Values("categorical", words) if longest else "it has no values"
+
+
+def number_values(numbers: NDArray[np.floating]) -> Values | str:
+    """Numbers (N,) with infinities as missing; or the reason to refuse them."""
+    is_finite = np.isfinite(numbers)
+    if not is_finite.any():
+        return "it has no values"
+    return Values("numeric", np.where(is_finite, numbers, np.nan).astype(np.float64), int(np.isinf(numbers).sum()))
+
+
+def _as_numbers(texts: "pd.Series[str]") -> NDArray[np.float64] | None:
+    """Distinct cells as numbers, nan for missing ones; None if any is text, or all are missing."""
+    is_missing = texts.str.casefold().isin(_MISSING).to_numpy()
+    present = texts[~is_missing]
+    if present.empty or not present.str.fullmatch(_NUMBER).all():
+        return None
+    numbers = np.full(len(texts), np.nan)
+    # Not pandas.to_numeric: before 3.1 it reads the last bit wrong.
+    numbers[~is_missing] = present.to_numpy(object).astype(np.float64)
+    return numbers
+
+
+def _word(text: str) -> str | None:
+    """A text as stored; None for an empty one. `True` and `False` become lower case."""
+    plain = cleaned(text)
+    return (plain.lower() if plain.lower() in ("true", "false") else plain) or None
+
+
+def cleaned(text: str) -> str:
+    """Text on one line: line breaks, control characters and changes of direction become spaces."""
+    return NO_NAME.sub(" ", text.lstrip("\ufeff")).strip()
+
+
+def as_text(value: Any) -> str:
+    """One cell of a typed table as text, "" for a missing one; whole numbers without `.0`."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bytes):
+        return os.fsdecode(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT_INTEGER:
+        return str(int(value))
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        return value.isoformat()
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt")
 PARQUET_ENDINGS = (".parquet", ".pq")

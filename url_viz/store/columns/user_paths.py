@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 from url_viz.imaging.places import picture_path
 from url_viz.imaging.scan import display_name
 from url_viz.store.columns.user_files import UserFile

@@ -19,10 +19,10 @@ from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
-from url_viz.errors import DamageError, WorkspaceError
-from url_viz.files import replaced
-from url_viz.records import RecordFile
-from url_viz.store.decisions.decision_tables import SCHEMA_VERSION
+from url_viz.base.errors import DamageError, WorkspaceError
+from url_viz.base.files import replaced
+from url_viz.base.records import RecordFile
+from url_viz.store.decisions.decision_rows import SCHEMA_VERSION
 from url_viz.store.decisions.decision_transaction import InconsistentLogError, Transaction
 
 BUSY_S = 30.0

@@ -14,17 +14,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.sealed import record_in
+from url_viz.base.files import record_in
 from url_viz.store.decisions.decision_rows import (
     ABSENT,
     CHECKSUM_MASK,
     CODES,
+    OURS,
+    SCHEMA_VERSION,
+    TABLES,
     Changes,
     Decided,
     answer_sums,
+    one_line,
     total_of,
 )
-from url_viz.store.decisions.decision_tables import OURS, SCHEMA_VERSION, TABLES, one_line
 
 MOST_STEPS, MOST_CHANGES = 1000, 20_000
 """From more steps or changes on, reading everything again is faster than following them."""

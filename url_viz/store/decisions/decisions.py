@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.errors import DecisionError
-from url_viz.escaping import NO_NAME
+from url_viz.base.errors import DecisionError
+from url_viz.base.wording import NO_NAME, counted
+from url_viz.store.about import Latest
 from url_viz.store.decisions.decision_log import DecisionLog
 from url_viz.store.decisions.decision_rows import (
     ABSENT,
@@ -35,8 +36,6 @@ from url_viz.store.decisions.decision_rows import (
     undecided,
 )
 from url_viz.store.decisions.decision_transaction import InconsistentLogError, LoggedAction, Transaction
-from url_viz.store.latest import Latest
-from url_viz.wording import counted
 
 LONGEST_TAG = 60
 LONGEST_LABEL = 1_000

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.files import replaced
+from url_viz.base.files import replaced
 from url_viz.store.tables.tables import fixed_lists, matrix, numbers_of
 
 if TYPE_CHECKING:

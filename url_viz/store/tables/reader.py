@@ -1,4 +1,4 @@
-"""Read access to the LanceDB tables of an image set."""
+"""Read access to the LanceDB tables of an image set; embeddings also as an array that stays on disk."""
 
 import dataclasses
 import hashlib
@@ -13,15 +13,23 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.errors import DamageError, SupersededError
-from url_viz.imaging.perceptual_hash import VERSION as HASH_VERSION
-from url_viz.imaging.perceptual_hash import WORDS, Hashes
-from url_viz.imaging.quality import VERSION as QUALITY_VERSION
-from url_viz.store.about import About, read_about
-from url_viz.store.damage import raising_damage_errors
+from url_viz.base.errors import DamageError, SupersededError
+from url_viz.base.workspace import SetPaths
+from url_viz.imaging.quality import HASH_VERSION as HASH_VERSION
+from url_viz.imaging.quality import QUALITY_VERSION as QUALITY_VERSION
+from url_viz.imaging.quality import WORDS, Hashes
+from url_viz.store.about import About, raising_damage_errors, read_about
 from url_viz.store.tables import versions
-from url_viz.store.tables.embedding_table import batches_of, parts_of, read_embeddings, read_whitened, size_of
-from url_viz.store.tables.lance import connect
+from url_viz.store.tables.embedding_rows import (
+    ROWS_AT_ONCE,
+    WhitenedRows,
+    Whitening,
+    batches_of,
+    parts_of,
+    read_embeddings,
+    read_whitened,
+    size_of,
+)
 from url_viz.store.tables.tables import (
     COORDINATES,
     HASHES,
@@ -32,6 +40,7 @@ from url_viz.store.tables.tables import (
     Embeddings,
     Graph,
     GraphColumns,
+    connect,
     embeddings_schema,
     graph_schema,
     matrix,
@@ -41,8 +50,6 @@ from url_viz.store.tables.tables import (
     whitened_schema,
     whitening_schema,
 )
-from url_viz.store.tables.whitened_rows import WhitenedRows, Whitening
-from url_viz.workspace import SetPaths
 
 QUALITY_TABLE = f"measures-{QUALITY_VERSION}"
 Made = TypeVar("Made")
@@ -372,3 +379,39 @@ def _whitening_of(data: pa.Table) -> Whitening:
     direction, scale = matrix(data["direction"]).astype(np.float32), numbers_of(data["scale"])
     fitted_on, version = (int(data[name][0].as_py()) for name in ("fitted_on", "version"))
     return Whitening(direction[0], np.ascontiguousarray(direction[1:].T), scale[1:], fitted_on, version)
+
+
+class RawRows:
+    """Raw embeddings (N, D) float16 of N distinct contents that all have one.
+
+    Rows are taken as from an array, by their positions; each time the whole table is gone through, in parts.
+    """
+
+    def __init__(self, store: Store, space_key: str, content: NDArray[np.int64]) -> None:
+        self._store, self._space_key, self._content = store, space_key, content
+        self.shape = len(content), store.embedding_size(space_key)
+
+    def __len__(self) -> int:
+        return len(self._content)
+
+    def __getitem__(self, rows: NDArray[np.integer] | slice) -> NDArray[np.float16]:
+        return self._store.embeddings(self._space_key, self._content[rows]).embedding
+
+    def parts(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
+        """All rows, some at a time: their positions (P,), and their embeddings (P, D)."""
+        for rows, part in self._store.embedding_parts(self._space_key, self._content):
+            yield rows, part.embedding
+
+
+Raw = NDArray[np.floating] | RawRows
+"""Raw embeddings (N, D), in memory or on disk."""
+
+
+def in_parts(embeddings: Raw) -> Iterator[tuple[NDArray[np.int64], NDArray[np.floating]]]:
+    """All rows, some at a time: their positions (P,), and their embeddings (P, D)."""
+    if isinstance(embeddings, RawRows):
+        yield from embeddings.parts()
+        return
+    for start in range(0, len(embeddings), ROWS_AT_ONCE):
+        part = embeddings[start : start + ROWS_AT_ONCE]
+        yield np.arange(start, start + len(part)), part

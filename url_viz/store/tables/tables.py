@@ -1,8 +1,13 @@
-"""Schemas of the tables of an image set, and the records they are read into."""
+"""Schemas of the tables of an image set, the records they are read into, and the import of LanceDB."""
 
+import importlib.util
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,9 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from url_viz.imaging.perceptual_hash import WORDS
-from url_viz.imaging.quality import QUALITIES
-from url_viz.store.latest import Latest
+from url_viz.imaging.quality import QUALITIES, WORDS
+from url_viz.store.about import Latest
 
 
 def _required(**kinds: pa.DataType) -> list[pa.Field]:
@@ -36,7 +40,7 @@ SCORES = pa.schema([*_CONTENT, ("uncertainty", pa.float32())])
 QUALITY = pa.schema([*_CONTENT, *((name, pa.float32()) for name in QUALITIES)])
 """One row per distinct content: the fields of `url_viz.imaging.quality.Quality`."""
 HASHES = pa.schema([*_CONTENT, *_required(hash=pa.list_(pa.int64(), WORDS))])
-"""One row per distinct content: the words of `url_viz.imaging.perceptual_hash`, as signed numbers."""
+"""One row per distinct content: the words of `url_viz.imaging.quality`, as signed numbers."""
 COORDINATES = pa.schema([*_CONTENT, *_required(x=pa.float32(), y=pa.float32(), method=pa.int8())])
 
 
@@ -266,3 +270,41 @@ def positions_of(wanted: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray
         first = np.flatnonzero(~index.duplicated())
         return np.append(first, -1)[positions_of(wanted, among[first])]
     return index.get_indexer(pd.Index(wanted)).astype(np.int64, copy=False)  # ten times as fast as by sorting
+
+
+_CLIENT = "lance_namespace_urllib3_client"
+
+
+class _Later(ModuleType):
+    """A package whose own code runs when one of its names is first used; its submodules can be imported before."""
+
+    def __getattr__(self, name: str) -> Any:
+        spec = self.__spec__
+        if name.startswith("__") or spec is None or spec.loader is None:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        self.__class__ = ModuleType  # type: ignore[assignment]
+        spec.loader.exec_module(self)
+        return getattr(self, name)
+
+
+def _put_off(spec: ModuleSpec | None) -> None:
+    """Defer the code of a package that is not imported yet."""
+    if spec is None or spec.submodule_search_locations is None or spec.name in sys.modules:
+        return
+    package = _Later(spec.name)
+    package.__spec__, package.__path__ = spec, list(spec.submodule_search_locations)
+    package.__file__ = spec.origin
+    sys.modules[spec.name] = package
+
+
+def import_lancedb() -> Any:
+    """The module lancedb."""
+    _put_off(importlib.util.find_spec(_CLIENT))
+    import lancedb
+
+    return lancedb
+
+
+def connect(folder: Path) -> Any:
+    """The LanceDB database in a folder."""
+    return import_lancedb().connect(folder)

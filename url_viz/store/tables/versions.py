@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from url_viz.errors import DamageError
-from url_viz.records import RecordFile
+from url_viz.base.errors import DamageError
+from url_viz.base.records import RecordFile
 
 RECORD = "checksums.json"
 MOST_VERSIONS = 8

@@ -14,16 +14,15 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from url_viz.errors import WorkspaceError
-from url_viz.files import remove_leftovers
-from url_viz.imaging.perceptual_hash import Hashes
-from url_viz.imaging.quality import QUALITIES, Quality
+from url_viz.base.errors import WorkspaceError
+from url_viz.base.files import remove_leftovers
+from url_viz.base.workspace import SetPaths
+from url_viz.imaging.quality import QUALITIES, Hashes, Quality
 from url_viz.imaging.scan import Scan
 from url_viz.models.model import EmbeddingSpace
-from url_viz.store.about import About, write_about
-from url_viz.store.damage import LANCE_ERRORS, disk_error_of, raising_disk_errors, was_written
+from url_viz.store.about import LANCE_ERRORS, About, disk_error_of, raising_disk_errors, was_written, write_about
 from url_viz.store.tables import versions
-from url_viz.store.tables.embedding_table import ROWS_AT_ONCE
+from url_viz.store.tables.embedding_rows import ROWS_AT_ONCE, WhitenedRows
 from url_viz.store.tables.reader import HASH_TABLE, QUALITY_TABLE, Store
 from url_viz.store.tables.tables import (
     COORDINATES,
@@ -42,8 +41,6 @@ from url_viz.store.tables.tables import (
     whitened_schema,
     whitening_schema,
 )
-from url_viz.store.tables.whitened_rows import WhitenedRows
-from url_viz.workspace import SetPaths
 
 KEEP_VERSIONS = datetime.timedelta(minutes=10)
 """Older versions are removed after a run; readers that opened the set within this time can go on."""

@@ -1,31 +1,32 @@
-"""The grid of Explore: both ends of the order, and which pictures the buttons above act on."""
+"""The grid of Explore with both ends of the order, and its dialog of copies and views."""
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Collection, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.filters import Between
-from url_viz.analysis.findings.object_findings import LEGIBLE
-from url_viz.analysis.findings.twin_groups import count_copies, with_twins_of
-from url_viz.analysis.ranking import ends, first_of_each_class, value_at
-from url_viz.analysis.scope import EVERYTHING, Scope, scoped
-from url_viz.drawing.tiles import Tile, tiles
-from url_viz.drawing.urls import order_url, thumbnail_url, tiles_url
+from url_viz.base.wording import counted, of_group
+from url_viz.columns.filters import EVERYTHING, Between, ReviewSpec, Scope, scoped
+from url_viz.columns.ranking import ends, first_of_each_class, value_at
+from url_viz.columns.twin_groups import count_copies, has_copies, marks_of, with_twins_of
+from url_viz.drawing.tiles import Tile, order_url, thumbnail_url, tile_of, tiles, tiles_url
+from url_viz.findings.object_findings import LEGIBLE
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import PER_CLASS
 from url_viz.ui.explore.page import SHOWN_FIRST, ranked_by
-from url_viz.ui.explore.view import TITLES, ExploreView, Part
-from url_viz.ui.explore.view_address import take_set
-from url_viz.ui.response_cache import MOST_IN_ORDER, GridOrder, cache_order, cached_order
-from url_viz.ui.session import OPENED, Key
-from url_viz.ui.widgets.decide import handle_gallery_actions
-from url_viz.ui.widgets.grid import INLINE, Pane, Side, show_grid
+from url_viz.ui.explore.view import TITLES, ExploreView, Part, take_set
+from url_viz.ui.menu import go_to_review
+from url_viz.ui.open_sets import MOST_IN_ORDER, GridOrder, cache_order, cached_order
+from url_viz.ui.session import DIALOG, OPENED, Key
+from url_viz.ui.text import escape
+from url_viz.ui.widgets.buttons import dialog_button
+from url_viz.ui.widgets.decide import handle_gallery_actions, reported, show_undo
+from url_viz.ui.widgets.gallery import INLINE, Pane, Side, show_gallery, show_grid
 from url_viz.ui.widgets.picture import open_picture
-from url_viz.wording import of_group
 
 GRID: Key[MutableMapping[str, object]] = Key("view.grid")
 """The grid of a set, by its id."""
@@ -183,3 +184,107 @@ def _scope_of_part(rows: pd.DataFrame, view: ExploreView, part: Part, measure: s
     low = None if part.low is None else value_at(rows, measure, part.low)
     high = None if part.high is None else float(np.nextafter(value_at(rows, measure, part.high), -np.inf))
     return Scope(view.scope.polygon, (*view.filters, Between(measure, low, high)))
+
+
+TWINS: Key[MutableMapping[str, object]] = Key("view.twins")
+"""The gallery of a group of twins, by the set's id."""
+
+_KINDS = {"exact": "exact copies", "copies": "copies", "views": "other views"}
+MOST_SHOWN = 24
+MOST_LISTED = 1_000
+
+
+def show_twins_button(image_set: ImageSet, table: pd.DataFrame) -> None:
+    """A button with the number of copies and views that opens the dialog; nothing if there are none."""
+    sizes = table["twin_group"].value_counts().to_numpy()
+    sizes = sizes[sizes > 1]
+    if not len(sizes):
+        return
+    groups = "one group" if len(sizes) == 1 else f"{len(sizes):,} groups"
+    words = f"{counted(int(sizes.sum()), image_set.noun)} in {groups} of copies and views"
+    meaning = "The same picture again, saved anew or cropped a little; and the same thing again, as in a burst"
+    if dialog_button(words, icon=":material/content_copy:", key="twins.open", help=meaning):
+        twins_dialog(image_set)
+
+
+@st.dialog("Copies and views", width="large", on_dismiss=DIALOG.clear)
+def twins_dialog(image_set: ImageSet) -> None:
+    """The groups, largest first; one group's pictures; and keep one of each copy."""
+    with st.spinner("Comparing groups"):
+        groups = image_set.twins.groups()
+    count = {kind: int((groups["kind"] == kind).sum()) for kind in _KINDS}
+    words = (
+        f"{counted(len(groups), 'group')}: {count['exact']:,} of exact copies, {count['copies']:,} of copies (saved "
+        f"again, resized or cropped), {count['views']:,} with other views (pictures exceptionally near in this set)."
+    )
+    st.caption(escape(image_set.core.said(words)))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.button(
+            "Keep one of each, drop its copies",
+            type="primary",
+            icon=":material/filter_1:",
+            key="twins.keep",
+            on_click=reported(image_set, image_set.twins.keep_one_of_each),
+            disabled=not has_copies(image_set.table()),
+            help="Keeps the largest of copies; of equally large ones, the one with most copies, then the sharpest. "
+            "Drops only its direct copies, no views, and nothing you have marked to keep. One undo reverts all of it.",
+        )
+        spec = ReviewSpec("copies" if has_copies(image_set.table()) else "bursts")
+        review = partial(go_to_review, spec)
+        if len(image_set.reviews.open(spec.by).ids) and st.button(
+            "Review them one by one", icon=":material/rate_review:", key="twins.review", on_click=review
+        ):
+            st.rerun()
+        show_undo(image_set, key="twins")
+    picked = st.dataframe(
+        _listed(groups.head(MOST_LISTED)),
+        hide_index=True,
+        width="stretch",
+        height=260,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="twins.table",
+        alt="Groups of copies and views, with the number of pictures",
+    )
+    chosen = picked["selection"]["rows"]
+    _show_group(image_set, int(groups["group"].iloc[chosen[0] if chosen else 0]))
+
+
+def _listed(groups: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Pictures": groups["size"],
+            "Kind": groups["kind"].map(_KINDS),
+            "Classes": groups["classes"],
+            "Kept": groups["left"],
+            "First of them": groups["path"],
+        }
+    )
+
+
+def _show_group(image_set: ImageSet, group: int) -> None:
+    table = image_set.table()
+    rows = table[table["twin_group"] == group]
+    first = "" if len(rows) <= MOST_SHOWN else f"the first {MOST_SHOWN:,} of "
+    st.subheader(escape(f"The {image_set.noun}s of this group · {first}{len(rows):,}"), anchor=False)
+    show_gallery(
+        tiles_of_group(rows, set(image_set.twins.to_keep().tolist()), set_id=image_set.set_id)[:MOST_SHOWN],
+        key=TWINS.under(image_set.set_id),
+        empty=image_set.core.said("This group has no pictures left."),
+        columns=6,
+        handle=partial(handle_gallery_actions, image_set),
+    )
+
+
+def tiles_of_group(rows: pd.DataFrame, left: Collection[int], *, set_id: str) -> tuple[Tile, ...]:
+    """A group's pictures with their size, which stay (ids) if one of each is kept, and which is largest or sharpest."""
+    return tuple(
+        tile_of(
+            row,
+            set_id=set_id,
+            value=f"{row['width']} × {row['height']} px",
+            mark=", ".join(filter(None, ("stays" if row["id"] in left else "", mark))) or None,
+            decision=row["decision"],
+        )
+        for row, mark in zip(rows.to_dict("records"), marks_of(rows), strict=True)
+    )

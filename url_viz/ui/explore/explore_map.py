@@ -8,28 +8,32 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.categories import MOST_CATEGORIES, category_colours, category_names
-from url_viz.analysis.filters import Filter, OneOf, kind_of, passes_all
-from url_viz.analysis.measures import is_measure
-from url_viz.analysis.runs.two_by_two import TRAINING, by_training, has_training
-from url_viz.analysis.shown_words import shown_value, title_of_column, value_called
+from url_viz.columns.filters import (
+    MOST_CATEGORIES,
+    Filter,
+    OneOf,
+    category_colours,
+    category_names,
+    kind_of,
+    passes_all,
+)
+from url_viz.columns.measures import is_measure, shown_value, title_of_column, value_called
 from url_viz.drawing.map_view import MapView
 from url_viz.drawing.points import MOST_DRAWN
-from url_viz.drawing.urls import card_url, points_url, representatives_url
+from url_viz.drawing.tiles import card_url, points_url, representatives_url
 from url_viz.image_set import ImageSet
 from url_viz.jobs.configs import RefitConfig
 from url_viz.jobs.kinds import REFIT
-from url_viz.ui.explore.controls import VALUE
-from url_viz.ui.explore.filter_controls import set_filter
-from url_viz.ui.explore.view import ExploreView, change_view, view
-from url_viz.ui.explore.view_address import take_set
+from url_viz.runs.model_accuracy import TRAINING, by_training, has_training
+from url_viz.ui.explore.controls import VALUE, set_filter
+from url_viz.ui.explore.view import ExploreView, change_view, take_set, view
 from url_viz.ui.http import mask_url
 from url_viz.ui.session import OPENED, Key
 from url_viz.ui.text import Markdown, with_toast
+from url_viz.ui.widgets.buttons import control
 from url_viz.ui.widgets.embed_job import running, set_name
 from url_viz.ui.widgets.map import show_map
 from url_viz.ui.widgets.picture import open_picture
-from url_viz.ui.widgets.shown_value import control
 
 PLACES: "Key[pd.DataFrame]" = Key("view.places")
 """Some pictures (id, x, y) as they lay on the map when it was drawn last."""

@@ -7,20 +7,20 @@ from typing import Any, cast
 
 import streamlit as st
 
-from url_viz.analysis.findings.findings import FindingKind
-from url_viz.analysis.findings.leaks import APART, COPY, EXACT, SAME_FILE, SCENE
-from url_viz.analysis.review.queues import QueueRow
-from url_viz.drawing.urls import thumbnail_url
-from url_viz.errors import UrlVizError
+from url_viz.base.errors import UrlVizError
+from url_viz.base.wording import SECONDS, counted
+from url_viz.drawing.tiles import thumbnail_url
 from url_viz.export.table_files import table_bytes
+from url_viz.findings.findings import FindingKind
+from url_viz.findings.leaks import APART, COPY, EXACT, SAME_FILE, SCENE
 from url_viz.image_set import ImageSet
+from url_viz.review.queues import QueueRow
 from url_viz.ui.explore.page import show_failure_list
-from url_viz.ui.review.review_address import go_to_review
+from url_viz.ui.menu import go_to_review
 from url_viz.ui.session import DIALOG, Key
 from url_viz.ui.text import escape
-from url_viz.ui.widgets.download import download
+from url_viz.ui.widgets.buttons import download
 from url_viz.ui.widgets.embed_job import is_growing
-from url_viz.wording import SECONDS, counted
 
 FINDINGS_WANTED: Key[bool] = Key("explore.findings")
 """Whether the findings of a large set are wanted, by its id."""

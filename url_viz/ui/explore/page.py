@@ -1,35 +1,302 @@
-"""Parts of the Explore page: heading, filter chips, the two galleries, exports, and unreadable files."""
+"""Parts of the Explore page: heading, galleries, classes, columns, choosing pictures, unreadable files."""
 
+import time
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 import streamlit as st
+from streamlit.typing import UploadedFile
 
-from url_viz.analysis.filters import replaced_in
-from url_viz.analysis.findings.object_findings import TINY_PX
-from url_viz.analysis.labels.ambiguity import between_filters, count_between
-from url_viz.analysis.measures import quoted
-from url_viz.analysis.ranking import with_percentile
-from url_viz.analysis.review.review import READY_PER_CLASS as REVIEWED_PER_CLASS
-from url_viz.analysis.scope import ReviewSpec, Scope, scoped
+from url_viz.base.errors import UrlVizError
+from url_viz.base.wording import above, counted, first_of
+from url_viz.columns.filters import ReviewSpec, Scope, class_columns, replaced_in, scoped
+from url_viz.columns.measures import quoted, title_of_column
+from url_viz.columns.ranking import with_percentile
+from url_viz.evidence.choice import choice_in_words
+from url_viz.findings.object_findings import TINY_PX
 from url_viz.image_set import ImageSet
-from url_viz.store.columns.object_columns import PICTURE
-from url_viz.ui.explore.choose_dialog import show_choose_button
-from url_viz.ui.explore.class_choice import show_class_choice
-from url_viz.ui.explore.controls import default_measure
+from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.jobs import Job, latest_job, why_it_failed
+from url_viz.jobs.kinds import AT_ONCE, MEASURE, start_measuring
+from url_viz.labels.ambiguity import between_filters, count_between
+from url_viz.labels.apart import apart_choices, apart_in_words
+from url_viz.labels.user_columns import Prepared
+from url_viz.reading import MANY
+from url_viz.review.review import READY_PER_CLASS as REVIEWED_PER_CLASS
+from url_viz.store.columns.imported_columns import FOLDERS, NAMES, TAGS
+from url_viz.store.columns.source_columns import CLASS, PICTURE
+from url_viz.store.columns.user_files import CSV_ENDINGS, JSON_ENDINGS, PARQUET_ENDINGS
+from url_viz.ui.auth import user_name
+from url_viz.ui.explore.controls import columns_of_kind, default_measure, set_filter, show_filter_chips
 from url_viz.ui.explore.export import CORRECTED_FIRST, EXPORT_PANEL, show_export
-from url_viz.ui.explore.filter_controls import set_filter, show_filter_chips
-from url_viz.ui.explore.user_column_dialog import show_user_columns
 from url_viz.ui.explore.view import ExploreView, change_view
-from url_viz.ui.menu import purpose_of
-from url_viz.ui.review.review_address import go_to_review
-from url_viz.ui.session import Key
-from url_viz.ui.text import escape
-from url_viz.ui.widgets.announcer import announce
-from url_viz.ui.widgets.download import download_table
+from url_viz.ui.menu import go_to_review, purpose_of
+from url_viz.ui.session import DIALOG, Key
+from url_viz.ui.text import errors_shown, escape, show_error
+from url_viz.ui.widgets.buttons import act_button, control, dialog_button, download_paths, download_table, page_title
+from url_viz.ui.widgets.components import announce
 from url_viz.ui.widgets.embed_job import set_name
-from url_viz.ui.widgets.heading import page_title
-from url_viz.wording import above, counted
+from url_viz.ui.widgets.jobs import TICK_S, show_progress, show_result
+
+USUAL = 500
+NO_QUOTA = "none"
+
+
+def show_choose_button(image_set: ImageSet, rows: pd.DataFrame) -> None:
+    """The button that opens the dialog; `rows` of the set's table are chosen from."""
+    if not image_set.core.has_graph:
+        return
+    words = "A number of pictures to train on or to label that cover the set, and what that is worth"
+    icon = ":material/checklist:"
+    if dialog_button("Pick pictures", icon=icon, key="choose.open", help=escape(image_set.core.said(words))):
+        choose_dialog(image_set, rows["id"].tolist())
+
+
+@st.dialog("Pick pictures", on_dismiss=DIALOG.clear)
+def choose_dialog(image_set: ImageSet, among: list[int]) -> None:
+    """How many, of what, on top of which; then the choice, tagged, listed and measured."""
+    scope = f"these {len(among):,}" if len(among) < len(image_set) else f"all {len(among):,}"
+    st.caption(
+        f"Of {scope} pictures those that cover the others: each next one resembles most of what is left. Near copies "
+        "count once; dropped pictures are left out."
+    )
+    columns, tags = columns_of_kind(image_set, "category"), image_set.decisions.tag_counts()
+    has_labels = bool(image_set.table()["label"].notna().any())
+    options = [*(["label"] if has_labels else []), NO_QUOTA, *(column for column in columns if column != "label")]
+    with st.form("choose.form", border=False):
+        left, right = st.columns(2)
+        count = left.number_input("How many", 1, max(1, len(among)), min(USUAL, max(1, len(among) // 5)))
+        per = right.selectbox("As many of each", options, format_func=_title, key="choose.per")
+        over = st.multiselect("On top of an earlier choice", list(tags), placeholder="Tags", key="choose.pinned")
+        tag = st.text_input("Tag the chosen ones", "chosen", key="choose.tag")
+        is_measured = st.toggle(
+            "Measure what it is worth", has_labels, key="choose.worth", help="Seconds; in a large set minutes, as a job"
+        )
+        quota, chosen = None if per == NO_QUOTA else per, list[int]()
+
+        def choose() -> str:
+            pinned = {image_id for each in over for image_id in image_set.subsets.tagged(each)}
+            picked = image_set.subsets.choose(count, per=quota, among=among, pinned=pinned)
+            chosen.extend(picked["id"].tolist())
+            words = [choice_in_words(picked, count, per=image_set.subsets.quota_column(quota))]
+            if tag.strip():
+                words.append(f"{image_set.subsets.tag(chosen, tag.strip(), who=user_name()).sentence}.")
+            if is_measured and len(image_set) > AT_ONCE:
+                start_measuring(image_set, chosen, name=set_name(image_set.root), tag=tag.strip())
+            return " ".join(words)
+
+        is_done = act_button("Pick", choose, key="choose.go", draw=st.form_submit_button, type="primary")
+    if is_done:
+        download_paths(image_set, chosen, name="chosen", key="choose.paths")
+    if is_done and is_measured and len(image_set) <= AT_ONCE:
+        with errors_shown(st.error), st.spinner("Measuring"):
+            st.markdown(escape(image_set.subsets.worth(chosen).words))
+    _show_measured(image_set)
+
+
+def _show_measured(image_set: ImageSet) -> None:
+    """What the choice is worth that a job measures, or measured last; nothing without."""
+    job = latest_job(image_set.workspace, kind=MEASURE.name, set_id=image_set.set_id)
+    if job is not None:
+        st.fragment(_watch, run_every=TICK_S if job.status().is_live else None)(job)
+
+
+def _watch(job: Job) -> None:
+    status, tag = job.status(), job.about["tag"]
+    started = time.strftime("%d %b %H:%M", time.localtime(job.created))
+    st.caption(escape(f"{job.title}{f', tagged “{tag}”' if tag else ''} · {started}"))
+    if status.is_live:
+        show_progress(job)
+        st.caption("It goes on when you close this window; its result stands here and on the page Jobs.")
+    elif not show_result(job, status):
+        show_error(f"Nothing was measured. {why_it_failed(job)}")
+
+
+def _title(option: str) -> str:
+    return "no matter what" if option == NO_QUOTA else "class" if option == "label" else title_of_column(option)
+
+
+CLASSES_OPEN = "view.classes_open"
+CLASSES: Key[str] = Key("set.classes")
+"""The choice of what the classes of a set are, by its id."""
+
+NONE = "none"
+"""The option for no classes; no column can have this name."""
+
+
+def class_choices(image_set: ImageSet) -> dict[str, tuple[str, str]]:
+    """The options by what `ImageSet.labels.use` takes (NONE for None): the title of each, and what it would take."""
+    now = image_set.labels.levels()
+    taken = next((level for level in now.levels if level.number == now.folder_level), None)
+    choices = {FOLDERS: ("Class folders", "none found" if taken is None else first_of(taken.names))}
+    for level in now.levels:
+        if (level != taken and len(level.names) > 1) or now.chosen == level.choice:
+            choices[level.choice] = (f"Level {level.number} of the folders", first_of(level.names))
+    choices[NAMES] = ("Names", "the names you gave to pictures")
+    choices[TAGS] = ("Tags", "a picture's first tag in alphabetical order")
+    brought = {column.name: column.source for column in image_set.user_columns()}
+    fitting = image_set.cached_of_table(class_columns, tuple(brought))
+    choices |= {
+        name: (name, f"a column from {source}")
+        for name, source in brought.items()
+        if name in fitting or name == now.chosen
+    }
+    if now.chosen is not None and now.chosen not in choices:  # another session may have brought it just now
+        choices[now.chosen] = now.chosen, ""
+    return choices | {NONE: ("No classes", "")}
+
+
+def show_class_choice(image_set: ImageSet) -> None:
+    """What was taken as classes, and a choice of something else; kept with the set, for all pages."""
+    now, choices = image_set.labels.levels(), class_choices(image_set)
+    chosen = now.chosen or NONE
+    words = escape("; ".join(filter(None, [now.words, image_set.labels.apart.words])))
+    if image_set.is_of_objects and (now.chosen, image_set.labels.apart.choice) == (CLASS, PICTURE):
+        words = escape(counted(now.classes, "class"))  # nothing else was to be expected
+    meaning = "Choose where the classes come from. Pictures are not read again"
+    with st.popover(words, type="tertiary", help=meaning, key=CLASSES_OPEN, on_change="rerun") as popover:
+        st.radio(
+            "Classes from",
+            list(choices),
+            format_func=lambda choice: escape(choices[choice][0]),
+            captions=[escape(detail) for _, detail in choices.values()],
+            index=list(choices).index(chosen),
+            **control(CLASSES.under(image_set.set_id), chosen, partial(_take_classes, image_set), options=choices),
+        )
+        _show_apart(image_set, with_suggestion=bool(popover.open))
+
+
+def _show_apart(image_set: ImageSet, *, with_suggestion: bool) -> None:
+    """The choice of what is no witness for each other, and a suggestion, which takes a moment to work out."""
+    now = image_set.labels.apart.choice or NONE
+    choices = (NONE, *apart_choices(image_set.core.base, [column.name for column in image_set.user_columns()]))
+    picked = st.selectbox(
+        "Keep apart",
+        choices,
+        index=choices.index(now),
+        format_func=lambda choice: "near copies only" if choice == NONE else apart_in_words(choice),
+        key=f"apart.{image_set.version}",
+        help="Pictures of one patient, video or camera are then no evidence for each other, as with near copies",
+    )
+    suggestion = image_set.labels.suggested_apart() if with_suggestion and len(image_set) < MANY else None
+    if suggestion is not None:
+        st.caption(escape(suggestion.words))
+        set_apart = partial(image_set.labels.set_apart, suggestion.choice)
+        if act_button("Keep them apart", set_apart, key="apart.suggested"):
+            st.rerun()
+    if picked != now:
+        with errors_shown():
+            image_set.labels.set_apart(None if picked == NONE else picked)
+            st.rerun()
+
+
+def _take_classes(image_set: ImageSet, picked: str) -> None:
+    with errors_shown():
+        image_set.labels.use(None if picked == NONE else picked)
+        set_filter("label", None)
+
+
+MATCHED_COLUMNS: "Key[tuple[tuple[object, ...], Prepared]]" = Key("own.matched")
+
+MOST_MEGABYTES = 100
+ROWS_SHOWN = 5
+_ENDINGS = [ending.removeprefix(".") for ending in (*CSV_ENDINGS, *PARQUET_ENDINGS, *JSON_ENDINGS, ".npz")]
+
+
+def show_user_columns(image_set: ImageSet) -> None:
+    """The button that opens the dialog for user columns."""
+    words = "From a CSV or Parquet file, matched by path; and those that there are"
+    if dialog_button("Add columns", icon=":material/table_chart:", key="own.open", help=words):
+        user_columns_dialog(image_set)
+
+
+def _closed() -> None:
+    DIALOG.clear()
+    MATCHED_COLUMNS.clear()
+
+
+@st.dialog("Add columns", width="large", on_dismiss=_closed)
+def user_columns_dialog(image_set: ImageSet) -> None:
+    """Add columns from a file, and remove earlier imports."""
+    st.caption(
+        "A table with one row per picture: a column of paths, and any columns of numbers or text. You can then filter, "
+        "colour, order and export by them. Columns `logit_0`, `logit_1`, … become measures."
+    )
+    with errors_shown(st.error):
+        _add(image_set)
+        _show_imports(image_set)
+
+
+def _add(image_set: ImageSet) -> None:
+    dropped = st.file_uploader(
+        "CSV, Parquet, JSON or NumPy file", type=_ENDINGS, key="own.file", max_upload_size=MOST_MEGABYTES
+    )
+    if dropped is None:
+        return
+    typed = st.text_input("Column with the paths", key="own.path_column", placeholder="detected by name")
+    path_column = typed.strip() or None
+    try:
+        with st.spinner("Matching rows to pictures"):
+            prepared = _matched(image_set, dropped, path_column, ())
+    except UrlVizError as error:
+        show_error(error)
+        return
+    _show_matched(prepared)
+    numeric = [name for name, column in prepared.names.items() if prepared.content.columns[column].kind == "numeric"]
+    marked = st.multiselect(
+        "Uncertainty columns",
+        numeric,
+        default=prepared.marked_in(image_set.user_columns()),
+        key=f"own.uncertainties.{dropped.file_id}",
+        placeholder="none",
+        help="Columns that are higher for more ambiguous pictures. The Evaluate page then shows how well they order.",
+    )
+
+    def keep() -> None:
+        image_set.imports.keep(_matched(image_set, dropped, path_column, tuple(marked)))
+
+    if act_button("Keep these columns", keep, type="primary", key="own.keep", icon=":material/check:"):
+        st.rerun(scope="app")
+
+
+def _matched(image_set: ImageSet, file: UploadedFile, path_column: str | None, marked: tuple[str, ...]) -> Prepared:
+    """The file matched to the set, cached for the same file and options."""
+    key = (file.file_id, path_column, marked, image_set.set_id, image_set.version)
+    match = partial(image_set.imports.match, path_column=path_column, uncertainties=marked)
+    return MATCHED_COLUMNS.get_for(key, lambda: match(IncomingFile(file.name, file.getvalue())))
+
+
+def _show_matched(prepared: Prepared) -> None:
+    first, *more = prepared.words
+    st.success(escape(first), icon=":material/check_circle:")
+    for sentence in more:
+        st.caption(escape(sentence))
+    columns = {name: column.values[:ROWS_SHOWN] for name, column in prepared.content.columns.items()}
+    st.dataframe(
+        pd.DataFrame(columns),
+        hide_index=True,
+        width="stretch",
+        height="content",
+        alt="The first rows of the new columns",
+    )
+
+
+def _show_imports(image_set: ImageSet) -> None:
+    columns = image_set.user_columns()
+    for source in dict.fromkeys(column.source for column in columns):
+        mine = [column for column in columns if column.source == source]
+        count = counted(max(column.known for column in mine), image_set.noun)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            names = ", ".join(column.name for column in mine)
+            st.markdown(f"**{escape(source)}** · {escape(count)} · {escape(names)}")
+            if mine[0].is_of_source:
+                st.caption("comes with the pictures", width="content")
+                continue
+            remove, key = partial(image_set.remove_columns, source), f"own.remove.{source}"
+            if act_button("Remove", remove, icon=":material/delete:", key=key, type="tertiary"):
+                st.rerun(scope="app")
+
 
 MOST_PAIRS = 12
 SHOWN_FIRST: Key[int] = Key("view.shown_first")

@@ -11,23 +11,24 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.review.cards import NOTHING, Card, CardAnswer, Choice, Moved, Queue
-from url_viz.analysis.runs.detections import DETECTOR_COLUMNS
-from url_viz.drawing.urls import picture_url, thumbnail_url, whole_url
-from url_viz.errors import UrlVizError
+from url_viz.base.errors import UrlVizError
+from url_viz.base.records import read_plain
+from url_viz.base.wording import chance, percent
+from url_viz.drawing.tiles import picture_url, thumbnail_url, whole_url
 from url_viz.image_set import ImageSet
-from url_viz.records import read_plain
-from url_viz.store.columns.object_columns import VERDICTS
+from url_viz.review.cards import NOTHING, Card, CardAnswer, Choice, Moved, Queue
+from url_viz.runs.detections import DETECTOR_COLUMNS
+from url_viz.store.columns.source_columns import VERDICTS
 from url_viz.ui.auth import user_name
-from url_viz.ui.response_cache import LruCache
-from url_viz.ui.session import component_state
-from url_viz.ui.widgets.actions import Record, nothing
-from url_viz.ui.widgets.box_legend import legend_of
-from url_viz.ui.widgets.component import component_of
+from url_viz.ui.open_sets import LruCache
+from url_viz.ui.session import Record, component_state, nothing
+from url_viz.ui.text import escape
+from url_viz.ui.widgets.components import component_of
 from url_viz.ui.widgets.picture import facts_of, title_of_reason
-from url_viz.wording import chance, percent
+from url_viz.ui.widgets.picture_layers import legend_of
 
 Queued = TypeVar("Queued", bound=Queue)
 
@@ -308,3 +309,18 @@ def parse_answer(record: Record) -> DeskAnswer | None:
     except ValueError:
         return None
     return answer if answer.said.verdict in (None, *VERDICTS) else None
+
+
+UNSENT = "unsent"
+_mount_unsent = component_of("unsent")
+
+
+def send_unsent() -> None:
+    """Send what waits in this browser; the page runs again once the server has it."""
+    _mount_unsent(key=UNSENT, data={"who": user_name() or ""}, on_sent_change=_show_refused)
+
+
+def _show_refused() -> None:
+    sent = cast(Mapping[str, Any], component_state(UNSENT).get("sent"))
+    for message in dict.fromkeys(map(str, sent["refused"])):
+        st.toast(escape(message), icon=":material/warning:")

@@ -1,4 +1,4 @@
-"""Parts of the Review page: which review to begin or go on with, its heading, what comes after it, names, answers."""
+"""Parts of the Review page: which review to go on with, what comes after it, and what decisions were worth."""
 
 import datetime
 from collections.abc import Callable, Iterator, Sequence
@@ -9,39 +9,38 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.filters import Filter, OneOf
-from url_viz.analysis.review.naming import SUGGESTED_FROM, can_order
-from url_viz.analysis.review.queues import ReviewOutcome, copies_of, outcomes, outcomes_in_words, undecided_copies
-from url_viz.analysis.review.review import PUT_ASIDE, REVIEWS, title_of_review
-from url_viz.analysis.review.review_queue import Review
-from url_viz.analysis.review.tuned import change_in_words, moved_share
-from url_viz.analysis.runs.detections import DETECTED
-from url_viz.analysis.scope import ReviewSpec, Scope
-from url_viz.analysis.shown_words import title_of_column
-from url_viz.drawing.tiles import Tile, tile_of
-from url_viz.drawing.urls import answers_url
-from url_viz.errors import UrlVizError
-from url_viz.export.answers_file import answers_table, import_answers
+from url_viz.base.errors import UrlVizError
+from url_viz.base.wording import counted, percent
+from url_viz.columns.filters import Filter, OneOf, ReviewSpec, Scope
+from url_viz.columns.measures import title_of_column
+from url_viz.drawing.tiles import Tile, answers_url, tile_of
+from url_viz.evidence.order_metrics import Figure
+from url_viz.evidence.worth import Worth
+from url_viz.export.result_files import answers_table, import_answers
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.jobs import JobState, latest_job, why_it_failed
+from url_viz.jobs.kinds import AT_ONCE, REVIEW_WORTH, start_worth, worth_by_job
+from url_viz.review.naming import SUGGESTED_FROM, can_order
+from url_viz.review.queues import ReviewOutcome, copies_of, outcomes, outcomes_in_words, undecided_copies
+from url_viz.review.review import PUT_ASIDE, REVIEWS, title_of_review
+from url_viz.review.review_queue import Review
+from url_viz.review.tuned import change_in_words, moved_share
+from url_viz.runs.detections import DETECTED
 from url_viz.store.columns.imported_columns import NAMES as BY_NAMES
 from url_viz.ui.auth import user_name
 from url_viz.ui.explore.export import corrected_in_words, go_to_export
 from url_viz.ui.explore.finding_list import show_queues
-from url_viz.ui.local_time import time_in_words
+from url_viz.ui.menu import choose_review
 from url_viz.ui.review.desk import OpenReview, opened_review, show_open_review
-from url_viz.ui.review.review_address import choose_review
 from url_viz.ui.session import Key
-from url_viz.ui.text import Markdown, escape, show_error, with_toast
-from url_viz.ui.widgets.buttons import act_button
+from url_viz.ui.text import Markdown, errors_shown, escape, show_error, time_in_words, with_toast
+from url_viz.ui.widgets.buttons import act_button, download_table, offered, page_title
 from url_viz.ui.widgets.decide import decisions_here, reported, show_undo
-from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.heading import page_title
-from url_viz.ui.widgets.measure_choice import offered
+from url_viz.ui.widgets.jobs import show_until_over
 from url_viz.ui.widgets.picture import open_picture
-from url_viz.wording import counted, percent
 
 
 class Visit:
@@ -381,3 +380,109 @@ def show_answers(image_set: ImageSet) -> None:
             brought = IncomingFile(file.name, file.getvalue())
             taking = with_toast(lambda: import_answers(image_set, brought, who=user_name()).words)
             st.button("Import these answers", key="review.answers.import", on_click=taking)
+
+
+MEASURED: Key[str] = Key("view.review.worth")
+
+shown = partial(percent, digits=1)
+
+
+METHOD = (
+    "A linear classifier on the stored embeddings is trained with the original labels, with your decisions, and with "
+    "every likely suggestion accepted unseen; it is tested on pictures that no decision changed. The network itself is "
+    "not trained."
+)
+
+
+def show_worth(image_set: ImageSet) -> None:
+    """A button that measures it, and the result; nothing where nothing was dropped or corrected."""
+    if not image_set.labels.is_reviewed():
+        return
+    title = "What did correcting and dropping gain?"
+    with st.expander(title, icon=":material/trending_up:", expanded=True), errors_shown(st.error):
+        worth = _measured(image_set) if len(image_set) <= AT_ONCE else _measured_by_job(image_set)
+        if worth is None:
+            st.caption(METHOD)
+        else:
+            _show(worth)
+
+
+def _measured(image_set: ImageSet) -> Worth | None:
+    now = f"{image_set.version}.{image_set.decisions.version}"
+    st.button("Measure", icon=":material/speed:", key="review.worth", on_click=MEASURED.set, args=(now,))
+    if MEASURED.get() != now:
+        return None
+    with st.spinner("Training the classifier in five folds"):
+        return image_set.cached(_worth_at, now)
+
+
+def _worth_at(image_set: ImageSet, version: str) -> Worth:
+    """What decisions of this version were worth: they change it for the same snapshot."""
+    return image_set.labels.worth()
+
+
+def _measured_by_job(image_set: ImageSet) -> Worth | None:
+    """What a job measured of the decisions as they are now; else how far it is, or a button that starts it."""
+    worth = worth_by_job(image_set)
+    job = latest_job(image_set.workspace, kind=REVIEW_WORTH.name, set_id=image_set.set_id)
+    if worth is not None:
+        return worth
+    if job is not None and job.status().is_live:
+        show_until_over(job)
+        return None
+    if job is not None and job.state is JobState.FAILED:
+        show_error(f"Nothing was measured. {why_it_failed(job)}")
+    st.caption("In so large a set it may take minutes. It goes on when you leave this page; its result stays here.")
+    if st.button("Measure", icon=":material/speed:", key="review.worth"):
+        start_worth(image_set, name=set_name(image_set.root))
+        st.rerun()
+    return None
+
+
+def _show(worth: Worth) -> None:
+    if not worth.is_comparable:
+        st.markdown(escape(worth.words))
+        return
+    st.markdown(f"**{escape(worth.gain)}** {escape(worth.outcome)}")
+    with st.expander("How this was measured, and other ways to train"):
+        _show_details(worth)
+
+
+def _show_details(worth: Worth) -> None:
+    st.markdown(f"{METHOD} {escape(worth.details)}")
+    table = pd.DataFrame(
+        {
+            "Trained on the set": [arm.name for arm in worth.arms],
+            "Right": [shown(arm.accuracy.value) for arm in worth.arms],
+            "95 % interval over pictures": [_interval(arm.accuracy) for arm in worth.arms],
+            "Log loss": [arm.log_loss.text() for arm in worth.arms],
+        }
+    )
+    st.dataframe(
+        table, hide_index=True, width="content", alt="What a classifier gets right, with and without the review"
+    )
+    if len(worth.differing):
+        st.header("Classes where it made a difference", anchor=False)
+        st.dataframe(
+            _class_table(worth.differing),
+            hide_index=True,
+            width="content",
+            height="auto",
+            alt="Classes where the review made a difference",
+        )
+
+
+def _interval(figure: Figure) -> str:
+    return f"{shown(figure.interval.low)} to {shown(figure.interval.high)}"
+
+
+def _class_table(rows: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Class": rows["label"],
+            "Pictures": rows["pictures"],
+            "As given": rows["given"].map(shown),
+            "As decided": rows["decided"].map(shown),
+            "Difference": [f"{100 * value:+.1f}" for value in rows["difference"]],
+        }
+    )

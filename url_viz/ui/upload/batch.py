@@ -7,8 +7,7 @@ from functools import partial
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from url_viz.analysis.outside.uploads import NewPicture, score
-from url_viz.errors import FolderError
+from url_viz.base.errors import FolderError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.scan import display_name
@@ -21,6 +20,7 @@ from url_viz.imaging.uploaded_files import (
     open_archive,
 )
 from url_viz.models.model import EmbeddingSpace
+from url_viz.outside.uploads import NewPicture, score
 from url_viz.ui.open_sets import running_model
 from url_viz.ui.session import Key, SetChoice
 

@@ -1,7 +1,7 @@
-"""Parts of the page Check new pictures: file drop, order and threshold, both galleries, the map, and exports."""
+"""Parts of the page Check new pictures: file drop, galleries, the map, exports, and the dialog of one upload."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,32 +11,30 @@ import pandas as pd
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from url_viz.analysis.labels.ambiguity import between
-from url_viz.analysis.measures import measure_named, measure_title, measures_of, quoted
-from url_viz.analysis.order import plain_words
-from url_viz.analysis.outside.uploads import COPY, VIEW, judge_pictures
-from url_viz.drawing.tiles import tile_of, value_text, value_with_percentile
-from url_viz.errors import UrlVizError
-from url_viz.export.inline_pictures import data_url
+from url_viz.base.errors import UrlVizError
+from url_viz.base.wording import MISSING, counted, percent
+from url_viz.columns.measures import measure_named, measure_title, measures_of, quoted
+from url_viz.drawing.tiles import tile_of, tiles_by_similarity, value_text, value_with_percentile
+from url_viz.evidence.order import plain_words
+from url_viz.export.picture_files import data_url
 from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import Incoming, copy_into, sorted_zip
+from url_viz.imaging.workers import decoders
+from url_viz.labels.ambiguity import between
 from url_viz.models.model import resolve
-from url_viz.ui.allowed_paths import allowed, proposed_folder, roots
+from url_viz.outside.new_pictures import nearest_without_twins
+from url_viz.outside.uploads import COPY, MEASURED, VIEW, NewPicture, arrays_of, judge_pictures
+from url_viz.ui.auth import allowed, proposed_folder, roots
 from url_viz.ui.session import DIALOG, Key, SetChoice, clear_under
-from url_viz.ui.text import Markdown, escape
+from url_viz.ui.text import Markdown, errors_shown, escape
 from url_viz.ui.upload.batch import UPLOADS, UploadBatch
-from url_viz.ui.widgets.announcer import announce
-from url_viz.ui.widgets.buttons import act_button
+from url_viz.ui.widgets.buttons import act_button, download, measure_under, page_title, with_first, without_baselines
 from url_viz.ui.widgets.charts import behind_of, show_figure, uploads_figure
-from url_viz.ui.widgets.download import download
+from url_viz.ui.widgets.components import announce, show_paste
 from url_viz.ui.widgets.embed_job import open_folder, set_name
 from url_viz.ui.widgets.gallery import one_page, show_gallery
-from url_viz.ui.widgets.heading import page_title
-from url_viz.ui.widgets.measure_choice import measure_under, with_first, without_baselines
 from url_viz.ui.widgets.open_folder import offer_to_write
-from url_viz.ui.widgets.part import show_paste
-from url_viz.wording import counted
 
 UPLOADS_RANKED: "Key[tuple[tuple[object, ...], pd.DataFrame]]" = Key("upload.ranked")
 UPLOAD_OPENED: Key[int] = Key("upload.opened")
@@ -401,3 +399,83 @@ def _files(batch: UploadBatch, rows: pd.DataFrame) -> list[Incoming]:
 
 def _help_on_roots() -> Markdown:
     return Markdown(f"Inside {escape(', '.join(map(str, roots())))} (\\$URL_VIZ_ROOTS).")
+
+
+LONG_SIDE_PX = 1200
+NEIGHBOURS = 6
+
+
+def show_opened_upload(batch: UploadBatch, table: pd.DataFrame, image_set: ImageSet | None) -> None:
+    """The dialog, if an upload is open; call it last."""
+    number = UPLOAD_OPENED.get()
+    if DIALOG.get() == "upload" and number is not None and number < len(table):
+        show_upload(batch, table, number, image_set)
+
+
+@st.dialog("Upload", width="large", on_dismiss=DIALOG.clear)
+def show_upload(batch: UploadBatch, table: pd.DataFrame, number: int, image_set: ImageSet | None) -> None:
+    """The upload in row `number` of the table."""
+    row = table.iloc[number]
+    left, right = st.columns([3, 2], gap="medium")
+    with left, errors_shown(st.error):
+        data = batch.files[number].read()
+        shown = decoders.shown(data, most_px=LONG_SIDE_PX, quality=85, rendering=batch.rendering)
+        shape = f"aspect-ratio: {int(row['width'])} / {int(row['height'])}"
+        st.html(f'<img class="url-viz-picture" src="{data_url(shown)}" style="{shape}" alt="The picture">')
+    with right:
+        st.subheader("File", anchor=False)
+        st.code(str(row["path"]), language=None, wrap_lines=True)
+        st.dataframe(facts_of_upload(row), hide_index=True, width="stretch", alt="Facts of the picture")
+    if image_set is not None:
+        _show_twin(batch, row, number, image_set)
+        st.subheader("Similar pictures in the set", anchor=False)
+        _show_nearest(batch, number, image_set)
+
+
+def _show_twin(batch: UploadBatch, row: "pd.Series[Any]", number: int, image_set: ImageSet) -> None:
+    twin = int(row["twin_of"])
+    if twin < 0:
+        return
+    is_exact, is_copy = number in in_set(batch, image_set), row["twin_kind"] == COPY
+    what = "This exact file" if is_exact else "A copy" if is_copy else "Another view of this"
+    st.info(
+        escape(f"{what} is in the image set already: {image_set.row(twin)['path']}"), icon=":material/content_copy:"
+    )
+
+
+def _show_nearest(batch: UploadBatch, number: int, image_set: ImageSet) -> None:
+    near = similar_pictures(batch.scored[number], image_set)
+    rows = image_set.table().set_index("id", drop=False).loc[near["id"]]
+    shown = tiles_by_similarity(rows.assign(similarity=near["similarity"].to_numpy()), set_id=image_set.set_id)
+    show_gallery(shown, key="upload.nearest", empty="No pictures.", columns=NEIGHBOURS)
+    st.caption("The nearest ones; copies and other views of this picture are left out.")
+
+
+def similar_pictures(upload: NewPicture, image_set: ImageSet, *, of_class: str | None = None) -> pd.DataFrame:
+    """The pictures (id, similarity) of the set that are nearest to an upload and no twins of it, nearest first.
+
+    With `of_class`, those of this class.
+    """
+    reference = image_set.core.reference()
+    if of_class is not None:
+        is_of_class = (reference.table["label"] == of_class).to_numpy(dtype=bool)
+        reference = replace(reference, counts=reference.counts & is_of_class)
+    nearest, _ = nearest_without_twins(arrays_of([upload]), reference, k=NEIGHBOURS)
+    position = nearest.position[0]
+    is_there = position >= 0
+    return pd.DataFrame({"id": reference.ids[position[is_there]], "similarity": nearest.similarity[0][is_there]})
+
+
+def facts_of_upload(row: "pd.Series[Any]") -> pd.DataFrame:
+    """What is known of an upload, one row a fact: Fact, Value."""
+    facts = [("Size", f"{row['width']} × {row['height']} px")]
+    if isinstance(row["first_class"], str):
+        shares = (percent(float(row[f"{nth}_share"])) for nth in ("first", "second"))
+        names = (row["first_class"], row["second_class"])
+        named = [name if share == MISSING else f"{name} · {share}" for name, share in zip(names, shares, strict=True)]
+        facts += zip(("Likeliest class", "Second class"), named, strict=True)
+    for measure in MEASURED:
+        value, rank = float(str(row[measure])), float(str(row[f"{measure}_percentile"]))
+        if np.isfinite(value):
+            facts.append((measure_title(measure), value_with_percentile(value, rank)))
+    return pd.DataFrame(facts, columns=["Fact", "Value"])

@@ -1,15 +1,23 @@
-"""Buttons whose clicks are never lost: what they ask for is kept until it is done, whatever is clicked meanwhile."""
+"""Buttons, headings, downloads and controls whose clicks are never lost, and the choice of a measure."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from mimetypes import guess_type
+from pathlib import PurePath
+from typing import Any, TypeVar
 
+import pandas as pd
 import streamlit as st
 
-from url_viz.errors import UrlVizError
+from url_viz.base.errors import FolderError, UrlVizError
+from url_viz.columns.measures import in_text, is_measure, measure_named, measure_title, title_of_column
+from url_viz.export.folders import paths_text
+from url_viz.export.table_files import table_bytes
+from url_viz.image_set import ImageSet
 from url_viz.ui.session import DIALOG, Key
 from url_viz.ui.streamlit_private import hold_run, let_run_go
-from url_viz.ui.text import ERROR_ICON, escape
+from url_viz.ui.text import ERROR_ICON, Markdown, escape
 
 
 class Warned(str):
@@ -107,3 +115,211 @@ def _is_done(key: str, act: Callable[[], object]) -> bool:
         outcome = ClickOutcome(key, str(words), is_error, is_warning=isinstance(words, Warned))
         OUTCOMES.set((*(OUTCOMES.get() or ()), outcome))
     return not is_error
+
+
+TITLED: Key[bool] = Key("page_titled")
+"""Whether this run of the page has drawn its heading."""
+
+
+def page_title(words: Markdown, **look: Any) -> None:
+    """Draw the heading of the page. Its sections are headers (`st.header`), and theirs subheaders."""
+    st.title(words, anchor=False, **look)
+    TITLED.set(True)
+
+
+@contextmanager
+def with_title(name: str) -> Iterator[None]:
+    """What is drawn within has a heading above, `name` if it draws none: an error, or a set that is not read yet."""
+    TITLED.clear()
+    above = st.container()
+    yield
+    if not TITLED.get():
+        with above:
+            page_title(escape(name))
+
+
+PARQUET_MIME = "application/vnd.apache.parquet"
+
+
+def download(
+    words: str,
+    make: Callable[[], bytes],
+    *,
+    file_name: str,
+    key: str,
+    icon: str | None = None,
+    is_quiet: bool = False,
+    disabled: bool = False,
+    help_text: str | None = None,
+) -> None:
+    """A button that downloads what `make` gives; its kind follows from the file's extension. `is_quiet`: no frame."""
+    is_parquet = PurePath(file_name).suffix == ".parquet"
+    st.download_button(
+        escape(words),
+        data=make,
+        file_name=file_name,
+        mime=PARQUET_MIME if is_parquet else guess_type(file_name)[0],
+        icon=icon,
+        type="tertiary" if is_quiet else "secondary",
+        on_click="ignore",
+        key=key,
+        disabled=disabled,
+        help=None if help_text is None else Markdown(escape(help_text)),
+    )
+
+
+def download_paths(image_set: ImageSet, ids: Sequence[int], *, name: str, key: str) -> None:
+    """A button that downloads the list of the paths of pictures; `name` is the end of the file's."""
+    download(
+        "List of paths",
+        lambda: _paths(image_set, ids),
+        file_name=f"{image_set.root.name}-{name}.txt",
+        key=key,
+        help_text="Paths of these pictures, one per line (separated by NUL if a name contains a line break)",
+    )
+
+
+def _paths(image_set: ImageSet, ids: Sequence[int]) -> bytes:
+    try:
+        return paths_text(image_set, ids)
+    except FolderError:
+        return paths_text(image_set, ids, nul=True)
+
+
+def download_table(words: str, table: pd.DataFrame, *, file_name: str, key: str, is_quiet: bool = True) -> None:
+    """A button that downloads a table as CSV or Parquet, by the file's extension; nothing to press for an empty one."""
+    kind = PurePath(file_name).suffix
+    icon = ":material/download:" if is_quiet else None
+    download(
+        words,
+        lambda: table_bytes(table, kind),
+        file_name=file_name,
+        key=key,
+        icon=icon,
+        is_quiet=is_quiet,
+        disabled=table.empty,
+    )
+
+
+@dataclass
+class Shown:
+    """Of the widgets of a control, which differ in the number in their key: what each said last, or was made with.
+
+    `options` are those of the last widget. It is changed in place: a run that is overtaken has shown what it has shown.
+    """
+
+    options: object
+    said: list[object] = field(default_factory=list)
+
+
+SHOWN: Key[dict[str, Shown]] = Key("controls.shown")
+
+T = TypeVar("T")
+
+
+def control(key: Key[T], value: T, choose: Callable[[T], object], *, options: object = ()) -> dict[str, Any]:
+    """The `key`, `on_change` and `args` of the widget that shows `value`; `choose` gets what the user chooses.
+
+    Give the widget `value` as its first one (`index`, `value`, `default`), and the `options` here as they are written
+    there.
+    """
+    shown = SHOWN.get_or(dict).setdefault(key, Shown(options))
+    if not shown.said or shown.said[-1] != value or shown.options != options:
+        shown.said.append(value)
+        shown.options = options
+    number = len(shown.said) - 1
+    return {"key": _widget(key, number), "on_change": _take, "args": (key, number, choose)}
+
+
+def control_of(stored: Key[T], value: T, *, options: object = ()) -> dict[str, Any]:
+    """As `control`, of a choice that is kept in the session; `value` is what applies of it."""
+    return control(stored.under("control"), value, stored.set, options=options)
+
+
+def _widget(key: Key[T], number: int) -> Key[T]:
+    return key.under(number) if number else key
+
+
+def _take(key: Key[T], number: int, choose: Callable[[T], object]) -> None:
+    values, now = SHOWN.get_or(dict)[key].said, _widget(key, number).get()
+    if now != values[number]:
+        values[number] = now
+        choose(now)  # type: ignore[arg-type]
+
+
+MOST_SIDE_BY_SIDE = 4
+"""More measures would take a line for themselves."""
+
+
+def offered(image_set: ImageSet) -> list[str]:
+    """The measures that a set can be ordered by, the leading one first; empty before there is any.
+
+    Baselines are among them only where there is nothing else.
+    """
+    return with_first(without_baselines(image_set.measures()), image_set.order().measure)
+
+
+def without_baselines(names: Sequence[str]) -> Sequence[str]:
+    """The names but for those of baselines, if that leaves any."""
+    return [name for name in names if not measure_named(name).is_baseline] or names
+
+
+def with_first(names: Sequence[str], first: str | None) -> list[str]:
+    """The names, with `first` before the others if it is one of them."""
+    return sorted(names, key=lambda name: name != first)
+
+
+def measure_under(key: Key[str | None], names: Sequence[str], *, default: str | None = None) -> str:
+    """As `choose_measure`, with the choice in the session under `key`."""
+    return choose_measure(names, key=key.under("control"), chosen=key.get(), choose=key.set, default=default)
+
+
+def choose_measure(
+    names: Sequence[str],
+    *,
+    key: Key[str | None],
+    chosen: str | None,
+    choose: Callable[[str | None], None],
+    default: str | None = None,
+) -> str:
+    """One of `names` (at least one): `default`, else the first, unless another is `chosen`; each is explained.
+
+    A choice that is not among `names` does not apply. What nobody chose follows the default, which changes while a
+    folder is read; to choose the default is to choose None.
+    """
+    first = default or names[0]
+    shown = chosen if chosen is not None and chosen in names else first
+    common = control(key, shown, lambda name: choose(None if name == first else name), options=(first, *names))
+    if len(names) > MOST_SIDE_BY_SIDE:
+        st.selectbox(
+            "Order by",
+            names,
+            format_func=lambda name: f"Order: {title_of_column(name).lower()}",
+            index=list(names).index(shown),
+            width=220,
+            label_visibility="collapsed",
+            **common,
+        )
+    else:
+        st.segmented_control(
+            "Order by",
+            names,
+            required=True,
+            format_func=lambda name: escape(title_of_column(name)),
+            default=shown,
+            help=meanings(names),
+            **common,
+        )
+    return shown
+
+
+def meanings(names: Sequence[str]) -> Markdown:
+    """What each measure is, one per line."""
+    lines = [_meaning(name) for name in names]
+    lines.append(Markdown("Higher means more ambiguous. Only the order matters, not the value."))
+    return Markdown("\n\n".join(lines))
+
+
+def _meaning(name: str) -> Markdown:
+    also = f" ({in_text(name)})" if is_measure(name) and in_text(name) != measure_title(name).lower() else ""
+    return Markdown(f"**{escape(measure_title(name))}**{escape(also)}: {escape(measure_named(name).meaning)}")

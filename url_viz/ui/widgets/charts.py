@@ -1,4 +1,4 @@
-"""Plotly figures in the map's colours: uploads on the map, recall by coverage and by what is left out, and measures."""
+"""Plotly figures in the map's colours, and what the user's own model says of an opened picture."""
 
 import html
 from collections.abc import Callable, Collection, Mapping
@@ -9,15 +9,19 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.evidence.evaluation import DECILES, NEAREST, CountedPictures, Curve, Evaluated, Evidence, deciles
-from url_viz.analysis.evidence.selective_retrieval import MODES, Mode
-from url_viz.analysis.labels.calibration import Reliability
-from url_viz.analysis.measures import AMBIGUITY, measure_named, measure_title
+from url_viz.base.errors import UrlVizError
+from url_viz.base.wording import decimal, percent, standing
+from url_viz.columns.measures import AMBIGUITY, measure_named, measure_title
+from url_viz.evidence.evaluation import DECILES, NEAREST, CountedPictures, Curve, Evaluated, Evidence, deciles
+from url_viz.evidence.selective_retrieval import MODES, Mode
 from url_viz.image_set import ImageSet
-from url_viz.wording import standing
+from url_viz.labels.calibration import Reliability
+from url_viz.runs.model_accuracy import MODEL_SAYS
+from url_viz.ui.text import escape
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Scatter
+
 
 Results = TypeVarTuple("Results")
 Made = TypeVar("Made")
@@ -323,3 +327,65 @@ def reliability_figure(reliability: Reliability) -> "Figure":
     figure.update_xaxes(title="Share of the first class (%)", range=[0, 102])
     figure.update_yaxes(title="The label is that class (%)", range=[0, 102])
     return quiet(figure, height_px=330)
+
+
+HEIGHT_PX = 170
+
+
+def show_model_of(image_set: ImageSet, image_id: int, row: Mapping[str, Any]) -> None:
+    """What the chosen run says of a picture, and the probability of its class over the epochs; nothing without."""
+    facts, name = model_facts(row), image_set.runs.chosen
+    if facts.empty or name is None:
+        return
+    st.subheader(f"Your model · {escape(name)}", anchor=False)
+    st.dataframe(facts, hide_index=True, width="stretch", alt="What your model says of the picture")
+    try:
+        curves = image_set.runs.get(name).curves(image_id)
+    except UrlVizError as error:
+        st.caption(escape(error))
+        return
+    if curves["epoch"].nunique() > 1:
+        show_figure(
+            curves_figure(curves),
+            key=f"picture.curves.{image_id}",
+            alt="The probability of the picture's class by epoch, where the model was trained on it and held out",
+        )
+
+
+def model_facts(row: Mapping[str, Any]) -> pd.DataFrame:
+    """What a row of the table has of MODEL_COLUMNS, one row a fact: Fact, Value; empty without."""
+    if not isinstance(row.get("model_class"), str):
+        return pd.DataFrame(columns=["Fact", "Value"])
+    facts = [("Says", f"{row['model_class']} {percent(row['model_share'])}, then {row['model_second']}")]
+    if isinstance(row[MODEL_SAYS], str):
+        facts.append(("Against the pictures", row[MODEL_SAYS]))
+    if np.isfinite(row["confidence"]):
+        forgotten, learnt = row["forgotten"], row["learnt"]
+        facts += [
+            ("Confidence ± variability", f"{decimal(row['confidence'])} ± {decimal(row['variability'])}"),
+            ("Mean margin", decimal(row["mean_margin"])),
+            ("First right in epoch", f"{learnt:.3g}" if learnt < row["epochs"] else "none"),
+            ("Forgotten", "never" if not forgotten else f"{forgotten:.3g}×"),
+        ]
+    return pd.DataFrame(facts, columns=["Fact", "Value"])
+
+
+def curves_figure(curves: pd.DataFrame) -> "Figure":
+    """The probability of its class over the epochs (`RunOnSet.curves`): a line for training, one for held out."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for (split, fold), part in curves.groupby(["split", "fold"], sort=False):
+        is_trained = split == "train"
+        name = "Trained on" if is_trained else "Held out"
+        figure.add_scatter(
+            x=part["epoch"],
+            y=100 * part["probability"],
+            name=f"{name} ({fold})".replace("<", "‹") if fold else name,
+            mode="lines+markers" if len(part) < 60 else "lines",
+            line={"color": "#0072b2" if is_trained else "#d55e00"},
+            hovertemplate="%{y:.0f} % in epoch %{x}",
+        )
+    figure.update_xaxes(title="Epoch")
+    figure.update_yaxes(title="Its class (%)", range=[-3, 103])
+    return quiet(figure, height_px=HEIGHT_PX, legend=True)

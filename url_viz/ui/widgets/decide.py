@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.findings.twin_groups import with_twins_of
-from url_viz.analysis.review.set_progress import progress_counts
+from url_viz.base.errors import UrlVizError
+from url_viz.columns.twin_groups import with_twins_of
 from url_viz.drawing.assets import WIRE
-from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
+from url_viz.review.queues import progress_counts
 from url_viz.store.decisions.decision_rows import Decision
 from url_viz.store.decisions.decisions import Action, Decisions, Step
 from url_viz.ui.auth import user_name

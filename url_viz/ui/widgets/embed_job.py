@@ -9,24 +9,22 @@ from typing import Any
 
 import streamlit as st
 
+from url_viz.base.command_line import PrecisionChoice
+from url_viz.base.errors import DamageError, NotAllowedError, UrlVizError
+from url_viz.base.workspace import Workspace, root_of
 from url_viz.demo import SPOILED, build_demo
-from url_viz.errors import DamageError, NotAllowedError, UrlVizError
 from url_viz.imaging.source import refuse_what_is_no_source
 from url_viz.jobs import Job, latest_job, progress
 from url_viz.jobs.configs import EmbedConfig
 from url_viz.jobs.kinds import EMBED, about_set
 from url_viz.jobs.ready import ready_runner
 from url_viz.models.model import EmbeddingSpace
-from url_viz.options import PrecisionChoice
-from url_viz.roots import root_of
 from url_viz.store.about import About, find_set, known_sets, sets_with_pictures, space_read
 from url_viz.store.sets import DAMAGED, unfinished
-from url_viz.store.tables.lance import import_lancedb
-from url_viz.ui.allowed_paths import allowed, allowed_model, demo, may_read
-from url_viz.ui.auth import is_shared
+from url_viz.store.tables.tables import import_lancedb
+from url_viz.ui.auth import allowed, allowed_model, demo, is_shared, may_read
 from url_viz.ui.session import Key, choose
 from url_viz.ui.widgets.buttons import act_button
-from url_viz.workspace import Workspace
 
 DEVICE: Key[str] = Key("models.device")
 """Where readings that the app starts run; none chosen is auto."""

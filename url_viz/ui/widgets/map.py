@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from url_viz.analysis.scope import Polygon
+from url_viz.columns.filters import Polygon
 from url_viz.drawing.map_view import MapView, map_data
-from url_viz.ui.session import component_state
-from url_viz.ui.widgets.actions import OnClick, click, nothing, settings_taken
-from url_viz.ui.widgets.component import component_of
+from url_viz.ui.session import OnClick, click, component_state, nothing, settings_taken
+from url_viz.ui.widgets.components import component_of
 
 SETTINGS = ("polygon", "threshold", "style", "representatives", "names")
 """What the user sets on a map."""

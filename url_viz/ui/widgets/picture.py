@@ -6,31 +6,30 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.findings.reasons import BETWEEN_CLASSES
-from url_viz.analysis.labels.ambiguity import classes_to_show, heading_of
-from url_viz.analysis.labels.label_choice import CORRECTED
-from url_viz.analysis.measures import TABLE_MEASURES, measure_named, measure_title, quoted
-from url_viz.analysis.ranking import ends
-from url_viz.analysis.runs.detections import PREDICTED_BOX
-from url_viz.analysis.runs.two_by_two import MODEL_COLUMNS
-from url_viz.analysis.scope import id_in
-from url_viz.analysis.shown_words import shown_reason
+from url_viz.base.wording import percent
+from url_viz.columns.filters import id_in
+from url_viz.columns.measures import TABLE_MEASURES, measure_named, measure_title, quoted, shown_reason
+from url_viz.columns.ranking import ends
 from url_viz.drawing.assets import WIRE
 from url_viz.drawing.tiles import tiles_by_similarity, value_with_percentile
+from url_viz.findings.reasons import BETWEEN_CLASSES
 from url_viz.image_set import ImageSet
-from url_viz.store.columns.object_columns import BOX_COLUMNS, CLASS
+from url_viz.labels.ambiguity import classes_to_show, heading_of
+from url_viz.labels.label_choice import CORRECTED
+from url_viz.runs.detections import PREDICTED_BOX
+from url_viz.runs.model_accuracy import MODEL_COLUMNS
+from url_viz.store.columns.source_columns import BOX_COLUMNS, CLASS
 from url_viz.ui.auth import user_name
 from url_viz.ui.menu import go_to
-from url_viz.ui.search.query_picture import search_with
+from url_viz.ui.search import search_with
 from url_viz.ui.session import DIALOG, OPENED, Key, queried, write_query
 from url_viz.ui.text import escape, with_toast
+from url_viz.ui.widgets.buttons import control
+from url_viz.ui.widgets.charts import show_model_of
+from url_viz.ui.widgets.components import show_path
 from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_actions
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.heat_map import HEAT, show_with_heat
-from url_viz.ui.widgets.model_facts import show_model_of
-from url_viz.ui.widgets.path import show_path
-from url_viz.ui.widgets.shown_value import control
-from url_viz.wording import percent
+from url_viz.ui.widgets.picture_layers import HEAT, show_with_heat
 
 LINK_FOLLOWED: Key[bool] = Key("view.link_followed")
 """Whether the picture in the address of a new session was opened."""

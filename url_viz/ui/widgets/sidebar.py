@@ -1,32 +1,78 @@
-"""The sidebar with the pickers for image set and model, and the start of every page: its heading and its image set."""
+"""The sidebar, the start of every page about an image set, and its keys."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import streamlit as st
 
+from url_viz.base.errors import UrlVizError
+from url_viz.base.wording import counted
+from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs
-from url_viz.jobs.heads import adapted_to_another
+from url_viz.jobs.kinds import adapted_to_another
 from url_viz.models.checkpoint_folder import PAGE_TIMEOUT_S, checkpoint_names
 from url_viz.models.model import EXTERNAL, model_title
 from url_viz.models.model_names import PACKAGED, WeightsFile, workspace_heads
 from url_viz.store.about import has_tables, known_sets
+from url_viz.store.decisions.decisions import Step
 from url_viz.store.tables.writer import is_being_written
-from url_viz.ui.first.page import show_first_page
+from url_viz.ui.first_page import show_first_page
 from url_viz.ui.menu import go_to, purpose_of
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.session import NOT_THERE, PAGE, SetChoice, choice, choose
+from url_viz.ui.session import (
+    DIALOG,
+    NOT_THERE,
+    OPENED,
+    PAGE,
+    Record,
+    SetChoice,
+    choice,
+    choose,
+    component_state,
+    handle_new,
+    handled_before,
+)
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import Markdown, escape
-from url_viz.ui.widgets.buttons import dialog_button
+from url_viz.ui.widgets.buttons import dialog_button, page_title
+from url_viz.ui.widgets.components import component_of
+from url_viz.ui.widgets.decide import step_history
 from url_viz.ui.widgets.embed_job import KIND, is_growing, latest, running, set_name, show_read_button, titles
-from url_viz.ui.widgets.embed_status import Reading, show_reading
-from url_viz.ui.widgets.heading import page_title
-from url_viz.ui.widgets.jobs import show_running_jobs
-from url_viz.ui.widgets.keys import listen_to_keys
+from url_viz.ui.widgets.jobs import Reading, show_reading, show_running_jobs
 from url_viz.ui.widgets.open_folder import FOLDER_DIALOG, ask_for_folder
-from url_viz.wording import counted
-from url_viz.workspace import Workspace
+from url_viz.ui.widgets.picture import PICTURE
+
+KEYS = "keys"
+"""The component that hears keys."""
+_mount = component_of("keys")
+
+
+def listen_to_keys(image_set: ImageSet) -> None:
+    """Have u and Ctrl+Z undo, y and Ctrl+Shift+Z redo what was decided on an image set, wherever on the page."""
+
+    def handle(state: Record) -> None:
+        handle_new(KEYS, state, lambda records: _step(image_set, records))
+
+    handle(
+        _mount(key=KEYS, data={"taken": handled_before(KEYS)}, on_actions_change=lambda: handle(component_state(KEYS)))
+    )
+
+
+def _step(image_set: ImageSet, records: Sequence[Record]) -> None:
+    """Carry out what was pressed, and lead an open picture to the one that it was about."""
+    sentences = []
+    for record in records:
+        try:
+            words, image_id = step_history(image_set, cast(Step, record["command"]))
+        except UrlVizError as error:
+            words, image_id = str(error), None
+        sentences.append(words)
+        if image_id is not None and DIALOG.get() == PICTURE:
+            OPENED.set(image_id)
+    for words in sentences:
+        st.toast(escape(words), icon=":material/history:")
 
 
 def show_sidebar() -> None:

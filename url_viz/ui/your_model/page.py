@@ -9,32 +9,31 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.evidence.order_metrics import share_of
-from url_viz.analysis.filters import Filter, OneOf, passes_all
-from url_viz.analysis.measures import MODEL_DOUBT
-from url_viz.analysis.runs.model_accuracy import (
+from url_viz.base.wording import counted, percent
+from url_viz.columns.filters import Filter, OneOf, ReviewSpec, Scope, passes_all
+from url_viz.columns.measures import MODEL_DOUBT, title_of_column
+from url_viz.evidence.order_metrics import share_of
+from url_viz.image_set import ImageSet
+from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.runs.model_accuracy import (
+    MODEL_SAYS,
     MOST_CLASSES,
+    QUEUES,
+    TRAINING,
     RunPredictions,
     accuracy_by,
     columns_to_compare,
     confusion_matrix,
+    has_training,
     predicted,
     two_runs,
 )
-from url_viz.analysis.runs.run_on_set import RunOnSet
-from url_viz.analysis.runs.two_by_two import MODEL_SAYS, QUEUES, TRAINING, has_training
-from url_viz.analysis.scope import ReviewSpec, Scope
-from url_viz.analysis.shown_words import title_of_column
-from url_viz.image_set import ImageSet
-from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.runs.run_on_set import RunOnSet
 from url_viz.ui.explore.view import change_view
-from url_viz.ui.menu import go_to
-from url_viz.ui.review.review_address import go_to_review
+from url_viz.ui.menu import go_to, go_to_review
 from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape, with_toast
-from url_viz.ui.widgets.buttons import act_button
-from url_viz.ui.widgets.shown_value import control, control_of
-from url_viz.wording import counted, percent
+from url_viz.ui.widgets.buttons import act_button, control, control_of
 
 RUN: Key[str | None] = Key("view.run")
 RUN_COMPARED: Key[str] = Key("view.run.compared")

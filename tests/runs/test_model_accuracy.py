@@ -1,0 +1,136 @@
+"""Accuracy of a run: by hand, confusions against a loop, intervals that hold what they say, filters that are exact."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from url_viz.columns.filters import passes_all
+from url_viz.runs.model_accuracy import (
+    RunPredictions,
+    TwoRuns,
+    accuracy_by,
+    by_training,
+    columns_to_compare,
+    confusion_matrix,
+    confusions,
+    has_training,
+    two_runs,
+)
+
+NAMES = ("cat", "cow", "dog", "pig")
+
+
+def said_of(label: list[int], said: list[int], rows: list[int] | None = None) -> RunPredictions:
+    at = np.arange(len(label)) if rows is None else np.array(rows)
+    return RunPredictions(at, np.array(label, np.int32), np.array(said, np.int32), NAMES, True)
+
+
+def test_confusions_by_hand_and_the_matrix_of_the_most_confused() -> None:
+    found = said_of([0, 0, 0, 2, 2, 1, 3, 3], [2, 2, 0, 0, 2, 1, 3, 1])
+    assert found.accuracy.value == 0.5
+    assert confusions(found).to_numpy().tolist() == [[0, 2, 2], [2, 0, 1], [3, 1, 1]]
+    two = confusion_matrix(found, most=2)
+    assert two.index.tolist() == two.columns.tolist() == ["cat", "dog"]
+    assert two.to_numpy().tolist() == [[1, 2], [1, 1]]
+    assert confusion_matrix(found).loc["pig"].to_dict() == {"cat": 0, "cow": 1, "dog": 0, "pig": 1}
+    assert confusion_matrix(said_of([0, 1], [0, 1])).empty
+
+
+@given(seed=st.integers(0, 10_000))
+def test_the_whole_matrix_is_a_loop_s(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    label, said = draw.integers(0, 4, (2, 200)).tolist()
+    matrix = confusion_matrix(said_of(label, said))
+    for row, name in enumerate(NAMES):
+        for column, other in enumerate(NAMES):
+            count = sum(a == row and b == column for a, b in zip(label, said, strict=True))
+            assert matrix.loc[name, other] == count
+
+
+def test_accuracy_by_a_text_column_the_surely_worst_first() -> None:
+    # lab: 4 of 8 right; field: 0 of 1, whose interval reaches .79; none: 3 of 3
+    place = pd.Series(["lab"] * 8 + ["field"] + [None] * 3, name="place", dtype=object)
+    found = said_of([0] * 12, [0] * 4 + [1] * 5 + [0] * 3)
+    table, filters = accuracy_by(found, place)
+    assert table["value"].tolist() == ["lab", "field", "none"]
+    assert table["wrong"].tolist() == [4, 1, 0]
+    assert table["accuracy"].tolist() == [0.5, 0, 1]
+    assert table["high"].to_numpy() == pytest.approx([0.7848, 0.7935, 1], abs=1e-4)
+    kept = [passes_all(place.to_frame(), (rule,)).sum() for rule in filters]
+    assert kept == table["pictures"].tolist() == [8, 1, 3]
+
+
+@given(seed=st.integers(0, 10_000), steps=st.sampled_from([3, 40, 100_000]))
+def test_tenths_are_parts_of_the_numbers_and_their_filters_are_exact(seed: int, steps: int) -> None:
+    draw = np.random.default_rng(seed)
+    values = draw.integers(0, steps, 300).astype(float)
+    values[draw.random(300) < 0.1] = np.nan
+    rows = np.flatnonzero(draw.random(300) < 0.8)
+    right = draw.random(len(rows)) < 0.7
+    found = RunPredictions(rows, np.zeros(len(rows), np.int32), (~right).astype(np.int32), NAMES, True)
+    table, filters = accuracy_by(found, pd.Series(values, name="width"))
+    assert 1 <= len(table) <= 10
+    assert table["pictures"].sum() == np.isfinite(values[rows]).sum()
+    shown = pd.DataFrame({"width": values[rows]})
+    for row, rule in zip(table.itertuples(), filters, strict=True):
+        keep = passes_all(shown, (rule,))
+        assert (keep.sum(), (~right[keep]).sum()) == (row.pictures, row.wrong)
+    if steps == 100_000:
+        assert table["pictures"].max() - table["pictures"].min() <= 2
+    nothing, none = accuracy_by(found, pd.Series(np.full(300, np.nan), name="width"))
+    assert nothing.empty
+    assert none == ()
+
+
+def test_columns_to_compare_begin_with_the_class_and_are_not_the_model_s() -> None:
+    table = pd.DataFrame(
+        {"width": [1, 2, 3], "label": ["a", "b", "b"], "model_class": ["a", "a", "b"], "id": [1, 2, 3]}
+    )
+    assert columns_to_compare(table) == ["label", "width"]
+
+
+class TestTwoRuns:
+    def test_on_the_same_pictures_by_hand(self) -> None:
+        one = said_of([0, 0, 0, 0], [0, 0, 1, 0], [1, 3, 5, 9])
+        other = said_of([0, 0, 0], [1, 0, 0], [9, 3, 5])
+        both = two_runs(one, other)
+        assert both.rows.tolist() == [3, 5, 9]
+        assert both.first.tolist() == [True, False, True]
+        assert both.second.tolist() == [True, True, False]
+        assert both.difference.value == 0
+        assert np.isnan(two_runs(one, said_of([], [], [])).difference.value)
+
+    def test_the_interval_of_agresti_and_min_by_hand(self) -> None:
+        # 100 pictures, 20 right in one only, 10 in the other only: (20 - 10) / 102 ± 1.96 √(31 - 100/102) / 102
+        one = np.repeat([True, False, True], [20, 10, 70])
+        other = np.repeat([False, True, True], [20, 10, 70])
+        found = TwoRuns(np.arange(100), one, other).difference
+        assert found.value == pytest.approx(0.1)
+        assert (found.interval.low, found.interval.high) == pytest.approx((-0.00724, 0.20331), abs=1e-4)
+        same = TwoRuns(np.arange(100), one, one).difference
+        assert (same.interval.low, same.interval.high) == pytest.approx((-0.01922, 0.01922), abs=1e-4)
+
+    def test_it_holds_the_true_difference_about_as_often_as_it_says(self) -> None:
+        draw = np.random.default_rng(0)
+        cells = [(True, True), (True, False), (False, True), (False, False)]
+        hits = 0
+        for _ in range(1_000):
+            drawn = draw.choice(4, size=60, p=[0.6, 0.2, 0.08, 0.12])
+            one, other = (np.array([cells[cell][part] for cell in drawn]) for part in (0, 1))
+            interval = TwoRuns(np.arange(60), one, other).difference.interval
+            hits += interval.low <= 0.12 <= interval.high
+        assert 0.93 <= hits / 1_000 <= 0.98
+
+
+def test_the_map_by_training_has_variability_across_and_confidence_up() -> None:
+    table = pd.DataFrame({"x": [9.0, 9, 9], "y": [9.0, 9, 9]})
+    assert not has_training(table)
+    one_epoch = table.assign(variability=[0, 0, np.nan], confidence=[0.2, 0.9, np.nan])
+    assert not has_training(one_epoch)
+    trained = table.assign(variability=[0.1, 0, np.nan], confidence=[0.2, 0.9, np.nan])
+    assert has_training(trained)
+    placed = by_training(trained)
+    assert placed["x"].to_numpy() == pytest.approx([0.1, 0, np.nan], nan_ok=True)
+    assert placed["y"].to_numpy() == pytest.approx([0.2, 0.9, np.nan], nan_ok=True)

@@ -1,1 +1,0 @@
-"""Answers computed from arrays: metrics, confusability, ranking, safe retrieval, baselines."""

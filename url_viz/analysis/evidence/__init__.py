@@ -1,1 +1,0 @@
-"""How good an order, a choice or a correction is, with intervals."""

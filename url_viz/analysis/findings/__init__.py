@@ -1,1 +1,0 @@
-"""Findings on an image set, and the gate that judges it by them."""

@@ -1,1 +1,0 @@
-"""Pictures from outside an image set, and parts of pictures in it."""

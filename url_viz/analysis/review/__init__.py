@@ -1,1 +1,0 @@
-"""What people are asked about pictures, and in which order."""

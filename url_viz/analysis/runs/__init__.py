@@ -1,1 +1,0 @@
-"""A user's own model on an image set."""

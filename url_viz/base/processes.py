@@ -1,0 +1,151 @@
+"""Our own processes: environment of children, cores, garbage collection, numba's cache, the app's server."""
+
+import atexit
+import gc
+import json
+import os
+import site
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
+
+from url_viz.base.workspace import is_in_bucket
+
+WITHIN_VARIABLE = "URL_VIZ_WITHIN"
+_NEEDED = (
+    "HOME",
+    "LANG",
+    "LANGUAGE",
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "DYLD_LIBRARY_PATH",
+    "TMPDIR",
+    "TZ",
+    "URL_VIZ_PATIENTS",
+)
+_NEEDED_BEGIN = ("LC_", "PYTHON", "OMP_", "MKL_")
+
+
+def child_variables() -> dict[str, str]:
+    """Variables to add to the environment of a process that runs `python -m` with one of our modules.
+
+    `$PYTHONSAFEPATH` keeps a `training.py` or `numpy.py` of the current folder, which is the user's, from being taken
+    for ours. `$PYTHONPATH` leads to a checkout. An installed package needs none, and with one its site-packages would
+    come before the standard library.
+    """
+    package_at = Path(__file__).resolve().parents[2]
+    variables = {"PYTHONSAFEPATH": "1"}
+    if package_at in {Path(path).resolve() for path in (*site.getsitepackages(), site.getusersitepackages())}:
+        return variables
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", str(package_at))]
+    return {**variables, "PYTHONPATH": os.pathsep.join([str(package_at), *others])}
+
+
+def needed_variables() -> dict[str, str]:
+    """The whole environment of a process that reads files of others: what Python and its libraries start with.
+
+    No keys of object storage and no tokens are in it: a reader that is taken over finds none.
+    """
+    needed = {name: os.environ[name] for name in os.environ if name in _NEEDED or name.startswith(_NEEDED_BEGIN)}
+    return needed | child_variables()
+
+
+def within_variable(within: Sequence[Path] | None) -> dict[str, str]:
+    """The variable by which a command of training reads no picture outside these folders; none without such a bound."""
+    if within is None:
+        return {}
+    return {WITHIN_VARIABLE: json.dumps([str(folder) for folder in within if not is_in_bucket(folder)])}
+
+
+def within_of_environment() -> tuple[Path, ...] | None:
+    """What `within_variable` says in this process; None without."""
+    named = os.environ.get(WITHIN_VARIABLE)
+    return None if named is None else tuple(map(Path, json.loads(named)))
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS binds no process to cores
+
+
+EVERY = 10_000
+"""New objects after which the young ones are searched, in place of the 700 that Python has by itself."""
+WAIT_S = 10.0
+"""What cycles hold, such as tables of a set that was closed, is free so many seconds after a page at the latest."""
+_wished = threading.Lock()
+
+
+def search_rarely() -> None:
+    """Have this process search for reference cycles more rarely than Python would, and not once more as it ends."""
+    gc.set_threshold(EVERY)
+    atexit.register(gc.freeze)  # what is frozen is left out of the last search
+
+
+def collect_soon() -> None:
+    """Wish for a search of every object some seconds later, once for any number of wishes until then.
+
+    It takes .1 s once pandas and Plotly are there, and lets nobody else run. `runner.postScriptGC` in
+    `.streamlit/config.toml` keeps Streamlit from one after each page.
+    """
+    if _wished.acquire(blocking=False):
+        timer = threading.Timer(WAIT_S, _collect)
+        timer.daemon = True
+        timer.start()
+
+
+def _collect() -> None:
+    _wished.release()  # what is dropped from now on may be missed, and asks for another
+    gc.collect()
+
+
+# Before numba is imported: else `.numba_config.yaml` of the working folder, which may be a stranger's, says where
+# compiled code lies, and numba unpickles what it finds there. An empty variable wins, and means the usual places.
+for _variable in ("NUMBA_CACHE_DIR", "NUMBA_CACHE_LOCATOR_CLASSES"):
+    os.environ.setdefault(_variable, "")
+
+
+def keep_compiled(*modules: ModuleType) -> None:
+    """Let numba keep the machine code of each module's functions, as it does where a library asks for it.
+
+    umap-learn asks for it in few of its functions, so each process compiled the rest for seconds, at any size of map.
+    numba puts the code next to the module, else into the user's cache folder (or `NUMBA_CACHE_DIR`), and makes it again
+    for another processor, another numba or another version of the module.
+    """
+    from numba.core.dispatcher import Dispatcher
+
+    for module in modules:
+        for function in list(vars(module).values()):  # another thread may be importing into it
+            if isinstance(function, Dispatcher):
+                _keep(function)
+
+
+def _keep(function: object) -> None:
+    try:
+        function.enable_caching()  # type: ignore[attr-defined]
+    except RuntimeError:  # numba finds no folder that it may write into: then it compiles in each process, as before
+        return
+
+
+ROOTS_VARIABLE = "URL_VIZ_ROOTS"
+"""The folders and addresses that the app may read, separated as in $PATH."""
+GIVEN_VARIABLE = "URL_VIZ_GIVEN"
+"""More folders, files or addresses, of what a command was given, as a JSON list: whatever a path holds."""
+OPENED_VARIABLE, BROWSER_VARIABLE = "URL_VIZ_OPENED", "URL_VIZ_BROWSER"
+"""The query of the app's address at which it begins; and, if set, that it is opened in the browser."""
+
+
+def become_app(options: Sequence[str], variables: Mapping[str, str] | None = None) -> NoReturn:
+    """Replace this process by the app's server, with options of Streamlit and more variables in its environment."""
+    package = Path(__file__).resolve().parents[1]
+    scripts = (package / "_app" / "app.py", package.parent / "app.py")  # in the wheel, in a checkout
+    script = next(path for path in scripts if path.exists())
+    sys.stdout.flush()
+    # -P: Python modules in the current folder are the user's, not what Streamlit imports.
+    words = [sys.executable, "-P", "-m", "url_viz.ui.server", str(script), *options]
+    os.execve(sys.executable, words, {**os.environ, **child_variables(), **(variables or {})})

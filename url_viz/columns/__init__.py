@@ -1,0 +1,1 @@
+"""Columns: the engine that computes each once, its sources, the table, measures and filters."""

@@ -1,0 +1,275 @@
+"""Measures: everything that orders pictures, listed once, and the words that people read for columns."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from url_viz.base.wording import MISSING
+
+PICTURE, SET, MODEL = "the picture alone", "the set", "your model"
+TRAINING = f"{MODEL}, the picture's own label"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure, higher = less to be trusted.
+
+    `name` is its column in `ImageSet.table()` and the word in code and addresses; `title` is what controls, tables and
+    legends call it; `knows` says what it has seen; `meaning` explains it to people who meet it; `noun` names it in
+    sentences (by default the title); `percentile` is the column with its percentile, if the table has one; `colour`
+    that of its curve, None for any. `is_baseline` marks what others are compared with, `is_offered` what pages offer as
+    an order; `in_table` is false for what only an evaluation computes.
+    """
+
+    name: str
+    title: str
+    knows: str
+    meaning: str
+    colour: str | None
+    noun: str | None = None
+    percentile: str | None = None
+    is_baseline: bool = False
+    is_offered: bool = True
+    in_table: bool = True
+
+    @property
+    def knows_no_more_than_nearest(self) -> bool:
+        """Whether a lead over nearest similarity, which knows the set, is the measure's own merit."""
+        return self.knows in (PICTURE, SET)
+
+
+AMBIGUITY = Measure(
+    "ambiguity",
+    "Torn between classes",
+    f"{SET}, your classes",
+    "How evenly a picture is torn between two of your classes, leaving out its own label and those of near copies.",
+    "#d55e00",
+    noun="ambiguity",
+    percentile="ambiguity_percentile",
+)
+CONFUSABILITY = Measure(
+    "confusability",
+    "Easily mistaken",
+    SET,
+    "How easily a picture is mistaken for another in this set, by its nearest neighbours. Needs no classes.",
+    "#0072b2",
+    noun="confusability",
+    percentile="confusability_percentile",
+)
+TUNED = Measure(
+    "tuned",
+    "By your answers",
+    f"{SET}, your answers",
+    "How easily a picture is mistaken for another, adjusted to your answers.",
+    "#cc79a7",
+    noun="your answers",
+)
+UNCERTAINTY = Measure(
+    "uncertainty",
+    "General model",
+    PICTURE,
+    "What a model trained on other pictures says of each picture alone. Uses nothing else of this set.",
+    "#009e73",
+    noun="uncertainty",
+    percentile="percentile",
+)
+MODEL_DOUBT = Measure(
+    "model_doubt",
+    "Your model",
+    MODEL,
+    "How undecided your own model is between its two likeliest classes: where it was not trained on a picture, in the "
+    "end; else on average over its epochs.",
+    "#b30059",
+)
+OF_TRAINING = (
+    Measure(
+        "low_last_margin",
+        "Low last margin",
+        TRAINING,
+        "How far the picture's class is behind the largest other in your model's logits, in the last epoch.",
+        "#8f3f71",
+        is_offered=False,
+    ),
+    Measure(
+        "low_mean_margin",
+        "Low mean margin",
+        TRAINING,
+        "The same on average over the epochs: minus the area under the margin (AUM).",
+        "#6d4aa0",
+        is_offered=False,
+    ),
+    Measure(
+        "low_confidence",
+        "Low confidence",
+        TRAINING,
+        "One minus the mean probability that your model gave the picture's class over the epochs.",
+        "#4b5bb5",
+        is_offered=False,
+    ),
+    Measure(
+        "variability",
+        "Variability",
+        TRAINING,
+        "How much that probability changed from epoch to epoch: its standard deviation.",
+        "#3f7fb0",
+        is_offered=False,
+    ),
+    Measure(
+        "forgotten",
+        "Forgotten",
+        TRAINING,
+        "How often an epoch in which your model was right came before one in which it was wrong.",
+        "#3a8f86",
+        is_offered=False,
+    ),
+    Measure(
+        "learnt",
+        "Learnt late",
+        TRAINING,
+        "The first epoch in which your model was right; as many as there were if it never was.",
+        "#5d8f3a",
+        is_offered=False,
+    ),
+)
+"""What a recorded run says of the pictures that the model was trained on (`analysis.runs.run_on_set.dynamics`)."""
+ENTROPY = Measure(
+    "entropy",
+    "ImageNet entropy",
+    PICTURE,
+    "How undecided the backbone's own ImageNet classifier is, in nats. A baseline.",
+    "#56b4e9",
+    noun="entropy",
+    is_baseline=True,
+)
+INVERSE_NORM = Measure(
+    "inverse_norm",
+    "1 / norm",
+    PICTURE,
+    "One over the length of the embedding. A baseline.",
+    "#e69f00",
+    is_baseline=True,
+    is_offered=False,
+)
+NEAREST = Measure(
+    "nearest_similarity",
+    "Nearest similarity",
+    SET,
+    "How different the most similar other picture is (minus its similarity). A baseline.",
+    "#8c8c8c",
+    is_baseline=True,
+    is_offered=False,
+    in_table=False,
+)
+NEAREST_GAP = Measure(
+    "nearest_gap",
+    "Nearest gap",
+    SET,
+    "How close the second most similar picture comes to the most similar one. A baseline.",
+    "#b5a642",
+    is_baseline=True,
+    is_offered=False,
+    in_table=False,
+)
+
+MEASURES: tuple[Measure, ...] = (
+    AMBIGUITY,
+    CONFUSABILITY,
+    TUNED,
+    UNCERTAINTY,
+    MODEL_DOUBT,
+    *OF_TRAINING,
+    ENTROPY,
+    INVERSE_NORM,
+    NEAREST,
+    NEAREST_GAP,
+)
+TABLE_MEASURES: tuple[str, ...] = tuple(measure.name for measure in MEASURES if measure.in_table)
+"""The measures that are columns of `ImageSet.table()`, in the order in which they are offered."""
+PERCENTILE_COLUMNS: tuple[str, ...] = tuple(m.percentile for m in MEASURES if m.percentile is not None)
+"""Columns that hold percentiles of measures, and are not measures themselves."""
+
+_BY_NAME = {measure.name: measure for measure in MEASURES}
+
+
+def measure_named(name: str) -> Measure:
+    """A measure by its name; a user's column is one by its own name."""
+    return _BY_NAME.get(name) or Measure(name, name, MISSING, "A column you added; the highest first.", None)
+
+
+def is_measure(name: str) -> bool:
+    """Whether a column is one of ours, not a user's."""
+    return name in _BY_NAME
+
+
+def measure_title(name: str) -> str:
+    """What pages call a measure or a column: a user's column by its own name."""
+    return measure_named(name).title
+
+
+def quoted(name: str) -> str:
+    """A measure within a sentence beside controls that call it so: “Torn between classes”."""
+    return f"“{measure_title(name)}”"
+
+
+def in_text(name: str) -> str:
+    """A measure within a sentence; a user's column by its own name."""
+    measure = measure_named(name)
+    return measure.noun or (measure.title.lower() if is_measure(name) else name)
+
+
+def measures_of(table: pd.DataFrame, brought: Iterable[str] = ()) -> tuple[str, ...]:
+    """The measures that a table has values of: those that pages offer, then the user columns in `brought`."""
+    names = (*(measure.name for measure in MEASURES if measure.is_offered), *brought)
+    return tuple(name for name in names if has_values(table, name))
+
+
+def has_values(table: pd.DataFrame, name: str) -> bool:
+    """Whether a table has a column of this name with a number in it."""
+    if name not in table:
+        return False
+    values = table[name].to_numpy(dtype=float)
+    return bool(np.isfinite(values[:1]).any() or np.isfinite(values).any())  # nearly always the first one has
+
+
+_COLUMNS: Mapping[str, str] = {
+    "label": "Class",
+    "label_given": "Label in the files",
+    "label_checked": "Label you checked",
+    "label_check": "Label check",
+    "first_class": "Most likely class",
+    "second_class": "Second most likely class",
+    "first_share": "Share of the most likely class",
+    "second_share": "Share of the second most likely class",
+    "twins": "Near copies",
+}
+_REASONS: Mapping[str, str] = {
+    "between classes": "two classes fit",
+    "easily confused": "easily mistaken",
+    "out on its own": "unlike the rest",
+    "twin": "near copies",
+}
+_DECISIONS: Mapping[str, str] = {"look-again": "put aside for later"}
+_CHECKS: Mapping[str, str] = {"between classes": "torn between classes", "out on its own": "unlike the rest"}
+_VALUES: Mapping[str, Mapping[str, str]] = {"reasons": _REASONS, "decision": _DECISIONS, "label_check": _CHECKS}
+
+
+def title_of_column(column: str) -> str:
+    """What pages call a column; a measure by its title."""
+    return measure_title(column) if is_measure(column) else _COLUMNS.get(column, column.replace("_", " ").capitalize())
+
+
+def shown_value(column: str, value: str) -> str:
+    """What pages call a value of a column of names."""
+    return _VALUES.get(column, {}).get(value, value)
+
+
+def shown_reason(name: str) -> str:
+    """What pages and commands call a reason."""
+    return shown_value("reasons", name)
+
+
+def value_called(column: str, words: str) -> str:
+    """The value of a column that is called so, or is this."""
+    return next((value for value, shown in _VALUES.get(column, {}).items() if shown == words), words)

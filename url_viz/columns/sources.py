@@ -1,0 +1,248 @@
+"""What the columns of an image set are made of: its stored tables, what the user brought, decisions and answers.
+
+A source gives the value of its table or file, or reads it by content. It is read for each column that is made of it,
+and not kept.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from url_viz.base.errors import DamageError
+from url_viz.columns.engine import ByContent, source
+from url_viz.columns.second_model import SecondModel, find_second
+from url_viz.columns.table import FILES
+from url_viz.models.head import Head
+from url_viz.models.model import EmbeddingSpace
+from url_viz.pipeline.near_copies import Pixels, stored_pixels
+from url_viz.pipeline.whitening import whitened_for
+from url_viz.store.columns import imported_columns as user_files
+from url_viz.store.columns.imported_columns import Import
+from url_viz.store.decisions.answers import Answered, Answers
+from url_viz.store.decisions.decision_rows import Decided
+from url_viz.store.decisions.decisions import Decisions
+from url_viz.store.second_model_choice import is_second_model_used, other_models_version
+from url_viz.store.tables.embedding_rows import WhitenedRows, Whitening
+from url_viz.store.tables.reader import HASH_TABLE, QUALITY_TABLE, EmbeddedContents, Snapshot
+from url_viz.store.tables.tables import Coordinates, Graph, GraphColumns
+from url_viz.store.training_records import RecordedRuns, read_runs, run_version
+
+
+@dataclass(frozen=True)
+class SetContext:
+    """One snapshot: its tables, the model that it is looked at with, and what is decided.
+
+    With `is_single_model` no second model takes part. `is_external` is for embeddings from a file, which no head
+    of ours reads: the first uncertainty column of the user takes the place of `uncertainty`.
+    """
+
+    store: Snapshot
+    space: EmbeddingSpace
+    head: Head | None
+    is_external: bool
+    is_single_model: bool
+    without_objects: int
+    answers: Answers
+    decisions: Callable[[], Decisions]
+
+    @property
+    def key(self) -> str:
+        """The key of the space."""
+        return self.space.key
+
+    @property
+    def scores_table(self) -> str:
+        """The name of the table of what the head says."""
+        return f"scores-{self.key}-{self.head.digest if self.head else None}"
+
+
+def _digest_of_space(*kinds: str) -> Callable[[SetContext], str]:
+    """The fingerprint of tables of the space, by the kind that their names begin with."""
+    return lambda context: context.store.digest_of([f"{kind}-{context.key}" for kind in kinds])
+
+
+def _digest_of(*names: str) -> Callable[[SetContext], str]:
+    """The fingerprint of tables."""
+    return lambda context: context.store.digest_of(names)
+
+
+@source(_digest_of("images"))
+def stored_files(context: SetContext) -> pa.Table:
+    """The columns FILES of each file of the folder."""
+    return context.store.images(FILES)
+
+
+@source(_digest_of("images"))
+def file_count(context: SetContext) -> int:
+    """How many files the folder has."""
+    return context.store.count("images")
+
+
+@source(_digest_of(QUALITY_TABLE))
+def stored_quality(context: SetContext) -> pa.Table:
+    """What is measured of the pixels of each content."""
+    return context.store.quality()
+
+
+@source(_digest_of("images", HASH_TABLE))
+def pixels_of(context: SetContext) -> ByContent[Pixels]:
+    """What copies are known by."""
+    return partial(stored_pixels, context.store)
+
+
+@source(_digest_of_space("embeddings"))
+def embedded(context: SetContext) -> EmbeddedContents:
+    """The contents that have an embedding, with entropy and norm."""
+    return context.store.embedded(context.key)
+
+
+@source(_digest_of_space("embeddings"))
+def embeddings_of(context: SetContext) -> ByContent[NDArray[np.float16]]:
+    """Embeddings (M, D)."""
+    return lambda contents: context.store.embeddings(context.key, contents).embedding
+
+
+@source(lambda context: context.head.digest if context.head else "")
+def head(context: SetContext) -> Head | None:
+    """The head that pictures are looked at with; None if the backbone has none."""
+    return context.head
+
+
+@source(lambda context: context.store.digest_of([context.scores_table]))
+def scores(context: SetContext) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
+    """The contents that the head has scored, and their uncertainty; None without a head."""
+    return None if context.head is None else context.store.scores(context.key, context.head.digest)
+
+
+@source(_digest_of_space("coordinates"))
+def coordinates(context: SetContext) -> Coordinates | None:
+    """The map; None before it was made."""
+    return context.store.coordinates(context.key)
+
+
+@source(_digest_of_space("graph"))
+def stored_graph(context: SetContext) -> Graph | None:
+    """The neighbour graph of the distinct contents; None before it is made."""
+    return context.store.graph(context.key)
+
+
+@source(_digest_of_space("graph"))
+def stored_graph_columns(context: SetContext) -> GraphColumns | None:
+    """What the graph says of each content, without its lists."""
+    return context.store.graph_columns(context.key)
+
+
+@source(_digest_of_space("graph"))
+def graph_size(context: SetContext) -> int:
+    """How many contents the graph has."""
+    return context.store.count(f"graph-{context.key}")
+
+
+@source(_digest_of_space("whitening"))
+def whitening(context: SetContext) -> Whitening | None:
+    """The whitened space; None before it was made."""
+    return context.store.whitening(context.key)
+
+
+@source(_digest_of_space("whitening", "whitened", "embeddings"))
+def whitened_of(context: SetContext) -> ByContent[WhitenedRows]:
+    """Rows in the whitened space."""
+    return partial(whitened_for, context.store, context.key)
+
+
+@source(lambda context: other_models_version(context.store, context.space))
+def second_model_of(context: SetContext) -> ByContent[SecondModel | None]:
+    """The other model that read just the contents of a graph."""
+    return partial(find_second, context.store, context.space)
+
+
+@source(lambda context: str(_uses_second_model(context)), is_live=True)
+def uses_second_model(context: SetContext) -> bool:
+    """Whether a second model takes part if there is one."""
+    return _uses_second_model(context)
+
+
+def _uses_second_model(context: SetContext) -> bool:
+    return not context.is_single_model and is_second_model_used(context.store.paths)
+
+
+@source(lambda context: str(context.is_external))
+def is_external(context: SetContext) -> bool:
+    """Whether the embeddings are from a file of the user's."""
+    return context.is_external
+
+
+@source(lambda context: str(context.without_objects))
+def without_objects(context: SetContext) -> int:
+    """How many pictures nothing is annotated in."""
+    return context.without_objects
+
+
+def _version_of_imports(context: SetContext) -> str:
+    return user_files.version_of(context.store.paths)
+
+
+@source(_version_of_imports, is_live=True)
+def imports(context: SetContext) -> tuple[Import, ...]:
+    """What the user brought."""
+    return user_files.read_imports(context.store.paths)
+
+
+@source(_version_of_imports, is_live=True)
+def stored_label(context: SetContext) -> str | None:
+    """The choice of the label on disk."""
+    return user_files.read_label_choice(context.store.paths)
+
+
+@source(_version_of_imports, is_live=True)
+def stored_apart(context: SetContext) -> str | None:
+    """The choice on disk of what is kept apart."""
+    return user_files.read_apart(context.store.paths)
+
+
+@source(lambda context: run_version(context.store.paths), is_live=True)
+def runs(context: SetContext) -> RecordedRuns:
+    """What was recorded of the user's own models."""
+    return read_runs(context.store.paths)
+
+
+def _version_of_log(context: SetContext) -> str:
+    return str(context.decisions().version)
+
+
+@source(_version_of_log, is_live=True)
+def decisions(context: SetContext) -> Decided:
+    """What is decided of each file."""
+    return context.decisions().now()
+
+
+@source(lambda context: str(_version_of_labels(context)), is_live=True)
+def given_labels(context: SetContext) -> Decided:
+    """As `decisions`, for the labels that somebody gave alone."""
+    return context.decisions().now()
+
+
+@source(_version_of_log, is_live=True)
+def answers(context: SetContext) -> Answered:
+    """What was answered on pairs."""
+    return context.answers.now()
+
+
+def _version_of_labels(context: SetContext) -> int:
+    """What changes with the labels that somebody gave, and with names and tags where these are the labels."""
+    decided, is_by_words = context.decisions(), False
+    with suppress(DamageError):  # reported where labels are made
+        is_by_words = user_files.read_label_choice(context.store.paths) in (user_files.TAGS, user_files.NAMES)
+    return decided.version if is_by_words else decided.labels_version
+
+
+def user_version(context: SetContext) -> str:
+    """A short text that changes with what the user brought, chose and labelled; "" if there is nothing; cheap."""
+    is_alone = not context.is_single_model and not _uses_second_model(context)
+    parts = _version_of_imports(context), _version_of_labels(context) or "", "alone" if is_alone else ""
+    return ".".join(map(str, parts)).rstrip(".")

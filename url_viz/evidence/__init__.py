@@ -1,0 +1,1 @@
+"""Evidence: how well orders hold, and what decisions were worth."""

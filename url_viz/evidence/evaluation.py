@@ -1,0 +1,510 @@
+"""How well measures order a labelled image set: R-AUROC, AURC and deciles with intervals, in tables and in words."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.base.rows import l2_normalize
+from url_viz.base.wording import MISSING, counted, decimal, listed, percent
+from url_viz.columns.measures import (
+    AMBIGUITY,
+    CONFUSABILITY,
+    MEASURES,
+    MODEL_DOUBT,
+    NEAREST_GAP,
+    OF_TRAINING,
+    TABLE_MEASURES,
+    UNCERTAINTY,
+    measure_named,
+    measure_title,
+    quoted,
+)
+from url_viz.columns.measures import NEAREST as NEAREST_MEASURE
+from url_viz.columns.ranking import percentile, percentile_of_each
+from url_viz.evidence.order_metrics import (
+    NO_INTERVAL,
+    Figure,
+    Influenced,
+    Interval,
+    RiskCoverage,
+    auroc_influence,
+    nearest_outside_group,
+    r_auroc,
+    risk_coverage,
+    share_by_blocks,
+    share_of,
+)
+from url_viz.evidence.selective_retrieval import Restriction, SearchedPictures, study
+from url_viz.pipeline.twins import source_groups
+from url_viz.store.tables.tables import Graph, positions_of
+
+NEAREST = NEAREST_MEASURE.name
+ALL = tuple(measure.name for measure in MEASURES)
+"""All measures, each higher = less to be trusted; the last two are minus the nearest similarity, and minus the gap."""
+
+FEWEST_PICTURES = 20
+MOST_CURVE_POINTS = 200
+NEEDED = (
+    f"Evaluation needs classes: at least {FEWEST_PICTURES:d} pictures in two or more class folders, with neighbours."
+)
+DECILES = 10
+BROUGHT = frozenset(measure.name for measure in (MODEL_DOUBT, *OF_TRAINING))
+"""Measures of the user's own model, which may have seen a part of the pictures, as a user's column may."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Recall@1 of the queries that are kept, the least uncertain first: `coverage` and `recall` (P,), thinned."""
+
+    coverage: Floats
+    recall: Floats
+
+
+@dataclass(frozen=True, eq=False)  # as `Evaluated`
+class CountedPictures:
+    """The M pictures that are counted: distinct, with a class, with neighbours, with a value of every measure of ours.
+
+    `rows` (M,) of the image set's table, `nearest` (M,) the rows of their nearest others among all distinct pictures
+    with a class, `labels` and `nearest_labels` (M,), `values` by measure (M,) float64. `left_out` counts the other rows
+    of the table. `with_gaps` (M,) are the measures that a user brought and some of the pictures lack (nan).
+    """
+
+    rows: NDArray[np.int64]
+    nearest: NDArray[np.int64]
+    labels: NDArray[np.str_]
+    nearest_labels: NDArray[np.str_]
+    values: Mapping[str, Floats]
+    left_out: int
+    with_gaps: Mapping[str, Floats] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def having(self, name: str) -> "CountedPictures":
+        """Those that have a value of a measure with gaps, which is among their `values`."""
+        has = np.isfinite(self.with_gaps[name])
+        values = {**self.values, name: self.with_gaps[name]}
+        return replace(
+            self,
+            **{each: getattr(self, each)[has] for each in ("rows", "nearest", "labels", "nearest_labels")},
+            values={each: of_all[has] for each, of_all in values.items()},
+            left_out=self.left_out + int((~has).sum()),
+            with_gaps={},
+        )
+
+    @cached_property
+    def is_right(self) -> NDArray[np.bool_]:
+        """Whether each picture's nearest other has its class (M,)."""
+        same: NDArray[np.bool_] = self.labels == self.nearest_labels
+        return same
+
+    @property
+    def recall(self) -> float:
+        """Recall@1 of the counted pictures."""
+        return float(self.is_right.mean())
+
+    @property
+    def recall_interval(self) -> Interval:
+        """Recall@1's 95 % interval over classes."""
+        return share_by_blocks(self.is_right, self.code).interval
+
+    @cached_property
+    def code(self) -> NDArray[np.int64]:
+        """The number of each picture's class (M,)."""
+        return np.unique(self.labels, return_inverse=True)[1].astype(np.int64)
+
+    @property
+    def classes(self) -> int:
+        """How many classes the counted pictures have."""
+        return int(self.code.max()) + 1
+
+    def auroc_of(self, name: str) -> Influenced:
+        """R-AUROC of a measure with each picture's influence on it."""
+        return auroc_influence(self.values[name], ~self.is_right)
+
+    @property
+    def oracle(self) -> Curve:
+        """Recall by coverage of the best order there can be."""
+        wrong = ~self.is_right
+        return _thinned(risk_coverage(wrong, wrong))
+
+
+@dataclass(frozen=True)
+class MeasureFigures:
+    """How one measure orders the counted pictures.
+
+    `auroc` is its R-AUROC with an interval of 95 % over classes (`auroc_by_blocks`); `over_nearest` its lead over
+    nearest similarity on the same pictures (nan for nearest similarity itself). AURC: lower is better.
+    """
+
+    name: str
+    auroc: Figure
+    over_nearest: Figure
+    aurc: float
+    curve: Curve
+
+    @property
+    def tells_errors(self) -> bool:
+        """Whether the measure puts pictures whose nearest is of another class first, by its interval."""
+        return self.auroc.interval.low > 0.5
+
+
+def counted_pictures(
+    table: pd.DataFrame,
+    contents: NDArray[np.int64],
+    *,
+    graph: Graph,
+    embeddings: Callable[[], NDArray[np.floating]],
+    user_measures: Sequence[str] = (),
+) -> CountedPictures | None:
+    """The pictures of `ImageSet.table()` to count, with content keys (N,) in its order; None if there are too few.
+
+    Copies count once: a copy would make its picture's search right whatever its value. `embeddings` gives rows (N, A)
+    in the whitened space, and is asked only if all of a picture's neighbours in the graph are without a class, so that
+    its nearest has to be searched. `user_measures` are columns that a user brought. One with gaps leaves no picture
+    out: it is `with_gaps`.
+    """
+    database = _distinct_with_class(table, contents, graph)
+    if len(database) < FEWEST_PICTURES or table["label"].iloc[database].nunique() < 2:
+        return None
+    nearest, similarity = _two_nearest(graph, positions_of(contents[database], graph.content), database, embeddings)
+    values = {name: table[name].iloc[database].to_numpy(np.float64) for name in TABLE_MEASURES if name in table}
+    values |= {NEAREST: -similarity[:, 0], NEAREST_GAP.name: similarity[:, 1] - similarity[:, 0]}
+    values |= {name: table[name].iloc[database].to_numpy(np.float64) for name in user_measures}
+    every = dict.fromkeys((*ALL, *user_measures))
+    names = [name for name in every if name in values and np.isfinite(values[name]).any()]
+    brought = BROUGHT.union(user_measures)
+    has_all = np.logical_and.reduce([np.isfinite(values[name]) for name in names if name not in brought])
+    if NEAREST not in names or has_all.sum() < FEWEST_PICTURES:  # all of one source group have no neighbour
+        return None
+    measures = {name: values[name][has_all] for name in names}
+    gaps = [name for name in names if name in brought and not np.isfinite(measures[name]).all()]
+    labels = table["label"].to_numpy(dtype=object)
+    nearest_rows = database[nearest[has_all, 0]]
+    return CountedPictures(
+        rows=database[has_all],
+        nearest=nearest_rows,
+        labels=labels[database[has_all]].astype(str),
+        nearest_labels=labels[nearest_rows].astype(str),
+        values={name: each for name, each in measures.items() if name not in gaps},
+        left_out=len(table) - int(has_all.sum()),
+        with_gaps={name: measures[name] for name in gaps},
+    )
+
+
+@dataclass(frozen=True, eq=False)  # as `Evaluated`
+class OfSome:
+    """The `figures` of a measure with gaps on the `pictures` that have it; `others` are R-AUROC on the same ones, of
+    the orders that lead sets and of nearest similarity, by measure."""
+
+    pictures: CountedPictures
+    figures: MeasureFigures
+    others: Mapping[str, Figure]
+
+    def words(self, of: int) -> str:
+        """On which of so many pictures the figures are, and what others have there."""
+        there = listed([f"{quoted(name)} {figure.text(digits=3)}" for name, figure in self.others.items()])
+        return (
+            f"{quoted(self.figures.name)} has a value for {len(self.pictures):,} of the {counted(of, 'picture')}: its "
+            f"figures are on these, on which the R-AUROC of others is: {there}. Charts of all measures "
+            "leave it out."
+        )
+
+
+@dataclass(frozen=True, eq=False)  # one is like no other: what pages draw of it is kept by it
+class Evaluated:
+    """The counted pictures of a set, every measure's figures, and the `lead` of confusability over uncertainty.
+
+    Figures of `measures` are on all of these pictures, those of `of_some`, which the user brought, on some.
+    """
+
+    pictures: CountedPictures
+    measures: tuple[MeasureFigures, ...]
+    lead: Figure | None
+    of_some: tuple[OfSome, ...] = ()
+
+    @cached_property
+    def pictures_of(self) -> Mapping[str, CountedPictures]:
+        """The pictures that the figures of each measure are on."""
+        of_some = {each.figures.name: each.pictures for each in self.of_some}
+        return {**{measure.name: self.pictures for measure in self.measures}, **of_some}
+
+    @cached_property
+    def figures(self) -> tuple[MeasureFigures, ...]:
+        """The figures of all measures, those on some pictures last."""
+        return (*self.measures, *(each.figures for each in self.of_some))
+
+    @property
+    def gaps(self) -> str:
+        """Which measures have no value for some of the pictures, and what their figures are on; "" for none."""
+        sentences = [each.words(len(self.pictures)) for each in self.of_some]
+        few = [quoted(name) for name in self.pictures.with_gaps if name not in self.pictures_of]
+        if few:
+            sentences.append(
+                f"Without figures, as fewer than {FEWEST_PICTURES} pictures have a value: {', '.join(few)}."
+            )
+        return " ".join(sentences)
+
+    @property
+    def recall_words(self) -> str:
+        """The interval of recall@1, and what it is counted on."""
+        pictures, interval = self.pictures, self.pictures.recall_interval
+        left_out = (
+            f"; {pictures.left_out:,} left out (copies, and pictures without a class, neighbours or a value)"
+            if pictures.left_out
+            else ""
+        )
+        return (
+            f"95 % interval {100 * interval.low:.1f} to {percent(interval.high, digits=1)}, counted on "
+            f"{counted(len(pictures), 'picture')} of {counted(pictures.classes, 'class')}{left_out}."
+        )
+
+    @property
+    def verdict(self) -> str:
+        """Which of confusability and uncertainty predicts errors better, by the interval; "" where one is not there."""
+        right = int(self.pictures.is_right.sum())
+        if right in (0, len(self.pictures)):
+            return f"Every nearest neighbour is {'right' if right else 'wrong'}, so there is no R-AUROC."
+        if self.lead is None:
+            return ""
+        first, second = quoted(CONFUSABILITY.name), quoted(UNCERTAINTY.name)
+        if self.lead.interval.low > 0 or self.lead.interval.high < 0:
+            outcome = f"{first} predicts errors {'better' if self.lead.value > 0 else 'worse'} than {second}"
+        else:
+            outcome = f"{first} and {second} do not clearly differ here"
+        by = self.lead.text(digits=3, signed=True)
+        return f"Of the measures without classes, {outcome}: difference in R-AUROC {by}."
+
+    @property
+    def how_to_read(self) -> str:
+        """What the figures mean, what each measure knows, and which are baselines."""
+        names = [measure.name for measure in self.measures]
+        sentences = [
+            "R-AUROC: how often a picture whose nearest is of another class ranks above one whose nearest is of the "
+            "same. AURC: mean error over all coverages; lower is better. Brackets: 95 % intervals over classes."
+        ]
+        if AMBIGUITY.name in names:
+            sentences.append(
+                f"{AMBIGUITY.title} (ambiguity) uses the classes it is judged by, but never a picture's own label or "
+                "a near copy's: its figure says how well it orders this set, not how well it would do without classes. "
+                "Compare only measures that have seen the same."
+            )
+        baselines = [measure.title for measure in MEASURES if measure.is_baseline and measure.name in names]
+        if baselines:
+            sentences.append(f"Baselines: {', '.join(baselines)}.")
+        if {CONFUSABILITY.name, NEAREST} <= set(names):
+            sentences.append(
+                f"{CONFUSABILITY.title} (confusability) is computed from the same neighbours whose correctness it "
+                "predicts, so nearest similarity is its baseline; the last column is the lead over it, of those that "
+                "are known to have seen no more."
+            )
+        return " ".join(sentences)
+
+    def table(self) -> pd.DataFrame:
+        """One row a measure, figures with the ends of their intervals, for other programs."""
+        return pd.DataFrame(
+            {
+                "measure": [measure.name for measure in self.figures],
+                "pictures": [len(self.pictures_of[measure.name]) for measure in self.figures],
+                "r_auroc": [measure.auroc.value for measure in self.figures],
+                "r_auroc_low": [measure.auroc.interval.low for measure in self.figures],
+                "r_auroc_high": [measure.auroc.interval.high for measure in self.figures],
+                "aurc": [measure.aurc for measure in self.figures],
+                "lead_over_nearest_similarity": [measure.over_nearest.value for measure in self.figures],
+                "lead_low": [measure.over_nearest.interval.low for measure in self.figures],
+                "lead_high": [measure.over_nearest.interval.high for measure in self.figures],
+            }
+        )
+
+    def shown(self) -> pd.DataFrame:
+        """The same for people: one row a measure, figures with their intervals as text."""
+        return pd.DataFrame(
+            {
+                "Measure": [measure_title(measure.name) for measure in self.figures],
+                "Uses": [measure_named(measure.name).knows for measure in self.figures],
+                "Pictures": [f"{len(self.pictures_of[measure.name]):,}" for measure in self.figures],
+                "R-AUROC": [measure.auroc.text(digits=3) for measure in self.figures],
+                "AURC": [decimal(measure.aurc, digits=3) for measure in self.figures],
+                "Lead over nearest similarity": [
+                    measure.over_nearest.text(digits=3, signed=True)
+                    if measure_named(measure.name).knows_no_more_than_nearest
+                    else MISSING
+                    for measure in self.figures
+                ],
+            }
+        )
+
+
+def evaluated(pictures: CountedPictures) -> Evaluated:
+    """Work out every measure's figures on the pictures, with intervals, the user's own last: seconds for 100,000."""
+    first, second = CONFUSABILITY.name, UNCERTAINTY.name
+    both = pictures.having(second) if second in pictures.with_gaps else pictures
+    lead = lead_over(both, first, second) if {first, second} <= both.values.keys() else None
+    of_some = (_of_some(pictures.having(name), name) for name in pictures.with_gaps)
+    return Evaluated(
+        pictures,
+        tuple(_measured(pictures, name) for name in pictures.values),
+        lead,
+        tuple(each for each in of_some if len(each.pictures) >= FEWEST_PICTURES),
+    )
+
+
+def _of_some(pictures: CountedPictures, name: str) -> OfSome:
+    beside = [other for other in (AMBIGUITY.name, CONFUSABILITY.name, NEAREST) if other in pictures.values]
+    others = {other: pictures.auroc_of(other).by_blocks(pictures.code) for other in beside}
+    return OfSome(pictures, _measured(pictures, name), others)
+
+
+def _measured(pictures: CountedPictures, name: str) -> MeasureFigures:
+    auroc = pictures.auroc_of(name).by_blocks(pictures.code)
+    lead = Figure(float("nan"), NO_INTERVAL) if name == NEAREST else lead_over(pictures, name, NEAREST)
+    curve = risk_coverage(pictures.values[name], ~pictures.is_right)
+    return MeasureFigures(name, auroc, lead, curve.aurc, _thinned(curve))
+
+
+def lead_over(pictures: CountedPictures, name: str, other: str) -> Figure:
+    """R-AUROC of one measure minus that of another on the same pictures, with the 95 % interval of the difference."""
+    return (pictures.auroc_of(name) - pictures.auroc_of(other)).by_blocks(pictures.code, least=-1)
+
+
+@dataclass(frozen=True, eq=False)  # as `Evaluated`
+class Evidence:
+    """What the counted `pictures` say of withholding those that are ambiguous by the measure of `figures`.
+
+    `class_wise` is what leaving out a tenth of each class does, `overall` each share of the whole; `percentile` (M,) is
+    where each picture stands by the measure in the whole set.
+    """
+
+    pictures: CountedPictures
+    figures: MeasureFigures
+    class_wise: Restriction
+    overall: Mapping[float, Restriction]
+    percentile: NDArray[np.float32]
+
+    def wrong_on_sides(self, percentile: float) -> tuple[float, float]:
+        """The share whose nearest is of another class, up to a percentile and above it; nan for an empty side."""
+        is_above, is_right = self.percentile > percentile, self.pictures.is_right
+        low, high = (float((~is_right[side]).mean()) if side.any() else math.nan for side in (~is_above, is_above))
+        return low, high
+
+
+def evidence(
+    results: Evaluated,
+    measure: str,
+    table: pd.DataFrame,
+    whitened: NDArray[np.floating],
+    contents: NDArray[np.int64],
+    *,
+    graph: Graph,
+) -> Evidence | None:
+    """The evidence of `results` for one of their measures; None for another. The others are as for `searched`."""
+    figures = next((measured for measured in results.figures if measured.name == measure), None)
+    if figures is None:
+        return None
+    pictures = results.pictures_of[measure]
+    class_wise, overall = study(searched(pictures, whitened, contents, graph=graph), pictures.values[measure])
+    ranks = percentile_of_each(table, measure)[pictures.rows]
+    return Evidence(pictures, figures, class_wise, overall, ranks)
+
+
+def searched(
+    pictures: CountedPictures, whitened: NDArray[np.floating], contents: NDArray[np.int64], *, graph: Graph
+) -> SearchedPictures:
+    """The counted pictures as a search meets them: `whitened` (N, A) and content keys (N,) are of the whole table."""
+    in_graph = positions_of(contents[pictures.rows], graph.content)
+    unit, group = l2_normalize(whitened[pictures.rows]), source_groups(graph.twins, graph.apart)[in_graph]
+    return SearchedPictures(unit, pictures.labels, _lists_among(graph, in_graph), group)
+
+
+def deciles(values: Floats, is_right: NDArray[np.bool_]) -> pd.DataFrame:
+    """Recall@1 by tenths of a measure (M,), clearest first, whose search `is_right` (M,).
+
+    Columns: percentile_from, pictures, recall, and recall_low and recall_high, the ends of its 95 % interval. Equal
+    values share a tenth; one that is empty for that reason has no recall (nan).
+    """
+    rank = percentile(values).astype(np.float64) * (len(values) - 1) / 100  # 0 to M − 1, ties sharing their middle
+    tenth = np.minimum((rank + 0.5) * DECILES / len(values), DECILES - 1).astype(np.int64)
+    pictures = np.bincount(tenth, minlength=DECILES)
+    hits = np.bincount(tenth, weights=is_right, minlength=DECILES)
+    shares = [share_of(float(right), int(count)) for right, count in zip(hits, pictures, strict=True)]
+    return pd.DataFrame(
+        {
+            "percentile_from": np.arange(DECILES) * 10,
+            "pictures": pictures,
+            "recall": [share.value for share in shares],
+            "recall_low": [share.interval.low for share in shares],
+            "recall_high": [share.interval.high for share in shares],
+        }
+    )
+
+
+def by_class(pictures: CountedPictures, measure: str) -> pd.DataFrame:
+    """One row per class: label, pictures, recall, mean_percentile and r_auroc of a measure, and taken_for.
+
+    `mean_percentile` is among all counted pictures; `r_auroc` is nan if all of a class are right, or all wrong;
+    `taken_for` is the class that its mistaken pictures find most often, None if none is mistaken.
+    """
+    values, right = pictures.values[measure], pictures.is_right
+    ranks = pd.DataFrame({"label": pictures.labels.astype(object), "right": right, "rank": percentile(values)})
+    of_class = ranks.groupby("label")
+    table = of_class.agg(pictures=("right", "size"), recall=("right", "mean"), mean_percentile=("rank", "mean"))
+    members = [of_class.indices[name] for name in table.index]
+    taken_for = [pd.Series(pictures.nearest_labels[rows[~right[rows]]], dtype=object).mode() for rows in members]
+    return table.reset_index().assign(
+        r_auroc=[r_auroc(values[rows], right[rows]) for rows in members],
+        taken_for=pd.Series([next(iter(names), None) for names in taken_for], dtype=object),
+    )
+
+
+def of_two_models(second: str) -> str:
+    """Of a set that two models have read, which measures are by both."""
+    return (
+        f"{AMBIGUITY.title} and {CONFUSABILITY.title} are by two models (also {second}), the other measures by the "
+        "first alone: a part of a lead over these is the second model's."
+    )
+
+
+def _two_nearest(
+    graph: Graph,
+    in_graph: NDArray[np.int64],
+    database: NDArray[np.int64],
+    embeddings: Callable[[], NDArray[np.floating]],
+) -> tuple[NDArray[np.int64], Floats]:
+    """Places in `database` (M,) of each one's two nearest that are no twins (M, 2), and cosines (M, 2), or nan."""
+    place = _lists_among(graph, in_graph)
+    first_two = np.argsort(place < 0, axis=1, kind="stable")[:, :2]
+    nearest = np.take_along_axis(place, first_two, 1)
+    similarity = np.take_along_axis(graph.similarity[in_graph], first_two, 1).astype(np.float64)
+    lost = np.flatnonzero((nearest < 0).any(axis=1))
+    if len(lost):
+        unit, group = l2_normalize(embeddings()[database]), source_groups(graph.twins, graph.apart)[in_graph]
+        nearest[lost], similarity[lost] = nearest_outside_group(unit, lost, np.arange(len(unit)), group, k=2)
+    return nearest, similarity
+
+
+def _distinct_with_class(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph) -> NDArray[np.int64]:
+    """The rows (M,) of the first picture of each content, if it has a class and is in the graph."""
+    first = np.sort(np.unique(contents, return_index=True)[1])
+    usable = table["label"].notna().to_numpy() & (positions_of(contents, graph.content) >= 0)
+    return first[usable[first]]
+
+
+def _lists_among(graph: Graph, in_graph: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The graph's lists (M, K) of its rows `in_graph` (M,), as places among these; −1 for none, or one not of these."""
+    number = np.full(len(graph) + 1, -1, np.int64)  # the last stands for −1, no neighbour
+    number[in_graph] = np.arange(len(in_graph))
+    among: NDArray[np.int64] = number[graph.position[in_graph]]
+    return among
+
+
+def _thinned(curve: RiskCoverage) -> Curve:
+    """A risk–coverage curve as recall by coverage, of at most MOST_CURVE_POINTS."""
+    chosen = np.unique(np.linspace(0, len(curve.coverage) - 1, MOST_CURVE_POINTS).round().astype(np.int64))
+    return Curve(curve.coverage[chosen], 1 - curve.risk[chosen])

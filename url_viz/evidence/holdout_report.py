@@ -1,0 +1,155 @@
+"""How well a finetuned head does on held-out pictures: figures with intervals, and sentences on them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.base.files import record_in
+from url_viz.base.records import nan_for_null, read_plain
+from url_viz.base.wording import counted
+from url_viz.evidence.order_metrics import MOST_LEFT_OUT, Figure, jackknife, without_each_block
+
+AFTER, BEFORE = "after", "before"
+TITLES = {
+    "r_auroc": "R-AUROC",
+    "agreement": "Rank agreement with the task loss",
+    "accuracy": "Accuracy",
+    "recall_at_1": "Recall@1",
+    "classification_auroc": "AUROC of the classifier's errors",
+}
+"""What each measure is called, those that say most first."""
+NO_EFFECT = {"r_auroc": 0.5, "agreement": 0.0, "classification_auroc": 0.5}
+"""The figure that a random order has."""
+Arrays = tuple[NDArray[np.generic], ...]
+Statistic = Callable[..., float]
+
+
+@dataclass(frozen=True)
+class HoldoutFigure:
+    """One measure on `count` held-out pictures; a figure without an interval has nan ends.
+
+    `after` is of the new head, `before` of the one that the model had, None without one or if it cannot be computed.
+    `others` are of orders that need no job, by the names of their columns, and `gains` what `after` is ahead of each
+    of them and of `before`, on the same pictures.
+    """
+
+    measure: str
+    count: int
+    after: Figure | None
+    before: Figure | None = None
+    others: Mapping[str, Figure] = field(default_factory=dict)
+    gains: Mapping[str, Figure] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        return TITLES.get(self.measure, self.measure)
+
+    @property
+    def is_of_use(self) -> bool:
+        """Whether the new head orders these pictures better than chance, by the interval."""
+        return self.after is not None and self.after.interval.low > NO_EFFECT.get(self.measure, -np.inf)
+
+
+def holdout_figure(
+    measure: str,
+    orders: Mapping[str, Arrays],
+    statistic: Statistic,
+    block: NDArray[np.generic],
+    *,
+    count: int,
+    most_left_out: int = MOST_LEFT_OUT,
+) -> HoldoutFigure:
+    """Measure `statistic(*arrays)` of each order, with 95 % intervals over blocks (M,), such as classes (`jackknife`).
+
+    `orders` has AFTER, and BEFORE and others if there are any: arrays of M rows each, of the same pictures, of which
+    there are `count`.
+    """
+    values = {name: statistic(*arrays) if len(block) else float("nan") for name, arrays in orders.items()}
+    numbers = {name: value for name, value in values.items() if not np.isnan(value)}
+    left_out = {name: without_each_block(statistic, *orders[name], block=block, most=most_left_out) for name in numbers}
+    figures = {name: jackknife(value, left_out[name]) for name, value in numbers.items()}
+    gains = {
+        name: jackknife(numbers[AFTER] - value, left_out[AFTER] - left_out[name])
+        for name, value in numbers.items()
+        if name != AFTER and AFTER in numbers
+    }
+    others = {name: figure for name, figure in figures.items() if name not in (AFTER, BEFORE)}
+    return HoldoutFigure(measure, count, figures.get(AFTER), figures.get(BEFORE), others, gains)
+
+
+def figures_from(report: Mapping[str, Any]) -> tuple[HoldoutFigure, ...]:
+    """The figures in a run's report, from its JSON. Raises ValueError or LookupError for a report without them."""
+    figures = tuple[HoldoutFigure, ...]
+    return read_plain(figures, nan_for_null(figures, report["told"]))
+
+
+def figures_at(path: Path) -> tuple[HoldoutFigure, ...]:
+    """The figures in the report of a run at `path`; none if it cannot be read."""
+    try:
+        return figures_from(record_in(path.read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return ()
+
+
+def headline(result: HoldoutFigure) -> str:
+    """The new head's figure: "R-AUROC .71 [.64, .77], 130 pictures"."""
+    return f"{result.title} {report_text(result.after)}, {counted(result.count, 'picture')}"
+
+
+def details(result: HoldoutFigure) -> tuple[str, ...]:
+    """The lines below the headline: comparisons, and a caution about a figure without an interval."""
+    lines = []
+    if result.before is not None:
+        lines.append(f"Before: {report_text(result.before)}{_verdict(result.gains.get(BEFORE))}.")
+    for name, figure in result.others.items():
+        lines.append(f"{name.capitalize()}, without training: {report_text(figure)}{_verdict(result.gains.get(name))}.")
+    if result.after is None:
+        lines.append("Too few pictures to measure this, or all with the same outcome.")
+    elif np.isnan(result.after.interval.low):
+        lines.append("No interval: too few pictures.")
+    return tuple(lines)
+
+
+def _verdict(gain: Figure | None) -> str:
+    """What the difference says: nothing, unless its interval excludes zero."""
+    if gain is None or np.isnan(gain.interval.low):
+        return ""
+    if gain.interval.low <= 0 <= gain.interval.high:
+        return "; too close to call on these pictures"
+    which = "better" if gain.interval.low > 0 else "worse"
+    return f"; the new one is {which} ({gain.text(signed=True)})"
+
+
+def report_text(figure: Figure | None) -> str:
+    """A figure with its interval, ".71 [.64, .77]"; "none" where there is none."""
+    return "none" if figure is None else figure.text()
+
+
+def advice(figures: Sequence[HoldoutFigure]) -> str:
+    """In one sentence whether to use the new head, by the first measure that could be computed."""
+    result = next((result for result in figures if result.after is not None), None)
+    if result is None:
+        return "too few pictures to tell how good the new head is: add pictures."
+    figure = f"{headline(result)} held out from training"
+    if not result.is_of_use:
+        return f"of little use ({figure}): add pictures, or keep the previous head."
+    gain = result.gains.get(BEFORE)
+    if gain is not None and gain.interval.high < 0:
+        return f"worse than the previous head ({figure}; {gain.text(signed=True)}): keep that one."
+    is_unsure = gain is not None and not gain.interval.low > 0
+    unsure = ", but not clearly better than the previous head" if is_unsure else ""
+    ahead = [name for name in result.others if name in result.gains and result.gains[name].interval.high < 0]
+    which = f"{' and '.join(ahead)} {'is a better order' if len(ahead) == 1 else 'are better orders'}"
+    stay = f" For the pictures of this set, {which}, without training." if ahead else ""
+    return f"adapted{unsure} ({figure}).{stay}"
+
+
+def as_text(figures: Sequence[HoldoutFigure]) -> str:
+    """Every figure with its comparisons, a line each, for a terminal."""
+    return "\n".join(
+        line for result in figures for line in (headline(result), *(f"  {line}" for line in details(result)))
+    )

@@ -1,0 +1,308 @@
+"""The leading order: by which measure an image set is ordered when it is opened, why, and how well that order holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from url_viz.base.records import as_json, read_json
+from url_viz.base.wording import counted, decimal
+from url_viz.columns.engine import Lazy, OnDisk, column
+from url_viz.columns.measures import (
+    AMBIGUITY,
+    CONFUSABILITY,
+    TUNED,
+    UNCERTAINTY,
+    has_values,
+    in_text,
+    measure_named,
+    title_of_column,
+)
+from url_viz.columns.ranking import NONE
+from url_viz.columns.second_model import SecondModel
+from url_viz.columns.table import Frame
+from url_viz.evidence.order_metrics import Figure, auroc_by_blocks, auroc_within_blocks, share_by_blocks
+from url_viz.labels.ambiguity import LEAST_OF_A_CLASS
+from url_viz.labels.classes import CodedLabels
+from url_viz.labels.votes import Codes
+from url_viz.pipeline.confusability import FEW
+from url_viz.pipeline.twins import source_groups
+from url_viz.review.tuned import FEW as FEW_ANSWERS
+from url_viz.review.tuned import Tuned
+from url_viz.store.tables.derived_cache import require
+from url_viz.store.tables.tables import Graph, GraphColumns
+
+SHUFFLES = 39
+"""Labels without meaning are ahead of so many shuffles of themselves one time in forty."""
+FEWEST = 3
+"""With fewer pictures that have a neighbour, no measure leads."""
+LEADING = (AMBIGUITY.name, TUNED.name, CONFUSABILITY.name, UNCERTAINTY.name)
+"""The measures that an order may be by, or compare with."""
+NO_GRAPH = (
+    "There is no neighbour graph, so pictures are listed by name. Read the folder again to order them: no picture is "
+    "embedded again."
+)
+BEING_READ = "Pictures are still being read: until all are there, the order knows each picture by itself alone."
+_ORDER = b"order"
+
+
+@dataclass(frozen=True)
+class Order:
+    """By which measure an image set is ordered, and why.
+
+    `measure` is a column of the table, None if nothing leads; `reason` a sentence. `evidence` is the measure's R-AUROC
+    on classes, with an interval over them, or on answers, and `others` those of measures that know neither. With
+    classes, `within` is the same within classes, where their difficulty does not count; `recall` how often the nearest
+    picture has the same class, `by_chance` how often under shuffled labels, `classes` how many there are.
+    """
+
+    measure: str | None
+    reason: str
+    evidence: Figure | None = None
+    within: Figure | None = None
+    others: Mapping[str, Figure] = field(default_factory=dict)
+    recall: Figure | None = None
+    by_chance: float = float("nan")
+    classes: int = 0
+
+
+@dataclass(frozen=True)
+class LabelledNearest:
+    """The L contents with a class whose nearest has one too: `rows` of the table, `code` and `is_wrong` (L,)."""
+
+    rows: NDArray[np.int64]
+    code: Codes
+    is_wrong: NDArray[np.bool_]
+
+
+def while_read(order: Order) -> Order:
+    """The order as described while pictures are being read: a missing graph is made at the end."""
+    return replace(order, reason=BEING_READ) if order.reason == NO_GRAPH else order
+
+
+def leading_order(
+    table: pd.DataFrame,
+    contents: NDArray[np.int64],
+    columns: GraphColumns | None,
+    labels: CodedLabels | None,
+    *,
+    tuned: Tuned | None = None,
+    second: str | None = None,
+) -> Order:
+    """The order of `ImageSet.table()`, with content keys (N,) in its order; `labels` are of the graph's contents.
+
+    Ambiguity leads if the pictures bear the classes out: two or more with three pictures each, and the nearest picture
+    of the same class more often than under any of SHUFFLES shuffles of the labels. Else what answers made of it
+    (`tuned`), else confusability, from three pictures on. `second` names the second model by which these are too, if
+    there is one.
+    """
+    by = f", by two models (also {second})" if second else ""
+    valued = int(np.isfinite(table[CONFUSABILITY.name].to_numpy(float)).sum())
+    if columns is not None and labels is not None and has_values(table, AMBIGUITY.name):
+        order = _by_classes(table, contents, columns, labels, by)
+        if order is not None:
+            return order
+    if labels is None:
+        return Order(None, NO_GRAPH)
+    if valued < FEWEST:
+        return Order(None, "Fewer than three pictures have a neighbour, so they are listed by name.")
+    if tuned is not None:
+        others = {} if tuned.before is None else {CONFUSABILITY.name: tuned.before}
+        return Order(TUNED.name, order_in_words(tuned, by), evidence=tuned.evidence, others=others)
+    if valued < FEW:
+        reason = f"Fewer than {FEW} pictures: ordered by how far away the nearest one is{by}."
+        return Order(CONFUSABILITY.name, f"{reason} Without classes, nothing shows how well that works.")
+    return Order(
+        CONFUSABILITY.name, f"Ordered by how easily a picture is mistaken for another here{by}, which needs no classes."
+    )
+
+
+def _to_table(order: Order) -> pa.Table:
+    """An order as a table to be cached, which has no rows."""
+    return pa.table({}).replace_schema_metadata({_ORDER: as_json(order)})
+
+
+def _from_table(table: pa.Table) -> Order:
+    """What `_to_table` was given. Raises ValueError for an order that there is not."""
+    order = read_json(Order, table.schema.metadata[_ORDER])
+    require({order.measure, *order.others} <= {None, *LEADING})
+    return order
+
+
+@column(on_disk=OnDisk(_to_table, _from_table, only_large=True))
+def order(
+    measured: pd.DataFrame,
+    base: Frame,
+    graph_columns: GraphColumns | None,
+    content_labels: CodedLabels | None,
+    content_apart: Codes | None,
+    witnesses: Lazy[Graph | None],
+    tuned_order: Tuned | None,
+    second: SecondModel | None,
+) -> Order:
+    """The measure that leads, and why; the nearest picture that tells of the classes is of another source group."""
+    columns = _of_witnesses(graph_columns, content_apart, witnesses)
+    title = None if second is None else second.title
+    return leading_order(measured, base.contents, columns, content_labels, tuned=tuned_order, second=title)
+
+
+def _of_witnesses(
+    columns: GraphColumns | None, content_apart: Codes | None, witnesses: Lazy[Graph | None]
+) -> GraphColumns | None:
+    graph = None if columns is None or content_apart is None else witnesses()
+    if columns is None or graph is None:
+        return columns
+    group = source_groups(graph.twins, graph.apart)
+    return replace(columns, nearest=graph.position[:, 0], twin_group=group)
+
+
+@column()
+def nearest_labelled(
+    base: Frame,
+    graph_columns: GraphColumns | None,
+    content_labels: CodedLabels | None,
+    content_apart: Codes | None,
+    witnesses: Lazy[Graph | None],
+) -> LabelledNearest | None:
+    """Of which pictures the nearest of another source has another class: what any order is judged by."""
+    columns = _of_witnesses(graph_columns, content_apart, witnesses)
+    return None if columns is None or content_labels is None else _labelled(base.contents, columns, content_labels)
+
+
+def order_by(measure: str, leading: Order, table: pd.DataFrame, nearest: Lazy[LabelledNearest | None]) -> Order:
+    """The order by a measure that does not lead, with the evidence on the classes, or else the answers, that lead."""
+    evidence = leading.others.get(measure)
+    if evidence is None and leading.classes and (judged := nearest()) is not None:
+        evidence = _figure(table, measure, judged)
+    reason = f"{title_of_column(measure)}: {measure_named(measure).meaning}"
+    return Order(measure, reason, evidence, classes=leading.classes)
+
+
+GOOD, FAIR, CHANCE = 0.8, 0.65, 0.5
+"""From which R-AUROC on an order is called good, and fair; and that of an order by dice."""
+WIDE = 0.2
+"""Figures with a wider interval than this are uncertain, whatever they are."""
+
+
+def grade(order: Order) -> str:
+    """How well an order holds, in a few words: "Order: good (89 of 100, 87 to 91)"; nothing without evidence."""
+    if order.measure is None or order.evidence is None or np.isnan(order.evidence.value):
+        return ""
+    value, low, high = order.evidence.value, order.evidence.interval.low, order.evidence.interval.high
+    times = f"{round(100 * value)} of 100"
+    if not np.isfinite(low + high):
+        return f"Order: uncertain ({times})"
+    if low <= CHANCE <= high and high - low <= WIDE:
+        return f"Order: no better than chance here ({round(100 * value)}, {round(100 * low)} to {round(100 * high)})"
+    word = "uncertain" if high - low > WIDE else "good" if value >= GOOD else "fair" if value >= FAIR else "weak"
+    return f"Order: {word} ({times}, {round(100 * low)} to {round(100 * high)})"
+
+
+def plain_words(order: Order) -> str:
+    """The order in one sentence for people who know none of the figures; `reason` where no classes bear it out.
+
+    So it is too where every nearest picture is of the same class: then nothing was mistaken that an order could find.
+    """
+    if not order.classes or order.evidence is None or np.isnan(order.evidence.value):
+        return order.reason
+    figure = order.evidence
+    times = round(100 * figure.value)
+    is_known = np.isfinite(figure.interval.low + figure.interval.high)
+    between = f"{100 * figure.interval.low:.0f} to {100 * figure.interval.high:.0f}; " if is_known else ""
+    return (
+        f"Most ambiguous first: of two pictures, the one whose nearest look-alike is of another class ranks higher in "
+        f"{times} of 100 cases ({between}chance: 50)."
+    )
+
+
+def _by_classes(
+    table: pd.DataFrame, contents: NDArray[np.int64], columns: GraphColumns, labels: CodedLabels, by: str
+) -> Order | None:
+    """The order by ambiguity; None if the pictures do not bear the classes out."""
+    count = np.bincount(labels.codes[labels.codes != NONE], minlength=1)
+    classes = int((count >= LEAST_OF_A_CLASS).sum())
+    labelled = _labelled(contents, columns, labels)
+    if classes < 2 or not len(labelled.rows):
+        return None
+    recall = share_by_blocks(~labelled.is_wrong, labelled.code)
+    share = np.bincount(labelled.code) / len(labelled.code)
+    by_chance = float((share**2).sum())
+    if not is_beyond_chance(columns, labels.codes):
+        return None
+    evidence = _figure(table, AMBIGUITY.name, labelled)
+    others = {
+        m.name: _figure(table, m.name, labelled) for m in (CONFUSABILITY, UNCERTAINTY) if has_values(table, m.name)
+    }
+    return Order(
+        AMBIGUITY.name,
+        _words(classes, evidence, others, by),
+        evidence=evidence,
+        within=_figure(table, AMBIGUITY.name, labelled, is_within=True),
+        others=others,
+        recall=recall,
+        by_chance=by_chance,
+        classes=classes,
+    )
+
+
+def is_beyond_chance(columns: GraphColumns, codes: Codes, *, seed: int = 0) -> bool:
+    """Whether the nearest has the same class more often than under each of SHUFFLES shuffles of the labels.
+
+    `codes` (M,) are the labels of the graph's contents, NONE for none. Pictures of one label among twins, or among
+    what is kept apart, count as one, and are shuffled as one: a burst in one folder bears no classes out.
+    """
+    labelled = np.flatnonzero(codes != NONE)
+    of_label = columns.twin_group.astype(np.int64) * (int(codes.max(initial=0)) + 2) + codes + 1
+    group, first, unit, size = np.unique(of_label[labelled], return_index=True, return_inverse=True, return_counts=True)
+    own, near = codes[labelled[first]], columns.nearest[labelled]
+    place = np.searchsorted(group, of_label[near])
+    place = np.where(near >= 0, np.minimum(place, len(group) - 1), 0)
+    is_known = (near >= 0) & (group[place] == of_label[near])
+    weight, rng = is_known / size[unit], np.random.default_rng(seed)
+
+    def hits(shuffled: Codes) -> float:
+        return round(float(weight @ (shuffled[unit] == shuffled[place])), 6)
+
+    return all(hits(own) > hits(rng.permutation(own)) for _ in range(SHUFFLES))
+
+
+def _labelled(contents: NDArray[np.int64], columns: GraphColumns, labels: CodedLabels) -> LabelledNearest:
+    theirs = np.where(columns.nearest >= 0, labels.codes[columns.nearest], NONE)
+    is_known = (labels.codes != NONE) & (theirs != NONE)
+    picture = np.arange(len(contents))[::-1]  # of copies the first one, which is put there last
+    of_content, row = columns.rows_of(contents)[::-1], np.full(len(columns.content), -1)
+    row[of_content[of_content >= 0]] = picture[of_content >= 0]
+    is_known &= row >= 0
+    return LabelledNearest(row[is_known], labels.codes[is_known], (theirs != labels.codes)[is_known])
+
+
+def _figure(table: pd.DataFrame, name: str, labelled: LabelledNearest, *, is_within: bool = False) -> Figure:
+    values = table[name].to_numpy(float)[labelled.rows]
+    has = np.isfinite(values)
+    values, code, is_wrong = values[has], labelled.code[has], labelled.is_wrong[has]
+    return (auroc_within_blocks if is_within else auroc_by_blocks)(values, is_wrong, code)
+
+
+def _words(classes: int, evidence: Figure, others: Mapping[str, Figure], by: str) -> str:
+    words = f"Ordered by ambiguity between your {counted(classes, 'class')}{by}"
+    if np.isfinite(evidence.value):
+        words += f": R-AUROC {evidence.text()}"
+        values = {in_text(name): figure.value for name, figure in others.items() if np.isfinite(figure.value)}
+        figures = [f"{name} {decimal(value)}" for name, value in values.items()]
+        words += f"; without classes, {', '.join(figures)}" if figures else ""
+    return f"{words}."
+
+
+def order_in_words(tuned: Tuned, by: str = "") -> str:
+    """How many answers were used, and how well the order holds on those drawn uniformly; `by` names the models."""
+    words = f"Ordered by confusability{by}{',' if by else ''} adjusted to {counted(tuned.answers, 'answer')}"
+    if tuned.evidence is None or tuned.before is None:
+        return f"{words}: too few to tell how well that works."
+    few = "few answers: " if tuned.answers < FEW_ANSWERS else ""
+    return (
+        f"{words}: R-AUROC {tuned.evidence.text()} on {tuned.uniform_answers:,} drawn at random, each judged without "
+        f"itself ({few}confusability {tuned.before.text()} on the same)."
+    )

@@ -1,0 +1,208 @@
+"""Splits of an image set and what leaks between them, and its copies and views."""
+
+from fnmatch import fnmatch
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.base.errors import ImageSetError
+from url_viz.base.wording import command, counted
+from url_viz.columns.twin_groups import left_of_copies, one_of_each, twin_table, within_pictures
+from url_viz.core import SetCore, SetSubject, require_same_kind
+from url_viz.findings.findings import Finding, leak_findings
+from url_viz.findings.leaks import Splits, leaked_pictures, leaks, leaks_between_sets, splits
+from url_viz.imaging.folder_classes import SPLIT
+from url_viz.pipeline.near_copies import Pixels, stored_pixels
+from url_viz.pipeline.twins import copy_stars, twins_across
+from url_viz.store.about import raising_disk_errors
+from url_viz.store.columns.imported_columns import Import, names_of_imports, write_import
+from url_viz.store.columns.source_columns import PICTURE
+from url_viz.store.columns.user_files import Values
+from url_viz.store.decisions.decisions import Action
+from url_viz.store.tables.tables import Twins, no_twins, positions_of
+
+CHOSEN = "splits"
+"""The name of the import of splits that a user told."""
+TRAIN, TEST = "train", "test"
+MOST_OFFERED = 20
+"""Values of a column that is offered as one of splits."""
+
+
+class SetSplits(SetSubject):
+    """The splits of an image set, as `image_set.splits`."""
+
+    def get(self) -> Splits | None:
+        """The split of each picture, and what tells it; None if there are no splits."""
+        return self._core.derived.get(splits)
+
+    @property
+    def missing(self) -> str:
+        """What to do about a set without splits, for an error."""
+        return (
+            f"{str(self._core.root)!r} has no splits to compare. Say which pictures are test "
+            "(`python -m url_viz leakage FOLDER --test 'test_*'`, or --by COLUMN), put them below train/ and test/, or "
+            "compare the set with another one (`python -m url_viz leakage FOLDER --against OTHER`)."
+        )
+
+    @property
+    def listed_only(self) -> str:
+        """What to do about leaks of a set of objects, for an error."""
+        return (
+            f"Leaks of {str(self._core.root)!r} are pictures, and a review of objects would drop boxes from them. List "
+            f"them, and move whole pictures to one split: `{command('leakage', self._core.root)}`."
+        )
+
+    def columns(self) -> list[str]:
+        """The columns that may tell the splits: of two values or more, and of few."""
+        table = self._core.frame
+        texts = [
+            name for name in table if table[name].dtype == object or isinstance(table[name].dtype, pd.CategoricalDtype)
+        ]
+        return [str(name) for name in texts if name != SPLIT and self._tells(table[name])]
+
+    @staticmethod
+    def _tells(values: "pd.Series[str]") -> bool:
+        present = values.dropna()
+        return all(isinstance(value, str) for value in present) and 1 < present.nunique() <= MOST_OFFERED
+
+    @property
+    def can_change(self) -> bool:
+        """Whether a user may say which pictures are test: unless the source, folders or a list, says it."""
+        return SPLIT not in self._core.frame or CHOSEN in names_of_imports(self._core.store.paths)
+
+    def tell(self, *, test: str | None = None, column: str | None = None) -> str:
+        """Say which pictures are test, as a column `split` of the user's: returns that in words.
+
+        They are those whose path, or name, matches the pattern `test` (test_*, val/*), the others are for training; or
+        each is in the split that the text in `column` names. Raises ImageSetError for a pattern that parts nothing, a
+        column that is not there, and a set whose folders or lists name splits already.
+        """
+        table, now = self._core.frame, self.get()
+        if now is not None and not self.can_change:
+            raise ImageSetError(f"Its source says that already: {' and '.join(now.names)}, by {now.column!r}.")
+        split = self._by_pattern(table, test) if column is None else self._by_column(table, column)
+        columns = {SPLIT: Values.from_series(split)}
+        with raising_disk_errors(self._core.store.paths):
+            imported = Import(CHOSEN, test or column or "", self._core.ids, self._core.contents, columns)
+            write_import(self._core.store.paths, imported)
+        counts = split.value_counts()
+        return f"Splits: {', '.join(f'{name} {count:,}' for name, count in counts.items())}."
+
+    def _by_pattern(self, table: pd.DataFrame, test: str | None) -> "pd.Series[Any]":
+        paths = table[PICTURE if PICTURE in table else "path"].astype(str)
+        wanted = (test or "").strip()
+        is_test = np.array([fnmatch(path, wanted) or fnmatch(path.rpartition("/")[2], wanted) for path in paths], bool)
+        if is_test.all() or not is_test.any():
+            which = "All" if is_test.all() else "None"
+            raise ImageSetError(
+                f"{which} of {counted(len(table), self._core.noun)} match {wanted!r}, as paths or names such as "
+                f"{paths.iloc[0]!r}. Give a pattern that some match: test_*, or val/*."
+            )
+        return pd.Series(np.where(is_test, TEST, TRAIN))
+
+    def _by_column(self, table: pd.DataFrame, column: str) -> "pd.Series[Any]":
+        if column not in self.columns():
+            names = ", ".join(map(repr, self.columns())) or "none"
+            raise ImageSetError(f"{column!r} is no column of 2 to {MOST_OFFERED} texts. There are: {names}.")
+        return pd.Series(table[column].tolist(), dtype=object)
+
+    def leaks(self, against: SetSubject | None = None) -> pd.DataFrame | None:
+        """Pictures in two splits, or with a twin in another: one row for each of the smaller split, with its twin.
+
+        Twins are as `url_viz.pipeline.twins` has them. Columns: id, path, label, split, twin_id,
+        twin_path, twin_label, twin_split, cosine, kind ("exact", "copy", "same scene" for a view, "same file" for a
+        picture that its source names in two splits, or "kept apart": no twin, but of one patient, `labels.set_apart`).
+        Splits are levels of folders such as train/ and test/, or a column of the user's named like one
+        (`analysis.findings.leaks.find_splits`). None without splits.
+        `against` another image set, the pictures of this set that have a twin there, of objects only copies; the splits
+        are then the names of the folders. Dropped pictures are left out. Raises ImageSetError for a set that another
+        model has read.
+        """
+        if against is not None:
+            return _leaks_between(self._core, against._core)
+        return self._core.derived.get(leaks)
+
+    def leaked_pictures(self) -> pd.DataFrame | None:
+        """The pictures of `leaks()`, each with the one of the other split; None without splits.
+
+        Columns: picture, split, twin_picture, twin_split, kind, and rows: of objects, how many both show.
+        """
+        found = self.leaks()
+        return None if found is None else leaked_pictures(found, is_of_objects=self._core.is_of_objects)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Those of `ImageSet.findings()` that are of splits."""
+        return self._core.derived.get(leak_findings)
+
+
+def _leaks_between(core: SetCore, other: SetCore) -> pd.DataFrame:
+    require_same_kind(core, other)
+    if other.space.key != core.space.key:
+        raise ImageSetError(
+            f"{str(other.root)!r} was read with {other.source.title}, and {str(core.root)!r} with "
+            f"{core.source.title}. Near copies are told by one model: read both with the same."
+        )
+    both = core, other
+    keys = [np.unique(each.contents) for each in both]
+    embeddings = [each.store.embeddings(each.space.key, key).embedding for each, key in zip(both, keys, strict=True)]
+    pixels = Pixels.joined(*(stored_pixels(each.store, key) for each, key in zip(both, keys, strict=True)))
+    rows = positions_of(core.contents, keys[0]), len(keys[0]) + positions_of(other.contents, keys[1])
+    mine, others = ((each.frame, each.contents) for each in both)
+    names = core.root.name, other.root.name
+    twins = twins_across(*embeddings, pixels=pixels)
+    if core.is_of_objects:  # crops of different things are as near as views: only what lies around them could tell
+        twins = twins.copies
+    twins = twins.with_pairs(_same_files(*keys))
+    return leaks_between_sets(mine, others, twins, rows, names)
+
+
+def _same_files(mine: NDArray[np.int64], others: NDArray[np.int64]) -> Twins:
+    """The contents that are in both, as pairs of copies: of blank pictures the pixels do not tell."""
+    _, own, other = np.intersect1d(mine, others, return_indices=True)
+    pair = np.stack([own, len(mine) + other], axis=1)
+    every = np.ones(len(pair))
+    return Twins(len(mine) + len(others), pair.astype(np.int32), every.astype(np.float32), every.astype(bool))
+
+
+class SetTwins(SetSubject):
+    """The copies and views in an image set, as `image_set.twins`."""
+
+    def groups(self) -> pd.DataFrame:
+        """Groups of copies and views, one row each, with the least alike pair and which to keep; see `twin_table`."""
+        core = self._core
+        return twin_table(core.frame, core.contents, lambda rows: core.unit[rows], self._left())
+
+    def keep_one_of_each(self) -> Action:
+        """Decide to keep one of each pictures that are copies, and to drop those that are a copy of one that is kept.
+
+        Views stay, and of a group in which not each is a copy of each, several: see `left_of_copies`. Of objects only
+        boxes of one picture are dropped: raises ImageSetError where no picture has two of one object.
+        """
+        table = self._core.frame
+        decided = one_of_each(table, self._left())
+        if self._core.is_of_objects:
+            decided = within_pictures(table, decided)
+            if not decided:
+                raise ImageSetError(
+                    "No picture has two boxes on one object. Copies in different pictures stay: without its box, an "
+                    "object would be missing from the annotations of its picture."
+                )
+        return self._core.decisions.decide_each(decided)
+
+    def to_keep(self) -> NDArray[np.int64]:
+        """Ids (M,) of the pictures that `keep_one_of_each` leaves, those without a copy too."""
+        return self._core.ids[self._left()]
+
+    def _left(self) -> NDArray[np.bool_]:
+        """Which pictures (N,) are left once one of each is kept; copies alone are pairs before there is a graph."""
+        core, graph = self._core, self._core.graph
+        if graph is None:
+            content, key = np.unique(core.contents, return_inverse=True)
+            return left_of_copies(core.frame, key, no_twins(len(content)), lambda _: no_twins(len(content)))
+
+        def stars(order: NDArray[np.int64]) -> Twins:
+            return copy_stars(graph.twins, order, stored_pixels(core.store, graph.content))
+
+        return left_of_copies(core.frame, positions_of(core.contents, graph.content), graph.twins.copies, stars)

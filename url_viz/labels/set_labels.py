@@ -1,0 +1,209 @@
+"""The labels of an image set: what they are taken from, which look wrong, corrections, and what these were worth."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import pandas as pd
+
+from url_viz.base.errors import ImageSetError
+from url_viz.columns.measures import AMBIGUITY, has_values
+from url_viz.columns.ranking import NONE
+from url_viz.columns.table import own_graph_columns, table
+from url_viz.core import SetCore
+from url_viz.evidence.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
+from url_viz.findings.object_findings import wrong_together
+from url_viz.labels.agreement import agreement
+from url_viz.labels.apart import Apart, ApartSuggestion, apart, apart_suggestion, label_sources
+from url_viz.labels.classes import class_reader, picture_labels
+from url_viz.labels.doubtful_labels import DoubtfulLabels, WrongLabels, doubtful
+from url_viz.labels.label_choice import CONFIRMED, ClassLevels, labels, measured, stored_source
+from url_viz.labels.label_issues import NO_CLASSES, LabelCheck, acceptable, confused_in, label_check
+from url_viz.labels.user_columns import UserImports
+from url_viz.store.columns.source_columns import CLASS
+from url_viz.store.decisions.decisions import Action
+from url_viz.versions.set_versions import SetVersions
+
+
+class SetLabels:
+    """The labels of an image set, as `image_set.labels`."""
+
+    def __init__(self, core: SetCore, imports: UserImports) -> None:
+        self._core, self._imports = core, imports
+
+    @property
+    def chosen(self) -> str | None:
+        """What the label is: `folders`, `level:2`, `tags`, `names`, None for none, or the name of a column."""
+        return self._core.derived.get(labels).source
+
+    @property
+    def source(self) -> str:
+        """What labels are taken from, in the words in which corrected labels are stored (`stored_source`)."""
+        return stored_source(self.chosen)
+
+    def named_classes(self) -> tuple[str, ...]:
+        """The classes that the annotations of objects name, also without an object; none if the label is another."""
+        return self._core.named_classes if self.chosen == CLASS else ()
+
+    def classes(self) -> list[str]:
+        """The classes to choose among: those that a picture has, and `named_classes`."""
+        return sorted({*self._core.frame["label"].dropna().astype(str), *self.named_classes()})
+
+    def levels(self) -> ClassLevels:
+        """The levels of folders, which of them is the label, and in words what was taken."""
+        classes = len(self._core.derived.get(picture_labels).names)
+        folders = self._core.base.found
+        level = folders.class_level
+        return ClassLevels(folders.levels, self.chosen, classes, level.number if level else None)
+
+    def use(self, chosen: str | None) -> None:
+        """Choose what `label` is; nothing is read again.
+
+        "folders" (the class folders as found, as at first), "level:2" (the second folder from the root), "names" (a
+        picture without one has no label), "tags" (the first tag by the alphabet), one of the user's own columns, or
+        None for no labels. Raises ImageSetError for a column or level that does not exist.
+        """
+        self._imports.use_labels(chosen)
+        SetVersions(self._core).store(is_quick=True)
+
+    @property
+    def apart(self) -> Apart:
+        """What pictures are kept apart by: `.choice` as of `set_apart`, and `.words`."""
+        return self._core.derived.get(apart)
+
+    def set_apart(self, chosen: str | None) -> None:
+        """Choose by what pictures are no witnesses for each other, as twins are none; nothing is read again.
+
+        A column of the user's own (a patient, a video), "level:1" (the first folder from the root), "name:1" or
+        "name:2" (so many parts of a file's name), or None for twins alone. Votes, the ridge classifier, evidence,
+        `worth` and leaks go by it. Raises ImageSetError for what there is not.
+        """
+        self._imports.use_apart(chosen)
+
+    def suggested_apart(self) -> ApartSuggestion | None:
+        """What nearly alike pictures run along and is to be kept apart, or None: `analysis.labels.apart.suggest`."""
+        return self._core.derived.get(apart_suggestion)
+
+    def correct(self, labels: Mapping[int, str | None], *, who: str | None = None) -> Action:
+        """Give pictures another label, or confirm theirs by giving it; None takes it back. A single action for undo.
+
+        Files stay where they are: `label` of `table()` is the corrected one, `label_given` what it was. A correction
+        holds while labels are taken from the same source (`use`). Raises DecisionError for unknown ids, or what
+        cannot be a label. `who` is written to the log; by default the user of this process.
+        """
+        return self._core.decisions_by(who).label(labels, source=self.source)
+
+    def accept(self, ids: Iterable[int], *, who: str | None = None) -> Action:
+        """Give pictures the class that `check()` suggests, where the label is likelier wrong than right; others stay.
+
+        A single action. Raises ImageSetError without labels, or for an unknown id.
+        """
+        check = self.check()
+        if check is None:
+            raise ImageSetError(NO_CLASSES)
+        wanted = {int(image_id) for image_id in ids}
+        self._core.rows_of(wanted)  # refuses unknown ids
+        rows = acceptable(check.pictures[check.pictures["id"].isin(wanted)])
+        return self.correct(dict(zip(rows["id"].tolist(), rows["suggested"].astype(str), strict=True)), who=who)
+
+    def check(self) -> LabelCheck | None:
+        """What is known of each label; None if there are none. Computed again only if labels have changed."""
+        return self._core.derived.get(label_check)
+
+    def doubtful(self) -> DoubtfulLabels | None:
+        """The labels to look at: `.rows`, how many there are (`len`), and how many of these are wrong, `.wrong`.
+
+        None without labels. Answers, which confirm or correct labels, change what is expected of the others.
+        """
+        return self._core.derived.get(doubtful)
+
+    def wrong_share(self) -> WrongLabels | None:
+        """The fraction of labels that is wrong: `.share`, `.low`, `.high` (0 to 1).
+
+        None without labels, and where the model does not know the classes (`check().agreement`). It is the mean of
+        P(wrong). Mistakes on pictures that are hard to tell go unseen, and pictures that show nothing are left out.
+        """
+        doubtful = self.doubtful()
+        return None if doubtful is None else doubtful.share
+
+    def are_shares_told(self) -> bool:
+        """Whether shares of classes are shown as percentages: not where the model does not know the classes.
+
+        Neither of objects whose labels may all be right: shares are true of all objects alike, and people look at those
+        that a queue has picked (docs/objects.md).
+        """
+        if not self._core.derived.get(agreement).is_known:
+            return False
+        doubtful = self.doubtful() if self._core.is_of_objects else None
+        return doubtful is None or doubtful.are_chances_known
+
+    def shares(self, image_id: int) -> dict[str, float]:
+        """The share of each class of a picture, its own label unseen, the largest first; of two, in a set of MANY.
+
+        Empty without classes, or before the picture is placed. Raises ImageSetError for an unknown id.
+        """
+        return self.shares_as_of_now()(image_id)
+
+    def shares_as_of_now(self) -> Callable[[int], dict[str, float]]:
+        """What gives `shares` as labels are now, whatever is corrected later: then it takes a fit of all pictures."""
+        reader, columns = self._core.derived.get(class_reader), self._core.derived.get(own_graph_columns)
+        places = None if reader is None or columns is None else columns.rows_of(self._core.contents)
+        frame, row_of = self._core.frame, self._core.row_of
+
+        def shares(image_id: int) -> dict[str, float]:
+            row_number = row_of(image_id)
+            if reader is not None and places is not None and places[row_number] != NONE:
+                return reader.shares(int(places[row_number]))
+            row = frame.iloc[row_number]
+            two = [nth for nth in ("first", "second") if isinstance(row.get(f"{nth}_class"), str)]
+            return {row[f"{nth}_class"]: float(row[f"{nth}_share"]) for nth in two}
+
+        return shares
+
+    def suspects(self) -> pd.DataFrame | None:
+        """The labels to look at, the most doubtful first, with a `reason` (other columns as in `LabelCheck`).
+
+        None without labels. Of twins one. Ten where fewer stand out, less those that somebody has checked.
+        """
+        doubtful = self.doubtful()
+        return None if doubtful is None else doubtful.rows
+
+    def wrong_together(self) -> pd.DataFrame | None:
+        """Objects of a class in a picture that look wrong as a whole, which siblings hide: see `wrong_together` of
+        `analysis.findings.object_findings`. None without objects that are kept apart by their picture.
+        """
+        return self._core.derived.get(wrong_together)
+
+    def confused(self) -> pd.DataFrame | None:
+        """Pairs of classes that are mistaken for each other, the most confused first; None without labels.
+
+        By the likeliest class of each labelled picture, judged without its own label; see `confused_pairs`.
+        """
+        if not has_values(self._core.measured, AMBIGUITY.name):
+            return None
+        pairs: pd.DataFrame = self._core.derived.result(measured, confused_in, confused_in)
+        return pairs
+
+    def is_reviewed(self) -> bool:
+        """Whether any picture was dropped or label corrected, in a set of two classes or more."""
+        labels = self._reviewed()
+        return labels.classes > 1 and bool(labels.is_decided.any())
+
+    def worth(self, *, seeds: int = SEEDS) -> Worth:
+        """What dropping pictures and correcting labels gained: a linear probe on pictures that no decision changed.
+
+        `.words` says it, and what it cannot tell; `.is_worth_more` than accepting every likely suggestion unseen;
+        `.arms` have the figures, `.by_class` those of each class. Takes seconds, longer with more seeds. Raises
+        ImageSetError below two classes or two seeds.
+        """
+        group, label_group = self._core.source_groups, self._core.derived.get(label_sources)
+        rows = self._core.whitened.rows
+        return worth(rows, self._reviewed(), group=group, label_group=label_group, seeds=seeds)
+
+    def _reviewed(self) -> ReviewedLabels:
+        labels: ReviewedLabels = self._core.derived.result(table, _reviewed_in, _reviewed_in)
+        return labels
+
+
+def _reviewed_in(table: pd.DataFrame) -> ReviewedLabels:
+    given, label = (table[name].to_numpy(dtype=object) for name in ("label_given", "label"))
+    is_dropped, is_confirmed = table["decision"] == "drop", table["label_checked"] == CONFIRMED
+    return reviewed_labels(given, label, is_dropped.to_numpy(dtype=bool), is_confirmed.to_numpy(dtype=bool))

@@ -1,0 +1,222 @@
+"""The user's own columns: matched to pictures, made into measures if they are logits, joined to the table."""
+
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from url_viz.base.errors import FolderError, ImageSetError, WorkspaceError
+from url_viz.base.wording import counted
+from url_viz.base.workspace import SetPaths
+from url_viz.columns.engine import Derived
+from url_viz.columns.filters import LABEL_CHECK
+from url_viz.columns.table import NAME, UserColumn, base, files, free_name, imported
+from url_viz.evidence.baselines import margin, max_probability, softmax_entropy
+from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.labels.apart import NAME_PARTS, apart_codes, apart_in_words
+from url_viz.labels.label_choice import check_choice, is_column, level_of
+from url_viz.store.about import raising_disk_errors
+from url_viz.store.columns import imported_columns
+from url_viz.store.columns.imported_columns import FOLDERS, NAMES, Import
+from url_viz.store.columns.source_columns import OBJECTS, PICTURE
+from url_viz.store.columns.user_files import ARRAY, Cells, Matrix, UserFile, Values, opened, read_user_file
+from url_viz.store.columns.user_paths import Matched, match_file
+
+MOST_KEPT = 200
+OF_LOGITS = {"own_entropy": softmax_entropy, "own_max_probability": max_probability, "own_margin": margin}
+"""Made of logits, each higher = more ambiguous: nats; one minus the largest; one minus the lead of the largest."""
+LABEL_SCORES = ("possible_fp", "possible_fn", "possible_label_confusion")
+"""Ultralytics' scores of a picture's labels (`image_metrics`), each higher = more doubtful."""
+RESERVED = frozenset(
+    (
+        *("similarity", "twins", "rank_percentile", "fusion", "nearest_gap", "change", "decision", "tags", "reasons"),
+        *("comment", "side", "none", LABEL_CHECK, NAME, NAMES, FOLDERS),
+    )
+)
+"""Names that pages and commands give to columns of their own, or to a choice."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A file matched to the `pictures` (so many) of an image set and not kept yet: what would be kept is `content`.
+
+    `names` are the columns' names in the table by those in the `file`. A `noun` says what the rows of the set are.
+    """
+
+    content: Import
+    file: UserFile
+    names: Mapping[str, str]
+    matches: Matched
+    pictures: int
+    noun: str = "picture"
+
+    @property
+    def matched(self) -> int:
+        """How many rows are of a picture."""
+        return self.matches.count
+
+    def named(self, column: str) -> str:
+        """The name in the table of a column of the file. Raises FolderError for one that was not taken."""
+        if column not in self.names:
+            raise FolderError(
+                f"{self.file.name!r} brought no column {column!r}. It brought: {', '.join(map(repr, self.names))}."
+            )
+        return self.names[column]
+
+    def marked_in(self, columns: Iterable[UserColumn]) -> list[str]:
+        """Which numeric columns of the file have the name of one that is an uncertainty in the set already."""
+        marked = {column.name for column in columns if column.is_uncertainty}
+        return [own for own in numeric_columns(self.file) if {own, self.names[own]} & marked]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What became of the file, a sentence each."""
+        sentences = self.matches.words(self.file.name, whole="set")
+        if without := self.pictures - len(self.content.ids):
+            sentences.append(f"{counted(without, f'{self.noun} has', f'{self.noun}s have')} no row.")
+        if infinite := sum(values.infinite for values in self.file.columns.values()):
+            sentences.append(f"{infinite:,} infinite values count as missing.")
+        return (*sentences, *(f"{name!r} is left out: {reason}." for name, reason in self.file.left_out))
+
+
+def _with_measures(file: UserFile) -> UserFile:
+    """The file with its logits made into measures. Raises FolderError if no column is left."""
+    cells: dict[str, Cells] = dict(file.cells)
+    for name, rows in file.lists.items():
+        if name != ARRAY and "logit" not in name.casefold():
+            cells[name] = "a list of numbers is read as logits only where its name says so"
+        elif rows.shape[1] < 2:
+            cells[name] = "logits of one class tell nothing"
+        else:
+            cells |= {measure: _of_logits(measure, rows) for measure in OF_LOGITS}
+    file = replace(file, cells=cells)
+    if not file.columns:
+        why = "".join(f" {name!r} is left out: {reason}." for name, reason in file.left_out[:5])
+        raise FolderError(f"{file.name!r} has no column of values beside the paths in {file.path_column!r}.{why}")
+    if len(file.columns) > MOST_KEPT:
+        raise FolderError(f"{file.name!r} has {len(file.columns):,} columns of values; at most {MOST_KEPT} are kept.")
+    return file
+
+
+def _of_logits(measure: str, rows: Matrix) -> Values:
+    """A measure (N,) of logits; nan if any logit is none."""
+    is_known = np.isfinite(rows).all(axis=1)
+    values = np.full(len(rows), np.nan)
+    values[is_known] = OF_LOGITS[measure](rows[is_known])
+    return Values("numeric", values)
+
+
+def numeric_columns(file: UserFile) -> list[str]:
+    """The names of a file's columns of numbers."""
+    return [name for name, values in file.columns.items() if values.kind == "numeric"]
+
+
+def _check_uncertainties(file: UserFile, uncertainties: Collection[str]) -> None:
+    numeric = numeric_columns(file)
+    for name in uncertainties:
+        if name not in numeric:
+            raise FolderError(
+                f"{name!r} is not a column of numbers of {file.name!r}, so it cannot be used. "
+                f"Numbers are in: {', '.join(map(repr, numeric)) or 'none of its columns'}."
+            )
+
+
+class UserImports:
+    """Brings columns of the user's to an image set, and chooses its labels."""
+
+    def __init__(self, derived: Derived, paths: SetPaths, root: Path) -> None:
+        """`derived` are the columns of the set; what is written here is seen by them at once."""
+        self._derived, self._paths, self._root = derived, paths, root
+
+    def match(
+        self,
+        file: str | Path | IncomingFile,
+        *,
+        name: str | None = None,
+        path_column: str | None = None,
+        paths: str | Path | IncomingFile | None = None,
+        uncertainties: Collection[str] = (),
+    ) -> Prepared:
+        """Match a file's rows to the pictures, and make of its columns what would be kept.
+
+        Logits become the three measures of `OF_LOGITS`. `uncertainties` names numeric columns of the file that are
+        higher if a picture is more ambiguous; `LABEL_SCORES` are. A column whose name the table has already gets the
+        import's name (by default the file's) in front. In a set of objects a row of a whole picture is of all in it.
+        Raises FolderError if nothing matches or nothing can be kept.
+        """
+        source, files = opened(file), self._files
+        user_file = _with_measures(read_user_file(source, path_column=path_column, paths=paths, pictures=len(files)))
+        called = imported_columns.import_name(name if name is not None else Path(source.name).stem)
+        matches = match_file(user_file, files["path"].to_pylist(), root=self._root, or_wholes=True)
+        _check_uncertainties(user_file, uncertainties)
+        taken = self._taken(called, user_file)
+        names = {own: free_name(own, called, taken) for own in user_file.columns}
+        of_logits = {own for own in OF_LOGITS if own in user_file.columns} if user_file.lists else set()
+        of_scores = {own for own in LABEL_SCORES if own in numeric_columns(user_file)}
+        written, row = matches.pairs
+        content = Import(
+            name=called,
+            file=source.name,
+            ids=files["id"].to_numpy()[row],
+            contents=files["content"].to_numpy()[row],
+            columns={
+                names[own]: replace(values, values=values.values[written]) for own, values in user_file.columns.items()
+            },
+            uncertainties=frozenset(names[own] for own in {*uncertainties, *of_logits, *of_scores}),
+        )
+        noun = "object" if self._derived.get(imported).source_of(PICTURE) == OBJECTS else "picture"
+        return Prepared(content, user_file, names, matches, len(files), noun)
+
+    def _taken(self, called: str, file: UserFile) -> set[str]:
+        """The names that columns of the import `called` cannot have."""
+        others = [other for other in imported_columns.read_imports(self._paths) if other.name != called]
+        choices = filter(level_of, file.columns)  # names that choose a level of folders
+        return {*self._derived.get(base).table.columns, *imported_columns.column_names(others), *RESERVED, *choices}
+
+    def keep(self, prepared: Prepared) -> str:
+        """Keep what was matched; an import of the same name is replaced whole. Raises WorkspaceError on a full disk.
+
+        Returns what became of choices whose column was replaced, in sentences; "" for nothing.
+        """
+        with raising_disk_errors(self._paths):
+            imported_columns.write_import(self._paths, prepared.content)
+        return self._without_lost_choices()
+
+    def remove(self, name: str) -> str:
+        """Take an import away; returns what became of choices of its columns, in sentences; "" for nothing."""
+        imported_columns.remove_import(self._paths, name)
+        return self._without_lost_choices()
+
+    def _without_lost_choices(self) -> str:
+        sentences = []
+        with suppress(WorkspaceError):  # other damage is reported where it is shown, and must not prevent this repair
+            chosen, apart = imported_columns.read_label_choice(self._paths), imported_columns.read_apart(self._paths)
+            if is_column(chosen) and chosen not in self._derived.get(imported).columns:
+                imported_columns.write_label_choice(self._paths, FOLDERS)
+                sentences.append("The label was one of its columns, and is the class folder again.")
+            if is_column(apart) and apart not in (*NAME_PARTS, *self._derived.get(imported).columns):
+                imported_columns.write_apart(self._paths, None)
+                sentences.append(f"Pictures of one {apart!r} are no longer kept apart.")
+        return " ".join(sentences)
+
+    def use_labels(self, chosen: str | None) -> None:
+        """Choose what the label is, as in `ImageSet.labels.use`. Raises ImageSetError for what there is not."""
+        columns = self._derived.get(imported).columns if is_column(chosen) else {}
+        check_choice(chosen, self._derived.get(base).found.levels, columns)
+        imported_columns.write_label_choice(self._paths, chosen)
+
+    def use_apart(self, chosen: str | None) -> None:
+        """Choose what is kept apart, as in `ImageSet.labels.set_apart`. Raises ImageSetError for what there is not."""
+        if chosen and not apart_codes(chosen, self._derived.get(base), self._derived.get(imported).columns).any():
+            raise ImageSetError(f"All pictures have the same {apart_in_words(chosen)}: none would be a witness.")
+        imported_columns.write_apart(self._paths, chosen)
+
+    @cached_property
+    def _files(self) -> pa.Table:
+        """All readable pictures of the folder, whatever model read them."""
+        every = self._derived.get(files)
+        return every.filter(every["content"].is_valid())

@@ -1,0 +1,1 @@
+"""Pictures from outside the set: uploads, queries, crops."""

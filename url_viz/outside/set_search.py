@@ -1,0 +1,183 @@
+"""Search in an image set: the pictures most similar to a query, gated by a measure, and the query's own value."""
+
+import io
+import os
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from url_viz.base.errors import ImageError
+from url_viz.columns.ranking import percentile_of_each
+from url_viz.columns.twin_groups import group_codes
+from url_viz.core import SetSubject
+from url_viz.evidence.selective_retrieval import near_in_graph, search
+from url_viz.imaging.decode import read_file
+from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
+from url_viz.outside.uploads import NewPicture, judge_pictures, score
+from url_viz.pipeline.graph import K
+
+_MODES_OF_PNG = frozenset(("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"))
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search returns: `hits` and `withheld` are tables, nearest first, `by` the measure that gates.
+
+    `query_value` and `query_percentile` are the query's own by that measure, nan if it has none.
+    """
+
+    hits: pd.DataFrame
+    withheld: pd.DataFrame
+    by: str | None
+    query_value: float
+    query_percentile: float
+
+
+@dataclass(frozen=True)
+class _Query:
+    """A query: its `vector` (A,) in the whitened space, its `row` if it is a picture of the set, by id or content.
+
+    `picture` is one from outside.
+    """
+
+    vector: NDArray[np.float32]
+    row: int | None
+    picture: NewPicture | None = None
+
+
+class SearchableSet(SetSubject):
+    """A snapshot whose pictures can be searched among."""
+
+    def search(
+        self,
+        query: Path | Image.Image | int,
+        k: int = 24,
+        by: str | None = None,
+        max_percentile: float | None = None,
+    ) -> pd.DataFrame:
+        """The k most similar pictures to a file, a PIL picture, or a picture of this set (by id; itself left out).
+
+        Pictures above `max_percentile` (0 to 100) of the measure `by` (default: that of `order()`) are withheld.
+        Columns: those of `table()` after id, path, similarity. `safe_search` also returns what was withheld.
+        """
+        return self.safe_search(query, k=k, by=by, max_percentile=max_percentile).hits
+
+    def safe_search(
+        self,
+        query: Path | Image.Image | int | NDArray[np.floating] | NewPicture,
+        *,
+        k: int = 24,
+        by: str | None = None,
+        max_percentile: float | None = None,
+        without_dropped: bool = False,
+    ) -> SearchResult:
+        """Like `search`, also by an embedding (D,) or an upload that was scored, with the query's own value.
+
+        The result has the withheld pictures too; with `without_dropped`, dropped ones are among these. Raises
+        ImageSetError if `by` is not a measure that this set has.
+        """
+        table = self._core.frame
+        if by is None:
+            by = self._core.leading_order.measure
+        else:
+            self._core.check_measure(by)
+        is_allowed = self._core.keep_mask() if without_dropped else np.ones(len(table), bool)
+        ranks = np.full(len(table), np.nan, np.float32) if by is None else percentile_of_each(table, by)
+        if max_percentile is not None:  # a picture without the value cannot be vouched for, and is withheld too
+            is_allowed = is_allowed & (ranks <= max_percentile)
+        read = self._as_query(query)
+        value, rank = self._value_of(read, by, ranks)
+        vector, exclude = read.vector, None if read.picture is not None else np.arange(len(table)) == read.row
+        hits = search(vector, self._core.unit, k=k, is_allowed=is_allowed, exclude=exclude)
+        return SearchResult(self._similar(hits.rows, vector), self._similar(hits.withheld, vector), by, value, rank)
+
+    def neighbours(self, image_id: int, k: int = 12) -> pd.DataFrame:
+        """The k pictures nearest to one of this set that are no twins of it: columns as of `search`, never gated.
+
+        Of pictures that are twins of each other one is shown, as far as the graph's lists reach.
+        """
+        row, unit = self._core.row_of(image_id), self._core.unit
+        near = near_in_graph(row, self._core.contents, self._core.graph)
+        if near is None or (len(near[0]) < k and k > K):
+            group = group_codes(self._core.frame)
+            hits = search(unit[row], unit, k=k, exclude=group == group[row])
+            near = hits.rows, hits.similarity
+        return self._with_similarity(near[0][:k], near[1][:k])
+
+    def nearest_of_class(self, image_id: int, label: str, k: int = 3) -> pd.DataFrame:
+        """The k pictures of a class that are nearest to one of this set, of another source: columns as of `search`."""
+        row, table, unit = self._core.row_of(image_id), self._core.frame, self._core.unit
+        group = self._core.source_groups
+        is_out = (table["label"] != label).to_numpy(dtype=bool) | (group == group[row])
+        hits = search(unit[row], unit, k=k, exclude=is_out)
+        return self._with_similarity(hits.rows, hits.similarity)
+
+    def _as_query(self, query: Path | Image.Image | int | NDArray[np.floating] | NewPicture) -> _Query:
+        if isinstance(query, (int, np.integer)):
+            row = self._core.row_of(int(query))
+            return _Query(self._core.unit[row], row)
+        picture = query if isinstance(query, NewPicture) else self._from_outside(query)
+        rows = np.flatnonzero(self._core.contents == picture.content)
+        vector = self._core.whitened.whitening.transform(picture.embedding[None])[0].astype(np.float32)
+        return _Query(vector, int(rows[0]) if len(rows) else None, picture)
+
+    def _from_outside(self, query: Path | Image.Image | NDArray[np.floating]) -> NewPicture:
+        """A query that was read and scored as uploads are. Raises ImageError if it is no readable picture."""
+        if isinstance(query, np.ndarray):
+            return NewPicture.of_embedding(query, self._core.source.head)
+        file, second = _file_of(query), self._core.second_model
+        ask_second = None if second is None else lambda: nullcontext(second)
+        [outcome] = score([file], lambda: nullcontext(self._core.model), second=ask_second)
+        if isinstance(outcome, RefusedFile):
+            raise ImageError(f"{file.name!r} {outcome.reason}. Search with another picture.")
+        return outcome
+
+    def _value_of(self, query: _Query, measure: str | None, ranks: NDArray[np.float32]) -> tuple[float, float]:
+        """A query's value of a measure, and its percentile in this set; nan if it has none.
+
+        A file that is in the set byte for byte has the value and percentile it has there; another is judged as an
+        upload.
+        """
+        if measure is None:
+            return float("nan"), float("nan")
+        if query.row is not None:
+            return float(self._core.frame[measure].iloc[query.row]), float(ranks[query.row])
+        assert query.picture is not None
+        reference = self._core.reference(is_single_model=query.picture.second is None)
+        row = judge_pictures([query.picture], reference).iloc[0]
+        return float(row.get(measure, np.nan)), float(row.get(f"{measure}_percentile", np.nan))
+
+    def _similar(self, rows: NDArray[np.int64], vector: NDArray[np.float32]) -> pd.DataFrame:
+        cosine = self._core.unit[rows] @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
+        return self._with_similarity(rows, cosine)
+
+    def _with_similarity(self, rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> pd.DataFrame:
+        table = self._core.frame.iloc[rows].reset_index(drop=True)
+        table.insert(2, "similarity", similarity.astype(np.float32))
+        return table
+
+
+def _file_of(query: Path | Image.Image) -> IncomingFile:
+    """A query as an upload. Raises ImageError for a path of no file, or one that cannot be read."""
+    if not isinstance(query, (str, os.PathLike)):
+        return IncomingFile("picture", _as_png(query))
+    if not Path(query).exists():
+        raise ImageError(f"There is no file {os.fspath(query)!r}. Give the path of the picture to search with.")
+    try:
+        return IncomingFile(os.fspath(query), read_file(os.fsencode(query)))
+    except ImageError as error:
+        raise ImageError(f"{os.fspath(query)!r} {error}. Search with another picture.") from error
+
+
+def _as_png(image: Image.Image) -> bytes:
+    """A picture in memory as a file, so that it is decoded like the pictures of the set."""
+    file = io.BytesIO()
+    upright = ImageOps.exif_transpose(image)
+    upright = upright if upright.mode in _MODES_OF_PNG else upright.convert("RGB")
+    upright.save(file, "PNG", compress_level=0)
+    return file.getvalue()

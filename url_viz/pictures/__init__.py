@@ -1,0 +1,1 @@
+"""The pictures of an image set themselves: their files, objects and maps."""

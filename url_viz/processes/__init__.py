@@ -1,1 +1,0 @@
-"""How our processes start, are limited and end."""

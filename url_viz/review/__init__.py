@@ -1,0 +1,1 @@
+"""Reviews: queues of pictures with a question each, and what answers teach."""

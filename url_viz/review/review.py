@@ -1,0 +1,557 @@
+"""The reviews of an image set (of lists, groups, pairs and names), and which to begin with."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from url_viz.base.wording import counted, listed
+from url_viz.columns.filters import OneOf, ReviewSpec, Scope, filter_in_words, scoped
+from url_viz.columns.measures import AMBIGUITY, CONFUSABILITY, TUNED, quoted
+from url_viz.columns.ranking import NONE
+from url_viz.columns.table import base, graph
+from url_viz.columns.twin_groups import COPIES, has_copies, marks_of, members_of_groups
+from url_viz.findings.findings import mixed_up, open_leaks, separated_by_context, small_classes
+from url_viz.findings.leaks import leaks, splits
+from url_viz.findings.object_findings import (
+    LEGIBLE,
+    TINY_PX,
+    cut_by_frame,
+    double_boxes,
+    legible,
+    outside,
+    tiny,
+    wrong_together,
+)
+from url_viz.findings.reasons import reasons, useless
+from url_viz.labels.doubtful_labels import FEW, NEXT, Forecast, doubtful, forecast, votes_in_words, wrong_in_words
+from url_viz.labels.label_issues import label_check
+from url_viz.review.cards import (
+    MOST_KEYS,
+    CardAnswer,
+    Choice,
+    Moved,
+    Question,
+    ask_any_label,
+    ask_label,
+    ask_missed,
+    ask_prediction,
+    ask_use,
+    between_classes,
+)
+from url_viz.review.naming import first_to_name, name_suggestions, names
+from url_viz.review.review_queue import BURST, MOST, NEAREST, Ask, Bools, Ids, Review, ReviewContext, open_groups
+from url_viz.review.tuned import change_in_words, moved_share, pairs, tuned_order
+from url_viz.runs.detections import DETECTED, missed, other_class
+from url_viz.runs.model_accuracy import QUEUES, in_queue
+from url_viz.store.decisions.answers import ordered
+from url_viz.store.decisions.decision_rows import Decision
+from url_viz.store.decisions.decisions import Action, Judgement
+
+ASKED = 100
+"""Pairs or names in a review by default."""
+MEMBERS = 9
+"""So many of a group are shown."""
+REFRESHED_AFTER = 5
+"""Suggestions are computed again after this many names: that takes longer than an answer."""
+ASKED_FROM = 0.5
+"""The share from which a suggestion is asked about: below it more often wrong than right."""
+READY_MOST, READY_PER_CLASS = 200, 10
+PUT_ASIDE = Scope(filters=(OneOf("decision", ("look-again",)),))
+"""What somebody wants to look at again."""
+STEP = 10
+"""After so many answers a queue of doubtful labels is cut again."""
+
+
+class DoubtfulReview(Review):
+    """Asks of doubtful labels, as far as they are worth asking about: every ten answers say anew how far that is.
+
+    The order stays; the queue that is kept goes on to the last label, and ends earlier.
+    """
+
+    def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
+        self._doubtful = context.required(doubtful)
+        self._known: tuple[object, Forecast, int] | None = None
+        self._looked_at = 0
+        super().__init__(spec, context, self._doubtful.pictures, ask_label)
+
+    @property
+    def ids(self) -> Ids:
+        return self._kept.ids if self.spec.is_of_decided else self._kept.ids[: self._ahead[1]]
+
+    def folded(self) -> Ids:
+        """None: every label of the set is listed, of which few are doubtful."""
+        return np.zeros(0, np.int64)
+
+    def _question(self, row: Mapping[str, Any]) -> Question:
+        """Of the label as it was given, also where it was answered: what is known speaks for or against that.
+
+        In place of shares stands that it is wrong; where no chances are known, neighbours' votes.
+        """
+        question, image_id = super()._question({**row, "label": row["label_given"]}), int(row["id"])
+        wrong, votes = math.nan, {}
+        if self._doubtful.are_chances_known:
+            wrong = self._wrong.get(image_id, math.nan)
+        else:
+            votes = {self._suggested.get(image_id): self._votes.get(image_id, "")}
+        choices = tuple(Choice(choice.label, math.nan, votes.get(choice.label, "")) for choice in question.choices)
+        return replace(question, wrong=wrong, choices=choices)
+
+    @cached_property
+    def _wrong(self) -> dict[int, float]:
+        return self._of_list("wrong")
+
+    @cached_property
+    def _votes(self) -> dict[int, str]:
+        pictures = self._doubtful.pictures
+        return dict(zip(pictures["id"].tolist(), votes_in_words(pictures), strict=True))
+
+    @property
+    def why(self) -> str:
+        return "Ended: no label stands out any more" if self.has_ended else ""
+
+    @property
+    def has_ended(self) -> bool:
+        return self._is_kept and not len(self._doubtful)
+
+    @cached_property
+    def _before(self) -> Forecast:
+        """The forecast along the whole queue, as answers to other labels have left it."""
+        pictures, ahead = self._doubtful.pictures, self._doubtful.forecast
+        level = pd.Series(ahead.wrong, index=pictures["id"]).reindex(self._kept.ids).fillna(0).to_numpy()
+        is_elsewhere = ~pictures["id"].isin(self._kept.ids).to_numpy()
+        heard, picked = self._doubtful.is_heard & is_elsewhere, self._doubtful.is_picked & is_elsewhere
+        is_left = self._doubtful.is_open & (np.arange(len(pictures)) < self._doubtful.first_end)
+        before = forecast(level.astype(np.float64))
+        before = before.heard(ahead.wrong[heard], pictures["answer"].to_numpy()[heard] == 1)
+        return before.picked(ahead.wrong[picked], ahead.wrong[is_left])
+
+    @property
+    def _ahead(self) -> tuple[Forecast, int]:
+        """The forecast as of now, and where the queue ends."""
+        version = self._decisions.version, self._kept.skipped
+        if self._known is None or self._known[0] != version:
+            self._known = version, *self._heard()
+        return self._known[1:]
+
+    def _heard(self) -> tuple[Forecast, int]:
+        """The forecast by each full ten of answers, and the end by it, not before the last answer, also if undone.
+
+        What was skipped counts as looked at, and says nothing. Ten are asked about, whatever stands out.
+        """
+        rows = self._rows(self._kept.ids)
+        now = self._now(rows)
+        label, given = now.labels_of(self._source), self.table["label_given"].to_numpy(object)[rows]
+        is_done = (now.code > 0) | pd.notna(label) | np.isin(self._kept.ids, list(self._kept.skipped))
+        is_heard = pd.notna(label) & pd.notna(given) & (is_done.cumsum() <= is_done.sum() // STEP * STEP)
+        ahead = self._before.heard(self._before.wrong[is_heard], (label != given)[is_heard])
+        self._looked_at = looked_at = max(self._looked_at, int(np.flatnonzero(is_done).max(initial=-1)) + 1)
+        is_elsewhere = ~self._doubtful.pictures["id"].isin(self._kept.ids).to_numpy()
+        elsewhere = self._doubtful.is_heard & is_elsewhere
+        answered = int((self._doubtful.pictures["answer"].notna() & is_elsewhere).sum())
+        conflicts = self._doubtful.pictures["id"][self._doubtful.is_conflict]
+        least = max(FEW - answered, int(np.isin(self._kept.ids, conflicts).sum()), looked_at)
+        if self._doubtful.stands_out or is_heard.any():
+            return ahead, max(self._doubtful.end(ahead, int(is_heard.sum() + elsewhere.sum())), least)
+        return ahead, least
+
+    @property
+    def goes_on(self) -> str:
+        rows = self._rows(self.ids)
+        label, given = self._now(rows).labels_of(self._source), self.table["label_given"].to_numpy(object)[rows]
+        is_answered, left = pd.notna(label) & pd.notna(given), self.progress().left
+        wrong, these = int((label != given)[is_answered].sum()), counted(int(is_answered.sum()), "label")
+        were, are = "was" if wrong == 1 else "were", "is" if left == 1 else "are"
+        return f"{wrong} of these {these} {were} wrong, so {left:,} more {are} worth a look" if wrong and left else ""
+
+    def moved(self, table: Callable[[], pd.DataFrame]) -> Moved | None:
+        ahead, end = self._ahead
+        if not self._doubtful.agreement.is_known:
+            return None
+        done = self.is_done() | self.skipped()
+        rows = np.concatenate([np.flatnonzero(~done), np.arange(end, len(self._kept.ids))])[:NEXT]
+        wrong = ahead.among(rows)
+        words = f"Of the next {counted(len(rows), 'label')} {wrong_in_words(wrong, whole='')}."
+        return Moved(words, wrong.value / max(1, len(rows)))
+
+
+class GroupReview(Review):
+    """Asks of groups of pictures which to keep; each is led by one of them."""
+
+    takes = ("keep", "decision")
+
+    def __init__(
+        self,
+        spec: ReviewSpec,
+        context: ReviewContext,
+        *,
+        least: int = 2,
+        groups: Callable[[pd.DataFrame], Sequence[Ids]] = members_of_groups,
+        suggests: bool = False,
+    ) -> None:
+        """Of groups of at least so many; `groups` gives the rows of each, that to keep first: `suggests` says so."""
+        self._least, self._groups, self._suggests = least, groups, suggests
+        super().__init__(spec, context)
+
+    @cached_property
+    def _by_lead(self) -> dict[int, Ids]:
+        return {int(self._ids[group[0]]): group for group in self._groups(self.table)}
+
+    def _members(self, lead: int) -> Ids | None:
+        """The rows of the group that a picture stands for, that to keep first; None if there is none."""
+        return self._by_lead.get(lead)
+
+    def _group(self, lead: int) -> Ids:
+        members = self._members(lead)
+        assert members is not None
+        return members
+
+    def _queue(self) -> Ids:
+        return open_groups(self.table, self.spec, self._groups(self.table), least=self._least)
+
+    def _can_ask(self, ids: Ids) -> Bools:
+        is_here = super()._can_ask(ids)
+        return np.array(
+            [here and self._members(int(image_id)) is not None for image_id, here in zip(ids, is_here, strict=True)],
+            bool,
+        )
+
+    def _are_done(self, is_done: Bools) -> Bools:
+        return np.array([is_done[self._group(int(image_id))].all() for image_id in self.ids], bool)
+
+    def _question(self, row: Mapping[str, Any]) -> Question:
+        return Question("Keep which?")
+
+    def _near(self, row: int, question: Question) -> list[pd.DataFrame]:
+        """The group, with what tells each of its pictures from the others as `mark`."""
+        members = self._group(int(self._ids[row]))[:MEMBERS]
+        near = self.table.iloc[members].assign(decision=self._now(members).decision)
+        marks = marks_of(near)
+        if self._suggests:
+            marks[0] = ", ".join(filter(None, ("suggested", marks[0])))
+        return [near.assign(mark=pd.Series(marks, index=near.index, dtype=object))]
+
+    def state(self, ids: Sequence[int]) -> list[CardAnswer]:
+        groups = [self._group(image_id) for image_id in ids]
+        return [
+            CardAnswer(keep=tuple(self._ids[group[self._now(group).decision == "keep"]].tolist())) for group in groups
+        ]
+
+    def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
+        members, keep = self._ids[self._group(image_id)].tolist(), answer.keep or ()
+        others: Decision | None = answer.decision if answer.keep is None else answer.decision or "drop"
+        decided: dict[int, Decision | None] = {image_id: "keep" if image_id in keep else others for image_id in members}
+        return self._decisions_of(who).decide_each(decided)
+
+
+class LeakReview(GroupReview):
+    """Asks of copies and views which to keep; beside each picture stands its split."""
+
+    def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
+        self._splits, self._leaks = context.required(splits), context.required(leaks)
+        super().__init__(spec, context)
+
+    def _queue(self) -> Ids:
+        ids = np.array(open_leaks(self._leaks, self.table).drop_duplicates("group")["id"], np.int64)
+        return ids[np.isin(ids, self._ids[self._in_scope()])][: min(self.spec.most or MOST, MOST)]
+
+    def _members(self, lead: int) -> Ids | None:
+        """The picture itself, then its twins in other splits, then those in its own; None where all are in one."""
+        row = self._row(lead)
+        rows = np.flatnonzero(self._is_twin(row))
+        codes = self._splits.codes[rows]
+        own = self._splits.codes[row]
+        if own == NONE or not ((codes != own) & (codes != NONE)).any():
+            return None
+        place = np.where(rows == row, 0, np.where(codes == NONE, 3, np.where(codes != own, 1, 2)))
+        ordered: Ids = rows[np.argsort(place, kind="stable")]
+        return ordered
+
+    def _question(self, row: Mapping[str, Any]) -> Question:
+        names = dict.fromkeys(self._splits.name_of(int(member)) for member in self._group(int(row["id"])))
+        return Question(f"In {listed([name for name in names if name is not None])}: keep which?")
+
+    def _near(self, row: int, question: Question) -> list[pd.DataFrame]:
+        """The group, with the split of each before its `mark`."""
+        names = [self._splits.name_of(int(member)) for member in self._group(int(self._ids[row]))[:MEMBERS]]
+        [near] = super()._near(row, question)
+        marks = [", ".join(filter(None, both)) or None for both in zip(names, near["mark"], strict=True)]
+        return [near.assign(mark=pd.Series(marks, index=near.index, dtype=object))]
+
+
+class PairReview(Review):
+    """Asks of pictures and their nearest. The queue stays as drawn; of each picture the nearest of now is shown.
+
+    What is answered changes the column `tuned` of the table at once, and the queue not at all.
+    """
+
+    takes = ("same",)
+
+    def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
+        self._derived, self._answers, self._pairs = context.derived, context.answers, context.required(pairs)
+        super().__init__(spec, context)
+
+    @cached_property
+    def _nearest(self) -> Ids:
+        return self._pairs.nearest()
+
+    def _queue(self) -> Ids:
+        answers = self._answers.now()
+        rows = self._pairs.next(answers, self.spec.most or ASKED, seed=len(answers), among=self._in_scope())
+        return self._ids[rows[:, 0]]
+
+    def _can_ask(self, ids: Ids) -> Bools:
+        """Not of pictures that have no neighbour any more."""
+        can_ask: Bools = super()._can_ask(ids) & (self._nearest[self._rows(ids)] >= 0)
+        return can_ask
+
+    def is_done(self) -> Bools:
+        return np.array([now.same is not None for now in self.state(self.ids.tolist())], bool)
+
+    def _question(self, row: Mapping[str, Any]) -> Question:
+        return Question("The same kind: would you put both in one class?")
+
+    def _near(self, row: int, question: Question) -> list[pd.DataFrame]:
+        return [self.table.iloc[[self._nearest[row]]]]
+
+    def state(self, ids: Sequence[int]) -> list[CardAnswer]:
+        answers = self._answers.now().as_dict()
+        return [CardAnswer(same=answers.get(pair)) for pair in self._contents_of(ids)]
+
+    def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
+        [pair] = self._contents_of([image_id])
+        return self._answers.answer({pair: answer.same}, who=who)
+
+    def moved(self, table: Callable[[], pd.DataFrame]) -> Moved:
+        share = moved_share(table())
+        words = change_in_words(self._answers.now(), self._derived.get(tuned_order), moved=share)
+        return Moved(words, 0.0 if math.isnan(share) else share)
+
+    def _contents_of(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """The contents of pictures and their nearest, as answers are kept."""
+        rows = self._rows(ids)
+        contents = self._pairs.contents[np.stack([rows, self._nearest[rows]], axis=1)]
+        return [ordered((first, second)) for first, second in contents.tolist()]
+
+
+class NameReview(Review):
+    """Asks what pictures are. What was suggested is a name only once it is taken."""
+
+    takes = ("decision", "name", "twins")
+
+    def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
+        self._derived, self._oldest = context.derived, 0
+        self._latest_names: list[str] = []
+        self._known_suggestions: tuple[int, dict[int, tuple[str, float]]] | None = None
+        super().__init__(spec, context)
+
+    def _queue(self) -> Ids:
+        graph_of_set, contents = self._derived.get(graph), self._derived.get(base).contents
+        assert graph_of_set is not None  # REVIEWS says that it needs one
+        count = self.spec.most or ASKED
+        return self._ids[first_to_name(graph_of_set, contents, self._derived.get(names), count, self._in_scope())]
+
+    def is_done(self) -> Bools:
+        now = self._now(self._rows(self.ids))
+        is_done: Bools = (now.code > 0) | (now.names != "")
+        return is_done
+
+    @property
+    def classes(self) -> list[str]:
+        return sorted(set(self._decisions.now().names) - {""})
+
+    @property
+    def name_keys(self) -> tuple[str, ...]:
+        """At most nine: the latest new ones, each in its place until nine others came."""
+        in_use = self.classes
+        self._latest_names = [name for name in self._latest_names if name in in_use]
+        others = [name for name in in_use if name not in self._latest_names]
+        self._latest_names += others[: MOST_KEYS - len(self._latest_names)]
+        return tuple(self._latest_names)
+
+    @property
+    def version(self) -> str:
+        return str(self._suggestions()[0])
+
+    def _question(self, row: Mapping[str, Any]) -> Question:
+        """Whether it is what the names suggest, if they do; as of some names ago."""
+        choice = self._suggestions()[1].get(int(row["id"]))
+        if choice is None or choice[1] < ASKED_FROM:
+            return Question("What is it?")
+        return Question(f"{choice[0]}?", (Choice(*choice),))
+
+    def _suggestions(self) -> tuple[int, dict[int, tuple[str, float]]]:
+        """How many names there were then, and what they suggest: name and share by id."""
+        given = int((self._decisions.now().names != "").sum())
+        if self._known_suggestions is None or abs(given - self._known_suggestions[0]) >= REFRESHED_AFTER:
+            suggestions = self._derived.get(name_suggestions)
+            named = zip(suggestions["name"].astype(str), suggestions["share"].astype(float), strict=True)
+            self._known_suggestions = given, dict(zip(suggestions["id"].tolist(), named, strict=True))
+        return self._known_suggestions
+
+    def _near(self, row: int, question: Question) -> list[pd.DataFrame]:
+        return [self._nearest_to(row, self._is_twin(row), NEAREST)]
+
+    def state(self, ids: Sequence[int]) -> list[CardAnswer]:
+        now = self._now(self._rows(ids))
+        return [CardAnswer(*both) for both in zip(now.decision, now.name, strict=True)]
+
+    def _decide(self, judgements: Mapping[int, Judgement], who: str | None) -> Action:
+        action = self._decisions_of(who).name(judgements)
+        for name in {judgement.label for judgement in judgements.values() if judgement.label is not None}:
+            self._note(name)
+        return action
+
+    def _note(self, name: str) -> None:
+        """Give a name a key: a free one, else that of the name that has had one for longest."""
+        if name not in self._latest_names and len(self._latest_names) < MOST_KEYS:
+            self._latest_names.append(name)
+        elif name not in self._latest_names:
+            self._latest_names[self._oldest] = name
+            self._oldest = (self._oldest + 1) % MOST_KEYS
+
+
+@dataclass(frozen=True)
+class ReviewKind:
+    """Something to review: its title, how its queue is opened, what is counted, and what a set needs for it.
+
+    What a finding opens is offered by the finding alone.
+    """
+
+    title: str
+    open: Callable[[ReviewSpec, ReviewContext], Review]
+    unit: str = "picture"
+    needs: Literal["nothing", "labels", "graph", "predictions", "finding"] = "finding"
+
+
+def list_review(title: str, listed: Callable[[ReviewContext], pd.DataFrame], ask: Ask, **needs: Any) -> ReviewKind:
+    """The review of a list of pictures, with the question that it asks of each."""
+    return ReviewKind(title, lambda spec, context: Review(spec, context, listed(context), ask), **needs)
+
+
+def _of_model(name: str, context: ReviewContext) -> pd.DataFrame:
+    return in_queue(context.table, name)
+
+
+def _together(context: ReviewContext) -> pd.DataFrame:
+    together = context.derived.get(wrong_together)
+    return context.table.loc[[], ["id"]].assign(suggested=None) if together is None else together
+
+
+def _copies(table: pd.DataFrame) -> list[Ids]:
+    return members_of_groups(table, COPIES)
+
+
+REVIEWS = {
+    "suspects": ReviewKind("Doubtful labels", DoubtfulReview, "label", needs="labels"),
+    "labels": list_review(
+        "All labels, most doubtful first",
+        lambda context: context.required(label_check).pictures,
+        ask_any_label,
+        needs="labels",
+    ),
+    "wrong-together": list_review("Classes of a picture, wrong as a whole", _together, ask_label),
+    "mixed-up": list_review(
+        "Classes that overlap",
+        lambda context: mixed_up(context.required(label_check), context.derived.get(doubtful)),
+        ask_label,
+    ),
+    **{
+        name: list_review(
+            queue.title, partial(_of_model, name), ask_any_label if name != "model-ambiguous" else between_classes
+        )
+        for name, queue in QUEUES.items()
+    },
+    "leaks": ReviewKind("Leaks: copies and views across splits", LeakReview, "group"),
+    "double-boxes": ReviewKind("Two boxes on one object", partial(GroupReview, groups=double_boxes), "group"),
+    "separated-by-context": list_review(
+        "Classes that only context separates",
+        lambda context: separated_by_context(context.table, context.required(label_check)),
+        ask_label,
+    ),
+    "bursts": ReviewKind("Bursts", partial(GroupReview, least=BURST), "group"),
+    "useless": list_review(
+        "Pictures that show nothing", lambda context: useless(context.table, context.derived.get(reasons)), ask_use
+    ),
+    "tiny": list_review("Tiny objects", lambda context: tiny(context.table), ask_use),
+    "outside": list_review("Boxes beyond their picture", lambda context: outside(context.table), between_classes),
+    "cut-by-frame": list_review("Cut by the frame", lambda context: cut_by_frame(context.table), between_classes),
+    "small-classes": list_review(
+        "Classes with too few pictures", lambda context: small_classes(context.table), between_classes
+    ),
+    "other-class": list_review(
+        "The detector says another class",
+        lambda context: other_class(context.table),
+        ask_prediction,
+        needs="predictions",
+    ),
+    "missed": list_review(
+        "Missed by the detector", lambda context: missed(context.table), ask_missed, needs="predictions"
+    ),
+    "copies": ReviewKind("Near copies", partial(GroupReview, groups=_copies, suggests=True), "group", needs="nothing"),
+    "pairs": ReviewKind("Same kind or not", PairReview, "pair", needs="graph"),
+    "names": ReviewKind("Name these first", NameReview, needs="graph"),
+}
+"""What there is to review besides the measures, by the name that addresses and commands know it by."""
+
+
+def title_of_review(spec: ReviewSpec) -> str:
+    """For people: "The 200 most ambiguous · Class: kiwi"."""
+    is_put_aside = spec.scope == PUT_ASIDE
+    parts = ["Put aside for later"] if is_put_aside else [_order_in_words(spec)]
+    parts += ["ranked within class"] if spec.within_class and not spec.per_class else []
+    parts += ["in the lasso"] if spec.scope.polygon is not None else []
+    parts += [f"{len(spec.scope.ids):,} selected"] if spec.scope.ids is not None else []
+    filters = () if is_put_aside else spec.scope.filters
+    if set(LEGIBLE) <= set(filters):
+        filters = tuple(rule for rule in filters if rule not in LEGIBLE)
+        parts += [f"without those under {TINY_PX} px"]
+    return " · ".join([*parts, *map(filter_in_words, filters)])
+
+
+def _order_in_words(spec: ReviewSpec) -> str:
+    if spec.by in REVIEWS:
+        return REVIEWS[spec.by].title + (f" · the first {spec.most:,}" if spec.most else "")
+    by = "" if spec.by == AMBIGUITY.name else f", by {quoted(spec.by)}"
+    if spec.per_class:
+        return f"The {spec.per_class} most ambiguous of each class{by}"
+    return f"The {spec.most:,} most ambiguous{by}" if spec.most else f"All, most ambiguous first{by}"
+
+
+def open_review(spec: ReviewSpec, context: ReviewContext) -> Review:
+    """The review of an image set; raises ImageSetError where the set has not what it needs."""
+    return REVIEWS[spec.by].open(spec, context) if spec.by in REVIEWS else Review(spec, context)
+
+
+def ready_reviews(
+    table: pd.DataFrame,
+    measure: str | None,
+    *,
+    has_graph: bool = True,
+    has_leaks: bool = False,
+    hides_tiny: bool = False,
+) -> tuple[ReviewSpec, ...]:
+    """Reviews to begin with, for a set that `measure` leads; `table` is `ImageSet.table()`.
+
+    With `hides_tiny` those in the order of `measure` leave out objects that are too small to recognise.
+
+    Where no classes lead and there is a graph, pairs come first, and pictures to name where there are no labels: a few
+    answers say much about all others.
+    """
+    has_classes, is_copied = bool(table["label"].notna().any()), has_copies(table)
+    specs = [ReviewSpec("leaks")] if has_leaks else []
+    specs += [ReviewSpec("other-class"), ReviewSpec("missed")] if DETECTED in table else []
+    if has_graph and measure in (CONFUSABILITY.name, TUNED.name):
+        specs += [ReviewSpec("pairs")] if has_classes else [ReviewSpec("pairs"), ReviewSpec("names")]
+    if measure is not None:
+        scope = Scope(filters=legible(table) if hides_tiny else ())
+        specs += [ReviewSpec(measure, scope, most=READY_MOST)] if len(scoped(table, scope)) > READY_MOST else []
+        specs += [ReviewSpec(measure, scope, within_class=True, per_class=READY_PER_CLASS)] if has_classes else []
+        specs += [ReviewSpec(measure, scope)]
+        if (table["decision"] == "look-again").any():
+            specs += [ReviewSpec(measure, PUT_ASIDE)]
+    return (*specs, *([ReviewSpec("copies")] if is_copied else []))

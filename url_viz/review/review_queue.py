@@ -1,0 +1,405 @@
+"""The queue of a review, pictures that are asked about one by one; its place is stored with the image set."""
+
+import datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.base.errors import ImageSetError
+from url_viz.base.wording import of_group
+from url_viz.base.workspace import SetPaths
+from url_viz.columns.engine import Column, Derived
+from url_viz.columns.filters import OneOf, ReviewSpec, passes_all, review_as_query, scoped
+from url_viz.columns.ranking import ends, first_of_each_class, with_percentile
+from url_viz.columns.twin_groups import COPIES, first_of_each, group_codes
+from url_viz.evidence.selective_retrieval import search
+from url_viz.findings.reasons import reason_table, reasons
+from url_viz.labels.apart import sources
+from url_viz.pipeline.nearest import UnitRows
+from url_viz.review.cards import AnswerKind, Card, CardAnswer, Question, Queue, Stepped, between_classes
+from url_viz.store.columns.source_columns import NO_SUCH_OBJECT, VERDICTS
+from url_viz.store.decisions.answers import Answers, StoredReview, change_review, read_review, review_key
+from url_viz.store.decisions.decision_rows import Decided, tags_of
+from url_viz.store.decisions.decisions import Action, Decisions, Judgement, Step
+from url_viz.store.tables.tables import positions_of
+
+Value = TypeVar("Value")
+Ids = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Ask = Callable[[Mapping[str, Any], str | None], Question]
+"""The question to a row of the table; second, what a list suggests of it."""
+QueueCache = Callable[[Callable[[], Ids]], Ids]
+"""Gives a queue that was made before, else the one that it is handed makes."""
+
+MOST = 10_000
+"""A queue is never longer: more pictures than that are not looked at one by one."""
+NEAREST_OF_CLASS = 3
+NEAREST = 6
+"""How many pictures stand beside the one that is asked about: of each class, without classes."""
+BURST = 4
+"""Twins from which on a group is a burst."""
+TWINS_LOOKED_AT = 4
+"""Times as many pictures are looked at, so that of twins one stands beside."""
+
+
+def queue_of(table: pd.DataFrame, spec: ReviewSpec, listed: pd.DataFrame | None = None) -> Ids:
+    """Ids of the pictures of a review in their order, at most MOST; of twins one.
+
+    `table` is `ImageSet.table()`, `listed` the pictures (id) of the review of a list. Decided and checked pictures
+    are left out, unless the scope asks for decisions; pictures without the measure come last.
+    """
+    rows = with_percentile(table, spec.by, within_class=spec.within_class) if spec.by in table else table
+    rows = scoped(rows, spec.scope)
+    rows = rows.filter(list(dict.fromkeys([*_OF_QUEUE, spec.by])))  # taking rows of all columns is most of the work
+    rows = rows if spec.is_of_decided else rows[~is_resolved(rows)]
+    rows = first_of_each(_by_measure(rows, spec) if listed is None else _as_listed(rows, listed))
+    rows = rows if spec.per_class is None else first_of_each_class(rows, spec.per_class)
+    return _bounded(rows["id"].to_numpy(np.int64), spec)
+
+
+_OF_QUEUE = ("id", "label", "twin_group", "decision", "label_checked", "tags", "rank_percentile")
+"""The columns that a queue is made of, besides its measure."""
+
+
+def open_groups(table: pd.DataFrame, spec: ReviewSpec, groups: Sequence[Ids], *, least: int = 2) -> Ids:
+    """Ids of the first of each group (rows of pictures) that has a picture in scope and is not resolved."""
+    is_wanted, resolved = table["id"].isin(scoped(table, spec.scope)["id"]).to_numpy(), is_resolved(table)
+    members = [group for group in groups if len(group) >= least and is_wanted[group].any()]
+    is_open = [group for group in members if spec.is_of_decided or not resolved[group].all()]
+    leads = [group[0] for group in sorted(is_open, key=len, reverse=True)]
+    return _bounded(table["id"].to_numpy(np.int64)[leads], spec)
+
+
+def is_resolved(table: pd.DataFrame) -> Bools:
+    """Whether each picture (N,) was decided on, its label given or confirmed, or a verdict given on its box."""
+    resolved: Bools = (table["decision"].notna() | table["label_checked"].notna()).to_numpy(dtype=bool)
+    return resolved | passes_all(table, [OneOf("tags", VERDICTS)]) if "tags" in table else resolved
+
+
+def _bounded(ids: Ids, spec: ReviewSpec) -> Ids:
+    return ids[: min(spec.most or MOST, MOST)]
+
+
+def _as_listed(rows: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
+    rows = rows.assign(position=rows["id"].map(pd.Series(np.arange(len(listed)), index=listed["id"])))
+    in_order: pd.DataFrame = rows[rows["position"].notna()].sort_values("position")
+    return in_order
+
+
+def _by_measure(rows: pd.DataFrame, spec: ReviewSpec) -> pd.DataFrame:
+    by = "rank_percentile" if spec.within_class else spec.by
+    first = ends(rows, by=by, collapse_twins=False).ambiguous
+    return pd.concat([first, rows[~rows["id"].isin(first["id"])]])
+
+
+@dataclass(frozen=True)
+class ReviewContext:
+    """What a review is opened in: an image set as it is now, and where the place of the review is kept.
+
+    `unit` (N, A) are the pictures of `table` in the whitened space; `source` is what labels are taken from; `derived`
+    are the columns of the set. `missing` says, by column, what to do about a set that has none. `named_classes` can be
+    chosen though no picture has them.
+    A review that was begun before goes on where it was left, unless it is to begin `afresh`. `cached_queue` gives
+    the queue of one that begins, if it was made before for this table and these answers, else what it is handed makes.
+    """
+
+    table: pd.DataFrame
+    unit: UnitRows
+    decisions: Decisions
+    source: str
+    paths: SetPaths
+    answers: Answers
+    derived: Derived
+    missing: Mapping[str, str] = field(default_factory=dict)
+    is_of_objects: bool = False
+    named_classes: tuple[str, ...] = ()
+    afresh: bool = False
+    cached_queue: QueueCache | None = None
+
+    def required(self, column: Column[..., Value | None]) -> Value:
+        """The value of a column; raises ImageSetError where the set has none."""
+        value = self.derived.get(column)
+        if value is None:
+            raise ImageSetError(self.missing.get(column.name, f"This set has no {column.name}."))
+        return value
+
+
+class Review(Queue):
+    """One review of an image set, its order and questions as the set was when it was opened.
+
+    It asks of pictures one by one, in the order of a measure or of a list; reviews of other things are subclasses.
+    Answers are stored at once. What they change in the order shows in the next review: a queue that moved under the
+    hand could not be worked through.
+    """
+
+    takes: tuple[AnswerKind, ...] = ("decision", "label", "twins")
+
+    def __init__(
+        self, spec: ReviewSpec, context: ReviewContext, listed: pd.DataFrame | None = None, ask: Ask = between_classes
+    ) -> None:
+        """`listed` are the pictures (id, suggested) of a list, `ask` the question to those that are still in it."""
+        self.spec, self.table, self._unit = spec, context.table, context.unit
+        self._decisions, self._source, self._paths = context.decisions, context.source, context.paths
+        self._listed, self._ask = (
+            listed,
+            ask,
+        )  # not `context`: it keeps the snapshot, which may be an old one
+        self._reasons = context.derived.get(reasons)  # as they are at the opening
+        self._sources, self._named_classes = context.derived.get(sources), context.named_classes
+        if context.is_of_objects and "label" in self.takes:
+            self.takes = (*self.takes, "verdict")
+        self._ids = context.table["id"].to_numpy(np.int64)
+        self._file_rows = context.decisions.files.rows_of(self._ids)
+        self._key = review_key(review_as_query(spec))
+        self._is_afresh = context.afresh
+        resumed = None if context.afresh else self._resumed()
+        self._kept = self._begun(context.cached_queue) if resumed is None else resumed
+        self._is_kept = resumed is not None
+
+    # What only an open review needs; many are made to be counted.
+    @cached_property
+    def _suggested(self) -> dict[int, Any]:
+        return self._of_list("suggested")
+
+    def _of_list(self, column: str) -> dict[int, Any]:
+        listed = self._listed
+        return {} if listed is None or column not in listed else dict(zip(listed["id"], listed[column], strict=True))
+
+    @cached_property
+    def _classes(self) -> frozenset[str]:
+        return frozenset((*self.table["label"].dropna().astype(str).unique(), *self._named_classes))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def is_of(self, ids: Ids, source: str) -> bool:
+        """Whether it is of a set with these pictures (N,), whose labels are taken from `source`."""
+        return self._source == source and np.array_equal(self._ids, ids)
+
+    @property
+    def why(self) -> str:
+        """Why it is worth doing, where its title does not say so."""
+        return ""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing that is left in it is worth asking about any more, as far as was known at its opening."""
+        return False
+
+    @property
+    def name(self) -> str:
+        return f"{self._key}.{self.begun.isoformat()}"
+
+    @property
+    def ids(self) -> Ids:
+        return self._kept.ids
+
+    @property
+    def begun(self) -> datetime.datetime:
+        """When the queue was made: its order is of then."""
+        return datetime.datetime.fromisoformat(self._kept.begun)
+
+    def _resumed(self) -> StoredReview | None:
+        """What was kept of this review, without pictures that are gone since."""
+        stored = read_review(self._paths, self._key)
+        return None if stored is None else replace(stored, ids=stored.ids[self._can_ask(stored.ids)])
+
+    def _begun(self, cached_queue: QueueCache | None) -> StoredReview:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        return StoredReview(
+            review_as_query(self.spec), self._queue() if cached_queue is None else cached_queue(self._queue), now
+        )
+
+    def _in_scope(self) -> Bools:
+        """Which pictures (N,) the scope has."""
+        return np.isin(self._ids, scoped(self.table, self.spec.scope)["id"].to_numpy(np.int64))
+
+    def skipped(self) -> Bools:
+        return np.isin(self.ids, list(self._kept.skipped))
+
+    def skip(self, image_id: int) -> None:
+        self._keep(lambda stored: replace(stored, skipped=stored.skipped | {image_id}))
+
+    def unskip(self) -> None:
+        self._keep(lambda stored: replace(stored, skipped=frozenset()))
+
+    def store(self, image_id: int, answer: CardAnswer, *, who: str | None = None) -> Action:
+        action = self._store(image_id, answer, who)
+        noted = {image_id} if self.spec.is_of_decided else set()  # a decision does not show that it was answered here
+        self._keep(
+            lambda stored: replace(stored, skipped=stored.skipped - {image_id}, answered=stored.answered | noted)
+        )
+        return action
+
+    def step(self, command: Step, *, who: str | None = None) -> Stepped:
+        """As of the image set: the latest action of any user, of a review or not."""
+        action = self._decisions_of(who).step(command)
+        if action is None:
+            return Stepped(f"Nothing to {command}")
+        here = set(self.ids[np.isin(self.ids, action.ids)].tolist())
+        if self.spec.is_of_decided:
+            is_back = command == "undo"
+            self._keep(lambda kept: replace(kept, answered=kept.answered - here if is_back else kept.answered | here))
+        if len(action.ids) == 1 and np.isin(action.ids[0], self._ids):
+            action = action.about(str(self.table["path"].iloc[self._row(action.ids[0])]))
+        return Stepped(action.sentence, next(iter(here), None))
+
+    def _latest(self, stored: StoredReview) -> StoredReview:
+        """What is kept now, by this window or by another one in which the same review is open."""
+        if self._is_kept:
+            return stored if stored.begun == self._kept.begun else self._kept
+        return self._kept if self._is_afresh else replace(stored, ids=self._kept.ids)  # begun by whoever was first
+
+    def _keep(self, change: Callable[[StoredReview], StoredReview]) -> None:
+        """Keep the queue, with a change to what is kept of it."""
+        changes: list[StoredReview] = []
+
+        def changed(stored: StoredReview) -> StoredReview:
+            before = self._latest(stored)
+            after = change(replace(before, ids=self._kept.ids))
+            changes.append(after)
+            is_as_before = (after.skipped, after.answered) == (before.skipped, before.answered)
+            return stored if self._is_kept and is_as_before else after
+
+        change_review(self._paths, self._kept, changed)
+        self._kept, self._is_kept = changes[-1], True
+
+    # What subclasses override.
+    def _queue(self) -> Ids:
+        """The ids of a queue that begins now."""
+        return queue_of(self.table, self.spec, self._listed)
+
+    def _can_ask(self, ids: Ids) -> Bools:
+        """Which pictures of a queue that was made before can still be asked about."""
+        return np.isin(ids, self._ids)
+
+    def is_done(self) -> Bools:
+        if self.spec.is_of_decided:
+            return np.isin(self.ids, list(self._kept.answered))
+        return self._are_done(self._resolved())
+
+    def folded(self) -> Ids:
+        """Listed copies and views of pictures of the queue that are not in it themselves, undecided as of now."""
+        if self._listed is None or self.spec.is_of_decided:
+            return np.zeros(0, np.int64)
+        group, is_asked = group_codes(self.table), np.isin(self._ids, self.ids)
+        is_twin = np.isin(group, group[is_asked]) & ~is_asked
+        return self._ids[is_twin & self._is_listed & self._in_scope() & ~self._resolved()]
+
+    def decided_elsewhere(self) -> int:
+        """How many that are listed were decided on, and are not in the queue."""
+        return int((self._is_listed & self._in_scope() & ~np.isin(self._ids, self.ids) & self._resolved()).sum())
+
+    @property
+    def _is_listed(self) -> Bools:
+        return np.isin(self._ids, [] if self._listed is None else self._listed["id"])
+
+    def _resolved(self) -> Bools:
+        """Which pictures (N,) were decided on, as of now."""
+        now = self._now()
+        resolved: Bools = (now.code > 0) | pd.notna(now.labels_of(self._source)) | pd.notna(_verdicts_of(now))
+        return resolved
+
+    def _are_done(self, resolved: Bools) -> Bools:
+        """Which of the queue (Q,) are done, by which pictures (N,) are."""
+        return resolved[self._rows(self.ids)]
+
+    @property
+    def classes(self) -> list[str]:
+        now = self._decisions.now().labels_of(self._source)
+        return [*sorted(self._classes), *sorted({*now[pd.notna(now)]} - self._classes)]
+
+    def card(self, image_id: int) -> Card:
+        row_number = self._row(image_id)
+        row = {str(name): value for name, value in self.table.iloc[row_number].items()}
+        [now] = Review.state(self, [image_id])
+        row |= {"decision": now.decision, "label_checked": now.label, "label": now.label or row["label_given"]}
+        question = self._question(row)
+        is_twin = self._is_twin(row_number)
+        copies = group_codes(self.table.iloc[is_twin], COPIES)
+        own = copies[np.flatnonzero(is_twin) == row_number]
+        twins = of_group(len(copies) - 1, int((copies == own).sum()) - 1) if "twins" in self.takes else ""
+        near, reasons = (
+            self._near(row_number, question),
+            reason_table(self.table, self._reasons, rows=np.array([row_number])),
+        )
+        return Card(row, question, tuple(near), self.takes, twins, reasons)
+
+    def _question(self, row: Mapping[str, Any]) -> Question:
+        image_id = int(row["id"])
+        if self._listed is not None and image_id not in self._suggested:  # a suspect no more is asked about as others
+            return between_classes(row)
+        suggested = self._suggested.get(image_id)
+        return self._ask(row, suggested if isinstance(suggested, str) else None)
+
+    def _near(self, row: int, question: Question) -> list[pd.DataFrame]:
+        is_out = self._sources == self._sources[row]
+        labels = self.table["label"].to_numpy(object)
+        if question.choices:
+            return [
+                self._nearest_to(row, is_out | (labels != choice.label), NEAREST_OF_CLASS)
+                for choice in question.choices
+            ]
+        return [self._nearest_to(row, is_out, NEAREST)]
+
+    def _nearest_to(self, row: int, exclude: Bools, k: int) -> pd.DataFrame:
+        rows = self.table.iloc[search(self._unit[row], self._unit, k=k * TWINS_LOOKED_AT, exclude=exclude).rows]
+        return first_of_each(rows).head(k)
+
+    def state(self, ids: Sequence[int]) -> list[CardAnswer]:
+        now = self._now(self._rows(ids))
+        decided = zip(now.decision, now.labels_of(self._source), _verdicts_of(now), strict=True)
+        return [CardAnswer(decision, label, verdict=verdict) for decision, label, verdict in decided]
+
+    def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
+        return self._decide(self._of_twins_too(image_id, answer), who)
+
+    def _decide(self, judgements: Mapping[int, Judgement], who: str | None) -> Action:
+        return self._decisions_of(who).judge(judgements, source=self._source, among=VERDICTS)
+
+    def _of_twins_too(self, image_id: int, answer: CardAnswer) -> dict[int, Judgement]:
+        """What is said of a picture and, if so, of its twins: they keep their label unless it is given another one."""
+        decision = "drop" if answer.verdict == NO_SUCH_OBJECT else answer.decision
+        judgement = Judgement(decision, answer.label, answer.verdict)
+        if not answer.twins:
+            return {image_id: judgement}
+        twins = self._ids[self._is_twin(self._row(image_id))].tolist()
+        now = dict(zip(twins, self.state(twins), strict=True))
+        is_labelled = answer.label != now[image_id].label
+        others = {twin: judgement if is_labelled else replace(judgement, label=now[twin].label) for twin in twins}
+        return others | {image_id: judgement}
+
+    def _decisions_of(self, who: str | None) -> Decisions:
+        return self._decisions if who is None else self._decisions.by(who)
+
+    def _now(self, rows: Ids | None = None) -> Decided:
+        """What is decided of the pictures at `rows` as of now, by default of all (N,)."""
+        return self._decisions.now().rows_at(self._file_rows if rows is None else self._file_rows[rows])
+
+    def _rows(self, ids: Collection[int] | Ids) -> Ids:
+        return positions_of(np.asarray(ids, np.int64), self._ids)
+
+    def _row(self, image_id: int) -> int:
+        """The row of a picture in the table. Raises ImageSetError if it is not in this set."""
+        row = int(self._rows([image_id])[0])
+        if row < 0:
+            raise ImageSetError(f"There is no picture with id {image_id} in this review. Open it again.")
+        return row
+
+    def _is_twin(self, row: int) -> Bools:
+        """Which pictures (N,) are in the group of twins of that at a row, itself too."""
+        group = group_codes(self.table)
+        is_twin: Bools = group == group[row]
+        return is_twin
+
+
+def _verdicts_of(now: Decided) -> NDArray[np.object_]:
+    """The verdict on each object (M,), None if there is none; there are few distinct sets of tags."""
+    index, texts = pd.factorize(now.tags)
+    verdicts = [next((tag for tag in tags_of(text) if tag in VERDICTS), None) for text in texts]
+    return np.array([*verdicts, None], object)[index]

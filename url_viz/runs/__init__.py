@@ -1,0 +1,1 @@
+"""Runs of a user's own model over its training, and its predictions."""

@@ -1,0 +1,280 @@
+"""A detector's predictions next to the objects of a set: matched by overlap; what it missed, invented or calls else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.base.errors import ImageSetError
+from url_viz.base.wording import counted, decimal
+from url_viz.columns.measures import AMBIGUITY, CONFUSABILITY
+from url_viz.imaging.places import Box
+from url_viz.pipeline.overlaps import AT_ONCE, overlaps
+from url_viz.runs.run_on_set import SMALLEST
+from url_viz.store.columns.source_columns import BOX_COLUMNS, CLASS, PICTURE
+
+LEAST_IOU, LEAST_SCORE = 0.5, 0.25
+"""The overlap from which a prediction may be of an object, as in COCO; the score from which it counts."""
+NEAR_IOU = 0.1
+"""The overlap from which a prediction is near a missed object: its box may be out of place."""
+DETECTED, PREDICTED_CLASS, PREDICTED_SCORE, PREDICTED_IOU = (
+    "detected",
+    "predicted_class",
+    "predicted_score",
+    "predicted_iou",
+)
+NEAREST_CLASS = "nearest_class"
+"""The class of the prediction that lies nearest a missed object."""
+PREDICTED_BOX = ("predicted_x", "predicted_y", "predicted_width", "predicted_height")
+DETECTOR_COLUMNS = (DETECTED, PREDICTED_CLASS, PREDICTED_SCORE, PREDICTED_IOU, *PREDICTED_BOX, NEAREST_CLASS)
+FOUND, MISSED = "found", "missed"
+MOST_PER_PICTURE = 1000
+"""Of a picture's predictions the surest are matched, so many."""
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Of each of N objects its `prediction`, or −1, of each of M predictions the object that is `nearest`, or −1.
+
+    `iou` (N,) is nan without a prediction; `nearest_iou` (M,) is the largest overlap with an object, 0 for none.
+    """
+
+    prediction: Ints
+    iou: Floats
+    nearest: Ints
+    nearest_iou: Floats
+
+
+def matched(objects: pd.DataFrame, predictions: pd.DataFrame, *, least_iou: float = LEAST_IOU) -> Matches:
+    """Which prediction each object has: greedily, as COCO's evaluation does, each within its picture.
+
+    Both have picture, class, and box_x … box_height; the surest predictions come first. A prediction takes, of the free
+    objects that it overlaps by at least `least_iou`, that of its class that it overlaps most, else that of another
+    class.
+    """
+    prediction, iou = np.full(len(objects), -1, np.int64), np.full(len(objects), np.nan)
+    nearest, nearest_iou = np.full(len(predictions), -1, np.int64), np.zeros(len(predictions))
+    box, predicted_box = (frame[list(BOX_COLUMNS[:4])].to_numpy(float) for frame in (objects, predictions))
+    label, predicted_label = (frame[CLASS].to_numpy(object) for frame in (objects, predictions))
+    rows_of = objects.groupby(PICTURE).indices
+    for picture, columns in predictions.groupby(PICTURE).indices.items():
+        if (rows := rows_of.get(picture)) is None:
+            continue
+        step = max(1, AT_ONCE // len(rows))
+        for part in (columns[start : start + step] for start in range(0, len(columns), step)):
+            overlap = overlaps(predicted_box[part], box[rows])
+            nearest_iou[part] = overlap.max(axis=1)
+            nearest[part] = np.where(nearest_iou[part] > 0, rows[overlap.argmax(axis=1)], -1)
+            predicted, overlapped = np.nonzero(overlap >= least_iou)
+            is_other = predicted_label[part[predicted]] != label[rows[overlapped]]
+            order = np.lexsort((-overlap[predicted, overlapped], is_other, predicted))
+            for first, last in pairwise(np.searchsorted(predicted[order], np.arange(len(part) + 1)).tolist()):
+                free = next((pair for pair in order[first:last] if prediction[rows[overlapped[pair]]] < 0), None)
+                if free is not None:
+                    predicted_row, row = part[predicted[free]], rows[overlapped[free]]
+                    prediction[row], iou[row] = predicted_row, overlap[predicted[free], overlapped[free]]
+    return Matches(prediction, iou, nearest, nearest_iou)
+
+
+@dataclass(frozen=True)
+class Detections:
+    """A detector next to the objects of a set.
+
+    `objects` has a row per row of the table: `detected` ("found", "missed"; missing where nothing was predicted), and
+    the class, score, overlap (IoU) and box of the prediction that each has; of a missed object those of the prediction
+    of no object, if any, that lies nearest, whose class is `nearest_class`. `invented` are predictions of
+    no object, the surest first: picture, class, score, box_x … box_height, the object that each overlaps most, and by
+    how much. `same` counts objects that were found as their class; of all `predictions` so many were `sure` enough, and
+    `again` of these are of an object that has another one.
+    """
+
+    objects: pd.DataFrame
+    invented: pd.DataFrame
+    same: int
+    predictions: int
+    sure: int
+    again: int
+    least_score: float
+
+    @property
+    def is_mixed_up(self) -> bool:
+        """Whether most of what was found is of another class: then the two may number their classes differently."""
+        found = int((self.objects[DETECTED] == FOUND).sum())
+        return found > 2 * self.same
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What came out, a sentence each."""
+        detected = self.objects[DETECTED]
+        matched_count, missing, unseen = (
+            int(each.sum()) for each in (detected == FOUND, detected == MISSED, detected.isna())
+        )
+        other = matched_count - self.same
+        sentences = [
+            f"{counted(self.predictions, 'prediction')}, {self.sure:,} with a score from {self.least_score:g} on.",
+            f"{counted(matched_count, 'object')} found, {other:,} of them as another class; {missing:,} missed.",
+            f"{counted(len(self.invented), 'prediction')} of no object; {self.again:,} more of an object that has one.",
+        ]
+        if unseen:
+            sentences.append(f"{counted(unseen, 'object')} of splits without any prediction are not counted as missed.")
+        if self.is_mixed_up:
+            sentences.append(
+                "Most classes differ: are they numbered differently? Name the detector's classes (--names)."
+            )
+        return tuple(sentences)
+
+
+def detections(
+    table: pd.DataFrame, predictions: pd.DataFrame, *, least_score: float = LEAST_SCORE, least_iou: float = LEAST_IOU
+) -> Detections:
+    """What a detector found of the objects of `ImageSet.table()`.
+
+    `predictions` has picture, class, score, and box_x … box_height in pixels of the upright picture. Those below
+    `least_score` do not count, nor more than `MOST_PER_PICTURE` in a picture. Splits in which nothing is predicted are
+    taken as not looked at.
+    """
+    is_sure = predictions["score"] >= least_score
+    sure = predictions[is_sure].sort_values("score", ascending=False, kind="stable")
+    sure = sure[sure.groupby(PICTURE).cumcount() < MOST_PER_PICTURE].reset_index(drop=True)
+    label = table["label"].fillna(table[CLASS])  # that of the annotations where it has no label
+    pairs = matched(table.assign(**{CLASS: label}), sure, least_iou=least_iou)
+    has_prediction = pairs.prediction >= 0
+    is_over = ~np.isin(np.arange(len(sure)), pairs.prediction)
+    is_new = is_over & (pairs.nearest_iou < least_iou)
+    nearest, iou = nearest_of_none(table.assign(**{CLASS: label}), sure, is_new)
+    rows = sure.reindex(np.where(has_prediction, pairs.prediction, nearest))
+    detected = pd.Series(MISSED, index=table.index, dtype=object).where(_is_seen(table, predictions), None)
+    objects = pd.DataFrame(
+        {
+            DETECTED: detected.mask(has_prediction, FOUND).to_numpy(object),
+            PREDICTED_CLASS: rows[CLASS].where(has_prediction, None).to_numpy(object),
+            PREDICTED_SCORE: rows["score"].to_numpy(float),
+            PREDICTED_IOU: np.where(has_prediction, pairs.iou, iou),
+            **{name: rows[of].to_numpy(float) for name, of in zip(PREDICTED_BOX, BOX_COLUMNS, strict=False)},
+            NEAREST_CLASS: rows[CLASS].where(~has_prediction & (nearest >= 0), None).to_numpy(object),
+        }
+    )
+    names = table["path"].reindex(pairs.nearest).to_numpy(object)
+    invented = sure.assign(nearest=names, iou=pairs.nearest_iou)[is_new].reset_index(drop=True)
+    same = int((has_prediction & (objects[PREDICTED_CLASS] == label.to_numpy(object))).sum())
+    again = int(is_over.sum()) - len(invented)
+    return Detections(objects, invented, same, len(predictions), int(is_sure.sum()), again, least_score)
+
+
+def nearest_of_none(objects: pd.DataFrame, predictions: pd.DataFrame, is_new: NDArray[np.bool_]) -> tuple[Ints, Floats]:
+    """For each object (N,) the prediction of no object (`is_new`, of M) that lies nearest, or −1, and its overlap.
+
+    It is the one that overlaps it most, of its class where one is near; one prediction may be that of several objects.
+    """
+    nearest, iou = np.full(len(objects), -1, np.int64), np.full(len(objects), np.nan)
+    box, predicted_box = (frame[list(BOX_COLUMNS[:4])].to_numpy(float) for frame in (objects, predictions))
+    label, predicted_label = (frame[CLASS].to_numpy(object) for frame in (objects, predictions))
+    free, rows_of = np.flatnonzero(is_new), objects.groupby(PICTURE).indices
+    for picture, columns in predictions.iloc[free].groupby(PICTURE).indices.items():
+        here, rows = free[columns], rows_of.get(picture, np.zeros(0, np.int64))
+        for part in np.array_split(rows, max(1, len(rows) * len(here) // AT_ONCE)):
+            overlap = overlaps(box[part], predicted_box[here])
+            is_same = (label[part, None] == predicted_label[here]) & (overlap >= NEAR_IOU)
+            best = (overlap + is_same).argmax(axis=1) if len(part) else np.zeros(0, np.int64)
+            most = overlap[np.arange(len(part)), best]
+            nearest[part], iou[part] = np.where(most > 0, here[best], -1), np.where(most > 0, most, np.nan)
+    return nearest, iou
+
+
+@dataclass(frozen=True)
+class PredictedBox:
+    """What a detector predicted: class, score, `box` (x, y, width, height in pixels of the upright picture).
+
+    `iou` is its overlap with the labelled box, 0 without one. It `is_nearest` of a missed object, beside which it lies.
+    """
+
+    label: str | None
+    score: float
+    iou: float
+    box: Box
+    is_nearest: bool = False
+
+    @property
+    def words(self) -> str:
+        """As it is said below a picture."""
+        overlap = f", IoU {decimal(self.iou)}" if self.iou > 0 else ""
+        label = self.label or "class unknown"
+        what = f"nearest prediction: {label}" if self.is_nearest else f"predicted {label}"
+        return f"{what}, score {decimal(self.score)}{overlap}"
+
+
+def has_predictions(row: Mapping[Any, Any]) -> bool:
+    """Whether a detector looked at the picture of a row of the table, and its boxes are stored."""
+    return row.get(DETECTED) == MISSED or (row.get(DETECTED) == FOUND and PREDICTED_BOX[0] in row)
+
+
+def prediction_of(row: Mapping[Any, Any]) -> PredictedBox | None:
+    """What was predicted for a row of the table, or beside it; None where nothing was."""
+    if not has_predictions(row) or not np.isfinite(row.get(PREDICTED_BOX[0], np.nan)):
+        return None
+    x, y, width, height = (float(row[name]) for name in PREDICTED_BOX)
+    is_nearest = row[DETECTED] == MISSED
+    label = row.get(NEAREST_CLASS if is_nearest else PREDICTED_CLASS)
+    named = label if isinstance(label, str) else None
+    box = x, y, width, height
+    return PredictedBox(named, float(row[PREDICTED_SCORE]), float(row[PREDICTED_IOU]), box, is_nearest)
+
+
+def class_logits(objects: pd.DataFrame, names: Sequence[str]) -> tuple[Ints, Floats]:
+    """The rows of objects that were found as one of the K classes `names`, and logits (M, K) of what was predicted.
+
+    A detector gives a class and its score: that is the class's probability, at least 1/K, and the rest is spread evenly
+    over the others.
+    """
+    column = pd.Index(names).get_indexer(pd.Index(objects[PREDICTED_CLASS]))
+    rows = np.flatnonzero(column >= 0)
+    own = np.maximum(objects[PREDICTED_SCORE].to_numpy(float)[rows], 1 / len(names))
+    shares = np.repeat((1 - own[:, None]) / max(1, len(names) - 1), len(names), axis=1)
+    shares[np.arange(len(rows)), column[rows]] = own
+    return rows, np.log(np.maximum(shares, SMALLEST))
+
+
+def _is_seen(table: pd.DataFrame, predictions: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which objects are of a split in which anything is predicted."""
+    if "split" not in table:
+        return np.ones(len(table), bool)
+    split = table["split"].fillna("")
+    is_seen: NDArray[np.bool_] = split.isin(split[table[PICTURE].isin(predictions[PICTURE])]).to_numpy(bool)
+    return is_seen
+
+
+def other_class(table: pd.DataFrame) -> pd.DataFrame:
+    """Objects that were found as another class than theirs: id, suggested (that class), the most ambiguous first.
+
+    Raises ImageSetError without predictions.
+    """
+    rows = _of_predictions(table)
+    is_other = rows[PREDICTED_CLASS].notna() & rows["label"].notna() & (rows[PREDICTED_CLASS] != rows["label"])
+    return rows[is_other].rename(columns={PREDICTED_CLASS: "suggested"})[["id", "suggested"]]
+
+
+def missed(table: pd.DataFrame) -> pd.DataFrame:
+    """Objects that were not found: id, suggested (None), those that a prediction of no object is near first.
+
+    Of these the box is likely out of place; within both the most ambiguous come first. Raises as `other_class`.
+    """
+    rows = _of_predictions(table)
+    rows = rows[rows[DETECTED] == MISSED]
+    iou = table[PREDICTED_IOU].reindex(rows.index) if PREDICTED_IOU in table else pd.Series(np.nan, rows.index)
+    order = np.argsort(~(iou >= NEAR_IOU).to_numpy(bool), kind="stable")
+    return rows.iloc[order].assign(suggested=None)[["id", "suggested"]]
+
+
+def _of_predictions(table: pd.DataFrame) -> pd.DataFrame:
+    if not {DETECTED, PREDICTED_CLASS} <= {*table.columns}:
+        raise ImageSetError("This set has no predictions. Bring some: `python -m url_viz predictions SOURCE FILE`.")
+    by = AMBIGUITY.name if AMBIGUITY.name in table else CONFUSABILITY.name
+    columns = table[["id", "label", by, DETECTED, PREDICTED_CLASS]]
+    return columns.sort_values(by, ascending=False, kind="stable")

@@ -1,0 +1,100 @@
+"""Training runs that were recorded on an image set: what a user's own model says of its pictures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from url_viz.base.errors import DamageError, SupersededError
+from url_viz.core import SetSubject
+from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.labels.classes import picture_labels
+from url_viz.runs.run_on_set import RunOnSet, logits_in, recorded_runs
+from url_viz.store.columns.user_files import read_user_file
+from url_viz.store.columns.user_paths import Matched, match_file
+from url_viz.store.recorder import Recorded, Recorder
+from url_viz.store.training_records import choose_run, chosen_run, remove_run, require_run, runs_of
+
+
+@dataclass(frozen=True)
+class AddedRun:
+    """A file of predictions that was recorded: which picture each row is of, and what of the run it replaces."""
+
+    file: str
+    matched: Matched
+    recorded: Recorded
+
+    @property
+    def words(self) -> list[str]:
+        """How many rows are of pictures of the set, which are not, and what was replaced, a sentence each."""
+        return [*self.matched.words(self.file, whole="set"), *self.recorded.words]
+
+
+class SetRuns(SetSubject):
+    """The recorded runs of an image set, as `image_set.runs`."""
+
+    def names(self) -> tuple[str, ...]:
+        """The names of the runs, in alphabetical order."""
+        return runs_of(self._core.store.paths)
+
+    def get(self, run: str) -> RunOnSet:
+        """A run on this set's pictures. Raises ImageSetError if there is none of this name, DamageError if damaged."""
+        recorded = self._core.derived.get(recorded_runs).get(run)
+        if recorded is None:
+            require_run(self._core.store.paths, run)
+            raise SupersededError(f"The run {run!r} is being recorded. Open it again.")
+        if isinstance(recorded, DamageError):
+            raise recorded
+        return recorded
+
+    @property
+    def chosen(self) -> str | None:
+        """The run whose model is compared with the pictures: that of `use`, else the last that your code recorded.
+
+        None without any: a training of URL-Viz is compared only if it is chosen.
+        """
+        return chosen_run(self._core.store.paths)
+
+    def use(self, run: str) -> None:
+        """Compare this run's model with the pictures from now on. Raises ImageSetError for a name that is no run's."""
+        choose_run(self._core.store.paths, run)
+
+    def dynamics(self, run: str, *, fold: str | None = None) -> pd.DataFrame:
+        """What training did with each picture: id, label, last_margin, mean_margin, confidence, variability,
+        forgotten, learnt, epochs (see `analysis.runs.run_on_set.dynamics`); rows in the order of `table()`.
+
+        Of the training of one `fold`, or the mean over the folds that were trained on the picture.
+        """
+        on_set = self.get(run)
+        measures = on_set.dynamics if fold is None else on_set.dynamics_of(fold)
+        return pd.concat([self._core.measured[["id", "label"]], measures], axis=1)
+
+    def add(
+        self,
+        file: str | Path | IncomingFile,
+        *,
+        run: str,
+        split: str = "val",
+        fold: str = "",
+        path_column: str | None = None,
+        paths: str | Path | IncomingFile | None = None,
+    ) -> AddedRun:
+        """Record a file of predictions as an epoch of a run, and return which pictures matched.
+
+        Another file for the same run and split adds its pictures; of those that are in both, the later file counts.
+
+        A CSV or Parquet file has a column of paths, and logits in `logit_0` … or lists, or a column of probabilities
+        for each class, by its name; an array (.npy, .npz) has logits (M, C), and its paths in `paths`. Raises
+        FolderError for a file without either, and as `add_columns` does.
+        """
+        user_file = read_user_file(file, path_column=path_column, paths=paths, pictures=len(self._core.ids))
+        matched = match_file(user_file, self._core.base.paths.to_pylist(), root=self._core.folder)
+        classes, logits = logits_in(user_file, self._core.derived.get(picture_labels).names)
+        rows = matched.row >= 0
+        recorder = Recorder(self._core.store.paths, self._core.folder, run, classes=classes)
+        ids = self._core.ids[matched.row[rows]]
+        return AddedRun(user_file.name, matched, recorder.write(ids, logits[rows], split=split, fold=fold))
+
+    def remove(self, run: str) -> None:
+        """Delete what was recorded of a run. Raises ImageSetError if there is none of this name."""
+        remove_run(self._core.store.paths, run)

@@ -1,0 +1,519 @@
+"""The Adapt and finetune page: what to learn, a form for its options, the start, and the runs so far."""
+
+import dataclasses
+import types
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import pandas as pd
+import streamlit as st
+
+from training.config import PRESETS, FinetuneConfig, Mode, PretrainConfig, Reads
+from url_viz.base.wording import listed
+from url_viz.base.workspace import Workspace
+from url_viz.evidence.compare import change
+from url_viz.evidence.order import plain_words
+from url_viz.image_set import ImageSet
+from url_viz.jobs import Job, JobState, list_jobs, progress_history
+from url_viz.jobs.job import Status
+from url_viz.jobs.kinds import (
+    ADAPT,
+    PRETRAIN,
+    about_of,
+    backbone_of,
+    config_to_adapt,
+    config_to_pretrain,
+    hard_to_beat,
+    has_classifier,
+    start_pretraining,
+    why_no_classes,
+)
+from url_viz.jobs.results import head_of
+from url_viz.models.model import model_title
+from url_viz.recent_sets import RecentSet
+from url_viz.ui.auth import may_read
+from url_viz.ui.compare_models import SECOND
+from url_viz.ui.open_sets import open_sets, recent_sets
+from url_viz.ui.session import Key
+from url_viz.ui.text import escape, show_error
+from url_viz.ui.widgets.buttons import act_button, control_of
+from url_viz.ui.widgets.embed_job import open_folder, readable, set_name, set_title
+from url_viz.ui.widgets.jobs import TICK_S, show_job, show_result
+
+FilledConfig = TypeVar("FilledConfig")
+
+
+def show_form(
+    config: FilledConfig, *, key: str, leave_out: Collection[str] = (), titles: Mapping[str, str] = MappingProxyType({})
+) -> FilledConfig:
+    """Widgets for the fields of `config` (a frozen dataclass), nested ones in groups; return the edited config.
+
+    A field's documentation becomes its help text. `leave_out` names fields, GROUP.NAME in a group, that get no
+    widget; `titles` has those that are not called by their names. Raises the dataclass's ValueError for fields that
+    conflict.
+    """
+    hints = get_type_hints(type(config), include_extras=True)
+    chosen: dict[str, Any] = {}
+    groups = [f for f in _fields(config, leave_out) if is_dataclass(getattr(config, f.name))]
+    plain = [f for f in _fields(config, leave_out) if f not in groups]
+    columns = st.columns(3) if plain else []
+    for number, entry in enumerate(plain):
+        with columns[number % 3]:
+            value, title = getattr(config, entry.name), titles.get(entry.name, _title(entry.name))
+            chosen[entry.name] = _widget(title, hints[entry.name], value, key=f"{key}.{entry.name}")
+    for group in groups:
+        value = getattr(config, group.name)
+        st.header(escape(_title(group.name)), anchor=False)
+        st.caption(escape(_sentence(hints[group.name])))
+        below = [name.removeprefix(f"{group.name}.") for name in leave_out if name.startswith(f"{group.name}.")]
+        chosen[group.name] = show_form(value, key=f"{key}.{group.name}", leave_out=below, titles=titles)
+    return dataclasses.replace(config, **chosen)  # type: ignore[type-var]
+
+
+def show_field(config: FilledConfig, name: str, *, key: str, title: str) -> FilledConfig:
+    """A widget for one field, GROUP.NAME in a group; return the edited config, which `show_form` would give too.
+
+    Raises the dataclass's ValueError for fields that conflict.
+    """
+    group, _, inner = name.rpartition(".")
+    if group:
+        edited = show_field(getattr(config, group), inner, key=f"{key}.{group}", title=title)
+    else:
+        hint = get_type_hints(type(config), include_extras=True)[name]
+        edited = _widget(title, hint, getattr(config, name), key=f"{key}.{name}")
+    return dataclasses.replace(config, **{group or name: edited})  # type: ignore[type-var]
+
+
+def _fields(config: object, leave_out: Collection[str]) -> list[Field[Any]]:
+    return [f for f in fields(config) if f.name not in leave_out]  # type: ignore[arg-type]
+
+
+def _widget(title: str, hint: Any, value: Any, *, key: str) -> Any:
+    """One widget: a toggle, a choice, a number (which may be empty if the type allows None), or text."""
+    kind, shown, help_text = _kind(hint), escape(title), escape(_sentence(hint))
+    if isinstance(value, bool):
+        return st.toggle(shown, value=value, key=key, help=help_text)
+    if get_origin(kind) is Literal:
+        options = list(get_args(kind))
+        return st.selectbox(shown, options, index=options.index(value), key=key, help=help_text)
+    number = next((t for t in (int, float) if t in (kind, *get_args(kind))), None)
+    if number is int:
+        typed = st.number_input(shown, value=value, step=1, key=key, help=help_text)
+        return None if typed is None else int(typed)
+    if number is float:
+        return st.number_input(shown, value=value, step=None, format="%.4g", key=key, help=help_text)
+    return st.text_input(shown, value=str(value), key=key, help=help_text)
+
+
+def _kind(hint: Any) -> Any:
+    kind = get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
+    return kind if not isinstance(kind, types.UnionType) or get_args(kind) else MISSING
+
+
+def _sentence(hint: Any) -> str:
+    return next((str(m.documentation) for m in getattr(hint, "__metadata__", ()) if hasattr(m, "documentation")), "")
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+PRETRAIN_SETS: Key[list[str]] = Key("pretrain.sets")
+"""The ids of the image sets to train a head on or to measure it on, by that use and the set that is open."""
+
+Config = TypeVar("Config", FinetuneConfig, PretrainConfig)
+What = Mode | Literal["pretrain"]
+LIMIT = "Most pictures to learn from"
+
+
+@dataclass(frozen=True)
+class TrainingGoal:
+    """Something to learn: its `title`, what it does, its button, and the options that are shown first, with titles."""
+
+    title: str
+    meaning: str
+    button: str
+    main: Mapping[str, str]
+    icon: str = ":material/model_training:"
+
+
+GOALS: dict[What, TrainingGoal] = {
+    "instance": TrainingGoal(
+        "Which of these pictures are easily mistaken (no labels needed)",
+        (
+            "The head learns, without labels, which pictures here are easily mistaken, and can then judge new "
+            "pictures too. The backbone does not change, and you can switch back to the previous head at any time."
+        ),
+        "Adapt to these pictures",
+        {"limit": LIMIT, "recipe.epochs": "Epochs"},
+    ),
+    "labels": TrainingGoal(
+        "Which pictures are hard to classify into your classes",
+        (
+            "The head learns which pictures a classifier of your class folders gets wrong. The backbone does not "
+            "change, and you can switch back to the previous head at any time."
+        ),
+        "Adapt to these classes",
+        {"limit": LIMIT, "recipe.epochs": "Epochs"},
+    ),
+    "full": TrainingGoal(
+        "Your classes, with backbone and head together (slow)",
+        (
+            "Trains the backbone on your class folders, with a new head on top. What was read stays; using the "
+            "result reads every picture again. On two CPU cores, hundreds of pictures take minutes."
+        ),
+        "Finetune backbone and head",
+        {"limit": LIMIT, "joint.joint_epochs": "Epochs", "joint.backbone_rate": "Learning rate of the backbone"},
+    ),
+    "pretrain": TrainingGoal(
+        "Which pictures are ambiguous in general, from labelled image sets",
+        (
+            "The head learns from the class folders of one or more image sets which pictures a classifier gets "
+            "wrong. It can then judge pictures it has never seen, one at a time and without labels. Use this for a "
+            "timm backbone that has no head, or for pictures far from photographs, such as scans or drawings. If you "
+            "have no labels, or only want to order these pictures, take the first choice."
+        ),
+        "Train this head",
+        {"seeds": "Seeds", "recipe.epochs": "Epochs", "limit": f"{LIMIT} of each set"},
+        ":material/school:",
+    ),
+}
+TITLES = {
+    "joint_batch": "Batch",
+    "classifier_rate": "Learning rate of the classifier",
+    "fresh_rate": "Learning rate of the head",
+    "learns": "Mistaken for what: other pictures, or its own crops",
+    "told": "Share of pictures held out for testing",
+    "held_out": "Share of pictures for choosing the epoch",
+    "from_shipped": "Start from the current head",
+    "margin": "Margin within a pair",
+    "leeway": "Task losses this close form no pair",
+    "pairings": "Pairings per batch",
+    "frozen_share": "Share of the backbone kept frozen",
+    "refit": "Refit the classifier at the end",
+    "freeze_norms": "Freeze batch norms",
+}
+"""What an option is called on the page, by its name in the command, where that is not plain."""
+OF_SEEDS = {**TITLES, "held_out": "Share of pictures for choosing epoch and seed"}
+READS_TITLE = "What the head reads"
+NOT_ASKED = (
+    *("data", "out", "model", "mode", "report"),  # follow from the chosen sets and the open one
+    *("develop", "earlier", "votes", "votes_order"),  # of studies
+    "target",  # of pictures without classes
+)
+LAYERS = ("recipe.width", "recipe.depth", "recipe.layer_norm")
+"""Of a recipe, what only a head on the embedding has."""
+FOR_BACKBONE = "The head is for {}, which read this set. For another backbone, read the set with it first."
+WITHOUT_SETS = "No image set in this workspace has class folders, which this training needs."
+NONE_TEACHES = "Choose at least one image set to learn from."
+MOST_SETS = 500
+LEAST_CLASSES = 2
+
+# Estimates, on two CPU cores, in seconds: to start; for a second backbone and intervals; to read, augment and embed a
+# view; to train the backbone on a picture, and a head on a stored view, once.
+START_S, PREPARING_S = 15, 30
+SECONDS_PER_VIEW, SECONDS_PER_TRAINED, SECONDS_PER_ROW = 1 / 90, 1 / 10, 1 / 60_000
+BYTES_PER_VIEW = 2 * 1280 + 16
+
+
+def estimate(config: FinetuneConfig | PretrainConfig, *pictures: int, measured: int = 0) -> str:
+    """A rough estimate of a run's time and disk use, in words, by the numbers of pictures of each set.
+
+    Each measured picture is read with a crop and by a second backbone, then once more with those that teach.
+    """
+    used = sum(min(count, config.limit or count) for count in pictures)
+    if isinstance(config, FinetuneConfig) and config.mode == "full":
+        views, training_s = used, config.joint.joint_epochs * used * SECONDS_PER_TRAINED
+    else:
+        views = used * (config.augmentation.views + 1)
+        seeds = config.seeds if isinstance(config, PretrainConfig) else 1
+        training_s = seeds * config.recipe.epochs * views * SECONDS_PER_ROW
+    measuring_s = PREPARING_S + (4 * measured + sum(pictures)) * SECONDS_PER_VIEW if measured else 0
+    seconds = START_S + views * SECONDS_PER_VIEW + training_s + measuring_s
+    minutes = "under a minute" if seconds < 55 else f"about {max(1, round(seconds / 60))} min"
+    megabytes = max(1, round(views * BYTES_PER_VIEW / 2**20))
+    return f"{used:,} pictures · {minutes} on two CPU cores · {megabytes} MB on disk"
+
+
+def show_adapt(image_set: ImageSet) -> None:
+    """What is learnt, its few main options, the others folded, and the button that starts it."""
+    order = image_set.order()
+    st.caption(escape(f"What you have without training: {plain_words(order)}"), help=escape(order.reason))
+    chosen = st.radio(
+        "What to learn", list(GOALS), format_func=lambda name: escape(GOALS[name].title), key="finetune.mode"
+    )
+    st.markdown(escape(GOALS[chosen].meaning))
+    try:
+        if chosen == "pretrain":
+            _show_pretrain(GOALS[chosen], image_set)
+        else:
+            _show_mode(GOALS[chosen], replace(config_to_adapt(image_set), mode=chosen), image_set)
+    except ValueError as error:
+        show_error(f"These options cannot be combined: {error}")
+
+
+def _show_mode(goal: TrainingGoal, config: FinetuneConfig, image_set: ImageSet) -> None:
+    why = why_no_classes(image_set) if config.mode != "instance" else None
+    if why is not None:
+        st.warning(escape(f"{why}, which this training needs."), icon=":material/info:")
+    warning = hard_to_beat(image_set) if config.mode == "instance" else ""
+    if warning:
+        st.info(escape(warning), icon=":material/info:")
+    first, more = _places()
+    config = _options(config, goal, first, more, key="finetune", leave_out=config.unread)
+
+    def start() -> Job:
+        name = set_name(image_set.root)
+        return ADAPT.start_on(image_set, config, name=name, mode=config.mode)
+
+    _show_start(
+        goal, start, cost=estimate(config, len(image_set)), key="adapt", is_ready=why is None, is_advised=not warning
+    )
+
+
+def _show_pretrain(goal: TrainingGoal, image_set: ImageSet) -> None:
+    st.caption(escape(FOR_BACKBONE.format(model_title(backbone_of(image_set.source)))))
+    sets = labelled_sets()
+    if not sets:
+        st.warning(WITHOUT_SETS, icon=":material/info:")
+        return
+    chosen = _choose_sets(image_set, sets)
+    first, more = _places()
+    key = f"pretrain.{image_set.set_id}"
+    with more:
+        config = show_field(pretrain_config(image_set, chosen), "reads", key=key, title=READS_TITLE)
+    config = with_its_recipe(config)
+    config = _options(config, goal, first, more, key=f"{key}.{config.reads}", leave_out=_unread(config))
+
+    def start() -> Job:
+        for image_set_used in (*chosen.teach, *chosen.measured):
+            readable(image_set_used.about.root)
+        return start_pretraining(
+            config,
+            teachers=chosen.names,
+            workspace=image_set.workspace,
+            about=about_of(image_set, name=set_name(image_set.root), mode="pretrain"),
+            within=may_read(),
+        )
+
+    pictures, measured = ([each.pictures for each in sets] for sets in (chosen.teach, chosen.measured))
+    cost = estimate(config, *pictures, measured=sum(measured)) if chosen.teach else NONE_TEACHES
+    _show_start(goal, start, cost=cost, key="pretrain", is_ready=bool(chosen.teach))
+
+
+def _places() -> tuple["st.delta_generator.DeltaGenerator", "st.delta_generator.DeltaGenerator"]:
+    return st.container(), st.expander("More options", icon=":material/tune:")
+
+
+def _options(
+    config: Config,
+    goal: TrainingGoal,
+    first: "st.delta_generator.DeltaGenerator",
+    more: "st.delta_generator.DeltaGenerator",
+    *,
+    key: str,
+    leave_out: Collection[str],
+) -> Config:
+    """Widgets for the options that a run reads, which are all but those to `leave_out`."""
+    for column, (name, title) in zip(first.columns(3), goal.main.items(), strict=False):
+        with column:
+            config = show_field(config, name, key=key, title=title)
+    titles = OF_SEEDS if isinstance(config, PretrainConfig) else TITLES
+    with more:
+        return show_form(config, key=key, leave_out={*NOT_ASKED, *goal.main, *leave_out}, titles=titles)
+
+
+def _show_start(
+    goal: TrainingGoal, start: Callable[[], Job], *, cost: str, key: str, is_ready: bool, is_advised: bool = True
+) -> None:
+    """What a run costs, and the button that starts it."""
+    st.caption(escape(cost))
+    kind: Literal["primary", "secondary"] = "primary" if is_advised else "secondary"
+    if act_button(goal.button, start, type=kind, icon=goal.icon, key=key, disabled=not is_ready):
+        st.rerun()
+
+
+@dataclass(frozen=True)
+class TrainingSets:
+    """The image sets of a run: those that `teach` the head, and those on which it is `measured`."""
+
+    teach: tuple[RecentSet, ...]
+    measured: tuple[RecentSet, ...] = ()
+
+    @property
+    def names(self) -> str:
+        """The names of those that teach."""
+        return listed([set_title(each.about) for each in self.teach])
+
+
+def labelled_sets() -> tuple[RecentSet, ...]:
+    """The image sets of the workspace whose pictures lie in class folders, the one that was read last first."""
+    return tuple(
+        recent
+        for recent in recent_sets().latest(MOST_SETS)
+        if recent.folder_classes >= LEAST_CLASSES and recent.about.root.is_dir()
+    )
+
+
+def pretrain_config(image_set: ImageSet, chosen: TrainingSets) -> PretrainConfig:
+    """The config of a head for the open set's backbone; it reads the classifier's functions if there is one."""
+    teach, measured = ([each.about.root for each in sets] for sets in (chosen.teach, chosen.measured))
+    config = config_to_pretrain(teach, measured, backbone=backbone_of(image_set.source))
+    reads: Reads = "functions" if has_classifier(image_set) else "embedding"
+    return replace(config, reads=reads, precision=image_set.space.precision)
+
+
+def with_its_recipe(config: PretrainConfig) -> PretrainConfig:
+    """The config with the usual recipe of what its head reads."""
+    return replace(config, recipe=PRESETS["functions" if config.reads == "functions" else "laptop"])
+
+
+def _choose_sets(image_set: ImageSet, sets: Sequence[RecentSet]) -> TrainingSets:
+    """Two lists of sets; one that teaches cannot be measured on."""
+    by_id = {each.set_id: each for each in sets}
+    usual = [image_set.set_id] if image_set.set_id in by_id else []
+    teach = _sets_picked(image_set, "teach", "Sets to learn from", by_id, usual=usual)
+    others = {set_id: recent for set_id, recent in by_id.items() if set_id not in teach}
+    measured = _sets_picked(image_set, "measure", "Sets to test on", others)
+    return TrainingSets(tuple(map(by_id.__getitem__, teach)), tuple(map(by_id.__getitem__, measured)))
+
+
+HELP = {
+    "teach": "Image sets with class folders, as they are on disk. More varied pictures make a more general head.",
+    "measure": "Other labelled sets, not used for training: how well the head orders them is shown next to baselines. "
+    "A set it learnt from cannot show that.",
+}
+
+
+def _sets_picked(
+    image_set: ImageSet, use: str, title: str, by_id: dict[str, RecentSet], *, usual: Sequence[str] = ()
+) -> list[str]:
+    """The ids of the sets that are picked for a use; those that are not on offer any more are dropped."""
+    key = PRETRAIN_SETS.under(use, image_set.set_id)
+    picked = [set_id for set_id in key.get_or(lambda: list(usual)) if set_id in by_id]
+    st.multiselect(
+        escape(title),
+        list(by_id),
+        picked,
+        format_func=lambda set_id: _described(by_id[set_id]),
+        help=escape(HELP[use]),
+        placeholder="None" if use == "measure" else "Choose sets",
+        **control_of(key, picked, options=by_id),
+    )
+    return picked
+
+
+def _described(recent: RecentSet) -> str:
+    return f"{set_title(recent.about)} · {recent.pictures:,} pictures, {recent.folder_classes:,} classes"
+
+
+def _unread(config: PretrainConfig) -> set[str]:
+    """Fields that the form asks for elsewhere or that a run with this config does not read."""
+    layers = LAYERS if config.reads == "functions" else ()
+    mixture = ("mixture",) if len(config.data) < 2 else ()
+    return {"reads", "precision", "instance", *layers, *mixture}
+
+
+HEAD_BEFORE: Key[str] = Key("finetune.before")
+
+RUN = "training"
+
+
+def show_jobs(image_set: ImageSet) -> None:
+    """Every finetune job of this set, and every head made for its backbone, newest first; refreshed while one runs."""
+    jobs = _jobs_for(image_set)
+    st.header("Runs", anchor=False)
+    if not jobs:
+        st.caption("No runs yet. A run goes on even if you close this page or stop the app.")
+        return
+    is_live = any(job.status().is_live for job in jobs)
+    st.fragment(_show_list, run_every=TICK_S if is_live else None)(
+        [job.id for job in jobs], image_set, was_live=is_live
+    )
+
+
+def _show_list(job_ids: list[str], image_set: ImageSet, *, was_live: bool) -> None:
+    jobs = [job for job in _jobs_for(image_set) if job.id in job_ids]
+    if was_live and not any(job.status().is_live for job in jobs):
+        st.rerun()
+    for number, job in enumerate(jobs):
+        show_job(job, is_open=number == 0, more=partial(_show_run, image_set))
+
+
+def _jobs_for(image_set: ImageSet) -> list[Job]:
+    home = Workspace.at()
+    adapted = list_jobs(home, kind=ADAPT.name, about={"set_id": image_set.set_id})
+    pretrained = list_jobs(home, kind=PRETRAIN.name, about={"backbone": backbone_of(image_set.source)})
+    return sorted([*adapted, *pretrained], key=lambda job: -job.created)
+
+
+def _show_run(image_set: ImageSet, job: Job, status: Status) -> None:
+    """The curves of a run, what it left, and the button that puts its head to use."""
+    _show_curves(job)
+    if show_result(job, status):
+        _offer_head(job, image_set)
+    elif job.kind == PRETRAIN.name and status.state in (JobState.CANCELLED, JobState.LOST):
+        st.caption("Run again continues where this stopped: what was read and trained is kept.")
+
+
+def _show_curves(job: Job) -> None:
+    """The figures of the training so far, a chart each, with a line for each of several trainings."""
+    records = [record for record in progress_history(job) if record.metrics]
+    if len(records) < 2:
+        return
+    names = list(records[-1].metrics)
+    lines = pd.DataFrame([{"step": r.done, RUN: r.stage.partition(", ")[2], **r.metrics} for r in records])
+    run, height = (RUN, 220) if lines[RUN].nunique() > 1 else (None, 150)  # a legend takes room
+    for column, name in zip(st.columns(len(names)), names, strict=True):
+        with column:
+            st.caption(escape(_NAMES.get(name, name)))
+            st.line_chart(
+                lines,
+                x="step",
+                y=name,
+                color=run,
+                x_label="",
+                y_label="",
+                height=height,
+                width="stretch",
+                alt=f"{_NAMES.get(name, name)} at each step of the training",
+            )
+
+
+_NAMES = {
+    "loss": "Training loss",
+    "rank agreement": "Rank agreement with the task loss (validation pictures)",
+    "R-AUROC": "R-AUROC (validation pictures)",
+}
+
+
+def _offer_head(job: Job, image_set: ImageSet) -> None:
+    if str(head_of(job)) == image_set.source.name:
+        st.success("This head is in use.", icon=":material/check:")
+    elif act_button("Use this head", partial(use_head, job, image_set), type="primary", key=f"use.{job.id}"):
+        st.rerun()
+
+
+def use_head(job: Job, image_set: ImageSet) -> None:
+    """Switch every page to the job's head; a job scores the set again from its stored embeddings."""
+    HEAD_BEFORE.set(image_set.source.name)
+    open_folder(image_set.root, model=str(head_of(job)), also=image_set.second.name)
+    SECOND.under(str(head_of(job))).set(image_set.source.name)
+
+
+def show_change(image_set: ImageSet) -> None:
+    """How far the order is from that of the head before, and a link to both; nothing before a switch."""
+    name = HEAD_BEFORE.get()
+    before = open_sets().find(image_set.set_id, name) if name and name != image_set.source.name else None
+    if before is None or before.head is None or image_set.head is None:
+        return
+    changed = change(before.table(), image_set.table(), measure="uncertainty")
+    st.subheader("What changed", anchor=False)
+    st.caption(
+        f"{escape(image_set.source.title)} against {escape(before.source.title)}: rank correlation "
+        f"{changed.rank_correlation:.2f} over {len(changed.table):,} pictures."
+    )
+    st.page_link("pages/compare_page.py", label="Compare both", icon=":material/compare:")

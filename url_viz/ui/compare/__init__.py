@@ -1,1 +1,0 @@
-"""The Compare page: two models on linked maps."""

@@ -1,1 +1,0 @@
-"""The Evaluate page: how well each measure orders a labelled image set."""

@@ -1,1 +1,0 @@
-"""The Adapt and finetune page: start a job, watch it, use its head."""

@@ -1,1 +1,0 @@
-"""The Jobs page."""

@@ -1,1 +1,0 @@
-"""The Check labels page: doubtful labels, and classes that overlap."""

@@ -1,0 +1,244 @@
+"""Parts of the Models page: how the app reads pictures, and a card a model: its state, its figures, its use."""
+
+import streamlit as st
+
+from url_viz.base.command_line import PrecisionChoice
+from url_viz.base.wording import printable
+from url_viz.base.workspace import Workspace
+from url_viz.evidence.holdout_report import figures_at, headline
+from url_viz.jobs.kinds import adapted_to_another
+from url_viz.models.catalogue import EMPTY_KIND, KINDS, KnownModel, describe_card_file, known_models
+from url_viz.models.checkpoint_folder import PAGE_TIMEOUT_S
+from url_viz.models.model import times_here
+from url_viz.models.model_names import parse_paper_name
+from url_viz.models.precision import precision_here, precision_words, slow_words
+from url_viz.models.runtime import devices
+from url_viz.pipeline.cluster.on_ray import cluster_address
+from url_viz.second_reading import MOST_PICTURES, VARIABLE, is_on
+from url_viz.store.about import known_sets
+from url_viz.ui.session import DIALOG, choice, choose
+from url_viz.ui.text import Markdown, escape, shipped_text, with_code
+from url_viz.ui.widgets.buttons import dialog_button
+from url_viz.ui.widgets.embed_job import (
+    DEVICE,
+    ON_RAY,
+    ONE_MODEL,
+    PRECISION,
+    running,
+    set_title,
+    show_read_button,
+    space_in_set,
+)
+
+AUTO = "auto"
+AS_READ = "as read before"
+PRECISIONS: tuple[PrecisionChoice, ...] = ("fast", "exact")
+COLUMNS = 2
+
+
+def show_how_to_read() -> None:
+    """Three controls, kept for the session, and what a change of them means."""
+    with st.expander("How pictures are read: device, precision, a second model", icon=":material/tune:"):
+        left, right = st.columns(2, gap="large")
+        with left:
+            _pick_device()
+        with right:
+            _pick_precision()
+        _switch_second()
+
+
+def _pick_device() -> None:
+    here = {AUTO: "Automatic", **devices()}
+    cluster = cluster_address()
+    places = here if cluster is None else {**here, ON_RAY: f"Ray cluster {cluster}"}
+    names = list(places)
+    now = DEVICE.get() or AUTO
+    picked = st.selectbox(
+        "Compute on",
+        names,
+        index=names.index(now) if now in names else 0,
+        format_func=lambda name: places[name] if name in (AUTO, "cpu", ON_RAY) else f"{places[name]} ({name})",
+        key="models.pick_device",
+        help="For what this app reads while this page is open in your browser.",
+    )
+    DEVICE.set(picked)
+    if picked == ON_RAY:
+        st.caption("Its workers read the pictures; this machine stores the results and makes the map.")
+    elif len(here) == 2:
+        st.caption("No usable GPU on this machine, so pictures are read on the CPU.")
+    elif picked == AUTO:
+        st.caption("All available GPUs, in turn.")
+
+
+def _pick_precision() -> None:
+    options = [AS_READ, *PRECISIONS]
+    picked = st.selectbox(
+        "Precision",
+        options,
+        index=options.index(PRECISION.get() or AS_READ),
+        format_func=str.capitalize,
+        key="models.pick_precision",
+        help=escape(
+            "Results of different precisions are never mixed. A set that was read in one is read again in the other, "
+            "and stored separately; the latest is shown. You can remove the other under Image sets."
+        ),
+    )
+    chosen = next((name for name in PRECISIONS if name == picked), None)
+    PRECISION.set(chosen)
+    st.caption(escape(_meaning_of_precision(chosen)))
+
+
+def _switch_second() -> None:
+    words = (
+        f"Once a new set of up to {MOST_PICTURES:,} pictures is read and drawn, a second model reads it too, if one is "
+        "installed, in about 1.6 times the time of the first. Both then judge what is ambiguous: on seven sets of "
+        "photographs as well as one, or better."
+    )
+    off, label = f"Switched off for this app by ${VARIABLE}.", "Read new image sets with a second model too"
+    is_two = is_on() and not ONE_MODEL.get()
+    with_both = st.toggle(
+        label, is_two, key="models.second", disabled=not is_on(), help=escape(words if is_on() else off)
+    )
+    ONE_MODEL.set(not with_both)
+
+
+def _meaning_of_precision(picked: PrecisionChoice | None) -> str:
+    words = precision_words(picked or "fast", _device(), times_here(choice().model, Workspace.at()))
+    if picked is None:
+        return f"Sets keep the precision they were read in; new ones are read fast: {words}"
+    return f"{words} A set read in the other precision is read again; its results stay."
+
+
+def _device() -> str:
+    """The device that this session reads on, as commands name it; a cluster's machines are taken to be like this."""
+    chosen = DEVICE.get() or AUTO
+    return AUTO if chosen == ON_RAY else chosen
+
+
+def show_models() -> None:
+    """Every model as a card, by kind."""
+    catalogue = known_models(Workspace.at(), timeout_s=PAGE_TIMEOUT_S)
+    for kind, title in KINDS.items():
+        st.header(escape(title), anchor=False)
+        models = [model for model in catalogue if model.kind == kind]
+        if not models:
+            st.caption(escape(EMPTY_KIND[kind]))
+        for start in range(0, len(models), COLUMNS):
+            for column, model in zip(st.columns(COLUMNS), models[start : start + COLUMNS], strict=False):
+                with column, st.container(border=True, gap="xsmall"):
+                    _show_one(model)
+    st.caption("Checkpoints in this folder and its subfolders are listed here:")
+    st.code(str(Workspace.at().checkpoints), language=None, wrap_lines=True)
+
+
+def _show_one(model: KnownModel) -> None:
+    _show_title(model)
+    if model.facts:
+        st.caption(escape(" · ".join(model.facts)))
+    if model.why:
+        st.markdown(with_code(model.why))
+    set_id = choice().set_id
+    if model.is_ready and set_id is not None:
+        st.caption(escape(_meaning(model.name, set_id)))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if model.is_ready:
+            _show_use(model)
+        _show_card_button(model)
+        with st.popover("Details", icon=":material/info:", type="tertiary"):
+            _show_details(model)
+
+
+def _show_title(model: KnownModel) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(f"{escape(model.title)}", width="content", anchor=False)
+        if choice().model == model.name:
+            st.badge("In use", icon=":material/check:", color="blue")
+        elif model.is_ready:
+            st.badge("Ready", color="green")
+        else:
+            st.badge(escape(model.state.capitalize()), color="red" if model.state == "cannot be read" else "gray")
+
+
+def _figures(model: KnownModel) -> list[Markdown]:
+    """What a head is worth: by its card, or by the run that adapted it."""
+    reports = figures_at(model.report) if model.report is not None else ()
+    lines = [f"{headline(report)} held out from training" for report in reports if report.after is not None]
+    worth = describe_card_file(model.card) if model.card is not None else ""
+    return [escape(line) for line in lines or filter(None, [worth])]
+
+
+def _show_use(model: KnownModel) -> None:
+    now = choice()
+    is_in_use = now.model == model.name
+    if is_in_use and now.set_id is not None and space_in_set(now.set_id, model.name) is None:
+        _offer_reading(model.name, now.set_id)
+        return
+    st.button(
+        "Use this model",
+        key=f"models.use.{model.name}",
+        disabled=is_in_use,
+        on_click=choose,
+        args=(now.set_id,),
+        kwargs={"model": model.name},
+    )
+
+
+def _offer_reading(name: str, set_id: str) -> None:
+    about = dict(known_sets(Workspace.at())).get(set_id)
+    if about is None or running(set_id) is not None:
+        st.caption("Being read")
+    else:
+        show_read_button("Read with this model", about.root, model=name, key="models.read", type="primary")
+
+
+def _meaning(name: str, set_id: str) -> str:
+    """Whether an image set was read with a model, and what happens if it is chosen."""
+    about = dict(known_sets(Workspace.at())).get(set_id)
+    if about is None:
+        return "The image set that is open would be read with it."
+    title, space = set_title(about), space_in_set(set_id, name)
+    other = adapted_to_another(name, set_id=set_id, root=about.root, workspace=Workspace.at())
+    if space is None:
+        return f"{title} has not been read with it yet. Using it reads every picture once; other results stay."
+    chosen, times = PRECISION.get(), times_here(name, Workspace.at())
+    if chosen is not None and precision_here(chosen, _device(), times) not in (None, space.precision):
+        return f"{title} has been read with it ({space.precision}); another precision reads it again."
+    if slow := slow_words(space.precision, _device(), times):
+        return f"{title} has been read with it. {slow} To change it, choose Fast above."
+    if other is not None:
+        return f"{title} has been read with its backbone ({space.precision}); the head was adapted to other pictures."
+    return f"{title} has been read with it ({space.precision})."
+
+
+def _show_card_button(model: KnownModel) -> None:
+    if model.card is None:
+        return
+    key, icon = f"models.card.{model.name}", ":material/description:"
+    if dialog_button("Model card", key=key, type="tertiary", icon=icon):
+        _show_card(model)
+
+
+def _show_details(model: KnownModel) -> None:
+    """What its head is worth, its name for commands, its file, and the file's digest."""
+    for line in _figures(model):
+        st.caption(line)
+    st.caption("Name, for the command line and Python")
+    st.code(model.name, language=None, wrap_lines=True)
+    if (paper := parse_paper_name(model.name)) is not None:
+        st.caption(escape(paper[0].about))
+    if model.file is not None:
+        st.caption(escape(f"Digest of its file: {model.digest or 'unknown'}"))
+        if printable(str(model.file)) != model.name:
+            st.code(printable(str(model.file)), language=None, wrap_lines=True)
+    if not model.licence and model.kind == "authors":
+        st.caption("Licence unknown.")
+
+
+@st.dialog("Model card", width="large", on_dismiss=DIALOG.clear)
+def _show_card(model: KnownModel) -> None:
+    assert model.card is not None
+    if model.kind == "shipped":
+        with st.container(key="model_card"):
+            st.markdown(shipped_text(model.card))
+    else:
+        st.code(model.card.read_text("utf-8", errors="replace"), language="markdown", wrap_lines=True)

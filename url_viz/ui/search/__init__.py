@@ -1,1 +1,0 @@
-"""The Search page: similar pictures, with the ambiguous ones withheld."""

@@ -1,1 +1,0 @@
-"""The Image sets page: what is stored for each folder."""

@@ -1,0 +1,1 @@
+"""Versions of an image set, and what changed between two."""
