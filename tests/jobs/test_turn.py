@@ -75,7 +75,7 @@ def test_the_least_of_machine_and_container_is_available(tmp_path: Path, monkeyp
     monkeypatch.setattr(memory_of, "CGROUP", tmp_path / "none")
     of_machine = available_mb()
     assert 0 < of_machine <= psutil.virtual_memory().total // 2**20
-    for limit, used, mb in [(str(GIB), str(GIB // 2), 512), (str(GIB), str(2 * GIB), 0)]:
+    for limit, used, mb in [(str(GIB), str(GIB - 2**26), 64), (str(GIB), str(2 * GIB), 0)]:
         monkeypatch.setattr(memory_of, "CGROUP", container(tmp_path, limit, used=used))
         assert available_mb() == mb
     for limit in ("max", str(2**60)):
