@@ -12,6 +12,7 @@ from url_viz.base.wording import counted, one_line, printable
 from url_viz.imaging.folder_classes import joined_splits, split_remarks
 from url_viz.imaging.places import Box, Size
 
+SPLITS = ("train", "val", "test")
 MOST_PX, MOST_SIDES = 1e6, 100.0
 """A box farther from its picture's corner, in pixels or in its sides, is none."""
 
@@ -51,21 +52,6 @@ class AnnotatedPicture:
         size = numbers((width, height))
         if size is not None and all(0 < value < math.inf for value in size):
             self.size = size[0], size[1]
-
-    def as_row(self) -> list[Any]:
-        """As JSON has it."""
-        objects = [[*vars(item).values()] for item in self.objects.values()]
-        return [os.fsdecode(self.path), self.split, self.size, os.fsdecode(self.file), objects]
-
-    @classmethod
-    def of_row(cls, row: Sequence[Any]) -> "AnnotatedPicture":
-        """From what `as_row` made."""
-        path, split, size, file, objects = row
-        made = (
-            AnnotatedObject(key, label, (*box,), is_relative, tuple((name, value) for name, value in facts), place)
-            for key, label, box, is_relative, facts, place in objects
-        )
-        return cls(os.fsencode(path), split, size and (*size,), os.fsencode(file), {item.key: item for item in made})
 
 
 @dataclass
@@ -110,10 +96,16 @@ class Annotations:
         picture.split = joined_splits(picture.split, split)
         return picture
 
-    def add(self, path: bytes, item: AnnotatedObject, *, where: str) -> None:
-        """An object of a known picture; a failure `at` its place if its box or key cannot be."""
-        objects = self.pictures[path].objects
+    def add(self, path: bytes, item: AnnotatedObject, *, where: str, size: Size | None = None) -> None:
+        """Add an object to a known picture, or a failure `where` it stands if its box or key is impossible.
+
+        If the picture's `size` is given, the box must not lie outside it.
+        """
+        objects, (x, y, width, height) = self.pictures[path].objects, item.box
         why = why_no_box(item.box, is_relative=item.is_relative)
+        if why is None and size and (x >= size[0] or y >= size[1] or x + width <= 0 or y + height <= 0):
+            digits = 3 if item.is_relative else 1
+            why = f"has a box outside its picture: {tuple(round(value, digits) for value in item.box)}"
         if why is None and item.key in objects:
             why = f"has the same number {item.key!r} as another object of its picture"
         if why is None:
@@ -125,19 +117,34 @@ class Annotations:
         self.failures.append((printable(where), why))
 
     def as_record(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The fields as JSON has them; of pictures and objects only the values."""
+        pictures = []
+        for picture in self.pictures.values():
+            objects = [[*vars(item).values()] for item in picture.objects.values()]
+            row = os.fsdecode(picture.path), picture.split, picture.size, os.fsdecode(picture.file), objects
+            pictures.append(row)
         numbers = {os.fsdecode(path): number for path, number in self.numbers.items()}
-        files, pictures = [*map(os.fsdecode, self.files)], [picture.as_row() for picture in self.pictures.values()]
+        files = [*map(os.fsdecode, self.files)]
         return {**vars(self), "base": str(self.base), "numbers": numbers, "files": files, "pictures": pictures}
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> "Annotations":
-        """From what `as_record` made."""
-        numbers = {os.fsencode(path): number for path, number in record["numbers"].items()}
-        pictures = {picture.path: picture for picture in map(AnnotatedPicture.of_row, record["pictures"])}
-        failures, files = [(where, why) for where, why in record["failures"]], [*map(os.fsencode, record["files"])]
-        given = {"base": Path(record["base"]), "numbers": numbers, "pictures": pictures, "failures": failures}
-        return cls(**{**record, **given, "files": files})
+        """Annotations from what `as_record` gave, also through JSON."""
+        pictures = {}
+        for path, split, size, file, rows in record["pictures"]:
+            picture = AnnotatedPicture(os.fsencode(path), split, size and (*size,), os.fsencode(file))
+            for key, label, box, is_relative, facts, place in rows:
+                named = tuple((name, value) for name, value in facts)
+                picture.objects[key] = AnnotatedObject(key, label, (*box,), is_relative, named, place)
+            pictures[picture.path] = picture
+        given = {
+            "base": Path(record["base"]),
+            "numbers": {os.fsencode(path): number for path, number in record["numbers"].items()},
+            "files": [*map(os.fsencode, record["files"])],
+            "failures": [(where, why) for where, why in record["failures"]],
+            "pictures": pictures,
+        }
+        return cls(**{**record, **given})
 
 
 def why_no_box(box: Sequence[float], *, is_relative: bool) -> str | None:
@@ -151,13 +158,6 @@ def why_no_box(box: Sequence[float], *, is_relative: bool) -> str | None:
     return None
 
 
-def is_outside(box: Box, size: Size | None) -> bool:
-    """Whether nothing of a box is in a picture of a size; not if that is not known."""
-    if size is None:
-        return False
-    return box[0] >= size[0] or box[1] >= size[1] or box[0] + box[2] <= 0 or box[1] + box[3] <= 0
-
-
 def box_around(points: Sequence[float]) -> Box:
     """The box around points x, y, x, y …"""
     xs, ys = points[::2], points[1::2]
@@ -165,7 +165,7 @@ def box_around(points: Sequence[float]) -> Box:
 
 
 def numbers(values: Iterable[object]) -> tuple[float, ...] | None:
-    """Values as numbers; None if one is none."""
+    """Values as numbers; None if one of them is not a number."""
     try:
         return tuple(float(value) for value in values)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
@@ -173,13 +173,13 @@ def numbers(values: Iterable[object]) -> tuple[float, ...] | None:
 
 
 def box_in(values: object) -> Box | None:
-    """A list of four numbers as a box; None if it is none."""
+    """A list of four numbers as a box; None for anything else."""
     box = numbers(values) if isinstance(values, list) and len(values) == 4 else None
     return None if box is None else (box[0], box[1], box[2], box[3])
 
 
 def as_label(name: object) -> str:
-    """A class name as the file has it, on one line. A list is none: one of YAML may be huge as text."""
+    """A class name on one line; in place of what is no text or number, its type: a list of YAML may be huge."""
     with suppress(ValueError):  # a number of thousands of digits
         if isinstance(name, str | int | float):
             return one_line(str(name))
@@ -187,7 +187,7 @@ def as_label(name: object) -> str:
 
 
 def path_below(path: str) -> bytes | None:
-    """A path below a base as bytes, without detours; None if it leads out, or can be none."""
+    """A normalised path below a base, as bytes; None if it leads out or is impossible."""
     plain = os.path.normpath(path)
     if "\0" in plain or os.path.isabs(plain) or plain.split(os.sep)[0] == os.pardir:
         return None

@@ -4,7 +4,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -52,7 +51,7 @@ class AnnotationFormat(Protocol):
 
 
 def annotation_bytes(path: Path, *, within: Sequence[Path] | None) -> bytes:
-    """The bytes of a file of annotations. Raises FolderError if they cannot be read."""
+    """The bytes of an annotation file. Raises FolderError if they cannot be read."""
     try:
         return read_file(os.fsencode(path), within=within)
     except ImageError as error:
@@ -60,7 +59,7 @@ def annotation_bytes(path: Path, *, within: Sequence[Path] | None) -> bytes:
 
 
 def files_below(base: Path, paths: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Those of the paths below a base that are there, once each, and where they lie."""
+    """The paths below a base at which a file lies, once each, and its full path."""
     for path in dict.fromkeys(paths):
         place = os.path.join(os.fsencode(base), path)
         if os.path.exists(place):
@@ -69,32 +68,25 @@ def files_below(base: Path, paths: Sequence[bytes]) -> Iterator[tuple[bytes, byt
 
 Span = tuple[int, int]
 """Where something begins and ends in a text."""
+Edit = tuple[int, int, str]
+"""Where what is replaced begins and ends in a text, and what takes its place."""
 _DECODER = json.JSONDecoder()
 _BLANK = re.compile(r"[ \t\n\r]*")
 
 
-@dataclass(frozen=True)
-class Edit:
-    """What stands from `start` to `end` becomes `new`."""
-
-    start: int
-    end: int
-    new: str
-
-
 def with_edits(text: str, edits: Iterable[Edit]) -> str:
-    """A text with its edits; one inside what is taken out goes with it."""
+    """A text after its edits; an edit inside a part that is replaced goes with it."""
     parts: list[str] = []
-    end = 0
-    for edit in sorted(edits, key=lambda edit: (edit.start, -edit.end)):
-        if edit.start >= end:
-            parts += text[end : edit.start], edit.new
-            end = edit.end
-    return "".join([*parts, text[end:]])
+    done = 0
+    for start, end, new in sorted(edits, key=lambda edit: (edit[0], -edit[1])):
+        if start >= done:
+            parts += text[done:start], new
+            done = end
+    return "".join([*parts, text[done:]])
 
 
 def decoded(data: bytes, encoding: str) -> str:
-    """The text of a file. Raises FolderError for another encoding."""
+    """The text of an annotation file. Raises FolderError for another encoding."""
     try:
         return data.decode(encoding, "surrogatepass")
     except UnicodeDecodeError as error:
@@ -102,29 +94,29 @@ def decoded(data: bytes, encoding: str) -> str:
 
 
 def edits_of_list(entries: Sequence[Span], changes: Changes, relabel: Callable[[int, str], Edit]) -> Iterator[Edit]:
-    """The edits of a JSON list, whose entries stand there: some are taken out with one comma each.
+    """The edits that change a JSON list with these entries; an entry is taken out with one comma.
 
-    `relabel` gives the edit of another class, by where the entry begins.
+    `relabel` gives the edit for a new class, from where the entry begins.
     """
-    has_kept = False
+    is_first = True
     for place, (start, end) in enumerate(entries):
         label = changes.get(place, "")
-        if label is None and has_kept:  # with the comma before it, else with that behind it
-            yield Edit(entries[place - 1][1], end, "")
+        if label is None and not is_first:  # with the comma before it, else with the one after it
+            yield entries[place - 1][1], end, ""
         elif label is None:
-            yield Edit(start, entries[place + 1][0] if place + 1 < len(entries) else end, "")
+            yield start, entries[place + 1][0] if place + 1 < len(entries) else end, ""
         elif label:
             yield relabel(start, label)
-        has_kept = has_kept or label is not None
+        is_first = is_first and label is None
 
 
 def json_members(text: str, start: int) -> dict[str, Span]:
-    """Where the values of the JSON object at `start` are, by name; of equal names the last, as when read."""
+    """The spans of the values of the JSON object at `start`, by name; of equal names the last, as when read."""
     return {str(name): span for name, span in json_values(text, start)}
 
 
 def json_values(text: str, start: int) -> Iterator[tuple[object, Span]]:
-    """The name (None in a list) of each value of the JSON object or list at `start`, and where it is."""
+    """The name (None in a list) and the span of each value of the JSON object or list at `start`."""
     is_list, position, name = text[start] == "[", after_blank(text, start + 1), None
     while text[position] not in "]}":
         if not is_list:
@@ -137,6 +129,6 @@ def json_values(text: str, start: int) -> Iterator[tuple[object, Span]]:
 
 
 def after_blank(text: str, position: int) -> int:
-    """Where the white space of JSON ends that begins there."""
+    """Where the white space that begins at a position ends."""
     match = _BLANK.match(text, position)
     return position if match is None else match.end()

@@ -12,15 +12,14 @@ from typing import Any, TypeGuard
 from url_viz.base.errors import FolderError
 from url_viz.base.wording import counted, first_of
 from url_viz.imaging.annotations.annotated import (
+    SPLITS,
     AnnotatedObject,
     Annotations,
     as_label,
     box_around,
     box_in,
-    is_outside,
     numbers,
     path_below,
-    why_no_box,
 )
 from url_viz.imaging.annotations.annotation_format import (
     Changes,
@@ -37,10 +36,10 @@ from url_viz.imaging.decode import lies_within
 from url_viz.imaging.places import Box
 
 PROBED = 50
-"""So many pictures show in which folder they lie."""
-_SPLITS = ("train", "val", "test")
+"""How many pictures are looked for to find their folder."""
 MOST_BITS = 35
-"""Of one run length: no picture has as many pixels."""
+"""The most bits of a run length of a mask: no picture has as many pixels."""
+_PARTS, _FACTS = ("images", "annotations", "categories"), ("area", "score")
 
 
 class Coco:
@@ -54,80 +53,73 @@ class Coco:
         return path.suffix.lower() == ".json" and os.path.isfile(path)
 
     def read(self, path: Path, *, within: Sequence[Path] | None = None) -> Annotations:
-        return _annotations(path, annotation_bytes(path, within=within), within)
+        document = _document(path, annotation_bytes(path, within=within))
+        remarks: list[str] = []
+        pictures = _by_id(document, "images", remarks)
+        named = ((key, as_label(entry.get("name"))) for key, entry in _by_id(document, "categories", remarks).items())
+        base = _base(path, [str(entry.get("file_name")) for entry in pictures.values()], within)
+        paths = {key: path_below(str(entry.get("file_name"))) for key, entry in pictures.items()}
+        annotations = Annotations(
+            self.name,
+            base,
+            names={key: name for key, name in named if name.strip()},
+            numbers={relative: key for key, relative in paths.items() if relative is not None},
+            twice=remarks,
+        )
+        for key, relative in paths.items():
+            if relative is None:
+                annotations.fail(f"images {key}", "has a file name that leads out of its folder, or can be none")
+                continue
+            stated = os.fsdecode(relative).split(os.sep)[0], path.stem.split("_")[-1]
+            picture = annotations.picture(relative, split=next((name for name in SPLITS if name in stated), None))
+            picture.file = os.fsencode(path.name)
+            picture.measure(pictures[key].get("width"), pictures[key].get("height"))
+        for place, entry in enumerate(document["annotations"]):
+            if isinstance(entry, dict):
+                _take(entry, place, paths, annotations)
+            else:
+                annotations.fail(f"annotations[{place}]", "is no annotation")
+        return annotations
 
     def files(self, root: Path, annotations: Annotations) -> Iterator[tuple[bytes, bytes]]:
         yield os.fsencode(root.name), os.fsencode(root)
 
     def edited(self, data: bytes, changes: Changes, numbers: Mapping[str, str]) -> bytes:
-        """As of every format; ids of classes are written as they stand in the file's own list."""
+        """As for every format; ids of classes are written as they stand in the file's own list."""
         encoding = "utf-8-sig" if data.startswith(codecs.BOM_UTF8) else "utf-8"
         text = decoded(data, encoding)
         parts = json_members(text, after_blank(text, 0))
-        ids = _ids_as_written(text, parts["categories"][0])
+        ids: dict[str, str] = {}
+        for _, (start, end) in json_values(text, parts["categories"][0]):
+            if text[start] == "{":
+                span = json_members(text, start).get("id", (0, 0))
+                ids.setdefault(as_label(json.loads(text[start:end]).get("name")), text[slice(*span)])
         entries = [span for _, span in json_values(text, parts["annotations"][0])]
 
         def relabel(start: int, label: str) -> Edit:
-            return Edit(*json_members(text, start)["category_id"], ids[label])
+            return *json_members(text, start)["category_id"], ids[label]
 
         return with_edits(text, edits_of_list(entries, changes, relabel)).encode(encoding, "surrogatepass")
 
 
-def _ids_as_written(text: str, start: int) -> dict[str, str]:
-    """The id of each class as it is written in the list of categories that begins there."""
-    ids: dict[str, str] = {}
-    for _, (first, end) in json_values(text, start):
-        if text[first] == "{":
-            span = json_members(text, first).get("id", (0, 0))
-            ids.setdefault(as_label(json.loads(text[first:end]).get("name")), text[slice(*span)])
-    return ids
-
-
-def _annotations(path: Path, data: bytes, within: Sequence[Path] | None) -> Annotations:
-    document = _document(path, data)
-    remarks: list[str] = []
-    pictures = _by_id(document, "images", remarks)
-    named = ((key, as_label(entry.get("name"))) for key, entry in _by_id(document, "categories", remarks).items())
-    names = {key: name for key, name in named if name.strip()}
-    base = _base_of(path, [str(entry.get("file_name")) for entry in pictures.values()], within)
-    paths = {key: path_below(str(entry.get("file_name"))) for key, entry in pictures.items()}
-    numbers = {relative: key for key, relative in paths.items() if relative is not None}
-    annotations = Annotations(Coco.name, base, names, numbers)
-    annotations.twice = remarks
-    for key, relative in paths.items():
-        if relative is None:
-            annotations.fail(f"images {key}", "has a file name that leads out of its folder, or can be none")
-        else:
-            size = pictures[key].get("width"), pictures[key].get("height")
-            picture = annotations.picture(relative, split=_split_of(path, relative))
-            picture.file = os.fsencode(path.name)
-            picture.measure(*size)
-    for place, entry in enumerate(document["annotations"]):
-        if isinstance(entry, dict):
-            _take(entry, place, paths, annotations)
-        else:
-            annotations.fail(f"annotations[{place}]", "is no annotation")
-    return annotations
-
-
 def _take(entry: Mapping[str, Any], place: int, paths: Mapping[str, bytes | None], annotations: Annotations) -> None:
-    key = _key(entry["id"]) if "id" in entry else f"entry {place}"
-    where, picture = f"annotations[{place}], id {key}", _key(entry.get("image_id"))
-    path, label, box = paths.get(picture), annotations.names.get(_key(entry.get("category_id"))), _box(entry)
+    key = as_label(entry["id"]) if "id" in entry else f"entry {place}"
+    where = f"annotations[{place}], id {key}"
+    picture, category = as_label(entry.get("image_id")), as_label(entry.get("category_id"))
+    path, label, box = paths.get(picture), annotations.names.get(category), _box(entry)
     if entry.get("iscrowd") in (1, True):
         annotations.crowds += 1
     elif path is None:
         annotations.fail(where, f"is of a picture that is not listed: image_id {picture}")
     elif label is None:
-        annotations.fail(where, f"is of a class that is not named: category_id {_key(entry.get('category_id'))}")
+        annotations.fail(where, f"is of a class that is not named: category_id {category}")
     elif box is None:
         annotations.fail(where, "has neither a box of four numbers, nor a polygon or mask with area")
-    elif why_no_box(box, is_relative=False) is None and is_outside(box, annotations.pictures[path].size):
-        annotations.fail(where, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
     else:
         values = {name: numbers((entry[name],)) for name in _FACTS if isinstance(entry.get(name), int | float)}
         facts = tuple((name, value[0]) for name, value in values.items() if value is not None)
-        annotations.add(path, AnnotatedObject(key, label, box, facts=facts, place=place), where=where)
+        item = AnnotatedObject(key, label, box, facts=facts, place=place)
+        annotations.add(path, item, where=where, size=annotations.pictures[path].size)
 
 
 def _document(path: Path, data: bytes) -> Mapping[str, Any]:
@@ -142,24 +134,17 @@ def _document(path: Path, data: bytes) -> Mapping[str, Any]:
     return document
 
 
-_PARTS, _FACTS = ("images", "annotations", "categories"), ("area", "score")
-
-
 def _by_id(document: Mapping[str, Any], part: str, remarks: list[str]) -> dict[str, Mapping[str, Any]]:
-    """The entries of a part by their ids; a remark on those of which a later one with their id takes the place."""
+    """The entries of a part by id, the last of each; adds remarks on the others and on what is no entry."""
     entries = [entry for entry in document[part] if isinstance(entry, dict)]
-    ids = Counter(_key(entry.get("id")) for entry in entries)
+    ids = Counter(as_label(entry.get("id")) for entry in entries)
     several = [key for key, number in ids.items() if number > 1]
     if several:
         names = f"{counted(len(several), 'id')} ({first_of(several)})"
         remarks.append(f"In {part!r} several entries have the same of {names}: only the last of each counts.")
     if len(entries) < len(document[part]):
         remarks.append(f"In {part!r} {counted(len(document[part]) - len(entries), 'entry', 'entries')} can be none.")
-    return {_key(entry.get("id")): entry for entry in entries}
-
-
-def _key(value: object) -> str:
-    return as_label(value)
+    return {as_label(entry.get("id")): entry for entry in entries}
 
 
 def _box(entry: Mapping[str, Any]) -> Box | None:
@@ -172,29 +157,23 @@ def _box(entry: Mapping[str, Any]) -> Box | None:
     return box_of_mask(shape) if isinstance(shape, dict) else None
 
 
-def _base_of(path: Path, names: list[str], within: Sequence[Path] | None) -> Path:
-    """The folder that the pictures' names are relative to: of those usual, the one with the most of the first."""
-    split = next((name for name in _SPLITS if name in path.stem), "")
+def _base(path: Path, names: list[str], within: Sequence[Path] | None) -> Path:
+    """The folder that file names are relative to: the usual one with the most of the first pictures."""
+    split = next((name for name in SPLITS if name in path.stem), "")
     near = [path.parent, path.parent / "images", path.parent.parent / "images", path.parent.parent]
     tried = [*near, *(folder / name for folder in near for name in dict.fromkeys((split, path.stem.split("_")[-1])))]
     probed = [relative for name in names[:PROBED] if (relative := path_below(name)) is not None]
-
-    def is_there(file: Path) -> bool:
-        return lies_within(file, within) and os.path.isfile(file)
-
-    count = {folder: sum(is_there(folder / os.fsdecode(relative)) for relative in probed) for folder in tried}
-    best = max(count, key=lambda folder: count[folder])
+    count = {}
+    for folder in tried:
+        files = [folder / os.fsdecode(relative) for relative in probed]
+        count[folder] = sum(lies_within(file, within) and os.path.isfile(file) for file in files)
+    best = max(tried, key=count.__getitem__)
     if probed and not count[best]:
         raise FolderError(
             f"None of the pictures of {str(path)!r} ({names[0]!r}, …) lies beside it or in `images`. Put it where its "
             "file names lead to them."
         )
     return best
-
-
-def _split_of(path: Path, relative: bytes) -> str | None:
-    first = os.fsdecode(relative).split(os.sep)[0]
-    return next((name for name in _SPLITS if name in (first, path.stem.split("_")[-1])), None)
 
 
 def box_of_mask(mask: Mapping[str, Any]) -> Box | None:
@@ -205,7 +184,7 @@ def box_of_mask(mask: Mapping[str, Any]) -> Box | None:
     """
     size, counts = mask.get("size"), mask.get("counts")
     if isinstance(counts, str):
-        counts = _counts(counts)
+        counts = _run_lengths(counts)
     if not _are_lengths(size) or not _are_lengths(counts) or len(size) != 2 or sum(counts) != size[0] * size[1]:
         return None
     height = size[0]
@@ -224,11 +203,11 @@ def _are_lengths(values: object) -> TypeGuard[list[int]]:
     return isinstance(values, list) and all(type(value) is int and 0 <= value < 1 << MOST_BITS for value in values)
 
 
-def _counts(text: str) -> list[int] | None:
-    """Run lengths of pycocotools' text; None if it is none.
+def _run_lengths(text: str) -> list[int] | None:
+    """The run lengths in a text of pycocotools; None if it is none.
 
-    Five bits a character from 48 on, the lowest first, a sixth where more follow; from the fourth length on what is
-    added to the last but one.
+    A character from 48 on holds five bits, the lowest first, and a sixth where more follow. From the fourth length on,
+    it is the difference from the last but one.
     """
     counts: list[int] = []
     value = bits = 0

@@ -12,14 +12,13 @@ from typing import Any
 
 from url_viz.base.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import (
+    SPLITS,
     AnnotatedObject,
     Annotations,
     as_label,
     box_around,
-    is_outside,
     numbers,
     path_below,
-    why_no_box,
 )
 from url_viz.imaging.annotations.annotation_format import (
     Changes,
@@ -37,11 +36,10 @@ from url_viz.imaging.places import Box
 from url_viz.imaging.scan import display_name, scan
 
 _ENDING = ".json"
-_SPLITS = ("train", "val", "test")
-_LOOKED_AT, _TRIED, _HEAD_BYTES = 1_000, 20, 1 << 16
-"""Entries of a folder among which a JSON file must be, files that are tried, and what of each: no folder is listed."""
+_MOST_ENTRIES, _MOST_TRIED, _HEAD_BYTES = 1_000, 20, 1 << 16
+"""How many entries of a folder are looked at, how many of their files are opened, and how much of each is read."""
 _SHAPES = re.compile(rb'"shapes"\s*:\s*\[\s*\{')
-"""Of a picture that has only flags, which are of the whole picture, the list is empty."""
+"""The list is empty where a file has only flags, which are of the whole picture."""
 _WITHOUT_BOX = ("point", "points", "line")
 
 
@@ -54,18 +52,23 @@ class LabelMe:
 
     def is_at(self, path: Path) -> bool:
         """Whether the first JSON files in a folder, or in its splits, list shapes."""
-        return any(map(_lists_shapes, islice(_json_files_in(path), _TRIED)))
+        return any(map(_lists_shapes, islice(_json_files_in(path), _MOST_TRIED)))
 
     def read(self, path: Path, *, within: Sequence[Path] | None = None) -> Annotations:
-        """As of every format; raises FolderError if not one picture has an object."""
+        """As for every format; raises FolderError if not one picture has an object."""
         annotations = Annotations(self.name, path)
         for picture in scan(path, within=within).files:
-            annotations.picture(picture.path, split=_split_of(picture.path))
-        beside = {
-            os.path.splitext(picture)[0]: picture for picture in reversed([*annotations.pictures])
-        }  # of two, the first
-        for file in _described_in(path):
-            _take_file(file, beside, annotations, within=within)
+            first = os.fsdecode(picture.path).split(os.sep)[0]
+            annotations.picture(picture.path, split=first if first in SPLITS else None)
+        by_stem: dict[bytes, bytes] = {}
+        for picture_path in annotations.pictures:
+            by_stem.setdefault(os.path.splitext(picture_path)[0], picture_path)
+        for parent, folders, names in os.walk(os.fsencode(path)):
+            folders.sort()
+            for name in sorted(names):
+                if name.lower().endswith(os.fsencode(_ENDING)):
+                    file = os.path.relpath(os.path.join(parent, name), os.fsencode(path))
+                    _take_file(file, by_stem, annotations, within=within)
         if not any(picture.objects for picture in annotations.pictures.values()):
             raise FolderError(f"{str(path)!r} has no objects in its JSON files. Give a folder annotated with LabelMe.")
         return annotations
@@ -74,22 +77,21 @@ class LabelMe:
         return files_below(root, annotations.files)
 
     def edited(self, data: bytes, changes: Changes, numbers: Mapping[str, str]) -> bytes:
-        """As of every format: other texts as `label` of some shapes; their points stay."""
+        """As for every format; only the `label` of a shape changes, its points stay."""
         text = decoded(data, "utf-8")
         shapes = json_members(text, after_blank(text, 0))["shapes"]
         entries = [span for _, span in json_values(text, shapes[0])]
 
         def relabel(start: int, label: str) -> Edit:
-            return Edit(*json_members(text, start)["label"], json.dumps(label, ensure_ascii=text.isascii()))
+            return *json_members(text, start)["label"], json.dumps(label, ensure_ascii=text.isascii())
 
         return with_edits(text, edits_of_list(entries, changes, relabel)).encode("utf-8", "surrogatepass")
 
 
 def _json_files_in(folder: Path) -> Iterator[Path]:
-    """JSON files among the first entries of a folder and of its splits."""
-    for each in (folder, *(folder / split for split in _SPLITS)):
+    for each in (folder, *(folder / split for split in SPLITS)):
         with suppress(OSError), os.scandir(each) as entries:  # no folder, or a closed one
-            names = [entry.name for entry in islice(entries, _LOOKED_AT)]
+            names = [entry.name for entry in islice(entries, _MOST_ENTRIES)]
             yield from (each / name for name in names if name.lower().endswith(_ENDING))
 
 
@@ -102,18 +104,9 @@ def _lists_shapes(file: Path) -> bool:
     return head.lstrip()[:1] == b"{" and _SHAPES.search(head) is not None
 
 
-def _described_in(folder: Path) -> Iterator[bytes]:
-    """The JSON files in a folder and below it, relative to it, each folder's by name."""
-    for parent, folders, names in os.walk(os.fsencode(folder)):
-        folders.sort()
-        ours = (name for name in sorted(names) if name.lower().endswith(os.fsencode(_ENDING)))
-        yield from (os.path.relpath(os.path.join(parent, name), os.fsencode(folder)) for name in ours)
-
-
 def _take_file(
-    file: bytes, beside: Mapping[bytes, bytes], annotations: Annotations, *, within: Sequence[Path] | None
+    file: bytes, by_stem: Mapping[bytes, bytes], annotations: Annotations, *, within: Sequence[Path] | None
 ) -> None:
-    """The objects of a JSON file; `beside` are pictures by their paths without endings."""
     where = display_name(file)
     try:
         document = json.loads(read_file(os.path.join(os.fsencode(annotations.base), file), within=within))
@@ -122,12 +115,14 @@ def _take_file(
         return
     if not isinstance(document, dict) or not isinstance(document.get("shapes"), list):
         return  # a JSON file of something else
-    path = _named_picture(file, document.get("imagePath"))
-    picture = annotations.pictures.get(
-        path if path in annotations.pictures else beside.get(os.path.splitext(file)[0], b"")
-    )
+    named, path = document.get("imagePath"), None
+    if isinstance(named, str):  # relative to the file, also as on Windows
+        path = path_below(os.path.join(os.fsdecode(os.path.dirname(file)), named.replace("\\", "/")))
+    if path not in annotations.pictures:
+        path = by_stem.get(os.path.splitext(file)[0])
+    picture = None if path is None else annotations.pictures[path]
     if picture is None:
-        annotations.fail(where, f"is of a picture that is not in this folder: {as_label(document.get('imagePath'))}")
+        annotations.fail(where, f"is of a picture that is not in this folder: {as_label(named)}")
         return
     if picture.file:
         annotations.fail(where, f"is of the same picture as {display_name(picture.file)}: remove one of them")
@@ -137,12 +132,6 @@ def _take_file(
     picture.measure(document.get("imageWidth"), document.get("imageHeight"))
     for place, shape in enumerate(document["shapes"]):
         _take_shape(shape, place, picture.path, f"{where} shape {place + 1}", annotations)
-
-
-def _named_picture(file: bytes, named: object) -> bytes:
-    """The path of the picture that a JSON file names relative to itself, also as on Windows; empty without one."""
-    folder = os.fsdecode(os.path.dirname(file))
-    return (path_below(os.path.join(folder, named.replace("\\", "/"))) or b"") if isinstance(named, str) else b""
 
 
 def _take_shape(shape: object, place: int, picture: bytes, where: str, annotations: Annotations) -> None:
@@ -156,16 +145,15 @@ def _take_shape(shape: object, place: int, picture: bytes, where: str, annotatio
         annotations.fail(where, f"is a {kind}, which has no box")
     elif box is None:
         annotations.fail(where, f"has points that make no {kind}")
-    elif why_no_box(box, is_relative=False) is None and is_outside(box, annotations.pictures[picture].size):
-        annotations.fail(where, f"has a box outside its picture: {tuple(round(value, 1) for value in box)}")
     else:
         group = numbers((shape["group_id"],)) if isinstance(shape.get("group_id"), int | float) else None
         facts = (("shape", kind), *((("group_id", group[0]),) if group else ()))
-        annotations.add(picture, AnnotatedObject(str(place + 1), label, box, facts=facts, place=place), where=where)
+        item = AnnotatedObject(str(place + 1), label, box, facts=facts, place=place)
+        annotations.add(picture, item, where=where, size=annotations.pictures[picture].size)
 
 
 def _box(shape: Mapping[str, Any]) -> Box | None:
-    """The box around a shape's points: of a circle, its middle and one point on it; of a mask, two corners."""
+    """The box around a shape's points; a circle has its centre and a point on it, a mask two corners."""
     given = shape.get("points")
     if not isinstance(given, list) or not all(isinstance(point, list) and len(point) == 2 for point in given):
         return None
@@ -177,8 +165,3 @@ def _box(shape: Mapping[str, Any]) -> Box | None:
         radius = math.dist(points[:2], points[2:4])
         return x - radius, y - radius, 2 * radius, 2 * radius
     return box_around(points)
-
-
-def _split_of(path: bytes) -> str | None:
-    first = os.fsdecode(path).split(os.sep)[0]
-    return first if first in _SPLITS else None

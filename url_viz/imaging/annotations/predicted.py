@@ -9,7 +9,7 @@ from pathlib import Path
 from url_viz.base.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import Annotations, as_label, box_in, numbers, why_no_box
 from url_viz.imaging.annotations.formats import format_of
-from url_viz.imaging.annotations.yolo import GIVE_NAMES, box_of
+from url_viz.imaging.annotations.yolo import GIVE_NAMES, box_from
 from url_viz.imaging.decode import EMPTY, read_file
 from url_viz.imaging.places import Box
 from url_viz.imaging.scan import display_name
@@ -19,7 +19,7 @@ LABELS = "labels"
 
 @dataclass(frozen=True)
 class PredictedObject:
-    """A predicted object: its picture, its class and box as of `AnnotatedObject`, its score from 0 to 1."""
+    """An object that a detector predicted, with its box as of `AnnotatedObject` and its score from 0 to 1."""
 
     picture: bytes
     label: str
@@ -29,7 +29,7 @@ class PredictedObject:
 
 
 class Predicted:
-    """What a file or folder says, as it is read. `failures` are entries that cannot be used, by place, with the reason.
+    """Predictions, as they are read. `failures` are entries that cannot be used, by place, with the reason.
 
     `unnamed` counts predictions of classes that the set does not have, by class; `unscored` those without a score,
     which count as 1. Pictures and classes are known by number or name.
@@ -44,6 +44,9 @@ class Predicted:
         self._classes = {*annotations.names.values()} | labels
         self._pictures = _by_name(annotations.pictures) | {number: path for path, number in annotations.numbers.items()}
 
+    def fail(self, where: str, why: str) -> None:
+        self.failures.append((where, why))
+
     def take(
         self,
         where: str,
@@ -54,7 +57,7 @@ class Predicted:
         *,
         is_relative: bool,
     ) -> None:
-        """A prediction that stands at `where`; `pictures` are names of its picture, the surest first."""
+        """Take a prediction that stands at `where`; `pictures` are names for its picture, the surest first."""
         paths = (self._pictures.get(as_label(name)) for name in pictures)
         path = next((path for path in paths if path is not None), None)
         values = numbers((score,)) if score is not None else (1.0,)
@@ -76,10 +79,6 @@ class Predicted:
             self.unscored += score is None
             self.predictions.append(PredictedObject(path, name, box, is_relative, values[0]))
 
-    def fail(self, where: str, why: str) -> None:
-        """An entry that stands `at` a place and cannot be used."""
-        self.failures.append((where, why))
-
 
 def read_predictions(
     path: Path,
@@ -93,8 +92,7 @@ def read_predictions(
     `names` are the detector's classes by number, by default those of the annotations. Raises FolderError if the file or
     folder is neither, if labels have numbers that nothing names, or if nothing in it can be used.
     """
-    named = annotations.names if names is None else names
-    predicted = Predicted(annotations, named)
+    predicted = Predicted(annotations, annotations.names if names is None else names)
     if os.path.isdir(path):
         if names is None and not format_of(annotations).numbers_as_detectors:
             raise FolderError(
@@ -148,24 +146,21 @@ def _take_folder(folder: Path, predicted: Predicted, *, within: Sequence[Path] |
             continue
         names = [os.fsdecode(name), os.path.basename(os.fsdecode(name))]
         for number, line in enumerate(text.splitlines(), 1):
-            if words := line.split():
-                _take_line(words, f"{display_name(name)}.txt:{number}", names, predicted)
-
-
-def _take_line(words: list[str], where: str, pictures: Sequence[str], predicted: Predicted) -> None:
-    values = numbers(words[1:])
-    if values is None:
-        predicted.fail(where, "is not a class and numbers")
-        return
-    has_score = len(values) % 2 == 1
-    box = box_of(values[:-1] if has_score else values)
-    predicted.take(where, pictures, words[0], box, values[-1] if has_score else None, is_relative=True)
+            if not (words := line.split()):
+                continue
+            where, values = f"{display_name(name)}.txt:{number}", numbers(words[1:])
+            if values is None:
+                predicted.fail(where, "is not a class and numbers")
+                continue
+            has_score = len(values) % 2 == 1
+            box = box_from(values[:-1] if has_score else values)
+            predicted.take(where, names, words[0], box, values[-1] if has_score else None, is_relative=True)
 
 
 def _by_name(paths: Iterable[bytes]) -> dict[str, bytes | None]:
-    """Pictures by the names that predictions have for them; None for a name that several have.
+    """Pictures by path and file name, both also without extension, and by a name of digits as a number.
 
-    The path, the file's name, both without extension, and a name of digits as a number.
+    None for a name that several pictures have.
     """
     by_name: dict[str, bytes | None] = {}
     for path in paths:

@@ -11,14 +11,13 @@ import yaml
 
 from url_viz.base.errors import FolderError, ImageError
 from url_viz.imaging.annotations.annotated import (
+    SPLITS,
     AnnotatedObject,
     Annotations,
     as_label,
     box_around,
-    is_outside,
     numbers,
     path_below,
-    why_no_box,
 )
 from url_viz.imaging.annotations.annotation_format import Changes, annotation_bytes, files_below
 from url_viz.imaging.decode import EMPTY, VANISHED, lies_within, read_file
@@ -29,9 +28,7 @@ GIVE_NAMES = (
     "Give the detector's data.yaml, the COCO file that it was trained on, or a text file with a class a line, from "
     "number 0 on (--names)."
 )
-"""What names the classes of a detector by number."""
-_SPLITS = ("train", "val", "test")
-_IMAGES, _LABELS = b"images", b"labels"
+"""The next step where nothing names the classes of a detector."""
 
 
 class Yolo:
@@ -45,38 +42,38 @@ class Yolo:
         return path.suffix.lower() in (".yaml", ".yml") and os.path.isfile(path)
 
     def read(self, path: Path, *, within: Sequence[Path] | None = None) -> Annotations:
-        """As of every format; raises FolderError if the pictures lie nowhere, too."""
-        return _annotations(path, annotation_bytes(path, within=within), within)
+        """As for every format; raises FolderError also if there are no pictures."""
+        document = _document(path, annotation_bytes(path, within=within))
+        named = document.get("path") or "."
+        try:
+            base = Path(os.path.realpath(path.parent / str(named))) if isinstance(named, str) else path.parent
+        except ValueError as error:
+            raise FolderError(f"The `path` of {str(path)!r} can be none ({error}). Correct it.") from error
+        annotations = Annotations(self.name, base, _class_names(document["names"]))
+        for split in SPLITS:
+            for picture in _pictures_in(document.get(split), base, annotations, within=within):
+                annotations.picture(picture, split=split)
+        if not annotations.pictures:
+            raise FolderError(
+                f"{str(path)!r} names no folder with pictures below {str(base)!r}. Correct `path`, `train` and `val` "
+                "in it."
+            )
+        for picture in annotations.pictures:
+            _take_labels(picture, base, annotations, within=within)
+        return annotations
 
     def files(self, root: Path, annotations: Annotations) -> Iterator[tuple[bytes, bytes]]:
         yield os.fsencode(root.name), os.fsencode(root)
         yield from files_below(annotations.base, [picture.file for picture in annotations.pictures.values()])
 
     def edited(self, data: bytes, changes: Changes, numbers: Mapping[str, str]) -> bytes:
-        """As of every format: an object is a line."""
+        """As for every format; an object is a line."""
         mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
         lines = data[len(mark) :].decode("utf-8", "surrogateescape").splitlines(keepends=True)
         for number, label in changes.items():
             line = lines[number - 1]
             lines[number - 1] = "" if label is None else line.replace(line.split()[0], numbers[label], 1)
         return mark + "".join(lines).encode("utf-8", "surrogateescape")
-
-
-def _annotations(path: Path, data: bytes, within: Sequence[Path] | None) -> Annotations:
-    document = _document(path, data)
-    names = _names_of(document["names"])
-    base = _base_of(path, document.get("path") or ".")
-    annotations = Annotations(Yolo.name, base, names)
-    for split in _SPLITS:
-        for picture in _pictures_of(document.get(split), base, annotations, within=within):
-            annotations.picture(picture, split=split)
-    if not annotations.pictures:
-        raise FolderError(
-            f"{str(path)!r} names no folder with pictures below {str(base)!r}. Correct `path`, `train` and `val` in it."
-        )
-    for picture in annotations.pictures:
-        _take_labels(picture, base, annotations, within=within)
-    return annotations
 
 
 def read_names(path: Path, *, within: Sequence[Path] | None = None) -> dict[str, str]:
@@ -89,16 +86,11 @@ def read_names(path: Path, *, within: Sequence[Path] | None = None) -> dict[str,
     except ImageError as error:
         raise FolderError(f"{str(path)!r} {error}. {GIVE_NAMES}") from error
     if path.suffix.lower() == ".txt":
-        return _names_of([line.strip() for line in data.decode("utf-8-sig", "replace").splitlines() if line.strip()])
-    if path.suffix.lower() == ".json":
-        return _names_of(_categories(path, data))
-    return _names_of(_document(path, data)["names"])
-
-
-def _categories(path: Path, data: bytes) -> dict[Any, Any]:
-    """The classes of a COCO file by their ids."""
+        return _class_names([line.strip() for line in data.decode("utf-8-sig", "replace").splitlines() if line.strip()])
+    if path.suffix.lower() != ".json":
+        return _class_names(_document(path, data)["names"])
     try:
-        return {entry["id"]: entry["name"] for entry in json.loads(data)["categories"]}
+        return _class_names({entry["id"]: entry["name"] for entry in json.loads(data)["categories"]})
     except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise FolderError(f"{str(path)!r} has no `categories` with `id` and `name`. {GIVE_NAMES}") from error
 
@@ -113,25 +105,21 @@ def _document(path: Path, data: bytes) -> Mapping[str, Any]:
     return document
 
 
-def _base_of(path: Path, named: object) -> Path:
-    try:
-        return Path(os.path.realpath(path.parent / str(named))) if isinstance(named, str) else path.parent
-    except ValueError as error:
-        raise FolderError(f"The `path` of {str(path)!r} can be none ({error}). Correct it.") from error
-
-
-def _names_of(names: Mapping[Any, Any] | Sequence[Any]) -> dict[str, str]:
+def _class_names(names: Mapping[Any, Any] | Sequence[Any]) -> dict[str, str]:
     pairs = names.items() if isinstance(names, Mapping) else enumerate(names)
     named = ((as_label(number), as_label(name)) for number, name in pairs)
     return {number: name for number, name in named if name.strip()}
 
 
-def _pictures_of(
+def _pictures_in(
     given: object, base: Path, annotations: Annotations, *, within: Sequence[Path] | None
 ) -> Iterator[bytes]:
     """Paths below `base` of the pictures of one split: a folder, a list of paths in a file, or several of these."""
     for entry in given if isinstance(given, list) else [] if given is None else [given]:
-        relative = path_below(_below(base, entry)) if isinstance(entry, str) else None
+        relative = None
+        if isinstance(entry, str):  # Roboflow's paths begin with `../`, and mean the folder of the file
+            is_absolute = os.path.isabs(entry) and "\0" not in entry
+            relative = path_below(os.path.relpath(entry, base) if is_absolute else entry.removeprefix("../"))
         folder = None if relative is None else base / os.fsdecode(relative)
         if folder is None or not lies_within(folder, within) or not os.path.exists(folder):
             annotations.fail(as_label(entry), "is no folder or list of pictures below `path`")
@@ -140,11 +128,6 @@ def _pictures_of(
             yield from (prefix + file.path for file in scan(folder, within=within).files)
         else:
             yield from _listed(folder, as_label(entry), annotations, within=within)
-
-
-def _below(base: Path, named: str) -> str:
-    """A path as relative to the base; Roboflow's begin with `../`, and mean the folder of the file."""
-    return os.path.relpath(named, base) if os.path.isabs(named) and "\0" not in named else named.removeprefix("../")
 
 
 def _listed(listing: Path, name: str, annotations: Annotations, *, within: Sequence[Path] | None) -> Iterator[bytes]:
@@ -172,11 +155,10 @@ def _take_labels(picture: bytes, base: Path, annotations: Annotations, *, within
 
 
 def label_file(picture: bytes) -> bytes:
-    """Where the objects of a picture stand: its path with the last folder `images` named `labels`, and `.txt`."""
+    """The file of a picture's objects: its path with the last folder `images` named `labels`, ending in `.txt`."""
     *folders, name = picture.split(b"/")
-    if _IMAGES in folders:
-        last = len(folders) - 1 - folders[::-1].index(_IMAGES)
-        folders[last] = _LABELS
+    if b"images" in folders:
+        folders[len(folders) - 1 - folders[::-1].index(b"images")] = b"labels"
     return b"/".join([*folders, os.path.splitext(name)[0] + b".txt"])
 
 
@@ -186,18 +168,19 @@ def _take_line(words: list[str], number: int, picture: bytes, where: str, annota
         annotations.fail(where, "is not a class and numbers")
     elif label is None:
         annotations.fail(where, f"is of a class that is not named: {words[0]!r}")
-    elif (box := box_of(values)) is None:
+    elif (box := box_from(values)) is None:
         annotations.fail(where, f"has {len(values)} numbers after its class: neither a box nor a polygon")
-    elif why_no_box(box, is_relative=True) is None and is_outside(box, (1, 1)):
-        annotations.fail(where, f"has a box outside its picture: {tuple(round(value, 3) for value in box)}")
     else:
         facts = (("score", values[4]),) if len(values) == 5 else ()
         item = AnnotatedObject(str(number), label, box, is_relative=True, facts=facts, place=number)
-        annotations.add(picture, item, where=where)
+        annotations.add(picture, item, where=where, size=(1, 1))
 
 
-def box_of(values: tuple[float, ...]) -> Box | None:
-    """A box from its middle and size (a fifth number is a confidence), or around four corners or a polygon."""
+def box_from(values: tuple[float, ...]) -> Box | None:
+    """The box of a line's numbers: its centre and size (and a confidence), or the corners of a polygon.
+
+    None for any other count.
+    """
     if len(values) in (4, 5):
         x, y, width, height = values[:4]
         return x - width / 2, y - height / 2, width, height
