@@ -10,7 +10,7 @@ SCRIPT = """
 import os
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 from url_viz.base.processes import usable_cores
-from url_viz.base.read_ahead import read_ahead
+from url_viz.base.processes import read_ahead
 import threading, time
 threads = set()
 list(read_ahead([range(20)], lambda _: (threads.add(threading.get_ident()), time.sleep(0.01))))

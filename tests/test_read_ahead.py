@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from url_viz.base.read_ahead import MemoryBudget, ended, read_ahead, read_each
+from url_viz.base.processes import MemoryBudget, ended, read_ahead, read_each
 
 
 def test_results_come_in_order_a_batch_at_a_time() -> None:

@@ -23,8 +23,8 @@ from training.store import ROW, Cache, CachePaths, Manifest, Shard, locked, open
 from training.targets import FoldProbe, classifier_loss, fitted_classifier_loss, instance_loss
 from training.training_rows import Sources, groups_of
 from url_viz.base.errors import CacheError, ImageError, JobError, NoImagesError
+from url_viz.base.processes import read_ahead
 from url_viz.base.progress import Clock, ProgressCallback, command_report
-from url_viz.base.read_ahead import read_ahead
 from url_viz.base.wording import counted
 from url_viz.base.workspace import Workspace
 from url_viz.imaging.decode import Preprocessing, decode, middle, resized

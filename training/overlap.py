@@ -15,8 +15,8 @@ from training.data.spec import pictures_of
 from training.store import write_json
 from url_viz.base.errors import NoImagesError
 from url_viz.base.files import require_parent
+from url_viz.base.processes import read_ahead, read_each
 from url_viz.base.progress import Clock, ProgressCallback, command_report
-from url_viz.base.read_ahead import read_ahead, read_each
 from url_viz.imaging.copied_pixels import Patches, patch_of
 from url_viz.imaging.quality import grey_thumbnail, perceptual_hash
 from url_viz.imaging.scan import display_name

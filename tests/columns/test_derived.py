@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from url_viz.columns.engine import MOST_RESULTS, Column, ColumnSource, Derived, DiskCache, Lazy, OnDisk, column
-from url_viz.store.tables.derived_cache import write_cached
+from url_viz.store.tables.stored_arrow import write_cached
 
 
 def source(name: str, read: Callable[[], Any], fingerprint: Callable[[], str] | None = None) -> ColumnSource[Any]:

@@ -25,8 +25,8 @@ from url_viz.imaging.scan import display_name
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
-from url_viz.store.tables.derived_cache import write_cached
 from url_viz.store.tables.reader import Store
+from url_viz.store.tables.stored_arrow import write_cached
 
 NAMES = ["cat/a.jpg", "cat/b.jpg", "dog/\udcff\n.jpg", "dog/c.jpg", "dog/ä.jpg", "x.jpg"]
 

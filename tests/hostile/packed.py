@@ -39,12 +39,12 @@ def deleting_journal(database: bytes, victim: str) -> bytes:
 
 
 def table_bytes(cached: bytes) -> bytes:
-    """The Arrow table in a file of `store/derived_cache.py`, without checksums and length."""
+    """The Arrow table in a file of `store/tables/stored_arrow.py`, without checksums and length."""
     return cached[: int.from_bytes(cached[-8:], "little")]
 
 
 def with_checksums(table: bytes) -> bytes:
-    """A file of `store/derived_cache.py` around the bytes of a small Arrow table, its checksums right."""
+    """A file of `store/tables/stored_arrow.py` around the bytes of a small Arrow table, its checksums right."""
     return table + zlib.crc32(table).to_bytes(4, "little") + len(table).to_bytes(8, "little")
 
 

@@ -12,7 +12,7 @@ from url_viz.columns.ranking import NONE, percentile
 from url_viz.labels.ambiguity import classify
 from url_viz.labels.classes import CLASS_COLUMNS, agreed_label, ambiguity, coded_labels, labels_by_content
 from url_viz.pipeline.twins import twin_groups
-from url_viz.store.tables.derived_cache import MOST_CACHED
+from url_viz.store.tables.stored_arrow import MOST_CACHED
 from url_viz.store.tables.tables import positions_of
 
 VALUES = ["ambiguity", "first_share", "second_share"]

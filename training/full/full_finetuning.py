@@ -43,8 +43,8 @@ from training.holdout import (
 from training.store import RunPaths, write_json, write_run_records
 from training.training_rows import smallest_ids
 from url_viz.base.errors import FolderError, HeadMismatchError
+from url_viz.base.processes import read_ahead, read_each
 from url_viz.base.progress import Clock, ProgressCallback
-from url_viz.base.read_ahead import read_ahead, read_each
 from url_viz.evidence.holdout_report import AFTER, BEFORE, HoldoutFigure, headline, holdout_figure, report_text
 from url_viz.evidence.order_metrics import classification_auroc
 from url_viz.imaging.decode import Preprocessing, decode, normalised

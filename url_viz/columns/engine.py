@@ -22,7 +22,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.base.rows import CACHED_FROM
-from url_viz.store.tables.derived_cache import MOST_CACHED, read_cached, write_cached
+from url_viz.store.tables.stored_arrow import MOST_CACHED, read_cached, write_cached
 
 MOST_RESULTS = 64
 """So many results of functions of one column stay in memory (`Derived.result`)."""
@@ -45,7 +45,7 @@ class OnDisk:
     """How a column is cached on disk: as an Arrow table; with `only_large`, of large sets alone.
 
     `read` is given the table, and whatever else its parameters name, which are inputs of the column, too. It refuses a
-    table that is not of this set (`url_viz.store.tables.derived_cache.require`): whoever alters a file can alter its
+    table that is not of this set (`url_viz.store.tables.stored_arrow.require`): whoever alters a file can alter its
     checksums too. The column is then made again. `most` files of a space stay; the oldest goes.
     """
 

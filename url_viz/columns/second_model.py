@@ -19,9 +19,9 @@ from url_viz.pipeline.twins import twin_representatives
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.store.about import embed_command
 from url_viz.store.second_model_choice import choose_second_model, other_spaces
-from url_viz.store.tables.derived_cache import numbers_from_table
 from url_viz.store.tables.embedding_rows import WhitenedRows
 from url_viz.store.tables.reader import Store
+from url_viz.store.tables.stored_arrow import numbers_from_table
 from url_viz.store.tables.tables import Graph, GraphColumns
 
 BLOCK = 4096

@@ -23,7 +23,9 @@ from url_viz.store.columns.imported_columns import Column, Import, values_at
 from url_viz.store.columns.source_columns import OBJECTS, SOURCE
 from url_viz.store.columns.user_files import Kind
 from url_viz.store.decisions.decision_rows import Decided, FileKeys
-from url_viz.store.tables.derived_cache import (
+from url_viz.store.tables.embedding_rows import WhitenedRows, Whitening
+from url_viz.store.tables.reader import EmbeddedContents
+from url_viz.store.tables.stored_arrow import (
     numbers_from_table,
     require,
     require_codes,
@@ -31,8 +33,6 @@ from url_viz.store.tables.derived_cache import (
     rows_to_table,
     table_of,
 )
-from url_viz.store.tables.embedding_rows import WhitenedRows, Whitening
-from url_viz.store.tables.reader import EmbeddedContents
 from url_viz.store.tables.tables import IMAGES, Coordinates, Graph, GraphColumns, graph_schema, numbers_of, positions_of
 
 _PLAIN = rb"\A[\x20-\x7e]*\z"

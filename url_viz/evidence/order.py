@@ -32,7 +32,7 @@ from url_viz.pipeline.confusability import FEW
 from url_viz.pipeline.twins import source_groups
 from url_viz.review.tuned import FEW as FEW_ANSWERS
 from url_viz.review.tuned import Tuned
-from url_viz.store.tables.derived_cache import require
+from url_viz.store.tables.stored_arrow import require
 from url_viz.store.tables.tables import Graph, GraphColumns
 
 SHUFFLES = 39

@@ -15,8 +15,7 @@ from pathlib import Path
 
 from url_viz.base.errors import FolderError, ImageError
 from url_viz.base.limited_processes import Answer, LimitedProcesses, allow_memory, end_after, serve
-from url_viz.base.processes import usable_cores
-from url_viz.base.read_ahead import read_each
+from url_viz.base.processes import read_each, usable_cores
 from url_viz.imaging.annotations.annotated import Annotations
 from url_viz.imaging.containers.archives import Container, Entries, Tar, Zip
 from url_viz.imaging.decode import open_plain_file, read_file, size_and_time

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from url_viz.base.errors import BucketError, FolderError, ImageError, NoImagesError
-from url_viz.base.read_ahead import read_each
+from url_viz.base.processes import read_each
 from url_viz.base.wording import command, counted, first_of
 from url_viz.base.workspace import is_in_bucket
 from url_viz.imaging.annotations.annotated import AnnotatedObject, AnnotatedPicture, Annotations

@@ -32,8 +32,8 @@ from url_viz.pipeline.nearest import Nearest
 from url_viz.pipeline.overlaps import covering
 from url_viz.pipeline.twins import source_groups
 from url_viz.store.columns.source_columns import BOX_COLUMNS, PICTURE
-from url_viz.store.tables.derived_cache import numbers_from_table, table_of
 from url_viz.store.tables.embedding_rows import WhitenedRows
+from url_viz.store.tables.stored_arrow import numbers_from_table, table_of
 from url_viz.store.tables.tables import Graph, GraphColumns
 
 CLASS_COLUMNS = ("ambiguity", "ambiguity_percentile", "first_class", "second_class", "first_share", "second_share")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from url_viz.base.command_line import PrecisionChoice
 from url_viz.base.errors import CheckpointError, HeadMismatchError, ModelError
-from url_viz.base.read_ahead import ended, read_ahead
+from url_viz.base.processes import ended, read_ahead
 from url_viz.base.workspace import IN_ENVIRONMENT, Workspace
 from url_viz.imaging.decode import Preprocessing, read_file
 from url_viz.imaging.rendering import Rendering

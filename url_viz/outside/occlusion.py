@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from url_viz.base.read_ahead import read_ahead
+from url_viz.base.processes import read_ahead
 from url_viz.base.wording import decimal
 from url_viz.columns.measures import AMBIGUITY, CONFUSABILITY, ENTROPY, TUNED, UNCERTAINTY, in_text
 from url_viz.columns.ranking import NONE

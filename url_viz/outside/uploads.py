@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.base.errors import ImageError
-from url_viz.base.read_ahead import read_each
+from url_viz.base.processes import read_each
 from url_viz.base.rows import l2_normalize
 from url_viz.columns.ranking import percentile
 from url_viz.evidence.baselines import inverse_norm

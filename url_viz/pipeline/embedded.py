@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.base.errors import BucketError, FolderError
-from url_viz.base.read_ahead import MemoryBudget, ended, read_ahead
+from url_viz.base.processes import MemoryBudget, ended, read_ahead
 from url_viz.imaging.decode import Preprocessing
 from url_viz.imaging.scan import Scan, ScannedFile
 from url_viz.imaging.source import Source

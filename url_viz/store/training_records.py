@@ -19,7 +19,7 @@ from url_viz.base.records import RecordFile
 from url_viz.base.wording import command
 from url_viz.base.workspace import SetPaths
 from url_viz.store.about import changing_records, raising_disk_errors, set_record
-from url_viz.store.record_parquet import RecordParquet
+from url_viz.store.tables.stored_arrow import RecordParquet
 
 TRAIN = "train"
 """The split whose logits are in-sample: the model was trained on these pictures. Any other split is held out."""

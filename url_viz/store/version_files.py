@@ -17,7 +17,7 @@ from url_viz.base.errors import DamageError
 from url_viz.base.workspace import SetPaths
 from url_viz.imaging.decode import size_and_time
 from url_viz.store.columns.source_columns import BOX_COLUMNS
-from url_viz.store.record_parquet import RecordParquet
+from url_viz.store.tables.stored_arrow import RecordParquet
 
 MOST_VERSIONS = 50
 MOST_BYTES = 500_000_000

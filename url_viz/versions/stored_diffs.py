@@ -10,7 +10,7 @@ import pyarrow as pa
 from url_viz.base.errors import DamageError
 from url_viz.columns.table import table
 from url_viz.store.about import raising_disk_errors
-from url_viz.store.record_parquet import RecordParquet
+from url_viz.store.tables.stored_arrow import RecordParquet
 from url_viz.versions.changes import ProbeChange
 from url_viz.versions.set_versions import Diff, Version, models_of
 

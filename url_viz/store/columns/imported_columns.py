@@ -22,7 +22,7 @@ from url_viz.base.wording import command
 from url_viz.base.workspace import SetPaths
 from url_viz.store.about import set_record
 from url_viz.store.columns.user_files import Kind, Values, cleaned
-from url_viz.store.record_parquet import RecordParquet
+from url_viz.store.tables.stored_arrow import RecordParquet
 from url_viz.store.tables.tables import positions_of
 
 FOLDERS = "folders"

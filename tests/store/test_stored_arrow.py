@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.processes import run_python
-from url_viz.store.tables.derived_cache import (
+from url_viz.store.tables.stored_arrow import (
     numbers_from_table,
     read_cached,
     rows_from_table,
@@ -116,7 +116,7 @@ import sys
 from pathlib import Path
 import pyarrow as pa
 from tests.hostile.packed import with_rows
-from tests.store.test_derived_cache import read_numbers, read_rows
+from tests.store.test_stored_arrow import read_numbers, read_rows
 here = Path(sys.argv[1])
 files = [here / name / "space-key.arrow" for name in ("numbers", "rows")]
 whole = [file.read_bytes() for file in files]
