@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from benchmarks.machine import machine
 from training.benchmark.benchmark_tables import Benchmark, OrderFigures, SetFigures, means_table, set_table
 from training.benchmark.labelled import Outcomes
-from training.benchmark.measured import figures_of_order, means_of
+from training.benchmark.measured import mean_figures, measure_order
 from training.benchmark.orders import KNOWS
 from training.store import write_json
 from url_viz.evidence.order_metrics import share_by_blocks
@@ -81,7 +81,7 @@ def main() -> None:
             known.update(found)
     sets = [figures(case, found) for case, found in zip(cases, orders, strict=True)]
     probe = "another backbone" if any("is_probe_wrong" in case.arrays for case in cases) else None
-    benchmark = Benchmark(given.arrays.name, probe, "", None, 0, tuple(sets), means_of(sets))
+    benchmark = Benchmark(given.arrays.name, probe, "", None, 0, tuple(sets), mean_figures(sets))
     print("\n\n".join([machine(), *map(set_table, sets), means_table(benchmark)]))
     if given.json is not None:
         write_json(benchmark, given.json)
@@ -136,7 +136,7 @@ def figures(case: Case, orders: dict[str, NDArray[np.floating]]) -> SetFigures:
     votes = arrays["votes_entropy"].astype(np.float64) if "votes_entropy" in arrays else None
     found: list[OrderFigures] = []
     for name, values in orders.items():
-        figure = figures_of_order(name, values, case.label, outcomes, votes)
+        figure = measure_order(name, values, case.label, outcomes, votes)
         found.append(replace(figure, knows=BESIDE.get(name, figure.knows)))
     return SetFigures(
         case.name,

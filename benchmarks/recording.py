@@ -20,7 +20,7 @@ from torch.nn import functional as F
 import url_viz
 from training.command import markdown
 from training.data.pictures import PictureList
-from training.data.spec import labelled_pictures_of
+from training.data.spec import list_labelled
 from url_viz.store.recorder import EpochBatches, Recorder
 
 SIDE_PX, BATCH, ROUNDS = 96, 32, 3
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=1000, help="how many pictures an epoch has")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    pictures = labelled_pictures_of(given.folder, limit=given.limit)
+    pictures = list_labelled(given.folder, limit=given.limit)
     with tempfile.TemporaryDirectory() as home:
         print(_of_epochs(pictures, home))
         print(_of_logits(url_viz.record(home, run="many", workspace=home)))

@@ -24,8 +24,8 @@ from torch.nn import functional as F
 from benchmarks.machine import machine
 from training.config import Recipe
 from training.store import ROW, Cache, Manifest, Shard, open_cache, open_for_writing, write_loss, write_shard
-from training.targets import classifier_loss, pairs_of, ranking_loss
-from training.train import BETAS, fresh
+from training.targets import classifier_loss, draw_pairs, ranking_loss
+from training.train import BETAS, new_head
 from training.training_rows import Rows, training_rows
 
 EMBEDDING_SIZE = 1280
@@ -97,16 +97,16 @@ def in_memory(rows: Rows, classifier: torch.nn.Linear, labels: Tensor) -> Take:
 
 
 def trains(take: Take, count: int, *, batch: int, steps: int) -> Callable[[], None]:
-    """`steps` optimiser steps of a fresh head, as training.train takes them."""
+    """`steps` optimiser steps of a new head, as training.train takes them."""
 
     def run() -> None:
-        module = fresh(EMBEDDING_SIZE, RECIPE, 0)
+        module = new_head(EMBEDDING_SIZE, RECIPE, 0)
         optimiser = torch.optim.AdamW(module.parameters(), betas=BETAS)
         generator = torch.Generator().manual_seed(0)
         for _ in range(steps):
             places = torch.randint(count, (batch,), generator=generator).numpy()
             embedding, task_loss = take(places)
-            pairs = pairs_of(batch, RECIPE.pairing, pairings=1, generator=generator)
+            pairs = draw_pairs(batch, RECIPE.pairing, pairings=1, generator=generator)
             loss = ranking_loss(module(embedding), task_loss, pairs)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

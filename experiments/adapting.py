@@ -22,11 +22,11 @@ from training.cache import write_shards
 from training.command import command, markdown
 from training.config import Augmentation, CacheConfig, FinetuneConfig, InstanceTarget, Recipe, as_record
 from training.head_finetuning import losses_to_learn
-from training.holdout import NearestErrors, SplitCache, orders_without_a_job, space_of
+from training.holdout import NearestErrors, SplitCache, find_space, orders_without_head
 from training.store import Cache, open_cache, write_json, write_loss
 from training.targets import Losses, instance_loss
 from training.train import train, uncertainty_of
-from training.training_rows import Sources, groups_of, training_rows
+from training.training_rows import Sources, find_groups, training_rows
 from url_viz.base.errors import FolderError
 from url_viz.base.progress import command_report, silent
 from url_viz.base.rows import l2_normalize
@@ -146,13 +146,13 @@ def _cache(config: AdaptingStudy, spec: str, *, limit: int | None) -> Cache:
 
 def runs_of(name: str, cache: Cache, tried: Mapping[str, Way], config: AdaptingStudy) -> list[AdaptingRun]:
     """Every way on one set, and the orders that need no job."""
-    group, space = groups_of(Sources.from_caches(cache), "twins"), space_of(cache.clean)
+    group, space = find_groups(Sources.from_caches(cache), "twins"), find_space(cache.clean)
     runs = []
     for seed in range(config.seeds):
         drawn = np.random.default_rng(seed).random(len(group)) < config.told
         number = np.unique(group, return_inverse=True)[1]
         split = SplitCache(cache, drawn[number], group, space)
-        orders = orders_without_a_job(space, cache.labels) | {
+        orders = orders_without_head(space, cache.labels) | {
             one: _adapted(way, split, seed) for one, way in tried.items()
         }
         for order, values in orders.items():
@@ -191,7 +191,7 @@ def _instance(temperature: float | None, *, is_whitened: bool = False) -> Callab
         cache, learnt = split.cache, np.flatnonzero(~split.is_test)
         rows = np.flatnonzero(~split.is_test[cache.clean_rows])
         clean, views = cache.clean[learnt], cache.embeddings(rows)
-        space = space_of(clean)
+        space = find_space(clean)
         if is_whitened:
             clean, views = space.whitened.rows, space.whitened.whitening.transform(views)
         tau = crowd_scale(*_lists(clean, space.graph.position)) if temperature is None else temperature

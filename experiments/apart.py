@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from typing_extensions import Doc
 
 from experiments.figure_files import read_figures, write_figures
-from training.augment import drawn_view
+from training.augment import draw_view
 from training.benchmark.labelled import probe_errors
 from training.command import command, markdown
 from training.config import Augmentation
-from training.holdout import space_of
+from training.holdout import find_space
 from url_viz.base.rows import l2_normalize
 from url_viz.base.wording import with_interval
 from url_viz.evidence.order_metrics import Figure, auroc_influence, share_by_blocks
@@ -114,7 +114,7 @@ def _embedded(files: list[Path], model: Model, other: Model) -> tuple[Floats, Fl
     sheet = model.space.preprocessing
     for number, file in enumerate(files):
         image, rng = decode(file.read_bytes(), short_side_px=512)[0], np.random.default_rng([0, number])
-        drawn = [drawn_view(image, AUGMENTATION, size_px=sheet.size_px, generator=rng) for _ in range(VIEWS)]
+        drawn = [draw_view(image, AUGMENTATION, size_px=sheet.size_px, generator=rng) for _ in range(VIEWS)]
         views.append(_run(model, np.stack([view.pixels for view in drawn])))
         for found, each in ((whole, model), (beside, other)):
             of = each.space.preprocessing
@@ -127,7 +127,7 @@ def _run(model: Model, pixels: NDArray[np.uint8]) -> Floats:
 
 
 def _way(embedding: Floats, label: Codes, patient: Codes) -> Way:
-    space = space_of(embedding)
+    space = find_space(embedding)
     return Way(space.graph, space.whitened.rows.astype(np.float32), label, patient)
 
 

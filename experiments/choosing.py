@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from experiments.figure_files import measured_or_read
 from experiments.shares import OF_A_CLASS, SETS
 from training.command import markdown
-from training.holdout import Space, space_of
+from training.holdout import Space, find_space
 from url_viz.base.rows import l2_normalize
 from url_viz.base.wording import decimal
 from url_viz.columns.ranking import percentile
@@ -91,7 +91,7 @@ def figures_of(image_set: ImageSet) -> dict[str, Any]:
     rows = np.sort(np.concatenate(of_classes))
     embedding, label = image_set.embeddings()[rows], every[rows]
     confusability = told["confusability"].to_numpy(float)[rows]
-    fold = probe_folds(space_of(embedding).group, seed=0)
+    fold = probe_folds(find_space(embedding).group, seed=0)
     by_other = open_image_set(image_set.root, model=OTHER, workspace=image_set.workspace.root)
     other = whitened_rows(np.arange(len(rows)), by_other.embeddings()[rows]).rows
     parts = [_of_fold(embedding, other, label, confusability, fold != number) for number in range(PROBE_FOLDS)]
@@ -113,7 +113,7 @@ def _of_fold(
     is_in: Bools,
 ) -> dict[float, dict[str, float]]:
     """By budget: the accuracy by chance on what is left out, and the gain of each method over it."""
-    space, own = space_of(embedding[is_in]), label[is_in]
+    space, own = find_space(embedding[is_in]), label[is_in]
     graph, rows = space.graph, space.whitened.rows
     found = classify(graph.position, graph.similarity, rows, own, space.group)
     assert found is not None

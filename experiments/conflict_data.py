@@ -16,7 +16,7 @@ from typing_extensions import Doc
 
 from training.config import Batch, Epochs, Repeats
 from training.data.pictures import PictureList
-from training.data.spec import labelled_pictures_of
+from training.data.spec import list_labelled
 from training.full.joint import JointBatch
 from url_viz.base.command_line import AboveZero, Checked, Count, Within, ZeroOrMore
 from url_viz.base.errors import FolderError
@@ -78,7 +78,7 @@ def source_of(config: ConflictConfig) -> Callable[[int], SplitPictures]:
     """
     if config.data is None:
         return partial(noisy_digits, config.noise)
-    return partial(parted, photographs(labelled_pictures_of(config.data), config))
+    return partial(parted, photographs(list_labelled(config.data), config))
 
 
 def noisy_digits(noise: float, seed: int) -> SplitPictures:

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from experiments.shipped_heads import SETS, name_of
 from training.benchmark.benchmark_tables import LETTER, Benchmark, read_benchmark
 from training.benchmark.labelled import Bools, Case, Codes, LabelledSet, Outcomes
-from training.benchmark.measured import figures_of_set, means_of
-from training.benchmark.orders import HEAD, Orders, verdicts_of
+from training.benchmark.measured import mean_figures, measure_set
+from training.benchmark.orders import HEAD, Orders, judge_orders
 from training.command import cell, markdown
-from training.holdout import space_of
+from training.holdout import find_space
 from training.store import write_json
 from url_viz.evidence.probe import fit_probe, probe_inputs
 
@@ -51,12 +51,10 @@ def main() -> None:
 def measured(paths: Sequence[Path]) -> Benchmark:
     """The orders by labels of the sets in `paths`, and their verdicts, told together."""
     cases, orders = zip(*map(_read, paths), strict=True)
-    sets = [
-        figures_of_set(case, {name: of[name] for name in BY_LABELS}) for case, of in zip(cases, orders, strict=True)
-    ]
+    sets = [measure_set(case, {name: of[name] for name in BY_LABELS}) for case, of in zip(cases, orders, strict=True)]
     rivals = dict.fromkeys(BY_LABELS, tuple((rival,) for rival in RIVALS))
-    verdicts = verdicts_of(cases, orders, rivals)
-    return Benchmark("arrays", "another backbone", "", None, SEED, tuple(sets), means_of(sets), verdicts)
+    verdicts = judge_orders(cases, orders, rivals)
+    return Benchmark("arrays", "another backbone", "", None, SEED, tuple(sets), mean_figures(sets), verdicts)
 
 
 def _read(path: Path) -> tuple[Case, Orders]:
@@ -68,7 +66,7 @@ def _read(path: Path) -> tuple[Case, Orders]:
     labelled = LabelledSet(path.stem.partition("-")[2], arrays["embedding"], arrays["logits"], code)
     orders = {name: arrays[f"order_{name}"] for name in RIVALS if f"order_{name}" in arrays}
     found = probes_of_few_labels(arrays["whitened"], code, arrays["group"], seed=SEED)
-    return Case(labelled, space_of(labelled.embedding), outcomes), orders | found
+    return Case(labelled, find_space(labelled.embedding), outcomes), orders | found
 
 
 def probes_of_few_labels(

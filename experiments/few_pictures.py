@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.figure_files import read_figures, write_figures
-from training.benchmark.labelled import LabelledSet, case_of
-from training.benchmark.measured import figures_of_set
-from training.benchmark.orders import orders_of
+from training.benchmark.labelled import LabelledSet, make_case
+from training.benchmark.measured import measure_set
+from training.benchmark.orders import make_orders
 from training.command import cell, markdown
 from url_viz.evidence.order_metrics import Figure, Interval
 
@@ -45,9 +45,9 @@ def _measured(path: Path) -> dict[str, dict[str, list[float]]]:
     for count in COUNTS:
         rows = few_of_each(label, count, seed=SEED)
         code = np.unique(label[rows], return_inverse=True)[1].astype(np.int32)
-        case = case_of(LabelledSet(path.stem, embedding[rows], logits[rows], code))
-        orders = {name: values for name, values in orders_of(case, None, None, seed=SEED).items() if name in ORDERS}
-        for order in figures_of_set(case, orders).orders:
+        case = make_case(LabelledSet(path.stem, embedding[rows], logits[rows], code))
+        orders = {name: values for name, values in make_orders(case, None, None, seed=SEED).items() if name in ORDERS}
+        for order in measure_set(case, orders).orders:
             auroc = order.nearest.auroc
             found.setdefault(order.name, {})[str(count)] = [auroc.value, auroc.interval.low, auroc.interval.high]
     return found

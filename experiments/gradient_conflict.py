@@ -26,10 +26,10 @@ from training.config import Joint, Recipe, as_record
 from training.full.joint import (
     JointBatch,
     JointModel,
+    batches_per_epoch,
+    compute_scores,
     joint_model,
-    order_of_epoch,
-    scores_of,
-    steps_an_epoch,
+    shuffled_batches,
     train_jointly,
 )
 from url_viz.base.files import replaced
@@ -117,7 +117,7 @@ def run(pictures: SplitPictures, config: ConflictConfig, *, stop_gradient: bool,
     labels = pictures.test.labels.numpy()
 
     def after_epoch(number: int, _: float) -> None:
-        scores = scores_of(model, torch.split(pictures.test.pixels, 256))
+        scores = compute_scores(model, torch.split(pictures.test.pixels, 256))
         accuracy = float((scores.logits.argmax(axis=1) == labels).mean())
         auroc = classification_auroc(scores.uncertainty, scores.logits, labels)
         points.append(Point(stop_gradient, seed, number, accuracy, auroc))
@@ -136,7 +136,7 @@ def run(pictures: SplitPictures, config: ConflictConfig, *, stop_gradient: bool,
         _epochs(pictures, config, seed),
         recipe=HEAD,
         joint=joint,
-        steps=config.epochs * steps_an_epoch(len(pictures.training.labels), config.batch),
+        steps=config.epochs * batches_per_epoch(len(pictures.training.labels), config.batch),
         seed=seed,
         after_epoch=after_epoch,
     )
@@ -154,7 +154,7 @@ def fresh_model(backbone: str, n_classes: int, *, stop_gradient: bool, seed: int
 def _epochs(pictures: SplitPictures, config: ConflictConfig, seed: int) -> Iterator[Iterator[JointBatch]]:
     generator = torch.Generator().manual_seed(seed)
     for _ in range(config.epochs):
-        orders = order_of_epoch(len(pictures.training.labels), config.batch, generator)
+        orders = shuffled_batches(len(pictures.training.labels), config.batch, generator)
         yield (pictures.batch(batch, generator) for batch in orders)
 
 

@@ -18,11 +18,11 @@ import torch
 from numpy.typing import NDArray
 from typing_extensions import Doc
 
-from training.benchmark.labelled import Case, LabelledSet, case_of, embedded_set
+from training.benchmark.labelled import Case, LabelledSet, embed_set, make_case
 from training.benchmark.orders import picture_features
 from training.command import cell, command, markdown
 from training.config import PRESETS, Recipe
-from training.data.spec import labelled_pictures_of
+from training.data.spec import list_labelled
 from training.store import Cache, open_cache, write_json
 from training.train import DISTANCE_WEIGHT, read_by_functions, train, uncertainty_of, weigh_distance
 from training.training_rows import Rows, Sources, training_rows
@@ -93,17 +93,17 @@ def _of_backbone(run: Path, config: FunctionsStudy) -> list[OrderFigure]:
 
 
 def _case(spec: str, model: Model) -> Case:
-    pictures = labelled_pictures_of(spec)
-    return case_of(embedded_set(spec, pictures, model, None, None, report=command_report()))
+    pictures = list_labelled(spec)
+    return make_case(embed_set(spec, pictures, model, None, None, report=command_report()))
 
 
 @torch.no_grad()
 def _case_of_cache(cache: Cache, loaded: LoadedBackbone) -> Case:
     """The clean pictures of a cache, of classes with at least two, as a labelled set."""
     rows = np.flatnonzero(np.bincount(cache.labels)[cache.labels] > 1)
-    embedding, label = cache.clean_of(rows), cache.labels[rows]
+    embedding, label = cache.clean_at(rows), cache.labels[rows]
     logits = loaded.backbone.network.get_classifier()(torch.from_numpy(embedding.astype(np.float32))).numpy()
-    return case_of(LabelledSet(cache.paths.folder.name, embedding, logits, label))
+    return make_case(LabelledSet(cache.paths.folder.name, embedding, logits, label))
 
 
 def _measured(caches: Sequence[Cache], loaded: LoadedBackbone, cases: Sequence[Case], use: str) -> list[OrderFigure]:

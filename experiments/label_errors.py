@@ -30,7 +30,7 @@ from experiments.wrong_labels import (
     other_class,
 )
 from training.command import markdown
-from training.holdout import Space, space_of
+from training.holdout import Space, find_space
 from url_viz.base.wording import with_interval
 from url_viz.evidence.order_metrics import auroc, jackknife, without_each_block
 from url_viz.evidence.probe import out_of_fold_shares
@@ -61,7 +61,7 @@ def figures_of(image_set: ImageSet) -> dict[str, Any]:
     label = pd.factorize(image_set.table()["label"], sort=True)[0].astype(np.int32)
     embedding = image_set.embeddings()
     pictures = EmbeddedSet(image_set.root.name, embedding, embedding, embedding, label)
-    space = space_of(embedding)
+    space = find_space(embedding)
     return {
         f"{fraction:g}": compared([planted(pictures, space, fraction, seed) for seed in range(DRAWS)], space.group)
         for fraction in FRACTIONS

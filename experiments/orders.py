@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.safe_retrieval import SETS
-from training.benchmark.benchmark_tables import LEVEL, Benchmark, OrderFigures, SetFigures, read_benchmark, verdict_of
+from training.benchmark.benchmark_tables import LEVEL, Benchmark, OrderFigures, SetFigures, judge_lead, read_benchmark
 from training.command import cell, markdown
 from training.store import write_json
 from url_viz.evidence.order_metrics import holm, mean_by_t, p_by_t
@@ -155,7 +155,7 @@ def leads_table(figures: Benchmark) -> str:
         leads = [[one - other for one, other in zip(*pair, strict=True)] for pair in pairs]
         for row, lead, is_sure in zip(rows, leads, holm([p_by_t(lead) for lead in leads]), strict=True):
             mean = mean_by_t(lead, least=-1.0)
-            row.append(f"{cell(mean, signed=True)} {verdict_of(mean) if is_sure else LEVEL}")
+            row.append(f"{cell(mean, signed=True)} {judge_lead(mean) if is_sure else LEVEL}")
     return markdown(["order", "over", "N", "P"], rows)
 
 

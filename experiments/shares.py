@@ -18,7 +18,7 @@ from sklearn.metrics import average_precision_score
 
 from experiments.figure_files import measured_or_read
 from training.command import markdown
-from training.holdout import Space, space_of
+from training.holdout import Space, find_space
 from url_viz.base.wording import decimal, percent, with_interval
 from url_viz.evidence.order_metrics import Figure, auroc, mean_by_t
 from url_viz.evidence.probe import probe_folds
@@ -75,7 +75,7 @@ def figures_of(image_set: ImageSet) -> dict[str, Any]:
     """The figures of one set."""
     embedding, code = image_set.embeddings(), pd.factorize(image_set.table()["label"], sort=True)[0].astype(np.int32)
     rows = np.sort(np.concatenate(_drawn(code, np.full(code.max() + 1, OF_A_CLASS), np.random.default_rng(0))))
-    space, label = space_of(embedding[rows]), code[rows]
+    space, label = find_space(embedding[rows]), code[rows]
     whole = Labelled(space, label, label)
     return {
         "pictures": len(rows),
@@ -175,7 +175,7 @@ def _tail(embedding: NDArray[np.floating], code: Codes, ratio: float, fraction: 
         sizes = np.zeros(classes, np.int64)
         sizes[order] = np.maximum(4, np.round(most * ratio ** (-np.arange(classes) / (classes - 1))))
         rows = np.sort(np.concatenate(_drawn(code, sizes, rng)))
-        whole = Labelled(space_of(embedding[rows]), code[rows], code[rows])
+        whole = Labelled(find_space(embedding[rows]), code[rows], code[rows])
         of = planted(whole, fraction, rng, near=False)
         classified = of.classified()
         every = np.arange(len(rows))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from typing_extensions import Doc
 
 from training.command import command, markdown
-from training.data.spec import labelled_pictures_of
+from training.data.spec import list_labelled
 from training.overlap import embed_pictures
 from url_viz.base.errors import FolderError
 from url_viz.base.progress import command_report
@@ -67,7 +67,7 @@ def main(study: UnfamiliarStudy) -> None:
 
 def read(folder: Path, model: Model, limit: int) -> OrderedSet:
     """The orders of single pictures: the head's, and those of the classifier's outputs."""
-    pictures = labelled_pictures_of(str(folder), limit=limit)
+    pictures = list_labelled(str(folder), limit=limit)
     embedded = embed_pictures(model, pictures, seed=0, report=command_report(), with_crops=False)
     baselines = all_baselines(embedded.embedding, embedded.logits)
     orders = {name: np.minimum(baselines[name], np.finfo(np.float64).max) for name in SINGLE_BASELINES}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from typing_extensions import Doc
 
 from training.command import command, markdown
-from training.data.spec import pictures_of
+from training.data.spec import list_pictures
 from training.overlap import embed_pictures
 from url_viz.base.errors import UsageError
 from url_viz.base.progress import command_report
@@ -49,7 +49,11 @@ def main(study: UnlikeStudy) -> None:
         model = load_model(DEFAULT)
         embedded = {
             folder.name: embed_pictures(
-                model, pictures_of(str(folder), limit=study.limit), seed=SEED, report=command_report(), with_crops=False
+                model,
+                list_pictures(str(folder), limit=study.limit),
+                seed=SEED,
+                report=command_report(),
+                with_crops=False,
             ).embedding
             for folder in study.data
         }

@@ -29,7 +29,7 @@ class View:
     resolution: int
 
 
-def drawn_view(image: Image.Image, augmentation: Augmentation, *, size_px: int, generator: Generator) -> View:
+def draw_view(image: Image.Image, augmentation: Augmentation, *, size_px: int, generator: Generator) -> View:
     """One view of an RGB picture (PVU 3.1: crop, flip, jitter; then our degradations)."""
     box = random_box(image.width, image.height, augmentation.smallest_share, generator)
     interpolation = INTERPOLATIONS[generator.integers(len(INTERPOLATIONS))]

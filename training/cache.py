@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import store
-from training.augment import drawn_view
+from training.augment import draw_view
 from training.command import command
 from training.config import Augmentation, CacheConfig, FinetuneConfig, PretrainConfig, Target
 from training.data.pictures import NO_LABEL
-from training.data.spec import Encoded, PictureSource, folder_of, picture_source
-from training.data.tars import BadSample, classes_of_size
+from training.data.spec import Encoded, PictureSource, picture_source, spec_folder
+from training.data.tars import BadSample, wordnet_ids
 from training.store import ROW, Cache, CachePaths, Manifest, Shard, locked, open_cache
 from training.targets import FoldProbe, classifier_loss, fitted_classifier_loss, instance_loss
-from training.training_rows import Sources, groups_of
+from training.training_rows import Sources, find_groups
 from url_viz.base.errors import CacheError, ImageError, JobError, NoImagesError
 from url_viz.base.processes import read_ahead
 from url_viz.base.progress import Clock, ProgressCallback, command_report
@@ -37,13 +37,13 @@ HELD_OUT = "held-out"
 Kind = Literal["finetune", "pretrain", "cache"]
 
 
-def own_recorder(data: str, out: Path, classes: Sequence[str], *, kind: Kind = "finetune") -> Recorder | None:
+def run_recorder(data: str, out: Path, classes: Sequence[str], *, kind: Kind = "finetune") -> Recorder | None:
     """The recorder of a training on the SPEC `data`, named after its kind and the folder that it writes to.
 
     None of what is no folder of classes, and of a head's upstream pictures that are no image set of the workspace.
     What an earlier one of this name recorded is deleted.
     """
-    folder, home = folder_of(data), Workspace.at()
+    folder, home = spec_folder(data), Workspace.at()
     if folder is None or len(classes) < 2:
         return None
     if kind != "finetune" and not has_tables(home.set_paths(find_set(folder, home))):
@@ -58,11 +58,11 @@ def run_name(out: Path, kind: Kind = "finetune") -> str:
     return f"{kind}-{re.sub(r'[^a-zA-Z0-9_.-]+', '-', out.absolute().name)}"[:60]
 
 
-def of_probes(recorder: Recorder | None, cache: Cache) -> Callable[[FoldProbe], None] | None:
+def probe_recorder(recorder: Recorder | None, cache: Cache) -> Callable[[FoldProbe], None] | None:
     """Records what a linear probe says of the pictures of a fold that it was fitted without, as the head learns it."""
     if recorder is None:
         return None
-    ids = cache.of_pictures("id", without=-1)
+    ids = cache.by_picture("id", without=-1)
 
     def record(probe: FoldProbe) -> None:
         pictures = np.flatnonzero(probe.says)
@@ -92,14 +92,14 @@ class Process:
             raise JobError(f"This process is number {self.rank} of {self.ranks}. Start it with torchrun.")
 
     @classmethod
-    def of_environment(cls) -> "Process":
+    def from_environment(cls) -> "Process":
         """The process as torchrun numbered it (RANK, WORLD_SIZE, LOCAL_RANK); `SINGLE` without torchrun."""
         values = [os.environ.get(name, default) for name, default in VARIABLES]
         if not all(value.isdecimal() for value in values):
             raise JobError(f"{', '.join(name for name, _ in VARIABLES)} are {values}; torchrun sets them to numbers.")
         return cls(*map(int, values))
 
-    def numbers_of(self, count: int) -> range:
+    def shard_numbers(self, count: int) -> range:
         """This process's numbers of 0 … count − 1: every `ranks`-th, so that each belongs to one process."""
         return range(self.rank, count, self.ranks)
 
@@ -135,7 +135,7 @@ class PictureViews:
 
 def main(config: CacheConfig) -> None:
     """Write the cache of `config`, or this process's shards of it, and print a summary."""
-    process = Process.of_environment()
+    process = Process.from_environment()
     process.select_gpu()
     model = load_model(config.model, device=config.device, precision=config.precision)
     missing = write_shards(config, model, command_report(), process=process)
@@ -150,11 +150,11 @@ def main(config: CacheConfig) -> None:
 
 
 def write_cache(config: CacheConfig, model: Model, report: ProgressCallback, *, head: Path | None = None) -> Cache:
-    """Write or continue the cache of `config` with its task losses, and open it; raises as `embedded_cache`.
+    """Write or continue the cache of `config` with its task losses, and open it; raises as `write_embeddings`.
 
     `head` is the folder of the run that it is for, after which the record of its classifiers is named.
     """
-    cache = embedded_cache(config, model, report)
+    cache = write_embeddings(config, model, report)
     write_task_loss(cache, config, head)
     return cache
 
@@ -165,7 +165,7 @@ def cache_config(config: FinetuneConfig | PretrainConfig, data: str, out: Path, 
     return CacheConfig(data, out, target=target, **{name: getattr(config, name) for name in shared})
 
 
-def embedded_cache(config: CacheConfig, model: Model, report: ProgressCallback) -> Cache:
+def write_embeddings(config: CacheConfig, model: Model, report: ProgressCallback) -> Cache:
     """Write or continue the embeddings of `config` with a loaded `model`, and open the cache.
 
     Raises CacheError if the folder holds another cache, NoImagesError if no picture could be read.
@@ -183,14 +183,14 @@ def write_shards(config: CacheConfig, model: Model, report: ProgressCallback, *,
 
     Raises CacheError if the folder holds another cache, FolderError while another process writes it.
     """
-    n_classes = classifier_classes(model)
+    n_classes = count_classes(model)
     source = picture_source(config, classifier_classes=n_classes)
     manifest = _manifest(config, model, source)
     paths = store.open_for_writing(config.out, manifest)
     clock = Clock("cache", source.total, already=_shards_written(paths, manifest) * max(1, manifest.shard_pictures))
     writer = _Writer(config, model, source, _all_known_classes(source.classes, n_classes), paths, clock, report)
     with locked(config.out, part=f"process-{process.rank}"):
-        for number in process.numbers_of(manifest.shards):
+        for number in process.shard_numbers(manifest.shards):
             if not paths.shard(number).is_dir():
                 writer.write(number)
     return manifest.shards - _shards_written(paths, manifest)
@@ -212,9 +212,9 @@ def write_task_loss(cache: Cache, config: CacheConfig, head: Path | None = None)
             cache.embeddings, every, cache.clean_rows, cache.clean, target=config.instance, seed=config.seed
         )
     elif is_fitted:
-        group, views = groups_of(Sources.from_caches(cache), config.group), cache.embeddings(np.arange(len(cache)))
+        group, views = find_groups(Sources.from_caches(cache), config.group), cache.embeddings(np.arange(len(cache)))
         kind: Kind = "cache" if head is None else "pretrain"
-        record = of_probes(own_recorder(config.data, head or config.out, cache.manifest.classes, kind=kind), cache)
+        record = probe_recorder(run_recorder(config.data, head or config.out, cache.manifest.classes, kind=kind), cache)
         loss = fitted_classifier_loss(views, cache.clean_rows, cache.clean, cache.labels, group, record=record)
     else:
         loss = cache.rows["own_loss"].astype(np.float32)
@@ -268,7 +268,7 @@ class _Writer:
             done = self.source.done(number, position)
             self.report(self.clock.at(done, failures=len(failures), metrics=metrics))
         store.write_failures(self.paths, failures)
-        store.write_shard(self.paths, number, joined_shards(parts or [self._embedded([])]))
+        store.write_shard(self.paths, number, join_shards(parts or [self._embedded([])]))
 
     def _read(self, picture: Encoded | BadSample) -> PictureViews:
         if isinstance(picture, BadSample):
@@ -294,7 +294,7 @@ class _Writer:
         return Shard(embedding[~is_clean], rows, embedding[is_clean], positions)
 
 
-def joined_shards(parts: Sequence[Shard]) -> Shard:
+def join_shards(parts: Sequence[Shard]) -> Shard:
     """Several parts of a shard as one."""
     return Shard(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Shard)))
 
@@ -325,7 +325,7 @@ def read_views(picture: Encoded, augmentation: Augmentation, seed: int, preproce
         return PictureViews(*facts, None, str(error))
     generator = np.random.default_rng([seed, picture.id])
     varied = [
-        drawn_view(image, augmentation, size_px=preprocessing.size_px, generator=generator)
+        draw_view(image, augmentation, size_px=preprocessing.size_px, generator=generator)
         for _ in range(augmentation.views)
     ]
     clean = middle(resized(whole, preprocessing), preprocessing.size_px)
@@ -333,20 +333,20 @@ def read_views(picture: Encoded, augmentation: Augmentation, seed: int, preproce
     return PictureViews(*facts, crops, resolution=tuple(view.resolution for view in varied))
 
 
-def classifier_classes(model: Model) -> int:
+def count_classes(model: Model) -> int:
     """Number of classes of the model's classifier."""
     probe = np.zeros((1, *[model.space.preprocessing.size_px] * 2, 3), np.uint8)
     return int(model.run(probe).logits.shape[1])
 
 
-def classes_of_classifier(names: Sequence[str], n_classes: int) -> NDArray[np.int64] | None:
+def classifier_indices(names: Sequence[str], n_classes: int) -> NDArray[np.int64] | None:
     """Each class's index among the classifier's `n_classes` (1,000 of ImageNet-1k or 21,843 of 21k), −1 where unknown.
 
     None if the classes are not named by WordNet ids, or the classifier is for other classes.
     """
     if not names or not all(name[1:].isdigit() and name[0] == "n" for name in names):
         return None
-    synsets = classes_of_size(n_classes)
+    synsets = wordnet_ids(n_classes)
     if len(synsets) != n_classes:
         return None
     index_of = {synset: index for index, synset in enumerate(synsets)}
@@ -354,7 +354,7 @@ def classes_of_classifier(names: Sequence[str], n_classes: int) -> NDArray[np.in
 
 
 def _all_known_classes(names: Sequence[str], n_classes: int) -> NDArray[np.int64] | None:
-    indices = classes_of_classifier(names, n_classes)
+    indices = classifier_indices(names, n_classes)
     if indices is not None and (indices < 0).any():
         unknown = [name for name, index in zip(names, indices, strict=True) if index < 0]
         raise CacheError(f"The classifier does not know {len(unknown)} WordNet ids, among them {unknown[0]!r}.")

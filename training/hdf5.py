@@ -37,7 +37,7 @@ ABOUT = {"target": "classifier"}
 """Not `labels`: nearest others would be views of the same picture, so epochs are compared by rank agreement."""
 
 
-def cache_of_hdf5(
+def convert_hdf5(
     file: Path,
     folder: Path,
     loaded: "LoadedBackbone",

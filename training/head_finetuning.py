@@ -11,12 +11,12 @@ from dataclasses import asdict, replace
 import numpy as np
 import torch
 
-from training.cache import cache_config, embedded_cache, of_probes, own_recorder
+from training.cache import cache_config, probe_recorder, run_recorder, write_embeddings
 from training.config import FinetuneConfig
-from training.holdout import FinetuneReport, SplitCache, confusability_in, figures_of, space_of, split_cache
+from training.holdout import FinetuneReport, SplitCache, confusability_in, find_space, holdout_figures, split_cache
 from training.store import Cache, RunPaths, read_failures, write_json, write_loss
 from training.targets import Integers, Losses, fitted_classifier_loss, fold_probes, instance_loss
-from training.train import final_figures, provenance_of, save_run, train
+from training.train import final_figures, head_provenance, save_run, train
 from training.training_rows import Rows, training_rows
 from url_viz.base.errors import HeadMismatchError, ModelError
 from url_viz.base.files import replaced
@@ -41,7 +41,7 @@ def finetune_head(config: FinetuneConfig, model: Model, report: ProgressCallback
     write_loss(cache.paths, losses_to_learn(config, split), _loss_record(config))
     rows = training_rows(cache, held_out=config.recipe.held_out, device=torch.device("cpu"))
     trained = train(rows, config.recipe, seed=config.seed, report=report, start=start)
-    provenance = provenance_of(cache, config.recipe, config.seed, final_figures(trained, rows))
+    provenance = head_provenance(cache, config.recipe, config.seed, final_figures(trained, rows))
     carry_backbone(model.source, RunPaths(config.out))
     weights = backbone_weights_of(RunPaths(config.out).head)
     if weights.is_file():
@@ -57,7 +57,7 @@ def finetune_head(config: FinetuneConfig, model: Model, report: ProgressCallback
 def _record(config: FinetuneConfig, split: SplitCache) -> None:
     """Record probes of all pictures: those whose losses the head learns have seen no test picture."""
     cache = split.cache
-    record = of_probes(own_recorder(config.data, config.out, cache.manifest.classes), cache)
+    record = probe_recorder(run_recorder(config.data, config.out, cache.manifest.classes), cache)
     if record is not None:
         for probe in fold_probes(cache.clean, cache.labels, split.group):
             record(probe)
@@ -68,7 +68,7 @@ def embedded_views(config: FinetuneConfig, model: Model, report: ProgressCallbac
     if config.mode == "full":
         raise ModelError("--mode full trains the backbone, too: see training.full.full_finetuning.finetune_everything.")
     cache = cache_config(config, config.data, config.out / "cache", target=config.mode)
-    return embedded_cache(replace(cache, seed=config.seed), model, report)
+    return write_embeddings(replace(cache, seed=config.seed), model, report)
 
 
 def _loss_record(config: FinetuneConfig) -> dict[str, object]:
@@ -96,7 +96,7 @@ def _losses_of(config: FinetuneConfig, split: SplitCache, rows: Integers, pictur
         label, group = cache.labels[pictures], split.group[pictures]
         return fitted_classifier_loss(cache.embeddings(rows), clean_rows, clean, label, group)
     if config.learns == "confusability":
-        space = split.space if len(pictures) == len(cache.clean) else space_of(clean)
+        space = split.space if len(pictures) == len(cache.clean) else find_space(clean)
         return confusability_in(space)[clean_rows]
     return instance_loss(cache.embeddings, rows, clean_rows, clean, target=config.instance, seed=config.seed)
 
@@ -135,7 +135,7 @@ def _start(config: FinetuneConfig, model: Model) -> HeadModule | None:
 def _report(config: FinetuneConfig, split: SplitCache, rows: Rows, heads: dict[str, Head]) -> FinetuneReport:
     cache = split.cache
     losses = _losses_of(config, split, np.arange(len(cache)), np.arange(len(cache.clean)))
-    figures = figures_of(heads, split, losses)
+    figures = holdout_figures(heads, split, losses)
     return FinetuneReport(
         mode=config.mode,
         pictures=len(cache.pictures),

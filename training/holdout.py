@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.store import Cache
-from training.training_rows import MOST_HELD_OUT, Sources, are_held_out, groups_of
+from training.training_rows import MOST_HELD_OUT, Sources, are_held_out, find_groups
 from url_viz.evidence.holdout_report import HoldoutFigure, holdout_figure
 from url_viz.evidence.order_metrics import auroc, spearman
 from url_viz.labels.ambiguity import classify
@@ -29,7 +29,7 @@ class Space:
     group: NDArray[np.int32]
 
 
-def space_of(embedding: NDArray[np.floating]) -> Space:
+def find_space(embedding: NDArray[np.floating]) -> Space:
     """The whitened space of a set's raw embeddings (N, D), as an image set keeps it."""
     rows = whitened_rows(np.arange(len(embedding)), embedding)
     graph = build_graph(rows, embedding)
@@ -66,8 +66,8 @@ class SplitCache:
 
 def split_cache(cache: Cache, share: float) -> SplitCache:
     """Take a share of the pictures for the test, whole groups of twins, chosen by their ids."""
-    group = groups_of(Sources.from_caches(cache), "twins")
-    return SplitCache(cache, are_test_pictures(group, share), group, space_of(cache.clean))
+    group = find_groups(Sources.from_caches(cache), "twins")
+    return SplitCache(cache, are_test_pictures(group, share), group, find_space(cache.clean))
 
 
 def are_test_pictures(group: Integers, share: float) -> Bools:
@@ -81,10 +81,12 @@ def confusability_in(space: Space) -> NDArray[np.float32]:
     return confusability(graph.position, graph.similarity, representative=twin_representatives(graph.twins))[0]
 
 
-def figures_of(heads: Mapping[str, Head], split: SplitCache, loss: NDArray[np.float32]) -> tuple[HoldoutFigure, ...]:
+def holdout_figures(
+    heads: Mapping[str, Head], split: SplitCache, loss: NDArray[np.float32]
+) -> tuple[HoldoutFigure, ...]:
     """R-AUROC, where there are classes, and rank agreement with the task loss, of the heads AFTER and BEFORE.
 
-    `loss` (R,) is of all rows. The agreement is over views, its interval over twins. R-AUROC (see `r_auroc_of`) is
+    `loss` (R,) is of all rows. The agreement is over views, its interval over twins. R-AUROC (see `r_auroc_figure`) is
     compared with confusability and ambiguity, which need no job.
     """
     agreement = _agreement(heads, split, loss)
@@ -92,8 +94,8 @@ def figures_of(heads: Mapping[str, Head], split: SplitCache, loss: NDArray[np.fl
         return (agreement,)
     nearest = NearestErrors.from_space(split.space, split.cache.labels)
     orders = {name: (head(split.cache.clean), nearest) for name, head in heads.items()}
-    others = {name: (values, nearest) for name, values in orders_without_a_job(split.space, split.cache.labels).items()}
-    return r_auroc_of(orders | others, split.is_test, split.cache.labels), agreement
+    others = {name: (values, nearest) for name, values in orders_without_head(split.space, split.cache.labels).items()}
+    return r_auroc_figure(orders | others, split.is_test, split.cache.labels), agreement
 
 
 def _agreement(heads: Mapping[str, Head], split: SplitCache, loss: NDArray[np.float32]) -> HoldoutFigure:
@@ -120,7 +122,7 @@ class NearestErrors:
         return cls((nearest >= 0) & (label >= 0) & (label[nearest] >= 0), label[nearest] != label)
 
 
-def r_auroc_of(
+def r_auroc_figure(
     orders: Mapping[str, tuple[NDArray[np.floating], NearestErrors]], is_test: Bools, label: NDArray[np.integer]
 ) -> HoldoutFigure:
     """R-AUROC of orders, each values (P,) with the errors of its space, on the test pictures that all of them know.
@@ -133,7 +135,7 @@ def r_auroc_of(
     return holdout_figure("r_auroc", arrays, auroc, label[rows], count=len(rows))
 
 
-def orders_without_a_job(space: Space, label: NDArray[np.integer]) -> dict[str, NDArray[np.float32]]:
+def orders_without_head(space: Space, label: NDArray[np.integer]) -> dict[str, NDArray[np.float32]]:
     """Confusability (P,) and, with classes, ambiguity (P,) of every picture, higher = less to be trusted."""
     graph = space.graph
     classified = classify(graph.position, graph.similarity, space.whitened.rows, label, space.group)

@@ -60,12 +60,12 @@ def _recipe(head: Head, config: PretrainConfig) -> str:
         ["head", f"{shape}, LayerNorm {training['layer_norm']}"],
         ["optimiser", f"{training['epochs']} epochs, batches of {training['batch']}, rate {training['base_rate']}"],
         ["seed", f"{recipe['seed']}, the best of {config.seeds} on held-out pictures that trained nothing"],
-        ["made by", f"`{command_of(config)}`"],
+        ["made by", f"`{retrain_command(config)}`"],
     ]
     return f"## Recipe\n\n{markdown(['', ''], rows)}"
 
 
-def command_of(config: PretrainConfig) -> str:
+def retrain_command(config: PretrainConfig) -> str:
     """The command that makes this head again, folders by their last names; other options are in the head's header."""
     words = ["python -m training.pretrain", f"--model {config.model}"]
     words += [f"--{name} {Path(spec).name}" for name in ("data", "develop", "report") for spec in getattr(config, name)]

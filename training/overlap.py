@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from training.command import command, markdown
 from training.config import OverlapConfig
 from training.data.pictures import PictureList
-from training.data.spec import pictures_of
+from training.data.spec import list_pictures
 from training.store import write_json
 from url_viz.base.errors import NoImagesError
 from url_viz.base.files import require_parent
@@ -135,11 +135,11 @@ def main(config: OverlapConfig) -> None:
     require_parent(config.json)
     model, report = load_model(config.model, device=config.device, precision=config.precision), command_report()
     upstream, reported = (
-        {spec: fingerprints_of(model, pictures_of(spec), report) for spec in specs}
+        {spec: fingerprint(model, list_pictures(spec), report) for spec in specs}
         for specs in (config.upstream, config.report)
     )
     overlaps = [
-        overlap_of(trained, measured, upstream=spec, report=name)
+        find_overlap(trained, measured, upstream=spec, report=name)
         for name, measured in reported.items()
         for spec, trained in upstream.items()
     ]
@@ -155,7 +155,7 @@ def table(overlaps: Sequence[Overlap]) -> str:
     return markdown(header, rows)
 
 
-def fingerprints_of(model: Model, pictures: PictureList, report: ProgressCallback) -> Fingerprints:
+def fingerprint(model: Model, pictures: PictureList, report: ProgressCallback) -> Fingerprints:
     """Fingerprints of the readable pictures of a list; raises NoImagesError if there are none."""
     embedded = embed_pictures(model, pictures, seed=0, report=report, with_crops=False)
     paths = [pictures.paths[position] for position in embedded.positions.tolist()]
@@ -171,7 +171,7 @@ def fingerprints_of(model: Model, pictures: PictureList, report: ProgressCallbac
     )
 
 
-def overlap_of(first: Fingerprints, second: Fingerprints, *, upstream: str, report: str) -> Overlap:
+def find_overlap(first: Fingerprints, second: Fingerprints, *, upstream: str, report: str) -> Overlap:
     """The pictures of `second` that are also in `first`; the names of the sets are for the record."""
     twins = twins_across(first.embedding, second.embedding, pixels=Pixels.joined(first.pixels, second.pixels))
     trained, reported = twins.pair[:, 0], twins.pair[:, 1] - len(first.names)

@@ -40,11 +40,11 @@ def _measured(config: PretrainConfig, paths: PretrainPaths, report: ProgressCall
     """The parts of the card with figures on labelled sets, of these options or of the run before; none without any."""
     if not (config.develop or config.report or any(paths.figures(use).is_file() for use in ("development", "report"))):
         return []
-    from training.benchmark.measured import figures_of_run
+    from training.benchmark.measured import card_parts
     from training.benchmark.measured_head import measure
 
     measure(config, report)
-    return figures_of_run(paths.folder)
+    return card_parts(paths.folder)
 
 
 if __name__ == "__main__":

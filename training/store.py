@@ -253,7 +253,7 @@ class MappedRows:
     def width(self) -> int:
         return int(self.parts[0].shape[1])
 
-    def taken(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
         """The rows (B, D) at `rows` (B,); each part is read from front to back, whatever their order."""
         taken = np.empty((len(rows), self.width), np.float16)
         order = np.argsort(rows, kind="stable")
@@ -285,8 +285,8 @@ class Cache:
 
     @cached_property
     def clean(self) -> NDArray[np.float16]:
-        """The clean embedding (P, D) of every picture, in memory; see `clean_of` for a few of them."""
-        return self.clean_of(np.arange(len(self.pictures)))
+        """The clean embedding (P, D) of every picture, in memory; see `clean_at` for a few of them."""
+        return self.clean_at(np.arange(len(self.pictures)))
 
     @cached_property
     def clean_rows(self) -> NDArray[np.int64]:
@@ -296,9 +296,9 @@ class Cache:
     @cached_property
     def labels(self) -> NDArray[np.int32]:
         """The label (P,) of each picture of `clean`, −1 for none."""
-        return self.of_pictures("label", without=-1)
+        return self.by_picture("label", without=-1)
 
-    def of_pictures(self, name: str, *, without: int) -> NDArray[Any]:
+    def by_picture(self, name: str, *, without: int) -> NDArray[Any]:
         """A column of the rows as one value a picture (P,), `without` where a picture has no rows."""
         values = np.full(len(self.pictures), without, self.rows.dtype[name])
         values[self.clean_rows] = self.rows[name]
@@ -306,11 +306,11 @@ class Cache:
 
     def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
         """Embeddings (B, D) of `rows` (B,), read from disk."""
-        return self.mapped_embeddings.taken(rows)
+        return self.mapped_embeddings.take(rows)
 
-    def clean_of(self, pictures: NDArray[np.int64]) -> NDArray[np.float16]:
+    def clean_at(self, pictures: NDArray[np.int64]) -> NDArray[np.float16]:
         """Clean embeddings (B, D) of `pictures` (B,), rows of `clean`, read from disk."""
-        return self.mapped_clean.taken(pictures)
+        return self.mapped_clean.take(pictures)
 
     @property
     def about_loss(self) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def recipe_loss(
     """The recipe's loss of a batch: uncertainty (B,), task loss (B,); rows of one `group` (B,) are compared."""
     if recipe.loss == "l2":
         return l2_loss(uncertainty, task_loss)
-    pairs = pairs_of(len(task_loss), recipe.pairing, pairings=recipe.pairings, generator=generator, group=group)
+    pairs = draw_pairs(len(task_loss), recipe.pairing, pairings=recipe.pairings, generator=generator, group=group)
     return ranking_loss(uncertainty, task_loss, pairs, margin=recipe.margin, leeway=recipe.leeway)
 
 
@@ -186,7 +186,7 @@ def l2_loss(uncertainty: Tensor, task_loss: Tensor) -> Tensor:
     return F.mse_loss(uncertainty, task_loss.detach())
 
 
-def pairs_of(
+def draw_pairs(
     size: int, pairing: Pairing, *, pairings: int, generator: torch.Generator, group: Tensor | None = None
 ) -> Pairs:
     """Pairs of a batch of `size` rows: `adjacent` (0,1), (2,3), …; `random`: `pairings` random ones; or `all`.

@@ -16,7 +16,7 @@ from torch import nn
 
 from training.command import command
 from training.config import Mixture, PretrainConfig, Recipe, TrainConfig
-from training.hdf5 import HDF5_SUFFIXES, cache_of_hdf5
+from training.hdf5 import HDF5_SUFFIXES, convert_hdf5
 from training.store import Cache, RunPaths, locked, open_cache, write_run_records
 from training.targets import recipe_loss
 from training.training_rows import HeldOut, Rows, Sources, end_to_end, training_rows
@@ -159,7 +159,7 @@ def main(config: TrainConfig) -> None:
 
 
 def _run(config: TrainConfig) -> None:
-    sources = sources_of(config)
+    sources = open_sources(config)
     rows = training_rows(
         sources,
         held_out=config.recipe.held_out,
@@ -175,7 +175,7 @@ def _run(config: TrainConfig) -> None:
     print(f"{RunPaths(config.out).head}: best epoch {trained.best.epoch} of {config.recipe.epochs}; {figures_text}")
 
 
-def sources_of(config: TrainConfig) -> Sources:
+def open_sources(config: TrainConfig) -> Sources:
     """The caches of `config`; HDF5 files of the authors are turned into some first, at OUT/cache, OUT/cache-2, …."""
     names = ["cache", *(f"cache-{number}" for number in range(2, len(config.cache) + 1))]
     return Sources(tuple(_cache_of(path, config, name) for path, name in zip(config.cache, names, strict=False)))
@@ -188,7 +188,7 @@ def _cache_of(path: Path, config: TrainConfig, name: str) -> Cache:
         raise CacheError(f"{str(path)!r} does not say which model made it. Give its name with --backbone.")
     from url_viz.models.backbone import load_backbone
 
-    return cache_of_hdf5(path, config.out / name, load_backbone(config.backbone))
+    return convert_hdf5(path, config.out / name, load_backbone(config.backbone))
 
 
 def _backbone_of(sources: Sources) -> "LoadedBackbone":
@@ -220,10 +220,10 @@ def train(
 
 def _fitted(rows: Rows, recipe: Recipe, *, seed: int, report: ProgressCallback, start: HeadModule | None) -> Trained:
     generator = torch.Generator().manual_seed(seed)
-    module = start if start is not None else fresh(rows.input_size, recipe, seed)
+    module = start if start is not None else new_head(rows.input_size, recipe, seed)
     module.to(rows.device)
     optimiser = torch.optim.AdamW(_groups(module, recipe.weight_decay), lr=FIRST_RATE, betas=BETAS)
-    steps = steps_of(rows.epoch_rows(recipe), recipe.batch)
+    steps = steps_per_epoch(rows.epoch_rows(recipe), recipe.batch)
     rings = [Ring(part, generator) for part in rows.parts]
     clock, history, best_state = Clock("train", recipe.epochs * steps), [], module.state_dict()
     best = -math.inf
@@ -250,14 +250,14 @@ def _fitted(rows: Rows, recipe: Recipe, *, seed: int, report: ProgressCallback, 
     return Trained(module, chosen, tuple(history))
 
 
-def fresh(embedding_size: int, recipe: Recipe, seed: int) -> HeadModule:
+def new_head(embedding_size: int, recipe: Recipe, seed: int) -> HeadModule:
     """A head of the recipe's shape with torch's default weights, drawn from `seed`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return HeadModule(embedding_size, width=recipe.width, depth=recipe.depth, layer_norm=recipe.layer_norm)
 
 
-def steps_of(epoch_rows: int, batch: int) -> int:
+def steps_per_epoch(epoch_rows: int, batch: int) -> int:
     """Optimiser steps of an epoch; a last, smaller batch counts, too."""
     return max(1, math.ceil(epoch_rows / batch))
 
@@ -339,7 +339,7 @@ def uncertainty_of(
     return np.concatenate(uncertainties) if uncertainties else np.zeros(0, np.float32)
 
 
-def provenance_of(
+def head_provenance(
     caches: Cache | Sources,
     recipe: Recipe,
     seed: int,
@@ -378,7 +378,7 @@ def save_trained(
 ) -> Mapping[str, float]:
     """Write head, history, config and metrics of a run with a seed → its figures."""
     figures = final_figures(trained, rows)
-    provenance = provenance_of(rows.sources, config.recipe, seed, figures, mixture=config.mixture)
+    provenance = head_provenance(rows.sources, config.recipe, seed, figures, mixture=config.mixture)
     save_run(paths, trained, config, provenance, functions=rows.functions)
     return figures
 

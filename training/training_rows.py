@@ -73,20 +73,20 @@ class Sources:
     def column(self, name: str) -> NDArray[Any]:
         return end_to_end([cache.rows[name] for cache in self.caches])
 
-    def of_pictures(self, name: str) -> NDArray[Any]:
+    def by_picture(self, name: str) -> NDArray[Any]:
         """A column of the rows as one value a picture (P,); −1 or 0 where a picture has no rows."""
-        return end_to_end([cache.of_pictures(name, without=-1 if name == "label" else 0) for cache in self.caches])
+        return end_to_end([cache.by_picture(name, without=-1 if name == "label" else 0) for cache in self.caches])
 
     def loss(self) -> NDArray[np.float32]:
         return end_to_end([cache.loss() for cache in self.caches])
 
     def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
         """Embeddings (B, D) of `rows` (B,), read from disk."""
-        return self._mapped_embeddings.taken(rows)
+        return self._mapped_embeddings.take(rows)
 
-    def clean_of(self, pictures: NDArray[np.int64]) -> NDArray[np.float16]:
+    def clean_at(self, pictures: NDArray[np.int64]) -> NDArray[np.float16]:
         """Clean embeddings (B, D) of `pictures` (B,), read from disk."""
-        return self._mapped_clean.taken(pictures)
+        return self._mapped_clean.take(pictures)
 
     @cached_property
     def _mapped_embeddings(self) -> MappedRows:
@@ -119,7 +119,7 @@ Integers = NDArray[np.int64]
 ROWS_AT_ONCE = 1 << 13
 
 
-def groups_of(
+def find_groups(
     sources: Sources, by: Group, *, most_exact: int = EXACT_ROWS, rows_at_once: int = ROWS_AT_ONCE
 ) -> Integers:
     """The group (P,) of each picture of all sources: the smallest id of a picture in it.
@@ -129,10 +129,10 @@ def groups_of(
     all pairs would take hours. Raises CacheError with `folder` if
     a cache does not say where its pictures lie.
     """
-    ids = sources.of_pictures("id")
+    ids = sources.by_picture("id")
     group = joined_groups(_codes(_fingerprints(sources, len(ids), rows_at_once)), _codes(ids))
     if len(ids) <= most_exact:
-        group = joined_groups(group, view_groups(sources.clean_of(np.arange(len(ids)))))
+        group = joined_groups(group, view_groups(sources.clean_at(np.arange(len(ids)))))
     return smallest_ids(ids, group if by == "twins" else joined_groups(group, _codes(_folders(sources))))
 
 
@@ -157,7 +157,7 @@ def _fingerprints(sources: Sources, count: int, rows_at_once: int) -> NDArray[np
     prints = np.zeros(count, np.uint64)
     for start in range(0, count, rows_at_once):
         rows = np.arange(start, min(start + rows_at_once, count))
-        prints[rows] = sources.clean_of(rows).view(np.uint16).astype(np.uint64) @ factors
+        prints[rows] = sources.clean_at(rows).view(np.uint16).astype(np.uint64) @ factors
     return prints
 
 
@@ -170,7 +170,7 @@ def _folders(sources: Sources) -> Integers:
                 f"HDF5 file. Write it from the pictures with training.cache, or leave out --group folder."
             )
     source = np.repeat(np.arange(len(sources.caches)), np.diff(sources.picture_starts))
-    return (source << 32) + sources.of_pictures("folder").astype(np.int64)
+    return (source << 32) + sources.by_picture("folder").astype(np.int64)
 
 
 MOST_BYTES_IN_MEMORY = 4 << 30
@@ -311,7 +311,7 @@ def are_held_out(groups: NDArray[np.int64], share: float, *, most: int) -> NDArr
 
 
 def _rows_held_out(sources: Sources, share: float, group: Group, *, most: int) -> NDArray[np.bool_]:
-    pictures = are_held_out(groups_of(sources, group), share, most=most)
+    pictures = are_held_out(find_groups(sources, group), share, most=most)
     parts = np.split(pictures, sources.picture_starts[1:-1])
     return end_to_end([part[cache.clean_rows] for part, cache in zip(parts, sources.caches, strict=True)])
 
@@ -321,7 +321,7 @@ def _held_out_of(cache: Cache, rows: NDArray[np.int64], loss: NDArray[np.float32
     pictures = np.unique(cache.clean_rows[rows])
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
-    clean = cache.clean_of(pictures)
+    clean = cache.clean_at(pictures)
     return HeldOut(cache.embeddings(rows), loss[rows], clean, _is_correct(cache, pictures, clean))
 
 

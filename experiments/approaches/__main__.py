@@ -25,7 +25,7 @@ from experiments.approaches.records import ApproachComparison, SetAbout
 from experiments.approaches.table import table
 from training.command import command
 from training.data.pictures import PictureList
-from training.data.spec import labelled_pictures_of
+from training.data.spec import list_labelled
 from training.overlap import embed_pictures
 from training.store import Manifest, locked, open_cache, write_json
 from training.training_rows import Sources
@@ -38,7 +38,7 @@ from url_viz.models.model import Model, load_model
 def main(config: ApproachesConfig) -> None:
     """Train and measure as `config` says; print the table."""
     names = _names(config)
-    lists = [labelled_pictures_of(spec, limit=config.limit) for spec in config.data]
+    lists = [list_labelled(spec, limit=config.limit) for spec in config.data]
     sources = Sources(tuple(open_cache(folder) for folder in config.cache))
     upstream = upstream_of(sources, held_out=config.held_out)
     with locked(config.out):

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from experiments.approaches.approach import Approach, Batch
 from experiments.approaches.named import Setting, fresh
 from training.store import Cache
-from training.train import Ring, steps_of
-from training.training_rows import MOST_HELD_OUT, Sources, are_held_out, end_to_end, groups_of
+from training.train import Ring, steps_per_epoch
+from training.training_rows import MOST_HELD_OUT, Sources, are_held_out, end_to_end, find_groups
 from url_viz.base.errors import CacheError
 from url_viz.evidence.order_metrics import recall_at_1
 from url_viz.models.head import NORM_EPS
@@ -66,7 +66,7 @@ def upstream_of(sources: Sources, *, held_out: float) -> TrainingPictures:
     if the held-out pictures of a source are all right or all wrong.
     """
     views = min(_views_of(cache) for cache in sources.caches)
-    is_choosing = are_held_out(groups_of(sources, "twins"), held_out, most=MOST_HELD_OUT * len(sources.caches))
+    is_choosing = are_held_out(find_groups(sources, "twins"), held_out, most=MOST_HELD_OUT * len(sources.caches))
     names = np.unique([name for cache in sources.caches for name in cache.manifest.classes])
     parts, choosing = [], []
     for number, (cache, start) in enumerate(zip(sources.caches, sources.picture_starts, strict=False)):
@@ -79,7 +79,7 @@ def upstream_of(sources: Sources, *, held_out: float) -> TrainingPictures:
                 f"{cache.paths.folder}. Give more pictures, or another --held-out than {held_out}."
             )
         parts.append(part.at(training))
-        choosing.append(_judged(MeasuredSet.of("held-out", cache.clean_of(others), part.label[others]), cache))
+        choosing.append(_judged(MeasuredSet.of("held-out", cache.clean_at(others), part.label[others]), cache))
     known, label = np.unique(end_to_end([part.label for part in parts]), return_inverse=True)
     return TrainingPictures(
         torch.from_numpy(end_to_end([part.views for part in parts])),
@@ -148,7 +148,7 @@ def fitted(name: str, upstream: TrainingPictures, *, setting: Setting, seed: int
     generator = np.random.default_rng(seed)
     pictures = len(upstream.label)
     ring = Ring(np.arange(pictures), torch.Generator().manual_seed(seed))
-    steps = epochs * steps_of(pictures, batch)
+    steps = epochs * steps_per_epoch(pictures, batch)
     approach.start(pictures, np.random.default_rng(seed))
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = setting.rate / 2 * (1 + math.cos(math.pi * step / steps))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from scipy.special import stdtr
 
 from experiments.approaches.records import ApproachComparison, ApproachFigures
-from training.benchmark.benchmark_tables import LEVEL, verdict_of
+from training.benchmark.benchmark_tables import LEVEL, judge_lead
 from training.command import cell, markdown
 from url_viz.base.wording import MISSING, with_interval
 from url_viz.evidence.order_metrics import Figure, holm, student_975
@@ -36,7 +36,7 @@ def verdicts(comparison: ApproachComparison) -> dict[str, list[str]]:
     leads = [part.beside_ours for one in comparison.approaches for part in one.sets]
     classes = [part.classes for _ in comparison.approaches for part in comparison.sets]
     p_values = [_p_value(lead, count) for lead, count in zip(leads, classes, strict=True)]
-    told = iter(verdict_of(lead) if sure else LEVEL for lead, sure in zip(leads, holm(p_values), strict=True))
+    told = iter(judge_lead(lead) if sure else LEVEL for lead, sure in zip(leads, holm(p_values), strict=True))
     return {one.name: [next(told) for _ in one.sets] for one in comparison.approaches}
 
 

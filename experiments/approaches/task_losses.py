@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from experiments.approaches.approach import HEAD_WIDTH, Approach, Batch
-from training.targets import pairs_of, ranking_loss
+from training.targets import draw_pairs, ranking_loss
 from url_viz.models.head_module import HeadModule
 
 PAIRINGS = 8
@@ -49,5 +49,5 @@ class Ranking(LossPrediction):
     def loss(self, batch: Batch, generator: np.random.Generator) -> Tensor:
         """The ranking loss of eight random pairings of the batch, within groups."""
         of_pairs = torch.Generator().manual_seed(int(generator.integers(2**32)))
-        pairs = pairs_of(len(batch.label), "random", pairings=PAIRINGS, generator=of_pairs, group=batch.group)
+        pairs = draw_pairs(len(batch.label), "random", pairings=PAIRINGS, generator=of_pairs, group=batch.group)
         return ranking_loss(self.head(batch.first), batch.task_loss, pairs)

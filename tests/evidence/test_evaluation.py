@@ -11,7 +11,7 @@ import pytest
 from tests.imaging.pictures import write_folder
 from tests.pipeline.examples import embeddings_of, graph_of
 from training.config import EvaluateConfig
-from training.data.spec import labelled_pictures_of
+from training.data.spec import list_labelled
 from training.evaluate.__main__ import evaluate
 from training.overlap import EmbeddedPictures
 from url_viz.base.wording import MISSING
@@ -348,7 +348,7 @@ def test_figures_agree_with_the_training_command(tmp_path: Path, workspace: Path
     folder = write_folder(tmp_path / "pictures", 40, classes=("cat", "dog"))
     image_set = embed_folder(folder, model=model, workspace=workspace)
     assert image_set.core.graph is not None
-    pictures = labelled_pictures_of(str(folder))
+    pictures = list_labelled(str(folder))
     stored = image_set.embeddings().astype(np.float16)
     logits = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
     embedded = EmbeddedPictures(np.arange(40), stored, logits, stored, ())

@@ -30,7 +30,7 @@ from experiments.gradient_conflict import (
     summary_text,
 )
 from tests.imaging.pictures import write_folder
-from training.data.spec import labelled_pictures_of
+from training.data.spec import list_labelled
 from training.full.joint import JointBatch
 from url_viz.base.errors import FolderError
 from url_viz.base.progress import silent
@@ -132,7 +132,7 @@ def photos(tmp_path: Path) -> ConflictConfig:
 
 def test_photographs_are_of_the_first_classes_and_each_class_is_parted(photos: ConflictConfig) -> None:
     assert photos.data is not None
-    every = photographs(labelled_pictures_of(photos.data), photos)
+    every = photographs(list_labelled(photos.data), photos)
     assert every.pixels.shape == (16, 3, 32, 32)
     assert np.bincount(every.labels.numpy()).tolist() == [8, 8]
     one, again, other = parted(every, 1), parted(every, 1), parted(every, 2)

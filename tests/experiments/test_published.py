@@ -8,7 +8,7 @@ import pytest
 from experiments.published import TWELVE, published_of, table
 from tests.training.benchmark.made import small_case
 from training.benchmark.benchmark_tables import Benchmark
-from training.benchmark.measured import figures_of_set
+from training.benchmark.measured import measure_set
 
 
 def test_the_papers_figures_are_those_of_its_sets() -> None:
@@ -31,7 +31,7 @@ def test_the_papers_figures_are_those_of_its_sets() -> None:
 
 def test_sets_of_the_paper_stand_next_to_its_figures() -> None:
     case = small_case(0)
-    figures = figures_of_set(case, {"uncertainty": np.arange(72.0)})
+    figures = measure_set(case, {"uncertainty": np.arange(72.0)})
     sets = (replace(figures, data="folder:photos/caltech101"), figures)
     found = table(Benchmark("m", None, "fast", None, 0, sets, ())).splitlines()
     assert len(found) == 3

@@ -23,7 +23,7 @@ from experiments.wrong_labels import (
     tables,
     what_became,
 )
-from training.holdout import space_of
+from training.holdout import find_space
 from url_viz.evidence.order_metrics import auroc
 
 CLASSES, EACH, SIZE = 5, 40, 32
@@ -86,7 +86,7 @@ def test_the_figures_of_label_errors_by_dice(pictures: EmbeddedSet, monkeypatch:
     monkeypatch.setattr(label_errors, "CLEANLAB_PYTHON", Path("not there"))
     doubt, is_error = np.array([0.9, 0.1, 0.8, 0.5]), np.array([True, True, False, False])
     assert label_errors.false_negatives(doubt, is_error) == 0.5, "of the two most doubted one is an error"
-    space = space_of(pictures.embedding)
+    space = find_space(pictures.embedding)
     case = label_errors.planted(pictures, space, 0.3, 0)
     assert (case.label != pictures.label).sum() == round(0.3 * CLASSES * EACH) == case.is_error.sum()
     found = label_errors.compared([case], space.group)

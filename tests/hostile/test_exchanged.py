@@ -20,8 +20,8 @@ from tests.browser.fixtures import eventually
 from tests.given import given_set
 from tests.imaging.pictures import noise, write_folder
 from tests.read_sets import copied
-from training.data.spec import FileSource, pictures_of
-from training.full.full_finetuning import split_of
+from training.data.spec import FileSource, list_pictures
+from training.full.full_finetuning import split_pictures
 from url_viz.base.errors import ImageError, ImageSetError
 from url_viz.base.processes import within_variable
 from url_viz.base.progress import Progress
@@ -337,12 +337,14 @@ class TestTraining:
         for name, value in within_variable(in_the_app.within).items():
             monkeypatch.setenv(name, value)
         exchange(base)
-        found = pictures_of(f"folder:{in_the_app.root}")
+        found = list_pictures(f"folder:{in_the_app.root}")
         assert [path.decode() for path in found.paths] == [path for path in PATHS if path != EXCHANGED]
         exchange(base, "dog/1.png")
         with pytest.raises(ImageError, match=OUTSIDE):
             FileSource(found, 8).picture(found.paths.index(b"dog/1.png")).load()
-        split = split_of(found, Preprocessing(), share=0.4, embed=lambda crops: np.eye(len(crops), dtype=np.float32))
+        split = split_pictures(
+            found, Preprocessing(), share=0.4, embed=lambda crops: np.eye(len(crops), dtype=np.float32)
+        )
         assert split.unreadable == 1
 
     @pytest.mark.torture

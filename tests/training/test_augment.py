@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.training.conftest import draw
-from training.augment import darkened, drawn_view, noised, random_box, shrunk
+from training.augment import darkened, draw_view, noised, random_box, shrunk
 from training.config import Augmentation
 
 NOTHING = Augmentation(smallest_share=1, flip=0, jitter=0)
@@ -21,7 +21,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 def view_of(
     image: Image.Image, augmentation: Augmentation = NOTHING, *, size_px: int = 32, seed: int = 0
 ) -> np.ndarray:
-    return drawn_view(image, augmentation, size_px=size_px, generator=rng(seed)).pixels
+    return draw_view(image, augmentation, size_px=size_px, generator=rng(seed)).pixels
 
 
 def test_boxes_lie_inside_keep_their_aspect_and_are_spread_evenly_by_area() -> None:

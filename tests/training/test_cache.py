@@ -10,10 +10,10 @@ import pytest
 from training import cache as cache_module
 from training.cache import read_views, write_cache
 from training.config import Augmentation, CacheConfig, InstanceTarget
-from training.data.spec import FileSource, pictures_of
+from training.data.spec import FileSource, list_pictures
 from training.store import CachePaths, open_cache
 from training.targets import fold_probes, instance_loss
-from training.training_rows import Sources, groups_of
+from training.training_rows import Sources, find_groups
 from url_viz.base.errors import CacheError, NoImagesError
 from url_viz.base.progress import silent
 from url_viz.models.model import Model
@@ -34,7 +34,7 @@ def test_a_cache_holds_views_clean_embeddings_and_task_losses_and_no_other(
     cache = write_cache(config, model, silent)
     assert len(cache) == 48
     assert cache.clean.shape == (24, 1280)
-    pictures = FileSource(pictures_of(config.data), 8)
+    pictures = FileSource(list_pictures(config.data), 8)
     for row in (0, 17, 47):
         line = cache.rows[row]
         read = read_views(pictures.picture(int(line["picture"])), config.augmentation, 0, model.space.preprocessing)
@@ -82,9 +82,9 @@ def test_what_fitted_classifiers_say_of_an_image_set_is_a_run_of_it(folder: Path
     run = image_set.runs.get("pretrain-head")
     assert run.is_held_out.all()
     assert run.match.words == ""
-    group = groups_of(Sources.from_caches(cache), "twins")
+    group = find_groups(Sources.from_caches(cache), "twins")
     row_of = dict(zip(image_set.ids.tolist(), range(len(image_set)), strict=True))
-    ids = cache.of_pictures("id", without=-1)
+    ids = cache.by_picture("id", without=-1)
     for probe in fold_probes(cache.clean, cache.labels, group):
         pictures = np.flatnonzero(probe.says)
         logits = probe.logits(cache.clean[pictures]).astype(np.float64)
@@ -112,7 +112,7 @@ def test_wordnet_folders_take_the_backbones_own_classifier(folder: Path, tmp_pat
     (folder / "round").rename(folder / "n01440764")
     (folder / "square").rename(folder / "n01443537")
     cache = write_cache(config_of(folder, tmp_path / "cache", target="labels"), model, silent)
-    pictures = FileSource(pictures_of(f"folder:{folder}"), 8)
+    pictures = FileSource(list_pictures(f"folder:{folder}"), 8)
     read = read_views(pictures.picture(0), Augmentation(views=2), 0, model.space.preprocessing)
     assert read.crops is not None
     logits = model.run(read.crops[1:]).logits.astype(np.float64)

@@ -13,7 +13,7 @@ from tests.commands import help_of
 from training import config
 from training.command import command
 from training.config import CacheConfig, EvaluateConfig, FinetuneConfig, Mixture, Recipe, TrainConfig, as_record
-from training.data.spec import pictures_of
+from training.data.spec import list_pictures
 from url_viz.base.errors import CacheError, FolderError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -92,7 +92,7 @@ def test_values_out_of_bounds_are_refused(wrong: list[str], capsys: pytest.Captu
 @pytest.mark.parametrize("spec", ["s3://pics/a", "folder:s3://pics/a", "folder:gs://pics/a"])
 def test_pictures_in_object_storage_are_refused(spec: str) -> None:
     with pytest.raises(FolderError, match=r"//pics/a' lie in object storage"):
-        pictures_of(spec)
+        list_pictures(spec)
 
 
 def test_a_secret_in_an_address_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:

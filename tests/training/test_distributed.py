@@ -22,24 +22,24 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def test_every_shard_has_one_owner() -> None:
-    owned = [number for rank in range(3) for number in Process(rank, 3).numbers_of(10)]
+    owned = [number for rank in range(3) for number in Process(rank, 3).shard_numbers(10)]
     assert sorted(owned) == list(range(10))
-    assert list(Process().numbers_of(4)) == [0, 1, 2, 3]
+    assert list(Process().shard_numbers(4)) == [0, 1, 2, 3]
 
 
 def test_torchruns_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)
-    assert Process.of_environment() == Process(0, 1, 0)
+    assert Process.from_environment() == Process(0, 1, 0)
     for name, value in (("RANK", "5"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "1")):
         monkeypatch.setenv(name, value)
-    assert Process.of_environment() == Process(5, 8, 1)
+    assert Process.from_environment() == Process(5, 8, 1)
     monkeypatch.setenv("RANK", "8")
     with pytest.raises(JobError, match="number 8 of 8"):
-        Process.of_environment()
+        Process.from_environment()
     monkeypatch.setenv("RANK", "first")
     with pytest.raises(JobError, match="'first'"):
-        Process.of_environment()
+        Process.from_environment()
 
 
 def config_of(folder: Path, out: Path) -> CacheConfig:

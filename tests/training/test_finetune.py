@@ -10,7 +10,7 @@ import pytest
 from tests.models.test_authors_checkpoints import tensors_of, write
 from tests.training.conftest import draw_folder
 from training.config import Augmentation, FinetuneConfig, InstanceTarget, Recipe
-from training.data.spec import pictures_of
+from training.data.spec import list_pictures
 from training.head_finetuning import finetune_head, losses_to_learn
 from training.holdout import FinetuneReport, are_test_pictures, confusability_in, split_cache
 from training.store import RunPaths, open_cache
@@ -113,7 +113,7 @@ def test_with_labels_and_from_the_models_own_head(many: Path, tmp_path: Path, mo
     epochs = epochs_of(paths, "finetune-out")
     assert [(epoch.number, epoch.split, epoch.fold) for epoch in epochs] == [(0, "held-out", str(n)) for n in range(5)]
     said = joined_epochs([epoch.read() for epoch in epochs])
-    pictures = pictures_of(str(many))
+    pictures = list_pictures(str(many))
     assert dict(zip(said.ids.tolist(), said.labels.tolist(), strict=True)) == dict(
         zip(pictures.ids.tolist(), pictures.labels.tolist(), strict=True)
     )

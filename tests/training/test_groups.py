@@ -9,7 +9,7 @@ from tests.pipeline.whitened_examples import with_burst
 from tests.training.caches import written
 from training.config import Group
 from training.store import Cache
-from training.training_rows import SPLIT_PARTS, Sources, are_held_out, groups_of
+from training.training_rows import SPLIT_PARTS, Sources, are_held_out, find_groups
 from url_viz.base.errors import CacheError
 
 RIGHT_ANGLES = np.eye(6, 8)
@@ -17,7 +17,7 @@ RIGHT_ANGLES = np.eye(6, 8)
 
 def grouped(*caches: Cache, by: Group = "twins", **limits: int) -> list[set[int]]:
     """The groups of more than one picture, by their positions among all pictures."""
-    found = groups_of(Sources(caches), by, **limits)
+    found = find_groups(Sources(caches), by, **limits)
     return [set(np.flatnonzero(found == group).tolist()) for group in np.unique(found) if (found == group).sum() > 1]
 
 
@@ -27,7 +27,7 @@ def test_views_are_one_group_named_by_the_smallest_id(tmp_path: Path) -> None:
     assert grouped(cache) == [{0, 80, 81, 82}]
     expected = ids.copy()
     expected[[0, 80, 81, 82]] = ids[[0, 80, 81, 82]].min()
-    assert groups_of(Sources.from_caches(cache), "twins").tolist() == expected.tolist()
+    assert find_groups(Sources.from_caches(cache), "twins").tolist() == expected.tolist()
 
 
 def test_views_of_two_sources_are_one_group(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import torch
 from torch.nn import functional as F
 
 from training.config import Recipe, TrainConfig
-from training.hdf5 import cache_of_hdf5
+from training.hdf5 import convert_hdf5
 from training.store import RunPaths
-from training.train import main, sources_of
+from training.train import main, open_sources
 from training.training_rows import training_rows
 from url_viz.base.errors import CacheError
 from url_viz.base.progress import silent
@@ -47,7 +47,7 @@ def write(path: Path, labels: np.ndarray, size: int = SIZE) -> Path:
 
 
 def test_rows_and_losses_are_those_of_the_file(file: Path, tmp_path: Path, loaded: LoadedBackbone) -> None:
-    cache = cache_of_hdf5(file, tmp_path / "cache", loaded, silent, shard_rows=100)
+    cache = convert_hdf5(file, tmp_path / "cache", loaded, silent, shard_rows=100)
     with h5py.File(file) as source:
         embed, label = source["embed"][:], source["label"][:, 0].astype(int)
     assert cache.manifest.shards == 3
@@ -62,7 +62,7 @@ def test_rows_and_losses_are_those_of_the_file(file: Path, tmp_path: Path, loade
 
 def test_no_class_is_both_learnt_from_and_held_out(file: Path, tmp_path: Path, loaded: LoadedBackbone) -> None:
     # A row's picture is unknown there, and another view of it may stand anywhere; a class is on one side only.
-    cache = cache_of_hdf5(file, tmp_path / "cache", loaded, silent)
+    cache = convert_hdf5(file, tmp_path / "cache", loaded, silent)
     rows = training_rows(cache, held_out=0.3, device=torch.device("cpu"))
     learnt = set(cache.rows["label"][rows.training].tolist())
     held_out = set(cache.rows["label"].tolist()) - learnt
@@ -77,19 +77,19 @@ def test_a_stopped_run_goes_on_and_another_file_is_refused(file: Path, tmp_path:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cache_of_hdf5(file, tmp_path / "cache", loaded, stop, shard_rows=100)
+        convert_hdf5(file, tmp_path / "cache", loaded, stop, shard_rows=100)
     first = (tmp_path / "cache" / "shard-00000" / "rows.npy").stat().st_mtime_ns
-    assert len(cache_of_hdf5(file, tmp_path / "cache", loaded, silent, shard_rows=100)) == ROWS
+    assert len(convert_hdf5(file, tmp_path / "cache", loaded, silent, shard_rows=100)) == ROWS
     assert (tmp_path / "cache" / "shard-00000" / "rows.npy").stat().st_mtime_ns == first
     other = write(tmp_path / "other.hdf5", np.zeros(ROWS, int))
     with pytest.raises(CacheError, match="pictures_digest"):
-        cache_of_hdf5(other, tmp_path / "cache", loaded, silent, shard_rows=100)
+        convert_hdf5(other, tmp_path / "cache", loaded, silent, shard_rows=100)
 
 
 def test_what_is_no_such_cache_is_told(tmp_path: Path, loaded: LoadedBackbone) -> None:
     def refused(path: Path, match: str) -> None:
         with pytest.raises(CacheError, match=match):
-            cache_of_hdf5(path, tmp_path / "cache", loaded, silent)
+            convert_hdf5(path, tmp_path / "cache", loaded, silent)
 
     (tmp_path / "broken.hdf5").write_bytes(b"no")
     refused(tmp_path / "broken.hdf5", "Cannot read")
@@ -100,7 +100,7 @@ def test_what_is_no_such_cache_is_told(tmp_path: Path, loaded: LoadedBackbone) -
         out.create_dataset("other", (2, 2), "f4")
     refused(tmp_path / "empty.hdf5", "Expected are embed")
     with pytest.raises(CacheError, match="--backbone"):
-        sources_of(TrainConfig((tmp_path / "half.hdf5",), tmp_path / "out"))
+        open_sources(TrainConfig((tmp_path / "half.hdf5",), tmp_path / "out"))
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from training.config import Pairing
-from training.targets import Pairs, l2_loss, pairs_of, ranking_loss
+from training.targets import Pairs, draw_pairs, l2_loss, ranking_loss
 
 
 def pairs(*both: tuple[int, int]) -> Pairs:
@@ -50,9 +50,9 @@ def test_ranking_loss_equals_the_naive_loop() -> None:
             if task_loss[a] != task_loss[b]:
                 s = 1 if task_loss[a] > task_loss[b] else -1
                 terms.append(max(0.0, 0.1 - s * float(u[a] - u[b])))
-    found = ranking_loss(u, task_loss, pairs_of(13, "all", pairings=1, generator=generator))
+    found = ranking_loss(u, task_loss, draw_pairs(13, "all", pairings=1, generator=generator))
     assert found.item() == pytest.approx(sum(terms) / len(terms), abs=1e-6)
-    every = pairs_of(13, "all", pairings=1, generator=generator)
+    every = draw_pairs(13, "all", pairings=1, generator=generator)
     assert ranking_loss(u, task_loss.exp() * 100, every) == found, "the order of task losses alone counts"
 
 
@@ -66,14 +66,14 @@ def test_l2_by_hand_and_its_target_is_detached() -> None:
 
 
 def test_adjacent_pairs_are_the_papers_and_random_pairings_use_each_row_once_and_all_pairs_are_each_once() -> None:
-    found = pairs_of(7, "adjacent", pairings=5, generator=torch.Generator())
+    found = draw_pairs(7, "adjacent", pairings=5, generator=torch.Generator())
     assert (found.first.tolist(), found.second.tolist()) == ([0, 2, 4], [1, 3, 5])
-    found = pairs_of(10, "random", pairings=3, generator=torch.Generator().manual_seed(2))
+    found = draw_pairs(10, "random", pairings=3, generator=torch.Generator().manual_seed(2))
     assert len(found.first) == 3 * 5
     for start in range(0, 15, 5):
         used = torch.cat([found.first[start : start + 5], found.second[start : start + 5]])
         assert sorted(used.tolist()) == list(range(10))
-    found = pairs_of(5, "all", pairings=1, generator=torch.Generator())
+    found = draw_pairs(5, "all", pairings=1, generator=torch.Generator())
     both = set(zip(found.first.tolist(), found.second.tolist(), strict=True))
     assert both == {(a, b) for a in range(5) for b in range(a + 1, 5)}
 
@@ -83,15 +83,15 @@ GROUPS = torch.tensor([2, 0, 2, 1, 0, 2, 0, 2, 2])
 
 def test_adjacent_pairs_of_groups_by_hand() -> None:
     # Group 0 is rows 1, 4, 6; group 1 is row 3 alone; group 2 is rows 0, 2, 5, 7, 8. Odd ones out: 6, 3, 8.
-    found = pairs_of(9, "adjacent", pairings=1, generator=torch.Generator(), group=GROUPS)
+    found = draw_pairs(9, "adjacent", pairings=1, generator=torch.Generator(), group=GROUPS)
     assert (found.first.tolist(), found.second.tolist()) == ([1, 0, 5], [4, 2, 7])
 
 
 def test_random_pairings_of_groups_use_each_row_at_most_once_and_reach_every_pair() -> None:
-    found = pairs_of(9, "random", pairings=400, generator=torch.Generator().manual_seed(4), group=GROUPS)
+    found = draw_pairs(9, "random", pairings=400, generator=torch.Generator().manual_seed(4), group=GROUPS)
     first, second = found.first.reshape(400, 3), found.second.reshape(400, 3)
     assert all(len(set(row)) == 6 for row in torch.cat([first, second], dim=1).tolist())
-    every = pairs_of(9, "all", pairings=1, generator=torch.Generator(), group=GROUPS)
+    every = draw_pairs(9, "all", pairings=1, generator=torch.Generator(), group=GROUPS)
     sorted_pairs = {tuple(sorted(pair)) for pair in zip(found.first.tolist(), found.second.tolist(), strict=True)}
     assert sorted_pairs == set(zip(every.first.tolist(), every.second.tolist(), strict=True))
     assert len(sorted_pairs) == 3 + 10
@@ -100,7 +100,7 @@ def test_random_pairings_of_groups_use_each_row_at_most_once_and_reach_every_pai
 @pytest.mark.parametrize("pairing", ["adjacent", "random", "all"])
 def test_one_group_is_no_group(pairing: Pairing) -> None:
     alone, grouped = (
-        pairs_of(11, pairing, pairings=3, generator=torch.Generator().manual_seed(5), group=group)
+        draw_pairs(11, pairing, pairings=3, generator=torch.Generator().manual_seed(5), group=group)
         for group in (None, torch.full((11,), 7))
     )
     assert torch.equal(alone.first, grouped.first)

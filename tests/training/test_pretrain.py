@@ -15,7 +15,7 @@ from training.benchmark.measured_head import seen_classes
 from training.command import FLAT
 from training.config import PRESETS, Augmentation, PretrainConfig
 from training.head_pretraining import PretrainPaths
-from training.model_card import command_of
+from training.model_card import retrain_command
 from training.pretrain import pretrain
 from url_viz.base.errors import FolderError
 from url_viz.base.progress import silent
@@ -118,4 +118,4 @@ def test_make_heads_runs_the_command_on_each_card() -> None:
     options = words[: words.index("||")]
     config = tyro.cli(PretrainConfig, args=options, config=FLAT)
     card = (HEADS / f"{DEFAULT}.md").read_text()
-    assert f"`{command_of(config)}`" in card
+    assert f"`{retrain_command(config)}`" in card

@@ -66,7 +66,7 @@ def test_rows_and_pictures_are_those_of_the_caches_one_after_another(both: Sourc
     places = np.array([700, 3, 599, 600, 3])
     expected = np.stack([(easy if p < 600 else hard).embeddings(np.array([p % 600]))[0] for p in places])
     assert np.array_equal(both.embeddings(places), expected)
-    assert np.array_equal(both.clean_of(np.array([300, 299])), np.stack([hard.clean[0], easy.clean[299]]))
+    assert np.array_equal(both.clean_at(np.array([300, 299])), np.stack([hard.clean[0], easy.clean[299]]))
     assert np.array_equal(both.loss(), np.concatenate([easy.loss(), hard.loss()]))
     assert both.names == ("easy", "hard")
 
@@ -76,15 +76,15 @@ def test_shares_of_a_batch_and_pairs_inside_a_source(
     both: Sources, share: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[tuple[float, float]] = []
-    pairs_of = losses_module.pairs_of
+    draw_pairs = losses_module.draw_pairs
 
     def noting(size: int, *words: object, group: torch.Tensor, **options: object) -> Pairs:
-        found = pairs_of(size, *words, group=group, **options)  # type: ignore[arg-type]
+        found = draw_pairs(size, *words, group=group, **options)  # type: ignore[arg-type]
         assert torch.equal(group[found.first], group[found.second])
         counted.append(((group[found.first] == 0).sum().item(), (group[found.first] == 1).sum().item()))
         return found
 
-    monkeypatch.setattr(losses_module, "pairs_of", noting)
+    monkeypatch.setattr(losses_module, "draw_pairs", noting)
     train(rows(both, share=share), replace(RECIPE, epochs=3), seed=0, report=silent)
     easy, hard = np.sum(counted, axis=0)
     assert easy == hard if share == "equal" else easy > 2.5 * hard

@@ -10,7 +10,7 @@ import pytest
 
 from training.cache import Process, write_cache, write_shards
 from training.config import Augmentation, CacheConfig, FinetuneConfig, Recipe
-from training.data.spec import TarSource, picture_source, pictures_of
+from training.data.spec import TarSource, list_pictures, picture_source
 from training.head_finetuning import finetune_head
 from training.store import CachePaths, open_cache, read_failures, read_manifest
 from url_viz.base.errors import CacheError, FolderError, NoImagesError
@@ -84,7 +84,7 @@ class TestSource:
 
     def test_tars_are_streamed_and_no_list(self, tars: Path) -> None:
         with pytest.raises(FolderError, match="Unpack"):
-            pictures_of(f"tar:{tars}")
+            list_pictures(f"tar:{tars}")
 
 
 class StoppedError(Exception):

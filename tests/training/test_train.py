@@ -24,7 +24,7 @@ from training.store import (
     write_loss,
     write_shard,
 )
-from training.train import fresh, main, provenance_of, rate_at, save_run, train, uncertainty_of
+from training.train import head_provenance, main, new_head, rate_at, save_run, train, uncertainty_of
 from training.training_rows import Rows, training_rows
 from url_viz.base.errors import CacheError, ModelError
 from url_viz.base.progress import Progress, silent
@@ -164,7 +164,7 @@ def test_the_order_goes_on_from_epoch_to_epoch(cache: Cache, monkeypatch: pytest
 
 
 def test_uncertainties_are_computed_in_parts(cache: Cache) -> None:
-    module = fresh(16, SMALL, 0)
+    module = new_head(16, SMALL, 0)
     whole = uncertainty_of(module, cache.clean)
     seen: list[int] = []
     module.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
@@ -188,7 +188,7 @@ def test_a_run_leaves_head_history_config_and_metrics(cache: Cache, tmp_path: Pa
     recipe = replace(SMALL, epochs=3)
     found = train(rows(cache), recipe, seed=5, report=seen.append)
     paths = RunPaths(tmp_path / "run")
-    save_run(paths, found, {"seed": 5}, provenance_of(cache, recipe, 5, {"rank agreement": 0.5}))
+    save_run(paths, found, {"seed": 5}, head_provenance(cache, recipe, 5, {"rank agreement": 0.5}))
     head = load_head(paths.head)
     embedding = cache.embeddings(np.arange(30))
     assert head(embedding) == pytest.approx(uncertainty_of(found.module, embedding), rel=2**-15)

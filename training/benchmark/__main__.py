@@ -10,20 +10,20 @@ from typing import TypeVar
 import numpy as np
 
 from training.benchmark.benchmark_tables import Benchmark, means_table, set_table, verdicts_table
-from training.benchmark.labelled import Case, LabelledSet, case_of, drawn, embedded_set, people_of, share_files
-from training.benchmark.measured import figures_of_set, means_of, upstream_figures
+from training.benchmark.labelled import Case, LabelledSet, draw_classes, embed_set, make_case, read_votes, share_files
+from training.benchmark.measured import mean_figures, measure_set, upstream_figures
 from training.benchmark.orders import (
     FittedBaselines,
     Orders,
     fit_baselines,
-    orders_of,
-    verdicts_of,
+    judge_orders,
+    make_orders,
     write_arrays,
     write_pictures,
 )
 from training.command import command
 from training.config import BenchmarkConfig
-from training.data.spec import labelled_pictures_of, pictures_of
+from training.data.spec import list_labelled, list_pictures
 from training.overlap import embed_pictures
 from training.store import write_json
 from url_viz.base.errors import FolderError
@@ -42,14 +42,14 @@ def main(config: BenchmarkConfig) -> None:
     if not config.data:
         raise FolderError("No pictures are named. Give --data FOLDER of class folders, again for each further set.")
     specs = (*config.data, *config.choose)
-    lists = [drawn(labelled_pictures_of(spec), limit=config.limit, seed=config.seed) for spec in specs]
-    people = people_of(lists, config.votes, config.votes_order)
+    lists = [draw_classes(list_labelled(spec), limit=config.limit, seed=config.seed) for spec in specs]
+    people = read_votes(lists, config.votes, config.votes_order)
     model = load_model(config.model, device=config.device, precision=config.precision)
     other = _probe_model(config, model) if config.probe else None
     sets: list[LabelledSet] = []
     for spec, pictures, votes in zip(specs, lists, people, strict=True):
         probe = other if len(sets) < len(config.data) else None  # nothing is chosen by P
-        sets.append(embedded_set(spec, pictures, model, probe, votes, report=command_report()))
+        sets.append(embed_set(spec, pictures, model, probe, votes, report=command_report()))
     upstream = None if config.upstream is None else _upstream(config, model)
     measure(config, model.head, sets, upstream, probe_model=None if other is None else other.space.backbone)
 
@@ -63,14 +63,14 @@ def measure(
     probe_model: str | None,
 ) -> None:
     """Measure sets that were read, those of `config.choose` last; print the tables, and write the chosen files."""
-    cases = [case_of(labelled) for labelled in sets]
+    cases = [make_case(labelled) for labelled in sets]
     reported, given = cases[: len(config.data)], cases[len(config.data) :]
     figures, all_orders = [], []
     is_seen = [case.labelled.data in config.seen_classes for case in reported]
     for number, (case, baselines) in enumerate(zip(reported, _baselines_of(reported, given), strict=True), 1):
-        orders = orders_of(case, head, baselines, seed=config.seed)
+        orders = make_orders(case, head, baselines, seed=config.seed)
         unfamiliar = {} if upstream is None else upstream_figures(case, upstream, orders, head, baselines)
-        figures.append(figures_of_set(case, orders, baselines=baselines, unfamiliar=unfamiliar))
+        figures.append(measure_set(case, orders, baselines=baselines, unfamiliar=unfamiliar))
         all_orders.append(orders)
         print(set_table(figures[-1]) + "\n", flush=True)
         _write_evidence(config, case, orders, number)
@@ -81,8 +81,8 @@ def measure(
         config.limit,
         config.seed,
         tuple(figures),
-        means_of(_unseen(figures, is_seen)),
-        verdicts_of(_unseen(reported, is_seen), _unseen(all_orders, is_seen)),
+        mean_figures(_unseen(figures, is_seen)),
+        judge_orders(_unseen(reported, is_seen), _unseen(all_orders, is_seen)),
         config.upstream,
         None if head is None else head.digest,
         config.seen_classes,
@@ -119,7 +119,7 @@ def _baselines_of(reported: Sequence[Case], given: Sequence[Case]) -> list[Fitte
 def _upstream(config: BenchmarkConfig, model: Model) -> LabelledSet:
     """The in-distribution set; a picture without a class is a class of its own."""
     assert config.upstream is not None
-    pictures = pictures_of(config.upstream, limit=config.limit)
+    pictures = list_pictures(config.upstream, limit=config.limit)
     embedded = embed_pictures(model, pictures, seed=0, report=command_report(), with_crops=False)
     label = pictures.labels[embedded.positions]
     singleton = label.max(initial=-1) + 1 + np.arange(len(label), dtype=np.int32)

@@ -149,7 +149,7 @@ class Verdict:
     """Whether an order is ahead of a baseline: the mean `lead` in R-AUROC with Student's 95 % interval over sets.
 
     `verdict` is "ahead" or "behind" only where `holm` refuses that the mean is zero, among all verdicts on the same
-    outcome, else "level"; "unknown" without an interval. See `corrected_for_many`.
+    outcome, else "level"; "unknown" without an interval. See `holm_corrected`.
     """
 
     order: str
@@ -181,7 +181,7 @@ class Benchmark:
     seen_classes: tuple[str, ...] = ()
 
 
-def verdict_of(lead: Figure) -> str:
+def judge_lead(lead: Figure) -> str:
     """ "ahead" or "behind" where the interval of a lead excludes zero, "level" where it does not, else "unknown"."""
     if math.isnan(lead.interval.low):
         return UNKNOWN
@@ -190,7 +190,7 @@ def verdict_of(lead: Figure) -> str:
     return BEHIND if lead.interval.high < 0 else LEVEL
 
 
-def corrected_for_many(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+def holm_corrected(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     """The same verdicts, corrected for how many there are: by Holm over all on the same outcome, at 5 %.
 
     Of forty orders that are no better and no worse than their baselines, two would otherwise differ by chance.
@@ -200,7 +200,7 @@ def corrected_for_many(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
         places = [place for place, verdict in enumerate(verdicts) if verdict.outcome == outcome]
         p_values = [p_by_t([on_set.lead.value for on_set in verdicts[place].sets]) for place in places]
         for place, is_refused in zip(places, holm(p_values), strict=True):
-            verdict = verdict_of(verdicts[place].lead)
+            verdict = judge_lead(verdicts[place].lead)
             corrected[place] = replace(verdicts[place], verdict=verdict if is_refused or verdict == UNKNOWN else LEVEL)
     return tuple(corrected)
 

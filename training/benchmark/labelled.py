@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.pictures import PictureList
-from training.holdout import Space, space_of
+from training.holdout import Space, find_space
 from training.named_sets.soft_labels import entropy_nats
 from training.overlap import embed_pictures
 from url_viz.base.errors import FolderError
@@ -46,7 +46,7 @@ class People:
         return People(self.entropy[rows], {name: values[rows] for name, values in self.other_orders.items()})
 
 
-def people_of(lists: Sequence[PictureList], votes: Sequence[Path], order: Path | None) -> list[People | None]:
+def read_votes(lists: Sequence[PictureList], votes: Sequence[Path], order: Path | None) -> list[People | None]:
     """What the files of `votes` say of each list, None for a list that has none of the pictures.
 
     A .npy (M, C) holds counts, whose rows belong to the lines of `order`, paths from a set's root. A .json maps file
@@ -171,7 +171,7 @@ class Case:
         return [auroc(entropy, self.outcomes.is_wrong[counted]) for entropy in entropies]
 
 
-def drawn(pictures: PictureList, *, limit: int | None, seed: int) -> PictureList:
+def draw_classes(pictures: PictureList, *, limit: int | None, seed: int) -> PictureList:
     """The pictures of whole classes, drawn by the seed until the next would exceed `limit`; all without one.
 
     Thinned classes would give other figures, since fewer pictures of its class can be nearest to a picture. Raises
@@ -200,7 +200,7 @@ def _refuse_few(label: Codes, name: str) -> None:
         )
 
 
-def embedded_set(
+def embed_set(
     spec: str,
     pictures: PictureList,
     model: Model,
@@ -239,9 +239,9 @@ def _files(labelled: LabelledSet) -> set[Path]:
     return set() if pictures is None else {pictures.root.resolve() / os.fsdecode(path) for path in pictures.paths}
 
 
-def case_of(labelled: LabelledSet) -> Case:
+def make_case(labelled: LabelledSet) -> Case:
     """A set with its space and its outcomes."""
-    space = space_of(labelled.embedding)
+    space = find_space(labelled.embedding)
     nearest, label = space.graph.position[:, 0], labelled.label
     probe = None
     if labelled.probe_embedding is not None:

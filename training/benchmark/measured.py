@@ -47,7 +47,7 @@ MOST_AMBIGUOUS = 0.1
 """The share of pictures whose votes count as the most ambiguous."""
 
 
-def figures_of_set(
+def measure_set(
     case: Case, orders: Orders, *, baselines: FittedBaselines | None = None, unfamiliar: dict[str, Figure] | None = None
 ) -> SetFigures:
     """Every figure of one set; `unfamiliar` are those of `upstream_figures`."""
@@ -64,14 +64,14 @@ def figures_of_set(
         share_by_blocks(~outcomes.is_paper_wrong, labelled.label),
         math.nan if probe is None else float(1 - probe.mean()),
         tuple(
-            figures_of_order(name, values, labelled.label, outcomes, votes, (unfamiliar or {}).get(name, NO_FIGURE))
+            measure_order(name, values, labelled.label, outcomes, votes, (unfamiliar or {}).get(name, NO_FIGURE))
             for name, values in orders.items()
         ),
         None if baselines is None else baselines.record,
     )
 
 
-def figures_of_order(
+def measure_order(
     name: str,
     values: Values,
     label: Codes,
@@ -81,19 +81,19 @@ def figures_of_order(
 ) -> OrderFigures:
     """Every figure of one order (N,) or (draws, N), over the pictures that have a nearest and a value."""
     counted = np.where(outcomes.is_counted, np.atleast_2d(values), np.nan)
-    by_outcome = {outcome: figures_of_outcome(counted, wrong, label) for outcome, wrong in outcomes.by_name().items()}
+    by_outcome = {outcome: measure_outcome(counted, wrong, label) for outcome, wrong in outcomes.by_name().items()}
     return OrderFigures(
         name,
         KNOWS.get(name, ""),
         by_outcome["nearest"],
         by_outcome.get("probe"),
         by_outcome["paper"],
-        None if votes is None else figures_of_votes(counted, votes, label),
+        None if votes is None else measure_votes(counted, votes, label),
         unfamiliar,
     )
 
 
-def figures_of_outcome(values: Values, is_wrong: Bools, label: Codes) -> OutcomeFigures:
+def measure_outcome(values: Values, is_wrong: Bools, label: Codes) -> OutcomeFigures:
     """How well values (draws, N) predict `is_wrong` (N,), over all and within the classes `label` (N,).
 
     Each draw leaves out its nan; the figures are means over draws.
@@ -116,7 +116,7 @@ def figures_of_outcome(values: Values, is_wrong: Bools, label: Codes) -> Outcome
     return OutcomeFigures(*(mean_influence(draws).by_blocks(label) for draws in zip(*influences, strict=True)))
 
 
-def figures_of_votes(values: Values, entropy: NDArray[np.float64], label: Codes) -> VotesFigures:
+def measure_votes(values: Values, entropy: NDArray[np.float64], label: Codes) -> VotesFigures:
     """Agreement of values (draws, N) with the entropy (N,) of people's votes, means over draws.
 
     Pictures without votes or a value (nan) are left out. The most ambiguous tenth are the pictures from the ninth
@@ -162,7 +162,7 @@ def upstream_figures(
     }
 
 
-def means_of(sets: Sequence[SetFigures]) -> tuple[Means, ...]:
+def mean_figures(sets: Sequence[SetFigures]) -> tuple[Means, ...]:
     """The means of every order over the sets, sets without a figure left out."""
     by_name: dict[str, list[OrderFigures]] = {}
     for order in (order for of_set in sets for order in of_set.orders):
@@ -197,7 +197,7 @@ OUTCOMES = {
 }
 
 
-def figures_of_run(folder: Path) -> list[str]:
+def card_parts(folder: Path) -> list[str]:
     """Verdicts, figures and people's agreement of the run in `folder`, as far as it was measured."""
     development, report = (
         read_benchmark(path) if (path := folder / f"{use}.json").is_file() else None

@@ -7,7 +7,7 @@ from training import overlap
 from training.benchmark import __main__ as benchmark
 from training.benchmark.benchmark_tables import read_benchmark
 from training.config import BenchmarkConfig, OverlapConfig, PretrainConfig
-from training.data.spec import pictures_of
+from training.data.spec import list_pictures
 from training.head_pretraining import PREPARING, PretrainPaths
 from url_viz.base.progress import ProgressCallback
 from url_viz.models.head import load_head
@@ -44,8 +44,8 @@ def _is_measured(head: Path, figures: Path) -> bool:
 
 def seen_classes(measured: Sequence[str], trained: Sequence[str]) -> tuple[str, ...]:
     """The `measured` sets half or more of whose classes, by their names, are classes of the `trained` ones."""
-    trained_classes = {name for spec in trained for name in pictures_of(spec).classes}
-    classes = {spec: pictures_of(spec).classes for spec in measured}
+    trained_classes = {name for spec in trained for name in list_pictures(spec).classes}
+    classes = {spec: list_pictures(spec).classes for spec in measured}
     return tuple(
         spec for spec, names in classes.items() if names and 2 * len(trained_classes & set(names)) >= len(names)
     )

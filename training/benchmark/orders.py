@@ -14,8 +14,8 @@ from training.benchmark.benchmark_tables import (
     SetLead,
     Verdict,
     Weight,
-    corrected_for_many,
-    verdict_of,
+    holm_corrected,
+    judge_lead,
 )
 from training.benchmark.labelled import TEMPERATURES, Bools, Case, Codes, LabelledSet, Outcomes
 from url_viz.base.files import replaced
@@ -161,7 +161,7 @@ Orders = Mapping[str, NDArray[np.floating]]
 """By name (N,), or (draws, N) where an order has a draw: higher = less to be trusted, nan where it is not known."""
 
 
-def orders_of(case: Case, head: Head | None, baselines: FittedBaselines | None, *, seed: int) -> Orders:
+def make_orders(case: Case, head: Head | None, baselines: FittedBaselines | None, *, seed: int) -> Orders:
     """Every order of a set, in the order of KNOWS; the fitted ones only with `baselines`."""
     labelled, space, outcomes = case.labelled, case.space, case.outcomes
     graph, label = space.graph, labelled.label
@@ -278,7 +278,7 @@ RIVALS: Rivals = {
 }
 
 
-def verdicts_of(cases: Sequence[Case], orders: Sequence[Orders], rivals: Rivals = RIVALS) -> tuple[Verdict, ...]:
+def judge_orders(cases: Sequence[Case], orders: Sequence[Orders], rivals: Rivals = RIVALS) -> tuple[Verdict, ...]:
     """The verdicts on every order of `rivals` that the sets have, for each outcome that they have.
 
     The best of a group of baselines is that with the highest mean over these very sets, which favours the baselines.
@@ -293,7 +293,7 @@ def verdicts_of(cases: Sequence[Case], orders: Sequence[Orders], rivals: Rivals 
             ]
             best = (_best(sets, group) for group in groups)
             verdicts += [_verdict(name, rival, outcome, sets) for rival in best if rival is not None]
-    return corrected_for_many(verdicts)
+    return holm_corrected(verdicts)
 
 
 _Measured = tuple[Case, Orders, Bools]
@@ -318,14 +318,14 @@ def _auroc(values: NDArray[np.floating], case: Case, is_wrong: Bools) -> float:
 def _verdict(name: str, rival: str, outcome: str, sets: Sequence[_Measured]) -> Verdict:
     leads = []
     for case, orders, is_wrong in sets:
-        lead = lead_of(orders[name], orders[rival], is_wrong, case.outcomes.is_counted)
+        lead = auroc_lead(orders[name], orders[rival], is_wrong, case.outcomes.is_counted)
         figure = lead.by_blocks(case.labelled.label, least=-1.0)
-        leads.append(SetLead(case.labelled.data, figure, verdict_of(figure)))
+        leads.append(SetLead(case.labelled.data, figure, judge_lead(figure)))
     mean = mean_by_t([lead.lead.value for lead in leads], least=-1.0)
-    return Verdict(name, rival, outcome, mean, verdict_of(mean), tuple(leads))
+    return Verdict(name, rival, outcome, mean, judge_lead(mean), tuple(leads))
 
 
-def lead_of(
+def auroc_lead(
     values: NDArray[np.floating], rival: NDArray[np.floating], is_wrong: Bools, is_counted: Bools
 ) -> Influenced:
     """By how much the R-AUROC of values (N,) or (draws, N) is above that of a rival (N,), on the same pictures.

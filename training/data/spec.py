@@ -14,7 +14,7 @@ import pandas as pd
 
 from training.config import CacheConfig
 from training.data.pictures import NO_LABEL, PictureList
-from training.data.tars import BadSample, classes_of_size, shards_of, tar_samples
+from training.data.tars import BadSample, find_shards, tar_samples, wordnet_ids
 from url_viz.base.errors import FolderError, NoImagesError
 from url_viz.base.processes import within_of_environment
 from url_viz.base.workspace import address_in
@@ -25,7 +25,7 @@ KINDS = ("folder",)
 TAR = "tar:"
 
 
-def pictures_of(spec: str, *, limit: int | None = None) -> PictureList:
+def list_pictures(spec: str, *, limit: int | None = None) -> PictureList:
     """The pictures that `spec` names; with `limit`, that many, spread evenly over them.
 
     `folder:PATH` or a bare path is a folder; `cub:PATH` the test split of a published set, `cub/val:PATH` another one.
@@ -49,7 +49,7 @@ def _all_pictures_of(spec: str) -> PictureList:
     if published is not None and published.is_named(kind):
         pictures: PictureList = published.named_pictures(kind, Path(rest).expanduser())
         return pictures
-    folder = folder_of(spec)
+    folder = spec_folder(spec)
     if folder is not None:
         return _in_folder(folder)
     kinds = (*KINDS, "tar", *(published.SETS if published is not None else ()))
@@ -64,7 +64,7 @@ def _published_sets() -> Any:
         return None
 
 
-def folder_of(spec: str) -> Path | None:
+def spec_folder(spec: str) -> Path | None:
     """The folder that `spec` names; None for tar shards and published sets."""
     kind, _, rest = spec.partition(":")
     if rest and kind in KINDS:
@@ -83,9 +83,9 @@ def tar_path(spec: str) -> Path:
     return Path(spec.removeprefix(TAR)).expanduser()
 
 
-def labelled_pictures_of(spec: str, *, limit: int | None = None) -> PictureList:
-    """Like `pictures_of`, of labelled pictures only; raises FolderError if there are no class folders."""
-    pictures = pictures_of(spec, limit=limit)
+def list_labelled(spec: str, *, limit: int | None = None) -> PictureList:
+    """Like `list_pictures`, of labelled pictures only; raises FolderError if there are no class folders."""
+    pictures = list_pictures(spec, limit=limit)
     if not pictures.is_labelled:
         raise FolderError(
             f"{str(pictures.root)!r} has no class folders (CLASS/picture.jpg), and labels are needed here."
@@ -203,9 +203,9 @@ def picture_source(config: CacheConfig, *, classifier_classes: int) -> PictureSo
     Raises FolderError and NoImagesError.
     """
     if not is_tar(config.data):
-        list_pictures = labelled_pictures_of if config.target == "labels" else pictures_of
+        listed = (list_labelled if config.target == "labels" else list_pictures)(config.data, limit=config.limit)
         per_shard = max(1, config.shard_rows // config.augmentation.views)
-        return FileSource(list_pictures(config.data, limit=config.limit), per_shard)
-    files = shards_of(tar_path(config.data))
-    classes = classes_of_size(classifier_classes)
+        return FileSource(listed, per_shard)
+    files = find_shards(tar_path(config.data))
+    classes = wordnet_ids(classifier_classes)
     return TarSource(files, classes, is_strict=config.target == "labels", limit=config.limit)

@@ -80,7 +80,7 @@ def imagenet21k_labels() -> Mapping[str, int]:
 
 
 @cache
-def classes_of_size(count: int) -> tuple[str, ...]:
+def wordnet_ids(count: int) -> tuple[str, ...]:
     """The WordNet ids of a classifier of `count` classes, in its order: ImageNet-1k's 1,000, else ImageNet-21k's."""
     from timm.data import ImageNetInfo
 
@@ -89,7 +89,7 @@ def classes_of_size(count: int) -> tuple[str, ...]:
     return tuple(imagenet21k_labels())
 
 
-def shards_of(path: Path) -> tuple[Path, ...]:
+def find_shards(path: Path) -> tuple[Path, ...]:
     """The tar files at `path`, sorted: a folder of them, one of them, or a pattern with `*` or `{000..127}`.
 
     Raises FolderError if there is none, or if one of a range is missing.

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.benchmark.labelled import LabelledSet
-from training.cache import classes_of_classifier, classifier_classes
+from training.cache import classifier_indices, count_classes
 from training.command import cell, command
 from training.config import EvaluateConfig
 from training.data.pictures import PictureList
-from training.data.spec import labelled_pictures_of
+from training.data.spec import list_labelled
 from training.evaluate.figures import HEAD, Comparisons, Crop, Evaluation, OrderResult, References, write_figures
-from training.named_sets.soft_labels import COLLECTION, soft_labels_of
+from training.named_sets.soft_labels import COLLECTION, read_soft_labels
 from training.overlap import EmbeddedPictures, embed_pictures
 from training.store import write_json
 from url_viz.base.errors import FolderError, HeadMismatchError
@@ -59,12 +59,12 @@ def main(config: EvaluateConfig) -> None:
     """Evaluate as `config` says, print the table, and write the files that it names."""
     require_parent(config.json)
     model = load_model(config.model, device=config.device, precision=config.precision)
-    pictures = labelled_pictures_of(config.data, limit=config.limit)
+    pictures = list_labelled(config.data, limit=config.limit)
     embedded = embed_pictures(model, pictures, seed=config.seed, report=command_report(), with_crops=config.crop_test)
     references = References(
-        classes_of(model, pictures, embedded.positions),
-        human_entropy_of(config.data, pictures.ids[embedded.positions]),
-        None if config.upstream is None else upstream_of(model, config),
+        classifier_labels(model, pictures, embedded.positions),
+        votes_entropy(config.data, pictures.ids[embedded.positions]),
+        None if config.upstream is None else read_upstream(model, config),
     )
     evaluation = evaluate(model, pictures, embedded, config, references)
     print(table(evaluation))
@@ -75,26 +75,26 @@ def main(config: EvaluateConfig) -> None:
         print("\n".join(str(path) for path in write_figures(evaluation, config.figures)))
 
 
-def classes_of(model: Model, pictures: PictureList, positions: NDArray[np.int64]) -> NDArray[np.int64] | None:
+def classifier_labels(model: Model, pictures: PictureList, positions: NDArray[np.int64]) -> NDArray[np.int64] | None:
     """Each picture's class among the classifier's (N,), −1 if unknown; None if it knows none."""
-    codes = classes_of_classifier(pictures.classes, classifier_classes(model))
+    codes = classifier_indices(pictures.classes, count_classes(model))
     return None if codes is None else codes[pictures.labels[positions]]
 
 
-def human_entropy_of(spec: str, ids: NDArray[np.int64]) -> NDArray[np.float64] | None:
+def votes_entropy(spec: str, ids: NDArray[np.int64]) -> NDArray[np.float64] | None:
     """Entropy (N,) in nats of people's votes on the pictures with these ids, nan without votes; None without a vote."""
     name = spec.partition(":")[0].partition("/")[0]
     if name not in (*COLLECTION, "imagenet-real-h"):
         return None
-    votes = soft_labels_of(spec)
+    votes = read_soft_labels(spec)
     entropy = dict(zip(votes.pictures.ids.tolist(), votes.entropy_nats.tolist(), strict=True))
     return np.array([entropy.get(picture_id, math.nan) for picture_id in ids.tolist()])
 
 
-def upstream_of(model: Model, config: EvaluateConfig) -> LabelledSet:
+def read_upstream(model: Model, config: EvaluateConfig) -> LabelledSet:
     """Read and embed the upstream set of `config`."""
     assert config.upstream is not None
-    pictures = labelled_pictures_of(config.upstream, limit=config.limit)
+    pictures = list_labelled(config.upstream, limit=config.limit)
     embedded = embed_pictures(model, pictures, seed=config.seed, report=command_report(), with_crops=False)
     labels = pictures.labels[embedded.positions]
     return LabelledSet(config.upstream, embedded.embedding, embedded.logits, labels)
@@ -121,10 +121,10 @@ def evaluate(
     uncertainties = _uncertainties(model.head, embedded, with_baselines=config.baselines)
     comparisons = compare(uncertainties, model.head, embedded, labels, config, references or References())
     orders = [
-        order_of(name, values, is_correct, labels, comparisons=comparisons[name])
+        measure_order(name, values, is_correct, labels, comparisons=comparisons[name])
         for name, values in uncertainties.items()
     ]
-    crops = crops_of(model.head, embedded) if model.head and config.crop_test else ()
+    crops = compare_crops(model.head, embedded) if model.head and config.crop_test else ()
     return Evaluation(
         model=str(config.model),
         data=config.data,
@@ -188,7 +188,7 @@ def _uncertainties(
     return uncertainties | {name: np.minimum(values, np.finfo(np.float64).max) for name, values in baselines.items()}
 
 
-def order_of(
+def measure_order(
     name: str,
     uncertainty: Values,
     is_correct: NDArray[np.bool_],
@@ -216,7 +216,7 @@ def order_of(
     )
 
 
-def crops_of(head: Head, embedded: EmbeddedPictures) -> tuple[Crop, ...]:
+def compare_crops(head: Head, embedded: EmbeddedPictures) -> tuple[Crop, ...]:
     """Whether each picture's crop is strictly more uncertain than the whole picture (PVU 4.3)."""
     is_more = head(embedded.crop_embedding) > head(embedded.embedding)
     return tuple(map(Crop, embedded.crop_share.tolist(), is_more.tolist()))

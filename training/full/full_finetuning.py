@@ -14,31 +14,31 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.augment import drawn_view
-from training.cache import HELD_OUT, own_recorder
+from training.augment import draw_view
+from training.cache import HELD_OUT, run_recorder
 from training.config import FinetuneConfig
 from training.data.pictures import PictureList
-from training.data.spec import labelled_pictures_of
+from training.data.spec import list_labelled
 from training.full.joint import (
     JointBatch,
     JointModel,
     Scores,
+    batches_per_epoch,
+    compute_scores,
     freeze_first,
     joint_model,
     linear_probe,
-    order_of_epoch,
-    scores_of,
     set_classifier,
-    steps_an_epoch,
+    shuffled_batches,
     train_jointly,
 )
 from training.holdout import (
     FinetuneReport,
     NearestErrors,
     are_test_pictures,
-    orders_without_a_job,
-    r_auroc_of,
-    space_of,
+    find_space,
+    orders_without_head,
+    r_auroc_figure,
 )
 from training.store import RunPaths, write_json, write_run_records
 from training.training_rows import smallest_ids
@@ -109,14 +109,14 @@ def finetune_everything(
     """
     if config.from_shipped:
         raise HeadMismatchError("--mode full trains a fresh head with its backbone. Leave out --from-shipped.")
-    pictures = labelled_pictures_of(config.data, limit=config.limit)
+    pictures = list_labelled(config.data, limit=config.limit)
     device = torch.device(choose_device(config.device))
     # twice as fast on processors; torch forgets the argument in its overloads
     loaded.backbone.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     embed = partial(_embeddings, loaded.backbone, preprocessing=loaded.preprocessing, device=device)
-    split = split_of(pictures, loaded.preprocessing, share=config.told, embed=embed)
+    split = split_pictures(pictures, loaded.preprocessing, share=config.told, embed=embed)
     probe, before = probe_and_scores(loaded, head, split, device)
-    recorder = own_recorder(config.data, config.out, pictures.classes)
+    recorder = run_recorder(config.data, config.out, pictures.classes)
     model, history = _trained(config, loaded, split, probe, device, report, recorder)
     paths = RunPaths(config.out)
     trained_head, after, figures = _saved(config, loaded, model, split, before, paths)
@@ -136,7 +136,7 @@ def finetune_everything(
     return result
 
 
-def split_of(
+def split_pictures(
     pictures: PictureList,
     preprocessing: Preprocessing,
     *,
@@ -180,7 +180,7 @@ def probe_and_scores(
     return probe, Scores(logits, uncertainty, embedding)
 
 
-def figures_of_models(before: Scores, after: Scores, split: Split) -> tuple[HoldoutFigure, ...]:
+def full_figures(before: Scores, after: Scores, split: Split) -> tuple[HoldoutFigure, ...]:
     """Accuracy, recall@1 and R-AUROC on the held-out pictures, each in the space of its model among all pictures.
 
     R-AUROC is compared with the orders that the new space has without a head. Intervals are over classes.
@@ -188,7 +188,7 @@ def figures_of_models(before: Scores, after: Scores, split: Split) -> tuple[Hold
     label = np.concatenate([split.training_labels, split.held_out_labels])
     is_test = np.arange(len(label)) >= len(split.training)
     models = {AFTER: after, BEFORE: before}
-    spaces = {name: space_of(model.embedding) for name, model in models.items()}
+    spaces = {name: find_space(model.embedding) for name, model in models.items()}
     nearest = {name: NearestErrors.from_space(space, label) for name, space in spaces.items()}
     is_right = {name: ((model.logits.argmax(axis=1) == label)[is_test],) for name, model in models.items()}
     counted = is_test & nearest[AFTER].known & nearest[BEFORE].known
@@ -198,11 +198,11 @@ def figures_of_models(before: Scores, after: Scores, split: Split) -> tuple[Hold
         for name, model in models.items()
         if not np.isnan(model.uncertainty).all()
     }
-    others = {name: (values, nearest[AFTER]) for name, values in orders_without_a_job(spaces[AFTER], label).items()}
+    others = {name: (values, nearest[AFTER]) for name, values in orders_without_head(spaces[AFTER], label).items()}
     return (
         holdout_figure("accuracy", is_right, _share, label[is_test], count=int(is_test.sum())),
         holdout_figure("recall_at_1", finds, _share, label[counted], count=int(counted.sum())),
-        r_auroc_of(orders | others, is_test, label),
+        r_auroc_figure(orders | others, is_test, label),
     )
 
 
@@ -243,12 +243,12 @@ def _trained(
     ).to(device)
     set_classifier(model, probe)
     freeze_first(model, joint.frozen_share)
-    steps = steps_an_epoch(len(split.training), joint.joint_batch)
+    steps = batches_per_epoch(len(split.training), joint.joint_batch)
     clock, history = Clock("epochs", joint.joint_epochs), []
     seen = EpochBatches(recorder) if recorder is not None else None
 
     def after_epoch(number: int, loss: float) -> None:
-        scores = scores_of(model, _pixels(split.clean[len(split.training) :], loaded.preprocessing, device))
+        scores = compute_scores(model, _pixels(split.clean[len(split.training) :], loaded.preprocessing, device))
         accuracy = float((scores.logits.argmax(axis=1) == split.held_out_labels).mean())
         auroc = classification_auroc(scores.uncertainty, scores.logits, split.held_out_labels)
         history.append(FullEpoch(number, loss, accuracy, auroc))
@@ -263,7 +263,7 @@ def _trained(
 
     train_jointly(
         model,
-        epochs_of(split, loaded.preprocessing, config, device),
+        view_epochs(split, loaded.preprocessing, config, device),
         recipe=recipe,
         joint=joint,
         steps=steps * joint.joint_epochs,
@@ -285,13 +285,13 @@ def _record_held_out(recorder: Recorder | None, split: Split, logits: NDArray[np
         recorder.epoch(ids, logits, split.held_out_labels, HELD_OUT, number=epochs - 1)
 
 
-def epochs_of(
+def view_epochs(
     split: Split, preprocessing: Preprocessing, config: FinetuneConfig, device: torch.device
 ) -> Iterator[Iterator[JointBatch]]:
     """The epochs of a run: each has one new view of every training picture, read by threads one batch ahead."""
     generator = torch.Generator().manual_seed(config.seed)
     for number in range(config.joint.joint_epochs):
-        batches = list(order_of_epoch(len(split.training), config.joint.joint_batch, generator))
+        batches = list(shuffled_batches(len(split.training), config.joint.joint_batch, generator))
         yield _batches(
             split, batches, partial(_view, split.pictures, preprocessing, config, number), preprocessing, device
         )
@@ -317,7 +317,7 @@ def _view(
     data = pictures.read(pictures.paths[position])
     image, _ = decode(data, short_side_px=VIEW_RESOLUTION * preprocessing.resize_px)
     generator = np.random.default_rng([config.seed, epoch, int(pictures.ids[position])])
-    return drawn_view(image, config.augmentation, size_px=preprocessing.size_px, generator=generator).pixels
+    return draw_view(image, config.augmentation, size_px=preprocessing.size_px, generator=generator).pixels
 
 
 def _saved(
@@ -325,12 +325,12 @@ def _saved(
 ) -> tuple[Head, Scores, tuple[HoldoutFigure, ...]]:
     """Write backbone and head, with the scores of all pictures as load_model will give them (from embeddings)."""
     device = next(model.parameters()).device
-    after = scores_of(model, _pixels(split.clean, loaded.preprocessing, device))
+    after = compute_scores(model, _pixels(split.clean, loaded.preprocessing, device))
     weights = backbone_weights_of(paths.head)
     save_backbone(model.backbone.network, weights, loaded.preprocessing)
     bare = model.head.to_head(HeadProvenance(loaded.name))
     after = replace(after, uncertainty=bare(after.embedding))
-    figures = figures_of_models(before, after, split)
+    figures = full_figures(before, after, split)
     head = model.head.to_head(_provenance(config, loaded, split, file_digest(weights), figures))
     # The head is written last: after a kill in between, an old head's digest does not match the new backbone.
     save_head(head, paths.head)

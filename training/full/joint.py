@@ -198,7 +198,7 @@ def _groups(model: JointModel, joint: Joint, weight_decay: float) -> list[dict[s
     return groups
 
 
-def order_of_epoch(count: int, batch: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
+def shuffled_batches(count: int, batch: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
     """Batches of positions among `count` pictures in random order, without a smaller last one unless it is the only.
 
     Batch norms suffer from batches of one or two pictures, and each epoch leaves out different ones.
@@ -208,13 +208,13 @@ def order_of_epoch(count: int, batch: int, generator: torch.Generator) -> Iterat
         yield order[start : start + batch]
 
 
-def steps_an_epoch(count: int, batch: int) -> int:
-    """Number of batches of `order_of_epoch`."""
+def batches_per_epoch(count: int, batch: int) -> int:
+    """Number of batches of `shuffled_batches`."""
     return max(1, count // batch)
 
 
 @torch.inference_mode()
-def scores_of(model: JointModel, batches: Iterable[Tensor]) -> Scores:
+def compute_scores(model: JointModel, batches: Iterable[Tensor]) -> Scores:
     """Run a joint model in eval mode over batches of pixels (B, 3, H, W)."""
     model.eval()
     parts = [[part.float().cpu().numpy() for part in model(pixels)] for pixels in batches]

@@ -73,7 +73,7 @@ def entropy_nats(votes: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.abs(entropies)
 
 
-def soft_labels_of(spec: str) -> SoftLabels:
+def read_soft_labels(spec: str) -> SoftLabels:
     """The votes of a SPEC such as `cifar10h/val:PATH` or `imagenet-real-h:PATH`; raises FolderError."""
     kind, _, path = spec.partition(":")
     name, _, split = kind.partition("/")

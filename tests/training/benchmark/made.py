@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from training.benchmark.labelled import Case, LabelledSet, People, case_of
-from training.benchmark.orders import Orders, orders_of
+from training.benchmark.labelled import Case, LabelledSet, People, make_case
+from training.benchmark.orders import Orders, make_orders
 from training.data.pictures import PictureList
 
 
@@ -35,13 +35,13 @@ def small_set(seed: int = 0, *, classes: int = 4, pictures: int = 72, width: int
 @cache
 def small_case(seed: int = 0, **sizes: int) -> Case:
     """A small set with its space and its outcomes."""
-    return case_of(small_set(seed, **sizes))
+    return make_case(small_set(seed, **sizes))
 
 
 @cache
 def bare_orders(seed: int) -> Orders:
     """The orders of a small set without a head and fitted baselines."""
-    return orders_of(small_case(seed), None, None, seed=0)
+    return make_orders(small_case(seed), None, None, seed=0)
 
 
 def with_people(case: Case, entropy: np.ndarray, **beside: np.ndarray) -> Case:

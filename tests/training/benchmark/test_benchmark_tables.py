@@ -9,8 +9,8 @@ import pytest
 
 from tests.training.benchmark.made import small_case, with_people
 from training.benchmark.benchmark_tables import CORRECTED, Benchmark, document, main, read_benchmark, set_table
-from training.benchmark.measured import figures_of_set, means_of
-from training.benchmark.orders import fit_baselines, orders_of, verdicts_of
+from training.benchmark.measured import mean_figures, measure_set
+from training.benchmark.orders import fit_baselines, judge_orders, make_orders
 from training.config import BenchmarkTableConfig
 from training.store import write_json
 from url_viz.base.errors import FolderError
@@ -23,9 +23,9 @@ def benchmark() -> Benchmark:
     cases = [small_case(0), with_people(small_case(1), np.arange(72.0))]
     cases[0] = replace(cases[0], outcomes=replace(cases[0].outcomes, is_probe_wrong=None))
     choices = [fit_baselines([cases[1]]), fit_baselines([cases[0]])]
-    orders = [orders_of(case, None, choice, seed=0) for case, choice in zip(cases, choices, strict=True)]
-    sets = [figures_of_set(case, of, baselines=choice) for case, of, choice in zip(cases, orders, choices, strict=True)]
-    return Benchmark("m", "p", "fast", None, 0, tuple(sets), means_of(sets), verdicts_of(cases, orders))
+    orders = [make_orders(case, None, choice, seed=0) for case, choice in zip(cases, choices, strict=True)]
+    sets = [measure_set(case, of, baselines=choice) for case, of, choice in zip(cases, orders, choices, strict=True)]
+    return Benchmark("m", "p", "fast", None, 0, tuple(sets), mean_figures(sets), judge_orders(cases, orders))
 
 
 @pytest.mark.slow

@@ -10,11 +10,11 @@ from benchmarks import order_baselines
 from tests.training.benchmark.made import small_set
 from tests.training.conftest import draw
 from training.benchmark.__main__ import main
-from training.benchmark.labelled import FOLDINGS, LabelledSet, People, case_of, drawn, embedded_set, share_files
+from training.benchmark.labelled import FOLDINGS, LabelledSet, People, draw_classes, embed_set, make_case, share_files
 from training.benchmark.orders import write_arrays
 from training.config import BenchmarkConfig
 from training.data.pictures import PictureList
-from training.data.spec import labelled_pictures_of
+from training.data.spec import list_labelled
 from url_viz.base.errors import FolderError
 from url_viz.base.progress import silent
 from url_viz.evidence.order_metrics import auroc
@@ -31,18 +31,18 @@ def listed(*sizes: int) -> PictureList:
 
 def test_a_larger_set_is_drawn_by_whole_classes() -> None:
     pictures = listed(*[5] * 20)
-    first, again = (drawn(pictures, limit=33, seed=0) for _ in range(2))
+    first, again = (draw_classes(pictures, limit=33, seed=0) for _ in range(2))
     assert len(first) == 30
     assert first.paths == again.paths
     assert (np.unique(np.bincount(first.labels)[np.unique(first.labels)]) == 5).all()
-    assert first.paths != drawn(pictures, limit=33, seed=1).paths
+    assert first.paths != draw_classes(pictures, limit=33, seed=1).paths
     for limit in (None, 100, 1000):
-        assert drawn(pictures, limit=limit, seed=0) is pictures
+        assert draw_classes(pictures, limit=limit, seed=0) is pictures
 
 
 def test_a_limit_below_two_whole_classes_is_an_error() -> None:
     with pytest.raises(FolderError, match=r"--limit 1500 holds no two whole classes of 'set', .* 2000 pictures"):
-        drawn(listed(1000, 1000, 1000), limit=1500, seed=0)
+        draw_classes(listed(1000, 1000, 1000), limit=1500, seed=0)
 
 
 def test_sets_that_nothing_can_be_measured_on_are_errors(folder: Path, tmp_path: Path) -> None:
@@ -74,9 +74,9 @@ def test_sets_share_files_wherever_their_roots_begin(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_both_models_read_the_same_pictures(folder: Path, model: Model) -> None:
     (folder / "round" / "00.png").write_bytes(b"no")
-    pictures = labelled_pictures_of(str(folder))
+    pictures = list_labelled(str(folder))
     people = People(np.arange(24.0), {"authors_uncertainty": -np.arange(24.0)})
-    labelled = embedded_set("here", pictures, model, model, people, report=silent)
+    labelled = embed_set("here", pictures, model, model, people, report=silent)
     assert labelled.unreadable == 1
     assert labelled.people is not None
     assert labelled.people.entropy.tolist() == list(range(1, 24))
@@ -94,7 +94,7 @@ def test_no_baseline_gains_by_the_folds_of_p(tmp_path: Path) -> None:
     label = np.repeat(np.arange(30), 2).astype(np.int32)
     noise = np.random.default_rng(0).normal(size=(2, len(label), 30))
     embedding, other = (np.eye(30)[label] + 0.1 * noise).astype(np.float16)
-    case = case_of(LabelledSet("pairs", embedding, np.zeros((len(label), 2), np.float32), label, other))
+    case = make_case(LabelledSet("pairs", embedding, np.zeros((len(label), 2), np.float32), label, other))
     write_arrays(case, {}, tmp_path / "pairs.npz")
     read = order_baselines.read(tmp_path / "pairs.npz")
     is_wrong = case.outcomes.is_probe_wrong

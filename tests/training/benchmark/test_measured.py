@@ -19,14 +19,14 @@ from tests.training.evaluate.test_evaluate import first_number_head
 from training.benchmark.benchmark_tables import OrderFigures, SetFigures
 from training.benchmark.labelled import Outcomes
 from training.benchmark.measured import (
-    figures_of_order,
-    figures_of_outcome,
-    figures_of_set,
-    figures_of_votes,
-    means_of,
+    mean_figures,
+    measure_order,
+    measure_outcome,
+    measure_set,
+    measure_votes,
     upstream_figures,
 )
-from training.benchmark.orders import KNOWS, cross_fitted, fit_baselines, orders_of
+from training.benchmark.orders import KNOWS, cross_fitted, fit_baselines, make_orders
 from url_viz.evidence.order_metrics import auroc, auroc_within_blocks
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,7 @@ def test_the_figures_of_a_set_are_the_definitions(seed: int) -> None:
     case = small_case(seed)
     labelled, label = case.labelled, case.labelled.label
     orders = bare_orders(seed)
-    figures = figures_of_set(case, orders)
+    figures = measure_set(case, orders)
     is_wrong = label[naive_nearest(labelled.embedding)] != label
     assert 0.2 < is_wrong.mean() < 0.8
     assert (case.outcomes.is_wrong == is_wrong).all()
@@ -85,7 +85,7 @@ def test_within_classes_by_hand() -> None:
     assert auroc_within_blocks(values, is_wrong, label).value == pytest.approx(3 / 5)
     assert auroc_within_blocks(values[:7], is_wrong[:7], label[:7]).value == pytest.approx(3 / 5)
     assert math.isnan(auroc_within_blocks(values, np.ones(8, bool), label).value)
-    found = figures_of_outcome(values[None, :7], is_wrong[:7], label[:7])
+    found = measure_outcome(values[None, :7], is_wrong[:7], label[:7])
     assert found.auroc.value == pytest.approx(4 / 12)
     assert found.by_class.value == pytest.approx(3 / 5)
     # Ranks within: 1/6, 3/6, 5/6 and 7/8, 3/8, 5/8, 1/8. Wrong 3/6, 5/6, 3/8 against right 1/6, 7/8, 5/8, 1/8: 2, 3, 2.
@@ -96,20 +96,20 @@ def test_pictures_without_a_nearest_are_not_counted() -> None:
     """A burst alone has no neighbour that is no twin."""
     values, wrong = np.array([0.2, np.nan, 0.7, 0.5]), np.array([False, True, True, False])
     outcomes = Outcomes(np.array([True, False, True, True]), wrong, wrong, ~wrong)
-    found = figures_of_order("confusability", values, np.array([0, 0, 1, 1], np.int32), outcomes, None)
+    found = measure_order("confusability", values, np.array([0, 0, 1, 1], np.int32), outcomes, None)
     assert found.nearest.auroc.value == 1
     assert found.probe is not None
     assert found.probe.auroc.value == 1
     assert found.paper.auroc.value == 0
     assert found.knows == "set"
-    known = figures_of_order("entropy", np.nan_to_num(values, nan=9), np.array([0, 0, 1, 1]), outcomes, None)
+    known = measure_order("entropy", np.nan_to_num(values, nan=9), np.array([0, 0, 1, 1]), outcomes, None)
     assert known.nearest.auroc.value == 1
 
 
 def test_draws_are_measured_each_on_its_own_pictures() -> None:
     # The first draw has 0.9, wrong, above 0.1 and 0.2: 1. The second has 0.3, wrong, between 0.2 and 0.8: 1/2.
     draws = np.array([[0.9, 0.1, np.nan, 0.2], [np.nan, 0.2, 0.3, 0.8], [np.nan] * 4])
-    found = figures_of_outcome(draws, np.array([True, False, True, False]), np.array([0, 0, 1, 1], np.int32))
+    found = measure_outcome(draws, np.array([True, False, True, False]), np.array([0, 0, 1, 1], np.int32))
     assert found.auroc.value == pytest.approx(0.75)
 
 
@@ -118,11 +118,11 @@ def test_agreement_with_people_by_hand() -> None:
     # All but the first are ambiguous, and above it.
     entropy = np.append(np.arange(10.0), np.nan)
     values = np.array([[0, 1, 2, 3, 4, 5, 6, 9, 8, 7, 100.0]])
-    found = figures_of_votes(values, entropy, np.arange(11, dtype=np.int32) % 2)
+    found = measure_votes(values, entropy, np.arange(11, dtype=np.int32) % 2)
     assert found.tenth.value == pytest.approx(7 / 9)
     assert found.disagreed.value == 1
     assert found.spearman == pytest.approx(1 - 6 * (4 + 4) / (10 * 99))
-    agreed = figures_of_votes(values, np.zeros(11), np.zeros(11, np.int32))
+    agreed = measure_votes(values, np.zeros(11), np.zeros(11, np.int32))
     assert math.isnan(agreed.tenth.value)
 
 
@@ -131,7 +131,7 @@ def test_orders_are_those_of_known_knowledge() -> None:
     assert not {"uncertainty", "tempered_entropy", "stack", "rank_stack"} & set(bare_orders(0))
     choice = fit_baselines(others)
     case = with_people(case, np.zeros(72), authors_uncertainty=np.arange(72.0))
-    full = orders_of(case, first_number_head(12), choice, seed=0)
+    full = make_orders(case, first_number_head(12), choice, seed=0)
     assert list(full) == [name for name in KNOWS if name != "authors_class_entropy"]
     assert all(values.shape == (72,) for values in full.values())
     assert (full["uncertainty"] == first_number_head(12)(case.labelled.embedding)).all()
@@ -163,15 +163,15 @@ def test_beside_an_upstream_set_are_the_orders_of_single_pictures() -> None:
     both = np.concatenate([theirs, ours])
     assert found["uncertainty"].value == pytest.approx(naive_auroc(both, np.arange(144) >= 72))
     assert upstream_figures(case, case.labelled, orders, head, None)["entropy"].value == 0.5
-    figures = figures_of_set(case, orders, unfamiliar=found)
+    figures = measure_set(case, orders, unfamiliar=found)
     assert order_named(figures, "entropy").unfamiliar == found["entropy"]
     assert math.isnan(order_named(figures, "ambiguity").unfamiliar.value)
 
 
 def test_means_leave_out_sets_without_the_figure() -> None:
-    one, two = (figures_of_set(small_case(seed), bare_orders(seed)) for seed in (0, 1))
+    one, two = (measure_set(small_case(seed), bare_orders(seed)) for seed in (0, 1))
     no_probe = replace(order_named(one, "entropy"), probe=None)
-    found = means_of([replace(one, orders=(no_probe,)), two])
+    found = mean_figures([replace(one, orders=(no_probe,)), two])
     entropy = next(mean for mean in found if mean.name == "entropy")
     expected = order_named(one, "entropy"), order_named(two, "entropy")
     assert entropy.sets == 2

@@ -14,10 +14,10 @@ from training.benchmark.benchmark_tables import (
     UNKNOWN,
     SetLead,
     Verdict,
-    corrected_for_many,
-    verdict_of,
+    holm_corrected,
+    judge_lead,
 )
-from training.benchmark.orders import lead_of, verdicts_of
+from training.benchmark.orders import auroc_lead, judge_orders
 from url_viz.evidence.order_metrics import Figure, Interval, auroc, mean_by_t
 
 NAN = math.nan
@@ -28,17 +28,17 @@ NAN = math.nan
     [(0.01, 0.1, AHEAD), (-0.1, -0.01, BEHIND), (-0.01, 0.1, LEVEL), (0.0, 0.1, LEVEL), (NAN, NAN, UNKNOWN)],
 )
 def test_a_verdict_is_where_zero_lies(low: float, high: float, verdict: str) -> None:
-    assert verdict_of(Figure(0.05, Interval(low, high))) == verdict
+    assert judge_lead(Figure(0.05, Interval(low, high))) == verdict
 
 
 def test_a_lead_is_on_the_pictures_that_both_have() -> None:
     # Of pictures 0, 1, 3, 4 with 0 and 4 wrong: the order has all four pairs, the rival the two of picture 4.
     wrong = np.array([True, False, True, False, True])
     values, rival = np.array([5, 1, 0, 2, 9.0]), np.array([0, 3, np.nan, 2, 4.0])
-    found = lead_of(values, rival, wrong, np.ones(5, bool))
+    found = auroc_lead(values, rival, wrong, np.ones(5, bool))
     assert found.value == pytest.approx(1 - 0.5)
     assert found.influence[2] == 0
-    two = lead_of(np.stack([values, rival]), rival, wrong, np.ones(5, bool))
+    two = auroc_lead(np.stack([values, rival]), rival, wrong, np.ones(5, bool))
     assert two.value == pytest.approx(0.25)
 
 
@@ -52,7 +52,7 @@ def made_orders(seed: int) -> dict[str, np.ndarray]:
 def test_verdicts_over_sets_are_of_paired_differences() -> None:
     cases = [small_case(seed) for seed in range(4)]
     orders = [made_orders(seed) for seed in range(4)]
-    found = {(one.order, one.baseline, one.outcome): one for one in verdicts_of(cases, orders)}
+    found = {(one.order, one.baseline, one.outcome): one for one in judge_orders(cases, orders)}
     head = found["uncertainty", "entropy", "nearest"]
     leads = [
         auroc(of["uncertainty"], case.outcomes.is_wrong) - auroc(of["entropy"], case.outcomes.is_wrong)
@@ -70,18 +70,18 @@ def test_verdicts_over_sets_are_of_paired_differences() -> None:
 
 
 def test_one_set_has_no_verdict_over_sets() -> None:
-    found = verdicts_of([small_case(0)], [made_orders(0)])
+    found = judge_orders([small_case(0)], [made_orders(0)])
     assert {one.verdict for one in found} == {UNKNOWN}
     assert found[0].sets[0].verdict == AHEAD
     case = small_case(0)
     without = replace(case, outcomes=replace(case.outcomes, is_probe_wrong=None))
-    assert {one.outcome for one in verdicts_of([without], [made_orders(0)])} == {"nearest", "paper"}
+    assert {one.outcome for one in judge_orders([without], [made_orders(0)])} == {"nearest", "paper"}
 
 
 def verdict(outcome: str, *leads: float) -> Verdict:
     on_sets = tuple(SetLead("a", Figure(lead, Interval(lead - 0.01, lead + 0.01)), LEVEL) for lead in leads)
     mean = mean_by_t(leads, least=-1.0)
-    return Verdict("uncertainty", "entropy", outcome, mean, verdict_of(mean), on_sets)
+    return Verdict("uncertainty", "entropy", outcome, mean, judge_lead(mean), on_sets)
 
 
 def test_verdicts_on_one_outcome_are_corrected_together() -> None:
@@ -89,11 +89,11 @@ def test_verdicts_on_one_outcome_are_corrected_together() -> None:
     ahead, behind, sure = (0.2, 0.3, 0.4), (-0.2, -0.3, -0.4), (0.3, 0.301, 0.299)
 
     def told(*verdicts: Verdict) -> list[str]:
-        return [one.verdict for one in corrected_for_many(verdicts)]
+        return [one.verdict for one in holm_corrected(verdicts)]
 
     assert told(verdict("nearest", *ahead), verdict("probe", *behind)) == [AHEAD, BEHIND]
     assert told(verdict("nearest", *ahead), verdict("nearest", *behind)) == [LEVEL, LEVEL]
     assert told(verdict("nearest", *ahead), verdict("nearest", *sure)) == [AHEAD, AHEAD]
     assert told(verdict("nearest", *ahead), verdict("nearest", 0.5)) == [AHEAD, UNKNOWN]  # that is no test
-    leads = [one.lead for one in corrected_for_many([verdict("nearest", *ahead), verdict("nearest", *behind)])]
+    leads = [one.lead for one in holm_corrected([verdict("nearest", *ahead), verdict("nearest", *behind)])]
     assert leads == [mean_by_t(ahead), mean_by_t(behind, least=-1.0)]

@@ -15,8 +15,8 @@ from tests.imaging.pictures import encoded, noise
 from training.data.tars import (
     BadSample,
     TarSample,
+    find_shards,
     imagenet21k_labels,
-    shards_of,
     tar_samples,
 )
 from url_viz.base.errors import FolderError
@@ -171,14 +171,14 @@ class TestShards:
 
     def test_patterns(self, tmp_path: Path) -> None:
         with pytest.raises(FolderError, match="no tar shards"):
-            shards_of(tmp_path)
+            find_shards(tmp_path)
         for number in range(12):
             write(tmp_path / f"{number:04d}.tar")
-        assert len(shards_of(tmp_path / "000*.tar")) == 10
-        found = shards_of(tmp_path / "{0009..0011}.tar")
+        assert len(find_shards(tmp_path / "000*.tar")) == 10
+        found = find_shards(tmp_path / "{0009..0011}.tar")
         assert [path.name for path in found] == ["0009.tar", "0010.tar", "0011.tar"]
         with pytest.raises(FolderError, match=r"2 of 4 tar shards .*0012\.tar"):
-            shards_of(tmp_path / "{0010..0013}.tar")
+            find_shards(tmp_path / "{0010..0013}.tar")
 
     def test_a_lenient_reader_has_no_label_where_none_is_told(self, tmp_path: Path) -> None:
         shard = write(tmp_path / "a.tar", ("n00000002_1.jpg", JPEG), ("n00000003_2.jpg", JPEG), ("3.jpg", JPEG))

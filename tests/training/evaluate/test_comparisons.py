@@ -15,8 +15,8 @@ from tests.training.evaluate.test_evaluate import first_number_head
 from tests.training.named_sets import layouts
 from training.benchmark.labelled import LabelledSet
 from training.config import EvaluateConfig
-from training.data.spec import labelled_pictures_of
-from training.evaluate.__main__ import against_classifier, classes_of, evaluate, human_entropy_of, main, table
+from training.data.spec import list_labelled
+from training.evaluate.__main__ import against_classifier, classifier_labels, evaluate, main, table, votes_entropy
 from training.evaluate.figures import References
 from training.overlap import embed_pictures
 from url_viz.base.progress import silent
@@ -140,18 +140,18 @@ def collection(root: Path) -> str:
 
 def test_votes_are_joined_by_picture_whatever_the_order(tmp_path: Path) -> None:
     spec = collection(tmp_path)
-    ids = labelled_pictures_of(spec).ids
-    entropy = human_entropy_of(spec, ids)
+    ids = list_labelled(spec).ids
+    entropy = votes_entropy(spec, ids)
     assert entropy is not None
     of_one_against_two = -(math.log(1 / 3) / 3 + 2 * math.log(2 / 3) / 3)
     assert set(np.round(entropy, 9)) == {0.0, round(of_one_against_two, 9)}
-    turned = human_entropy_of(spec, ids[::-1])
+    turned = votes_entropy(spec, ids[::-1])
     assert turned is not None
     assert np.array_equal(turned, entropy[::-1])
-    unknown = human_entropy_of(spec, np.array([12345]))
+    unknown = votes_entropy(spec, np.array([12345]))
     assert unknown is not None
     assert np.isnan(unknown).all()
-    assert human_entropy_of(f"folder:{tmp_path}", ids) is None
+    assert votes_entropy(f"folder:{tmp_path}", ids) is None
 
 
 @pytest.mark.slow
@@ -178,9 +178,9 @@ def test_the_command_measures_beside_votes_and_an_upstream_set(
 def test_comparisons_of_a_real_model_are_those_of_the_metrics(tmp_path: Path, model: Model) -> None:
     draw_folder(tmp_path, 16, ("n99999999", "n02123045"))
     headed = with_head(model, ModelSource("first number", model.space.backbone, first_number_head()))
-    pictures = labelled_pictures_of(str(tmp_path))
+    pictures = list_labelled(str(tmp_path))
     embedded = embed_pictures(headed, pictures, seed=0, report=silent)
-    classes = classes_of(headed, pictures, embedded.positions)
+    classes = classifier_labels(headed, pictures, embedded.positions)
     assert classes is not None
     assert set(classes[pictures.labels[embedded.positions] == 1]) == {-1}
     assert classes[pictures.labels[embedded.positions] == 0][0] == 281  # tabby

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from training.config import EvaluateConfig
-from training.data.spec import labelled_pictures_of, pictures_of
-from training.evaluate.__main__ import _uncertainties, crops_of, evaluate, order_of, table
+from training.data.spec import list_labelled, list_pictures
+from training.evaluate.__main__ import _uncertainties, compare_crops, evaluate, measure_order, table
 from training.evaluate.figures import Crop, Evaluation, crop_figure, risk_coverage_figure, tenths_figure, write_figures
 from training.overlap import EmbeddedPictures, embed_pictures
 from training.store import write_json
@@ -46,7 +46,7 @@ def test_crop_test_by_hand_is_strict() -> None:
     # First numbers 0, 1, 2, 3 against crops 1, 1, 3, 0: the tie does not count.
     whole, crop = np.zeros((4, 8)), np.zeros((4, 8))
     whole[:, 0], crop[:, 0] = [0, 1, 2, 3], [1, 1, 3, 0]
-    found = [crop.is_more_uncertain for crop in crops_of(first_number_head(8), made(whole, crop))]
+    found = [crop.is_more_uncertain for crop in compare_crops(first_number_head(8), made(whole, crop))]
     assert found == [True, False, True, False]
 
 
@@ -55,7 +55,7 @@ def test_an_order_carries_its_interval_and_its_curve() -> None:
     is_correct = generator.random(400) < 0.6
     uncertainty = np.where(is_correct, 0.0, 1.0) + generator.normal(size=400)
     label = np.arange(400) % 20
-    order = order_of("some", uncertainty, is_correct, label)
+    order = measure_order("some", uncertainty, is_correct, label)
     assert order.r_auroc == r_auroc(uncertainty, is_correct)
     assert order.interval == auroc_by_blocks(uncertainty, ~is_correct, label).interval
     assert order.interval.low < order.r_auroc < order.interval.high
@@ -68,16 +68,16 @@ def test_an_order_carries_its_interval_and_its_curve() -> None:
 def test_tenths_by_hand_break_ties_by_chance_and_not_by_row() -> None:
     # All alike: each tenth has the recall of the whole, though the right ones come first by row (as classes do).
     is_correct, label = np.arange(40) < 30, np.repeat(np.arange(4), 10)
-    assert order_of("none", np.zeros(40), is_correct, label).recall_by_tenth == (0.75,) * 10
+    assert measure_order("none", np.zeros(40), is_correct, label).recall_by_tenth == (0.75,) * 10
     # The last 20 are alike: half of them are right, in each of their five tenths.
     tied = np.minimum(np.arange(40), 20)
-    found = order_of("half", tied, is_correct, label).recall_by_tenth
+    found = measure_order("half", tied, is_correct, label).recall_by_tenth
     assert found == (1,) * 5 + (0.5,) * 5
     shuffled = np.random.default_rng(0).permutation(40)
-    assert order_of("half", tied[shuffled], is_correct[shuffled], label[shuffled]).recall_by_tenth == found
-    perfect = order_of("head", np.arange(40.0), is_correct, label)
+    assert measure_order("half", tied[shuffled], is_correct[shuffled], label[shuffled]).recall_by_tenth == found
+    perfect = measure_order("head", np.arange(40.0), is_correct, label)
     assert perfect.recall_by_tenth == (1, 1, 1, 1, 1, 1, 1, 0.5, 0, 0)
-    few = order_of("head", np.arange(3.0), np.array([True, True, False]), np.arange(3))
+    few = measure_order("head", np.arange(3.0), np.array([True, True, False]), np.arange(3))
     assert few.recall_by_tenth == (1, 1, 0)
 
 
@@ -86,7 +86,7 @@ def test_every_figure_of_a_real_model(folder: Path, tmp_path: Path, model: Model
     headed = with_head(model, ModelSource("first number", model.space.backbone, first_number_head()))
     (folder / "round" / "broken.png").write_bytes(b"no")
     config = EvaluateConfig("here", f"folder:{folder}", baselines=True)
-    pictures = labelled_pictures_of(config.data)
+    pictures = list_labelled(config.data)
     embedded = embed_pictures(headed, pictures, seed=0, report=silent)
     found = evaluate(headed, pictures, embedded, config)
 
@@ -110,7 +110,7 @@ def test_every_figure_of_a_real_model(folder: Path, tmp_path: Path, model: Model
 @pytest.mark.slow
 def test_a_model_without_a_head_needs_baselines(folder: Path, model: Model) -> None:
     bare = with_head(model, ModelSource(model.name, model.space.backbone, None))
-    pictures = labelled_pictures_of(f"folder:{folder}", limit=6)
+    pictures = list_labelled(f"folder:{folder}", limit=6)
     embedded = embed_pictures(bare, pictures, seed=0, report=silent)
     config = EvaluateConfig("bare", str(folder))
     with pytest.raises(HeadMismatchError, match="no head"):
@@ -126,14 +126,14 @@ def test_a_folder_of_broken_pictures_is_an_error(tmp_path: Path, model: Model) -
         (tmp_path / name).mkdir()
         (tmp_path / name / "broken.png").write_bytes(b"no")
     with pytest.raises(NoImagesError, match="None of the 2 pictures"):
-        embed_pictures(model, labelled_pictures_of(str(tmp_path)), seed=0, report=silent)
+        embed_pictures(model, list_labelled(str(tmp_path)), seed=0, report=silent)
 
 
 def test_classes_below_splits_are_those_of_the_app(tmp_path: Path) -> None:
     for name in ("train/a/1.png", "train/b/2.png", "test/a/3.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8)).save(tmp_path / name)
-    found = labelled_pictures_of(str(tmp_path))
+    found = list_labelled(str(tmp_path))
     assert (found.classes, found.labels.tolist()) == (("a", "b"), [0, 0, 1])
 
 
@@ -141,19 +141,19 @@ def test_specs(tmp_path: Path) -> None:
     for name in ("a/1.png", "a/2.png", "b/3.png", "4.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new("RGB", (8, 8)).save(tmp_path / name)
-    bare, named = pictures_of(str(tmp_path)), pictures_of(f"folder:{tmp_path}")
+    bare, named = list_pictures(str(tmp_path)), list_pictures(f"folder:{tmp_path}")
     assert bare.paths == named.paths == (b"4.png", b"a/1.png", b"a/2.png", b"b/3.png")
     assert bare.digest == named.digest
     assert bare.classes == ("a", "b")
     assert bare.labels.tolist() == [-1, 0, 0, 1]
-    assert labelled_pictures_of(str(tmp_path)).labels.tolist() == [0, 0, 1]
+    assert list_labelled(str(tmp_path)).labels.tolist() == [0, 0, 1]
     with pytest.raises(FolderError, match="no class folders"):
-        labelled_pictures_of(str(tmp_path / "a"))
-    assert pictures_of(str(tmp_path), limit=2).paths == (b"4.png", b"b/3.png")
+        list_labelled(str(tmp_path / "a"))
+    assert list_pictures(str(tmp_path), limit=2).paths == (b"4.png", b"b/3.png")
     with pytest.raises(FolderError, match="folder:PATH"):
-        pictures_of(f"nothing:{tmp_path}")
+        list_pictures(f"nothing:{tmp_path}")
     with pytest.raises(FolderError, match="does not exist"):
-        pictures_of("folder:/nowhere/at/all")
+        list_pictures("folder:/nowhere/at/all")
 
 
 def test_a_picture_whose_embedding_is_zero_is_the_last_in_the_order_by_length() -> None:
@@ -162,7 +162,7 @@ def test_a_picture_whose_embedding_is_zero_is_the_last_in_the_order_by_length() 
     embedded = made(embedding, embedding[:0])
     lengths = _uncertainties(None, embedded, with_baselines=True)["inverse_norm"]
     assert np.argsort(-lengths).tolist() == [2, 0, 1, 3]
-    found = order_of("inverse_norm", lengths, np.array([True, True, False, True]), np.arange(4))
+    found = measure_order("inverse_norm", lengths, np.array([True, True, False, True]), np.arange(4))
     assert found.r_auroc == 1
 
 
@@ -171,7 +171,7 @@ def evaluation() -> Evaluation:
     """40 pictures, the 10 most uncertain of which are wrong, under a perfect order and its reverse."""
     is_correct = np.arange(40) < 30
     values = {"head": np.arange(40.0), "entropy": -np.arange(40.0)}
-    orders = [order_of(name, values[name], is_correct, np.arange(40) % 4) for name in values]
+    orders = [measure_order(name, values[name], is_correct, np.arange(40) % 4) for name in values]
     crops = tuple(Crop(0.1 + i / 100, i % 4 != 0) for i in range(40))
     return Evaluation("m", "folder:x", "exact", 40, 4, 0, 0.75, 0.75, tuple(orders), crops)
 

@@ -13,11 +13,11 @@ from PIL import Image
 from tests.conftest import dice_head
 from training.cache import run_name
 from training.config import Augmentation, FinetuneConfig, Joint, Recipe
-from training.data.spec import labelled_pictures_of
+from training.data.spec import list_labelled
 from training.finetune import main
-from training.full.full_finetuning import Split, advice, finetune_everything, probe_and_scores, split_of
+from training.full.full_finetuning import Split, advice, finetune_everything, probe_and_scores, split_pictures
 from training.head_finetuning import carry_backbone, finetune_head
-from training.holdout import NearestErrors, space_of
+from training.holdout import NearestErrors, find_space
 from training.store import RunPaths
 from url_viz.base.errors import FolderError, HeadMismatchError, ModelError
 from url_viz.base.progress import silent
@@ -84,8 +84,8 @@ def config_of(data: Path, out: Path, **joint: object) -> FinetuneConfig:
 
 def whole_split(folder: Path, preprocessing: Preprocessing, share: float = 0.4) -> Split:
     """The split of a folder without twins."""
-    return split_of(
-        labelled_pictures_of(str(folder)),
+    return split_pictures(
+        list_labelled(str(folder)),
         preprocessing,
         share=share,
         embed=lambda crops: np.eye(len(crops), dtype=np.float32),
@@ -120,7 +120,7 @@ def test_the_model_the_command_writes_is_the_model_it_reports(
     labels = np.concatenate([split.training_labels, split.held_out_labels])
     positions = [*split.training, *split.held_out]
     everything = model.predict([coloured / split.pictures.paths[position].decode() for position in positions])
-    nearest = NearestErrors.from_space(space_of(everything.embedding), labels)
+    nearest = NearestErrors.from_space(find_space(everything.embedding), labels)
     is_test = np.arange(len(labels)) >= len(split.training)
     right = 1 - nearest.is_wrong[nearest.known & is_test].mean()
     assert right == pytest.approx(told["recall_at_1"].after.value, abs=0.1)

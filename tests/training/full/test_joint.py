@@ -12,17 +12,17 @@ from training.config import Joint, Recipe
 from training.full.joint import (
     JointBatch,
     JointModel,
+    batches_per_epoch,
+    compute_scores,
     freeze_first,
     freeze_norms,
     head_loss,
     joint_loss,
     joint_model,
     linear_probe,
-    order_of_epoch,
     rate_fraction,
-    scores_of,
     set_classifier,
-    steps_an_epoch,
+    shuffled_batches,
     train_jointly,
 )
 from url_viz.models.backbone import Backbone, create_network
@@ -79,17 +79,17 @@ def test_training_a_fitted_classifier_keeps_the_heads_loss_away(stop_gradient: b
 
 def probe_of(model: JointModel, batch: JointBatch) -> nn.Linear:
     """A linear classifier fitted on a batch's embeddings."""
-    return linear_probe(scores_of(model, [batch.pixels]).embedding, batch.labels.numpy(), 3)
+    return linear_probe(compute_scores(model, [batch.pixels]).embedding, batch.labels.numpy(), 3)
 
 
 def test_the_classifier_starts_as_the_probe() -> None:
     model, batch = made(stop_gradient=True), batch_of(30)
-    embedding = torch.from_numpy(scores_of(model, [batch.pixels]).embedding)
+    embedding = torch.from_numpy(compute_scores(model, [batch.pixels]).embedding)
     probe = probe_of(model, batch)
     set_classifier(model, probe)
     with torch.no_grad():
         expected = probe(embedding).numpy()
-    assert np.allclose(scores_of(model, [batch.pixels]).logits, expected, atol=1e-5)
+    assert np.allclose(compute_scores(model, [batch.pixels]).logits, expected, atol=1e-5)
     assert (expected.argmax(axis=1) == batch.labels.numpy()).mean() > 0.9
 
 
@@ -132,7 +132,7 @@ def test_training_learns_the_classes_and_moves_the_backbone() -> None:
     assert told[-1][1] < 0.5 * told[0][1]
     assert not torch.equal(before, model.backbone.network.conv1[0].weight)
     fresh = batch_of(30, seed=99)
-    scores = scores_of(model, [fresh.pixels[:20], fresh.pixels[20:]])
+    scores = compute_scores(model, [fresh.pixels[:20], fresh.pixels[20:]])
     assert (scores.logits.argmax(axis=1) == fresh.labels.numpy()).mean() > 0.8
     assert scores.uncertainty.shape == (30,)
 
@@ -140,11 +140,11 @@ def test_training_learns_the_classes_and_moves_the_backbone() -> None:
 def test_rates_rise_and_fall_and_an_epoch_shows_each_picture_once_and_leaves_out_the_rest() -> None:
     assert [rate_fraction(step, 100) for step in (0, 10, 55, 100)] == pytest.approx([0.1, 1, 0.5, 0])
     generator = torch.Generator().manual_seed(0)
-    batches = list(order_of_epoch(11, 4, generator))
+    batches = list(shuffled_batches(11, 4, generator))
     assert [len(batch) for batch in batches] == [4, 4]
     assert len(np.unique(np.concatenate(batches))) == 8
-    assert [len(batch) for batch in order_of_epoch(3, 4, generator)] == [3]
-    assert (steps_an_epoch(11, 4), steps_an_epoch(3, 4)) == (2, 1)
+    assert [len(batch) for batch in shuffled_batches(3, 4, generator)] == [3]
+    assert (batches_per_epoch(11, 4), batches_per_epoch(3, 4)) == (2, 1)
 
 
 def test_frozen_norms_keep_their_statistics_and_others_move() -> None:

@@ -14,12 +14,12 @@ from scipy.io import savemat
 
 from tests.training.named_sets import layouts
 from training.data.pictures import PictureList
-from training.data.spec import pictures_of
+from training.data.spec import list_pictures
 from url_viz.base.errors import FolderError
 
 
 def splits_of(kind: str, root: Path) -> list[PictureList]:
-    found = [pictures_of(f"{kind}/{split}:{root}") for split in ("train", "val", "test")]
+    found = [list_pictures(f"{kind}/{split}:{root}") for split in ("train", "val", "test")]
     assert len({path for split in found for path in split.paths}) == sum(len(split) for split in found)
     return found
 
@@ -35,7 +35,7 @@ def test_caltech101(tmp_path: Path) -> None:
     training, val, test = splits_of("caltech101", tmp_path)
     assert (len(training), len(val), len(test)) == (54, 6, 5)
     assert sorted(labels_of(training) + labels_of(val)) == ["BACKGROUND_Google"] * 30 + ["ant"] * 30
-    assert pictures_of(f"caltech101:{tmp_path}").paths == test.paths
+    assert list_pictures(f"caltech101:{tmp_path}").paths == test.paths
 
 
 def test_dtd(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_flowers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     savemat(folder / "imagelabels.mat", {"labels": np.array([[1, 1, 2, 2, 3, 102]])})
     savemat(folder / "setid.mat", {"trnid": [[1, 3]], "valid": [[2, 4]], "tstid": [[5, 6]]})
     with pytest.raises(FolderError, match=r"download=True"):  # torchvision holds these files to the published digests
-        pictures_of(f"flowers102:{tmp_path}")
+        list_pictures(f"flowers102:{tmp_path}")
     digests = {
         kind: (name, md5(folder / name)) for kind, name in (("label", "imagelabels.mat"), ("setid", "setid.mat"))
     }
@@ -102,7 +102,7 @@ def test_sun397(tmp_path: Path) -> None:
     assert [labels_of(split) for split in splits_of("sun397", tmp_path)] == [["abbey"], ["bar"], ["apse/indoor"]]
     (tmp_path / "sun397_tfds_te.txt").unlink()
     with pytest.raises(FolderError, match=r"sun397_tfds_te\.txt of tensorflow_datasets|sun397_tfds_te\.txt"):
-        pictures_of(f"sun397:{tmp_path}")
+        list_pictures(f"sun397:{tmp_path}")
 
 
 def digits(count: int, seed: int) -> np.ndarray:
@@ -124,7 +124,7 @@ def test_svhn_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert np.array_equal(np.asarray(Image.open(tmp_path / os.fsdecode(test.paths[2]))), pixels["test"][2])
     assert "0" in set(labels_of(training) + labels_of(val))
     before = (tmp_path / os.fsdecode(test.paths[0])).stat().st_mtime_ns
-    assert pictures_of(f"svhn:{tmp_path}").paths == test.paths
+    assert list_pictures(f"svhn:{tmp_path}").paths == test.paths
     assert (tmp_path / os.fsdecode(test.paths[0])).stat().st_mtime_ns == before
     assert not list(tmp_path.glob(".svhn*"))
 
@@ -140,7 +140,7 @@ def test_cifar100_and_a_damaged_archive(tmp_path: Path, monkeypatch: pytest.Monk
     for name, record in records.items():
         (folder / name).write_bytes(pickle.dumps(record, protocol=2))
     with pytest.raises(FolderError, match=r"CIFAR100.*download=True"):  # these are not the published bytes
-        pictures_of(f"cifar100:{tmp_path}")
+        list_pictures(f"cifar100:{tmp_path}")
     kind = torchvision.datasets.CIFAR100
     monkeypatch.setattr(kind, "meta", {"filename": "meta", "key": "fine_label_names", "md5": md5(folder / "meta")})
     for split in pixels:

@@ -10,7 +10,7 @@ from scipy.io import savemat
 
 from tests.training.named_sets import layouts
 from training.data.pictures import PictureList
-from training.data.spec import labelled_pictures_of, pictures_of
+from training.data.spec import list_labelled, list_pictures
 from training.named_sets.zero_shot import SETS
 from url_viz.base.errors import FolderError, NoImagesError
 
@@ -30,8 +30,8 @@ class TestMetricLearning:
 
     def test_cub_splits_classes_by_number_and_development_by_places(self, tmp_path: Path) -> None:
         layouts.cub(tmp_path, [5, 6, 1, 2, 3, 4, 2, 2, 2, 2, 3, 1])
-        assert pictures_of(f"cub:{tmp_path}").classes == tuple(sorted(f"{n}.Bird_{n}" for n in range(7, 13)))
-        training = pictures_of(f"cub/train:{tmp_path}")
+        assert list_pictures(f"cub:{tmp_path}").classes == tuple(sorted(f"{n}.Bird_{n}" for n in range(7, 13)))
+        training = list_pictures(f"cub/train:{tmp_path}")
         # Of 5 pictures, round(linspace(0, 4, 2)) = 0, 4 are train; of 6, round(linspace(0, 5, 3)) = 0, 2, 5.
         assert names(training)[:5] == [
             "Bird_0000.jpg",
@@ -41,24 +41,24 @@ class TestMetricLearning:
             "Bird_0005.jpg",
         ]
         assert Counter(training.labels.tolist()) == {0: 2, 1: 3, 2: 1, 3: 1, 4: 2}
-        val = pictures_of(f"cub/val:{tmp_path}")
+        val = list_pictures(f"cub/val:{tmp_path}")
         assert set(val.classes) == set(training.classes) | {"3.Bird_3"}  # one picture alone is val
         assert not set(val.paths) & set(training.paths)
         assert len(val) + len(training) == 5 + 6 + 1 + 2 + 3 + 4
 
     def test_even_and_odd_pictures_of_each_test_class(self, tmp_path: Path) -> None:
         layouts.cub(tmp_path, [1, 1, 3, 4])
-        even, odd = (pictures_of(f"cub/{split}:{tmp_path}") for split in ("train-on-test", "test-on-test"))
+        even, odd = (list_pictures(f"cub/{split}:{tmp_path}") for split in ("train-on-test", "test-on-test"))
         assert names(even) == ["Bird_0000.jpg", "Bird_0002.jpg", "Bird_0000.jpg", "Bird_0002.jpg"]
         assert names(odd) == ["Bird_0001.jpg", "Bird_0001.jpg", "Bird_0003.jpg"]
-        assert set(even.paths) | set(odd.paths) == set(pictures_of(f"cub:{tmp_path}").paths)
+        assert set(even.paths) | set(odd.paths) == set(list_pictures(f"cub:{tmp_path}").paths)
 
     def test_ids_are_the_apps_and_files_of_archives_are_passed_over(self, tmp_path: Path) -> None:
         layouts.cub(tmp_path, [1, 2])
         junk = tmp_path / "CUB_200_2011" / "images" / "2.Bird_2" / "._Bird_0000.jpg"
         junk.write_bytes(b"resource fork")
-        found = labelled_pictures_of(f"cub:{tmp_path}")
-        app = pictures_of(f"folder:{tmp_path}")
+        found = list_labelled(f"cub:{tmp_path}")
+        app = list_pictures(f"folder:{tmp_path}")
         assert len(found) == 2
         assert set(found.ids.tolist()) < set(app.ids.tolist())
 
@@ -76,10 +76,10 @@ class TestMetricLearning:
         if layout == "annotations":
             kinds = np.array(rows, [("relative_im_path", "O"), ("class", "O"), ("test", "O")])
             savemat(tmp_path / "cars_annos.mat", {"annotations": kinds, "class_names": np.array(classes, object)})
-        found = pictures_of(f"cars:{tmp_path}")
+        found = list_pictures(f"cars:{tmp_path}")
         assert found.classes == ("Ram C-V Cargo Van 2012", "smart fortwo 2012")
         assert names(found) == [f"{n:06d}.jpg" for n in (2, 6, 10, 3, 7, 11)]
-        assert names(pictures_of(f"cars/train:{tmp_path}")) == ["000001.jpg", "000004.jpg"]
+        assert names(list_pictures(f"cars/train:{tmp_path}")) == ["000001.jpg", "000004.jpg"]
 
     @pytest.mark.parametrize(
         ("variable", "kind", "counts"),
@@ -87,7 +87,7 @@ class TestMetricLearning:
     )
     def test_counts_of_the_real_sets(self, variable: str, kind: str, counts: tuple[int, ...]) -> None:
         root = real_set(variable)
-        splits = [pictures_of(f"{kind}/{split}:{root}") for split in ("train", "val", "test")]
+        splits = [list_pictures(f"{kind}/{split}:{root}") for split in ("train", "val", "test")]
         assert (*map(len, splits), len(splits[2].classes)) == counts
 
 
@@ -102,12 +102,12 @@ class TestProducts:
 
     def test_splits(self, tmp_path: Path) -> None:
         root = self.root(tmp_path)
-        training, val, test = (pictures_of(f"sop/{split}:{root}") for split in ("train", "val", "test"))
+        training, val, test = (list_pictures(f"sop/{split}:{root}") for split in ("train", "val", "test"))
         assert training.classes == ("00001", "00005")
         assert val.classes == ("00002", "00003", "00007")
         assert test.classes == ("00011", "00012", "00013")
         assert (len(training), len(val), len(test)) == (6, 6, 6)
-        assert names(pictures_of(f"sop/test-on-test:{root}")) == ["11_1.JPG", "12_1.JPG"]
+        assert names(list_pictures(f"sop/test-on-test:{root}")) == ["11_1.JPG", "12_1.JPG"]
 
     def test_the_layout_with_folders_of_lists_and_images(self, tmp_path: Path) -> None:
         root = self.root(tmp_path / "products")
@@ -116,11 +116,11 @@ class TestProducts:
         (moved / "Info_Files").mkdir()
         for path in root.iterdir():
             path.rename(moved / ("Info_Files" if path.suffix else "images") / path.name)
-        assert len(pictures_of(f"sop:{moved}")) == 6
+        assert len(list_pictures(f"sop:{moved}")) == 6
 
     def test_counts_of_the_real_set(self) -> None:
         root = real_set("URL_VIZ_SOP")
-        splits = [pictures_of(f"sop/{split}:{root}") for split in ("train", "val", "test")]
+        splits = [list_pictures(f"sop/{split}:{root}") for split in ("train", "val", "test")]
         assert (*map(len, splits), len(splits[2].classes)) == (29136, 30415, 60502, 11316)
 
 
@@ -130,30 +130,30 @@ class TestErrors:
     @pytest.mark.parametrize("kind", sorted(SETS))
     def test_an_empty_folder(self, kind: str, tmp_path: Path) -> None:
         with pytest.raises(FolderError, match="Expected is"):
-            pictures_of(f"{kind}:{tmp_path}")
+            list_pictures(f"{kind}:{tmp_path}")
         assert not list(tmp_path.iterdir())  # and nothing was downloaded or made
 
     def test_no_folder_no_split_no_such_set_and_no_pictures(self, tmp_path: Path) -> None:
         layouts.cub(tmp_path, [1, 1])
         with pytest.raises(NoImagesError, match="'train' of 'cub'"):
-            pictures_of(f"cub/train:{tmp_path}")
+            list_pictures(f"cub/train:{tmp_path}")
         with pytest.raises(FolderError, match=r"'birds'.*folder, tar, cub, cars, sop, cifar10h"):
-            pictures_of("birds:somewhere")
+            list_pictures("birds:somewhere")
         with pytest.raises(FolderError, match=r"not a folder.*'cub' was unpacked"):
-            pictures_of(f"cub:{tmp_path}/none")
+            list_pictures(f"cub:{tmp_path}/none")
         with pytest.raises(FolderError, match=r"no split 'dev'.*train, val, test, train-on-test"):
-            pictures_of(f"cub/dev:{tmp_path}")
+            list_pictures(f"cub/dev:{tmp_path}")
 
     def test_a_picture_of_the_list_that_is_gone_and_a_list_of_another_kind(self, tmp_path: Path) -> None:
         root = layouts.sop(tmp_path, products={"test": {1: {1: 3}}})
         (root / "thing1_final" / "1_1.JPG").unlink()
         with pytest.raises(FolderError, match=r"1 of 3 pictures.*1_1\.JPG"):
-            pictures_of(f"sop:{root}")
+            list_pictures(f"sop:{root}")
         (root / "Ebay_test.txt").write_text("path,label\n")
         with pytest.raises(FolderError, match="begins with 'path,label'"):
-            pictures_of(f"sop:{root}")
+            list_pictures(f"sop:{root}")
 
     def test_a_class_folder_without_a_number(self, tmp_path: Path) -> None:
         layouts.picture(tmp_path / "images" / "Albatross" / "a.jpg")
         with pytest.raises(FolderError, match="'Albatross' has no number"):
-            pictures_of(f"cub:{tmp_path}")
+            list_pictures(f"cub:{tmp_path}")
