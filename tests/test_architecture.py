@@ -67,7 +67,7 @@ def room_of(module: str) -> str:
     if package != "url_viz":
         return package
     if first in SUBJECTS:
-        return "handle" if name.startswith("set_") or name == "stored_diffs" else "subjects"
+        return "handle" if name.startswith("set_") else "subjects"
     return BESIDE.get(first, first)
 
 

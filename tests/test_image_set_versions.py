@@ -23,8 +23,7 @@ from url_viz.store import version_files
 from url_viz.store.bundle import pack
 from url_viz.store.sets import forget
 from url_viz.versions.changes import CHANGES
-from url_viz.versions.set_versions import Diff
-from url_viz.versions.stored_diffs import store_diff, stored_diff
+from url_viz.versions.set_diffs import Diff, store_diff, stored_diff
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +66,7 @@ def second(first: ImageSet, model: Model) -> ImageSet:
 
 
 def changed(found: Diff) -> dict[str, tuple[str, ...]]:
-    return {name: getattr(found, name) for name in CHANGES if getattr(found, name)}
+    return {name: found.paths(name) for name in CHANGES if found.paths(name)}
 
 
 class TestTwoTimes:
@@ -102,7 +101,7 @@ class TestTwoTimes:
         first.labels.use(None)
         first.labels.use(None)
         assert first.versions.table()["number"].tolist() == [1, 2]
-        assert len(url_viz.diff(first.versions.at(1), first).relabelled) == 24
+        assert len(url_viz.diff(first.versions.at(1), first).paths("relabelled")) == 24
 
     def test_what_there_is_not(self, first: ImageSet) -> None:
         with pytest.raises(ImageSetError, match=r"No version '7'.* 1 "):
@@ -175,9 +174,11 @@ class TestTwoSets:
     def test_both_ways(self, first: ImageSet, other: ImageSet) -> None:
         there, back = url_viz.diff(first, other), url_viz.diff(other, first)
         assert changed(there) == CHANGED
-        assert (back.added, back.removed, back.emptied_classes) == (there.removed, there.added, ("emu",))
+        assert back.paths("added") == there.paths("removed")
+        assert back.paths("removed") == there.paths("added")
+        assert back.emptied_classes == ("emu",)
         assert back.table["path_before"].dropna().tolist() != []
-        assert set(back.reencoded) == set(there.reencoded)
+        assert set(back.paths("reencoded")) == set(there.paths("reencoded"))
 
     def test_the_command_says_it_and_writes_it(
         self, first: ImageSet, other: ImageSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -259,6 +260,6 @@ def test_a_stored_diff_is_the_same_until_either_side_changes(second: ImageSet, m
     assert stored.new_leaks is None
     second.labels.correct({int(second.table()["id"].iloc[0]): "emu"})
     assert stored_diff(second.versions.at(1), second.versions.now()) is None
-    file = next(path for path in (second.core.store.paths.derived / "diffs").glob("*.on_map.parquet"))
+    (file,) = (second.core.store.paths.derived / "diffs").iterdir()
     file.write_bytes(file.read_bytes()[:-9])
     assert stored_diff(before, now) is None, "what is damaged is computed again"

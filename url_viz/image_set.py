@@ -51,7 +51,8 @@ from url_viz.store.second_model_choice import other_models_version
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.tables import positions_of
 from url_viz.store.tables.writer import is_being_written
-from url_viz.versions.set_versions import Diff, SetVersions, Version, diff_of
+from url_viz.versions.set_diffs import Diff, diff_versions
+from url_viz.versions.set_versions import SetVersions, Version
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -504,4 +505,4 @@ def diff(
             one = open_image_set(one, model=model, workspace=workspace)
         return one if isinstance(one, Version) else one.versions.now()
 
-    return diff_of(version_of(a), version_of(b))
+    return diff_versions(version_of(a), version_of(b))

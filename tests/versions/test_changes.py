@@ -21,13 +21,12 @@ from url_viz.versions.changes import (
     ambiguity_by_class,
     changes,
     class_sizes,
-    content_codes_of,
+    content_codes,
     match,
     new_leaks,
     probe_change,
 )
-from url_viz.versions.set_versions import Diff
-from url_viz.versions.stored_diffs import StoredFigures
+from url_viz.versions.set_diffs import Diff
 
 Row = tuple[str, int, str | None, str | None, str | None]
 
@@ -263,7 +262,8 @@ class TestAmbiguity:
         before, after = (rows(label[part], values[part].tolist(), each[part].tolist()) for values, part in sides)
         table = ambiguity_by_class(before, after)
         by_themselves = (table["low"] > 0) | (table["high"] < 0)
-        found = Diff(None, None, pd.DataFrame(), None, StoredFigures(None, table, pd.DataFrame()))  # type: ignore[arg-type]
+        found = Diff(None, None)  # type: ignore[arg-type]
+        vars(found)["ambiguity"] = table
         assert by_themselves.sum() >= 4
         assert found.rose.empty
         assert found.fell["label"].tolist() == ["7"]
@@ -330,5 +330,5 @@ class TestProbe:
 def test_copies_with_different_labels_have_none() -> None:
     one = pd.DataFrame({"content": [5, 5, 7], "label": ["a", "b", "b"]})
     other = pd.DataFrame({"content": [7, 9], "label": ["b", None]})
-    codes = content_codes_of([one, other], np.array([5, 7, 9]))
+    codes = content_codes([one, other], np.array([5, 7, 9]))
     assert [each.tolist() for each in codes] == [[-1, 1, -1], [-1, 1, -1]]

@@ -19,7 +19,7 @@ from url_viz.jobs.configs import DiffConfig, Folder, WorkspaceDir
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
     from url_viz.store.sets import Agreement
-    from url_viz.versions.set_versions import Diff
+    from url_viz.versions.set_diffs import Diff
 
 
 _NONE_YET = "No image sets yet. Read one: python -m url_viz embed FOLDER"
@@ -196,7 +196,7 @@ def versions(image_set: "ImageSet") -> None:
 def diff(config: DiffConfig) -> None:
     """Say what changed between two folders, or in one since a version."""
     from url_viz.export.table_files import write_bytes
-    from url_viz.versions.stored_diffs import store_diff
+    from url_viz.versions.set_diffs import store_diff
 
     with progress_shown() as report:
         report(Progress("compare", 0))
@@ -225,14 +225,14 @@ def _diff_of(config: DiffConfig) -> "Diff":
 
 
 def _print(difference: "Diff", top: int) -> None:
-    from url_viz.versions.set_versions import WORDS
+    from url_viz.versions.changes import CHANGES
 
     print(f"From {difference.before.title} to {difference.after.title}.")
     for sentence in difference.words:
         print(sentence)
     for change, count in difference.counts().items():
-        print(f"{WORDS[change].capitalize()}:")
-        print("\n".join(f"    {path}" for path in getattr(difference, change)[:top]))
+        print(f"{CHANGES[change].capitalize()}:")
+        print("\n".join(f"    {path}" for path in difference.paths(change)[:top]))
         print_rest(count, top, "--top, --json")
     for what, classes in (("rose", difference.rose), ("fell", difference.fell)):
         if len(classes):

@@ -77,6 +77,12 @@ class Influenced:
     value: float
     influence: Floats
 
+    @classmethod
+    def mean(cls, values: NDArray[np.floating] | Bools) -> "Influenced":
+        """The mean of values (N,), or the share that is true; nan of none."""
+        mean = float(values.mean()) if len(values) else float("nan")
+        return cls(mean, (values - mean) / max(1, len(values)))
+
     def __sub__(self, other: "Influenced") -> "Influenced":
         return Influenced(self.value - other.value, self.influence - other.influence)
 
@@ -304,8 +310,7 @@ def auroc_within_influence(score: ArrayLike, is_positive: ArrayLike, block: NDAr
 
 def share_by_blocks(is_true: NDArray[np.bool_], block: NDArray[np.integer]) -> Figure:
     """The share of (N,) that is true, with a 95 % interval over blocks (N,); see `auroc_by_blocks`."""
-    share = float(is_true.mean()) if len(is_true) else float("nan")
-    return Influenced(share, (is_true - share) / max(1, len(is_true))).by_blocks(block)
+    return Influenced.mean(is_true).by_blocks(block)
 
 
 def share_of(hits: float, count: int) -> Figure:

@@ -43,7 +43,9 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.outputs import require_outside
 from url_viz.labels.ambiguity import between, question_of
 from url_viz.review.queues import TO_GO, progress_counts
-from url_viz.versions.set_versions import WORDS, Diff, Version
+from url_viz.versions.changes import CHANGES
+from url_viz.versions.set_diffs import Diff
+from url_viz.versions.set_versions import Version
 
 MOST_POINTS = 6_000
 WIDTH, HEIGHT, MARGIN = 1000, 640, 14
@@ -475,4 +477,4 @@ def _shown(difference: Diff, change: str, count: int) -> dict[str, Any]:
     version, ids = (difference.before, rows["id_before"]) if change == "removed" else (difference.after, rows["id"])
     pictures = inlined(version.core, ids, side_px=SIDE_PX)
     shown = rows.assign(thumbnail=[pictures.get(int(image_id), "") for image_id in ids]).to_dict("records")
-    return {"title": WORDS[change].capitalize(), "count": count, "rows": shown}
+    return {"title": CHANGES[change].capitalize(), "count": count, "rows": shown}

@@ -30,8 +30,7 @@ from url_viz.ui.widgets.jobs import show_until_over
 from url_viz.ui.widgets.map import show_map
 from url_viz.ui.widgets.picture import open_picture
 from url_viz.versions.changes import CHANGES
-from url_viz.versions.set_versions import CHANGED, GONE, NEW, SAME, WORDS, Diff
-from url_viz.versions.stored_diffs import stored_diff
+from url_viz.versions.set_diffs import CHANGED, GONE, NEW, SAME, Diff, stored_diff
 
 VERSION_BEFORE: Key[str | None] = Key("view.versions.before")
 """What the set is compared with: the number of a version, or the id of another set."""
@@ -45,7 +44,7 @@ VERSIONS_GALLERY = "view.versions.gallery"
 
 KINDS = {NEW: "#009e73", GONE: "#d55e00", CHANGED: "#0072b2", SAME: "#7d8590"}
 """What happened to a picture, and its colour: apart under the common colour-vision deficiencies."""
-OF_KIND = {NEW: CHANGES[:1], GONE: CHANGES[1:2], CHANGED: CHANGES[2:]}
+CHANGES_BY_KIND = {NEW: ["added"], GONE: ["removed"], CHANGED: [*CHANGES][2:]}
 MAP_HEIGHT_PX = 520
 TILES = 24
 _NUMBER = "v"
@@ -168,7 +167,7 @@ def show_changes(difference: Diff) -> tuple[str, ...]:
         list(counts),
         selection_mode="multi",
         default=chosen,
-        format_func=lambda name: escape(f"{WORDS[name].capitalize()} · {counts[name]:,}"),
+        format_func=lambda name: escape(f"{CHANGES[name].capitalize()} · {counts[name]:,}"),
         label_visibility="collapsed",
         **control_of(VERSION_CHANGES, chosen, options=counts),
     )
@@ -194,14 +193,14 @@ def show_both_on_map(image_set: ImageSet, difference: Diff, chosen: Sequence[str
         category_colours=tuple(KINDS[name] for name in names),
         ringed_id=OPENED.get(),
         with_names=False,
-        chosen=tuple(number for number, name in enumerate(names) if set(OF_KIND.get(name, ())) & set(chosen)),
+        chosen=tuple(number for number, name in enumerate(names) if set(CHANGES_BY_KIND.get(name, ())) & set(chosen)),
     )
     key = f"{VERSIONS_MAP}{image_set.set_id}"
     show_map(view, key=key, height_px=MAP_HEIGHT_PX, on_pick=_pick, on_click=open_picture)
 
 
 def _pick(kinds: tuple[str, ...]) -> None:
-    VERSION_CHANGES.set([name for kind in kinds for name in OF_KIND.get(kind, ())])
+    VERSION_CHANGES.set([name for kind in kinds for name in CHANGES_BY_KIND.get(kind, ())])
 
 
 def show_pictures(difference: Diff, chosen: Sequence[str]) -> None:
@@ -215,7 +214,7 @@ def show_pictures(difference: Diff, chosen: Sequence[str]) -> None:
 def _tile(row: "pd.Series[Any]", difference: Diff) -> Tile:
     is_gone = bool(row["removed"])
     image_id, label = (row["id_before"], row["label_before"]) if is_gone else (row["id"], row["label"])
-    changes = " · ".join(WORDS[name] for name in CHANGES if row[name])
+    changes = " · ".join(CHANGES[name] for name in CHANGES if row[name])
     was = f"{row['path_before']} → " if row["moved"] else ""
     shown = f"{row['label_before'] or 'none'} → {row['label'] or 'none'}" if row["relabelled"] else label
     set_id = (difference.before if is_gone else difference.after).core.set_id

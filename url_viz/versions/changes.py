@@ -19,11 +19,18 @@ from url_viz.pipeline.overlaps import overlapping
 from url_viz.store.columns.source_columns import BOX_COLUMNS, PICTURE
 from url_viz.store.tables.tables import Twins, positions_of
 
-CHANGES = (
-    *("added", "removed", "moved", "reencoded", "relabelled"),
-    *("replaced", "split_changed", "decided", "boxes_changed"),
-)
-"""What may be said of a picture, each a column of `changes`; of one picture several may be."""
+CHANGES = {
+    "added": "added",
+    "removed": "removed",
+    "moved": "moved or renamed",
+    "reencoded": "encoded anew",
+    "relabelled": "relabelled",
+    "replaced": "replaced by another at their path",
+    "split_changed": "in another split",
+    "decided": "with another decision",
+    "boxes_changed": "with another box",
+}
+"""What may have happened to a picture, each a column of `changes`, and the words for it; a picture may have several."""
 SAME_BOX = 0.5
 """Intersection over union from which two boxes in one picture mark one object."""
 BOX = list(BOX_COLUMNS[:4])
@@ -35,14 +42,14 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Matching:
-    """P pictures of both versions: their rows `before` and `after` (P,), each at most once, and what `by` (P,)."""
+    """P pictures of both versions: their rows `before` and `after` (P,), each at most once, and `by` what (P,)."""
 
     before: Rows
     after: Rows
     by: NDArray[np.int8]
 
-    def before_of(self, count: int) -> Rows:
-        """For each of `count` rows of the later version the earlier one's, −1 if that had another picture or none."""
+    def earlier_rows(self, count: int) -> Rows:
+        """The earlier version's row for each of the later one's `count`, −1 if it had another picture or none."""
         row = np.full(count, -1, np.int64)
         is_same = self.by != PATH
         row[self.after[is_same]] = self.before[is_same]
@@ -80,7 +87,10 @@ class _Pairs:
     """The pairs so far, and the rows of both tables that are left."""
 
     def __init__(self, before: pd.DataFrame, after: pd.DataFrame) -> None:
-        self._tables = before.reset_index(drop=True), after.reset_index(drop=True)
+        self._tables = tuple(
+            table.reset_index(drop=True).assign(name=[path.rpartition("/")[2] for path in table["path"]])
+            for table in (before, after)
+        )
         self._is_left = np.ones(len(before), bool), np.ones(len(after), bool)
         self._pairs: list[tuple[Rows, Rows, int]] = []
 
@@ -101,17 +111,13 @@ class _Pairs:
 
     def rest(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         left, right = (table[is_left] for table, is_left in zip(self._tables, self._is_left, strict=True))
-        return left.assign(name=_names(left)), right.assign(name=_names(right))
+        return left, right
 
     def matching(self) -> Matching:
         before, after = (np.concatenate([part[side] for part in self._pairs]) for side in (0, 1))
         by = np.concatenate([np.full(len(rows), by, np.int8) for rows, _, by in self._pairs])
         order = np.argsort(after)
         return Matching(before[order].astype(np.int64), after[order].astype(np.int64), by[order])
-
-
-def _names(table: pd.DataFrame) -> list[str]:
-    return [path.rpartition("/")[2] for path in table["path"]]
 
 
 def _equal(before: pd.DataFrame, after: pd.DataFrame, columns: Sequence[str]) -> tuple[Rows, Rows]:
@@ -129,10 +135,9 @@ def _by_box(before: pd.DataFrame, after: pd.DataFrame) -> list[Link]:
     picture = pd.factorize(pd.concat([before[PICTURE], after[PICTURE]]))[0]
     mine, theirs = (table[BOX].to_numpy(np.float64) for table in (before, after))
     pictures = picture[: len(before)], picture[len(before) :]
+    overlaps = overlapping(mine, theirs, picture=pictures[0], other_picture=pictures[1], least=SAME_BOX)
     links: list[Link] = []
-    for mine_row, their_row, share in overlapping(
-        mine, theirs, picture=pictures[0], other_picture=pictures[1], least=SAME_BOX
-    ):
+    for mine_row, their_row, share in overlaps:
         pairs = before.index.to_numpy()[mine_row].tolist(), after.index.to_numpy()[their_row].tolist()
         links += [((-by,), *pair) for by, *pair in zip(share.tolist(), *pairs, strict=True)]
     return links
@@ -164,7 +169,13 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> pd
     """
 
     def differs(*columns: str) -> Bools:
-        return _differs(before, after, matching, columns)
+        """Whether any of these columns differs (P,), where both versions have it; two missing values do not."""
+        differs = np.zeros(len(matching.before), bool)
+        for name in set(columns) & {*before.columns} & {*after.columns}:
+            left, right = before[name].to_numpy()[matching.before], after[name].to_numpy()[matching.after]
+            unequal = np.flatnonzero(left != right)
+            differs[unequal] |= ~(pd.isna(left[unequal]) & pd.isna(right[unequal]))
+        return differs
 
     is_content, place = matching.by == CONTENT, PICTURE if PICTURE in before and PICTURE in after else "id"
     has_moved_box = (matching.by == AT_PLACE) & differs(*BOX)
@@ -206,30 +217,18 @@ def _sided(after: pd.DataFrame | None, before: pd.DataFrame | None) -> pd.DataFr
     return pd.DataFrame(columns, dtype=object)
 
 
-def _differs(before: pd.DataFrame, after: pd.DataFrame, matching: Matching, columns: Sequence[str]) -> Bools:
-    """Whether any of these columns differs in matched pictures (P,), where both have it; two missing values do not."""
-    differs = np.zeros(len(matching.before), bool)
-    for name in set(columns) & {*before.columns} & {*after.columns}:
-        left, right = before[name].to_numpy()[matching.before], after[name].to_numpy()[matching.after]
-        unequal = np.flatnonzero(left != right)
-        differs[unequal] |= ~(pd.isna(left[unequal]) & pd.isna(right[unequal]))
-    return differs
-
-
 def new_leaks(leaks: pd.DataFrame, before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> pd.DataFrame:
     """Those of `SetSplits.leaks` of the later version whose two pictures did not lie in two splits before.
 
     Dropped pictures are in no split; one that its source named in several was in two by itself.
     """
-    row = np.append(matching.before_of(len(after)), -1)
+    row = np.append(matching.earlier_rows(len(after)), -1)
     split = np.array([*before["split"].where(before["decision"] != "drop"), None], object)
     ids = after["id"].to_numpy(np.int64)
-    split_of, twin_split_of = (
-        split[row[positions_of(leaks[name].to_numpy(np.int64), ids)]] for name in ("id", "twin_id")
-    )
-    is_twice = np.array([isinstance(text, str) and BETWEEN in text for text in split_of], bool)
-    were_apart = pd.notna(split_of) & pd.notna(twin_split_of) & ((split_of != twin_split_of) | is_twice)
-    new: pd.DataFrame = leaks[~were_apart].reset_index(drop=True)
+    splits, twin_splits = (split[row[positions_of(leaks[name].to_numpy(np.int64), ids)]] for name in ("id", "twin_id"))
+    is_twice = np.array([isinstance(text, str) and BETWEEN in text for text in splits], bool)
+    is_old = pd.notna(splits) & pd.notna(twin_splits) & ((splits != twin_splits) | is_twice)
+    new: pd.DataFrame = leaks[~is_old].reset_index(drop=True)
     return new
 
 
@@ -241,7 +240,7 @@ def class_sizes(rows: pd.DataFrame) -> dict[str, int]:
 
 SEEDS = 3
 LEAST_DIFFERENCE = 0.02
-"""A class has become more ambiguous, or clearer, by at least so much: any new fit of the classes moves all a little."""
+"""By how much a class must have become more ambiguous, or clearer: any new fit of the classes moves all a little."""
 FEWEST = 10
 """With fewer pictures to evaluate on, or fewer of a class, nothing is said."""
 
@@ -295,14 +294,10 @@ def probe_change(
     block = group[test]
     if len(np.unique(block)) < FEWEST:
         return None
-    shares = [_mean(each[test] / times[test]) for each in right]
+    shares = [Influenced.mean(each[test] / times[test]) for each in right]
     difference = shares[1] - shares[0]
     first, second = (each.by_blocks(block) for each in shares)
     return ProbeChange(first, second, difference.by_blocks(block, least=-1), len(test))
-
-
-def _mean(values: NDArray[np.float64]) -> Influenced:
-    return Influenced(float(values.mean()), (values - values.mean()) / len(values))
 
 
 def contents_with_one_label(
@@ -319,16 +314,16 @@ def contents_with_one_label(
     return has_one_label
 
 
-def content_codes_of(sides: Sequence[pd.DataFrame], content: Rows) -> list[Codes]:
+def content_codes(sides: Sequence[pd.DataFrame], content: Rows) -> list[Codes]:
     """The label codes (M,) of contents in each of some tables, of one list of names; NONE if absent or not agreed."""
     codes = coded_labels(pd.concat([side["label"] for side in sides], ignore_index=True).astype(object)).codes
     parts = np.split(codes, np.cumsum([len(side) for side in sides])[:-1])
-    codes_of = []
+    agreed = []
     for side, code in zip(sides, parts, strict=True):
         row = positions_of(side["content"].to_numpy(np.int64), content)
         has = (row >= 0) & (code != NONE)
-        codes_of.append(agreed_label(row[has], code[has], len(content)))
-    return codes_of
+        agreed.append(agreed_label(row[has], code[has], len(content)))
+    return agreed
 
 
 def ambiguity_by_class(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
@@ -340,19 +335,15 @@ def ambiguity_by_class(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFram
     groups, or without pictures in a version, are left out.
     """
     earlier, later = (dict(list(side.dropna(subset=["ambiguity"]).groupby("label"))) for side in (before, after))
-    rows = [_of_class(str(name), earlier[name], later[name]) for name in earlier if name in later]
+    rows = []
+    for name, sides in ((name, (earlier[name], later[name])) for name in earlier if name in later):
+        group = np.concatenate([side["group"] for side in sides])
+        if len(np.unique(group)) >= FEWEST:
+            was, now = (Influenced.mean(side["ambiguity"].to_numpy(np.float64)) for side in sides)
+            change = Influenced(now.value - was.value, np.concatenate([-was.influence, now.influence]))
+            figure, sizes = change.by_blocks(group, least=-1), map(len, sides)
+            ends = figure.interval.low, figure.interval.high
+            rows.append((str(name), *sizes, was.value, now.value, figure.value, *ends, change.p_by_blocks(group)))
     columns = ["label", "pictures_before", "pictures", "before", "after", "difference", "low", "high", "p"]
-    table = pd.DataFrame([row for row in rows if row is not None], columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
     return table.sort_values("difference", key=np.abs, ascending=False, kind="stable", ignore_index=True)
-
-
-def _of_class(name: str, before: pd.DataFrame, after: pd.DataFrame) -> tuple[object, ...] | None:
-    group = pd.concat([before["group"], after["group"]]).to_numpy()
-    if len(np.unique(group)) < FEWEST:
-        return None
-    earlier, later = (_mean(side["ambiguity"].to_numpy(np.float64)) for side in (before, after))
-    influence = np.concatenate([-earlier.influence, later.influence])
-    difference = Influenced(later.value - earlier.value, influence)
-    figure, p = difference.by_blocks(group, least=-1), difference.p_by_blocks(group)
-    ends = figure.interval.low, figure.interval.high
-    return name, len(before), len(after), earlier.value, later.value, figure.value, *ends, p

@@ -131,15 +131,20 @@ def _table_in(data: memoryview) -> pa.Table:
 def write_cached(folder: Path, space_key: str, key: str, table: pa.Table, *, most: int = MOST_CACHED) -> None:
     """Cache a table under `key`, and keep `most` of its space; on a full or read-only disk it is made again instead."""
     with suppress(OSError):
-        with replaced(_file(folder, space_key, key), is_flushed=False) as temporary:
-            with pa.ipc.new_file(str(temporary), table.schema) as sink:
-                sink.write_table(table.combine_chunks())
-            written = np.memmap(temporary, mode="r").data
-            with temporary.open("ab") as file:
-                file.write(_END.pack(zlib.crc32(written), len(written)))
-        files = sorted(folder.glob(f"{space_key}-*"), key=lambda path: path.stat().st_mtime)
-        for path in files[:-most]:
-            path.unlink()
+        write_table(folder, space_key, key, table, most=most)
+
+
+def write_table(folder: Path, space_key: str, key: str, table: pa.Table, *, most: int = MOST_CACHED) -> None:
+    """As `write_cached`, but raises OSError for a full or read-only disk."""
+    with replaced(_file(folder, space_key, key), is_flushed=False) as temporary:
+        with pa.ipc.new_file(str(temporary), table.schema) as sink:
+            sink.write_table(table.combine_chunks())
+        written = np.memmap(temporary, mode="r").data
+        with temporary.open("ab") as file:
+            file.write(_END.pack(zlib.crc32(written), len(written)))
+    files = sorted(folder.glob(f"{space_key}-*"), key=lambda path: path.stat().st_mtime)
+    for path in files[:-most]:
+        path.unlink()
 
 
 def table_of(*records: "DataclassInstance") -> pa.Table:
