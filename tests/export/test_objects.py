@@ -24,8 +24,8 @@ from url_viz.export.folders import sort_into_folders
 from url_viz.export.picture_files import Exported
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
+from url_viz.imaging.limited_readers import readers
 from url_viz.imaging.places import cut
-from url_viz.imaging.source import read_annotations
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.store.columns.source_columns import BOX_IS_WRONG, CLASS
@@ -66,7 +66,9 @@ def classes_in(folder: Path, kind: Kind, originals: Path) -> list[list[str]]:
         if path.is_file():
             (originals / path.relative_to(folder)).write_bytes(path.read_bytes())
     named = {"YOLO": "data.yaml", "COCO": "instances.json"}.get(kind, "")
-    return [[one.label for one in at.objects.values()] for at in read_annotations(originals / named).pictures.values()]
+    return [
+        [one.label for one in at.objects.values()] for at in readers.annotations(originals / named).pictures.values()
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -16,7 +16,7 @@ from url_viz.base.errors import FolderError
 from url_viz.imaging.annotations.annotated import Annotations, as_label
 from url_viz.imaging.annotations.coco import box_of_mask
 from url_viz.imaging.annotations.formats import annotations_in, format_at
-from url_viz.imaging.source import read_annotations
+from url_viz.imaging.limited_readers import readers
 
 WIDTH, HEIGHT = 80, 40
 OBJECT = "<object><name>dog</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>5</xmax><ymax>5</ymax></bndbox></object>"
@@ -73,12 +73,14 @@ def labelme(root: Path, shapes: list[Any], *, name: str = "a.json", **more: Any)
 
 
 def test_the_formats_say_the_same(tmp_path: Path) -> None:
-    by_yolo = read_annotations(yolo(tmp_path / "y", ["1 0.5 0.5 0.25 0.5"]))
+    by_yolo = readers.annotations(yolo(tmp_path / "y", ["1 0.5 0.5 0.25 0.5"]))
     entry = {"id": 3, "image_id": 1, "category_id": 9, "bbox": [30, 10, 20, 20], "iscrowd": 0, "area": 400}
-    by_coco = read_annotations(coco(tmp_path / "c", [entry]))
+    by_coco = readers.annotations(coco(tmp_path / "c", [entry]))
     ends = "<xmin>31</xmin><ymin>11</ymin><xmax>50</xmax><ymax>30</ymax>"
-    by_voc = read_annotations(voc(tmp_path / "v", f"<object><name>dog</name><bndbox>{ends}</bndbox></object>"))
-    by_labelme = read_annotations(labelme(tmp_path / "l", [{"label": "dog", "points": [[30, 10], [50, 10], [40, 30]]}]))
+    by_voc = readers.annotations(voc(tmp_path / "v", f"<object><name>dog</name><bndbox>{ends}</bndbox></object>"))
+    by_labelme = readers.annotations(
+        labelme(tmp_path / "l", [{"label": "dog", "points": [[30, 10], [50, 10], [40, 30]]}])
+    )
     assert boxes(by_labelme) == [("1", "dog", (30, 10, 20, 20))]
     assert boxes(by_yolo) == [("1", "dog", (0.375, 0.25, 0.25, 0.5))]
     assert [(x * WIDTH, y * HEIGHT) for _, _, (x, y, _, _) in boxes(by_yolo)] == [(30, 10)]
@@ -92,13 +94,13 @@ def test_the_formats_say_the_same(tmp_path: Path) -> None:
 
 
 def test_polygons_and_rotated_boxes_count_by_the_box_around_them(tmp_path: Path) -> None:
-    found = read_annotations(yolo(tmp_path / "y", ["0 0.1 0.2 0.5 0.2 0.5 0.6", "0 .2 .2 .4 .1 .6 .3 .4 .4"]))
+    found = readers.annotations(yolo(tmp_path / "y", ["0 0.1 0.2 0.5 0.2 0.5 0.6", "0 .2 .2 .4 .1 .6 .3 .4 .4"]))
     assert boxes(found) == [
         ("1", "cat", pytest.approx((0.1, 0.2, 0.4, 0.4))),
         ("2", "cat", pytest.approx((0.2, 0.1, 0.4, 0.3))),
     ]
     polygon = {"id": 1, "image_id": 1, "category_id": 7, "segmentation": [[10, 10, 30, 10, 30, 20]]}
-    assert boxes(read_annotations(coco(tmp_path / "c", [polygon]))) == [("1", "cat", (10, 10, 20, 10))]
+    assert boxes(readers.annotations(coco(tmp_path / "c", [polygon]))) == [("1", "cat", (10, 10, 20, 10))]
 
 
 def runs(mask: NDArray[np.bool_]) -> list[int]:
@@ -160,7 +162,7 @@ def test_a_hostile_mask_is_a_failure(tmp_path: Path) -> None:
     masks = [
         {"id": at, "image_id": 1, "category_id": 7, "segmentation": one} for at, one in enumerate([good, *hostile])
     ]
-    found = read_annotations(coco(tmp_path, masks))
+    found = readers.annotations(coco(tmp_path, masks))
     assert boxes(found) == [("0", "cat", (10, 5, 1, 20))]
     why = "has neither a box of four numbers, nor a polygon or mask with area"
     assert found.failures == [(f"annotations[{at}], id {at}", why) for at in range(1, len(masks))]
@@ -168,7 +170,7 @@ def test_a_hostile_mask_is_a_failure(tmp_path: Path) -> None:
 
 def test_a_crowd_is_left_out_and_counted(tmp_path: Path) -> None:
     crowd = {"id": 1, "image_id": 1, "category_id": 7, "bbox": [0, 0, 9, 9], "iscrowd": 1}
-    found = read_annotations(coco(tmp_path, [crowd]))
+    found = readers.annotations(coco(tmp_path, [crowd]))
     assert (boxes(found), found.crowds) == ([], 1)
     assert found.summary.endswith("; 1 crowd left out")
 
@@ -183,7 +185,7 @@ def test_a_line_of_yolo_that_makes_no_sense_is_a_failure(tmp_path: Path) -> None
         "0 one two three four": "not a class and numbers",
         "\x1b[31m0 1 1 1 1": "not named",
     }
-    found = read_annotations(yolo(tmp_path, ["0 .5 .5 .2 .2", *why]))
+    found = readers.annotations(yolo(tmp_path, ["0 .5 .5 .2 .2", *why]))
     assert len(boxes(found)) == 1
     assert [at for at, _ in found.failures] == [f"labels/train/a.txt:{number}" for number in range(2, 2 + len(why))]
     for (_, reason), expected in zip(found.failures, why.values(), strict=True):
@@ -206,7 +208,7 @@ def test_an_entry_of_coco_that_makes_no_sense_is_a_failure(tmp_path: Path) -> No
         ({"id": 0}, "same number"),
     ]
     entries = [good, *({**good, "id": at, **change} for at, (change, _) in enumerate(changes, 1))]
-    found = read_annotations(coco(tmp_path, entries))
+    found = readers.annotations(coco(tmp_path, entries))
     assert len(boxes(found)) == 1
     for at, ((place, reason), (change, why)) in enumerate(zip(found.failures, changes, strict=True), 1):
         assert place == f"annotations[{at}], id {as_label(change.get('id', at))}"
@@ -217,7 +219,7 @@ def test_a_file_name_that_leads_out_or_can_be_none_is_a_failure(tmp_path: Path) 
     names = ["a.png", "../../etc/passwd", "/etc/passwd", "a\0.png", "\ud800.png"]
     images = [{"id": at, "file_name": name} for at, name in enumerate(names)]
     entry = {"id": 1, "image_id": 2, "category_id": 7, "bbox": [1, 2, 3, 4]}
-    found = read_annotations(coco(tmp_path, [entry], images=images))
+    found = readers.annotations(coco(tmp_path, [entry], images=images))
     assert [*found.pictures] == [b"a.png"]
     assert ["leads out" in why for _, why in found.failures] == [True] * 4 + [False], "the object's picture is none"
 
@@ -225,7 +227,7 @@ def test_a_file_name_that_leads_out_or_can_be_none_is_a_failure(tmp_path: Path) 
 def test_an_xml_file_with_a_document_type_is_not_read(tmp_path: Path) -> None:
     bomb = '<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;">]>'
     voc(tmp_path, OBJECT)
-    found = read_annotations(voc(tmp_path, OBJECT, before=bomb, name="b.xml"))
+    found = readers.annotations(voc(tmp_path, OBJECT, before=bomb, name="b.xml"))
     assert len(boxes(found)) == 1
     assert "document type" in found.failures[0][1]
 
@@ -235,7 +237,7 @@ def test_json_that_is_no_coco_file_says_so(tmp_path: Path, text: str) -> None:
     path = tmp_path / "instances.json"
     path.write_text(text)
     with pytest.raises(FolderError, match="no COCO file"):
-        read_annotations(path)
+        readers.annotations(path)
 
 
 @pytest.mark.parametrize("text", ["a: [", "names: 3", "[1, 2]", "!!python/object/apply:os.system ['true']"])
@@ -243,14 +245,14 @@ def test_yaml_that_is_no_data_set_says_so(tmp_path: Path, text: str) -> None:
     path = tmp_path / "data.yaml"
     path.write_text(text)
     with pytest.raises(FolderError):
-        read_annotations(path)
+        readers.annotations(path)
 
 
 def test_names_of_yaml_that_would_be_huge_as_text_stay_short(tmp_path: Path) -> None:
     path = yolo(tmp_path, ["0 .5 .5 .2 .2"])
     levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 30))
     path.write_text(f"l0: &l0 [cat]\n{levels}path: .\ntrain: [images/train, *l29]\nnames: [*l29]\n")
-    found = read_annotations(path)
+    found = readers.annotations(path)
     assert [label for _, label, _ in boxes(found)] == ["(list)"]
     assert found.failures[0][0] == "(list)"
 
@@ -260,7 +262,7 @@ def test_nested_merges_of_yaml_unfold_to_nothing(tmp_path: Path) -> None:
     path = yolo(tmp_path, ["0 .5 .5 .2 .2"])
     levels = "".join(f"l{n}: &l{n} {{<<: [*l{n - 1}, *l{n - 1}]}}\n" for n in range(1, 30))
     path.write_text(f"l0: &l0 {{x: 1}}\n{levels}train: images/train\nnames: [cat]\n")
-    assert len(boxes(read_annotations(path))) == 1
+    assert len(boxes(readers.annotations(path))) == 1
 
 
 ODD = ["traffic\xa0light", "می\u200cشود", "👨\u200d👩\u200d👧", "soft\xadhyphen", "ക്\u200d", "x" * 3_000]
@@ -274,7 +276,7 @@ def test_names_of_classes_are_as_the_file_has_them(tmp_path: Path) -> None:
     by_coco = coco(tmp_path / "c", entries, categories=categories)
     by_voc = voc(tmp_path / "v", "".join(OBJECT.replace("dog", f"\n {name}\t") for name in ODD))
     for path in (by_yolo, by_coco, by_voc):
-        assert [label for _, label, _ in boxes(read_annotations(path))] == ODD
+        assert [label for _, label, _ in boxes(readers.annotations(path))] == ODD
 
 
 def test_what_no_name_has_is_shown_and_kept_as_escapes(tmp_path: Path) -> None:
@@ -294,7 +296,7 @@ def test_a_box_beyond_any_measure_costs_one_object(tmp_path: Path, far: float) -
     by_yolo = yolo(tmp_path / "y", ["0 .5 .5 .2 .2", f"0 .5 .5 {far} .2", f"0 {-far} .5 .2 .2"])
     ends = OBJECT.replace("<xmax>5</xmax>", f"<xmax>{far}</xmax>")
     for path in (by_coco, by_yolo, voc(tmp_path / "v", OBJECT + ends)):
-        found = read_annotations(path)
+        found = readers.annotations(path)
         assert len(boxes(found)) == 1
         assert {why.partition(":")[0] for _, why in found.failures} == {"has a box that lies far beyond any picture"}
 
@@ -302,7 +304,7 @@ def test_a_box_beyond_any_measure_costs_one_object(tmp_path: Path, far: float) -
 def test_coco_without_ids_has_every_object_and_every_failure(tmp_path: Path) -> None:
     entry = {"image_id": 1, "category_id": 7, "bbox": [1, 2, 3, 4]}
     bad = {**entry, "category_id": 8}
-    found = read_annotations(coco(tmp_path, [entry, bad, entry, bad, "nothing", entry]))
+    found = readers.annotations(coco(tmp_path, [entry, bad, entry, bad, "nothing", entry]))
     assert [key for key, _, _ in boxes(found)] == ["entry 0", "entry 2", "entry 5"]
     places = ["annotations[1], id entry 1", "annotations[3], id entry 3", "annotations[4]"]
     assert [at for at, _ in found.failures] == places
@@ -311,7 +313,7 @@ def test_coco_without_ids_has_every_object_and_every_failure(tmp_path: Path) -> 
 def test_equal_ids_of_pictures_and_classes_are_said(tmp_path: Path) -> None:
     pictures = [{"id": 1, "file_name": "b.png"}, {"id": 1, "file_name": "a.png"}, 5]
     categories = [{"id": 7, "name": "cat"}, {"id": 7, "name": "dog"}]
-    found = read_annotations(coco(tmp_path, [], images=pictures, categories=categories))
+    found = readers.annotations(coco(tmp_path, [], images=pictures, categories=categories))
     assert found.remarks == (
         "In 'images' several entries have the same of 1 id (1): only the last of each counts.",
         "In 'images' 1 entry can be none.",
@@ -323,7 +325,7 @@ def test_pictures_of_voc_with_one_stem_are_failures_but_the_first(tmp_path: Path
     folder = voc(tmp_path, OBJECT)
     picture(folder / "JPEGImages" / "b" / "a.png")
     picture(folder / "JPEGImages" / "a.jpg")
-    found = read_annotations(folder)
+    found = readers.annotations(folder)
     assert len(boxes(found)) == 1
     assert [*found.pictures] == [b"JPEGImages/a.jpg"]
     assert [at for at, _ in found.failures] == ["JPEGImages/a.png", "JPEGImages/b/a.png"]
@@ -336,9 +338,9 @@ def test_a_document_type_is_refused_in_every_encoding(tmp_path: Path, encoding: 
     text = f'<!DOCTYPE a [<!ENTITY b "c">]><annotation>{OBJECT}</annotation>'
     (folder / "Annotations" / "a.xml").write_bytes(text.encode(encoding))
     with pytest.raises(FolderError, match="has no objects"):
-        read_annotations(folder)
+        readers.annotations(folder)
     (folder / "Annotations" / "a.xml").write_bytes(text.partition(">]>")[2].encode(encoding))
-    assert len(boxes(read_annotations(folder))) == 1
+    assert len(boxes(readers.annotations(folder))) == 1
 
 
 def test_an_empty_list_of_a_voc_split_is_none_and_a_broken_one_a_failure(tmp_path: Path) -> None:
@@ -346,7 +348,7 @@ def test_an_empty_list_of_a_voc_split_is_none_and_a_broken_one_a_failure(tmp_pat
     lists = folder / "ImageSets" / "Main"
     (lists / "val.txt").mkdir(parents=True)
     (lists / "train.txt").touch()
-    found = read_annotations(folder)
+    found = readers.annotations(folder)
     assert [at for at, _ in found.failures] == ["ImageSets/Main/val.txt"]
     assert {one.split for one in found.pictures.values()} == {None}
 
@@ -355,7 +357,7 @@ def test_an_empty_list_of_a_voc_split_is_none_and_a_broken_one_a_failure(tmp_pat
 def test_a_data_set_learns_nothing_of_what_lies_outside(tmp_path: Path, there: str) -> None:
     (tmp_path / "data.yaml").write_text(json.dumps({"path": there, "train": "ssl", "names": ["cat"]}))
     with pytest.raises(FolderError) as told:
-        read_annotations(tmp_path / "data.yaml", within=(tmp_path,))
+        readers.annotations(tmp_path / "data.yaml", within=(tmp_path,))
     why = "names no folder with pictures below '…'. Correct `path`, `train` and `val` in it."
     assert str(told.value).replace(there, "…") == f"{str(tmp_path / 'data.yaml')!r} {why}"
 
@@ -367,7 +369,7 @@ def test_labels_behind_a_link_that_leads_out_are_a_failure_whether_they_are_ther
     for name in ("there.txt", "missing.txt"):
         label.unlink()
         label.symlink_to(tmp_path / name)
-        said.add(tuple(read_annotations(path, within=(tmp_path / "in",)).failures))
+        said.add(tuple(readers.annotations(path, within=(tmp_path / "in",)).failures))
     assert said == {(("labels/train/a.txt", "leads out of the folders that may be read"),)}
 
 
@@ -376,14 +378,14 @@ def test_a_path_of_yaml_that_can_be_none_says_so(tmp_path: Path, value: str) -> 
     path = yolo(tmp_path, [])
     path.write_text(json.dumps({"path": value, "train": "images/train", "names": ["cat"]}))
     with pytest.raises(FolderError, match=r"path|YAML"):
-        read_annotations(path)
+        readers.annotations(path)
 
 
 def test_a_split_may_be_a_list_of_pictures(tmp_path: Path) -> None:
     path = yolo(tmp_path, ["0 .5 .5 .2 .2"])
     (tmp_path / "train.txt").write_text("./images/train/a.png\n/etc/passwd\n")
     path.write_text(json.dumps({"train": "train.txt", "val": "none\0", "names": ["cat"]}))
-    found = read_annotations(path)
+    found = readers.annotations(path)
     assert [*found.pictures] == [b"images/train/a.png"]
     assert len(boxes(found)) == 1
     assert len(found.failures) == 1
@@ -398,7 +400,7 @@ def test_a_picture_in_two_splits_is_in_both_and_said_to_be(tmp_path: Path) -> No
     (folder / "ImageSets" / "Main").mkdir(parents=True)
     for name in ("train", "val"):
         (folder / "ImageSets" / "Main" / f"{name}.txt").write_text("a\n")
-    for found in map(read_annotations, (by_list, folder)):
+    for found in map(readers.annotations, (by_list, folder)):
         assert {one.split for one in found.pictures.values()} == {"train + val"}
         assert len(found.remarks) == 1
         assert "(train + val)" in found.remarks[0]
@@ -439,7 +441,7 @@ def test_shapes_of_labelme_count_by_the_box_around_them_or_say_why_not(tmp_path:
         {"label": None, "points": [[0, 0], [9, 9]]},
         "none",
     ]
-    found = read_annotations(labelme(tmp_path, shapes))
+    found = readers.annotations(labelme(tmp_path, shapes))
     assert boxes(found) == [("1", "a", (35, 15, 10, 10)), ("2", "b", (10, 5, 10, 25)), ("3", "c", (0, 0, 9, 9))]
     first = next(iter(next(iter(found.pictures.values())).objects.values()))
     assert first.facts == (("shape", "circle"), ("group_id", 3))
@@ -462,7 +464,7 @@ def test_labelme_files_are_found_by_name_or_by_the_path_that_they_name(tmp_path:
     labelme(tmp_path, one, name="lost.json", imagePath="../../etc/passwd")
     (tmp_path / "settings.json").write_text("{}")
     (tmp_path / "cut.json").write_text('{"shapes": [')
-    found = read_annotations(tmp_path)
+    found = readers.annotations(tmp_path)
     assert {path: (one.split, one.file, len(one.objects)) for path, one in found.pictures.items()} == {
         b"a.png": (None, b"a.json", 1),
         b"c.jpg": (None, b"", 0),
@@ -475,14 +477,14 @@ def test_labelme_files_are_found_by_name_or_by_the_path_that_they_name(tmp_path:
         "json/other.json": "is of the same picture as second.json",
     }
     (tmp_path / "second.json").unlink()
-    assert [*read_annotations(tmp_path).files] == [b"a.json", b"json/other.json"]
+    assert [*readers.annotations(tmp_path).files] == [b"a.json", b"json/other.json"]
     (tmp_path / "json" / "other.json").unlink()
     labelme(tmp_path, [], name="a.json")
     with pytest.raises(FolderError, match="no objects in its JSON files"):
-        read_annotations(tmp_path)
+        readers.annotations(tmp_path)
 
 
 def test_one_file_of_labelme_names_its_folder(tmp_path: Path) -> None:
     file = labelme(tmp_path, [{"label": "cat", "points": [[0, 0], [9, 9]]}]) / "a.json"
     with pytest.raises(FolderError, match=r"is a file of LabelMe\. Give its folder"):
-        read_annotations(file)
+        readers.annotations(file)

@@ -11,11 +11,11 @@ from url_viz.base.errors import FolderError
 from url_viz.imaging.annotations.annotated import Annotations
 from url_viz.imaging.annotations.predicted import Predicted, read_predictions
 from url_viz.imaging.annotations.yolo import read_names
-from url_viz.imaging.source import read_annotations
+from url_viz.imaging.limited_readers import readers
 
 
 def annotations(root: Path, kind: Kind) -> Annotations:
-    return read_annotations(write_annotated(root / "set", kind))
+    return readers.annotations(write_annotated(root / "set", kind))
 
 
 def results(root: Path, entries: Any) -> Path:
@@ -122,7 +122,7 @@ def test_a_name_that_two_pictures_have_is_told(tmp_path: Path) -> None:
     for split in ("images/a", "images/b"):
         (tmp_path / "set" / split).mkdir()
         (tmp_path / "set" / split / "9.png").write_bytes((tmp_path / "set" / "images" / "0.png").read_bytes())
-    of_set = read_annotations(tmp_path / "set" / "data.yaml")
+    of_set = readers.annotations(tmp_path / "set" / "data.yaml")
     found = read_predictions(labels(tmp_path, _0="1 .5 .5 .2 .2", _9="1 .5 .5 .2 .2"), of_set)
     assert [one.picture for one in found.predictions] == [b"images/0.png"]
     assert "twice by that name" in found.failures[0][1]

@@ -1,12 +1,10 @@
-"""Files of several pages or frames, and what is kept of a DICOM file: each page is a picture, `stack.tif#7`."""
+"""Files of several pages or frames, each of which is a picture, `stack.tif#7`; the facts that are kept of a file."""
 
 import io
 import os
 import struct
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from url_viz.base.errors import ImageError
 from url_viz.imaging.deep import deep_of_arrays
@@ -15,28 +13,29 @@ from url_viz.imaging.places import SEPARATOR
 from url_viz.imaging.rendering import PageChoice
 
 ENDINGS = (b".tif", b".tiff", b".dcm", b".dicom", b".ima", b"")
-"""Of files that may have pages; DICOM files may have no ending."""
+"""The endings of files that may have pages; DICOM files may have none."""
 MOST_PAGES = 10_000
 FILE = "stack"
 """The column with the path of the file that a page is in."""
 APART = ("patient", FILE)
-"""What pictures of a new set are kept apart by, the first of these columns that it has."""
+"""The columns that pictures of a new set are kept apart by: the first one that tells them apart."""
 _REDUCED = 1
 _SUBFILE, _BITS, _BANDS = 254, 258, 277
+_COPIED_TAGS = (274, 281, 341)
+"""What a page states about its orientation and its values."""
 _TIFF = {b"II*\0": ("<", 4, 2, 12), b"MM\0*": (">", 4, 2, 12), b"II+\0": ("<", 8, 8, 20), b"MM\0+": (">", 8, 8, 20)}
 """By a file's start: byte order, bytes of an offset, of the number of tags, and of a tag."""
 
 
-@dataclass(frozen=True)
-class PagedFile:
-    """How many pages a file has, and the `facts` that are kept of it as columns."""
+class PagedFile(NamedTuple):
+    """How many pages a file has, and the `facts` about it that become columns."""
 
     pages: int
     facts: dict[str, str]
 
 
 def page_of(path: bytes) -> tuple[bytes, int] | None:
-    """The file and the number (from 1) of a page by its path; None for the path of a file."""
+    """The file and the number (from 1) in the path of a page; None for the path of a file."""
     file, mark, number = path.rpartition(SEPARATOR)
     if not mark or not number.isdigit() or number.startswith(b"0") or len(number) > len(str(MOST_PAGES)):
         return None
@@ -44,18 +43,18 @@ def page_of(path: bytes) -> tuple[bytes, int] | None:
 
 
 def page_path(file: bytes, number: int) -> bytes:
-    """The path of a page, by its number from 1."""
+    """The path of the page with this number, from 1."""
     return file + SEPARATOR + str(number).encode()
 
 
 def ending_of(path: bytes) -> bytes:
-    """The ending of a file that may have pages, in lower case; nothing for a name of digits and points as of DICOM."""
+    """The extension of a file in lower case; empty if it is a number, as in many names of DICOM files."""
     ending = os.path.splitext(os.path.basename(path))[1].lower()
     return b"" if ending[1:].isdigit() else ending
 
 
 def paged(file: BinaryIO) -> PagedFile | None:
-    """The pages and facts of an open file; None for one that has one page and says nothing.
+    """The pages and facts of an open file; None if it has one page and no facts.
 
     Raises ImageError if it has too many pages, or directories that form a ring.
     """
@@ -76,7 +75,7 @@ def paged(file: BinaryIO) -> PagedFile | None:
 
 
 def chosen_page(data: bytes, choice: PageChoice) -> bytes:
-    """The first, middle or brightest page of a file, as a file; one that has one page, or where each counts, as it is.
+    """The first, middle or brightest page of a file, as a file; the file as it is if it has one page or each counts.
 
     Raises ImageError if it cannot be read.
     """
@@ -102,7 +101,7 @@ def page_bytes(data: bytes, number: int) -> bytes:
 def _pages_of_tiff(file: BinaryIO, start: bytes) -> tuple[list[int], int, int]:
     """Where the directory of each page of a TIFF lies, without reduced copies, and bits and bands of the first.
 
-    Directories are followed, and no pixels are read. Raises ImageError if they form a ring.
+    No pixels are read. Raises ImageError if the directories form a ring.
     """
     order, offset_bytes, count_bytes, tag_bytes = _TIFF[start]
     formats = {2: "H", 4: "I", 8: "Q"}
@@ -120,7 +119,10 @@ def _pages_of_tiff(file: BinaryIO, start: bytes) -> tuple[list[int], int, int]:
         tags = min(number(offset, count_bytes), 1 << 12)
         file.seek(offset + count_bytes)
         directory = _directory(file.read(tags * tag_bytes), order, tag_bytes)
-        depth = depth if seen - {offset} else _depth(directory, number, offset_bytes)
+        if len(seen) == 1:
+            count, bits, place = directory.get(_BITS, (1, 1, 0))
+            bits = bits if 2 * count <= offset_bytes else number(place, 2)
+            depth = bits, directory.get(_BANDS, (1, 1, 0))[1]
         if not directory.get(_SUBFILE, (0, 0, 0))[2] & _REDUCED:
             pages.append(offset)
         offset = number(offset + count_bytes + tags * tag_bytes, offset_bytes)
@@ -129,12 +131,12 @@ def _pages_of_tiff(file: BinaryIO, start: bytes) -> tuple[list[int], int, int]:
 
 @lru_cache(maxsize=1)
 def _page_places(data: bytes) -> list[int]:
-    """Where the directories of pages lie that are read one after another."""
+    """The offsets of a file's pages, which are asked for one after another."""
     return _pages_of_tiff(io.BytesIO(data), data[:4])[0]
 
 
 def _directory(data: bytes, order: str, tag_bytes: int) -> dict[int, tuple[int, int, int]]:
-    """Of each tag the number of its values, its first short value, and its value or where its values are."""
+    """For each tag, the number of its values, its first short value, and its value or where its values are."""
     wide = "I" if tag_bytes == 12 else "Q"
     tags = {}
     for position in range(0, len(data) - tag_bytes + 1, tag_bytes):
@@ -142,15 +144,6 @@ def _directory(data: bytes, order: str, tag_bytes: int) -> dict[int, tuple[int, 
         (short,) = struct.unpack_from(order + "H", data, position + tag_bytes - struct.calcsize(wide))
         tags[tag] = count, short, value
     return tags
-
-
-def _depth(
-    directory: Mapping[int, tuple[int, int, int]], number: Callable[[int, int], int], offset_bytes: int
-) -> tuple[int, int]:
-    """Bits of a value, and how many bands there are."""
-    count, short, place = directory.get(_BITS, (1, 1, 0))
-    bits = short if 2 * count <= offset_bytes else number(place, 2)
-    return bits, directory.get(_BANDS, (1, 1, 0))[1]
 
 
 def _tiff_page(data: bytes, number: int) -> bytes:
@@ -165,16 +158,12 @@ def _tiff_page(data: bytes, number: int) -> bytes:
             page = tifffile.TiffPage(file, index=number - 1)
             out = io.BytesIO()
             how: dict[str, Any] = {"photometric": page.photometric, "planarconfig": page.planarconfig}
-            tifffile.imwrite(out, page.asarray(), metadata=None, extratags=_tags_to_copy(page), **how)
+            tags = [tag for code in _COPIED_TAGS if (tag := page.tags.get(code)) is not None]
+            how["extratags"] = [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in tags]
+            tifffile.imwrite(out, page.asarray(), metadata=None, **how)
     except ImageError:
         raise
     except Exception as error:  # a hostile file makes a reader raise nearly anything; each is shown as a failure
         text = str(error).partition("\n")[0]
         raise ImageError(f"has a page {number} that cannot be read: {text or type(error).__name__}") from error
     return out.getvalue()
-
-
-def _tags_to_copy(page: Any) -> list[tuple[int, int, int, Any, bool]]:
-    """What a page says of its values and its orientation."""
-    tags = (page.tags.get(code) for code in (274, 281, 341))
-    return [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in tags if tag is not None]

@@ -1,4 +1,4 @@
-"""Where pictures are read from: folders, buckets, shards, objects of annotations; their rendering; a preview."""
+"""The sources of pictures: folders, buckets, shards, objects of annotations; the range of a new set; a preview."""
 
 import os
 import random
@@ -40,14 +40,6 @@ MARGIN = 0.1
 """Context around a box, as a fraction of its size on each side."""
 
 
-def read_annotations(path: Path, *, within: Sequence[Path] | None = None) -> Annotations:
-    """The objects that a file or folder says of, read in a process with limits.
-
-    Raises FolderError if it cannot be read as annotations.
-    """
-    return readers.annotations(path, within=within)
-
-
 class Objects:
     """The objects of the annotations at `root`; nothing outside `within` is read. Their paths are below `base`."""
 
@@ -55,11 +47,12 @@ class Objects:
 
     def __init__(self, root: Path, within: Sequence[Path] | None = None, *, margin: float = MARGIN) -> None:
         self.root, self.within, self._margin = root, within, margin
+        self._frames: dict[bytes, PictureSize | None] = {}
 
     @cached_property
     def annotations(self) -> Annotations:
         """What the file says. Raises FolderError if it cannot be read as annotations."""
-        return read_annotations(self.root, within=self.within)
+        return readers.annotations(self.root, within=self.within)
 
     @property
     def base(self) -> Path:
@@ -67,116 +60,106 @@ class Objects:
 
     @property
     def named_files(self) -> Iterator[bytes]:
-        """The pictures, and the other files that say what is in them."""
-        named = (*self.annotations.pictures, *self.annotations.files)
-        return (os.path.join(os.fsencode(self.base), path) for path in named)
+        """The paths of the pictures, and of the other files that say what is in them."""
+        return map(self._place, (*self.annotations.pictures, *self.annotations.files))
 
     @property
     def facts(self) -> Mapping[int, tuple[AnnotatedPicture, AnnotatedObject, Place]]:
-        """What is said of each object, by its id; pictures with their upright size."""
+        """Each object by its id, with its picture in its upright size, and its place there."""
         return {file.id: fact for file, fact in self._objects}
-
-    @cached_property
-    def _objects(self) -> Sequence[tuple[ScannedFile, tuple[AnnotatedPicture, AnnotatedObject, Place]]]:
-        return [pair for picture in self.annotations.pictures.values() for pair in self._of(picture)]
 
     def list(self) -> Scan:
         """Every object by path, and a candidate for every line that makes no sense, whose reading gives the reason."""
         files = [file for file, _ in self._objects]
         files += [ScannedFile(path, 0, content_key(why.encode())) for path, why in self._faults.items()]
-        remarks = *self.annotations.remarks, *self._turned_remarks()
+        remarks = *self.annotations.remarks, *self._remarks_on_turned()
         return Scan(self.root, tuple(sorted(files, key=lambda file: file.path)), within=self.within, remarks=remarks)
 
     def read(self, file: ScannedFile) -> bytes:
         """The bytes of an object's picture. Raises ImageError for a fault of the file or of its annotation."""
         if file.path in self._faults:
             raise ImageError(self._faults[file.path])
-        return self._data(file.file)
+        return read_file(self._place(file.file), within=self.within)
+
+    def box(self, box: Box, picture: AnnotatedPicture, *, is_relative: bool) -> Box:
+        """The box of an object, or of one that was predicted, in pixels of the upright picture, to a hundredth."""
+        frame = self._frame(picture.path) or PictureSize(1, 1)
+        x, y, width, height = box
+        if is_relative:
+            across, down = frame.upright
+            x, y, width, height = x * across, y * down, width * across, height * down
+        elif picture.size == frame.stored and (frame.stored != frame.upright or self._are_boxes_of_stored):
+            x, y, width, height = frame.turned((x, y, width, height))
+        return round(x, 2), round(y, 2), max(0.01, round(width, 2)), max(0.01, round(height, 2))
+
+    @cached_property
+    def _objects(self) -> Sequence[tuple[ScannedFile, tuple[AnnotatedPicture, AnnotatedObject, Place]]]:
+        objects = []
+        for picture, frame in self._annotated:
+            size_bytes, mtime_ns = size_and_time(self._place(picture.path), within=self.within)
+            if _why_another_size(picture, frame) is not None:
+                continue
+            upright = picture if frame is None else replace(picture, size=frame.upright)
+            for item in picture.objects.values():
+                box = self.box(item.box, picture, is_relative=item.is_relative)
+                place = Place(picture.path, item.key, box, self._margin)
+                stamp = content_key(f"{mtime_ns} {place.box} {place.margin}".encode())
+                objects.append((ScannedFile(place.path, size_bytes, stamp, place=place), (upright, item, place)))
+        return objects
 
     @cached_property
     def _faults(self) -> Mapping[bytes, str]:
         faults = {os.fsencode(path): why for path, why in self.annotations.failures}
-        for picture in self.annotations.pictures.values():
-            if (why := self._why_no_size(picture)) is not None:
+        for picture, frame in self._annotated:
+            if (why := _why_another_size(picture, frame)) is not None:
                 faults |= {Place(picture.path, item.key, item.box).path: why for item in picture.objects.values()}
         return faults
 
-    def _why_no_size(self, picture: AnnotatedPicture) -> str | None:
-        """Why boxes cannot be of the picture that lies there; None if they can."""
-        frame = self._frames.get(picture.path)
-        if frame is None or picture.size in (None, frame.stored, frame.upright):
-            return None
-        return "is of a picture of {:g} × {:g} pixels, and the file there has {:g} × {:g}: correct one of them".format(
-            *picture.size, *frame.upright
-        )
+    @cached_property
+    def _annotated(self) -> Sequence[tuple[AnnotatedPicture, PictureSize | None]]:
+        """The pictures with objects, and the frame of each."""
+        pictures = self.annotations.pictures.values()
+        return [(picture, self._frame(picture.path)) for picture in pictures if picture.objects]
+
+    def _frame(self, path: bytes) -> PictureSize | None:
+        """The size and orientation of a picture; None if it cannot be read: reading an object gives the reason."""
+        if path not in self._frames:
+            self._frames[path] = None
+            with suppress(ImageError):
+                data = read_file(self._place(path), within=self.within)
+                self._frames[path] = PictureSize(*decoders.header_of(data))
+        return self._frames[path]
 
     @cached_property
-    def _frames(self) -> dict[bytes, PictureSize]:
-        """The frame of each picture with objects, by path, where it can be read; later of others that are asked for."""
-        frames = {}
-        for picture in self.annotations.pictures.values():
-            if picture.objects:
-                with suppress(ImageError):  # reading the object gives the reason
-                    frames[picture.path] = self._read_frame(picture.path)
-        return frames
+    def _are_boxes_of_stored(self) -> bool:
+        """Whether the size of some picture shows that boxes are of pictures as stored, and not upright."""
+        return any(frame and picture.size == frame.stored != frame.upright for picture, frame in self._annotated)
 
-    def _frame(self, path: bytes) -> PictureSize:
-        with suppress(ImageError):
-            self._frames[path] = self._frames.get(path) or self._read_frame(path)
-        return self._frames.get(path, PictureSize(1, 1))
-
-    def _read_frame(self, path: bytes) -> PictureSize:
-        return PictureSize(*decoders.header_of(self._data(path)))
-
-    @cached_property
-    def _are_of_stored(self) -> bool:
-        """Whether a picture whose size tells says that boxes are of pictures as stored, and not upright."""
-        frames = ((picture.size, self._frames.get(picture.path)) for picture in self.annotations.pictures.values())
-        return any(frame and size == frame.stored != frame.upright for size, frame in frames)
-
-    def _turned_remarks(self) -> Iterator[str]:
+    def _remarks_on_turned(self) -> Iterator[str]:
         """A sentence on pictures that EXIF turns or mirrors, whose size does not tell what their boxes are of."""
-        pictures = self.annotations.pictures
         turned = [
-            display_name(path)
-            for path, frame in self._frames.items()
-            if frame.orientation > 1 and (pictures[path].size is None or frame.stored == frame.upright)
+            display_name(picture.path)
+            for picture, frame in self._annotated
+            if frame and frame.orientation > 1 and (picture.size is None or frame.stored == frame.upright)
         ]
         if turned:
-            taken = "as stored, as those of another are" if self._are_of_stored else "as they are shown upright"
+            taken = "as stored, as those of another are" if self._are_boxes_of_stored else "as they are shown upright"
             yield (
                 f"{counted(len(turned), 'picture is', 'pictures are')} turned or mirrored by EXIF, and no size tells "
                 f"whether their boxes are of them as stored: they are taken {taken} ({first_of(turned)}). Look at them."
             )
 
-    def _data(self, path: bytes) -> bytes:
-        return read_file(os.path.join(os.fsencode(self.base), path), within=self.within)
+    def _place(self, path: bytes) -> bytes:
+        return os.path.join(os.fsencode(self.base), path)
 
-    def _of(
-        self, picture: AnnotatedPicture
-    ) -> Iterator[tuple[ScannedFile, tuple[AnnotatedPicture, AnnotatedObject, Place]]]:
-        file = os.path.join(os.fsencode(self.base), picture.path)
-        size_bytes, mtime_ns = size_and_time(file, within=self.within)
-        if self._why_no_size(picture) is not None:
-            return
-        frame = self._frames.get(picture.path)
-        upright = picture if frame is None else replace(picture, size=frame.upright)
-        for item in picture.objects.values():
-            box = self.box(item.box, picture, is_relative=item.is_relative)
-            place = Place(picture.path, item.key, box, self._margin)
-            stamp = content_key(f"{mtime_ns} {place.box} {place.margin}".encode())
-            yield ScannedFile(place.path, size_bytes, stamp, place=place), (upright, item, place)
 
-    def box(self, box: Box, picture: AnnotatedPicture, *, is_relative: bool) -> Box:
-        """The box of an object, or of one that was predicted, in pixels of the upright picture, to a hundredth."""
-        frame = self._frame(picture.path)
-        x, y, width, height = box
-        if is_relative:
-            across, down = frame.upright
-            x, y, width, height = x * across, y * down, width * across, height * down
-        elif picture.size == frame.stored and (frame.stored != frame.upright or self._are_of_stored):
-            x, y, width, height = frame.turned((x, y, width, height))
-        return round(x, 2), round(y, 2), max(0.01, round(width, 2)), max(0.01, round(height, 2))
+def _why_another_size(picture: AnnotatedPicture, frame: PictureSize | None) -> str | None:
+    """Why boxes cannot be of the picture that lies there; None if they can."""
+    if frame is None or picture.size in (None, frame.stored, frame.upright):
+        return None
+    return "is of a picture of {:g} × {:g} pixels, and the file there has {:g} × {:g}: correct one of them".format(
+        *picture.size, *frame.upright
+    )
 
 
 class Source(Protocol):
@@ -223,9 +206,7 @@ class Folder:
         return with_pages(scan(self.root, within=self.within), ask, is_each=self.is_each_page)
 
     def read(self, file: ScannedFile) -> bytes:
-        path = absolute(self.root, file.path)
-        page = None if os.path.lexists(path) else page_of(path)
-        return read_file(path, within=self.within) if page is None else readers.page(*page, within=self.within)
+        return readers.file_or_page(absolute(self.root, file.path), within=self.within)
 
 
 def source_of(root: Path, *, within: Sequence[Path] | None = None) -> Source:
@@ -282,28 +263,25 @@ def refuse_what_is_no_source(root: Path) -> None:
 
 
 SAMPLED_FILES, SAMPLED_OBJECTS = 64, 16
-"""The second of object storage, where each is a request."""
-_ENDINGS = (b".png", b".tif", b".tiff", b".pgm", b".ppm", b".pnm", b".jp2", b".j2k", b".dcm", b".dicom", b".ima", b"")
+"""The second in object storage, where each is a request."""
+_DEEP_ENDINGS = frozenset(b".png .tif .tiff .pgm .ppm .pnm .jp2 .j2k .dcm .dicom .ima".split()) | {b""}
 """Of files that may have more than 8 bits; a file in a shard may have no ending."""
-_DEPTH_OF_PNG = 24
+_PNG_DEPTH_AT = 24
 
 
 def rendering_of_new(source: Source, files: Sequence[ScannedFile], wanted: Rendering | None) -> Rendering | None:
-    """How a new set is seen: in the range and bands that are wanted, in place of a range else that of a sample."""
+    """The rendering of a new set: what is wanted, with the range of a sample if it has none."""
     if wanted is not None and wanted.range is not None:
         return wanted
-    shown_range = range_of(value_samples(source, files))
-    if shown_range is None:
-        return wanted
-    return replace(wanted or Rendering(), black=shown_range[0], white=shown_range[1])
+    shown = range_of(_value_samples(source, files))
+    return wanted if shown is None else replace(wanted or Rendering(), black=shown[0], white=shown[1])
 
 
 def words_of_outside(source: Source, files: Sequence[ScannedFile], rendering: Rendering | None) -> str:
-    """A sentence where pictures of a set are not seen well in the range that it has; else nothing.
-
-    Also nothing of object storage, where each look would be a request.
-    """
-    samples = [] if source.at_a_time else value_samples(source, files)
+    """A sentence if the range of a set does not fit its pictures; else nothing, and nothing in object storage."""
+    if source.at_a_time:  # each look would be a request
+        return ""
+    samples = _value_samples(source, files)
     better = range_of(samples)
     if rendering is None or rendering.range is None:
         if better is None:
@@ -319,8 +297,7 @@ def words_of_outside(source: Source, files: Sequence[ScannedFile], rendering: Re
     return f"{seen}. To read the set anew: `embed FOLDER --range {better[0]:g}:{better[1]:g}`."
 
 
-def value_samples(source: Source, files: Sequence[ScannedFile]) -> list[ValueSample]:
-    """Values of pictures of more than 8 bits among some that may have them by their ending."""
+def _value_samples(source: Source, files: Sequence[ScannedFile]) -> list[ValueSample]:
     most = SAMPLED_OBJECTS if source.at_a_time else SAMPLED_FILES
     able = {file.file: file for file in files if may_be_deep(file.file)}
     drawn = random.Random(0).sample(sorted(able), min(most, len(able)))
@@ -333,15 +310,14 @@ def _sample(source: Source, file: ScannedFile) -> ValueSample | None:
         data = source.read(file)
     except (ImageError, BucketError):  # said where the file is read for good
         return None
-    if data.startswith(PNG_START) and data[_DEPTH_OF_PNG : _DEPTH_OF_PNG + 1] <= b"\x08":
-        return None
-    return decoders.sample_of(data)
+    is_shallow = data.startswith(PNG_START) and data[_PNG_DEPTH_AT : _PNG_DEPTH_AT + 1] <= b"\x08"
+    return None if is_shallow else decoders.sample_of(data)
 
 
 def may_be_deep(path: bytes) -> bool:
     """Whether a file, or a page of one, may have more than 8 bits, by its ending."""
     page = page_of(path)
-    return ending_of(path if page is None else page[0]) in _ENDINGS
+    return ending_of(path if page is None else page[0]) in _DEEP_ENDINGS
 
 
 MOST_PICTURES = 10_000
@@ -352,10 +328,10 @@ EXAMPLES = 4
 
 @dataclass(frozen=True)
 class FolderPreview:
-    """Counts of picture files and of subfolders that hold any so far, and the names of the folders that are classes.
+    """How many pictures, and subfolders with pictures, were counted so far, and the names of the class folders.
 
-    `objects` says what annotations there are, in place of these; `annotated` are annotation files among the pictures.
-    `is_done`: counting has ended; `is_complete`: everything was counted, and only then `classes` are known.
+    `objects` is a sentence on annotations or containers, in place of these; `annotated` are annotation files among the
+    pictures. `is_done`: counting has ended; `is_complete`: all was counted, and only then `classes` are known.
     """
 
     pictures: int
@@ -392,9 +368,8 @@ def preview_folder(
 ) -> Iterator[FolderPreview]:
     """Count what is in a folder, with an update every `every_s` seconds; the last one has `is_done`.
 
-    Counting ends at `most_pictures` pictures or after `most_s` seconds. No file is opened. Like reading the folder,
-    raises FolderError if `root` is no folder, cannot be listed or lies outside `within`, and NoImagesError if no file
-    in it can be a picture.
+    Counting ends at `most_pictures` pictures or after `most_s` seconds. No picture is opened. Raises FolderError and
+    NoImagesError as reading the folder does.
     """
     if format_at(root) is not None:
         pictures, summary = readers.annotation_summary(root, within=within)

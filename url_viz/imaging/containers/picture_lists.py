@@ -20,7 +20,6 @@ from url_viz.imaging.containers.shards import in_order
 from url_viz.imaging.decode import OUTSIDE, read_file, size_and_time
 from url_viz.imaging.folder_classes import is_split_column, joined_splits, split_remarks
 from url_viz.imaging.limited_readers import ask_paths, readers, with_pages
-from url_viz.imaging.pages import page_of
 from url_viz.imaging.scan import EXTENSIONS, Scan, ScannedFile, display_name
 
 ENDINGS = (".csv", ".tsv", ".txt", ".jsonl")
@@ -104,9 +103,7 @@ class Listing:
         """The bytes of a picture. Raises ImageError for a fault of the file, BucketError for one of its store."""
         address = _address(file.path)
         if address is None:
-            path = self._place(file.path)
-            page = None if os.path.lexists(path) else page_of(path)
-            return read_file(path, within=self.within) if page is None else readers.page(*page, within=self.within)
+            return readers.file_or_page(self._place(file.path), within=self.within)
         if self.within is not None:
             try:
                 refuse_outside(address, self.within)

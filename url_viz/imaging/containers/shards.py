@@ -16,7 +16,7 @@ from url_viz.base.wording import counted
 from url_viz.imaging.containers.archives import Columns, Entries, joined_columns, read_at
 from url_viz.imaging.decode import VANISHED, open_plain_file
 from url_viz.imaging.folder_classes import SPLIT, split_in_name
-from url_viz.imaging.limited_readers import _ending_of, readers, with_pages
+from url_viz.imaging.limited_readers import ending, readers, with_pages
 from url_viz.imaging.pages import PagedFile, page_of
 from url_viz.imaging.scan import SHARD_ENDINGS, Scan, ScannedFile, Walk, is_hidden
 
@@ -57,7 +57,7 @@ class Shards:
     @property
     def summary(self) -> str:
         megabytes = sum(self._status(shard)[1] for shard in self._shards) / 2**20
-        kinds = Counter(_NAMES[_ending_of(self._path(shard))] for shard in self._shards)
+        kinds = Counter(_NAMES[ending(self._path(shard))] for shard in self._shards)
         files = " and ".join(counted(number, name) for name, number in sorted(kinds.items()))
         return f"{files} ({megabytes:,.1f} MB), read without unpacking"
 
@@ -86,7 +86,7 @@ class Shards:
         return [self._pages_in_archive(file) if file.size_bytes and file.block is None else None for file in files]
 
     def _pages_in_archive(self, file: ScannedFile) -> PagedFile | None:
-        is_archived = _ending_of(self._path(self._parted(file.path)[0])) in _ARCHIVES
+        is_archived = ending(self._path(self._parted(file.path)[0])) in _ARCHIVES
         return readers.paged_bytes(self.read(file)) if is_archived else None
 
     def read(self, file: ScannedFile) -> bytes:
@@ -107,10 +107,10 @@ class Shards:
 
     def _bytes(self, shard: bytes, position: int, size_bytes: int) -> bytes:
         path = self._path(shard)
-        if position >= 0 and _ending_of(path) in _STORED:
+        if position >= 0 and ending(path) in _STORED:
             with open_plain_file(path, within=self.within) as opened:
                 return read_at(opened, position, size_bytes)
-        if _ending_of(path) != b".parquet":
+        if ending(path) != b".parquet":
             return readers.read(path, position=position, size_bytes=size_bytes, within=self.within)[0]
         return self._row(shard, position)
 
