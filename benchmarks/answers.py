@@ -106,7 +106,7 @@ def measured(folders: Sequence[Path], draws: int, *, also: str | None = None) ->
 def _asked(name: str, image_set: ImageSet) -> Asked:
     graph, table = image_set.core.graph, image_set.table()
     assert graph is not None
-    first = np.unique(image_set.contents, return_index=True)[1]
+    first = np.unique(image_set.core.contents, return_index=True)[1]
     kind = pd.factorize(table["label"])[0][first].astype(np.int64)
     assert (kind >= 0).all(), f"{name} has pictures without a class folder"
     measures = image_set.core.derived.get(pair_measures)

@@ -100,13 +100,14 @@ def _store(place: Path, count: int) -> Taken:
     from benchmarks.synthetic import write_synthetic_set
     from url_viz.base.workspace import Workspace
     from url_viz.image_set import open_image_set
+    from url_viz.reading import prepare
 
     taken: Taken = {}
     options = {"size": 128, "thumbnail_px": 64} if count > MOST_OF_FULL_SIZE else {}
     with _timed(taken, "store"):
         write_synthetic_set(Workspace.at(place / "workspace"), place / "pictures", count, **options)
     with _timed(taken, "prepare"):  # as a reading does at its end, so that nobody waits for it
-        open_image_set(place / "pictures", workspace=place / "workspace").prepare()
+        prepare(open_image_set(place / "pictures", workspace=place / "workspace"))
     return taken
 
 

@@ -118,7 +118,7 @@ def _as_asked(image_set: ImageSet, count: int, seed: int) -> Rows:
 
 def _then_least_certain(image_set: ImageSet, count: int, seed: int) -> Rows:
     """As many as there are classes as the app asks, then those whose suggestions are the least certain."""
-    label = dict(zip(image_set.ids.tolist(), pd.factorize(image_set.table()["label"])[0], strict=True))
+    label = dict(zip(image_set.core.ids.tolist(), pd.factorize(image_set.table()["label"])[0], strict=True))
     classes = len(set(label.values()))
     asked: list[int] = image_set.names.ask(min(count, classes))["id"].tolist()
     actions = 0
@@ -147,7 +147,7 @@ BY_SEED = (_by_dice, _medoids)
 
 def _suggested(image_set: ImageSet, count: int) -> dict[str, Any]:
     """What is suggested after `count` names in all: how much is right, and from SHARES on how many and how much."""
-    kind = dict(zip(image_set.ids.tolist(), pd.factorize(image_set.table()["label"], sort=True)[0], strict=True))
+    kind = dict(zip(image_set.core.ids.tolist(), pd.factorize(image_set.table()["label"], sort=True)[0], strict=True))
     named = image_set.table()["name"].notna().sum()
     more = image_set.names.ask(count - int(named))["id"].tolist()
     image_set.names.give({one: f"class {kind[one]}" for one in more})

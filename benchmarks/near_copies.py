@@ -201,7 +201,7 @@ def called_pairs(image_set: ImageSet) -> Pairs:
     """The names of each pair of twins, and their cosine."""
     graph, table = image_set.core.graph, image_set.table()
     assert graph is not None
-    path = dict(zip(image_set.contents.tolist(), table["path"], strict=True))
+    path = dict(zip(image_set.core.contents.tolist(), table["path"], strict=True))
     names = [path[content] for content in graph.content.tolist()]
     both = zip(graph.twins.pair.tolist(), graph.twins.cosine.tolist(), strict=True)
     return {frozenset((names[one], names[other])): cosine for (one, other), cosine in both}

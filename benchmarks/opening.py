@@ -64,7 +64,7 @@ def _rows(opened: Callable[[], ImageSet]) -> dict[str, str]:
         "a filter's mask on the map (bytes to the browser)": f"{_ms(mask_s)} ({mask_kb:.1f} kB)",
         "a picture for each region of the map": _ms(_median(image_set.maps.representatives)),
         "both ends of the order, twins counted once": _ms(_median(lambda: ends(table, by="confusability"))),
-        "24 thumbnails": _ms(_median(lambda: image_set.thumbnails(ids))),
+        "24 thumbnails": _ms(_median(lambda: image_set.core.store.thumbnails(ids))),
         "neighbours of a picture, from the graph": _ms(_median(lambda: image_set.neighbours(ids[0]))),
         "first search (embeddings are read)": f"{cold:.2f} s",
         "search with half of the pictures gated": f"{_ms(ours_s)} ({ours_s / numpy_s:.2f} × bare numpy)",

@@ -180,7 +180,7 @@ class Case:
 
     def rows_of(self, image_set: ImageSet) -> NDArray[np.int64]:
         """A row of an image set for each content of the graph."""
-        first, row = np.unique(image_set.contents, return_index=True)
+        first, row = np.unique(image_set.core.contents, return_index=True)
         return row[positions_of(self.graph.content, first)]
 
 
@@ -248,7 +248,7 @@ def viewed(
     """Rows (V,) of the graph drawn by dice, and embeddings (V, 3, D): mirrored, and two smaller squares."""
     sheet, rng = model.space.preprocessing, np.random.default_rng(SEED)
     rows = np.sort(rng.choice(len(content), min(count, len(content)), replace=False))
-    ids = dict(zip(image_set.contents.tolist(), image_set.ids.tolist(), strict=True))
+    ids = dict(zip(image_set.core.contents.tolist(), image_set.core.ids.tolist(), strict=True))
     found = []
     for row in rows:
         image, _ = decode(read_file(os.fsencode(image_set.files.path(ids[int(content[row])]))))

@@ -99,10 +99,10 @@ def measured(folder: Path, limit: int) -> dict[str, Any]:
             found = embed_folder(root, workspace=home)
             plain = is_right(found) if plain is None else plain
             figures[kind] = {
-                "range": found.rendering and found.rendering.range,
+                "range": found.core.rendering and found.core.rendering.range,
                 "in it": figure(is_right(found), plain),
             }
-            if found.rendering is not None:
+            if found.core.rendering is not None:
                 whole = WHOLE.get(kind, Rendering(0, 65535))
                 without = embed_folder(root, workspace=home / "whole", rendering=whole)
                 figures[kind]["in all"] = figure(is_right(without), plain)

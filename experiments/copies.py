@@ -139,8 +139,8 @@ def main(study: CopiesStudy) -> None:
 def contents_of(image_set: ImageSet) -> Contents:
     """What was read of a set, with space and graph as the present code makes them."""
     store, table = image_set.core.store, image_set.table()
-    content = np.unique(image_set.contents)
-    row = positions_of(content, image_set.contents)
+    content = np.unique(image_set.core.contents)
+    row = positions_of(content, image_set.core.contents)
     embedding = store.embeddings(image_set.space.key, content).embedding
     whitened = whitened_rows(content, embedding)
     graph = build_graph(whitened, embedding, pixels=stored_pixels(store, content), keep=keep_of(image_set, content))

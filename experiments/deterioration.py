@@ -108,7 +108,7 @@ def _crops(images: Sequence[Image.Image] | Iterator[Image.Image], preprocessing:
 def figures_of(image_set: ImageSet) -> dict[str, object]:
     """The wins on one set, as JSON."""
     sample = sample_of(image_set)
-    return {"pictures": len(sample.files), "wins": wins_of(sample, image_set.model)}
+    return {"pictures": len(sample.files), "wins": wins_of(sample, image_set.core.model)}
 
 
 def pooled(sets: Sequence[Mapping[str, object]], way: str, measure: str, strength: int) -> Figure:

@@ -118,7 +118,7 @@ def _pictures(image_set: ImageSet) -> tuple[SearchedPictures, dict[str, Floats]]
     assert results is not None
     assert graph is not None
     values = {name: values for name, values in results.pictures.values.items() if name in MEASURES}
-    return searched(results.pictures, image_set.core.whitened.rows, image_set.contents, graph=graph), values
+    return searched(results.pictures, image_set.core.whitened.rows, image_set.core.contents, graph=graph), values
 
 
 def _json(found: dict[str, Figure]) -> dict[str, list[float]]:

@@ -131,10 +131,10 @@ def filled_once(read_once: ImageSet, tmp_path_factory: pytest.TempPathFactory) -
     """A set of which everything is stored that can be."""
     folder = tmp_path_factory.mktemp("filled")
     image_set = copied(read_once, folder / "pictures", home=folder / "home")
-    ids, paths = image_set.ids.tolist(), image_set.core.store.paths
+    ids, paths = image_set.core.ids.tolist(), image_set.core.store.paths
     image_set.decisions.decide(ids[:3], "keep")
     score = pd.DataFrame({"path": image_set.table()["path"], "score": 1.5})
-    image_set.add_columns(IncomingFile("scores.csv", score.to_csv(index=False).encode()))
+    image_set.columns.add(IncomingFile("scores.csv", score.to_csv(index=False).encode()))
     image_set.labels.use("level:1")
     image_set.labels.set_apart("name:1")
     choose_second_model(paths, is_used=False)
@@ -202,8 +202,11 @@ def read_all(image_set: ImageSet) -> None:
     """Everything that is read of tables, as rows or with what the user is told."""
     for read in (
         *(image_set.table, image_set.order, image_set.failures, image_set.embeddings),
-        *(lambda: image_set.search(int(image_set.ids[0])), lambda: image_set.thumbnails(image_set.ids)),
-        *(lambda: image_set.core.graph, lambda: image_set.maps.project(image_set.ids)),
+        *(
+            lambda: image_set.search(int(image_set.core.ids[0])),
+            lambda: image_set.core.store.thumbnails(image_set.core.ids),
+        ),
+        *(lambda: image_set.core.graph, lambda: image_set.maps.project(image_set.core.ids)),
     ):
         with suppress(UrlVizError):
             read()
@@ -261,7 +264,7 @@ def test_what_a_killed_writer_left_is_removed_once_it_is_old(filled: ImageSet) -
 
 def test_a_label_whose_column_was_laid_aside_is_chosen_again(filled: ImageSet) -> None:
     names = pd.DataFrame({"path": filled.table()["path"], "breed": ["a", "b"] * 6})
-    filled.add_columns(IncomingFile("breeds.csv", names.to_csv(index=False).encode()))
+    filled.columns.add(IncomingFile("breeds.csv", names.to_csv(index=False).encode()))
     filled.labels.use("breed")
     file = filled.core.store.paths.columns / "breeds.parquet"
     file.write_bytes(file.read_bytes()[:-9])

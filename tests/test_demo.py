@@ -136,7 +136,7 @@ def test_fifty_of_each_digit_none_of_them_twins_and_an_order_that_holds(digits: 
 def test_what_the_first_page_shows_is_what_the_demo_gives(digits: ImageSet) -> None:
     """Each picture is one of the set, and at its end of the order: that by two models is much like that by one."""
     table = with_percentile(digits.table(), "ambiguity")
-    thumbnails = digits.thumbnails(table["id"].tolist())
+    thumbnails = digits.core.store.thumbnails(table["id"].tolist())
     ours = np.stack([_grey(thumbnails[number]) for number in table["id"]])
 
     def percentiles(pictures: Sequence[Small]) -> list[float]:

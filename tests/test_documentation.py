@@ -14,7 +14,7 @@ from tests.commands import help_of
 from tests.given import by_turns, given_set
 from url_viz.core import SetSubject
 from url_viz.jobs.kinds import ADAPTED, BY_NEIGHBOURS, STUDIED
-from url_viz.labels.user_columns import UserImports
+from url_viz.labels.set_columns import SetColumns
 from url_viz.review.set_reviews import SetReviews
 
 ROOT = Path(__file__).parent.parent
@@ -144,7 +144,7 @@ def test_the_handle_has_what_the_architecture_names_by_subject(tmp_path: Path) -
         f"{on}.{name}" for on, names in named.items() for name in names if name not in dir(getattr(image_set, on))
     ]
     assert not missing
-    subjects = {on for on, value in vars(image_set).items() if isinstance(value, (SetSubject, SetReviews, UserImports))}
+    subjects = {on for on, value in vars(image_set).items() if isinstance(value, (SetSubject, SetReviews, SetColumns))}
     assert subjects <= named.keys()
     of_handle = NAME.findall(text.partition(" offers:")[2].partition("and an object")[0])
     assert {*of_handle, *named} == {name for name in dir(image_set) if not name.startswith("_")}

@@ -64,7 +64,7 @@ def test_an_open_set_stays_as_it_was_opened_also_in_what_is_read_later(
         graph = image_set.core.graph
         assert graph is not None
         assert len(graph) == len(image_set) == len(image_set.embeddings()) == len(image_set.core.whitened) == count
-        assert len(image_set.thumbnails(image_set.ids.tolist())) == count
+        assert len(image_set.core.store.thumbnails(image_set.core.ids.tolist())) == count
         assert len(image_set.core.reference()) == count
 
 
@@ -82,10 +82,10 @@ class TestTable:
             made.append(column)
             return table[column].iloc[place]
 
-        one = int(image_set.ids[1])
+        one = int(image_set.core.ids[1])
         for _ in range(3):
             assert image_set.cached_of_table(first, "decision", place=1) is None
-            assert image_set.cached_of_table(first, "id") == image_set.ids[0]
+            assert image_set.cached_of_table(first, "id") == image_set.core.ids[0]
         assert made == ["decision", "id"]
         image_set.decisions.decide([one], "drop")
         assert image_set.cached_of_table(first, "decision", place=1) == "drop"
@@ -153,7 +153,7 @@ class TestTable:
 
     def test_thumbnails_are_jpegs(self, image_set: ImageSet) -> None:
         ids = image_set.table()["id"]
-        found = image_set.thumbnails(ids)
+        found = image_set.core.store.thumbnails(ids)
         assert set(found) == set(ids)
         with Image.open(io.BytesIO(found[ids[0]])) as image:
             assert image.format == "JPEG"
@@ -208,7 +208,7 @@ class TestSearch:
         graph = image_set.core.graph
         assert graph is not None
         counting = graph.content[np.unique(twin_representatives(graph.twins))]
-        counts = image_set.table().loc[np.isin(image_set.contents, counting), "id"]
+        counts = image_set.table().loc[np.isin(image_set.core.contents, counting), "id"]
         for image in image_set.table()["id"]:
             found, every = image_set.neighbours(image, k), image_set.search(image, 100)
             expected = every[(group[every["id"]] != group[image]).to_numpy() & every["id"].isin(counts)].head(k)

@@ -67,7 +67,7 @@ def test_pairs_are_pictures_and_their_nearest(image_set: ImageSet) -> None:
 def test_tuned_leads_from_ten_answers_on_and_is_a_measure_like_others(image_set: ImageSet) -> None:
     assert image_set.order().measure == "confusability"
     assert image_set.table()["tuned"].isna().all()
-    assert "tuned" not in image_set.measures()
+    assert "tuned" not in image_set.core.measures()
     answers = answer(image_set)
     assert {True, False} == set(answers.values())
     table, order, tuned = image_set.table(), image_set.order(), image_set.answers.tuned()
@@ -78,7 +78,7 @@ def test_tuned_leads_from_ten_answers_on_and_is_a_measure_like_others(image_set:
     assert "few answers" not in order.reason
     assert order.others["confusability"] == tuned.before
     assert table["tuned"].between(0, 1).all()
-    assert "tuned" in image_set.measures()
+    assert "tuned" in image_set.core.measures()
     gated = image_set.search(int(table["id"].iloc[0]), k=5, by="tuned", max_percentile=30)
     assert (gated["tuned"] <= table["tuned"].quantile(0.31)).all()
     image_set.decisions.undo()
@@ -122,7 +122,7 @@ def test_answers_stay_by_content_whatever_becomes_of_files_and_graph(tmp_path: P
 
 
 def test_what_cannot_be_answered_is_refused_and_nothing_stored(image_set: ImageSet) -> None:
-    first, second = (int(one) for one in image_set.ids[:2])
+    first, second = (int(one) for one in image_set.core.ids[:2])
     with pytest.raises(ImageSetError, match="no picture with id 77"):
         image_set.answers.give({(first, second): True, (first, 77): False})
     with pytest.raises(DecisionError, match="are one picture"):
@@ -152,7 +152,7 @@ def test_a_review_stays_goes_on_begins_anew_and_keeps_to_its_scope(image_set: Im
     assert image_set.answers.tuned() is not None
     anew = image_set.reviews.open(ReviewSpec("pairs", most=12), afresh=True)
     assert (len(anew), anew.progress().done) == (12, 0), "one begun anew asks others"
-    some = [int(one) for one in image_set.ids[:30]]
+    some = [int(one) for one in image_set.core.ids[:30]]
     image_set.decisions.tag(some, "mine")
     review = image_set.reviews.open(ReviewSpec("pairs", Scope(filters=(OneOf("tags", ("mine",)),))))
     assert 0 < len(review) <= 30

@@ -131,7 +131,7 @@ def test_splits_that_a_user_tells_make_leaks_a_finding(tmp_path: Path, workspace
     assert "leaks" in counts(image_set)
     table = pd.DataFrame({"path": image_set.table()["path"], "camera": ["a", "b"] * 4})
     table.to_csv(tmp_path / "cameras.csv", index=False)
-    image_set.imports.keep(image_set.imports.match(tmp_path / "cameras.csv"))
+    image_set.columns.keep(image_set.columns.match(tmp_path / "cameras.csv"))
     assert "camera" in image_set.splits.columns()
     assert image_set.splits.tell(column="camera") == "Splits: a 4, b 4.", "told anew"
     assert image_set.splits.get().names == ("a", "b")  # type: ignore[union-attr]

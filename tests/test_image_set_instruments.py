@@ -52,7 +52,7 @@ def test_more_than_eight_bits_are_seen_as_eight_bits_are(
 ) -> None:
     plain = embed_folder(grey_folder(tmp_path / "plain", 6), model=model, workspace=workspace)
     deep = embed_folder(grey_folder(tmp_path / "deep", 6, scale=scale, offset=offset), model=model, workspace=workspace)
-    assert plain.rendering is None
+    assert plain.core.rendering is None
     assert plain.space.key == model.space.key
     assert deep.space.key != model.space.key
     [remark] = deep.core.store.about().remarks
@@ -66,11 +66,11 @@ def test_a_range_is_kept_as_a_set_grows_and_what_lies_outside_is_said(
 ) -> None:
     root = grey_folder(tmp_path / "deep", 6, scale=4)
     first = embed_folder(root, model=model, workspace=workspace)
-    assert first.rendering == Rendering(0, 1023)
+    assert first.core.rendering == Rendering(0, 1023)
     grey_folder(root, 6, scale=16, first=6)
     grown = embed_folder(root, model=model, workspace=workspace)
     assert len(grown) == 12
-    assert grown.rendering == Rendering(0, 1023)
+    assert grown.core.rendering == Rendering(0, 1023)
     assert grown.core.store.about().remarks[1].endswith("To read the set anew: `embed FOLDER --range 0:4095`.")
     assert open_image_set(root, workspace=workspace, model=model.name).space.key == grown.space.key
 
@@ -78,15 +78,15 @@ def test_a_range_is_kept_as_a_set_grows_and_what_lies_outside_is_said(
 def test_another_range_reads_the_set_anew(tmp_path: Path, workspace: Path, model: Model) -> None:
     root = grey_folder(tmp_path / "deep", 6, scale=4)
     first = embed_folder(root, model=model, workspace=workspace)
-    first.decisions.decide(first.ids[:1].tolist(), "drop")
-    before = first.thumbnails(first.ids)
+    first.decisions.decide(first.core.ids[:1].tolist(), "drop")
+    before = first.core.store.thumbnails(first.core.ids)
     anew = embed_folder(root, model=model, workspace=workspace, rendering=Rendering(0, 65535))
-    assert anew.rendering == Rendering(0, 65535)
+    assert anew.core.rendering == Rendering(0, 65535)
     assert (anew.table()["decision"] == "drop").sum() == 1
-    assert all(anew.thumbnails(anew.ids)[one] != before[one] for one in anew.ids.tolist())
+    assert all(anew.core.store.thumbnails(anew.core.ids)[one] != before[one] for one in anew.core.ids.tolist())
     brightness = [each.core.store.quality(["content", "brightness"]).to_pandas() for each in (first, anew)]
     assert brightness[1]["brightness"].max() < brightness[0]["brightness"].min()
-    assert embed_folder(root, model=model, workspace=workspace).rendering == Rendering(0, 65535), "chosen for good"
+    assert embed_folder(root, model=model, workspace=workspace).core.rendering == Rendering(0, 65535), "chosen for good"
 
 
 def test_pictures_from_outside_are_seen_in_the_range_of_the_set(tmp_path: Path, workspace: Path, model: Model) -> None:
@@ -109,8 +109,8 @@ def test_pictures_from_outside_are_seen_in_the_range_of_the_set(tmp_path: Path, 
     row = int(np.flatnonzero(image_set.table()["path"] == path.name)[0])
     assert np.abs(scored.embedding.astype(np.float32) - image_set.embeddings()[row]).max() < 0.02  # type: ignore[union-attr]
     assert (
-        image_set.files.read(int(image_set.ids[row])).thumbnail
-        == image_set.thumbnails([int(image_set.ids[row])])[int(image_set.ids[row])]
+        image_set.files.read(int(image_set.core.ids[row])).thumbnail
+        == image_set.core.store.thumbnails([int(image_set.core.ids[row])])[int(image_set.core.ids[row])]
     )
 
 
@@ -122,8 +122,8 @@ def test_objects_are_cut_from_what_is_seen(tmp_path: Path, workspace: Path, mode
     (tmp_path / "set" / "data.yaml").write_text("train: images\nnames: [cat]\n")
     objects = embed_folder(tmp_path / "set" / "data.yaml", model=model, workspace=workspace)
     assert root.is_dir()
-    assert objects.rendering == Rendering(0, 4095)
-    with Image.open(BytesIO(objects.files.data(int(objects.ids[0])))) as crop:
+    assert objects.core.rendering == Rendering(0, 4095)
+    with Image.open(BytesIO(objects.files.data(int(objects.core.ids[0])))) as crop:
         assert np.asarray(crop).max() > 200
 
 
@@ -131,9 +131,9 @@ def test_a_second_model_sees_the_same(tmp_path: Path, workspace: Path, model: Mo
     root = grey_folder(tmp_path / "deep", 6, scale=16)
     first = embed_folder(root, model=model, workspace=workspace)
     home = Workspace.at(workspace)
-    assert first.rendering == Rendering(0, 4095)
+    assert first.core.rendering == Rendering(0, 4095)
     again = open_image_set(root, model=model.name, workspace=home.root)
-    assert again.model.space.preprocessing.rendering == Rendering(0, 4095)
+    assert again.core.model.space.preprocessing.rendering == Rendering(0, 4095)
 
 
 def test_pages_are_pictures_kept_apart_by_their_file(tmp_path: Path, workspace: Path, model: Model) -> None:
@@ -154,7 +154,10 @@ def test_pages_are_pictures_kept_apart_by_their_file(tmp_path: Path, workspace: 
     done = DATA_SETS["huggingface"].write(image_set, tmp_path / "out")
     assert (done.pictures, list(done.left_out)) == (10, [])
     assert not any(path.is_symlink() for path in (tmp_path / "out").rglob("*"))
-    assert embed_folder(tmp_path / "set", model=model, workspace=workspace).ids.tolist() == image_set.ids.tolist()
+    assert (
+        embed_folder(tmp_path / "set", model=model, workspace=workspace).core.ids.tolist()
+        == image_set.core.ids.tolist()
+    )
 
 
 def test_patients_are_kept_apart_and_one_in_two_splits_is_a_leak(tmp_path: Path, workspace: Path, model: Model) -> None:
@@ -165,7 +168,7 @@ def test_patients_are_kept_apart_and_one_in_two_splits_is_a_leak(tmp_path: Path,
         tags: dict[str, Any] = {"PatientID": f"00{number // 4}", "PatientName": "Doe^Jane", "BitsStored": 12}
         (tmp_path / "set" / split / f"IM{number}").write_bytes(dicom(grey, HighBit=11, **tags))
     image_set = embed_folder(tmp_path / "set", model=model, workspace=workspace)
-    assert image_set.rendering == Rendering(0, 4095)
+    assert image_set.core.rendering == Rendering(0, 4095)
     table = image_set.table()
     assert set(table["patient"]) == {"000", "001", "002"}
     assert "Doe" not in table.to_csv()
@@ -184,7 +187,7 @@ def test_patients_are_kept_apart_and_one_in_two_splits_is_a_leak(tmp_path: Path,
 def test_a_dataset_of_arrays_is_seen_in_one_range(workspace: Path, model: Model) -> None:
     items = [{"image": np.asarray(noise(number).convert("L")).astype(np.uint16) * 4} for number in range(4)]
     image_set = url_viz.embed_dataset(items, model=model, workspace=workspace, name="deep", label=None)
-    assert image_set.rendering == Rendering(0, 1023)
+    assert image_set.core.rendering == Rendering(0, 1023)
 
 
 def test_one_page_stands_for_a_stack_where_that_is_chosen(tmp_path: Path, workspace: Path, model: Model) -> None:
@@ -195,9 +198,9 @@ def test_one_page_stands_for_a_stack_where_that_is_chosen(tmp_path: Path, worksp
     middle = embed_folder(tmp_path / "set", model=model, workspace=workspace, rendering=Rendering(page="middle"))
     assert middle.table()["path"].tolist() == [f"{stack}.tif" for stack in range(4)]
     assert middle.table()["pages"].tolist() == [3] * 4
-    assert middle.rendering == Rendering(0, 4095, page="middle")
+    assert middle.core.rendering == Rendering(0, 4095, page="middle")
     again = embed_folder(tmp_path / "set", model=model, workspace=workspace)
-    assert again.ids.tolist() == middle.ids.tolist(), "chosen for good"
+    assert again.core.ids.tolist() == middle.core.ids.tolist(), "chosen for good"
     assert "of files with several pages the middle is shown" in again.core.store.about().remarks[0]
 
 
@@ -207,8 +210,8 @@ def test_thumbnails_of_given_embeddings_are_seen_in_the_range_too(tmp_path: Path
     (tmp_path / "paths.txt").write_text("".join(f"{number}.png\n" for number in range(6)))
     given = given_embeddings(tmp_path / "own.npy", scan(root), paths=tmp_path / "paths.txt")
     image_set = embed_folder(root, embeddings=given, workspace=workspace)
-    assert image_set.rendering == Rendering(0, 1023)
-    for thumbnail in image_set.thumbnails(image_set.ids).values():
+    assert image_set.core.rendering == Rendering(0, 1023)
+    for thumbnail in image_set.core.store.thumbnails(image_set.core.ids).values():
         with Image.open(BytesIO(thumbnail)) as image:
             assert np.asarray(image).max() > 200
     again = embed_folder(root, embeddings=given, workspace=workspace)

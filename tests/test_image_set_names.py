@@ -43,13 +43,13 @@ def test_the_first_are_of_many_kinds_and_named_ones_do_not_come_again(image_set:
 
 
 def test_names_are_given_and_taken_back_in_the_table(image_set: ImageSet) -> None:
-    one = int(image_set.ids[0])
+    one = int(image_set.core.ids[0])
     assert image_set.names.give({one: "kiwi"}, who="anna").sentence == "Named 1 picture “kiwi”"
     assert image_set.row(one)["name"] == "kiwi"
     assert image_set.decisions.history(1)["who"].tolist() == ["anna"]
     image_set.decisions.undo()
     assert image_set.row(one)["name"] is None
-    first, second, third = image_set.ids[:3].tolist()
+    first, second, third = image_set.core.ids[:3].tolist()
     image_set.names.give({first: "kiwi", second: "kiwi"})
     image_set.decisions.tag([second, third], "check")
     image_set.labels.use("tags")
@@ -64,7 +64,7 @@ def test_names_suggest_names_and_are_none_until_accepted(image_set: ImageSet) ->
     assert image_set.names.suggestions().empty
     first = name(image_set, 60)
     found = image_set.names.suggestions()
-    assert set(found["id"]) == set(image_set.ids.tolist()) - set(first["id"])
+    assert set(found["id"]) == set(image_set.core.ids.tolist()) - set(first["id"])
     assert found["share"].is_monotonic_decreasing
     right = np.array([f"kind {kind_of(path):02d}" for path in found["path"]]) == found["name"]
     assert right.mean() > 4 / KINDS
@@ -84,7 +84,7 @@ def test_names_suggest_names_and_are_none_until_accepted(image_set: ImageSet) ->
 
 
 def test_a_single_picture_of_each_name_is_enough_to_suggest(image_set: ImageSet) -> None:
-    by_kind = {kind_of(path): int(one) for one, path in zip(image_set.ids, image_set.table()["path"], strict=True)}
+    by_kind = {kind_of(path): int(one) for one, path in zip(image_set.core.ids, image_set.table()["path"], strict=True)}
     image_set.names.give({one: f"kind {kind:02d}" for kind, one in by_kind.items()})
     found = image_set.names.suggestions()
     right = np.array([f"kind {kind_of(path):02d}" for path in found["path"]]) == found["name"]
@@ -93,7 +93,7 @@ def test_a_single_picture_of_each_name_is_enough_to_suggest(image_set: ImageSet)
 
 def test_names_become_labels_when_they_are_chosen(image_set: ImageSet) -> None:
     name(image_set, 100)
-    image_set.decisions.tag(image_set.ids.tolist(), "check")
+    image_set.decisions.tag(image_set.core.ids.tolist(), "check")
     image_set.labels.use("names")
     table = image_set.table()
     assert table["label"].notna().sum() == 100

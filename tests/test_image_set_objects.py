@@ -150,7 +150,7 @@ def test_what_a_detector_predicted_is_a_dashed_box_with_words(
     assert [box.get("x") for box in svg.iter(f"{SVG}rect") if box.get("stroke-dasharray") != "none"] == ["300.00"] * 2
     with pytest.raises(ImageError, match="Match the predictions again"):
         objects.objects.invented({**brought.detections.invented.iloc[0].to_dict(), "picture": "gone.png"})
-    objects.remove_columns(DETECTOR)
+    objects.columns.remove(DETECTOR)
 
 
 def test_a_class_cannot_leave_its_place_in_the_drawing_and_a_picture_is_bounded() -> None:
@@ -222,7 +222,7 @@ def test_a_table_of_whole_pictures_is_of_all_objects_in_them(objects: ImageSet, 
     scores = {f"/elsewhere/images/{name}": {"possible_fn": 0.5 + n} for n, name in enumerate(pictures)}
     del scores[f"/elsewhere/images/{pictures[-1]}"]
     (tmp_path / "scores.json").write_text(json.dumps(scores))
-    added = objects.add_columns(tmp_path / "scores.json")
+    added = objects.columns.add(tmp_path / "scores.json")
     table = objects.table()
     without = int((table["picture"] == pictures[-1]).sum())
     assert added.words == (
@@ -231,10 +231,10 @@ def test_a_table_of_whole_pictures_is_of_all_objects_in_them(objects: ImageSet, 
     )
     wanted = table["picture"].map({name: 0.5 + n for n, name in enumerate(pictures[:-1])})
     assert table["possible_fn"].equals(wanted.rename("possible_fn"))
-    assert [column.is_uncertainty for column in objects.user_columns() if column.name == "possible_fn"] == [True]
+    assert [column.is_uncertainty for column in objects.columns.list() if column.name == "possible_fn"] == [True]
     by_object = tmp_path / "one.csv"
     by_object.write_text(f"path,mine\n{table['path'].iloc[1]},2\n")
-    objects.add_columns(by_object)
+    objects.columns.add(by_object)
     assert objects.table()["mine"].dropna().to_dict() == {1: 2.0}
-    objects.remove_columns("scores")
-    objects.remove_columns("one")
+    objects.columns.remove("scores")
+    objects.columns.remove("one")

@@ -94,7 +94,7 @@ def test_labels_that_were_shuffled_are_told_first_and_nothing_of_single_ones(tmp
     result = image_set.check({"wrong-labels": 0, "mixed-up": 0, "ambiguous": "50%"})
     assert result.status == 2
     assert [rule.why_not.startswith(agreement.words) for rule in result.rules] == [True] * 3, "nor once a class"
-    assert image_set.labels.accept(image_set.ids).count == 0
+    assert image_set.labels.accept(image_set.core.ids).count == 0
 
 
 class TestAcceptSuggestions:
@@ -105,7 +105,7 @@ class TestAcceptSuggestions:
         assert suspects is not None
         assert dict(zip(suspects["path"][:2], suspects["suggested"], strict=False)) == WRONG
         assert len(suspects) == 10
-        done = image_set.labels.accept(image_set.ids, who="anna")
+        done = image_set.labels.accept(image_set.core.ids, who="anna")
         assert done.sentence == "Labelled 2 pictures"
         assert labels(image_set) == WRONG
         assert image_set.decisions.history()["who"].tolist() == ["anna"]
@@ -124,7 +124,7 @@ class TestAcceptSuggestions:
         assert labels(image_set) == {}
         image_set.labels.use(None)
         with pytest.raises(ImageSetError, match="no labels to check"):
-            image_set.labels.accept(image_set.ids)
+            image_set.labels.accept(image_set.core.ids)
 
 
 class TestReview:

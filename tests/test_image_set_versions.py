@@ -165,7 +165,7 @@ class TestTwoSets:
         copy = shutil.copytree(first.root, tmp_path / "copy")
         by_two = embed_folder(copy, model=model, also=second_model, workspace=first.workspace.root)
         found = url_viz.diff(first, by_two)
-        assert by_two.second.active is not None
+        assert by_two.core.second.active is not None
         assert len(found.ambiguity) == 2
         assert found.ambiguity["difference"].tolist() == pytest.approx([0, 0])
         with pytest.raises(ImageSetError, match="by one model"):

@@ -75,7 +75,10 @@ def copied(module_workspace: Path, model: Model) -> ImageSet:
 
 def pairs(image_set: ImageSet) -> dict[frozenset[str], float]:
     """The names of twins, and their raw cosines."""
-    graph, path = image_set.core.graph, dict(zip(image_set.contents.tolist(), image_set.table()["path"], strict=True))
+    graph, path = (
+        image_set.core.graph,
+        dict(zip(image_set.core.contents.tolist(), image_set.table()["path"], strict=True)),
+    )
     assert graph is not None
     names = [path[content] for content in graph.content.tolist()]
     both = zip(graph.twins.pair.tolist(), graph.twins.cosine.tolist(), strict=True)
@@ -158,7 +161,7 @@ def by_another_formula(reader: Reader, image_set: ImageSet) -> None:
     """Make the set as another formula left it: no hashes of this version, twins by cosine alone."""
     key = image_set.space.key
     with reader.writer(image_set) as writer:
-        content = np.unique(image_set.contents)
+        content = np.unique(image_set.core.contents)
         raw = writer.embeddings(key, content).embedding
         new = whitened_rows(content, raw)
         old = replace(new, whitening=replace(new.whitening, version=1))

@@ -78,7 +78,7 @@ def test_a_near_copy_has_the_same_value_through_every_door(
 ) -> None:
     monkeypatch.setenv("URL_VIZ_HOME", str(image_set.workspace.root))
     unseen = 0
-    assert image_set.second.active is not None
+    assert image_set.core.second.active is not None
     for path in copies:
         picture = scored(path, model, second_model)
         row = judge_pictures([picture], image_set.core.reference()).iloc[0]

@@ -46,7 +46,7 @@ def by_hand(image_set: ImageSet, measure: str) -> NDArray[np.float64]:
 
 
 def uploads_of(image_set: ImageSet, model: Model) -> list[NewPicture]:
-    files = [IncomingFile(str(i), image_set.files.path(int(i)).read_bytes()) for i in image_set.ids]
+    files = [IncomingFile(str(i), image_set.files.path(int(i)).read_bytes()) for i in image_set.core.ids]
     return [one for one in score(files, held(model)) if isinstance(one, NewPicture)]
 
 
@@ -57,7 +57,7 @@ def on_card(image_set: ImageSet, image_id: int, measure: str) -> float:
 
 @pytest.mark.parametrize("measure", MEASURES)
 def test_it_is_the_same_through_every_door(image_set: ImageSet, model: Model, measure: str, tmp_path: Path) -> None:
-    expected, ids = by_hand(image_set, measure), image_set.ids.tolist()
+    expected, ids = by_hand(image_set, measure), image_set.core.ids.tolist()
     uploads = uploads_of(image_set, model)
     doors: dict[str, Iterable[float]] = {
         "table": with_percentile(image_set.table(), measure)["rank_percentile"].tolist(),

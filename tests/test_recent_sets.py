@@ -33,7 +33,7 @@ def test_the_latest_comes_first_as_it_is_now(tmp_path: Path, workspace: Path, mo
     assert flat.read_at > zoo.read_at > 0
     assert (len(zoo.thumbnails), len(flat.thumbnails)) == (THUMBNAILS, 3)
     image_set = open_image_set(two[1], model="tf_efficientnet_lite0", workspace=workspace)
-    kept = image_set.thumbnails(image_set.ids)
+    kept = image_set.core.store.thumbnails(image_set.core.ids)
     assert flat.thumbnails == tuple(kept[int(image_id)] for image_id in image_set.table()["id"])
     assert [one.set_id for one in RecentSets(Workspace.at(workspace)).latest(1)] == [flat.set_id]
     recent = RecentSets(Workspace.at(workspace))

@@ -404,7 +404,7 @@ def test_the_chosen_run_has_its_columns_findings_and_queues(read: ImageSet) -> N
     assert (read.table()["model_class"] != read.table()["label"]).all()
     read.runs.use("first")
     assert (read.runs.chosen, read.table()["model_class"].tolist()) == ("first", read.table()["label"].tolist())
-    assert "model_doubt" in read.measures()
+    assert "model_doubt" in read.core.measures()
     url_viz.record(read, run="first", classes=["cat", "dog"]).epoch(ids, logits_of(1, 2, 3, 4, 5, -6))
     assert read.table()["low_mean_margin"].tolist() == [-1, -2, -3, -4, -5, 6]
     assert read.table()["learnt"].tolist() == [0, 0, 0, 0, 0, 1], "never in one epoch"

@@ -69,7 +69,7 @@ def second(tmp_path: Path, workspace: Path, second_model: Model) -> Callable[[Pa
 
 
 def space_of_second(image_set: ImageSet) -> EmbeddingSpace | None:
-    return None if image_set.second.active is None else image_set.second.active.space
+    return None if image_set.core.second.active is None else image_set.core.second.active.space
 
 
 class TestReading:
@@ -104,7 +104,11 @@ class TestReading:
     ) -> None:
         write_folder(read.folder, 8)
         first = read()
-        assert (first.second.active, first.second.available, first.second.incomplete) == (None, None, None)
+        assert (first.core.second.active, first.core.second.available, first.core.second.incomplete) == (
+            None,
+            None,
+            None,
+        )
         both = read(also=second_model)
         assert (read.opened, read.embedded) == (8, 0), "the first model ran again"
         assert np.array_equal(both.embeddings(), first.embeddings())
@@ -119,14 +123,14 @@ class TestReading:
         read(also=second_model)
         write_folder(read.folder, 2, start=6)
         behind = read()
-        assert (behind.second.active, behind.second.available, behind.second.incomplete) == (
+        assert (behind.core.second.active, behind.core.second.available, behind.core.second.incomplete) == (
             None,
             None,
             second_model.space,
         )
-        assert f"{SECOND} has not read all" in behind.second.in_words(behind.source)
+        assert f"{SECOND} has not read all" in behind.core.second.in_words(behind.source)
         pd.testing.assert_frame_equal(behind.table(), behind.single_model.table())
-        assert opened_again(read(also=second_model)).second.incomplete is None
+        assert opened_again(read(also=second_model)).core.second.incomplete is None
 
     def test_a_limit_holds_for_both(self, read: Reader, second_model: Model) -> None:
         write_folder(read.folder, 9)
@@ -157,7 +161,7 @@ class TestJudgement:
         assert both["confusability"].between(0, 1).all()
         row = both.set_index("path")
         assert row.at["line/copy.png", "confusability"] == row.at["line/0002.png", "confusability"]
-        assert image_set.single_model.second.active is None
+        assert image_set.single_model.core.second.active is None
         assert image_set.single_model.single_model is image_set.single_model
 
     @pytest.mark.parametrize("of", ["both", "one"])
@@ -169,7 +173,7 @@ class TestJudgement:
             assert list(shares.values())[:2] == pytest.approx([row["first_share"], row["second_share"]], abs=1e-5)
             assert (set(shares), sum(shares.values())) == (set(SHAPES), pytest.approx(1))
         judged.labels.use(None)
-        assert opened_again(judged).labels.shares(int(judged.ids[0])) == {}, "without classes there are none"
+        assert opened_again(judged).labels.shares(int(judged.core.ids[0])) == {}, "without classes there are none"
 
     def test_is_kept_and_the_same_when_made_again(self, image_set: ImageSet) -> None:
         before = image_set.table()
@@ -181,21 +185,21 @@ class TestJudgement:
 
     def test_can_be_left_out_and_taken_in_again(self, image_set: ImageSet) -> None:
         version, before = image_set.version, image_set.table()
-        image_set.second.enable(is_enabled=False)
+        image_set.core.second.enable(is_enabled=False)
         assert image_set.is_current()
         assert image_set.version != version
         for one in (image_set, opened_again(image_set)):  # in what is open, too
-            assert one.second.active is None
-            assert one.second.available is not None
+            assert one.core.second.active is None
+            assert one.core.second.available is not None
             assert one.core.second_model is None
-            assert "alone" in one.second.in_words(one.source)
+            assert "alone" in one.core.second.in_words(one.source)
             pd.testing.assert_frame_equal(one.table(), image_set.single_model.table())
-        image_set.second.enable()
+        image_set.core.second.enable()
         for two in (image_set, opened_again(image_set)):
             assert two.version == version
             pd.testing.assert_frame_equal(two.table(), before)
         (two.workspace.root / "sets" / two.set_id / "second.json").write_text("{")
-        assert opened_again(two).second.active is not None, "a damaged choice is as none"
+        assert opened_again(two).core.second.active is not None, "a damaged choice is as none"
 
     def test_the_line_says_so(self, image_set: ImageSet) -> None:
         by_both = f"by two models (also {SECOND})"
@@ -212,17 +216,17 @@ class TestJudgement:
     ) -> None:
         monkeypatch.setattr(columns, "CACHED_FROM", kept_from)
         assert opened_again(image_set).table()["confusability"].notna().all()  # rows by both are kept now
-        assert image_set.second.active is not None
+        assert image_set.core.second.active is not None
         before, folder = image_set.single_model.table(), image_set.workspace.root / "sets" / image_set.set_id
         for kind in ("graph", "whitened", "whitening", "embeddings"):
             shutil.rmtree(folder / "derived")
-            table = folder / "tables" / f"{kind}-{image_set.second.active.space.key}.lance"
+            table = folder / "tables" / f"{kind}-{image_set.core.second.active.space.key}.lance"
             whole = shutil.copytree(table, folder / "whole")
             for file in (table / part).iterdir():
                 file.write_bytes(bytes(file.stat().st_size))
             hurt = opened_again(image_set)
-            assert (hurt.second.active is None) == (kind != "embeddings")
-            if hurt.second.active is None:
+            assert (hurt.core.second.active is None) == (kind != "embeddings")
+            if hurt.core.second.active is None:
                 assert f"also {SECOND}" not in hurt.order().reason
                 pd.testing.assert_frame_equal(hurt.table(), before)
             shutil.rmtree(table)
@@ -231,7 +235,7 @@ class TestJudgement:
     def test_goes_with_its_embeddings(self, image_set: ImageSet) -> None:
         drop_model(image_set.root, SECOND, workspace=image_set.workspace.root)
         assert not image_set.is_current()
-        assert opened_again(image_set).second.active is None
+        assert opened_again(image_set).core.second.active is None
 
     def test_compare_is_of_each_alone(self, image_set: ImageSet) -> None:
         other = open_image_set(image_set.root, model=SECOND, workspace=image_set.workspace.root)

@@ -67,7 +67,7 @@ def by_two(read: Reader, model: Model, second_model: Model) -> ByTwo:
 
 
 def of_second(image_set: ImageSet) -> str | None:
-    return None if image_set.second.active is None else image_set.second.active.space.backbone
+    return None if image_set.core.second.active is None else image_set.core.second.active.space.backbone
 
 
 def niceness_of_decoders() -> Iterator[int]:
@@ -106,7 +106,7 @@ def test_a_new_set_is_whole_by_the_first_before_the_second_begins(by_two: ByTwo)
 
     both = by_two(seen=look)
     first = found[0][0]
-    assert (len(first), first.files_begun(), of_second(first)) == (COUNT, None, None)
+    assert (len(first), first.core.store.about().files_begun(first.space.key), of_second(first)) == (COUNT, None, None)
     assert "two models" not in first.order().reason
     pd.testing.assert_frame_equal(first.table(), both.single_model.table())
     assert len({version for _, version in found}) == 1, "what the second reads changes nothing that is shown meanwhile"
@@ -131,8 +131,12 @@ def test_one_that_is_stopped_leaves_the_set_whole_and_is_not_taken_up_unasked(
         by_two(seen=stop)
     home = by_two.reader.workspace
     left = open_image_set(by_two.reader.folder, model=by_two.model.name, workspace=home)
-    assert (len(left), left.files_begun(), list_sets(home)["state"].tolist()) == (COUNT, None, [""])
-    assert left.second.incomplete is not None
+    assert (len(left), left.core.store.about().files_begun(left.space.key), list_sets(home)["state"].tolist()) == (
+        COUNT,
+        None,
+        [""],
+    )
+    assert left.core.second.incomplete is not None
     before = left.table()
     again = by_two()
     assert (by_two.loaded, of_second(again)) == ([], None)
@@ -166,7 +170,7 @@ def test_a_set_read_before_is_left_alone_and_one_of_two_models_grows_by_both(by_
     assert (of_second(by_two()), by_two.loaded) == (SECOND, []), "there is nothing to read"
     next(by_two.reader.folder.rglob("*.*")).unlink()
     assert of_second(by_two()) == SECOND, "a picture that has left, too"
-    both.second.enable(is_enabled=False)
+    both.core.second.enable(is_enabled=False)
     write_folder(by_two.reader.folder, 1, start=COUNT + 3)
     assert (of_second(by_two()), by_two.loaded) == (None, []), "one that is switched off reads nothing"
 

@@ -71,7 +71,7 @@ def test_no_pair_and_no_name_is_asked_for_before_it_is_read_again(stopped: Image
     for ask in (stopped.answers.ask, stopped.names.ask, lambda: stopped.reviews.open(ReviewSpec("pairs"))):
         with pytest.raises(ImageSetError, match="has no neighbour graph yet"):
             ask()
-    first, second = (int(one) for one in stopped.ids[:2])
+    first, second = (int(one) for one in stopped.core.ids[:2])
     stopped.names.give({first: "kiwi"})
     stopped.answers.give({(first, second): False})
     assert stopped.names.suggestions().empty

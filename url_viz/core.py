@@ -23,6 +23,7 @@ from url_viz.columns.second_model import SecondModelChoice, second, second_avail
 from url_viz.columns.sources import SetContext
 from url_viz.columns.table import imported
 from url_viz.evidence.order import order
+from url_viz.findings.reasons import reasons
 from url_viz.imaging.rendering import Rendering
 from url_viz.labels import apart
 from url_viz.labels.doubtful_labels import label_checks
@@ -74,6 +75,8 @@ class SetCore:
     """The source group (N,) of each picture: twins, and what is kept apart, are no witnesses for each other."""
     whitened = ColumnValue(stored_graph.whitened)
     """The pictures in the set's whitened space, rows in the order of `table()`."""
+    reasons = ColumnValue(reasons)
+    """Why pictures are ambiguous: `.order()` of the names, what explains most first; `.shared` by nearly all."""
     leading_order = ColumnValue(order)
     """The measure that leads, and why."""
 

@@ -1,8 +1,7 @@
 """ImageSet: the pictures of one folder with their measures, map, neighbours and search, and how one is opened."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -12,11 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.base.errors import DamageError, ImageSetError
-from url_viz.base.rows import CACHED_FROM
 from url_viz.base.workspace import Workspace
-from url_viz.columns.second_model import SecondModelChoice
 from url_viz.columns.sources import user_version
-from url_viz.columns.table import UserColumn, files, imported, rows, table
+from url_viz.columns.table import files, rows, table
 from url_viz.core import SetCore
 from url_viz.evidence.compare import Comparison, ModelReading, compare
 from url_viz.evidence.evaluation import Evaluated, counted_pictures, evaluated
@@ -25,16 +22,14 @@ from url_viz.evidence.set_subsets import SetSubsets
 from url_viz.findings.findings import Finding, finding_inputs, findings
 from url_viz.findings.gate import GateInputs, GateResult, Policy, judged, policy_of, read_policy
 from url_viz.findings.object_findings import boxes_of, has_boxes
-from url_viz.findings.reasons import Shared, reason_table, reasons
+from url_viz.findings.reasons import reason_table
 from url_viz.findings.set_splits import SetSplits, SetTwins
 from url_viz.imaging.containers.picture_lists import is_listing
-from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.scan import display_name
 from url_viz.labels.label_choice import measured
+from url_viz.labels.set_columns import SetColumns
 from url_viz.labels.set_labels import SetLabels
-from url_viz.labels.user_columns import Prepared, UserImports
-from url_viz.models.head import Head
-from url_viz.models.model import EmbeddingSpace, Model, ModelSource, resolve
+from url_viz.models.model import EmbeddingSpace, ModelSource, resolve
 from url_viz.models.model_names import DEFAULT
 from url_viz.outside.occlusion import Explained, Heat, explained, explained_measure, heat_of
 from url_viz.outside.set_search import SearchableSet
@@ -57,8 +52,6 @@ from url_viz.versions.set_versions import SetVersions, Version
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from url_viz.imaging.uploaded_files import IncomingFile
-
 
 Result = TypeVar("Result")
 Options = ParamSpec("Options")
@@ -72,7 +65,7 @@ class ImageSet(SearchableSet):
     whether there is anything new. Decisions, labels and the user's columns are seen at once.
 
     What concerns one subject is on a small object of its own: `labels`, `answers`, `names`, `reviews`, `splits`,
-    `subsets`, `twins`, `maps`, `files`, `objects`, `versions`, `imports`, and `second` for the second model.
+    `subsets`, `twins`, `maps`, `files`, `objects`, `versions`, `runs`, `columns`, `decisions`. They stand on `core`.
     """
 
     def __init__(
@@ -88,6 +81,7 @@ class ImageSet(SearchableSet):
         """With `is_single_model`, no second model takes part, whatever was chosen; `within` as for `open_image_set`."""
         core = SetCore(store.pinned(), space, source, workspace, is_single_model=is_single_model)
         super().__init__(core)
+        self.core = core
         self.set_id, self.root, self.folder = core.set_id, core.root, core.folder
         self.space, self.source, self.workspace = space, source, workspace
         self.is_of_objects, self.noun = core.is_of_objects, core.noun
@@ -99,8 +93,8 @@ class ImageSet(SearchableSet):
         self._read_at = self._version_in(core.store)
         if not core.derived.is_cached(rows):
             core.derived.get(files)  # so that damage is reported at once
-        self.imports = UserImports(core.derived, core.store.paths, self.root)
-        self.labels = SetLabels(core, self.imports)
+        self.columns = SetColumns(core)
+        self.labels = SetLabels(core)
         self.answers = SetAnswers(core)
         self.names = SetNames(core)
         self.splits = SetSplits(core)
@@ -117,12 +111,7 @@ class ImageSet(SearchableSet):
         return f"ImageSet({str(self.root)!r}, {len(self)} pictures, model={self.source.name!r})"
 
     def __len__(self) -> int:
-        return len(self._core.base.table)
-
-    @property
-    def core(self) -> SetCore:
-        """Its tables, columns and rows by id: what pages, exports and commands are made of."""
-        return self._core
+        return len(self.core.base.table)
 
     @property
     def _names_files(self) -> bool:
@@ -130,72 +119,31 @@ class ImageSet(SearchableSet):
         return os.path.isfile(self.root) and (self.is_of_objects or is_listing(self.root))
 
     @property
-    def ids(self) -> NDArray[np.int64]:
-        """Ids (N,) int64, rows in the order of `table()`."""
-        return self._core.ids
-
-    @property
-    def contents(self) -> NDArray[np.int64]:
-        """Content keys (N,), rows in the order of `table()`: equal ones are copies of one file."""
-        return self._core.contents
-
-    @property
     def decisions(self) -> Decisions:
         """The decisions on pictures, their tags and corrected labels."""
-        return self._core.decisions
-
-    @property
-    def second(self) -> SecondModelChoice:
-        """Which second model confusability and ambiguity are by, too, and which could be (`.active`, `.enable`)."""
-        return self._core.second
-
-    @property
-    def model(self) -> Model:
-        """The model that read this set, loaded when it is first needed for a new picture."""
-        return self._core.model
-
-    @property
-    def rendering(self) -> Rendering | None:
-        """How pictures of more than 8 bits, or of many bands, are seen; None where it does not matter."""
-        return self._core.rendering
-
-    def measures(self) -> tuple[str, ...]:
-        """Measures that this set can be ordered by, user columns of numbers last; `order()` tells which leads."""
-        return self._core.measures()
-
-    @property
-    def head(self) -> Head | None:
-        """The head whose uncertainties the table shows; None if the backbone has none."""
-        return self.source.head
+        return self.core.decisions
 
     @property
     def version(self) -> str:
-        """A short text that changes with the snapshot, and with what the user brought to it since (`user_columns`)."""
-        own = user_version(self._core.context)
+        """A short text that changes with the snapshot, and with what the user brought to it since (`columns`)."""
+        own = user_version(self.core.context)
         return f"{self._read_at}.{own}" if own else self._read_at
 
     def is_current(self) -> bool:
         """Whether this snapshot is the newest: nothing was read since it was opened. User columns appear at once."""
-        return self._read_at == self._version_in(self._core.store.latest)
+        return self._read_at == self._version_in(self.core.store.latest)
 
     def _version_in(self, store: Store) -> str:
-        of_model = store.version(self.space.key, self.head.digest if self.head else None)
-        beside = "" if self._core.is_single_model else other_models_version(store, self.space)
+        of_model = store.version(self.space.key, self.source.head.digest if self.source.head else None)
+        beside = "" if self.core.is_single_model else other_models_version(store, self.space)
         return f"{of_model}.{beside}" if beside else of_model
-
-    def files_begun(self) -> int | None:
-        """How many files an unfinished reading of this folder is to have; None if every reading has finished.
-
-        It may still run. Until then there may be no neighbours, only a rough map, and fewer pictures.
-        """
-        return self._core.store.about().files_begun(self.space.key)
 
     @cached_property
     def single_model(self) -> "ImageSet":
         """The same snapshot by its own model only."""
-        if self._core.is_single_model:
+        if self.core.is_single_model:
             return self
-        store, within = self._core.store, self.within
+        store, within = self.core.store, self.within
         return ImageSet(store, self.space, self.source, self.workspace, is_single_model=True, within=within)
 
     def table(self) -> pd.DataFrame:
@@ -209,7 +157,7 @@ class ImageSet(SearchableSet):
         y; the user's own columns; reasons; decision, tags and name (None for none). Of objects, also picture (its
         path), and box: x, y, width and height in pixels of the upright picture. For all our measures, higher = more
         ambiguous, except nearest_similarity and the qualities; nan if there is none."""
-        table = self._core.frame.copy(deep=False)  # pandas copies a column once somebody writes to it
+        table = self.core.frame.copy(deep=False)  # pandas copies a column once somebody writes to it
         if self.is_of_objects and has_boxes(table):
             table["box"] = self.cached_of_table(boxes_of)
         return table
@@ -226,7 +174,7 @@ class ImageSet(SearchableSet):
         def of(table: pd.DataFrame) -> Result:
             return make(table.copy(deep=False), *args, **named)
 
-        result: Result = self._core.derived.result(table, (make, args, tuple(sorted(named.items()))), of)
+        result: Result = self.core.derived.result(table, (make, args, tuple(sorted(named.items()))), of)
         return result
 
     def cached(
@@ -237,38 +185,8 @@ class ImageSet(SearchableSet):
         The cache belongs to this snapshot and is freed with it; a cache of the function would keep both alive.
         """
         key = make, args, tuple(sorted(named.items()))
-        result: Result = self._core.derived.result(measured, key, lambda _: make(self, *args, **named))
+        result: Result = self.core.derived.result(measured, key, lambda _: make(self, *args, **named))
         return result
-
-    def add_columns(
-        self,
-        file: "str | Path | IncomingFile",
-        *,
-        name: str | None = None,
-        path_column: str | None = None,
-        paths: "str | Path | IncomingFile | None" = None,
-        uncertainties: Collection[str] = (),
-    ) -> Prepared:
-        """Keep columns of a CSV, Parquet, JSON or NumPy file with this set, by path, and return what matched.
-
-        `name` is the import's (the file's by default): another of that name is replaced. `uncertainties` are columns
-        of numbers, higher = more ambiguous. Raises FolderError if the file cannot be read or nothing matches.
-        """
-        matched = self.imports.match(file, name=name, path_column=path_column, paths=paths, uncertainties=uncertainties)
-        self.imports.keep(matched)
-        return matched
-
-    def remove_columns(self, name: str) -> None:
-        """Remove an import with its columns. Raises ImageSetError if there is none of this name."""
-        self.imports.remove(name)
-
-    def user_columns(self) -> tuple[UserColumn, ...]:
-        """The user's columns of `table()`: name, kind, how many pictures have a value, and the import's name."""
-        return self._core.derived.get(imported).listed
-
-    def keep_mask(self) -> NDArray[np.bool_]:
-        """Which pictures (N,) were not dropped, rows in the order of `table()`."""
-        return self._core.keep_mask()
 
     def kept(self, paths: Iterable[str] | None = None) -> NDArray[np.int64]:
         """Where the pictures that were not dropped are (M,) int64: for `torch.utils.data.Subset`, `datasets.select`.
@@ -277,14 +195,14 @@ class ImageSet(SearchableSet):
         them, the items of a Dataset or rows of a Parquet or Arrow file that was read, else rows of `table()`. Raises
         ImageSetError if no path is of a picture of this set, FolderError if two are of the same one.
         """
-        is_kept = self.keep_mask()
+        is_kept = self.core.keep_mask()
         if paths is None:
-            names = self._core.frame["path"]
+            names = self.core.frame["path"]
             numbers = (
                 names.astype(np.int64) if names.str.fullmatch("[0-9]+").all() else pd.Series(np.arange(len(names)))
             )
             return np.asarray(numbers, np.int64)[is_kept]
-        row = match_paths(list(paths), self._core.paths_of(self.ids), root=self.folder).row
+        row = match_paths(list(paths), self.core.paths_of(self.core.ids), root=self.folder).row
         if not (row >= 0).any():
             raise ImageSetError(f"None of these paths is a picture of {str(self.root)!r}. Give those of its files.")
         return np.flatnonzero((row >= 0) & is_kept[row])
@@ -295,7 +213,7 @@ class ImageSet(SearchableSet):
         Leaks, likely wrong labels, classes mixed up, bursts, pictures that show nothing, files that cannot be
         read, small classes: each with a count, a sentence, and the review of what is not decided on yet.
         """
-        return self._core.derived.get(findings)
+        return self.core.derived.get(findings)
 
     def check(
         self, policy: Policy | Mapping[str, Any] | str | Path, *, baseline: "ImageSet | GateResult | None" = None
@@ -307,7 +225,9 @@ class ImageSet(SearchableSet):
         """
         if not isinstance(policy, Policy):
             policy = policy_of(policy) if isinstance(policy, Mapping) else read_policy(Path(policy))
-        inputs = GateInputs(self._core.derived.get(finding_inputs), self.contents, self.failures(), self.splits.missing)
+        inputs = GateInputs(
+            self.core.derived.get(finding_inputs), self.core.contents, self.failures(), self.splits.missing
+        )
         rules = judged(inputs, policy)
         result = GateResult(self.root.name, len(self), self.source.title, self.space.key, rules)
         if baseline is None:
@@ -320,30 +240,22 @@ class ImageSet(SearchableSet):
         What explains most of a picture comes first: its strength, times how much it correlates with the leading order.
         Ids that are not there are left out.
         """
-        rows = None if ids is None else np.flatnonzero(np.isin(self.ids, np.fromiter(ids, np.int64)))
-        return reason_table(self._core.measured, self._core.derived.get(reasons), rows=rows)
-
-    def reason_names(self) -> tuple[str, ...]:
-        """The reasons that pictures of this set have, what explains most of its leading order first."""
-        return self._core.derived.get(reasons).order()
-
-    def shared_reasons(self) -> tuple[Shared, ...]:
-        """The reasons that nearly all pictures have, which are stated once, for the set, and given to none."""
-        return self._core.derived.get(reasons).shared
+        rows = None if ids is None else np.flatnonzero(np.isin(self.core.ids, np.fromiter(ids, np.int64)))
+        return reason_table(self.core.measured, self.core.reasons, rows=rows)
 
     def heat(self, image_id: int, *, by: str | None = None) -> Heat:
         """Which parts of a picture put it where it stands by a measure (default: `order()`'s): 37 forward passes."""
-        return heat_of(self.model, self.files.read(image_id), self.explained(image_id, by=by))
+        return heat_of(self.core.model, self.files.read(image_id), self.explained(image_id, by=by))
 
     def explained(self, image_id: int, *, by: str | None = None) -> Explained:
         """What the heat map of a picture is of: `by` or what can be explained instead, by the first model alone."""
-        row, reference = self.row(image_id), self._core.reference(is_single_model=True)
-        place = int(positions_of(self.contents[[self._core.row_of(image_id)]], reference.content)[0])
+        row, reference = self.row(image_id), self.core.reference(is_single_model=True)
+        place = int(positions_of(self.core.contents[[self.core.row_of(image_id)]], reference.content)[0])
         return explained(explained_measure(row, by, self.order().measure), row, place, reference)
 
     def embeddings(self) -> NDArray[np.float32]:
         """Embeddings (N, D) float32, rows in the order of `table()`."""
-        return self._core.store.embeddings(self.space.key, self.contents).embedding.astype(np.float32)
+        return self.core.store.embeddings(self.space.key, self.core.contents).embedding.astype(np.float32)
 
     def failures(self) -> pd.DataFrame:
         """Files that are no readable picture: path and reason."""
@@ -351,10 +263,10 @@ class ImageSet(SearchableSet):
 
     @cached_property
     def _failures(self) -> pd.DataFrame:
-        if not self._core.stored_rows.failed:  # the table of files need not be read
+        if not self.core.stored_rows.failed:  # the table of files need not be read
             return pd.DataFrame({"path": [], "reason": []}, dtype=object)
         rows = (
-            self._core.file_table.filter(self._core.file_table["failure"].is_valid())
+            self.core.file_table.filter(self.core.file_table["failure"].is_valid())
             .select(["path", "failure"])
             .to_pandas()
         )
@@ -372,26 +284,15 @@ class ImageSet(SearchableSet):
 
         With another measure, or column of numbers, that one and how well it holds.
         """
-        order = self._core.leading_order
+        order = self.core.leading_order
         if by not in (None, order.measure):
             return self.cached(_order_by, by)
-        return while_read(order) if order.measure is None and is_being_written(self._core.store.paths) else order
-
-    def prepare(self) -> None:
-        """Work out and keep class shares, and rows to search among if there are many, so that no visitor waits."""
-        with suppress(DamageError):  # of labels, which is reported where they are shown
-            self.order()
-        if len(self) >= CACHED_FROM:
-            _ = self._core.whitened
+        return while_read(order) if order.measure is None and is_being_written(self.core.store.paths) else order
 
     def row(self, image_id: int) -> dict[str, Any]:
         """One picture's row of `table()`, by column."""
-        values = self._core.frame.iloc[self._core.row_of(image_id)].to_dict()
+        values = self.core.frame.iloc[self.core.row_of(image_id)].to_dict()
         return {str(column): value for column, value in values.items()}
-
-    def thumbnails(self, ids: Iterable[int]) -> dict[int, bytes]:
-        """Thumbnails (JPEG, at most 256 px) by id."""
-        return self._core.store.thumbnails(ids)
 
     def compare(self, other: "ImageSet") -> Comparison:
         """How another model's reading of the same folder differs; see `url_viz.evidence.compare`.
@@ -410,14 +311,14 @@ class ImageSet(SearchableSet):
             )
         return compare(
             *(
-                ModelReading(each.table(), each.contents, each.core.witnesses)
+                ModelReading(each.table(), each.core.contents, each.core.witnesses)
                 for each in (self.single_model, other.single_model)
             )
         )
 
     def is_by_same_model(self, other: "ImageSet") -> bool:
         """Whether both were read by one backbone under one head, whatever their files are called."""
-        mine, theirs = (each.head.digest if each.head else None for each in (self, other))
+        mine, theirs = (each.source.head.digest if each.source.head else None for each in (self, other))
         return self.space.key == other.space.key and mine == theirs
 
     def evaluate(self) -> Evaluated | None:
@@ -427,14 +328,14 @@ class ImageSet(SearchableSet):
         Measures of the user's own take part; one with gaps on the pictures that have it (`.of_some`). None below 20
         pictures with a class, two classes, or without neighbours. Seconds of work for 100,000 pictures.
         """
-        if self._core.witnesses is None:
+        if self.core.witnesses is None:
             return None
-        brought = [column.name for column in self.user_columns() if column.is_uncertainty]
+        brought = [column.name for column in self.columns.list() if column.is_uncertainty]
         pictures = counted_pictures(
-            self._core.frame,
-            self.contents,
-            graph=self._core.witnesses,
-            embeddings=lambda: self._core.whitened.rows,
+            self.core.frame,
+            self.core.contents,
+            graph=self.core.witnesses,
+            embeddings=lambda: self.core.whitened.rows,
             user_measures=["uncertainty", *brought] if self.source.is_external else brought,
         )
         return None if pictures is None else evaluated(pictures)

@@ -128,7 +128,7 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         answer = json.loads(body)
         records = list(_records_in(answer))
         matches = [_THUMBNAIL.fullmatch(str(record.get("thumbnail"))) for record in records]
-        thumbnails = self.image_set.thumbnails({int(match[1]) for match in matches if match})
+        thumbnails = self.image_set.core.store.thumbnails({int(match[1]) for match in matches if match})
         for record, match in zip(records, matches, strict=True):
             if match:
                 record["thumbnail"] = data_url(thumbnails.get(int(match[1]), b""))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from url_viz.base.command_line import PrecisionChoice
 from url_viz.base.errors import BucketError, DamageError, ModelError, NoImagesError
 from url_viz.base.progress import Progress, ProgressCallback, silent
+from url_viz.base.rows import CACHED_FROM
 from url_viz.base.workspace import SetPaths, Workspace, address_in
 from url_viz.image_set import ImageSet
 from url_viz.imaging.containers.python_dataset import open_dataset
@@ -54,7 +55,7 @@ def embed_folder(
     It goes on where an earlier run was stopped. `limit` bounds the number of pictures; `progress` is called with
     `Progress` records; `refit` makes the map again.
     A second model `also` embeds the same pictures from the same reading of each file; confusability and ambiguity are
-    then by both (`ImageSet.second`).
+    then by both (`SetCore.second`).
     Nothing outside the folders `within` (real paths), where given, is read: links out of them are passed over.
     `embeddings`, a file of them by path or what `given_embeddings` made of one, take the place of a model's.
     Pictures of more than 8 bits, or of many bands, are seen as the set's are, those of a new one as `rendering` says,
@@ -177,9 +178,17 @@ def _embed_source(source: Source, root: Path, home: Workspace, run: _SourceReadi
             raise NoImagesError(_nothing_readable(found, image_set))
     with suppress(DamageError):  # of labels or columns, reported where they are shown: all that was read is stored
         if len(image_set) >= MANY:
-            image_set.prepare()
+            prepare(image_set)
         image_set.versions.store()
     return image_set
+
+
+def prepare(image_set: ImageSet) -> None:
+    """Work out and keep class shares, and rows to search among if there are many, so that no visitor waits."""
+    with suppress(DamageError):  # of labels, which is reported where they are shown
+        image_set.order()
+    if len(image_set) >= CACHED_FROM:
+        _ = image_set.core.whitened
 
 
 def _spaces(paths: SetPaths) -> Sequence[EmbeddingSpace]:

@@ -52,7 +52,7 @@ def embed_by_two(
     home = Workspace.at(workspace)
     name = _second_for(root, Store(home.set_paths(find_set(root, home))), model.space)
     image_set = read(model=model, progress=progress)
-    if name is None or image_set.second.active is not None or _unread(image_set, name) > MOST_PICTURES:
+    if name is None or image_set.core.second.active is not None or _unread(image_set, name) > MOST_PICTURES:
         return image_set
 
     def named(step: Progress) -> None:
@@ -88,4 +88,4 @@ def _unread(image_set: ImageSet, second: str) -> int:
     """How many pictures of a set a second model has not read."""
     space = image_set.core.store.about().space(second)
     read = () if space is None else image_set.core.store.embedded(space.key).content
-    return len(np.setdiff1d(image_set.contents, read))
+    return len(np.setdiff1d(image_set.core.contents, read))

@@ -190,7 +190,7 @@ def spoiled(home: Path, shipped: Model) -> ImageSet:
     folder = write_folder(home / "spoiled", 6, classes=("cat", "dog"))
     (folder / "cat" / "broken.jpg").write_bytes(b"no picture")
     image_set = embed_folder(folder, model=shipped, workspace=home / "workspace")
-    image_set.decisions.decide([int(image_set.ids[0])], "keep")
+    image_set.decisions.decide([int(image_set.core.ids[0])], "keep")
     shutil.rmtree(folder)
     return image_set
 
@@ -281,7 +281,7 @@ def test_no_dialog_or_popover_of_explore_has_a_fault(app: str, zoo: ImageSet, op
         look(page, name, faults, "[data-testid=stPopoverBody]")
         page.keyboard.press("Escape")
         expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)
-    page.goto(f"{app}/?set={zoo.set_id}&picture={zoo.ids[0]}")
+    page.goto(f"{app}/?set={zoo.set_id}&picture={zoo.core.ids[0]}")
     expect(page.get_by_role("dialog").get_by_role("heading", name="Nearest neighbours")).to_be_visible()
     look(page, "a picture", faults, "[role=dialog]")
     assert_none(faults)
@@ -300,7 +300,7 @@ def test_no_review_and_no_upload_has_a_fault(app: str, zoo: ImageSet, open_page:
     page.locator("input[type=file]").set_input_files([note])
     expect(page.get_by_text("None of these files")).to_be_visible()
     look(page, "nothing to sort", faults)
-    page.locator("input[type=file]").set_input_files([zoo.files.path(int(zoo.ids[0])), note])
+    page.locator("input[type=file]").set_input_files([zoo.files.path(int(zoo.core.ids[0])), note])
     expect(page.locator(".tile").first).to_be_visible()
     look(page, "uploads", faults)
     page.locator(".tile").first.click()
@@ -364,7 +364,7 @@ def test_one_tab_leads_to_the_pictures_and_arrows_through_menu_and_tools(
 
 
 def test_tab_goes_round_an_opened_picture_and_into_a_popover(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
-    page = open_page(f"{app}/?set={zoo.set_id}&picture={zoo.ids[0]}")
+    page = open_page(f"{app}/?set={zoo.set_id}&picture={zoo.core.ids[0]}")
     dialog = page.get_by_role("dialog")
     expect(dialog.locator(".tile").last).to_be_visible()
     settled(page)

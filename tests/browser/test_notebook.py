@@ -82,7 +82,7 @@ def page(chromium: Browser, image_set: ImageSet) -> Iterator[Page]:
 
 def test_what_a_user_writes_is_no_address(image_set: ImageSet) -> None:
     """A class or path that reads like an address of ours stays as it is, within what stays JSON."""
-    [image_id, *_] = image_set.ids.tolist()
+    [image_id, *_] = image_set.core.ids.tolist()
     label = '"/url-viz/whole/zzz"'
     image_set.labels.correct({image_id: label})
     widget = widget_of(image_set)

@@ -131,7 +131,7 @@ def test_labelled_and_predicted_boxes_have_a_legend_where_they_are_drawn(
         assert_drawn(page, f"[role=dialog] {WHOLE}")
     page.get_by_role("dialog").get_by_role("button", name="Show the crop").click()
     expect(drawn).to_have_count(0)
-    objects.remove_columns(DETECTOR)
+    objects.columns.remove(DETECTOR)
 
 
 def test_predictions_of_no_object_are_drawn_on_their_pictures(
@@ -155,7 +155,7 @@ def test_predictions_of_no_object_are_drawn_on_their_pictures(
     settled(page)
     assert_fits(page)
     assert problems(page) == []
-    objects.remove_columns(DETECTOR)
+    objects.columns.remove(DETECTOR)
 
 
 def test_a_box_drawn_on_the_picture_is_searched_by_and_typed_numbers_too(

@@ -26,7 +26,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Mod
 
 def in_columns(image_set: ImageSet) -> ImageSet:
     """The set with a map in six columns: what lies left of the middle hangs on no processor."""
-    contents = np.unique(image_set.contents)
+    contents = np.unique(image_set.core.contents)
     xy = np.stack(np.divmod(np.arange(len(contents)), 6)[::-1], axis=1).astype(np.float32)
     with Writer(image_set.core.store.paths, image_set.root) as writer:
         method = np.full(len(contents), UMAP, np.int8)

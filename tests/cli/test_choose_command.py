@@ -60,7 +60,7 @@ def test_only_what_has_the_decision_is_chosen_and_a_list_of_paths_is_written(
     image_set: ImageSet, run: Run, tmp_path: Path
 ) -> None:
     out = tmp_path / "list.txt"
-    kept = image_set.ids[::2]
+    kept = image_set.core.ids[::2]
     image_set.decisions.decide(kept.tolist(), "keep")
     told = run("choose", 12, "--decision", "keep", "--out", out)
     chosen = [Path(line) for line in out.read_text().splitlines()]
@@ -81,5 +81,5 @@ def test_what_cannot_be_done_is_said(image_set: ImageSet, run: Run) -> None:
     image_set.labels.use(None)
     assert image_set.subsets.choose(6).columns.tolist() == ["id", "path", "label", "pinned"]
     with pytest.raises(ImageSetError, match="two classes or more"):
-        image_set.subsets.worth(image_set.ids[:5])
-    assert np.array_equal(image_set.subsets.choose(200)["id"].sort_values(), np.sort(image_set.ids))
+        image_set.subsets.worth(image_set.core.ids[:5])
+    assert np.array_equal(image_set.subsets.choose(200)["id"].sort_values(), np.sort(image_set.core.ids))

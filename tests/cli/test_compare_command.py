@@ -44,7 +44,7 @@ def test_report(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
     assert "8 pictures in" in run("report", out, "--title", "Our zoo")
     assert "<h1>Our zoo</h1>" in out.read_text("utf-8")
     assert "None of the 8 pictures" in run("report", out, "--decision", "keep", status=1)
-    image_set.decisions.decide(image_set.ids[:1].tolist(), "keep")
+    image_set.decisions.decide(image_set.core.ids[:1].tolist(), "keep")
     assert "1 picture in" in run("report", out, "--decision", "keep")
     assert "7 pictures in" in run("report", out, "--decision", "none")
 

@@ -50,5 +50,5 @@ def test_the_report_says_them(image_set: ImageSet) -> None:
     page = report_html(image_set)
     assert "What to look at first" in page
     assert "<b>2 pictures of test have a copy or another view in train</b>." in page
-    part = report_html(image_set, ids=image_set.ids[:3].tolist())
+    part = report_html(image_set, ids=image_set.core.ids[:3].tolist())
     assert "These are of the whole image set." in part

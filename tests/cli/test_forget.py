@@ -96,7 +96,7 @@ def test_without_a_terminal_it_is_refused_unless_one_is_sure(
 
 def test_what_goes_is_counted(image_set: ImageSet) -> None:
     folder, home = image_set.root, image_set.workspace.root
-    first, second, third = image_set.ids.tolist()
+    first, second, third = image_set.core.ids.tolist()
     assert "an empty log of decisions" in forget_plan(folder, workspace=home).words[0]
     image_set.decisions.decide([first], "drop")
     assert "decided, tagged or corrected of 1 picture. " in forget_plan(folder, workspace=home).words[0]

@@ -46,5 +46,5 @@ def test_predictions_become_columns_and_reviews(image_set: ImageSet, run: Run, t
     assert (recorded.is_held_out == is_found).all()
     assert recorded.held_out[is_found].max(axis=1) == pytest.approx(table["predicted_score"][is_found], abs=1e-3)
     assert table["model_class"][is_found].tolist() == table["predicted_class"][is_found].tolist()
-    image_set.remove_columns("detector")
+    image_set.columns.remove("detector")
     assert "has no predictions" in run("review", "--by", "missed", status=1)

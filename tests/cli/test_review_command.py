@@ -95,7 +95,7 @@ def test_suspects_get_the_class_that_is_suggested(run: Run, image_set: ImageSet)
 def test_the_log_tells_when_who_and_what(run: Run, image_set: ImageSet) -> None:
     assert run("decisions", "--log") == "No decisions yet.\n"
     run("relabel", "dog", "cat/0004.jpg")
-    image_set.labels.correct({int(image_set.ids[0]): "dog"}, who="anna")
+    image_set.labels.correct({int(image_set.core.ids[0]): "dog"}, who="anna")
     run("undo")
     lines = run("decisions", "--log").splitlines()
     assert lines[0].split() == ["at", "who", "did", "state"]

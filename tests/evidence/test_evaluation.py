@@ -368,7 +368,7 @@ def as_the_paper_counts(image_set: ImageSet, stored: np.ndarray) -> CountedPictu
     assert image_set.core.graph is not None
     found = counted_pictures(
         image_set.table(),
-        image_set.contents,
+        image_set.core.contents,
         graph=image_set.core.graph,
         embeddings=lambda: image_set.core.whitened.rows,
     )

@@ -217,7 +217,7 @@ def test_each_order_has_a_figure_of_its_own_by_the_same_pictures(tmp_path: Path)
     image_set = given_set(tmp_path, [f"{'abcd'[c]}/{number:03d}.jpg" for number, c in enumerate(code)], rows)
     table, leading = image_set.table(), image_set.order()
     columns = table[["path"]].assign(same=table["ambiguity"], dice=rng.random(160))
-    image_set.add_columns(IncomingFile("mine.csv", columns.to_csv(index=False).encode()))
+    image_set.columns.add(IncomingFile("mine.csv", columns.to_csv(index=False).encode()))
     assert leading.evidence is not None
     assert image_set.order("confusability").evidence == leading.others["confusability"]
     same, dice = image_set.order("same"), image_set.order("dice")

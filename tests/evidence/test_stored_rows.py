@@ -79,9 +79,9 @@ def test_a_set_opened_from_kept_rows_is_the_same_and_reads_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = read(tmp_path / "zoo", tmp_path / "home")
-    first.decisions.decide(first.ids[:2], "drop")
+    first.decisions.decide(first.core.ids[:2], "drop")
     expected = joined_anew(first, monkeypatch)
-    table, failures, paths = expected.table(), expected.failures(), expected.core.paths_of(expected.ids)
+    table, failures, paths = expected.table(), expected.failures(), expected.core.paths_of(expected.core.ids)
     assert {file.parent.name for file in kept_files(first)} == {"rows", "own_graph_columns", "order"}
     opened = again(first)
     pd.testing.assert_frame_equal(opened.failures(), failures)
@@ -89,7 +89,7 @@ def test_a_set_opened_from_kept_rows_is_the_same_and_reads_nothing_else(
         without_reading(patch)
         opened = again(first)
         pd.testing.assert_frame_equal(opened.table(), table)
-        assert opened.core.paths_of(opened.ids) == paths
+        assert opened.core.paths_of(opened.core.ids) == paths
         assert [finding.kind for finding in opened.findings()] == [finding.kind for finding in expected.findings()]
     own = opened.table()
     own.loc[0, "entropy"] = 7.0  # a copy of its own: what others see stays
@@ -113,7 +113,7 @@ def test_what_is_searched_among_and_what_leads_are_kept_until_something_changes(
 ) -> None:
     names = [*NAMES, "cat/c.jpg", "cat/d.jpg"]
     first = read(tmp_path / "zoo", tmp_path / "home", names=names)
-    found, order = first.search(int(first.ids[0])), first.order()
+    found, order = first.search(int(first.core.ids[0])), first.order()
     counted: list[Order] = []
 
     def leading(*values: Any, **named: Any) -> Order:
@@ -124,12 +124,12 @@ def test_what_is_searched_among_and_what_leads_are_kept_until_something_changes(
     opened = again(first)
     with monkeypatch.context() as patch:
         without_reading(patch, "whitened_of", "graph")
-        pd.testing.assert_frame_equal(opened.search(int(first.ids[0])), found)
+        pd.testing.assert_frame_equal(opened.search(int(first.core.ids[0])), found)
         assert (repr(opened.order()), counted) == (repr(order), [])
-    opened.labels.correct({int(first.ids[0]): "dog"})
+    opened.labels.correct({int(first.core.ids[0]): "dog"})
     assert repr(opened.order()) == repr(counted[0])
     more = read(tmp_path / "zoo", tmp_path / "home", names=[*names, "dog/new.jpg"])
-    assert sorted(more.search(int(more.ids[0]), k=99)["id"]) == sorted(more.ids[1:])
+    assert sorted(more.search(int(more.core.ids[0]), k=99)["id"]) == sorted(more.core.ids[1:])
 
 
 def test_a_large_set_is_prepared_by_its_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,17 +159,17 @@ def test_whether_a_second_model_is_asked_is_seen(
     both = embed_folder(folder, model=model, also=second_model, workspace=tmp_path / "home")
     by_both = joined_anew(both, monkeypatch).table()["confusability"]
     pd.testing.assert_series_equal(again(both).table()["confusability"], by_both)
-    both.second.enable(is_enabled=False)
+    both.core.second.enable(is_enabled=False)
     alone = again(both).table()["confusability"]
     pd.testing.assert_series_equal(alone, joined_anew(both, monkeypatch).table()["confusability"])
     assert not alone.equals(by_both)
-    both.second.enable()
+    both.core.second.enable()
     pd.testing.assert_series_equal(again(both).table()["confusability"], by_both)
 
 
 def shown(image_set: ImageSet) -> str:
     """All that is read from kept files."""
-    near = image_set.search(int(image_set.ids[0]))
+    near = image_set.search(int(image_set.core.ids[0]))
     return repr((image_set.table().to_dict(), near.to_dict(), image_set.order(), image_set.failures().to_dict()))
 
 

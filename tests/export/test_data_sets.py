@@ -146,7 +146,7 @@ class TestFiftyOne:
         assert {type(sample["path"]) for sample in samples} == {str}
         assert not set(samples[0]) & (OF_A_SAMPLE - {"filepath", "tags", "ground_truth", "url_viz_id"})
         about = json.loads((tmp_path / "moved" / "provenance.json").read_text("utf-8"))
-        assert about["url_viz"]["head_digest"] == shared_set.head.digest  # type: ignore[union-attr]
+        assert about["url_viz"]["head_digest"] == shared_set.source.head.digest  # type: ignore[union-attr]
 
     def test_decisions_and_tags_become_tags(self, tmp_path: Path, workspace: Path, model: Model) -> None:
         image_set = embed_folder(write_folder(tmp_path / "p", 3), model=model, workspace=workspace)

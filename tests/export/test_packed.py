@@ -47,7 +47,7 @@ def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     found = given_set(tmp_path, paths, dice(len(paths)))
     table = found.table()
     (tmp_path / "scores.csv").write_text("path,risk,site\n" + "\n".join(f"{p},.5,north" for p in paths[:3]))
-    found.add_columns(tmp_path / "scores.csv")
+    found.columns.add(tmp_path / "scores.csv")
     found.labels.correct({int(table["id"].iloc[0]): "lynx"})
     found.decisions.decide([int(table["id"].iloc[9])], "drop")
     return found
@@ -160,7 +160,7 @@ def test_what_cannot_be_read_is_left_out_and_said(image_set: ImageSet, tmp_path:
     done = DATA_SETS["parquet"].write(image_set, tmp_path / "out")
     assert (done.pictures, [path for path, _ in done.left_out]) == (14, [gone])
     assert gone in (tmp_path / "out" / "left-out.txt").read_text()
-    image_set.decisions.decide(image_set.ids.tolist(), "drop")
+    image_set.decisions.decide(image_set.core.ids.tolist(), "drop")
     with pytest.raises(ImageSetError, match="all of them are dropped"):
         write(image_set, "webdataset", tmp_path / "none")
 
@@ -177,7 +177,7 @@ def test_objects_leave_as_crops(tmp_path: Path, workspace: Path, model: Model) -
 
 
 def test_what_is_kept_is_found_in_a_data_set_of_ones_own(image_set: ImageSet) -> None:
-    mask = image_set.keep_mask()
+    mask = image_set.core.keep_mask()
     assert mask.tolist() == (image_set.table()["decision"] != "drop").tolist()
     assert image_set.kept().tolist() == np.flatnonzero(mask).tolist()
     folder = ImageFolder(str(image_set.root / "train"))
@@ -195,6 +195,6 @@ def test_of_a_dataset_that_was_read_the_items_are_told(tmp_path: Path, model: Mo
     items = [(noise(0), 0), ("no picture", 1), (noise(2), 0), (noise(3), 1)]
     found = url_viz.embed_dataset(items, model=model, workspace=tmp_path / "home", name="four")
     assert found.kept().tolist() == [0, 2, 3], "the second could not be read"
-    found.decisions.decide([int(found.ids[1])], "drop")
+    found.decisions.decide([int(found.core.ids[1])], "drop")
     assert found.kept().tolist() == [0, 3]
     assert [items[at] for at in found.kept()] == [items[0], items[3]]

@@ -64,8 +64,8 @@ def test_it_says_what_was_read_with_what(page: str, shared_set: ImageSet) -> Non
     said = words_of(page)
     assert f"{len(shared_set)} pictures" in said
     assert "an order, not a probability" in said
-    assert shared_set.head is not None
-    assert shared_set.head.digest in said
+    assert shared_set.source.head is not None
+    assert shared_set.source.head.digest in said
     assert shared_set.space.weights_digest in said
     assert "2026-01-02 03:04 UTC" in said
     assert "1 files not readable" in said

@@ -63,9 +63,9 @@ def test_what_was_exported_is_read_back_as_columns_and_answers(tmp_path: Path) -
     paths = ("'=cmd/p0.png", "-5C/a.png", "=cmd/p0.png", "plain/b.png")
     image_set = given_set(tmp_path, paths)
     write_table(image_set.table()[["path", "width"]].rename(columns={"width": "wide"}), tmp_path / "table.csv")
-    image_set.add_columns(tmp_path / "table.csv", name="mine")
+    image_set.columns.add(tmp_path / "table.csv", name="mine")
     assert image_set.table()["wide"].notna().all()
-    pairs = {(int(image_set.contents[0]), int(image_set.contents[2])): True}
+    pairs = {(int(image_set.core.contents[0]), int(image_set.core.contents[2])): True}
     image_set.answers.log.answer(pairs)
     write_table(answers_table(image_set)[["path", "neighbour_path", "same"]], tmp_path / "answers.csv")
     image_set.decisions.undo()

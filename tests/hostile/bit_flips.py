@@ -80,7 +80,7 @@ def make(here: Path, models: Path) -> None:
         {"path": paths, "score": np.arange(COUNT) / 7, "breed": [f"breed {i % 3}" for i in range(COUNT)]}
     )
     table.to_csv(here / "own.csv", index=False)
-    image_set.add_columns(here / "own.csv")
+    image_set.columns.add(here / "own.csv")
     image_set.labels.use("breed")
     ids = image_set.table()["id"].tolist()
     image_set.decisions.decide(ids[:5], "drop")
@@ -103,7 +103,10 @@ def look(here: Path, *, with_model: bool) -> Shown:
     shown: Shown = {column: table[column].tolist() for column in table.columns}
     shown |= {"embeddings": image_set.embeddings().tolist(), "search": image_set.search(ids[0], k=5).to_dict()}
     shown |= {"position": graph.position.tolist(), "similarity": graph.similarity.tolist()}
-    shown |= {"thumbnails": sorted(image_set.thumbnails(ids).items()), "failures": image_set.failures().to_dict()}
+    shown |= {
+        "thumbnails": sorted(image_set.core.store.thumbnails(ids).items()),
+        "failures": image_set.failures().to_dict(),
+    }
     shown |= {
         "root": str(image_set.root),
         "sources": image_set.labels.chosen,

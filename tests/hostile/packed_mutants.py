@@ -145,7 +145,7 @@ LOOKS: tuple[Callable[[ImageSet], Any], ...] = (
     lambda image_set: image_set.order(),
     lambda image_set: list(image_set.reviews.kept()),
     lambda image_set: [image_set.search(int(one), k=3) for one in image_set.table()["id"].head(1)],
-    lambda image_set: image_set.thumbnails(image_set.table()["id"]),
+    lambda image_set: image_set.core.store.thumbnails(image_set.table()["id"]),
     lambda image_set: image_set.findings(),
     lambda image_set: image_set.decisions.undo(),
 )

@@ -58,7 +58,7 @@ def look(here: Path, model: Model) -> None:
     image_set = open_image_set(here / "pictures", model=model.name, workspace=here / "workspace")
     image_set.table()
     image_set.embeddings()
-    image_set.thumbnails(image_set.table()["id"].tolist())
+    image_set.core.store.thumbnails(image_set.table()["id"].tolist())
 
 
 def mended(here: Path, model: Model, *, ids: list[int]) -> None:
@@ -68,7 +68,7 @@ def mended(here: Path, model: Model, *, ids: list[int]) -> None:
     holds_each_once(again, COUNT)
     assert again.table()["id"].tolist() == ids
     assert again.table()["uncertainty"].notna().all()
-    assert len(again.thumbnails(ids)) == COUNT
+    assert len(again.core.store.thumbnails(ids)) == COUNT
     assert again.core.graph is not None
 
 

@@ -235,7 +235,7 @@ class TestTheApp:
         for read in (image_set.heat, lambda number: image_set.safe_search(image_set.files.path(number))):
             with pytest.raises(ImageError, match="SIGSEGV"):
                 read(first)
-        prediction = image_set.model.predict([image_set.files.path(first), image_set.files.path(second)])
+        prediction = image_set.core.model.predict([image_set.files.path(first), image_set.files.path(second)])
         assert [("SIGSEGV" in reason) for _, reason in prediction.failures] == [True]
 
     @pytest.fixture

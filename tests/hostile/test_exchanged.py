@@ -57,7 +57,7 @@ Write = Callable[[ImageSet, Path], object]
 def once(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     """The pictures `PATHS`, all decided on."""
     image_set = given_set(tmp_path_factory.mktemp("once"), PATHS)
-    image_set.decisions.decide(image_set.ids.tolist(), "keep")
+    image_set.decisions.decide(image_set.core.ids.tolist(), "keep")
     return image_set
 
 
@@ -102,7 +102,7 @@ def data_set(program: Program, how: How) -> Write:
 def zipped(program: Program) -> Write:
     def write(image_set: ImageSet, out: Path) -> None:
         out.mkdir()
-        with zipfile.ZipFile(io.BytesIO(zip_chosen(image_set, image_set.ids.tolist(), program=program))) as packed:
+        with zipfile.ZipFile(io.BytesIO(zip_chosen(image_set, image_set.core.ids.tolist(), program=program))) as packed:
             packed.extractall(out)
 
     return write

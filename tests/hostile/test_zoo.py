@@ -127,7 +127,7 @@ def test_a_large_picture_is_the_same_picture_as_a_small_one(zoo: Zoo) -> None:
     """One colour is one colour at any size: 60 megapixels were truly decoded, not guessed."""
     large = zoo.image_set.row(image_id(b"good/large.png"))
     assert (large["width"], large["height"]) == LARGE
-    assert zoo.image_set.thumbnails([int(large["id"])])
+    assert zoo.image_set.core.store.thumbnails([int(large["id"])])
 
 
 class TestWhileItIsRead:

@@ -49,7 +49,7 @@ def read_once(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     classes, patients, noise = (unit(dice.normal(size=(count, 64))) for count in (2, PATIENTS, len(NAMES)))
     rows = 0.7 * classes[CLASS] + 0.65 * patients[PATIENT] + 0.3 * noise
     image_set = given_set(tmp_path_factory.mktemp("read"), NAMES, rows)
-    image_set.add_columns(IncomingFile("study.csv", TABLE.to_csv(index=False).encode()))
+    image_set.columns.add(IncomingFile("study.csv", TABLE.to_csv(index=False).encode()))
     return image_set
 
 
@@ -118,14 +118,14 @@ def test_all_that_has_witnesses_goes_by_it(image_set: ImageSet) -> None:
 
 def test_one_group_a_picture_changes_nothing(image_set: ImageSet) -> None:
     before, each = image_set.table(), pd.DataFrame({"path": NAMES, "one": [f"n{row}" for row in range(len(NAMES))]})
-    image_set.add_columns(IncomingFile("each.csv", each.to_csv(index=False).encode()))
+    image_set.columns.add(IncomingFile("each.csv", each.to_csv(index=False).encode()))
     image_set.labels.set_apart("one")
     pd.testing.assert_frame_equal(image_set.table()[before.columns], before)
 
 
 def test_a_class_of_one_patient_alone_cannot_be_judged(image_set: ImageSet) -> None:
     kind = pd.DataFrame({"path": NAMES, "kind": np.where(PATIENT == 0, "alone", np.where(CLASS, "a", "b"))})
-    image_set.add_columns(IncomingFile("kind.csv", kind.to_csv(index=False).encode()))
+    image_set.columns.add(IncomingFile("kind.csv", kind.to_csv(index=False).encode()))
     image_set.labels.use("kind")
     image_set.labels.set_apart("patient")
     assert suspects(image_set) == []
@@ -163,14 +163,14 @@ def test_the_choice_stays_with_the_set(image_set: ImageSet) -> None:
     image_set.labels.set_apart("patient")
     image_set.labels.use("level:1")
     assert image_set.labels.apart.choice == "patient"
-    assert image_set.imports.remove("study") == "Pictures of one 'patient' are no longer kept apart."
+    assert image_set.columns.remove("study") == "Pictures of one 'patient' are no longer kept apart."
     assert (image_set.labels.apart.choice, image_set.labels.chosen) == (None, "level:1")
     with pytest.raises(
         ImageSetError, match=r"no 'patient' to keep.*level:1, level:2, name:1, name:2, none.*labels FOLDER"
     ):
         image_set.labels.set_apart("patient")
     same = pd.DataFrame({"path": NAMES, "camera": "one"})
-    image_set.add_columns(IncomingFile("same.csv", same.to_csv(index=False).encode()))
+    image_set.columns.add(IncomingFile("same.csv", same.to_csv(index=False).encode()))
     with pytest.raises(ImageSetError, match="All pictures have the same camera"):
         image_set.labels.set_apart("camera")
     write_apart(image_set.core.store.paths, "camera")  # as after the pictures of all others have left

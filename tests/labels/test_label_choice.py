@@ -112,12 +112,12 @@ class TestChosen:
     def test_a_column_called_split_keeps_its_name_and_is_the_label(self, tmp_path: Path) -> None:
         """It was brought when there was no column of ours with that name."""
         flat = ["0.jpg", "1.jpg", "2.jpg"]
-        given_set(tmp_path, flat).add_columns(column_of("split", list("aab"), names=flat))
+        given_set(tmp_path, flat).columns.add(column_of("split", list("aab"), names=flat))
         names = [*flat, "train/3.jpg", "test/4.jpg"]
         image_set = given_set(tmp_path, names)
         image_set.labels.use("split")
         assert image_set.table()["split"].tolist() == ["a", "a", "b", None, None]
-        assert [one.name for one in image_set.user_columns()] == ["split"]
+        assert [one.name for one in image_set.columns.list()] == ["split"]
         assert label(image_set) == ["a", "a", "b", None, None]
 
 
@@ -146,20 +146,20 @@ def column_of(name: str, values: list[str], *, names: list[str] = SPLIT_NAMES) -
 
 
 def test_a_users_column_of_our_name_or_called_as_a_level_gets_the_imports_in_front(image_set: ImageSet) -> None:
-    image_set.add_columns(column_of("split", list("ababab")))
+    image_set.columns.add(column_of("split", list("ababab")))
     assert image_set.table()["split"].tolist() == SPLIT
     image_set.labels.use("mine_split")
     assert label(image_set) == list("ababab")
-    image_set.add_columns(column_of("level:1", list("ababab")))
-    assert [one.name for one in image_set.user_columns()] == ["mine_level:1"]
+    image_set.columns.add(column_of("level:1", list("ababab")))
+    assert [one.name for one in image_set.columns.list()] == ["mine_level:1"]
     image_set.labels.use("level:1")
     assert label(image_set) == SPLIT
 
 
 def test_removing_a_column_does_not_change_the_choice_of_a_level(image_set: ImageSet) -> None:
-    image_set.add_columns(column_of("kind", list("ababab")))
+    image_set.columns.add(column_of("kind", list("ababab")))
     for chosen in ("level:1", "tags", None):
         image_set.labels.use(chosen)
-        image_set.add_columns(column_of("kind", list("ababab")))
-        image_set.remove_columns("mine")
+        image_set.columns.add(column_of("kind", list("ababab")))
+        image_set.columns.remove("mine")
         assert image_set.labels.chosen == chosen

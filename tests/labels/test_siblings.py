@@ -55,7 +55,9 @@ def with_boxes(image_set: ImageSet, names: list[str] = NAMES) -> ImageSet:
     said = pd.DataFrame(boxes()[row], columns=BOX_COLUMNS[:4])
     said = said.assign(picture=[f"{SCENE[one]}.jpg" for one in row], box_margin=0.1)
     columns = {str(name): Values.from_series(said[name]) for name in said}
-    write_import(image_set.core.store.paths, Import(OBJECTS, "boxes.json", image_set.ids, image_set.contents, columns))
+    write_import(
+        image_set.core.store.paths, Import(OBJECTS, "boxes.json", image_set.core.ids, image_set.core.contents, columns)
+    )
     image_set.labels.set_apart(PICTURE)
     return image_set
 
@@ -144,7 +146,7 @@ def test_they_are_witnesses_of_nothing_else_and_what_the_user_chose_is_strict(ob
     assert evaluated is not None
     assert len(np.unique(sources)) <= SCENES
     patients = pd.DataFrame({"path": NAMES, "scene": [f"number {one}" for one in SCENE]})
-    objects.add_columns(IncomingFile("study.csv", patients.to_csv(index=False).encode()))
+    objects.columns.add(IncomingFile("study.csv", patients.to_csv(index=False).encode()))
     objects.labels.set_apart("scene")
     assert np.array_equal(objects.core.source_groups, sources)
     assert objects.order() == order
@@ -169,7 +171,7 @@ def test_worth_takes_the_suggestions_from_the_same_witnesses(
     for choice in (PICTURE, "scene"):
         if choice == "scene":
             patients = pd.DataFrame({"path": NAMES, "scene": [f"number {one}" for one in SCENE]})
-            objects.add_columns(IncomingFile("study.csv", patients.to_csv(index=False).encode()))
+            objects.columns.add(IncomingFile("study.csv", patients.to_csv(index=False).encode()))
         objects.labels.set_apart(choice)
         check = objects.labels.check()
         assert check is not None

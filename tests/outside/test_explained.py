@@ -80,7 +80,7 @@ def test_confusability_is_of_the_nearest_and_others_of_the_picture_by_itself(hal
 def test_the_crop_test_judges_whole_pictures_as_the_set_does(halves: ImageSet, model: Model) -> None:
     """Without their labels; twins, which have their representative's confusability there, aside."""
     table = halves.table()
-    sample = [Subject(one, str(one), partial(halves.files.data, one)) for one in halves.ids.tolist()]
+    sample = [Subject(one, str(one), partial(halves.files.data, one)) for one in halves.core.ids.tolist()]
     test = list(crop_test(model, sample, reference=halves.core.reference()))[-1][1]
     has_none = table["twin_group"].isna().to_numpy()
     assert has_none.sum() > 30
@@ -97,7 +97,7 @@ def test_where_two_models_take_part_it_is_by_the_first(
     """Of the two classes that both have found; the first model by itself has a lead of its own between them."""
     image_set = embed_folder(striped_folder(tmp_path / "two", 40), model=model, also=second_model, workspace=workspace)
     row, alone = (each.table().set_index("path").loc["level/both.png"] for each in (image_set, image_set.single_model))
-    assert image_set.second.active is not None
+    assert image_set.core.second.active is not None
     assert row["first_share"] != alone["first_share"]
     lead = {alone["first_class"]: alone["first_share"], alone["second_class"]: alone["second_share"]}
     found = heat_of(image_set, "level/both.png", "ambiguity")

@@ -110,7 +110,7 @@ class TestWhatIsRead:
         assert (read.opened, read.embedded) == (1, 0)
         assert names(after) == ["0000.jpg", "0002.jpg", "sub/moved.jpg"]
         moved = image_id(b"sub/moved.jpg")
-        assert after.thumbnails([moved]) == {moved: b"marked"}
+        assert after.core.store.thumbnails([moved]) == {moved: b"marked"}
         assert np.array_equal(after.embeddings()[2], before.embeddings()[1])
 
     @pytest.mark.slow
@@ -124,14 +124,14 @@ class TestWhatIsRead:
         for i, picture in enumerate(pictures):
             picture.save(read.folder / f"{i:04d}.png")
         first = read(limit=count)
-        thumbnails = first.thumbnails(first.table()["id"])
+        thumbnails = first.core.store.thumbnails(first.table()["id"])
         by_old_name = dict(zip(names(first), (thumbnails[i] for i in first.table()["id"]), strict=True))
         for i, picture in enumerate(pictures):
             picture.save(read.folder / f"{(i + 1) % count:04d}.png")
             os.utime(read.folder / f"{(i + 1) % count:04d}.png", ns=(i, i))
         second = read()
         assert (read.opened, read.embedded) == (count, 0)
-        thumbnails = second.thumbnails(second.table()["id"])
+        thumbnails = second.core.store.thumbnails(second.table()["id"])
         for i, (image, width) in enumerate(zip(second.table()["id"], second.table()["width"], strict=True)):
             assert width == 32 + (i - 1) % count
             assert thumbnails[image] == by_old_name[f"{(i - 1) % count:04d}.png"]

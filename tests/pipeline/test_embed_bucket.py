@@ -296,8 +296,8 @@ def test_a_list_of_keys_reads_these_alone(store: ObjectStore, of: Reader, tmp_pa
     image_set = Reader(listed, of.workspace, model)()
     assert image_set.table()["label"].tolist() == ["a", "b"]
     assert image_set.failures()["reason"].tolist() == ["no longer exists"]
-    assert image_set.files.data(int(image_set.ids[0])) == png(1)
-    with image_set.files.open(image_set.core.paths_of(image_set.ids[:1])[0]) as copied:
+    assert image_set.files.data(int(image_set.core.ids[0])) == png(1)
+    with image_set.files.open(image_set.core.paths_of(image_set.core.ids[:1])[0]) as copied:
         assert copied.read() == png(1)
 
 
@@ -306,6 +306,6 @@ def test_values_of_more_than_eight_bits_have_the_range_of_a_sample(store: Object
         values = np.asarray(noise(number).convert("L")).astype(np.uint16) * 16
         store.put(f"{prefix(of)}/{number}.png", encoded(Image.fromarray(values), "PNG"))
     of()
-    rendering = open_image_set(of.folder, workspace=of.workspace).rendering
+    rendering = open_image_set(of.folder, workspace=of.workspace).core.rendering
     assert rendering is not None
     assert rendering.range == (0, 4095)

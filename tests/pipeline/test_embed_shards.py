@@ -77,7 +77,7 @@ EXACT = "label", "width", "height", "entropy", "nearest_similarity", "brightness
 
 def same_rows(one: ImageSet, other: ImageSet) -> None:
     """All is equal to the bit but the head's scores, whose last bit depends on the rows of a batch."""
-    order = [np.argsort(each.contents) for each in (one, other)]
+    order = [np.argsort(each.core.contents) for each in (one, other)]
     ours, theirs = (each.table().iloc[rows] for each, rows in zip((one, other), order, strict=True))
     for name in EXACT:
         np.testing.assert_array_equal(ours[name].to_numpy(), theirs[name].to_numpy())
@@ -114,7 +114,7 @@ def test_a_shard_is_shared_and_read_anew_where_it_changed_and_told_where_it_is_g
     left = {path.read_bytes() for path in (tmp_path / "out").rglob("*.jpg")}
     assert left == {path.read_bytes() for path in pictures(folder)}
     with pytest.raises(FolderError, match=r"no files of one folder.* sort .* OUT --by label"):
-        image_set.files.path(int(image_set.ids[0]))
+        image_set.files.path(int(image_set.core.ids[0]))
     sort_into_folders(image_set, tmp_path / "sorted", by="label")
     in_classes = {
         path.read_bytes(): path.relative_to(tmp_path / "sorted").parts[0] for path in pictures(tmp_path / "sorted")
@@ -180,7 +180,7 @@ def test_a_dataset_of_files_has_their_rows_and_says_how_to_open_it_elsewhere(
 ) -> None:
     by_file = embed_dataset(Files(folder), name="files", model=model, workspace=workspace)
     same_rows(by_file, by_folder)
-    assert by_file.files.data(int(by_file.ids[0])) == pictures(folder)[0].read_bytes()
+    assert by_file.files.data(int(by_file.core.ids[0])) == pictures(folder)[0].read_bytes()
     assert by_file.core.store.about().title == "files"
     moved = by_file.root.with_name("other.dataset")
     shutil.copy(by_file.root, moved)

@@ -64,7 +64,7 @@ class TestReading:
         assert table["uncertainty"].isna().all()
         assert table["entropy"].isna().all()
         assert np.isfinite(table[["confusability", "x", "y"]].to_numpy()).all()
-        assert len(image_set.thumbnails(table["id"])) == COUNT
+        assert len(image_set.core.store.thumbnails(table["id"])) == COUNT
         cosine = unit(values) @ unit(values)[0]
         hits = image_set.search(int(table["id"].iloc[0]), k=COUNT)
         assert hits["path"].tolist() == [f"{i:04d}.jpg" for i in np.argsort(-cosine)[1:]]

@@ -99,7 +99,7 @@ def test_an_object_is_its_crop_saved_as_a_file(
     saved = embed_folder(crops, model=model, workspace=workspace)
     assert [f"{path}.png" for path in objects.table()["path"]] == saved.table()["path"].tolist()
     np.testing.assert_array_equal(objects.embeddings(), saved.embeddings())
-    thumbnails = [each.thumbnails(ids) for each in (objects, saved) if len(ids := each.table()["id"])]
+    thumbnails = [each.core.store.thumbnails(ids) for each in (objects, saved) if len(ids := each.table()["id"])]
     pairs = zip(objects.table()["id"], saved.table()["id"], strict=True)
     assert all(thumbnails[0][one] == thumbnails[1][other] for one, other in pairs)
 
@@ -148,7 +148,7 @@ def test_what_is_known_is_not_decoded_again_and_choices_stay(read: Reader, docum
     objects = read()
     assert sorted(decoded) == ["header"] * 4 + ["places 4"] * 4
     first = int(objects.table()["id"].iloc[0])
-    objects.remove_columns("objects")
+    objects.columns.remove("objects")
     with pytest.raises(ImageError, match="no box any more"):
         objects.files.data(first)
     decoded.clear()

@@ -37,7 +37,7 @@ def test_each_content_is_measured_once_and_new_ones_later(folder: Path, workspac
     shutil.copy(folder / "cat" / "0000.jpg", folder / "dog" / "copy.jpg")
     image_set, said = embed(folder, workspace, model)
     assert said == [0, 6]
-    assert set(quality_of(image_set)) == set(image_set.contents.tolist())
+    assert set(quality_of(image_set)) == set(image_set.core.contents.tolist())
     write_folder(folder, 2, start=6)
     version = image_set.version
     image_set, said = embed(folder, workspace, model)
@@ -53,7 +53,7 @@ def test_a_set_measured_by_an_older_version_opens_and_is_measured_anew(
     image_set, _ = embed(folder, workspace, model)
     before, tables = quality_of(image_set), image_set.core.store.paths.tables
     shutil.rmtree(tables / f"{QUALITY_TABLE}.lance")
-    older = pa.table({"content": image_set.contents, "sharpness": np.full(6, 0.1, np.float32)})
+    older = pa.table({"content": image_set.core.contents, "sharpness": np.full(6, 0.1, np.float32)})
     connect(tables).create_table("measures-1", data=older)
     opened = open_image_set(folder, model=model.name, workspace=workspace)
     table = opened.table()
@@ -78,7 +78,7 @@ def test_a_stopped_run_goes_on_where_it_was(
         embed_folder(folder, model=model, workspace=workspace, progress=stop)
     image_set, said = embed(folder, workspace, model)
     assert said == [0, 2]
-    assert set(quality_of(image_set)) == set(image_set.contents.tolist())
+    assert set(quality_of(image_set)) == set(image_set.core.contents.tolist())
 
 
 def test_what_is_stored_is_what_the_picture_measures(tmp_path: Path, workspace: Path, model: Model) -> None:

@@ -204,7 +204,7 @@ def packed_once(read_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     image_set.decisions.decide(image_set.table()["id"].head(3), "keep")
     scores = here / "why.csv"
     image_set.table()[["path"]].assign(score=1.5).to_csv(scores, index=False)
-    image_set.add_columns(scores)
+    image_set.columns.add(scores)
     with closing(sqlite3.connect(paths_of(here).folder / "decisions.db")):
         rename(here / "pictures", "Packed", workspace=here / "workspace")
         pack(here / "pictures", here / "set.tar", workspace=here / "workspace")  # while the database is open

@@ -83,7 +83,7 @@ def test_what_fitted_classifiers_say_of_an_image_set_is_a_run_of_it(folder: Path
     assert run.is_held_out.all()
     assert run.match.words == ""
     group = find_groups(Sources.from_caches(cache), "twins")
-    row_of = dict(zip(image_set.ids.tolist(), range(len(image_set)), strict=True))
+    row_of = dict(zip(image_set.core.ids.tolist(), range(len(image_set)), strict=True))
     ids = cache.by_picture("id", without=-1)
     for probe in fold_probes(cache.clean, cache.labels, group):
         pictures = np.flatnonzero(probe.says)

@@ -174,6 +174,6 @@ def test_what_takes_files_is_refused_before_a_job_starts(image_set: ImageSet, tm
 
 
 def test_pictures_are_named_by_their_addresses(image_set: ImageSet) -> None:
-    lines = paths_text(image_set, image_set.ids).decode().splitlines()
+    lines = paths_text(image_set, image_set.core.ids).decode().splitlines()
     assert f"{ADDRESS}/large.png" in lines
     assert ids_of_paths(image_set, [f"{ADDRESS}/large.png"]).tolist() == [large(image_set)]

@@ -42,7 +42,7 @@ def dialog(image_set: ImageSet, count: int = 60) -> AppTest:
         from url_viz.ui.open_sets import open_sets
 
         found = open_sets().get(st.session_state["a_set"], "own:mine")
-        choose_dialog(found, found.ids[: st.session_state["first"]].tolist())
+        choose_dialog(found, found.core.ids[: st.session_state["first"]].tolist())
 
     at = AppTest.from_function(script, default_timeout=120)
     at.session_state["a_set"], at.session_state["first"] = image_set.set_id, count
@@ -100,7 +100,7 @@ def test_of_a_large_set_a_job_measures_and_its_result_stays(
     assert worth.split(" ×")[0][:40] in again
     assert "are worth, tagged “chosen”" in again
     monkeypatch.setattr("url_viz.jobs.kinds.MOST", 1)
-    start_measuring(image_set, image_set.ids[:12].tolist(), name="zoo", tag="")
+    start_measuring(image_set, image_set.core.ids[:12].tolist(), name="zoo", tag="")
     assert len(list((image_set.core.store.paths.derived / "choices").glob("*.json"))) <= 1
     with pytest.raises(JobError, match="Measure it again"):
         result_of(job)

@@ -12,6 +12,7 @@ from url_viz.columns.filters import OneOf
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.labels.apart import apart_suggestion
+from url_viz.labels.set_columns import SetColumns
 from url_viz.ui.explore.page import CLASSES_OPEN, class_choices
 from url_viz.ui.explore.view import VIEW, ExploreView
 
@@ -79,7 +80,7 @@ def test_one_click_chooses(
 
 
 def test_names_of_others_are_text(shown: Callable[[], AppTest], image_set: ImageSet) -> None:
-    image_set.add_columns(IncomingFile("m.csv", f"path,[a](b)\n{NAMES[0]},x\n{NAMES[1]},y\n".encode()))
+    image_set.columns.add(IncomingFile("m.csv", f"path,[a](b)\n{NAMES[0]},x\n{NAMES[1]},y\n".encode()))
     image_set.labels.use("[a](b)")
     at = shown()
     assert line(at) == r"2 classes from the column '\[a\](b)'; test and train as split"
@@ -90,9 +91,9 @@ def test_names_of_others_are_text(shown: Callable[[], AppTest], image_set: Image
 def test_a_column_that_another_session_added_meanwhile_is_left_alone(
     shown: Callable[[], AppTest], image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    image_set.add_columns(IncomingFile("m.csv", f"path,kind\n{NAMES[0]},a\n{NAMES[1]},b\n".encode()))
+    image_set.columns.add(IncomingFile("m.csv", f"path,kind\n{NAMES[0]},a\n{NAMES[1]},b\n".encode()))
     image_set.labels.use("kind")
-    monkeypatch.setattr(ImageSet, "user_columns", lambda image_set: ())  # as read just before
+    monkeypatch.setattr(SetColumns, "list", lambda columns: ())  # as read just before
     assert shown().radio[0].value == image_set.labels.chosen == "kind"
 
 

@@ -96,7 +96,7 @@ def test_buttons_count_many_and_undo_says_what_it_takes_back(
     assert "**Kept 4 pictures.**" not in [one.value for one in at.markdown]
     at.button(key="view.decide.drop").click().run()
     assert at.markdown[-1].value == "**Dropped 4 pictures.**"
-    image_set.decisions.decide([int(image_set.ids[0])], "keep")
+    image_set.decisions.decide([int(image_set.core.ids[0])], "keep")
     assert "**Dropped 4 pictures.**" not in [one.value for one in at.run().markdown], "undo takes back something else"
 
 
@@ -118,7 +118,7 @@ def test_tags_are_given_and_taken_and_known_ones_offered(image_set: ImageSet) ->
 
 
 def test_a_name_is_given_to_all_beside_their_tags(image_set: ImageSet) -> None:
-    image_set.decisions.tag(image_set.ids.tolist(), "night")
+    image_set.decisions.tag(image_set.core.ids.tolist(), "night")
     at = bar(image_set)
     at.multiselect(key="view.decide.tags").set_value(["night", "kiwi"]).run()
     assert at.button(key="view.decide.name").disabled, "a picture has one name"

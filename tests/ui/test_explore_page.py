@@ -175,7 +175,7 @@ def test_a_clicked_picture_opens_with_its_facts_and_neighbours_and_is_searched_w
 
 
 def test_undo_by_a_key_says_what_it_undid_and_leads_an_open_picture_back(image_set: ImageSet) -> None:
-    first, second = image_set.ids[:2].tolist()
+    first, second = image_set.core.ids[:2].tolist()
     at = opened(image_set, **with_picture(second))
     image_set.decisions.decide([first], "drop")
     at.session_state["keys"] = {"actions": [{"sequence": 1, "command": "undo"}]}
@@ -383,11 +383,11 @@ def test_a_set_that_is_not_whole_says_so_wherever_it_stands_and_goes_on(home: Wo
 
 
 def test_a_set_that_was_read_to_its_end_is_whole_again(home: Workspace, partial: ImageSet, model: Model) -> None:
-    assert partial.files_begun() == 12
+    assert partial.core.store.about().files_begun(partial.space.key) == 12
     with Writer(home.set_paths(partial.set_id), partial.root):
         assert list_sets(home.root)["state"].tolist() == [""], "nothing is stopped while it is read"
     whole = embed_folder(partial.root, model=model, workspace=home.root)
-    assert (whole.files_begun(), len(whole)) == (None, 12)
+    assert (whole.core.store.about().files_begun(whole.space.key), len(whole)) == (None, 12)
     assert list_sets(home.root)["state"].tolist() == [""]
     assert "reading was stopped" not in words(opened(whole))
 
@@ -535,7 +535,7 @@ def test_a_page_is_drawn_anew_for_a_quarter_more_pictures_and_for_what_another_s
 def test_a_page_opens_the_log_of_decisions_a_handful_of_times(
     own_set: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own_set.decisions.decide(own_set.ids[:2], "keep")
+    own_set.decisions.decide(own_set.core.ids[:2], "keep")
     opened(own_set)
     opening, count = sqlite3.connect, itertools.count()
 
@@ -610,7 +610,7 @@ def of_many(tmp_path_factory: pytest.TempPathFactory, model: Model) -> ImageSet:
     assert image_set.order().measure == "tuned"
     table = image_set.table()
     table[["path"]].assign(mine=table["id"] % 1009).to_csv(here / "mine.csv", index=False)
-    image_set.add_columns(here / "mine.csv", uncertainties=["mine"])
+    image_set.columns.add(here / "mine.csv", uncertainties=["mine"])
     assert not (table["twin_group"] >= 0).any()
     return image_set
 

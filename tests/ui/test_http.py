@@ -73,7 +73,7 @@ def test_a_dataset_that_is_not_open_shows_its_thumbnails(
 ) -> None:
     items = [(noise(seed, width=300, height=240), 0) for seed in range(3)]
     made = embed_dataset(items, name="noise", model=model, workspace=read_set.workspace.root)
-    image_id = int(made.ids[0])
+    image_id = int(made.core.ids[0])
     thumbnail = client.get(thumbnail_url(made.set_id, image_id)).content
     assert client.get(picture_url(made, image_id)).content != thumbnail
     monkeypatch.delitem(python_dataset._OPEN, made.root)
@@ -84,7 +84,7 @@ def test_a_dataset_that_is_not_open_shows_its_thumbnails(
 
 def test_representatives_are_pictures_of_the_set_with_their_names(image_set: ImageSet, client: TestClient) -> None:
     rows = client.get(representatives_url(image_set)).json()
-    assert {row["id"] for row in rows} <= {str(image_id) for image_id in image_set.ids}
+    assert {row["id"] for row in rows} <= {str(image_id) for image_id in image_set.core.ids}
     assert sum(row["size"] for row in rows) <= len(image_set)
     assert set(rows[0]) == {"id", "name", "thumbnail", "x", "y", "size", "label", "share", "looks_like"}
 
@@ -344,7 +344,7 @@ class TestAnswers:
             assert self.post(client, f"/url-viz/answers/{place}", self.RECORD | {"id": "1"}).status_code == 410
 
     def test_other_sites_and_what_is_no_answer_are_refused(self, image_set: ImageSet, client: TestClient) -> None:
-        url, record = answers_url(image_set, ReviewSpec("entropy")), self.RECORD | {"id": str(image_set.ids[0])}
+        url, record = answers_url(image_set, ReviewSpec("entropy")), self.RECORD | {"id": str(image_set.core.ids[0])}
         version = image_set.decisions.version
         for headers in (
             {"Origin": "http://evil.example"},

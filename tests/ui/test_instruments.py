@@ -68,7 +68,7 @@ def test_the_slider_stands_where_there_are_more_than_eight_bits(image_set: Image
 
 
 def test_a_set_says_its_range_and_is_read_anew_in_another(image_set: ImageSet, home: Workspace) -> None:
-    assert image_set.rendering == Rendering(0, 4095)
+    assert image_set.core.rendering == Rendering(0, 4095)
     at = opened(page="sets")
     assert "bit pictures, shown from 0 to 4,095." in words(at)
     black, white = (next(field for field in at.number_input if field.label == name) for name in ("Black", "White"))

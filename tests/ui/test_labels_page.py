@@ -125,7 +125,7 @@ def test_an_unlabelled_set_is_told_how_to_get_labels_and_one_class_is_nothing_to
     assert "error:" in capsys.readouterr().err
     names = tmp_path / "names.csv"
     names.write_text("path,kind\n" + "\n".join(f"{path},cat" for path in unlabelled.table()["path"]))
-    unlabelled.add_columns(names)
+    unlabelled.columns.add(names)
     unlabelled.labels.use("kind")
     assert "All labelled pictures are of one class" in words(opened(unlabelled, "labels"))
 

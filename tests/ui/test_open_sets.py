@@ -43,9 +43,9 @@ def test_it_is_loaded_once_and_reads_a_head_that_was_written_again(tmp_path: Pat
     with running_model(str(path)) as second:
         pass
     assert first.runtime is second.runtime
-    assert first.head is not None
-    assert second.head is not None
-    assert first.head.digest != second.head.digest
+    assert first.source.head is not None
+    assert second.source.head is not None
+    assert first.source.head.digest != second.source.head.digest
 
 
 def test_one_caller_at_a_time(model: Model) -> None:
@@ -111,7 +111,7 @@ def test_a_set_that_grows_leaves_no_snapshots_behind(tmp_path: Path, workspace: 
         with Writer(Workspace.at(workspace).set_paths(set_id), root) as writer:
             writer.add_images(files([number], content=-1, thumbnail=None))
         image_set = sets.get(set_id, model.name)
-        image_set.decisions.decide(image_set.ids[:1].tolist(), "drop")
+        image_set.decisions.decide(image_set.core.ids[:1].tolist(), "drop")
         assert image_set.cached(ImageSet.evaluate) is not None
         assert image_set.cached(evidence_of, "entropy") is not None
         assert example_of(image_set) is not None

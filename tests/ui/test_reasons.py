@@ -54,7 +54,7 @@ def test_a_reason_that_is_picked_is_a_filter_and_picked_again_it_is_off(image_se
     at.run()
     options = [str(option) for option in at.pills[0].options]
     counts = reason_counts(image_set.table()["reasons"])
-    assert options == [f"{name} {counts[name]}" for name in image_set.reason_names()]
+    assert options == [f"{name} {counts[name]}" for name in image_set.core.reasons.order()]
     assert {"blurred 1", "dark 1"} <= set(options)
     at.pills[0].set_value("dark").run()
     assert at.markdown[0].value == "picked: dark, filters: 1"

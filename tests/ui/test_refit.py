@@ -18,7 +18,7 @@ from url_viz.store.tables.writer import Writer
 def test_it_is_offered_and_runs_as_a_job(home: Workspace, tmp_path: Path, model: Model) -> None:
     image_set = embed_folder(write_folder(tmp_path / "some", 6), model=model, workspace=home.root)
     assert image_set.maps.placed_fraction == 0
-    contents = np.unique(image_set.contents)
+    contents = np.unique(image_set.core.contents)
     with Writer(home.set_paths(image_set.set_id), image_set.root) as writer:
         method = np.where(np.arange(6) < 3, UMAP, PLACED).astype(np.int8)
         writer.put_coordinates(image_set.space.key, Coordinates(contents, np.ones((6, 2), np.float32), method))

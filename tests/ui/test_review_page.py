@@ -78,7 +78,7 @@ class TestStart:
         at.button(key="review.confusability").click().run()
         assert here(at).review.spec == ReviewSpec("confusability")
         assert at.query_params["review"] == "confusability"
-        image_set.decisions.tag([int(image_set.ids[0])], "dark")
+        image_set.decisions.tag([int(image_set.core.ids[0])], "dark")
         at.button(key="review.leave").click().run()
         assert "review" not in at.query_params
         assert at.button(key="review.confusability")
@@ -86,11 +86,11 @@ class TestStart:
         at.selectbox(key="view.review.tag").select("dark")
         at.run()
         at.button(key="review.own").click().run()
-        assert here(at).review.ids.tolist() == [int(image_set.ids[0])]
+        assert here(at).review.ids.tolist() == [int(image_set.core.ids[0])]
         assert (at.query_params["in.label"], at.query_params["in.tags"]) == ("cat", "dark")
 
     def test_what_was_done_is_told_and_what_was_begun_offered_to_go_on_with(self, image_set: ImageSet) -> None:
-        image_set.decisions.by("anna").decide([int(image_set.ids[0])], "keep")
+        image_set.decisions.by("anna").decide([int(image_set.core.ids[0])], "keep")
         review = image_set.reviews.open(ReviewSpec("entropy", most=5))
         review.store(int(review.ids[0]), CardAnswer("keep"))
         at = page(image_set)
@@ -102,7 +102,7 @@ class TestStart:
         assert here(at).position == 1
 
     def test_one_action_of_the_history_is_taken_back_alone(self, image_set: ImageSet) -> None:
-        first, second = image_set.ids[:2].tolist()
+        first, second = image_set.core.ids[:2].tolist()
         image_set.decisions.decide([first], "drop")
         image_set.decisions.decide([second], "keep")
         at = page(image_set)
@@ -217,7 +217,7 @@ class TestDesk:
         assert state.change.words.startswith("0 answers, 0 the same kind.")
         take(here(at), {"sequence": 1, "id": card["id"], "decision": None, "same": False})
         pair = frozenset(
-            int(unlabelled.contents[unlabelled.core.row_of(int(i))])
+            int(unlabelled.core.contents[unlabelled.core.row_of(int(i))])
             for i in (card["id"], card["panels"][0]["near"][0]["id"])
         )
         assert {frozenset(key): same for key, same in unlabelled.answers.log.now().as_dict().items()} == {pair: False}
@@ -343,21 +343,21 @@ class TestWorth:
 
     def test_is_measured_when_asked_and_told_in_words(self, image_set: ImageSet) -> None:
         assert "Measure" not in words(page(image_set))
-        image_set.labels.correct({int(image_set.ids[0]): "dog"})
+        image_set.labels.correct({int(image_set.core.ids[0]): "dog"})
         at = page(image_set)
         at.button(key="review.worth").click().run()
         said = words(at)
         assert "Of 13 labelled pictures 1 was relabelled." in said
         assert "Tested on the 11 that no decision changed" in said
         assert at.dataframe[0].value["Trained on the set"].tolist() == list(ARMS)
-        image_set.decisions.decide([int(image_set.ids[1])], "drop")
+        image_set.decisions.decide([int(image_set.core.ids[1])], "drop")
         assert "Of 13 labelled" not in words(at.run())
 
     def test_of_a_large_set_a_job_measures_until_something_is_decided(
         self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("url_viz.ui.review.page.AT_ONCE", 12)
-        image_set.labels.correct({int(image_set.ids[0]): "dog"})
+        image_set.labels.correct({int(image_set.core.ids[0]): "dog"})
         at = page(image_set)
         assert worth_by_job(image_set) is None
         at.button(key="review.worth").click().run()
@@ -368,6 +368,6 @@ class TestWorth:
         assert job.state == "succeeded", log_tail(job)
         assert image_set.labels.worth().words == result_of(job).summary
         assert "Of 13 labelled pictures 1 was relabelled." in words(page(image_set))
-        image_set.decisions.decide([int(image_set.ids[1])], "drop")
+        image_set.decisions.decide([int(image_set.core.ids[1])], "drop")
         assert "Of 13 labelled" not in words(page(image_set))
         assert any(button.key == "review.worth" for button in page(image_set).button)

@@ -59,12 +59,12 @@ def test_weights_that_are_not_installed_are_named(image_set: ImageSet, monkeypat
 def test_that_two_models_order_from_now_on_is_said_once_with_the_way_back_and_of_uploads(
     image_set: ImageSet, model: Model, second_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at, picture = shown(app(image_set)), app(image_set, **with_picture(int(image_set.ids[0]))).run()
+    at, picture = shown(app(image_set)), app(image_set, **with_picture(int(image_set.core.ids[0]))).run()
     assert "second.undo" not in keys(at)
     assert CHANGED not in said(picture)
     embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
     assert CHANGED in said(picture.run()), "the answer in an opened picture changes"
-    assert CHANGED not in said(app(image_set, **with_picture(int(image_set.ids[0]))).run())
+    assert CHANGED not in said(app(image_set, **with_picture(int(image_set.core.ids[0]))).run())
     shown(at)
     assert f"**Two models now set the order**: dice and {SECOND}." in words(at).replace("\\", "")
     shown(at.button(key="second.undo").click().run())

@@ -66,18 +66,18 @@ def test_a_file_is_shown_before_it_is_kept_and_then_taken_away(image_set: ImageS
     assert "2 of 3 rows" in words(at)
     assert "no.jpg" in words(at)
     assert at.dataframe[0].value["risk"].tolist() == [1, 2]
-    assert image_set.user_columns() == ()  # nothing is kept yet
+    assert image_set.columns.list() == ()  # nothing is kept yet
     marked_in(at).set_value(["risk"]).run()
     at.button(key="own.keep").click().run()
-    assert [(c.name, c.is_uncertainty) for c in image_set.user_columns()] == [("risk", True), ("kind", False)]
+    assert [(c.name, c.is_uncertainty) for c in image_set.columns.list()] == [("risk", True), ("kind", False)]
     at = drop(dialog(image_set), "path,risk,kind\n0000.jpg,1,a\n0001.jpg,3,b\n")
     assert marked_in(at).value == ["risk"], "what it was before stays, unless somebody takes it off"
     at.button(key="own.keep").click().run()
-    assert [(c.name, c.is_uncertainty) for c in image_set.user_columns()] == [("risk", True), ("kind", False)]
+    assert [(c.name, c.is_uncertainty) for c in image_set.columns.list()] == [("risk", True), ("kind", False)]
     at = dialog(image_set)
     assert "risk, kind" in words(at)
     at.button(key="own.remove.mine").click().run()
-    assert image_set.user_columns() == ()
+    assert image_set.columns.list() == ()
 
 
 def test_what_comes_with_the_pictures_is_not_taken_away(model: Model, home: Workspace, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_what_comes_with_the_pictures_is_not_taken_away(model: Model, home: Work
 def test_a_hostile_file_ends_in_a_sentence_without_markup(image_set: ImageSet) -> None:
     at = drop(dialog(image_set), "path,v\n![x](http://example.invalid/x.png),1\n")
     assert r"\[x\]" in at.error[0].value
-    assert not image_set.user_columns()
+    assert not image_set.columns.list()
 
 
 def test_pages_say_what_a_users_own_embeddings_cannot(image_set: ImageSet) -> None:

@@ -45,11 +45,11 @@ def columns(
     if what is None:
         raise UrlVizError(f"Say what to {action}: a file to add, or the name of an import (columns FOLDER list).")
     if action == "remove":
-        print(f"Removed {what!r}. {image_set.imports.remove(what)}".rstrip())
+        print(f"Removed {what!r}. {image_set.columns.remove(what)}".rstrip())
         return
-    added = image_set.imports.match(what, name=name, path_column=path_column, paths=paths, uncertainties=uncertainty)
+    added = image_set.columns.match(what, name=name, path_column=path_column, paths=paths, uncertainties=uncertainty)
     as_label, as_apart = (None if column is None else added.named(column) for column in (label, apart))
-    became = image_set.imports.keep(added)
+    became = image_set.columns.keep(added)
     print("\n".join(added.words), became, sep=" " if became else "")
     print(f"Added as {added.content.name!r}: {', '.join(added.content.columns)}.")
     if as_label is not None:
@@ -74,7 +74,7 @@ def given_for(folder: Path, embeddings: Path, *, paths: Path | None, model: str)
 def _list(image_set: "ImageSet") -> None:
     from url_viz.labels.label_choice import source_in_words
 
-    user_columns = image_set.user_columns()
+    user_columns = image_set.columns.list()
     for column in user_columns:
         kind = "uncertainty" if column.is_uncertainty else column.kind
         pictures = f"{column.known:,} of {counted(len(image_set), image_set.noun)}"

@@ -26,9 +26,9 @@ def embed(config: EmbedConfig) -> int:
     """Embed the pictures of a folder; return the exit status."""
     on_ray = _on_ray(config)
     image_set, loaded = read_pictures(config, on_ray)
-    active = image_set.second.active
-    if image_set.second.incomplete is not None or (active is not None and config.also is None):
-        print(image_set.second.in_words(image_set.source))
+    active = image_set.core.second.active
+    if image_set.core.second.incomplete is not None or (active is not None and config.also is None):
+        print(image_set.core.second.in_words(image_set.source))
     where = f"Ray ({on_ray.where})" if on_ray else loaded.runtime.device if loaded else ""
     how = (
         f"read with {loaded.name} on {where} in {loaded.space.precision}"

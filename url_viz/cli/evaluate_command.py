@@ -113,7 +113,7 @@ def evaluate(
         )
     print(f"Recall@1 {100 * evaluated.pictures.recall:.1f} %, {evaluated.recall_words}")
     print(evaluated.shown().to_string(index=False))
-    second = image_set.second.active
+    second = image_set.core.second.active
     by_two = of_two_models(second.title) if second else ""
     print("\n".join(filter(None, (evaluated.verdict, evaluated.gaps, evaluated.how_to_read, by_two))))
     if json is not None:
@@ -159,8 +159,8 @@ def second(
 ) -> None:
     """Say whether a second model is asked too; choose whether it is (`embed --also NAME` makes one read a folder)."""
     if ask is not None:
-        image_set.second.enable(is_enabled=ask == "yes")
-    print(image_set.second.in_words(image_set.source))
+        image_set.core.second.enable(is_enabled=ask == "yes")
+    print(image_set.core.second.in_words(image_set.source))
 
 
 def _shown(rows: "pd.DataFrame") -> str:

@@ -130,10 +130,10 @@ def reasons(
             print(f"  {row.strength:.2f}  {row.path}  {row.detail}")
         return
     table = image_set.table()
-    for name, count in reason_counts(table["reasons"], image_set.reason_names()).items():
+    for name, count in reason_counts(table["reasons"], image_set.core.reasons.order()).items():
         print(f"{count:8,}  {shown_reason(name)}")
     print(f"{int((table['reasons'] == '').sum()):8,}  none of these")
-    for shared in image_set.shared_reasons():
+    for shared in image_set.core.reasons.shared:
         print(shared.words)
 
 
@@ -181,7 +181,7 @@ def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
 
     require_png(out)
     heat = image_set.heat(image_id)
-    picture, _ = decode(image_set.files.data(image_id), short_side_px=PICTURE_PX, rendering=image_set.rendering)
+    picture, _ = decode(image_set.files.data(image_id), short_side_px=PICTURE_PX, rendering=image_set.core.rendering)
     picture.thumbnail((PICTURE_PX, PICTURE_PX))
     write_png(over(picture, heat), out)
     print(f"{heat_in_words(heat)} The picture with its map: {out}")

@@ -189,7 +189,7 @@ def write_gallery(image_set: ImageSet, out: Path, *, by: str, classes: tuple[str
     _, rows = _rows(image_set, by, classes)
     both = ends(rows, by=by)
     lines = {"clear": both.clear.head(count), "ambiguous": both.ambiguous.head(count)}
-    thumbnails = image_set.thumbnails(pd.concat(lines.values())["id"])
+    thumbnails = image_set.core.store.thumbnails(pd.concat(lines.values())["id"])
     write_png(gallery_picture(lines, thumbnails, by=by), out)
 
 
@@ -197,7 +197,7 @@ def _rows(image_set: ImageSet, by: str | None, classes: tuple[str, ...]) -> tupl
     table = image_set.table()
     measure = by or image_set.order().measure
     if measure is None or measure not in table or not pd.api.types.is_numeric_dtype(table[measure]):
-        measures = ", ".join(image_set.measures()) or "none yet"
+        measures = ", ".join(image_set.core.measures()) or "none yet"
         raise ImageSetError(f"There is no measure {measure!r} in {str(image_set.root)!r}. It has: {measures}.")
     if unknown := set(classes) - set(table["label"].dropna()):
         raise ImageSetError(f"There is no class {sorted(unknown)[0]!r} in {str(image_set.root)!r}.")

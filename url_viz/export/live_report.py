@@ -68,7 +68,7 @@ def live_part(image_set: ImageSet, table: pd.DataFrame, measure: str) -> LivePar
     }
     start = "startReport(parts);"
     classes = tuple(sorted(map(str, rows["label"].dropna().unique())))
-    offered = reason_counts(rows["reasons"], image_set.reason_names())
+    offered = reason_counts(rows["reasons"], image_set.core.reasons.order())
     return LivePart(notebook_script("report", start), data, classes, tuple(map(shown_reason, offered)))
 
 

@@ -89,14 +89,14 @@ def content_of(image_set: ImageSet, ids: Iterable[int] | None) -> Content:
     """The pictures of a set (all, or those in `ids`) without dropped ones. Raises ImageSetError if none is left."""
     table = image_set.table()
     rows = np.arange(len(table)) if ids is None else np.unique(image_set.core.rows_of(ids))
-    rows = rows[image_set.keep_mask()[rows]]
+    rows = rows[image_set.core.keep_mask()[rows]]
     if not len(rows):
         raise ImageSetError(f"No picture of {str(image_set.root)!r} is to be written: all of them are dropped.")
     table = table.iloc[rows].reset_index(drop=True)
     own = [
         name for name in (SPLIT, "name", "tags") if (table.get(name, pd.Series(dtype=object)).fillna("") != "").any()
     ]
-    brought = [column.name for column in image_set.user_columns()]
+    brought = [column.name for column in image_set.columns.list()]
     names = column_names(list(dict.fromkeys(["path", *own, *brought])), reserved=("image", "label", "class"))
     codes, classes = pd.factorize(table["label"], sort=True)
     facts = table[list(names)].rename(columns=names)

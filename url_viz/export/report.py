@@ -311,7 +311,7 @@ def report_html(
 
 def measure_of(image_set: ImageSet) -> str:
     """The measure that a report orders by: the leading one, else the first that has values."""
-    return image_set.order().measure or next(iter(image_set.measures()), UNCERTAINTY.name)
+    return image_set.order().measure or next(iter(image_set.core.measures()), UNCERTAINTY.name)
 
 
 def ranked_pictures(image_set: ImageSet) -> pd.DataFrame:
@@ -324,14 +324,14 @@ def _counts(image_set: ImageSet, table: pd.DataFrame) -> dict[str, Any]:
     groups = table["twin_group"].value_counts()
     groups = groups[groups > 1]
     copies = table[COPIES].value_counts()
-    reasons = reason_counts(table["reasons"], image_set.reason_names())
+    reasons = reason_counts(table["reasons"], image_set.core.reasons.order())
     return {
         "class_count": int(table["label"].nunique()),
         "twin_groups": len(groups),
         "twins": int(groups.sum()),
         "copies": int((copies - 1).sum()),
         "reasons": [(shown_reason(name), count) for name, count in reasons.items()],
-        "shared_reasons": [shared.words for shared in image_set.shared_reasons()],
+        "shared_reasons": [shared.words for shared in image_set.core.reasons.shared],
         "reviewed": [(part, count) for part, count in progress_counts(table).items() if part != TO_GO],
         "failures": _most_common(image_set.failures()["reason"]),
     }

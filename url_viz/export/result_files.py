@@ -210,12 +210,12 @@ def answers_table(image_set: ImageSet) -> pd.DataFrame:
 def questions_table(image_set: ImageSet, count: int, *, seed: int = 0) -> pd.DataFrame:
     """Pairs to ask about (`ImageSet.answers.ask`) as COLUMNS with `same` empty, to be filled in and read back."""
     ids = image_set.answers.ask(count, seed=seed)[["id", "neighbour_id"]].to_numpy(np.int64)
-    contents = image_set.contents[image_set.core.rows_of(ids.ravel())].reshape(-1, 2)
+    contents = image_set.core.contents[image_set.core.rows_of(ids.ravel())].reshape(-1, 2)
     return _table(image_set, contents, np.full(len(ids), ""))
 
 
 def _table(image_set: ImageSet, pairs: NDArray[np.int64], same: NDArray[np.str_]) -> pd.DataFrame:
-    row = positions_of(pairs.ravel(), image_set.contents).reshape(-1, 2)
+    row = positions_of(pairs.ravel(), image_set.core.contents).reshape(-1, 2)
     names = np.append(image_set.table()["path"].to_numpy(object), "")
     keys = [[f"{key & (2**64 - 1):016x}" for key in side] for side in pairs.T.tolist()]
     return pd.DataFrame(dict(zip(COLUMNS, (names[row[:, 0]], names[row[:, 1]], same, *keys), strict=True)))
@@ -261,10 +261,10 @@ def _side(image_set: ImageSet, rows: pd.DataFrame, path: str, content: str) -> N
     by_content = np.zeros(len(rows), np.int64)
     if content in rows:
         keys = np.array([_key(text) for text in rows[content]], np.int64)
-        by_content = np.where(positions_of(keys, image_set.contents) >= 0, keys, 0)
+        by_content = np.where(positions_of(keys, image_set.core.contents) >= 0, keys, 0)
     number, names = pd.factorize(np.array(read_paths(rows[path]), object))
-    row = match_paths(names.tolist(), image_set.core.paths_of(image_set.ids), root=image_set.root).row
-    by_path = np.where(row >= 0, image_set.contents[row], 0)[number]
+    row = match_paths(names.tolist(), image_set.core.paths_of(image_set.core.ids), root=image_set.root).row
+    by_path = np.where(row >= 0, image_set.core.contents[row], 0)[number]
     return np.where(by_content != 0, by_content, by_path)
 
 

@@ -142,7 +142,7 @@ class Provenance:
 def provenance(image_set: ImageSet, *, with_folder: bool = False, now: datetime.datetime | None = None) -> Provenance:
     """The provenance of an image set's values; `with_folder` includes the whole path of its folder."""
     moment = (now or datetime.datetime.now(datetime.UTC)).astimezone(datetime.UTC)
-    space, head, second = image_set.space, image_set.head, image_set.second.active
+    space, head, second = image_set.space, image_set.source.head, image_set.core.second.active
     return Provenance(
         name=name_of(image_set),
         folder=str(image_set.root) if with_folder else image_set.root.name,

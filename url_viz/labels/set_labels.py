@@ -7,27 +7,32 @@ import pandas as pd
 from url_viz.base.errors import ImageSetError
 from url_viz.columns.measures import AMBIGUITY, has_values
 from url_viz.columns.ranking import NONE
-from url_viz.columns.table import own_graph_columns, table
-from url_viz.core import SetCore
+from url_viz.columns.table import imported, own_graph_columns, table
+from url_viz.core import SetSubject
 from url_viz.evidence.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
 from url_viz.findings.object_findings import wrong_together
 from url_viz.labels.agreement import agreement
-from url_viz.labels.apart import Apart, ApartSuggestion, apart, apart_suggestion, label_sources
+from url_viz.labels.apart import (
+    Apart,
+    ApartSuggestion,
+    apart,
+    apart_codes,
+    apart_in_words,
+    apart_suggestion,
+    label_sources,
+)
 from url_viz.labels.classes import class_reader, picture_labels
 from url_viz.labels.doubtful_labels import DoubtfulLabels, WrongLabels, doubtful
-from url_viz.labels.label_choice import CONFIRMED, ClassLevels, labels, measured, stored_source
+from url_viz.labels.label_choice import CONFIRMED, ClassLevels, check_choice, is_column, labels, measured, stored_source
 from url_viz.labels.label_issues import NO_CLASSES, LabelCheck, acceptable, confused_in, label_check
-from url_viz.labels.user_columns import UserImports
+from url_viz.store.columns.imported_columns import write_apart, write_label_choice
 from url_viz.store.columns.source_columns import CLASS
 from url_viz.store.decisions.decisions import Action
 from url_viz.versions.set_versions import SetVersions
 
 
-class SetLabels:
+class SetLabels(SetSubject):
     """The labels of an image set, as `image_set.labels`."""
-
-    def __init__(self, core: SetCore, imports: UserImports) -> None:
-        self._core, self._imports = core, imports
 
     @property
     def chosen(self) -> str | None:
@@ -61,7 +66,9 @@ class SetLabels:
         picture without one has no label), "tags" (the first tag by the alphabet), one of the user's own columns, or
         None for no labels. Raises ImageSetError for a column or level that does not exist.
         """
-        self._imports.use_labels(chosen)
+        columns = self._core.derived.get(imported).columns if is_column(chosen) else {}
+        check_choice(chosen, self._core.base.found.levels, columns)
+        write_label_choice(self._core.store.paths, chosen)
         SetVersions(self._core).store(is_quick=True)
 
     @property
@@ -76,7 +83,9 @@ class SetLabels:
         "name:2" (so many parts of a file's name), or None for twins alone. Votes, the ridge classifier, evidence,
         `worth` and leaks go by it. Raises ImageSetError for what there is not.
         """
-        self._imports.use_apart(chosen)
+        if chosen and not apart_codes(chosen, self._core.base, self._core.derived.get(imported).columns).any():
+            raise ImageSetError(f"All pictures have the same {apart_in_words(chosen)}: none would be a witness.")
+        write_apart(self._core.store.paths, chosen)
 
     def suggested_apart(self) -> ApartSuggestion | None:
         """What nearly alike pictures run along and is to be kept apart, or None: `analysis.labels.apart.suggest`."""

@@ -500,7 +500,7 @@ def _offer_head(job: Job, image_set: ImageSet) -> None:
 def use_head(job: Job, image_set: ImageSet) -> None:
     """Switch every page to the job's head; a job scores the set again from its stored embeddings."""
     HEAD_BEFORE.set(image_set.source.name)
-    open_folder(image_set.root, model=str(head_of(job)), also=image_set.second.name)
+    open_folder(image_set.root, model=str(head_of(job)), also=image_set.core.second.name)
     SECOND.under(str(head_of(job))).set(image_set.source.name)
 
 
@@ -508,7 +508,7 @@ def show_change(image_set: ImageSet) -> None:
     """How far the order is from that of the head before, and a link to both; nothing before a switch."""
     name = HEAD_BEFORE.get()
     before = open_sets().find(image_set.set_id, name) if name and name != image_set.source.name else None
-    if before is None or before.head is None or image_set.head is None:
+    if before is None or before.source.head is None or image_set.source.head is None:
         return
     changed = change(before.table(), image_set.table(), measure="uncertainty")
     st.subheader("What changed", anchor=False)

@@ -119,7 +119,7 @@ def comparison_of(first: ImageSet, second: ImageSet) -> Comparison:
 
 
 def _key(image_set: ImageSet) -> str:
-    head = image_set.head.digest if image_set.head else "-"
+    head = image_set.source.head.digest if image_set.source.head else "-"
     return f"{image_set.set_id}.{image_set.space.key}.{head}.{image_set.version}"
 
 

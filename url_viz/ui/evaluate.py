@@ -90,7 +90,7 @@ def show_measures(image_set: ImageSet, results: Evaluated) -> None:
     if results.gaps:
         st.caption(escape(results.gaps))
     st.caption(escape(results.how_to_read))
-    if second := image_set.second.active:
+    if second := image_set.core.second.active:
         st.caption(escape(of_two_models(second.title)))
 
 
@@ -254,7 +254,7 @@ SEED = 0
 def show_crop_test(image_set: ImageSet) -> None:
     """The button, the progress, and the result, which is stored for this snapshot of the set."""
     st.header("Crop test", anchor=False)
-    single_model = f", by {image_set.source.title} alone" if image_set.second.active else ""
+    single_model = f", by {image_set.source.title} alone" if image_set.core.second.active else ""
     st.caption(
         "Compares each picture with its own centre crop (10 to 75 % of its side, scaled back up). A crop shows less "
         "than the whole picture, so a good order ranks it as more ambiguous. 50 % is chance; no classes are needed. "
@@ -275,7 +275,7 @@ def show_crop_test(image_set: ImageSet) -> None:
 
 def crop_sample(image_set: ImageSet, size: int, *, seed: int = SEED) -> list[Subject]:
     """At most `size` distinct pictures, sampled with a seed, ordered by path."""
-    first = np.unique(image_set.contents, return_index=True)[1]
+    first = np.unique(image_set.core.contents, return_index=True)[1]
     rows = np.sort(np.random.default_rng(seed).permutation(np.sort(first))[:size])
     ids, names = (image_set.table()[column].iloc[rows].tolist() for column in ("id", "path"))
     return [

@@ -233,7 +233,7 @@ def _picture(request: Request) -> Response:
         print(f"{request.url.path}: {printable(str(error))}", file=sys.stderr)
         return Response(_UNFETCHED, status_code=502, media_type="image/svg+xml", headers=headers)
     wanted = (request.query_params.get(name) for name in ("black", "white"))
-    shown = decoders.shown(data, most_px=PICTURE_PX, quality=90, rendering=in_window(image_set.rendering, *wanted))
+    shown = decoders.shown(data, most_px=PICTURE_PX, quality=90, rendering=in_window(image_set.core.rendering, *wanted))
     return Response(shown, media_type="image/jpeg", headers=headers)
 
 
@@ -250,9 +250,9 @@ def _whole(request: Request) -> Response:
 def _card(request: Request) -> Response:
     image_set, image_id = _image_set(request), _image_id(request)
     gone = request.query_params.get("gone")
-    if gone is not None and image_id not in image_set.ids:
+    if gone is not None and image_id not in image_set.core.ids:
         image_set = open_sets().get(gone, image_set.source.name)
-        if image_id not in image_set.ids:
+        if image_id not in image_set.core.ids:
             return JSONResponse({"name": "A picture that is gone", "label": None})
     card = card_of(image_set, image_id, measure=request.query_params.get("measure"))
     addresses = {"thumbnail": thumbnail_url(image_set.set_id, image_id), "whole": whole_url(image_set, image_id, "1")}

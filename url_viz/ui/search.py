@@ -162,7 +162,7 @@ def matches(table: pd.DataFrame, typed: str) -> pd.DataFrame:
 def _of_set(image_id: int, image_set: ImageSet) -> Query:
     row = image_set.row(image_id)
     number = image_set.core.row_of(image_id)
-    table, measures = image_set.table(), image_set.measures()
+    table, measures = image_set.table(), image_set.core.measures()
     width, height = int(row["width"]), int(row["height"])
     with suppress(UrlVizError):  # of a file that is gone, which its address says too
         width, height = (width, height) if (whole := image_set.objects.whole(image_id)) is None else whole.size
@@ -198,7 +198,7 @@ def _from_outside(file: UploadedFile, image_set: ImageSet) -> Query | None:
 def _values(outcome: NewPicture, image_set: ImageSet) -> dict[str, Any]:
     """What a query has that is no picture of the set."""
     row = {str(name): value for name, value in judge_pictures([outcome], image_set.core.reference()).iloc[0].items()}
-    measures = [measure for measure in image_set.measures() if measure in MEASURED]
+    measures = [measure for measure in image_set.core.measures() if measure in MEASURED]
     return {
         "values": {measure: float(row[measure]) for measure in measures},
         "percentiles": {measure: float(row[f"{measure}_percentile"]) for measure in measures},
@@ -221,7 +221,9 @@ def _part_of(query: Query, data: Callable[[], bytes], image_set: ImageSet) -> Qu
         outcome = _scored(
             PART_SCORED,
             (query.key, box),
-            lambda: IncomingFile(name, decoders.cut(data(), Place(b"", "", pixels), rendering=image_set.rendering)),
+            lambda: IncomingFile(
+                name, decoders.cut(data(), Place(b"", "", pixels), rendering=image_set.core.rendering)
+            ),
             image_set,
         )
     except UrlVizError as error:
@@ -250,8 +252,8 @@ def _scored(
     image_set: ImageSet,
 ) -> NewPicture | RefusedFile:
     """The outcome of scoring a picture, cached in a slot for the same picture (`inputs`) and model."""
-    second = image_set.second.name
-    key = (*inputs, image_set.space.key, image_set.head.digest if image_set.head else None, second)
+    second = image_set.core.second.name
+    key = (*inputs, image_set.space.key, image_set.source.head.digest if image_set.source.head else None, second)
 
     def score() -> NewPicture | RefusedFile:
         with st.spinner("Reading the picture"):
@@ -430,7 +432,9 @@ def evidence_of(image_set: ImageSet, measure: str) -> Evidence | None:
     results, graph = image_set.cached(ImageSet.evaluate), image_set.core.witnesses
     if results is None or graph is None:
         return None
-    return evidence(results, measure, image_set.table(), image_set.core.whitened.rows, image_set.contents, graph=graph)
+    return evidence(
+        results, measure, image_set.table(), image_set.core.whitened.rows, image_set.core.contents, graph=graph
+    )
 
 
 def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> None:

@@ -229,7 +229,7 @@ def _tile(row: "pd.Series[Any]", difference: Diff) -> Tile:
 def holder_of(image_set: ImageSet, difference: Diff, image_id: int) -> ImageSet | None:
     """The set that has a picture now; None for one that is gone from the same set."""
     sets = image_set, open_sets().get(difference.before.core.set_id, image_set.source.name)
-    return next((image_set_of for image_set_of in sets if image_id in image_set_of.ids), None)
+    return next((image_set_of for image_set_of in sets if image_id in image_set_of.core.ids), None)
 
 
 def show_figures(difference: Diff) -> None:

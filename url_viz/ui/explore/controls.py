@@ -157,9 +157,9 @@ def pick_reason(image_set: ImageSet, table: pd.DataFrame) -> str | None:
 
     What explains most of the set's order comes first; what nearly all of its pictures share is said once, above.
     """
-    for shared in image_set.shared_reasons():
+    for shared in image_set.core.reasons.shared:
         st.caption(escape(image_set.core.said(shared.words)))
-    counts = reason_counts(table["reasons"], image_set.reason_names())
+    counts = reason_counts(table["reasons"], image_set.core.reasons.order())
     picked = picked_reason()
     if picked is not None:
         counts.setdefault(picked, 0)
@@ -206,7 +206,7 @@ PER_CLASS = 4
 
 def default_measure(image_set: ImageSet) -> str | None:
     """The measure that leads here, else the first that has values."""
-    return image_set.order().measure or next(iter(image_set.measures()), None)
+    return image_set.order().measure or next(iter(image_set.core.measures()), None)
 
 
 def pick_measure(image_set: ImageSet) -> str:
@@ -378,9 +378,9 @@ def show_second(image_set: ImageSet) -> None:
     """A button: ask a second model to read these pictures too; once one has, judge by both or by one."""
     if image_set.source.is_external:
         return
-    if image_set.second.available is not None:
+    if image_set.core.second.available is not None:
         if SECOND_SEEN.get() != "news":  # else the line above has the way back
-            _show_switch(image_set, image_set.second.available.title)
+            _show_switch(image_set, image_set.core.second.available.title)
         return
     second = default_second_model(image_set.space.backbone)
     if second is not None and running(image_set.set_id) is None:
@@ -389,7 +389,7 @@ def show_second(image_set: ImageSet) -> None:
 
 def show_change(image_set: ImageSet) -> None:
     """Say that two models order the set now, where it was one when this page was drawn last; with the way back."""
-    second, before = image_set.second.active, SECOND_SEEN.get()
+    second, before = image_set.core.second.active, SECOND_SEEN.get()
     SECOND_SEEN.set("one" if second is None else "two" if before in (None, "two") else "news")
     if second is None or SECOND_SEEN.get() != "news":
         return
@@ -402,7 +402,7 @@ def show_change(image_set: ImageSet) -> None:
 
 
 def _show_switch(image_set: ImageSet, second: str) -> None:
-    if image_set.second.active is not None:
+    if image_set.core.second.active is not None:
         label, icon = "Order by one model only", "person"
         words = f"Order by {image_set.source.title} only. What {second} has read is kept"
     else:
@@ -417,13 +417,13 @@ def _show_switch(image_set: ImageSet, second: str) -> None:
 
 def _switch(image_set: ImageSet) -> None:
     with errors_shown():
-        image_set.second.enable(is_enabled=image_set.second.active is None)
+        image_set.core.second.enable(is_enabled=image_set.core.second.active is None)
         SECOND_SEEN.clear()
 
 
 def _offer(image_set: ImageSet, second: PackagedBackbone) -> None:
     """A button that has a second model start reading; it says why not, if it cannot."""
-    begun = image_set.second.incomplete
+    begun = image_set.core.second.incomplete
     beginning = "" if begun is None else f"{begun.backbone} has not read all of these pictures. "
     words = (
         f"{beginning}{second.name} reads the pictures too, which can take longer than the first reading. Both models "

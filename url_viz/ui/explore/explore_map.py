@@ -179,7 +179,9 @@ def _pick(column: str, names: tuple[str, ...]) -> None:
 
 def _ends_of(image_set: ImageSet, measure: str) -> tuple[str, str]:
     """The names of the low and the high end of the colours: a width, for one, is not clear or ambiguous."""
-    return ("unambiguous", "ambiguous") if is_measure(measure) or measure in image_set.measures() else ("low", "high")
+    return (
+        ("unambiguous", "ambiguous") if is_measure(measure) or measure in image_set.core.measures() else ("low", "high")
+    )
 
 
 def _note(table: pd.DataFrame, note: str, *, space: str) -> str:

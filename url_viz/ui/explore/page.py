@@ -21,7 +21,7 @@ from url_viz.jobs import Job, latest_job, why_it_failed
 from url_viz.jobs.kinds import AT_ONCE, MEASURE, start_measuring
 from url_viz.labels.ambiguity import between_filters, count_between
 from url_viz.labels.apart import apart_choices, apart_in_words
-from url_viz.labels.user_columns import Prepared
+from url_viz.labels.set_columns import Prepared
 from url_viz.reading import MANY
 from url_viz.review.review import READY_PER_CLASS as REVIEWED_PER_CLASS
 from url_viz.store.columns.imported_columns import FOLDERS, NAMES, TAGS
@@ -135,7 +135,7 @@ def class_choices(image_set: ImageSet) -> dict[str, tuple[str, str]]:
             choices[level.choice] = (f"Level {level.number} of the folders", first_of(level.names))
     choices[NAMES] = ("Names", "the names you gave to pictures")
     choices[TAGS] = ("Tags", "a picture's first tag in alphabetical order")
-    brought = {column.name: column.source for column in image_set.user_columns()}
+    brought = {column.name: column.source for column in image_set.columns.list()}
     fitting = image_set.cached_of_table(class_columns, tuple(brought))
     choices |= {
         name: (name, f"a column from {source}")
@@ -170,7 +170,7 @@ def show_class_choice(image_set: ImageSet) -> None:
 def _show_apart(image_set: ImageSet, *, with_suggestion: bool) -> None:
     """The choice of what is no witness for each other, and a suggestion, which takes a moment to work out."""
     now = image_set.labels.apart.choice or NONE
-    choices = (NONE, *apart_choices(image_set.core.base, [column.name for column in image_set.user_columns()]))
+    choices = (NONE, *apart_choices(image_set.core.base, [column.name for column in image_set.columns.list()]))
     picked = st.selectbox(
         "Keep apart",
         choices,
@@ -247,14 +247,14 @@ def _add(image_set: ImageSet) -> None:
     marked = st.multiselect(
         "Uncertainty columns",
         numeric,
-        default=prepared.marked_in(image_set.user_columns()),
+        default=prepared.marked_in(image_set.columns.list()),
         key=f"own.uncertainties.{dropped.file_id}",
         placeholder="none",
         help="Columns that are higher for more ambiguous pictures. The Evaluate page then shows how well they order.",
     )
 
     def keep() -> None:
-        image_set.imports.keep(_matched(image_set, dropped, path_column, tuple(marked)))
+        image_set.columns.keep(_matched(image_set, dropped, path_column, tuple(marked)))
 
     if act_button("Keep these columns", keep, type="primary", key="own.keep", icon=":material/check:"):
         st.rerun(scope="app")
@@ -263,7 +263,7 @@ def _add(image_set: ImageSet) -> None:
 def _matched(image_set: ImageSet, file: UploadedFile, path_column: str | None, marked: tuple[str, ...]) -> Prepared:
     """The file matched to the set, cached for the same file and options."""
     key = (file.file_id, path_column, marked, image_set.set_id, image_set.version)
-    match = partial(image_set.imports.match, path_column=path_column, uncertainties=marked)
+    match = partial(image_set.columns.match, path_column=path_column, uncertainties=marked)
     return MATCHED_COLUMNS.get_for(key, lambda: match(IncomingFile(file.name, file.getvalue())))
 
 
@@ -283,7 +283,7 @@ def _show_matched(prepared: Prepared) -> None:
 
 
 def _show_imports(image_set: ImageSet) -> None:
-    columns = image_set.user_columns()
+    columns = image_set.columns.list()
     for source in dict.fromkeys(column.source for column in columns):
         mine = [column for column in columns if column.source == source]
         count = counted(max(column.known for column in mine), image_set.noun)
@@ -293,7 +293,7 @@ def _show_imports(image_set: ImageSet) -> None:
             if mine[0].is_of_source:
                 st.caption("comes with the pictures", width="content")
                 continue
-            remove, key = partial(image_set.remove_columns, source), f"own.remove.{source}"
+            remove, key = partial(image_set.columns.remove, source), f"own.remove.{source}"
             if act_button("Remove", remove, icon=":material/delete:", key=key, type="tertiary"):
                 st.rerun(scope="app")
 
@@ -324,7 +324,7 @@ def show_heading(
             show_user_columns(image_set)
             show_choose_button(image_set, rows)
             _show_exports(image_set, table, rows)
-    if image_set.head is None:
+    if image_set.source.head is None:
         st.info(
             f"{escape(repr(image_set.source.title))} has no head, which only the order “General model” needs. To train "
             "one: `python -m training.finetune`.",

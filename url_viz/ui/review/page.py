@@ -124,7 +124,7 @@ def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview[Review] | N
     """
     open_by, visit = image_set.reviews.open_by, VISIT.get_or(Visit)
     here: OpenReview[Review] | None = open_by.get(visit)
-    if here is not None and here.review.spec == spec and here.review.is_of(image_set.ids, image_set.labels.source):
+    if here is not None and here.review.spec == spec and here.review.is_of(image_set.core.ids, image_set.labels.source):
         return here
     try:
         with st.spinner(escape(image_set.core.said("Putting the pictures in order"))):
@@ -235,7 +235,7 @@ def _to_others(image_set: ImageSet, spec: ReviewSpec, found: Sequence[ReviewOutc
 
 
 def _outcome_tiles(image_set: ImageSet, found: Sequence[ReviewOutcome]) -> tuple[Tile, ...]:
-    paths = dict(zip(image_set.ids.tolist(), image_set.table()["path"], strict=True))
+    paths = dict(zip(image_set.core.ids.tolist(), image_set.table()["path"], strict=True))
     return tuple(
         tile_of({"id": one.id, "path": paths[one.id]}, set_id=image_set.set_id, value=one.what, label=one.label)
         for one in found

@@ -58,7 +58,7 @@ def scored_batch(files: Sequence[UploadedFile], now: SetChoice, image_set: Image
     """
     incoming, refused = _unpacked(files)
     space = image_set.space if image_set is not None else None
-    second = image_set.second.name if image_set is not None else None
+    second = image_set.core.second.name if image_set is not None else None
     outcomes = _outcomes(incoming, now.model, space, second)
     scored = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, NewPicture)}
     return UploadBatch(
@@ -66,7 +66,7 @@ def scored_batch(files: Sequence[UploadedFile], now: SetChoice, image_set: Image
         files=tuple(incoming[key] for key in scored),
         scored=tuple(scored.values()),
         refused=(*refused, *(outcome for outcome in outcomes.values() if isinstance(outcome, RefusedFile))),
-        rendering=image_set.rendering if image_set is not None else None,
+        rendering=image_set.core.rendering if image_set is not None else None,
     )
 
 

@@ -136,7 +136,9 @@ def show_heading(batch: UploadBatch, now: SetChoice, image_set: ImageSet | None)
         if image_set is not None
         else "compared with each other: no image set is open"
     )
-    second, named = (image_set.second.active, image_set.second.name) if image_set is not None else (None, None)
+    second, named = (
+        (image_set.core.second.active, image_set.core.second.name) if image_set is not None else (None, None)
+    )
     models = " and ".join([resolve(now.model).title, *([named] if named else [])])
     models += f" alone, since the weights of {second.space.backbone} are in no package" if second and not named else ""
     left.caption(f"{escape(counted(len(batch.scored), 'picture'))} · scored with {escape(models)} · {escape(compared)}")
@@ -218,7 +220,7 @@ def in_set(batch: UploadBatch, image_set: ImageSet | None) -> frozenset[int]:
     """The rows of the uploads whose very file the image set has."""
     if image_set is None:
         return frozenset()
-    is_present = np.isin([upload.content for upload in batch.scored], image_set.contents)
+    is_present = np.isin([upload.content for upload in batch.scored], image_set.core.contents)
     return frozenset(np.flatnonzero(is_present).tolist())
 
 
@@ -363,7 +365,7 @@ def add_to(typed: Path, files: Sequence[Incoming], now: SetChoice, image_set: Im
     is_inside = image_set is not None and folder.is_relative_to(image_set.root)
     new = copy_into(folder, files)
     if image_set is not None and is_inside:
-        open_folder(image_set.root, model=now.model, also=image_set.second.name)
+        open_folder(image_set.root, model=now.model, also=image_set.core.second.name)
     else:
         open_folder(folder, model=now.model)
     return len(new)

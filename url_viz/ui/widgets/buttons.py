@@ -256,7 +256,7 @@ def offered(image_set: ImageSet) -> list[str]:
 
     Baselines are among them only where there is nothing else.
     """
-    return with_first(without_baselines(image_set.measures()), image_set.order().measure)
+    return with_first(without_baselines(image_set.core.measures()), image_set.order().measure)
 
 
 def without_baselines(names: Sequence[str]) -> Sequence[str]:

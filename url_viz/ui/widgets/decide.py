@@ -159,7 +159,7 @@ def step_history(image_set: ImageSet, command: Step) -> tuple[str, int | None]:
     action = decisions_here(image_set).step(command)
     if action is None:
         return f"Nothing to {command}", None
-    if len(action.ids) != 1 or not (image_set.ids == action.ids[0]).any():
+    if len(action.ids) != 1 or not (image_set.core.ids == action.ids[0]).any():
         return action.sentence, None
     return action.about(str(image_set.row(action.ids[0])["path"])).sentence, action.ids[0]
 

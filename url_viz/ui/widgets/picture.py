@@ -64,7 +64,7 @@ def open_linked() -> None:
 
 def show_opened(image_set: ImageSet, *, measure: str) -> None:
     """The dialog, if a picture of the set is open; call it last. The address of one that was closed goes."""
-    if DIALOG.get() == PICTURE and (image_set.ids == OPENED.get()).any():
+    if DIALOG.get() == PICTURE and (image_set.core.ids == OPENED.get()).any():
         _show_picture(image_set, measure)
     else:
         write_query({}, among=lambda key: key == LINK)
@@ -127,7 +127,7 @@ def _search_with(image_id: int) -> None:
 
 def _show_change(image_set: ImageSet, image_id: int) -> None:
     """Say that a second model has begun to take part since the picture was opened: the answer may be another one."""
-    active = image_set.second.active
+    active = image_set.core.second.active
     now = "" if active is None else active.title
     before = ANSWERED_BY.get_for((image_set.set_id, image_id), lambda: now)
     if now and not before:
@@ -252,10 +252,10 @@ def facts_of(image_set: ImageSet, row: dict[str, object], *, with_shares: bool =
         rows.append(("Tags", str(row["tags"])))
     rows += [
         (column.name, str(row[column.name]))
-        for column in image_set.user_columns()
+        for column in image_set.columns.list()
         if row[column.name] == row[column.name] and column.name not in _TOLD
     ]
-    rows.append(("Model", image_set.source.name + ("" if image_set.head else ", no head")))
+    rows.append(("Model", image_set.source.name + ("" if image_set.source.head else ", no head")))
     return pd.DataFrame(rows, columns=["Fact", "Value"])
 
 

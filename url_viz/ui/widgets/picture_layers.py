@@ -80,7 +80,7 @@ def show_window(image_set: ImageSet, image_id: int) -> Range | None:
     sample = _sample((image_set.set_id, image_set.version), image_set, image_id)
     if sample is None or not len(sample.values):
         return None
-    rendering = image_set.rendering or Rendering()
+    rendering = image_set.core.rendering or Rendering()
     seen = (rendering.range if rendering.is_chosen else sample.window or rendering.range) or sample.stated
     ends = [float(sample.values.min()), float(sample.values.max()), *(seen or ())]
     low, high = min(ends), max(ends)
@@ -143,7 +143,7 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object], *
     if not is_wanted:
         return
     try:
-        head = image_set.head.digest if image_set.head else ""
+        head = image_set.source.head.digest if image_set.source.head else ""
         layer = _layer((image_set.set_id, image_set.version, head), image_set, image_id, measure)
     except UrlVizError as error:
         caption.error(escape(error), icon=ERROR_ICON)
@@ -151,7 +151,7 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object], *
     container.html(picture_html(image_set, image_id, row, layer, window=window))
     with caption.container():
         st.html(legend_html(layer))
-        single_model = f" By {image_set.source.title} alone." if image_set.second.active else ""
+        single_model = f" By {image_set.source.title} alone." if image_set.core.second.active else ""
         st.caption(escape(layer.words + single_model))
 
 

@@ -171,7 +171,7 @@ def _offer_update(set_id: str) -> None:
         image_set.core.said("Look for new pictures"),
         image_set.root,
         model=choice().model,
-        also=image_set.second.name,
+        also=image_set.core.second.name,
         key="update_set",
         icon=":material/refresh:",
         width="stretch",

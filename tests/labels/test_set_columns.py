@@ -51,7 +51,7 @@ class TestTheTable:
         file = tmp_path / "mine.csv"
         file.write_text("path,score,who\ndog/0001.jpg,2,b\ncat/0000.jpg,1.5,\nnone.jpg,9,z\n")
         before, version = list(image_set.table().columns), image_set.version
-        told = image_set.add_columns(file)
+        told = image_set.columns.add(file)
         table = image_set.table().set_index("path")
         assert [c for c in table.columns if c not in before] == ["score", "who"]
         assert (table.at["cat/0000.jpg", "score"], table.at["dog/0001.jpg", "score"]) == (1.5, 2)
@@ -65,41 +65,41 @@ class TestTheTable:
         assert image_set.is_current()
 
     def test_they_are_told_with_kind_and_count(self, image_set: ImageSet) -> None:
-        image_set.add_columns(table_of(a=[1, 2, 3, 4, 5, None], b=list("xyxyxy")), name="run 1", uncertainties=["a"])
-        told = [(c.name, c.kind, c.known, c.source, c.is_uncertainty) for c in image_set.user_columns()]
+        image_set.columns.add(table_of(a=[1, 2, 3, 4, 5, None], b=list("xyxyxy")), name="run 1", uncertainties=["a"])
+        told = [(c.name, c.kind, c.known, c.source, c.is_uncertainty) for c in image_set.columns.list()]
         assert told == [("a", "numeric", 5, "run 1", True), ("b", "categorical", 6, "run 1", False)]
 
     def test_a_name_that_is_taken_gets_the_imports_in_front(self, image_set: ImageSet) -> None:
-        image_set.add_columns(table_of(similarity=[1.0] * 6, width=[2] * 6, new=[3] * 6), name="one")
-        image_set.add_columns(table_of(new=[4] * 6), name="two")
-        names = [column.name for column in image_set.user_columns()]
+        image_set.columns.add(table_of(similarity=[1.0] * 6, width=[2] * 6, new=[3] * 6), name="one")
+        image_set.columns.add(table_of(new=[4] * 6), name="two")
+        names = [column.name for column in image_set.columns.list()]
         assert names == ["one_similarity", "one_width", "new", "two_new"]
         assert image_set.table()["width"].unique().tolist() == [64]
         assert len(image_set.search(int(image_set.table()["id"].iloc[0]))) == 5  # has a `similarity` of its own
 
     def test_an_import_replaces_the_one_of_its_name_and_goes_when_it_is_removed(self, image_set: ImageSet) -> None:
         before = image_set.table()
-        image_set.add_columns(table_of(a=[1] * 6, b=[2] * 6))
-        image_set.add_columns(table_of(a=[3] * 6))
+        image_set.columns.add(table_of(a=[1] * 6, b=[2] * 6))
+        image_set.columns.add(table_of(a=[3] * 6))
         assert image_set.table()["a"].unique().tolist() == [3]
         assert "b" not in image_set.table()
-        image_set.remove_columns("mine")
+        image_set.columns.remove("mine")
         pd.testing.assert_frame_equal(image_set.table(), before)
         with pytest.raises(ImageSetError, match="There are: none"):
-            image_set.remove_columns("mine")
+            image_set.columns.remove("mine")
 
     def test_a_damaged_import_says_how_to_get_rid_of_it(self, image_set: ImageSet, tmp_path: Path) -> None:
-        image_set.add_columns(table_of(a=[1] * 6))
+        image_set.columns.add(table_of(a=[1] * 6))
         [path] = (tmp_path / "home").rglob("mine.parquet")
         path.write_bytes(b"PAR1")
         with pytest.raises(WorkspaceError, match="columns FOLDER remove mine"):
             image_set.table()
-        image_set.remove_columns("mine")
+        image_set.columns.remove("mine")
         assert "a" not in image_set.table()
 
     def test_a_flipped_bit_in_an_import_is_told(self, image_set: ImageSet, tmp_path: Path) -> None:
         """Wherever it is: a value, its page's header, or how the file is laid out."""
-        image_set.add_columns(table_of(a=[1.5, 2, 3, 4, 5, 6], kind=["red", "blue", "red", "", "blue", "red"]))
+        image_set.columns.add(table_of(a=[1.5, 2, 3, 4, 5, 6], kind=["red", "blue", "red", "", "blue", "red"]))
         before = image_set.table()
         [path] = (tmp_path / "home").rglob("mine.parquet")
         whole = path.read_bytes()
@@ -117,7 +117,7 @@ class TestMovedFiles:
     """A value belongs to a picture, not to a row."""
 
     def test_a_moved_file_keeps_its_values_and_a_copy_gets_none(self, image_set: ImageSet, tmp_path: Path) -> None:
-        image_set.add_columns(table_of(a=[0, 1, 2, 3, 4, 5]))
+        image_set.columns.add(table_of(a=[0, 1, 2, 3, 4, 5]))
         root = tmp_path / "zoo"
         (root / "cat" / "0000.jpg").rename(root / "cat" / "moved.jpg")
         shutil.copy(root / "dog" / "0001.jpg", root / "dog" / "copy.jpg")
@@ -147,16 +147,16 @@ class TestLogits:
 
     def test_by_hand(self, image_set: ImageSet) -> None:
         logits = np.log([[0.7, 0.2, 0.1], [1 / 3, 1 / 3, 1 / 3], *[[0.5, 0.5, 1e-9]] * 4])
-        told = image_set.add_columns(table_of(**{f"logit_{i}": logits[:, i].tolist() for i in range(3)}))
+        told = image_set.columns.add(table_of(**{f"logit_{i}": logits[:, i].tolist() for i in range(3)}))
         assert list(told.names) == ["own_entropy", "own_max_probability", "own_margin"]
         table = image_set.table().set_index("path").loc[NAMES[:2]]
         assert table["own_entropy"].to_numpy() == pytest.approx([0.8018, np.log(3)], abs=1e-4)
         assert table["own_max_probability"].to_numpy() == pytest.approx([0.3, 2 / 3])
         assert table["own_margin"].to_numpy() == pytest.approx([0.5, 1])
-        assert all(column.is_uncertainty for column in image_set.user_columns())
+        assert all(column.is_uncertainty for column in image_set.columns.list())
 
     def test_a_row_with_a_logit_missing_has_no_value(self, image_set: ImageSet) -> None:
-        image_set.add_columns(table_of(logit_0=[1, None, 1, 1, 1, 1], logit_1=[2] * 6))
+        image_set.columns.add(table_of(logit_0=[1, None, 1, 1, 1, 1], logit_1=[2] * 6))
         table = image_set.table().set_index("path")
         assert np.isnan(table["own_margin"][NAMES[1]])
         assert table["own_margin"].notna().sum() == 5
@@ -166,7 +166,7 @@ class TestLabels:
     """What the label is can be chosen, and is remembered with the set."""
 
     def test_a_column_the_folders_or_nothing(self, image_set: ImageSet, tmp_path: Path) -> None:
-        image_set.add_columns(table_of(kind=["a", "b", "a", "b", "a", ""], number=[1, 2, 3, 1, 2, 2.5]))
+        image_set.columns.add(table_of(kind=["a", "b", "a", "b", "a", ""], number=[1, 2, 3, 1, 2, 2.5]))
         image_set.labels.use("kind")
         assert image_set.table().set_index("path")["label"].loc[NAMES].tolist() == ["a", "b", "a", "b", "a", None]
         image_set.labels.use("number")
@@ -183,18 +183,18 @@ class TestLabels:
             image_set.labels.use("kind")
 
     def test_folders_are_the_label_again_when_its_column_goes_or_is_replaced(self, image_set: ImageSet) -> None:
-        image_set.add_columns(table_of(kind=list("ababab")))
+        image_set.columns.add(table_of(kind=list("ababab")))
         image_set.labels.use("kind")
-        image_set.remove_columns("mine")
+        image_set.columns.remove("mine")
         assert image_set.labels.chosen == "folders"
         assert image_set.table()["label"].nunique() == 2
-        image_set.add_columns(table_of(kind=list("ababab")))
+        image_set.columns.add(table_of(kind=list("ababab")))
         image_set.labels.use("kind")
-        assert image_set.imports.keep(image_set.imports.match(table_of(other=list("ababab"))))
+        assert image_set.columns.keep(image_set.columns.match(table_of(other=list("ababab"))))
         assert image_set.labels.chosen == "folders"
 
     def test_a_column_that_was_lost_is_told(self, image_set: ImageSet) -> None:
-        image_set.add_columns(table_of(kind=list("ababab")))
+        image_set.columns.add(table_of(kind=list("ababab")))
         image_set.labels.use("kind")
         [path] = image_set.workspace.set_paths(image_set.set_id).columns.glob("*.parquet")
         path.unlink()
@@ -204,7 +204,7 @@ class TestLabels:
         assert image_set.table()["label"].nunique() == 2
 
     def test_a_damaged_choice_is_made_again_as_its_error_says_and_keeps_no_import(self, image_set: ImageSet) -> None:
-        image_set.add_columns(table_of(kind=list("ababab")))
+        image_set.columns.add(table_of(kind=list("ababab")))
         for chosen in ("folders", None, "kind"):
             image_set.workspace.set_paths(image_set.set_id).labels.write_text("{")
             with pytest.raises(WorkspaceError, match="labels FOLDER folders"):
@@ -214,9 +214,9 @@ class TestLabels:
             image_set.labels.use(chosen)
             assert image_set.labels.chosen == chosen
         image_set.workspace.set_paths(image_set.set_id).labels.write_text("{")
-        image_set.remove_columns("mine")
+        image_set.columns.remove("mine")
         image_set.labels.use("folders")
-        assert image_set.user_columns() == ()
+        assert image_set.columns.list() == ()
 
 
 class TestRefused:
@@ -224,13 +224,13 @@ class TestRefused:
 
     def test_nothing_matches(self, image_set: ImageSet) -> None:
         with pytest.raises(FolderError, match=r"such as 'x\.jpg'.*such as 'cat/0000\.jpg'"):
-            image_set.add_columns(IncomingFile("m.csv", b"path,v\nx.jpg,1\n"))
+            image_set.columns.add(IncomingFile("m.csv", b"path,v\nx.jpg,1\n"))
 
     def test_no_values_or_a_wrong_uncertainty(self, image_set: ImageSet) -> None:
         with pytest.raises(FolderError, match="no column of values"):
-            image_set.add_columns(table_of())
+            image_set.columns.add(table_of())
         with pytest.raises(FolderError, match="'who' is not a column of numbers"):
-            image_set.add_columns(table_of(who=list("ababab")), uncertainties=["who"])
+            image_set.columns.add(table_of(who=list("ababab")), uncertainties=["who"])
 
     def test_names_of_imports_are_names_of_files(self) -> None:
         assert import_name("../../etc/passwd") == "_.._etc_passwd"
@@ -246,7 +246,7 @@ def test_without_columns_and_a_choice_there_is_no_version_and_no_import(image_se
 
 def test_an_own_uncertainty_stands_in_where_embeddings_are_the_users(image_set: ImageSet) -> None:
     assert image_set.table()["uncertainty"].isna().all()
-    image_set.add_columns(table_of(risk=[5, 4, 3, 2, 1, 0]), uncertainties=["risk"])
+    image_set.columns.add(table_of(risk=[5, 4, 3, 2, 1, 0]), uncertainties=["risk"])
     table = image_set.table().set_index("path").loc[NAMES]
     assert table["uncertainty"].tolist() == [5, 4, 3, 2, 1, 0]
     assert table["percentile"].tolist() == [100, 80, 60, 40, 20, 0]

@@ -9,16 +9,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from url_viz.base.errors import FolderError, ImageSetError, WorkspaceError
+from url_viz.base.errors import FolderError, WorkspaceError
 from url_viz.base.wording import counted
-from url_viz.base.workspace import SetPaths
-from url_viz.columns.engine import Derived
 from url_viz.columns.filters import LABEL_CHECK
 from url_viz.columns.table import NAME, UserColumn, base, files, free_name, imported
+from url_viz.core import SetSubject
 from url_viz.evidence.baselines import margin, max_probability, softmax_entropy
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.labels.apart import NAME_PARTS, apart_codes, apart_in_words
-from url_viz.labels.label_choice import check_choice, is_column, level_of
+from url_viz.labels.apart import NAME_PARTS
+from url_viz.labels.label_choice import is_column, level_of
 from url_viz.store.about import raising_disk_errors
 from url_viz.store.columns import imported_columns
 from url_viz.store.columns.imported_columns import FOLDERS, NAMES, Import
@@ -125,12 +124,30 @@ def _check_uncertainties(file: UserFile, uncertainties: Collection[str]) -> None
             )
 
 
-class UserImports:
-    """Brings columns of the user's to an image set, and chooses its labels."""
+class SetColumns(SetSubject):
+    """The columns that a user brought to an image set, as `image_set.columns`."""
 
-    def __init__(self, derived: Derived, paths: SetPaths, root: Path) -> None:
-        """`derived` are the columns of the set; what is written here is seen by them at once."""
-        self._derived, self._paths, self._root = derived, paths, root
+    def list(self) -> tuple[UserColumn, ...]:
+        """The user's columns of `table()`: name, kind, how many pictures have a value, and the import's name."""
+        return self._core.derived.get(imported).listed
+
+    def add(
+        self,
+        file: str | Path | IncomingFile,
+        *,
+        name: str | None = None,
+        path_column: str | None = None,
+        paths: str | Path | IncomingFile | None = None,
+        uncertainties: Collection[str] = (),
+    ) -> Prepared:
+        """Keep columns of a CSV, Parquet, JSON or NumPy file with this set, by path, and return what matched.
+
+        `name` is the import's (the file's by default): another of that name is replaced. `uncertainties` are columns
+        of numbers, higher = more ambiguous. Raises FolderError if the file cannot be read or nothing matches.
+        """
+        matched = self.match(file, name=name, path_column=path_column, paths=paths, uncertainties=uncertainties)
+        self.keep(matched)
+        return matched
 
     def match(
         self,
@@ -151,7 +168,7 @@ class UserImports:
         source, files = opened(file), self._files
         user_file = _with_measures(read_user_file(source, path_column=path_column, paths=paths, pictures=len(files)))
         called = imported_columns.import_name(name if name is not None else Path(source.name).stem)
-        matches = match_file(user_file, files["path"].to_pylist(), root=self._root, or_wholes=True)
+        matches = match_file(user_file, files["path"].to_pylist(), root=self._core.root, or_wholes=True)
         _check_uncertainties(user_file, uncertainties)
         taken = self._taken(called, user_file)
         names = {own: free_name(own, called, taken) for own in user_file.columns}
@@ -168,55 +185,54 @@ class UserImports:
             },
             uncertainties=frozenset(names[own] for own in {*uncertainties, *of_logits, *of_scores}),
         )
-        noun = "object" if self._derived.get(imported).source_of(PICTURE) == OBJECTS else "picture"
+        noun = "object" if self._core.derived.get(imported).source_of(PICTURE) == OBJECTS else "picture"
         return Prepared(content, user_file, names, matches, len(files), noun)
 
     def _taken(self, called: str, file: UserFile) -> set[str]:
         """The names that columns of the import `called` cannot have."""
-        others = [other for other in imported_columns.read_imports(self._paths) if other.name != called]
+        others = [other for other in imported_columns.read_imports(self._core.store.paths) if other.name != called]
         choices = filter(level_of, file.columns)  # names that choose a level of folders
-        return {*self._derived.get(base).table.columns, *imported_columns.column_names(others), *RESERVED, *choices}
+        return {
+            *self._core.derived.get(base).table.columns,
+            *imported_columns.column_names(others),
+            *RESERVED,
+            *choices,
+        }
 
     def keep(self, prepared: Prepared) -> str:
         """Keep what was matched; an import of the same name is replaced whole. Raises WorkspaceError on a full disk.
 
         Returns what became of choices whose column was replaced, in sentences; "" for nothing.
         """
-        with raising_disk_errors(self._paths):
-            imported_columns.write_import(self._paths, prepared.content)
-        return self._without_lost_choices()
+        with raising_disk_errors(self._core.store.paths):
+            imported_columns.write_import(self._core.store.paths, prepared.content)
+        return self._forget_lost_choices()
 
     def remove(self, name: str) -> str:
-        """Take an import away; returns what became of choices of its columns, in sentences; "" for nothing."""
-        imported_columns.remove_import(self._paths, name)
-        return self._without_lost_choices()
+        """Remove an import with its columns. Raises ImageSetError if there is none of this name.
 
-    def _without_lost_choices(self) -> str:
+        Returns what became of choices of its columns, in sentences; "" for nothing.
+        """
+        imported_columns.remove_import(self._core.store.paths, name)
+        return self._forget_lost_choices()
+
+    def _forget_lost_choices(self) -> str:
         sentences = []
         with suppress(WorkspaceError):  # other damage is reported where it is shown, and must not prevent this repair
-            chosen, apart = imported_columns.read_label_choice(self._paths), imported_columns.read_apart(self._paths)
-            if is_column(chosen) and chosen not in self._derived.get(imported).columns:
-                imported_columns.write_label_choice(self._paths, FOLDERS)
+            chosen, apart = (
+                imported_columns.read_label_choice(self._core.store.paths),
+                imported_columns.read_apart(self._core.store.paths),
+            )
+            if is_column(chosen) and chosen not in self._core.derived.get(imported).columns:
+                imported_columns.write_label_choice(self._core.store.paths, FOLDERS)
                 sentences.append("The label was one of its columns, and is the class folder again.")
-            if is_column(apart) and apart not in (*NAME_PARTS, *self._derived.get(imported).columns):
-                imported_columns.write_apart(self._paths, None)
+            if is_column(apart) and apart not in (*NAME_PARTS, *self._core.derived.get(imported).columns):
+                imported_columns.write_apart(self._core.store.paths, None)
                 sentences.append(f"Pictures of one {apart!r} are no longer kept apart.")
         return " ".join(sentences)
-
-    def use_labels(self, chosen: str | None) -> None:
-        """Choose what the label is, as in `ImageSet.labels.use`. Raises ImageSetError for what there is not."""
-        columns = self._derived.get(imported).columns if is_column(chosen) else {}
-        check_choice(chosen, self._derived.get(base).found.levels, columns)
-        imported_columns.write_label_choice(self._paths, chosen)
-
-    def use_apart(self, chosen: str | None) -> None:
-        """Choose what is kept apart, as in `ImageSet.labels.set_apart`. Raises ImageSetError for what there is not."""
-        if chosen and not apart_codes(chosen, self._derived.get(base), self._derived.get(imported).columns).any():
-            raise ImageSetError(f"All pictures have the same {apart_in_words(chosen)}: none would be a witness.")
-        imported_columns.write_apart(self._paths, chosen)
 
     @cached_property
     def _files(self) -> pa.Table:
         """All readable pictures of the folder, whatever model read them."""
-        every = self._derived.get(files)
+        every = self._core.derived.get(files)
         return every.filter(every["content"].is_valid())
