@@ -13,6 +13,7 @@ from tests.read_sets import copied, opened_again, undecided
 from tests.wrong_labels import COUNT, WRONG, set_with_wrong_labels
 from url_viz.base.errors import ImageSetError, WorkspaceError
 from url_viz.columns.filters import ReviewSpec
+from url_viz.evidence.worth import DECIDED, GIVEN
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
 from url_viz.labels.label_issues import label_check
@@ -279,4 +280,4 @@ class TestWorth:
         assert (
             dict(found.by_class[["label", "pictures"]].to_numpy()) == table["label"][~touched].value_counts().to_dict()
         )
-        assert found.every_arm[0].accuracy.value > found.every_arm[1].accuracy.value
+        assert found.figure(GIVEN).value > found.figure(DECIDED).value

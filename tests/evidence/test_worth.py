@@ -1,6 +1,9 @@
 """What a review was worth: by hand, against naive loops; careless answers are not praised, true corrections are."""
 
+import math
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
@@ -8,17 +11,19 @@ from url_viz.base.errors import ImageSetError
 from url_viz.base.records import read_sealed, sealed_text
 from url_viz.base.wording import percent
 from url_viz.evidence import worth as module
-from url_viz.evidence.order_metrics import Figure, Interval
+from url_viz.evidence.order_metrics import Figure, Interval, mean_by_t
 from url_viz.evidence.probe import PROBE_FOLDS, PROBE_PENALTY, PROBE_SCALE, probe_folds
 from url_viz.evidence.worth import (
+    ACCEPTED,
     ARMS,
     DECIDED,
     GIVEN,
     LEAST_SHARE,
+    LOSS,
+    METRICS,
     RANDOM,
     Worth,
     makes_no_difference,
-    over_seeds,
     points,
     reviewed_labels,
     worth,
@@ -68,8 +73,12 @@ def measured(
     return worth(rows, review, group=np.arange(len(given)) if group is None else group, seeds=seeds)
 
 
-def value_of(found: Worth, arm: int) -> float:
-    return found.every_arm[arm].accuracy.value
+def value_of(found: Worth, arm: str) -> float:
+    return found.figure(arm).value
+
+
+def is_better(found: Worth) -> bool:
+    return found.figure(DECIDED, LOSS, over=GIVEN).interval.high < 0
 
 
 def naive(
@@ -101,9 +110,9 @@ def test_by_hand() -> None:
     rows = np.where(true[:, None] == "a", [1.0, 0.0], [0.0, 1.0])
     found = measured(rows, given, true)
     assert (found.pictures, found.classes, found.dropped, found.corrected, found.asked) == (21, 2, 0, 1, 20)
-    assert [arm.name for arm in found.arms] == list(ARMS)
-    assert all(arm.accuracy == Figure(1, Interval(1, 1)) for arm in found.arms)
-    assert found.over_given.accuracy == found.over_accepted.accuracy == Figure(0, Interval(0, 0))
+    assert found.arms == ARMS
+    assert all(found.figure(arm) == Figure(1, Interval(1, 1)) for arm in ARMS)
+    assert all(found.figure(DECIDED, over=other) == Figure(0, Interval(0, 0)) for other in (GIVEN, ACCEPTED))
     assert found.by_class[["label", "pictures", "given", "difference"]].to_numpy().tolist() == [
         ["a", 10, 1, 0],
         ["b", 10, 1, 0],
@@ -114,13 +123,13 @@ def test_by_hand() -> None:
 
 def test_the_interval_over_seeds_by_hand() -> None:
     # Mean .2, deviation .1; Student's t of two degrees of freedom at .975 is 4.3027, and 4.3027 · .1 / √3 is .2484.
-    found = over_seeds(np.array([0.1, 0.2, 0.3]))
+    found = mean_by_t([0.1, 0.2, 0.3], least=-1)
     assert found.value == pytest.approx(0.2)
     assert (found.interval.low, found.interval.high) == pytest.approx((-0.0484, 0.4484), abs=1e-4)
     assert makes_no_difference(found)
-    assert not makes_no_difference(over_seeds(np.array([0.19, 0.2, 0.21])))
-    assert makes_no_difference(over_seeds(np.array([0.1]))), "one seed tells nothing"
-    assert np.isnan(over_seeds(np.zeros(0)).value)
+    assert not makes_no_difference(mean_by_t([0.19, 0.2, 0.21], least=-1))
+    assert makes_no_difference(mean_by_t([0.1], least=-1)), "one seed tells nothing"
+    assert np.isnan(mean_by_t([]).value)
 
 
 @pytest.mark.slow
@@ -137,20 +146,24 @@ def test_figures_are_those_of_a_naive_loop_and_the_same_each_time() -> None:
     as_decided = np.array([naive(rows, corrected, given, is_dropped, group, k) for k in range(2)])[:, :, is_asked]
     for arm, loop in ((GIVEN, as_given), (DECIDED, as_decided)):
         assert value_of(found, arm) == pytest.approx(loop[:, 0].mean(), abs=0.5 / is_asked.sum())
-        assert found.every_arm[arm].log_loss.value == pytest.approx(loop[:, 1].mean(), abs=0.01)
+        assert found.figure(arm, LOSS).value == pytest.approx(loop[:, 1].mean(), abs=0.01)
     difference = (as_decided - as_given).mean(axis=0)[1]
     sums = np.bincount(np.unique(group[is_asked], return_inverse=True)[1], difference - difference.mean())
     half = 2.0 * np.sqrt((sums**2).sum()) / len(difference)
-    assert found.over_given.log_loss.value == pytest.approx(difference.mean(), abs=0.01)
-    assert found.over_given.log_loss.interval.high == pytest.approx(difference.mean() + half, abs=0.02)
+    lead = found.figure(DECIDED, LOSS, over=GIVEN)
+    assert lead.value == pytest.approx(difference.mean(), abs=0.01)
+    assert lead.interval.high == pytest.approx(difference.mean() + half, abs=0.02)
     by_class = found.by_class
     for name, arm in (("given", GIVEN), ("decided", DECIDED), ("random", RANDOM)):
         mean = np.average(by_class[name], weights=by_class["pictures"])
         assert mean == pytest.approx(value_of(found, arm)), "the classes make up the whole"
     assert (by_class["difference"].to_numpy() == np.sort(by_class["difference"])[::-1]).all()
     again = measured(rows, given, corrected, is_dropped, group=group)
-    assert again == found
-    assert read_sealed(Worth, sealed_text(found)) == found, "and from its file"
+    assert sealed_text(again) == sealed_text(found)
+    stored = read_sealed(Worth, sealed_text(found))
+    pd.testing.assert_frame_equal(stored.figures, found.figures, check_exact=True)
+    pd.testing.assert_frame_equal(stored.by_class, found.by_class, check_exact=True)
+    assert stored.words == found.words, "and from its file"
 
 
 @pytest.mark.slow
@@ -159,13 +172,14 @@ def test_wrong_labels_truly_corrected_are_worth_more_than_suggestions_accepted_u
     rows, given = rows_of(true, spread=1.4), planted(true, 0.2)
     found = measured(rows, given, true)
     assert found.verdict == "more"
-    assert found.over_given.is_better
+    assert is_better(found)
     assert value_of(found, DECIDED) > value_of(found, GIVEN)
     assert "worth more than accepting every likely suggestion unseen" in found.words
-    before, after = (percent(arm.accuracy.value, digits=1) for arm in found.every_arm[:2])
-    assert found.words.startswith(f"{before} → {after} right, {points(found.over_given.accuracy)}. So the decisions ")
+    before, after = (percent(value_of(found, arm), digits=1) for arm in (GIVEN, DECIDED))
+    lead = points(found.figure(DECIDED, over=GIVEN))
+    assert found.words.startswith(f"{before} → {after} right, {lead}. So the decisions ")
     dropped = measured(rows, given, given, given != true)
-    assert dropped.over_given.is_better
+    assert is_better(dropped)
     assert "80 were dropped." in dropped.words
 
 
@@ -176,8 +190,7 @@ def test_careless_and_random_answers_are_not_praised(case: str) -> None:
     true = classes(300)
     rows, rng = rows_of(true, spread=2.2, width=30), np.random.default_rng(3)
     review = reviewed_labels(true, true, np.zeros(300, bool), np.zeros(300, bool))
-    listed = module._Listed.nearest_of(rows, np.arange(300))
-    evidence = listed.evidence(review.given)
+    evidence = module.doubt_by_nearest(rows, np.arange(300))(review["given"].to_numpy())
     assert evidence is not None
     strongest = np.argsort(-evidence.doubt)
     suggested = np.array(list("abcd"), object)[evidence.other_class]
@@ -191,10 +204,10 @@ def test_careless_and_random_answers_are_not_praised(case: str) -> None:
     assert not found.is_worth_more
     assert "worth more" not in found.words
     if case == "suggestions":
-        assert found.over_given.is_better, "this is what was praised before"
+        assert is_better(found), "this is what was praised before"
         assert "40 of 40 answers follow the suggestion" in found.words
         assert "cannot tell whether the decisions are right" in found.words
-    assert found.answers.goes_with_doubt is (False if case == "coin" else None)
+    assert found.goes_with_doubt is (False if case == "coin" else None)
 
 
 @pytest.mark.parametrize(
@@ -205,31 +218,46 @@ def test_careless_and_random_answers_are_not_praised(case: str) -> None:
         ("as accepted", 40, 30, 20, 18.0, True, 0.1),
         ("followed", 40, 38, 20, 18.0, True, -0.1),
         ("unlikely", 40, 30, 20, 9.0, True, -0.1),
-        ("by dice", 40, 30, 20, 18.0, False, -0.1),
+        ("random", 40, 30, 20, 18.0, False, -0.1),
     ],
 )
 def test_each_verdict_has_its_sentence(
     verdict: str, answered: int, followed: int, changed: int, high: float, goes: bool | None, accepted: float
 ) -> None:
-    def loss(value: float) -> module.Difference:
-        return module.Difference(Figure(0.1, Interval(0, 0.2)), Figure(value, Interval(value - 0.05, value + 0.05)))
-
-    arms = tuple(module.Arm(name, Figure(0.5, Interval(0.4, 0.6)), Figure(1.0, Interval(0.9, 1.1))) for name in ARMS)
-    answers = module.ReviewAnswers(answered, followed, changed, Expected(high / 2, 0, high), goes)
-    found = Worth(100, 4, 0, changed, 80, 3, 100, 4, arms, loss(-0.2), loss(accepted), (), answers)
+    rows = [(arm, "", metric, 0.5, 0.4, 0.6, 80) for arm in ARMS for metric in METRICS]
+    for other, loss in ((GIVEN, -0.2), (ACCEPTED, accepted)):
+        rows.append((DECIDED, other, METRICS[0], 0.1, 0, 0.2, 80))
+        rows.append((DECIDED, other, LOSS, loss, loss - 0.05, loss + 0.05, 80))
+    found = Worth(
+        figures=pd.DataFrame(rows, columns=["arm", "over", "metric", "value", "low", "high", "pictures"]),
+        by_class=pd.DataFrame({"difference": [], "is_changed": []}),
+        pictures=100,
+        classes=4,
+        dropped=0,
+        corrected=changed,
+        asked=80,
+        seeds=3,
+        drawn=100,
+        classes_drawn=4,
+        answered=answered,
+        followed=followed,
+        changed=changed,
+        wrong=Expected(high / 2, 0, high),
+        goes_with_doubt=goes,
+    )
     assert found.verdict == verdict
     assert found.is_worth_more == (verdict == "more")
-    assert ("cannot tell" in found.words) == (verdict in ("followed", "unlikely", "by dice"))
+    assert ("cannot tell" in found.words) == (verdict in ("followed", "unlikely", "random"))
     assert "95 % intervals are over pictures" in found.words
 
 
 def test_without_decisions_there_is_nothing_to_compare() -> None:
     given = planted(classes(80), 0.2)
     found = measured(rows_of(classes(80)), given, given.copy())
-    assert found.over_given.accuracy == Figure(0, Interval(0, 0))
+    assert found.figure(DECIDED, over=GIVEN) == Figure(0, Interval(0, 0))
     assert not found.is_comparable
     assert found.words.startswith("Nothing was dropped and no label corrected, so there is nothing to compare.")
-    assert [arm.name for arm in found.arms] == ["as given"]
+    assert found.arms == ("as given",)
 
 
 @pytest.mark.slow
@@ -242,6 +270,10 @@ def test_what_lowers_it_is_said_and_where_nothing_is_left_alone_nothing() -> Non
     assert "So the decisions did harm." in harmed.words
     nothing_left = measured(rows, given, given, np.arange(120) < 115)
     assert "Only 5 pictures are left that no decision changed" in nothing_left.words
+    none_left = measured(rows, given, given, np.arange(120) < 120)
+    stored = read_sealed(Worth, sealed_text(none_left))
+    assert math.isnan(stored.figure(GIVEN).value), "what is not a number stays so in a file"
+    assert stored.words == none_left.words
 
 
 def test_a_dropped_copy_says_nothing_of_its_label_and_the_last_of_a_group_does() -> None:
@@ -249,7 +281,7 @@ def test_a_dropped_copy_says_nothing_of_its_label_and_the_last_of_a_group_does()
     rows, is_dropped = rows_of(given, spread=0.6), np.isin(np.arange(120), (0, 1, 2, 3, 9))
     group = np.where(np.arange(120) < 4, np.arange(120) // 2, np.arange(120))  # 0 and 1, 2 and 3: whole groups
     group[9] = 8  # a copy of 8, which stays
-    assert measured(rows, given, given, is_dropped, group=group).answers.changed == 4
+    assert measured(rows, given, given, is_dropped, group=group).changed == 4
 
 
 @pytest.mark.slow

@@ -178,9 +178,9 @@ def test_worth_takes_the_suggestions_from_the_same_witnesses(
         place = check.pictures.index[check.pictures["id"].isin(wrong)]
         told[choice] = forecast(check.pictures["wrong"].to_numpy(np.float64)).among(place.to_numpy()).value
         objects.labels.correct(dict.fromkeys(wrong, "zebra"))
-        answers = objects.labels.worth(seeds=2).answers
-        assert (answers.answered, answers.followed) == (len(WRONG), len(WRONG))
-        assert answers.wrong.value == pytest.approx(told[choice], rel=0.02)
+        found = objects.labels.worth(seeds=2)
+        assert (found.answered, found.followed) == (len(WRONG), len(WRONG))
+        assert found.wrong.value == pytest.approx(told[choice], rel=0.02)
         objects.decisions.undo()
     assert told[PICTURE] > 2 * told["scene"]
 

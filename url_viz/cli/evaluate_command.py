@@ -69,6 +69,7 @@ def confused(image_set: "ImageSet", *, top: Top = 20, out: TableOut = None) -> N
 def worth(config: WorthConfig) -> None:
     """Print what dropping pictures and correcting labels was worth to a linear probe, on pictures left alone."""
     from url_viz.base.records import sealed_text
+    from url_viz.evidence.worth import METRICS
     from url_viz.export.table_files import write_bytes
     from url_viz.image_set import open_image_set
 
@@ -82,7 +83,8 @@ def worth(config: WorthConfig) -> None:
         return
     print(f"{'':<36}{'accuracy':<28}log loss")
     for arm in result.arms:
-        print(f"{arm.name:<36}{_with_interval(arm.accuracy):<28}{_with_interval(arm.log_loss)}")
+        right, loss = (_with_interval(result.figure(arm, metric)) for metric in METRICS)
+        print(f"{arm:<36}{right:<28}{loss}")
     if len(result.differing):
         print("Classes with a measurable difference:")
         print(table_text(result.differing))

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from url_viz.base.errors import ImageSetError
 from url_viz.base.wording import counted, percent
 from url_viz.columns.ranking import NONE
-from url_viz.evidence.order_metrics import Figure
+from url_viz.evidence.order_metrics import Figure, mean_by_t
 from url_viz.evidence.probe import fit_probe, probe_folds, probe_inputs
-from url_viz.evidence.worth import MOST_CELLS, MOST_PICTURES, makes_no_difference, over_seeds, points
+from url_viz.evidence.worth import MOST_CELLS, MOST_PICTURES, makes_no_difference, points
 from url_viz.labels.votes import Codes
 from url_viz.pipeline.twins import twin_representatives
 from url_viz.store.tables.tables import Graph, positions_of
@@ -267,8 +267,8 @@ def choice_worth(
         tested=len(tested),
         draws=draws,
         chosen=by_choice,
-        random=over_seeds(at_random),
-        gain=over_seeds(by_choice - at_random),
+        random=mean_by_t(at_random.tolist(), least=-1),
+        gain=mean_by_t((by_choice - at_random).tolist(), least=-1),
     )
 
 

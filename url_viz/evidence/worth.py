@@ -1,25 +1,26 @@
 """What a review was worth: a linear probe on pictures that no decision changed, beside suggestions accepted unseen."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse
 from numpy.typing import NDArray
+from pydantic import PlainSerializer, PlainValidator
 
 from url_viz.base.errors import ImageSetError
 from url_viz.base.wording import counted, percent
 from url_viz.columns.ranking import NONE
-from url_viz.evidence.order_metrics import Figure, Influenced, holm, mean_by_t
+from url_viz.evidence.order_metrics import Figure, Influenced, Interval, holm
 from url_viz.evidence.probe import Floats, Probe, fit_probe, probe_folds, probe_inputs
 from url_viz.labels.ambiguity import LabelEvidence, classify
 from url_viz.labels.doubtful_labels import Expected, forecast
 from url_viz.labels.label_issues import LIKELY
 from url_viz.labels.votes import VOTERS, Codes, Doubles
-from url_viz.pipeline.nearest import Nearest, top_k_of_all
+from url_viz.pipeline.nearest import top_k_of_all
 
 SEEDS = 3
 MOST_PICTURES = 20_000
@@ -27,153 +28,65 @@ MOST_CLASSES = 500
 MOST_CELLS = 2_000_000
 """Pictures times classes that a draw has at most; of larger sets each draws its own classes and pictures."""
 ARMS = ("as given", "as decided", "likely suggestions accepted unseen", "as many dropped at random")
-GIVEN, DECIDED, ACCEPTED, RANDOM = range(4)
+GIVEN, DECIDED, ACCEPTED, RANDOM = ARMS
+RIGHT, LOSS = METRICS = ("accuracy", "log loss")
 LEAST_SHARE = 1e-3
 """In the log loss no class has a smaller share: else a few pictures would decide it."""
 FEWEST = 10
-"""Of fewer pictures that no decision changed, nothing is said; and so many answers of both kinds are compared."""
+"""Fewer pictures that no decision changed say nothing, nor do fewer answers of a kind."""
 FOLLOWED = 0.95
 """From this share of the answers on they follow the suggestion."""
 AGREE = 0.05
-"""ReviewAnswers go with the doubt if labels in any order would go with it as well so often, at most."""
+"""The largest p-value at which answers go with the doubt (rank sum test)."""
 NEIGHBOURS = 2 * VOTERS
 """Listed of each picture: some have no label while their fold is left out."""
 
 Bools = NDArray[np.bool_]
-Verdict = Literal[
-    "nothing decided",
-    "too few left",
-    "no difference",
-    "less",
-    "followed",
-    "unlikely",
-    "by dice",
-    "as accepted",
-    "more",
-]
-
-
-@dataclass(frozen=True)
-class ReviewedLabels:
-    """The decisions on N pictures: `given`, `corrected` (N,) codes of `names`, NONE for no label; `is_dropped` (N,).
-
-    `corrected` has the label of every picture as it is now, whether or not it was changed; `is_confirmed` (N,) where
-    somebody said that the label is right.
-    """
-
-    names: tuple[str, ...]
-    given: Codes
-    corrected: Codes
-    is_dropped: Bools
-    is_confirmed: Bools
-
-    @property
-    def is_labelled(self) -> Bools:
-        """(N,), as given or as corrected."""
-        labelled: Bools = (self.given != NONE) | (self.corrected != NONE)
-        return labelled
-
-    @property
-    def is_relabelled(self) -> Bools:
-        """Whether a picture has another label than it was given (N,)."""
-        relabelled: Bools = self.given != self.corrected
-        return relabelled
-
-    @property
-    def is_decided(self) -> Bools:
-        """Whether a labelled picture was dropped or its label corrected (N,)."""
-        decided: Bools = self.is_labelled & (self.is_dropped | self.is_relabelled)
-        return decided
-
-    @property
-    def classes(self) -> int:
-        """How many classes there are, as given or as corrected: the fewer."""
-        return min(map(class_count, (self.given, self.corrected)))
-
-    def take(self, rows: NDArray[np.integer]) -> "ReviewedLabels":
-        """The review of the pictures at `rows`."""
-        given, corrected = self.given[rows], self.corrected[rows]
-        return ReviewedLabels(self.names, given, corrected, self.is_dropped[rows], self.is_confirmed[rows])
+Doubt = Callable[[Codes], LabelEvidence | None]
+_IN_COLUMNS = PlainSerializer(lambda table: table.to_dict("list"), dict[str, list[str | int | float | bool]])
+Table = Annotated[pd.DataFrame, PlainValidator(pd.DataFrame), _IN_COLUMNS]
+"""In a file it is a list for each column; untyped ones would lose what is nan or infinite."""
 
 
 def reviewed_labels(
     given: NDArray[np.object_], corrected: NDArray[np.object_], is_dropped: Bools, is_confirmed: Bools
-) -> ReviewedLabels:
-    """A review from labels as given and as corrected (N,), None or nan for none; which are dropped, and confirmed."""
+) -> pd.DataFrame:
+    """A review of N pictures, from their labels as given and as they are now (N,), None or nan for none.
+
+    Columns: label, as given; given and corrected, codes of one list, NONE for none; is_dropped; is_confirmed, where
+    somebody said that the label is right; is_labelled, as given or now; is_decided, dropped of these or relabelled.
+    """
     both = pd.Series(np.concatenate([given, corrected]), dtype=object)
-    codes, names = pd.factorize(both.where(both.isna(), both.map(str)), sort=True)
-    as_given, as_corrected = codes.astype(np.int32).reshape(2, -1)
-    return ReviewedLabels(tuple(names), as_given, as_corrected, is_dropped, is_confirmed)
+    text = both.where(both.isna(), both.map(str))
+    before, now = pd.factorize(text, sort=True)[0].astype(np.int32).reshape(2, -1)
+    label, is_labelled = text.to_numpy(object)[: len(given)], (before != NONE) | (now != NONE)
+    review = pd.DataFrame({"label": label, "given": before, "corrected": now, "is_labelled": is_labelled})
+    is_decided = is_labelled & (is_dropped | (before != now))
+    return review.assign(is_dropped=is_dropped, is_confirmed=is_confirmed, is_decided=is_decided)
 
 
-@dataclass(frozen=True)
-class Difference:
-    """How much more pictures `decided` gets right than another arm, and its log loss less the other's (nats)."""
-
-    accuracy: Figure
-    log_loss: Figure
-
-    @property
-    def is_better(self) -> bool:
-        """Whether the log loss is lower: it says more than the accuracy, which sees only the likeliest class."""
-        return self.log_loss.interval.high < 0
-
-    @property
-    def words(self) -> str:
-        """ "+1.2 [−0.3, +2.7] points, log loss −.04 [−.07, −.01]"."""
-        return f"{points(self.accuracy)}, log loss {self.log_loss.text(signed=True)}"
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One way to train: the accuracy (0 to 1) and the log loss (nats) of the probe."""
-
-    name: str
-    accuracy: Figure
-    log_loss: Figure
-
-
-@dataclass(frozen=True)
-class ClassWorth:
-    """A class as given: how many of its `pictures` were asked, the share right by arm, and decided − given.
-
-    `is_changed`: the difference is more than chance, by Holm over all classes.
-    """
-
-    label: str
-    pictures: int
-    right: tuple[float, ...]
-    difference: Figure
-    is_changed: bool
-
-
-@dataclass(frozen=True)
-class ReviewAnswers:
-    """How somebody answered: `answered` labels were given a class or confirmed, `followed` by the suggestion.
-
-    Suggestions are those before any answer. `changed` were relabelled or dropped; `wrong` is how many labels of these
-    are wrong by the forecast. `goes_with_doubt`: whether what was confirmed looked more right; None if too few were.
-    """
-
-    answered: int
-    followed: int
-    changed: int
-    wrong: Expected
-    goes_with_doubt: bool | None
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Worth:
     """A linear probe on pictures that no decision changed, nor are twins of such; 95 % intervals over these pictures.
 
     It is trained in folds on all labelled `pictures`: under the labels as given; as decided; with the class that is
     suggested for each label that is likely wrong, accepted unseen; and without as many at random as were `dropped` or
-    `corrected` (`arms`, in the order of ARMS). Suggestions are made without the labels of the fold that is asked, and
-    without any decision. Accuracy and log loss are under the labels as given of the `asked` pictures, means over
-    `seeds` draws. `over_given`, `over_accepted`: `decided` against two of the others. `by_class` has the most gained
-    first. `drawn` pictures of `classes_drawn` were looked at by each seed, fewer than all in a large set.
+    `corrected` (ARMS). Suggestions are made without the labels of the fold that is asked, and without any decision.
+
+    `figures`: arm, over, metric, value, low, high, pictures; where `over` is not empty, by how much the arm has more
+    than that one. Accuracy (0 to 1) and log loss (nats) are under the labels as given of the `asked` pictures, means
+    over `seeds` draws. `by_class`, the most gained first: label, pictures, the share right by arm (given, decided,
+    accepted, random), decided − given (difference, difference_low, difference_high), and whether that is more than
+    chance, by Holm over all classes (is_changed). Of a large set each seed looked at `drawn` pictures of
+    `classes_drawn`.
+
+    How somebody answered: `answered` labels were given a class or confirmed, `followed` by what was suggested before
+    any answer. `changed` were relabelled or dropped, and `wrong` labels are expected among these. `goes_with_doubt`:
+    whether what was confirmed looked more right; None if too few were.
     """
 
+    figures: Table
+    by_class: Table
     pictures: int
     classes: int
     dropped: int
@@ -182,143 +95,116 @@ class Worth:
     seeds: int
     drawn: int
     classes_drawn: int
-    every_arm: tuple[Arm, ...]
-    over_given: Difference
-    over_accepted: Difference
-    classes_asked: tuple[ClassWorth, ...]
-    answers: ReviewAnswers
+    answered: int
+    followed: int
+    changed: int
+    wrong: Expected
+    goes_with_doubt: bool | None
+
+    def figure(self, arm: str, metric: str = RIGHT, *, over: str = "") -> Figure:
+        """The figure of an arm, or by how much it is `over` another one's."""
+        is_it = (self.figures[["arm", "over", "metric"]] == [arm, over, metric]).all(axis=1)
+        value, low, high = self.figures.loc[is_it, ["value", "low", "high"]].iloc[0].tolist()
+        return Figure(value, Interval(low, high))
 
     @property
-    def is_comparable(self) -> bool:
-        """Whether anything was dropped or corrected, and pictures were left alone to tell by."""
-        return self.verdict not in ("nothing decided", "too few left")
-
-    @property
-    def arms(self) -> tuple[Arm, ...]:
+    def arms(self) -> tuple[str, ...]:
         """The ways to train that differ."""
-        return self.every_arm if self.is_comparable else self.every_arm[:1]
-
-    @property
-    def by_class(self) -> pd.DataFrame:
-        """One row per class, the most gained first: label, pictures, the share right by arm, and the difference.
-
-        Columns: label, pictures, given, decided, accepted, random, difference, difference_low, difference_high,
-        is_changed.
-        """
-        names = ["label", "pictures", "given", "decided", "accepted", "random"]
-        names += ["difference", "difference_low", "difference_high", "is_changed"]
-        rows = [
-            (
-                figures.label,
-                figures.pictures,
-                *figures.right,
-                figures.difference.value,
-                *_ends(figures.difference),
-                figures.is_changed,
-            )
-            for figures in self.classes_asked
-        ]
-        return pd.DataFrame(rows, columns=names)
+        return ARMS if self.is_comparable else ARMS[:1]
 
     @property
     def differing(self) -> pd.DataFrame:
         """The rows of `by_class` where the decisions made a difference."""
-        table = self.by_class
-        return table[table["is_changed"].astype(bool)].reset_index(drop=True)
+        return self.by_class[self.by_class["is_changed"].astype(bool)].reset_index(drop=True)
 
-    @cached_property
-    def verdict(self) -> Verdict:
-        """What the figures say. "more" only if decided is ahead of what was given and of suggestions accepted unseen,
-        and the answers are not what this test cannot tell from careless ones."""
-        answers = self.answers
-        if self.dropped + self.corrected == 0:
-            return "nothing decided"
-        if self.asked < FEWEST:
-            return "too few left"
-        if not self.over_given.is_better:
-            return "less" if self.over_given.log_loss.interval.low > 0 else "no difference"
-        if answers.answered and answers.followed >= FOLLOWED * answers.answered:
-            return "followed"
-        if answers.wrong.high < answers.changed / 2:
-            return "unlikely"
-        if answers.goes_with_doubt is False:
-            return "by dice"
-        return "more" if self.over_accepted.is_better else "as accepted"
+    @property
+    def is_comparable(self) -> bool:
+        """Whether anything was dropped or corrected, and pictures were left alone to tell by."""
+        return self.dropped + self.corrected > 0 and self.asked >= FEWEST
 
     @property
     def is_worth_more(self) -> bool:
         """Whether the decisions were worth more than suggestions accepted unseen, as far as can be told."""
         return self.verdict == "more"
 
+    @property
+    def verdict(self) -> str:
+        """What the figures say, in a word or two."""
+        return self._judged[0]
+
+    @property
+    def outcome(self) -> str:
+        """What the figures say, in a sentence."""
+        return self._judged[1]
+
+    @cached_property
+    def _judged(self) -> tuple[str, str]:
+        """The verdict, and its sentence. It goes by the log loss: the accuracy sees only the likeliest class.
+
+        "more" only if decided is ahead of what was given and of suggestions accepted unseen, and the answers are not
+        what this test cannot tell from careless ones.
+        """
+        loss, accepted = self.figure(DECIDED, LOSS, over=GIVEN).interval, _percent(self.figure(ACCEPTED))
+        careless = "so this test, which reads the same embeddings, cannot tell whether the decisions are right."
+        if self.dropped + self.corrected == 0:
+            return "nothing decided", "Nothing was dropped and no label corrected, so there is nothing to compare."
+        if self.asked < FEWEST:
+            left = counted(self.asked, "picture is", "pictures are")
+            return "too few left", f"Only {left} left that no decision changed, too few to tell what that was worth."
+        if loss.low > 0:
+            return "less", "So the decisions did harm."
+        if not loss.high < 0:
+            return "no difference", "That is no measurable difference."
+        if self.answered and self.followed >= FOLLOWED * self.answered:
+            return "followed", f"{self.followed:,} of {self.answered:,} answers follow the suggestion, {careless}"
+        if self.wrong.high < self.changed / 2:
+            return "unlikely", f"At most {self.wrong.high:,.0f} of the {self.changed:,} labels looked wrong, {careless}"
+        if self.goes_with_doubt is False:
+            return "random", f"The labels that were confirmed looked no better than those that were changed, {careless}"
+        lead, lead_loss = (self.figure(DECIDED, metric, over=ACCEPTED) for metric in METRICS)
+        if not lead_loss.interval.high < 0:
+            sentence = f"Accepting every likely suggestion unseen gives {accepted}, which is not measurably less."
+            return "as accepted", sentence
+        sentence = "So the decisions are worth more than accepting every likely suggestion unseen, which gives"
+        return "more", f"{sentence} {accepted}: {points(lead)}, log loss {lead_loss.text(signed=True)}."
+
     @cached_property
     def words(self) -> str:
         """What the review was worth, in a few sentences; says plainly where it made no difference, or none is told."""
         if self.verdict == "nothing decided":
-            return (
-                "Nothing was dropped and no label corrected, so there is nothing to compare. A linear probe gets "
-                f"{_percent(self.every_arm[GIVEN].accuracy)} of {self.pictures:,} held-out pictures right."
-            )
+            right = _percent(self.figure(GIVEN))
+            return f"{self.outcome} A linear probe gets {right} of {self.pictures:,} held-out pictures right."
         if self.verdict == "too few left":
-            left = counted(self.asked, "picture is", "pictures are")
-            return f"{self._of_what} Only {left} left that no decision changed, too few to tell what that was worth."
+            return f"{self._decisions} {self.outcome}"
         return f"{self.gain} {self.outcome} {self.details}"
-
-    @property
-    def details(self) -> str:
-        """What was compared, on which pictures; only where there is something to compare."""
-        loss = self.over_given.log_loss.text(signed=True)
-        tested = (
-            f"Tested on the {self.asked:,} that no decision changed, nor a near copy's, by a linear probe trained as "
-            f"given, then as decided: log loss {loss}."
-        )
-        classes = [self._of_classes] if len(self.differing) else []
-        return " ".join([self._of_what, tested, *classes, *self._of_draws])
 
     @property
     def gain(self) -> str:
         """ "74.9 % → 77.7 % right, +2.9 [+0.9, +4.8] points."; "" where there is nothing to compare."""
-        before, after = (_percent(self.every_arm[arm].accuracy) for arm in (GIVEN, DECIDED))
-        return f"{before} → {after} right, {points(self.over_given.accuracy)}." if self.is_comparable else ""
+        before, after = (_percent(self.figure(arm)) for arm in (GIVEN, DECIDED))
+        return f"{before} → {after} right, {points(self.figure(DECIDED, over=GIVEN))}." if self.is_comparable else ""
 
     @property
-    def _of_what(self) -> str:
-        dropped = counted(self.dropped, "was dropped", "were dropped") if self.dropped else ""
-        corrected = counted(self.corrected, "was relabelled", "were relabelled") if self.corrected else ""
-        return f"Of {self.pictures:,} labelled pictures {' and '.join(filter(None, [dropped, corrected]))}."
-
-    @property
-    def outcome(self) -> str:
-        """What the gain says, in a sentence; only where there is something to compare."""
-        answers, accepted = self.answers, _percent(self.every_arm[ACCEPTED].accuracy)
-        untold = "so this test, which reads the same embeddings, cannot tell whether the decisions are right."
-        sentences: dict[Verdict, str] = {
-            "no difference": "That is no measurable difference.",
-            "less": "So the decisions did harm.",
-            "followed": f"{answers.followed:,} of {answers.answered:,} answers follow the suggestion, {untold}",
-            "unlikely": f"At most {answers.wrong.high:,.0f} of the {answers.changed:,} labels looked wrong, {untold}",
-            "by dice": f"The labels that were confirmed looked no better than those that were changed, {untold}",
-            "as accepted": f"Accepting every likely suggestion unseen gives {accepted}, which is not measurably less.",
-            "more": (
-                f"So the decisions are worth more than accepting every likely suggestion unseen, which gives "
-                f"{accepted}: {self.over_accepted.words}."
-            ),
-        }
-        return sentences[self.verdict]
-
-    @property
-    def _of_classes(self) -> str:
-        up = int((self.differing["difference"] > 0).sum())
-        down = len(self.differing) - up
-        same = len(self.classes_asked) - up - down
-        return f"By class: up in {up:,}, down in {down:,}, no measurable difference in {same:,}."
-
-    @property
-    def _of_draws(self) -> list[str]:
-        sentences = ["Under the labels as given; 95 % intervals are over pictures."]
+    def details(self) -> str:
+        """What was compared, on which pictures; only where there is something to compare."""
+        loss = self.figure(DECIDED, LOSS, over=GIVEN).text(signed=True)
+        sentences = [
+            f"{self._decisions} Tested on the {self.asked:,} that no decision changed, nor a near copy's, by a linear "
+            f"probe trained as given, then as decided: log loss {loss}."
+        ]
+        if changed := len(self.differing):
+            up, same = int((self.differing["difference"] > 0).sum()), len(self.by_class) - changed
+            sentences.append(f"By class: up in {up:,}, down in {changed - up:,}, no measurable difference in {same:,}.")
+        sentences.append("Under the labels as given; 95 % intervals are over pictures.")
         if self.drawn < self.pictures:
-            of_classes = f" of {self.classes_drawn:,} classes" if self.classes_drawn < self.classes else ""
-            sentences.append(f"The set is large: each seed looked at {self.drawn:,} of its pictures{of_classes}.")
-        return sentences
+            classes = f" of {self.classes_drawn:,} classes" if self.classes_drawn < self.classes else ""
+            sentences.append(f"The set is large: each seed looked at {self.drawn:,} of its pictures{classes}.")
+        return " ".join(sentences)
+
+    @property
+    def _decisions(self) -> str:
+        done = (self.dropped, "was dropped", "were dropped"), (self.corrected, "was relabelled", "were relabelled")
+        return f"Of {self.pictures:,} labelled pictures {' and '.join(counted(*each) for each in done if each[0])}."
 
 
 def makes_no_difference(difference: Figure) -> bool:
@@ -330,29 +216,19 @@ def _percent(figure: Figure) -> str:
     return percent(figure.value, digits=1)
 
 
-def _ends(figure: Figure) -> tuple[float, float]:
-    return figure.interval.low, figure.interval.high
-
-
 def points(difference: Figure) -> str:
     """A difference of shares in points, with its interval: "+1.2 [−0.3, +2.7] points"."""
-    figures = difference.value, difference.interval.low, difference.interval.high
-    value, low, high = (f"{round(100 * figure, 1) + 0.0:+.1f}".replace("-", "−") for figure in figures)
+    value, low, high = (f"{round(100 * end, 1) + 0.0:+.1f}".replace("-", "−") for end in _ends(difference))
     return f"{value} [{low}, {high}] points"
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What the draws found of N pictures, sums over draws: right and log loss by arm (4, N), how often asked (N,)."""
-
-    right: Doubles
-    loss: Doubles
-    times: Doubles
+def _ends(figure: Figure) -> tuple[float, float, float]:
+    return figure.value, figure.interval.low, figure.interval.high
 
 
 def worth(
     whitened: NDArray[np.floating],
-    review: ReviewedLabels,
+    review: pd.DataFrame,
     *,
     group: NDArray[np.integer],
     label_group: NDArray[np.integer] | None = None,
@@ -368,50 +244,53 @@ def worth(
     given or as corrected, or less than two seeds.
     """
     _refuse(review, seeds)
-    labelled = np.flatnonzero(review.is_labelled)
+    labelled = np.flatnonzero(review["is_labelled"])
     label_group = (group if label_group is None else label_group)[labelled]
-    rows, pictures, group = whitened[labelled], review.take(labelled), group[labelled]
-    tally = _Asked(np.zeros((4, len(labelled))), np.zeros((4, len(labelled))), np.zeros(len(labelled)))
-    drawn, first = [], None
+    whitened, review, group = whitened[labelled], review.iloc[labelled], group[labelled]
+    given, corrected, is_decided = (review[name].to_numpy() for name in ("given", "corrected", "is_decided"))
+    total = {(arm, metric): np.zeros(len(labelled)) for arm in ARMS for metric in METRICS}
+    times, drawn = np.zeros(len(labelled)), []
+    answers: dict[str, Any] = {}
     for seed in range(seeds):
         dice = np.random.default_rng([seed, len(group)])  # of another stream than the folds
-        sample = sampled_rows(pictures.given, pictures.corrected, dice)
-        listed = _Listed.nearest_of(rows[sample], label_group[sample])
-        _ask(listed, pictures.take(sample), probe_folds(group[sample], seed=seed), dice, tally, sample)
-        first = first or _answers(listed, pictures.take(sample), label_group[sample])
+        sample = sampled_rows(given, corrected, dice)
+        part, rows = review.iloc[sample], whitened[sample]
+        doubt = doubt_by_nearest(rows, label_group[sample])
+        for key, values in _asked(rows, part, probe_folds(group[sample], seed=seed), doubt, dice).items():
+            total[key][sample] += values
+        times[sample] += 1
+        answers = answers or _answers(part, label_group[sample], doubt)
         drawn.append(sample)
-    assert first is not None
-    is_touched = np.isin(group, group[pictures.is_decided])
-    is_asked = np.flatnonzero(~is_touched & (pictures.given != NONE) & (tally.times > 0))
-    right, loss = (each[:, is_asked] / tally.times[is_asked] for each in (tally.right, tally.loss))
-    dropped = int(pictures.is_dropped.sum())
+    asked = np.flatnonzero(~np.isin(group, group[is_decided]) & (given != NONE) & (times > 0))
+    means = {key: values[asked] / times[asked] for key, values in total.items()}
+    dropped = int(review["is_dropped"].sum())
     return Worth(
+        figures=_figures(means, group[asked]),
+        by_class=_by_class(means, review["label"].to_numpy()[asked], group[asked]),
         pictures=len(labelled),
-        classes=class_count(pictures.corrected),
+        classes=class_count(corrected),
         dropped=dropped,
-        corrected=int(pictures.is_decided.sum()) - dropped,
-        asked=len(is_asked),
+        corrected=int(is_decided.sum()) - dropped,
+        asked=len(asked),
         seeds=seeds,
         drawn=max(map(len, drawn)),
-        classes_drawn=max(class_count(pictures.corrected[sample]) for sample in drawn),
-        every_arm=tuple(
-            Arm(name, _mean(a).by_blocks(group[is_asked]), _mean(b).by_blocks(group[is_asked], most=np.inf))
-            for name, a, b in zip(ARMS, right, loss, strict=True)
-        ),
-        over_given=_difference(right, loss, GIVEN, group[is_asked]),
-        over_accepted=_difference(right, loss, ACCEPTED, group[is_asked]),
-        classes_asked=_by_class(pictures.names, pictures.given[is_asked], right, group[is_asked]),
-        answers=first,
+        classes_drawn=max(class_count(corrected[sample]) for sample in drawn),
+        **answers,
     )
 
 
-def _refuse(review: ReviewedLabels, seeds: int) -> None:
+def least_classes(review: pd.DataFrame) -> int:
+    """How many classes there are, as given or as corrected: the fewer."""
+    return min(class_count(review[name].to_numpy()) for name in ("given", "corrected"))
+
+
+def _refuse(review: pd.DataFrame, seeds: int) -> None:
     if seeds < 2:
         raise ImageSetError(f"Folds are dealt anew by two seeds or more, and {seeds} was asked for. Give 2 or more.")
-    if review.classes < 2:
+    if (classes := least_classes(review)) < 2:
         raise ImageSetError(
             "What a review was worth is measured on pictures of two classes or more, as given and as corrected; there "
-            f"{'is' if review.classes == 1 else 'are'} {review.classes}. Put the pictures into class folders "
+            f"{'is' if classes == 1 else 'are'} {classes}. Put the pictures into class folders "
             "(photos/cat/…, photos/dog/…), or choose another label: python -m url_viz labels FOLDER."
         )
 
@@ -436,61 +315,47 @@ def sampled_rows(given: Codes, corrected: Codes, dice: np.random.Generator) -> N
     return np.sort(rows)
 
 
-@dataclass(frozen=True)
-class _Listed:
-    """M pictures of a draw, `whitened` (M, A), with the nearest outside their `group` (M,)."""
+def doubt_by_nearest(whitened: NDArray[np.floating], group: NDArray[np.integer]) -> Doubt:
+    """A function of labels (M,) that gives the evidence for each, by the nearest outside its `group` (M,).
 
-    whitened: NDArray[np.floating]
-    group: NDArray[np.integer]
-    nearest: Nearest
+    It gives None where too few have a label.
+    """
+    _, number = np.unique(group, return_inverse=True)
+    member = scipy.sparse.csr_array((np.ones(len(group), bool), (np.arange(len(group)), number)))
+    mates, everyone = scipy.sparse.csr_array(member.T), np.ones(len(group), bool)
+    nearest = top_k_of_all(whitened, NEIGHBOURS, exclude=lambda part: member[part] @ mates, counts=everyone)
 
-    @classmethod
-    def nearest_of(cls, whitened: NDArray[np.floating], group: NDArray[np.integer]) -> "_Listed":
-        _, number = np.unique(group, return_inverse=True)
-        member = scipy.sparse.csr_array((np.ones(len(group), bool), (np.arange(len(group)), number)))
-        mates, everyone = scipy.sparse.csr_array(member.T), np.ones(len(group), bool)
-        nearest = top_k_of_all(whitened, NEIGHBOURS, exclude=lambda part: member[part] @ mates, counts=everyone)
-        return cls(whitened, group, nearest)
-
-    def evidence(self, label: Codes) -> LabelEvidence | None:
-        """The evidence for labels (M,), as on Check labels; None where too few have one."""
-        lists = self.nearest.position, self.nearest.similarity
-        classified = classify(*lists, self.whitened, label, self.group)
+    def evidence(label: Codes) -> LabelEvidence | None:
+        classified = classify(nearest.position, nearest.similarity, whitened, label, group)
         return None if classified is None else classified.evidence
 
-    def accepted(self, label: Codes) -> Codes:
-        """The labels (M,) after every suggestion for one that is likely wrong was accepted."""
-        evidence = self.evidence(label)
-        if evidence is None:
-            return label
-        return np.where(evidence.label_wrong >= LIKELY, evidence.other_class, label).astype(np.int32)
+    return evidence
 
 
-def _ask(
-    listed: _Listed,
-    review: ReviewedLabels,
+def _asked(
+    whitened: NDArray[np.floating],
+    review: pd.DataFrame,
     fold: NDArray[np.integer],
+    doubt: Doubt,
     dice: np.random.Generator,
-    tally: _Asked,
-    sample: NDArray[np.int64],
-) -> None:
-    """Train every arm in the folds (M,) of a draw's pictures, and add its answers to `tally` at `sample` (M,)."""
-    has_label = np.flatnonzero(review.given != NONE)
-    random = review.given.copy()
-    random[dice.choice(has_label, min(int(review.is_decided.sum()), len(has_label)), replace=False)] = NONE
-    decided = np.where(review.is_dropped, NONE, review.corrected)
-    inputs = probe_inputs(listed.whitened)
-    is_anything = bool(review.is_decided.any())
+) -> dict[tuple[str, str], Doubles]:
+    """Whether each picture of a draw is called by its label as given, and its log loss (M,), by arm, fold by fold."""
+    given, is_decided = review["given"].to_numpy(), review["is_decided"].to_numpy()
+    has_label, random = np.flatnonzero(given != NONE), given.copy()
+    random[dice.choice(has_label, min(int(is_decided.sum()), len(has_label)), replace=False)] = NONE
+    decided = np.where(review["is_dropped"], NONE, review["corrected"]).astype(np.int32)
+    inputs, found = probe_inputs(whitened), {(arm, metric): np.zeros(len(given)) for arm in ARMS for metric in METRICS}
     for left_out in np.unique(fold):
         is_asked = fold == left_out
-        unseen = np.where(is_asked, NONE, review.given).astype(np.int32)
-        accepted = listed.accepted(unseen) if is_anything else review.given
-        labels = np.array([review.given, decided, accepted, random])
-        asked_inputs, own = inputs[is_asked], review.given[is_asked]
-        for arm, probe in enumerate(probes_of(inputs, labels, ~is_asked)):
-            tally.right[arm, sample[is_asked]] += probe.called(asked_inputs) == own
-            tally.loss[arm, sample[is_asked]] -= np.log(np.maximum(_share_of(probe, asked_inputs, own), LEAST_SHARE))
-    tally.times[sample] += 1
+        unseen = np.where(is_asked, NONE, given).astype(np.int32)
+        evidence, accepted = (doubt(unseen), unseen) if is_decided.any() else (None, given)
+        if evidence is not None:
+            accepted = np.where(evidence.label_wrong >= LIKELY, evidence.other_class, unseen).astype(np.int32)
+        labels, own = np.array([given, decided, accepted, random]), given[is_asked]
+        for arm, probe in zip(ARMS, probes_of(inputs, labels, ~is_asked), strict=True):
+            found[arm, RIGHT][is_asked] = probe.called(inputs[is_asked]) == own
+            found[arm, LOSS][is_asked] = -np.log(np.maximum(_share_of(probe, inputs[is_asked], own), LEAST_SHARE))
+    return found
 
 
 def _share_of(probe: Probe, inputs: Floats, label: Codes) -> Doubles:
@@ -505,7 +370,7 @@ def probes_of(inputs: Floats, labels: Codes, learns: Bools) -> Iterator[Probe]:
     """A probe for each arm's labels (K, M), fitted on the inputs (M, A + 1) that learn (M,) and have one."""
     first = None
     for label in labels:
-        if first is not None and (label == labels[GIVEN])[learns].all():
+        if first is not None and (label == labels[0])[learns].all():
             yield first
             continue
         taught = learns & (label != NONE)
@@ -524,30 +389,30 @@ def called_by_arms(inputs: Floats, labels: Codes, fold: NDArray[np.integer]) -> 
     return called
 
 
-def _answers(listed: _Listed, review: ReviewedLabels, group: NDArray[np.integer]) -> ReviewAnswers:
-    """How the answers of a draw's pictures go with what was suggested, and doubted, before any of them.
+def _answers(review: pd.DataFrame, group: NDArray[np.integer], doubt: Doubt) -> dict[str, Any]:
+    """How the answers of a draw's pictures go with what was suggested, and doubted, before any of them (`Worth`).
 
     A picture that was dropped while another of its `group` stays says nothing of its label.
     """
-    evidence = listed.evidence(review.given)
+    given, corrected = review["given"].to_numpy(), review["corrected"].to_numpy()
+    is_dropped, is_confirmed = review["is_dropped"].to_numpy(), review["is_confirmed"].to_numpy()
+    evidence = doubt(given)
     if evidence is None:
-        return ReviewAnswers(0, 0, 0, Expected(0.0, 0.0, 0.0), None)
+        return {"answered": 0, "followed": 0, "changed": 0, "wrong": Expected(0.0, 0.0, 0.0), "goes_with_doubt": None}
     is_judged = np.isfinite(evidence.doubt)
-    is_answered = is_judged & ((review.is_relabelled & (review.corrected != NONE)) | review.is_confirmed)
+    is_answered = is_judged & (((given != corrected) & (corrected != NONE)) | is_confirmed)
     _, group = np.unique(group, return_inverse=True)
-    stays = np.bincount(group, weights=~review.is_dropped) > 0
-    is_changed = is_judged & review.is_decided & ~(review.is_dropped & stays[group])
+    stays = np.bincount(group, weights=~is_dropped) > 0
+    is_changed = is_judged & review["is_decided"].to_numpy() & ~(is_dropped & stays[group])
     order = np.flatnonzero(is_judged)[np.argsort(-evidence.doubt[is_judged], kind="stable")]
     ahead = forecast(evidence.label_wrong[order].astype(np.float64))
-    is_followed = is_answered & (review.corrected == evidence.other_class)
-    confirmed, changed = (evidence.doubt[part] for part in (is_answered & review.is_confirmed, is_changed))
-    return ReviewAnswers(
-        answered=int(is_answered.sum()),
-        followed=int(is_followed.sum()),
-        changed=int(is_changed.sum()),
-        wrong=ahead.among(np.flatnonzero(is_changed[order])),
-        goes_with_doubt=_goes_with_doubt(changed, confirmed),
-    )
+    return {
+        "answered": int(is_answered.sum()),
+        "followed": int((is_answered & (corrected == evidence.other_class)).sum()),
+        "changed": int(is_changed.sum()),
+        "wrong": ahead.among(np.flatnonzero(is_changed[order])),
+        "goes_with_doubt": _goes_with_doubt(evidence.doubt[is_changed], evidence.doubt[is_answered & is_confirmed]),
+    }
 
 
 def _goes_with_doubt(changed: NDArray[np.floating], confirmed: NDArray[np.floating]) -> bool | None:
@@ -559,37 +424,30 @@ def _goes_with_doubt(changed: NDArray[np.floating], confirmed: NDArray[np.floati
     return bool(mannwhitneyu(changed, confirmed, alternative="greater").pvalue < AGREE)
 
 
-def over_seeds(values: Doubles) -> Figure:
-    """The mean of (S,) figures of seeds, with Student's 95 % interval; nan where they are too few."""
-    return mean_by_t(values.tolist(), least=-1.0)
-
-
-def _mean(values: Doubles) -> Influenced:
-    mean = float(values.mean()) if len(values) else float("nan")
-    return Influenced(mean, (values - mean) / max(1, len(values)))
-
-
-def _difference(right: Doubles, loss: Doubles, other: int, group: NDArray[np.integer]) -> Difference:
-    """`decided` less another arm, from what was right, and its loss, by arm (4, R)."""
-    accuracy, log_loss = (_mean(each[DECIDED] - each[other]) for each in (right, loss))
-    return Difference(accuracy.by_blocks(group, least=-1), log_loss.by_blocks(group, least=-np.inf, most=np.inf))
+def _figures(means: dict[tuple[str, str], Doubles], group: NDArray[np.integer]) -> pd.DataFrame:
+    """`Worth.figures` from what was right, and its loss (R,), by arm."""
+    values = {(arm, "", metric): each for (arm, metric), each in means.items()}
+    for over in (GIVEN, ACCEPTED):
+        values |= {(DECIDED, over, metric): means[DECIDED, metric] - means[over, metric] for metric in METRICS}
+    rows = []
+    for (arm, over, metric), each in values.items():
+        most = 1.0 if metric == RIGHT else np.inf
+        figure = Influenced.mean(each).by_blocks(group, least=-most if over else 0.0, most=most)
+        rows.append((arm, over, metric, *_ends(figure), len(each)))
+    return pd.DataFrame(rows, columns=["arm", "over", "metric", "value", "low", "high", "pictures"])
 
 
 def _by_class(
-    names: tuple[str, ...], label: Codes, right: Doubles, group: NDArray[np.integer]
-) -> tuple[ClassWorth, ...]:
-    """`Worth.classes_asked` from the labels as given (R,) and what was right by arm (4, R)."""
-    members = [np.flatnonzero(label == code) for code in np.unique(label)]
-    means = [_mean(right[DECIDED, rows] - right[GIVEN, rows]) for rows in members]
-    is_changed = holm([mean.p_by_blocks(group[rows]) for mean, rows in zip(means, members, strict=True)])
-    figures = [
-        ClassWorth(
-            label=names[label[rows[0]]],
-            pictures=len(rows),
-            right=tuple(right[:, rows].mean(axis=1).tolist()),
-            difference=mean.by_blocks(group[rows], least=-1),
-            is_changed=bool(changed),
-        )
-        for rows, mean, changed in zip(members, means, is_changed, strict=True)
-    ]
-    return tuple(sorted(figures, key=lambda figure: (-figure.difference.value, figure.label)))
+    means: dict[tuple[str, str], Doubles], label: NDArray[np.object_], group: NDArray[np.integer]
+) -> pd.DataFrame:
+    """`Worth.by_class` from the same, and the labels as given (R,)."""
+    right, gain = np.array([means[arm, RIGHT] for arm in ARMS]), means[DECIDED, RIGHT] - means[GIVEN, RIGHT]
+    rows, p_values = [], []
+    for name, at in pd.Series(np.arange(len(label))).groupby(label):
+        mean = Influenced.mean(gain[at])
+        p_values.append(mean.p_by_blocks(group[at]))
+        rows.append((name, len(at), *right[:, at].mean(axis=1), *_ends(mean.by_blocks(group[at], least=-1))))
+    columns = ["label", "pictures", "given", "decided", "accepted", "random"]
+    table = pd.DataFrame(rows, columns=[*columns, "difference", "difference_low", "difference_high"])
+    table = table.assign(is_changed=holm(p_values))
+    return table.sort_values(["difference", "label"], ascending=[False, True], ignore_index=True)

@@ -419,7 +419,7 @@ def worth_by_job(image_set: ImageSet) -> Worth | None:
 
 
 def _worth_path(image_set: ImageSet) -> Path:
-    return image_set.core.store.paths.derived / "worth" / f"{_key(image_set)}.json"
+    return image_set.core.store.paths.derived / "review_worth" / f"{_key(image_set)}.json"
 
 
 def _key(image_set: ImageSet, more: bytes = b"") -> str:

@@ -9,7 +9,7 @@ from url_viz.columns.measures import AMBIGUITY, has_values
 from url_viz.columns.ranking import NONE
 from url_viz.columns.table import imported, own_graph_columns, table
 from url_viz.core import SetSubject
-from url_viz.evidence.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
+from url_viz.evidence.worth import SEEDS, Worth, least_classes, reviewed_labels, worth
 from url_viz.findings.object_findings import wrong_together
 from url_viz.labels.agreement import agreement
 from url_viz.labels.apart import (
@@ -193,26 +193,26 @@ class SetLabels(SetSubject):
 
     def is_reviewed(self) -> bool:
         """Whether any picture was dropped or label corrected, in a set of two classes or more."""
-        labels = self._reviewed()
-        return labels.classes > 1 and bool(labels.is_decided.any())
+        review = self._review()
+        return least_classes(review) > 1 and bool(review["is_decided"].any())
 
     def worth(self, *, seeds: int = SEEDS) -> Worth:
         """What dropping pictures and correcting labels gained: a linear probe on pictures that no decision changed.
 
         `.words` says it, and what it cannot tell; `.is_worth_more` than accepting every likely suggestion unseen;
-        `.arms` have the figures, `.by_class` those of each class. Takes seconds, longer with more seeds. Raises
+        `.figures` has all, `.by_class` those of each class. Takes seconds, longer with more seeds. Raises
         ImageSetError below two classes or two seeds.
         """
         group, label_group = self._core.source_groups, self._core.derived.get(label_sources)
         rows = self._core.whitened.rows
-        return worth(rows, self._reviewed(), group=group, label_group=label_group, seeds=seeds)
+        return worth(rows, self._review(), group=group, label_group=label_group, seeds=seeds)
 
-    def _reviewed(self) -> ReviewedLabels:
-        labels: ReviewedLabels = self._core.derived.result(table, _reviewed_in, _reviewed_in)
-        return labels
+    def _review(self) -> pd.DataFrame:
+        review: pd.DataFrame = self._core.derived.result(table, _review_in, _review_in)
+        return review
 
 
-def _reviewed_in(table: pd.DataFrame) -> ReviewedLabels:
+def _review_in(table: pd.DataFrame) -> pd.DataFrame:
     given, label = (table[name].to_numpy(dtype=object) for name in ("label_given", "label"))
     is_dropped, is_confirmed = table["decision"] == "drop", table["label_checked"] == CONFIRMED
     return reviewed_labels(given, label, is_dropped.to_numpy(dtype=bool), is_confirmed.to_numpy(dtype=bool))

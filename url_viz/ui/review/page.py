@@ -14,8 +14,7 @@ from url_viz.base.wording import counted, percent
 from url_viz.columns.filters import Filter, OneOf, ReviewSpec, Scope
 from url_viz.columns.measures import title_of_column
 from url_viz.drawing.tiles import Tile, answers_url, tile_of
-from url_viz.evidence.order_metrics import Figure
-from url_viz.evidence.worth import Worth
+from url_viz.evidence.worth import METRICS, Worth
 from url_viz.export.result_files import answers_table, import_answers
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
@@ -450,12 +449,15 @@ def _show(worth: Worth) -> None:
 
 def _show_details(worth: Worth) -> None:
     st.markdown(f"{METHOD} {escape(worth.details)}")
+    right, loss = ([worth.figure(arm, metric) for arm in worth.arms] for metric in METRICS)
     table = pd.DataFrame(
         {
-            "Trained on the set": [arm.name for arm in worth.arms],
-            "Right": [shown(arm.accuracy.value) for arm in worth.arms],
-            "95 % interval over pictures": [_interval(arm.accuracy) for arm in worth.arms],
-            "Log loss": [arm.log_loss.text() for arm in worth.arms],
+            "Trained on the set": worth.arms,
+            "Right": [shown(figure.value) for figure in right],
+            "95 % interval over pictures": [
+                f"{shown(figure.interval.low)} to {shown(figure.interval.high)}" for figure in right
+            ],
+            "Log loss": [figure.text() for figure in loss],
         }
     )
     st.dataframe(
@@ -470,10 +472,6 @@ def _show_details(worth: Worth) -> None:
             height="auto",
             alt="Classes where the review made a difference",
         )
-
-
-def _interval(figure: Figure) -> str:
-    return f"{shown(figure.interval.low)} to {shown(figure.interval.high)}"
 
 
 def _class_table(rows: pd.DataFrame) -> pd.DataFrame:
