@@ -21,7 +21,7 @@ from url_viz.cli.main import main
 from url_viz.columns.ranking import with_percentile
 from url_viz.demo import build_demo, build_spoiled, degradations, measure, views
 from url_viz.image_set import ImageSet
-from url_viz.imaging.folder_classes import class_names
+from url_viz.imaging.folder_classes import find_classes
 from url_viz.imaging.scan import scan
 from url_viz.reading import embed_folder
 from url_viz.ui.first_page import Small, demo_example
@@ -55,7 +55,7 @@ def _refuse(*_: object) -> None:
 def table(spoiled: Path) -> pd.DataFrame:
     """Path and label of every view, as an image set's table has them."""
     paths = [file.path for file in scan(spoiled).files]
-    return pd.DataFrame({"path": [p.decode() for p in paths], "label": class_names(paths)})
+    return pd.DataFrame({"path": [p.decode() for p in paths], "label": find_classes(paths).class_names})
 
 
 def test_a_second_call_builds_nothing(spoiled: Path) -> None:

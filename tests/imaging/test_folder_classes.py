@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.imaging.folder_classes import FolderClasses, class_names, find_classes
+from url_viz.imaging.folder_classes import FolderClasses, find_classes
+
+
+def class_names(paths: list[bytes]) -> list[str | None]:
+    return list(find_classes(paths).class_names)
 
 
 def found(*paths: str) -> FolderClasses:

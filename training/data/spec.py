@@ -18,7 +18,7 @@ from training.data.tars import BadSample, find_shards, tar_samples, wordnet_ids
 from url_viz.base.errors import FolderError, NoImagesError
 from url_viz.base.processes import within_of_environment
 from url_viz.base.workspace import address_in
-from url_viz.imaging.folder_classes import class_names
+from url_viz.imaging.folder_classes import find_classes
 from url_viz.imaging.scan import display_name, scan
 
 KINDS = ("folder",)
@@ -98,7 +98,7 @@ def _in_folder(root: Path) -> PictureList:
     files = scan(root, within=within).files
     if not files:
         raise NoImagesError(f"No pictures in {str(root)!r}. Give the folder that contains them.")
-    labels, classes = pd.factorize(np.array(class_names([file.path for file in files]), object), sort=True)
+    labels, classes = pd.factorize(find_classes([file.path for file in files]).class_names, sort=True)
     ids = np.array([file.id for file in files], np.int64)
     paths = tuple(file.path for file in files)
     return PictureList(root, paths, ids, labels.astype(np.int32), tuple(map(str, classes)), within)

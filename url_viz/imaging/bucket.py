@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,8 @@ _MICROSECOND = datetime.timedelta(microseconds=1)
 class Bucket:
     """The objects whose keys begin with an address, as if they were files in a folder. Thread-safe.
 
-    A failure of the store itself (no answer, no access, no such bucket, obstore not installed) is a BucketError, not
-    the fault of a picture.
+    If the store itself fails (no answer, no access, no such bucket, no obstore), it is a BucketError, not the fault of
+    a picture.
     """
 
     within = None
@@ -93,7 +93,7 @@ class Bucket:
             raise _bucket_error(self.root, error) from None
 
     def _objects(self) -> Iterator[tuple[bytes, int, datetime.datetime]]:
-        """Key (below the address), size and last change of every object, as they come."""
+        """The key below the address, size and last change of every object."""
         try:
             for chunk in self._store.list(chunk_size=LIST_CHUNK):
                 yield from ((meta["path"].encode(), meta["size"], meta["last_modified"]) for meta in chunk)
@@ -124,22 +124,19 @@ def _open_store(root: Path, *, fetch_s: float, retry_s: float) -> Any:
     from obstore.store import from_url
 
     assert isinstance(root, BucketAddress)
+    # An endpoint without TLS, such as a server in the local network, may be named or allowed in general.
+    is_plain_named = any(os.environ.get(name, "").startswith("http://") for name in _ENDPOINTS)
+    is_plain_allowed = any(os.environ.get(name, "").lower() in ("1", "true") for name in _ALLOW_HTTP)
     limits = {
         "timeout": datetime.timedelta(seconds=fetch_s),
         "connect_timeout": datetime.timedelta(seconds=CONNECT_S),
-        "allow_http": _is_plain_http(os.environ),
+        "allow_http": is_plain_named or is_plain_allowed,
     }
     retries = {"max_retries": RETRIES, "retry_timeout": datetime.timedelta(seconds=retry_s)}
     try:
         return from_url(str(root), client_options=limits, retry_config=retries)
     except _errors() as error:
         raise _bucket_error(root, error) from None
-
-
-def _is_plain_http(environment: Mapping[str, str]) -> bool:
-    """Whether the environment names an endpoint without TLS, such as a server in the local network, or allows one."""
-    is_named = any(environment.get(name, "").startswith("http://") for name in _ENDPOINTS)
-    return is_named or any(environment.get(name, "").lower() in ("1", "true") for name in _ALLOW_HTTP)
 
 
 def _errors() -> tuple[type[Exception], ...]:
@@ -157,7 +154,7 @@ _RESUMES = "No picture is at fault: what was read is kept, and the same command 
 
 
 def _bucket_error(root: Path, error: Exception) -> BucketError:
-    """A readable error for one of obstore, without its text, which may name the key."""
+    """A readable error in place of obstore's, whose text may name the key."""
     why, step = _diagnosis(str(error))
     return BucketError(f"{str(root)!r} {why}. {step} {_RESUMES}")
 

@@ -24,7 +24,7 @@ from url_viz.base.errors import ImageError
 from url_viz.imaging.deep import VOLUME, Deep, deep_of, deep_of_arrays, is_in_arrays
 from url_viz.imaging.dicom import deep_of_dicom, is_dicom
 from url_viz.imaging.pages import chosen_page
-from url_viz.imaging.rendering import Range, Rendering, ValueSample, as_rendering
+from url_viz.imaging.rendering import Rendering, ValueSample, as_rendering
 
 VANISHED = "no longer exists"
 OUTSIDE = "leads out of the folders that may be read"
@@ -54,7 +54,7 @@ def open_plain_file(path: bytes, *, within: Sequence[Path] | None = None) -> Ite
 
 
 def lies_within(path: bytes | Path, within: Sequence[Path] | None) -> bool:
-    """Whether a path leads into a folder that may be read: to be asked before whether anything is there."""
+    """Whether a path leads into a folder that may be read; ask this before whether anything is there."""
     if within is None:
         return True
     try:
@@ -65,7 +65,7 @@ def lies_within(path: bytes | Path, within: Sequence[Path] | None) -> bool:
 
 
 def size_and_time(path: bytes, *, within: Sequence[Path] | None) -> tuple[int, int]:
-    """Bytes and time of change, in nanoseconds, of a file; zeros where reading it will give a reason."""
+    """A file's bytes and its time of change in nanoseconds; zeros where reading it will give a reason."""
     try:
         status = os.stat(path) if lies_within(path, within) else None
     except (OSError, ValueError):
@@ -74,7 +74,6 @@ def size_and_time(path: bytes, *, within: Sequence[Path] | None) -> tuple[int, i
 
 
 def _refuse(handle: int, within: Sequence[Path] | None) -> None:
-    """Raise ImageError for an open file that lies outside `within`, or is not a plain file."""
     if within is not None:
         real = _real_path(handle)
         if not any(real.is_relative_to(folder) for folder in within):
@@ -85,7 +84,6 @@ def _refuse(handle: int, within: Sequence[Path] | None) -> None:
 
 
 def _real_path(handle: int) -> Path:
-    """Where an open file lies, with all links resolved by the system."""
     try:
         if sys.platform == "darwin":
             return Path(os.fsdecode(fcntl.fcntl(handle, fcntl.F_GETPATH, bytes(_LONGEST_PATH)).rstrip(b"\0")))
@@ -130,7 +128,7 @@ _large: AbstractContextManager[object] = threading.Lock()
 
 
 def read_file(path: bytes, *, within: Sequence[Path] | None = None) -> bytes:
-    """The bytes of a plain file; raises ImageError as `open_plain_file` does, and if it is empty or too large."""
+    """The bytes of a plain file. Raises ImageError as `open_plain_file` does, and if it is empty or too large."""
     with open_plain_file(path, within=within) as file:
         refuse_large(os.fstat(file.fileno()).st_size)
         try:
@@ -144,7 +142,7 @@ def read_file(path: bytes, *, within: Sequence[Path] | None = None) -> bytes:
 
 
 def refuse_large(size_bytes: int) -> None:
-    """Raise ImageError if a file is larger than `MOST_BYTES`."""
+    """Raise ImageError for more than `MOST_BYTES`."""
     if size_bytes > MOST_BYTES:
         raise ImageError(f"is {size_bytes / 2**20:,.0f} MiB; files over {MOST_BYTES / 2**20:,.0f} are not read")
 
@@ -152,13 +150,12 @@ def refuse_large(size_bytes: int) -> None:
 def decode(
     data: bytes, *, short_side_px: int | None = None, rendering: Rendering | None = None
 ) -> tuple[Image.Image, tuple[int, int]]:
-    """Decode a file's bytes → (upright RGB picture, its full upright (width, height)).
+    """The upright RGB picture in a file's bytes, and its full upright (width, height).
 
     If `short_side_px` is given, a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, never below twice that short
     side. EXIF orientation is applied, transparency is put on white, CMYK is converted with its profile if it has one,
-    and only the first frame of an animation is decoded. Pictures of more than 8 bits are seen in the range of the
-    `rendering`, without one in their own, of those with many bands the ones that it names.
-    Raises ImageError with a readable reason.
+    and only the first frame of an animation is decoded. The `rendering` has the range of values of more than 8 bits
+    (else it is the picture's own) and names the bands to show. Raises ImageError with a readable reason.
     """
     data = chosen_page(data, "each" if rendering is None else rendering.page)
     if (arrays := _in_arrays(data, rendering)) is not None:
@@ -169,31 +166,26 @@ def decode(
 
 
 def value_sample(data: bytes) -> ValueSample | None:
-    """Some values of a picture of more than 8 bits, and its window; None of any other, and of what is damaged."""
+    """Some values of a picture of more than 8 bits, and its window; None for any other, and for a damaged one."""
     with suppress(ImageError):
-        if (in_arrays := _in_arrays(data, None)) is not None:
-            deep, _ = in_arrays
-            return None if deep.is_eight_bit else deep.sample
+        if (arrays := _in_arrays(data, None)) is not None:
+            return None if arrays[0].is_eight_bit else arrays[0].sample
         with _opened(data) as image:
-            deep_image = deep_of(image, data)
-            return None if deep_image is None else deep_image.sample
+            deep = deep_of(image, data)
+            return None if deep is None else deep.sample
     return None
 
 
 def _in_arrays(data: bytes, rendering: Rendering | None) -> tuple[Deep, int] | None:
-    """A picture that Pillow does not read, and its orientation; None of any other."""
+    """A picture that Pillow does not read, and its orientation; None for any other."""
     if is_dicom(data):
         return deep_of_dicom(data), 1
     return deep_of_arrays(data, rendering) if is_in_arrays(data, rendering) else None
 
 
-def _range(rendering: Rendering | None) -> Range | None:
-    return None if rendering is None else rendering.range
-
-
 @contextmanager
 def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
-    """A file's bytes as Pillow opens them; whatever goes wrong with it is an ImageError with a readable reason."""
+    """A picture opened by Pillow; whatever goes wrong while it is used is an ImageError with a readable reason."""
     _register_heif()
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -211,7 +203,7 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
 
 
 def scaled_size(data: bytes, short_side_px: int) -> tuple[int, int] | None:
-    """The size at which `decode` would decode a JPEG; None for any other file, which is never scaled."""
+    """The size at which `decode` decodes a JPEG; None for any other file, which is never scaled."""
     if not data.startswith(JPEG_START):
         return None
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -220,7 +212,7 @@ def scaled_size(data: bytes, short_side_px: int) -> tuple[int, int] | None:
 
 
 def header_of(data: bytes) -> tuple[int, int, int]:
-    """Width and height as stored, and EXIF orientation (1 to 8), of a picture; raises ImageError as `decode` does."""
+    """Width and height as stored, and EXIF orientation (1 to 8). Raises ImageError as `decode` does."""
     if (arrays := _in_arrays(data, None)) is not None:
         deep, orientation = arrays
         return deep.width, deep.height, orientation if orientation in _TURNS else 1
@@ -230,13 +222,13 @@ def header_of(data: bytes) -> tuple[int, int, int]:
 
 
 def decode_large_in_turns(turns: AbstractContextManager[object]) -> None:
-    """From now on decode large pictures only while holding the lock `turns`, which other processes share."""
+    """Decode large pictures only while holding `turns`, a lock that other processes share."""
     global _large
     _large = turns
 
 
 def picture_format(data: bytes) -> str | None:
-    """Pillow's name of a file's format by its first bytes; None if the format is not accepted."""
+    """Pillow's name for a file's format; None if the format is not accepted."""
     if is_dicom(data) or is_in_arrays(data, None):
         return "DICOM" if is_dicom(data) else "TIFF"
     with suppress(ImageError), _opened(data) as image:
@@ -258,17 +250,15 @@ def _decode(
     if short_side_px is not None and image.format in ("JPEG", "MPO"):
         _draft(image, short_side_px)
     is_large = image.width * image.height >= LARGE_PIXELS
+    is_deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
+    if rendering is not None and rendering.range is not None:  # Pillow has no range for colours
+        is_deep = True
     with _large if is_large else nullcontext():
-        deep = deep_of(image, data) if _is_deep(image, rendering) else None
+        deep = deep_of(image, data) if is_deep else None
         image.load()
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         rgb = _rgb(image) if deep is None else deep.in_eight_bits(rendering).convert("RGB")
         return _upright(rgb, orientation, (width, height))
-
-
-def _is_deep(image: Image.Image, rendering: Rendering | None) -> bool:
-    """Whether values of more than 8 bits are asked for: of colours only in a range, which Pillow has not."""
-    return image.mode in ("I", "F") or image.mode.startswith("I;16") or _range(rendering) is not None
 
 
 def _upright(rgb: Image.Image, orientation: object, size: tuple[int, int]) -> tuple[Image.Image, tuple[int, int]]:
@@ -301,19 +291,15 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("CMYK", "LAB"):
         return _through_profile(image)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        return _on_white(image if image.mode == "RGBA" else image.convert("RGBA"))
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        white = Image.new("RGB", image.size, (255, 255, 255))
+        white.paste(image, mask=image.getchannel("A"))  # blends in place: no third copy of a large picture
+        return white
     return image.convert("RGB")
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    white = Image.new("RGB", image.size, (255, 255, 255))
-    white.paste(image, mask=image.getchannel("A"))  # blends in place: no third copy of a large picture
-    return white
-
-
 def _through_profile(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if profile:
+    if profile := image.info.get("icc_profile"):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             managed = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
@@ -353,7 +339,7 @@ _UNREAD = {
     b"\xff\x0a": "is JPEG XL, which is not read; save it as PNG or JPEG",
     b"\x93NUMPY": "is an array of NumPy; save it as TIFF or PNG, or give arrays by `embed_dataset`",
 }
-"""What is said of files that begin so."""
+"""The reasons for files that contain this among their first bytes."""
 
 
 def _what_it_is_instead(data: bytes) -> str:
@@ -412,14 +398,14 @@ class Preprocessing:
         return math.floor(self.size_px / self.crop_share)
 
     def as_record(self) -> dict[str, object]:
-        """The fields as plain values, for a file's header; without a rendering, if there is none."""
+        """The fields as plain values; without a rendering, if there is none."""
         record = dict(vars(self))
         rendering = record.pop("rendering")
         return record if rendering is None else {**record, "rendering": asdict(rendering)}
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> "Preprocessing":
-        """From what `as_record` made, also through JSON."""
+        """The preprocessing with the fields that `as_record` gave, also through JSON."""
         rendering = as_rendering(record.get("rendering"))
         return cls(**{**record, "mean": tuple(record["mean"]), "std": tuple(record["std"]), "rendering": rendering})
 

@@ -18,17 +18,17 @@ STRIP_VALUES = 1 << 22
 """How many values are converted to 8 bits at a time: in float64 they take sixteen times the memory of the result."""
 SAMPLED_VALUES = 1 << 12
 _TIFF_MOST, _TIFF_MOST_SAMPLE = 281, 341
-_NOT_NATIVE = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if struct.pack("=H", 1) == b"\1\0" else ";16L"}
-"""How Pillow reads the other byte of each value of 16 bits: it keeps the high one of what it takes them for."""
+_OTHER_ORDER = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if struct.pack("=H", 1) == b"\1\0" else ";16L"}
+"""Pillow keeps the high byte of 16 bits; told the other byte order, it gives the low one."""
 Strips = Callable[[], Iterator[NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)
 class Deep:
-    """The values of a picture: `strips` are rows (H', W) or (H', W, 3) of it, from the top, without nan.
+    """The values of a picture: `strips` gives its rows (H', W) or (H', W, 3) from the top, without nan.
 
-    `stated` is the range that the file says; `window` that in which it is to be seen where nobody chose one. Those of
-    many bands may have 8 bits all the same, and no range then. `is_inverted` values are white at their least.
+    `stated` is the range that the file states, `window` the range to show it in unless somebody chose one. A picture
+    of many bands may have 8 bits, and no range. If `is_inverted`, the least value is white.
     """
 
     width: int
@@ -42,7 +42,7 @@ class Deep:
 
     @property
     def sample(self) -> ValueSample:
-        """At most some 4,096 values, evenly from the whole."""
+        """About 4,096 values, evenly from the whole picture."""
         step = max(1, round((self.width * self.height / SAMPLED_VALUES) ** 0.5))
         rows, row = [], 0
         for strip in self.strips():
@@ -51,7 +51,7 @@ class Deep:
         return ValueSample(np.concatenate(rows).astype(np.float32), self.is_float, self.stated, self.window)
 
     def in_eight_bits(self, rendering: Rendering | None) -> Image.Image:
-        """Grey or RGB, from black to white: of a range that is chosen, its window, that of the set, or its own."""
+        """Grey or RGB: in the range that somebody chose, else its window, else the set's range, else its own."""
         of_set = None if rendering is None else rendering.range
         if rendering is not None and rendering.is_chosen:
             black, white = of_set or self._own_range()
@@ -68,17 +68,12 @@ class Deep:
         """All of 16 bits, 0 to 1 or 0 to 255 where these hold the values; else from the smallest to the largest."""
         ends = [(float(strip.min()), float(strip.max())) for strip in self.strips()]
         low, high = min(low for low, _ in ends), max(high for _, high in ends)
-        if low >= 0 and not self.is_float and 255 < high < 65536:
-            return 0.0, 65535.0
-        if low >= 0 and high <= (1 if self.is_float else 255):
-            return 0.0, 1.0 if self.is_float else 255.0
-        if low >= 0 and high <= 255:
-            return 0.0, 255.0
-        return low, high
+        usual = next((most for most in ((1.0, 255.0) if self.is_float else (255.0, 65535.0)) if high <= most), None)
+        return (low, high) if usual is None or low < 0 else (0.0, usual)
 
 
 def deep_array(
-    values: NDArray[Any], *, said: Range | None = None, window: Range | None = None, is_inverted: bool = False
+    values: NDArray[Any], *, stated: Range | None = None, window: Range | None = None, is_inverted: bool = False
 ) -> Deep:
     """An array (H, W) or (H, W, 3) of numbers as a picture."""
     height, width = values.shape[:2]
@@ -88,17 +83,17 @@ def deep_array(
         for rows in _row_slices(values.shape):
             yield _finite(values[rows])
 
-    return Deep(width, height, strips, is_float, said, window, is_eight_bit, is_inverted)
+    return Deep(width, height, strips, is_float, stated, window, is_eight_bit, is_inverted)
 
 
 def deep_of(image: ImageFile.ImageFile, data: bytes) -> Deep | None:
-    """The values of an open picture of `data` where they have more than 8 bits; None of any other.
+    """The values of a picture, opened from `data`, if they have more than 8 bits; else None.
 
-    Grey with alpha and JPEG 2000 in colours keep 8 bits: Pillow gives no more of them.
+    Grey with alpha and JPEG 2000 in colours keep 8 bits: Pillow gives no more.
     """
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         image.load()
-        return Deep(*image.size, lambda: _strips_of(image), image.mode == "F", _said_by(image, data))
+        return Deep(*image.size, lambda: _strips_of(image), image.mode == "F", _stated_range(image, data))
     if image.mode == "RGB" and image.format == "PPM" and image.tile and image.tile[0].args == ("RGB", 65535):
         values = np.frombuffer(data, ">u2", count=3 * image.width * image.height, offset=image.tile[0].offset)
         return deep_array(values.reshape(image.height, image.width, 3))
@@ -108,10 +103,10 @@ def deep_of(image: ImageFile.ImageFile, data: bytes) -> Deep | None:
 
 
 def _colour(image: ImageFile.ImageFile, data: bytes) -> Deep:
-    """16 bits a channel, of which Pillow gives one byte at a time; transparency counts as opaque."""
+    """16 bits a channel, read one byte at a time; transparency counts as opaque."""
     high, low = image, Image.open(io.BytesIO(data), formats=[image.format or ""])
     low.tile = [tile._replace(args=_other_byte(tile)) for tile in low.tile]
-    stated = _said_by(image, data)
+    stated = _stated_range(image, data)
     high.load()
     low.load()
 
@@ -123,20 +118,17 @@ def _colour(image: ImageFile.ImageFile, data: bytes) -> Deep:
 
 
 def _other_byte(tile: "tuple[Any, ...]") -> Any:
-    """The arguments of a tile's decoder for the other byte of 16; None if it has one byte."""
-    args = tile[3]
-    raw, rest = (
-        (args, None) if isinstance(args, str) else (args[0], args[1:]) if isinstance(args, tuple) else ("", None)
-    )
-    mode, mark = (raw[:-4], raw[-4:]) if isinstance(raw, str) else ("", "")
-    if mode not in ("RGB", "RGBX", "RGBA") or mark not in _NOT_NATIVE:
+    """The arguments of a tile's decoder for the low byte of 16 bits; None if values have 8 bits."""
+    raw, *rest = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
+    mode, order = (raw[:-4], raw[-4:]) if isinstance(raw, str) else ("", "")
+    if mode not in ("RGB", "RGBX", "RGBA") or order not in _OTHER_ORDER:
         return None
-    other = mode + _NOT_NATIVE[mark]
-    return other if rest is None else (other, *rest)
+    other = mode + _OTHER_ORDER[order]
+    return (other, *rest) if isinstance(tile[3], tuple) else other
 
 
-def _said_by(image: Image.Image, data: bytes) -> Range | None:
-    """The range that a PNG (sBIT) or a TIFF (MaxSampleValue, SMaxSampleValue) says."""
+def _stated_range(image: Image.Image, data: bytes) -> Range | None:
+    """The range that a PNG (sBIT) or a TIFF (MaxSampleValue, SMaxSampleValue) states."""
     most: object = None
     if image.format == "TIFF":
         tags = image.tag_v2  # type: ignore[attr-defined]
@@ -151,7 +143,6 @@ def _said_by(image: Image.Image, data: bytes) -> Range | None:
 
 
 def _significant_bits(data: bytes) -> int | None:
-    """The largest number of the chunk sBIT, which stands before the pixels; None without one."""
     position = 8
     while position + 8 <= len(data):
         length, kind = struct.unpack(">I4s", data[position : position + 8])
@@ -179,9 +170,9 @@ def _finite(values: NDArray[np.generic]) -> NDArray[np.float64]:
 
 
 def banded(values: NDArray[np.generic], rendering: Rendering | None) -> NDArray[np.generic]:
-    """The bands that are seen of an array (H, W, C): those of the rendering, else the first three, or one.
+    """The bands of an array (H, W, C) to show: those of the rendering, else the first three, or one.
 
-    Raises ImageError for a band that there is not.
+    Raises ImageError for a band that it does not have.
     """
     count = values.shape[2]
     bands = rendering.bands if rendering is not None and rendering.bands else (1, 2, 3) if count >= 3 else (1,)
@@ -202,15 +193,14 @@ _COLOURS = (0, 1, 2)
 
 
 def is_in_arrays(data: bytes, rendering: Rendering | None) -> bool:
-    """Whether a file is a TIFF that Pillow does not read, or one of which bands are chosen."""
+    """Whether a file is a TIFF that Pillow does not read, or one whose bands are chosen."""
     if not data.startswith(_STARTS) or data[8:10] == _RAW_OF_CANON:
         return False
-    return bool(rendering and rendering.bands) or not _is_known(data[:8], len(data), data)
+    return bool(rendering and rendering.bands) or not _is_known_to_pillow(data)
 
 
 @lru_cache(maxsize=1)
-def _is_known(start: bytes, size: int, data: bytes) -> bool:
-    """Whether Pillow knows this kind of TIFF."""
+def _is_known_to_pillow(data: bytes) -> bool:
     try:
         with Image.open(io.BytesIO(data), formats=["TIFF"]):
             return True
@@ -221,7 +211,7 @@ def _is_known(start: bytes, size: int, data: bytes) -> bool:
 
 
 def deep_of_arrays(data: bytes, rendering: Rendering | None) -> tuple[Deep, int]:
-    """The bands that are seen of the first page, and its orientation (1 to 8).
+    """The values of the first page in the bands to show, and its orientation (1 to 8).
 
     Raises ImageError with a readable reason.
     """
@@ -241,12 +231,15 @@ def deep_of_arrays(data: bytes, rendering: Rendering | None) -> tuple[Deep, int]
     except Exception as error:  # a hostile file makes a reader raise nearly anything; each is shown as a failure
         raise ImageError(_why_not(error, data)) from error
     seen = banded(values, rendering) if values.ndim == 3 else values
-    deep = deep_array(seen, said=_range_said(tag), is_inverted=int(page.photometric) == 0)
+    value = getattr(tag, "value", None)
+    most = max(value) if isinstance(value, tuple) else value
+    stated = (0.0, float(most)) if isinstance(most, int | float) and most > 255 else None
+    deep = deep_array(seen, stated=stated, is_inverted=int(page.photometric) == 0)
     return deep, int(turn.value) if turn is not None else 1
 
 
 def tiff_bytes(values: NDArray[Any]) -> bytes:
-    """An array (H, W) or (H, W, C) of numbers as a file."""
+    """An array (H, W) or (H, W, C) of numbers as a TIFF."""
     import tifffile
 
     is_colour = values.ndim == 3 and values.shape[2] in (3, 4)
@@ -277,17 +270,10 @@ def _refuse(page: Any, size_bytes: int) -> None:
 
 
 def _rows_first(page: Any, values: NDArray[Any]) -> NDArray[Any]:
-    """An array (H, W) or (H, W, C), wherever the file has its bands."""
-    axes = page.axes
+    """The array as (H, W) or (H, W, C), wherever the file has its bands."""
     if values.dtype.kind not in "uif" or values.ndim not in (2, 3):
         raise ImageError(f"has values that are not read ({values.dtype}, {values.ndim} dimensions)")
-    return np.moveaxis(values, 0, -1) if axes.startswith("S") and values.ndim == 3 else values
-
-
-def _range_said(tag: Any) -> Range | None:
-    value = getattr(tag, "value", None)
-    most = max(value) if isinstance(value, tuple) else value
-    return (0.0, float(most)) if isinstance(most, int | float) and most > 255 else None
+    return np.moveaxis(values, 0, -1) if page.axes.startswith("S") and values.ndim == 3 else values
 
 
 def _why_not(error: Exception, data: bytes) -> str:

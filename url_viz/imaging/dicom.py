@@ -25,9 +25,9 @@ FACTS = {
     "laterality": "ImageLaterality",
     "view": "ViewPosition",
 }
-"""The columns that are kept, by the names of DICOM; nothing else of a file's header is stored or shown."""
+"""The columns that are kept, and DICOM's names for them; nothing else in a file's header is stored or shown."""
 VARIABLE = "URL_VIZ_PATIENTS"
-"""Environment variable: `digest` where patients are kept by digests of their ids."""
+"""The environment variable that is `digest` if digests take the place of patients' ids."""
 _TAGS = [*FACTS.values(), "Laterality", "NumberOfFrames", "BitsStored", "SamplesPerPixel"]
 _LIBRARIES = "pip install 'url-viz[medical]'"
 _DIGEST_BYTES = 6
@@ -35,12 +35,12 @@ _DATE_DIGITS = 8
 
 
 def is_dicom(data: bytes) -> bool:
-    """Whether a file is DICOM by its content, whatever it is called."""
+    """Whether a file is DICOM by its content, whatever its name."""
     return data[MARK_AT : MARK_AT + len(MARK)] == MARK
 
 
 def facts_of_dicom(file: BinaryIO) -> tuple[int, int, int, dict[str, str]]:
-    """Frames, bits and bands of an open file, and what is kept of its header. Raises ImageError if it is damaged."""
+    """The frames, bits and bands of an open file, and the facts in its header. Raises ImageError if it is damaged."""
     header = _header(file, stop_before_pixels=True, specific_tags=_TAGS)
     facts = {name: text for name, tag in FACTS.items() if (text := _text(header.get(tag)))}
     if "laterality" not in facts and (text := _text(header.get("Laterality"))):
@@ -89,13 +89,13 @@ def frame_of_dicom(data: bytes, number: int) -> bytes:
 
 @lru_cache(maxsize=1)
 def _whole(data: bytes) -> Any:
-    """A file whose frames are asked for one after another: parsing it copies all of them."""
+    """A file whose frames are asked for one after another; parsing it copies all of them."""
     return _header(io.BytesIO(data))
 
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Let libraries print nothing of a file: they write to the terminal itself."""
+    """Keep libraries from printing about a file: they write to the terminal itself."""
     before, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nothing, 2)
@@ -151,7 +151,7 @@ def _deep(header: Any) -> Deep:
         window = stated
     if window is None and stated == (0.0, 255.0):
         values = values.astype(np.uint8)
-    return deep_array(values, said=stated, window=window, is_inverted=is_inverted)
+    return deep_array(values, stated=stated, window=window, is_inverted=is_inverted)
 
 
 def _window(header: Any) -> Range | None:
@@ -169,7 +169,7 @@ def _rescaled(header: Any, low: float, high: float) -> Range:
 
 
 def _first(value: Any) -> float | None:
-    """The number, or the first of several; None for what is none."""
+    """The number, or the first of several; None if it is no number."""
     several = hasattr(value, "__len__") and not isinstance(value, str)
     try:
         return float(value[0] if several else value)

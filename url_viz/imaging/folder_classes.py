@@ -16,9 +16,9 @@ from url_viz.base.wording import FEW, counted, first_of, listed, one_line
 from url_viz.imaging.scan import SHARD_ENDINGS, display_name
 
 SPLIT = "split"
-"""The column of splits that folders, lists, containers and annotations say of."""
+"""The column of splits, whether from folders, lists, containers or annotations."""
 BETWEEN = " + "
-"""Between the names of splits in the cell of a picture that is in several: "train + val"."""
+"""What joins the splits in the cell of a picture that is in several: "train + val"."""
 _COLUMN = re.compile(
     r"(is[-_ ]?)?(split|subset|partition|fold|train(ing)?|val(id|idation)?|dev|test(ing)?|holdout)"
     r"([-_ ]?(set|id|no|nr|number|name))?",
@@ -27,23 +27,23 @@ _COLUMN = re.compile(
 
 
 def is_split_column(name: str) -> bool:
-    """Whether a column is named like one that says in which split a picture is: split, subset, fold, is_train."""
+    """Whether a column is named like one of splits: split, subset, fold, is_train."""
     return _COLUMN.fullmatch(name) is not None
 
 
 def joined_splits(*cells: Any) -> Any:
-    """The cell of a picture of which several lines say their split: that of one, or the names of all; None for none."""
+    """One cell from the splits that several lines give for a picture; None if none of them gives one."""
     names = dict.fromkeys(name for cell in cells if cell is not None for name in parted_splits(cell))
     return next(iter(names), None) if len(names) < 2 else BETWEEN.join(map(str, names))
 
 
 def parted_splits(cell: object) -> tuple[object, ...]:
-    """The splits in a cell: of text that `joined_splits` made its names, of any other the cell itself."""
+    """The splits in a cell that `joined_splits` made; of anything but text, the cell itself."""
     return tuple(filter(None, cell.split(BETWEEN))) if isinstance(cell, str) else (cell,)
 
 
 def split_remarks(cells: Mapping[bytes, object]) -> Iterator[str]:
-    """A sentence on the pictures (cells of splits by path) that are in several splits; nothing if there are none."""
+    """A sentence on the pictures (cells of splits by path) that are in several splits, if there are any."""
     several = {path: cell for path, cell in cells.items() if len(parted_splits(cell)) > 1}
     if several:
         pictures = counted(len(several), "picture is", "pictures are")
@@ -103,9 +103,9 @@ class FolderLevel:
 
 @dataclass(frozen=True)
 class FolderClasses:
-    """The levels of folders of N pictures. `folders` (F) are the distinct folders, as names from the root.
+    """The levels of folders of N pictures.
 
-    `folder` (N,) int64 is the folder of each picture among them.
+    `folders` (F) has the distinct folders, as names from the root, `folder` (N,) int64 the place of each picture's.
     """
 
     levels: tuple[FolderLevel, ...]
@@ -124,7 +124,7 @@ class FolderClasses:
         return self.names_at(self.class_level.number if self.class_level else None)
 
     def names_at(self, number: int | None) -> NDArray[np.object_]:
-        """The folder of each picture (N,) at a level, None for a picture that is not that deep."""
+        """The folder of each picture (N,) at a level; None for a picture that is not that deep, and without a level."""
         return self._per_image([_joined(names, [number] if number else []) for names in self.folders])
 
     @property
@@ -146,19 +146,19 @@ def _joined(names: tuple[str, ...], numbers: Sequence[int]) -> str | None:
 
 
 def find_classes(paths: Sequence[bytes] | pa.ChunkedArray) -> FolderClasses:
-    """The levels of folders of root-relative paths (N) in bytes, and which of them are classes."""
+    """The levels of folders in root-relative paths (N) in bytes, and which of them has the classes."""
     return classes_of(folder_of_each(paths))
 
 
 def folder_of_each(paths: Sequence[bytes] | pa.ChunkedArray) -> pa.ChunkedArray:
-    """The folder of each path (N), "" for the root: a dictionary of distinct ones, in one piece."""
+    """The folder of each path (N), "" for the root, dictionary-encoded, in one chunk."""
     column = paths if isinstance(paths, pa.ChunkedArray) else pa.chunked_array([paths], pa.binary())
     parents = pc.replace_substring_regex(column, pattern=_NAME, replacement=b"")
     return pa.chunked_array([parents.combine_chunks().dictionary_encode()])
 
 
 def classes_of(folder_of_each: pa.ChunkedArray) -> FolderClasses:
-    """As `find_classes`, from what `folder_of_each` gave."""
+    """As `find_classes`, from the result of `folder_of_each`."""
     is_whole = folder_of_each.num_chunks == 1
     parents = folder_of_each.chunk(0) if is_whole else folder_of_each.combine_chunks()
     folder = parents.indices.to_numpy().astype(np.int64)
@@ -169,17 +169,12 @@ def classes_of(folder_of_each: pa.ChunkedArray) -> FolderClasses:
 
 
 def folder_name(folder: bytes) -> str:
-    """The name of a folder as a class: as it is, with odd bytes, line breaks and controls as escapes."""
+    """The name of a folder as a class, with odd bytes, line breaks and control characters as escapes."""
     return one_line(folder.decode("utf-8", "backslashreplace"))
 
 
-def class_names(paths: Sequence[bytes]) -> list[str | None]:
-    """The class of each root-relative path, None for none; see `FolderClasses.class_level`."""
-    return list(find_classes(paths).class_names)
-
-
 def _levels(folders: Sequence[tuple[str, ...]], pictures: NDArray[np.int64]) -> tuple[FolderLevel, ...]:
-    """The levels of folders that hold so many `pictures` (F,) each, without those of their subfolders."""
+    """The levels of folders; `pictures` (F,) counts those in each, without those in its subfolders."""
     levels: list[FolderLevel] = []
     inside = np.array([len(names) for names in folders], np.int64)
     for number in range(1, int(inside.max(initial=0)) + 1):
@@ -191,7 +186,7 @@ def _levels(folders: Sequence[tuple[str, ...]], pictures: NDArray[np.int64]) -> 
 
 
 def split_in_name(name: bytes) -> str | None:
-    """The split at the beginning of a file's name, "train" in "train-00000-of-00002.parquet"; None if there is none."""
+    """The split at the start of a file's name, "train" in "train-00000-of-00002.parquet"; None without one."""
     match = re.match(rf"({_SPLIT.pattern})(?![a-zA-Z])", display_name(name), re.IGNORECASE)
     return match[1] if match else None
 

@@ -1,4 +1,4 @@
-"""The question that every output asks before anything is done: whether writing it would change what is read."""
+"""Outputs, which never change what is read."""
 
 import os
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from url_viz.imaging.source import source_of
 
 
 def require_outside(out: str | Path, *sources: str | Path, home: Path | None = None) -> Path:
-    """The absolute path of a file or folder to be written; as `refuse_source`, and FolderError without its folder."""
+    """The absolute path of a file or folder to write. Raises as `refuse_source`, and FolderError without its parent."""
     target = Path(out).expanduser().absolute()
     refuse_source(target, *sources, home=home)
     require_parent(target)
@@ -20,11 +20,10 @@ def require_outside(out: str | Path, *sources: str | Path, home: Path | None = N
 
 
 def refuse_source(target: Path, *sources: str | Path, home: Path | None = None) -> None:
-    """Raise UsageError for an absolute path at which writing would change what is read from `sources`.
+    """Raise UsageError if writing at an absolute path would change what is read from `sources`.
 
-    Sources are roots of image sets and other files. Refused are these, what lies in a folder of them, and pictures and
-    label files that a list or annotations among them name. What lies in the workspace `home`, which may be in a folder
-    of pictures, is ours.
+    These are roots of image sets and other files. They are refused themselves, with what lies in them, and the
+    pictures and label files that they name; but not what lies in the workspace `home`, even in a folder of pictures.
     """
     real = Path(os.path.realpath(target))
     if home is not None and real.is_relative_to(os.path.realpath(home)):
@@ -40,7 +39,7 @@ def refuse_source(target: Path, *sources: str | Path, home: Path | None = None) 
 
 
 def _is_named(file: Path, root: Path) -> bool:
-    """Whether a list of pictures, or annotations, name a file."""
+    """Whether a list of pictures or annotations name a file."""
     named: Iterable[bytes] = ()
     with suppress(FolderError):  # what cannot be read names nothing
         named = getattr(source_of(root), "named_files", ()) if os.path.isfile(root) else ()

@@ -10,17 +10,17 @@ from url_viz.base.errors import ImageError
 
 
 def _positive_int64(data: bytes) -> int:
-    """63 bits of a digest: a non-negative int64 for the store, pandas and URLs."""
+    """63 bits of a digest: a non-negative int64, for the store, pandas and URLs."""
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") >> 1
 
 
 def image_id(relative_path: bytes) -> int:
-    """The id of the picture at this root-relative path (bytes, as the file system has them)."""
+    """The id of the picture at this root-relative path."""
     return _positive_int64(relative_path)
 
 
 def content_key(data: bytes) -> int:
-    """The key of a file's content: equal bytes have equal keys in any folder."""
+    """The key of a file's content: equal bytes have equal keys."""
     return _positive_int64(data)
 
 
@@ -45,7 +45,7 @@ class Place:
 
     @property
     def path(self) -> bytes:
-        """The path of the object: that of its picture, and its key, in which no separator stands."""
+        """The path of the object: its picture's, and its key without separators."""
         is_plain = not any(part in self.key for part in ("#", "%23", "%25"))
         key = self.key if is_plain else self.key.replace("%", "%25").replace("#", "%23")
         return self.picture + SEPARATOR + key.encode("utf-8", "surrogateescape")

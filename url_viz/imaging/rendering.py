@@ -12,20 +12,20 @@ from url_viz.base.errors import UsageError
 USUAL_BITS = (8, 10, 12, 14, 16)
 LOW_PERCENTILE, HIGH_PERCENTILE = 0.1, 99.9
 LEAST_FILLED = 0.5
-"""A usual range of which the values fill less is not theirs: a thermal camera's 7,000 to 8,500, say."""
+"""Values that fill less of a usual range have another one: a thermal camera's 7,000 to 8,500, say."""
 MOST_OUTSIDE = 0.01
-"""More of the values of new pictures outside the range of a set are said."""
+"""The share of new pictures' values that may lie outside a set's range without a remark."""
 Range = tuple[float, float]
 PageChoice = Literal["each", "first", "middle", "brightest"]
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """What is black and what is white of values of more than 8 bits; which `bands`, from 1, are red, green and blue.
+    """Which values of more than 8 bits are black and white, and which `bands`, from 1, are red, green and blue.
 
-    None and no bands where it does not matter: files of 8 bits a channel, of one or three bands. What files say of
-    themselves (a window) comes before the range of a set, but not before one that somebody has chosen (`is_chosen`).
-    Of files with several pages each is a picture, or one `page` alone.
+    None and no bands where it does not matter: files of 8 bits a channel, of one or three bands. A file's own window
+    comes before the range of a set, but not before one that somebody has chosen (`is_chosen`). In files with several
+    pages each is a picture, or only one `page`.
     """
 
     black: float | None = None
@@ -36,7 +36,7 @@ class Rendering:
 
     @property
     def range(self) -> Range | None:
-        """Black and white, if they are given."""
+        """Black and white, if both are given."""
         return None if self.black is None or self.white is None else (self.black, self.white)
 
     @property
@@ -59,9 +59,9 @@ class Rendering:
 
 @dataclass(frozen=True)
 class ValueSample:
-    """Some `values` (M,) float32 of a picture of more than 8 bits, and the range that its file says they have.
+    """Some `values` (M,) float32 of a picture of more than 8 bits, and the range that its file states.
 
-    One with a `window` of its own needs none of the set.
+    A picture with a `window` of its own needs no range of the set.
     """
 
     values: NDArray[np.float32]
@@ -71,11 +71,11 @@ class ValueSample:
 
 
 def range_of(samples: Sequence[ValueSample]) -> Range | None:
-    """The range of a set from samples of its pictures of more than 8 bits; None without any, and if it is all of 16.
+    """The range of a set from samples of its pictures of more than 8 bits; None without any, and for all of 16 bits.
 
-    What all files say wins. Else it is the smallest usual one that holds the values to their 99.9th percentile, or,
-    where they fill less than half of that, reach below zero or are neither integers nor fractions, from their 0.1th to
-    their 99.9th percentile.
+    If all files state a range, it is theirs. Else it is the smallest usual range that holds the 99.9th percentile;
+    but from the 0.1th to the 99.9th percentile where values fill less than half of that, reach below zero or are
+    neither integers nor fractions.
     """
     values = np.concatenate([sample.values for sample in samples]) if samples else np.empty(0, np.float32)
     values = values[np.isfinite(values)]
@@ -95,18 +95,18 @@ def range_of(samples: Sequence[ValueSample]) -> Range | None:
 
 
 def share_outside(samples: Sequence[ValueSample], shown: Range) -> float:
-    """Which share of the values of samples lies outside a range; 0.0 without any."""
+    """The share of sampled values outside a range; 0.0 without any."""
     values = np.concatenate([sample.values for sample in samples]) if samples else np.empty(0, np.float32)
     return float(((values < shown[0]) | (values > shown[1])).mean()) if len(values) else 0.0
 
 
 def as_rendering(record: Mapping[str, Any] | None) -> Rendering | None:
-    """From the fields of one as JSON has them; None for None."""
+    """The rendering with these fields, as JSON has them; None for None."""
     return None if record is None else Rendering(**{**record, "bands": tuple(record["bands"])})
 
 
 def with_rest_of(wanted: Rendering | None, before: Rendering | None) -> Rendering | None:
-    """What is wanted, and of range and bands the one that is not, as it was before."""
+    """What is wanted, with the range, bands and page from before where it has none."""
     if wanted is None or before is None:
         return wanted or before
     by = wanted if wanted.range is not None else before
@@ -115,7 +115,7 @@ def with_rest_of(wanted: Rendering | None, before: Rendering | None) -> Renderin
 
 
 def in_window(rendering: Rendering | None, black: str | None, white: str | None) -> Rendering | None:
-    """The rendering with the window of an address, as text; the rendering itself if that is none."""
+    """The rendering with a window that is given as text; unchanged if the text is no window."""
     try:
         window = float(black or "nan"), float(white or "nan")
     except ValueError:
@@ -148,10 +148,10 @@ def as_bands(text: str) -> tuple[int, ...]:
 
 
 def _unless_usual(black: float, white: float) -> Range | None:
-    """The range; None for all of 16 bits and for fractions from 0 to 1, which are seen so without one."""
+    """The range; None for all of 16 bits and for fractions from 0 to 1, which need none."""
     return None if (black, white) in ((0, 65535), (0, 1)) else (float(black), float(white))
 
 
 def number_words(value: float) -> str:
-    """A value of a picture in words: "4,095"."""
+    """A value of a picture as text: "4,095"."""
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.4g}"

@@ -33,9 +33,9 @@ Block = tuple[Hashable, int]
 class ScannedFile:
     """One candidate file: root-relative path as bytes, size, and time of last change.
 
-    Of an object in a picture, the path is that of its `place`, and the time a digest of the file's and of the place.
-    Of a picture in a shard, the time is the shard's, `position` says where it lies there, and files of one `block` are
-    read together, the blocks of one group in their order.
+    For an object in a picture, the path is its `place`'s, and the time a digest of the file's time and the place.
+    For a picture in a shard, the time is the shard's, and `position` is where it lies there; files of one `block` are
+    read together, the blocks of a group in order.
     """
 
     path: bytes
@@ -47,7 +47,7 @@ class ScannedFile:
 
     @property
     def file(self) -> bytes:
-        """The path of the file that is read: of an object, its picture's."""
+        """The path of the file that is read: for an object, its picture's."""
         return self.path if self.place is None else self.place.picture
 
     @property
@@ -61,9 +61,9 @@ class Scan:
 
     `unreadable_folders` pairs root-relative folder paths with the reason they could not be listed; each is also in
     `files`, with a slash at its end, so that reading it adds a row to the failure list. Nothing outside `within` was
-    listed, or may be read. `columns` are what the source says of each of the `files`, by name; `remarks` are
-    sentences on what it says twice, or otherwise than it may be meant. `apart` is the column that pictures of a new set
-    are kept apart by, if there is one.
+    listed, or may be read. `columns` has what the source states about each of the `files`, by name; `remarks` are
+    sentences on what it states twice, or may mean otherwise. `apart` is the column by which pictures of a new set are
+    kept apart, if there is one.
     """
 
     root: Path
@@ -76,32 +76,27 @@ class Scan:
     apart: str = ""
 
 
-_FOLDER_WITH_PICTURES = ". Give the folder that contains the pictures; subfolders are read too."
-
-
 def why_empty(root: Path, other: Sequence[tuple[str, int]]) -> str:
     """The message for a folder without pictures: which `other` files were ignored, and what to give instead."""
     examples = ", ".join(f"{count} {extension}" for extension, count in other[:5])
-    return (
-        f"There are no pictures in {str(root)!r}"
-        + (f" (passed over: {examples})" if examples else "")
-        + (". Give one with pictures." if root.is_file() else _FOLDER_WITH_PICTURES)
-    )
+    passed = f" (passed over: {examples})" if examples else ""
+    wanted = "one with pictures" if root.is_file() else "the folder that contains the pictures; subfolders are read too"
+    return f"There are no pictures in {str(root)!r}{passed}. Give {wanted}."
 
 
 def display_name(path: bytes) -> str:
-    """A path for people and tables: valid UTF-8 with odd bytes and control characters shown as escapes."""
+    """A path as valid UTF-8, with odd bytes and control characters as escapes."""
     return printable(path.decode("utf-8", "backslashreplace"))
 
 
 def absolute(root: Path, relative: bytes) -> bytes:
-    """The file-system path (bytes) of a root-relative path. Raises FolderError for pictures in object storage."""
+    """The file-system path of a root-relative path. Raises FolderError for pictures in object storage."""
     refuse_bucket(root)
     return located(root, relative)
 
 
 def located(root: Path, relative: bytes) -> bytes:
-    """A picture's file-system path, or its address in object storage, for lists."""
+    """A picture's file-system path, or its address in object storage."""
     return os.path.join(os.fsencode(root), relative)
 
 
@@ -141,7 +136,7 @@ def _why_no_folder(root: Path) -> str:
 
 
 def _check_inside(root: Path, within: Sequence[Path]) -> None:
-    """Raise FolderError if `root` lies outside `within`, or if one of these is itself a link to another folder."""
+    """Raise FolderError if `root` lies outside `within`, or if one of these folders is a link to another."""
     for folder in within:
         if folder.resolve() != folder:
             raise FolderError(f"{str(folder)!r} is a link to {str(folder.resolve())!r}. Give that path itself.")
@@ -171,11 +166,6 @@ class Walk:
         self.unreadable: list[tuple[bytes, str]] = []
         self._seen: set[tuple[int, int]] = set()
 
-    @property
-    def folders(self) -> int:
-        """How many folders below the root were entered so far."""
-        return max(0, len(self._seen) - 1)
-
     def refuse_unlisted(self) -> None:
         """Raise FolderError if the root itself could not be listed."""
         why = next((reason for path, reason in self.unreadable if path == b""), None)
@@ -183,7 +173,7 @@ class Walk:
             raise FolderError(f"{str(self.root)!r} cannot be listed: {why}. Check its permissions.")
 
     def steps(self) -> Iterator[ScannedFile | None]:
-        """Every candidate file, and None for every folder, so that callers can stop between folders without files.
+        """Every candidate file, and None for every folder, so that callers can stop also where no files are.
 
         Ignored files are counted in `other`.
         """
@@ -236,7 +226,6 @@ class Walk:
         return ScannedFile(relative, status.st_size, status.st_mtime_ns)
 
     def _is_dicom(self, entry: "os.DirEntry[bytes]") -> bool:
-        """Whether a file without an ending, or with one of digits, is DICOM by its content."""
         ending = os.path.splitext(entry.name)[1]
         if ending and not ending[1:].isdigit():
             return False

@@ -5,7 +5,7 @@ import stat
 import unicodedata
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
@@ -22,7 +22,7 @@ _ENDINGS = {"JPEG": ".jpg", "MPO": ".jpg", "JPEG2000": ".jp2", "TIFF": ".tif", "
 
 
 class Incoming(Protocol):
-    """A file from outside. Its name may be hostile: it is shown, but never used as a path."""
+    """A file from outside. Its name may be hostile: it is shown, never used as a path."""
 
     @property
     def name(self) -> str:
@@ -45,7 +45,7 @@ class IncomingFile:
 
 @dataclass(frozen=True)
 class RefusedFile:
-    """A file that is not read, or is no readable picture, and why."""
+    """A file that is not read, or that is no readable picture, and why."""
 
     name: str
     reason: str
@@ -59,7 +59,7 @@ def is_ignored(name: str) -> bool:
 
 
 def safe_name(name: str) -> str:
-    """A plain file name made from a hostile one: one part, no control characters, not hidden, at most 120 bytes."""
+    """A plain file name from a hostile one: one part, no control characters, not hidden, at most 120 bytes."""
     text = unicodedata.normalize("NFC", _posix(name).name.encode("utf-8", "replace").decode())
     plain = "".join(c if c.isalnum() or c in " .,_+()@=-" else "_" for c in text).lstrip(" .+@=-").rstrip(" .")
     stem, dot, ending = plain.rpartition(".") if "." in plain else (plain, "", "")
@@ -70,9 +70,9 @@ def safe_name(name: str) -> str:
 
 
 def free_name(name: str, used: Counter[str], *, folder: str = "") -> str:
-    """A name in a folder that is none of the `used`, ignoring case, and is among them then; else with `-2` in it.
+    """A name in a folder that is not among the `used`, ignoring case, with `-2` in it if need be; it is added to them.
 
-    `used` counts how often each was wanted: of thousands that are alike, each begins at the number of the last.
+    `used` counts how often each name was wanted, so that thousands of equal ones are numbered in one pass.
     """
     path, wanted = PurePosixPath(name), (folder + name).casefold()
     unique = folder + name
@@ -94,8 +94,10 @@ def copy_into(folder: Path, files: Sequence[Incoming]) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file in files:
-            data = file.read()
-            path, is_new = _put(folder, _with_ending(safe_name(file.name), data), data)
+            name, data = safe_name(file.name), file.read()
+            if PurePosixPath(name).suffix.lower().encode() not in EXTENSIONS and (kind := decoders.format_of(data)):
+                name += _ENDINGS.get(kind, f".{kind.lower()}")
+            path, is_new = _put(folder, name, data)
             written += [path] if is_new else []
     except OSError as error:
         raise FolderError(
@@ -107,7 +109,8 @@ def copy_into(folder: Path, files: Sequence[Incoming]) -> list[Path]:
 
 def _put(folder: Path, name: str, data: bytes) -> tuple[Path, bool]:
     """The file that holds `data`, and whether it was newly written."""
-    for variant in _variants(name):
+    plain = PurePosixPath(name)
+    for variant in chain([name], (f"{plain.stem}-{number}{plain.suffix}" for number in count(2))):
         path = folder / variant
         try:
             with path.open("xb") as file:
@@ -118,18 +121,6 @@ def _put(folder: Path, name: str, data: bytes) -> tuple[Path, bool]:
         else:
             return path, True
     raise AssertionError("there is always another name")
-
-
-def _variants(name: str) -> Iterator[str]:
-    path = PurePosixPath(name)
-    return chain([name], (f"{path.stem}-{number}{path.suffix}" for number in count(2)))
-
-
-def _with_ending(name: str, data: bytes) -> str:
-    if PurePosixPath(name).suffix.lower().encode() in EXTENSIONS:
-        return name
-    kind = decoders.format_of(data)
-    return name + _ENDINGS.get(kind, f".{kind.lower()}") if kind else name  # the scan ignores what is not a picture
 
 
 def _cut(text: str, most_bytes: int) -> str:
@@ -164,27 +155,30 @@ class ZipMember:
 
 
 def open_archive(name: str, data: bytes) -> tuple[list[ZipMember], list[RefusedFile]]:
-    """The pictures in the zip `data` (`name` is for messages), and refused files; nothing is unpacked yet.
+    """The pictures in the zip `data` (`name` is for messages), and the refused files; nothing is unpacked yet.
 
     Hidden files and shadow folders are left out. Raises FolderError if it is not a zip, or holds more files or bytes
-    than are read. A bad file does not affect the others: one that is too large, packed too tightly, encrypted, a
-    symlink, an archive, without an image extension, or with a path that leads out of the archive is refused.
+    than are read. A bad file is refused and does not affect the others.
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except Exception as error:  # a damaged list of members may raise anything
         raise FolderError(f"{name!r} is not a readable zip archive ({error}). Pack it again.") from error
     infos = [i for i in archive.infolist() if not i.is_dir() and not is_ignored(i.filename)]
-    _check_whole(name, infos)
+    if len(infos) > MOST_FILES:
+        raise _too_large(name, f"{len(infos):,} files", f"{MOST_FILES:,}")
+    total = sum(info.file_size for info in infos)
+    if total > MOST_BYTES:
+        raise _too_large(name, f"{total / 2**20:,.0f} MiB unpacked", f"{MOST_BYTES / 2**20:,.0f} MiB")
     checked = [(f"{name}/{info.filename}", info, _why_refused(info)) for info in infos]
     members = [ZipMember(shown, archive, info) for shown, info, reason in checked if reason is None]
     return members, [RefusedFile(shown, reason) for shown, _, reason in checked if reason is not None]
 
 
 def sorted_zip(folders: Mapping[str, Sequence[Incoming]], *, top_level: Mapping[str, bytes] | None = None) -> bytes:
-    """A zip with the files of each folder under safe unique names, and those of `top_level` next to the folders.
+    """A zip with the files of each folder under safe unique names, and the `top_level` files beside the folders.
 
-    Pictures are packed already, so nothing is compressed again. Raises ImageError if a file cannot be read.
+    Pictures are compressed already, and are only stored. Raises ImageError if a file cannot be read.
     """
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
@@ -203,20 +197,11 @@ def _posix(name: str) -> PurePosixPath:
     return PurePosixPath(name.replace("\\", "/"))
 
 
-def _check_whole(name: str, infos: Sequence[zipfile.ZipInfo]) -> None:
-    if len(infos) > MOST_FILES:
-        raise _too_large(name, f"{len(infos):,} files", f"{MOST_FILES:,}")
-    total = sum(info.file_size for info in infos)
-    if total > MOST_BYTES:
-        raise _too_large(name, f"{total / 2**20:,.0f} MiB unpacked", f"{MOST_BYTES / 2**20:,.0f} MiB")
-
-
 def _too_large(name: str, holds: str, most: str) -> FolderError:
     return FolderError(f"{name!r} holds {holds}; at most {most} are read out of one zip. Open it as a folder instead.")
 
 
 def _why_refused(info: zipfile.ZipInfo) -> str | None:
-    """The reason to refuse a file of an archive; None to accept it."""
     path = _posix(info.filename)
     kind = stat.S_IFMT(info.external_attr >> 16)
     ending = path.suffix.lower()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
@@ -38,9 +38,9 @@ THUMBNAIL_QUALITY = 82
 
 @dataclass(frozen=True)
 class Picture:
-    """The data of one file: `crop` (S, S, 3) uint8 for the backbone, `thumbnail` a JPEG of at most 256 px.
+    """One picture: its full size, its `crop` (S, S, 3) uint8 for the backbone, and a JPEG of at most 256 px.
 
-    `also` are the crops for other backbones that were asked for.
+    `also` has the crops for other backbones.
     """
 
     content: int
@@ -70,7 +70,7 @@ DecodeResult = Picture | Known | Failure
 
 @dataclass(frozen=True)
 class Unfetched:
-    """A file that its store failed to deliver, and why: it is not recorded, so that the next run reads it."""
+    """A file that its store failed to deliver, and why: it is not recorded, so that the next run tries again."""
 
     reason: str
 
@@ -78,7 +78,7 @@ class Unfetched:
 def picture_of(
     data: bytes, preprocessing: Preprocessing, *, content: int, also: Sequence[Preprocessing] = ()
 ) -> Picture:
-    """The `Picture` from the bytes of a file; raises ImageError as `decode` does.
+    """Decode the bytes of a file; raises ImageError as `decode` does.
 
     The crops for the backbones `also` are identical to those of separate calls. The file is decoded once, except a
     large JPEG that the backbones need at different fractions of its size.
@@ -87,18 +87,19 @@ def picture_of(
     scale = scaled_size(data, preprocessing.resize_px) if also else None
     images = [image]
     for other in also:
-        is_alike = scaled_size(data, other.resize_px) == scale
-        again = partial(decode, data, short_side_px=other.resize_px, rendering=other.rendering)
-        images.append(image if is_alike else again()[0])
+        if scaled_size(data, other.resize_px) == scale:
+            images.append(image)
+        else:
+            images.append(decode(data, short_side_px=other.resize_px, rendering=other.rendering)[0])
     return _picture(images, size, (preprocessing, *also), content=content)
 
 
 def pictures_at(
     data: bytes, places: Iterable[tuple[Box, float]], preprocessings: Sequence[Preprocessing]
 ) -> Iterator[Picture | Failure]:
-    """The `Picture` (content 0) of each place, a box and its margin, in a file that is decoded once.
+    """The picture, with content 0, of each place (a box and its margin) in a file that is decoded once.
 
-    Each is that of its crop saved as a file without loss. Raises ImageError as `decode` does.
+    Each is as if its crop were a file of its own. Raises ImageError as `decode` does.
     """
     image, _ = decode(data, rendering=preprocessings[0].rendering)
     for box, margin in places:
@@ -113,7 +114,6 @@ def pictures_at(
 def _picture(
     images: Sequence[Image.Image], size: tuple[int, int], preprocessings: Sequence[Preprocessing], *, content: int
 ) -> Picture:
-    """The `Picture` of one that was decoded for each of the backbones; its full `size` is given."""
     first, small = images[0], [resized(*each) for each in zip(images, preprocessings, strict=True)]
     crop, *also = (middle(image, each.size_px) for image, each in zip(small, preprocessings, strict=True))
     whole = small[0] if max(first.size) <= WIDEST_ASPECT * min(first.size) else first
@@ -128,9 +128,9 @@ def fetch_and_decode(
     also: Sequence[Preprocessing] = (),
     decoded: Callable[..., Picture] = picture_of,
 ) -> DecodeResult:
-    """Read the bytes that `fetch` returns; an ImageError from it, or from decoding, becomes a Failure.
+    """Decode the bytes that `fetch` returns, by `decoded`; an ImageError becomes a Failure.
 
-    Contents whose keys are in `known` are not decoded again; all others are decoded by `decoded`, like `picture_of`.
+    Contents whose keys are in `known` are not decoded again.
     """
     try:
         data = fetch()
@@ -151,9 +151,9 @@ def thumbnail(image: Image.Image) -> bytes:
 
 MOST_S = 60.0
 MOST_KEPT_PIXELS = 32_000_000
-"""A picture of at most so many stays decoded until the next one is to be cut."""
+"""A picture of at most this size stays decoded until the next one is to be cut."""
 MOST_MEMORY_BYTES = 6 << 30
-"""Twice the memory of the largest accepted picture."""
+"""Twice what the largest accepted picture takes."""
 
 
 class Decoders(LimitedProcesses):
@@ -178,10 +178,7 @@ class Decoders(LimitedProcesses):
         content: int | None = None,
         also: Sequence[Preprocessing] = (),
     ) -> Picture:
-        """The `Picture` from the bytes of a file, whose content key may be given; `also` as for `picture_of`.
-
-        Raises ImageError as `decode` does, or after a crash or timeout.
-        """
+        """As `picture_of`; raises ImageError also after a crash or timeout."""
         [picture] = self._pictures("read", data, (preprocessing, *also))
         assert isinstance(picture, Picture)
         return replace(picture, content=content_key(data) if content is None else content)
@@ -189,9 +186,8 @@ class Decoders(LimitedProcesses):
     def read_places(
         self, data: bytes, places: Sequence[Place], *preprocessings: Preprocessing
     ) -> Iterator[Picture | Failure]:
-        """As `pictures_at`, in the process of its own; contents are 0. Raises ImageError as `read` does."""
-        boxes = [(place.box, place.margin) for place in places]
-        return self._pictures("places", data, preprocessings, places=boxes)
+        """As `pictures_at`; raises ImageError also after a crash or timeout."""
+        return self._pictures("places", data, preprocessings, places=[(place.box, place.margin) for place in places])
 
     def _pictures(
         self, what: str, data: bytes, preprocessings: Sequence[Preprocessing], **how: object
@@ -211,15 +207,17 @@ class Decoders(LimitedProcesses):
             yield Picture(0, fact["width"], fact["height"], crop, part[ends[-1] :], tuple(also))
 
     def shown(self, data: bytes, *, most_px: int, quality: int, rendering: Rendering | None = None) -> bytes:
-        """A JPEG of a picture, upright, at most `most_px` on its long side; raises ImageError like `read`."""
-        return self.ask("shown", data, most_px=most_px, quality=quality, rendering=_as_plain(rendering))[1]
+        """A JPEG of a picture, upright, at most `most_px` on its long side; raises ImageError as `read` does."""
+        how = rendering and asdict(rendering)
+        return self.ask("shown", data, most_px=most_px, quality=quality, rendering=how)[1]
 
     def cut(self, data: bytes, place: Place, *, rendering: Rendering | None = None) -> bytes:
-        """A place in a picture as a PNG; raises ImageError like `read`, and if nothing of it lies inside."""
-        return self.ask("cut", data, box=place.box, margin=place.margin, rendering=_as_plain(rendering))[1]
+        """A place in a picture as a PNG; raises ImageError as `read` does, and if nothing of it lies inside."""
+        how = rendering and asdict(rendering)
+        return self.ask("cut", data, box=place.box, margin=place.margin, rendering=how)[1]
 
     def sample_of(self, data: bytes) -> ValueSample | None:
-        """Some values of a picture of more than 8 bits; None of any other, and where they cannot be read."""
+        """Some values of a picture of more than 8 bits; None for any other, and if they cannot be read."""
         with suppress(ImageError):
             facts, body = self.ask("sample", data)
             if "is_float" in facts:
@@ -228,19 +226,16 @@ class Decoders(LimitedProcesses):
         return None
 
     def header_of(self, data: bytes) -> tuple[int, int, int]:
+        """Width and height as stored, and EXIF orientation (1 to 8); raises ImageError as `read` does."""
         width, height, orientation = self.ask("header", data)[0]["header"]
         return width, height, orientation
 
     def format_of(self, data: bytes) -> str | None:
-        """Pillow's name of a file's format; None if it is not accepted, or crashes its decoder."""
+        """Pillow's name for a file's format; None if it is not accepted, or crashes its decoder."""
         with suppress(ImageError):
             name: str | None = self.ask("format", data)[0]["format"]
             return name
         return None
-
-
-def _as_plain(rendering: Rendering | None) -> dict[str, Any] | None:
-    return None if rendering is None else asdict(rendering)
 
 
 decoders = Decoders()
@@ -257,7 +252,7 @@ def fetch_and_decode_isolated(
     also: Sequence[Preprocessing] = (),
     by: Decoders = decoders,
 ) -> DecodeResult:
-    """Like `fetch_and_decode`, but in a process with limits on time and memory: a crash is a Failure too."""
+    """As `fetch_and_decode`, in a process with limits on time and memory: a crash is a Failure too."""
     return fetch_and_decode(fetch, preprocessing, known=known, also=also, decoded=by.read)
 
 
@@ -269,7 +264,7 @@ def fetch_and_decode_places(
     known: Container[int],
     by: Decoders = decoders,
 ) -> list[DecodeResult]:
-    """Like `fetch_and_decode_isolated` for places of one file, of which those that are not `known` are cut together."""
+    """As `fetch_and_decode_isolated`, for places in one file, which is decoded once if one of them is not `known`."""
     try:
         data = fetch()
         picture = content_key(data)
@@ -319,12 +314,8 @@ def _cut(data: bytes, box: Box, margin: float, rendering: dict[str, Any] | None)
 
 @lru_cache(maxsize=1)
 def _latest(data: bytes, rendering: Rendering | None) -> Image.Image:
-    """A picture, decoded once for all its objects where these are cut one after another."""
+    """A picture, decoded once while its objects are cut one after another."""
     return decode(data, rendering=rendering)[0]
-
-
-def _header(data: bytes) -> Answer:
-    return {"header": header_of(data)}, b""
 
 
 def _shown(data: bytes, most_px: int, quality: int, rendering: dict[str, Any] | None) -> Answer:
@@ -343,10 +334,6 @@ def _sample(data: bytes) -> Answer:
     return facts, sample.values.tobytes()
 
 
-def _format(data: bytes) -> Answer:
-    return {"format": picture_format(data)}, b""
-
-
 def _prepare(turns: AbstractContextManager[object]) -> None:
     decode_large_in_turns(turns)
     picture_format(b"")  # imports what decoders need, before the first timer starts
@@ -358,10 +345,10 @@ if __name__ == "__main__":
             "read": _read,
             "places": _places,
             "cut": _cut,
-            "header": _header,
+            "header": lambda data: ({"header": header_of(data)}, b""),
             "shown": _shown,
             "sample": _sample,
-            "format": _format,
+            "format": lambda data: ({"format": picture_format(data)}, b""),
         },
         prepare=_prepare,
     )
