@@ -13,7 +13,7 @@ import numpy as np
 from url_viz.base.errors import ImageSetError, UrlVizError, UsageError
 from url_viz.columns.filters import scoped
 from url_viz.drawing.assets import notebook_script
-from url_viz.drawing.map_view import map_data
+from url_viz.drawing.points import map_data
 from url_viz.drawing.tiles import base
 from url_viz.export.picture_files import data_url
 from url_viz.image_set import ImageSet

@@ -16,8 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from url_viz.columns.filters import inside_polygon
-from url_viz.drawing.map_view import MapView
-from url_viz.drawing.points import Points, encode_points
+from url_viz.drawing.points import MapView, Points, encode_points
 from url_viz.drawing.tiles import Tile
 from url_viz.ui.session import take_settings
 from url_viz.ui.widgets.gallery import show_gallery

@@ -10,8 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from tests.browser.harness_components import CLASSES, FIRST_ID, note_click, settings_of, show_clicked, synthetic_points
 from url_viz.columns.filters import DECISIONS, category_colours
-from url_viz.drawing.map_view import MapView
-from url_viz.drawing.points import encode_mask
+from url_viz.drawing.points import MapView, encode_mask
 from url_viz.ui.widgets.map import SETTINGS, polygon_of, show_map
 
 

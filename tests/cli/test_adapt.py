@@ -22,8 +22,7 @@ from url_viz.evidence.holdout_report import as_text, figures_from
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.jobs import Job, JobState, kinds, list_jobs, start_job
 from url_viz.jobs.job import alive_processes
-from url_viz.jobs.kinds import ADAPT
-from url_viz.jobs.results import head_of, report_of
+from url_viz.jobs.kinds import ADAPT, head_of, report_of
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.reading import embed_folder

@@ -14,8 +14,7 @@ from tests.jobs.conftest import LONG, running
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, start_job
-from url_viz.jobs.kinds import ADAPT, PRETRAIN, forget_plan
-from url_viz.jobs.results import head_of
+from url_viz.jobs.kinds import ADAPT, PRETRAIN, forget_plan, head_of
 from url_viz.store.sets import list_sets, stored_data
 
 pytestmark = pytest.mark.slow

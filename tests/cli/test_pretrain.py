@@ -10,8 +10,7 @@ from tests.imaging.pictures import write_folder
 from url_viz.base.workspace import HOME_VARIABLE, Workspace
 from url_viz.cli.main import main
 from url_viz.jobs import list_jobs
-from url_viz.jobs.kinds import PRETRAIN
-from url_viz.jobs.results import head_of
+from url_viz.jobs.kinds import PRETRAIN, head_of
 from url_viz.models.model_names import DEFAULT
 
 

@@ -12,7 +12,7 @@ from tests.given import by_turns, dice, given_set
 from url_viz.evidence.worth import DECIDED, LOSS, SEEDS
 from url_viz.image_set import ImageSet
 from url_viz.jobs.configs import WorthConfig
-from url_viz.jobs.results import worth_file
+from url_viz.jobs.kinds import worth_file
 
 pytestmark = pytest.mark.slow
 

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from tests.drawing.decoded_points import decode_mask, decode_points
 from url_viz.drawing.assets import WIRE
-from url_viz.drawing.map_view import STYLES, Style
 from url_viz.drawing.points import (
     BYTES_PER_POINT,
     HEADER,
     MASK_HEADER,
+    STYLES,
     Points,
+    Style,
     drawn_sample,
     encode_mask,
     encode_points,

@@ -21,7 +21,7 @@ from tests.given import by_turns, dice, given_set
 from tests.imaging.pictures import write_folder
 from url_viz.base.errors import ImageSetError
 from url_viz.export.data_sets import DATA_SETS
-from url_viz.export.fiftyone import OF_A_SAMPLE, SCRIPT
+from url_viz.export.samples import OF_A_SAMPLE, SCRIPT
 from url_viz.export.table_files import as_json, column_names, known_columns, plain_value
 from url_viz.image_set import ImageSet
 from url_viz.imaging.decode import VANISHED

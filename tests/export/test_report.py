@@ -24,7 +24,7 @@ from url_viz.export.report import (
     WIDTH,
     class_paths,
     diff_html,
-    map_points,
+    drawn_points,
     measure_paths,
     report_html,
     write_diff_report,
@@ -170,7 +170,7 @@ def dice_table(count: int, seed: int = 0) -> pd.DataFrame:
 
 def test_the_map_draws_every_point_once_inside_its_frame() -> None:
     table = dice_table(900)
-    points = map_points(table)
+    points = drawn_points(table)
     assert len(points) == 900
     assert ((points.x >= 0) & (points.x <= WIDTH) & (points.y >= 0) & (points.y <= HEIGHT)).all()
     drawn = re.findall(r"M(\d+) (\d+)h0", measure_paths(points, table["rank_percentile"].to_numpy()))
@@ -184,7 +184,7 @@ def test_the_map_draws_every_point_once_inside_its_frame() -> None:
 
 def test_of_many_points_both_extremes_and_some_from_everywhere_are_drawn() -> None:
     table = dice_table(30_000)
-    points = map_points(table)
+    points = drawn_points(table)
     assert len(np.unique(points.rows)) == MOST_POINTS
     ranks = np.sort(table["rank_percentile"].to_numpy()[points.rows])
     assert (ranks < 2).sum() == (ranks > 98).sum() == 600, "all of the two hundredths at either end"
@@ -192,7 +192,7 @@ def test_of_many_points_both_extremes_and_some_from_everywhere_are_drawn() -> No
 
 
 def test_a_set_without_coordinates_has_no_map() -> None:
-    assert len(map_points(dice_table(5).assign(x=np.nan))) == 0
+    assert len(drawn_points(dice_table(5).assign(x=np.nan))) == 0
 
 
 def test_the_worth_of_decisions_is_told_only_where_there_are_some(

@@ -15,7 +15,7 @@ from url_viz.base.workspace import Workspace
 from url_viz.cli.main import main
 from url_viz.image_set import open_image_set
 from url_viz.jobs import list_jobs
-from url_viz.jobs.job_files import JobPaths, new_job_id
+from url_viz.jobs.job import JobPaths, new_job_id
 from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT

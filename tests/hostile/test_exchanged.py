@@ -32,8 +32,15 @@ from url_viz.export.picture_files import How
 from url_viz.image_set import ImageSet
 from url_viz.imaging.decode import OUTSIDE, Preprocessing, lies_within
 from url_viz.jobs import JobState, cancel_job, log_tail
-from url_viz.jobs.kinds import ADAPT, about_of, config_to_adapt, config_to_pretrain, start_export, start_pretraining
-from url_viz.jobs.results import out_of
+from url_viz.jobs.kinds import (
+    ADAPT,
+    about_of,
+    config_to_adapt,
+    config_to_pretrain,
+    out_of,
+    start_export,
+    start_pretraining,
+)
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.ui.evaluate import crop_sample

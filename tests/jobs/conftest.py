@@ -13,7 +13,7 @@ import pytest
 
 from url_viz.base.workspace import Workspace
 from url_viz.jobs import Job, cancel_job, list_jobs, start_job
-from url_viz.jobs.job_files import Processes, ProcessMark, find_record
+from url_viz.jobs.job import Processes, ProcessMark, find_record
 
 LONG = ["-c", "import time; time.sleep(600)"]
 """A command that no test waits for."""

@@ -27,7 +27,7 @@ from url_viz.jobs import (
     run_again,
 )
 from url_viz.jobs.control import HISTORY_BYTES
-from url_viz.jobs.job_files import (
+from url_viz.jobs.job import (
     JobConfig,
     JobPaths,
     Processes,

@@ -27,7 +27,7 @@ from url_viz.jobs import (
     progress_history,
     run_again,
 )
-from url_viz.jobs.job_files import ProcessMark, Result, find_record, mark_of
+from url_viz.jobs.job import ProcessMark, Result, find_record, mark_of
 
 pytestmark = pytest.mark.slow
 

@@ -17,8 +17,7 @@ from tests.ui.pages import ended
 from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, cancel_job, latest_job, log_tail
-from url_viz.jobs.kinds import EXPORT, start_export
-from url_viz.jobs.results import out_of
+from url_viz.jobs.kinds import EXPORT, out_of, start_export
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.store.allowed_folders import allowed_folders

@@ -20,8 +20,7 @@ from url_viz.base.workspace import Workspace
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
 from url_viz.jobs import cancel_job, list_jobs, progress_history
-from url_viz.jobs.kinds import PRETRAIN, config_to_pretrain, start_pretraining
-from url_viz.jobs.results import head_of
+from url_viz.jobs.kinds import PRETRAIN, config_to_pretrain, head_of, start_pretraining
 from url_viz.models.catalogue import known_models
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder

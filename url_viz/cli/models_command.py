@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
     from url_viz.jobs import Job
     from url_viz.jobs.job import Status
-    from url_viz.jobs.results import JobResult
+    from url_viz.jobs.kinds import JobResult
     from url_viz.models.catalogue import KnownModel
 
 
@@ -201,8 +201,7 @@ def followed(start: Callable[[], "Job"], tell: Callable[["JobResult"], None], *,
 
     In the `background` it goes on by itself. Ctrl-C cancels it. Raises JobError if it does not succeed.
     """
-    from url_viz.jobs.kinds import result_of
-    from url_viz.jobs.results import head_of
+    from url_viz.jobs.kinds import head_of, result_of
 
     job: Job | None = None
     try:

@@ -1,6 +1,6 @@
 """A command that waits for its job (`python -m url_viz.cli.waiting`), and has imported what reading needs by then.
 
-A runner starts it, which waits too (url_viz/jobs/ready.py).
+A runner starts it, which waits too (url_viz/jobs/start.py).
 """
 
 import os
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from url_viz.base.processes import search_rarely
 from url_viz.base.records import read_json
-from url_viz.jobs.ready import Task, write_to
+from url_viz.jobs.start import Task, write_to
 
 if TYPE_CHECKING:
     from url_viz.models.model import Model

@@ -12,10 +12,11 @@ import pandas as pd
 from url_viz.base.errors import FolderError
 from url_viz.base.progress import ProgressCallback, silent
 from url_viz.base.wording import counted
-from url_viz.export.annotation_copy import REDRAW, AnnotationCopy, write_annotations
-from url_viz.export.annotation_tools import (
+from url_viz.export.annotation_files import (
     MEDIA,
+    REDRAW,
     SELECTED,
+    AnnotationCopy,
     BoxedPicture,
     by_picture,
     choices_for_label_studio,
@@ -25,12 +26,19 @@ from url_viz.export.annotation_tools import (
     size_of,
     tags_for_cvat,
     with_wrong_boxes,
+    write_annotations,
 )
-from url_viz.export.fiftyone import MEDIA as FIFTYONE_MEDIA
-from url_viz.export.fiftyone import SCRIPT, boxes_for_fiftyone, samples_for_fiftyone
-from url_viz.export.hugging_face import SPLIT, class_folders, rows_for_hugging_face
 from url_viz.export.packed import write_classes, write_packed, write_parquet, write_tar
 from url_viz.export.picture_files import Exported, How, Wanted, lay_out, new_folder, rows_to_export, safe_names
+from url_viz.export.samples import MEDIA as FIFTYONE_MEDIA
+from url_viz.export.samples import (
+    SCRIPT,
+    SPLIT,
+    boxes_for_fiftyone,
+    class_folders,
+    rows_for_hugging_face,
+    samples_for_fiftyone,
+)
 from url_viz.image_set import ImageSet
 from url_viz.imaging.annotations.formats import format_at
 from url_viz.store.columns.source_columns import PICTURE

@@ -19,9 +19,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from url_viz.base.errors import FolderError, ImageError, ImageSetError
+from url_viz.columns.filters import MOST_CATEGORIES, SEPARATOR, category_names
 from url_viz.columns.measures import (
     AMBIGUITY,
     CONFUSABILITY,
+    MEASURES,
     UNCERTAINTY,
     has_values,
     in_text,
@@ -30,12 +32,14 @@ from url_viz.columns.measures import (
     measure_title,
     shown_reason,
 )
-from url_viz.columns.ranking import ends, with_percentile
+from url_viz.columns.ranking import ends, percentile_of_each, with_percentile
 from url_viz.columns.twin_groups import COPIES
+from url_viz.drawing.assets import notebook_script
+from url_viz.drawing.points import MapView, encode_points, map_data, map_points
+from url_viz.drawing.tiles import between_of, number_of, tile_data, tiles
 from url_viz.evidence.evaluation import NEAREST, Evaluated, by_class
 from url_viz.evidence.order import plain_words
 from url_viz.evidence.worth import Worth
-from url_viz.export.live_report import live_part
 from url_viz.export.picture_files import inlined, with_boxes
 from url_viz.export.table_files import provenance, write_bytes
 from url_viz.findings.reasons import reason_counts
@@ -46,6 +50,88 @@ from url_viz.review.queues import TO_GO, progress_counts
 from url_viz.versions.changes import CHANGES
 from url_viz.versions.set_diffs import Diff
 from url_viz.versions.set_versions import Version
+
+SIZES = ((800, 128), (2_000, 96), (5_000, 64))
+"""The longer side of a thumbnail in pixels, by how many pictures there are at most."""
+DIGITS = 4
+
+
+@dataclass(frozen=True)
+class LivePart:
+    """What a page needs for it: a module, its data as a record of JSON, and the choices of its filters."""
+
+    script: str
+    data: dict[str, Any]
+    classes: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+
+def live_part(image_set: ImageSet, table: pd.DataFrame, measure: str) -> LivePart:
+    """The live part of pictures: rows of the set's table with `rank_percentile`, at most as many as SIZES say."""
+    rows = table.sort_values("rank_percentile", ascending=False, kind="stable", na_position="last", ignore_index=True)
+    whole = image_set.table()
+    category = "label" if len(category_names(rows, "label")) <= MOST_CATEGORIES else None
+    points = map_points(rows, measure=measure, category=category, within=whole)
+    view = MapView(
+        points_url="points",
+        card_url="card/{id}",
+        total=len(rows),
+        unit=image_set.noun,
+        measure=measure_title(measure),
+        categories=category_names(rows, "label"),
+    )
+    side_px = next(px for most, px in SIZES if len(rows) <= most)
+    pictures = inlined(image_set.core, rows["id"], side_px=side_px)
+    shown = [
+        tile_data(tile) | {"thumbnail": pictures.get(tile.id, "")} for tile in tiles(rows, set_id="", measure=measure)
+    ]
+    reasons = [tuple(map(shown_reason, filter(None, str(some).split(SEPARATOR)))) for some in rows["reasons"]]
+    is_told = image_set.labels.are_shares_told()
+    data = {
+        "points": base64.b64encode(encode_points(points)).decode("ascii"),
+        "ids": list(map(str, points.ids.tolist())),
+        "tiles": shown,
+        "cards": [
+            _card(row, some, is_told=is_told) for row, some in zip(rows.to_dict("records"), reasons, strict=True)
+        ],
+        "measures": _measures(rows, whole, measure),
+        "map": map_data(view, key="report", taken={}) | {"fits": False, "can_pick": category is not None},
+        "has_questions": any(tile["question"] for tile in shown),
+        "has_labels": bool(rows["label"].notna().any()),
+    }
+    start = "startReport(parts);"
+    classes = tuple(sorted(map(str, rows["label"].dropna().unique())))
+    offered = reason_counts(rows["reasons"], image_set.core.reasons.order())
+    return LivePart(notebook_script("report", start), data, classes, tuple(map(shown_reason, offered)))
+
+
+def _card(row: dict[Any, Any], reasons: tuple[str, ...], *, is_told: bool) -> dict[str, object]:
+    place = [number_of(row["x"]), number_of(row["y"])]
+    rank = number_of(row["rank_percentile"])
+    return {
+        "between": between_of(row, is_told=is_told),
+        "reasons": reasons,
+        "rank": rank,
+        "place": None if None in place else place,
+    }
+
+
+def _measures(rows: pd.DataFrame, whole: pd.DataFrame, first: str) -> list[dict[str, object]]:
+    """Title, values and percentiles (N,) of each measure of the rows, `first` first."""
+    names = dict.fromkeys([first, *(one.name for one in MEASURES if one.is_offered and one.name in rows)])
+    return [
+        {
+            "title": measure_title(name),
+            "values": _rounded(rows[name].to_numpy(float)),
+            "percentiles": _rounded(percentile_of_each(rows, name, within=whole)),
+        }
+        for name in names
+    ]
+
+
+def _rounded(values: Any) -> list[float | None]:
+    return [float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None for value in values.tolist()]
+
 
 MOST_POINTS = 6_000
 WIDTH, HEIGHT, MARGIN = 1000, 640, 14
@@ -69,7 +155,7 @@ class MapPoints:
         return len(self.rows)
 
 
-def map_points(table: pd.DataFrame) -> MapPoints:
+def drawn_points(table: pd.DataFrame) -> MapPoints:
     """The points to draw of a table with `rank_percentile`: all, or MOST_POINTS of them with both extremes."""
     x, y = table["x"].to_numpy(dtype=float), table["y"].to_numpy(dtype=float)
     rows = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
@@ -280,7 +366,7 @@ def report_html(
     if table.empty:
         raise ImageSetError(f"There is no picture to report of {str(image_set.root)!r}. Choose some, or read it first.")
     source = provenance(image_set, with_folder=with_folder, now=now)
-    points, evaluated, counts = map_points(table), image_set.evaluate(), _counts(image_set, table)
+    points, evaluated, counts = drawn_points(table), image_set.evaluate(), _counts(image_set, table)
     live = live_part(image_set, table, measure) if is_live and len(points) and len(table) <= MOST_LIVE else None
     return filled(
         "report.html",

@@ -12,8 +12,19 @@ from url_viz.base.files import record_in
 from url_viz.base.progress import Progress
 from url_viz.base.records import read_plain
 from url_viz.base.workspace import Workspace
-from url_viz.jobs.job import Job, JobState, alive_processes, read_job
-from url_viz.jobs.job_files import JobPaths, Processes, ProcessMark, StopRequest, find_record, is_job_id, write_record
+from url_viz.jobs.job import (
+    Job,
+    JobPaths,
+    JobState,
+    Processes,
+    ProcessMark,
+    StopRequest,
+    alive_processes,
+    find_record,
+    is_job_id,
+    read_job,
+    write_record,
+)
 
 
 def list_jobs(workspace: Workspace, *, kind: str | None = None, about: Mapping[str, str] | None = None) -> list[Job]:

@@ -1,12 +1,209 @@
-"""A job and its state, derived only from the files of its folder, so that any process can read it at any time."""
+"""A job: the files of its folder, and its state, which any process derives from these alone at any time."""
 
+import os
+import platform
+import re
+import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+
+import psutil
 
 from url_viz.base.errors import JobError
-from url_viz.jobs.job_files import JobConfig, JobPaths, Processes, ProcessMark, Result, find_record, read_record
+from url_viz.base.files import replaced
+from url_viz.base.records import Record, RecordFile
+from url_viz.base.workspace import FileInside
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+PID_NAMESPACE = Path("/proc/self/ns/pid")
+CLOCK_STEP_S = 2.0
+"""By so much a start time may differ when it is read again, as the system's clock is set."""
+
+
+@dataclass(frozen=True)
+class ProcessMark:
+    """The identity of a process; a later process with the same id differs in `started`, Unix seconds."""
+
+    pid: int
+    started: float
+    machine: str
+
+    def is_here(self) -> bool:
+        """Whether the process was started on this machine, since its last boot, in this container.
+
+        Otherwise its id means nothing here: a workspace may be on a disk that several machines share.
+        """
+        return self.machine == this_machine()
+
+    def is_alive(self) -> bool:
+        """Whether this very process runs on this machine; a zombie does not count."""
+        if not self.is_here():
+            return False
+        try:
+            process = psutil.Process(self.pid)
+            is_same = abs(process.create_time() - self.started) <= CLOCK_STEP_S
+            return is_same and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        except psutil.NoSuchProcess:
+            return False
+
+
+def mark_of(pid: int) -> ProcessMark | None:
+    """The identity of the process that has this id now; None if there is none."""
+    try:
+        return ProcessMark(pid, psutil.Process(pid).create_time(), this_machine())
+    except psutil.NoSuchProcess:
+        return None
+
+
+@lru_cache(maxsize=1)
+def this_machine() -> str:
+    """A name for this boot of this machine and this container: process ids are comparable only within it."""
+    if BOOT_ID.exists() and PID_NAMESPACE.is_symlink():
+        return f"{BOOT_ID.read_text().strip()} {os.readlink(PID_NAMESPACE)}"
+    return platform.node()
+
+
+ID_FORM = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9]{6}-[0-9a-f]{6}")
+QUEUE_FORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
+
+
+@dataclass(frozen=True)
+class JobPaths:
+    """The files of one job; its folder's name is the job's id."""
+
+    folder: Path
+    config = FileInside("job.json")
+    """The configuration of the job; written once, before the folder gets its name."""
+    log = FileInside("log.txt")
+    """Everything that the runner and its command print."""
+    progress = FileInside("progress.jsonl")
+    """One JSON line per progress record, appended by the command."""
+    heartbeat = FileInside("heartbeat")
+    """An empty file that the runner touches regularly."""
+    processes = FileInside("process.json")
+    """The processes of the job, each with its start time."""
+    result = FileInside("result.json")
+    """How the job ended."""
+    cancelled = FileInside("cancelled")
+    """The marker that the job was asked to stop."""
+
+
+def new_job_id() -> str:
+    """A new id, UTC time first, so that ids sort by time: `20261124-152249-123456-ab12cd`."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(3)}"
+
+
+def new_output_folder(parent: Path, name: str) -> Path:
+    """A new path below `parent` for what a job will write, by name, time and chance: two may start at one moment.
+
+    Raises JobError if `parent` cannot be made.
+    """
+    with _raising_on_full_disk(parent):
+        return parent / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+@contextmanager
+def written_for_a_job(path: Path) -> Iterator[Path]:
+    """As `replaced`, of a file that a job reads, in a folder that is made if need be. Raises JobError if it fails."""
+    with _raising_on_full_disk(path.parent), replaced(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _raising_on_full_disk(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise JobError(f"Cannot write to {str(folder)!r} ({error.strerror}). Is the disk full?") from error
+
+
+def is_job_id(name: str) -> bool:
+    """Whether `name` has the form of an id; only such a name ever becomes part of a path."""
+    return ID_FORM.fullmatch(name) is not None
+
+
+def queue_lock(jobs_folder: Path, queue: str, slot: int = 0) -> Path:
+    """The lock file of a slot of a queue, from 0. Raises JobError if the name is not plain."""
+    if not QUEUE_FORM.fullmatch(queue):
+        raise JobError(
+            f"{queue!r} cannot name a queue. Use small letters, digits, - and _, at most 41, such as 'gpu-0'."
+        )
+    return jobs_folder / f".queue-{queue}{f'.{slot}' if slot else ''}.lock"
+
+
+@dataclass(frozen=True)
+class JobConfig:
+    """The configuration of a job: `command` are arguments to this Python, `created` is Unix seconds.
+
+    `queue` is None if the job does not wait for others; a job that `is_light` may run alongside another one. `env` is
+    added to the environment at the start. A page finds its jobs by `about`.
+    """
+
+    command: tuple[str, ...]
+    kind: str
+    title: str
+    created: float
+    queue: str | None
+    cwd: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)
+    is_light: bool = False
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes of a job: the runner, which leads the process group, and the command once it has started."""
+
+    runner: ProcessMark
+    command: ProcessMark | None = None
+    started: float | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """The end of a job: `finished` is Unix seconds, `reason` one sentence for the user ("" after success).
+
+    `exit_status` is the command's, negative the number of the signal that ended it, None if it never ran.
+    """
+
+    state: str
+    exit_status: int | None
+    finished: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class StopRequest:
+    """The content of the marker of a cancelled job: time for the command to finish before it is killed."""
+
+    grace_s: float
+
+
+def write_record(path: Path, record: object) -> None:
+    """Write one of these to `path`, in one step."""
+    _file(type(record), path).write(record)
+
+
+def read_record(kind: type[Record], path: Path) -> Record:
+    """Read a record. Raises JobError if it is missing or damaged."""
+    return _file(kind, path).read()
+
+
+def find_record(kind: type[Record], path: Path) -> Record | None:
+    """Read a record; None if its file is not there yet. Raises JobError if it is damaged."""
+    return _file(kind, path).find()
+
+
+def _file(kind: type[Record], path: Path) -> RecordFile[Record]:
+    return RecordFile(path, kind, f"Delete the job {path.parent.name} and start it again.", error=JobError)
+
 
 START_GRACE_S = 60.0
 """How long a job may be without a runner after its creation."""

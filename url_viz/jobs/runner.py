@@ -18,9 +18,10 @@ from filelock import FileLock, Timeout
 from url_viz.base.errors import JobError
 from url_viz.base.progress import PROGRESS_VARIABLE
 from url_viz.jobs.control import STOP_GRACE_S, end_processes, jobs_ahead, queue_mates
-from url_viz.jobs.job import Job, JobState, read_job
-from url_viz.jobs.job_files import (
+from url_viz.jobs.job import (
+    Job,
     JobPaths,
+    JobState,
     Processes,
     ProcessMark,
     Result,
@@ -28,9 +29,10 @@ from url_viz.jobs.job_files import (
     find_record,
     mark_of,
     queue_lock,
+    read_job,
     write_record,
 )
-from url_viz.jobs.ready import COMMAND, Process, Task, give_task, start_command, write_to
+from url_viz.jobs.start import COMMAND, Process, Task, give_task, start_command, write_to
 
 CGROUP = Path("/sys/fs/cgroup")
 MOST_LIGHT_JOBS = 2

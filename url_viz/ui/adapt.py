@@ -28,10 +28,10 @@ from url_viz.jobs.kinds import (
     config_to_pretrain,
     hard_to_beat,
     has_classifier,
+    head_of,
     start_pretraining,
     why_no_classes,
 )
-from url_viz.jobs.results import head_of
 from url_viz.models.model import model_title
 from url_viz.recent_sets import RecentSet
 from url_viz.ui.auth import may_read

@@ -14,7 +14,7 @@ from url_viz.base.wording import listed, standing
 from url_viz.base.workspace import Workspace
 from url_viz.columns.filters import Polygon, Scope, scoped
 from url_viz.columns.measures import MEASURES, UNCERTAINTY, measure_named, quoted
-from url_viz.drawing.map_view import MapView
+from url_viz.drawing.points import MapView
 from url_viz.drawing.tiles import card_url, points_url, tile_of
 from url_viz.evidence.compare import (
     BOUNDS,

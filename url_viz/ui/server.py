@@ -23,7 +23,7 @@ from url_viz.base.errors import UsageError
 from url_viz.base.processes import BROWSER_VARIABLE, OPENED_VARIABLE, child_variables
 from url_viz.base.wording import printable
 from url_viz.base.workspace import IN_ENVIRONMENT, default_workspace
-from url_viz.jobs.ready import ready_runner
+from url_viz.jobs.start import ready_runner
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import has_gpu
 from url_viz.ui.auth import IN_ADDRESS, TOKEN_VARIABLE, access_token, base_path, others_have_accounts, others_may_enter

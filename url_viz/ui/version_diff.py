@@ -11,7 +11,7 @@ import streamlit as st
 
 from url_viz.base.wording import counted
 from url_viz.columns.filters import category_names
-from url_viz.drawing.map_view import MapView
+from url_viz.drawing.points import MapView
 from url_viz.drawing.tiles import Tile, card_url, tile_of
 from url_viz.export.report import diff_html
 from url_viz.image_set import ImageSet, diff

@@ -18,8 +18,7 @@ from url_viz.columns.filters import (
     passes_all,
 )
 from url_viz.columns.measures import is_measure, shown_value, title_of_column, value_called
-from url_viz.drawing.map_view import MapView
-from url_viz.drawing.points import MOST_DRAWN
+from url_viz.drawing.points import MOST_DRAWN, MapView
 from url_viz.drawing.tiles import card_url, points_url, representatives_url
 from url_viz.image_set import ImageSet
 from url_viz.jobs.configs import RefitConfig

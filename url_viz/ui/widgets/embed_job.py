@@ -17,7 +17,7 @@ from url_viz.imaging.source import refuse_what_is_no_source
 from url_viz.jobs import Job, latest_job, progress
 from url_viz.jobs.configs import EmbedConfig
 from url_viz.jobs.kinds import EMBED, about_set
-from url_viz.jobs.ready import ready_runner
+from url_viz.jobs.start import ready_runner
 from url_viz.models.model import EmbeddingSpace
 from url_viz.store.about import About, find_set, known_sets, sets_with_pictures, space_read
 from url_viz.store.sets import DAMAGED, unfinished

@@ -28,8 +28,7 @@ from url_viz.jobs import (
     waiting_for,
     why_it_failed,
 )
-from url_viz.jobs.kinds import SET_NAME, result_of
-from url_viz.jobs.results import JobResult
+from url_viz.jobs.kinds import SET_NAME, JobResult, result_of
 from url_viz.jobs.runner import LIGHT_NEEDS_MB
 from url_viz.models.model import model_title
 from url_viz.store.about import known_sets

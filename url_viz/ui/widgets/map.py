@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from url_viz.columns.filters import Polygon
-from url_viz.drawing.map_view import MapView, map_data
+from url_viz.drawing.points import MapView, map_data
 from url_viz.ui.session import OnClick, click, component_state, nothing, settings_taken
 from url_viz.ui.widgets.components import component_of
 

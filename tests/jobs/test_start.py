@@ -12,10 +12,11 @@ import pytest
 
 from tests.jobs.conftest import command_of, ended, processes_of, running, start, until
 from url_viz.base.workspace import Workspace
-from url_viz.jobs import cancel_job, log_tail, ready
+from url_viz.jobs import cancel_job, log_tail
+from url_viz.jobs import start as ready
 from url_viz.jobs import start as start_module
 from url_viz.jobs.job import alive_processes
-from url_viz.jobs.ready import Process, ReadyRunner
+from url_viz.jobs.start import Process, ReadyRunner
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +84,7 @@ def test_a_job_starts_its_own_where_none_that_waits_can_run_it(
 def test_those_that_wait_in_vain_end_with_the_process_that_keeps_them_or_in_time(
     keeper: ReadyRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script = "from url_viz.jobs.ready import ready_runner as r; r.keep(); print(r._process.pid)"
+    script = "from url_viz.jobs.start import ready_runner as r; r.keep(); print(r._process.pid)"
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     until(lambda: not psutil.pid_exists(int(said)), seconds=60)
     monkeypatch.setattr(ready, "IDLE_S", 0.1)
