@@ -19,7 +19,7 @@ from tests.imaging.pictures import write_folder
 from url_viz.base.workspace import Workspace
 from url_viz.store.about import find_set
 from url_viz.store.recorder import Recorder
-from url_viz.store.training_records import RecordedEpoch, epochs_of
+from url_viz.store.training_records import RecordedEpoch, read_epochs
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of those libraries about each other
 CLASSES = ("cat", "dog")
@@ -46,7 +46,7 @@ def record(photos: Path, home: Path) -> Recorder:
 
 def recorded(photos: Path, home: Path) -> tuple[RecordedEpoch, ...]:
     workspace = Workspace.at(home)
-    return epochs_of(workspace.set_paths(find_set(photos, workspace)), "r1")
+    return read_epochs(workspace.set_paths(find_set(photos, workspace)), "r1")
 
 
 def of_split(photos: Path, split: str) -> list[Path]:

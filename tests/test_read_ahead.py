@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from url_viz.base.processes import MemoryBudget, ended, read_ahead, read_each
+from url_viz.base.processes import MemoryBudget, awaited, read_ahead, read_each
 
 
 def test_results_come_in_order_a_batch_at_a_time() -> None:
@@ -53,7 +53,7 @@ def test_one_more_is_begun_before_the_first_is_waited_for() -> None:
         said.append(f"wait {number}")
         return number
 
-    assert list(ended(begun(), ahead=1)) == [0, 1, 2, 3]
+    assert list(awaited(begun(), ahead=1)) == [0, 1, 2, 3]
     assert " ".join(said) == "begin 0 begin 1 wait 0 begin 2 wait 1 begin 3 wait 2 wait 3"
 
 

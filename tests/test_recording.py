@@ -32,7 +32,7 @@ from url_viz.store.about import find_set
 from url_viz.store.bundle import pack, unpack
 from url_viz.store.recorder import Recorder
 from url_viz.store.sets import compact, mend
-from url_viz.store.training_records import chosen_record, epochs_of, run_version, runs_of
+from url_viz.store.training_records import chosen_record, read_epochs, run_names, run_version
 
 NAMES = [
     f"{label}/{number:04d}.jpg" for label, numbers in (("cat", (0, 2, 4)), ("dog", (1, 3, 5))) for number in numbers
@@ -222,7 +222,7 @@ def test_many_processes_record_a_run_at_once_and_lose_nothing(folder: Path, work
     command = [sys.executable, "-c", code, str(folder), str(workspace)]
     running = [subprocess.Popen([*command, str(part)], cwd=ROOT) for part in range(6)]
     assert [process.wait(timeout=120) for process in running] == [0] * 6
-    epochs = epochs_of(set_paths(folder, workspace), "r1")
+    epochs = read_epochs(set_paths(folder, workspace), "r1")
     assert [epoch.number for epoch in epochs] == list(range(20))
     for epoch in epochs:
         said = epoch.read()
@@ -297,7 +297,7 @@ class TestRefusals:
         for logits, labels, words in refused:
             with pytest.raises(RowsError, match=words):
                 record.epoch(NAMES, logits, labels)
-        assert runs_of(set_paths(folder, workspace)) == ()
+        assert run_names(set_paths(folder, workspace)) == ()
         for run in ("", "../r1", "a/b", ".hidden", "x" * 61, "a~b", "chosen.json"):
             with pytest.raises(ImageSetError, match="no name for a run"):
                 url_viz.record(folder, run=run, workspace=workspace)
@@ -516,10 +516,10 @@ def test_an_epoch_is_whole_or_not_there(folder: Path, workspace: Path) -> None:
     )
     for seed in range(8):
         with subprocess.Popen([sys.executable, "-c", code, str(folder), str(workspace)], cwd=ROOT) as process:
-            while not runs_of(set_paths(folder, workspace)):
+            while not run_names(set_paths(folder, workspace)):
                 time.sleep(0.01)
             time.sleep(0.05 * seed)
             process.send_signal(signal.SIGKILL)
-    for epoch in epochs_of(set_paths(folder, workspace), "r1"):
+    for epoch in read_epochs(set_paths(folder, workspace), "r1"):
         assert (epoch.read().logits.shape, epoch.rows) == ((50_000, 50), 50_000)
     assert os.listdir(set_paths(folder, workspace).runs) == ["r1"]

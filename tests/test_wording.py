@@ -14,8 +14,8 @@ from url_viz.base.wording import (
     decimal,
     distinct_short_names,
     first_of,
+    for_objects,
     listed,
-    of_objects,
     percent,
     shortened,
     standing,
@@ -40,7 +40,7 @@ def test_names_are_listed_all_or_the_first() -> None:
 
 def test_what_is_said_of_pictures_is_said_of_objects() -> None:
     said = "Of two pictures, a picture. A picture; Pictures, the picture."
-    assert of_objects(said) == "Of two objects, an object. An object; Objects, the object."
+    assert for_objects(said) == "Of two objects, an object. An object; Objects, the object."
 
 
 def test_an_irregular_plural_is_given() -> None:

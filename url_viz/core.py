@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.base.errors import ImageSetError
-from url_viz.base.wording import of_objects
+from url_viz.base.wording import for_objects
 from url_viz.base.workspace import Workspace
 from url_viz.column_list import derived_columns
 from url_viz.columns import table
@@ -110,7 +110,7 @@ class SetCore:
 
     def said(self, words: str) -> str:
         """Return `words` about pictures, or the same about objects if rows of this set are objects."""
-        return words if not self.is_of_objects else of_objects(words)
+        return words if not self.is_of_objects else for_objects(words)
 
     @cached_property
     def single_model(self) -> "SetCore":

@@ -13,7 +13,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.folder_classes import find_classes
 from url_viz.models.model import ModelSource
 from url_viz.store.about import About, sets_with_pictures
-from url_viz.store.columns.imported_columns import version_of
+from url_viz.store.columns.imported_columns import columns_version
 from url_viz.store.sets import Unfinished, unfinished
 from url_viz.store.tables.reader import Store
 
@@ -98,7 +98,7 @@ def _read_at(about: About, paths: SetPaths) -> float:
 
 def _version(store: Store, about: About) -> tuple[object, ...]:
     space = about.spaces[-1].key if about.spaces else ""
-    return (store.paths.folder, space, store.version(space, None), version_of(store.paths))
+    return (store.paths.folder, space, store.version(space, None), columns_version(store.paths))
 
 
 def _counted(store: Store, about: About, workspace: Workspace) -> RecentSet:

@@ -14,7 +14,7 @@ from url_viz.base.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.reading import embed_folder
-from url_viz.store.columns.imported_columns import Import, import_name, names_of_imports, version_of
+from url_viz.store.columns.imported_columns import Import, columns_version, import_name, imported_names
 from url_viz.store.columns.user_files import Values
 
 pytestmark = pytest.mark.slow
@@ -240,8 +240,8 @@ class TestRefused:
 
 def test_without_columns_and_a_choice_there_is_no_version_and_no_import(image_set: ImageSet) -> None:
     paths = image_set.workspace.set_paths(image_set.set_id)
-    assert version_of(paths) == ""
-    assert names_of_imports(paths) == []
+    assert columns_version(paths) == ""
+    assert imported_names(paths) == []
 
 
 def test_an_own_uncertainty_stands_in_where_embeddings_are_the_users(image_set: ImageSet) -> None:

@@ -27,7 +27,7 @@ from url_viz.store.columns.imported_columns import (
 from url_viz.store.columns.user_files import Values
 from url_viz.store.decisions.answers import StoredReview, change_review, read_review, review_key
 from url_viz.store.second_model_choice import choose_second_model
-from url_viz.store.version_files import ROWS, rows_of, store_version, stored_versions
+from url_viz.store.version_files import ROWS, read_version, store_version, stored_versions
 
 FEW, MANY = 3, 60
 
@@ -66,7 +66,7 @@ def store_versions(paths: SetPaths, number: int) -> None:
     at_once(*(lambda who=who: keep(paths, f"{number} {who}") for who in "ab"))
     both = stored_versions(paths)[-2:]
     assert [version.number for version in both] == [last + 1, last + 2]
-    assert {rows_of(paths, one.number)["path"][0].as_py() for one in both} == {
+    assert {read_version(paths, one.number)["path"][0].as_py() for one in both} == {
         f"{number} {who}".encode() for who in "ab"
     }
     at_once(*(lambda: keep(paths, f"{number} c") for _ in "ab"))

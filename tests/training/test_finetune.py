@@ -23,7 +23,7 @@ from url_viz.evidence.order_metrics import spearman
 from url_viz.models.head import load_head
 from url_viz.models.model import Model, ModelSource, load_model, with_head
 from url_viz.store.about import find_set
-from url_viz.store.training_records import epochs_of, joined_epochs, runs_of
+from url_viz.store.training_records import joined_epochs, read_epochs, run_names
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_without_labels_it_learns_which_pictures_are_mistaken(
     assert [one.measure for one in found.told] == ["r_auroc", "agreement"]
     assert list(found.told[0].others) == ["confusability", "ambiguity"]
     home = Workspace.at()
-    assert runs_of(home.set_paths(find_set(many, home))) == (), (
+    assert run_names(home.set_paths(find_set(many, home))) == (), (
         "without labels nothing says of which class a picture is"
     )
 
@@ -110,7 +110,7 @@ def test_with_labels_and_from_the_models_own_head(many: Path, tmp_path: Path, mo
     assert first.mode == "labels"
     home = Workspace.at()
     paths = home.set_paths(find_set(many, home))
-    epochs = epochs_of(paths, "finetune-out")
+    epochs = read_epochs(paths, "finetune-out")
     assert [(epoch.number, epoch.split, epoch.fold) for epoch in epochs] == [(0, "held-out", str(n)) for n in range(5)]
     said = joined_epochs([epoch.read() for epoch in epochs])
     pictures = list_pictures(str(many))

@@ -16,7 +16,7 @@ from training.config import CacheConfig
 from training.data.pictures import NO_LABEL, PictureList
 from training.data.tars import BadSample, find_shards, tar_samples, wordnet_ids
 from url_viz.base.errors import FolderError, NoImagesError
-from url_viz.base.processes import within_of_environment
+from url_viz.base.processes import within_from_environment
 from url_viz.base.workspace import address_in
 from url_viz.imaging.folder_classes import find_classes
 from url_viz.imaging.scan import display_name, scan
@@ -94,7 +94,7 @@ def list_labelled(spec: str, *, limit: int | None = None) -> PictureList:
 
 
 def _in_folder(root: Path) -> PictureList:
-    within = within_of_environment()
+    within = within_from_environment()
     files = scan(root, within=within).files
     if not files:
         raise NoImagesError(f"No pictures in {str(root)!r}. Give the folder that contains them.")

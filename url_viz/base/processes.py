@@ -64,7 +64,7 @@ def within_variable(within: Sequence[Path] | None) -> dict[str, str]:
     return {WITHIN_VARIABLE: json.dumps([str(folder) for folder in within if not is_in_bucket(folder)])}
 
 
-def within_of_environment() -> tuple[Path, ...] | None:
+def within_from_environment() -> tuple[Path, ...] | None:
     """What `within_variable` says in this process; None without."""
     named = os.environ.get(WITHIN_VARIABLE)
     return None if named is None else tuple(map(Path, json.loads(named)))
@@ -184,7 +184,7 @@ def read_ahead(
         pool.shutdown(cancel_futures=True)
 
 
-def ended(begun: Iterable[Callable[[], Result]], *, ahead: int) -> Iterator[Result]:
+def awaited(begun: Iterable[Callable[[], Result]], *, ahead: int) -> Iterator[Result]:
     """The results of what was begun, in order: waits for the first only when `ahead` others are under way."""
     under_way: deque[Callable[[], Result]] = deque()
     for wait in begun:

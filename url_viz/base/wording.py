@@ -11,7 +11,7 @@ MISSING = "–"
 """What stands for a figure that could not be computed."""
 RAREST = 0.01
 """No probability is told as lower, nor its complement."""
-FEW = 3
+MOST_NAMED = 3
 """So many names are told of many."""
 SECONDS = 5
 """What an answer is taken to last: people differ, so this only orders queues by length."""
@@ -30,7 +30,7 @@ def duration(answers: int) -> str:
     return f"{math.ceil(minutes)} min" if minutes < 90 else f"{round(minutes / 60)} h"
 
 
-def of_group(twins: int, copies: int) -> str:
+def twins_in_words(twins: int, copies: int) -> str:
     """What a picture stands for besides itself, so many twins of which so many are copies: "3 copies and 1 view"."""
     parts = (copies, "copy", "copies"), (twins - copies, "view", "views")
     return " and ".join(counted(*part) for part in parts if part[0])
@@ -41,7 +41,7 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
-def first_of(names: Sequence[str], most: int = FEW) -> str:
+def first_of(names: Sequence[str], most: int = MOST_NAMED) -> str:
     """The first of some names: "cat, cow, dog, …"."""
     return ", ".join([*names[:most], *("…" for _ in names[most : most + 1])])
 
@@ -109,7 +109,7 @@ def chance(probability: float) -> str:
     return f"under {percent(RAREST)}" if probability < RAREST else percent(probability)
 
 
-def of_objects(words: str) -> str:
+def for_objects(words: str) -> str:
     """What is said of pictures, said of objects: "a picture" as "an object", "Pictures" as "Objects"."""
     with_article = re.sub(r"\b([Aa]) picture", r"\1n picture", words)
     return with_article.replace("picture", "object").replace("Picture", "Object")

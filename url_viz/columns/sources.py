@@ -184,7 +184,7 @@ def without_objects(context: SetContext) -> int:
 
 
 def _version_of_imports(context: SetContext) -> str:
-    return user_files.version_of(context.store.paths)
+    return user_files.columns_version(context.store.paths)
 
 
 @source(_version_of_imports, is_live=True)

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 import numpy as np
 import pandas as pd
 
-from url_viz.base.wording import decimal, distinct_short_names, of_group, standing
+from url_viz.base.wording import decimal, distinct_short_names, standing, twins_in_words
 from url_viz.columns.filters import ReviewSpec, review_as_query
 from url_viz.columns.measures import MEASURES, is_measure, measure_title
 from url_viz.columns.ranking import percentile_of_each
@@ -157,7 +157,7 @@ def _tile(row: Mapping[Hashable, Any], *, set_id: str, measure: str, ringed_id: 
         value=value_text(value, rank),
         detail=f"{measure_title(measure)} {value_with_percentile(value, rank)}" if is_measure(measure) else "",
         asked=classes_in_question({str(column): value for column, value in row.items()}),
-        twins=of_group(int(row.get("twins", 0)), int(row.get("copies", 0))),
+        twins=twins_in_words(int(row.get("twins", 0)), int(row.get("copies", 0))),
         is_ringed=int(row["id"]) == ringed_id,
         decision=row.get("decision"),
     )

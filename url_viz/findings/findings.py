@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.base.wording import counted, listed, of_objects, percent
+from url_viz.base.wording import counted, for_objects, listed, percent
 from url_viz.columns.engine import column
 from url_viz.columns.filters import ReviewSpec
 from url_viz.columns.table import StoredRows
@@ -116,7 +116,7 @@ class FindingInputs:
 
     def said(self, finding: Finding | None) -> Finding | None:
         """A finding whose `why` is about pictures, of objects about these."""
-        return finding if finding is None or not self.is_of_objects else replace(finding, why=of_objects(finding.why))
+        return finding if finding is None or not self.is_of_objects else replace(finding, why=for_objects(finding.why))
 
 
 @column()

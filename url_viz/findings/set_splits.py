@@ -17,7 +17,7 @@ from url_viz.imaging.folder_classes import SPLIT
 from url_viz.pipeline.near_copies import Pixels, stored_pixels
 from url_viz.pipeline.twins import copy_stars, twins_across
 from url_viz.store.about import raising_disk_errors
-from url_viz.store.columns.imported_columns import Import, names_of_imports, write_import
+from url_viz.store.columns.imported_columns import Import, imported_names, write_import
 from url_viz.store.columns.source_columns import PICTURE
 from url_viz.store.columns.user_files import Values
 from url_viz.store.decisions.decisions import Action
@@ -70,7 +70,7 @@ class SetSplits(SetSubject):
     @property
     def can_change(self) -> bool:
         """Whether a user may say which pictures are test: unless the source, folders or a list, says it."""
-        return SPLIT not in self._core.frame or CHOSEN in names_of_imports(self._core.store.paths)
+        return SPLIT not in self._core.frame or CHOSEN in imported_names(self._core.store.paths)
 
     def tell(self, *, test: str | None = None, column: str | None = None) -> str:
         """Say which pictures are test, as a column `split` of the user's: returns that in words.

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from url_viz.base.wording import FEW, counted, first_of, listed, one_line
+from url_viz.base.wording import MOST_NAMED, counted, first_of, listed, one_line
 from url_viz.imaging.scan import SHARD_ENDINGS, display_name
 
 SPLIT = "split"
@@ -98,7 +98,7 @@ class FolderLevel:
     @property
     def words(self) -> str:
         """The names of its folders: "train and test", or, of more than three, "81 folders"."""
-        return listed(self.names) if len(self.names) <= FEW else f"{len(self.names):,} folders"
+        return listed(self.names) if len(self.names) <= MOST_NAMED else f"{len(self.names):,} folders"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from url_viz.base.command_line import PrecisionChoice
 from url_viz.base.errors import CheckpointError, HeadMismatchError, ModelError
-from url_viz.base.processes import ended, read_ahead
+from url_viz.base.processes import awaited, read_ahead
 from url_viz.base.workspace import IN_ENVIRONMENT, Workspace
 from url_viz.imaging.decode import Preprocessing, read_file
 from url_viz.imaging.rendering import Rendering
@@ -218,7 +218,7 @@ class Model:
         files = [Path(path) for path in paths]
         good: list[int] = []
         reasons: dict[int, str] = {}
-        pieces = list(ended(self._begun(files, good, reasons), ahead=self.runtime.ahead))
+        pieces = list(awaited(self._begun(files, good, reasons), ahead=self.runtime.ahead))
         return self._aligned(files, good, pieces, reasons)
 
     def _begun(self, files: Sequence[Path], good: list[int], reasons: dict[int, str]) -> Iterator[Wait]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.base.errors import BucketError, FolderError
-from url_viz.base.processes import MemoryBudget, ended, read_ahead
+from url_viz.base.processes import MemoryBudget, awaited, read_ahead
 from url_viz.imaging.decode import Preprocessing
 from url_viz.imaging.scan import Scan, ScannedFile
 from url_viz.imaging.source import Source
@@ -226,7 +226,7 @@ def embed_files(
     ]
     ahead = max((model.runtime.ahead for model in embedding.models if isinstance(model, Model)), default=0)
     with closing(read_ahead(batches, read, ahead=max(2, READ_AHEAD // size), at_a_time=at_once)) as arriving:
-        yield from ended(_all_begun(_of_size(arriving, size), each), ahead=ahead)
+        yield from awaited(_all_begun(_of_size(arriving, size), each), ahead=ahead)
 
 
 def _all_begun(batches: Iterable[list["_Read"]], models: Sequence["_ModelRun"]) -> Iterator[_Begun]:

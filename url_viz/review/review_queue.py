@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.base.errors import ImageSetError
-from url_viz.base.wording import of_group
+from url_viz.base.wording import twins_in_words
 from url_viz.base.workspace import SetPaths
 from url_viz.columns.engine import Column, Derived
 from url_viz.columns.filters import OneOf, ReviewSpec, passes_all, review_as_query, scoped
@@ -323,7 +323,7 @@ class Review(Queue):
         is_twin = self._is_twin(row_number)
         copies = group_codes(self.table.iloc[is_twin], COPIES)
         own = copies[np.flatnonzero(is_twin) == row_number]
-        twins = of_group(len(copies) - 1, int((copies == own).sum()) - 1) if "twins" in self.takes else ""
+        twins = twins_in_words(len(copies) - 1, int((copies == own).sum()) - 1) if "twins" in self.takes else ""
         near, reasons = (
             self._near(row_number, question),
             reason_table(self.table, self._reasons, rows=np.array([row_number])),

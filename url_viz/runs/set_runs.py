@@ -13,7 +13,7 @@ from url_viz.runs.run_on_set import RunOnSet, logits_in, recorded_runs
 from url_viz.store.columns.user_files import read_user_file
 from url_viz.store.columns.user_paths import Matched, match_file
 from url_viz.store.recorder import Recorded, Recorder
-from url_viz.store.training_records import choose_run, chosen_run, remove_run, require_run, runs_of
+from url_viz.store.training_records import choose_run, chosen_run, remove_run, require_run, run_names
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class SetRuns(SetSubject):
 
     def names(self) -> tuple[str, ...]:
         """The names of the runs, in alphabetical order."""
-        return runs_of(self._core.store.paths)
+        return run_names(self._core.store.paths)
 
     def get(self, run: str) -> RunOnSet:
         """A run on this set's pictures. Raises ImageSetError if there is none of this name, DamageError if damaged."""

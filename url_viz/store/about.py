@@ -75,13 +75,13 @@ def raising_disk_errors(paths: SetPaths) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        disk_error = disk_error_of(error, paths)
+        disk_error = find_disk_error(error, paths)
         if disk_error is None:
             raise
         raise disk_error from error
 
 
-def disk_error_of(error: BaseException, paths: SetPaths) -> WorkspaceError | None:
+def find_disk_error(error: BaseException, paths: SetPaths) -> WorkspaceError | None:
     """The error for users if `error` came from a full, over-quota or read-only disk; None for any other."""
     if not isinstance(error, OSError | RuntimeError):
         return None

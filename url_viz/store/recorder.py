@@ -26,13 +26,13 @@ from url_viz.store.training_records import (
     AboutEpoch,
     EpochLogits,
     checked_name,
-    epochs_of,
     joined_epochs,
+    read_epochs,
     remove_run,
-    runs_of,
+    run_names,
     write_epoch,
 )
-from url_viz.store.version_files import rows_of, stored_versions
+from url_viz.store.version_files import read_version, stored_versions
 
 LARGEST = float(np.finfo(np.float16).max)
 EXAMPLES = 3
@@ -93,7 +93,7 @@ class Recorder:
         self._above = tuple(f"{folder}{os.sep}" for folder in dict.fromkeys((str(base), also)) if folder)
         self._known: dict[str, int] = {}
         self._written: set[str] = set()
-        before = epochs_of(paths, run)
+        before = read_epochs(paths, run)
         self._next = max((epoch.number for epoch in before), default=-1) + 1
 
     @classmethod
@@ -171,7 +171,7 @@ class Recorder:
         batches.write(number)
 
     def begin_again(self) -> None:
-        if self.run in runs_of(self._paths):
+        if self.run in run_names(self._paths):
             remove_run(self._paths, self.run)
         self._next = 0
 
@@ -242,7 +242,7 @@ class Recorder:
         """From the last version that is kept: a training should not have to load LanceDB, which is not fork-safe."""
         with suppress(DamageError):
             for version in stored_versions(self._paths)[-1:]:
-                paths = rows_of(self._paths, version.number)["path"].to_pylist()
+                paths = read_version(self._paths, version.number)["path"].to_pylist()
                 return np.fromiter(map(image_id, paths), np.int64, len(paths))
         return None
 

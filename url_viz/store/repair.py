@@ -17,8 +17,8 @@ from url_viz.store.columns.imported_columns import (
     FOLDERS,
     LabelChoice,
     import_file,
+    imported_names,
     label_choice,
-    names_of_imports,
     read_import,
 )
 from url_viz.store.columns.source_columns import CLASS, OBJECTS, PICTURE, SOURCE
@@ -30,7 +30,7 @@ from url_viz.store.tables.reader import verify_table
 from url_viz.store.tables.tables import connect
 from url_viz.store.tables.writer import Writer
 from url_viz.store.training_records import damaged_files
-from url_viz.store.version_files import rows_of, version_file, version_numbers
+from url_viz.store.version_files import read_version, version_file, version_numbers
 
 LAID_ASIDE = "damaged"
 _HINT = "latest_version_hint.json"
@@ -78,9 +78,9 @@ def damaged_records(paths: SetPaths) -> list[Path]:
     """The files of small records that are not as they were written; not set.json, and not the decisions."""
     records: list[RecordFile[Any]] = [label_choice(paths), second_model_switch(paths), *review_files(paths)]
     checks: dict[Path, Callable[[], object]] = {
-        **{import_file(paths, name).path: partial(read_import, paths, name) for name in names_of_imports(paths)},
+        **{import_file(paths, name).path: partial(read_import, paths, name) for name in imported_names(paths)},
         **{file.path: file.find for file in records},
-        **{version_file(paths, number).path: partial(rows_of, paths, number) for number in version_numbers(paths)},
+        **{version_file(paths, number).path: partial(read_version, paths, number) for number in version_numbers(paths)},
     }
     return [*(path for path, check in checks.items() if _is_damaged(path, check)), *damaged_files(paths)]
 
@@ -97,7 +97,7 @@ def _is_damaged(path: Path, check: Callable[[], object]) -> bool:
 
 def _first_choice(paths: SetPaths) -> LabelChoice:
     """The label of a new set with these columns."""
-    names = names_of_imports(paths)
+    names = imported_names(paths)
     if OBJECTS in names:
         return LabelChoice(CLASS, apart=PICTURE)
     has_classes = SOURCE in names and CLASS in read_import(paths, SOURCE).columns

@@ -201,12 +201,12 @@ def _let_go(parts: Sequence[Path], ids: NDArray[np.int64]) -> int:
     return len(np.unique(np.concatenate(again))) if again else 0
 
 
-def runs_of(paths: SetPaths) -> tuple[str, ...]:
+def run_names(paths: SetPaths) -> tuple[str, ...]:
     """The names of a set's recorded runs."""
     return tuple(name for name in _names_in(paths.runs) if epoch_files(paths.runs / name))
 
 
-def epochs_of(paths: SetPaths, run: str) -> tuple[RecordedEpoch, ...]:
+def read_epochs(paths: SetPaths, run: str) -> tuple[RecordedEpoch, ...]:
     """The epochs of a run, by number; of each the training split first. Raises DamageError for a damaged file."""
     epochs: dict[str, RecordedEpoch] = {}
     for path in epoch_files(paths.runs / run):
@@ -231,9 +231,9 @@ class RecordedRuns:
 def read_runs(paths: SetPaths) -> RecordedRuns:
     """What is recorded of a set; a run that is damaged leaves the others to be read."""
     epochs: dict[str, tuple[RecordedEpoch, ...] | DamageError] = {}
-    for run in runs_of(paths):
+    for run in run_names(paths):
         try:
-            epochs[run] = epochs_of(paths, run)
+            epochs[run] = read_epochs(paths, run)
         except DamageError as error:
             epochs[run] = error
     return RecordedRuns(epochs, chosen_run(paths))
@@ -282,7 +282,7 @@ def chosen_record(paths: SetPaths) -> RecordFile[ChosenRun]:
 
 def chosen_run(paths: SetPaths) -> str | None:
     """The run that was chosen, else of those that the user's own code recorded the last one; None without any."""
-    runs = runs_of(paths)
+    runs = run_names(paths)
     with suppress(DamageError):
         chosen = chosen_record(paths).read().run
         if chosen in runs:
@@ -322,7 +322,7 @@ def remove_run(paths: SetPaths, run: str) -> None:
 
 def require_run(paths: SetPaths, run: str) -> None:
     """Raise ImageSetError if there is no run of this name."""
-    if run not in (runs := runs_of(paths)):
+    if run not in (runs := run_names(paths)):
         raise ImageSetError(
             f"There is no run {run!r}. There are: {', '.join(runs) or 'none'}. Record one: "
             "url_viz.record(FOLDER, run=NAME), or `python -m url_viz runs FOLDER add FILE --run NAME`."

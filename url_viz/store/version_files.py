@@ -77,7 +77,7 @@ def _is_whole(file: RecordParquet[StoredVersion], stamp: tuple[int, int]) -> boo
     return True
 
 
-def rows_of(paths: SetPaths, number: int) -> pa.Table:
+def read_version(paths: SetPaths, number: int) -> pa.Table:
     """The rows of a version (ROWS, of objects ROWS_OF_OBJECTS). Raises DamageError if they are not as written."""
     return version_file(paths, number).read(_checked_rows)
 

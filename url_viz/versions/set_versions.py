@@ -25,7 +25,7 @@ from url_viz.store.version_files import (
     ROWS_OF_OBJECTS,
     StoredVersion,
     damaged_versions,
-    rows_of,
+    read_version,
     store_version,
     stored_versions,
     version_numbers,
@@ -110,7 +110,7 @@ class SetVersions(SetSubject):
         versions, core = stored_versions(self._core.store.paths), self._core
         number = int(since) if str(since).isdecimal() else None
         if number in version_numbers(core.store.paths):
-            rows_of(core.store.paths, number)  # raises what is wrong with it
+            read_version(core.store.paths, number)  # raises what is wrong with it
         until = "" if number is not None else _utc(str(since))
         fitting = [each for each in versions if (each.at <= until if number is None else each.number == number)]
         if not fitting:
@@ -122,7 +122,7 @@ class SetVersions(SetSubject):
             )
         version = fitting[-1]
         decisions = max(version.decisions, core.decisions.version_at(until)) if until else version.decisions
-        stored = rows_of(core.store.paths, version.number)
+        stored = read_version(core.store.paths, version.number)
         rows = _as_decided(core, stored, version.label_source, decisions)
         if version.models != model_keys(core):
             place = stored.schema.get_field_index("ambiguity")

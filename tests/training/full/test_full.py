@@ -30,7 +30,7 @@ from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model, ModelSource, backbone_weights_of, load_model, load_source, resolve
 from url_viz.models.model_names import file_digest
 from url_viz.store.about import find_set
-from url_viz.store.training_records import epochs_of
+from url_viz.store.training_records import read_epochs
 
 NAME = "test_resnet"
 EPOCHS = 9
@@ -138,7 +138,7 @@ def test_the_model_the_command_writes_is_the_model_it_reports(
 def check_record(folder: Path, config: FinetuneConfig, split: Split, logits: np.ndarray) -> None:
     """Each epoch has nearly all training pictures, and the held-out ones: in the end as the saved model says."""
     home = Workspace.at()
-    epochs = epochs_of(home.set_paths(find_set(folder, home)), run_name(config.out))
+    epochs = read_epochs(home.set_paths(find_set(folder, home)), run_name(config.out))
     assert [(one.number, one.split) for one in epochs] == [(n, s) for n in range(EPOCHS) for s in ("train", "held-out")]
     trained, held_out = epochs[-2].read(), epochs[-1].read()
     label = dict(zip(split.pictures.ids.tolist(), split.pictures.labels.tolist(), strict=True))

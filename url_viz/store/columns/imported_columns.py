@@ -77,7 +77,7 @@ def import_name(text: str) -> str:
     return plain or "columns"
 
 
-def version_of(paths: SetPaths) -> str:
+def columns_version(paths: SetPaths) -> str:
     """A short text that changes with every import and choice of labels; "" if there is neither. Cheap."""
     files = (paths.labels, *paths.columns.glob(f"*{_ENDING}"))
     statuses = sorted(status for status in map(_status, files) if status is not None)
@@ -92,7 +92,7 @@ def _status(path: Path) -> tuple[str, int, int, int] | None:
     return path.name, status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def names_of_imports(paths: SetPaths) -> list[str]:
+def imported_names(paths: SetPaths) -> list[str]:
     """The names of the imports of an image set, without hidden and half-written files."""
     files = paths.columns.glob(f"*{_ENDING}") if paths.columns.is_dir() else ()
     return sorted(path.stem for path in files if not path.name.startswith("."))
@@ -100,7 +100,7 @@ def names_of_imports(paths: SetPaths) -> list[str]:
 
 def read_imports(paths: SetPaths) -> tuple[Import, ...]:
     """All imports, sorted by name. Raises DamageError if one is damaged."""
-    return tuple(read_import(paths, name) for name in names_of_imports(paths))
+    return tuple(read_import(paths, name) for name in imported_names(paths))
 
 
 def read_import(paths: SetPaths, name: str) -> Import:
@@ -169,7 +169,7 @@ def _array(column: pa.ChunkedArray, kind: str) -> NDArray[np.generic]:
 
 def remove_import(paths: SetPaths, name: str) -> None:
     """Remove an import. Raises ImageSetError, with the known names, if it does not exist."""
-    names = names_of_imports(paths)
+    names = imported_names(paths)
     if name not in names:
         there = ", ".join(map(repr, names)) or "none"
         raise ImageSetError(f"There are no columns {name!r} in this image set. There are: {there}.")

@@ -19,8 +19,8 @@ from url_viz.imaging.source import Objects, Source
 from url_viz.store.columns.imported_columns import (
     Import,
     LabelChoice,
+    imported_names,
     label_choice,
-    names_of_imports,
     read_import,
     write_apart,
     write_import,
@@ -43,7 +43,7 @@ def keep_columns(writer: Writer, scan: Scan) -> None:
     """
     if not scan.columns:
         return
-    is_new = SOURCE not in names_of_imports(writer.paths)
+    is_new = SOURCE not in imported_names(writer.paths)
     had_classes = not is_new
     with suppress(DamageError):  # it is written again now
         had_classes = had_classes and CLASS in read_import(writer.paths, SOURCE).columns
@@ -103,7 +103,7 @@ def keep_objects(writer: Writer, source: Source) -> None:
     annotations = source.annotations
     without = sum(not picture.objects for picture in annotations.pictures.values())
     writer.note_objects(source.base, without=without, classes=tuple(dict.fromkeys(annotations.names.values())))
-    is_new = OBJECTS not in names_of_imports(writer.paths)
+    is_new = OBJECTS not in imported_names(writer.paths)
     facts = source.facts
     table = _annotation_columns(list(facts.values()))
     columns = {str(name): values for name, column in table.items() if (values := Values.from_series(column)).count}
@@ -150,7 +150,7 @@ class Boxes:
 
 def stored_boxes(paths: SetPaths, contents: NDArray[np.int64]) -> Boxes | None:
     """Where objects are, by their contents (M,), of copies the first one's; None of a set of whole pictures."""
-    if OBJECTS not in names_of_imports(paths):
+    if OBJECTS not in imported_names(paths):
         return None
     imported = read_import(paths, OBJECTS)
     row = positions_of(contents, imported.contents)

@@ -46,7 +46,7 @@ from url_viz.store.tables.tables import (
     matrix,
     numbers_of,
     positions_of,
-    twins_of_cells,
+    twins_from_cells,
     whitened_schema,
     whitening_schema,
 )
@@ -349,7 +349,7 @@ def _require_rows(*positions: NDArray[np.integer], count: int) -> None:
 def _graph_of(data: pa.Table) -> Graph:
     """The graph in the rows of its table. Raises ValueError if a position is out of range."""
     position = matrix(data["position"]).astype(np.int32, copy=False)
-    twins = twins_of_cells(data["twins"], is_thinned=bool(numbers_of(data["is_thinned"]).any()))
+    twins = twins_from_cells(data["twins"], is_thinned=bool(numbers_of(data["is_thinned"]).any()))
     _require_rows(position, twins.pair, count=len(position))
     return Graph(
         numbers_of(data["content"]),

@@ -224,7 +224,7 @@ def twin_cells(twins: Twins) -> pa.Array:
     return pc.if_else(pc.equal(pc.binary_length(cells), 0), pa.scalar(None, pa.binary()), cells)
 
 
-def twins_of_cells(cells: pa.ChunkedArray, *, is_thinned: bool) -> Twins:
+def twins_from_cells(cells: pa.ChunkedArray, *, is_thinned: bool) -> Twins:
     """The pairs in a column as `twin_cells` makes it."""
     pairs = np.frombuffer(b"".join(cells.drop_null().to_pylist()), _TWIN)
     size = np.asarray(pc.fill_null(pc.binary_length(cells), 0).to_numpy()) // _TWIN.itemsize

@@ -20,7 +20,7 @@ from url_viz.base.workspace import SetPaths
 from url_viz.imaging.quality import QUALITIES, Hashes, Quality
 from url_viz.imaging.scan import Scan
 from url_viz.models.model import EmbeddingSpace
-from url_viz.store.about import LANCE_ERRORS, About, disk_error_of, raising_disk_errors, was_written, write_about
+from url_viz.store.about import LANCE_ERRORS, About, find_disk_error, raising_disk_errors, was_written, write_about
 from url_viz.store.tables import versions
 from url_viz.store.tables.embedding_rows import ROWS_AT_ONCE, WhitenedRows
 from url_viz.store.tables.reader import HASH_TABLE, QUALITY_TABLE, Store
@@ -84,7 +84,7 @@ class Writer(Store):
 
     def __exit__(self, _: object = None, error: BaseException | None = None, __: object = None) -> None:
         self._leave(is_failed=error is not None)
-        disk_error = None if error is None else disk_error_of(error, self.paths)
+        disk_error = None if error is None else find_disk_error(error, self.paths)
         if disk_error is not None:
             raise disk_error from error
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.base.wording import counted, of_group
+from url_viz.base.wording import counted, twins_in_words
 from url_viz.columns.filters import EVERYTHING, Between, ReviewSpec, Scope, scoped
 from url_viz.columns.ranking import ends, first_of_each_class, value_at
 from url_viz.columns.twin_groups import count_copies, has_copies, marks_of, with_twins_of
@@ -117,7 +117,7 @@ def _pane_of(
     return Pane(
         title=f"{title} of each class" if view.class_by_class else title,
         note=_note(end, total=total if view.cuts else None),
-        hint=f"And {of_group(end.twins, end.copies)}, each shown with its picture" if end.twins else "",
+        hint=f"And {twins_in_words(end.twins, end.copies)}, each shown with its picture" if end.twins else "",
         empty=image_set.core.said("No pictures on this side.") if total else NOTHING,
         total=min(end.pictures, MOST_IN_ORDER),
         order=order,
@@ -132,7 +132,7 @@ def _note(end: OrderEnd, *, total: int | None) -> str:
     """How many pictures are shown (of `total`, if a threshold parts them), and the twins that are folded in."""
     count = f"{end.pictures:,}" if total is None else f"{end.pictures:,} of {total:,}"
     first = f"the first {MOST_IN_ORDER:,} of " if end.pictures > MOST_IN_ORDER else ""
-    return f"{first}{count}" + (f" shown, {of_group(end.twins, end.copies)} folded in" if end.twins else "")
+    return f"{first}{count}" + (f" shown, {twins_in_words(end.twins, end.copies)} folded in" if end.twins else "")
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def acted_on(
         count = int(is_chosen.sum())
         acted = rows[with_twins_of(rows, is_chosen) if view.collapse_twins else is_chosen]
         twins, copies = len(acted) - count, count_copies(rows, is_chosen)
-        which = f"selected, including {of_group(twins, copies)}" if twins else "selected"
+        which = f"selected, including {twins_in_words(twins, copies)}" if twins else "selected"
         return Acted(acted, which, _scope_of_ids(acted))
     if not view.cuts:
         return Acted(rows, scope=_scope_of_ids(rows) if on_other_map else None)

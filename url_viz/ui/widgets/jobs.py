@@ -10,7 +10,7 @@ from typing import Self
 import streamlit as st
 
 from url_viz.base.progress import Progress
-from url_viz.base.wording import of_objects
+from url_viz.base.wording import for_objects
 from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
 from url_viz.jobs import (
@@ -107,7 +107,7 @@ def step_in_words(step: Progress, *, is_of_objects: bool = False) -> str:
     name, _, which = step.stage.partition(", ")
     words, unit = STAGES.get(name, (name, ""))
     if is_of_objects and name in READING:
-        words, unit = of_objects(words), of_objects(unit)
+        words, unit = for_objects(words), for_objects(unit)
     parts = [words, *([which] if which else [])]
     if step.total and unit:
         parts.append(f"{step.done:,} of {step.total:,} {unit}")
