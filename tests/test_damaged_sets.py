@@ -22,9 +22,9 @@ from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.recent_sets import RecentSets
 from url_viz.recording import record
+from url_viz.store.about import choose_second_model
 from url_viz.store.bundle import pack, unpack
 from url_viz.store.columns.imported_columns import FOLDERS, write_label_choice
-from url_viz.store.second_model_choice import choose_second_model
 from url_viz.store.sets import compact, list_sets, mend
 from url_viz.ui.widgets.embed_job import titles
 

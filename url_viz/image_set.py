@@ -42,7 +42,6 @@ from url_viz.store.about import embed_command, has_tables, read_before
 from url_viz.store.bundle import refuse_pack
 from url_viz.store.columns.user_paths import match_paths
 from url_viz.store.decisions.decisions import Decisions
-from url_viz.store.second_model_choice import other_models_version
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.tables import positions_of
 from url_viz.store.tables.writer import is_being_written
@@ -135,7 +134,7 @@ class ImageSet(SearchableSet):
 
     def _version_in(self, store: Store) -> str:
         of_model = store.version(self.space.key, self.source.head.digest if self.source.head else None)
-        beside = "" if self.core.is_single_model else other_models_version(store, self.space)
+        beside = "" if self.core.is_single_model else store.others_version(self.space)
         return f"{of_model}.{beside}" if beside else of_model
 
     @cached_property

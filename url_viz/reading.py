@@ -23,9 +23,8 @@ from url_viz.pipeline.cluster.on_ray import OnRay
 from url_viz.pipeline.embed import embed, score_missing
 from url_viz.pipeline.embedded import Given, embed_files, given_embeddings
 from url_viz.pipeline.postprocess import update_derived
-from url_viz.store.about import find_set, has_tables, read_about, space_read
+from url_viz.store.about import choose_second_model, find_set, has_tables, read_about, space_read
 from url_viz.store.columns.source_columns import keep_columns, keep_objects
-from url_viz.store.second_model_choice import choose_second_model
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.writer import Writer
 

@@ -16,8 +16,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.models.model import EmbeddingSpace, Model, packaged_name
 from url_viz.models.model_names import PACKAGED, default_second_model
-from url_viz.store.about import find_set
-from url_viz.store.second_model_choice import is_second_model_used
+from url_viz.store.about import find_set, is_second_model_used
 from url_viz.store.tables.reader import Store
 
 MOST_PICTURES = 20_000

@@ -123,7 +123,7 @@ def test_what_is_searched_among_and_what_leads_are_kept_until_something_changes(
     monkeypatch.setattr(order_module, "leading_order", leading)
     opened = again(first)
     with monkeypatch.context() as patch:
-        without_reading(patch, "whitened_of", "graph")
+        without_reading(patch, "whitened", "graph")
         pd.testing.assert_frame_equal(opened.search(int(first.core.ids[0])), found)
         assert (repr(opened.order()), counted) == (repr(order), [])
     opened.labels.correct({int(first.core.ids[0]): "dog"})

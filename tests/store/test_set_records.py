@@ -13,20 +13,19 @@ import pytest
 from tests.processes import run_python
 from url_viz.base.errors import DamageError, WorkspaceError
 from url_viz.base.workspace import SetPaths
-from url_viz.store.about import changing_records
+from url_viz.store.about import changing_records, choose_second_model
 from url_viz.store.columns.imported_columns import (
     FOLDERS,
     Import,
-    read_apart,
+    LabelChoice,
+    label_choice,
     read_imports,
-    read_label_choice,
     write_apart,
     write_import,
     write_label_choice,
 )
 from url_viz.store.columns.user_files import Values
 from url_viz.store.decisions.answers import StoredReview, change_review, read_review, review_key
-from url_viz.store.second_model_choice import choose_second_model
 from url_viz.store.version_files import ROWS, read_version, store_version, stored_versions
 
 FEW, MANY = 3, 60
@@ -57,7 +56,7 @@ def choose(paths: SetPaths, number: int) -> None:
         lambda: write_label_choice(paths, f"label {number}"),
         lambda: write_apart(paths, f"apart {number}"),
     )
-    assert (read_label_choice(paths), read_apart(paths)) == (f"label {number}", f"apart {number}")
+    assert label_choice(paths).read() == LabelChoice(f"label {number}", f"apart {number}")
 
 
 def store_versions(paths: SetPaths, number: int) -> None:
@@ -135,18 +134,18 @@ def test_of_two_processes_none_is_lost(paths: SetPaths) -> None:
     at_once(
         *(lambda what=what: run_python("-c", CHOOSE, paths.folder, what, check=True) for what in ("label", "apart"))
     )
-    assert (read_label_choice(paths), read_apart(paths)) == ("label 99", "apart 99")
+    assert label_choice(paths).read() == LabelChoice("label 99", "apart 99")
 
 
 def test_a_damaged_choice_is_chosen_again_and_nothing_else_writes_over_it(paths: SetPaths) -> None:
     write_apart(paths, "camera")
     paths.labels.write_bytes(paths.labels.read_bytes().replace(b"camera", b"camero"))
     with pytest.raises(DamageError, match=r"labels.json is damaged .* `python -m url_viz labels FOLDER folders`"):
-        read_label_choice(paths)
+        label_choice(paths).read()
     with pytest.raises(DamageError):
         write_apart(paths, "camera")
     write_label_choice(paths, FOLDERS)
-    assert (read_label_choice(paths), read_apart(paths)) == (FOLDERS, None)
+    assert label_choice(paths).read() == LabelChoice(FOLDERS, None)
 
 
 def test_of_a_forgotten_set_nothing_is_written(paths: SetPaths) -> None:

@@ -10,25 +10,20 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from url_viz.base.workspace import is_in_bucket
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 WITHIN_VARIABLE = "URL_VIZ_WITHIN"
 _NEEDED = (
-    "HOME",
-    "LANG",
-    "LANGUAGE",
-    "PATH",
-    "LD_LIBRARY_PATH",
-    "LD_PRELOAD",
-    "DYLD_LIBRARY_PATH",
-    "TMPDIR",
-    "TZ",
-    "URL_VIZ_PATIENTS",
+    *("HOME", "LANG", "LANGUAGE", "PATH", "TMPDIR", "TZ", "URL_VIZ_PATIENTS"),
+    *("LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH"),
 )
 _NEEDED_BEGIN = ("LC_", "PYTHON", "OMP_", "MKL_")
 
@@ -65,7 +60,7 @@ def within_variable(within: Sequence[Path] | None) -> dict[str, str]:
 
 
 def within_from_environment() -> tuple[Path, ...] | None:
-    """What `within_variable` says in this process; None without."""
+    """The folders that `within_variable` named for this process; None for no bound."""
     named = os.environ.get(WITHIN_VARIABLE)
     return None if named is None else tuple(map(Path, json.loads(named)))
 
@@ -77,10 +72,86 @@ def usable_cores() -> int:
     return os.cpu_count() or 1  # macOS binds no process to cores
 
 
+def read_ahead(
+    batches: Iterable[Iterable[Item]],
+    read: Callable[[Item], Result],
+    *,
+    ahead: int = 1,
+    at_a_time: int | None = None,
+) -> Generator[list[Result], None, None]:
+    """The results of each batch, in order; while one is being processed, the next `ahead` are read.
+
+    `at_a_time` items are read at once, by default one per core. Closed early, as after Ctrl-C, it waits only for what
+    is being read, not for what was queued.
+    """
+    pool = ThreadPoolExecutor(at_a_time or usable_cores(), thread_name_prefix="read")
+    waiting: deque[list[Future[Result]]] = deque()
+    try:
+        for batch in batches:
+            waiting.append([pool.submit(read, item) for item in batch])
+            if len(waiting) > ahead:
+                yield [future.result() for future in waiting.popleft()]
+        while waiting:
+            yield [future.result() for future in waiting.popleft()]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def read_each(items: Iterable[Item], read: Callable[[Item], Result]) -> list[Result]:
+    """The results of all items, in their order."""
+    return next(read_ahead([items], read))
+
+
+def awaited(begun: Iterable[Callable[[], Result]], *, ahead: int) -> Iterator[Result]:
+    """The results of what was begun, in order; waits for the first only when `ahead` others are under way."""
+    under_way: deque[Callable[[], Result]] = deque()
+    for wait in begun:
+        under_way.append(wait)
+        if len(under_way) > ahead:
+            yield under_way.popleft()()
+    while under_way:
+        yield under_way.popleft()()
+
+
+class MemoryBudget:
+    """Bytes that threads may reserve together; a single larger reservation waits for all others to end."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self._reserved = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def reserve(self, size_bytes: int) -> Iterator[None]:
+        """Reserve `size_bytes` for the block; waits until there is room."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._reserved or self._reserved + size_bytes <= self._most)
+            self._reserved += size_bytes
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._reserved -= size_bytes
+                self._changed.notify_all()
+
+
+class Latest(Generic[Result]):
+    """Holds one result. Threads may share it: two may make the result at once, and either holds."""
+
+    _latest: tuple[object, Result] | None = None
+
+    def get(self, cause: object, make: Callable[[], Result]) -> Result:
+        """The result of `make` for the object `cause`, made now only if the latest was made for another one."""
+        latest = self._latest  # one reading: another thread may put a newer one there
+        if latest is None or latest[0] is not cause:
+            latest = self._latest = cause, make()
+        return latest[1]
+
+
 EVERY = 10_000
 """New objects after which the young ones are searched, in place of the 700 that Python has by itself."""
 WAIT_S = 10.0
-"""What cycles hold, such as tables of a set that was closed, is free so many seconds after a page at the latest."""
+"""After a page, memory held in cycles, such as tables of a closed set, is freed within this many seconds."""
 _wished = threading.Lock()
 
 
@@ -96,15 +167,15 @@ def collect_soon() -> None:
     It takes .1 s once pandas and Plotly are there, and lets nobody else run. `runner.postScriptGC` in
     `.streamlit/config.toml` keeps Streamlit from one after each page.
     """
+
+    def collect() -> None:
+        _wished.release()  # what is dropped from now on may be missed, and asks for another
+        gc.collect()
+
     if _wished.acquire(blocking=False):
-        timer = threading.Timer(WAIT_S, _collect)
+        timer = threading.Timer(WAIT_S, collect)
         timer.daemon = True
         timer.start()
-
-
-def _collect() -> None:
-    _wished.release()  # what is dropped from now on may be missed, and asks for another
-    gc.collect()
 
 
 # Before numba is imported: else `.numba_config.yaml` of the working folder, which may be a stranger's, says where
@@ -125,20 +196,14 @@ def keep_compiled(*modules: ModuleType) -> None:
     for module in modules:
         for function in list(vars(module).values()):  # another thread may be importing into it
             if isinstance(function, Dispatcher):
-                _keep(function)
-
-
-def _keep(function: object) -> None:
-    try:
-        function.enable_caching()  # type: ignore[attr-defined]
-    except RuntimeError:  # numba finds no folder that it may write into: then it compiles in each process, as before
-        return
+                with suppress(RuntimeError):  # without a folder that numba may write into each process compiles anew
+                    function.enable_caching()
 
 
 ROOTS_VARIABLE = "URL_VIZ_ROOTS"
 """The folders and addresses that the app may read, separated as in $PATH."""
 GIVEN_VARIABLE = "URL_VIZ_GIVEN"
-"""More folders, files or addresses, of what a command was given, as a JSON list: whatever a path holds."""
+"""More folders, files or addresses that a command was given, as a JSON list: a path may hold any character."""
 OPENED_VARIABLE, BROWSER_VARIABLE = "URL_VIZ_OPENED", "URL_VIZ_BROWSER"
 """The query of the app's address at which it begins; and, if set, that it is opened in the browser."""
 
@@ -152,71 +217,3 @@ def become_app(options: Sequence[str], variables: Mapping[str, str] | None = Non
     # -P: Python modules in the current folder are the user's, not what Streamlit imports.
     words = [sys.executable, "-P", "-m", "url_viz.ui.server", str(script), *options]
     os.execve(sys.executable, words, {**os.environ, **child_variables(), **(variables or {})})
-
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-def read_ahead(
-    batches: Iterable[Iterable[Item]],
-    read: Callable[[Item], Result],
-    *,
-    ahead: int = 1,
-    at_a_time: int | None = None,
-) -> Generator[list[Result], None, None]:
-    """The results of each batch, in order; while one is being processed, the next `ahead` are read.
-
-    `at_a_time` items are read at once, by default one per core.
-
-    Closed early, as after Ctrl-C, it waits only for what is being read, not for what was queued.
-    """
-    pool = ThreadPoolExecutor(at_a_time or usable_cores(), thread_name_prefix="read")
-    waiting: deque[list[Future[Result]]] = deque()
-    try:
-        for batch in batches:
-            waiting.append([pool.submit(read, item) for item in batch])
-            if len(waiting) > ahead:
-                yield [future.result() for future in waiting.popleft()]
-        while waiting:
-            yield [future.result() for future in waiting.popleft()]
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def awaited(begun: Iterable[Callable[[], Result]], *, ahead: int) -> Iterator[Result]:
-    """The results of what was begun, in order: waits for the first only when `ahead` others are under way."""
-    under_way: deque[Callable[[], Result]] = deque()
-    for wait in begun:
-        under_way.append(wait)
-        if len(under_way) > ahead:
-            yield under_way.popleft()()
-    while under_way:
-        yield under_way.popleft()()
-
-
-class MemoryBudget:
-    """Bytes that threads may reserve together; a single larger reservation waits for all others to end."""
-
-    def __init__(self, most_bytes: int) -> None:
-        self._most = most_bytes
-        self._reserved = 0
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def reserve(self, size_bytes: int) -> Iterator[None]:
-        """Reserve so many bytes; waits until there is room for them."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._reserved or self._reserved + size_bytes <= self._most)
-            self._reserved += size_bytes
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._reserved -= size_bytes
-                self._changed.notify_all()
-
-
-def read_each(items: Iterable[Item], read: Callable[[Item], Result]) -> list[Result]:
-    """The results of all items, in their order."""
-    return next(read_ahead([items], read))

@@ -17,8 +17,7 @@ from url_viz.pipeline.confusability import ConfusabilityReference, Lists, confus
 from url_viz.pipeline.nearest import NONE, Nearest
 from url_viz.pipeline.twins import twin_representatives
 from url_viz.pipeline.whitening import whitened_for
-from url_viz.store.about import embed_command
-from url_viz.store.second_model_choice import choose_second_model, other_spaces
+from url_viz.store.about import choose_second_model, embed_command
 from url_viz.store.tables.embedding_rows import WhitenedRows
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.stored_arrow import numbers_from_table
@@ -89,7 +88,7 @@ def find_second(store: Store, space: EmbeddingSpace, content: NDArray[np.int64])
 
     One whose tables are damaged is passed over; that is reported when the set is opened with it, and fixed by `mend`.
     """
-    for other in other_spaces(store, space):
+    for other in store.about().other_spaces(space):
         with suppress(DamageError):
             columns = store.graph_columns(other.key)
             if columns is not None and np.array_equal(columns.content, content):
@@ -113,7 +112,7 @@ class SecondModelChoice:
     @property
     def incomplete(self) -> EmbeddingSpace | None:
         """The space of another model that has read the set, where none has read all of its pictures."""
-        return None if self.available else next(other_spaces(self.store, self.space), None)
+        return None if self.available else next(self.store.about().other_spaces(self.space), None)
 
     @property
     def name(self) -> str | None:

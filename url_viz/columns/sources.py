@@ -21,12 +21,12 @@ from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace
 from url_viz.pipeline.near_copies import Pixels, stored_pixels
 from url_viz.pipeline.whitening import whitened_for
+from url_viz.store.about import is_second_model_used
 from url_viz.store.columns import imported_columns as user_files
 from url_viz.store.columns.imported_columns import Import
 from url_viz.store.decisions.answers import Answered, Answers
 from url_viz.store.decisions.decision_rows import Decided
 from url_viz.store.decisions.decisions import Decisions
-from url_viz.store.second_model_choice import is_second_model_used, other_models_version
 from url_viz.store.tables.embedding_rows import WhitenedRows, Whitening
 from url_viz.store.tables.reader import HASH_TABLE, QUALITY_TABLE, EmbeddedContents, Snapshot
 from url_viz.store.tables.tables import Coordinates, Graph, GraphColumns
@@ -155,7 +155,7 @@ def whitened_of(context: SetContext) -> ByContent[WhitenedRows]:
     return partial(whitened_for, context.store, context.key)
 
 
-@source(lambda context: other_models_version(context.store, context.space))
+@source(lambda context: context.store.others_version(context.space))
 def second_model_of(context: SetContext) -> ByContent[SecondModel | None]:
     """The other model that read just the contents of a graph."""
     return partial(find_second, context.store, context.space)
@@ -196,13 +196,13 @@ def imports(context: SetContext) -> tuple[Import, ...]:
 @source(_version_of_imports, is_live=True)
 def stored_label(context: SetContext) -> str | None:
     """The choice of the label on disk."""
-    return user_files.read_label_choice(context.store.paths)
+    return user_files.label_choice(context.store.paths).read().label
 
 
 @source(_version_of_imports, is_live=True)
 def stored_apart(context: SetContext) -> str | None:
     """The choice on disk of what is kept apart."""
-    return user_files.read_apart(context.store.paths)
+    return user_files.label_choice(context.store.paths).read().apart
 
 
 @source(lambda context: run_version(context.store.paths), is_live=True)
@@ -237,7 +237,7 @@ def _version_of_labels(context: SetContext) -> int:
     """What changes with the labels that somebody gave, and with names and tags where these are the labels."""
     decided, is_by_words = context.decisions(), False
     with suppress(DamageError):  # reported where labels are made
-        is_by_words = user_files.read_label_choice(context.store.paths) in (user_files.TAGS, user_files.NAMES)
+        is_by_words = user_files.label_choice(context.store.paths).read().label in (user_files.TAGS, user_files.NAMES)
     return decided.version if is_by_words else decided.labels_version
 
 

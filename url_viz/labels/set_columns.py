@@ -219,10 +219,8 @@ class SetColumns(SetSubject):
     def _forget_lost_choices(self) -> str:
         sentences = []
         with suppress(WorkspaceError):  # other damage is reported where it is shown, and must not prevent this repair
-            chosen, apart = (
-                imported_columns.read_label_choice(self._core.store.paths),
-                imported_columns.read_apart(self._core.store.paths),
-            )
+            choice = imported_columns.label_choice(self._core.store.paths).read()
+            chosen, apart = choice.label, choice.apart
             if is_column(chosen) and chosen not in self._core.derived.get(imported).columns:
                 imported_columns.write_label_choice(self._core.store.paths, FOLDERS)
                 sentences.append("The label was one of its columns, and is the class folder again.")

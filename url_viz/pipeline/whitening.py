@@ -148,7 +148,7 @@ def whitened_for(store: Store, space_key: str, content: NDArray[np.int64]) -> Wh
 
     A set that is being read has none, or not all rows, on disk.
     """
-    stored = store.whitened_of(space_key, content)
+    stored = store.whitened(space_key, content)
     if stored is not None:
         return stored
     distinct, number = np.unique(content, return_inverse=True)

@@ -1,15 +1,14 @@
 """What is known of an image set (folder, name, spaces), its small records, and disk errors as errors for users."""
 
 import errno
-import operator
+import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 from filelock import FileLock, Timeout
@@ -20,33 +19,15 @@ from url_viz.base.wording import command
 from url_viz.base.workspace import SetPaths, Workspace, address_in, root_of, set_id_of
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.containers.python_dataset import ENDING as DATASET
-from url_viz.models.model import EmbeddingSpace, resolve
-
-Result = TypeVar("Result")
-
-
-class Latest(Generic[Result]):
-    """Holds one result. Threads may share it: two may make the result at once, and either holds."""
-
-    def __init__(self, *, same: Callable[[Any, Any], bool] = operator.is_) -> None:
-        """`same` says whether a cause is the one that the result was made of; by default, whether it is that object."""
-        self._same = same
-        self._latest: tuple[object, Result] | None = None
-
-    def get(self, cause: object, make: Callable[[], Result]) -> Result:
-        """The result of `make` for `cause`, made now only if the latest was made for another one."""
-        latest = self._latest  # one reading: another thread may put a newer one there
-        if latest is None or not self._same(latest[0], cause):
-            latest = self._latest = cause, make()
-        return latest[1]
-
+from url_viz.models.model import EXTERNAL, EmbeddingSpace, resolve
 
 LANCE_ERRORS = (RuntimeError, ValueError, OSError, OverflowError, KeyError, IndexError, pa.ArrowException)
 """What LanceDB and Arrow raise for unreadable or inconsistent data; there is no common class."""
 _PANIC = "pyo3"
-"""Where the classes of panics of native code are at home, one of them no Exception; they cannot be imported."""
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+"""The module of panics in native code, one of them no Exception; they cannot be imported."""
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+LOCK_S = 5.0
 
 
 def was_written(table: Path) -> bool:
@@ -56,7 +37,7 @@ def was_written(table: Path) -> bool:
 
 @contextmanager
 def raising_damage_errors(table: Path) -> Iterator[None]:
-    """Raise a DamageError with the way to repair for whatever LanceDB raises while `table` is read."""
+    """Raise a DamageError that names the repair for whatever LanceDB raises while `table` is read."""
     try:
         yield
     except BaseException as error:
@@ -85,8 +66,10 @@ def find_disk_error(error: BaseException, paths: SetPaths) -> WorkspaceError | N
     """The error for users if `error` came from a full, over-quota or read-only disk; None for any other."""
     if not isinstance(error, OSError | RuntimeError):
         return None
+    numbers = {getattr(error, "errno", 0)}
+    numbers |= {int(number) for number in re.findall(r"os error (\d+)\)", str(error))}  # LanceDB has them in words only
     folder = paths.folder
-    if _is_one_of(_FULL, error):
+    if numbers & _FULL:
         home = next(path for path in (folder, *folder.parents) if path.exists())
         is_kept = any(map(was_written, paths.tables.glob("*.lance")))
         kept = "What was read is kept" if is_kept else "Nothing is kept yet"
@@ -96,21 +79,13 @@ def find_disk_error(error: BaseException, paths: SetPaths) -> WorkspaceError | N
             f"same command again, or choose another disk with --workspace."
         )
     path = str(getattr(error, "filename", None) or error)
-    if _is_one_of(_CLOSED, error) and str(folder.parent.parent) in path:  # another file's permissions are not ours
+    if numbers & _CLOSED and str(folder.parent.parent) in path:  # another file's permissions are not ours
         return WorkspaceError(
             f"The workspace folder {str(folder)!r} may not be written to "
             f"({getattr(error, 'strerror', None) or str(error)[:200]}). "
             f"What is there stays: make it writable, or choose another workspace with --workspace."
         )
     return None
-
-
-def _is_one_of(numbers: tuple[int, ...], error: Exception) -> bool:
-    """Whether an OS error has one of these numbers; LanceDB leaves the number only in its message."""
-    return getattr(error, "errno", 0) in numbers or any(f"os error {number})" in str(error) for number in numbers)
-
-
-LOCK_S = 5.0
 
 
 def set_record(
@@ -149,15 +124,41 @@ def changing_records(paths: SetPaths) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
+class SecondModelSwitch:
+    """Whether a second model is asked if there is one."""
+
+    is_asked: bool = True
+
+
+def second_model_switch(paths: SetPaths) -> RecordFile[SecondModelSwitch]:
+    """The record of whether a second model takes part."""
+    advice = "Choose again whether a second model is used: `python -m url_viz second FOLDER --ask yes`."
+    return set_record(paths, paths.second, SecondModelSwitch, advice, default=SecondModelSwitch())
+
+
+def is_second_model_used(paths: SetPaths) -> bool:
+    """Whether a second model takes part if there is one: the default, also in place of a damaged choice."""
+    if paths.second.exists():  # this is asked at each look for a column
+        with suppress(DamageError):
+            return second_model_switch(paths).read().is_asked
+    return SecondModelSwitch().is_asked
+
+
+def choose_second_model(paths: SetPaths, *, is_used: bool) -> None:
+    """Store whether a second model takes part. Raises WorkspaceError for a full or read-only disk."""
+    second_model_switch(paths).write(SecondModelSwitch(is_used))
+
+
+@dataclass(frozen=True)
 class About:
     """The metadata of an image set: the folder (or address) of its pictures, and the spaces it was embedded in.
 
-    `name` is the user's name for it ("" for none); `skipped` counts, by extension, the files of the folder that the
-    last scan ignored, `remarks` are its sentences on what the source says. `read_at` is when a reading came to its end
-    last, in Unix seconds (0.0: none did). `begun` are readings that have not come to their
-    end, by the key of their space: how many files the set has at that end. `objects_in` is, of a set of objects in
-    pictures, the folder that paths of pictures are relative to, `without_objects` counts pictures in which there
-    are none, and `classes` are those that its annotations name, also without an object.
+    - `name`: the user's name for it, "" for none
+    - `skipped`: by extension, how many files of the folder the last scan ignored; `remarks`: its sentences
+    - `read_at`: when a reading last finished, in Unix seconds; 0.0 for never
+    - `begun`: how many files unfinished readings are to leave, by the key of their space
+    - `objects_in`: of a set of objects, the folder that paths of pictures are relative to
+    - `without_objects`: how many pictures hold none; `classes`: all that the annotations name
     """
 
     root: Path
@@ -176,12 +177,14 @@ class About:
 
     @property
     def base(self) -> Path:
-        folder = self.root.parent if is_listing(self.root) else self.root
-        return Path(self.objects_in) if self.objects_in else folder
+        """The folder that paths of pictures are relative to."""
+        if self.objects_in:
+            return Path(self.objects_in)
+        return self.root.parent if is_listing(self.root) else self.root
 
     @property
     def noun(self) -> str:
-        """What its rows are, as `counted` takes it."""
+        """What its rows are, for `counted`."""
         return "object" if self.objects_in else "picture"
 
     @property
@@ -191,7 +194,7 @@ class About:
         return self.name or end
 
     def files_begun(self, space_key: str) -> int | None:
-        """How many files a reading in this space that has not come to its end was to leave; None if it has."""
+        """How many files an unfinished reading in this space is to leave; None if every reading has finished."""
         return dict(self.begun).get(space_key)
 
     def space(self, backbone: str, *, weights_digest: str | None = None) -> EmbeddingSpace | None:
@@ -202,9 +205,16 @@ class About:
                 return space
         return None
 
+    def other_spaces(self, space: EmbeddingSpace) -> Iterator[EmbeddingSpace]:
+        """The spaces of other models that the set was read with, the latest first; not of a user's embeddings."""
+        for other in reversed(self.spaces):
+            is_other = (other.backbone, other.weights_digest) != (space.backbone, space.weights_digest)
+            if is_other and not any(model.backbone.startswith(EXTERNAL) for model in (space, other)):
+                yield other
+
 
 def find_set(root: Path, workspace: Workspace) -> str:
-    """The id of the image set of the folder or address `root`: of a known one, else the id for a new one."""
+    """The id of the image set of the folder or address `root`, or the id for a new one."""
     resolved = root_of(root)
     labels = dict(known_sets(workspace))
     for set_id, about in labels.items():
@@ -224,14 +234,13 @@ def known_sets(workspace: Workspace) -> list[tuple[str, About]]:
 
 
 def sets_without_label(workspace: Workspace) -> list[str]:
-    """The ids of image sets of which something is kept, but set.json and its copy are damaged."""
+    """The ids of image sets with stored tables whose set.json and its copy are damaged."""
     stored = [set_id for set_id in _set_ids(workspace) if has_tables(workspace.set_paths(set_id))]
     labels = dict(known_sets(workspace)) if stored else {}
     return [set_id for set_id in stored if set_id not in labels]
 
 
 def _set_ids(workspace: Workspace) -> list[str]:
-    """The names of folders that may hold image sets."""
     ids = []
     for folder in sorted(workspace.sets.glob("*")):
         with suppress(WorkspaceError):  # a stray folder is not an image set
@@ -240,12 +249,12 @@ def _set_ids(workspace: Workspace) -> list[str]:
 
 
 def sets_with_pictures(workspace: Workspace) -> list[tuple[str, About]]:
-    """The image sets that anything is kept of, by id; not those whose first reading was ended before that."""
+    """The image sets with stored tables, by id; not those whose first reading stopped before that."""
     return [(set_id, about) for set_id, about in known_sets(workspace) if has_tables(workspace.set_paths(set_id))]
 
 
 def has_tables(paths: SetPaths) -> bool:
-    """Whether anything that was read is kept of an image set, without opening it."""
+    """Whether any table of an image set is stored, without opening it."""
     return paths.about.exists() and any(map(was_written, paths.tables.glob("*.lance")))
 
 
@@ -286,9 +295,9 @@ def write_about(paths: SetPaths, about: About) -> None:
 
 
 def space_read(set_id: str, model: str, workspace: Workspace) -> EmbeddingSpace | None:
-    """The space in which an image set was read last with a model, a head's with its backbone; None if in none.
+    """The space in which an image set was read last with a model (of a head, with its backbone); None for none.
 
-    Raises ModelError or a subclass for a model that is none.
+    Raises ModelError or a subclass if there is no such model.
     """
     source, paths = resolve(model, workspace=workspace), workspace.set_paths(set_id)
     about = read_about(paths) if paths.about.exists() else None

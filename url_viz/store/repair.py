@@ -12,7 +12,15 @@ from url_viz.base.files import remove_leftovers
 from url_viz.base.records import RecordFile
 from url_viz.base.wording import counted
 from url_viz.base.workspace import SetPaths
-from url_viz.store.about import About, about_copy, about_file, raising_damage_errors, read_about, write_about
+from url_viz.store.about import (
+    About,
+    about_copy,
+    about_file,
+    raising_damage_errors,
+    read_about,
+    second_model_switch,
+    write_about,
+)
 from url_viz.store.columns.imported_columns import (
     FOLDERS,
     LabelChoice,
@@ -24,7 +32,6 @@ from url_viz.store.columns.imported_columns import (
 from url_viz.store.columns.source_columns import CLASS, OBJECTS, PICTURE, SOURCE
 from url_viz.store.decisions.answers import review_files
 from url_viz.store.decisions.decision_log import DecisionLog, strange_journals
-from url_viz.store.second_model_choice import second_model_switch
 from url_viz.store.tables import versions
 from url_viz.store.tables.reader import verify_table
 from url_viz.store.tables.tables import connect

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from url_viz.base.errors import ImageSetError
 from url_viz.base.records import read_sealed, sealed_text
-from url_viz.base.wording import FEW, counted, decimal, first_of
+from url_viz.base.wording import MOST_NAMED, counted, decimal, first_of
 from url_viz.columns import table as table_columns
 from url_viz.core import SetCore, require_same_kind
 from url_viz.evidence.order_metrics import holm
@@ -207,7 +207,7 @@ class Diff:
         sizes = f"{self.before.size(is_named=True)} before, {self.after.size(is_named=False)} after"
         sentences = [f"{sizes}: {', '.join(words.values()) or 'nothing changed'}."]
         for names, what in ((self.new_classes, "new class"), (self.emptied_classes, "emptied class")):
-            end = "" if len(names) > FEW else "."
+            end = "" if len(names) > MOST_NAMED else "."
             sentences += [f"{counted(len(names), what)}: {first_of(names)}{end}"] if names else []
         if self.new_leaks is not None and len(self.new_leaks):
             sentences.append(f"{counted(len(self.new_leaks), 'new leak')} between splits.")

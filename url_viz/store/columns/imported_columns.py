@@ -178,7 +178,11 @@ def remove_import(paths: SetPaths, name: str) -> None:
 
 @dataclass(frozen=True)
 class LabelChoice:
-    """What the label of a set is, and what its pictures are kept `apart` by."""
+    """What the label of a set is, and what its pictures are kept `apart` by, where not by twins alone.
+
+    The label is FOLDERS, TAGS, NAMES, a level, a user column, or None for none; `apart` is a user column, a level, a
+    part of the name, or None.
+    """
 
     label: str | None
     apart: str | None = None
@@ -188,16 +192,6 @@ def label_choice(paths: SetPaths) -> RecordFile[LabelChoice]:
     """The record of what is chosen as label and kept apart."""
     advice = "Choose the labels again: `python -m url_viz labels FOLDER folders`."
     return set_record(paths, paths.labels, LabelChoice, advice, default=LabelChoice(FOLDERS))
-
-
-def read_label_choice(paths: SetPaths) -> str | None:
-    """The chosen label: FOLDERS, TAGS, NAMES, a level, None for no label, or the name of a user column."""
-    return label_choice(paths).read().label
-
-
-def read_apart(paths: SetPaths) -> str | None:
-    """What pictures are kept apart by: a user column, a level, a part of the name; None for twins alone."""
-    return label_choice(paths).read().apart
 
 
 def write_label_choice(paths: SetPaths, chosen: str | None) -> None:

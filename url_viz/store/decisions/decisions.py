@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.base.errors import DecisionError
+from url_viz.base.processes import Latest
 from url_viz.base.wording import NO_NAME, counted
-from url_viz.store.about import Latest
 from url_viz.store.decisions.decision_log import DecisionLog
 from url_viz.store.decisions.decision_rows import (
     ABSENT,

@@ -1,11 +1,11 @@
-"""Read access to the LanceDB tables of an image set; embeddings also as an array that stays on disk."""
+"""Reading the LanceDB tables of an image set; embeddings also as an array that stays on disk."""
 
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,17 +18,17 @@ from url_viz.base.workspace import SetPaths
 from url_viz.imaging.quality import HASH_VERSION as HASH_VERSION
 from url_viz.imaging.quality import QUALITY_VERSION as QUALITY_VERSION
 from url_viz.imaging.quality import WORDS, Hashes
+from url_viz.models.model import EmbeddingSpace
 from url_viz.store.about import About, raising_damage_errors, read_about
 from url_viz.store.tables import versions
 from url_viz.store.tables.embedding_rows import (
     ROWS_AT_ONCE,
     WhitenedRows,
     Whitening,
-    batches_of,
-    parts_of,
+    read_batches,
     read_embeddings,
+    read_parts,
     read_whitened,
-    size_of,
 )
 from url_viz.store.tables.tables import (
     COORDINATES,
@@ -66,15 +66,9 @@ class EmbeddedContents:
     norm: NDArray[np.float32]
 
 
-def shown_tables(space_key: str, head_digest: str | None) -> list[str]:
-    """The names of the tables that what is shown of a space is read from."""
-    of_space = [f"{kind}-{space_key}" for kind in ("embeddings", "graph", "coordinates")]
-    return ["images", QUALITY_TABLE, *of_space, *([f"scores-{space_key}-{head_digest}"] if head_digest else [])]
-
-
 @dataclass(frozen=True)
 class _Opened:
-    """A table of LanceDB at the newest version of a `state`: it is never moved to another, so threads may share it."""
+    """A LanceDB table at the newest version of a `state`. It is never moved to another, so threads may share it."""
 
     name: str
     table: Any
@@ -86,7 +80,7 @@ class _Opened:
 
 
 class Store:
-    """Reads an image set's tables; each call sees the latest whole state, also while another process writes."""
+    """An image set's tables; each call reads the latest whole state, also while another process writes."""
 
     def __init__(self, paths: SetPaths) -> None:
         self.paths = paths
@@ -106,11 +100,17 @@ class Store:
 
     def version(self, space_key: str, head_digest: str | None) -> str:
         """A short text that changes when anything shown of this space changes."""
-        states = map(self._state, shown_tables(space_key, head_digest))
+        tables = ["images", QUALITY_TABLE, *(f"{kind}-{space_key}" for kind in ("embeddings", "graph", "coordinates"))]
+        states = map(self._state, [*tables, *([f"scores-{space_key}-{head_digest}"] if head_digest else [])])
         return ".".join("-" if state is None else str(versions.newest(state)) for state in states)
 
+    def others_version(self, space: EmbeddingSpace) -> str:
+        """A short text that changes when another model is added, removed, or reads more; "" for none."""
+        others = [f"{one.key} {self.digest_of([f'graph-{one.key}'])}" for one in self.about().other_spaces(space)]
+        return hashlib.blake2b(" ".join(others).encode(), digest_size=4).hexdigest() if others else ""
+
     def digest_of(self, tables: Iterable[str], *also: str) -> str:
-        """A digest of the state of `tables`, which no other state of them has, and of what `also` is said."""
+        """A digest of the state of `tables`, which no other state of them has, and of the texts `also`."""
         digest = hashlib.blake2b("\0".join(also).encode(), digest_size=12)
         for name in tables:
             state = self._state(name)
@@ -134,9 +134,9 @@ class Store:
         return self._columns("images", columns, IMAGES)
 
     def embeddings(self, space_key: str, contents: NDArray[np.int64] | None = None) -> Embeddings:
-        """Every stored embedding of a space (also of pictures that have left the folder).
+        """Every stored embedding of a space, also of pictures that have left the folder.
 
-        With `contents` (M,), which may repeat, only those rows, in that order; contents without one are left out.
+        With `contents` (M,), which may repeat, only theirs, in that order; contents without one are left out.
         """
         opened = self._open(f"embeddings-{space_key}")
         if opened is None:
@@ -152,20 +152,20 @@ class Store:
         opened = self._open(f"embeddings-{space_key}")
         if opened is not None:
             with self._reading(opened.name, opened.state):
-                yield from parts_of(opened.table, contents)
+                yield from read_parts(opened.table, contents)
 
     def embedding_size(self, space_key: str) -> int:
         """The embedding size D; 0 if nothing was embedded yet."""
         opened = self._open(f"embeddings-{space_key}")
-        return 0 if opened is None else size_of(opened.table)
+        return 0 if opened is None else int(opened.table.schema.field("embedding").type.list_size)
 
     def embedded(self, space_key: str) -> EmbeddedContents:
-        """Contents that have an embedding in a space, with entropy and norm, without reading the embeddings."""
+        """Contents with an embedding in a space, their entropy and norm, without reading the embeddings."""
         data = self._columns(f"embeddings-{space_key}", ["content", "entropy", "norm"], embeddings_schema(1))
         return EmbeddedContents(numbers_of(data["content"]), numbers_of(data["entropy"]), numbers_of(data["norm"]))
 
     def scores(self, space_key: str, head_digest: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Contents scored by a head, and their uncertainty."""
+        """The contents (M,) that a head has scored, and their uncertainty (M,)."""
         data = self._columns(f"scores-{space_key}-{head_digest}", ["content", "uncertainty"], SCORES)
         return numbers_of(data["content"]), numbers_of(data["uncertainty"])
 
@@ -174,51 +174,59 @@ class Store:
         return self._columns(QUALITY_TABLE, columns, QUALITY)
 
     def hashed(self) -> NDArray[np.int64]:
-        """The contents (M,) that were looked at for a perceptual hash."""
+        """The contents (M,) whose perceptual hash was asked for, also those that have none."""
         return numbers_of(self._columns(HASH_TABLE, ["content"], HASHES)["content"])
 
     def hashes(self, contents: NDArray[np.int64]) -> Hashes:
         """The perceptual hashes (M, WORDS) of contents (M,); zeros for one that has none."""
-        rows = self._columns(HASH_TABLE, HASHES.names, HASHES)
-        rows_hashes = matrix(rows["hash"]).astype(np.int64, copy=False).view(np.uint64)
-        every = np.concatenate([rows_hashes, np.zeros((1, WORDS), np.uint64)])
-        hashes: Hashes = every[positions_of(contents, numbers_of(rows["content"]))]
+        stored = self._columns(HASH_TABLE, HASHES.names, HASHES)
+        rows = matrix(stored["hash"]).astype(np.int64, copy=False).view(np.uint64)
+        with_none = np.concatenate([rows, np.zeros((1, WORDS), np.uint64)])
+        hashes: Hashes = with_none[positions_of(contents, numbers_of(stored["content"]))]
         return hashes
 
-    def whitened(self, space_key: str) -> WhitenedRows | None:
-        """The whitened space and the rows in it; None if there is none, or a writer is replacing it."""
-        whitening = self.whitening(space_key)
-        if whitening is None:
-            return None
-        return self._made(f"whitened-{space_key}", whitened_schema(1).names, partial(_whitened_of, whitening))
+    def whitened(self, space_key: str, contents: NDArray[np.int64] | None = None) -> WhitenedRows | None:
+        """The whitened space and all rows in it; None if there is none, or a writer is replacing it.
 
-    def whitened_of(self, space_key: str, contents: NDArray[np.int64]) -> WhitenedRows | None:
-        """Contents (M,), which may repeat, in the whitened space; None if one is missing there, or as in `whitened`."""
+        With `contents` (M,), which may repeat, only theirs, in that order; None also if one of them has none.
+        """
         whitening, opened = self.whitening(space_key), self._open(f"whitened-{space_key}")
         if whitening is None or opened is None:
             return None
         with self._reading(opened.name, opened.state):
-            rows = read_whitened(opened.table, contents, whitening.key)
-        return None if rows is None else WhitenedRows(whitening, contents, rows)
+            if contents is not None:
+                rows = read_whitened(opened.table, contents, whitening.key)
+                return None if rows is None else WhitenedRows(whitening, contents, rows)
+            data = _whole(opened.table, whitened_schema(1).names, count=opened.rows)
+            if not (numbers_of(data["key"]) == whitening.key).all():
+                return None
+            rows = matrix(data["whitened"]).astype(np.float16, copy=False)
+            return WhitenedRows(whitening, numbers_of(data["content"]), rows)
 
     def whitening(self, space_key: str) -> Whitening | None:
-        return self._made(f"whitening-{space_key}", whitening_schema(1).names, _whitening_of)
+        """The whitened space; None if there is none."""
+        return self._made(f"whitening-{space_key}", whitening_schema(1).names, _whitening_from)
 
     def graph(self, space_key: str) -> Graph | None:
-        """The neighbour graph of a space, once it was made."""
-        return self._made(f"graph-{space_key}", graph_schema(1).names, _graph_of)
+        """The neighbour graph of a space; None before it was made."""
+        return self._made(f"graph-{space_key}", graph_schema(1).names, _graph_from)
 
     def graph_columns(self, space_key: str) -> GraphColumns | None:
-        """The graph's columns for each content, without its lists; None if there is no graph yet."""
-        return self._made(f"graph-{space_key}", [field.name for field in _COLUMNS], _graph_columns_of)
+        """The graph's columns for each content, without its lists; None before it was made."""
+        return self._made(f"graph-{space_key}", [field.name for field in _COLUMNS], _graph_columns_from)
 
     def coordinates(self, space_key: str) -> Coordinates | None:
         """The map of a space; None before it was made."""
-        return self._made(f"coordinates-{space_key}", COORDINATES.names, _coordinates_of)
+
+        def made(data: pa.Table) -> Coordinates:
+            xy = np.stack([numbers_of(data["x"]), numbers_of(data["y"])], axis=1)
+            return Coordinates(numbers_of(data["content"]), xy, numbers_of(data["method"]))
+
+        return self._made(f"coordinates-{space_key}", COORDINATES.names, made)
 
     def thumbnails(self, ids: Iterable[int]) -> dict[int, bytes]:
         """Thumbnails (JPEG) by image id; ids without one are left out."""
-        wanted = [int(i) for i in ids]
+        wanted = list(map(int, ids))
         opened = self._open("images")
         if opened is None or not wanted:
             return {}
@@ -229,7 +237,6 @@ class Store:
         return dict(zip(rows["id"].to_pylist(), rows["thumbnail"].to_pylist(), strict=True))
 
     def _state(self, name: str) -> versions.State | None:
-        """The state of a table that is read; None if it was never written."""
         return versions.table_state(self._folder(name))
 
     def _open(self, name: str) -> _Opened | None:
@@ -238,21 +245,18 @@ class Store:
         if state is None:
             return None
         if opened is None or opened.state != state:
+            version = versions.newest(state)
             with self._reading(name, state):
-                self._opened[name] = opened = _Opened(name, self._at(name, versions.newest(state)), state)
+                table = self._database.open_table(name)
+                if table.version != version:
+                    table.checkout(version)
+                versions.check(self._folder(name), version)
+                self._opened[name] = opened = _Opened(name, table, state)
         return opened
-
-    def _at(self, name: str, version: int) -> Any:
-        """A table at a version, whose manifest is as it was written."""
-        table = self._database.open_table(name)
-        if table.version != version:
-            table.checkout(version)
-        versions.check(self._folder(name), version)
-        return table
 
     @contextmanager
     def _reading(self, name: str, state: versions.State) -> Iterator[None]:
-        """Raise a DamageError for what cannot be read of a table, but a SupersededError if it has changed since."""
+        """Raise a DamageError if a table cannot be read, but a SupersededError if it has changed since."""
         folder = self._folder(name)
         try:
             with raising_damage_errors(folder):
@@ -280,10 +284,10 @@ class Store:
 
 
 class Snapshot(Store):
-    """Reads every table at the version that was the newest as this was made, whatever is written since.
+    """Every table at the version that was the newest when this was made, whatever is written since.
 
-    A version stays for `url_viz.store.tables.writer.KEEP_VERSIONS` after a newer one. After that it may be removed by
-    a writer that tidies up; then what was not read before raises SupersededError.
+    A version stays for `url_viz.store.tables.writer.KEEP_VERSIONS` after a newer one; then a writer may remove it, and
+    what was not read before raises SupersededError.
     """
 
     def __init__(self, latest: Store) -> None:
@@ -313,18 +317,18 @@ def verify_table(table: Any, folder: Path, *, is_newest: bool = True) -> None:
     """
     versions.check(folder, table.version, is_newest=is_newest, with_data=True)
     names = table.schema.names
-    for _ in batches_of(table, names):
+    for _ in read_batches(table, names):
         pass
     if "twins" in names:
         data = _whole(table, names, count=table.count_rows())
-        _graph_of(data)
-        _graph_columns_of(data)
+        _graph_from(data)
+        _graph_columns_from(data)
 
 
 def _whole(table: Any, columns: Sequence[str], *, count: int) -> pa.Table:
-    """Columns of all `count` rows of a stored table, as Arrow takes them. Raises ValueError if rows are missing."""
-    wants_all = set(columns) == set(table.schema.names)  # then to_arrow is faster
-    query = table if wants_all else table.search().select(list(columns)).limit(max(1, count))
+    """Columns of all `count` rows of a table. Raises ValueError if rows are missing, or Arrow finds them damaged."""
+    is_whole = set(columns) == set(table.schema.names)  # then to_arrow is faster
+    query = table if is_whole else table.search().select(list(columns)).limit(max(1, count))
     data = query.to_arrow().select(list(columns))
     if len(data) != count:
         raise ValueError(f"{len(data):,} of {count:,} rows are there")
@@ -332,22 +336,19 @@ def _whole(table: Any, columns: Sequence[str], *, count: int) -> pa.Table:
     return data
 
 
-def _graph_columns_of(data: pa.Table) -> GraphColumns:
-    """The columns of a graph in the rows of its table. Raises ValueError if a row or group is out of range."""
+def _graph_columns_from(data: pa.Table) -> GraphColumns:
     graph = GraphColumns(**{field.name: numbers_of(data[field.name]) for field in _COLUMNS})
     _require_rows(graph.nearest, graph.twin_group, graph.copy_group, count=len(data))
     return graph
 
 
 def _require_rows(*positions: NDArray[np.integer], count: int) -> None:
-    """Raise ValueError unless all are −1 or rows of `count`."""
     for rows in positions:
         if rows.size and not (rows.min() >= -1 and rows.max() < count):
             raise ValueError("positions that are of no row")
 
 
-def _graph_of(data: pa.Table) -> Graph:
-    """The graph in the rows of its table. Raises ValueError if a position is out of range."""
+def _graph_from(data: pa.Table) -> Graph:
     position = matrix(data["position"]).astype(np.int32, copy=False)
     twins = twins_from_cells(data["twins"], is_thinned=bool(numbers_of(data["is_thinned"]).any()))
     _require_rows(position, twins.pair, count=len(position))
@@ -361,30 +362,17 @@ def _graph_of(data: pa.Table) -> Graph:
     )
 
 
-def _whitened_of(whitening: Whitening, data: pa.Table) -> WhitenedRows | None:
-    """The rows of a table in a whitened space; None if they are in another one."""
-    if len(data) and not (numbers_of(data["key"]) == whitening.key).all():
-        return None
-    whitened = matrix(data["whitened"]).astype(np.float16, copy=False)
-    return WhitenedRows(whitening, numbers_of(data["content"]), whitened)
-
-
-def _coordinates_of(data: pa.Table) -> Coordinates:
-    xy = np.stack([numbers_of(data["x"]), numbers_of(data["y"])], axis=1)
-    return Coordinates(numbers_of(data["content"]), xy, numbers_of(data["method"]))
-
-
-def _whitening_of(data: pa.Table) -> Whitening:
-    """The space in the rows of its table; the first is the mean."""
+def _whitening_from(data: pa.Table) -> Whitening:
+    """The first row is the mean."""
     direction, scale = matrix(data["direction"]).astype(np.float32), numbers_of(data["scale"])
     fitted_on, version = (int(data[name][0].as_py()) for name in ("fitted_on", "version"))
     return Whitening(direction[0], np.ascontiguousarray(direction[1:].T), scale[1:], fitted_on, version)
 
 
 class RawRows:
-    """Raw embeddings (N, D) float16 of N distinct contents that all have one.
+    """Raw embeddings (N, D) float16 of N distinct contents that all have one, taken by position as from an array.
 
-    Rows are taken as from an array, by their positions; each time the whole table is gone through, in parts.
+    Each time the whole table is read, in parts.
     """
 
     def __init__(self, store: Store, space_key: str, content: NDArray[np.int64]) -> None:
@@ -398,7 +386,7 @@ class RawRows:
         return self._store.embeddings(self._space_key, self._content[rows]).embedding
 
     def parts(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
-        """All rows, some at a time: their positions (P,), and their embeddings (P, D)."""
+        """As `in_parts`."""
         for rows, part in self._store.embedding_parts(self._space_key, self._content):
             yield rows, part.embedding
 

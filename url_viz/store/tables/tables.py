@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from url_viz.base.processes import Latest
 from url_viz.imaging.quality import QUALITIES, WORDS
-from url_viz.store.about import Latest
 
 
 def _required(**kinds: pa.DataType) -> list[pa.Field]:
@@ -54,8 +53,8 @@ def graph_schema(k: int) -> pa.Schema:
     """One row per distinct content; positions are rows of this very table.
 
     `position` and `similarity` are its K nearest (`Graph`); `twins` its twins in later rows, as bytes (`Twins`);
-    `nearest`, `nearest_similarity`, `confusability` and the groups follow from these, and are kept so that a table is
-    joined without reading lists; `whitening` is the key of the space the similarities are of.
+    `whitening` is the key of the space. The other columns follow from these, and are stored so that a table is joined
+    without reading lists.
     """
     return pa.schema(
         [
@@ -93,7 +92,7 @@ class Embeddings:
     def __len__(self) -> int:
         return len(self.content)
 
-    def rows_at(self, positions: NDArray[np.integer]) -> "Embeddings":
+    def rows_at(self, positions: NDArray[np.integer] | slice) -> "Embeddings":
         return Embeddings(self.content[positions], self.embedding[positions], self.entropy[positions])
 
     @classmethod
@@ -107,9 +106,9 @@ class Embeddings:
 class Twins:
     """Pairs of `rows` rows that are copies or views (`pipeline.twins`): `pair` (P, 2) int32, raw `cosine` (P,) float32.
 
-    `is_copy` (P,) says which are copies, and the others are views. The lower row comes first, and no pair is repeated.
-    If `is_thinned`, there were too many, and just enough are kept that groups stay whole; then all rows of a group
-    count as each other's twins.
+    `is_copy` (P,) says which are copies; the others are views. The lower row comes first, and no pair is repeated. If
+    `is_thinned`, there were too many: only enough are here to hold groups together, and all rows of a group count as
+    each other's twins.
     """
 
     rows: int
@@ -127,7 +126,6 @@ class Twins:
 
     @property
     def copies(self) -> "Twins":
-        """The pairs that are copies."""
         return self.take(self.is_copy)
 
     def with_pairs(self, other: "Twins") -> "Twins":
@@ -152,9 +150,9 @@ class Graph:
     """The nearest-neighbour graph of M distinct contents in the whitened space, twins left out.
 
     `position` (M, K) int32 are rows of this graph, nearest first, never the row itself nor its twins, −1 if there are
-    fewer than K others; `similarity` (M, K) float32 their cosines (−1 there). `twins` are pairs that count as one;
-    `whitening` is the key of the space. `is_approximate` marks a graph that may miss some. With `apart`, codes (M,) of
-    what the user keeps apart, NONE for no value, lists hold no row of the same source group (`graph.apart_graph`).
+    fewer than K others; `similarity` (M, K) float32 their cosines (−1 there). `whitening` is the key of the space. A
+    graph that `is_approximate` may miss some. With `apart`, codes (M,) of what the user keeps apart, NONE for no value,
+    lists hold no row of the same source group (`graph.apart_graph`).
     """
 
     content: NDArray[np.int64]
@@ -173,7 +171,7 @@ class Graph:
 class GraphColumns:
     """A graph's columns for M distinct contents, all (M,): see `graph_schema`.
 
-    `nearest` is the row of the nearest, −1 for none; similarity and confusability are nan then.
+    `nearest` is a row, −1 for none; similarity and confusability are nan then.
     """
 
     content: NDArray[np.int64]
@@ -212,7 +210,7 @@ _TWIN = np.dtype([("row", "<i4"), ("cosine", "<f4"), ("is_copy", "?")])
 
 
 def twin_cells(twins: Twins) -> pa.Array:
-    """A cell of bytes for each row: the twins that stand in later rows, with cosine and kind; null for none."""
+    """A cell of bytes for each row: its twins in later rows, with cosine and kind; null for none."""
     order = np.lexsort((twins.pair[:, 1], twins.pair[:, 0]))
     pairs = np.zeros(len(twins), _TWIN)
     pairs["row"], pairs["cosine"], pairs["is_copy"] = twins.pair[order, 1], twins.cosine[order], twins.is_copy[order]
@@ -272,9 +270,6 @@ def positions_of(wanted: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray
     return index.get_indexer(pd.Index(wanted)).astype(np.int64, copy=False)  # ten times as fast as by sorting
 
 
-_CLIENT = "lance_namespace_urllib3_client"
-
-
 class _Later(ModuleType):
     """A package whose own code runs when one of its names is first used; its submodules can be imported before."""
 
@@ -287,19 +282,14 @@ class _Later(ModuleType):
         return getattr(self, name)
 
 
-def _put_off(spec: ModuleSpec | None) -> None:
-    """Defer the code of a package that is not imported yet."""
-    if spec is None or spec.submodule_search_locations is None or spec.name in sys.modules:
-        return
-    package = _Later(spec.name)
-    package.__spec__, package.__path__ = spec, list(spec.submodule_search_locations)
-    package.__file__ = spec.origin
-    sys.modules[spec.name] = package
-
-
 def import_lancedb() -> Any:
-    """The module lancedb."""
-    _put_off(importlib.util.find_spec(_CLIENT))
+    """The module lancedb, without the client of remote namespaces, which is large and imported when it is used."""
+    spec = importlib.util.find_spec("lance_namespace_urllib3_client")
+    if spec is not None and spec.submodule_search_locations is not None and spec.name not in sys.modules:
+        package = _Later(spec.name)
+        package.__spec__, package.__path__ = spec, list(spec.submodule_search_locations)
+        package.__file__ = spec.origin
+        sys.modules[spec.name] = package
     import lancedb
 
     return lancedb

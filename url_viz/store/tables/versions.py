@@ -19,6 +19,7 @@ RECORD = "checksums.json"
 MOST_VERSIONS = 8
 """How many of the newest versions are recorded: a reader may have opened one before the last few commits."""
 _LAST = 2**64 - 1
+"""Lance numbers manifests downwards from here."""
 _MANIFEST = ".manifest"
 _VERSIONS, _DELETIONS, _DATA = "_versions/", "_deletions/", "data/"
 State = tuple[tuple[str, ...], int, int]
@@ -32,36 +33,35 @@ class Digests:
     files: dict[str, str] = field(default_factory=dict)
 
 
-def _recorded(table: Path) -> dict[str, str]:
-    """The recorded digests of the table in the folder `table`; none if the record is missing or damaged."""
-    with suppress(DamageError):  # the data are not affected, and the next commit writes it again
-        files = _record_of(table).read().files  # of a packed set it may name any file of this machine
-        return {name: files[name] for name in files if (table / name).parent.parent == table}
-    return {}
-
-
-def _record_of(table: Path) -> RecordFile[Digests]:
+def _record_file(table: Path) -> RecordFile[Digests]:
     return RecordFile(table / RECORD, Digests, "The next reading writes it again.", Digests(), is_flushed=False)
+
+
+def _recorded(table: Path) -> dict[str, str]:
+    with suppress(DamageError):  # the data are not affected, and the next commit writes it again
+        files = _record_file(table).read().files
+        return {name: files[name] for name in files if (table / name).parent.parent == table}  # others may have made it
+    return {}
 
 
 def note(table: Path) -> None:
     """Record the files of a table that was just written, or is whole; under the set's lock."""
     before = _recorded(table)
-    manifests = sorted(version_folder(table).glob(f"*{_MANIFEST}"))[:MOST_VERSIONS]  # the newest come first
+    manifests = sorted((table / _VERSIONS).glob(f"*{_MANIFEST}"))[:MOST_VERSIONS]  # the newest come first
     files = [*manifests, *(file for part in (_DELETIONS, _DATA) for file in (table / part).glob("*"))]
     names = [file.relative_to(table).as_posix() for file in files]
-    _record_of(table).write(Digests({name: before.get(name) or _digest(table / name) for name in names}))
+    _record_file(table).write(Digests({name: before.get(name) or _digest(table / name) for name in names}))
 
 
 def check(table: Path, version: int, *, is_newest: bool = True, with_data: bool = False) -> None:
-    """Raise ValueError if the manifest of `version` or a deletion file is not as written, `with_data` also a data file.
+    """Raise ValueError if the manifest of `version` or a deletion file is not as written; `with_data` also a data file.
 
-    If the version is to be the newest, also if a newer one was recorded, but is lost.
+    With `is_newest` also if a newer version was recorded, but is lost.
     """
     recorded, manifest = _recorded(table), _manifest(version)
     newest = min((name for name in recorded if name.endswith(_MANIFEST)), default=manifest)
     if is_newest and newest < manifest and not (table / newest).is_file():
-        raise ValueError(f"version {_version_of(newest.removeprefix(_VERSIONS))} is lost")
+        raise ValueError(f"version {_number(newest.removeprefix(_VERSIONS))} is lost")
     for name in recorded:
         if name == manifest or name.startswith(_DELETIONS):
             with suppress(FileNotFoundError):  # an older version's, cleaned up meanwhile
@@ -85,17 +85,12 @@ def manifest_digest(table: Path, version: int) -> str:
     return ""
 
 
-def version_folder(table: Path) -> Path:
-    """The folder that a table's manifests lie in: another version is another file there."""
-    return table / _VERSIONS
-
-
 def table_state(table: Path) -> State | None:
     """A value that differs for another version of a table, or another table in its place; None without any version.
 
-    A look at a folder takes a small part of the time in which LanceDB tells its latest version.
+    Looking into the folder takes far less time than asking LanceDB for the latest version.
     """
-    folder = version_folder(table)
+    folder = table / _VERSIONS
     try:
         names = sorted(name for name in os.listdir(folder) if name.removesuffix(_MANIFEST).isdigit())
         status = os.stat(folder / names[0])
@@ -106,14 +101,14 @@ def table_state(table: Path) -> State | None:
 
 def newest(state: State) -> int:
     """The newest version of a state."""
-    return max(map(_version_of, state[0]))
+    return max(map(_number, state[0]))
 
 
 def _manifest(version: int) -> str:
-    return f"{_VERSIONS}{_LAST - version:020d}{_MANIFEST}"  # Lance numbers manifests downwards
+    return f"{_VERSIONS}{_LAST - version:020d}{_MANIFEST}"
 
 
-def _version_of(manifest: str) -> int:
+def _number(manifest: str) -> int:
     return _LAST - int(manifest.removesuffix(_MANIFEST))
 
 

@@ -1,4 +1,4 @@
-"""Write access to the tables of an image set, under the set's lock."""
+"""Writing the tables of an image set, under the set's lock."""
 
 import datetime
 import shutil
@@ -46,13 +46,9 @@ KEEP_VERSIONS = datetime.timedelta(minutes=10)
 """Older versions are removed after a run; readers that opened the set within this time can go on."""
 CLEANED_UP_WITHIN = datetime.timedelta(seconds=10)
 """The longest time that LanceDB takes to look at how old versions are."""
-
 PATIENCE_S = 0.25
 """How long a writer waits for the lock: `is_being_written` holds it for a moment."""
-
 MOST_EXTENSIONS = 500
-
-
 SPACE_TABLES = ("embeddings", "scores", "whitening", "whitened", "graph", "coordinates")
 """The tables whose names go on with the key of their space."""
 
@@ -73,7 +69,18 @@ class Writer(Store):
     def __enter__(self) -> "Writer":
         with raising_disk_errors(self.paths):
             self._is_new = not self.paths.folder.exists()
-            self._acquire()
+            try:
+                while True:
+                    self.paths.folder.mkdir(parents=True, exist_ok=True)
+                    self._lock.acquire(timeout=PATIENCE_S)
+                    if self.paths.lock.exists():
+                        break
+                    self._lock.release()  # the folder was forgotten meanwhile
+            except Timeout as error:
+                raise WorkspaceError(
+                    f"Another process is reading {str(self._root)!r} into the workspace "
+                    f"{self.paths.folder.parent.parent}. Wait until it is done, or stop it first."
+                ) from error
             try:
                 if not self.paths.about.exists():
                     write_about(self.paths, About(self._root, ()))
@@ -88,35 +95,18 @@ class Writer(Store):
         if disk_error is not None:
             raise disk_error from error
 
-    def _acquire(self) -> None:
-        """Take the lock of the folder that is there: one that was forgotten meanwhile is created again."""
-        try:
-            self.paths.folder.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=PATIENCE_S)
-            while not self.paths.lock.exists():
-                self._lock.release()
-                self.paths.folder.mkdir(parents=True, exist_ok=True)
-                self._lock.acquire(timeout=PATIENCE_S)
-        except Timeout as error:
-            raise WorkspaceError(
-                f"Another process is reading {str(self._root)!r} into the workspace {self.paths.folder.parent.parent}. "
-                "Wait until it is done, or stop it first."
-            ) from error
-
     def _leave(self, *, is_failed: bool) -> None:
-        if is_failed and self._is_new and not self._has_rows("failure IS NULL"):  # none that could be read
-            shutil.rmtree(self.paths.folder, ignore_errors=True)  # leftovers do no harm
+        if is_failed and self._is_new:
+            try:
+                opened = self._open("images")
+                has_pictures = opened is not None and opened.table.count_rows("failure IS NULL") > 0
+            except (WorkspaceError, *LANCE_ERRORS):  # an unreadable table is repaired by `mend`
+                has_pictures = was_written(self.paths.tables / "images.lance")
+            if not has_pictures:
+                shutil.rmtree(self.paths.folder, ignore_errors=True)  # leftovers do no harm
         self._lock.release()
 
-    def _has_rows(self, condition: str | None = None) -> bool:
-        try:
-            opened = self._open("images")
-            return opened is not None and opened.table.count_rows(condition) > 0
-        except (WorkspaceError, *LANCE_ERRORS):  # an unreadable table is repaired by `mend`
-            return was_written(self.paths.tables / "images.lance")
-
-    def _note_about(self, **changes: Any) -> None:
-        """Write set.json with some fields changed, if that changes it."""
+    def _change_about(self, **changes: Any) -> None:
         about = self.about()
         changed = replace(about, **changes)
         if changed != about:
@@ -124,42 +114,41 @@ class Writer(Store):
 
     def add_space(self, space: EmbeddingSpace) -> None:
         """Record that the set is embedded in `space`; the latest comes last."""
-        self._note_about(spaces=(*self._other_spaces(space), space))
+        others = (other for other in self.about().spaces if other.key != space.key)
+        self._change_about(spaces=(*others, space))
 
     def note_scan(self, scan: Scan) -> None:
         """Record the remarks of a scan, and how many files it ignored by extension: the most frequent ones singly."""
         rest = sum(number for _, number in scan.other[MOST_EXTENSIONS:])
         skipped = (*scan.other[:MOST_EXTENSIONS], *((("other extensions", rest),) if rest else ()))
-        self._note_about(skipped=skipped, remarks=scan.remarks)
+        self._change_about(skipped=skipped, remarks=scan.remarks)
 
     def note_objects(self, base: Path, *, without: int, classes: tuple[str, ...]) -> None:
         """Record that this is a set of objects of these `classes`, whose paths are relative to `base`.
 
-        So many pictures have none.
+        `without` is how many pictures hold none.
         """
-        self._note_about(objects_in=str(base), without_objects=without, classes=classes)
+        self._change_about(objects_in=str(base), without_objects=without, classes=classes)
 
     def note_begun(self, space_keys: Sequence[str], files: int) -> None:
         """Record that a reading in these spaces has begun, which leaves the set with `files` files."""
-        self._note_about(begun=(*self._other_begun(space_keys), *((key, files) for key in space_keys)))
+        self._change_about(begun=(*self._other_begun(space_keys), *((key, files) for key in space_keys)))
 
     def note_ended(self, space_keys: Sequence[str]) -> None:
         """Record that the reading in these spaces has finished now."""
-        self._note_about(begun=self._other_begun(space_keys), read_at=time.time())
+        self._change_about(begun=self._other_begun(space_keys), read_at=time.time())
 
     def _other_begun(self, space_keys: Sequence[str]) -> tuple[tuple[str, int], ...]:
         return tuple((key, files) for key, files in self.about().begun if key not in space_keys)
 
-    def _other_spaces(self, space: EmbeddingSpace) -> tuple[EmbeddingSpace, ...]:
-        return tuple(other for other in self.about().spaces if other.key != space.key)
-
     def drop_space(self, space: EmbeddingSpace) -> None:
         """Remove all data of one space. set.json changes first, so that a stopped run leaves only unnamed tables."""
-        self._note_about(spaces=self._other_spaces(space), begun=self._other_begun([space.key]))
+        spaces = tuple(other for other in self.about().spaces if other.key != space.key)
+        self._change_about(spaces=spaces, begun=self._other_begun([space.key]))
         self.drop_unnamed_spaces()
 
     def drop_unnamed_spaces(self) -> None:
-        """Remove tables of spaces that set.json no longer names, and what was derived from them."""
+        """Remove tables of spaces that set.json does not name, and columns derived from them."""
         named = {space.key for space in self.about().spaces}
         for folder in self.paths.tables.glob("*.lance"):
             kind, _, rest = folder.stem.partition("-")
@@ -171,7 +160,7 @@ class Writer(Store):
 
     def add_images(self, rows: pa.Table) -> None:
         """Add files (IMAGES columns); they replace rows with the same id."""
-        table = self._created("images", IMAGES)
+        table = self._table("images", IMAGES)
         ids = ", ".join(map(str, rows["id"].to_pylist()))
         if not ids or not table.count_rows(f"id IN ({ids})"):
             table.add(rows)
@@ -193,26 +182,25 @@ class Writer(Store):
         """Add embeddings of contents that have none yet in this space."""
         schema = embeddings_schema(rows.embedding.shape[1])
         norm = np.linalg.norm(rows.embedding.astype(np.float32), axis=1)
-        table = _table(schema, rows.content, rows.embedding, norm, rows.entropy)
-        self._add(f"embeddings-{space_key}", table)
+        self._add(f"embeddings-{space_key}", _rows(schema, rows.content, rows.embedding, norm, rows.entropy))
 
     def add_scores(
         self, space_key: str, head_digest: str, content: NDArray[np.int64], uncertainty: NDArray[np.float32]
     ) -> None:
         """Add uncertainties of contents that this head has not scored yet."""
-        self._add(f"scores-{space_key}-{head_digest}", _table(SCORES, content, uncertainty))
+        self._add(f"scores-{space_key}-{head_digest}", _rows(SCORES, content, uncertainty))
 
-    def add_quality(self, content: NDArray[np.int64], measures: Sequence[Quality]) -> None:
-        """Add measures of contents (M,) that have none yet."""
-        values = np.array(list(map(attrgetter(*QUALITIES), measures)), np.float32)
-        self._add(QUALITY_TABLE, _table(QUALITY, content, *values.T))
+    def add_quality(self, content: NDArray[np.int64], quality: Sequence[Quality]) -> None:
+        """Add the quality of contents (M,) that have none yet."""
+        values = np.array(list(map(attrgetter(*QUALITIES), quality)), np.float32)
+        self._add(QUALITY_TABLE, _rows(QUALITY, content, *values.T))
 
     def add_hashes(self, content: NDArray[np.int64], hashes: Sequence[Hashes]) -> None:
-        """Add the perceptual hashes, each (WORDS,), of contents (M,) that were not looked at yet."""
-        self._add(HASH_TABLE, _table(HASHES, content, np.stack(hashes).view(np.int64)))
+        """Add the perceptual hashes, each (WORDS,), of contents (M,) that have none yet."""
+        self._add(HASH_TABLE, _rows(HASHES, content, np.stack(hashes).view(np.int64)))
 
     def drop_quality_and_hashes(self) -> None:
-        """Forget what was measured of thumbnails, where pictures are to be seen in another way."""
+        """Remove what follows from thumbnails, where pictures are to be rendered in another way."""
         for name in (QUALITY_TABLE, HASH_TABLE):
             opened = self._open(name)
             if opened is not None:
@@ -220,10 +208,10 @@ class Writer(Store):
                 self._note(name)
 
     def drop_older_quality(self) -> None:
-        """Remove the measures by older formulas, once those by this one are there."""
+        """Remove qualities by older formulas, once those by this one are there."""
         for table in self.paths.tables.glob(f"{QUALITY_TABLE.partition('-')[0]}-*.lance"):
             if table.stem != QUALITY_TABLE:
-                self._drop(table.stem)
+                shutil.rmtree(table, ignore_errors=True)
 
     def put_whitened(self, space_key: str, whitened: WhitenedRows) -> None:
         """Replace the whitened space and the rows in it; a reader between the two writes finds none."""
@@ -232,13 +220,13 @@ class Writer(Store):
         scales = np.concatenate([[0], whitening.scales]).astype(np.float32)
         columns = np.full(len(directions), whitening.key), directions, scales, whitening.fitted_on
         schema = whitening_schema(directions.shape[1])
-        self._put(f"whitening-{space_key}", _table(schema, *columns, np.int32(whitening.version)))
+        self._put(f"whitening-{space_key}", _rows(schema, *columns, np.int32(whitening.version)))
         schema = whitened_schema(whitened.rows.shape[1])
-        self._put(f"whitened-{space_key}", _table(schema, whitened.content, whitened.rows, whitening.key))
+        self._put(f"whitened-{space_key}", _rows(schema, whitened.content, whitened.rows, whitening.key))
 
     def put_graph(self, space_key: str, graph: Graph, columns: GraphColumns) -> None:
         """Replace the neighbour graph, with its `columns`."""
-        rows = _table(
+        rows = _rows(
             graph_schema(graph.position.shape[1]),
             *(graph.content, graph.position, graph.similarity, twin_cells(graph.twins), graph.twins.is_thinned),
             *(columns.nearest, columns.nearest_similarity, columns.confusability, columns.twin_group),
@@ -247,27 +235,29 @@ class Writer(Store):
         self._put(f"graph-{space_key}", rows)
 
     def put_coordinates(self, space_key: str, coordinates: Coordinates) -> None:
-        rows = _table(COORDINATES, coordinates.content, *coordinates.xy.T.astype(np.float32), coordinates.method)
+        rows = _rows(COORDINATES, coordinates.content, *coordinates.xy.T.astype(np.float32), coordinates.method)
         self._put(f"coordinates-{space_key}", rows)
 
     def compact(self, *, keep: datetime.timedelta = KEEP_VERSIONS) -> None:
         """Merge the fragments of many small writes, and remove what no reader needs any more: versions, leftovers."""
         remove_leftovers(self.paths.folder)
         for folder in sorted(self.paths.tables.glob("*.lance")):
-            opened = None if _is_compact(folder) else self._open(folder.stem)
+            stored_versions, files = (len(list((folder / part).glob("*"))) for part in ("_versions", "data"))
+            is_compact = stored_versions <= 2 and files <= 1  # as created and filled
+            opened = None if is_compact else self._open(folder.stem)
             if opened is not None:
                 with self._reading(opened.name, opened.state):  # what is merged is written down as whole
                     versions.check(folder, opened.table.version, with_data=True)
-                opened.table.optimize(cleanup_older_than=_age_of_needed(opened.table, keep))
+                opened.table.optimize(cleanup_older_than=_needed_for(opened.table, keep))
                 self._note(folder.stem)
 
-    def _created(self, name: str, schema: pa.Schema) -> Any:
+    def _table(self, name: str, schema: pa.Schema) -> Any:
+        """The LanceDB table, created if it is new."""
         opened = self._open(name)
         return self._database.create_table(name, schema=schema, exist_ok=True) if opened is None else opened.table
 
     def _add(self, name: str, rows: pa.Table) -> None:
-        """Add rows to a table, created if it is new."""
-        self._created(name, rows.schema).add(rows)
+        self._table(name, rows.schema).add(rows)
         self._note(name)
 
     def _put(self, name: str, data: pa.Table) -> None:
@@ -276,16 +266,13 @@ class Writer(Store):
         self._database.create_table(name, data=batches, mode=mode)
         self._note(name)
 
-    def _drop(self, name: str) -> None:
-        shutil.rmtree(self._folder(name), ignore_errors=True)
-
     def _note(self, name: str) -> None:
-        """Record the files of a table that was just written, which moved it from where it was opened."""
+        """Record the files of a table that was just written; what was opened of it is out of date."""
         self._opened.pop(name, None)
         versions.note(self._folder(name))
 
 
-def _table(schema: pa.Schema, *columns: Any) -> pa.Table:
+def _rows(schema: pa.Schema, *columns: Any) -> pa.Table:
     """Rows from columns in the order of the schema, arrays (N,) or (N, K), or a value that all rows have."""
 
     def column(values: Any) -> pa.Array:
@@ -296,21 +283,15 @@ def _table(schema: pa.Schema, *columns: Any) -> pa.Table:
     return pa.table(list(map(column, columns)), schema=schema)
 
 
-def _age_of_needed(table: Any, keep: datetime.timedelta) -> datetime.timedelta:
-    """How old a version may be: the oldest that was the newest within the time `keep`, when it may have been opened."""
+def _needed_for(table: Any, keep: datetime.timedelta) -> datetime.timedelta:
+    """The age up to which versions may be in use: that of the oldest one that was the newest within `keep`."""
     now = datetime.datetime.now(datetime.UTC)
     ages = [now - version["timestamp"].astimezone() for version in table.list_versions()]  # given in local time
     return min((age for age in ages if age >= keep), default=keep) + CLEANED_UP_WITHIN
 
 
-def _is_compact(table: Path) -> bool:
-    """Whether a table lies in one file, as made and filled: there is nothing to merge, and nothing old to remove."""
-    versions, files = (len(list((table / part).glob("*"))) for part in ("_versions", "data"))
-    return versions <= 2 and files <= 1
-
-
 def is_being_written(paths: SetPaths) -> bool:
-    """Whether some process holds an image set's lock now."""
+    """Whether a process holds an image set's lock now."""
     if not paths.lock.exists():
         return False
     lock = FileLock(paths.lock)
