@@ -21,7 +21,8 @@ from benchmarks.machine import machine
 from url_viz.imaging.scan import scan
 from url_viz.models.model import Model, load_model
 from url_viz.pipeline import graph as approximate_nearest
-from url_viz.pipeline.nearest import SPARE, top_k
+from url_viz.pipeline.graph import SPARE
+from url_viz.pipeline.nearest import top_k
 from url_viz.pipeline.whitening import fit_whitening
 
 K = 64

@@ -42,7 +42,7 @@ from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT, SECOND_MODELS
 from url_viz.pipeline.confusability import Lists, confusability
 from url_viz.pipeline.graph import K, build_graph
-from url_viz.pipeline.nearest import top_k_of_all
+from url_viz.pipeline.nearest import top_k_within
 from url_viz.pipeline.twins import is_representative, pair_matrix, twin_representatives
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.reading import embed_folder
@@ -201,9 +201,8 @@ def figures(case: Case, views: int) -> dict[str, object]:
         found |= {f"{measure}, {outcome}, second": auroc(by_second, is_wrong) for outcome, is_wrong in own.items()}
     rows = [one.core.whitened.rows[case.rows_of(one)] for one in (case.by_both, second)]
     first = case.graph
-    nearest = top_k_of_all(
-        side_by_side(*rows), K, exclude=pair_matrix(first.twins).__getitem__, counts=is_representative(first.twins)
-    )
+    among = np.flatnonzero(is_representative(first.twins))
+    nearest = top_k_within(side_by_side(*rows), K, among=among, exclude=pair_matrix(first.twins).__getitem__)
     joined = replace(first, position=nearest.position, similarity=nearest.similarity)
     value = confusability(joined.position, joined.similarity, representative=twin_representatives(joined.twins))[0]
     found |= {

@@ -21,7 +21,7 @@ from benchmarks.machine import machine, processor_seconds
 from url_viz.base.rows import l2_normalize
 from url_viz.imaging.copied_pixels import Patches, patch_of
 from url_viz.imaging.quality import WORDS, Hashes
-from url_viz.pipeline.near_copies import NEVER, Pixels, alike, bits_apart
+from url_viz.pipeline.near_copies import NEVER, Pixels, bits_apart, similar_hashes
 from url_viz.pipeline.nearest import Nearest
 from url_viz.pipeline.twins import ROWS_AT_ONCE, cosines, twins_among
 from url_viz.pipeline.whitening import LEAST_COSINE, SAMPLE, fit_whitening, fitted, whitened_rows
@@ -104,7 +104,7 @@ def _old_candidates(candidates: Nearest, hashes: Hashes) -> Iterator[NDArray[np.
         is_near = candidates.similarity[start : start + ROWS_AT_ONCE].ravel() >= OLD_WHITENED
         is_near[~is_near] = bits_apart(hashes, left[~is_near], right[~is_near]) < NEVER
         yield np.stack([left[is_near], right[is_near]], axis=1)
-    yield from (pairs for pairs, _ in alike(hashes))
+    yield from (pairs for pairs, _ in similar_hashes(hashes))
 
 
 def old_space(embeddings: Half) -> int:

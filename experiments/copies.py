@@ -49,7 +49,7 @@ from url_viz.models.model_names import DEFAULT
 from url_viz.outside.uploads import NewPicture, arrays_of, score
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import Keep, apart_graph, build_graph
-from url_viz.pipeline.near_copies import NEVER, Pixels, alike, bits_apart, stored_pixels
+from url_viz.pipeline.near_copies import NEVER, Pixels, bits_apart, similar_hashes, stored_pixels
 from url_viz.pipeline.twins import (
     cosines,
     joined_by,
@@ -259,7 +259,9 @@ def old_twins(of: Contents) -> Twins:
     pair = np.concatenate([np.zeros((0, 2), np.int64), *near])
     is_twin = cosines(unit, *pair.T) >= OLD_COSINE
     is_twin |= bits_apart(hashes, *pair.T) < NEVER
-    copied = np.concatenate([np.zeros((0, 2), np.int64), *(np.sort(some, axis=1) for some, _ in alike(hashes))])
+    copied = np.concatenate(
+        [np.zeros((0, 2), np.int64), *(np.sort(some, axis=1) for some, _ in similar_hashes(hashes))]
+    )
     copied = copied[cosines(unit, *copied.T) >= OLD_COPY_COSINE]
     every = np.unique(np.concatenate([pair[is_twin], copied]), axis=0)
     return keep_of(of.image_set, of.graph.content)(_views(len(unit), every, unit))

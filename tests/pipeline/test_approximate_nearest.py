@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from tests.pipeline.test_nearest import classes, itself
+from tests.pipeline.test_nearest import classes
 from tests.pipeline.whitened_examples import listed
 from url_viz.base.rows import l2_normalize
-from url_viz.pipeline import graph as approximate_nearest
 from url_viz.pipeline import graph as graph_module
 from url_viz.pipeline.graph import build_graph, find_candidates, nearest_candidates
-from url_viz.pipeline.nearest import top_k_of_all
+from url_viz.pipeline.nearest import itself, top_k_within
 from url_viz.pipeline.twins import is_representative, twins_among
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.store.tables.tables import no_twins
@@ -19,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def _few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(approximate_nearest, "ROWS_AT_ONCE", 500)
+    monkeypatch.setattr(graph_module, "ROWS_AT_ONCE", 500)
 
 
 def of_length_one(rows: np.ndarray) -> np.ndarray:
@@ -35,7 +34,7 @@ def every(count: int) -> np.ndarray:
 def test_most_of_the_nearest_are_found_and_what_is_found_is_ranked_exactly() -> None:
     rows = of_length_one(classes(3000, of=30, size=32, spread=0.7)[0])
     found = nearest_candidates(find_candidates(rows, 10), 10, twins=no_twins(3000), counts=every(3000))
-    exact = top_k_of_all(rows, 10, exclude=itself(3000), counts=every(3000))
+    exact = top_k_within(rows, 10, exclude=itself(3000))
     shared = [np.isin(one, other).mean() for one, other in zip(exact.position, found.position, strict=True)]
     assert np.mean(shared) > 0.95
     assert np.mean(exact.position[:, 0] == found.position[:, 0]) > 0.95
@@ -56,7 +55,7 @@ def test_rows_of_few_and_of_odd_numbers_have_full_lists(size: int) -> None:
 def test_with_all_lists_probed_and_all_rows_candidates_it_is_exact() -> None:
     rows = of_length_one(classes(180, of=6, size=24)[0])
     found = nearest_candidates(find_candidates(rows, 180, probed=10_000), 12, twins=no_twins(180), counts=every(180))
-    exact = top_k_of_all(rows, 12, exclude=itself(180), counts=every(180))
+    exact = top_k_within(rows, 12, exclude=itself(180))
     np.testing.assert_allclose(found.similarity, exact.similarity, atol=1e-5)
 
 

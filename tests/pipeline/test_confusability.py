@@ -43,7 +43,7 @@ def test_is_the_definition(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_six_points_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three on one side, two on another, one alone; lists of three."""
-    monkeypatch.setattr(module, "FEW", 1)
+    monkeypatch.setattr(module, "FEWEST_RANKED", 1)
     position = np.array([[1, 2, 3], [0, 2, 3], [1, 0, 4], [4, 2, 1], [3, 2, 5], [4, 3, 2]])
     similarity = np.array(
         [[0.9, 0.8, 0.3], [0.9, 0.7, 0.3], [0.8, 0.72, 0.2], [0.6, 0.3, 0.3], [0.6, 0.2, 0.1], [0.1, 0, -0.2]]
@@ -56,8 +56,8 @@ def test_six_points_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     # Sums: 7.5 5.5 13 12.5 10.5 14.
     values, reference = confusability(position, similarity.astype(np.float32))
     assert values == pytest.approx((np.array([2, 1, 5, 4, 3, 6]) - 0.5) / 6)
-    assert reference.models[0].quantities.crowd == pytest.approx([1.18, 1.37, 1.39, 1.62, 1.68, 1.77], abs=0.005)
-    assert reference.models[0].quantities.shared.tolist() == [[-2, -2, -2, -1, -1, -1]] * 3
+    assert reference.models[0].crowd == pytest.approx([1.18, 1.37, 1.39, 1.62, 1.68, 1.77], abs=0.005)
+    assert reference.models[0].shared.tolist() == [[-2, -2, -2, -1, -1, -1]] * 3
 
 
 @pytest.mark.parametrize("count", [3, 4, 11, 12, 49, 50, 51, 65, 100])

@@ -12,7 +12,7 @@ from url_viz.pipeline.graph import apart_graph, build_graph, extended
 from url_viz.pipeline.twins import source_groups
 from url_viz.pipeline.whitening import FEWEST, whitened_rows
 from url_viz.store.tables.embedding_rows import WhitenedRows
-from url_viz.store.tables.tables import Graph, positions_of
+from url_viz.store.tables.tables import Graph
 
 pytestmark = pytest.mark.slow
 
@@ -97,10 +97,8 @@ def test_lists_without_their_source_are_the_naive_ones(size: int) -> None:
     assert alone.position is graph.position
 
 
-def changed(rows: WhitenedRows, graph: Graph, kept: NDArray[np.integer]) -> tuple[WhitenedRows, NDArray[np.int64]]:
-    """Some rows of a set, and which row each had in a graph."""
-    some = replace(rows, content=rows.content[kept], rows=rows.rows[kept])
-    return some, positions_of(some.content, graph.content)
+def some_of(rows: WhitenedRows, kept: NDArray[np.integer]) -> WhitenedRows:
+    return replace(rows, content=rows.content[kept], rows=rows.rows[kept])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -115,10 +113,9 @@ def test_an_extended_graph_is_the_one_made_at_once(seed: int, k: int) -> None:
     rows = whitened_rows(np.arange(len(everything)), everything)  # once: the last bit depends on how many there are
     before = np.sort(rng.permutation(len(everything))[:200])
     after = rng.permutation(np.concatenate([before[rng.random(200) > 0.01], np.setdiff1d(np.arange(249), before)[:25]]))
-    first = replace(rows, content=before, rows=rows.rows[before])
-    graph = build_graph(first, everything[before], k=k, pixels=pixels.take(before))
-    now, came_from = changed(rows, graph, after)
-    grown = extended(graph, came_from, now, everything[after], pixels=pixels.take(after))
+    graph = build_graph(some_of(rows, before), everything[before], k=k, pixels=pixels.take(before))
+    now = some_of(rows, after)
+    grown = extended(graph, now, everything[after], pixels=pixels.take(after))
     holds(grown, now.rows)
     anew = build_graph(now, everything[after], k=k, pixels=pixels.take(after))
     assert listed(grown.twins) == listed(anew.twins)
@@ -131,8 +128,8 @@ def test_an_extended_graph_is_the_one_made_at_once(seed: int, k: int) -> None:
 def test_a_graph_loses_nearly_all_or_nobody(kept: list[int]) -> None:
     embeddings = classes(40)[0]
     rows = whitened_rows(np.arange(40), embeddings)
-    some, came_from = changed(rows, build_graph(rows, embeddings), np.array(kept, np.int64))
-    holds(extended(build_graph(rows, embeddings), came_from, some, embeddings[kept]), some.rows)
+    some = some_of(rows, np.array(kept, np.int64))
+    holds(extended(build_graph(rows, embeddings), some, embeddings[kept]), some.rows)
 
 
 def test_few_new_pictures_search_for_nobody_else() -> None:
@@ -142,8 +139,7 @@ def test_few_new_pictures_search_for_nobody_else() -> None:
     graph = build_graph(first, embeddings[:195])
     graph.similarity[0] = 2
     now = whitened_rows(np.arange(200), embeddings, stored=first)
-    came_from = np.where(np.arange(200) < 195, np.arange(200), -1)
-    assert (extended(graph, came_from, now, embeddings).similarity[0] == 2).all()
+    assert (extended(graph, now, embeddings).similarity[0] == 2).all()
 
 
 def test_with_too_many_twins_a_group_counts_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,8 +151,8 @@ def test_with_too_many_twins_a_group_counts_as_one(monkeypatch: pytest.MonkeyPat
     frames = [0, *range(90, 149)]
     assert not np.isin(graph.position[frames], frames).any()
     assert (graph.position[:, :64] >= 0).all()
-    fewer, came_from = changed(rows, graph, np.arange(148))
-    again = extended(graph, came_from, fewer, embeddings[:148])
+    fewer = some_of(rows, np.arange(148))
+    again = extended(graph, fewer, embeddings[:148])
     assert np.array_equal(again.position, build_graph(fewer, embeddings[:148]).position)
 
 

@@ -92,7 +92,7 @@ def test_new_rows_find_their_twins_and_their_places(writer: Writer, embeddings: 
     whitened = whitened_rows(KEYS, embeddings)
     before = replace(whitened, content=whitened.content[:-60], rows=whitened.rows[:-60])
     first = build_graph(before, RawRows(writer, KEY, before.content), k=10)
-    grown = extended(first, np.where(np.arange(COUNT) < COUNT - 60, np.arange(COUNT), -1), whitened, rows)
+    grown = extended(first, whitened, rows)
     assert grown.is_approximate
     exact = build_graph(whitened, embeddings, k=10)
     assert listed(grown.twins) == listed(exact.twins)
@@ -133,9 +133,7 @@ def test_copies_are_all_found_on_disk(writer: Writer, embeddings: NDArray[np.flo
     expected = {(row, 1000 + row) for row in range(200)}
     assert listed(build_graph(whitened, rows, k=10, pixels=pixels).twins.copies) == expected
     before = np.sort(np.random.default_rng(3).permutation(COUNT)[:1150])
-    came_from = np.full(COUNT, -1)
-    came_from[before] = np.arange(1150)
     some = replace(whitened, content=whitened.content[before], rows=whitened.rows[before])
     first = build_graph(some, RawRows(writer, KEY, some.content), k=10, pixels=pixels.take(before))
-    grown = extended(first, came_from, whitened, rows, pixels=pixels)
+    grown = extended(first, whitened, rows, pixels=pixels)
     assert listed(grown.twins.copies) == expected

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from url_viz.imaging.quality import MIRRORED, WORDS, Hashes
 from url_viz.pipeline import near_copies
-from url_viz.pipeline.near_copies import NEVER, CopyCandidates, alike, alike_to, bits_apart
+from url_viz.pipeline.near_copies import NEVER, CopyCandidates, bits_apart, similar_hashes, similar_to
 
 ZERO, ONE = np.array([0]), np.array([1])
 
@@ -85,8 +85,8 @@ def test_by_hand(lowest: int, others: int, is_alike: bool, is_near: bool) -> Non
         both[1, 4:] = dice(1, 9)[0, 4:]  # of the inner part nothing is alike
         apart = lowest + others if is_near else NEVER
         assert bits_apart(both, ZERO, ONE).tolist() == bits_apart(both, ONE, ZERO).tolist() == [apart]
-        assert listed(alike(both)) == ({(0, 1): apart} if is_alike else {})
-        assert alike_to(both[0], both[1:]).tolist() == ([0] if is_alike else [])
+        assert listed(similar_hashes(both)) == ({(0, 1): apart} if is_alike else {})
+        assert similar_to(both[0], both[1:]).tolist() == ([0] if is_alike else [])
 
 
 def test_the_whole_of_one_may_be_the_inner_part_of_the_other() -> None:
@@ -106,26 +106,26 @@ def test_all_are_found_as_by_a_loop(seed: int, count: int, of: int, in_small_par
     with pytest.MonkeyPatch.context() as patch:
         if in_small_parts:
             patch.setattr(near_copies, "COMPARED", 3)
-        assert listed(alike(hashes)).keys() == expected
+        assert listed(similar_hashes(hashes)).keys() == expected
         asked = np.flatnonzero(np.random.default_rng(seed).random(count) < 0.3)
-        assert listed(alike(hashes, queries=asked)).keys() == {
+        assert listed(similar_hashes(hashes, queries=asked)).keys() == {
             pair for pair in expected if set(pair) & set(asked.tolist())
         }
     left, right = np.triu_indices(count, 1)
     is_near = bits_apart(hashes, left, right) < NEVER
     assert set(zip(left[is_near].tolist(), right[is_near].tolist(), strict=True)) == naive(hashes, (85, 20))
     for row in asked.tolist():
-        assert {(min(row, j), max(row, j)) for j in alike_to(hashes[row], hashes).tolist() if j != row} == {
+        assert {(min(row, j), max(row, j)) for j in similar_to(hashes[row], hashes).tolist() if j != row} == {
             pair for pair in expected if row in pair
         }
 
 
 def test_what_has_no_hash_is_no_copy_of_anything() -> None:
     hashes = np.concatenate([np.zeros((300, WORDS), np.uint64), dice(3)])
-    assert not listed(alike(hashes))
+    assert not listed(similar_hashes(hashes))
     assert (bits_apart(hashes, np.arange(299), np.arange(1, 300)) == NEVER).all()
-    assert not len(alike_to(hashes[0], hashes))
-    assert not listed(alike(np.zeros((0, WORDS), np.uint64)))
+    assert not len(similar_to(hashes[0], hashes))
+    assert not listed(similar_hashes(np.zeros((0, WORDS), np.uint64)))
 
 
 @pytest.mark.slow
@@ -133,10 +133,10 @@ def test_thousands_of_real_distances_are_searched_exactly() -> None:
     """Against all pairs of words, of hashes in which whole bands are often the same."""
     hashes = in_a_group(1200, of=40, seed=1)
     left, right = np.triu_indices(len(hashes), 1)
-    found = listed(alike(hashes))
+    found = listed(similar_hashes(hashes))
     is_alike = np.array([pair in found for pair in zip(left.tolist(), right.tolist(), strict=True)])
     assert 1_000 < len(found) < len(left)
-    bits = near_copies._bits_apart(hashes[left], hashes[right], near_copies.COPY_BITS, near_copies.COPY_LOWEST_BITS)
+    bits = near_copies._fewest_bits(hashes[left], hashes[right], near_copies.COPY_BITS, near_copies.COPY_LOWEST_BITS)
     assert np.array_equal(bits < NEVER, is_alike)
     assert [found[pair] for pair in sorted(found)] == bits[is_alike].tolist()
 

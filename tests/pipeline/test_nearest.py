@@ -70,7 +70,3 @@ def test_rows_of_zeros_are_at_zero() -> None:
 def test_nobody_to_find() -> None:
     assert top_k(np.ones((2, 4)), np.zeros((0, 4)), 3).position.tolist() == [[-1] * 3] * 2
     assert len(top_k(np.zeros((0, 4)), np.ones((2, 4)), 3)) == 0
-
-
-def itself(count: int) -> Exclude:
-    return scipy.sparse.eye_array(count, dtype=bool, format="csr").__getitem__

@@ -13,7 +13,7 @@ from tests.pipeline.whitened_examples import graph_of as whitened_graph_of
 from tests.processes import run_python
 from url_viz.base.rows import l2_normalize
 from url_viz.pipeline import projection
-from url_viz.pipeline.graph import neighbours_among
+from url_viz.pipeline.nearest import itself, top_k_within
 from url_viz.pipeline.projection import (
     FEWEST_FOR_UMAP,
     UMAP_NEIGHBOURS,
@@ -289,7 +289,7 @@ def test_what_is_alike_lies_together_and_the_same_every_time(count: int, each: i
 def test_of_many_a_sample_is_fitted_and_the_others_lie_among_their_neighbours() -> None:
     rows, label = heaps(3, 40)
     content = np.arange(len(rows)) * 7
-    near = neighbours_among(rows / np.linalg.norm(rows, axis=1, keepdims=True), k=15)
+    near = top_k_within(rows, 15, exclude=itself(len(rows)))
     graph = Graph(content, near.position, near.similarity, no_twins(len(rows)))
     found = tsne_coordinates(content, rows, graph, most=60)
     assert found.content.tolist() == content.tolist()

@@ -28,7 +28,7 @@ from url_viz.evidence.order_metrics import Figure, auroc_by_blocks, auroc_within
 from url_viz.labels.ambiguity import LEAST_OF_A_CLASS
 from url_viz.labels.classes import CodedLabels
 from url_viz.labels.votes import Codes
-from url_viz.pipeline.confusability import FEW
+from url_viz.pipeline.confusability import FEWEST_RANKED
 from url_viz.pipeline.twins import source_groups
 from url_viz.review.tuned import FEW as FEW_ANSWERS
 from url_viz.review.tuned import Tuned
@@ -112,8 +112,8 @@ def leading_order(
     if tuned is not None:
         others = {} if tuned.before is None else {CONFUSABILITY.name: tuned.before}
         return Order(TUNED.name, order_in_words(tuned, by), evidence=tuned.evidence, others=others)
-    if valued < FEW:
-        reason = f"Fewer than {FEW} pictures: ordered by how far away the nearest one is{by}."
+    if valued < FEWEST_RANKED:
+        reason = f"Fewer than {FEWEST_RANKED} pictures: ordered by how far away the nearest one is{by}."
         return Order(CONFUSABILITY.name, f"{reason} Without classes, nothing shows how well that works.")
     return Order(
         CONFUSABILITY.name, f"Ordered by how easily a picture is mistaken for another here{by}, which needs no classes."

@@ -20,7 +20,7 @@ from url_viz.labels.ambiguity import LabelEvidence, classify
 from url_viz.labels.doubtful_labels import Expected, forecast
 from url_viz.labels.label_issues import LIKELY
 from url_viz.labels.votes import VOTERS, Codes, Doubles
-from url_viz.pipeline.nearest import top_k_of_all
+from url_viz.pipeline.nearest import top_k_within
 
 SEEDS = 3
 MOST_PICTURES = 20_000
@@ -322,8 +322,8 @@ def doubt_by_nearest(whitened: NDArray[np.floating], group: NDArray[np.integer])
     """
     _, number = np.unique(group, return_inverse=True)
     member = scipy.sparse.csr_array((np.ones(len(group), bool), (np.arange(len(group)), number)))
-    mates, everyone = scipy.sparse.csr_array(member.T), np.ones(len(group), bool)
-    nearest = top_k_of_all(whitened, NEIGHBOURS, exclude=lambda part: member[part] @ mates, counts=everyone)
+    mates = scipy.sparse.csr_array(member.T)
+    nearest = top_k_within(whitened, NEIGHBOURS, exclude=lambda part: member[part] @ mates)
 
     def evidence(label: Codes) -> LabelEvidence | None:
         classified = classify(nearest.position, nearest.similarity, whitened, label, group)

@@ -14,7 +14,7 @@ from url_viz.columns.measures import CONFUSABILITY, TUNED, shown_reason, value_c
 from url_viz.columns.ranking import percentile_of_each
 from url_viz.columns.twin_groups import group_codes
 from url_viz.evidence.order import Order
-from url_viz.pipeline.confusability import FEW
+from url_viz.pipeline.confusability import FEWEST_RANKED
 
 Values = NDArray[np.float32]
 
@@ -372,7 +372,7 @@ def _blown_out(white_share: Values, white_border: Values) -> Values:
 
 
 def _confused(confusability: Values) -> Values:
-    is_ranked = np.isfinite(confusability).sum() >= FEW
+    is_ranked = np.isfinite(confusability).sum() >= FEWEST_RANKED
     return CONFUSED_RAMP(confusability) if is_ranked else np.zeros_like(confusability)
 
 

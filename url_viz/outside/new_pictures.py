@@ -19,7 +19,7 @@ from url_viz.labels.classes import CodedLabels
 from url_viz.labels.votes import Codes
 from url_viz.pipeline.confusability import ConfusabilityReference, Lists, confusability, confusability_of_new
 from url_viz.pipeline.graph import K
-from url_viz.pipeline.near_copies import NEVER, Pixels, alike_to, bits_apart, copies_among
+from url_viz.pipeline.near_copies import NEVER, Pixels, bits_apart, copies_among, similar_to
 from url_viz.pipeline.nearest import NONE, Nearest, top_k
 from url_viz.pipeline.twins import is_representative, source_groups, twin_representatives
 from url_viz.pipeline.whitening import RAW_COSINE, ViewSpace
@@ -267,7 +267,7 @@ class _Twins:
         for number in np.flatnonzero(~is_copied):
             position = looked_at[number][looked_at[number] != NONE]
             if self._known.pixels is not None:
-                position = np.union1d(position, alike_to(self._new.pixels.hashes[number], self._known.pixels.hashes))
+                position = np.union1d(position, similar_to(self._new.pixels.hashes[number], self._known.pixels.hashes))
             is_copy, is_view = self._kinds(np.full(len(position), number), position)
             is_copied[number] = is_copy.any()
             alike = position[is_copy if is_copied[number] else is_view]

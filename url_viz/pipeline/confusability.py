@@ -11,7 +11,7 @@ SHARED = (3, 5, 10)
 """Lengths of the lists whose common members are counted."""
 SCALE_PLACE = 10
 """The crowd's scale is a third of the median gap from the nearest to this place of the list, counted from 0."""
-FEW = 50
+FEWEST_RANKED = 50
 """With fewer pictures only the similarity of the nearest counts."""
 LEAST_SCALE = 1e-6
 MOST_AHEAD = 50
@@ -21,20 +21,6 @@ BLOCK = 8192
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Places = NDArray[np.integer]
-
-
-@dataclass(frozen=True)
-class Raw:
-    """The three quantities of R pictures, higher = more confusable, before they are ranked.
-
-    `shared` (3, R) int8, minus the number of common members of the first 3, 5, 10 of the picture's list and of its
-    nearest's; `crowd` (R,) float32, how many neighbours are about as near as the nearest; `far` (R,) float32, minus the
-    nearest's similarity.
-    """
-
-    shared: NDArray[np.int8]
-    crowd: Floats
-    far: Floats
 
 
 @dataclass(frozen=True)
@@ -54,13 +40,17 @@ class Lists:
 class RankedByModel:
     """The quantities of the M pictures of a set that have a neighbour, by one model, which new ones are ranked among.
 
-    Each sorted: their `quantities`; `isolation` (M,), the mean of the three ranks of `shared`. `scale`, the τ of the
-    crowd; `first` (N, 10) int32, the first of the lists of all N pictures, −1 for none. Below FEW pictures `far` alone
-    counts.
+    Each is sorted, and higher = more confusable: `shared` (3, M) int8, minus the number of common members of the first
+    3, 5, 10 of a picture's list and of its nearest's; `isolation` (M,), the mean of these three ranks; `crowd` (M,)
+    float32, how many neighbours are about as near as the nearest; `far` (M,) float32, minus the nearest's similarity.
+    `scale` is the τ of the crowd; `first` (N, 10) int32 are the first of the lists of all N pictures, −1 for none.
+    Below FEWEST_RANKED pictures `far` alone counts.
     """
 
-    quantities: Raw
+    shared: NDArray[np.int8]
     isolation: Doubles
+    crowd: Floats
+    far: Floats
     scale: float
     first: NDArray[np.int32]
 
@@ -87,22 +77,23 @@ def confusability(
 
     `position` and `similarity` (N, K) are the graph's lists, −1 if there are fewer than K. A picture's rank is the
     mid-rank of the mean of three ranks: how few neighbours it shares with its nearest, how many are about as near as
-    its nearest, how far its nearest is. Below FEW pictures it is the last alone. nan for a picture without neighbours.
+    its nearest, how far its nearest is. Below FEWEST_RANKED pictures it is the last alone; nan without neighbours.
     With a `second` model the mean is of both models' ranks: it is asked about the picture that is nearest to the first.
     With the `representative` (N,) of each (`url_viz.pipeline.twins`), only those are ranked, and all have the value of
     theirs.
     """
     every = np.arange(len(position))
     representative = every if representative is None else representative
-    rows = np.flatnonzero((position[:, 0] >= 0) & (representative == every))
-    ranked = [
-        _ranked(lists, rows, representative == every, position[rows, 0])
-        for lists in _by_model(position, similarity, second)
-    ]
-    mean = np.mean([of_model for _, of_model in ranked], axis=0)
+    counts = representative == every
+    rows = np.flatnonzero((position[:, 0] >= 0) & counts)
+    models, means = zip(
+        *(_ranked(lists, rows, counts, position[rows, 0]) for lists in _by_model(position, similarity, second)),
+        strict=True,
+    )
+    mean = np.mean(means, axis=0)
     values = np.full(len(position), np.nan, np.float32)
     values[rows] = (mid_ranks(mean) - 0.5) / max(1, len(rows))
-    return values[representative], ConfusabilityReference(tuple(model for model, _ in ranked), np.sort(mean))
+    return values[representative], ConfusabilityReference(models, np.sort(mean))
 
 
 def confusability_of_new(
@@ -122,8 +113,9 @@ def confusability_of_new(
     pairs = zip(_by_model(position, similarity, second), reference.models, strict=True)
     mean = np.mean([_rank_of_new(lists, rows, position[rows, 0], among) for lists, among in pairs], axis=0)
     values = np.full(len(position), np.nan, np.float32)
-    if len(reference.mean):
-        values[rows] = _share_below(mean, reference.mean)
+    count = len(reference.mean)
+    if count:  # as `confusability` puts ranks to 0 … 1; what lies beyond the set has the value of its end
+        values[rows] = np.clip(_rank_among(mean, reference.mean) - 0.5, 0.5, count - 0.5) / count
     return values
 
 
@@ -137,28 +129,28 @@ def _ranked(
 ) -> tuple[RankedByModel, Doubles]:
     """What new pictures are ranked among by one model, and the mean (R,) of the three ranks of the pictures `rows`.
 
-    Of the pictures that count, (N,), the scale is made; `nearest` (R,) are those that are nearest to the first model.
+    The scale is made of the pictures that count, (N,); `nearest` (R,) are those that are nearest to the first model.
     """
     first = np.ascontiguousarray(lists.position[:, : max(SHARED)], np.int32)
     scale = crowd_scale(lists.position[counts], lists.similarity[counts])
-    raw = _raw(lists, rows, nearest, first, scale)
-    isolation = np.mean([mid_ranks(each) for each in raw.shared], axis=0)
-    far = mid_ranks(raw.far)
-    mean = far if len(rows) < FEW else np.mean([mid_ranks(isolation), mid_ranks(raw.crowd), far], axis=0)
-    quantities = Raw(np.sort(raw.shared, axis=1), np.sort(raw.crowd), np.sort(raw.far))
-    return RankedByModel(quantities, np.sort(isolation), scale, first), mean
+    shared, crowd, far = _quantities(lists, rows, nearest, first, scale)
+    isolation = np.mean([mid_ranks(each) for each in shared], axis=0)
+    mean = mid_ranks(far)
+    if len(rows) >= FEWEST_RANKED:
+        mean = np.mean([mid_ranks(isolation), mid_ranks(crowd), mean], axis=0)
+    ranked = np.sort(shared, axis=1), np.sort(isolation), np.sort(crowd), np.sort(far)
+    return RankedByModel(*ranked, scale, first), mean
 
 
 def _rank_of_new(lists: Lists, rows: NDArray[np.int64], nearest: Places, among: RankedByModel) -> Doubles:
     """The mean (R,) of the ranks that the quantities of new pictures have among those of a set."""
-    raw, of_set = _raw(lists, rows, nearest, among.first, among.scale), among.quantities
-    far = _rank_among(raw.far, of_set.far)
-    if len(among.isolation) < FEW:
-        return far
-    isolation = np.mean([_rank_among(*both) for both in zip(raw.shared, of_set.shared, strict=True)], axis=0)
-    three = _rank_among(isolation, among.isolation), _rank_among(raw.crowd, of_set.crowd), far
-    mean: Doubles = np.mean(three, axis=0)
-    return mean
+    shared, crowd, far = _quantities(lists, rows, nearest, among.first, among.scale)
+    far_rank = _rank_among(far, among.far)
+    if len(among.isolation) < FEWEST_RANKED:
+        return far_rank
+    isolation = np.mean([_rank_among(*both) for both in zip(shared, among.shared, strict=True)], axis=0)
+    ranks = _rank_among(isolation, among.isolation), _rank_among(crowd, among.crowd), far_rank
+    return np.asarray(np.mean(ranks, axis=0))
 
 
 def crowd_scale(position: Places, similarity: NDArray[np.floating]) -> float:
@@ -175,36 +167,27 @@ def crowd_scale(position: Places, similarity: NDArray[np.floating]) -> float:
     return max(float(np.median(gap)) / 3, LEAST_SCALE)
 
 
-def _raw(lists: Lists, rows: NDArray[np.int64], nearest: Places, first: NDArray[np.int32], scale: float) -> Raw:
-    """The quantities of the pictures at `rows`, and of `nearest` (R,); `first` (N, 10) are the set's lists."""
+def _quantities(
+    lists: Lists, rows: NDArray[np.int64], nearest: Places, first: NDArray[np.int32], scale: float
+) -> tuple[NDArray[np.int8], Floats, Floats]:
+    """shared (3, R), crowd (R,) and far (R,), as in `RankedByModel`, of the pictures at `rows` with `nearest` (R,)."""
     cosine = lists.cosine[rows]
     shared = np.zeros((len(SHARED), len(rows)), np.int8)
     crowd = np.zeros(len(rows), np.float32)
     for start in range(0, len(rows), BLOCK):
         part = slice(start, start + BLOCK)
         some = rows[part]
-        shared[:, part] = -_common(lists.position[some, : max(SHARED)], first[nearest[part]])
+        own, other = lists.position[some, : max(SHARED)], first[nearest[part]]
+        is_same = (own[:, :, None] == other[:, None, :]) & (own >= 0)[:, :, None]
+        shared[:, part] = [-is_same[:, :k, :k].sum(axis=(1, 2), dtype=np.int8) for k in SHARED]
         ahead = (lists.similarity[some].astype(np.float64) - cosine[part, None]) / scale
         weight = np.exp(np.minimum(ahead, MOST_AHEAD))
         weight[lists.position[some] < 0] = 0
         crowd[part] = weight.sum(axis=1)
-    return Raw(shared, crowd, -cosine.astype(np.float32))
-
-
-def _common(first: Places, second: Places) -> NDArray[np.int8]:
-    """How many of the first 3, 5, 10 of two lists (R, 10) are in both, (3, R)."""
-    is_same = (first[:, :, None] == second[:, None, :]) & (first >= 0)[:, :, None]
-    return np.stack([is_same[:, :k, :k].sum(axis=(1, 2), dtype=np.int8) for k in SHARED])
+    return shared, crowd, -cosine.astype(np.float32)
 
 
 def _rank_among(values: NDArray[np.generic], sorted_others: NDArray[np.generic]) -> Doubles:
     """The mid-rank that each value has, or would have, among others: one of them has its own."""
     below, not_above = (np.searchsorted(sorted_others, values, side) for side in ("left", "right"))
-    rank: Doubles = (below + not_above + 1) / 2
-    return rank
-
-
-def _share_below(values: NDArray[np.generic], sorted_others: NDArray[np.generic]) -> Doubles:
-    """As `confusability` puts ranks to 0 … 1; what lies beyond the set has the value of its end."""
-    count = len(sorted_others)
-    return np.clip(_rank_among(values, sorted_others) - 0.5, 0.5, count - 0.5) / count
+    return np.asarray((below + not_above + 1) / 2)

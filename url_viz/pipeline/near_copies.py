@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -16,9 +17,9 @@ from url_viz.store.tables.reader import Store
 from url_viz.store.tables.tables import positions_of
 
 COPY_BITS, COPY_LOWEST_BITS = 40, 7
-"""Of 255 bits, and of the 63 lowest, so many may differ in a candidate anywhere in the set …"""
+"""The most of 255 bits, and of the 63 lowest, that may differ in a candidate anywhere in the set …"""
 NEAR_BITS, NEAR_LOWEST_BITS = 85, 20
-"""… and so many if it is among the nearest by embedding, as crops are."""
+"""… and in one that is among the nearest by embedding, as crops are."""
 BANDS, BAND_BITS = 4, 16
 """The lowest bits in bands: where at most 7 differ, at most one does in one of the four."""
 COMPARED = 1 << 17
@@ -41,7 +42,7 @@ _TURNED = (np.zeros(WORDS, np.uint64), MIRRORED)
 
 @dataclass(frozen=True)
 class Pixels:
-    """What copies among N pictures are known by: `hashes` (N, WORDS), and `patches_of` some rows (M,)."""
+    """What copies among N pictures are known by: `hashes` (N, WORDS), and patches, read for some rows (M,)."""
 
     hashes: Hashes
     patches_of: Callable[[Rows], Patches]
@@ -50,17 +51,15 @@ class Pixels:
         return len(self.hashes)
 
     def take(self, rows: Rows) -> "Pixels":
-        """Of some of the pictures, in this order."""
         return Pixels(self.hashes[rows], lambda some: self.patches_of(rows[some]))
 
     @classmethod
     def from_patches(cls, hashes: Hashes, patches: Patches) -> "Pixels":
-        """Of pictures whose patches are in memory."""
         return cls(hashes, patches.__getitem__)
 
     @classmethod
     def joined(cls, first: "Pixels", second: "Pixels") -> "Pixels":
-        """Of both, one after the other."""
+        """The pictures of both, one after the other."""
 
         def patches_of(rows: Rows) -> Patches:
             is_first = rows < len(first)
@@ -78,7 +77,7 @@ class CopyCandidates:
         self._pairs, self._bits = [np.zeros((0, 2), np.int64)], [np.zeros(0, np.int64)]
 
     def add(self, pairs: Rows, bits: Rows) -> None:
-        """Add pairs (P, 2), whose hashes differ in so many `bits` (P,)."""
+        """Add pairs (P, 2), whose hashes differ in `bits` (P,)."""
         self._pairs.append(np.sort(pairs, axis=1).astype(np.int64))
         self._bits.append(bits.astype(np.int64))
         if sum(map(len, self._bits)) > 2 * self._most:
@@ -102,7 +101,7 @@ def copies_among(pixels: Pixels, pairs: Rows) -> Flags:
     """Which of some pairs (P, 2), in order, are copies by their pixels."""
     is_copy = np.zeros(len(pairs), bool)
     with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="copies") as pool:
-        for part in _of_few_rows(pairs):
+        for part in _parts(pairs):
             rows, place = np.unique(pairs[part], return_inverse=True)
             patches, left, right = pixels.patches_of(rows), *place.reshape(-1, 2).T
             some = [slice(start, start + PAIRS_AT_ONCE) for start in range(0, len(left), PAIRS_AT_ONCE)]
@@ -111,7 +110,7 @@ def copies_among(pixels: Pixels, pairs: Rows) -> Flags:
     return is_copy
 
 
-def _of_few_rows(pairs: Rows) -> Iterator[slice]:
+def _parts(pairs: Rows) -> Iterator[slice]:
     """Parts of pairs (P, 2) that name at most about ROWS_IN_MEMORY rows each."""
     start, step = 0, ROWS_IN_MEMORY // 2
     while start < len(pairs):
@@ -123,15 +122,15 @@ def _of_few_rows(pairs: Rows) -> Iterator[slice]:
 
 
 def bits_apart(hashes: Hashes, left: Rows, right: Rows) -> NDArray[np.int64]:
-    """In how many bits pairs of rows (P,) differ that are near enough for a copy among the nearest, else NEVER."""
+    """In how many bits pairs of rows (P,) differ; NEVER for too many for a copy among the nearest."""
     bits = np.full(len(left), NEVER, np.int64)
     for start in range(0, len(left), COMPARED):
         part = slice(start, start + COMPARED)
-        bits[part] = _bits_apart(hashes[left[part]], hashes[right[part]], NEAR_BITS, NEAR_LOWEST_BITS)
+        bits[part] = _fewest_bits(hashes[left[part]], hashes[right[part]], NEAR_BITS, NEAR_LOWEST_BITS)
     return bits
 
 
-def alike(hashes: Hashes, *, queries: Rows | None = None) -> Iterator[tuple[Rows, NDArray[np.int64]]]:
+def similar_hashes(hashes: Hashes, *, queries: Rows | None = None) -> Iterator[tuple[Rows, NDArray[np.int64]]]:
     """All pairs of rows of `hashes` (N, WORDS) that may be copies, in parts (P, 2), and bits (P,); some of them twice.
 
     With `queries`, only the pairs with one of these rows. Exact: of words in which at most 7 bits differ, one of four
@@ -150,14 +149,14 @@ def alike(hashes: Hashes, *, queries: Rows | None = None) -> Iterator[tuple[Rows
                 yield first[bits < NEVER], bits[bits < NEVER]
 
 
-def alike_to(query: Hashes, hashes: Hashes) -> Rows:
+def similar_to(query: Hashes, hashes: Hashes) -> Rows:
     """The rows of `hashes` (N, WORDS) that may be copies of one (WORDS,), the most alike first."""
-    bits = _bits_apart(query[None], hashes, COPY_BITS, COPY_LOWEST_BITS)
+    bits = _fewest_bits(query[None], hashes, COPY_BITS, COPY_LOWEST_BITS)
     return np.argsort(bits, kind="stable")[: int((bits < NEVER).sum())]
 
 
 def _near(mine: Hashes, theirs: Hashes, hashed: Rows, queries: Rows) -> Iterator[Rows]:
-    """Queries and known rows, in parts (P, 2), whose words (N,) differ in at most COPY_LOWEST_BITS."""
+    """Pairs of a query and a row of `hashed`, in parts (P, 2), whose words (N,) differ in at most COPY_LOWEST_BITS."""
     if len(queries) * len(hashed) <= COMPARED:  # comparing all is faster than going through the bands
         query, place = np.nonzero(np.bitwise_count(mine[queries, None] ^ theirs[hashed]) <= COPY_LOWEST_BITS)
         yield np.stack([queries[query], hashed[place]], axis=1)
@@ -174,34 +173,27 @@ def _near(mine: Hashes, theirs: Hashes, hashed: Rows, queries: Rows) -> Iterator
                 first, count = start[key[some]], start[key[some] + 1] - start[key[some]]
                 before = np.cumsum(count) - count
                 place = np.arange(count.sum()) + np.repeat(first - before, count)
-                apart = np.repeat(wanted[some], count) ^ words[place]
-                near = np.flatnonzero(np.bitwise_count(apart) <= COPY_LOWEST_BITS)
-                near = near[_is_first_band(apart[near], band)]
+                difference = np.repeat(wanted[some], count) ^ words[place]
+                near = np.flatnonzero(np.bitwise_count(difference) <= COPY_LOWEST_BITS)
+                for earlier in range(band):  # what is nearly the same in an earlier band was found there
+                    near = near[np.bitwise_count(_band(difference[near], earlier)) > 1]
                 row = np.searchsorted(before, near, side="right") - 1
                 yield np.stack([ordered[some][row], order[place[near]]], axis=1)
 
 
 def _evenly(count: NDArray[np.int64]) -> Iterator[slice]:
-    """Parts of rows (Q,) that together have about COMPARED of what each has `count` of."""
+    """Parts of rows (Q,) whose counts (Q,) add up to about COMPARED each."""
     upto = np.cumsum(count)
     cuts = np.searchsorted(upto, np.arange(COMPARED, upto[-1] if len(upto) else 0, COMPARED), side="right")
     ends = np.unique([0, *cuts, len(count)]).tolist()
     return (slice(first, last) for first, last in pairwise(ends))
 
 
-def _is_first_band(apart: Hashes, band: int) -> Flags:
-    """Whether words that differ in the bits `apart` (P,) are nearly the same in no band before this one."""
-    is_first = np.ones(len(apart), bool)
-    for other in range(band):
-        is_first &= np.bitwise_count(_band(apart, other)) > 1
-    return is_first
-
-
 def _band(words: Hashes, band: int) -> NDArray[np.int64]:
     return ((words >> np.uint64(band * BAND_BITS)) & np.uint64((1 << BAND_BITS) - 1)).astype(np.int64)
 
 
-def _bits_apart(first: Hashes, second: Hashes, bits: int, lowest: int) -> NDArray[np.int64]:
+def _fewest_bits(first: Hashes, second: Hashes, bits: int, lowest: int) -> NDArray[np.int64]:
     """The fewest bits in which the whole of one differs from the whole or inner part of the other, mirrored or not."""
     ways = [_within(first[:, a] ^ turn[a] ^ second[:, b], bits, lowest) for a, b in _SIDES for turn in _TURNED]
     fewest: NDArray[np.int64] = np.min(ways, axis=0)
@@ -209,11 +201,11 @@ def _bits_apart(first: Hashes, second: Hashes, bits: int, lowest: int) -> NDArra
     return fewest
 
 
-def _within(apart: Hashes, bits: int, lowest: int) -> NDArray[np.int64]:
+def _within(difference: Hashes, bits: int, lowest: int) -> NDArray[np.int64]:
     """How many bits are set in words (P, 4); NEVER for more than `bits`, or `lowest` of the first word."""
-    count = np.full(len(apart), NEVER, np.int64)
-    near = np.flatnonzero(np.bitwise_count(apart[:, 0]) <= lowest)
-    every = np.bitwise_count(apart[near]).sum(axis=1)
+    count = np.full(len(difference), NEVER, np.int64)
+    near = np.flatnonzero(np.bitwise_count(difference[:, 0]) <= lowest)
+    every = np.bitwise_count(difference[near]).sum(axis=1)
     count[near] = np.where(every <= bits, every, NEVER)
     return count
 
@@ -223,18 +215,12 @@ THUMBNAILS_AT_ONCE = 1024
 
 def stored_pixels(store: Store, content: NDArray[np.int64]) -> Pixels:
     """Hashes and patches of contents (M,); one that has left the folder has none."""
-    files: list[pa.Table] = []
-
-    def patches_of(rows: NDArray[np.integer]) -> Patches:
-        if not files:  # most sets have no candidates, and need not look
-            files.append(_one_file_of_each(store))
-        return _patches(store, files[0], content[rows])
-
-    return Pixels(store.hashes(content), patches_of)
+    files = cache(lambda: one_file_each(store))  # most sets have no candidates, and need not look
+    return Pixels(store.hashes(content), lambda rows: _patches(store, files(), content[rows]))
 
 
-def _one_file_of_each(store: Store) -> pa.Table:
-    """id, content, width and height of a file of each content."""
+def one_file_each(store: Store) -> pa.Table:
+    """id, content, width and height of one file of each content in the folder, sorted by content."""
     files = store.images(["id", "content", "width", "height"])
     files = files.filter(files["content"].is_valid())
     first = np.unique(np.asarray(files["content"].to_numpy(), np.int64), return_index=True)[1]
@@ -252,9 +238,5 @@ def _patches(store: Store, files: pa.Table, content: NDArray[np.int64]) -> Patch
             thumbnails = store.thumbnails(ids[part])
             given = [thumbnails.get(file_id, b"") for file_id in ids[part]]
             parts += pool.map(patch_of, given, widths[part], heights[part])
-    return _at(Patches.joined(parts), np.where(row >= 0, np.cumsum(row >= 0) - 1, -1))
-
-
-def _at(patches: Patches, row: NDArray[np.integer]) -> Patches:
-    """The patches at some rows (M,), black for a negative one."""
-    return Patches.joined([patches, patch_of(b"", 0, 0)])[row]
+    black = patch_of(b"", 0, 0)  # the last, for contents without a file
+    return Patches.joined([*parts, black])[np.where(row >= 0, np.cumsum(row >= 0) - 1, -1)]

@@ -15,8 +15,6 @@ from url_viz.base.rows import l2_normalize
 
 NONE = -1
 """The position, and the similarity, where a list has no more entries."""
-SPARE = 32
-"""Additional candidates that are looked at, because twins are left out of the lists."""
 CELLS = 1 << 25
 """Similarities in memory at once (128 MiB of float32)."""
 
@@ -65,25 +63,60 @@ def top_k(
             part = exclude(block)
             scores[np.repeat(np.arange(len(block)), np.diff(part.indptr)), part.indices] = -np.inf
         place = _largest(scores, count)
-        position[block, :count], similarity[block, :count] = _in_order(place, np.take_along_axis(scores, place, 1))
+        score = np.take_along_axis(scores, place, 1)
+        order = np.lexsort((place, -score), axis=1)
+        place, score = np.take_along_axis(place, order, 1), np.take_along_axis(score, order, 1)
+        is_found = np.isfinite(score)
+        position[block, :count], similarity[block, :count] = (
+            np.where(is_found, values, NONE) for values in (place, score)
+        )
         report(start + len(block))
     return Nearest(position, similarity)
 
 
-def top_k_of_all(
+def top_k_within(
     rows: NDArray[np.floating],
     k: int,
     *,
-    exclude: Exclude,
-    counts: NDArray[np.bool_],
+    queries: NDArray[np.integer] | None = None,
+    among: NDArray[np.integer] | None = None,
+    exclude: Exclude | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> Nearest:
-    """The `k` nearest of each row (N, A) among those of `counts` (N,), what `exclude` names left out. Exact."""
-    among = np.flatnonzero(counts)
-    columns = slice(None) if len(among) == len(rows) else among
-    nearest = top_k(rows, rows[among], k, exclude=lambda part: exclude(part)[:, columns], report=report)
-    position = np.append(among, NONE)[nearest.position].astype(np.int32)
-    return Nearest(position, nearest.similarity)
+    """The `k` nearest of the rows numbered `queries` (Q,) among those numbered `among`, both of one matrix (N, A).
+
+    Both are all rows by default. Exact. Positions are row numbers, and `exclude` takes and gives such.
+    """
+    is_all = among is None or len(among) == len(rows)
+    asked = np.arange(len(rows)) if queries is None else queries.astype(np.int64, copy=False)
+
+    def excluded(part: NDArray[np.int64]) -> scipy.sparse.csr_array:
+        assert exclude is not None
+        return exclude(asked[part]) if is_all else exclude(asked[part])[:, among]
+
+    nearest = top_k(
+        rows if queries is None else rows[queries],
+        rows if among is None else rows[among],
+        k,
+        exclude=None if exclude is None else excluded,
+        report=report,
+    )
+    if among is None:
+        return nearest
+    return Nearest(np.append(among, NONE)[nearest.position].astype(np.int32), nearest.similarity)
+
+
+def itself(count: int) -> Exclude:
+    """Excludes each of `count` rows from its own list."""
+    own = scipy.sparse.eye_array(count, format="csr")
+    return lambda rows: own[rows]
+
+
+def closed_up(position: NDArray[np.integer], similarity: NDArray[np.floating]) -> Nearest:
+    """Lists (Q, K) with their empty places moved to the end; the order of the others stays."""
+    order = np.argsort(position == NONE, axis=1, kind="stable")
+    position, similarity = np.take_along_axis(position, order, 1), np.take_along_axis(similarity, order, 1)
+    return Nearest(position.astype(np.int32, copy=False), similarity.astype(np.float32, copy=False))
 
 
 def _largest(scores: Floats, k: int) -> NDArray[np.int64]:
@@ -105,14 +138,6 @@ def _largest(scores: Floats, k: int) -> NDArray[np.int64]:
     return np.take_along_axis(columns, np.argpartition(values, values.shape[1] - k, axis=1)[:, -k:], 1)
 
 
-def _in_order(place: NDArray[np.integer], score: Floats) -> tuple[NDArray[np.integer], Floats]:
-    """What was found (R, k) in its order: similarity down, then position up; NONE where a similarity is −∞."""
-    order = np.lexsort((place, -score), axis=1)
-    place, score = np.take_along_axis(place, order, 1), np.take_along_axis(score, order, 1)
-    is_found = np.isfinite(score)
-    return np.where(is_found, place, NONE), np.where(is_found, score, NONE)
-
-
 MOST_IN_FLOAT32 = 100_000
 """Up to this many rows are kept in float32 too (100 MiB): a search then takes milliseconds."""
 BLOCK_NUMBERS = 2**18
@@ -125,7 +150,7 @@ _EXPONENTS_APART = np.float32(2.0 ** (127 - 15))
 
 
 class UnitRows:
-    """N rows (N, A) float16 of about length one; what is read of them is float32, of length one, zeros stay zeros."""
+    """Rows (N, A) float16 of about length one, read as float32 of exactly length one; rows of zeros stay zeros."""
 
     def __init__(self, rows: NDArray[np.float16]) -> None:
         self._rows = rows
@@ -144,7 +169,7 @@ class UnitRows:
         unit = query.astype(np.float32) / max(float(np.linalg.norm(query.astype(np.float32))), SHORTEST)
         if len(self) <= MOST_IN_FLOAT32:
             return np.asarray(self._in_float32 @ unit, np.float32)
-        return self._of_rows(lambda rows: rows @ unit) / self._lengths
+        return self._reduced(lambda rows: rows @ unit) / self._lengths
 
     @cached_property
     def _in_float32(self) -> Floats:
@@ -152,10 +177,10 @@ class UnitRows:
 
     @cached_property
     def _lengths(self) -> Floats:
-        return np.maximum(self._of_rows(lambda rows: np.sqrt(np.einsum("ij,ij->i", rows, rows))), SHORTEST)
+        return np.maximum(self._reduced(lambda rows: np.sqrt(np.einsum("ij,ij->i", rows, rows))), SHORTEST)
 
-    def _of_rows(self, reduce: Callable[[Floats], Floats]) -> Floats:
-        """`reduce` of all rows, one number (N,) for each, on all cores; it is given blocks (B, A) float32."""
+    def _reduced(self, reduce: Callable[[Floats], Floats]) -> Floats:
+        """One number (N,) for each row, on all cores: `reduce` takes blocks (B, A) float32 and gives (B,)."""
         block_rows = max(1, BLOCK_NUMBERS // self._rows.shape[1])
         values, at_a_time = np.empty(len(self), np.float32), block_rows * BLOCKS_A_TASK
 

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from url_viz.base.processes import keep_compiled, usable_cores
 from url_viz.base.rows import l2_normalize
-from url_viz.pipeline.graph import neighbours_among
+from url_viz.pipeline.nearest import closed_up, itself, top_k_within
 from url_viz.store.tables.embedding_rows import WhitenedRows
 from url_viz.store.tables.tables import PCA, PLACED, TSNE, UMAP, Coordinates, Graph, no_twins, positions_of
 
@@ -37,7 +37,7 @@ def packed(xy: Array) -> Array:
     """
     if not len(xy):
         return xy
-    group, width = _groups_of(xy)
+    group, width = _separate_groups(xy)
     sizes = np.bincount(group)
     result = xy.astype(np.float64)
     by_size = np.argsort(-sizes, kind="stable")
@@ -47,18 +47,13 @@ def packed(xy: Array) -> Array:
         shift = _best_shift(_outline(result[rows], width), placed, width)
         result[rows] += shift
         placed = np.concatenate([placed, _outline(result[rows], width)])
-    return _turned(result, placed).astype(np.float32)
-
-
-def _turned(xy: Array64, outline: Array64) -> Array64:
-    """The points `xy` (N, 2) about their middle, turned by the angle at which `outline` fits into the least square."""
     angles = np.linspace(0, np.pi / 2, _ANGLES, endpoint=False)
     turns = np.array([[[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]] for a in angles])
-    best = min(turns, key=lambda turn: _side_of(outline @ turn))
-    return np.asarray((xy - xy.mean(axis=0)) @ best)
+    best = min(turns, key=lambda turn: _side(placed @ turn))
+    return np.asarray((result - result.mean(axis=0)) @ best, np.float32)
 
 
-def _groups_of(xy: Array) -> tuple[NDArray[np.int64], float]:
+def _separate_groups(xy: Array) -> tuple[NDArray[np.int64], float]:
     """The number of each point's group (N,), and the width of the cells; touching cells with points are one group."""
     low, extent = xy.min(axis=0), np.ptp(xy, axis=0)
     width = max(GAP, float(np.sqrt(extent.prod() / MOST_CELLS)), float(extent.max() / MOST_CELLS))
@@ -85,7 +80,7 @@ def _best_shift(group: Array64, placed: Array64, gap: float) -> Array64:
     outward = np.stack([np.cos(angles), np.sin(angles)], axis=1)[np.cos(angles - before) >= 0]  # it stays on its side
     near = centre - middle
     shifts = [_pulled_in(group, tree, near + reach * direction, near, gap) for direction in outward]
-    return min(shifts, key=lambda shift: _side_of(np.concatenate([placed, group + shift])))
+    return min(shifts, key=lambda shift: _side(np.concatenate([placed, group + shift])))
 
 
 def _pulled_in(group: Array64, tree: cKDTree, far: Array64, near: Array64, gap: float) -> Array64:
@@ -97,15 +92,15 @@ def _pulled_in(group: Array64, tree: cKDTree, far: Array64, near: Array64, gap: 
     return near
 
 
-def _side_of(xy: Array64) -> float:
-    """The larger side of the box around the points (N, 2); of equals, that with the smaller other side."""
+def _side(xy: Array64) -> float:
+    """The larger side of the box around the points (N, 2), a little more the larger the other side is."""
     extent = np.ptp(xy, axis=0)
     return float(extent.max() + 0.1 * extent.min())
 
 
 UMAP_NEIGHBOURS = 15
 FEWEST_FOR_UMAP = UMAP_NEIGHBOURS
-"""Fewer pictures than UMAP looks at around each one get PCA: UMAP would draw a ring of them."""
+"""Fewer pictures than UMAP looks at around each one get PCA: UMAP would draw them as a ring."""
 UMAP_EPOCHS = 200
 UMAP_EPOCHS_FEW = 300
 FEW_ROWS = 10_000
@@ -172,7 +167,7 @@ def _leading(centred: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def pca_coordinates(whitened: WhitenedRows) -> Coordinates:
-    """Coordinates by PCA."""
+    """Coordinates by PCA, for any number of rows."""
     xy = fit_pca(whitened.rows)(whitened.rows)
     return Coordinates(whitened.content, xy, np.full(len(xy), PCA, np.int8))
 
@@ -243,7 +238,7 @@ def project_selection(whitened: WhitenedRows, graph: Graph | None, *, most: int 
 
 
 def _fit_selection(whitened: WhitenedRows) -> Coordinates:
-    near = neighbours_among(whitened.rows, k=UMAP_NEIGHBOURS)
+    near = top_k_within(whitened.rows, UMAP_NEIGHBOURS, exclude=itself(len(whitened)))
     xy = _umap(fit_pca(whitened.rows)(whitened.rows), near.position, near.similarity)
     return Coordinates(whitened.content, xy, np.full(len(xy), UMAP, np.int8))
 
@@ -263,11 +258,10 @@ def _with_twins(graph: Graph) -> Graph:
     position, similarity = np.full(shape, -1, np.int32), np.full(shape, -1, np.float32)
     position[row[is_first], slot[is_first]] = twin[is_first]
     similarity[row[is_first], slot[is_first]] = cosine[is_first]
-    position = np.concatenate([position, graph.position], axis=1)
-    similarity = np.concatenate([similarity, graph.similarity], axis=1)
-    best = np.argsort(position < 0, axis=1, kind="stable")
-    lists = np.take_along_axis(position, best, 1), np.take_along_axis(similarity, best, 1)
-    return replace(graph, position=lists[0], similarity=lists[1])
+    lists = closed_up(
+        np.concatenate([position, graph.position], axis=1), np.concatenate([similarity, graph.similarity], axis=1)
+    )
+    return replace(graph, position=lists.position, similarity=lists.similarity)
 
 
 def place(graph: Graph, coordinates: Coordinates) -> Coordinates:
@@ -310,19 +304,17 @@ def _by_neighbours(
 
 
 def _restricted(graph: Graph, rows: NDArray[np.int64]) -> Graph:
-    """The graph among some of its rows (sorted): neighbours that are not among them leave the lists."""
+    """The graph of some of its rows (sorted) alone: other neighbours leave the lists."""
     among = np.full(len(graph) + 1, -1, np.int64)  # the last is what −1 finds
     among[rows] = np.arange(len(rows))
     position = among[graph.position[rows]]
-    order = np.argsort(position < 0, axis=1, kind="stable")
-    position = np.take_along_axis(position, order, 1)
-    similarity = np.where(position >= 0, np.take_along_axis(graph.similarity[rows], order, 1), -1)
-    lists = position.astype(np.int32), similarity.astype(np.float32)
-    return Graph(graph.content[rows], *lists, no_twins(len(rows)), graph.whitening, graph.is_approximate)
+    near = closed_up(position, np.where(position >= 0, graph.similarity[rows], -1))
+    twins = no_twins(len(rows))
+    return Graph(graph.content[rows], near.position, near.similarity, twins, graph.whitening, graph.is_approximate)
 
 
 def _umap(start: Array, position: NDArray[np.integer], similarity: Array) -> Array:
-    """umap-learn on a graph that is there already, packed; `start` (N, 2) is the layout it begins with."""
+    """UMAP on a graph's lists (N, K), packed; `start` (N, 2) is the layout it begins with."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # numba's and umap's own remarks on seeds and threads
         import umap

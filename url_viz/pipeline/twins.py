@@ -1,6 +1,6 @@
 """Twins: copies by pixels, views by nearness, and twins among objects, by what surrounds them."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from url_viz.base.rows import l2_normalize
-from url_viz.pipeline.near_copies import NEVER, CopyCandidates, Pixels, alike, bits_apart, copies_among
-from url_viz.pipeline.nearest import NONE, Nearest, top_k
+from url_viz.pipeline.near_copies import NEVER, CopyCandidates, Pixels, bits_apart, copies_among, similar_hashes
+from url_viz.pipeline.nearest import NONE, Nearest, top_k, top_k_within
 from url_viz.pipeline.overlaps import overlapping, overlaps
 from url_viz.pipeline.whitening import LEAST_COSINE, RAW_COSINE, ViewSpace, whitened_rows
 from url_viz.store.columns.source_columns import Boxes
@@ -21,9 +21,9 @@ from url_viz.store.tables.tables import Twins
 MOST_PAIRS = 8_000_000
 """Pairs kept one by one; a set with more (a camera that never moves) keeps only what holds its groups together."""
 LINKED = 0.5
-"""Two groups become one while at least so many of the pairs between them are there: no chain joins far ends."""
+"""Two groups become one while this share of the pairs between them is there: no chain joins far ends."""
 LISTED = 96
-"""So many of the nearest are looked at for twins."""
+"""How many of the nearest are looked at for twins."""
 ROWS_AT_ONCE = 4096
 PRODUCTS = 256
 """Pairs that are multiplied at a time: their rows fit in the cache."""
@@ -39,40 +39,33 @@ def twins_among(
     embeddings: Raw,
     *,
     pixels: Pixels | None = None,
-    is_first: bool = True,
+    anywhere: bool = True,
 ) -> Twins:
     """The pairs of one of the rows `own` (Q,) with another of a set, whose raw embeddings are (N, D).
 
     Views are looked for among the `candidates` (Q, L) of each, rows of the set. With `pixels` of all rows, copies are:
-    among the candidates whose hashes differ little, and, unless this was done, anywhere where they hardly differ.
+    among the candidates whose hashes differ little, and, if `anywhere`, in the whole set where they hardly differ.
     """
-    space, pairs, maybe = ViewSpace(whitened.whitening), _Found(len(whitened)), CopyCandidates(len(whitened))
-    for left, right, similarity in _listed(own, candidates):
+    space, pairs, maybe = ViewSpace(whitened.whitening), _TwinPairs(len(whitened)), CopyCandidates(len(whitened))
+    for start in range(0, len(own), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        ids = candidates.position[part]
+        row, place = np.nonzero((ids != NONE) & (ids != own[part][:, None]))
+        left, right, similarity = own[part][row], ids[row, place], candidates.similarity[part][row, place]
         near = similarity >= LEAST_COSINE
         first, second = left[near], right[near]
         is_view = space.are_views((whitened.rows, first), (whitened.rows, second))
         pairs.add(first[is_view], second[is_view], is_copy=False)
         if pixels is not None:
-            apart = bits_apart(pixels.hashes, left, right)
-            maybe.add(np.stack([left, right], axis=1)[apart < NEVER], apart[apart < NEVER])
+            bits = bits_apart(pixels.hashes, left, right)
+            maybe.add(np.stack([left, right], axis=1)[bits < NEVER], bits[bits < NEVER])
     if pixels is not None:
-        is_all = len(own) == len(whitened)
-        for some, bits in alike(pixels.hashes, queries=None if is_all else own) if is_first else ():
-            maybe.add(some, bits)
+        if anywhere:
+            for some, bits in similar_hashes(pixels.hashes, queries=None if len(own) == len(whitened) else own):
+                maybe.add(some, bits)
         looked_at = maybe.pairs()
         pairs.add(*looked_at[copies_among(pixels, looked_at)].T, is_copy=True)
     return pairs.twins(embeddings)
-
-
-def _listed(
-    own: NDArray[np.integer], candidates: Nearest
-) -> Iterator[tuple[NDArray[np.integer], NDArray[np.integer], Floats]]:
-    """The pairs of a row and a candidate of it, in parts: rows (P,), candidates (P,), and their similarities."""
-    for start in range(0, len(own), ROWS_AT_ONCE):
-        part = slice(start, start + ROWS_AT_ONCE)
-        ids = candidates.position[part]
-        row, place = np.nonzero((ids != NONE) & (ids != own[part][:, None]))
-        yield own[part][row], ids[row, place], candidates.similarity[part][row, place]
 
 
 def twins_of(
@@ -87,12 +80,14 @@ def twins_of(
 
     And by the nearest of some others, `also` (M,): in a burst longer than a list, its representative may be far down.
     """
-    queries, listed = whitened.rows[rows], []
-    for among in (np.arange(len(whitened)), np.zeros(0, np.int64) if also is None else also):
-        nearest = top_k(queries, whitened.rows[among], LISTED + 1)  # one of them may be the row itself
-        listed.append((np.append(among, NONE)[nearest.position], nearest.similarity))
-    position, similarity = (np.concatenate(part, axis=1) for part in zip(*listed, strict=True))
-    return twins_among(rows, Nearest(position.astype(np.int32), similarity), whitened, embeddings, pixels=pixels)
+    listed = [
+        top_k_within(whitened.rows, LISTED + 1, queries=rows, among=among)  # one of them may be the row itself
+        for among in (None, np.zeros(0, np.int64) if also is None else also)
+    ]
+    position, similarity = (
+        np.concatenate(part, axis=1) for part in zip(*((n.position, n.similarity) for n in listed), strict=True)
+    )
+    return twins_among(rows, Nearest(position, similarity), whitened, embeddings, pixels=pixels)
 
 
 def view_groups(embeddings: NDArray[np.floating]) -> Ids:
@@ -140,10 +135,9 @@ def twin_groups(twins: Twins) -> Ids:
 
 
 def joined_by(rows: int, pair: NDArray[np.integer]) -> Ids:
-    """Group (N,) of each of so many rows, numbered from 0: all that a chain of pairs (P, 2) joins."""
+    """Group (N,) of each of `rows` rows, numbered from 0: all that a chain of pairs (P, 2) joins."""
     links = scipy.sparse.coo_array((np.ones(len(pair), bool), (pair[:, 0], pair[:, 1])), shape=(rows, rows))
-    group: Ids = connected_components(links, directed=False)[1]
-    return group.astype(np.int32)
+    return np.asarray(connected_components(links, directed=False)[1], np.int32)
 
 
 def _joined(group: Ids, twins: Twins) -> Ids:
@@ -154,31 +148,26 @@ def _joined(group: Ids, twins: Twins) -> Ids:
     for first, second in ends:
         for a, b in ((first, second), (second, first)):
             links.setdefault(a, {})[b] = links.setdefault(a, {}).get(b, 0) + 1
-    size, now = np.bincount(group, minlength=twins.rows).tolist(), list(range(twins.rows))
+    size, parent = np.bincount(group, minlength=twins.rows).tolist(), list(range(twins.rows))
     for pair in ends:
-        first, second = (_now(now, end) for end in pair)
-        if first != second and links[first][second] >= LINKED * size[first] * size[second]:
-            _merge(first, second, links, size, now)
-    last = np.array([_now(now, number) for number in range(twins.rows)], np.int64)
+        first, second = (_root(parent, end) for end in pair)
+        if first == second or links[first][second] < LINKED * size[first] * size[second]:
+            continue
+        into, part = (first, second) if len(links[first]) >= len(links[second]) else (second, first)
+        parent[part], size[into] = into, size[into] + size[part]
+        for other, count in links.pop(part).items():
+            del links[other][part]
+            if other != into:
+                links[into][other] = links[other][into] = links[into].get(other, 0) + count
+    last = np.array([_root(parent, number) for number in range(twins.rows)], np.int64)
     return np.unique(last[group], return_inverse=True)[1].astype(np.int32)
 
 
-def _now(now: list[int], group: int) -> int:
-    """The group that a group has become a part of."""
-    while now[group] != group:
-        now[group] = now[now[group]]
-        group = now[group]
+def _root(parent: list[int], group: int) -> int:
+    while parent[group] != group:
+        parent[group] = parent[parent[group]]
+        group = parent[group]
     return group
-
-
-def _merge(first: int, second: int, links: dict[int, dict[int, int]], size: list[int], now: list[int]) -> None:
-    """Make the group with fewer links a part of the other."""
-    into, part = (first, second) if len(links[first]) >= len(links[second]) else (second, first)
-    now[part], size[into] = into, size[into] + size[part]
-    for beside, count in links.pop(part).items():
-        del links[beside][part]
-        if beside != into:
-            links[into][beside] = links[beside][into] = links[into].get(beside, 0) + count
 
 
 def source_groups(twins: Twins, apart: NDArray[np.integer] | None = None) -> Ids:
@@ -193,11 +182,9 @@ def joined_groups(group: NDArray[np.integer], apart: NDArray[np.integer] | None)
     """
     if apart is None:
         return group.astype(np.int32)
-    has_group, groups = np.flatnonzero(apart >= 0), int(group.max(initial=-1)) + 1
-    size = groups + int(apart.max(initial=-1)) + 1
-    ends = group[has_group], groups + apart[has_group]
-    links = scipy.sparse.coo_array((np.ones(len(has_group), bool), ends), shape=(size, size))
-    number = connected_components(links, directed=False)[1]
+    has_code, groups = np.flatnonzero(apart >= 0), int(group.max(initial=-1)) + 1
+    pairs = np.stack([group[has_code], groups + apart[has_code]], axis=1)
+    number = joined_by(groups + int(apart.max(initial=-1)) + 1, pairs)
     return np.unique(number[group], return_inverse=True)[1].astype(np.int32)
 
 
@@ -224,9 +211,9 @@ def twin_representatives(twins: Twins) -> Ids:
 
 
 def copy_stars(twins: Twins, order: NDArray[np.integer], pixels: Pixels) -> Twins:
-    """True copies that cover groups whose pairs were thinned: all of each row in `order` that is none of one before.
+    """Pairs of true copies that cover groups whose pairs were thinned: each row in `order` with all its copies.
 
-    A row that is not in `order` has no pair.
+    A copy of an earlier row has no pairs of its own, nor has a row that is not in `order`.
     """
     group = pair_groups(twins)[0][order]
     by_group = np.argsort(group, kind="stable")
@@ -244,11 +231,10 @@ def copy_stars(twins: Twins, order: NDArray[np.integer], pixels: Pixels) -> Twin
 
 def is_representative(twins: Twins) -> NDArray[np.bool_]:
     """Which rows (N,) are representatives."""
-    is_own: NDArray[np.bool_] = twin_representatives(twins) == np.arange(twins.rows)
-    return is_own
+    return np.asarray(twin_representatives(twins) == np.arange(twins.rows))
 
 
-class _Found:
+class _TwinPairs:
     """The pairs so far; thinned to a spanning forest, of copies first, whenever they are too many."""
 
     def __init__(self, rows: int) -> None:
@@ -299,7 +285,7 @@ def cosines(embeddings: Raw, left: NDArray[np.integer], right: NDArray[np.intege
 SAME_BOX = 0.6
 """Intersection over union from which two boxes mark one thing."""
 FEWEST_AROUND = 4
-"""So many other objects, or as many as there are, must be at their place in the other picture …"""
+"""At least this many other objects, or as many as there are, must be at their place in the other picture …"""
 LEAST_AROUND = 0.5
 """… and this share of those that lie where it has objects. Chosen by looking at BCCD (docs/objects.md)."""
 
@@ -322,13 +308,12 @@ def _is_same(first: int, second: int, boxes: Boxes, members: Mapping[Hashable, N
     around, there = members[mine], members[theirs]
     if mine < 0 or theirs < 0 or min(len(around), len(there)) == 1:
         return True
-    return _lie_alike(
-        boxes.box[around[around != first]], boxes.box[there[there != second]], boxes.box[first], boxes.box[second]
-    )
+    others = boxes.box[around[around != first]], boxes.box[there[there != second]]
+    return _have_same_surroundings(boxes.box[first], boxes.box[second], *others)
 
 
-def _lie_alike(
-    around: NDArray[np.float64], there: NDArray[np.float64], first: NDArray[np.float64], second: NDArray[np.float64]
+def _have_same_surroundings(
+    first: NDArray[np.float64], second: NDArray[np.float64], around: NDArray[np.float64], there: NDArray[np.float64]
 ) -> bool:
     """Whether boxes (A, 4) around `first`, moved as it must be to become `second`, meet those of its picture (B, 4)."""
     resized = np.sqrt(second[2:].prod() / first[2:].prod())

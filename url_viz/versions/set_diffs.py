@@ -22,7 +22,7 @@ from url_viz.findings.leaks import leaks
 from url_viz.imaging.quality import Hashes
 from url_viz.outside.new_pictures import NewPictures, nearest_without_twins
 from url_viz.outside.uploads import placed_on_map
-from url_viz.pipeline.near_copies import NEVER, Pixels, alike, bits_apart, stored_pixels
+from url_viz.pipeline.near_copies import NEVER, Pixels, bits_apart, similar_hashes, stored_pixels
 from url_viz.pipeline.nearest import NONE, top_k
 from url_viz.pipeline.twins import cosines, joined_groups, twin_groups, twins_of, twins_of_objects
 from url_viz.pipeline.whitening import whitened_rows
@@ -319,7 +319,7 @@ def _copies_by_hash(
     near = np.stack([np.repeat(rows, nearest.shape[1]), nearest.ravel()], axis=1)
     near = near[(near[:, 1] != NONE) & (near[:, 0] != near[:, 1])]
     near = near[(bits_apart(hashes, *near.T) < NEVER) & (cosines(raw, *near.T) >= NEAR_COSINE)]
-    pairs = np.concatenate([near, *(pair for pair, _ in alike(hashes, queries=rows))])
+    pairs = np.concatenate([near, *(pair for pair, _ in similar_hashes(hashes, queries=rows))])
     pairs = np.unique(np.sort(pairs[~is_here[pairs].all(axis=1)], axis=1), axis=0)
     cosine = cosines(raw, *pairs.T)
     copies = Twins(len(raw), pairs.astype(np.int32), cosine, np.ones(len(pairs), bool))
