@@ -8,7 +8,7 @@ import pytest
 
 from tests.pipeline.whitened_examples import classes
 from tests.review.test_pair_measures import made, naive
-from url_viz.columns.second_model import SecondModel, cosines_of, side_by_side
+from url_viz.columns.second_model import SecondModel, row_cosines, side_by_side, voters
 from url_viz.models.model import EmbeddingSpace
 from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.twins import twin_representatives
@@ -35,12 +35,12 @@ def second() -> SecondModel:
 def test_cosines_are_of_each_row_and_that_which_is_named(second: SecondModel) -> None:
     rows = second.whitened.rows
     other = np.random.default_rng(0).integers(-1, 160, 160)
-    found = cosines_of(rows, rows, other, block=37)
+    found = row_cosines(rows, rows, other, block=37)
     for i, j in enumerate(other):
         assert found[i] == (
             -1 if j < 0 else pytest.approx(float(rows[i].astype(float) @ rows[j].astype(float)), abs=1e-3)
         )
-    lists = second.about(second.graph.position[:, 0])
+    lists = second.lists(second.graph.position[:, 0])
     assert lists.cosine == pytest.approx(second.graph.similarity[:, 0], abs=2e-3)
     assert lists.position is second.graph.position
 
@@ -57,12 +57,12 @@ def test_rows_side_by_side_are_of_length_one_and_halve_both_cosines(second: Seco
 def test_twins_of_the_first_model_have_no_vote(second: SecondModel) -> None:
     group = np.arange(160)
     group[second.graph.position[7, :3]] = group[7]
-    voters = second.voters(group)
-    assert voters.position[7].tolist() == [-1, -1, -1, *second.graph.position[7, 3:]]
-    lists = voters.position
+    left = voters(second.graph, group)
+    assert left.position[7].tolist() == [-1, -1, -1, *second.graph.position[7, 3:]]
+    lists = left.position
     for row in range(160):
         assert all(group[one] != group[row] for one in lists[row] if one >= 0)
-    assert np.array_equal(voters.similarity, second.graph.similarity)
+    assert np.array_equal(left.similarity, second.graph.similarity)
 
 
 def test_is_whole_only_while_lists_and_rows_are_of_one_time(second: SecondModel) -> None:

@@ -10,7 +10,7 @@ import inspect
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from graphlib import TopologicalSorter
 from itertools import chain
 from pathlib import Path
@@ -25,13 +25,13 @@ from url_viz.base.rows import CACHED_FROM
 from url_viz.store.tables.stored_arrow import MOST_CACHED, read_cached, write_cached
 
 MOST_RESULTS = 64
-"""So many results of functions of one column stay in memory (`Derived.result`)."""
+"""Results of functions of one column that stay in memory (`Derived.result`)."""
 
 Inputs = ParamSpec("Inputs")
 Value = TypeVar("Value")
 Read = TypeVar("Read", covariant=True)
 ByContent = Callable[[NDArray[np.int64]], Value]
-"""What is read of the contents (M,) that are asked for."""
+"""Reads something of each of some contents (M,)."""
 
 
 class Lazy(Protocol[Read]):
@@ -59,10 +59,9 @@ class OnDisk:
 class Column(Generic[Inputs, Value]):
     """One derived column, or a record that follows from several; declared by `column`.
 
-    `version` rises with a change of `make`. What it `gives` are columns of the table: its value is then a mapping of
-    these names, or an empty one. With `digest`, what is made of this column hangs on its value, not on its inputs: it
-    stays where a change of these leaves the value as it was. `renamed` has the inputs, by parameter, that are called
-    otherwise.
+    `version` rises with a change of `make`. A column that `gives` columns of the table has a mapping of these names as
+    its value, or an empty one. With `digest`, what is made of this column depends on its value, not on its inputs: it
+    stays where a change of these leaves the value as it was. `renamed` maps parameters to inputs of another name.
     """
 
     name: str
@@ -74,7 +73,6 @@ class Column(Generic[Inputs, Value]):
     renamed: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, *args: Inputs.args, **named: Inputs.kwargs) -> Value:
-        """The function itself."""
         return self.make(*args, **named)
 
     def variant(self, name: str, **renamed: str) -> "Column[Inputs, Value]":
@@ -83,7 +81,6 @@ class Column(Generic[Inputs, Value]):
 
     @cached_property
     def parameters(self) -> tuple["Parameter", ...]:
-        """What `make` is given."""
         return tuple(self._parameters_of(self.make))
 
     @cached_property
@@ -93,7 +90,6 @@ class Column(Generic[Inputs, Value]):
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
-        """The names of all inputs."""
         return tuple(dict.fromkeys(each.input for each in (*self.parameters, *self.parameters_of_read)))
 
     def _parameters_of(self, function: Callable[..., Any]) -> Iterator["Parameter"]:
@@ -131,10 +127,10 @@ def column(
 
 @dataclass(frozen=True, eq=False)
 class ColumnSource(Generic[Value]):
-    """What no column makes, declared by `source`: `read` gives its value, which is not kept, of a context.
+    """What no column makes, declared by `source`: `read` gives its value for a context, each time anew.
 
-    `fingerprint` is cheap, and another one whenever `read` would give something else. What may change while a set is
-    open `is_live`: its fingerprint is asked for at each look.
+    `fingerprint` is cheap, and changes whenever `read` would give something else. What may change while a set is open
+    `is_live`: its fingerprint is asked for at each look.
     """
 
     name: str
@@ -175,10 +171,6 @@ class DiskCache:
     size: Callable[[], int]
     large_from: int = CACHED_FROM
 
-    def takes(self, on_disk: OnDisk) -> bool:
-        """Whether a column of this set is cached."""
-        return not on_disk.only_large or self.size() >= self.large_from
-
 
 @dataclass(frozen=True)
 class _Made:
@@ -199,7 +191,7 @@ class _Entry:
 
     made: _Made | None = None
     under: tuple[tuple[str, ...], str] = (), ""
-    """What all live sources of the column were at the last look, and its digest then."""
+    """The fingerprints of the column's live sources at the last look, and its own then."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 
@@ -321,34 +313,34 @@ class Derived:
         return made
 
     def _fingerprint_of(self, column: Column[..., Any], under: str, value: Any) -> str:
-        """The fingerprint of a value: that which it was made under, or a digest of it."""
         return under if column.digest is None else hashlib.blake2b(column.digest(value), digest_size=12).hexdigest()
 
     def _from_disk_or_made(self, column: Column[..., Any], under: str, seen: Look) -> Any:
-        """A column from disk, else made, and cached there."""
         value = self._from_disk(column, under, seen)
         if value is None:
-            value = column.make(**self._given(column.parameters, seen))
-            if value is not None and column.on_disk and self._disk and self._disk.takes(column.on_disk):
-                table, folder = column.on_disk.write(value), self._disk.folder / column.name
-                write_cached(folder, self._disk.space_key, under, table, most=column.on_disk.most)
+            value = column.make(**self._arguments(column.parameters, seen))
+            on_disk, disk = column.on_disk, self._disk
+            if value is None or on_disk is None or disk is None:
+                return value
+            if not on_disk.only_large or disk.size() >= disk.large_from:
+                table = on_disk.write(value)
+                write_cached(disk.folder / column.name, disk.space_key, under, table, most=on_disk.most)
         return value
 
     def _from_disk(self, column: Column[..., Any], under: str, seen: Look) -> Any:
-        """A column as it is cached on disk; None if it is not."""
         on_disk, disk = column.on_disk, self._disk
         if on_disk is None or disk is None:
             return None
 
-        def read(table: pa.Table) -> Any:
-            return on_disk.read(table, **self._given(column.parameters_of_read, seen))
+        return read_cached(
+            disk.folder / column.name,
+            disk.space_key,
+            under,
+            lambda table: on_disk.read(table, **self._arguments(column.parameters_of_read, seen)),
+        )
 
-        return read_cached(disk.folder / column.name, disk.space_key, under, read)
-
-    def _given(self, parameters: Iterable[Parameter], seen: Look) -> dict[str, Any]:
-        return {each.name: self._argument(each, seen) for each in parameters}
-
-    def _argument(self, parameter: Parameter, seen: Look) -> Any:
-        if parameter.is_lazy:
-            return lambda: self._value(parameter.input, seen)
-        return self._value(parameter.input, seen)
+    def _arguments(self, parameters: Iterable[Parameter], seen: Look) -> dict[str, Any]:
+        return {
+            each.name: partial(self._value, each.input, seen) if each.is_lazy else self._value(each.input, seen)
+            for each in parameters
+        }

@@ -22,7 +22,7 @@ SEVERAL = frozenset({"tags", "reasons", LABEL_CHECK})
 """Columns whose cells hold any number of values, joined by `SEPARATOR`."""
 
 NO_FILTER = frozenset({"id", "path", "x", "y", "copy_group", "twin_group"})
-SOME = 1_000
+FIRST_LOOKED_AT = 1_000
 """Rows looked at first for a difference; all of them only if these are alike."""
 
 MOST_VALUES = 1_000
@@ -116,7 +116,7 @@ def filter_in_words(rule: Filter) -> str:
     title = title_of_column(rule.column)
     if isinstance(rule, OneOf):
         return f"{title}: {' or '.join(shown_value(rule.column, value) or 'none' for value in rule.values)}"
-    low, high = _written(rule.low), _written(rule.high)
+    low, high = ("" if bound is None else f"{bound:.6g}" for bound in (rule.low, rule.high))
     if rule.low is None:
         return f"{title} ≤ {high}"
     return f"{title} ≥ {low}" if rule.high is None else f"{title} {low} – {high}"
@@ -167,19 +167,14 @@ def _passes(table: pd.DataFrame, rule: Filter) -> NDArray[np.bool_]:
     if isinstance(rule, NameContains):
         return column.str.contains(rule.text, case=False, regex=False).to_numpy(dtype=bool)
     if isinstance(rule, OneOf):
-        return _has_one_of(column, rule.values)
+        codes, cells = _cells(column)
+        wanted = set(rule.values)
+        return np.array([bool(wanted & set(_split(cell, column))) for cell in cells], bool)[codes]
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
     low = -math.inf if rule.low is None else rule.low
     high = math.inf if rule.high is None else rule.high
     within: NDArray[np.bool_] = (values >= low) & (values <= high)
     return within
-
-
-def _has_one_of(column: "pd.Series[Any]", values: Sequence[str]) -> NDArray[np.bool_]:
-    codes, cells = _cells(column)
-    wanted = set(values)
-    is_wanted: NDArray[np.bool_] = np.array([bool(wanted & set(_split(cell, column))) for cell in cells], bool)[codes]
-    return is_wanted
 
 
 def _cells(column: "pd.Series[Any]") -> tuple[NDArray[np.int64], list[str]]:
@@ -194,7 +189,7 @@ def _split(cell: str, column: "pd.Series[Any]") -> list[str]:
 
 def _is_telling(column: "pd.Series[Any]", kind: Kind) -> bool:
     if kind == "numeric":
-        return _differs(column.iloc[:SOME].to_numpy(dtype=float)) or _differs(column.to_numpy(dtype=float))
+        return _differs(column.iloc[:FIRST_LOOKED_AT].to_numpy(dtype=float)) or _differs(column.to_numpy(dtype=float))
     distinct = column.nunique(dropna=False)
     return distinct > 1 and (kind == "several" or distinct <= MOST_VALUES or column.name == "label")
 
@@ -202,10 +197,6 @@ def _is_telling(column: "pd.Series[Any]", kind: Kind) -> bool:
 def _differs(values: NDArray[np.float64]) -> bool:
     finite = values[np.isfinite(values)]
     return bool(len(finite) and finite.min() < finite.max())
-
-
-def _written(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
 
 
 def _finite(values: Sequence[str]) -> float | None:
@@ -283,10 +274,8 @@ def class_columns(table: pd.DataFrame, names: tuple[str, ...]) -> frozenset[str]
     return frozenset(name for name, count in numbers.items() if 2 <= count <= max(2, most[name]))
 
 
-MOST_CORNERS = 160
-"""Of a lasso in an address."""
-MOST_IDS = 100
-"""Of chosen pictures in an address."""
+MOST_CORNERS, MOST_IDS = 160, 100
+"""Corners of a lasso, and chosen pictures, that an address holds."""
 LASSO, CHOSEN = "lasso", "chosen"
 
 Floats = NDArray[np.float32]
@@ -311,7 +300,11 @@ def scoped(table: pd.DataFrame, scope: Scope) -> pd.DataFrame:
         return table.copy(deep=False)
     keep = passes_all(table, scope.filters)
     if scope.polygon is not None:
-        keep &= _inside(table, scope.polygon)
+        x, y = table["x"].to_numpy(dtype=float), table["y"].to_numpy(dtype=float)
+        placed = np.flatnonzero(np.isfinite(x) & np.isfinite(y) & keep)
+        inside = inside_polygon(np.asarray(scope.polygon, float), *(xy[placed].astype(np.float32) for xy in (x, y)))
+        keep[:] = False
+        keep[placed[inside]] = True
     if scope.ids is not None:
         keep &= np.isin(table["id"].to_numpy(np.int64), np.array(scope.ids, np.int64))
     return table[keep]
@@ -329,17 +322,14 @@ def scope_as_query(scope: Scope) -> dict[str, list[str]]:
 
     For too many ids or corners it has a digest: that distinguishes them from others, and cannot be read back.
     """
-    query = as_query(scope.filters)
+    query, long = as_query(scope.filters), list[str]()
     if scope.ids is not None:
-        query[CHOSEN] = [_text_or_digest(" ".join(map(str, scope.ids)), is_short=len(scope.ids) <= MOST_IDS)]
+        query[CHOSEN] = [" ".join(map(str, scope.ids))]
+        long += [CHOSEN] * (len(scope.ids) > MOST_IDS)
     if scope.polygon is not None:
-        corners = " ".join(f"{x:.5g},{y:.5g}" for x, y in scope.polygon)
-        query[LASSO] = [_text_or_digest(corners, is_short=len(scope.polygon) <= MOST_CORNERS)]
-    return query
-
-
-def _text_or_digest(text: str, *, is_short: bool) -> str:
-    return text if is_short else hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+        query[LASSO] = [" ".join(f"{x:.5g},{y:.5g}" for x, y in scope.polygon)]
+        long += [LASSO] * (len(scope.polygon) > MOST_CORNERS)
+    return query | {name: [hashlib.blake2b(query[name][0].encode(), digest_size=12).hexdigest()] for name in long}
 
 
 def is_of_scope(key: str) -> bool:
@@ -378,15 +368,6 @@ def _crossings(polygon: NDArray[np.float64], x: Floats, y: Floats) -> NDArray[np
             sorted_count[beside] += across[beside] < x0 + (up[beside] - y0) * ((x1 - x0) / (y1 - y0))
     count[order] = sorted_count
     return count
-
-
-def _inside(table: pd.DataFrame, polygon: Polygon) -> NDArray[np.bool_]:
-    x, y = table["x"].to_numpy(dtype=float), table["y"].to_numpy(dtype=float)
-    placed = np.isfinite(x) & np.isfinite(y)
-    keep = np.zeros(len(table), bool)
-    x, y = x[placed].astype(np.float32), y[placed].astype(np.float32)
-    keep[placed] = inside_polygon(np.asarray(polygon, float), x, y)
-    return keep
 
 
 def _polygon(text: str | None) -> Polygon | None:

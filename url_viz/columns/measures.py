@@ -16,11 +16,10 @@ TRAINING = f"{MODEL}, the picture's own label"
 class Measure:
     """One measure, higher = less to be trusted.
 
-    `name` is its column in `ImageSet.table()` and the word in code and addresses; `title` is what controls, tables and
-    legends call it; `knows` says what it has seen; `meaning` explains it to people who meet it; `noun` names it in
-    sentences (by default the title); `percentile` is the column with its percentile, if the table has one; `colour`
-    that of its curve, None for any. `is_baseline` marks what others are compared with, `is_offered` what pages offer as
-    an order; `in_table` is false for what only an evaluation computes.
+    `name` is its column in `ImageSet.table()` and the word in code and addresses, `title` what controls, tables and
+    legends call it, `noun` what sentences do (by default the title). `knows` says what it has seen, `percentile` which
+    column has its percentile. `is_offered` are those that pages offer as an order; `in_table` is false for what only an
+    evaluation computes.
     """
 
     name: str
@@ -244,15 +243,16 @@ _COLUMNS: Mapping[str, str] = {
     "second_share": "Share of the second most likely class",
     "twins": "Near copies",
 }
-_REASONS: Mapping[str, str] = {
-    "between classes": "two classes fit",
-    "easily confused": "easily mistaken",
-    "out on its own": "unlike the rest",
-    "twin": "near copies",
+_VALUES: Mapping[str, Mapping[str, str]] = {
+    "reasons": {
+        "between classes": "two classes fit",
+        "easily confused": "easily mistaken",
+        "out on its own": "unlike the rest",
+        "twin": "near copies",
+    },
+    "decision": {"look-again": "put aside for later"},
+    "label_check": {"between classes": "torn between classes", "out on its own": "unlike the rest"},
 }
-_DECISIONS: Mapping[str, str] = {"look-again": "put aside for later"}
-_CHECKS: Mapping[str, str] = {"between classes": "torn between classes", "out on its own": "unlike the rest"}
-_VALUES: Mapping[str, Mapping[str, str]] = {"reasons": _REASONS, "decision": _DECISIONS, "label_check": _CHECKS}
 
 
 def title_of_column(column: str) -> str:

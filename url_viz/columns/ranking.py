@@ -37,9 +37,8 @@ def rank_within(values: NDArray[np.floating], label: NDArray[np.integer]) -> NDA
 
     `label` (N,) are codes, NONE for no class. nan if the value is, and without a class.
     """
-    of_class = pd.Series(np.where(label != NONE, values, np.nan)).groupby(label)
-    ranked: NDArray[np.float32] = ((of_class.rank() - 0.5) / of_class.transform("count")).to_numpy(np.float32)
-    return ranked
+    by_class = pd.Series(np.where(label != NONE, values, np.nan)).groupby(label)
+    return np.asarray((by_class.rank() - 0.5) / by_class.transform("count"), np.float32)
 
 
 def percentile_of_each(rows: pd.DataFrame, measure: str, *, within: pd.DataFrame | None = None) -> NDArray[np.float32]:
@@ -116,14 +115,12 @@ def _lowest(values: NDArray[np.float64], rows: NDArray[np.int64], count: int | N
     """Those of `rows` that have the `count` lowest of their `values`, and all that are as low as the last of them."""
     if count is None or count >= len(rows):
         return rows
-    of_rows = values[rows]
-    is_low: NDArray[np.bool_] = of_rows <= np.partition(of_rows, count - 1)[count - 1]
-    return rows[is_low]
+    low = values[rows]
+    return rows[low <= np.partition(low, count - 1)[count - 1]]
 
 
 def first_of_each_class(rows: pd.DataFrame, count: int) -> pd.DataFrame:
     """The first `count` rows of each class, class after class by name; pictures without a class are left out."""
     labelled = rows[rows["label"].notna()]
-    firsts = labelled[labelled.groupby("label", sort=False).cumcount() < count]
-    sorted_rows: pd.DataFrame = firsts.sort_values("label", kind="stable")
-    return sorted_rows
+    firsts: pd.DataFrame = labelled[labelled.groupby("label", sort=False).cumcount() < count]
+    return firsts.sort_values("label", kind="stable")

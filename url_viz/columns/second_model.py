@@ -27,19 +27,16 @@ BLOCK = 4096
 
 
 class SecondModel:
-    """What a second model knows of the M contents of a first one's graph, all in the order of that graph.
+    """What a second model knows of the M contents of a first one's graph, in the order of that graph.
 
-    Lists and rows are read when they are first needed. `columns` are those of its graph.
+    `columns` are those of its own graph; lists and rows are read when they are first needed.
     """
 
     def __init__(self, store: Store, space: EmbeddingSpace, columns: GraphColumns) -> None:
-        self.space = space
-        self.columns = columns
-        self._store = store
+        self._store, self.space, self.columns = store, space, columns
 
     @property
     def title(self) -> str:
-        """Its name for people."""
         return model_title(self.space.backbone)
 
     @cached_property
@@ -66,18 +63,14 @@ class SecondModel:
         """Its raw embeddings (M, D)."""
         return self._store.embeddings(self.space.key, self.columns.content).embedding
 
-    def about(self, nearest: NDArray[np.integer]) -> Lists:
-        """Its lists, and how near that is to each which is `nearest` (M,) to the first model, −1 for none."""
+    def lists(self, nearest: NDArray[np.integer]) -> Lists:
+        """Its lists, and its cosine of each content and the one `nearest` (M,) by the first model, −1 for none."""
         rows = self.whitened.rows
-        return Lists(self.graph.position, self.graph.similarity, cosines_of(rows, rows, nearest))
-
-    def voters(self, group: NDArray[np.integer]) -> Nearest:
-        """Its lists without those of one source group (`group` (M,)) by the first model: they have no vote."""
-        return voters(self.graph, group)
+        return Lists(self.graph.position, self.graph.similarity, row_cosines(rows, rows, nearest))
 
 
 def voters(graph: Graph, group: NDArray[np.integer]) -> Nearest:
-    """The lists of a graph without those of one source group (`group` (M,)), which have no vote."""
+    """The lists of a graph without those of the row's own source group (`group` (M,)), which have no vote."""
     position = graph.position
     is_twin = (position >= 0) & (group[position] == group[:, None])
     return Nearest(np.where(is_twin, np.int32(NONE), position), graph.similarity)
@@ -142,7 +135,7 @@ class SecondModelChoice:
         return f"{words}. {other} has not read all of these pictures. Have it read the others: {how}."
 
 
-def cosines_of(
+def row_cosines(
     rows: NDArray[np.floating], among: NDArray[np.floating], other: NDArray[np.integer], *, block: int = BLOCK
 ) -> NDArray[np.float32]:
     """The cosine (Q,) of each row (Q, A) and that at `other` (Q,) of `among` (M, A), all of length one; −1 for none."""
@@ -161,7 +154,7 @@ def side_by_side(first: NDArray[np.floating], second: NDArray[np.floating]) -> N
 
 def combined_confusability(graph: Graph, second: SecondModel) -> tuple[NDArray[np.float32], ConfusabilityReference]:
     """Confusability (M,) by two models, and what new pictures are ranked among."""
-    witnesses, representative = second.about(graph.position[:, 0]), twin_representatives(graph.twins)
+    witnesses, representative = second.lists(graph.position[:, 0]), twin_representatives(graph.twins)
     return confusability(graph.position, graph.similarity, second=witnesses, representative=representative)
 
 
@@ -188,8 +181,7 @@ def _confusability_from(table: pa.Table, own_graph_columns: GraphColumns | None)
 def confusability_by_both(
     second_available: SecondModel | None, graph: Lazy[Graph | None], *, uses_second_model: bool
 ) -> NDArray[np.float32] | None:
-    """Confusability (M,) by two models; None if no second one takes part, or what it is worked out from cannot be
-    read, or is being written."""
+    """Confusability (M,) by two models; None if no second one takes part, or its tables are damaged or written."""
     if second_available is None or not uses_second_model:
         return None
     own = graph()

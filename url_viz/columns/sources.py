@@ -52,104 +52,105 @@ class SetContext:
 
     @property
     def key(self) -> str:
-        """The key of the space."""
         return self.space.key
 
     @property
-    def scores_table(self) -> str:
-        """The name of the table of what the head says."""
-        return f"scores-{self.key}-{self.head.digest if self.head else None}"
+    def uses_second_model(self) -> bool:
+        """Whether a second model takes part if there is one."""
+        return not self.is_single_model and is_second_model_used(self.store.paths)
+
+    @property
+    def imports_version(self) -> str:
+        """Another text once what the user brought, or chose as the label, has changed."""
+        return user_files.columns_version(self.store.paths)
+
+    @property
+    def labels_version(self) -> int:
+        """Rises with the labels that somebody gave, and with names and tags where these are the labels."""
+        decided, is_by_words = self.decisions(), False
+        with suppress(DamageError):  # reported where labels are made
+            is_by_words = user_files.label_choice(self.store.paths).read().label in (user_files.TAGS, user_files.NAMES)
+        return decided.version if is_by_words else decided.labels_version
 
 
-def _digest_of_space(*kinds: str) -> Callable[[SetContext], str]:
-    """The fingerprint of tables of the space, by the kind that their names begin with."""
-    return lambda context: context.store.digest_of([f"{kind}-{context.key}" for kind in kinds])
+def _tables(*names: str) -> Callable[[SetContext], str]:
+    """The fingerprint of tables; a name that ends with "-" is followed by the key of the space."""
+    return lambda context: context.store.digest_of(
+        [f"{name}{context.key}" if name.endswith("-") else name for name in names]
+    )
 
 
-def _digest_of(*names: str) -> Callable[[SetContext], str]:
-    """The fingerprint of tables."""
-    return lambda context: context.store.digest_of(names)
-
-
-@source(_digest_of("images"))
+@source(_tables("images"))
 def stored_files(context: SetContext) -> pa.Table:
-    """The columns FILES of each file of the folder."""
+    """FILES of each file of the folder."""
     return context.store.images(FILES)
 
 
-@source(_digest_of("images"))
+@source(_tables("images"))
 def file_count(context: SetContext) -> int:
-    """How many files the folder has."""
     return context.store.count("images")
 
 
-@source(_digest_of(QUALITY_TABLE))
+@source(_tables(QUALITY_TABLE))
 def stored_quality(context: SetContext) -> pa.Table:
-    """What is measured of the pixels of each content."""
     return context.store.quality()
 
 
-@source(_digest_of("images", HASH_TABLE))
+@source(_tables("images", HASH_TABLE))
 def pixels_of(context: SetContext) -> ByContent[Pixels]:
-    """What copies are known by."""
     return partial(stored_pixels, context.store)
 
 
-@source(_digest_of_space("embeddings"))
+@source(_tables("embeddings-"))
 def embedded(context: SetContext) -> EmbeddedContents:
-    """The contents that have an embedding, with entropy and norm."""
     return context.store.embedded(context.key)
 
 
-@source(_digest_of_space("embeddings"))
+@source(_tables("embeddings-"))
 def embeddings_of(context: SetContext) -> ByContent[NDArray[np.float16]]:
-    """Embeddings (M, D)."""
     return lambda contents: context.store.embeddings(context.key, contents).embedding
 
 
 @source(lambda context: context.head.digest if context.head else "")
 def head(context: SetContext) -> Head | None:
-    """The head that pictures are looked at with; None if the backbone has none."""
     return context.head
 
 
-@source(lambda context: context.store.digest_of([context.scores_table]))
+@source(lambda context: context.store.digest_of([f"scores-{context.key}-{context.head and context.head.digest}"]))
 def scores(context: SetContext) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
     """The contents that the head has scored, and their uncertainty; None without a head."""
     return None if context.head is None else context.store.scores(context.key, context.head.digest)
 
 
-@source(_digest_of_space("coordinates"))
+@source(_tables("coordinates-"))
 def coordinates(context: SetContext) -> Coordinates | None:
     """The map; None before it was made."""
     return context.store.coordinates(context.key)
 
 
-@source(_digest_of_space("graph"))
+@source(_tables("graph-"))
 def stored_graph(context: SetContext) -> Graph | None:
     """The neighbour graph of the distinct contents; None before it is made."""
     return context.store.graph(context.key)
 
 
-@source(_digest_of_space("graph"))
+@source(_tables("graph-"))
 def stored_graph_columns(context: SetContext) -> GraphColumns | None:
     """What the graph says of each content, without its lists."""
     return context.store.graph_columns(context.key)
 
 
-@source(_digest_of_space("graph"))
+@source(_tables("graph-"))
 def graph_size(context: SetContext) -> int:
-    """How many contents the graph has."""
     return context.store.count(f"graph-{context.key}")
 
 
-@source(_digest_of_space("whitening"))
+@source(_tables("whitening-"))
 def whitening(context: SetContext) -> Whitening | None:
-    """The whitened space; None before it was made."""
     return context.store.whitening(context.key)
 
 
-@source(_digest_of_space("whitening", "whitened", "embeddings"))
+@source(_tables("whitening-", "whitened-", "embeddings-"))
 def whitened_of(context: SetContext) -> ByContent[WhitenedRows]:
     """Rows in the whitened space."""
     return partial(whitened_for, context.store, context.key)
@@ -161,45 +162,33 @@ def second_model_of(context: SetContext) -> ByContent[SecondModel | None]:
     return partial(find_second, context.store, context.space)
 
 
-@source(lambda context: str(_uses_second_model(context)), is_live=True)
+@source(lambda context: str(context.uses_second_model), is_live=True)
 def uses_second_model(context: SetContext) -> bool:
-    """Whether a second model takes part if there is one."""
-    return _uses_second_model(context)
-
-
-def _uses_second_model(context: SetContext) -> bool:
-    return not context.is_single_model and is_second_model_used(context.store.paths)
+    return context.uses_second_model
 
 
 @source(lambda context: str(context.is_external))
 def is_external(context: SetContext) -> bool:
-    """Whether the embeddings are from a file of the user's."""
     return context.is_external
 
 
 @source(lambda context: str(context.without_objects))
 def without_objects(context: SetContext) -> int:
-    """How many pictures nothing is annotated in."""
     return context.without_objects
 
 
-def _version_of_imports(context: SetContext) -> str:
-    return user_files.columns_version(context.store.paths)
-
-
-@source(_version_of_imports, is_live=True)
+@source(lambda context: context.imports_version, is_live=True)
 def imports(context: SetContext) -> tuple[Import, ...]:
-    """What the user brought."""
     return user_files.read_imports(context.store.paths)
 
 
-@source(_version_of_imports, is_live=True)
+@source(lambda context: context.imports_version, is_live=True)
 def stored_label(context: SetContext) -> str | None:
     """The choice of the label on disk."""
     return user_files.label_choice(context.store.paths).read().label
 
 
-@source(_version_of_imports, is_live=True)
+@source(lambda context: context.imports_version, is_live=True)
 def stored_apart(context: SetContext) -> str | None:
     """The choice on disk of what is kept apart."""
     return user_files.label_choice(context.store.paths).read().apart
@@ -211,38 +200,26 @@ def runs(context: SetContext) -> RecordedRuns:
     return read_runs(context.store.paths)
 
 
-def _version_of_log(context: SetContext) -> str:
-    return str(context.decisions().version)
-
-
-@source(_version_of_log, is_live=True)
+@source(lambda context: str(context.decisions().version), is_live=True)
 def decisions(context: SetContext) -> Decided:
     """What is decided of each file."""
     return context.decisions().now()
 
 
-@source(lambda context: str(_version_of_labels(context)), is_live=True)
+@source(lambda context: str(context.labels_version), is_live=True)
 def given_labels(context: SetContext) -> Decided:
-    """As `decisions`, for the labels that somebody gave alone."""
+    """As `decisions`, where only labels that somebody gave matter."""
     return context.decisions().now()
 
 
-@source(_version_of_log, is_live=True)
+@source(lambda context: str(context.decisions().version), is_live=True)
 def answers(context: SetContext) -> Answered:
     """What was answered on pairs."""
     return context.answers.now()
 
 
-def _version_of_labels(context: SetContext) -> int:
-    """What changes with the labels that somebody gave, and with names and tags where these are the labels."""
-    decided, is_by_words = context.decisions(), False
-    with suppress(DamageError):  # reported where labels are made
-        is_by_words = user_files.label_choice(context.store.paths).read().label in (user_files.TAGS, user_files.NAMES)
-    return decided.version if is_by_words else decided.labels_version
-
-
 def user_version(context: SetContext) -> str:
     """A short text that changes with what the user brought, chose and labelled; "" if there is nothing; cheap."""
-    is_alone = not context.is_single_model and not _uses_second_model(context)
-    parts = _version_of_imports(context), _version_of_labels(context) or "", "alone" if is_alone else ""
+    is_second_off = not context.is_single_model and not context.uses_second_model
+    parts = context.imports_version, context.labels_version or "", "alone" if is_second_off else ""
     return ".".join(map(str, parts)).rstrip(".")

@@ -36,6 +36,7 @@ from url_viz.store.tables.stored_arrow import (
 from url_viz.store.tables.tables import IMAGES, Coordinates, Graph, GraphColumns, graph_schema, numbers_of, positions_of
 
 _PLAIN = rb"\A[\x20-\x7e]*\z"
+"""Paths of plain letters are their own names for people: no object is made of any."""
 FILES = ("id", "path", "content", "width", "height", "failure")
 """The columns of the table of files that rows are made of."""
 
@@ -54,7 +55,6 @@ _ROWS = pa.schema(
 )
 _NAME = pa.field("name", pa.large_string())
 
-Numbers = dict[str, NDArray[np.float32]]
 Scores = tuple[NDArray[np.int64], NDArray[np.float32]]
 """Contents that a head has scored, and their uncertainty."""
 
@@ -92,7 +92,6 @@ class StoredRows:
 
 
 def _rows_to_table(rows: StoredRows) -> pa.Table:
-    """Rows as a table to be cached."""
     metadata = {name: str(getattr(rows, name)) for name in ("readable", "failed", "by_both")}
     return rows.columns.replace_schema_metadata(metadata)
 
@@ -134,29 +133,25 @@ def rows(
     by_path = readable.drop_columns(["failure"]).append_column("row", pa.array(row)).filter(row >= 0).sort_by("path")
     contents, row = (np.asarray(by_path[name].to_numpy(), np.int64) for name in ("content", "row"))
     uncertainty = _uncertainty(contents, scores, head, embeddings_of)
+    measured = positions_of(contents, np.asarray(stored_quality["content"].to_numpy(), np.int64))
     numbers = {
         "uncertainty": uncertainty,
         "percentile": percentile(uncertainty),
         **_from_graph(contents, graph_columns),
         "entropy": embedded.entropy[row],
         "inverse_norm": rounded(1 / np.maximum(embedded.norm[row], 1e-12)),
-        **_qualities(contents, stored_quality),
+        **{name: np.append(stored_quality[name].to_numpy(), np.float32(np.nan))[measured] for name in QUALITIES},
         **_on_map(contents, coordinates),
     }
     columns = by_path.drop_columns(["row"])
     columns = columns.append_column("folder", folder_of_each(columns["path"]))
     for name in _NUMBERS:
         columns = columns.append_column(name, pa.array(numbers[name]))
-    if not _are_plain(columns["path"]):
+    if pc.all(pc.match_substring_regex(columns["path"], pattern=_PLAIN)).as_py() is False:
         names = map(display_name, columns["path"].to_pylist())
         columns = columns.append_column(_NAME, pa.chunked_array([names], _NAME.type))
     failed = len(files) - files["failure"].null_count
     return StoredRows(columns, len(readable), failed, by_both=confusability_by_both is not None)
-
-
-def _are_plain(paths: pa.ChunkedArray) -> bool:
-    """Whether paths (N) binary are of plain letters, and so their own names for people: no object is made of any."""
-    return bool(pc.all(pc.match_substring_regex(paths, pattern=_PLAIN)).as_py() is not False)
 
 
 def _uncertainty(
@@ -201,13 +196,7 @@ def _groups_of(
     return np.where(size[own] == 1, -1, first[own])
 
 
-def _qualities(contents: NDArray[np.int64], stored: pa.Table) -> Numbers:
-    """Quality by content; nan for those that this version's formula has not measured yet."""
-    row = positions_of(contents, np.asarray(stored["content"].to_numpy(), np.int64))
-    return {name: np.append(stored[name].to_numpy(), np.float32(np.nan))[row] for name in QUALITIES}
-
-
-def _on_map(contents: NDArray[np.int64], coordinates: Coordinates | None) -> Numbers:
+def _on_map(contents: NDArray[np.int64], coordinates: Coordinates | None) -> dict[str, NDArray[np.float32]]:
     xy = np.full((len(contents), 2), np.nan, np.float32)
     if coordinates is not None and len(coordinates):
         row = positions_of(contents, coordinates.content)
@@ -298,7 +287,7 @@ NAME = "name"
 
 @dataclass(frozen=True)
 class UserColumn:
-    """A column of the user's own as it stands in the table: how many pictures have a value, and where it is from."""
+    """A user's column of the table: how many pictures have a value, and the import that it is from."""
 
     name: str
     kind: Kind
@@ -307,8 +296,8 @@ class UserColumn:
     is_uncertainty: bool = False
 
     @property
-    def is_of_source(self) -> bool:
-        """Whether it comes with the pictures (what annotations say of objects, say), and from no file of the user's."""
+    def comes_with_pictures(self) -> bool:
+        """Whether it is from no file of the user's, but, say, what annotations say of objects."""
         return self.source in (OBJECTS, SOURCE)
 
 

@@ -45,8 +45,7 @@ def group_codes(table: pd.DataFrame, by: str = TWINS) -> NDArray[np.int64]:
 def with_twins_of(table: pd.DataFrame, is_chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The chosen rows (N,) of a table and those of their twins."""
     group = table["twin_group"]
-    is_twin = group.isin(group[is_chosen].dropna().unique())
-    return is_chosen | is_twin.to_numpy(dtype=bool)
+    return is_chosen | group.isin(group[is_chosen].dropna().unique()).to_numpy(dtype=bool)
 
 
 def has_copies(table: pd.DataFrame) -> bool:
@@ -63,8 +62,7 @@ def count_copies(table: pd.DataFrame, is_chosen: NDArray[np.bool_]) -> int:
 def first_of_each(rows: pd.DataFrame) -> pd.DataFrame:
     """The first row of each group of twins, and every picture without twins, in the order of `rows`."""
     group = rows["twin_group"]
-    first: pd.DataFrame = rows[(group.isna() | ~group.duplicated()).to_numpy(dtype=bool)]
-    return first
+    return rows.loc[(group.isna() | ~group.duplicated()).to_numpy(dtype=bool)]
 
 
 def twin_table(
@@ -196,8 +194,8 @@ def _from_best(table: pd.DataFrame) -> NDArray[np.int64]:
     return np.lexsort((np.arange(len(table)), value, -_sharpness_steps(table), -_pixels(table)))
 
 
-CLEARLY = 1.25
-"""So many times as sharp is visibly sharper: copies that were only saved again or resized differ by less."""
+VISIBLY_SHARPER = 1.25
+"""Times as sharp: copies that were only saved again or resized differ by less."""
 LEAST_SHARPNESS = 1e-3
 
 
@@ -205,16 +203,12 @@ def _sharpness_steps(table: pd.DataFrame) -> NDArray[np.int64]:
     """How sharp each thumbnail (N,) is, in steps that can be seen; 0 where nothing is known."""
     if "sharpness" not in table:
         return np.zeros(len(table), np.int64)
-    sharpness = table["sharpness"].to_numpy(np.float64)
-    steps: NDArray[np.int64] = np.round(
-        np.log(np.clip(np.nan_to_num(sharpness), LEAST_SHARPNESS, None)) / np.log(CLEARLY)
-    ).astype(np.int64)
-    return steps
+    sharpness = np.nan_to_num(table["sharpness"].to_numpy(np.float64))
+    return np.asarray(np.round(np.log(np.clip(sharpness, LEAST_SHARPNESS, None)) / np.log(VISIBLY_SHARPER)), np.int64)
 
 
 def _pixels(table: pd.DataFrame) -> NDArray[np.int64]:
-    pixels: NDArray[np.int64] = table["width"].to_numpy(np.int64) * table["height"].to_numpy(np.int64)
-    return pixels
+    return np.asarray(table["width"].to_numpy(np.int64) * table["height"].to_numpy(np.int64))
 
 
 def worst_pair(unit: NDArray[np.float32]) -> WorstPair:
@@ -223,11 +217,13 @@ def worst_pair(unit: NDArray[np.float32]) -> WorstPair:
     Exact up to `LARGEST_COMPARED`; beyond, a few sweeps from one to the least alike of it, M × D work each, which find
     a pair at least half as far apart (as an angle) as the worst.
     """
-    if len(unit) <= LARGEST_COMPARED:
+    if len(unit) <= LARGEST_COMPARED:  # rounding can leave a cosine a hair above 1
         cosines = unit @ unit.T
         cosines[np.tril_indices(len(unit))] = np.inf
         first, second = divmod(int(np.argmin(cosines)), len(unit))
-        return WorstPair(first, second, _cosine(cosines[first, second]), is_exact=True)
+        return WorstPair(
+            first, second, min(1.0, float(cosines[first, second])), is_exact=True
+        )  # rounded, it may be more
     first, second, cosine = 0, 0, np.inf
     for _ in range(SWEEPS):
         cosines = unit @ unit[second]
@@ -235,7 +231,7 @@ def worst_pair(unit: NDArray[np.float32]) -> WorstPair:
         if cosines[farthest] >= cosine:
             break
         first, second, cosine = second, farthest, cosines[farthest]
-    return WorstPair(min(first, second), max(first, second), _cosine(cosine), is_exact=False)
+    return WorstPair(min(first, second), max(first, second), min(1.0, float(cosine)), is_exact=False)
 
 
 def members_of_groups(table: pd.DataFrame, by: str = TWINS) -> list[NDArray[np.int64]]:
@@ -255,21 +251,14 @@ def marks_of(rows: pd.DataFrame) -> list[str | None]:
 
 
 def _is_best(values: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which rows have the highest value, where not all have it."""
-    is_best: NDArray[np.bool_] = values == values.max()
+    is_best = np.asarray(values == values.max())
     return is_best & ~is_best.all()
 
 
 def _worst(members: NDArray[np.int64], contents: NDArray[np.int64], embeddings_of: EmbeddingsOf) -> WorstPair:
-    """The two members that are least alike, by their rows in the table."""
     by_path = np.sort(members)
     distinct = by_path[np.sort(np.unique(contents[by_path], return_index=True)[1])]
     if len(distinct) == 1:
         return WorstPair(int(by_path[0]), int(by_path[1]), 1.0, is_exact=True)
     pair = worst_pair(l2_normalize(embeddings_of(distinct)))
     return replace(pair, first=int(distinct[pair.first]), second=int(distinct[pair.second]))
-
-
-def _cosine(value: float) -> float:
-    """Rounding can leave a hair more than 1."""
-    return min(1.0, float(value))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from url_viz.columns.engine import Lazy, OnDisk, column
 from url_viz.columns.ranking import NONE, percentile
-from url_viz.columns.second_model import SecondModel, side_by_side
+from url_viz.columns.second_model import SecondModel, side_by_side, voters
 from url_viz.columns.table import Frame, Imported
 from url_viz.labels.ambiguity import (
     COVERED,
@@ -203,7 +203,7 @@ def classified_by(
         whitened.rows if second is None else side_by_side(whitened.rows, second.whitened.rows),
         witnessed.codes,
         groups,
-        also=None if second is None else second.voters(groups),
+        also=None if second is None else voters(second.graph, groups),
         given=None if given is None else given.codes,
         beside=beside,
         least=least,
@@ -268,7 +268,7 @@ def class_reader(
     if of_classes is None or graph is None or whitened is None:
         return None
     groups = source_groups(graph.twins, graph.apart)
-    lists = [Nearest(graph.position, graph.similarity), *([] if second is None else [second.voters(groups)])]
+    lists = [Nearest(graph.position, graph.similarity), *([] if second is None else [voters(second.graph, groups)])]
     rows = whitened.rows if second is None else side_by_side(whitened.rows, second.whitened.rows)
     names = tuple(content_labels.names[code] for code in of_classes.model.classes)
     return ClassReader(tuple(lists), rows, groups, of_classes.model, names, beside)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from url_viz.base.rows import l2_normalize
 from url_viz.columns.engine import ByContent, column
-from url_viz.columns.second_model import SecondModel, combined_confusability, cosines_of, side_by_side
+from url_viz.columns.second_model import SecondModel, combined_confusability, row_cosines, side_by_side
 from url_viz.columns.table import Frame
 from url_viz.imaging.copied_pixels import patch_of
 from url_viz.imaging.quality import WORDS
@@ -226,7 +226,7 @@ def compare_to_reference(new: NewPictures, reference: Reference) -> Placement:
     (twin, is_copy), of_second, also = twins.most_alike(looked_at), None, None
     if reference.second is not None:
         other, by_second = _by_second(new, reference.second, twins)
-        cosine = cosines_of(other, reference.second.whitened.rows, nearest.position[:, 0])
+        cosine = row_cosines(other, reference.second.whitened.rows, nearest.position[:, 0])
         of_second, also = Lists(by_second.position, by_second.similarity, cosine), _voters(by_second, twin, reference)
         rows = side_by_side(rows, other)
     value, shares = np.full(len(rows), np.nan, np.float32), None

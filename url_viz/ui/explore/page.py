@@ -290,7 +290,7 @@ def _show_imports(image_set: ImageSet) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             names = ", ".join(column.name for column in mine)
             st.markdown(f"**{escape(source)}** · {escape(count)} · {escape(names)}")
-            if mine[0].is_of_source:
+            if mine[0].comes_with_pictures:
                 st.caption("comes with the pictures", width="content")
                 continue
             remove, key = partial(image_set.columns.remove, source), f"own.remove.{source}"
