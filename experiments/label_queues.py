@@ -34,9 +34,17 @@ from url_viz.base.rows import l2_normalize
 from url_viz.columns.second_model import side_by_side, voters
 from url_viz.evidence.order_metrics import mean_by_t
 from url_viz.evidence.probe import probe_folds
-from url_viz.labels.ambiguity import LEAST_OF_A_CLASS, NOTHING_BESIDE, Beside, classify, labelled_means
+from url_viz.labels.ambiguity import LEAST_OF_A_CLASS, NO_COVERS, Covers, classify, labelled_means
 from url_viz.labels.calibration import calibrate, calibration_error
-from url_viz.labels.doubtful_labels import FEW, Forecast, WrongLabels, end_of, few_of, forecast, wrong_share
+from url_viz.labels.doubtful_labels import (
+    ALWAYS_ASKED,
+    Forecast,
+    WrongLabels,
+    forecast,
+    least_to_stand_out,
+    queue_end,
+    wrong_share,
+)
 from url_viz.labels.label_issues import LIKELY
 from url_viz.labels.votes import fit_ridge
 from url_viz.models.model import load_model
@@ -136,7 +144,7 @@ def rows_of_objects(name: str, objects: ObjectSet, draws: int) -> Iterator[dict[
     """The same of objects in pictures, as they are."""
     by, order = objects.label_witnesses(), np.arange(len(objects.label))
     lists = [Nearest(by.graph.position, by.graph.similarity), *([] if by.also is None else [by.also])]
-    where: dict[str, Any] = {"apart": objects.picture, "beside": by.beside}
+    where: dict[str, Any] = {"apart": objects.picture, "covers": by.covers}
     for kind, fraction, is_spoilt in CASES:
         for draw in range(0 if is_spoilt else draws):
             label = planted(objects, order, kind, fraction, draw)
@@ -176,24 +184,24 @@ def judged_by(
     draw: int,
     *,
     apart: Codes,
-    beside: Beside = NOTHING_BESIDE,
+    covers: Covers = NO_COVERS,
 ) -> JudgedLabels:
     """Judge labels (N,) by the lists of one or two models and `whitened` (N, A); folds are of groups `apart` (N,)."""
     also = lists[1] if len(lists) > 1 else None
-    classified = classify(lists[0].position, lists[0].similarity, whitened, label, group, also=also, beside=beside)
+    classified = classify(lists[0].position, lists[0].similarity, whitened, label, group, also=also, covers=covers)
     assert classified is not None
     classes = np.flatnonzero(np.bincount(label) >= LEAST_OF_A_CLASS)
     place = np.where(np.isin(label, classes), np.searchsorted(classes, label), -1).astype(np.int32)
     of = labelled_means(fit_ridge(whitened, place, group, len(classes)), lists)
-    is_beside = beside.shown(place, len(classes)).is_first(of.rows, of.mean)
+    is_covered = covers.classes(place, len(classes)).have_likeliest(of.rows, of.mean)
     fold = probe_folds(apart[of.rows], seed=draw)
     wrong, share, is_first = np.zeros(len(of.label)), np.zeros(len(of.label)), np.zeros(len(of.label), bool)
     for left_out in np.unique(fold):
         is_out = fold == left_out
         known = of.mean[~is_out], of.label[~is_out], group[of.rows][~is_out]
-        fitted = calibrate(*known, prior=of.prior, is_beside=is_beside[~is_out])
-        shares = fitted.shares(of.mean[is_out], is_beside[is_out])
-        wrong[is_out] = fitted.label_is_wrong(of.mean[is_out], of.label[is_out], is_beside[is_out])
+        fitted = calibrate(*known, prior=of.prior, is_covered=is_covered[~is_out])
+        shares = fitted.shares(of.mean[is_out], is_covered[is_out])
+        wrong[is_out] = fitted.label_is_wrong(of.mean[is_out], of.label[is_out], is_covered[is_out])
         share[is_out], is_first[is_out] = shares.max(axis=1), shares.argmax(axis=1) == of.label[is_out]
     doubt = classified.evidence.doubt[of.rows].astype(np.float64)
     return JudgedLabels(doubt, wrong, is_wrong[of.rows], share, is_first)
@@ -262,9 +270,9 @@ def row_of(labels: JudgedLabels) -> dict[str, Any]:
         expected, true = known.among(part), int(is_wrong[part].sum())
         row |= {f"{when} told": expected.value, f"{when} low": expected.low, f"{when} high": expected.high}
         row |= {f"{when} true": true, f"{when} held": bool(np.floor(expected.low) <= true <= np.ceil(expected.high))}
-    row |= _up_to(told, is_wrong, "at first") | {"stands out": bool(end >= few_of(len(is_wrong)))}
+    row |= _up_to(told, is_wrong, "at first") | {"stands out": bool(end >= least_to_stand_out(len(is_wrong)))}
     for when, is_capped in ((CAPPED, True), (FREE, False)):
-        doubtful = end_of(heard, end, ANSWERS) if is_capped else heard.end
+        doubtful = queue_end(heard, end, ANSWERS) if is_capped else heard.end
         row |= {f"heard queue{when}": doubtful, f"heard queue wrong{when}": int(is_wrong[:doubtful].sum())}
         seen = _looked_at(ahead.wrong, is_wrong, is_capped=is_capped)
         row |= {f"looked at{when}": seen, f"found{when}": int(is_wrong[:seen].sum())}
@@ -316,11 +324,11 @@ def _up_to(told: WrongLabels, is_wrong: Bools, when: str) -> dict[str, Any]:
 def _looked_at(wrong: Doubles, is_wrong: Bools, *, is_capped: bool) -> int:
     """How many labels somebody looks at who answers truly, until the queue, cut anew every ten answers, ends."""
     before = ahead = forecast(wrong)
-    seen, end = 0, max(ahead.end, FEW)
+    seen, end = 0, max(ahead.end, ALWAYS_ASKED)
     while end > seen and seen <= len(wrong) - NEXT - ANSWERS:
         seen = min(end, seen + ANSWERS)
         ahead = before.heard(before.wrong[:seen], is_wrong[:seen])
-        end = end_of(ahead, before.end, seen) if is_capped else ahead.end
+        end = queue_end(ahead, before.end, seen) if is_capped else ahead.end
     return seen
 
 

@@ -42,7 +42,7 @@ from url_viz.findings.object_findings import classes_wrong_together
 from url_viz.imaging.decode import decode, middle, read_file, resized
 from url_viz.imaging.places import Box, Place, cut
 from url_viz.imaging.source import Objects
-from url_viz.labels.ambiguity import COVERED, Beside, Classified, classify
+from url_viz.labels.ambiguity import COVERED, Classified, Covers, classify
 from url_viz.labels.doubtful_labels import forecast
 from url_viz.labels.label_issues import CONFLICTING, LIKELY, judge_labels
 from url_viz.labels.votes import Codes
@@ -125,11 +125,11 @@ class ObjectSet:
         rows, graph = self._space(self.embedding)
         graph = graph if group is None else apart_graph(graph, rows, group)
         source = source_groups(graph.twins, group)
-        beside = Beside(covering(self.box, self.picture.astype(np.int64), least=COVERED))
+        covers = Covers(covering(self.box, self.picture.astype(np.int64), least=COVERED))
         if self.second is None:
-            return Witnesses(self, graph, rows, source, beside)
+            return Witnesses(self, graph, rows, source, covers)
         its_rows, its_graph = self._space(self.second)
-        return Witnesses(self, graph, side_by_side(rows, its_rows), source, beside, voters(its_graph, source))
+        return Witnesses(self, graph, side_by_side(rows, its_rows), source, covers, voters(its_graph, source))
 
     def _space(self, embedding: Floats) -> tuple[Floats, Graph]:
         """The whitened rows, and the graph with the twins of objects."""
@@ -140,7 +140,7 @@ class ObjectSet:
 
 @dataclass(frozen=True)
 class Witnesses:
-    """What judges labels: `graph`, `whitened` rows (N, A), source groups (N,), and which object lies `beside` which.
+    """What judges labels: `graph`, `whitened` rows (N, A), source groups (N,), and which object `covers` which.
 
     `also` are the lists of a second model, whose rows `whitened` then holds as well.
     """
@@ -149,13 +149,13 @@ class Witnesses:
     graph: Graph
     whitened: Floats
     group: Codes
-    beside: Beside
+    covers: Covers
     also: Nearest | None = None
 
     def classified(self, label: Codes) -> Classified:
         """What votes and ridge classifier say of labels (N,)."""
         lists = self.graph.position, self.graph.similarity
-        found = classify(*lists, self.whitened, label, self.group, also=self.also, beside=self.beside)
+        found = classify(*lists, self.whitened, label, self.group, also=self.also, covers=self.covers)
         assert found is not None
         return found
 

@@ -27,10 +27,10 @@ from experiments.wrong_labels import Codes, Floats, most_similar_class, other_cl
 from training.command import command, markdown
 from url_viz.base.errors import FolderError
 from url_viz.imaging.scan import scan
-from url_viz.labels.agreement import agreement_in
 from url_viz.labels.ambiguity import classify
+from url_viz.labels.calibration import agreement_in
 from url_viz.labels.classes import CodedLabels
-from url_viz.labels.doubtful_labels import FEW, NEARLY_NONE, DoubtfulLabels, doubtful_labels
+from url_viz.labels.doubtful_labels import ALWAYS_ASKED, NEARLY_NONE, DoubtfulLabels, doubtful_labels
 from url_viz.labels.label_issues import check_labels
 from url_viz.models.model import load_model
 from url_viz.models.model_names import DEFAULT
@@ -142,10 +142,10 @@ def row_of(doubtful: DoubtfulLabels, is_wrong: NDArray[np.bool_]) -> dict[str, A
         return row
     row |= {"low": share.low, "high": share.high, "held": share.low <= true <= share.high}
     low, wrong = int(listed.low) if listed.low >= NEARLY_NONE else 0, int(is_wrong[doubtful.is_listed].sum())
-    if len(doubtful) > FEW:  # of fewer nothing is said but the share of all
+    if len(doubtful) > ALWAYS_ASKED:  # of fewer nothing is said but the share of all
         row |= {"listed": len(doubtful), "listed held": low <= wrong <= math.ceil(listed.high)}
-    ten = doubtful.pictures["wrong"].to_numpy(np.float64)[:FEW]
-    return row | {"ten": float(ten.sum()), "ten wrong": int(is_wrong[:FEW].sum())}
+    ten = doubtful.pictures["wrong"].to_numpy(np.float64)[:ALWAYS_ASKED]
+    return row | {"ten": float(ten.sum()), "ten wrong": int(is_wrong[:ALWAYS_ASKED].sum())}
 
 
 def intervals_table(figures: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:

@@ -16,7 +16,6 @@ import pytest
 from tests.hostile.packed import table_bytes
 from tests.imaging.pictures import noise, write_folder
 from url_viz import column_list as columns
-from url_viz import image_set as image_set_module
 from url_viz import reading
 from url_viz.evidence import order as order_module
 from url_viz.evidence.order import Order, leading_order
@@ -33,7 +32,7 @@ NAMES = ["cat/a.jpg", "cat/b.jpg", "dog/\udcff\n.jpg", "dog/c.jpg", "dog/ä.jpg"
 
 @pytest.fixture(autouse=True)
 def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (columns, image_set_module):
+    for module in (columns, reading):
         monkeypatch.setattr(module, "CACHED_FROM", 1)
 
 

@@ -12,7 +12,7 @@ from url_viz.columns.twin_groups import members_of_groups
 from url_viz.findings.findings import FEW, Finding, FindingInputs, findings, mixed_up, small_classes
 from url_viz.findings.leaks import SAME_FILE
 from url_viz.findings.reasons import MOST_USELESS, NAMES, Reasons, useless
-from url_viz.labels.agreement import agreement_in
+from url_viz.labels.calibration import agreement_in
 from url_viz.labels.doubtful_labels import doubtful_labels
 from url_viz.labels.label_issues import CONFLICTING, LabelCheck
 from url_viz.review.review_queue import BURST, open_groups

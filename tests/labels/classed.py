@@ -12,7 +12,7 @@ import pandas as pd
 from tests.pipeline.whitened_examples import pictures
 from url_viz.columns.engine import Column, ColumnSource, Derived, DiskCache
 from url_viz.evidence.order import Order, leading_order
-from url_viz.labels.ambiguity import NOTHING_BESIDE, AmbiguityModel, LabelEvidence
+from url_viz.labels.ambiguity import NO_COVERS, AmbiguityModel, LabelEvidence
 from url_viz.labels.classes import (
     CLASS_COLUMNS,
     CodedLabels,
@@ -46,7 +46,7 @@ class Classed:
             "whitened_graph": lambda _: numbers.whitened,
             "base": lambda _: base,
             "second": lambda _: None,
-            "beside": lambda _: NOTHING_BESIDE,
+            "covers": lambda _: NO_COVERS,
             "labels_as_given": lambda _: None,
         }
         sources = [ColumnSource(name, read, lambda _: key) for name, read in values.items()]

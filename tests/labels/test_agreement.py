@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from url_viz.labels.agreement import LabelAgreement, agreement_in
+from url_viz.labels.calibration import LabelAgreement, agreement_in
 
 
 def of(label: list[str | None], first_class: list[str | None], twin_group: list[int] | None = None) -> LabelAgreement:

@@ -43,11 +43,11 @@ def test_a_covered_crop_by_hand() -> None:
     calibration = Calibration(1.0, 0.1, 0.0, np.array([0.5, 0.3, 0.2]), 0.0, 0.3)
     mean = np.array([[0.9, 0.1, 0.0]] * 2)
     assert other_shares(mean, calibration.prior)[0] == pytest.approx([0, 0.6, 0.4])
-    is_beside = np.array([True, False])
-    likeness = calibration.likeness(mean, is_beside)
+    is_covered = np.array([True, False])
+    likeness = calibration.likeness(mean, is_covered)
     assert likeness[0] == pytest.approx([0.63, 0.07 + 0.18, 0.12])
     assert likeness[1] == pytest.approx(mean[1], abs=1e-6)
-    covered, free = calibration.label_is_wrong(mean, np.array([2, 2], np.int32), is_beside)
+    covered, free = calibration.label_is_wrong(mean, np.array([2, 2], np.int32), is_covered)
     assert covered == pytest.approx(0.88 * 0.02 / (0.02 + 0.9 * 0.12))
     assert free == pytest.approx(1, abs=1e-3)
 
@@ -56,19 +56,19 @@ def test_labels_of_covered_crops_are_not_called_wrong_where_only_those_are_odd()
     """A third of the covered crops show another object: without knowing it, their labels look wrong."""
     mean, label, _ = drawn(1500, sharpness=1.4)
     rng = np.random.default_rng(1)
-    is_beside = (mean.max(axis=1) > 0.8) & (rng.random(1500) < 0.5)
-    is_odd = is_beside & (rng.random(1500) < 1 / 3)
+    is_covered = (mean.max(axis=1) > 0.8) & (rng.random(1500) < 0.5)
+    is_odd = is_covered & (rng.random(1500) < 1 / 3)
     label[is_odd] = _by_dice(other_shares(mean[is_odd], np.full(6, 1 / 6)), rng)
     known = mean, label, np.arange(1500)
     prior = np.full(6, 1 / 6)
-    blind, seeing = calibrate(*known, prior=prior), calibrate(*known, prior=prior, is_beside=is_beside)
-    assert seeing.beside == pytest.approx(1 / 3, abs=0.06)
+    blind, seeing = calibrate(*known, prior=prior), calibrate(*known, prior=prior, is_covered=is_covered)
+    assert seeing.covered == pytest.approx(1 / 3, abs=0.06)
     assert (blind.label_is_wrong(mean, label)[is_odd] > 0.5).mean() > 0.5
-    assert (seeing.label_is_wrong(mean, label, is_beside)[is_odd] > 0.5).mean() < 0.05
-    is_wrong = ~is_beside & (rng.random(1500) < 0.1)
+    assert (seeing.label_is_wrong(mean, label, is_covered)[is_odd] > 0.5).mean() < 0.05
+    is_wrong = ~is_covered & (rng.random(1500) < 0.1)
     label[is_wrong] = (label[is_wrong] + rng.integers(1, 6, is_wrong.sum())) % 6
-    seeing = calibrate(mean, label, np.arange(1500), prior=prior, is_beside=is_beside)
-    assert seeing.label_is_wrong(mean, label, is_beside)[is_wrong].mean() > 0.4
+    seeing = calibrate(mean, label, np.arange(1500), prior=prior, is_covered=is_covered)
+    assert seeing.label_is_wrong(mean, label, is_covered)[is_wrong].mean() > 0.4
 
 
 def drawn(

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from tests.columns.set_table import set_table
-from url_viz.labels.agreement import LabelAgreement
+from url_viz.labels.calibration import LabelAgreement
 from url_viz.labels.doubtful_labels import (
-    FEW,
+    ALWAYS_ASKED,
     DoubtfulLabels,
     Expected,
     WrongLabels,
@@ -134,7 +134,7 @@ def test_fewer_than_ten_do_not_stand_out_but_ten_are_looked_at(count: int, wrong
     """Of a small set one in a hundred is enough: there three wrong labels are many."""
     doubtful, _ = made(dict.fromkeys(range(wrong), 0.9), count=count)
     assert doubtful.is_doubtful.sum() == (wrong if stands_out else 0)
-    assert doubtful.rows["id"].tolist() == doubtful.first()["id"].tolist() == list(range(100, 100 + FEW))
+    assert doubtful.rows["id"].tolist() == doubtful.first()["id"].tolist() == list(range(100, 100 + ALWAYS_ASKED))
     assert doubtful.words.startswith("Look at the 10 most doubtful labels (1 min); up to ")
 
 
@@ -154,7 +154,7 @@ def test_where_the_classes_are_not_known_nothing_is_forecast_and_ten_are_looked_
     assert unknown.share is unknown.wrong is None
     assert not unknown.are_chances_known
     assert not unknown.stands_out
-    assert rows_of(unknown) == list(range(FEW))
+    assert rows_of(unknown) == list(range(ALWAYS_ASKED))
     assert np.flatnonzero(unknown.is_doubtful).tolist() == [0], "copies in conflict are facts"
     assert unknown.words == (
         "The model agrees with 60 % of the labels, chance with 50 %: they are wrong as a whole (a shifted column?), or "
@@ -232,11 +232,11 @@ def test_a_few_answers_do_not_make_all_labels_doubtful() -> None:
     level = {row: 0.16 / (1 + row / 20) for row in range(650)}
     before, _ = made(level, count=650)
     assert not before.is_doubtful.any()
-    after, _ = made(level, count=650, answers=dict.fromkeys(range(FEW), True))
+    after, _ = made(level, count=650, answers=dict.fromkeys(range(ALWAYS_ASKED), True))
     assert after.forecast.end > 300, "what the forecast would ask about"
-    assert len(after) == 2 * FEW
+    assert len(after) == 2 * ALWAYS_ASKED
     assert after.wrong is not None
-    assert after.wrong.high <= 2 * FEW
+    assert after.wrong.high <= 2 * ALWAYS_ASKED
 
 
 def test_in_words() -> None:

@@ -15,8 +15,8 @@ from tests.pipeline import examples
 from tests.pipeline.examples import embeddings_of
 from tests.twin_groups import twins_of
 from url_viz.columns.ranking import NONE
-from url_viz.labels.agreement import LabelAgreement
 from url_viz.labels.ambiguity import LabelEvidence, classify
+from url_viz.labels.calibration import LabelAgreement
 from url_viz.labels.classes import agreed_label, coded_labels, labels_by_content
 from url_viz.labels.label_issues import (
     BETWEEN,

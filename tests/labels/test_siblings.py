@@ -17,7 +17,7 @@ from tests.ui.pages import opened, words
 from url_viz.columns.filters import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.labels.agreement import LabelAgreement
+from url_viz.labels.calibration import LabelAgreement
 from url_viz.labels.doubtful_labels import forecast
 from url_viz.labels.votes import fit_ridge, vote_shares
 from url_viz.pipeline.graph import apart_graph

@@ -12,7 +12,7 @@ from url_viz.base.workspace import SetPaths
 from url_viz.columns.filters import ReviewSpec
 from url_viz.columns.twin_groups import group_codes
 from url_viz.findings.reasons import NAMES, Reasons
-from url_viz.labels.doubtful_labels import FEW
+from url_viz.labels.doubtful_labels import ALWAYS_ASKED
 from url_viz.pipeline.nearest import UnitRows
 from url_viz.review.cards import CardAnswer
 from url_viz.review.queues import QueueRow
@@ -110,8 +110,8 @@ def test_what_is_skipped_says_nothing(paths: SetPaths) -> None:
 
 def test_where_no_label_stands_out_ten_are_asked_about(paths: SetPaths) -> None:
     review = opened(paths, {0: 0.2})
-    assert len(review) == FEW
-    answer(review, "ant", FEW)
+    assert len(review) == ALWAYS_ASKED
+    answer(review, "ant", ALWAYS_ASKED)
     assert (review.progress().left, review.goes_on) == (0, "")
 
 

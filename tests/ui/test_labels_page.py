@@ -15,8 +15,8 @@ from url_viz.base.workspace import Workspace
 from url_viz.cli.main import main
 from url_viz.columns.filters import OneOf, ReviewSpec, Scope, passes_all
 from url_viz.image_set import ImageSet
-from url_viz.labels.agreement import LabelAgreement
 from url_viz.labels.ambiguity import between_filters
+from url_viz.labels.calibration import LabelAgreement
 from url_viz.labels.doubtful_labels import DoubtfulLabels, doubtful_labels
 from url_viz.labels.label_issues import CONFLICTING, LabelCheck
 from url_viz.ui.explore.view import VIEW

@@ -116,7 +116,8 @@ def _lowest(values: NDArray[np.float64], rows: NDArray[np.int64], count: int | N
     if count is None or count >= len(rows):
         return rows
     low = values[rows]
-    return rows[low <= np.partition(low, count - 1)[count - 1]]
+    is_low: NDArray[np.bool_] = low <= np.partition(low, count - 1)[count - 1]
+    return rows[is_low]
 
 
 def first_of_each_class(rows: pd.DataFrame, count: int) -> pd.DataFrame:

@@ -12,8 +12,8 @@ from url_viz.columns.ranking import NONE
 from url_viz.columns.table import Frame
 from url_viz.columns.twin_groups import group_codes
 from url_viz.evidence.probe import out_of_fold_shares
-from url_viz.labels.agreement import LabelAgreement
 from url_viz.labels.ambiguity import StoredClasses
+from url_viz.labels.calibration import LabelAgreement
 from url_viz.labels.classes import CodedLabels
 from url_viz.labels.label_issues import LIKELY, LabelCheck
 from url_viz.pipeline.overlaps import overlap_groups

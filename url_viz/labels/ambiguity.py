@@ -23,7 +23,7 @@ TEMPERATURE_SPREAD = 0.3
 """The prior of the softmax's log temperature: normal about the usual one, so that a few labels do not decide it."""
 SAMPLE_ROWS = 20_000
 SAMPLE_CELLS = 4_000_000
-"""Temperature and calibration are fitted on at most so many pictures, and so many numbers."""
+"""The most pictures, and numbers, that temperature and calibration are fitted on."""
 PRIOR_OUT_OF_SHARES = 0.5
 PRIOR_OUT_OF_DOUBT = 1.0
 """The power of the class prior that is taken out of both witnesses: else rare classes are accused (docs/labels.md)."""
@@ -31,10 +31,10 @@ DOUBT_TEMPERATURE = 0.1
 DOUBT_VOTES = 0.25
 NEW_AT_ONCE = 4096
 COVERED = 0.6
-"""From this fraction of its box on that lies in another's an object's crop may show the other one: chosen on half of
-the pictures of COCO128 (docs/objects.md)."""
+"""The fraction of its box inside another's from which on an object's crop may show the other one: chosen on half of the
+pictures of COCO128 (docs/objects.md)."""
 MANY = 100_000
-"""Of so many pictures and more, the shares of all classes are not read: the model would be fitted anew for them."""
+"""From this many pictures on, the shares of all classes are not read: the model would be fitted anew for them."""
 
 Floats = NDArray[np.float32]
 
@@ -56,9 +56,8 @@ class ClassShares:
 
     @property
     def ambiguity(self) -> Floats:
-        """(R,), 0 if one class has all, 1 if two are alike likely."""
-        ambiguity: Floats = 1 - (self.first_share - self.second_share)
-        return ambiguity
+        """(R,), 0 if one class has all, 1 if two are equally likely."""
+        return np.asarray(1 - (self.first_share - self.second_share))
 
 
 @dataclass(frozen=True)
@@ -79,38 +78,37 @@ class LabelEvidence:
 
 
 @dataclass(frozen=True)
-class Beside:
-    """Which objects lie over crops: pairs (P, 2) of rows, the second covers the first (`COVERED`)."""
+class Covers:
+    """Which objects cover the crops of others (`COVERED`): pairs (P, 2) of rows, the second covers the first."""
 
     pairs: NDArray[np.int64]
 
-    def shown(self, voter: Codes, classes: int) -> "ShownBeside":
-        """The classes that they show, by `voter` (N,), each row's class or NONE."""
+    def classes(self, voter: Codes, classes: int) -> "CoveringClasses":
+        """The classes of those that cover each row, by `voter` (N,), each row's class or NONE."""
         code = voter[self.pairs[:, 1]]
         has = code != NONE
-        return ShownBeside(np.unique(self.pairs[has, 0] * np.int64(classes) + code[has]), classes)
+        return CoveringClasses(np.unique(self.pairs[has, 0] * np.int64(classes) + code[has]), classes)
 
 
-NOTHING_BESIDE = Beside(np.empty((0, 2), np.int64))
+NO_COVERS = Covers(np.empty((0, 2), np.int64))
 
 
 @dataclass(frozen=True)
-class ShownBeside:
-    """Row · classes + class of each class (0 to `classes`) whose objects cover a row's crop, in order."""
+class CoveringClasses:
+    """The classes whose objects cover each row's crop: `keys` are row · classes + class, ascending."""
 
     keys: NDArray[np.int64]
     classes: int
 
-    def is_first(self, rows: NDArray[np.int64], mean: Doubles) -> NDArray[np.bool_]:
-        """Whether such an object is of the likeliest class of rows (R,), by their mean shares (R, C)."""
+    def have_likeliest(self, rows: NDArray[np.int64], mean: Doubles) -> NDArray[np.bool_]:
+        """Whether the likeliest class of rows (R,), by their mean shares (R, C), is one of these."""
         key = rows * np.int64(self.classes) + mean.argmax(axis=1)
         place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
-        found: NDArray[np.bool_] = self.keys[place] == key if len(self.keys) else np.zeros(len(rows), bool)
-        return found
+        return np.asarray(self.keys[place] == key) if len(self.keys) else np.zeros(len(rows), bool)
 
 
 class StoredClasses(NamedTuple):
-    """What is stored of `Classified`: all but the model."""
+    """`Classified` without the model, as it is cached."""
 
     shares: ClassShares
     evidence: LabelEvidence
@@ -118,7 +116,7 @@ class StoredClasses(NamedTuple):
 
 @dataclass(frozen=True)
 class AmbiguityModel:
-    """What gives the class shares of new pictures: `classes` (C,) int32 codes, `weights` (A + 1, C) float32.
+    """Gives the class shares of new pictures: `classes` (C,) int32 codes, `weights` (A + 1, C) float32.
 
     `temperature` multiplies the ridge's values before the softmax; `voter` (N,) int32 is each picture's index in
     `classes`, NONE if it has no vote; `calibration` makes the witnesses' mean shares shares of cases. `inner`
@@ -147,11 +145,6 @@ class Classified:
     evidence: LabelEvidence
     model: AmbiguityModel
 
-    @property
-    def stored(self) -> StoredClasses:
-        """What is stored of it."""
-        return StoredClasses(self.shares, self.evidence)
-
 
 def classify(
     position: NDArray[np.integer],
@@ -162,7 +155,7 @@ def classify(
     *,
     also: Nearest | None = None,
     given: NDArray[np.integer] | None = None,
-    beside: Beside = NOTHING_BESIDE,
+    covers: Covers = NO_COVERS,
     least: int = LEAST_OF_A_CLASS,
     seed: int = 0,
 ) -> Classified | None:
@@ -173,7 +166,7 @@ def classify(
     `least` so many of them; every picture gets shares. None if fewer than two such classes are left. Where a second
     model has read the set, `also` are its lists (N, K), whose votes count as much, and `whitened` has both models'
     numbers side by side. The evidence is on the labels as `given` (N,) where somebody has corrected some: which of them
-    were wrong says how many others are. Of objects in pictures `beside` says which lie over which.
+    were wrong says how many others are. Of objects in pictures `covers` says which cover which.
     """
     given = label if given is None else np.where(given >= 0, given, label)
     count = np.bincount(label[label >= 0], minlength=int(given.max(initial=0)) + 1)
@@ -186,12 +179,12 @@ def classify(
     ridge = fit_ridge(whitened, voter, group, len(classes))
     lists = _lists(position, similarity, also)
     means = labelled_means(ridge, lists, judged, seed=seed)
-    shown = beside.shown(voter, len(classes))
-    is_beside = shown.is_first(means.rows, means.mean)
-    calibration = calibrate(means.mean, means.label, group[means.rows], prior=means.prior, is_beside=is_beside)
+    covering = covers.classes(voter, len(classes))
+    is_covered = covering.have_likeliest(means.rows, means.mean)
+    calibration = calibrate(means.mean, means.label, group[means.rows], prior=means.prior, is_covered=is_covered)
     weights = ridge.weights.astype(np.float32)
     model = AmbiguityModel(classes, weights, means.temperature, voter, calibration, ridge.inner, ridge.sums)
-    return Classified(*_read_off(ridge, model, lists, judged, shown), model)
+    return Classified(*_shares_and_evidence(ridge, model, lists, judged, covering), model)
 
 
 def classify_new(
@@ -206,7 +199,7 @@ def classify_new(
 
     `also` and `whitened` are as for `classify`.
     """
-    code, share = _empty(len(whitened))
+    code, share = np.zeros((2, len(whitened)), np.int32), np.zeros((2, len(whitened)), np.float32)
     lists = _lists(position, similarity, also)
     for start in range(0, len(whitened), NEW_AT_ONCE):
         rows = np.arange(start, min(start + NEW_AT_ONCE, len(whitened)))
@@ -219,17 +212,17 @@ def shares_of_new(
     rows: NDArray[np.int64],
     whitened: NDArray[np.floating],
     model: AmbiguityModel,
-    shown: ShownBeside | None = None,
+    covering: CoveringClasses | None = None,
 ) -> Doubles:
     """The shares (R, C) of `model.classes` of the new pictures at `rows` (R,): `classify_new` has the two largest."""
     log_fit = log_softmax(with_constant(whitened[rows]) @ model.weights * model.temperature, axis=1)
     mean = _mean_share(log_fit, *_votes(lists, rows, model.voter, len(model.classes)), model.calibration.prior)
-    return model.calibration.shares(mean, None if shown is None else shown.is_first(rows, mean))
+    return model.calibration.shares(mean, None if covering is None else covering.have_likeliest(rows, mean))
 
 
 @dataclass(frozen=True)
 class ClassReader:
-    """What gives the shares of all classes of one picture: what `classify` was given, and the model it made.
+    """Gives the shares of all classes of one picture, by what `classify` was given and the model it made.
 
     `names` (C,) are those of the model's classes.
     """
@@ -239,25 +232,20 @@ class ClassReader:
     group: NDArray[np.integer]
     model: AmbiguityModel
     names: tuple[str, ...]
-    beside: Beside = NOTHING_BESIDE
+    covers: Covers = NO_COVERS
 
     def shares(self, row: int) -> dict[str, float]:
         """The share of each class of the picture at a row, its own label and its group unseen, the largest first."""
         of_group = np.flatnonzero(self.group == self.group[row])
         model, rows = self.model.without(of_group, self.whitened[of_group]), np.array([row])
-        shown = self.beside.shown(self.model.voter, len(model.classes))
-        share = shares_of_new(self.lists, rows, self.whitened, model, shown)[0]
+        covering = self.covers.classes(self.model.voter, len(model.classes))
+        share = shares_of_new(self.lists, rows, self.whitened, model, covering)[0]
         return {self.names[place]: float(share[place]) for place in np.argsort(-share, kind="stable")}
-
-
-def _empty(count: int) -> tuple[Codes, Floats]:
-    return np.zeros((2, count), np.int32), np.zeros((2, count), np.float32)
 
 
 def _lists(
     position: NDArray[np.integer], similarity: NDArray[np.floating], also: Nearest | None
 ) -> tuple[Nearest, ...]:
-    """The lists of every model that has read the pictures."""
     first = Nearest(position.astype(np.int32, copy=False), similarity.astype(np.float32, copy=False))
     return (first,) if also is None else (first, also)
 
@@ -271,30 +259,30 @@ def _votes(
     return np.asarray(votes) / np.maximum(count, 1)[:, None], count > 0
 
 
-def _read_off(
-    ridge: Ridge, model: AmbiguityModel, lists: Sequence[Nearest], judged: Codes, shown: ShownBeside
+def _shares_and_evidence(
+    ridge: Ridge, model: AmbiguityModel, lists: Sequence[Nearest], judged: Codes, covering: CoveringClasses
 ) -> tuple[ClassShares, LabelEvidence]:
     """Shares of all pictures of the set, and evidence on the labels `judged` (N,).
 
     A block of groups at a time: (N, C) is never in memory.
     """
     count, classes, calibration = len(model.voter), model.classes, model.calibration
-    code, share = _empty(count)
+    code, share = np.zeros((2, count), np.int32), np.zeros((2, count), np.float32)
     other = np.full(count, NONE, np.int32)
     own_share, other_share, doubt, wrong = np.full((4, count), np.nan, np.float32)
     for rows, value in ridge.without_twins():
         log_fit = log_softmax(value * model.temperature, axis=1)
         votes, has_any = _votes(lists, rows, model.voter, len(classes))
         mean = _mean_share(log_fit, votes, has_any, calibration.prior)
-        is_beside = shown.is_first(rows, mean)
+        is_covered = covering.have_likeliest(rows, mean)
         has_label = (judged[rows] != NONE) & ridge.is_spread[judged[rows]]
         label, labelled = judged[rows][has_label], rows[has_label]
         every = np.arange(len(label))
         other[labelled], doubt[labelled] = _doubt(log_fit[has_label], votes[has_label], label, calibration.prior)
-        likeness = calibration.likeness(mean[has_label], is_beside[has_label])
+        likeness = calibration.likeness(mean[has_label], is_covered[has_label])
         own_share[labelled], other_share[labelled] = likeness[every, label], likeness[every, other[labelled]]
-        wrong[labelled] = calibration.label_is_wrong(mean[has_label], label, is_beside[has_label])
-        code[:, rows], share[:, rows] = _first_two(calibration.shares(mean, is_beside))
+        wrong[labelled] = calibration.label_is_wrong(mean[has_label], label, is_covered[has_label])
+        code[:, rows], share[:, rows] = _first_two(calibration.shares(mean, is_covered))
     named = np.append(classes, np.int32(NONE))[other]
     return ClassShares(*classes[code], *share), LabelEvidence(own_share, named, other_share, doubt, wrong)
 
@@ -330,8 +318,7 @@ def _mean_share(
     """The mean of both witnesses' shares (R, C), a power of the prior taken out; the ridge's where nobody votes."""
     log_fit, votes = _without_prior(log_fit, votes, prior, prior_out)
     weight = np.where(has_any, 0.5, 0)[:, None]
-    share: Doubles = (1 - weight) * np.exp(log_fit) + weight * votes
-    return share
+    return np.asarray((1 - weight) * np.exp(log_fit) + weight * votes)
 
 
 def _first_two(share: Doubles) -> tuple[NDArray[np.int64], Doubles]:
@@ -366,11 +353,10 @@ def labelled_means(
     seed: int = 0,
     prior_out: float = PRIOR_OUT_OF_SHARES,
 ) -> LabelledMeans:
-    """The mean shares of all labelled pictures, or of a sample by `seed` of at most SAMPLE_ROWS and SAMPLE_CELLS.
+    """The mean shares of labelled pictures, or of a sample by `seed` of at most SAMPLE_ROWS and SAMPLE_CELLS.
 
-    Labels are those `judged` (N,), by default those that the ridge was fitted to.
-
-    Only pictures of classes with one of another source group: who has seen no other cannot know the class.
+    Labels are those `judged` (N,), by default those that the ridge was fitted to. A class within a single source group
+    is left out: whoever may not see that group cannot know the class.
     """
     size = np.bincount(ridge.label[ridge.label != NONE], minlength=ridge.classes)
     prior = size / size.sum()
@@ -387,7 +373,6 @@ def labelled_means(
 
 
 def _values_at(ridge: Ridge, labelled: NDArray[np.int64]) -> Doubles:
-    """The ridge's values (R, C) of these rows, in their order."""
     is_drawn = np.zeros(len(ridge.label), bool)
     is_drawn[labelled] = True
     values = np.zeros((len(labelled), ridge.classes))

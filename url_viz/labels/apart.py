@@ -31,19 +31,19 @@ NAME_PARTS = ("name:1", "name:2")
 _GAP = re.compile(r"[-_. ]+")
 NEAR_COSINE = 0.85
 """Raw cosine from which pictures that are no twins are nearly alike, as views of one thing are."""
-NEAREST, MOST_ASKED = 5, 2_000
+NEAREST, MOST_SAMPLED = 5, 2_000
 """How many of the nearest are looked at, of how many pictures."""
 LEAST_SHARE, LEAST_LIFT, MOST_BY_CHANCE = 0.5, 2.0, 0.35
-"""Pairs that are nearly alike run along a column if this share have one value, so many times as many as by chance."""
+"""Pairs that are nearly alike run along a column if this share have one value, and this times the share by chance."""
 LEAST_GROUPS, LEAST_NEAR = 10, 0.05
-"""A suggestion rests on pairs of so many values, and of this fraction of the pictures that were looked at."""
+"""A suggestion needs pairs of this many values, and of this fraction of the pictures that were looked at."""
 
 
 @dataclass(frozen=True)
 class Apart:
     """What is kept apart: the `choice`, and the code of each picture's value (N,) int32, NONE for none; or None.
 
-    `for_labels` (N,) are the codes of who is no witness of whether a label is wrong: see `apart_by`.
+    `for_labels` (N,) are the codes of who is no witness of whether a label is wrong: see `apart`.
     """
 
     choice: str | None = None
@@ -86,21 +86,6 @@ def apart_choices(base: Frame, columns: Iterable[str]) -> tuple[str, ...]:
     return (*columns, *(level.choice for level in base.found.levels), *NAME_PARTS)
 
 
-def apart_by(choice: str, base: Frame, columns: Mapping[str, Column], *, is_of_objects: bool) -> Apart:
-    """What a choice keeps apart. Raises ImageSetError for none of `apart_choices`.
-
-    Objects of one picture share its light and its scene, which would make classes look easy. But they are different
-    things, labelled one by one, so a slip of the label shows best among them: for labels alone, objects that are kept
-    apart by their picture are witnesses for each other, unless their boxes are on one place. Any other choice (a
-    patient, a video) holds for labels too.
-    """
-    codes = apart_codes(choice, base, columns)
-    if not is_of_objects or choice != PICTURE:
-        return Apart(choice, codes, codes)
-    boxes = np.stack([np.asarray(columns[name], np.float64) for name in BOX_COLUMNS[:4]], axis=1)
-    return Apart(choice, codes, overlap_groups(boxes, codes.astype(np.int64), least=SAME_BOX))
-
-
 def apart_codes(choice: str, base: Frame, columns: Mapping[str, Column]) -> Codes:
     """The code of each picture's value (N,), NONE for none. Raises ImageSetError for none of `apart_choices`."""
     if choice not in (there := apart_choices(base, columns)):
@@ -120,10 +105,10 @@ def apart_codes(choice: str, base: Frame, columns: Mapping[str, Column]) -> Code
 
 def content_codes(codes: Codes, row: NDArray[np.integer], contents: int) -> Codes:
     """The code of each content, by its first copy; `row` (N,) is the content of each picture, −1 for none."""
-    content_code = np.full(contents, NONE, np.int32)
+    by_content = np.full(contents, NONE, np.int32)
     usable = np.flatnonzero((row >= 0) & (codes != NONE))[::-1]
-    content_code[row[usable]] = codes[usable]
-    return content_code
+    by_content[row[usable]] = codes[usable]
+    return by_content
 
 
 def near_pairs(
@@ -133,7 +118,7 @@ def near_pairs(
 
     `embeddings_of` gives the raw embeddings (R, D) of rows (R,). None of a set where few pictures have any.
     """
-    sampled = np.random.default_rng(seed).permutation(len(graph))[:MOST_ASKED]
+    sampled = np.random.default_rng(seed).permutation(len(graph))[:MOST_SAMPLED]
     pairs = np.stack([np.repeat(sampled, NEAREST), graph.position[sampled, :NEAREST].ravel()], axis=1)
     rows, place = np.unique(pairs := pairs[pairs[:, 1] != NONE], return_inverse=True)
     left, right = l2_normalize(embeddings_of(rows))[place.reshape(-1, 2)].transpose(1, 0, 2)
@@ -164,11 +149,20 @@ def _digest_of_codes(codes: Codes | None) -> bytes:
 
 @column(digest=lambda apart: _digest_of_codes(apart.codes) + _digest_of_codes(apart.for_labels))
 def apart(base: Frame, imported: Imported, stored_apart: str | None) -> Apart:
-    """What is kept apart, by the choice on disk."""
+    """What is kept apart, by the choice on disk. Raises ImageSetError for none of `apart_choices`.
+
+    Objects of one picture share its light and its scene, which would make classes look easy. But they are different
+    things, labelled one by one, so a slip of the label shows best among them: for labels alone, objects that are kept
+    apart by their picture are witnesses for each other, unless their boxes are on one place. Any other choice (a
+    patient, a video) holds for labels too.
+    """
     if stored_apart is None:
         return Apart()
-    is_of_objects = imported.source_of(PICTURE) == OBJECTS
-    return apart_by(stored_apart, base, imported.columns, is_of_objects=is_of_objects)
+    codes = apart_codes(stored_apart, base, imported.columns)
+    if stored_apart != PICTURE or imported.source_of(PICTURE) != OBJECTS:
+        return Apart(stored_apart, codes, codes)
+    boxes = np.stack([np.asarray(imported.columns[name], np.float64) for name in BOX_COLUMNS[:4]], axis=1)
+    return Apart(stored_apart, codes, overlap_groups(boxes, codes.astype(np.int64), least=SAME_BOX))
 
 
 @column()
@@ -186,16 +180,16 @@ def label_sources(base: Frame, apart: Apart) -> NDArray[np.int32]:
 @column(digest=_digest_of_codes)
 def content_apart(apart: Apart, own_graph_columns: GraphColumns | None, base: Frame) -> Codes | None:
     """The codes (M,) of what is kept apart, of distinct contents; None for twins alone."""
-    return _of_contents(apart.codes, own_graph_columns, base)
+    return _by_content(apart.codes, own_graph_columns, base)
 
 
 @column(digest=_digest_of_codes)
 def content_apart_for_labels(apart: Apart, own_graph_columns: GraphColumns | None, base: Frame) -> Codes | None:
     """As `content_apart`, where it is asked whether a label is wrong."""
-    return _of_contents(apart.for_labels, own_graph_columns, base)
+    return _by_content(apart.for_labels, own_graph_columns, base)
 
 
-def _of_contents(codes: Codes | None, columns: GraphColumns | None, base: Frame) -> Codes | None:
+def _by_content(codes: Codes | None, columns: GraphColumns | None, base: Frame) -> Codes | None:
     if codes is None or columns is None:
         return None
     return content_codes(codes, columns.rows_of(base.contents), len(columns.content))
@@ -221,7 +215,7 @@ def _without(graph: Graph | None, codes: Codes | None, whitened_graph: Lazy[Whit
 
 @column()
 def has_label_witnesses(content_apart: Codes | None, content_apart_for_labels: Codes | None) -> bool:
-    """Whether other pictures are witnesses of whether a label is wrong than of the classes (`apart_by`)."""
+    """Whether other pictures are witnesses of whether a label is wrong than of the classes (`apart`)."""
     if content_apart is None or content_apart_for_labels is None:
         return False
     return not np.array_equal(content_apart, content_apart_for_labels)

@@ -1,4 +1,4 @@
-"""Calibration of class shares as shares of cases, which labels are wrong, and how reliable the shares are."""
+"""Calibration of class shares as shares of cases, whether the classes are known, and how reliable the shares are."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.base.wording import decimal
+from url_viz.base.wording import decimal, percent
+from url_viz.columns.engine import column
 from url_viz.columns.twin_groups import first_of_each
-from url_viz.evidence.order_metrics import Figure, jackknife, without_each_block
+from url_viz.evidence.order_metrics import Figure, jackknife, share_of, without_each_block
 from url_viz.labels.votes import Codes, Doubles
 
 Bools = NDArray[np.bool_]
@@ -19,7 +20,7 @@ SHARPNESS_SPREAD = 0.3
 SEEN = np.array([38.0, 2.0, 0.5, 0.25])
 """The prior of the four kinds of labels: as if so many of each had been seen, chosen on development sets
 (docs/labels.md). The last two are wrong: else a set whose few errors are not certain is fitted as if it had none."""
-SEEN_BESIDE = np.array([2.0, 18.0])
+SEEN_COVERED = np.array([2.0, 18.0])
 """The prior of crops that show a covering object in place of their own: as if so many had, and so many had not."""
 SHARPNESSES = np.geomspace(0.6, 3.0, 25)
 BEGIN = (0.85, 0.05, 0.05, 0.05)
@@ -40,7 +41,7 @@ class Calibration:
     the fraction given in favour of a class that the picture resembles without being of it: by the mean shares without
     the largest (`rest_shares`).
 
-    `beside` is for crops that an object of their likeliest class covers (`is_beside`): the fraction of them that show
+    `covered` is for crops that an object of their likeliest class covers (`is_covered`): the fraction of them that show
     it in place of their own, of which nothing is then known but that the class is another (`other_shares`).
     """
 
@@ -49,37 +50,36 @@ class Calibration:
     look_alike: float
     prior: Doubles
     hidden: float
-    beside: float = 0.0
+    covered: float = 0.0
 
-    def likeness(self, mean: Doubles, is_beside: Bools | None = None) -> Doubles:
+    def likeness(self, mean: Doubles, is_covered: Bools | None = None) -> Doubles:
         """Shares (R, C) of what pictures are of, from the witnesses' mean shares (R, C)."""
         likeness = sharpened(mean, self.sharpness)
         hidden = hidden_shares(likeness, self.prior)
         hidden *= self.hidden
         likeness *= 1 - self.hidden
         likeness += hidden
-        if is_beside is not None and is_beside.any():
-            likeness[is_beside] *= 1 - self.beside
-            likeness[is_beside] += self.beside * other_shares(mean[is_beside], self.prior)
+        if is_covered is not None and is_covered.any():
+            likeness[is_covered] *= 1 - self.covered
+            likeness[is_covered] += self.covered * other_shares(mean[is_covered], self.prior)
         return likeness
 
-    def shares(self, mean: Doubles, is_beside: Bools | None = None) -> Doubles:
+    def shares(self, mean: Doubles, is_covered: Bools | None = None) -> Doubles:
         """Shares (R, C) of the labels of pictures like these, wrong ones among them."""
         right = 1 - self.by_chance - self.look_alike
-        mixed: Doubles = self.likeness(mean, is_beside)
+        mixed: Doubles = self.likeness(mean, is_covered)
         mixed *= right
         mixed += self.by_chance * self.prior
         mixed += self.look_alike * rest_shares(mean)
         return mixed
 
-    def label_is_wrong(self, mean: Doubles, label: Codes, is_beside: Bools | None = None) -> Doubles:
+    def label_is_wrong(self, mean: Doubles, label: Codes, is_covered: Bools | None = None) -> Doubles:
         """P (R,) that a label (R,) is wrong, from the mean shares (R, C): one given by chance can be right."""
         every = np.arange(len(label))
-        own = self.likeness(mean, is_beside)[every, label]
+        own = self.likeness(mean, is_covered)[every, label]
         unseen = self.by_chance * self.prior[label] + self.look_alike * rest_shares(mean)[every, label]
         likely = unseen + (1 - self.by_chance - self.look_alike) * own
-        probability: Doubles = (1 - own) * unseen / np.maximum(likely, LEAST_SHARE)
-        return probability
+        return np.asarray((1 - own) * unseen / np.maximum(likely, LEAST_SHARE))
 
 
 def sharpened(mean: Doubles, sharpness: float) -> Doubles:
@@ -133,66 +133,112 @@ def _first_and_left(shown: Doubles, prior: Doubles) -> tuple[NDArray[np.int64], 
 
 
 def calibrate(
-    mean: Doubles, label: Codes, group: NDArray[np.integer], *, prior: Doubles, is_beside: Bools | None = None
+    mean: Doubles, label: Codes, group: NDArray[np.integer], *, prior: Doubles, is_covered: Bools | None = None
 ) -> Calibration:
     """The likeliest sharpness, and fractions of hidden and of wrong labels, of R labelled pictures.
 
     `mean` (R, C) are the witnesses' mean shares, own labels unseen; `label` (R,) codes; `group` (R,) source groups,
-    each of which counts as one picture; `prior` (C,) each class's fraction of all labels; `is_beside` (R,) which crops
+    each of which counts as one picture; `prior` (C,) each class's fraction of all labels; `is_covered` (R,) which crops
     an object of their likeliest class covers.
     """
     _, number, size = np.unique(group, return_inverse=True, return_counts=True)
     weight, every = 1 / size[number], np.arange(len(label))
-    is_beside = np.zeros(len(label), bool) if is_beside is None else is_beside
+    is_covered = np.zeros(len(label), bool) if is_covered is None else is_covered
     likelihood = np.zeros((len(label), 5))
     likelihood[:, 2], likelihood[:, 3] = prior[label], rest_shares(mean)[every, label]
-    likelihood[is_beside, 4] = other_shares(mean[is_beside], prior)[np.arange(is_beside.sum()), label[is_beside]]
+    likelihood[is_covered, 4] = other_shares(mean[is_covered], prior)[np.arange(is_covered.sum()), label[is_covered]]
     best = -np.inf, USUAL_SHARPNESS, SEEN / SEEN.sum(), 0.0
     for sharpness in SHARPNESSES:
         shown = sharpened(mean, sharpness)
         likelihood[:, 0], likelihood[:, 1] = shown[every, label], _hidden_share(shown, label, prior)
-        kinds, beside = _kinds_of_labels(likelihood, weight, is_beside)
-        of_kinds = _of_kinds(likelihood, kinds, beside, is_beside).sum(axis=1)
-        fit = float(weight @ np.log(np.maximum(of_kinds, LEAST_SHARE)) + SEEN @ np.log(kinds))
-        fit += float(SEEN_BESIDE @ np.log((beside, 1 - beside))) if is_beside.any() else 0.0
+        kinds, covered = _fit_kinds(likelihood, weight, is_covered)
+        likely = _by_kind(likelihood, kinds, covered, is_covered).sum(axis=1)
+        fit = float(weight @ np.log(np.maximum(likely, LEAST_SHARE)) + SEEN @ np.log(kinds))
+        fit += float(SEEN_COVERED @ np.log((covered, 1 - covered))) if is_covered.any() else 0.0
         fit -= (np.log(sharpness / USUAL_SHARPNESS) / SHARPNESS_SPREAD) ** 2 / 2
-        best = max(best, (fit, sharpness, kinds, beside), key=lambda candidate: candidate[0])
-    _, sharpness, (seen, hidden, by_chance, look_alike), beside = best
+        best = max(best, (fit, sharpness, kinds, covered), key=lambda candidate: candidate[0])
+    _, sharpness, (seen, hidden, by_chance, look_alike), covered = best
     hidden /= seen + hidden
-    return Calibration(float(sharpness), float(by_chance), float(look_alike), prior, float(hidden), float(beside))
+    return Calibration(float(sharpness), float(by_chance), float(look_alike), prior, float(hidden), float(covered))
 
 
-def _kinds_of_labels(likelihood: Doubles, weight: Doubles, is_beside: Bools) -> tuple[Doubles, float]:
+def _fit_kinds(likelihood: Doubles, weight: Doubles, is_covered: Bools) -> tuple[Doubles, float]:
     """The likeliest fractions (4,): right labels that show, right hidden ones, those by chance, and look-alikes.
 
-    And of right labels where `is_beside` (R,) the fraction whose crop shows another object. `likelihood` (R, 5) is that
-    of each label under each kind, `weight` (R,) how much a picture counts; by expectation-maximisation.
+    Also the fraction of right labels where `is_covered` (R,) whose crop shows another object. `likelihood` (R, 5) is
+    that of each label under each kind, `weight` (R,) how much a picture counts; by expectation-maximisation.
     """
-    kinds, beside = np.array(BEGIN), float(SEEN_BESIDE[0] / SEEN_BESIDE.sum()) if is_beside.any() else 0.0
+    kinds, covered = np.array(BEGIN), float(SEEN_COVERED[0] / SEEN_COVERED.sum()) if is_covered.any() else 0.0
     for _ in range(STEPS):
-        part = _of_kinds(likelihood, kinds, beside, is_beside)
+        part = _by_kind(likelihood, kinds, covered, is_covered)
         each = weight / np.maximum(part.sum(axis=1), LEAST_SHARE)
         count = each @ part
-        if is_beside.any():
-            own = float((each[is_beside] @ part[is_beside, :2]).sum())
-            beside = float((count[4] + SEEN_BESIDE[0]) / (count[4] + own + SEEN_BESIDE.sum()))
+        if is_covered.any():
+            own = float((each[is_covered] @ part[is_covered, :2]).sum())
+            covered = float((count[4] + SEEN_COVERED[0]) / (count[4] + own + SEEN_COVERED.sum()))
         kinds = SEEN + count[:4] + np.append(count[4] * kinds[:2] / kinds[:2].sum(), (0, 0))
         kinds /= kinds.sum()
-    return kinds, beside
+    return kinds, covered
 
 
-def _of_kinds(likelihood: Doubles, kinds: Doubles, beside: float, is_beside: Bools) -> Doubles:
-    """How likely each label is, and of which kind (R, 5)."""
-    part: Doubles = likelihood * np.append(kinds, kinds[:2].sum() * beside)
-    part[is_beside, :2] *= 1 - beside
+def _by_kind(likelihood: Doubles, kinds: Doubles, covered: float, is_covered: Bools) -> Doubles:
+    """How likely each label is of each kind (R, 5)."""
+    part: Doubles = likelihood * np.append(kinds, kinds[:2].sum() * covered)
+    part[is_covered, :2] *= 1 - covered
     return part
+
+
+KNOWN = 0.5
+"""Classes are known if the model agrees with their labels for at least this part of the way from chance to always:
+below, forecasts of wrong labels miss, and most mix-ups are the model's own (docs/labels.md)."""
+
+
+@dataclass(frozen=True)
+class LabelAgreement:
+    """How often the likeliest class of a picture, its own label unseen, is its label.
+
+    The `share` of `count` pictures, of twins one, and what it would be `by_chance`.
+    """
+
+    share: float
+    by_chance: float
+    count: int
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the model knows the classes; in a small set agreement must not be luck, either."""
+        is_enough = self.share >= self.by_chance + KNOWN * (1 - self.by_chance)
+        return is_enough and share_of(self.share * self.count, self.count).interval.low > self.by_chance
+
+    @property
+    def words(self) -> str:
+        """What is said where the classes are not known, without a full stop."""
+        chance = f", chance with {percent(self.by_chance)}" if self.share >= KNOWN else ""
+        return (
+            f"The model agrees with {percent(self.share)} of the labels{chance}: they are wrong as a whole (a shifted "
+            "column?), or it does not know these classes"
+        )
+
+
+def agreement_in(table: pd.DataFrame) -> LabelAgreement:
+    """The agreement of `label` and `first_class` in rows of `ImageSet.table()`."""
+    rows = first_of_each(table[table["label"].notna() & table["first_class"].notna()])
+    label, taken_for = rows["label"].astype(str), rows["first_class"].astype(str)
+    by_chance = (label.value_counts() * taken_for.value_counts()).sum() / max(1, len(rows)) ** 2
+    return LabelAgreement(float((label == taken_for).sum()) / max(1, len(rows)), float(by_chance), len(rows))
+
+
+@column()
+def agreement(measured: pd.DataFrame) -> LabelAgreement:
+    """The agreement of the set's labels with the model."""
+    return agreement_in(measured)
 
 
 BINS = 15
 SHOWN_BINS = 10
 MOST_LEFT_OUT = 100
 """How often the error is computed again for its interval: of more classes several leave at once."""
-FEWEST = 100
+MIN_LABELLED = 100
 """Of fewer labelled pictures too little can be said."""
 
 
@@ -221,9 +267,9 @@ class Reliability:
 
 
 def reliability(table: pd.DataFrame) -> Reliability | None:
-    """How reliable the shares in `ImageSet.table()` are; twins count once. None below FEWEST labelled pictures."""
+    """How reliable the shares in `ImageSet.table()` are; twins count once. None below MIN_LABELLED pictures."""
     rows = first_of_each(table[table["label"].notna() & table["first_class"].notna()])
-    if len(rows) < FEWEST:
+    if len(rows) < MIN_LABELLED:
         return None
     share = rows["first_share"].to_numpy(np.float64)
     is_right = (rows["first_class"] == rows["label"]).to_numpy(dtype=bool)

@@ -17,11 +17,11 @@ from url_viz.labels.ambiguity import (
     COVERED,
     LEAST_OF_A_CLASS,
     MANY,
-    NOTHING_BESIDE,
-    Beside,
+    NO_COVERS,
     Classified,
     ClassReader,
     ClassShares,
+    Covers,
     LabelEvidence,
     StoredClasses,
     classify,
@@ -77,13 +77,18 @@ def agreed_label(row: NDArray[np.integer], label: Codes, contents: int) -> Codes
 def codes_by_picture(
     shares: ClassShares, columns: GraphColumns, contents: NDArray[np.int64]
 ) -> dict[str, NDArray[Any]]:
-    """CLASS_COLUMNS of pictures with these contents (N,), classes as codes; `shares` are of the graph's contents."""
+    """CLASS_COLUMNS of pictures with these contents (N,), classes as codes, by `shares` of the graph's contents.
+
+    nan, and NONE, for a picture that is not in the graph.
+    """
     row = columns.rows_of(contents)
     has = row >= 0
-    ambiguity = _per_picture(shares.ambiguity, row, has)
+    ambiguity, *pair = (
+        np.where(has, values[row], np.float32(np.nan)).astype(np.float32)
+        for values in (shares.ambiguity, shares.first_share, shares.second_share)
+    )
     classes = (np.where(has, codes[row], NONE) for codes in (shares.first_class, shares.second_class))
-    shared = (_per_picture(share, row, has) for share in (shares.first_share, shares.second_share))
-    return dict(zip(CLASS_COLUMNS, (ambiguity, percentile(ambiguity), *classes, *shared), strict=True))
+    return dict(zip(CLASS_COLUMNS, (ambiguity, percentile(ambiguity), *classes, *pair), strict=True))
 
 
 def spelled_out(codes: Mapping[str, NDArray[Any]], names: Sequence[str]) -> dict[str, Any]:
@@ -100,11 +105,6 @@ def schema_of(names: Sequence[str]) -> pa.Schema:
     return pa.schema([(name, pa.int32() if name.endswith("_class") else pa.float32()) for name in names])
 
 
-def _per_picture(values: NDArray[np.floating], row: NDArray[np.int64], has: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Values (M,) of contents as values (N,) of pictures, nan for a picture that is not in the graph."""
-    return np.where(has, values[row], np.float32(np.nan)).astype(np.float32)
-
-
 def _digest(labels: CodedLabels | None) -> bytes:
     if labels is None:
         return b""
@@ -113,7 +113,7 @@ def _digest(labels: CodedLabels | None) -> bytes:
 
 @column(digest=_digest)
 def picture_labels(base: Frame, labels: Labels) -> CodedLabels:
-    """The labels of the pictures."""
+    """The labels of the pictures, as corrected."""
     return coded_labels(labels.columns.get("label", base.table["label"]))
 
 
@@ -133,7 +133,7 @@ def content_labels(
     picture_labels: CodedLabels, own_graph_columns: GraphColumns | None, base: Frame
 ) -> CodedLabels | None:
     """The labels of the distinct contents; None without a graph."""
-    return _of_contents(picture_labels, own_graph_columns, base)
+    return _by_content(picture_labels, own_graph_columns, base)
 
 
 @column(digest=_digest)
@@ -141,24 +141,24 @@ def content_labels_as_given(
     labels_as_given: CodedLabels | None, own_graph_columns: GraphColumns | None, base: Frame
 ) -> CodedLabels | None:
     """As `content_labels`, before anybody corrected them."""
-    return None if labels_as_given is None else _of_contents(labels_as_given, own_graph_columns, base)
+    return None if labels_as_given is None else _by_content(labels_as_given, own_graph_columns, base)
 
 
-def _of_contents(labels: CodedLabels, columns: GraphColumns | None, base: Frame) -> CodedLabels | None:
+def _by_content(labels: CodedLabels, columns: GraphColumns | None, base: Frame) -> CodedLabels | None:
     if columns is None:
         return None
     return labels_by_content(labels, columns.rows_of(base.contents), len(columns.content))
 
 
 @column()
-def beside(base: Frame, imported: Imported, own_graph_columns: GraphColumns | None) -> Beside:
-    """Which objects lie over others' crops, as contents."""
+def covers(base: Frame, imported: Imported, own_graph_columns: GraphColumns | None) -> Covers:
+    """Which objects cover others' crops, as contents."""
     if own_graph_columns is None or not {PICTURE, *BOX_COLUMNS} <= set(imported.columns):
-        return NOTHING_BESIDE
+        return NO_COVERS
     boxes = np.stack([np.asarray(imported.columns[name], np.float64) for name in BOX_COLUMNS[:4]], axis=1)
     picture = pd.factorize(np.asarray(imported.columns[PICTURE], object))[0].astype(np.int64)
     pairs = own_graph_columns.rows_of(base.contents)[covering(boxes, picture, least=COVERED)]
-    return Beside(pairs[(pairs >= 0).all(axis=1)].astype(np.int64))
+    return Covers(pairs[(pairs >= 0).all(axis=1)].astype(np.int64))
 
 
 @column(version=7)
@@ -168,10 +168,10 @@ def classified(
     witnesses: Lazy[Graph | None],
     whitened_graph: Lazy[WhitenedRows | None],
     second: SecondModel | None,
-    beside: Beside,
+    covers: Covers,
 ) -> Classified | None:
     """What the witnesses say of the classes of all contents."""
-    return classified_by(witnesses, whitened_graph, second, content_labels, content_labels_as_given, beside)
+    return classified_by(witnesses, whitened_graph, second, content_labels, content_labels_as_given, covers)
 
 
 def classified_by(
@@ -180,14 +180,14 @@ def classified_by(
     second: SecondModel | None,
     witnessed: CodedLabels | None,
     given: CodedLabels | None,
-    beside: Beside = NOTHING_BESIDE,
+    covers: Covers = NO_COVERS,
     *,
     least: int = LEAST_OF_A_CLASS,
 ) -> Classified | None:
-    """What witnesses say of the labels `witnessed` of contents, `given` as they were before any was corrected.
+    """What witnesses say of the labels `witnessed` of contents; `given` are those before any was corrected.
 
-    A class has `least` so many labels. None with fewer than two; also while a writer refits the whitened space, until
-    it has made the graph in it.
+    Classes with fewer than `least` labels do not count. None with fewer than two; also while a writer refits the
+    whitened space, until it has made the graph in it.
     """
     if witnessed is None or len(witnessed.names) < 2:
         return None
@@ -205,7 +205,7 @@ def classified_by(
         groups,
         also=None if second is None else voters(second.graph, groups),
         given=None if given is None else given.codes,
-        beside=beside,
+        covers=covers,
         least=least,
     )
 
@@ -227,7 +227,7 @@ def _shares_from(table: pa.Table, content_labels: CodedLabels | None) -> StoredC
 @column(on_disk=OnDisk(lambda value: table_of(*value), _shares_from))
 def class_shares(classified: Classified | None) -> StoredClasses | None:
     """The shares of the classes of each content, and what speaks for its label; all of `classified` but the model."""
-    return None if classified is None else classified.stored
+    return None if classified is None else StoredClasses(classified.shares, classified.evidence)
 
 
 def _codes_from(table: pa.Table, picture_labels: CodedLabels, base: Frame) -> dict[str, NDArray[Any]]:
@@ -259,19 +259,19 @@ def class_reader(
     whitened_graph: Lazy[WhitenedRows | None],
     second: SecondModel | None,
     content_labels: CodedLabels | None,
-    beside: Beside,
+    covers: Covers,
 ) -> ClassReader | None:
-    """What gives the shares of all classes of a picture, by its place among the contents; None in a set of MANY."""
+    """Gives the shares of all classes of a picture, by its place among the contents; None in a set of MANY."""
     if len(base.contents) >= MANY or content_labels is None:
         return None
-    of_classes, graph, whitened = classified(), witnesses(), whitened_graph()
-    if of_classes is None or graph is None or whitened is None:
+    judged, graph, whitened = classified(), witnesses(), whitened_graph()
+    if judged is None or graph is None or whitened is None:
         return None
     groups = source_groups(graph.twins, graph.apart)
     lists = [Nearest(graph.position, graph.similarity), *([] if second is None else [voters(second.graph, groups)])]
     rows = whitened.rows if second is None else side_by_side(whitened.rows, second.whitened.rows)
-    names = tuple(content_labels.names[code] for code in of_classes.model.classes)
-    return ClassReader(tuple(lists), rows, groups, of_classes.model, names, beside)
+    names = tuple(content_labels.names[code] for code in judged.model.classes)
+    return ClassReader(tuple(lists), rows, groups, judged.model, names, covers)
 
 
 def _evidence_from(table: pa.Table, content_labels: CodedLabels | None) -> LabelEvidence:
@@ -287,12 +287,12 @@ def label_evidence(
     label_witnesses: Lazy[Graph | None],
     whitened_graph: Lazy[WhitenedRows | None],
     second: SecondModel | None,
-    beside: Beside,
+    covers: Covers,
     *,
     has_label_witnesses: bool,
 ) -> LabelEvidence | None:
     """What speaks for the labels by witnesses of their own; None where these are those of the classes."""
     if not has_label_witnesses:
         return None
-    classified = classified_by(label_witnesses, whitened_graph, second, content_labels, content_labels_as_given, beside)
+    classified = classified_by(label_witnesses, whitened_graph, second, content_labels, content_labels_as_given, covers)
     return None if classified is None else classified.evidence

@@ -14,7 +14,7 @@ from url_viz.columns.engine import column
 from url_viz.columns.filters import SEPARATOR
 from url_viz.columns.twin_groups import first_of_each
 from url_viz.findings.object_findings import double_boxes, has_boxes
-from url_viz.labels.agreement import LabelAgreement
+from url_viz.labels.calibration import LabelAgreement
 from url_viz.labels.label_issues import COLUMNS, CONFLICTING, UNSEEN, LabelCheck
 from url_viz.labels.votes import Doubles
 from url_viz.review.review_queue import is_resolved
@@ -39,7 +39,7 @@ TAIL = 0.025
 STEPS = 2000
 QUANTILE = 1.96
 WIDEST_FRACTION = 0.05
-"""The standard deviation of a fraction of wrong labels that the labels themselves say nothing of."""
+"""The standard deviation of a fraction of wrong labels where the labels themselves say nothing of it."""
 OFF_BY = 1.3
 ODD_PICTURES = 0.03
 UNSEEN_WRONG = 10
@@ -111,8 +111,7 @@ class Forecast:
     def expected(self) -> Doubles:
         """P(wrong) of each label (Q,) as corrected by the answers."""
         level, place = _levels(self.wrong)
-        expected: Doubles = (self.belief @ _corrected(level))[place]
-        return expected
+        return np.asarray((self.belief @ _corrected(level))[place])
 
     @property
     def end(self) -> int:
@@ -132,7 +131,7 @@ class Forecast:
 
 
 def wrong_share(wrong: Doubles, *, unsure: float = 0.0, mixed: float = 0.0, shift: float = 0.0) -> WrongLabels:
-    """The fraction of labels that is wrong: the mean of P(wrong) (R,), their log odds shifted by what answers say.
+    """The fraction of labels that is wrong: the mean of P(wrong) (R,), their log odds shifted by `shift`.
 
     `unsure` is what the pictures' likeliest classes leave of the shares, on average, `mixed` the fraction of labels
     that are of one of two overlapping classes and look like the other: nothing tells there which are wrong, since
@@ -152,7 +151,7 @@ def wrong_share(wrong: Doubles, *, unsure: float = 0.0, mixed: float = 0.0, shif
 
 
 def _spread_of_fraction(chance: Doubles, fraction: float) -> float:
-    """The standard deviation of the log odds of a fraction of wrong labels that was fitted to P(wrong) (R,)."""
+    """The standard deviation of the log odds of a fraction that was fitted to P(wrong) (R,)."""
     variance = max(fraction * (1 - fraction), 1e-6)
     information = float(((chance - fraction) ** 2).sum()) / variance**2
     return float((information + WIDEST_FRACTION**-2) ** -0.5) / variance
@@ -180,8 +179,7 @@ def _levels(chance: Doubles) -> tuple[Doubles, NDArray[np.int64]]:
 
 def _corrected(level: Doubles) -> Doubles:
     """P(wrong) of log odds (L,) under each of SHIFTS and SLOPES (G, L)."""
-    corrected: Doubles = expit(SHIFTS[:, None] + SLOPES[:, None] * level)
-    return corrected
+    return np.asarray(expit(SHIFTS[:, None] + SLOPES[:, None] * level))
 
 
 def _expected(chance: Doubles, belief: Doubles) -> Expected:
@@ -196,12 +194,13 @@ def _expected(chance: Doubles, belief: Doubles) -> Expected:
     return Expected(float(belief @ mean), max(0.0, float(low)), min(most, float(high)))
 
 
-FEW = 10
-"""So few doubtful labels do not stand out, of a small set one in a hundred; so many are always looked at."""
-NEXT = 50
-"""So many labels ahead are told of."""
+ALWAYS_ASKED = 10
+"""The most doubtful labels that are always looked at. Fewer doubtful ones do not stand out, in a small set fewer than
+one in a hundred."""
+FORECAST_AHEAD = 50
+"""Labels ahead of the desk of which is told how many are wrong."""
 NEARLY_NONE = 2
-"""Where an interval begins below this, only its upper end is told: sets without a wrong label have such ones."""
+"""Where an interval begins below this, only its upper end is shown: sets without a wrong label have such ones."""
 MOSTLY_ANSWERED = 0.8
 """Answers are heard as far down the queue as this fraction of it is answered: of labels beyond, the wrong ones may have
 been picked out, by eye or by another queue."""
@@ -232,10 +231,6 @@ class DoubtfulLabels:
     agreement: LabelAgreement
     mixed: float
 
-    def end(self, ahead: Forecast, answers: int) -> int:
-        """Where the queue ends by a forecast of it that has heard so many answers."""
-        return end_of(ahead, self.first_end, answers)
-
     @cached_property
     def is_conflict(self) -> Bools:
         """Which (Q,) have a copy under another label."""
@@ -245,11 +240,11 @@ class DoubtfulLabels:
     def stands_out(self) -> bool:
         """Whether there are more doubtful labels than sets without a wrong one have; copies in conflict are facts."""
         doubted = self._end - int(self.is_conflict.sum())
-        return self.agreement.is_known and doubted >= few_of(len(self.pictures))
+        return self.agreement.is_known and doubted >= least_to_stand_out(len(self.pictures))
 
     @cached_property
     def _end(self) -> int:
-        return self.end(self.forecast, int(self.is_heard.sum()))
+        return queue_end(self.forecast, self.first_end, int(self.is_heard.sum()))
 
     @cached_property
     def is_doubtful(self) -> Bools:
@@ -259,12 +254,12 @@ class DoubtfulLabels:
 
     @cached_property
     def is_listed(self) -> Bools:
-        """The labels (Q,) to look at: those that stand out, and until FEW were answered as many as make FEW."""
-        left = FEW - int(self.pictures["answer"].notna().sum())
+        """The labels (Q,) to look at: those that stand out, and the most doubtful until ALWAYS_ASKED were answered."""
+        left = ALWAYS_ASKED - int(self.pictures["answer"].notna().sum())
         return self.is_doubtful | (self.is_open & (self.is_open.cumsum() <= left))
 
     def __len__(self) -> int:
-        """How many labels are to be looked at: the number that every page, command and report tells."""
+        """How many labels are to be looked at: the number that every page, command and report shows."""
         return int(self.is_listed.sum())
 
     @property
@@ -272,8 +267,8 @@ class DoubtfulLabels:
         """The labels to look at, the most doubtful first: `COLUMNS`, and the `reason` to."""
         return self._shown(self.is_listed)
 
-    def first(self, count: int = FEW) -> pd.DataFrame:
-        """So many of the labels that nobody has checked, the most doubtful first, as `rows`."""
+    def first(self, count: int = ALWAYS_ASKED) -> pd.DataFrame:
+        """The first `count` of the labels that nobody has checked, the most doubtful first, as `rows`."""
         return self._shown(self.is_open).head(count)
 
     def _shown(self, which: Bools) -> pd.DataFrame:
@@ -329,7 +324,7 @@ class DoubtfulLabels:
         """
         if self.share is None or self.wrong is None:
             return self.agreement.words
-        if len(self) > FEW:
+        if len(self) > ALWAYS_ASKED:
             return f"{len(self):,} labels are doubtful; {wrong_in_words(self.wrong, count=len(self))}"
         most, unchecked = math.ceil(self.share.high * len(self.pictures)), int(self.is_open.sum())
         which = f"{len(self)} most doubtful labels" if len(self) > 1 else "most doubtful label"
@@ -337,17 +332,17 @@ class DoubtfulLabels:
         return look + (f"; up to {min(most, unchecked):,} of {unchecked:,} may be wrong" if most else "")
 
 
-def few_of(count: int) -> int:
-    """So many doubtful labels of `count` do not stand out yet: one in a hundred, FEW at most."""
-    return min(FEW, math.ceil(count / 100))
+def least_to_stand_out(count: int) -> int:
+    """From how many doubtful labels of `count` on they stand out: one in a hundred, ALWAYS_ASKED at most."""
+    return min(ALWAYS_ASKED, math.ceil(count / 100))
 
 
-def end_of(ahead: Forecast, first_end: int, answers: int) -> int:
-    """Where a queue ends by a forecast of it that has heard so many answers; before any it was `first_end`.
+def queue_end(ahead: Forecast, first_end: int, answers: int) -> int:
+    """Where a queue ends by a forecast that has heard this many answers; before any it was `first_end`.
 
     Answers to the first few say little of labels far below: each prolongs the queue by two at most.
     """
-    return min(ahead.end, max(first_end, FEW) + 2 * answers)
+    return min(ahead.end, max(first_end, ALWAYS_ASKED) + 2 * answers)
 
 
 def votes_in_words(rows: pd.DataFrame) -> list[str]:

@@ -26,7 +26,7 @@ _LEVEL = re.compile(r"level:([1-9]\d{0,3})")
 
 @dataclass(frozen=True)
 class ClassLevels:
-    """The levels of folders, and what the label is: `chosen` as in `ImageSet.labels.use`, with so many `classes`.
+    """The levels of folders, and what the label is: `chosen` as in `ImageSet.labels.use`, and its number of `classes`.
 
     `folder_level` is the number of the level whose folders are named after classes; None if there is no such level.
     """
@@ -94,27 +94,15 @@ def is_column(chosen: str | None) -> bool:
     return chosen not in (None, FOLDERS, TAGS, NAMES) and level_of(chosen) is None
 
 
-def resolved(stored: str | None, columns: Collection[str]) -> str | None:
-    """What is chosen, by the choice on disk and the user's columns. Raises ImageSetError if that column is gone."""
-    if stored in columns or not is_column(stored):
-        return stored
-    there = ", ".join(map(repr, columns)) or "no column of your own"
-    raise ImageSetError(
-        f"The label was chosen to be the column {stored!r}, which is gone; there is {there}. Add it again (`python -m "
-        f"url_viz columns FOLDER add FILE`), or choose another label: `python -m url_viz labels FOLDER folders`."
-    )
-
-
-def labels_of(
+def _given_labels(
     chosen: str | None, folder_classes: FolderClasses, columns: Mapping[str, Column], decided: Decided
 ) -> NDArray[np.object_]:
-    """The label of each picture (N,), None for none; `decided` has the tags and names."""
-    if chosen in columns and chosen is not None:
+    if chosen is not None and chosen in columns:
         values = np.asarray(columns[chosen])
         return values if values.dtype == object else np.array([as_text(float(each)) or None for each in values], object)
     if chosen in (TAGS, NAMES):
         return decided.first_tags if chosen == TAGS else decided.name
-    return folder_classes.class_names if chosen == FOLDERS else folder_classes.names_at(level_of(chosen))
+    return folder_classes.names_at(level_of(chosen))
 
 
 @dataclass(frozen=True)
@@ -135,7 +123,7 @@ def _digest(labels: Labels) -> bytes:
 
 
 def digest_of_words(words: "pd.Series[str] | NDArray[np.object_]") -> bytes:
-    """What changes with any of the words (N,), None for none."""
+    """Other bytes once any of the words (N,), None for none, is another."""
     codes, names = pd.factorize(words)
     return codes.tobytes() + "\0".join(map(str, names)).encode("utf-8", "surrogatepass")
 
@@ -145,12 +133,18 @@ def labels(
     base: Frame, imported: Imported, stored_label: str | None, given_labels: Decided, file_rows: NDArray[np.int64]
 ) -> Labels:
     """The labels of the pictures by the choice on disk, as corrected; ImageSetError for a column that is gone."""
-    decided, folders = given_labels.rows_at(file_rows), base.table["label"].to_numpy(object)
-    source = resolved(stored_label, imported.columns)
-    given = folders if source == FOLDERS else labels_of(source, base.found, imported.columns, decided)
+    decided, source, columns = given_labels.rows_at(file_rows), stored_label, imported.columns
+    if is_column(source) and source not in columns:
+        there = ", ".join(map(repr, columns)) or "no column of your own"
+        raise ImageSetError(
+            f"The label was chosen to be the column {source!r}, which is gone; there is {there}. Add it again (`python "
+            f"-m url_viz columns FOLDER add FILE`), or choose another label: `python -m url_viz labels FOLDER folders`."
+        )
+    is_folders = source == FOLDERS
+    given = base.table["label"].to_numpy(object) if is_folders else _given_labels(source, base.found, columns, decided)
     checked = decided.labels_of(stored_source(source))
     has = pd.notna(checked)
-    if source == FOLDERS and not has.any():
+    if is_folders and not has.any():
         return Labels(source, {})
     kind = np.where(checked == given, CONFIRMED, CORRECTED)
     values = {

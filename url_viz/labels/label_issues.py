@@ -14,8 +14,8 @@ from url_viz.columns.ranking import NONE
 from url_viz.columns.table import Frame
 from url_viz.columns.twin_groups import first_of_each
 from url_viz.findings.reasons import Reasons, useless
-from url_viz.labels.agreement import LabelAgreement
 from url_viz.labels.ambiguity import LabelEvidence, StoredClasses
+from url_viz.labels.calibration import LabelAgreement
 from url_viz.labels.classes import CodedLabels
 from url_viz.labels.label_choice import CORRECTED
 from url_viz.labels.votes import VOTERS, Codes
@@ -105,8 +105,7 @@ def _is_outlier(graph: Graph) -> NDArray[np.bool_]:
     if not has.any():
         return ~has
     low, high = np.quantile(nearest[has], (0.25, 0.75))
-    is_alone: NDArray[np.bool_] = nearest < low - FENCE * (high - low)
-    return is_alone & has
+    return np.asarray(nearest < low - FENCE * (high - low)) & has
 
 
 def _with_copies(judged: Judged, row: NDArray[np.integer], label: Codes, voter: Codes, graph: Graph) -> Judged:
@@ -201,8 +200,7 @@ class LabelCheck:
         """Those of `confused` that overlap by MIXED_PICTURES and MIXED_SHARE; none where classes are not known."""
         share = self.confused[["a_as_b_share", "b_as_a_share"]].max(axis=1)
         is_mixed = (self.confused["pictures"] >= MIXED_PICTURES) & (share >= MIXED_SHARE)
-        mixed: pd.DataFrame = self.confused[is_mixed & self.agreement.is_known]
-        return mixed
+        return self.confused.loc[is_mixed & self.agreement.is_known]
 
 
 def check_labels(
@@ -307,7 +305,7 @@ def label_check(
     label_witnesses: Lazy[Graph | None],
     agreement: LabelAgreement,
 ) -> LabelCheck | None:
-    """What is found on the labels; None without labels to check."""
+    """The check of the labels; None without labels to check."""
     graph = None if content_labels is None or class_shares is None else label_witnesses()
     if content_labels is None or class_shares is None or graph is None:
         return None

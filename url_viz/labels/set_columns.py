@@ -22,11 +22,11 @@ from url_viz.store.about import raising_disk_errors
 from url_viz.store.columns import imported_columns
 from url_viz.store.columns.imported_columns import FOLDERS, NAMES, Import
 from url_viz.store.columns.source_columns import OBJECTS, PICTURE
-from url_viz.store.columns.user_files import ARRAY, Cells, Matrix, UserFile, Values, opened, read_user_file
+from url_viz.store.columns.user_files import ARRAY, Cells, UserFile, Values, opened, read_user_file
 from url_viz.store.columns.user_paths import Matched, match_file
 
 MOST_KEPT = 200
-OF_LOGITS = {"own_entropy": softmax_entropy, "own_max_probability": max_probability, "own_margin": margin}
+LOGIT_MEASURES = {"own_entropy": softmax_entropy, "own_max_probability": max_probability, "own_margin": margin}
 """Made of logits, each higher = more ambiguous: nats; one minus the largest; one minus the lead of the largest."""
 LABEL_SCORES = ("possible_fp", "possible_fn", "possible_label_confusion")
 """Ultralytics' scores of a picture's labels (`image_metrics`), each higher = more doubtful."""
@@ -41,9 +41,9 @@ RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class Prepared:
-    """A file matched to the `pictures` (so many) of an image set and not kept yet: what would be kept is `content`.
+    """A file matched to the pictures of an image set, of which there are `pictures`, and not kept yet.
 
-    `names` are the columns' names in the table by those in the `file`. A `noun` says what the rows of the set are.
+    `content` is what would be kept, `names` the columns' names in the table by those in the `file`.
     """
 
     content: Import
@@ -91,7 +91,11 @@ def _with_measures(file: UserFile) -> UserFile:
         elif rows.shape[1] < 2:
             cells[name] = "logits of one class tell nothing"
         else:
-            cells |= {measure: _of_logits(measure, rows) for measure in OF_LOGITS}
+            is_known = np.isfinite(rows).all(axis=1)
+            for measure, of_logits in LOGIT_MEASURES.items():
+                values = np.full(len(rows), np.nan)
+                values[is_known] = of_logits(rows[is_known])
+                cells[measure] = Values("numeric", values)
     file = replace(file, cells=cells)
     if not file.columns:
         why = "".join(f" {name!r} is left out: {reason}." for name, reason in file.left_out[:5])
@@ -99,14 +103,6 @@ def _with_measures(file: UserFile) -> UserFile:
     if len(file.columns) > MOST_KEPT:
         raise FolderError(f"{file.name!r} has {len(file.columns):,} columns of values; at most {MOST_KEPT} are kept.")
     return file
-
-
-def _of_logits(measure: str, rows: Matrix) -> Values:
-    """A measure (N,) of logits; nan if any logit is none."""
-    is_known = np.isfinite(rows).all(axis=1)
-    values = np.full(len(rows), np.nan)
-    values[is_known] = OF_LOGITS[measure](rows[is_known])
-    return Values("numeric", values)
 
 
 def numeric_columns(file: UserFile) -> list[str]:
@@ -160,7 +156,7 @@ class SetColumns(SetSubject):
     ) -> Prepared:
         """Match a file's rows to the pictures, and make of its columns what would be kept.
 
-        Logits become the three measures of `OF_LOGITS`. `uncertainties` names numeric columns of the file that are
+        Logits become the three measures of `LOGIT_MEASURES`. `uncertainties` names numeric columns of the file that are
         higher if a picture is more ambiguous; `LABEL_SCORES` are. A column whose name the table has already gets the
         import's name (by default the file's) in front. In a set of objects a row of a whole picture is of all in it.
         Raises FolderError if nothing matches or nothing can be kept.
@@ -172,7 +168,7 @@ class SetColumns(SetSubject):
         _check_uncertainties(user_file, uncertainties)
         taken = self._taken(called, user_file)
         names = {own: free_name(own, called, taken) for own in user_file.columns}
-        of_logits = {own for own in OF_LOGITS if own in user_file.columns} if user_file.lists else set()
+        of_logits = {own for own in LOGIT_MEASURES if own in user_file.columns} if user_file.lists else set()
         of_scores = {own for own in LABEL_SCORES if own in numeric_columns(user_file)}
         written, row = matches.pairs
         content = Import(

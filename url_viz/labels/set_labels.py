@@ -11,7 +11,6 @@ from url_viz.columns.table import imported, own_graph_columns, table
 from url_viz.core import SetSubject
 from url_viz.evidence.worth import SEEDS, Worth, least_classes, reviewed_labels, worth
 from url_viz.findings.object_findings import wrong_together
-from url_viz.labels.agreement import agreement
 from url_viz.labels.apart import (
     Apart,
     ApartSuggestion,
@@ -21,6 +20,7 @@ from url_viz.labels.apart import (
     apart_suggestion,
     label_sources,
 )
+from url_viz.labels.calibration import agreement
 from url_viz.labels.classes import class_reader, picture_labels
 from url_viz.labels.doubtful_labels import DoubtfulLabels, WrongLabels, doubtful
 from url_viz.labels.label_choice import CONFIRMED, ClassLevels, check_choice, is_column, labels, measured, stored_source

@@ -37,8 +37,7 @@ def vote_shares(
     weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
     cell = np.arange(len(code))[:, None] * classes + np.maximum(code, 0)
     counted = np.bincount(cell.ravel(), weight.ravel(), minlength=len(code) * classes)
-    shares: Doubles = counted.astype(np.float64).reshape(len(code), classes)  # whole numbers if there is nobody
-    return shares, has_any
+    return counted.astype(np.float64).reshape(len(code), classes), has_any  # whole numbers if there is nobody
 
 
 RIDGE = 3.0
@@ -69,7 +68,6 @@ class Ridge:
 
     @cached_property
     def weights(self) -> Doubles:
-        """(A + 1, C)."""
         return _solved(self.inner, self.sums)
 
     @cached_property
@@ -77,8 +75,7 @@ class Ridge:
         """Whether a class (C,) has rows of two source groups: who must not see its only one cannot know the class."""
         fitted = self.label != NONE
         classes = np.unique(np.stack([self.label[fitted], self.group[fitted]]), axis=1)[0]
-        spread: NDArray[np.bool_] = np.bincount(classes, minlength=self.classes) > 1
-        return spread
+        return np.asarray(np.bincount(classes, minlength=self.classes) > 1)
 
     @cached_property
     def _inverse(self) -> Doubles:
@@ -170,5 +167,4 @@ def _sums(whitened: NDArray[np.floating], label: Codes, labelled: Rows, classes:
 
 
 def _solved(inner: Doubles, right: Doubles) -> Doubles:
-    solved: Doubles = scipy.linalg.solve(inner, right, assume_a="pos")
-    return solved
+    return np.asarray(scipy.linalg.solve(inner, right, assume_a="pos"))

@@ -13,8 +13,8 @@ from url_viz.columns.second_model import SecondModel, combined_confusability, ro
 from url_viz.columns.table import Frame
 from url_viz.imaging.copied_pixels import patch_of
 from url_viz.imaging.quality import WORDS
-from url_viz.labels.agreement import LabelAgreement
 from url_viz.labels.ambiguity import AmbiguityModel, Classified, ClassShares, classify_new
+from url_viz.labels.calibration import LabelAgreement
 from url_viz.labels.classes import CodedLabels
 from url_viz.labels.votes import Codes
 from url_viz.pipeline.confusability import ConfusabilityReference, Lists, confusability, confusability_of_new

@@ -28,7 +28,16 @@ from url_viz.findings.object_findings import (
     wrong_together,
 )
 from url_viz.findings.reasons import reasons, useless
-from url_viz.labels.doubtful_labels import FEW, NEXT, Forecast, doubtful, forecast, votes_in_words, wrong_in_words
+from url_viz.labels.doubtful_labels import (
+    ALWAYS_ASKED,
+    FORECAST_AHEAD,
+    Forecast,
+    doubtful,
+    forecast,
+    queue_end,
+    votes_in_words,
+    wrong_in_words,
+)
 from url_viz.labels.label_issues import label_check
 from url_viz.review.cards import (
     MOST_KEYS,
@@ -154,9 +163,9 @@ class DoubtfulReview(Review):
         elsewhere = self._doubtful.is_heard & is_elsewhere
         answered = int((self._doubtful.pictures["answer"].notna() & is_elsewhere).sum())
         conflicts = self._doubtful.pictures["id"][self._doubtful.is_conflict]
-        least = max(FEW - answered, int(np.isin(self._kept.ids, conflicts).sum()), looked_at)
+        least = max(ALWAYS_ASKED - answered, int(np.isin(self._kept.ids, conflicts).sum()), looked_at)
         if self._doubtful.stands_out or is_heard.any():
-            return ahead, max(self._doubtful.end(ahead, int(is_heard.sum() + elsewhere.sum())), least)
+            return ahead, max(queue_end(ahead, self._doubtful.first_end, int(is_heard.sum() + elsewhere.sum())), least)
         return ahead, least
 
     @property
@@ -173,7 +182,7 @@ class DoubtfulReview(Review):
         if not self._doubtful.agreement.is_known:
             return None
         done = self.is_done() | self.skipped()
-        rows = np.concatenate([np.flatnonzero(~done), np.arange(end, len(self._kept.ids))])[:NEXT]
+        rows = np.concatenate([np.flatnonzero(~done), np.arange(end, len(self._kept.ids))])[:FORECAST_AHEAD]
         wrong = ahead.among(rows)
         words = f"Of the next {counted(len(rows), 'label')} {wrong_in_words(wrong, whole='')}."
         return Moved(words, wrong.value / max(1, len(rows)))

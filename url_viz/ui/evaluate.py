@@ -20,7 +20,7 @@ from url_viz.drawing.tiles import Tile, tile_of, value_text
 from url_viz.evidence.evaluation import NEEDED, CountedPictures, Evaluated, MeasureFigures, by_class, of_two_models
 from url_viz.evidence.order_metrics import share_of, spearman
 from url_viz.image_set import ImageSet
-from url_viz.labels.calibration import FEWEST, reliability
+from url_viz.labels.calibration import MIN_LABELLED, reliability
 from url_viz.outside.occlusion import TESTED, CropTest, Subject, crop_test
 from url_viz.ui.open_sets import running_model
 from url_viz.ui.session import Key
@@ -98,7 +98,7 @@ def show_reliability(image_set: ImageSet) -> None:
     """Whether shares are shares of cases here: a drawing, and a sentence; why there is none of few pictures."""
     shown = image_set.cached_of_table(reliability)
     if shown is None:
-        st.caption(f"Calibration can be measured with {FEWEST} labelled pictures or more.")
+        st.caption(f"Calibration can be measured with {MIN_LABELLED} labelled pictures or more.")
         return
     table = pd.DataFrame({"share": shown.share, "right": shown.right})
     _title("Calibration: how often a share is right", table, f"{image_set.root.name}-shares", key="shares")
