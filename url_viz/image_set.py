@@ -324,7 +324,7 @@ class ImageSet(SearchableSet):
         """How well each measure tells where the nearest is of another class, with 95 % intervals and baselines.
 
         `.pictures` are those that are counted, `.measures` every measure's figures, `.table()` these as numbers.
-        Measures of the user's own take part; one with gaps on the pictures that have it (`.of_some`). None below 20
+        Measures of the user's own take part; one with gaps on the pictures that have it (`.partial`). None below 20
         pictures with a class, two classes, or without neighbours. Seconds of work for 100,000 pictures.
         """
         if self.core.witnesses is None:

@@ -192,7 +192,7 @@ def test_a_users_own_uncertainty_with_gaps_has_its_figures_on_its_pictures_and_l
     results, alone = evaluated(found), evaluated(given.some())
     assert [one.name for one in results.measures] == [*(one.name for one in alone.measures), "whole"]
     assert [one.auroc for one in results.measures[:-1]] == [one.auroc for one in alone.measures]
-    [own] = results.of_some
+    [own] = results.partial
     has = np.isfinite(given.table["risk"].to_numpy()[found.rows])
     assert len(own.pictures) == has.sum() == COUNT * 9 // 10
     assert list(own.others) == ["ambiguity", "confusability", NEAREST], "on the very pictures that have a value"

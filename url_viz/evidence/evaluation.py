@@ -94,7 +94,7 @@ class CountedPictures:
         return replace(
             self,
             **{each: getattr(self, each)[has] for each in ("rows", "nearest", "labels", "nearest_labels")},
-            values={each: of_all[has] for each, of_all in values.items()},
+            values={each: every[has] for each, every in values.items()},
             left_out=self.left_out + int((~has).sum()),
             with_gaps={},
         )
@@ -125,7 +125,7 @@ class CountedPictures:
         """How many classes the counted pictures have."""
         return int(self.code.max()) + 1
 
-    def auroc_of(self, name: str) -> Influenced:
+    def auroc(self, name: str) -> Influenced:
         """R-AUROC of a measure with each picture's influence on it."""
         return auroc_influence(self.values[name], ~self.is_right)
 
@@ -200,7 +200,7 @@ def counted_pictures(
 
 
 @dataclass(frozen=True, eq=False)  # as `Evaluated`
-class OfSome:
+class PartialFigures:
     """The `figures` of a measure with gaps on the `pictures` that have it; `others` are R-AUROC on the same ones, of
     the orders that lead sets and of nearest similarity, by measure."""
 
@@ -208,12 +208,12 @@ class OfSome:
     figures: MeasureFigures
     others: Mapping[str, Figure]
 
-    def words(self, of: int) -> str:
-        """On which of so many pictures the figures are, and what others have there."""
+    def words(self, total: int) -> str:
+        """How many of `total` pictures the figures are on, and what others have there."""
         there = listed([f"{quoted(name)} {figure.text(digits=3)}" for name, figure in self.others.items()])
         return (
-            f"{quoted(self.figures.name)} has a value for {len(self.pictures):,} of the {counted(of, 'picture')}: its "
-            f"figures are on these, on which the R-AUROC of others is: {there}. Charts of all measures "
+            f"{quoted(self.figures.name)} has a value for {len(self.pictures):,} of the {counted(total, 'picture')}: "
+            f"its figures are on these, on which the R-AUROC of others is: {there}. Charts of all measures "
             "leave it out."
         )
 
@@ -222,29 +222,29 @@ class OfSome:
 class Evaluated:
     """The counted pictures of a set, every measure's figures, and the `lead` of confusability over uncertainty.
 
-    Figures of `measures` are on all of these pictures, those of `of_some`, which the user brought, on some.
+    Figures of `measures` are on all of these pictures, those of `partial`, which the user brought, on some.
     """
 
     pictures: CountedPictures
     measures: tuple[MeasureFigures, ...]
     lead: Figure | None
-    of_some: tuple[OfSome, ...] = ()
+    partial: tuple[PartialFigures, ...] = ()
 
     @cached_property
     def pictures_of(self) -> Mapping[str, CountedPictures]:
         """The pictures that the figures of each measure are on."""
-        of_some = {each.figures.name: each.pictures for each in self.of_some}
-        return {**{measure.name: self.pictures for measure in self.measures}, **of_some}
+        partial = {each.figures.name: each.pictures for each in self.partial}
+        return {**{measure.name: self.pictures for measure in self.measures}, **partial}
 
     @cached_property
     def figures(self) -> tuple[MeasureFigures, ...]:
         """The figures of all measures, those on some pictures last."""
-        return (*self.measures, *(each.figures for each in self.of_some))
+        return (*self.measures, *(each.figures for each in self.partial))
 
     @property
     def gaps(self) -> str:
         """Which measures have no value for some of the pictures, and what their figures are on; "" for none."""
-        sentences = [each.words(len(self.pictures)) for each in self.of_some]
+        sentences = [each.words(len(self.pictures)) for each in self.partial]
         few = [quoted(name) for name in self.pictures.with_gaps if name not in self.pictures_of]
         if few:
             sentences.append(
@@ -309,37 +309,38 @@ class Evaluated:
 
     def table(self) -> pd.DataFrame:
         """One row a measure, figures with the ends of their intervals, for other programs."""
-        return pd.DataFrame(
-            {
-                "measure": [measure.name for measure in self.figures],
-                "pictures": [len(self.pictures_of[measure.name]) for measure in self.figures],
-                "r_auroc": [measure.auroc.value for measure in self.figures],
-                "r_auroc_low": [measure.auroc.interval.low for measure in self.figures],
-                "r_auroc_high": [measure.auroc.interval.high for measure in self.figures],
-                "aurc": [measure.aurc for measure in self.figures],
-                "lead_over_nearest_similarity": [measure.over_nearest.value for measure in self.figures],
-                "lead_low": [measure.over_nearest.interval.low for measure in self.figures],
-                "lead_high": [measure.over_nearest.interval.high for measure in self.figures],
+
+        def row(measure: MeasureFigures) -> dict[str, object]:
+            auroc, lead = measure.auroc, measure.over_nearest
+            return {
+                "measure": measure.name,
+                "pictures": len(self.pictures_of[measure.name]),
+                "r_auroc": auroc.value,
+                "r_auroc_low": auroc.interval.low,
+                "r_auroc_high": auroc.interval.high,
+                "aurc": measure.aurc,
+                "lead_over_nearest_similarity": lead.value,
+                "lead_low": lead.interval.low,
+                "lead_high": lead.interval.high,
             }
-        )
+
+        return pd.DataFrame([row(measure) for measure in self.figures])
 
     def shown(self) -> pd.DataFrame:
         """The same for people: one row a measure, figures with their intervals as text."""
-        return pd.DataFrame(
-            {
-                "Measure": [measure_title(measure.name) for measure in self.figures],
-                "Uses": [measure_named(measure.name).knows for measure in self.figures],
-                "Pictures": [f"{len(self.pictures_of[measure.name]):,}" for measure in self.figures],
-                "R-AUROC": [measure.auroc.text(digits=3) for measure in self.figures],
-                "AURC": [decimal(measure.aurc, digits=3) for measure in self.figures],
-                "Lead over nearest similarity": [
-                    measure.over_nearest.text(digits=3, signed=True)
-                    if measure_named(measure.name).knows_no_more_than_nearest
-                    else MISSING
-                    for measure in self.figures
-                ],
+
+        def row(measure: MeasureFigures) -> dict[str, str]:
+            named, lead = measure_named(measure.name), measure.over_nearest.text(digits=3, signed=True)
+            return {
+                "Measure": measure_title(measure.name),
+                "Uses": named.knows,
+                "Pictures": f"{len(self.pictures_of[measure.name]):,}",
+                "R-AUROC": measure.auroc.text(digits=3),
+                "AURC": decimal(measure.aurc, digits=3),
+                "Lead over nearest similarity": lead if named.knows_no_more_than_nearest else MISSING,
             }
-        )
+
+        return pd.DataFrame([row(measure) for measure in self.figures])
 
 
 def evaluated(pictures: CountedPictures) -> Evaluated:
@@ -347,23 +348,20 @@ def evaluated(pictures: CountedPictures) -> Evaluated:
     first, second = CONFUSABILITY.name, UNCERTAINTY.name
     both = pictures.having(second) if second in pictures.with_gaps else pictures
     lead = lead_over(both, first, second) if {first, second} <= both.values.keys() else None
-    of_some = (_of_some(pictures.having(name), name) for name in pictures.with_gaps)
-    return Evaluated(
-        pictures,
-        tuple(_measured(pictures, name) for name in pictures.values),
-        lead,
-        tuple(each for each in of_some if len(each.pictures) >= FEWEST_PICTURES),
-    )
+    measures = tuple(_measured(pictures, name) for name in pictures.values)
+    parts = ((name, pictures.having(name)) for name in pictures.with_gaps)
+    partial = tuple(_partial(part, name) for name, part in parts if len(part) >= FEWEST_PICTURES)
+    return Evaluated(pictures, measures, lead, partial)
 
 
-def _of_some(pictures: CountedPictures, name: str) -> OfSome:
-    beside = [other for other in (AMBIGUITY.name, CONFUSABILITY.name, NEAREST) if other in pictures.values]
-    others = {other: pictures.auroc_of(other).by_blocks(pictures.code) for other in beside}
-    return OfSome(pictures, _measured(pictures, name), others)
+def _partial(pictures: CountedPictures, name: str) -> PartialFigures:
+    compared = [other for other in (AMBIGUITY.name, CONFUSABILITY.name, NEAREST) if other in pictures.values]
+    others = {other: pictures.auroc(other).by_blocks(pictures.code) for other in compared}
+    return PartialFigures(pictures, _measured(pictures, name), others)
 
 
 def _measured(pictures: CountedPictures, name: str) -> MeasureFigures:
-    auroc = pictures.auroc_of(name).by_blocks(pictures.code)
+    auroc = pictures.auroc(name).by_blocks(pictures.code)
     lead = Figure(float("nan"), NO_INTERVAL) if name == NEAREST else lead_over(pictures, name, NEAREST)
     curve = risk_coverage(pictures.values[name], ~pictures.is_right)
     return MeasureFigures(name, auroc, lead, curve.aurc, _thinned(curve))
@@ -371,7 +369,7 @@ def _measured(pictures: CountedPictures, name: str) -> MeasureFigures:
 
 def lead_over(pictures: CountedPictures, name: str, other: str) -> Figure:
     """R-AUROC of one measure minus that of another on the same pictures, with the 95 % interval of the difference."""
-    return (pictures.auroc_of(name) - pictures.auroc_of(other)).by_blocks(pictures.code, least=-1)
+    return (pictures.auroc(name) - pictures.auroc(other)).by_blocks(pictures.code, least=-1)
 
 
 @dataclass(frozen=True, eq=False)  # as `Evaluated`
@@ -453,9 +451,9 @@ def by_class(pictures: CountedPictures, measure: str) -> pd.DataFrame:
     """
     values, right = pictures.values[measure], pictures.is_right
     ranks = pd.DataFrame({"label": pictures.labels.astype(object), "right": right, "rank": percentile(values)})
-    of_class = ranks.groupby("label")
-    table = of_class.agg(pictures=("right", "size"), recall=("right", "mean"), mean_percentile=("rank", "mean"))
-    members = [of_class.indices[name] for name in table.index]
+    by_label = ranks.groupby("label")
+    table = by_label.agg(pictures=("right", "size"), recall=("right", "mean"), mean_percentile=("rank", "mean"))
+    members = [by_label.indices[name] for name in table.index]
     taken_for = [pd.Series(pictures.nearest_labels[rows[~right[rows]]], dtype=object).mode() for rows in members]
     return table.reset_index().assign(
         r_auroc=[r_auroc(values[rows], right[rows]) for rows in members],
@@ -464,7 +462,7 @@ def by_class(pictures: CountedPictures, measure: str) -> pd.DataFrame:
 
 
 def of_two_models(second: str) -> str:
-    """Of a set that two models have read, which measures are by both."""
+    """Which measures are by both models of a set that two have read."""
     return (
         f"{AMBIGUITY.title} and {CONFUSABILITY.title} are by two models (also {second}), the other measures by the "
         "first alone: a part of a lead over these is the second model's."

@@ -450,7 +450,7 @@ def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> 
         st.caption("This needs classes: at least 20 pictures with a value, in two or more class folders.")
         return
     st.markdown(verdict(chosen))
-    if words := [each.words(len(results.pictures)) for each in results.of_some if each.figures.name == measure]:
+    if words := [each.words(len(results.pictures)) for each in results.partial if each.figures.name == measure]:
         st.caption(escape(words[0]))
     _show_curves(image_set, results, measures)
     _show_modes(image_set, chosen)
