@@ -23,7 +23,7 @@ from experiments.sharpness import (
 from experiments.spoiling import SPOILINGS
 from tests.documented import between_marks
 from tests.imaging.pictures import noise
-from url_viz.findings.reasons import reasons_of
+from url_viz.findings.reasons import find_reasons
 
 
 def test_the_docs_have_the_table_of_the_kept_figures() -> None:
@@ -59,5 +59,5 @@ def test_a_spoiled_picture_is_less_sharp_by_every_measure_and_named(how: str) ->
     fine = seen(as_file(whole))
     spoiled = seen(as_file(SPOILINGS[how].made(whole, SPOILINGS[how].strengths[2], np.random.default_rng(0))))
     assert all(spoiled.values[name] < fine.values[name] for name in MEASURES)
-    named = reasons_of(table_of([fine.quality, spoiled.quality], [fine.size, spoiled.size])).texts().tolist()
+    named = find_reasons(table_of([fine.quality, spoiled.quality], [fine.size, spoiled.size])).texts().tolist()
     assert named == ["", SPOILINGS[how].reason]

@@ -11,7 +11,7 @@ from PIL import ImageFilter
 from tests.imaging.pictures import noise
 from tests.twin_groups import twin_column
 from url_viz.columns.filters import OneOf, passes_all
-from url_viz.findings.reasons import NAMES, Ramp, reason_counts, reason_table, reasons_of
+from url_viz.findings.reasons import NAMES, Ramp, find_reasons, reason_counts, reason_table
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
@@ -50,7 +50,7 @@ def table_of(*rows: Mapping[str, object]) -> pd.DataFrame:
 
 
 def named(table: pd.DataFrame, leading: str | None = None) -> list[str]:
-    return reasons_of(table, leading=leading).texts().tolist()
+    return find_reasons(table, leading=leading).texts().tolist()
 
 
 def test_a_ramp_is_straight_between_its_ends_and_nothing_is_known_of_nan() -> None:
@@ -102,7 +102,7 @@ def test_alone_is_meant_within_the_set() -> None:
     """Quartiles about .795 and .805: a distance below the lower one is .785, two are .775."""
     usual = [{"nearest_similarity": value} for value in np.linspace(0.79, 0.81, 41)]
     table = table_of({"nearest_similarity": 0.78}, *usual)
-    found = reason_table(table, reasons_of(table))
+    found = reason_table(table, find_reasons(table))
     assert found["reason"].tolist() == ["out on its own"]
     assert found["strength"].iloc[0] == pytest.approx(0.5, abs=0.1)
     assert "0.78" in found["detail"].iloc[0]
@@ -112,7 +112,7 @@ def test_alone_is_meant_within_the_set() -> None:
 def test_what_nearly_all_pictures_share_is_told_once_and_of_none() -> None:
     """More than four fifths of twenty and more; of the others it is told, and so is what it would exclude."""
     dark: dict[str, object] = {"highlights": 0.1, "contrast": 0.1}
-    found = reasons_of(table_of(*[dark] * 17, *[{}] * 3))
+    found = find_reasons(table_of(*[dark] * 17, *[{}] * 3))
     assert [shared.words for shared in found.shared] == [
         "17 of 20 pictures are dark.",
         "17 of 20 pictures have little contrast.",
@@ -124,8 +124,8 @@ def test_what_nearly_all_pictures_share_is_told_once_and_of_none() -> None:
 
 def test_how_small_pictures_of_a_tiny_set_are_is_told() -> None:
     same = [{"width": 32, "height": 32}] * 30
-    assert [one.words for one in reasons_of(table_of(*same)).shared] == ["All 30 pictures are tiny (32 px)."]
-    mixed = reasons_of(table_of(*same, {"width": 50, "height": 48}, {"width": 300, "height": 300}))
+    assert [one.words for one in find_reasons(table_of(*same)).shared] == ["All 30 pictures are tiny (32 px)."]
+    mixed = find_reasons(table_of(*same, {"width": 50, "height": 48}, {"width": 300, "height": 300}))
     assert [one.words for one in mixed.shared] == ["31 of 32 pictures are tiny (32 to 48 px)."]
 
 
@@ -136,7 +136,7 @@ def test_what_goes_with_the_order_comes_before_what_is_stronger() -> None:
         rows[place] |= {"highlights": 0.17}
     for place in (*range(4, 90, 10), 99):
         rows[place] |= BLURRED
-    found = reasons_of(table_of(*rows), leading="ambiguity")
+    found = find_reasons(table_of(*rows), leading="ambiguity")
     assert found.explains[NAMES.index("dark")] == pytest.approx(2 * (10 * 94.5 / 99 + 5) / 20 - 1, abs=1e-5)
     assert found.texts()[99] == "dark; blurred", "half as strong"
     assert found.order() == ("dark", "blurred")
@@ -152,7 +152,7 @@ def test_what_is_the_order_itself_explains_nothing_of_it() -> None:
 
 def test_twins_say_so_and_more_of_them_louder() -> None:
     table = table_of({"twin_group": 0}, {"twin_group": 0}, {"twin_group": 0}, {})
-    found = reason_table(table, reasons_of(table))
+    found = reason_table(table, find_reasons(table))
     assert found["id"].tolist() == [100, 101, 102]
     assert found["strength"].to_numpy() == pytest.approx([2 / 3] * 3)
 
@@ -167,7 +167,7 @@ def test_between_two_classes() -> None:
         both | {"first_share": 0.9, "second_share": 0.1},
         {},
     )
-    reasons = reason_table(table, reasons_of(table))
+    reasons = reason_table(table, find_reasons(table))
     assert reasons["id"].tolist() == [100, 101]
     assert reasons["reason"].tolist() == ["between classes"] * 2
     assert reasons["strength"].to_numpy() == pytest.approx([1, 0.5])
@@ -200,7 +200,7 @@ def test_texts_by_a_naive_loop() -> None:
         }
         for _ in range(60)
     ]
-    found = reasons_of(table_of(*rows))
+    found = find_reasons(table_of(*rows))
     for strength, text in zip(found.strength, found.texts(), strict=True):
         given = sorted((i for i in range(len(NAMES)) if strength[i] > 0), key=lambda i: (-round(strength[i], 5), i))
         assert text == "; ".join(NAMES[i] for i in given)
@@ -208,7 +208,7 @@ def test_texts_by_a_naive_loop() -> None:
 
 def test_an_empty_table_has_no_reasons() -> None:
     table = table_of({}).head(0)
-    found = reasons_of(table)
+    found = find_reasons(table)
     assert found.texts().tolist() == []
     assert list(reason_table(table, found).columns) == ["id", "reason", "strength", "detail"]
 

@@ -1,6 +1,6 @@
 """Why a picture is ambiguous: named reasons, each with a strength and a sentence, and which of them are given."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,25 +23,6 @@ DARK, BLOWN_OUT, LOW_CONTRAST, NEAR_EMPTY = "dark", "blown out", "low contrast",
 TINY, EXTREME_ASPECT = "tiny", "extreme aspect"
 BETWEEN_CLASSES, CONFUSED, OUTLIER, TWIN = "between classes", "easily confused", "out on its own", "twin"
 
-NAMES = (
-    *(MOTION_BLUR, BLURRED, DARK, BLOWN_OUT, LOW_CONTRAST, NEAR_EMPTY, TINY, EXTREME_ASPECT),
-    *(BETWEEN_CLASSES, CONFUSED, OUTLIER, TWIN),
-)
-"""Every reason, by name; of two that explain as much, the earlier comes first."""
-
-EXCLUDES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (NEAR_EMPTY, (MOTION_BLUR, BLURRED, LOW_CONTRAST, BETWEEN_CLASSES, CONFUSED)),
-    (DARK, (BLOWN_OUT, LOW_CONTRAST)),
-    (MOTION_BLUR, (BLURRED,)),
-    (OUTLIER, (CONFUSED,)),
-)
-"""Reasons that contradict or only repeat each other: a picture with the first is not given the others.
-
-What shows nothing is neither sharp nor soft, and like no class; the dark have little contrast, and no white; what is
-smeared by motion is not out of focus; what has nothing near it is not taken for something else, however far up
-confusability, which counts the distance, puts it.
-"""
-
 USELESS_FROM = {NEAR_EMPTY: 0.0, DARK: 0.75, BLOWN_OUT: 0.75, BLURRED: 0.75}
 """Reasons from which strength on a picture shows nothing; a near-empty one does whatever its strength."""
 MOST_USELESS = 0.2
@@ -56,24 +37,6 @@ PRIOR = 10
 """Pictures in the middle of the order that each reason is thought to have besides: few say little."""
 LEAST = 0.01
 """What a reason explains at least, so that of those that explain nothing the stronger comes first."""
-RESTATES = {CONFUSED: (CONFUSABILITY.name, TUNED.name)}
-"""Reasons that are the leading measure in other words explain nothing of its order."""
-
-WORDS = {
-    MOTION_BLUR: "are smeared by motion",
-    BLURRED: "are blurred",
-    DARK: "are dark",
-    BLOWN_OUT: "are blown out",
-    LOW_CONTRAST: "have little contrast",
-    NEAR_EMPTY: "are near-empty",
-    TINY: "are tiny",
-    EXTREME_ASPECT: "are long and narrow",
-    BETWEEN_CLASSES: "fit two classes",
-    CONFUSED: "are easily mistaken for others",
-    OUTLIER: "are unlike the rest",
-    TWIN: "have near copies",
-}
-"""What is said of a set whose pictures share a reason."""
 
 
 @dataclass(frozen=True)
@@ -89,41 +52,199 @@ class Ramp:
         return np.asarray(np.fmin(np.fmax(strength, 0), 1), np.float32)
 
 
-# Chosen on the views of the demo set and on development pictures (docs/reasons.md has the figures).
-DARK_RAMP = Ramp(0.28, 0.06)
-"""The 90th percentile of grey: nine tenths of the picture are darker."""
-BLOWN_OUT_RAMP = Ramp(0.30, 0.80)
-"""The share that is white, in a picture that does not lie on white paper."""
+SMEARED = 1.2
+"""A soft picture is smeared by motion if it is that much sharper across the least sharp direction …"""
+ALIKE = 1.3
+"""… and blurred if it is nowhere sharper than that; else some things are sharp, with edges in some directions only."""
 WHITE_PAPER = 0.9
 """From this share of white along its border on, a picture is a drawing or a cut-out on white …"""
 PAPER_SET = 0.25
-"""… and a set with so many pictures whose border is half white is one of these: white means nothing there."""
-LOW_CONTRAST_RAMP = Ramp(0.19, 0.05)
-"""The distance of the 2nd and the 98th percentile of grey."""
-NEAR_EMPTY_RAMP = Ramp(0.92, 0.99)
-"""The share within nine grey levels."""
-SOFT_RAMP = Ramp(0.47, 0.25)
-"""Sharpness in the least sharp direction: blurred or smeared …"""
-SMEARED = 1.2
-"""… smeared by motion if it is that much higher at right angles to that …"""
-ALIKE = 1.3
-"""… blurred if it is nowhere higher than that; else some things are sharp, and have edges in some directions only."""
-TINY_RAMP = Ramp(64, 16)
-"""The short side in pixels; a backbone enlarges it to two hundred and more."""
-EXTREME_ASPECT_RAMP = Ramp(2.5, 6)
-"""Long side over short side; a backbone sees no more than the middle square, 40 % of the area at 2.5."""
-BETWEEN_RAMP = Ramp(0.6, 1)
-"""The second class's share over the first's …"""
+"""… and from this share of pictures on, whose border is half white, a set is of these: white means nothing there."""
 BETWEEN_TOGETHER = 0.4
-"""… if both together have this share."""
-CONFUSED_RAMP = Ramp(0.90, 0.99)
-"""Confusability, a rank: the last tenth of a set that is not small."""
+"""The share that the two likeliest classes must have together."""
 OUTLIER_FENCES = (1.0, 2.0)
 """Nearest similarity, in distances of the quartiles below the lower one."""
 FEWEST_FOR_FENCES = 20
 
 _FINEST = 2**20
 """Resolution at which strength times explanation decides which of two reasons comes first."""
+
+
+def _column(table: pd.DataFrame, name: str) -> Values:
+    return table[name].to_numpy(np.float32)
+
+
+def _soft(table: pd.DataFrame) -> Values:
+    """By the sharpness in the least sharp direction."""
+    return Ramp(0.47, 0.25)(_column(table, "least_sharpness"))
+
+
+def _smeared(table: pd.DataFrame) -> Values:
+    least, across = (_column(table, name) for name in ("least_sharpness", "sharpness_across"))
+    return np.where(across >= SMEARED * least, _soft(table), 0)
+
+
+def _blurred(table: pd.DataFrame) -> Values:
+    least, most = (_column(table, name) for name in ("least_sharpness", "sharpness"))
+    return np.where(most < ALIKE * least, _soft(table), 0)
+
+
+def _blown_out(table: pd.DataFrame) -> Values:
+    """By the share that is white, of a picture that does not lie on white paper."""
+    border = _column(table, "white_border")
+    is_paper_set = len(border) > 0 and float(np.mean(border >= 0.5)) >= PAPER_SET
+    strength = Ramp(0.30, 0.80)(_column(table, "white_share"))
+    return np.where((border >= WHITE_PAPER) | is_paper_set, 0, strength)
+
+
+def _sides(table: pd.DataFrame) -> tuple[Values, Values]:
+    sides = table[["width", "height"]].to_numpy(np.float32)
+    return sides.min(axis=1), sides.max(axis=1)
+
+
+def _tiny(table: pd.DataFrame) -> Values:
+    """By the short side in pixels; a backbone enlarges it to two hundred and more."""
+    return Ramp(64, 16)(_sides(table)[0])
+
+
+def _long(table: pd.DataFrame) -> Values:
+    """By the long side over the short one; a backbone sees no more than the middle square, 40 % of the area at 2.5."""
+    short, long = _sides(table)
+    return Ramp(2.5, 6)(long / np.maximum(short, 1))
+
+
+def _between(table: pd.DataFrame) -> Values:
+    """By the second class's share over the first's."""
+    first, second = np.nan_to_num(_column(table, "first_share")), np.nan_to_num(_column(table, "second_share"))
+    is_between = first + second >= BETWEEN_TOGETHER
+    return np.where(is_between, Ramp(0.6, 1)(second / np.maximum(first, 1e-9)), 0).astype(np.float32)
+
+
+def _confused(table: pd.DataFrame) -> Values:
+    """By confusability, a rank: the last tenth of a set that is not small."""
+    confusability = _column(table, "confusability")
+    is_ranked = np.isfinite(confusability).sum() >= FEWEST_RANKED
+    return Ramp(0.90, 0.99)(confusability) if is_ranked else np.zeros_like(confusability)
+
+
+def _outlier(table: pd.DataFrame) -> Values:
+    """By how low the nearest similarity is for the set; none if there are too few, or all are equal."""
+    similarity = _column(table, "nearest_similarity")
+    finite = similarity[np.isfinite(similarity)]
+    if len(finite) >= FEWEST_FOR_FENCES:
+        low, high = np.percentile(finite, [25, 75])
+        start, full = (float(low - fence * (high - low)) for fence in OUTLIER_FENCES)
+        if full < start:
+            return Ramp(start, full)(similarity)
+    return np.zeros_like(similarity)
+
+
+def _twin(table: pd.DataFrame) -> Values:
+    group = group_codes(table)
+    return (1 - 1 / np.bincount(group)[group]).astype(np.float32)
+
+
+def _detail(text: str, *columns: str) -> Callable[[pd.DataFrame], list[str]]:
+    """The text with the values of some columns in it."""
+    return lambda rows: [text.format(*row) for row in zip(*(_column(rows, name) for name in columns), strict=True)]
+
+
+def _ramped(
+    column: str, start: float, full: float, text: str
+) -> tuple[Callable[[pd.DataFrame], Values], Callable[[pd.DataFrame], list[str]]]:
+    """Strength and detail by a column's value: 0 up to `start`, 1 from `full` on."""
+    return lambda table: Ramp(start, full)(_column(table, column)), _detail(text, column)
+
+
+def _size_detail(rows: pd.DataFrame) -> list[str]:
+    return [f"{w} × {h} pixels" for w, h in zip(rows["width"], rows["height"], strict=True)]
+
+
+def _aspect_detail(rows: pd.DataFrame) -> list[str]:
+    sides = zip(rows["width"], rows["height"], strict=True)
+    return [f"{w} × {h} pixels; the model sees the middle {min(w, h) / max(w, h):.0%}" for w, h in sides]
+
+
+def _between_detail(rows: pd.DataFrame) -> list[str]:
+    shares = zip(*(rows[name] for name in ("first_class", "second_class", "first_share", "second_share")), strict=True)
+    return [f'between "{a}" and "{b}": {x:.0%} and {y:.0%}, leaving out its own label' for a, b, x, y in shares]
+
+
+def _twin_detail(rows: pd.DataFrame) -> list[str]:
+    return ["there are copies of it, or shots of the same moment"] * len(rows)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason: its strength for each picture of a table, 0 to 1 and 0 for none, and the words for it.
+
+    `words` are said of a set whose pictures share it, `detail` of each of some rows. A picture that has it is not given
+    those that it `excludes`. One that `restates` the leading measure explains nothing of its order.
+    """
+
+    name: str
+    words: str
+    strength: Callable[[pd.DataFrame], Values]
+    detail: Callable[[pd.DataFrame], list[str]]
+    excludes: tuple[str, ...] = ()
+    restates: tuple[str, ...] = ()
+
+
+# Thresholds were chosen on the views of the demo set and on development pictures (docs/reasons.md has the figures).
+# Of two reasons that contradict or only repeat each other one excludes the other: what is smeared by motion is not out
+# of focus; the dark have little contrast, and no white; what shows nothing is neither sharp nor soft, and like no
+# class; what has nothing near it is not taken for something else, however far up confusability, which counts the
+# distance, puts it. Who excludes one that excludes a third excludes that too, so their order does not matter.
+REASONS = (
+    Reason(
+        MOTION_BLUR,
+        "are smeared by motion",
+        _smeared,
+        _detail(
+            "its sharpest edges rise by {:.0%} per thumbnail pixel in one direction, by {:.0%} across it",
+            *("least_sharpness", "sharpness_across"),
+        ),
+        excludes=(BLURRED,),
+    ),
+    Reason(
+        *(BLURRED, "are blurred", _blurred),
+        _detail("its sharpest edges rise by only {:.0%} per thumbnail pixel", "sharpness"),
+    ),
+    Reason(  # the 90th percentile of grey
+        *(DARK, "are dark"),
+        *_ramped("highlights", 0.28, 0.06, "nine tenths of it is darker than {:.0%} grey"),
+        excludes=(BLOWN_OUT, LOW_CONTRAST),
+    ),
+    Reason(BLOWN_OUT, "are blown out", _blown_out, _detail("{:.0%} of it is white", "white_share")),
+    Reason(  # from the 2nd to the 98th percentile of grey
+        *(LOW_CONTRAST, "have little contrast"),
+        *_ramped("contrast", 0.19, 0.05, "its greys span only {:.0%} of the scale"),
+    ),
+    Reason(  # the share within nine grey levels
+        *(NEAR_EMPTY, "are near-empty"),
+        *_ramped("flat_share", 0.92, 0.99, "{:.0%} of it is a single tone"),
+        excludes=(MOTION_BLUR, BLURRED, LOW_CONTRAST, BETWEEN_CLASSES, CONFUSED),
+    ),
+    Reason(TINY, "are tiny", _tiny, _size_detail),
+    Reason(EXTREME_ASPECT, "are long and narrow", _long, _aspect_detail),
+    Reason(BETWEEN_CLASSES, "fit two classes", _between, _between_detail),
+    Reason(
+        *(CONFUSED, "are easily mistaken for others", _confused),
+        _detail("more easily mistaken than {:.0%} of this set", "confusability"),
+        restates=(CONFUSABILITY.name, TUNED.name),
+    ),
+    Reason(
+        *(OUTLIER, "are unlike the rest", _outlier),
+        _detail(
+            "its nearest picture, near copies aside, has a similarity of {:.2f}, low for this set",
+            "nearest_similarity",
+        ),
+        excludes=(CONFUSED,),
+    ),
+    Reason(TWIN, "have near copies", _twin, _twin_detail),
+)
+"""Every reason; of two that explain as much, the earlier comes first."""
+NAMES = tuple(reason.name for reason in REASONS)
 
 
 @dataclass(frozen=True)
@@ -138,8 +259,9 @@ class Shared:
     @property
     def words(self) -> str:
         """A sentence: "All 2,500 pictures are tiny (32 px)."."""
+        words = REASONS[NAMES.index(self.name)].words
         share = f"All {self.pictures:,}" if self.count == self.pictures else f"{self.count:,} of {self.pictures:,}"
-        return f"{share} pictures {WORDS[self.name]}{f' ({self.detail})' if self.detail else ''}."
+        return f"{share} pictures {words}{f' ({self.detail})' if self.detail else ''}."
 
 
 @dataclass(frozen=True)
@@ -179,13 +301,12 @@ class Reasons:
         texts = np.full(len(self.strength), "", object)
         for place in range(int(position.max(initial=-1)) + 1):
             here = position == place
-            texts[rows[here]] += np.array([f"{SEPARATOR if place else ''}{name}" for name in NAMES], object)[
-                which[here]
-            ]
+            names = np.array([f"{SEPARATOR if place else ''}{name}" for name in NAMES], object)
+            texts[rows[here]] += names[which[here]]
         return texts
 
 
-def reasons_of(table: pd.DataFrame, *, leading: str | None = None) -> Reasons:
+def find_reasons(table: pd.DataFrame, *, leading: str | None = None) -> Reasons:
     """The reasons of each picture of a table (columns as of `ImageSet.table`).
 
     `leading` is the measure by which the set is ordered; without one all reasons explain as much.
@@ -193,7 +314,7 @@ def reasons_of(table: pd.DataFrame, *, leading: str | None = None) -> Reasons:
     measured = measured_strengths(table)
     common = shared_by_most(measured)
     shared = tuple(_shared(name, table, measured) for name in common)
-    strength = without_contradictions(without(measured, common))
+    strength = without_contradictions(np.where(np.isin(NAMES, common), np.float32(0), measured))
     if leading is None:
         return Reasons(strength, np.ones(len(NAMES), np.float32), shared)
     return Reasons(strength, explained(strength, percentile_of_each(table, leading), leading), shared)
@@ -202,7 +323,7 @@ def reasons_of(table: pd.DataFrame, *, leading: str | None = None) -> Reasons:
 @column()
 def reasons(measured: pd.DataFrame, order: Order) -> Reasons:
     """The reasons of each picture, by the measure that leads."""
-    return reasons_of(measured, leading=order.measure)
+    return find_reasons(measured, leading=order.measure)
 
 
 @column()
@@ -233,8 +354,7 @@ def useless(table: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
 
 def measured_strengths(table: pd.DataFrame) -> Values:
     """The strength of each reason of NAMES for each picture (N, len(NAMES)), 0 to 1, before any is left out."""
-    strength = _strengths(table)
-    return np.stack([strength[name] for name in NAMES], axis=1)
+    return np.stack([reason.strength(table) for reason in REASONS], axis=1)
 
 
 def shared_by_most(strength: Values) -> tuple[str, ...]:
@@ -249,17 +369,20 @@ def shared_by_most(strength: Values) -> tuple[str, ...]:
     return tuple(name for name, common in zip(NAMES, is_common, strict=True) if common)
 
 
-def without(strength: Values, names: tuple[str, ...]) -> Values:
-    """Strengths (N, len(NAMES)) with those of some reasons taken away."""
-    return np.where(np.isin(NAMES, names), np.float32(0), strength) if names else strength
+def _shared(name: str, table: pd.DataFrame, measured: Values) -> Shared:
+    has, detail = measured[:, NAMES.index(name)] > 0, ""
+    if name == TINY:
+        short = _sides(table)[0][has]
+        low, high = int(short.min()), int(short.max())
+        detail = f"{low} px" if low == high else f"{low} to {high} px"
+    return Shared(name, int(has.sum()), len(table), detail)
 
 
 def without_contradictions(strength: Values) -> Values:
-    """Strengths (N, len(NAMES)) without those that EXCLUDES takes away."""
+    """Strengths (N, len(NAMES)) without those that another reason of the picture excludes."""
     left = strength.copy()
-    for name, others in EXCLUDES:
-        has = left[:, NAMES.index(name)] > 0
-        left[np.ix_(has, np.isin(NAMES, others))] = 0
+    for number, reason in enumerate(REASONS):
+        left[np.ix_(left[:, number] > 0, np.isin(NAMES, reason.excludes))] = 0
     return left
 
 
@@ -273,7 +396,7 @@ def explained(strength: Values, percentile: NDArray[np.floating], leading: str) 
     place = np.nan_to_num(np.asarray(percentile[rows], np.float64) / 100, nan=0.5)
     total, count = (np.bincount(which, weights, len(NAMES)) for weights in (place, None))
     mean = (total + PRIOR / 2) / (count + PRIOR)
-    restates = np.array([leading in RESTATES.get(name, ()) for name in NAMES])
+    restates = np.array([leading in reason.restates for reason in REASONS])
     return np.where(restates, LEAST, np.maximum(LEAST, 2 * mean - 1)).astype(np.float32)
 
 
@@ -286,10 +409,10 @@ def reason_table(table: pd.DataFrame, reasons: Reasons, *, rows: NDArray[np.inte
         table, reasons = table.iloc[rows], replace(reasons, strength=reasons.strength[rows])
     rows, which = reasons.pairs()
     detail = np.full(len(rows), "", object)
-    for number, name in enumerate(NAMES):
+    for number, reason in enumerate(REASONS):
         having = np.flatnonzero(which == number)
         if len(having):
-            detail[having] = DETAILS[name](table.iloc[rows[having]])
+            detail[having] = reason.detail(table.iloc[rows[having]])
     return pd.DataFrame(
         {
             "id": table["id"].to_numpy()[rows],
@@ -316,122 +439,3 @@ def reason_counts(texts: "pd.Series[str]", names: Sequence[str] = NAMES) -> dict
         for name in text.split(SEPARATOR) if text else ():
             totals[name] += int(count)
     return {name: count for name, count in totals.items() if count}
-
-
-def _strengths(table: pd.DataFrame) -> Mapping[str, Values]:
-    short, long = _sides(table)
-    group = group_codes(table)
-    motion, blurred = _soft(table)
-    first, second = np.nan_to_num(_column(table, "first_share")), np.nan_to_num(_column(table, "second_share"))
-    is_between = first + second >= BETWEEN_TOGETHER
-    return {
-        MOTION_BLUR: motion,
-        BLURRED: blurred,
-        DARK: DARK_RAMP(_column(table, "highlights")),
-        BLOWN_OUT: _blown_out(_column(table, "white_share"), _column(table, "white_border")),
-        LOW_CONTRAST: LOW_CONTRAST_RAMP(_column(table, "contrast")),
-        NEAR_EMPTY: NEAR_EMPTY_RAMP(_column(table, "flat_share")),
-        TINY: TINY_RAMP(short),
-        EXTREME_ASPECT: EXTREME_ASPECT_RAMP(long / np.maximum(short, 1)),
-        BETWEEN_CLASSES: np.where(is_between, BETWEEN_RAMP(second / np.maximum(first, 1e-9)), 0).astype(np.float32),
-        CONFUSED: _confused(_column(table, "confusability")),
-        OUTLIER: _outlier(_column(table, "nearest_similarity")),
-        TWIN: (1 - 1 / np.bincount(group)[group]).astype(np.float32),
-    }
-
-
-def _sides(table: pd.DataFrame) -> tuple[Values, Values]:
-    sides = table[["width", "height"]].to_numpy(np.float32)
-    return sides.min(axis=1), sides.max(axis=1)
-
-
-def _shared(name: str, table: pd.DataFrame, measured: Values) -> Shared:
-    has = measured[:, NAMES.index(name)] > 0
-    return Shared(name, int(has.sum()), len(table), _pixels(_sides(table)[0][has]) if name == TINY else "")
-
-
-def _pixels(short: Values) -> str:
-    low, high = int(short.min()), int(short.max())
-    return f"{low} px" if low == high else f"{low} to {high} px"
-
-
-def _column(table: pd.DataFrame, name: str) -> Values:
-    return table[name].to_numpy(np.float32)
-
-
-def _soft(table: pd.DataFrame) -> tuple[Values, Values]:
-    """How much each picture is smeared by motion, and how much blurred otherwise."""
-    least, most, across = (_column(table, name) for name in ("least_sharpness", "sharpness", "sharpness_across"))
-    soft = SOFT_RAMP(least)
-    return np.where(across >= SMEARED * least, soft, 0), np.where(most < ALIKE * least, soft, 0)
-
-
-def _blown_out(white_share: Values, white_border: Values) -> Values:
-    is_paper_set = len(white_border) > 0 and float(np.mean(white_border >= 0.5)) >= PAPER_SET
-    return np.where((white_border >= WHITE_PAPER) | is_paper_set, 0, BLOWN_OUT_RAMP(white_share))
-
-
-def _confused(confusability: Values) -> Values:
-    is_ranked = np.isfinite(confusability).sum() >= FEWEST_RANKED
-    return CONFUSED_RAMP(confusability) if is_ranked else np.zeros_like(confusability)
-
-
-def _outlier(similarity: Values) -> Values:
-    fences = _fences(similarity)
-    return np.zeros_like(similarity) if fences is None else fences(similarity)
-
-
-def _fences(similarity: Values) -> Ramp | None:
-    """From where on a nearest similarity is low within its set; None if there are too few, or all are equal."""
-    finite = similarity[np.isfinite(similarity)]
-    if len(finite) < FEWEST_FOR_FENCES:
-        return None
-    low, high = np.percentile(finite, [25, 75])
-    start, full = (float(low - fence * (high - low)) for fence in OUTLIER_FENCES)
-    return Ramp(start, full) if full < start else None
-
-
-def _valued(column: str, text: str) -> Callable[[pd.DataFrame], Sequence[str]]:
-    """The text with the value of a column in it."""
-    return lambda rows: [text.format(value) for value in _column(rows, column)]
-
-
-def _smeared(rows: pd.DataFrame) -> list[str]:
-    pairs = zip(_column(rows, "least_sharpness"), _column(rows, "sharpness_across"), strict=True)
-    return [
-        f"its sharpest edges rise by {least:.0%} per thumbnail pixel in one direction, by {across:.0%} across it"
-        for least, across in pairs
-    ]
-
-
-def _sizes(rows: pd.DataFrame) -> list[str]:
-    return [f"{w} × {h} pixels" for w, h in zip(rows["width"], rows["height"], strict=True)]
-
-
-def _aspects(rows: pd.DataFrame) -> list[str]:
-    sides = zip(rows["width"], rows["height"], strict=True)
-    return [f"{w} × {h} pixels; the model sees the middle {min(w, h) / max(w, h):.0%}" for w, h in sides]
-
-
-def _between(rows: pd.DataFrame) -> list[str]:
-    shares = zip(*(rows[name] for name in ("first_class", "second_class", "first_share", "second_share")), strict=True)
-    return [f'between "{a}" and "{b}": {x:.0%} and {y:.0%}, leaving out its own label' for a, b, x, y in shares]
-
-
-DETAILS: Mapping[str, Callable[[pd.DataFrame], Sequence[str]]] = {
-    MOTION_BLUR: _smeared,
-    BLURRED: _valued("sharpness", "its sharpest edges rise by only {:.0%} per thumbnail pixel"),
-    DARK: _valued("highlights", "nine tenths of it is darker than {:.0%} grey"),
-    BLOWN_OUT: _valued("white_share", "{:.0%} of it is white"),
-    LOW_CONTRAST: _valued("contrast", "its greys span only {:.0%} of the scale"),
-    NEAR_EMPTY: _valued("flat_share", "{:.0%} of it is a single tone"),
-    TINY: _sizes,
-    EXTREME_ASPECT: _aspects,
-    BETWEEN_CLASSES: _between,
-    CONFUSED: _valued("confusability", "more easily mistaken than {:.0%} of this set"),
-    OUTLIER: _valued(
-        "nearest_similarity",
-        "its nearest picture, near copies aside, has a similarity of {:.2f}, low for this set",
-    ),
-    TWIN: lambda rows: ["there are copies of it, or shots of the same moment"] * len(rows),
-}
