@@ -1,4 +1,4 @@
-"""Pictures in tar and zip archives, read member by member, and what any container says of its pictures."""
+"""Pictures in tar and zip archives, read member by member, and what any container states about its pictures."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from url_viz.imaging.scan import is_hidden, other_kind
 CLASS = "class"
 """The column that becomes the label of a new set."""
 CLASS_NAMES = ("class", "label", "class_name", "category", "labels", "cls", "target", "fine_label")
-"""What columns of classes are called, the likeliest first; case does not matter."""
+"""The usual names of columns of classes, the likeliest first, in any case."""
 MOST_COLUMNS = 50
 LONGEST_CELL = 500
 _LARGEST_NUMBER = 1 << 63
@@ -29,12 +29,12 @@ Columns = Mapping[str, Sequence[object]]
 
 @dataclass(frozen=True)
 class Entries:
-    """The pictures in a container, each by its key and by where it lies (an offset or a row).
+    """The pictures in a container, each by its key and its position (an offset or a row).
 
-    Their sizes are in bytes, 0 if not known. Those of one group and part are best read together, the parts of a group
-    in their order; both are empty where there are none. `columns` are what the container says of each picture. Of the
-    rest of it, `faults` are the reasons why entries cannot be read, by their keys, `fault` is why it ends early (empty
-    if it does not), and `other` counts files that are no pictures by extension.
+    Sizes are 0 if they are not known. Pictures of one group and part are best read together, the parts of a group in
+    order; both are empty if there are none. `columns` has what the container states about each picture. `faults` are
+    the reasons why other entries cannot be read, by their keys, `fault` is why the container ends early, if it does,
+    and `other` counts files that are no pictures by extension.
     """
 
     keys: Sequence[bytes] = ()
@@ -48,13 +48,13 @@ class Entries:
     other: Mapping[str, int] = field(default_factory=dict)
 
     def as_record(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The fields as JSON has them."""
         faults = {os.fsdecode(key): why for key, why in self.faults.items()}
         return {**vars(self), "keys": [*map(os.fsdecode, self.keys)], "faults": faults}
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> "Entries":
-        """From what `as_record` made."""
+        """The entries from what `as_record` gave, also through JSON."""
         faults = {os.fsencode(key): why for key, why in record["faults"].items()}
         return cls(**{**record, "keys": [*map(os.fsencode, record["keys"])], "faults": faults})
 
@@ -70,7 +70,7 @@ class Container(Protocol):
 
 
 def shortened(value: object) -> object:
-    """A value as it is kept: text in whole letters, at most `LONGEST_CELL`; a number beyond 64 bits is text."""
+    """A value for a cell: text of at most `LONGEST_CELL` characters; a number beyond 64 bits becomes text."""
     if isinstance(value, int) and not -_LARGEST_NUMBER <= value < _LARGEST_NUMBER:
         value = str(value)
     if not isinstance(value, str):
@@ -79,39 +79,30 @@ def shortened(value: object) -> object:
 
 
 def class_column(names: Iterable[str]) -> str | None:
-    """The column of classes among some, by its name; None if there is none."""
+    """The name of the column of classes; None if there is none."""
     by_name = {name.casefold(): name for name in names}
     return next((by_name[name] for name in CLASS_NAMES if name in by_name), None)
-
-
-def joined_columns(parts: Sequence[tuple[int, Columns]]) -> Columns:
-    """The columns of several containers, each with its number of entries, as one; None where one lacks a column."""
-    names = dict.fromkeys(name for _, columns in parts for name in columns)
-    return {
-        name: [value for count, columns in parts for value in columns.get(name, [None] * count)]
-        for name in list(names)[:MOST_COLUMNS]
-    }
 
 
 CUT_OFF = "ends in the middle of its archive"
 LEADS_OUT = "has a path that leads out of the archive"
 MOST_RATIO, RATIO_FROM_BYTES = 200.0, 1 << 20
-"""Unpacked to packed size of one file; smaller files are not limited."""
+"""The most unpacked bytes for each packed one, in files from a size on."""
 _SPARSE = "is stored as a sparse file, without its empty parts: pack it without --sparse"
-_MOST_SAID_BYTES = 1 << 16
-"""Larger members beside a picture are no class and no facts."""
+_MOST_FACTS_BYTES = 1 << 16
+"""A larger member beside a picture is no class and no facts."""
 _LARGEST_SIZE = 1 << 62
 """A header may name a larger size, which no table holds."""
 
 
 class Tar:
-    """Members of an archive that is not compressed; `.cls` and `.json` of WebDataset beside a picture are its columns.
+    """Members of an archive that is not compressed; `.cls` and `.json` beside a picture (WebDataset) are its columns.
 
-    Files of one name up to the first dot are one sample.
+    Files with the same name up to the first dot are one sample.
     """
 
     def entries(self, file: BinaryIO) -> Entries:
-        """Every picture; of an archive that is cut off those before its end. Raises ImageError if it is compressed."""
+        """Every picture, also in an archive that is cut off. Raises ImageError if it is compressed."""
         if os.pread(file.fileno(), 2, 0) == b"\x1f\x8b":
             raise ImageError("is compressed, and pictures in it cannot be reached one by one: decompress it (gunzip)")
         samples = _Samples()
@@ -137,7 +128,7 @@ class Zip:
         self._archive: zipfile.ZipFile | None = None
 
     def entries(self, file: BinaryIO) -> Entries:
-        """Every picture; none of an archive that is cut off, as its list of members is at its end."""
+        """Every picture; none of an archive that is cut off, whose list of members is missing."""
         samples = _Samples()
         for number, member in enumerate(self._opened(file).infolist()):
             if member.filename and not member.is_dir():
@@ -145,7 +136,7 @@ class Zip:
         return samples.ended()
 
     def read(self, file: BinaryIO, position: int, size_bytes: int) -> Sequence[bytes]:
-        """The bytes of a member, unpacked to no more than a picture may have."""
+        """The bytes of a member. Raises ImageError if it unpacks to more than a picture may have, or to nothing."""
         archive = self._opened(file)
         member = archive.infolist()[position]
         refuse_large(member.file_size)
@@ -159,12 +150,12 @@ class Zip:
 
     def _opened(self, file: BinaryIO) -> zipfile.ZipFile:
         if self._archive is None:
-            self._archive = zipfile.ZipFile(f"/dev/fd/{file.fileno()}")  # opened once more: it outlives what was given
+            self._archive = zipfile.ZipFile(f"/dev/fd/{file.fileno()}")  # opened once more: it outlives `file`
         return self._archive
 
 
 def why_too_tight(member: zipfile.ZipInfo) -> str | None:
-    """Why a member is packed so tightly that it is not unpacked; None if it is not."""
+    """Why a member is packed too tightly to be unpacked; None if it is not."""
     ratio = member.file_size / max(1, member.compress_size)
     if member.file_size < RATIO_FROM_BYTES or ratio <= MOST_RATIO:
         return None
@@ -172,7 +163,7 @@ def why_too_tight(member: zipfile.ZipInfo) -> str | None:
 
 
 class _ArchiveMember(NamedTuple):
-    """A plain file in an archive: where it lies, and why it cannot be read, if it cannot."""
+    """A plain file in an archive, and why it cannot be read, if it cannot."""
 
     name: bytes
     size_bytes: int
@@ -181,9 +172,9 @@ class _ArchiveMember(NamedTuple):
 
 
 def _members(file: BinaryIO) -> Iterator[_ArchiveMember]:
-    """Every plain file of a tar archive.
+    """Every plain file in a tar archive.
 
-    Headers of the plainest kind are read here, in a third of `tarfile`'s time; from the first other one on it reads.
+    Headers of the plainest kind are read here, in a third of the time that `tarfile` takes, which reads the rest.
     """
     position, handle = 0, file.fileno()
     while True:
@@ -205,7 +196,7 @@ def _members(file: BinaryIO) -> Iterator[_ArchiveMember]:
             if member.isreg():
                 why = _SPARSE if member.issparse() else ""
                 yield _ArchiveMember(os.fsencode(member.name), member.size, member.offset_data, why)
-        if os.pread(handle, _BLOCK, archive.offset).strip(b"\0"):  # where tarfile ends without a word
+        if os.pread(handle, _BLOCK, archive.offset).strip(b"\0"):  # tarfile ends here silently
             raise tarfile.ReadError("a header is damaged")
 
 
@@ -224,7 +215,7 @@ def _size_if_plain(header: bytes) -> int | None:
 
 
 def read_at(file: BinaryIO, offset: int, size_bytes: int) -> bytes:
-    """So many bytes of an open file. Raises ImageError if they are none, too many, or not there."""
+    """Bytes from an offset of an open file. Raises ImageError if they are none, too many, or not there."""
     refuse_large(size_bytes)
     if not size_bytes:
         raise ImageError(EMPTY)
@@ -235,25 +226,24 @@ def read_at(file: BinaryIO, offset: int, size_bytes: int) -> bytes:
 
 
 class _Samples:
-    """Pictures as they come, with the facts that stand beside them in samples."""
+    """The pictures of an archive, with the facts beside them in their samples."""
 
     def __init__(self) -> None:
-        self.end = 0
-        """Where the last picture ends, if it is stored as it is."""
+        self.end = 0  # of the last picture, if it is stored as it is
         self._pictures: list[tuple[bytes, int, int]] = []
         self._facts: list[dict[str, object]] = []
         self._other = Counter[str]()
         self._faults: dict[bytes, str] = {}
         self._names: dict[str, None] = {}
         self._sample = b""
-        self._said: dict[str, object] = {}
+        self._sample_facts: dict[str, object] = {}
 
     @property
     def count(self) -> int:
         return len(self._pictures)
 
     def add(self, member: _ArchiveMember, file: BinaryIO | None) -> None:
-        """Take a member; facts are read from the `file`, if it is given."""
+        """Add a member; facts are read from the `file`, if it is given."""
         name = member.name.removeprefix(b"./")
         parts = name.split(b"/")
         leads_out = b".." in parts
@@ -262,24 +252,26 @@ class _Samples:
         folder, base = posixpath.split(name)
         sample, _, ending = base.partition(b".")
         if (key := posixpath.join(folder, sample)) != self._sample:
-            self._sample, self._said = key, {}  # the facts of one sample are shared by its pictures
+            self._sample, self._sample_facts = key, {}  # which the pictures of a sample share
         kind = other_kind(base)
         if kind is None and (why := LEADS_OUT if leads_out else member.why):
             self._faults[name] = why
         elif kind is None:
             self.end = member.offset + member.size_bytes
             self._pictures.append((name, min(member.size_bytes, _LARGEST_SIZE), member.offset))
-            self._facts.append(self._said)
-        elif file is not None and ending in (b"cls", b"json") and member.size_bytes <= _MOST_SAID_BYTES:
+            self._facts.append(self._sample_facts)
+        elif file is not None and ending in (b"cls", b"json") and member.size_bytes <= _MOST_FACTS_BYTES:
             data = os.pread(file.fileno(), member.size_bytes, member.offset)
             for column, value in _facts_in(data, is_class=ending == b"cls"):
-                if self._is_column(column):
-                    self._said[column] = value
+                if len(self._names) < MOST_COLUMNS or column.casefold() in CLASS_NAMES:
+                    self._names[column] = None
+                if column in self._names:
+                    self._sample_facts[column] = value
         else:
             self._other[kind] += 1
 
     def ended(self, fault: str = "") -> Entries:
-        """The pictures, one for each name (the last, as unpacking would leave it), with what is said of them."""
+        """The pictures, the last one of each name as unpacking would leave it, and their facts."""
         last = {name: number for number, (name, _, _) in enumerate(self._pictures)}
         rows = sorted(last.values())
         pictures, facts = [self._pictures[row] for row in rows], [self._facts[row] for row in rows]
@@ -293,12 +285,6 @@ class _Samples:
             faults={name: why for name, why in self._faults.items() if name not in last},
             other=self._other,
         )
-
-    def _is_column(self, name: str) -> bool:
-        """Whether what is called so is kept: the first names are, and those of classes."""
-        if name not in self._names and (len(self._names) < MOST_COLUMNS or name.casefold() in CLASS_NAMES):
-            self._names[name] = None
-        return name in self._names
 
 
 def _facts_in(data: bytes, *, is_class: bool) -> Iterator[tuple[str, object]]:

@@ -25,18 +25,18 @@ from url_viz.imaging.containers.archives import (
 from url_viz.imaging.decode import EMPTY, read_file, refuse_large
 
 BATCH_ROWS, BATCH_BYTES = 64, 32 << 20
-"""Rows of a Parquet file are read so many at a time: its pages are compressed, and no row can be reached alone."""
-_BATCHES = 4
+"""The pictures of a Parquet file that are read together: its pages are compressed, and no row can be reached alone."""
+_MOST_BATCHES = 4
 _CELL_ROWS = 8192
-"""Cells are read so many rows at a time."""
+"""The rows whose cells are read together."""
 MOST_ROWS, MOST_ROWS_A_BYTE = 100_000, 8
-"""A file that says that it has more rows, in all and for each of its bytes, is refused."""
+"""A file that claims more rows, both in all and for each of its bytes, is refused."""
 _IMAGE_NAMES = ("image", "img", "picture", "photo", "jpg", "png", "bytes", "content", "data")
 _NO_ROW = "is no row of its file any more"
 
 
 class Parquet:
-    """Rows of a Parquet file. The last batches stay in memory: rows of one block come after each other."""
+    """Rows of a Parquet file. The last batches stay in memory: rows of one block are read one after the other."""
 
     def __init__(self, path: bytes) -> None:
         self._folder = os.path.dirname(path)
@@ -51,8 +51,9 @@ class Parquet:
         rows = sum(span.rows for span in spans)
         _refuse_rows(rows, file)
         cells = _Cells(schema)
-        for batch in parquet.iter_batches(_CELL_ROWS, columns=cells.names, use_threads=False) if cells.names else ():
-            cells.add(batch)
+        if names := [*cells.values]:
+            for batch in parquet.iter_batches(_CELL_ROWS, columns=names, use_threads=False):
+                cells.add(batch)
         if any(len(values) != rows for values in cells.columns.values()):
             raise ImageError("cannot be read: its columns differ in their number of rows")
         return Entries(
@@ -65,7 +66,7 @@ class Parquet:
         )
 
     def read(self, file: BinaryIO, position: int, size_bytes: int) -> Sequence[bytes]:
-        """The bytes of a row's picture, and of those after it in its batch up to the first that cannot be read."""
+        """The bytes of a row's picture, and of those after it in its batch, up to the first that cannot be read."""
         if not self._spans:
             parquet, schema = _parquet(file)
             self._spans = _spans(parquet.metadata, image_column(schema))
@@ -88,7 +89,7 @@ class Parquet:
         return pictures
 
     def _load(self, file: BinaryIO, group: int, batch: int) -> None:
-        """Read on to a batch of a row group, from its start unless the last batch that was read lies before it."""
+        """Read on to a batch of a row group, from the group's start unless the last batch read was an earlier one."""
         if self._open is None or self._open[0] != group or self._open[1] > batch:
             parquet, schema = _parquet(file)
             how = {"row_groups": [group], "columns": [image_column(schema)], "use_threads": False}
@@ -102,16 +103,16 @@ class Parquet:
                 column.validate(full=True)
                 self._open = group, number, batches
                 self._batches[group, batch] = column
-                while len(self._batches) > _BATCHES:
+                while len(self._batches) > _MOST_BATCHES:
                     del self._batches[next(iter(self._batches))]
                 return
         raise ImageError(_NO_ROW)
 
 
 class Arrow:
-    """Rows of an Arrow file that is not compressed, stream or file: each by the place of its bytes.
+    """Rows of an Arrow file or stream that is not compressed, each by the place of its bytes.
 
-    The position of a row without bytes is below 0; it may name a file.
+    A row without bytes, which may name a file, has a position below 0.
     """
 
     def __init__(self, path: bytes) -> None:
@@ -157,10 +158,10 @@ def _refuse_rows(rows: int, file: BinaryIO) -> None:
 
 
 def image_column(schema: pa.Schema) -> str:
-    """The column of pictures: bytes, or bytes with a path. Raises ImageError, which names the columns, for none."""
+    """The column of pictures: bytes, or bytes with a path. Raises ImageError, which lists the columns, without one."""
     declared = [name for name, feature in _features(schema).items() if feature.get("_type") == "Image"]
     fitting = [field.name for field in schema if _holds_pictures(field.type)]
-    usual = [name for name in _IMAGE_NAMES for column in fitting if (name == column.casefold()) for name in [column]]
+    usual = [column for name in _IMAGE_NAMES for column in fitting if column.casefold() == name]
     structs = [name for name in fitting if pa.types.is_struct(schema.field(name).type)]
     for name in (*declared, *usual, *structs, *(fitting if len(fitting) == 1 else ())):
         if name in fitting:
@@ -176,7 +177,7 @@ def _holds_pictures(kind: pa.DataType) -> bool:
 
 
 def _features(schema: pa.Schema) -> Mapping[str, Mapping[str, Any]]:
-    """What Hugging Face's `datasets` notes of the columns."""
+    """What Hugging Face's `datasets` notes about the columns."""
     try:
         features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
         return {name: feature for name, feature in features.items() if isinstance(feature, dict)}
@@ -185,39 +186,33 @@ def _features(schema: pa.Schema) -> Mapping[str, Mapping[str, Any]]:
 
 
 class _Cells:
-    """The values of the first columns of text and numbers, read a batch after the other."""
+    """The values of the first columns of text and numbers, added batch by batch."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
-        self._values: dict[str, list[object]] = {
-            name: [] for name in [field.name for field in schema if _is_plain(field.type)][:MOST_COLUMNS]
-        }
-
-    @property
-    def names(self) -> list[str]:
-        return [*self._values]
+        plain = [field.name for field in schema if _is_plain(field.type)]
+        self.values: dict[str, list[object]] = {name: [] for name in plain[:MOST_COLUMNS]}
 
     def add(self, batch: pa.RecordBatch) -> None:
-        for name, values in self._values.items():
+        for name, values in self.values.items():
             values.extend(_cells(batch.column(name)))
 
     @property
     def columns(self) -> Columns:
-        """The columns by name, classes by their names."""
+        """The columns by name, with names of classes in place of their numbers."""
         features = _features(self._schema)
-        declared = (name for name in self._values if features.get(name, {}).get("_type") == "ClassLabel")
-        of_class = next(declared, None) or class_column(self._values)
-        return {
-            CLASS if name == of_class else name: _named(values, features.get(name, {}).get("names"))
-            for name, values in self._values.items()
-        }
+        columns: dict[str, Sequence[object]] = {}
+        declared = (name for name in self.values if features.get(name, {}).get("_type") == "ClassLabel")
+        of_class = next(declared, None) or class_column(self.values)
+        for name, values in self.values.items():
+            classes = features.get(name, {}).get("names")
+            named = [_class_name(code, classes) for code in values] if isinstance(classes, list) else values
+            columns[CLASS if name == of_class else name] = named
+        return columns
 
 
-def _named(values: list[object], names: object) -> list[object]:
-    """Codes by the names of classes, if there are any."""
-    if not isinstance(names, list):
-        return values
-    return [str(names[index]) if isinstance(index, int) and 0 <= index < len(names) else None for index in values]
+def _class_name(code: object, names: Sequence[object]) -> str | None:
+    return str(names[code]) if isinstance(code, int) and 0 <= code < len(names) else None
 
 
 def _is_plain(kind: pa.DataType) -> bool:
@@ -227,7 +222,7 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 
 def _cells(column: pa.Array) -> list[object]:
-    """The values of a column, text cut. One that is coded by a dictionary is not unfolded: it may grow without end."""
+    """The values of a column, long text cut. A dictionary is not unfolded by Arrow: it may grow without end."""
     column.validate(full=True)  # offsets that lead out of a damaged file would end the process
     if pa.types.is_dictionary(column.type):
         words = _cells(column.dictionary)
@@ -243,7 +238,7 @@ def _key(row: int) -> bytes:
 
 
 class _Span(NamedTuple):
-    """A row group: its first row, how many it has, and how many of them are read at a time."""
+    """A row group: its first row, its number of rows, and how many of them are read together."""
 
     start: int
     rows: int
@@ -251,7 +246,7 @@ class _Span(NamedTuple):
 
 
 def _spans(metadata: pq.FileMetaData, name: str) -> list[_Span]:
-    """The row groups; of the column `name` about `BATCH_BYTES` are read at a time."""
+    """The row groups; about `BATCH_BYTES` of the column `name` are read together."""
     spans, start = [], 0
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         columns = map(group.column, range(group.num_columns))
@@ -263,7 +258,7 @@ def _spans(metadata: pq.FileMetaData, name: str) -> list[_Span]:
 
 
 def parquet_sizes(data: bytes) -> dict[str, int]:
-    """The rows and columns of a Parquet file, and the bytes of its values in memory; a repeated text is stored once."""
+    """The rows and columns of a Parquet file, and the bytes of its values in memory, with each repeated text."""
     metadata = pq.read_metadata(pa.BufferReader(data))
     columns, unfolded = range(metadata.num_columns), 0
     schema = [metadata.schema.column(number) for number in columns]
@@ -275,7 +270,7 @@ def parquet_sizes(data: bytes) -> dict[str, int]:
 
 
 def _parquet(file: BinaryIO) -> tuple[pq.ParquetFile, pa.Schema]:
-    """An open file, which is opened once more: what reads on in it outlives the one that was given. And its schema.
+    """A file, opened once more to outlive the one that is given, and its schema.
 
     Text and bytes come as dictionaries: a small page may hold one value a million times.
     """
@@ -298,7 +293,7 @@ def _arrow_batches(mapped: pa.MemoryMappedFile) -> tuple[pa.Schema, Iterator[pa.
 
 
 def _places(chunk: pa.Array, start: int, size: int, *, first: int) -> Iterator[tuple[int, int]]:
-    """The size of each picture and its offset in a file of that `size` mapped at `start`; below 0 for a row without."""
+    """The size of each picture, and its offset in a file of that `size` mapped at `start`; below 0 without bytes."""
     data = pc.struct_field(chunk, "bytes") if pa.types.is_struct(chunk.type) else chunk
     *_, offsets, values = data.buffers()
     width = np.int64 if pa.types.is_large_binary(data.type) else np.int32
@@ -312,7 +307,7 @@ def _places(chunk: pa.Array, start: int, size: int, *, first: int) -> Iterator[t
 
 
 def _bytes_of(value: Any, folder: bytes) -> bytes:
-    """The bytes of a picture, or of the file that the row names, which must lie beside its container."""
+    """The bytes in a row, or of the file that it names, which must lie beside its container."""
     data = value.get("bytes") if isinstance(value, dict) else value
     if data is None and isinstance(value, dict) and value.get("path"):
         return read_file(os.path.join(folder, os.fsencode(value["path"])), within=(Path(os.fsdecode(folder)),))

@@ -24,19 +24,10 @@ from url_viz.imaging.scan import EXTENSIONS, Scan, ScannedFile, display_name
 
 ENDINGS = (".csv", ".tsv", ".txt", ".jsonl")
 PATH_NAMES = (
-    "path",
-    "file_path",
-    "filepath",
-    "file",
-    "file_name",
-    "filename",
-    "image_path",
-    "image",
-    "img",
-    "key",
-    "url",
+    *("path", "file_path", "filepath", "file", "file_name", "filename"),
+    *("image_path", "image", "img", "key", "url"),
 )
-"""What columns of paths are called, the likeliest first; case does not matter."""
+"""The usual names of columns of paths, the likeliest first, in any case."""
 
 
 def is_listing(root: Path) -> bool:
@@ -77,7 +68,7 @@ class Listing:
         return AT_A_TIME if any(_address(path) for path, _ in self._rows[:1]) else None
 
     def list(self) -> Scan:
-        """Every picture once, with the columns of its last line, and all the splits that its lines say.
+        """Every picture once, with the columns of its last line, and the splits of all its lines.
 
         Raises FolderError for a file that is no list.
         """
@@ -92,7 +83,9 @@ class Listing:
             for name in list(names)[:MOST_COLUMNS]
         }
         files = tuple(map(self._file, last))
-        cells = {path: _split_in(facts) for path, facts in last.items()}
+        cells = {
+            path: next((facts[name] for name in facts if is_split_column(name)), None) for path, facts in last.items()
+        }
         left_out = (f"{counted(number, 'line')} left out: {why}" for why, number in self._left_out.items())
         remarks = *left_out, *split_remarks(cells), *_class_remarks(lines, of_class or "")
         listed = in_order(Scan(self.root, files, within=self.within, columns=columns, remarks=remarks))
@@ -121,7 +114,6 @@ class Listing:
         return ScannedFile(path, *size_and_time(self._place(path), within=self.within))
 
     def _place(self, path: bytes) -> bytes:
-        """The path of a file that the list names as one of this machine."""
         return os.path.join(os.fsencode(self.base), path)
 
     @cached_property
@@ -144,17 +136,13 @@ class Listing:
 
 
 def _joined(lines: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
-    """What the last of a picture's lines says, with the splits of all of them."""
+    """The facts in the last of a picture's lines, with the splits of all of them."""
     splits = {name: joined_splits(*(line.get(name) for line in lines)) for name in lines[-1] if is_split_column(name)}
     return {**lines[-1], **splits} if len(lines) > 1 else lines[-1]
 
 
-def _split_in(facts: Mapping[str, object]) -> object:
-    return next((facts[name] for name in facts if is_split_column(name)), None)
-
-
 def _class_remarks(lines: Mapping[bytes, Sequence[Mapping[str, object]]], of_class: str) -> Iterator[str]:
-    """A sentence on the pictures that lines say two classes of; nothing if there are none."""
+    """A sentence on the pictures that have two classes in their lines, if there are any."""
     several = {}
     for path, entries in lines.items():
         names = dict.fromkeys(str(entry[of_class]) for entry in entries if of_class in entry)
@@ -167,7 +155,7 @@ def _class_remarks(lines: Mapping[bytes, Sequence[Mapping[str, object]]], of_cla
 
 
 def _path(text: str) -> bytes:
-    """A path as it is stored, without what leads nowhere; an address stays as it is."""
+    """A path as it is stored, normalised; an address stays as it is."""
     text = text.strip().removeprefix("file://")
     plain = text if address_in(text) else os.path.normpath(text)
     try:
@@ -185,7 +173,7 @@ Rows = Iterator[tuple[str, Mapping[str, object]]]
 
 
 def _lines(text: str) -> list[str]:
-    """The lines of a text, which ends none at separators such as U+2028, unlike `splitlines`."""
+    """The lines of a text; unlike for `splitlines`, separators such as U+2028 end none."""
     return [line.strip() for line in io.StringIO(text, newline=None)]
 
 

@@ -34,7 +34,7 @@ def is_dataset(root: Path) -> bool:
 def open_dataset(
     dataset: Any, folder: Path, *, image: str | int, label: str | int | None, name: str | None
 ) -> "PythonDataset":
-    """The source of a Dataset, which a file of its name in `folder` stands for.
+    """The source of a Dataset; a file of its name in `folder` stands for it.
 
     Raises FolderError if it is not of the map style, or its first item has no such picture.
     """
@@ -55,10 +55,7 @@ def open_dataset(
 
 
 class PythonDataset:
-    """The pictures of a Dataset by their index; those of a Dataset that is not open here cannot be read. Thread-safe.
-
-    Encoded pictures are taken as they are, others are written as PNG.
-    """
+    """The pictures of a Dataset by their index; encoded ones as they are, others as PNG or TIFF. Thread-safe."""
 
     at_a_time = None
 
@@ -66,7 +63,7 @@ class PythonDataset:
         self, root: Path, dataset: Any, *, image: str | int = "image", label: str | int | None = "label"
     ) -> None:
         self.root, self.within = root, None
-        self._items = _items_of(dataset, image, label)
+        self._item = _getter(dataset, image, label)
         self._dataset, self._image, self._label = dataset, image, label
         self._names = _class_names(dataset, label)
         self._labels: list[object] = [None] * len(dataset)
@@ -87,20 +84,20 @@ class PythonDataset:
             ) from error
 
     def list(self) -> Scan:
-        """Every index; the classes come along as they are read."""
+        """Every index; a class is known once its picture was read."""
         fingerprint = getattr(self._dataset, "_fingerprint", None)
         stamp = content_key(str(fingerprint or time.time_ns()).encode())  # another Dataset is read whole
         files = tuple(ScannedFile(b"%07d" % index, 0, stamp, position=index) for index in range(len(self._dataset)))
         return Scan(self.root, files, columns={} if self._label is None else {CLASS: self._labels})
 
     def read(self, file: ScannedFile) -> bytes:
-        """The bytes of a picture. Raises ImageError if the Dataset does not give it, or is not open here."""
+        """The bytes of a picture. Raises ImageError if the Dataset does not give it."""
         return self._read(int(file.path))
 
     def _read(self, index: int) -> bytes:
         try:
             with self._lock:  # a Dataset may share an open file between its items
-                picture, label = self._items(index)
+                picture, label = self._item(index)
             encoded = _encoded(picture)  # a picture that was opened lazily is read only now
         except ImageError:
             raise
@@ -120,7 +117,7 @@ class PythonDataset:
 
 
 _OPEN: dict[Path, PythonDataset] = {}
-"""The Datasets that were opened in this process, by the file that stands for each."""
+"""The Datasets opened in this process, by the file that stands for each."""
 
 
 class ClosedDataset:
@@ -145,28 +142,21 @@ _CLOSED = "is a Dataset of Python, which is not open here: open it in Python by 
 
 
 def source_of_dataset(root: Path, within: Sequence[Path] | None = None) -> PythonDataset | ClosedDataset:
-    """The Dataset that a file stands for: as it was opened in this process, else one that cannot be read."""
+    """The Dataset that a file stands for, if it was opened in this process; else one that cannot be read."""
     return _OPEN.get(root) or ClosedDataset(root, within)
 
 
-Items = Callable[[int], tuple[Any, Any]]
-
-
-def _items_of(dataset: Any, image: str | int, label: str | int | None) -> Items:
-    """How picture and class are had by index: as files where the Dataset has these, which saves decoding them."""
-    if hasattr(dataset, "cast_column") and image in getattr(dataset, "features", {}):
-        encoded = _undecoded(dataset, image)
-        return lambda index: _parts(encoded[index], image, label)
+def _getter(dataset: Any, image: str | int, label: str | int | None) -> Callable[[int], tuple[Any, Any]]:
+    """A function from an index to picture and class: undecoded where the Dataset has them so, which saves time."""
+    if hasattr(dataset, "cast_column") and image in getattr(dataset, "features", {}):  # Hugging Face's
+        feature = dataset.features[image]
+        if hasattr(feature, "decode"):
+            dataset = dataset.cast_column(image, type(feature)(decode=False))
+        return lambda index: _parts(dataset[index], image, label)
     samples = getattr(dataset, "samples", None)
     if isinstance(samples, list) and samples and isinstance(samples[0], tuple) and os.path.isfile(str(samples[0][0])):
         return lambda index: samples[index][:2]
     return lambda index: _parts(dataset[index], image, label)
-
-
-def _undecoded(dataset: Any, image: str | int) -> Any:
-    """A Hugging Face Dataset whose pictures come as bytes; as it is if the column is none of pictures."""
-    feature = dataset.features[image]
-    return dataset.cast_column(image, type(feature)(decode=False)) if hasattr(feature, "decode") else dataset
 
 
 def _parts(item: Any, image: str | int, label: str | int | None) -> tuple[Any, Any]:
@@ -190,7 +180,7 @@ _AS_PNG, _AS_TIFF = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA"), ("CMYK", "F", 
 
 
 def _encoded(picture: Any) -> bytes:
-    """The bytes of a picture as its file has them, else as PNG, or TIFF where PNG has no such pixels.
+    """The bytes of a picture's file, else a PNG, or a TIFF where PNG has no such pixels.
 
     Raises ImageError for what is no picture.
     """
@@ -203,10 +193,12 @@ def _encoded(picture: Any) -> bytes:
             raise ImageError(EMPTY)
         return bytes(picture)
     if not isinstance(picture, Image.Image):
-        pixels = _pixels_of(picture)
+        pixels = _pixels(picture)
         if _is_deep(pixels):
             return tiff_bytes(pixels)
-        picture = _image_of(pixels)
+        if pixels.dtype.kind == "f":
+            pixels = np.round(np.nan_to_num(pixels) * 255)
+        picture = Image.fromarray(pixels.astype(np.uint8))
     file = io.BytesIO()
     if picture.mode in _AS_TIFF:
         picture.save(file, "TIFF")
@@ -216,7 +208,7 @@ def _encoded(picture: Any) -> bytes:
     return file.getvalue()
 
 
-def _pixels_of(picture: Any) -> NDArray[Any]:
+def _pixels(picture: Any) -> NDArray[Any]:
     """The numbers (H, W) or (H, W, C) of an array or of a tensor (C, H, W)."""
     is_tensor = hasattr(picture, "detach")
     pixels = np.asarray(picture.detach().cpu() if is_tensor else picture)
@@ -228,9 +220,9 @@ def _pixels_of(picture: Any) -> NDArray[Any]:
 
 
 def _is_deep(pixels: NDArray[Any]) -> bool:
-    """Whether numbers are of more than 8 bits, or of many bands.
+    """Whether numbers have more than 8 bits, or many bands.
 
-    Raises ImageError for colours as floats outside of 0 to 1, which are normalised for a model.
+    Raises ImageError for colours as floats outside of 0 to 1, which were normalised for a model.
     """
     if pixels.dtype in (np.uint16, np.int16) or (pixels.ndim == 3 and pixels.shape[2] not in (3, 4)):
         return True  # also one that happens to be dark
@@ -238,10 +230,3 @@ def _is_deep(pixels: NDArray[Any]) -> bool:
     if pixels.dtype.kind == "f" and pixels.ndim == 3 and not 0 <= low <= high <= 1:
         raise ImageError("has floats outside of 0 to 1: give pictures before they are normalised")
     return not 0 <= low <= high <= (1 if pixels.dtype.kind == "f" else 255)
-
-
-def _image_of(pixels: NDArray[Any]) -> Image.Image:
-    """A picture of 8 bits from whole numbers to 255, or from floats from 0 to 1."""
-    if pixels.dtype.kind == "f":
-        pixels = np.round(np.nan_to_num(pixels) * 255)
-    return Image.fromarray(pixels.astype(np.uint8))

@@ -13,7 +13,7 @@ from threading import Lock
 
 from url_viz.base.errors import FolderError, ImageError
 from url_viz.base.wording import counted
-from url_viz.imaging.containers.archives import Columns, Entries, joined_columns, read_at
+from url_viz.imaging.containers.archives import MOST_COLUMNS, Columns, Entries, read_at
 from url_viz.imaging.decode import VANISHED, open_plain_file
 from url_viz.imaging.folder_classes import SPLIT, split_in_name
 from url_viz.imaging.limited_readers import ending, readers, with_pages
@@ -77,17 +77,22 @@ class Shards:
             faults = self._noted(shard, entries)
             files += (ScannedFile(path, 0, stamp) for path in faults)
             columns_of_shards.append((len(faults), {}))
-        columns = joined_columns(columns_of_shards)
+        names = [*dict.fromkeys(name for _, given in columns_of_shards for name in given)][:MOST_COLUMNS]
+        columns = {
+            name: [value for count, given in columns_of_shards for value in given.get(name, [None] * count)]
+            for name in names
+        }
         listed = in_order(Scan(self.root, tuple(files), tuple(other.most_common()), (), self.within, columns))
         return with_pages(listed, self._paged, is_each=self.is_each_page)
 
     def _paged(self, files: Sequence[ScannedFile]) -> Sequence[PagedFile | None]:
-        """The pages and facts of files in archives; of others, and those of a sample (WebDataset), nothing is asked."""
-        return [self._pages_in_archive(file) if file.size_bytes and file.block is None else None for file in files]
-
-    def _pages_in_archive(self, file: ScannedFile) -> PagedFile | None:
-        is_archived = ending(self._path(self._parted(file.path)[0])) in _ARCHIVES
-        return readers.paged_bytes(self.read(file)) if is_archived else None
+        """The pages and facts of files in archives; nothing is asked about others."""
+        answers: list[PagedFile | None] = []
+        for file in files:
+            is_file = file.size_bytes > 0 and file.block is None
+            is_asked = is_file and ending(self._path(self._parted(file.path)[0])) in _ARCHIVES
+            answers.append(readers.paged_bytes(self.read(file)) if is_asked else None)
+        return answers
 
     def read(self, file: ScannedFile) -> bytes:
         """The bytes of a picture, or of a page of it, as a file.
@@ -115,7 +120,7 @@ class Shards:
         return self._row(shard, position)
 
     def _row(self, shard: bytes, position: int) -> bytes:
-        """The picture of a row, of which many are unpacked together: what comes with it waits to be asked for."""
+        """The picture of a row; those that are unpacked with it wait to be asked for."""
         version = self._status(shard)
         with self._lock:
             for rows in self._ahead:
@@ -127,7 +132,7 @@ class Shards:
 
     @cached_property
     def _shards(self) -> tuple[bytes, ...]:
-        """The shards below the root; an empty name for the root itself, if that is one."""
+        """The shards below the root; an empty name if the root itself is one."""
         return (b"",) if os.path.isfile(self.root) else tuple(sorted(_below(self.root)))
 
     def _path(self, shard: bytes) -> bytes:
@@ -155,7 +160,7 @@ class Shards:
             return Entries(fault=str(error))
 
     def _noted(self, shard: bytes, entries: Entries) -> Mapping[bytes, str]:
-        """The reasons why pictures of a shard, or some of it, cannot be read, by their paths, from now on known."""
+        """The reasons why parts of a shard cannot be read, by path; they are remembered."""
         prefix = shard + b"/" if shard else b""
         faults = {prefix + key: why for key, why in entries.faults.items()}
         if entries.fault:
@@ -164,7 +169,7 @@ class Shards:
         return faults
 
     def _place(self, shard: bytes, key: bytes) -> tuple[int, int]:
-        """Where a picture lies, of which only the path is known; a shard is searched once while it is looked at."""
+        """The position and size of a picture with this key; a shard is listed once while its keys are asked for."""
         version, latest = self._status(shard), self._places
         if latest[:2] != (shard, version):
             entries = readers.entries(self._path(shard), within=self.within)
@@ -189,7 +194,7 @@ def _files(shard: bytes, entries: Entries, stamp: int) -> Iterator[ScannedFile]:
 
 
 def in_order(scan: Scan) -> Scan:
-    """A scan, its files by path, with their columns."""
+    """A scan with its files, and their columns, sorted by path."""
     order = sorted(range(len(scan.files)), key=lambda number: scan.files[number].path)
     columns = {name: [values[number] for number in order] for name, values in scan.columns.items()}
     return replace(scan, files=tuple(scan.files[number] for number in order), columns=columns)
@@ -200,7 +205,7 @@ def _is_shard(name: bytes) -> bool:
 
 
 def _below(root: Path) -> Iterator[bytes]:
-    """The shards in a folder and those below it, relative to it; of a data set saved by Hugging Face those it lists."""
+    """The shards in a folder and below it, relative to it; of a saved Hugging Face data set, those that it lists."""
     top = os.fsencode(root)
     for here, folders, names in os.walk(top):
         folders[:] = sorted(name for name in folders if not is_hidden(name))
@@ -211,7 +216,7 @@ def _below(root: Path) -> Iterator[bytes]:
 
 
 def _listed(state: bytes) -> set[bytes] | None:
-    """The files that a data set saved by Hugging Face consists of; None in other folders."""
+    """The files of a saved Hugging Face data set; None in other folders."""
     try:
         with open_plain_file(state) as file:
             return {os.fsencode(entry["filename"]) for entry in json.loads(file.read(_LARGEST_STATE))["_data_files"]}
