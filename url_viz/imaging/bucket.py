@@ -1,7 +1,7 @@
 """Pictures in object storage (S3, Google Cloud Storage, Azure), listed and fetched by obstore, an extra.
 
-Credentials come from the environment alone. What obstore says of an error is not passed on: it holds what a server
-answered, which may name the key it was asked with.
+Credentials come from the environment alone. The texts of obstore's errors are not passed on: they hold a server's
+answer, which may name the key.
 """
 
 import datetime
@@ -140,7 +140,6 @@ def _open_store(root: Path, *, fetch_s: float, retry_s: float) -> Any:
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    """What obstore raises for a store."""
     from obstore.exceptions import BaseError
 
     return (BaseError, OSError, ValueError, NotImplementedError)
@@ -160,7 +159,6 @@ def _bucket_error(root: Path, error: Exception) -> BucketError:
 
 
 def _diagnosis(text: str) -> tuple[str, str]:
-    """What is wrong, and what to do, from the text of obstore's error."""
     status = re.search(r"status code: (\d{3})", text)
     code = int(status[1]) if status else 0
     if "invalid path" in text:

@@ -19,43 +19,42 @@ SIDE = 64
 LEAST_SIDE_PX = 24
 """Smaller pictures have too few pixels to tell …"""
 LEAST_CONTRAST = 60.0
-"""… and so have blank ones: with a lower variance, of all three colours together, in squares of grey levels."""
+"""… and so have blank ones: the least variance, of all three colours together, in squared grey levels."""
 MOST_DIFFERENCE = 0.7
 """Copies differ by at most this in any block: the root of its residual, as a share of contrast there and around …"""
-OF_SMALL, OF_SMALL_CROPPED = 1.2, 0.85
-"""… and by these where a picture has fewer pixels than a patch, on which saving leaves more: frames lie closer, too."""
+MOST_SMALL_DIFFERENCE, MOST_SMALL_CROPPED_DIFFERENCE = 1.2, 0.85
+"""… and by these if a picture has fewer pixels than a patch: saving leaves more on it, and frames are closer, too."""
 LEAST_CORRELATION = 0.6
 """Pictures that correlate less when they are laid upon each other roughly are not looked at closely."""
 MOST_CROPPED = 0.13
-"""Of width and of height."""
+"""The share of the width, and of the height, that a crop may cut away."""
 SLACK, WARPED = 0.005, 0.03
-"""A crop lies inside its picture, and is stretched alike along both sides, up to so much. Frames are not."""
+"""How far a crop may lie outside its picture, and its stretch differ along both sides; frames do more."""
 BLOCK, BLOCKS = 4, SIDE // 2 - 1
-"""Residuals are averaged over so many pixels across and down: a 256th of a picture."""
+"""Residuals are averaged over BLOCK pixels across and down, a 256th of a picture."""
 GLOBAL_SHARE, NOISE = 0.1, 60.0
-"""What a residual is compared with, beside the contrast at its place: a share of the picture's, and saving."""
-PAIRS = 32
-"""Pairs that are compared at a time."""
+"""Added to the contrast at a place: a share of the whole picture's contrast, and what saving leaves."""
+PAIRS_AT_ONCE = 32
 BLACK, WHITE = 8, 247
-"""Beyond these, a pixel may have been any darker or brighter before it was toned."""
+"""Beyond these, a pixel may have been any darker or brighter before its tones were changed."""
 TINT = 1.3
 """The most that one colour is brightened more than all three together."""
-ORIENTED = 8
-"""The size at which pictures are seen to be mirrored, or not."""
+MIRROR_SIDE = 8
+"""The size at which it is decided whether a picture is mirrored."""
 ROUGH, MIDDLE, FINE = (16, 5), (32, 3), (64, 1)
-"""The size at which pictures are laid upon each other, and how many steps are taken there."""
+"""The sizes at which pictures are laid upon each other, and the number of steps at each."""
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_HERE = np.array([0, 1, 0, 1], np.float32)
-"""Start and size along rows, then along columns, of the part that is compared: of width and height, here all."""
+_WHOLE = np.array([0, 1, 0, 1], np.float32)
+"""The part of a picture that is compared: start and size, as shares of the width, then of the height."""
 
 
 @dataclass(frozen=True)
 class Patches:
-    """N small pictures: `pixels` (N, 3, SIDE, SIDE) uint8, and how long the shorter `side` (N,) of each was."""
+    """N small pictures: `pixels` (N, 3, SIDE, SIDE) uint8, and the shorter `side` (N,) that each had."""
 
     pixels: NDArray[np.uint8]
     side: NDArray[np.int64]
@@ -74,12 +73,12 @@ class Patches:
 
     @classmethod
     def joined(cls, parts: Sequence["Patches"]) -> "Patches":
-        """The pictures of all parts, of which there is at least one."""
+        """The pictures of all parts, at least one."""
         return cls(np.concatenate([part.pixels for part in parts]), np.concatenate([part.side for part in parts]))
 
 
 def patch_of(thumbnail: bytes, width: int, height: int) -> Patches:
-    """The patch of one picture of this size, from its thumbnail; black without one, or if it is too small to tell."""
+    """The patch of one picture of this size, from its thumbnail; black without one, or if the picture is too small."""
     side, pixels = min(width, height), np.zeros((1, 3, SIDE, SIDE), np.uint8)
     if thumbnail and side >= LEAST_SIDE_PX:
         image = Image.open(io.BytesIO(thumbnail))
@@ -90,30 +89,27 @@ def patch_of(thumbnail: bytes, width: int, height: int) -> Patches:
 
 
 def no_patches() -> Patches:
-    """Of no picture."""
+    """The patches of no pictures."""
     return Patches(np.zeros((0, 3, SIDE, SIDE), np.uint8), np.zeros(0, np.int64))
 
 
 def are_copies(first: Patches, second: Patches) -> Flags:
-    """Which pairs (P,) of two times P pictures are copies."""
-    is_copy = np.zeros(len(first), bool)
-    for start in range(0, len(first), PAIRS):
-        part = slice(start, start + PAIRS)
-        is_copy[part] = _are_copies(first[part], second[part])
-    return is_copy
+    """Which pairs (P,) of P first and P second pictures are copies."""
+    parts = [slice(start, start + PAIRS_AT_ONCE) for start in range(0, len(first), PAIRS_AT_ONCE)]
+    return np.concatenate([np.zeros(0, bool), *(_are_copies(first[part], second[part]) for part in parts)])
 
 
 def _are_copies(first: Patches, second: Patches) -> Flags:
     difference, part = aligned_difference(first.pixels.astype(np.float32), second.pixels.astype(np.float32))
-    is_whole = (np.abs(part - _HERE) <= 2 * SLACK).all(axis=1)
+    is_whole = (np.abs(part - _WHOLE) <= 2 * SLACK).all(axis=1)
     is_small = np.minimum(first.side, second.side) < SIDE
-    most = np.where(is_small, np.where(is_whole, OF_SMALL, OF_SMALL_CROPPED), MOST_DIFFERENCE)
-    is_copy: Flags = (difference <= most) & (is_whole | _is_of_crop(part))
+    most_small = np.where(is_whole, MOST_SMALL_DIFFERENCE, MOST_SMALL_CROPPED_DIFFERENCE)
+    is_copy: Flags = (difference <= np.where(is_small, most_small, MOST_DIFFERENCE)) & (is_whole | _is_cropped(part))
     return is_copy
 
 
-def _is_of_crop(part: Floats) -> Flags:
-    """Which parts (P, 4) one picture shows of the other, or the other of it, if it was cropped."""
+def _is_cropped(part: Floats) -> Flags:
+    """Which parts (P, 4) are those of a crop, whichever of the two pictures was cropped."""
     start, size = part[:, ::2], part[:, 1::2]
     is_inside = (start >= np.minimum(0, 1 - size) - SLACK) & (start <= np.maximum(0, 1 - size) + SLACK)
     is_one_way = (size >= 1 - 2 * SLACK).all(axis=1) | (size <= 1 + 2 * SLACK).all(axis=1)
@@ -122,14 +118,14 @@ def _is_of_crop(part: Floats) -> Flags:
 
 
 def aligned_difference(left: Floats, right: Floats) -> tuple[Floats, Floats]:
-    """How two times P pictures (P, 3, SIDE, SIDE) differ (P,) at most, and which part (P, 4) of the second is compared.
+    """The largest differences (P,) of pictures (P, 3, SIDE, SIDE) laid upon each other, and the parts (P, 4) compared.
 
-    They are laid upon each other as well as can be. ∞ if they fit nowhere, or one is blank.
+    Parts are of the second picture. The difference is ∞ if two fit nowhere, or one is blank.
     """
-    differences, parts = np.full(len(left), np.inf, np.float32), np.tile(_HERE, (len(left), 1))
+    differences, parts = np.full(len(left), np.inf, np.float32), np.tile(_WHOLE, (len(left), 1))
     rows = np.flatnonzero((_contrast(left) >= LEAST_CONTRAST) & (_contrast(right) >= LEAST_CONTRAST))
     lumas = [np.einsum("pcyx,c->pyx", each[rows], _LUMA) for each in (left, right)]
-    first, second = (_reduced(luma, ORIENTED) for luma in lumas)
+    first, second = (_reduced(luma, MIRROR_SIDE) for luma in lumas)
     is_mirrored = _correlation(first, second[:, :, ::-1]) > _correlation(first, second)
     lumas[1] = np.where(is_mirrored[:, None, None], lumas[1][:, :, ::-1], lumas[1])
     first, second = (_reduced(luma, ROUGH[0]) for luma in lumas)
@@ -150,7 +146,7 @@ def _reduced(luma: Floats, size: int) -> Floats:
 
 
 def _smooth(values: Floats, times: int = 1) -> Floats:
-    """Values (…, S, S), each weighted by 1, 2, 1 with those beside it, along both sides; the rim is repeated."""
+    """Values (…, S, S) smoothed by weights 1, 2, 1 along both sides; the rim is repeated."""
     return _along_both(_smoothing(values.shape[-1], times), values)
 
 
@@ -161,22 +157,22 @@ def _along_both(weights: Floats, values: Floats) -> Floats:
 
 @cache
 def _smoothing(size: int, times: int) -> Floats:
-    beside = np.eye(size, k=1) + np.eye(size, k=-1)
-    beside[0, 0] = beside[-1, -1] = 1
-    return np.linalg.matrix_power((2 * np.eye(size) + beside) / 4, times).astype(np.float32)
+    adjacent = np.eye(size, k=1) + np.eye(size, k=-1)
+    adjacent[0, 0] = adjacent[-1, -1] = 1
+    return np.linalg.matrix_power((2 * np.eye(size) + adjacent) / 4, times).astype(np.float32)
 
 
 @cache
 def _means(count: int, width: int, step: int) -> Floats:
-    """Weights (count, SIDE) of the means over `width` pixels, one every `step`."""
+    """Weights (count, SIDE) for means over `width` pixels, one every `step`."""
     pixel, first = np.arange(SIDE), step * np.arange(count)[:, None]
     return (((pixel >= first) & (pixel < first + width)) / width).astype(np.float32)
 
 
 def _laid_upon(first: Floats, second: Floats, part: Floats, *, steps: int) -> tuple[Floats, Floats]:
-    """The part (P, 4) of `second` that `first` shows, refined from a guess, and how they correlate then (P,).
+    """The part (P, 4) of `second` that `first` shows, refined from a guess, and their correlation then (P,).
 
-    Each step solves for what moves and stretches the second, and for its gain and bias, by least squares.
+    Each step solves for a move and a stretch of the second, its gain and bias, by least squares.
     """
     count, size = first.shape[:2]
     along = ((np.arange(size, dtype=np.float32) + 0.5) / size)[None]
@@ -200,14 +196,14 @@ def _laid_upon(first: Floats, second: Floats, part: Floats, *, steps: int) -> tu
 
 
 def _within_reach(part: Floats) -> Floats:
-    """Parts (P, 4) that are no smaller, larger or further away than a crop makes them."""
+    """Parts (P, 4), limited to the sizes and places that a crop can have."""
     size = part[:, 1::2].clip(1 - MOST_CROPPED, 1 / (1 - MOST_CROPPED))
     start = part[:, ::2].clip(np.minimum(0, 1 - size) - 0.02, np.maximum(0, 1 - size) + 0.02)
     return np.stack([start[:, 0], size[:, 0], start[:, 1], size[:, 1]], axis=1).astype(np.float32)
 
 
 def _seen(other: Floats, part: Floats) -> tuple[Floats, Flags]:
-    """Pictures (P, …, S, S) within a part of each (P, 4), in their own size, and where they show it (P, S, S)."""
+    """The parts (P, 4) of pictures (P, …, S, S), resized to (P, …, S, S), and which pixels (P, S, S) lie inside."""
     size, colours = other.shape[-1], (1,) * (other.ndim - 3)
     columns, has_column = _weights(part[:, 0], part[:, 1], size)
     rows, has_row = _weights(part[:, 2], part[:, 3], size)
@@ -217,7 +213,7 @@ def _seen(other: Floats, part: Floats) -> tuple[Floats, Flags]:
 
 
 def _weights(start: Floats, length: Floats, size: int) -> tuple[Floats, Flags]:
-    """Weights (P, S, S) of pixels along a line for each place of a part of it, and whether it is on the line (P, S)."""
+    """Weights (P, S, S) of the pixels of a line for each place in a part of it, and which places (P, S) lie inside."""
     pixel = np.arange(size, dtype=np.float32)
     position = (start[:, None] + length[:, None] * (pixel + 0.5) / size) * size - 0.5
     is_inside = (position > -0.501) & (position < size - 0.499)
@@ -225,7 +221,7 @@ def _weights(start: Floats, length: Floats, size: int) -> tuple[Floats, Flags]:
 
 
 def _correlation(left: Floats, right: Floats, is_inside: Flags | None = None) -> Floats:
-    """Of pictures (P, S, S), over what is inside of both (P, S, S)."""
+    """The correlation (P,) of pictures (P, S, S), over the pixels inside (P, S, S)."""
     shape = len(left), left.shape[1] * left.shape[2]
     weight = np.ones(shape, np.float32) if is_inside is None else is_inside.reshape(shape).astype(np.float32)
     mass = weight.sum(axis=1)
@@ -238,7 +234,7 @@ def _correlation(left: Floats, right: Floats, is_inside: Flags | None = None) ->
 
 
 def _contrast(pictures: Floats, is_inside: Flags | None = None) -> Floats:
-    """The variance (P,) of pictures (P, 3, S, S), all colours together."""
+    """The variance (P,) of pictures (P, 3, S, S) over the pixels inside, all colours together."""
     count, size = len(pictures), pictures.shape[-1] ** 2
     flat = pictures.reshape(count, 3, size)
     weight = (
@@ -266,7 +262,7 @@ def _largest_difference(left: Floats, right: Floats, is_inside: Flags) -> Floats
 
 
 def _toned(left: Floats, right: Floats, inside: Floats) -> Floats:
-    """The second pictures in the tones of the first: a gain and a bias of each colour, by what neither has clipped."""
+    """The second pictures in the tones of the first: a gain and a bias per colour, fitted to pixels not clipped."""
     shape = len(left), 3, SIDE * SIDE
     is_known = (left > BLACK) & (left < WHITE) & (right > BLACK) & (right < WHITE)
     every = np.broadcast_to(inside, left.shape).reshape(shape)
@@ -275,8 +271,8 @@ def _toned(left: Floats, right: Floats, inside: Floats) -> Floats:
     weight, first, second = np.where(is_enough, is_usable, every), left.reshape(shape), right.reshape(shape)
     mass = np.maximum(weight.sum(axis=2), 1)
     means = [np.einsum("pcn,pcn->pc", each, weight) / mass for each in (first, second)]
-    apart = (second - means[1][..., None]) * weight
-    covariance, variance = (np.einsum("pcn,pcn->pc", each, apart) / mass for each in (first, second))
+    centred = (second - means[1][..., None]) * weight
+    covariance, variance = (np.einsum("pcn,pcn->pc", each, centred) / mass for each in (first, second))
     gain = (covariance.sum(axis=1) / (variance.sum(axis=1) + 1)).clip(0.4, 2.5)[:, None]
     gains = ((covariance + 20 * gain) / (variance + 20)).clip(gain / TINT, gain * TINT)
     toned: Floats = gains[..., None] * (second - means[1][..., None]) + means[0][..., None]
@@ -284,7 +280,7 @@ def _toned(left: Floats, right: Floats, inside: Floats) -> Floats:
 
 
 def _without_clipped(residual: Floats, left: Floats, right: Floats) -> Floats:
-    """Residuals (P, 3, S, S) without what comes of clipping: where a picture is white it may have been any brighter."""
+    """Residuals (P, 3, S, S) without those that clipping explains: a white pixel may have been any brighter."""
     is_explained = (residual > 0) & ((right > WHITE) | (left < BLACK)) | (residual < 0) & (
         (right < BLACK) | (left > WHITE)
     )

@@ -268,7 +268,6 @@ def _upright(rgb: Image.Image, orientation: object, size: tuple[int, int]) -> tu
 
 
 def _draft(image: Image.Image, short_side_px: int) -> None:
-    """Have a JPEG decoded at a fraction of its size, if that is large enough."""
     width, height = image.size
     scale = DRAFT_MARGIN * short_side_px / min(width, height)
     image.draft(None, (round(width * scale), round(height * scale)))

@@ -206,7 +206,7 @@ def _is_known_to_pillow(data: bytes) -> bool:
             return True
     except UnidentifiedImageError:
         return False
-    except Exception:  # noqa: BLE001  # what is wrong with it is said where it is decoded
+    except Exception:  # noqa: BLE001  # decoding it gives the reason
         return True
 
 

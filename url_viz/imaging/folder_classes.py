@@ -137,7 +137,6 @@ class FolderClasses:
         return {name: self._per_image([_joined(f, number) for f in self.folders]) for name, number in numbers.items()}
 
     def _per_image(self, values: Sequence[str | None]) -> NDArray[np.object_]:
-        """Values (F) of folders as values (N,) of pictures."""
         return np.array([*values, None], dtype=object)[self.folder]
 
 

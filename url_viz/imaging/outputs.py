@@ -39,7 +39,6 @@ def refuse_source(target: Path, *sources: str | Path, home: Path | None = None) 
 
 
 def _is_named(file: Path, root: Path) -> bool:
-    """Whether a list of pictures or annotations name a file."""
     named: Iterable[bytes] = ()
     with suppress(FolderError):  # what cannot be read names nothing
         named = getattr(source_of(root), "named_files", ()) if os.path.isfile(root) else ()

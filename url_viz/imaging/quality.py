@@ -3,6 +3,7 @@
 import io
 import math
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,10 @@ QUALITY_VERSION = 2
 """Part of the name of the stored table: a new formula gets a new number, and all values are computed again."""
 
 DIRECTIONS = ((0, 1, 3), (1, 1, 2), (1, 0, 3), (1, -1, 2))
-"""Steps down and to the right, and how many of them on either side of a pixel: 6 pixels along rows and columns, 5.7
-along diagonals. An edge's height is measured over them, its steepness over one: a sharp edge rises in one step."""
+"""A step down and to the right, and the steps on either side of a pixel: 6 pixels along rows and columns, 5.7 along
+diagonals. An edge's height is measured over them all, its steepness over one: a sharp edge rises in one step."""
 STRIDE_PX = 2
-"""Edges are looked for at every second pixel of every second row: they are long, and this takes half the time."""
+"""Edges are sought at every second pixel of every second row: they are long, and this takes half the time."""
 HIGH_QUANTILE, EDGE_SHARE = 0.99, 0.4
 """An edge is at least this fraction of the 99th percentile of the picture's differences …"""
 LEAST_EDGE = 8
@@ -23,7 +24,7 @@ LEAST_EDGE = 8
 DIRECTION_SHARE, FEWEST_EDGES = 0.1, 24
 """A direction is measured if this fraction of the edges, and this many, rise along it: a horizon has none along it."""
 SHARPEST = 0.9
-"""The quantile of a direction's edges that represents it: a sharp subject before a soft background is sharp."""
+"""The quantile of edges that represents a direction: a sharp subject before a soft background is sharp."""
 LEAST_SIDE_PX = 16
 FLAT_LEVELS = 9
 """Grey levels that count as one flat tone: JPEG's own ripple is about as wide."""
@@ -66,6 +67,7 @@ def quality_of_image(image: Image.Image) -> Quality:
     grey, counts = np.asarray(luma), np.array(luma.histogram())
     low, middle, high, highest = _levels(counts, (0.02, 0.5, 0.9, 0.98))
     sharpness = sharpness_of(grey)
+    rims = (grey[:BORDER_PX], grey[-BORDER_PX:], grey[:, :BORDER_PX], grey[:, -BORDER_PX:])
     return Quality(
         brightness=middle / 255,
         highlights=high / 255,
@@ -76,12 +78,11 @@ def quality_of_image(image: Image.Image) -> Quality:
         flat_share=int(np.convolve(counts, np.ones(FLAT_LEVELS, np.int64)).max()) / grey.size,
         white_share=int(counts[WHITE:].sum()) / grey.size,
         black_share=int(counts[: BLACK + 1].sum()) / grey.size,
-        white_border=_white_border(grey),
+        white_border=sum(np.count_nonzero(rim >= WHITE) for rim in rims) / sum(rim.size for rim in rims),
     )
 
 
-@dataclass(frozen=True)
-class Sharpness:
+class Sharpness(NamedTuple):
     """Sharpness (see `Quality`) of the sharpest direction, of the least sharp one, and at right angles to that."""
 
     most: float
@@ -108,7 +109,8 @@ def sharpness_by_direction(grey: NDArray[np.uint8]) -> list[float]:
         return [math.nan] * len(DIRECTIONS)
     rises = [_rise(grey, *direction) for direction in DIRECTIONS]
     highest = np.maximum.reduce(rises)
-    edges = np.flatnonzero(highest >= _least_edge(highest))
+    (high,) = _levels(np.array(Image.fromarray(highest).histogram()), (HIGH_QUANTILE,))
+    edges = np.flatnonzero(highest >= max(LEAST_EDGE, math.ceil(EDGE_SHARE * high)))
     height, left = highest.ravel()[edges], np.ones(len(edges), bool)
     values = []
     for direction, rise in zip(DIRECTIONS, rises, strict=True):
@@ -119,7 +121,7 @@ def sharpness_by_direction(grey: NDArray[np.uint8]) -> list[float]:
 
 
 def grey_thumbnail(jpeg: bytes, width: int, height: int) -> Image.Image:
-    """A stored thumbnail in grey, reduced to the size of the picture (`width`, `height`) if it was enlarged."""
+    """A stored thumbnail in grey, reduced to the size of its picture if that is smaller."""
     image = Image.open(io.BytesIO(jpeg))
     image.draft("L", None)  # decodes the luma alone
     grey = image.convert("L")
@@ -138,12 +140,6 @@ def _shifted(grey: NDArray[np.uint8], down: int, right: int) -> NDArray[np.uint8
     height, width = grey.shape
     rows = slice(INNER_PX + down, height - INNER_PX + down, STRIDE_PX)
     return grey[rows, INNER_PX + right : width - INNER_PX + right : STRIDE_PX]
-
-
-def _least_edge(highest: NDArray[np.uint8]) -> int:
-    counts = np.array(Image.fromarray(highest).histogram())
-    (high,) = _levels(counts, (HIGH_QUANTILE,))
-    return max(LEAST_EDGE, math.ceil(EDGE_SHARE * high))
 
 
 def _sharpest(
@@ -174,11 +170,6 @@ def _levels(counts: NDArray[np.int64], shares: tuple[float, ...]) -> list[int]:
     """The grey levels at or below which these shares of all pixels lie."""
     upto = np.cumsum(counts)
     return [int(level) for level in np.searchsorted(upto, np.multiply(shares, upto[-1]))]
-
-
-def _white_border(grey: NDArray[np.uint8]) -> float:
-    rims = (grey[:BORDER_PX], grey[-BORDER_PX:], grey[:, :BORDER_PX], grey[:, -BORDER_PX:])
-    return sum(np.count_nonzero(rim >= WHITE) for rim in rims) / sum(rim.size for rim in rims)
 
 
 HASH_VERSION = 1

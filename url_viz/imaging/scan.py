@@ -135,8 +135,7 @@ def _why_no_folder(root: Path) -> str:
     return "does not exist. Give the folder that contains the pictures."
 
 
-def _check_inside(root: Path, within: Sequence[Path]) -> None:
-    """Raise FolderError if `root` lies outside `within`, or if one of these folders is a link to another."""
+def _refuse_outside(root: Path, within: Sequence[Path]) -> None:
     for folder in within:
         if folder.resolve() != folder:
             raise FolderError(f"{str(folder)!r} is a link to {str(folder.resolve())!r}. Give that path itself.")
@@ -156,7 +155,7 @@ class Walk:
     def __init__(self, root: Path, *, within: Sequence[Path] | None = None) -> None:
         refuse_bucket(address_in(root) or root)
         if within is not None:
-            _check_inside(root, within)
+            _refuse_outside(root, within)
         if not os.path.isdir(root):
             raise FolderError(f"{str(root)!r} {_why_no_folder(root)}")
         self.root = root

@@ -117,7 +117,6 @@ class Objects:
 
     @cached_property
     def _annotated(self) -> Sequence[tuple[AnnotatedPicture, PictureSize | None]]:
-        """The pictures with objects, and the frame of each."""
         pictures = self.annotations.pictures.values()
         return [(picture, self._frame(picture.path)) for picture in pictures if picture.objects]
 
@@ -308,7 +307,7 @@ def _value_samples(source: Source, files: Sequence[ScannedFile]) -> list[ValueSa
 def _sample(source: Source, file: ScannedFile) -> ValueSample | None:
     try:
         data = source.read(file)
-    except (ImageError, BucketError):  # said where the file is read for good
+    except (ImageError, BucketError):  # reading the file for good gives the reason
         return None
     is_shallow = data.startswith(PNG_START) and data[_PNG_DEPTH_AT : _PNG_DEPTH_AT + 1] <= b"\x08"
     return None if is_shallow else decoders.sample_of(data)

@@ -21,9 +21,9 @@ MOST_PX, MOST_SIDES = 1e6, 100.0
 class AnnotatedObject:
     """One object of a picture: its `key`, unique in the picture, its class and its box.
 
-    `is_relative` boxes are in fractions of the picture's size. `facts` are what the file says of it besides (score,
-    truncated, difficult, area), by name. `place` is where its file has it: the line of a YOLO file and the object of a
-    VOC file from 1, the entry of a list in JSON from 0.
+    `is_relative` boxes are in fractions of the picture's size. `facts` are what else the file states (score, truncated,
+    difficult, area), by name. `place` is its place in the file: the line in a YOLO file and the object in a VOC file
+    from 1, the entry of a list in JSON from 0.
     """
 
     key: str
@@ -36,9 +36,9 @@ class AnnotatedObject:
 
 @dataclass
 class AnnotatedPicture:
-    """A picture by its path below the base, its split (of several as `joined_splits` has them), and its objects by key.
+    """A picture by its path below the base, with its split (several as `joined_splits` has them) and objects by key.
 
-    `size` is its width and height in pixels, as its annotation `file` says, whose path is as in a copy of these files.
+    `size` is the width and height in pixels that its annotation `file` states, whose path is as in a copy of the files.
     """
 
     path: bytes
@@ -56,12 +56,12 @@ class AnnotatedPicture:
 
 @dataclass
 class Annotations:
-    """What annotations of a format (`kind`) say. `pictures` are by their paths, relative to the folder `base`.
+    """The annotations of a format (`kind`). `pictures` are by their paths, relative to the folder `base`.
 
     `names` are classes by number (YOLO, COCO), `numbers` the numbers of pictures by path (COCO), `files` what else was
     read below the base: labels and lists of pictures (YOLO). `failures` are lines or entries that cannot be used, by
-    where they stand, with the reason; `twice` are sentences on ids that several entries have; `crowds` counts objects
-    that stand for a crowd, which are left out.
+    place, with the reason; `twice` are sentences on ids that several entries have; `crowds` counts the objects that
+    stand for a crowd, which are left out.
     """
 
     kind: str

@@ -163,8 +163,6 @@ def why_too_tight(member: zipfile.ZipInfo) -> str | None:
 
 
 class _ArchiveMember(NamedTuple):
-    """A plain file in an archive, and why it cannot be read, if it cannot."""
-
     name: bytes
     size_bytes: int
     offset: int
@@ -226,8 +224,6 @@ def read_at(file: BinaryIO, offset: int, size_bytes: int) -> bytes:
 
 
 class _Samples:
-    """The pictures of an archive, with the facts beside them in their samples."""
-
     def __init__(self) -> None:
         self.end = 0  # of the last picture, if it is stored as it is
         self._pictures: list[tuple[bytes, int, int]] = []

@@ -142,7 +142,6 @@ def _joined(lines: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
 
 
 def _class_remarks(lines: Mapping[bytes, Sequence[Mapping[str, object]]], of_class: str) -> Iterator[str]:
-    """A sentence on the pictures that have two classes in their lines, if there are any."""
     several = {}
     for path, entries in lines.items():
         names = dict.fromkeys(str(entry[of_class]) for entry in entries if of_class in entry)

@@ -86,7 +86,6 @@ class Shards:
         return with_pages(listed, self._paged, is_each=self.is_each_page)
 
     def _paged(self, files: Sequence[ScannedFile]) -> Sequence[PagedFile | None]:
-        """The pages and facts of files in archives; nothing is asked about others."""
         answers: list[PagedFile | None] = []
         for file in files:
             is_file = file.size_bytes > 0 and file.block is None
