@@ -22,17 +22,14 @@ NAMES: dict[type, str] = {int: "a whole number", float: "a number"}
 
 @dataclass(frozen=True)
 class Within:
-    """The bounds of `Annotated[int, …]`, `Annotated[float, …]`, or of one of these or None, ends included.
-
-    With `is_above`, `least` itself is out of bounds.
-    """
+    """The bounds of a number, `Annotated[int | None, …]`, ends included; with `is_above` without `least`."""
 
     least: float
     most: float = 1_000_000_000
     is_above: bool = False
 
     def holds(self, value: float | None) -> bool:
-        """Whether a value lies within; None does, nan does not."""
+        """None is within, nan is not."""
         return value is None or (self.least <= value <= self.most and not (self.is_above and value == self.least))
 
     def __str__(self) -> str:
@@ -41,7 +38,7 @@ class Within:
 
 @dataclass(frozen=True)
 class Output:
-    """Marks `Annotated[Path, …]` as what a command writes: refused where it would change what the command reads."""
+    """Marks `Annotated[Path, …]` as a command's output: refused where it would change what the command reads."""
 
 
 Count = Annotated[int, Within(1)]
@@ -57,7 +54,7 @@ AboveZero = Annotated[float, Within(0, is_above=True)]
 
 
 def check_number(name: str, hint: Any, value: Any) -> None:
-    """Raise UsageError for a value that is not within the bounds of its annotation, if that has any."""
+    """Raise UsageError for a value outside the bounds of its annotation."""
     for bounds in getattr(hint, "__metadata__", ()):
         if isinstance(bounds, Within) and not bounds.holds(value):
             kind = NAMES[_kind(get_args(hint)[0]) or float]
@@ -66,12 +63,12 @@ def check_number(name: str, hint: Any, value: Any) -> None:
 
 
 def is_output(hint: Any) -> bool:
-    """Whether an annotation marks what a command writes."""
+    """Whether an annotation marks a command's output."""
     return any(isinstance(extra, Output) for extra in getattr(hint, "__metadata__", ()))
 
 
 class Checked:
-    """A dataclass whose numbers are within the bounds of their annotations, however it is made; UsageError if not."""
+    """A dataclass that raises UsageError for numbers outside the bounds of their annotations, however it is made."""
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self), include_extras=True).items():
@@ -85,7 +82,7 @@ def _kind(hint: Any) -> type | None:
 
 
 def numbers() -> "ConstructorRegistry":
-    """A context in which tyro reads numbers, and refuses other words with a sentence of our own."""
+    """A context in which tyro reads numbers, and refuses other words in a sentence of ours."""
     from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec
 
     registry = ConstructorRegistry()
@@ -99,7 +96,7 @@ def numbers() -> "ConstructorRegistry":
         return PrimitiveConstructorSpec(
             nargs=1,
             metavar=kind.__name__.upper(),
-            instance_from_str=lambda words: None if can_be_none and words[0] == "None" else _read(kind, words[0]),
+            instance_from_str=lambda words: None if can_be_none and words[0] == "None" else _number(kind, words[0]),
             is_instance=lambda value: isinstance(value, (int, kind)) or (can_be_none and value is None),
             str_from_instance=lambda value: [str(value)],
         )
@@ -107,7 +104,7 @@ def numbers() -> "ConstructorRegistry":
     return registry
 
 
-def _read(kind: type, word: str) -> Any:
+def _number(kind: type, word: str) -> Any:
     try:
         return kind(word)
     except ValueError:
@@ -118,7 +115,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class PrintableOutput:
-    """Standard output whose every line is printable and no command of a pipeline: names may come from others."""
+    """Standard output whose lines are printable and no command of a pipeline: names may come from others."""
 
     def __init__(self, file: TextIO) -> None:
         self._file, self._is_blank = file, True
@@ -135,16 +132,16 @@ class PrintableOutput:
 
 @contextmanager
 def printable_output() -> Iterator[None]:
-    """Let what the block prints be printable; the help of commands, printed before, keeps its colours."""
+    """Have the block print by `PrintableOutput`; the help of commands, printed before, keeps its colours."""
     with redirect_stdout(cast(TextIO, PrintableOutput(sys.stdout))):
         yield
 
 
 def exit_status(words: Sequence[str], run: Callable[[], int | None]) -> int:
-    """Parse and run a command that was given `words` → its exit status.
+    """Run a command that was given `words`, and return its exit status.
 
-    0, or what `run` returns; 2 where an option has a value that it cannot have, 1 after any other UrlVizError, a full
-    disk or a full GPU, each with a line on stderr; 130 after Ctrl-C; 141 where nobody reads what is printed.
+    0, or the result of `run`; 2 after a UsageError, 1 after any other UrlVizError, a full disk or a full GPU, each with
+    a line on stderr; 130 after Ctrl-C; 141 where nobody reads the output.
     """
     try:
         refuse_credentials(words)
@@ -174,7 +171,7 @@ def _failed(words: str, *, status: int = 1) -> int:
 
 
 def _advice_on(error: Exception) -> str | None:
-    """Advice on a full disk or full GPU memory; None for any other error, which is a bug."""
+    """Advice on a full disk or a full GPU; None for any other error, which is a bug."""
     if isinstance(error, OSError) and error.errno in FULL:
         where = f" ({error.filename})" if error.filename else ""
         return f"The disk is full{where}. What was written is whole: make room and run the same command again."
@@ -187,7 +184,7 @@ def _advice_on(error: Exception) -> str | None:
 
 
 def _drop_output() -> None:
-    """Throw away what cannot be printed any more: Python would report an error when it flushes at its exit."""
+    """Drop output that cannot be printed any more: Python would report an error when it flushes at its exit."""
     try:
         sys.stdout.flush()
     except OSError:

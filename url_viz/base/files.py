@@ -14,27 +14,18 @@ from typing import Any
 
 from url_viz.base.errors import FolderError
 
-
-def _umask() -> int:
-    """The umask of this process; the only way to read it is to set it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
-_UMASK = _umask()
+_UMASK = os.umask(0o077)  # the only way to read it is to set it
+os.umask(_UMASK)
 LEFTOVER_S = 600.0
-"""A hidden file that nobody has written to for so long belongs to a process that was killed."""
+"""A hidden file that nobody has written to for this time belongs to a process that was killed."""
 
 
 @contextmanager
 def replaced(path: Path, *, is_flushed: bool = True, is_new: bool = False) -> Iterator[Path]:
     """Yield a temporary path in the same folder to write to; on success it replaces `path` in one step.
 
-    With `is_new` it replaces nothing: raises FileExistsError if another process was first.
-
-    It lies on the disk before it gets its name, or after a power cut there may be a file of that name without contents;
-    not if `is_flushed` is false, for what is verified as it is read, and can be made again.
+    With `is_new` it replaces nothing, and raises FileExistsError if another process was first. Without `is_flushed` a
+    power cut may leave an empty file of that name: only for what is verified as it is read, and can be made again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -55,7 +46,7 @@ def replaced(path: Path, *, is_flushed: bool = True, is_new: bool = False) -> It
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete what killed processes left of files that they were writing with `replaced`, below a folder."""
+    """Delete what killed processes left below a folder of files that they were writing with `replaced`."""
     before = time.time() - LEFTOVER_S
     for path in folder.rglob(".*"):
         with suppress(FileNotFoundError):
@@ -64,7 +55,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def require_parent(path: Path | None) -> None:
-    """Raise FolderError if the folder for a user's file, is missing: it is not created unasked."""
+    """Raise FolderError if the folder for a user's file is missing: it is not created unasked."""
     if path is None:
         return
     parent = path.expanduser().absolute().parent

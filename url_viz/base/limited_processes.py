@@ -20,9 +20,9 @@ from url_viz.base.errors import UrlVizError
 from url_viz.base.processes import needed_variables
 
 FILES_A_START = 16
-"""About as many pictures are decoded in the time that a process takes to start."""
+"""About how many pictures are decoded in the time that a process takes to start."""
 PATIENCE_S = 0.3
-"""How long a file waits for a running process, where few were requested, before another one is started."""
+"""How long one of few files waits for a running process before another is started."""
 
 _VARIABLES = {
     "OPENBLAS_NUM_THREADS": "1",  # no needless threads
@@ -40,9 +40,9 @@ Answer = tuple[dict[str, Any], bytes]
 class LimitedProcesses:
     """A pool of at most `most` processes of `python -m MODULE`, started on demand, reused, ended with this process.
 
-    A few files share one, unless it takes long: a second would start while they are read. Thread-safe; threads are
-    served in the order of their requests. A file that crashes its process or takes more than `most_s` raises `error`;
-    one that needs more than `most_memory_bytes` is refused that memory.
+    A few files share one process, unless that takes long: starting a second would take longer than reading them.
+    Threads may share the pool, and are served in order. A file that crashes its process or takes more than `most_s`
+    raises `error`; one that needs more than `most_memory_bytes` is refused that memory.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class LimitedProcesses:
                 slot.end()
 
     def forget(self) -> None:
-        """Reset to no processes: at first, and in a fork of this process, which must not share them."""
+        """Begin without processes: at first, and in a fork of this process, which must not share them."""
         self._lock = threading.Lock()
         self._large = threading.RLock()
         self._free = [_WorkerSlot(self._module, *self._bounds) for _ in range(self._most)]
@@ -67,7 +67,7 @@ class LimitedProcesses:
         self._requests = 0
 
     def ask(self, what: str, data: bytes, **options: object) -> Answer:
-        """What a process answers about `data`: facts and bytes. Raises the pool's error with the reason why not."""
+        """A process's answer to `what` about `data`: facts and bytes. Raises the pool's error with the reason."""
         question = json.dumps([what, options]).encode()
         with self._slot() as slot, ExitStack() as turn:
             was_killed = False
@@ -101,7 +101,15 @@ class LimitedProcesses:
                 self._requests += 1
                 self._waiting.append(turn)
                 self._hand_out()
-            yield self._patiently(turn)
+            while not turn.done():
+                try:
+                    turn.result(PATIENCE_S)
+                except TimeoutError:
+                    with self._lock:
+                        if not turn.done() and self._free:  # another process is started
+                            self._waiting.remove(turn)
+                            turn.set_result(self._free.pop())
+            yield turn.result()
         except BaseException:  # a late answer of its process would be read as the answer to the next question
             if turn.done():
                 turn.result().end()
@@ -117,23 +125,11 @@ class LimitedProcesses:
 
     def _hand_out(self) -> None:
         """Give slots to those who wait, but none to start a process in while the running ones are enough."""
-        while self._waiting and self._free and not (self._free[-1].is_new and self._is_early_to_start()):
+        while self._waiting and self._free:
+            running = self._most - sum(slot.is_new for slot in self._free)
+            if self._free[-1].is_new and running > 0 and self._requests <= running * FILES_A_START:
+                return
             self._waiting.popleft().set_result(self._free.pop())
-
-    def _is_early_to_start(self) -> bool:
-        """Whether the running processes, all of them in use, are enough for the requests so far."""
-        running = self._most - sum(slot.is_new for slot in self._free)
-        return running > 0 and self._requests <= running * FILES_A_START
-
-    def _patiently(self, turn: "Future[_WorkerSlot]") -> "_WorkerSlot":
-        """The slot that comes to a thread in its turn, or a new one once that takes long."""
-        while True:
-            with suppress(TimeoutError):
-                return turn.result(PATIENCE_S)
-            with self._lock:
-                if not turn.done() and self._free:
-                    self._waiting.remove(turn)
-                    turn.set_result(self._free.pop())
 
 
 class _WorkerSlot:
@@ -145,21 +141,20 @@ class _WorkerSlot:
 
     @property
     def is_new(self) -> bool:
-        """Whether no process was started in this slot yet."""
         return self._process is None
 
     def ask(self, question: bytes, data: bytes, large: AbstractContextManager[object]) -> tuple[dict[str, Any], bytes]:
         """The answer as facts and bytes; raises EOFError or OSError if the process ended meanwhile."""
-        there = self._connection
-        there.send_bytes(question)
-        there.send_bytes(data)
-        answer = there.recv_bytes()
+        process = self._connection
+        process.send_bytes(question)
+        process.send_bytes(data)
+        answer = process.recv_bytes()
         with ExitStack() as turn:
             while answer == _LARGE:
                 turn.enter_context(large)
-                there.send_bytes(_LARGE)
-                answer = there.recv_bytes()
-        return json.loads(answer), there.recv_bytes()
+                process.send_bytes(_LARGE)
+                answer = process.recv_bytes()
+        return json.loads(answer), process.recv_bytes()
 
     def end(self) -> int:
         """End the process if one runs; returns its exit status, or a negative signal number."""
@@ -217,13 +212,13 @@ def _why_it_ended(status: int, most_s: float) -> str:
 class _Turns:
     """Context in which a large file is read: waits for the parent's permission, with the timer stopped."""
 
-    def __init__(self, above: Connection, heard: "SimpleQueue[bytes]", most_s: float) -> None:
-        self._above, self._heard, self._most_s = above, heard, most_s
+    def __init__(self, parent: Connection, messages: "SimpleQueue[bytes]", most_s: float) -> None:
+        self._parent, self._messages, self._most_s = parent, messages, most_s
 
     def __enter__(self) -> None:
         end_after(0)
-        self._above.send_bytes(_LARGE)
-        self._heard.get()
+        self._parent.send_bytes(_LARGE)
+        self._messages.get()
         end_after(self._most_s)
 
     def __exit__(self, *_: object) -> None:
@@ -236,32 +231,14 @@ def end_after(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def _bound_memory(most_bytes: int) -> None:
-    """Limit the memory of this process, and make it the first one that the OOM killer ends."""
-    with suppress(ValueError, OSError):  # macOS has no such limit
-        resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes))
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
 def allow_memory(more_bytes: int) -> None:
-    """Limit this process to the memory that it has now, and `more_bytes`."""
+    """Limit this process to the memory that it has now, and `more_bytes` more."""
     with suppress(ValueError, OSError):  # macOS has no such limit
         now_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (now_bytes + more_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
-def _listen(above: Connection, heard: "SimpleQueue[bytes]") -> None:
-    """Queue the messages of the parent process, and exit as soon as the parent ends."""
-    with suppress(EOFError, OSError):
-        while True:
-            heard.put(above.recv_bytes())
-    os._exit(0)
-
-
-def _answered(
+def _answer(
     work: Mapping[str, Callable[..., Answer]], question: bytes, data: bytes, most_s: float
 ) -> tuple[bytes, bytes]:
     what, options = json.loads(question)
@@ -283,18 +260,30 @@ def _answered(
 def serve(
     work: Mapping[str, Callable[..., Answer]], *, prepare: Callable[[AbstractContextManager[object]], object]
 ) -> None:
-    """Do `work` by its name for the process above, once `prepare` has imported what it needs, untimed.
+    """Do `work` by its name for the parent process, once `prepare` has imported what it needs, untimed.
 
-    The command's first argument is the socket to that process; the others limit seconds a file and bytes of memory.
+    The command's first argument is the socket to the parent; the others limit seconds a file and bytes of memory.
     `prepare` is given the context in which a large file is read: one at a time in all processes.
     """
-    above, most_s = Connection(int(sys.argv[1])), float(sys.argv[2])
-    _bound_memory(int(sys.argv[3]))
-    heard: SimpleQueue[bytes] = SimpleQueue()
-    threading.Thread(target=_listen, args=(above, heard), daemon=True).start()
-    prepare(_Turns(above, heard, most_s))
-    with suppress(ConnectionError):  # the parent process has ended
-        above.send_bytes(_READY)
+    parent, most_s, most_bytes = Connection(int(sys.argv[1])), float(sys.argv[2]), int(sys.argv[3])
+    with suppress(ValueError, OSError):  # macOS has no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes))
+    with suppress(OSError):  # the OOM killer ends this process before others
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    messages: SimpleQueue[bytes] = SimpleQueue()
+
+    def listen() -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                messages.put(parent.recv_bytes())
+        os._exit(0)  # the parent has ended
+
+    threading.Thread(target=listen, daemon=True).start()
+    prepare(_Turns(parent, messages, most_s))
+    with suppress(ConnectionError):  # the parent has ended
+        parent.send_bytes(_READY)
         while True:
-            for part in _answered(work, heard.get(), heard.get(), most_s):
-                above.send_bytes(part)
+            for part in _answer(work, messages.get(), messages.get(), most_s):
+                parent.send_bytes(part)

@@ -1,4 +1,4 @@
-"""Progress records of long work, and their display: terminal bar, plain lines, or JSON lines for a job."""
+"""The progress of long work, and its display: terminal bar, plain lines, or JSON lines for a job."""
 
 import json
 import os
@@ -18,10 +18,9 @@ PROGRESS_VARIABLE = "URL_VIZ_PROGRESS"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far one stage of long work is.
+    """How far a stage of long work is: `done` of `total` items, None if that is not known yet.
 
-    `done` and `total` count items (pictures, steps); `total` is None if it is not known yet. `metrics` holds live
-    figures by name, such as a training loss.
+    `metrics` are live figures by name, such as a training loss.
     """
 
     stage: str
@@ -42,10 +41,7 @@ def silent(progress: Progress) -> None:
 
 @dataclass
 class Clock:
-    """Turns counts into a rate and the time left; one clock per stage.
-
-    `already` items were there before the clock started, and do not count towards the rate.
-    """
+    """Gives counts a rate and the time left; one clock a stage. `already` items do not count towards the rate."""
 
     stage: str
     total: int | None
@@ -53,7 +49,7 @@ class Clock:
     started: float = field(default_factory=time.monotonic)
 
     def at(self, done: int, *, failures: int = 0, metrics: Mapping[str, float] | None = None) -> Progress:
-        """The progress record for `done` of `total` items, now."""
+        """The progress with `done` items, now."""
         seconds = time.monotonic() - self.started
         rate = (done - self.already) / seconds if seconds > 0.2 and done > self.already else None
         left = (self.total - done) / rate if rate and self.total is not None else None
@@ -69,11 +65,10 @@ class TerminalReport:
         self._last_line = 0.0
 
     def __call__(self, progress: Progress) -> None:
+        is_next_stage = progress.stage != self._stage
         if sys.stderr.isatty():
             self._draw(progress)
-        elif (
-            progress.stage != self._stage or time.monotonic() - self._last_line > 10 or progress.done == progress.total
-        ):
+        elif is_next_stage or time.monotonic() - self._last_line > 10 or progress.done == progress.total:
             print(as_line(progress), file=sys.stderr, flush=True)
             self._last_line = time.monotonic()
         self._stage = progress.stage
@@ -112,14 +107,13 @@ def as_line(progress: Progress) -> str:
 
 
 def appended_to(path: Path, then: ProgressCallback) -> ProgressCallback:
-    """A callback that also appends each record to `path` as a JSON line, at most about five a second per stage."""
+    """A callback that calls `then`, and appends the progress to `path` as a JSON line, at most five a second."""
     last_stage, last_at = "", 0.0
 
     def report(progress: Progress) -> None:
         nonlocal last_stage, last_at
         now = time.monotonic()
-        is_due = progress.stage != last_stage or now - last_at > 0.2 or progress.done == progress.total
-        if is_due:
+        if progress.stage != last_stage or now - last_at > 0.2 or progress.done == progress.total:
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"time": time.time(), **asdict(progress)}) + "\n")
             last_stage, last_at = progress.stage, now

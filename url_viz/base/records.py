@@ -1,4 +1,4 @@
-"""Frozen dataclasses as JSON records, read with every field checked; and small files that each hold one of them."""
+"""Frozen dataclasses as JSON records, read with every field checked, and small files that hold one each."""
 
 import json
 import math
@@ -26,8 +26,8 @@ class RecordFile(Generic[Record]):
     """A small file that holds one record: a dataclass of `kind` as sealed JSON, written whole or not at all.
 
     `advice` is the next step for whoever meets a damaged file, in a sentence. `default` is the record of a file that
-    was never written. `writing` is held while the file is changed: the lock, and what puts errors of disks in words.
-    Without `is_flushed` it may be lost in a power cut, for what can be made again.
+    was never written. `writing` is held while the file is changed: a lock, with errors of disks in words. Without
+    `is_flushed` a power cut may lose the file, for what can be made again.
     """
 
     path: Path
@@ -39,7 +39,7 @@ class RecordFile(Generic[Record]):
     is_flushed: bool = True
 
     def find(self) -> Record | None:
-        """The record, else the default, if there is one; raises `error` for a file that is not as it was written."""
+        """The record, else the default; raises `error` for a file that is not as it was written."""
         try:
             return read_sealed(self.kind, self.path.read_bytes())
         except FileNotFoundError:
@@ -50,7 +50,7 @@ class RecordFile(Generic[Record]):
             raise self.error(f"{self.path} cannot be read ({error.strerror}). {self.advice}") from error
 
     def read(self) -> Record:
-        """The record, as `find`; raises `error` also if there is neither a file nor a default."""
+        """As `find`, but raises `error` also if there is neither a file nor a default."""
         record = self.find()
         if record is None:
             raise self.error(f"{self.path} is missing. {self.advice}")
@@ -62,9 +62,8 @@ class RecordFile(Generic[Record]):
             self._replace(record)
 
     def change(self, change: Callable[[Record], Record], *, anew: bool = False) -> Record:
-        """Write what `change` makes of the record, which nobody else changes meanwhile; returns that.
+        """Write the result of `change`, unless it is the record itself, and return it; nobody else writes meanwhile.
 
-        If `change` gives the record itself, nothing is written.
         Raises `error` as `read`, and leaves a damaged file alone; with `anew` that counts as the default.
         """
         with self.writing():
@@ -112,7 +111,7 @@ def read_plain(kind: type[Record], values: object) -> Record:
     """The dataclass `kind` from values of its fields.
 
     Raises ValueError that names the first field that is missing or of another kind. Fields that `kind` does not know
-    are passed over: a later version may have written them.
+    are ignored: a later version may have written them.
     """
     try:
         record: Record = _adapter(kind).validate_python(values)  # type: ignore[arg-type]  # a TypeVar is hashable
@@ -124,7 +123,7 @@ def read_plain(kind: type[Record], values: object) -> Record:
 
 
 def nan_for_null(kind: Any, value: Any) -> Any:
-    """Values of `kind`, with nan where a number is null, which is what JSON has for it; null stays where it may be."""
+    """Values of `kind` from JSON, which has null for nan; null stays where `kind` allows None."""
     inner = next(part for part in reversed(get_args(kind) or (kind,)) if part not in (NoneType, ...))
     if value is None:
         return math.nan if kind is float else None

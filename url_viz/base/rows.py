@@ -10,7 +10,7 @@ LEAVE_OUT = "Leave them out, e.g. with `result.ok` of Model.predict."
 
 
 def refuse(is_bad: NDArray[np.bool_], what: str, way_out: str = LEAVE_OUT) -> None:
-    """Raise RowsError if any of the rows `is_bad` (N,); `what` says what they are, after "3 of 1,000"."""
+    """Raise RowsError if any of N rows `is_bad` (N,); `what` follows "3 of 1,000 "."""
     bad = np.flatnonzero(is_bad)
     if len(bad):
         raise RowsError(f"{len(bad):,} of {len(is_bad):,} {what} ({named(bad)}). {way_out}")
@@ -37,7 +37,7 @@ def named(rows: NDArray[np.integer]) -> str:
 EXACT_ROWS = 150_000
 """Beyond this many rows the exact graph takes too long on a CPU; an approximate one is made and marked as such."""
 CACHED_FROM = 50_000
-"""From this many pictures, joined and ordered tables are cached in files, which is faster than to compute them."""
+"""From this many pictures, joined and ordered tables are cached in files, which is faster than computing them."""
 
 SHORTEST = 1e-12
 """Below this length the squares of float32 numbers lose digits, as they do beyond the range of float32."""
@@ -56,20 +56,15 @@ def l2_normalize(embedding: NDArray[np.floating]) -> Array:
         rows = embedding.astype(np.float32)
         lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))  # forty times as fast as numpy's norm along an axis
     odd = np.flatnonzero(~((lengths >= SHORTEST) & (lengths < np.inf)))
-    if len(odd):
+    if len(odd):  # scaled first, so that float32 holds their squares
         refuse_not_finite(embedding, "embeddings are not finite")
-        rows[odd], lengths[odd] = _within_range(embedding[odd])
+        exact = embedding[odd].astype(np.float64)
+        largest = np.abs(exact).max(axis=1, initial=0)
+        exact /= np.where(largest > 0, largest, 1)[:, None]
+        exact_lengths = np.linalg.norm(exact, axis=1)
+        rows[odd], lengths[odd] = exact, np.where(exact_lengths > 0, exact_lengths, 1)
     rows /= lengths[:, None]
     return rows
-
-
-def _within_range(embedding: NDArray[np.floating]) -> tuple[Array, Array]:
-    """Rows (R, D) scaled so that float32 holds their squares, and their lengths (R,), 1 for a row of zeros."""
-    exact = embedding.astype(np.float64)
-    largest = np.abs(exact).max(axis=1, initial=0)
-    exact /= np.where(largest > 0, largest, 1)[:, None]
-    lengths = np.linalg.norm(exact, axis=1)
-    return exact.astype(np.float32), np.where(lengths > 0, lengths, 1).astype(np.float32)
 
 
 def mid_ranks(values: ArrayLike) -> NDArray[np.float64]:
@@ -80,5 +75,4 @@ def mid_ranks(values: ArrayLike) -> NDArray[np.float64]:
     refuse_nan(array.astype(np.float64), "values are nan, and cannot be ranked")
     _, inverse, counts = np.unique(array, return_inverse=True, return_counts=True)
     last = np.cumsum(counts).astype(np.float64)
-    ranks: NDArray[np.float64] = (last - (counts - 1) / 2)[inverse]
-    return ranks
+    return np.asarray((last - (counts - 1) / 2)[inverse])

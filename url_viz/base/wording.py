@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, count, islice, takewhile
 
 MISSING = "–"
-"""What stands for a figure that could not be computed."""
+"""Stands for a figure that could not be computed."""
 RAREST = 0.01
-"""No probability is told as lower, nor its complement."""
+"""The lowest probability that is shown as it is, and its complement the highest."""
 MOST_NAMED = 3
-"""So many names are told of many."""
-SECONDS = 5
-"""What an answer is taken to last: people differ, so this only orders queues by length."""
+SECONDS_AN_ANSWER = 5
+"""People differ, so this only orders queues by length."""
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
@@ -25,13 +24,13 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
 
 
 def duration(answers: int) -> str:
-    """How long so many answers may take: "1 min", "5 min", "2 h"."""
-    minutes = answers * SECONDS / 60
+    """How long a number of answers may take: "1 min", "5 min", "2 h"."""
+    minutes = answers * SECONDS_AN_ANSWER / 60
     return f"{math.ceil(minutes)} min" if minutes < 90 else f"{round(minutes / 60)} h"
 
 
 def twins_in_words(twins: int, copies: int) -> str:
-    """What a picture stands for besides itself, so many twins of which so many are copies: "3 copies and 1 view"."""
+    """The twins that a picture stands for, some of them copies: "3 copies and 1 view"."""
     parts = (copies, "copy", "copies"), (twins - copies, "view", "views")
     return " and ".join(counted(*part) for part in parts if part[0])
 
@@ -47,39 +46,36 @@ def first_of(names: Sequence[str], most: int = MOST_NAMED) -> str:
 
 
 _WORDS = re.compile(r"[^-_ ./]+[-_ ./]*")
-"""The words of a name, each with what parts it from the next."""
+"""The words of a name, each with the separators behind it."""
 
 
 def shortened(name: str, most: int) -> str:
-    """A name of at most so many characters: a longer one loses its middle, since many names differ at their end."""
+    """A name in at most `most` characters: a longer one loses its middle, since many names differ at their end."""
     kept = most - 1
     return name if len(name) <= most else f"{name[: kept - kept // 2]}…{name[-(kept // 2) :]}"
 
 
 def distinct_short_names(names: Sequence[str], *, most: int) -> tuple[str, ...]:
-    """Names of which one is longer than `most`, without the words that all begin or end with: "…vanilla…"."""
+    """Names as they are; if one is longer than `most`, without the words that all begin or end with: "…vanilla…"."""
     if all(len(name) <= most for name in names):
         return tuple(names)
     words = [_WORDS.findall(name) for name in names]
     spare = min(map(len, words)) - 1  # a word is left of each
-    first = _alike(words, spare)
-    last = _alike([each[::-1] for each in words], spare - first)
+    first = _shared_words(words, spare)
+    last = _shared_words([each[::-1] for each in words], spare - first)
     marks = "…" * (first > 0), "…" * (last > 0)
     left = ("".join(each[first : len(each) - last]).rstrip("-_ ./") for each in words)
     return tuple(shortened(f"{marks[0]}{part}{marks[1]}", most) for part in left)
 
 
-def _alike(names: Sequence[Sequence[str]], most: int) -> int:
-    """With how many words, at most `most`, all of these begin."""
+def _shared_words(names: Sequence[Sequence[str]], most: int) -> int:
+    """How many words, at most `most`, all of these begin with."""
     places = (len(set(words)) == 1 for words in islice(zip(*names, strict=False), max(0, most)))
     return sum(1 for _ in takewhile(bool, places))
 
 
 def decimal(value: float, *, digits: int = 2, signed: bool = False) -> str:
-    """A figure of about one, without its leading zero: ".83", "−.12", "1.00", "10.05"; "+.02" if `signed`.
-
-    A figure that is not finite is `MISSING`.
-    """
+    """A figure of about one, without its leading zero: ".83", "−.12", "1.00"; "+.02" if `signed`; else `MISSING`."""
     if not math.isfinite(value):
         return MISSING
     rounded = round(value, digits)
@@ -89,7 +85,7 @@ def decimal(value: float, *, digits: int = 2, signed: bool = False) -> str:
 
 
 def with_interval(value: float, low: float, high: float, *, digits: int = 2, signed: bool = False) -> str:
-    """A figure with its interval, ".87 [.85, .90]"; without the interval where that is not finite."""
+    """A figure with its interval if that is finite: ".87 [.85, .90]"."""
     shown = decimal(value, digits=digits, signed=signed)
     if shown == MISSING or not math.isfinite(low):
         return shown
@@ -110,15 +106,15 @@ def chance(probability: float) -> str:
 
 
 def for_objects(words: str) -> str:
-    """What is said of pictures, said of objects: "a picture" as "an object", "Pictures" as "Objects"."""
+    """Words about pictures as words about objects: "a picture" as "an object", "Pictures" as "Objects"."""
     with_article = re.sub(r"\b([Aa]) picture", r"\1n picture", words)
     return with_article.replace("picture", "object").replace("Picture", "Object")
 
 
 def standing(rank: float, *, of: str = "") -> str:
-    """Where a percentile (0 to 100) stands: "above 98 %", in the lower half "below 98 %", with `of` behind it.
+    """Where a percentile (0 to 100) stands, followed by `of`: "above 98 %", in the lower half "below 98 %".
 
-    The last alone is the "highest", the first the "lowest".
+    Only 100 is the "highest", 0 the "lowest".
     """
     if rank in (0, 100):
         return "highest" if rank else "lowest"
@@ -126,7 +122,7 @@ def standing(rank: float, *, of: str = "") -> str:
 
 
 def above(rank: float) -> str:
-    """What lies from a percentile on: "above 90 %", and "highest" at 100."""
+    """The pictures from a percentile on: "above 90 %", and "highest" at 100."""
     return "highest" if rank == 100 else f"above {_rounded(rank)} %"
 
 
@@ -135,28 +131,28 @@ def _rounded(share: float) -> int:
 
 
 def numbered(name: str) -> Iterator[str]:
-    """A name, and the same for those that find it taken: "kind", "kind_2", "kind_3" …"""
+    """A name, and others should it be taken: "kind", "kind_2", "kind_3" …"""
     return chain([name], (f"{name}_{number}" for number in count(2)))
 
 
 def printable(text: str, *, allowed: str = "") -> str:
-    """Text with unprintable characters as escapes (`\\x1b`, `\\u202e`, `\\udcff`), except those in `allowed`."""
+    """Text with unprintable characters as escapes (`\\x1b`, `\\u202e`, `\\udcff`), but for those in `allowed`."""
     if text.isprintable():  # nearly every name: a million are checked in half a second
         return text
     return "".join(c if c.isprintable() or c in allowed else c.encode("unicode_escape").decode() for c in text)
 
 
 def command(*words: object) -> str:
-    """One of our commands as a shell takes it, whatever a folder is called: "python -m url_viz embed 'my photos'"."""
+    """One of our commands, quoted for a shell: "python -m url_viz embed 'my photos'"."""
     return shlex.join(("python", "-m", "url_viz", *(printable(str(word)) for word in words)))
 
 
 NO_NAME = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, line breaks, what turns the direction of the text behind it, and halves of characters."""
+"""Control characters, line breaks, marks that turn the direction of text, and halves of characters."""
 
 
 def one_line(text: str) -> str:
-    """Text as a name that can stand anywhere: as it is, with what no name has (`NO_NAME`) as escapes.
+    """Text as a name that can stand anywhere, with `NO_NAME` as escapes.
 
     Unlike `printable` it leaves joiners, which Persian, Indic names and emoji need, and all kinds of spaces.
     """
@@ -168,16 +164,16 @@ _SIGN = re.compile(r"[\\`*_\[\]#~$<>!&|]")
 _BLOCK_START = re.compile(r"^(\d*)([-+.=])")
 _WORD_JOINER = "\N{WORD JOINER}"
 _LINK_PART = re.compile(r"(:)(?=[^\s\d])|(www)(?=\.)|(@)(?=\S)", re.IGNORECASE)
-"""Text that becomes a link, an emoji or an icon even if escaped; a word joiner (zero width) is inserted after it."""
+"""Begins a link, an emoji or an icon even if escaped, unless a word joiner (zero width) follows."""
 
 
 def escaped(text: str) -> str:
-    """Text on one line, as Markdown that shows it literally, also in a cell of a table."""
+    """Markdown that shows a text literally, on one line, also in a cell of a table."""
     return _BLOCK_START.sub(r"\1\\\2", _SIGN.sub(r"\\\g<0>", _without_links(text)))
 
 
 def escaped_in_html(text: str) -> str:
-    """Text on one line, as it stands within a tag of HTML in Markdown, where backslashes escape nothing."""
+    """As `escaped`, within a tag of HTML in Markdown, where backslashes escape nothing."""
     return html.escape(_without_links(text))
 
 
@@ -189,23 +185,23 @@ _CI_COMMAND = re.compile(r"^(\s*:)(?=:)|(#)(?=#\w*\[)", re.MULTILINE)
 
 
 def inert(text: str) -> str:
-    """Text whose lines no runner of a pipeline takes for commands, by a word joiner in what begins one.
+    """Text that no runner of a pipeline takes for a command, by a word joiner where one would begin.
 
-    GitHub's takes `::set-output …` at a line's start, its older ones and Azure's `##[…]` and `##vso[…]`, TeamCity's
+    GitHub takes `::set-output …` at a line's start; older GitHub and Azure `##[…]` and `##vso[…]`, TeamCity
     `##teamcity[…]`, anywhere.
     """
     return _CI_COMMAND.sub(rf"\g<0>{_WORD_JOINER}", text)
 
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
-"""With any apostrophes in front, so that added ones can be distinguished from original ones."""
+"""With apostrophes in front, so that added ones can be told from original ones."""
 
 
 def with_apostrophe(text: str) -> str:
-    """`text`, with an apostrophe before what a spreadsheet would run."""
+    """A text with an apostrophe in front if a spreadsheet would run it."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def without_apostrophe(text: str) -> str:
-    """What `with_apostrophe` was given."""
+    """The text that `with_apostrophe` was given."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text

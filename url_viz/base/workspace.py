@@ -15,14 +15,14 @@ from url_viz.base.files import replaced, sealed, unsealed
 
 SCHEMES = ("s3", "gs", "az")
 _ADDRESS = re.compile(rf"({'|'.join(SCHEMES)}):/+(.*)", re.DOTALL | re.IGNORECASE)
-"""One slash is enough: a Path has taken the other."""
+"""One slash is enough: a Path drops the other."""
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{0,221}")
 
 
 class BucketAddress(PosixPath):
-    """An address in object storage, "s3://bucket/photos", where the path of a folder may stand.
+    """An address in object storage, "s3://bucket/photos", made by `root_of`; can stand for the path of a folder.
 
-    It has the name, parents and text of a path; on this machine nothing lies at it. Made by `root_of`.
+    It has the name, parents and text of a path; nothing lies at it on this machine.
     """
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ def root_of(named: str | Path) -> Path:
 
 
 def address_in(named: str | Path) -> BucketAddress | None:
-    """The address in object storage that `named` is; None for the path of a folder. Raises BucketError as `root_of`."""
+    """`named` as an address in object storage; None for the path of a folder. Raises BucketError as `root_of`."""
     if isinstance(named, BucketAddress):
         return named
     found = _ADDRESS.fullmatch(str(named))
@@ -64,24 +64,19 @@ def address_in(named: str | Path) -> BucketAddress | None:
         return None
     scheme, rest = found[1].lower(), found[2]
     bucket, *keys = [part for part in rest.split("/") if part] or [""]
-    _refuse_credentials(scheme, bucket, rest)
-    if not _BUCKET.fullmatch(bucket) or {".", ".."} & set(keys):
-        raise BucketError(f"What follows {scheme}:// is no bucket with a folder. Give {scheme}://bucket/folder.")
-    return BucketAddress(f"{scheme}:", bucket, *keys)
-
-
-def _refuse_credentials(scheme: str, bucket: str, rest: str) -> None:
-    """Raise BucketError for an address that may hold a secret, without showing it."""
     if ":" in bucket or "@" in rest or "?" in rest:
         raise BucketError(
             f"An address {scheme}://… with '@', '?' or a ':' is not read, because credentials stand in these; it is "
             f"not shown for the same reason. Give {scheme}://bucket/folder alone, and the credentials in the "
             "environment (docs/scale.md)."
         )
+    if not _BUCKET.fullmatch(bucket) or {".", ".."} & set(keys):
+        raise BucketError(f"What follows {scheme}:// is no bucket with a folder. Give {scheme}://bucket/folder.")
+    return BucketAddress(f"{scheme}:", bucket, *keys)
 
 
 def refuse_credentials(words: Iterable[str]) -> None:
-    """Raise BucketError if a word of a command is, or ends with, an address with credentials; before any is printed."""
+    """Raise BucketError if a word of a command is, or ends with, an address with credentials, before it is printed."""
     for word in words:
         start = re.search(rf"(?:^|[=:])({'|'.join(SCHEMES)}):/", word, re.IGNORECASE)
         if start is not None:
@@ -89,12 +84,12 @@ def refuse_credentials(words: Iterable[str]) -> None:
 
 
 def is_in_bucket(root: Path) -> bool:
-    """Whether pictures lie in object storage and not in a folder of this machine."""
+    """Whether a root lies in object storage."""
     return isinstance(root, BucketAddress)
 
 
 SCHEMA_VERSION = 2
-"""Of all that a workspace holds: one of another schema is refused as a whole, and so is what was packed in it."""
+"""A workspace of another schema is refused as a whole, and so are sets packed in one."""
 HOME_VARIABLE = "URL_VIZ_HOME"
 
 
@@ -105,21 +100,9 @@ def default_workspace() -> Path:
 
 
 def set_id_of(root: Path, number: int = 0) -> str:
-    """The name of an image set's folder in the workspace: 16 hexadecimal digits made from its root's bytes.
-
-    A `number` above 0 gives other names, for when the first is taken.
-    """
+    """The id of an image set, 16 hexadecimal digits from its root's bytes; another one for each `number`."""
     salt = b"\0%d" % number if number else b""
     return hashlib.blake2b(os.fsencode(root) + salt, digest_size=8).hexdigest()
-
-
-def _make_private(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for their owner only; what is there stays as it is."""
-    if folder.is_dir():
-        return
-    for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
-        missing.mkdir(mode=0o700, exist_ok=True)
-    folder.mkdir(exist_ok=True)  # raises where it is a file
 
 
 def has_control_characters(path: Path) -> bool:
@@ -128,7 +111,7 @@ def has_control_characters(path: Path) -> bool:
 
 
 class HasFolder(Protocol):
-    """What names the files of a folder."""
+    """Names the files of a folder."""
 
     @property
     def folder(self) -> Path: ...
@@ -153,20 +136,20 @@ class SetPaths:
     about_copy = FileInside("set.copy.json")
     tables = FileInside("tables")
     lock = FileInside("writer.lock")
-    """Of the one process that writes tables."""
+    """Held by the one process that writes tables."""
     records_lock = FileInside("records.lock")
-    """Of a small record that is changed."""
+    """Held while a small record is changed."""
     columns = FileInside("columns")
     labels = FileInside("labels.json")
     second = FileInside("second.json")
     decisions = FileInside("decisions.db")
     reviews = FileInside("reviews")
     runs = FileInside("runs")
-    """What a user's own model said in its epochs, a folder for each run."""
+    """Logits of a user's own model, a folder a run."""
     versions = FileInside("versions")
-    """What the set was at the end of each reading that changed it."""
+    """The set at the end of each reading that changed it."""
     derived = FileInside("derived")
-    """Cached columns that follow from tables and decisions, a folder for each; all of it can be deleted."""
+    """Cached columns, a folder for each; all of it can be deleted."""
 
 
 @dataclass(frozen=True)
@@ -207,8 +190,12 @@ class Workspace:
                 f"The path of the workspace, {str(workspace.root)!r}, holds a line break, another control character or "
                 f"bytes that are not UTF-8. Choose another folder with ${HOME_VARIABLE} or --workspace."
             )
+        folder = workspace.root
         try:
-            _make_private(workspace.root)
+            if not folder.is_dir():
+                for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
+                    missing.mkdir(mode=0o700, exist_ok=True)
+                folder.mkdir(exist_ok=True)  # raises where it is a file
             if not workspace.about.exists():
                 with replaced(workspace.about) as temporary:
                     temporary.write_text(sealed({"schema_version": SCHEMA_VERSION}))
@@ -221,7 +208,7 @@ class Workspace:
         return workspace
 
     def check_version(self) -> None:
-        """Raises WorkspaceError for a workspace of another schema, or if its label is damaged."""
+        """Raise WorkspaceError for a workspace of another schema, or with a damaged label."""
         try:
             version = unsealed(self.about.read_bytes())["schema_version"]
             if not isinstance(version, int):
@@ -245,7 +232,7 @@ class Workspace:
             )
 
     def set_paths(self, set_id: str) -> SetPaths:
-        """The files of the image set with this id; refuses anything that is not a plain id."""
+        """The files of the image set with this id. Raises WorkspaceError for what is no id."""
         if len(set_id) != 16 or not all(c in "0123456789abcdef" for c in set_id):
             raise WorkspaceError(
                 f"{set_id!r} is not an image-set id (16 hexadecimal digits). See `python -m url_viz sets`."
@@ -254,4 +241,4 @@ class Workspace:
 
 
 IN_ENVIRONMENT = Workspace(Path(sys.prefix) / "share" / "url-viz")
-"""Where the command `prepare` puts packaged models for all workspaces of this Python, such as a virtual environment."""
+"""Models that the command `prepare` put here serve all workspaces of this Python, such as a virtual environment."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 import streamlit as st
 
 from url_viz.base.errors import UrlVizError
-from url_viz.base.wording import SECONDS, counted
+from url_viz.base.wording import SECONDS_AN_ANSWER, counted
 from url_viz.drawing.tiles import thumbnail_url
 from url_viz.export.table_files import table_bytes
 from url_viz.findings.findings import FindingKind
@@ -26,7 +26,7 @@ FINDINGS_WANTED: Key[bool] = Key("explore.findings")
 """Whether the findings of a large set are wanted, by its id."""
 
 THUMBNAIL_PX = 44
-ESTIMATED = f"At {SECONDS} seconds for each"
+ESTIMATED = f"At {SECONDS_AN_ANSWER} seconds for each"
 MANY = 100_000
 """Of so many pictures and more, findings are looked for on request: every label is judged then."""
 
