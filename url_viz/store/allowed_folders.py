@@ -1,4 +1,4 @@
-"""What the owner of a workspace allowed the app to read, besides `$URL_VIZ_ROOTS`: one small record."""
+"""The folders that the owner of a workspace allowed the app to read, besides `$URL_VIZ_ROOTS`."""
 
 import os
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from url_viz.store.about import LOCK_S
 class AllowedFolders:
     """Folders, files and addresses in object storage, each once, in the order in which they were allowed.
 
-    Raises ValueError for what can be none: the record may have been written by hand.
+    Raises ValueError for a path that is not absolute: the record may have been written by hand.
     """
 
     folders: tuple[str, ...] = ()
@@ -34,12 +34,12 @@ class AllowedFolders:
 
 
 def allowed_folders(home: Workspace) -> tuple[Path, ...]:
-    """What was allowed and not taken back. Raises DamageError for a damaged record."""
+    """The folders that are allowed now. Raises DamageError for a damaged record."""
     return tuple(folder for folder in map(root_of, _record(home).read().folders) if not _holds_homes(folder))
 
 
 def refuse_to_allow(root: Path) -> None:
-    """Raise FolderError for what is not there, and for a folder that holds those of all users, as `/` does."""
+    """Raise FolderError for a root that is missing, or holds the folders of all users, as `/` does."""
     if not is_in_bucket(root) and not os.path.exists(root):
         raise FolderError(f"{str(root)!r} does not exist. Choose another.")
     if _holds_homes(root):
@@ -47,9 +47,9 @@ def refuse_to_allow(root: Path) -> None:
 
 
 def needed_for(root: Path) -> tuple[Path, ...]:
-    """What has to be allowed for a source to be read: a folder, a file or an address itself, and what a file lists.
+    """The paths to allow for a source: itself, and, for a file that lists pictures near it, their common folder.
 
-    Of that the folder, where it lies near the file as its kind has it. Raises FolderError as `refuse_to_allow`.
+    Raises FolderError as `refuse_to_allow`.
     """
     refuse_to_allow(root)
     if is_in_bucket(root) or os.path.isdir(root):
@@ -69,7 +69,7 @@ def _holds_homes(folder: Path) -> bool:
 
 
 def allow(home: Workspace, source: Path) -> tuple[Path, ...]:
-    """Allow a folder, a file with what it lists, or an address; returns what is allowed by that.
+    """Allow the paths that `needed_for` a source names, and return them.
 
     Raises FolderError as `refuse_to_allow`, WorkspaceError if the workspace cannot be written, DamageError for a
     damaged record.
@@ -80,7 +80,7 @@ def allow(home: Workspace, source: Path) -> tuple[Path, ...]:
 
 
 def take_back(home: Workspace, folder: Path) -> None:
-    """Allow a folder no longer; image sets that were read of it stay, with their thumbnails. Raises as `allow`."""
+    """Allow a folder no longer; image sets of it stay, with their thumbnails. Raises as `allow`."""
     _record(home).change(lambda record: AllowedFolders(tuple(one for one in record.folders if one != str(folder))))
 
 

@@ -46,12 +46,14 @@ _PACKED = re.compile(
     rf"|versions/[1-9]\d{{0,8}}\.parquet|runs/{RUN_FILES}"
     rf"|columns/[\w-][\w. -]{{0,59}}\.parquet|tables/{_WORD}\.lance/({_LANCE})"
 )
-"""The names of all files that are packed and unpacked: none of them is read implicitly by SQLite or Arrow."""
+"""The names of all files that are packed and unpacked: SQLite and Arrow read none of them unasked."""
+_NO_ARCHIVE = (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError)
+"""What tarfile raises for files that are damaged, or not archives."""
 
 
 @dataclass(frozen=True)
 class _Label:
-    """The first file of an archive: what it is, and by which version it can be read."""
+    """The first file of an archive."""
 
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
@@ -72,9 +74,16 @@ def pack(folder: str | Path, out: str | Path, *, workspace: str | Path | None = 
     with Writer(paths, Store(paths).about().root):
         try:
             with replaced(target) as temporary, tarfile.open(temporary, mode="w") as archive:
-                _add_bytes_file(archive, LABEL, as_json(_Label()).encode())
-                for path, name in _files_of(paths):
-                    _add(archive, path, name)
+                _add(archive, LABEL, as_json(_Label()).encode())
+                for path in sorted(paths.folder.rglob("*")):
+                    name = path.relative_to(paths.folder).as_posix()
+                    if not _PACKED.fullmatch(name) or not path.is_file() or path.is_symlink():
+                        continue
+                    if name == "decisions.db":  # a consistent snapshot: others may write it meanwhile
+                        _add(archive, name, DecisionLog(path).snapshot())
+                    else:
+                        with path.open("rb") as opened:
+                            archive.addfile(_member(name, os.fstat(opened.fileno()).st_size), opened)
         except OSError as error:
             raise FolderError(
                 f"Cannot write {str(target)!r}: {error.strerror or error}. Choose another place."
@@ -123,7 +132,7 @@ def _refuse_kept(root: Path, home: Workspace) -> SetPaths:
 def _rename_unpacked(unpacked: Path, root: Path, home: Workspace, *, aside: Path) -> None:
     """Rename the unpacked folder to its final path. Raises WorkspaceError if another process began to read `root`.
 
-    A folder without set.json there, left by a set that was only half removed, is moved to `aside`.
+    A folder there without set.json, left by a set that was only half removed, is moved to `aside`.
     """
     final = _refuse_kept(root, home)
     final.folder.mkdir(parents=True, exist_ok=True)
@@ -141,24 +150,7 @@ def _rename_unpacked(unpacked: Path, root: Path, home: Workspace, *, aside: Path
         ) from error
 
 
-def _files_of(paths: SetPaths) -> Iterator[tuple[Path, str]]:
-    """The files that are packed, and their names in the archive."""
-    for path in sorted(paths.folder.rglob("*")):
-        name = path.relative_to(paths.folder).as_posix()
-        if _PACKED.fullmatch(name) and path.is_file() and not path.is_symlink():
-            yield path, name
-
-
-def _add(archive: tarfile.TarFile, file: Path, name: str) -> None:
-    """Add one file; decisions as a consistent snapshot, since others may write them meanwhile."""
-    if name == "decisions.db":
-        _add_bytes_file(archive, name, DecisionLog(file).snapshot())
-        return
-    with file.open("rb") as opened:
-        archive.addfile(_member(name, os.fstat(opened.fileno()).st_size), opened)
-
-
-def _add_bytes_file(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
     archive.addfile(_member(name, len(data)), io.BytesIO(data))
 
 
@@ -184,7 +176,7 @@ def _unpacking(home: Workspace) -> Iterator[Path]:
 
 
 def _extract(file: Path, target: Path) -> None:
-    """Write the files of the archive that an image set has below `target`. Raises FolderError for any other member."""
+    """Write the files of an image set in the archive below `target`. Raises FolderError for any other member."""
     target.mkdir()
     try:
         with _opened(file) as raw, tarfile.open(fileobj=raw, mode="r:") as archive:
@@ -193,17 +185,19 @@ def _extract(file: Path, target: Path) -> None:
                 if number > MOST_FILES:
                     raise FolderError(f"{str(file)!r} holds more than {MOST_FILES:,} files: that is not an image set.")
                 if not member.isdir() and _is_taken(member, file):
-                    _write(archive, member, target / member.name)
+                    path, source = target / member.name, archive.extractfile(member)
+                    assert source is not None
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    with source, path.open("xb") as written:
+                        shutil.copyfileobj(source, written, 1 << 20)
+                    if path.stat().st_size != member.size:
+                        raise tarfile.ReadError(f"{member.name} ends too early")
     except FileExistsError as error:
         raise _distrusted(file, "one name twice") from error
     except _NO_ARCHIVE as error:
         raise FolderError(f"{str(file)!r} is damaged or not a tar file ({error}). Pack the image set again.") from error
     if not (target / "set.json").is_file():
         raise FolderError(f"{str(file)!r} is incomplete: it has no set.json. Pack the image set again.")
-
-
-_NO_ARCHIVE = (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError)
-"""What tarfile raises for files that are damaged, or not archives."""
 
 
 def _opened(file: Path) -> IO[bytes]:
@@ -260,18 +254,7 @@ def _distrusted(file: Path, what: str) -> FolderError:
     return FolderError(f"{str(file)!r} holds {what}. Nothing was taken in; do not trust this file.")
 
 
-def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
-    source = archive.extractfile(member)
-    assert source is not None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with source, path.open("xb") as file:
-        shutil.copyfileobj(source, file, 1 << 20)
-    if path.stat().st_size != member.size:
-        raise tarfile.ReadError(f"{member.name} ends too early")
-
-
 def _check_tables(paths: SetPaths, file: Path) -> None:
-    """Raise FolderError for a table that is not as it was packed."""
     for table in sorted(paths.tables.glob("*.lance")):
         state = versions.table_state(table)
         try:

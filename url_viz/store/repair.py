@@ -1,4 +1,4 @@
-"""Repair of a damaged image set: roll back to the last intact version, and move damaged files aside."""
+"""Repair of a damaged image set: tables go back to an intact version, damaged files are laid aside."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -41,13 +41,13 @@ from url_viz.store.version_files import read_version, version_file, version_numb
 
 LAID_ASIDE = "damaged"
 _HINT = "latest_version_hint.json"
-_MADE_OF = ("embeddings", "whitening", "whitened")
-"""The tables that the others of a space are made of, perhaps after the damage: reading does not find every one."""
+_SOURCES = ("embeddings", "whitening", "whitened")
+"""The tables that the others of a space are made of, perhaps after the damage: reading does not find all damage."""
 
 
 @dataclass(frozen=True)
 class Mended:
-    """A repaired part of an image set, in words: "images-…", "went back 2 versions"; whether reading makes the rest."""
+    """A repaired part of an image set, such as "images", what was `done`, and whether reading makes the rest again."""
 
     part: str
     done: str
@@ -55,25 +55,27 @@ class Mended:
 
 
 def mend(writer: Writer, root: Path) -> tuple[Mended, ...]:
-    """Verify everything stored for the folder `root`, and repair what is not as written.
+    """Verify everything stored for the folder `root`, and repair what is not as it was written.
 
-    A table goes back to its last intact version, or is moved to the set's folder `damaged`, as is what was made of it;
-    the next `embed` makes what is missing from the pictures. set.json and the decisions are restored from their copies.
-    Other records cannot be made again (choices, columns, versions, reviews, runs): a damaged one is moved to `damaged`,
-    all others stay.
+    A table goes back to its last intact version, or is moved to the set's folder `damaged`, with the tables made of it;
+    the next `embed` makes what is missing. set.json and the decisions are restored from their copies. Other records
+    (choices, columns, versions, reviews, runs) cannot be made again: a damaged one is moved to `damaged`.
     """
     paths = writer.paths
     remove_leftovers(paths.folder)
-    mended = [_mended_label(paths, root), *_mended_tables(writer), _mended_decisions(paths), *_mended_records(paths)]
+    mended = [_mend_label(paths, root), *_mend_tables(paths), _mend_decisions(paths), *_mend_records(paths)]
     return tuple(part for part in mended if part is not None)
 
 
-def _mended_records(paths: SetPaths) -> Iterator[Mended]:
+def _mend_records(paths: SetPaths) -> Iterator[Mended]:
     for path in damaged_records(paths):
         _lay_aside(paths, path)
         part = path.relative_to(paths.folder)
-        if path == paths.labels:
-            label_choice(paths).write(_first_choice(paths))
+        if path == paths.labels:  # as in a new set with these columns
+            names = imported_names(paths)
+            has_classes = SOURCE in names and CLASS in read_import(paths, SOURCE).columns
+            first = LabelChoice(CLASS, apart=PICTURE) if OBJECTS in names else None
+            label_choice(paths).write(first or LabelChoice(CLASS if has_classes else FOLDERS))
             yield Mended(str(part), "was laid aside; the label is what it is in a new set", is_made_again=False)
         elif path.parent == paths.columns and path.stem in (SOURCE, OBJECTS):
             yield Mended(str(part), "was laid aside")
@@ -82,36 +84,25 @@ def _mended_records(paths: SetPaths) -> Iterator[Mended]:
 
 
 def damaged_records(paths: SetPaths) -> list[Path]:
-    """The files of small records that are not as they were written; not set.json, and not the decisions."""
+    """The files of damaged records, but for set.json and the decisions."""
     records: list[RecordFile[Any]] = [label_choice(paths), second_model_switch(paths), *review_files(paths)]
     checks: dict[Path, Callable[[], object]] = {
         **{import_file(paths, name).path: partial(read_import, paths, name) for name in imported_names(paths)},
         **{file.path: file.find for file in records},
         **{version_file(paths, number).path: partial(read_version, paths, number) for number in version_numbers(paths)},
     }
-    return [*(path for path, check in checks.items() if _is_damaged(path, check)), *damaged_files(paths)]
+    damaged = []
+    for path, check in checks.items():
+        try:
+            check()
+        except DamageError as error:
+            if isinstance(error.__cause__, PermissionError):  # another user's, perhaps, who can read it
+                raise
+            damaged += [path] if path.exists() else []  # columns may be removed meanwhile
+    return [*damaged, *damaged_files(paths)]
 
 
-def _is_damaged(path: Path, check: Callable[[], object]) -> bool:
-    try:
-        check()
-    except DamageError as error:
-        if isinstance(error.__cause__, PermissionError):  # another user's, perhaps, who can read it
-            raise
-        return path.exists()  # columns may be removed meanwhile
-    return False
-
-
-def _first_choice(paths: SetPaths) -> LabelChoice:
-    """The label of a new set with these columns."""
-    names = imported_names(paths)
-    if OBJECTS in names:
-        return LabelChoice(CLASS, apart=PICTURE)
-    has_classes = SOURCE in names and CLASS in read_import(paths, SOURCE).columns
-    return LabelChoice(CLASS if has_classes else FOLDERS)
-
-
-def _mended_label(paths: SetPaths, root: Path) -> Mended | None:
+def _mend_label(paths: SetPaths, root: Path) -> Mended | None:
     if about_file(paths).is_whole():
         if paths.about_copy.exists() and about_copy(paths).is_whole():
             return None
@@ -126,7 +117,7 @@ def _mended_label(paths: SetPaths, root: Path) -> Mended | None:
     return Mended(paths.about.name, done)
 
 
-def _mended_decisions(paths: SetPaths) -> Mended | None:
+def _mend_decisions(paths: SetPaths) -> Mended | None:
     log = DecisionLog(paths.decisions)
     strange = [journal for path in (log.path, log.copy_path) for journal in strange_journals(path)]
     for path in strange:
@@ -145,28 +136,28 @@ def _mended_decisions(paths: SetPaths) -> Mended | None:
     return Mended(paths.decisions.name, "was put back from its copy" if is_back else "was laid aside")
 
 
-def _mended_tables(writer: Writer) -> list[Mended]:
+def _mend_tables(paths: SetPaths) -> list[Mended]:
     mended = []
-    for folder in sorted(writer.paths.tables.glob("*.lance")):
-        back = _go_back(writer.paths, folder)
+    for folder in sorted(paths.tables.glob("*.lance")):
+        back = _go_back(paths, folder)
         if back is None:
             mended.append(Mended(folder.stem, "was laid aside"))
         elif back:
             mended.append(Mended(folder.stem, f"went back {counted(back, 'version')}"))
     parts = [one.part for one in mended]
-    spaces = {key for kind, _, key in (part.partition("-") for part in parts) if kind in _MADE_OF}
-    for folder in sorted(writer.paths.tables.glob("*.lance")):
+    spaces = {key for kind, _, key in (part.partition("-") for part in parts) if kind in _SOURCES}
+    for folder in sorted(paths.tables.glob("*.lance")):
         kind, _, rest = folder.stem.partition("-")
         if kind != "embeddings" and rest.partition("-")[0] in spaces and folder.stem not in parts:
-            _lay_aside(writer.paths, folder)
+            _lay_aside(paths, folder)
             mended.append(Mended(folder.stem, "was laid aside: it was made of what is damaged"))
     return mended
 
 
 def _go_back(paths: SetPaths, folder: Path) -> int | None:
-    """How many versions a table went back until it could be read; None if no version can, and it was moved aside."""
+    """How many versions a table went back until it could be read; None if it was laid aside, since none can."""
     if _is_whole(folder, is_newest=True):
-        versions.note(folder)  # also what a writer that was stopped did not
+        versions.note(folder)  # a writer that was stopped did not
         return 0
     (folder / "_versions" / _HINT).unlink(missing_ok=True)  # Lance looks for the newest version itself without it
     manifests = sorted((folder / "_versions").glob("*.manifest"))  # the newest first: Lance counts names downwards
@@ -181,7 +172,6 @@ def _go_back(paths: SetPaths, folder: Path) -> int | None:
 
 
 def _is_whole(folder: Path, *, is_newest: bool) -> bool:
-    """Whether a table can be read as it was written, and, if `is_newest`, is at the version written last."""
     try:
         with raising_damage_errors(folder):
             verify_table(connect(folder.parent).open_table(folder.stem), folder, is_newest=is_newest)

@@ -1,10 +1,10 @@
-"""Management of the image sets of a workspace: list, disk use, rename, relocate, compact, repair and remove."""
+"""The image sets of a workspace: list, disk use, rename, move, compact, repair and forget."""
 
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,8 +18,7 @@ from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.containers.shards import is_sharded
 from url_viz.imaging.places import content_key
 from url_viz.imaging.scan import ScannedFile, display_name
-from url_viz.imaging.source import Source, source_of
-from url_viz.models.model import EmbeddingSpace
+from url_viz.imaging.source import source_of
 from url_viz.store import repair
 from url_viz.store.about import (
     About,
@@ -44,15 +43,15 @@ SAMPLE = 50
 """How many pictures are compared before a folder is accepted as one that was moved."""
 MUST_AGREE = 0.9
 _FORGOTTEN = "forgotten-"
-"""The name of a folder of the workspace that is being removed begins so."""
+"""Begins the name of a folder of the workspace that is being removed."""
 DAMAGED = "damaged"
-"""The state of an image set that `mend` has to look at."""
+"""The state of an image set that needs `mend`."""
 PER_MODEL = ("embeddings", "scores", "whitening", "whitened", "graph", "neighbours")
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """The comparison of a folder with stored contents: pictures compared, equal ones, and a path that differs."""
+    """A folder beside stored contents: how many pictures were `compared`, how many are `equal`, one that differs."""
 
     compared: int
     equal: int
@@ -61,7 +60,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """An unfinished reading: how many of its `files` are read, each of which is called a `noun`."""
+    """An unfinished reading: how many of its `files`, each a `noun`, are read."""
 
     read: int
     files: int
@@ -69,7 +68,7 @@ class Unfinished:
 
     @property
     def words(self) -> str:
-        """What is there: "256 of 3,656 pictures: reading was stopped"."""
+        """Such as "256 of 3,656 pictures: reading was stopped"."""
         if self.read < self.files:
             return f"{self.read:,} of {counted(self.files, self.noun)}: reading was stopped"
         return f"{counted(self.read, self.noun)}: reading was stopped before neighbours and map were made"
@@ -78,7 +77,7 @@ class Unfinished:
 def unfinished(set_id: str, workspace: Workspace) -> Unfinished | None:
     """The unfinished reading by the model that read a set last; None if it was finished, or one is in progress.
 
-    A second model that has not read all of it has no say, and leaves the set whole.
+    A second model that has not read everything leaves the set whole.
     """
     store = Store(workspace.set_paths(set_id))
     about = store.about()
@@ -94,10 +93,7 @@ def unfinished(set_id: str, workspace: Workspace) -> Unfinished | None:
 
 @dataclass(frozen=True)
 class StoredData:
-    """What is stored for a folder: megabytes, and how many pictures have a decision, a tag or a corrected label.
-
-    `judged` is None where the log of decisions is damaged.
-    """
+    """What is stored for a folder: `judged` pictures have a decision, a tag or a corrected label; None if damaged."""
 
     megabytes: float
     judged: int | None
@@ -106,8 +102,8 @@ class StoredData:
 def list_sets(workspace: str | Path | None = None) -> pd.DataFrame:
     """The image sets of a workspace: id, name, folder, pictures, failures, models, megabytes on disk, state.
 
-    `state` says of a set that is not whole how much was read of it, or that it is DAMAGED; it is "" for others. Where
-    not even its folder is known, that is "", and its id stands for its name.
+    `state` is DAMAGED, or how much was read of a set whose reading was stopped, or "". Where a damaged set's folder is
+    unknown, that is "", and its id stands for its name.
     """
     home = Workspace.at(workspace)
     rows = [
@@ -121,7 +117,6 @@ def list_sets(workspace: str | Path | None = None) -> pd.DataFrame:
 
 
 def _listed(home: Workspace, set_id: str, about: About) -> tuple[int, int, str, float, str]:
-    """Pictures, failures, models, megabytes and state of a set."""
     paths = home.set_paths(set_id)
     models = ", ".join(dict.fromkeys(space.backbone for space in about.spaces))
     try:
@@ -140,9 +135,9 @@ def _megabytes(home: Workspace, set_id: str) -> float:
 
 
 def disk_use(folder: str | Path, *, workspace: str | Path | None = None) -> pd.DataFrame:
-    """The disk use of an image set by part; columns part, megabytes.
+    """The disk use of an image set: columns part, megabytes.
 
-    The parts are files and thumbnails, each model's embeddings (scores and neighbours with them) and map, and the rest.
+    Scores and neighbours count with a model's embeddings.
     """
     paths, about = _known(folder, workspace)
     parts = {"files and thumbnails": _bytes_in(paths.tables / "images.lance")}
@@ -179,7 +174,7 @@ def rename(folder: str | Path, name: str, *, workspace: str | Path | None = None
 
 
 def repoint(old: str | Path, new: str | Path, *, workspace: str | Path | None = None) -> Agreement:
-    """Change the folder of an image set that was moved; all stored data stay, decisions included.
+    """Change the folder of an image set whose pictures were moved; all stored data stay, decisions included.
 
     Raises FolderError if `new` is not a folder or holds other pictures, ImageSetError if `old` was never read or
     `new` was, WorkspaceError while the folder is read.
@@ -201,7 +196,16 @@ def drop_model(folder: str | Path, model: str, *, workspace: str | Path | None =
     with _labelled(folder, workspace) as writer:
         about = writer.about()
         gone = [space for space in about.spaces if model == space.backbone]
-        _check_droppable(about, gone, model)
+        if not gone:
+            names = ", ".join(dict.fromkeys(space.backbone for space in about.spaces)) or "no model"
+            raise ImageSetError(
+                f"{str(about.root)!r} was not read with {model!r} (but with {names}). Choose one of these."
+            )
+        if len(gone) == len(about.spaces):
+            raise ImageSetError(
+                f"{str(about.root)!r} was read with {model!r} only. To remove all that is kept of it, forget it: "
+                f"`{command('forget', about.root)}`."
+            )
         before = _bytes_in(writer.paths.folder)
         for space in gone:
             writer.drop_space(space)
@@ -248,8 +252,8 @@ def forget(folder: str | Path, *, workspace: str | Path | None = None) -> Path:
     aside = home.root / f"{_FORGOTTEN}{secrets.token_hex(8)}"
     with Writer(paths, root):  # in one step, under the lock: who reads the folder again begins in one of its own
         os.rename(paths.folder, aside)
-    for folder_aside in home.root.glob(f"{_FORGOTTEN}*"):  # also what one that was killed has left
-        shutil.rmtree(folder_aside, ignore_errors=True)
+    for forgotten in home.root.glob(f"{_FORGOTTEN}*"):  # also one that a killed process has left
+        shutil.rmtree(forgotten, ignore_errors=True)
     if aside.exists():
         raise WorkspaceError(
             f"{str(root)!r} is forgotten, but not all of its stored data could be removed. Remove "
@@ -268,7 +272,17 @@ def check_agreement(store: Store, root: Path) -> Agreement:
     if not is_in_bucket(root) and not root.is_dir() and not is_listing(root) and not is_sharded(root):
         what = "cannot be read as pictures" if root.exists() else "does not exist"
         raise FolderError(f"{str(root)!r} {what}. Give the folder, or the file, where the pictures lie now.")
-    agreement = _compared(store, root)
+    rows = store.images(["path", "content"])
+    rows = rows.filter(rows["content"].is_valid())
+    sample = rows.take(np.random.default_rng(0).permutation(len(rows))[:SAMPLE]).to_pylist()
+    source = source_of(root)
+    differ = []
+    for row in sample:
+        with suppress(ImageError):  # what cannot be read counts as different
+            if content_key(source.read(ScannedFile(row["path"], 0, 0))) == row["content"]:
+                continue
+        differ.append(row["path"])
+    agreement = Agreement(len(sample), len(sample) - len(differ), display_name(differ[0]) if differ else "")
     if agreement.compared and agreement.equal < MUST_AGREE * agreement.compared:
         raise FolderError(
             f"{str(root)!r} holds other pictures: {agreement.equal} of {agreement.compared} compared are the same "
@@ -276,36 +290,6 @@ def check_agreement(store: Store, root: Path) -> Agreement:
             f"image set."
         )
     return agreement
-
-
-def _compared(store: Store, root: Path) -> Agreement:
-    rows = store.images(["path", "content"])
-    rows = rows.filter(rows["content"].is_valid())
-    chosen = np.random.default_rng(0).permutation(len(rows))[:SAMPLE]
-    sample = rows.take(chosen).to_pylist()
-    source = source_of(root)
-    differ = [row["path"] for row in sample if _content_at(source, row["path"]) != row["content"]]
-    example = display_name(differ[0]) if differ else ""
-    return Agreement(len(chosen), len(chosen) - len(differ), example)
-
-
-def _content_at(source: Source, path: bytes) -> int | None:
-    """The content key of a file; None if it cannot be read, which counts as different here."""
-    try:
-        return content_key(source.read(ScannedFile(path, 0, 0)))
-    except ImageError:
-        return None
-
-
-def _check_droppable(about: About, gone: list[EmbeddingSpace], model: str) -> None:
-    names = ", ".join(dict.fromkeys(space.backbone for space in about.spaces)) or "no model"
-    if not gone:
-        raise ImageSetError(f"{str(about.root)!r} was not read with {model!r} (but with {names}). Choose one of these.")
-    if len(gone) == len(about.spaces):
-        raise ImageSetError(
-            f"{str(about.root)!r} was read with {model!r} only. To remove all that is kept of it, forget it: "
-            f"`{command('forget', about.root)}`."
-        )
 
 
 def refuse_known(root: Path, home: Workspace) -> None:

@@ -1,7 +1,6 @@
-"""The earlier versions of an image set: what each picture was at the end of a reading, a Parquet file for each.
+"""The earlier versions of an image set: its pictures at the end of each reading, in Parquet files that can be deleted.
 
-Decisions and corrected labels are not in them but in the decision log, which knows them at any time. The files can be
-deleted; `pack` takes them along.
+Decisions and corrected labels are in the decision log, which knows them at any time. `pack` takes the files along.
 """
 
 import datetime
@@ -21,7 +20,7 @@ from url_viz.store.tables.stored_arrow import RecordParquet
 
 MOST_VERSIONS = 50
 MOST_BYTES = 500_000_000
-"""More versions, or more bytes of them, are not kept: the oldest go, but for the last two."""
+"""Beyond these the oldest versions go, but for the last two."""
 _ABOUT = b"url-viz version"
 _WORDS = pa.dictionary(pa.int32(), pa.string())
 _BOX = [(name, pa.float64()) for name in BOX_COLUMNS[:4]]
@@ -31,7 +30,7 @@ ROWS = pa.schema(
         *(("label", _WORDS), ("split", _WORDS), ("ambiguity", pa.float32())),
     ]
 )
-"""A picture of a version: label and split as given, before corrections, and ambiguity, null for none."""
+"""Label and split are as given, before corrections; ambiguity is null for none."""
 ROWS_OF_OBJECTS = pa.schema([*ROWS, *_BOX])
 
 
@@ -39,8 +38,8 @@ ROWS_OF_OBJECTS = pa.schema([*ROWS, *_BOX])
 class StoredVersion:
     """One version: its `number`, when it was read (`at`, UTC), and how many `pictures` it has.
 
-    `decisions` is the version of the decision log at that time, `label_source` what labels were taken from, `models`
-    the keys of the spaces that ambiguity is by; `digest` is of the rows, but for ambiguity.
+    `decisions` is the version of the decision log then, `label_source` the choice of the label, `models` the keys of
+    the spaces behind ambiguity; `digest` is of the rows, but for ambiguity.
     """
 
     number: int
@@ -53,7 +52,7 @@ class StoredVersion:
 
 
 def stored_versions(paths: SetPaths) -> tuple[StoredVersion, ...]:
-    """The versions that are kept, the oldest first, without those whose record is damaged."""
+    """The versions on disk, the oldest first, without those whose record is damaged."""
     found = []
     for number in version_numbers(paths):
         with suppress(DamageError):
@@ -62,7 +61,7 @@ def stored_versions(paths: SetPaths) -> tuple[StoredVersion, ...]:
 
 
 def damaged_versions(paths: SetPaths) -> tuple[int, ...]:
-    """The numbers of those that `mend` lays aside; each file is read once as long as it stays as it is."""
+    """The numbers of the versions that `mend` lays aside; each file is read once as long as it stays as it is."""
     files = {number: version_file(paths, number) for number in version_numbers(paths)}
     stamps = {number: size_and_time(os.fsencode(file.path), within=None) for number, file in files.items()}
     return tuple(number for number, file in files.items() if not _is_whole(file, stamps[number]))
@@ -78,7 +77,7 @@ def _is_whole(file: RecordParquet[StoredVersion], stamp: tuple[int, int]) -> boo
 
 
 def read_version(paths: SetPaths, number: int) -> pa.Table:
-    """The rows of a version (ROWS, of objects ROWS_OF_OBJECTS). Raises DamageError if they are not as written."""
+    """The rows of a version (ROWS or ROWS_OF_OBJECTS). Raises DamageError if they are not as they were written."""
     return version_file(paths, number).read(_checked_rows)
 
 
@@ -116,9 +115,9 @@ def digest_of(rows: pa.Table) -> str:
 
 
 def store_version(paths: SetPaths, rows: pa.Table, *, decisions: int, label_source: str | None, models: str) -> bool:
-    """Keep rows (ROWS) as a version of now, unless they are those of the last one; returns whether it was kept.
+    """Store rows (ROWS) as a version of now, unless the last one has the same; returns whether it was stored.
 
-    The same rows by other models take the place of the last version.
+    The same rows by other models replace the last version.
     """
     digest, is_written = digest_of(rows), False
     while not is_written:
@@ -131,7 +130,11 @@ def store_version(paths: SetPaths, rows: pa.Table, *, decisions: int, label_sour
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         version = StoredVersion(number, now, len(rows), decisions, label_source, models, digest)
         is_written = _write(paths, rows, version, is_new=True)
-    _drop_oldest(paths)
+    files = [version_file(paths, version.number).path for version in stored_versions(paths)]
+    sizes = [file.stat().st_size if file.exists() else 0 for file in files]
+    while len(files) > 2 and (len(files) > MOST_VERSIONS or sum(sizes) > MOST_BYTES):
+        files.pop(0).unlink(missing_ok=True)
+        sizes.pop(0)
     return True
 
 
@@ -153,11 +156,3 @@ def _write(paths: SetPaths, rows: pa.Table, version: StoredVersion, *, is_new: b
             raise
         return False
     return True
-
-
-def _drop_oldest(paths: SetPaths) -> None:
-    files = [version_file(paths, version.number).path for version in stored_versions(paths)]
-    sizes = [file.stat().st_size if file.exists() else 0 for file in files]
-    while len(files) > 2 and (len(files) > MOST_VERSIONS or sum(sizes) > MOST_BYTES):
-        files.pop(0).unlink(missing_ok=True)
-        sizes.pop(0)

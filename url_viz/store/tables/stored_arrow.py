@@ -30,8 +30,8 @@ Made = TypeVar("Made")
 class RecordParquet(Generic[Record]):
     """A table in a file, with a record of `kind` under the name `key` of its metadata; written whole or not at all.
 
-    `advice` is the next step for whoever meets a damaged file, in a sentence. A file that says it holds more than
-    `most_unpacked` times its bytes is one; 0 for any.
+    `advice` is the next step for whoever meets a damaged file, in a sentence. A file that claims to hold more than
+    `most_unpacked` times its bytes counts as damaged; 0 for no bound.
     """
 
     path: Path
@@ -50,15 +50,18 @@ class RecordParquet(Generic[Record]):
             raise
 
     def read(self, made: Callable[[Record, pa.Table], Made], *, columns: Sequence[str] | None = None) -> Made:
-        """What is `made` of record and rows; raises DamageError, also for what `made` raises of unfit rows.
+        """The result of `made` for record and rows, of which `columns` alone are read, if given.
 
-        With `columns` only these are read.
+        Raises DamageError, also where `made` refuses the rows.
         """
 
         def read() -> Made:
-            only = None if columns is None else [*columns]
             if self.most_unpacked:
-                self._refuse_inflated()
+                metadata = pq.read_metadata(self.path)
+                unpacked = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+                if unpacked > self.most_unpacked * self.path.stat().st_size:
+                    raise ValueError("it says that it holds more than its bytes can")
+            only = None if columns is None else [*columns]
             rows = pq.read_table(self.path, columns=only, partitioning=None, page_checksum_verification=True)
             return made(self._record_in(rows.schema), rows)
 
@@ -77,12 +80,6 @@ class RecordParquet(Generic[Record]):
                 **options,
             )
 
-    def _refuse_inflated(self) -> None:
-        metadata = pq.read_metadata(self.path)
-        groups = map(metadata.row_group, range(metadata.num_row_groups))
-        if sum(group.total_byte_size for group in groups) > self.most_unpacked * self.path.stat().st_size:
-            raise ValueError("it says that it holds more than its bytes can")
-
     def _record_in(self, schema: pa.Schema) -> Record:
         return read_sealed(self.kind, (schema.metadata or {})[self.key])
 
@@ -95,9 +92,9 @@ class RecordParquet(Generic[Record]):
 
 
 MOST_CACHED = 4
-"""Of one space; with another choice of labels, or another second model, the oldest goes."""
+"""Files of one space and column: with another choice of labels, or another second model, the oldest goes."""
 _END = struct.Struct("<Iq")
-"""What stands behind a table in its file: its checksum, and its length."""
+"""Behind the table in a cached file: its checksum, and its length."""
 _ROWS = "rows"
 
 Columns = dict[str, NDArray[np.generic]]
@@ -109,23 +106,21 @@ _UNUSABLE = (
 
 
 def read_cached(folder: Path, space_key: str, key: str, make: Callable[[pa.Table], Made]) -> Made | None:
-    """The result of `make` for the table cached under `key`; None if there is no table, or `make` refuses it."""
+    """The result of `make` for the table cached under `key`; None if it is missing or damaged, or `make` refuses it.
+
+    The file is an Arrow table in one piece, its checksum and its length. It is read in one go, and its numbers are
+    those of the file, without a copy. Whoever alters a file can alter its checksum too, so `make` checks the rest.
+    """
     try:
-        data = _verified(_file(folder, space_key, key))
-        return None if data is None else make(_table_in(data))
+        file = memoryview((folder / f"{space_key}-{key}.arrow").read_bytes())
+        data = file[: -_END.size]
+        if not len(data) or file[-_END.size :] != _END.pack(zlib.crc32(data), len(data)):
+            return None
+        table = pa.ipc.open_file(pa.py_buffer(data)).read_all()
+        table.validate(full=True)  # Arrow believes the number of rows in a file, and would read past the columns' end
+        return make(table)
     except _UNUSABLE:
         return None
-
-
-def _table_in(data: memoryview) -> pa.Table:
-    """The table in a file.
-
-    Arrow takes the number of rows that a file states as it is, and would read past the end of its columns: they are
-    compared first.
-    """
-    table = pa.ipc.open_file(pa.py_buffer(data)).read_all()
-    table.validate(full=True)
-    return table
 
 
 def write_cached(folder: Path, space_key: str, key: str, table: pa.Table, *, most: int = MOST_CACHED) -> None:
@@ -136,7 +131,7 @@ def write_cached(folder: Path, space_key: str, key: str, table: pa.Table, *, mos
 
 def write_table(folder: Path, space_key: str, key: str, table: pa.Table, *, most: int = MOST_CACHED) -> None:
     """As `write_cached`, but raises OSError for a full or read-only disk."""
-    with replaced(_file(folder, space_key, key), is_flushed=False) as temporary:
+    with replaced(folder / f"{space_key}-{key}.arrow", is_flushed=False) as temporary:
         with pa.ipc.new_file(str(temporary), table.schema) as sink:
             sink.write_table(table.combine_chunks())
         written = np.memmap(temporary, mode="r").data
@@ -148,7 +143,7 @@ def write_table(folder: Path, space_key: str, key: str, table: pa.Table, *, most
 
 
 def table_of(*records: "DataclassInstance") -> pa.Table:
-    """Dataclasses whose fields are arrays (M,) as one table."""
+    """Dataclasses whose fields are arrays (M,), as one table."""
     return pa.table({each.name: getattr(record, each.name) for record in records for each in fields(record)})
 
 
@@ -187,14 +182,3 @@ def rows_from_table(table: pa.Table, shape: tuple[int, int]) -> NDArray[np.float
     rows = matrix(table[_ROWS]).astype(np.float16, copy=False)
     require(rows.shape == shape)
     return rows
-
-
-def _file(folder: Path, space_key: str, key: str) -> Path:
-    return folder / f"{space_key}-{key}.arrow"
-
-
-def _verified(path: Path) -> memoryview | None:
-    """The table in a file; None if it is not as it was written."""
-    data = memoryview(path.read_bytes())
-    table = data[: -_END.size]
-    return table if len(table) and data[-_END.size :] == _END.pack(zlib.crc32(table), len(table)) else None
