@@ -1,4 +1,4 @@
-"""The recorder of a user's training: takes logits by path or id, of one process or several, and writes its epochs."""
+"""The recorder of a user's training: takes logits by path or id, from one process or several, and writes epochs."""
 
 import operator
 import os
@@ -35,16 +35,16 @@ from url_viz.store.training_records import (
 from url_viz.store.version_files import read_version, stored_versions
 
 LARGEST = float(np.finfo(np.float16).max)
-EXAMPLES = 3
+MOST_EXAMPLES = 3
 Given = Iterable[str | os.PathLike[str] | int]
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A recorded `epoch`: its `file`, and how many pictures it is of.
+    """A recorded `epoch`: its `file`, and how many `pictures` it is of.
 
-    `replaced` predictions of this epoch, recorded before, no longer count. `unknown` pictures are none of the set as it
-    was read last, such as `examples`; 0 if it was not read yet.
+    `replaced` earlier predictions of the epoch no longer count. `unknown` pictures, such as `examples`, are none of the
+    set as it was read last; 0 if it was not read yet.
     """
 
     epoch: AboutEpoch
@@ -57,19 +57,14 @@ class Recorded:
     @property
     def words(self) -> tuple[str, ...]:
         """What is unusual about it, a sentence each."""
-        return tuple(filter(None, (self._words_of_unknown, self._words_of_replaced)))
-
-    @property
-    def _words_of_unknown(self) -> str:
-        if not self.unknown:
-            return ""
-        few = f": {first_of(self.examples, EXAMPLES)}" if self.examples else ""
-        are = "is no picture" if self.unknown == 1 else "are no pictures"
-        return f"{self.unknown:,} of {self.pictures:,} {are} of the set{few}."
-
-    @property
-    def _words_of_replaced(self) -> str:
-        return f"It replaces {counted(self.replaced, 'prediction')} of this epoch." if self.replaced else ""
+        sentences = []
+        if self.unknown:
+            few = f": {first_of(self.examples, MOST_EXAMPLES)}" if self.examples else ""
+            are = "is no picture" if self.unknown == 1 else "are no pictures"
+            sentences.append(f"{self.unknown:,} of {self.pictures:,} {are} of the set{few}.")
+        if self.replaced:
+            sentences.append(f"It replaces {counted(self.replaced, 'prediction')} of this epoch.")
+        return tuple(sentences)
 
 
 class Recorder:
@@ -87,14 +82,14 @@ class Recorder:
     ) -> None:
         """Paths of pictures are relative to the folder `base`, which may be written as `also`, too.
 
-        `is_ours` is the recorder of a training of URL-Viz.
+        `is_ours` says that a training of URL-Viz records.
         """
-        self.run, self._paths, self._classes, self._is_ours = checked_name(run, what="run"), paths, classes, is_ours
+        self.run, self._paths, self._is_ours = checked_name(run, what="run"), paths, is_ours
+        self._names = () if classes is None else tuple(map(str, classes))  # without, columns are the set's classes
         self._above = tuple(f"{folder}{os.sep}" for folder in dict.fromkeys((str(base), also)) if folder)
         self._known: dict[str, int] = {}
         self._written: set[str] = set()
-        before = read_epochs(paths, run)
-        self._next = max((epoch.number for epoch in before), default=-1) + 1
+        self._next = max((epoch.number for epoch in read_epochs(paths, run)), default=-1) + 1
 
     @classmethod
     def of_folder(
@@ -126,14 +121,14 @@ class Recorder:
         """Record an epoch: `logits` (M, C) of M pictures, by paths or by ids of `table()`; whole, or not at all.
 
         `labels` (M,) are the classes that the model was trained on, by index or by name. `split` "train" means that it
-        was trained on these pictures; any other ("val", "test", "held-out") that it was not; `fold` parts several
-        models of one run. `number` is that of the epoch, from 0: by default one more than the last for "train", and
-        the last trained one for others. Arrays of PyTorch and NumPy are taken, and stored as float16.
+        was trained on these pictures; any other ("val", "test", "held-out") that it was not; `fold` tells several
+        models of one run apart. `number` is that of the epoch, from 0: by default one more than the last for "train",
+        and the last trained one for others. Arrays of PyTorch and NumPy are taken, and stored as float16.
 
-        It adds to what is recorded of the epoch: each of several processes records its own pictures. A warning says
-        how many pictures are none of the set, and how many predictions that others recorded it replaces. Raises
-        RowsError for arrays that do not fit, FolderError for a path outside the folder, ImageSetError for a number that
-        is none and for other classes than before, WorkspaceError if the disk is full.
+        Each of several processes records its own pictures, and adds to the epoch. A warning says how many pictures are
+        none of the set, and how many predictions of others this replaces. Raises RowsError for arrays that do not fit,
+        FolderError for a path outside the folder, ImageSetError for a bad number and for other classes than before,
+        WorkspaceError if the disk is full.
         """
         done = self.write(paths_or_ids, logits, labels, split, number=number, fold=fold)
         # A recorder writes some epochs anew, and processes that train together share the pictures that fill a batch.
@@ -154,14 +149,18 @@ class Recorder:
         fold: str = "",
     ) -> Recorded:
         """As `epoch`, without a warning."""
-        predictions = self._said(paths_or_ids, logits, labels)
+        predictions = self.checked(paths_or_ids, logits, labels)
         epoch = AboutEpoch(
             self._number(number, split), split, fold, self._names, predictions.logits.shape[1], self._is_ours
         )
-        file, gone = write_epoch(self._paths, self.run, predictions, epoch)
+        file, replaced = write_epoch(self._paths, self.run, predictions, epoch)
         self._next = max(self._next, epoch.number + 1)
-        unknown = self._unknown(predictions.ids)
-        return Recorded(epoch, file, len(predictions.ids), gone, len(unknown), self._paths_of(unknown))
+        unknown = predictions.ids[:0]
+        if self._set_ids is not None:
+            unknown = predictions.ids[positions_of(predictions.ids, self._set_ids) < 0]
+        given = {picture: path for path, picture in self._known.items()} if len(unknown) else {}
+        examples = tuple(repr(given.get(picture, picture)) for picture in unknown[: MOST_EXAMPLES + 1].tolist())
+        return Recorded(epoch, file, len(predictions.ids), replaced, len(unknown), examples)
 
     @contextmanager
     def collect(self, split: str = TRAIN, *, number: int | None = None, fold: str = "") -> Iterator["EpochBatches"]:
@@ -186,8 +185,8 @@ class Recorder:
             f"{given!r} is no number of an epoch. Give a whole number from 0 to {MOST_EPOCHS - 1:,}, or none to go on."
         )
 
-    def _said(self, paths_or_ids: Given, logits: Any, labels: Any) -> EpochLogits:
-        """What is given of M pictures, checked."""
+    def checked(self, paths_or_ids: Given, logits: Any, labels: Any) -> EpochLogits:
+        """Logits and labels of M pictures, in the types in which they are stored. Raises as `epoch`."""
         ids, values = self.ids(paths_or_ids), _halves(logits)
         if values.ndim != 2 or len(values) != len(ids) or values.shape[1] < 2:
             raise RowsError(
@@ -204,26 +203,20 @@ class Recorder:
             ids, values, none if labels is None else _codes(labels, self._names, len(ids), columns=values.shape[1])
         )
 
-    @property
-    def _names(self) -> tuple[str, ...]:
-        """The names of the columns; () if there are none, so that they count as the set's classes by order."""
-        return () if self._classes is None else tuple(map(str, self._classes))
-
     def ids(self, given: Given) -> NDArray[np.int64]:
         """The ids (M,) of pictures by path, which `epoch` takes, too: numbers that any loader can pass on."""
-        named = given.tolist() if hasattr(given, "tolist") else list(given)
-        return np.array(
-            [name if isinstance(name, int | np.integer) else self._id(os.fspath(name)) for name in named], np.int64
-        )
-
-    def _id(self, path: str) -> int:
-        picture = self._known.get(path)
-        if picture is None:
-            picture = self._known[path] = image_id(os.fsencode(self._relative(path)))
-        return picture
+        ids = []
+        for name in given.tolist() if hasattr(given, "tolist") else given:
+            if isinstance(name, int | np.integer):
+                ids.append(name)
+                continue
+            path = os.fspath(name)
+            if path not in self._known:
+                self._known[path] = image_id(os.fsencode(self._relative(path)))
+            ids.append(self._known[path])
+        return np.array(ids, np.int64)
 
     def _relative(self, path: str) -> str:
-        """A path below the folder: as it is if relative to it, without the folder if it is absolute or leads there."""
         for above in self._above:
             for written in (path, os.path.abspath(path)):
                 if written.startswith(above):
@@ -232,41 +225,29 @@ class Recorder:
             raise FolderError(f"{path!r} is not below {self._above[0]!r}, the folder whose pictures are recorded.")
         return os.path.normpath(path)
 
-    def _unknown(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Which of these are no pictures of the set; none where it was not read yet."""
-        every = self._set_ids
-        return ids[:0] if every is None else ids[positions_of(ids, every) < 0]
-
     @cached_property
     def _set_ids(self) -> NDArray[np.int64] | None:
-        """From the last version that is kept: a training should not have to load LanceDB, which is not fork-safe."""
+        """Read from the last stored version: a training should not have to load LanceDB, which is not fork-safe."""
         with suppress(DamageError):
             for version in stored_versions(self._paths)[-1:]:
                 paths = read_version(self._paths, version.number)["path"].to_pylist()
                 return np.fromiter(map(image_id, paths), np.int64, len(paths))
         return None
 
-    def _paths_of(self, ids: NDArray[np.int64]) -> tuple[str, ...]:
-        """The first of some pictures as they were given: paths, else ids."""
-        if not len(ids):
-            return ()
-        given = {picture: path for path, picture in self._known.items()}
-        return tuple(repr(given.get(picture, picture)) for picture in ids[: EXAMPLES + 1].tolist())
-
 
 class EpochBatches:
-    """An epoch of a run as it comes, batch by batch: 2 bytes a logit in memory."""
+    """An epoch recorded batch by batch: 2 bytes a logit in memory."""
 
     def __init__(self, recorder: Recorder, split: str = TRAIN, *, fold: str = "") -> None:
         self._recorder, self._split, self._fold = recorder, split, fold
         self._parts: list[EpochLogits] = []
 
     def add(self, paths_or_ids: Given, logits: Any, labels: Any = None) -> None:
-        """Add what the model said of B pictures, as `Recorder.epoch` takes it; raises as it does."""
-        self._parts.append(self._recorder._said(paths_or_ids, logits, labels))
+        """Add predictions on B pictures, as `Recorder.epoch` takes them; raises as it does."""
+        self._parts.append(self._recorder.checked(paths_or_ids, logits, labels))
 
     def write(self, number: int | None = None) -> None:
-        """Record what was added as an epoch, if anything was, and begin the next."""
+        """Record the batches as an epoch, if there are any, and begin the next."""
         parts, self._parts = self._parts, []
         if parts:
             predictions = joined_epochs(parts)
@@ -298,9 +279,13 @@ def _codes(labels: Any, names: Sequence[str], count: int, *, columns: int) -> ND
     if len(given) != count:
         raise RowsError(f"There are {len(given):,} labels of {count:,} pictures. Give one for each.")
     index = {name: code for code, name in enumerate(names)}
-    codes = (
-        given if np.issubdtype(given.dtype, np.integer) else np.array([_code(label, index) for label in given.tolist()])
-    )
+
+    def code(label: Any) -> int:
+        if label is None:
+            return -1
+        return label if isinstance(label, int) else index.get(str(label), -2)
+
+    codes = given if np.issubdtype(given.dtype, np.integer) else np.array([*map(code, given.tolist())])
     wrong = given[(codes < -1) | (codes >= columns)]
     if len(wrong):
         which = f"none of the {columns} classes" + (f": {first_of(names, 5)}" if names else "")
@@ -309,10 +294,3 @@ def _codes(labels: Any, names: Sequence[str], count: int, *, columns: int) -> ND
             "classes=[…])."
         )
     return codes.astype(np.int32)
-
-
-def _code(label: Any, index: dict[str, int]) -> int:
-    """The index of a class by index or name, −1 for None, −2 for what is no class."""
-    if label is None:
-        return -1
-    return label if isinstance(label, int) else index.get(str(label), -2)

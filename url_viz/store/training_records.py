@@ -1,11 +1,11 @@
-"""Predictions of a user's own model while it is trained: files of runs and epochs, each whole or not there."""
+"""Logits of a user's own model while it is trained: files of runs and epochs, each whole or not there."""
 
 import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +22,7 @@ from url_viz.store.about import changing_records, raising_disk_errors, set_recor
 from url_viz.store.tables.stored_arrow import RecordParquet
 
 TRAIN = "train"
-"""The split whose logits are in-sample: the model was trained on these pictures. Any other split is held out."""
+"""The split that the model was trained on; any other is held out."""
 MOST_EPOCHS = 1_000_000
 _CHOSEN = "chosen.json"
 _NAME = rf"(?!{re.escape(_CHOSEN)})[\w-][\w.-]{{0,59}}"
@@ -31,12 +31,12 @@ RUN_FILES = rf"(?a:{re.escape(_CHOSEN)}|{_NAME}/{_EPOCH})"
 """The names of all files below `SetPaths.runs`, as a regular expression."""
 Read = TypeVar("Read")
 _MOST_UNPACKED = 8
-"""So many times its bytes on disk a file may hold: what we write is not compressed."""
+"""Times its bytes on disk that a file may hold: logits are not compressed."""
 
 
 @dataclass(frozen=True)
 class EpochLogits:
-    """Predictions in an epoch: `ids` (M,) int64, `logits` (M, C) float16, `labels` (M,) int32, −1 for none."""
+    """Predictions of an epoch: `ids` (M,) int64, `logits` (M, C) float16, `labels` (M,) int32, −1 for none."""
 
     ids: NDArray[np.int64]
     logits: NDArray[np.float16]
@@ -45,10 +45,9 @@ class EpochLogits:
 
 @dataclass(frozen=True)
 class AboutEpoch:
-    """An epoch of a run: its `number` from 0, the `split` it is of, its `fold`, and how many `columns` its logits have.
+    """An epoch of a run: `number` from 0, `split`, `fold`; its logits have `columns` and `rows`, one a picture.
 
-    `classes` are their names, () if the run names none. `is_ours` says that URL-Viz trained the model. It has `rows`,
-    one a picture.
+    `classes` are the names of the columns, () for none. `is_ours` says that URL-Viz trained the model.
     """
 
     number: int
@@ -65,40 +64,43 @@ class AboutEpoch:
 
     @property
     def named_columns(self) -> tuple[int, tuple[str, ...]]:
-        """What is the same in all of a run: how many columns there are, and what they are called."""
+        """How many columns there are, and their names: the same in all epochs of a run."""
         return self.columns, self.classes
 
     @property
     def file_name(self) -> str:
-        """What names of its files begin with."""
+        """Begins the names of its files."""
         return "~".join([f"{self.number:06d}", self.split, *filter(None, [self.fold])])
 
     @property
     def words(self) -> str:
-        """Which epoch it is: "epoch 3 (val, fold a)"."""
+        """Such as "epoch 3 (val, fold a)"."""
         return f"epoch {self.number} ({self.split}{f', fold {self.fold}' if self.fold else ''})"
 
 
 @dataclass(frozen=True)
 class RecordedEpoch(AboutEpoch):
-    """An epoch that is recorded: in one file for each time that some of its pictures were. The last time counts."""
+    """A recorded epoch, in a file for each time that some of its pictures were recorded. The last time counts."""
 
     files: tuple[Path, ...] = ()
 
     def read(self) -> EpochLogits:
-        """The predictions on each picture, once.
+        """The last prediction on each picture.
 
         Raises DamageError if a file is not as it was written, SupersededError if it is gone.
         """
-        every = joined_epochs(self._of_each(_read))
+        every = joined_epochs(self._each(_read))
         _, last = np.unique(every.ids[::-1], return_index=True)
-        return every if len(last) == len(every.ids) else _at(every, np.sort(len(every.ids) - 1 - last))
+        if len(last) == len(every.ids):
+            return every
+        rows = np.sort(len(every.ids) - 1 - last)
+        return EpochLogits(every.ids[rows], every.logits[rows], every.labels[rows])
 
     def ids(self) -> NDArray[np.int64]:
-        """The ids of its pictures, without their logits; some may be in it several times."""
-        return np.concatenate(self._of_each(_ids_in))
+        """The ids of its pictures, without their logits; some may stand there several times."""
+        return np.concatenate(self._each(_read_ids))
 
-    def _of_each(self, read: Callable[[Path], Read]) -> list[Read]:
+    def _each(self, read: Callable[[Path], Read]) -> list[Read]:
         try:
             return [read(path) for path in self.files]
         except DamageError as error:
@@ -111,7 +113,7 @@ class RecordedEpoch(AboutEpoch):
 
 @dataclass(frozen=True)
 class ChosenRun:
-    """The run that was chosen to be compared with the pictures; None for none."""
+    """The run that is compared with the pictures; None for none."""
 
     run: str | None = None
 
@@ -123,12 +125,8 @@ def joined_epochs(parts: Sequence[EpochLogits]) -> EpochLogits:
     )
 
 
-def _at(epoch: EpochLogits, rows: NDArray[np.int64]) -> EpochLogits:
-    return EpochLogits(epoch.ids[rows], epoch.logits[rows], epoch.labels[rows])
-
-
 def checked_name(name: str, *, what: str) -> str:
-    """A name that can be that of a file. Raises ImageSetError for any other."""
+    """A name that can be part of a file's. Raises ImageSetError for any other."""
     if not re.fullmatch(_NAME, name, re.ASCII):
         raise ImageSetError(f"{name!r} is no name for a {what}. Use up to 60 letters, digits, '-', '_' and '.'.")
     return name
@@ -137,16 +135,17 @@ def checked_name(name: str, *, what: str) -> str:
 def write_epoch(paths: SetPaths, run: str, predictions: EpochLogits, record: AboutEpoch) -> tuple[Path, int]:
     """Record a model's predictions in an epoch of a run, whole or not at all.
 
-    It is added to what is recorded of this epoch, by this process or others; of a picture that was recorded in it
-    before, the new logits count. Returns the file, and of how many pictures it replaces what was said. Raises
-    ImageSetError if the columns are others than those of the run, WorkspaceError if the disk is full.
+    They are added to what this process or others recorded of the epoch; for a picture that was recorded before, the new
+    logits count. Returns the file, and for how many pictures it replaces others. Raises ImageSetError if the columns
+    are not those of the run, WorkspaceError if the disk is full.
     """
     for what, name in (("run", run), ("split", record.split), ("fold", record.fold or "none")):
         checked_name(name, what=what)
     epoch, folder = record.file_name, paths.runs / run
     with raising_disk_errors(paths):
         folder.mkdir(parents=True, exist_ok=True)
-        with _nameless(folder) as written:
+        written = folder / f".{secrets.token_hex(8)}"  # no reader knows it until it is renamed
+        try:
             columns = pa.array(predictions.ids), _as_bytes(predictions.logits), pa.array(predictions.labels)
             _file(written).write(
                 replace(record, rows=len(predictions.ids)),
@@ -160,17 +159,9 @@ def write_epoch(paths: SetPaths, run: str, predictions: EpochLogits, record: Abo
                 parts = [path for path in epoch_files(folder) if _named(path)["epoch"] == epoch]
                 number = 1 + max((int(_named(part)["part"]) for part in parts), default=-1)
                 path = written.rename(folder / f"{epoch}~{number}.parquet")
-                return path, _let_go(parts, predictions.ids)
-
-
-@contextmanager
-def _nameless(folder: Path) -> Iterator[Path]:
-    """A file that no reader knows until it is renamed, and that is deleted if it is not."""
-    path = folder / f".{secrets.token_hex(8)}"
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
+                return path, _count_replaced(parts, predictions.ids)
+        finally:
+            written.unlink(missing_ok=True)
 
 
 def _refuse_other_columns(folder: Path, epoch: AboutEpoch) -> None:
@@ -189,11 +180,11 @@ def _columns_in_words(epoch: AboutEpoch) -> str:
     return f"{epoch.columns} columns" + (f" ({', '.join(epoch.classes)[:200]})" if epoch.classes else " without names")
 
 
-def _let_go(parts: Sequence[Path], ids: NDArray[np.int64]) -> int:
-    """How many pictures of `parts` are among `ids`; those of which all are, are deleted."""
+def _count_replaced(parts: Sequence[Path], ids: NDArray[np.int64]) -> int:
+    """How many pictures of `parts` are among `ids`; a part is deleted if all of its are."""
     again: list[NDArray[np.int64]] = []
     for path in parts:
-        recorded = _ids_in(path)
+        recorded = _read_ids(path)
         is_again = np.isin(recorded, ids)
         again.append(recorded[is_again])
         if is_again.all():
@@ -207,7 +198,7 @@ def run_names(paths: SetPaths) -> tuple[str, ...]:
 
 
 def read_epochs(paths: SetPaths, run: str) -> tuple[RecordedEpoch, ...]:
-    """The epochs of a run, by number; of each the training split first. Raises DamageError for a damaged file."""
+    """The epochs of a run, by number, the training split first. Raises DamageError for a damaged file."""
     epochs: dict[str, RecordedEpoch] = {}
     for path in epoch_files(paths.runs / run):
         record = _find(path)
@@ -222,14 +213,14 @@ def read_epochs(paths: SetPaths, run: str) -> tuple[RecordedEpoch, ...]:
 
 @dataclass(frozen=True)
 class RecordedRuns:
-    """The runs of a set by name, each by its `epochs`, or what is wrong with it; and which of them is `chosen`."""
+    """The epochs of each run of a set, or what is wrong with it; and the run that is `chosen`."""
 
     epochs: Mapping[str, tuple[RecordedEpoch, ...] | DamageError]
     chosen: str | None
 
 
 def read_runs(paths: SetPaths) -> RecordedRuns:
-    """What is recorded of a set; a run that is damaged leaves the others to be read."""
+    """The recorded runs of a set; one that is damaged leaves the others to be read."""
     epochs: dict[str, tuple[RecordedEpoch, ...] | DamageError] = {}
     for run in run_names(paths):
         try:
@@ -240,7 +231,7 @@ def read_runs(paths: SetPaths) -> RecordedRuns:
 
 
 def epoch_files(folder: Path) -> list[Path]:
-    """The files of a run's folder, by epoch and in the order in which they were written; none if it is gone."""
+    """The files in a run's folder, by epoch and in the order in which they were written; none if it is gone."""
     files = [folder / name for name in _names_in(folder) if re.fullmatch(_EPOCH, name, re.ASCII)]
     return sorted(files, key=lambda path: (_named(path)["epoch"], int(_named(path)["part"])))
 
@@ -281,39 +272,33 @@ def chosen_record(paths: SetPaths) -> RecordFile[ChosenRun]:
 
 
 def chosen_run(paths: SetPaths) -> str | None:
-    """The run that was chosen, else of those that the user's own code recorded the last one; None without any."""
+    """The run that was chosen, else the last one that the user's own code recorded; None without any."""
     runs = run_names(paths)
     with suppress(DamageError):
         chosen = chosen_record(paths).read().run
         if chosen in runs:
             return chosen
-    newest = {run: max(map(_written_at, files), default=0) for run in runs if (files := _user_epochs(paths, run))}
+    newest: dict[str, int] = {}
+    for run in runs:
+        files = epoch_files(paths.runs / run)
+        is_ours = False
+        for path in files[:1]:
+            with suppress(DamageError):
+                first = _find(path)
+                is_ours = first is not None and first.is_ours
+        if files and not is_ours:
+            newest[run] = max(status[2] if (status := _status(path)) else 0 for path in files)
     return max(newest, key=newest.__getitem__, default=None)
 
 
-def _written_at(path: Path) -> int:
-    status = _status(path)
-    return 0 if status is None else status[2]
-
-
-def _user_epochs(paths: SetPaths, run: str) -> list[Path]:
-    """The files of a run that the user's own code recorded; none of one that a training of ours did."""
-    files = epoch_files(paths.runs / run)
-    for path in files[:1]:
-        with suppress(DamageError):
-            epoch = _find(path)
-            return [] if epoch is not None and epoch.is_ours else files
-    return files
-
-
 def choose_run(paths: SetPaths, run: str) -> None:
-    """Choose the run whose model is compared with the pictures. Raises ImageSetError if there is none of this name."""
+    """Choose the run that is compared with the pictures. Raises ImageSetError if there is none of this name."""
     require_run(paths, run)
     chosen_record(paths).write(ChosenRun(run))
 
 
 def remove_run(paths: SetPaths, run: str) -> None:
-    """Delete what was recorded of a run. Raises ImageSetError if there is none of this name."""
+    """Delete a run. Raises ImageSetError if there is none of this name."""
     require_run(paths, run)
     with changing_records(paths):
         for path in epoch_files(paths.runs / run):
@@ -330,7 +315,7 @@ def require_run(paths: SetPaths, run: str) -> None:
 
 
 def damaged_files(paths: SetPaths) -> list[Path]:
-    """The files of runs that are not as they were written, or not of the columns of their run."""
+    """The files of runs that are not as they were written, or have other columns than their run."""
     chosen = chosen_record(paths)
     damaged = [] if chosen.is_whole() else [chosen.path]
     for run in _names_in(paths.runs):
@@ -362,27 +347,26 @@ def _is_gone(error: DamageError) -> bool:
 
 
 def _find(path: Path) -> AboutEpoch | None:
-    """What a file says of itself; None if it is gone."""
+    """The record in a file; None if it is gone."""
     epoch = _file(path).find()
     if epoch is not None and epoch.file_name != _named(path)["epoch"]:
         raise _damaged(path, "it is of another epoch")
     return epoch
 
 
-def _ids_in(path: Path) -> NDArray[np.int64]:
+def _read_ids(path: Path) -> NDArray[np.int64]:
     return _file(path).read(lambda _, rows: _whole(rows["id"], pa.int64()), columns=["id"])
 
 
 def _read(path: Path) -> EpochLogits:
-    return _file(path).read(_checked_logits)
+    def made(epoch: AboutEpoch, rows: pa.Table) -> EpochLogits:
+        logits = _from_bytes(rows["logits"], epoch.columns)
+        if len(logits) != epoch.rows:
+            raise ValueError("another number of rows")
+        labels = np.clip(_whole(rows["label"], pa.int32()), -1, epoch.columns - 1)
+        return EpochLogits(_whole(rows["id"], pa.int64()), logits, labels.astype(np.int32))
 
-
-def _checked_logits(epoch: AboutEpoch, rows: pa.Table) -> EpochLogits:
-    logits = _logits_of(rows["logits"], epoch.columns)
-    if len(logits) != epoch.rows:
-        raise ValueError("another number of rows")
-    labels = np.clip(_whole(rows["label"], pa.int32()), -1, epoch.columns - 1)
-    return EpochLogits(_whole(rows["id"], pa.int64()), logits, labels.astype(np.int32))
+    return _file(path).read(made)
 
 
 def _whole(column: pa.ChunkedArray, kind: pa.DataType) -> NDArray[np.int64]:
@@ -398,8 +382,7 @@ def _as_bytes(logits: NDArray[np.float16]) -> pa.Array:
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(2 * rows.shape[1]), len(rows), [None, pa.py_buffer(rows)])
 
 
-def _logits_of(column: pa.ChunkedArray, columns: int) -> NDArray[np.float16]:
-    """Logits (M, columns) of rows of bytes."""
+def _from_bytes(column: pa.ChunkedArray, columns: int) -> NDArray[np.float16]:
     if column.null_count:
         raise ValueError("rows without logits")
     if not pa.types.is_fixed_size_binary(column.type) or not 0 < column.type.byte_width == 2 * columns:

@@ -1,15 +1,15 @@
-"""Storage of user columns with an image set: one Parquet file per import, keyed by picture.
+"""User columns stored with an image set, one Parquet file an import, and the choice of the label.
 
-A value is stored with the picture's id (from its path) and content, so that a moved or renamed file keeps its values;
-a copy next to the original gets none.
+A value belongs to a picture's id (from its path) and content: a moved or renamed file keeps its values, and a copy next
+to the original gets none.
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,15 +25,11 @@ from url_viz.store.columns.user_files import Kind, Values, cleaned
 from url_viz.store.tables.stored_arrow import RecordParquet
 from url_viz.store.tables.tables import positions_of
 
-FOLDERS = "folders"
-"""The label choice for the class folder of a picture, at the level that is found; the default."""
-TAGS = "tags"
-"""The label choice for the first tag of a picture."""
-NAMES = "names"
-"""The label choice for the name of a picture."""
+FOLDERS, TAGS, NAMES = "folders", "tags", "names"
+"""Choices of the label: a picture's class folder (the default), its first tag, its name."""
 LONGEST_IMPORT_NAME = 60
 Column = NDArray[np.generic] | pd.Series
-"""A column of the table: float64, or a series of objects."""
+"""float64, or objects."""
 _ABOUT = b"url-viz columns"
 _ENDING = ".parquet"
 
@@ -58,7 +54,7 @@ class Import:
     def rows_of(
         self, ids: NDArray[np.int64], contents: NDArray[np.int64], *, present: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """The row of each of N pictures in this import, −1 for none: by id, else by content if that file is gone.
+        """The row (N,) of each picture in this import, −1 for none: by id, else by the content of a file that is gone.
 
         `present` are the ids of all files of the folder.
         """
@@ -72,28 +68,23 @@ class Import:
 
 
 def import_name(text: str) -> str:
-    """A file name that is valid on every system: letters, digits, `-`, `_`, `.` and spaces, at most 60 characters."""
+    """A name that every system accepts for a file: at most 60 letters, digits, `-`, `_`, `.` and spaces."""
     plain = re.sub(r"[^\w. -]", "_", cleaned(text)).strip(" .")[:LONGEST_IMPORT_NAME]
     return plain or "columns"
 
 
 def columns_version(paths: SetPaths) -> str:
     """A short text that changes with every import and choice of labels; "" if there is neither. Cheap."""
-    files = (paths.labels, *paths.columns.glob(f"*{_ENDING}"))
-    statuses = sorted(status for status in map(_status, files) if status is not None)
-    return hashlib.blake2b(repr(statuses).encode(), digest_size=6).hexdigest() if statuses else ""
-
-
-def _status(path: Path) -> tuple[str, int, int, int] | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:  # never written, or removed since it was listed
-        return None
-    return path.name, status.st_mtime_ns, status.st_size, status.st_ino
+    statuses = []
+    for path in (paths.labels, *paths.columns.glob(f"*{_ENDING}")):
+        with suppress(FileNotFoundError):  # never written, or removed since it was listed
+            status = path.stat()
+            statuses.append((path.name, status.st_mtime_ns, status.st_size, status.st_ino))
+    return hashlib.blake2b(repr(sorted(statuses)).encode(), digest_size=6).hexdigest() if statuses else ""
 
 
 def imported_names(paths: SetPaths) -> list[str]:
-    """The names of the imports of an image set, without hidden and half-written files."""
+    """The names of an image set's imports, without hidden and half-written files."""
     files = paths.columns.glob(f"*{_ENDING}") if paths.columns.is_dir() else ()
     return sorted(path.stem for path in files if not path.name.startswith("."))
 
@@ -104,12 +95,14 @@ def read_imports(paths: SetPaths) -> tuple[Import, ...]:
 
 
 def read_import(paths: SetPaths, name: str) -> Import:
-    """The import of a name that is there. Raises DamageError if it is damaged."""
+    """The import of this name. Raises DamageError if it is missing or damaged."""
 
     def made(about: _AboutImport, table: pa.Table) -> Import:
-        columns = {
-            name: Values(kind, _array(table[str(number)], kind)) for number, (name, kind, _) in enumerate(about.columns)
-        }
+        columns = {}
+        for number, (column, kind, _) in enumerate(about.columns):
+            is_text, cells = kind == "categorical", table[str(number)]
+            array = np.array(cells.to_pylist(), object) if is_text else np.asarray(cells.to_numpy(), np.float64)
+            columns[column] = Values(kind, array)
         ids, contents = (np.asarray(table[key].to_numpy(), np.int64) for key in ("id", "content"))
         uncertainties = frozenset(name for name, _, is_uncertainty in about.columns if is_uncertainty)
         imported = Import(name, about.file, ids, contents, columns, uncertainties)
@@ -122,10 +115,7 @@ def read_import(paths: SetPaths, name: str) -> Import:
 
 @dataclass(frozen=True)
 class _AboutImport:
-    """What a file of columns says of itself: their names, kinds and whether they are uncertainties, by number.
-
-    `values` is their digest.
-    """
+    """The columns of an import by number: name, kind, whether it is an uncertainty; and the digest of their values."""
 
     file: str
     columns: tuple[tuple[str, Kind, bool], ...]
@@ -133,7 +123,7 @@ class _AboutImport:
 
 
 def import_file(paths: SetPaths, name: str) -> RecordParquet[_AboutImport]:
-    """The file of an import."""
+    """The file that holds an import."""
     advice = f"Remove these columns and add them again: `{command('columns', 'FOLDER', 'remove', name)}`."
     return RecordParquet(paths.columns / f"{name}{_ENDING}", _AboutImport, _ABOUT, advice)
 
@@ -161,12 +151,6 @@ def _digest(imported: Import) -> str:
     return state.hexdigest()
 
 
-def _array(column: pa.ChunkedArray, kind: str) -> NDArray[np.generic]:
-    if kind == "categorical":
-        return np.array(column.to_pylist(), dtype=object)
-    return np.asarray(column.to_numpy(), np.float64)
-
-
 def remove_import(paths: SetPaths, name: str) -> None:
     """Remove an import. Raises ImageSetError, with the known names, if it does not exist."""
     names = imported_names(paths)
@@ -189,13 +173,13 @@ class LabelChoice:
 
 
 def label_choice(paths: SetPaths) -> RecordFile[LabelChoice]:
-    """The record of what is chosen as label and kept apart."""
+    """The record of the choice."""
     advice = "Choose the labels again: `python -m url_viz labels FOLDER folders`."
     return set_record(paths, paths.labels, LabelChoice, advice, default=LabelChoice(FOLDERS))
 
 
 def write_label_choice(paths: SetPaths, chosen: str | None) -> None:
-    """Store the choice of the label; what is kept apart stays, unless the file is damaged."""
+    """Store the choice of the label; that of what is kept apart stays, unless the file is damaged."""
     label_choice(paths).change(lambda before: replace(before, label=chosen), anew=True)
 
 

@@ -1,4 +1,4 @@
-"""Columns that a source or an annotation file has for its pictures, stored with the set."""
+"""Columns from a source or its annotations, stored with the set."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -30,10 +30,11 @@ from url_viz.store.columns.user_files import Values, as_text, number_values, tex
 from url_viz.store.tables.tables import positions_of
 from url_viz.store.tables.writer import Writer
 
-SOURCE = "source"
-"""The name of the import."""
+SOURCE, OBJECTS = "source", "objects"
+"""The names of the imports."""
+CLASS, PICTURE = "class", "picture"
 _UNREAD = -1
-"""The content of what was not read yet: no key is negative."""
+"""The content of a file that was not read yet: no key is negative."""
 
 
 def keep_columns(writer: Writer, scan: Scan) -> None:
@@ -64,7 +65,7 @@ def keep_columns(writer: Writer, scan: Scan) -> None:
 def write_source_columns(
     writer: Writer, name: str, file: str, ids: Sequence[int], columns: Mapping[str, Values]
 ) -> None:
-    """Write a `file`'s columns for pictures, by `ids` (N), as the import `name`, whether they were read or not."""
+    """Store columns (N,) of a `file` as the import `name`, for pictures by `ids` (N), whether they were read or not."""
     rows = writer.images(["id", "content"])
     contents = dict(zip(rows["id"].to_pylist(), rows["content"].to_pylist(), strict=True))
     keys = [_UNREAD if (key := contents.get(file_id)) is None else key for file_id in ids]
@@ -72,20 +73,15 @@ def write_source_columns(
 
 
 def _values(name: str, cells: "pd.Series[Any]") -> Values | str:
-    """A column of numbers, if all of it are, else of text; classes and patients are text, also where they look like
-    numbers. The reason for one that is not kept.
-    """
+    """Numbers, if all cells are, else text; classes and patients always. Or the reason to refuse them."""
     present = cells[cells.notna()]
     if name != CLASS and present.map(lambda cell: isinstance(cell, int | float) and not isinstance(cell, bool)).all():
         return number_values(cells.astype(np.float64).to_numpy())
     return text_values(cells.map(as_text), numbers=name not in (CLASS, *APART))
 
 
-OBJECTS = "objects"
-"""The name of the import."""
-CLASS, PICTURE = "class", "picture"
 BOX_IS_WRONG, NO_SUCH_OBJECT = "box is wrong", "no such object"
-"""The tags of two verdicts on an object: its box is to be drawn again; it is dropped, since nothing is there."""
+"""Tags that are verdicts on an object: its box is to be drawn again; nothing is there."""
 VERDICTS = (BOX_IS_WRONG, NO_SUCH_OBJECT)
 CUT_BY_FRAME = "cut_by_frame"
 AT_THE_FRAME = 1 / 400
@@ -94,9 +90,9 @@ BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height", "box_margin")
 
 
 def keep_objects(writer: Writer, source: Source) -> None:
-    """Store the columns that annotations, if any, have for objects; call it before they are read, and after.
+    """Store the columns of annotated objects, if the source has any; call it before they are read, and after.
 
-    In a new set the class becomes the label, and objects are kept apart by their picture.
+    In a new set the class becomes the label, and objects of one picture are kept apart from others.
     """
     if not isinstance(source, Objects):
         return
@@ -113,23 +109,23 @@ def keep_objects(writer: Writer, source: Source) -> None:
 
 
 def _annotation_columns(facts: Sequence[tuple[AnnotatedPicture, AnnotatedObject, Place]]) -> pd.DataFrame:
-    """A row an object: what its annotation says, and what follows from its box."""
+    """A row an object: its annotation, and what follows from its box."""
     rows = [
         (item.label, display_name(picture.path), item.key, picture.split, *place.box, place.margin)
         for picture, item, place in facts
     ]
     columns = pd.DataFrame(rows, columns=[CLASS, PICTURE, "object", "split", *BOX_COLUMNS])
     sizes = np.array([picture.size or (np.nan, np.nan) for picture, _, _ in facts], float).reshape(-1, 2)
-    of_frame = _of_the_frame(columns[list(BOX_COLUMNS[:4])].to_numpy(float), sizes)
-    of_frame["objects_in_picture"] = [float(len(picture.objects)) for picture, _, _ in facts]
+    in_frame = _box_figures(columns[list(BOX_COLUMNS[:4])].to_numpy(float), sizes)
+    in_frame["objects_in_picture"] = [float(len(picture.objects)) for picture, _, _ in facts]
     others = pd.DataFrame([dict(item.facts) for _, item, _ in facts])  # score, truncated …
-    return pd.concat([columns, of_frame, others.sort_index(axis=1)], axis=1)
+    return pd.concat([columns, in_frame, others.sort_index(axis=1)], axis=1)
 
 
-def _of_the_frame(boxes: NDArray[np.float64], sizes: NDArray[np.float64]) -> pd.DataFrame:
-    """What boxes (N, 4) are in pictures of these sizes (N, 2): the share they cover, width by height, whether cut.
+def _box_figures(boxes: NDArray[np.float64], sizes: NDArray[np.float64]) -> pd.DataFrame:
+    """For boxes (N, 4) in pictures of these sizes (N, 2): the share they cover, width by height, whether cut.
 
-    A box is cut by the frame if it reaches to within a pixel, or `AT_THE_FRAME` of the picture's side, of it.
+    A box is cut by the frame if it comes within a pixel of it, or within `AT_THE_FRAME` of the picture's side.
     """
     (x, y, width, height), (across, down) = boxes.T, sizes.T
     right, bottom = np.minimum(x + width, across), np.minimum(y + height, down)
@@ -142,14 +138,14 @@ def _of_the_frame(boxes: NDArray[np.float64], sizes: NDArray[np.float64]) -> pd.
 
 @dataclass(frozen=True)
 class Boxes:
-    """Where M objects are: the code of the `picture` (M,), negative if not known, and the `box` (M, 4) in pixels."""
+    """The places of M objects: a code of the `picture` (M,), negative if unknown, and the `box` (M, 4) in pixels."""
 
     picture: NDArray[np.int32]
     box: NDArray[np.float64]
 
 
 def stored_boxes(paths: SetPaths, contents: NDArray[np.int64]) -> Boxes | None:
-    """Where objects are, by their contents (M,), of copies the first one's; None of a set of whole pictures."""
+    """The boxes of objects, by their contents (M,); of copies that of the first. None in a set of whole pictures."""
     if OBJECTS not in imported_names(paths):
         return None
     imported = read_import(paths, OBJECTS)

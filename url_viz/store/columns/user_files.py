@@ -1,4 +1,4 @@
-"""User files (CSV, Parquet, JSON, NumPy) read into columns without loss, with errors for damaged and hostile ones."""
+"""User files (CSV, Parquet, JSON, NumPy) read into columns without loss; damaged and hostile ones are refused."""
 
 import csv
 import datetime
@@ -32,13 +32,13 @@ from url_viz.imaging.uploaded_files import IncomingFile
 MOST_UNFOLDED = 1 << 27
 """Bytes that any compressed file may decompress to; a larger file may reach `MOST_FOLDS` times its size."""
 BYTES_A_PICTURE = 1 << 13
-"""Additional bytes for every picture that the file is for, up to `MOST_FOR_PICTURES`."""
+"""More bytes for each picture that the file is for, up to `MOST_FOR_PICTURES`."""
 MOST_FOR_PICTURES = 1 << 30
 MOST_FOLDS = 4
 """Embeddings hardly compress, so ordinary files stay far below; a file of zeros grows a thousandfold."""
 MOST_ROWS = 1_000_000
 ROWS_A_PICTURE = 10
-"""Additional rows for every picture that the file is for: it may cover more than one folder."""
+"""More rows for each picture that the file is for: it may cover several folders."""
 MOST_NUMBERS = 65_536
 """Numbers in an embedding, or classes of logits."""
 BYTES_A_NUMBER = 4
@@ -52,7 +52,7 @@ DAMAGE = (
 
 @contextmanager
 def readable_as(sentence: str, advice: str) -> Iterator[None]:
-    """Have what libraries raise for a damaged file end in a FolderError: `sentence`, the reason, `advice`."""
+    """Turn what libraries raise for a damaged file into a FolderError: `sentence`, the reason, `advice`."""
     try:
         yield
     except DAMAGE as error:
@@ -60,59 +60,55 @@ def readable_as(sentence: str, advice: str) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """Why a library cannot read something, on one line."""
+    """A library's reason, on one line."""
     return str(error).partition("\n")[0].removeprefix("Error tokenizing data. C error: ") or type(error).__name__
 
 
 def most_bytes(size: int, pictures: int) -> int:
-    """The most bytes that a file of `size` bytes for so many pictures may decompress to."""
+    """The most bytes that a file of `size` bytes for a number of pictures may decompress to."""
     return max(min(MOST_UNFOLDED + BYTES_A_PICTURE * pictures, MOST_FOR_PICTURES), MOST_FOLDS * size)
 
 
 def most_rows(pictures: int) -> int:
-    """The most rows that a file for so many pictures may have."""
+    """The most rows that a file for a number of pictures may have."""
     return MOST_ROWS + ROWS_A_PICTURE * pictures
 
 
 def read_arrays(source: IncomingFile, *, pictures: int = 0) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file by name, or the one of an .npy file under "", for so many `pictures`.
+    """The arrays of an .npz file by name, or the one of an .npy file under "", for a number of `pictures`.
 
     No code in it is run, and memory is limited to `most_bytes`. Raises FolderError if the file is damaged, declares
     more than it holds, has too many rows or columns, or decompresses to too much.
     """
-    most = most_bytes(len(source.data), pictures)
+    most, rows_read = most_bytes(len(source.data), pictures), most_rows(pictures)
+
+    def check_unfolded(unfolded: int) -> None:
+        if unfolded > most:
+            raise ValueError(f"it unfolds to {unfolded:,} bytes; at most {most:,} are read")
+
     with readable_as(f"{source.name!r} cannot be read as NumPy's", "Save it with numpy.save."):
         # An array that declares more than the file holds ends in an error before that memory is touched.
         loaded = np.load(io.BytesIO(source.data), allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             arrays = {"": loaded}
         else:  # zipfile reads no more bytes of a member than its file_size
-            _check_unfolded(sum(member.file_size for member in loaded.zip.infolist()), most)
+            check_unfolded(sum(member.file_size for member in loaded.zip.infolist()))
             arrays = {name: array for name in loaded.files if isinstance(array := loaded[name], np.ndarray)}
-        for array in arrays.values():
-            _check_shape(array.shape, pictures)
-        _check_unfolded(sum(BYTES_A_NUMBER * array.size for array in arrays.values()), most)
+        for shape in (array.shape for array in arrays.values()):
+            rows, columns = shape[0] if shape else 1, int(np.prod(shape[1:], dtype=object))
+            if rows > rows_read or columns > MOST_NUMBERS:
+                raise ValueError(
+                    f"it has {rows:,} rows of {columns:,}; at most {rows_read:,} of {MOST_NUMBERS:,} are read here"
+                )
+        check_unfolded(sum(BYTES_A_NUMBER * array.size for array in arrays.values()))
         return arrays
-
-
-def _check_unfolded(unfolded: int, most: int) -> None:
-    if unfolded > most:
-        raise ValueError(f"it unfolds to {unfolded:,} bytes; at most {most:,} are read")
-
-
-def _check_shape(shape: tuple[int, ...], pictures: int) -> None:
-    rows, columns = shape[0] if shape else 1, int(np.prod(shape[1:], dtype=object))
-    if rows > most_rows(pictures) or columns > MOST_NUMBERS:
-        raise ValueError(
-            f"it has {rows:,} rows of {columns:,}; at most {most_rows(pictures):,} of {MOST_NUMBERS:,} are read here"
-        )
 
 
 LONGEST_TEXT = 500
 EXACT_INTEGER = 2**53
 """Integers beyond this are not exact as floats."""
 _MISSING = frozenset({"", "nan", "na", "n/a", "#n/a", "null", "none", "<na>", "?"})
-"""Spellings of a missing number; in a column of text only an empty cell is missing, since `None` may be a class."""
+"""Spellings of a missing number; in a column of text only an empty cell is missing, as `None` may be a class."""
 _NUMBER = r"(?i:[+-]?(?:(?:0|[1-9][0-9]{0,14}|[0-9]+\.[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?))"
 """Codes such as `007`, and integers that may not be exact as floats, are identifiers rather than measurements."""
 
@@ -121,9 +117,9 @@ Kind = Literal["numeric", "categorical"]
 
 @dataclass(frozen=True)
 class Values:
-    """One column (N,): float64 with nan if there is none, or objects: text, None if there is none.
+    """One column (N,): float64, nan for missing cells, or objects: text, None for missing cells.
 
-    `infinite` counts infinities, which are kept as missing.
+    `infinite` counts infinities, which are stored as missing.
     """
 
     kind: Kind
@@ -132,7 +128,7 @@ class Values:
 
     @classmethod
     def from_series(cls, cells: "pd.Series[Any]") -> "Values":
-        """A column of numbers or of text, with missing cells, as it is."""
+        """A column of numbers or text as it is."""
         if pd.api.types.is_numeric_dtype(cells):
             return cls("numeric", cells.to_numpy(np.float64))
         return cls("categorical", cells.astype(object).where(cells.notna(), None).to_numpy())
@@ -144,7 +140,7 @@ class Values:
 
 
 def text_values(cells: pd.Series, *, decimal_comma: bool = False, numbers: bool = True) -> Values | str:
-    """Cells of text as numbers, if every one is a number or missing, else as text; or the reason to refuse them.
+    """Cells of text as numbers, if each is a number or missing, else as text; or the reason to refuse them.
 
     Codes such as `007`, and integers of 16 digits and more, stay text. With `decimal_comma`, `0,5` is a number too.
     Text of more than 500 characters is refused; control characters become spaces.
@@ -157,7 +153,9 @@ def text_values(cells: pd.Series, *, decimal_comma: bool = False, numbers: bool 
     longest = int(texts.str.len().max())
     if longest > LONGEST_TEXT:
         return f"its longest text has {longest:,} characters; at most {LONGEST_TEXT} are kept"
-    words = np.array([*map(_word, distinct), None], object)[code]
+    plain = map(cleaned, distinct)
+    stored = ((text.lower() if text.lower() in ("true", "false") else text) or None for text in plain)
+    words = np.array([*stored, None], object)[code]
     return Values("categorical", words) if longest else "it has no values"
 
 
@@ -170,7 +168,7 @@ def number_values(numbers: NDArray[np.floating]) -> Values | str:
 
 
 def _as_numbers(texts: "pd.Series[str]") -> NDArray[np.float64] | None:
-    """Distinct cells as numbers, nan for missing ones; None if any is text, or all are missing."""
+    """Distinct cells as numbers, nan for missing ones; None if one is text, or all are missing."""
     is_missing = texts.str.casefold().isin(_MISSING).to_numpy()
     present = texts[~is_missing]
     if present.empty or not present.str.fullmatch(_NUMBER).all():
@@ -179,12 +177,6 @@ def _as_numbers(texts: "pd.Series[str]") -> NDArray[np.float64] | None:
     # Not pandas.to_numeric: before 3.1 it reads the last bit wrong.
     numbers[~is_missing] = present.to_numpy(object).astype(np.float64)
     return numbers
-
-
-def _word(text: str) -> str | None:
-    """A text as stored; None for an empty one. `True` and `False` become lower case."""
-    plain = cleaned(text)
-    return (plain.lower() if plain.lower() in ("true", "false") else plain) or None
 
 
 def cleaned(text: str) -> str:
@@ -218,21 +210,21 @@ ARRAY = "array"
 """The name of the matrix of a .npy or .npz file in `UserFile.lists`."""
 MOST_COLUMNS = 5_000
 LONGEST_CELL = 32_768
-"""Most characters of a path or other text in a Parquet file; stored texts are shorter."""
+"""Characters of a path or other text in a Parquet file; stored texts are shorter."""
 LONGEST_NAME = 80
 _SEPARATORS = ",;\t|"
 _LOGIT = re.compile(r"logits?[_.\- \[]?(\d+)\]?", re.IGNORECASE)
 
 Matrix = NDArray[np.floating[Any]]
 Cells = Values | Matrix | str
-"""Numbers or text (N,), cells of C numbers each (N, C), or the reason why a column is refused."""
+"""Numbers or text (N,), cells of C numbers each (N, C), or the reason to refuse a column."""
 Table = tuple[list[str], Callable[[str], "pd.Series[str]"], Callable[[str], Cells]]
-"""The names of columns, and what reads one of them as paths, and as cells."""
+"""The names of columns, a function that reads one of them as paths, and one that reads it as cells."""
 
 
 @dataclass(frozen=True)
 class UserFile:
-    """The contents of a file on N pictures: `paths` (N) as written in it, and `cells`, its columns by name.
+    """A file on N pictures: `paths` (N) as written in it, and `cells`, its columns by name.
 
     The columns `logit_0…` are joined as `logits`.
     """
@@ -244,6 +236,7 @@ class UserFile:
 
     @property
     def columns(self) -> dict[str, Values]:
+        """The columns (N,) by name."""
         return {name: column for name, column in self.cells.items() if isinstance(column, Values)}
 
     @property
@@ -277,17 +270,17 @@ def read_user_file(
 ) -> UserFile:
     """Read a CSV, Parquet, JSON, .npy or .npz file; `path_column` names the column of paths if its name is unusual.
 
-    JSON is a list of flat records, or holds these by path, as Ultralytics' `image_metrics` do.
-    The paths of an array (N, C) are in `paths` (one per line, or a table), or as text in the same .npz. The limit on
-    decompression depends on how many `pictures` it is for. Raises FolderError if the file is none of these, is
-    damaged, has no paths, or decompresses to too much.
+    JSON is a list of flat records, or holds these by path, as Ultralytics' `image_metrics` do. The paths of an array
+    (N, C) are in `paths` (one a line, or a table), or text in the same .npz. The limit on decompression grows with the
+    number of `pictures`. Raises FolderError if the file is none of these, is damaged, has no paths, or decompresses to
+    too much.
     """
     source = opened(file)
     if not source.data:
         raise FolderError(f"{source.name!r} is empty. Give a file with a column of paths and one of values.")
     ending = Path(source.name).suffix.lower()
     if ending in ARRAY_ENDINGS:
-        return _of_arrays(source, None if paths is None else opened(paths), path_column, pictures)
+        return _array_file(source, None if paths is None else opened(paths), path_column, pictures)
     if paths is not None:
         raise FolderError(f"{source.name!r} has its own paths; a list of paths goes only with .npy and .npz.")
     if ending in CSV_ENDINGS:
@@ -299,7 +292,7 @@ def read_user_file(
     else:
         known = ", ".join((*CSV_ENDINGS, *PARQUET_ENDINGS, *JSON_ENDINGS, *ARRAY_ENDINGS))
         raise FolderError(f"{source.name!r} is not a table by its extension. Give a file that ends in one of: {known}.")
-    path_name = _name_of_paths(source.name, names, path_column)
+    path_name = _find_path_column(source.name, names, path_column)
     with readable_as(f"The paths in {source.name!r} cannot be read", "Write it again."):
         written = tuple(paths_in(path_name))
     if not written:
@@ -328,9 +321,9 @@ def _csv(source: IncomingFile) -> Table:
 
 
 def _text_and_separator(source: IncomingFile) -> tuple[str, str]:
-    """The text of a file, in UTF-8 or Windows-1252, as old spreadsheets write it; and what separates its cells.
+    """The text of a file, in UTF-8 or Windows-1252, as old spreadsheets write it, and the separator of its cells.
 
-    That is the most frequent separator in the first line, outside quotes.
+    The separator is the most frequent one in the first line, outside quotes.
     """
     if b"\0" in source.data:
         raise FolderError(f"{source.name!r} is not text in UTF-8: it holds zero bytes. Export it again, or as Parquet.")
@@ -343,7 +336,6 @@ def _text_and_separator(source: IncomingFile) -> tuple[str, str]:
 
 
 def _parsed(name: str, text: str, separator: str) -> pd.DataFrame:
-    """All cells as text, by the names in the header line."""
     with readable_as(f"{name!r} cannot be read as a table", "Export it again as CSV or Parquet."):
         frame = pd.read_csv(
             io.StringIO(text), sep=separator, header=None, index_col=False, dtype=str, na_filter=False, low_memory=False
@@ -355,7 +347,7 @@ def _parsed(name: str, text: str, separator: str) -> pd.DataFrame:
 
 
 def distinct_names(names: Iterable[Any]) -> list[str]:
-    """Unique column names without odd characters; empty ones are numbered, and a repeated name becomes `name_2`."""
+    """Unique column names without control characters; empty ones are numbered, a repeated name becomes `name_2`."""
     distinct: dict[str, None] = {}
     for number_of_column, name in enumerate(names, start=1):
         plain = cleaned(str(name)) or f"column_{number_of_column}"
@@ -363,7 +355,7 @@ def distinct_names(names: Iterable[Any]) -> list[str]:
     return list(distinct)
 
 
-def _name_of_paths(file: str, names: list[str], wanted: str | None) -> str:
+def _find_path_column(file: str, names: list[str], wanted: str | None) -> str:
     if wanted is not None:
         if wanted not in names:
             raise FolderError(f"{file!r} has no column {wanted!r}. It has: {_some(names)}.")
@@ -379,34 +371,30 @@ def _name_of_paths(file: str, names: list[str], wanted: str | None) -> str:
 
 
 def _columns(names: list[str], path_name: str, read: Callable[[str], Cells]) -> dict[str, Cells]:
-    """The columns as `read` gives them, without that of the paths, and those of logits as one."""
-    number_of = {int(match[1]): name for name in names if (match := _LOGIT.fullmatch(name))}
-    logits = [number_of[number] for number in sorted(number_of)] if len(number_of) > 1 else []
+    """The columns but that of the paths; those of logits as one matrix, or the reason to refuse it."""
+    by_number = {int(match[1]): name for name in names if (match := _LOGIT.fullmatch(name))}
+    logits = [by_number[number] for number in sorted(by_number)] if len(by_number) > 1 else []
     columns: dict[str, Cells] = {
         name: read(name) if len(name) <= LONGEST_NAME else f"its name is longer than {LONGEST_NAME} characters"
         for name in names
         if name != path_name and name not in logits
     }
-    if logits:
-        columns |= _joined({name: read(name) for name in logits})
-    return columns
-
-
-def _joined(logits: Mapping[str, Cells]) -> dict[str, Cells]:
-    """The columns of logits as one matrix, or the reason why they are refused."""
-    numbers = {
-        name: column.values
-        for name, column in logits.items()
-        if isinstance(column, Values) and column.kind == "numeric"
-    }
-    if len(numbers) == len(logits):
-        return {"logits": np.stack(list(numbers.values()), axis=1)}
-    wrong = next(name for name in logits if name not in numbers)
-    return {f"{next(iter(logits))} …": f"{wrong!r} holds other things than numbers"}
+    if not logits:
+        return columns
+    cells = [read(name) for name in logits]
+    numbers = [column.values for column in cells if isinstance(column, Values) and column.kind == "numeric"]
+    if len(numbers) == len(cells):
+        return columns | {"logits": np.stack(numbers, axis=1)}
+    wrong = next(
+        name
+        for name, column in zip(logits, cells, strict=True)
+        if not isinstance(column, Values) or column.kind != "numeric"
+    )
+    return columns | {f"{logits[0]} …": f"{wrong!r} holds other things than numbers"}
 
 
 def _parquet(source: IncomingFile, pictures: int) -> Table:
-    """The table of a Parquet file; text columns as dictionaries, so that a repeated long text is stored once."""
+    """Text columns are read as dictionaries, so that a repeated long text takes memory once."""
     with readable_as(f"{source.name!r} cannot be read as Parquet", "Write it again."):
         metadata = pq.read_metadata(pa.BufferReader(source.data))
         try:
@@ -431,7 +419,6 @@ def _parquet(source: IncomingFile, pictures: int) -> Table:
 
 
 def _check_size(source: IncomingFile, rows: int, columns: int, unfolded: int, pictures: int) -> None:
-    """Raise FolderError if a file has too many rows or columns, or decompresses to too much, for so many pictures."""
     most = most_bytes(len(source.data), pictures)
     if rows > most_rows(pictures) or columns > MOST_COLUMNS or unfolded > most:
         raise FolderError(
@@ -475,7 +462,7 @@ def _list_values(column: pa.ChunkedArray) -> Matrix | str:
 
 
 def _texts(column: pa.ChunkedArray) -> "pd.Series[str]":
-    """A column as text (N,), "" for null; bytes are decoded as file names. Each distinct value is converted once.
+    """A column as text (N,), "" for null; bytes are file names. Each distinct value is converted once.
 
     Raises ValueError for text that is not UTF-8 or longer than `LONGEST_CELL`, OverflowError for times out of range.
     """
@@ -521,18 +508,21 @@ def _json_values(cells: "pd.Series[Any]") -> Cells:
     return text_values(cells.map(as_text), numbers=False)
 
 
-def _of_arrays(
+def _array_file(
     source: IncomingFile, path_file: IncomingFile | None, path_column: str | None, pictures: int
 ) -> UserFile:
-    """The one matrix of numbers in a file, with its paths: from their own file, or in the same .npz."""
+    """The one matrix of numbers in a file, with paths from their own file, or from the same .npz."""
     arrays = read_arrays(source, pictures=pictures)
     matrices = [array for array in arrays.values() if array.ndim == 2 and array.dtype.kind in "fiu" and array.size]
     texts = [array for array in arrays.values() if array.ndim == 1 and array.dtype.kind in "US"]
     if len(matrices) != 1:
         shapes = ", ".join(f"{name or 'the array'} {array.dtype} {array.shape}" for name, array in arrays.items())
         raise FolderError(f"{source.name!r} has to hold one array (N, C) of numbers, and holds {shapes or 'nothing'}.")
-    if path_file is not None:
-        paths = _path_list(path_file, path_column, pictures)
+    if path_file is not None and Path(path_file.name).suffix.lower() == ".txt":
+        lines = _text_and_separator(path_file)[0].splitlines()
+        paths = tuple(line.strip() for line in lines if line.strip())
+    elif path_file is not None:
+        paths = read_user_file(path_file, path_column=path_column, pictures=pictures).paths
     elif len(texts) == 1:
         paths = tuple(map(as_text, texts[0].tolist()))
     else:
@@ -546,13 +536,6 @@ def _of_arrays(
         )
     with np.errstate(over="ignore"):  # values beyond float32 become infinite, and are reported
         return UserFile(source.name, "paths", paths, {ARRAY: matrices[0].astype(np.float32, copy=False)})
-
-
-def _path_list(source: IncomingFile, path_column: str | None, pictures: int) -> tuple[str, ...]:
-    """Paths from a file: one per line if it is plain text, else the column of paths of a table."""
-    if Path(source.name).suffix.lower() == ".txt":
-        return tuple(line.strip() for line in _text_and_separator(source)[0].splitlines() if line.strip())
-    return read_user_file(source, path_column=path_column, pictures=pictures).paths
 
 
 def _some(names: list[str], count: int = 12) -> str:

@@ -1,4 +1,4 @@
-"""Matching of paths in a user's file to pictures: relative, absolute, or base names."""
+"""Paths in a user's file matched to pictures: relative, absolute, or base names."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from url_viz.imaging.places import picture_path
 from url_viz.imaging.scan import display_name
 from url_viz.store.columns.user_files import UserFile
 
-EXAMPLES = 5
+MOST_EXAMPLES = 5
 _DRIVE = re.compile(r"^[A-Za-z]:/")
 _SLASHES = re.compile(r"/(?:\./|/)+|/\.$")
 
@@ -24,8 +24,8 @@ _SLASHES = re.compile(r"/(?:\./|/)+|/\.$")
 class Matched:
     """`paths` (N) of a file, and `row` (N,) int64: the picture of each, −1 for none.
 
-    Where paths are of whole pictures, `row` is the first object in each, and `whole_of` (P,) the row of the first
-    object in the picture of each of the set's P objects.
+    Where paths are of whole pictures with objects, `row` is the first object in each, and `whole_of` (P,) the first
+    object in the same picture, for each of the set's P objects.
     """
 
     paths: Sequence[str]
@@ -34,7 +34,7 @@ class Matched:
 
     @property
     def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Which row of the file (M,) is of which picture or object (M,): of a whole picture, of all objects in it."""
+        """Rows of the file (M,), and their pictures or objects (M,); a whole picture has all objects in it."""
         written = np.flatnonzero(self.row >= 0)
         if self.whole_of is None:
             return written, self.row[written]
@@ -49,7 +49,8 @@ class Matched:
 
     @property
     def examples(self) -> tuple[str, ...]:
-        return tuple(self.paths[index] for index in np.flatnonzero(self.row < 0)[:EXAMPLES])
+        """The first paths without a picture."""
+        return tuple(self.paths[index] for index in np.flatnonzero(self.row < 0)[:MOST_EXAMPLES])
 
     def words(self, file: str, *, whole: str) -> list[str]:
         """How many rows of a file match pictures of this set or folder (`whole`), and which do not, a sentence each."""
@@ -63,11 +64,16 @@ class Matched:
 def match_file(file: UserFile, pictures: Sequence[bytes], *, root: Path, or_wholes: bool = False) -> Matched:
     """The picture of each row of a file, as by `match_paths`. Raises FolderError if no row has one.
 
-    With `or_wholes` rows may be of whole pictures with objects, or of files with pages: each is then of all in it.
+    With `or_wholes` paths may be of whole pictures with objects, or of files with pages: each stands for all in it.
     """
     matched = match_paths(file.paths, pictures, root=root)
     if or_wholes and not matched.count:
-        matched = _match_wholes(file.paths, pictures, root=root)
+        whole = [picture_path(path) or path for path in pictures]
+        first: dict[bytes, int] = {}
+        whole_of = np.fromiter((first.setdefault(path, row) for row, path in enumerate(whole)), np.int64, len(whole))
+        row = match_paths(file.paths, list(first), root=root).row
+        firsts = np.fromiter(first.values(), np.int64, len(first))
+        matched = Matched(file.paths, np.where(row >= 0, firsts[row], -1), whole_of)
     if not matched.count:
         ours = ", ".join(repr(display_name(path)) for path in sorted(pictures)[:3])
         raise FolderError(
@@ -78,22 +84,12 @@ def match_file(file: UserFile, pictures: Sequence[bytes], *, root: Path, or_whol
     return matched
 
 
-def _match_wholes(paths: Sequence[str], objects: Sequence[bytes], *, root: Path) -> Matched:
-    """The whole pictures that paths mean, of objects in them, as of `Matched`."""
-    whole = [picture_path(path) or path for path in objects]
-    first: dict[bytes, int] = {}
-    whole_of = np.fromiter((first.setdefault(path, row) for row, path in enumerate(whole)), np.int64, len(whole))
-    matched = match_paths(paths, list(first), root=root)
-    firsts = np.fromiter(first.values(), np.int64, len(first))
-    return Matched(paths, np.where(matched.row >= 0, firsts[matched.row], -1), whole_of)
-
-
 def match_paths(paths: Sequence[str], pictures: Sequence[bytes], *, root: Path) -> Matched:
     """The picture (index into `pictures`, root-relative paths) that each path means.
 
     A path may be relative to `root`, absolute (an address in object storage, too), relative to a folder above or below
-    it, or a base name, with or without its extension, if only one picture has it. Backslashes, `./` and case are
-    ignored if the result is one picture. Raises FolderError, with the paths, if two rows mean the same picture.
+    it, or a base name that only one picture has, with or without its extension. Backslashes, `./` and case are ignored
+    if the result is one picture. Raises FolderError, with the paths, if two rows mean the same picture.
     """
     names = _PathIndex(pictures)
     above = _SLASHES.sub("/", os.fspath(root).replace("\\", "/")).rstrip("/") + "/"
@@ -102,17 +98,8 @@ def match_paths(paths: Sequence[str], pictures: Sequence[bytes], *, root: Path) 
     return Matched(paths, row)
 
 
-def _plain(path: str, root: str) -> str:
-    """A path with slashes, without `./` and, if it is below the root, without the root."""
-    plain = path.strip().removeprefix("file://").replace("\\", "/")
-    plain = _SLASHES.sub("/", plain)
-    while plain.startswith("./"):
-        plain = plain[2:]
-    return plain.removeprefix(root)
-
-
 class _PathIndex:
-    """Index of all unambiguous names of pictures, from the exact path to a base name that only one picture has."""
+    """The unambiguous names of pictures, from the exact path to a base name that only one picture has."""
 
     def __init__(self, pictures: Sequence[bytes]) -> None:
         self._exact: dict[str, int] = {}
@@ -129,10 +116,14 @@ class _PathIndex:
 
     def find(self, written: str, above: str) -> int:
         """The index of the picture, −1 if none or several match; `above` is the root with a slash."""
-        path = written if written in self._exact else _plain(written, above)  # a backslash may be part of a file name
-        exact = self._exact.get(path)
-        if exact is not None:
-            return exact
+        path = written
+        if path not in self._exact:  # a backslash may be part of a file name
+            path = _SLASHES.sub("/", path.strip().removeprefix("file://").replace("\\", "/"))
+            while path.startswith("./"):
+                path = path[2:]
+            path = path.removeprefix(above)
+        if path in self._exact:
+            return self._exact[path]
         folded = _folded(_DRIVE.sub("", path).lstrip("/"))
         for table in (self._folded, self._ends):
             if folded in table:
@@ -145,9 +136,8 @@ class _PathIndex:
 
 
 def _note(table: dict[str, int], name: str, index: int) -> None:
-    """Record which picture a name means; −1 if it means several."""
     if table.setdefault(name, index) != index:
-        table[name] = -1
+        table[name] = -1  # several pictures
 
 
 def _ends(path: str) -> Iterator[str]:
@@ -168,7 +158,7 @@ def _refuse_doubles(row: NDArray[np.int64], paths: Sequence[str]) -> None:
         return
     pictures, counts = np.unique(pictures_meant, return_counts=True)
     doubled, counts = pictures[counts > 1], counts[counts > 1]
-    first = [paths[index] for index in np.flatnonzero(row == doubled[0])[:EXAMPLES]]
+    first = [paths[index] for index in np.flatnonzero(row == doubled[0])[:MOST_EXAMPLES]]
     examples = ", ".join(dict.fromkeys(repr(path) for path in first))
     others = f" (and {len(doubled) - 1:,} other pictures have several rows)" if len(doubled) > 1 else ""
     raise FolderError(f"{counts[0]:,} rows are of the same picture: {examples}{others}. Keep one row per picture.")
