@@ -190,7 +190,7 @@ def _instance(temperature: float | None, *, is_whitened: bool = False) -> Callab
     def losses(split: SplitCache) -> Losses:
         cache, learnt = split.cache, np.flatnonzero(~split.is_test)
         rows = np.flatnonzero(~split.is_test[cache.clean_rows])
-        clean, views = cache.clean[learnt], cache.embeddings(rows)
+        clean, views = cache.clean[learnt], cache.embeddings[rows]
         space = find_space(clean)
         if is_whitened:
             clean, views = space.whitened.rows, space.whitened.whitening.transform(views)
@@ -198,7 +198,7 @@ def _instance(temperature: float | None, *, is_whitened: bool = False) -> Callab
         task_loss = np.full(len(cache), np.nan, np.float32)
         of_view = np.searchsorted(learnt, cache.clean_rows[rows])
         task_loss[rows] = instance_loss(
-            views.__getitem__, np.arange(len(rows)), of_view, clean, target=InstanceTarget(temperature=tau), seed=0
+            views, np.arange(len(rows)), of_view, clean, target=InstanceTarget(temperature=tau), seed=0
         )
         return task_loss
 

@@ -101,7 +101,7 @@ def _case(spec: str, model: Model) -> Case:
 def _case_of_cache(cache: Cache, loaded: LoadedBackbone) -> Case:
     """The clean pictures of a cache, of classes with at least two, as a labelled set."""
     rows = np.flatnonzero(np.bincount(cache.labels)[cache.labels] > 1)
-    embedding, label = cache.clean_at(rows), cache.labels[rows]
+    embedding, label = cache.mapped_clean[rows], cache.labels[rows]
     logits = loaded.backbone.network.get_classifier()(torch.from_numpy(embedding.astype(np.float32))).numpy()
     return make_case(LabelledSet(cache.paths.folder.name, embedding, logits, label))
 

@@ -65,7 +65,7 @@ def probe_recorder(recorder: Recorder | None, cache: Cache) -> Callable[[FoldPro
     ids = cache.by_picture("id", without=-1)
 
     def record(probe: FoldProbe) -> None:
-        pictures = np.flatnonzero(probe.says)
+        pictures = np.flatnonzero(probe.is_tested)
         logits = np.full((len(pictures), len(cache.manifest.classes)), -LARGEST, np.float32)
         logits[:, probe.classes] = probe.logits(cache.clean[pictures])
         recorder.epoch(ids[pictures], logits, cache.labels[pictures], HELD_OUT, fold=str(probe.number), number=0)
@@ -212,7 +212,7 @@ def write_task_loss(cache: Cache, config: CacheConfig, head: Path | None = None)
             cache.embeddings, every, cache.clean_rows, cache.clean, target=config.instance, seed=config.seed
         )
     elif is_fitted:
-        group, views = find_groups(Sources.from_caches(cache), config.group), cache.embeddings(np.arange(len(cache)))
+        group, views = find_groups(Sources.from_caches(cache), config.group), cache.embeddings[np.arange(len(cache))]
         kind: Kind = "cache" if head is None else "pretrain"
         record = probe_recorder(run_recorder(config.data, head or config.out, cache.manifest.classes, kind=kind), cache)
         loss = fitted_classifier_loss(views, cache.clean_rows, cache.clean, cache.labels, group, record=record)

@@ -94,7 +94,7 @@ def _losses_of(config: FinetuneConfig, split: SplitCache, rows: Integers, pictur
         if np.isfinite(classifier_losses).all():
             return classifier_losses.astype(np.float32)
         label, group = cache.labels[pictures], split.group[pictures]
-        return fitted_classifier_loss(cache.embeddings(rows), clean_rows, clean, label, group)
+        return fitted_classifier_loss(cache.embeddings[rows], clean_rows, clean, label, group)
     if config.learns == "confusability":
         space = split.space if len(pictures) == len(cache.clean) else find_space(clean)
         return confusability_in(space)[clean_rows]

@@ -100,7 +100,7 @@ def holdout_figures(
 
 def _agreement(heads: Mapping[str, Head], split: SplitCache, loss: NDArray[np.float32]) -> HoldoutFigure:
     rows = np.flatnonzero(split.is_test[split.cache.clean_rows] & np.isfinite(loss))
-    views = split.cache.embeddings(rows)
+    views = split.cache.embeddings[rows]
     orders = {name: (head(views), loss[rows]) for name, head in heads.items()}
     pictures = split.cache.clean_rows[rows]
     return holdout_figure("agreement", orders, spearman, split.group[pictures], count=len(np.unique(pictures)))

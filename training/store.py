@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class RunPaths:
-    """The files of a training run; only finetuning writes the report."""
+    """The files of a training run; only finetuning writes a report."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,7 +41,7 @@ class RunPaths:
 
 
 def pretrain_record(folder: Path) -> RecordFile[PretrainConfig]:
-    """The options of a run of `training.pretrain`."""
+    """The record of the options of `training.pretrain`."""
     return RecordFile(RunPaths(folder).config, PretrainConfig, "Give another --out.", error=FolderError)
 
 
@@ -67,8 +67,11 @@ def locked(folder: Path, *, part: str = "run") -> Iterator[None]:
 def write_run_records(
     paths: RunPaths, config: object, history: Sequence["DataclassInstance"], provenance: HeadProvenance
 ) -> None:
-    """Write configuration, history and metrics of a run."""
-    write_csv(history, paths.history)
+    """Write configuration, history (at least one line) and metrics of a run."""
+    with replaced(paths.history) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(history[0])])
+        writer.writeheader()
+        writer.writerows(map(asdict, history))
     write_json(config, paths.config)
     write_json(dict(provenance.metrics), paths.metrics)
 
@@ -77,14 +80,6 @@ def write_json(record: Any, path: Path) -> None:
     """Write a dataclass or plain values as JSON; nan becomes null, a path text."""
     with replaced(path) as temporary:
         temporary.write_text(json.dumps(_plain(record), indent=1))
-
-
-def write_csv(lines: Sequence["DataclassInstance"], path: Path) -> None:
-    """Write dataclasses of one kind, at least one, as CSV with a header."""
-    with replaced(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(lines[0])])
-        writer.writeheader()
-        writer.writerows(map(asdict, lines))
 
 
 def _plain(value: Any) -> Any:
@@ -100,7 +95,8 @@ def _plain(value: Any) -> Any:
 
 
 FORMAT_VERSION = 1
-LONGEST_VALUE = 200
+LONGEST_SHOWN = 200
+"""Characters of a value in an error: a list of all classes or tars would fill the screen."""
 ROW = np.dtype(
     [
         ("id", "<i8"),
@@ -120,8 +116,8 @@ halvings the view was shrunk (0 not), and a number that names the folder of the 
 class Manifest:
     """What the embeddings of a cache depend on.
 
-    `tars` names the tar shards of a streamed cache, one per shard; their number of pictures is unknown before
-    reading, so `pictures` and `shard_pictures` are 0 then.
+    A streamed cache has a shard for each of `tars`; its number of pictures is unknown before reading, so `pictures` and
+    `shard_pictures` are 0.
     """
 
     backbone: str
@@ -170,14 +166,14 @@ class CachePaths:
 
 
 def open_for_writing(folder: Path, manifest: Manifest) -> CachePaths:
-    """Create or continue the cache in `folder`; raises CacheError, naming the fields, if it differs."""
+    """Create or continue the cache in `folder`; raises CacheError, naming the differences, if it holds another one."""
     paths = CachePaths(folder)
     if not paths.manifest.exists():
         write_json(manifest, paths.manifest)
         return paths
     stored, wanted = (json.loads(as_json(record)) for record in (read_manifest(paths), manifest))
     differ = [
-        f"{name}: {_short(stored[name])} there, {_short(wanted[name])} asked"
+        f"{name}: {_shown(stored[name])} there, {_shown(wanted[name])} asked"
         for name in wanted
         if stored[name] != wanted[name]
     ]
@@ -186,10 +182,9 @@ def open_for_writing(folder: Path, manifest: Manifest) -> CachePaths:
     return paths
 
 
-def _short(value: object) -> str:
-    """A value for an error: whole lists of classes and tars would fill the screen."""
+def _shown(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def read_manifest(paths: CachePaths) -> Manifest:
@@ -225,14 +220,13 @@ def write_failures(paths: CachePaths, failures: dict[str, str]) -> None:
 def read_failures(paths: CachePaths) -> dict[str, str]:
     """Pictures that could not be read, name → reason."""
     try:
-        failures: dict[str, str] = json.loads(paths.failures.read_text()) if paths.failures.exists() else {}
+        return dict(json.loads(paths.failures.read_text())) if paths.failures.exists() else {}
     except (OSError, ValueError) as error:
         raise _damaged(paths.failures, error) from error
-    return failures
 
 
 def write_loss(paths: CachePaths, loss: NDArray[np.float32], about: dict[str, Any]) -> None:
-    """Store the task loss (R,) of all rows; the description is written first, so that no loss is without one."""
+    """Store the task loss (R,) of all rows, after what it is: no loss is left without its description."""
     paths.loss.unlink(missing_ok=True)
     write_json(about, paths.about_loss)
     with replaced(paths.loss) as temporary, temporary.open("wb") as file:
@@ -240,7 +234,7 @@ def write_loss(paths: CachePaths, loss: NDArray[np.float32], about: dict[str, An
 
 
 class MappedRows:
-    """Memory-mapped arrays (·, D), read as one array of all their rows."""
+    """Memory-mapped arrays (·, D) as one array: `mapped[rows]` reads the rows (B, D) at `rows` (B,) from disk."""
 
     def __init__(self, parts: Sequence[NDArray[np.float16]]) -> None:
         self.parts = parts
@@ -253,27 +247,29 @@ class MappedRows:
     def width(self) -> int:
         return int(self.parts[0].shape[1])
 
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
-        """The rows (B, D) at `rows` (B,); each part is read from front to back, whatever their order."""
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
         taken = np.empty((len(rows), self.width), np.float16)
-        order = np.argsort(rows, kind="stable")
+        order = np.argsort(rows, kind="stable")  # each part is read from front to back
         ends = np.searchsorted(rows, self._starts, sorter=order)
         for part, start, first, end in zip(self.parts, self._starts, ends, ends[1:], strict=False):
-            of_part = order[first:end]
-            taken[of_part] = part[rows[of_part] - start]
+            here = order[first:end]
+            taken[here] = part[rows[here] - start]
         return taken
 
 
 class Cache:
-    """A complete cache, its embeddings memory-mapped. Opened by `open_cache`."""
+    """A complete cache of R views of P pictures, opened by `open_cache`.
+
+    `embeddings` (R, D) of the views and `mapped_clean` (P, D) of the pictures stay on disk until they are indexed.
+    """
 
     def __init__(self, paths: CachePaths, manifest: Manifest) -> None:
         self.paths = paths
         self.manifest = manifest
         folders = [paths.shard(number) for number in range(manifest.shards)]
-        self.mapped_embeddings = MappedRows([_read(folder / "embedding.npy", in_place=True) for folder in folders])
+        self.embeddings = MappedRows([_read(folder / "embedding.npy", in_place=True) for folder in folders])
         self.mapped_clean = MappedRows([_read(folder / "clean.npy", in_place=True) for folder in folders])
-        self.rows: NDArray[np.void] = _rows_of([folder / "rows.npy" for folder in folders], len(self.mapped_embeddings))
+        self.rows = _read_rows([folder / "rows.npy" for folder in folders], len(self.embeddings))
         self.pictures: NDArray[np.int64] = np.concatenate([_read(folder / "pictures.npy") for folder in folders])
 
     def __len__(self) -> int:
@@ -285,8 +281,8 @@ class Cache:
 
     @cached_property
     def clean(self) -> NDArray[np.float16]:
-        """The clean embedding (P, D) of every picture, in memory; see `clean_at` for a few of them."""
-        return self.clean_at(np.arange(len(self.pictures)))
+        """The clean embedding (P, D) of every picture, in memory."""
+        return self.mapped_clean[np.arange(len(self.pictures))]
 
     @cached_property
     def clean_rows(self) -> NDArray[np.int64]:
@@ -299,26 +295,17 @@ class Cache:
         return self.by_picture("label", without=-1)
 
     def by_picture(self, name: str, *, without: int) -> NDArray[Any]:
-        """A column of the rows as one value a picture (P,), `without` where a picture has no rows."""
+        """A column of the rows as one value per picture (P,), `without` where a picture has no rows."""
         values = np.full(len(self.pictures), without, self.rows.dtype[name])
         values[self.clean_rows] = self.rows[name]
         return values
 
-    def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
-        """Embeddings (B, D) of `rows` (B,), read from disk."""
-        return self.mapped_embeddings.take(rows)
-
-    def clean_at(self, pictures: NDArray[np.int64]) -> NDArray[np.float16]:
-        """Clean embeddings (B, D) of `pictures` (B,), rows of `clean`, read from disk."""
-        return self.mapped_clean.take(pictures)
-
     @property
     def about_loss(self) -> dict[str, Any]:
         try:
-            about: dict[str, Any] = json.loads(self.paths.about_loss.read_text())
+            return dict(json.loads(self.paths.about_loss.read_text()))
         except (OSError, ValueError) as error:
             raise _damaged(self.paths.about_loss, error) from error
-        return about
 
     def loss(self) -> NDArray[np.float32]:
         """Task loss (R,) float32, nan for rows without one; raises CacheError if it was not computed yet."""
@@ -334,14 +321,12 @@ class Cache:
 
 def _read(path: Path, *, in_place: bool = False) -> NDArray[Any]:
     try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r" if in_place else None)
+        return np.asanyarray(np.load(path, mmap_mode="r" if in_place else None))
     except (OSError, ValueError, EOFError) as error:
         raise _damaged(path, error) from error
-    return array
 
 
-def _rows_of(files: Sequence[Path], count: int) -> NDArray[np.void]:
-    """The rows of all shards (R,)."""
+def _read_rows(files: Sequence[Path], count: int) -> NDArray[np.void]:
     rows = np.zeros(count, ROW)
     start = 0
     for file in files:
@@ -354,7 +339,6 @@ def _rows_of(files: Sequence[Path], count: int) -> NDArray[np.void]:
 
 
 def _damaged(path: Path, error: Exception) -> CacheError:
-    """Error for a damaged file, with advice: once deleted, its shard or the task losses are written again."""
     part = path.parent if path.parent.name.startswith("shard-") else path
     return CacheError(
         f"{path} is damaged or gone ({error}). Delete {part} and run the same training.cache command again; "

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.config import InstanceTarget, Pairing, Recipe
+from training.store import MappedRows
 from url_viz.base.errors import CacheError
 from url_viz.base.rows import l2_normalize
 from url_viz.evidence.probe import fit_probe, probe_inputs
@@ -22,10 +23,12 @@ FOLDS = 5
 
 Losses = NDArray[np.float32]
 Integers = NDArray[np.int64]
+Pairs = tuple[Tensor, Tensor]
+"""The first and the second row of each of P pairs of a batch: indices (P,) int64."""
 
 
 def instance_loss(
-    views: Callable[[Integers], NDArray[np.floating]],
+    views: MappedRows | NDArray[np.floating],
     rows: Integers,
     clean_rows: Integers,
     clean: NDArray[np.floating],
@@ -34,28 +37,23 @@ def instance_loss(
     seed: int,
     rows_at_once: int = ROWS_AT_ONCE,
 ) -> Losses:
-    """−log softmax over pictures of a view's cosine at its own picture: (R,) of the views at `rows`, clean (P, D).
+    """−log softmax (R,) of a view's cosine to its own picture among others: high if it could be taken for another.
 
-    `views` gives embeddings (B, D) of some rows, since all may not fit into memory; `clean_rows` (R,) are the rows of
-    their pictures in `clean`. The softmax runs over that picture and at most `most_others` others, drawn once for all
-    rows, its twins left out. High if the view could be taken for another picture. Close to the alignment of InfoNCE.
+    Of `views` those at `rows` (R,); `clean_rows` (R,) are the rows of their pictures in `clean` (P, D). At most
+    `most_others` other pictures compete, drawn once for all rows, twins left out. Close to the alignment of InfoNCE.
     """
     losses, unit = np.empty(len(rows), np.float32), l2_normalize(clean)
-    others = _drawn(len(unit), target.most_others, seed)
+    others = np.arange(len(unit))
+    if len(unit) > target.most_others:
+        others = np.sort(np.random.default_rng(seed).permutation(len(unit))[: target.most_others])
     for start in range(0, len(rows), rows_at_once):
         part = slice(start, start + rows_at_once)
-        pictures, view = clean_rows[part], l2_normalize(views(rows[part]))
+        pictures, view = clean_rows[part], l2_normalize(views[rows[part]])
         competes = (unit[pictures] @ unit[others].T < target.twin_similarity) & (others[None, :] != pictures[:, None])
         to_picture = (view * unit[pictures]).sum(axis=1)
         ahead = (view @ unit[others].T - to_picture[:, None]).astype(np.float64) / target.temperature
         losses[part] = np.logaddexp(0, logsumexp(np.where(competes, ahead, -np.inf), axis=1))  # exact for tiny sums
     return losses
-
-
-def _drawn(count: int, most: int, seed: int) -> Integers:
-    if count <= most:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(seed).permutation(count)[:most])
 
 
 def classifier_loss(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> Losses:
@@ -67,27 +65,26 @@ def classifier_loss(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
 
 @dataclass(frozen=True)
 class FoldProbe:
-    """A linear probe, fitted without the pictures of fold `number`, of which it says something (`says` (P,)).
+    """A linear probe fitted without the pictures of fold `number`; `is_tested` (P,) are those of its `classes` (C,).
 
-    Its `classes` (C,) are ascending.
+    The classes are ascending.
     """
 
     number: int
-    says: NDArray[np.bool_]
+    is_tested: NDArray[np.bool_]
     classes: NDArray[np.integer]
     weights: NDArray[np.floating]
     whitening: Whitening
 
     def logits(self, embeddings: NDArray[np.floating]) -> NDArray[np.floating]:
         """Logits (B, C) of embeddings (B, D)."""
-        logits: NDArray[np.floating] = probe_inputs(self.whitening.transform(embeddings)) @ self.weights
-        return logits
+        return np.asarray(probe_inputs(self.whitening.transform(embeddings)) @ self.weights)
 
 
 def fold_probes(
     clean: NDArray[np.floating], labels: NDArray[np.integer], group: NDArray[np.integer]
 ) -> Iterator[FoldProbe]:
-    """The probes of five folds of P pictures, as of `fitted_classifier_loss`; raises CacheError if nothing is left."""
+    """The probes of `fitted_classifier_loss`; raises CacheError if no class has two pictures of different groups."""
     fold = _folds(labels, group)
     if not (fold >= 0).any():
         raise CacheError(
@@ -99,8 +96,8 @@ def fold_probes(
     for number in range(FOLDS):
         fits = (fold >= 0) & (fold != number)
         probe = fit_probe(inputs[fits], labels[fits])
-        says = (fold == number) & np.isin(labels, probe.classes)
-        yield FoldProbe(number, says, probe.classes, probe.weights, whitening)
+        is_tested = (fold == number) & np.isin(labels, probe.classes)
+        yield FoldProbe(number, is_tested, probe.classes, probe.weights, whitening)
 
 
 def fitted_classifier_loss(
@@ -112,15 +109,15 @@ def fitted_classifier_loss(
     *,
     record: Callable[[FoldProbe], None] | None = None,
 ) -> Losses:
-    """Cross-entropy (R,) of the linear probe on the label, never one fitted on the row's own picture or its group.
+    """Cross-entropy (R,) of a linear probe that was fitted without the row's own picture and its group.
 
-    `labels` (P,) and `group` (P,), of ids in no order of the paths, are of the rows of `clean`. Five folds; each one's
-    views are scored by a probe fitted on the clean embeddings of the others, in the whitened space of all. nan if the
-    label is −1 or its class is in no other fold. `record` is called with each probe.
+    `labels` (P,) and `group` (P,), ids in no order of the paths, are of the rows of `clean`. The views of each of five
+    folds are scored by a probe fitted on the clean embeddings of the others, in the whitened space of all: nan if the
+    label is −1 or its class is in no other fold. `record` gets each probe.
     """
     losses = np.full(len(clean_rows), np.nan, np.float32)
     for probe in fold_probes(clean, labels, group):
-        rows = np.flatnonzero(probe.says[clean_rows])
+        rows = np.flatnonzero(probe.is_tested[clean_rows])
         label = np.searchsorted(probe.classes, labels[clean_rows[rows]])
         losses[rows] = classifier_loss(probe.logits(views[rows]), label)
         if record is not None:
@@ -129,11 +126,8 @@ def fitted_classifier_loss(
 
 
 def _folds(labels: NDArray[np.integer], group: NDArray[np.integer]) -> Integers:
-    """A fold (P,) per picture, −1 without a label or where all of its class are one group; a group is in one fold.
-
-    Groups are dealt class by class, by their numbers: ids, which are hashes, so that pictures that are neighbours by
-    path meet only by chance.
-    """
+    """A fold (P,) per picture, −1 without a label or where all of its class are one group; a group is in one fold."""
+    # Groups are dealt class by class, by their ids: these are hashes, so neighbours by path meet only by chance.
     fold = np.full(len(labels), -1, np.int64)
     labelled = np.flatnonzero(labels >= 0)
     names, first, number = np.unique(group[labelled], return_index=True, return_inverse=True)
@@ -149,19 +143,14 @@ def _folds(labels: NDArray[np.integer], group: NDArray[np.integer]) -> Integers:
 def recipe_loss(
     uncertainty: Tensor, task_loss: Tensor, recipe: Recipe, generator: torch.Generator, *, group: Tensor | None = None
 ) -> Tensor:
-    """The recipe's loss of a batch: uncertainty (B,), task loss (B,); rows of one `group` (B,) are compared."""
+    """The recipe's loss of a batch: uncertainty (B,), task loss (B,); only rows of one `group` (B,) are compared.
+
+    `l2` is loss prediction, the paper's baseline (PVU 2.3).
+    """
     if recipe.loss == "l2":
-        return l2_loss(uncertainty, task_loss)
+        return F.mse_loss(uncertainty, task_loss.detach())
     pairs = draw_pairs(len(task_loss), recipe.pairing, pairings=recipe.pairings, generator=generator, group=group)
     return ranking_loss(uncertainty, task_loss, pairs, margin=recipe.margin, leeway=recipe.leeway)
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """P pairs of a batch's rows: indices `first` (P,) and `second` (P,), int64."""
-
-    first: Tensor
-    second: Tensor
 
 
 def ranking_loss(
@@ -173,23 +162,19 @@ def ranking_loss(
     code trains them as "the second is larger"), and pairs closer than `leeway` leave the mean (there they add `margin`
     to it). Zero, with zero gradient, if no pair is left.
     """
-    difference = (task_loss[pairs.first] - task_loss[pairs.second]).detach()
+    first, second = pairs
+    difference = (task_loss[first] - task_loss[second]).detach()
     is_pair = (difference != 0) & (difference.abs() >= leeway)
     if not is_pair.any():
         return uncertainty.sum() * 0
-    gap = uncertainty[pairs.first] - uncertainty[pairs.second]
+    gap = uncertainty[first] - uncertainty[second]
     return F.relu(margin - difference.sign() * gap)[is_pair].mean()
-
-
-def l2_loss(uncertainty: Tensor, task_loss: Tensor) -> Tensor:
-    """Mean of (u − l)² over (B,) and (B,): loss prediction, the paper's baseline (PVU 2.3)."""
-    return F.mse_loss(uncertainty, task_loss.detach())
 
 
 def draw_pairs(
     size: int, pairing: Pairing, *, pairings: int, generator: torch.Generator, group: Tensor | None = None
 ) -> Pairs:
-    """Pairs of a batch of `size` rows: `adjacent` (0,1), (2,3), …; `random`: `pairings` random ones; or `all`.
+    """Pairs of a batch of `size` rows: `adjacent` (0,1), (2,3), …; `random`: `pairings` random orders'; or `all`.
 
     With `group` (size,) int64 both rows of a pair are of one group, and `adjacent` are neighbours within it.
     """
@@ -197,18 +182,17 @@ def draw_pairs(
     if pairing == "all":
         first, second = torch.triu_indices(size, size, offset=1)
         is_pair = group[first] == group[second]
-        return Pairs(first[is_pair], second[is_pair])
+        return first[is_pair], second[is_pair]
     if pairing == "adjacent":
-        return _halved(torch.arange(size)[None], group)
-    orders = torch.stack([torch.randperm(size, generator=generator) for _ in range(pairings)])
-    return _halved(orders, group)
+        return _neighbours(torch.arange(size)[None], group)
+    return _neighbours(torch.stack([torch.randperm(size, generator=generator) for _ in range(pairings)]), group)
 
 
-def _halved(orders: Tensor, group: Tensor) -> Pairs:
+def _neighbours(orders: Tensor, group: Tensor) -> Pairs:
     """Neighbours in each order (N, B), group by group, as pairs; the last row of a group of odd size has none."""
     in_order, by_group = group[orders].sort(dim=1, stable=True)
     orders = orders.gather(1, by_group)
     _, sizes = torch.unique_consecutive(in_order[0], return_counts=True)  # the same in every order
     index = torch.arange(orders.shape[1]) - (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
     first = torch.nonzero((index % 2 == 0) & (index + 1 < sizes.repeat_interleave(sizes)))[:, 0]
-    return Pairs(orders[:, first].flatten(), orders[:, first + 1].flatten())
+    return orders[:, first].flatten(), orders[:, first + 1].flatten()

@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -47,16 +47,22 @@ Integers = NDArray[np.int64]
 
 
 def read_by_functions(rows: Rows, loaded: "LoadedBackbone") -> Rows:
-    """The same rows with values of the functions that fit their sources instead of embeddings.
+    """The rows with four functions of the classifier in place of embeddings, fitted to the sources.
 
     Raises CacheError if the backbone has no linear classifier.
     """
-    weight, bias = _classifier_of(loaded)
+    classifier = loaded.backbone.network.get_classifier()
+    if not isinstance(classifier, nn.Linear):
+        raise CacheError(
+            f"{loaded.name!r} has no linear classifier whose functions a head could read. Use --reads embedding."
+        )
+    weight = classifier.weight.detach().numpy().astype(np.float16)
+    bias = torch.zeros(classifier.out_features) if classifier.bias is None else classifier.bias
     clean = end_to_end([cache.clean for cache in rows.sources.caches])
-    pictures, none = fit_pictures(clean, _classes_of(rows.sources)), np.zeros(len(NAMES), np.float32)
-    unfinished = ClassifierFunctions(weight, bias, pictures, none, none + 1)
+    pictures, none = fit_pictures(clean, _class_numbers(rows.sources)), np.zeros(len(NAMES), np.float32)
+    unfinished = ClassifierFunctions(weight, bias.detach().numpy().astype(np.float32), pictures, none, none + 1)
     parts = np.split(rows.training, range(ROWS_AT_ONCE, len(rows.training), ROWS_AT_ONCE))
-    values = np.concatenate([unfinished.values(rows.sources.embeddings(part).astype(np.float32)) for part in parts])
+    values = np.concatenate([unfinished.values(rows.sources.embeddings[part].astype(np.float32)) for part in parts])
     scale: Floats = np.maximum(values.std(axis=0), LEAST_SPREAD).astype(np.float32)
     functions = replace(unfinished, centre=values.mean(axis=0, dtype=np.float32), scale=scale)
     return replace(
@@ -73,7 +79,7 @@ def read_by_functions(rows: Rows, loaded: "LoadedBackbone") -> Rows:
 
 
 def without_distance(rows: Rows) -> Rows:
-    """The same rows with a distance of zero."""
+    """The rows with a distance of zero."""
     assert rows.resident is not None
     mask = (np.arange(len(NAMES)) != DISTANCE).astype(np.float32)
     choosing = tuple(replace(part, views=part.views * mask, clean=part.clean * mask) for part in rows.choosing)
@@ -108,23 +114,12 @@ def fit_pictures(clean: NDArray[np.floating], number: Integers, *, axes: int = A
     )
 
 
-def _classes_of(sources: Sources) -> Integers:
+def _class_numbers(sources: Sources) -> Integers:
     """The class (P,) of every picture, −1 without a label; classes of two sources with the same name are one."""
     names = sorted({name for cache in sources.caches for name in cache.manifest.classes})
     number_of = {name: number for number, name in enumerate(names)}
     numbers = [np.array([*map(number_of.get, cache.manifest.classes), -1], np.int64) for cache in sources.caches]
     return end_to_end([number[cache.labels] for number, cache in zip(numbers, sources.caches, strict=True)])
-
-
-def _classifier_of(loaded: "LoadedBackbone") -> tuple[NDArray[np.float16], Floats]:
-    classifier = loaded.backbone.network.get_classifier()
-    if not isinstance(classifier, nn.Linear):
-        raise CacheError(
-            f"{loaded.name!r} has no linear classifier whose functions a head could read. Use --reads embedding."
-        )
-    bias = torch.zeros(classifier.out_features) if classifier.bias is None else classifier.bias
-    weight: NDArray[np.float16] = classifier.weight.detach().numpy().astype(np.float16)
-    return weight, bias.detach().numpy().astype(np.float32)
 
 
 BATCH_OF_BASE_RATE = 256
@@ -154,34 +149,31 @@ class Trained:
 
 def main(config: TrainConfig) -> None:
     """Train on the caches of `config`, and save the head of the best epoch."""
+    paths = RunPaths(config.out)
     with locked(config.out):
-        _run(config)
-
-
-def _run(config: TrainConfig) -> None:
-    sources = open_sources(config)
-    rows = training_rows(
-        sources,
-        held_out=config.recipe.held_out,
-        device=torch.device(choose_device(config.device)),
-        group=config.group,
-        mixture=config.mixture,
-    )
-    if config.reads == "functions":
-        rows = read_by_functions(rows, _backbone_of(sources))
-    trained = train(rows, config.recipe, seed=config.seed, report=command_report())
-    figures = save_trained(RunPaths(config.out), trained, rows, config, seed=config.seed)
+        sources = open_sources(config)
+        rows = training_rows(
+            sources,
+            held_out=config.recipe.held_out,
+            device=torch.device(choose_device(config.device)),
+            group=config.group,
+            mixture=config.mixture,
+        )
+        if config.reads == "functions":
+            rows = read_by_functions(rows, _load_backbone(sources))
+        trained = train(rows, config.recipe, seed=config.seed, report=command_report())
+        figures = save_trained(paths, trained, rows, config, seed=config.seed)
     figures_text = ", ".join(f"{name} {decimal(value, digits=3)}" for name, value in figures.items())
-    print(f"{RunPaths(config.out).head}: best epoch {trained.best.epoch} of {config.recipe.epochs}; {figures_text}")
+    print(f"{paths.head}: best epoch {trained.best.epoch} of {config.recipe.epochs}; {figures_text}")
 
 
 def open_sources(config: TrainConfig) -> Sources:
-    """The caches of `config`; HDF5 files of the authors are turned into some first, at OUT/cache, OUT/cache-2, …."""
+    """The caches of `config`; the authors' HDF5 files are converted first, to OUT/cache, OUT/cache-2, …."""
     names = ["cache", *(f"cache-{number}" for number in range(2, len(config.cache) + 1))]
-    return Sources(tuple(_cache_of(path, config, name) for path, name in zip(config.cache, names, strict=False)))
+    return Sources(tuple(_open_source(path, config, name) for path, name in zip(config.cache, names, strict=False)))
 
 
-def _cache_of(path: Path, config: TrainConfig, name: str) -> Cache:
+def _open_source(path: Path, config: TrainConfig, name: str) -> Cache:
     if path.is_dir() or path.suffix not in HDF5_SUFFIXES:
         return open_cache(path)
     if config.backbone is None:
@@ -191,8 +183,8 @@ def _cache_of(path: Path, config: TrainConfig, name: str) -> Cache:
     return convert_hdf5(path, config.out / name, load_backbone(config.backbone))
 
 
-def _backbone_of(sources: Sources) -> "LoadedBackbone":
-    """The backbone that wrote the caches; raises CacheError if the name means other weights now."""
+def _load_backbone(sources: Sources) -> "LoadedBackbone":
+    """The backbone that wrote the caches; raises CacheError if its name means other weights now."""
     manifest = sources.manifest
     loaded = load_source(resolve(manifest.backbone))
     if loaded.weights_digest != manifest.weights_digest:
@@ -208,22 +200,22 @@ def train(
 ) -> Trained:
     """Fit a head to the order of the task losses of `rows`, from scratch or from `start`; the best epoch is returned.
 
-    PVU 3.1: AdamW(.8, .95), rate by the square root of the batch, linear warm-up inside the cosine. Of rows that hold
-    functions of the classifier, the distance is weighed afterwards: see `training.train`.
+    PVU 3.1: AdamW(.8, .95), rate by the square root of the batch, linear warm-up inside the cosine. A head on functions
+    of the classifier is trained without the distance, which gets its weight afterwards.
     """
-    if rows.functions is not None:
-        trained = _fitted(without_distance(rows), recipe, seed=seed, report=report, start=start)
-        weigh_distance(trained.module, rows)
-        return trained
-    return _fitted(rows, recipe, seed=seed, report=report, start=start)
+    if rows.functions is None:
+        return _fit(rows, recipe, seed=seed, report=report, start=start)
+    trained = _fit(without_distance(rows), recipe, seed=seed, report=report, start=start)
+    weigh_distance(trained.module, rows)
+    return trained
 
 
-def _fitted(rows: Rows, recipe: Recipe, *, seed: int, report: ProgressCallback, start: HeadModule | None) -> Trained:
+def _fit(rows: Rows, recipe: Recipe, *, seed: int, report: ProgressCallback, start: HeadModule | None) -> Trained:
     generator = torch.Generator().manual_seed(seed)
     module = start if start is not None else new_head(rows.input_size, recipe, seed)
     module.to(rows.device)
-    optimiser = torch.optim.AdamW(_groups(module, recipe.weight_decay), lr=FIRST_RATE, betas=BETAS)
-    steps = steps_per_epoch(rows.epoch_rows(recipe), recipe.batch)
+    optimiser = torch.optim.AdamW(decay_groups(module.parameters(), recipe.weight_decay), lr=FIRST_RATE, betas=BETAS)
+    steps = steps_per_epoch(recipe.epoch_rows or len(rows.training), recipe.batch)
     rings = [Ring(part, generator) for part in rows.parts]
     clock, history, best_state = Clock("train", recipe.epochs * steps), [], module.state_dict()
     best = -math.inf
@@ -296,14 +288,17 @@ def rate_at(epoch: float, recipe: Recipe) -> float:
     return 0.5 * peak * (1 + math.cos(math.pi * epoch / recipe.epochs))
 
 
-def _groups(module: HeadModule, weight_decay: float) -> list[dict[str, object]]:
-    matrices = [p for p in module.parameters() if p.ndim > 1]
-    biases = [p for p in module.parameters() if p.ndim <= 1]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": biases, "weight_decay": 0.0}]
+def decay_groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, object]]:
+    """Groups for an optimiser: matrices with weight decay, biases without."""
+    every = list(parameters)
+    return [
+        {"params": [p for p in every if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in every if p.ndim <= 1], "weight_decay": 0.0},
+    ]
 
 
 def validate(module: HeadModule, rows: Rows) -> float:
-    """The criterion of the best epoch, inside each source on its held-out pictures, and their mean; higher is better.
+    """The figure that chooses the epoch: the mean over sources of that on held-out pictures; higher is better.
 
     For the target `labels`, R-AUROC of their clean embeddings among each other (PVU 3.3). For `instance`, and if
     R-AUROC is undefined in a source (all right or all wrong), Spearman of uncertainty and task loss over their views.
@@ -312,7 +307,7 @@ def validate(module: HeadModule, rows: Rows) -> float:
 
 
 def final_figures(trained: Trained, rows: Rows) -> Mapping[str, float]:
-    """Figures of the chosen epoch on held-out pictures, for header and summary; of several sources also each one's."""
+    """Figures of the chosen epoch on held-out pictures; of several sources, their mean and each one's."""
     figures: dict[str, float] = {}
     for name in dict.fromkeys((rows.criterion, "rank agreement")):
         each = [_figure(name, trained.module, held_out) for held_out in rows.choosing]
@@ -331,7 +326,7 @@ def _figure(name: str, module: HeadModule, held_out: HeldOut) -> float:
 def uncertainty_of(
     module: HeadModule, embeddings: NDArray[np.floating], *, rows_at_once: int = ROWS_AT_ONCE
 ) -> NDArray[np.float32]:
-    """Uncertainty (N,) of stored embeddings (N, D), in bounded memory."""
+    """Uncertainty (N,) of embeddings (N, D), in bounded memory."""
     device = next(module.parameters()).device
     parts = [embeddings[start : start + rows_at_once] for start in range(0, len(embeddings), rows_at_once)]
     with torch.inference_mode():
@@ -347,9 +342,19 @@ def head_provenance(
     *,
     mixture: Mixture | None = None,
 ) -> HeadProvenance:
-    """Provenance of a head trained on one cache or several, for its header; several are listed one by one."""
+    """Provenance of a head trained on one cache or several, each listed."""
     sources = Sources.from_caches(caches)
-    manifest, records = sources.manifest, [_record_of(cache) for cache in sources.caches]
+    manifest = sources.manifest
+    records: list[dict[str, object]] = [
+        {
+            "task_loss": cache.about_loss,
+            "augmentation": cache.manifest.views,
+            "pictures": len(cache.pictures),
+            "pictures_digest": cache.manifest.pictures_digest,
+            "rows": len(cache),
+        }
+        for cache in sources.caches
+    ]
     recipe_record: dict[str, object] = {"training": asdict(recipe), "seed": seed, "precision": manifest.precision}
     if len(records) == 1:
         recipe_record |= records[0]
@@ -363,20 +368,10 @@ def head_provenance(
     )
 
 
-def _record_of(cache: Cache) -> dict[str, object]:
-    return {
-        "task_loss": cache.about_loss,
-        "augmentation": cache.manifest.views,
-        "pictures": len(cache.pictures),
-        "pictures_digest": cache.manifest.pictures_digest,
-        "rows": len(cache),
-    }
-
-
 def save_trained(
     paths: RunPaths, trained: Trained, rows: Rows, config: TrainConfig | PretrainConfig, *, seed: int
 ) -> Mapping[str, float]:
-    """Write head, history, config and metrics of a run with a seed → its figures."""
+    """Write head, history, config and metrics of a run → its figures."""
     figures = final_figures(trained, rows)
     provenance = head_provenance(rows.sources, config.recipe, seed, figures, mixture=config.mixture)
     save_run(paths, trained, config, provenance, functions=rows.functions)
@@ -391,7 +386,7 @@ def save_run(
     *,
     functions: ClassifierFunctions | None = None,
 ) -> Head:
-    """Write head, history, config and metrics of a run; returns the head. `functions` are what it reads, if it does."""
+    """Write head, history, config and metrics of a run → the head, which reads `functions` if there are any."""
     head = replace(trained.module.to_head(provenance), functions=functions)
     save_head(head, paths.head)
     write_run_records(paths, config, trained.history, provenance)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.config import Group, Mixture, Recipe
+from training.config import Group, Mixture
 from training.store import Cache, Manifest, MappedRows
 from url_viz.base.errors import CacheError
 from url_viz.base.rows import EXACT_ROWS
@@ -33,12 +33,21 @@ class Sources:
     def __post_init__(self) -> None:
         if not self.caches:
             raise CacheError("There is no cache to train on. Give one with --cache.")
-        for cache in self.caches[1:]:
-            _refuse_another_space(self.caches[0], cache)
+        first = self.caches[0]
+        for other in self.caches[1:]:
+            differ = [
+                f"{name} {getattr(first.manifest, name)!r} and {getattr(other.manifest, name)!r}"
+                for name in SPACE
+                if getattr(first.manifest, name) != getattr(other.manifest, name)
+            ]
+            if differ:
+                raise CacheError(
+                    f"The caches {str(first.paths.folder)!r} and {str(other.paths.folder)!r} are not of one model: "
+                    f"{'; '.join(differ)}. Write both with the same --model and --precision."
+                )
 
     @classmethod
     def from_caches(cls, caches: "Cache | Sources") -> "Sources":
-        """A single cache as its only source."""
         return caches if isinstance(caches, Sources) else cls((caches,))
 
     def __len__(self) -> int:
@@ -50,7 +59,7 @@ class Sources:
 
     @property
     def manifest(self) -> Manifest:
-        """The first source's manifest; of the fields in `SPACE` it speaks for all."""
+        """The first source's manifest; the fields in `SPACE` are those of all."""
         return self.caches[0].manifest
 
     @cached_property
@@ -70,49 +79,22 @@ class Sources:
         """The first picture of each source, and P (S + 1,)."""
         return np.cumsum([0, *(len(cache.pictures) for cache in self.caches)])
 
-    def column(self, name: str) -> NDArray[Any]:
-        return end_to_end([cache.rows[name] for cache in self.caches])
-
     def by_picture(self, name: str) -> NDArray[Any]:
-        """A column of the rows as one value a picture (P,); −1 or 0 where a picture has no rows."""
+        """A column of the rows as one value per picture (P,); −1 or 0 where a picture has no rows."""
         return end_to_end([cache.by_picture(name, without=-1 if name == "label" else 0) for cache in self.caches])
 
-    def loss(self) -> NDArray[np.float32]:
-        return end_to_end([cache.loss() for cache in self.caches])
-
-    def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
-        """Embeddings (B, D) of `rows` (B,), read from disk."""
-        return self._mapped_embeddings.take(rows)
-
-    def clean_at(self, pictures: NDArray[np.int64]) -> NDArray[np.float16]:
-        """Clean embeddings (B, D) of `pictures` (B,), read from disk."""
-        return self._mapped_clean.take(pictures)
+    @cached_property
+    def embeddings(self) -> MappedRows:
+        return MappedRows([part for cache in self.caches for part in cache.embeddings.parts])
 
     @cached_property
-    def _mapped_embeddings(self) -> MappedRows:
-        return MappedRows([part for cache in self.caches for part in cache.mapped_embeddings.parts])
-
-    @cached_property
-    def _mapped_clean(self) -> MappedRows:
+    def mapped_clean(self) -> MappedRows:
         return MappedRows([part for cache in self.caches for part in cache.mapped_clean.parts])
 
 
 def end_to_end(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Arrays one after another; a single one is not copied."""
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-
-
-def _refuse_another_space(first: Cache, other: Cache) -> None:
-    differ = [
-        f"{name} {getattr(first.manifest, name)!r} and {getattr(other.manifest, name)!r}"
-        for name in SPACE
-        if getattr(first.manifest, name) != getattr(other.manifest, name)
-    ]
-    if differ:
-        raise CacheError(
-            f"The caches {str(first.paths.folder)!r} and {str(other.paths.folder)!r} are not of one model: "
-            f"{'; '.join(differ)}. Write both with the same --model and --precision."
-        )
 
 
 Integers = NDArray[np.int64]
@@ -122,32 +104,28 @@ ROWS_AT_ONCE = 1 << 13
 def find_groups(
     sources: Sources, by: Group, *, most_exact: int = EXACT_ROWS, rows_at_once: int = ROWS_AT_ONCE
 ) -> Integers:
-    """The group (P,) of each picture of all sources: the smallest id of a picture in it.
+    """The group (P,) of each picture of all sources: the smallest id in it.
 
-    Pictures with the same id, equal clean embeddings, or that are views of one thing by these, are in one group; with
-    `folder` also those of one folder of a source. Of more than `most_exact` pictures no views are looked for, since
-    all pairs would take hours. Raises CacheError with `folder` if
-    a cache does not say where its pictures lie.
+    Pictures with the same id or equal clean embeddings, and views of one thing by these, are one group; `by` folder
+    also those of one folder of a source. Among more than `most_exact` pictures no views are looked for: all pairs
+    would take hours. Raises CacheError by folder if a cache does not say where its pictures lie.
     """
     ids = sources.by_picture("id")
     group = joined_groups(_codes(_fingerprints(sources, len(ids), rows_at_once)), _codes(ids))
     if len(ids) <= most_exact:
-        group = joined_groups(group, view_groups(sources.clean_at(np.arange(len(ids)))))
+        group = joined_groups(group, view_groups(sources.mapped_clean[np.arange(len(ids))]))
     return smallest_ids(ids, group if by == "twins" else joined_groups(group, _codes(_folders(sources))))
 
 
 def smallest_ids(ids: Integers, number: NDArray[np.integer]) -> Integers:
-    """The smallest of the `ids` (P,) in each picture's group (P,), of groups by their `number` (P,)."""
+    """The smallest of the `ids` (P,) in each picture's group, by the group's `number` (P,)."""
     smallest = np.full(int(number.max(initial=-1)) + 1, np.iinfo(np.int64).max)
     np.minimum.at(smallest, number, ids)
-    groups: Integers = smallest[number]
-    return groups
+    return np.asarray(smallest[number])
 
 
 def _codes(keys: NDArray[np.integer]) -> Integers:
-    """A number from 0 (P,) for each of the keys (P,), the same for equal ones."""
-    codes: Integers = np.unique(keys, return_inverse=True)[1]
-    return codes
+    return np.asarray(np.unique(keys, return_inverse=True)[1])
 
 
 def _fingerprints(sources: Sources, count: int, rows_at_once: int) -> NDArray[np.uint64]:
@@ -157,12 +135,11 @@ def _fingerprints(sources: Sources, count: int, rows_at_once: int) -> NDArray[np
     prints = np.zeros(count, np.uint64)
     for start in range(0, count, rows_at_once):
         rows = np.arange(start, min(start + rows_at_once, count))
-        prints[rows] = sources.clean_at(rows).view(np.uint16).astype(np.uint64) @ factors
+        prints[rows] = sources.mapped_clean[rows].view(np.uint16).astype(np.uint64) @ factors
     return prints
 
 
 def _folders(sources: Sources) -> Integers:
-    """A number (P,) for each folder of each source."""
     for cache in sources.caches:
         if not cache.rows["folder"].any():
             raise CacheError(
@@ -176,7 +153,7 @@ def _folders(sources: Sources) -> Integers:
 MOST_BYTES_IN_MEMORY = 4 << 30
 SPLIT_PARTS = 10_000
 MOST_HELD_OUT = 36_890
-"""Pictures a source that are held out at most, and views of a source that are compared: as many as the authors have."""
+"""Most pictures per source that are held out, and most views of these that are compared: the authors' number."""
 LARGEST_GROUP = 2
 """A group larger than this many times the held-out share trains, or the choice would be by little else."""
 
@@ -195,20 +172,16 @@ class HeldOut:
     clean: NDArray[np.floating]
     is_correct: NDArray[np.bool_]
 
-    @property
-    def has_r_auroc(self) -> bool:
-        return bool(0 < self.is_correct.sum() < len(self.is_correct))
-
 
 @dataclass(frozen=True)
 class Rows:
     """Training and held-out rows; no group of pictures is in both.
 
-    `training` (T,) are rows of the sources, `task_loss` (T,) theirs, and `pair_group` (T,) says which of them are
-    compared; None if all are. `parts` are positions among the training rows: a batch takes as many of each part.
-    `choosing` are the held-out pictures of each source. `criterion` names the figure that epochs are compared by.
-    `resident` are the training rows in memory, None where they are read from disk; with `functions` these and
-    the held-out ones are values of these.
+    `training` (T,) are rows of the sources with `task_loss` (T,). Those of one `pair_group` (T,) are compared, or all
+    without it. A batch takes as many rows of each of `parts`, positions among the training rows. `choosing` are the
+    held-out pictures of each source, `criterion` the name of the figure that epochs are compared by. `resident` are
+    the training rows in memory, None where they are read from disk. With `functions`, these and the held-out ones are
+    values of these.
     """
 
     sources: Sources
@@ -224,7 +197,7 @@ class Rows:
 
     @property
     def input_size(self) -> int:
-        """How many numbers of a row the head reads: D, or the number of its functions."""
+        """How many numbers the head reads of a row: D, or one per function."""
         return self.sources.embedding_size if self.resident is None else self.resident.shape[1]
 
     @property
@@ -232,19 +205,16 @@ class Rows:
         """Held-out views (H, D) of all sources."""
         return end_to_end([held_out.views for held_out in self.choosing])
 
-    def epoch_rows(self, recipe: Recipe) -> int:
-        return recipe.epoch_rows or len(self.training)
-
     def batch_at(self, positions: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Embeddings (B, D) float32 and task losses (B,) of the training rows at `positions`, on the device."""
         on_device = torch.from_numpy(positions).to(self.device)
         if self.resident is not None:
             return self.resident[on_device].float(), self.task_loss[on_device]
-        embedding = torch.from_numpy(self.sources.embeddings(self.training[positions]))
+        embedding = torch.from_numpy(self.sources.embeddings[self.training[positions]])
         return embedding.to(self.device).float(), self.task_loss[on_device]
 
     def groups_at(self, positions: NDArray[np.int64]) -> Tensor | None:
-        """The groups (B,) of the training rows at `positions` whose rows are compared; None if all are."""
+        """The `pair_group` (B,) of the training rows at `positions`; None if all are compared."""
         return None if self.pair_group is None else self.pair_group[torch.from_numpy(positions)]
 
 
@@ -258,18 +228,20 @@ def training_rows(
     most_held_out: int = MOST_HELD_OUT,
     most_bytes_in_memory: int = MOST_BYTES_IN_MEMORY,
 ) -> Rows:
-    """Split the pictures: a share `held_out` of each source selects the epoch, the others train; see `are_held_out`.
+    """Split the pictures by `are_held_out`: a share `held_out` of each source chooses the epoch, the others train.
 
     Raises CacheError if a source has too few pictures for both.
     """
     sources, mixture = Sources.from_caches(caches), mixture or Mixture()
-    loss = sources.loss()
-    is_choosing = _rows_held_out(sources, held_out, group, most=most_held_out * len(sources.caches))
+    loss = end_to_end([cache.loss() for cache in sources.caches])
+    pictures = are_held_out(find_groups(sources, group), held_out, most=most_held_out * len(sources.caches))
+    parts = np.split(pictures, sources.picture_starts[1:-1])
+    is_choosing = end_to_end([part[cache.clean_rows] for part, cache in zip(parts, sources.caches, strict=True)])
     has_loss = np.isfinite(loss)
     training = np.flatnonzero(~is_choosing & has_loss)
     starts = np.searchsorted(training, sources.row_starts)
     choosing = tuple(
-        _held_out_of(cache, np.flatnonzero((is_choosing & has_loss)[first:end]), loss[first:end], most=most_held_out)
+        _held_out(cache, np.flatnonzero((is_choosing & has_loss)[first:end]), loss[first:end], most=most_held_out)
         for cache, first, end in zip(sources.caches, sources.row_starts, sources.row_starts[1:], strict=False)
     )
     for name, rows, chosen in zip(sources.names, np.diff(starts), choosing, strict=True):
@@ -280,7 +252,7 @@ def training_rows(
             )
     resident = None
     if len(training) * sources.embedding_size * 2 <= most_bytes_in_memory:
-        resident = torch.from_numpy(sources.embeddings(training)).to(device)
+        resident = torch.from_numpy(sources.embeddings[training]).to(device)
     positions = np.arange(len(training))
     return Rows(
         sources=sources,
@@ -290,7 +262,9 @@ def training_rows(
         pair_group=_pair_groups(sources, training, mixture),
         parts=tuple(np.split(positions, starts[1:-1])) if mixture.share == "equal" else (positions,),
         choosing=choosing,
-        criterion="R-AUROC" if all(chosen.has_r_auroc for chosen in choosing) else "rank agreement",
+        criterion="R-AUROC"
+        if all(0 < chosen.is_correct.sum() < len(chosen.is_correct) for chosen in choosing)
+        else "rank agreement",
         resident=resident,
     )
 
@@ -298,8 +272,8 @@ def training_rows(
 def are_held_out(groups: NDArray[np.int64], share: float, *, most: int) -> NDArray[np.bool_]:
     """Which pictures (P,) are held out, by their groups (P,), each named by the smallest id in it.
 
-    About `share` of them, whole groups, by their names: the same ones in every cache of the pictures. Of more
-    than `most` the first by name. Groups of more than twice the share train.
+    About `share` of them, at most `most`, in whole groups by their names: the same ones in every cache of the pictures.
+    Groups of more than twice the share train.
     """
     names, number, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     may = (names % SPLIT_PARTS < share * SPLIT_PARTS) & (sizes <= max(1, LARGEST_GROUP * share * len(groups)))
@@ -310,26 +284,16 @@ def are_held_out(groups: NDArray[np.int64], share: float, *, most: int) -> NDArr
     return chosen[number]
 
 
-def _rows_held_out(sources: Sources, share: float, group: Group, *, most: int) -> NDArray[np.bool_]:
-    pictures = are_held_out(find_groups(sources, group), share, most=most)
-    parts = np.split(pictures, sources.picture_starts[1:-1])
-    return end_to_end([part[cache.clean_rows] for part, cache in zip(parts, sources.caches, strict=True)])
-
-
-def _held_out_of(cache: Cache, rows: NDArray[np.int64], loss: NDArray[np.float32], *, most: int) -> HeldOut:
-    """The held-out pictures of a cache, from their `rows`; of more views than `most`, that many are drawn."""
+def _held_out(cache: Cache, rows: NDArray[np.int64], loss: NDArray[np.float32], *, most: int) -> HeldOut:
+    """The held-out pictures of a cache with their `rows`; of more views than `most`, that many are drawn."""
     pictures = np.unique(cache.clean_rows[rows])
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
-    clean = cache.clean_at(pictures)
-    return HeldOut(cache.embeddings(rows), loss[rows], clean, _is_correct(cache, pictures, clean))
-
-
-def _is_correct(cache: Cache, pictures: NDArray[np.int64], clean: NDArray[np.float16]) -> NDArray[np.bool_]:
-    """Recall@1 correctness among the held-out pictures; empty if the target is not `labels`, or of one picture."""
-    if cache.about_loss["target"] != "labels" or len(pictures) < 2:
-        return np.zeros(0, bool)
-    return recall_at_1(clean, cache.labels[pictures])[1]
+    clean = cache.mapped_clean[pictures]
+    is_correct = np.zeros(0, bool)
+    if cache.about_loss["target"] == "labels" and len(pictures) >= 2:
+        is_correct = recall_at_1(clean, cache.labels[pictures])[1]
+    return HeldOut(cache.embeddings[rows], loss[rows], clean, is_correct)
 
 
 def _pair_groups(sources: Sources, training: NDArray[np.int64], mixture: Mixture) -> Tensor | None:
@@ -337,5 +301,5 @@ def _pair_groups(sources: Sources, training: NDArray[np.int64], mixture: Mixture
         return None
     group = np.searchsorted(sources.row_starts, training, side="right") - 1
     if mixture.pair_within == "resolution":
-        group = (group << 8) + sources.column("resolution")[training]
+        group = (group << 8) + end_to_end([cache.rows["resolution"] for cache in sources.caches])[training]
     return torch.from_numpy(group)

@@ -79,7 +79,7 @@ def upstream_of(sources: Sources, *, held_out: float) -> TrainingPictures:
                 f"{cache.paths.folder}. Give more pictures, or another --held-out than {held_out}."
             )
         parts.append(part.at(training))
-        choosing.append(_judged(MeasuredSet.of("held-out", cache.clean_at(others), part.label[others]), cache))
+        choosing.append(_judged(MeasuredSet.of("held-out", cache.mapped_clean[others], part.label[others]), cache))
     known, label = np.unique(end_to_end([part.label for part in parts]), return_inverse=True)
     return TrainingPictures(
         torch.from_numpy(end_to_end([part.views for part in parts])),
@@ -111,7 +111,7 @@ def _part_of(cache: Cache, number: int, views: int, names: NDArray[np.str_]) -> 
     rows = np.argsort(cache.clean_rows, kind="stable").reshape(-1, _views_of(cache))[:, :views]
     loss, code = cache.loss()[rows], np.searchsorted(names, np.array(cache.manifest.classes))
     return _Part(
-        cache.embeddings(rows.ravel()).reshape(*rows.shape, -1),
+        cache.embeddings[rows.ravel()].reshape(*rows.shape, -1),
         loss,
         (number << 8) + cache.rows["resolution"][rows].astype(np.int64),
         code[cache.labels].astype(np.int64),

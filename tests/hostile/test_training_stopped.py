@@ -94,7 +94,7 @@ def killed(module: str, words: Sequence[object], *, after: int, where: Path, wor
 def same(a: Cache, b: Cache) -> bool:
     places = np.arange(len(a))
     pairs: list[tuple[Any, Any]] = [
-        (a.embeddings(places), b.embeddings(places)),
+        (a.embeddings[places], b.embeddings[places]),
         (a.clean, b.clean),
         (a.loss(), b.loss()),
         (a.rows, b.rows),

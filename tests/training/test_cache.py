@@ -40,7 +40,7 @@ def test_a_cache_holds_views_clean_embeddings_and_task_losses_and_no_other(
         read = read_views(pictures.picture(int(line["picture"])), config.augmentation, 0, model.space.preprocessing)
         assert read.crops is not None
         expected = model.run(read.crops[1 + int(line["view"])][None]).embedding[0]
-        assert cache.embeddings(np.array([row]))[0] == pytest.approx(expected, rel=2e-3, abs=2e-3)
+        assert cache.embeddings[np.array([row])][0] == pytest.approx(expected, rel=2e-3, abs=2e-3)
         assert line["id"] == pictures.listed.ids[line["picture"]]
         assert line["label"] == pictures.listed.labels[line["picture"]]
     assert np.array_equal(cache.clean_rows, np.repeat(np.arange(24), 2))
@@ -86,7 +86,7 @@ def test_what_fitted_classifiers_say_of_an_image_set_is_a_run_of_it(folder: Path
     row_of = dict(zip(image_set.core.ids.tolist(), range(len(image_set)), strict=True))
     ids = cache.by_picture("id", without=-1)
     for probe in fold_probes(cache.clean, cache.labels, group):
-        pictures = np.flatnonzero(probe.says)
+        pictures = np.flatnonzero(probe.is_tested)
         logits = probe.logits(cache.clean[pictures]).astype(np.float64)
         shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         rows = [row_of[int(one)] for one in ids[pictures]]

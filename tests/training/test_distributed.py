@@ -88,7 +88,7 @@ def test_two_processes_of_torchrun_write_what_one_writes(
     shared = open_cache(tmp_path / "shared")
     everything = np.arange(len(alone))
     assert np.array_equal(shared.rows[["id", "view"]], alone.rows[["id", "view"]])
-    assert np.array_equal(shared.embeddings(everything), alone.embeddings(everything))
+    assert np.array_equal(shared.embeddings[everything], alone.embeddings[everything])
     assert np.array_equal(shared.loss(), alone.loss())
     assert read_failures(shared.paths) == read_failures(alone.paths)
     assert json.loads(shared.paths.manifest.read_text()) == json.loads(alone.paths.manifest.read_text())

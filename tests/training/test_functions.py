@@ -109,7 +109,7 @@ def test_rows_hold_the_functions_of_the_rows_and_a_head_learns_from_them(tmp_pat
         assert np.array_equal(after.views, functions(before.views.astype(np.float32)))
         assert np.array_equal(after.clean, functions(before.clean.astype(np.float32)))
     assert read.resident is not None
-    plain = functions(rows.sources.embeddings(rows.training).astype(np.float32))
+    plain = functions(rows.sources.embeddings[rows.training].astype(np.float32))
     assert read.resident.numpy() == pytest.approx(plain, abs=1e-5)
     assert read.resident.numpy().mean(axis=0) == pytest.approx(np.zeros(len(NAMES)), abs=0.1)
 

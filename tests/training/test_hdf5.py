@@ -51,7 +51,7 @@ def test_rows_and_losses_are_those_of_the_file(file: Path, tmp_path: Path, loade
     with h5py.File(file) as source:
         embed, label = source["embed"][:], source["label"][:, 0].astype(int)
     assert cache.manifest.shards == 3
-    assert np.array_equal(cache.embeddings(np.arange(ROWS)), embed.astype(np.float16))
+    assert np.array_equal(cache.embeddings[np.arange(ROWS)], embed.astype(np.float16))
     assert np.array_equal(cache.rows["label"], label)
     assert np.array_equal(cache.labels, np.unique(label))
     with torch.inference_mode():

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from training.config import Pairing
-from training.targets import Pairs, draw_pairs, l2_loss, ranking_loss
+from training.config import Pairing, Recipe
+from training.targets import Pairs, draw_pairs, ranking_loss, recipe_loss
 
 
 def pairs(*both: tuple[int, int]) -> Pairs:
-    return Pairs(torch.tensor([a for a, _ in both]), torch.tensor([b for _, b in both]))
+    return torch.tensor([a for a, _ in both]), torch.tensor([b for _, b in both])
 
 
 def test_ties_are_no_pair() -> None:
@@ -59,7 +59,7 @@ def test_ranking_loss_equals_the_naive_loop() -> None:
 def test_l2_by_hand_and_its_target_is_detached() -> None:
     u = torch.tensor([1.0, 2.0], requires_grad=True)
     task_loss = torch.tensor([3.0, 2.0], requires_grad=True)
-    loss = l2_loss(u, task_loss)
+    loss = recipe_loss(u, task_loss, Recipe(loss="l2"), torch.Generator())
     loss.backward()
     assert loss.item() == 2.0
     assert task_loss.grad is None
@@ -67,14 +67,14 @@ def test_l2_by_hand_and_its_target_is_detached() -> None:
 
 def test_adjacent_pairs_are_the_papers_and_random_pairings_use_each_row_once_and_all_pairs_are_each_once() -> None:
     found = draw_pairs(7, "adjacent", pairings=5, generator=torch.Generator())
-    assert (found.first.tolist(), found.second.tolist()) == ([0, 2, 4], [1, 3, 5])
+    assert (found[0].tolist(), found[1].tolist()) == ([0, 2, 4], [1, 3, 5])
     found = draw_pairs(10, "random", pairings=3, generator=torch.Generator().manual_seed(2))
-    assert len(found.first) == 3 * 5
+    assert len(found[0]) == 3 * 5
     for start in range(0, 15, 5):
-        used = torch.cat([found.first[start : start + 5], found.second[start : start + 5]])
+        used = torch.cat([found[0][start : start + 5], found[1][start : start + 5]])
         assert sorted(used.tolist()) == list(range(10))
     found = draw_pairs(5, "all", pairings=1, generator=torch.Generator())
-    both = set(zip(found.first.tolist(), found.second.tolist(), strict=True))
+    both = set(zip(found[0].tolist(), found[1].tolist(), strict=True))
     assert both == {(a, b) for a in range(5) for b in range(a + 1, 5)}
 
 
@@ -84,15 +84,15 @@ GROUPS = torch.tensor([2, 0, 2, 1, 0, 2, 0, 2, 2])
 def test_adjacent_pairs_of_groups_by_hand() -> None:
     # Group 0 is rows 1, 4, 6; group 1 is row 3 alone; group 2 is rows 0, 2, 5, 7, 8. Odd ones out: 6, 3, 8.
     found = draw_pairs(9, "adjacent", pairings=1, generator=torch.Generator(), group=GROUPS)
-    assert (found.first.tolist(), found.second.tolist()) == ([1, 0, 5], [4, 2, 7])
+    assert (found[0].tolist(), found[1].tolist()) == ([1, 0, 5], [4, 2, 7])
 
 
 def test_random_pairings_of_groups_use_each_row_at_most_once_and_reach_every_pair() -> None:
     found = draw_pairs(9, "random", pairings=400, generator=torch.Generator().manual_seed(4), group=GROUPS)
-    first, second = found.first.reshape(400, 3), found.second.reshape(400, 3)
+    first, second = found[0].reshape(400, 3), found[1].reshape(400, 3)
     assert all(len(set(row)) == 6 for row in torch.cat([first, second], dim=1).tolist())
     every = draw_pairs(9, "all", pairings=1, generator=torch.Generator(), group=GROUPS)
-    sorted_pairs = {tuple(sorted(pair)) for pair in zip(found.first.tolist(), found.second.tolist(), strict=True)}
+    sorted_pairs = {tuple(sorted(pair)) for pair in zip(found[0].tolist(), found[1].tolist(), strict=True)}
     assert sorted_pairs == set(zip(every.first.tolist(), every.second.tolist(), strict=True))
     assert len(sorted_pairs) == 3 + 10
 

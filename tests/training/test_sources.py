@@ -64,9 +64,9 @@ def test_rows_and_pictures_are_those_of_the_caches_one_after_another(both: Sourc
     easy, hard = both.caches
     assert len(both) == 780
     places = np.array([700, 3, 599, 600, 3])
-    expected = np.stack([(easy if p < 600 else hard).embeddings(np.array([p % 600]))[0] for p in places])
-    assert np.array_equal(both.embeddings(places), expected)
-    assert np.array_equal(both.clean_at(np.array([300, 299])), np.stack([hard.clean[0], easy.clean[299]]))
+    expected = np.stack([(easy if p < 600 else hard).embeddings[np.array([p % 600])][0] for p in places])
+    assert np.array_equal(both.embeddings[places], expected)
+    assert np.array_equal(both.mapped_clean[np.array([300, 299])], np.stack([hard.clean[0], easy.clean[299]]))
     assert np.array_equal(both.loss(), np.concatenate([easy.loss(), hard.loss()]))
     assert both.names == ("easy", "hard")
 
@@ -80,8 +80,8 @@ def test_shares_of_a_batch_and_pairs_inside_a_source(
 
     def noting(size: int, *words: object, group: torch.Tensor, **options: object) -> Pairs:
         found = draw_pairs(size, *words, group=group, **options)  # type: ignore[arg-type]
-        assert torch.equal(group[found.first], group[found.second])
-        counted.append(((group[found.first] == 0).sum().item(), (group[found.first] == 1).sum().item()))
+        assert torch.equal(group[found[0]], group[found[1]])
+        counted.append(((group[found[0]] == 0).sum().item(), (group[found[0]] == 1).sum().item()))
         return found
 
     monkeypatch.setattr(losses_module, "draw_pairs", noting)

@@ -127,7 +127,7 @@ def test_it_holds_what_the_unpacked_pictures_give_and_goes_on_where_it_was_stopp
     assert write_shards(config, model, silent, process=Process(0, 2)) == 0
     found = open_cache(config.out)
     assert np.array_equal(found.rows[["id", "view", "picture"]], cache.rows[["id", "view", "picture"]])
-    assert np.array_equal(found.embeddings(np.arange(48)), cache.embeddings(np.arange(48)))
+    assert np.array_equal(found.embeddings[np.arange(48)], cache.embeddings[np.arange(48)])
     assert read_manifest(paths).tars == ("part-000.tar", "part-001.tar", "part-002.tar")
     (tars / "part-002.tar").rename(tars / "part-003.tar")
     with pytest.raises(CacheError, match="tars: "):

@@ -20,9 +20,7 @@ def loss_of(
 ) -> np.ndarray:
     """The instance loss of views of the pictures at these rows of `clean`."""
     rows, given = np.arange(len(views)), {"seed": 0} | options
-    return instance_loss(
-        views.__getitem__, rows, np.asarray(picture), clean, target=target or InstanceTarget(), **given
-    )
+    return instance_loss(views, rows, np.asarray(picture), clean, target=target or InstanceTarget(), **given)
 
 
 def test_instance_loss_by_hand() -> None:

@@ -93,7 +93,7 @@ def test_the_order_comes_from_the_losses_and_nothing_else(cache: Cache) -> None:
 def test_a_seed_gives_the_same_head_and_another_seed_another(cache: Cache) -> None:
     recipe = replace(SMALL, epochs=2)
     first, again, other = (train(rows(cache), recipe, seed=s, report=silent).module for s in (1, 1, 2))
-    embedding = cache.embeddings(np.arange(20))
+    embedding = cache.embeddings[np.arange(20)]
     assert np.array_equal(uncertainty_of(first, embedding), uncertainty_of(again, embedding))
     assert not np.array_equal(uncertainty_of(first, embedding), uncertainty_of(other, embedding))
 
@@ -190,7 +190,7 @@ def test_a_run_leaves_head_history_config_and_metrics(cache: Cache, tmp_path: Pa
     paths = RunPaths(tmp_path / "run")
     save_run(paths, found, {"seed": 5}, head_provenance(cache, recipe, 5, {"rank agreement": 0.5}))
     head = load_head(paths.head)
-    embedding = cache.embeddings(np.arange(30))
+    embedding = cache.embeddings[np.arange(30)]
     assert head(embedding) == pytest.approx(uncertainty_of(found.module, embedding), rel=2**-15)
     assert head.provenance.backbone == "made"
     assert head.provenance.recipe["training"] == asdict(recipe)
