@@ -115,7 +115,7 @@ def _embedded(files: list[Path], model: Model, other: Model) -> tuple[Floats, Fl
     for number, file in enumerate(files):
         image, rng = decode(file.read_bytes(), short_side_px=512)[0], np.random.default_rng([0, number])
         drawn = [draw_view(image, AUGMENTATION, size_px=sheet.size_px, generator=rng) for _ in range(VIEWS)]
-        views.append(_run(model, np.stack([view.pixels for view in drawn])))
+        views.append(_run(model, np.stack([view[0] for view in drawn])))
         for found, each in ((whole, model), (beside, other)):
             of = each.space.preprocessing
             found.append(_run(each, middle(resized(image, of), of.size_px)[None]))

@@ -1,7 +1,6 @@
 """Image augmentation as in the paper (random crop, flip, colour jitter), with optional degradations."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
@@ -10,9 +9,12 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from training.config import Augmentation
 
+VIEW_RESOLUTION = 2
+"""Pictures are decoded at this multiple of the backbone's short side, since a view may show a small part."""
 ASPECTS = (3 / 4, 4 / 3)
 CROP_TRIES = 10
 INTERPOLATIONS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC)
+JITTERED = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
 BLUR_SIGMA_PX = (0.5, 5.0)
 DARKEST, LEAST_DARK = 0.05, 0.4
 NOISE_SIGMA = (5.0, 50.0)
@@ -21,34 +23,32 @@ SHRINK = (2.0, 10.0)
 Box = tuple[float, float, float, float]
 
 
-@dataclass(frozen=True)
-class View:
-    """A varied picture: `pixels` (S, S, 3) uint8, and by how many halvings, rounded, it was shrunk; 0 if not."""
+def draw_view(
+    image: Image.Image, augmentation: Augmentation, *, size_px: int, generator: Generator
+) -> tuple[NDArray[np.uint8], int]:
+    """A view (S, S, 3) of an RGB picture (PVU 3.1: crop, flip, jitter; then our degradations).
 
-    pixels: NDArray[np.uint8]
-    resolution: int
-
-
-def draw_view(image: Image.Image, augmentation: Augmentation, *, size_px: int, generator: Generator) -> View:
-    """One view of an RGB picture (PVU 3.1: crop, flip, jitter; then our degradations)."""
+    With it by how many halvings, rounded, it was shrunk; 0 if not.
+    """
     box = random_box(image.width, image.height, augmentation.smallest_share, generator)
     interpolation = INTERPOLATIONS[generator.integers(len(INTERPOLATIONS))]
     view = image.resize((size_px, size_px), interpolation, box=box)
     if generator.random() < augmentation.flip:
         view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    view = _jittered(view, augmentation.jitter, generator)
-    resolution = 0
+    for index in generator.permutation(len(JITTERED)):
+        factor = float(generator.uniform(max(0.0, 1 - augmentation.jitter), 1 + augmentation.jitter))
+        view = JITTERED[index](view).enhance(factor)
+    halvings = 0
     if generator.random() < augmentation.downscale:
         factor = float(generator.uniform(*SHRINK))
-        view, resolution = shrunk(view, factor), round(math.log2(factor))
-    return View(_degraded(view, augmentation, generator), resolution)
+        view, halvings = shrunk(view, factor), round(math.log2(factor))
+    return _degraded(view, augmentation, generator), halvings
 
 
 def random_box(width: int, height: int, smallest_share: float, generator: Generator) -> Box:
-    """A crop (left, top, right, bottom) in pixels, its aspect log-uniform in 3/4 to 4/3.
+    """A crop (left, top, right, bottom) in pixels: `smallest_share` to all of the area, its aspect log-uniform.
 
-    Its area is `smallest_share` to all of the picture's. If none fits in ten tries, it is the middle of the picture at
-    the nearest aspect.
+    If none fits in ten tries, it is the middle of the picture at the nearest aspect.
     """
     for _ in range(CROP_TRIES):
         area = width * height * generator.uniform(smallest_share, 1)
@@ -60,14 +60,6 @@ def random_box(width: int, height: int, smallest_share: float, generator: Genera
     aspect = min(max(width / height, ASPECTS[0]), ASPECTS[1])
     half_w, half_h = min(width, height * aspect) / 2, min(height, width / aspect) / 2
     return width / 2 - half_w, height / 2 - half_h, width / 2 + half_w, height / 2 + half_h
-
-
-def _jittered(image: Image.Image, strength: float, generator: Generator) -> Image.Image:
-    kinds = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
-    for index in generator.permutation(len(kinds)):
-        factor = float(generator.uniform(max(0.0, 1 - strength), 1 + strength))
-        image = kinds[index](image).enhance(factor)
-    return image
 
 
 def _degraded(image: Image.Image, augmentation: Augmentation, generator: Generator) -> NDArray[np.uint8]:
@@ -82,13 +74,13 @@ def _degraded(image: Image.Image, augmentation: Augmentation, generator: Generat
 
 
 def shrunk(image: Image.Image, factor: float) -> Image.Image:
-    """`image` scaled down by `factor` and up again: what a small file looks like."""
+    """The image scaled down by `factor` and up again, as a small file looks."""
     small = (max(1, round(image.width / factor)), max(1, round(image.height / factor)))
     return image.resize(small, Image.Resampling.BILINEAR).resize(image.size, Image.Resampling.BILINEAR)
 
 
 def darkened(array: NDArray[np.uint8], gain: float, generator: Generator) -> NDArray[np.uint8]:
-    """A picture (H, W, 3) at `gain` times its light: fewer photons, so shot noise (Poisson)."""
+    """A picture (H, W, 3) at `gain` times its light, with the shot noise (Poisson) of fewer photons."""
     photons = generator.poisson(array * np.float64(gain)) / gain
     return np.clip(photons * max(gain, 0.3), 0, 255).astype(np.uint8)
 

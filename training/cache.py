@@ -1,4 +1,4 @@
-"""The embedding cache of a frozen backbone (varied views, embedded once, with task losses), and its own record."""
+"""The embedding cache of a frozen backbone: varied views of pictures, embedded once, with their task losses."""
 
 import os
 import re
@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import store
-from training.augment import draw_view
+from training.augment import VIEW_RESOLUTION, draw_view
 from training.command import command
 from training.config import Augmentation, CacheConfig, FinetuneConfig, PretrainConfig, Target
-from training.data.pictures import NO_LABEL
 from training.data.spec import Encoded, PictureSource, picture_source, spec_folder
 from training.data.tars import BadSample, wordnet_ids
 from training.store import ROW, Cache, CachePaths, Manifest, Shard, locked, open_cache
@@ -33,55 +32,15 @@ from url_viz.models.model import Model, load_model
 from url_viz.store.about import find_set, has_tables
 from url_viz.store.recorder import LARGEST, Recorder
 
+TORCHRUN = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
+"""Variables that torchrun sets, with the values of a single process."""
 HELD_OUT = "held-out"
 Kind = Literal["finetune", "pretrain", "cache"]
 
 
-def run_recorder(data: str, out: Path, classes: Sequence[str], *, kind: Kind = "finetune") -> Recorder | None:
-    """The recorder of a training on the SPEC `data`, named after its kind and the folder that it writes to.
-
-    None of what is no folder of classes, and of a head's upstream pictures that are no image set of the workspace.
-    What an earlier one of this name recorded is deleted.
-    """
-    folder, home = spec_folder(data), Workspace.at()
-    if folder is None or len(classes) < 2:
-        return None
-    if kind != "finetune" and not has_tables(home.set_paths(find_set(folder, home))):
-        return None
-    recorder = Recorder.of_folder(folder, run_name(out, kind), classes=classes, is_ours=True)
-    recorder.begin_again()
-    return recorder
-
-
-def run_name(out: Path, kind: Kind = "finetune") -> str:
-    """What the run is called of a training that writes to `out`."""
-    return f"{kind}-{re.sub(r'[^a-zA-Z0-9_.-]+', '-', out.absolute().name)}"[:60]
-
-
-def probe_recorder(recorder: Recorder | None, cache: Cache) -> Callable[[FoldProbe], None] | None:
-    """Records what a linear probe says of the pictures of a fold that it was fitted without, as the head learns it."""
-    if recorder is None:
-        return None
-    ids = cache.by_picture("id", without=-1)
-
-    def record(probe: FoldProbe) -> None:
-        pictures = np.flatnonzero(probe.is_tested)
-        logits = np.full((len(pictures), len(cache.manifest.classes)), -LARGEST, np.float32)
-        logits[:, probe.classes] = probe.logits(cache.clean[pictures])
-        recorder.epoch(ids[pictures], logits, cache.labels[pictures], HELD_OUT, fold=str(probe.number), number=0)
-
-    return record
-
-
-VIEW_RESOLUTION = 2
-"""Pictures are decoded at this multiple of the backbone's short side, since a view may show a small part."""
-VARIABLES = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
-"""Variables that torchrun sets, with the values of a single process."""
-
-
 @dataclass(frozen=True)
 class Process:
-    """Process `rank` of `ranks`, the `local_rank`-th on its machine."""
+    """Process `rank` of `ranks`, the `local_rank`-th on its machine; by default the only one."""
 
     rank: int = 0
     ranks: int = 1
@@ -93,14 +52,14 @@ class Process:
 
     @classmethod
     def from_environment(cls) -> "Process":
-        """The process as torchrun numbered it (RANK, WORLD_SIZE, LOCAL_RANK); `SINGLE` without torchrun."""
-        values = [os.environ.get(name, default) for name, default in VARIABLES]
+        """The process as torchrun numbered it; the only one without torchrun."""
+        values = [os.environ.get(name, default) for name, default in TORCHRUN]
         if not all(value.isdecimal() for value in values):
-            raise JobError(f"{', '.join(name for name, _ in VARIABLES)} are {values}; torchrun sets them to numbers.")
+            raise JobError(f"{', '.join(name for name, _ in TORCHRUN)} are {values}; torchrun sets them to numbers.")
         return cls(*map(int, values))
 
     def shard_numbers(self, count: int) -> range:
-        """This process's numbers of 0 … count − 1: every `ranks`-th, so that each belongs to one process."""
+        """Of `count` shards those that this process writes; each belongs to one process."""
         return range(self.rank, count, self.ranks)
 
     def select_gpu(self) -> None:
@@ -111,26 +70,6 @@ class Process:
 
         if torch.cuda.is_available():
             torch.cuda.set_device(self.local_rank % torch.cuda.device_count())
-
-
-SINGLE = Process()
-"""A single process, without torchrun."""
-
-
-@dataclass(frozen=True)
-class PictureViews:
-    """Crops of one picture (1 + V, S, S, 3) uint8, the clean one and then its views; or the reason for a failure.
-
-    `resolution` (V,) is by how many halvings each view was shrunk.
-    """
-
-    position: int
-    id: int
-    label: int
-    name: str
-    crops: NDArray[np.uint8] | None
-    reason: str = ""
-    resolution: tuple[int, ...] = ()
 
 
 def main(config: CacheConfig) -> None:
@@ -152,7 +91,7 @@ def main(config: CacheConfig) -> None:
 def write_cache(config: CacheConfig, model: Model, report: ProgressCallback, *, head: Path | None = None) -> Cache:
     """Write or continue the cache of `config` with its task losses, and open it; raises as `write_embeddings`.
 
-    `head` is the folder of the run that it is for, after which the record of its classifiers is named.
+    If it is for a run, `head` is that run's folder, after which the record of the fitted classifiers is named.
     """
     cache = write_embeddings(config, model, report)
     write_task_loss(cache, config, head)
@@ -166,7 +105,7 @@ def cache_config(config: FinetuneConfig | PretrainConfig, data: str, out: Path, 
 
 
 def write_embeddings(config: CacheConfig, model: Model, report: ProgressCallback) -> Cache:
-    """Write or continue the embeddings of `config` with a loaded `model`, and open the cache.
+    """Write or continue the embeddings of `config`, and open the cache.
 
     Raises CacheError if the folder holds another cache, NoImagesError if no picture could be read.
     """
@@ -178,51 +117,14 @@ def write_embeddings(config: CacheConfig, model: Model, report: ProgressCallback
     return cache
 
 
-def write_shards(config: CacheConfig, model: Model, report: ProgressCallback, *, process: Process = SINGLE) -> int:
+def write_shards(config: CacheConfig, model: Model, report: ProgressCallback, *, process: Process | None = None) -> int:
     """Write the missing shards of `process` → how many of the cache's shards are still missing.
 
     Raises CacheError if the folder holds another cache, FolderError while another process writes it.
     """
-    n_classes = count_classes(model)
+    n_classes, process = count_classes(model), process or Process()
     source = picture_source(config, classifier_classes=n_classes)
-    manifest = _manifest(config, model, source)
-    paths = store.open_for_writing(config.out, manifest)
-    clock = Clock("cache", source.total, already=_shards_written(paths, manifest) * max(1, manifest.shard_pictures))
-    writer = _Writer(config, model, source, _all_known_classes(source.classes, n_classes), paths, clock, report)
-    with locked(config.out, part=f"process-{process.rank}"):
-        for number in process.shard_numbers(manifest.shards):
-            if not paths.shard(number).is_dir():
-                writer.write(number)
-    return manifest.shards - _shards_written(paths, manifest)
-
-
-def write_task_loss(cache: Cache, config: CacheConfig, head: Path | None = None) -> None:
-    """Compute the task loss of every row for the target of `config`, unless it is stored already.
-
-    What classifiers fitted for it say of held-out pictures is recorded as a run, if these are an image set.
-    """
-    is_fitted = config.target == "labels" and not np.isfinite(cache.rows["own_loss"]).all()
-    made_by: dict[str, object] = {"target": config.target}
-    made_by |= asdict(config.instance) if config.target != "labels" else {"folds": config.group} if is_fitted else {}
-    if cache.paths.loss.exists() and cache.paths.about_loss.exists() and cache.about_loss == made_by:
-        return
-    if config.target == "instance":
-        every = np.arange(len(cache))
-        loss = instance_loss(
-            cache.embeddings, every, cache.clean_rows, cache.clean, target=config.instance, seed=config.seed
-        )
-    elif is_fitted:
-        group, views = find_groups(Sources.from_caches(cache), config.group), cache.embeddings[np.arange(len(cache))]
-        kind: Kind = "cache" if head is None else "pretrain"
-        record = probe_recorder(run_recorder(config.data, head or config.out, cache.manifest.classes, kind=kind), cache)
-        loss = fitted_classifier_loss(views, cache.clean_rows, cache.clean, cache.labels, group, record=record)
-    else:
-        loss = cache.rows["own_loss"].astype(np.float32)
-    store.write_loss(cache.paths, loss, made_by)
-
-
-def _manifest(config: CacheConfig, model: Model, source: PictureSource) -> Manifest:
-    return Manifest(
+    manifest = Manifest(
         backbone=model.space.backbone,
         weights_digest=model.space.weights_digest,
         preprocessing=model.space.preprocessing.as_record(),
@@ -235,10 +137,76 @@ def _manifest(config: CacheConfig, model: Model, source: PictureSource) -> Manif
         shard_pictures=source.shard_pictures,
         tars=source.tars,
     )
+    paths = store.open_for_writing(config.out, manifest)
+    missing = [number for number in range(manifest.shards) if not paths.shard(number).is_dir()]
+    clock = Clock("cache", source.total, already=(manifest.shards - len(missing)) * max(1, manifest.shard_pictures))
+    classes = classifier_indices(source.classes, n_classes)
+    if classes is not None and (classes < 0).any():
+        unknown = [name for name, index in zip(source.classes, classes, strict=True) if index < 0]
+        raise CacheError(f"The classifier does not know {len(unknown)} WordNet ids, among them {unknown[0]!r}.")
+    writer = _Writer(config, model, source, classes, paths, clock, report)
+    with locked(config.out, part=f"process-{process.rank}"):
+        for number in process.shard_numbers(manifest.shards):
+            if not paths.shard(number).is_dir():
+                writer.write(number)
+    return sum(not paths.shard(number).is_dir() for number in range(manifest.shards))
 
 
-def _shards_written(paths: CachePaths, manifest: Manifest) -> int:
-    return sum(paths.shard(number).is_dir() for number in range(manifest.shards))
+def write_task_loss(cache: Cache, config: CacheConfig, head: Path | None = None) -> None:
+    """Compute the task loss of every row for the target of `config`, unless it is stored already.
+
+    What classifiers fitted for it say of held-out pictures is recorded as a run, if these are an image set.
+    """
+    is_fitted = config.target == "labels" and not np.isfinite(cache.rows["own_loss"]).all()
+    made_by: dict[str, object] = {"target": config.target}
+    made_by |= asdict(config.instance) if config.target != "labels" else {"folds": config.group} if is_fitted else {}
+    if cache.paths.loss.exists() and cache.paths.about_loss.exists() and cache.about_loss == made_by:
+        return
+    every = np.arange(len(cache))
+    if config.target == "instance":
+        loss = instance_loss(
+            cache.embeddings, every, cache.clean_rows, cache.clean, target=config.instance, seed=config.seed
+        )
+    elif is_fitted:
+        group, views = find_groups(Sources.from_caches(cache), config.group), cache.embeddings[every]
+        kind: Kind = "cache" if head is None else "pretrain"
+        record = probe_recorder(run_recorder(config.data, head or config.out, cache.manifest.classes, kind=kind), cache)
+        loss = fitted_classifier_loss(views, cache.clean_rows, cache.clean, cache.labels, group, record=record)
+    else:
+        loss = cache.rows["own_loss"].astype(np.float32)
+    store.write_loss(cache.paths, loss, made_by)
+
+
+@dataclass(frozen=True)
+class PictureViews:
+    """Crops of one picture (1 + V, S, S, 3) uint8, the clean one and then its views.
+
+    `resolution` (V,) is by how many halvings each view was shrunk.
+    """
+
+    picture: Encoded
+    crops: NDArray[np.uint8]
+    resolution: tuple[int, ...]
+
+
+def read_views(
+    picture: Encoded, augmentation: Augmentation, seed: int, preprocessing: Preprocessing
+) -> PictureViews | BadSample:
+    """The crop of a picture that the app embeds, and its views, drawn by `seed` and the picture's id."""
+    try:
+        data = picture.load()
+        whole, _ = decode(data, short_side_px=preprocessing.resize_px)
+        image, _ = decode(data, short_side_px=VIEW_RESOLUTION * preprocessing.resize_px)
+    except ImageError as error:
+        return BadSample(picture.name, str(error), picture.position)
+    generator = np.random.default_rng([seed, picture.id])
+    views = [
+        draw_view(image, augmentation, size_px=preprocessing.size_px, generator=generator)
+        for _ in range(augmentation.views)
+    ]
+    clean = middle(resized(whole, preprocessing), preprocessing.size_px)
+    resolution = tuple(halvings for _, halvings in views)
+    return PictureViews(picture, np.stack([clean, *(pixels for pixels, _ in views)]), resolution)
 
 
 @dataclass(frozen=True)
@@ -261,27 +229,27 @@ class _Writer:
         pictures = self.source.read(number)
         batches = iter(lambda: list(islice(pictures, per_batch)), [])
         for batch in read_ahead(batches, self._read):
-            failures |= {picture.name: picture.reason for picture in batch if picture.crops is None}
-            parts.append(self._embedded([picture for picture in batch if picture.crops is not None]))
-            position = max(position, *(picture.position for picture in batch))
+            failures |= {bad.key: bad.reason for bad in batch if isinstance(bad, BadSample)}
+            good = [views for views in batch if isinstance(views, PictureViews)]
+            parts.append(self._embed(good))
+            places = (one.position if isinstance(one, BadSample) else one.picture.position for one in batch)
+            position = max(position, *places)
             metrics = {} if self.source.pictures else {"pictures": sum(len(part.pictures) for part in parts)}
             done = self.source.done(number, position)
             self.report(self.clock.at(done, failures=len(failures), metrics=metrics))
         store.write_failures(self.paths, failures)
-        store.write_shard(self.paths, number, join_shards(parts or [self._embedded([])]))
+        store.write_shard(self.paths, number, join_shards(parts or [self._embed([])]))
 
-    def _read(self, picture: Encoded | BadSample) -> PictureViews:
+    def _read(self, picture: Encoded | BadSample) -> PictureViews | BadSample:
         if isinstance(picture, BadSample):
-            return PictureViews(-1, -1, NO_LABEL, picture.key, None, picture.reason)
+            return picture
         return read_views(picture, self.config.augmentation, self.config.seed, self.model.space.preprocessing)
 
-    def _embedded(self, pictures: Sequence[PictureViews]) -> Shard:
+    def _embed(self, pictures: Sequence[PictureViews]) -> Shard:
         size_px, views = self.model.space.preprocessing.size_px, self.config.augmentation.views
         # An empty batch runs one black crop, so that its arrays have the right widths.
         black = np.zeros((int(not pictures), size_px, size_px, 3), np.uint8)
-        outputs = self.model.run(
-            np.concatenate([*(picture.crops for picture in pictures if picture.crops is not None), black])
-        )
+        outputs = self.model.run(np.concatenate([*(one.crops for one in pictures), black]))
         count = len(pictures) * (1 + views)
         is_clean = np.arange(count) % (1 + views) == 0
         embedding = self.model.as_stored(outputs.embedding)[:count]
@@ -290,7 +258,7 @@ class _Writer:
             is_labelled = rows["label"] >= 0
             logits = outputs.logits[:count][~is_clean][is_labelled]
             rows["own_loss"][is_labelled] = classifier_loss(logits, self.classes[rows["label"][is_labelled]])
-        positions = np.array([picture.position for picture in pictures], np.int64)
+        positions = np.array([one.picture.position for one in pictures], np.int64)
         return Shard(embedding[~is_clean], rows, embedding[is_clean], positions)
 
 
@@ -301,40 +269,22 @@ def join_shards(parts: Sequence[Shard]) -> Shard:
 
 def _rows(pictures: Sequence[PictureViews], views: int) -> NDArray[np.void]:
     rows = np.zeros(len(pictures) * views, ROW)
+    encoded = [one.picture for one in pictures]
     for name, values in (
-        ("picture", [picture.position for picture in pictures]),
-        ("id", [picture.id for picture in pictures]),
-        ("label", [picture.label for picture in pictures]),
-        ("folder", [content_key(picture.name.rpartition("/")[0].encode()) & 0xFFFFFFFF for picture in pictures]),
+        ("picture", [picture.position for picture in encoded]),
+        ("id", [picture.id for picture in encoded]),
+        ("label", [picture.label for picture in encoded]),
+        ("folder", [content_key(picture.name.rpartition("/")[0].encode()) & 0xFFFFFFFF for picture in encoded]),
     ):
         rows[name] = np.repeat(np.array(values, np.int64), views)
-    rows["resolution"] = [resolution for picture in pictures for resolution in picture.resolution]
+    rows["resolution"] = [halvings for one in pictures for halvings in one.resolution]
     rows["view"] = np.tile(np.arange(views), len(pictures))
     rows["own_loss"] = np.nan
     return rows
 
 
-def read_views(picture: Encoded, augmentation: Augmentation, seed: int, preprocessing: Preprocessing) -> PictureViews:
-    """Crops of one picture: the one that the app embeds, then its views; the random seed includes the picture's id."""
-    facts = (picture.position, picture.id, picture.label, picture.name)
-    try:
-        data = picture.load()
-        whole, _ = decode(data, short_side_px=preprocessing.resize_px)
-        image, _ = decode(data, short_side_px=VIEW_RESOLUTION * preprocessing.resize_px)
-    except ImageError as error:
-        return PictureViews(*facts, None, str(error))
-    generator = np.random.default_rng([seed, picture.id])
-    varied = [
-        draw_view(image, augmentation, size_px=preprocessing.size_px, generator=generator)
-        for _ in range(augmentation.views)
-    ]
-    clean = middle(resized(whole, preprocessing), preprocessing.size_px)
-    crops = np.stack([clean, *(view.pixels for view in varied)])
-    return PictureViews(*facts, crops, resolution=tuple(view.resolution for view in varied))
-
-
 def count_classes(model: Model) -> int:
-    """Number of classes of the model's classifier."""
+    """How many classes the model's classifier has."""
     probe = np.zeros((1, *[model.space.preprocessing.size_px] * 2, 3), np.uint8)
     return int(model.run(probe).logits.shape[1])
 
@@ -353,12 +303,39 @@ def classifier_indices(names: Sequence[str], n_classes: int) -> NDArray[np.int64
     return np.array([index_of.get(name, -1) for name in names], np.int64)
 
 
-def _all_known_classes(names: Sequence[str], n_classes: int) -> NDArray[np.int64] | None:
-    indices = classifier_indices(names, n_classes)
-    if indices is not None and (indices < 0).any():
-        unknown = [name for name, index in zip(names, indices, strict=True) if index < 0]
-        raise CacheError(f"The classifier does not know {len(unknown)} WordNet ids, among them {unknown[0]!r}.")
-    return indices
+def run_recorder(data: str, out: Path, classes: Sequence[str], *, kind: Kind = "finetune") -> Recorder | None:
+    """The recorder of a training on the SPEC `data` that writes to `out`, emptied of what it recorded before.
+
+    None if `data` is no folder of classes or, unless it finetunes, no image set of the workspace.
+    """
+    folder, home = spec_folder(data), Workspace.at()
+    if folder is None or len(classes) < 2:
+        return None
+    if kind != "finetune" and not has_tables(home.set_paths(find_set(folder, home))):
+        return None
+    recorder = Recorder.of_folder(folder, run_name(out, kind), classes=classes, is_ours=True)
+    recorder.begin_again()
+    return recorder
+
+
+def run_name(out: Path, kind: Kind = "finetune") -> str:
+    """The name under which a training that writes to `out` is recorded."""
+    return f"{kind}-{re.sub(r'[^a-zA-Z0-9_.-]+', '-', out.absolute().name)}"[:60]
+
+
+def probe_recorder(recorder: Recorder | None, cache: Cache) -> Callable[[FoldProbe], None] | None:
+    """A function that records the logits of a linear probe for the pictures that it was fitted without."""
+    if recorder is None:
+        return None
+    ids = cache.by_picture("id", without=-1)
+
+    def record(probe: FoldProbe) -> None:
+        pictures = np.flatnonzero(probe.is_tested)
+        logits = np.full((len(pictures), len(cache.manifest.classes)), -LARGEST, np.float32)
+        logits[:, probe.classes] = probe.logits(cache.clean[pictures])
+        recorder.epoch(ids[pictures], logits, cache.labels[pictures], HELD_OUT, fold=str(probe.number), number=0)
+
+    return record
 
 
 if __name__ == "__main__":

@@ -83,6 +83,9 @@ class Sources:
         """A column of the rows as one value per picture (P,); −1 or 0 where a picture has no rows."""
         return end_to_end([cache.by_picture(name, without=-1 if name == "label" else 0) for cache in self.caches])
 
+    def loss(self) -> NDArray[np.float32]:
+        return end_to_end([cache.loss() for cache in self.caches])
+
     @cached_property
     def embeddings(self) -> MappedRows:
         return MappedRows([part for cache in self.caches for part in cache.embeddings.parts])
@@ -233,7 +236,7 @@ def training_rows(
     Raises CacheError if a source has too few pictures for both.
     """
     sources, mixture = Sources.from_caches(caches), mixture or Mixture()
-    loss = end_to_end([cache.loss() for cache in sources.caches])
+    loss = sources.loss()
     pictures = are_held_out(find_groups(sources, group), held_out, most=most_held_out * len(sources.caches))
     parts = np.split(pictures, sources.picture_starts[1:-1])
     is_choosing = end_to_end([part[cache.clean_rows] for part, cache in zip(parts, sources.caches, strict=True)])

@@ -21,7 +21,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 def view_of(
     image: Image.Image, augmentation: Augmentation = NOTHING, *, size_px: int = 32, seed: int = 0
 ) -> np.ndarray:
-    return draw_view(image, augmentation, size_px=size_px, generator=rng(seed)).pixels
+    return draw_view(image, augmentation, size_px=size_px, generator=rng(seed))[0]
 
 
 def test_boxes_lie_inside_keep_their_aspect_and_are_spread_evenly_by_area() -> None:

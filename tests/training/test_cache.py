@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from training import cache as cache_module
-from training.cache import read_views, write_cache
+from training.cache import PictureViews, read_views, write_cache
 from training.config import Augmentation, CacheConfig, InstanceTarget
 from training.data.spec import FileSource, list_pictures
 from training.store import CachePaths, open_cache
@@ -38,7 +38,7 @@ def test_a_cache_holds_views_clean_embeddings_and_task_losses_and_no_other(
     for row in (0, 17, 47):
         line = cache.rows[row]
         read = read_views(pictures.picture(int(line["picture"])), config.augmentation, 0, model.space.preprocessing)
-        assert read.crops is not None
+        assert isinstance(read, PictureViews)
         expected = model.run(read.crops[1 + int(line["view"])][None]).embedding[0]
         assert cache.embeddings[np.array([row])][0] == pytest.approx(expected, rel=2e-3, abs=2e-3)
         assert line["id"] == pictures.listed.ids[line["picture"]]
@@ -114,7 +114,7 @@ def test_wordnet_folders_take_the_backbones_own_classifier(folder: Path, tmp_pat
     cache = write_cache(config_of(folder, tmp_path / "cache", target="labels"), model, silent)
     pictures = FileSource(list_pictures(f"folder:{folder}"), 8)
     read = read_views(pictures.picture(0), Augmentation(views=2), 0, model.space.preprocessing)
-    assert read.crops is not None
+    assert isinstance(read, PictureViews)
     logits = model.run(read.crops[1:]).logits.astype(np.float64)
     # n01440764 is class 0 of ImageNet-1k.
     expected = np.log(np.exp(logits).sum(axis=1)) - logits[:, 0]

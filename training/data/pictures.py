@@ -59,17 +59,14 @@ class PictureList:
 
 @dataclass(frozen=True)
 class Labelled:
-    """One picture of a labelled set: its class and its path."""
+    """A picture's class and path."""
 
     label: str
     path: Path
 
 
 def picture_list(root: Path, entries: Sequence[Labelled]) -> PictureList:
-    """Labelled files below `root` as a picture list, in their order; classes are sorted by name.
-
-    Raises FolderError if files are missing, naming the first and how many.
-    """
+    """Labelled files below `root`, in their order; classes are sorted by name. Raises FolderError for missing files."""
     missing = [entry.path for entry in entries if not entry.path.is_file()]
     if missing:
         raise FolderError(
@@ -107,5 +104,5 @@ def class_folders(folder: Path) -> dict[str, list[Labelled]]:
 
 
 def by_hash(entries: Iterable[Labelled]) -> list[Labelled]:
-    """Entries ordered by a hash of class and name: mixed over the classes, and the same on every machine."""
+    """Entries in the order of a hash of class and name: mixed, and the same on every machine."""
     return sorted(entries, key=lambda entry: hashlib.sha256(os.fsencode(f"{entry.label}/{entry.path.name}")).digest())

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -32,36 +33,38 @@ def list_pictures(spec: str, *, limit: int | None = None) -> PictureList:
     Raises FolderError for an unknown kind or folder and for tar shards, which only a cache streams; NoImagesError if
     there are no pictures.
     """
-    if is_tar(spec):
+    if spec.startswith(TAR):
         raise FolderError(
             f"{spec!r} is streamed by training.cache and the modes instance and labels of training.finetune only. "
             f"Unpack the shards into class folders for this."
         )
-    pictures = _all_pictures_of(spec)
+    pictures = _list_all(spec)
     if limit is not None and limit < len(pictures):
         pictures = pictures.subset(np.linspace(0, len(pictures) - 1, limit).round().astype(np.int64))
     return pictures
 
 
-def _all_pictures_of(spec: str) -> PictureList:
+def _list_all(spec: str) -> PictureList:
     kind, _, rest = spec.partition(":")
-    published = _published_sets() if rest and kind not in KINDS else None
+    published: Any = None
+    if rest and kind not in KINDS:
+        with suppress(ModuleNotFoundError):  # where published sets are left out: training needs none of them
+            published = import_module("training.named_sets.zero_shot")
     if published is not None and published.is_named(kind):
-        pictures: PictureList = published.named_pictures(kind, Path(rest).expanduser())
-        return pictures
-    folder = spec_folder(spec)
-    if folder is not None:
-        return _in_folder(folder)
-    kinds = (*KINDS, "tar", *(published.SETS if published is not None else ()))
-    raise FolderError(f"{spec!r} names the kind {kind!r}, and known are {', '.join(kinds)}. Give folder:PATH.")
-
-
-def _published_sets() -> Any:
-    """The module of published sets; None where it is left out: training needs none of them."""
-    try:
-        return import_module("training.named_sets.zero_shot")
-    except ModuleNotFoundError:
-        return None
+        named: PictureList = published.named_pictures(kind, Path(rest).expanduser())
+        return named
+    root = spec_folder(spec)
+    if root is None:
+        kinds = (*KINDS, "tar", *(published.SETS if published is not None else ()))
+        raise FolderError(f"{spec!r} names the kind {kind!r}, and known are {', '.join(kinds)}. Give folder:PATH.")
+    within = within_from_environment()
+    files = scan(root, within=within).files
+    if not files:
+        raise NoImagesError(f"No pictures in {str(root)!r}. Give the folder that contains them.")
+    labels, classes = pd.factorize(find_classes([file.path for file in files]).class_names, sort=True)
+    ids = np.array([file.id for file in files], np.int64)
+    paths = tuple(file.path for file in files)
+    return PictureList(root, paths, ids, labels.astype(np.int32), tuple(map(str, classes)), within)
 
 
 def spec_folder(spec: str) -> Path | None:
@@ -73,18 +76,8 @@ def spec_folder(spec: str) -> Path | None:
     return Path(spec).expanduser() if is_bare else None
 
 
-def is_tar(spec: str) -> bool:
-    """Whether `spec` names tar shards: `tar:` and a folder of them, one of them, or a pattern."""
-    return spec.startswith(TAR)
-
-
-def tar_path(spec: str) -> Path:
-    """The folder, file or pattern of a `spec` that names tar shards."""
-    return Path(spec.removeprefix(TAR)).expanduser()
-
-
 def list_labelled(spec: str, *, limit: int | None = None) -> PictureList:
-    """Like `list_pictures`, of labelled pictures only; raises FolderError if there are no class folders."""
+    """Like `list_pictures`, without unlabelled pictures; raises FolderError if there are no class folders."""
     pictures = list_pictures(spec, limit=limit)
     if not pictures.is_labelled:
         raise FolderError(
@@ -93,24 +86,13 @@ def list_labelled(spec: str, *, limit: int | None = None) -> PictureList:
     return pictures.subset(np.flatnonzero(pictures.labels != NO_LABEL))
 
 
-def _in_folder(root: Path) -> PictureList:
-    within = within_from_environment()
-    files = scan(root, within=within).files
-    if not files:
-        raise NoImagesError(f"No pictures in {str(root)!r}. Give the folder that contains them.")
-    labels, classes = pd.factorize(find_classes([file.path for file in files]).class_names, sort=True)
-    ids = np.array([file.id for file in files], np.int64)
-    paths = tuple(file.path for file in files)
-    return PictureList(root, paths, ids, labels.astype(np.int32), tuple(map(str, classes)), within)
-
-
 MOST_POSITIONS = 2**31 - 1
 """Positions are stored as int32."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """One picture, not decoded yet: its position in the source, id and class (−1 none); `load` may raise ImageError."""
+    """A picture that is not decoded yet: position in the source, id, label (−1 none); `load` may raise ImageError."""
 
     position: int
     id: int
@@ -120,7 +102,7 @@ class Encoded:
 
 
 class FileSource:
-    """Files of a picture list, `shard_pictures` per shard; `total` is the end of the progress count."""
+    """Files of a picture list, `shard_pictures` per shard. `total` is where progress ends."""
 
     def __init__(self, listed: PictureList, shard_pictures: int) -> None:
         self.listed = listed
@@ -141,20 +123,17 @@ class FileSource:
             yield self.picture(position)
 
     def picture(self, position: int) -> Encoded:
-        path = self.listed.paths[position]
-        load = partial(self.listed.read, path)
-        return Encoded(
-            position, int(self.listed.ids[position]), int(self.listed.labels[position]), display_name(path), load
-        )
+        listed, path = self.listed, self.listed.paths[position]
+        load = partial(listed.read, path)
+        return Encoded(position, int(listed.ids[position]), int(listed.labels[position]), display_name(path), load)
 
 
 class TarSource:
     """Tar shards, one per shard of the cache; each has an equal range of positions.
 
-    `classes` are the WordNet ids that labels index. With `is_strict` an unknown label is an error; otherwise such
-    pictures have no label. At most `limit` pictures are read, spread over the tars. How many pictures there are is
-    unknown before reading, so `pictures` and `shard_pictures` are 0, and progress counts tars. The digest is of names,
-    sizes and `limit`: the tars are not read for it.
+    Labels index `classes`, WordNet ids; one that is none of them is an error with `is_strict`, else no label. At most
+    `limit` pictures are read, spread over the tars. Their number is unknown before reading, so `pictures` and
+    `shard_pictures` are 0, and progress counts tars. The digest is of names, sizes and `limit` alone.
     """
 
     def __init__(
@@ -168,11 +147,11 @@ class TarSource:
         self.digest = hashlib.blake2b("".join([*sizes, str(limit)]).encode(), digest_size=8).hexdigest()
 
     def done(self, shard: int, position: int) -> int:
-        """Tars that are done while `shard` is read."""
+        """Progress out of `total` while `shard` is read."""
         return shard
 
     def share(self, shard: int) -> int | None:
-        """How many pictures of a tar are read at most; None without a limit. All shares add up to the limit."""
+        """Most pictures read of a tar, None for all. All shares add up to the limit."""
         if self.limit is None:
             return None
         count = len(self.files)
@@ -202,10 +181,10 @@ def picture_source(config: CacheConfig, *, classifier_classes: int) -> PictureSo
     Labels of tars index `classifier_classes` WordNet ids (1,000 or 21,843; of 21,843 for any other number).
     Raises FolderError and NoImagesError.
     """
-    if not is_tar(config.data):
+    if not config.data.startswith(TAR):
         listed = (list_labelled if config.target == "labels" else list_pictures)(config.data, limit=config.limit)
         per_shard = max(1, config.shard_rows // config.augmentation.views)
         return FileSource(listed, per_shard)
-    files = find_shards(tar_path(config.data))
+    files = find_shards(Path(config.data.removeprefix(TAR)).expanduser())
     classes = wordnet_ids(classifier_classes)
     return TarSource(files, classes, is_strict=config.target == "labels", limit=config.limit)

@@ -36,7 +36,7 @@ _WORDNET_ID = re.compile(r"(?<![A-Za-z0-9])n\d{8}(?!\d)")
 
 @dataclass(frozen=True)
 class TarSample:
-    """One encoded picture: its key (path in the shard without extension), an id made from it, and its class."""
+    """One encoded picture: its key (path in the shard without extension), the id made from that, and its label."""
 
     key: str
     id: int
@@ -46,19 +46,21 @@ class TarSample:
 
 @dataclass(frozen=True)
 class BadSample:
-    """An unreadable key, or the rest of a shard, and the reason."""
+    """The key of an unreadable picture or of a shard whose rest is unreadable, and the reason.
+
+    `position` in the source is −1 where it is not known.
+    """
 
     key: str
     reason: str
+    position: int = -1
 
 
 @dataclass(frozen=True)
 class _Member:
-    """One file of a tar; `data` is empty if it is too large."""
-
     key: str
     extension: str
-    data: bytes
+    data: bytes  # empty of a file that is too large
     size_bytes: int
 
 
@@ -96,8 +98,8 @@ def find_shards(path: Path) -> tuple[Path, ...]:
     """
     if path.is_file():
         return (path,)
-    if _RANGE.search(str(path)):
-        return _of_range(str(path))
+    if found := _RANGE.search(str(path)):
+        return _numbered(str(path), *found.groups())
     files = tuple(sorted(file for kind in TAR_KINDS for file in path.rglob(kind)))
     files = files or tuple(sorted(Path(file) for file in glob(str(path)) if Path(file).is_file()))
     if not files:
@@ -105,8 +107,7 @@ def find_shards(path: Path) -> tuple[Path, ...]:
     return files
 
 
-def _of_range(pattern: str) -> tuple[Path, ...]:
-    first, last = _RANGE.search(pattern).groups()  # type: ignore[union-attr]
+def _numbered(pattern: str, first: str, last: str) -> tuple[Path, ...]:
     named = [_RANGE.sub(f"{number:0{len(first)}d}", pattern, count=1) for number in range(int(first), int(last) + 1)]
     missing = [name for name in named if not Path(name).is_file()]
     if missing or not named:
@@ -172,7 +173,6 @@ def _members(file: IO[bytes], prefix: str) -> Iterator[_Member]:
 def _sample(
     members: Sequence[_Member], shard: Path, labels: Mapping[str, int], *, is_strict: bool
 ) -> Iterator[TarSample | BadSample]:
-    """The sample of these members, if there is a picture among them."""
     pictures = [m for m in members if b"." + m.extension.rpartition(".")[2].encode() in EXTENSIONS]
     if not pictures:
         return
@@ -181,23 +181,18 @@ def _sample(
         yield BadSample(picture.key, f"{picture.size_bytes} bytes; 1 to {MOST_BYTES} are read")
         return
     wordnet_id = _last_id(picture.key) or _id_in_json(members) or _last_id(shard.name)
-    if is_strict:
-        _check_label(wordnet_id, picture.key, shard, labels)
+    if is_strict and wordnet_id is None:
+        raise FolderError(
+            f"{picture.key!r} in {shard} has no WordNet id (n and eight digits) in its path, its .json or the shard's "
+            f"name. Class numbers of another list are not taken; write the ids into the names."
+        )
+    if is_strict and wordnet_id not in labels:
+        raise FolderError(
+            f"{picture.key!r} in {shard} is of the WordNet id {wordnet_id}, which is none of the {len(labels):,} "
+            f"classes. Give a backbone that was trained on these classes, or leave this shard out."
+        )
     label = NO_LABEL if wordnet_id is None else labels.get(wordnet_id, NO_LABEL)
     yield TarSample(picture.key, image_id(picture.key.encode("utf-8", "surrogateescape")), label, picture.data)
-
-
-def _check_label(wordnet_id: str | None, key: str, shard: Path, labels: Mapping[str, int]) -> None:
-    if wordnet_id is None:
-        raise FolderError(
-            f"{key!r} in {shard} has no WordNet id (n and eight digits) in its path, its .json or the shard's name. "
-            f"Class numbers of another list are not taken; write the ids into the names."
-        )
-    if wordnet_id not in labels:
-        raise FolderError(
-            f"{key!r} in {shard} is of the WordNet id {wordnet_id}, which is none of the {len(labels):,} classes. "
-            f"Give a backbone that was trained on these classes, or leave this shard out."
-        )
 
 
 def _last_id(text: str) -> str | None:
@@ -206,7 +201,7 @@ def _last_id(text: str) -> str | None:
 
 
 def _id_in_json(members: Sequence[_Member]) -> str | None:
-    """The WordNet id in a text value of the sample's record; None if there is none, or no readable record."""
+    """The one WordNet id in the text values of the sample's record; None without it or without a readable record."""
     for member in members:
         if member.extension == "json":
             try:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.augment import draw_view
+from training.augment import VIEW_RESOLUTION, draw_view
 from training.cache import HELD_OUT, run_recorder
 from training.config import FinetuneConfig
 from training.data.pictures import PictureList
@@ -57,8 +57,6 @@ from url_viz.models.runtime import choose_device
 from url_viz.pipeline.twins import view_groups
 from url_viz.store.recorder import EpochBatches, Recorder
 
-VIEW_RESOLUTION = 2
-"""Pictures are decoded at this multiple of the backbone's short side, since a view may show a small part."""
 EVALUATION_BATCH = 64
 
 
@@ -317,7 +315,7 @@ def _view(
     data = pictures.read(pictures.paths[position])
     image, _ = decode(data, short_side_px=VIEW_RESOLUTION * preprocessing.resize_px)
     generator = np.random.default_rng([config.seed, epoch, int(pictures.ids[position])])
-    return draw_view(image, config.augmentation, size_px=preprocessing.size_px, generator=generator).pixels
+    return draw_view(image, config.augmentation, size_px=preprocessing.size_px, generator=generator)[0]
 
 
 def _saved(
