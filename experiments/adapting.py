@@ -22,7 +22,7 @@ from training.cache import write_shards
 from training.command import command, markdown
 from training.config import Augmentation, CacheConfig, FinetuneConfig, InstanceTarget, Recipe, as_record
 from training.head_finetuning import losses_to_learn
-from training.holdout import NearestErrors, SplitCache, find_space, orders_without_head
+from training.holdout import SplitCache, find_space, orders_without_head
 from training.store import Cache, open_cache, write_json, write_loss
 from training.targets import Losses, instance_loss
 from training.train import train, uncertainty_of
@@ -171,10 +171,10 @@ def _adapted(way: Way, split: SplitCache, seed: int) -> NDArray[np.float32]:
 
 
 def _figures(values: NDArray[np.floating], split: SplitCache) -> tuple[float, float]:
-    nearest = NearestErrors.from_space(split.space, split.cache.labels)
-    every = nearest.known & np.isfinite(values)
+    known, is_wrong = split.space.nearest_errors(split.cache.labels)
+    every = known & np.isfinite(values)
     unseen = every & split.is_test
-    return auroc(values[unseen], nearest.is_wrong[unseen]), auroc(values[every], nearest.is_wrong[every])
+    return auroc(values[unseen], is_wrong[unseen]), auroc(values[every], is_wrong[every])
 
 
 def _usual(config: FinetuneConfig) -> Callable[[SplitCache], Losses]:

@@ -13,16 +13,15 @@ import torch
 
 from training.cache import cache_config, probe_recorder, run_recorder, write_embeddings
 from training.config import FinetuneConfig
-from training.holdout import FinetuneReport, SplitCache, confusability_in, find_space, holdout_figures, split_cache
-from training.store import Cache, RunPaths, read_failures, write_json, write_loss
+from training.holdout import FinetuneReport, SplitCache, find_space, holdout_figures, split_cache
+from training.store import RunPaths, read_failures, write_json, write_loss
 from training.targets import Integers, Losses, fitted_classifier_loss, fold_probes, instance_loss
 from training.train import final_figures, head_provenance, save_run, train
-from training.training_rows import Rows, training_rows
+from training.training_rows import training_rows
 from url_viz.base.errors import HeadMismatchError, ModelError
 from url_viz.base.files import replaced
 from url_viz.base.progress import ProgressCallback
 from url_viz.evidence.holdout_report import AFTER, BEFORE, advice
-from url_viz.models.head import Head
 from url_viz.models.head_module import HeadModule
 from url_viz.models.model import Model, ModelSource, backbone_weights_of, load_source
 from url_viz.models.model_names import file_digest
@@ -31,61 +30,57 @@ from url_viz.models.model_names import file_digest
 def finetune_head(config: FinetuneConfig, model: Model, report: ProgressCallback) -> FinetuneReport:
     """Cache views of the pictures, train a head on their task losses, save it, and report how good it is.
 
-    Modes instance and labels; the backbone stays as it is; a finetuned backbone is copied into the run's folder.
-
+    Modes instance and labels: the backbone stays as it is, and a finetuned one is copied into the run's folder.
     Raises the errors of training.cache and training.train, HeadMismatchError if `from_shipped` finds no head.
     """
-    start = _start(config, model)
-    split = split_cache(embedded_views(config, model, report), config.told)
-    cache = split.cache
-    write_loss(cache.paths, losses_to_learn(config, split), _loss_record(config))
+    if config.mode == "full":
+        raise ModelError("--mode full trains the backbone, too: see training.full.full_finetuning.finetune_everything.")
+    paths, start = RunPaths(config.out), _start(config, model)
+    views = cache_config(config, config.data, config.out / "cache", target=config.mode)
+    cache = write_embeddings(replace(views, seed=config.seed), model, report)
+    split = split_cache(cache, config.told)
+    learns = config.mode if config.mode == "labels" else config.learns
+    about = {"target": learns, "told": config.told} | (asdict(config.instance) if learns == "instance" else {})
+    write_loss(cache.paths, losses_to_learn(config, split), about)
     rows = training_rows(cache, held_out=config.recipe.held_out, device=torch.device("cpu"))
     trained = train(rows, config.recipe, seed=config.seed, report=report, start=start)
     provenance = head_provenance(cache, config.recipe, config.seed, final_figures(trained, rows))
-    carry_backbone(model.source, RunPaths(config.out))
-    weights = backbone_weights_of(RunPaths(config.out).head)
+    carry_backbone(model.source, paths)
+    weights = backbone_weights_of(paths.head)
     if weights.is_file():
         provenance = replace(provenance, weights_digest=file_digest(weights))
-    head = save_run(RunPaths(config.out), trained, config, provenance)
+    head = save_run(paths, trained, config, provenance)
+    record = None
     if config.mode == "labels":
-        _record(config, split)
-    result = _report(config, split, rows, {AFTER: head} if model.head is None else {AFTER: head, BEFORE: model.head})
-    write_json(result, RunPaths(config.out).report)
-    return result
-
-
-def _record(config: FinetuneConfig, split: SplitCache) -> None:
-    """Record probes of all pictures: those whose losses the head learns have seen no test picture."""
-    cache = split.cache
-    record = probe_recorder(run_recorder(config.data, config.out, cache.manifest.classes), cache)
-    if record is not None:
+        record = probe_recorder(run_recorder(config.data, config.out, cache.manifest.classes), cache)
+    if record is not None:  # probes of all pictures: those whose losses the head learns have seen no test picture
         for probe in fold_probes(cache.clean, cache.labels, split.group):
             record(probe)
-
-
-def embedded_views(config: FinetuneConfig, model: Model, report: ProgressCallback) -> Cache:
-    """The cache of the pictures' views, in the run's folder; raises NoImagesError if no picture could be read."""
-    if config.mode == "full":
-        raise ModelError("--mode full trains the backbone, too: see training.full.full_finetuning.finetune_everything.")
-    cache = cache_config(config, config.data, config.out / "cache", target=config.mode)
-    return write_embeddings(replace(cache, seed=config.seed), model, report)
-
-
-def _loss_record(config: FinetuneConfig) -> dict[str, object]:
-    record = {"target": config.mode if config.mode == "labels" else config.learns, "told": config.told}
-    is_instance = config.mode == "instance" and config.learns == "instance"
-    return record | (asdict(config.instance) if is_instance else {})
+    losses = _losses(config, split, np.arange(len(cache)), np.arange(len(cache.clean)))
+    figures = holdout_figures({AFTER: head} | ({} if model.head is None else {BEFORE: model.head}), split, losses)
+    result = FinetuneReport(
+        mode=config.mode,
+        pictures=len(cache.pictures),
+        unreadable=len(read_failures(cache.paths)),
+        trained=len(np.unique(cache.clean_rows[rows.training])),
+        chose=sum(len(held_out.clean) for held_out in rows.choosing),
+        told_pictures=int(split.is_test.sum()),
+        told=figures,
+        advice=advice(figures),
+    )
+    write_json(result, paths.report)
+    return result
 
 
 def losses_to_learn(config: FinetuneConfig, split: SplitCache) -> Losses:
     """The task loss (R,) of every row, computed without the test pictures; nan for their rows."""
     rows = np.flatnonzero(~split.is_test[split.cache.clean_rows])
     losses = np.full(len(split.cache), np.nan, np.float32)
-    losses[rows] = _losses_of(config, split, rows, np.flatnonzero(~split.is_test))
+    losses[rows] = _losses(config, split, rows, np.flatnonzero(~split.is_test))
     return losses
 
 
-def _losses_of(config: FinetuneConfig, split: SplitCache, rows: Integers, pictures: Integers) -> Losses:
+def _losses(config: FinetuneConfig, split: SplitCache, rows: Integers, pictures: Integers) -> Losses:
     """The task loss of `rows` in a set of only `pictures` (ascending); each row is of one of these."""
     cache, clean = split.cache, split.cache.clean[pictures]
     clean_rows = np.searchsorted(pictures, cache.clean_rows[rows])
@@ -97,7 +92,7 @@ def _losses_of(config: FinetuneConfig, split: SplitCache, rows: Integers, pictur
         return fitted_classifier_loss(cache.embeddings[rows], clean_rows, clean, label, group)
     if config.learns == "confusability":
         space = split.space if len(pictures) == len(cache.clean) else find_space(clean)
-        return confusability_in(space)[clean_rows]
+        return space.confusability[clean_rows]
     return instance_loss(cache.embeddings, rows, clean_rows, clean, target=config.instance, seed=config.seed)
 
 
@@ -130,19 +125,3 @@ def _start(config: FinetuneConfig, model: Model) -> HeadModule | None:
             f"cannot start there. Leave out --from-shipped, or give a head that reads embeddings as --model."
         )
     return HeadModule.from_head(model.head)
-
-
-def _report(config: FinetuneConfig, split: SplitCache, rows: Rows, heads: dict[str, Head]) -> FinetuneReport:
-    cache = split.cache
-    losses = _losses_of(config, split, np.arange(len(cache)), np.arange(len(cache.clean)))
-    figures = holdout_figures(heads, split, losses)
-    return FinetuneReport(
-        mode=config.mode,
-        pictures=len(cache.pictures),
-        unreadable=len(read_failures(cache.paths)),
-        trained=len(np.unique(cache.clean_rows[rows.training])),
-        chose=sum(len(held_out.clean) for held_out in rows.choosing),
-        told_pictures=int(split.is_test.sum()),
-        told=figures,
-        advice=advice(figures),
-    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,25 +20,40 @@ from url_viz.pipeline.whitening import whitened_rows
 from url_viz.store.tables.embedding_rows import WhitenedRows
 from url_viz.store.tables.tables import Graph
 
+Bools = NDArray[np.bool_]
+Integers = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Space:
-    """The whitened space of N embeddings: its rows, the graph without twins, and the group (N,) of each picture."""
+    """The whitened space of N embeddings, as an image set has it: rows, graph without twins, source `group` (N,)."""
 
     whitened: WhitenedRows
     graph: Graph
     group: NDArray[np.int32]
 
+    @cached_property
+    def confusability(self) -> NDArray[np.float32]:
+        """Of each picture (N,) among the others."""
+        graph = self.graph
+        return confusability(graph.position, graph.similarity, representative=twin_representatives(graph.twins))[0]
+
+    def ambiguity(self, label: NDArray[np.integer]) -> NDArray[np.float32] | None:
+        """Of each picture (N,) between the classes of `label` (N,); None if there are too few."""
+        classified = classify(self.graph.position, self.graph.similarity, self.whitened.rows, label, self.group)
+        return None if classified is None else classified.shares.ambiguity
+
+    def nearest_errors(self, label: NDArray[np.integer]) -> tuple[Bools, Bools]:
+        """Which pictures (N,) and their nearest both have a class, and where the two classes differ (N,)."""
+        nearest = self.graph.position[:, 0]
+        return (nearest >= 0) & (label >= 0) & (label[nearest] >= 0), label[nearest] != label
+
 
 def find_space(embedding: NDArray[np.floating]) -> Space:
-    """The whitened space of a set's raw embeddings (N, D), as an image set keeps it."""
+    """The whitened space of raw embeddings (N, D)."""
     rows = whitened_rows(np.arange(len(embedding)), embedding)
     graph = build_graph(rows, embedding)
     return Space(rows, graph, source_groups(graph.twins))
-
-
-Bools = NDArray[np.bool_]
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -65,7 +81,7 @@ class SplitCache:
 
 
 def split_cache(cache: Cache, share: float) -> SplitCache:
-    """Take a share of the pictures for the test, whole groups of twins, chosen by their ids."""
+    """Hold a share of the pictures out for the test, whole groups of twins, chosen by their ids."""
     group = find_groups(Sources.from_caches(cache), "twins")
     return SplitCache(cache, are_test_pictures(group, share), group, find_space(cache.clean))
 
@@ -75,69 +91,41 @@ def are_test_pictures(group: Integers, share: float) -> Bools:
     return are_held_out(~group, share, most=MOST_HELD_OUT)
 
 
-def confusability_in(space: Space) -> NDArray[np.float32]:
-    """Confusability (P,) of each picture among those of the space, as an image set of them has it."""
-    graph = space.graph
-    return confusability(graph.position, graph.similarity, representative=twin_representatives(graph.twins))[0]
-
-
 def holdout_figures(
     heads: Mapping[str, Head], split: SplitCache, loss: NDArray[np.float32]
 ) -> tuple[HoldoutFigure, ...]:
-    """R-AUROC, where there are classes, and rank agreement with the task loss, of the heads AFTER and BEFORE.
+    """R-AUROC, where there are classes, and rank agreement with the task `loss` (R,), of the heads AFTER and BEFORE.
 
-    `loss` (R,) is of all rows. The agreement is over views, its interval over twins. R-AUROC (see `r_auroc_figure`) is
-    compared with confusability and ambiguity, which need no job.
+    The agreement is over views, its interval over twins. R-AUROC stands next to that of the orders that need no head.
     """
-    agreement = _agreement(heads, split, loss)
-    if not len(split.cache.manifest.classes):
+    cache, space = split.cache, split.space
+    rows = np.flatnonzero(split.is_test[cache.clean_rows] & np.isfinite(loss))
+    views, pictures = cache.embeddings[rows], cache.clean_rows[rows]
+    agreements = {name: (head(views), loss[rows]) for name, head in heads.items()}
+    agreement = holdout_figure("agreement", agreements, spearman, split.group[pictures], count=len(np.unique(pictures)))
+    if not cache.manifest.classes:
         return (agreement,)
-    nearest = NearestErrors.from_space(split.space, split.cache.labels)
-    orders = {name: (head(split.cache.clean), nearest) for name, head in heads.items()}
-    others = {name: (values, nearest) for name, values in orders_without_head(split.space, split.cache.labels).items()}
-    return r_auroc_figure(orders | others, split.is_test, split.cache.labels), agreement
-
-
-def _agreement(heads: Mapping[str, Head], split: SplitCache, loss: NDArray[np.float32]) -> HoldoutFigure:
-    rows = np.flatnonzero(split.is_test[split.cache.clean_rows] & np.isfinite(loss))
-    views = split.cache.embeddings[rows]
-    orders = {name: (head(views), loss[rows]) for name, head in heads.items()}
-    pictures = split.cache.clean_rows[rows]
-    return holdout_figure("agreement", orders, spearman, split.group[pictures], count=len(np.unique(pictures)))
-
-
-@dataclass(frozen=True)
-class NearestErrors:
-    """Of P pictures, whether the nearest in the whitened space that is not a twin has another class (`is_wrong`).
-
-    This is `known` of a picture with a class whose nearest has a class, too.
-    """
-
-    known: Bools
-    is_wrong: Bools
-
-    @classmethod
-    def from_space(cls, space: Space, label: NDArray[np.integer]) -> "NearestErrors":
-        nearest = space.graph.position[:, 0]
-        return cls((nearest >= 0) & (label >= 0) & (label[nearest] >= 0), label[nearest] != label)
+    values = {name: head(cache.clean) for name, head in heads.items()} | orders_without_head(space, cache.labels)
+    known, is_wrong = space.nearest_errors(cache.labels)
+    orders = {name: (order, known, is_wrong) for name, order in values.items()}
+    return r_auroc_figure(orders, split.is_test, cache.labels), agreement
 
 
 def r_auroc_figure(
-    orders: Mapping[str, tuple[NDArray[np.floating], NearestErrors]], is_test: Bools, label: NDArray[np.integer]
+    orders: Mapping[str, tuple[NDArray[np.floating], Bools, Bools]], is_test: Bools, label: NDArray[np.integer]
 ) -> HoldoutFigure:
-    """R-AUROC of orders, each values (P,) with the errors of its space, on the test pictures that all of them know.
+    """R-AUROC of orders (P,), each with the `nearest_errors` of its space, on the test pictures that all of them know.
 
     Intervals are over the classes, `label` (P,).
     """
-    knows = [np.isfinite(values) & nearest.known for values, nearest in orders.values()]
+    knows = [np.isfinite(values) & known for values, known, _ in orders.values()]
     rows = np.flatnonzero(is_test & np.all(knows, axis=0))
-    arrays = {name: (values[rows], nearest.is_wrong[rows]) for name, (values, nearest) in orders.items()}
+    arrays = {name: (values[rows], is_wrong[rows]) for name, (values, _, is_wrong) in orders.items()}
     return holdout_figure("r_auroc", arrays, auroc, label[rows], count=len(rows))
 
 
 def orders_without_head(space: Space, label: NDArray[np.integer]) -> dict[str, NDArray[np.float32]]:
     """Confusability (P,) and, with classes, ambiguity (P,) of every picture, higher = less to be trusted."""
-    graph = space.graph
-    classified = classify(graph.position, graph.similarity, space.whitened.rows, label, space.group)
-    orders = {"confusability": confusability_in(space)}
-    return orders if classified is None else orders | {"ambiguity": classified.shares.ambiguity}
+    ambiguity = space.ambiguity(label)
+    orders = {"confusability": space.confusability}
+    return orders if ambiguity is None else orders | {"ambiguity": ambiguity}

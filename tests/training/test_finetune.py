@@ -12,7 +12,7 @@ from tests.training.conftest import draw_folder
 from training.config import Augmentation, FinetuneConfig, InstanceTarget, Recipe
 from training.data.spec import list_pictures
 from training.head_finetuning import finetune_head, losses_to_learn
-from training.holdout import FinetuneReport, are_test_pictures, confusability_in, split_cache
+from training.holdout import FinetuneReport, are_test_pictures, split_cache
 from training.store import RunPaths, open_cache
 from training.training_rows import are_held_out
 from url_viz.base.errors import HeadMismatchError
@@ -66,7 +66,7 @@ def test_without_labels_it_learns_which_pictures_are_mistaken(
     )
     uncertainty = adapted.predict(sorted(many.rglob("*.png"))).uncertainty
     split = split_cache(open_cache(tmp_path / "out" / "cache"), config.told)
-    assert spearman(uncertainty, confusability_in(split.space)) > 0.3
+    assert spearman(uncertainty, split.space.confusability) > 0.3
     record = json.loads((tmp_path / "out" / "report.json").read_text())
     assert figures_from(record) == found.told
     assert record["advice"] == found.advice

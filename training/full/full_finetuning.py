@@ -34,7 +34,6 @@ from training.full.joint import (
 )
 from training.holdout import (
     FinetuneReport,
-    NearestErrors,
     are_test_pictures,
     find_space,
     orders_without_head,
@@ -95,15 +94,13 @@ class Split:
 def finetune_everything(
     config: FinetuneConfig, loaded: LoadedBackbone, head: Head | None, report: ProgressCallback
 ) -> FinetuneReport:
-    """Train the backbone of `loaded` with a new classifier and a new head, save them, and report.
+    """Train the backbone of `loaded`, in place, with a new classifier and a new head, save them, and report.
 
-    The classifier starts as the linear probe of the figures before: a random one sends noise into the backbone
-    until it has learnt (Kumar et al. 2022). After training it is fitted again in the same way, since the one trained
-    with the backbone overfits the training pictures.
+    The classifier starts as the linear probe of the figures before: a random one sends noise into the backbone until
+    it has learnt (Kumar et al. 2022). After training it is fitted again, since the trained one overfits.
 
-    `head` is the one the model had, for the figures before. `loaded` is modified in place. Raises FolderError
-    if there are no class folders or too few pictures to train and to hold out, HeadMismatchError with
-    `from_shipped`, since the head is always new.
+    `head`, which the model had, is for the figures before. Raises FolderError if there are no class folders or too few
+    pictures to train and to hold out, HeadMismatchError with `from_shipped`, since the head is always new.
     """
     if config.from_shipped:
         raise HeadMismatchError("--mode full trains a fresh head with its backbone. Leave out --from-shipped.")
@@ -111,13 +108,13 @@ def finetune_everything(
     device = torch.device(choose_device(config.device))
     # twice as fast on processors; torch forgets the argument in its overloads
     loaded.backbone.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    embed = partial(_embeddings, loaded.backbone, preprocessing=loaded.preprocessing, device=device)
+    embed = partial(_embed, loaded.backbone, preprocessing=loaded.preprocessing, device=device)
     split = split_pictures(pictures, loaded.preprocessing, share=config.told, embed=embed)
     probe, before = probe_and_scores(loaded, head, split, device)
     recorder = run_recorder(config.data, config.out, pictures.classes)
-    model, history = _trained(config, loaded, split, probe, device, report, recorder)
+    model, history = _train(config, loaded, split, probe, device, report, recorder)
     paths = RunPaths(config.out)
-    trained_head, after, figures = _saved(config, loaded, model, split, before, paths)
+    trained_head, after, figures = _save(config, loaded, model, split, before, paths)
     _record_held_out(recorder, split, after.logits[len(split.training) :], len(history))
     result = FinetuneReport(
         mode=config.mode,
@@ -169,8 +166,8 @@ def split_pictures(
 def probe_and_scores(
     loaded: LoadedBackbone, head: Head | None, split: Split, device: torch.device
 ) -> tuple[nn.Linear, Scores]:
-    """A linear classifier fitted on the training pictures' embeddings, and its and the head's scores of all."""
-    embedding = _embeddings(loaded.backbone.eval(), split.clean, preprocessing=loaded.preprocessing, device=device)
+    """A linear classifier fitted on the training pictures' embeddings, with its and the head's scores of all."""
+    embedding = _embed(loaded.backbone.eval(), split.clean, preprocessing=loaded.preprocessing, device=device)
     probe = linear_probe(embedding[: len(split.training)], split.training_labels, len(split.pictures.classes))
     with torch.inference_mode():
         logits = probe(torch.from_numpy(embedding)).numpy()
@@ -187,16 +184,16 @@ def full_figures(before: Scores, after: Scores, split: Split) -> tuple[HoldoutFi
     is_test = np.arange(len(label)) >= len(split.training)
     models = {AFTER: after, BEFORE: before}
     spaces = {name: find_space(model.embedding) for name, model in models.items()}
-    nearest = {name: NearestErrors.from_space(space, label) for name, space in spaces.items()}
+    nearest = {name: space.nearest_errors(label) for name, space in spaces.items()}
     is_right = {name: ((model.logits.argmax(axis=1) == label)[is_test],) for name, model in models.items()}
-    counted = is_test & nearest[AFTER].known & nearest[BEFORE].known
-    finds = {name: (~errors.is_wrong[counted],) for name, errors in nearest.items()}
+    counted = is_test & nearest[AFTER][0] & nearest[BEFORE][0]
+    finds = {name: (~is_wrong[counted],) for name, (_, is_wrong) in nearest.items()}
     orders = {
-        name: (model.uncertainty, nearest[name])
+        name: (model.uncertainty, *nearest[name])
         for name, model in models.items()
         if not np.isnan(model.uncertainty).all()
     }
-    others = {name: (values, nearest[AFTER]) for name, values in orders_without_head(spaces[AFTER], label).items()}
+    others = {name: (values, *nearest[AFTER]) for name, values in orders_without_head(spaces[AFTER], label).items()}
     return (
         holdout_figure("accuracy", is_right, _share, label[is_test], count=int(is_test.sum())),
         holdout_figure("recall_at_1", finds, _share, label[counted], count=int(counted.sum())),
@@ -209,7 +206,7 @@ def _share(is_true: NDArray[np.bool_]) -> float:
 
 
 @torch.inference_mode()
-def _embeddings(
+def _embed(
     backbone: Backbone, crops: NDArray[np.uint8], *, preprocessing: Preprocessing, device: torch.device
 ) -> NDArray[np.float32]:
     parts = [backbone(pixels)[1].float().cpu().numpy() for pixels in _pixels(crops, preprocessing, device)]
@@ -218,14 +215,14 @@ def _embeddings(
 
 def _pixels(crops: NDArray[np.uint8], preprocessing: Preprocessing, device: torch.device) -> Iterator[Tensor]:
     for start in range(0, len(crops), EVALUATION_BATCH):
-        yield _on(device, normalised(crops[start : start + EVALUATION_BATCH], preprocessing))
+        yield _normalised(crops[start : start + EVALUATION_BATCH], preprocessing, device)
 
 
-def _on(device: torch.device, pixels: NDArray[np.float32]) -> Tensor:
-    return torch.from_numpy(pixels).to(device, memory_format=torch.channels_last)
+def _normalised(crops: NDArray[np.uint8], preprocessing: Preprocessing, device: torch.device) -> Tensor:
+    return torch.from_numpy(normalised(crops, preprocessing)).to(device, memory_format=torch.channels_last)
 
 
-def _trained(
+def _train(
     config: FinetuneConfig,
     loaded: LoadedBackbone,
     split: Split,
@@ -271,13 +268,13 @@ def _trained(
     )
     if joint.refit:
         crops = split.clean[: len(split.training)]
-        embedding = _embeddings(model.backbone, crops, preprocessing=loaded.preprocessing, device=device)
+        embedding = _embed(model.backbone, crops, preprocessing=loaded.preprocessing, device=device)
         set_classifier(model, linear_probe(embedding, split.training_labels, n_classes))
     return model, history
 
 
 def _record_held_out(recorder: Recorder | None, split: Split, logits: NDArray[np.float32], epochs: int) -> None:
-    """Record what the classifier says of the held-out pictures after so many epochs, instead of what it said before."""
+    """Record the classifier's logits of the held-out pictures after this number of epochs, in place of earlier ones."""
     if recorder is not None:
         ids = split.pictures.ids[split.held_out]
         recorder.epoch(ids, logits, split.held_out_labels, HELD_OUT, number=epochs - 1)
@@ -287,41 +284,29 @@ def view_epochs(
     split: Split, preprocessing: Preprocessing, config: FinetuneConfig, device: torch.device
 ) -> Iterator[Iterator[JointBatch]]:
     """The epochs of a run: each has one new view of every training picture, read by threads one batch ahead."""
-    generator = torch.Generator().manual_seed(config.seed)
-    for number in range(config.joint.joint_epochs):
-        batches = list(shuffled_batches(len(split.training), config.joint.joint_batch, generator))
-        yield _batches(
-            split, batches, partial(_view, split.pictures, preprocessing, config, number), preprocessing, device
-        )
+    pictures, generator = split.pictures, torch.Generator().manual_seed(config.seed)
+
+    def view(epoch: int, position: int) -> NDArray[np.uint8]:
+        data = pictures.read(pictures.paths[position])
+        image, _ = decode(data, short_side_px=VIEW_RESOLUTION * preprocessing.resize_px)
+        rng = np.random.default_rng([config.seed, epoch, int(pictures.ids[position])])
+        return draw_view(image, config.augmentation, size_px=preprocessing.size_px, generator=rng)[0]
+
+    def batches(epoch: int, order: Sequence[NDArray[np.int64]]) -> Iterator[JointBatch]:
+        views = read_ahead((split.training[batch].tolist() for batch in order), partial(view, epoch))
+        for batch, crops in zip(order, views, strict=True):
+            pixels = _normalised(np.stack(crops), preprocessing, device)
+            labels = torch.from_numpy(split.training_labels[batch]).to(device)
+            yield JointBatch(pixels, labels, pictures.ids[split.training[batch]])
+
+    for epoch in range(config.joint.joint_epochs):
+        yield batches(epoch, list(shuffled_batches(len(split.training), config.joint.joint_batch, generator)))
 
 
-def _batches(
-    split: Split,
-    batches: Sequence[NDArray[np.int64]],
-    view: Callable[[int], NDArray[np.uint8]],
-    preprocessing: Preprocessing,
-    device: torch.device,
-) -> Iterator[JointBatch]:
-    views = read_ahead((split.training[batch].tolist() for batch in batches), view)
-    for batch, crops in zip(batches, views, strict=True):
-        pixels = _on(device, normalised(np.stack(crops), preprocessing))
-        labels = torch.from_numpy(split.training_labels[batch]).to(device)
-        yield JointBatch(pixels, labels, split.pictures.ids[split.training[batch]])
-
-
-def _view(
-    pictures: PictureList, preprocessing: Preprocessing, config: FinetuneConfig, epoch: int, position: int
-) -> NDArray[np.uint8]:
-    data = pictures.read(pictures.paths[position])
-    image, _ = decode(data, short_side_px=VIEW_RESOLUTION * preprocessing.resize_px)
-    generator = np.random.default_rng([config.seed, epoch, int(pictures.ids[position])])
-    return draw_view(image, config.augmentation, size_px=preprocessing.size_px, generator=generator)[0]
-
-
-def _saved(
+def _save(
     config: FinetuneConfig, loaded: LoadedBackbone, model: JointModel, split: Split, before: Scores, paths: RunPaths
 ) -> tuple[Head, Scores, tuple[HoldoutFigure, ...]]:
-    """Write backbone and head, with the scores of all pictures as load_model will give them (from embeddings)."""
+    """Write backbone and head → the head, the scores of all pictures as load_model will give them, the figures."""
     device = next(model.parameters()).device
     after = compute_scores(model, _pixels(split.clean, loaded.preprocessing, device))
     weights = backbone_weights_of(paths.head)
@@ -329,15 +314,6 @@ def _saved(
     bare = model.head.to_head(HeadProvenance(loaded.name))
     after = replace(after, uncertainty=bare(after.embedding))
     figures = full_figures(before, after, split)
-    head = model.head.to_head(_provenance(config, loaded, split, file_digest(weights), figures))
-    # The head is written last: after a kill in between, an old head's digest does not match the new backbone.
-    save_head(head, paths.head)
-    return head, after, figures
-
-
-def _provenance(
-    config: FinetuneConfig, loaded: LoadedBackbone, split: Split, weights_digest: str, figures: Sequence[HoldoutFigure]
-) -> HeadProvenance:
     recipe = {
         "mode": config.mode,
         "training": asdict(config.joint),
@@ -350,7 +326,11 @@ def _provenance(
         "classes": list(split.pictures.classes),
     }
     metrics = {figure.measure: figure.after.value for figure in figures if figure.after is not None}
-    return HeadProvenance(loaded.name, weights_digest, loaded.preprocessing.as_record(), recipe, metrics)
+    provenance = HeadProvenance(loaded.name, file_digest(weights), loaded.preprocessing.as_record(), recipe, metrics)
+    head = model.head.to_head(provenance)
+    # The head is written last: after a kill in between, an old head's digest does not match the new backbone.
+    save_head(head, paths.head)
+    return head, after, figures
 
 
 def advice(figures: Sequence[HoldoutFigure]) -> str:

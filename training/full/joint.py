@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from training.config import Joint, Recipe
 from training.targets import recipe_loss
+from training.train import decay_groups
 from url_viz.models.backbone import Backbone
 from url_viz.models.head_module import HeadModule
 
@@ -25,7 +26,7 @@ PROBE_DECAY = 1.0
 
 @dataclass(frozen=True)
 class JointBatch:
-    """B pictures: normalised `pixels` (B, 3, H, W) float32, `labels` (B,) int64 and, if it counts which, `ids` (B,)."""
+    """B pictures: normalised `pixels` (B, 3, H, W) float32, `labels` (B,) int64 and, to record them, `ids` (B,)."""
 
     pixels: Tensor
     labels: Tensor
@@ -34,10 +35,7 @@ class JointBatch:
 
 @dataclass(frozen=True)
 class Scores:
-    """Outputs of a model for N pictures, float32: `logits` (N, C), `uncertainty` (N,), `embedding` (N, D).
-
-    The uncertainty is nan of a model without a head.
-    """
+    """A model's outputs for N pictures: `logits` (N, C), `uncertainty` (N,), nan without a head, `embedding` (N, D)."""
 
     logits: NDArray[np.float32]
     uncertainty: NDArray[np.float32]
@@ -101,12 +99,12 @@ def linear_probe(embeddings: NDArray[np.floating], labels: NDArray[np.integer], 
 
 
 def set_classifier(model: JointModel, probe: nn.Linear) -> None:
-    """Give the classifier the weights of `probe`, fitted on the backbone's embeddings."""
+    """Give the classifier the weights of `probe`."""
     model.backbone.network.get_classifier().load_state_dict(probe.state_dict())
 
 
 def freeze_first(model: JointModel, share: float) -> None:
-    """Keep the first `share` of the backbone's tensors, in the order they are applied, from changing."""
+    """Keep the first `share` of the backbone's tensors, in the order in which they are applied, from changing."""
     fitted = {id(p) for p in model.backbone.network.get_classifier().parameters()}
     tensors = [p for p in model.backbone.parameters() if id(p) not in fitted]
     for parameter in tensors[: round(share * len(tensors))]:
@@ -116,7 +114,7 @@ def freeze_first(model: JointModel, share: float) -> None:
 def head_loss(
     uncertainty: Tensor, logits: Tensor, labels: Tensor, *, recipe: Recipe, pairing: torch.Generator
 ) -> Tensor:
-    """The head's loss of a batch: its uncertainty (B,) against the cross-entropies of logits (B, C), detached."""
+    """The head's loss of a batch: its uncertainty (B,) against the detached cross-entropies of logits (B, C)."""
     task_loss = F.cross_entropy(logits, labels, reduction="none").detach()
     return recipe_loss(uncertainty, task_loss, recipe, pairing)
 
@@ -126,8 +124,8 @@ def joint_loss(
 ) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy of the classifier plus `weight` times the head's loss (PVU 2.2); and the logits (B, C)."""
     logits, uncertainty, _ = model(batch.pixels)
-    of_head = head_loss(uncertainty, logits, batch.labels, recipe=recipe, pairing=pairing)
-    return F.cross_entropy(logits, batch.labels) + weight * of_head, logits
+    ranking = head_loss(uncertainty, logits, batch.labels, recipe=recipe, pairing=pairing)
+    return F.cross_entropy(logits, batch.labels) + weight * ranking, logits
 
 
 def train_jointly(
@@ -141,11 +139,10 @@ def train_jointly(
     after_epoch: Callable[[int, float], None],
     after_step: Callable[[JointBatch, Tensor], None] | None = None,
 ) -> None:
-    """Train on every batch of every epoch, `steps` in all; `after_epoch` gets the epoch's number and mean loss.
+    """Train on every batch of every epoch, `steps` in all, and leave the model in eval mode.
 
-    `after_step` gets each batch, and the logits that the step had.
-
-    AdamW; the rates rise over a tenth of the steps and fall to 0 on a cosine. The model is left in eval mode.
+    AdamW; the rates rise over a tenth of the steps and fall to 0 on a cosine. `after_epoch` gets the epoch's number and
+    mean loss, `after_step` each batch and its logits.
     """
     optimiser = torch.optim.AdamW(_groups(model, joint, recipe.weight_decay), betas=BETAS)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_fraction(step, steps))
@@ -184,24 +181,23 @@ def rate_fraction(step: int, steps: int) -> float:
 
 
 def _groups(model: JointModel, joint: Joint, weight_decay: float) -> list[dict[str, object]]:
-    of_classifier = {id(p) for p in model.backbone.network.get_classifier().parameters()}
-    of_head = {id(p) for p in model.head.parameters()}
+    classifier = {id(p) for p in model.backbone.network.get_classifier().parameters()}
+    head = {id(p) for p in model.head.parameters()}
     groups: list[dict[str, object]] = []
     for rate, chosen in (
-        (joint.classifier_rate, of_classifier),
-        (joint.fresh_rate, of_head),
-        (joint.backbone_rate, {id(p) for p in model.parameters()} - of_classifier - of_head),
+        (joint.classifier_rate, classifier),
+        (joint.fresh_rate, head),
+        (joint.backbone_rate, {id(p) for p in model.parameters()} - classifier - head),
     ):
-        parameters = [p for p in model.parameters() if id(p) in chosen and p.requires_grad]
-        groups.append({"params": [p for p in parameters if p.ndim > 1], "lr": rate, "weight_decay": weight_decay})
-        groups.append({"params": [p for p in parameters if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
+        trained = [p for p in model.parameters() if id(p) in chosen and p.requires_grad]
+        groups += [group | {"lr": rate} for group in decay_groups(trained, weight_decay)]
     return groups
 
 
 def shuffled_batches(count: int, batch: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
     """Batches of positions among `count` pictures in random order, without a smaller last one unless it is the only.
 
-    Batch norms suffer from batches of one or two pictures, and each epoch leaves out different ones.
+    Batch norms suffer from batches of one or two pictures; each epoch leaves out others.
     """
     order = torch.randperm(count, generator=generator).numpy()
     for start in range(0, max(1, count // batch) * batch, batch):
@@ -215,7 +211,7 @@ def batches_per_epoch(count: int, batch: int) -> int:
 
 @torch.inference_mode()
 def compute_scores(model: JointModel, batches: Iterable[Tensor]) -> Scores:
-    """Run a joint model in eval mode over batches of pixels (B, 3, H, W)."""
+    """The outputs of a model, in eval mode, for batches of pixels (B, 3, H, W)."""
     model.eval()
     parts = [[part.float().cpu().numpy() for part in model(pixels)] for pixels in batches]
     logits, uncertainty, embedding = (np.concatenate([part[i] for part in parts]) for i in range(3))

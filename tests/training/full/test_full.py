@@ -17,7 +17,7 @@ from training.data.spec import list_labelled
 from training.finetune import main
 from training.full.full_finetuning import Split, advice, finetune_everything, probe_and_scores, split_pictures
 from training.head_finetuning import carry_backbone, finetune_head
-from training.holdout import NearestErrors, find_space
+from training.holdout import find_space
 from training.store import RunPaths
 from url_viz.base.errors import FolderError, HeadMismatchError, ModelError
 from url_viz.base.progress import silent
@@ -120,9 +120,9 @@ def test_the_model_the_command_writes_is_the_model_it_reports(
     labels = np.concatenate([split.training_labels, split.held_out_labels])
     positions = [*split.training, *split.held_out]
     everything = model.predict([coloured / split.pictures.paths[position].decode() for position in positions])
-    nearest = NearestErrors.from_space(find_space(everything.embedding), labels)
+    known, is_wrong = find_space(everything.embedding).nearest_errors(labels)
     is_test = np.arange(len(labels)) >= len(split.training)
-    right = 1 - nearest.is_wrong[nearest.known & is_test].mean()
+    right = 1 - is_wrong[known & is_test].mean()
     assert right == pytest.approx(told["recall_at_1"].after.value, abs=0.1)
     logits = model.run(split.clean[len(split.training) :]).logits
     right = (logits.argmax(axis=1) == split.held_out_labels).mean()
