@@ -35,7 +35,7 @@ from experiments import (
 )
 from experiments.figure_files import read_figures
 from training.benchmark.benchmark_tables import Benchmark, read_benchmark
-from training.benchmark.measured import development_text, people_text, report_text, verdicts_text
+from training.benchmark.measured_head import development_text, people_text, report_text, verdicts_text
 from training.command import cell
 from training.model_card import limits_text
 from url_viz.base.wording import decimal

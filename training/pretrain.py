@@ -19,7 +19,7 @@ from url_viz.models.head import Head
 
 
 def main(config: PretrainConfig) -> None:
-    """Make the head of `config`, and say where it is."""
+    """Make the head of `config`, and print where it is."""
     with locked(config.out):
         head = pretrain(config, report=command_report())
     paths = PretrainPaths(config.out)
@@ -27,7 +27,7 @@ def main(config: PretrainConfig) -> None:
 
 
 def pretrain(config: PretrainConfig, *, report: ProgressCallback) -> Head:
-    """Do what is missing of a run, and return its head. Raises FolderError if OUT holds a run of other options."""
+    """Do what is missing of a run → its head; raises FolderError if OUT holds a run with other options."""
     paths = PretrainPaths(config.out)
     head = pretrain_head(config, report=report)
     text = card_text(paths.folder, _measured(config, paths, report))
@@ -37,11 +37,10 @@ def pretrain(config: PretrainConfig, *, report: ProgressCallback) -> Head:
 
 
 def _measured(config: PretrainConfig, paths: PretrainPaths, report: ProgressCallback) -> list[str]:
-    """The parts of the card with figures on labelled sets, of these options or of the run before; none without any."""
+    """The parts of the card with figures on labelled sets, these options' or an earlier run's; none without any."""
     if not (config.develop or config.report or any(paths.figures(use).is_file() for use in ("development", "report"))):
         return []
-    from training.benchmark.measured import card_parts
-    from training.benchmark.measured_head import measure
+    from training.benchmark.measured_head import card_parts, measure
 
     measure(config, report)
     return card_parts(paths.folder)

@@ -5,7 +5,7 @@ python -m training.benchmark --data SPEC [--data SPEC …] --model NAME_OR_PATH 
 
 import sys
 from collections.abc import Sequence
-from typing import TypeVar
+from itertools import compress
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from training.benchmark.labelled import Case, LabelledSet, draw_classes, embed_s
 from training.benchmark.measured import mean_figures, measure_set, upstream_figures
 from training.benchmark.orders import (
     FittedBaselines,
-    Orders,
     fit_baselines,
     judge_orders,
     make_orders,
@@ -33,11 +32,9 @@ from url_viz.models.head import Head
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import PACKAGED
 
-OfSet = TypeVar("OfSet")
-
 
 def main(config: BenchmarkConfig) -> None:
-    """Read the pictures as `config` says, and measure."""
+    """Read the pictures of `config`, and measure."""
     require_parent(config.json)
     if not config.data:
         raise FolderError("No pictures are named. Give --data FOLDER of class folders, again for each further set.")
@@ -50,7 +47,7 @@ def main(config: BenchmarkConfig) -> None:
     for spec, pictures, votes in zip(specs, lists, people, strict=True):
         probe = other if len(sets) < len(config.data) else None  # nothing is chosen by P
         sets.append(embed_set(spec, pictures, model, probe, votes, report=command_report()))
-    upstream = None if config.upstream is None else _upstream(config, model)
+    upstream = None if config.upstream is None else _embed_upstream(config.upstream, model, limit=config.limit)
     measure(config, model.head, sets, upstream, probe_model=None if other is None else other.space.backbone)
 
 
@@ -62,18 +59,23 @@ def measure(
     *,
     probe_model: str | None,
 ) -> None:
-    """Measure sets that were read, those of `config.choose` last; print the tables, and write the chosen files."""
+    """Measure sets that were read, those of `config.choose` last; print the tables, and write the files asked for."""
     cases = [make_case(labelled) for labelled in sets]
     reported, given = cases[: len(config.data)], cases[len(config.data) :]
     figures, all_orders = [], []
-    is_seen = [case.labelled.data in config.seen_classes for case in reported]
-    for number, (case, baselines) in enumerate(zip(reported, _baselines_of(reported, given), strict=True), 1):
+    is_unseen = [case.labelled.data not in config.seen_classes for case in reported]
+    for number, (case, baselines) in enumerate(zip(reported, _fit_others(reported, given), strict=True), 1):
         orders = make_orders(case, head, baselines, seed=config.seed)
         unfamiliar = {} if upstream is None else upstream_figures(case, upstream, orders, head, baselines)
         figures.append(measure_set(case, orders, baselines=baselines, unfamiliar=unfamiliar))
         all_orders.append(orders)
         print(set_table(figures[-1]) + "\n", flush=True)
-        _write_evidence(config, case, orders, number)
+        assert case.labelled.pictures is not None
+        name = f"{number:02}-{case.labelled.pictures.root.name}"
+        if config.arrays is not None:
+            write_arrays(case, orders, config.arrays / f"{name}.npz")
+        if config.pictures is not None:
+            write_pictures(case, orders, config.pictures / f"{name}.parquet")
     benchmark = Benchmark(
         config.model,
         probe_model,
@@ -81,8 +83,8 @@ def measure(
         config.limit,
         config.seed,
         tuple(figures),
-        mean_figures(_unseen(figures, is_seen)),
-        judge_orders(_unseen(reported, is_seen), _unseen(all_orders, is_seen)),
+        mean_figures(list(compress(figures, is_unseen))),
+        judge_orders(list(compress(reported, is_unseen)), list(compress(all_orders, is_unseen))),
         config.upstream,
         None if head is None else head.digest,
         config.seen_classes,
@@ -92,21 +94,8 @@ def measure(
         write_json(benchmark, config.json)
 
 
-def _unseen(of_sets: Sequence[OfSet], is_seen: Sequence[bool]) -> list[OfSet]:
-    return [value for value, seen in zip(of_sets, is_seen, strict=True) if not seen]
-
-
-def _write_evidence(config: BenchmarkConfig, case: Case, orders: Orders, number: int) -> None:
-    assert case.labelled.pictures is not None
-    name = f"{number:02}-{case.labelled.pictures.root.name}"
-    if config.arrays is not None:
-        write_arrays(case, orders, config.arrays / f"{name}.npz")
-    if config.pictures is not None:
-        write_pictures(case, orders, config.pictures / f"{name}.parquet")
-
-
-def _baselines_of(reported: Sequence[Case], given: Sequence[Case]) -> list[FittedBaselines | None]:
-    """The baselines of each set, fitted on the `given` sets, else on the others; never on a set that shares a file."""
+def _fit_others(reported: Sequence[Case], given: Sequence[Case]) -> list[FittedBaselines | None]:
+    """The baselines of each set, fitted on the `given` sets, else on the others, without sets that share a file."""
     baselines = []
     for case in reported:
         others = [other for other in given or reported if other is not case]
@@ -116,14 +105,13 @@ def _baselines_of(reported: Sequence[Case], given: Sequence[Case]) -> list[Fitte
     return baselines
 
 
-def _upstream(config: BenchmarkConfig, model: Model) -> LabelledSet:
+def _embed_upstream(spec: str, model: Model, *, limit: int | None) -> LabelledSet:
     """The in-distribution set; a picture without a class is a class of its own."""
-    assert config.upstream is not None
-    pictures = list_pictures(config.upstream, limit=config.limit)
+    pictures = list_pictures(spec, limit=limit)
     embedded = embed_pictures(model, pictures, seed=0, report=command_report(), with_crops=False)
     label = pictures.labels[embedded.positions]
     singleton = label.max(initial=-1) + 1 + np.arange(len(label), dtype=np.int32)
-    return LabelledSet(config.upstream, embedded.embedding, embedded.logits, np.where(label < 0, singleton, label))
+    return LabelledSet(spec, embedded.embedding, embedded.logits, np.where(label < 0, singleton, label))
 
 
 def _probe_model(config: BenchmarkConfig, model: Model) -> Model | None:

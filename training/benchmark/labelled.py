@@ -3,12 +3,13 @@
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from training.data.pictures import PictureList
@@ -29,54 +30,30 @@ ENTROPY = "human_entropy"
 OTHER_ORDERS = ("authors_uncertainty", "authors_class_entropy")
 """Other models' orders that a .json of votes may hold: the paper's uncertainty, and a 1,000-class model's entropy."""
 
-Doubles = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class People:
-    """Of N pictures the `entropy` (N,) in nats of people's votes, and `other_orders` (N,) of other models by name.
-
-    nan for a picture without.
-    """
-
-    entropy: Doubles
-    other_orders: Mapping[str, Doubles] = field(default_factory=dict)
-
-    def take(self, rows: NDArray[np.integer]) -> "People":
-        return People(self.entropy[rows], {name: values[rows] for name, values in self.other_orders.items()})
-
-
-def read_votes(lists: Sequence[PictureList], votes: Sequence[Path], order: Path | None) -> list[People | None]:
-    """What the files of `votes` say of each list, None for a list that has none of the pictures.
+def read_votes(lists: Sequence[PictureList], votes: Sequence[Path], order: Path | None) -> list[pd.DataFrame | None]:
+    """The people of each list as a `LabelledSet` has them; None for a list that has none of the pictures.
 
     A .npy (M, C) holds counts, whose rows belong to the lines of `order`, paths from a set's root. A .json maps file
     names without extension to records of `human_entropy` in nats, null for none, and OTHER_ORDERS. Raises FolderError
     if files are missing or do not fit, or no picture of any list has votes.
     """
-    people: list[People | None] = [None] * len(lists)
+    people: list[pd.DataFrame | None] = [None] * len(lists)
     for path in votes:
-        counts = _counts(path, order) if path.suffix == ".npy" else _records(path)
-        new = [_of_list(pictures, counts) for pictures in lists]
-        has_votes = [not np.isnan(voted.entropy).all() for voted in new]
-        if not any(has_votes):
-            raise FolderError(f"No picture of the sets is in {str(path)!r}, which begins with {list(counts)[:1]}.")
-        people = [voted if has else old for voted, has, old in zip(new, has_votes, people, strict=True)]
+        by_name = _read_counts(path, order) if path.suffix == ".npy" else _read_records(path)
+        has_any = False
+        for place, pictures in enumerate(lists):
+            names = [display_name(name) for name in pictures.paths]
+            rows = [by_name.get(name) or by_name.get(PurePosixPath(name).stem, {}) for name in names]
+            voted = pd.DataFrame(rows, columns=[ENTROPY, *OTHER_ORDERS], dtype=np.float64)
+            if voted[ENTROPY].notna().any():
+                people[place], has_any = voted.dropna(axis="columns", how="all"), True
+        if not has_any:
+            raise FolderError(f"No picture of the sets is in {str(path)!r}, which begins with {list(by_name)[:1]}.")
     return people
 
 
-def _of_list(pictures: PictureList, counts: Mapping[str, Mapping[str, float]]) -> People:
-    names = [display_name(path) for path in pictures.paths]
-    rows = [counts.get(name) or counts.get(PurePosixPath(name).stem, {}) for name in names]
-    columns = {
-        name: np.array([row.get(name, math.nan) for row in rows], dtype=np.float64) for name in (ENTROPY, *OTHER_ORDERS)
-    }
-    return People(
-        columns.pop(ENTROPY), {name: values for name, values in columns.items() if not np.isnan(values).all()}
-    )
-
-
-def _counts(path: Path, order: Path | None) -> dict[str, dict[str, float]]:
-    """The entropies by path from the root."""
+def _read_counts(path: Path, order: Path | None) -> dict[str, dict[str, float]]:
     if order is None:
         raise FolderError(f"The votes in {str(path)!r} need --votes-order FILE: CLASS/NAME of each row, a line each.")
     try:
@@ -93,8 +70,7 @@ def _counts(path: Path, order: Path | None) -> dict[str, dict[str, float]]:
     return {name: {ENTROPY: value} for name, value in zip(names, entropy.tolist(), strict=True)}
 
 
-def _records(path: Path) -> dict[str, dict[str, float]]:
-    """The entropies and other models' orders by file name without extension."""
+def _read_records(path: Path) -> dict[str, dict[str, float]]:
     try:
         records = json.loads(path.read_text("utf-8"))
         return {
@@ -122,8 +98,8 @@ Values = NDArray[np.floating]
 class LabelledSet:
     """N embedded pictures with classes: `embedding` (N, D), `logits` (N, C), `label` (N,) codes; `data` is the SPEC.
 
-    `probe_embedding` (N, E) is of another backbone, None if P is left out; `people` None without votes; `pictures` are
-    the files, None if only arrays are known.
+    `probe_embedding` (N, E) is another backbone's, None if P is left out. `people` (N rows) holds the entropy of votes
+    in nats and other models' orders, nan where there is none. `pictures` are the files, if known.
     """
 
     data: str
@@ -131,16 +107,16 @@ class LabelledSet:
     logits: Values
     label: Codes
     probe_embedding: Values | None = None
-    people: People | None = None
+    people: pd.DataFrame | None = None
     unreadable: int = 0
     pictures: PictureList | None = None
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """The errors that orders predict, each (N,): `is_wrong` is N, of the pictures that have a nearest (`is_counted`).
+    """The errors that orders predict, each (N,): `is_wrong` is N, for the pictures that have a nearest (`is_counted`).
 
-    `is_probe_wrong` is P, of `probe_errors`, None if left out; `is_paper_wrong` is by raw cosine, twins among the
+    `is_probe_wrong` is P, from `probe_errors`, None if left out; `is_paper_wrong` is by raw cosine, twins among the
     neighbours.
     """
 
@@ -150,14 +126,14 @@ class Outcomes:
     is_paper_wrong: Bools
 
     def by_name(self) -> dict[str, Bools]:
-        """The available outcomes by the names of `OUTCOMES`."""
+        """The outcomes that there are, by the names in `OUTCOMES`."""
         probe = {} if self.is_probe_wrong is None else {"probe": self.is_probe_wrong}
         return {"nearest": self.is_wrong, **probe, "paper": self.is_paper_wrong}
 
 
 @dataclass(frozen=True)
 class Case:
-    """One set with its space and its outcomes: all that orders are made of and measured by."""
+    """A set with its space and its outcomes: all that orders are made from and measured by."""
 
     labelled: LabelledSet
     space: Space
@@ -205,11 +181,11 @@ def embed_set(
     pictures: PictureList,
     model: Model,
     other: Model | None,
-    people: People | None,
+    people: pd.DataFrame | None,
     *,
     report: ProgressCallback,
 ) -> LabelledSet:
-    """Embed a list with the model and, for P, with the other one; pictures that either cannot read are left out."""
+    """Embed a list with the model and, for P, with the other one; pictures that one cannot read are left out."""
     embedded = embed_pictures(model, pictures, seed=0, report=report, with_crops=False)
     positions, by_other = embedded.positions, None
     if other is not None:
@@ -231,12 +207,11 @@ def embed_set(
 
 def share_files(first: LabelledSet, second: LabelledSet) -> bool:
     """Whether any file is in both sets."""
-    return bool(_files(first) & _files(second))
-
-
-def _files(labelled: LabelledSet) -> set[Path]:
-    pictures = labelled.pictures
-    return set() if pictures is None else {pictures.root.resolve() / os.fsdecode(path) for path in pictures.paths}
+    files, others = (
+        set() if one is None else {one.root.resolve() / os.fsdecode(path) for path in one.paths}
+        for one in (first.pictures, second.pictures)
+    )
+    return not files.isdisjoint(others)
 
 
 def make_case(labelled: LabelledSet) -> Case:
@@ -252,11 +227,10 @@ def make_case(labelled: LabelledSet) -> Case:
 
 
 def probe_errors(whitened: Values, label: Codes, group: NDArray[np.integer]) -> Bools:
-    """Which pictures (N,) a linear probe calls wrong in most of the FOLDINGS; rows (N, A) are of another backbone.
+    """Which pictures (N,) a linear probe calls wrong in most of the FOLDINGS; rows (N, A) are another backbone's.
 
     A picture that shares its fold with its whole class is called wrong whatever it shows, by a baseline in the same
-    folds too. So no baseline has these, and they are several, so that no single one decides.
+    folds too. So there are several foldings, and no baseline has these.
     """
     wrong = [out_of_fold_shares(whitened, label, group, seed=seed).argmax(axis=1) != label for seed in FOLDINGS]
-    is_mostly_wrong: Bools = np.mean(wrong, axis=0) > 0.5
-    return is_mostly_wrong
+    return np.asarray(np.mean(wrong, axis=0) > 0.5)

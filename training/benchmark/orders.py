@@ -17,17 +17,14 @@ from training.benchmark.benchmark_tables import (
     holm_corrected,
     judge_lead,
 )
-from training.benchmark.labelled import TEMPERATURES, Bools, Case, Codes, LabelledSet, Outcomes
+from training.benchmark.labelled import ENTROPY, OTHER_ORDERS, TEMPERATURES, Bools, Case, Codes, LabelledSet, Outcomes
 from url_viz.base.files import replaced
 from url_viz.base.rows import mid_ranks
 from url_viz.evidence.baselines import energy, inverse_norm, max_probability, softmax_entropy
 from url_viz.evidence.order_metrics import Influenced, auroc, auroc_influence, mean_by_t, mean_influence
 from url_viz.evidence.probe import probe_folds
 from url_viz.imaging.scan import display_name
-from url_viz.labels.ambiguity import classify
 from url_viz.models.head import Head
-from url_viz.pipeline.confusability import confusability
-from url_viz.pipeline.twins import twin_representatives
 
 SINGLE_BASELINES = ("entropy", "tempered_entropy", "max_probability", "energy", "inverse_norm")
 """Baselines that know one picture at a time; a stack weighs them in this order."""
@@ -45,13 +42,12 @@ class Linear:
 
     def __call__(self, features: Doubles) -> Doubles:
         """The sums (N,) of features (N, F)."""
-        summed: Doubles = (features - self.mean) / self.deviation @ self.weight
-        return summed
+        return np.asarray((features - self.mean) / self.deviation @ self.weight)
 
 
 @dataclass(frozen=True)
 class FittedBaselines:
-    """A temperature and two stacks, fitted `on` the sets with these SPECs."""
+    """A temperature and two stacks, fitted `on` sets by their SPECs."""
 
     on: tuple[str, ...]
     temperature: float
@@ -59,7 +55,7 @@ class FittedBaselines:
     by_ranks: Linear
 
     def stack(self, labelled: LabelledSet, *, by_ranks: bool) -> Doubles:
-        """The order (N,) of another set by the fitted weights."""
+        """The stack's order (N,) of another set."""
         columns = _columns(labelled, self.temperature)
         return self.by_ranks(_ranked(columns)) if by_ranks else self.by_values(columns)
 
@@ -83,7 +79,7 @@ def fit_baselines(cases: Sequence[Case]) -> FittedBaselines | None:
     means = [mean_by_t(aurocs).value for aurocs in zip(*(case.auroc_by_temperature for case in cases), strict=True)]
     temperature = TEMPERATURES[int(np.argmax(means))]
     values = [_columns(case.labelled, temperature) for case in cases]
-    stacks = (_fitted(features, cases) for features in (values, [_ranked(columns) for columns in values]))
+    stacks = (_fit(features, cases) for features in (values, [_ranked(columns) for columns in values]))
     return FittedBaselines(tuple(case.labelled.data for case in cases), temperature, *stacks)
 
 
@@ -109,12 +105,12 @@ def _columns(labelled: LabelledSet, temperature: float) -> Doubles:
 
 
 def _ranked(columns: Doubles) -> Doubles:
-    """The mid-ranks within a set of columns (N, F), between 0 and 1."""
+    """The mid-ranks of columns (N, F) within a set, between 0 and 1."""
     return np.stack([(mid_ranks(column) - 0.5) / len(column) for column in columns.T], axis=1)
 
 
-def _fitted(features: Sequence[Doubles], cases: Sequence[Case]) -> Linear:
-    """A logistic regression on the features (N, F) of each set, each set and both outcomes weighted alike."""
+def _fit(features: Sequence[Doubles], cases: Sequence[Case]) -> Linear:
+    """A logistic regression on the features (N, F) of each set; sets and both outcomes weigh alike."""
     from sklearn.linear_model import LogisticRegression  # slow to import
 
     rows = np.concatenate([part[case.outcomes.is_counted] for part, case in zip(features, cases, strict=True)])
@@ -162,21 +158,19 @@ Orders = Mapping[str, NDArray[np.floating]]
 
 
 def make_orders(case: Case, head: Head | None, baselines: FittedBaselines | None, *, seed: int) -> Orders:
-    """Every order of a set, in the order of KNOWS; the fitted ones only with `baselines`."""
+    """Every order of a set, as KNOWS lists them; the fitted ones only with `baselines`."""
     labelled, space, outcomes = case.labelled, case.space, case.outcomes
-    graph, label = space.graph, labelled.label
-    classified = classify(graph.position, graph.similarity, space.whitened.rows, label, space.group)
-    assert classified is not None  # sets with too few classes were refused
-    confusable = confusability(graph.position, graph.similarity, representative=twin_representatives(graph.twins))[0]
+    label, people, ambiguity = labelled.label, labelled.people, space.ambiguity(labelled.label)
+    assert ambiguity is not None  # sets with too few classes were refused
     orders: dict[str, NDArray[np.floating]] = {
         **picture_orders(labelled, head, baselines),
-        "nearest_similarity": np.where(outcomes.is_counted, -graph.similarity[:, 0], np.nan),
-        "confusability": confusable,
-        "ambiguity": classified.shares.ambiguity,
+        "nearest_similarity": np.where(outcomes.is_counted, -space.graph.similarity[:, 0], np.nan),
+        "confusability": space.confusability,
+        "ambiguity": ambiguity,
         "class_error": class_error(label, outcomes),
         "fitted_by_class": cross_fitted(case, label, seed=seed),
         "fitted_by_picture": cross_fitted(case, space.group, seed=seed),
-        **({} if labelled.people is None else labelled.people.other_orders),
+        **({} if people is None else {name: people[name].to_numpy() for name in OTHER_ORDERS if name in people}),
     }
     if baselines is not None:
         orders[RANK_STACK] = baselines.stack(labelled, by_ranks=True)
@@ -184,7 +178,7 @@ def make_orders(case: Case, head: Head | None, baselines: FittedBaselines | None
 
 
 def picture_orders(labelled: LabelledSet, head: Head | None, baselines: FittedBaselines | None) -> Orders:
-    """The orders (N,) that know a single picture each: these may be compared between sets."""
+    """The orders (N,) that know a single picture: these may be compared between sets."""
     orders: dict[str, NDArray[np.floating]] = {} if head is None else {HEAD: head(labelled.embedding)}
     if baselines is None:
         features = picture_features(labelled, 1.0)
@@ -194,20 +188,18 @@ def picture_orders(labelled: LabelledSet, head: Head | None, baselines: FittedBa
 
 
 def class_error(label: Codes, outcomes: Outcomes) -> NDArray[np.float64]:
-    """The error rate by N of each picture's class (N,): what class difficulty explains."""
+    """The error rate for N of each picture's class (N,): what the classes' difficulty explains."""
     counted = label[outcomes.is_counted]
     classes = int(label.max()) + 1
     wrong = np.bincount(counted, outcomes.is_wrong[outcomes.is_counted], minlength=classes)
-    error: NDArray[np.float64] = (wrong / np.maximum(np.bincount(counted, minlength=classes), 1))[label]
-    return error
+    return np.asarray((wrong / np.maximum(np.bincount(counted, minlength=classes), 1))[label])
 
 
 def cross_fitted(case: Case, group: NDArray[np.integer], *, seed: int) -> NDArray[np.float64]:
     """N as predicted (N,) by a logistic regression on the set's own embeddings, in five folds of whole groups (N,).
 
-    With groups of twins it may know a picture's class, with classes as groups it does not. Wrong and right weigh the
-    same. Intercepts are left out: they differ between folds, with the share of errors. nan for a picture without a
-    nearest.
+    With twins as groups it may know a picture's class, with classes as groups it does not. Wrong and right weigh alike.
+    Intercepts are left out: they differ between folds, with the share of errors. nan without a nearest.
     """
     from sklearn.linear_model import LogisticRegression  # slow to import
 
@@ -224,7 +216,7 @@ def cross_fitted(case: Case, group: NDArray[np.integer], *, seed: int) -> NDArra
 
 
 def write_pictures(case: Case, orders: Orders, path: Path) -> None:
-    """One row a picture: path, class, outcomes (null where there is none), votes' entropy, and each order's value."""
+    """Write a row per picture: path, class, outcomes (null without one), the votes' entropy, and each order's value."""
     labelled, outcomes = case.labelled, case.outcomes
     assert labelled.pictures is not None
     pictures = labelled.pictures
@@ -234,7 +226,7 @@ def write_pictures(case: Case, orders: Orders, path: Path) -> None:
             "path": [display_name(name) for name in pictures.paths],
             "label": [pictures.classes[code] for code in labelled.label],
             **{name: pd.array(values, dtype="boolean") for name, values in wrong.items()},
-            **({} if labelled.people is None else {"human_entropy": labelled.people.entropy}),
+            **({} if labelled.people is None else {"human_entropy": labelled.people[ENTROPY].to_numpy()}),
             **orders,
         }
     )
@@ -244,7 +236,7 @@ def write_pictures(case: Case, orders: Orders, path: Path) -> None:
 
 
 def write_arrays(case: Case, orders: Orders, path: Path) -> None:
-    """What the figures of one set rest on, for other programs; P and votes where they are. Orders are `order_NAME`."""
+    """Write what the figures of a set rest on, for other programs; orders are `order_NAME`."""
     labelled, space, outcomes = case.labelled, case.space, case.outcomes
     arrays: dict[str, NDArray[np.generic]] = {
         "embedding": labelled.embedding,
@@ -260,7 +252,7 @@ def write_arrays(case: Case, orders: Orders, path: Path) -> None:
     if outcomes.is_probe_wrong is not None:
         arrays["is_probe_wrong"] = outcomes.is_probe_wrong
     if labelled.people is not None:
-        arrays["votes_entropy"] = labelled.people.entropy
+        arrays["votes_entropy"] = labelled.people[ENTROPY].to_numpy()
     with replaced(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
@@ -279,9 +271,9 @@ RIVALS: Rivals = {
 
 
 def judge_orders(cases: Sequence[Case], orders: Sequence[Orders], rivals: Rivals = RIVALS) -> tuple[Verdict, ...]:
-    """The verdicts on every order of `rivals` that the sets have, for each outcome that they have.
+    """The verdicts on every order in `rivals`, for each outcome, over the sets that have both.
 
-    The best of a group of baselines is that with the highest mean over these very sets, which favours the baselines.
+    The best of a group of baselines has the highest mean over these very sets, which favours the baselines.
     """
     verdicts = []
     for name, groups in rivals.items():
@@ -300,7 +292,7 @@ _Measured = tuple[Case, Orders, Bools]
 
 
 def _best(sets: Sequence[_Measured], group: Sequence[str]) -> str | None:
-    """The baseline of a group with the highest mean R-AUROC over sets, among those that all have; None without any."""
+    """The baseline of a group with the highest mean R-AUROC, among those that all sets have; None without any."""
     everywhere = [name for name in group if sets and all(name in orders for _, orders, _ in sets)]
     means = {
         name: mean_by_t([_auroc(orders[name], case, wrong) for case, orders, wrong in sets]).value
@@ -328,9 +320,9 @@ def _verdict(name: str, rival: str, outcome: str, sets: Sequence[_Measured]) -> 
 def auroc_lead(
     values: NDArray[np.floating], rival: NDArray[np.floating], is_wrong: Bools, is_counted: Bools
 ) -> Influenced:
-    """By how much the R-AUROC of values (N,) or (draws, N) is above that of a rival (N,), on the same pictures.
+    """By how much the R-AUROC of values (N,) is above that of a rival (N,), on the pictures that both have.
 
-    Of draws, the mean over them, each on the pictures that it has.
+    For values (draws, N), the mean over draws.
     """
     leads = []
     for draw in np.atleast_2d(values):

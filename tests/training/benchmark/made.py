@@ -5,8 +5,9 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from training.benchmark.labelled import Case, LabelledSet, People, make_case
+from training.benchmark.labelled import Case, LabelledSet, make_case
 from training.benchmark.orders import Orders, make_orders
 from training.data.pictures import PictureList
 
@@ -46,7 +47,7 @@ def bare_orders(seed: int) -> Orders:
 
 def with_people(case: Case, entropy: np.ndarray, **beside: np.ndarray) -> Case:
     """The case with votes."""
-    return replace(case, labelled=replace(case.labelled, people=People(entropy, beside)))
+    return replace(case, labelled=replace(case.labelled, people=pd.DataFrame({"human_entropy": entropy, **beside})))
 
 
 def naive_nearest(embedding: np.ndarray) -> list[int]:

@@ -4,13 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks import order_baselines
 from tests.training.benchmark.made import small_set
 from tests.training.conftest import draw
 from training.benchmark.__main__ import main
-from training.benchmark.labelled import FOLDINGS, LabelledSet, People, draw_classes, embed_set, make_case, share_files
+from training.benchmark.labelled import FOLDINGS, LabelledSet, draw_classes, embed_set, make_case, share_files
 from training.benchmark.orders import write_arrays
 from training.config import BenchmarkConfig
 from training.data.pictures import PictureList
@@ -75,12 +76,12 @@ def test_sets_share_files_wherever_their_roots_begin(tmp_path: Path) -> None:
 def test_both_models_read_the_same_pictures(folder: Path, model: Model) -> None:
     (folder / "round" / "00.png").write_bytes(b"no")
     pictures = list_labelled(str(folder))
-    people = People(np.arange(24.0), {"authors_uncertainty": -np.arange(24.0)})
+    people = pd.DataFrame({"human_entropy": np.arange(24.0), "authors_uncertainty": -np.arange(24.0)})
     labelled = embed_set("here", pictures, model, model, people, report=silent)
     assert labelled.unreadable == 1
     assert labelled.people is not None
-    assert labelled.people.entropy.tolist() == list(range(1, 24))
-    assert labelled.people.other_orders["authors_uncertainty"].tolist() == list(range(-1, -24, -1))
+    assert labelled.people["human_entropy"].tolist() == list(range(1, 24))
+    assert labelled.people["authors_uncertainty"].tolist() == list(range(-1, -24, -1))
     assert labelled.pictures is not None
     assert labelled.pictures.paths == pictures.paths[1:]
     assert labelled.probe_embedding is not None

@@ -22,10 +22,10 @@ def test_counts_belong_to_pictures_by_their_path(folder: Path, tmp_path: Path) -
     first, second = read_votes([pictures, other], [counts], order)
     assert second is None
     assert first is not None
-    assert first.entropy[pictures.paths.index(b"round/02.png")] == 0
-    assert first.entropy[pictures.paths.index(b"square/01.png")] == pytest.approx(math.log(2))
-    assert np.isnan(first.entropy).sum() == 22
-    assert not first.other_orders
+    assert first["human_entropy"].to_numpy()[pictures.paths.index(b"round/02.png")] == 0
+    assert first["human_entropy"].to_numpy()[pictures.paths.index(b"square/01.png")] == pytest.approx(math.log(2))
+    assert np.isnan(first["human_entropy"].to_numpy()).sum() == 22
+    assert list(first) == ["human_entropy"]
 
     with pytest.raises(FolderError, match="--votes-order"):
         read_votes([pictures], [counts], None)
@@ -47,11 +47,10 @@ def test_entropies_belong_to_pictures_by_their_name(folder: Path, tmp_path: Path
     (found,) = read_votes([pictures], [file], None)
     assert found is not None
     place = pictures.paths.index(b"round/02.png")
-    assert found.entropy[place] == 0.5
-    assert np.isnan(found.entropy).sum() == 23
-    assert found.other_orders["authors_uncertainty"][place] == 0.1
-    assert found.other_orders["authors_class_entropy"][pictures.paths.index(b"square/01.png")] == 2
-    assert found.take(np.array([place])).entropy.tolist() == [0.5]
+    assert found["human_entropy"].to_numpy()[place] == 0.5
+    assert np.isnan(found["human_entropy"].to_numpy()).sum() == 23
+    assert found["authors_uncertainty"][place] == 0.1
+    assert found["authors_class_entropy"][pictures.paths.index(b"square/01.png")] == 2
     for text in ("[]", '{"02": {}}', "no", '{"02": 1}'):
         file.write_text(text)
         with pytest.raises(FolderError, match="cannot be read"):
