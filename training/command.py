@@ -23,13 +23,13 @@ FLAT = (tyro.conf.OmitArgPrefixes, tyro.conf.UseAppendAction)
 def command(config_type: type[Config], run: Callable[[Config], None], argv: Sequence[str] | None = None) -> int:
     """Parse `argv` into `config_type` and run it → exit status (`exit_status` in url_viz/base/command_line.py).
 
-    Of TrainConfig, the options change the recipe of the chosen preset.
+    Options of TrainConfig change the recipe of the chosen preset.
     """
     words = sys.argv[1:] if argv is None else argv
 
     def work() -> None:
         try:
-            config = tyro.cli(config_type, args=words, config=FLAT, **_preset_of(config_type, words))
+            config = tyro.cli(config_type, args=words, config=FLAT, **_preset(config_type, words))
         except ValueError as error:
             raise UsageError(str(error)) from error
         _refuse_among_pictures(config)
@@ -44,7 +44,7 @@ SPECS = ("data", "upstream", "develop", "report")
 
 
 def _refuse_among_pictures(config: object) -> None:
-    """Raise UsageError for an output that lies among the pictures that are read; a workspace there is ours."""
+    """Refuse outputs among the pictures that are read, unless in the workspace."""
     outputs = [
         getattr(config, name)
         for name, hint in get_type_hints(type(config), include_extras=True).items()
@@ -65,8 +65,7 @@ class _Preset:
     preset: str = "laptop"
 
 
-def _preset_of(config_type: type, words: Sequence[str]) -> dict[str, Any]:
-    """The default that the options of TrainConfig change; nothing for the other commands."""
+def _preset(config_type: type, words: Sequence[str]) -> dict[str, Any]:
     if config_type is not TrainConfig:
         return {}
     chosen, _ = tyro.cli(_Preset, args=words, return_unknown_args=True, add_help=False)
@@ -75,14 +74,14 @@ def _preset_of(config_type: type, words: Sequence[str]) -> dict[str, Any]:
 
 
 def cell(figure: Figure | float, *, digits: int = 3, signed: bool = False) -> str:
-    """A figure for a table: ".871", or ".871 [.850, .901]" with its interval."""
+    """A figure in a table: ".871", or ".871 [.850, .901]" with its interval."""
     if isinstance(figure, Figure):
         return figure.text(digits=digits, signed=signed)
     return decimal(figure, digits=digits, signed=signed)
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns stand below each other, also on a terminal."""
+    """A Markdown table with aligned columns."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join("| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines)

@@ -22,13 +22,12 @@ from url_viz.models.model import load_model, load_source, resolve
 def main(config: FinetuneConfig) -> None:
     """Finetune as `config` says, and print the advice and the figures."""
     with locked(config.out):
-        report = _finetune_everything(config) if config.mode == "full" else _finetune_head(config)
+        if config.mode == "full":
+            report = _finetune_everything(config)
+        else:
+            model = load_model(config.model, device=config.device, precision=config.precision)
+            report = finetune_head(config, model, command_report())
     print(f"{RunPaths(config.out).head}: {report.advice}\n{as_text(report.told)}")
-
-
-def _finetune_head(config: FinetuneConfig) -> FinetuneReport:
-    model = load_model(config.model, device=config.device, precision=config.precision)
-    return finetune_head(config, model, command_report())
 
 
 def _finetune_everything(config: FinetuneConfig) -> FinetuneReport:

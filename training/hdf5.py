@@ -1,8 +1,7 @@
 """Conversion of the authors' HDF5 caches (`embed` (N, D), `label` (N, 1)), with task losses computed once.
 
-Their file contains neither pictures' names nor losses. The losses are the frozen classifier's, as their training
-computes them each step. Views of one picture are not marked, so whole classes are held out, and no picture is on both
-sides.
+The losses are the frozen classifier's, as the authors' training computes them each step. Views of one picture are not
+marked, so whole classes are held out.
 """
 
 import hashlib
@@ -50,10 +49,33 @@ def convert_hdf5(
     `loaded` is the backbone that made the file. Raises CacheError if h5py is missing, the file is not such a cache, or
     its embeddings or labels are not this backbone's.
     """
-    with _opened(file) as source:
-        labels = _labels(source, file)
-        classifier = _classifier(source, file, loaded, labels)
-        paths = open_for_writing(folder, _manifest(file, source, loaded, labels, shard_rows))
+    classifier: torch.nn.Module = loaded.backbone.network.get_classifier()
+    inputs, outputs = getattr(classifier, "in_features", 0), getattr(classifier, "out_features", 0)
+    with _open(file) as source:
+        labels = _read_labels(source, file)
+        size, highest = source["embed"].shape[1], int(labels.max())
+        if inputs != size or highest >= outputs:
+            raise CacheError(
+                f"{str(file)!r} has embeddings of size {size} and labels up to {highest}; the classifier of "
+                f"{loaded.name!r} reads {inputs} and knows {outputs} classes. Give the model that made it (--backbone)."
+            )
+        # Labels and a few embeddings tell two files apart; hashing 70 GB to continue a run would take minutes.
+        state = hashlib.blake2b(labels.tobytes(), digest_size=8)
+        for row in np.linspace(0, len(labels) - 1, 16).astype(int):
+            state.update(np.asarray(source["embed"][row], np.float32).tobytes())
+        manifest = Manifest(
+            backbone=loaded.name,
+            weights_digest=loaded.weights_digest,
+            preprocessing=loaded.preprocessing.as_record(),
+            precision="bf16",
+            views={"hdf5": file.name},
+            seed=0,
+            pictures_digest=state.hexdigest(),
+            pictures=len(labels),
+            classes=tuple(str(label) for label in np.unique(labels)),
+            shard_pictures=shard_rows,
+        )
+        paths = open_for_writing(folder, manifest)
         _write_shards(source, labels, classifier, paths, report or command_report(), shard_rows)
     cache = open_cache(folder)
     if not paths.loss.exists():
@@ -61,7 +83,7 @@ def convert_hdf5(
     return cache
 
 
-def _opened(file: Path) -> Any:
+def _open(file: Path) -> Any:
     try:
         import h5py
     except ImportError as error:
@@ -74,7 +96,7 @@ def _opened(file: Path) -> Any:
         ) from error
 
 
-def _labels(source: Any, file: Path) -> NDArray[np.int64]:
+def _read_labels(source: Any, file: Path) -> NDArray[np.int64]:
     shapes = {name: source[name].shape for name in source if hasattr(source[name], "shape")}
     embed, label = shapes.get("embed", ()), shapes.get("label", ())
     if len(embed) != 2 or label not in ((embed[0], 1), (embed[0],)) or embed[0] == 0:
@@ -83,39 +105,6 @@ def _labels(source: Any, file: Path) -> NDArray[np.int64]:
     if not (np.isfinite(labels) & (labels >= 0) & (labels == np.round(labels))).all():
         raise CacheError(f"{str(file)!r} has labels that are not whole numbers from 0 up. Write the cache again.")
     return labels.astype(np.int64)
-
-
-def _classifier(source: Any, file: Path, loaded: "LoadedBackbone", labels: NDArray[np.int64]) -> torch.nn.Module:
-    classifier: torch.nn.Module = loaded.backbone.network.get_classifier()
-    inputs, outputs = getattr(classifier, "in_features", 0), getattr(classifier, "out_features", 0)
-    size, highest = source["embed"].shape[1], int(labels.max())
-    if inputs != size or highest >= outputs:
-        raise CacheError(
-            f"{str(file)!r} has embeddings of size {size} and labels up to {highest}; the classifier of "
-            f"{loaded.name!r} reads {inputs} and knows {outputs} classes. Give the model that made it (--backbone)."
-        )
-    return classifier
-
-
-def _manifest(
-    file: Path, source: Any, loaded: "LoadedBackbone", labels: NDArray[np.int64], shard_rows: int
-) -> Manifest:
-    # Labels and a few embeddings tell two files apart; hashing 70 GB to continue a run would take minutes.
-    state = hashlib.blake2b(labels.tobytes(), digest_size=8)
-    for row in np.linspace(0, len(labels) - 1, 16).astype(int):
-        state.update(np.asarray(source["embed"][row], np.float32).tobytes())
-    return Manifest(
-        backbone=loaded.name,
-        weights_digest=loaded.weights_digest,
-        preprocessing=loaded.preprocessing.as_record(),
-        precision="bf16",
-        views={"hdf5": file.name},
-        seed=0,
-        pictures_digest=state.hexdigest(),
-        pictures=len(labels),
-        classes=tuple(str(label) for label in np.unique(labels)),
-        shard_pictures=shard_rows,
-    )
 
 
 def _write_shards(
@@ -136,21 +125,18 @@ def _write_shards(
         if not paths.shard(number).is_dir():
             embedding = np.asarray(source["embed"][here], np.float32)
             groups = slice(None) if number == 0 else slice(0, 0)
-            rows = _rows(labels[here], _loss(classifier, embedding, labels[here]))
+            rows = np.zeros(len(embedding), ROW)
+            # A row's picture and id are its class, so that whole classes are held out.
+            digests = (hashlib.blake2b(b"%d" % label, digest_size=7).digest() for label in labels[here])
+            rows["id"] = list(map(int.from_bytes, digests))
+            rows["picture"], rows["label"] = labels[here], labels[here]
+            rows["own_loss"] = _classifier_loss(classifier, embedding, labels[here])
             write_shard(paths, number, Shard(embedding.astype(np.float16), rows, clean[groups], present[groups]))
         report(clock.at(here.stop))
 
 
-def _rows(labels: NDArray[np.int64], loss: NDArray[np.float32]) -> NDArray[np.void]:
-    """Rows whose picture and id are their class, so that whole classes are held out."""
-    rows = np.zeros(len(labels), ROW)
-    rows["id"] = [int.from_bytes(hashlib.blake2b(b"%d" % label, digest_size=7).digest()) for label in labels.tolist()]
-    rows["picture"], rows["label"], rows["own_loss"] = labels, labels, loss
-    return rows
-
-
 @torch.inference_mode()
-def _loss(
+def _classifier_loss(
     classifier: torch.nn.Module, embedding: NDArray[np.float32], labels: NDArray[np.int64], rows_at_once: int = 2048
 ) -> NDArray[np.float32]:
     parts = []

@@ -26,7 +26,7 @@ PREPARING = Progress("prepare", 0)
 
 
 class PretrainPaths:
-    """The files of a run, besides those that its steps keep for themselves."""
+    """The files of a run, besides those of its caches and seeds."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -47,18 +47,22 @@ class PretrainPaths:
 
 
 def pretrain_head(config: PretrainConfig, *, report: ProgressCallback) -> Head:
-    """Do what is missing of a run's training, and return its head.
-
-    Raises FolderError if OUT holds a run of other options.
-    """
+    """Do what is missing of a run's training → its head; raises FolderError if OUT holds a run with other options."""
     paths = PretrainPaths(config.out)
     _refuse_another_run(config, paths)
     if not paths.head.is_file():
         report(PREPARING)
         model = load_model(config.model, device=config.device, precision=config.precision)
-        sources = _cached(config, model, paths, report)
-        _train_seeds(config, model, sources, paths, report)
-        shutil.copyfile(_best_seed(config, paths).head, paths.head)
+        caches = []
+        for number, data in enumerate(config.data):
+            cache = cache_config(config, data, paths.cache(number, data), target=config.target)
+            numbered = _numbered(report, "set", number, len(config.data))
+            caches.append(write_cache(cache, model, numbered, head=paths.folder))
+        _train_seeds(config, model, Sources(tuple(caches)), paths, report)
+        seeds = [paths.seed(seed) for seed in range(config.seeds)]
+        # The best by its first figure, on held-out pictures that train; no labelled set takes part.
+        best = max(seeds, key=lambda seed: next(iter(json.loads(seed.metrics.read_text()).values())))
+        shutil.copyfile(best.head, paths.head)
     return load_head(paths.head)
 
 
@@ -75,16 +79,8 @@ def _refuse_another_run(config: PretrainConfig, paths: PretrainPaths) -> None:
     file.write(config)
 
 
-def _cached(config: PretrainConfig, model: Model, paths: PretrainPaths, report: ProgressCallback) -> Sources:
-    caches = []
-    for number, data in enumerate(config.data):
-        cache = cache_config(config, data, paths.cache(number, data), target=config.target)
-        caches.append(write_cache(cache, model, _numbered(report, "set", number, len(config.data)), head=paths.folder))
-    return Sources(tuple(caches))
-
-
 def _numbered(report: ProgressCallback, what: str, number: int, count: int) -> ProgressCallback:
-    """A callback whose stages say which of several it is: "train, seed 2 of 3"."""
+    """A callback whose stages are numbered: "train, seed 2 of 3"."""
 
     def report_numbered(progress: Progress) -> None:
         report(replace(progress, stage=f"{progress.stage}, {what} {number + 1} of {count}"))
@@ -106,9 +102,3 @@ def _train_seeds(
                 rows = read_by_functions(rows, load_source(model.source))
         trained = train(rows, config.recipe, seed=seed, report=_numbered(report, "seed", seed, config.seeds))
         save_trained(paths.seed(seed), trained, rows, config, seed=seed)
-
-
-def _best_seed(config: PretrainConfig, paths: PretrainPaths) -> RunPaths:
-    """The seed with the best figure on upstream pictures that were held out; no labelled set takes part."""
-    seeds = [paths.seed(seed) for seed in range(config.seeds)]
-    return max(seeds, key=lambda seed: next(iter(json.loads(seed.metrics.read_text()).values())))

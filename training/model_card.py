@@ -22,7 +22,7 @@ copies with noise or in low light a lower one than the photograph itself (experi
 
 
 def card_text(folder: Path, figures: Sequence[str] = ()) -> str:
-    """The card of the run in `folder` as Markdown; `figures` are its parts with figures on labelled sets."""
+    """The card of the run in `folder` as Markdown; `figures` are its parts on labelled sets."""
     head, config = load_head(folder / "head.safetensors"), pretrain_record(folder).read()
     overlap = folder / "overlap.json"
     parts = [
@@ -55,7 +55,7 @@ def _recipe(head: Head, config: PretrainConfig) -> str:
     shape = f"{training['depth']} hidden layers of {training['width']}" if training["depth"] else "one linear layer"
     rows = [
         ["target", config.target],
-        ["views", _listing(asdict(config.augmentation))],
+        ["views", ", ".join(f"{name} {value}" for name, value in asdict(config.augmentation).items())],
         ["loss", f"{training['loss']}, margin {training['margin']}, {training['pairing']} pairs"],
         ["head", f"{shape}, LayerNorm {training['layer_norm']}"],
         ["optimiser", f"{training['epochs']} epochs, batches of {training['batch']}, rate {training['base_rate']}"],
@@ -66,7 +66,7 @@ def _recipe(head: Head, config: PretrainConfig) -> str:
 
 
 def retrain_command(config: PretrainConfig) -> str:
-    """The command that makes this head again, folders by their last names; other options are in the head's header."""
+    """The command that makes the head again, with folders by their last names; the head's header has all options."""
     words = ["python -m training.pretrain", f"--model {config.model}"]
     words += [f"--{name} {Path(spec).name}" for name in ("data", "develop", "report") for spec in getattr(config, name)]
     values = {name: getattr(config, name) for name in ("reads", "target", "seeds", "limit")}
@@ -74,14 +74,10 @@ def retrain_command(config: PretrainConfig) -> str:
     return " ".join(words)
 
 
-def _listing(values: Mapping[str, object]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
-
-
 def _sources(head: Head) -> str:
     rows = [
         [str(s["source"]), f"{s['pictures']:,}", f"{s['rows']:,}", f"`{s['pictures_digest']}`"]
-        for s in _sources_of(head)
+        for s in _recorded_sources(head)
     ]
     held_out = ", ".join(
         f"{name} {cell(float(value))}"  # type: ignore[arg-type]
@@ -91,8 +87,7 @@ def _sources(head: Head) -> str:
     return f"## Pictures that train\n\n{table}\n\nOn those of them that were held out: {held_out}."
 
 
-def _sources_of(head: Head) -> Sequence[Mapping[str, Any]]:
-    """What it was trained on, as the run recorded it: source, pictures and others of each."""
+def _recorded_sources(head: Head) -> Sequence[Mapping[str, Any]]:
     recipe = head.provenance.recipe
     sources: Sequence[Mapping[str, Any]] = recipe.get("sources", [{"source": "", **recipe}])  # type: ignore[assignment]
     return sources
@@ -112,8 +107,8 @@ def _overlap(overlaps: Sequence[Overlap]) -> str:
 
 
 def limits_text(head: Head) -> str:
-    """What the head is not, and on how many pictures it was trained."""
-    trained_on = counted(sum(int(source["pictures"]) for source in _sources_of(head)), "picture")
+    """What the head cannot do, and on how many pictures it was trained."""
+    trained_on = counted(sum(int(source["pictures"]) for source in _recorded_sources(head)), "picture")
     tried = "" if head.functions is None else MEASURED_ON_LITE0
     return f"""## Limits
 

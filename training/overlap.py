@@ -33,8 +33,8 @@ BATCH = 64
 class EmbeddedPictures:
     """The N readable pictures of a list at `positions` (N,): `embedding` (N, D) float16, `logits` (N, C) float32.
 
-    `crop_embedding` (N, D) is of the middle of each picture cut to a random share, (0, D) without `with_crops`;
-    `crop_share` (N,) is the share of the sides that each crop keeps. `failures` pairs names and reasons.
+    `crop_embedding` (N, D) is of each picture's middle, whose sides are a random `crop_share` (N,) of the picture's;
+    both are empty without `with_crops`. `failures` pairs names and reasons.
     """
 
     positions: NDArray[np.int64]
@@ -48,10 +48,7 @@ class EmbeddedPictures:
 def embed_pictures(
     model: Model, pictures: PictureList, *, seed: int, report: ProgressCallback, with_crops: bool = True
 ) -> EmbeddedPictures:
-    """Embed the pictures of a list, and a crop of each; threads read one batch ahead; unreadable ones become failures.
-
-    Raises NoImagesError if none can be read.
-    """
+    """Embed the pictures of a list, and a crop of each; raises NoImagesError if none can be read."""
     clock = Clock("embed", len(pictures))
     shares = np.random.default_rng(seed).uniform(*CROP_SHARES, len(pictures))
     positions: list[int] = []
@@ -92,7 +89,7 @@ def embed_pictures(
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """N readable pictures: `names`, content keys `content` (N,), `pixels`, `embedding` (N, D)."""
+    """N readable pictures: names, content keys `content` (N,), pixels, `embedding` (N, D)."""
 
     names: tuple[str, ...]
     content: NDArray[np.int64]
@@ -102,7 +99,7 @@ class Fingerprints:
 
 @dataclass(frozen=True)
 class SharedPicture:
-    """A picture of each set that may be one: whether their bytes are equal, and the cosine of the embeddings."""
+    """A picture of each set that may be the same: whether the bytes are, and the embeddings' cosine."""
 
     upstream: str
     report: str
@@ -112,7 +109,7 @@ class SharedPicture:
 
 @dataclass(frozen=True)
 class Overlap:
-    """How many of the `pictures` of `report` are also in `upstream`, by their bytes and by any way, and the pairs."""
+    """How many of the `pictures` of `report` are also in `upstream`, by bytes and by any way, and the pairs."""
 
     upstream: str
     report: str
@@ -124,7 +121,7 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Overlaps:
-    """What is in two uses, by a model: each pair of an upstream and a report set."""
+    """The overlap of each pair of an upstream and a report set, found with a model."""
 
     model: str
     overlaps: tuple[Overlap, ...]
@@ -149,7 +146,7 @@ def main(config: OverlapConfig) -> None:
 
 
 def table(overlaps: Sequence[Overlap]) -> str:
-    """The counts as a Markdown table, one row a pair of sets."""
+    """The counts as a Markdown table, a row per pair of sets."""
     header = ["report", "upstream", "pictures", "same bytes", "twins"]
     rows = [[o.report, o.upstream, f"{o.pictures:,}", f"{o.by_content:,}", f"{o.by_any:,}"] for o in overlaps]
     return markdown(header, rows)
@@ -172,14 +169,14 @@ def fingerprint(model: Model, pictures: PictureList, report: ProgressCallback) -
 
 
 def find_overlap(first: Fingerprints, second: Fingerprints, *, upstream: str, report: str) -> Overlap:
-    """The pictures of `second` that are also in `first`; the names of the sets are for the record."""
+    """The pictures of `second`, the set `report`, that are also in `first`, the set `upstream`."""
     twins = twins_across(first.embedding, second.embedding, pixels=Pixels.joined(first.pixels, second.pixels))
     trained, reported = twins.pair[:, 0], twins.pair[:, 1] - len(first.names)
     is_same = first.content[trained] == second.content[reported]
-    found_pairs = zip(trained.tolist(), reported.tolist(), is_same.tolist(), twins.cosine.tolist(), strict=True)
+    found = zip(trained.tolist(), reported.tolist(), is_same.tolist(), twins.cosine.tolist(), strict=True)
     pairs = tuple(
         SharedPicture(first.names[a], second.names[b], same_bytes, round(cosine, 4))
-        for a, b, same_bytes, cosine in sorted(found_pairs, key=lambda pair: pair[1::-1])
+        for a, b, same_bytes, cosine in sorted(found, key=lambda pair: pair[1::-1])
     )
     same, any_way = (len(np.unique(rows)) for rows in (reported[is_same], reported))
     return Overlap(upstream, report, len(second.names), same, any_way, pairs)

@@ -36,6 +36,6 @@ def test_heads_are_trained_without_what_stands_on_top(tmp_path: Path, alone: Pat
         assert (out / "head.safetensors").is_file()
     assert "Measured on no set" in (tmp_path / "pretrain" / "head.md").read_text("utf-8")
     told = run_python(
-        "-c", "from training.data.spec import pictures_of; pictures_of('cub:nowhere')", cwd=alone, env=environment
+        "-c", "from training.data.spec import list_pictures; list_pictures('cub:nowhere')", cwd=alone, env=environment
     )
     assert "'cub:nowhere' names the kind 'cub', and known are folder, tar." in told.stderr

@@ -47,7 +47,7 @@ from url_viz.models.model import Model, load_model
 
 CURVE_POINTS = 101
 TENTHS = 10
-OF_THE_PAPER = (
+PAPER_NOTE = (
     "R-AUROC and recall@1 are the paper's: nearest by raw cosine, copies included. `url_viz evaluate` leaves copies "
     "and views out, in the set's whitened space, so its figures differ."
 )
@@ -61,14 +61,19 @@ def main(config: EvaluateConfig) -> None:
     model = load_model(config.model, device=config.device, precision=config.precision)
     pictures = list_labelled(config.data, limit=config.limit)
     embedded = embed_pictures(model, pictures, seed=config.seed, report=command_report(), with_crops=config.crop_test)
+    upstream = None
+    if config.upstream is not None:
+        known = list_labelled(config.upstream, limit=config.limit)
+        read = embed_pictures(model, known, seed=config.seed, report=command_report(), with_crops=False)
+        upstream = LabelledSet(config.upstream, read.embedding, read.logits, known.labels[read.positions])
     references = References(
         classifier_labels(model, pictures, embedded.positions),
         votes_entropy(config.data, pictures.ids[embedded.positions]),
-        None if config.upstream is None else read_upstream(model, config),
+        upstream,
     )
     evaluation = evaluate(model, pictures, embedded, config, references)
     print(table(evaluation))
-    print(OF_THE_PAPER)
+    print(PAPER_NOTE)
     if config.json is not None:
         write_json(evaluation, config.json)
     if config.figures is not None:
@@ -76,28 +81,19 @@ def main(config: EvaluateConfig) -> None:
 
 
 def classifier_labels(model: Model, pictures: PictureList, positions: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """Each picture's class among the classifier's (N,), −1 if unknown; None if it knows none."""
+    """Each picture's class (N,) among the classifier's, −1 if unknown; None if it knows none."""
     codes = classifier_indices(pictures.classes, count_classes(model))
     return None if codes is None else codes[pictures.labels[positions]]
 
 
 def votes_entropy(spec: str, ids: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    """Entropy (N,) in nats of people's votes on the pictures with these ids, nan without votes; None without a vote."""
+    """Entropy (N,) in nats of people's votes on the pictures with these ids, nan without votes; None of other sets."""
     name = spec.partition(":")[0].partition("/")[0]
     if name not in (*COLLECTION, "imagenet-real-h"):
         return None
     votes = read_soft_labels(spec)
     entropy = dict(zip(votes.pictures.ids.tolist(), votes.entropy_nats.tolist(), strict=True))
     return np.array([entropy.get(picture_id, math.nan) for picture_id in ids.tolist()])
-
-
-def read_upstream(model: Model, config: EvaluateConfig) -> LabelledSet:
-    """Read and embed the upstream set of `config`."""
-    assert config.upstream is not None
-    pictures = list_labelled(config.upstream, limit=config.limit)
-    embedded = embed_pictures(model, pictures, seed=config.seed, report=command_report(), with_crops=False)
-    labels = pictures.labels[embedded.positions]
-    return LabelledSet(config.upstream, embedded.embedding, embedded.logits, labels)
 
 
 def evaluate(
@@ -109,8 +105,7 @@ def evaluate(
 ) -> Evaluation:
     """All figures of a model on pictures that were embedded with it.
 
-    Raises HeadMismatchError if the model has no head and `config` asks for no baselines, FolderError if there are too
-    few pictures to have neighbours.
+    Raises HeadMismatchError without a head and baselines, FolderError for too few pictures to have neighbours.
     """
     if model.head is None and not config.baselines:
         raise HeadMismatchError(f"{config.model!r} has no head. Give the path of one, or --baselines.")
@@ -147,7 +142,7 @@ def compare(
     config: EvaluateConfig,
     references: References,
 ) -> Mapping[str, Comparisons]:
-    """The comparisons of each uncertainty by its name; neighbour baselines search within each set."""
+    """The comparisons of each uncertainty, by name; neighbour baselines search within each set."""
     entropy, upstream = references.entropy_nats, references.upstream
     comparisons = {
         name: Comparisons(
@@ -170,7 +165,7 @@ def compare(
 def against_classifier(
     uncertainty: NDArray[np.floating], logits: NDArray[np.float32], classes: NDArray[np.int64] | None
 ) -> float:
-    """AUROC of uncertainty (N,) against the errors of logits (N, C), over pictures of known classes."""
+    """AUROC of uncertainty (N,) against the errors of logits (N, C), over pictures of known classes; nan of none."""
     if classes is None:
         return math.nan
     has_class = classes >= 0
@@ -196,9 +191,9 @@ def measure_order(
     *,
     comparisons: Comparisons | None = None,
 ) -> OrderResult:
-    """R-AUROC of an uncertainty (N,) against correctness (N,), with its interval over classes `labels` (N,).
+    """R-AUROC of an uncertainty (N,) against correctness (N,) with its interval over classes `labels` (N,), and AURC.
 
-    Also AURC, the risk–coverage curve and recall by tenths, in which pictures of equal uncertainty count alike.
+    With them the risk–coverage curve and recall by tenths; pictures of equal uncertainty count alike.
     """
     figure = auroc_by_blocks(uncertainty, ~is_correct, labels)
     curve = risk_coverage(uncertainty, ~is_correct)
@@ -217,7 +212,7 @@ def measure_order(
 
 
 def compare_crops(head: Head, embedded: EmbeddedPictures) -> tuple[Crop, ...]:
-    """Whether each picture's crop is strictly more uncertain than the whole picture (PVU 4.3)."""
+    """Whether each picture's crop is strictly more uncertain than the picture (PVU 4.3)."""
     is_more = head(embedded.crop_embedding) > head(embedded.embedding)
     return tuple(map(Crop, embedded.crop_share.tolist(), is_more.tolist()))
 

@@ -1,4 +1,4 @@
-"""Records and plots of an evaluation."""
+"""The records of an evaluation, and its plots."""
 
 import math
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ HEAD = "head"
 class OrderResult:
     """How one uncertainty orders a set. `interval` is R-AUROC's of 95 % over classes, `risk` at `coverage`.
 
-    `recall_by_tenth` is recall@1 of each tenth of the pictures, from the clearest to the most uncertain.
+    `recall_by_tenth` is recall@1 of each tenth of the pictures, the clearest first.
     """
 
     name: str
@@ -41,10 +41,10 @@ class OrderResult:
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Further figures of an uncertainty, beyond recall@1; nan without the reference data.
+    """Figures of an uncertainty beyond recall@1; nan without the reference data.
 
-    `classification_auroc`: against the classifier's errors. `human_alignment`: Spearman with the entropy of people's
-    votes. `ood_auroc` and `mixed_r_auroc`: with an upstream set.
+    `classification_auroc` is against the classifier's errors, `human_alignment` Spearman with the entropy of people's
+    votes; `ood_auroc` and `mixed_r_auroc` are with an upstream set.
     """
 
     classification_auroc: float = math.nan
@@ -55,7 +55,7 @@ class Comparisons:
 
 @dataclass(frozen=True)
 class References:
-    """Reference data of the comparisons, None if absent.
+    """What uncertainties are compared with, as far as there is any.
 
     `classes` (N,): each picture's class among the classifier's, −1 unknown. `entropy_nats` (N,): of people's votes.
     `upstream` was embedded with the same model.
@@ -68,7 +68,7 @@ class References:
 
 @dataclass(frozen=True)
 class Crop:
-    """One picture's crop: the share of the sides it keeps, and whether the head finds it more uncertain."""
+    """One picture's crop: the share of the sides that it keeps, and whether it is more uncertain than the picture."""
 
     share: float
     is_more_uncertain: bool
@@ -99,25 +99,19 @@ GREY = "#8a8f98"
 
 
 def write_figures(evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Write the figures of an evaluation as offline HTML pages, and return their paths.
-
-    `risk-coverage.html`, `recall-by-tenth.html`, and `crop-curve.html` if crops were measured.
-    """
+    """Write `risk-coverage.html`, `recall-by-tenth.html` and, of measured crops, `crop-curve.html`, offline pages."""
     figures = {"risk-coverage": risk_coverage_figure(evaluation), "recall-by-tenth": tenths_figure(evaluation)}
     if evaluation.crops:
         figures["crop-curve"] = crop_figure(evaluation)
-    return [write_page(figure, folder / f"{name}.html") for name, figure in figures.items()]
-
-
-def write_page(figure: "Figure", path: Path) -> Path:
-    """Write a figure as an offline HTML page, and return its path."""
-    with replaced(path) as temporary:
-        temporary.write_text(figure.to_html(include_plotlyjs=True), "utf-8")
-    return path
+    paths = [folder / f"{name}.html" for name in figures]
+    for path, figure in zip(paths, figures.values(), strict=True):
+        with replaced(path) as temporary:
+            temporary.write_text(figure.to_html(include_plotlyjs=True), "utf-8")
+    return paths
 
 
 def risk_coverage_figure(evaluation: Evaluation) -> "Figure":
-    """Share of wrong neighbours among the clearest pictures, over how many of them count; lower is better."""
+    """The share of wrong neighbours among the clearest pictures, over the share of these; lower is better."""
     figure = _figure(evaluation, "kept, clearest first", "wrong among these")
     for index, order in enumerate(evaluation.orders):
         _line(figure, order.coverage, order.risk, f"AURC {decimal(order.aurc, digits=3)}", order, index)
@@ -127,7 +121,7 @@ def risk_coverage_figure(evaluation: Evaluation) -> "Figure":
 
 
 def tenths_figure(evaluation: Evaluation) -> "Figure":
-    """recall@1 of each tenth of the pictures, from the clearest to the most uncertain; a good order falls."""
+    """recall@1 of each tenth of the pictures, the clearest first; a good order falls."""
     figure = _figure(evaluation, "tenth of the pictures, clearest first", "recall@1")
     for index, order in enumerate(evaluation.orders):
         tenths = range(1, len(order.recall_by_tenth) + 1)
@@ -153,14 +147,10 @@ def crop_figure(evaluation: Evaluation) -> "Figure":
 
 
 def _figure(evaluation: Evaluation, x: str, y: str) -> "Figure":
-    recall = decimal(evaluation.recall_at_1, digits=3)
-    return blank(f"{evaluation.data}: {counted(evaluation.pictures, 'picture')}, recall@1 {recall}", x, y)
-
-
-def blank(title: str, x: str, y: str) -> "Figure":
-    """A figure without lines, with a title and titles of its axes; y begins at zero."""
     import plotly.graph_objects as go
 
+    recall = decimal(evaluation.recall_at_1, digits=3)
+    title = f"{evaluation.data}: {counted(evaluation.pictures, 'picture')}, recall@1 {recall}"
     return go.Figure(
         layout={
             "title": {"text": title, "font": {"size": 15}},

@@ -35,7 +35,7 @@ def read_caltech101(root: Path, split: str) -> list[Labelled]:
         mixed = by_hash(entries)
         development += mixed[:CALTECH_TRAINING_PICTURES]
         test += mixed[CALTECH_TRAINING_PICTURES:]
-    return _split_of(development, test, split, val_percent=10)
+    return _take_split(development, test, split, val_percent=10)
 
 
 def read_cifar100(root: Path, split: str) -> list[Labelled]:
@@ -43,10 +43,10 @@ def read_cifar100(root: Path, split: str) -> list[Labelled]:
     required(root, ("cifar-100-python",), layout="cifar-100-python/train, test and meta")
 
     def pixels(official: str) -> tuple[NDArray[np.uint8], list[str]]:
-        dataset = _opened("CIFAR100", root, train=official == "train")
+        dataset = _open("CIFAR100", root, train=official == "train")
         return dataset.data, [dataset.classes[label] for label in dataset.targets]
 
-    return _entries_of_array(root, "cifar100", pixels, split)
+    return _list_array(root, "cifar100", pixels, split)
 
 
 def read_svhn(root: Path, split: str) -> list[Labelled]:
@@ -55,22 +55,22 @@ def read_svhn(root: Path, split: str) -> list[Labelled]:
     required(root, (f"{official}_32x32.mat",), layout="train_32x32.mat and test_32x32.mat")
 
     def pixels(official: str) -> tuple[NDArray[np.uint8], list[str]]:
-        dataset = _opened("SVHN", root, split=official)
+        dataset = _open("SVHN", root, split=official)
         return dataset.data.transpose(0, 2, 3, 1), [str(label) for label in dataset.labels]
 
-    return _entries_of_array(root, "svhn", pixels, split)
+    return _list_array(root, "svhn", pixels, split)
 
 
 def read_dtd(root: Path, split: str) -> list[Labelled]:
     """DTD, the official splits of partition 1."""
     required(root, ("dtd/dtd/labels",), layout="dtd/dtd/labels/train1.txt and dtd/dtd/images/CLASS/*.jpg")
-    return _entries_of_paths(_opened("DTD", root, split=split, loader=Path))
+    return _list_paths(_open("DTD", root, split=split, loader=Path))
 
 
 def read_flowers102(root: Path, split: str) -> list[Labelled]:
     """Oxford Flowers 102, the official splits (6,149 test pictures)."""
     required(root, ("flowers-102",), layout="flowers-102/jpg/image_00001.jpg, imagelabels.mat and setid.mat")
-    return _entries_of_paths(_opened("Flowers102", root, split=split, loader=Path))
+    return _list_paths(_open("Flowers102", root, split=split, loader=Path))
 
 
 def read_pets(root: Path, split: str) -> list[Labelled]:
@@ -81,7 +81,7 @@ def read_pets(root: Path, split: str) -> list[Labelled]:
     names = [line.split()[0] for line in table.read_text().splitlines() if line.strip() and line[0] != "#"]
     images = table.parent.parent / "images"
     entries = [Labelled(name.rpartition("_")[0], images / f"{name}.jpg") for name in names]
-    return _split_of(entries, entries, split, val_percent=20)
+    return _take_split(entries, entries, split, val_percent=20)
 
 
 def read_resisc45(root: Path, split: str) -> list[Labelled]:
@@ -105,7 +105,7 @@ def read_sun397(root: Path, split: str) -> list[Labelled]:
     return [Labelled("/".join(path.split("/")[1:-1]), pictures / path) for path in paths if path]
 
 
-def _split_of(development: list[Labelled], test: list[Labelled], split: str, *, val_percent: int) -> list[Labelled]:
+def _take_split(development: list[Labelled], test: list[Labelled], split: str, *, val_percent: int) -> list[Labelled]:
     """`test`, or the part of `development` that is train or val, drawn by hash."""
     if split == "test":
         return test
@@ -114,7 +114,7 @@ def _split_of(development: list[Labelled], test: list[Labelled], split: str, *, 
     return mixed[:first] if split == "train" else mixed[first:]
 
 
-def _opened(name: str, root: Path, **options: object) -> Any:
+def _open(name: str, root: Path, **options: object) -> Any:
     """A torchvision set; raises FolderError if its files are missing or damaged."""
     datasets = importlib.import_module("torchvision.datasets")
     try:
@@ -126,34 +126,30 @@ def _opened(name: str, root: Path, **options: object) -> Any:
         ) from error
 
 
-def _entries_of_paths(dataset: Any) -> list[Labelled]:
-    """The files of a set that was opened with `loader=Path`, which gives paths instead of pictures."""
+def _list_paths(dataset: Any) -> list[Labelled]:
+    """The files of a set that was opened with `loader=Path`: it gives paths instead of pictures."""
     return [Labelled(str(dataset.classes[label]), path) for path, label in (dataset[i] for i in range(len(dataset)))]
 
 
-def _entries_of_array(
+def _list_array(
     root: Path, name: str, pixels: Callable[[str], tuple[NDArray[np.uint8], list[str]]], split: str
 ) -> list[Labelled]:
-    """A split of a set that is one array in a file; its pictures (N, H, W, 3) are written as PNG once, whole or not."""
+    """A split of a set that is one array in a file; its pictures (N, H, W, 3) are written as PNG once, all or none."""
     official = "test" if split == "test" else "train"
     folder = root / f"{name}-{official}-png"
     if not folder.is_dir():
-        _unpack(*pixels(official), folder)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            for index, (picture, label) in enumerate(zip(*pixels(official), strict=True)):
+                path = temporary / label / f"{index:06d}.png"
+                path.parent.mkdir(exist_ok=True)
+                Image.fromarray(picture).save(path, compress_level=1)
+            temporary.chmod(0o755)
+            os.replace(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
     entries = [entry for entries in class_folders(folder).values() for entry in entries]
-    return _split_of(entries, entries, split, val_percent=10)
-
-
-def _unpack(pictures: NDArray[np.uint8], labels: list[str], folder: Path) -> None:
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        for index, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
-            path = temporary / label / f"{index:06d}.png"
-            path.parent.mkdir(exist_ok=True)
-            Image.fromarray(picture).save(path, compress_level=1)
-        temporary.chmod(0o755)
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    return _take_split(entries, entries, split, val_percent=10)
 
 
 READERS: Mapping[str, Callable[[Path, str], list[Labelled]]] = MappingProxyType(

@@ -35,10 +35,7 @@ YES = 2
 
 @dataclass(frozen=True)
 class SoftLabels:
-    """Pictures with people's votes: `votes` (N, C) int64, columns named by `classes`; every row has at least one vote.
-
-    Pictures without any are left out. Ties go to the first class.
-    """
+    """Pictures with people's votes (N, C) int64 by class, at least one each; ties go to the first class."""
 
     root: Path
     paths: tuple[Path, ...]
@@ -47,8 +44,7 @@ class SoftLabels:
 
     @property
     def majority(self) -> NDArray[np.int64]:
-        majority: NDArray[np.int64] = self.votes.argmax(axis=1)
-        return majority
+        return np.asarray(self.votes.argmax(axis=1))
 
     @property
     def entropy_nats(self) -> NDArray[np.float64]:
@@ -69,8 +65,7 @@ def entropy_nats(votes: NDArray[np.int64]) -> NDArray[np.float64]:
     """Entropy (N,) in nats of votes (N, C), nan in rows without a vote."""
     parts = (votes[start : start + ROWS_AT_ONCE] for start in range(0, len(votes), ROWS_AT_ONCE))
     with np.errstate(invalid="ignore"):  # rows without a vote
-        entropies: NDArray[np.float64] = np.concatenate([np.zeros(0), *(entropy(part, axis=1) for part in parts)])
-    return np.abs(entropies)
+        return np.asarray(np.abs(np.concatenate([np.zeros(0), *(entropy(part, axis=1) for part in parts)])))
 
 
 def read_soft_labels(spec: str) -> SoftLabels:
@@ -88,19 +83,19 @@ def read_soft_labels(spec: str) -> SoftLabels:
 
 
 def collection(root: Path, split: str) -> SoftLabels:
-    """One set of the collection: val is fold 1, test fold 2, train folds 3 to 5."""
+    """A split of a set of the collection: val is fold 1, test fold 2, train folds 3 to 5."""
     file = required(root, ("annotations.json",), layout=COLLECTION_LAYOUT)
-    votes = pd.DataFrame(_votes_by_path(file), columns=["path", "label"], dtype=object)
+    votes = pd.DataFrame(_read_annotations(file), columns=["path", "label"], dtype=object)
     classes = tuple(sorted(votes["label"].dropna().unique()))
-    votes = votes[[_fold_of(path, file) in FOLDS[split] for path in votes["path"]]]
+    votes = votes[[_find_fold(path, file) in FOLDS[split] for path in votes["path"]]]
     paths = sorted(votes["path"].unique())
     counts = pd.crosstab(votes["path"], votes["label"]).reindex(index=paths, columns=list(classes), fill_value=0)
     # The first part of a path is the set's folder, whose name may differ after unpacking.
     files = [root.joinpath(*path.split("/")[1:]) for path in paths]
-    return _with_votes(root, files, counts.to_numpy(np.int64), classes)
+    return _keep_voted(root, files, counts.to_numpy(np.int64), classes)
 
 
-def _votes_by_path(file: Path) -> list[tuple[str, str | None]]:
+def _read_annotations(file: Path) -> list[tuple[str, str | None]]:
     """(picture, label) of every vote; the label is None if an annotator gave none."""
     try:
         return [
@@ -115,14 +110,14 @@ def _votes_by_path(file: Path) -> list[tuple[str, str | None]]:
         ) from error
 
 
-def _fold_of(path: str, file: Path) -> str:
+def _find_fold(path: str, file: Path) -> str:
     parts = path.split("/")
     if len(parts) < 3 or ".." in parts or parts[1] not in FOLDS["all"]:
         raise FolderError(f"{file} names the picture {path!r}. Expected is SET/fold1/NAME to SET/fold5/NAME.")
     return parts[1]
 
 
-def _with_votes(root: Path, files: list[Path], votes: NDArray[np.int64], classes: tuple[str, ...]) -> SoftLabels:
+def _keep_voted(root: Path, files: list[Path], votes: NDArray[np.int64], classes: tuple[str, ...]) -> SoftLabels:
     has_votes = votes.sum(axis=1) > 0
     voted = tuple(path for path, has in zip(files, has_votes, strict=True) if has)
     return SoftLabels(root, voted, votes[has_votes], classes)
@@ -143,16 +138,16 @@ def imagenet_real_h(root: Path) -> SoftLabels:
         )
     row = {path.name: index for index, path in enumerate(files)}
     votes = np.zeros((len(files), IMAGENET_CLASSES), np.int64)
-    for (name, label), count in _yes_votes(raters):
+    for (name, label), count in _read_raters(raters):
         if name not in row:
             raise FolderError(f"{raters} has votes on {name!r}, which is not in {root / 'val'}. Unpack it again.")
         votes[row[name], label] += count
     for index in np.flatnonzero(votes.sum(axis=1) == 0):
         votes[index, labels[index]] = 1
-    return _with_votes(root, files, votes, tuple(f"{number:03d}" for number in range(IMAGENET_CLASSES)))
+    return _keep_voted(root, files, votes, tuple(f"{number:03d}" for number in range(IMAGENET_CLASSES)))
 
 
-def _yes_votes(raters: Path) -> list[tuple[tuple[str, int], int]]:
+def _read_raters(raters: Path) -> list[tuple[tuple[str, int], int]]:
     """((picture, label), raters who said yes) of every question; answers are (R, questions, 3): no, maybe, yes."""
     with np.load(raters) as archive:
         answers = archive["tensor"] if "tensor" in archive else archive["scores"]

@@ -25,7 +25,7 @@ SOP_LAYOUT = "Ebay_train.txt, Ebay_test.txt and bicycle_final/*.JPG in Stanford_
 
 @dataclass(frozen=True)
 class NamedSet:
-    """A published set: the reader of a split, and the names of its splits."""
+    """A published set: the reader of a split, and the splits' names."""
 
     read: Callable[[Path, str], list[Labelled]]
     splits: tuple[str, ...]
@@ -93,7 +93,7 @@ def metric_split(classes: list[list[Labelled]], split: str) -> list[Labelled]:
     """
     half = len(classes) // 2
     if split not in ("train", "val"):
-        return _of_test(classes[half:], split)
+        return _take_test(classes[half:], split)
     chosen: list[Labelled] = []
     for entries in classes[:half]:
         training = set(np.round(np.linspace(0, len(entries) - 1, len(entries) // 2)).astype(int).tolist())
@@ -101,7 +101,7 @@ def metric_split(classes: list[list[Labelled]], split: str) -> list[Labelled]:
     return chosen
 
 
-def _of_test(classes: list[list[Labelled]], split: str) -> list[Labelled]:
+def _take_test(classes: list[list[Labelled]], split: str) -> list[Labelled]:
     """All pictures of test classes, or the even (train-on-test) or odd ones (test-on-test) of each."""
     start, step = {"test": (0, 1), "train-on-test": (0, 2), "test-on-test": (1, 2)}[split]
     return [entry for entries in classes for entry in entries[start::step]]
@@ -112,9 +112,9 @@ def read_sop(root: Path, split: str) -> list[Labelled]:
     is_development = split in ("train", "val")
     listed = "Ebay_train.txt" if is_development else "Ebay_test.txt"
     choices = (listed, f"Info_Files/{listed}", f"Stanford_Online_Products/{listed}")
-    products = _products(required(root, choices, layout=SOP_LAYOUT))
+    products = _read_products(required(root, choices, layout=SOP_LAYOUT))
     if not is_development:
-        return _of_test([products[key] for key in sorted(products)], split)
+        return _take_test([products[key] for key in sorted(products)], split)
     chosen: list[Labelled] = []
     for super_class in sorted({super_class for super_class, _ in products}):
         keys = sorted(key for key in products if key[0] == super_class)
@@ -123,7 +123,7 @@ def read_sop(root: Path, split: str) -> list[Labelled]:
     return chosen
 
 
-def _products(table: Path) -> dict[tuple[int, int], list[Labelled]]:
+def _read_products(table: Path) -> dict[tuple[int, int], list[Labelled]]:
     """(super-class id, class id) → pictures, from a list `image_id class_id super_class_id path`."""
     home = table.parent.parent if table.parent.name == "Info_Files" else table.parent
     pictures = home / "images" if (home / "images").is_dir() else home
