@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.training.benchmark.made import small_case
-from training.benchmark.__main__ import _baselines_of
+from training.benchmark.__main__ import _fit_others
 from training.benchmark.labelled import TEMPERATURES, Case
 from training.benchmark.orders import fit_baselines
 from url_viz.evidence.baselines import softmax_entropy
@@ -65,16 +65,16 @@ def test_sets_without_both_outcomes_choose_nothing() -> None:
 
 def test_nothing_is_chosen_on_the_set_itself(capsys: pytest.CaptureFixture[str]) -> None:
     cases = [small_case(seed) for seed in (0, 1, 2)]
-    found = _baselines_of(cases, [])
+    found = _fit_others(cases, [])
     assert [None if one is None else one.on for one in found] == [
         ("made 1", "made 2"),
         ("made 0", "made 2"),
         ("made 0", "made 1"),
     ]
-    given = _baselines_of(cases[:1], cases[1:])
+    given = _fit_others(cases[:1], cases[1:])
     assert given[0] is not None
     assert given[0].on == ("made 1", "made 2")
     assert "Without other sets" not in capsys.readouterr().out
     again = small_case(0)  # the same files, read once more
-    assert _baselines_of([cases[0]], [again]) == [None]
+    assert _fit_others([cases[0]], [again]) == [None]
     assert "Without other sets" in capsys.readouterr().out
