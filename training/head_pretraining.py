@@ -59,10 +59,7 @@ def pretrain_head(config: PretrainConfig, *, report: ProgressCallback) -> Head:
             numbered = _numbered(report, "set", number, len(config.data))
             caches.append(write_cache(cache, model, numbered, head=paths.folder))
         _train_seeds(config, model, Sources(tuple(caches)), paths, report)
-        seeds = [paths.seed(seed) for seed in range(config.seeds)]
-        # The best by its first figure, on held-out pictures that train; no labelled set takes part.
-        best = max(seeds, key=lambda seed: next(iter(json.loads(seed.metrics.read_text()).values())))
-        shutil.copyfile(best.head, paths.head)
+        shutil.copyfile(_best_seed(config, paths).head, paths.head)
     return load_head(paths.head)
 
 
@@ -102,3 +99,9 @@ def _train_seeds(
                 rows = read_by_functions(rows, load_source(model.source))
         trained = train(rows, config.recipe, seed=seed, report=_numbered(report, "seed", seed, config.seeds))
         save_trained(paths.seed(seed), trained, rows, config, seed=seed)
+
+
+def _best_seed(config: PretrainConfig, paths: PretrainPaths) -> RunPaths:
+    """The seed with the best first figure, on pictures held out of training; no labelled set takes part."""
+    seeds = [paths.seed(seed) for seed in range(config.seeds)]
+    return max(seeds, key=lambda seed: next(iter(json.loads(seed.metrics.read_text()).values())))
