@@ -12,7 +12,7 @@ from url_viz.columns.second_model import SecondModel, row_cosines, side_by_side,
 from url_viz.models.model import EmbeddingSpace
 from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.twins import twin_representatives
-from url_viz.review.tuned import OF_A_SPACE, PAIR_MEASURES, PRIOR_NAMES, SECOND_PRIOR_NAMES, PairMeasures
+from url_viz.review.tuned import PAIR_MEASURES, PRIOR_NAMES, SECOND_PRIOR_NAMES, SPACE_MEASURES, PairMeasures
 from url_viz.store.tables.embedding_rows import WhitenedRows
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.tables import Graph
@@ -86,7 +86,7 @@ def test_pairs_have_the_second_models_measures_behind_the_others(second: SecondM
     pairs = [*zip(measures.rows.tolist()[:40], measures.nearest.tolist()[:40], strict=True), (0, 150), (3, 77)]
     first, other = np.array(pairs).T
     raw = measures._raw(first, other)
-    assert raw.shape == (42, len(PAIR_MEASURES) + len(OF_A_SPACE))
+    assert raw.shape == (42, len(PAIR_MEASURES) + len(SPACE_MEASURES))
     assert raw[:, : len(PAIR_MEASURES) - 2] == pytest.approx(alone._raw(first, other)[:, :-2])
     wanted = naive(second.graph, second.whitened, 0.5, pairs)
     assert raw[:, len(PAIR_MEASURES) :] == pytest.approx(wanted, rel=2e-3, abs=2e-3)

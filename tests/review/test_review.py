@@ -32,7 +32,7 @@ from url_viz.pipeline.nearest import UnitRows
 from url_viz.review.cards import CardAnswer, Choice, Stepped, ask_any_label, ask_label, between_classes
 from url_viz.review.queues import outcomes, outcomes_in_words
 from url_viz.review.review import GroupReview, ready_reviews, title_of_review
-from url_viz.review.review_queue import MOST, Review, ReviewContext, open_groups, queue_of
+from url_viz.review.review_queue import MOST, Review, ReviewContext, make_queue, open_groups
 from url_viz.store.decisions.answers import Answers
 from url_viz.store.decisions.decision_rows import FileKeys
 from url_viz.store.decisions.decisions import Decisions
@@ -66,38 +66,38 @@ class TestQueue:
     """Which pictures, in which order."""
 
     def test_by_a_measure_twins_once_and_without_a_value_last(self) -> None:
-        assert queue_of(table(), ReviewSpec("ambiguity")).tolist() == [106, 105, 104, 103, 101, 100, 107]
+        assert make_queue(table(), ReviewSpec("ambiguity")).tolist() == [106, 105, 104, 103, 101, 100, 107]
 
     def test_decided_and_checked_ones_are_left_out(self) -> None:
         rows = table(
             decision=[None, "keep", None, None, "look-again", None, None, None],
             label_checked=[None] * 6 + ["confirmed", None],
         )
-        assert queue_of(rows, ReviewSpec("ambiguity")).tolist() == [105, 103, 100, 107]
+        assert make_queue(rows, ReviewSpec("ambiguity")).tolist() == [105, 103, 100, 107]
 
     def test_of_decided_ones_where_the_scope_asks_for_them(self) -> None:
         rows = table(decision=["look-again", "keep", None, None, "look-again", None, None, None])
         spec = ReviewSpec("ambiguity", Scope(filters=(OneOf("decision", ("look-again",)),)))
-        assert queue_of(rows, spec).tolist() == [104, 100]
+        assert make_queue(rows, spec).tolist() == [104, 100]
 
     def test_a_class_a_lasso_and_bounds(self) -> None:
         of_class = ReviewSpec("ambiguity", Scope(filters=(OneOf("label", ("bee",)),)))
-        assert queue_of(table(), of_class).tolist() == [105, 103, 101, 107]
+        assert make_queue(table(), of_class).tolist() == [105, 103, 101, 107]
         lasso = ((1.5, -1.0), (4.5, -1.0), (4.5, 1.0), (1.5, 1.0))
-        assert queue_of(table(), ReviewSpec("ambiguity", Scope(polygon=lasso))).tolist() == [104, 103]
-        assert queue_of(table(), ReviewSpec("ambiguity", most=2)).tolist() == [106, 105]
+        assert make_queue(table(), ReviewSpec("ambiguity", Scope(polygon=lasso))).tolist() == [104, 103]
+        assert make_queue(table(), ReviewSpec("ambiguity", most=2)).tolist() == [106, 105]
         each = ReviewSpec("ambiguity", per_class=1)
-        assert queue_of(table(), each).tolist() == [106, 105]
+        assert make_queue(table(), each).tolist() == [106, 105]
 
     def test_within_the_class_ranks_count(self) -> None:
         """Of ants .0 .2 .4 .6, of bees .1 .3 .5: the first of each class stand before all others."""
-        first_two = queue_of(table(), ReviewSpec("ambiguity", within_class=True))[:2].tolist()
+        first_two = make_queue(table(), ReviewSpec("ambiguity", within_class=True))[:2].tolist()
         assert sorted(first_two) == [105, 106]
 
     def test_suspects_in_their_order(self) -> None:
-        assert queue_of(table(), ReviewSpec("suspects"), SUSPECT_ROWS).tolist() == [105, 101, 103]
-        assert queue_of(table(), ReviewSpec("suspects"), SUSPECT_ROWS.iloc[:0]).tolist() == []
-        assert queue_of(table(), ReviewSpec("labels"), SUSPECT_ROWS).tolist() == [105, 101, 103]
+        assert make_queue(table(), ReviewSpec("suspects"), SUSPECT_ROWS).tolist() == [105, 101, 103]
+        assert make_queue(table(), ReviewSpec("suspects"), SUSPECT_ROWS.iloc[:0]).tolist() == []
+        assert make_queue(table(), ReviewSpec("labels"), SUSPECT_ROWS).tolist() == [105, 101, 103]
 
     def test_groups_of_twins_the_largest_first_until_all_are_decided(self) -> None:
         rows = table(twin_group=[0, 0, 2, 2, 2, 5, 6, 7])
@@ -108,7 +108,7 @@ class TestQueue:
     def test_is_bounded(self) -> None:
         many = pd.concat([table()] * 2000, ignore_index=True)
         many["id"], many["twin_group"] = np.arange(len(many)), twin_column(np.arange(len(many)))
-        assert len(queue_of(many, ReviewSpec("ambiguity"))) == MOST
+        assert len(make_queue(many, ReviewSpec("ambiguity"))) == MOST
 
     @pytest.mark.slow
     @given(
@@ -127,7 +127,7 @@ class TestQueue:
             if group not in seen:
                 expected.append(100 + number)
             seen.add(group)
-        assert queue_of(rows, ReviewSpec("ambiguity", most=most)).tolist() == expected[:most]
+        assert make_queue(rows, ReviewSpec("ambiguity", most=most)).tolist() == expected[:most]
 
 
 ROW = {"label": "kiwi", "first_class": "onion", "second_class": "kiwi", "first_share": 0.62, "second_share": 0.1}

@@ -11,7 +11,7 @@ from tests.pipeline.whitened_examples import classes, with_burst
 from tests.review.test_pair_measures import made
 from url_viz.evidence.order_metrics import auroc
 from url_viz.review.tuned import (
-    FEWEST,
+    MIN_ANSWERS,
     PAIR_MEASURES,
     PENALTY,
     PRIOR,
@@ -74,7 +74,7 @@ class TestTuned:
         assert full.is_same.any()
         one_kind = Answered(full.pairs[full.is_same], full.is_same[full.is_same])
         assert tune(measures, content, one_kind) is None
-        both = np.r_[np.flatnonzero(full.is_same)[: FEWEST - 2], np.flatnonzero(~full.is_same)[:2]]
+        both = np.r_[np.flatnonzero(full.is_same)[: MIN_ANSWERS - 2], np.flatnonzero(~full.is_same)[:2]]
         assert tune(measures, content, Answered(full.pairs[both], full.is_same[both])) is not None
         assert tune(measures, content, Answered(full.pairs[both[1:]], full.is_same[both[1:]])) is None
 

@@ -30,8 +30,7 @@ from url_viz.labels.classes import CodedLabels
 from url_viz.labels.votes import Codes
 from url_viz.pipeline.confusability import FEWEST_RANKED
 from url_viz.pipeline.twins import source_groups
-from url_viz.review.tuned import FEW as FEW_ANSWERS
-from url_viz.review.tuned import Tuned
+from url_viz.review.tuned import FEW_ANSWERS, Tuned
 from url_viz.store.tables.stored_arrow import require
 from url_viz.store.tables.tables import Graph, GraphColumns
 

@@ -27,7 +27,7 @@ from url_viz.findings.reasons import Reasons, useless
 from url_viz.labels.apart import Apart
 from url_viz.labels.doubtful_labels import DoubtfulLabels
 from url_viz.labels.label_issues import LabelCheck
-from url_viz.review.review_queue import BURST, is_resolved, queue_of
+from url_viz.review.review_queue import BURST, is_resolved, make_queue
 from url_viz.runs.model_accuracy import QUEUES, in_queue
 from url_viz.store.columns.source_columns import PICTURE
 
@@ -208,7 +208,7 @@ def small_classes(table: pd.DataFrame, fewer_than: int = FEW) -> pd.DataFrame:
 
 def _open(seen: FindingInputs, by: FindingKind, listed: pd.DataFrame) -> int:
     """How many of the listed pictures a review still asks about."""
-    return len(queue_of(seen.table, ReviewSpec(by), listed))
+    return len(make_queue(seen.table, ReviewSpec(by), listed))
 
 
 def _of_splits(table: pd.DataFrame, leaks: pd.DataFrame | None, apart: str | None) -> list[Finding]:
@@ -289,7 +289,7 @@ def _wrong(seen: FindingInputs) -> Finding | None:
 def _together(seen: FindingInputs) -> Finding | None:
     if seen.together is None:
         return None
-    open_ids = queue_of(seen.table, ReviewSpec("wrong-together"), seen.together)
+    open_ids = make_queue(seen.table, ReviewSpec("wrong-together"), seen.together)
     lines = together_in_words(seen.together[seen.together["id"].isin(open_ids)])
     if not lines:
         return None

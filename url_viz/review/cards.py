@@ -37,7 +37,7 @@ class CardAnswer:
 
 NOTHING = CardAnswer()
 MOST_KEYS = 9
-"""So many names have a key."""
+"""How many names have a key."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Card:
 
 @dataclass(frozen=True)
 class ReviewProgress:
-    """How far a review has come: of `total` pictures so many are `done`, `skipped` or `left`."""
+    """How many of a review's `total` pictures are `done`, `skipped` or `left`."""
 
     total: int
     done: int
@@ -111,9 +111,9 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Moved:
-    """What answers have changed, in `words`, and as a `share` (0 to 1).
+    """What answers have changed, in `words`, and as a `share`, 0 to 1.
 
-    The share is of the most ambiguous tenth, or of the next labels those that are wrong.
+    It is that of new pictures in the most ambiguous tenth, or of wrong ones among the next labels.
     """
 
     words: str
@@ -126,7 +126,7 @@ class Queue(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """Another one for another queue."""
+        """A name that no other queue has."""
 
     @property
     @abstractmethod
@@ -136,7 +136,7 @@ class Queue(ABC):
     @property
     @abstractmethod
     def classes(self) -> list[str]:
-        """What can be typed: the classes, or names, that are known; new ones come after those of the set."""
+        """The classes, or names, that can be typed: those of the set first, then new ones."""
 
     @abstractmethod
     def card(self, image_id: int) -> Card:
@@ -183,11 +183,11 @@ class Queue(ABC):
 
     @property
     def goes_on(self) -> str:
-        """Why there is more to ask where the queue seemed to have ended; empty if it never gets longer."""
+        """Why there is more to ask than it seemed at the end; empty for a queue that never gets longer."""
         return ""
 
     def moved(self, table: Callable[[], pd.DataFrame]) -> Moved | None:
-        """What the answers have changed of the `table` of the set; None where they teach no order."""
+        """What the answers have changed in the set's `table`; None where they teach no order."""
         return None
 
     def progress(self) -> ReviewProgress:

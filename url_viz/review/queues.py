@@ -20,14 +20,14 @@ from url_viz.store.columns.source_columns import VERDICTS
 from url_viz.store.decisions.decisions import DECIDED
 
 SHOWN = 3
-"""So many pictures are shown of a queue."""
+"""How many pictures of a queue are shown."""
 
 
 @dataclass(frozen=True)
 class QueueRow:
     """One queue: in `words` what it holds, `why` it matters, the review that it `opens` (None: a list).
 
-    So many wait (`left`; of a list: are listed), with the ids of the `first` few; `done` are done.
+    `left` pictures wait (or are listed), with the ids of the `first` few; `done` are done.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class QueueRow:
 
     @property
     def key(self) -> str:
-        """What no other row of the list is called."""
+        """A name that no other row has."""
         spec = self.opens
         if spec is None or spec == ReviewSpec(spec.by):
             return self.kind
@@ -79,21 +79,18 @@ def queue_rows(
 ) -> Iterator[QueueRow]:
     """What was found, what matters most first, then the `ready` reviews, then others that were `begun`; none twice."""
     listed = set[ReviewSpec | None]()
-    for row in _finding_rows(findings, open_review):
+    for finding in findings:
+        about = finding.kind, finding.words, finding.why
+        if finding.opens is None:
+            row = QueueRow(*about, None, finding.count)
+        else:
+            row = _with_progress(*about, open_review(finding.opens))
         listed.add(row.opens)
         yield from _to_show(row, open_review, listed)
     for review in chain(map(open_review, (spec for spec in ready if spec not in listed)), begun):
         if review.spec not in listed:
-            yield from _to_show(_row_of(review), open_review, listed)
+            yield from _to_show(_review_row(review), open_review, listed)
         listed.add(review.spec)
-
-
-def _finding_rows(findings: Iterable[Finding], open_review: Callable[[ReviewSpec], Review]) -> Iterator[QueueRow]:
-    for finding in findings:
-        if finding.opens is None:
-            yield QueueRow(finding.kind, finding.words, finding.why, None, finding.count)
-        else:
-            yield _with_progress(finding.kind, finding.words, finding.why, open_review(finding.opens))
 
 
 def _to_show(
@@ -106,7 +103,7 @@ def _to_show(
     if row.left:
         yield row
     elif row.opens is not None and row.done and (copies := copies_of(open_review(row.opens))) is not None:
-        copied = _row_of(open_review(copies))
+        copied = _review_row(open_review(copies))
         words = f"{row.words}: {undecided_copies(copied.left)}"
         listed.add(copies)
         if copied.left:
@@ -122,7 +119,7 @@ def copies_of(review: Review) -> ReviewSpec | None:
 
 
 def undecided_copies(count: int) -> str:
-    """So many listed copies and views as they are named: "1 copy not decided with its original"."""
+    """How copies and views that wait are named: "1 copy not decided with its original"."""
     return f"{counted(count, 'copy', 'copies')} not decided with {'its original' if count == 1 else 'their originals'}"
 
 
@@ -163,7 +160,7 @@ def listed_queue(review: Review) -> ListedQueue:
     return ListedQueue(copies_of(review) or review.spec, progress.left, progress.skipped, answered, copies)
 
 
-def _row_of(review: Review) -> QueueRow:
+def _review_row(review: Review) -> QueueRow:
     return _with_progress(review.spec.by, title_of_review(review.spec), review.why, review)
 
 
@@ -207,7 +204,7 @@ OUTCOMES = (
     *("relabelled", "named", "dropped", "put aside", *VERDICTS, "not the same kind", "the same kind"),
     *("confirmed", "kept", "decided"),
 )
-"""What can become of a picture, in the order in which it is told."""
+"""What can become of a picture, in the order of words."""
 
 
 def outcomes_in_words(given: Iterable[ReviewOutcome]) -> str:
@@ -218,7 +215,7 @@ def outcomes_in_words(given: Iterable[ReviewOutcome]) -> str:
 
 TO_GO = "to go"
 PARTS = ("relabelled", "confirmed", "kept", "dropped", "put aside", TO_GO)
-"""What can become of a picture, in the order in which it is told."""
+"""What can become of a picture of the set, in the order of words."""
 
 
 def became(table: pd.DataFrame) -> NDArray[np.object_]:
@@ -238,6 +235,6 @@ def became(table: pd.DataFrame) -> NDArray[np.object_]:
 
 
 def progress_counts(table: pd.DataFrame) -> dict[str, int]:
-    """How many pictures became what, by PARTS, without those that none did; nothing before the first is decided on."""
+    """The number of pictures by what became of them (PARTS), without zeros; nothing before the first is decided on."""
     counts = pd.Series(became(table)).value_counts()
     return {part: int(counts[part]) for part in PARTS if part in counts} if set(counts.index) != {TO_GO} else {}

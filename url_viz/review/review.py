@@ -64,7 +64,7 @@ from url_viz.store.decisions.decisions import Action, Judgement
 ASKED = 100
 """Pairs or names in a review by default."""
 MEMBERS = 9
-"""So many of a group are shown."""
+"""How many pictures of a group are shown."""
 REFRESHED_AFTER = 5
 """Suggestions are computed again after this many names: that takes longer than an answer."""
 ASKED_FROM = 0.5
@@ -73,7 +73,7 @@ READY_MOST, READY_PER_CLASS = 200, 10
 PUT_ASIDE = Scope(filters=(OneOf("decision", ("look-again",)),))
 """What somebody wants to look at again."""
 STEP = 10
-"""After so many answers a queue of doubtful labels is cut again."""
+"""The number of answers after which a queue of doubtful labels is cut again."""
 
 
 class DoubtfulReview(Review):
@@ -93,13 +93,13 @@ class DoubtfulReview(Review):
         return self._kept.ids if self.spec.is_of_decided else self._kept.ids[: self._ahead[1]]
 
     def folded(self) -> Ids:
-        """None: every label of the set is listed, of which few are doubtful."""
+        """None: every label of the set is listed, and few are doubtful."""
         return np.zeros(0, np.int64)
 
     def _question(self, row: Mapping[str, Any]) -> Question:
-        """Of the label as it was given, also where it was answered: what is known speaks for or against that.
+        """About the label as it was given, also where it was answered: the evidence is for or against that one.
 
-        In place of shares stands that it is wrong; where no chances are known, neighbours' votes.
+        With the chance that it is wrong instead of shares; where no chances are known, with neighbours' votes.
         """
         question, image_id = super()._question({**row, "label": row["label_given"]}), int(row["id"])
         wrong, votes = math.nan, {}
@@ -112,7 +112,7 @@ class DoubtfulReview(Review):
 
     @cached_property
     def _wrong(self) -> dict[int, float]:
-        return self._of_list("wrong")
+        return self._listed_values("wrong")
 
     @cached_property
     def _votes(self) -> dict[int, str]:
@@ -202,7 +202,7 @@ class GroupReview(Review):
         groups: Callable[[pd.DataFrame], Sequence[Ids]] = members_of_groups,
         suggests: bool = False,
     ) -> None:
-        """Of groups of at least so many; `groups` gives the rows of each, that to keep first: `suggests` says so."""
+        """For groups of `least` pictures or more; `groups` gives the rows of each, the one that it `suggests` first."""
         self._least, self._groups, self._suggests = least, groups, suggests
         super().__init__(spec, context)
 
@@ -211,7 +211,7 @@ class GroupReview(Review):
         return {int(self._ids[group[0]]): group for group in self._groups(self.table)}
 
     def _members(self, lead: int) -> Ids | None:
-        """The rows of the group that a picture stands for, that to keep first; None if there is none."""
+        """The rows of the group that a picture leads, the one to keep first; None if it leads none."""
         return self._by_lead.get(lead)
 
     def _group(self, lead: int) -> Ids:
@@ -224,10 +224,8 @@ class GroupReview(Review):
 
     def _can_ask(self, ids: Ids) -> Bools:
         is_here = super()._can_ask(ids)
-        return np.array(
-            [here and self._members(int(image_id)) is not None for image_id, here in zip(ids, is_here, strict=True)],
-            bool,
-        )
+        found = zip(ids.tolist(), is_here, strict=True)
+        return np.array([here and self._members(image_id) is not None for image_id, here in found], bool)
 
     def _are_done(self, is_done: Bools) -> Bools:
         return np.array([is_done[self._group(int(image_id))].all() for image_id in self.ids], bool)
@@ -245,16 +243,15 @@ class GroupReview(Review):
         return [near.assign(mark=pd.Series(marks, index=near.index, dtype=object))]
 
     def state(self, ids: Sequence[int]) -> list[CardAnswer]:
-        groups = [self._group(image_id) for image_id in ids]
-        return [
-            CardAnswer(keep=tuple(self._ids[group[self._now(group).decision == "keep"]].tolist())) for group in groups
-        ]
+        groups = map(self._group, ids)
+        kept = (self._ids[group[self._now(group).decision == "keep"]] for group in groups)
+        return [CardAnswer(keep=tuple(ids.tolist())) for ids in kept]
 
     def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
         members, keep = self._ids[self._group(image_id)].tolist(), answer.keep or ()
         others: Decision | None = answer.decision if answer.keep is None else answer.decision or "drop"
         decided: dict[int, Decision | None] = {image_id: "keep" if image_id in keep else others for image_id in members}
-        return self._decisions_of(who).decide_each(decided)
+        return self._decisions_by(who).decide_each(decided)
 
 
 class LeakReview(GroupReview):
@@ -329,10 +326,10 @@ class PairReview(Review):
 
     def state(self, ids: Sequence[int]) -> list[CardAnswer]:
         answers = self._answers.now().as_dict()
-        return [CardAnswer(same=answers.get(pair)) for pair in self._contents_of(ids)]
+        return [CardAnswer(same=answers.get(pair)) for pair in self._pair_contents(ids)]
 
     def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
-        [pair] = self._contents_of([image_id])
+        [pair] = self._pair_contents([image_id])
         return self._answers.answer({pair: answer.same}, who=who)
 
     def moved(self, table: Callable[[], pd.DataFrame]) -> Moved:
@@ -340,7 +337,7 @@ class PairReview(Review):
         words = change_in_words(self._answers.now(), self._derived.get(tuned_order), moved=share)
         return Moved(words, 0.0 if math.isnan(share) else share)
 
-    def _contents_of(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+    def _pair_contents(self, ids: Sequence[int]) -> list[tuple[int, int]]:
         """The contents of pictures and their nearest, as answers are kept."""
         rows = self._rows(ids)
         contents = self._pairs.contents[np.stack([rows, self._nearest[rows]], axis=1)]
@@ -410,7 +407,7 @@ class NameReview(Review):
         return [CardAnswer(*both) for both in zip(now.decision, now.name, strict=True)]
 
     def _decide(self, judgements: Mapping[int, Judgement], who: str | None) -> Action:
-        action = self._decisions_of(who).name(judgements)
+        action = self._decisions_by(who).name(judgements)
         for name in {judgement.label for judgement in judgements.values() if judgement.label is not None}:
             self._note(name)
         return action
@@ -442,17 +439,14 @@ def list_review(title: str, listed: Callable[[ReviewContext], pd.DataFrame], ask
     return ReviewKind(title, lambda spec, context: Review(spec, context, listed(context), ask), **needs)
 
 
-def _of_model(name: str, context: ReviewContext) -> pd.DataFrame:
-    return in_queue(context.table, name)
+def _wrong_together(context: ReviewContext) -> pd.DataFrame:
+    found = context.derived.get(wrong_together)
+    return context.table.loc[[], ["id"]].assign(suggested=None) if found is None else found
 
 
-def _together(context: ReviewContext) -> pd.DataFrame:
-    together = context.derived.get(wrong_together)
-    return context.table.loc[[], ["id"]].assign(suggested=None) if together is None else together
-
-
-def _copies(table: pd.DataFrame) -> list[Ids]:
-    return members_of_groups(table, COPIES)
+def _model_review(name: str) -> ReviewKind:
+    ask = between_classes if name == "model-ambiguous" else ask_any_label
+    return list_review(QUEUES[name].title, lambda context: in_queue(context.table, name), ask)
 
 
 REVIEWS = {
@@ -463,18 +457,13 @@ REVIEWS = {
         ask_any_label,
         needs="labels",
     ),
-    "wrong-together": list_review("Classes of a picture, wrong as a whole", _together, ask_label),
+    "wrong-together": list_review("Classes of a picture, wrong as a whole", _wrong_together, ask_label),
     "mixed-up": list_review(
         "Classes that overlap",
         lambda context: mixed_up(context.required(label_check), context.derived.get(doubtful)),
         ask_label,
     ),
-    **{
-        name: list_review(
-            queue.title, partial(_of_model, name), ask_any_label if name != "model-ambiguous" else between_classes
-        )
-        for name, queue in QUEUES.items()
-    },
+    **{name: _model_review(name) for name in QUEUES},
     "leaks": ReviewKind("Leaks: copies and views across splits", LeakReview, "group"),
     "double-boxes": ReviewKind("Two boxes on one object", partial(GroupReview, groups=double_boxes), "group"),
     "separated-by-context": list_review(
@@ -501,11 +490,16 @@ REVIEWS = {
     "missed": list_review(
         "Missed by the detector", lambda context: missed(context.table), ask_missed, needs="predictions"
     ),
-    "copies": ReviewKind("Near copies", partial(GroupReview, groups=_copies, suggests=True), "group", needs="nothing"),
+    "copies": ReviewKind(
+        "Near copies",
+        partial(GroupReview, groups=partial(members_of_groups, by=COPIES), suggests=True),
+        "group",
+        needs="nothing",
+    ),
     "pairs": ReviewKind("Same kind or not", PairReview, "pair", needs="graph"),
     "names": ReviewKind("Name these first", NameReview, needs="graph"),
 }
-"""What there is to review besides the measures, by the name that addresses and commands know it by."""
+"""What can be reviewed besides the measures, by its name in addresses and commands."""
 
 
 def title_of_review(spec: ReviewSpec) -> str:
@@ -532,7 +526,7 @@ def _order_in_words(spec: ReviewSpec) -> str:
 
 
 def open_review(spec: ReviewSpec, context: ReviewContext) -> Review:
-    """The review of an image set; raises ImageSetError where the set has not what it needs."""
+    """The review of an image set; raises ImageSetError where the set lacks what it needs."""
     return REVIEWS[spec.by].open(spec, context) if spec.by in REVIEWS else Review(spec, context)
 
 

@@ -40,30 +40,37 @@ MOST = 10_000
 """A queue is never longer: more pictures than that are not looked at one by one."""
 NEAREST_OF_CLASS = 3
 NEAREST = 6
-"""How many pictures stand beside the one that is asked about: of each class, without classes."""
+"""How many neighbours are shown with the picture that is asked about: of each class, and without classes."""
 BURST = 4
 """Twins from which on a group is a burst."""
 TWINS_LOOKED_AT = 4
-"""Times as many pictures are looked at, so that of twins one stands beside."""
+"""How many times as many neighbours are searched, since of twins one is shown."""
 
 
-def queue_of(table: pd.DataFrame, spec: ReviewSpec, listed: pd.DataFrame | None = None) -> Ids:
-    """Ids of the pictures of a review in their order, at most MOST; of twins one.
+_QUEUE_COLUMNS = ("id", "label", "twin_group", "decision", "label_checked", "tags", "rank_percentile")
+"""The columns that a queue is made of, with its measure."""
+
+
+def make_queue(table: pd.DataFrame, spec: ReviewSpec, listed: pd.DataFrame | None = None) -> Ids:
+    """The ids of a review's pictures in their order, at most MOST; of twins one.
 
     `table` is `ImageSet.table()`, `listed` the pictures (id) of the review of a list. Decided and checked pictures
     are left out, unless the scope asks for decisions; pictures without the measure come last.
     """
     rows = with_percentile(table, spec.by, within_class=spec.within_class) if spec.by in table else table
     rows = scoped(rows, spec.scope)
-    rows = rows.filter(list(dict.fromkeys([*_OF_QUEUE, spec.by])))  # taking rows of all columns is most of the work
+    rows = rows.filter(list(dict.fromkeys([*_QUEUE_COLUMNS, spec.by])))  # all columns would be most of the work
     rows = rows if spec.is_of_decided else rows[~is_resolved(rows)]
-    rows = first_of_each(_by_measure(rows, spec) if listed is None else _as_listed(rows, listed))
+    if listed is None:
+        by = "rank_percentile" if spec.within_class else spec.by
+        first = ends(rows, by=by, collapse_twins=False).ambiguous
+        rows = pd.concat([first, rows[~rows["id"].isin(first["id"])]])
+    else:
+        place = rows["id"].map(pd.Series(np.arange(len(listed)), index=listed["id"]))
+        rows = rows.assign(position=place)[place.notna()].sort_values("position")
+    rows = first_of_each(rows)
     rows = rows if spec.per_class is None else first_of_each_class(rows, spec.per_class)
     return _bounded(rows["id"].to_numpy(np.int64), spec)
-
-
-_OF_QUEUE = ("id", "label", "twin_group", "decision", "label_checked", "tags", "rank_percentile")
-"""The columns that a queue is made of, besides its measure."""
 
 
 def open_groups(table: pd.DataFrame, spec: ReviewSpec, groups: Sequence[Ids], *, least: int = 2) -> Ids:
@@ -83,18 +90,6 @@ def is_resolved(table: pd.DataFrame) -> Bools:
 
 def _bounded(ids: Ids, spec: ReviewSpec) -> Ids:
     return ids[: min(spec.most or MOST, MOST)]
-
-
-def _as_listed(rows: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
-    rows = rows.assign(position=rows["id"].map(pd.Series(np.arange(len(listed)), index=listed["id"])))
-    in_order: pd.DataFrame = rows[rows["position"].notna()].sort_values("position")
-    return in_order
-
-
-def _by_measure(rows: pd.DataFrame, spec: ReviewSpec) -> pd.DataFrame:
-    by = "rank_percentile" if spec.within_class else spec.by
-    first = ends(rows, by=by, collapse_twins=False).ambiguous
-    return pd.concat([first, rows[~rows["id"].isin(first["id"])]])
 
 
 @dataclass(frozen=True)
@@ -145,10 +140,7 @@ class Review(Queue):
         """`listed` are the pictures (id, suggested) of a list, `ask` the question to those that are still in it."""
         self.spec, self.table, self._unit = spec, context.table, context.unit
         self._decisions, self._source, self._paths = context.decisions, context.source, context.paths
-        self._listed, self._ask = (
-            listed,
-            ask,
-        )  # not `context`: it keeps the snapshot, which may be an old one
+        self._listed, self._ask = listed, ask  # not `context`: it keeps the snapshot, which may be an old one
         self._reasons = context.derived.get(reasons)  # as they are at the opening
         self._sources, self._named_classes = context.derived.get(sources), context.named_classes
         if context.is_of_objects and "label" in self.takes:
@@ -164,9 +156,9 @@ class Review(Queue):
     # What only an open review needs; many are made to be counted.
     @cached_property
     def _suggested(self) -> dict[int, Any]:
-        return self._of_list("suggested")
+        return self._listed_values("suggested")
 
-    def _of_list(self, column: str) -> dict[int, Any]:
+    def _listed_values(self, column: str) -> dict[int, Any]:
         listed = self._listed
         return {} if listed is None or column not in listed else dict(zip(listed["id"], listed[column], strict=True))
 
@@ -178,7 +170,7 @@ class Review(Queue):
         return len(self.ids)
 
     def is_of(self, ids: Ids, source: str) -> bool:
-        """Whether it is of a set with these pictures (N,), whose labels are taken from `source`."""
+        """Whether its set has these pictures (N,), with labels from `source`."""
         return self._source == source and np.array_equal(self._ids, ids)
 
     @property
@@ -205,7 +197,7 @@ class Review(Queue):
         return datetime.datetime.fromisoformat(self._kept.begun)
 
     def _resumed(self) -> StoredReview | None:
-        """What was kept of this review, without pictures that are gone since."""
+        """The review as it was left, without pictures that are gone since."""
         stored = read_review(self._paths, self._key)
         return None if stored is None else replace(stored, ids=stored.ids[self._can_ask(stored.ids)])
 
@@ -238,7 +230,7 @@ class Review(Queue):
 
     def step(self, command: Step, *, who: str | None = None) -> Stepped:
         """As of the image set: the latest action of any user, of a review or not."""
-        action = self._decisions_of(who).step(command)
+        action = self._decisions_by(who).step(command)
         if action is None:
             return Stepped(f"Nothing to {command}")
         here = set(self.ids[np.isin(self.ids, action.ids)].tolist())
@@ -272,7 +264,7 @@ class Review(Queue):
     # What subclasses override.
     def _queue(self) -> Ids:
         """The ids of a queue that begins now."""
-        return queue_of(self.table, self.spec, self._listed)
+        return make_queue(self.table, self.spec, self._listed)
 
     def _can_ask(self, ids: Ids) -> Bools:
         """Which pictures of a queue that was made before can still be asked about."""
@@ -300,13 +292,13 @@ class Review(Queue):
         return np.isin(self._ids, [] if self._listed is None else self._listed["id"])
 
     def _resolved(self) -> Bools:
-        """Which pictures (N,) were decided on, as of now."""
+        """Which pictures (N,) are decided on by now."""
         now = self._now()
-        resolved: Bools = (now.code > 0) | pd.notna(now.labels_of(self._source)) | pd.notna(_verdicts_of(now))
+        resolved: Bools = (now.code > 0) | pd.notna(now.labels_of(self._source)) | pd.notna(_verdicts(now))
         return resolved
 
     def _are_done(self, resolved: Bools) -> Bools:
-        """Which of the queue (Q,) are done, by which pictures (N,) are."""
+        """Which pictures of the queue (Q,) are done, from which of all (N,) are."""
         return resolved[self._rows(self.ids)]
 
     @property
@@ -324,15 +316,12 @@ class Review(Queue):
         copies = group_codes(self.table.iloc[is_twin], COPIES)
         own = copies[np.flatnonzero(is_twin) == row_number]
         twins = twins_in_words(len(copies) - 1, int((copies == own).sum()) - 1) if "twins" in self.takes else ""
-        near, reasons = (
-            self._near(row_number, question),
-            reason_table(self.table, self._reasons, rows=np.array([row_number])),
-        )
-        return Card(row, question, tuple(near), self.takes, twins, reasons)
+        why = reason_table(self.table, self._reasons, rows=np.array([row_number]))
+        return Card(row, question, tuple(self._near(row_number, question)), self.takes, twins, why)
 
     def _question(self, row: Mapping[str, Any]) -> Question:
         image_id = int(row["id"])
-        if self._listed is not None and image_id not in self._suggested:  # a suspect no more is asked about as others
+        if self._listed is not None and image_id not in self._suggested:  # one that is no longer a suspect
             return between_classes(row)
         suggested = self._suggested.get(image_id)
         return self._ask(row, suggested if isinstance(suggested, str) else None)
@@ -341,10 +330,8 @@ class Review(Queue):
         is_out = self._sources == self._sources[row]
         labels = self.table["label"].to_numpy(object)
         if question.choices:
-            return [
-                self._nearest_to(row, is_out | (labels != choice.label), NEAREST_OF_CLASS)
-                for choice in question.choices
-            ]
+            excluded = (is_out | (labels != choice.label) for choice in question.choices)
+            return [self._nearest_to(row, exclude, NEAREST_OF_CLASS) for exclude in excluded]
         return [self._nearest_to(row, is_out, NEAREST)]
 
     def _nearest_to(self, row: int, exclude: Bools, k: int) -> pd.DataFrame:
@@ -353,17 +340,17 @@ class Review(Queue):
 
     def state(self, ids: Sequence[int]) -> list[CardAnswer]:
         now = self._now(self._rows(ids))
-        decided = zip(now.decision, now.labels_of(self._source), _verdicts_of(now), strict=True)
+        decided = zip(now.decision, now.labels_of(self._source), _verdicts(now), strict=True)
         return [CardAnswer(decision, label, verdict=verdict) for decision, label, verdict in decided]
 
     def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
-        return self._decide(self._of_twins_too(image_id, answer), who)
+        return self._decide(self._judgements(image_id, answer), who)
 
     def _decide(self, judgements: Mapping[int, Judgement], who: str | None) -> Action:
-        return self._decisions_of(who).judge(judgements, source=self._source, among=VERDICTS)
+        return self._decisions_by(who).judge(judgements, source=self._source, among=VERDICTS)
 
-    def _of_twins_too(self, image_id: int, answer: CardAnswer) -> dict[int, Judgement]:
-        """What is said of a picture and, if so, of its twins: they keep their label unless it is given another one."""
+    def _judgements(self, image_id: int, answer: CardAnswer) -> dict[int, Judgement]:
+        """What an answer says of a picture, and of its twins if asked: they keep their label unless it is changed."""
         decision = "drop" if answer.verdict == NO_SUCH_OBJECT else answer.decision
         judgement = Judgement(decision, answer.label, answer.verdict)
         if not answer.twins:
@@ -374,11 +361,11 @@ class Review(Queue):
         others = {twin: judgement if is_labelled else replace(judgement, label=now[twin].label) for twin in twins}
         return others | {image_id: judgement}
 
-    def _decisions_of(self, who: str | None) -> Decisions:
+    def _decisions_by(self, who: str | None) -> Decisions:
         return self._decisions if who is None else self._decisions.by(who)
 
     def _now(self, rows: Ids | None = None) -> Decided:
-        """What is decided of the pictures at `rows` as of now, by default of all (N,)."""
+        """What is decided by now on the pictures at `rows`, by default on all (N,)."""
         return self._decisions.now().rows_at(self._file_rows if rows is None else self._file_rows[rows])
 
     def _rows(self, ids: Collection[int] | Ids) -> Ids:
@@ -392,13 +379,13 @@ class Review(Queue):
         return row
 
     def _is_twin(self, row: int) -> Bools:
-        """Which pictures (N,) are in the group of twins of that at a row, itself too."""
+        """Which pictures (N,) are in the twin group of the one at a row, itself too."""
         group = group_codes(self.table)
         is_twin: Bools = group == group[row]
         return is_twin
 
 
-def _verdicts_of(now: Decided) -> NDArray[np.object_]:
+def _verdicts(now: Decided) -> NDArray[np.object_]:
     """The verdict on each object (M,), None if there is none; there are few distinct sets of tags."""
     index, texts = pd.factorize(now.tags)
     verdicts = [next((tag for tag in tags_of(text) if tag in VERDICTS), None) for text in texts]

@@ -25,7 +25,7 @@ from url_viz.store.tables.tables import Graph, GraphColumns, positions_of
 POWERS = (0.0, 0.5, 1.0)
 SHORT, LONG = (3, 5, 10), (20, 40)
 """Lengths of the lists whose common members are counted."""
-OF_A_SPACE = ("far", "shared", "shared_long", "crowd", "back", "gap", "in_degree", "own_in_degree", "loneliness")
+SPACE_MEASURES = ("far", "shared", "shared_long", "crowd", "back", "gap", "in_degree", "own_in_degree", "loneliness")
 """The measures of a pair (a picture, another) in one space, higher = less the same kind.
 
 Minus their similarity; how few neighbours their lists share, short and long ones; how many of the picture's neighbours
@@ -34,10 +34,10 @@ other stands, and (minus) the picture itself; minus the similarity of the pictur
 """
 PER_IMAGE = ("entropy", "inverse_norm")
 """Measures of the picture by itself."""
-PAIR_MEASURES = (*(f"{name}_{power:g}" for power in POWERS for name in OF_A_SPACE), *PER_IMAGE)
+PAIR_MEASURES = (*(f"{name}_{power:g}" for power in POWERS for name in SPACE_MEASURES), *PER_IMAGE)
 PRIOR_NAMES = ("shared_0.5", "crowd_0.5", "far_0.5")
-"""Those that confusability is the mean of."""
-SECOND_PAIR_MEASURES = tuple(f"{name}_second" for name in OF_A_SPACE)
+"""The measures whose mean confusability is."""
+SECOND_PAIR_MEASURES = tuple(f"{name}_second" for name in SPACE_MEASURES)
 """The measures by a second model, after the others."""
 SECOND_PRIOR_NAMES = ("shared_second", "crowd_second", "far_second")
 IN_DEGREE, ELEVENTH, LAST = 10, 10, 31
@@ -92,17 +92,12 @@ class PairMeasures:
         self.rows = np.flatnonzero(is_counted)
         self.nearest = graph.position[self.rows, 0].astype(np.int64)
         self.names = PAIR_MEASURES if second is None else (*PAIR_MEASURES, *SECOND_PAIR_MEASURES)
-        mean_of = PRIOR_NAMES if second is None else (*PRIOR_NAMES, *SECOND_PRIOR_NAMES)
-        self.prior = np.isin(self.names, mean_of) * len(PRIOR_NAMES) / len(mean_of)
-        worked_out = [self._space(graph.position, whitened, power) for power in POWERS]
-        beside = [] if second is None else [self._space(second.graph.position, second.whitened, POWERS[1])]
-        self._spaces, self._beside = ([space for space, _ in each] for each in (worked_out, beside))
-        columns: list[NDArray[np.floating]] = [
-            *(part for _, part in worked_out),
-            alone[self.rows],
-            *(part for _, part in beside),
-        ]
-        raw: NDArray[np.float64] = np.hstack(columns)
+        prior_names = PRIOR_NAMES if second is None else (*PRIOR_NAMES, *SECOND_PRIOR_NAMES)
+        self.prior = np.isin(self.names, prior_names) * len(PRIOR_NAMES) / len(prior_names)
+        by_first = [self._space(graph.position, whitened, power) for power in POWERS]
+        by_second = [] if second is None else [self._space(second.graph.position, second.whitened, POWERS[1])]
+        self._spaces, self._second_spaces = ([space for space, _ in each] for each in (by_first, by_second))
+        raw = np.hstack([*(part for _, part in by_first), alone[self.rows], *(part for _, part in by_second)])
         self._sorted = np.sort(raw, axis=0)
         self.ranks = np.stack([(mid_ranks(column) - 0.5) / max(1, len(column)) for column in raw.T], axis=1)
 
@@ -133,7 +128,7 @@ class PairMeasures:
         short = lists.position[:, :IN_DEGREE]
         degree = np.bincount(short[short >= 0], minlength=len(unit))
         space = _Space(near, whitened.rows, factor, degree, _crowd_scale(lists))
-        columns = np.zeros((len(self.rows), len(OF_A_SPACE)))
+        columns = np.zeros((len(self.rows), len(SPACE_MEASURES)))
         for part in _blocks(len(self.rows)):
             first, second = self.rows[part], self.nearest[part]
             cosine = np.einsum("pa,pa->p", unit[first], unit[second])
@@ -145,14 +140,15 @@ class PairMeasures:
         measures = np.zeros((len(first), len(self.names)))
         for part in _blocks(len(first)):
             left, right = first[part], second[part]
-            columns, beside = (
-                [_of_pairs(space, left, right) for space in spaces] for spaces in (self._spaces, self._beside)
+            columns, by_second = (
+                [_pair_columns(space, left, right) for space in spaces]
+                for spaces in (self._spaces, self._second_spaces)
             )
-            measures[part] = np.hstack([*columns, self._alone[left], *beside])
+            measures[part] = np.hstack([*columns, self._alone[left], *by_second])
         return measures
 
 
-def _of_pairs(space: _Space, first: Rows, second: Rows) -> NDArray[np.float64]:
+def _pair_columns(space: _Space, first: Rows, second: Rows) -> NDArray[np.float64]:
     """The measures (P, 9) of pairs in one space."""
     near, own, theirs = space.near, space.units(first), space.units(second)
     cosine = np.einsum("pa,pa->p", own, theirs)
@@ -163,9 +159,9 @@ def _of_pairs(space: _Space, first: Rows, second: Rows) -> NDArray[np.float64]:
     return _in_space(space, first, second, cosine, *lists)
 
 
-def _sorted_lists(near: NDArray[np.int32], unit: Floats, of_near: Floats) -> Nearest:
-    """Lists `near` (R, K) of pictures `unit` (R, A) sorted by the cosine to `of_near` (R, K, A)."""
-    similarity = np.einsum("ra,rka->rk", unit, of_near)
+def _sorted_lists(near: NDArray[np.int32], unit: Floats, near_unit: Floats) -> Nearest:
+    """Lists `near` (R, K) of pictures `unit` (R, A) sorted by the cosine to `near_unit` (R, K, A)."""
+    similarity = np.einsum("ra,rka->rk", unit, near_unit)
     similarity[near < 0] = -np.inf
     order = np.argsort(-similarity, axis=1, kind="stable")
     return Nearest(np.take_along_axis(near, order, 1), np.take_along_axis(similarity, order, 1))
@@ -186,7 +182,7 @@ def _crowd_scale(lists: Nearest) -> float:
 def _in_space(
     space: _Space, first: Rows, second: Rows, cosine: Floats, own: Nearest, theirs: Nearest
 ) -> NDArray[np.float64]:
-    """The measures (P, 9) of pairs in one space, in the order of OF_A_SPACE."""
+    """The measures (P, 9) of pairs in one space, in the order of SPACE_MEASURES."""
     is_back = (theirs.position == first[:, None]) & (theirs.position >= 0)
     last = own.similarity.shape[1] - 1
     columns = [
@@ -204,7 +200,7 @@ def _in_space(
 
 
 def _few_shared(own: Nearest, other: Nearest, lengths: tuple[int, ...]) -> Floats:
-    """Minus the share of common members of the first so many of two lists, the mean over lengths, (P,)."""
+    """Minus the share of common members at the head of two lists, the mean over the heads' `lengths`, (P,)."""
     most = max(lengths)
     first, second = own.position[:, :most], other.position[:, :most]
     # The place of each member of the first list in the second; `most` if it is not there.
@@ -246,10 +242,10 @@ def pair_measures(
     )
 
 
-FEWEST = 10
+MIN_ANSWERS = 10
 """With fewer answers, or without both kinds, nothing is tuned."""
-FEW = 30
-"""With fewer answers the evidence is marked as of few."""
+FEW_ANSWERS = 30
+"""Evidence of fewer answers is marked as from few."""
 PENALTY, PRIOR = 3.0, 1.5
 """Of the logistic regression on ranks; chosen on development sets (docs/order.md)."""
 UNIFORM_FRACTION = 0.4
@@ -262,7 +258,7 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Weights:
-    """Of the F measures, (F,), and a constant; their sum is the log odds that a pair is not the same kind."""
+    """`weights` (F,) of the measures, and a `constant`; they sum to the log odds that a pair is not the same kind."""
 
     constant: float
     weights: Doubles
@@ -277,7 +273,7 @@ class Weights:
 class Tuned:
     """What answers made of the order of N contents.
 
-    `values` (N,) float32, 0 to 1, nan for one without a neighbour; `answers` that were used, so many of them `same`.
+    `values` (N,) float32, 0 to 1, nan for one without a neighbour; how many `answers` were used, and how many `same`.
     `evidence` is the R-AUROC on the `uniform_answers`, those drawn uniformly whose pair is still nearest, each judged
     without itself, and `before` that of confusability on the same; None if there are not both kinds among them.
     """
@@ -312,14 +308,14 @@ class _Examples:
 
 
 def tune(measures: PairMeasures, content: NDArray[np.int64], answered: Answered) -> Tuned | None:
-    """The order of the contents (N,) of a graph with the answers taken in; None below FEWEST, or without both kinds.
+    """The order of a graph's contents (N,) with the answers taken in; None below MIN_ANSWERS, or without both kinds.
 
     A logistic regression on the ranks of the measures that is drawn towards those of confusability, of equal weight.
     Answered pictures have no value of their own: they are ordered by the weights like all others. An answer is used
     even after its pair is no longer nearest.
     """
     examples = _examples(measures, content, answered)
-    if len(examples) < FEWEST or examples.is_other.all() or not examples.is_other.any():
+    if len(examples) < MIN_ANSWERS or examples.is_other.all() or not examples.is_other.any():
         return None
     odds = _fitted(examples)(measures.ranks)
     values = np.full(len(content), np.nan, np.float32)
@@ -392,7 +388,7 @@ def in_uniform_sample(pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _turns(count: int) -> NDArray[np.bool_]:
-    """Which of so many questions are drawn uniformly: UNIFORM_FRACTION of each stretch, the first too."""
+    """Which of the next questions are drawn uniformly: UNIFORM_FRACTION of each stretch, the first too."""
     number = np.arange(count + 1) * UNIFORM_FRACTION
     turns: NDArray[np.bool_] = np.diff(np.ceil(number)) > 0
     return turns
@@ -461,11 +457,9 @@ def _evidence(examples: _Examples, is_judged: NDArray[np.bool_]) -> tuple[Figure
     np.add.at(before, examples.answer, examples.weight * plain)
     for number in np.unique(fold[judged]):
         weights = _fitted(examples, fold != number)
-        of_fold = fold[examples.answer] == number
-        log_odds = examples.weight[of_fold] * (
-            examples.ranks[of_fold] @ weights.weights
-        )  # constants differ between folds
-        np.add.at(odds, examples.answer[of_fold], log_odds)
+        here = fold[examples.answer] == number
+        log_odds = examples.weight[here] * (examples.ranks[here] @ weights.weights)  # constants differ between folds
+        np.add.at(odds, examples.answer[here], log_odds)
     figures = (
         auroc_by_blocks(order[judged], examples.is_other[judged], np.arange(len(judged))) for order in (odds, before)
     )
@@ -482,9 +476,9 @@ def answered(answers: Answered) -> Answered:
 def tuned_order(
     answered: Answered, own_graph_columns: GraphColumns | None, pair_measures: Lazy[PairMeasures | None]
 ) -> Tuned | None:
-    """What answers made of the order; None below FEWEST of them, or without both kinds."""
+    """What answers made of the order; None below MIN_ANSWERS of them, or without both kinds."""
     is_one_kind = answered.is_same.all() or not answered.is_same.any()
-    if own_graph_columns is None or len(answered) < FEWEST or is_one_kind:
+    if own_graph_columns is None or len(answered) < MIN_ANSWERS or is_one_kind:
         return None
     measures = pair_measures()
     return None if measures is None else tune(measures, own_graph_columns.content, answered)
@@ -550,12 +544,12 @@ def change_in_words(answered: Answered, tuned: Tuned | None, *, moved: float) ->
     """For people: how many answers there are, and what they have changed; `moved` is what `moved_share` gives."""
     words = f"{counted(len(answered), 'answer')}, {int(answered.is_same.sum()):,} the same kind"
     if tuned is None:
-        missing = FEWEST - len(answered)
+        missing = MIN_ANSWERS - len(answered)
         wanted = f"{missing} to go" if missing > 0 else "the other kind is missing"
-        return f"{words}. The order adapts to {FEWEST} answers or more, of both kinds: {wanted}."
+        return f"{words}. The order adapts to {MIN_ANSWERS} answers or more, of both kinds: {wanted}."
     words += f". They replaced {percent(moved)} of the most ambiguous tenth"
     if tuned.evidence is None or tuned.before is None:
         return f"{words}."
-    few = ", from few answers" if tuned.answers < FEW else ""
+    few = ", from few answers" if tuned.answers < FEW_ANSWERS else ""
     before, after = (round(100 * figure.value) for figure in (tuned.before, tuned.evidence))
     return f"{words}; of two pictures, the right one ranks higher in {after} of 100 cases, before in {before}{few}."
