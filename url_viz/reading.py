@@ -16,7 +16,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.containers.python_dataset import open_dataset
 from url_viz.imaging.rendering import PageChoice, Rendering, with_rest_of
 from url_viz.imaging.scan import Scan, why_empty
-from url_viz.imaging.source import Folder, Objects, Source, by_page, rendering_of_new, source_of, words_of_outside
+from url_viz.imaging.source import Folder, Objects, Source, by_page, remark_on_range, rendering_for_new_set, source_of
 from url_viz.models.model import EmbeddingSpace, Model, load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.pipeline.cluster.on_ray import OnRay
@@ -131,7 +131,7 @@ class _SourceReading:
         before = _spaces(paths)
         if self.rendering is None and before:
             return before[-1].preprocessing.rendering
-        return rendering_of_new(source, found.files, self._wanted(before))
+        return rendering_for_new_set(source, found.files, self._wanted(before))
 
     def page(self, paths: SetPaths) -> PageChoice:
         """Which pages of a file are pictures, as of `rendering_for`."""
@@ -204,7 +204,7 @@ def _remarks_on(rendering: Rendering | None, source: Source, found: Scan, *, is_
     """What is to be said of how pictures are seen; of a rendering that was chosen just now, not how it fits."""
     if rendering is not None:
         yield f"{rendering.words}."
-    if is_kept and (outside := words_of_outside(source, found.files, rendering)):
+    if is_kept and (outside := remark_on_range(source, found.files, rendering)):
         yield outside
 
 

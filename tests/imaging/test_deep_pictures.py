@@ -131,7 +131,7 @@ def test_what_is_not_read_says_its_true_reason(capfd: pytest.CaptureFixture[str]
 def test_a_process_of_its_own_sees_the_same() -> None:
     grey = FILES["PNG"][0]
     sheet = Preprocessing(size_px=24, crop_share=0.8, rendering=TWELVE)
-    assert Preprocessing.of_record(sheet.as_record()) == sheet
+    assert Preprocessing.from_record(sheet.as_record()) == sheet
     assert "rendering" not in Preprocessing().as_record(), "keys of spaces stay what they are"
     here, there = picture_of(grey, sheet, content=0), decoders.read(grey, sheet, content=0)
     assert np.array_equal(here.crop, there.crop)

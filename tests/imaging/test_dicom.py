@@ -11,7 +11,7 @@ import pytest
 from tests.imaging.instruments import dicom, seen, values
 from url_viz.base.errors import ImageError
 from url_viz.imaging.decode import decode, header_of, picture_format, value_sample
-from url_viz.imaging.dicom import facts_of_dicom, frame_of_dicom
+from url_viz.imaging.dicom import dicom_facts, dicom_frame
 from url_viz.imaging.pages import PagedFile, paged
 from url_viz.imaging.rendering import Rendering
 
@@ -66,9 +66,9 @@ def test_a_frame_is_a_file_of_its_own() -> None:
     frames = values(3, 30, 40, kind=np.uint16)
     data = dicom(frames, frames=3, PatientID="P1", BitsStored=12, HighBit=11)
     for number, frame in enumerate(frames):
-        assert grey(frame_of_dicom(data, number), Rendering(0, 4095)) == seen(frame).ravel().tolist()
+        assert grey(dicom_frame(data, number), Rendering(0, 4095)) == seen(frame).ravel().tolist()
     with pytest.raises(ImageError, match="has no frame 3"):
-        frame_of_dicom(data, 3)
+        dicom_frame(data, 3)
     assert paged(BytesIO(data)) == PagedFile(3, {"patient": "P1", "pages": "3", "bits": "12", "bands": "1"})
 
 
@@ -85,13 +85,13 @@ def test_only_few_facts_are_kept_of_a_header(monkeypatch: pytest.MonkeyPatch) ->
         ViewPosition="PA",
     )
     facts = {"study_date": "2024-01-31", "modality": "CR", "body_part": "HAND", "laterality": "L", "view": "PA"}
-    assert facts_of_dicom(BytesIO(data)) == (1, 16, 1, {"patient": "007", **facts})
+    assert dicom_facts(BytesIO(data)) == (1, 16, 1, {"patient": "007", **facts})
     monkeypatch.setenv("URL_VIZ_PATIENTS", "digest")
-    *_, digested = facts_of_dicom(BytesIO(data))
+    *_, digested = dicom_facts(BytesIO(data))
     assert {name: text for name, text in digested.items() if name != "patient"} == facts
     assert len(digested["patient"]) == 12
     assert digested["patient"] != "007"
-    assert facts_of_dicom(BytesIO(data))[-1] == digested, "the same patient each time"
+    assert dicom_facts(BytesIO(data))[-1] == digested, "the same patient each time"
 
 
 def named() -> list[Path]:

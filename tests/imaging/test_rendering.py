@@ -12,8 +12,8 @@ from url_viz.imaging.rendering import (
     ValueSample,
     as_bands,
     as_range,
+    common_range,
     in_window,
-    range_of,
     share_outside,
     with_rest_of,
 )
@@ -39,7 +39,7 @@ def sample(low: float, high: float, *, is_float: bool = False, said: tuple[float
     ],
 )
 def test_the_range_of_integers(low: float, high: float, expected: tuple[float, float] | None) -> None:
-    found = range_of([sample(low, high)])
+    found = common_range([sample(low, high)])
     assert found == (None if expected is None else pytest.approx(expected, abs=2))
 
 
@@ -47,21 +47,21 @@ def test_the_range_of_integers(low: float, high: float, expected: tuple[float, f
     ("low", "high", "expected"), [(0, 1, None), (0, 0.3, (0, 0.3)), (0, 240, (0, 255)), (-3, 7, (-3, 7))]
 )
 def test_the_range_of_fractions(low: float, high: float, expected: tuple[float, float] | None) -> None:
-    found = range_of([sample(low, high, is_float=True)])
+    found = common_range([sample(low, high, is_float=True)])
     assert found == (None if expected is None else pytest.approx(expected, abs=0.02))
 
 
 def test_what_all_files_say_wins_unless_they_have_more() -> None:
-    assert range_of([sample(0, 300, said=(0, 4095)), sample(0, 200, said=(0, 4095))]) == (0, 4095)
-    assert range_of([sample(0, 300, said=(0, 4095)), sample(0, 3900)]) == (0, 4095), "by its values"
-    assert range_of([sample(0, 16_000, said=(0, 4095))]) == (0, 16383)
-    assert range_of([sample(0, 50_000, said=(0, 65535))]) is None
+    assert common_range([sample(0, 300, said=(0, 4095)), sample(0, 200, said=(0, 4095))]) == (0, 4095)
+    assert common_range([sample(0, 300, said=(0, 4095)), sample(0, 3900)]) == (0, 4095), "by its values"
+    assert common_range([sample(0, 16_000, said=(0, 4095))]) == (0, 16383)
+    assert common_range([sample(0, 50_000, said=(0, 65535))]) is None
 
 
 def test_pictures_of_one_value_and_none_have_no_range() -> None:
-    assert range_of([]) is None
-    assert range_of([sample(7000, 7000)]) is None
-    assert range_of([ValueSample(np.array([np.nan, np.inf], np.float32))]) is None
+    assert common_range([]) is None
+    assert common_range([sample(7000, 7000)]) is None
+    assert common_range([ValueSample(np.array([np.nan, np.inf], np.float32))]) is None
 
 
 def naive_range(values: NDArray[np.float32]) -> tuple[float, float] | None:
@@ -77,7 +77,7 @@ def naive_range(values: NDArray[np.float32]) -> tuple[float, float] | None:
 @given(st.lists(st.integers(-2000, 80_000), min_size=1, max_size=300), st.integers(1, 4))
 def test_the_range_is_that_of_a_naive_search(values: list[int], files: int) -> None:
     parts = np.array_split(np.array(values, np.float32), files)
-    found, expected = range_of([ValueSample(part) for part in parts]), naive_range(np.array(values, np.float32))
+    found, expected = common_range([ValueSample(part) for part in parts]), naive_range(np.array(values, np.float32))
     assert found == (None if expected is None else pytest.approx(expected))
 
 

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from url_viz.base.errors import ImageError
-from url_viz.imaging.deep import VOLUME, Deep, deep_of, deep_of_arrays, is_in_arrays
-from url_viz.imaging.dicom import deep_of_dicom, is_dicom
+from url_viz.imaging.deep import VOLUME, Deep, deep_from_image, needs_tifffile, read_tiff
+from url_viz.imaging.dicom import is_dicom, read_dicom
 from url_viz.imaging.pages import chosen_page
 from url_viz.imaging.rendering import Rendering, ValueSample, as_rendering
 
@@ -158,7 +158,7 @@ def decode(
     (else it is the picture's own) and names the bands to show. Raises ImageError with a readable reason.
     """
     data = chosen_page(data, "each" if rendering is None else rendering.page)
-    if (arrays := _in_arrays(data, rendering)) is not None:
+    if (arrays := _read_without_pillow(data, rendering)) is not None:
         deep, orientation = arrays
         return _upright(deep.in_eight_bits(rendering).convert("RGB"), orientation, (deep.width, deep.height))
     with _opened(data) as image:
@@ -168,19 +168,19 @@ def decode(
 def value_sample(data: bytes) -> ValueSample | None:
     """Some values of a picture of more than 8 bits, and its window; None for any other, and for a damaged one."""
     with suppress(ImageError):
-        if (arrays := _in_arrays(data, None)) is not None:
+        if (arrays := _read_without_pillow(data, None)) is not None:
             return None if arrays[0].is_eight_bit else arrays[0].sample
         with _opened(data) as image:
-            deep = deep_of(image, data)
+            deep = deep_from_image(image, data)
             return None if deep is None else deep.sample
     return None
 
 
-def _in_arrays(data: bytes, rendering: Rendering | None) -> tuple[Deep, int] | None:
+def _read_without_pillow(data: bytes, rendering: Rendering | None) -> tuple[Deep, int] | None:
     """A picture that Pillow does not read, and its orientation; None for any other."""
     if is_dicom(data):
-        return deep_of_dicom(data), 1
-    return deep_of_arrays(data, rendering) if is_in_arrays(data, rendering) else None
+        return read_dicom(data), 1
+    return read_tiff(data, rendering) if needs_tifffile(data, rendering) else None
 
 
 @contextmanager
@@ -213,7 +213,7 @@ def scaled_size(data: bytes, short_side_px: int) -> tuple[int, int] | None:
 
 def header_of(data: bytes) -> tuple[int, int, int]:
     """Width and height as stored, and EXIF orientation (1 to 8). Raises ImageError as `decode` does."""
-    if (arrays := _in_arrays(data, None)) is not None:
+    if (arrays := _read_without_pillow(data, None)) is not None:
         deep, orientation = arrays
         return deep.width, deep.height, orientation if orientation in _TURNS else 1
     with _opened(data) as image:
@@ -229,7 +229,7 @@ def decode_large_in_turns(turns: AbstractContextManager[object]) -> None:
 
 def picture_format(data: bytes) -> str | None:
     """Pillow's name for a file's format; None if the format is not accepted."""
-    if is_dicom(data) or is_in_arrays(data, None):
+    if is_dicom(data) or needs_tifffile(data, None):
         return "DICOM" if is_dicom(data) else "TIFF"
     with suppress(ImageError), _opened(data) as image:
         return image.format
@@ -254,7 +254,7 @@ def _decode(
     if rendering is not None and rendering.range is not None:  # Pillow has no range for colours
         is_deep = True
     with _large if is_large else nullcontext():
-        deep = deep_of(image, data) if is_deep else None
+        deep = deep_from_image(image, data) if is_deep else None
         image.load()
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         rgb = _rgb(image) if deep is None else deep.in_eight_bits(rendering).convert("RGB")
@@ -403,7 +403,7 @@ class Preprocessing:
         return record if rendering is None else {**record, "rendering": asdict(rendering)}
 
     @classmethod
-    def of_record(cls, record: Mapping[str, Any]) -> "Preprocessing":
+    def from_record(cls, record: Mapping[str, Any]) -> "Preprocessing":
         """The preprocessing with the fields that `as_record` gave, also through JSON."""
         rendering = as_rendering(record.get("rendering"))
         return cls(**{**record, "mean": tuple(record["mean"]), "std": tuple(record["std"]), "rendering": rendering})

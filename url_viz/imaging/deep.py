@@ -72,7 +72,7 @@ class Deep:
         return (low, high) if usual is None or low < 0 else (0.0, usual)
 
 
-def deep_array(
+def deep_from_array(
     values: NDArray[Any], *, stated: Range | None = None, window: Range | None = None, is_inverted: bool = False
 ) -> Deep:
     """An array (H, W) or (H, W, 3) of numbers as a picture."""
@@ -86,7 +86,7 @@ def deep_array(
     return Deep(width, height, strips, is_float, stated, window, is_eight_bit, is_inverted)
 
 
-def deep_of(image: ImageFile.ImageFile, data: bytes) -> Deep | None:
+def deep_from_image(image: ImageFile.ImageFile, data: bytes) -> Deep | None:
     """The values of a picture, opened from `data`, if they have more than 8 bits; else None.
 
     Grey with alpha and JPEG 2000 in colours keep 8 bits: Pillow gives no more.
@@ -96,7 +96,7 @@ def deep_of(image: ImageFile.ImageFile, data: bytes) -> Deep | None:
         return Deep(*image.size, lambda: _strips_of(image), image.mode == "F", _stated_range(image, data))
     if image.mode == "RGB" and image.format == "PPM" and image.tile and image.tile[0].args == ("RGB", 65535):
         values = np.frombuffer(data, ">u2", count=3 * image.width * image.height, offset=image.tile[0].offset)
-        return deep_array(values.reshape(image.height, image.width, 3))
+        return deep_from_array(values.reshape(image.height, image.width, 3))
     if image.mode in ("RGB", "RGBX", "RGBA") and image.tile and all(map(_other_byte, image.tile)):
         return _colour(image, data)
     return None
@@ -169,7 +169,7 @@ def _finite(values: NDArray[np.generic]) -> NDArray[np.float64]:
     return np.nan_to_num(np.asarray(values, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def banded(values: NDArray[np.generic], rendering: Rendering | None) -> NDArray[np.generic]:
+def shown_bands(values: NDArray[np.generic], rendering: Rendering | None) -> NDArray[np.generic]:
     """The bands of an array (H, W, C) to show: those of the rendering, else the first three, or one.
 
     Raises ImageError for a band that it does not have.
@@ -192,7 +192,7 @@ _COLOURS = (0, 1, 2)
 """Photometric interpretations of values as they are: white or black is zero, and RGB."""
 
 
-def is_in_arrays(data: bytes, rendering: Rendering | None) -> bool:
+def needs_tifffile(data: bytes, rendering: Rendering | None) -> bool:
     """Whether a file is a TIFF that Pillow does not read, or one whose bands are chosen."""
     if not data.startswith(_STARTS) or data[8:10] == _RAW_OF_CANON:
         return False
@@ -210,7 +210,7 @@ def _is_known_to_pillow(data: bytes) -> bool:
         return True
 
 
-def deep_of_arrays(data: bytes, rendering: Rendering | None) -> tuple[Deep, int]:
+def read_tiff(data: bytes, rendering: Rendering | None) -> tuple[Deep, int]:
     """The values of the first page in the bands to show, and its orientation (1 to 8).
 
     Raises ImageError with a readable reason.
@@ -230,11 +230,11 @@ def deep_of_arrays(data: bytes, rendering: Rendering | None) -> tuple[Deep, int]
         raise ImageError("needs more memory than there is") from error
     except Exception as error:  # a hostile file makes a reader raise nearly anything; each is shown as a failure
         raise ImageError(_why_not(error, data)) from error
-    seen = banded(values, rendering) if values.ndim == 3 else values
+    seen = shown_bands(values, rendering) if values.ndim == 3 else values
     value = getattr(tag, "value", None)
     most = max(value) if isinstance(value, tuple) else value
     stated = (0.0, float(most)) if isinstance(most, int | float) and most > 255 else None
-    deep = deep_array(seen, stated=stated, is_inverted=int(page.photometric) == 0)
+    deep = deep_from_array(seen, stated=stated, is_inverted=int(page.photometric) == 0)
     return deep, int(turn.value) if turn is not None else 1
 
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from url_viz.base.errors import ImageError
-from url_viz.imaging.deep import Deep, deep_array
+from url_viz.imaging.deep import Deep, deep_from_array
 from url_viz.imaging.rendering import Range
 
 MARK, MARK_AT = b"DICM", 128
@@ -39,7 +39,7 @@ def is_dicom(data: bytes) -> bool:
     return data[MARK_AT : MARK_AT + len(MARK)] == MARK
 
 
-def facts_of_dicom(file: BinaryIO) -> tuple[int, int, int, dict[str, str]]:
+def dicom_facts(file: BinaryIO) -> tuple[int, int, int, dict[str, str]]:
     """The frames, bits and bands of an open file, and the facts in its header. Raises ImageError if it is damaged."""
     header = _header(file, stop_before_pixels=True, specific_tags=_TAGS)
     facts = {name: text for name, tag in FACTS.items() if (text := _text(header.get(tag)))}
@@ -53,7 +53,7 @@ def facts_of_dicom(file: BinaryIO) -> tuple[int, int, int, dict[str, str]]:
     return _frames(header), bits, bands, facts
 
 
-def deep_of_dicom(data: bytes) -> Deep:
+def read_dicom(data: bytes) -> Deep:
     """The values of a file's first frame, rescaled, with its window. Raises ImageError with a readable reason."""
     header = _header(io.BytesIO(data))
     try:
@@ -67,7 +67,7 @@ def deep_of_dicom(data: bytes) -> Deep:
         raise ImageError(_why_not(error)) from error
 
 
-def frame_of_dicom(data: bytes, number: int) -> bytes:
+def dicom_frame(data: bytes, number: int) -> bytes:
     """One frame (from 0) of a file, as a file of its own. Raises ImageError if there is none."""
     import pydicom
     from pydicom.pixels import pixel_array
@@ -138,7 +138,7 @@ def _deep(header: Any) -> Deep:
         values = values if values.dtype == np.uint8 else (values >> 8).astype(np.uint8)
     if values.ndim == 3:
         stated = None if values.dtype == np.uint8 else (0.0, float(2 ** int(header.BitsStored) - 1))
-        return deep_array(values, window=stated)
+        return deep_from_array(values, window=stated)
     window = _window(header)
     bits, is_signed = int(header.get("BitsStored", 16)), bool(header.get("PixelRepresentation", 0))
     stated = None if is_signed else _rescaled(header, 0.0, float(2**bits - 1))
@@ -151,7 +151,7 @@ def _deep(header: Any) -> Deep:
         window = stated
     if window is None and stated == (0.0, 255.0):
         values = values.astype(np.uint8)
-    return deep_array(values, stated=stated, window=window, is_inverted=is_inverted)
+    return deep_from_array(values, stated=stated, window=window, is_inverted=is_inverted)
 
 
 def _window(header: Any) -> Range | None:

@@ -49,7 +49,7 @@ class LimitedReaders(LimitedProcesses):
 
     def entries(self, path: bytes, *, within: Sequence[Path] | None) -> Entries:
         """Every picture in a container. Raises ImageError with the reason if it cannot be listed."""
-        return Entries.of_record(json.loads(self._ask_at("entries", os.path.abspath(path), within)[1]))
+        return Entries.from_record(json.loads(self._ask_at("entries", os.path.abspath(path), within)[1]))
 
     def read(self, path: bytes, *, position: int, size_bytes: int, within: Sequence[Path] | None) -> list[bytes]:
         """The bytes of a picture in a container, and of the pictures after it that come with it.
@@ -62,7 +62,7 @@ class LimitedReaders(LimitedProcesses):
 
     def annotations(self, path: Path, *, within: Sequence[Path] | None = None) -> Annotations:
         """The objects in a file or folder of annotations. Raises FolderError if it cannot be read as such."""
-        return Annotations.of_record(json.loads(self._ask_of_annotations("annotations", path, within)[1]))
+        return Annotations.from_record(json.loads(self._ask_of_annotations("annotations", path, within)[1]))
 
     def annotation_summary(self, path: Path, *, within: Sequence[Path] | None) -> tuple[int, str]:
         """The number of pictures, and a sentence on the objects. Raises FolderError as `annotations` does."""

@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
 from url_viz.base.errors import ImageError
-from url_viz.imaging.deep import deep_of_arrays
-from url_viz.imaging.dicom import MARK, MARK_AT, deep_of_dicom, facts_of_dicom, frame_of_dicom, is_dicom
+from url_viz.imaging.deep import read_tiff
+from url_viz.imaging.dicom import MARK, MARK_AT, dicom_facts, dicom_frame, is_dicom, read_dicom
 from url_viz.imaging.places import SEPARATOR
 from url_viz.imaging.rendering import PageChoice
 
@@ -61,7 +61,7 @@ def paged(file: BinaryIO) -> PagedFile | None:
     start = file.read(MARK_AT + len(MARK))
     file.seek(0)
     if is_dicom(start):
-        pages, bits, bands, facts = facts_of_dicom(file)
+        pages, bits, bands, facts = dicom_facts(file)
     elif start[:4] in _TIFF:
         (places, bits, bands), facts = _pages_of_tiff(file, start[:4]), {}
         pages = len(places)
@@ -88,14 +88,14 @@ def chosen_page(data: bytes, choice: PageChoice) -> bytes:
 
 
 def _brightness(page: bytes) -> float:
-    deep = deep_of_dicom(page) if is_dicom(page) else deep_of_arrays(page, None)[0]
+    deep = read_dicom(page) if is_dicom(page) else read_tiff(page, None)[0]
     total = sum(float(strip.sum()) for strip in deep.strips())
     return -total if deep.is_inverted else total
 
 
 def page_bytes(data: bytes, number: int) -> bytes:
     """One page (from 1) of a file, as a file of its own. Raises ImageError if there is none."""
-    return frame_of_dicom(data, number - 1) if is_dicom(data) else _tiff_page(data, number)
+    return dicom_frame(data, number - 1) if is_dicom(data) else _tiff_page(data, number)
 
 
 def _pages_of_tiff(file: BinaryIO, start: bytes) -> tuple[list[int], int, int]:

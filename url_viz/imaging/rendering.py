@@ -70,7 +70,7 @@ class ValueSample:
     window: Range | None = None
 
 
-def range_of(samples: Sequence[ValueSample]) -> Range | None:
+def common_range(samples: Sequence[ValueSample]) -> Range | None:
     """The range of a set from samples of its pictures of more than 8 bits; None without any, and for all of 16 bits.
 
     If all files state a range, it is theirs. Else it is the smallest usual range that holds the 99.9th percentile;

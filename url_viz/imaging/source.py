@@ -29,8 +29,8 @@ from url_viz.imaging.rendering import (
     MOST_OUTSIDE,
     Rendering,
     ValueSample,
+    common_range,
     number_words,
-    range_of,
     share_outside,
 )
 from url_viz.imaging.scan import Scan, ScannedFile, Walk, absolute, display_name, refuse_bucket, scan, why_empty
@@ -268,20 +268,20 @@ _DEEP_ENDINGS = frozenset(b".png .tif .tiff .pgm .ppm .pnm .jp2 .j2k .dcm .dicom
 _PNG_DEPTH_AT = 24
 
 
-def rendering_of_new(source: Source, files: Sequence[ScannedFile], wanted: Rendering | None) -> Rendering | None:
+def rendering_for_new_set(source: Source, files: Sequence[ScannedFile], wanted: Rendering | None) -> Rendering | None:
     """The rendering of a new set: what is wanted, with the range of a sample if it has none."""
     if wanted is not None and wanted.range is not None:
         return wanted
-    shown = range_of(_value_samples(source, files))
+    shown = common_range(_value_samples(source, files))
     return wanted if shown is None else replace(wanted or Rendering(), black=shown[0], white=shown[1])
 
 
-def words_of_outside(source: Source, files: Sequence[ScannedFile], rendering: Rendering | None) -> str:
+def remark_on_range(source: Source, files: Sequence[ScannedFile], rendering: Rendering | None) -> str:
     """A sentence if the range of a set does not fit its pictures; else nothing, and nothing in object storage."""
     if source.at_a_time:  # each look would be a request
         return ""
     samples = _value_samples(source, files)
-    better = range_of(samples)
+    better = common_range(samples)
     if rendering is None or rendering.range is None:
         if better is None:
             return ""

@@ -283,12 +283,12 @@ def fetch_and_decode_places(
 
 
 def _read(data: bytes, preprocessings: list[dict[str, Any]]) -> Answer:
-    first, *also = map(Preprocessing.of_record, preprocessings)
+    first, *also = map(Preprocessing.from_record, preprocessings)
     return _packed([picture_of(data, first, content=0, also=also)])  # the parent process knows the key
 
 
 def _places(data: bytes, places: list[tuple[Box, float]], preprocessings: list[dict[str, Any]]) -> Answer:
-    return _packed(pictures_at(data, places, [*map(Preprocessing.of_record, preprocessings)]))
+    return _packed(pictures_at(data, places, [*map(Preprocessing.from_record, preprocessings)]))
 
 
 def _packed(pictures: Iterable[Picture | Failure]) -> Answer:

@@ -128,7 +128,7 @@ class Annotations:
         return {**vars(self), "base": str(self.base), "numbers": numbers, "files": files, "pictures": pictures}
 
     @classmethod
-    def of_record(cls, record: Mapping[str, Any]) -> "Annotations":
+    def from_record(cls, record: Mapping[str, Any]) -> "Annotations":
         """Annotations from what `as_record` gave, also through JSON."""
         pictures = {}
         for path, split, size, file, rows in record["pictures"]:

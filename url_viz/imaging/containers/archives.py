@@ -53,7 +53,7 @@ class Entries:
         return {**vars(self), "keys": [*map(os.fsdecode, self.keys)], "faults": faults}
 
     @classmethod
-    def of_record(cls, record: Mapping[str, Any]) -> "Entries":
+    def from_record(cls, record: Mapping[str, Any]) -> "Entries":
         """The entries from what `as_record` gave, also through JSON."""
         faults = {os.fsencode(key): why for key, why in record["faults"].items()}
         return cls(**{**record, "keys": [*map(os.fsencode, record["keys"])], "faults": faults})
