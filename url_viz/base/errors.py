@@ -62,11 +62,11 @@ class WorkspaceError(UrlVizError):
 
 
 class DamageError(WorkspaceError):
-    """Something kept in a workspace that is not as it was written: cut off, lost, exchanged, or with a bit flipped."""
+    """Stored data that is not as it was written: cut off, lost, exchanged, or with a bit flipped."""
 
 
 class SupersededError(WorkspaceError):
-    """What was opened of an image set is no longer there, because it was written again: open it again."""
+    """An opened image set whose data was written again, and is no longer there: open it again."""
 
 
 class CacheError(UrlVizError):

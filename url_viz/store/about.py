@@ -1,4 +1,4 @@
-"""What is known of an image set (folder, name, spaces), its small records, and disk errors as errors for users."""
+"""The metadata of an image set (folder, name, spaces), its small records, and disk errors as errors for users."""
 
 import errno
 import re
@@ -184,7 +184,7 @@ class About:
 
     @property
     def noun(self) -> str:
-        """What its rows are, for `counted`."""
+        """The noun of its rows, for `counted`."""
         return "object" if self.objects_in else "picture"
 
     @property

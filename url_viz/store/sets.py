@@ -51,7 +51,7 @@ PER_MODEL = ("embeddings", "scores", "whitening", "whitened", "graph", "neighbou
 
 @dataclass(frozen=True)
 class Agreement:
-    """A folder beside stored contents: how many pictures were `compared`, how many are `equal`, one that differs."""
+    """A folder's pictures and stored contents: how many were `compared`, how many are `equal`, one that differs."""
 
     compared: int
     equal: int
@@ -93,7 +93,7 @@ def unfinished(set_id: str, workspace: Workspace) -> Unfinished | None:
 
 @dataclass(frozen=True)
 class StoredData:
-    """What is stored for a folder: `judged` pictures have a decision, a tag or a corrected label; None if damaged."""
+    """The stored data of a folder: `judged` pictures have a decision, a tag or a corrected label; None if damaged."""
 
     megabytes: float
     judged: int | None
@@ -230,7 +230,7 @@ def mend(folder: str | Path, *, workspace: str | Path | None = None) -> tuple[Me
 
 
 def stored_data(folder: str | Path, *, workspace: str | Path | None = None) -> StoredData:
-    """What `forget` would remove, also of a set that is damaged. Raises ImageSetError if the folder was never read."""
+    """The data that `forget` would remove, also of a damaged set. Raises ImageSetError if the folder was never read."""
     home = Workspace.at(workspace)
     paths = home.set_paths(read_before(folder, home))
     try:

@@ -26,7 +26,7 @@ TRAIN = "train"
 MOST_EPOCHS = 1_000_000
 _CHOSEN = "chosen.json"
 _NAME = rf"(?!{re.escape(_CHOSEN)})[\w-][\w.-]{{0,59}}"
-_EPOCH = rf"(?P<epoch>\d{{6}}(~{_NAME}){{1,2}})~(?P<part>\d{{1,9}})\.parquet"
+_EPOCH = rf"\d{{6}}(~{_NAME}){{1,2}}~\d{{1,9}}\.parquet"
 RUN_FILES = rf"(?a:{re.escape(_CHOSEN)}|{_NAME}/{_EPOCH})"
 """The names of all files below `SetPaths.runs`, as a regular expression."""
 Read = TypeVar("Read")
@@ -156,8 +156,8 @@ def write_epoch(paths: SetPaths, run: str, predictions: EpochLogits, record: Abo
             )
             with changing_records(paths):
                 _refuse_other_columns(folder, record)
-                parts = [path for path in epoch_files(folder) if _named(path)["epoch"] == epoch]
-                number = 1 + max((int(_named(part)["part"]) for part in parts), default=-1)
+                parts = [path for path in epoch_files(folder) if _epoch_and_part(path)[0] == epoch]
+                number = 1 + max((_epoch_and_part(part)[1] for part in parts), default=-1)
                 path = written.rename(folder / f"{epoch}~{number}.parquet")
                 return path, _count_replaced(parts, predictions.ids)
         finally:
@@ -233,13 +233,12 @@ def read_runs(paths: SetPaths) -> RecordedRuns:
 def epoch_files(folder: Path) -> list[Path]:
     """The files in a run's folder, by epoch and in the order in which they were written; none if it is gone."""
     files = [folder / name for name in _names_in(folder) if re.fullmatch(_EPOCH, name, re.ASCII)]
-    return sorted(files, key=lambda path: (_named(path)["epoch"], int(_named(path)["part"])))
+    return sorted(files, key=_epoch_and_part)
 
 
-def _named(path: Path) -> re.Match[str]:
-    match = re.fullmatch(_EPOCH, path.name, re.ASCII)
-    assert match is not None
-    return match
+def _epoch_and_part(path: Path) -> tuple[str, int]:
+    epoch, _, part = path.stem.rpartition("~")
+    return epoch, int(part)
 
 
 def _names_in(folder: Path) -> list[str]:
@@ -349,7 +348,7 @@ def _is_gone(error: DamageError) -> bool:
 def _find(path: Path) -> AboutEpoch | None:
     """The record in a file; None if it is gone."""
     epoch = _file(path).find()
-    if epoch is not None and epoch.file_name != _named(path)["epoch"]:
+    if epoch is not None and epoch.file_name != _epoch_and_part(path)[0]:
         raise _damaged(path, "it is of another epoch")
     return epoch
 

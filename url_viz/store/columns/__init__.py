@@ -1,1 +1,1 @@
-"""What users bring for their pictures: files of columns, as they are read and kept."""
+"""Columns that users and sources bring for their pictures: read, matched and stored."""

@@ -270,12 +270,12 @@ class Store:
             ) from error
 
     def _columns(self, name: str, columns: Sequence[str], schema: pa.Schema) -> pa.Table:
-        """Columns of all rows of a table; without rows if it was never written."""
+        """Columns of all rows of a table; no rows if it was never written."""
         data = self._made(name, columns, lambda data: data)
         return pa.schema([schema.field(c) for c in columns]).empty_table() if data is None else data
 
     def _made(self, name: str, columns: Sequence[str], make: Callable[[pa.Table], Made]) -> Made | None:
-        """What is made of columns of all rows of a table; None if it was never written."""
+        """The result of `make` for columns of all rows of a table; None if it was never written."""
         opened = self._open(name)
         if opened is None:
             return None
