@@ -33,17 +33,13 @@ _KNOWN_COLUMNS = ["id", "path", "size_bytes", "mtime_ns", "content", "width", "h
 class Plan:
     """What a run has to do: files to read, in the order they are read, and ids that have left the folder.
 
-    `stored` has the content, by id, of files to read whose row is there: they lack an embedding alone.
+    `stored` has the content, by id, of those files to read that have a row and lack an embedding alone.
     """
 
     to_read: tuple[ScannedFile, ...]
     gone: tuple[int, ...]
     unchanged: int
     stored: Mapping[int, int]
-
-    def has_work(self, embedded: Set[int]) -> bool:
-        """Whether a model that has embedded these contents has to embed more, or nobody has."""
-        return not self.to_read or any(self.stored.get(file.id) not in embedded for file in self.to_read)
 
 
 @dataclass(frozen=True)
@@ -73,9 +69,9 @@ class Outcome:
 def make_plan(
     scan: Scan, writer: Writer, *space_keys: str, limit: int | None, wanted: Container[int] | None = None
 ) -> Plan:
-    """Compare the folder with the store: a file is read again only if its size or time changed.
+    """Compare the folder with the store: a file is read again if its size or time changed, or an embedding is missing.
 
-    Or if it has no embedding yet in one of the spaces. Only ids in `wanted` are read, if it is given.
+    The embeddings are those in the spaces `space_keys`. Only ids in `wanted` are read, if it is given.
 
     Files are read in a fixed shuffled order, so that what is read so far is a fair sample of the whole, those that lack
     an embedding alone first; `limit` bounds how many pictures the image set has in the end (those read before count).
@@ -91,31 +87,25 @@ def make_plan(
     done = {i for i, row in same.items() if row["failure"] is not None or row["content"] in embedded}
     new = [f for f in files if f.id not in done]
     stored = {f.id: same[f.id]["content"] for f in new if f.id in same}
-    present = {f.id for f in scan.files} | _out_of_sight(rows, scan)
+    hidden = tuple(folder + b"/" for folder, _ in scan.unreadable_folders)  # what is in these may still be there
+    out_of_sight = {i for i, row in stored_rows.items() if hidden and row["path"].startswith(hidden)}
+    present = {f.id for f in scan.files} | out_of_sight
     order = np.random.default_rng(READ_ORDER_SEED).permutation(len(new))
     unchanged = len(files) - len(new)
-    first = {_group(new[i]): rank for rank, i in reversed(list(enumerate(order)))}  # what is read together stays so
-    to_read = sorted(
-        (new[i] for i in order), key=lambda file: (file.id not in stored, first[_group(file)], _part(file))
-    )
+
+    def group_and_part(file: ScannedFile) -> tuple[Hashable, int]:
+        return (file.file, 0) if file.block is None else file.block
+
+    first = {group_and_part(new[i])[0]: rank for rank, i in reversed(list(enumerate(order)))}
+
+    def place(file: ScannedFile) -> tuple[bool, int, int]:
+        group, part = group_and_part(file)
+        return file.id not in stored, first[group], part  # what is read together stays so
+
+    to_read = sorted((new[i] for i in order), key=place)
     if limit is not None:
         to_read = to_read[: max(0, limit - unchanged)]
     return Plan(tuple(to_read), tuple(i for i in stored_rows if i not in present), unchanged, stored)
-
-
-def _group(file: ScannedFile) -> Hashable:
-    return file.file if file.block is None else file.block[0]
-
-
-def _part(file: ScannedFile) -> int:
-    return 0 if file.block is None else file.block[1]
-
-
-def _out_of_sight(rows: pa.Table, scan: Scan) -> set[int]:
-    """Known pictures in folders that cannot be listed at the moment: they may still be there."""
-    hidden = tuple(folder + b"/" for folder, _ in scan.unreadable_folders)
-    pairs = zip(rows["id"].to_pylist(), rows["path"].to_pylist(), strict=True)
-    return {i for i, path in pairs if hidden and path.startswith(hidden)}
 
 
 def _embedded(writer: Writer, space_key: str) -> set[int]:
@@ -146,14 +136,18 @@ def embed(
     wanted = model.row if isinstance(model, Given) else None
     plan = make_plan(scan, writer, *(each.space.key for each in models), limit=limit, wanted=wanted)
     writer.note_scan(scan)
-    run = _Run(models, writer, {} if _are_seen_anew(writer, model.space) else plan.stored)
+    run = _Run(models, writer, {} if _is_rendered_anew(writer, model.space) else plan.stored)
     clock = Clock("read", total=len(plan.to_read))
     report(clock.at(0))
     embedding = Embedding(models, source or source_of(scan.root, within=scan.within), run.known, run.embedded)
     with ExitStack() as noted:
         for each in reversed(models):  # the first one last: it is the latest that the set was read with
             noted.enter_context(_noted(writer, each.space))
-        begun = [model.space.key for model, has in zip(models, run.embedded, strict=True) if plan.has_work(has)]
+        begun = [
+            model.space.key
+            for model, embedded in zip(models, run.embedded, strict=True)
+            if not plan.to_read or any(plan.stored.get(file.id) not in embedded for file in plan.to_read)
+        ]
         writer.note_begun(begun, plan.unchanged + len(plan.to_read))
         with closing(embed_by(embedding, plan.to_read)) as arriving:
             for files in arriving:
@@ -166,11 +160,8 @@ def embed(
     return run.outcome(plan)
 
 
-def _are_seen_anew(writer: Writer, space: EmbeddingSpace) -> bool:
-    """Whether what is stored of pictures may show them in another rendering than that of a space.
-
-    Then what was measured of them is forgotten, if it is of another.
-    """
+def _is_rendered_anew(writer: Writer, space: EmbeddingSpace) -> bool:
+    """Whether stored thumbnails may show another rendering than the space's; what was measured in one is dropped."""
     before = [space.preprocessing.rendering for space in writer.about().spaces]
     if before and before[-1] != space.preprocessing.rendering:
         writer.drop_quality_and_hashes()
@@ -201,33 +192,6 @@ def score_missing(writer: Writer, model: Model | Given) -> int:
     return len(rest)
 
 
-class _UnstoredRows:
-    """Rows of one model that wait to be stored, and the map that grows as they are."""
-
-    def __init__(self, model: Model | Given, writer: Writer) -> None:
-        self.model = model
-        self._writer = writer
-        self._waiting: list[Embeddings] = []
-        self._preview = _Preview(writer, model.space.key)
-
-    def add(self, rows: Embeddings | None) -> None:
-        if rows is not None:
-            self._waiting.append(rows)
-
-    def store(self) -> int:
-        """Store what waits: embeddings, then scores; returns how many."""
-        waiting, self._waiting = self._waiting, []
-        if not waiting:
-            return 0
-        rows = Embeddings.joined(waiting)
-        self._writer.add_embeddings(self.model.space.key, rows)
-        if isinstance(self.model, Model) and self.model.head is not None:
-            scores = self.model.uncertainty(rows.embedding)
-            self._writer.add_scores(self.model.space.key, self.model.head.digest, rows.content, scores)
-        self._preview.add(rows)
-        return len(rows)
-
-
 class _Run:
     """One run's state: what is known, what is done, and what waits to be stored."""
 
@@ -239,7 +203,9 @@ class _Run:
         self._unfetched: list[str] = []
         self._is_cut_off = False
         self.embedded = [_embedded(writer, model.space.key) for model in models]
-        self._unstored = [_UnstoredRows(model, writer) for model in models]
+        self._models = models
+        self._embeddings: list[list[Embeddings]] = [[] for _ in models]
+        self._previews = [_Preview(writer, model.space.key) for model in models]
         self._facts = _facts_by_content(writer)
         self._thumbnail_of = {holder: content for content, (_, _, holder) in self._facts.items()}
         self._rescued: dict[int, bytes] = {}
@@ -255,13 +221,16 @@ class _Run:
         thumbnails = self._thumbnails({row.content for row in files.rows if row.content is not None and row.is_known})
         fresh = (row for row in files.rows if row.content is None or row.content != self._stored_contents.get(row.id))
         self._waiting += [self._with_facts(row, thumbnails) for row in fresh]
-        for of_model, rows in zip(self._unstored, files.embeddings, strict=True):
-            of_model.add(rows)
+        for waiting, rows in zip(self._embeddings, files.embeddings, strict=True):
+            if rows is not None:
+                waiting.append(rows)
         self.done += len(files.rows)
         self.failed += files.failed
         self._unfetched += files.unfetched
         self._is_cut_off |= files.is_cut_off
-        if self._is_time():
+        unstored = self.done - self._done_at_store
+        is_first = self._stored == 0 and unstored >= FIRST_FLUSH_PICTURES
+        if is_first or unstored >= FLUSH_PICTURES or time.monotonic() - self._last_store > FLUSH_S:
             self.store()
 
     def outcome(self, plan: Plan) -> Outcome:
@@ -274,19 +243,25 @@ class _Run:
         """Store what waits: embeddings, then scores, then files, so that no file is there without its embedding."""
         waiting, self._waiting = self._waiting, []
         self._done_at_store, self._last_store = self.done, time.monotonic()
-        self._stored += max(of_model.store() for of_model in self._unstored)
+        self._stored += max(map(self._store_embeddings, self._models, self._embeddings, self._previews))
         if waiting:
             self._rescue_thumbnails(waiting)
             columns = [pa.array([getattr(row, f.name) for row in waiting], f.type) for f in IMAGES]
             self.writer.add_images(pa.table(columns, schema=IMAGES))
 
-    def _is_time(self) -> bool:
-        waiting = self.done - self._done_at_store
-        is_first = self._stored == 0 and waiting >= FIRST_FLUSH_PICTURES
-        return is_first or waiting >= FLUSH_PICTURES or time.monotonic() - self._last_store > FLUSH_S
+    def _store_embeddings(self, model: Model | Given, waiting: list[Embeddings], preview: "_Preview") -> int:
+        if not waiting:
+            return 0
+        rows = Embeddings.joined(waiting)
+        waiting.clear()
+        self.writer.add_embeddings(model.space.key, rows)
+        if isinstance(model, Model) and model.head is not None:
+            scores = model.uncertainty(rows.embedding)
+            self.writer.add_scores(model.space.key, model.head.digest, rows.content, scores)
+        preview.add(rows)
+        return len(rows)
 
     def _with_facts(self, row: Row, thumbnails: Mapping[int, bytes]) -> Row:
-        """The row; of a content that was known with what is known of it."""
         if row.content is None or not row.is_known:
             return row
         width, height, _ = self._facts[row.content]

@@ -30,7 +30,7 @@ from url_viz.imaging.workers import (
 )
 from url_viz.models.head import Head
 from url_viz.models.model import EXTERNAL, LARGEST, EmbeddingSpace, Model, ModelSource
-from url_viz.models.runtime import CPU_BATCH, Outputs, Wait
+from url_viz.models.runtime import CPU_BATCH
 from url_viz.store.columns.imported_columns import import_name
 from url_viz.store.columns.user_files import MOST_NUMBERS, Matrix, UserFile, opened, read_user_file
 from url_viz.store.columns.user_paths import match_file
@@ -59,11 +59,6 @@ class Given:
     def source(self) -> ModelSource:
         """The name that opens the image set under these embeddings."""
         return ModelSource(self.space.backbone, self.space.backbone, None)
-
-    def outputs_for(self, files: Iterable[ScannedFile]) -> Outputs:
-        """The embeddings (B, D) of files, without logits."""
-        rows = self.embedding[[self.row[file.id] for file in files]].astype(np.float32)
-        return Outputs(np.zeros((len(rows), 0), np.float32), rows)
 
 
 def given_embeddings(
@@ -134,7 +129,7 @@ def _matrix(table: UserFile) -> Matrix:
 
 
 PLACES_AT_ONCE = 256
-"""So many objects of a picture are cut from one decoding; those of a crowded picture are not in memory together."""
+"""Objects of a picture that are cut from one decoding; those of a crowded picture are not in memory together."""
 READ_AHEAD = 96
 """Pictures that are read ahead of the forward pass, which stands still while batches are stored."""
 MOST_FETCHED_BYTES = 1 << 30
@@ -145,7 +140,7 @@ MOST_UNFETCHED = 64
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table of files; see IMAGES. One with a content and no width is of a content that was known."""
+    """One row of the table of files; see IMAGES. A row with a content and no width has a content that was known."""
 
     id: int
     path: bytes
@@ -218,18 +213,20 @@ def embed_files(
     Every file has one outcome: a row, or a reason why its store did not give it. Decoding overlaps the forward pass, in
     processes of its own (`by`). `at_a_time` files of a folder are read at once, by default one per core.
     """
-    size = _batch_size(embedding.models)
+    runtimes = [model.runtime for model in embedding.models if isinstance(model, Model)]
+    size = min((runtime.batch for runtime in runtimes), default=CPU_BATCH)  # what the smallest device takes
     batches = _batches(files, size)
     read, at_once = _reader(embedding, by=by), embedding.source.at_a_time or at_a_time
-    each = [
-        _ModelRun(*pair, place) for place, pair in enumerate(zip(embedding.models, embedding.embedded, strict=True))
+    models = [
+        partial(_begin_embedding, *each, place)
+        for place, each in enumerate(zip(embedding.models, embedding.embedded, strict=True))
     ]
-    ahead = max((model.runtime.ahead for model in embedding.models if isinstance(model, Model)), default=0)
+    ahead = max((runtime.ahead for runtime in runtimes), default=0)
     with closing(read_ahead(batches, read, ahead=max(2, READ_AHEAD // size), at_a_time=at_once)) as arriving:
-        yield from awaited(_all_begun(_of_size(arriving, size), each), ahead=ahead)
+        yield from awaited(_all_begun(_of_size(arriving, size), models), ahead=ahead)
 
 
-def _all_begun(batches: Iterable[list["_Read"]], models: Sequence["_ModelRun"]) -> Iterator[_Begun]:
+def _all_begun(batches: Iterable[list["_Read"]], models: Sequence["_Begin"]) -> Iterator[_Begun]:
     """Begin batch after batch, until too many files in a row were not delivered: the last outcome then says so."""
     in_a_row = 0
     for batch in batches:
@@ -250,21 +247,23 @@ def read_without_model(embedding: Embedding, file: ScannedFile, *, why: str) -> 
 
 
 def joined_files(parts: Sequence[EmbeddedFiles]) -> EmbeddedFiles:
-    """What became of several files after each other as one; there is at least one part."""
+    """What became of several files, at least one part, as one."""
+    embeddings = [
+        [part for part in parts if part is not None] for parts in zip(*(p.embeddings for p in parts), strict=True)
+    ]
     return EmbeddedFiles(
         tuple(row for part in parts for row in part.rows),
-        tuple(map(_joined, zip(*(part.embeddings for part in parts), strict=True))),
+        tuple(Embeddings.joined(part) if part else None for part in embeddings),
         tuple(why for part in parts for why in part.unfetched),
         any(part.is_cut_off for part in parts),
     )
 
 
-def _joined(parts: Sequence[Embeddings | None]) -> Embeddings | None:
-    there = [part for part in parts if part is not None]
-    return Embeddings.joined(there) if there else None
-
-
 _Read = tuple[ScannedFile, DecodeResult | Unfetched]
+_Pictures = Mapping[int, tuple[ScannedFile, Picture | Known]]
+"""By content."""
+_Begin = Callable[[_Pictures], Callable[[], Embeddings | None]]
+"""Begins to embed pictures by one model; the call that it gives waits for the end."""
 
 
 def _batches(files: Sequence[ScannedFile], size: int) -> Iterator[list[list[ScannedFile]]]:
@@ -290,7 +289,7 @@ def _of_size(arriving: Iterable[list[list[_Read]]], size: int) -> Iterator[list[
 
 
 def _reader(embedding: Embedding, *, by: Decoders) -> Callable[[Sequence[ScannedFile]], list[_Read]]:
-    """How one file, or all places that are wanted of one, are read."""
+    """Reads one file, or all places that are wanted in one."""
     source, budget = embedding.source, MemoryBudget(MOST_FETCHED_BYTES)
     sheet, *others = (model.space.preprocessing for model in embedding.models)
 
@@ -311,53 +310,35 @@ def _reader(embedding: Embedding, *, by: Decoders) -> Callable[[Sequence[Scanned
     return read
 
 
-def _batch_size(models: Sequence[Model | Given]) -> int:
-    """Pictures a forward pass: what the device with the least memory takes."""
-    return min((model.runtime.batch for model in models if isinstance(model, Model)), default=CPU_BATCH)
-
-
-def _begun(batch: Sequence[_Read], models: Sequence["_ModelRun"]) -> _Begun:
+def _begun(batch: Sequence[_Read], models: Sequence[_Begin]) -> _Begun:
     """Begin to embed what was read; the call waits for the end."""
     read = [(file, reading) for file, reading in batch if not isinstance(reading, Unfetched)]
     pictures = {reading.content: (file, reading) for file, reading in read if not isinstance(reading, Failure)}
-    waits = [model.begin(pictures) for model in models]
+    waits = [begin(pictures) for begin in models]
     rows = tuple(row_of(file, reading) for file, reading in read)
     unfetched = tuple(reading.reason for _, reading in batch if isinstance(reading, Unfetched))
     return lambda: EmbeddedFiles(rows, tuple(wait() for wait in waits), unfetched)
 
 
-class _ModelRun:
-    """What one model does: it embeds the contents that it has not `embedded` yet, and adds them there."""
+def _begin_embedding(
+    model: Model | Given, embedded: set[int], place: int, pictures: _Pictures
+) -> Callable[[], Embeddings | None]:
+    """Begin to embed contents that are not `embedded` yet, and add them there; `place` is the model's in a reading."""
+    fresh = {content: picture for content, picture in pictures.items() if content not in embedded}
+    if not fresh:
+        return lambda: None
+    contents = np.array(list(fresh), np.int64)
+    if isinstance(model, Given):
+        rows = model.embedding[[model.row[file.id] for file, _ in fresh.values()]]
+        given = Embeddings(contents, rows, np.full(len(rows), np.nan, np.float32))
+        embedded.update(fresh)
+        return lambda: given
+    crops = [(picture.crop, *picture.also)[place] for _, picture in fresh.values() if isinstance(picture, Picture)]
+    wait = model.start(np.stack(crops))
+    embedded.update(fresh)
 
-    def __init__(self, model: Model | Given, embedded: set[int], place: int) -> None:
-        """`place` is that of its crop in a reading: 0 the first model's, then those of the others."""
-        self._model = model
-        self._embedded = embedded
-        self._place = place
+    def finish() -> Embeddings:
+        outputs = wait()
+        return Embeddings(contents, model.as_stored(outputs.embedding), outputs.entropy)
 
-    def begin(self, pictures: Mapping[int, tuple[ScannedFile, Picture | Known]]) -> Callable[[], Embeddings | None]:
-        """Begin to embed those of the pictures, by content, that it has not yet; the call waits for the end."""
-        fresh = {content: picture for content, picture in pictures.items() if content not in self._embedded}
-        if not fresh:
-            return lambda: None
-        wait = self._started(list(fresh.values()))
-        self._embedded |= set(fresh)
-
-        def finish() -> Embeddings:
-            outputs = wait()
-            model, values = self._model, outputs.embedding
-            stored = values.astype(np.float16) if isinstance(model, Given) else model.as_stored(values)
-            return Embeddings(np.array(list(fresh), np.int64), stored, outputs.entropy)
-
-        return finish
-
-    def _started(self, fresh: list[tuple[ScannedFile, Picture | Known]]) -> Wait:
-        """Outputs of contents that have none yet; known ones come up only if embeddings are given."""
-        if isinstance(self._model, Given):
-            outputs = self._model.outputs_for(file for file, _ in fresh)
-            return lambda: outputs
-        return self._model.start(
-            np.stack(
-                [(picture.crop, *picture.also)[self._place] for _, picture in fresh if isinstance(picture, Picture)]
-            )
-        )
+    return finish

@@ -8,9 +8,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 AT_ONCE = 1 << 20
-"""So many pairs are worked out at a time."""
+"""Pairs that are worked out at a time."""
 CROWD = 128
-"""Where boxes may overlap so many others of their picture each, they are followed one by one."""
+"""Where boxes may overlap more others of their picture than this, they are followed one by one."""
 _SLACK = 1e-9
 """Relative to a box, so that rounding leaves no pair out."""
 
@@ -21,26 +21,23 @@ Floats = NDArray[np.float64]
 
 def overlaps(boxes: Boxes, others: Boxes) -> Floats:
     """Intersection over union (N, M) of boxes (N, 4) and others (M, 4): x, y, width, height."""
-    shares: Floats = _shares(boxes[:, None], others[None])
-    return shares
+    return _shares(boxes[:, None], others[None])
 
 
 def _shares(first: Boxes, second: Boxes) -> Floats:
     """Intersection over union (...) of boxes (..., 4) and others of a shape that is broadcast."""
     first, second = first.astype(np.float64), second.astype(np.float64)
-    shared = _shared(first, second, 0) * _shared(first, second, 1)
+    shared = _intersection(first, second)
     union = first[..., 2] * first[..., 3] + second[..., 2] * second[..., 3] - shared
-    fraction: Floats = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return fraction
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
 
 
-def _shared(first: Boxes, second: Boxes, axis: int) -> Floats:
-    """The length that boxes share on an axis."""
-    begin, side = axis, axis + 2
-    low = np.maximum(first[..., begin], second[..., begin])
-    high = np.minimum(first[..., begin] + first[..., side], second[..., begin] + second[..., side])
-    shared: Floats = np.maximum(high - low, 0)
-    return shared
+def _intersection(first: Boxes, second: Boxes) -> Floats:
+    """The area that boxes share."""
+    low = np.maximum(first[..., :2], second[..., :2])
+    high = np.minimum(first[..., :2] + first[..., 2:], second[..., :2] + second[..., 2:])
+    shared = np.maximum(high - low, 0)
+    return np.asarray(shared[..., 0] * shared[..., 1])
 
 
 def overlapping(
@@ -75,7 +72,7 @@ def covering(boxes: Boxes, picture: Rows, *, least: float) -> Rows:
         step = max(1, AT_ONCE // max(1, len(rows)))
         for part in (rows[start : start + step] for start in range(0, len(rows), step)):
             mine, theirs = boxes[part, None].astype(np.float64), boxes[None, rows].astype(np.float64)
-            shared = _shared(mine, theirs, 0) * _shared(mine, theirs, 1)
+            shared = _intersection(mine, theirs)
             is_covered = (shared >= least * mine[..., 2] * mine[..., 3]) & (shared > 0) & (part[:, None] != rows)
             first, second = np.nonzero(is_covered)
             pairs.append(np.stack([part[first], rows[second]], axis=1))

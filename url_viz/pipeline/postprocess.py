@@ -15,7 +15,7 @@ from url_viz.base.rows import EXACT_ROWS
 from url_viz.imaging.quality import grey_thumbnail, perceptual_hash, quality_of_image
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import updated_graph
-from url_viz.pipeline.near_copies import stored_pixels
+from url_viz.pipeline.near_copies import one_file_each, stored_pixels
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, SAMPLE_ROWS, fit_map, pca_coordinates, place
 from url_viz.pipeline.twins import pair_groups, twin_representatives, twins_of_objects
 from url_viz.pipeline.whitening import VERSION, whitened_rows
@@ -34,7 +34,7 @@ Contents = NDArray[np.int64]
 def assess_missing(writer: Writer, report: ProgressCallback) -> int:
     """Measure every distinct content that is in the folder and lacks quality or hash of this version; how many."""
     measured, hashed = np.asarray(writer.quality(["content"])["content"].to_numpy(), np.int64), writer.hashed()
-    rows = _without(writer, np.intersect1d(measured, hashed))
+    rows = _unassessed(writer, np.intersect1d(measured, hashed))
     if not len(rows):
         return 0
     kinds: tuple[tuple[Contents, Callable[[Image.Image], Any], Callable[..., None]], ...]
@@ -44,7 +44,10 @@ def assess_missing(writer: Writer, report: ProgressCallback) -> int:
     with ThreadPoolExecutor(usable_cores(), thread_name_prefix="measure") as pool:
         for start in range(0, len(rows), BATCH):
             some = rows.slice(start, BATCH)
-            content, greys = np.asarray(some["content"].to_numpy(), np.int64), _greys(writer, some, pool)
+            content = np.asarray(some["content"].to_numpy(), np.int64)
+            ids, widths, heights = (some[name].to_pylist() for name in ("id", "width", "height"))
+            thumbnails = writer.thumbnails(ids)
+            greys = list(pool.map(grey_thumbnail, [thumbnails[i] for i in ids], widths, heights))
             for assessed, measure, add in kinds:
                 lacking = np.flatnonzero(positions_of(content, assessed) < 0)
                 if len(lacking):
@@ -54,21 +57,14 @@ def assess_missing(writer: Writer, report: ProgressCallback) -> int:
     return len(rows)
 
 
-def _without(writer: Writer, assessed: Contents) -> pa.Table:
-    """id, content, width and height of one file for each content that is not known."""
+def _unassessed(writer: Writer, assessed: Contents) -> pa.Table:
+    """id, content, width and height of one file for each other content."""
     contents = np.asarray(writer.images(["content"])["content"].drop_null().to_numpy(), np.int64)
     if (positions_of(contents, assessed) >= 0).all():  # nothing is new: the other columns need not be read
         return pa.table({})
-    files = writer.images(["id", "content", "width", "height"])
-    files = files.filter(files["content"].is_valid())
-    contents, first = np.unique(np.asarray(files["content"].to_numpy(), np.int64), return_index=True)
-    return files.take(pa.array(first[positions_of(contents, assessed) < 0]))
-
-
-def _greys(writer: Writer, rows: pa.Table, pool: ThreadPoolExecutor) -> list[Image.Image]:
-    ids, widths, heights = (rows[name].to_pylist() for name in ("id", "width", "height"))
-    thumbnails = writer.thumbnails(ids)
-    return list(pool.map(grey_thumbnail, [thumbnails[i] for i in ids], widths, heights))
+    files = one_file_each(writer)
+    is_new = positions_of(np.asarray(files["content"].to_numpy(), np.int64), assessed) < 0
+    return files.filter(pa.array(is_new))
 
 
 def update_derived(writer: Writer, space_key: str, *, report: ProgressCallback, refit: bool = False) -> None:
@@ -76,16 +72,12 @@ def update_derived(writer: Writer, space_key: str, *, report: ProgressCallback, 
     assess_missing(writer, report)
     content = current_contents(writer, space_key)
     if len(content):
-        _update_space(writer, space_key, content, report, refit=refit)
+        raw = raw_embeddings(writer, space_key, content)
+        whitened = _updated_whitening(writer, space_key, content, raw)
+        _update_graph(writer, space_key, whitened, raw, report)
+        del raw
+        _update_map(writer, space_key, whitened, report, refit=refit)
     writer.compact()
-
-
-def _update_space(writer: Writer, space_key: str, content: Contents, report: ProgressCallback, *, refit: bool) -> None:
-    raw = raw_embeddings(writer, space_key, content)
-    whitened = _updated_whitening(writer, space_key, content, raw)
-    _update_graph(writer, space_key, whitened, raw, report)
-    del raw
-    _update_map(writer, space_key, whitened, report, refit=refit)
 
 
 def current_contents(writer: Writer, space_key: str) -> Contents:
@@ -101,7 +93,6 @@ def raw_embeddings(writer: Writer, space_key: str, content: Contents) -> Raw:
 
 
 def _updated_whitening(writer: Writer, space_key: str, content: Contents, raw: Raw) -> WhitenedRows:
-    """Contents (M,) with raw embeddings (M, D) in the set's whitened space, fitted again once the set has doubled."""
     stored = writer.whitened(space_key)
     if stored is not None and stored.whitening.version == VERSION and np.array_equal(stored.content, content):
         return stored
@@ -148,7 +139,9 @@ def _update_map(
     is_same = stored is not None and np.array_equal(np.sort(stored.content), np.sort(whitened.content))
     if not refit and stored is not None and fitted:
         if not is_same:
-            writer.put_coordinates(space_key, _only(place(graph, stored), whitened.content))
+            placed = place(graph, stored)
+            keep = positions_of(whitened.content, placed.content)
+            writer.put_coordinates(space_key, Coordinates(whitened.content, placed.xy[keep], placed.method[keep]))
         return
     if not is_same:
         writer.put_coordinates(space_key, pca_coordinates(whitened))
@@ -167,8 +160,3 @@ def _fitted(stored: Coordinates | None, rows: int) -> int:
         return 0
     count = int((stored.method == UMAP).sum())
     return len(stored) if rows < FEWEST_FOR_UMAP or count >= SAMPLE_ROWS else count
-
-
-def _only(coordinates: Coordinates, content: NDArray[np.int64]) -> Coordinates:
-    keep = positions_of(content, coordinates.content)
-    return Coordinates(content, coordinates.xy[keep], coordinates.method[keep])

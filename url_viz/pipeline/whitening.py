@@ -14,13 +14,13 @@ VIEW_COSINE = 0.6
 RAW_COSINE = 0.85
 """The least raw cosine: where each class is of one style, all of a class are near in the whitened space."""
 BY_CHANCE = 5.0
-"""Where there are few axes, cosines by chance are wide: from so many of their deviations, 1 / √axes, two are views."""
+"""Where there are few axes, cosines by chance are wide: two are views from this many deviations, 1 / √axes, on."""
 LEAST_COSINE = 0.4
 """Pairs below this in the whitened space, which is whitened by half, are not views."""
 FEWEST = 50
 """In smaller sets whitening knows little, and there are no views."""
 AXES_SHARE = 2 / 3
-"""At most so many axes for each picture: with fewer, textures and other sets without structure are full of views."""
+"""The most axes for each picture: with more, textures and other sets without structure are full of views."""
 RIDGE = 1e-4
 """Of the largest variance, added to each."""
 ROWS_AT_ONCE = 2048
@@ -87,15 +87,19 @@ def fit_whitening(embeddings: Raw, *, axes: int = AXES, sample: int = SAMPLE) ->
     the power −`POWER`. Without any spread (no rows, one, all equal) one axis of scale 0 is kept, and all rows whiten to
     zeros.
     """
-    unit = l2_normalize(embeddings[_drawn(len(embeddings), sample)])
+    count = len(embeddings)
+    drawn = np.arange(count)
+    if count > sample:
+        drawn = np.sort(np.random.default_rng(0).choice(count, sample, replace=False))
+    unit = l2_normalize(embeddings[drawn])
     unit = unit[unit.any(axis=1)]
-    first = fitted(unit, len(embeddings), axes)
+    first = fitted(unit, count, axes)
     counts = ViewSpace(first).counted_once(first.transform(unit))
-    return first if counts.all() else fitted(unit[counts], len(embeddings), axes)
+    return first if counts.all() else fitted(unit[counts], count, axes)
 
 
 def fitted(unit: Floats, count: int, axes: int = AXES) -> Whitening:
-    """By rows of length one (S, D), of a set of `count`."""
+    """Fit on rows (S, D) of length one, from a set of `count`."""
     mean = unit.mean(axis=0, dtype=np.float64) if len(unit) else np.zeros(unit.shape[1])
     unit = unit - mean.astype(np.float32)
     variance, directions = _principal(unit, min(axes, len(unit) - 1, unit.shape[1]))
@@ -117,13 +121,17 @@ def whitened_rows(
     *,
     stored: WhitenedRows | None = None,
 ) -> WhitenedRows:
-    """Raw embeddings (M, D) of the contents (M,) in the set's whitened space, a new one if `stored` serves no more.
+    """Raw embeddings (M, D) of the contents (M,) in the set's whitened space; only rows that `stored` lacks are made.
 
-    Of `stored` rows only those are transformed that it has not.
+    The space is fitted anew without `stored`, for another version of it, and once the set has doubled.
     """
-    if stored is None or not serves(stored, len(content)):
+    space = None if stored is None else stored.whitening
+    if stored is None or space is None or space.version != VERSION or should_refit(space.fitted_on, len(content)):
         whitening = fit_whitening(embeddings)
-        return WhitenedRows(whitening, content, _transformed(whitening, embeddings))
+        rows = np.zeros((len(embeddings), len(whitening.scales)), np.float16)
+        for places, part in in_parts(embeddings):
+            rows[places] = whitening.transform(part)
+        return WhitenedRows(whitening, content, rows)
     row = positions_of(content, stored.content)
     rows = np.zeros((len(content), stored.rows.shape[1]), np.float16)
     rows[row >= 0] = stored.rows[row[row >= 0]]
@@ -131,20 +139,8 @@ def whitened_rows(
     return WhitenedRows(stored.whitening, content, rows)
 
 
-def _transformed(whitening: Whitening, embeddings: Raw) -> NDArray[np.float16]:
-    whitened = np.zeros((len(embeddings), len(whitening.scales)), np.float16)
-    for rows, part in in_parts(embeddings):
-        whitened[rows] = whitening.transform(part)
-    return whitened
-
-
-def serves(stored: WhitenedRows, count: int) -> bool:
-    """Whether a space serves a set of `count` rows: by its definition, and as the set has not doubled."""
-    return stored.whitening.version == VERSION and not should_refit(stored.whitening.fitted_on, count)
-
-
 def whitened_for(store: Store, space_key: str, content: NDArray[np.int64]) -> WhitenedRows:
-    """Contents (N,), which may repeat, in the whitened space of a set: as it is kept, else made for now.
+    """Contents (N,), which may repeat, in the whitened space of a set: read from disk, else computed.
 
     A set that is being read has none, or not all rows, on disk.
     """
@@ -160,12 +156,6 @@ def whitened_for(store: Store, space_key: str, content: NDArray[np.int64]) -> Wh
 def should_refit(fitted_on: int, now: int) -> bool:
     """Whether a set of `now` rows has doubled since its space was fitted on `fitted_on`; few rows are refitted soon."""
     return now >= 2 * max(1, fitted_on)
-
-
-def _drawn(rows: int, sample: int) -> NDArray[np.integer]:
-    if rows <= sample:
-        return np.arange(rows)
-    return np.sort(np.random.default_rng(0).choice(rows, sample, replace=False))
 
 
 def _principal(centred: Floats, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
