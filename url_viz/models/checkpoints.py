@@ -67,7 +67,7 @@ class Contents:
 
 @lru_cache(maxsize=8)
 def head_of(file: WeightsFile, written_ns: int) -> Head:
-    """The head in a checkpoint, with the backbone's name and the file's digest as its provenance.
+    """The head in a checkpoint; its provenance is the backbone's name and the file's digest.
 
     `written_ns` is the file's time. Raises CheckpointError if it is damaged, not of this layout, or would execute code.
     """
@@ -111,7 +111,8 @@ def load_weights(file: WeightsFile) -> LoadedBackbone:
 
 def fit_authors(file: WeightsFile, contents: Contents) -> tuple[Any, Preprocessing]:
     """The network of a checkpoint on the meta device, and its preprocessing; raises what `load_weights` raises."""
-    head, network = _head(contents, file.path, digest=""), _on_meta(contents.backbone, _classes(contents))
+    head, (_, classifier) = _head(contents, file.path, digest=""), _bare(contents.backbone)
+    network = _on_meta(contents.backbone, _rows(contents.tensors.get(f"{classifier}.bias")))
     reads, gives = head.embedding_size, int(network.num_features)
     if reads != gives:
         raise HeadMismatchError(
@@ -119,7 +120,10 @@ def fit_authors(file: WeightsFile, contents: Contents) -> tuple[Any, Preprocessi
             f"Give the file that this head was trained in."
         )
     _refuse_misfits(contents.tensors, network.state_dict(), file.path)
-    return network, _preprocessing(file, contents, network)
+    fixed = getattr(getattr(network, "patch_embed", None), "img_size", None)
+    size_px = fixed[0] if fixed else contents.size_px or AUTHORS.size_px
+    timms = preprocessing_of(network, contents.backbone)
+    return network, replace(timms if file.preset == "timm" else AUTHORS, size_px=size_px)
 
 
 def read_record(path: Path) -> dict[Any, Any]:
@@ -132,7 +136,9 @@ def read_record(path: Path) -> dict[Any, Any]:
             return dict(load_file(path))
         is_zip = zipfile.is_zipfile(path)
         if is_zip:
-            _check_members(path)
+            with zipfile.ZipFile(path) as archive:
+                if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                    raise ValueError("its archive is compressed, which no checkpoint is")  # it may be a bomb
         with torch.serialization.safe_globals(HARMLESS):
             # Memory-mapped: only the tensors that are used are read from a file of a gigabyte.
             checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
@@ -144,13 +150,6 @@ def read_record(path: Path) -> dict[Any, Any]:
             f"tensors and plain values is read: of a model of your own, save its state_dict(), best as .safetensors."
         ) from error
     return checkpoint if isinstance(checkpoint, dict) else {}
-
-
-def _check_members(path: Path) -> None:
-    """Raise ValueError if a member of the archive is compressed: torch compresses none, and it may be a bomb."""
-    with zipfile.ZipFile(path) as archive:
-        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
-            raise ValueError("its archive is compressed, which no checkpoint is")
 
 
 def _check_bytes(tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -178,7 +177,8 @@ def contents_of(record: Mapping[Any, Any], path: Path) -> Contents:
             f"{str(path)!r} has no `arch` and `state_dict`, so it is not a checkpoint of the authors. "
             f"Give a file written by their train.py, a .safetensors head, or weights of your own as BACKBONE:PATH."
         )
-    tensors = {_name(key).removeprefix(WRAPPED): value for key, value in state.items()}
+    names = (key if isinstance(key, str) else f"a key of type {type(key).__name__}" for key in state)
+    tensors = dict(zip((name.removeprefix(WRAPPED) for name in names), state.values(), strict=True))
     unknown = [n for n, value in tensors.items() if not n.startswith((BACKBONE, HEAD)) or not torch.is_tensor(value)]
     if unknown:
         raise CheckpointError(
@@ -191,24 +191,20 @@ def contents_of(record: Mapping[Any, Any], path: Path) -> Contents:
             f"{str(path)!r} says that its network (`arch`) is {_short(arch)!r}, which timm does not know by that name. "
             f"Update timm, or write the network's timm name into the file."
         )
-    return Contents(arch, _below(BACKBONE, tensors), _below(HEAD, tensors), _size_px(record, path))
+    backbone, head = (
+        {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        for prefix in (BACKBONE, HEAD)
+    )
+    return Contents(arch, backbone, head, _size_px(record, path))
 
 
 def _weights_in(record: Mapping[Any, Any]) -> dict[Any, Any] | None:
     return next((record[name] for name in STATES if isinstance(record.get(name), dict)), None)
 
 
-def _name(key: object) -> str:
-    return key if isinstance(key, str) else f"a key of type {type(key).__name__}"
-
-
 def is_known_to_timm(name: str) -> bool:
     """Whether timm itself has a network of this name; names of a hub, addresses and paths are refused."""
     return not set(":/\\") & set(name) and timm.is_model(name)
-
-
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _size_px(record: Mapping[Any, Any], path: Path) -> int | None:
@@ -274,11 +270,6 @@ def _short(text: str) -> str:
     return printable(text if len(text) <= LETTERS_AT_MOST else f"{text[:LETTERS_AT_MOST]}…")
 
 
-def _classes(contents: Contents) -> int:
-    """How many classes the classifier in a checkpoint has; 0 without one."""
-    return _rows(contents.tensors.get(f"{_bare(contents.backbone)[1]}.bias"))
-
-
 def _bare(backbone: str) -> tuple[Any, str]:
     """The network without a classifier, and the name of its classifier. Raises ModelError if it has no single one."""
     network = _on_meta(backbone, 0)
@@ -296,13 +287,6 @@ def _on_meta(backbone: str, classes: int) -> Any:
 
 def _rows(tensor: Tensor | None) -> int:
     return len(tensor) if tensor is not None and tensor.ndim else 0
-
-
-def _preprocessing(file: WeightsFile, contents: Contents, network: nn.Module) -> Preprocessing:
-    fixed = getattr(getattr(network, "patch_embed", None), "img_size", None)
-    size_px = fixed[0] if fixed else contents.size_px or AUTHORS.size_px
-    base = preprocessing_of(network, contents.backbone)
-    return replace(base if file.preset == "timm" else AUTHORS, size_px=size_px)
 
 
 WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", "encoder.")

@@ -36,11 +36,10 @@ class NaturalPictures:
 
     def distance(self, embedding: Array) -> Array:
         """Mahalanobis distance (N,) from the mean, of embeddings (N, D): small for a picture like any other."""
-        centred: Array = embedding / _length_of(embedding)[:, None] - self.mean
+        centred: Array = embedding / _lengths(embedding)[:, None] - self.mean
         along: Array = np.square(centred @ self.axes.T)
         other = np.maximum(np.square(centred).sum(axis=1) - along.sum(axis=1), 0)
-        distance: Array = np.sqrt((along / self.variance).sum(axis=1) + other / self.rest, dtype=np.float32)
-        return distance
+        return np.asarray(np.sqrt((along / self.variance).sum(axis=1) + other / self.rest, dtype=np.float32))
 
 
 @dataclass(frozen=True)
@@ -85,8 +84,7 @@ class ClassifierFunctions:
 
     def standardised(self, values: Array) -> Array:
         """Function values (N, 4) on the scale that the head was trained on."""
-        scaled: Array = np.clip((values - self.centre) / self.scale, -FARTHEST, FARTHEST).astype(np.float32)
-        return scaled
+        return np.asarray(np.clip((values - self.centre) / self.scale, -FARTHEST, FARTHEST), np.float32)
 
     def values(self, embedding: Array) -> Array:
         """The functions (N, 4) of embeddings (N, D) as they are."""
@@ -96,7 +94,7 @@ class ClassifierFunctions:
 
     def _values(self, embedding: Array) -> Array:
         products = embedding @ self._weight.T
-        cosines: Array = products / _length_of(embedding)[:, None] / self._length
+        cosines: Array = products / _lengths(embedding)[:, None] / self._length
         return np.stack(
             [
                 gap_to(products + self.bias, min(RIVALS, len(self.weight))),
@@ -113,7 +111,7 @@ class ClassifierFunctions:
 
     @cached_property
     def _length(self) -> Array:
-        return _length_of(self._weight)
+        return _lengths(self._weight)
 
     def tensors(self) -> dict[str, NDArray[np.generic]]:
         return {
@@ -145,17 +143,15 @@ class ClassifierFunctions:
         return functions
 
 
-def _length_of(vectors: Array) -> Array:
-    """The length (N,) of vectors (N, D), above zero."""
+def _lengths(vectors: Array) -> Array:
+    """Lengths (N,) of vectors (N, D), at least LEAST."""
     squared = np.einsum("nd,nd->n", vectors, vectors)  # numpy's norm along an axis is far slower
-    length: Array = np.maximum(np.sqrt(squared), LEAST).astype(np.float32)
-    return length
+    return np.asarray(np.maximum(np.sqrt(squared), LEAST), np.float32)
 
 
 def gap_to(values: Array, rank: int) -> Array:
     """The largest of each row (N, C) less the one of `rank` (2 = the second largest): (N,)."""
-    gap: Array = values.max(axis=1) - np.partition(values, -rank, axis=1)[:, -rank]
-    return gap
+    return np.asarray(values.max(axis=1) - np.partition(values, -rank, axis=1)[:, -rank])
 
 
 @cache

@@ -24,10 +24,9 @@ The batch that a picture stands in changes its uncertainty and entropy by up to 
 
 
 def rounded(values: NDArray[np.floating]) -> NDArray[np.float32]:
-    """The values (N,) with BITS binary digits each; what is no finite number stays as it is."""
+    """The values (N,) with BITS binary digits each; nan and infinity stay."""
     fraction, exponent = np.frexp(values)
-    rounded_values: NDArray[np.float32] = np.ldexp(np.round(fraction * 2**BITS) / 2**BITS, exponent).astype(np.float32)
-    return rounded_values
+    return np.asarray(np.ldexp(np.round(fraction * 2**BITS) / 2**BITS, exponent), np.float32)
 
 
 FORMAT = "url-viz head"

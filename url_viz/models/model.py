@@ -38,14 +38,8 @@ from url_viz.models.model_names import (
     shipped_head,
 )
 from url_viz.models.precision import Times, measured_times, precision_here, quicker, times_of
-from url_viz.models.runtime import (
-    Outputs,
-    Precision,
-    Runtime,
-    Wait,
-    choose_device,
-    gpus,
-)
+from url_viz.models.runtime import MultiGpuRuntime, Outputs, Precision, Runtime, Wait, choose_device, gpus
+from url_viz.models.runtime_openvino import OpenVinoRuntime, convert, converted
 
 if TYPE_CHECKING:
     from url_viz.models.backbone import LoadedBackbone
@@ -147,7 +141,7 @@ class Prediction:
 
 
 class Model:
-    """A running backbone with its head if it has one. Made by `load_model`."""
+    """A running backbone, with a head if it has one; made by `load_model`."""
 
     def __init__(self, source: ModelSource, space: EmbeddingSpace, runtime: Runtime) -> None:
         _check_fit(source, space)
@@ -219,27 +213,6 @@ class Model:
         good: list[int] = []
         reasons: dict[int, str] = {}
         pieces = list(awaited(self._begun(files, good, reasons), ahead=self.runtime.ahead))
-        return self._aligned(files, good, pieces, reasons)
-
-    def _begun(self, files: Sequence[Path], good: list[int], reasons: dict[int, str]) -> Iterator[Wait]:
-        """Read files ahead of the passes that are begun; those that can be read are `good`, the others have reasons."""
-        size = self.runtime.batch
-        batches = (files[start : start + size] for start in range(0, len(files), size))
-
-        def read(path: Path) -> DecodeResult:
-            return fetch_and_decode_isolated(partial(read_file, bytes(path)), self.space.preprocessing)
-
-        with closing(read_ahead(batches, read, ahead=BATCHES_AHEAD)) as arriving:
-            for start, readings in zip(range(0, len(files), size), arriving, strict=True):
-                pictures = {i: r for i, r in enumerate(readings, start) if isinstance(r, Picture)}
-                reasons |= {i: r.reason for i, r in enumerate(readings, start) if isinstance(r, Failure)}
-                if pictures:
-                    good += pictures
-                    yield self.start(np.stack([picture.crop for picture in pictures.values()]))
-
-    def _aligned(
-        self, files: Sequence[Path], good: list[int], pieces: list[Outputs], reasons: dict[int, str]
-    ) -> Prediction:
         size = pieces[0].embedding.shape[1] if pieces else (self.head.embedding_size if self.head else 0)
         embedding = np.full((len(files), size), np.nan, np.float32)
         uncertainty, entropy = np.full((2, len(files)), np.nan, np.float32)
@@ -255,6 +228,22 @@ class Model:
         reasons |= {i: _NOT_FINITE for i in good if not ok[i]}
         failures = tuple((files[i], reasons[i]) for i in sorted(reasons))
         return Prediction(embedding, uncertainty, entropy, ok, failures)
+
+    def _begun(self, files: Sequence[Path], good: list[int], reasons: dict[int, str]) -> Iterator[Wait]:
+        """Read files ahead of the forward passes; adds the numbers of readable ones to `good`, others to `reasons`."""
+        size = self.runtime.batch
+        batches = (files[start : start + size] for start in range(0, len(files), size))
+
+        def read(path: Path) -> DecodeResult:
+            return fetch_and_decode_isolated(partial(read_file, bytes(path)), self.space.preprocessing)
+
+        with closing(read_ahead(batches, read, ahead=BATCHES_AHEAD)) as arriving:
+            for start, readings in zip(range(0, len(files), size), arriving, strict=True):
+                pictures = {i: r for i, r in enumerate(readings, start) if isinstance(r, Picture)}
+                reasons |= {i: r.reason for i, r in enumerate(readings, start) if isinstance(r, Failure)}
+                if pictures:
+                    good += pictures
+                    yield self.start(np.stack([picture.crop for picture in pictures.values()]))
 
 
 _shipped = cache(load_head)
@@ -359,7 +348,6 @@ def load_source(source: ModelSource) -> "LoadedBackbone":
 
 
 def _on_torch(source: ModelSource, loaded: "LoadedBackbone", device: str, precision: Precision) -> Model:
-    from url_viz.models.runtime import MultiGpuRuntime
     from url_viz.models.runtime_torch import TorchRuntime
 
     space = EmbeddingSpace(source.backbone, loaded.weights_digest, loaded.preprocessing, precision)
@@ -408,8 +396,6 @@ def _on_cpu(source: ModelSource, precision: PrecisionChoice, workspace: Workspac
 
 def _opened(source: ModelSource, folder: Path, precision: PrecisionChoice) -> Model | None:
     """The model whose backbone was converted into `folder`; None if that is not there, or damaged and thus removed."""
-    from url_viz.models.runtime_openvino import converted
-
     prepared = converted(folder)
     if prepared is None:
         return None
@@ -424,16 +410,12 @@ def _opened(source: ModelSource, folder: Path, precision: PrecisionChoice) -> Mo
 def _running(
     source: ModelSource, folder: Path, prepared: tuple[str, Preprocessing], precision: PrecisionChoice
 ) -> Model:
-    from url_viz.models.runtime_openvino import OpenVinoRuntime
-
     computed = precision_here(precision, "cpu", times_of(folder)) or quicker(measured_times(folder, prepared[1]))
     runtime = OpenVinoRuntime(folder, prepared[1], precision=computed)
     return Model(source, EmbeddingSpace(source.backbone, *prepared, computed), runtime)
 
 
 def _converted(source: ModelSource, folder: Path, precision: PrecisionChoice) -> Model:
-    from url_viz.models.runtime_openvino import convert
-
     loaded = load_source(source)
     try:
         convert(loaded, folder)

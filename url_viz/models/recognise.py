@@ -7,7 +7,6 @@ import zipfile
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
@@ -44,8 +43,11 @@ def recognised(path: Path) -> Checkpoint:
     record = read_record(path)
     state = weights_in(record, path)
     if has_authors_head(state):
-        return _of_authors(WeightsFile.of_authors(path), contents_of(record, path))
-    return _of_backbone(path, record.get("arch"), state)
+        return _authors(WeightsFile.of_authors(path), contents_of(record, path))
+    backbone = _find_backbone(path, record.get("arch"), state)
+    weights = WeightsFile.finetuned(backbone, path)
+    network, preprocessing, _ = fit_finetuned(weights, state)
+    return Checkpoint(path, weights.name, "own", backbone, False, int(network.num_features), preprocessing.size_px)
 
 
 def _is_head(path: Path) -> bool:
@@ -56,28 +58,16 @@ def _is_head(path: Path) -> bool:
         raise CheckpointError(f"{str(path)!r} cannot be read: {error}. Copy or download it again.") from error
 
 
-def _of_authors(file: WeightsFile, contents: Contents) -> Checkpoint:
+def _authors(file: WeightsFile, contents: Contents) -> Checkpoint:
     network, preprocessing = fit_authors(file, contents)
-    size, paper = int(network.num_features), _paper_of(contents.backbone, network)
-    return Checkpoint(file.path, file.name, "authors", contents.backbone, True, size, preprocessing.size_px, paper)
+    backbone, size, paper = contents.backbone, int(network.num_features), ""
+    if backbone.startswith("vit_") and "_patch16_224" in backbone:  # one of the paper's, told by its width and depth
+        sizes = {(model.embedding_size, model.depth): model.name for model in PAPERS.values()}
+        paper = sizes.get((size, len(getattr(network, "blocks", ()))), "")
+    return Checkpoint(file.path, file.name, "authors", backbone, True, size, preprocessing.size_px, paper)
 
 
-def _paper_of(backbone: str, network: Any) -> str:
-    """The short name of the paper's model with this width and depth, if the network is a plain ViT."""
-    if not (backbone.startswith("vit_") and "_patch16_224" in backbone):
-        return ""
-    sizes = {(paper.embedding_size, paper.depth): paper.name for paper in PAPERS.values()}
-    return sizes.get((network.num_features, len(getattr(network, "blocks", ()))), "")
-
-
-def _of_backbone(path: Path, arch: object, state: State) -> Checkpoint:
-    backbone = _backbone_of(path, arch, state)
-    weights = WeightsFile.finetuned(backbone, path)
-    network, preprocessing, _ = fit_finetuned(weights, state)
-    return Checkpoint(path, weights.name, "own", backbone, False, int(network.num_features), preprocessing.size_px)
-
-
-def _backbone_of(path: Path, arch: object, state: State) -> str:
+def _find_backbone(path: Path, arch: object, state: State) -> str:
     """The backbone of weights: the one that the file or its folder names, or that its tensors fit."""
     named = next((n for n in (arch, path.parent.name) if isinstance(n, str) and is_known_to_timm(n)), None)
     backbone = named or next((name for name in CANDIDATES if _fits(WeightsFile.finetuned(name, path), state)), None)

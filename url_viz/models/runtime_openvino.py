@@ -197,7 +197,7 @@ class OpenVinoRuntime:
     def _compile(self, *, takes_crops: bool) -> Any:
         graph = openvino_core().read_model(self._folder / GRAPH)
         if takes_crops:
-            graph = self._with_normalisation(openvino(), graph)
+            graph = _with_normalisation(graph, self._preprocessing)
         cache = self._folder / f"compiled-{self._precision}"
         # OpenVINO would load what it compiled for the other precision, and a ViT then gives nan or crashes.
         options = {
@@ -213,14 +213,16 @@ class OpenVinoRuntime:
             _record_compiled(cache, checksums)
         return compiled
 
-    def _with_normalisation(self, ov: ModuleType, graph: Any) -> Any:
-        prepared = ov.preprocess.PrePostProcessor(graph)
-        source = prepared.input()
-        source.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
-        source.model().set_layout(ov.Layout("NCHW"))
-        steps = source.preprocess().convert_element_type(ov.Type.f32)
-        steps.mean([255 * m for m in self._preprocessing.mean]).scale([255 * s for s in self._preprocessing.std])
-        return prepared.build()
+
+def _with_normalisation(graph: Any, preprocessing: Preprocessing) -> Any:
+    ov = openvino()
+    prepared = ov.preprocess.PrePostProcessor(graph)
+    source = prepared.input()
+    source.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    source.model().set_layout(ov.Layout("NCHW"))
+    steps = source.preprocess().convert_element_type(ov.Type.f32)
+    steps.mean([255 * m for m in preprocessing.mean]).scale([255 * s for s in preprocessing.std])
+    return prepared.build()
 
 
 class _Requests:

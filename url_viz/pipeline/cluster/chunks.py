@@ -80,13 +80,6 @@ class _Chunk:
     files: tuple[ScannedFile, ...]
     deaths: int = 0
 
-    def parts(self) -> list["_Chunk"]:
-        """What to try after a worker died: the same chunk once more; then, as it is suspected, its halves."""
-        middle = len(self.files) // 2
-        if self.deaths < DEATHS_TO_SUSPECT:
-            return [self]
-        return [replace(self, files=files) for files in (self.files[:middle], self.files[middle:])]
-
 
 def embed_on_workers(
     pool: WorkerPool,
@@ -96,7 +89,7 @@ def embed_on_workers(
     without_model: Callable[[ScannedFile], EmbeddedFiles],
     timeout_s: float = NO_WORKER_TIMEOUT_S,
 ) -> Generator[EmbeddedFiles, None, None]:
-    """Embed files by a pool of so many workers; yields results in any order, each file exactly once.
+    """Embed files by a pool of `workers` workers; yields results in any order, each file exactly once.
 
     Files whose worker died go to the others; a file at which workers repeatedly die is finally read by
     `without_model`. Raises ClusterError if workers keep dying, or if there is none for `timeout_s`.
@@ -121,7 +114,7 @@ class _Scheduler:
     """The chunks that wait, those that workers have, and the files that were given up."""
 
     def __init__(self, pool: WorkerPool, waiting: deque[_Chunk], workers: int, timeout_s: float) -> None:
-        self._crew = pool
+        self._pool = pool
         self._waiting = waiting
         self._most = workers
         self._most_deaths = 3 * workers + 9  # one machine with many workers may go at once
@@ -147,7 +140,7 @@ class _Scheduler:
             return None
         self._scale_up()
         self._assign()
-        match self._crew.next(min(TICK_S, self._timeout_s)):
+        match self._pool.next(min(TICK_S, self._timeout_s)):
             case Ready(worker):
                 self._starting -= 1
                 self._in_flight[worker] = deque()
@@ -165,7 +158,7 @@ class _Scheduler:
         """Request as many workers as there is work for, also to replace those that died."""
         chunks = len(self._waiting) + sum(map(len, self._in_flight.values()))
         while self._starting + len(self._in_flight) < min(self._most, chunks):
-            self._crew.start()
+            self._pool.start()
             self._starting += 1
 
     def _assign(self) -> None:
@@ -174,7 +167,7 @@ class _Scheduler:
             for worker, in_flight in self._in_flight.items():
                 if self._waiting and len(in_flight) == chunks:
                     in_flight.append(self._waiting.popleft())
-                    self._crew.give(worker, in_flight[-1].files)
+                    self._pool.give(worker, in_flight[-1].files)
 
     def _on_death(self, worker: int, why: str) -> None:
         """Requeue a worker's chunks; the one that it was reading goes last, as it may be the reason."""
@@ -192,12 +185,15 @@ class _Scheduler:
             return
         chunk = chunks.popleft()
         self._waiting.extendleft(reversed(chunks))
-        chunk = replace(chunk, deaths=chunk.deaths + 1)
-        if chunk.deaths >= DEATHS_TO_SUSPECT and len(chunk.files) == 1:
-            self._given_up.append(chunk.files[0])
-            self._deaths = 0
+        files, deaths = chunk.files, chunk.deaths + 1
+        if deaths < DEATHS_TO_SUSPECT:
+            self._waiting.append(_Chunk(files, deaths))
+        elif len(files) > 1:
+            middle = len(files) // 2
+            self._waiting += _Chunk(files[:middle], deaths), _Chunk(files[middle:], deaths)
         else:
-            self._waiting.extend(chunk.parts())
+            self._given_up += files
+            self._deaths = 0
 
     def _check_timeout(self) -> None:
         if self._in_flight:
@@ -214,17 +210,16 @@ def without_duplicates(arriving: Iterator[EmbeddedFiles], embedded: Sequence[set
 
     Workers do not know of each other, so two of them may embed the same content.
     """
+
+    def new(rows: Embeddings | None, contents: set[int]) -> Embeddings | None:
+        if rows is None:
+            return None
+        which = np.flatnonzero([content not in contents for content in rows.content.tolist()])
+        contents.update(rows.content.tolist())
+        return rows.rows_at(which) if len(which) else None
+
     for files in arriving:
-        pairs = zip(files.embeddings, embedded, strict=True)
-        yield replace(files, embeddings=tuple(_new(rows, contents) for rows, contents in pairs))
-
-
-def _new(rows: Embeddings | None, contents: set[int]) -> Embeddings | None:
-    if rows is None:
-        return None
-    new = np.flatnonzero([content not in contents for content in rows.content.tolist()])
-    contents |= set(rows.content.tolist())
-    return rows.rows_at(new) if len(new) else None
+        yield replace(files, embeddings=tuple(new(*each) for each in zip(files.embeddings, embedded, strict=True)))
 
 
 VERSION: str = importlib.import_module("url_viz").__version__
@@ -264,7 +259,7 @@ class Worker:
         return None
 
     def embed(self, files: Sequence[ScannedFile]) -> EmbeddedFiles | UrlVizError:
-        """What becomes of files."""
+        """Read and embed files."""
         try:
             return joined_files(list(embed_files(self._embedding, files, by=self._decoders, at_a_time=self._cores)))
         except UrlVizError as error:

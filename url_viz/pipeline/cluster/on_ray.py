@@ -131,8 +131,9 @@ def allocate(nodes: Sequence[Mapping[str, float]], on: OnRay) -> Allocation:
 
 def _worker_config(embedding: Embedding, workspace: Workspace, allocation: Allocation) -> WorkerConfig:
     models = [model for model in embedding.models if isinstance(model, Model)]
+    names = [os.path.abspath(m.name) if Path(m.name).is_file() else m.name for m in models]  # a worker runs elsewhere
     return WorkerConfig(
-        tuple((_named(model.name), model.space.key) for model in models),
+        tuple(zip(names, (model.space.key for model in models), strict=True)),
         models[0].space.precision,
         models[0].space.preprocessing.rendering,
         "cuda" if allocation.gpus else "cpu",
@@ -143,24 +144,19 @@ def _worker_config(embedding: Embedding, workspace: Workspace, allocation: Alloc
     )
 
 
-def _named(model: str) -> str:
-    """A model's name; a file by its absolute path, as a worker runs in another folder."""
-    return os.path.abspath(model) if Path(model).is_file() else model
-
-
 @contextmanager
 def _environment_restored() -> Iterator[None]:
     """Sets what Ray needs to know, and restores it all at the end: this process may join another cluster later."""
 
-    def of_ray() -> dict[str, str]:
+    def ray_variables() -> dict[str, str]:
         return {name: value for name, value in os.environ.items() if name.startswith("RAY_") or name == BREAKPOINT}
 
-    before = of_ray()
+    before = ray_variables()
     os.environ.update(_BEFORE_RAY)
     try:
         yield
     finally:
-        for name in of_ray():
+        for name in ray_variables():
             del os.environ[name]
         os.environ.update(before)
 
