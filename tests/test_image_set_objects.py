@@ -56,7 +56,7 @@ def test_no_percentage_is_told_of_objects_whose_labels_may_all_be_right(objects:
     """P(wrong) is known, but too high for objects in a crowd."""
     doubtful = objects.labels.doubtful()
     assert doubtful is not None
-    assert doubtful.may_be_right
+    assert not doubtful.are_chances_known
     first = doubtful.first(1).iloc[0]
     assert np.isfinite(first["wrong"])
     question = objects.reviews.open("suspects").card(int(first["id"])).question
@@ -65,7 +65,7 @@ def test_no_percentage_is_told_of_objects_whose_labels_may_all_be_right(objects:
     suggested = next(choice for choice in question.choices if choice.label == first["suggested"])
     assert np.isnan(suggested.share)
     assert suggested.votes == f"{first['support']} of {first['neighbours']} neighbours"
-    assert not objects.labels.are_shares_told()
+    assert not objects.labels.shows_shares()
     row = objects.row(int(first["id"]))
     facts = facts_of(objects, row).set_index("Fact")["Value"]
     assert facts["Looks like"] == f"{row['first_class']}, then {row['second_class']}"

@@ -82,7 +82,7 @@ def test_labels_that_were_shuffled_are_told_first_and_nothing_of_single_ones(tmp
     assert image_set.labels.wrong_share() is None
     assert image_set.labels.doubtful().wrong is None
     assert image_set.labels.suspects()["wrong"].isna().all()
-    assert not image_set.labels.are_shares_told()
+    assert not image_set.labels.shows_shares()
     outside = NewPicture.of_embedding(rows[0], None)
     judged = judge_pictures([outside], image_set.core.reference())
     assert judged[["first_share", "second_share"]].isna().all(axis=None), "nor of pictures from outside"

@@ -25,7 +25,7 @@ from url_viz.models.model import Model
 from url_viz.models.model_names import PACKAGED, PackagedBackbone
 from url_viz.pipeline import embed as pipeline
 from url_viz.reading import embed_folder
-from url_viz.second_reading import BEHIND, embed_by_two
+from url_viz.second_reading import NICENESS, embed_by_two
 from url_viz.store.sets import list_sets
 
 COUNT = 16
@@ -93,7 +93,7 @@ def test_pages_go_before_the_second_model_of_a_job(by_two: ByTwo, monkeypatch: p
     with ThreadPoolExecutor(1) as pool:
         pool.submit(by_two, seen=look).result()
     decoders.close()
-    assert behind == {"read": {own}, SECOND_STAGE: {min(19, own + BEHIND)}}
+    assert behind == {"read": {own}, SECOND_STAGE: {min(19, own + NICENESS)}}
 
 
 def test_a_new_set_is_whole_by_the_first_before_the_second_begins(by_two: ByTwo) -> None:

@@ -39,7 +39,7 @@ COLUMNS = (*_DECLARED, MEASURES)
 
 
 def derived_columns(context: SetContext) -> Derived:
-    """All columns of a snapshot, of which none is made yet."""
+    """All columns of a snapshot, none made yet."""
     store = context.store
     disk = DiskCache(store.paths.derived, context.key, size=lambda: store.count("images"), large_from=CACHED_FROM)
     return Derived(COLUMNS, SOURCES, context, disk=disk)

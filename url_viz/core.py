@@ -15,10 +15,9 @@ from url_viz.base.wording import for_objects
 from url_viz.base.workspace import Workspace
 from url_viz.column_list import derived_columns
 from url_viz.columns import table
-from url_viz.columns import table as stored_graph
 from url_viz.columns.engine import Column
 from url_viz.columns.filters import LABEL_CHECK, Filter, Kind, filterable
-from url_viz.columns.measures import AMBIGUITY, TABLE_MEASURES, has_values, measures_of
+from url_viz.columns.measures import AMBIGUITY, TABLE_MEASURES, available_measures, has_values
 from url_viz.columns.second_model import SecondModelChoice, second, second_available
 from url_viz.columns.sources import SetContext
 from url_viz.columns.table import imported
@@ -67,16 +66,16 @@ class SetCore:
     """One row per file of the folder, unreadable ones too."""
     stored_rows = ColumnValue(table.rows)
     """The stored tables joined to one row per picture."""
-    graph = ColumnValue(stored_graph.graph)
+    graph = ColumnValue(table.graph)
     """The neighbour graph of the distinct contents; None before it is made."""
     witnesses = ColumnValue(apart.witnesses)
     """The graph whose lists hold no picture that is kept apart from its row (`labels.set_apart`); None as above."""
     source_groups = ColumnValue(apart.sources)
     """The source group (N,) of each picture: twins, and what is kept apart, are no witnesses for each other."""
-    whitened = ColumnValue(stored_graph.whitened)
+    whitened = ColumnValue(table.whitened)
     """The pictures in the set's whitened space, rows in the order of `table()`."""
     reasons = ColumnValue(reasons)
-    """Why pictures are ambiguous: `.order()` of the names, what explains most first; `.shared` by nearly all."""
+    """Why pictures are ambiguous: `.order()` has the names, what explains most first, `.shared` those of nearly all."""
     leading_order = ColumnValue(order)
     """The measure that leads, and why."""
 
@@ -108,8 +107,8 @@ class SetCore:
         )
         self.derived = derived_columns(self.context)
 
-    def said(self, words: str) -> str:
-        """Return `words` about pictures, or the same about objects if rows of this set are objects."""
+    def in_words(self, words: str) -> str:
+        """`words` about pictures, or the same about objects if the rows of this set are objects."""
         return words if not self.is_of_objects else for_objects(words)
 
     @cached_property
@@ -150,8 +149,7 @@ class SetCore:
 
     def keep_mask(self) -> NDArray[np.bool_]:
         """Which pictures (N,) were not dropped, rows in the order of `table()`."""
-        kept: NDArray[np.bool_] = (self.frame["decision"] != "drop").to_numpy(dtype=bool)
-        return kept
+        return np.asarray(self.frame["decision"] != "drop", bool)
 
     def filter_kinds(self) -> dict[str, Kind]:
         """The columns that can be filtered by, and how; where labels can be checked, what the check says of them."""
@@ -160,13 +158,14 @@ class SetCore:
 
     def for_filters(self, rows: pd.DataFrame, filters: Sequence[Filter]) -> pd.DataFrame:
         """`rows`, all of the table, with the check of their labels where one of `filters` is on it."""
-        is_wanted = any(rule.column == LABEL_CHECK for rule in filters)
-        return rows.assign(**{LABEL_CHECK: self.derived.get(label_checks)}) if is_wanted else rows
+        if all(rule.column != LABEL_CHECK for rule in filters):
+            return rows
+        return rows.assign(**{LABEL_CHECK: self.derived.get(label_checks)})
 
     @property
     def has_graph(self) -> bool:
         """Whether there is a graph in the whitened space: pairs and names to ask about need one."""
-        return self.derived.get(stored_graph.own_graph_columns) is not None
+        return self.derived.get(table.own_graph_columns) is not None
 
     def require_graph(self) -> None:
         """Raise ImageSetError if there is no graph in the whitened space."""
@@ -184,7 +183,7 @@ class SetCore:
         """Measures that this set can be ordered by, user columns of numbers last; `order()` tells which leads."""
         listed = self.derived.get(imported).listed
         brought = [column.name for column in listed if column.kind == "numeric" and column.source != OBJECTS]
-        return measures_of(self.measured, brought)
+        return available_measures(self.measured, brought)
 
     def reference(self, *, is_single_model: bool = False) -> Reference:
         """What pictures from outside are compared with: the distinct contents of this set.
@@ -246,23 +245,21 @@ class SetSubject:
 
 
 def require_same_kind(one: SetCore, other: SetCore) -> None:
-    """Raises ImageSetError if one is of objects and the other of whole pictures, which are never the same."""
+    """Raise ImageSetError if one is of objects and the other of whole pictures, which are never the same."""
     if one.is_of_objects == other.is_of_objects:
         return
     objects, whole = (one, other) if one.is_of_objects else (other, one)
-    pictures = _folder_of_pictures(objects)
-    of_pictures = (
-        "" if pictures is None else f"to compare pictures, take {str(pictures)!r} ({embed_command(pictures)}) "
-    )
-    of_pictures += "" if pictures is None else f"in place of {str(objects.root)!r}; "
+    pictures = _picture_folder(objects)
+    how = "" if pictures is None else f"to compare pictures, take {str(pictures)!r} ({embed_command(pictures)}) "
+    how += "" if pictures is None else f"in place of {str(objects.root)!r}; "
     raise ImageSetError(
         f"{str(objects.root)!r} was read as objects in pictures, and {str(whole.root)!r} as whole pictures: no object "
-        f"is a picture. Read both in the same way: {of_pictures}to compare objects, take the annotation file of "
+        f"is a picture. Read both in the same way: {how}to compare objects, take the annotation file of "
         f"{str(whole.root)!r}, if it has one."
     )
 
 
-def _folder_of_pictures(objects: SetCore) -> Path | None:
+def _picture_folder(objects: SetCore) -> Path | None:
     """The folder in which the pictures of objects lie; None where reading it would give the objects again."""
     folders = {os.path.dirname(str(name)) for name in objects.frame[PICTURE]} if PICTURE in objects.frame else set()
     folder = objects.folder / os.path.commonpath(folders) if folders else objects.folder

@@ -23,12 +23,12 @@ from url_viz.imaging.decode import decode, read_file
 
 DIGITS, SPOILED = "digits", "pictures"
 """Their folders; the second has the name that it had when it was the only one."""
-OF_EACH = 50
+PER_DIGIT = 50
 DIGIT_PX = 192
 PAPER, INK = np.array((250, 247, 240)), np.array((34, 45, 78))
 DARK_FROM, STEEP = 0.6, 60.0
 """Where paper turns to ink, as a fraction of full ink, and how sharply: strokes are thin, and holes stay open."""
-STEPS = 4096
+INK_STEPS = 4096
 PHOTOGRAPHS = {
     "skimage": (
         "data",
@@ -73,7 +73,7 @@ def _digits() -> Iterator[tuple[str, Image.Image]]:
     ink, digits = given[:, :-1], given[:, -1]  # by scikit-learn's `load_digits` it takes a second more, to import it
     for digit in range(10):
         rows = np.flatnonzero(digits == digit)
-        for row in rows[_most_different(ink[rows], OF_EACH)]:
+        for row in rows[_most_different(ink[rows], PER_DIGIT)]:
             yield f"{digit}/{row:04d}.jpg", _written(ink[row].reshape(8, 8))
 
 
@@ -89,14 +89,14 @@ def _most_different(points: NDArray[np.floating], count: int) -> list[int]:
 def _written(ink: NDArray[np.floating]) -> Image.Image:
     """A digit from how much ink is in each of its cells (8, 8), 0 to 16, as strokes on paper."""
     smooth = Image.fromarray(ink.astype(np.float32)).resize((DIGIT_PX, DIGIT_PX), Image.Resampling.BICUBIC)
-    step = np.clip(np.asarray(smooth) * (STEPS / 16), 0, STEPS).astype(np.uint16)
+    step = np.clip(np.asarray(smooth) * (INK_STEPS / 16), 0, INK_STEPS).astype(np.uint16)
     return Image.fromarray(_shades().take(step, axis=0))
 
 
 @cache
 def _shades() -> NDArray[np.uint8]:
-    """The colour of each amount of ink, in STEPS from none to full."""
-    share = expit(STEEP * (np.arange(STEPS + 1)[:, None] / STEPS - DARK_FROM))
+    """The colour of each amount of ink, in INK_STEPS from none to full."""
+    share = expit(STEEP * (np.arange(INK_STEPS + 1)[:, None] / INK_STEPS - DARK_FROM))
     return np.asarray((PAPER + share * (INK - PAPER)).round(), np.uint8)
 
 

@@ -84,11 +84,10 @@ class ImageSet(SearchableSet):
         self.set_id, self.root, self.folder = core.set_id, core.root, core.folder
         self.space, self.source, self.workspace = space, source, workspace
         self.is_of_objects, self.noun = core.is_of_objects, core.noun
-        self.within = (
-            None
-            if within is None
-            else tuple(dict.fromkeys((*within, self.root.parent if self._names_files else self.root)))
-        )
+        self.within = None
+        if within is not None:
+            is_listing_file = os.path.isfile(self.root) and (self.is_of_objects or is_listing(self.root))
+            self.within = tuple(dict.fromkeys((*within, self.root.parent if is_listing_file else self.root)))
         self._read_at = self._version_in(core.store)
         if not core.derived.is_cached(rows):
             core.derived.get(files)  # so that damage is reported at once
@@ -113,11 +112,6 @@ class ImageSet(SearchableSet):
         return len(self.core.base.table)
 
     @property
-    def _names_files(self) -> bool:
-        """Whether the root is a file that says where pictures lie, which is beside it."""
-        return os.path.isfile(self.root) and (self.is_of_objects or is_listing(self.root))
-
-    @property
     def decisions(self) -> Decisions:
         """The decisions on pictures, their tags and corrected labels."""
         return self.core.decisions
@@ -133,9 +127,9 @@ class ImageSet(SearchableSet):
         return self._read_at == self._version_in(self.core.store.latest)
 
     def _version_in(self, store: Store) -> str:
-        of_model = store.version(self.space.key, self.source.head.digest if self.source.head else None)
-        beside = "" if self.core.is_single_model else store.others_version(self.space)
-        return f"{of_model}.{beside}" if beside else of_model
+        own = store.version(self.space.key, self.source.head.digest if self.source.head else None)
+        others = "" if self.core.is_single_model else store.others_version(self.space)
+        return f"{own}.{others}" if others else own
 
     @cached_property
     def single_model(self) -> "ImageSet":
@@ -169,11 +163,8 @@ class ImageSet(SearchableSet):
         The result is shared, and not to be changed. `make` is a function of a module: a new closure would never be
         found in the cache.
         """
-
-        def of(table: pd.DataFrame) -> Result:
-            return make(table.copy(deep=False), *args, **named)
-
-        result: Result = self.core.derived.result(table, (make, args, tuple(sorted(named.items()))), of)
+        key = make, args, tuple(sorted(named.items()))
+        result: Result = self.core.derived.result(table, key, lambda rows: make(rows.copy(deep=False), *args, **named))
         return result
 
     def cached(
@@ -264,12 +255,10 @@ class ImageSet(SearchableSet):
     def _failures(self) -> pd.DataFrame:
         if not self.core.stored_rows.failed:  # the table of files need not be read
             return pd.DataFrame({"path": [], "reason": []}, dtype=object)
-        rows = (
-            self.core.file_table.filter(self.core.file_table["failure"].is_valid())
-            .select(["path", "failure"])
-            .to_pandas()
-        )
-        return pd.DataFrame({"path": [display_name(p) for p in rows["path"]], "reason": rows["failure"].to_list()})
+        files = self.core.file_table
+        failed = files.filter(files["failure"].is_valid())
+        paths = map(display_name, failed["path"].to_pylist())
+        return pd.DataFrame({"path": list(paths), "reason": failed["failure"].to_pylist()})
 
     def map(self, *, colour: str | None = None, style: Style = "points", size_by: str | None = None) -> "Figure":
         """The map as a plotly figure; `style` is points, fog or density (`map_figure`).

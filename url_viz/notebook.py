@@ -60,7 +60,7 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         self._chosen: list[int] = []
         self._chosen_at = self._handled = 0
         self._ringed: int | None = None
-        self._is_told, self._shown = False, self._version
+        self._is_reporting, self._shown = False, self._version
         super().__init__()
         self.on_msg(self._receive)
         self._refresh_after_cells()
@@ -93,7 +93,7 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
 
     @traitlets.observe("selected")  # type: ignore[untyped-decorator]
     def _selected_in_python(self, change: Mapping[str, Any]) -> None:
-        if self._is_told:
+        if self._is_reporting:
             return
         if not change["new"] or not set(change["new"]) <= set(self._in_lasso()):
             self._view = replace(self._view, polygon=None)
@@ -151,7 +151,7 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
             self._view = with_settings(self._view, {name: value["value"]})
             if before != self._view.polygon:
                 self._choose([])
-        self._tell()
+        self._report_selection()
 
     def _act(self, records: Sequence[Mapping[str, object]]) -> None:
         decisions = self.image_set.decisions
@@ -171,13 +171,13 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
         rows = self.image_set.table() if view.polygon is None else scoped(self.image_set.table(), view.scope)
         return rows["id"].tolist()
 
-    def _tell(self) -> None:
+    def _report_selection(self) -> None:
         """Let `selected` be what is selected in the browser."""
-        self._is_told = True
+        self._is_reporting = True
         try:
             self.selected = self._chosen or ([] if self._view.polygon is None else self._in_lasso())
         finally:
-            self._is_told = False
+            self._is_reporting = False
 
     def _push(self, message: str = "") -> None:
         self._shown = self._version

@@ -52,7 +52,7 @@ class RecentSets:
         self._stores: dict[str, Store] = {}
 
     def latest(self, most: int) -> list[RecentSet]:
-        """At most so many image sets, the one that was read last first; damaged ones among them."""
+        """At most `most` image sets, the one that was read last first; damaged ones among them."""
         paths = self._workspace.set_paths
         sets = [
             (_read_at(about, paths(set_id)), set_id, about) for set_id, about in sets_with_pictures(self._workspace)

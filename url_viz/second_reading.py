@@ -20,9 +20,9 @@ from url_viz.store.about import find_set, is_second_model_used
 from url_viz.store.tables.reader import Store
 
 MOST_PICTURES = 20_000
-"""Up to so many pictures are read by a second model without being asked."""
-BEHIND = 10
-"""By how much a job that nobody waits for is behind pages: they get nine times its share of a busy processor."""
+"""The most pictures that a second model reads without being asked."""
+NICENESS = 10
+"""Of a job that nobody waits for: pages get nine times its share of a busy processor."""
 VARIABLE = "URL_VIZ_SECOND_MODEL"
 """Environment variable: `off` where no second model reads unasked."""
 
@@ -64,8 +64,8 @@ def embed_by_two(
 def _let_pages_go_first() -> None:
     """Where this is a job of the app: what the second model takes from here on is what pages leave of the processor."""
     if PROGRESS_VARIABLE in os.environ:
-        os.nice(BEHIND)  # on Linux of this thread, and of what it starts
-        decoders.close()  # those that start in their place are behind, too
+        os.nice(NICENESS)  # on Linux of this thread, and of what it starts
+        decoders.close()  # those that start in their place are as nice
 
 
 def _second_for(root: Path, store: Store, space: EmbeddingSpace) -> str | None:
@@ -84,7 +84,6 @@ def _second_for(root: Path, store: Store, space: EmbeddingSpace) -> str | None:
 
 
 def _unread(image_set: ImageSet, second: str) -> int:
-    """How many pictures of a set a second model has not read."""
     space = image_set.core.store.about().space(second)
     read = () if space is None else image_set.core.store.embedded(space.key).content
     return len(np.setdiff1d(image_set.core.contents, read))

@@ -12,14 +12,14 @@ from url_viz.columns.filters import (
     NameContains,
     OneOf,
     as_query,
+    counted_values,
     filter_in_words,
+    filter_kind,
     filterable,
     from_query,
-    is_of_filter,
-    kind_of,
+    is_filter_key,
     passes_all,
     replaced_in,
-    values_of,
 )
 
 TABLE = pd.DataFrame(
@@ -69,12 +69,12 @@ def test_what_can_be_filtered_by() -> None:
         "tags": "several",
         "is_night": "category",
     }
-    assert kind_of(TABLE["width"]) == "numeric"
+    assert filter_kind(TABLE["width"]) == "numeric"
 
 
 def test_values_with_counts() -> None:
-    assert values_of(TABLE["label"]) == {"dog": 2, "cat": 1, "": 1}
-    assert values_of(TABLE["tags"]) == {"blue": 2, "night": 2, "": 1}
+    assert counted_values(TABLE["label"]) == {"dog": 2, "cat": 1, "": 1}
+    assert counted_values(TABLE["tags"]) == {"blue": 2, "night": 2, "": 1}
 
 
 def test_one_filter_a_column() -> None:
@@ -94,7 +94,7 @@ def test_chips_are_in_words() -> None:
 def test_nonsense_in_an_address_is_passed_over() -> None:
     query = {"set": ["0f"], "min.width": ["wide"], "max.width": [], "in.": ["x"], "name": [""], "max.height": ["nan"]}
     assert from_query(query) == ()
-    assert not any(map(is_of_filter, ("set", "in", "inside.x", "name.x", "names", "by")))
+    assert not any(map(is_filter_key, ("set", "in", "inside.x", "name.x", "names", "by")))
 
 
 words = st.text(min_size=1, max_size=8).filter(lambda text: "." not in text)
@@ -108,4 +108,4 @@ one_filter = st.one_of(
 @given(st.lists(one_filter, max_size=4, unique_by=lambda one: one.column))
 def test_an_address_brings_the_filters_back(filters: list[Filter]) -> None:
     assert from_query(as_query(filters)) == tuple(filters)
-    assert all(map(is_of_filter, as_query(filters)))
+    assert all(map(is_filter_key, as_query(filters)))

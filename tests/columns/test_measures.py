@@ -5,19 +5,19 @@ import pandas as pd
 
 from url_viz.columns.measures import (
     MEASURES,
-    OF_TRAINING,
     TABLE_MEASURES,
+    TRAINING_MEASURES,
+    available_measures,
     is_measure,
     measure_named,
     measure_title,
-    measures_of,
 )
 
 
 def test_each_is_listed_once_with_words_and_a_colour_of_its_own() -> None:
     for part in ("name", "title", "colour", "meaning"):
         assert len({getattr(measure, part) for measure in MEASURES}) == len(MEASURES)
-    of_a_run = ("model_doubt", *(measure.name for measure in OF_TRAINING))
+    of_a_run = ("model_doubt", *(measure.name for measure in TRAINING_MEASURES))
     shown = ("ambiguity", "confusability", "tuned", "uncertainty", *of_a_run, "entropy", "inverse_norm")
     assert shown == TABLE_MEASURES
     assert [m.name for m in MEASURES if m.is_baseline] == [
@@ -51,6 +51,6 @@ def test_a_table_has_those_it_has_values_of() -> None:
             "empty": [np.inf, np.nan],
         }
     )
-    assert measures_of(table, ["risk", "empty", "gone"]) == ("confusability", "entropy", "risk")
-    assert measures_of(table) == ("confusability", "entropy")
-    assert measures_of(table.iloc[:0]) == ()
+    assert available_measures(table, ["risk", "empty", "gone"]) == ("confusability", "entropy", "risk")
+    assert available_measures(table) == ("confusability", "entropy")
+    assert available_measures(table.iloc[:0]) == ()

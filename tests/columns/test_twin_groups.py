@@ -22,7 +22,7 @@ from url_viz.columns.twin_groups import (
     marks_of,
     one_of_each,
     twin_table,
-    with_twins_of,
+    with_twins,
     worst_pair,
 )
 from url_viz.pipeline.twins import copy_stars, joined_by
@@ -239,5 +239,5 @@ def test_how_many_copies_of_what_is_chosen_there_are() -> None:
 def test_what_is_chosen_takes_its_twins_along() -> None:
     table = pd.DataFrame({"twin_group": pd.array([1, None, 1, 2, None, 2], "Int64")})
     chosen = np.array([True, True, False, False, False, False])
-    assert with_twins_of(table, chosen).tolist() == [True, True, True, False, False, False]
-    assert with_twins_of(table, np.zeros(6, bool)).tolist() == [False] * 6
+    assert with_twins(table, chosen).tolist() == [True, True, True, False, False, False]
+    assert with_twins(table, np.zeros(6, bool)).tolist() == [False] * 6

@@ -15,7 +15,7 @@ from training.data.spec import list_labelled
 from training.evaluate.__main__ import evaluate
 from training.overlap import EmbeddedPictures
 from url_viz.base.wording import MISSING
-from url_viz.columns.measures import MODEL_DOUBT, OF_TRAINING, measure_title
+from url_viz.columns.measures import MODEL_DOUBT, TRAINING_MEASURES, measure_title
 from url_viz.columns.ranking import percentile
 from url_viz.evidence.baselines import nearest_dissimilarity, nearest_gap
 from url_viz.evidence.evaluation import (
@@ -103,7 +103,7 @@ def test_everything_is_counted_as_plain_recall_and_baselines_do() -> None:
     found = image_set.some()
     rounded = image_set.embedding.astype(np.float16)
     share, is_correct = recall_at_1(rounded, image_set.table["label"].to_numpy(dtype=str))
-    unknown = {"tuned", "model_doubt", *(measure.name for measure in OF_TRAINING)}
+    unknown = {"tuned", "model_doubt", *(measure.name for measure in TRAINING_MEASURES)}
     assert tuple(found.values) == tuple(name for name in ALL if name not in unknown), "no answers, and no run"
     assert found.rows.tolist() == list(range(COUNT))
     assert found.left_out == 0
@@ -209,7 +209,9 @@ def test_a_users_own_uncertainty_with_gaps_has_its_figures_on_its_pictures_and_l
 
 def test_a_users_model_has_seen_more_than_the_picture_and_its_lead_over_nearest_is_not_shown() -> None:
     image_set = Set()
-    own = {MODEL_DOUBT.name: "your model"} | {each.name: "your model, the picture's own label" for each in OF_TRAINING}
+    own = {MODEL_DOUBT.name: "your model"} | {
+        each.name: "your model, the picture's own label" for each in TRAINING_MEASURES
+    }
     for name in own:
         image_set.table[name] = np.arange(COUNT)
     image_set.table["risk"] = np.arange(COUNT)

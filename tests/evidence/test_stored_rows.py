@@ -132,7 +132,7 @@ def test_what_is_searched_among_and_what_leads_are_kept_until_something_changes(
 
 
 def test_a_large_set_is_prepared_by_its_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MANY", 1)
+    monkeypatch.setattr(reading, "PREPARED_FROM", 1)
     first = read(tmp_path / "zoo", tmp_path / "home")
     assert {file.parent.name for file in kept_files(first)} == {"rows", "own_graph_columns", "order", "whitened"}
 

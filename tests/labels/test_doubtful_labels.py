@@ -90,8 +90,8 @@ def test_more_may_be_wrong_unseen_where_it_is_unsure_what_pictures_show() -> Non
     (clear, _), (unsure, _) = made({}), made({}, unsure=0.6)
     most = [math.ceil(share_of(doubtful).high * COUNT) for doubtful in (clear, unsure)]
     assert most[1] == most[0] + 6, "a twentieth of three in five"
-    assert unsure.may_be_right
-    assert not made(dict.fromkeys(range(60), 0.95))[0].may_be_right
+    assert not unsure.are_chances_known
+    assert made(dict.fromkeys(range(60), 0.95))[0].are_chances_known
     assert unsure.words == f"Look at the 10 most doubtful labels (1 min); up to {most[1]} of 200 may be wrong"
 
 

@@ -21,7 +21,7 @@ from url_viz.columns.filters import (
     OneOf,
     ReviewSpec,
     Scope,
-    is_of_review,
+    is_review_key,
     review_as_query,
     review_from_query,
 )
@@ -180,7 +180,7 @@ class TestAddress:
     )
     def test_comes_back(self, spec: ReviewSpec) -> None:
         assert review_from_query(review_as_query(spec)) == spec
-        assert all(map(is_of_review, review_as_query(spec)))
+        assert all(map(is_review_key, review_as_query(spec)))
 
     def test_within_a_lasso_too_long_for_an_address_is_not_that_of_the_whole_set(self) -> None:
         query = review_as_query(ReviewSpec("ambiguity", Scope(((0.0, 1.0), (2.0, 3.0), (4.0, 5.5)) * MOST_CORNERS)))

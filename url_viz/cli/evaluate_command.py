@@ -47,7 +47,7 @@ def suspects(
         return
     labelled, classes = counted(len(check.pictures), "labelled picture"), counted(len(check.classes), "class")
     print(f"{doubtful.words}. Of {labelled} of {classes}.")
-    chance = [] if doubtful.may_be_right else ["wrong"]  # it is too uncertain to be read where all may be right
+    chance = ["wrong"] if doubtful.are_chances_known else []  # it is too uncertain to be read where all may be right
     said = ["reason"] if kind is None else ["support", "neighbours"]
     shown = pictures.head(top)[[*chance, "kind", "label", "suggested", *said, "path"]]
     print(table_text(shown.fillna("–")))

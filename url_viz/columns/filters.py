@@ -71,7 +71,7 @@ def passes_all(table: pd.DataFrame, filters: Iterable[Filter]) -> NDArray[np.boo
     return keep
 
 
-def kind_of(column: "pd.Series[Any]") -> Kind:
+def filter_kind(column: "pd.Series[Any]") -> Kind:
     """How a column is filtered."""
     if column.name in SEVERAL:
         return "several"
@@ -86,12 +86,12 @@ def filterable(table: pd.DataFrame) -> dict[str, Kind]:
     without = NO_FILTER | ({"label_given"} if is_label_given else set())
     without |= {"class"} if "class" in table and table["class"].equals(table["label_given"]) else set()
     for name in table.columns:
-        if name not in without and _is_telling(table[name], kind_of(table[name])):
-            kinds[str(name)] = kind_of(table[name])
+        if name not in without and _is_telling(table[name], filter_kind(table[name])):
+            kinds[str(name)] = filter_kind(table[name])
     return kinds
 
 
-def values_of(column: "pd.Series[Any]") -> dict[str, int]:
+def counted_values(column: "pd.Series[Any]") -> dict[str, int]:
     """The values of a categorical column with their counts, most frequent first; "" counts those without one."""
     codes, cells = _cells(column)
     totals: Counter[str] = Counter()
@@ -125,7 +125,7 @@ def filter_in_words(rule: Filter) -> str:
 _NAME, _IN, _MIN, _MAX = "name", "in", "min", "max"
 
 
-def is_of_filter(key: str) -> bool:
+def is_filter_key(key: str) -> bool:
     """Whether a parameter of an address is one of `as_query`."""
     start, dot, _ = key.partition(".")
     return start in (_IN, _MIN, _MAX) if dot else key == _NAME
@@ -270,7 +270,7 @@ def class_columns(table: pd.DataFrame, names: tuple[str, ...]) -> frozenset[str]
     """Those of the columns that can hold classes: two values or more, and on average two pictures of each."""
     numbers = {name: table[name].nunique() for name in names if name in table}
     of_numbers = min(MOST_NUMBERS, len(table) // FEWEST_OF_A_NUMBER)
-    most = {name: of_numbers if kind_of(table[name]) == "numeric" else len(table) // 2 for name in numbers}
+    most = {name: of_numbers if filter_kind(table[name]) == "numeric" else len(table) // 2 for name in numbers}
     return frozenset(name for name, count in numbers.items() if 2 <= count <= max(2, most[name]))
 
 
@@ -332,9 +332,9 @@ def scope_as_query(scope: Scope) -> dict[str, list[str]]:
     return query | {name: [hashlib.blake2b(query[name][0].encode(), digest_size=12).hexdigest()] for name in long}
 
 
-def is_of_scope(key: str) -> bool:
+def is_scope_key(key: str) -> bool:
     """Whether a parameter of an address is one of `scope_as_query`."""
-    return key in (LASSO, CHOSEN) or is_of_filter(key)
+    return key in (LASSO, CHOSEN) or is_filter_key(key)
 
 
 def scope_from_query(query: Mapping[str, Sequence[str]]) -> Scope:
@@ -407,7 +407,7 @@ class ReviewSpec:
     most: int | None = None
 
     @property
-    def is_of_decided(self) -> bool:
+    def includes_decided(self) -> bool:
         """Whether the scope asks for decided pictures, or names its pictures: else decided ones are left out."""
         return self.scope.ids is not None or any(
             each.column in ("decision", "label_checked") for each in self.scope.filters
@@ -417,9 +417,9 @@ class ReviewSpec:
 _REVIEW, _WITHIN, _NUMBERS = "review", "within", ("each", "most")
 
 
-def is_of_review(key: str) -> bool:
+def is_review_key(key: str) -> bool:
     """Whether a parameter of an address is one of `review_as_query`."""
-    return key in (_REVIEW, _WITHIN, *_NUMBERS) or is_of_scope(key)
+    return key in (_REVIEW, _WITHIN, *_NUMBERS) or is_scope_key(key)
 
 
 def review_as_query(spec: ReviewSpec) -> dict[str, list[str]]:

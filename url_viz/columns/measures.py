@@ -82,7 +82,7 @@ MODEL_DOUBT = Measure(
     "end; else on average over its epochs.",
     "#b30059",
 )
-OF_TRAINING = (
+TRAINING_MEASURES = (
     Measure(
         "low_last_margin",
         "Low last margin",
@@ -178,7 +178,7 @@ MEASURES: tuple[Measure, ...] = (
     TUNED,
     UNCERTAINTY,
     MODEL_DOUBT,
-    *OF_TRAINING,
+    *TRAINING_MEASURES,
     ENTROPY,
     INVERSE_NORM,
     NEAREST,
@@ -218,7 +218,7 @@ def in_text(name: str) -> str:
     return measure.noun or (measure.title.lower() if is_measure(name) else name)
 
 
-def measures_of(table: pd.DataFrame, brought: Iterable[str] = ()) -> tuple[str, ...]:
+def available_measures(table: pd.DataFrame, brought: Iterable[str] = ()) -> tuple[str, ...]:
     """The measures that a table has values of: those that pages offer, then the user columns in `brought`."""
     names = (*(measure.name for measure in MEASURES if measure.is_offered), *brought)
     return tuple(name for name in names if has_values(table, name))

@@ -60,7 +60,6 @@ class SecondModel:
 
     @property
     def embeddings(self) -> NDArray[np.float16]:
-        """Its raw embeddings (M, D)."""
         return self._store.embeddings(self.space.key, self.columns.content).embedding
 
     def lists(self, nearest: NDArray[np.integer]) -> Lists:

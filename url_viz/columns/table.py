@@ -97,7 +97,7 @@ def _rows_to_table(rows: StoredRows) -> pa.Table:
 
 
 def _rows_from_table(table: pa.Table, file_count: int) -> StoredRows:
-    """What `_rows_to_table` was given. Raises ValueError if it is not of a set of so many files."""
+    """What `_rows_to_table` was given. Raises ValueError if it is not of a set of `file_count` files."""
     metadata = table.schema.metadata
     rows = StoredRows(table, int(metadata[b"readable"]), int(metadata[b"failed"]), metadata[b"by_both"] == b"True")
     columns = table.schema.remove_metadata()
@@ -219,7 +219,7 @@ class Frame:
 
 @column()
 def base(rows: StoredRows) -> Frame:
-    """What is stored of the pictures, before anything is derived. Columns as told in `ImageSet.table`."""
+    """What is stored of the pictures, before anything is derived. Columns as in `ImageSet.table`."""
     paths = rows.columns["path"]
     folder_classes = classes_of(rows.columns["folder"])
     label = pd.Series(folder_classes.class_names, dtype=object, copy=False)

@@ -42,7 +42,7 @@ def group_codes(table: pd.DataFrame, by: str = TWINS) -> NDArray[np.int64]:
     return codes
 
 
-def with_twins_of(table: pd.DataFrame, is_chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def with_twins(table: pd.DataFrame, is_chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The chosen rows (N,) of a table and those of their twins."""
     group = table["twin_group"]
     return is_chosen | group.isin(group[is_chosen].dropna().unique()).to_numpy(dtype=bool)

@@ -219,7 +219,7 @@ def card_of(image_set: ImageSet, image_id: int, *, measure: str | None = None) -
         "id": str(row["id"]),
         "name": row["path"],
         "label": row["label"],
-        "between": between_of(row, is_told=image_set.labels.are_shares_told()),
+        "between": between_of(row, is_told=image_set.labels.shows_shares()),
         "measures": _measures(image_set, row, measure),
     }
 

@@ -17,8 +17,8 @@ from url_viz.columns.measures import (
     MEASURES,
     MODEL_DOUBT,
     NEAREST_GAP,
-    OF_TRAINING,
     TABLE_MEASURES,
+    TRAINING_MEASURES,
     UNCERTAINTY,
     measure_named,
     measure_title,
@@ -53,7 +53,7 @@ NEEDED = (
     f"Evaluation needs classes: at least {FEWEST_PICTURES:d} pictures in two or more class folders, with neighbours."
 )
 DECILES = 10
-BROUGHT = frozenset(measure.name for measure in (MODEL_DOUBT, *OF_TRAINING))
+BROUGHT = frozenset(measure.name for measure in (MODEL_DOUBT, *TRAINING_MEASURES))
 """Measures of the user's own model, which may have seen a part of the pictures, as a user's column may."""
 
 Floats = NDArray[np.float64]

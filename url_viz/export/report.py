@@ -86,7 +86,7 @@ def live_part(image_set: ImageSet, table: pd.DataFrame, measure: str) -> LivePar
         tile_data(tile) | {"thumbnail": pictures.get(tile.id, "")} for tile in tiles(rows, set_id="", measure=measure)
     ]
     reasons = [tuple(map(shown_reason, filter(None, str(some).split(SEPARATOR)))) for some in rows["reasons"]]
-    is_told = image_set.labels.are_shares_told()
+    is_told = image_set.labels.shows_shares()
     data = {
         "points": base64.b64encode(encode_points(points)).decode("ascii"),
         "ids": list(map(str, points.ids.tolist())),

@@ -162,8 +162,8 @@ def classify(
     """Between which two classes each picture lies: the mean of its neighbours' votes and of a ridge classifier.
 
     `position`, `similarity` (N, K): the graph's lists, twins left out; `whitened` (N, A); `label` (N,) codes from 0,
-    NONE for no label; `group` (N,) source groups. Only labelled pictures vote and are fitted, and only classes with at
-    `least` so many of them; every picture gets shares. None if fewer than two such classes are left. Where a second
+    NONE for no label; `group` (N,) source groups. Only labelled pictures vote and are fitted, and only classes with
+    `least` of them or more; every picture gets shares. None if fewer than two such classes are left. Where a second
     model has read the set, `also` are its lists (N, K), whose votes count as much, and `whitened` has both models'
     numbers side by side. The evidence is on the labels as `given` (N,) where somebody has corrected some: which of them
     were wrong says how many others are. Of objects in pictures `covers` says which cover which.
@@ -253,7 +253,6 @@ def _lists(
 def _votes(
     lists: Sequence[Nearest], rows: NDArray[np.int64], voter: Codes, classes: int
 ) -> tuple[Doubles, NDArray[np.bool_]]:
-    """Each class's share of the votes (R, C), the mean over the lists that have a voter, and who has any (R,)."""
     shares = [vote_shares(each.position[rows], each.similarity[rows], voter, classes) for each in lists]
     votes, count = sum(votes for votes, _ in shares), np.sum([has_any for _, has_any in shares], axis=0)
     return np.asarray(votes) / np.maximum(count, 1)[:, None], count > 0

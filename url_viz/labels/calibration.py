@@ -18,10 +18,10 @@ USUAL_SHARPNESS = 1.5
 SHARPNESS_SPREAD = 0.3
 """The prior of log sharpness: normal about the usual one, so that a set of a few pictures has about that one."""
 SEEN = np.array([38.0, 2.0, 0.5, 0.25])
-"""The prior of the four kinds of labels: as if so many of each had been seen, chosen on development sets
+"""The prior of the four kinds of labels, as numbers of labels that were seen; chosen on development sets
 (docs/labels.md). The last two are wrong: else a set whose few errors are not certain is fitted as if it had none."""
 SEEN_COVERED = np.array([2.0, 18.0])
-"""The prior of crops that show a covering object in place of their own: as if so many had, and so many had not."""
+"""The prior of crops that show a covering object in place of their own, as numbers that did and did not."""
 SHARPNESSES = np.geomspace(0.6, 3.0, 25)
 BEGIN = (0.85, 0.05, 0.05, 0.05)
 STEPS = 80
@@ -212,7 +212,7 @@ class LabelAgreement:
 
     @property
     def words(self) -> str:
-        """What is said where the classes are not known, without a full stop."""
+        """Why nothing is forecast where the classes are not known, without a full stop."""
         chance = f", chance with {percent(self.by_chance)}" if self.share >= KNOWN else ""
         return (
             f"The model agrees with {percent(self.share)} of the labels{chance}: they are wrong as a whole (a shifted "

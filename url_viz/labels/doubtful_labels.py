@@ -115,7 +115,6 @@ class Forecast:
 
     @property
     def end(self) -> int:
-        """How many labels come before the queue ends."""
         return int((self.expected >= WORTH_ASKING).sum())
 
     def among(self, rows: NDArray[np.integer] | slice) -> Expected:
@@ -198,7 +197,7 @@ ALWAYS_ASKED = 10
 """The most doubtful labels that are always looked at. Fewer doubtful ones do not stand out, in a small set fewer than
 one in a hundred."""
 FORECAST_AHEAD = 50
-"""Labels ahead of the desk of which is told how many are wrong."""
+"""For how many labels ahead of the desk the number of wrong ones is shown."""
 NEARLY_NONE = 2
 """Where an interval begins below this, only its upper end is shown: sets without a wrong label have such ones."""
 MOSTLY_ANSWERED = 0.8
@@ -306,15 +305,10 @@ class DoubtfulLabels:
         return WrongLabels(part * unchecked.share, part * unchecked.low, part * unchecked.high)
 
     @property
-    def may_be_right(self) -> bool:
-        """Whether all labels may be right, as far as can be said."""
-        return self.share is None or self.share.low == 0
-
-    @property
     def are_chances_known(self) -> bool:
-        """Whether P(wrong) of a label is told: while all may be right, it is true of all labels alone, and not of those
-        that are picked as doubtful (docs/labels.md)."""
-        return not self.may_be_right
+        """Whether some labels are surely wrong, so that P(wrong) of a label is shown: while all may be right, it holds
+        on average over all labels alone, and not for those that are picked as doubtful (docs/labels.md)."""
+        return self.share is not None and self.share.low != 0
 
     @property
     def words(self) -> str:
@@ -403,7 +397,6 @@ def label_checks(label_check: LabelCheck | None, doubtful: DoubtfulLabels | None
 
 
 def _is_mostly_answered(is_done: Bools) -> Bools:
-    """The part of a queue (Q,) up to where MOSTLY_ANSWERED of it is done."""
     share = is_done.cumsum() / np.arange(1, len(is_done) + 1)
     mostly = np.flatnonzero(share >= MOSTLY_ANSWERED)
     return np.arange(len(is_done)) <= (mostly[-1] if len(mostly) else -1)

@@ -113,19 +113,19 @@ def _with_copies(judged: Judged, row: NDArray[np.integer], label: Codes, voter: 
     kind, suggested = judged.kind.copy(), judged.suggested.copy()
     support, voters = judged.support.copy(), judged.voters.copy()
     copies = _copies(graph, voter)
+    cases = []
     for number in np.flatnonzero(np.isin(row, list(copies))):
         others = voter[copies[int(row[number])]]
         differing = others[others != label[number]]
         if len(differing):
-            suggested[number], kind[number] = differing[0], CONFLICTING
-            support[number], voters[number] = (differing == differing[0]).sum(), len(others)
+            cases.append((number, differing[0], (differing == differing[0]).sum(), len(others)))
     for numbers in _conflicting(row, voter):
         codes, count = np.unique(label[numbers], return_counts=True)
         for number in numbers:
-            other = codes != label[number]
-            chosen = np.argmax(np.where(other, count, 0))
-            suggested[number], kind[number] = codes[chosen], CONFLICTING
-            support[number], voters[number] = count[chosen], len(numbers) - 1
+            chosen = np.argmax(np.where(codes != label[number], count, 0))
+            cases.append((number, codes[chosen], count[chosen], len(numbers) - 1))
+    for number, other, votes, asked in cases:
+        kind[number], suggested[number], support[number], voters[number] = CONFLICTING, other, votes, asked
     wrong = np.where(kind == CONFLICTING, np.maximum(judged.wrong, np.float32(LIKELY)), judged.wrong)
     return replace(judged, kind=kind, suggested=suggested, support=support, voters=voters, wrong=wrong)
 
@@ -164,7 +164,7 @@ class LabelCheck:
     `pictures` has one row per labelled picture that has neighbours: conflicting copies, then the most doubtful first;
     columns id, path, label, suggested (class to ask about, None if there is none), share (its share of what the picture
     shows), wrong (the probability that the label is wrong, given the label), score (0 to 1, higher = more doubtful: an
-    order), kind (of KINDS, "" for none, or if somebody gave or confirmed the label), support of so many neighbours
+    order), kind (of KINDS, "" for none, or if somebody gave or confirmed the label), support of `neighbours`
     (votes for the strongest other class), taken_for (the likeliest class, possibly the label), unsure (what label and
     other class, whichever has more, leave of the shares; 1 where nothing is known), twin_group, and answer: whether the
     label as given was wrong by somebody's word (1), or right (0), nan where nobody said. score, wrong and share are

@@ -185,7 +185,6 @@ class SetColumns(SetSubject):
         return Prepared(content, user_file, names, matches, len(files), noun)
 
     def _taken(self, called: str, file: UserFile) -> set[str]:
-        """The names that columns of the import `called` cannot have."""
         others = [other for other in imported_columns.read_imports(self._core.store.paths) if other.name != called]
         choices = filter(level_of, file.columns)  # names that choose a level of folders
         return {

@@ -80,7 +80,7 @@ class SetLabels(SetSubject):
         """Choose by what pictures are no witnesses for each other, as twins are none; nothing is read again.
 
         A column of the user's own (a patient, a video), "level:1" (the first folder from the root), "name:1" or
-        "name:2" (so many parts of a file's name), or None for twins alone. Votes, the ridge classifier, evidence,
+        "name:2" (the first parts of a file's name), or None for twins alone. Votes, the ridge classifier, evidence,
         `worth` and leaks go by it. Raises ImageSetError for what there is not.
         """
         if chosen and not apart_codes(chosen, self._core.base, self._core.derived.get(imported).columns).any():
@@ -133,7 +133,7 @@ class SetLabels(SetSubject):
         doubtful = self.doubtful()
         return None if doubtful is None else doubtful.share
 
-    def are_shares_told(self) -> bool:
+    def shows_shares(self) -> bool:
         """Whether shares of classes are shown as percentages: not where the model does not know the classes.
 
         Neither of objects whose labels may all be right: shares are true of all objects alike, and people look at those
@@ -149,10 +149,10 @@ class SetLabels(SetSubject):
 
         Empty without classes, or before the picture is placed. Raises ImageSetError for an unknown id.
         """
-        return self.shares_as_of_now()(image_id)
+        return self.share_reader()(image_id)
 
-    def shares_as_of_now(self) -> Callable[[int], dict[str, float]]:
-        """What gives `shares` as labels are now, whatever is corrected later: then it takes a fit of all pictures."""
+    def share_reader(self) -> Callable[[int], dict[str, float]]:
+        """Gives `shares` by the labels as they are now, whatever is corrected later: that would take another fit."""
         reader, columns = self._core.derived.get(class_reader), self._core.derived.get(own_graph_columns)
         places = None if reader is None or columns is None else columns.rows_of(self._core.contents)
         frame, row_of = self._core.frame, self._core.row_of

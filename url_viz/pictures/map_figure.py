@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.columns.filters import categories_of, category_colours, kind_of
+from url_viz.columns.filters import categories_of, category_colours, filter_kind
 from url_viz.columns.measures import measure_title
 from url_viz.columns.ranking import percentile_of_each
 
@@ -48,7 +48,7 @@ def map_figure(
     colour = colour or by
     _check(table, colour, style, size_by)
     shown = table[np.isfinite(table["x"].to_numpy(dtype=float))]
-    is_number = colour is not None and kind_of(table[colour]) == "numeric"
+    is_number = colour is not None and filter_kind(table[colour]) == "numeric"
     size_by = size_by or ((colour if is_number else by) if style == "fog" else None)
 
     def ranks(column: str | None) -> NDArray[np.float32] | None:

@@ -90,7 +90,7 @@ class DoubtfulReview(Review):
 
     @property
     def ids(self) -> Ids:
-        return self._kept.ids if self.spec.is_of_decided else self._kept.ids[: self._ahead[1]]
+        return self._kept.ids if self.spec.includes_decided else self._kept.ids[: self._ahead[1]]
 
     def folded(self) -> Ids:
         """None: every label of the set is listed, and few are doubtful."""

@@ -60,7 +60,7 @@ def make_queue(table: pd.DataFrame, spec: ReviewSpec, listed: pd.DataFrame | Non
     rows = with_percentile(table, spec.by, within_class=spec.within_class) if spec.by in table else table
     rows = scoped(rows, spec.scope)
     rows = rows.filter(list(dict.fromkeys([*_QUEUE_COLUMNS, spec.by])))  # all columns would be most of the work
-    rows = rows if spec.is_of_decided else rows[~is_resolved(rows)]
+    rows = rows if spec.includes_decided else rows[~is_resolved(rows)]
     if listed is None:
         by = "rank_percentile" if spec.within_class else spec.by
         first = ends(rows, by=by, collapse_twins=False).ambiguous
@@ -77,7 +77,7 @@ def open_groups(table: pd.DataFrame, spec: ReviewSpec, groups: Sequence[Ids], *,
     """Ids of the first of each group (rows of pictures) that has a picture in scope and is not resolved."""
     is_wanted, resolved = table["id"].isin(scoped(table, spec.scope)["id"]).to_numpy(), is_resolved(table)
     members = [group for group in groups if len(group) >= least and is_wanted[group].any()]
-    is_open = [group for group in members if spec.is_of_decided or not resolved[group].all()]
+    is_open = [group for group in members if spec.includes_decided or not resolved[group].all()]
     leads = [group[0] for group in sorted(is_open, key=len, reverse=True)]
     return _bounded(table["id"].to_numpy(np.int64)[leads], spec)
 
@@ -222,7 +222,7 @@ class Review(Queue):
 
     def store(self, image_id: int, answer: CardAnswer, *, who: str | None = None) -> Action:
         action = self._store(image_id, answer, who)
-        noted = {image_id} if self.spec.is_of_decided else set()  # a decision does not show that it was answered here
+        noted = {image_id} if self.spec.includes_decided else set()  # a decision does not show where it was made
         self._keep(
             lambda stored: replace(stored, skipped=stored.skipped - {image_id}, answered=stored.answered | noted)
         )
@@ -234,7 +234,7 @@ class Review(Queue):
         if action is None:
             return Stepped(f"Nothing to {command}")
         here = set(self.ids[np.isin(self.ids, action.ids)].tolist())
-        if self.spec.is_of_decided:
+        if self.spec.includes_decided:
             is_back = command == "undo"
             self._keep(lambda kept: replace(kept, answered=kept.answered - here if is_back else kept.answered | here))
         if len(action.ids) == 1 and np.isin(action.ids[0], self._ids):
@@ -271,13 +271,13 @@ class Review(Queue):
         return np.isin(ids, self._ids)
 
     def is_done(self) -> Bools:
-        if self.spec.is_of_decided:
+        if self.spec.includes_decided:
             return np.isin(self.ids, list(self._kept.answered))
         return self._are_done(self._resolved())
 
     def folded(self) -> Ids:
         """Listed copies and views of pictures of the queue that are not in it themselves, undecided as of now."""
-        if self._listed is None or self.spec.is_of_decided:
+        if self._listed is None or self.spec.includes_decided:
             return np.zeros(0, np.int64)
         group, is_asked = group_codes(self.table), np.isin(self._ids, self.ids)
         is_twin = np.isin(group, group[is_asked]) & ~is_asked

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from url_viz.base.errors import DamageError, SupersededError
 from url_viz.columns.engine import column
-from url_viz.columns.filters import SEVERAL, Between, Filter, OneOf, filterable, kind_of
-from url_viz.columns.measures import OF_TRAINING
+from url_viz.columns.filters import SEVERAL, Between, Filter, OneOf, filter_kind, filterable
+from url_viz.columns.measures import TRAINING_MEASURES
 from url_viz.columns.ranking import NONE
 from url_viz.evidence.order_metrics import NO_INTERVAL, NORMAL_975, Figure, Interval, share_of
 from url_viz.labels.ambiguity import ClassShares
@@ -42,7 +42,7 @@ MODEL_COLUMNS = (
         "epochs",
         MODEL_SAYS,
         MODEL_STRENGTH,
-        *(each.name for each in OF_TRAINING),
+        *(each.name for each in TRAINING_MEASURES),
     ),
 )
 """The columns of the table that a run gives; `learnt` is the number of epochs where none was right."""
@@ -328,7 +328,7 @@ def accuracy_by(predictions: RunPredictions, column: "pd.Series[Any]") -> tuple[
     with the lowest `high` comes first: of few pictures, a low accuracy may be chance. Missing numbers are left out.
     """
     values = column.iloc[predictions.rows]
-    number, filters = _tenths(values) if kind_of(column) == "numeric" else _kinds(values)
+    number, filters = _tenths(values) if filter_kind(column) == "numeric" else _kinds(values)
     pictures, right = (
         np.bincount(number[keep], minlength=len(filters))
         for keep in (number >= 0, (number >= 0) & predictions.is_right)

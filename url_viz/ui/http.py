@@ -25,7 +25,7 @@ from starlette.websockets import WebSocketClose
 
 from url_viz.base.errors import BucketError, ImageSetError, NotAllowedError, UrlVizError
 from url_viz.base.wording import printable
-from url_viz.columns.filters import MOST_CATEGORIES, category_names, id_in, is_of_review, review_from_query
+from url_viz.columns.filters import MOST_CATEGORIES, category_names, id_in, is_review_key, review_from_query
 from url_viz.drawing.points import drawn_ids, encode_mask, encode_points, map_points
 from url_viz.drawing.tiles import base, card_of, number_of, serve_below, thumbnail_url, tile_data, tiles, whole_url
 from url_viz.export.picture_files import with_boxes
@@ -197,7 +197,7 @@ def _answers_taken(body: bytes, request: Request) -> Response:
 def _reopened(request: Request) -> OpenReview[Any] | None:
     """The review of a request that no session has open any more; None where its pictures are gone, too."""
     query = request.query_params
-    spec = review_from_query({key: query.getlist(key) for key in query if is_of_review(key)})
+    spec = review_from_query({key: query.getlist(key) for key in query if is_review_key(key)})
     if spec is None or not open_sets().workspace.set_paths(request.path_params["set_id"]).folder.is_dir():
         return None
     return opened_review(_image_set(request).reviews.open(spec))

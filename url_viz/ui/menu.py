@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from url_viz.columns.filters import ReviewSpec, is_of_review, review_as_query, review_from_query
+from url_viz.columns.filters import ReviewSpec, is_review_key, review_as_query, review_from_query
 from url_viz.ui.session import DIALOG, GO_TO, PAGE, PAGE_KEYS, Key, clear_under, queried, write_query
 from url_viz.ui.streamlit_private import is_back_or_forward
 from url_viz.ui.widgets.buttons import leave_page
@@ -105,7 +105,7 @@ def choose_review(spec: ReviewSpec | None) -> None:
     """Open a review, or none, when the Review page runs next."""
     REVIEW.set(spec)
     if spec is None:
-        write_query({}, among=is_of_review)
+        write_query({}, among=is_review_key)
 
 
 def follow_link() -> bool:
@@ -119,9 +119,9 @@ def follow_link() -> bool:
 def chosen_review() -> ReviewSpec | None:
     """The review in the session, else the one in the address; it is written into the address."""
     spec = REVIEW.get_or(_linked)
-    write_query({} if spec is None else review_as_query(spec), among=is_of_review)
+    write_query({} if spec is None else review_as_query(spec), among=is_review_key)
     return spec
 
 
 def _linked() -> ReviewSpec | None:
-    return review_from_query({key: values for key, values in queried().items() if is_of_review(key)})
+    return review_from_query({key: values for key, values in queried().items() if is_review_key(key)})

@@ -174,7 +174,7 @@ def _of_set(image_id: int, image_set: ImageSet) -> Query:
         key="" if image_set.source.is_external else PART.under(image_set.set_id, image_id),
         values={measure: float(row[measure]) for measure in measures},
         percentiles={measure: float(percentile_of_each(table, measure)[number]) for measure in measures},
-        between=between_shares(row, is_told=image_set.labels.are_shares_told()),
+        between=between_shares(row, is_told=image_set.labels.shows_shares()),
         image_id=image_id,
     )
 
@@ -397,7 +397,7 @@ def _of_such_pictures(gate: Gate, evidence: Evidence | None) -> Markdown:
 def show_hits(image_set: ImageSet, result: SearchResult, gate: Gate) -> None:
     """The hits, and the number of nearer pictures that were withheld; a click on a picture searches with it."""
     if len(result.withheld):
-        words = image_set.core.said(f"{counted(len(result.withheld), 'nearer picture')} left out: show")
+        words = image_set.core.in_words(f"{counted(len(result.withheld), 'nearer picture')} left out: show")
         if st.toggle(escape(words), key="search.show_withheld"):
             with st.container(border=True, key="search.withheld_box"):
                 _gallery(image_set, result.withheld.head(HITS), gate, key="search.withheld")
@@ -413,7 +413,7 @@ def _gallery(image_set: ImageSet, rows: pd.DataFrame, gate: Gate, *, key: str) -
     shown = tuple(
         replace(tile, value=similarity_text(cosine)) for tile, cosine in zip(plain, rows["similarity"], strict=True)
     )
-    empty = image_set.core.said("Every picture is above the threshold. Raise it to see hits.")
+    empty = image_set.core.in_words("Every picture is above the threshold. Raise it to see hits.")
     show_gallery(shown, key=key, empty=empty, columns=6, on_click=search_with)
 
 

@@ -16,10 +16,10 @@ from url_viz.columns.filters import (
     NameContains,
     OneOf,
     category_names,
+    counted_values,
     filter_in_words,
     filterable,
     replaced_in,
-    values_of,
 )
 from url_viz.columns.measures import PERCENTILE_COLUMNS, quoted, shown_reason, shown_value, title_of_column
 from url_viz.evidence.order import CHANCE, Order, grade, plain_words
@@ -67,7 +67,7 @@ def show_filter_popover(image_set: ImageSet) -> None:
         if kinds[column] == "numeric":
             _pick_range(image_set.table()[column], column)
         elif column == LABEL_CHECK:
-            _pick_values(values_of(pd.Series(image_set.core.derived.get(label_checks), name=column)), column)
+            _pick_values(counted_values(pd.Series(image_set.core.derived.get(label_checks), name=column)), column)
         else:
             _pick_values(image_set.cached_of_table(_counts_in, column), column)
 
@@ -107,7 +107,7 @@ def _choose_name(text: str) -> None:
 
 
 def _counts_in(table: pd.DataFrame, column: str) -> dict[str, int]:
-    return values_of(table[column])
+    return counted_values(table[column])
 
 
 def _pick_values(counts: Mapping[str, int], column: str) -> None:
@@ -158,7 +158,7 @@ def pick_reason(image_set: ImageSet, table: pd.DataFrame) -> str | None:
     What explains most of the set's order comes first; what nearly all of its pictures share is said once, above.
     """
     for shared in image_set.core.reasons.shared:
-        st.caption(escape(image_set.core.said(shared.words)))
+        st.caption(escape(image_set.core.in_words(shared.words)))
     counts = reason_counts(table["reasons"], image_set.core.reasons.order())
     picked = picked_reason()
     if picked is not None:
@@ -251,7 +251,7 @@ def show_order(image_set: ImageSet, measure: str) -> None:
 
 def _show_evidence(image_set: ImageSet, order: Order) -> None:
     """How well an order holds, as a chip that opens the sentence; the reason alone without evidence."""
-    words, reason = image_set.core.said(plain_words(order)), image_set.core.said(order.reason)
+    words, reason = image_set.core.in_words(plain_words(order)), image_set.core.in_words(order.reason)
     if not (chip := grade(order)):
         st.caption(escape(words), width="content", help=escape(reason))
         return

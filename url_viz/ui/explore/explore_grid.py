@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from url_viz.base.wording import counted, twins_in_words
 from url_viz.columns.filters import EVERYTHING, Between, ReviewSpec, Scope, scoped
 from url_viz.columns.ranking import ends, first_of_each_class, value_at
-from url_viz.columns.twin_groups import count_copies, has_copies, marks_of, with_twins_of
+from url_viz.columns.twin_groups import count_copies, has_copies, marks_of, with_twins
 from url_viz.drawing.tiles import Tile, order_url, thumbnail_url, tile_of, tiles, tiles_url
 from url_viz.findings.object_findings import LEGIBLE
 from url_viz.image_set import ImageSet
@@ -118,7 +118,7 @@ def _pane_of(
         title=f"{title} of each class" if view.class_by_class else title,
         note=_note(end, total=total if view.cuts else None),
         hint=f"And {twins_in_words(end.twins, end.copies)}, each shown with its picture" if end.twins else "",
-        empty=image_set.core.said("No pictures on this side.") if total else NOTHING,
+        empty=image_set.core.in_words("No pictures on this side.") if total else NOTHING,
         total=min(end.pictures, MOST_IN_ORDER),
         order=order,
         order_url=order_url(order),
@@ -158,7 +158,7 @@ def acted_on(
     is_chosen = np.isin(rows["id"].to_numpy(np.int64), chosen)
     if is_chosen.any():
         count = int(is_chosen.sum())
-        acted = rows[with_twins_of(rows, is_chosen) if view.collapse_twins else is_chosen]
+        acted = rows[with_twins(rows, is_chosen) if view.collapse_twins else is_chosen]
         twins, copies = len(acted) - count, count_copies(rows, is_chosen)
         which = f"selected, including {twins_in_words(twins, copies)}" if twins else "selected"
         return Acted(acted, which, _scope_of_ids(acted))
@@ -217,7 +217,7 @@ def twins_dialog(image_set: ImageSet) -> None:
         f"{counted(len(groups), 'group')}: {count['exact']:,} of exact copies, {count['copies']:,} of copies (saved "
         f"again, resized or cropped), {count['views']:,} with other views (pictures exceptionally near in this set)."
     )
-    st.caption(escape(image_set.core.said(words)))
+    st.caption(escape(image_set.core.in_words(words)))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
             "Keep one of each, drop its copies",
@@ -270,7 +270,7 @@ def _show_group(image_set: ImageSet, group: int) -> None:
     show_gallery(
         tiles_of_group(rows, set(image_set.twins.to_keep().tolist()), set_id=image_set.set_id)[:MOST_SHOWN],
         key=TWINS.under(image_set.set_id),
-        empty=image_set.core.said("This group has no pictures left."),
+        empty=image_set.core.in_words("This group has no pictures left."),
         columns=6,
         handle=partial(handle_gallery_actions, image_set),
     )

@@ -14,7 +14,7 @@ from url_viz.columns.filters import (
     OneOf,
     category_colours,
     category_names,
-    kind_of,
+    filter_kind,
     passes_all,
 )
 from url_viz.columns.measures import is_measure, shown_value, title_of_column, value_called
@@ -113,7 +113,7 @@ def draw_map(
 
 def _category(table: pd.DataFrame, colour: str) -> str:
     """The column whose names the map knows: the one that it is coloured by, else the class."""
-    return colour if colour != VALUE and kind_of(table[colour]) != "numeric" else "label"
+    return colour if colour != VALUE and filter_kind(table[colour]) != "numeric" else "label"
 
 
 def map_view(

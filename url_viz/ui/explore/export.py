@@ -242,7 +242,7 @@ def _show_more(taken: _Taken, table: pd.DataFrame, rows: pd.DataFrame) -> None:
     image_set, name = taken.image_set, taken.image_set.root.name
     with st.expander("More", icon=":material/more_horiz:"):
         words = "Tables, one row per picture: path, class, size, all values and percentiles, map coordinates."
-        st.caption(escape(image_set.core.said(words)))
+        st.caption(escape(image_set.core.in_words(words)))
         with st.container(horizontal=True, gap="small"):
             _show_table(image_set, "Parquet", rows, f"{name}-selection.parquet")
             _show_table(image_set, "All as CSV", table, f"{name}-all.csv")

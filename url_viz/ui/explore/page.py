@@ -22,7 +22,7 @@ from url_viz.jobs.kinds import AT_ONCE, MEASURE, start_measuring
 from url_viz.labels.ambiguity import between_filters, count_between
 from url_viz.labels.apart import apart_choices, apart_in_words
 from url_viz.labels.set_columns import Prepared
-from url_viz.reading import MANY
+from url_viz.reading import PREPARED_FROM
 from url_viz.review.review import READY_PER_CLASS as REVIEWED_PER_CLASS
 from url_viz.store.columns.imported_columns import FOLDERS, NAMES, TAGS
 from url_viz.store.columns.source_columns import CLASS, PICTURE
@@ -49,7 +49,7 @@ def show_choose_button(image_set: ImageSet, rows: pd.DataFrame) -> None:
         return
     words = "A number of pictures to train on or to label that cover the set, and what that is worth"
     icon = ":material/checklist:"
-    if dialog_button("Pick pictures", icon=icon, key="choose.open", help=escape(image_set.core.said(words))):
+    if dialog_button("Pick pictures", icon=icon, key="choose.open", help=escape(image_set.core.in_words(words))):
         choose_dialog(image_set, rows["id"].tolist())
 
 
@@ -179,7 +179,7 @@ def _show_apart(image_set: ImageSet, *, with_suggestion: bool) -> None:
         key=f"apart.{image_set.version}",
         help="Pictures of one patient, video or camera are then no evidence for each other, as with near copies",
     )
-    suggestion = image_set.labels.suggested_apart() if with_suggestion and len(image_set) < MANY else None
+    suggestion = image_set.labels.suggested_apart() if with_suggestion and len(image_set) < PREPARED_FROM else None
     if suggestion is not None:
         st.caption(escape(suggestion.words))
         set_apart = partial(image_set.labels.set_apart, suggestion.choice)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from url_viz.base.wording import above
-from url_viz.columns.filters import Filter, Polygon, Scope, is_of_scope, scope_as_query, scope_from_query, thinned
+from url_viz.columns.filters import Filter, Polygon, Scope, is_scope_key, scope_as_query, scope_from_query, thinned
 from url_viz.drawing.points import STYLES, Style
 from url_viz.runs.model_accuracy import TRAINING
 from url_viz.ui.session import LEFT_SET, Key, queried, take_settings, write_query
@@ -197,7 +197,7 @@ def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
 
 
 def _is_parameter(key: str) -> bool:
-    return key in _PARAMETERS or is_of_scope(key)
+    return key in _PARAMETERS or is_scope_key(key)
 
 
 def _cuts(text: str) -> tuple[float, ...]:

@@ -174,7 +174,7 @@ def _shares(image_set: ImageSet | None, here: OpenReview[Any], card: Card) -> di
     if image_set is None or card.picture is not None or "label" not in card.takes or here.review.name_keys:
         return {}
     if here.shares is None:
-        here.shares = image_set.labels.shares_as_of_now()
+        here.shares = image_set.labels.share_reader()
     return here.shares(card.id)
 
 
@@ -183,7 +183,7 @@ def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
     # without a set, picture and facts are the card's, and no other pictures are shown
     opened_set = cast(ImageSet, image_set)
     is_one_number = not math.isnan(card.question.wrong)
-    is_told = not is_one_number and (image_set is None or image_set.labels.are_shares_told())
+    is_told = not is_one_number and (image_set is None or image_set.labels.shows_shares())
     choices: list[tuple[str | None, str | None]] = [
         (choice.label, _said(choice, is_told=is_told)) for choice in card.question.choices
     ]

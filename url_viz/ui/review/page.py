@@ -78,7 +78,7 @@ def show_start(image_set: ImageSet) -> None:
     rows = image_set.reviews.queues(hides_tiny=True)
     if not rows:
         st.caption(
-            escape(image_set.core.said("Nothing is left to review: no finding, and no picture without an answer."))
+            escape(image_set.core.in_words("Nothing is left to review: no finding, and no picture without an answer."))
         )
     show_queues(image_set, rows, key="review", has_first=True)
     _show_own(image_set, has_labels=image_set.labels.doubtful() is not None)
@@ -126,7 +126,7 @@ def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview[Review] | N
     if here is not None and here.review.spec == spec and here.review.is_of(image_set.core.ids, image_set.labels.source):
         return here
     try:
-        with st.spinner(escape(image_set.core.said("Putting the pictures in order"))):
+        with st.spinner(escape(image_set.core.in_words("Putting the pictures in order"))):
             here = opened_review(image_set.reviews.open(spec), answers_url(image_set, spec))
     except UrlVizError as error:
         show_error(error)

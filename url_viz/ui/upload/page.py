@@ -13,7 +13,7 @@ from streamlit.typing import UploadedFile
 
 from url_viz.base.errors import UrlVizError
 from url_viz.base.wording import MISSING, counted, percent
-from url_viz.columns.measures import measure_named, measure_title, measures_of, quoted
+from url_viz.columns.measures import available_measures, measure_named, measure_title, quoted
 from url_viz.drawing.tiles import tile_of, tiles_by_similarity, value_text, value_with_percentile
 from url_viz.evidence.order import plain_words
 from url_viz.export.picture_files import data_url
@@ -152,7 +152,7 @@ def pick_order(table: pd.DataFrame, image_set: ImageSet | None) -> tuple[str, in
     """
     order = image_set.order() if image_set is not None else None
     leading = order.measure if order is not None else None
-    options = with_first(without_baselines(measures_of(table)), leading)
+    options = with_first(without_baselines(available_measures(table)), leading)
     if not options:
         return None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.base.errors import UrlVizError
-from url_viz.columns.twin_groups import with_twins_of
+from url_viz.columns.twin_groups import with_twins
 from url_viz.drawing.assets import WIRE
 from url_viz.image_set import ImageSet
 from url_viz.review.queues import progress_counts
@@ -130,7 +130,7 @@ def _with_twins(table: pd.DataFrame, action: GalleryAction) -> GalleryAction:
     if action.id is None and not action.chosen:
         return action
     ids = action.chosen or (action.id,)
-    rows = with_twins_of(table, table["id"].isin(ids).to_numpy(dtype=bool))
+    rows = with_twins(table, table["id"].isin(ids).to_numpy(dtype=bool))
     stack = tuple(table["id"].to_numpy(np.int64)[rows].tolist())
     return action if len(stack) <= 1 else replace(action, id=None, chosen=stack)
 

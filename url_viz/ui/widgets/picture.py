@@ -109,11 +109,11 @@ def _show_neighbours(image_set: ImageSet, image_id: int) -> None:
     """The nearest others, with their similarity, and the way to a search for more."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader("Nearest neighbours", width="content", anchor=False)
-        search, act = escape(image_set.core.said("Search with this picture")), partial(_search_with, image_id)
+        search, act = escape(image_set.core.in_words("Search with this picture")), partial(_search_with, image_id)
         if st.button(search, icon=":material/image_search:", key="search_with", type="tertiary", on_click=act):
             st.rerun()
     if len(image_set) == 1:
-        st.caption(escape(image_set.core.said("This image set has no other pictures.")))
+        st.caption(escape(image_set.core.in_words("This image set has no other pictures.")))
         return
     shown = tiles_by_similarity(image_set.neighbours(image_id, NEIGHBOURS), set_id=image_set.set_id)
     key, handle = f"neighbours.{image_id}", partial(handle_gallery_actions, image_set)
@@ -140,7 +140,7 @@ def _show_question(image_set: ImageSet, image_id: int, row: dict[str, object]) -
     if heading is not None:
         st.subheader(escape(heading), anchor=False)
     show_reason_badges(image_set.reasons([image_id]))
-    is_told = heading is not None and image_set.labels.are_shares_told()
+    is_told = heading is not None and image_set.labels.shows_shares()
     names, shares = classes_to_show(row), image_set.labels.shares(image_id) if is_told else {}
     for name in names:
         near = image_set.nearest_of_class(image_id, name, NEAREST_OF_CLASS)
@@ -238,7 +238,7 @@ def facts_of(image_set: ImageSet, row: dict[str, object], *, with_shares: bool =
     if isinstance(row["label"], str):
         rows.insert(0, ("Class", row["label"]))
     if isinstance(row["first_class"], str):
-        rows.append(("Looks like", _looks_like(row, is_told=with_shares and image_set.labels.are_shares_told())))
+        rows.append(("Looks like", _looks_like(row, is_told=with_shares and image_set.labels.shows_shares())))
     measures = [  # `model_facts` shows those of the model; baselines are Evaluate's
         name for name in TABLE_MEASURES if name not in MODEL_COLUMNS and not measure_named(name).is_baseline
     ]

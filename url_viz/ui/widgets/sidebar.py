@@ -168,7 +168,7 @@ def _offer_update(set_id: str) -> None:
         return
     image_set = open_sets().get(set_id, choice().model)
     show_read_button(
-        image_set.core.said("Look for new pictures"),
+        image_set.core.in_words("Look for new pictures"),
         image_set.root,
         model=choice().model,
         also=image_set.core.second.name,
