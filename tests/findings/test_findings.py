@@ -9,7 +9,7 @@ import pytest
 from tests.columns.set_table import set_table
 from url_viz.columns.filters import ReviewSpec
 from url_viz.columns.twin_groups import members_of_groups
-from url_viz.findings.findings import FEW, Finding, FindingInputs, findings, mixed_up, small_classes
+from url_viz.findings.findings import SMALL_CLASS, Finding, FindingInputs, findings, mixed_up, small_classes
 from url_viz.findings.leaks import SAME_FILE
 from url_viz.findings.reasons import MOST_USELESS, NAMES, Reasons, useless
 from url_viz.labels.calibration import agreement_in
@@ -210,16 +210,22 @@ class TestUseless:
 
 class TestSmallClasses:
     def test_copies_count_once_views_each_and_dropped_ones_do_not(self) -> None:
-        labels = ["ant"] * 25 + ["bee"] * FEW + ["cow"] * FEW + ["dog"] * 5 + [None] * (COUNT - 30 - 2 * FEW + 5 - 5)
+        labels = (
+            ["ant"] * 25
+            + ["bee"] * SMALL_CLASS
+            + ["cow"] * SMALL_CLASS
+            + ["dog"] * 5
+            + [None] * (COUNT - 30 - 2 * SMALL_CLASS + 5 - 5)
+        )
         labels = (labels + [None] * COUNT)[:COUNT]
         copies, group = np.arange(COUNT), np.arange(COUNT)
         copies[26] = 25  # two bees are one
         group[25:30] = 25  # all of one moment
         decision = [None] * COUNT
-        decision[25 + FEW] = "drop"
+        decision[25 + SMALL_CLASS] = "drop"
         found = small_classes(table(label=labels, twin_group=group, copy_group=copies, decision=decision))
         sizes = dict(zip(found["label"], found["size"], strict=True))
-        assert sizes == {"bee": FEW - 1, "cow": FEW - 1}
+        assert sizes == {"bee": SMALL_CLASS - 1, "cow": SMALL_CLASS - 1}
 
     def test_names_the_smallest(self) -> None:
         labels = ["ant"] * 30 + ["bee", "cow", "cow", "dog", "elk", "elk", "fox", "fox", "gnu", "gnu"]

@@ -16,8 +16,8 @@ from url_viz.findings.findings import Finding, FindingInputs, findings
 from url_viz.findings.object_findings import (
     LEGIBLE,
     SAME_OBJECT,
+    box_context,
     classes_wrong_together,
-    context_of,
     double_boxes,
     legible,
     objects_separated_by_context,
@@ -238,5 +238,5 @@ class TestContext:
 
     def test_the_classes_of_others_without_its_own(self) -> None:
         table = objects([(0, 0, 9, 9)] * 4, picture=["a", "a", "b", "b"], label=["cat", "cat", "cat", "dog"])
-        cat, dog = context_of(table)[:, :2].T
+        cat, dog = box_context(table)[:, :2].T
         assert (np.sign(cat).tolist(), np.sign(dog).tolist()) == ([1, 1, -1, 1], [-1, -1, 1, -1])

@@ -55,11 +55,12 @@ FindingKind = Literal[
     "small-classes",
 ]
 """What can be found, what matters most first; the name of the queue, if it has one."""
-FEW = 5
+SMALL_CLASS = 5
 """A class of fewer pictures, copies counted once, is too small to learn or to test."""
 FEWEST_TO_KNOW = 20
-"""Of fewer labelled pictures it is not said that the model does not know their classes: few teach it little."""
+"""With fewer labelled pictures nobody is told that the model does not know their classes: few teach it little."""
 NAMED = 3
+"""How many classes, or pairs of them, a finding names."""
 
 Bools = NDArray[np.bool_]
 
@@ -110,13 +111,9 @@ class FindingInputs:
         return has_boxes(self.table)
 
     def counted(self, count: int, verb: str = "", plural_verb: str = "") -> str:
-        """So many pictures, or objects, and what they do: "1 picture shows", "2 pictures show"."""
+        """A number of pictures, or objects, and what they do: "1 picture shows", "2 pictures show"."""
         noun = "object" if self.is_of_objects else "picture"
         return counted(count, f"{noun} {verb}".strip(), f"{noun}s {plural_verb}".strip())
-
-    def said(self, finding: Finding | None) -> Finding | None:
-        """A finding whose `why` is about pictures, of objects about these."""
-        return finding if finding is None or not self.is_of_objects else replace(finding, why=for_objects(finding.why))
 
 
 @column()
@@ -138,19 +135,20 @@ def finding_inputs(
 
 @column()
 def leak_findings(table: pd.DataFrame, leaks: pd.DataFrame | None, apart: Apart) -> tuple[Finding, ...]:
-    """Those of `findings` that are of splits, by themselves: no label is judged for them."""
-    return tuple(each for each in _of_splits(table, leaks, apart.choice) if each.count)
+    """Those of `findings` that are about splits, by themselves: no label is judged for them."""
+    return tuple(each for each in _split_findings(table, leaks, apart.choice) if each.count)
 
 
 @column()
 def findings(finding_inputs: FindingInputs) -> tuple[Finding, ...]:
     """The findings, what matters most first, without those that are empty or decided on already."""
     seen = finding_inputs
-    of_labels = _wrong(seen), _mixed(seen), _small(seen)
-    results: list[Finding | None] = [*_of_splits(seen.table, seen.leaks, seen.apart), *map(seen.said, of_labels)]
-    results += [_bursts(seen), _useless(seen), _unreadable(seen)]
-    results += [_of_model(seen, name) for name in QUEUES]
-    results += [each(seen) for each in _OF_OBJECTS] if seen.is_of_objects else []
+    results: list[Finding | None] = [_wrong(seen), _mixed(seen), _small(seen)]
+    if seen.is_of_objects:
+        results = [each and replace(each, why=for_objects(each.why)) for each in results]
+        results += [each(seen) for each in _OBJECT_FINDINGS]
+    results += [*_split_findings(seen.table, seen.leaks, seen.apart), _bursts(seen), _useless(seen), _unreadable(seen)]
+    results += [_model_finding(seen, name) for name in QUEUES]
     kinds = get_args(FindingKind)
     there = sorted((each for each in results if each is not None and each.count), key=lambda x: kinds.index(x.kind))
     labels = next((each for each in there if each.kind == "wrong-labels"), None)
@@ -169,16 +167,13 @@ def mixed_up(check: LabelCheck, doubtful: DoubtfulLabels | None) -> pd.DataFrame
     place = {}
     for number, (a, b) in enumerate(check.mixed[["class_a", "class_b"]].itertuples(index=False)):
         place[a, b] = place[b, a] = number
-    pictures = check.pictures if doubtful is None else _not_in(check.pictures, doubtful.rows)
+    pictures = check.pictures
+    if doubtful is not None:
+        pictures = pictures[~pictures["id"].isin(doubtful.rows["id"])]
     pairs = zip(pictures["label"], pictures["taken_for"], strict=True)
     rows = pictures.assign(suggested=pictures["taken_for"], place=[place.get(pair, -1) for pair in pairs])
     placed: pd.DataFrame = rows[rows["place"] >= 0].sort_values("place", kind="stable")
     return placed[["id", "suggested", "wrong", "label", "place"]]
-
-
-def _not_in(rows: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
-    left: pd.DataFrame = rows[~rows["id"].isin(listed["id"])]
-    return left
 
 
 def open_leaks(leaks: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -188,15 +183,15 @@ def open_leaks(leaks: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """
     group, leaks = group_codes(table), leaks[~leaks["kind"].isin([APART, SAME_FILE])]
     is_open = np.bincount(group, weights=~is_resolved(table), minlength=1) > 0
-    of_leak = pd.Series(group, index=table["id"]).loc[leaks["id"]].to_numpy(np.int64)
-    leaks_left: pd.DataFrame = leaks.assign(group=of_leak)[is_open[of_leak]]
-    return leaks_left
+    leak_group = pd.Series(group, index=table["id"]).loc[leaks["id"]].to_numpy(np.int64)
+    left: pd.DataFrame = leaks.assign(group=leak_group)[is_open[leak_group]]
+    return left
 
 
-def small_classes(table: pd.DataFrame, fewer_than: int = FEW) -> pd.DataFrame:
-    """Pictures of classes with fewer than so many, the smallest first: id, suggested (None), label, size.
+def small_classes(table: pd.DataFrame, fewer_than: int = SMALL_CLASS) -> pd.DataFrame:
+    """Pictures of small classes, the smallest first: id, suggested (None), label, size.
 
-    Of copies one counts, dropped pictures do not: a class of which all are dropped has none.
+    Of copies one counts, dropped pictures do not: a class whose pictures are all dropped has none.
     """
     rows = table[["id", "label"]].assign(group=group_codes(table, COPIES))[table["label"].notna()]
     is_kept = (table["decision"] != "drop").loc[rows.index]
@@ -211,22 +206,23 @@ def _open(seen: FindingInputs, by: FindingKind, listed: pd.DataFrame) -> int:
     return len(make_queue(seen.table, ReviewSpec(by), listed))
 
 
-def _of_splits(table: pd.DataFrame, leaks: pd.DataFrame | None, apart: str | None) -> list[Finding]:
+def _split_findings(table: pd.DataFrame, leaks: pd.DataFrame | None, apart: str | None) -> list[Finding]:
     """What is in two splits, in pictures, by `ImageSet.table()`, its leaks, and the choice of what is kept apart."""
     if leaks is None or leaks.empty:
         return []
-    if not has_boxes(table):
-        kind = leaks["kind"]
-        return [
-            _in_two_splits(leaks[kind == SAME_FILE]),
-            _leaks(open_leaks(leaks, table)),
-            _apart_in_two_splits(leaks[kind == APART]),
-        ]
-    pictures = leaked_pictures(leaks, is_of_objects=True).drop_duplicates(["picture", "kind"])
-    once, others = (pictures[pictures["kind"] == kind] for kind in (SAME_FILE, APART))
-    twins = pictures[~pictures["kind"].isin([APART, SAME_FILE])].drop_duplicates("picture")
-    of_apart = _linked if apart == PICTURE else _apart_in_two_splits
-    return [_in_two_splits(once), _leaks_of_objects(twins), of_apart(others)]
+    is_of_objects = has_boxes(table)
+    if is_of_objects:
+        rows = leaked_pictures(leaks, is_of_objects=True).drop_duplicates(["picture", "kind"])
+        twins = rows[~rows["kind"].isin([APART, SAME_FILE])].drop_duplicates("picture")
+    else:
+        rows, twins = leaks, open_leaks(leaks, table)
+    twice, others = (rows[rows["kind"] == kind] for kind in (SAME_FILE, APART))
+    is_linked = is_of_objects and apart == PICTURE
+    return [
+        _in_two_splits(twice),
+        _leaked_objects(twins) if is_of_objects else _leaked(twins),
+        _linked(others) if is_linked else _apart_in_two_splits(others),
+    ]
 
 
 def _in_two_splits(rows: pd.DataFrame) -> Finding:
@@ -236,15 +232,15 @@ def _in_two_splits(rows: pd.DataFrame) -> Finding:
     return Finding("in-two-splits", len(rows), words, why)
 
 
-def _leaks(rows: pd.DataFrame) -> Finding:
-    splits, twins = _splits_of(rows)
+def _leaked(rows: pd.DataFrame) -> Finding:
+    splits, twins = _splits_in_words(rows)
     words = counted(len(rows), f"picture of {splits} has", f"pictures of {splits} have")
     why = "Testing on pictures that are also in training makes a score too good. Keep them in one split."
     return Finding("leaks", len(rows), f"{words} a copy or another view in {twins}", why)
 
 
-def _leaks_of_objects(rows: pd.DataFrame) -> Finding:
-    splits, twins = _splits_of(rows)
+def _leaked_objects(rows: pd.DataFrame) -> Finding:
+    splits, twins = _splits_in_words(rows)
     words = counted(len(rows), f"picture of {splits} shows", f"pictures of {splits} show")
     why = "Testing on what is also in training makes a score too good. Move whole pictures: keep these in one split."
     return Finding("leaks", len(rows), f"{words} objects that pictures in {twins} show, too", why, is_listed=True)
@@ -252,21 +248,21 @@ def _leaks_of_objects(rows: pd.DataFrame) -> Finding:
 
 def _apart_in_two_splits(rows: pd.DataFrame) -> Finding:
     words = counted(len(rows), "picture has", "pictures have")
-    words += f" others in {_splits_of(rows)[1]} of what is kept apart, such as a patient"
+    words += f" others in {_splits_in_words(rows)[1]} of what is kept apart, such as a patient"
     why = "A model that knows the patient, video or camera from training is tested too mildly. Keep each in one split."
     return Finding("apart-in-two-splits", len(rows), words, why)
 
 
 def _linked(rows: pd.DataFrame) -> Finding:
-    """Of objects that are kept apart by their pictures: twins join these, and so those that have twins in common."""
+    """Objects that are kept apart by their pictures: twins join these, and so those that have twins in common."""
     words = counted(len(rows), "picture is", "pictures are")
-    words += f" linked with {_splits_of(rows)[1]} by a third that shows objects of both"
+    words += f" linked with {_splits_in_words(rows)[1]} by a third that shows objects of both"
     why = "All may be of one scene. Keep them in one split."
     return Finding("apart-in-two-splits", len(rows), words, why)
 
 
-def _splits_of(rows: pd.DataFrame) -> tuple[str, str]:
-    """The splits of leaks, and those of their twins, in words."""
+def _splits_in_words(rows: pd.DataFrame) -> tuple[str, str]:
+    """The splits of leaks, and those of their twins."""
     splits, twins = (listed(list(map(str, rows[name].unique()))) for name in ("split", "twin_split"))
     return splits, twins
 
@@ -346,12 +342,12 @@ def _small(seen: FindingInputs) -> Finding | None:
         return None
     more = f" and {counted(len(names) - NAMED, 'other')}" if len(names) > NAMED else ""
     shown = ", ".join(names[:NAMED]) if more else listed(names)
-    words = f"{counted(len(names), 'class has', 'classes have')} fewer than {seen.counted(FEW)}: {shown}{more}"
+    words = f"{counted(len(names), 'class has', 'classes have')} fewer than {seen.counted(SMALL_CLASS)}: {shown}{more}"
     why = "Too few to learn a class from, or to measure it on. Add some, merge the class, or leave it out."
     return Finding("small-classes", len(names), words, why)
 
 
-def _of_model(seen: FindingInputs, name: str) -> Finding:
+def _model_finding(seen: FindingInputs, name: str) -> Finding:
     queue, kind = QUEUES[name], cast(FindingKind, name)
     count = _open(seen, kind, in_queue(seen.table, name))
     return Finding(kind, count, seen.counted(count, queue.verb, queue.plural_verb), queue.why)
@@ -408,4 +404,4 @@ def _without(seen: FindingInputs) -> Finding:
     return Finding("without-objects", seen.without_objects, words, "Good as background, if nothing was overlooked.")
 
 
-_OF_OBJECTS = (_together, _doubles, _context, _tiny, _outside, _cut, _without)
+_OBJECT_FINDINGS = (_together, _doubles, _context, _tiny, _outside, _cut, _without)

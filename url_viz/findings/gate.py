@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from url_viz.base.errors import ImageSetError, UsageError
 from url_viz.columns.measures import AMBIGUITY, has_values
 from url_viz.columns.twin_groups import COPIES, group_codes
-from url_viz.findings.findings import FEW, FindingInputs, open_leaks, small_classes
+from url_viz.findings.findings import SMALL_CLASS, FindingInputs, open_leaks, small_classes
 from url_viz.findings.leaks import APART, SAME_FILE, SCENE, leaked_pictures
 from url_viz.findings.object_findings import double_boxes, outside, tiny
 from url_viz.findings.reasons import useless
@@ -35,18 +35,17 @@ RULES = (
 """What a policy can bound; findings have the same names."""
 EVERY_CLASS = "*"
 """Stands for all classes that are not named."""
-BOUND = 'a whole number from 0 on, or a share from "0%" to "100%"'
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
 @dataclass(frozen=True)
 class Bound:
-    """At most so many, as `written`: a number, or a share of all such as "1%"."""
+    """The most that a rule allows, as `written`: a number, or a share of all such as "1%"."""
 
     written: int | str
 
     def holds(self, count: int, of: int) -> bool:
-        """Whether `count` of `of` are no more than that; exactly, so that 7 of 100 are 7 %."""
+        """Whether `count` of `of` are no more than that, exactly: 7 of 100 are 7 %."""
         if isinstance(self.written, int):
             return count <= self.written
         return 100 * count <= Fraction(self.written.rstrip("% ")) * of
@@ -61,7 +60,7 @@ class Policy:
 
     bounds: Mapping[str, Bound]
     by_class: Mapping[str, Bound] = field(default_factory=dict)
-    fewer_than: int = FEW
+    fewer_than: int = SMALL_CLASS
 
 
 def read_policy(path: Path) -> Policy:
@@ -84,7 +83,7 @@ def policy_of(values: Mapping[str, Any], *, source: str = "The policy") -> Polic
         raise UsageError(f"{source} has no rule. Write a line such as leaks = 0; there are {', '.join(RULES)}.")
     bounds: dict[str, Bound] = {}
     by_class: dict[str, Bound] = {}
-    fewer_than = FEW
+    fewer_than = SMALL_CLASS
     for rule, value in values.items():
         if rule not in RULES:
             near = difflib.get_close_matches(rule.replace("_", "-"), RULES, 1)
@@ -110,8 +109,10 @@ def _by_class(value: object, source: str) -> dict[str, Bound]:
 def _small(value: Mapping[str, Any], source: str) -> tuple[Bound, int]:
     unknown = [key for key in value if key not in ("most", "fewer-than")]
     if unknown:
-        raise UsageError(f"{source}: small-classes.{unknown[0]} is unknown. It has most = 0 and fewer-than = {FEW}.")
-    fewer = value.get("fewer-than", FEW)
+        raise UsageError(
+            f"{source}: small-classes.{unknown[0]} is unknown. It has most = 0 and fewer-than = {SMALL_CLASS}."
+        )
+    fewer = value.get("fewer-than", SMALL_CLASS)
     if type(fewer) is not int or fewer < 1:
         raise UsageError(f"{source}: small-classes.fewer-than is {fewer!r}. Give a whole number of pictures from 1 on.")
     return _bound(value.get("most", 0), "small-classes.most", source), fewer
@@ -122,7 +123,8 @@ def _bound(value: Any, key: str, source: str) -> Bound:
     is_number = type(value) is int and value >= 0  # true is an int, too
     if is_number or (share is not None and Fraction(share[1]) <= 100):
         return Bound(value)
-    raise UsageError(f"{source}: {key} is {value!r}. Give {BOUND}.")
+    bound = 'a whole number from 0 on, or a share from "0%" to "100%"'
+    raise UsageError(f"{source}: {key} is {value!r}. Give {bound}.")
 
 
 State = Literal["passed", "broken", "not judged"]
@@ -281,7 +283,7 @@ class GateInputs:
 
 
 Listed = tuple[pd.DataFrame, int]
-"""What a rule finds: `id` (or `path`, where it is not of pictures) and `detail` in words; and of how many."""
+"""What a rule finds: `id` (or `path`, of what are no pictures) and `detail` in words; and how many it looked at."""
 
 
 def judged(inputs: GateInputs, policy: Policy) -> tuple[RuleResult, ...]:
@@ -356,14 +358,14 @@ def _leaks(inputs: GateInputs, policy: Policy) -> Listed:
         raise ImageSetError(inputs.no_splits)
     leaks = inputs.seen.leaks
     if inputs.seen.is_of_objects:
-        return _leaks_of_objects(leaks), inputs.seen.table[PICTURE].nunique()
+        return _leaked_objects(leaks), inputs.seen.table[PICTURE].nunique()
     rows = pd.concat([leaks[leaks["kind"] == SAME_FILE], open_leaks(leaks, inputs.seen.table)])
     kind = np.where(rows["kind"] == SCENE, ", with another view ", ", with a copy ").astype(object)
     twin = np.where(rows["kind"] == SAME_FILE, " and", kind + rows["twin_path"])
     return rows.assign(detail="in " + rows["split"].astype(str) + twin + " in " + rows["twin_split"]), len(inputs.table)
 
 
-def _leaks_of_objects(leaks: pd.DataFrame) -> pd.DataFrame:
+def _leaked_objects(leaks: pd.DataFrame) -> pd.DataFrame:
     """The pictures in two splits, or with objects that are in another split, whatever is decided on these."""
     rows = leaked_pictures(leaks[leaks["kind"] != APART], is_of_objects=True).drop_duplicates("picture")
     twin = np.where(rows["kind"] == SAME_FILE, " and", ", with objects of " + rows["twin_picture"])

@@ -28,7 +28,7 @@ SAME_FILE = "same file"
 SCENE, COPY, EXACT = "same scene", "copy", "exact"
 """The kinds of a leak by twins: another view in two splits, a copy, and the same file twice."""
 PICTURE_PAIR = ["picture", "split", "twin_picture", "twin_split"]
-_OF_COPY = np.float32(2)
+_COPY_LIKENESS = np.float32(2)
 MOST_SPLITS = 50
 """A column of more values identifies pictures rather than splits."""
 _TRAINING = re.compile(r"train|learn", re.IGNORECASE)
@@ -148,8 +148,8 @@ def leaked(is_in: NDArray[np.bool_], key: Rows, twins: Twins) -> Leaked:
 
 
 def _leaked(row: Rows, twin: Rows, split: int, twin_split: Rows, likeness: Floats) -> Leaked:
-    is_copy = likeness >= _OF_COPY
-    cosine = np.where(is_copy, likeness - 2 * _OF_COPY, likeness)
+    is_copy = likeness >= _COPY_LIKENESS
+    cosine = np.where(is_copy, likeness - 2 * _COPY_LIKENESS, likeness)
     return Leaked(row, twin, np.full(len(row), split), twin_split, cosine, is_copy)
 
 
@@ -165,12 +165,12 @@ def _in_two(is_in: NDArray[np.bool_], rows: Rows) -> Leaked:
 def _edges(twins: Twins) -> tuple[Rows, Rows, Floats]:
     """Every pair in both directions, and each row with itself, the least alike first: ends, and likeness (E,).
 
-    This is the cosine, and of copies 2 · _OF_COPY more.
+    This is the cosine, and of copies 2 · _COPY_LIKENESS more.
     """
     every = np.arange(twins.rows)
     left = np.concatenate([twins.pair[:, 0], twins.pair[:, 1], every])
     right = np.concatenate([twins.pair[:, 1], twins.pair[:, 0], every])
-    of_pair = twins.cosine + 2 * _OF_COPY * twins.is_copy
+    of_pair = twins.cosine + 2 * _COPY_LIKENESS * twins.is_copy
     likeness = np.concatenate([of_pair, of_pair, np.full(twins.rows, np.inf)]).astype(np.float32)
     order = np.argsort(likeness, kind="stable")
     return left[order], right[order], likeness[order]

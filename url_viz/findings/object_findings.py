@@ -27,7 +27,7 @@ TINY_PX = 16
 LEGIBLE = (Between("box_width", TINY_PX), Between("box_height", TINY_PX))
 """Filters that objects pass in which a person sees what they are: the shorter side of the box has TINY_PX pixels."""
 FEWEST_OBJECTS, LEAST_ACCURACY = 10, 0.8
-"""Context tells two classes apart if it is right of this share of so many objects or more …"""
+"""Context tells two classes apart if each has this many objects, of which it is right about this share or more …"""
 SEED, DRAWS = 0, 200
 """… and more often than the crops in 97.5 % of draws of pictures."""
 
@@ -160,19 +160,19 @@ def objects_separated_by_context(table: pd.DataFrame, check: LabelCheck, pairs: 
     Listed are the objects whose crop looks like the other class; `share` is that of both classes' objects of which
     context alone is right, by a probe that has not seen their picture.
     """
-    parts = [_of_pair(table, check, a, b) for a, b in pairs[["class_a", "class_b"]].itertuples(index=False)]
+    parts = [_separated_pair(table, check, a, b) for a, b in pairs[["class_a", "class_b"]].itertuples(index=False)]
     columns = ["id", "suggested", "class_a", "class_b", "share"]
     return pd.concat([pd.DataFrame(columns=columns), *(part for part in parts if part is not None)], ignore_index=True)
 
 
-def _of_pair(table: pd.DataFrame, check: LabelCheck, a: str, b: str) -> pd.DataFrame | None:
+def _separated_pair(table: pd.DataFrame, check: LabelCheck, a: str, b: str) -> pd.DataFrame | None:
     seen = check.pictures.set_index("id")["taken_for"].reindex(table["id"]).to_numpy(object)
     rows = np.flatnonzero(table["label"].isin([a, b]).to_numpy() & np.isin(seen, [a, b]))
     label = (table["label"].to_numpy(object)[rows] == b).astype(np.int32)
     picture = pd.factorize(table[PICTURE].iloc[rows])[0]
     if min(np.bincount(label, minlength=2)) < FEWEST_OBJECTS or len(np.unique(picture)) < FEWEST_OBJECTS:
         return None
-    shares = out_of_fold_shares(context_of(table)[rows], label, picture, seed=SEED)
+    shares = out_of_fold_shares(box_context(table)[rows], label, picture, seed=SEED)
     by_context = shares.argmax(axis=1) == label
     by_crop = (seen[rows] == b) == label
     if by_context.mean() < LEAST_ACCURACY or not _is_more_often_right(by_context, by_crop, picture):
@@ -189,7 +189,7 @@ def _is_more_often_right(first: NDArray[np.bool_], second: NDArray[np.bool_], pi
     return bool(np.quantile(gain[drawn].sum(axis=1), 0.025) > 0)
 
 
-def context_of(table: pd.DataFrame) -> NDArray[np.float32]:
+def box_context(table: pd.DataFrame) -> NDArray[np.float32]:
     """What surrounds each object (N, C + 4), standardised: the classes of others in its picture, its box's size,
     shape and centre."""
     codes, classes = pd.factorize(table["label"])
