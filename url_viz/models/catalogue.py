@@ -47,9 +47,9 @@ UNKNOWN: tuple[State, ...] = ("being read", "cannot be read")
 class KnownModel:
     """A known model: `name` opens it once its `state` is ready, and `why` says what to do until then.
 
-    `file` has its weights, or its head if that is a separate file. `input_px` is the side of the square that the
-    network sees. `card` is Markdown about the head, `report` the JSON of the run that made it, `made_for` the folder
-    of pictures that it was adapted to, `fast` what that was measured to be here. Unknown values are None, "" or 0.
+    `file` has its weights, or its head if that is a separate file. `input_px` is the side of the network's square
+    input. `card` is Markdown about the head, `report` the JSON of the run that made it, `made_for` the folder of
+    pictures that it was adapted to, `fast` what `fast` was measured to mean here. Unknown values are None, "" or 0.
     """
 
     name: str

@@ -32,7 +32,7 @@ LETTERS_AT_MOST = 1_000
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file of the folder is, or `why` that is unknown; `is_being_read` while it is inspected.
+    """What a file in the folder is, or `why` this is unknown; `is_being_read` while it is inspected.
 
     `name` opens it, "" if nothing does; `paper` is the short name of the paper's model that it is, if it is one.
     """
@@ -125,7 +125,7 @@ def _files(workspace: Workspace, timeout_s: float | None = None) -> Iterator[Che
 
 
 def _listing(folder: Path) -> tuple[list[Path], list[Checkpoint]]:
-    """The paths in a folder; if it cannot be listed, an entry with the reason."""
+    """The paths in a folder, and an entry with the reason if it cannot be listed."""
     try:
         return list(folder.iterdir()), []
     except FileNotFoundError:
@@ -144,7 +144,7 @@ def _is_weights(path: Path) -> bool:
 
 
 def _inspected(paths: Sequence[Path]) -> list[Checkpoint | _Inspection]:
-    """The latest inspection of each file; those of new and changed files are started."""
+    """The latest inspection of each file; new and changed files are inspected from now on."""
     with _lock:
         inspections = [_latest(path) for path in paths]
         new = [i for i in inspections if isinstance(i, _Inspection) and _inspections.get(i.path) is not i]

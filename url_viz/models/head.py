@@ -135,7 +135,7 @@ class Head:
             variance = np.square(centred).mean(axis=1, keepdims=True, dtype=np.float32)
             deviation: Array = np.sqrt(variance + np.float32(NORM_EPS), dtype=np.float32)
             x = np.divide(centred, deviation, dtype=np.float32)
-        x = x.astype(np.float64)  # a sum in float32 hangs on the row's place in the batch
+        x = x.astype(np.float64)  # a sum in float32 depends on the row's place in the batch
         last = len(self.weights) - 1
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = x @ weight.T + bias

@@ -20,37 +20,37 @@ from url_viz.models.runtime_openvino import STREAM_BATCH, OpenVinoRuntime, one_a
 Times = dict[Precision, float]
 """Processor ms a picture, by precision."""
 KEPT = "fast.json"
-"""The times of the graph beside it, by processor: a workspace may be carried, or shared by several machines."""
+"""In a graph's folder, its times by processor: a workspace may be carried, or shared by several machines."""
 EQUAL = 1.1
-"""Bf16 is to be worth more than this: float32 is what other programs compute."""
+"""Bf16 must be more times as fast than this: float32 is what other programs compute."""
 TURNS = 3
-"""The first is slow: it compiles what hangs on the size of a batch."""
+"""The first is slow: it compiles what depends on the size of a batch."""
 LONG_MS = 600.0
-"""A stream may run full batches for so long."""
+"""The longest time for which a stream may run full batches."""
 
 
 def quicker(times: Times) -> Precision:
-    """The precision that `fast` is; float32 where they are equal."""
+    """The precision that `fast` means; float32 where both take about as long."""
     return "bf16" if times["float32"] > EQUAL * times["bf16"] else "float32"
 
 
 def times_of(folder: Path) -> Times | None:
-    """What the network prepared in `folder` took on this processor; None if that was not measured."""
+    """Times of the network prepared in `folder` on this processor; None if they were not measured."""
     try:
-        return {name: float(_kept(folder)[_processor()][name]) for name in get_args(Precision)}
+        return {name: float(_stored(folder)[_processor()][name]) for name in get_args(Precision)}
     except (KeyError, TypeError, ValueError):
         return None
 
 
 def keep_times(folder: Path, times: Times) -> None:
-    """Keep what the network in `folder` took on this processor; nothing where the folder is not to be written to."""
+    """Store times of the network in `folder` on this processor, unless the folder cannot be written to."""
     with suppress(OSError), replaced(folder / KEPT) as temporary:
-        temporary.write_text(sealed({**_kept(folder), _processor(): times}))
+        temporary.write_text(sealed({**_stored(folder), _processor(): times}))
 
 
-@cache  # where nothing can be kept, a process stays with what it measured
+@cache  # where nothing can be stored, a process stays with what it measured
 def measured_times(folder: Path, preprocessing: Preprocessing) -> Times:
-    """Measure what the network prepared in `folder` takes, and keep it: what was kept first stays."""
+    """Measure and store times of the network prepared in `folder`; times that another process stored first stay."""
     runtimes = {name: OpenVinoRuntime(folder, preprocessing, precision=name) for name in get_args(Precision)}
     times = _least_ms(runtimes, preprocessing.size_px)
     with one_at_a_time(folder):
@@ -63,7 +63,7 @@ def measured_times(folder: Path, preprocessing: Preprocessing) -> Times:
 
 
 def _least_ms(runtimes: dict[Precision, OpenVinoRuntime], size_px: int) -> Times:
-    """The least of a few batches, in turn: of one picture, and of full ones unless these take too long."""
+    """The least times of a few batches, in turns: of one picture, then full ones unless these take too long."""
     random, least = np.random.default_rng(0), Times()
     for pictures in (1, min(runtime.batch for runtime in runtimes.values())):
         crops = random.integers(0, 256, (pictures, size_px, size_px, 3), dtype=np.uint8)
@@ -75,30 +75,30 @@ def _least_ms(runtimes: dict[Precision, OpenVinoRuntime], size_px: int) -> Times
 
 
 def _processor_ms(runtime: OpenVinoRuntime, crops: NDArray[np.uint8]) -> float:
-    """By the time of the processor, which other programs disturb less than that of the clock."""
+    """By the processor's time, which other programs disturb less than the clock's."""
     began = time.process_time()
     runtime.start(crops)()
     return 1000 * (time.process_time() - began)
 
 
 def _processor() -> str:
-    """This processor by its name and what it computes in: virtual machines name different ones alike."""
+    """The processor's name and capabilities: virtual machines name different ones alike."""
     core = openvino_core()
     computes = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return f"{core.get_property('CPU', 'FULL_DEVICE_NAME')}: {', '.join(computes)}"
 
 
-def _kept(folder: Path) -> dict[str, Any]:
+def _stored(folder: Path) -> dict[str, Any]:
     with suppress(OSError, ValueError):
         return unsealed((folder / KEPT).read_bytes())
     return {}
 
 
 def precision_here(choice: PrecisionChoice, device: str = "auto", times: Times | None = None) -> Precision | None:
-    """What is computed on a device (`choose_device`) for what is asked; None where that is to be measured first.
+    """The precision computed on a device (`choose_device`) for a choice; None where it must be measured first.
 
-    `fast` is bf16 on a GPU; on a processor what took less of its time (`times_of` the model), and float32 where it has
-    no bf16, which it would emulate at a third of the speed. Raises ModelError for a name that is none.
+    `fast` is bf16 on a GPU; on a processor what took less time (`times_of` the model), and float32 where it has no
+    bf16, which it would emulate at a third of the speed. Raises ModelError for an unknown choice.
     """
     if choice not in get_args(PrecisionChoice):
         raise ModelError(f"No precision {choice!r}. Choose one of: {', '.join(get_args(PrecisionChoice))}.")
@@ -134,7 +134,7 @@ def fast_words(times: Times) -> str:
 
 
 def slow_words(precision: PrecisionChoice, device: str = "auto", times: Times | None = None) -> str:
-    """That a set in bf16 would be read much faster in float32, in a sentence; "" where it would not."""
+    """A sentence that a set in bf16 would be read much faster in float32; "" where it would not."""
     if precision != "bf16" or precision_here("fast", device, times) != "float32":
         return ""
     if times is None:

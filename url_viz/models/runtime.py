@@ -57,7 +57,7 @@ class Runtime(Protocol):
 
     @property
     def ahead(self) -> int:
-        """How many batches to start before waiting for the first, so that the device has one to go on with."""
+        """How many batches to start before waiting for the first, so that the device is never idle."""
 
     def start(self, crops: NDArray[np.uint8]) -> Wait:
         """Begin to normalise and run a batch of crops; outputs are in the order of the crops."""
@@ -67,7 +67,7 @@ class Runtime(Protocol):
 
 
 def joined_outputs(parts: list[Outputs]) -> Outputs:
-    """Several batches as one."""
+    """Several batches, in their order, as one."""
     return Outputs(np.concatenate([p.logits for p in parts]), np.concatenate([p.embedding for p in parts]))
 
 

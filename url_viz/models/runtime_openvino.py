@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 STREAM_BATCH = 8
 """Pictures that one stream runs at once: few stay in a core's caches."""
 MOST_STREAMS = 16
-"""Each stream takes memory of its own; where there are more cores, several of them share one."""
+"""Each stream takes memory; where there are more cores, several of them share one."""
 GRAPH = "graph.xml"
 WEIGHTS = "graph.bin"
 ABOUT = "about.json"
@@ -111,10 +111,10 @@ def _crc(path: Path) -> int:
 
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Let one process after the other compile the graph in `folder`.
+    """Lets one process after the other compile the graph in `folder`.
 
     OpenVINO maps what it compiled before into memory, and writes it in place: a process that reads what another is
-    writing fails, or ends at once (SIGBUS). Where a folder is not to be written to, nothing is.
+    writing fails, or ends at once (SIGBUS). There is no lock in a folder that cannot be written to.
     """
     lock = FileLock(folder.with_name(f".{folder.name}.compiling.lock"))
     with suppress(OSError):
@@ -126,10 +126,9 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def _remove_altered(cache: Path) -> dict[str, int]:
-    """Remove cached compiled networks whose CRC is not the recorded one: OpenVINO compiles these again.
+    """Remove cached compiled networks whose CRC is not the recorded one; returns those of the others, by name.
 
-    One without a record was being written by a process that was killed. Returns the recorded CRCs of the others, by
-    name.
+    OpenVINO compiles them again. One without a record was being written by a process that was killed.
     """
     recorded: dict[str, int] = {}
     with suppress(OSError, ValueError):
@@ -172,7 +171,7 @@ class OpenVinoRuntime:
 
     @property
     def batch(self) -> int:
-        """As many pictures as keep every stream busy."""
+        """Enough pictures to keep every stream busy."""
         return STREAM_BATCH * self._on_crops.streams
 
     def start(self, crops: NDArray[np.uint8]) -> Wait:

@@ -162,8 +162,8 @@ class Row:
 class EmbeddedFiles:
     """The outcome of some files: a row for each, and each model's embeddings of contents that it had not embedded yet.
 
-    `unfetched` are the reasons why others have no row: their store did not give them. `is_cut_off` if that were so many
-    in a row that no more files are read.
+    `unfetched` are the reasons why others have no row: object storage did not deliver them. `is_cut_off` is set after
+    many of these in a row: no more files are read.
     """
 
     rows: tuple[Row, ...]
@@ -179,9 +179,9 @@ class EmbeddedFiles:
 
 @dataclass(frozen=True)
 class Embedding:
-    """What it takes to embed files: models, where the files lie, and what need not be done again.
+    """What embedding files takes: models, where the files are, and what need not be done again.
 
-    Contents in `known` are not decoded; those in `embedded`, a set a model, which grows, are not embedded.
+    Contents in `known` are not decoded; those in `embedded`, a growing set for each model, are not embedded.
     """
 
     models: Sequence[Model | Given]
@@ -240,7 +240,7 @@ def _all_begun(batches: Iterable[list["_Read"]], models: Sequence["_Begin"]) -> 
 
 
 def read_without_model(embedding: Embedding, file: ScannedFile, *, why: str) -> EmbeddedFiles:
-    """One file that is not to reach a model: it is read and decoded, and fails for the reason `why` if it is sound."""
+    """One file that must not reach a model: it is read and decoded, and fails for the reason `why` even if sound."""
     ((_, reading),) = _reader(embedding, by=decoders)([file])
     read = [(file, Failure(why) if isinstance(reading, Picture) else reading)]
     return replace(_begun(read, ())(), embeddings=tuple(None for _ in embedding.models))
@@ -282,7 +282,7 @@ def _batches(files: Sequence[ScannedFile], size: int) -> Iterator[list[list[Scan
 
 
 def _of_size(arriving: Iterable[list[list[_Read]]], size: int) -> Iterator[list[_Read]]:
-    """What was read as batches of at most `size`."""
+    """Readings in batches of at most `size`."""
     for batch in arriving:
         flat = [file for group in batch for file in group]
         yield from (flat[start : start + size] for start in range(0, len(flat), size))

@@ -26,7 +26,7 @@ FEWEST_IN_LIST = 40
 FEWEST_CODED = 1000
 PROBED = 128
 REFINED = 4
-"""How many times as many candidates are ranked in float16 as are kept."""
+"""Candidates ranked in float16, in multiples of those that are returned."""
 ROWS_AT_ONCE = 16_384
 LEAST_LENGTH = 1e-12
 

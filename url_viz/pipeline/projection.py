@@ -194,10 +194,10 @@ def fit_map(whitened: WhitenedRows, graph: Graph, *, most: int = SAMPLE_ROWS) ->
 
 @cache
 def prepare_umap() -> None:
-    """Soon, once, in a thread, import UMAP and compile it where nothing is kept: reading hides the seconds.
+    """Import UMAP soon, once, in a thread, and compile it where no cache is: reading hides the seconds.
 
-    Not on a single core: it would hide nothing, and a process whose threads have begun numba's work by OpenVINO's TBB
-    never ends there, since numba waits for workers that there are none of.
+    Not on a single core: reading would hide nothing, and a process whose threads have begun numba's work by OpenVINO's
+    TBB never ends there, since numba waits for workers that do not exist.
     """
     if usable_cores() == 1:
         return
@@ -219,7 +219,7 @@ def project_selection(whitened: WhitenedRows, graph: Graph | None, *, most: int 
     """Coordinates of some pictures by themselves, as if there were no others; PCA below 15.
 
     Their neighbours are searched among them again. Beyond `most` a random sample is fitted, and the others are placed
-    by what `graph`, that of the whole set, knows of their neighbours. Deterministic.
+    by their neighbours in `graph`, that of the whole set. Deterministic.
     """
     if len(whitened) < FEWEST_FOR_UMAP:
         return pca_coordinates(whitened)

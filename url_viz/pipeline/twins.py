@@ -19,7 +19,7 @@ from url_viz.store.tables.reader import Raw
 from url_viz.store.tables.tables import Twins
 
 MOST_PAIRS = 8_000_000
-"""Pairs kept one by one; a set with more (a camera that never moves) keeps only what holds its groups together."""
+"""The most pairs held one by one; of more (a camera that never moves) only those that hold groups together stay."""
 LINKED = 0.5
 """Two groups become one while this share of the pairs between them is there: no chain joins far ends."""
 LISTED = 96
@@ -41,7 +41,7 @@ def twins_among(
     pixels: Pixels | None = None,
     anywhere: bool = True,
 ) -> Twins:
-    """The pairs of one of the rows `own` (Q,) with another of a set, whose raw embeddings are (N, D).
+    """The pairs of the rows `own` (Q,) with any of a set, whose raw embeddings are (N, D).
 
     Views are looked for among the `candidates` (Q, L) of each, rows of the set. With `pixels` of all rows, copies are:
     among the candidates whose hashes differ little, and, if `anywhere`, in the whole set where they hardly differ.
@@ -76,9 +76,9 @@ def twins_of(
     pixels: Pixels | None = None,
     also: NDArray[np.integer] | None = None,
 ) -> Twins:
-    """The pairs of one of some rows (Q,) with another of a set, by the nearest of each; see `twins_among`.
+    """The pairs of some rows (Q,) with any of a set, by the nearest of each; see `twins_among`.
 
-    And by the nearest of some others, `also` (M,): in a burst longer than a list, its representative may be far down.
+    The nearest among `also` (M,) are looked at too: in a burst longer than a list, its representative may be far down.
     """
     listed = [
         top_k_within(whitened.rows, LISTED + 1, queries=rows, among=among)  # one of them may be the row itself
@@ -91,15 +91,15 @@ def twins_of(
 
 
 def view_groups(embeddings: NDArray[np.floating]) -> Ids:
-    """Group (N,) of each of the raw embeddings (N, D), joined by views alone: of pictures that are not at hand."""
+    """Group (N,) of each of the raw embeddings (N, D), joined by views alone, for pictures that are not at hand."""
     every = np.arange(len(embeddings))
     return twin_groups(twins_of(every, whitened_rows(every, embeddings), embeddings))
 
 
 def twins_across(mine: NDArray[np.floating], others: NDArray[np.floating], *, pixels: Pixels | None = None) -> Twins:
-    """The pairs of one of the raw embeddings (N, D) and one of the others (M, D).
+    """The pairs between raw embeddings (N, D) and others (M, D), as rows of both, the others after the first.
 
-    Of N + M rows, as `pixels` are: the others stand after the first. Views are by a space of both together.
+    `pixels` are those of all N + M rows; views are found in a whitened space of both together.
     """
     count, every = len(mine), np.concatenate([mine, others])
     whitened = whitened_rows(np.arange(len(every)), every)
