@@ -11,7 +11,7 @@ from PIL import Image
 from tests.hostile.encode import STORED_AS, chunk, png_header, profile_bomb, text_bomb
 from tests.imaging.pictures import encoded, noise
 from url_viz.base.errors import ImageError
-from url_viz.imaging.decode import decode, read_file
+from url_viz.imaging.decode import Preprocessing, decode, middle, read_file, resized
 
 
 def red(mode: str = "RGB") -> Image.Image:
@@ -155,3 +155,15 @@ def test_metadata_bombs_leave_the_picture() -> None:
     plain = decode(encoded(noise(20), "PNG"))[0]
     for data in (text_bomb(b"zTXt", unpacked_mib=2), text_bomb(b"iTXt", unpacked_mib=2), profile_bomb(unpacked_mib=2)):
         assert np.array_equal(np.asarray(decode(data)[0]), np.asarray(plain))
+
+
+def test_the_squeezed_look_shows_the_whole_picture_mirrored() -> None:
+    halves = np.zeros((60, 200, 3), np.uint8)
+    halves[:, :100] = 255  # the usual look, a square of the middle, has as much of both
+    sheet = Preprocessing(size_px=32, is_squeezed=True)
+    seen = middle(resized(Image.fromarray(halves), sheet), sheet.size_px)
+    assert seen.shape == (32, 32, 3)
+    assert (seen[:, :14] < 5).all()
+    assert (seen[:, 18:] > 250).all()
+    assert Preprocessing.from_record(sheet.as_record()) == sheet
+    assert sheet.as_record() != Preprocessing(size_px=32).as_record()

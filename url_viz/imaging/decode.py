@@ -378,6 +378,7 @@ class Preprocessing:
     """The evaluation transform: short side to floor(size / crop_share), middle `size_px` square, normalised.
 
     `rendering` is how a set's pictures of more than 8 bits, or of many bands, are seen; None where it does not matter.
+    With `is_squeezed`, another look at the same pictures: the whole squeezed to a square, and mirrored.
     """
 
     size_px: int = 224
@@ -386,6 +387,7 @@ class Preprocessing:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     rendering: Rendering | None = None
+    is_squeezed: bool = False
 
     def __post_init__(self) -> None:
         if self.interpolation not in _INTERPOLATIONS:
@@ -397,10 +399,9 @@ class Preprocessing:
         return math.floor(self.size_px / self.crop_share)
 
     def as_record(self) -> dict[str, object]:
-        """The fields as plain values; without a rendering, if there is none."""
-        record = dict(vars(self))
-        rendering = record.pop("rendering")
-        return record if rendering is None else {**record, "rendering": asdict(rendering)}
+        """The fields as plain values; without a rendering if there is none, and `is_squeezed` only if it is."""
+        record = {**vars(self), "rendering": None if self.rendering is None else asdict(self.rendering)}
+        return {name: value for name, value in record.items() if value}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Preprocessing":
@@ -414,8 +415,14 @@ AUTHORS = Preprocessing()
 
 
 def resized(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    """`image` with its short side at `resize_px`; a very long one is cut to its middle first."""
+    """`image` with its short side at `resize_px`, or squeezed to `size_px` squared and mirrored.
+
+    A very long one is cut to its middle first.
+    """
     image = _cut_long(image)
+    if preprocessing.is_squeezed:
+        square = image.resize((preprocessing.size_px,) * 2, _INTERPOLATIONS[preprocessing.interpolation])
+        return square.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     width, height = image.size
     short = preprocessing.resize_px
     size = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)

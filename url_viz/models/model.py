@@ -119,6 +119,11 @@ class EmbeddingSpace:
         return replace(self, preprocessing=replace(self.preprocessing, rendering=rendering))
 
     @property
+    def squeezed(self) -> "EmbeddingSpace":
+        """The space of the same network's other look at the same pictures: squeezed to a square, and mirrored."""
+        return replace(self, preprocessing=replace(self.preprocessing, is_squeezed=True))
+
+    @property
     def key(self) -> str:
         """16 hexadecimal digits that name this space on disk."""
         record = [self.backbone, self.weights_digest, self.preprocessing.as_record(), self.precision]
@@ -155,6 +160,11 @@ class Model:
         """The same running model for pictures that are seen in a rendering: in a space of its own."""
         space = self.space.seeing(rendering)
         return self if space == self.space else Model(self.source, space, self.runtime)
+
+    @property
+    def squeezed(self) -> "Model":
+        """The same running model that takes its other look at pictures: in a space of its own."""
+        return Model(self.source, self.space.squeezed, self.runtime)
 
     def __repr__(self) -> str:
         head = f"head {self.head.digest}" if self.head else "no head"
