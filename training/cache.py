@@ -238,7 +238,9 @@ class _Writer:
             done = self.source.done(number, position)
             self.report(self.clock.at(done, failures=len(failures), metrics=metrics))
         store.write_failures(self.paths, failures)
-        store.write_shard(self.paths, number, join_shards(parts or [self._embed([])]))
+        parts = parts or [self._embed([])]
+        whole = Shard(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Shard)))
+        store.write_shard(self.paths, number, whole)
 
     def _read(self, picture: Encoded | BadSample) -> PictureViews | BadSample:
         if isinstance(picture, BadSample):
@@ -260,11 +262,6 @@ class _Writer:
             rows["own_loss"][is_labelled] = classifier_loss(logits, self.classes[rows["label"][is_labelled]])
         positions = np.array([one.picture.position for one in pictures], np.int64)
         return Shard(embedding[~is_clean], rows, embedding[is_clean], positions)
-
-
-def join_shards(parts: Sequence[Shard]) -> Shard:
-    """Several parts of a shard as one."""
-    return Shard(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Shard)))
 
 
 def _rows(pictures: Sequence[PictureViews], views: int) -> NDArray[np.void]:

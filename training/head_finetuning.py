@@ -81,7 +81,7 @@ def losses_to_learn(config: FinetuneConfig, split: SplitCache) -> Losses:
 
 
 def _losses(config: FinetuneConfig, split: SplitCache, rows: Integers, pictures: Integers) -> Losses:
-    """The task loss of `rows` in a set of only `pictures` (ascending); each row is of one of these."""
+    """The task loss of `rows` in a set of only `pictures` (ascending), which the rows belong to."""
     cache, clean = split.cache, split.cache.clean[pictures]
     clean_rows = np.searchsorted(pictures, cache.clean_rows[rows])
     if config.mode == "labels":

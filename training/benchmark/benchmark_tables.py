@@ -134,9 +134,9 @@ class Means:
 
 @dataclass(frozen=True)
 class SetLead:
-    """By how much an order's R-AUROC is ahead on one set, on the same pictures, with an interval over classes.
+    """By how much an order's R-AUROC is ahead on one set, with an interval over classes.
 
-    `verdict` is by that interval alone: it is corrected for nothing.
+    `verdict` follows from that interval alone, without correction.
     """
 
     data: str
@@ -148,8 +148,7 @@ class SetLead:
 class Verdict:
     """Whether an order is ahead of a baseline: the mean `lead` in R-AUROC with Student's 95 % interval over sets.
 
-    `verdict` is "ahead" or "behind" only where `holm` refuses that the mean is zero, among all verdicts on the same
-    outcome, else "level"; "unknown" without an interval. See `holm_corrected`.
+    `verdict` is "ahead" or "behind" where `holm_corrected` leaves it, else "level"; "unknown" without an interval.
     """
 
     order: str
@@ -191,7 +190,7 @@ def judge_lead(lead: Figure) -> str:
 
 
 def holm_corrected(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """The same verdicts, corrected for how many there are: by Holm over all on the same outcome, at 5 %.
+    """The verdicts, corrected for their number: by Holm over all on the same outcome, at 5 %.
 
     Of forty orders that are no better and no worse than their baselines, two would otherwise differ by chance.
     """
@@ -252,7 +251,7 @@ def document(benchmark: Benchmark) -> str:
 
 
 def set_table(figures: SetFigures) -> str:
-    """The figures of one set: a line about it, its orders, and people's agreement where there are votes."""
+    """The figures of one set: a line about it, its orders, and their agreement with people's votes if there are any."""
     outcomes = [outcome for outcome in OUTCOMES if any(order.for_outcome(outcome) for order in figures.orders)]
     has_upstream = any(not math.isnan(order.unfamiliar.value) for order in figures.orders)
     header = ["order", "has seen", *_outcome_columns(outcomes), *(["unfamiliar"] if has_upstream else [])]
@@ -283,7 +282,6 @@ def _about(figures: SetFigures) -> str:
 
 
 def _people(orders: Sequence[OrderFigures]) -> str:
-    """Agreement with people; nothing without votes."""
     rows = [
         [order.name, order.knows, cell(votes.spearman), cell(votes.tenth), cell(votes.disagreed)]
         for order in orders
@@ -309,7 +307,7 @@ def means_table(benchmark: Benchmark) -> str:
 
 
 def verdicts_table(benchmark: Benchmark) -> str:
-    """Each order against its best baselines, over all sets and by set, and how the verdicts are told."""
+    """Each order against its best baselines, over all sets and by set, with what the verdicts mean."""
     rows = [
         [
             verdict.order,
@@ -332,7 +330,6 @@ def _outcome_columns(outcomes: Sequence[str]) -> list[str]:
 
 
 def _outcome_cells(figures: OutcomeFigures | OutcomeMeans | None) -> list[str]:
-    """R-AUROC with its interval, that within classes, and AURC."""
     if figures is None:
         return [MISSING] * 3
     return [

@@ -294,17 +294,15 @@ _Measured = tuple[Case, Orders, Bools]
 def _best(sets: Sequence[_Measured], group: Sequence[str]) -> str | None:
     """The baseline of a group with the highest mean R-AUROC, among those that all sets have; None without any."""
     everywhere = [name for name in group if sets and all(name in orders for _, orders, _ in sets)]
-    means = {
-        name: mean_by_t([_auroc(orders[name], case, wrong) for case, orders, wrong in sets]).value
-        for name in everywhere
-    }
+    means = {}
+    for name in everywhere:
+        aurocs = []
+        for case, orders, is_wrong in sets:
+            counted = case.outcomes.is_counted & ~np.isnan(orders[name])
+            aurocs.append(auroc(orders[name][counted], is_wrong[counted]))
+        means[name] = mean_by_t(aurocs).value
     numbers = {name: mean for name, mean in means.items() if not np.isnan(mean)}
     return max(numbers, key=lambda name: numbers[name]) if numbers else None
-
-
-def _auroc(values: NDArray[np.floating], case: Case, is_wrong: Bools) -> float:
-    counted = case.outcomes.is_counted & ~np.isnan(values)
-    return auroc(values[counted], is_wrong[counted])
 
 
 def _verdict(name: str, rival: str, outcome: str, sets: Sequence[_Measured]) -> Verdict:

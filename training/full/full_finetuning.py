@@ -274,7 +274,7 @@ def _train(
 
 
 def _record_held_out(recorder: Recorder | None, split: Split, logits: NDArray[np.float32], epochs: int) -> None:
-    """Record the classifier's logits of the held-out pictures after this number of epochs, in place of earlier ones."""
+    """Record the held-out pictures' logits after this number of epochs, in place of earlier ones."""
     if recorder is not None:
         ids = split.pictures.ids[split.held_out]
         recorder.epoch(ids, logits, split.held_out_labels, HELD_OUT, number=epochs - 1)
