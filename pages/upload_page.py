@@ -9,7 +9,7 @@ from url_viz.ui.session import choice
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import escape
 from url_viz.ui.upload import page as upload
-from url_viz.ui.upload.batch import scored_batch, uploaded
+from url_viz.ui.upload.batch import UPLOADS, scored_batch
 from url_viz.ui.upload.page import show_exports, show_opened_upload
 from url_viz.ui.upload.upload_review import show_upload_review, with_answers
 
@@ -23,13 +23,14 @@ if now.model.startswith(EXTERNAL):
     end_page()
 
 upload.show_drop()
-if not uploaded():
+uploads = UPLOADS.get() or ()
+if not uploads:
     upload.show_empty(now, image_set)
     if image_set is None:
         show_ways_in()
     end_page()
 
-batch = scored_batch(uploaded(), now, image_set)
+batch = scored_batch(uploads, now, image_set)
 if not batch.scored:
     st.info("None of these files can be read as a picture.", icon=":material/info:")
     upload.show_refused(batch)

@@ -27,7 +27,7 @@ from url_viz.store.columns.source_columns import BOX_IS_WRONG, NO_SUCH_OBJECT
 from url_viz.ui.http import middleware, routes
 from url_viz.ui.review.desk import desk_state, opened_review, parse_answer, take_answers
 from url_viz.ui.widgets.picture import facts_of
-from url_viz.ui.widgets.picture_layers import legend_of, legend_of_invented
+from url_viz.ui.widgets.picture_layers import invented_legend, object_legend
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -122,7 +122,7 @@ def test_what_a_detector_predicted_is_a_dashed_box_with_words(
     assert {(box.get("x"), box.get("y"), box.get("width")) for box in dashed} == {("10.00", "20.00", "96.00")}
     assert len(dashed) == 2, "a dark line under it"
     assert [text.text for text in drawn.iter(f"{SVG}text")] == ["ellipse", "predicted rectangle"]
-    words = [[(entry.line, entry.words) for entry in legend_of(objects.row(one))] for one in (first, missed, beside)]
+    words = [list(object_legend(objects.row(one))) for one in (first, missed, beside)]
     assert words[0] == [("solid", "labelled box"), ("dashed", "predicted rectangle, score .70, IoU .81")]
     assert words[1] == [("solid", "labelled box"), ("none", "not predicted")]
     assert words[2] == [*words[1], ("dashed", "nearest prediction: rectangle, score .70, IoU .46")]
@@ -141,8 +141,8 @@ def test_what_a_detector_predicted_is_a_dashed_box_with_words(
     assert (alone.own, len(alone.others), alone.size) == (None, 3, SIZE)
     assert near.own is not None
     assert near.own.label == "line"
-    assert legend_of_invented(alone)[1].words == "no labelled box overlaps it"
-    assert [entry.words for entry in legend_of_invented(near)] == [
+    assert invented_legend(alone)[1][1] == "no labelled box overlaps it"
+    assert [words for _, words in invented_legend(near)] == [
         "predicted rectangle, score .70, IoU .46",
         "nearest labelled box: line",
     ]
@@ -200,14 +200,14 @@ class TestVerdicts:
     def test_the_desk_takes_them_and_no_others(self, objects: ImageSet) -> None:
         here = opened_review(objects.reviews.open("confusability"))
         one = int(here.review.ids[0])
-        card = desk_state(objects, here).cards[0]
+        card = desk_state(objects, here)["cards"][0]
         assert card["whole"] == whole_url(objects, one)
         sent = {"sequence": 1, "id": str(one), "decision": None, "label": None}
         assert parse_answer({**sent, "verdict": "kiwi"}) is None
         answer = parse_answer({**sent, "verdict": BOX_IS_WRONG})
         assert answer is not None
         take_answers(here, [answer], who="anna")
-        assert (card["verdict"], desk_state(objects, here).cards[0]["verdict"]) == (None, BOX_IS_WRONG)
+        assert (card["verdict"], desk_state(objects, here)["cards"][0]["verdict"]) == (None, BOX_IS_WRONG)
 
     def test_what_is_to_be_drawn_again_is_a_table(self, objects: ImageSet) -> None:
         review, one = objects.reviews.open("confusability"), ids_of(objects)[4]

@@ -161,7 +161,7 @@ class TestReview:
         review = image_set.reviews.open(ReviewSpec("odd", most=3))
         state = desk_state(image_set, opened_review(review))
         assert title_of_review(review.spec) == "Odd ones · the first 3"
-        assert [card["question"] for card in state.cards] == ["odd: is it of any use?"] * 3
+        assert [card["question"] for card in state["cards"]] == ["odd: is it of any use?"] * 3
         review.store(int(review.ids[0]), CardAnswer("drop"))
         assert [again.spec for again in image_set.reviews.kept()] == [review.spec]
 
@@ -193,7 +193,7 @@ class TestReview:
         """That the label is wrong, or the shares of classes, which leave the label out: both would contradict."""
         listed = list_review("Any label", lambda of: of.required(label_check).pictures.head(3), ask_label)
         monkeypatch.setitem(REVIEWS, "of any label", listed)
-        cards = desk_state(image_set, opened_review(image_set.reviews.open(ReviewSpec(name)))).cards
+        cards = desk_state(image_set, opened_review(image_set.reviews.open(ReviewSpec(name))))["cards"]
         assert cards
         for card in cards:
             shares = [panel["said"] for panel in card["panels"]] + [dict(card["facts"])["Looks like"]]

@@ -156,7 +156,7 @@ class NotebookView(anywidget.AnyWidget):  # type: ignore[misc]
     def _act(self, records: Sequence[Mapping[str, object]]) -> None:
         decisions = self.image_set.decisions
         self._handled = max([self._handled, *map(sequence_of, records)])
-        for action in actions_of(records, chosen_ids):
+        for action in actions_of(records):
             if action.command is not None:
                 getattr(decisions, action.command)()
             else:

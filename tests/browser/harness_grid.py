@@ -21,7 +21,7 @@ from url_viz.drawing.tiles import Tile, order_url, tile_data
 from url_viz.store.decisions import decision_log
 from url_viz.store.decisions.decision_rows import FileKeys
 from url_viz.store.decisions.decisions import Decisions
-from url_viz.ui.open_sets import cache_order, cached_order, cached_orders
+from url_viz.ui.open_sets import GridOrder, cache_order, cached_orders
 from url_viz.ui.session import Key
 from url_viz.ui.widgets.decide import handle_gallery_actions
 from url_viz.ui.widgets.gallery import INLINE, GalleryAction, Pane, Side, chosen_ids, show_grid
@@ -55,7 +55,7 @@ def answer_tiles(request: Request) -> Response:
 
 
 def pane_of(title: str, rows: pd.DataFrame, decisions: Decisions, run: str) -> Pane:
-    order, now = cache_order(cached_order(rows)), decisions.now().decision
+    order, now = cache_order(GridOrder.from_rows(rows)), decisions.now().decision
     query = f"order={order}&n={len(rows)}&run={run}&state={decisions.version}"
     return Pane(
         title=title,

@@ -90,7 +90,7 @@ def test_what_came_of_it_stays_until_the_next_such_click() -> None:
 
 def test_what_was_not_seen_of_it_when_the_page_is_left_is_said_in_a_toast() -> None:
     at = opened()
-    at.session_state["button.said"] = (ClickOutcome("start", "Started 3.", is_error=False),)
+    at.session_state["button.said"] = (ClickOutcome("start", "Started 3.", "success"),)
     at.session_state["left"] = True
     assert [one.value for one in at.run().toast] == ["Started 3."]
     at = opened()

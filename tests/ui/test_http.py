@@ -36,7 +36,7 @@ from url_viz.imaging.containers import python_dataset
 from url_viz.models.model import Model
 from url_viz.reading import embed_dataset, embed_folder
 from url_viz.ui.http import mask_url, middleware, routes
-from url_viz.ui.open_sets import LruCache, cache_order, cached_masks, cached_order, cached_orders, ids_at, ranges_of
+from url_viz.ui.open_sets import GridOrder, LruCache, cache_order, cached_masks, cached_orders, ids_at, ranges_of
 from url_viz.ui.review.desk import opened_review
 
 
@@ -196,7 +196,7 @@ def test_a_mask_follows_the_sample_of_a_crowd(monkeypatch: pytest.MonkeyPatch) -
 def test_an_order_is_served_in_parts_with_what_stands_on_its_tiles(image_set: ImageSet, client: TestClient) -> None:
     table = image_set.table()
     rows = ends(with_percentile(table, "uncertainty"), by="uncertainty").ambiguous
-    key = cache_order(cached_order(rows))
+    key = cache_order(GridOrder.from_rows(rows))
     assert np.frombuffer(client.get(order_url(key)).content, "<i8").tolist() == rows["id"].tolist()
     image_set.decisions.decide([int(rows["id"].iloc[2])], "drop")
     at = tiles_url(image_set, order=key, measure="uncertainty")
@@ -216,7 +216,7 @@ def test_an_order_is_served_in_parts_with_what_stands_on_its_tiles(image_set: Im
 
 def test_an_order_skips_what_has_left_the_set() -> None:
     rows = pd.DataFrame({"id": [5, 7, 9], "rank_percentile": [100.0, 50, 0], "twins": [0, 2, 0]})
-    order = cached_orders.get(cache_order(cached_order(rows)))
+    order = cached_orders.get(cache_order(GridOrder.from_rows(rows)))
     assert order is not None
     found = order.rows(rows[rows["id"] != 5], start=0, stop=2)
     assert found["id"].tolist() == [7]
@@ -225,7 +225,7 @@ def test_an_order_skips_what_has_left_the_set() -> None:
 
 
 def test_ranges_of_an_order_are_its_pictures() -> None:
-    key = cache_order(cached_order(pd.DataFrame({"id": [5, 7, 9, 11], "rank_percentile": np.zeros(4)})))
+    key = cache_order(GridOrder.from_rows(pd.DataFrame({"id": [5, 7, 9, 11], "rank_percentile": np.zeros(4)})))
     assert ids_at(key, [(0, 1), (2, 4)]).tolist() == [5, 9, 11]
     assert ids_at(key, [(-3, 2), (3, 99)]).tolist() == [5, 7, 11]
     assert ids_at(key, []).tolist() == []

@@ -152,8 +152,8 @@ class TestDesk:
     def test_cards_say_what_is_asked_and_what_cannot_be_stored_comes_back(self, image_set: ImageSet) -> None:
         review = begun(image_set.reviews.open(ReviewSpec("confusability")))
         first, state = int(review.review.ids[0]), desk_state(image_set, review)
-        card, drawn = state.cards[0], dict(review.drawn)
-        assert (state.upcoming[:3], len(card["panels"])) == ((0, 1, 2), 2)
+        card, drawn = state["cards"][0], dict(review.drawn)
+        assert (state["upcoming"][:3], len(card["panels"])) == ([0, 1, 2], 2)
         assert card["label_given"] in ("cat", "dog")
         assert ("Class", card["label_given"]) in card["facts"]
         assert card["picture"].startswith("/url-viz/picture/")
@@ -161,7 +161,7 @@ class TestDesk:
         [refused] = take_answers(review, [endless], who=None)["refused"]
         assert refused["sequence"] == 7
         assert "cannot be a label" in refused["message"]
-        assert desk_state(image_set, review).done == 0
+        assert desk_state(image_set, review)["done"] == 0
         assert all(review.drawn[one] is drawn[one] for one in drawn), "cards stay the same objects"
         stored = take_answers(review, [DeskAnswer(8, first, CardAnswer(label="dog"))], who=None)
         assert stored == {"refused": [], "stepped": None}
@@ -188,7 +188,7 @@ class TestDesk:
 
     def test_twins_are_decided_as_a_group(self, image_set: ImageSet) -> None:
         review = begun(image_set.reviews.open(ReviewSpec("copies")))
-        card = desk_state(image_set, review).cards[0]
+        card = desk_state(image_set, review)["cards"][0]
         assert (card["takes"], card["question"]) == (("keep", "decision"), "Keep which?")
         assert [picture["mark"] for picture in card["panels"][0]["near"]] == ["suggested", None], "no one is sharper"
         assert {picture["size"] for picture in card["panels"][0]["near"]} == {"64 × 48 px"}
@@ -198,7 +198,7 @@ class TestDesk:
         take_answers(review, [DeskAnswer(1, int(card["id"]), CardAnswer(keep=(members[1],)))], who=None)
         decided = image_set.table().set_index("id")["decision"].dropna()
         assert decided.to_dict() == {one: "keep" if one == members[1] else "drop" for one in members}
-        assert desk_state(image_set, review).cards[0]["kept"] == [other]
+        assert desk_state(image_set, review)["cards"][0]["kept"] == [other]
 
     def test_pairs_are_answered_taken_back_and_told(self, unlabelled: ImageSet) -> None:
         said = words(page(unlabelled))
@@ -206,15 +206,15 @@ class TestDesk:
         at = page(unlabelled, ReviewSpec("pairs"))
         assert here(at).review.spec == ReviewSpec("pairs")
         state = desk_state(unlabelled, here(at))
-        card = state.cards[0]
+        card = state["cards"][0]
         assert (card["takes"], card["question"], card["same"]) == (
             ("same",),
             "The same kind: would you put both in one class?",
             None,
         )
         assert len(card["panels"][0]["near"]) == 1
-        assert state.change is not None
-        assert state.change.words.startswith("0 answers, 0 the same kind.")
+        assert state["change"] is not None
+        assert state["change"]["words"].startswith("0 answers, 0 the same kind.")
         take(here(at), {"sequence": 1, "id": card["id"], "decision": None, "same": False})
         pair = frozenset(
             int(unlabelled.core.contents[unlabelled.core.row_of(int(i))])
@@ -223,23 +223,29 @@ class TestDesk:
         assert {frozenset(key): same for key, same in unlabelled.answers.log.now().as_dict().items()} == {pair: False}
         assert unlabelled.table()["decision"].isna().all()
         after = desk_state(unlabelled, here(at))
-        assert (after.cards[0]["same"], after.done) == (False, 1)
+        assert (after["cards"][0]["same"], after["done"]) == (False, 1)
         take_answers(here(at), [DeskAnswer(2, int(card["id"]))], who="anna")
-        assert desk_state(unlabelled, here(at)).cards[0]["same"] is None
+        assert desk_state(unlabelled, here(at))["cards"][0]["same"] is None
         assert unlabelled.decisions.history()["who"].tolist()[0] == "anna"
         state = desk_state(unlabelled, begun(unlabelled.reviews.open(ReviewSpec("entropy"))))
-        assert (state.cards[0]["question"], state.classes) == ("Like this one?", ()), "without classes to choose among"
-        assert [panel["label"] for panel in state.cards[0]["panels"]] == [None]
+        assert (state["cards"][0]["question"], state["classes"]) == ("Like this one?", []), (
+            "without classes to choose among"
+        )
+        assert [panel["label"] for panel in state["cards"][0]["panels"]] == [None]
 
     def test_pictures_are_named_and_what_the_names_suggest_is_accepted(self, unlabelled: ImageSet) -> None:
         at = page(unlabelled, ReviewSpec("names"))
         state = desk_state(unlabelled, here(at))
-        first, second = (card["id"] for card in state.cards[:2])
-        assert (state.cards[0]["takes"][1], state.cards[0]["question"]) == ("name", "What is it?")
+        first, second = (card["id"] for card in state["cards"][:2])
+        assert (state["cards"][0]["takes"][1], state["cards"][0]["question"]) == ("name", "What is it?")
         take(here(at), {"sequence": 1, "id": first, "label": "kiwi"}, {"sequence": 2, "id": second, "label": "pear"})
         assert unlabelled.table().set_index("id").loc[[int(first), int(second)], "name"].tolist() == ["kiwi", "pear"]
         after = desk_state(unlabelled, here(at))
-        assert (after.names, after.classes, after.cards[0]["given"]) == (("kiwi", "pear"), ("kiwi", "pear"), "kiwi")
+        assert (after["names"], after["classes"], after["cards"][0]["given"]) == (
+            ["kiwi", "pear"],
+            ["kiwi", "pear"],
+            "kiwi",
+        )
         at.button(key="review.leave").click().run()
         said = words(at)
         assert "2 of 8 pictures have one of 2 names." in said

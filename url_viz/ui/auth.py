@@ -75,27 +75,16 @@ def base_path() -> str:
 
 def login() -> Login:
     """Whether a login is `required` (a section [auth] in secrets.toml), or its settings are `unreadable`."""
-    if _has_auth_section():
-        _login_was_seen.set()
-        return "required"
-    return "unreadable" if _login_was_seen.is_set() or _secrets_are_broken() else "none"
-
-
-def _has_auth_section() -> bool:
     try:
-        return bool(load_secrets() and "auth" in st.secrets)
-    except (OSError, ValueError):  # not ours to read, or no text; `_secrets_are_broken` finds the same
-        return False
-
-
-def _secrets_are_broken() -> bool:
-    """Whether a secrets file exists but cannot be loaded; Streamlit itself does not tell this from a missing file."""
-    try:
-        if load_secrets():
-            return False
-    except (OSError, ValueError):
-        return True
-    return any(map(os.path.lexists, st.get_option("secrets.files")))
+        is_loaded = load_secrets()
+        if is_loaded and "auth" in st.secrets:
+            _login_was_seen.set()
+            return "required"
+        # Streamlit does not tell a file that it cannot load from a missing one
+        is_broken = not is_loaded and any(map(os.path.lexists, st.get_option("secrets.files")))
+    except (OSError, ValueError):  # not ours to read, or no text
+        is_broken = True
+    return "unreadable" if _login_was_seen.is_set() or is_broken else "none"
 
 
 @cache
@@ -143,7 +132,7 @@ def open_warning() -> str | None:
 
 
 def show_gate() -> bool:
-    """Whether this session may see the app; if not, show how to log in."""
+    """Whether this session may see the app; if not, say why, and offer the login."""
     warning = open_warning()
     if warning is not None:
         st.warning(escape(warning), icon=":material/lock_open:")
@@ -165,19 +154,14 @@ def show_gate() -> bool:
     return False
 
 
-def user_name() -> str | None:
-    """Who is logged in, for the log of decisions; None without a login."""
-    if login() != "required" or not st.user.is_logged_in:
+def user_name(cookies: Mapping[str, str] | None = None) -> str | None:
+    """Who is logged in, for the log of decisions; None without a login.
+
+    In a page by its session, in our own routes by the `cookies` of a request from somebody who may enter.
+    """
+    if login() != "required" or (cookies is None and not st.user.is_logged_in):
         return None
-    return _name_of(st.user.to_dict())
-
-
-def user_name_in(cookies: Mapping[str, str]) -> str | None:
-    """The same of a request to our own routes from somebody who may enter."""
-    return _name_of(signed_in_user(cookies)) if login() == "required" else None
-
-
-def _name_of(user: Mapping[str, Any]) -> str | None:
+    user = st.user.to_dict() if cookies is None else signed_in_user(cookies)
     return str(user.get("email") or user.get("name") or "") or None
 
 
@@ -196,14 +180,10 @@ def may_enter(cookies: Mapping[str, str], *, origin: str) -> bool:
     state = login()
     if state != "required":
         return state == "none"
-    user = signed_in_user(cookies)
-    return user.get("is_logged_in") is True and user.get("origin") in _origins(origin) and _is_listed(user)
-
-
-def _origins(origin: str) -> set[str]:
-    """The origin over HTTP and over HTTPS: behind a proxy that ends TLS, requests arrive as HTTP."""
-    host = urlsplit(origin).netloc
-    return {f"http://{host}", f"https://{host}"} if host else set()
+    user, host = signed_in_user(cookies), urlsplit(origin).netloc
+    # behind a proxy that ends TLS, requests arrive as HTTP
+    is_own = bool(host) and user.get("origin") in (f"http://{host}", f"https://{host}")
+    return user.get("is_logged_in") is True and is_own and _is_listed(user)
 
 
 def _is_listed(user: Mapping[str, Any]) -> bool:
@@ -228,7 +208,8 @@ class TokenGate:
         self._token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_open = scope["type"] not in ("http", "websocket") or _asks_for_health(scope)
+        is_health = scope.get("method") in ("GET", "HEAD") and scope["path"] == base_path() + HEALTH
+        is_open = scope["type"] not in ("http", "websocket") or is_health
         await (self._app if is_open else self._answer(HTTPConnection(scope)))(scope, receive, send)
 
     def _answer(self, request: HTTPConnection) -> ASGIApp:
@@ -245,19 +226,15 @@ class TokenGate:
 
 
 def cookie_name(request: HTTPConnection) -> str:
-    """Of the port that the browser sees: browsers give the cookies of a host to all its ports."""
+    """The cookie of the token, by the port that the browser sees: a host's cookies go to all its ports."""
     port = request.headers.get("host", "").rpartition(":")[2]
     return f"url-viz-token-{port}" if port.isascii() and port.isdigit() else "url-viz-token"
-
-
-def _asks_for_health(scope: Scope) -> bool:
-    return scope.get("method") in ("GET", "HEAD") and scope["path"] == base_path() + HEALTH
 
 
 def _let_in(request: HTTPConnection, token: str) -> Response:
     """The cookie, and a page that goes on to the same address without the token.
 
-    No redirect: after a link of another site, as in a terminal in the browser, that would go without the cookie.
+    No redirect: after a link from another site, such as a terminal in the browser, that would go without the cookie.
     """
     rest = [(name, value) for name, value in request.query_params.multi_items() if name != IN_ADDRESS]
     address = "/" + quote(request.scope["path"]).lstrip("/") + (f"?{urlencode(rest)}" if rest else "")
@@ -276,7 +253,7 @@ NO_LOGIN = {"nologin", "false", "sync"}
 
 
 def others_have_accounts() -> bool:
-    """Whether others have accounts with a shell, folders beside the home folder or processes, or there is SLURM.
+    """Whether others have accounts with a shell, home folders next to this one or processes here, or there is SLURM.
 
     Networks of accounts (LDAP) often do not list all of theirs; folders and processes show those who are there.
     """
@@ -316,47 +293,43 @@ _FILES = (*map(os.fsdecode, SHARD_ENDINGS), *(ending for ending in ENDINGS if en
 """Endings of files that are offered; text files are mostly something else."""
 MOST_LISTED = 500
 _PART = re.compile(rf"(?:(?:{'|'.join(SCHEMES)}):(?=//))?[^{os.pathsep}]+")
+"""A folder or address in a list like that of $PATH; the colon of an address does not end it."""
 
 
 def roots() -> tuple[Path, ...]:
     """The folders that the app may read, resolved, then what was allowed in it; what does not exist is left out."""
     named = os.environ.get(ROOTS_VARIABLE)
-    chosen = [Path(part).expanduser() for part in _parts(named)] if named else [Path.home(), Path.cwd()]
+    chosen = [Path(part).expanduser() for part in _PART.findall(named)] if named else [Path.home(), Path.cwd()]
     there = (*filter(Path.is_dir, chosen), *filter(os.path.exists, _allowed_here()))
     return tuple(dict.fromkeys(path.resolve() for path in there))
 
 
 def _allowed_here() -> tuple[Path, ...]:
-    """What the command that started this server was given; and what was allowed, where nobody else reaches the app."""
+    """The folders given to the command that started the server; those allowed, where nobody else reaches the app."""
     given = json.loads(os.environ.get(GIVEN_VARIABLE, "[]"))
     return (*map(root_of, given), *(() if is_shared() else allowed_folders(Workspace.at())))
 
 
 def may_allow() -> bool:
-    """Whether who looks at this page may allow folders: the owner, and nobody who comes through a proxy."""
+    """Whether the visitor of this page may allow folders: the owner, and nobody who comes through a proxy."""
     return not is_shared() and not any("forwarded" in name.lower() for name in st.context.headers)
 
 
 def bucket_roots() -> tuple[Path, ...]:
     """The addresses in object storage that the app may read: those that `$URL_VIZ_ROOTS` names, or were allowed."""
-    named = _parts(os.environ.get(ROOTS_VARIABLE, ""))
+    named = _PART.findall(os.environ.get(ROOTS_VARIABLE, ""))
     addresses = (*map(address_in, named), *map(address_in, _allowed_here()))
     return tuple(dict.fromkeys(address for address in addresses if address is not None))
 
 
 def may_read() -> tuple[Path, ...]:
-    """What the app does not leave as it reads pictures: its roots, folders and addresses, and the demo's."""
+    """The roots, folders and addresses, and the demo's folder: what the app stays within as it reads pictures."""
     return (*roots(), *bucket_roots(), demo())
 
 
 def demo() -> Path:
     """The folder of the demo pictures, resolved."""
     return Workspace.at().demo.resolve()
-
-
-def _parts(named: str) -> list[str]:
-    """The folders and addresses of a list like that of $PATH; the colon of an address does not end it."""
-    return _PART.findall(named)
 
 
 def allowed(path: Path, *, also: tuple[Path, ...] = ()) -> Path:
@@ -367,7 +340,12 @@ def allowed(path: Path, *, also: tuple[Path, ...] = ()) -> Path:
     """
     address = address_in(path)
     if address is not None:
-        return _allowed_address(address, also)
+        if not any(address.is_relative_to(root) for root in (*bucket_roots(), *also)):
+            raise NotAllowedError(
+                f"This app may not read {str(address)!r}: it opens no bucket that ${ROOTS_VARIABLE} does not name. "
+                f"Read it on the command line ({command('embed', address)}), and it is shown here."
+            )
+        return address
     try:
         resolved = path.expanduser().resolve()
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -393,33 +371,18 @@ def proposed_folder(folder: Path, name: str) -> Path:
     return (parent if is_allowed or not bases else bases[0]) / name
 
 
-def _allowed_address(address: Path, also: tuple[Path, ...]) -> Path:
-    if not any(address.is_relative_to(root) for root in (*bucket_roots(), *also)):
-        raise NotAllowedError(
-            f"This app may not read {str(address)!r}: it opens no bucket that ${ROOTS_VARIABLE} does not name. Read it "
-            f"on the command line ({command('embed', address)}), and it is shown here."
-        )
-    return address
-
-
 def allowed_model(name: str) -> str:
     """`name`, unchanged. Raises NotAllowedError if it is the path of a checkpoint outside the roots and the workspace.
 
     A link from somebody else can name a model: it must not reveal which files exist, nor load one.
     """
-    path = _file_in(name)
+    weights, (_, is_local, folder) = WeightsFile.named(name), name.partition("local-dir:")
+    is_path = bool(is_local) or name.endswith(".safetensors")
+    path = weights.path if weights is not None else Path(folder or name) if is_path else None
     if path is not None:
         workspace = Workspace.at()
         allowed(path, also=tuple(map(Path.resolve, (workspace.heads, workspace.jobs, workspace.checkpoints))))
     return name
-
-
-def _file_in(name: str) -> Path | None:
-    """The file or folder that a model's name refers to; None for a plain name."""
-    if (weights := WeightsFile.named(name)) is not None:
-        return weights.path
-    _, is_local, folder = name.partition("local-dir:")
-    return Path(folder or name) if is_local or name.endswith(".safetensors") else None
 
 
 def openable(path: Path) -> list[Path]:

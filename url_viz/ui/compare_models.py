@@ -31,7 +31,7 @@ from url_viz.ui.http import mask_url
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import OPENED, Key, choice, take_settings
 from url_viz.ui.text import Markdown, escape
-from url_viz.ui.widgets.buttons import act_button, download_table, measure_under, with_first
+from url_viz.ui.widgets.buttons import act_button, download_table, measure_under
 from url_viz.ui.widgets.charts import GREY, colour_scale, quiet, sampled
 from url_viz.ui.widgets.embed_job import running, space_in_set, start_reading
 from url_viz.ui.widgets.gallery import show_gallery
@@ -155,7 +155,7 @@ def pick_measure(comparison: Comparison, leading: str | None) -> str:
     """The measure that the maps, the scatter plot and the galleries show: at first the leading one, if it differs."""
     names = offered(comparison)
     if leading in names and not comparison.measures[leading].is_same:
-        names = with_first(names, leading)
+        names = sorted(names, key=lambda name: name != leading)
     return measure_under(COMPARED_MEASURE, names)
 
 

@@ -35,8 +35,8 @@ from url_viz.imaging.rendering import in_window
 from url_viz.imaging.workers import decoders
 from url_viz.models.model_names import DEFAULT
 from url_viz.runs.model_accuracy import TRAINING, by_training, has_training
-from url_viz.ui.auth import HOSTS_VARIABLE, TokenGate, access_token, base_path, login, may_enter, user_name_in
-from url_viz.ui.open_sets import cached_masks, cached_orders, key_of, open_sets
+from url_viz.ui.auth import HOSTS_VARIABLE, TokenGate, access_token, base_path, login, may_enter, user_name
+from url_viz.ui.open_sets import cached_masks, cached_orders, content_key, open_sets
 from url_viz.ui.review.desk import OpenReview, open_reviews, opened_review, parse_answer, take_answers
 
 
@@ -81,12 +81,12 @@ _UNFETCHED = (
     '<text x="160" y="96" font-family="sans-serif" font-size="15" fill="#888" text-anchor="middle">The store of this '
     'picture does not give it now.<tspan x="160" dy="24">Its thumbnail and values are kept.</tspan></text></svg>'
 )
-"""What stands in the place of a large view that object storage does not give; browsers show it whatever the status."""
+"""Takes the place of a picture that object storage does not give; browsers show it whatever the status."""
 _OUTSIDE = "This is outside the folders that the app may read."
 
 Answer = Callable[[Request], Response]
 _OPEN = "url_viz.image_set"
-"""Where a request's scope has an image set that is open already."""
+"""The key in a request's scope for an image set that is open already."""
 
 
 def routes() -> list[Route]:
@@ -97,9 +97,9 @@ def routes() -> list[Route]:
 
 
 def respond_to(image_set: ImageSet, address: str) -> Response:
-    """What a route answers of an image set that is open here, to whoever has it: without a server and its guards.
+    """A route's answer for an image set that is open here, without a server and its guards.
 
-    Raises UrlVizError where the route's answer would be 404 for it.
+    Raises UrlVizError where the route would answer 404 for it.
     """
     path, _, query = address.partition("?")
     scope: Scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": []}
@@ -129,27 +129,27 @@ def middleware() -> list[Middleware]:
 def mask_url(
     table: pd.DataFrame, is_kept: NDArray[np.bool_], *, measure: str | None = None, within: pd.DataFrame | None = None
 ) -> str:
-    """The URL of a filter's mask: `is_kept` (N,) for the rows of `table`.
+    """The URL of a filter's mask, `is_kept` (N,) for the rows of `table`; empty if all are kept.
 
-    `table`, `measure` and `within` are those of the points. Empty if all are kept: then there is nothing to fetch.
+    `table`, `measure` and `within` are those of the points.
     """
     if is_kept.all():
         return ""
     mask = encode_mask(drawn_ids(table, measure=measure, within=within), table["id"].to_numpy(np.int64)[is_kept])
-    return f"{base()}/mask/{cached_masks.put(key_of(mask), mask)}"
+    return f"{base()}/mask/{cached_masks.put(content_key(mask), mask)}"
 
 
 def drawn_url(table: pd.DataFrame, category: str) -> str:
     """The URL of the map's points of a table that no image set has, coloured by `category`."""
     points = encode_points(map_points(table, category=category))
-    return f"{base()}/mask/{cached_masks.put(key_of(points), points)}"
+    return f"{base()}/mask/{cached_masks.put(content_key(points), points)}"
 
 
 def _answered(answer: Answer) -> Answer:
     """Turn users' errors into 404, and keep other sites from embedding private data.
 
     Error messages go to the terminal only: they name folders of this machine. With a login the browser may not cache
-    answers, because the next user of that browser could read them after a logout.
+    answers: the next user of that browser could read them after a logout.
     """
 
     @wraps(answer)
@@ -173,7 +173,7 @@ def _answered(answer: Answer) -> Answer:
 
 
 async def _take_answers(request: Request) -> Response:
-    """Store what a review asks to (JSON), in the order in which it was answered; only for our own pages."""
+    """Store the answers of a review (JSON), in the order in which they were given; only for our own pages."""
     length = request.headers.get("content-length", "")
     if not _is_same_origin(request.headers) or request.headers.get("content-type") != "application/json":
         return PlainTextResponse("Only this app's own pages answer its reviews.", status_code=403)
@@ -191,11 +191,11 @@ def _answers_taken(body: bytes, request: Request) -> Response:
     here = open_reviews.get(request.query_params.get("desk", "")) or _reopened(request)
     if here is None:
         return PlainTextResponse(_GONE, status_code=410)
-    return JSONResponse(take_answers(here, answers, who=user_name_in(request.cookies)))
+    return JSONResponse(take_answers(here, answers, who=user_name(request.cookies)))
 
 
 def _reopened(request: Request) -> OpenReview[Any] | None:
-    """The review of a request that no session has open any more; None where its pictures are gone, too."""
+    """The review of a request, once no session has it open; None where its pictures are gone, too."""
     query = request.query_params
     spec = review_from_query({key: query.getlist(key) for key in query if is_review_key(key)})
     if spec is None or not open_sets().workspace.set_paths(request.path_params["set_id"]).folder.is_dir():
@@ -204,7 +204,6 @@ def _reopened(request: Request) -> OpenReview[Any] | None:
 
 
 def _image_id(request: Request) -> int:
-    """The id of the picture that is asked for. Raises ImageSetError for what is none."""
     image_id = id_in(request.path_params["image_id"])
     if image_id is None:
         raise ImageSetError("This is not the id of a picture.")
@@ -263,7 +262,8 @@ def _points(request: Request) -> Response:
     image_set = _image_set(request)
     query = request.query_params
     measure, category, size = (query.get(name) for name in ("measure", "category", "size"))
-    table, within = _requested_table(request, image_set), image_set.table()
+    within = image_set.table()
+    table = by_training(within) if query.get("map") == TRAINING and has_training(within) else within
     for column in (measure, size):
         if column is not None and not _is_of_numbers(table, column):
             return PlainTextResponse(f"Unknown column {column!r}.", status_code=404)
@@ -275,13 +275,6 @@ def _points(request: Request) -> Response:
 
 def _is_of_numbers(table: pd.DataFrame, column: str) -> bool:
     return column in table and pd.api.types.is_numeric_dtype(table[column])
-
-
-def _requested_table(request: Request, image_set: ImageSet) -> pd.DataFrame:
-    """The table of the image set, by look or by training."""
-    table = image_set.table()
-    is_by_training = request.query_params.get("map") == TRAINING and has_training(table)
-    return by_training(table) if is_by_training else table
 
 
 def _representatives(request: Request) -> Response:
@@ -307,7 +300,7 @@ def _representatives(request: Request) -> Response:
 
 
 def _bytes(request: Request, data: bytes) -> Response:
-    """Bytes with an ETag, so that unchanged data is not sent twice."""
+    # the ETag keeps unchanged data from being sent twice
     etag = f'"{hashlib.blake2b(data, digest_size=8).hexdigest()}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if request.headers.get("if-none-match") == etag:
@@ -334,7 +327,8 @@ def _tiles(request: Request) -> Response:
     image_set, query = _image_set(request), request.query_params
     order, measure, table = cached_orders.get(query.get("order", "")), query.get("measure", ""), image_set.table()
     positions = [query.get(name, "") for name in ("from", "to")]
-    if order is None or not _is_of_numbers(table, measure) or not all(_is_position(text) for text in positions):
+    are_numbers = all(text.isascii() and text.isdigit() and len(text) <= 9 for text in positions)
+    if order is None or not _is_of_numbers(table, measure) or not are_numbers:
         return PlainTextResponse("This order has expired. Reload the page.", status_code=404)
     start, stop = map(int, positions)
     rows = order.rows(table, start=start, stop=min(stop, start + MOST_TILES))
@@ -342,12 +336,7 @@ def _tiles(request: Request) -> Response:
     return JSONResponse(list(map(tile_data, shown)), headers={"Cache-Control": "private, no-cache"})
 
 
-def _is_position(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 9
-
-
 def _image_set(request: Request) -> ImageSet:
-    """The image set that a request is about: the one that it was handed, else that of its address."""
     image_set: ImageSet | None = request.scope.get(_OPEN)
     if image_set is None:
         image_set = open_sets().get(request.path_params["set_id"], request.query_params.get("model", DEFAULT))
@@ -365,4 +354,4 @@ _ANSWERS: dict[str, Answer] = {
     "tiles/{set_id}": _tiles,
     "representatives/{set_id}": _representatives,
 }
-"""What is answered below `base`, by path."""
+"""The routes that are read, by their path below `base`."""

@@ -241,7 +241,7 @@ def show_actions(
 
 def show_suspects(image_set: ImageSet, rows: pd.DataFrame, *, kind: str | None) -> None:
     """The gallery of doubtful labels."""
-    with one_page(rows, lambda pages: SUSPECTS_PAGE.under(pages, len(rows)), size=TILES_PER_PAGE) as page:
+    with one_page(rows, SUSPECTS_PAGE.under(len(rows)), size=TILES_PER_PAGE) as page:
         show_gallery(
             tiles(
                 with_current_decisions(page, image_set),

@@ -50,7 +50,19 @@ _GROUPS = {
 
 def menu_of_pages() -> dict[str, list[st.Page]]:
     """The pages by group, Explore first; `Improve` begins with the review."""
-    return {group: [_page(name, *entry[:2]) for name, entry in pages.items()] for group, pages in _GROUPS.items()}
+    return {
+        group: [
+            st.Page(
+                f"pages/{name}_page.py",
+                title=title,
+                icon=f":material/{icon}:",
+                url_path=None if name == "explore" else name,
+                default=name == "explore",
+            )
+            for name, (title, icon, _) in pages.items()
+        ]
+        for group, pages in _GROUPS.items()
+    }
 
 
 def go_to(name: str) -> None:
@@ -64,8 +76,7 @@ def follow(page: st.Page, menu: dict[str, list[st.Page]]) -> None:
     A browser that has not heard of it sends its next click as one on the page before, with the address of that page;
     one that follows a link asks for a page without an address. What was open on another page is closed.
     """
-    names = (name for group in _GROUPS.values() for name in group)
-    pages = dict(zip(names, (page_of_group for group in menu.values() for page_of_group in group), strict=True))
+    pages = {each.url_path or "explore": each for group in menu.values() for each in group}
     wanted, is_click = pages.get(GO_TO.get() or ""), bool(st.query_params) and not is_back_or_forward()
     if wanted is not None and wanted is not page and is_click:
         st.switch_page(wanted)
@@ -80,19 +91,10 @@ def follow(page: st.Page, menu: dict[str, list[st.Page]]) -> None:
 
 def purpose_of(title: str) -> str:
     """The sentence on the page of this title."""
-    return next(entry[2] for pages in _GROUPS.values() for entry in pages.values() if entry[0] == title)
-
-
-def _page(name: str, title: str, icon: str) -> st.Page:
-    is_first = name == "explore"
-    path = None if is_first else name
-    return st.Page(f"pages/{name}_page.py", title=title, icon=f":material/{icon}:", url_path=path, default=is_first)
+    return next(purpose for pages in _GROUPS.values() for named, _, purpose in pages.values() if named == title)
 
 
 REVIEW: "Key[ReviewSpec | None]" = Key("view.review")
-
-LINK = "review"
-"""The parameter that opens a review, on any page."""
 
 
 def go_to_review(spec: ReviewSpec) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -33,7 +33,7 @@ MOST_IN_ORDER = 100_000
 
 
 class LruCache(Generic[K, T]):
-    """Cache of at most `most` values for all threads; the least recently used are dropped."""
+    """A cache of at most `most` values for all threads; the least recently used are dropped."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -57,20 +57,19 @@ class LruCache(Generic[K, T]):
             return self._values.get(key)
 
     def forget(self, is_old: Callable[[K], bool]) -> None:
-        """Drop the values of some keys."""
         with self._lock:
             for key in list(filter(is_old, self._values)):
                 del self._values[key]
 
 
-def key_of(content: bytes) -> str:
-    """The key of a value with this content."""
+def content_key(content: bytes) -> str:
+    """The key under which content is cached."""
     return hashlib.blake2b(content, digest_size=12).hexdigest()
 
 
 @dataclass(frozen=True)
 class GridOrder:
-    """Pictures in the order of a grid: `ids`, percentiles `rank`, and how many `twins` and `copies` of each are hidden.
+    """Pictures in the order of a grid: `ids`, percentiles `rank`, numbers of hidden `twins` and `copies`.
 
     All are (M,); copies are among the twins.
     """
@@ -80,10 +79,18 @@ class GridOrder:
     twins: NDArray[np.integer]
     copies: NDArray[np.integer]
 
+    @classmethod
+    def from_rows(cls, rows: pd.DataFrame) -> Self:
+        """The order of `rows` (id, rank_percentile and, if known, twins and copies), the first MOST_IN_ORDER."""
+        rows = rows.filter(["id", "rank_percentile", "twins", "copies"]).head(MOST_IN_ORDER)
+        none = pd.Series(0, rows.index)
+        twins, copies = (rows.get(name, none).to_numpy(np.int32) for name in ("twins", "copies"))
+        return cls(rows["id"].to_numpy(np.int64), rows["rank_percentile"].to_numpy(np.float32), twins, copies)
+
     @cached_property
     def key(self) -> str:
         """Its key in the cache."""
-        return key_of(b"".join(part.tobytes() for part in (self.ids, self.rank, self.twins, self.copies)))
+        return content_key(b"".join(part.tobytes() for part in (self.ids, self.rank, self.twins, self.copies)))
 
     def rows(self, table: pd.DataFrame, *, start: int, stop: int) -> pd.DataFrame:
         """The rows of `table` at positions `start` to `stop`, with `rank_percentile`, `twins` and `copies`.
@@ -97,17 +104,8 @@ class GridOrder:
         return rows.assign(**{name: values[start:stop][is_present] for name, values in given.items()})
 
 
-_HIDDEN = ("twins", "copies")
-
 cached_masks: LruCache[str, bytes] = LruCache(MOST_MASKS)
 cached_orders: LruCache[str, GridOrder] = LruCache(MOST_ORDERS)
-
-
-def cached_order(rows: pd.DataFrame) -> GridOrder:
-    """The order of `rows` (id, rank_percentile and, if known, twins and copies), the first MOST_IN_ORDER."""
-    rows = rows.filter(["id", "rank_percentile", "twins", "copies"]).head(MOST_IN_ORDER)
-    hidden = (rows[name].to_numpy(np.int32) if name in rows else np.zeros(len(rows), np.int32) for name in _HIDDEN)
-    return GridOrder(rows["id"].to_numpy(np.int64), rows["rank_percentile"].to_numpy(np.float32), *hidden)
 
 
 def cache_order(order: GridOrder) -> str:
@@ -116,7 +114,7 @@ def cache_order(order: GridOrder) -> str:
 
 
 def ranges_of(key: str, ids: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Where `ids` are in a cached order, as ranges (from, to) in their order; none if it was dropped."""
+    """Where `ids` are in a cached order, as ascending ranges (from, to); none if it was dropped."""
     order = cached_orders.get(key)
     is_present = np.zeros(0, bool) if order is None else np.isin(order.ids, ids)
     edges = np.flatnonzero(np.diff(is_present.astype(np.int8), prepend=0, append=0))
@@ -124,7 +122,7 @@ def ranges_of(key: str, ids: NDArray[np.int64]) -> list[tuple[int, int]]:
 
 
 def ids_at(key: str, ranges: list[tuple[int, int]]) -> NDArray[np.int64]:
-    """Ids of the pictures at some `ranges` (from, to) of a cached order; none if it was dropped."""
+    """The ids (M,) at some `ranges` (from, to) of a cached order; none if it was dropped."""
     order = cached_orders.get(key)
     if order is None or not ranges:
         return np.empty(0, np.int64)
@@ -135,9 +133,9 @@ MOST_OPEN = 4
 
 
 class OpenSets:
-    """Cache of the open image sets of one workspace; beyond `MOST_OPEN`, the least recently used is closed.
+    """The open image sets of one workspace; beyond `MOST_OPEN`, the least recently used is closed.
 
-    Each holds to its own folder and to what the app may read, whatever opens its pictures.
+    Each reads only its own folder and what the app may read.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -177,30 +175,24 @@ class OpenSets:
         return store.thumbnails([image_id]).get(image_id)
 
     def forget(self, set_id: str) -> None:
-        """Drop an image set from the cache."""
         with self._lock:
             self._stores.pop(set_id, None)
         self._open.forget(lambda key: key[0] == set_id)
 
 
 @cache
-def _open_sets_of(root: Path) -> OpenSets:
-    return OpenSets(Workspace.at(root))
+def _shared(root: Path) -> tuple[OpenSets, RecentSets]:
+    return OpenSets(Workspace.at(root)), RecentSets(Workspace.at(root))
 
 
 def open_sets() -> OpenSets:
-    """The cache of the workspace that the app runs on; one for all sessions."""
-    return _open_sets_of(Workspace.at().root)
-
-
-@cache
-def _recent_sets_of(root: Path) -> RecentSets:
-    return RecentSets(Workspace.at(root))
+    """The open sets of the app's workspace, shared by all sessions."""
+    return _shared(Workspace.at().root)[0]
 
 
 def recent_sets() -> RecentSets:
-    """What lists of the image sets show of each; one for all sessions."""
-    return _recent_sets_of(Workspace.at().root)
+    """What lists show of each image set, shared by all sessions."""
+    return _shared(Workspace.at().root)[1]
 
 
 MOST_LOADED = 2
@@ -209,9 +201,9 @@ _lock = threading.Lock()
 
 @contextmanager
 def running_model(name: str, space: EmbeddingSpace | None = None) -> Iterator[Model]:
-    """The model of this name, loaded once per app; one caller at a time. Raises ModelError and its subclasses.
+    """The model of this name, loaded once per app; one caller at a time. Raises ModelError.
 
-    With the `space` of a set it sees pictures as they were read for that, in its precision.
+    With the `space` of a set it sees pictures in that set's rendering and precision.
     """
     precision = "fast" if space is None else space.precision
     with _lock:
@@ -223,5 +215,5 @@ def running_model(name: str, space: EmbeddingSpace | None = None) -> Iterator[Mo
 
 @lru_cache(maxsize=MOST_LOADED)
 def _loaded(name: str, precision: PrecisionChoice, workspace: Path, written_ns: int) -> Model:
-    """`written_ns` is part of the key: a finetuned backbone may be overwritten under the same name."""
+    # `written_ns` is part of the key: a finetuned backbone may be overwritten under the same name
     return load_model(name, precision=precision, workspace=workspace)

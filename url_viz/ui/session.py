@@ -1,4 +1,4 @@
-"""What pages share of a session: keys of its values, set and model, the address, numbered actions of components."""
+"""What pages share in a session: keys of its values, set and model, the address, numbered actions of components."""
 
 import threading
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
@@ -26,21 +26,18 @@ class Key(str, Generic[T]):
         return self in st.session_state
 
     def get(self) -> T | None:
-        """The value; None if there is none."""
-        value: T | None = st.session_state.get(self)
-        return value
+        return cast("T | None", st.session_state.get(self))
 
     def get_or(self, make: Callable[[], T]) -> T:
-        """The value; if there is none, `make()`, which is then kept."""
+        """The value; if there is none, `make()`, which then becomes it."""
         if not self.is_set:
             self.set(make())
-        value: T = st.session_state[self]
-        return value
+        return cast(T, st.session_state[self])
 
     def get_for(
         self: "Key[tuple[tuple[object, ...], Value]]", inputs: tuple[object, ...], make: Callable[[], Value]
     ) -> Value:
-        """The value if it was made of the same `inputs`; else `make()`, which is then kept with it."""
+        """The value if it was made from the same `inputs`; else `make()`, which is then stored with them."""
         cached = self.get()
         if cached is None or cached[0] != inputs:
             cached = inputs, make()
@@ -48,7 +45,7 @@ class Key(str, Generic[T]):
         return cached[1]
 
     def under(self, *parts: object) -> "Key[T]":
-        """The key of one of several values that differ by these parts; empty parts are left out."""
+        """The key of one of several values that differ in these parts; empty parts are left out."""
         return Key(".".join(filter(None, map(str, (self, *parts)))))
 
     def set(self, value: T) -> None:
@@ -56,25 +53,19 @@ class Key(str, Generic[T]):
         st.session_state[self] = value
 
     def clear(self) -> None:
-        """Remove the value, if there is one."""
         st.session_state.pop(self, None)
-
-
-def keys_under(beginning: str) -> list[str]:
-    """The keys with this beginning that have a value."""
-    return [key for key in map(str, st.session_state) if key.startswith(beginning)]
 
 
 def clear_under(beginning: str) -> None:
     """Remove the values of all keys with this beginning."""
-    for key in keys_under(beginning):
+    for key in [key for key in map(str, st.session_state) if key.startswith(beginning)]:
         del st.session_state[key]
 
 
 CHOSEN_SET: Key[str | None] = Key("chosen_set")
 CHOSEN_MODEL: Key[str] = Key("chosen_model")
 NOT_THERE: Key[str] = Key("not_there")
-"""The id of the job whose reading left nothing, "" for an image set that is not here; the first page says so."""
+"""The id of the job that read nothing, "" for an image set that is not here; the first page says so."""
 OPENED: Key[int] = Key("view.opened")
 """The id of the picture that was opened last: in the dialog, and ringed on maps and in galleries."""
 DIALOG: Key[str] = Key("view.dialog")
@@ -82,11 +73,11 @@ DIALOG: Key[str] = Key("view.dialog")
 PAGE: Key[str] = Key("page_shown")
 """The address of the page that ran last."""
 PAGE_KEYS = "page."
-"""What keys begin with whose values are cleared as the page is left."""
+"""Values under keys that begin so are cleared when the page is left."""
 LEFT_SET: Key[bool] = Key("view.left_set")
-"""Whether another set was shown before: the address may still have the view of that one."""
+"""Whether another set was shown before: the address may still hold the view of that one."""
 GO_TO: Key[str] = Key("go_to")
-"""The name of the page that runs next, whichever page a browser asks for that has not heard of it."""
+"""The name of the page that runs next, whichever page a browser asks for that does not know of it yet."""
 
 
 def component_state(component: str) -> MutableMapping[str, object]:
@@ -110,10 +101,7 @@ def choice() -> SetChoice:
 
 
 def choose(set_id: str | None, *, model: str | None = None) -> None:
-    """Choose another image set or model; what is selected and shown of the previous one is cleared.
-
-    Raises ModelError for an endless name.
-    """
+    """Choose an image set or model, and clear the view of the one before. Raises ModelError for an endless name."""
     check_length(model or "")
     before = choice()
     after = SetChoice(set_id, model or before.model)
@@ -122,7 +110,8 @@ def choose(set_id: str | None, *, model: str | None = None) -> None:
         LEFT_SET.set(True)
     if set_id is not None:
         NOT_THERE.clear()
-    _choose(after)
+    CHOSEN_SET.set(after.set_id)
+    CHOSEN_MODEL.set(after.model)
 
 
 def show_in_address() -> None:
@@ -131,17 +120,12 @@ def show_in_address() -> None:
     Raises ModelError if the address had an endless name of a model, which is not stored.
     """
     named, now = st.query_params.get(_MODEL, ""), choice()
-    _choose(now)
-    wanted = {_SET: [now.set_id]} if now.set_id is not None else {}
-    write_query(
-        wanted | ({_MODEL: [now.model]} if now.model != DEFAULT else {}), among=lambda key: key in (_SET, _MODEL)
-    )
-    check_length(named)
-
-
-def _choose(now: SetChoice) -> None:
     CHOSEN_SET.set(now.set_id)
     CHOSEN_MODEL.set(now.model)
+    wanted = {_SET: [now.set_id]} if now.set_id is not None else {}
+    wanted |= {_MODEL: [now.model]} if now.model != DEFAULT else {}
+    write_query(wanted, among=lambda key: key in (_SET, _MODEL))
+    check_length(named)
 
 
 def queried() -> dict[str, list[str]]:
@@ -150,7 +134,7 @@ def queried() -> dict[str, list[str]]:
 
 
 def write_query(wanted: Mapping[str, Sequence[str]], *, among: Callable[[str], bool]) -> None:
-    """Write parameters into the address, and remove others `among` the writer's; the same ones are left alone."""
+    """Write parameters into the address in the place of those `among` the writer's, if that changes any."""
     now = queried()
     others = {key: values for key, values in now.items() if not among(key) and key not in wanted}
     changed = others | {key: list(values) for key, values in wanted.items()}
@@ -160,7 +144,7 @@ def write_query(wanted: Mapping[str, Sequence[str]], *, among: Callable[[str], b
 
 @dataclass(frozen=True)
 class Handled:
-    """For each component of a session, the number of the last action that was handled.
+    """The number of the last action that was handled, for each component of a session.
 
     It is changed in place, because writing to the session could end the run halfway, and under its lock: a run that is
     overtaken still finishes the actions it has begun, and later actions have to wait for that.
@@ -177,9 +161,9 @@ Record = Mapping[str, object]
 
 
 def handle_new(key: str, state: Record, handle: Callable[[list[Record]], None]) -> None:
-    """Handle the new actions in a component's state. `handle` must call Streamlit only when it has carried them out.
+    """Handle the new actions in a component's state.
 
-    Between recording and carrying them out, no call of Streamlit may end this run.
+    `handle` must carry them out before it calls Streamlit, which may end the run: they are recorded as handled by then.
     """
     handled = HANDLED.get_or(Handled)
     with handled.lock:
@@ -190,8 +174,8 @@ def handle_new(key: str, state: Record, handle: Callable[[list[Record]], None]) 
 
 
 def handled_before(key: str) -> int:
-    """The number of the last action whose effect the component can show: handled before this run, not by a later."""
-    numbers = [sequence_of(record) for record in new_records(component_state(key), 0)]
+    """The number of the last action that this run knows and that was handled: the component can show its effect."""
+    numbers = map(sequence_of, new_records(component_state(key), 0))
     return min(max(numbers, default=0), HANDLED.get_or(Handled).last.get(key, 0))
 
 
@@ -207,7 +191,7 @@ def sequence_of(record: Record) -> int:
 
 
 def take_settings(key: str, names: Sequence[str], take: Callable[[dict[str, Any]], None]) -> None:
-    """Give `take` what the user has set in a component since it was taken last, by its name."""
+    """Give `take` what the user has set in a component since the last time, by name."""
     state, last = component_state(key), HANDLED.get_or(Handled).last
     records = {name: cast(Record, state[name]) for name in names if isinstance(state.get(name), Mapping)}
     new = {name: record for name, record in records.items() if sequence_of(record) > last.get(f"{key}.{name}", 0)}
@@ -217,17 +201,17 @@ def take_settings(key: str, names: Sequence[str], take: Callable[[dict[str, Any]
 
 
 def settings_taken(key: str, names: Sequence[str]) -> dict[str, int]:
-    """The number of what was taken last, by the setting's name: the browser keeps what the user has set since."""
+    """The number of the last setting taken, by name: the browser keeps what the user has set since."""
     last = HANDLED.get_or(Handled).last
     return {name: last.get(f"{key}.{name}", 0) for name in names}
 
 
 OnClick = Callable[[int], object]
-"""What is done with the id of a picture that was clicked, before the page runs again."""
+"""Takes the id of a picture that was clicked, before the page runs again."""
 
 
 def click(key: str, on_click: OnClick | None) -> None:
-    """The callback of a component for a click on a picture."""
+    """A component's callback for a click on a picture."""
     clicked = cast("str | None", component_state(key).get("clicked"))
     if on_click is not None and clicked is not None:
         on_click(int(clicked))

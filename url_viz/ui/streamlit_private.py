@@ -30,15 +30,15 @@ def carry_out_every_click() -> None:
     """Let no click end the run of an earlier one before that has done what it was asked for.
 
     A run calls the callbacks of what was clicked, then draws the page. Streamlit ends it as soon as the next click
-    comes, before its callbacks and within them too, and the message of that click does not repeat which button was
-    clicked before. From now on only a run that draws is ended. `runner.fastReruns` has to be false, or Streamlit ends
-    runs without asking.
+    comes, even before or within its callbacks, and the message of that click does not repeat which button was clicked
+    before. From now on only a run that draws is ended. `runner.fastReruns` has to be false, or Streamlit ends runs
+    without asking.
     """
     setattr(script_runner, ScriptRequests.__name__, PatientRequests)
 
 
 class PatientRequests(ScriptRequests):
-    """What is asked of a session's thread: it takes the next click after the callbacks of the last."""
+    """The requests to a session's thread: it takes the next click after the callbacks of the last."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,17 +79,8 @@ class PatientRequests(ScriptRequests):
             return super().on_scriptrunner_ready()
 
 
-def hold_run() -> None:
-    """Let clicks wait until this run is let go, or has ended by itself."""
-    _hold(is_held=True)
-
-
-def let_run_go() -> None:
-    """Let the next click end this run."""
-    _hold(is_held=False)
-
-
-def _hold(*, is_held: bool) -> None:
+def hold_run(*, is_held: bool = True) -> None:
+    """Let clicks wait until this run is let go (`is_held=False`), or has ended by itself."""
     context = get_script_run_ctx()
     if context is not None and isinstance(context.script_requests, PatientRequests):
         context.script_requests.hold(is_held=is_held)
@@ -114,7 +105,7 @@ def settings_files(name: str) -> list[str]:
 
 
 def files_read() -> set[str]:
-    """The files of settings of which at least one is in force."""
+    """The files of settings with at least one setting in force."""
     places = {option.where_defined for option in config.get_config_options().values()}
     return {place for place in places if place.endswith(".toml")}
 

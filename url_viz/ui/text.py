@@ -4,7 +4,6 @@ import datetime
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import cycle
 from pathlib import Path
 from typing import NewType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -31,18 +30,15 @@ def with_code(text: object) -> Markdown:
     parts = str(text).split("`")
     if not len(parts) % 2:
         return escape(text)
-    return Markdown("".join(show(part) for show, part in zip(cycle((_plain, _code)), parts, strict=False)))
-
-
-def _code(text: str) -> str:
-    line = " ".join(text.split())  # nothing in it has a meaning to Markdown
-    return f"`{line}`" if line else ""
-
-
-def _plain(text: str) -> str:
-    line = " ".join(text.split())
-    before, after = (" " if text[:1].isspace() else "", " " if text[-1:].isspace() and line else "")
-    return f"{before}{escape(line)}{after}"
+    written = []
+    for number, part in enumerate(parts):
+        line = " ".join(part.split())
+        if number % 2:
+            written.append(f"`{line}`" if line else "")  # nothing in code has a meaning to Markdown
+        else:
+            before, after = (" " if part[:1].isspace() else "", " " if part[-1:].isspace() and line else "")
+            written.append(f"{before}{escape(line)}{after}")
+    return Markdown("".join(written))
 
 
 def shipped_text(path: Path) -> Markdown:
@@ -70,7 +66,7 @@ def errors_shown(show: Callable[..., object] = st.toast) -> Iterator[None]:
 
 
 def with_toast(act: Callable[..., object]) -> Callable[..., None]:
-    """The callback that carries out `act` and shows its error, or the sentence that it gives, in a toast."""
+    """A callback that carries out `act` and shows its error, or the sentence that it returns, in a toast."""
 
     def carry_out(*arguments: object) -> None:
         with errors_shown():
@@ -90,16 +86,15 @@ def visitors_zone() -> datetime.tzinfo:
 
 
 def date_and_time(when: datetime.datetime) -> str:
-    """A time that may be years ago: "2026-11-29, 23:09", in UTC with that behind it."""
-    local = when.astimezone(visitors_zone())
-    return f"{local:%Y-%m-%d, %H:%M}" + _zone(local)
+    """A time that may be years ago: "2026-11-29, 23:09", followed by "UTC" in UTC."""
+    return _by_visitors_clock(when, "%Y-%m-%d, %H:%M")
 
 
 def time_in_words(when: datetime.datetime) -> str:
-    """A time with its day: "29 Nov, 23:09", in UTC with that behind it."""
+    """A time with its day: "29 Nov, 23:09", followed by "UTC" in UTC."""
+    return _by_visitors_clock(when, "%d %b, %H:%M")
+
+
+def _by_visitors_clock(when: datetime.datetime, pattern: str) -> str:
     local = when.astimezone(visitors_zone())
-    return f"{local:%d %b, %H:%M}" + _zone(local)
-
-
-def _zone(local: datetime.datetime) -> str:
-    return " UTC" if local.tzname() == "UTC" else ""
+    return local.strftime(pattern) + (" UTC" if local.tzname() == "UTC" else "")

@@ -206,7 +206,7 @@ def _pick(kinds: tuple[str, ...]) -> None:
 def show_pictures(difference: Diff, chosen: Sequence[str]) -> None:
     """The pictures with these changes, by path, a page at a time."""
     rows = difference.table[difference.table[list(chosen or CHANGES)].any(axis=1)]
-    with one_page(rows, lambda pages: VERSION_PAGE.under(pages, len(rows)), size=TILES) as page:
+    with one_page(rows, VERSION_PAGE.under(len(rows)), size=TILES) as page:
         tiles = tuple(_tile(row, difference) for _, row in page.iterrows())
         show_gallery(tiles, key=VERSIONS_GALLERY, empty="Nothing changed.", on_click=open_picture)
 

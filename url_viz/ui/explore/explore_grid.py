@@ -20,7 +20,7 @@ from url_viz.ui.explore.controls import PER_CLASS
 from url_viz.ui.explore.page import SHOWN_FIRST, ranked_by
 from url_viz.ui.explore.view import TITLES, ExploreView, Part, take_set
 from url_viz.ui.menu import go_to_review
-from url_viz.ui.open_sets import MOST_IN_ORDER, GridOrder, cache_order, cached_order
+from url_viz.ui.open_sets import MOST_IN_ORDER, GridOrder, cache_order
 from url_viz.ui.session import DIALOG, OPENED, Key
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.buttons import dialog_button
@@ -105,7 +105,7 @@ def _ends_of(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -
         counts = (all_of.pictures, all_of.twins, all_of.copies)
         if not is_whole:
             counts = len(rows_of_part), int(rows_of_part["twins"].sum()), int(rows_of_part["copies"].sum())
-        parts[part.side] = OrderEnd(cached_order(rows_of_part), *counts, first)
+        parts[part.side] = OrderEnd(GridOrder.from_rows(rows_of_part), *counts, first)
     return parts
 
 

@@ -12,14 +12,13 @@ from weakref import WeakValueDictionary
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from url_viz.base.errors import UrlVizError
 from url_viz.base.records import read_plain
 from url_viz.base.wording import chance, percent
 from url_viz.drawing.tiles import picture_url, thumbnail_url, whole_url
 from url_viz.image_set import ImageSet
-from url_viz.review.cards import NOTHING, Card, CardAnswer, Choice, Moved, Queue
+from url_viz.review.cards import NOTHING, Card, CardAnswer, Moved, Queue
 from url_viz.runs.detections import DETECTOR_COLUMNS
 from url_viz.store.columns.source_columns import VERDICTS
 from url_viz.ui.auth import user_name
@@ -28,35 +27,9 @@ from url_viz.ui.session import Record, component_state, nothing
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.components import component_of
 from url_viz.ui.widgets.picture import facts_of, title_of_reason
-from url_viz.ui.widgets.picture_layers import legend_of
+from url_viz.ui.widgets.picture_layers import object_legend
 
 Queued = TypeVar("Queued", bound=Queue)
-
-
-@dataclass(frozen=True)
-class DeskState:
-    """What the review component shows: `review` names the queue; a queue of another name begins at `place`.
-
-    `cards` are some cards of the queue as it takes them (`Card` in url_viz/frontend/review/queue.js), `upcoming` the
-    positions of those that wait for an answer, the next first. `change` is what answers have changed, where they teach
-    an order; `names` have a key. `goes_on` says why there are more where the queue seemed to have ended. Answers are
-    posted to `address`, for this `desk`.
-    """
-
-    review: str
-    cards: tuple[Mapping[str, Any], ...]
-    upcoming: tuple[int, ...]
-    place: int
-    total: int
-    done: int
-    skipped: int
-    classes: tuple[str, ...]
-    address: str
-    desk: str
-    change: Moved | None = None
-    names: tuple[str, ...] = ()
-    unit: str = "picture"
-    goes_on: str = ""
 
 
 @dataclass
@@ -78,17 +51,17 @@ class OpenReview(Generic[Queued]):
 
 
 open_reviews: WeakValueDictionary[str, OpenReview[Any]] = WeakValueDictionary()
-"""Those of all sessions, by their names."""
+"""The open reviews of all sessions, by name."""
 
 _mount = component_of("review")
 
-AHEAD, BEHIND = 12, 3
-"""So many cards are sent of those that wait, and so many of those before."""
+CARDS_AHEAD, CARDS_BEFORE = 12, 3
+"""Cards sent that wait for an answer; cards sent from before the place."""
 
 
 @dataclass(frozen=True)
 class DeskAnswer:
-    """What somebody `said` of the picture `id` in place of what stood `before`; `once` is another one for each answer.
+    """An answer, `said` of the picture `id` in place of the one `before`; `once` identifies it.
 
     `skip`: passed over. Without an `id` it is a `command`: to come back to what was skipped, or to undo or redo the
     latest answer. `late`: the server was not reached at once, and others may have answered meanwhile.
@@ -105,77 +78,78 @@ class DeskAnswer:
 
 
 def opened_review(review: Queued, address: str = "") -> OpenReview[Queued]:
-    """A review at its place."""
+    """The review, open at the next card that waits."""
     return OpenReview(review, review.next_index(), address)
 
 
 def show_open_review(image_set: ImageSet | None, here: OpenReview[Any], *, key: str) -> None:
-    """Draw the review where it is. Raises a UrlVizError if nothing can be read."""
+    """Draw the review at its place. Raises a UrlVizError if nothing can be read."""
     shown = cast(Mapping[str, Any], component_state(key).get("shown") or {})
     is_of_this = shown.get("review") == here.review.name
     if is_of_this:
         here.position = int(shown["at"])
-    data = asdict(desk_state(image_set, here)) | {
-        "who": user_name() or "",
-        "taken": shown["stored"] if is_of_this else 0,
-    }
-    _mount(key=key, data=data, on_shown_change=nothing)
+    taken = {"who": user_name() or "", "taken": shown["stored"] if is_of_this else 0}
+    _mount(key=key, data=desk_state(image_set, here) | taken, on_shown_change=nothing)
 
 
-def desk_state(image_set: ImageSet | None, here: OpenReview[Any]) -> DeskState:
-    """The cards around the place, and how far the review has come."""
-    review, ids, version = here.review, here.review.ids, here.review.version
+def desk_state(image_set: ImageSet | None, here: OpenReview[Any]) -> dict[str, Any]:
+    """The data of the review component: `review` names the queue; a queue of another name begins at `place`.
+
+    `cards` are those around the place, as `Card` in url_viz/frontend/review/queue.js; `upcoming` the positions of those
+    that wait for an answer, the next first. `change` is what answers have changed, where they teach an order; `names`
+    have a key. `goes_on` says why there are more where the queue seemed to have ended. Answers are posted to `address`,
+    for this `desk`.
+    """
+    review, ids, position = here.review, here.review.ids, here.position
     settled, progress = review.is_done(), review.progress()
     waits = ~settled & ~review.skipped()
-    upcoming = _upcoming(waits, here.position)
-    around = [*range(max(0, min(here.position, len(ids)) - BEHIND), min(here.position + 1, len(ids))), *upcoming]
-    positions = list(dict.fromkeys(place for place in around if place >= 0))
-    cards = []
-    for place, now in zip(positions, review.state(ids[positions].tolist()), strict=True):
-        state = {"decision": now.decision, "given": now.label, "same": now.same, "kept": [*map(str, now.keep or ())]}
-        state |= {"verdict": now.verdict}
-        state |= {"is_done": bool(settled[place]), "is_skipped": bool(~waits[place] & ~settled[place])}
-        cards.append(_card(image_set, here, version, int(ids[place])) | state | {"position": place})
-    return DeskState(
-        review=review.name,
-        cards=tuple(cards),
-        upcoming=tuple(upcoming),
-        place=here.position if 0 <= here.position <= len(ids) else review.next_index(),
-        total=progress.total,
-        done=progress.done,
-        skipped=progress.skipped,
-        classes=tuple(review.classes),
-        address=here.address,
-        desk=here.name,
-        change=None if image_set is None else review.moved(image_set.table),
-        names=review.name_keys,
-        unit="picture" if image_set is None else image_set.noun,
-        goes_on=review.goes_on,
-    )
-
-
-def _upcoming(waits: NDArray[np.bool_], position: int) -> list[int]:
-    """The next positions that wait, from `position` on and then from the start."""
     waiting = np.flatnonzero(waits)
-    later = waiting[waiting >= position]
-    return [int(place) for place in np.concatenate([later, waiting[waiting < position]])[:AHEAD]]
+    from_here_on = np.concatenate([waiting[waiting >= position], waiting[waiting < position]])
+    upcoming = from_here_on[:CARDS_AHEAD].tolist()
+    before = range(max(0, min(position, len(ids)) - CARDS_BEFORE), min(position + 1, len(ids)))
+    places = list(dict.fromkeys(place for place in (*before, *upcoming) if place >= 0))
+    cards = []
+    for place, now in zip(places, review.state(ids[places].tolist()), strict=True):
+        state = {
+            "position": place,
+            "decision": now.decision,
+            "given": now.label,
+            "same": now.same,
+            "kept": [*map(str, now.keep or ())],
+            "verdict": now.verdict,
+            "is_done": bool(settled[place]),
+            "is_skipped": bool(~waits[place] & ~settled[place]),
+        }
+        cards.append(_drawn_once(image_set, here, int(ids[place])) | state)
+    change: Moved | None = None if image_set is None else review.moved(image_set.table)
+    return {
+        "review": review.name,
+        "cards": cards,
+        "upcoming": upcoming,
+        "place": position if 0 <= position <= len(ids) else review.next_index(),
+        "total": progress.total,
+        "done": progress.done,
+        "skipped": progress.skipped,
+        "classes": list(review.classes),
+        "address": here.address,
+        "desk": here.name,
+        "change": None if change is None else asdict(change),
+        "names": list(review.name_keys),
+        "unit": "picture" if image_set is None else image_set.noun,
+        "goes_on": review.goes_on,
+    }
 
 
-def _card(image_set: ImageSet | None, here: OpenReview[Any], version: str, image_id: int) -> dict[str, Any]:
-    """What cannot change of a card is drawn once."""
-    if (version, image_id) not in here.drawn:
-        card = here.review.card(image_id)
-        here.drawn[version, image_id] = _drawn(image_set, card) | {"shares": _shares(image_set, here, card)}
-    return here.drawn[version, image_id]
-
-
-def _shares(image_set: ImageSet | None, here: OpenReview[Any], card: Card) -> dict[str, float]:
-    """By what classes are ranked where they are too many for keys, as of when the first card was drawn."""
-    if image_set is None or card.picture is not None or "label" not in card.takes or here.review.name_keys:
-        return {}
-    if here.shares is None:
-        here.shares = image_set.labels.share_reader()
-    return here.shares(card.id)
+def _drawn_once(image_set: ImageSet | None, here: OpenReview[Any], image_id: int) -> dict[str, Any]:
+    """The part of a card that does not change, with the shares that rank classes which are too many for keys."""
+    key = (here.review.version, image_id)
+    if key not in here.drawn:
+        card, shares = here.review.card(image_id), dict[str, float]()
+        if image_set is not None and card.picture is None and "label" in card.takes and not here.review.name_keys:
+            here.shares = here.shares or image_set.labels.share_reader()
+            shares = here.shares(card.id)
+        here.drawn[key] = _drawn(image_set, card) | {"shares": shares}
+    return here.drawn[key]
 
 
 def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
@@ -183,11 +157,12 @@ def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
     # without a set, picture and facts are the card's, and no other pictures are shown
     opened_set = cast(ImageSet, image_set)
     is_one_number = not math.isnan(card.question.wrong)
-    is_told = not is_one_number and (image_set is None or image_set.labels.shows_shares())
+    has_shares = not is_one_number and (image_set is None or image_set.labels.shows_shares())
     choices: list[tuple[str | None, str | None]] = [
-        (choice.label, _said(choice, is_told=is_told)) for choice in card.question.choices
+        (choice.label, choice.votes or (percent(choice.share) if has_shares and not math.isnan(choice.share) else None))
+        for choice in card.question.choices
     ]
-    facts = facts_of(opened_set, dict(card.row), with_shares=is_told) if card.facts is None else card.facts
+    facts = facts_of(opened_set, dict(card.row), with_shares=has_shares) if card.facts is None else card.facts
     reasons = () if card.reasons is None else card.reasons.itertuples()
     return {
         "id": str(card.id),
@@ -198,10 +173,10 @@ def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
         "question": card.question.text,
         "wrong": f"{chance(card.question.wrong)} wrong" if is_one_number else None,
         "takes": card.takes,
-        "are_shares_told": is_told,
+        "are_shares_told": has_shares,
         "panels": [
-            {"near": _pictures(opened_set, near), "label": label, "said": said}
-            for near, (label, said) in zip(card.near, choices or [(None, None)] * len(card.near), strict=True)
+            {"near": _pictures(opened_set, near), "label": label, "said": support}
+            for near, (label, support) in zip(card.near, choices or [(None, None)] * len(card.near), strict=True)
         ],
         "label_given": _text(card.row.get("label_given")),
         "twins": card.twins,
@@ -210,16 +185,8 @@ def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
     }
 
 
-def _said(choice: Choice, *, is_told: bool) -> str | None:
-    """What speaks for a class: neighbours' votes, or its share where this is shown; None for nothing."""
-    share = percent(choice.share) if is_told and not math.isnan(choice.share) else None
-    return choice.votes or share
-
-
-_SHOWN = ["id", "path", "label", "mark", "width", "height", *DETECTOR_COLUMNS]
-
-
 def _pictures(image_set: ImageSet, near: pd.DataFrame) -> list[dict[str, Any]]:
+    columns = ["id", "path", "label", "mark", "width", "height", *DETECTOR_COLUMNS]
     return [
         {
             "id": str(row["id"]),
@@ -232,13 +199,12 @@ def _pictures(image_set: ImageSet, near: pd.DataFrame) -> list[dict[str, Any]]:
             "mark": _text(row.get("mark")),
             "size": f"{row['width']} × {row['height']} px",
         }
-        for row in near.filter(_SHOWN).to_dict("records")
+        for row in near.filter(columns).to_dict("records")
     ]
 
 
 def _legend(row: Mapping[Any, Any]) -> list[dict[str, str]]:
-    """What is drawn on the whole picture of an object, beside which a detector's predictions are."""
-    return [{"line": entry.line, "words": entry.words} for entry in legend_of(row)]
+    return [{"line": line, "words": words} for line, words in object_legend(row)]
 
 
 def _text(value: object) -> str | None:
@@ -246,9 +212,9 @@ def _text(value: object) -> str | None:
 
 
 _taking = threading.Lock()
-"""Held while answers are stored: the same ones may come twice at a time, the page that gave them being left."""
+"""Held while answers are stored: a page that is left may send the same ones twice at a time."""
 _taken: LruCache[str, Mapping[str, Any]] = LruCache(10_000)
-"""What became of an answer, by what only this one has."""
+"""The outcome of an answer, by its `once`."""
 
 
 def take_answers(here: OpenReview[Any], answers: Sequence[DeskAnswer], *, who: str | None) -> dict[str, Any]:
@@ -262,18 +228,19 @@ def take_answers(here: OpenReview[Any], answers: Sequence[DeskAnswer], *, who: s
         new = [answer for answer in answers if _taken.get(answer.once) is None]
         overtaken = _overtaken(here.review, [answer for answer in new if answer.late])
         for answer in answers:
-            became = _taken.get(answer.once)
-            if became is None:
-                became = _carried_out(here, answer, who, is_overtaken=answer.late and answer.id in overtaken)
+            outcome = _taken.get(answer.once)
+            if outcome is None:
+                outcome = _carried_out(here, answer, who, is_overtaken=answer.late and answer.id in overtaken)
             if answer.once:
-                _taken.put(answer.once, became)
-            stepped = became.get("stepped", stepped)
-            refused += [{"sequence": answer.sequence, "message": became["refused"]}] if "refused" in became else []
+                _taken.put(answer.once, outcome)
+            stepped = outcome.get("stepped", stepped)
+            if "refused" in outcome:
+                refused.append({"sequence": answer.sequence, "message": outcome["refused"]})
     return {"refused": refused, "stepped": stepped}
 
 
 def _overtaken(review: Queue, late: Sequence[DeskAnswer]) -> set[int]:
-    """The pictures of late answers that have another one by now: neither one of these, nor what they replace."""
+    """The pictures whose answer is by now neither a late one nor the one that it replaces."""
     expected: dict[int, list[CardAnswer]] = {}
     for answer in late:
         if answer.id is not None and not answer.skip:
@@ -303,7 +270,7 @@ def _carried_out(here: OpenReview[Any], answer: DeskAnswer, who: str | None, *, 
 
 
 def parse_answer(record: Record) -> DeskAnswer | None:
-    """An answer as the browser sent it; None if it is none."""
+    """An answer from the browser; None if this is not one."""
     try:
         answer = read_plain(DeskAnswer, {**record, "said": record})
     except ValueError:
@@ -316,11 +283,11 @@ _mount_unsent = component_of("unsent")
 
 
 def send_unsent() -> None:
-    """Send what waits in this browser; the page runs again once the server has it."""
-    _mount_unsent(key=UNSENT, data={"who": user_name() or ""}, on_sent_change=_show_refused)
+    """Send the answers that wait in this browser; the page runs again once the server has them."""
 
+    def show_refused() -> None:
+        sent = cast(Mapping[str, Any], component_state(UNSENT).get("sent"))
+        for message in dict.fromkeys(map(str, sent["refused"])):
+            st.toast(escape(message), icon=":material/warning:")
 
-def _show_refused() -> None:
-    sent = cast(Mapping[str, Any], component_state(UNSENT).get("sent"))
-    for message in dict.fromkeys(map(str, sent["refused"])):
-        st.toast(escape(message), icon=":material/warning:")
+    _mount_unsent(key=UNSENT, data={"who": user_name() or ""}, on_sent_change=show_refused)

@@ -1,8 +1,7 @@
 """Parts of the Review page: which review to go on with, what comes after it, and what decisions were worth."""
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +12,7 @@ from url_viz.base.errors import UrlVizError
 from url_viz.base.wording import counted, percent
 from url_viz.columns.filters import Filter, OneOf, ReviewSpec, Scope
 from url_viz.columns.measures import title_of_column
-from url_viz.drawing.tiles import Tile, answers_url, tile_of
+from url_viz.drawing.tiles import answers_url, tile_of
 from url_viz.evidence.worth import METRICS, Worth
 from url_viz.export.result_files import answers_table, import_answers
 from url_viz.image_set import ImageSet
@@ -43,27 +42,26 @@ from url_viz.ui.widgets.picture import open_picture
 
 
 class Visit:
-    """What a session is known by where more than it should hold is kept for it, until it ends."""
+    """A session, as the key to its open review: a set has that, since it holds more than a session should."""
 
 
 VISIT: Key[Visit] = Key("visit")
 OWN_REVIEW = "view.review."
-"""What the controls of a review put together begin with: by, class, tag, most, within."""
+"""The beginning of the keys of the controls that put a review together: by, class, tag, most, within."""
 
 HISTORY: Key[Any] = Key("view.review.history")
 """The table of the latest actions, by the version of the decisions."""
 OUTCOME_CLICKED: Key[bool] = Key("review.outcome_clicked")
-"""Whether a picture of a review that is done was clicked just now."""
+"""Whether a picture of a finished review was clicked just now."""
 FROZEN = (
     "Answers change the order. So that no picture moves or comes twice while you work, this queue stays in the order "
     "that it had when you began. *Start over with the current order*, at its end, makes it anew."
 )
-SHOWN = 24
-"""So many of the least certain suggestions are shown."""
+MOST_TILES = 24
 
 
 def show_open_heading(image_set: ImageSet, review: Review) -> None:
-    """The page's heading while a review is open: which one, of which set, with the way to others."""
+    """The heading of an open review: its name and set, with the way to others."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         page_title(Markdown("Review"), width="content")
         st.markdown(Markdown(f"**{escape(title_of_review(review.spec))}**"), width="content")
@@ -74,28 +72,40 @@ def show_open_heading(image_set: ImageSet, review: Review) -> None:
 
 
 def show_start(image_set: ImageSet) -> None:
-    """What there is to review, what matters most first, and a review put together by the user."""
+    """The reviews there are, what matters most first, and one that the user puts together."""
     rows = image_set.reviews.queues(hides_tiny=True)
     if not rows:
         st.caption(
             escape(image_set.core.in_words("Nothing is left to review: no finding, and no picture without an answer."))
         )
     show_queues(image_set, rows, key="review", has_first=True)
-    _show_own(image_set, has_labels=image_set.labels.doubtful() is not None)
+    _show_own(image_set)
 
 
-def _show_own(image_set: ImageSet, *, has_labels: bool) -> None:
+def _show_own(image_set: ImageSet) -> None:
     """A review put together: an order, a class, a tag, and how many."""
-    has = {"nothing": True, "labels": has_labels, "graph": image_set.core.has_graph, "finding": False}
-    has["predictions"] = DETECTED in image_set.core.frame
+
+    def order_title(name: str) -> str:
+        return REVIEWS[name].title if name in REVIEWS else title_of_column(name)
+
+    def or_all(name: str | None) -> Markdown:
+        return Markdown("All") if name is None else escape(name)
+
+    has = {
+        "nothing": True,
+        "labels": image_set.labels.doubtful() is not None,
+        "graph": image_set.core.has_graph,
+        "finding": False,
+        "predictions": DETECTED in image_set.core.frame,
+    }
     orders = [*offered(image_set), *(name for name, kind in REVIEWS.items() if has[kind.needs])]
     classes = image_set.cached_of_table(_classes)
     tags = image_set.decisions.tag_counts()
     with st.expander("Build your own", icon=":material/tune:"):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            by = st.selectbox("Order", orders, format_func=_order_title, key=f"{OWN_REVIEW}by", width=260)
-            of_class = st.selectbox("Class", [None, *classes], format_func=_or_all, key=f"{OWN_REVIEW}class", width=260)
-            tag = st.selectbox("Tag", [None, *tags], format_func=_or_all, key=f"{OWN_REVIEW}tag", width=200)
+            by = st.selectbox("Order", orders, format_func=order_title, key=f"{OWN_REVIEW}by", width=260)
+            of_class = st.selectbox("Class", [None, *classes], format_func=or_all, key=f"{OWN_REVIEW}class", width=260)
+            tag = st.selectbox("Tag", [None, *tags], format_func=or_all, key=f"{OWN_REVIEW}tag", width=200)
             most = st.number_input("At most", 1, 10_000, 200, step=50, key=f"{OWN_REVIEW}most", width=140)
             within = st.toggle("Rank within class", key=f"{OWN_REVIEW}within", disabled=not classes)
         filters: list[Filter] = [OneOf("label", (of_class,))] if of_class is not None else []
@@ -108,18 +118,10 @@ def _classes(table: pd.DataFrame) -> list[str]:
     return sorted(table["label"].dropna().astype(str).unique())
 
 
-def _order_title(name: str) -> str:
-    return REVIEWS[name].title if name in REVIEWS else title_of_column(name)
-
-
-def _or_all(name: str | None) -> Markdown:
-    return Markdown("All") if name is None else escape(name)
-
-
 def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview[Review] | None:
     """The review as it is open in this session, else opened now; None, with the reason, if there is no such review.
 
-    The set has it, by what the session is known by: a session would hold the snapshot that a review stands on.
+    The set has it, by the session's `Visit`: a session would hold the snapshot that a review stands on.
     """
     open_by, visit = image_set.reviews.open_by, VISIT.get_or(Visit)
     here: OpenReview[Review] | None = open_by.get(visit)
@@ -137,7 +139,7 @@ def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview[Review] | N
 
 @st.fragment
 def show_desk(image_set: ImageSet, here: OpenReview[Review]) -> None:
-    """The review, and what comes after it; an answer reruns only this part of the page."""
+    """The review, and what comes after it; an answer runs only this part of the page again."""
     try:
         show_open_review(image_set, here, key=f"review.desk.{image_set.set_id}")
         is_finished = here.review.progress().left == 0
@@ -149,7 +151,7 @@ def show_desk(image_set: ImageSet, here: OpenReview[Review]) -> None:
 
 
 def show_to_redraw(image_set: ImageSet) -> None:
-    """The objects whose box is wrong, to be handed over to whoever draws boxes; nothing if there are none."""
+    """The list of objects whose box is wrong, for whoever draws boxes; nothing if there are none."""
     wrong = image_set.objects.to_redraw()
     if wrong.empty:
         return
@@ -162,88 +164,72 @@ def show_to_redraw(image_set: ImageSet) -> None:
 
 
 def _show_after(image_set: ImageSet, here: OpenReview[Review]) -> None:
-    """What was done, which pictures were changed, and what comes next."""
+    """The outcome of a finished review, the pictures that it changed, and what can follow."""
     found = outcomes(here.review)
     if found:
-        st.header(escape(outcomes_in_words(found)), anchor=False)
-        st.caption("Click a picture to change its answer. Files stay as they are: *Export* on Explore takes all along.")
-        tiles = _outcome_tiles(image_set, found[:SHOWN])
-        show_gallery(tiles, key="review.outcomes", empty="", on_click=_open_outcome)
-        if OUTCOME_CLICKED.get():
-            OUTCOME_CLICKED.clear()
-            st.rerun()  # the dialog is the page's, which an answer does not run again
-        if len(found) > SHOWN:
-            st.caption(f"and {len(found) - SHOWN:,} more")
+        _show_outcomes(image_set, found)
     show_to_redraw(image_set)
     copies = copies_of(here.review)
     if copies is not None and copies.scope.ids is not None:
         count = len(copies.scope.ids)
         words = f"{undecided_copies(count)}: “and its {counted(count, 'copy', 'copies')}” on a card (t) decides both."
         st.info(escape(words), icon=":material/content_copy:")
-    with st.container(horizontal=True, gap="small", key="review_after"):
-        steps = [*_to_copies(copies), *_to_export(image_set, found), *_to_others(image_set, here.review.spec, found)]
-        for number, step in enumerate(steps):
-            kind = "primary" if not number and step.is_work else "secondary"
-            if act_button(step.words, step.act, icon=step.icon, key=f"review.{step.key}", type=kind):
-                st.rerun()
+    _show_next_steps(image_set, here.review.spec, found, copies=copies)
 
 
-@dataclass(frozen=True)
-class NextStep:
-    """What can follow a review: a button that says so; `is_work` if it goes on with what was done."""
+def _show_outcomes(image_set: ImageSet, found: Sequence[ReviewOutcome]) -> None:
+    def open_outcome(image_id: int) -> None:
+        open_picture(image_id)
+        OUTCOME_CLICKED.set(True)
 
-    key: str
-    words: str
-    act: Callable[[], object]
-    icon: str
-    is_work: bool = False
-
-
-def _open_outcome(image_id: int) -> None:
-    open_picture(image_id)
-    OUTCOME_CLICKED.set(True)
-
-
-def _to_copies(spec: ReviewSpec | None) -> Iterator[NextStep]:
-    """The way to listed copies that were not decided with the pictures of this review."""
-    if spec is not None and spec.scope.ids is not None:
-        words = f"Review {counted(len(spec.scope.ids), 'copy', 'copies')}"
-        yield NextStep("copies", words, partial(choose_review, spec), ":material/content_copy:", is_work=True)
+    st.header(escape(outcomes_in_words(found)), anchor=False)
+    st.caption("Click a picture to change its answer. Files stay as they are: *Export* on Explore takes all along.")
+    paths = dict(zip(image_set.core.ids.tolist(), image_set.table()["path"], strict=True))
+    tiles = tuple(
+        tile_of({"id": one.id, "path": paths[one.id]}, set_id=image_set.set_id, value=one.what, label=one.label)
+        for one in found[:MOST_TILES]
+    )
+    show_gallery(tiles, key="review.outcomes", empty="", on_click=open_outcome)
+    if OUTCOME_CLICKED.get():
+        OUTCOME_CLICKED.clear()
+        st.rerun()  # the dialog is the page's, which an answer does not run again
+    if len(found) > MOST_TILES:
+        st.caption(f"and {len(found) - MOST_TILES:,} more")
 
 
-def _to_export(image_set: ImageSet, found: Sequence[ReviewOutcome]) -> Iterator[NextStep]:
-    """The way to what leaves with the classes that this review corrected, if it did."""
-    if any(one.what == "relabelled" for one in found):
-        words = corrected_in_words(image_set)
-        yield NextStep("export", words, go_to_export, ":material/download:", is_work=True)
+def _show_next_steps(
+    image_set: ImageSet, spec: ReviewSpec, found: Sequence[ReviewOutcome], *, copies: ReviewSpec | None
+) -> None:
+    """Buttons for what can follow a review; the first is primary if it goes on with the work."""
 
+    def start_over() -> None:
+        afresh = opened_review(image_set.reviews.open(spec, afresh=True), answers_url(image_set, spec))
+        image_set.reviews.open_by[VISIT.get_or(Visit)] = afresh
 
-def _to_others(image_set: ImageSet, spec: ReviewSpec, found: Sequence[ReviewOutcome]) -> Iterator[NextStep]:
-    """The next queue, what was put aside, all reviews, and this one once more."""
-    following = next((row for row in image_set.reviews.queues(hides_tiny=True) if row.opens not in (None, spec)), None)
+    steps: list[tuple[str, str, Callable[[], object], str]] = []
+    if copies is not None and copies.scope.ids is not None:
+        words = f"Review {counted(len(copies.scope.ids), 'copy', 'copies')}"
+        steps.append(("copies", words, partial(choose_review, copies), "content_copy"))
+    what = {one.what for one in found}
+    if "relabelled" in what:
+        steps.append(("export", corrected_in_words(image_set), go_to_export, "download"))
+    queues = image_set.reviews.queues(hides_tiny=True)
+    following = next((row for row in queues if row.opens not in (None, spec)), None)
     if following is not None:
         words = f"Next: {following.words} ({following.left:,})"
-        yield NextStep("next", words, partial(choose_review, following.opens), ":material/arrow_forward:", is_work=True)
+        steps.append(("next", words, partial(choose_review, following.opens), "arrow_forward"))
+    goes_on = bool(steps)
     measure = image_set.order().measure
-    if measure is not None and any(one.what == "put aside" for one in found):
+    if measure is not None and "put aside" in what:
         aside = partial(choose_review, ReviewSpec(measure, PUT_ASIDE))
-        yield NextStep("aside", "See those put aside", aside, ":material/schedule:")
-    leave, again = partial(choose_review, None), partial(_start_over, image_set, spec)
-    yield NextStep("others", "What it was worth, and other reviews", leave, ":material/trending_up:")
-    yield NextStep("afresh", "Start over with the current order", again, ":material/replay:")
-
-
-def _outcome_tiles(image_set: ImageSet, found: Sequence[ReviewOutcome]) -> tuple[Tile, ...]:
-    paths = dict(zip(image_set.core.ids.tolist(), image_set.table()["path"], strict=True))
-    return tuple(
-        tile_of({"id": one.id, "path": paths[one.id]}, set_id=image_set.set_id, value=one.what, label=one.label)
-        for one in found
-    )
-
-
-def _start_over(image_set: ImageSet, spec: ReviewSpec) -> None:
-    afresh = opened_review(image_set.reviews.open(spec, afresh=True), answers_url(image_set, spec))
-    image_set.reviews.open_by[VISIT.get_or(Visit)] = afresh
+        steps.append(("aside", "See those put aside", aside, "schedule"))
+    steps.append(("others", "What it was worth, and other reviews", partial(choose_review, None), "trending_up"))
+    steps.append(("afresh", "Start over with the current order", start_over, "replay"))
+    with st.container(horizontal=True, gap="small", key="review_after"):
+        for number, (key, words, act, icon) in enumerate(steps):
+            kind = "primary" if goes_on and not number else "secondary"
+            if act_button(words, act, icon=f":material/{icon}:", key=f"review.{key}", type=kind):
+                st.rerun()
 
 
 def show_history(image_set: ImageSet) -> None:
@@ -274,22 +260,22 @@ def show_history(image_set: ImageSet) -> None:
             alt="Decisions, latest first",
         )
         chosen = history.iloc[event["selection"]["rows"]]
-        _show_take_back(image_set, chosen[chosen["state"] == "done"])
-
-
-def _show_take_back(image_set: ImageSet, chosen: pd.DataFrame) -> None:
-    """A button that takes the chosen action back, whatever followed; how to choose one, if none is chosen."""
-    if chosen.empty:
-        st.caption("Tick what was done to take it back alone.")
-        return
-    row = chosen.iloc[0]
-    take = partial(decisions_here(image_set).take_back, int(row["number"]))
-    act = reported(image_set, take)
-    st.button(f"Take back: {escape(row['did'])}", icon=":material/undo:", key="history.take_back", on_click=act)
+        chosen = chosen[chosen["state"] == "done"]
+        if chosen.empty:
+            st.caption("Tick what was done to take it back alone.")
+            return
+        row = chosen.iloc[0]
+        act = reported(image_set, partial(decisions_here(image_set).take_back, int(row["number"])))
+        st.button(f"Take back: {escape(row['did'])}", icon=":material/undo:", key="history.take_back", on_click=act)
 
 
 def show_names(image_set: ImageSet) -> None:
     """How many pictures are named, what the names suggest, and the order by them; nothing before the first name."""
+
+    def order_by_names() -> str:
+        image_set.labels.use(BY_NAMES)
+        return "Your names are the labels now, and Explore orders pictures by ambiguity between them."
+
     names = image_set.cached_of_table(_names_in)
     if names.isna().all():
         return
@@ -305,7 +291,7 @@ def show_names(image_set: ImageSet) -> None:
                 "Order by ambiguity between your names",
                 icon=":material/swap_vert:",
                 key="review.names.order",
-                on_click=with_toast(partial(_order_by_names, image_set)),
+                on_click=with_toast(order_by_names),
                 help="Makes the names the labels. You can switch back under the classes on Explore.",
             )
         _show_suggestions(image_set, names)
@@ -313,11 +299,6 @@ def show_names(image_set: ImageSet) -> None:
 
 def _names_in(table: pd.DataFrame) -> "pd.Series[str]":
     return table["name"]
-
-
-def _order_by_names(image_set: ImageSet) -> str:
-    image_set.labels.use(BY_NAMES)
-    return "Your names are the labels now, and Explore orders pictures by ambiguity between them."
 
 
 def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
@@ -351,21 +332,15 @@ def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
             "the least certain are below. One undo reverts all of it."
         )
     st.caption("Accepted names come from a picture's neighbours, so figures measured on them are too good.")
-    least_certain = rows.iloc[::-1].head(SHOWN)
-    show_gallery(
-        _tiles(least_certain, image_set.set_id), key="review.names.tiles", empty="No suggestion is that certain."
+    least_certain = tuple(
+        tile_of(row, set_id=image_set.set_id, value=f"{percent(row['share'])} likely", label=str(row["name"]))
+        for row in rows.iloc[::-1].head(MOST_TILES).to_dict("records")
     )
-
-
-def _tiles(rows: pd.DataFrame, set_id: str) -> tuple[Tile, ...]:
-    return tuple(
-        tile_of(row, set_id=set_id, value=f"{percent(row['share'])} likely", label=str(row["name"]))
-        for row in rows.to_dict("records")
-    )
+    show_gallery(least_certain, key="review.names.tiles", empty="No suggestion is that certain.")
 
 
 def show_answers(image_set: ImageSet) -> None:
-    """How many there are and what they have changed, with download and import; folded before the first."""
+    """The number of answers and what they have changed, with download and import; folded before the first."""
     table = answers_table(image_set)
     with st.expander("“Same kind?” answers", icon=":material/join_inner:", expanded=not table.empty):
         answers, moved = image_set.answers, image_set.cached_of_table(moved_share)
@@ -394,7 +369,7 @@ METHOD = (
 
 
 def show_worth(image_set: ImageSet) -> None:
-    """A button that measures it, and the result; nothing where nothing was dropped or corrected."""
+    """A button that measures what the review gained, and the result; nothing where nothing was dropped or corrected."""
     if not image_set.labels.is_reviewed():
         return
     title = "What did correcting and dropping gain?"
@@ -416,12 +391,12 @@ def _measured(image_set: ImageSet) -> Worth | None:
 
 
 def _worth_at(image_set: ImageSet, version: str) -> Worth:
-    """What decisions of this version were worth: they change it for the same snapshot."""
+    # `version`, which decisions change, is part of the cache's key: a snapshot stays the same
     return image_set.labels.worth()
 
 
 def _measured_by_job(image_set: ImageSet) -> Worth | None:
-    """What a job measured of the decisions as they are now; else how far it is, or a button that starts it."""
+    """The result of a job for the present decisions; else its progress, or a button that starts it."""
     worth = worth_by_job(image_set)
     job = latest_job(image_set.workspace, kind=REVIEW_WORTH.name, set_id=image_set.set_id)
     if worth is not None:

@@ -36,7 +36,7 @@ Outcome = NewPicture | RefusedFile
 class UploadBatch:
     """The uploads: `files` and `scored` correspond row by row; `refused` are files that could not be read.
 
-    They are seen in the `rendering` of the image set that they are compared with.
+    Their `rendering` is that of the image set that they are compared with.
     """
 
     key: str
@@ -46,16 +46,8 @@ class UploadBatch:
     rendering: Rendering | None = None
 
 
-def uploaded() -> tuple[UploadedFile, ...]:
-    """The uploaded files of this session."""
-    return UPLOADS.get() or ()
-
-
 def scored_batch(files: Sequence[UploadedFile], now: SetChoice, image_set: ImageSet | None) -> UploadBatch:
-    """Score the files with the chosen model, with progress; files scored before are not scored again.
-
-    Also with the second model, where one has its say in the image set.
-    """
+    """Score the files that were not scored before, with progress, by the chosen model and the set's second one."""
     incoming, refused = _unpacked(files)
     space = image_set.space if image_set is not None else None
     second = image_set.core.second.name if image_set is not None else None
@@ -101,7 +93,7 @@ def shown_name(name: str) -> str:
 def score_for_all(
     files: Sequence[Incoming], model: str, space: EmbeddingSpace | None, *, second: str | None = None
 ) -> list[Outcome]:
-    """Score files with the models that all sessions share, as those of the set in a space were read."""
+    """Score files with the models that all sessions share, in the rendering and precision of a set's space."""
     opened = partial(partial, running_model, space=space)
     return score(files, opened(model), second=opened(second) if second is not None else None)
 
@@ -109,7 +101,7 @@ def score_for_all(
 def _outcomes(
     incoming: Mapping[str, Incoming], model: str, space: EmbeddingSpace | None, second: str | None
 ) -> dict[str, Outcome]:
-    """The outcome of each file by its key; stored in the session after every batch, so that a rerun continues there."""
+    """The outcome of each file by its key, stored in the session after every batch: a rerun continues there."""
     by = f"{model}|{second or ''}|{space.key if space is not None else ''}"
     stored = UPLOADS_SCORED.get() or {}
     outcomes = {key: stored[by, key] for key in incoming if (by, key) in stored}

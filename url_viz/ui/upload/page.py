@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ from streamlit.typing import UploadedFile
 
 from url_viz.base.errors import UrlVizError
 from url_viz.base.wording import MISSING, counted, percent
-from url_viz.columns.measures import available_measures, measure_named, measure_title, quoted
-from url_viz.drawing.tiles import tile_of, tiles_by_similarity, value_text, value_with_percentile
+from url_viz.columns.measures import measure_named, measure_title, available_measures, quoted
+from url_viz.drawing.tiles import Tile, tile_of, tiles_by_similarity, value_text, value_with_percentile
 from url_viz.evidence.order import plain_words
 from url_viz.export.picture_files import data_url
 from url_viz.export.table_files import table_bytes
@@ -29,7 +28,7 @@ from url_viz.ui.auth import allowed, proposed_folder, roots
 from url_viz.ui.session import DIALOG, Key, SetChoice, clear_under
 from url_viz.ui.text import Markdown, errors_shown, escape
 from url_viz.ui.upload.batch import UPLOADS, UploadBatch
-from url_viz.ui.widgets.buttons import act_button, download, measure_under, page_title, with_first, without_baselines
+from url_viz.ui.widgets.buttons import act_button, download, led_by, measure_under, page_title
 from url_viz.ui.widgets.charts import behind_of, show_figure, uploads_figure
 from url_viz.ui.widgets.components import announce, show_paste
 from url_viz.ui.widgets.embed_job import open_folder, set_name
@@ -46,14 +45,6 @@ UPLOADS_ROUND: Key[int] = Key("uploads.round")
 UPLOAD_MEASURE: Key[str | None] = Key("upload.measure")
 UPLOADS_PAGE: Key[int] = Key("upload.page")
 """The page of a gallery of uploads that is shown, by its side and the number of pages."""
-
-
-def remove_uploads() -> None:
-    """Remove all uploads, and what was chosen on their page."""
-    clear_under("upload.")
-    UPLOADS_ROUND.set((UPLOADS_ROUND.get() or 0) + 1)
-
-
 TILES_PER_PAGE = 12
 CLEAR, UNLIKE = "Unambiguous", "Unlike this set"
 """Two kinds of uploads besides the ambiguous."""
@@ -64,8 +55,8 @@ THRESHOLD = 80
 class SortedUploads:
     """Uploads on the two sides of the threshold, each with its extremes first.
 
-    `unlike` are those that nothing in the set is like, the farthest first: no order of the set tells of them, so they
-    have no values. `unknown` have none of this measure.
+    Nothing in the set is like the `unlike` ones, the farthest first: they have no values, since no order of the set
+    applies to them. `unknown` have no value of this measure.
     """
 
     ambiguous: pd.DataFrame
@@ -76,6 +67,10 @@ class SortedUploads:
 
 def show_drop() -> None:
     """Drop, choose or paste files; they stay in the session while other pages are visited."""
+
+    def store() -> None:
+        UPLOADS.set(tuple(key.get() or ()))
+
     page_title(Markdown("Check new pictures"))
     way = st.segmented_control(
         "What to upload",
@@ -91,8 +86,7 @@ def show_drop() -> None:
         "Pictures to sort",
         accept_multiple_files="directory" if is_folder else True,
         key=key,
-        on_change=_store_files,
-        args=(key,),
+        on_change=store,
         label_visibility="collapsed",
     )
     if not is_folder:
@@ -100,7 +94,7 @@ def show_drop() -> None:
 
 
 def show_cannot_embed(now: SetChoice) -> None:
-    """Why nothing can be scored under imported embeddings."""
+    """Say why nothing can be scored under imported embeddings."""
     page_title(Markdown("Check new pictures"))
     st.info(
         f"{escape(resolve(now.model).title)}: these embeddings were imported, so no model here can embed a new "
@@ -129,7 +123,12 @@ def ranked_uploads(batch: UploadBatch, image_set: ImageSet | None) -> pd.DataFra
 
 
 def show_heading(batch: UploadBatch, now: SetChoice, image_set: ImageSet | None) -> None:
-    """The number of uploads, the model, and the image set that they are compared with."""
+    """The number of uploads, the model, the image set that they are compared with, and a button that removes all."""
+
+    def remove_all() -> None:
+        clear_under("upload.")
+        UPLOADS_ROUND.set((UPLOADS_ROUND.get() or 0) + 1)
+
     left, right = st.columns([6, 1], vertical_alignment="center")
     compared = (
         f"percentiles are within {set_name(image_set.root)} ({len(image_set):,} pictures)"
@@ -142,7 +141,7 @@ def show_heading(batch: UploadBatch, now: SetChoice, image_set: ImageSet | None)
     models = " and ".join([resolve(now.model).title, *([named] if named else [])])
     models += f" alone, since the weights of {second.space.backbone} are in no package" if second and not named else ""
     left.caption(f"{escape(counted(len(batch.scored), 'picture'))} · scored with {escape(models)} · {escape(compared)}")
-    right.button("Remove all", icon=":material/close:", key="upload.clear", on_click=remove_uploads, width="stretch")
+    right.button("Remove all", icon=":material/close:", key="upload.clear", on_click=remove_all, width="stretch")
 
 
 def pick_order(table: pd.DataFrame, image_set: ImageSet | None) -> tuple[str, int] | None:
@@ -152,7 +151,7 @@ def pick_order(table: pd.DataFrame, image_set: ImageSet | None) -> tuple[str, in
     """
     order = image_set.order() if image_set is not None else None
     leading = order.measure if order is not None else None
-    options = with_first(without_baselines(available_measures(table)), leading)
+    options = led_by(leading, available_measures(table))
     if not options:
         return None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
@@ -181,7 +180,7 @@ def sort(table: pd.DataFrame, *, measure: str, threshold: int) -> SortedUploads:
 def show_sides(
     batch: UploadBatch, done: SortedUploads, image_set: ImageSet | None, *, measure: str, columns: int
 ) -> None:
-    """Ambiguous and unambiguous uploads side by side, above them those that are unlike the set."""
+    """Ambiguous and unambiguous uploads side by side, those that are unlike the set above them."""
     copies = in_set(batch, image_set)
     counts = f"{len(done.ambiguous):,} uploads are ambiguous, {len(done.clear):,} unambiguous"
     announce("upload", counts + (f", {len(done.unlike):,} unlike this set" if len(done.unlike) else ""))
@@ -227,49 +226,38 @@ def in_set(batch: UploadBatch, image_set: ImageSet | None) -> frozenset[int]:
 def _gallery(
     batch: UploadBatch, rows: pd.DataFrame, title: str, copies: Collection[int], *, measure: str, columns: int
 ) -> None:
-    st.header(f"{escape(title)} · {len(rows):,}", anchor=False)
-    with one_page(rows, partial(UPLOADS_PAGE.under, title), size=TILES_PER_PAGE) as page:
-        shown = tuple(
-            tile_of(
-                row,
-                set_id="",
-                thumbnail=data_url(batch.scored[int(row["id"])].thumbnail),
-                value=_value_of(row, measure),
-                detail=_detail_of(row, measure),
-                label=None if row["is_unlike"] else classes_in_words(row, is_clear=title == CLEAR),
-                mark="in the set" if row["id"] in copies else _MARKS.get(row["twin_kind"]),
-            )
-            for row in page.to_dict("records")
+    def tile(row: Mapping[Any, Any]) -> Tile:
+        value, detail = "", "Nothing in the set is like this picture"
+        if not row["is_unlike"]:
+            of_measure, rank = float(row[measure]), float(row["rank_percentile"])
+            value = value_text(of_measure, rank)
+            detail = f"{measure_title(measure)} {value_with_percentile(of_measure, rank)}"
+        return tile_of(
+            row,
+            set_id="",
+            thumbnail=data_url(batch.scored[int(row["id"])].thumbnail),
+            value=value,
+            detail=detail,
+            label=None if row["is_unlike"] else classes_in_words(row, is_clear=title == CLEAR),
+            mark="in the set" if row["id"] in copies else _MARKS.get(row["twin_kind"]),
         )
+
+    def open_upload(number: int) -> None:
+        UPLOAD_OPENED.set(number)
+        DIALOG.set("upload")
+
+    st.header(f"{escape(title)} · {len(rows):,}", anchor=False)
+    with one_page(rows, UPLOADS_PAGE.under(title), size=TILES_PER_PAGE) as page:
+        shown = tuple(map(tile, page.to_dict("records")))
         key, empty = f"upload.gallery.{title}", "No pictures on this side."
         show_gallery(shown, key=key, empty=empty, columns=columns, on_click=open_upload)
-
-
-def _value_of(row: Mapping[Any, Any], measure: str) -> str:
-    """What is printed on an upload: where the measure puts it; nothing where no measure of the set can tell."""
-    if row["is_unlike"]:
-        return ""
-    return value_text(float(row[measure]), float(row["rank_percentile"]))
-
-
-def _detail_of(row: Mapping[Any, Any], measure: str) -> str:
-    """The value in words for a pointer that rests on the tile, or why there is none."""
-    if row["is_unlike"]:
-        return "Nothing in the set is like this picture"
-    return f"{measure_title(measure)} {value_with_percentile(float(row[measure]), float(row['rank_percentile']))}"
-
-
-def open_upload(number: int) -> None:
-    """Open the upload of a number in the dialog."""
-    UPLOAD_OPENED.set(number)
-    DIALOG.set("upload")
 
 
 _MARKS = {COPY: "copy", VIEW: "another view"}
 
 
 def classes_in_words(row: Mapping[Any, Any], *, is_clear: bool) -> str | None:
-    """Of an unambiguous upload the likeliest class, else the two that it lies between; None if there are no classes."""
+    """The likeliest class of an unambiguous upload, else the two that it lies between; None if there are no classes."""
     if is_clear and isinstance(row["first_class"], str):
         return f"like {row['first_class']}"
     return between(row["first_class"], row["second_class"])
@@ -283,10 +271,6 @@ def show_refused(batch: UploadBatch) -> None:
     count = f"{counted(len(table), 'file')} {'was' if len(table) == 1 else 'were'} not scored"
     with st.expander(escape(count), icon=":material/broken_image:", expanded=not batch.scored):
         st.dataframe(table, hide_index=True, width="stretch", alt="Files that were not scored, with reasons")
-
-
-def _store_files(key: Key[Sequence[UploadedFile]]) -> None:
-    UPLOADS.set(tuple(key.get() or ()))
 
 
 FOLDER_NAME = "uploads"
@@ -314,8 +298,12 @@ def show_exports(batch: UploadBatch, done: SortedUploads, now: SetChoice, image_
 
 def ranking_csv(done: SortedUploads) -> bytes:
     """Every upload, most ambiguous first, with its side and all values; those without a value last."""
-    parts = [("ambiguous", done.ambiguous), ("clear", done.clear.iloc[::-1]), ("unlike the set", done.unlike)]
-    parts.append(("no value", done.unknown))
+    parts = [
+        ("ambiguous", done.ambiguous),
+        ("clear", done.clear.iloc[::-1]),
+        ("unlike the set", done.unlike),
+        ("no value", done.unknown),
+    ]
     table = pd.concat([rows.assign(side=side) for side, rows in parts if len(rows)] or [done.unknown.assign(side="")])
     named = table.drop(columns=["id", "rank_percentile", "is_unlike"]).rename(columns={"path": "name"})
     front = ["name", "side"]
@@ -344,7 +332,8 @@ def _show_add(batch: UploadBatch, done: SortedUploads, now: SetChoice, image_set
         format_func=lambda name: f"{escape(name)} ({len(choices[name]):,})",
         key="upload.kept",
     )
-    typed = st.text_input("Folder", value=str(suggested_folder(image_set)), key="upload.folder", help=_help_on_roots())
+    inside = Markdown(f"Inside {escape(', '.join(map(str, roots())))} (\\$URL_VIZ_ROOTS).")
+    typed = st.text_input("Folder", value=str(suggested_folder(image_set)), key="upload.folder", help=inside)
     st.caption(escape(outcome_of_adding(Path(typed), image_set)))
     offer_to_write(Path(typed), key="upload.folder")
     rows = choices[side]
@@ -357,7 +346,7 @@ def _show_add(batch: UploadBatch, done: SortedUploads, now: SetChoice, image_set
 
 
 def add_to(typed: Path, files: Sequence[Incoming], now: SetChoice, image_set: ImageSet | None) -> int:
-    """Copy files into a folder inside the allowed roots, start reading it, and return how many are new there.
+    """Copy files into a folder inside the allowed roots, and start reading it; returns how many are new there.
 
     If the folder is inside the open image set, that set is read again; else the folder becomes an image set.
     """
@@ -372,7 +361,7 @@ def add_to(typed: Path, files: Sequence[Incoming], now: SetChoice, image_set: Im
 
 
 def suggested_folder(image_set: ImageSet | None) -> Path:
-    """A new folder inside the allowed roots: in the open image set, or beside it where its folders are its classes."""
+    """A new folder inside the allowed roots: in the open image set, or next to it where its folders are its classes."""
     if image_set is None:
         return next(iter(roots()), Path.home()) / FOLDER_NAME
     root = image_set.root
@@ -383,7 +372,7 @@ def suggested_folder(image_set: ImageSet | None) -> Path:
 
 
 def outcome_of_adding(folder: Path, image_set: ImageSet | None) -> str:
-    """What becomes of pictures that are copied into a folder: which image set has them then, and with which label."""
+    """Which image set has the pictures that are copied into a folder, and with which label; or why it cannot be."""
     try:
         folder = allowed(folder)
     except UrlVizError as error:
@@ -399,10 +388,6 @@ def _files(batch: UploadBatch, rows: pd.DataFrame) -> list[Incoming]:
     return [batch.files[int(number)] for number in rows["id"]]
 
 
-def _help_on_roots() -> Markdown:
-    return Markdown(f"Inside {escape(', '.join(map(str, roots())))} (\\$URL_VIZ_ROOTS).")
-
-
 LONG_SIDE_PX = 1200
 NEIGHBOURS = 6
 
@@ -411,12 +396,11 @@ def show_opened_upload(batch: UploadBatch, table: pd.DataFrame, image_set: Image
     """The dialog, if an upload is open; call it last."""
     number = UPLOAD_OPENED.get()
     if DIALOG.get() == "upload" and number is not None and number < len(table):
-        show_upload(batch, table, number, image_set)
+        _show_upload(batch, table, number, image_set)
 
 
 @st.dialog("Upload", width="large", on_dismiss=DIALOG.clear)
-def show_upload(batch: UploadBatch, table: pd.DataFrame, number: int, image_set: ImageSet | None) -> None:
-    """The upload in row `number` of the table."""
+def _show_upload(batch: UploadBatch, table: pd.DataFrame, number: int, image_set: ImageSet | None) -> None:
     row = table.iloc[number]
     left, right = st.columns([3, 2], gap="medium")
     with left, errors_shown(st.error):
@@ -428,36 +412,23 @@ def show_upload(batch: UploadBatch, table: pd.DataFrame, number: int, image_set:
         st.subheader("File", anchor=False)
         st.code(str(row["path"]), language=None, wrap_lines=True)
         st.dataframe(facts_of_upload(row), hide_index=True, width="stretch", alt="Facts of the picture")
-    if image_set is not None:
-        _show_twin(batch, row, number, image_set)
-        st.subheader("Similar pictures in the set", anchor=False)
-        _show_nearest(batch, number, image_set)
-
-
-def _show_twin(batch: UploadBatch, row: "pd.Series[Any]", number: int, image_set: ImageSet) -> None:
-    twin = int(row["twin_of"])
-    if twin < 0:
+    if image_set is None:
         return
-    is_exact, is_copy = number in in_set(batch, image_set), row["twin_kind"] == COPY
-    what = "This exact file" if is_exact else "A copy" if is_copy else "Another view of this"
-    st.info(
-        escape(f"{what} is in the image set already: {image_set.row(twin)['path']}"), icon=":material/content_copy:"
-    )
-
-
-def _show_nearest(batch: UploadBatch, number: int, image_set: ImageSet) -> None:
+    if (twin := int(row["twin_of"])) >= 0:
+        is_exact, is_copy = number in in_set(batch, image_set), row["twin_kind"] == COPY
+        what = "This exact file" if is_exact else "A copy" if is_copy else "Another view of this"
+        words = f"{what} is in the image set already: {image_set.row(twin)['path']}"
+        st.info(escape(words), icon=":material/content_copy:")
+    st.subheader("Similar pictures in the set", anchor=False)
     near = similar_pictures(batch.scored[number], image_set)
     rows = image_set.table().set_index("id", drop=False).loc[near["id"]]
-    shown = tiles_by_similarity(rows.assign(similarity=near["similarity"].to_numpy()), set_id=image_set.set_id)
-    show_gallery(shown, key="upload.nearest", empty="No pictures.", columns=NEIGHBOURS)
+    similar = tiles_by_similarity(rows.assign(similarity=near["similarity"].to_numpy()), set_id=image_set.set_id)
+    show_gallery(similar, key="upload.nearest", empty="No pictures.", columns=NEIGHBOURS)
     st.caption("The nearest ones; copies and other views of this picture are left out.")
 
 
 def similar_pictures(upload: NewPicture, image_set: ImageSet, *, of_class: str | None = None) -> pd.DataFrame:
-    """The pictures (id, similarity) of the set that are nearest to an upload and no twins of it, nearest first.
-
-    With `of_class`, those of this class.
-    """
+    """The nearest pictures of the set (id, similarity) to an upload, twins left out; with `of_class`, of that class."""
     reference = image_set.core.reference()
     if of_class is not None:
         is_of_class = (reference.table["label"] == of_class).to_numpy(dtype=bool)
@@ -469,7 +440,7 @@ def similar_pictures(upload: NewPicture, image_set: ImageSet, *, of_class: str |
 
 
 def facts_of_upload(row: "pd.Series[Any]") -> pd.DataFrame:
-    """What is known of an upload, one row a fact: Fact, Value."""
+    """The facts known of an upload, one a row: Fact, Value."""
     facts = [("Size", f"{row['width']} × {row['height']} px")]
     if isinstance(row["first_class"], str):
         shares = (percent(float(row[f"{nth}_share"])) for nth in ("first", "second"))

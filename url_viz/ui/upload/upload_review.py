@@ -25,10 +25,9 @@ from url_viz.ui.upload.page import LONG_SIDE_PX, SortedUploads, facts_of_upload,
 
 @dataclass
 class UploadAnswers:
-    """The answers about the uploads of a session, and which uploads were skipped, by their content.
+    """The answers about the uploads of a session, and which uploads were skipped, by content.
 
-    `done` and `undone` are what can be taken back and given again, the latest last: a content, what it was answered
-    before and then.
+    `done` and `undone` can be taken back and given again, the latest last: a content, its answers before and after.
     """
 
     answers: dict[int, CardAnswer] = field(default_factory=dict)
@@ -45,9 +44,9 @@ TAKES: tuple[AnswerKind, ...] = ("decision", "label")
 
 @dataclass(frozen=True)
 class UploadQueue(Queue):
-    """The uploads of a batch in the order of a measure, by their number in it; `table` has them in that order."""
+    """The uploads of a batch, by their number in it, in the order of `table`."""
 
-    said: UploadAnswers
+    session: UploadAnswers
     batch: UploadBatch
     table: pd.DataFrame
     image_set: ImageSet | None
@@ -68,7 +67,9 @@ class UploadQueue(Queue):
     @property
     def classes(self) -> list[str]:
         set_classes = set() if self.image_set is None else set(self.image_set.table()["label"].dropna().astype(str))
-        return sorted(set_classes | {answer.label for answer in self.said.answers.values() if answer.label is not None})
+        return sorted(
+            set_classes | {answer.label for answer in self.session.answers.values() if answer.label is not None}
+        )
 
     def card(self, image_id: int) -> Card:
         [row_number] = np.flatnonzero(self.ids == image_id)
@@ -78,7 +79,7 @@ class UploadQueue(Queue):
         return Card(row, question, near, TAKES, picture=_picture(self.batch, image_id), facts=facts)
 
     def _near(self, number: int, question: Question) -> list[pd.DataFrame]:
-        """The nearest pictures of the set, of each class in question."""
+        """The nearest pictures of each class in question; without classes, of the set."""
         if self.image_set is None:
             return []
         rows, upload = self.image_set.table().set_index("id", drop=False), self.batch.scored[number]
@@ -86,26 +87,26 @@ class UploadQueue(Queue):
         return [rows.loc[near["id"]] for near in of_each or [similar_pictures(upload, self.image_set)]]
 
     def state(self, ids: Sequence[int]) -> list[CardAnswer]:
-        return [self.said.answers.get(content, NOTHING) for content in self._contents(ids)]
+        return [self.session.answers.get(content, NOTHING) for content in self._contents(ids)]
 
     def store(self, image_id: int, answer: CardAnswer, *, who: str | None = None) -> None:
         label = None if answer.label is None else checked_label(answer.label)
         for content in self._contents([image_id]):
-            said = CardAnswer(answer.decision, label)
-            self.said.skipped.discard(content)
-            self.said.done.append((content, self.said.answers.get(content, NOTHING), said))
-            self.said.undone.clear()
-            self.said.answers[content] = said
+            after = CardAnswer(answer.decision, label)
+            self.session.skipped.discard(content)
+            self.session.done.append((content, self.session.answers.get(content, NOTHING), after))
+            self.session.undone.clear()
+            self.session.answers[content] = after
 
     def step(self, command: Step, *, who: str | None = None) -> Stepped:
-        here, there = self.said.done, self.said.undone
+        here, there = self.session.done, self.session.undone
         if command == "redo":
             here, there = there, here
         if not here:
             return Stepped(f"Nothing to {command}")
         content, before, after = here.pop()
         there.append((content, before, after))
-        self.said.answers[content] = before if command == "undo" else after
+        self.session.answers[content] = before if command == "undo" else after
         known = {upload.content: number for number, upload in enumerate(self.batch.scored)}
         name = str(self.batch.scored[known[content]].name) if content in known else "an upload"
         return Stepped(f"{'Undone' if command == 'undo' else 'Redone'}: the answer on {name}", known.get(content))
@@ -114,22 +115,22 @@ class UploadQueue(Queue):
         return np.array([now != NOTHING for now in self.state(self.ids.tolist())], bool)
 
     def skipped(self) -> NDArray[np.bool_]:
-        return np.array([content in self.said.skipped for content in self._contents(self.ids.tolist())], bool)
+        return np.array([content in self.session.skipped for content in self._contents(self.ids.tolist())], bool)
 
     def skip(self, image_id: int) -> None:
-        self.said.skipped.update(self._contents([image_id]))
+        self.session.skipped.update(self._contents([image_id]))
 
     def unskip(self) -> None:
-        self.said.skipped.clear()
+        self.session.skipped.clear()
 
     def _contents(self, numbers: Sequence[int]) -> list[int]:
-        """Of those that are there still: an answer may be older than the batch."""
+        """The contents of the numbers that are still there: an answer may be older than the batch."""
         scored = self.batch.scored
         return [scored[number].content for number in numbers if 0 <= number < len(scored)]
 
 
 def _picture(batch: UploadBatch, number: int) -> str:
-    """The picture itself, for there is no address of it."""
+    """The picture itself: it has no address."""
     try:
         data = batch.files[number].read()
         return data_url(decoders.shown(data, most_px=LONG_SIDE_PX, quality=85, rendering=batch.rendering))
@@ -138,7 +139,7 @@ def _picture(batch: UploadBatch, number: int) -> str:
 
 
 def upload_answers() -> UploadAnswers:
-    """Those of this session."""
+    """The answers of this session."""
     return UPLOADS_REVIEW.get_or(UploadAnswers)
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from mimetypes import guess_type
 from pathlib import PurePath
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -16,33 +16,33 @@ from url_viz.export.folders import paths_text
 from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.ui.session import DIALOG, Key
-from url_viz.ui.streamlit_private import hold_run, let_run_go
+from url_viz.ui.streamlit_private import hold_run
 from url_viz.ui.text import ERROR_ICON, Markdown, escape
 
 
 class Warned(str):
-    """A sentence that an act gives, which warns of what came of it."""
+    """A sentence returned by an act that warns of its outcome."""
 
 
 @dataclass(frozen=True)
 class ClickOutcome:
-    """What came of a click on the button of a key."""
+    """The outcome of a click on the button of a key."""
 
     key: str
     words: str
-    is_error: bool
+    kind: Literal["success", "warning", "error"]
     is_seen: bool = False
-    is_warning: bool = False
 
 
 ASKED: Key[tuple[str, ...]] = Key("button.asked")
 """The keys of buttons whose click no run of the page has carried out."""
 OUTCOMES: "Key[tuple[ClickOutcome, ...]]" = Key("button.said")
-"""What came of the last click, or of several that came together."""
+"""The outcome of the last click, or of several that came together."""
+_ICONS = {"success": ":material/check:", "warning": ":material/warning:", "error": ERROR_ICON}
 
 
 def dialog_button(label: str, *, key: str, **look: Any) -> bool:
-    """A button that opens the dialog of its `key`; whether that is open, and to be drawn.
+    """A button that opens the dialog of its `key`; returns whether that is open, and to be drawn.
 
     The dialog has `on_dismiss=DIALOG.clear`.
     """
@@ -53,10 +53,10 @@ def dialog_button(label: str, *, key: str, **look: Any) -> bool:
 def act_button(
     label: str, act: Callable[[], object], *, key: str, draw: Callable[..., object] = st.button, **look: Any
 ) -> bool:
-    """A button that has `act` carried out where it stands, with what other controls say by then; whether it just was.
+    """A button that carries out `act` where it stands, once the controls above have been read; returns whether it did.
 
-    What was drawn before is then to be drawn again (`st.rerun()`). A sentence that `act` gives, or its UrlVizError, is
-    shown here until the next of these buttons is clicked; `Warned` is a sentence that warns.
+    What was drawn before is then to be drawn again (`st.rerun()`). The sentence that `act` returns, or its UrlVizError,
+    is shown here until the next of these buttons is clicked; `Warned` is a sentence that warns.
     """
     draw(escape(label), key=key, on_click=_ask, args=(key,), **look)
     waiting, is_done = ASKED.get() or (), False
@@ -64,39 +64,41 @@ def act_button(
         hold_run()
         left = tuple(other for other in waiting if other != key)
         ASKED.set(left)
-        is_done = _is_done(key, act)
+        outcome = None
+        try:
+            words, is_done = act(), True
+            if isinstance(words, str):
+                outcome = ClickOutcome(key, words, "warning" if isinstance(words, Warned) else "success")
+        except UrlVizError as error:
+            outcome = ClickOutcome(key, str(error), "error")
+        if outcome is not None:
+            OUTCOMES.set((*(OUTCOMES.get() or ()), outcome))
         if not left:
-            let_run_go()
+            hold_run(is_held=False)
     show_outcome(key)
     return is_done
 
 
 def show_outcome(key: str) -> None:
-    """What came of the last click on the button of that key, until another of these is clicked."""
+    """Show the outcome of the last click on the button of that key, until another of these is clicked."""
     for outcome in OUTCOMES.get() or ():
         if outcome.key == key:
-            draw = st.error if outcome.is_error else st.warning if outcome.is_warning else st.success
-            draw(escape(outcome.words), icon=_icon(outcome))
-
-
-def _icon(outcome: ClickOutcome) -> str:
-    if outcome.is_warning:
-        return ":material/warning:"
-    return ERROR_ICON if outcome.is_error else ":material/check:"
+            draw = {"success": st.success, "warning": st.warning, "error": st.error}[outcome.kind]
+            draw(escape(outcome.words), icon=_ICONS[outcome.kind])
 
 
 def end_of_page() -> None:
-    """To be called once a page is drawn: what was asked of it is done, or is not offered any more, and all is seen."""
+    """Call once a page is drawn: its clicks are carried out, or not offered any more, and their outcomes seen."""
     ASKED.clear()
     OUTCOMES.set(tuple(replace(outcome, is_seen=True) for outcome in OUTCOMES.get() or ()))
 
 
 def leave_page() -> None:
-    """Ask nothing more of a page, and say in toasts what came of it and was not seen there."""
+    """Forget the clicks on a page, and show in toasts their outcomes that were not seen there."""
     ASKED.clear()
     for outcome in OUTCOMES.get() or ():
         if not outcome.is_seen:
-            st.toast(escape(outcome.words), icon=_icon(outcome))
+            st.toast(escape(outcome.words), icon=_ICONS[outcome.kind])
     OUTCOMES.clear()
 
 
@@ -106,30 +108,19 @@ def _ask(key: str) -> None:
     ASKED.set((*(ASKED.get() or ()), key))
 
 
-def _is_done(key: str, act: Callable[[], object]) -> bool:
-    try:
-        words, is_error = act(), False
-    except UrlVizError as error:
-        words, is_error = error, True
-    if is_error or isinstance(words, str):
-        outcome = ClickOutcome(key, str(words), is_error, is_warning=isinstance(words, Warned))
-        OUTCOMES.set((*(OUTCOMES.get() or ()), outcome))
-    return not is_error
-
-
 TITLED: Key[bool] = Key("page_titled")
 """Whether this run of the page has drawn its heading."""
 
 
 def page_title(words: Markdown, **look: Any) -> None:
-    """Draw the heading of the page. Its sections are headers (`st.header`), and theirs subheaders."""
+    """Draw the heading of the page. Its sections are headers (`st.header`), theirs subheaders."""
     st.title(words, anchor=False, **look)
     TITLED.set(True)
 
 
 @contextmanager
 def with_title(name: str) -> Iterator[None]:
-    """What is drawn within has a heading above, `name` if it draws none: an error, or a set that is not read yet."""
+    """Put the heading `name` above what is drawn within, if that draws none, as an error does."""
     TITLED.clear()
     above = st.container()
     yield
@@ -152,7 +143,7 @@ def download(
     disabled: bool = False,
     help_text: str | None = None,
 ) -> None:
-    """A button that downloads what `make` gives; its kind follows from the file's extension. `is_quiet`: no frame."""
+    """A button that downloads what `make` returns; its type follows from the file's extension. `is_quiet`: no frame."""
     is_parquet = PurePath(file_name).suffix == ".parquet"
     st.download_button(
         escape(words),
@@ -169,33 +160,31 @@ def download(
 
 
 def download_paths(image_set: ImageSet, ids: Sequence[int], *, name: str, key: str) -> None:
-    """A button that downloads the list of the paths of pictures; `name` is the end of the file's."""
+    """A button that downloads the paths of pictures; the file's name ends in `name`."""
+
+    def make() -> bytes:
+        try:
+            return paths_text(image_set, ids)
+        except FolderError:
+            return paths_text(image_set, ids, nul=True)
+
     download(
         "List of paths",
-        lambda: _paths(image_set, ids),
+        make,
         file_name=f"{image_set.root.name}-{name}.txt",
         key=key,
         help_text="Paths of these pictures, one per line (separated by NUL if a name contains a line break)",
     )
 
 
-def _paths(image_set: ImageSet, ids: Sequence[int]) -> bytes:
-    try:
-        return paths_text(image_set, ids)
-    except FolderError:
-        return paths_text(image_set, ids, nul=True)
-
-
 def download_table(words: str, table: pd.DataFrame, *, file_name: str, key: str, is_quiet: bool = True) -> None:
-    """A button that downloads a table as CSV or Parquet, by the file's extension; nothing to press for an empty one."""
-    kind = PurePath(file_name).suffix
-    icon = ":material/download:" if is_quiet else None
+    """A button that downloads a table as CSV or Parquet, by the file's extension; disabled for an empty one."""
     download(
         words,
-        lambda: table_bytes(table, kind),
+        lambda: table_bytes(table, PurePath(file_name).suffix),
         file_name=file_name,
         key=key,
-        icon=icon,
+        icon=":material/download:" if is_quiet else None,
         is_quiet=is_quiet,
         disabled=table.empty,
     )
@@ -203,13 +192,13 @@ def download_table(words: str, table: pd.DataFrame, *, file_name: str, key: str,
 
 @dataclass
 class Shown:
-    """Of the widgets of a control, which differ in the number in their key: what each said last, or was made with.
+    """The last values of a control's widgets, which differ in the number in their key, and the last one's options.
 
-    `options` are those of the last widget. It is changed in place: a run that is overtaken has shown what it has shown.
+    Changed in place: a run that is overtaken has shown what it has shown.
     """
 
     options: object
-    said: list[object] = field(default_factory=list)
+    values: list[object] = field(default_factory=list)
 
 
 SHOWN: Key[dict[str, Shown]] = Key("controls.shown")
@@ -220,19 +209,19 @@ T = TypeVar("T")
 def control(key: Key[T], value: T, choose: Callable[[T], object], *, options: object = ()) -> dict[str, Any]:
     """The `key`, `on_change` and `args` of the widget that shows `value`; `choose` gets what the user chooses.
 
-    Give the widget `value` as its first one (`index`, `value`, `default`), and the `options` here as they are written
-    there.
+    Give the widget `value` as its first one (`index`, `value`, `default`), and its `options` also here, as it shows
+    them.
     """
     shown = SHOWN.get_or(dict).setdefault(key, Shown(options))
-    if not shown.said or shown.said[-1] != value or shown.options != options:
-        shown.said.append(value)
+    if not shown.values or shown.values[-1] != value or shown.options != options:
+        shown.values.append(value)
         shown.options = options
-    number = len(shown.said) - 1
+    number = len(shown.values) - 1
     return {"key": _widget(key, number), "on_change": _take, "args": (key, number, choose)}
 
 
 def control_of(stored: Key[T], value: T, *, options: object = ()) -> dict[str, Any]:
-    """As `control`, of a choice that is kept in the session; `value` is what applies of it."""
+    """As `control`, for a choice in the session under `stored`; `value` is the one in force."""
     return control(stored.under("control"), value, stored.set, options=options)
 
 
@@ -241,7 +230,7 @@ def _widget(key: Key[T], number: int) -> Key[T]:
 
 
 def _take(key: Key[T], number: int, choose: Callable[[T], object]) -> None:
-    values, now = SHOWN.get_or(dict)[key].said, _widget(key, number).get()
+    values, now = SHOWN.get_or(dict)[key].values, _widget(key, number).get()
     if now != values[number]:
         values[number] = now
         choose(now)  # type: ignore[arg-type]
@@ -252,25 +241,18 @@ MOST_SIDE_BY_SIDE = 4
 
 
 def offered(image_set: ImageSet) -> list[str]:
-    """The measures that a set can be ordered by, the leading one first; empty before there is any.
-
-    Baselines are among them only where there is nothing else.
-    """
-    return with_first(without_baselines(image_set.core.measures()), image_set.order().measure)
+    """The measures that a set can be ordered by, the leading one first; empty before there is any."""
+    return led_by(image_set.order().measure, image_set.core.measures())
 
 
-def without_baselines(names: Sequence[str]) -> Sequence[str]:
-    """The names but for those of baselines, if that leaves any."""
-    return [name for name in names if not measure_named(name).is_baseline] or names
-
-
-def with_first(names: Sequence[str], first: str | None) -> list[str]:
-    """The names, with `first` before the others if it is one of them."""
-    return sorted(names, key=lambda name: name != first)
+def led_by(first: str | None, names: Sequence[str]) -> list[str]:
+    """The measures, `first` before the others if it is one of them; baselines only where there is nothing else."""
+    others = [name for name in names if not measure_named(name).is_baseline] or names
+    return sorted(others, key=lambda name: name != first)
 
 
 def measure_under(key: Key[str | None], names: Sequence[str], *, default: str | None = None) -> str:
-    """As `choose_measure`, with the choice in the session under `key`."""
+    """`choose_measure`, with the choice in the session under `key`."""
     return choose_measure(names, key=key.under("control"), chosen=key.get(), choose=key.set, default=default)
 
 
@@ -315,11 +297,9 @@ def choose_measure(
 
 def meanings(names: Sequence[str]) -> Markdown:
     """What each measure is, one per line."""
-    lines = [_meaning(name) for name in names]
-    lines.append(Markdown("Higher means more ambiguous. Only the order matters, not the value."))
+    lines = []
+    for name in names:
+        also = f" ({in_text(name)})" if is_measure(name) and in_text(name) != measure_title(name).lower() else ""
+        lines.append(f"**{escape(measure_title(name))}**{escape(also)}: {escape(measure_named(name).meaning)}")
+    lines.append("Higher means more ambiguous. Only the order matters, not the value.")
     return Markdown("\n\n".join(lines))
-
-
-def _meaning(name: str) -> Markdown:
-    also = f" ({in_text(name)})" if is_measure(name) and in_text(name) != measure_title(name).lower() else ""
-    return Markdown(f"**{escape(measure_title(name))}**{escape(also)}: {escape(measure_named(name).meaning)}")

@@ -1,7 +1,7 @@
 """Decisions on pages: actions of a gallery, the bar that decides on all pictures in scope, and what undoes them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,19 +17,11 @@ from url_viz.store.decisions.decision_rows import Decision
 from url_viz.store.decisions.decisions import Action, Decisions, Step
 from url_viz.ui.auth import user_name
 from url_viz.ui.session import Key
-from url_viz.ui.text import Markdown, errors_shown, escape, with_toast
+from url_viz.ui.text import errors_shown, escape, with_toast
 from url_viz.ui.widgets.gallery import GalleryAction
 
-
-@dataclass(frozen=True)
-class DoneHere:
-    """What was last done in this session to several pictures, in `words`, and the `version` of the decisions then."""
-
-    words: str
-    version: int
-
-
-DONE: Key[DoneHere] = Key("view.done")
+DONE: Key[tuple[str, int]] = Key("view.done")
+"""What was last done in this session to several pictures, and the version of the decisions after it."""
 
 COUNTED_ABOVE = 50
 """A button that acts on more pictures than this, about what a window shows, says how many."""
@@ -55,7 +47,7 @@ NAMING = "What the pictures show, one name each; the review *Name these first* c
 
 
 def decisions_here(image_set: ImageSet) -> Decisions:
-    """The decisions of an image set, on which the user of this session acts."""
+    """The decisions of an image set, changed in the name of this session's user."""
     who = user_name()
     return image_set.decisions if who is None else image_set.decisions.by(who)
 
@@ -67,28 +59,33 @@ def handle_gallery_actions(
 
     All of it is done before the first call of Streamlit, as `show_gallery` requires. Decisions show in the gallery;
     undo, redo, errors, and what was done to several pictures, are reported.
-    `stacks` are the rows of `image_set.table()` of which one tile stands for a picture and its twins.
+    `stacks` are the rows of `image_set.table()` where one tile stands for a picture and its twins.
     """
     results: list[Action | str] = []
     for action in actions if stacks is None else map(partial(_with_twins, stacks), actions):
         try:
-            results += _done(image_set, action)
+            if action.command is not None:
+                results.append(step_history(image_set, action.command)[0])
+            elif action.chosen:
+                results.append(decisions_here(image_set).decide(action.chosen, action.decision))
+            elif action.id is not None:
+                decisions_here(image_set).decide([action.id], action.decision)
         except UrlVizError as error:
             results.append(str(error))
     report(image_set, results)
 
 
 def report(image_set: ImageSet, results: Sequence[Action | str]) -> None:
-    """Say in toasts what came of what was asked; of several pictures also beside *Undo*, as long as it undoes that."""
+    """Show the results in toasts; an action on several pictures also beside *Undo*, as long as it undoes that."""
     last = results[-1] if results else None
     if isinstance(last, Action) and last.count > 1:
-        DONE.set(DoneHere(last.sentence, image_set.decisions.version))
+        DONE.set((last.sentence, image_set.decisions.version))
     for result in results:
         st.toast(escape(result.sentence if isinstance(result, Action) else result))
 
 
 def reported(image_set: ImageSet, act: Callable[[], Action]) -> Callable[[], None]:
-    """The callback that carries out `act` on several pictures, and reports it or its error."""
+    """A callback that carries out `act` on several pictures, and reports it or its error."""
 
     def carry_out() -> None:
         with errors_shown():
@@ -104,12 +101,14 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which:
     and is reported. While the bar appears, it takes no click that was meant for what stood there.
     """
     ids, decisions = tuple(rows["id"].tolist()), decisions_here(image_set)
+    total, many = len(image_set), f" {len(ids):,}" if len(ids) > COUNTED_ABOVE else ""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="decide_bar"):
-        count = _in_scope(len(ids), len(image_set), which, image_set.noun)
-        st.markdown(count, help=KEYS, width="content")
-        for decision, (_, icon) in CHOICES.items():
+        scope = which or (f"of {total:,}" if len(ids) != total else f"{image_set.noun}s")
+        st.markdown(f"**{len(ids):,}** {escape(scope)}", help=KEYS, width="content")
+        for decision, (word, icon) in CHOICES.items():
+            on = " on" if many and decision is None else ""
             st.button(
-                escape(_label(decision, len(ids))),
+                escape(f"{word}{on}{many}"),
                 icon=icon,
                 key=f"{key}.{decision or 'clear'}",
                 disabled=not ids,
@@ -119,14 +118,8 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which:
         show_undo(image_set, key=key)
 
 
-def _label(decision: Decision | None, count: int) -> str:
-    """What a button does, and to how many pictures if they are many: "Drop 523", "Remove decision on 523"."""
-    word = CHOICES[decision][0]
-    return word if count <= COUNTED_ABOVE else f"{word} {count:,}" if decision else f"{word} on {count:,}"
-
-
 def _with_twins(table: pd.DataFrame, action: GalleryAction) -> GalleryAction:
-    """The action on the twins, among these rows, of its pictures too; on a single picture without twins as it was."""
+    """The action, also on the twins of its pictures among these rows; unchanged on one picture without twins."""
     if action.id is None and not action.chosen:
         return action
     ids = action.chosen or (action.id,)
@@ -136,26 +129,15 @@ def _with_twins(table: pd.DataFrame, action: GalleryAction) -> GalleryAction:
 
 
 def show_progress(image_set: ImageSet, *, key: str) -> None:
-    """What became of the pictures of the set, and how many are left, with undo and redo."""
+    """How many pictures of the set were kept, dropped … and are left, with undo and redo."""
     show_undo(image_set, key=key, is_always=False)
     counts = progress_counts(image_set.table())
     if counts:
         st.caption(escape(" · ".join(f"{count:,} {part}" for part, count in counts.items())), width="content")
 
 
-def _done(image_set: ImageSet, action: GalleryAction) -> list[Action | str]:
-    """Carry out one action of a gallery; return what to report beyond what the picture shows."""
-    if action.command is not None:
-        return [step_history(image_set, action.command)[0]]
-    if action.chosen:
-        return [decisions_here(image_set).decide(action.chosen, action.decision)]
-    if action.id is not None:
-        decisions_here(image_set).decide([action.id], action.decision)
-    return []
-
-
 def step_history(image_set: ImageSet, command: Step) -> tuple[str, int | None]:
-    """Undo or redo; what that did, in words, and the picture that it did it to, if it was one."""
+    """Undo or redo; returns what that did, in words, and the id of the picture, if it was about one."""
     action = decisions_here(image_set).step(command)
     if action is None:
         return f"Nothing to {command}", None
@@ -196,7 +178,7 @@ def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
 
 
 def show_undo(image_set: ImageSet, *, key: str, is_always: bool = True) -> None:
-    """Buttons for undo and redo of what was decided on this image set, behind what undo would take back of several.
+    """Buttons for undo and redo on this image set, after what undo would take back, if that was on several pictures.
 
     Unless `is_always`, nothing where there is nothing to undo or redo.
     """
@@ -204,8 +186,8 @@ def show_undo(image_set: ImageSet, *, key: str, is_always: bool = True) -> None:
     possible: dict[Step, bool] = {"undo": decisions.can_undo, "redo": decisions.can_redo}
     if not (is_always or any(possible.values())):
         return
-    if done is not None and done.version == decisions.version:
-        st.markdown(f"**{escape(done.words)}.**", width="content")
+    if done is not None and done[1] == decisions.version:
+        st.markdown(f"**{escape(done[0])}.**", width="content")
     for command, is_possible in possible.items():
         st.button(
             escape(command.capitalize()),
@@ -217,9 +199,3 @@ def show_undo(image_set: ImageSet, *, key: str, is_always: bool = True) -> None:
             on_click=with_toast(lambda command: step_history(image_set, command)[0]),
             args=(command,),
         )
-
-
-def _in_scope(shown: int, total: int, which: str, unit: str) -> Markdown:
-    if which:
-        return Markdown(f"**{shown:,}** {escape(which)}")
-    return Markdown(f"**{shown:,}** of {total:,}" if shown != total else f"**{total:,}** {escape(unit)}s")

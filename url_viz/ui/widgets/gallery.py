@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -37,13 +37,10 @@ HandleActions = Callable[[tuple[GalleryAction, ...]], None]
 
 
 @contextmanager
-def one_page(rows: pd.DataFrame, key_of: Callable[[int], Key[int]], *, size: int) -> Iterator[pd.DataFrame]:
-    """The rows of the page that is chosen; after what is drawn of them, the pages to choose, if there are several.
-
-    `key_of` gives the key of the choice for so many pages.
-    """
+def one_page(rows: pd.DataFrame, key: Key[int], *, size: int) -> Iterator[pd.DataFrame]:
+    """The rows of the chosen page; below what is drawn of them, the pages to choose from, if there are several."""
     pages = max(1, math.ceil(len(rows) / size))
-    key = key_of(pages)
+    key = key.under(pages)
     page = min(key.get() or 1, pages)
     yield rows.iloc[(page - 1) * size : page * size]
     if pages > 1:
@@ -59,11 +56,11 @@ def show_gallery(
     handle: HandleActions | None = None,
     on_click: OnClick | None = None,
 ) -> None:
-    """Draw the tiles in order, in at most `columns` columns (by default as many as fit); the text `empty` without any.
+    """Draw the tiles in at most `columns` columns (by default as many as fit); the text `empty` without any.
 
     With `handle`, pictures can be decided on, by buttons and keys (k keep, d drop, l decide later, u undo, y redo). It
-    is called with the actions before the page runs again, so that the page already shows their effect, and exactly once
-    per action, even if runs overtake each other. It must carry out the actions before it calls Streamlit.
+    is called with the actions before the page runs again, which then shows their effect, and exactly once per action,
+    even if runs overtake each other. It must carry out the actions before it calls Streamlit.
 
     The state is that of `key` in the session: `clicked`, for one run, and `actions`, numbered.
     """
@@ -82,48 +79,37 @@ def show_gallery(
         handle_actions(key, handle, result)  # usually none are left, unless another run came between
 
 
-def _none_chosen(chosen: object) -> NDArray[np.int64]:
-    return np.empty(0, np.int64)
-
-
-ChosenIds = Callable[[object], NDArray[np.int64]]
-"""Which pictures the browser calls chosen, as ids (M,)."""
-
-
-def handle_actions(
-    key: str, handle: HandleActions, state: Record | None = None, *, chosen_ids: ChosenIds = _none_chosen
-) -> None:
+def handle_actions(key: str, handle: HandleActions, state: Record | None = None) -> None:
     """Handle the new actions in a component's `state`, by default that in the session."""
     now = component_state(key) if state is None else state
-    handle_new(key, now, lambda records: handle(actions_of(records, chosen_ids)))
+    handle_new(key, now, lambda records: handle(actions_of(records)))
 
 
-def actions_of(records: Iterable[Record], chosen_ids: ChosenIds = _none_chosen) -> tuple[GalleryAction, ...]:
-    """What the browser sent, without what is invalid; `chosen_ids` tells which pictures it calls chosen."""
-    return tuple(action for record in records if (action := _action(record, chosen_ids)) is not None)
-
-
-def _action(record: Record, chosen_ids: ChosenIds) -> GalleryAction | None:
-    command, decision = record.get("command"), record.get("decision")
-    if command == "undo" or command == "redo":
-        return GalleryAction(command=command)
-    known_decision = next((each for each in DECISIONS if each == decision), None)
-    if known_decision != decision:
-        return None
-    if "id" in record:
-        return GalleryAction(int(cast(str, record["id"])), known_decision)
-    chosen = tuple(chosen_ids(record.get("chosen")).tolist())
-    return GalleryAction(decision=known_decision, chosen=chosen) if chosen else None
+def actions_of(records: Iterable[Record]) -> tuple[GalleryAction, ...]:
+    """What the browser sent, without what is invalid."""
+    actions = []
+    for record in records:
+        command, decision = record.get("command"), record.get("decision")
+        known_decision = next((each for each in DECISIONS if each == decision), None)
+        if command == "undo" or command == "redo":
+            actions.append(GalleryAction(command=command))
+        elif known_decision != decision:
+            continue
+        elif "id" in record:
+            actions.append(GalleryAction(int(cast(str, record["id"])), known_decision))
+        elif chosen := tuple(chosen_ids(record.get("chosen")).tolist()):
+            actions.append(GalleryAction(decision=known_decision, chosen=chosen))
+    return tuple(actions)
 
 
 Side = Literal["both", "ambiguous", "clear"]
 """Which ends of the order the grid shows."""
 CHOSEN: "Key[NDArray[np.int64]]" = Key("view.chosen")
-"""Ids (M,) that were chosen in a grid, by its key: it forgets them while another page is shown."""
+"""The ids (M,) chosen in a grid, by its key: it forgets them while another page is shown."""
 
 SIDES: tuple[Side, ...] = ("both", "ambiguous", "clear")
 INLINE = 48
-"""So many tiles of an order come with the page, so that they are there at once; others when they are scrolled to."""
+"""Tiles of an order that come with the page, and are there at once; the others come when they are scrolled to."""
 
 _mount_grid = component_of("grid", styled_as="gallery")
 
@@ -132,8 +118,8 @@ _mount_grid = component_of("grid", styled_as="gallery")
 class Pane:
     """One order of `total` pictures, cached under the key `order`; `first` are its first tiles, at most INLINE.
 
-    `note` follows the title, which shows `hint` when it is pointed at; `empty` stands there if it has no pictures.
-    `order_url`, `tiles_url` and `thumbnail_url` give the others (`url_viz.drawing.tiles`).
+    `note` follows the title, which shows `hint` on hover; `empty` is the text where there are no pictures. `order_url`,
+    `tiles_url` and `thumbnail_url` give the others (`url_viz.drawing.tiles`).
     """
 
     title: str
@@ -160,11 +146,11 @@ def show_grid(
     on_set: Callable[[], None] | None = None,
     shown_first: int = 0,
 ) -> NDArray[np.int64]:
-    """Draw one pane, or two side by side, as high as the window; return the ids (M,) that are chosen in them.
+    """Draw one pane, or two side by side, as high as the window; returns the ids (M,) that are chosen in them.
 
-    `ringed_id` is the picture that was opened last, `handle` that of `show_gallery`. When `shown_first` has grown, the
+    `ringed_id` is the picture that was opened last, `handle` as in `show_gallery`. When `shown_first` has grown, the
     page scrolls to its top. The state is that of `key` in the session: `side` and `is_wide` (for `take_settings`),
-    `chosen` (ranges of cached orders), `actions`, and `clicked` for one run. What was chosen when the page was left is
+    `chosen` (ranges of cached orders), `actions`, and `clicked` for one run. Pictures chosen when the page was left are
     chosen again.
     """
     chosen_key = CHOSEN.under(key)
@@ -186,26 +172,22 @@ def show_grid(
         on_is_wide_change=on_set or nothing,
         on_chosen_change=nothing,
         on_clicked_change=partial(click, key, on_click),
-        on_actions_change=partial(handle_actions, key, handle, chosen_ids=chosen_ids),
+        on_actions_change=partial(handle_actions, key, handle),
     )
-    handle_actions(key, handle, result, chosen_ids=chosen_ids)  # usually none are left, unless another run came between
+    handle_actions(key, handle, result)  # usually none are left, unless another run came between
     chosen = again if len(again) else chosen_ids(result.get("chosen"))
     chosen_key.set(chosen)
     return chosen
 
 
 def chosen_ids(chosen: object) -> NDArray[np.int64]:
-    """Ids (M,), each once, of what a browser calls chosen: for each order its key, and ranges of places in it."""
-    parts = [_of_order(part) for part in chosen] if isinstance(chosen, list) else []
-    return np.unique(np.concatenate([np.empty(0, np.int64), *parts]))
-
-
-def _of_order(part: Any) -> NDArray[np.int64]:
-    try:
-        ranges = [(int(start), int(stop)) for start, stop in part["ranges"]]
-        return ids_at(str(part["order"]), ranges)
-    except (KeyError, TypeError, ValueError):
-        return np.empty(0, np.int64)
+    """Ids (M,), each once, of the browser's choice: for each order its key, and ranges of places in it."""
+    parts = [np.empty(0, np.int64)]
+    for part in chosen if isinstance(chosen, list) else ():
+        with suppress(KeyError, TypeError, ValueError):
+            ranges = [(int(start), int(stop)) for start, stop in part["ranges"]]
+            parts.append(ids_at(str(part["order"]), ranges))
+    return np.unique(np.concatenate(parts))
 
 
 def pane_data(pane: Pane) -> dict[str, object]:

@@ -38,17 +38,17 @@ DECIDED: Key[bool] = Key("view.decided")
 LABELLED: Key[str | None] = Key("view.labelled")
 """The control of a picture's label, by its id."""
 ANSWERED_BY: Key[tuple[tuple[object, ...], str]] = Key("view.answered_by")
-"""Which second model took part, "" for none, when the picture that is open was opened."""
+"""The second model that took part, "" for none, when the picture that is open was opened."""
 
 PICTURE = LINK = "picture"
 NEIGHBOURS = 12
 NEAREST_OF_CLASS = 3
-BESIDE = 5
-"""Into so many columns the nearest of a class are put: three classes, decisions and label are in sight at once."""
+CLASS_COLUMNS = 5
+"""Columns for the nearest of a class: three classes, decisions and label are in sight at once."""
 
 
 def open_picture(image_id: int) -> None:
-    """Open a picture in the dialog; it stays ringed on maps and in galleries, and in the address while it is open."""
+    """Open a picture in the dialog and in the address; it stays ringed on maps and in galleries."""
     OPENED.set(image_id)
     DIALOG.set(PICTURE)
     ANSWERED_BY.clear()
@@ -63,7 +63,7 @@ def open_linked() -> None:
 
 
 def show_opened(image_set: ImageSet, *, measure: str) -> None:
-    """The dialog, if a picture of the set is open; call it last. The address of one that was closed goes."""
+    """The dialog, if a picture of the set is open, else none in the address; call it last."""
     if DIALOG.get() == PICTURE and (image_set.core.ids == OPENED.get()).any():
         _show_picture(image_set, measure)
     else:
@@ -77,10 +77,7 @@ def _closed() -> None:
 
 @st.dialog("Picture", width="large", on_dismiss=_closed)
 def _show_picture(image_set: ImageSet, measure: str) -> None:
-    """The picture whose id is under OPENED; a click on another one opens that one instead.
-
-    Its name takes the place of the title, which only a run of the whole page could change.
-    """
+    """The picture under OPENED, whose name stands for the title: only a run of the whole page could change that."""
     image_id = OPENED.get()
     assert image_id is not None
     write_query({LINK: [str(image_id)]}, among=lambda key: key == LINK)
@@ -96,21 +93,20 @@ def _show_picture(image_set: ImageSet, measure: str) -> None:
         _show_decision(image_set, image_id, row)
         _show_label(image_set, image_id, row)
         with st.expander("Numbers", icon=":material/123:"):
-            _show_numbers(image_set, image_id, row)
+            st.dataframe(facts_of(image_set, row), hide_index=True, width="stretch", alt="Facts of the picture")
+            show_model_of(image_set, image_id, row)
     _show_neighbours(image_set, image_id)
 
 
-def _show_numbers(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
-    st.dataframe(facts_of(image_set, row), hide_index=True, width="stretch", alt="Facts of the picture")
-    show_model_of(image_set, image_id, row)
-
-
 def _show_neighbours(image_set: ImageSet, image_id: int) -> None:
-    """The nearest others, with their similarity, and the way to a search for more."""
+    def search() -> None:
+        search_with(image_id)
+        go_to("search")
+
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader("Nearest neighbours", width="content", anchor=False)
-        search, act = escape(image_set.core.in_words("Search with this picture")), partial(_search_with, image_id)
-        if st.button(search, icon=":material/image_search:", key="search_with", type="tertiary", on_click=act):
+        words = escape(image_set.core.in_words("Search with this picture"))
+        if st.button(words, icon=":material/image_search:", key="search_with", type="tertiary", on_click=search):
             st.rerun()
     if len(image_set) == 1:
         st.caption(escape(image_set.core.in_words("This image set has no other pictures.")))
@@ -120,13 +116,8 @@ def _show_neighbours(image_set: ImageSet, image_id: int) -> None:
     show_gallery(shown, key=key, empty="No neighbours.", columns=6, handle=handle, on_click=OPENED.set)
 
 
-def _search_with(image_id: int) -> None:
-    search_with(image_id)
-    go_to("search")
-
-
 def _show_change(image_set: ImageSet, image_id: int) -> None:
-    """Say that a second model has begun to take part since the picture was opened: the answer may be another one."""
+    """Say that a second model takes part since the picture was opened: the answer may have changed."""
     active = image_set.core.second.active
     now = "" if active is None else active.title
     before = ANSWERED_BY.get_for((image_set.set_id, image_id), lambda: now)
@@ -135,13 +126,13 @@ def _show_change(image_set: ImageSet, image_id: int) -> None:
 
 
 def _show_question(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
-    """What is asked of the picture, why, and the nearest pictures of each class in question, a row for each."""
+    """The question, its reasons, and a row of the nearest pictures for each class in question."""
     heading = heading_of(row)
     if heading is not None:
         st.subheader(escape(heading), anchor=False)
     show_reason_badges(image_set.reasons([image_id]))
-    is_told = heading is not None and image_set.labels.shows_shares()
-    names, shares = classes_to_show(row), image_set.labels.shares(image_id) if is_told else {}
+    has_shares = heading is not None and image_set.labels.shows_shares()
+    names, shares = classes_to_show(row), image_set.labels.shares(image_id) if has_shares else {}
     for name in names:
         near = image_set.nearest_of_class(image_id, name, NEAREST_OF_CLASS)
         with st.container(key=f"picture_class.{name}", gap="xxsmall"):
@@ -150,15 +141,16 @@ def _show_question(image_set: ImageSet, image_id: int, row: dict[str, object]) -
             st.markdown(f"**{escape(name)}** {escape(share)} {escape(own)}")
             shown = tiles_by_similarity(near.assign(label=None), set_id=image_set.set_id)
             key = f"between.{image_id}.{name}"
-            show_gallery(shown, key=key, empty="No other pictures of this class.", columns=BESIDE, on_click=OPENED.set)
-    told = ", ".join(f"{name} {percent(shares[name])}" for name in names if name in shares)
-    if told:
+            empty = "No other pictures of this class."
+            show_gallery(shown, key=key, empty=empty, columns=CLASS_COLUMNS, on_click=OPENED.set)
+    listed = ", ".join(f"{name} {percent(shares[name])}" for name in names if name in shares)
+    if listed:
         unseen = "Leaving out its own label, similar" if isinstance(row["label"], str) else "Similar"
-        st.caption(escape(f"{unseen} pictures are: {told}."))
+        st.caption(escape(f"{unseen} pictures are: {listed}."))
 
 
 def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
-    """Keep, drop or decide later, by buttons or their keys; a second time takes the decision back."""
+    """Buttons, with keys, that decide on the picture; a second time takes the decision back."""
     with st.container(horizontal=True, gap="small"):
         for decision, (word, icon) in CHOICES.items():
             if decision is None:
@@ -175,10 +167,10 @@ def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -
 
 
 def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
-    """The label, to be corrected by choosing or typing another; what it was given as stands under it.
+    """The label, to be corrected by choosing or typing another, and the original one below it.
 
-    First in the list are the label, what it was given as, and the classes that the picture looks like. A label cannot
-    be cleared: Escape, which closes the dialog, would take it back (`index=None` lets it).
+    First in the list are the label, the original one, and the classes that the picture looks like. A label cannot be
+    cleared: Escape, which closes the dialog, would take it back (`index=None` lets it).
     """
     label, given = row["label"], row["label_given"]
     first = (label, given, row.get("first_class"), row.get("second_class"))
@@ -193,17 +185,13 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
         **control(LABELLED.under(image_id), label if isinstance(label, str) else None, correct, options=options),
     )
     if row["label_checked"] == CORRECTED:
-        is_new = " · a new class: no other picture has it" if _is_new(image_set, label) else ""
-        st.caption(f"Originally {escape(given) if isinstance(given, str) else 'without a label'}{is_new}")
-
-
-def _is_new(image_set: ImageSet, label: object) -> bool:
-    """Whether one picture alone has a label, and annotations do not name it."""
-    return label not in image_set.labels.named_classes() and int((image_set.table()["label"] == label).sum()) == 1
+        is_new = label not in image_set.labels.named_classes() and (image_set.table()["label"] == label).sum() == 1
+        new = " · a new class: no other picture has it" if is_new else ""
+        st.caption(f"Originally {escape(given) if isinstance(given, str) else 'without a label'}{new}")
 
 
 def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
-    ids = _in_order(image_set, measure)
+    ids = ends(image_set.table(), by=measure, collapse_twins=False).ambiguous["id"].tolist()
     position = ids.index(image_id) if image_id in ids else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for step, icon, words, arrow in (
@@ -223,26 +211,29 @@ def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
             )
 
 
-def _in_order(image_set: ImageSet, measure: str) -> list[int]:
-    ids: list[int] = ends(image_set.table(), by=measure, collapse_twins=False).ambiguous["id"].tolist()
-    return ids
-
-
-_TOLD = {CLASS, *BOX_COLUMNS, *PREDICTED_BOX}
-"""What is known of an object that its picture shows anyway."""
+_DRAWN = {CLASS, *BOX_COLUMNS, *PREDICTED_BOX}
+"""Columns of an object that are drawn on its picture."""
 
 
 def facts_of(image_set: ImageSet, row: dict[str, object], *, with_shares: bool = True) -> pd.DataFrame:
-    """What is known of a picture, one row a fact: Fact, Value; shares of classes if they are known and wanted."""
+    """The facts known of a picture, one a row: Fact, Value; shares of classes if they are known and wanted."""
     rows = [("Size", f"{row['width']} × {row['height']} px")]
     if isinstance(row["label"], str):
         rows.insert(0, ("Class", row["label"]))
     if isinstance(row["first_class"], str):
-        rows.append(("Looks like", _looks_like(row, is_told=with_shares and image_set.labels.shows_shares())))
-    measures = [  # `model_facts` shows those of the model; baselines are Evaluate's
-        name for name in TABLE_MEASURES if name not in MODEL_COLUMNS and not measure_named(name).is_baseline
-    ]
-    rows += [(measure_title(name), _value_of(row, name)) for name in measures if np.isfinite(_number(row, name))]
+        if with_shares and image_set.labels.shows_shares():
+            likely = (f"{row[f'{nth}_class']} {percent(_number(row, f'{nth}_share'))}" for nth in ("first", "second"))
+            rows.append(("Looks like", ", ".join(likely)))
+        else:
+            rows.append(("Looks like", f"{row['first_class']}, then {row['second_class']}"))
+    for name in TABLE_MEASURES:
+        measure = measure_named(name)
+        if name in MODEL_COLUMNS or measure.is_baseline:  # which `model_facts` and Evaluate show
+            continue
+        value = _number(row, name)
+        if np.isfinite(value):
+            rank = float("nan") if measure.percentile is None else _number(row, measure.percentile)
+            rows.append((measure_title(name), value_with_percentile(value, rank)))
     nearest = _number(row, "nearest_similarity")
     if np.isfinite(nearest):
         rows.append(("Nearest neighbour", f"similarity {nearest:.3f}"))
@@ -253,23 +244,10 @@ def facts_of(image_set: ImageSet, row: dict[str, object], *, with_shares: bool =
     rows += [
         (column.name, str(row[column.name]))
         for column in image_set.columns.list()
-        if row[column.name] == row[column.name] and column.name not in _TOLD
+        if row[column.name] == row[column.name] and column.name not in _DRAWN
     ]
     rows.append(("Model", image_set.source.name + ("" if image_set.source.head else ", no head")))
     return pd.DataFrame(rows, columns=["Fact", "Value"])
-
-
-def _looks_like(row: dict[str, object], *, is_told: bool) -> str:
-    """The two likeliest classes, with their shares where these are shown: "banana 75 %, cucumber 20 %"."""
-    two = [(row[f"{nth}_class"], percent(_number(row, f"{nth}_share"))) for nth in ("first", "second")]
-    return (
-        ", ".join(f"{name} {share}" for name, share in two) if is_told else ", then ".join(str(name) for name, _ in two)
-    )
-
-
-def _value_of(row: dict[str, object], measure: str) -> str:
-    column = measure_named(measure).percentile
-    return value_with_percentile(_number(row, measure), float("nan") if column is None else _number(row, column))
 
 
 def _number(row: dict[str, object], column: str) -> float:
@@ -277,7 +255,7 @@ def _number(row: dict[str, object], column: str) -> float:
 
 
 def show_reason_badges(reasons: pd.DataFrame) -> None:
-    """The reasons of one picture (rows of `ImageSet.reasons()`), what explains most first, with details on hover."""
+    """The reasons of one picture (rows of `ImageSet.reasons()`), the strongest first, with details on hover."""
     with st.container(horizontal=True, gap="small"):
         for row in reasons.itertuples():
             detail = str(row.detail)

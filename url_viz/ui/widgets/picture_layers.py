@@ -5,6 +5,7 @@ import html
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import streamlit as st
@@ -25,58 +26,47 @@ from url_viz.ui.session import Key
 from url_viz.ui.text import ERROR_ICON, escape
 from url_viz.ui.widgets.buttons import control_of
 
-Line = Literal["solid", "dashed", "none"]
-"""How a box is drawn (`with_boxes` in url_viz/export/picture_files.py); "none" of one that is not there."""
+Legend = Sequence[tuple[Literal["solid", "dashed", "none"], str]]
+"""How each box of a picture is drawn (`with_boxes` in url_viz/export/picture_files.py), and which it is in words.
+
+"none": a box that is missing.
+"""
 LABELLED = "labelled box"
 
 
-@dataclass(frozen=True)
-class LegendEntry:
-    """A `line` of a picture, and what it is."""
+def object_legend(row: Mapping[Any, Any]) -> Legend:
+    """The legend of an object (a row of the table): its box and the predicted one; empty without predictions.
 
-    line: Line
-    words: str
-
-
-def legend_of(row: Mapping[Any, Any]) -> tuple[LegendEntry, ...]:
-    """Of an object, as a row of the table: its labelled box and the predicted one; none without predictions.
-
-    Of a missed object, the one that lies nearest.
+    For a missed object, the prediction that lies nearest.
     """
     if not has_predictions(row):
         return ()
-    predicted = prediction_of(row)
-    is_missed = predicted is None or predicted.is_nearest
-    entries = [LegendEntry("solid", LABELLED), *([LegendEntry("none", "not predicted")] if is_missed else [])]
-    return (*entries, *([] if predicted is None else [LegendEntry("dashed", predicted.words)]))
+    predicted, entries = prediction_of(row), list[Any]([("solid", LABELLED)])
+    if predicted is None or predicted.is_nearest:
+        entries.append(("none", "not predicted"))
+    return (*entries, *(() if predicted is None else (("dashed", predicted.words),)))
 
 
-def legend_of_invented(whole: WholePicture) -> tuple[LegendEntry, ...]:
-    """Of a prediction of no object (`SetObjects.invented`): its box, and the labelled one that it overlaps most."""
-    predicted = () if whole.predicted is None else (LegendEntry("dashed", whole.predicted.words),)
+def invented_legend(whole: WholePicture) -> Legend:
+    """The legend of a prediction without an object (`SetObjects.invented`): its box, the labelled one nearest to it."""
+    predicted: Legend = () if whole.predicted is None else (("dashed", whole.predicted.words),)
     if whole.own is None:
-        return *predicted, LegendEntry("none", "no labelled box overlaps it")
-    return *predicted, LegendEntry("solid", f"nearest {LABELLED}: {whole.own.label or 'without a class'}")
+        return *predicted, ("none", "no labelled box overlaps it")
+    return *predicted, ("solid", f"nearest {LABELLED}: {whole.own.label or 'without a class'}")
 
 
-def boxes_html(entries: Sequence[LegendEntry]) -> str:
-    """The legend as HTML; nothing without entries."""
-    lines = (f'<span><i class="{entry.line}"></i>{html.escape(entry.words)}</span>' for entry in entries)
-    return f'<div class="url-viz-boxes">{"".join(lines)}</div>' if entries else ""
-
-
-def in_words(entries: Sequence[LegendEntry]) -> str:
-    """The legend in a sentence, for who does not see the picture."""
-    return "; ".join(f"{entry.line}: {entry.words}" if entry.line != "none" else entry.words for entry in entries)
+def legend_in_words(legend: Legend) -> str:
+    """The legend in a sentence, for people who do not see the picture."""
+    return "; ".join(words if line == "none" else f"{line}: {words}" for line, words in legend)
 
 
 MOST_WINDOWS = 64
 STEPS = 200
-"""Of the slider, where values are fractions."""
+"""Steps of the slider, where values are fractions."""
 
 
 def show_window(image_set: ImageSet, image_id: int) -> Range | None:
-    """A slider for black and white; gives what is chosen, None for how the set is seen, and for 8 bits."""
+    """A slider for black and white; None for 8 bits, and where the choice is how the set is seen."""
     sample = _sample((image_set.set_id, image_set.version), image_set, image_id)
     if sample is None or not len(sample.values):
         return None
@@ -100,7 +90,7 @@ def show_window(image_set: ImageSet, image_id: int) -> Range | None:
 
 @st.cache_data(max_entries=MOST_WINDOWS, show_spinner=False)
 def _sample(state: tuple[str, str], _image_set: ImageSet, image_id: int) -> ValueSample | None:
-    """`state` says which state of the set it is of; Streamlit's cache does not hash the set."""
+    # `state` is the set's: Streamlit's cache does not hash the set itself
     if _image_set.is_of_objects or not may_be_deep(_image_set.core.paths_of([image_id])[0]):
         return None
     try:
@@ -113,13 +103,13 @@ HEAT: Key[bool] = Key("view.heat")
 WHOLE: Key[bool] = Key("view.whole")
 """Whether an opened object is shown in its whole picture."""
 
-MOST_KEPT = 256
+MOST_LAYERS = 256
 HOW = "Covers one part at a time and runs the model again"
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A rendered heat map: `png`, the part of the picture it covers (`box`), its description, what colours are of."""
+    """A rendered heat map: its `png`, the part of the picture it covers, a description, the meaning of its colours."""
 
     png: bytes
     box: tuple[float, float, float, float]
@@ -128,7 +118,7 @@ class Layer:
 
 
 def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object], *, measure: str) -> None:
-    """The picture, at its final size from the start, and a switch that overlays the heat map of a measure."""
+    """The picture, at its final size from the start, and a switch that lays a measure's heat map over it."""
     measure = explained_measure(row, measure, image_set.order().measure)
     container = st.empty()
     window = show_window(image_set, image_id)
@@ -158,11 +148,16 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object], *
 def show_whole(
     container: "st.delta_generator.DeltaGenerator", image_set: ImageSet, image_id: int, row: dict[str, object]
 ) -> bool:
-    """The whole picture of an object with its box, and a button (key w) for its crop; False where the crop is wanted.
+    """The whole picture of an object with its boxes, and a button (key w) for its crop; False where the crop is wanted.
 
-    Where a detector's predictions were matched, the predicted box, too, with a legend. A heat map is of the crop, so
-    it takes the place of the whole picture.
+    A heat map is of the crop, so it takes the place of the whole picture.
     """
+
+    def show(*, is_whole: bool) -> None:
+        WHOLE.set(is_whole)
+        if is_whole:
+            HEAT.set(False)
+
     try:
         whole = image_set.objects.whole(image_id)
     except UrlVizError:  # of a file that is gone, which its crop shows
@@ -175,35 +170,28 @@ def show_whole(
         icon=":material/crop:" if is_shown else ":material/crop_free:",
         key="picture.whole",
         shortcut="w",
-        on_click=_show_crop if is_shown else _show_whole,
+        on_click=partial(show, is_whole=not is_shown),
     )
     if is_shown:
-        address, legend = str(whole_url(image_set, image_id)), legend_of(row)
+        address, legend = str(whole_url(image_set, image_id)), object_legend(row)
         others = counted(len(whole.others), "other box", "other boxes")
         named = "the object" if whole.own is None else whole.own.label or "the object"
         words = f"The whole picture, with the box of {named} and {others}"
-        container.html(whole_html(address, whole.size, "; ".join(filter(None, (words, in_words(legend)))), legend))
+        alt = "; ".join(filter(None, (words, legend_in_words(legend))))
+        container.html(whole_html(address, whole.size, alt, legend))
     return is_shown
 
 
-def whole_html(address: str, size: tuple[int, int], words: str, legend: Sequence[LegendEntry]) -> str:
+def whole_html(address: str, size: tuple[int, int], alt: str, legend: Legend) -> str:
     """A picture with boxes, and their legend under it, as HTML."""
     shape = "aspect-ratio: {} / {}".format(*size)
-    image = f'<img class="url-viz-picture" src="{html.escape(address)}" style="{shape}" alt="{html.escape(words)}">'
-    return image + boxes_html(legend)
-
-
-def _show_crop() -> None:
-    WHOLE.set(False)
-
-
-def _show_whole() -> None:
-    WHOLE.set(True)
-    HEAT.set(False)
+    image = f'<img class="url-viz-picture" src="{html.escape(address)}" style="{shape}" alt="{html.escape(alt)}">'
+    lines = "".join(f'<span><i class="{line}"></i>{html.escape(words)}</span>' for line, words in legend)
+    return image + (f'<div class="url-viz-boxes">{lines}</div>' if legend else "")
 
 
 def legend_html(layer: Layer) -> str:
-    """What each colour speaks for, as HTML."""
+    """The meaning of each colour, as HTML."""
     box = "display: inline-block; width: .8em; height: .8em; margin-right: .35em; border-radius: .15em;"
     entries = (
         f'<span style="margin-right: 1em"><span style="{box} background: rgb{colour}"></span>{html.escape(name)}</span>'
@@ -222,24 +210,22 @@ def picture_html(
     fill = "position: absolute; width: 100%; height: 100%; left: 0; top: 0;"
     address = html.escape(picture_url(image_set, image_id, window=window))
     words = "The object" if image_set.is_of_objects else "The picture"
-    grey = " filter: grayscale(.6);" if layer is not None else ""
-    over = "" if layer is None else _layer_html(layer)
-    return f'<div style="{frame}"><img src="{address}" style="{fill}{grey}" alt="{words}">{over}</div>'
-
-
-def _layer_html(layer: Layer) -> str:
+    if layer is None:
+        return f'<div style="{frame}"><img src="{address}" style="{fill}" alt="{words}"></div>'
     left, top, right, bottom = (f"{100 * share:.3f}%" for share in layer.box)
     size = f"width: calc({right} - {left}); height: calc({bottom} - {top});"
     data = base64.b64encode(layer.png).decode()
-    return (
+    over = (
         f'<img src="data:image/png;base64,{data}" style="position: absolute; left: {left}; top: {top}; {size}" '
         f'alt="{html.escape(layer.words)}">'
     )
+    grey = " filter: grayscale(.6);"
+    return f'<div style="{frame}"><img src="{address}" style="{fill}{grey}" alt="{words}">{over}</div>'
 
 
-@st.cache_data(max_entries=MOST_KEPT, show_spinner=False)
+@st.cache_data(max_entries=MOST_LAYERS, show_spinner=False)
 def _layer(state: tuple[str, ...], _image_set: ImageSet, image_id: int, measure: str) -> Layer:
-    """`state` says which state of the set the map is of; Streamlit's cache does not hash the set."""
+    # `state` is the set's: Streamlit's cache does not hash the set itself
     picture, explained = _image_set.files.read(image_id), _image_set.explained(image_id, by=measure)
     with running_model(_image_set.source.name, _image_set.space) as model:
         heat = heat_of(model, picture, explained)

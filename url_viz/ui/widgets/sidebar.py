@@ -50,33 +50,37 @@ _mount = component_of("keys")
 
 
 def listen_to_keys(image_set: ImageSet) -> None:
-    """Have u and Ctrl+Z undo, y and Ctrl+Shift+Z redo what was decided on an image set, wherever on the page."""
+    """Have u and Ctrl+Z undo, y and Ctrl+Shift+Z redo decisions on an image set, wherever on the page.
 
-    def handle(state: Record) -> None:
-        handle_new(KEYS, state, lambda records: _step(image_set, records))
+    An open picture gives way to the one that this was about.
+    """
 
-    handle(
-        _mount(key=KEYS, data={"taken": handled_before(KEYS)}, on_actions_change=lambda: handle(component_state(KEYS)))
-    )
+    def step(records: Sequence[Record]) -> None:
+        sentences = []
+        for record in records:
+            try:
+                words, image_id = step_history(image_set, cast(Step, record["command"]))
+            except UrlVizError as error:
+                words, image_id = str(error), None
+            sentences.append(words)
+            if image_id is not None and DIALOG.get() == PICTURE:
+                OPENED.set(image_id)
+        for words in sentences:
+            st.toast(escape(words), icon=":material/history:")
 
+    def changed() -> None:
+        handle_new(KEYS, component_state(KEYS), step)
 
-def _step(image_set: ImageSet, records: Sequence[Record]) -> None:
-    """Carry out what was pressed, and lead an open picture to the one that it was about."""
-    sentences = []
-    for record in records:
-        try:
-            words, image_id = step_history(image_set, cast(Step, record["command"]))
-        except UrlVizError as error:
-            words, image_id = str(error), None
-        sentences.append(words)
-        if image_id is not None and DIALOG.get() == PICTURE:
-            OPENED.set(image_id)
-    for words in sentences:
-        st.toast(escape(words), icon=":material/history:")
+    handle_new(KEYS, _mount(key=KEYS, data={"taken": handled_before(KEYS)}, on_actions_change=changed), step)
 
 
 def show_sidebar() -> None:
-    """Draw the pickers, which set the image set and model of every page."""
+    """Draw the pickers of the image set and model of every page, and the ways to others."""
+
+    def go_to_start() -> None:
+        choose(None)
+        go_to("explore")
+
     with st.sidebar:
         show_running_jobs(separator=Markdown("  \n"), is_said=True)
         _pick_set()
@@ -89,18 +93,13 @@ def show_sidebar() -> None:
                 width="stretch",
                 key="start_page",
                 help="Recent image sets",
-                on_click=_go_to_start,
+                on_click=go_to_start,
             )
         if dialog_button("Open a folder", icon=":material/folder_open:", width="stretch", key=FOLDER_DIALOG):
             ask_for_folder()
         set_id = choice().set_id
         if set_id is not None and running(set_id) is None and open_sets().find(set_id, choice().model) is not None:
             _offer_update(set_id)
-
-
-def _go_to_start() -> None:
-    choose(None)
-    go_to("explore")
 
 
 def _pick_set() -> None:
@@ -143,7 +142,7 @@ def _pick_model() -> None:
 
 
 def known_models(set_id: str | None) -> list[str]:
-    """The models to choose from: installed ones, adapted heads, checkpoints, and those that one image set has."""
+    """The models to choose from: installed ones, adapted heads, checkpoints, and those of one image set."""
     workspace = Workspace.at()
     installed = [name for name, model in PACKAGED.items() if model.is_installed]
     heads = [*map(str, workspace_heads(workspace)), *checkpoint_names(workspace, timeout_s=PAGE_TIMEOUT_S)]
@@ -179,7 +178,7 @@ def _offer_update(set_id: str) -> None:
 
 
 def show_not_read(now: SetChoice) -> None:
-    """Why a set has nothing to show: it is being read, or was not read with this model."""
+    """Say why a set has nothing to show: it is being read, or was not read with this model."""
     assert now.set_id is not None
     about = dict(known_sets(Workspace.at())).get(now.set_id)
     if about is None or running(now.set_id) is not None:
@@ -221,7 +220,7 @@ def _show_foreign_head(now: SetChoice, root: Path) -> None:
 
 
 def require_image_set(title: str = "") -> ImageSet:
-    """The chosen image set, after a progress line of its reading; stops the page if there are no pictures to show.
+    """The chosen image set, below a line on its reading; ends the page if there are no pictures to show.
 
     Where none is chosen, a page with a `title` says what it is for, and leads to one.
     """
@@ -232,7 +231,7 @@ def require_image_set(title: str = "") -> ImageSet:
         else:
             show_first_page()
         end_page()
-    _leave_if_nothing_is_there(now.set_id)
+    _leave_if_gone(now.set_id)
     reading = Reading.for_set(now.set_id)
     image_set = open_sets().find(now.set_id, now.model)
     shown = image_set if image_set is not None and len(image_set) else None
@@ -248,8 +247,8 @@ def require_image_set(title: str = "") -> ImageSet:
     return shown
 
 
-def _leave_if_nothing_is_there(set_id: str) -> None:
-    """Go to the first page, which says why, if nothing is kept of a set and no reading of it is at work."""
+def _leave_if_gone(set_id: str) -> None:
+    """Go to the first page, which says why, if nothing of a set is stored and it is not being read."""
     paths = Workspace.at().set_paths(set_id)
     job = latest(set_id)
     if has_tables(paths) or is_being_written(paths) or (job is not None and job.status().is_live):
@@ -261,11 +260,11 @@ def _leave_if_nothing_is_there(set_id: str) -> None:
 
 def show_heading(title: str, image_set: ImageSet) -> None:
     """Draw the title, the set's name, how many pictures, and the page's purpose."""
-    facts = (set_name(image_set.root), counted(len(image_set), image_set.noun))
+    facts = f"{set_name(image_set.root)} · {counted(len(image_set), image_set.noun)}"
     with st.container(gap="xxsmall"):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             page_title(escape(title), width="content")
-            st.caption(escape(" · ".join(facts)), width="content")
+            st.caption(escape(facts), width="content")
         st.caption(escape(purpose_of(title)))
 
 
@@ -283,6 +282,6 @@ def start_page(title: str, *, once_read: str = "") -> ImageSet:
 
 
 def show_title(title: str, more: str = "") -> None:
-    """Draw the title of a page that is about no image set, and its purpose, with a sentence more on it."""
+    """Draw the title of a page about no image set, its purpose, and `more` on it."""
     page_title(escape(title))
     st.caption(escape(" ".join(filter(None, (purpose_of(title), more)))))

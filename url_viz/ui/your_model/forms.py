@@ -31,7 +31,7 @@ from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.buttons import Warned, act_button, download
 from url_viz.ui.widgets.embed_job import titles
 from url_viz.ui.widgets.open_folder import offer_to_allow
-from url_viz.ui.widgets.picture_layers import in_words, legend_of_invented, whole_html
+from url_viz.ui.widgets.picture_layers import invented_legend, legend_in_words, whole_html
 
 INVENTED: Key[pd.DataFrame] = Key("view.detector.invented")
 """The predictions of no object, of the last match."""
@@ -172,9 +172,9 @@ def _show_on_its_picture(image_set: ImageSet, invented: pd.DataFrame, at: int) -
     except UrlVizError as error:
         st.caption(escape(error))
     else:
-        legend = legend_of_invented(whole)
+        legend = invented_legend(whole)
         boxes = counted(len(whole.boxes), "labelled box", "labelled boxes")
-        words = f"{row[PICTURE]}, with {boxes}; {in_words(legend)}"
+        words = f"{row[PICTURE]}, with {boxes}; {legend_in_words(legend)}"
         address = data_url(with_boxes(whole, most_px=PICTURE_PX).encode(), "image/svg+xml")
         st.html(whole_html(address, whole.size, words, legend))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
