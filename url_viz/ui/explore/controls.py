@@ -52,7 +52,7 @@ def set_filter(column: str, new: Filter | None) -> None:
 
 
 def filter_on(column: str) -> Filter | None:
-    """The filter on a column, if any."""
+    """The filter on a column; None without one."""
     return next((active for active in view().filters if active.column == column), None)
 
 
@@ -74,21 +74,21 @@ def show_filter_popover(image_set: ImageSet) -> None:
 
 def show_filter_chips() -> None:
     """A chip for each filter; a click removes it."""
+
+    def remove(*filters: Filter) -> None:
+        for each in filters:
+            set_filter(each.column, None)
+
     pair = pair_between(view().filters)
+    of_pair = () if pair is None else between_filters(pair)
     if pair is not None:
         between = escape(f"Between {pair[0]} and {pair[1]}")
-        st.button(between, icon=":material/close:", key="chip.pair", on_click=_remove_pair, args=(pair,))
+        st.button(between, icon=":material/close:", key="chip.pair", on_click=remove, args=of_pair)
     for active in view().filters:
-        if pair is not None and active in between_filters(pair):
-            continue
-        words = filter_in_words(active)
-        key = f"chip.{'class' if active.column == 'label' else active.column}"
-        st.button(escape(words), icon=":material/close:", key=key, on_click=set_filter, args=(active.column, None))
-
-
-def _remove_pair(pair: tuple[str, str]) -> None:
-    for active in between_filters(pair):
-        set_filter(active.column, None)
+        if active not in of_pair:
+            words = escape(filter_in_words(active))
+            key = f"chip.{'class' if active.column == 'label' else active.column}"
+            st.button(words, icon=":material/close:", key=key, on_click=remove, args=(active,))
 
 
 def columns_of_kind(image_set: ImageSet, kind: Kind) -> list[str]:
@@ -97,13 +97,12 @@ def columns_of_kind(image_set: ImageSet, kind: Kind) -> list[str]:
 
 
 def _pick_name() -> None:
+    def choose(text: str) -> None:
+        set_filter("path", NameContains(text.strip()) if text.strip() else None)
+
     now = filter_on("path")
     text = now.text if isinstance(now, NameContains) else ""
-    st.text_input("Name contains", text, placeholder="any", **control(FILTER_NAME, text, _choose_name))
-
-
-def _choose_name(text: str) -> None:
-    set_filter("path", NameContains(text.strip()) if text.strip() else None)
+    st.text_input("Name contains", text, placeholder="any", **control(FILTER_NAME, text, choose))
 
 
 def _counts_in(table: pd.DataFrame, column: str) -> dict[str, int]:
@@ -111,6 +110,9 @@ def _counts_in(table: pd.DataFrame, column: str) -> dict[str, int]:
 
 
 def _pick_values(counts: Mapping[str, int], column: str) -> None:
+    def choose(values: Sequence[str]) -> None:
+        set_filter(column, OneOf(column, tuple(values)) if values else None)
+
     now = filter_on(column)
     shown = [value for value in now.values if value in counts] if isinstance(now, OneOf) else []
     st.multiselect(
@@ -119,71 +121,59 @@ def _pick_values(counts: Mapping[str, int], column: str) -> None:
         shown,
         format_func=lambda value: f"{shown_value(column, value) or 'none'} ({counts[value]:,})",
         placeholder="all",
-        **control(FILTER.under(column), shown, partial(_choose_values, column), options=counts),
+        **control(FILTER.under(column), shown, choose, options=counts),
     )
 
 
-def _choose_values(column: str, values: Sequence[str]) -> None:
-    set_filter(column, OneOf(column, tuple(values)) if values else None)
-
-
 def _pick_range(values: "pd.Series[float]", column: str) -> None:
+    def now() -> Between:
+        active = filter_on(column)
+        return active if isinstance(active, Between) else Between(column)
+
+    def choose(bound: str, text: str) -> None:
+        value = float(text) if text.strip() else None
+        new = replace(now(), low=value) if bound == "low" else replace(now(), high=value)
+        set_filter(column, None if new.low is None and new.high is None else new)
+
     st.caption(f"From {values.min():.6g} to {values.max():.6g} in this image set")
     for container, title, bound in zip(st.columns(2), ("At least", "At most"), ("low", "high"), strict=True):
-        value = getattr(_range(column), bound)
+        value = getattr(now(), bound)
         text = "" if value is None else f"{value:.15g}"
         container.text_input(
             escape(title),
             text,
             placeholder="any",
             validate=(NUMBER, "Type a number, such as 0.5"),
-            **control(FILTER.under(column, bound), text, partial(_choose_bound, column, bound)),
+            **control(FILTER.under(column, bound), text, partial(choose, bound)),
         )
 
 
-def _range(column: str) -> Between:
-    now = filter_on(column)
-    return now if isinstance(now, Between) else Between(column)
-
-
-def _choose_bound(column: str, bound: str, text: str) -> None:
-    now, value = _range(column), float(text) if text.strip() else None
-    new = replace(now, low=value) if bound == "low" else replace(now, high=value)
-    set_filter(column, None if new.low is None and new.high is None else new)
-
-
-def pick_reason(image_set: ImageSet, table: pd.DataFrame) -> str | None:
+def pick_reason(image_set: ImageSet, table: pd.DataFrame) -> None:
     """The reasons in `table`, rows of the set's, as pills with counts; the picked one filters the view.
 
-    What explains most of the set's order comes first; what nearly all of its pictures share is said once, above.
+    The reason that explains most of the set's order comes first; those shared by nearly all pictures stand above.
     """
+
+    def choose(name: str | None) -> None:
+        set_filter("reasons", OneOf("reasons", (name,)) if name else None)
+
     for shared in image_set.core.reasons.shared:
         st.caption(escape(image_set.core.in_words(shared.words)))
     counts = reason_counts(table["reasons"], image_set.core.reasons.order())
-    picked = picked_reason()
+    now = filter_on("reasons")
+    picked = now.values[0] if isinstance(now, OneOf) and len(now.values) == 1 and now.values[0] else None
     if picked is not None:
         counts.setdefault(picked, 0)
     if not counts:
-        return None
+        return
     st.pills(
         "Why",
         list(counts),
         default=picked,
         format_func=lambda name: f"{escape(shown_reason(name))} {counts[name]:,}",
         label_visibility="collapsed",
-        **control(REASON, picked, _choose_reason, options=counts),
+        **control(REASON, picked, choose, options=counts),
     )
-    return picked
-
-
-def picked_reason() -> str | None:
-    """The reason that the view is filtered by; None for none, or several."""
-    now = filter_on("reasons")
-    return now.values[0] if isinstance(now, OneOf) and len(now.values) == 1 and now.values[0] else None
-
-
-def _choose_reason(name: str | None) -> None:
-    set_filter("reasons", OneOf("reasons", (name,)) if name else None)
 
 
 MEASURE: Key[str | None] = Key("view.measure")
@@ -197,7 +187,7 @@ BY_CLASS: Key[bool] = Key("view.by_class")
 ONE_CLASS: Key[str] = Key("view.label")
 DECIDE = "view.decide"
 SECOND_SEEN: Key[str] = Key("view.second_seen")
-"""How Explore drew a set last: ordered by "one" model, by "two", or by two with the "news" that it is so now."""
+"""How Explore last drew a set: ordered by "one" model, by "two", or by two with the "news" of that."""
 
 ALL_CLASSES = "All classes"
 VALUE = ExploreView.colour
@@ -222,14 +212,14 @@ def pick_measure(image_set: ImageSet) -> str:
 
 
 def _changing(field: str) -> Callable[[Any], None]:
-    """What a choice changes of the view."""
+    """A callback that sets a field of the view to the choice."""
     return lambda chosen: change_view(**{field: chosen})
 
 
 def show_order(image_set: ImageSet, measure: str) -> None:
     """A line on the order: how well it holds here, and why it leads; for another measure, the way back.
 
-    With a line above once a second model has begun to take part.
+    Above it a line that a second model takes part, if that is new.
     """
     order = image_set.order()
     show_change(image_set)
@@ -270,7 +260,12 @@ def other_measures(image_set: ImageSet) -> list[str]:
 
 
 def pick_colour(image_set: ImageSet, measure: str) -> str:
-    """What the points are coloured by: `value` (the measure), or any other column that has values."""
+    """The colour of the points: `value` (the measure), or any other column that has values."""
+
+    def title(option: str) -> str:
+        named = _title_of_option(option)
+        return f"Colour: {named[:1].lower()}{named[1:]}"
+
     there = image_set.cached_of_table(_with_values)
     categories = [column for column in columns_of_kind(image_set, "category") if column in there]
     options = [VALUE, *categories, *_numbers(image_set, measure)]
@@ -281,7 +276,7 @@ def pick_colour(image_set: ImageSet, measure: str) -> str:
         "Colour",
         options,
         index=options.index(shown),
-        format_func=_title_of_colour,
+        format_func=title,
         width=170,
         label_visibility="collapsed",
         **control(COLOUR, shown, _changing("colour"), options=options),
@@ -290,7 +285,6 @@ def pick_colour(image_set: ImageSet, measure: str) -> str:
 
 
 def _with_values(table: pd.DataFrame) -> frozenset[str]:
-    """The columns in which any picture has a value."""
     return frozenset(str(column) for column in table if table[column].notna().any())
 
 
@@ -298,24 +292,23 @@ def _title_of_option(option: str) -> str:
     return "Order" if option == VALUE else title_of_column(option)
 
 
-def _title_of_colour(option: str) -> str:
-    title = _title_of_option(option)
-    return f"Colour: {title[:1].lower()}{title[1:]}"
-
-
 def _numbers(image_set: ImageSet, measure: str) -> list[str]:
-    """Numeric columns besides the `measure`: the other measures, then any."""
+    """Numeric columns other than `measure`: the other measures, then any."""
     return [name for name in (*offered(image_set), *other_measures(image_set)) if name != measure]
 
 
 def pick_class(image_set: ImageSet) -> None:
     """One class, or all: a shortcut for the filter on the class."""
+
+    def choose(name: str) -> None:
+        set_filter("label", None if name == ALL_CLASSES else OneOf("label", (name,)))
+
     names = image_set.cached_of_table(category_names)
     if not names:
         return
-    now = filter_on("label")
-    is_one = isinstance(now, OneOf) and len(now.values) == 1 and now.values[0] in names
-    shown = now.values[0] if is_one and isinstance(now, OneOf) else ALL_CLASSES
+    now, shown = filter_on("label"), ALL_CLASSES
+    if isinstance(now, OneOf) and len(now.values) == 1 and now.values[0] in names:
+        shown = now.values[0]
     options = [ALL_CLASSES, *names]
     st.selectbox(
         "Class",
@@ -323,16 +316,17 @@ def pick_class(image_set: ImageSet) -> None:
         index=options.index(shown),
         width=140,
         label_visibility="collapsed",
-        **control(ONE_CLASS, shown, _choose_class, options=options),
+        **control(ONE_CLASS, shown, choose, options=options),
     )
-
-
-def _choose_class(name: str) -> None:
-    set_filter("label", None if name == ALL_CLASSES else OneOf("label", (name,)))
 
 
 def show_view_popover(image_set: ImageSet, measure: str) -> None:
     """Display options: order by another column, copies, point sizes, and the second model."""
+
+    def switch(label: str, key: Key[bool], field: str, meaning: str) -> None:
+        now: bool = getattr(view(), field)
+        st.toggle(escape(label), now, help=escape(meaning), **control(key, now, _changing(field)))
+
     with st.popover("View", icon=":material/tune:"):
         others = [None, *other_measures(image_set)]
         other = view().measure if view().measure in others else None
@@ -354,41 +348,37 @@ def show_view_popover(image_set: ImageSet, measure: str) -> None:
             help="Higher values are drawn larger. In fog, size always follows the order.",
             **control(SIZE, size, _changing("size"), options=sizes),
         )
-        _show_toggle("Show copies and views as one", COLLAPSE, "collapse_twins", "They are shown once, with how many")
+        switch("Show copies and views as one", COLLAPSE, "collapse_twins", "They are shown once, with how many")
         if legible(image_set.table()):
-            _show_toggle(f"Hide objects under {TINY_PX} px", HIDE_TINY, "hide_tiny", "By the shorter side of the box")
+            switch(f"Hide objects under {TINY_PX} px", HIDE_TINY, "hide_tiny", "By the shorter side of the box")
         if "label" in image_set.cached_of_table(_with_values):
             own = "Ranks each picture against its own class only, so that hard classes do not fill the list"
-            _show_toggle("Rank within class", WITHIN, "within_class", own)
-            _show_toggle("Class by class", BY_CLASS, "class_by_class", f"The first {PER_CLASS} of each, class by class")
-        show_second(image_set)
+            switch("Rank within class", WITHIN, "within_class", own)
+            switch("Class by class", BY_CLASS, "class_by_class", f"The first {PER_CLASS} of each, class by class")
+        _show_second(image_set)
 
 
-def _show_toggle(label: str, key: Key[bool], field: str, meaning: str) -> None:
-    """A switch of a field of the view."""
-    now: bool = getattr(view(), field)
-    st.toggle(escape(label), now, help=escape(meaning), **control(key, now, partial(_turn, field)))
-
-
-def _turn(field: str, is_on: object) -> None:
-    change_view(**{field: is_on})
-
-
-def show_second(image_set: ImageSet) -> None:
-    """A button: ask a second model to read these pictures too; once one has, judge by both or by one."""
+def _show_second(image_set: ImageSet) -> None:
+    """A button that asks a second model to read these pictures too; once one has, one that orders by both or by one."""
+    second = image_set.core.second
     if image_set.source.is_external:
         return
-    if image_set.core.second.available is not None:
-        if SECOND_SEEN.get() != "news":  # else the line above has the way back
-            _show_switch(image_set, image_set.core.second.available.title)
-        return
-    second = default_second_model(image_set.space.backbone)
-    if second is not None and running(image_set.set_id) is None:
-        _offer(image_set, second)
+    if second.available is None:
+        asked = default_second_model(image_set.space.backbone)
+        if asked is not None and running(image_set.set_id) is None:
+            _offer(image_set, asked)
+    elif SECOND_SEEN.get() != "news":  # else the line above has the way back
+        label, icon = "Order by both models", ":material/group:"
+        words = f"Order by {second.available.title} too, which has already read these pictures"
+        if second.active is not None:
+            label, icon = "Order by one model only", ":material/person:"
+            words = f"Order by {image_set.source.title} only. What {second.available.title} has read is kept"
+        switch = partial(_switch, image_set)
+        st.button(label, type="tertiary", icon=icon, key="second.switch", on_click=switch, help=escape(words))
 
 
 def show_change(image_set: ImageSet) -> None:
-    """Say that two models order the set now, where it was one when this page was drawn last; with the way back."""
+    """Say that two models order the set since this page was drawn last; with the way back."""
     second, before = image_set.core.second.active, SECOND_SEEN.get()
     SECOND_SEEN.set("one" if second is None else "two" if before in (None, "two") else "news")
     if second is None or SECOND_SEEN.get() != "news":
@@ -401,20 +391,6 @@ def show_change(image_set: ImageSet) -> None:
         st.button("", type="tertiary", icon=":material/close:", key="second.seen", on_click=close)
 
 
-def _show_switch(image_set: ImageSet, second: str) -> None:
-    if image_set.core.second.active is not None:
-        label, icon = "Order by one model only", "person"
-        words = f"Order by {image_set.source.title} only. What {second} has read is kept"
-    else:
-        label, icon, words = (
-            "Order by both models",
-            "group",
-            f"Order by {second} too, which has already read these pictures",
-        )
-    then, shown = partial(_switch, image_set), f":material/{icon}:"
-    st.button(label, type="tertiary", icon=shown, key="second.switch", on_click=then, help=escape(words))
-
-
 def _switch(image_set: ImageSet) -> None:
     with errors_shown():
         image_set.core.second.enable(is_enabled=image_set.core.second.active is None)
@@ -422,7 +398,12 @@ def _switch(image_set: ImageSet) -> None:
 
 
 def _offer(image_set: ImageSet, second: PackagedBackbone) -> None:
-    """A button that has a second model start reading; it says why not, if it cannot."""
+    """A button that has a second model start reading, or says why it cannot."""
+
+    def ask() -> None:
+        second.weights()  # raises an error for one that is not installed, which says how to install it
+        start_reading(image_set.root, set_id=image_set.set_id, model=image_set.source.name, also=second.name)
+
     begun = image_set.core.second.incomplete
     beginning = "" if begun is None else f"{begun.backbone} has not read all of these pictures. "
     words = (
@@ -430,10 +411,5 @@ def _offer(image_set: ImageSet, second: PackagedBackbone) -> None:
         "then judge what is ambiguous: on seven sets of photographs as well as one, or better"
     )
     look: dict[str, Any] = {"type": "tertiary", "icon": ":material/group_add:", "help": escape(words)}
-    if act_button("Ask a second model", partial(_ask, image_set, second), key="second.ask", **look):
+    if act_button("Ask a second model", ask, key="second.ask", **look):
         st.rerun()
-
-
-def _ask(image_set: ImageSet, second: PackagedBackbone) -> None:
-    second.weights()  # raises an error for one that is not installed, which says how to install it
-    start_reading(image_set.root, set_id=image_set.set_id, model=image_set.source.name, also=second.name)

@@ -1,6 +1,6 @@
 """The grid of Explore with both ends of the order, and its dialog of copies and views."""
 
-from collections.abc import Collection, Mapping, MutableMapping
+from collections.abc import Collection, MutableMapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +18,7 @@ from url_viz.findings.object_findings import LEGIBLE
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import PER_CLASS
 from url_viz.ui.explore.page import SHOWN_FIRST, ranked_by
-from url_viz.ui.explore.view import TITLES, ExploreView, Part, take_set
+from url_viz.ui.explore.view import TITLES, ExploreView, take_set
 from url_viz.ui.menu import go_to_review
 from url_viz.ui.open_sets import MOST_IN_ORDER, GridOrder, cache_order
 from url_viz.ui.session import DIALOG, OPENED, Key
@@ -34,13 +34,13 @@ GRID: Key[MutableMapping[str, object]] = Key("view.grid")
 NOTHING = "No picture is inside the lasso and passes all filters. Remove one of the chips above."
 
 
-_OF_ORDER = ("id", "label", "copy_group", "twin_group", "rank_percentile")
-"""The columns that both ends of an order are made of, besides that which orders."""
+_ORDER_COLUMNS = ("id", "label", "copy_group", "twin_group", "rank_percentile")
+"""The columns that both ends of an order need, besides the one that orders."""
 
 
 @dataclass(frozen=True)
 class OrderEnd:
-    """One end of an order: so many `pictures`, for so many `twins` too, of them `copies`, and the `first` tiles."""
+    """One end of an order: the numbers of its pictures, hidden twins and copies among these, and its `first` tiles."""
 
     order: GridOrder
     pictures: int
@@ -50,7 +50,7 @@ class OrderEnd:
 
 
 def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *, measure: str) -> NDArray[np.int64]:
-    """The most ambiguous and the clearest pictures, side by side or one of them: what was clicked and is chosen."""
+    """The most ambiguous and the clearest pictures, or one side of them; returns the ids (M,) that are chosen."""
     key = GRID.under(image_set.set_id)
     return show_grid(
         panes_of(image_set, rows, view, measure=measure),
@@ -68,13 +68,16 @@ def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *
 def panes_of(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *, measure: str) -> list[Pane]:
     """The panes of the grid: a part of the order of `rows` each."""
     parts = parts_of_order(image_set, rows, view, measure)
-    return [_pane_of(image_set, parts, part.side, view, measure=measure) for part in view.shown_parts]
+    total = sum(each.pictures for each in parts.values())
+    return [
+        _pane(image_set, parts[part.side], part.side, view, total=total, measure=measure) for part in view.shown_parts
+    ]
 
 
 def parts_of_order(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, measure: str) -> dict[Side, OrderEnd]:
-    """The parts of the order of `rows`; those that everybody meets first, without a choice, are made once."""
+    """The parts of the order of `rows`; those of a first visit, without a choice, are made once."""
     if view.scope not in (EVERYTHING, Scope(filters=LEGIBLE)) or view.cuts:
-        return _ends_of(rows, view, measure, image_set.set_id)
+        return _order_ends(rows, view, measure, image_set.set_id)
     alike = ExploreView(
         within_class=view.within_class,
         collapse_twins=view.collapse_twins,
@@ -85,38 +88,38 @@ def parts_of_order(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, m
 
 
 def _ends_of_all(table: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[Side, OrderEnd]:
-    return _ends_of(scoped(ranked_by(table, view, measure), view.scope), view, measure, set_id)
+    return _order_ends(scoped(ranked_by(table, view, measure), view.scope), view, measure, set_id)
 
 
-def _ends_of(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[Side, OrderEnd]:
+def _order_ends(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[Side, OrderEnd]:
     by = "rank_percentile" if view.within_class else measure
-    narrow = rows.filter(list(dict.fromkeys([*_OF_ORDER, by])))  # taking rows of all columns is most of the work
+    narrow = rows.filter(list(dict.fromkeys([*_ORDER_COLUMNS, by])))  # taking rows of all columns is most of the work
     is_whole = not view.cuts and not view.class_by_class
-    all_of = ends(narrow, by=by, collapse_twins=view.collapse_twins, most=MOST_IN_ORDER if is_whole else None)
+    both = ends(narrow, by=by, collapse_twins=view.collapse_twins, most=MOST_IN_ORDER if is_whole else None)
     parts: dict[Side, OrderEnd] = {}
     for part in view.parts:
-        rows_of_part = all_of.clear if part.side == "clear" else all_of.ambiguous
+        inside = both.clear if part.side == "clear" else both.ambiguous
         if view.cuts:  # which leave each picture in one part only
-            rows_of_part = rows_of_part[part.holds(rows_of_part["rank_percentile"])]
+            inside = inside[part.holds(inside["rank_percentile"])]
         if view.class_by_class:
-            rows_of_part = first_of_each_class(rows_of_part, PER_CLASS)
-        inline = rows_of_part.head(INLINE)
+            inside = first_of_each_class(inside, PER_CLASS)
+        inline = inside.head(INLINE)
         first = tiles(rows.loc[inline.index].assign(**inline[["twins", "copies"]]), set_id=set_id, measure=measure)
-        counts = (all_of.pictures, all_of.twins, all_of.copies)
+        counts = (both.pictures, both.twins, both.copies)
         if not is_whole:
-            counts = len(rows_of_part), int(rows_of_part["twins"].sum()), int(rows_of_part["copies"].sum())
-        parts[part.side] = OrderEnd(GridOrder.from_rows(rows_of_part), *counts, first)
+            counts = len(inside), int(inside["twins"].sum()), int(inside["copies"].sum())
+        parts[part.side] = OrderEnd(GridOrder.from_rows(inside), *counts, first)
     return parts
 
 
-def _pane_of(
-    image_set: ImageSet, parts: Mapping[Side, OrderEnd], side: Side, view: ExploreView, *, measure: str
-) -> Pane:
-    end, total, title = parts[side], sum(each.pictures for each in parts.values()), TITLES[side]
-    order = cache_order(end.order)
+def _pane(image_set: ImageSet, end: OrderEnd, side: Side, view: ExploreView, *, total: int, measure: str) -> Pane:
+    order, title = cache_order(end.order), TITLES[side]
+    count = f"{end.pictures:,} of {total:,}" if view.cuts else f"{end.pictures:,}"
+    if end.pictures > MOST_IN_ORDER:
+        count = f"the first {MOST_IN_ORDER:,} of {count}"
     return Pane(
         title=f"{title} of each class" if view.class_by_class else title,
-        note=_note(end, total=total if view.cuts else None),
+        note=f"{count} shown, {twins_in_words(end.twins, end.copies)} folded in" if end.twins else count,
         hint=f"And {twins_in_words(end.twins, end.copies)}, each shown with its picture" if end.twins else "",
         empty=image_set.core.in_words("No pictures on this side.") if total else NOTHING,
         total=min(end.pictures, MOST_IN_ORDER),
@@ -128,16 +131,9 @@ def _pane_of(
     )
 
 
-def _note(end: OrderEnd, *, total: int | None) -> str:
-    """How many pictures are shown (of `total`, if a threshold parts them), and the twins that are folded in."""
-    count = f"{end.pictures:,}" if total is None else f"{end.pictures:,} of {total:,}"
-    first = f"the first {MOST_IN_ORDER:,} of " if end.pictures > MOST_IN_ORDER else ""
-    return f"{first}{count}" + (f" shown, {twins_in_words(end.twins, end.copies)} folded in" if end.twins else "")
-
-
 @dataclass(frozen=True)
 class Acted:
-    """The pictures that the buttons act on: their `rows`, `which` they are, and the `scope` that a review has of them.
+    """The pictures that the buttons act on: their `rows`, `which` they are, and the `scope` of a review of them.
 
     `which` is empty, and `scope` None, if they are all that is shown.
     """
@@ -150,10 +146,10 @@ class Acted:
 def acted_on(
     rows: pd.DataFrame, view: ExploreView, chosen: NDArray[np.int64], *, measure: str, on_other_map: bool
 ) -> Acted:
-    """What is chosen (with the twins that its tiles stand for), else a part of the order if it is cut, else all `rows`.
+    """The chosen pictures (with the twins of their tiles), else a part of the order if it is cut, else all `rows`.
 
-    That part is the one that is shown alone, else the most ambiguous. On another map a review names its pictures: a
-    lasso holds others there.
+    That part is the one shown alone, else the most ambiguous. On another map a review names its pictures: a lasso holds
+    others there.
     """
     is_chosen = np.isin(rows["id"].to_numpy(np.int64), chosen)
     if is_chosen.any():
@@ -166,24 +162,21 @@ def acted_on(
         return Acted(rows, scope=_scope_of_ids(rows) if on_other_map else None)
     part = view.shown_parts[0]
     acted = rows[part.holds(rows["rank_percentile"])]
-    is_named = view.within_class or on_other_map
-    return Acted(acted, part.words, _scope_of_ids(acted) if is_named else _scope_of_part(rows, view, part, measure))
+    if view.within_class or on_other_map:
+        return Acted(acted, part.words, _scope_of_ids(acted))
+    low = None if part.low is None else value_at(rows, measure, part.low)
+    # the bounds of a filter are inclusive
+    high = None if part.high is None else float(np.nextafter(value_at(rows, measure, part.high), -np.inf))
+    return Acted(acted, part.words, Scope(view.scope.polygon, (*view.filters, Between(measure, low, high))))
 
 
 def is_narrowed(acted: Acted, view: ExploreView) -> bool:
-    """Whether somebody chose what is acted on: without a choice, nothing offers to decide on a whole set."""
+    """Whether the pictures acted on were chosen: without a choice, nothing offers to decide on a whole set."""
     return bool(acted.which) or acted.scope is not None or view.scope != EVERYTHING
 
 
 def _scope_of_ids(rows: pd.DataFrame) -> Scope:
     return Scope(ids=tuple(rows["id"].tolist()))
-
-
-def _scope_of_part(rows: pd.DataFrame, view: ExploreView, part: Part, measure: str) -> Scope:
-    """The scope of what is shown of a part of the order; bounds of a filter are inclusive."""
-    low = None if part.low is None else value_at(rows, measure, part.low)
-    high = None if part.high is None else float(np.nextafter(value_at(rows, measure, part.high), -np.inf))
-    return Scope(view.scope.polygon, (*view.filters, Between(measure, low, high)))
 
 
 TWINS: Key[MutableMapping[str, object]] = Key("view.twins")
@@ -236,8 +229,16 @@ def twins_dialog(image_set: ImageSet) -> None:
         ):
             st.rerun()
         show_undo(image_set, key="twins")
+    listed = groups.head(MOST_LISTED)
+    shown = {
+        "Pictures": listed["size"],
+        "Kind": listed["kind"].map(_KINDS),
+        "Classes": listed["classes"],
+        "Kept": listed["left"],
+        "First of them": listed["path"],
+    }
     picked = st.dataframe(
-        _listed(groups.head(MOST_LISTED)),
+        pd.DataFrame(shown),
         hide_index=True,
         width="stretch",
         height=260,
@@ -248,18 +249,6 @@ def twins_dialog(image_set: ImageSet) -> None:
     )
     chosen = picked["selection"]["rows"]
     _show_group(image_set, int(groups["group"].iloc[chosen[0] if chosen else 0]))
-
-
-def _listed(groups: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "Pictures": groups["size"],
-            "Kind": groups["kind"].map(_KINDS),
-            "Classes": groups["classes"],
-            "Kept": groups["left"],
-            "First of them": groups["path"],
-        }
-    )
 
 
 def _show_group(image_set: ImageSet, group: int) -> None:
@@ -277,7 +266,7 @@ def _show_group(image_set: ImageSet, group: int) -> None:
 
 
 def tiles_of_group(rows: pd.DataFrame, left: Collection[int], *, set_id: str) -> tuple[Tile, ...]:
-    """A group's pictures with their size, which stay (ids) if one of each is kept, and which is largest or sharpest."""
+    """A group's pictures with their size, which stay (ids) if one of each is kept, which is largest or sharpest."""
     return tuple(
         tile_of(
             row,

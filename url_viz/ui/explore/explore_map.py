@@ -10,7 +10,6 @@ import streamlit as st
 
 from url_viz.columns.filters import (
     MOST_CATEGORIES,
-    Filter,
     OneOf,
     category_colours,
     category_names,
@@ -35,15 +34,15 @@ from url_viz.ui.widgets.map import show_map
 from url_viz.ui.widgets.picture import open_picture
 
 PLACES: "Key[pd.DataFrame]" = Key("view.places")
-"""Some pictures (id, x, y) as they lay on the map when it was drawn last."""
+"""A few pictures (id, x, y) as they lay on the map when it was drawn last."""
 SPACE: Key[str] = Key("view.space")
 MAP: Key[MutableMapping[str, object]] = Key("view.map")
 """The map of a set, by its id and its space, so that each keeps its own zoom."""
 
 _DECIDED = ("decision", "tags", "name")
 NOTABLE_SHARE = 0.1
-PROBED = 8
-"""So many pictures show whether the map was computed again: all of them move then."""
+MOST_PLACES = 8
+"""Enough pictures to see that the map was computed again: all of them move then."""
 
 
 def map_key(image_set: ImageSet) -> Key[MutableMapping[str, object]]:
@@ -52,12 +51,17 @@ def map_key(image_set: ImageSet) -> Key[MutableMapping[str, object]]:
 
 
 def space_shown(image_set: ImageSet) -> str:
-    """The space of the map that is shown: that which is chosen, or "" where no run has it."""
+    """The space of the map that is shown: the chosen one, or "" where no run has it."""
     return TRAINING if view().space == TRAINING and has_training(image_set.table()) else ""
 
 
 def pick_space(image_set: ImageSet) -> None:
-    """What the map is by, look or training, where a run was recorded over epochs."""
+    """Choose the map by look or by training, where a run was recorded over epochs."""
+
+    def choose(space: str) -> None:
+        change_view(space=space, polygon=None)
+        PLACES.clear()
+
     if has_training(image_set.table()):
         st.segmented_control(
             "Map",
@@ -66,13 +70,8 @@ def pick_space(image_set: ImageSet) -> None:
             default=view().space,
             format_func=lambda space: Markdown("Map by training" if space else "Map by look"),
             label_visibility="collapsed",
-            **control(SPACE, view().space, _choose_space),
+            **control(SPACE, view().space, choose),
         )
-
-
-def _choose_space(space: str) -> None:
-    change_view(space=space, polygon=None)
-    PLACES.clear()
 
 
 def rows_on_map(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
@@ -81,11 +80,9 @@ def rows_on_map(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def without_stale_lasso(image_set: ImageSet, now: ExploreView) -> ExploreView:
-    """The view without its lasso if the map was computed again since: the lasso would hold other pictures."""
-    table, columns = image_set.table(), ["id", "x", "y"]
-    table = by_training(table) if space_shown(image_set) else table
-    before = PLACES.get()
-    PLACES.set(table.head(PROBED)[columns])
+    """The view, without its lasso if the map was computed again: the lasso would hold other pictures."""
+    table, columns, before = rows_on_map(image_set, image_set.table()), ["id", "x", "y"], PLACES.get()
+    PLACES.set(table.head(MOST_PLACES)[columns])
     if before is None or now.polygon is None:
         return now
     places = table[np.isin(table["id"].to_numpy(np.int64), before["id"].to_numpy(np.int64))][columns]
@@ -104,32 +101,37 @@ def draw_map(
     space = space_shown(image_set)
     shown = map_view(image_set, table, now, measure=measure, colour=colour, space=space)
     shown = replace(shown, ringed_id=OPENED.get(), note=_note(table, note, space=space))
-    category = _category(table, colour)
-    can_pick = not pd.api.types.is_bool_dtype(table[category])
-    on_pick = partial(_pick, category) if can_pick else None
-    key = map_key(image_set)
+    category, key = _category(table, colour), map_key(image_set)
+
+    def pick(names: tuple[str, ...]) -> None:
+        values = tuple(value_called(category, name) for name in names)
+        set_filter(category, OneOf(category, values) if names else None)
+
+    on_pick = None if pd.api.types.is_bool_dtype(table[category]) else pick
     show_map(shown, key=key, on_pick=on_pick, on_click=open_picture, on_set=partial(take_set, key))
 
 
 def _category(table: pd.DataFrame, colour: str) -> str:
-    """The column whose names the map knows: the one that it is coloured by, else the class."""
+    """The column whose names the map shows: the one that colours it, else the class."""
     return colour if colour != VALUE and filter_kind(table[colour]) != "numeric" else "label"
 
 
 def map_view(
-    image_set: ImageSet,
-    table: pd.DataFrame,
-    now: ExploreView,
-    *,
-    measure: str,
-    colour: str,
-    space: str = "",
+    image_set: ImageSet, table: pd.DataFrame, now: ExploreView, *, measure: str, colour: str, space: str = ""
 ) -> MapView:
-    """The map of `table` as `now` has it, on the map by look or that of a space."""
+    """The map of `table` in the view `now`, by look or by the space."""
     category = _category(table, colour)
     is_category = category == colour
     value = measure if colour == VALUE or is_category else colour
     names = category_names(table, category)
+    picked = {
+        name
+        for condition in now.filters
+        if isinstance(condition, OneOf) and condition.column == category
+        for name in condition.values
+    }
+    # the ends of a width, for one, are not clear and ambiguous
+    is_ambiguity = is_measure(value) or value in image_set.core.measures()
     version = str(image_set.decisions.version) if category in _DECIDED else ""
     return MapView(
         points_url=points_url(
@@ -148,7 +150,7 @@ def map_view(
         colour="category" if is_category else "value",
         is_of_order=value == measure,
         measure=title_of_column(value),
-        ends=_ends_of(image_set, value),
+        ends=("unambiguous", "ambiguous") if is_ambiguity else ("low", "high"),
         categories=tuple(shown_value(category, name) for name in names),
         category_title="" if category == "label" else title_of_column(category),
         category_colours=category_colours(names, category),
@@ -158,28 +160,7 @@ def map_view(
         size_title=title_of_column(measure if now.size == VALUE else now.size) if now.size else "",
         with_representatives=now.representatives,
         with_names=now.names,
-        chosen=_chosen(names, category, now.filters),
-    )
-
-
-def _chosen(names: tuple[str, ...], column: str, filters: tuple[Filter, ...]) -> tuple[int, ...]:
-    wanted = {
-        name
-        for condition in filters
-        if isinstance(condition, OneOf) and condition.column == column
-        for name in condition.values
-    }
-    return tuple(number for number, name in enumerate(names) if name in wanted)
-
-
-def _pick(column: str, names: tuple[str, ...]) -> None:
-    set_filter(column, OneOf(column, tuple(value_called(column, name) for name in names)) if names else None)
-
-
-def _ends_of(image_set: ImageSet, measure: str) -> tuple[str, str]:
-    """The names of the low and the high end of the colours: a width, for one, is not clear or ambiguous."""
-    return (
-        ("unambiguous", "ambiguous") if is_measure(measure) or measure in image_set.core.measures() else ("low", "high")
+        chosen=tuple(number for number, name in enumerate(names) if name in picked),
     )
 
 
@@ -199,6 +180,11 @@ def show_refit(image_set: ImageSet) -> None:
 
     It moves all points, so it is only done on request. Its progress is shown in the same line as that of reading.
     """
+
+    def refit() -> None:
+        config = RefitConfig(image_set.root, image_set.source.name, image_set.workspace.root)
+        REFIT.start_on(image_set, config, name=set_name(image_set.root))
+
     share = image_set.maps.placed_fraction
     if share < NOTABLE_SHARE or running(image_set.set_id) is not None:
         return
@@ -208,10 +194,5 @@ def show_refit(image_set: ImageSet) -> None:
         key="refit",
         help="Pictures added after the map was computed were placed next to their neighbours. Recomputing the map "
         "places all of them properly; all points move.",
-        on_click=with_toast(partial(_refit, image_set)),
+        on_click=with_toast(refit),
     )
-
-
-def _refit(image_set: ImageSet) -> None:
-    config = RefitConfig(image_set.root, image_set.source.name, image_set.workspace.root)
-    REFIT.start_on(image_set, config, name=set_name(image_set.root))

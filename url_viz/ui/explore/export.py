@@ -3,8 +3,7 @@
 import io
 import tempfile
 import zipfile
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePath
 
@@ -63,7 +62,16 @@ def show_sort(image_set: ImageSet, *, key: str, is_open: bool = False) -> None:
         else:
             undecided = False
             threshold = float(st.slider("Ambiguous from this percentile up", 0, 100, 90, key=f"{key}.threshold"))
-        how: How = "copy" if image_set.is_of_objects else _show_how(f"{key}.how")
+        how: How = "copy"
+        if not image_set.is_of_objects:
+            how = st.segmented_control(
+                "As",
+                ["link", "copy"],
+                default="link",
+                required=True,
+                format_func=lambda name: "Links" if name == "link" else "Copies",
+                key=f"{key}.how",
+            )
         out = st.text_input(
             "Folder",
             value=str(proposed_folder(image_set.folder, f"{image_set.folder.name}-sorted")),
@@ -75,35 +83,18 @@ def show_sort(image_set: ImageSet, *, key: str, is_open: bool = False) -> None:
             st.info(f"To make {count:,} copies, use the command line:", icon=":material/terminal:")
             st.code(_command(image_set, out, by=by, threshold=threshold, undecided=undecided), language="bash")
         else:
-            sort = partial(_sort, image_set, out, by=by, how=how, threshold=threshold, undecided=undecided)
+
+            def sort() -> str:
+                folder = allowed(Path(out.strip()))
+                with st.spinner("Sorting"):
+                    done = sort_into_folders(
+                        image_set, folder, by=by, how=how, threshold_percentile=threshold, with_undecided=undecided
+                    )
+                return " ".join(done.words)
+
             with st.container(key="sort_outcome"):  # `url_viz/ui/style.py` keeps it in sight
                 act_button("Sort", sort, type="primary", key=f"{key}.sort", disabled=not out.strip() or not count)
             offer_to_write(Path(out.strip()), key=f"{key}.out")
-
-
-def _show_how(key: str) -> How:
-    how: How = st.segmented_control(
-        "As",
-        ["link", "copy"],
-        default="link",
-        required=True,
-        format_func=lambda name: "Links" if name == "link" else "Copies",
-        key=key,
-    )
-    return how
-
-
-def _sort(image_set: ImageSet, out: str, *, by: str, how: How, threshold: float, undecided: bool) -> str:
-    with st.spinner("Sorting"):
-        done = sort_into_folders(
-            image_set,
-            allowed(Path(out.strip())),
-            by=by,
-            how=how,
-            threshold_percentile=threshold,
-            with_undecided=undecided,
-        )
-    return " ".join(done.words)
 
 
 def _command(image_set: ImageSet, out: str, *, by: str, threshold: float, undecided: bool) -> str:
@@ -116,22 +107,22 @@ def _command(image_set: ImageSet, out: str, *, by: str, threshold: float, undeci
 EXPORT_PANEL: Key[bool] = Key("view.export")
 """Whether the panel is open."""
 CORRECTED_FIRST: Key[bool] = Key("view.export_corrected")
-"""Whether it was opened to take corrected classes away."""
+"""Whether it was opened to export corrected classes."""
 
 MOST_ZIPPED = 500
-"""Pictures in a download at most, which is made in memory; more are written to a folder, by a job."""
+"""Most pictures in a download, which is made in memory; more are written to a folder, by a job."""
 TICK_S = 1.0
 
 
 def go_to_export() -> None:
-    """Show Explore with the panel open at what takes corrected classes away; for callbacks of other pages."""
+    """Show Explore with the panel open at the export of corrected classes; for callbacks of other pages."""
     EXPORT_PANEL.set(True)  # its widget is on no page that a browser shows now
     CORRECTED_FIRST.set(True)
     go_to("explore")
 
 
 def corrected_in_words(image_set: ImageSet) -> str:
-    """What a button says that leads to what takes corrected classes away: "Export class folders, 9 corrected"."""
+    """The words of a button that leads to the export of corrected classes: "Export class folders, 9 corrected"."""
     if image_set.is_of_objects:
         title = title_for(image_set, "annotations")
         return f"Export {title[:1].lower()}{title[1:]}"
@@ -139,71 +130,82 @@ def corrected_in_words(image_set: ImageSet) -> str:
     return f"Export class folders, {corrected:,} corrected"
 
 
-@dataclass(frozen=True)
-class _Taken:
-    """What is taken away: its ids, None for the whole set, and how a job writes the pictures."""
-
-    image_set: ImageSet
-    ids: list[int] | None
-    count: int
-    how: How
-
-    def show(self, programs: Iterable[Program]) -> None:
-        """A button for each program that can take the set: a download, or a job where the pictures are many."""
-        possible = programs_of(self.image_set)
-        for program in (name for name in programs if name in possible):
-            size = len(self.image_set) if possible[program].is_always_whole else self.count
-            if 0 < size <= MOST_ZIPPED:
-                self._show_zip(program)
-            elif size:
-                self._show_job(program)
-
-    def _show_zip(self, program: Program) -> None:
-        download(
-            title_for(self.image_set, program),
-            lambda: zip_chosen(self.image_set, self.ids, program=program),
-            file_name=f"{self.image_set.root.name}-{program}.zip",
-            key=f"share.{program}",
-            icon=":material/folder_zip:",
-            help_text=f"{DATA_SETS[program].for_whom} A zip with the pictures and all their values.",
-        )
-
-    def _show_job(self, program: Program) -> None:
-        start = partial(
-            start_export,
-            self.image_set,
-            program=program,
-            ids=None if DATA_SETS[program].is_always_whole else self.ids,
-            how=self.how,
-            name=set_name(self.image_set.root),
-        )
-        title, about = title_for(self.image_set, program), escape(DATA_SETS[program].for_whom)
-        act_button(title, start, icon=":material/drive_folder_upload:", key=f"share.{program}.job", help=about)
-
-
 def show_export(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
-    """What leaves of the pictures in `rows` of the set's table, by whom it is for, each made on request."""
-    leaves = _show_what_leaves(table, rows)
+    """Exports of the pictures in `rows` of the set's table, by whom they are for, each made on request."""
+
+    def heading(words: str, about: str) -> None:
+        st.header(escape(words), anchor=False, help=Markdown(escape(about)))
+
+    leaves = _pick_leaving(table, rows)
     ids = None if len(leaves.rows) == len(image_set) else leaves.rows["id"].tolist()
-    taken = _Taken(image_set, ids, len(leaves.rows), "link")
+    how: How = "link"
     if len(image_set if image_set.is_of_objects else leaves.rows) > MOST_ZIPPED:
-        taken = replace(taken, how=_show_copy())
-    _show_report(taken)
-    _heading("Train", "With the classes as corrected, and without dropped pictures where so chosen.")
+        how = _pick_how()
+    data_sets = partial(_show_data_sets, image_set, ids, count=len(leaves.rows), how=how)
+    heading("For people", "One HTML file with map, galleries and figures, that opens anywhere, also offline.")
+    download(
+        "Report",
+        lambda: report_html(image_set, ids=ids).encode("utf-8"),
+        file_name=f"{image_set.root.name}-report.html",
+        key="share.report",
+        icon=":material/description:",
+        disabled=leaves.rows.empty,
+    )
+    heading("Train", "With the classes as corrected, and without dropped pictures where so chosen.")
     is_led = bool(CORRECTED_FIRST.get()) and not image_set.is_of_objects
     show_sort(image_set, key="sort", is_open=is_led)
     with st.container(horizontal=True, gap="small"):
-        taken.show(("annotations",))
-        _show_table(image_set, "CSV", leaves.rows, f"{image_set.root.name}-selection.csv")
-    _heading("Tools", "To go on in another program, with all values and the order.")
+        data_sets(("annotations",))
+        _show_table(image_set, "CSV", leaves.rows, "selection.csv")
+    heading("Tools", "To go on in another program, with all values and the order.")
     with st.container(horizontal=True, gap="small"):
-        taken.show(("cvat", "labelstudio", "fiftyone", "huggingface"))
-    _show_more(taken, table, leaves.rows)
-    _show_latest_job(image_set)
+        data_sets(("cvat", "labelstudio", "fiftyone", "huggingface"))
+    with st.expander("More", icon=":material/more_horiz:"):
+        words = "Tables, one row per picture: path, class, size, all values and percentiles, map coordinates."
+        st.caption(escape(image_set.core.in_words(words)))
+        with st.container(horizontal=True, gap="small"):
+            _show_table(image_set, "Parquet", leaves.rows, "selection.parquet")
+            _show_table(image_set, "All as CSV", table, "all.csv")
+            _show_table(image_set, "All as Parquet", table, "all.parquet")
+            download_paths(image_set, leaves.rows["id"].tolist(), name="paths", key="download.paths")
+        st.caption("Few large files for training, without dropped pictures.")
+        with st.container(horizontal=True, gap="small"):
+            data_sets(("webdataset", "parquet"))
+    if (job := latest_job(image_set.workspace, kind=EXPORT.name, set_id=image_set.set_id)) is not None:
+        is_live = job.status().is_live
+        st.fragment(_show_latest, run_every=TICK_S if is_live else None)(job, was_live=is_live)
 
 
-def _show_what_leaves(table: pd.DataFrame, rows: pd.DataFrame) -> Leaving:
-    """What is taken away, in words, with a choice where dropped pictures are among what is selected."""
+def _show_data_sets(
+    image_set: ImageSet, ids: list[int] | None, programs: Sequence[Program], *, count: int, how: How
+) -> None:
+    """A button for each program that can take the set: a download, or a job where the pictures are many.
+
+    `ids` are None for the whole set, else `count`; a job writes the pictures as `how` says.
+    """
+    possible = programs_of(image_set)
+    for program in (name for name in programs if name in possible):
+        title, data_set = title_for(image_set, program), DATA_SETS[program]
+        size = len(image_set) if data_set.is_always_whole else count
+        if 0 < size <= MOST_ZIPPED:
+            download(
+                title,
+                partial(zip_chosen, image_set, ids, program=program),
+                file_name=f"{image_set.root.name}-{program}.zip",
+                key=f"share.{program}",
+                icon=":material/folder_zip:",
+                help_text=f"{data_set.for_whom} A zip with the pictures and all their values.",
+            )
+        elif size:
+            chosen = None if data_set.is_always_whole else ids
+            name = set_name(image_set.root)
+            start = partial(start_export, image_set, program=program, ids=chosen, how=how, name=name)
+            icon, about = ":material/drive_folder_upload:", escape(data_set.for_whom)
+            act_button(title, start, icon=icon, key=f"share.{program}.job", help=about)
+
+
+def _pick_leaving(table: pd.DataFrame, rows: pd.DataFrame) -> Leaving:
+    """The pictures that leave, in words, with a choice where dropped ones are among them."""
     is_dropped = (rows["decision"] == "drop").to_numpy(bool)
     dropped, words = int(is_dropped.sum()), st.empty()
     with_dropped = bool(dropped) and (
@@ -214,7 +216,7 @@ def _show_what_leaves(table: pd.DataFrame, rows: pd.DataFrame) -> Leaving:
     return leaves
 
 
-def _show_copy() -> How:
+def _pick_how() -> How:
     is_copied = st.checkbox(
         "Copy the pictures", key="share.copy", help="With copies the folder can be moved; without, it holds links"
     )
@@ -222,45 +224,13 @@ def _show_copy() -> How:
     return "copy" if is_copied else "link"
 
 
-def _heading(words: str, about: str) -> None:
-    st.header(escape(words), anchor=False, help=Markdown(escape(about)))
-
-
-def _show_report(taken: _Taken) -> None:
-    _heading("For people", "One HTML file with map, galleries and figures, that opens anywhere, also offline.")
-    download(
-        "Report",
-        lambda: report_html(taken.image_set, ids=taken.ids).encode("utf-8"),
-        file_name=f"{taken.image_set.root.name}-report.html",
-        key="share.report",
-        icon=":material/description:",
-        disabled=not taken.count,
-    )
-
-
-def _show_more(taken: _Taken, table: pd.DataFrame, rows: pd.DataFrame) -> None:
-    image_set, name = taken.image_set, taken.image_set.root.name
-    with st.expander("More", icon=":material/more_horiz:"):
-        words = "Tables, one row per picture: path, class, size, all values and percentiles, map coordinates."
-        st.caption(escape(image_set.core.in_words(words)))
-        with st.container(horizontal=True, gap="small"):
-            _show_table(image_set, "Parquet", rows, f"{name}-selection.parquet")
-            _show_table(image_set, "All as CSV", table, f"{name}-all.csv")
-            _show_table(image_set, "All as Parquet", table, f"{name}-all.parquet")
-            download_paths(image_set, rows["id"].tolist(), name="paths", key="download.paths")
-        st.caption("Few large files for training, without dropped pictures.")
-        with st.container(horizontal=True, gap="small"):
-            taken.show(("webdataset", "parquet"))
-
-
-def _show_table(image_set: ImageSet, words: str, rows: pd.DataFrame, file_name: str) -> None:
-    plain, kind = rows.drop(columns=["rank_percentile"], errors="ignore"), PurePath(file_name).suffix
-    key = f"download.{file_name.rpartition('-')[2]}"
+def _show_table(image_set: ImageSet, words: str, rows: pd.DataFrame, name: str) -> None:
+    plain = rows.drop(columns=["rank_percentile"], errors="ignore")
     download(
         words,
-        lambda: table_bytes(leading_first(image_set, plain), kind),
-        file_name=file_name,
-        key=key,
+        lambda: table_bytes(leading_first(image_set, plain), PurePath(name).suffix),
+        file_name=f"{image_set.root.name}-{name}",
+        key=f"download.{name}",
         disabled=rows.empty,
     )
 
@@ -279,14 +249,8 @@ def zip_chosen(image_set: ImageSet, ids: list[int] | None, *, program: Program) 
     return file.getvalue()
 
 
-def _show_latest_job(image_set: ImageSet) -> None:
-    """How far the latest data set is that a job writes."""
-    if (job := latest_job(image_set.workspace, kind=EXPORT.name, set_id=image_set.set_id)) is not None:
-        is_live = job.status().is_live
-        st.fragment(_show_latest, run_every=TICK_S if is_live else None)(job, was_live=is_live)
-
-
 def _show_latest(job: Job, *, was_live: bool) -> None:
+    """The latest data set that a job writes, or its progress."""
     status = job.status()
     if status.is_live:
         show_progress(job)

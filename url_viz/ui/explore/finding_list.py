@@ -28,7 +28,7 @@ FINDINGS_WANTED: Key[bool] = Key("explore.findings")
 THUMBNAIL_PX = 44
 ESTIMATED = f"At {SECONDS_AN_ANSWER} seconds for each"
 MANY = 100_000
-"""Of so many pictures and more, findings are looked for on request: every label is judged then."""
+"""From this many pictures on, findings are looked for on request: every label is judged then."""
 
 
 def show_findings(image_set: ImageSet) -> None:
@@ -62,10 +62,14 @@ def show_findings(image_set: ImageSet) -> None:
 
 
 def show_queues(image_set: ImageSet, rows: Sequence[QueueRow], *, key: str, has_first: bool = False) -> None:
-    """Queues in rows: a few of their pictures, what they hold and why it matters, how long it takes, how far it is."""
+    """Queues in rows: some of their pictures, what they hold and why it matters, their minutes and progress."""
+    side = f"width: {THUMBNAIL_PX}px; height: {THUMBNAIL_PX}px; object-fit: cover; border-radius: .3rem"
     for number, row in enumerate(rows):
+        addresses = (html.escape(str(thumbnail_url(image_set.set_id, image_id))) for image_id in row.first)
+        pictures = "".join(f'<img src="{address}" alt="" style="{side}">' for address in addresses)
+        line = f'<div style="display: flex; gap: 4px; min-height: {THUMBNAIL_PX}px">{pictures}</div>'
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_queue.{number}"):
-            st.html(_thumbnails_html(image_set, row), width=3 * THUMBNAIL_PX + 12)
+            st.html(line, width=3 * THUMBNAIL_PX + 12)
             with st.container(gap=None, width="stretch"):
                 st.header(escape(row.words), anchor=False)
                 facts = " · ".join(filter(None, (row.why, row.minutes, row.progress)))
@@ -73,13 +77,6 @@ def show_queues(image_set: ImageSet, rows: Sequence[QueueRow], *, key: str, has_
             _show_button(
                 image_set, row, key=f"{key}.{row.key}", type="primary" if has_first and not number else "secondary"
             )
-
-
-def _thumbnails_html(image_set: ImageSet, row: QueueRow) -> str:
-    side = f"width: {THUMBNAIL_PX}px; height: {THUMBNAIL_PX}px; object-fit: cover; border-radius: .3rem"
-    addresses = (html.escape(str(thumbnail_url(image_set.set_id, image_id))) for image_id in row.first)
-    pictures = "".join(f'<img src="{address}" alt="" style="{side}">' for address in addresses)
-    return f'<div style="display: flex; gap: 4px; min-height: {THUMBNAIL_PX}px">{pictures}</div>'
 
 
 def _is_wanted(image_set: ImageSet) -> bool:
@@ -99,44 +96,27 @@ def _is_wanted(image_set: ImageSet) -> bool:
 
 
 def _show_button(image_set: ImageSet, row: QueueRow, *, key: str, **look: Any) -> None:
-    """The button that opens a queue, with how many it opens."""
-    is_list = row.opens is None
+    """The button that opens a queue, or the list of a finding that no review can show."""
     act = partial(DIALOG.set, key) if row.opens is None else partial(go_to_review, row.opens)
-    icon = ":material/list:" if is_list else ":material/rate_review:"
+    icon = ":material/list:" if row.opens is None else ":material/rate_review:"
     st.button(escape(row.opening), icon=icon, key=key, on_click=act, help=escape(row.why) if row.why else None, **look)
     if DIALOG.get() == key:
-        _LISTS[cast(FindingKind, row.kind)](image_set)
+        title, show = _LISTS[cast(FindingKind, row.kind)]
+        st.dialog(title, width="large", on_dismiss=DIALOG.clear)(show)(image_set)
 
 
-@st.dialog("Files that could not be read", width="large", on_dismiss=DIALOG.clear)
-def _failures_dialog(image_set: ImageSet) -> None:
+def _show_failures(image_set: ImageSet) -> None:
     show_failure_list(image_set, key="findings.failures")
 
 
-@st.dialog("Pictures without objects", width="large", on_dismiss=DIALOG.clear)
-def _without_objects_dialog(image_set: ImageSet) -> None:
+def _show_without_objects(image_set: ImageSet) -> None:
     with st.spinner("Reading the annotations …"):
         paths = image_set.files.without_objects()
     st.dataframe({"path": paths}, hide_index=True, width="stretch", alt="Pictures in which no object is annotated")
 
 
-@st.dialog("In two splits at once", width="large", on_dismiss=DIALOG.clear)
-def _in_two_splits_dialog(image_set: ImageSet) -> None:
-    _show_leaks(image_set, SAME_FILE)
-
-
-@st.dialog("The same objects in two splits", width="large", on_dismiss=DIALOG.clear)
-def _leaks_dialog(image_set: ImageSet) -> None:
-    _show_leaks(image_set, EXACT, COPY, SCENE)
-
-
-@st.dialog("Kept apart, and in two splits", width="large", on_dismiss=DIALOG.clear)
-def _apart_in_two_splits_dialog(image_set: ImageSet) -> None:
-    _show_leaks(image_set, APART)
-
-
 def _show_leaks(image_set: ImageSet, *kinds: str) -> None:
-    """The pictures of leaks of some kinds, each with the one of the other split, and the list to take away."""
+    """The pictures of leaks of these kinds, each with the one in the other split, and the list to download."""
     pictures = image_set.splits.leaked_pictures()
     assert pictures is not None
     columns = {"picture": "Picture", "split": "Split", "twin_picture": "Other picture", "twin_split": "Its split"}
@@ -148,11 +128,11 @@ def _show_leaks(image_set: ImageSet, *kinds: str) -> None:
     st.dataframe(shown, column_config=columns, hide_index=True, width="stretch", alt="Pictures in two splits")
 
 
-_LISTS: Mapping[FindingKind, Callable[[ImageSet], None]] = {
-    "leaks": _leaks_dialog,
-    "in-two-splits": _in_two_splits_dialog,
-    "apart-in-two-splits": _apart_in_two_splits_dialog,
-    "unreadable": _failures_dialog,
-    "without-objects": _without_objects_dialog,
+_LISTS: Mapping[FindingKind, tuple[str, Callable[[ImageSet], None]]] = {
+    "leaks": ("The same objects in two splits", lambda image_set: _show_leaks(image_set, EXACT, COPY, SCENE)),
+    "in-two-splits": ("In two splits at once", lambda image_set: _show_leaks(image_set, SAME_FILE)),
+    "apart-in-two-splits": ("Kept apart, and in two splits", lambda image_set: _show_leaks(image_set, APART)),
+    "unreadable": ("Files that could not be read", _show_failures),
+    "without-objects": ("Pictures without objects", _show_without_objects),
 }
-"""What lists the findings that no review can show."""
+"""The dialogs of findings that no review can show, with their titles."""

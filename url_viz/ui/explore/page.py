@@ -43,8 +43,7 @@ USUAL = 500
 NO_QUOTA = "none"
 
 
-def show_choose_button(image_set: ImageSet, rows: pd.DataFrame) -> None:
-    """The button that opens the dialog; `rows` of the set's table are chosen from."""
+def _show_choose_button(image_set: ImageSet, rows: pd.DataFrame) -> None:
     if not image_set.core.has_graph:
         return
     words = "A number of pictures to train on or to label that cover the set, and what that is worth"
@@ -55,7 +54,11 @@ def show_choose_button(image_set: ImageSet, rows: pd.DataFrame) -> None:
 
 @st.dialog("Pick pictures", on_dismiss=DIALOG.clear)
 def choose_dialog(image_set: ImageSet, among: list[int]) -> None:
-    """How many, of what, on top of which; then the choice, tagged, listed and measured."""
+    """Choose pictures `among` ids: how many, of each what, on top of which; then tagged, listed and measured."""
+
+    def title(option: str) -> str:
+        return "no matter what" if option == NO_QUOTA else "class" if option == "label" else title_of_column(option)
+
     scope = f"these {len(among):,}" if len(among) < len(image_set) else f"all {len(among):,}"
     st.caption(
         f"Of {scope} pictures those that cover the others: each next one resembles most of what is left. Near copies "
@@ -67,7 +70,7 @@ def choose_dialog(image_set: ImageSet, among: list[int]) -> None:
     with st.form("choose.form", border=False):
         left, right = st.columns(2)
         count = left.number_input("How many", 1, max(1, len(among)), min(USUAL, max(1, len(among) // 5)))
-        per = right.selectbox("As many of each", options, format_func=_title, key="choose.per")
+        per = right.selectbox("As many of each", options, format_func=title, key="choose.per")
         over = st.multiselect("On top of an earlier choice", list(tags), placeholder="Tags", key="choose.pinned")
         tag = st.text_input("Tag the chosen ones", "chosen", key="choose.tag")
         is_measured = st.toggle(
@@ -92,17 +95,13 @@ def choose_dialog(image_set: ImageSet, among: list[int]) -> None:
     if is_done and is_measured and len(image_set) <= AT_ONCE:
         with errors_shown(st.error), st.spinner("Measuring"):
             st.markdown(escape(image_set.subsets.worth(chosen).words))
-    _show_measured(image_set)
-
-
-def _show_measured(image_set: ImageSet) -> None:
-    """What the choice is worth that a job measures, or measured last; nothing without."""
     job = latest_job(image_set.workspace, kind=MEASURE.name, set_id=image_set.set_id)
     if job is not None:
-        st.fragment(_watch, run_every=TICK_S if job.status().is_live else None)(job)
+        st.fragment(_show_measured, run_every=TICK_S if job.status().is_live else None)(job)
 
 
-def _watch(job: Job) -> None:
+def _show_measured(job: Job) -> None:
+    """The worth of a choice, as a job measured it, or its progress."""
     status, tag = job.status(), job.about["tag"]
     started = time.strftime("%d %b %H:%M", time.localtime(job.created))
     st.caption(escape(f"{job.title}{f', tagged “{tag}”' if tag else ''} · {started}"))
@@ -113,20 +112,16 @@ def _watch(job: Job) -> None:
         show_error(f"Nothing was measured. {why_it_failed(job)}")
 
 
-def _title(option: str) -> str:
-    return "no matter what" if option == NO_QUOTA else "class" if option == "label" else title_of_column(option)
-
-
 CLASSES_OPEN = "view.classes_open"
 CLASSES: Key[str] = Key("set.classes")
-"""The choice of what the classes of a set are, by its id."""
+"""The choice of a set's classes, by its id."""
 
 NONE = "none"
 """The option for no classes; no column can have this name."""
 
 
 def class_choices(image_set: ImageSet) -> dict[str, tuple[str, str]]:
-    """The options by what `ImageSet.labels.use` takes (NONE for None): the title of each, and what it would take."""
+    """The options by the argument of `ImageSet.labels.use` (NONE for None), each with its title and its classes."""
     now = image_set.labels.levels()
     taken = next((level for level in now.levels if level.number == now.folder_level), None)
     choices = {FOLDERS: ("Class folders", "none found" if taken is None else first_of(taken.names))}
@@ -148,7 +143,13 @@ def class_choices(image_set: ImageSet) -> dict[str, tuple[str, str]]:
 
 
 def show_class_choice(image_set: ImageSet) -> None:
-    """What was taken as classes, and a choice of something else; kept with the set, for all pages."""
+    """The classes in use, and a choice of others; stored with the set, for all pages."""
+
+    def take(picked: str) -> None:
+        with errors_shown():
+            image_set.labels.use(None if picked == NONE else picked)
+            set_filter("label", None)
+
     now, choices = image_set.labels.levels(), class_choices(image_set)
     chosen = now.chosen or NONE
     words = escape("; ".join(filter(None, [now.words, image_set.labels.apart.words])))
@@ -162,13 +163,13 @@ def show_class_choice(image_set: ImageSet) -> None:
             format_func=lambda choice: escape(choices[choice][0]),
             captions=[escape(detail) for _, detail in choices.values()],
             index=list(choices).index(chosen),
-            **control(CLASSES.under(image_set.set_id), chosen, partial(_take_classes, image_set), options=choices),
+            **control(CLASSES.under(image_set.set_id), chosen, take, options=choices),
         )
         _show_apart(image_set, with_suggestion=bool(popover.open))
 
 
 def _show_apart(image_set: ImageSet, *, with_suggestion: bool) -> None:
-    """The choice of what is no witness for each other, and a suggestion, which takes a moment to work out."""
+    """The choice of pictures that are no witnesses for each other, and a suggestion, which takes a moment."""
     now = image_set.labels.apart.choice or NONE
     choices = (NONE, *apart_choices(image_set.core.base, [column.name for column in image_set.columns.list()]))
     picked = st.selectbox(
@@ -191,24 +192,11 @@ def _show_apart(image_set: ImageSet, *, with_suggestion: bool) -> None:
             st.rerun()
 
 
-def _take_classes(image_set: ImageSet, picked: str) -> None:
-    with errors_shown():
-        image_set.labels.use(None if picked == NONE else picked)
-        set_filter("label", None)
-
-
 MATCHED_COLUMNS: "Key[tuple[tuple[object, ...], Prepared]]" = Key("own.matched")
 
 MOST_MEGABYTES = 100
 ROWS_SHOWN = 5
 _ENDINGS = [ending.removeprefix(".") for ending in (*CSV_ENDINGS, *PARQUET_ENDINGS, *JSON_ENDINGS, ".npz")]
-
-
-def show_user_columns(image_set: ImageSet) -> None:
-    """The button that opens the dialog for user columns."""
-    words = "From a CSV or Parquet file, matched by path; and those that there are"
-    if dialog_button("Add columns", icon=":material/table_chart:", key="own.open", help=words):
-        user_columns_dialog(image_set)
 
 
 def _closed() -> None:
@@ -242,7 +230,13 @@ def _add(image_set: ImageSet) -> None:
     except UrlVizError as error:
         show_error(error)
         return
-    _show_matched(prepared)
+    first, *more = prepared.words
+    st.success(escape(first), icon=":material/check_circle:")
+    for sentence in more:
+        st.caption(escape(sentence))
+    columns = {name: column.values[:ROWS_SHOWN] for name, column in prepared.content.columns.items()}
+    alt = "The first rows of the new columns"
+    st.dataframe(pd.DataFrame(columns), hide_index=True, width="stretch", height="content", alt=alt)
     numeric = [name for name, column in prepared.names.items() if prepared.content.columns[column].kind == "numeric"]
     marked = st.multiselect(
         "Uncertainty columns",
@@ -267,21 +261,6 @@ def _matched(image_set: ImageSet, file: UploadedFile, path_column: str | None, m
     return MATCHED_COLUMNS.get_for(key, lambda: match(IncomingFile(file.name, file.getvalue())))
 
 
-def _show_matched(prepared: Prepared) -> None:
-    first, *more = prepared.words
-    st.success(escape(first), icon=":material/check_circle:")
-    for sentence in more:
-        st.caption(escape(sentence))
-    columns = {name: column.values[:ROWS_SHOWN] for name, column in prepared.content.columns.items()}
-    st.dataframe(
-        pd.DataFrame(columns),
-        hide_index=True,
-        width="stretch",
-        height="content",
-        alt="The first rows of the new columns",
-    )
-
-
 def _show_imports(image_set: ImageSet) -> None:
     columns = image_set.columns.list()
     for source in dict.fromkeys(column.source for column in columns):
@@ -300,30 +279,45 @@ def _show_imports(image_set: ImageSet) -> None:
 
 MOST_PAIRS = 12
 SHOWN_FIRST: Key[int] = Key("view.shown_first")
-"""How often something below the galleries had them show something else: they are to be seen then."""
+"""How often a control below the galleries changed what they show: the page scrolls to them then."""
 
 
 def show_heading(
     image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, review: ReviewSpec, *, count: int
 ) -> None:
-    """The set's name, counts and classes, the `review` of the `count` that are acted on, user columns, and exports.
+    """The set's name, counts and classes, the `review` of the `count` pictures acted on, user columns, and exports.
 
     Exports are of `table`, all pictures, and `rows`: those that are acted on, with the tiny ones that are not shown.
     """
-    failed = len(image_set.failures())
-    facts, purpose = [_count(image_set, table)], escape(purpose_of("Explore"))
-    if failed:
-        facts.append(f"{failed:,} unreadable")
+    facts = counted(len(table), image_set.noun)
+    if image_set.is_of_objects:
+        facts += f" in {counted(table[PICTURE].nunique(), 'picture')}"
+    if failed := len(image_set.failures()):
+        facts += f" · {failed:,} unreadable"
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="explore_heading"):
-        page_title(escape(set_name(image_set.root)), width="content", help=purpose)
-        st.caption(escape(" · ".join(facts)), width="content")
+        page_title(escape(set_name(image_set.root)), width="content", help=escape(purpose_of("Explore")))
+        st.caption(escape(facts), width="content")
         show_class_choice(image_set)
         st.space("stretch")
-        _show_review_button(review, count, is_all=count == len(image_set))
+        is_all = count == len(image_set)
+        st.button(
+            "Review" if is_all else "Review this one" if count == 1 else f"Review these {count:,}",
+            type="primary",
+            icon=":material/rate_review:",
+            key="explore.review",
+            disabled=not count,
+            help="Go through what is selected, or else all that is shown, one by one in this order. What you have "
+            "decided on is skipped",
+            on_click=go_to_review,
+            args=(review,),
+        )
         with st.container(horizontal=True, width="content", gap="small", key="explore_extras"):
-            show_user_columns(image_set)
-            show_choose_button(image_set, rows)
-            _show_exports(image_set, table, rows)
+            words = "From a CSV or Parquet file, matched by path; and those that there are"
+            if dialog_button("Add columns", icon=":material/table_chart:", key="own.open", help=words):
+                user_columns_dialog(image_set)
+            _show_choose_button(image_set, rows)
+            with st.popover("Export", icon=":material/download:", key=EXPORT_PANEL, on_change=CORRECTED_FIRST.clear):
+                show_export(image_set, table, rows)
     if image_set.source.head is None:
         st.info(
             f"{escape(repr(image_set.source.title))} has no head, which only the order “General model” needs. To train "
@@ -333,14 +327,9 @@ def show_heading(
 
 
 def announce_shown(image_set: ImageSet, rows: pd.DataFrame, measure: str) -> None:
-    """Have it said how many pictures are shown, and by which order."""
+    """Announce how many pictures are shown, and in which order."""
     of = "" if len(rows) == len(image_set) else f" of {len(image_set):,}"
     announce("explore", f"{len(rows):,}{of} {image_set.noun}s by {quoted(measure)}")
-
-
-def _count(image_set: ImageSet, table: pd.DataFrame) -> str:
-    count = counted(len(table), image_set.noun)
-    return f"{count} in {counted(table[PICTURE].nunique(), 'picture')}" if image_set.is_of_objects else count
 
 
 def show_pairs(image_set: ImageSet) -> None:
@@ -367,71 +356,39 @@ def show_pair(pair: tuple[str, str]) -> None:
 
 
 def show_chips(view: ExploreView, *, hidden: int) -> None:
-    """A removable chip for everything that narrows the view; so many objects are `hidden` as too small."""
+    """A removable chip for everything that narrows the view; `hidden` is the number of objects that are too small."""
+
+    def chip(words: str, key: str, *, help_text: str | None = None, **change: object) -> None:
+        icon = ":material/close:"
+        st.button(words, icon=icon, key=f"chip.{key}", help=help_text, on_click=change_view, kwargs=change)
+
     if view == replace(view, polygon=None, cuts=(), filters=()) and not hidden:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if view.polygon is not None:
-            st.button(
-                "Selection",
-                icon=":material/close:",
-                key="chip.selection",
-                on_click=change_view,
-                kwargs={"polygon": None},
-            )
+            chip("Selection", "selection", polygon=None)
         show_filter_chips()
         if hidden:
-            st.button(
-                f"{hidden:,} under {TINY_PX} px hidden",
-                icon=":material/close:",
-                key="chip.tiny",
-                help="The shorter side of their box has fewer pixels. Exports have them. Click to show them",
-                on_click=change_view,
-                kwargs={"hide_tiny": False},
-            )
+            meaning = "The shorter side of their box has fewer pixels. Exports have them. Click to show them"
+            chip(f"{hidden:,} under {TINY_PX} px hidden", "tiny", help_text=meaning, hide_tiny=False)
         if view.cuts:
-            st.button(
-                f"Threshold: {escape(', '.join(map(above, view.cuts)))}",
-                icon=":material/close:",
-                key="chip.threshold",
-                on_click=change_view,
-                kwargs={"cuts": ()},
-            )
+            chip(f"Threshold: {escape(', '.join(map(above, view.cuts)))}", "threshold", cuts=())
 
 
 def before_reasons(table: pd.DataFrame, view: ExploreView, rows: pd.DataFrame) -> pd.DataFrame:
-    """What `view` shows of the table but for the filter on reasons, whose control counts them; `rows` with it."""
+    """The rows that `view` shows without its filter on reasons, whose control counts them; `rows` are those with it."""
     others = replaced_in(view.filters, "reasons", None)
     return rows if others == view.filters else scoped(table, replace(view.scope, filters=others))
 
 
 def review_of(view: ExploreView, measure: str, scope: Scope | None = None) -> ReviewSpec:
-    """The review of what Explore shows: its order, in `scope` or by default in lasso and filters."""
+    """The review of Explore's pictures in its order, in `scope` or by default in lasso and filters."""
     return ReviewSpec(
         measure,
         scope or view.scope,
         within_class=view.within_class,
         per_class=REVIEWED_PER_CLASS if view.class_by_class else None,
     )
-
-
-def _show_review_button(review: ReviewSpec, count: int, *, is_all: bool) -> None:
-    st.button(
-        "Review" if is_all else "Review this one" if count == 1 else f"Review these {count:,}",
-        type="primary",
-        icon=":material/rate_review:",
-        key="explore.review",
-        disabled=not count,
-        help="Go through what is selected, or else all that is shown, one by one in this order. What you have decided "
-        "on is skipped",
-        on_click=go_to_review,
-        args=(review,),
-    )
-
-
-def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
-    with st.popover("Export", icon=":material/download:", key=EXPORT_PANEL, on_change=CORRECTED_FIRST.clear):
-        show_export(image_set, table, rows)
 
 
 def show_failures(image_set: ImageSet) -> None:
@@ -457,15 +414,11 @@ def show_failure_list(image_set: ImageSet, *, key: str = "failures") -> None:
 
 
 def ranked_by(table: pd.DataFrame, view: ExploreView, measure: str) -> pd.DataFrame:
-    """The whole table with the measure's percentile in the set, or in the class: what galleries and exports show."""
+    """The table with the measure's percentile in the set, or in the class, as galleries and exports show it."""
     within_class = view.within_class and bool(table["label"].notna().any())
     return with_percentile(table, measure, within_class=within_class)
 
 
 def lasting(view: ExploreView, image_set: ImageSet, *, measure: str, colour: str) -> ExploreView:
     """The view for the address: the default measure counts as no choice."""
-    return replace(
-        view,
-        measure=None if measure == default_measure(image_set) else measure,
-        colour=colour,
-    )
+    return replace(view, measure=None if measure == default_measure(image_set) else measure, colour=colour)

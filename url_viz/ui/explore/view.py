@@ -1,4 +1,4 @@
-"""What Explore shows and how: one value of the session, from controls and address and back."""
+"""The view of Explore: one value of the session, which controls and address show and change."""
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,8 +31,8 @@ class Part:
     @property
     def words(self) -> str:
         """The bounds in words: "above 90 %", "not above 90 %"; "" without any."""
-        bounds = [] if self.low is None else [above(self.low)]
-        return ", ".join([*bounds, *([] if self.high is None else [f"not {above(self.high)}"])])
+        low, high = "" if self.low is None else above(self.low), "" if self.high is None else f"not {above(self.high)}"
+        return ", ".join(filter(None, (low, high)))
 
     def holds(self, rank: "pd.Series[float]") -> "pd.Series[bool]":
         """Which percentiles (N,) lie in this part; nan lies in none."""
@@ -45,11 +45,10 @@ class ExploreView:
     """What Explore shows of an image set, and how; the defaults are those of a first visit.
 
     `colour` and `size` are columns, or "value" for the measure; without a `size` all points are alike. `space` is
-    that of the map: "" by look, or `two_by_two.TRAINING`. `cuts` are percentiles that part the order, at most one.
+    that of the map: "" by look, or `model_accuracy.TRAINING`. `cuts` are percentiles that part the order, at most one.
     `hide_tiny` leaves out the objects that are too small to recognise, where the set has any.
 
-    One value, kept under VIEW and nowhere else: controls show it (`url_viz.ui.widgets.buttons`) and change it, as
-    the map and the grid do (`url_viz.ui.explore.view`).
+    The value stands under VIEW and nowhere else: controls, map and grid show it and change it.
     """
 
     measure: str | None = None
@@ -89,26 +88,26 @@ class ExploreView:
 
 
 def view() -> ExploreView:
-    """The view as it was kept last."""
+    """The session's view."""
     return VIEW.get() or ExploreView()
 
 
 def change_view(**changes: Any) -> None:
-    """Change these fields of the view."""
+    """Change fields of the view."""
     VIEW.set(replace(view(), **changes))
-
-
-_SWITCHES = {
-    "within": "within_class",
-    "classwise": "class_by_class",
-    "representatives": "representatives",
-    "wide": "is_wide",
-}
-_PARAMETERS = (*_SWITCHES, "by", "colour", "twins", "tiny", "style", "side", "size", "names", "map", "above")
 
 
 def _one_of(names: Sequence[str], default: str) -> Callable[[object], str]:
     return lambda name: name if isinstance(name, str) and name in names else default
+
+
+def _cuts(text: str) -> tuple[float, ...]:
+    """The percentiles in a text, one fewer than a cut order has parts; none if they are not that."""
+    try:
+        cuts = tuple(map(float, text.split(",")))
+    except ValueError:
+        return ()
+    return cuts if len(cuts) < len(TITLES) and all(0 <= cut <= 100 for cut in cuts) else ()
 
 
 _SET_BY: dict[str, tuple[str, Callable[[Any], object]]] = {
@@ -122,11 +121,30 @@ _SET_BY: dict[str, tuple[str, Callable[[Any], object]]] = {
 }
 """The field of the view that a setting of the map or the grid changes, and how its value is read."""
 
+_PARAMETERS: dict[str, tuple[str, Callable[[str], object], Callable[[Any], str]]] = {
+    "by": ("measure", str, str),
+    "colour": ("colour", lambda text: text or ExploreView.colour, str),
+    "style": ("style", _one_of(STYLES, ExploreView.style), str),
+    "side": ("side", _one_of(SIDES, ExploreView.side), str),
+    "size": ("size", lambda text: ExploreView.colour if text == "1" else text, str),
+    "map": ("space", _one_of((TRAINING,), ""), str),
+    "names": ("names", lambda text: text != "0", lambda _: "0"),
+    "above": ("cuts", _cuts, lambda cuts: ",".join(f"{cut:g}" for cut in cuts)),
+    "twins": ("collapse_twins", lambda text: text != "1", lambda _: "1"),
+    "tiny": ("hide_tiny", lambda text: text != "1", lambda _: "1"),
+    "within": ("within_class", lambda text: text == "1", lambda _: "1"),
+    "classwise": ("class_by_class", lambda text: text == "1", lambda _: "1"),
+    "representatives": ("representatives", lambda text: text == "1", lambda _: "1"),
+    "wide": ("is_wide", lambda text: text == "1", lambda _: "1"),
+}
+"""The field of the view that a parameter of the address holds, how it is read, and how another value than the default
+is written."""
+
 
 def current_view(
     on_map: Callable[[], Key[MutableMapping[str, object]]], on_grid: Key[MutableMapping[str, object]]
 ) -> ExploreView:
-    """The view (at a session's first run, that of the address), with what was set on the map and in the grid since.
+    """The view, at a session's first run that of the address, with later settings of the map and the grid.
 
     `on_map` gives the key of the map, which the view chooses.
     """
@@ -137,12 +155,12 @@ def current_view(
 
 
 def take_set(key: Key[MutableMapping[str, object]]) -> None:
-    """Take what was set on a map or in a grid into the view."""
+    """Take the new settings of a map or grid into the view."""
     take_settings(key, tuple(_SET_BY), lambda new: VIEW.set(with_settings(view(), new)))
 
 
 def with_settings(view: ExploreView, new: Mapping[str, Any]) -> ExploreView:
-    """The view with what was set on the map or in the grid, by the name there."""
+    """The view with settings of the map or the grid, by their names there."""
     changed: dict[str, Any] = {_SET_BY[name][0]: _SET_BY[name][1](value) for name, value in new.items()}
     return replace(view, **changed)
 
@@ -154,56 +172,22 @@ def show_in_address(view: ExploreView) -> None:
 
 def query_of(view: ExploreView) -> dict[str, list[str]]:
     """A view as query parameters; defaults are left out."""
-    values = {
-        "by": view.measure,
-        "colour": None if view.colour == ExploreView.colour else view.colour,
-        "style": None if view.style == ExploreView.style else view.style,
-        "side": None if view.side == ExploreView.side else view.side,
-        "size": view.size or None,
-        "map": view.space or None,
-        "names": None if view.names else "0",
-        "above": ",".join(f"{cut:g}" for cut in view.cuts) or None,
-        "twins": None if view.collapse_twins else "1",
-        "tiny": None if view.hide_tiny else "1",
-        **{key: "1" if getattr(view, field) else None for key, field in _SWITCHES.items()},
+    query = {
+        key: [written(getattr(view, field))]
+        for key, (field, _, written) in _PARAMETERS.items()
+        if getattr(view, field) != getattr(ExploreView, field)
     }
-    query = {key: [value] for key, value in values.items() if value is not None}
     return query | scope_as_query(view.scope)
 
 
 def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
     """The view in query parameters; invalid ones are ignored."""
-
-    def first(key: str) -> str | None:
-        values = query.get(key)
-        return values[0] if values else None
-
     scope = scope_from_query({key: values for key, values in query.items() if _is_parameter(key)})
-    return ExploreView(
-        measure=first("by"),
-        colour=first("colour") or ExploreView.colour,
-        collapse_twins=first("twins") != "1",
-        hide_tiny=first("tiny") != "1",
-        style=next((style for style in STYLES if style == first("style")), ExploreView.style),
-        side=next((side for side in SIDES if side == first("side")), ExploreView.side),
-        size=ExploreView.colour if first("size") == "1" else first("size") or "",
-        names=first("names") != "0",
-        space=TRAINING if first("map") == TRAINING else "",
-        **{field: first(key) == "1" for key, field in _SWITCHES.items()},
-        cuts=_cuts(first("above") or ""),
-        polygon=scope.polygon,
-        filters=scope.filters,
-    )
+    fields: dict[str, Any] = {
+        field: read(query[key][0]) for key, (field, read, _) in _PARAMETERS.items() if query.get(key)
+    }
+    return ExploreView(polygon=scope.polygon, filters=scope.filters, **fields)
 
 
 def _is_parameter(key: str) -> bool:
     return key in _PARAMETERS or is_scope_key(key)
-
-
-def _cuts(text: str) -> tuple[float, ...]:
-    """The percentiles in a text, one fewer than a cut order has parts; none if they are not that."""
-    try:
-        cuts = tuple(map(float, text.split(",")))
-    except ValueError:
-        return ()
-    return cuts if len(cuts) < len(TITLES) and all(0 <= cut <= 100 for cut in cuts) else ()

@@ -29,7 +29,7 @@ from url_viz.ui.session import DIALOG, Key, SetChoice, clear_under
 from url_viz.ui.text import Markdown, errors_shown, escape
 from url_viz.ui.upload.batch import UPLOADS, UploadBatch
 from url_viz.ui.widgets.buttons import act_button, download, led_by, measure_under, page_title
-from url_viz.ui.widgets.charts import behind_of, show_figure, uploads_figure
+from url_viz.ui.widgets.charts import show_figure, uploads_figure
 from url_viz.ui.widgets.components import announce, show_paste
 from url_viz.ui.widgets.embed_job import open_folder, set_name
 from url_viz.ui.widgets.gallery import one_page, show_gallery
@@ -199,8 +199,8 @@ def show_sides(
 def show_on_map(table: pd.DataFrame, done: SortedUploads, image_set: ImageSet, *, measure: str, threshold: int) -> None:
     """The uploads on the image set's map, each next to its neighbours."""
     rows = pd.concat([part for part in (done.unlike, done.clear, done.ambiguous) if len(part)] or [done.clear])
-    behind = behind_of(image_set.core.reference().xy)
-    figure = uploads_figure(rows, behind, threshold=threshold, title=f"{measure_title(measure)}, percentile")
+    xy, title = image_set.core.reference().xy, f"{measure_title(measure)}, percentile"
+    figure = uploads_figure(rows, xy, threshold=threshold, title=title)
     show_figure(
         figure,
         key="upload.map",

@@ -1,4 +1,4 @@
-"""Plotly figures in the map's colours, and what the user's own model says of an opened picture."""
+"""Plotly figures in the map's colours, and the user's own model on an opened picture."""
 
 import html
 from collections.abc import Callable, Collection, Mapping
@@ -27,7 +27,7 @@ Results = TypeVarTuple("Results")
 Made = TypeVar("Made")
 
 MOST_POINTS = 4_000
-"""Points that a figure draws at most, as SVG: not every machine has WebGL."""
+"""Most points of a figure, which is SVG: not every machine has WebGL."""
 BELOW = {"entrywidth": 1, "entrywidthmode": "fraction", "font": {"size": 11}}
 """A legend with a line for each entry: names of orders are too long for two columns of a narrow figure."""
 SAVE_PX = 34
@@ -46,13 +46,14 @@ _MODE_COLOURS: dict[Mode, str] = {"database": "#0072b2", "both": "#009e73", "que
 MODE_NAMES: dict[Mode, str] = {"database": "Left out", "both": "Both", "queries": "Refused"}
 
 
-def uploads_figure(uploads: pd.DataFrame, behind: NDArray[np.floating], *, threshold: float, title: str) -> "Figure":
-    """Uploads (x, y, path, rank_percentile) over the set's points `behind` (M, 2); ambiguous ones with thick rings.
+def uploads_figure(uploads: pd.DataFrame, set_xy: NDArray[np.floating], *, threshold: float, title: str) -> "Figure":
+    """Uploads (x, y, path, rank_percentile) over points of the set (N, 2); ambiguous ones with thick rings.
 
     Those without a percentile are grey, and named in a legend.
     """
     import plotly.graph_objects as go
 
+    behind = set_xy[sampled(np.flatnonzero(np.isfinite(set_xy[:, 0])))]
     shown = uploads[np.isfinite(uploads["x"].to_numpy(float))]
     has_rank = np.isfinite(shown["rank_percentile"].to_numpy(float))
     rank = shown["rank_percentile"].to_numpy(float)[has_rank]
@@ -62,8 +63,16 @@ def uploads_figure(uploads: pd.DataFrame, behind: NDArray[np.floating], *, thres
         )
     )
     figure.update_traces(showlegend=False)
-    lines = {"width": np.where(rank >= threshold, 2.4, 0.8)}
-    figure.add_trace(_upload_points(shown[has_rank], _coloured(rank, title) | {"line": lines}))
+    bar = {"title": {"text": title, "side": "top"}, "orientation": "h", "thickness": 9, "len": 0.5, "y": -0.06}
+    coloured = {
+        "color": rank,
+        "cmin": 0,
+        "cmax": 100,
+        "colorscale": colour_scale(),
+        "colorbar": bar,
+        "line": {"width": np.where(rank >= threshold, 2.4, 0.8)},
+    }
+    figure.add_trace(_upload_points(shown[has_rank], coloured))
     if not has_rank.all():
         grey = {"color": GREY, "symbol": "diamond", "line": {"width": 0.8}}
         figure.add_trace(_upload_points(shown[~has_rank], grey, name="Unlike this set: no value"))
@@ -75,13 +84,18 @@ def uploads_figure(uploads: pd.DataFrame, behind: NDArray[np.floating], *, thres
 def _upload_points(uploads: pd.DataFrame, marker: Mapping[str, object], *, name: str | None = None) -> "Scatter":
     import plotly.graph_objects as go
 
-    told = zip(uploads["path"], uploads["rank_percentile"].to_numpy(float), strict=True)
+    text = []
+    for path, rank in zip(uploads["path"], uploads["rank_percentile"].to_numpy(float), strict=True):
+        last = path.replace("\\", "/").rsplit("/", 1)[-1]
+        short = last if len(last) <= 48 else f"{last[:45]}…"
+        words = standing(rank, of=" of the others") if np.isfinite(rank) else "no value"
+        text.append(f"<b>{html.escape(short)}</b><br>{words}")
     return go.Scatter(
         x=uploads["x"],
         y=uploads["y"],
         mode="markers",
         customdata=uploads["id"],
-        text=[f"<b>{html.escape(_short(path))}</b><br>{_in_words(rank)}" for path, rank in told],
+        text=text,
         hovertemplate="%{text}<extra></extra>",
         marker={"size": 13, **marker},
         name=name,
@@ -92,7 +106,7 @@ def _upload_points(uploads: pd.DataFrame, marker: Mapping[str, object], *, name:
 def coverage_figure(
     curves: Mapping[str, Curve], *, oracle: Curve, recall: float, hidden: Collection[str] = (), height_px: int = 270
 ) -> "Figure":
-    """Recall@1 of the kept queries: the curve of each measure, an oracle's, and a random order's, the `recall` of all.
+    """Recall@1 of the kept queries by each measure, by an oracle and by a random order (the `recall` of all).
 
     A click on a name in the legend shows or hides its curve; those of `hidden` measures are hidden at first.
     """
@@ -141,7 +155,7 @@ def restriction_figure(evidence: Evidence) -> "Figure":
 
 
 def kept(image_set: ImageSet, make: Callable[[*Results], Made], *results: *Results) -> Made:
-    """What `make` gives of results of an image set: made once, and freed with the set, unlike a cache of `make`."""
+    """`make(*results)` for results of an image set: made once, and freed with the set, unlike a cache of `make`."""
     made: Made = image_set.cached(_made, make, results)
     return made
 
@@ -151,7 +165,7 @@ def _made(_: ImageSet, make: Callable[..., Any], results: tuple[Any, ...]) -> An
 
 
 def plotly_title(measure: str) -> str:
-    """A measure's name for a figure: plotly reads markup in it, so those characters of a user's name are replaced."""
+    """A measure's name for a figure, without the characters that plotly would read as markup."""
     return measure_title(measure).replace("<", "‹").replace(">", "›")
 
 
@@ -160,13 +174,8 @@ def curve_colour(measure: str) -> str:
     return measure_named(measure).colour or _BROUGHT
 
 
-def behind_of(xy: NDArray[np.floating]) -> NDArray[np.floating]:
-    """A sample (M, 2) of the finite coordinates, few enough to draw; the same in every run."""
-    return xy[sampled(np.flatnonzero(np.isfinite(xy[:, 0])))]
-
-
 def sampled(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """So many of the rows (M,) as a figure draws, sorted; the same in every run."""
+    """At most MOST_POINTS of the rows (M,), sorted; the same in every run."""
     if len(rows) <= MOST_POINTS:
         return rows
     return np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS, replace=False))
@@ -176,22 +185,6 @@ def colour_scale() -> list[list[object]]:
     """The map's colour ramp in the page's theme, clear to ambiguous, as plotly takes it."""
     ramp = _RAMPS["dark" if st.context.theme.type == "dark" else "light"]
     return [[position / (len(ramp) - 1), colour] for position, colour in enumerate(ramp)]
-
-
-def _coloured(rank: NDArray[np.floating], title: str) -> dict[str, object]:
-    return {
-        "color": rank,
-        "cmin": 0,
-        "cmax": 100,
-        "colorscale": colour_scale(),
-        "colorbar": {
-            "title": {"text": title, "side": "top"},
-            "orientation": "h",
-            "thickness": 9,
-            "len": 0.5,
-            "y": -0.06,
-        },
-    }
 
 
 def show_figure(figure: "Figure", *, key: str, alt: str, svg: str | None = None) -> None:
@@ -222,17 +215,8 @@ def quiet(figure: "Figure", *, height_px: int, legend: bool = False) -> "Figure"
     return figure
 
 
-def _in_words(rank: float) -> str:
-    return standing(rank, of=" of the others") if np.isfinite(rank) else "no value"
-
-
-def _short(name: str) -> str:
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return last if len(last) <= 48 else f"{last[:45]}…"
-
-
 def shown_at_first(measure: str) -> bool:
-    """Whether a curve is drawn before its name is clicked: all but the baselines, of which one is enough."""
+    """Whether a curve is drawn before its name is clicked: all but the baselines, except for the nearest."""
     return not measure_named(measure).is_baseline or measure == NEAREST
 
 
@@ -308,7 +292,7 @@ def deciles_figure(pictures: CountedPictures, measure: str) -> "tuple[pd.DataFra
 
 
 def reliability_figure(reliability: Reliability) -> "Figure":
-    """How often the label is the first class, by the share that was told of it; the diagonal is perfect."""
+    """How often the label is the first class, by that class's share; the diagonal is perfect."""
     import plotly.graph_objects as go
 
     figure = go.Figure(
@@ -329,11 +313,8 @@ def reliability_figure(reliability: Reliability) -> "Figure":
     return quiet(figure, height_px=330)
 
 
-HEIGHT_PX = 170
-
-
 def show_model_of(image_set: ImageSet, image_id: int, row: Mapping[str, Any]) -> None:
-    """What the chosen run says of a picture, and the probability of its class over the epochs; nothing without."""
+    """The chosen run on a picture, and the probability of its class over the epochs; nothing without a run."""
     facts, name = model_facts(row), image_set.runs.chosen
     if facts.empty or name is None:
         return
@@ -353,7 +334,7 @@ def show_model_of(image_set: ImageSet, image_id: int, row: Mapping[str, Any]) ->
 
 
 def model_facts(row: Mapping[str, Any]) -> pd.DataFrame:
-    """What a row of the table has of MODEL_COLUMNS, one row a fact: Fact, Value; empty without."""
+    """The facts in MODEL_COLUMNS of a row of the table, one a row: Fact, Value; empty without a run."""
     if not isinstance(row.get("model_class"), str):
         return pd.DataFrame(columns=["Fact", "Value"])
     facts = [("Says", f"{row['model_class']} {percent(row['model_share'])}, then {row['model_second']}")]
@@ -388,4 +369,4 @@ def curves_figure(curves: pd.DataFrame) -> "Figure":
         )
     figure.update_xaxes(title="Epoch")
     figure.update_yaxes(title="Its class (%)", range=[-3, 103])
-    return quiet(figure, height_px=HEIGHT_PX, legend=True)
+    return quiet(figure, height_px=170, legend=True)

@@ -27,13 +27,13 @@ from url_viz.ui.session import Key, choose
 from url_viz.ui.widgets.buttons import act_button
 
 DEVICE: Key[str] = Key("models.device")
-"""Where readings that the app starts run; none chosen is auto."""
+"""The device of readings that the app starts; auto if none is chosen."""
 ON_RAY = "ray"
-"""In the place of a device: on the cluster that $RAY_ADDRESS names."""
+"""In the place of a device: the cluster that $RAY_ADDRESS names."""
 ONE_MODEL: Key[bool] = Key("models.one_model")
 """Whether no second model reads a new set unasked."""
 PRECISION: "Key[PrecisionChoice | None]" = Key("models.precision")
-"""In which precision they read; None is the one in which a set was read."""
+"""The precision of readings; None is the one in which a set was read."""
 
 KIND = EMBED.name
 
@@ -52,7 +52,7 @@ def open_folder(folder: Path, *, model: str, also: str | None = None) -> None:
 def readable(folder: Path) -> Path:
     """`folder`, resolved. Raises NotAllowedError if it is outside the app's roots and not the demo's.
 
-    Where nobody else can look, raises FolderError for what is not there, and for a file that is no source.
+    Where nobody else can look, raises FolderError for a missing folder, and for a file that holds no pictures.
     """
     try:
         return allowed(folder, also=(demo(),))
@@ -68,7 +68,7 @@ def start_reading(
     """Start reading new pictures in the folder of an image set, unless it is being read; the view does not change.
 
     `also` is a second model that reads them too; another `shown_range` of more than 8 bits (`0:4095`) reads all anew.
-    Raises UrlVizError if the folder or the model may not be read: every reading of the app is started here.
+    Every reading of the app is started here. Raises UrlVizError if the folder or the model may not be read.
     """
     root = readable(folder)
     if running(set_id) is None:
@@ -78,13 +78,13 @@ def start_reading(
 
 
 def show_read_button(words: str, root: Path, *, model: str, also: str | None = None, key: str, **look: Any) -> None:
-    """A button that opens a folder and reads what is new there, or says why it cannot; `look` is of the button."""
+    """A button that opens a folder and reads what is new there, or says why it cannot; `look` goes to the button."""
     if act_button(words, partial(open_folder, root, model=model, also=also), key=key, **look):
         st.rerun()
 
 
 def prepare_reading() -> None:
-    """While a folder is chosen: start what will read it, and import what opens the set that this makes."""
+    """While a folder is chosen, start the process that will read it, and import what opens its set."""
     if ready_runner.prepare():
         Thread(target=import_lancedb, daemon=True).start()
 
@@ -119,8 +119,7 @@ def open_demo(*, model: str) -> None:
 
 def set_name(root: Path) -> str:
     """The name of a folder's image set: the one given by the user, else the end of the folder's path."""
-    abouts = (about for _, about in known_sets(Workspace.at()) if about.root == root)
-    return set_title(next(abouts, About(root, ())))
+    return set_title(next((about for _, about in known_sets(Workspace.at()) if about.root == root), About(root, ())))
 
 
 def set_title(about: About) -> str:
@@ -131,16 +130,16 @@ def set_title(about: About) -> str:
 
 
 def titles() -> dict[str, str]:
-    """The names of the image sets by id, with how much is read of one that is not whole, and whether it is damaged."""
-    return {set_id: _listed(set_id, about) for set_id, about in sets_with_pictures(Workspace.at())}
-
-
-def _listed(set_id: str, about: About) -> str:
-    try:
-        partial = unfinished(set_id, Workspace.at()) if about.begun else None
-    except DamageError:
-        return f"{set_title(about)} ({DAMAGED})"
-    return set_title(about) + ("" if partial is None else f" ({partial.read:,} of {partial.files:,})")
+    """The names of the image sets by id, with the share read of one that is not whole, and whether it is damaged."""
+    names = {}
+    for set_id, about in sets_with_pictures(Workspace.at()):
+        names[set_id] = set_title(about)
+        try:
+            if about.begun and (left := unfinished(set_id, Workspace.at())) is not None:
+                names[set_id] += f" ({left.read:,} of {left.files:,})"
+        except DamageError:
+            names[set_id] += f" ({DAMAGED})"
+    return names
 
 
 def latest(set_id: str) -> Job | None:
@@ -161,11 +160,11 @@ def stage_of(job: Job) -> str:
 
 
 def second_model_of(stage: str) -> str:
-    """The name of the second model that reads a set after the first one; "" while that does, or without any."""
+    """The name of the second model that reads a set after the first one; "" while that reads, or without any."""
     return stage.partition(", ")[2]
 
 
 def is_growing(set_id: str) -> bool:
-    """Whether pictures of an image set still come in: it is being read, and not for the second time."""
+    """Whether pictures of an image set still come in: it is being read by its first model."""
     job = running(set_id)
     return job is not None and not second_model_of(stage_of(job))

@@ -53,8 +53,7 @@ LOOKS = {
 }
 """Each state in a word, and its icon."""
 SAID_LIVE: Key[tuple[Job, ...]] = Key("jobs.said_live")
-"""The jobs that waited or ran when it was last said how far they are."""
-
+"""The jobs that waited or ran when their progress was last announced."""
 
 STAGES = {
     "prepare": ("Preparing the model (the first time takes some seconds)", "pictures"),
@@ -77,32 +76,29 @@ READING = ("prepare", "scan", "read", "measure", "neighbours")
 
 
 def title_of_job(job: Job) -> str:
-    """What a job does, with its image set under the name that it has now."""
+    """A job's title, with the present name of its image set."""
     then, set_id = job.about.get(SET_NAME), job.about.get("set_id", "")
     about = dict(known_sets(Workspace.at())).get(set_id) if then else None
     return job.title if then is None or about is None else job.title.replace(then, set_title(about), 1)
 
 
 def progress_of(job: Job) -> tuple[float, str]:
-    """How far a live job is, from 0 to 1, and in words, or what it waits for."""
+    """The progress of a live job, from 0 to 1 and in words, or what it waits for."""
     status = job.status()
     if status.state is JobState.QUEUED:
         return 0.0, (status.reason or waiting_in_words(waiting_for(job)))
     step = progress(job)
-    fraction = step.done / step.total if step is not None and step.total else 0.0
-    return min(1.0, fraction), "Starting" if step is None else step_in_words(step, is_of_objects=_is_of_objects(job))
-
-
-def _is_of_objects(job: Job) -> bool:
-    """Whether a job is about a set of objects."""
+    if step is None:
+        return 0.0, "Starting"
     about = dict(known_sets(Workspace.at())).get(job.about.get("set_id", ""))
-    return about is not None and bool(about.objects_in)
+    is_of_objects = about is not None and bool(about.objects_in)
+    return min(1.0, step.done / step.total if step.total else 0.0), step_in_words(step, is_of_objects=is_of_objects)
 
 
 def step_in_words(step: Progress, *, is_of_objects: bool = False) -> str:
-    """How far one stage is: "Reading pictures · 120 of 400 pictures · 35 per second · 8 s left".
+    """The progress of a stage: "Reading pictures · 120 of 400 pictures · 35 per second · 8 s left".
 
-    A stage that comes several times says which it is behind a comma: "train, seed 2 of 3".
+    A stage that comes several times has its number after a comma: "train, seed 2 of 3".
     """
     name, _, which = step.stage.partition(", ")
     words, unit = STAGES.get(name, (name, ""))
@@ -127,17 +123,12 @@ def waiting_in_words(waiting: Waiting | None) -> str:
     if waiting.mb is not None:
         what = f"memory: {waiting.mb:,} of {LIGHT_NEEDS_MB:,} MB are free"
     else:
-        first = waiting.jobs[0]
-        more = len(waiting.jobs) - 1
-        what = f"“{title_of_job(first)}”{_time_left(first)}" + (f" and {more} more" if more else "")
+        first, more = waiting.jobs[0], len(waiting.jobs) - 1
+        what, step = f"“{title_of_job(first)}”", progress(first)
+        if step is not None and step.seconds_left is not None and step.total != step.done:
+            what += f" ({duration(step.seconds_left)} left in this stage)"
+        what += f" and {more} more" if more else ""
     return f"Waiting for {what} · for {duration(waiting.seconds)} so far"
-
-
-def _time_left(job: Job) -> str:
-    step = progress(job)
-    if step is None or step.seconds_left is None or step.total == step.done:
-        return ""
-    return f" ({duration(step.seconds_left)} left in this stage)"
 
 
 def duration(seconds: float) -> str:
@@ -148,24 +139,24 @@ def duration(seconds: float) -> str:
 
 
 def show_running_jobs(*, separator: Markdown, is_said: bool = False) -> None:
-    """The jobs that wait or run, with a bar each; nothing without any. With `is_said`, announce how far they are."""
+    """A bar for each job that waits or runs. With `is_said`, their progress is also announced."""
+
+    def show() -> None:
+        live = live_jobs(Workspace.at())
+        for job in reversed(live):
+            fraction, words = progress_of(job)
+            st.progress(fraction, text=f"**{escape(title_of_job(job))}**{separator}{escape(words)}")
+        if is_said:
+            _announce_jobs(live)
+
     if live_jobs(Workspace.at()):
-        st.fragment(_running_jobs, run_every=TICK_S)(separator, is_said=is_said)
+        st.fragment(show, run_every=TICK_S)()
     elif is_said:
-        _say_jobs([])
+        _announce_jobs([])
 
 
-def _running_jobs(separator: Markdown, *, is_said: bool) -> None:
-    live = live_jobs(Workspace.at())
-    for job in reversed(live):
-        fraction, words = progress_of(job)
-        st.progress(fraction, text=f"**{escape(title_of_job(job))}**{separator}{escape(words)}")
-    if is_said:
-        _say_jobs(live)
-
-
-def _say_jobs(live: list[Job]) -> None:
-    """Have it said how far each job is, and how those ended that were live when this was last said."""
+def _announce_jobs(live: list[Job]) -> None:
+    """Announce the progress of each job, and the end of those that were live the last time."""
     ids = {job.id for job in live}
     ended = [job for job in SAID_LIVE.get() or () if job.id not in ids]
     SAID_LIVE.set(tuple(live))
@@ -173,7 +164,7 @@ def _say_jobs(live: list[Job]) -> None:
 
 
 def in_quarters(job: Job) -> str:
-    """Where a job is, in words that change with a quarter of a stage at most: "Read zoo: Reading pictures, 25 %"."""
+    """A job's progress, in words that change with each quarter of a stage: "Read zoo: Reading pictures, 25 %"."""
     state, step = job.state, progress(job)
     if state is not JobState.RUNNING or step is None:
         return f"{title_of_job(job)}: {LOOKS[state][0]}"
@@ -185,24 +176,24 @@ More = Callable[[Job, Status], object]
 
 
 def show_progress(job: Job) -> None:
-    """A bar and a line of how far a live job is."""
+    """A bar and a line on the progress of a live job."""
     fraction, words = progress_of(job)
     st.progress(fraction, text=escape(words))
 
 
 def show_until_over(job: Job) -> None:
-    """How far a live job is; the page runs again once it is over."""
-    st.fragment(_until_over, run_every=TICK_S)(job)
+    """The progress of a live job; the page runs again once it is over."""
 
+    def show() -> None:
+        if not job.status().is_live:
+            st.rerun()
+        show_progress(job)
 
-def _until_over(job: Job) -> None:
-    if not job.status().is_live:
-        st.rerun()
-    show_progress(job)
+    st.fragment(show, run_every=TICK_S)()
 
 
 def show_result(job: Job, status: Status) -> bool:
-    """What a job left, if it has succeeded and its kind leaves something to show; whether there was something."""
+    """The result of a job that has succeeded, if its kind has one to show; returns whether it had."""
     result: JobResult | None = None
     if status.state is JobState.SUCCEEDED:
         with errors_shown(st.warning):
@@ -229,9 +220,14 @@ def _show(result: JobResult) -> None:
 
 
 def show_job(job: Job, *, is_open: bool, more: More | None = None, last: More | None = None) -> None:
-    """One job: what it does, how far it is or how it ended, `more` of it, its buttons, log, and `last` others."""
+    """One job: its title and time, progress or end, `more` of it, its buttons, log, and `last` others."""
     status = job.status()
-    with st.expander(escape(_heading(job, status)), expanded=is_open, icon=LOOKS[status.state][1]):
+    state, icon = LOOKS[status.state]
+    heading = f"{title_of_job(job)} · {time.strftime('%d %b %H:%M', time.localtime(job.created))} · {state}"
+    if status.started is not None and status.finished is not None:
+        preposition = "in" if status.state is JobState.SUCCEEDED else "after"
+        heading += f" {preposition} {duration(max(0.0, status.finished - status.started))}"
+    with st.expander(escape(heading), expanded=is_open, icon=icon):
         if status.is_live:
             show_progress(job)
         elif status.reason:
@@ -244,15 +240,6 @@ def show_job(job: Job, *, is_open: bool, more: More | None = None, last: More | 
                 st.code(log_tail(job, 100) or "(empty)", language=None)
             if last is not None:
                 last(job, status)
-
-
-def _heading(job: Job, status: Status) -> str:
-    """ "Read zoo with tf_efficientnet_lite0 · 26 Nov 12:30 · done in 40 s"."""
-    started = time.strftime("%d %b %H:%M", time.localtime(job.created))
-    took = None if status.started is None or status.finished is None else status.finished - status.started
-    preposition = "in" if status.state is JobState.SUCCEEDED else "after"
-    ended = LOOKS[status.state][0] + ("" if took is None else f" {preposition} {duration(max(0.0, took))}")
-    return f"{title_of_job(job)} · {started} · {ended}"
 
 
 def _show_buttons(job: Job, status: Status) -> None:
@@ -273,19 +260,16 @@ DISMISSED: Key[frozenset[str]] = Key("reading.put_away")
 
 READING_TICK_S = 1.0
 TICK_UNTIL_SHOWN_S = 0.25
-"""Before there is a picture to show, its arrival is noticed sooner."""
+"""The first picture is noticed sooner."""
 REFRESH_S = 3.0
 GROWTH = 1.25
-"""While pictures are read, a page is drawn anew only once there are so many times the files that it shows."""
+"""While pictures are read, a page is drawn anew only once the files have grown by this factor."""
 _ENDED_WELL = (JobState.SUCCEEDED, JobState.CANCELLED)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The latest reading of a set as it stood when the page began: seen before the set is opened, never after.
-
-    What a reading stored before it ended is then shown, or the page still waits for it.
-    """
+    """The latest reading of a set, as it was before the set was opened: all that it had stored by then is shown."""
 
     job: Job | None
     state: JobState | None = None
@@ -298,15 +282,15 @@ class Reading:
 
 
 def show_reading(set_id: str, reading: Reading, *, shown: ImageSet | None) -> None:
-    """Show the progress of a reading, and rerun the page when there is more to show.
+    """Show the progress of a reading, and run the page again when there is more to show.
 
-    For one that failed, the reason, and for one that was stopped, how much was read; both with a way to go on.
+    For one that failed, the reason; for one that was stopped, how much was read; both with a way to go on.
     """
     job, state = reading.job, reading.state
     if job is not None and state in (JobState.QUEUED, JobState.RUNNING):
         tick_s = READING_TICK_S if shown is not None else TICK_UNTIL_SHOWN_S
         st.fragment(_line, run_every=tick_s)(job.id, set_id, shown, reading.stage)
-    elif job is not None and state not in _ENDED_WELL and job.id not in _dismissed():
+    elif job is not None and state not in _ENDED_WELL and job.id not in DISMISSED.get_or(frozenset):
         _show_failed(job)
     elif shown is not None and (partial := unfinished(set_id, Workspace.at())) is not None:
         _show_stopped(set_id, partial, job)
@@ -324,7 +308,7 @@ def _show_stopped(set_id: str, partial: Unfinished, job: Job | None) -> None:
 
 
 def _line(job_id: str, set_id: str, shown: ImageSet | None, stage: str) -> None:
-    """How far a job is; `stage` is where it was as the page was drawn."""
+    """The progress of a reading; `stage` is where it was as the page was drawn."""
     job, second = latest(set_id), second_model_of(stage)
     if job is None or job.id != job_id or not job.status().is_live or second_model_of(stage_of(job)) != second:
         st.rerun()
@@ -344,10 +328,10 @@ def _line(job_id: str, set_id: str, shown: ImageSet | None, stage: str) -> None:
 
 
 def _refresh_when_grown(set_id: str, job: Job, shown: ImageSet | None, stage: str) -> None:
-    """Rerun the whole page for the first pictures, and if there is more worth showing, every few seconds at most.
+    """Run the whole page again for the first pictures, and every few seconds at most if there is more worth showing.
 
-    A page costs as much as reading hundreds of pictures: it is drawn anew for a quarter more of them, and for what
-    another stage has made. A reading with another model is shown at its end: until then it changes nothing here, and
+    A page costs as much as reading hundreds of pictures: it is drawn anew for a quarter more of them, and for the
+    results of another stage. A reading with another model is shown at its end: until then it changes nothing here, and
     a dialog may be open.
     """
     ticks = (READING_TICKS.get() or 0) + 1
@@ -356,20 +340,20 @@ def _refresh_when_grown(set_id: str, job: Job, shown: ImageSet | None, stage: st
         first = open_sets().find(set_id, choice().model)
         is_more = first is not None and len(first) > 0
     else:
+
+        def has_grown() -> bool:
+            store = shown.core.store
+            return store.latest.count("images") >= GROWTH * store.count("images")
+
         is_due = ticks * READING_TICK_S >= REFRESH_S
-        is_more = is_due and (stage_of(job) != stage or _has_grown(shown)) and not shown.is_current()
+        is_more = is_due and (stage_of(job) != stage or has_grown()) and not shown.is_current()
     if is_more:
         READING_TICKS.set(0)
         st.rerun()
 
 
-def _has_grown(shown: ImageSet) -> bool:
-    store = shown.core.store
-    return store.latest.count("images") >= GROWTH * store.count("images")
-
-
 def show_not_there() -> None:
-    """On the first page: why the set that was chosen is not there, until that is dismissed."""
+    """Say on the first page why the chosen set is not there, until that is dismissed."""
     job_id = NOT_THERE.get()
     if job_id is None:
         return
@@ -383,6 +367,10 @@ def show_not_there() -> None:
 
 
 def _show_failed(job: Job) -> None:
+    def dismiss() -> None:
+        NOT_THERE.clear()
+        DISMISSED.set(DISMISSED.get_or(frozenset) | {job.id})
+
     if job.state is JobState.CANCELLED:
         st.info(f"Reading {escape(repr(job.about['folder']))} stopped before anything was saved.")
     else:
@@ -391,15 +379,6 @@ def _show_failed(job: Job) -> None:
     with again:
         also = job.about.get("also") or None
         show_read_button("Read again", Path(job.about["folder"]), model=job.about["model"], also=also, key="read_again")
-    away.button("Dismiss", key="put_away", on_click=_dismiss, args=(job.id,))
+    away.button("Dismiss", key="put_away", on_click=dismiss)
     with st.expander("Log"):
         st.code(log_tail(job, 200) or "(empty)", language=None)
-
-
-def _dismiss(job_id: str) -> None:
-    NOT_THERE.clear()
-    DISMISSED.set(_dismissed() | {job_id})
-
-
-def _dismissed() -> frozenset[str]:
-    return DISMISSED.get() or frozenset()
