@@ -25,7 +25,7 @@ if not compare.offered(comparison):
 measure = compare.pick_measure(comparison, first.order().measure)
 compared = comparison.measures[measure]
 linked = compare.selection(first, second)
-compare.show_maps(first, second, compared, linked)
+compare.show_maps(first, second, measure, linked)
 compare.show_selected(linked, total=len(compared))
 
 left, right = st.columns([2, 3], gap="large")

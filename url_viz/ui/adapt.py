@@ -3,7 +3,7 @@
 import dataclasses
 import types
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -49,16 +49,16 @@ FilledConfig = TypeVar("FilledConfig")
 def show_form(
     config: FilledConfig, *, key: str, leave_out: Collection[str] = (), titles: Mapping[str, str] = MappingProxyType({})
 ) -> FilledConfig:
-    """Widgets for the fields of `config` (a frozen dataclass), nested ones in groups; return the edited config.
+    """Widgets for the fields of `config` (a frozen dataclass), nested ones in groups; returns the edited config.
 
     A field's documentation becomes its help text. `leave_out` names fields, GROUP.NAME in a group, that get no
-    widget; `titles` has those that are not called by their names. Raises the dataclass's ValueError for fields that
-    conflict.
+    widget; `titles` has titles other than the names. Raises the dataclass's ValueError for fields that conflict.
     """
     hints = get_type_hints(type(config), include_extras=True)
     chosen: dict[str, Any] = {}
-    groups = [f for f in _fields(config, leave_out) if is_dataclass(getattr(config, f.name))]
-    plain = [f for f in _fields(config, leave_out) if f not in groups]
+    drawn = [f for f in fields(config) if f.name not in leave_out]  # type: ignore[arg-type]
+    groups = [f for f in drawn if is_dataclass(getattr(config, f.name))]
+    plain = [f for f in drawn if f not in groups]
     columns = st.columns(3) if plain else []
     for number, entry in enumerate(plain):
         with columns[number % 3]:
@@ -74,7 +74,7 @@ def show_form(
 
 
 def show_field(config: FilledConfig, name: str, *, key: str, title: str) -> FilledConfig:
-    """A widget for one field, GROUP.NAME in a group; return the edited config, which `show_form` would give too.
+    """A widget for one field, GROUP.NAME in a group; returns the edited config.
 
     Raises the dataclass's ValueError for fields that conflict.
     """
@@ -85,10 +85,6 @@ def show_field(config: FilledConfig, name: str, *, key: str, title: str) -> Fill
         hint = get_type_hints(type(config), include_extras=True)[name]
         edited = _widget(title, hint, getattr(config, name), key=f"{key}.{name}")
     return dataclasses.replace(config, **{group or name: edited})  # type: ignore[type-var]
-
-
-def _fields(config: object, leave_out: Collection[str]) -> list[Field[Any]]:
-    return [f for f in fields(config) if f.name not in leave_out]  # type: ignore[arg-type]
 
 
 def _widget(title: str, hint: Any, value: Any, *, key: str) -> Any:
@@ -131,7 +127,7 @@ LIMIT = "Most pictures to learn from"
 
 @dataclass(frozen=True)
 class TrainingGoal:
-    """Something to learn: its `title`, what it does, its button, and the options that are shown first, with titles."""
+    """Something to learn: its `title`, what it does, its button, and the options that come first, with titles."""
 
     title: str
     meaning: str
@@ -196,7 +192,7 @@ TITLES = {
     "refit": "Refit the classifier at the end",
     "freeze_norms": "Freeze batch norms",
 }
-"""What an option is called on the page, by its name in the command, where that is not plain."""
+"""Titles of options on the page, by their names in the command, where these are not plain."""
 OF_SEEDS = {**TITLES, "held_out": "Share of pictures for choosing epoch and seed"}
 READS_TITLE = "What the head reads"
 NOT_ASKED = (
@@ -205,7 +201,7 @@ NOT_ASKED = (
     "target",  # of pictures without classes
 )
 LAYERS = ("recipe.width", "recipe.depth", "recipe.layer_norm")
-"""Of a recipe, what only a head on the embedding has."""
+"""Fields of a recipe that only a head on the embedding has."""
 FOR_BACKBONE = "The head is for {}, which read this set. For another backbone, read the set with it first."
 WITHOUT_SETS = "No image set in this workspace has class folders, which this training needs."
 NONE_TEACHES = "Choose at least one image set to learn from."
@@ -220,7 +216,7 @@ BYTES_PER_VIEW = 2 * 1280 + 16
 
 
 def estimate(config: FinetuneConfig | PretrainConfig, *pictures: int, measured: int = 0) -> str:
-    """A rough estimate of a run's time and disk use, in words, by the numbers of pictures of each set.
+    """A rough estimate of a run's time and disk use, in words, from the numbers of pictures of each set.
 
     Each measured picture is read with a crop and by a second backbone, then once more with those that teach.
     """
@@ -239,7 +235,7 @@ def estimate(config: FinetuneConfig | PretrainConfig, *pictures: int, measured: 
 
 
 def show_adapt(image_set: ImageSet) -> None:
-    """What is learnt, its few main options, the others folded, and the button that starts it."""
+    """The choice of what to learn, its main options, the others folded, and the button that starts it."""
     order = image_set.order()
     st.caption(escape(f"What you have without training: {plain_words(order)}"), help=escape(order.reason))
     chosen = st.radio(
@@ -286,14 +282,17 @@ def _show_pretrain(goal: TrainingGoal, image_set: ImageSet) -> None:
     with more:
         config = show_field(pretrain_config(image_set, chosen), "reads", key=key, title=READS_TITLE)
     config = with_its_recipe(config)
-    config = _options(config, goal, first, more, key=f"{key}.{config.reads}", leave_out=_unread(config))
+    layers = LAYERS if config.reads == "functions" else ()
+    mixture = ("mixture",) if len(config.data) < 2 else ()
+    asked_or_unread = {"reads", "precision", "instance", *layers, *mixture}
+    config = _options(config, goal, first, more, key=f"{key}.{config.reads}", leave_out=asked_or_unread)
 
     def start() -> Job:
         for image_set_used in (*chosen.teach, *chosen.measured):
             readable(image_set_used.about.root)
         return start_pretraining(
             config,
-            teachers=chosen.names,
+            teachers=listed([set_title(each.about) for each in chosen.teach]),
             workspace=image_set.workspace,
             about=about_of(image_set, name=set_name(image_set.root), mode="pretrain"),
             within=may_read(),
@@ -329,7 +328,6 @@ def _options(
 def _show_start(
     goal: TrainingGoal, start: Callable[[], Job], *, cost: str, key: str, is_ready: bool, is_advised: bool = True
 ) -> None:
-    """What a run costs, and the button that starts it."""
     st.caption(escape(cost))
     kind: Literal["primary", "secondary"] = "primary" if is_advised else "secondary"
     if act_button(goal.button, start, type=kind, icon=goal.icon, key=key, disabled=not is_ready):
@@ -343,14 +341,9 @@ class TrainingSets:
     teach: tuple[RecentSet, ...]
     measured: tuple[RecentSet, ...] = ()
 
-    @property
-    def names(self) -> str:
-        """The names of those that teach."""
-        return listed([set_title(each.about) for each in self.teach])
-
 
 def labelled_sets() -> tuple[RecentSet, ...]:
-    """The image sets of the workspace whose pictures lie in class folders, the one that was read last first."""
+    """The image sets of the workspace whose pictures lie in class folders, the latest first."""
     return tuple(
         recent
         for recent in recent_sets().latest(MOST_SETS)
@@ -367,7 +360,7 @@ def pretrain_config(image_set: ImageSet, chosen: TrainingSets) -> PretrainConfig
 
 
 def with_its_recipe(config: PretrainConfig) -> PretrainConfig:
-    """The config with the usual recipe of what its head reads."""
+    """The config with the usual recipe for what its head reads."""
     return replace(config, recipe=PRESETS["functions" if config.reads == "functions" else "laptop"])
 
 
@@ -391,30 +384,24 @@ HELP = {
 def _sets_picked(
     image_set: ImageSet, use: str, title: str, by_id: dict[str, RecentSet], *, usual: Sequence[str] = ()
 ) -> list[str]:
-    """The ids of the sets that are picked for a use; those that are not on offer any more are dropped."""
+    """The ids of the sets picked for a use; those that are no longer on offer are dropped."""
+
+    def described(set_id: str) -> str:
+        recent = by_id[set_id]
+        return f"{set_title(recent.about)} · {recent.pictures:,} pictures, {recent.folder_classes:,} classes"
+
     key = PRETRAIN_SETS.under(use, image_set.set_id)
     picked = [set_id for set_id in key.get_or(lambda: list(usual)) if set_id in by_id]
     st.multiselect(
         escape(title),
         list(by_id),
         picked,
-        format_func=lambda set_id: _described(by_id[set_id]),
+        format_func=described,
         help=escape(HELP[use]),
         placeholder="None" if use == "measure" else "Choose sets",
         **control_of(key, picked, options=by_id),
     )
     return picked
-
-
-def _described(recent: RecentSet) -> str:
-    return f"{set_title(recent.about)} · {recent.pictures:,} pictures, {recent.folder_classes:,} classes"
-
-
-def _unread(config: PretrainConfig) -> set[str]:
-    """Fields that the form asks for elsewhere or that a run with this config does not read."""
-    layers = LAYERS if config.reads == "functions" else ()
-    mixture = ("mixture",) if len(config.data) < 2 else ()
-    return {"reads", "precision", "instance", *layers, *mixture}
 
 
 HEAD_BEFORE: Key[str] = Key("finetune.before")
@@ -424,23 +411,21 @@ RUN = "training"
 
 def show_jobs(image_set: ImageSet) -> None:
     """Every finetune job of this set, and every head made for its backbone, newest first; refreshed while one runs."""
+
+    def show(ids: set[str], *, was_live: bool) -> None:
+        jobs = [job for job in _jobs_for(image_set) if job.id in ids]
+        if was_live and not any(job.status().is_live for job in jobs):
+            st.rerun()
+        for number, job in enumerate(jobs):
+            show_job(job, is_open=number == 0, more=partial(_show_run, image_set))
+
     jobs = _jobs_for(image_set)
     st.header("Runs", anchor=False)
     if not jobs:
         st.caption("No runs yet. A run goes on even if you close this page or stop the app.")
         return
     is_live = any(job.status().is_live for job in jobs)
-    st.fragment(_show_list, run_every=TICK_S if is_live else None)(
-        [job.id for job in jobs], image_set, was_live=is_live
-    )
-
-
-def _show_list(job_ids: list[str], image_set: ImageSet, *, was_live: bool) -> None:
-    jobs = [job for job in _jobs_for(image_set) if job.id in job_ids]
-    if was_live and not any(job.status().is_live for job in jobs):
-        st.rerun()
-    for number, job in enumerate(jobs):
-        show_job(job, is_open=number == 0, more=partial(_show_run, image_set))
+    st.fragment(show, run_every=TICK_S if is_live else None)({job.id for job in jobs}, was_live=is_live)
 
 
 def _jobs_for(image_set: ImageSet) -> list[Job]:
@@ -451,16 +436,20 @@ def _jobs_for(image_set: ImageSet) -> list[Job]:
 
 
 def _show_run(image_set: ImageSet, job: Job, status: Status) -> None:
-    """The curves of a run, what it left, and the button that puts its head to use."""
+    """The curves of a run, its result, and the button that puts its head to use."""
     _show_curves(job)
     if show_result(job, status):
-        _offer_head(job, image_set)
+        use = partial(_use_head, job, image_set)
+        if str(head_of(job)) == image_set.source.name:
+            st.success("This head is in use.", icon=":material/check:")
+        elif act_button("Use this head", use, type="primary", key=f"use.{job.id}"):
+            st.rerun()
     elif job.kind == PRETRAIN.name and status.state in (JobState.CANCELLED, JobState.LOST):
         st.caption("Run again continues where this stopped: what was read and trained is kept.")
 
 
 def _show_curves(job: Job) -> None:
-    """The figures of the training so far, a chart each, with a line for each of several trainings."""
+    """The figures of the training so far, a chart each, with a line for each training."""
     records = [record for record in progress_history(job) if record.metrics]
     if len(records) < 2:
         return
@@ -490,14 +479,7 @@ _NAMES = {
 }
 
 
-def _offer_head(job: Job, image_set: ImageSet) -> None:
-    if str(head_of(job)) == image_set.source.name:
-        st.success("This head is in use.", icon=":material/check:")
-    elif act_button("Use this head", partial(use_head, job, image_set), type="primary", key=f"use.{job.id}"):
-        st.rerun()
-
-
-def use_head(job: Job, image_set: ImageSet) -> None:
+def _use_head(job: Job, image_set: ImageSet) -> None:
     """Switch every page to the job's head; a job scores the set again from its stored embeddings."""
     HEAD_BEFORE.set(image_set.source.name)
     open_folder(image_set.root, model=str(head_of(job)), also=image_set.core.second.name)
@@ -505,7 +487,7 @@ def use_head(job: Job, image_set: ImageSet) -> None:
 
 
 def show_change(image_set: ImageSet) -> None:
-    """How far the order is from that of the head before, and a link to both; nothing before a switch."""
+    """The rank correlation with the order by the head before, and a link to both; nothing before a switch."""
     name = HEAD_BEFORE.get()
     before = open_sets().find(image_set.set_id, name) if name and name != image_set.source.name else None
     if before is None or before.source.head is None or image_set.source.head is None:

@@ -15,7 +15,7 @@ from url_viz.base.workspace import Workspace
 from url_viz.columns.filters import Polygon, Scope, scoped
 from url_viz.columns.measures import MEASURES, UNCERTAINTY, measure_named, quoted
 from url_viz.drawing.points import MapView
-from url_viz.drawing.tiles import card_url, points_url, tile_of
+from url_viz.drawing.tiles import Tile, card_url, points_url, tile_of
 from url_viz.evidence.compare import (
     BOUNDS,
     ComparedMeasure,
@@ -54,8 +54,10 @@ TILES = 8
 
 
 def pick_second(image_set: ImageSet) -> ImageSet | None:
-    """The image set under the second model only; None if it was not read with it, after offering to do so."""
-    names = _other_names(image_set)
+    """The image set under the second model alone; None if it was not read with it, after offering to do so."""
+    spaces = [space.backbone for space in dict(known_sets(Workspace.at()))[image_set.set_id].spaces]
+    known = dict.fromkeys([*known_models(image_set.set_id), *spaces])
+    names = [name for name in known if name != image_set.source.name]
     ready = [name for name in names if space_in_set(image_set.set_id, name) is not None]
     options = [*ready, *(name for name in names if name not in ready)]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -72,7 +74,12 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
             width=420,
         )
     if not picked:
-        _show_only_one(image_set)
+        st.info(
+            f"This image set has only been read with {escape(image_set.source.title)}. Choose a second model above: "
+            "another backbone, or a head that you adapted to these pictures. "
+            "Reading with another backbone takes as long as the first time.",
+            icon=":material/compare:",
+        )
         return None
     if picked == image_set.source.name:
         st.info("This is the same model. Choose another one.", icon=":material/info:")
@@ -85,22 +92,6 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
         st.info("This is the same model under another name. Choose another one.", icon=":material/info:")
         return None
     return second.single_model
-
-
-def _other_names(image_set: ImageSet) -> list[str]:
-    """Available models other than the current one: packaged, adapted heads, and those this set was read with."""
-    spaces = [space.backbone for space in dict(known_sets(Workspace.at()))[image_set.set_id].spaces]
-    names = dict.fromkeys([*known_models(image_set.set_id), *spaces])
-    return [name for name in names if name != image_set.source.name]
-
-
-def _show_only_one(image_set: ImageSet) -> None:
-    st.info(
-        f"This image set has only been read with {escape(image_set.source.title)}. Choose a second model above: "
-        "another backbone, or a head that you adapted to these pictures. "
-        "Reading with another backbone takes as long as the first time.",
-        icon=":material/compare:",
-    )
 
 
 def _offer_reading(image_set: ImageSet, name: str) -> None:
@@ -125,12 +116,12 @@ def _key(image_set: ImageSet) -> str:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _comparison(first_key: str, second_key: str, _first: ImageSet, _second: ImageSet) -> Comparison:
-    """The keys say what it depends on; Streamlit's cache neither hashes the snapshots nor keeps them alive."""
+    # by the keys: Streamlit's cache neither hashes the snapshots nor keeps them alive
     return _first.compare(_second)
 
 
 def show_agreement(comparison: Comparison, second: ImageSet) -> None:
-    """How well the two models agree, one sentence per measure; those that are the same under both in one."""
+    """The agreement of the two models, one sentence per measure; those that are the same under both in one."""
     shown = [comparison.measures[name] for name in offered(comparison)]
     lines = [agreement_in_words(compared, called=quoted) for compared in shown if not compared.is_same]
     same = [quoted(compared.measure) for compared in shown if compared.is_same]
@@ -163,7 +154,10 @@ def show_disagreements(
     first: ImageSet, second: ImageSet, compared: ComparedMeasure, *, selected: "pd.Series[int] | None"
 ) -> None:
     """The pictures with the largest disagreements, in both directions."""
-    shown = compared if selected is None else _within(compared, selected)
+    table = compared.change.table
+    if selected is not None:
+        table = table[table["id"].isin(selected)]
+    shown = replace(compared, change=replace(compared.change, table=table))
     up, down = disagreements(shown, most=TILES)
     names = f"{first.source.title} / {second.source.title}"
     st.caption(escape(f"On each picture: its percentile under {names}; 100 is the most ambiguous."))
@@ -174,32 +168,20 @@ def show_disagreements(
         _gallery(first, second, up, f"More ambiguous for {second.source.title}", key="second")
 
 
-def _within(compared: ComparedMeasure, ids: "pd.Series[int]") -> ComparedMeasure:
-    table = compared.change.table
-    return replace(compared, change=replace(compared.change, table=table[table["id"].isin(ids)]))
-
-
 def _gallery(first: ImageSet, second: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -> None:
-    st.header(escape(title), anchor=False)
-    names, ringed = (first.source.title, second.source.title), OPENED.get()
-    tiles = tuple(
-        tile_of(
+    def tile(row: Mapping[Any, Any]) -> Tile:
+        ranks = ((first, row["before"]), (second, row["after"]))
+        return tile_of(
             row,
             set_id=first.set_id,
             value=f"{row['before']:.0f} / {row['after']:.0f}",
-            detail=both_in_words(row["before"], row["after"], names=names),
-            is_ringed=int(row["id"]) == ringed,
+            detail="; ".join(f"{each.source.title}: {standing(rank, of=' of the others')}" for each, rank in ranks),
+            is_ringed=int(row["id"]) == OPENED.get(),
         )
-        for row in rows.to_dict("records")
-    )
-    empty = "No pictures differ in this direction."
+
+    st.header(escape(title), anchor=False)
+    tiles, empty = tuple(map(tile, rows.to_dict("records"))), "No pictures differ in this direction."
     show_gallery(tiles, key=f"{COMPARED_GALLERY}{key}", empty=empty, columns=2, on_click=open_picture)
-
-
-def both_in_words(before: float, after: float, *, names: tuple[str, str]) -> str:
-    """Where a picture stands under two models, by name: "lite0: above 94 % of the others; lite2: below 69 % …"."""
-    ranks = zip(names, (before, after), strict=True)
-    return "; ".join(f"{name}: {standing(rank, of=' of the others')}" for name, rank in ranks)
 
 
 def show_download(first: ImageSet, compared: ComparedMeasure) -> None:
@@ -226,7 +208,7 @@ SIDES = ("first", "second")
 
 @dataclass(frozen=True)
 class LinkedSelection:
-    """The selection on two maps: the `side` it was drawn on (None: no selection), its outline, and its pictures."""
+    """The selection on two maps: the `side` it was drawn on (None: no selection), its outline, its pictures."""
 
     side: str | None
     polygon: Polygon | None
@@ -235,11 +217,16 @@ class LinkedSelection:
 
 def selection(first: ImageSet, second: ImageSet) -> LinkedSelection:
     """The lasso that was drawn last, on either map. Call it before the maps are drawn."""
+
+    def take(key: str, new: Mapping[str, Any]) -> None:
+        polygon = polygon_of(new["polygon"])
+        LASSO.set(None if polygon is None else (key, polygon))
+
     maps = {
         _map_key(image_set, side): (side, image_set) for side, image_set in zip(SIDES, (first, second), strict=True)
     }
     for key in maps:
-        take_settings(key, ("polygon",), partial(_take_lasso, key))
+        take_settings(key, ("polygon",), partial(take, key))
     key, lasso = LASSO.get() or ("", None)
     if key not in maps:
         return LinkedSelection(None, None, None)
@@ -247,38 +234,29 @@ def selection(first: ImageSet, second: ImageSet) -> LinkedSelection:
     return LinkedSelection(side, lasso, scoped(image_set.table(), Scope(lasso))["id"])
 
 
-def _take_lasso(key: str, new: Mapping[str, Any]) -> None:
-    polygon = polygon_of(new["polygon"])
-    LASSO.set(None if polygon is None else (key, polygon))
-
-
-def show_maps(first: ImageSet, second: ImageSet, compared: ComparedMeasure, linked: LinkedSelection) -> None:
-    """Draw both maps."""
+def show_maps(first: ImageSet, second: ImageSet, measure: str, linked: LinkedSelection) -> None:
+    """Both maps; on the one without the lasso, pictures outside the selection are dimmed."""
     for column, side, image_set in zip(st.columns(2, gap="medium"), SIDES, (first, second), strict=True):
+        table = image_set.table()
+        is_selected = np.ones(len(table), bool)
+        if linked.ids is not None and side != linked.side:
+            is_selected = table["id"].isin(linked.ids).to_numpy(dtype=bool)
+        view = MapView(
+            points_url=points_url(image_set, measure=measure),
+            card_url=card_url(image_set, measure=measure),
+            mask_url=mask_url(table, is_selected, measure=measure),
+            total=len(table),
+            ringed_id=OPENED.get(),
+            polygon=linked.polygon if side == linked.side else None,
+            measure=measure_named(measure).title,
+        )
         with column:
             st.header(escape(image_set.source.title), anchor=False)
-            _show_map(image_set, side, compared.measure, linked)
-
-
-def _show_map(image_set: ImageSet, side: str, measure: str, linked: LinkedSelection) -> None:
-    table = image_set.table()
-    is_selected = np.ones(len(table), bool)
-    if linked.ids is not None and side != linked.side:
-        is_selected = table["id"].isin(linked.ids).to_numpy(dtype=bool)
-    view = MapView(
-        points_url=points_url(image_set, measure=measure),
-        card_url=card_url(image_set, measure=measure),
-        mask_url=mask_url(table, is_selected, measure=measure),
-        total=len(table),
-        ringed_id=OPENED.get(),
-        polygon=linked.polygon if side == linked.side else None,
-        measure=measure_named(measure).title,
-    )
-    show_map(view, key=_map_key(image_set, side), height_px=MAP_HEIGHT_PX, on_click=open_picture)
+            show_map(view, key=_map_key(image_set, side), height_px=MAP_HEIGHT_PX, on_click=open_picture)
 
 
 def show_selected(linked: LinkedSelection, *, total: int) -> None:
-    """How many pictures are selected, and a button to clear the selection."""
+    """The number of selected pictures, and a button that clears the selection."""
     if linked.ids is None:
         st.caption("Draw a lasso on one map (Shift-drag) to select the same pictures on the other map and below.")
         return

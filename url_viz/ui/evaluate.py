@@ -1,9 +1,7 @@
 """Parts of the Evaluate page: figures, coverage curves, deciles, classes, and the crop test."""
 
 import weakref
-from collections.abc import Iterator
 from functools import partial
-from typing import Any
 from weakref import ReferenceType
 
 import numpy as np
@@ -16,7 +14,7 @@ from url_viz.base.wording import percent
 from url_viz.base.workspace import is_in_bucket
 from url_viz.columns.measures import measure_title, quoted
 from url_viz.columns.ranking import percentile
-from url_viz.drawing.tiles import Tile, tile_of, value_text
+from url_viz.drawing.tiles import tile_of, value_text
 from url_viz.evidence.evaluation import NEEDED, CountedPictures, Evaluated, MeasureFigures, by_class, of_two_models
 from url_viz.evidence.order_metrics import share_of, spearman
 from url_viz.image_set import ImageSet
@@ -41,7 +39,7 @@ MOST_TILES = 12
 
 
 def show_without_classes(image_set: ImageSet) -> None:
-    """What evaluation needs, and what can be said without classes."""
+    """Say what evaluation needs, and how similar two orders are without classes."""
     st.info(
         f"{NEEDED} Recall@1, R-AUROC and risk–coverage appear once the folder has them.",
         icon=":material/label:",
@@ -95,7 +93,7 @@ def show_measures(image_set: ImageSet, results: Evaluated) -> None:
 
 
 def show_reliability(image_set: ImageSet) -> None:
-    """Whether shares are shares of cases here: a drawing, and a sentence; why there is none of few pictures."""
+    """Whether shares are shares of cases here, as a figure and a sentence; few pictures have none."""
     shown = image_set.cached_of_table(reliability)
     if shown is None:
         st.caption(f"Calibration can be measured with {MIN_LABELLED} labelled pictures or more.")
@@ -162,7 +160,7 @@ def show_deciles(image_set: ImageSet, pictures: CountedPictures, *, measure: str
 
 def show_classes(image_set: ImageSet, pictures: CountedPictures, *, measure: str) -> None:
     """The table of classes, and the pictures of the selected class."""
-    table = kept(image_set, classes_by, pictures, measure)
+    table, column = kept(image_set, classes_by, pictures, measure), st.column_config
     _title(f"Classes · {len(table):,}", table, f"{image_set.root.name}-classes-{measure}", key="classes")
     event = st.dataframe(
         table.assign(recall=100 * table["recall"]),
@@ -172,7 +170,20 @@ def show_classes(image_set: ImageSet, pictures: CountedPictures, *, measure: str
         on_select="rerun",
         selection_mode="single-row",
         placeholder="–",
-        column_config=_columns(measure),
+        column_config={
+            "label": column.TextColumn("Class"),
+            "pictures": column.NumberColumn("Pictures", format="localized"),
+            "recall": column.ProgressColumn("Recall@1", format="%.0f %%", min_value=0, max_value=100),
+            "mean_percentile": column.NumberColumn(
+                "Mean percentile", format="%.0f", help=f"Of {quoted(measure)}, among all counted pictures"
+            ),
+            "r_auroc": column.NumberColumn(
+                "R-AUROC",
+                format="%.2f",
+                help="Empty if the whole class is right, or wrong; unreliable for few pictures",
+            ),
+            "taken_for": column.TextColumn("Most often mistaken for"),
+        },
         key=f"evaluate.classes.{measure}",
         alt="Each class with its pictures and recall@1",
     )
@@ -180,7 +191,7 @@ def show_classes(image_set: ImageSet, pictures: CountedPictures, *, measure: str
     if not rows:
         st.caption("Click a heading to sort, or tick a row to see the pictures of that class.")
         return
-    show_class(image_set, pictures, label=str(table["label"].iloc[rows[0]]), measure=measure)
+    _show_class(image_set, pictures, label=str(table["label"].iloc[rows[0]]), measure=measure)
 
 
 def classes_by(pictures: CountedPictures, measure: str) -> pd.DataFrame:
@@ -189,52 +200,31 @@ def classes_by(pictures: CountedPictures, measure: str) -> pd.DataFrame:
     return table.sort_values(["recall", "pictures", "label"], ascending=[True, False, True], ignore_index=True)
 
 
-def _columns(measure: str) -> dict[str, Any]:
-    column = st.column_config
-    return {
-        "label": column.TextColumn("Class"),
-        "pictures": column.NumberColumn("Pictures", format="localized"),
-        "recall": column.ProgressColumn("Recall@1", format="%.0f %%", min_value=0, max_value=100),
-        "mean_percentile": column.NumberColumn(
-            "Mean percentile", format="%.0f", help=f"Of {quoted(measure)}, among all counted pictures"
-        ),
-        "r_auroc": column.NumberColumn(
-            "R-AUROC", format="%.2f", help="Empty if the whole class is right, or wrong; unreliable for few pictures"
-        ),
-        "taken_for": column.TextColumn("Most often mistaken for"),
-    }
-
-
-def show_class(image_set: ImageSet, pictures: CountedPictures, *, label: str, measure: str) -> None:
-    """The pictures of a class, wrong ones first, then the most ambiguous."""
+def _show_class(image_set: ImageSet, pictures: CountedPictures, *, label: str, measure: str) -> None:
     positions = class_order(pictures, label=label, measure=measure)
     wrong = int((~pictures.is_right[positions]).sum())
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.text(label, width="content")  # not Markdown: a folder's name may contain markup
         st.caption(f"{wrong:,} of {len(positions):,} have a neighbour of another class (shown first)", width="content")
-    shown = tuple(_tiles(image_set, pictures, positions[:MOST_TILES], measure=measure))
-    show_gallery(shown, key="evaluate.class", empty="No pictures.", columns=6, on_click=open_picture)
-
-
-def class_order(pictures: CountedPictures, *, label: str, measure: str) -> NDArray[np.int64]:
-    """Positions of a class's pictures among the counted ones: wrong before right, then the most ambiguous first."""
-    positions = np.flatnonzero(pictures.labels == label)
-    return positions[np.lexsort((-pictures.values[measure][positions], pictures.is_right[positions]))]
-
-
-def _tiles(
-    image_set: ImageSet, pictures: CountedPictures, positions: NDArray[np.int64], *, measure: str
-) -> Iterator[Tile]:
-    shown = image_set.table().iloc[pictures.rows[positions]][["id", "path"]]
-    ranks = percentile(pictures.values[measure])
-    for position, row in zip(positions, shown.to_dict("records"), strict=True):
-        yield tile_of(
+    positions, ranks = positions[:MOST_TILES], percentile(pictures.values[measure])
+    rows = image_set.table().iloc[pictures.rows[positions]][["id", "path"]]
+    tiles = tuple(
+        tile_of(
             row,
             set_id=image_set.set_id,
             value=value_text(float(pictures.values[measure][position]), float(ranks[position])),
             label=f"nearest: {pictures.nearest_labels[position]}",
             mark=None if pictures.is_right[position] else "wrong",
         )
+        for position, row in zip(positions, rows.to_dict("records"), strict=True)
+    )
+    show_gallery(tiles, key="evaluate.class", empty="No pictures.", columns=6, on_click=open_picture)
+
+
+def class_order(pictures: CountedPictures, *, label: str, measure: str) -> NDArray[np.int64]:
+    """Positions of a class's pictures among the counted ones: wrong before right, then the most ambiguous first."""
+    positions = np.flatnonzero(pictures.labels == label)
+    return positions[np.lexsort((-pictures.values[measure][positions], pictures.is_right[positions]))]
 
 
 def _title(title: str, table: pd.DataFrame, name: str, *, key: str) -> None:

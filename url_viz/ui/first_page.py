@@ -1,4 +1,4 @@
-"""The first page: open a folder, image sets that were read lately, what runs, and what one gets, on real pictures."""
+"""The first page: open a folder, recent image sets, what runs, and the result on real pictures."""
 
 import html
 import json
@@ -37,23 +37,20 @@ TYPED: Key[str] = Key("first.typed")
 
 @dataclass(frozen=True)
 class Small:
-    """A small picture: its address, and words of anybody's that stand under it ("" for none)."""
+    """A small picture: its address, and words under it, from anybody ("" for none)."""
 
     address: str
     words: str = ""
 
 
 def show_strip(pictures: Sequence[Small], *, columns: int) -> None:
-    """Draw pictures in so many columns, as squares of one size; words are text, never HTML."""
-    figures = "".join(map(_figure, pictures))
+    """Draw pictures in columns, as squares of one size; their words are text, never HTML."""
+    figures = ""
+    for picture in pictures:
+        words, address = html.escape(picture.words), html.escape(picture.address)
+        caption = f"<figcaption>{words}</figcaption>" if words else ""
+        figures += f'<figure><img src="{address}" alt="{words}" title="{words}" loading="lazy">{caption}</figure>'
     st.html(f'<div class="url-viz-strip" style="--columns: {columns}">{figures}</div>')
-
-
-def _figure(picture: Small) -> str:
-    words = html.escape(picture.words)
-    caption = f"<figcaption>{words}</figcaption>" if words else ""
-    address = html.escape(picture.address)
-    return f'<figure><img src="{address}" alt="{words}" title="{words}" loading="lazy">{caption}</figure>'
 
 
 SHOWN = 6
@@ -61,7 +58,7 @@ MOST_PICTURES = 20_000
 """An order of a larger set is worked out on its own page, not here."""
 EDGE_PX = 160
 STORED = Path(__file__).with_name("example.json")
-"""The demo's, made with the package (`python -m tests.first_example`): nothing is read to show it."""
+"""The demo's example, made with the package (`python -m tests.first_example`): nothing is read to show it."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ def show_example(example: Example) -> None:
 
 @cache
 def demo_example() -> Example:
-    """What the demo gives, as it was stored with the package."""
+    """The example of the demo, as it was stored with the package."""
     stored = json.loads(STORED.read_text(encoding="utf-8"))
     rows = (tuple(Small(**fields) for fields in stored[name]) for name in ("by_name", "ambiguous", "clear"))
     return Example(stored["of"], *rows)
@@ -137,7 +134,7 @@ DAY_S = 86_400
 
 
 def show_first_page(page: Markdown | None = None, purpose: Markdown | None = None) -> None:
-    """What stands where no image set is chosen: ways to one, on another page than Explore below what that is for."""
+    """The page where no image set is chosen: ways to one, below the title and purpose of a page that needs one."""
     show_not_there()
     if page is None or purpose is None:
         page_title(Markdown("Which of your pictures are ambiguous?"))
@@ -152,7 +149,9 @@ def show_first_page(page: Markdown | None = None, purpose: Markdown | None = Non
         st.markdown("**Open pictures to begin**: a folder, the demo, or one of the sets below. You stay on this page.")
     show_ways_in()
     recent = recent_sets().latest(MOST_RECENT + 1)
-    _show_running()
+    if live_jobs(Workspace.at()):
+        st.header("Running", anchor=False)
+        show_running_jobs(separator=Markdown(" · "))
     _show_recent(recent[:MOST_RECENT])
     if len(recent) > MOST_RECENT:
         st.page_link("pages/sets_page.py", label="All image sets", icon=":material/folder_managed:")
@@ -161,17 +160,16 @@ def show_first_page(page: Markdown | None = None, purpose: Markdown | None = Non
     prepare_reading()
 
 
-def _browse_from(typed: str) -> None:
-    if typed:
-        BROWSED.set(typed)
-    DIALOG.set(FOLDER_DIALOG)
-
-
 def show_ways_in() -> None:
     """A path to type, folders to browse, and the demo."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="first_open"):
         typed = folder_input(TYPED, width=460)
-        browse = partial(_browse_from, typed)
+
+        def browse() -> None:
+            if typed:
+                BROWSED.set(typed)
+            DIALOG.set(FOLDER_DIALOG)
+
         st.button("Browse", icon=":material/folder_open:", key="open_folder_welcome", on_click=browse)
         demo = partial(open_demo, model=choice().model)
         if act_button("Try the demo pictures", demo, icon=":material/play_arrow:", key="demo"):
@@ -180,12 +178,6 @@ def show_ways_in() -> None:
         show_answer(TYPED, key="read_typed")
     else:
         st.caption("Demo: 500 handwritten digits, some hard to tell apart (E. Alpaydin, C. Kaynak; UCI, CC BY 4.0).")
-
-
-def _show_running() -> None:
-    if live_jobs(Workspace.at()):
-        st.header("Running", anchor=False)
-        show_running_jobs(separator=Markdown(" · "))
 
 
 def _show_recent(recent: Sequence[RecentSet]) -> None:
@@ -214,22 +206,17 @@ def _show_card(entry: RecentSet) -> None:
             st.markdown(f":orange[:material/pause_circle:] {escape(entry.unfinished.words)}")
         if not is_in_bucket(entry.about.root) and not os.path.exists(entry.about.root):
             st.caption(":material/link_off: The folder is missing; what was read from it is still here.")
-        _show_buttons(entry, is_running=job is not None)
+        with st.container(horizontal=True, gap="small"):
+            opening = partial(choose, entry.set_id)
+            st.button("Open", icon=":material/scatter_plot:", key=f"first.open.{entry.set_id}", on_click=opening)
+            if entry.unfinished is not None and job is None:
+                key, icon = f"first.continue.{entry.set_id}", ":material/play_arrow:"
+                show_read_button("Continue", entry.about.root, model=choice().model, key=key, icon=icon)
 
 
 @lru_cache(maxsize=MOST_RECENT * THUMBNAILS)
 def _address(jpeg: bytes) -> str:
     return data_url(shrunk(jpeg, THUMBNAIL_PX))
-
-
-def _show_buttons(entry: RecentSet, *, is_running: bool) -> None:
-    with st.container(horizontal=True, gap="small"):
-        opening = partial(choose, entry.set_id)
-        st.button("Open", icon=":material/scatter_plot:", key=f"first.open.{entry.set_id}", on_click=opening)
-        is_whole = entry.unfinished is None or is_running
-        if not is_whole:
-            key, icon = f"first.continue.{entry.set_id}", ":material/play_arrow:"
-            show_read_button("Continue", entry.about.root, model=choice().model, key=key, icon=icon)
 
 
 def when(seconds: float) -> str:
@@ -248,7 +235,7 @@ def when(seconds: float) -> str:
 
 
 def _example(recent: Sequence[RecentSet]) -> Example:
-    """Of the user's latest set that is whole and has an order; else of the demo."""
+    """The example of the user's latest set that is whole and has an order; else the demo's."""
     for entry in recent:
         is_demo = entry.about.root.is_relative_to(Workspace.at().demo)
         if entry.unfinished is None and not entry.damage and running(entry.set_id) is None and not is_demo:

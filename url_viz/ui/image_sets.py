@@ -43,7 +43,7 @@ def show_sets() -> None:
     table["state"] = [
         "being read" if running(set_id) else state for set_id, state in zip(table["id"], table["state"], strict=True)
     ]
-    set_id = _picked(table)
+    set_id = _pick_set(table)
     if set_id is None:
         st.caption("Tick an image set to see what it holds, to rename or move it, to free space or to forget it.")
         return
@@ -75,7 +75,6 @@ def show_allowed() -> None:
 
 
 def _show_repair(folder: str) -> None:
-    """How a damaged set of pictures in this folder is repaired."""
     st.error(
         "Some of what is stored of this image set is damaged. This command lays damaged files aside and restores what "
         "it can; the pictures are not touched.",
@@ -84,8 +83,8 @@ def _show_repair(folder: str) -> None:
     st.code(command("mend", folder), language="bash", wrap_lines=True)
 
 
-def _picked(table: pd.DataFrame) -> str | None:
-    """The list; return the id of the ticked image set, else the one that all pages show, or the only one; or None."""
+def _pick_set(table: pd.DataFrame) -> str | None:
+    """The list; returns the id of the ticked image set, else the one that all pages show, or the only one; or None."""
     ids = table["id"].tolist()
     current = ids[0] if len(ids) == 1 else choice().set_id if choice().set_id in ids else None
     shown = st.dataframe(
@@ -123,14 +122,14 @@ def _show_one(set_id: str, about: About, *, is_damaged: bool) -> None:
         st.info("This image set is being read. You can change it afterwards.", icon=":material/hourglass_top:")
     left, right = st.columns(2, gap="large")
     with left:
-        _show_use(about)
+        _show_disk_use(about)
         for remark in about.remarks:
             st.info(escape(remark), icon=":material/info:")
     with right:
         _show_changes(set_id, about)
 
 
-def _show_use(about: About) -> None:
+def _show_disk_use(about: About) -> None:
     st.subheader("On disk", anchor=False)
     parts = disk_use(about.root, workspace=Workspace.at().root)
     st.dataframe(
@@ -154,6 +153,10 @@ def _show_use(about: About) -> None:
 
 
 def _show_changes(set_id: str, about: About) -> None:
+    def move() -> str:
+        compared = repoint(about.root, allowed(Path(moved)), workspace=Workspace.at().root)
+        return f"The folder is now {moved}: {compared.equal} of {compared.compared} compared pictures are the same."
+
     st.subheader("Change", anchor=False)
     with st.form(f"sets.rename.{set_id}", border=False):
         name = st.text_input(
@@ -169,10 +172,10 @@ def _show_changes(set_id: str, about: About) -> None:
     with st.form(f"sets.move.{set_id}", border=False):
         help_text = "A sample of the pictures is compared first. Ids, decisions and embeddings are kept."
         moved = st.text_input("New location of the folder, if it was moved", str(about.root), help=help_text)
-        move, icon = partial(_moved, about.root, moved), ":material/drive_file_move:"
+        icon = ":material/drive_file_move:"
         _change(set_id, "Change location", move, icon=icon, draw=st.form_submit_button)
     _show_range(set_id, about)
-    _show_slimming(set_id, about)
+    _offer_to_free_space(set_id, about)
     name = f"{about.root.name or 'pictures'}.tar"
     with st.expander("Copy to another machine", icon=":material/local_shipping:"):
         st.code(command("pack", about.root, name), language="bash", wrap_lines=True)
@@ -184,7 +187,7 @@ def _show_changes(set_id: str, about: About) -> None:
 
 
 def _show_range(set_id: str, about: About) -> None:
-    """What is black and white of pictures of more than 8 bits; nothing in a set that has none."""
+    """The black and the white of pictures of more than 8 bits; nothing in a set that has none."""
     space = about.spaces[-1] if about.spaces else None
     shown = space.preprocessing.rendering.range if space is not None and space.preprocessing.rendering else None
     if space is None or shown is None:
@@ -202,7 +205,7 @@ def _show_range(set_id: str, about: About) -> None:
         _change(set_id, "Read anew", read_anew, icon=":material/exposure:", draw=st.form_submit_button)
 
 
-def _show_slimming(set_id: str, about: About) -> None:
+def _offer_to_free_space(set_id: str, about: About) -> None:
     names = list(dict.fromkeys(space.backbone for space in about.spaces))
     if len(names) > 1:
         left, right = st.columns([3, 2], vertical_alignment="bottom")
@@ -224,7 +227,7 @@ def _show_slimming(set_id: str, about: About) -> None:
 
 
 def _change(set_id: str, label: str, act: Callable[[], str], **look: Any) -> None:
-    """A button that changes what is stored of a set."""
+    """A button that changes what is stored of a set, which is then opened anew."""
 
     def change() -> str:
         try:
@@ -236,27 +239,21 @@ def _change(set_id: str, label: str, act: Callable[[], str], **look: Any) -> Non
         st.rerun()
 
 
-def _moved(old: Path, new: str) -> str:
-    compared = repoint(old, allowed(Path(new)), workspace=Workspace.at().root)
-    return f"The folder is now {new}: {compared.equal} of {compared.compared} compared pictures are the same."
-
-
 @st.dialog("Forget this image set?", on_dismiss=DIALOG.clear)
 def _ask_forget(set_id: str, about: About) -> None:
+    def forget() -> str:
+        forget_set(about.root, workspace=Workspace.at().root)
+        open_sets().forget(set_id)
+        DIALOG.clear()
+        if choice().set_id == set_id:
+            choose(None)
+        return f"Forgot {about.root}. Its pictures were not touched."
+
     st.code(str(about.root), language=None, wrap_lines=True)
     st.markdown(Markdown("\n\n".join(map(escape, forget_plan(about.root, workspace=Workspace.at().root).words))))
     yes, no = st.columns(2)
-    forget, icon = partial(_forgotten, set_id, about), ":material/delete:"
     with yes:
+        icon = ":material/delete:"
         is_done = act_button("Forget", forget, type="primary", icon=icon, width="stretch", key=FORGET)
     if no.button("Cancel", width="stretch", key="sets.forget_no", on_click=DIALOG.clear) or is_done:
         st.rerun()
-
-
-def _forgotten(set_id: str, about: About) -> str:
-    forget_set(about.root, workspace=Workspace.at().root)
-    open_sets().forget(set_id)
-    DIALOG.clear()
-    if choice().set_id == set_id:
-        choose(None)
-    return f"Forgot {about.root}. Its pictures were not touched."

@@ -41,6 +41,10 @@ def _show_live(shown: list[str]) -> None:
 
 
 def _offer_set(job: Job, status: Status) -> None:
+    def open_set(set_id: str) -> None:
+        choose(set_id)
+        go_to("explore")
+
     set_id = job.about.get("set_id")
     if set_id is None or not has_tables(Workspace.at().set_paths(set_id)):
         return
@@ -49,11 +53,6 @@ def _offer_set(job: Job, status: Status) -> None:
         icon=":material/scatter_plot:",
         type="tertiary",
         key=f"open.{job.id}",
-        on_click=_open_set,
+        on_click=open_set,
         args=(set_id,),
     )
-
-
-def _open_set(set_id: str) -> None:
-    choose(set_id)
-    go_to("explore")

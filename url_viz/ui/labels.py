@@ -54,12 +54,12 @@ TITLES = {
     OUTLIER: "Unlike the rest",
     UNSEEN: "Does not show its label",
 }
-"""What can be looked at besides the doubtful labels."""
+"""Kinds of pictures that are shown instead of the doubtful labels."""
 _MARKS = {LIKELY_WRONG: "likely wrong", BETWEEN: "between", CONFLICTING: "copy", OUTLIER: "outlier", UNSEEN: "unseen"}
 
 
 def show_why_not(image_set: ImageSet) -> None:
-    """What is missing if labels cannot be checked."""
+    """Say what is missing where labels cannot be checked."""
     classes = image_set.table()["label"].nunique()
     if classes == 0:
         words = (
@@ -82,11 +82,14 @@ def show_headline(image_set: ImageSet, check: LabelCheck, doubtful: DoubtfulLabe
     dropped = f" · {len(check.pictures) - checked:,} dropped" if checked < len(check.pictures) else ""
     words = f"Checked: {checked:,} labelled {image_set.noun}s of {len(check.classes):,} classes{left_out}{dropped}."
     st.caption(escape(words))
+    siblings = ""
+    if image_set.labels.wrong_together() is not None:
+        siblings = "Objects of the same picture are neighbours here, too, unless their boxes are on one place. "
     with st.expander("How labels are checked", icon=":material/help:"):
         st.markdown(
             "Two signals judge a label, and neither sees it or the picture's near copies: the votes of the nearest "
             "neighbours, and a linear classifier (ridge) fitted without the picture. Both use the set's whitened "
-            f"embeddings, like the map and the search. {escape(_of_siblings(image_set))}"
+            f"embeddings, like the map and the search. {escape(siblings)}"
             "The percentage on a picture is the probability that its label is wrong, given the label; it is calibrated "
             "on this set. While all labels may be right, how many neighbours have the suggested class stands there "
             "instead. "
@@ -101,14 +104,8 @@ def show_headline(image_set: ImageSet, check: LabelCheck, doubtful: DoubtfulLabe
         )
 
 
-def _of_siblings(image_set: ImageSet) -> str:
-    if image_set.labels.wrong_together() is None:
-        return ""
-    return "Objects of the same picture are neighbours here, too, unless their boxes are on one place. "
-
-
 def show_together(image_set: ImageSet) -> None:
-    """Classes of a picture that look wrong as a whole, a line each, and their review; nothing where there are none."""
+    """The classes of pictures that look wrong as a whole, and their review; nothing where there are none."""
     finding = next((each for each in image_set.findings() if each.kind == "wrong-together"), None)
     rows = image_set.labels.wrong_together()
     if finding is None or finding.opens is None or rows is None:
@@ -119,7 +116,7 @@ def show_together(image_set: ImageSet) -> None:
 
 
 def pick_kind(check: LabelCheck, *, disabled: bool) -> str | None:
-    """What to show instead of the doubtful labels; None for these."""
+    """The kind of pictures to show instead of the doubtful labels; None for these."""
     kinds = [kind for kind in TITLES if check.count(kind)]
     if not kinds:
         return None
@@ -156,7 +153,12 @@ def of_pair(check: LabelCheck, pair: ClassPair) -> pd.DataFrame:
 
 
 def pick_pair(image_set: ImageSet, check: LabelCheck) -> ClassPair | None:
-    """The table of confused classes; return the pair in the selected row."""
+    """The table of confused classes; returns the pair in the selected row."""
+
+    def show_on_explore(pair: ClassPair) -> None:
+        show_pair(pair)
+        go_to("explore")
+
     confused = check.mixed.reset_index(drop=True)
     is_known = check.agreement.is_known
     count = f"· {counted(len(confused), 'pair')}" if is_known else ""
@@ -165,8 +167,11 @@ def pick_pair(image_set: ImageSet, check: LabelCheck) -> ClassPair | None:
         unknown = "Not counted: the model does not know these classes, so mix-ups may be its own."
         st.caption("No two classes overlap." if is_known else unknown)
         return None
+    # narrow enough to stand next to a gallery
+    pairs = zip(confused["class_a"], confused["class_b"], strict=True)
+    names = [f"{pair[0]} ↔ {distinct_short_names(pair, most=LONG_NAME)[1]}" for pair in pairs]
     event = st.dataframe(
-        _as_shown(confused),
+        pd.DataFrame({"pictures": confused["pictures"].to_numpy(), "Classes": names}),
         hide_index=True,
         width="stretch",
         height=min(560, 38 + 35 * len(confused)),
@@ -180,23 +185,9 @@ def pick_pair(image_set: ImageSet, check: LabelCheck) -> ClassPair | None:
     pair = pair_at(confused, event["selection"]["rows"])
     if pair is not None:
         st.caption(escape(f"{each_way(confused, pair)}."))
-        _show_open_button(pair)
+        words = "See all pictures between the two on Explore"
+        st.button(words, icon=":material/map:", key="labels.explore", on_click=show_on_explore, args=(pair,))
     return pair
-
-
-def _show_open_button(pair: ClassPair) -> None:
-    st.button(
-        "See all pictures between the two on Explore",
-        icon=":material/map:",
-        key="labels.explore",
-        on_click=_show_on_explore,
-        args=(pair,),
-    )
-
-
-def _show_on_explore(pair: ClassPair) -> None:
-    show_pair(pair)
-    go_to("explore")
 
 
 def pair_at(confused: pd.DataFrame, rows: Sequence[int]) -> ClassPair | None:
@@ -205,13 +196,6 @@ def pair_at(confused: pd.DataFrame, rows: Sequence[int]) -> ClassPair | None:
         return None
     row = confused.iloc[rows[0]]
     return str(row["class_a"]), str(row["class_b"])
-
-
-def _as_shown(confused: pd.DataFrame) -> pd.DataFrame:
-    """One row per pair, narrow enough to stand next to a gallery: its number of pictures first."""
-    pairs = zip(confused["class_a"], confused["class_b"], strict=True)
-    names = [f"{pair[0]} ↔ {distinct_short_names(pair, most=LONG_NAME)[1]}" for pair in pairs]
-    return pd.DataFrame({"pictures": confused["pictures"].to_numpy(), "Classes": names})
 
 
 def each_way(confused: pd.DataFrame, pair: ClassPair) -> str:
@@ -224,7 +208,7 @@ def each_way(confused: pd.DataFrame, pair: ClassPair) -> str:
 def show_actions(
     image_set: ImageSet, rows: pd.DataFrame, *, pair: ClassPair | None, kind: str | None, label: str | None
 ) -> None:
-    """How many are shown, of the class `label` or of a pair, their review, and the acceptance of suggestions."""
+    """The number of pictures shown, of the class `label` or of a pair, their review, and acceptance of suggestions."""
     words = f"{len(rows):,} that look like the other class" if pair is not None else counted(len(rows), image_set.noun)
     announce("labels", words)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -232,7 +216,11 @@ def show_actions(
         if pair is not None:
             st.text(f"{pair[0]} ↔ {pair[1]}", width="content")  # not Markdown: names may contain markup
         if kind is None and len(rows):
-            _show_review_button(pair, label)
+            spec = ReviewSpec("suspects", Scope(filters=() if label is None else (OneOf("label", (label,)),)))
+            if pair is not None:
+                spec = ReviewSpec(AMBIGUITY.name, Scope(filters=between_filters(pair)))
+            icon = ":material/rate_review:"
+            st.button("Review", type="primary", icon=icon, key="labels.review", on_click=go_to_review, args=(spec,))
         if len(acceptable(rows)):
             _show_accept(image_set, rows, key="labels.accept")
         show_undo(image_set, key="labels")
@@ -257,28 +245,12 @@ def show_suspects(image_set: ImageSet, rows: pd.DataFrame, *, kind: str | None) 
 
 
 def _is_chance_known(image_set: ImageSet) -> bool:
-    """Whether P(wrong) is shown."""
     doubtful = image_set.labels.doubtful()
     return doubtful is None or doubtful.are_chances_known
 
 
-def _show_review_button(pair: ClassPair | None, label: str | None) -> None:
-    filters = () if label is None else (OneOf("label", (label,)),)
-    spec = ReviewSpec("suspects", Scope(filters=filters))
-    if pair is not None:
-        spec = ReviewSpec(AMBIGUITY.name, Scope(filters=between_filters(pair)))
-    st.button(
-        "Review",
-        type="primary",
-        icon=":material/rate_review:",
-        key="labels.review",
-        on_click=go_to_review,
-        args=(spec,),
-    )
-
-
 def _show_accept(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
-    """Give those of the pictures shown here whose label is likely wrong the class that is suggested."""
+    """Correct the likely wrong labels among these pictures to the suggested classes."""
     likely = acceptable(rows)
     count, right = len(likely), f"about **{math.ceil(float((1 - likely['wrong']).sum())):,}**"
     labels = dict(zip(likely["id"].tolist(), likely["suggested"].astype(str), strict=True))
@@ -297,7 +269,7 @@ def _show_accept(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
 
 
 def with_current_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFrame:
-    """Rows with their decisions as they are now, None for none."""
+    """The rows with their present decisions, None for none."""
     decided = image_set.table().set_index("id")["decision"]
     values = decided.reindex(rows["id"]).to_numpy(dtype=object)  # as a series: else pandas makes nan of None
     return rows.assign(decision=pd.Series(values, index=rows.index, dtype=object))
@@ -306,22 +278,22 @@ def with_current_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFr
 def tiles(
     rows: pd.DataFrame, *, set_id: str, ringed_id: int | None = None, is_chance_known: bool = True
 ) -> tuple[Tile, ...]:
-    """Labels as tiles: the question, how likely the label is wrong where this is known, and what neighbours say."""
+    """Labels as tiles: the question, the probability that the label is wrong where this is known, neighbours' votes."""
+
+    def tile(row: Mapping[Hashable, Any], votes: str | None) -> Tile:
+        has_other = isinstance(row["suggested"], str)
+        support = f"{row['support']} of {row['neighbours']} neighbours are {row['suggested']}" if has_other else ""
+        wrong = f"The label is wrong with a probability of {chance(row['wrong'])}"
+        return tile_of(
+            row,
+            set_id=set_id,
+            value=f"{chance(row['wrong'])} wrong" if votes is None else votes,
+            detail="; ".join(filter(None, (wrong if votes is None else "", support))),
+            asked=(str(row["label"]), str(row["suggested"])) if has_other else None,
+            mark=_MARKS.get(row["kind"]),
+            is_ringed=int(row["id"]) == ringed_id,
+            decision=row.get("decision"),
+        )
+
     votes = [None] * len(rows) if is_chance_known else votes_in_words(rows)
-    return tuple(_tile(*each, set_id, ringed_id) for each in zip(rows.to_dict("records"), votes, strict=True))
-
-
-def _tile(row: Mapping[Hashable, Any], votes: str | None, set_id: str, ringed_id: int | None) -> Tile:
-    has_other = isinstance(row["suggested"], str)
-    support = f"{row['support']} of {row['neighbours']} neighbours are {row['suggested']}" if has_other else ""
-    wrong = f"The label is wrong with a probability of {chance(row['wrong'])}"
-    return tile_of(
-        row,
-        set_id=set_id,
-        value=f"{chance(row['wrong'])} wrong" if votes is None else votes,
-        detail="; ".join(filter(None, (wrong if votes is None else "", support))),
-        asked=(str(row["label"]), str(row["suggested"])) if has_other else None,
-        mark=_MARKS.get(row["kind"]),
-        is_ringed=int(row["id"]) == ringed_id,
-        decision=row.get("decision"),
-    )
+    return tuple(map(tile, rows.to_dict("records"), votes))

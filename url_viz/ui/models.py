@@ -37,7 +37,7 @@ COLUMNS = 2
 
 
 def show_how_to_read() -> None:
-    """Three controls, kept for the session, and what a change of them means."""
+    """Device, precision and a second model for this session, and the effect of a change."""
     with st.expander("How pictures are read: device, precision, a second model", icon=":material/tune:"):
         left, right = st.columns(2, gap="large")
         with left:
@@ -85,7 +85,12 @@ def _pick_precision() -> None:
     )
     chosen = next((name for name in PRECISIONS if name == picked), None)
     PRECISION.set(chosen)
-    st.caption(escape(_meaning_of_precision(chosen)))
+    words = precision_words(chosen or "fast", _device(), times_here(choice().model, Workspace.at()))
+    if chosen is None:
+        words = f"Sets keep the precision they were read in; new ones are read fast: {words}"
+    else:
+        words += " A set read in the other precision is read again; its results stay."
+    st.caption(escape(words))
 
 
 def _switch_second() -> None:
@@ -102,15 +107,8 @@ def _switch_second() -> None:
     ONE_MODEL.set(not with_both)
 
 
-def _meaning_of_precision(picked: PrecisionChoice | None) -> str:
-    words = precision_words(picked or "fast", _device(), times_here(choice().model, Workspace.at()))
-    if picked is None:
-        return f"Sets keep the precision they were read in; new ones are read fast: {words}"
-    return f"{words} A set read in the other precision is read again; its results stay."
-
-
 def _device() -> str:
-    """The device that this session reads on, as commands name it; a cluster's machines are taken to be like this."""
+    """The device of this session's readings, as commands name it; machines of a cluster are assumed to be like this."""
     chosen = DEVICE.get() or AUTO
     return AUTO if chosen == ON_RAY else chosen
 
@@ -143,7 +141,10 @@ def _show_one(model: KnownModel) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if model.is_ready:
             _show_use(model)
-        _show_card_button(model)
+        if model.card is not None:
+            key, icon = f"models.card.{model.name}", ":material/description:"
+            if dialog_button("Model card", key=key, type="tertiary", icon=icon):
+                _show_card(model)
         with st.popover("Details", icon=":material/info:", type="tertiary"):
             _show_details(model)
 
@@ -160,7 +161,7 @@ def _show_title(model: KnownModel) -> None:
 
 
 def _figures(model: KnownModel) -> list[Markdown]:
-    """What a head is worth: by its card, or by the run that adapted it."""
+    """The figures of a head, from the run that adapted it, else from its card."""
     reports = figures_at(model.report) if model.report is not None else ()
     lines = [f"{headline(report)} held out from training" for report in reports if report.after is not None]
     worth = describe_card_file(model.card) if model.card is not None else ""
@@ -192,7 +193,7 @@ def _offer_reading(name: str, set_id: str) -> None:
 
 
 def _meaning(name: str, set_id: str) -> str:
-    """Whether an image set was read with a model, and what happens if it is chosen."""
+    """Whether an image set was read with a model, and what a choice of it does."""
     about = dict(known_sets(Workspace.at())).get(set_id)
     if about is None:
         return "The image set that is open would be read with it."
@@ -210,16 +211,7 @@ def _meaning(name: str, set_id: str) -> str:
     return f"{title} has been read with it ({space.precision})."
 
 
-def _show_card_button(model: KnownModel) -> None:
-    if model.card is None:
-        return
-    key, icon = f"models.card.{model.name}", ":material/description:"
-    if dialog_button("Model card", key=key, type="tertiary", icon=icon):
-        _show_card(model)
-
-
 def _show_details(model: KnownModel) -> None:
-    """What its head is worth, its name for commands, its file, and the file's digest."""
     for line in _figures(model):
         st.caption(line)
     st.caption("Name, for the command line and Python")

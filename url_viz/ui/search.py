@@ -18,7 +18,7 @@ from url_viz.columns.measures import AMBIGUITY, measure_named, measure_title, qu
 from url_viz.columns.ranking import percentile_of_each, with_percentile
 from url_viz.drawing.tiles import picture_url, similarity_text, tiles, whole_url
 from url_viz.evidence.evaluation import Evaluated, Evidence, evidence
-from url_viz.evidence.selective_retrieval import MODES, Mode, Restriction
+from url_viz.evidence.selective_retrieval import MODES
 from url_viz.export.picture_files import data_url
 from url_viz.image_set import ImageSet
 from url_viz.imaging.places import Place
@@ -54,10 +54,10 @@ _ID_IN_ADDRESS = "id"
 class Query:
     """A picture to search with: one of the set (`image_id`), or an uploaded one or a part (`picture`).
 
-    `address` is the URL of the picture that a part can be drawn on, `key` that of the drawing, empty where none can be;
-    of an object it is the whole picture. `values` and `percentiles` are by measure of the image set, within it;
-    `between` says which two classes it lies between, with their shares, None if that is not known. Where nothing in the
-    set is like it (`is_unlike`), it has neither.
+    `address` is the URL of the picture (of an object the whole one) on which a part can be drawn, `key` that of the
+    drawing, empty where none can be. `values` and `percentiles` within the set are by measure; `between` names the two
+    classes that it lies between, with their shares, None if unknown. Where nothing in the set is like it (`is_unlike`),
+    it has none of these.
     """
 
     name: str
@@ -79,7 +79,7 @@ def query_for(image_set: ImageSet) -> Query | None:
     if file is not None and not image_set.source.is_external:
         query = _from_outside(file, image_set)
         return None if query is None else _part_of(query, file.getvalue, image_set)
-    image_id = QUERY_ID.get() if QUERY_ID.is_set else _in_address()
+    image_id = QUERY_ID.get() if QUERY_ID.is_set else id_in(st.query_params.get(_ID_IN_ADDRESS, ""))
     if image_id is None:
         return None
     if not (image_set.table()["id"] == image_id).any():
@@ -107,10 +107,22 @@ def show_query(query: Query) -> None:
 
 def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
     """Pick a query: by file, clipboard, or a path in the set, with two rows of `columns` pictures."""
+
+    def store_file() -> None:
+        QUERY_FILE.set(QUERY_DROP.get())
+        st.query_params.pop(_ID_IN_ADDRESS, None)
+
     if image_set.source.is_external:
         st.caption("These embeddings were imported, so a new picture cannot be embedded. Search with one of the set.")
     else:
-        _pick_outside()
+        st.file_uploader(
+            "Another picture",
+            key=QUERY_DROP,
+            on_change=store_file,
+            label_visibility="collapsed",
+            accept_multiple_files=False,
+        )
+        show_paste(key="search.paste")
     typed = st.text_input(
         "Find one in the set" if image_set.source.is_external else "Or find one in the set",
         placeholder="part of a path or class",
@@ -129,17 +141,6 @@ def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
     )
     if len(rows) > len(shown):
         st.caption(f"{len(shown):,} of {len(rows):,} {escape(image_set.noun)}s, sampled evenly from the set.")
-
-
-def _pick_outside() -> None:
-    st.file_uploader(
-        "Another picture",
-        key=QUERY_DROP,
-        on_change=_store_file,
-        label_visibility="collapsed",
-        accept_multiple_files=False,
-    )
-    show_paste(key="search.paste")
 
 
 def evenly_sampled(rows: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -196,7 +197,7 @@ def _from_outside(file: UploadedFile, image_set: ImageSet) -> Query | None:
 
 
 def _values(outcome: NewPicture, image_set: ImageSet) -> dict[str, Any]:
-    """What a query has that is no picture of the set."""
+    """The fields of a query from outside the set."""
     row = {str(name): value for name, value in judge_pictures([outcome], image_set.core.reference()).iloc[0].items()}
     measures = [measure for measure in image_set.core.measures() if measure in MEASURED]
     return {
@@ -210,7 +211,7 @@ def _values(outcome: NewPicture, image_set: ImageSet) -> dict[str, Any]:
 
 
 def _part_of(query: Query, data: Callable[[], bytes], image_set: ImageSet) -> Query:
-    """The query by the part that was drawn on its picture, whose file is `data`; itself where none was drawn."""
+    """The query for the part that was drawn on its picture, whose file is `data`; the query itself without a part."""
     box = drawn_box(component_state(query.key)) if query.key else None
     if box is None:
         return query
@@ -261,15 +262,6 @@ def _scored(
         return outcome
 
     return slot.get_for(key, score)
-
-
-def _store_file() -> None:
-    QUERY_FILE.set(QUERY_DROP.get())
-    st.query_params.pop(_ID_IN_ADDRESS, None)
-
-
-def _in_address() -> int | None:
-    return id_in(st.query_params.get(_ID_IN_ADDRESS, ""))
 
 
 SEARCH_MEASURE: Key[str | None] = Key("search.measure")
@@ -335,20 +327,17 @@ def gated_search(image_set: ImageSet, query: Query, gate: Gate) -> SearchResult:
 
 def show_values(query: Query) -> None:
     """The query's values, one line per measure, and the two classes between which it lies."""
-    lines = [
-        Markdown(f"{escape(measure_title(measure))} **{value:.3g}** {_at_percentile(query.percentiles[measure])}")
-        for measure, value in query.values.items()
-        if np.isfinite(value)
-    ]
+    lines = []
+    for measure, value in query.values.items():
+        if np.isfinite(value):
+            rank = query.percentiles[measure]
+            place = escape(f"· {standing(rank, of=' of the others')}") if np.isfinite(rank) else ""
+            lines.append(Markdown(f"{escape(measure_title(measure))} **{value:.3g}** {place}"))
     if query.between is not None:
         lines.append(escape(f"Lies {query.between}"))
     if query.is_unlike:
         lines.append(Markdown("**Unlike this set**: nothing in it is like this picture, so it has no value here."))
     st.markdown(Markdown("  \n".join(lines)))
-
-
-def _at_percentile(rank: float) -> Markdown:
-    return escape(f"· {standing(rank, of=' of the others')}") if np.isfinite(rank) else Markdown("")
 
 
 def may_search(query: Query, gate: Gate, evidence: Evidence | None) -> bool:
@@ -366,7 +355,7 @@ def may_search(query: Query, gate: Gate, evidence: Evidence | None) -> bool:
 
 
 def warning(query: Query, gate: Gate, evidence: Evidence | None) -> Markdown:
-    """Why a query is withheld, and what the set's own classes say of such pictures; no more than they say."""
+    """Why a query is withheld, and how such pictures do by the set's own classes."""
     name, rank = escape(quoted(gate.measure)), query.percentiles.get(gate.measure, float("nan"))
     if query.is_unlike:
         return Markdown("Nothing in this set is like this picture, so the search cannot tell whether to trust it.")
@@ -422,7 +411,7 @@ MOST_AT_ONCE = 50_000
 
 
 def known_evidence(image_set: ImageSet, measure: str) -> Evidence | None:
-    """The evidence for a measure, as far as the page shows it; None without classes, or if nobody wanted it."""
+    """The evidence for a measure that the page shows; None without classes, or until it is asked for."""
     is_wanted = len(image_set) <= MOST_AT_ONCE or bool(EVIDENCE_WANTED.under(image_set.set_id).get())
     return image_set.cached(evidence_of, measure) if is_wanted else None
 
@@ -438,7 +427,7 @@ def evidence_of(image_set: ImageSet, measure: str) -> Evidence | None:
 
 
 def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> None:
-    """Curves and table for a labelled image set; without classes, what is missing."""
+    """Curves and table for a labelled image set; without classes, say what is missing."""
     st.header("Does leaving out help here?", anchor=False)
     if len(image_set) > MOST_AT_ONCE and not st.toggle(
         f"Compute it on {len(image_set):,} pictures (takes a while)", key=EVIDENCE_WANTED.under(image_set.set_id)
@@ -457,7 +446,7 @@ def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> 
 
 
 def verdict(evidence: Evidence) -> Markdown:
-    """What the classes say: of queries by the interval of the measure's R-AUROC, of hits by the gain over random."""
+    """The verdict on queries by the interval of the measure's R-AUROC, on hits by the gain over random."""
     name, figures = escape(quoted(evidence.figures.name)), evidence.figures
     if not np.isfinite(figures.auroc.value):
         return Markdown("The nearest picture always has the same class, or never: leaving out cannot help.")
@@ -520,9 +509,8 @@ def _show_modes(image_set: ImageSet, evidence: Evidence) -> None:
 def modes_table(evidence: Evidence) -> pd.DataFrame:
     """Recall@1 in percent of each mode with 10 % left out, by class and overall, with the gain over random."""
     columns = {"By class": evidence.class_wise, "Overall": evidence.overall[0.1]}
-    cells = {title: [_cell(comparison, mode) for mode in MODES] for title, comparison in columns.items()}
+    cells = {
+        title: [f"{100 * each.by_uncertainty[mode]:.1f} ({100 * each.gain(mode):+.1f})" for mode in MODES]
+        for title, each in columns.items()
+    }
     return pd.DataFrame(cells, index=pd.Index([MODE_NAMES[mode] for mode in MODES], name="10 % left out of"))
-
-
-def _cell(comparison: Restriction, mode: Mode) -> str:
-    return f"{100 * comparison.by_uncertainty[mode]:.1f} ({100 * comparison.gain(mode):+.1f})"

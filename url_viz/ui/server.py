@@ -41,7 +41,7 @@ OPEN_WORKSPACE = (
 
 
 def main() -> None:
-    """Serve a script as `streamlit run` does; this is what `url-viz` becomes."""
+    """Serve a script as `streamlit run` does; the process of `url-viz` becomes this."""
     script, *options = sys.argv[1:]
     read_settings_beside(Path(script))
     run_streamlit(["run", script, *options])
@@ -93,7 +93,7 @@ async def serving(app: object) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def sending_at_once(_app: object) -> AsyncIterator[None]:
-    """As the lifespan of the server: sockets that its event loop listens on from now on, and their connections.
+    """Within it, the server's sockets and their connections send each part of an answer at once.
 
     Streamlit's server opens its socket without naming the protocol, and asyncio then leaves Nagle's algorithm on (RFC
     896): each answer, whose head and body are written one after the other, takes some 40 ms longer, by the delay with
@@ -130,7 +130,7 @@ def prepare_model(workspace: Path) -> Thread | None:
 
 
 def address(query: str = "") -> str:
-    """Where browsers find the app, or a page of it by its `query`, with the token if one is required."""
+    """The app's address in a browser, or a page's by its `query`, with the token if one is required."""
     configured, named = st.get_option("server.address"), st.get_option("browser.serverAddress")
     host = named if named != "localhost" or configured in (None, "", "0.0.0.0", "::") else configured
     scheme = "https" if st.get_option("server.sslCertFile") else "http"

@@ -3,7 +3,6 @@
 import datetime
 import json
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -18,7 +17,6 @@ from url_viz.image_set import ImageSet, diff
 from url_viz.jobs import Job, JobState, latest_job, list_jobs, why_it_failed
 from url_viz.jobs.configs import DiffConfig
 from url_viz.jobs.kinds import AT_ONCE, COMPARE
-from url_viz.store.version_files import StoredVersion
 from url_viz.ui.http import drawn_url, mask_url
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import OPENED, Key
@@ -38,21 +36,29 @@ VERSION_CHANGES: Key[list[str]] = Key("view.versions.changes")
 VERSION_PAGE: Key[int] = Key("view.versions.page")
 """The page of changed pictures, by the number of pages and of pictures."""
 VERSION_MEASURED: Key[str] = Key("view.versions.measured")
-"""Of which two versions the accuracy was asked for."""
+"""The two versions whose accuracy was asked for."""
 VERSIONS_MAP = "view.versions.map."
 VERSIONS_GALLERY = "view.versions.gallery"
 
 KINDS = {NEW: "#009e73", GONE: "#d55e00", CHANGED: "#0072b2", SAME: "#7d8590"}
-"""What happened to a picture, and its colour: apart under the common colour-vision deficiencies."""
+"""What happened to a picture, and its colour, told from the others with common colour-vision deficiencies."""
 CHANGES_BY_KIND = {NEW: ["added"], GONE: ["removed"], CHANGED: [*CHANGES][2:]}
 MAP_HEIGHT_PX = 520
 TILES = 24
 _NUMBER = "v"
-"""Before the number of a version, where others are ids of image sets."""
+"""The beginning of the number of a version, among ids of image sets."""
 
 
 def pick_before(image_set: ImageSet) -> str | None:
-    """What the set is compared with: an earlier version, or another set; None if there is neither."""
+    """The earlier version or other set that is compared with the set; None if there is neither."""
+
+    def title(option: str) -> str:
+        if option not in versions:
+            return sets[option]
+        version = versions[option]
+        read = date_and_time(datetime.datetime.fromisoformat(version.at))
+        return f"Version {version.number}, {read}: {counted(version.pictures, image_set.noun)}"
+
     versions = {f"{_NUMBER}{version.number}": version for version in reversed(image_set.versions.stored())}
     if damaged := image_set.versions.damaged():
         numbers = ", ".join(map(str, damaged))
@@ -80,18 +86,13 @@ def pick_before(image_set: ImageSet) -> str | None:
             "What changed since",
             options,
             index=None if before is None else options.index(before),
-            format_func=lambda option: _title(versions[option], image_set.noun) if option in versions else sets[option],
+            format_func=title,
             placeholder="Choose another image set",
             label_visibility="collapsed",
             width=420,
             **control_of(VERSION_BEFORE, before, options=options),
         )
     return before
-
-
-def _title(version: StoredVersion, noun: str) -> str:
-    read = date_and_time(datetime.datetime.fromisoformat(version.at))
-    return f"Version {version.number}, {read}: {counted(version.pictures, noun)}"
 
 
 def compare_versions(image_set: ImageSet, before: str) -> Diff | None:
@@ -104,7 +105,8 @@ def compare_versions(image_set: ImageSet, before: str) -> Diff | None:
             icon=":material/info:",
         )
         return None
-    job = next(iter(list_jobs(image_set.workspace, kind=COMPARE.name, about=_about(image_set, before))), None)
+    about = {"set_id": image_set.set_id, "before": before}
+    job = next(iter(list_jobs(image_set.workspace, kind=COMPARE.name, about=about)), None)
     by_job = "" if job is None else f"{job.id}.{job.state}"
     with st.spinner("Comparing"):
         difference = image_set.cached(_diff, before, _state(image_set), _state(other), by_job)
@@ -117,13 +119,8 @@ def _state(image_set: ImageSet) -> str:
     return f"{image_set.version}.{image_set.decisions.version}"
 
 
-def _about(image_set: ImageSet, before: str) -> dict[str, str]:
-    """By what a job that compares with `before` is found."""
-    return {"set_id": image_set.set_id, "before": before}
-
-
 def _diff(image_set: ImageSet, before: str, *_: str) -> Diff | None:
-    """What changed since `before`, None if that takes a job which has not done it; `_` says when to look again."""
+    """The changes since `before`, None if a job has yet to find them; `_` are part of the cache's key."""
     if before.startswith(_NUMBER):
         version = image_set.versions.at(before.removeprefix(_NUMBER))
     else:
@@ -133,7 +130,16 @@ def _diff(image_set: ImageSet, before: str, *_: str) -> Diff | None:
 
 
 def _show_job(image_set: ImageSet, other: ImageSet, before: str, job: Job | None) -> None:
-    """A button that starts the job that compares, how far it is, or why it failed."""
+    """A button that starts the job that compares, its progress, or why it failed."""
+
+    def start() -> None:
+        source, home = image_set.source.name, image_set.workspace.root
+        number = before.removeprefix(_NUMBER) if other is image_set else None
+        later = image_set.root if number is None else None
+        config = DiffConfig(other.root, later, since=number, keep=True, model=source, workspace=home)
+        what = set_name(other.root) if number is None else f"its version {number}"
+        COMPARE.start_on(image_set, config, name=set_name(image_set.root), before=before, other=what)
+
     if job is not None and job.status().is_live:
         show_until_over(job)
         return
@@ -143,22 +149,12 @@ def _show_job(image_set: ImageSet, other: ImageSet, before: str, job: Job | None
         "Comparing so many pictures may take a minute or more. It goes on when you leave this page, and its result "
         "stays until pictures, labels or decisions change."
     )
-    start, icon = partial(_start, image_set, other, before), ":material/difference:"
-    if act_button("Compare", start, type="primary", icon=icon, key="versions.compare"):
+    if act_button("Compare", start, type="primary", icon=":material/difference:", key="versions.compare"):
         st.rerun()
 
 
-def _start(image_set: ImageSet, other: ImageSet, before: str) -> None:
-    source, home = image_set.source.name, image_set.workspace.root
-    number = before.removeprefix(_NUMBER) if other is image_set else None
-    later = image_set.root if number is None else None
-    config = DiffConfig(other.root, later, since=number, keep=True, model=source, workspace=home)
-    what = set_name(other.root) if number is None else f"its version {number}"
-    COMPARE.start_on(image_set, config, name=set_name(image_set.root), before=before, other=what)
-
-
 def show_changes(difference: Diff) -> tuple[str, ...]:
-    """What changed in words, and pills that choose among the changes; returns those chosen, none for all."""
+    """The changes in words, and pills that choose among them; returns those chosen, none for all."""
     st.markdown(Markdown("\n".join(f"- {escape(sentence)}" for sentence in difference.words_of_changes)))
     counts = difference.counts()
     chosen = [name for name in VERSION_CHANGES.get() or [] if name in counts]
@@ -176,6 +172,10 @@ def show_changes(difference: Diff) -> tuple[str, ...]:
 
 def show_both_on_map(image_set: ImageSet, difference: Diff, chosen: Sequence[str]) -> None:
     """Both versions on the map of the later one, coloured by what happened."""
+
+    def pick(kinds: tuple[str, ...]) -> None:
+        VERSION_CHANGES.set([name for kind in kinds for name in CHANGES_BY_KIND.get(kind, ())])
+
     table = difference.on_map
     names = category_names(table, "change")
     rows = difference.table[difference.table[list(chosen)].any(axis=1)]
@@ -196,11 +196,7 @@ def show_both_on_map(image_set: ImageSet, difference: Diff, chosen: Sequence[str
         chosen=tuple(number for number, name in enumerate(names) if set(CHANGES_BY_KIND.get(name, ())) & set(chosen)),
     )
     key = f"{VERSIONS_MAP}{image_set.set_id}"
-    show_map(view, key=key, height_px=MAP_HEIGHT_PX, on_pick=_pick, on_click=open_picture)
-
-
-def _pick(kinds: tuple[str, ...]) -> None:
-    VERSION_CHANGES.set([name for kind in kinds for name in CHANGES_BY_KIND.get(kind, ())])
+    show_map(view, key=key, height_px=MAP_HEIGHT_PX, on_pick=pick, on_click=open_picture)
 
 
 def show_pictures(difference: Diff, chosen: Sequence[str]) -> None:
@@ -269,7 +265,7 @@ def show_figures(difference: Diff) -> None:
 
 
 def show_accuracy(image_set: ImageSet, difference: Diff) -> None:
-    """A button that measures what the same probe gets right before and after, and the result."""
+    """A button that measures the same classifier on both versions, and the result."""
     now = f"{_state(image_set)}.{VERSION_BEFORE.get()}"
     with st.expander("What did it do to accuracy?", icon=":material/trending_up:", expanded=True):
         st.caption(

@@ -11,7 +11,7 @@ from url_viz.ui.session import Key, component_state, nothing
 
 
 def component_of(name: str, *, styled_as: str = "") -> Callable[..., Any]:
-    """The Streamlit component of a folder, to be mounted on pages; with the styles of another one before its own."""
+    """The Streamlit component of a folder in `url_viz/frontend`, with the styles of another one before its own."""
     css = (asset_text(styled_as, ".css") if styled_as else "") + asset_text(name, ".css")
     return st.components.v2.component(f"url_viz_{name}", html=asset_text(name, ".html"), css=css, js=script_of(name))
 
@@ -21,19 +21,19 @@ _mount_announcer = component_of("announcer")
 
 
 def announce(subject: str, words: str) -> None:
-    """Have `words` said once this run of the page has ended, if those said last on the subject were others."""
+    """Have a screen reader say `words` at the end of this run of the page, if the last ones on the subject differed."""
     _WORDS.set({**(_WORDS.get() or {}), subject: words})
 
 
 def say_announced() -> None:
-    """Say what was announced in this run of the page; call it last."""
+    """Say the announcements of this run of the page; call it last."""
     with st.sidebar:
         say_now(_WORDS.get() or {}, key="announcer")
     _WORDS.clear()
 
 
 def say_now(words: Mapping[str, str], *, key: str) -> None:
-    """Say `words` (subject to words) from where this stands, such as a part of the page that runs by itself."""
+    """Say `words` (by subject) at once, as from a part of the page that runs by itself."""
     _mount_announcer(key=key, data={"words": dict(words)})
 
 
@@ -41,7 +41,7 @@ _mount_path = component_of("path")
 
 
 def show_path(path: str, *, key: str) -> None:
-    """A path, and a button that puts it into the clipboard; else it is marked, to be copied by keys."""
+    """A path, and a button that copies it; where a browser does not let it, it marks the path, to be copied by keys."""
     _mount_path(key=key, data={"path": path})
 
 
@@ -49,7 +49,7 @@ _mount_stops = component_of("stops")
 
 
 def spare_stops() -> None:
-    """Make the menu of pages one Tab stop, and add a link that leads past all others to the pictures."""
+    """Make the menu of pages one Tab stop, and add a link past all controls to the pictures."""
     _mount_stops(key="stops", data={})
 
 

@@ -33,7 +33,7 @@ MOST_FOLDERS = 32
 
 
 class _FolderCount:
-    """One folder being counted by a thread of its own."""
+    """A folder that is being counted by a thread of its own."""
 
     def __init__(self, folder: Path, within: Sequence[Path]) -> None:
         self._folder, self._within = folder, within
@@ -68,17 +68,14 @@ class _FolderCount:
 
 
 class FolderPreviews:
-    """The latest counts; one folder is counted once at a time, whoever asks."""
+    """The latest counts; a folder is counted once at a time, whoever asks."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: LruCache[Path, _FolderCount] = LruCache(MOST_FOLDERS)
 
     def at(self, folder: Path, *, within: Sequence[Path], wait_s: float = WAIT_S) -> FolderPreview:
-        """What is known of a folder by now, `is_done` once it is counted.
-
-        Raises FolderError if a reading of it would fail at once.
-        """
+        """The count so far, `is_done` once it is over. Raises FolderError if a reading would fail at once."""
         return self._count_of(folder, within).preview(wait_s, till_some=False)
 
     def refuse_empty(self, folder: Path, *, within: Sequence[Path]) -> None:
@@ -133,34 +130,35 @@ def folder_input(key: Key[str], *, width: int | Literal["stretch"] = "stretch") 
 
 
 def show_answer(field: Key[str], *, key: str) -> None:
-    """What is in the folder that was typed, or what is wrong with it, and the button that reads it."""
-    preview = _look(_typed(field))
-    previews = [preview, *(_look(path) for path in _annotated(preview))]
-    is_counting = any(isinstance(preview, FolderPreview) and not preview.is_done for preview in previews)
+    """The pictures in the typed folder, or what is wrong with it, and the button that reads it."""
+    _, preview, annotated = _look_into(field)
+    is_counting = any(isinstance(each, FolderPreview) and not each.is_done for each in (preview, *annotated.values()))
     st.fragment(_answer, run_every=TICK_S if is_counting else None)(field, key)
 
 
-def _typed(field: Key[str]) -> Path:
-    return Path((field.get() or "").strip()).expanduser()
+Preview = FolderPreview | UrlVizError
+"""The count so far; the error, if reading the folder would fail."""
 
 
-def _look(folder: Path) -> FolderPreview | UrlVizError:
-    """What is there so far (a bucket is not looked into); the error, if reading the folder would fail."""
-    try:
-        root = readable(folder)
-        return _UNCOUNTED if is_in_bucket(root) else folder_previews.at(root, within=may_read())
-    except UrlVizError as error:
-        return error
+def _look_into(field: Key[str]) -> tuple[Path, Preview, dict[Path, Preview]]:
+    """The typed folder, its preview, and those of its annotation files; buckets are not looked into."""
 
+    def look(folder: Path) -> Preview:
+        try:
+            root = readable(folder)
+            return _UNCOUNTED if is_in_bucket(root) else folder_previews.at(root, within=may_read())
+        except UrlVizError as error:
+            return error
 
-def _annotated(preview: FolderPreview | UrlVizError) -> tuple[Path, ...]:
-    return preview.annotated if isinstance(preview, FolderPreview) else ()
+    typed = Path((field.get() or "").strip()).expanduser()
+    preview = look(typed)
+    annotated = preview.annotated if isinstance(preview, FolderPreview) else ()
+    return typed, preview, {path: look(path) for path in annotated}
 
 
 def _answer(field: Key[str], key: str) -> None:
     # Read here: Streamlit runs a click before the newly typed path where a tick of this fragment was waiting.
-    folder = _typed(field)
-    preview = _look(folder)
+    folder, preview, annotated = _look_into(field)
     if isinstance(preview, FolderPreview):
         counting = "" if preview.is_done else "Counting: "
         words = "Object storage: counted when it is read." if preview is _UNCOUNTED else counting + preview.text
@@ -175,8 +173,7 @@ def _answer(field: Key[str], key: str) -> None:
     name = "Read these pictures" if folder.is_file() else "Read this folder"
     is_there = isinstance(preview, FolderPreview)
     is_read = act_button(name, partial(_read, folder), type="primary", key=key, disabled=not is_there)
-    for path in _annotated(preview):
-        objects = _look(path)
+    for path, objects in annotated.items():
         if isinstance(objects, FolderPreview) and objects.objects:  # others are of something else
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.markdown(f":material/crop_free: {escape(f'{path.name}: {objects.objects}')}", width="content")
@@ -186,7 +183,7 @@ def _answer(field: Key[str], key: str) -> None:
 
 
 def offer_to_allow(path: Path, *, key: str) -> None:
-    """Ask once for a folder or file outside what the app reads by itself, or say why it cannot be allowed."""
+    """Ask once for a folder or file outside the app's folders, or say why it cannot be allowed."""
     root = root_of(path)
     try:
         refuse_to_allow(root)
@@ -205,7 +202,7 @@ def offer_to_allow(path: Path, *, key: str) -> None:
 
 
 def offer_to_write(folder: Path, *, key: str) -> None:
-    """Ask once for what an output needs: the folder, or that above a new one; nothing where it may be written to."""
+    """Ask once for the folder of an output, or that above a new one; nothing where it may be written to."""
     with suppress(UrlVizError):  # said where it is written
         try:
             allowed(folder)
@@ -218,7 +215,6 @@ def offer_to_write(folder: Path, *, key: str) -> None:
 
 
 def _read(folder: Path) -> None:
-    """Read a folder, or the objects of an annotation file."""
     if not is_in_bucket(folder := readable(folder)):
         folder_previews.refuse_empty(folder, within=may_read())
     open_folder(folder, model=choice().model)
@@ -238,7 +234,7 @@ def _offer_recent() -> None:
 
 
 def _browse(here: Path) -> None:
-    """What can be opened in `here`, or, where that is no folder, in the nearest one above it; and the way out."""
+    """The folders and files to open in `here`, or else in the nearest folder above it; and the way out."""
     there = next((folder for folder in (here, *here.parents) if folder.is_dir()), here)
     inside: list[Path] = []
     with st.container(height=LIST_HEIGHT_PX, border=True, gap=None):
@@ -249,34 +245,23 @@ def _browse(here: Path) -> None:
         if any(there.parent.resolve().is_relative_to(root) for root in roots()):
             _folder_button("Up", there.parent, icon=":material/arrow_upward:")
         else:
-            _show_roots([root for root in roots() if root not in (there.resolve(), *inside)])
+            more = (
+                "To open another, type its path above, then *Allow this folder*."
+                if may_allow()
+                else "Whoever runs this app can add others, by \\$URL_VIZ_ROOTS."
+            )
+            st.caption(f"The folders above this one are not allowed. {more}")
+            for root in roots():
+                if root not in (there.resolve(), *inside):
+                    key = f"browse_root_{root}"
+                    _folder_button(str(root), root, icon=":material/drive_folder_upload:", key=key)
         for path in inside:
             _folder_button(path.name, path, icon=":material/folder:" if path.is_dir() else ":material/folder_zip:")
 
 
-def _show_roots(others: Sequence[Path]) -> None:
-    """From a folder with nothing above it that may be opened: to the other folders that may, and what opens more."""
-    more = (
-        "To open another, type its path above, then *Allow this folder*."
-        if may_allow()
-        else "Whoever runs this app can add others, by \\$URL_VIZ_ROOTS."
-    )
-    st.caption(f"The folders above this one are not allowed. {more}")
-    for root in others:
-        _folder_button(str(root), root, icon=":material/drive_folder_upload:", key=f"browse_root_{root}")
-
-
 def _folder_button(name: str, folder: Path, *, icon: str, key: str = "") -> None:
-    st.button(
-        escape(name),
-        icon=icon,
-        type="tertiary",
-        key=key or f"browse_to_{folder}",
-        on_click=_go_into,
-        args=(folder,),
-    )
+    def go_into() -> None:
+        OUTCOMES.clear()
+        BROWSED.set(str(folder))
 
-
-def _go_into(folder: Path) -> None:
-    OUTCOMES.clear()
-    BROWSED.set(str(folder))
+    st.button(escape(name), icon=icon, type="tertiary", key=key or f"browse_to_{folder}", on_click=go_into)

@@ -34,16 +34,16 @@ from url_viz.ui.widgets.open_folder import offer_to_allow
 from url_viz.ui.widgets.picture_layers import invented_legend, legend_in_words, whole_html
 
 INVENTED: Key[pd.DataFrame] = Key("view.detector.invented")
-"""The predictions of no object, of the last match."""
+"""The predictions of no object, from the last match."""
 INVENTED_AT: Key[int] = Key("view.detector.invented_at")
-"""Which of them is shown on its picture."""
+"""The number of the one that is shown on its picture."""
 INVENTED_TABLE: Key[Any] = Key("view.detector.invented_table")
-"""The table of them, and its selected row."""
+"""Their table, and its selected row."""
 PICTURE_PX = 1000
 
 
 def show_predictions(image_set: ImageSet) -> None:
-    """Of a set of objects: a detector's predictions, from a path or a file, and what came of those that are here."""
+    """For a set of objects: a detector's predictions, from a path or a file, and the reviews of those matched."""
     st.header("Add your detector's predictions", anchor=False)
     st.caption(
         "COCO results (results.json), or the folder of YOLO labels with confidences that a detector writes "
@@ -71,7 +71,7 @@ def show_predictions(image_set: ImageSet) -> None:
 
 
 def _show_queue(image_set: ImageSet, kind: str, words: str) -> None:
-    """How many objects a review of predictions has, of which so many are answered; its button opens what is left."""
+    """The number of objects in a review of predictions, and a button that opens those left."""
     queue = listed_queue(image_set.reviews.open(kind))
     if not queue.total:
         return
@@ -89,7 +89,7 @@ def _show_queue(image_set: ImageSet, kind: str, words: str) -> None:
 
 
 def _offer_if_outside(typed: str, *, key: str) -> None:
-    """Ask once for the folder of a file that the app does not read by itself, where it may be allowed."""
+    """Ask once for the folder of a file outside the app's folders, where it may be allowed."""
     with suppress(FolderError):  # which Match says
         try:
             allowed(Path(typed))
@@ -99,6 +99,9 @@ def _offer_if_outside(typed: str, *, key: str) -> None:
 
 
 def _match(image_set: ImageSet, typed: str, dropped: Any, names: str, least_score: float) -> str:
+    def for_the_page(words: str) -> str:  # where the command's option is found here
+        return words.replace("(--names)", "(under Options)")
+
     if typed and dropped is not None:
         raise FolderError(f"Give a path or a file, not both: {typed!r} and {dropped.name!r}.")
     named = _allowed(names) if names else None
@@ -112,10 +115,10 @@ def _match(image_set: ImageSet, typed: str, dropped: Any, names: str, least_scor
                 path.write_bytes(dropped.getvalue())
                 brought = objects(path)
     except FolderError as error:
-        raise FolderError(_for_the_page(str(error))) from error
+        raise FolderError(for_the_page(str(error))) from error
     INVENTED.set(brought.detections.invented)
     INVENTED_AT.clear()
-    words = _for_the_page(" ".join(brought.words))
+    words = for_the_page(" ".join(brought.words))
     return Warned(words) if brought.detections.is_mixed_up else words
 
 
@@ -132,13 +135,14 @@ def _allowed(typed: str) -> Path:
         ) from error
 
 
-def _for_the_page(words: str) -> str:
-    """What the command line calls by its option, as it is found here."""
-    return words.replace("(--names)", "(under Options)")
-
-
 def _show_invented(image_set: ImageSet) -> None:
-    """The predictions of no object, of the last match, each on its picture, as a table, and to take away."""
+    """The predictions of no object from the last match, each on its picture, as a table, and to download."""
+
+    def go_to_selected() -> None:
+        event = INVENTED_TABLE.get()
+        for row in [] if event is None else event["selection"]["rows"]:
+            INVENTED_AT.set(row)
+
     invented = INVENTED.get()
     if invented is None and DETECTED in image_set.table():
         st.caption(Markdown("Predictions of no object are listed here after *Match*."))
@@ -157,7 +161,7 @@ def _show_invented(image_set: ImageSet) -> None:
                 width="stretch",
                 alt="Predictions of no object",
                 key=INVENTED_TABLE,
-                on_select=_go_to_selected,
+                on_select=go_to_selected,
                 selection_mode="single-row",
             )
             make = partial(table_bytes, invented, ".csv")
@@ -165,7 +169,7 @@ def _show_invented(image_set: ImageSet) -> None:
 
 
 def _show_on_its_picture(image_set: ImageSet, invented: pd.DataFrame, at: int) -> None:
-    """One prediction as a box on its picture, beside the labelled ones, with the way to the one before and after."""
+    """A prediction as a box on its picture, with the labelled ones, and the way to the one before and after."""
     row = invented.iloc[at].to_dict()
     try:
         whole = image_set.objects.invented(row)
@@ -190,22 +194,15 @@ def _show_on_its_picture(image_set: ImageSet, invented: pd.DataFrame, at: int) -
         st.caption(escape(f"{at + 1:,} of {len(invented):,} · {row[PICTURE]}"), width="content")
 
 
-def _go_to_selected() -> None:
-    """Show the prediction whose row was clicked."""
-    event = INVENTED_TABLE.get()
-    for row in [] if event is None else event["selection"]["rows"]:
-        INVENTED_AT.set(row)
-
-
 LEAKS_AGAINST: Key[str | None] = Key("view.leaks.against")
 """The id of the image set that this one is compared with."""
 KINDS = {EXACT: "the same file", COPY: "a copy", SCENE: "another view"}
 MOST_ROWS = 50_000
-"""Pictures of both sets that a page compares while one waits; more take the command."""
+"""Most pictures of both sets that a page compares at once; more take the command."""
 
 
 def show_splits(image_set: ImageSet) -> None:
-    """Which pictures are test, or a form that says so: copies between splits are then a finding."""
+    """The splits, or a form that says which pictures are test: copies between splits are then a finding."""
     splits = image_set.splits.get()
     if splits is not None:
         leaks, found = image_set.splits.leaks(), image_set.splits.findings()
@@ -235,7 +232,7 @@ def _sizes(image_set: ImageSet, splits: Splits) -> Iterator[str]:
 
 
 def _pictures_of(image_set: ImageSet, splits: Splits) -> Iterator[str]:
-    """Each split and how many pictures it has, of objects, too: "train 561"."""
+    """Each split and its number of pictures, also for objects: "train 561"."""
     pictures = image_set.table()[PICTURE if image_set.is_of_objects else "id"]
     for number, name in enumerate(splits.names):
         yield f"{name} {pictures[splits.is_in[:, number]].nunique():,}"
@@ -252,7 +249,7 @@ def _ask_which_are_test(image_set: ImageSet) -> None:
 
 
 def _compare_with_another(image_set: ImageSet) -> None:
-    """Another image set, a folder of test pictures say, and the pictures of this one that are in it, too."""
+    """Choose another image set, such as a folder of test pictures, to find the pictures that are in both."""
     others = {set_id: title for set_id, title in titles().items() if set_id != image_set.set_id}
     if not others:
         st.caption("Test pictures in a folder of their own: open it as an image set, then choose it here.")

@@ -1,6 +1,5 @@
 """Parts of the Your model page: which run, its accuracy, the four queues, confusions, runs compared, adding a run."""
 
-from functools import partial
 from pathlib import PurePath
 from typing import Any
 
@@ -39,7 +38,7 @@ RUN: Key[str | None] = Key("view.run")
 RUN_COMPARED: Key[str] = Key("view.run.compared")
 RUN_COLUMN: Key[str] = Key("view.run.column")
 RUN_TABLE = "view.run.table."
-"""What tables of the page begin with: the confusion matrix, and accuracy by a column, of a run and a set's version."""
+"""The beginning of the keys of the page's tables: confusions and accuracy by a column, by run and set's version."""
 
 ENDINGS = ["csv", "tsv", "parquet", "pq", "npz"]
 MOST_MEGABYTES = 500
@@ -54,7 +53,12 @@ for _ in range(epochs):
 
 
 def pick_run(image_set: ImageSet) -> RunOnSet | None:
-    """The run whose model is compared with the pictures, and what is recorded of it; None without any run."""
+    """The run whose model is compared with the pictures, with a summary of its record; None without any run."""
+
+    def map_by_training() -> None:
+        change_view(space=TRAINING, polygon=None)
+        go_to("explore")
+
     names = image_set.runs.names()
     chosen = image_set.runs.chosen
     if not names:
@@ -80,14 +84,9 @@ def pick_run(image_set: ImageSet) -> RunOnSet | None:
                 icon=":material/scatter_plot:",
                 key="run.map",
                 help="Explore's map with confidence up and variability to the right, over the epochs of this run",
-                on_click=_map_by_training,
+                on_click=map_by_training,
             )
     return run
-
-
-def _map_by_training() -> None:
-    change_view(space=TRAINING, polygon=None)
-    go_to("explore")
 
 
 def show_how(image_set: ImageSet) -> None:
@@ -106,24 +105,23 @@ def show_how(image_set: ImageSet) -> None:
     if dropped is None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Name of the run", PurePath(dropped.name).stem[:40], key="run.name", width=260)
+        name = st.text_input("Name of the run", PurePath(dropped.name).stem[:40], key="run.name", width=260).strip()
         is_trained = st.toggle("The model was trained on these pictures", key="run.is_trained")
-        split = "train" if is_trained else "val"
-        add = partial(_add, image_set, IncomingFile(dropped.name, dropped.getvalue()), name.strip(), split)
+
+        def add() -> None:
+            file = IncomingFile(dropped.name, dropped.getvalue())
+            with st.spinner("Matching rows to pictures"):
+                added = image_set.runs.add(file, run=name, split="train" if is_trained else "val")
+            image_set.runs.use(name)
+            for sentence in added.words:
+                st.toast(escape(sentence), duration="long")
+
         if act_button("Add", add, type="primary", key="run.add", icon=":material/check:"):
             st.rerun()
 
 
-def _add(image_set: ImageSet, file: IncomingFile, name: str, split: str) -> None:
-    with st.spinner("Matching rows to pictures"):
-        added = image_set.runs.add(file, run=name, split=split)
-    image_set.runs.use(name)
-    for sentence in added.words:
-        st.toast(escape(sentence), duration="long")
-
-
 def show_accuracy(run: RunOnSet) -> RunPredictions:
-    """The accuracy of a run, on which pictures, and the predictions that it is counted on."""
+    """The accuracy of a run, and on which pictures; returns the predictions that it is counted on."""
     predictions = predicted(run)
     if not len(predictions.rows):
         st.info("No prediction of this run is of a picture with a label.", icon=":material/label_off:")
@@ -173,9 +171,9 @@ def _review_button(spec: ReviewSpec, pictures: int, *, key: str) -> None:
 def _show_rows(
     image_set: ImageSet, words: str, rows: NDArray[np.int64], *, key: str, filters: tuple[Filter, ...] = ()
 ) -> None:
-    """What is said of rows of the table, and the review of exactly these, the most undecided first.
+    """Words on rows of the table, and the review of exactly these, the most undecided first.
 
-    It is by `filters` where these give the same rows, which its address then names.
+    Its address names `filters` where these give the same rows.
     """
     table = image_set.table()
     scope = Scope(filters=filters)
