@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest, local_script_runner
 
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
-from tests.ui.pages import PATIENCE_S
+from tests.ui.pages import PATIENCE_S, zoo
 from url_viz.base import processes as gc_settings
 from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
@@ -67,6 +67,12 @@ def image_set(request: pytest.FixtureRequest, tmp_path: Path, read_once: Read) -
     """Twelve pictures of two classes, or as many as the module's COUNT says."""
     count = getattr(request.module, "COUNT", 12)
     return read_once(write_folder(tmp_path / "zoo", count, classes=("cat", "dog")))
+
+
+@pytest.fixture
+def own_set(tmp_path: Path, read_once: Read) -> ImageSet:
+    """As `tests.ui.pages.zoo`, for tests that decide on it."""
+    return read_once(zoo(tmp_path))
 
 
 @pytest.fixture(scope="session", autouse=True)

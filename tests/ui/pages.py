@@ -1,13 +1,15 @@
 """How tests open a page of the app as a visitor meets it, and the words that stand on it."""
 
 import json
+import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
+from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, start_job
 from url_viz.jobs.kinds import about_set
@@ -93,3 +95,30 @@ def galleries(at: AppTest) -> list[list[dict[str, Any]]]:
 def named(controls: Iterable[Any], label: str) -> Any:
     """The control with that label: its key changes when the page changes its value."""
     return next(control for control in controls if control.label == label)
+
+
+def zoo(base: Path) -> Path:
+    """Twelve pictures of two classes, and a file that is none."""
+    folder = write_folder(base / "zoo", 12, classes=("cat", "dog"))
+    (folder / "cat" / "broken.jpg").write_bytes(b"<html>404</html>")
+    return folder
+
+
+def panes(at: AppTest) -> list[dict[str, Any]]:
+    """What the grid shows, as the browser gets it."""
+    grid = next(e for e in at.get("bidi_component") if e.proto.component_name == "url_viz_grid")
+    found: list[dict[str, Any]] = json.loads(grid.proto.json)["panes"]
+    return found
+
+
+def stacked(tile: Mapping[str, Any]) -> int:
+    """How many others a tile stands for, by what it says: "1 copy and 2 views"."""
+    return sum(map(int, re.findall(r"\d+", tile["twins"])))
+
+
+def map_data(at: AppTest) -> dict[str, Any]:
+    """What the map shows, as the browser gets it."""
+    found: dict[str, Any] = json.loads(
+        next(e for e in at.get("bidi_component") if e.proto.component_name == "url_viz_map").proto.json
+    )
+    return found
