@@ -12,7 +12,7 @@ from streamlit.typing import UploadedFile
 
 from url_viz.base.errors import UrlVizError
 from url_viz.base.wording import MISSING, counted, percent
-from url_viz.columns.measures import measure_named, measure_title, available_measures, quoted
+from url_viz.columns.measures import available_measures, measure_named, measure_title, quoted
 from url_viz.drawing.tiles import Tile, tile_of, tiles_by_similarity, value_text, value_with_percentile
 from url_viz.evidence.order import plain_words
 from url_viz.export.picture_files import data_url
