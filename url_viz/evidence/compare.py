@@ -166,12 +166,12 @@ def _compared(
 
 def spearman_of_codes(first: Ints, second: Ints) -> float:
     """`metrics.spearman` of values given by their rank among the distinct ones (N,), without sorting."""
-    each, other = _mid_ranks_of(first), _mid_ranks_of(second)
+    each, other = _centred_ranks(first), _centred_ranks(second)
     spread = math.sqrt((each @ each) * (other @ other))
     return float(each @ other) / spread if spread else math.nan
 
 
-def _mid_ranks_of(codes: Ints) -> Floats:
+def _centred_ranks(codes: Ints) -> Floats:
     """Mid-ranks minus their mean, which is the same for all values."""
     counts = np.bincount(codes)
     ranks: Floats = (np.cumsum(counts) - (counts + len(codes)) / 2)[codes]
@@ -179,7 +179,7 @@ def _mid_ranks_of(codes: Ints) -> Floats:
 
 
 def top_count(pictures: int) -> int:
-    """How many of so many pictures are the most ambiguous tenth: at least one."""
+    """The size of the most ambiguous tenth of a number of pictures: at least one."""
     return max(1, round(TOP_SHARE * pictures))
 
 
@@ -254,10 +254,10 @@ def neighbours_in_words(both: Neighbourhoods) -> str:
 
 
 ABOUT_HALF = 1 / 3, 2 / 3
-"""Between these shares of the most ambiguous in common, two models name in part the same."""
+"""Two models that share between a third and two thirds of the most ambiguous name in part the same."""
 ALIKE_IN_PART = 0.4
 _ALIKE = {0.95: "almost the same", 0.7: "alike overall", ALIKE_IN_PART: "alike in part", 0.1: "hardly alike"}
-"""What orders are called from which Spearman correlation on."""
+"""The words for two orders, by the Spearman correlation from which they hold."""
 BOUNDS = f"Spearman's correlation: {', '.join(f'{words} from {decimal(bound)}' for bound, words in _ALIKE.items())}."
 
 

@@ -35,7 +35,7 @@ from url_viz.store.tables.stored_arrow import require
 from url_viz.store.tables.tables import Graph, GraphColumns
 
 SHUFFLES = 39
-"""Labels without meaning are ahead of so many shuffles of themselves one time in forty."""
+"""Labels without meaning are ahead of this many shuffles of themselves one time in forty."""
 FEWEST = 3
 """With fewer pictures that have a neighbour, no measure leads."""
 LEADING = (AMBIGUITY.name, TUNED.name, CONFUSABILITY.name, UNCERTAINTY.name)
@@ -50,7 +50,7 @@ _ORDER = b"order"
 
 @dataclass(frozen=True)
 class Order:
-    """By which measure an image set is ordered, and why.
+    """The measure by which an image set is ordered, and why.
 
     `measure` is a column of the table, None if nothing leads; `reason` a sentence. `evidence` is the measure's R-AUROC
     on classes, with an interval over them, or on answers, and `others` those of measures that know neither. With
@@ -143,12 +143,12 @@ def order(
     second: SecondModel | None,
 ) -> Order:
     """The measure that leads, and why; the nearest picture that tells of the classes is of another source group."""
-    columns = _of_witnesses(graph_columns, content_apart, witnesses)
+    columns = _with_witnesses(graph_columns, content_apart, witnesses)
     title = None if second is None else second.title
     return leading_order(measured, base.contents, columns, content_labels, tuned=tuned_order, second=title)
 
 
-def _of_witnesses(
+def _with_witnesses(
     columns: GraphColumns | None, content_apart: Codes | None, witnesses: Lazy[Graph | None]
 ) -> GraphColumns | None:
     graph = None if columns is None or content_apart is None else witnesses()
@@ -166,8 +166,8 @@ def nearest_labelled(
     content_apart: Codes | None,
     witnesses: Lazy[Graph | None],
 ) -> LabelledNearest | None:
-    """Of which pictures the nearest of another source has another class: what any order is judged by."""
-    columns = _of_witnesses(graph_columns, content_apart, witnesses)
+    """The pictures whose nearest of another source has another class, by which any order is judged."""
+    columns = _with_witnesses(graph_columns, content_apart, witnesses)
     return None if columns is None or content_labels is None else _labelled(base.contents, columns, content_labels)
 
 
@@ -181,7 +181,7 @@ def order_by(measure: str, leading: Order, table: pd.DataFrame, nearest: Lazy[La
 
 
 GOOD, FAIR, CHANCE = 0.8, 0.65, 0.5
-"""From which R-AUROC on an order is called good, and fair; and that of an order by dice."""
+"""The R-AUROC from which an order is called good, and fair; and that of a random order."""
 WIDE = 0.2
 """Figures with a wider interval than this are uncertain, whatever they are."""
 
@@ -254,12 +254,12 @@ def is_beyond_chance(columns: GraphColumns, codes: Codes, *, seed: int = 0) -> b
     what is kept apart, count as one, and are shuffled as one: a burst in one folder bears no classes out.
     """
     labelled = np.flatnonzero(codes != NONE)
-    of_label = columns.twin_group.astype(np.int64) * (int(codes.max(initial=0)) + 2) + codes + 1
-    group, first, unit, size = np.unique(of_label[labelled], return_index=True, return_inverse=True, return_counts=True)
+    number = columns.twin_group.astype(np.int64) * (int(codes.max(initial=0)) + 2) + codes + 1  # of group and label
+    group, first, unit, size = np.unique(number[labelled], return_index=True, return_inverse=True, return_counts=True)
     own, near = codes[labelled[first]], columns.nearest[labelled]
-    place = np.searchsorted(group, of_label[near])
+    place = np.searchsorted(group, number[near])
     place = np.where(near >= 0, np.minimum(place, len(group) - 1), 0)
-    is_known = (near >= 0) & (group[place] == of_label[near])
+    is_known = (near >= 0) & (group[place] == number[near])
     weight, rng = is_known / size[unit], np.random.default_rng(seed)
 
     def hits(shuffled: Codes) -> float:
@@ -272,8 +272,8 @@ def _labelled(contents: NDArray[np.int64], columns: GraphColumns, labels: CodedL
     theirs = np.where(columns.nearest >= 0, labels.codes[columns.nearest], NONE)
     is_known = (labels.codes != NONE) & (theirs != NONE)
     picture = np.arange(len(contents))[::-1]  # of copies the first one, which is put there last
-    of_content, row = columns.rows_of(contents)[::-1], np.full(len(columns.content), -1)
-    row[of_content[of_content >= 0]] = picture[of_content >= 0]
+    place, row = columns.rows_of(contents)[::-1], np.full(len(columns.content), -1)
+    row[place[place >= 0]] = picture[place >= 0]
     is_known &= row >= 0
     return LabelledNearest(row[is_known], labels.codes[is_known], (theirs != labels.codes)[is_known])
 

@@ -115,7 +115,7 @@ class SetSplits(SetSubject):
         twin_path, twin_label, twin_split, cosine, kind ("exact", "copy", "same scene" for a view, "same file" for a
         picture that its source names in two splits, or "kept apart": no twin, but of one patient, `labels.set_apart`).
         Splits are levels of folders such as train/ and test/, or a column of the user's named like one
-        (`analysis.findings.leaks.find_splits`). None without splits.
+        (`url_viz.findings.leaks.find_splits`). None without splits.
         `against` another image set, the pictures of this set that have a twin there, of objects only copies; the splits
         are then the names of the folders. Dropped pictures are left out. Raises ImageSetError for a set that another
         model has read.

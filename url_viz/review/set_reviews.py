@@ -37,7 +37,7 @@ class SetReviews:
     def open(self, spec: ReviewSpec | str, *, afresh: bool = False) -> Review:
         """A review of this set, picture after picture; one that was begun before goes on, unless `afresh`.
 
-        `spec` may be just what is reviewed: a measure, or a key of `analysis.review.review.REVIEWS` such as "suspects".
+        `spec` may be just what is reviewed: a measure, or a key of `url_viz.review.review.REVIEWS` such as "suspects".
         Raises ImageSetError for what this set does not have: doubtful labels without labels to check, leaks without
         splits, or of objects, since dropping one leaves its picture where it is.
         """
@@ -109,7 +109,7 @@ class SetAnswers(SetSubject):
     def ask(self, n: int = 20, *, seed: int = 0) -> pd.DataFrame:
         """Pairs to ask about next, at most n: id, neighbour_id, path, neighbour_path; a picture and its nearest.
 
-        Some are drawn uniformly, the others more often where measures disagree (`analysis.review.tuned`). Raises
+        Some are drawn uniformly, the others more often where measures disagree (`url_viz.review.tuned`). Raises
         ImageSetError before there is a graph in the whitened space.
         """
         self._core.require_graph()
@@ -145,7 +145,7 @@ class SetNames(SetSubject):
     """The names of an image set's pictures, as `image_set.names`. They are labels after `labels.use("names")`."""
 
     def ask(self, n: int = 20) -> pd.DataFrame:
-        """Pictures without a name whose names would teach most, those first: id and path; see `analysis.review.naming`.
+        """Pictures without a name whose names would teach most, those first: id and path; see `url_viz.review.naming`.
 
         Raises ImageSetError before there is a graph in the whitened space.
         """
