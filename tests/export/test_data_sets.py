@@ -21,7 +21,7 @@ from tests.given import by_turns, dice, given_set
 from tests.imaging.pictures import write_folder
 from url_viz.base.errors import ImageSetError
 from url_viz.export.data_sets import DATA_SETS
-from url_viz.export.samples import OF_A_SAMPLE, SCRIPT
+from url_viz.export.samples import SAMPLE_NAMES, SCRIPT
 from url_viz.export.table_files import as_json, column_names, known_columns, plain_value
 from url_viz.image_set import ImageSet
 from url_viz.imaging.decode import VANISHED
@@ -144,7 +144,7 @@ class TestFiftyOne:
             assert file.read_bytes() == shared_set.files.path(row["id"]).read_bytes()
         assert {type(sample["twin_group"]) for sample in samples} == {int, type(None)}
         assert {type(sample["path"]) for sample in samples} == {str}
-        assert not set(samples[0]) & (OF_A_SAMPLE - {"filepath", "tags", "ground_truth", "url_viz_id"})
+        assert not set(samples[0]) & (SAMPLE_NAMES - {"filepath", "tags", "ground_truth", "url_viz_id"})
         about = json.loads((tmp_path / "moved" / "provenance.json").read_text("utf-8"))
         assert about["url_viz"]["head_digest"] == shared_set.source.head.digest  # type: ignore[union-attr]
 

@@ -75,18 +75,18 @@ def test_names_stand_beside_their_pictures_and_none_over_another() -> None:
     names = ["cat", "<b>dog & co", "emu"]
     discs = discs_of(table_of(list(number / 300), [names[i % 3] for i in number]), xy, by="entropy")
     placed = names_of(discs)
-    assert {name.text for name in placed} == set(names)
-    for name in placed:
-        own = discs.centre[(discs.label == name.text).to_numpy()].mean(axis=0)
-        assert abs(name.middle[0] - own[0]) < 50, "of three clouds, some 100 points apart, its own"
+    assert {text for text, _ in placed} == set(names)
+    for text, (left, _, right, _) in placed:
+        own = discs.centre[(discs.label == text).to_numpy()].mean(axis=0)
+        assert abs((left + right) / 2 - own[0]) < 50, "of three clouds, some 100 points apart, its own"
     same = discs_of(table_of([0.1, 0.2, 0.3], names), np.array([[0.0, 0], [0, 0], [1, 1]]), by="entropy")
-    boxes = [name.box for name in names_of(same)]
+    boxes = [box for _, box in names_of(same)]
     assert len(boxes) == 3
     assert all(a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1] for a, b in combinations(boxes, 2))
     with_names, without = (np.asarray(figure_picture(discs, some)).astype(int) for some in (placed, []))
     assert (with_names.sum(axis=2) < 150).sum() > (without.sum(axis=2) < 150).sum()
     svg = ElementTree.fromstring(figure_svg(discs, placed))
-    assert [text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")] == [name.text for name in placed]
+    assert [text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")] == [text for text, _ in placed]
     opacities = [float(disc.attrib["fill-opacity"]) for disc in svg.iter("{http://www.w3.org/2000/svg}circle")]
     assert len(opacities) == 300
     assert opacities == sorted(opacities), "the most ambiguous lie lowest"

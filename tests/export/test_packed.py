@@ -137,8 +137,8 @@ def test_bytes_and_facts_stay_whatever_they_are(tmp_path: Path, data: list[bytes
 def test_parquet_says_to_hugging_face_what_its_columns_are(
     image_set: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packed, "IN_A_ROW_GROUP", 3)
-    monkeypatch.setattr(packed, "IN_A_FILE", 5)
+    monkeypatch.setattr(packed, "ROWS_PER_GROUP", 3)
+    monkeypatch.setattr(packed, "ROWS_PER_FILE", 5)
     write(image_set, "parquet", tmp_path / "out")
     files = sorted((tmp_path / "out").glob("*.parquet"))
     assert [file.name for file in files] == [

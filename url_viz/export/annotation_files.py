@@ -1,7 +1,7 @@
 """Annotations for other programs: a set's own files with their corrections, and tasks for CVAT and Label Studio."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pandas as pd
 from url_viz.base.errors import FolderError, ImageError, ImageSetError
 from url_viz.base.wording import command, counted, first_of, one_line
 from url_viz.export.picture_files import Wanted, new_folder
+from url_viz.export.selection import leading_first
 from url_viz.export.table_files import as_json, plain_value, write_table
 from url_viz.image_set import ImageSet
 from url_viz.imaging.annotations.formats import format_of
@@ -31,13 +32,13 @@ LOST = (
     "Objects taken out stay visible in their pictures: a detector learns them as background. Where they are real, "
     "leave out the whole pictures, which `python -m url_viz export FOLDER dropped.csv --decision drop` lists."
 )
-ByFile = Mapping[bytes, dict[int, str | None]]
-"""What changes in each file, by its path in the copy: `Changes`."""
+Changes = Mapping[bytes, dict[int, str | None]]
+"""What changes in each file, by its path in the copy: the new class at a place, None for an object that goes."""
 
 
 @dataclass(frozen=True)
 class AnnotationCopy:
-    """What was written to `out`: so many `files`, classes `corrected`, objects `dropped`, and boxes `to_redraw`."""
+    """How many files were written to `out`, classes corrected, objects dropped, and boxes are to be drawn again."""
 
     out: Path
     files: int
@@ -56,9 +57,9 @@ class AnnotationCopy:
 
 
 def write_annotations(wanted: Wanted) -> AnnotationCopy:
-    """Write the annotation files to the new folder, in their folders, and `REDRAW` where a box is wrong.
+    """Write a set's own annotation files to the new folder, corrected, and the list `REDRAW` where a box is wrong.
 
-    Raises ImageSetError for a selection, for a class that has no number, and if the files have changed since they
+    Raises ImageSetError for a selection, for a class that has no number, and for files that have changed since they
     were read.
     """
     image_set = wanted.image_set
@@ -67,7 +68,14 @@ def write_annotations(wanted: Wanted) -> AnnotationCopy:
     changed, redraw = _changed(image_set), image_set.objects.to_redraw()
     source = Objects(image_set.root, image_set.within)
     changes = _by_file(image_set, source, changed)
-    _refuse_unnumbered(source, {label for label in changed.values() if label is not None})
+    unnumbered = sorted(
+        {label for label in changed.values() if label is not None} - {*source.annotations.names.values()}
+    )
+    if unnumbered and format_of(source.annotations).numbers_classes:
+        raise ImageSetError(
+            f"{', '.join(map(repr, unnumbered))} has no number in {source.root.name!r}. Add it to the classes there "
+            f"and read it again ({embed_command(source.root)}), or give another class."
+        )
     count = 0
     with new_folder(wanted.out, image_set) as folder:
         for path, data in _edited(source, changes):
@@ -95,8 +103,8 @@ def _changed(image_set: ImageSet) -> dict[int, str | None]:
     return dict(zip(table["id"][is_changed].tolist(), labels[is_changed].tolist(), strict=True))
 
 
-def _by_file(image_set: ImageSet, source: Objects, changed: Mapping[int, str | None]) -> ByFile:
-    """What changes in each file. Raises ImageSetError for an object that is not there as it was read."""
+def _by_file(image_set: ImageSet, source: Objects, changed: Mapping[int, str | None]) -> Changes:
+    """Raises ImageSetError for an object that does not stand in its file as it was read."""
     facts = source.facts if changed else {}
     boxes = image_set.table().set_index("id").loc[[*changed]].reindex(columns=[CLASS, *BOX_COLUMNS[:4]])
     by_file: dict[bytes, dict[int, str | None]] = {}
@@ -119,18 +127,8 @@ def _by_file(image_set: ImageSet, source: Objects, changed: Mapping[int, str | N
     return by_file
 
 
-def _refuse_unnumbered(source: Objects, labels: Collection[str]) -> None:
-    """Raise ImageSetError for a class that has no number in the files, where classes need one."""
-    missing = sorted({*labels} - {*source.annotations.names.values()})
-    if missing and format_of(source.annotations).numbers_classes:
-        raise ImageSetError(
-            f"{', '.join(map(repr, missing))} has no number in {source.root.name!r}. Add it to the classes there and "
-            f"read it again ({embed_command(source.root)}), or give another class."
-        )
-
-
-def _edited(source: Objects, changes: ByFile) -> Iterator[tuple[bytes, bytes]]:
-    """Every annotation file, by its path in the copy, with its new bytes. Raises FolderError for one that is gone."""
+def _edited(source: Objects, changes: Changes) -> Iterator[tuple[bytes, bytes]]:
+    """Each annotation file's path in the copy and its new bytes. Raises FolderError for a file that is gone."""
     annotations, written_as = source.annotations, format_of(source.annotations)
     numbers = {name: number for number, name in reversed([*annotations.names.items()])}  # of two, the first
     for path, place in written_as.files(source.root, annotations):
@@ -140,26 +138,24 @@ def _edited(source: Objects, changes: ByFile) -> Iterator[tuple[bytes, bytes]]:
             if str(error) != EMPTY:
                 raise FolderError(f"{display_name(place)!r} {error}. Read the annotations again.") from error
             data = b""
-        of_file = changes.get(path)
-        yield path, written_as.edited(data, of_file, numbers) if of_file else data
+        edits = changes.get(path)
+        yield path, written_as.edited(data, edits, numbers) if edits else data
 
 
 MEDIA = "images"
 IMAGE, LABEL, CHOICE = "image", "label", "choice"
-SELECTED = "selected"
-"""The attribute of the boxes that were selected, beside the others in their pictures."""
-WRONG = "box_is_wrong"
-"""The attribute of the boxes that a review calls wrong, where there are any: they are to be drawn again."""
+SELECTED, WRONG = "selected", "box_is_wrong"
+"""Attributes of boxes: selected, unlike the others in their pictures; wrong by a review, so to be drawn again."""
 _CHECKBOX = {"mutable": False, "input_type": "checkbox", "default_value": "false", "values": ["false"]}
 FACTS = ("path", "label", "first_class", "first_share", "second_class", "second_share", "ambiguity")
-"""What is said of a whole picture beside its question and its place in the order."""
+"""Columns that come with a whole picture, beside its question and its place in the order."""
 
 
 @dataclass(frozen=True)
 class BoxedPicture:
-    """A picture: its `file` in the data set, upright width and height, its `objects` as rows of `ImageSet.table()`.
+    """A picture: its `file` in the data set, its upright `size` (width, height), its `objects` as rows of the table.
 
-    Their column `selected` says which were selected, where only some were, `box_is_wrong` whose box is wrong.
+    Their columns `selected` and `box_is_wrong` are there where these hold for some.
     """
 
     file: str
@@ -167,7 +163,7 @@ class BoxedPicture:
     objects: pd.DataFrame
 
     def boxes(self) -> Iterator[tuple[dict[str, Any], tuple[float, float, float, float]]]:
-        """Each object's row, and its box within the picture: left, top, right and bottom in pixels."""
+        """Each object's row, and its box cut to the picture: left, top, right, bottom in pixels."""
         for row in self.objects.to_dict("records"):
             x, y, width, height = (float(row[name]) for name in BOX_COLUMNS[:4])
             across, down = self.size
@@ -181,7 +177,7 @@ class BoxedPicture:
 
 
 def by_picture(paths: Sequence[bytes]) -> dict[bytes, list[int]]:
-    """The rows of the objects (paths of N objects) in each picture, by its path, in their order."""
+    """The rows of the objects in each picture, by the picture's path; `paths` are those of the objects."""
     rows: dict[bytes, list[int]] = {}
     for row, path in enumerate(paths):
         rows.setdefault(picture_path(path), []).append(row)
@@ -195,10 +191,9 @@ def size_of(image_set: ImageSet, path: bytes) -> Size:
 
 
 def describe_for_cvat(wanted: Wanted, folder: Path, pictures: Sequence[BoxedPicture]) -> None:
-    """Write annotations.xml: a box of its class for each object, but for dropped ones and those without a class.
+    """Write annotations.xml, a box for each object that has a class and is not dropped, and labels.json, the classes.
 
-    And labels.json with the classes, and the attributes of their boxes: `selected` where only some were selected,
-    `box_is_wrong` where some are to be drawn again.
+    Attributes of boxes are SELECTED, where only some objects were, and WRONG, where some boxes are.
     """
     marks = [mark for mark in (SELECTED, WRONG) if any(mark in picture.objects for picture in pictures)]
     attributes = [{"name": mark, **_CHECKBOX} for mark in marks]
@@ -217,11 +212,10 @@ def describe_for_cvat(wanted: Wanted, folder: Path, pictures: Sequence[BoxedPict
 
 
 def describe_for_label_studio(wanted: Wanted, folder: Path, pictures: Sequence[BoxedPicture]) -> None:
-    """Write tasks.json, a task for each picture with its boxes as a prediction, and interface.xml with the classes.
+    """Write tasks.json, a task for each picture with its boxes as a prediction, and interface.xml, the classes.
 
-    In their `meta`, `selected` says which boxes were selected, where only some were; those to be drawn again have
-    `box_is_wrong` there, and a note. Addresses of pictures are those of a
-    local storage whose document root is the folder above `folder`.
+    The `meta` of a box has SELECTED and WRONG as in `describe_for_cvat`, and a note where it is wrong. Pictures are
+    addressed in a local storage whose document root is the folder above `folder`.
     """
     version = f"url-viz {wanted.origin.version}"
     tasks = [_task(picture, f"{folder.name}/{picture.file}", version) for picture in pictures]
@@ -236,20 +230,18 @@ def describe_for_label_studio(wanted: Wanted, folder: Path, pictures: Sequence[B
 
 def in_order(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
     """Rows of the set's table, the most ambiguous by the leading order first, with their place as `order` (from 1)."""
-    measure = image_set.order().measure
-    rows = table if measure is None else table.sort_values(measure, ascending=False, kind="stable")
-    return rows.assign(order=range(1, len(rows) + 1))
+    return leading_first(image_set, table).assign(order=range(1, len(table) + 1))
 
 
 def numbered_places(image_set: ImageSet, table: pd.DataFrame, paths: list[bytes]) -> list[bytes]:
-    """The names of pictures with their place in the order in front, as CVAT shows pictures in the order of names."""
+    """Names of pictures that begin with their place in the order: CVAT sorts pictures by name."""
     order = in_order(image_set, table)["order"].reindex(table.index)
     digits = len(str(len(table)))
     return [b"%0*d-%s" % (digits, place, path.rpartition(b"/")[2]) for place, path in zip(order, paths, strict=True)]
 
 
 def classes_to_choose(image_set: ImageSet) -> list[str]:
-    """The classes of a set of whole pictures. Raises ImageSetError if it has none."""
+    """The classes that a whole picture may get. Raises ImageSetError if the set has none."""
     classes = sorted({*map(one_line, image_set.labels.classes())})
     if not classes:
         raise ImageSetError(
@@ -260,9 +252,9 @@ def classes_to_choose(image_set: ImageSet) -> list[str]:
 
 
 def tags_for_cvat(wanted: Wanted, folder: Path, table: pd.DataFrame, names: list[str]) -> None:
-    """Write annotations.xml, the likeliest class of each whole picture as a tag, and labels.json with the classes.
+    """Write annotations.xml, the likeliest class of each whole picture as a tag, and labels.json, the classes.
 
-    What else is known stands in attributes of the tag, which labels.json declares; `label` is the class it has.
+    FACTS are attributes of the tag, which labels.json declares.
     """
     facts = [*FACTS, "order"]
     attribute = {"mutable": False, "input_type": "text", "default_value": "", "values": [""]}
@@ -277,29 +269,27 @@ def tags_for_cvat(wanted: Wanted, folder: Path, table: pd.DataFrame, names: list
         if (chosen := _likeliest(row)) is None:
             continue
         tag = SubElement(image, "tag", label=chosen, source="auto")
-        for name, value in _facts_of({str(name): value for name, value in row.items()}).items():
+        for name, value in _facts(row).items():
             if name in facts:
                 SubElement(tag, "attribute", name=name).text = str(value)
     _write_xml(root, folder / "annotations.xml")
 
 
 def _write_labels(folder: Path, classes: Sequence[str], kind: str, attributes: Sequence[Mapping[str, object]]) -> None:
-    """Write labels.json, the classes as CVAT takes them for a task."""
     labels = [{"name": name, "type": kind, "attributes": attributes} for name in classes]
     (folder / "labels.json").write_text(as_json(labels, indent=1), "utf-8")
 
 
 def choices_for_label_studio(wanted: Wanted, folder: Path, table: pd.DataFrame, names: list[str]) -> None:
-    """Write tasks.json, a task for each whole picture, the most ambiguous first, and interface.xml with the classes.
+    """Write tasks.json, a task for each whole picture, the most ambiguous first, and interface.xml, the classes.
 
-    A task's prediction is the likeliest class, with its share as score; its data are the question and what is known.
-    Addresses are as in `describe_for_label_studio`.
+    A task predicts the likeliest class, with its share as score; its data are the question and FACTS. Addresses are as
+    in `describe_for_label_studio`.
     """
     classes, version = classes_to_choose(wanted.image_set), f"url-viz {wanted.origin.version}"
     tasks = []
     for row in in_order(wanted.image_set, table.assign(file=names)).to_dict("records"):
-        facts = _facts_of({str(name): value for name, value in row.items()})
-        data = {IMAGE: _address(f"{folder.name}/{MEDIA}/{row['file']}"), **facts}
+        data = {IMAGE: _address(f"{folder.name}/{MEDIA}/{row['file']}"), **_facts(row)}
         tasks.append({"data": data, "predictions": _predictions(row, version)})
     (folder / "tasks.json").write_text(as_json(tasks, indent=1), "utf-8")
     view = Element("View")
@@ -314,16 +304,18 @@ def choices_for_label_studio(wanted: Wanted, folder: Path, table: pd.DataFrame, 
 
 
 def _likeliest(row: Mapping[Any, Any]) -> str | None:
-    """The class to begin with: the likeliest, else the one that a picture has."""
+    """The likeliest class, else the one that the picture has."""
     likeliest = next((row[name] for name in ("first_class", LABEL) if isinstance(row.get(name), str)), None)
     return None if likeliest is None else one_line(likeliest)
 
 
-def _facts_of(row: Mapping[str, Any]) -> dict[str, object]:
-    """What is known of a picture, and its question, "leek or onion? Labelled leek."."""
+def _facts(row: Mapping[Any, Any]) -> dict[str, object]:
+    """A picture's question, "leek or onion? Labelled leek.", its place in the order, and those of FACTS that it has."""
     likeliest, label = _likeliest(row), row.get(LABEL)
-    question_asked = question_of(row) or (f"{likeliest}?" if likeliest else "Which class?")
-    question = one_line(f"{question_asked} Labelled {label}." if isinstance(label, str) else question_asked)
+    question = question_of({str(name): value for name, value in row.items()}) or (
+        f"{likeliest}?" if likeliest else "Which class?"
+    )
+    question = one_line(f"{question} Labelled {label}." if isinstance(label, str) else question)
     facts = {name: _rounded(row.get(name)) for name in FACTS}
     plain = {name: one_line(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
     return {"question": question, "order": row["order"]} | {n: fact for n, fact in plain.items() if fact is not None}
@@ -345,7 +337,6 @@ def _predictions(row: Mapping[Any, Any], version: str) -> list[dict[str, object]
 
 
 def _address(path: str) -> str:
-    """A file below the document root of a local storage."""
     return f"/data/local-files/?d={quote(path)}"
 
 
@@ -354,28 +345,22 @@ def _write_xml(root: Element, path: Path) -> None:
 
 
 def with_wrong_boxes(table: pd.DataFrame) -> pd.DataFrame:
-    """Objects with the column `box_is_wrong`, if a review called the box of any of them wrong."""
+    """Objects with the column WRONG, if the box of any of them is wrong by a review."""
     is_wrong = [BOX_IS_WRONG in tags_of(tags) for tags in table["tags"]]
     return table.assign(**{WRONG: is_wrong}) if any(is_wrong) else table
-
-
-def _meta(row: Mapping[str, Any]) -> dict[str, object]:
-    """What is known of a box, with a note that Label Studio shows beside a wrong one."""
-    meta = {name: plain_value(row[name]) for name in ("ambiguity", SELECTED, WRONG) if name in row}
-    return meta | ({"text": [BOX_IS_WRONG]} if row.get(WRONG) else {})
 
 
 def _task(picture: BoxedPicture, path: str, version: str) -> dict[str, object]:
     width, height = picture.size
     results = []
     for row, (left, top, right, bottom) in picture.labelled():
+        meta = {name: plain_value(row[name]) for name in ("ambiguity", SELECTED, WRONG) if name in row}
+        if row.get(WRONG):
+            meta["text"] = [BOX_IS_WRONG]  # which Label Studio shows beside the box
+        shares = left / width, top / height, (right - left) / width, (bottom - top) / height
         percent = {
-            "x": left / width,
-            "y": top / height,
-            "width": (right - left) / width,
-            "height": (bottom - top) / height,
+            name: round(100 * share, 4) for name, share in zip(("x", "y", "width", "height"), shares, strict=True)
         }
-        value = {name: round(100 * share, 4) for name, share in percent.items()}
         results.append(
             {
                 "id": str(row["id"]),
@@ -385,8 +370,8 @@ def _task(picture: BoxedPicture, path: str, version: str) -> dict[str, object]:
                 "original_width": width,
                 "original_height": height,
                 "image_rotation": 0,
-                "value": {**value, "rotation": 0, "rectanglelabels": [row["label"]]},
-                "meta": _meta(row),
+                "value": {**percent, "rotation": 0, "rectanglelabels": [row["label"]]},
+                "meta": meta,
             }
         )
     return {"data": {IMAGE: _address(path)}, "predictions": [{"model_version": version, "result": results}]}

@@ -44,16 +44,17 @@ from url_viz.imaging.annotations.formats import format_at
 from url_viz.store.columns.source_columns import PICTURE
 
 Program = Literal["fiftyone", "huggingface", "webdataset", "parquet", "annotations", "cvat", "labelstudio"]
+Places = Callable[[ImageSet, pd.DataFrame, list[bytes]], list[bytes]]
 Describe = Callable[[Wanted, Path, pd.DataFrame, list[str]], None]
 DescribeObjects = Callable[[Wanted, Path, Sequence[BoxedPicture]], None]
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """A way to share a set: its `title`, what writes it, and the Python that opens what was written (`opened_by`).
+    """A kind of data set: what writes it, what it is good for, and the Python that opens it (`opened_by`).
 
-    `for_whom` says what it is good for, `done_by` what to do with the folder. Some ways are for objects in pictures
-    only; some write the whole set whatever was selected; some have, of objects, whole pictures with all their boxes.
+    `done_by` says what to do with the folder. Some kinds are for objects in pictures only, some write the whole set
+    whatever was selected, and some have, of objects, whole pictures with all their boxes.
     """
 
     title: str
@@ -77,27 +78,32 @@ class DataSet:
     ) -> Exported | AnnotationCopy:
         """Write pictures (all, or those in `ids`) to the new folder `out`, as links or copies.
 
-        Pictures whose file cannot be opened are left out, and listed. Raises FolderError if `out` is not new or empty,
-        lies among the pictures, or cannot be written, ImageSetError if nothing is to be exported.
+        Pictures whose file cannot be opened are left out, and listed. Raises UsageError if `out` lies among the
+        pictures, FolderError if it is not new or empty, or cannot be written, ImageSetError without any picture.
         """
         return self.writer(Wanted(image_set, Path(out).expanduser().absolute(), ids, how, with_folder, progress))
 
     def opening(self, out: str | Path) -> tuple[str, str]:
-        """What to do with the data set in `out`, and the line of Python that does it, "" for none."""
+        """What to do with the data set in `out`, and the Python that opens it ("" for none)."""
         script, words = str(Path(out, SCRIPT)), self.done_by.format(out=str(out))
         if Path(out, REDRAW).is_file():
             words += f" The boxes to be drawn again are listed in {REDRAW}."
         return words, self.opened_by.format(out=str(out), script=script)
 
 
+def as_they_are(image_set: ImageSet, table: pd.DataFrame, paths: list[bytes]) -> list[bytes]:
+    """The places of pictures in a data set that leaves them where they are."""
+    return paths
+
+
 def write_pictures(
     wanted: Wanted,
     *,
     media: str,
-    places: Callable[[ImageSet, pd.DataFrame, list[bytes]], list[bytes]] = lambda image_set, table, paths: paths,
+    places: Places = as_they_are,
     describe: Describe,
 ) -> Exported:
-    """Pictures in the folder `media`, objects as crops (PNG), at their `places`; `describe` adds what else is read."""
+    """Write pictures to the folder `media`, objects as crops (PNG), at their `places`; `describe` adds the rest."""
     image_set = wanted.image_set
     table, paths = rows_to_export(image_set, wanted.ids)
     names = safe_names(places(image_set, table, paths))
@@ -109,22 +115,22 @@ def write_pictures(
 
 
 def write_boxed(wanted: Wanted, *, media: str, describe: DescribeObjects, is_flat: bool = False) -> Exported:
-    """Whole pictures of objects in the folder `media`, with what `describe` says of the boxes in them.
+    """Write whole pictures of objects to the folder `media`, and what `describe` says of all boxes in them.
 
-    Each has all its boxes, with the columns `SELECTED` where only some were, and `WRONG` where some are wrong.
-    If the folder `is_flat` pictures lie there by their names alone, as a program knows those that are uploaded.
+    Objects have the columns `SELECTED` where only some were selected, and `WRONG` where some boxes are wrong. If the
+    folder `is_flat`, pictures lie there by their names alone, as a program knows those that are uploaded.
     """
     image_set = wanted.image_set
     table, paths = _with_the_others(wanted)
     table = with_wrong_boxes(table)
     rows = by_picture(paths)
-    names, of_each = safe_names(map(os.path.basename, rows) if is_flat else rows), [*rows.values()]
-    opened = [paths[first] for first, *_ in of_each]
+    names, objects = safe_names(map(os.path.basename, rows) if is_flat else rows), [*rows.values()]
+    opened = [paths[first] for first, *_ in objects]
     with new_folder(wanted.out, image_set) as folder:
         targets = [folder / media / name for name in names]
         there, left_out = lay_out(image_set, opened, targets, how=wanted.how, progress=wanted.progress)
         pictures = [
-            BoxedPicture(f"{media}/{names[row]}", size_of(image_set, opened[row]), table.iloc[of_each[row]])
+            BoxedPicture(f"{media}/{names[row]}", size_of(image_set, opened[row]), table.iloc[objects[row]])
             for row in there
         ]
         describe(wanted, folder, pictures)
@@ -132,10 +138,7 @@ def write_boxed(wanted: Wanted, *, media: str, describe: DescribeObjects, is_fla
 
 
 def _with_the_others(wanted: Wanted) -> tuple[pd.DataFrame, list[bytes]]:
-    """As `rows_to_export`, of all objects in the pictures of those that are wanted.
-
-    Their column `SELECTED` says which are, unless all but the dropped are.
-    """
+    """As `rows_to_export`, of all objects in the wanted ones' pictures; `SELECTED` unless all but the dropped are."""
     if wanted.ids is None:
         return rows_to_export(wanted.image_set, None)
     selected = rows_to_export(wanted.image_set, wanted.ids)[0]
@@ -153,22 +156,16 @@ def _write_for_fiftyone(wanted: Wanted) -> Exported:
     return write_pictures(wanted, media=FIFTYONE_MEDIA, describe=samples_for_fiftyone)
 
 
-def _write_for_cvat(wanted: Wanted) -> Exported:
+def _write_tasks(
+    wanted: Wanted, *, boxes: DescribeObjects, classes: Describe, places: Places = as_they_are
+) -> Exported:
+    """Tasks to annotate boxes or, in whole pictures, classes: of all that are not dropped if nothing was selected."""
     if wanted.image_set.is_of_objects:
-        return write_boxed(wanted, media=MEDIA, describe=describe_for_cvat, is_flat=True)
-    return write_pictures(_to_annotate(wanted), media=MEDIA, places=numbered_places, describe=tags_for_cvat)
-
-
-def _write_for_label_studio(wanted: Wanted) -> Exported:
-    if wanted.image_set.is_of_objects:
-        return write_boxed(wanted, media=MEDIA, describe=describe_for_label_studio, is_flat=True)
-    return write_pictures(_to_annotate(wanted), media=MEDIA, describe=choices_for_label_studio)
-
-
-def _to_annotate(wanted: Wanted) -> Wanted:
-    """What was asked for; all but the dropped if nothing was selected."""
+        return write_boxed(wanted, media=MEDIA, describe=boxes, is_flat=True)
     table = wanted.image_set.table()
-    return wanted if wanted.ids is not None else replace(wanted, ids=table["id"][table["decision"] != "drop"].tolist())
+    if wanted.ids is None:
+        wanted = replace(wanted, ids=table["id"][table["decision"] != "drop"].tolist())
+    return write_pictures(wanted, media=MEDIA, places=places, describe=classes)
 
 
 DATA_SETS: Mapping[Program, DataSet] = {
@@ -208,7 +205,7 @@ DATA_SETS: Mapping[Program, DataSet] = {
     ),
     "cvat": DataSet(
         "CVAT",
-        _write_for_cvat,
+        partial(_write_tasks, boxes=describe_for_cvat, classes=tags_for_cvat, places=numbered_places),
         "A task with the classes or boxes filled in, to correct them there; a picture has all its boxes.",
         done_by="In {out!r}: make a task of images/ with the classes in labels.json (pasted under Raw), then "
         "upload annotations.xml as CVAT 1.1.",
@@ -216,7 +213,7 @@ DATA_SETS: Mapping[Program, DataSet] = {
     ),
     "labelstudio": DataSet(
         "Label Studio",
-        _write_for_label_studio,
+        partial(_write_tasks, boxes=describe_for_label_studio, classes=choices_for_label_studio),
         "Tasks with the classes or boxes filled in, to correct them there; a picture has all its boxes.",
         done_by="In {out!r}: paste interface.xml as labelling interface, serve the folder above it as local storage, "
         "import tasks.json.",
@@ -225,13 +222,13 @@ DATA_SETS: Mapping[Program, DataSet] = {
 }
 
 
-def programs_of(image_set: ImageSet) -> dict[Program, DataSet]:
-    """The programs that the pictures of a set can be written for."""
+def possible_programs(image_set: ImageSet) -> dict[Program, DataSet]:
+    """The programs that a set can be written for."""
     return {name: kind for name, kind in DATA_SETS.items() if image_set.is_of_objects or not kind.is_for_objects}
 
 
 def counted_for(image_set: ImageSet, name: Program, ids: Collection[int] | None) -> str:
-    """What a data set of these pictures (None: all) has: "128 pictures", of objects "128 pictures with 929 objects"."""
+    """What is in a data set of these pictures (None: all): "128 pictures", or "128 pictures with 929 objects"."""
     if not image_set.is_of_objects or not DATA_SETS[name].has_whole_pictures:
         return counted(len(image_set if ids is None else ids), image_set.noun)
     pictures = image_set.table()[PICTURE]
@@ -241,14 +238,14 @@ def counted_for(image_set: ImageSet, name: Program, ids: Collection[int] | None)
 
 
 def title_for(image_set: ImageSet, name: Program) -> str:
-    """What a data set is called, of a set's own annotations by their format: "Corrected VOC files"."""
+    """A program's title; of annotation files by their format: "Corrected VOC files"."""
     kind = format_at(image_set.root) if name == "annotations" else None
     return DATA_SETS[name].title if kind is None else f"Corrected {kind.name} files"
 
 
 def program_for(image_set: ImageSet, name: Program) -> DataSet:
     """A program by its name. Raises FolderError if it is for objects and the set is of whole pictures."""
-    possible = programs_of(image_set)
+    possible = possible_programs(image_set)
     if name not in possible:
         raise FolderError(
             f"{str(image_set.root)!r} is of whole pictures, and {name!r} is for objects in pictures. "

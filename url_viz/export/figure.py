@@ -25,29 +25,19 @@ CELLS = 48
 AWAY = (0.0, 3.0, 7.0, 12.0, 18.0, 25.0)
 """Points between that place and the name."""
 DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.5, 1), (-0.5, 1), (0.5, -1), (-0.5, -1))
-APART = 1.5
-COVERED = 3.5
-"""So far a name goes, in points, to cover one picture less."""
+GAP = 1.5
+POINTS_PER_PICTURE = 3.5
+"""How far a name goes to cover one picture less."""
 MOST_COVERED = 10
-"""In a crowd it stays at its place."""
+"""Pictures under a name that count: in a crowd it stays at its place."""
 
 Floats = NDArray[np.float64]
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in points."""
 
 
-@dataclass(frozen=True)
-class Name:
-    """A name in its box."""
-
-    text: str
-    box: Box
-
-    @property
-    def middle(self) -> tuple[float, float]:
-        """The middle of the box."""
-        left, top, right, bottom = self.box
-        return (left + right) / 2, (top + bottom) / 2
+Name = tuple[str, Box]
+"""A class, and the box that its name fills."""
 
 
 def place_names(
@@ -60,23 +50,26 @@ def place_names(
 ) -> list[Name]:
     """The names that have room in a figure of this `size`, those of the largest classes first; all in points.
 
-    `labels` (N,) and `centres` (N, 2) are of the pictures, y down; a name is `height` high and `width_of` it wide.
+    `labels` (N,) and `centres` (N, 2), y down, are those of the pictures; a name is `height` high, `width_of` it wide.
     """
-    crowd, placed = _crowd_of(centres, size), list[Name]()
+    crowd, placed = _crowd(centres, size), list[Name]()
     for text, anchor in _anchors(labels, centres):
         boxes = [
             (away, box)
             for away, box in _places(anchor, width_of(text), height)
-            if _is_within(box, size) and not any(_overlap(box, other.box) for other in placed)
+            if min(box) >= 0
+            and box[2] <= size[0]
+            and box[3] <= size[1]
+            and not any(_overlap(box, other) for _, other in placed)
         ]
         if boxes:
-            _, best = min(boxes, key=lambda one: one[0] + COVERED * min(MOST_COVERED, crowd(one[1])))
-            placed.append(Name(text, best))
+            _, best = min(boxes, key=lambda one: one[0] + POINTS_PER_PICTURE * min(MOST_COVERED, crowd(one[1])))
+            placed.append((text, best))
     return placed
 
 
 def _anchors(labels: "pd.Series[str]", centres: Floats) -> Iterator[tuple[str, Floats]]:
-    """Each class, the largest first, and the middle of its pictures in the cell that holds most, and those about it."""
+    """Each class, the largest first, and the middle of its pictures in and about the cell that holds most of them."""
     cell = np.floor(centres / max(float(np.ptp(centres, axis=0).max()) / CELLS, 1e-9)) if len(centres) else centres
     names = labels.to_numpy(dtype=object)
     for name in labels.dropna().value_counts(sort=True).index:
@@ -94,8 +87,8 @@ def _places(anchor: Floats, width: float, height: float) -> Iterator[tuple[float
             yield away, (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
 
 
-def _crowd_of(centres: Floats, size: tuple[float, float]) -> Callable[[Box], int]:
-    """How many pictures have their centre under a box."""
+def _crowd(centres: Floats, size: tuple[float, float]) -> Callable[[Box], int]:
+    """What counts the pictures whose centre lies under a box."""
     columns, rows = (int(side) + 2 for side in size)
     counts, _, _ = np.histogram2d(centres[:, 1], centres[:, 0], bins=(np.arange(rows + 1), np.arange(columns + 1)))
     sums = np.zeros((rows + 1, columns + 1), np.int64)
@@ -108,17 +101,8 @@ def _crowd_of(centres: Floats, size: tuple[float, float]) -> Callable[[Box], int
     return crowd
 
 
-def _is_within(box: Box, size: tuple[float, float]) -> bool:
-    return box[0] >= 0 and box[1] >= 0 and box[2] <= size[0] and box[3] <= size[1]
-
-
 def _overlap(one: Box, other: Box) -> bool:
-    return (
-        one[0] < other[2] + APART
-        and other[0] < one[2] + APART
-        and one[1] < other[3] + APART
-        and other[1] < one[3] + APART
-    )
+    return one[0] < other[2] + GAP and other[0] < one[2] + GAP and one[1] < other[3] + GAP and other[1] < one[3] + GAP
 
 
 WIDTH_INCHES, HEIGHT_INCHES, DPI = 3.25, 3.2, 300
@@ -126,11 +110,11 @@ POINTS_PER_INCH = 72
 SIZE = WIDTH_INCHES * POINTS_PER_INCH, HEIGHT_INCHES * POINTS_PER_INCH
 """In points."""
 NAME_POINTS, HALO_POINTS, NAME_COLOUR = 6, 0.6, "#1f2328"
-WIDER = 1.15
-"""So much wider other fonts may be, which show the SVG."""
+WIDEST_FONT = 1.15
+"""How much wider than ours a font that shows the SVG may be."""
 MARGIN = 0.06
-USUAL = 600
-"""As many pictures the paper's figure has; the areas of more are smaller in the same measure."""
+PICTURES_IN_PAPER = 600
+"""The areas of more pictures than the paper's figure has are smaller in proportion."""
 LEAST_OPACITY = 0.07
 SMOOTH = 2
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8b7bd8", "#7a1f4b", "#666666", "#17becf")
@@ -163,20 +147,19 @@ def write_figure(
     method: Literal["umap", "tsne"],
     with_names: bool = True,
 ) -> tuple[str, int]:
-    """Write the figure of a set, or of some of its classes, as PNG or SVG; returns the measure and how many pictures.
+    """Write the figure of a set, or of some classes, as PNG or SVG; returns its measure and the number of pictures.
 
     Raises FolderError for another ending, or if it cannot be written.
     """
     require_outside(out, image_set.root)
-    is_svg = out.suffix.lower() == ".svg"
-    if not is_svg and out.suffix.lower() != ".png":
+    if out.suffix.lower() not in (".png", ".svg"):
         raise FolderError(f"{str(out)!r} is neither a PNG nor an SVG file. Give a name that ends in .png or .svg.")
     measure, rows = _rows(image_set, by, classes)
     projection = image_set.maps.project(rows["id"], method=method)
     rows = rows.set_index("id").loc[projection.ids].reset_index()
     discs = discs_of(rows, projection.xy, by=measure)
     names = names_of(discs) if with_names else []
-    if is_svg:
+    if out.suffix.lower() == ".svg":
         write_bytes(figure_svg(discs, names).encode(), out)
     else:
         write_png(figure_picture(discs, names), out)
@@ -213,15 +196,15 @@ def write_png(picture: Image.Image, out: Path) -> None:
 
 
 def require_png(out: Path) -> None:
-    """Raise FolderError for a file that does not end in .png."""
+    """Raise FolderError for a name that does not end in .png."""
     if out.suffix.lower() != ".png":
         raise FolderError(f"{str(out)!r} is not a PNG file. Give a name that ends in .png.")
 
 
 @dataclass(frozen=True)
 class Discs:
-    """What the figure draws of M pictures, the lowest first: `centre` (M, 2) and `radius` (M,) in points, y down,
-    `colour` (M,) as #rrggbb, `opacity` (M,) 0 to 1, and `label` (M,), None for none."""
+    """M pictures as the figure draws them, the lowest first: `centre` (M, 2) and `radius` (M,) in points, y down,
+    `colour` (M,) as #rrggbb, `opacity` (M,) 0 to 1, `label` (M,), None for none."""
 
     centre: NDArray[np.float64]
     radius: NDArray[np.float64]
@@ -243,31 +226,33 @@ def discs_of(table: pd.DataFrame, xy: NDArray[np.floating], *, by: str) -> Discs
     v = scaled(values[rows]) if len(rows) else values[rows]
     lowest_first = np.argsort(-v, kind="stable")
     rows, v = rows[lowest_first], v[lowest_first]
-    shrink = min(1.0, USUAL / max(1, len(rows)))
+    shrink = min(1.0, PICTURES_IN_PAPER / max(1, len(rows)))
     label = table["label"].iloc[rows].reset_index(drop=True)
+    codes, _ = pd.factorize(label, sort=True)
+    colour = np.array([NO_CLASS if code < 0 else COLOURS[code % len(COLOURS)] for code in codes], dtype=np.str_)
     radius = np.sqrt(areas_of(v) * shrink / math.pi)
-    return Discs(_centres(xy[rows]), radius, _colours(label), opacities_of(v), label)
+    return Discs(_centres(xy[rows]), radius, colour, opacities_of(v), label)
 
 
 def names_of(discs: Discs) -> list[Name]:
-    """The names of the classes that have room beside their pictures."""
+    """The classes' names that have room."""
     font = ImageFont.load_default(NAME_POINTS)
-    width_of = lambda text: WIDER * float(font.getlength(text))  # noqa: E731 - in this font
+    width_of = lambda text: WIDEST_FONT * float(font.getlength(text))  # noqa: E731 - in this font
     return place_names(discs.label, discs.centre, SIZE, height=NAME_POINTS + 1, width_of=width_of)
 
 
 def figure_picture(discs: Discs, names: Sequence[Name] = ()) -> Image.Image:
-    """The figure in pixels."""
+    """The figure in pixels, DPI to the inch."""
     scale = DPI * SMOOTH / POINTS_PER_INCH
     size = round(WIDTH_INCHES * DPI) * SMOOTH, round(HEIGHT_INCHES * DPI) * SMOOTH
     picture = Image.new("RGB", size, "white")
     for centre, radius, colour, opacity in zip(discs.centre, discs.radius, discs.colour, discs.opacity, strict=True):
         _disc(picture, centre * scale, max(float(radius * scale), 1.0), str(colour), float(opacity))
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(NAME_POINTS * scale)
-    for name in names:
-        middle = name.middle[0] * scale, name.middle[1] * scale
+    for text, (left, top, right, bottom) in names:
+        middle = (left + right) / 2 * scale, (top + bottom) / 2 * scale
         halo = round(HALO_POINTS * scale)
-        draw.text(middle, _in_font(name.text), NAME_COLOUR, font, anchor="mm", stroke_width=halo, stroke_fill="white")
+        draw.text(middle, _in_font(text), NAME_COLOUR, font, anchor="mm", stroke_width=halo, stroke_fill="white")
     return picture.resize((size[0] // SMOOTH, size[1] // SMOOTH), Image.Resampling.LANCZOS)
 
 
@@ -278,7 +263,10 @@ def figure_svg(discs: Discs, names: Sequence[Name] = ()) -> str:
         f'<circle cx="{x:.2f}" cy="{y:.2f}" r="{radius:.2f}" fill="{colour}" fill-opacity="{opacity:.3f}"/>'
         for (x, y), radius, colour, opacity in zip(discs.centre, discs.radius, discs.colour, discs.opacity, strict=True)
     )
-    texts = (f'<text x="{name.middle[0]:.2f}" y="{name.middle[1]:.2f}">{_in_xml(name.text)}</text>' for name in names)
+    texts = (
+        f'<text x="{(left + right) / 2:.2f}" y="{(top + bottom) / 2:.2f}">{escape_xml(printable(text))}</text>'
+        for text, (left, top, right, bottom) in names
+    )
     look = (
         f'font-family="Helvetica, Arial, sans-serif" font-size="{NAME_POINTS}" fill="{NAME_COLOUR}" stroke="white" '
         f'stroke-width="{2 * HALO_POINTS}" paint-order="stroke" text-anchor="middle" dominant-baseline="central"'
@@ -286,15 +274,6 @@ def figure_svg(discs: Discs, names: Sequence[Name] = ()) -> str:
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH_INCHES}in" height="{HEIGHT_INCHES}in"'
     parts = [f'{head} viewBox="0 0 {width:g} {height:g}">', '<rect width="100%" height="100%" fill="white"/>']
     return "\n".join([*parts, *circles, f"<g {look}>", *texts, "</g>", "</svg>\n"])
-
-
-def _in_xml(text: str) -> str:
-    return escape_xml(printable(text))
-
-
-def _colours(labels: "pd.Series[str]") -> NDArray[np.str_]:
-    codes, _ = pd.factorize(labels, sort=True)
-    return np.array([NO_CLASS if code < 0 else COLOURS[code % len(COLOURS)] for code in codes], dtype=np.str_)
 
 
 def _centres(xy: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -317,7 +296,7 @@ def _disc(picture: Image.Image, centre: NDArray[np.floating], radius: float, col
 
 
 def gallery_picture(lines: dict[str, pd.DataFrame], thumbnails: dict[int, bytes], *, by: str) -> Image.Image:
-    """Some lines of pictures (rows of a table) below their title, each with its class and its value of `by`."""
+    """Lines of pictures (rows of a table) under their titles, each with its class and its value of `by`."""
     step, high = TILE_PX + GAP_PX, TILE_PX + 3 * LINE_PX + GAP_PX
     across = max((len(some) for some in lines.values()), default=0)
     picture = Image.new("RGB", (GAP_PX + step * max(1, across), high * max(1, len(lines))), "white")
@@ -330,17 +309,14 @@ def gallery_picture(lines: dict[str, pd.DataFrame], thumbnails: dict[int, bytes]
             picture.paste(_square(thumbnails.get(int(row["id"]))), (left, top + LINE_PX))
             words = [str(row["label"]) if isinstance(row["label"], str) else "", f"{float(row[by]):.3g}"]
             for number, text in enumerate(words):
-                draw.text((left, top + TILE_PX + (1 + number) * LINE_PX + 2), _drawable(text), fill="black", font=font)
+                draw.text(
+                    (left, top + TILE_PX + (1 + number) * LINE_PX + 2), _in_font(text)[:22], fill="black", font=font
+                )
     return picture
 
 
-def _drawable(text: str) -> str:
-    """Text as the font can draw it, cut to a tile's width."""
-    return _in_font(text)[:22]
-
-
 def _in_font(text: str) -> str:
-    """Text as the font can draw it."""
+    """Text with a question mark for each letter that the font lacks."""
     return "".join(letter if " " <= letter < "\u0250" else "?" for letter in text)
 
 

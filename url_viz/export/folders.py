@@ -1,14 +1,13 @@
 """Sorting of pictures into folders, as links or copies, by decision, by label as corrected, or by a measure."""
 
 import hashlib
-import itertools
 import json
 import os
 import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,10 +20,10 @@ from url_viz.base.wording import counted, first_of
 from url_viz.columns.ranking import with_percentile
 from url_viz.export.picture_files import (
     How,
+    left_out_in_words,
     link_or_copy,
     opened_by,
     unwritten,
-    written_in_words,
 )
 from url_viz.image_set import ImageSet
 from url_viz.imaging.containers.picture_lists import is_listing
@@ -41,15 +40,16 @@ LONGEST_NAME = 255
 def corrected_paths(
     table: pd.DataFrame, paths: Sequence[bytes], *, level: int | None = None, make_folder: bool = False
 ) -> list[bytes]:
-    """Root-relative paths (N) with the folder of the label as given replaced by that of the label now; all different.
+    """Root-relative paths (N) with the folder of the given label replaced by that of the label now; all different.
 
-    `table` has the rows of `ImageSet.table()` of these paths, `level` is the level of folders (from 1) that is the
-    label; None to look for a folder of its name. A picture whose label as given is no folder of its path keeps its
-    path, or, with `make_folder`, lies in a folder of its label. A picture that moves where another stays, or has moved
-    before it, gets the folder it came from in its name.
+    `table` has the rows of `ImageSet.table()` at these paths; `level` is that of the folders (from 1) that are labels,
+    None to look for a folder of the label's name. A picture whose given label is no folder of its path keeps its path
+    or, with `make_folder`, lies in a folder of its label. If a place is taken, the folder that the picture came from
+    gets into its name.
     """
     levels = [_level_of(path, given, level) for path, given in zip(paths, table["label_given"], strict=True)]
-    folders = _folders_by_class(paths, levels)
+    parts = {path.split(b"/")[at] for path, at in zip(paths, levels, strict=True) if at is not None}
+    folders = {folder_name(part): part for part in sorted(parts)}  # a name that is no text differs from how it is shown
     moved = [
         _moved(path, own_level, folders.get(label) or folder_of(label), make_folder=make_folder)
         if isinstance(label, str)
@@ -66,7 +66,7 @@ def corrected_paths(
 
 
 def chosen_level(image_set: ImageSet) -> int | None:
-    """The level of folders (from 1) that is the label of an image set; None if the label is something else."""
+    """The level of the folders (from 1) that are an image set's labels; None if its labels are something else."""
     return image_set.labels.levels().label
 
 
@@ -77,7 +77,7 @@ def crop_path(path: bytes) -> bytes:
 
 
 def folder_of(label: str) -> bytes:
-    """A label as the name of one folder; what had to be changed gets a digest, so that no two labels share a folder."""
+    """A label as a folder's name; a digest marks what had to be changed, so that no two labels share a folder."""
     name, whole = os.fsencode(label.replace("/", "_").replace("\0", "_")), os.fsencode(label)
     if name == whole and name not in (b"", b".", b"..") and len(name) <= LONGEST_NAME:
         return name
@@ -90,16 +90,10 @@ def folder_of(label: str) -> bytes:
 
 
 def _level_of(path: bytes, given: object, level: int | None) -> int | None:
-    """The number of the folder in a path, from 0, that is the label as given."""
+    """The number (from 0) of the folder in a path that is the given label."""
     parts = path.split(b"/")[:-1]
     numbers = range(len(parts)) if level is None else range(level - 1, min(level, len(parts)))
     return next((number for number in numbers if folder_name(parts[number]) == given), None)
-
-
-def _folders_by_class(paths: Iterable[bytes], levels: Iterable[int | None]) -> dict[str, bytes]:
-    """The folder of each class by its label: a name that is no text differs from how it is shown."""
-    parts = {path.split(b"/")[level] for path, level in zip(paths, levels, strict=True) if level is not None}
-    return {folder_name(part): part for part in sorted(parts)}
 
 
 def _moved(path: bytes, level: int | None, folder: bytes, *, make_folder: bool) -> bytes:
@@ -112,13 +106,12 @@ def _moved(path: bytes, level: int | None, folder: bytes, *, make_folder: bool) 
 
 
 def _free_path(wanted: bytes, path: bytes, taken: set[bytes]) -> bytes:
-    """A free path next to one that is taken, with the folders that the picture comes from in its name, if they fit."""
+    """A free path for a picture whose place is taken: named after the folders that it comes from, if they fit."""
     stem, ending = os.path.splitext(wanted)
     came_from = b"-" + os.path.dirname(path).replace(b"/", b"-")
     if 1 < len(came_from) < LONGEST_NAME - 9 - len(os.path.basename(wanted)):
         stem += came_from
-    numbers = (b"-%d" % number for number in itertools.count(2))
-    names = itertools.chain([b""], numbers)  # without a folder in its name it is the taken one
+    names = chain([b""], (b"-%d" % number for number in count(2)))  # without a folder in it, the first is the taken one
     return next(free for name in names if (free := stem + name + ending) not in taken)
 
 
@@ -134,12 +127,11 @@ MOST_NAMED = 6
 
 @dataclass
 class SortedFolders:
-    """Result of sorting into `out`.
+    """What sorting into `out` did; it never overwrites or removes anything.
 
     `created` counts the links or copies made now, by folder, `present` those of earlier runs. `left_out` are pictures
-    whose file cannot be opened, with the reason; `blocked` ones whose path is occupied by another file, or whose name
-    would lead out of `out`; `elsewhere` files in the folders that are at no picture's place now, such as those that an
-    earlier sorting put there. Nothing is ever overwritten or removed.
+    whose file cannot be opened, with the reason, `blocked` those whose place holds something else or lies outside
+    `out`. `elsewhere` are files at no picture's place, such as those of an earlier sorting.
     """
 
     out: Path
@@ -152,13 +144,13 @@ class SortedFolders:
     @property
     def words(self) -> tuple[str, ...]:
         folders = ", ".join(f"{count:,} in {name}/" for name, count in list(self.created.items())[:MOST_NAMED])
-        more = len(self.created) - MOST_NAMED
-        folders += f", and the others in {counted(more, 'more folder')}" if more > 0 else ""
+        if (more := len(self.created) - MOST_NAMED) > 0:
+            folders += f", and the others in {counted(more, 'more folder')}"
         pictures = counted(sum(self.created.values()), "picture")
         sentences = [f"{pictures} sorted into {str(self.out)!r} ({folders})."]
         if self.present:
             sentences.append(f"{self.present:,} were there already.")
-        sentences += written_in_words(self.left_out)
+        sentences += left_out_in_words(self.left_out)
         if self.blocked:
             why = "were left out: something else has their place, or their name leads out of the folder"
             sentences.append(f"{len(self.blocked):,} {why}: {first_of(self.blocked)}.")
@@ -179,21 +171,24 @@ def sort_into_folders(
     threshold_percentile: float = 90.0,
     with_undecided: bool = False,
 ) -> SortedFolders:
-    """Sort pictures into folders below `out`, each at its path within the image set.
+    """Sort pictures into folders below `out`, each at its path within the image set, as absolute links or as copies.
 
-    `by` "decision" makes keep/, drop/ and look-again/ (and undecided/ if asked); "label" makes the class folders as
-    they are corrected, without what was dropped or has no label; any measure of the table, such as "ambiguity", makes
-    ambiguous/ and clear/, split at its percentile `threshold_percentile` (ambiguous from there on); pictures without
-    the value are left out. `how` chooses absolute links or copies; of objects the crops are written, as PNG files.
+    `by` "decision" makes keep/, drop/ and look-again/ (and undecided/ if asked); "label" the class folders as
+    corrected, without pictures that were dropped or have no label; a numeric column of the table, such as "ambiguity",
+    ambiguous/ and clear/: from its percentile `threshold_percentile` on, and below; pictures without a value are left
+    out. Of objects the crops are written, as PNG.
 
-    Raises UsageError if `out` lies within the pictures, FolderError if it is not empty and not from an earlier sorting
-    of this set (which has the file `MARKER`), or cannot be written; ImageSetError if nothing is decided or has a value.
+    Raises UsageError if `out` lies within the pictures, FolderError if it cannot be written, or is not empty and not
+    from an earlier sorting of this set (which left the file `MARKER`); ImageSetError if no picture would be sorted.
     """
     refuse_bucket(image_set.root)
     table = image_set.table()
     folders = _folders(table, by, threshold_percentile, with_undecided=with_undecided)
     target = Path(out).expanduser().absolute()
-    all_folders = _folders_of(by, with_undecided=with_undecided)
+    all_folders: Sequence[str] = ()  # in the order of the result; those of labels are not known beforehand
+    if by != BY_LABEL:
+        decisions = (*DECISIONS, UNDECIDED) if with_undecided else DECISIONS
+        all_folders = decisions if by == "decision" else ("ambiguous", "clear")
     done = SortedFolders(target, {name: 0 for name in all_folders or folders.unique() if (folders == name).any()})
     paths = image_set.core.paths_of(table["id"])
     opened, how = opened_by(image_set, how=how, is_cut=image_set.is_of_objects)
@@ -220,10 +215,9 @@ def sort_into_folders(
 
 
 def paths_text(image_set: ImageSet, ids: Iterable[int], *, nul: bool = False) -> bytes:
-    """The files of pictures as a list for other programs: absolute paths, or addresses, each ended by a line break.
+    """The files of pictures as a list for other programs: absolute paths or addresses, each ended by a line break.
 
-    With `nul` each is ended by a NUL instead (for `xargs -0`). Without it, raises FolderError for a line break in a
-    path.
+    With `nul`, by a NUL (for `xargs -0`); without, raises FolderError for a line break in a path.
     """
     paths = [located(image_set.folder, path) for path in image_set.core.paths_of(ids)]
     if not nul and (odd := next((path for path in paths if b"\n" in path or b"\r" in path), None)) is not None:
@@ -238,56 +232,44 @@ def paths_text(image_set: ImageSet, ids: Iterable[int], *, nul: bool = False) ->
 def _places(
     image_set: ImageSet, table: pd.DataFrame, paths: Sequence[bytes], folders: "pd.Series[str]", by: str
 ) -> dict[bytes, bytes]:
-    """Where each picture that is sorted goes, by its path: to that path in its folder, or to that of its class."""
-    files = [crop_path(path) for path in paths] if image_set.is_of_objects else _below_one(image_set, paths)
+    """Where each picture that is sorted goes, by its path."""
+    files = paths
+    if image_set.is_of_objects:
+        files = [crop_path(path) for path in paths]
+    elif is_listing(image_set.root) and any(path.startswith((b"/", b"../")) for path in paths):
+        # A list that leads out of its folder: paths are those below the nearest folder of all its pictures.
+        whole = [os.path.normpath(located(image_set.folder, path)) for path in paths]
+        top = os.path.commonpath(map(os.path.dirname, whole))
+        files = [os.path.relpath(path, top) for path in whole]
     if by == BY_LABEL:
-        of_all = corrected_paths(table, files, level=chosen_level(image_set), make_folder=True)
-        return {paths[row]: of_all[row] for row in folders.index}
+        places = corrected_paths(table, files, level=chosen_level(image_set), make_folder=True)
+        return {paths[row]: places[row] for row in folders.index}
     return {
         paths[row]: os.path.join(folder.encode(), files[row])
         for row, folder in zip(folders.index, folders, strict=True)
     }
 
 
-def _below_one(image_set: ImageSet, paths: Sequence[bytes]) -> Sequence[bytes]:
-    """Paths as they are; if a list leads out of its folder, those below the nearest folder of all its pictures."""
-    if not is_listing(image_set.root) or not any(path.startswith((b"/", b"../")) for path in paths):
-        return paths
-    whole = [os.path.normpath(located(image_set.folder, path)) for path in paths]
-    top = os.path.commonpath(map(os.path.dirname, whole))
-    return [os.path.relpath(path, top) for path in whole]
-
-
 def _folders(table: pd.DataFrame, by: str, threshold_percentile: float, *, with_undecided: bool) -> "pd.Series[str]":
     """The folder of each row that is sorted, by its number."""
     if by == "decision":
-        return _by_decision(table, with_undecided=with_undecided)
-    return _by_label(table) if by == BY_LABEL else _by_measure(table, by, threshold_percentile)
-
-
-def _by_label(table: pd.DataFrame) -> "pd.Series[str]":
-    labels = table["label"].reset_index(drop=True)
-    labels = labels[labels.notna() & (table["decision"] != "drop").to_numpy(dtype=bool)]
-    if labels.empty:
-        raise ImageSetError(
-            "No picture that is not dropped has a label. Choose what the label is with `python -m url_viz labels "
-            "FOLDER`, or sort by another column: by='decision'."
-        )
-    return labels
-
-
-def _by_decision(table: pd.DataFrame, *, with_undecided: bool) -> "pd.Series[str]":
-    decision = table["decision"].reset_index(drop=True)
-    folders = decision.fillna(UNDECIDED) if with_undecided else decision.dropna()
-    if folders.empty:
-        raise ImageSetError(
-            "Nothing is decided in this image set yet. Decide on Explore or with `python -m url_viz decide`, "
-            "or sort by a measure: by='confusability'."
-        )
-    return folders
-
-
-def _by_measure(table: pd.DataFrame, by: str, threshold_percentile: float) -> "pd.Series[str]":
+        decision = table["decision"].reset_index(drop=True)
+        folders = decision.fillna(UNDECIDED) if with_undecided else decision.dropna()
+        if folders.empty:
+            raise ImageSetError(
+                "Nothing is decided in this image set yet. Decide on Explore or with `python -m url_viz decide`, "
+                "or sort by a measure: by='confusability'."
+            )
+        return folders
+    if by == BY_LABEL:
+        labels = table["label"].reset_index(drop=True)
+        labels = labels[labels.notna() & (table["decision"] != "drop").to_numpy(dtype=bool)]
+        if labels.empty:
+            raise ImageSetError(
+                "No picture that is not dropped has a label. Choose what the label is with `python -m url_viz labels "
+                "FOLDER`, or sort by another column: by='decision'."
+            )
+        return labels
     if by not in table or not pd.api.types.is_numeric_dtype(table[by]):
         raise ImageSetError(
             f"There is no measure {by!r} to sort by. Take 'decision', or a numeric column of the table."
@@ -299,13 +281,6 @@ def _by_measure(table: pd.DataFrame, by: str, threshold_percentile: float) -> "p
     return pd.Series(np.where(rank[rows] >= threshold_percentile, "ambiguous", "clear"), index=rows, dtype=object)
 
 
-def _folders_of(by: str, *, with_undecided: bool) -> tuple[str, ...]:
-    """The folders, in the order of the report."""
-    if by != "decision":
-        return () if by == BY_LABEL else ("ambiguous", "clear")
-    return (*DECISIONS, UNDECIDED) if with_undecided else DECISIONS
-
-
 def _claim(target: Path, image_set: ImageSet) -> None:
     """Mark `target` as sorted: a new or empty folder, or one from an earlier sorting of the same set."""
     root = image_set.root
@@ -313,8 +288,10 @@ def _claim(target: Path, image_set: ImageSet) -> None:
     if target.exists() and not target.is_dir():
         raise FolderError(f"{str(target)!r} is a file. Choose a new or empty folder.")
     marker = target / MARKER
-    if _sorted_before(marker) == os.fspath(root):
-        return
+    if not marker.is_symlink() and marker.is_file():
+        with suppress(ValueError):  # damaged: not ours
+            if record_in(marker.read_bytes()).get("image_set") == os.fspath(root):
+                return
     if target.is_dir() and any(target.iterdir()):
         raise FolderError(
             f"{str(target)!r} is not empty, and no earlier sorting of {str(root)!r} made it (it has no {MARKER} that "
@@ -325,19 +302,8 @@ def _claim(target: Path, image_set: ImageSet) -> None:
         json.dump({"image_set": os.fspath(root)}, file)
 
 
-def _sorted_before(marker: Path) -> str | None:
-    """The root of the image set that a marker names; None without a readable marker."""
-    if marker.is_symlink() or not marker.is_file():
-        return None
-    try:
-        record = record_in(marker.read_bytes())
-    except ValueError:
-        return None
-    return str(record["image_set"]) if "image_set" in record else None
-
-
 class _TargetFolder:
-    """The folder that pictures are sorted into; checks that its subfolders are really inside it."""
+    """The folder that pictures are sorted into, and never anything outside it."""
 
     def __init__(self, target: Path, *, how: How) -> None:
         self._target, self._how = os.path.realpath(os.fsencode(target)), how
@@ -350,11 +316,20 @@ class _TargetFolder:
             return "blocked"
         if os.path.lexists(target):
             return "present" if _is_same(source, os.fstat(file.fileno()), target) else "blocked"
-        _create(file, source, target, how=self._how)
+        if self._how == "link":
+            link_or_copy(file, source, target, how="link")
+            return "created"
+        part = os.path.join(os.path.dirname(target), b".url-viz-" + secrets.token_hex(8).encode())
+        try:
+            link_or_copy(file, source, part, how="copy")
+            os.rename(part, target)  # nothing lay there a moment ago
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(part)
         return "created"
 
     def others(self, places: Iterable[bytes], folders: Iterable[str]) -> list[str]:
-        """The files in some `folders` of the target that lie at none of the `places`."""
+        """The files in `folders` of the target that lie at none of the `places`."""
         ours = {os.fsencode(MARKER), *places}
         tops = [os.path.join(self._target, folder.encode()) for folder in folders]
         walks = chain.from_iterable(os.walk(top) for top in tops if not os.path.islink(top))
@@ -379,22 +354,8 @@ def _is_plain(path: bytes) -> bool:
     return not {b"", b".", b".."} & set(path.split(b"/")) and b"\0" not in path
 
 
-def _create(file: BinaryIO, source: bytes, destination: bytes, *, how: How) -> None:
-    """Link or copy a picture, a copy atomically."""
-    if how == "link":
-        link_or_copy(file, source, destination, how=how)
-        return
-    part = os.path.join(os.path.dirname(destination), b".url-viz-" + secrets.token_hex(8).encode())
-    try:
-        link_or_copy(file, source, part, how=how)
-        os.rename(part, destination)  # nothing lay there a moment ago
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(part)
-
-
 def _is_same(source: bytes, first: os.stat_result, destination: bytes) -> bool:
-    """Whether an earlier sorting put the same picture there: a link to it, or a copy of the size and time `first`."""
+    """Whether an earlier sorting put the same picture there: a link to it, or a copy of the same size and time."""
     if os.path.islink(destination):
         return os.readlink(destination) == source
     if not os.path.isfile(destination):

@@ -18,15 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from url_viz.base.errors import ImageError, ImageSetError
-from url_viz.base.progress import Clock, ProgressCallback
+from url_viz.base.progress import Clock
 from url_viz.export.picture_files import Exported, Wanted, new_folder
 from url_viz.export.table_files import as_json, column_names, plain_value
 from url_viz.image_set import ImageSet
 from url_viz.imaging.folder_classes import SPLIT, parted_splits
 from url_viz.imaging.scan import ScannedFile, display_name
 
-IN_A_FILE = 1_000
-IN_A_ROW_GROUP = 100
+ROWS_PER_FILE = 1_000
+ROWS_PER_GROUP = 100
 """Rows that a reader of Parquet has in memory at once; what Hugging Face advises for pictures."""
 CLASSES = "classes.json"
 UNSPLIT = "pictures"
@@ -35,7 +35,7 @@ _MARKS = {b"\xff\xd8": "jpg", b"\x89PNG": "png"}
 
 @dataclass(frozen=True)
 class Packed:
-    """A picture to be written: its `data` and file `name`, `code` of its class (−1 without), and other `facts`."""
+    """A picture to be written: bytes, file name, code of its class (−1 for none), and `facts` as JSON has them."""
 
     data: bytes
     name: str
@@ -45,9 +45,9 @@ class Packed:
 
 @dataclass(frozen=True)
 class Content:
-    """What is written of a set: the rows of `ImageSet.table()`, N `paths`, `codes` of the `classes`, and facts.
+    """What is written of a set: N rows of its table, their `paths`, `codes` among the `classes`, and `facts`.
 
-    `facts` (N rows) are the columns that come along, by the names that they have there.
+    `facts` (N rows) are the columns that come along, under the names that they get.
     """
 
     image_set: ImageSet
@@ -66,27 +66,34 @@ class Content:
         else:
             data = files.source.read(ScannedFile(path, 0, 0))  # also from a bucket
         facts = {str(name): plain_value(values.iloc[row]) for name, values in self.facts.items()}
-        return Packed(data, f"{row:08d}.{_ending(path, data)}", self.codes[row], facts)
+        # The ending is that of the first bytes, else the file's own.
+        ending = next((ending for mark, ending in _MARKS.items() if data.startswith(mark)), None)
+        ending = ending or re.sub(r"[^a-z0-9]", "", os.path.splitext(os.fsdecode(path))[1].lower()) or "img"
+        return Packed(data, f"{row:08d}.{ending}", self.codes[row], facts)
 
     def files(self) -> Iterator[tuple[str, Sequence[int]]]:
-        """The name of each file, without its ending, and its rows: those of one split, `IN_A_FILE` at most.
+        """The name of each file, without its ending, and its rows: those of one split, at most `ROWS_PER_FILE`.
 
         A picture in several splits is in a file of each.
         """
-        rows_of: dict[str, list[int]] = {}
+
+        def file_name(split: object) -> str:
+            return re.sub(r"[^A-Za-z0-9]+", "_", split) if isinstance(split, str) else UNSPLIT
+
+        rows_by_split: dict[str, list[int]] = {}
         for row, cell in enumerate(self.table.get(SPLIT, [None] * len(self.table))):
-            for name in dict.fromkeys(map(_split_name, parted_splits(cell))):
-                rows_of.setdefault(name, []).append(row)
-        for split, rows in sorted(rows_of.items()):
-            for number, start in enumerate(range(0, len(rows), IN_A_FILE)):
-                yield f"{split}-{number:06d}", rows[start : start + IN_A_FILE]
+            for name in dict.fromkeys(map(file_name, parted_splits(cell))):
+                rows_by_split.setdefault(name, []).append(row)
+        for split, rows in sorted(rows_by_split.items()):
+            for number, start in enumerate(range(0, len(rows), ROWS_PER_FILE)):
+                yield f"{split}-{number:06d}", rows[start : start + ROWS_PER_FILE]
 
 
 Pack = Callable[[Path, Iterable[Packed], Content], None]
 
 
 def content_of(image_set: ImageSet, ids: Iterable[int] | None) -> Content:
-    """The pictures of a set (all, or those in `ids`) without dropped ones. Raises ImageSetError if none is left."""
+    """The pictures of a set (all, or those in `ids`) that were not dropped. Raises ImageSetError if there are none."""
     table = image_set.table()
     rows = np.arange(len(table)) if ids is None else np.unique(image_set.core.rows_of(ids))
     rows = rows[image_set.core.keep_mask()[rows]]
@@ -112,41 +119,34 @@ def write_packed(
     pack: Pack,
     describe: Callable[[Path, Content], None] = lambda folder, content: None,
 ) -> Exported:
-    """Write pictures that were not dropped to a few large files by `pack`, and what `describe` says of them.
+    """Write pictures that were not dropped to a few large files by `pack`; `describe` adds what else belongs to them.
 
-    A file has `IN_A_FILE` pictures of one split, which its name begins with. Pictures that cannot be read are left out,
-    and listed. Raises ImageSetError if nothing is to be written.
+    A file has at most `ROWS_PER_FILE` pictures of one split, with whose name it begins. Pictures that cannot be read
+    are left out, and listed. Raises ImageSetError if nothing is to be written.
     """
     image_set, content = wanted.image_set, content_of(wanted.image_set, wanted.ids)
-    pictures = _Reader(content, wanted.progress)
-    with new_folder(wanted.out, image_set) as folder:
-        for name, rows in content.files():
-            pack(folder / f"{name}{ending}", pictures.read(rows), content)
-        if not pictures.written:
-            reason = next(iter(pictures.left_out.values()))
-            raise ImageSetError(f"No picture of {str(image_set.root)!r} can be read: {reason}.")
-        describe(folder, content)
-        return wanted.done(folder, len(pictures.written), [*pictures.left_out.items()])
+    written, left_out = set[int](), dict[str, str]()
+    clock = Clock("share", len(content.paths))
 
-
-class _Reader:
-    """Reads the pictures one after the other; notes the rows that are `written`, and why others cannot be read."""
-
-    def __init__(self, content: Content, progress: ProgressCallback) -> None:
-        self.written: set[int] = set()
-        self.left_out: dict[str, str] = {}
-        self._content, self._progress, self._clock = content, progress, Clock("share", len(content.paths))
-
-    def read(self, rows: Iterable[int]) -> Iterator[Packed]:
+    def pictures(rows: Iterable[int]) -> Iterator[Packed]:
         for row in rows:
             try:
-                picture = self._content.picture(row)
+                picture = content.picture(row)
             except ImageError as error:
-                self.left_out[display_name(self._content.paths[row])] = str(error)
+                left_out[display_name(content.paths[row])] = str(error)
             else:
-                self.written.add(row)
+                written.add(row)
                 yield picture
-            self._progress(self._clock.at(len(self.written) + len(self.left_out)))
+            wanted.progress(clock.at(len(written) + len(left_out)))
+
+    with new_folder(wanted.out, image_set) as folder:
+        for name, rows in content.files():
+            pack(folder / f"{name}{ending}", pictures(rows), content)
+        if not written:
+            reason = next(iter(left_out.values()))
+            raise ImageSetError(f"No picture of {str(image_set.root)!r} can be read: {reason}.")
+        describe(folder, content)
+        return wanted.done(folder, len(written), [*left_out.items()])
 
 
 def write_tar(file: Path, pictures: Iterable[Packed], content: Content) -> None:
@@ -154,36 +154,36 @@ def write_tar(file: Path, pictures: Iterable[Packed], content: Content) -> None:
 
     Times and owners are left out, so that the same pictures make the same bytes.
     """
+
+    def add(name: str, data: bytes) -> None:
+        member = tarfile.TarInfo(name)
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))
+
     with tarfile.open(file, "w") as archive:
         for picture in pictures:
             key, facts = picture.name.partition(".")[0], dict(picture.facts)
-            _add(archive, picture.name, picture.data)
+            add(picture.name, picture.data)
             if picture.code >= 0:
-                _add(archive, f"{key}.cls", str(picture.code).encode())
+                add(f"{key}.cls", str(picture.code).encode())
                 facts["class"] = content.classes[picture.code]
-            _add(archive, f"{key}.json", as_json(facts).encode("utf-8"))
-
-
-def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    archive.addfile(member, io.BytesIO(data))
+            add(f"{key}.json", as_json(facts).encode("utf-8"))
 
 
 def write_classes(folder: Path, content: Content) -> None:
-    """The names of the classes by their numbers in `.cls`."""
+    """Write classes.json, the names of the classes by their numbers in `.cls`."""
     (folder / CLASSES).write_text(as_json(content.classes, indent=1) + "\n", encoding="utf-8")
 
 
 def write_parquet(file: Path, pictures: Iterable[Packed], content: Content) -> None:
-    """A Parquet file with a column `image` of bytes and name, `label` by number, and the facts; see `packed_schema`."""
+    """A Parquet file with the columns of `packed_schema`."""
     schema = packed_schema(content)
     rows: list[dict[str, object]] = []
     with pq.ParquetWriter(file, schema) as writer:
         for picture in pictures:
             image, code = {"bytes": picture.data, "path": picture.name}, picture.code if picture.code >= 0 else None
             rows.append({**picture.facts, "image": image, "label": code})
-            if len(rows) == IN_A_ROW_GROUP:
+            if len(rows) == ROWS_PER_GROUP:
                 writer.write_table(pa.Table.from_pylist(rows, schema))
                 rows.clear()
         if rows:
@@ -191,7 +191,7 @@ def write_parquet(file: Path, pictures: Iterable[Packed], content: Content) -> N
 
 
 def packed_schema(content: Content) -> pa.Schema:
-    """The columns of the Parquet files, with what Hugging Face's `datasets` reads of them: an Image, a ClassLabel."""
+    """`image` (bytes and name), `label` (number) and the facts, as Hugging Face's `datasets` knows these columns."""
     kinds: dict[str, pa.DataType] = {"image": pa.struct([("bytes", pa.binary()), ("path", pa.string())])}
     features: dict[str, Any] = {"image": {"_type": "Image"}}
     if content.classes:
@@ -202,13 +202,3 @@ def packed_schema(content: Content) -> pa.Schema:
         features[str(name)] = {"dtype": "float64" if is_number else "string", "_type": "Value"}
     noted = as_json({"info": {"features": features}}).encode("utf-8")
     return pa.schema(list(kinds.items()), metadata={b"huggingface": noted})
-
-
-def _split_name(split: object) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "_", split) if isinstance(split, str) else UNSPLIT
-
-
-def _ending(path: bytes, data: bytes) -> str:
-    """The ending of a picture's file by its first bytes, else the one that it has."""
-    by_mark = next((ending for mark, ending in _MARKS.items() if data.startswith(mark)), None)
-    return by_mark or re.sub(r"[^a-z0-9]", "", os.path.splitext(os.fsdecode(path))[1].lower()) or "img"

@@ -47,9 +47,9 @@ LeftOut = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be written to the new folder `out`: pictures of a set (all, or those in `ids`), as links or copies.
+    """The pictures of a set (all, or those in `ids`) that go to the new folder `out`, as links or copies.
 
-    `with_folder`: with the whole path of their folder in what is said of where they come from.
+    With `with_folder`, the whole path of their folder stands in what is written of their provenance.
     """
 
     image_set: ImageSet
@@ -64,7 +64,7 @@ class Wanted:
         return provenance(self.image_set, with_folder=self.with_folder)
 
     def done(self, folder: Path, pictures: int, left_out: LeftOut) -> "Exported":
-        """Its result; lists what was left out in a file of the folder too, which a zip or a job cannot report."""
+        """The result, once pictures lie in `folder`; what was left out is listed there too, for who sees only that."""
         if left_out:
             lines = [f"{path} {reason}\n" for path, reason in left_out]
             (folder / LEFT_OUT).write_text("".join(lines), encoding="utf-8")
@@ -73,7 +73,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Exported:
-    """Result of an export to `out`: the number of `pictures`, and those whose file could not be opened."""
+    """An export: how many pictures lie in `out`, and those whose file could not be opened."""
 
     out: Path
     pictures: int
@@ -81,10 +81,10 @@ class Exported:
 
     @property
     def words(self) -> tuple[str, ...]:
-        return (f"{counted(self.pictures, 'picture')} in {str(self.out)!r}.", *written_in_words(self.left_out))
+        return (f"{counted(self.pictures, 'picture')} in {str(self.out)!r}.", *left_out_in_words(self.left_out))
 
 
-def written_in_words(left_out: LeftOut) -> list[str]:
+def left_out_in_words(left_out: LeftOut) -> list[str]:
     """A sentence for each reason why pictures were left out."""
     by_reason: dict[str, list[str]] = {}
     for path, reason in left_out:
@@ -116,9 +116,9 @@ def lay_out(
     progress: ProgressCallback,
     is_cut: bool = False,
 ) -> tuple[list[int], LeftOut]:
-    """Put each picture at its place, as a link or a copy; of objects the whole picture or, if `is_cut`, the crop.
+    """Put each picture at its place, as a link or a copy; of an object the whole picture or, if `is_cut`, the crop.
 
-    Returns the rows of those whose file could be opened, and the others. Raises ImageSetError if there is none.
+    Returns the rows of those whose file could be opened, and the others. Raises ImageSetError if none could.
     """
     opened, how = opened_by(image_set, how=how, is_cut=is_cut)
     clock, rows, left_out = Clock("share", len(paths)), [], []
@@ -132,7 +132,7 @@ def lay_out(
             left_out.append((display_name(path), str(error)))
         progress(clock.at(row + 1))
     if not rows:
-        reason = f" {written_in_words(left_out)[0]}" if left_out else ""
+        reason = f" {left_out_in_words(left_out)[0]}" if left_out else ""
         none = f"None of {counted(len(paths), 'picture')} of {str(image_set.root)!r} can be exported."
         raise ImageSetError(f"{none}{reason} Choose others, or read the folder again.")
     return rows, left_out
@@ -141,7 +141,7 @@ def lay_out(
 def opened_by(
     image_set: ImageSet, *, how: How, is_cut: bool
 ) -> tuple[Callable[[bytes], AbstractContextManager[BinaryIO]], How]:
-    """What opens a picture by its path, or of an object the crop if it `is_cut`; and whether it can be linked to."""
+    """What opens a picture by its path (of an object the crop, if `is_cut`), and how it can be put elsewhere."""
     files = image_set.files
     return (files.open_crop if is_cut else files.open), ("copy" if is_cut or files.are_copied else how)
 
@@ -187,7 +187,7 @@ def new_folder(out: str | Path, image_set: ImageSet) -> Iterator[Path]:
 
 
 def link_or_copy(file: BinaryIO, source: bytes, target: bytes, *, how: How) -> None:
-    """Create `at` as an absolute link to a picture, or as a copy of what is open, with its times and permissions."""
+    """Make `target` an absolute link to `source`, or a copy of the open `file` with its times and permissions."""
     if how == "link":
         os.symlink(source, target)
         return
@@ -199,7 +199,7 @@ def link_or_copy(file: BinaryIO, source: bytes, target: bytes, *, how: How) -> N
 
 
 def unwritten(target: Path, error: OSError, *, if_full: str, how: How = "link") -> FolderError:
-    """The error of pictures that could not be written to a folder, with what to do: `if_full` if its disk is full."""
+    """The error to raise where pictures cannot be written to a folder; `if_full` says what to do on a full disk."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return FolderError(f"The disk of {str(target)!r} is full. {if_full}")
     if how == "link" and error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
@@ -211,13 +211,13 @@ QUALITY = 72
 
 
 def inlined(image_set: SetCore, ids: Iterable[int], *, side_px: int) -> dict[int, str]:
-    """Thumbnails by id as `data:` URLs, the longer side at most `side_px`; pictures without one are left out."""
+    """Thumbnails by id as `data:` URLs, at most `side_px` on the longer side; pictures without one are left out."""
     wanted = list(dict.fromkeys(int(i) for i in ids))
     return {image_id: data_url(shrunk(jpeg, side_px)) for image_id, jpeg in image_set.store.thumbnails(wanted).items()}
 
 
 def shrunk(jpeg: bytes, side_px: int) -> bytes:
-    """A JPEG no longer than `side_px` on a side, from a JPEG."""
+    """A JPEG made smaller: at most `side_px` on a side."""
     with Image.open(io.BytesIO(jpeg)) as opened:
         opened.draft("RGB", (side_px, side_px))
         small = opened.convert("RGB")
@@ -233,18 +233,18 @@ def data_url(data: bytes, kind: str = "image/jpeg") -> str:
 
 
 LONGEST_NAME = 28
-LETTERS = 30
-"""The long side of the picture is as long as so many letters are high."""
+LETTERS_PER_SIDE = 30
+"""Heights of a letter along the picture's long side."""
 STRONG, FAINT, PREDICTED = "#ffd60a", "#ffffff", "#4cc9f0"
 DASHES = "9 6"
-"""In pixels as shown: the predicted box is told from the labelled one without its colour."""
+"""In pixels as shown: tells the predicted box from the labelled one without its colour."""
 
 
 def with_boxes(whole: WholePicture, *, most_px: int, is_named: bool = True) -> str:
-    """The picture, at most `most_px` on its long side, with the box of its object strong, the others faint.
+    """An SVG of the picture, at most `most_px` on its long side, its object's box strong, the others faint.
 
-    If it `is_named`, with its class, and with what was predicted, if anything was, as a dashed box.
-    Each line has a dark one under it, so that it is seen on any ground, and is as wide at every size.
+    If `is_named`, the object's class stands at its box, and a predicted box is dashed. A dark line under each line
+    keeps it visible on any ground; lines are as wide at every size.
     """
     width, height = whole.size
     size = f'width="{width}" height="{height}"'
@@ -259,13 +259,7 @@ def with_boxes(whole: WholePicture, *, most_px: int, is_named: bool = True) -> s
         parts += [
             *_lines(predicted.box, "#000", 5, opacity=0.6, dashes=DASHES),
             *_lines(predicted.box, PREDICTED, 2.5, dashes=DASHES),
-            _name(
-                f"predicted {predicted.label or ''}".rstrip(),
-                predicted.box,
-                whole.size,
-                colour=PREDICTED,
-                is_below=True,
-            ),
+            _name(f"predicted {predicted.label or ''}".rstrip(), predicted.box, whole.size, is_predicted=True),
         ]
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width} {height}">{"".join(parts)}</svg>'
 
@@ -279,14 +273,15 @@ def _lines(box: Box, colour: str, width_px: float, *, opacity: float = 1, dashes
     )
 
 
-def _name(text: str, box: Box, size: tuple[int, int], *, colour: str = STRONG, is_below: bool = False) -> str:
-    """A class above its box, or below; inside where there is no room, and never beyond the right edge."""
-    letter = max(size) / LETTERS
+def _name(text: str, box: Box, size: tuple[int, int], *, is_predicted: bool = False) -> str:
+    """A class above its box, below if predicted; inside where there is no room, and never beyond the right edge."""
+    letter = max(size) / LETTERS_PER_SIDE
     x, y, width, height = box
     is_right, above, below = x > size[0] / 2, y - letter * 0.35, y + height + letter * 1.1
     start = min(x + width, size[0]) - letter * 0.15 if is_right else max(x, 0) + letter * 0.15
     down = above if above > letter else max(y, 0) + letter * 1.1
-    if is_below:
+    colour = PREDICTED if is_predicted else STRONG
+    if is_predicted:
         down = below if below < size[1] else min(y + height, size[1]) - letter * 0.4
     name = text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
     return (

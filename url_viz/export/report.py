@@ -51,14 +51,14 @@ from url_viz.versions.changes import CHANGES
 from url_viz.versions.set_diffs import Diff
 from url_viz.versions.set_versions import Version
 
-SIZES = ((800, 128), (2_000, 96), (5_000, 64))
-"""The longer side of a thumbnail in pixels, by how many pictures there are at most."""
+LIVE_THUMBNAILS_PX = ((800, 128), (2_000, 96), (5_000, 64))
+"""The longer side of a thumbnail for up to this many pictures."""
 DIGITS = 4
 
 
 @dataclass(frozen=True)
 class LivePart:
-    """What a page needs for it: a module, its data as a record of JSON, and the choices of its filters."""
+    """Explore's map and grid for a page: a module, its data as a record of JSON, and the choices of its filters."""
 
     script: str
     data: dict[str, Any]
@@ -67,7 +67,7 @@ class LivePart:
 
 
 def live_part(image_set: ImageSet, table: pd.DataFrame, measure: str) -> LivePart:
-    """The live part of pictures: rows of the set's table with `rank_percentile`, at most as many as SIZES say."""
+    """The live part for rows of the set's table with `rank_percentile`, at most MOST_LIVE."""
     rows = table.sort_values("rank_percentile", ascending=False, kind="stable", na_position="last", ignore_index=True)
     whole = image_set.table()
     category = "label" if len(category_names(rows, "label")) <= MOST_CATEGORIES else None
@@ -80,20 +80,28 @@ def live_part(image_set: ImageSet, table: pd.DataFrame, measure: str) -> LivePar
         measure=measure_title(measure),
         categories=category_names(rows, "label"),
     )
-    side_px = next(px for most, px in SIZES if len(rows) <= most)
+    side_px = next(px for most, px in LIVE_THUMBNAILS_PX if len(rows) <= most)
     pictures = inlined(image_set.core, rows["id"], side_px=side_px)
     shown = [
         tile_data(tile) | {"thumbnail": pictures.get(tile.id, "")} for tile in tiles(rows, set_id="", measure=measure)
     ]
     reasons = [tuple(map(shown_reason, filter(None, str(some).split(SEPARATOR)))) for some in rows["reasons"]]
     is_told = image_set.labels.shows_shares()
+
+    def card(row: dict[Any, Any], reasons: tuple[str, ...]) -> dict[str, object]:
+        place = [number_of(row["x"]), number_of(row["y"])]
+        return {
+            "between": between_of(row, is_told=is_told),
+            "reasons": reasons,
+            "rank": number_of(row["rank_percentile"]),
+            "place": None if None in place else place,
+        }
+
     data = {
         "points": base64.b64encode(encode_points(points)).decode("ascii"),
         "ids": list(map(str, points.ids.tolist())),
         "tiles": shown,
-        "cards": [
-            _card(row, some, is_told=is_told) for row, some in zip(rows.to_dict("records"), reasons, strict=True)
-        ],
+        "cards": [card(row, some) for row, some in zip(rows.to_dict("records"), reasons, strict=True)],
         "measures": _measures(rows, whole, measure),
         "map": map_data(view, key="report", taken={}) | {"fits": False, "can_pick": category is not None},
         "has_questions": any(tile["question"] for tile in shown),
@@ -105,19 +113,8 @@ def live_part(image_set: ImageSet, table: pd.DataFrame, measure: str) -> LivePar
     return LivePart(notebook_script("report", start), data, classes, tuple(map(shown_reason, offered)))
 
 
-def _card(row: dict[Any, Any], reasons: tuple[str, ...], *, is_told: bool) -> dict[str, object]:
-    place = [number_of(row["x"]), number_of(row["y"])]
-    rank = number_of(row["rank_percentile"])
-    return {
-        "between": between_of(row, is_told=is_told),
-        "reasons": reasons,
-        "rank": rank,
-        "place": None if None in place else place,
-    }
-
-
 def _measures(rows: pd.DataFrame, whole: pd.DataFrame, first: str) -> list[dict[str, object]]:
-    """Title, values and percentiles (N,) of each measure of the rows, `first` first."""
+    """Title, values and percentiles of each measure of the rows, `first` first."""
     names = dict.fromkeys([first, *(one.name for one in MEASURES if one.is_offered and one.name in rows)])
     return [
         {
@@ -180,7 +177,7 @@ class MapLayer:
 
 
 def layers_of(points: MapPoints, table: pd.DataFrame, measure: str) -> list[MapLayer]:
-    """The colourings of the map: by measures, the report's first, and by class; none if nothing is drawn."""
+    """The colourings of the map: by measures, the report's first, and by class; none without points."""
     others = [name for name in (CONFUSABILITY.name, UNCERTAINTY.name) if name != measure]
     columns = {measure: "rank_percentile", **{name: str(measure_named(name).percentile) for name in others}}
     ranks = {name: table[column].to_numpy(dtype=float) for name, column in columns.items()}
@@ -195,14 +192,14 @@ def layers_of(points: MapPoints, table: pd.DataFrame, measure: str) -> list[MapL
 
 
 def measure_paths(points: MapPoints, ranks: NDArray[np.floating]) -> str:
-    """SVG paths of the points, coloured by percentile (N,) of the table: class `m0` (clear) to `m6`, `mx` for none."""
+    """SVG paths of the points by the percentiles (N,) of the table: class `m0` (clear) to `m6`, `mx` for none."""
     shown = ranks[points.rows]
     bins = np.where(np.isfinite(shown), np.minimum(shown * BINS / 100, BINS - 1), -1).astype(np.int64)
     return _paths(points, bins, prefix="m")
 
 
 def class_paths(points: MapPoints, labels: "pd.Series[str]") -> tuple[str, tuple[str, ...]]:
-    """SVG paths of the points, coloured by class (`c0` to `c6`, `cx` for others), and the names of those classes."""
+    """SVG paths of the points by class (`c0` to `c6`, `cx` for others), and the names of those classes."""
     sizes = labels.value_counts()
     names = tuple(str(n) for n in sorted(sizes.index, key=lambda n: (-int(sizes[n]), str(n)))[:CLASS_COLOURS])
     number = {name: index for index, name in enumerate(names)}
@@ -220,7 +217,7 @@ def _sample(ranks: NDArray[np.floating]) -> Ints:
 
 
 def evenly(count: int, most: int) -> Ints:
-    """Of so many indices all, or `most` of them at even steps."""
+    """All of `count` indices, or `most` of them at even steps."""
     return np.linspace(0, count, min(count, most), endpoint=False).astype(np.int64)
 
 
@@ -243,7 +240,7 @@ _PAGE = Path(__file__).parent / "page"
 
 
 def filled(template: str, *, script: str = "", **values: object) -> str:
-    """A template filled with values: a page whose policy allows this script alone, named by digest, and no loading."""
+    """A template filled with values: a page whose policy allows `script` alone, by its digest, and no loading."""
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     policy = (
         f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
@@ -265,7 +262,7 @@ def for_html(record: object) -> str:
 
 
 def page_file(path: str | Path, *roots: Path) -> Path:
-    """The file that a report on `roots` is written to; raises as `require_outside`, FolderError for another ending."""
+    """The file of a report on `roots`. Raises FolderError unless it ends in .html, and as `require_outside`."""
     target = require_outside(path, *roots)
     if target.suffix.lower() not in (".html", ".htm"):
         raise FolderError(f"{target.name!r} does not end in .html. Give the report a name that does.")
@@ -274,7 +271,7 @@ def page_file(path: str | Path, *roots: Path) -> Path:
 
 @cache
 def _environment() -> Environment:
-    """What templates know; every value is escaped unless it is marked safe."""
+    """Templates with our words; every value is escaped unless it is marked safe."""
     loader = FileSystemLoader(_PAGE)
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {
@@ -287,40 +284,36 @@ def _environment() -> Environment:
         "sentence": lambda words: words[:1].upper() + words[1:],
     }
     environment.tests["missing"] = lambda value: not np.isfinite(value)
-    words = {"titled": titled, "caption": _caption, "between": _between, "question": question_of}
+
+    def classes_between(row: Mapping[str, Any], measure: str) -> str:
+        words = between(row["first_class"], row["second_class"]) if measure == AMBIGUITY.name else None
+        return f" {words}" if words else ""
+
+    def caption(row: Mapping[str, Any]) -> str:
+        return row["label"] if isinstance(row["label"], str) else str(row["path"]).rsplit("/", 1)[-1]
+
+    words = {"titled": titled, "caption": caption, "between": classes_between, "question": question_of}
     environment.globals |= {**words, "width": WIDTH, "height": HEIGHT, "bins": BINS}
     return environment
 
 
 def titled(measure: str) -> str:
-    """A measure within a sentence, a baseline as one; a user's column by its own name."""
+    """A measure's title within a sentence, marked if it is a baseline; a user's column by its own name."""
     if not is_measure(measure):
         return measure
     return f"{in_text(measure)}{' (baseline)' if measure_named(measure).is_baseline else ''}"
 
 
 def shortened(name: object) -> str:
-    """A name without its middle, if it is long."""
+    """A long name without its middle."""
     words = str(name)
     return words if len(words) <= LONGEST_NAME else f"{words[: LONGEST_NAME // 2]}…{words[-LONGEST_NAME // 2 + 1 :]}"
-
-
-def _between(row: Mapping[str, Any], measure: str) -> str:
-    """The two classes that a picture lies between, where the report is ordered by that."""
-    words = between(row["first_class"], row["second_class"]) if measure == AMBIGUITY.name else None
-    return f" {words}" if words else ""
-
-
-def _caption(row: Mapping[str, Any]) -> str:
-    """The class of a picture, else its file's name."""
-    label = row["label"]
-    return label if isinstance(label, str) else str(row["path"]).rsplit("/", 1)[-1]
 
 
 GALLERY_PX, CLASS_PX, HOVER_PX, WHOLE_PX = 128, 72, 64, 320
 GALLERY, CLASSES_SHOWN, CLASS_GALLERY = 18, 12, 3
 WHOLES = 6
-"""So many objects of each gallery are shown in their pictures, too."""
+"""Objects of each gallery that are shown in their pictures, too."""
 MOST_LIVE = 5_000
 MOST_HOVER, MOST_HOVER_BYTES = 800, 1_300_000
 
@@ -336,8 +329,8 @@ def write_report(
 ) -> Path:
     """Write `report_html` to a .html file, atomically; returns its path.
 
-    Raises FolderError for another extension, or a path that cannot be written or is in no folder; UsageError for one
-    among the pictures, ImageSetError if `ids` name no picture.
+    Raises FolderError for another ending or a path that cannot be written, UsageError for one among the pictures,
+    ImageSetError if `ids` name no picture.
     """
     target = page_file(path, image_set.root)
     page = report_html(image_set, ids=ids, title=title, with_folder=with_folder, is_live=is_live)
@@ -353,12 +346,11 @@ def report_html(
     is_live: bool = True,
     now: datetime.datetime | None = None,
 ) -> str:
-    """The report of all pictures, or of those in `ids`, as the text of one HTML page.
+    """The report of all pictures, or of those in `ids`, as one HTML page; percentiles are those within the whole set.
 
-    It has Explore's map and grid, to hover over, lasso and filter, if it `is_live` and of MOST_LIVE pictures at most,
-    which takes some 2 to 5 kB each; else a drawing of the map, and at most about 3 MB. Percentiles are those within the
-    whole image set. `title` is the set's name by default; the folder's path is included only `with_folder`. Raises
-    ImageSetError if there is nothing to report, or an id is not in the set.
+    It has Explore's map and grid if it `is_live` and has at most MOST_LIVE pictures, which take 2 to 8 kB each; else a
+    drawing of the map, and at most about 3 MB. `title` is by default the set's name; the path of the folder is included
+    only `with_folder`. Raises ImageSetError if there is nothing to report, or an id is not in the set.
     """
     table, measure = ranked_pictures(image_set), measure_of(image_set)
     if ids is not None:
@@ -401,12 +393,12 @@ def measure_of(image_set: ImageSet) -> str:
 
 
 def ranked_pictures(image_set: ImageSet) -> pd.DataFrame:
-    """The table of an image set with the percentile of its report's measure as `rank_percentile`."""
+    """An image set's table, with the percentile of the report's measure as `rank_percentile`."""
     return with_percentile(image_set.table(), measure_of(image_set))
 
 
 def _counts(image_set: ImageSet, table: pd.DataFrame) -> dict[str, Any]:
-    """What is counted, by name; reasons and failures as pairs with their counts, the most first."""
+    """What the report counts, by the names in its template; reasons and failures with their counts, most first."""
     groups = table["twin_group"].value_counts()
     groups = groups[groups > 1]
     copies = table[COPIES].value_counts()
@@ -430,7 +422,7 @@ def _most_common(values: Iterable[object]) -> list[tuple[str, int]]:
 def _galleries(
     image_set: ImageSet, table: pd.DataFrame, measure: str, evaluated: Evaluated | None
 ) -> dict[str, object]:
-    """Both ends of the set and of its largest classes, one per group of twins, with their pictures by id."""
+    """Both ends of the set and of its largest classes, one picture per group of twins, and all thumbnails by id."""
     both = ends(table, by=measure)
     sides = both.ambiguous.head(GALLERY), both.clear.head(GALLERY)
     classes = _classes(table, measure, evaluated)
@@ -446,7 +438,7 @@ def _galleries(
 
 
 def _classes(table: pd.DataFrame, measure: str, evaluated: Evaluated | None) -> list[dict[str, Any]]:
-    """The largest classes, the most ambiguous by its mean percentile first; recall@1 is nan where it is not known."""
+    """The largest classes, the most ambiguous on average first; recall@1 is nan where it is not known."""
     recall: dict[str, float] = {}
     if evaluated is not None:
         counted = by_class(evaluated.pictures, next(iter(evaluated.pictures.values)))
@@ -484,7 +476,7 @@ def _meanings(table: pd.DataFrame, measure: str) -> list[tuple[str, str]]:
 
 
 def _hover_data(image_set: ImageSet, table: pd.DataFrame, points: MapPoints, measure: str) -> str:
-    """The hover card of each point, as JSON escaped for HTML; some of many points have a thumbnail."""
+    """The hover cards of the points, as JSON for HTML; of many points, some have a thumbnail."""
     rows = table.iloc[points.rows]
     ids = rows["id"].tolist()
     shown = evenly(len(points), MOST_HOVER).tolist()
@@ -505,7 +497,6 @@ def _hover_data(image_set: ImageSet, table: pd.DataFrame, points: MapPoints, mea
 
 
 def _cautions(evaluated: Evaluated) -> list[str]:
-    """What to bear in mind with the figures of the measures that are there."""
     names = {measured.name for measured in evaluated.measures}
     cautions = {
         f"{AMBIGUITY.title} uses these classes, but never a picture's own label or a copy's; the others use none.": {
@@ -518,7 +509,7 @@ def _cautions(evaluated: Evaluated) -> list[str]:
 
 
 def _worth(image_set: ImageSet) -> dict[str, object]:
-    """What the decisions on the whole set were worth, and the classes that gained or lost most by them."""
+    """What the decisions on the whole set were worth, and the classes whose recall they changed most."""
     worth: Worth | None = image_set.labels.worth() if image_set.labels.is_reviewed() else None
     changed: Sequence[dict[Any, Any]] = []
     if worth is not None and len(worth.differing):
@@ -527,19 +518,19 @@ def _worth(image_set: ImageSet) -> dict[str, object]:
     return {"worth": worth, "changed_classes": changed}
 
 
-SHOWN = 24
-"""So many pictures of each change, classes and leaks are shown."""
-SIDE_PX = 128
+MOST_CHANGED = 24
+"""Pictures of each change, classes, and leaks that are shown."""
+DIFF_PX = 128
 
 
 def write_diff_report(difference: Diff, path: str | Path) -> Path:
-    """Write `diff_html` to a .html file, atomically; returns its path. Raises FolderError for where it cannot be."""
+    """Write `diff_html` to a .html file, atomically; returns its path. Raises as `write_report`."""
     target = page_file(path, difference.before.core.root, difference.after.core.root)
     return write_bytes(diff_html(difference).encode("utf-8"), target)
 
 
 def diff_html(difference: Diff) -> str:
-    """The report as the text of one HTML page; of folders it has the names alone."""
+    """The report on a diff as one HTML page; of folders it has only the names."""
     return filled(
         "diff.html",
         before=_name(difference.before),
@@ -548,8 +539,8 @@ def diff_html(difference: Diff) -> str:
         made=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
         sentences=difference.words,
         changes=[_shown(difference, name, count) for name, count in difference.counts().items()],
-        classes=pd.concat([difference.rose, difference.fell]).head(SHOWN).to_dict("records"),
-        leaks=[] if difference.new_leaks is None else difference.new_leaks.head(SHOWN).to_dict("records"),
+        classes=pd.concat([difference.rose, difference.fell]).head(MOST_CHANGED).to_dict("records"),
+        leaks=[] if difference.new_leaks is None else difference.new_leaks.head(MOST_CHANGED).to_dict("records"),
     )
 
 
@@ -558,9 +549,9 @@ def _name(version: Version) -> str:
 
 
 def _shown(difference: Diff, change: str, count: int) -> dict[str, Any]:
-    """One change: how many pictures have it, and the first of them, each with its thumbnail ("" for none)."""
-    rows = difference.table[difference.table[change]].head(SHOWN)
+    """A change: its title, how many pictures have it, and the first of them with thumbnails ("" for none)."""
+    rows = difference.table[difference.table[change]].head(MOST_CHANGED)
     version, ids = (difference.before, rows["id_before"]) if change == "removed" else (difference.after, rows["id"])
-    pictures = inlined(version.core, ids, side_px=SIDE_PX)
+    pictures = inlined(version.core, ids, side_px=DIFF_PX)
     shown = rows.assign(thumbnail=[pictures.get(int(image_id), "") for image_id in ids]).to_dict("records")
     return {"title": CHANGES[change].capitalize(), "count": count, "rows": shown}

@@ -1,7 +1,6 @@
 """Results for other programs: evaluations, a gate's verdict, answers on pairs."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,21 +28,31 @@ from url_viz.store.tables.tables import positions_of
 
 
 def write_evaluation(image_set: ImageSet, evaluated: Evaluated, path: Path) -> Path:
-    """Write `evaluation_record` to a file. Raises FolderError if it cannot be written, UsageError as a source."""
+    """Write `evaluation_record` as JSON. Raises FolderError if that fails, UsageError for a file among the pictures."""
     require_outside(path, image_set.root)
     return write_bytes((as_json(evaluation_record(image_set, evaluated), indent=1) + "\n").encode("utf-8"), path)
 
 
 def evaluation_record(image_set: ImageSet, evaluated: Evaluated) -> dict[str, Any]:
-    """Recall@1, each measure's figures and its tenths, and the classes; null for what there is not.
+    """Recall@1, the figures and tenths of each measure, and the classes; null for what there is not.
 
-    Ends of intervals are `_low` and `_high`, 95 %; `pictures` are those counted, of a measure with gaps fewer. The
-    classes' percentiles are of the measure `classes_by`.
+    `_low` and `_high` end 95 % intervals; `pictures` are those counted, fewer of a measure with gaps. Percentiles of
+    classes are by the measure `classes_by`.
     """
     pictures = evaluated.pictures
     interval = pictures.recall_interval
-    by = image_set.order().measure
-    by = by if by in pictures.values else next(iter(pictures.values))
+    order = image_set.order()
+    by = order.measure if order.measure in pictures.values else next(iter(pictures.values))
+
+    def details(measure: str) -> dict[str, Any]:
+        own, about = evaluated.pictures_of[measure], measure_named(measure)
+        return {
+            "title": measure_title(measure),
+            "knows": about.knows,
+            "is_baseline": about.is_baseline,
+            "tenths": _rows(deciles(own.values[measure], own.is_right)),
+        }
+
     return {
         "set": asdict(provenance(image_set)),
         "pictures": len(pictures),
@@ -52,7 +61,7 @@ def evaluation_record(image_set: ImageSet, evaluated: Evaluated) -> dict[str, An
         "recall_at_1": pictures.recall,
         "recall_at_1_low": interval.low,
         "recall_at_1_high": interval.high,
-        "measures": [row | _about(evaluated, str(row["measure"])) for row in _rows(evaluated.table())],
+        "measures": [row | details(str(row["measure"])) for row in _rows(evaluated.table())],
         "lead": None
         if evaluated.lead is None
         else {
@@ -67,23 +76,12 @@ def evaluation_record(image_set: ImageSet, evaluated: Evaluated) -> dict[str, An
     }
 
 
-def _about(evaluated: Evaluated, measure: str) -> dict[str, Any]:
-    pictures = evaluated.pictures_of[measure]
-    tenths = deciles(pictures.values[measure], pictures.is_right)
-    return {
-        "title": measure_title(measure),
-        "knows": measure_named(measure).knows,
-        "is_baseline": measure_named(measure).is_baseline,
-        "tenths": _rows(tenths),
-    }
-
-
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): plain_value(value) for name, value in row.items()} for row in table.to_dict("records")]
 
 
 FORMAT = "url-viz check"
-"""Names the kind of a JSON file, which other files of pictures have, too."""
+"""Says of a JSON file that it is a result of `check`."""
 MARKS = {"passed": "✅", "broken": "❌", "not judged": "⚠️"}
 SHOWN = 50
 """How many pictures of a rule are listed in a text for people."""
@@ -93,15 +91,12 @@ LONGEST_CELL = 300
 
 
 def as_baseline(result: GateResult) -> bytes:
-    """A result as JSON, which is a baseline for later checks."""
+    """A result as JSON, the baseline for later checks."""
     return json.dumps({"format": FORMAT, "state": result.state, **asdict(result)}, indent=1).encode()
 
 
 def read_baseline(path: Path) -> GateResult | None:
-    """The result in a JSON file of `as_baseline`; None for other files, and where there is none.
-
-    Raises UsageError for one that is damaged.
-    """
+    """The result in a JSON file; None for other files, or without one. Raises UsageError if it is damaged."""
     try:
         record = record_in(path.read_bytes())
     except (OSError, ValueError):
@@ -140,41 +135,37 @@ def markdown(result: GateResult) -> bytes:
     if result.classes_passed:
         rows.insert(0, f"| {MARKS['passed']} | ambiguous | {counted(result.classes_passed, 'class')} |")
     half, more = MOST_BYTES // 2, "| | and {} more | |"
-    table = _bounded(["| | rule | found |", "|---|---|---|"], rows, len(rows), most_bytes=half, more=more)
-    broken = [rule for rule in result.rules if rule.state == "broken"]
+    table = "\n".join(["| | rule | found |", "|---|---|---|", *_bounded(rows, most_bytes=half, more=more)])
+    broken = [_section(rule) for rule in result.rules if rule.state == "broken"]
     left, more = half - len(head.encode()) - 100, "And {} more broken rules: see --json."
-    listed = _bounded([], map(_section, broken), len(broken), most_bytes=left, more=more, between="\n\n")
+    listed = "\n\n".join(_bounded(broken, most_bytes=left, more=more, between="\n\n"))
     return "\n\n".join(filter(None, [head, table, listed, "\n"])).encode()
 
 
 def _section(rule: RuleResult) -> str:
-    """What broke a rule, folded."""
     listed = "\n".join(f"- {_cell(path)}: {_cell(detail)}" for path, detail in rule.counted[:SHOWN])
     more = f"\n- and {rule.count - SHOWN:,} more" if rule.count > SHOWN else ""
     return f"<details><summary>{escaped_in_html(_cut(rule.name))}</summary>\n\n{listed}{more}\n\n</details>"
 
 
-def _bounded(
-    first: list[str], parts: Iterable[str], count: int, *, most_bytes: int, more: str, between: str = "\n"
-) -> str:
-    """What comes first, then as many of `count` parts as fit into so many bytes; `more` says how many do not."""
-    shown = list(first)
+def _bounded(parts: list[str], *, most_bytes: int, more: str, between: str = "\n") -> list[str]:
+    """The first parts, as many as fit into `most_bytes`; at last `more`, which says how many do not."""
+    shown = list[str]()
     for part in parts:
         most_bytes -= len((part + between).encode())
         if most_bytes < 0:
             break
         shown.append(part)
-    rest = count - len(shown) + len(first)
-    return between.join([*shown, *([more.format(f"{rest:,}")] if rest else [])])
+    rest = len(parts) - len(shown)
+    return [*shown, *([more.format(f"{rest:,}")] if rest else [])]
 
 
 def _cell(text: str) -> str:
-    """Text of others in a table or list of Markdown."""
     return escaped(_cut(text))
 
 
 def _cut(text: str) -> str:
-    """Text of others on one line, at most LONGEST_CELL characters of it."""
+    """Untrusted text on one line, cut to LONGEST_CELL characters."""
     plain = printable(text[: LONGEST_CELL + 1])
     return plain if len(plain) <= LONGEST_CELL else f"{plain[: LONGEST_CELL - 1]}…"
 
@@ -188,7 +179,7 @@ _ANSWERS = {
 
 @dataclass(frozen=True)
 class ImportedAnswers:
-    """What a file of answers brought: `action` stored them; so many rows had no answer, or pictures not in the set."""
+    """What a file of answers brought: the `action` that stored them, and how many rows were passed over."""
 
     action: Action
     unanswered: int
@@ -202,13 +193,13 @@ class ImportedAnswers:
 
 
 def answers_table(image_set: ImageSet) -> pd.DataFrame:
-    """One row per answer, the oldest first: COLUMNS; `same` is yes or no, the path of a content that is gone empty."""
+    """One row per answer, the oldest first: COLUMNS, `same` yes or no; "" is the path of a picture that is gone."""
     answered = image_set.answers.log.now()
     return _table(image_set, answered.pairs, np.where(answered.is_same, "yes", "no"))
 
 
 def questions_table(image_set: ImageSet, count: int, *, seed: int = 0) -> pd.DataFrame:
-    """Pairs to ask about (`ImageSet.answers.ask`) as COLUMNS with `same` empty, to be filled in and read back."""
+    """Pairs to ask about, as COLUMNS with an empty `same`, to be filled in and read by `import_answers`."""
     ids = image_set.answers.ask(count, seed=seed)[["id", "neighbour_id"]].to_numpy(np.int64)
     contents = image_set.core.contents[image_set.core.rows_of(ids.ravel())].reshape(-1, 2)
     return _table(image_set, contents, np.full(len(ids), ""))
@@ -222,11 +213,11 @@ def _table(image_set: ImageSet, pairs: NDArray[np.int64], same: NDArray[np.str_]
 
 
 def import_answers(image_set: ImageSet, file: str | Path | IncomingFile, *, who: str | None = None) -> ImportedAnswers:
-    """Store the answers of a CSV file with the columns path, neighbour_path and same, or those of `answers_table`.
+    """Store the answers of a CSV file with the columns path, neighbour_path and same, as one action for undo.
 
-    Pairs are known by content where the file has it, else by path. Rows without an answer are passed over, and those
-    of pictures that are not in this set. A single action for undo. Raises FolderError for a file that cannot be read,
-    has other columns, or an answer that is neither yes nor no; nothing is stored then.
+    Pictures are known by content where the file has it (as `answers_table` writes it), else by path. Rows without an
+    answer, or of pictures that this set has not, are passed over. Raises FolderError for a file that cannot be read,
+    has other columns, or an answer that is neither yes nor no; nothing is stored then. DecisionError without answers.
     """
     source = opened(file)
     table = read_csv(source)
@@ -241,7 +232,8 @@ def import_answers(image_set: ImageSet, file: str | Path | IncomingFile, *, who:
         where = f"in the column same, line {odd.index[0] + 2}"
         raise FolderError(f"{source.name!r} has {odd.iloc[0][:40]!r} {where}. Say yes or no, or leave it empty.")
     answered = table[words != ""]
-    pairs = _contents(image_set, answered)
+    sides = [("path", "content"), ("neighbour_path", "neighbour_content")]
+    pairs = np.stack([_contents(image_set, answered, *names) for names in sides], axis=1)
     is_pair = (pairs != 0).all(axis=1) & (pairs[:, 0] != pairs[:, 1])
     if not is_pair.any():
         raise DecisionError(f"None of the {len(answered):,} answers in {source.name!r} is of pictures of this set.")
@@ -251,13 +243,8 @@ def import_answers(image_set: ImageSet, file: str | Path | IncomingFile, *, who:
     return ImportedAnswers(action, len(table) - len(answered), int((~is_pair).sum()))
 
 
-def _contents(image_set: ImageSet, rows: pd.DataFrame) -> NDArray[np.int64]:
-    """The contents (A, 2) of the pairs of a file, 0 for one that the set has not."""
-    sides = [("path", "content"), ("neighbour_path", "neighbour_content")]
-    return np.stack([_side(image_set, rows, *names) for names in sides], axis=1)
-
-
-def _side(image_set: ImageSet, rows: pd.DataFrame, path: str, content: str) -> NDArray[np.int64]:
+def _contents(image_set: ImageSet, rows: pd.DataFrame, path: str, content: str) -> NDArray[np.int64]:
+    """The content keys (A,) of one side of the pairs, 0 for a picture that the set has not."""
     by_content = np.zeros(len(rows), np.int64)
     if content in rows:
         keys = np.array([_key(text) for text in rows[content]], np.int64)

@@ -20,7 +20,7 @@ from url_viz.store.columns.source_columns import BOX_COLUMNS
 
 MEDIA = "data"
 SCRIPT = "open_in_fiftyone.py"
-OF_A_SAMPLE = frozenset(
+SAMPLE_NAMES = frozenset(
     (
         *("id", "filepath", "filename", "tags", "metadata", "created_at", "last_modified_at", "ground_truth"),
         *("dataset", "dataset_id", "sample_id", "in_db", "field_names", "rand", "group", "frames", "frame_number"),
@@ -29,8 +29,8 @@ OF_A_SAMPLE = frozenset(
         *("iter_fields", "merge", "reload", "save", "set_field", "to_dict", "update_field", "update_fields"),
     )
 )
-"""Names that a sample of FiftyOne already has, as a field or as a method."""
-_OF_A_DETECTION = ("bounding_box", "confidence", "index", "attributes", "mask", "mask_path", "instance", "objects")
+"""Fields and methods of a sample of FiftyOne, whose names no other field may have."""
+_DETECTION_NAMES = ("bounding_box", "confidence", "index", "attributes", "mask", "mask_path", "instance", "objects")
 
 _ELSEWHERE = ("id", "label", "tags", "width", "height")
 _OPEN = '''"""Makes a FiftyOne data set, `pictures`, of the pictures in this folder."""
@@ -65,37 +65,36 @@ with (here / "samples.jsonl").open(encoding="utf-8") as lines:
 
 
 def boxes_for_fiftyone(wanted: Wanted, folder: Path, pictures: Sequence[BoxedPicture]) -> None:
-    """As `samples_for_fiftyone`, of objects: a sample for each picture, a detection for each object as `ground_truth`.
+    """As `samples_for_fiftyone`, with a detection for each object in a picture as `ground_truth`.
 
-    A detection has its class, its box in fractions of the picture, its tags and decision as tags, and an attribute for
-    every other column.
+    A detection has its class, its box in fractions of the picture, and the rest of its row as a sample has it.
     """
     every = known_columns(pd.concat([picture.objects for picture in pictures]))
     others = [str(name) for name in every if name not in (*_ELSEWHERE, *BOX_COLUMNS)]
-    names = column_names(others, reserved=OF_A_SAMPLE | set(_OF_A_DETECTION))
-    _write(folder, (_sample_of(picture, names) for picture in pictures), wanted.origin)
+    names = column_names(others, reserved=SAMPLE_NAMES | set(_DETECTION_NAMES))
 
+    def sample(picture: BoxedPicture) -> dict[str, Any]:
+        width, height = picture.size
+        objects = [
+            {
+                "label": plain_value(row["label"]),
+                "bounding_box": [left / width, top / height, (right - left) / width, (bottom - top) / height],
+                "tags": _tags(row),
+                "url_viz_id": str(row["id"]),
+                **{new: plain_value(row[name]) for name, new in names.items()},
+            }
+            for row, (left, top, right, bottom) in picture.boxes()
+        ]
+        return {"filepath": picture.file, "width": width, "height": height, "objects": objects}
 
-def _sample_of(picture: BoxedPicture, names: Mapping[str, str]) -> dict[str, Any]:
-    width, height = picture.size
-    objects = [
-        {
-            "label": plain_value(row["label"]),
-            "bounding_box": [left / width, top / height, (right - left) / width, (bottom - top) / height],
-            "tags": _tags(row),
-            "url_viz_id": str(row["id"]),
-            **{new: plain_value(row[name]) for name, new in names.items()},
-        }
-        for row, (left, top, right, bottom) in picture.boxes()
-    ]
-    return {"filepath": picture.file, "width": width, "height": height, "objects": objects}
+    _write(folder, map(sample, pictures), wanted.origin)
 
 
 def samples_for_fiftyone(wanted: Wanted, folder: Path, table: pd.DataFrame, names: list[str]) -> None:
-    """Write a sample for each picture to samples.jsonl, where they come from, and the script that opens both.
+    """Write a sample for each picture to samples.jsonl, the provenance, and the script that opens both.
 
-    A sample has the picture's class as `ground_truth`, its tags and decision as tags, its size, and a field for every
-    other column of `table()` in which a picture has a value.
+    A sample has the class as `ground_truth`, tags and decision as tags, the size, and a field for every other column
+    in which a picture has a value.
     """
     _write(folder, dataset_samples(table, [f"{MEDIA}/{name}" for name in names]), wanted.origin)
 
@@ -109,9 +108,9 @@ def _write(folder: Path, samples: Iterable[Mapping[str, Any]], origin: Provenanc
 
 
 def dataset_samples(rows: pd.DataFrame, files: list[str]) -> Iterator[dict[str, Any]]:
-    """A record per picture, from rows of `ImageSet.table()` and where each file lies in the data set."""
+    """A record for each row of `ImageSet.table()`, whose files lie at `files` in the data set."""
     fields = known_columns(rows.drop(columns=[name for name in _ELSEWHERE if name in rows]))
-    fields = fields.rename(columns=column_names(list(fields.columns), reserved=OF_A_SAMPLE))
+    fields = fields.rename(columns=column_names(list(fields.columns), reserved=SAMPLE_NAMES))
     for row, values, file in zip(rows.to_dict("records"), fields.to_dict("records"), files, strict=True):
         label = row.get("label")
         yield {
@@ -133,32 +132,31 @@ def _tags(row: Mapping[Any, Any]) -> list[str]:
 
 SPLIT = "train"
 _CONFIG = {"config_name": "default", "data_files": [{"split": SPLIT, "path": f"{SPLIT}/**"}]}
-OF_A_ROW = ("file_name", "file_names", "image", "images")
+ROW_NAMES = ("file_name", "file_names", "image", "images")
 """Columns that `datasets` creates itself, or reads as a picture's path."""
 
 
 def class_folders(image_set: ImageSet, table: pd.DataFrame, paths: list[bytes]) -> list[bytes]:
-    """Where pictures lie: in their class folders, as corrected; objects' crops in a folder of their class."""
+    """The places of pictures: in their class folders as corrected; of objects' crops, in a folder of their class."""
     if image_set.is_of_objects:
         return corrected_paths(table, [crop_path(path) for path in paths], make_folder=True)
     return corrected_paths(table, paths, level=chosen_level(image_set))
 
 
 def rows_for_hugging_face(wanted: Wanted, folder: Path, table: pd.DataFrame, names: list[str]) -> None:
-    """Write metadata.jsonl, as `load_dataset("imagefolder")` expects it, and README.md, a data set card.
-
-    The metadata are file_name, the id as text, and all columns in which any picture has a value; a missing value is
-    null.
-    """
+    """Write metadata.jsonl, as `load_dataset("imagefolder")` expects it, and README.md, a data set card."""
     (folder / SPLIT / "metadata.jsonl").write_text(metadata_lines(table, names), encoding="utf-8")
     card = dataset_card(wanted.origin, wanted.image_set.order(), pictures=len(names), table=table)
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 def metadata_lines(table: pd.DataFrame, names: list[str]) -> str:
-    """One line of JSON per picture: its file_name, and the columns of the table."""
+    """A line of JSON per picture: file_name, the id as text, and all columns in which any picture has a value."""
     known = known_columns(table.assign(id=table["id"].astype(str)))
-    columns = column_names(list(known.columns), reserved=_reserved(known.columns))
+    file_names = {
+        name.lower() for name in map(str, known.columns) if name.lower().endswith(("_file_name", "_file_names"))
+    }
+    columns = column_names(list(known.columns), reserved={*ROW_NAMES, *file_names})
     values = [[plain_value(value) for value in known[column].tolist()] for column in known.columns]
     rows = zip(names, *values, strict=True)
     return "".join(
@@ -166,17 +164,12 @@ def metadata_lines(table: pd.DataFrame, names: list[str]) -> str:
     )
 
 
-def _reserved(columns: Iterable[str]) -> set[str]:
-    ending = {str(c).lower() for c in columns if str(c).lower().endswith(("_file_name", "_file_names"))}
-    return {*OF_A_ROW, *ending}
-
-
 def dataset_card(source: Provenance, order: Order, *, pictures: int, table: pd.DataFrame) -> str:
-    """The README of an exported data set: loading, the leading order, meaning of the values, provenance."""
+    """The README of a data set: how to load it, which order leads, what values mean, where they come from."""
     head = {"pretty_name": source.name, "tags": ["url-viz", "uncertainty"], "configs": [_CONFIG]}
     facts = "\n".join(f"| {escaped(name)} | {escaped(value)} |" for name, value in source.rows())
     classes = int(table["label"].nunique())
-    of_classes = f" in {classes:,} classes (column `label`)" if classes else ""
+    in_classes = f" in {classes:,} classes (column `label`)" if classes else ""
     by = measure_named(order.measure or UNCERTAINTY.name).percentile or UNCERTAINTY.percentile
     return f"""---
 {json.dumps(head, indent=1, ensure_ascii=True)}
@@ -184,7 +177,7 @@ def dataset_card(source: Provenance, order: Order, *, pictures: int, table: pd.D
 
 # {escaped(source.name)}
 
-{pictures:,} pictures{of_classes} with values that say which of them are ambiguous, found before any training.
+{pictures:,} pictures{in_classes} with values that say which of them are ambiguous, found before any training.
 {escaped(order.reason)}
 
 ```python
@@ -218,7 +211,6 @@ A missing value is null; a column without any value is left out.
 
 
 def _measure_rows(table: pd.DataFrame) -> str:
-    """A row of the card for each measure that the data set has."""
     rows = []
     for measure in MEASURES:
         if has_values(table, measure.name) and measure.in_table:

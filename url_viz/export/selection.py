@@ -1,4 +1,4 @@
-"""Selection of pictures by path and by percentile, as commands and lists name them, and what of one is taken away."""
+"""Selection of pictures by path and by percentile, and what of it leaves."""
 
 import os
 import sys
@@ -38,7 +38,17 @@ def chosen_ids(
     if paths is not None:
         is_chosen = np.isin(table["id"].to_numpy(), ids_of_paths(image_set, paths))
     if above is not None or below is not None:
-        is_chosen &= _is_between(table, _measure(image_set, by), above, below)
+        order = image_set.order()
+        if by is None and order.measure is None:
+            raise DecisionError(f"{order.reason} Say which measure's percentile is meant (--by).")
+        by = by or str(order.measure)
+        if by not in table or not pd.api.types.is_numeric_dtype(table[by]):
+            raise DecisionError(
+                f"There is no measure {by!r}. Take ambiguity, confusability, or another numeric column."
+            )
+        rank = with_percentile(table, by)["rank_percentile"].to_numpy(dtype=float)
+        is_chosen &= np.isfinite(rank)
+        is_chosen &= (rank >= (-np.inf if above is None else above)) & (rank < (np.inf if below is None else below))
     if decision is not None:
         is_chosen &= has_decision(table, decision)
     if not is_chosen.any():
@@ -47,17 +57,17 @@ def chosen_ids(
 
 
 def leading_first(image_set: ImageSet, rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the set's table in the order that leads, the most ambiguous first; by path where none does."""
+    """Rows of the set's table, the most ambiguous by the leading order first; as they are where none leads."""
     measure = image_set.order().measure
     return rows if measure is None else rows.sort_values(measure, ascending=False, kind="stable")
 
 
 @dataclass(frozen=True)
 class Leaving:
-    """What of the selected pictures is taken away: `rows` of `ImageSet.table()`, in a set of `whole`.
+    """What leaves of a selection in a set of `whole` pictures: `rows` of its table.
 
-    `dropped` were left out or, with `with_dropped`, are among the rows, as are those `relabelled`, and `folded`:
-    copies and views of others among them, which galleries show as one.
+    `dropped` ones were left out, or are among the rows if `with_dropped`. `folded` ones are copies and views of others
+    among the rows, which galleries show as one.
     """
 
     rows: pd.DataFrame
@@ -83,7 +93,7 @@ class Leaving:
 
 
 def leaving(rows: pd.DataFrame, *, whole: int, with_dropped: bool) -> Leaving:
-    """What is taken away of selected `rows` of `ImageSet.table()`, a table of `whole` pictures."""
+    """What leaves of selected `rows` of `ImageSet.table()`, which has `whole` rows."""
     is_dropped = (rows["decision"] == "drop").to_numpy(bool)
     taken = rows if with_dropped else rows[~is_dropped]
     groups = taken["twin_group"].dropna()
@@ -107,7 +117,14 @@ def ids_of_paths(image_set: ImageSet, paths: Iterable[str]) -> NDArray[np.int64]
 
     Raises DecisionError, with examples, if a path matches no picture of the set.
     """
-    wanted = list(dict.fromkeys(_from_here(path, image_set.folder) for path in paths))
+
+    def from_here(path: str) -> str:
+        folder, name = os.path.split(os.path.expanduser(path))
+        real = os.path.join(os.path.realpath(folder or "."), name)
+        is_in_set = os.path.lexists(real) and real.startswith(os.fspath(image_set.folder) + os.sep)
+        return real if is_in_set else path
+
+    wanted = list(dict.fromkeys(map(from_here, paths)))
     ids = image_set.table()["id"].to_numpy()
     matched = match_paths(wanted, image_set.core.paths_of(ids), root=image_set.folder)
     if matched.count < len(wanted):
@@ -120,9 +137,9 @@ def ids_of_paths(image_set: ImageSet, paths: Iterable[str]) -> NDArray[np.int64]
 
 
 def paths_listed(file: Path | None) -> list[str]:
-    """The paths that a file, or standard input ("-"), lists: separated by NUL if it has any, else one per line.
+    """The paths in a file, or on standard input ("-"): separated by NUL if it has any, else one per line.
 
-    None without a file. Raises FolderError if it cannot be read.
+    Empty without a file. Raises FolderError if it cannot be read.
     """
     if file is None:
         return []
@@ -131,29 +148,3 @@ def paths_listed(file: Path | None) -> list[str]:
     except OSError as error:
         raise FolderError(f"Cannot read the list {str(file)!r}: {error.strerror}. Give a file of paths.") from error
     return [os.fsdecode(part) for part in (text.split(b"\0") if b"\0" in text else text.splitlines()) if part]
-
-
-def _from_here(path: str, root: Path) -> str:
-    """A path resolved from the working directory, if that lies in the image set; else unchanged."""
-    folder, name = os.path.split(os.path.expanduser(path))
-    real = os.path.join(os.path.realpath(folder or "."), name)
-    return real if os.path.lexists(real) and real.startswith(os.fspath(root) + os.sep) else path
-
-
-def _measure(image_set: ImageSet, by: str | None) -> str:
-    order = image_set.order()
-    if by is None and order.measure is None:
-        raise DecisionError(f"{order.reason} Say which measure's percentile is meant (--by).")
-    return by or str(order.measure)
-
-
-def _is_between(table: pd.DataFrame, by: str, above: float | None, below: float | None) -> NDArray[np.bool_]:
-    if by not in table or not pd.api.types.is_numeric_dtype(table[by]):
-        raise DecisionError(f"There is no measure {by!r}. Take ambiguity, confusability, or another numeric column.")
-    rank = with_percentile(table, by)["rank_percentile"].to_numpy(dtype=float)
-    is_between: NDArray[np.bool_] = np.isfinite(rank)
-    if above is not None:
-        is_between &= rank >= above
-    if below is not None:
-        is_between &= rank < below
-    return is_between

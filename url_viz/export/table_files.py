@@ -32,7 +32,7 @@ def write_table(table: pd.DataFrame, path: Path) -> Path:
 
 
 def write_bytes(data: bytes, path: Path) -> Path:
-    """Write a file atomically. Raises FolderError if it cannot be written, or its folder is not there."""
+    """Write a file atomically. Raises FolderError if that fails, or its folder is not there."""
     require_parent(path)
     try:
         with replaced(path.expanduser().absolute()) as temporary:
@@ -43,7 +43,7 @@ def write_bytes(data: bytes, path: Path) -> Path:
 
 
 def table_bytes(table: pd.DataFrame, kind: str) -> bytes:
-    """The bytes of `table` as a file of `kind` (".csv" or ".parquet")."""
+    """A table as a file of the `kind` ".csv" or ".parquet"."""
     plain = table.copy()
     plain.attrs = {}
     if kind == ".parquet":
@@ -66,8 +66,7 @@ def _inert(value: object) -> object:
 
 def known_columns(table: pd.DataFrame) -> pd.DataFrame:
     """The columns in which at least one picture has a value: a loader cannot infer the type of the others."""
-    keep = [name for name in table.columns if any(_known(value) and value != "" for value in table[name])]
-    return table[keep]
+    return table[[name for name in table.columns if any(_is_known(each) and each != "" for each in table[name])]]
 
 
 def column_names(columns: Collection[str], *, reserved: Collection[str]) -> dict[str, str]:
@@ -83,7 +82,7 @@ def column_names(columns: Collection[str], *, reserved: Collection[str]) -> dict
 
 def plain_value(value: object) -> object:
     """A value of a table for JSON: nan, infinity and missing values are null; numpy scalars become Python's."""
-    if not _known(value):
+    if not _is_known(value):
         return None
     if isinstance(value, np.generic):
         value = value.item()
@@ -97,18 +96,19 @@ def as_json(record: object, *, indent: int | None = None) -> str:
     return json.dumps(record, ensure_ascii=False, allow_nan=False, indent=indent)
 
 
-def _known(value: object) -> bool:
-    if value is None or value is pd.NA:
-        return False
-    return not (isinstance(value, float | np.floating) and not math.isfinite(value))
+def _is_known(value: object) -> bool:
+    return (
+        value is not None
+        and value is not pd.NA
+        and (not isinstance(value, float | np.floating) or math.isfinite(value))
+    )
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What is needed to reproduce exported values.
+    """What is needed to reproduce exported values; "" where there is no head, or no second model.
 
-    `folder` is the folder's name alone, or its whole path if asked for; `head_digest` is "" if the model has no head,
-    `second_model` if none was asked. `made` is in UTC, to the minute.
+    `folder` is a name, or the whole path if asked for. `made` is in UTC, to the minute.
     """
 
     name: str
@@ -125,7 +125,7 @@ class Provenance:
     made: str
 
     def rows(self) -> tuple[tuple[str, str], ...]:
-        """Name and value of each fact, for display."""
+        """Each fact as people read it: its name and value."""
         return (
             ("Folder", self.folder),
             ("Pictures in the image set", f"{self.pictures:,}"),
@@ -140,7 +140,7 @@ class Provenance:
 
 
 def provenance(image_set: ImageSet, *, with_folder: bool = False, now: datetime.datetime | None = None) -> Provenance:
-    """The provenance of an image set's values; `with_folder` includes the whole path of its folder."""
+    """Where an image set's values come from; the whole path of its folder only `with_folder`."""
     moment = (now or datetime.datetime.now(datetime.UTC)).astimezone(datetime.UTC)
     space, head, second = image_set.space, image_set.source.head, image_set.core.second.active
     return Provenance(

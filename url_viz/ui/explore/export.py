@@ -12,7 +12,7 @@ import streamlit as st
 
 from url_viz.base.wording import command
 from url_viz.columns.measures import measure_title
-from url_viz.export.data_sets import DATA_SETS, Program, programs_of, title_for
+from url_viz.export.data_sets import DATA_SETS, Program, possible_programs, title_for
 from url_viz.export.folders import BY_LABEL, sort_into_folders
 from url_viz.export.picture_files import How
 from url_viz.export.report import report_html
@@ -183,7 +183,7 @@ def _show_data_sets(
 
     `ids` are None for the whole set, else `count`; a job writes the pictures as `how` says.
     """
-    possible = programs_of(image_set)
+    possible = possible_programs(image_set)
     for program in (name for name in programs if name in possible):
         title, data_set = title_for(image_set, program), DATA_SETS[program]
         size = len(image_set) if data_set.is_always_whole else count
