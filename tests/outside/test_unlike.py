@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from url_viz.outside.uploads import FEWEST, unlike
+from url_viz.outside.uploads import FEWEST_TO_COMPARE, unlike
 
 
 def cloud(count: int, *, seed: int, axis: int) -> np.ndarray:
@@ -26,7 +26,7 @@ def test_length_says_nothing_and_what_does_not_count_is_no_neighbour() -> None:
 
 
 def test_a_few_pictures_and_none_say_nothing() -> None:
-    few = cloud(FEWEST - 1, seed=1, axis=0)
+    few = cloud(FEWEST_TO_COMPARE - 1, seed=1, axis=0)
     assert not unlike(cloud(5, seed=3, axis=5), few, counts=np.ones(len(few), bool)).any()
     assert len(unlike(few[:0], cloud(100, seed=1, axis=0), counts=np.ones(100, bool))) == 0
 

@@ -174,7 +174,7 @@ def tiles_by_similarity(rows: pd.DataFrame, *, set_id: str) -> tuple[Tile, ...]:
 def tile_of(
     row: Mapping[Hashable, Any], *, set_id: str, value: str, asked: tuple[str, str] | None = None, **more: Any
 ) -> Tile:
-    """A row (id, path, label) as a tile with a text `value`, `asked` between two classes; `more` are other fields."""
+    """A row (id, path, label) as a tile with a text `value`; `more` are other fields of `Tile`."""
     image_id, label = int(row["id"]), row.get("label")
     usual: dict[str, Any] = {
         "thumbnail": thumbnail_url(set_id, image_id),
@@ -225,7 +225,7 @@ def card_of(image_set: ImageSet, image_id: int, *, measure: str | None = None) -
 
 
 def number_of(value: object) -> float | None:
-    """A value as a number of JSON; None for what is none, or not finite."""
+    """A value as a number of JSON; None if it is none, or not finite."""
     return float(value) if isinstance(value, Real) and np.isfinite(float(value)) else None
 
 

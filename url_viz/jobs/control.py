@@ -17,7 +17,6 @@ from url_viz.jobs.job import (
     JobPaths,
     JobState,
     Processes,
-    ProcessMark,
     StopRequest,
     alive_processes,
     find_record,
@@ -28,9 +27,9 @@ from url_viz.jobs.job import (
 
 
 def list_jobs(workspace: Workspace, *, kind: str | None = None, about: Mapping[str, str] | None = None) -> list[Job]:
-    """The jobs of this workspace, newest first; only those of one `kind`, or with all pairs of `about`, if given.
+    """The jobs of a workspace, newest first, of one `kind` and with all pairs of `about`, if given.
 
-    A job whose job.json is damaged is listed too, with state "damaged", unless `kind` or `about` is given.
+    Damaged jobs are listed too, unless `kind` or `about` is given.
     """
     wanted = set((about or {}).items())
     return [
@@ -41,12 +40,12 @@ def list_jobs(workspace: Workspace, *, kind: str | None = None, about: Mapping[s
 
 
 def latest_job(workspace: Workspace, *, kind: str, set_id: str) -> Job | None:
-    """The latest of an image set's jobs of a kind, in any state."""
+    """The latest job of a kind on an image set, in any state."""
     return next(iter(list_jobs(workspace, kind=kind, about={"set_id": set_id})), None)
 
 
 def find_job(workspace: Workspace, job_id: str) -> Job:
-    """The job with this id. Raises JobError if the id is not valid, or there is no such job."""
+    """The job with this id. Raises JobError if there is none."""
     if not is_job_id(job_id):
         raise JobError(
             f"{job_id!r} is not a job id (such as 20261124-152249-123456-ab12cd). Choose a job from the list."
@@ -58,7 +57,7 @@ def find_job(workspace: Workspace, job_id: str) -> Job:
 
 
 def jobs_in(jobs_folder: Path) -> list[Job]:
-    """All jobs of this folder, newest first. Other files (locks, folders being made) are ignored."""
+    """All jobs in a folder, newest first."""
     return list(map(read_job, _paths_in(jobs_folder)))
 
 
@@ -68,13 +67,13 @@ def _paths_in(jobs_folder: Path) -> list[JobPaths]:
 
 
 def live_jobs(workspace: Workspace) -> list[Job]:
-    """The jobs that wait or run, newest first; of those that have ended nothing is read but that they have."""
+    """The jobs that wait or run, newest first; nothing is read of those that have ended."""
     paths = _paths_in(workspace.jobs)
     return [job for path in paths if not path.result.exists() and (job := read_job(path)).status().is_live]
 
 
 def queue_mates(job: Job) -> list[Job]:
-    """The other jobs of this job's queue, newest first, including ended ones."""
+    """The other jobs of a job's queue, newest first, ended ones too."""
     if job.config.queue is None:
         return []
     others = jobs_in(job.paths.folder.parent)
@@ -82,7 +81,7 @@ def queue_mates(job: Job) -> list[Job]:
 
 
 def jobs_ahead(job: Job) -> list[Job]:
-    """The jobs that this one waits for: older, in the same queue, waiting or running."""
+    """The jobs that a job waits for: older ones of its queue that wait or run."""
     return [other for other in queue_mates(job) if other.id < job.id and other.status().is_live]
 
 
@@ -92,19 +91,19 @@ HISTORY_BYTES = 4 * 1024 * 1024
 
 
 def progress(job: Job) -> Progress | None:
-    """The latest progress; None if there is none yet. A half-written last line is ignored."""
+    """The latest progress; None if there is none yet."""
     records = map(_record, reversed(_tail(job.paths.progress, PROGRESS_TAIL_BYTES).split(b"\n")))
     return next((record for record in records if record is not None), None)
 
 
 def progress_history(job: Job) -> list[Progress]:
-    """Progress from the start to now, for curves; of a file of more than `HISTORY_BYTES` its end."""
+    """Progress from the start to now; of a file of more than `HISTORY_BYTES`, its end."""
     records = map(_record, _tail(job.paths.progress, HISTORY_BYTES).split(b"\n"))
     return [record for record in records if record is not None]
 
 
 def log_tail(job: Job, lines: int = 200) -> str:
-    """The last lines of the log; of a progress bar that redraws its line, only the last state."""
+    """The last lines of the log; of a progress bar, its last state."""
     text = _tail(job.paths.log, LOG_TAIL_BYTES).decode("utf-8", errors="replace")
     shown = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
     shown = shown[:-1] if shown[-1] == "" else shown
@@ -163,7 +162,7 @@ def end_processes(job: Job, *, grace_s: float, is_over: Callable[[], bool] = lam
     """SIGTERM, then SIGKILL, to the job's processes on this machine; whether all ended and `is_over` became true."""
 
     def has_ended() -> bool:
-        return is_over() and not _alive_processes_of(job)
+        return is_over() and not alive_processes(_processes(job))
 
     _signal_group(job, signal.SIGTERM)
     if _wait_until(has_ended, grace_s + RUNNER_GRACE_S):
@@ -188,21 +187,16 @@ def delete_job(job: Job) -> None:
 
 
 def _is_at_work(job: Job) -> bool:
-    """Whether there is a process to stop. A runner that has written its result ends by itself."""
     status = job.status()
-    is_unclear = status.state is JobState.DAMAGED
-    return status.is_live or status.has_leftover or (is_unclear and bool(_alive_processes_of(job)))
+    is_damaged = status.state is JobState.DAMAGED
+    return status.is_live or status.has_leftover or (is_damaged and bool(alive_processes(_processes(job))))
 
 
-def _processes_of(job: Job) -> Processes | None:
+def _processes(job: Job) -> Processes | None:
     try:
         return find_record(Processes, job.paths.processes)
     except JobError:
         return None  # the job is listed as damaged with this error; its processes are unknown
-
-
-def _alive_processes_of(job: Job) -> list[ProcessMark]:
-    return alive_processes(_processes_of(job))
 
 
 def _signal_group(job: Job, number: signal.Signals) -> None:
@@ -210,7 +204,7 @@ def _signal_group(job: Job, number: signal.Signals) -> None:
 
     The group keeps the runner's id after the runner has ended: no new process gets the id of an existing group.
     """
-    processes = _processes_of(job)
+    processes = _processes(job)
     if processes is None or not alive_processes(processes):
         return
     try:

@@ -23,7 +23,7 @@ from url_viz.base.workspace import FileInside
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PID_NAMESPACE = Path("/proc/self/ns/pid")
 CLOCK_STEP_S = 2.0
-"""By so much a start time may differ when it is read again, as the system's clock is set."""
+"""How far a start time may be off when it is read again, as the system's clock is set."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def new_job_id() -> str:
 
 
 def new_output_folder(parent: Path, name: str) -> Path:
-    """A new path below `parent` for what a job will write, by name, time and chance: two may start at one moment.
+    """A new path below `parent` for what a job will write; different for two that start at one moment.
 
     Raises JobError if `parent` cannot be made.
     """
@@ -110,7 +110,7 @@ def new_output_folder(parent: Path, name: str) -> Path:
 
 @contextmanager
 def written_for_a_job(path: Path) -> Iterator[Path]:
-    """As `replaced`, of a file that a job reads, in a folder that is made if need be. Raises JobError if it fails."""
+    """As `replaced`, for a file that a job reads, in a folder that may be new. Raises JobError if it fails."""
     with _raising_on_full_disk(path.parent), replaced(path) as temporary:
         yield temporary
 
@@ -125,7 +125,7 @@ def _raising_on_full_disk(folder: Path) -> Iterator[None]:
 
 
 def is_job_id(name: str) -> bool:
-    """Whether `name` has the form of an id; only such a name ever becomes part of a path."""
+    """Whether a name has the form of an id; only such names ever become part of a path."""
     return ID_FORM.fullmatch(name) is not None
 
 
@@ -140,10 +140,10 @@ def queue_lock(jobs_folder: Path, queue: str, slot: int = 0) -> Path:
 
 @dataclass(frozen=True)
 class JobConfig:
-    """The configuration of a job: `command` are arguments to this Python, `created` is Unix seconds.
+    """What a job is: `command` are arguments to this Python, `created` is in Unix seconds.
 
-    `queue` is None if the job does not wait for others; a job that `is_light` may run alongside another one. `env` is
-    added to the environment at the start. A page finds its jobs by `about`.
+    A job waits for those before it in its `queue`, for nobody if that is None; one that `is_light` may run beside
+    another. `env` is added to the environment. Pages find their jobs by `about`.
     """
 
     command: tuple[str, ...]
@@ -159,7 +159,7 @@ class JobConfig:
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a job: the runner, which leads the process group, and the command once it has started."""
+    """A job's processes: the runner, which leads the process group, and the command once it has started."""
 
     runner: ProcessMark
     command: ProcessMark | None = None
@@ -181,7 +181,7 @@ class Result:
 
 @dataclass(frozen=True)
 class StopRequest:
-    """The content of the marker of a cancelled job: time for the command to finish before it is killed."""
+    """What the marker of a cancelled job holds: seconds for the command to finish before it is killed."""
 
     grace_s: float
 
@@ -213,7 +213,7 @@ SILENCE_S = 60.0
 
 
 class JobState(StrEnum):
-    """The state of a job."""
+    """The states of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -231,10 +231,10 @@ LIVE = frozenset({JobState.QUEUED, JobState.RUNNING})
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a job at one moment. Times are Unix seconds; `started` is when the command began, after any waiting.
+    """The state of a job at one moment, in Unix seconds; the command `started` after any waiting.
 
-    `reason` says in a sentence or two why the job is not running and has not succeeded. `finished` of a job that was
-    killed is its last heartbeat. `has_leftover`: the runner is lost and its command still runs on this machine.
+    `reason` says why a job is neither running nor has succeeded. `finished` of a killed job is its last heartbeat. It
+    `has_leftover` if the runner is lost and its command still runs on this machine.
     """
 
     state: JobState
@@ -251,9 +251,9 @@ class Status:
 
 @dataclass(frozen=True)
 class Job:
-    """One job. `config` is fixed; `status()` and `state` read the files again each time.
+    """A job. `status()` and `state` read its files again each time.
 
-    `damage` says what is wrong with job.json, "" for nothing; with damage, `config` holds placeholders.
+    `damage` says what is wrong with job.json ("" for nothing); `config` holds placeholders then.
     """
 
     paths: JobPaths
@@ -292,7 +292,7 @@ class Job:
         return self.status().state
 
     def status(self) -> Status:
-        """The current status. Reads a few small files, and the process table if there is no result."""
+        """The status now, from a few small files, and the process table where there is no result."""
         if self.damage:
             return Status(JobState.DAMAGED, self.damage)
         if not self.paths.folder.exists():
@@ -321,10 +321,9 @@ def alive_processes(processes: Processes | None) -> list[ProcessMark]:
 
 def _ended(paths: JobPaths) -> Status | None:
     result = find_record(Result, paths.result)
-    return None if result is None else _status_of(result, find_record(Processes, paths.processes), paths)
-
-
-def _status_of(result: Result, processes: Processes | None, paths: JobPaths) -> Status:
+    if result is None:
+        return None
+    processes = find_record(Processes, paths.processes)
     try:
         state = JobState(result.state)
     except ValueError as error:
@@ -339,16 +338,14 @@ def _live(paths: JobPaths, created: float) -> Status | None:
     processes = find_record(Processes, paths.processes)
     if processes is None:
         return Status(JobState.QUEUED) if time.time() - created < START_GRACE_S else None
-    if not _has_runner(processes.runner, paths):
+    if processes.runner.is_here():
+        has_runner = processes.runner.is_alive()
+    else:
+        seen = _last_sign_of_life(paths)
+        has_runner = seen is not None and time.time() - seen < SILENCE_S
+    if not has_runner:
         return None
     return Status(JobState.QUEUED if processes.started is None else JobState.RUNNING, started=processes.started)
-
-
-def _has_runner(runner: ProcessMark, paths: JobPaths) -> bool:
-    if runner.is_here():
-        return runner.is_alive()
-    seen = _last_sign_of_life(paths)
-    return seen is not None and time.time() - seen < SILENCE_S
 
 
 def _gone(paths: JobPaths) -> Status:

@@ -56,9 +56,9 @@ OF_BOTH = "This run also changed the backbone: using it reads every picture agai
 
 @dataclass(frozen=True)
 class JobResult:
-    """What a job left: a `summary` in a sentence or two, figures before it, each a headline and its details.
+    """What a job left: a `summary`, figures to show before it, each a headline and its details, and files.
 
-    `note` is what its use would cost, `card` the file of a head's card, `code` the Python that opens a data set.
+    `note` says what its use would cost, `card` is the file of a head's card, `code` opens a data set in Python.
     """
 
     summary: str
@@ -78,7 +78,7 @@ class JobResult:
 
 
 def out_of(job: Job) -> Path:
-    """The folder that a job writes."""
+    """The folder or file that a job writes."""
     return Path(job.about["out"])
 
 
@@ -152,13 +152,13 @@ NOWHERE = Path()
 
 
 def about_of(image_set: ImageSet, *, name: str | None = None, **more: str) -> dict[str, str]:
-    """What is stored with a job on an image set, under `name`, by default that of its user or its folder."""
+    """What is stored with a job on an image set called `name`, by default as its user or its folder calls it."""
     name = name or name_of(image_set)
     return about_set(image_set.root, image_set.set_id, model=image_set.source.name, name=name, **more)
 
 
 def about_set(root: Path, set_id: str, *, model: str, name: str, **more: str) -> dict[str, str]:
-    """What is stored with a job on an image set, by which pages find it, and name the set as it was called then."""
+    """What is stored with a job on an image set: what pages find it by, and what the set was called then."""
     return {"set_id": set_id, "model": model, "folder": str(root), SET_NAME: name, **more}
 
 
@@ -192,10 +192,8 @@ class JobKind(Generic[Config]):
         given: Any = config
         if self.new_folder is None or given.out != NOWHERE:
             return config
-        given = replace(
-            given, out=new_output_folder(getattr(workspace, self.writes_to), self.new_folder(config, about))
-        )
-        return cast(Config, given)
+        out = new_output_folder(getattr(workspace, self.writes_to), self.new_folder(config, about))
+        return cast(Config, replace(given, out=out))
 
     def start(
         self,
@@ -237,8 +235,7 @@ class JobKind(Generic[Config]):
     ) -> Job:
         """Start the job on an image set; `name` and `more` are those of `about_of`, the others those of `start`."""
         about, within = about_of(image_set, name=name, **more), image_set.within if self.reads_files_alone else None
-        home = image_set.workspace
-        return self.start(config, about=about, workspace=home, title=title, within=within)
+        return self.start(config, about=about, workspace=image_set.workspace, title=title, within=within)
 
 
 def result_of(job: Job) -> JobResult | None:
@@ -260,7 +257,7 @@ def _title_of_adapting(config: FinetuneConfig, about: About) -> str:
 
 
 def _folder_of_head(config: PretrainConfig, about: About) -> str:
-    """By which lists show the head: "pretrained-on-trash-and-2-more"."""
+    """What lists call the head: "pretrained-on-trash-and-2-more"."""
     first, *others = config.data
     return f"pretrained-on-{Path(first.removeprefix('folder:')).name}" + (f"-and-{len(others)}-more" if others else "")
 
@@ -338,14 +335,14 @@ REVIEW_WORTH: JobKind[WorthConfig] = JobKind(
 )
 KINDS: tuple[JobKind[Any], ...] = (EMBED, REFIT, EXPORT, ADAPT, PRETRAIN, COMPARE, MEASURE, REVIEW_WORTH)
 AT_ONCE = 5_000
-"""Of so many pictures a page computes by itself what a job computes of more: `COMPARE`, `MEASURE`, `REVIEW_WORTH`."""
+"""Pictures up to which a page computes by itself what a job does of more: `COMPARE`, `MEASURE`, `REVIEW_WORTH`."""
 
 
 def start_export(image_set: ImageSet, *, program: Program, ids: Iterable[int] | None, how: How, name: str) -> Job:
     """Start to write pictures (None: all) for a program, to a new folder below `Workspace.exports`.
 
-    Beside the folder lies the list of the pictures: as bytes, since a job's command holds only text. Nothing is waited
-    for: what is read now is a snapshot. Raises JobError if it cannot start, FolderError for pictures in object storage.
+    The list of the pictures lies beside it, since a job's command holds only text. Raises JobError if it cannot start,
+    FolderError for pictures in object storage.
     """
     wanted = None if ids is None else list(ids)
     about = about_of(image_set, name=name, program=program, what=counted_for(image_set, program, wanted))
@@ -368,20 +365,12 @@ def data_of(root: Path) -> str:
 
 
 def backbone_of(source: ModelSource) -> str:
-    """The backbone of a model by the name that training takes: its file if its weights are in one."""
+    """A model's backbone as training names it: its file if its weights are in one."""
     return source.name if source.weights is not None else source.backbone
 
 
-@dataclass(frozen=True)
-class OfAnotherSet:
-    """A head that was adapted to the pictures in the folder `made_for`, and the model to take `instead`."""
-
-    made_for: Path
-    instead: str
-
-
-def adapted_to_another(model: str, *, set_id: str, root: Path, workspace: Workspace) -> OfAnotherSet | None:
-    """Whether a model is a head that was adapted to another image set than the one at `root`; None if it is not.
+def adapted_to_another(model: str, *, set_id: str, root: Path, workspace: Workspace) -> tuple[Path, str] | None:
+    """The folder to which a head was adapted, and the model to take instead; None for no head, or one for `root`.
 
     A set that was moved since is known by the job that adapted the head to it.
     """
@@ -393,22 +382,22 @@ def adapted_to_another(model: str, *, set_id: str, root: Path, workspace: Worksp
     if any(head_of(job) == Path(model) for job in jobs):
         return None
     source = resolve(model, workspace=workspace)
-    return OfAnotherSet(made_for, source.backbone if source.weights is None else DEFAULT)
+    return made_for, source.backbone if source.weights is None else DEFAULT
 
 
 def why_no_classes(image_set: ImageSet) -> str | None:
-    """Why the modes that learn from class folders cannot; None if they can."""
+    """Why a head cannot learn from class folders here; None if it can."""
     if image_set.labels.chosen != FOLDERS:
         return "The labels of this set are not the class folders as found"
     return None if image_set.table()["label"].notna().any() else "This set has no class folders"
 
 
 STUDIED, ADAPTED, BY_NEIGHBOURS = 1_000, 0.64, 0.76
-"""R-AUROC of an adapted head and of confusability on three sets of so many pictures, none learnt from (training.md)."""
+"""R-AUROC of an adapted head and of confusability on three sets of this many pictures, not learnt (training.md)."""
 
 
 def hard_to_beat(image_set: ImageSet) -> str:
-    """Why a head adapted without labels will hardly order this set better than what leads it; "" if it may."""
+    """Why a head adapted without labels will hardly order this set better than the leading measure; "" if it may."""
     order = image_set.order()
     if order.measure in (None, UNCERTAINTY.name) or len(image_set) > STUDIED:
         return ""
@@ -425,7 +414,7 @@ def hard_to_beat(image_set: ImageSet) -> str:
 
 
 def has_classifier(image_set: ImageSet) -> bool:
-    """Whether the backbone that read a set has a classifier, of which a head can read functions."""
+    """Whether the backbone that read a set has a classifier, from which a head can learn functions."""
     return bool(image_set.table()["entropy"].notna().any())
 
 
@@ -465,8 +454,8 @@ def start_pretraining(
     return PRETRAIN.start(config, about=about, workspace=workspace, within=within)
 
 
-MOST = 4
-"""So many choices of a set stay on disk: those measured last."""
+MOST_CHOICES = 4
+"""Choices of a set that stay on disk: those measured last."""
 
 
 def start_measuring(image_set: ImageSet, ids: Sequence[int], *, name: str, tag: str) -> Job:
@@ -479,7 +468,7 @@ def start_measuring(image_set: ImageSet, ids: Sequence[int], *, name: str, tag: 
     listed, out = folder / f"{key}.ids", folder / f"{key}.json"
     with written_for_a_job(listed) as temporary:
         temporary.write_text("\n".join(map(str, wanted.tolist())), encoding="utf-8")
-    for path in sorted(folder.glob("*.ids"), key=lambda path: path.stat().st_mtime, reverse=True)[MOST:]:
+    for path in sorted(folder.glob("*.ids"), key=lambda path: path.stat().st_mtime, reverse=True)[MOST_CHOICES:]:
         for gone in (path, path.with_suffix(".json")):
             gone.unlink(missing_ok=True)
     config = MeasureConfig(image_set.root, listed, out, image_set.source.name, image_set.workspace.root)
@@ -507,7 +496,7 @@ def _worth_path(image_set: ImageSet) -> Path:
 
 
 def _key(image_set: ImageSet, more: bytes = b"") -> str:
-    """Of the pictures and decisions as they are now."""
+    """A key of the pictures and decisions as they are now."""
     now = f"{image_set.space.key} {image_set.version} {image_set.decisions.version}".encode()
     return hashlib.blake2b(now + more, digest_size=12).hexdigest()
 
@@ -519,7 +508,7 @@ _READ_FILES_ALONE = frozenset(kind.name for kind in KINDS if kind.reads_files_al
 class ForgetPlan:
     """What forgetting an image set would do: `stored` goes, `heads` adapted to it stay.
 
-    Of its jobs that wait or run, `stopped` work on what goes; `going_on` read the pictures alone.
+    Of its live jobs, `stopped` work on what goes, `going_on` only read the pictures.
     """
 
     stored: StoredData
@@ -531,10 +520,16 @@ class ForgetPlan:
     def words(self) -> tuple[str, ...]:
         """The same in sentences."""
         heads = f"The {self.heads:,} heads that were adapted to it stay"
-        heads = "The head that was adapted to it stays" if self.heads == 1 else heads
+        if self.heads == 1:
+            heads = "The head that was adapted to it stays"
+        judged = "what was decided, tagged or corrected"  # cannot be read
+        if self.stored.judged == 0:
+            judged = "an empty log of decisions"
+        elif self.stored.judged is not None:
+            judged += f" of {counted(self.stored.judged, 'picture')}"
         return (
             f"This removes {self.stored.megabytes:,.1f} MB: thumbnails, embeddings and maps, columns that you added, "
-            f"answers and reviews, and {_judged(self.stored.judged)}. The pictures themselves are not touched.",
+            f"answers and reviews, and {judged}. The pictures themselves are not touched.",
             *([f"{heads}, and can be used on any set."] if self.heads else []),
             *(f"The job {job.title!r} ({job.state.value}) works on it and will be stopped." for job in self.stopped),
             *(
@@ -566,12 +561,3 @@ def forget_set(folder: str | Path, *, workspace: str | Path | None = None) -> Pa
     for job in forget_plan(folder, workspace=workspace).stopped:
         cancel_job(job)
     return forget(folder, workspace=workspace)
-
-
-def _judged(count: int | None) -> str:
-    """What was decided; None where that cannot be read."""
-    if count is None:
-        return "what was decided, tagged or corrected"
-    if count == 0:
-        return "an empty log of decisions"
-    return f"what was decided, tagged or corrected of {counted(count, 'picture')}"

@@ -53,31 +53,29 @@ class Waiting:
 
 
 def waiting_for(job: Job) -> Waiting | None:
-    """What a job waits for, and for how long it has; None if it does not wait in a queue of ours."""
+    """What a job waits for, and since how many seconds; None if it does not wait."""
     if job.config.queue is None or job.status().state is not JobState.QUEUED:
         return None
-    ahead = jobs_ahead(job)
-    in_order = sorted(ahead, key=lambda other: other.id)
-    seconds = max(0.0, time.time() - job.created)
+    ahead, seconds = jobs_ahead(job), max(0.0, time.time() - job.created)
     if ahead and can_run_alongside(job, ahead):
         return Waiting((), seconds, available_mb())
-    return Waiting(tuple(in_order), seconds)
+    return Waiting(tuple(sorted(ahead, key=lambda other: other.id)), seconds)
 
 
 def can_run_alongside(job: Job, ahead: Sequence[Job]) -> bool:
     """Whether a job may run alongside all jobs that are before it, if there is enough memory.
 
-    It and they are light, of different image sets unless in SMALL_QUEUE, and none of them waits: whoever waits longer
-    begins first.
+    All are light, on different image sets unless in SMALL_QUEUE, and none of the others waits: first come, first
+    served.
     """
     if not job.config.is_light or len(ahead) >= MOST_LIGHT_JOBS:
         return False
-    return all(_tolerates(job, other) for other in ahead)
-
-
-def _tolerates(job: Job, other: Job) -> bool:
-    is_apart = job.config.queue == SMALL_QUEUE or job.about.get("set_id", job.id) != other.about.get("set_id")
-    return other.config.is_light and is_apart and other.state is JobState.RUNNING
+    return all(
+        other.config.is_light
+        and (job.config.queue == SMALL_QUEUE or job.about.get("set_id", job.id) != other.about.get("set_id"))
+        and other.state is JobState.RUNNING
+        for other in ahead
+    )
 
 
 class Turn:
@@ -90,7 +88,7 @@ class Turn:
         self._locks = [FileLock(queue_lock(folder, queue, slot)) for slot in range(MOST_LIGHT_JOBS)]
 
     def take(self, ahead: Sequence[Job]) -> bool:
-        """Take the turn if it has come, where the jobs `ahead` are still live; return whether it was taken."""
+        """Take the turn if it has come, while the jobs `ahead` are live; whether it was taken."""
         if ahead and not (can_run_alongside(self._job, ahead) and available_mb() >= LIGHT_NEEDS_MB):
             return False
         if self._job.config.is_light:
@@ -114,7 +112,7 @@ def _has(lock: FileLock) -> bool:
 
 
 def available_mb() -> int:
-    """MiB that a new process can have: what the system has available, within the limit of this container."""
+    """MiB that a new process can have on this system, within the limit of this container."""
     available: int = psutil.virtual_memory().available
     with suppress(OSError):  # there is no control group
         limit, used = ((CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
@@ -196,16 +194,16 @@ def _end_leftovers(job: Job) -> None:
 
 
 def _finish(job: Job, runner: ProcessMark, should_stop: StopSignal, waiting: Process | None) -> Result:
-    result = _stopped_early(job) if should_stop() else run_command(job, runner, should_stop, waiting)
+    if not should_stop():
+        result = run_command(job, runner, should_stop, waiting)
+    elif job.paths.cancelled.exists():
+        result = Result(JobState.CANCELLED, None, time.time(), "Cancelled before its command started.")
+    else:
+        reason = "Stopped from outside before its command started. Run it again."
+        result = Result(JobState.FAILED, None, time.time(), reason)
     _say(f"{result.state}. {result.reason}".rstrip())
     write_record(job.paths.result, result)
     return result
-
-
-def _stopped_early(job: Job) -> Result:
-    if job.paths.cancelled.exists():
-        return Result(JobState.CANCELLED, None, time.time(), "Cancelled before its command started.")
-    return Result(JobState.FAILED, None, time.time(), "Stopped from outside before its command started. Run it again.")
 
 
 def run_command(job: Job, runner: ProcessMark, should_stop: StopSignal, waiting: Process | None = None) -> Result:
@@ -221,21 +219,18 @@ def run_command(job: Job, runner: ProcessMark, should_stop: StopSignal, waiting:
     finally:
         # Also if the runner itself fails (a full disk, a deleted folder): no command may run without a runner.
         _end_group(command)
-    return _result_of(command.returncode, job)
+    return _result(command.returncode, job)
 
 
 def _started(job: Job, waiting: Process | None) -> Process:
-    words, folder, variables = job.command, job.config.cwd, _environment(job)
+    words, folder = job.command, job.config.cwd
+    ours = {PROGRESS_VARIABLE: str(job.paths.progress), "PYTHONUNBUFFERED": "1"}
+    variables = {**os.environ, **job.config.env, **ours}
     if waiting is not None:
         task = Task(words[len(COMMAND) :], folder, variables, str(job.paths.log))
         if give_task(task, waiting):
             return waiting
     return subprocess.Popen([sys.executable, *words], cwd=folder, env=variables)
-
-
-def _environment(job: Job) -> dict[str, str]:
-    ours = {PROGRESS_VARIABLE: str(job.paths.progress), "PYTHONUNBUFFERED": "1"}
-    return {**os.environ, **job.config.env, **ours}
 
 
 def _attend(command: subprocess.Popen[bytes], paths: JobPaths, should_stop: StopSignal) -> None:
@@ -270,26 +265,17 @@ def _end_group(command: subprocess.Popen[bytes]) -> None:
         os.killpg(os.getpgrp(), signal.SIGTERM)
 
 
-def _result_of(exit_status: int, job: Job) -> Result:
+def _result(exit_status: int, job: Job) -> Result:
     if job.paths.cancelled.exists():
         return Result(JobState.CANCELLED, exit_status, time.time(), "Stopped as asked.")
     if exit_status == 0:
         return Result(JobState.SUCCEEDED, 0, time.time())
-    return Result(JobState.FAILED, exit_status, time.time(), _reason_of(exit_status))
-
-
-def _reason_of(exit_status: int) -> str:
-    if exit_status > 0:
-        return f"The command ended with exit status {exit_status}. Its log says why."
-    number = signal.Signals(-exit_status)
-    return f"The command was killed by {number.name}.{_hint_at(number)}"
-
-
-def _hint_at(number: int) -> str:
-    """The likely cause of a signal and what to do; "" if unknown."""
-    if number == signal.SIGKILL:
-        return " Out of memory? Try smaller batches, or close other programs."
-    return ""
+    reason = f"The command ended with exit status {exit_status}. Its log says why."
+    if exit_status < 0:
+        reason = f"The command was killed by {signal.Signals(-exit_status).name}."
+        if -exit_status == signal.SIGKILL:
+            reason += " Out of memory? Try smaller batches, or close other programs."
+    return Result(JobState.FAILED, exit_status, time.time(), reason)
 
 
 def _surely(mark: ProcessMark | None) -> ProcessMark:

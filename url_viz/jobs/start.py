@@ -28,7 +28,7 @@ Process = subprocess.Popen[bytes]
 
 @dataclass(frozen=True)
 class Task:
-    """What a waiting command is to run: arguments of `python -m url_viz`, where, with which variables, to which log."""
+    """What a waiting command is to run: arguments of `python -m url_viz`, its folder, variables and log."""
 
     arguments: tuple[str, ...]
     folder: str
@@ -37,7 +37,12 @@ class Task:
 
 
 class ReadyRunner:
-    """The waiting runner of this process, if there is one. Thread-safe."""
+    """A runner that waits for a job, with a command whose imports are done: a job begins seconds earlier. Thread-safe.
+
+    The server starts one as it begins and when the first page is shown, and ends it after IDLE_S. The runner
+    (`python -m url_viz.jobs.runner`) waits on standard input for the folder of its job, its command
+    (`python -m url_viz.cli.waiting`) for a `Task`; each ends if that closes without a word.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -61,7 +66,7 @@ class ReadyRunner:
         return self._is_kept
 
     def take(self, folder: Path, command: Sequence[str]) -> Process | None:
-        """The waiting runner, told the folder of a job; None if there is none, or it cannot run the job's command."""
+        """The waiting runner, given a job's folder; None if there is none, or it cannot run the job's command."""
         if tuple(command[: len(COMMAND)]) != COMMAND:
             return None
         with self._lock:
@@ -81,17 +86,17 @@ ready_runner = ReadyRunner()
 
 
 def start_command() -> Process:
-    """Start the command that waits for a task, as a runner does that waits for a job."""
+    """Start a command that waits for its task."""
     return _waiting("url_viz.cli.waiting", {**os.environ, "PYTHONUNBUFFERED": "1"})
 
 
 def give_task(task: Task, command: Process) -> bool:
-    """Have a waiting command run something; whether it is there to do so."""
+    """Have a waiting command run a task; False if it is gone."""
     return hand_over(as_json(task).encode(), command)
 
 
 def hand_over(words: bytes, process: Process) -> bool:
-    """Write what a process waits for, and close its input; whether it is there to read it."""
+    """Write what a process waits for, and close its input; False if it is gone."""
     assert process.stdin is not None
     try:
         with process.stdin as its_input:
@@ -113,7 +118,7 @@ def _waiting(module: str, environment: Mapping[str, str], *, start_new_session: 
 
 
 def write_to(log: Path) -> None:
-    """Have what this process prints, and its children do, in a log; what it reads is empty."""
+    """Send what this process and its children print to a log, and let them read nothing."""
     with log.open("ab") as file, open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
         os.dup2(file.fileno(), 1)
@@ -146,8 +151,12 @@ def start_job(
     caller's current folder, with `$URL_VIZ_HOME` set to `workspace`. Returns once the runner has reported. Raises
     JobError if it cannot start.
     """
+    if isinstance(command, str) or not command:
+        raise JobError(f"{command!r} is not a command. Give a list of arguments, such as ['-m', 'url_viz', 'models'].")
+    if any("\0" in part for part in command):
+        raise JobError(f"The command {command!r} holds a null byte. Leave it out.")
     config = JobConfig(
-        command=_checked(command),
+        command=tuple(command),
         kind=kind,
         title=title,
         created=time.time(),
@@ -170,26 +179,20 @@ def run_again(job: Job) -> Job:
     return _launch(replace(job.config, created=time.time()), job.paths.folder.parent)
 
 
-def _checked(command: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(command, str) or not command:
-        raise JobError(f"{command!r} is not a command. Give a list of arguments, such as ['-m', 'url_viz', 'models'].")
-    if any("\0" in part for part in command):
-        raise JobError(f"The command {command!r} holds a null byte. Leave it out.")
-    return tuple(command)
-
-
 def _launch(config: JobConfig, jobs_folder: Path) -> Job:
     if config.queue is not None:
         queue_lock(jobs_folder, config.queue)  # raises for a bad name
     job = Job(_new_folder(config, jobs_folder), config)
     runner = ready_runner.take(job.paths.folder, job.command) or _spawn_runner(job)
     _await_report(runner, job)
-    _reap_when_over(runner, job)
+    # A thread avoids a zombie. A double fork would make the runner a child of process 1, which in a container is often
+    # this server, and does not reap.
+    threading.Thread(target=runner.wait, name=f"reaper of job {job.id}", daemon=True).start()
     return job
 
 
 def _new_folder(config: JobConfig, jobs_folder: Path) -> JobPaths:
-    """Make the job's folder; it is named once job.json is in it, so that no job is listed without one."""
+    """Make the job's folder, named once job.json is in it, so that no job is listed without one."""
     try:
         jobs_folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=jobs_folder) as unnamed:
@@ -204,7 +207,7 @@ def _spawn_runner(job: Job) -> subprocess.Popen[bytes]:
     try:
         with job.paths.log.open("ab") as log:
             return subprocess.Popen(
-                _runner_of(job),
+                [sys.executable, "-m", "url_viz.jobs.runner", str(job.paths.folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -213,10 +216,6 @@ def _spawn_runner(job: Job) -> subprocess.Popen[bytes]:
             )
     except OSError as error:
         raise _failed_start(job, f"The runner could not be started ({error}).") from error
-
-
-def _runner_of(job: Job) -> list[str]:
-    return [sys.executable, "-m", "url_viz.jobs.runner", str(job.paths.folder)]
 
 
 def _await_report(runner: subprocess.Popen[bytes], job: Job) -> None:
@@ -235,12 +234,3 @@ def _failed_start(job: Job, reason: str) -> JobError:
     write_record(job.paths.result, Result(JobState.FAILED, None, time.time(), reason))
     log = f" Its log {job.paths.log} ends: {log_tail(job, 5) or 'empty'}" if job.paths.log.exists() else ""
     return JobError(f"Cannot start {job.title!r}. {reason}{log}")
-
-
-def _reap_when_over(runner: subprocess.Popen[bytes], job: Job) -> None:
-    """Avoid a zombie: a thread waits for the runner.
-
-    Not a double fork: it makes the runner a child of process 1, which in a container is often this server, and does
-    not reap.
-    """
-    threading.Thread(target=runner.wait, name=f"reaper of job {job.id}", daemon=True).start()

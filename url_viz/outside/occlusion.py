@@ -22,7 +22,7 @@ from url_viz.store.tables.tables import positions_of
 GRID = 6
 """Cells along a side: 36 forward passes."""
 REACH = 1.0
-"""A cover reaches so many cells beyond its own: neighbouring covers overlap, and each hides enough to matter."""
+"""Cells by which a cover reaches beyond its own: neighbouring covers overlap, and each hides enough to matter."""
 BLUR_SHARE = 0.125
 """Radius of the blur that covers, as a share of the side; found planted parts best (docs/reasons.md)."""
 COVERED_AT_ONCE = 16
@@ -30,7 +30,7 @@ COVERED_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Explained:
-    """What a heat map is of: a measure, and how its value for copies of a picture follows from what the model gives.
+    """What a heat map explains: a measure, and how its value for covered copies of a picture is computed.
 
     `sides` are what parts may look like: the first and second class (ambiguity) or the nearest picture (confusability).
     `value_of` makes values (Q,) of raw embeddings (Q, D) float16; without it they are the head's, or the entropy.
@@ -65,7 +65,7 @@ class Heat:
 
 
 def heat_of(model: Model, picture: Picture, explained: Explained, *, grid: int = GRID) -> Heat:
-    """The heat map of a picture that was read: occlusion, by a blur of what is there, through whatever runs the model.
+    """The heat map of a picture that was read, by occlusion: parts are blurred, and the model runs again.
 
     A gradient would take one backward pass, but OpenVINO has none, and a map should not depend on where a model runs.
     """
@@ -76,7 +76,7 @@ def heat_of(model: Model, picture: Picture, explained: Explained, *, grid: int =
 
 
 def seen_box(size: tuple[int, int], sheet: Preprocessing) -> tuple[float, float, float, float]:
-    """The part of an upright picture of (width, height) that a backbone sees, as `Heat.box`: the middle square."""
+    """The middle square of a picture of (width, height) that a backbone sees, as `Heat.box`."""
     side = sheet.size_px / sheet.resize_px * min(size)
     wide, high = (min(1.0, side / length) for length in size)
     return (1 - wide) / 2, (1 - high) / 2, (1 + wide) / 2, (1 + high) / 2
@@ -125,7 +125,10 @@ def overlay(heat: Heat, *, size_px: int = OVERLAY_PX) -> Image.Image:
 
     Effects below `DRAWN_FROM` are left out: a veil over most of a picture would not say where.
     """
-    smooth = Image.fromarray(_scaled(heat)).resize((size_px, size_px), Image.Resampling.BICUBIC)
+    # The strongest effect is 1, but stays faint in a map of next to none.
+    most = max(float(np.abs(heat.values).max()), FAINT * heat.scale, 1e-12)
+    scaled = Image.fromarray(heat.values / np.float32(most))
+    smooth = scaled.resize((size_px, size_px), Image.Resampling.BICUBIC)
     values = np.clip(np.asarray(smooth), 0 if len(heat.explained.sides) == 1 else -1, 1)
     colours = np.where((values > 0)[..., None], RAISES, LOWERS)
     drawn = np.clip((np.abs(values)[..., None] - DRAWN_FROM) / (1 - DRAWN_FROM), 0, 1)
@@ -145,7 +148,7 @@ def over(picture: Image.Image, heat: Heat) -> Image.Image:
 
 
 def heat_in_words(heat: Heat) -> str:
-    """Which order the map explains, what its colours mean, and where they are strongest."""
+    """What the map explains, what its colours mean, and where they are strongest."""
     title, unit = in_text(heat.explained.measure).capitalize(), "points" if heat.explained.sides else "%"
     effects = [(float(values.max()) / (heat.scale or 1), _place(values)) for values in (heat.values, -heat.values)]
     fall, rise = (f"by up to {100 * effect:.0f} {unit} ({place})" for effect, place in effects)
@@ -166,12 +169,6 @@ def heat_in_words(heat: Heat) -> str:
     return " ".join(filter(None, (f"{title}.", up, down if effects[1][0] >= LITTLE else "")))
 
 
-def _scaled(heat: Heat) -> NDArray[np.float32]:
-    """−1 to 1, where the strongest effect stays faint in a map of next to none."""
-    most = max(float(np.abs(heat.values).max()), FAINT * heat.scale, 1e-12)
-    return heat.values / np.float32(most)
-
-
 def _place(values: NDArray[np.float32]) -> str:
     """Where the highest of values (G, G) is, in words: `at the top left`."""
     thirds = (min(2, int(3 * (place + 0.5) / len(values))) for place in divmod(int(values.argmax()), len(values)))
@@ -180,9 +177,9 @@ def _place(values: NDArray[np.float32]) -> str:
 
 
 def explained_measure(row: Mapping[str, object], *names: str | None) -> str:
-    """The first of these measures that a heat map can explain and the picture of a table's `row` has a value of.
+    """The first of these measures that a heat map can explain and a table's `row` has; else uncertainty, or entropy.
 
-    `tuned` is explained by confusability, which answers made it of. Without any it is the head's value, or the entropy.
+    `tuned` is explained by confusability, of which answers made it.
     """
     measures = (CONFUSABILITY.name if name == TUNED.name else name for name in (*names, UNCERTAINTY.name))
     can_be = (AMBIGUITY.name, CONFUSABILITY.name, UNCERTAINTY.name, ENTROPY.name)
@@ -222,7 +219,7 @@ def _too_far(row: Mapping[str, object], reference: Reference) -> float | None:
 
 
 def _lead(copies: NDArray[np.floating], without: Reference, columns: NDArray[np.int64]) -> NDArray[np.float32]:
-    """By how much the share of one class exceeds that of another (Q,), for embeddings (Q, D) of copies."""
+    """By how much one class's share exceeds another's (Q,), for embeddings (Q, D) of covered copies."""
     assert without.model is not None
     rows = without.whitened.whitening.transform(copies)
     near, _ = nearest_without_twins(NewPictures.of_embeddings(copies), without)
@@ -237,7 +234,7 @@ TESTED = ("ambiguity", "confusability", "uncertainty", "entropy")
 
 @dataclass(frozen=True)
 class Subject:
-    """A picture to crop: its id in the image set, its name for people, and what fetches the bytes of its file."""
+    """A picture to crop: its id, its name for people, and what fetches its file."""
 
     id: int
     name: str
@@ -246,7 +243,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class CropTest:
-    """What became of a sample: `table` has one row per picture that was read, `unreadable` counts the others.
+    """A tested sample: `table` has a row per picture that was read, `unreadable` counts the others.
 
     Columns: id, path, crop_share, and whole and crop values of each of TESTED (`entropy`, `entropy_of_crop`); nan
     without classes, a graph, a head, or a classifier.
@@ -256,14 +253,14 @@ class CropTest:
     unreadable: int
 
     def wins(self, measure: str) -> tuple[int, int]:
-        """How many crops are strictly higher by `measure`, of how many pictures with values; a tie is none."""
+        """How many crops have a strictly higher value than their picture, and how many pictures have both values."""
         whole, crop = (self.table[name].to_numpy(np.float64) for name in (measure, f"{measure}_of_crop"))
         is_valued = np.isfinite(whole) & np.isfinite(crop)
         return int((crop[is_valued] > whole[is_valued]).sum()), int(is_valued.sum())
 
 
 def crop_share(image_id: int, *, seed: int = 0) -> float:
-    """The side of a picture's crop as a share of the whole: drawn from the seed and its id, whatever else is tested."""
+    """The side of a picture's crop as a share of the whole, drawn by seed and id alone."""
     return float(np.random.default_rng([seed, image_id % 2**64]).uniform(*CROP_SHARES))
 
 

@@ -26,9 +26,9 @@ _MODES_OF_PNG = frozenset(("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"))
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search returns: `hits` and `withheld` are tables, nearest first, `by` the measure that gates.
+    """Tables of `hits` and of what was `withheld`, nearest first, and the measure that gates.
 
-    `query_value` and `query_percentile` are the query's own by that measure, nan if it has none.
+    `query_value` and `query_percentile` are the query's own by that measure, nan without one.
     """
 
     hits: pd.DataFrame
@@ -60,7 +60,7 @@ class SearchableSet(SetSubject):
         by: str | None = None,
         max_percentile: float | None = None,
     ) -> pd.DataFrame:
-        """The k most similar pictures to a file, a PIL picture, or a picture of this set (by id; itself left out).
+        """The k pictures most similar to a file, a PIL picture, or a picture of this set (by id; itself left out).
 
         Pictures above `max_percentile` (0 to 100) of the measure `by` (default: that of `order()`) are withheld.
         Columns: those of `table()` after id, path, similarity. `safe_search` also returns what was withheld.
@@ -76,10 +76,9 @@ class SearchableSet(SetSubject):
         max_percentile: float | None = None,
         without_dropped: bool = False,
     ) -> SearchResult:
-        """Like `search`, also by an embedding (D,) or an upload that was scored, with the query's own value.
+        """Like `search`, also by an embedding (D,) or a scored upload; with what was withheld and the query's value.
 
-        The result has the withheld pictures too; with `without_dropped`, dropped ones are among these. Raises
-        ImageSetError if `by` is not a measure that this set has.
+        With `without_dropped`, dropped pictures are withheld. Raises ImageSetError for a measure that the set lacks.
         """
         table = self._core.frame
         if by is None:
@@ -127,7 +126,7 @@ class SearchableSet(SetSubject):
         return _Query(vector, int(rows[0]) if len(rows) else None, picture)
 
     def _from_outside(self, query: Path | Image.Image | NDArray[np.floating]) -> NewPicture:
-        """A query that was read and scored as uploads are. Raises ImageError if it is no readable picture."""
+        """A query read and scored as an upload. Raises ImageError if it is no readable picture."""
         if isinstance(query, np.ndarray):
             return NewPicture.of_embedding(query, self._core.source.head)
         file, second = _file_of(query), self._core.second_model
@@ -138,10 +137,9 @@ class SearchableSet(SetSubject):
         return outcome
 
     def _value_of(self, query: _Query, measure: str | None, ranks: NDArray[np.float32]) -> tuple[float, float]:
-        """A query's value of a measure, and its percentile in this set; nan if it has none.
+        """A query's value and percentile by a measure; nan without one.
 
-        A file that is in the set byte for byte has the value and percentile it has there; another is judged as an
-        upload.
+        A file that is in the set byte for byte has those that it has there; another is judged as an upload.
         """
         if measure is None:
             return float("nan"), float("nan")

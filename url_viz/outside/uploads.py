@@ -33,14 +33,14 @@ from url_viz.pipeline.whitening import whitened_rows
 from url_viz.store.tables.tables import PLACED, Coordinates, Graph, no_twins, positions_of
 
 NEAR = 5
-"""The mean cosine of so many nearest pictures, by raw embeddings: whitened, strange pictures are not farther than lone
+"""Nearest pictures whose mean cosine counts, by raw embeddings: whitened, strange pictures are no farther than lone
 ones of the set. `experiments.unlike` has figures of ten sets."""
 LOWEST = 1
 """The percentile of it among the set's own pictures below which a picture is unlike them."""
-FEWEST = 50
+FEWEST_TO_COMPARE = 50
 """A smaller set has no percentile to compare with."""
-MOST, ASKED = 10_000, 1_000
-"""So many pictures of a set are enough to be compared with, and for the percentile."""
+MOST_COMPARED, MOST_RANKED = 10_000, 1_000
+"""Pictures of a set that suffice to be compared with, and for the percentile."""
 
 Floats = NDArray[np.floating]
 
@@ -48,15 +48,15 @@ Floats = NDArray[np.floating]
 def unlike(embedding: Floats, own: Floats, *, counts: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which of Q embeddings (Q, D) are farther from a set's `own` (M, D) than nearly all of these from each other.
 
-    `counts` (M,) says which of its own stand for others too: copies and views would be near each other anyway.
+    `counts` (M,) leaves out copies and views of others, which are near each other anyway.
     """
     rows = np.flatnonzero(counts)
-    if len(rows) < FEWEST or not len(embedding):
+    if len(rows) < FEWEST_TO_COMPARE or not len(embedding):
         return np.zeros(len(embedding), bool)
-    if len(rows) > MOST:
-        rows = np.sort(np.random.default_rng(0).choice(rows, MOST, replace=False))
+    if len(rows) > MOST_COMPARED:
+        rows = np.sort(np.random.default_rng(0).choice(rows, MOST_COMPARED, replace=False))
     own = l2_normalize(np.asarray(own[rows], np.float32))
-    asked = np.linspace(0, len(own) - 1, min(ASKED, len(own))).round().astype(int)
+    asked = np.linspace(0, len(own) - 1, min(MOST_RANKED, len(own))).round().astype(int)
     among = own[asked] @ own.T
     among[np.arange(len(asked)), asked] = -1
     least = np.percentile(_nearness(among), LOWEST)
@@ -74,8 +74,7 @@ Array = NDArray[np.float32]
 MEASURED = ("ambiguity", "confusability", "uncertainty", "entropy", "inverse_norm")
 """The measures that a picture from outside has."""
 COPY, VIEW = "copy", "view"
-"""What a twin in the reference is."""
-OF_CLASSES = ("ambiguity", "first_class", "second_class", "first_share", "second_share")
+CLASS_COLUMNS = ("ambiguity", "first_class", "second_class", "first_share", "second_share")
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class NewPicture:
 
     @classmethod
     def of_embedding(cls, embedding: NDArray[np.floating], head: Head | None) -> "NewPicture":
-        """One of which no more than its embedding (D,) is known."""
+        """A picture of which only the embedding (D,) is known."""
         stored = embedding.astype(np.float16)
         uncertainty = float("nan") if head is None else float(head(stored[None])[0])
         return cls("", NO_FILE, 0, 0, b"", stored, uncertainty, float("nan"))
@@ -186,7 +185,7 @@ def judge_pictures(pictures: Sequence[NewPicture], reference: Reference | None) 
     judged = _as_known(itself.assign(**_within(new, reference)), new.content, reference)
     is_strange = unlike(new.embedding, reference.embedding, counts=reference.counts)
     is_strange &= positions_of(new.content, reference.content) < 0
-    for name in dict.fromkeys((*MEASURED, *OF_CLASSES)):
+    for name in dict.fromkeys((*MEASURED, *CLASS_COLUMNS)):
         missing = np.array(None) if name.endswith("_class") else np.array(np.nan, np.float32)
         judged[name] = np.where(is_strange, missing, judged[name].to_numpy())
     if not reference.are_classes_known:
@@ -195,7 +194,7 @@ def judge_pictures(pictures: Sequence[NewPicture], reference: Reference | None) 
 
 
 def arrays_of(pictures: Sequence[NewPicture]) -> NewPictures:
-    """Some pictures as arrays, to be compared with a reference."""
+    """Pictures as arrays, to be compared with a reference."""
     embeddings = np.stack([picture.embedding for picture in pictures]) if pictures else np.zeros((0, 1), np.float16)
     seconds = [picture.second for picture in pictures if picture.second is not None]
     is_by_both = bool(seconds) and len(seconds) == len(pictures)
@@ -226,13 +225,13 @@ def _first_of_content(pictures: Sequence[NewPicture]) -> list[NewPicture]:
 
 
 def _with_percentiles(judged: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
-    """The table of uploads with the percentile of each of MEASURED among those of the table `among`."""
+    """Uploads with their percentile by each of MEASURED in the table `among`."""
     ranks = {m: percentile(_column(judged, m), among=_column(among, m)) for m in MEASURED}
     return judged.assign(**{f"{measure}_percentile": rank for measure, rank in ranks.items()})
 
 
 def _within_batch(new: NewPictures) -> dict[str, NDArray[np.generic]]:
-    """What new pictures say of each other; copies among them count once."""
+    """The columns of new pictures by each other; copies count once."""
     keys, first, row = np.unique(new.content, return_index=True, return_inverse=True)
     embeddings = new.embedding[first]
     columns = columns_of(
@@ -242,7 +241,7 @@ def _within_batch(new: NewPictures) -> dict[str, NDArray[np.generic]]:
     return {
         "confusability": columns.confusability[row],
         "nearest_similarity": columns.nearest_similarity[row],
-        **_of_classes(len(new), None, ()),
+        **_class_columns(len(new), None, ()),
         "twin_of": np.full(len(new), -1, np.int64),
         "twin_kind": np.full(len(new), None, object),
         "x": nothing,
@@ -251,14 +250,14 @@ def _within_batch(new: NewPictures) -> dict[str, NDArray[np.generic]]:
 
 
 def _within(new: NewPictures, reference: Reference) -> dict[str, NDArray[np.generic]]:
-    """What the reference says of new pictures: measures, nearest picture, classes, and their places on its map."""
+    """The columns of new pictures by the reference, and their places on its map."""
     compared = compare_to_reference(new, reference)
     xy = placed_on_map(new.content, compared.nearest, compared.twin, reference)
     has_near = compared.nearest.position[:, 0] >= 0
     return {
         "confusability": compared.confusability,
         "nearest_similarity": np.where(has_near, compared.nearest.similarity[:, 0], np.float32(np.nan)),
-        **_of_classes(len(new), compared.shares, reference.class_names),
+        **_class_columns(len(new), compared.shares, reference.class_names),
         "twin_of": np.where(compared.twin >= 0, reference.ids[compared.twin], -1),
         "twin_kind": np.array([None, VIEW, COPY], object)[(compared.twin >= 0) * (1 + compared.is_copy.astype(int))],
         "x": xy[:, 0],
@@ -266,14 +265,14 @@ def _within(new: NewPictures, reference: Reference) -> dict[str, NDArray[np.gene
     }
 
 
-def _of_classes(count: int, shares: ClassShares | None, names: Sequence[str]) -> dict[str, NDArray[np.generic]]:
-    """Class shares (Q,) as the columns OF_CLASSES of so many pictures, classes by name; missing without shares."""
+def _class_columns(count: int, shares: ClassShares | None, names: Sequence[str]) -> dict[str, NDArray[np.generic]]:
+    """CLASS_COLUMNS of `count` pictures, classes by name; missing without shares."""
     if shares is None:
         nothing, nobody = np.full(count, np.nan, np.float32), np.full(count, None, object)
-        return dict(zip(OF_CLASSES, (nothing, nobody, nobody, nothing, nothing), strict=True))
+        return dict(zip(CLASS_COLUMNS, (nothing, nobody, nobody, nothing, nothing), strict=True))
     named = np.array([*names, None], object)
     both = named[shares.first_class], named[shares.second_class]
-    return dict(zip(OF_CLASSES, (shares.ambiguity, *both, shares.first_share, shares.second_share), strict=True))
+    return dict(zip(CLASS_COLUMNS, (shares.ambiguity, *both, shares.first_share, shares.second_share), strict=True))
 
 
 def placed_on_map(content: NDArray[np.int64], nearest: Nearest, twin: NDArray[np.int64], reference: Reference) -> Array:
@@ -308,7 +307,7 @@ def _as_known(judged: pd.DataFrame, content: NDArray[np.int64], reference: Refer
     return judged.assign(
         **{
             name: np.where(row >= 0, reference.table[name].to_numpy()[row], judged[name].to_numpy())
-            for name in dict.fromkeys((*MEASURED, *OF_CLASSES))
+            for name in dict.fromkeys((*MEASURED, *CLASS_COLUMNS))
         }
     )
 

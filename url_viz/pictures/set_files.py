@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 
 SHOWN_S = 20.0
-"""How long object storage may take to give one picture that somebody waits for."""
+"""How long object storage may take to give a picture that somebody waits for."""
 
 
 class SetFiles:

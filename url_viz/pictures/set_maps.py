@@ -30,7 +30,7 @@ BANDWIDTH = 0.35
 MOST = 32
 FEWEST_IN_REGION = 3
 LEAST_SHARE = 0.001
-"""A region holds at least this share of the pictures, and three, but if there are few."""
+"""A region holds at least this share of the pictures, and three, unless they are few."""
 CENTRAL_SHARE = 0.25
 VOTES = 12
 """Nearest neighbours whose resemblance counts."""
@@ -56,7 +56,7 @@ def representatives(
     rows = np.flatnonzero(np.isfinite(table["x"].to_numpy(dtype=float)))
     xy = table[["x", "y"]].to_numpy(np.float32)[rows]
     region = regions_of(xy, count if count is not None else count_for(len(rows)))
-    centrality = _centrality_of_rows(table, contents, graph, rows, region)
+    centrality = _row_centrality(table, contents, graph, rows, region)
     ranks = np.full(len(table), np.nan) if by is None else percentile_of_each(table, by)
     chosen = _chosen(xy, region, centrality, ranks[rows])
     chosen_rows = table.iloc[rows[chosen]][["id", "path", "x", "y"]].reset_index(drop=True)
@@ -66,7 +66,7 @@ def representatives(
 
 
 def count_for(pictures: int) -> int:
-    """How many regions a map of so many pictures has."""
+    """How many regions a map of this many pictures has."""
     return min(MOST, round(math.sqrt(pictures)))
 
 
@@ -116,7 +116,7 @@ def centrality(position: NDArray[np.integer], similarity: Floats, region: NDArra
     return np.asarray(rank)
 
 
-def _centrality_of_rows(
+def _row_centrality(
     table: pd.DataFrame, contents: Ints, graph: Graph | None, rows: Ints, region: NDArray[np.int32]
 ) -> Floats:
     """The centrality of each of `rows`; 0 if the graph does not reach."""

@@ -33,7 +33,7 @@ PREDICTED_BOX = ("predicted_x", "predicted_y", "predicted_width", "predicted_hei
 DETECTOR_COLUMNS = (DETECTED, PREDICTED_CLASS, PREDICTED_SCORE, PREDICTED_IOU, *PREDICTED_BOX, NEAREST_CLASS)
 FOUND, MISSED = "found", "missed"
 MOST_PER_PICTURE = 1000
-"""Of a picture's predictions the surest are matched, so many."""
+"""The surest predictions of a picture, which are matched."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -111,7 +111,7 @@ class Detections:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What came out, a sentence each."""
+        """The same in sentences."""
         detected = self.objects[DETECTED]
         matched_count, missing, unseen = (
             int(each.sum()) for each in (detected == FOUND, detected == MISSED, detected.isna())
@@ -148,7 +148,7 @@ def detections(
     has_prediction = pairs.prediction >= 0
     is_over = ~np.isin(np.arange(len(sure)), pairs.prediction)
     is_new = is_over & (pairs.nearest_iou < least_iou)
-    nearest, iou = nearest_of_none(table.assign(**{CLASS: label}), sure, is_new)
+    nearest, iou = nearest_unmatched(table.assign(**{CLASS: label}), sure, is_new)
     rows = sure.reindex(np.where(has_prediction, pairs.prediction, nearest))
     detected = pd.Series(MISSED, index=table.index, dtype=object).where(_is_seen(table, predictions), None)
     objects = pd.DataFrame(
@@ -168,7 +168,9 @@ def detections(
     return Detections(objects, invented, same, len(predictions), int(is_sure.sum()), again, least_score)
 
 
-def nearest_of_none(objects: pd.DataFrame, predictions: pd.DataFrame, is_new: NDArray[np.bool_]) -> tuple[Ints, Floats]:
+def nearest_unmatched(
+    objects: pd.DataFrame, predictions: pd.DataFrame, is_new: NDArray[np.bool_]
+) -> tuple[Ints, Floats]:
     """For each object (N,) the prediction of no object (`is_new`, of M) that lies nearest, or −1, and its overlap.
 
     It is the one that overlaps it most, of its class where one is near; one prediction may be that of several objects.
@@ -203,7 +205,7 @@ class PredictedBox:
 
     @property
     def words(self) -> str:
-        """As it is said below a picture."""
+        """The line below a picture."""
         overlap = f", IoU {decimal(self.iou)}" if self.iou > 0 else ""
         label = self.label or "class unknown"
         what = f"nearest prediction: {label}" if self.is_nearest else f"predicted {label}"
@@ -255,7 +257,7 @@ def other_class(table: pd.DataFrame) -> pd.DataFrame:
 
     Raises ImageSetError without predictions.
     """
-    rows = _of_predictions(table)
+    rows = _predicted_rows(table)
     is_other = rows[PREDICTED_CLASS].notna() & rows["label"].notna() & (rows[PREDICTED_CLASS] != rows["label"])
     return rows[is_other].rename(columns={PREDICTED_CLASS: "suggested"})[["id", "suggested"]]
 
@@ -265,14 +267,14 @@ def missed(table: pd.DataFrame) -> pd.DataFrame:
 
     Of these the box is likely out of place; within both the most ambiguous come first. Raises as `other_class`.
     """
-    rows = _of_predictions(table)
+    rows = _predicted_rows(table)
     rows = rows[rows[DETECTED] == MISSED]
     iou = table[PREDICTED_IOU].reindex(rows.index) if PREDICTED_IOU in table else pd.Series(np.nan, rows.index)
     order = np.argsort(~(iou >= NEAR_IOU).to_numpy(bool), kind="stable")
     return rows.iloc[order].assign(suggested=None)[["id", "suggested"]]
 
 
-def _of_predictions(table: pd.DataFrame) -> pd.DataFrame:
+def _predicted_rows(table: pd.DataFrame) -> pd.DataFrame:
     if not {DETECTED, PREDICTED_CLASS} <= {*table.columns}:
         raise ImageSetError("This set has no predictions. Bring some: `python -m url_viz predictions SOURCE FILE`.")
     by = AMBIGUITY.name if AMBIGUITY.name in table else CONFUSABILITY.name

@@ -24,9 +24,9 @@ WRONG, AMBIGUOUS, WEAK, LATE = "wrong label", "ambiguous", "model's weakness", "
 TRAINING = "training"
 """The name of the map by training in addresses; that of the map by look is empty."""
 MODEL_SAYS = "model_says"
-"""The column with one of the four; None for pictures that are none."""
+"""The column with one of the four kinds, None for other pictures."""
 MODEL_STRENGTH = "model_strength"
-"""The column that orders the pictures of each of the four, higher = first."""
+"""The column that orders the pictures of each kind, higher = first."""
 CLEAR = 0.5
 """Ambiguity below which two classes are told apart: one has at least half of all shares more than the next."""
 LATE_SHARE = 0.1
@@ -50,7 +50,7 @@ MODEL_COLUMNS = (
 
 @dataclass(frozen=True)
 class ModelQueue:
-    """One of the four as a queue of the review: what is said of so many pictures, and why it matters."""
+    """A kind as a queue of the review: what is said of one picture or several, and why it matters."""
 
     kind: str
     title: str
@@ -89,7 +89,7 @@ QUEUES = {
         "The model is right and sure of them only since the last epochs: rare kinds, or memorised ones.",
     ),
 }
-"""The queues of the four, in the order in which they matter."""
+"""The queues, the one that matters most first."""
 
 Flags = NDArray[np.bool_]
 
@@ -131,10 +131,10 @@ def tempered(shares: Shares, label: Codes) -> Shares:
 def two_by_two(
     model: ClassShares, pictures: ClassShares, label: Codes, right: Shares, learnt: NDArray[np.float64]
 ) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
-    """The kind (N,) of pictures, None for none of four, by a model and by what the others of the set show; neither
-    has seen their labels, if held out. And its strength (N,), which orders each kind, higher = first.
+    """The kind (N,) of each picture, None for none of the four, and its strength (N,): higher comes first in its kind.
 
-    `right` (N,) is the model's probability of the label (N,), `learnt` (N,) the first epoch that it was right in.
+    It follows from a model and from what other pictures of the set show; of held-out pictures, neither has seen the
+    labels. `right` (N,) is the model's probability of the label, `learnt` (N,) the first epoch that was right.
 
     *wrong label*: the pictures are clearly of another class, and the model says the same class. *ambiguous*: both are
     torn, between the same two. *model's weakness*: the pictures are clear and of their label, the model is wrong or
@@ -221,12 +221,12 @@ def _columns_of(run: RunOnSet, pictures: ClassShares | None) -> Mapping[str, Any
 
 
 def has_training(table: pd.DataFrame) -> bool:
-    """Whether a run trained on pictures of `ImageSet.table()` in two epochs or more."""
+    """Whether a run trained on pictures of the table in two epochs or more."""
     return "variability" in table and bool((table["variability"] > 0).any())
 
 
 def by_training(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with x = variability and y = confidence; nan for pictures that no epoch trained on.
+    """The table with x = variability and y = confidence, nan for pictures that no epoch trained on.
 
     Dataset cartography (Swayamdipta et al. 2020, arXiv 2009.10795).
     """
@@ -269,7 +269,7 @@ class RunPredictions:
 
     @property
     def is_right(self) -> Flags:
-        """Where the likeliest class is the label (M,)."""
+        """Whether the likeliest class is the label (M,)."""
         return np.asarray(self.label == self.predicted)
 
     @property
@@ -279,12 +279,12 @@ class RunPredictions:
 
     @property
     def words(self) -> str:
-        """What was counted: "on 1,234 pictures that it was not trained on"."""
+        """ "on 1,234 pictures that it was not trained on" """
         return f"on {len(self.rows):,} pictures that it was {'not ' if self.is_held_out else ''}trained on"
 
 
 def predicted(run: RunOnSet) -> RunPredictions:
-    """The predictions of a run that its accuracy is counted on."""
+    """The predictions on which a run's accuracy is counted."""
     has_label = run.labels.codes != NONE
     is_held_out = bool((run.is_held_out & has_label).any())
     shares = run.held_out if is_held_out else run.in_sample
@@ -302,10 +302,7 @@ def confusions(predictions: RunPredictions) -> pd.DataFrame:
 
 
 def confusion_matrix(predictions: RunPredictions, *, most: int = MOST_CLASSES) -> pd.DataFrame:
-    """How many pictures of each label (rows) are of each class (columns) to the model, for the most confused classes.
-
-    At most so many classes, sorted by name: those of the pairs with most pictures.
-    """
+    """Pictures by label (rows) and predicted class (columns), for at most `most` classes, the most confused ones."""
     shown = list(dict.fromkeys(confusions(predictions)[["label", "said"]].to_numpy().ravel().tolist()))[:most]
     counts = pd.crosstab(predictions.label, predictions.predicted).reindex(
         index=sorted(shown), columns=sorted(shown), fill_value=0

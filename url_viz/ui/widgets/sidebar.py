@@ -205,17 +205,18 @@ def _show_foreign_head(now: SetChoice, root: Path) -> None:
     other = adapted_to_another(now.model, set_id=now.set_id, root=root, workspace=Workspace.at())
     if other is None:
         return
+    made_for, instead = other
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="foreign_head"):
-        words = f"The head in use was adapted to {set_name(other.made_for)}, not to these pictures."
-        st.caption(escape(words), width="content", help=escape(f"It learnt from {other.made_for}"))
+        words = f"The head in use was adapted to {set_name(made_for)}, not to these pictures."
+        st.caption(escape(words), width="content", help=escape(f"It learnt from {made_for}"))
         st.button(
-            escape(f"Back to {other.instead}"),
+            escape(f"Back to {instead}"),
             type="tertiary",
             icon=":material/undo:",
             key="foreign_head.back",
             on_click=choose,
             args=(now.set_id,),
-            kwargs={"model": other.instead},
+            kwargs={"model": instead},
         )
 
 
