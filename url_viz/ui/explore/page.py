@@ -359,8 +359,8 @@ def show_chips(view: ExploreView, *, hidden: int) -> None:
     """A removable chip for everything that narrows the view; `hidden` is the number of objects that are too small."""
 
     def chip(words: str, key: str, *, help_text: str | None = None, **change: object) -> None:
-        icon = ":material/close:"
-        st.button(words, icon=icon, key=f"chip.{key}", help=help_text, on_click=change_view, kwargs=change)
+        meaning, icon = None if help_text is None else escape(help_text), ":material/close:"
+        st.button(escape(words), icon=icon, key=f"chip.{key}", help=meaning, on_click=change_view, kwargs=change)
 
     if view == replace(view, polygon=None, cuts=(), filters=()) and not hidden:
         return
@@ -372,7 +372,7 @@ def show_chips(view: ExploreView, *, hidden: int) -> None:
             meaning = "The shorter side of their box has fewer pixels. Exports have them. Click to show them"
             chip(f"{hidden:,} under {TINY_PX} px hidden", "tiny", help_text=meaning, hide_tiny=False)
         if view.cuts:
-            chip(f"Threshold: {escape(', '.join(map(above, view.cuts)))}", "threshold", cuts=())
+            chip(f"Threshold: {', '.join(map(above, view.cuts))}", "threshold", cuts=())
 
 
 def before_reasons(table: pd.DataFrame, view: ExploreView, rows: pd.DataFrame) -> pd.DataFrame:
