@@ -198,7 +198,7 @@ class ImageSet(SearchableSet):
         return np.flatnonzero((row >= 0) & is_kept[row])
 
     def findings(self) -> tuple[Finding, ...]:
-        """What a careful colleague would say of this set first, what matters most first; see `analysis.findings`.
+        """What a careful colleague would say of this set, what matters most first; see `url_viz.findings.findings`.
 
         Leaks, likely wrong labels, classes mixed up, bursts, pictures that show nothing, files that cannot be
         read, small classes: each with a count, a sentence, and the review of what is not decided on yet.

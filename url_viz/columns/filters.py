@@ -16,7 +16,7 @@ from url_viz.columns.measures import shown_value, title_of_column
 
 SEPARATOR = "; "
 LABEL_CHECK = "label_check"
-"""What the check says of each label (`label_checks` of `analysis.labels.doubtful_labels`). The table lacks this column
+"""What the check says of each label (`label_checks` of `url_viz.labels.doubtful_labels`). The table lacks this column
 until a filter needs it: every label is judged for it."""
 SEVERAL = frozenset({"tags", "reasons", LABEL_CHECK})
 """Columns whose cells hold any number of values, joined by `SEPARATOR`."""
@@ -394,7 +394,7 @@ def id_in(text: str) -> int | None:
 
 @dataclass(frozen=True)
 class ReviewSpec:
-    """What a review is of: the order `by` (a measure, or a key of `analysis.review.review.REVIEWS`), within a scope.
+    """What a review is of: the order `by` (a measure, or a key of `url_viz.review.review.REVIEWS`), within a scope.
 
     `within_class` takes each picture's rank in its class; `per_class` the first of each class, class after
     class; `most` limits all.

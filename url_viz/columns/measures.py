@@ -132,7 +132,7 @@ TRAINING_MEASURES = (
         is_offered=False,
     ),
 )
-"""What a recorded run says of the pictures that the model was trained on (`analysis.runs.run_on_set.dynamics`)."""
+"""What a recorded run says of the pictures that the model was trained on (`url_viz.runs.run_on_set.dynamics`)."""
 ENTROPY = Measure(
     "entropy",
     "ImageNet entropy",

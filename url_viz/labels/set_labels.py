@@ -88,7 +88,7 @@ class SetLabels(SetSubject):
         write_apart(self._core.store.paths, chosen)
 
     def suggested_apart(self) -> ApartSuggestion | None:
-        """What nearly alike pictures run along and is to be kept apart, or None: `analysis.labels.apart.suggest`."""
+        """What nearly alike pictures run along and is to be kept apart, or None: `url_viz.labels.apart.suggest`."""
         return self._core.derived.get(apart_suggestion)
 
     def correct(self, labels: Mapping[int, str | None], *, who: str | None = None) -> Action:
@@ -177,7 +177,7 @@ class SetLabels(SetSubject):
 
     def wrong_together(self) -> pd.DataFrame | None:
         """Objects of a class in a picture that look wrong as a whole, which siblings hide: see `wrong_together` of
-        `analysis.findings.object_findings`. None without objects that are kept apart by their picture.
+        `url_viz.findings.object_findings`. None without objects that are kept apart by their picture.
         """
         return self._core.derived.get(wrong_together)
 

@@ -61,7 +61,7 @@ class SetRuns(SetSubject):
 
     def dynamics(self, run: str, *, fold: str | None = None) -> pd.DataFrame:
         """What training did with each picture: id, label, last_margin, mean_margin, confidence, variability,
-        forgotten, learnt, epochs (see `analysis.runs.run_on_set.dynamics`); rows in the order of `table()`.
+        forgotten, learnt, epochs (see `url_viz.runs.run_on_set.dynamics`); rows in the order of `table()`.
 
         Of the training of one `fold`, or the mean over the folds that were trained on the picture.
         """
