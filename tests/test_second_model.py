@@ -19,12 +19,14 @@ from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging import workers
 from url_viz.imaging.quality import QUALITIES
 from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.imaging.workers import picture_of
 from url_viz.models.model import EmbeddingSpace, Model, with_head
 from url_viz.models.model_names import DEFAULT, default_second_model
 from url_viz.outside.uploads import MEASURED, NewPicture, judge_pictures, score
 from url_viz.pipeline.embedded import Given
 from url_viz.reading import embed_folder
 from url_viz.review.tuned import PAIR_MEASURES, SECOND_PAIR_MEASURES, pair_measures
+from url_viz.store.bundle import pack, unpack
 from url_viz.store.sets import drop_model
 
 COUNT = 120
@@ -110,11 +112,11 @@ class TestReading:
             None,
         )
         both = read(also=second_model)
-        assert (read.opened, read.embedded) == (8, 0), "the first model ran again"
+        assert (read.opened, read.embedded) == (8, 8), "the first model looks once more, squeezed"
         assert np.array_equal(both.embeddings(), first.embeddings())
         write_folder(read.folder, 3, start=8)
         assert space_of_second(read(also=second_model)) == second_model.space
-        assert (read.opened, read.embedded) == (3, 3)
+        assert (read.opened, read.embedded) == (3, 6)
         read(also=second_model)
         assert (read.opened, read.embedded) == (0, 0)
 
@@ -131,6 +133,33 @@ class TestReading:
         assert f"{SECOND} has not read all" in behind.core.second.in_words(behind.source)
         pd.testing.assert_frame_equal(behind.table(), behind.single_model.table())
         assert opened_again(read(also=second_model)).core.second.incomplete is None
+
+    def test_the_other_look_of_the_first_is_read_too_and_is_no_model_of_the_set(
+        self, read: Reader, second_model: Model
+    ) -> None:
+        write_folder(read.folder, 6)
+        both = read(also=second_model)
+        store, look = both.core.store, read.model.squeezed
+        crops = [
+            picture_of(both.files.path(i).read_bytes(), look.space.preprocessing, content=0).crop for i in both.core.ids
+        ]
+        held = store.embeddings(look.space.key, both.core.contents)
+        np.testing.assert_array_equal(held.embedding, look.as_stored(look.run(np.stack(crops)).embedding))
+        [columns, own] = [store.graph_columns(key) for key in (look.space.key, both.space.key)]
+        assert columns is not None
+        assert own is not None
+        assert np.array_equal(columns.content, own.content)
+        assert store.about().spaces == (second_model.space, both.space)
+        assert list(store.about().other_spaces(both.space)) == [second_model.space]
+        tables = {path.stem.partition("-")[0] for path in store.paths.tables.glob(f"*-{look.space.key}*.lance")}
+        assert tables == {"embeddings", "whitening", "whitened", "graph"}, "neither scores nor a map"
+        pack(read.folder, read.folder.parent / "set.tar", workspace=read.workspace)
+        drop_model(read.folder, both.space.backbone, workspace=read.workspace)
+        assert not list(store.paths.tables.glob(f"*-{look.space.key}*.lance"))
+        other = read.folder.parent / "other"
+        unpack(read.folder.parent / "set.tar", root=read.folder, workspace=other)
+        copy = open_image_set(read.folder, model=read.model.name, workspace=other)
+        assert copy.core.store.graph_columns(look.space.key) is not None
 
     def test_a_limit_holds_for_both(self, read: Reader, second_model: Model) -> None:
         write_folder(read.folder, 9)

@@ -53,8 +53,8 @@ def embed_folder(
 
     It goes on where an earlier run was stopped. `limit` bounds the number of pictures; `progress` is called with
     `Progress` records; `refit` makes the map again.
-    A second model `also` embeds the same pictures from the same reading of each file; confusability and ambiguity are
-    then by both (`SetCore.second`).
+    A second model `also` embeds the same pictures from the same reading of each file, and the first one looks at them
+    once more, squeezed and mirrored; confusability and ambiguity are then by both (`SetCore.second`).
     Nothing outside the folders `within` (real paths), where given, is read: links out of them are passed over.
     `embeddings`, a file of them by path or what `given_embeddings` made of one, take the place of a model's.
     Pictures of more than 8 bits, or of many bands, are seen as the set's are, those of a new one as `rendering` says,
@@ -140,7 +140,10 @@ def _embed_source(
         raise NoImagesError(why_empty(found.root, found.other))
     is_as_before = rendering is None and bool(spaces)
     rendering = before if is_as_before else rendering_for_new_set(source, found.files, wanted)
-    chosen, others = _seeing(chosen, rendering), () if second is None else (second.seeing(rendering),)
+    chosen = _seeing(chosen, rendering)
+    others: tuple[Model, ...] = ()
+    if second is not None and isinstance(chosen, Model):
+        others = second.seeing(rendering), chosen.squeezed
     outside = remark_on_range(source, found.files, rendering) if is_as_before else ""
     seen_so = "" if rendering is None else f"{rendering.words}."
     found = replace(found, remarks=(*found.remarks, *filter(None, (seen_so, outside))))
@@ -155,7 +158,7 @@ def _embed_source(
         _keep_source_columns(writer, source, found)
         for each in (chosen, *others):
             score_missing(writer, each)
-            update_derived(writer, each.space.key, report=report, refit=refit)
+            update_derived(writer, each.space, report=report, refit=refit)
         if others:
             choose_second_model(paths, is_used=True)
         if outcome.unfetched:

@@ -163,8 +163,8 @@ class Model:
 
     @property
     def squeezed(self) -> "Model":
-        """The same running model that takes its other look at pictures: in a space of its own."""
-        return Model(self.source, self.space.squeezed, self.runtime)
+        """The same running backbone, without head, that takes its other look at pictures: in a space of its own."""
+        return Model(replace(self.source, head=None), self.space.squeezed, self.runtime)
 
     def __repr__(self) -> str:
         head = f"head {self.head.digest}" if self.head else "no head"

@@ -337,7 +337,7 @@ class SetMaps(SetSubject):
         Raises WorkspaceError if another process writes.
         """
         with Writer(self._core.store.paths, self._core.root) as writer:
-            update_derived(writer, self._core.space.key, report=progress or silent, refit=True)
+            update_derived(writer, self._core.space, report=progress or silent, refit=True)
 
     @cached_property
     def placed_fraction(self) -> float:

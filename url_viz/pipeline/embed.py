@@ -126,8 +126,9 @@ def embed(
     """Read, embed and store what is new in the scanned folder; drop what has left it.
 
     Embeddings that are given are stored as they are; pictures without one are not read. The models `also` embed the
-    same pictures, from the same reading of a file. `embed_by` may have other machines read and embed; `source` is what
-    was scanned, opened anew by default.
+    same pictures, from the same reading of a file; a squeezed one is another look of a model: it is not recorded as one
+    that read the set, and has no preview. `embed_by` may have other machines read and embed; `source` is what was
+    scanned, opened anew by default.
 
     Every file has one outcome: a row with an embedding, or a row with the reason of its failure. A file that object
     storage does not give has none, and stays to be read; many of these in a row end the run (`Outcome.is_cut_off`).
@@ -141,12 +142,14 @@ def embed(
     report(clock.at(0))
     embedding = Embedding(models, source or source_of(scan.root, within=scan.within), run.known, run.embedded)
     with ExitStack() as noted:
-        for each in reversed(models):  # the first one last: it is the latest that the set was read with
-            noted.enter_context(_noted(writer, each.space))
+        own = [each.space for each in models if not each.space.preprocessing.is_squeezed]
+        for space in reversed(own):  # the first one last: it is the latest that the set was read with
+            noted.enter_context(_noted(writer, space))
         begun = [
             model.space.key
             for model, embedded in zip(models, run.embedded, strict=True)
-            if not plan.to_read or any(plan.stored.get(file.id) not in embedded for file in plan.to_read)
+            if model.space in own
+            and (not plan.to_read or any(plan.stored.get(file.id) not in embedded for file in plan.to_read))
         ]
         writer.note_begun(begun, plan.unchanged + len(plan.to_read))
         with closing(embed_by(embedding, plan.to_read)) as arriving:
@@ -205,7 +208,7 @@ class _Run:
         self.embedded = [_embedded(writer, model.space.key) for model in models]
         self._models = models
         self._embeddings: list[list[Embeddings]] = [[] for _ in models]
-        self._previews = [_Preview(writer, model.space.key) for model in models]
+        self._previews = [_Preview(writer, model.space) for model in models]
         self._facts = _facts_by_content(writer)
         self._thumbnail_of = {holder: content for content, (_, _, holder) in self._facts.items()}
         self._rescued: dict[int, bytes] = {}
@@ -290,15 +293,15 @@ def _facts_by_content(writer: Writer) -> dict[int, tuple[int, int, int]]:
 class _Preview:
     """A PCA map of the pictures read so far, until the real one is made; refitted whenever their number doubles."""
 
-    def __init__(self, writer: Writer, space_key: str) -> None:
+    def __init__(self, writer: Writer, space: EmbeddingSpace) -> None:
         self._writer = writer
-        self._space_key = space_key
+        self._space_key = space.key
         self._basis: PcaBasis | None = None
         self._to_fit: list[NDArray[np.float16]] = []
         self._content: list[NDArray[np.int64]] = []
         self._xy: list[NDArray[np.float32]] = []
         self._fitted_on = 0
-        self._is_wanted = writer.coordinates(space_key) is None
+        self._is_wanted = not space.preprocessing.is_squeezed and writer.coordinates(space.key) is None
 
     def add(self, rows: Embeddings) -> None:
         if not self._is_wanted:

@@ -13,6 +13,7 @@ from url_viz.base.processes import usable_cores
 from url_viz.base.progress import Clock, Progress, ProgressCallback
 from url_viz.base.rows import EXACT_ROWS
 from url_viz.imaging.quality import grey_thumbnail, perceptual_hash, quality_of_image
+from url_viz.models.model import EmbeddingSpace
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import updated_graph
 from url_viz.pipeline.near_copies import one_file_each, stored_pixels
@@ -67,8 +68,12 @@ def _unassessed(writer: Writer, assessed: Contents) -> pa.Table:
     return files.filter(pa.array(is_new))
 
 
-def update_derived(writer: Writer, space_key: str, *, report: ProgressCallback, refit: bool = False) -> None:
-    """Update quality, whitened space, graph and map for the pictures in the folder; nothing if all is up to date."""
+def update_derived(writer: Writer, space: EmbeddingSpace, *, report: ProgressCallback, refit: bool = False) -> None:
+    """Update quality, whitened space, graph and map for the pictures in the folder; nothing if all is up to date.
+
+    Of a model's other look there is no map.
+    """
+    space_key = space.key
     assess_missing(writer, report)
     content = current_contents(writer, space_key)
     if len(content):
@@ -76,7 +81,8 @@ def update_derived(writer: Writer, space_key: str, *, report: ProgressCallback, 
         whitened = _updated_whitening(writer, space_key, content, raw)
         _update_graph(writer, space_key, whitened, raw, report)
         del raw
-        _update_map(writer, space_key, whitened, report, refit=refit)
+        if not space.preprocessing.is_squeezed:
+            _update_map(writer, space_key, whitened, report, refit=refit)
     writer.compact()
 
 

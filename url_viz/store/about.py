@@ -193,6 +193,11 @@ class About:
         end = self.root.stem if self.root.suffix == DATASET else f"{self.root.parent.name}/{self.root.name}"
         return self.name or end
 
+    @property
+    def space_keys(self) -> frozenset[str]:
+        """The keys of all spaces that tables are kept of: of each model's, and of its other look at the pictures."""
+        return frozenset(key for space in self.spaces for key in (space.key, space.squeezed.key))
+
     def files_begun(self, space_key: str) -> int | None:
         """How many files an unfinished reading in this space is to leave; None if every reading has finished."""
         return dict(self.begun).get(space_key)

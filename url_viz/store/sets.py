@@ -137,13 +137,14 @@ def _megabytes(home: Workspace, set_id: str) -> float:
 def disk_use(folder: str | Path, *, workspace: str | Path | None = None) -> pd.DataFrame:
     """The disk use of an image set: columns part, megabytes.
 
-    Scores and neighbours count with a model's embeddings.
+    Scores and neighbours count with a model's embeddings, and so does its other look at the pictures.
     """
     paths, about = _known(folder, workspace)
     parts = {"files and thumbnails": _bytes_in(paths.tables / "images.lance")}
     for space in about.spaces:
         title = f"{space.backbone} ({space.precision}, weights {space.weights_digest[:6]})"
-        tables = [p for kind in PER_MODEL for p in paths.tables.glob(f"{kind}-{space.key}*.lance")]
+        keys = space.key, space.squeezed.key
+        tables = [p for kind in PER_MODEL for key in keys for p in paths.tables.glob(f"{kind}-{key}*.lance")]
         parts[f"embeddings of {title}"] = sum(map(_bytes_in, tables))
         parts[f"map of {title}"] = _bytes_in(paths.tables / f"coordinates-{space.key}.lance")
     parts["decisions and the rest"] = max(0, _bytes_in(paths.folder) - sum(parts.values()))

@@ -271,17 +271,23 @@ def _opened(config: WorkerConfig, known: NDArray[np.int64], embedded: Sequence[N
         raise ClusterError(
             f"it has URL-Viz {VERSION}, and the command is of {config.version}. Install the same on all."
         )
-    models = [_loaded(name, key, config) for name, key in config.models]
+    by_name = {name: _loaded(name, config) for name, _ in config.models}
+    models = [_with_space(by_name[name], key) for name, key in config.models]
     contents = [set(each.tolist()) for each in embedded]
     return Embedding(models, source_of(config.root, within=config.within), set(known.tolist()), contents)
 
 
-def _loaded(name: str, space_key: str, config: WorkerConfig) -> Model:
+def _loaded(name: str, config: WorkerConfig) -> Model:
     model = load_model(name, device=config.device, precision=config.precision, workspace=config.workspace)
-    model = model.seeing(config.rendering)
-    if model.space.key != space_key:
-        raise ClusterError(
-            f"its weights of {name!r} are others than where the command runs. Give both the same file, or the same "
-            "package of weights."
-        )
-    return model
+    return model.seeing(config.rendering)
+
+
+def _with_space(model: Model, key: str) -> Model:
+    """The model, or its other look. Raises ClusterError if neither has the space of this key."""
+    for each in (model, model.squeezed):
+        if each.space.key == key:
+            return each
+    raise ClusterError(
+        f"its weights of {model.name!r} are others than where the command runs. Give both the same file, or the same "
+        "package of weights."
+    )

@@ -105,8 +105,13 @@ class Store:
         return ".".join("-" if state is None else str(versions.newest(state)) for state in states)
 
     def others_version(self, space: EmbeddingSpace) -> str:
-        """A short text that changes when another model is added, removed, or reads more; "" for none."""
-        others = [f"{one.key} {self.digest_of([f'graph-{one.key}'])}" for one in self.about().other_spaces(space)]
+        """A short text that changes when another model is added, removed, or reads more; "" for none.
+
+        Where there is one, the other look of the model of `space` counts too.
+        """
+        keys = [one.key for one in self.about().other_spaces(space)]
+        keys += [space.squeezed.key] if keys else []
+        others = [f"{key} {self.digest_of([f'graph-{key}'])}" for key in keys]
         return hashlib.blake2b(" ".join(others).encode(), digest_size=4).hexdigest() if others else ""
 
     def digest_of(self, tables: Iterable[str], *also: str) -> str:

@@ -113,7 +113,7 @@ class Writer(Store):
             write_about(self.paths, changed)
 
     def add_space(self, space: EmbeddingSpace) -> None:
-        """Record that the set is embedded in `space`; the latest comes last."""
+        """Record that the set is embedded in the `space` of a model; the latest comes last."""
         others = (other for other in self.about().spaces if other.key != space.key)
         self._change_about(spaces=(*others, space))
 
@@ -149,7 +149,7 @@ class Writer(Store):
 
     def drop_unnamed_spaces(self) -> None:
         """Remove tables of spaces that set.json does not name, and columns derived from them."""
-        named = {space.key for space in self.about().spaces}
+        named = self.about().space_keys
         for folder in self.paths.tables.glob("*.lance"):
             kind, _, rest = folder.stem.partition("-")
             if kind in SPACE_TABLES and rest.partition("-")[0] not in named:
