@@ -242,7 +242,7 @@ def test_the_command_with_a_ray_of_its_own_says_nothing_of_it(
     image_set = open_image_set(pictures, model=DEFAULT, workspace=workspace)
     is_the_same(image_set, by_one_process)
     stages = {line.partition(" ")[0] for line in done.stderr.splitlines()}
-    assert stages == {"prepare", "scan", "read", "measure", "neighbours", "map"}
+    assert stages == {"prepare", "scan", "read", "neighbours", "map"}
     assert "on Ray (local)" in done.stdout
 
 

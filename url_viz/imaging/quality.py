@@ -2,7 +2,7 @@
 
 import io
 import math
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -130,6 +130,30 @@ def grey_thumbnail(jpeg: bytes, width: int, height: int) -> Image.Image:
     return grey
 
 
+@dataclass(frozen=True)
+class Assessment:
+    """What a thumbnail says of its picture: its quality, and its perceptual hash (WORDS,)."""
+
+    quality: Quality
+    hashes: "Hashes"
+
+    def as_bytes(self) -> bytes:
+        """ASSESSMENT_BYTES, from which `from_bytes` makes the same values."""
+        return np.array(astuple(self.quality), np.float64).tobytes() + self.hashes.tobytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Assessment":
+        """The assessment of which these are the bytes."""
+        values = np.frombuffer(data, np.float64, len(QUALITIES)).tolist()
+        return cls(Quality(*values), np.frombuffer(data, np.uint64, WORDS, 8 * len(QUALITIES)))
+
+
+def assess(thumbnail: bytes, *, width: int, height: int) -> Assessment:
+    """Measure a thumbnail as it is stored, a JPEG, of a picture of this size."""
+    grey = grey_thumbnail(thumbnail, width, height)
+    return Assessment(quality_of_image(grey), perceptual_hash(grey))
+
+
 def _rise(grey: NDArray[np.uint8], down: int, right: int, reach: int) -> NDArray[np.uint8]:
     """The difference over `reach` steps to either side, at every second inner pixel of every second row."""
     before, after = (_shifted(grey, side * reach * down, side * reach * right) for side in (-1, 1))
@@ -186,6 +210,7 @@ FEWEST = 128
 """… and a picture with fewer of them is as good as blank: its signs are chance, and it has no hash."""
 WORDS = 8
 """Of 64 bits: four of the whole picture, then four of the inner part."""
+ASSESSMENT_BYTES = 8 * (len(QUALITIES) + WORDS)
 
 Hashes = NDArray[np.uint64]
 """(N, WORDS), a row of zeros for a picture without a hash."""

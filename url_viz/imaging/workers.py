@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import BytesIO
 from typing import Any
 
@@ -30,6 +30,7 @@ from url_viz.imaging.decode import (
     value_sample,
 )
 from url_viz.imaging.places import Box, Place, content_key, cut
+from url_viz.imaging.quality import ASSESSMENT_BYTES, Assessment, assess
 from url_viz.imaging.rendering import Rendering, ValueSample, as_rendering
 
 THUMBNAIL_PX = 256
@@ -40,7 +41,7 @@ THUMBNAIL_QUALITY = 82
 class Picture:
     """One picture: its full size, its `crop` (S, S, 3) uint8 for the backbone, and a JPEG of at most 256 px.
 
-    `also` has the crops for other backbones.
+    `also` has the crops for other backbones; `assessment` is of the thumbnail, where it was asked for.
     """
 
     content: int
@@ -49,6 +50,7 @@ class Picture:
     crop: NDArray[np.uint8]
     thumbnail: bytes
     also: tuple[NDArray[np.uint8], ...] = ()
+    assessment: Assessment | None = None
 
 
 @dataclass(frozen=True)
@@ -177,23 +179,27 @@ class Decoders(LimitedProcesses):
         *,
         content: int | None = None,
         also: Sequence[Preprocessing] = (),
+        is_assessed: bool = False,
     ) -> Picture:
-        """As `picture_of`; raises ImageError also after a crash or timeout."""
-        [picture] = self._pictures("read", data, (preprocessing, *also))
+        """As `picture_of`, assessed if that is asked for; raises ImageError also after a crash or timeout."""
+        [picture] = self._pictures("read", data, (preprocessing, *also), is_assessed=is_assessed)
         assert isinstance(picture, Picture)
         return replace(picture, content=content_key(data) if content is None else content)
 
     def read_places(
         self, data: bytes, places: Sequence[Place], *preprocessings: Preprocessing
     ) -> Iterator[Picture | Failure]:
-        """As `pictures_at`; raises ImageError also after a crash or timeout."""
-        return self._pictures("places", data, preprocessings, places=[(place.box, place.margin) for place in places])
+        """As `pictures_at`, each assessed; raises ImageError also after a crash or timeout."""
+        boxes = [(place.box, place.margin) for place in places]
+        return self._pictures("places", data, preprocessings, places=boxes, is_assessed=True)
 
     def _pictures(
-        self, what: str, data: bytes, preprocessings: Sequence[Preprocessing], **how: object
+        self, what: str, data: bytes, preprocessings: Sequence[Preprocessing], *, is_assessed: bool, **how: object
     ) -> Iterator[Picture | Failure]:
-        facts, body = self.ask(what, data, preprocessings=[p.as_record() for p in preprocessings], **how)
+        records = [p.as_record() for p in preprocessings]
+        facts, body = self.ask(what, data, preprocessings=records, is_assessed=is_assessed, **how)
         ends = np.cumsum([0, *(3 * p.size_px**2 for p in preprocessings)]).tolist()
+        start_of_thumbnail = ends[-1] + (ASSESSMENT_BYTES if is_assessed else 0)
         read = 0
         for fact in facts["pictures"]:
             if "failure" in fact:
@@ -204,7 +210,9 @@ class Decoders(LimitedProcesses):
                 np.frombuffer(part, np.uint8, end - start, start).reshape(p.size_px, p.size_px, 3)
                 for start, end, p in zip(ends, ends[1:], preprocessings, strict=False)
             )
-            yield Picture(0, fact["width"], fact["height"], crop, part[ends[-1] :], tuple(also))
+            assessment = Assessment.from_bytes(part[ends[-1] : start_of_thumbnail]) if is_assessed else None
+            size = fact["width"], fact["height"]
+            yield Picture(0, *size, crop, part[start_of_thumbnail:], tuple(also), assessment)
 
     def shown(self, data: bytes, *, most_px: int, quality: int, rendering: Rendering | None = None) -> bytes:
         """A JPEG of a picture, upright, at most `most_px` on its long side; raises ImageError as `read` does."""
@@ -250,10 +258,12 @@ def fetch_and_decode_isolated(
     *,
     known: Container[int] = (),
     also: Sequence[Preprocessing] = (),
+    is_assessed: bool = False,
     by: Decoders = decoders,
 ) -> DecodeResult:
     """As `fetch_and_decode`, in a process with limits on time and memory: a crash is a Failure too."""
-    return fetch_and_decode(fetch, preprocessing, known=known, also=also, decoded=by.read)
+    decoded = partial(by.read, is_assessed=is_assessed)
+    return fetch_and_decode(fetch, preprocessing, known=known, also=also, decoded=decoded)
 
 
 def fetch_and_decode_places(
@@ -264,7 +274,10 @@ def fetch_and_decode_places(
     known: Container[int],
     by: Decoders = decoders,
 ) -> list[DecodeResult]:
-    """As `fetch_and_decode_isolated`, for places in one file, which is decoded once if one of them is not `known`."""
+    """As `fetch_and_decode_isolated`, for places in one file, which is decoded once if one of them is not `known`.
+
+    Each is assessed.
+    """
     try:
         data = fetch()
         picture = content_key(data)
@@ -282,24 +295,31 @@ def fetch_and_decode_places(
 # The rest of this module runs in the worker processes.
 
 
-def _read(data: bytes, preprocessings: list[dict[str, Any]]) -> Answer:
+def _read(data: bytes, preprocessings: list[dict[str, Any]], *, is_assessed: bool) -> Answer:
     first, *also = map(Preprocessing.from_record, preprocessings)
-    return _packed([picture_of(data, first, content=0, also=also)])  # the parent process knows the key
+    picture = picture_of(data, first, content=0, also=also)  # the parent process knows the key
+    return _packed([picture], is_assessed=is_assessed)
 
 
-def _places(data: bytes, places: list[tuple[Box, float]], preprocessings: list[dict[str, Any]]) -> Answer:
-    return _packed(pictures_at(data, places, [*map(Preprocessing.from_record, preprocessings)]))
+def _places(
+    data: bytes, places: list[tuple[Box, float]], preprocessings: list[dict[str, Any]], *, is_assessed: bool
+) -> Answer:
+    pictures = pictures_at(data, places, [*map(Preprocessing.from_record, preprocessings)])
+    return _packed(pictures, is_assessed=is_assessed)
 
 
-def _packed(pictures: Iterable[Picture | Failure]) -> Answer:
+def _packed(pictures: Iterable[Picture | Failure], *, is_assessed: bool) -> Answer:
     facts: list[dict[str, Any]] = []
     bodies: list[bytes] = []
     for reading in pictures:
         if isinstance(reading, Failure):
             facts.append({"failure": reading.reason})
             continue
-        body = b"".join([*(crop.tobytes() for crop in (reading.crop, *reading.also)), reading.thumbnail])
-        facts.append({"width": reading.width, "height": reading.height, "bytes": len(body)})
+        size = {"width": reading.width, "height": reading.height}
+        crops = (crop.tobytes() for crop in (reading.crop, *reading.also))
+        assessment = assess(reading.thumbnail, **size).as_bytes() if is_assessed else b""
+        body = b"".join([*crops, assessment, reading.thumbnail])
+        facts.append({**size, "bytes": len(body)})
         bodies.append(body)
     return {"pictures": facts}, b"".join(bodies)
 

@@ -14,6 +14,7 @@ from url_viz.base.progress import Clock, ProgressCallback
 from url_viz.imaging.scan import Scan, ScannedFile
 from url_viz.imaging.source import Source, source_of
 from url_viz.models.model import EmbeddingSpace, Model
+from url_viz.pipeline.assessments import Assessments
 from url_viz.pipeline.embedded import Embed, EmbeddedFiles, Embedding, Given, Row, embed_files
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, PcaBasis, fit_pca, prepare_umap
 from url_viz.store.tables.tables import IMAGES, PCA, Coordinates, Embeddings, positions_of
@@ -159,6 +160,7 @@ def embed(
                 if files.is_cut_off:
                     break
         run.store()
+        run.assessments.store()
         writer.drop_images(plan.gone)
     return run.outcome(plan)
 
@@ -216,6 +218,7 @@ class _Run:
         in_reach = self._facts if is_external else set.intersection(*self.embedded)  # what need not be decoded
         self.known = {content for content in in_reach if content in self._facts}
         self._waiting: list[Row] = []
+        self.assessments = Assessments(writer)
         self._stored = self._done_at_store = 0
         self._last_store = time.monotonic()
 
@@ -251,6 +254,7 @@ class _Run:
             self._rescue_thumbnails(waiting)
             columns = [pa.array([getattr(row, f.name) for row in waiting], f.type) for f in IMAGES]
             self.writer.add_images(pa.table(columns, schema=IMAGES))
+            self.assessments.take(waiting)
 
     def _store_embeddings(self, model: Model | Given, waiting: list[Embeddings], preview: "_Preview") -> int:
         if not waiting:

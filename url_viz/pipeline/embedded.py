@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from url_viz.base.errors import BucketError, FolderError
 from url_viz.base.processes import MemoryBudget, awaited, read_ahead
 from url_viz.imaging.decode import Preprocessing
+from url_viz.imaging.quality import Assessment
 from url_viz.imaging.scan import Scan, ScannedFile
 from url_viz.imaging.source import Source
 from url_viz.imaging.uploaded_files import IncomingFile
@@ -140,7 +141,10 @@ MOST_UNFETCHED = 64
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table of files; see IMAGES. A row with a content and no width has a content that was known."""
+    """One row of the table of files; see IMAGES. A row with a content and no width has a content that was known.
+
+    `assessment` is of the thumbnail, and kept in tables of its own.
+    """
 
     id: int
     path: bytes
@@ -151,6 +155,7 @@ class Row:
     height: int | None = None
     thumbnail: bytes | None = None
     failure: str | None = None
+    assessment: Assessment | None = None
 
     @property
     def is_known(self) -> bool:
@@ -202,7 +207,8 @@ def row_of(file: ScannedFile, reading: DecodeResult) -> Row:
         return Row(*start, failure=reading.reason)
     if isinstance(reading, Known):
         return Row(*start, reading.content)
-    return Row(*start, reading.content, reading.width, reading.height, reading.thumbnail)
+    facts = reading.content, reading.width, reading.height, reading.thumbnail
+    return Row(*start, *facts, assessment=reading.assessment)
 
 
 def embed_files(
@@ -300,7 +306,10 @@ def _reader(embedding: Embedding, *, by: Decoders) -> Callable[[Sequence[Scanned
                 fetch = partial(source.read, file)
                 places = [file.place for file in group if file.place is not None]
                 if not places:
-                    return [(file, fetch_and_decode_isolated(fetch, sheet, known=embedding.known, also=others, by=by))]
+                    reading = fetch_and_decode_isolated(
+                        fetch, sheet, known=embedding.known, also=others, is_assessed=True, by=by
+                    )
+                    return [(file, reading)]
                 sheets = (sheet, *others)
                 done = fetch_and_decode_places(fetch, places, sheets, known=embedding.known, by=by)
                 return list(zip(group, done, strict=True))
