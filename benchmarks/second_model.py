@@ -228,7 +228,7 @@ def of_views(case: Case, count: int) -> dict[str, object]:
     one = confusability(first.position, first.similarity, representative=representative)[0]
     near = np.einsum("ma,ma->m", spaces[1].astype(np.float32), spaces[1][first.position[:, 0]].astype(np.float32))
     lists = Lists(second.position, second.similarity, near)
-    two = confusability(first.position, first.similarity, second=lists, representative=representative)[0]
+    two = confusability(first.position, first.similarity, others=[lists], representative=representative)[0]
     is_wrong, both = case.wrong(first), case.table["confusability"].to_numpy()
     return {
         "views: recall@1": float(1 - is_wrong.mean()),

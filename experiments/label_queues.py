@@ -143,7 +143,7 @@ def rows_of(pictures: EmbeddedSet, draws: int, *, second: Floats | None = None) 
 def rows_of_objects(name: str, objects: ObjectSet, draws: int) -> Iterator[dict[str, Any]]:
     """The same of objects in pictures, as they are."""
     by, order = objects.label_witnesses(), np.arange(len(objects.label))
-    lists = [Nearest(by.graph.position, by.graph.similarity), *([] if by.also is None else [by.also])]
+    lists = [Nearest(by.graph.position, by.graph.similarity), *by.also]
     where: dict[str, Any] = {"apart": objects.picture, "covers": by.covers}
     for kind, fraction, is_spoilt in CASES:
         for draw in range(0 if is_spoilt else draws):
@@ -187,8 +187,8 @@ def judged_by(
     covers: Covers = NO_COVERS,
 ) -> JudgedLabels:
     """Judge labels (N,) by the lists of one or two models and `whitened` (N, A); folds are of groups `apart` (N,)."""
-    also = lists[1] if len(lists) > 1 else None
-    classified = classify(lists[0].position, lists[0].similarity, whitened, label, group, also=also, covers=covers)
+    first, *also = lists
+    classified = classify(first.position, first.similarity, whitened, label, group, also=also, covers=covers)
     assert classified is not None
     classes = np.flatnonzero(np.bincount(label) >= LEAST_OF_A_CLASS)
     place = np.where(np.isin(label, classes), np.searchsorted(classes, label), -1).astype(np.int32)

@@ -129,7 +129,7 @@ class ObjectSet:
         if self.second is None:
             return Witnesses(self, graph, rows, source, covers)
         its_rows, its_graph = self._space(self.second)
-        return Witnesses(self, graph, side_by_side(rows, its_rows), source, covers, voters(its_graph, source))
+        return Witnesses(self, graph, side_by_side(rows, its_rows), source, covers, (voters(its_graph, source),))
 
     def _space(self, embedding: Floats) -> tuple[Floats, Graph]:
         """The whitened rows, and the graph with the twins of objects."""
@@ -150,7 +150,7 @@ class Witnesses:
     whitened: Floats
     group: Codes
     covers: Covers
-    also: Nearest | None = None
+    also: tuple[Nearest, ...] = ()
 
     def classified(self, label: Codes) -> Classified:
         """What votes and ridge classifier say of labels (N,)."""

@@ -150,7 +150,8 @@ def rows_of(name: str, pictures: Labelled, mistaken: Mapping[str, Bools]) -> Ite
         rows = side_by_side(*whitened) if models == 2 else whitened[0]
         second = graphs[1]
         is_twin = (second.position >= 0) & (group[second.position] == group[:, None])
-        also = Nearest(np.where(is_twin, np.int32(NONE), second.position), second.similarity) if models == 2 else None
+        also = [Nearest(np.where(is_twin, np.int32(NONE), second.position), second.similarity)]
+        also = also[: models - 1]
         found = classify(graphs[0].position, graphs[0].similarity, rows, pictures.label, group, also=also)
         assert found is not None
         doubt = np.nan_to_num(found.evidence.doubt).astype(np.float64)

@@ -76,7 +76,7 @@ def figures(folder: Path, models: dict[str, Model]) -> dict[str, float]:
         rows = spaces[name].astype(np.float32)
         near = np.einsum("ma,ma->m", rows, rows[first.position[:, 0]])
         lists = Lists(graphs[name].position, graphs[name].similarity, near)
-        value[name] = confusability(first.position, first.similarity, second=lists, representative=representative)[0]
+        value[name] = confusability(first.position, first.similarity, others=[lists], representative=representative)[0]
     orders = {"none": value["none"]}
     orders |= {name: np.mean([value[one] for one in ones], axis=0) for name, ones in WITNESSES.items()}
     truths = {f"{name}, {of}": auroc(order, wrong) for name, order in orders.items() for of, wrong in is_wrong.items()}

@@ -53,8 +53,9 @@ def copies(image_set: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> lis
     return paths
 
 
-def scored(path: Path, model: Model, second: Model) -> NewPicture:
-    [outcome] = score([IncomingFile(path.name, path.read_bytes())], held(model), second=held(second))
+def scored(path: Path, model: Model, second: Model, *, looks_twice: bool) -> NewPicture:
+    file = IncomingFile(path.name, path.read_bytes())
+    [outcome] = score([file], held(model), second=held(second), looks_twice=looks_twice)
     assert isinstance(outcome, NewPicture)
     return outcome
 
@@ -80,7 +81,7 @@ def test_a_near_copy_has_the_same_value_through_every_door(
     unseen = 0
     assert image_set.core.second.active is not None
     for path in copies:
-        picture = scored(path, model, second_model)
+        picture = scored(path, model, second_model, looks_twice=image_set.core.second.looks_twice)
         row = judge_pictures([picture], image_set.core.reference()).iloc[0]
         twin = image_set.row(int(row["twin_of"]))
         assert Path(str(twin["path"])).stem == path.stem
@@ -119,7 +120,7 @@ def reference_by_both(rows: list[np.ndarray], label: np.ndarray) -> Reference:
     none = np.full((len(keys), 1), -1)
     classified = classify(none, none.astype(np.float32), both, label, keys)
     assert classified is not None
-    return replace(first, second=second, model=classified.model, class_names=("a", "b"), groups=keys)
+    return replace(first, others=(second,), model=classified.model, class_names=("a", "b"), groups=keys)
 
 
 def test_a_twin_by_the_first_model_has_no_vote_by_the_second_and_its_source_group_neither() -> None:
@@ -127,12 +128,11 @@ def test_a_twin_by_the_first_model_has_no_vote_by_the_second_and_its_source_grou
     rows = [rng.normal(size=(80, 48)).astype(np.float16) for _ in range(2)]
     label = rng.integers(0, 2, 80)
     reference = reference_by_both(rows, label)
-    assert reference.second is not None
     near = rows[1][[7]] + np.float16(0.5) * rng.normal(size=(1, 48)).astype(np.float16)
-    new = replace(NewPictures.of_embeddings(rows[0][[7]] * np.float16(1.01)), second=near)
+    new = replace(NewPictures.of_embeddings(rows[0][[7]] * np.float16(1.01)), others=(near,))
     found = compare_to_reference(new, reference)
     assert found.twin.tolist() == [7]
-    without = replace(reference, second=replace(reference.second, counts=np.arange(80) != 7))
+    without = replace(reference, others=(replace(reference.others[0], counts=np.arange(80) != 7),))
     alone = compare_to_reference(new, without)
     assert found.shares is not None
     assert alone.shares is not None

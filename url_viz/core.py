@@ -18,7 +18,7 @@ from url_viz.columns import table
 from url_viz.columns.engine import Column
 from url_viz.columns.filters import LABEL_CHECK, Filter, Kind, filterable
 from url_viz.columns.measures import AMBIGUITY, TABLE_MEASURES, available_measures, has_values
-from url_viz.columns.second_model import SecondModelChoice, second, second_available
+from url_viz.columns.second_model import SecondModelChoice, opinions, opinions_available
 from url_viz.columns.sources import SetContext
 from url_viz.columns.table import imported
 from url_viz.evidence.order import order
@@ -213,8 +213,10 @@ class SetCore:
     @property
     def second(self) -> SecondModelChoice:
         """Which second model confusability and ambiguity are by, too, and which could be (`.active`, `.enable`)."""
-        available, active = self.derived.get(second_available), self.derived.get(second)
-        return SecondModelChoice(self.store, self.space, available, active)
+        available = self.derived.get(opinions_available)
+        return SecondModelChoice(
+            self.store, self.space, available[0] if available else None, self.derived.get(opinions)
+        )
 
     @property
     def rendering(self) -> Rendering | None:

@@ -11,7 +11,7 @@ import numpy as np
 from url_viz.base.errors import DamageError
 from url_viz.base.progress import PROGRESS_VARIABLE, Progress, ProgressCallback
 from url_viz.base.workspace import Workspace, is_in_bucket
-from url_viz.columns.second_model import find_second
+from url_viz.columns.second_model import find_opinions
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.models.model import EmbeddingSpace, Model, packaged_name
@@ -77,9 +77,9 @@ def _second_for(root: Path, store: Store, space: EmbeddingSpace) -> str | None:
     elif is_second_model_used(store.paths):
         with suppress(DamageError):
             known = store.graph_columns(space.key)
-            second = None if known is None else find_second(store, space, known.content)
-            is_alike = second is not None and second.space.precision == space.precision
-            name = packaged_name(second.space) if second is not None and is_alike else None
+            opinions = () if known is None else find_opinions(store, space, known.content)
+            is_alike = bool(opinions) and opinions[0].space.precision == space.precision
+            name = packaged_name(opinions[0].space) if is_alike else None
     return name if name is not None and PACKAGED[name].is_installed else None
 
 

@@ -229,19 +229,27 @@ def test_the_temperature_of_a_sample_is_near_that_of_all(monkeypatch: pytest.Mon
     assert first == pytest.approx(every.model.temperature, rel=0.2)
 
 
-def test_a_second_models_votes_count_as_much() -> None:
-    """By hand: the first model's only neighbour says one class, the second's the other; nobody votes for the last."""
+def test_other_models_votes_count_as_much() -> None:
+    """By hand: the first model's only neighbour says one class, others' the other; nobody votes for the last."""
     whitened = np.array([[-1.0], [-0.9], [-0.1], [0.1], [0.9], [1.0]])
     label = np.array([0, 0, 0, 1, 1, 1], np.int32)
     first = np.array([[1], [0], [3], [2], [5], [-1]])
     other = np.array([[1], [0], [1], [2], [2], [-1]], np.int32)
+    third = np.array([[1], [0], [3], [4], [5], [-1]], np.int32)
     similarity = np.full((6, 1), 0.5, np.float32)
-    ridge, lists = fit_ridge(whitened, label, np.arange(6), 2), [Nearest(first, similarity), Nearest(other, similarity)]
-    both, single = (labelled_means(ridge, of).mean[np.arange(6), label] for of in (lists, lists[:1]))
+    ridge, lists = (
+        fit_ridge(whitened, label, np.arange(6), 2),
+        [Nearest(by, similarity) for by in (first, other, third)],
+    )
+    single, both, all_three = (labelled_means(ridge, lists[:n]).mean[np.arange(6), label] for n in (1, 2, 3))
     assert 2 * (both - single) == pytest.approx([0, 0, 0.5, 0, -0.5, 0]), (
         "of [1, 1, .5, 0, .5, –] and [1, 1, 0, 0, 1, –]"
     )
-    found = classify(first, similarity, whitened, label, np.arange(6), also=Nearest(other, similarity))
-    assert found is not None
-    new = classify_new(first, similarity, whitened, found.model, also=Nearest(other, similarity))
-    assert new.first_class.tolist() == [0, 0, 0, 0, 1, 1]
+    assert 2 * (all_three - single) == pytest.approx([0, 0, 1 / 3, 1 / 3, -1 / 3, 0]), (
+        "of [1, 1, 1/3, 1/3, 2/3, –] and [1, 1, 0, 0, 1, –]"
+    )
+    for others, wanted in ((lists[1:2], [0, 0, 0, 0, 1, 1]), (lists[1:], [0, 0, 0, 1, 1, 1])):
+        found = classify(first, similarity, whitened, label, np.arange(6), also=others)
+        assert found is not None
+        new = classify_new(first, similarity, whitened, found.model, also=others)
+        assert new.first_class.tolist() == wanted

@@ -130,6 +130,19 @@ def test_new_pictures_lie_where_they_belong() -> None:
     assert np.isnan(alone)
 
 
+def test_three_by_hand() -> None:
+    """Four pictures, of which only how far the nearest is counts: the mean of three models' ranks."""
+    position = np.array([[1], [0], [1], [2]])
+    first, second, third = np.array([[0.9, 0.9, 0.5, 0.4], [0.2, 0.3, 0.6, 0.4], [0.7, 0.1, 0.3, 0.3]])
+    others = [Lists(position, position * 0.0, cosine) for cosine in (second, third)]
+    # Ranks of far: 1.5 1.5 3 4; 4 3 1 2; 1 4 2.5 2.5. Sums: 6.5 8.5 6.5 8.5, ranks 1.5 3.5 1.5 3.5.
+    values, reference = confusability(position, first[:, None], others=others)
+    assert values.tolist() == [0.25, 0.75, 0.25, 0.75]
+    assert reference.mean.tolist() == [6.5 / 3, 6.5 / 3, 8.5 / 3, 8.5 / 3]
+    assert confusability(position, first[:, None])[0].tolist() == [0.25, 0.25, 0.625, 0.875], "by the first alone"
+    assert confusability_of_new(position, first[:, None], reference, others=others).tolist() == values.tolist()
+
+
 def two_graphs(count: int) -> tuple[Graph, Graph, Lists, NDArray[np.float64]]:
     """The graphs of two models of the same pictures, the second one's lists, and all its cosines (N, N)."""
     embeddings = classes(count)[0]
@@ -160,9 +173,13 @@ def naive_second(first: Graph, second: Graph, cosine: NDArray[np.float64]) -> li
     ]
 
 
-def test_by_both_is_the_mean_of_both_models_ranks() -> None:
+@pytest.mark.parametrize("others", [1, 2])
+def test_by_several_is_the_mean_of_all_models_ranks(others: int) -> None:
     first, second, lists, cosine = two_graphs(160)
-    values, _ = confusability(first.position, first.similarity, second=lists)
+    seen, far = cosines(graph_of(classes(160, seed=8)[0])[1]), first.position[:, 0]
+    third = graph_of(classes(160, seed=8)[0])[0]
+    by_third = Lists(third.position, third.similarity, seen[np.arange(160), far].astype(np.float32))
+    values, _ = confusability(first.position, first.similarity, others=[lists, by_third][:others])
     shared = [
         rankdata([-len(set(first.position[i, :k]) & set(first.position[first.position[i, 0], :k])) for i in range(160)])
         for k in (3, 5, 10)
@@ -170,7 +187,8 @@ def test_by_both_is_the_mean_of_both_models_ranks() -> None:
     scale = crowd_scale(first.position, first.similarity)
     crowd = [sum(np.exp((s - row[0]) / scale) for s in row) for row in first.similarity.astype(float)]
     of_first = [rankdata(np.mean(shared, axis=0)), rankdata(crowd), rankdata(-first.similarity[:, 0])]
-    mean = np.mean(of_first + naive_second(first, second, cosine), axis=0)
+    of_others = naive_second(first, second, cosine) + naive_second(first, third, seen)
+    mean = np.mean(of_first + of_others[: 3 * others], axis=0)
     assert values == pytest.approx((rankdata(mean) - 0.5) / 160, abs=3 / 160)
     assert np.mean(np.abs(values - (rankdata(mean) - 0.5) / 160) > 1e-6) < 0.1
 
@@ -179,18 +197,20 @@ def test_by_both_is_the_mean_of_both_models_ranks() -> None:
 def test_a_second_model_that_says_the_same_changes_nothing(count: int) -> None:
     graph, _ = graph_of(classes(count)[0])
     same = Lists(graph.position, graph.similarity, graph.similarity[:, 0])
-    values, _ = confusability(graph.position, graph.similarity, second=same)
+    values, _ = confusability(graph.position, graph.similarity, others=[same])
     assert values == pytest.approx(confusability(graph.position, graph.similarity)[0], abs=1e-6)
 
 
 @pytest.mark.parametrize("count", [30, 160])
-def test_a_picture_put_beside_a_set_by_both_has_its_own_value(count: int) -> None:
-    first, _, lists, _ = two_graphs(count)
-    values, reference = confusability(first.position, first.similarity, second=lists)
-    again = confusability_of_new(first.position, first.similarity, reference, second=lists)
-    assert again == pytest.approx(values, abs=1e-6)
+def test_a_picture_put_beside_a_set_by_several_has_its_own_value(count: int) -> None:
+    first, second, lists, cosine = two_graphs(count)
+    third = Lists(second.position[::-1], second.similarity[::-1], cosine[:, 0].astype(np.float32))
+    for others in ([lists], [lists, third]):
+        values, reference = confusability(first.position, first.similarity, others=others)
+        again = confusability_of_new(first.position, first.similarity, reference, others=others)
+        assert again == pytest.approx(values, abs=1e-6)
     nobody = Lists(np.full((1, 64), -1), np.full((1, 64), -1.0), np.full(1, -1, np.float32))
-    assert np.isnan(confusability_of_new(nobody.position, nobody.similarity, reference, second=nobody)).all()
+    assert np.isnan(confusability_of_new(nobody.position, nobody.similarity, reference, others=[nobody] * 2)).all()
 
 
 def test_of_a_burst_all_have_one_value_by_both() -> None:
@@ -200,6 +220,6 @@ def test_of_a_burst_all_have_one_value_by_both() -> None:
     near = cosines(whitened)[np.arange(len(first)), first.position[:, 0]].astype(np.float32)
     lists = Lists(second.position, second.similarity, near)
     representative = twin_representatives(first.twins)
-    values, _ = confusability(first.position, first.similarity, second=lists, representative=representative)
+    values, _ = confusability(first.position, first.similarity, others=[lists], representative=representative)
     assert np.isfinite(values).all()
     assert np.ptp(values[[0, *range(100, 129)]]) == 0

@@ -1,8 +1,10 @@
-"""A second model that has read the same pictures: how easily it confuses them, and of which class they are."""
+"""A second opinion on the same pictures: how easily another model confuses them, and of which class they are."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -26,8 +28,8 @@ from url_viz.store.tables.tables import Graph, GraphColumns
 BLOCK = 4096
 
 
-class SecondModel:
-    """What a second model knows of the M contents of a first one's graph, in the order of that graph.
+class Opinion:
+    """What another space knows of the M contents of a first one's graph, in the order of that graph.
 
     `columns` are those of its own graph; lists and rows are read when they are first needed.
     """
@@ -75,31 +77,51 @@ def voters(graph: Graph, group: NDArray[np.integer]) -> Nearest:
     return Nearest(np.where(is_twin, np.int32(NONE), position), graph.similarity)
 
 
-def find_second(store: Store, space: EmbeddingSpace, content: NDArray[np.int64]) -> SecondModel | None:
-    """The other model that read a set last, of those whose graph has just the contents (M,); None if there is none.
+def find_opinions(store: Store, space: EmbeddingSpace, content: NDArray[np.int64]) -> tuple[Opinion, ...]:
+    """The second model, and behind it the other look of the model of `space`, if that was taken; () without a second.
 
-    One whose tables are damaged is passed over; that is reported when the set is opened with it, and fixed by `mend`.
+    The second model is the other one that read a set last, of those whose graph has just the contents (M,). One whose
+    tables are damaged is passed over; that is reported when the set is opened with it, and fixed by `mend`.
     """
-    for other in store.about().other_spaces(space):
+    second = tuple(islice(_opinions(store, store.about().other_spaces(space), content), 1))
+    return second and (*second, *_opinions(store, [space.squeezed], content))
+
+
+def _opinions(store: Store, spaces: Iterable[EmbeddingSpace], content: NDArray[np.int64]) -> Iterator[Opinion]:
+    for space in spaces:
         with suppress(DamageError):
-            columns = store.graph_columns(other.key)
+            columns = store.graph_columns(space.key)
             if columns is not None and np.array_equal(columns.content, content):
-                return SecondModel(store, other, columns)
-    return None
+                yield Opinion(store, space, columns)
 
 
 @dataclass(frozen=True)
 class SecondModelChoice:
     """Which second model takes part in a snapshot that is looked at with the model of `space`, and which could.
 
-    `available` has read all of the pictures, `active` is that one where it takes part: confusability and ambiguity are
-    then by both.
+    `available` has read all of the pictures. Where it takes part, `opinions` are those that confusability and ambiguity
+    are by, beside the first model's.
     """
 
     store: Store
     space: EmbeddingSpace
-    available: SecondModel | None
-    active: SecondModel | None
+    available: Opinion | None
+    opinions: tuple[Opinion, ...]
+
+    @property
+    def active(self) -> Opinion | None:
+        """The available one where it takes part."""
+        return self.opinions[0] if self.opinions else None
+
+    @property
+    def looks_twice(self) -> bool:
+        """Whether the other look of the first model takes part, too."""
+        return len(self.opinions) > 1
+
+    @property
+    def asked(self) -> str:
+        """Another text where new pictures are judged by other models, or looks; "" by the first alone."""
+        return f"{self.name} {self.looks_twice}" if self.name else ""
 
     @property
     def incomplete(self) -> EmbeddingSpace | None:
@@ -122,7 +144,7 @@ class SecondModelChoice:
         """By which models confusability and ambiguity are, and what could be done about it; `first` is looked at."""
         if self.active is not None:
             by_one = command("second", self.store.about().root, "--ask", "no")
-            both = f"{first.title} and {self.active.title}"
+            both = f"{first.title}{', which looks twice,' if self.looks_twice else ''} and {self.active.title}"
             return f"Confusability and ambiguity are by two models: {both}. By one: `{by_one}`."
         words = f"Confusability and ambiguity are by {first.title} alone"
         if self.available is not None:
@@ -146,23 +168,26 @@ def row_cosines(
     return cosines
 
 
-def side_by_side(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float32]:
-    """The rows of both models' whitened spaces as one (M, A + B), of length one."""
-    return l2_normalize(np.hstack([first, second]))
+def side_by_side(first: NDArray[np.floating], *others: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The rows of several whitened spaces as one (M, A + B + …), of length one."""
+    return l2_normalize(np.hstack([first, *others])) if others else first
 
 
-def combined_confusability(graph: Graph, second: SecondModel) -> tuple[NDArray[np.float32], ConfusabilityReference]:
-    """Confusability (M,) by two models, and what new pictures are ranked among."""
-    witnesses, representative = second.lists(graph.position[:, 0]), twin_representatives(graph.twins)
-    return confusability(graph.position, graph.similarity, second=witnesses, representative=representative)
+def combined_confusability(
+    graph: Graph, opinions: Sequence[Opinion]
+) -> tuple[NDArray[np.float32], ConfusabilityReference]:
+    """Confusability (M,) by a graph and other opinions, and what new pictures are ranked among."""
+    others = [each.lists(graph.position[:, 0]) for each in opinions]
+    representative = twin_representatives(graph.twins)
+    return confusability(graph.position, graph.similarity, others=others, representative=representative)
 
 
 @column()
-def second_available(
-    own_graph_columns: GraphColumns | None, second_model_of: ByContent[SecondModel | None]
-) -> SecondModel | None:
-    """The second model that could take part: it has read all of the pictures."""
-    return None if own_graph_columns is None else second_model_of(own_graph_columns.content)
+def opinions_available(
+    own_graph_columns: GraphColumns | None, opinions_on: ByContent[tuple[Opinion, ...]]
+) -> tuple[Opinion, ...]:
+    """The second model that could take part, as it has read all of the pictures, and what does with it."""
+    return () if own_graph_columns is None else opinions_on(own_graph_columns.content)
 
 
 _CONFUSABILITY = pa.schema([("confusability", pa.float32())])
@@ -178,21 +203,21 @@ def _confusability_from(table: pa.Table, own_graph_columns: GraphColumns | None)
     on_disk=OnDisk(lambda value: pa.table({"confusability": value}), _confusability_from),
 )
 def confusability_by_both(
-    second_available: SecondModel | None, graph: Lazy[Graph | None], *, uses_second_model: bool
+    opinions_available: tuple[Opinion, ...], graph: Lazy[Graph | None], *, uses_second_model: bool
 ) -> NDArray[np.float32] | None:
     """Confusability (M,) by two models; None if no second one takes part, or its tables are damaged or written."""
-    if second_available is None or not uses_second_model:
+    if not opinions_available or not uses_second_model:
         return None
-    own = graph()
-    return None if own is None or not second_available.is_whole else combined_confusability(own, second_available)[0]
+    own, are_whole = graph(), all(each.is_whole for each in opinions_available)
+    return combined_confusability(own, opinions_available)[0] if own is not None and are_whole else None
 
 
 @column()
-def second(
-    second_available: SecondModel | None, confusability_by_both: NDArray[np.float32] | None
-) -> SecondModel | None:
-    """The second model that takes part."""
-    return None if confusability_by_both is None else second_available
+def opinions(
+    opinions_available: tuple[Opinion, ...], confusability_by_both: NDArray[np.float32] | None
+) -> tuple[Opinion, ...]:
+    """The second opinion that takes part; () for none."""
+    return () if confusability_by_both is None else opinions_available
 
 
 @column()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from url_viz.base.errors import DamageError
 from url_viz.columns.engine import ByContent, source
-from url_viz.columns.second_model import SecondModel, find_second
+from url_viz.columns.second_model import Opinion, find_opinions
 from url_viz.columns.table import FILES
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace
@@ -157,9 +157,9 @@ def whitened_of(context: SetContext) -> ByContent[WhitenedRows]:
 
 
 @source(lambda context: context.store.others_version(context.space))
-def second_model_of(context: SetContext) -> ByContent[SecondModel | None]:
-    """The other model that read just the contents of a graph."""
-    return partial(find_second, context.store, context.space)
+def opinions_on(context: SetContext) -> ByContent[tuple[Opinion, ...]]:
+    """What reads the opinions of other spaces on just the contents of a graph."""
+    return partial(find_opinions, context.store, context.space)
 
 
 @source(lambda context: str(context.uses_second_model), is_live=True)

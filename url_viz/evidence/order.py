@@ -22,7 +22,7 @@ from url_viz.columns.measures import (
     title_of_column,
 )
 from url_viz.columns.ranking import NONE
-from url_viz.columns.second_model import SecondModel
+from url_viz.columns.second_model import Opinion
 from url_viz.columns.table import Frame
 from url_viz.evidence.order_metrics import Figure, auroc_by_blocks, auroc_within_blocks, share_by_blocks
 from url_viz.labels.ambiguity import LEAST_OF_A_CLASS
@@ -140,11 +140,11 @@ def order(
     content_apart: Codes | None,
     witnesses: Lazy[Graph | None],
     tuned_order: Tuned | None,
-    second: SecondModel | None,
+    opinions: tuple[Opinion, ...],
 ) -> Order:
     """The measure that leads, and why; the nearest picture that tells of the classes is of another source group."""
     columns = _with_witnesses(graph_columns, content_apart, witnesses)
-    title = None if second is None else second.title
+    title = opinions[0].title if opinions else None
     return leading_order(measured, base.contents, columns, content_labels, tuned=tuned_order, second=title)
 
 

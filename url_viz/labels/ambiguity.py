@@ -153,7 +153,7 @@ def classify(
     label: NDArray[np.integer],
     group: NDArray[np.integer],
     *,
-    also: Nearest | None = None,
+    also: Sequence[Nearest] = (),
     given: NDArray[np.integer] | None = None,
     covers: Covers = NO_COVERS,
     least: int = LEAST_OF_A_CLASS,
@@ -163,8 +163,8 @@ def classify(
 
     `position`, `similarity` (N, K): the graph's lists, twins left out; `whitened` (N, A); `label` (N,) codes from 0,
     NONE for no label; `group` (N,) source groups. Only labelled pictures vote and are fitted, and only classes with
-    `least` of them or more; every picture gets shares. None if fewer than two such classes are left. Where a second
-    model has read the set, `also` are its lists (N, K), whose votes count as much, and `whitened` has both models'
+    `least` of them or more; every picture gets shares. None if fewer than two such classes are left. Where other
+    models have read the set, `also` are their lists (N, K), whose votes count as much, and `whitened` has all models'
     numbers side by side. The evidence is on the labels as `given` (N,) where somebody has corrected some: which of them
     were wrong says how many others are. Of objects in pictures `covers` says which cover which.
     """
@@ -193,7 +193,7 @@ def classify_new(
     whitened: NDArray[np.floating],
     model: AmbiguityModel,
     *,
-    also: Nearest | None = None,
+    also: Sequence[Nearest] = (),
 ) -> ClassShares:
     """The class shares of Q pictures that are not of the set: `whitened` (Q, A), lists (Q, K) in it, twins left out.
 
@@ -244,10 +244,9 @@ class ClassReader:
 
 
 def _lists(
-    position: NDArray[np.integer], similarity: NDArray[np.floating], also: Nearest | None
+    position: NDArray[np.integer], similarity: NDArray[np.floating], also: Sequence[Nearest]
 ) -> tuple[Nearest, ...]:
-    first = Nearest(position.astype(np.int32, copy=False), similarity.astype(np.float32, copy=False))
-    return (first,) if also is None else (first, also)
+    return Nearest(position.astype(np.int32, copy=False), similarity.astype(np.float32, copy=False)), *also
 
 
 def _votes(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from url_viz.columns.engine import Lazy, OnDisk, column
 from url_viz.columns.ranking import NONE, percentile
-from url_viz.columns.second_model import SecondModel, side_by_side, voters
+from url_viz.columns.second_model import Opinion, side_by_side, voters
 from url_viz.columns.table import Frame, Imported
 from url_viz.labels.ambiguity import (
     COVERED,
@@ -167,17 +167,17 @@ def classified(
     content_labels_as_given: CodedLabels | None,
     witnesses: Lazy[Graph | None],
     whitened_graph: Lazy[WhitenedRows | None],
-    second: SecondModel | None,
+    opinions: tuple[Opinion, ...],
     covers: Covers,
 ) -> Classified | None:
     """What the witnesses say of the classes of all contents."""
-    return classified_by(witnesses, whitened_graph, second, content_labels, content_labels_as_given, covers)
+    return classified_by(witnesses, whitened_graph, opinions, content_labels, content_labels_as_given, covers)
 
 
 def classified_by(
     witnesses: Lazy[Graph | None],
     whitened_graph: Lazy[WhitenedRows | None],
-    second: SecondModel | None,
+    opinions: tuple[Opinion, ...],
     witnessed: CodedLabels | None,
     given: CodedLabels | None,
     covers: Covers = NO_COVERS,
@@ -194,16 +194,16 @@ def classified_by(
     graph, whitened = witnesses(), whitened_graph()
     if graph is None or whitened is None or whitened.whitening.key != graph.whitening:
         return None
-    if second is not None and not second.is_whole:
+    if not all(opinion.is_whole for opinion in opinions):
         return None
     groups = source_groups(graph.twins, graph.apart)
     return classify(
         graph.position,
         graph.similarity,
-        whitened.rows if second is None else side_by_side(whitened.rows, second.whitened.rows),
+        side_by_side(whitened.rows, *(opinion.whitened.rows for opinion in opinions)),
         witnessed.codes,
         groups,
-        also=None if second is None else voters(second.graph, groups),
+        also=[voters(opinion.graph, groups) for opinion in opinions],
         given=None if given is None else given.codes,
         covers=covers,
         least=least,
@@ -257,7 +257,7 @@ def class_reader(
     classified: Lazy[Classified | None],
     witnesses: Lazy[Graph | None],
     whitened_graph: Lazy[WhitenedRows | None],
-    second: SecondModel | None,
+    opinions: tuple[Opinion, ...],
     content_labels: CodedLabels | None,
     covers: Covers,
 ) -> ClassReader | None:
@@ -268,10 +268,10 @@ def class_reader(
     if judged is None or graph is None or whitened is None:
         return None
     groups = source_groups(graph.twins, graph.apart)
-    lists = [Nearest(graph.position, graph.similarity), *([] if second is None else [voters(second.graph, groups)])]
-    rows = whitened.rows if second is None else side_by_side(whitened.rows, second.whitened.rows)
+    lists = Nearest(graph.position, graph.similarity), *(voters(opinion.graph, groups) for opinion in opinions)
+    rows = side_by_side(whitened.rows, *(opinion.whitened.rows for opinion in opinions))
     names = tuple(content_labels.names[code] for code in judged.model.classes)
-    return ClassReader(tuple(lists), rows, groups, judged.model, names, covers)
+    return ClassReader(lists, rows, groups, judged.model, names, covers)
 
 
 def _evidence_from(table: pa.Table, content_labels: CodedLabels | None) -> LabelEvidence:
@@ -286,7 +286,7 @@ def label_evidence(
     content_labels_as_given: CodedLabels | None,
     label_witnesses: Lazy[Graph | None],
     whitened_graph: Lazy[WhitenedRows | None],
-    second: SecondModel | None,
+    opinions: tuple[Opinion, ...],
     covers: Covers,
     *,
     has_label_witnesses: bool,
@@ -294,5 +294,7 @@ def label_evidence(
     """What speaks for the labels by witnesses of their own; None where these are those of the classes."""
     if not has_label_witnesses:
         return None
-    classified = classified_by(label_witnesses, whitened_graph, second, content_labels, content_labels_as_given, covers)
+    classified = classified_by(
+        label_witnesses, whitened_graph, opinions, content_labels, content_labels_as_given, covers
+    )
     return None if classified is None else classified.evidence

@@ -1,6 +1,6 @@
 """New pictures compared with an image set: their twins in it, their nearest others, and what follows from these."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from url_viz.base.rows import l2_normalize
 from url_viz.columns.engine import ByContent, column
-from url_viz.columns.second_model import SecondModel, combined_confusability, row_cosines, side_by_side
+from url_viz.columns.second_model import Opinion, combined_confusability, row_cosines, side_by_side
 from url_viz.columns.table import Frame
 from url_viz.imaging.copied_pixels import patch_of
 from url_viz.imaging.quality import WORDS
@@ -17,11 +17,11 @@ from url_viz.labels.ambiguity import AmbiguityModel, Classified, ClassShares, cl
 from url_viz.labels.calibration import LabelAgreement
 from url_viz.labels.classes import CodedLabels
 from url_viz.labels.votes import Codes
-from url_viz.pipeline.confusability import ConfusabilityReference, Lists, confusability, confusability_of_new
+from url_viz.pipeline.confusability import ConfusabilityReference, Lists, confusability_of_new
 from url_viz.pipeline.graph import K
 from url_viz.pipeline.near_copies import NEVER, Pixels, bits_apart, copies_among, similar_to
 from url_viz.pipeline.nearest import NONE, Nearest, top_k
-from url_viz.pipeline.twins import is_representative, source_groups, twin_representatives
+from url_viz.pipeline.twins import is_representative, source_groups
 from url_viz.pipeline.whitening import RAW_COSINE, ViewSpace
 from url_viz.store.tables.embedding_rows import WhitenedRows
 from url_viz.store.tables.tables import Graph, positions_of
@@ -43,13 +43,13 @@ class NewPictures:
     """Q pictures from outside a set: what their twins are recognised by, and their vectors.
 
     `embedding` (Q, D) raw; `content` (Q,) keys, NO_FILE for none; `pixels`, blank where there is no picture;
-    `second` (Q, E) embeddings by the second model, None if it was not asked.
+    `others` (Q, E) embeddings of the other opinions that were asked: the second model's first.
     """
 
     embedding: NDArray[np.floating]
     content: Rows
     pixels: Pixels
-    second: NDArray[np.floating] | None = None
+    others: tuple[NDArray[np.floating], ...] = ()
 
     def __len__(self) -> int:
         return len(self.embedding)
@@ -69,8 +69,8 @@ class Reference:
     `pictures` is the whole table of the set, where copies count each, `table` has one row of it for each
     content; `whitened` and `embedding` (M, D) are their vectors, and `counts` (M,) says which of them stand in
     lists: the representatives. `confusability` is None without a graph; `model` gives class shares, of
-    `class_names`, and is None without classes. Where a second model takes part, `second` has its vectors of the same
-    contents, and the others are by both. `pixels` are what copies are known by, `groups` (M,) source groups. Shares of
+    `class_names`, and is None without classes. Where other opinions take part, `others` have their vectors of the same
+    contents, and the rest is by all. `pixels` are what copies are known by, `groups` (M,) source groups. Shares of
     classes that are not known (`LabelAgreement`) are told of no picture.
     """
 
@@ -82,7 +82,7 @@ class Reference:
     confusability: ConfusabilityReference | None = None
     model: AmbiguityModel | None = None
     class_names: tuple[str, ...] = ()
-    second: "Reference | None" = None
+    others: "tuple[Reference, ...]" = ()
     pixels: Pixels | None = None
     groups: NDArray[np.integer] | None = None
     are_classes_known: bool = True
@@ -101,12 +101,10 @@ class Reference:
         """The model as fitted without the pictures at `rows` (R,)."""
         if self.model is None:
             return None
-        first = self.whitened.rows[rows]
-        both = first if self.second is None else side_by_side(first, self.second.whitened.rows[rows])
-        return self.model.without(rows, both)
+        return self.model.without(rows, side_by_side(*(each.whitened.rows[rows] for each in (self, *self.others))))
 
     def shares_of(
-        self, rows: NDArray[np.floating], voters: Nearest, twin: Rows, *, also: Nearest | None = None
+        self, rows: NDArray[np.floating], voters: Nearest, twin: Rows, *, also: Sequence[Nearest] = ()
     ) -> ClassShares:
         """The class shares of Q new pictures, `rows` (Q, A) and `voters` (Q, K) as for `classify_new`.
 
@@ -123,10 +121,8 @@ class Reference:
                 self._model_without(np.flatnonzero(self.groups == own_group)),
             )
             assert model is not None
-            second = None if also is None else Nearest(also.position[in_group], also.similarity[in_group])
-            classified = classify_new(
-                voters.position[in_group], voters.similarity[in_group], rows[in_group], model, also=second
-            )
+            first, *others = (Nearest(each.position[in_group], each.similarity[in_group]) for each in (voters, *also))
+            classified = classify_new(first.position, first.similarity, rows[in_group], model, also=others)
             for field in fields(ClassShares):
                 getattr(shares, field.name)[in_group] = getattr(classified, field.name)
         return shares
@@ -158,7 +154,7 @@ def reference(
     content_apart: Codes | None,
     classified: Classified | None,
     agreement: LabelAgreement,
-    second: SecondModel | None,
+    opinions: tuple[Opinion, ...],
     embeddings_of: ByContent[NDArray[np.float16]],
     pixels_of: ByContent[Pixels],
 ) -> Reference:
@@ -172,31 +168,24 @@ def reference(
     embedding, pixels = embeddings_of(keys[is_here]), pixels_of(keys[is_here])
     if graph is None or content_labels is None or not is_here.all():
         return Reference(measured, table, here, embedding, np.ones(len(rows), bool), pixels=pixels)
-    representative = twin_representatives(graph.twins)
-    if second is None:
-        among = confusability(graph.position, graph.similarity, representative=representative)[1]
-    else:
-        among = combined_confusability(graph, second)[1]
+    heard = opinions if all(opinion.is_whole for opinion in opinions) else ()
     return Reference(
         measured,
         table,
         here,
         embedding,
-        representative == np.arange(len(graph)),
-        among,
+        is_representative(graph.twins),
+        combined_confusability(graph, heard)[1],
         None if classified is None else classified.model,
         content_labels.names,
-        None if second is None or not second.is_whole else _second_reference(second, measured, table),
+        tuple(
+            Reference(measured, table, opinion.whitened, opinion.embeddings, is_representative(opinion.graph.twins))
+            for opinion in heard
+        ),
         pixels,
         source_groups(graph.twins, content_apart),
         agreement.is_known,
     )
-
-
-def _second_reference(second: SecondModel, measured: pd.DataFrame, table: pd.DataFrame) -> Reference:
-    """What new pictures are compared with by the second model."""
-    is_counted = is_representative(second.graph.twins)
-    return Reference(measured, table, second.whitened, second.embeddings, is_counted)
 
 
 @dataclass(frozen=True)
@@ -216,25 +205,27 @@ class Placement:
 
 
 def compare_to_reference(new: NewPictures, reference: Reference) -> Placement:
-    """Compare pictures with a set, by both models if the reference is: then `new.second` is needed.
+    """Compare pictures with a set, by all opinions that the reference is by: `new.others` must have them.
 
-    Twins by the first model are left out of the second's lists too, and those of a twin's source group have no vote.
+    Twins by the first model are left out of the others' lists too, and those of a twin's source group have no vote.
     """
+    assert len(new.others) >= len(reference.others), "a reference by several models needs the embeddings of all"
     rows: NDArray[np.floating] = reference.whitened.whitening.transform(new.embedding)
     twins = _Twins(new, reference, rows)
     nearest, looked_at = _nearest_left(rows, reference, twins.at)
-    (twin, is_copy), of_second, also = twins.most_alike(looked_at), None, None
-    if reference.second is not None:
-        other, by_second = _by_second(new, reference.second, twins)
-        cosine = row_cosines(other, reference.second.whitened.rows, nearest.position[:, 0])
-        of_second, also = Lists(by_second.position, by_second.similarity, cosine), _voters(by_second, twin, reference)
-        rows = side_by_side(rows, other)
+    (twin, is_copy), all_rows, lists, also = twins.most_alike(looked_at), [rows], [], []
+    for embedding, other in zip(new.others, reference.others, strict=False):  # it may have been asked more
+        its_rows, its_nearest = _by_other(replace(new, embedding=embedding), other, twins)
+        cosine = row_cosines(its_rows, other.whitened.rows, nearest.position[:, 0])
+        lists.append(Lists(its_nearest.position, its_nearest.similarity, cosine))
+        also.append(_voters(its_nearest, twin, reference))
+        all_rows.append(its_rows)
     value, shares = np.full(len(rows), np.nan, np.float32), None
     if reference.confusability is not None:
-        lists = nearest.position, nearest.similarity
-        value = confusability_of_new(*lists, reference.confusability, second=of_second)
+        value = confusability_of_new(nearest.position, nearest.similarity, reference.confusability, others=lists)
     if reference.model is not None:
-        shares = reference.shares_of(rows, _voters(nearest, twin, reference), twin, also=also)
+        voters = _voters(nearest, twin, reference)
+        shares = reference.shares_of(side_by_side(*all_rows), voters, twin, also=also)
     return Placement(nearest, twin, is_copy, value, shares)
 
 
@@ -290,12 +281,11 @@ class _Twins:
         return is_copy & is_here, is_view & is_here
 
 
-def _by_second(new: NewPictures, second: Reference, first_twins: _Twins) -> tuple[NDArray[np.float16], Nearest]:
-    """Rows of new pictures in the second model's whitened space, and their nearest that are twins to neither model."""
-    assert new.second is not None, "a reference by both needs the embeddings of both models"
-    rows = second.whitened.whitening.transform(new.second)
-    own_twins = _Twins(replace(new, embedding=new.second), second, rows)
-    nearest, _ = _nearest_left(rows, second, lambda position: first_twins.at(position) | own_twins.at(position))
+def _by_other(new: NewPictures, other: Reference, first_twins: _Twins) -> tuple[NDArray[np.float16], Nearest]:
+    """Rows of new pictures in another whitened space, and their nearest that are twins in neither space."""
+    rows = other.whitened.whitening.transform(new.embedding)
+    own_twins = _Twins(new, other, rows)
+    nearest, _ = _nearest_left(rows, other, lambda position: first_twins.at(position) | own_twins.at(position))
     return rows, nearest
 
 

@@ -129,9 +129,9 @@ class SearchableSet(SetSubject):
         """A query read and scored as an upload. Raises ImageError if it is no readable picture."""
         if isinstance(query, np.ndarray):
             return NewPicture.of_embedding(query, self._core.source.head)
-        file, second = _file_of(query), self._core.second_model
+        file, second, looks_twice = _file_of(query), self._core.second_model, self._core.second.looks_twice
         ask_second = None if second is None else lambda: nullcontext(second)
-        [outcome] = score([file], lambda: nullcontext(self._core.model), second=ask_second)
+        [outcome] = score([file], lambda: nullcontext(self._core.model), second=ask_second, looks_twice=looks_twice)
         if isinstance(outcome, RefusedFile):
             raise ImageError(f"{file.name!r} {outcome.reason}. Search with another picture.")
         return outcome
@@ -146,7 +146,7 @@ class SearchableSet(SetSubject):
         if query.row is not None:
             return float(self._core.frame[measure].iloc[query.row]), float(ranks[query.row])
         assert query.picture is not None
-        reference = self._core.reference(is_single_model=query.picture.second is None)
+        reference = self._core.reference(is_single_model=not query.picture.others)
         row = judge_pictures([query.picture], reference).iloc[0]
         return float(row.get(measure, np.nan)), float(row.get(f"{measure}_percentile", np.nan))
 

@@ -1,7 +1,7 @@
 """Pictures from outside (uploads, queries): scored, judged beside an image set, or found unlike it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -81,7 +81,7 @@ CLASS_COLUMNS = ("ambiguity", "first_class", "second_class", "first_share", "sec
 class NewPicture:
     """A picture from outside that was read: its size, thumbnail (JPEG), embedding (D,) float16, and values by itself.
 
-    `content` is the key of its file. `second` (E,) float16 is its embedding by a second model, if one was asked.
+    `content` is the key of its file. `others` (E,) float16 are its embeddings by the other opinions that were asked.
     """
 
     name: str
@@ -92,7 +92,7 @@ class NewPicture:
     embedding: NDArray[np.float16]
     uncertainty: float
     entropy: float
-    second: NDArray[np.float16] | None = None
+    others: tuple[NDArray[np.float16], ...] = ()
 
     @classmethod
     def of_embedding(cls, embedding: NDArray[np.floating], head: Head | None) -> "NewPicture":
@@ -107,16 +107,19 @@ Running = Callable[[], AbstractContextManager[Model]]
 
 
 def score(
-    files: Sequence[Incoming], model: Running, *, second: Running | None = None
+    files: Sequence[Incoming], model: Running, *, second: Running | None = None, looks_twice: bool = False
 ) -> list[NewPicture | RefusedFile]:
     """Read and score files in memory, in their order; a bad file is a `RefusedFile`, no exception.
 
-    They are read in processes of their own; until then the models are free for others. The head reads the embedding as
-    a store would keep it (float16), so that an upload has the value it will have once it is in an image set.
+    They are read in processes of their own; until then the models are free for others. Beside a `second` model the
+    first one may look twice (`SecondModelChoice`). The head reads the embedding as a store would keep it (float16), so
+    that an upload has the value it will have once it is in an image set.
     """
-    models = [model] if second is None else [model, second]
+    others: list[Running] = [] if second is None else [second]
+    if others and looks_twice:
+        others.append(partial(_squeezed, model))
     sheets = []
-    for each in models:
+    for each in (model, *others):
         with each() as running:
             sheets.append(running.space.preprocessing)
     readings = read_each(files, partial(_reading, sheets=sheets))
@@ -124,17 +127,25 @@ def score(
     values: Iterator[tuple[Any, ...]] = iter(())
     if pictures:
         with model() as running:
-            values = _values(running, np.stack([picture.crop for picture in pictures]))
-        if second is not None:
-            with second() as running:
-                outputs = running.run(np.stack([picture.also[0] for picture in pictures]))
-                values = zip(*zip(*values, strict=True), running.as_stored(outputs.embedding), strict=True)
+            by_first = _values(running, np.stack([picture.crop for picture in pictures]))
+        by_others = []
+        for number, other in enumerate(others):
+            with other() as running:
+                outputs = running.run(np.stack([picture.also[number] for picture in pictures]))
+                by_others.append(running.as_stored(outputs.embedding))
+        values = ((*own, tuple(rest)) for own, *rest in zip(by_first, *by_others, strict=True))
     return [
         reading
         if isinstance(reading, RefusedFile)
         else NewPicture(file.name, reading.content, reading.width, reading.height, reading.thumbnail, *next(values))
         for file, reading in zip(files, readings, strict=True)
     ]
+
+
+@contextmanager
+def _squeezed(model: Running) -> Iterator[Model]:
+    with model() as running:
+        yield running.squeezed
 
 
 def _reading(file: Incoming, *, sheets: Sequence[Preprocessing]) -> Picture | RefusedFile:
@@ -196,8 +207,6 @@ def judge_pictures(pictures: Sequence[NewPicture], reference: Reference | None) 
 def arrays_of(pictures: Sequence[NewPicture]) -> NewPictures:
     """Pictures as arrays, to be compared with a reference."""
     embeddings = np.stack([picture.embedding for picture in pictures]) if pictures else np.zeros((0, 1), np.float16)
-    seconds = [picture.second for picture in pictures if picture.second is not None]
-    is_by_both = bool(seconds) and len(seconds) == len(pictures)
     hashes = np.stack([_hash_of(picture) for picture in pictures]) if pictures else np.zeros((0, WORDS), np.uint64)
     patches = [
         no_patches(),
@@ -205,7 +214,8 @@ def arrays_of(pictures: Sequence[NewPicture]) -> NewPictures:
     ]
     content = np.array([picture.content for picture in pictures], np.int64)
     pixels = Pixels.from_patches(hashes, Patches.joined(patches))
-    return NewPictures(embeddings, content, pixels, np.stack(seconds) if is_by_both else None)
+    others = zip(*(picture.others for picture in pictures), strict=False)  # what all of them have
+    return NewPictures(embeddings, content, pixels, tuple(map(np.stack, others)))
 
 
 def _hash_of(picture: NewPicture) -> Hashes:

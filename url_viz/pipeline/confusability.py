@@ -1,5 +1,6 @@
 """Confusability: how easily a picture is taken for another one of its image set, without labels or training."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,9 +58,9 @@ class RankedByModel:
 
 @dataclass(frozen=True)
 class ConfusabilityReference:
-    """What a new picture is ranked among: by each of one or two models, and the sorted means (M,) of their ranks.
+    """What a new picture is ranked among: by each of some models, and the sorted means (M,) of their ranks.
 
-    The quantities of a second model are of each picture and that which is nearest to the first.
+    The quantities of those behind the first are of each picture and that which is nearest to the first.
     """
 
     models: tuple[RankedByModel, ...]
@@ -70,7 +71,7 @@ def confusability(
     position: Places,
     similarity: NDArray[np.floating],
     *,
-    second: Lists | None = None,
+    others: Sequence[Lists] = (),
     representative: NDArray[np.integer] | None = None,
 ) -> tuple[Floats, ConfusabilityReference]:
     """Confusability (N,) float32, 0 to 1, of the pictures of a graph, and what new ones are ranked among.
@@ -78,7 +79,7 @@ def confusability(
     `position` and `similarity` (N, K) are the graph's lists, −1 if there are fewer than K. A picture's rank is the
     mid-rank of the mean of three ranks: how few neighbours it shares with its nearest, how many are about as near as
     its nearest, how far its nearest is. Below FEWEST_RANKED pictures it is the last alone; nan without neighbours.
-    With a `second` model the mean is of both models' ranks: it is asked about the picture that is nearest to the first.
+    With `others` the mean is of all models' ranks: they are asked about the picture that is nearest to the first.
     With the `representative` (N,) of each (`url_viz.pipeline.twins`), only those are ranked, and all have the value of
     theirs.
     """
@@ -87,7 +88,7 @@ def confusability(
     counts = representative == every
     rows = np.flatnonzero((position[:, 0] >= 0) & counts)
     models, means = zip(
-        *(_ranked(lists, rows, counts, position[rows, 0]) for lists in _by_model(position, similarity, second)),
+        *(_ranked(lists, rows, counts, position[rows, 0]) for lists in _by_model(position, similarity, others)),
         strict=True,
     )
     mean = np.mean(means, axis=0)
@@ -101,16 +102,16 @@ def confusability_of_new(
     similarity: NDArray[np.floating],
     reference: ConfusabilityReference,
     *,
-    second: Lists | None = None,
+    others: Sequence[Lists] = (),
 ) -> Floats:
     """Confusability (Q,) of pictures that are not of the set, as if each were; nan for one without neighbours.
 
-    `position` and `similarity` (Q, K) are their lists in the set, twins left out, `second` those of a second model if
-    the reference has one. Each quantity is ranked among the set's, and the mean of the ranks among the set's means, so
-    that a copy of a picture of the set has its value.
+    `position` and `similarity` (Q, K) are their lists in the set, twins left out, `others` those of the other models
+    of the reference. Each quantity is ranked among the set's, and the mean of the ranks among the set's means, so that
+    a copy of a picture of the set has its value.
     """
     rows = np.flatnonzero(position[:, 0] >= 0)
-    pairs = zip(_by_model(position, similarity, second), reference.models, strict=True)
+    pairs = zip(_by_model(position, similarity, others), reference.models, strict=True)
     mean = np.mean([_rank_of_new(lists, rows, position[rows, 0], among) for lists, among in pairs], axis=0)
     values = np.full(len(position), np.nan, np.float32)
     count = len(reference.mean)
@@ -119,9 +120,8 @@ def confusability_of_new(
     return values
 
 
-def _by_model(position: Places, similarity: NDArray[np.floating], second: Lists | None) -> list[Lists]:
-    first = Lists(position, similarity, similarity[:, 0])
-    return [first] if second is None else [first, second]
+def _by_model(position: Places, similarity: NDArray[np.floating], others: Sequence[Lists]) -> list[Lists]:
+    return [Lists(position, similarity, similarity[:, 0]), *others]
 
 
 def _ranked(

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.columns.engine import Lazy, column
-from url_viz.columns.second_model import SecondModel
+from url_viz.columns.second_model import Opinion
 from url_viz.columns.table import Frame
 from url_viz.evidence.choice import Rows, cover_first
 from url_viz.labels.ambiguity import LEAST_OF_A_CLASS, Classified
@@ -67,10 +67,10 @@ def name_classified(
     name_content_labels: CodedLabels | None,
     witnesses: Lazy[Graph | None],
     whitened_graph: Lazy[WhitenedRows | None],
-    second: SecondModel | None,
+    opinions: tuple[Opinion, ...],
 ) -> Classified | None:
     """What the witnesses say of the names; one picture of a name is enough."""
-    return classified_by(witnesses, whitened_graph, second, name_content_labels, None, least=1)
+    return classified_by(witnesses, whitened_graph, opinions, name_content_labels, None, least=1)
 
 
 name_class_shares = class_shares.variant(

@@ -1,6 +1,6 @@
 """The tuned order: confusability adjusted by answers on pairs, measures of pairs, and which pairs to ask about."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, cast
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from url_viz.base.rows import l2_normalize, mid_ranks
 from url_viz.base.wording import counted, percent
 from url_viz.columns.engine import Lazy, column
-from url_viz.columns.second_model import SecondModel
+from url_viz.columns.second_model import Opinion
 from url_viz.columns.table import Frame
 from url_viz.evidence.order_metrics import Figure, auroc_by_blocks
 from url_viz.pipeline.confusability import LEAST_SCALE
@@ -35,11 +35,9 @@ other stands, and (minus) the picture itself; minus the similarity of the pictur
 PER_IMAGE = ("entropy", "inverse_norm")
 """Measures of the picture by itself."""
 PAIR_MEASURES = (*(f"{name}_{power:g}" for power in POWERS for name in SPACE_MEASURES), *PER_IMAGE)
-PRIOR_NAMES = ("shared_0.5", "crowd_0.5", "far_0.5")
+PRIOR_MEASURES = ("shared", "crowd", "far")
+PRIOR_NAMES = tuple(f"{name}_0.5" for name in PRIOR_MEASURES)
 """The measures whose mean confusability is."""
-SECOND_PAIR_MEASURES = tuple(f"{name}_second" for name in SPACE_MEASURES)
-"""The measures by a second model, after the others."""
-SECOND_PRIOR_NAMES = ("shared_second", "crowd_second", "far_second")
 IN_DEGREE, ELEVENTH, LAST = 10, 10, 31
 BLOCK = 4096
 
@@ -80,24 +78,26 @@ class PairMeasures:
         alone: Floats,
         *,
         representative: Rows,
-        second: SecondModel | None = None,
+        opinions: Sequence[Opinion] = (),
     ) -> None:
-        """`whitened` and `alone` (N, 2), entropy and 1 / norm, are in the order of the graph, and so is `second`.
+        """`whitened` and `alone` (N, 2), entropy and 1 / norm, are in the order of the graph, and so are `opinions`.
 
-        `representative` (N,) is that of each row (`url_viz.pipeline.twins`).
+        `representative` (N,) is that of each row (`url_viz.pipeline.twins`). The measures by other opinions are behind
+        the others.
         """
         self._alone = alone
         self.representative = representative
         is_counted = (graph.position[:, 0] >= 0) & (representative == np.arange(len(graph)))
         self.rows = np.flatnonzero(is_counted)
         self.nearest = graph.position[self.rows, 0].astype(np.int64)
-        self.names = PAIR_MEASURES if second is None else (*PAIR_MEASURES, *SECOND_PAIR_MEASURES)
-        prior_names = PRIOR_NAMES if second is None else (*PRIOR_NAMES, *SECOND_PRIOR_NAMES)
+        by = range(2, 2 + len(opinions))
+        self.names = (*PAIR_MEASURES, *(f"{name}_by_{number}" for number in by for name in SPACE_MEASURES))
+        prior_names = [*PRIOR_NAMES, *(f"{name}_by_{number}" for number in by for name in PRIOR_MEASURES)]
         self.prior = np.isin(self.names, prior_names) * len(PRIOR_NAMES) / len(prior_names)
-        by_first = [self._space(graph.position, whitened, power) for power in POWERS]
-        by_second = [] if second is None else [self._space(second.graph.position, second.whitened, POWERS[1])]
-        self._spaces, self._second_spaces = ([space for space, _ in each] for each in (by_first, by_second))
-        raw = np.hstack([*(part for _, part in by_first), alone[self.rows], *(part for _, part in by_second)])
+        spaces = [self._space(graph.position, whitened, power) for power in POWERS]
+        spaces += [self._space(opinion.graph.position, opinion.whitened, POWERS[1]) for opinion in opinions]
+        self._spaces = [space for space, _ in spaces]
+        raw = _beside([part for _, part in spaces], alone[self.rows])
         self._sorted = np.sort(raw, axis=0)
         self.ranks = np.stack([(mid_ranks(column) - 0.5) / max(1, len(column)) for column in raw.T], axis=1)
 
@@ -140,12 +140,13 @@ class PairMeasures:
         measures = np.zeros((len(first), len(self.names)))
         for part in _blocks(len(first)):
             left, right = first[part], second[part]
-            columns, by_second = (
-                [_pair_columns(space, left, right) for space in spaces]
-                for spaces in (self._spaces, self._second_spaces)
-            )
-            measures[part] = np.hstack([*columns, self._alone[left], *by_second])
+            columns = [_pair_columns(space, left, right) for space in self._spaces]
+            measures[part] = _beside(columns, self._alone[left])
         return measures
+
+
+def _beside(columns: list[NDArray[np.float64]], alone: Floats) -> NDArray[np.float64]:
+    return np.hstack([*columns[: len(POWERS)], alone, *columns[len(POWERS) :]])
 
 
 def _pair_columns(space: _Space, first: Rows, second: Rows) -> NDArray[np.float64]:
@@ -225,7 +226,7 @@ def _blocks(count: int) -> Iterator[Rows]:
 
 @column()
 def pair_measures(
-    graph: Graph | None, whitened_graph: WhitenedRows | None, base: Frame, second: SecondModel | None
+    graph: Graph | None, whitened_graph: WhitenedRows | None, base: Frame, opinions: tuple[Opinion, ...]
 ) -> PairMeasures | None:
     """The measures of the pairs of the set; None without a graph."""
     if graph is None or whitened_graph is None:
@@ -238,7 +239,7 @@ def pair_measures(
         whitened_graph,
         by_itself.astype(np.float32),
         representative=twin_representatives(graph.twins).astype(np.int64),
-        second=second if second is not None and second.is_whole else None,
+        opinions=opinions if all(opinion.is_whole for opinion in opinions) else (),
     )
 
 

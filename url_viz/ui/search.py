@@ -253,8 +253,8 @@ def _scored(
     image_set: ImageSet,
 ) -> NewPicture | RefusedFile:
     """The outcome of scoring a picture, cached in a slot for the same picture (`inputs`) and model."""
-    second = image_set.core.second.name
-    key = (*inputs, image_set.space.key, image_set.source.head.digest if image_set.source.head else None, second)
+    second, head = image_set.core.second, image_set.source.head
+    key = (*inputs, image_set.space.key, head.digest if head else None, second.asked)
 
     def score() -> NewPicture | RefusedFile:
         with st.spinner("Reading the picture"):

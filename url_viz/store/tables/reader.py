@@ -105,12 +105,10 @@ class Store:
         return ".".join("-" if state is None else str(versions.newest(state)) for state in states)
 
     def others_version(self, space: EmbeddingSpace) -> str:
-        """A short text that changes when another model is added, removed, or reads more; "" for none.
-
-        Where there is one, the other look of the model of `space` counts too.
-        """
-        keys = [one.key for one in self.about().other_spaces(space)]
-        keys += [space.squeezed.key] if keys else []
+        """A short text that changes when another model, or look, is added, removed, or reads more; "" for no model."""
+        keys = [other.key for other in self.about().other_spaces(space)]
+        if keys and self._state(f"graph-{space.squeezed.key}") is not None:
+            keys.append(space.squeezed.key)
         others = [f"{key} {self.digest_of([f'graph-{key}'])}" for key in keys]
         return hashlib.blake2b(" ".join(others).encode(), digest_size=4).hexdigest() if others else ""
 

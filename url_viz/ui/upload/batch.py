@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.typing import UploadedFile
 
 from url_viz.base.errors import FolderError
+from url_viz.columns.second_model import SecondModelChoice
 from url_viz.image_set import ImageSet
 from url_viz.imaging.rendering import Rendering
 from url_viz.imaging.scan import display_name
@@ -50,11 +51,11 @@ def scored_batch(files: Sequence[UploadedFile], now: SetChoice, image_set: Image
     """Score the files that were not scored before, with progress, by the chosen model and the set's second one."""
     incoming, refused = _unpacked(files)
     space = image_set.space if image_set is not None else None
-    second = image_set.core.second.name if image_set is not None else None
+    second = image_set.core.second if image_set is not None else None
     outcomes = _outcomes(incoming, now.model, space, second)
     scored = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, NewPicture)}
     return UploadBatch(
-        key="|".join([now.model, second or "", *incoming]),
+        key="|".join([now.model, second.asked if second is not None else "", *incoming]),
         files=tuple(incoming[key] for key in scored),
         scored=tuple(scored.values()),
         refused=(*refused, *(outcome for outcome in outcomes.values() if isinstance(outcome, RefusedFile))),
@@ -91,18 +92,20 @@ def shown_name(name: str) -> str:
 
 
 def score_for_all(
-    files: Sequence[Incoming], model: str, space: EmbeddingSpace | None, *, second: str | None = None
+    files: Sequence[Incoming], model: str, space: EmbeddingSpace | None, *, second: SecondModelChoice | None = None
 ) -> list[Outcome]:
     """Score files with the models that all sessions share, in the rendering and precision of a set's space."""
     opened = partial(partial, running_model, space=space)
-    return score(files, opened(model), second=opened(second) if second is not None else None)
+    if second is None or second.name is None:
+        return score(files, opened(model))
+    return score(files, opened(model), second=opened(second.name), looks_twice=second.looks_twice)
 
 
 def _outcomes(
-    incoming: Mapping[str, Incoming], model: str, space: EmbeddingSpace | None, second: str | None
+    incoming: Mapping[str, Incoming], model: str, space: EmbeddingSpace | None, second: SecondModelChoice | None
 ) -> dict[str, Outcome]:
     """The outcome of each file by its key, stored in the session after every batch: a rerun continues there."""
-    by = f"{model}|{second or ''}|{space.key if space is not None else ''}"
+    by = "|".join([model, second.asked if second is not None else "", space.key if space is not None else ""])
     stored = UPLOADS_SCORED.get() or {}
     outcomes = {key: stored[by, key] for key in incoming if (by, key) in stored}
     waiting = [key for key in incoming if key not in outcomes]
