@@ -19,6 +19,7 @@ from url_viz.imaging.scan import Scan, why_empty
 from url_viz.imaging.source import Folder, Objects, Source, by_page, remark_on_range, rendering_for_new_set, source_of
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
+from url_viz.pipeline.ahead import prepare_reading
 from url_viz.pipeline.cluster.on_ray import OnRay
 from url_viz.pipeline.embed import embed, score_missing
 from url_viz.pipeline.embedded import Given, embed_files, given_embeddings
@@ -67,6 +68,7 @@ def embed_folder(
     if ray is not None:
         ray.check(is_external=embeddings is not None)
     home = Workspace.at(workspace)
+    prepare_reading()
     root = address_in(folder) or Path(folder).expanduser()
     (progress or silent)(Progress("scan", 0))
     paths = home.set_paths(find_set(root, home))

@@ -1,18 +1,12 @@
 """The map exists for any number of pictures, is the same each time, and keeps what was placed where it was."""
 
-import os
-import sys
-import threading
-
 import numpy as np
 import pytest
 
 from tests.pipeline.examples import as_whitened, dice, embeddings_of, graph_of
 from tests.pipeline.whitened_examples import cosines, with_burst
 from tests.pipeline.whitened_examples import graph_of as whitened_graph_of
-from tests.processes import run_python
 from url_viz.base.rows import l2_normalize
-from url_viz.pipeline import projection
 from url_viz.pipeline.nearest import itself, top_k_within
 from url_viz.pipeline.projection import (
     FEWEST_FOR_UMAP,
@@ -223,48 +217,6 @@ class TestPlace:
         assert np.array_equal(place(graph_of(dice(3)), nothing).xy, np.zeros((3, 2)))
         assert len(place(graph_of(dice(0)), nothing)) == 0
         assert len(place(graph_of(dice(0)), self.known_part(dice(4), 4))) == 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("is_sooner", [False, True])
-def test_umap_is_compiled_soon_but_not_beside_a_map_that_is_made_sooner(
-    monkeypatch: pytest.MonkeyPatch, is_sooner: bool
-) -> None:
-    monkeypatch.setattr(projection, "UNTIL_UMAP_S", 0.01)
-    monkeypatch.setattr(projection, "usable_cores", lambda: 2)
-    monkeypatch.setitem(sys.modules, "umap", None)  # an import of it would fail
-    if not is_sooner:
-        monkeypatch.delitem(sys.modules, "umap")
-    made: list[object] = []
-    monkeypatch.setattr(projection, "_umap", lambda *given: made.append(given))
-    projection.prepare_umap.__wrapped__()
-    for thread in threading.enumerate():
-        if isinstance(thread, threading.Timer):
-            thread.join()
-    assert len(made) == (not is_sooner)
-
-
-ON_ONE_CORE = """
-import os, threading
-os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-from url_viz.models.runtime_openvino import openvino
-from tests.processes import run_python
-from url_viz.pipeline import projection
-openvino()
-projection.UNTIL_UMAP_S = 0.01
-projection.prepare_umap()
-for thread in threading.enumerate():
-    if isinstance(thread, threading.Timer):
-        thread.join()
-projection.compile_umap()
-print("made", flush=True)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to a core")
-def test_a_process_on_one_core_ends_once_its_map_is_made() -> None:
-    assert run_python("-c", ON_ONE_CORE, check=True).stdout == "made\n"
 
 
 def heaps(count: int, each: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -48,6 +48,7 @@ def read_pictures(config: EmbedConfig, on_ray: "OnRay | None" = None) -> "tuple[
     from url_viz.base.workspace import address_in
     from url_viz.cli.columns_command import given_for
     from url_viz.models.model import load_model
+    from url_viz.pipeline.ahead import prepare_reading
     from url_viz.reading import embed_folder
     from url_viz.second_reading import embed_by_two, is_on
 
@@ -57,6 +58,7 @@ def read_pictures(config: EmbedConfig, on_ray: "OnRay | None" = None) -> "tuple[
     _warn_of_slowness(config, precision, device)
     load = partial(load_model, device=device, workspace=config.workspace)
     given = None
+    prepare_reading()
     with progress_shown() as report:
         report(Progress("prepare", 0))
         if config.embeddings is not None:

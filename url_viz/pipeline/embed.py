@@ -14,9 +14,10 @@ from url_viz.base.progress import Clock, ProgressCallback
 from url_viz.imaging.scan import Scan, ScannedFile
 from url_viz.imaging.source import Source, source_of
 from url_viz.models.model import EmbeddingSpace, Model
+from url_viz.pipeline.ahead import prepare_umap
 from url_viz.pipeline.assessments import Assessments
 from url_viz.pipeline.embedded import Embed, EmbeddedFiles, Embedding, Given, Row, embed_files
-from url_viz.pipeline.projection import FEWEST_FOR_UMAP, PcaBasis, fit_pca, prepare_umap
+from url_viz.pipeline.projection import FEWEST_FOR_UMAP, PcaBasis, fit_pca
 from url_viz.store.tables.tables import IMAGES, PCA, Coordinates, Embeddings, positions_of
 from url_viz.store.tables.writer import Writer
 

@@ -3,15 +3,13 @@
 import sys
 import warnings
 from dataclasses import dataclass, replace
-from functools import cache
-from threading import Timer
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from url_viz.base.processes import keep_compiled, usable_cores
+from url_viz.base.processes import keep_compiled
 from url_viz.base.rows import l2_normalize
 from url_viz.pipeline.nearest import closed_up, itself, top_k_within
 from url_viz.store.tables.embedding_rows import WhitenedRows
@@ -113,8 +111,6 @@ PCA_ROWS_AT_ONCE = 16_384
 FEWEST_FOR_LANCZOS = 32
 """Rows, and numbers in each, from which two directions are found without finding all."""
 SEED = 0
-UNTIL_UMAP_S = 2.0
-"""Until a page shows the first pictures, nothing is compiled."""
 PERPLEXITY = 30.0
 LEARNING_RATE = 200.0
 TSNE_SEED = 1
@@ -190,20 +186,6 @@ def fit_map(whitened: WhitenedRows, graph: Graph, *, most: int = SAMPLE_ROWS) ->
     sample = _restricted(whole, chosen)
     xy = _umap(start[chosen], sample.position, sample.similarity)
     return place(whole, Coordinates(sample.content, xy, np.full(len(xy), UMAP, np.int8)))
-
-
-@cache
-def prepare_umap() -> None:
-    """Import UMAP soon, once, in a thread, and compile it where no cache is: reading hides the seconds.
-
-    Not on a single core: reading would hide nothing, and a process whose threads have begun numba's work by OpenVINO's
-    TBB never ends there, since numba waits for workers that do not exist.
-    """
-    if usable_cores() == 1:
-        return
-    soon = Timer(UNTIL_UMAP_S, compile_umap)
-    soon.daemon = True
-    soon.start()
 
 
 def compile_umap() -> None:
