@@ -208,7 +208,7 @@ class TestSeveralWriters:
         gone.unlink()
         url_viz.record(read, run="r1").write(NAMES, logits_of(2, 2, 3, 4, 5, 6), number=0)
         with pytest.raises(SupersededError, match=r"The epoch 0 \(train\) of this run was recorded again"):
-            run.dynamics_of("")
+            run.fold_dynamics("")
 
 
 @pytest.mark.torture
@@ -454,7 +454,7 @@ def test_each_fold_is_a_training_of_its_own(read: ImageSet) -> None:
     assert found["epochs"].tolist() == [3, 3, 1]
     assert read.runs.dynamics("cv", fold="a")["mean_margin"].tolist()[:2] == [3, 3]
     assert read.runs.get("cv").words == "cv: 3 epochs of 2 folds, of 2 classes"
-    by_hand = read.runs.get("cv").dynamics_of("b")["variability"].to_numpy()[0] / 2
+    by_hand = read.runs.get("cv").fold_dynamics("b")["variability"].to_numpy()[0] / 2
     shares = [np.exp(margin) / (1 + np.exp(margin)) for margin, _ in said["a"]]
     assert found["variability"].iloc[0] == pytest.approx(by_hand + np.std(shares) / 2, rel=1e-3)
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from url_viz.columns.filters import passes_all
 from url_viz.runs.model_accuracy import (
     RunPredictions,
-    TwoRuns,
     accuracy_by,
+    accuracy_difference,
     by_training,
     columns_to_compare,
     confusion_matrix,
     confusions,
     has_training,
-    two_runs,
+    right_in_both,
 )
 
 NAMES = ("cat", "cow", "dog", "pig")
@@ -95,21 +95,22 @@ class TestTwoRuns:
     def test_on_the_same_pictures_by_hand(self) -> None:
         one = said_of([0, 0, 0, 0], [0, 0, 1, 0], [1, 3, 5, 9])
         other = said_of([0, 0, 0], [1, 0, 0], [9, 3, 5])
-        both = two_runs(one, other)
-        assert both.rows.tolist() == [3, 5, 9]
-        assert both.first.tolist() == [True, False, True]
-        assert both.second.tolist() == [True, True, False]
-        assert both.difference.value == 0
-        assert np.isnan(two_runs(one, said_of([], [], [])).difference.value)
+        rows, first, second = right_in_both(one, other)
+        assert rows.tolist() == [3, 5, 9]
+        assert first.tolist() == [True, False, True]
+        assert second.tolist() == [True, True, False]
+        assert accuracy_difference(first, second).value == 0
+        _, first, second = right_in_both(one, said_of([], [], []))
+        assert np.isnan(accuracy_difference(first, second).value)
 
     def test_the_interval_of_agresti_and_min_by_hand(self) -> None:
         # 100 pictures, 20 right in one only, 10 in the other only: (20 - 10) / 102 ± 1.96 √(31 - 100/102) / 102
         one = np.repeat([True, False, True], [20, 10, 70])
         other = np.repeat([False, True, True], [20, 10, 70])
-        found = TwoRuns(np.arange(100), one, other).difference
+        found = accuracy_difference(one, other)
         assert found.value == pytest.approx(0.1)
         assert (found.interval.low, found.interval.high) == pytest.approx((-0.00724, 0.20331), abs=1e-4)
-        same = TwoRuns(np.arange(100), one, one).difference
+        same = accuracy_difference(one, one)
         assert (same.interval.low, same.interval.high) == pytest.approx((-0.01922, 0.01922), abs=1e-4)
 
     def test_it_holds_the_true_difference_about_as_often_as_it_says(self) -> None:
@@ -119,7 +120,7 @@ class TestTwoRuns:
         for _ in range(1_000):
             drawn = draw.choice(4, size=60, p=[0.6, 0.2, 0.08, 0.12])
             one, other = (np.array([cells[cell][part] for cell in drawn]) for part in (0, 1))
-            interval = TwoRuns(np.arange(60), one, other).difference.interval
+            interval = accuracy_difference(one, other).interval
             hits += interval.low <= 0.12 <= interval.high
         assert 0.93 <= hits / 1_000 <= 0.98
 

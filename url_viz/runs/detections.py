@@ -28,12 +28,11 @@ DETECTED, PREDICTED_CLASS, PREDICTED_SCORE, PREDICTED_IOU = (
     "predicted_iou",
 )
 NEAREST_CLASS = "nearest_class"
-"""The class of the prediction that lies nearest a missed object."""
 PREDICTED_BOX = ("predicted_x", "predicted_y", "predicted_width", "predicted_height")
 DETECTOR_COLUMNS = (DETECTED, PREDICTED_CLASS, PREDICTED_SCORE, PREDICTED_IOU, *PREDICTED_BOX, NEAREST_CLASS)
 FOUND, MISSED = "found", "missed"
 MOST_PER_PICTURE = 1000
-"""The surest predictions of a picture, which are matched."""
+"""Of a picture's predictions the surest are matched, at most this many."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -41,7 +40,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Matches:
-    """Of each of N objects its `prediction`, or −1, of each of M predictions the object that is `nearest`, or −1.
+    """The `prediction` of each of N objects, −1 for none, and the object `nearest` to each of M predictions, or −1.
 
     `iou` (N,) is nan without a prediction; `nearest_iou` (M,) is the largest overlap with an object, 0 for none.
     """
@@ -52,8 +51,12 @@ class Matches:
     nearest_iou: Floats
 
 
+def _boxes_and_classes(rows: pd.DataFrame) -> tuple[Floats, NDArray[np.object_]]:
+    return rows[list(BOX_COLUMNS[:4])].to_numpy(float), rows[CLASS].to_numpy(object)
+
+
 def matched(objects: pd.DataFrame, predictions: pd.DataFrame, *, least_iou: float = LEAST_IOU) -> Matches:
-    """Which prediction each object has: greedily, as COCO's evaluation does, each within its picture.
+    """Match predictions to objects greedily, each within its picture, as COCO's evaluation does.
 
     Both have picture, class, and box_x … box_height; the surest predictions come first. A prediction takes, of the free
     objects that it overlaps by at least `least_iou`, that of its class that it overlaps most, else that of another
@@ -61,26 +64,50 @@ def matched(objects: pd.DataFrame, predictions: pd.DataFrame, *, least_iou: floa
     """
     prediction, iou = np.full(len(objects), -1, np.int64), np.full(len(objects), np.nan)
     nearest, nearest_iou = np.full(len(predictions), -1, np.int64), np.zeros(len(predictions))
-    box, predicted_box = (frame[list(BOX_COLUMNS[:4])].to_numpy(float) for frame in (objects, predictions))
-    label, predicted_label = (frame[CLASS].to_numpy(object) for frame in (objects, predictions))
-    rows_of = objects.groupby(PICTURE).indices
-    for picture, columns in predictions.groupby(PICTURE).indices.items():
-        if (rows := rows_of.get(picture)) is None:
+    (box, label), (predicted_box, predicted_label) = _boxes_and_classes(objects), _boxes_and_classes(predictions)
+    rows_in = objects.groupby(PICTURE).indices
+    for picture, places in predictions.groupby(PICTURE).indices.items():
+        if (rows := rows_in.get(picture)) is None:
             continue
         step = max(1, AT_ONCE // len(rows))
-        for part in (columns[start : start + step] for start in range(0, len(columns), step)):
+        for part in (places[start : start + step] for start in range(0, len(places), step)):
             overlap = overlaps(predicted_box[part], box[rows])
             nearest_iou[part] = overlap.max(axis=1)
             nearest[part] = np.where(nearest_iou[part] > 0, rows[overlap.argmax(axis=1)], -1)
-            predicted, overlapped = np.nonzero(overlap >= least_iou)
-            is_other = predicted_label[part[predicted]] != label[rows[overlapped]]
-            order = np.lexsort((-overlap[predicted, overlapped], is_other, predicted))
-            for first, last in pairwise(np.searchsorted(predicted[order], np.arange(len(part) + 1)).tolist()):
-                free = next((pair for pair in order[first:last] if prediction[rows[overlapped[pair]]] < 0), None)
+            number, column = np.nonzero(overlap >= least_iou)
+            is_other = predicted_label[part[number]] != label[rows[column]]
+            order = np.lexsort((-overlap[number, column], is_other, number))
+            bounds = np.searchsorted(number[order], np.arange(len(part) + 1)).tolist()
+            for place, (first, last) in enumerate(pairwise(bounds)):
+                free = next((at for at in column[order[first:last]] if prediction[rows[at]] < 0), None)
                 if free is not None:
-                    predicted_row, row = part[predicted[free]], rows[overlapped[free]]
-                    prediction[row], iou[row] = predicted_row, overlap[predicted[free], overlapped[free]]
+                    prediction[rows[free]], iou[rows[free]] = part[place], overlap[place, free]
     return Matches(prediction, iou, nearest, nearest_iou)
+
+
+def _nearest_unmatched(
+    objects: pd.DataFrame, predictions: pd.DataFrame, is_new: NDArray[np.bool_]
+) -> tuple[Ints, Floats]:
+    """For each object (N,) the prediction of no object (`is_new`, of M) that lies nearest, or −1, and its overlap.
+
+    It is the one that overlaps it most, of its class where one is near; one prediction may be that of several objects.
+    """
+    nearest, iou = np.full(len(objects), -1, np.int64), np.full(len(objects), np.nan)
+    (box, label), (predicted_box, predicted_label) = _boxes_and_classes(objects), _boxes_and_classes(predictions)
+    new, rows_in = np.flatnonzero(is_new), objects.groupby(PICTURE).indices
+    for picture, places in predictions.iloc[new].groupby(PICTURE).indices.items():
+        if (rows := rows_in.get(picture)) is None:
+            continue
+        here = new[places]
+        for part in np.array_split(rows, max(1, len(rows) * len(here) // AT_ONCE)):
+            if not len(part):
+                continue
+            overlap = overlaps(box[part], predicted_box[here])
+            is_same = (label[part, None] == predicted_label[here]) & (overlap >= NEAR_IOU)
+            best = (overlap + is_same).argmax(axis=1)
+            most = overlap[np.arange(len(part)), best]
+            nearest[part], iou[part] = np.where(most > 0, here[best], -1), np.where(most > 0, most, np.nan)
+    return nearest, iou
 
 
 @dataclass(frozen=True)
@@ -91,8 +118,10 @@ class Detections:
     the class, score, overlap (IoU) and box of the prediction that each has; of a missed object those of the prediction
     of no object, if any, that lies nearest, whose class is `nearest_class`. `invented` are predictions of
     no object, the surest first: picture, class, score, box_x … box_height, the object that each overlaps most, and by
-    how much. `same` counts objects that were found as their class; of all `predictions` so many were `sure` enough, and
-    `again` of these are of an object that has another one.
+    how much.
+
+    `same` counts objects that were found as their class, `predictions` all of them, `sure` those from `least_score` on,
+    and `again` those of these whose object has another one.
     """
 
     objects: pd.DataFrame
@@ -106,20 +135,16 @@ class Detections:
     @property
     def is_mixed_up(self) -> bool:
         """Whether most of what was found is of another class: then the two may number their classes differently."""
-        found = int((self.objects[DETECTED] == FOUND).sum())
-        return found > 2 * self.same
+        return int((self.objects[DETECTED] == FOUND).sum()) > 2 * self.same
 
     @property
     def words(self) -> tuple[str, ...]:
         """The same in sentences."""
         detected = self.objects[DETECTED]
-        matched_count, missing, unseen = (
-            int(each.sum()) for each in (detected == FOUND, detected == MISSED, detected.isna())
-        )
-        other = matched_count - self.same
+        found, lost, unseen = (int(rows.sum()) for rows in (detected == FOUND, detected == MISSED, detected.isna()))
         sentences = [
             f"{counted(self.predictions, 'prediction')}, {self.sure:,} with a score from {self.least_score:g} on.",
-            f"{counted(matched_count, 'object')} found, {other:,} of them as another class; {missing:,} missed.",
+            f"{counted(found, 'object')} found, {found - self.same:,} of them as another class; {lost:,} missed.",
             f"{counted(len(self.invented), 'prediction')} of no object; {self.again:,} more of an object that has one.",
         ]
         if unseen:
@@ -144,57 +169,41 @@ def detections(
     sure = predictions[is_sure].sort_values("score", ascending=False, kind="stable")
     sure = sure[sure.groupby(PICTURE).cumcount() < MOST_PER_PICTURE].reset_index(drop=True)
     label = table["label"].fillna(table[CLASS])  # that of the annotations where it has no label
-    pairs = matched(table.assign(**{CLASS: label}), sure, least_iou=least_iou)
-    has_prediction = pairs.prediction >= 0
-    is_over = ~np.isin(np.arange(len(sure)), pairs.prediction)
-    is_new = is_over & (pairs.nearest_iou < least_iou)
-    nearest, iou = nearest_unmatched(table.assign(**{CLASS: label}), sure, is_new)
-    rows = sure.reindex(np.where(has_prediction, pairs.prediction, nearest))
+    labelled = table.assign(**{CLASS: label})
+    match = matched(labelled, sure, least_iou=least_iou)
+    is_found, is_over = match.prediction >= 0, ~np.isin(np.arange(len(sure)), match.prediction)
+    is_new = is_over & (match.nearest_iou < least_iou)
+    near, near_iou = _nearest_unmatched(labelled, sure, is_new)
+    rows = sure.reindex(np.where(is_found, match.prediction, near))
     detected = pd.Series(MISSED, index=table.index, dtype=object).where(_is_seen(table, predictions), None)
     objects = pd.DataFrame(
         {
-            DETECTED: detected.mask(has_prediction, FOUND).to_numpy(object),
-            PREDICTED_CLASS: rows[CLASS].where(has_prediction, None).to_numpy(object),
+            DETECTED: detected.mask(is_found, FOUND).to_numpy(object),
+            PREDICTED_CLASS: rows[CLASS].where(is_found, None).to_numpy(object),
             PREDICTED_SCORE: rows["score"].to_numpy(float),
-            PREDICTED_IOU: np.where(has_prediction, pairs.iou, iou),
-            **{name: rows[of].to_numpy(float) for name, of in zip(PREDICTED_BOX, BOX_COLUMNS, strict=False)},
-            NEAREST_CLASS: rows[CLASS].where(~has_prediction & (nearest >= 0), None).to_numpy(object),
+            PREDICTED_IOU: np.where(is_found, match.iou, near_iou),
+            **{name: rows[box].to_numpy(float) for name, box in zip(PREDICTED_BOX, BOX_COLUMNS[:4], strict=True)},
+            NEAREST_CLASS: rows[CLASS].where(~is_found & (near >= 0), None).to_numpy(object),
         }
     )
-    names = table["path"].reindex(pairs.nearest).to_numpy(object)
-    invented = sure.assign(nearest=names, iou=pairs.nearest_iou)[is_new].reset_index(drop=True)
-    same = int((has_prediction & (objects[PREDICTED_CLASS] == label.to_numpy(object))).sum())
+    names = table["path"].reindex(match.nearest).to_numpy(object)
+    invented = sure.assign(nearest=names, iou=match.nearest_iou)[is_new].reset_index(drop=True)
+    same = int((is_found & (objects[PREDICTED_CLASS] == label.to_numpy(object))).sum())
     again = int(is_over.sum()) - len(invented)
     return Detections(objects, invented, same, len(predictions), int(is_sure.sum()), again, least_score)
 
 
-def nearest_unmatched(
-    objects: pd.DataFrame, predictions: pd.DataFrame, is_new: NDArray[np.bool_]
-) -> tuple[Ints, Floats]:
-    """For each object (N,) the prediction of no object (`is_new`, of M) that lies nearest, or −1, and its overlap.
-
-    It is the one that overlaps it most, of its class where one is near; one prediction may be that of several objects.
-    """
-    nearest, iou = np.full(len(objects), -1, np.int64), np.full(len(objects), np.nan)
-    box, predicted_box = (frame[list(BOX_COLUMNS[:4])].to_numpy(float) for frame in (objects, predictions))
-    label, predicted_label = (frame[CLASS].to_numpy(object) for frame in (objects, predictions))
-    free, rows_of = np.flatnonzero(is_new), objects.groupby(PICTURE).indices
-    for picture, columns in predictions.iloc[free].groupby(PICTURE).indices.items():
-        here, rows = free[columns], rows_of.get(picture, np.zeros(0, np.int64))
-        for part in np.array_split(rows, max(1, len(rows) * len(here) // AT_ONCE)):
-            overlap = overlaps(box[part], predicted_box[here])
-            is_same = (label[part, None] == predicted_label[here]) & (overlap >= NEAR_IOU)
-            best = (overlap + is_same).argmax(axis=1) if len(part) else np.zeros(0, np.int64)
-            most = overlap[np.arange(len(part)), best]
-            nearest[part], iou[part] = np.where(most > 0, here[best], -1), np.where(most > 0, most, np.nan)
-    return nearest, iou
+def _is_seen(table: pd.DataFrame, predictions: pd.DataFrame) -> "pd.Series[bool]":
+    """Which objects are of a split in which anything is predicted."""
+    split = table["split"].fillna("") if "split" in table else pd.Series("", table.index)
+    return split.isin(split[table[PICTURE].isin(predictions[PICTURE])]) | ("split" not in table)
 
 
 @dataclass(frozen=True)
 class PredictedBox:
     """What a detector predicted: class, score, `box` (x, y, width, height in pixels of the upright picture).
 
-    `iou` is its overlap with the labelled box, 0 without one. It `is_nearest` of a missed object, beside which it lies.
+    `iou` is its overlap with the labelled box, 0 without one. `is_nearest` marks what lies nearest to a missed object.
     """
 
     label: str | None
@@ -205,7 +214,7 @@ class PredictedBox:
 
     @property
     def words(self) -> str:
-        """The line below a picture."""
+        """ "predicted cat, score .90, IoU .82", the line below a picture."""
         overlap = f", IoU {decimal(self.iou)}" if self.iou > 0 else ""
         label = self.label or "class unknown"
         what = f"nearest prediction: {label}" if self.is_nearest else f"predicted {label}"
@@ -218,15 +227,19 @@ def has_predictions(row: Mapping[Any, Any]) -> bool:
 
 
 def prediction_of(row: Mapping[Any, Any]) -> PredictedBox | None:
-    """What was predicted for a row of the table, or beside it; None where nothing was."""
+    """What was predicted for a row of the table, or nearest to a missed one; None where nothing was."""
     if not has_predictions(row) or not np.isfinite(row.get(PREDICTED_BOX[0], np.nan)):
         return None
     x, y, width, height = (float(row[name]) for name in PREDICTED_BOX)
     is_nearest = row[DETECTED] == MISSED
     label = row.get(NEAREST_CLASS if is_nearest else PREDICTED_CLASS)
-    named = label if isinstance(label, str) else None
-    box = x, y, width, height
-    return PredictedBox(named, float(row[PREDICTED_SCORE]), float(row[PREDICTED_IOU]), box, is_nearest)
+    return PredictedBox(
+        label if isinstance(label, str) else None,
+        float(row[PREDICTED_SCORE]),
+        float(row[PREDICTED_IOU]),
+        (x, y, width, height),
+        is_nearest,
+    )
 
 
 def class_logits(objects: pd.DataFrame, names: Sequence[str]) -> tuple[Ints, Floats]:
@@ -241,15 +254,6 @@ def class_logits(objects: pd.DataFrame, names: Sequence[str]) -> tuple[Ints, Flo
     shares = np.repeat((1 - own[:, None]) / max(1, len(names) - 1), len(names), axis=1)
     shares[np.arange(len(rows)), column[rows]] = own
     return rows, np.log(np.maximum(shares, SMALLEST))
-
-
-def _is_seen(table: pd.DataFrame, predictions: pd.DataFrame) -> NDArray[np.bool_]:
-    """Which objects are of a split in which anything is predicted."""
-    if "split" not in table:
-        return np.ones(len(table), bool)
-    split = table["split"].fillna("")
-    is_seen: NDArray[np.bool_] = split.isin(split[table[PICTURE].isin(predictions[PICTURE])]).to_numpy(bool)
-    return is_seen
 
 
 def other_class(table: pd.DataFrame) -> pd.DataFrame:

@@ -40,7 +40,7 @@ Epoch = tuple[NDArray[np.integer], NDArray[np.floating], Codes]
 
 
 def dynamics(epochs: Iterable[Epoch], count: int) -> pd.DataFrame:
-    """What training did with each of so many pictures, over epochs in their order, which are gone through once.
+    """What training did with each of `count` pictures, over epochs in their order, which are gone through once.
 
     `last_margin`, `mean_margin`: the logit of the class less the largest other, in the last epoch and on average.
     `confidence`, `variability`: mean and standard deviation of the class's probability. `forgotten`: how often an epoch
@@ -50,9 +50,9 @@ def dynamics(epochs: Iterable[Epoch], count: int) -> pd.DataFrame:
     seen = np.zeros(count, np.int64)
     last, total, mean, squares = (np.zeros(count) for _ in range(4))
     forgotten, learnt, was_right = np.zeros(count), np.full(count, np.inf), np.zeros(count, bool)
-    for all_rows, all_logits, all_classes in chain.from_iterable(map(_in_parts, epochs)):
-        is_known = (all_classes != NONE) & np.isfinite(all_logits).all(axis=1)
-        rows, logits, classes = all_rows[is_known], all_logits[is_known].astype(np.float64), all_classes[is_known]
+    for part in chain.from_iterable(map(_in_parts, epochs)):
+        is_known = (part[2] != NONE) & np.isfinite(part[1]).all(axis=1)
+        rows, logits, classes = part[0][is_known], part[1][is_known].astype(np.float64), part[2][is_known]
         margin, share = margins(logits, classes), softmax(logits, axis=1)[np.arange(len(rows)), classes]
         last[rows] = margin
         total[rows] += margin
@@ -64,19 +64,16 @@ def dynamics(epochs: Iterable[Epoch], count: int) -> pd.DataFrame:
         change = share - mean[rows]  # Welford's: the mean of squares less the squared mean loses digits
         mean[rows] += change / seen[rows]
         squares[rows] += change * (share - mean[rows])
-    where_seen = np.where(seen > 0, 1.0, np.nan)
     often = np.maximum(seen, 1)
-    return pd.DataFrame(
-        {
-            "last_margin": last * where_seen,
-            "mean_margin": total / often * where_seen,
-            "confidence": mean * where_seen,
-            "variability": np.sqrt(np.maximum(squares, 0) / often) * where_seen,
-            "forgotten": forgotten * where_seen,
-            "learnt": np.where(seen > 0, learnt, np.nan),
-            "epochs": seen,
-        }
-    )
+    values = {
+        "last_margin": last,
+        "mean_margin": total / often,
+        "confidence": mean,
+        "variability": np.sqrt(np.maximum(squares, 0) / often),
+        "forgotten": forgotten,
+        "learnt": learnt,
+    }
+    return pd.DataFrame({name: np.where(seen > 0, each, np.nan) for name, each in values.items()} | {"epochs": seen})
 
 
 def _in_parts(epoch: Epoch) -> Iterator[Epoch]:
@@ -105,11 +102,9 @@ def mean_of_folds(folds: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def margins(logits: NDArray[np.floating], classes: Codes) -> Floats:
     """The logit of its class less the largest other (M,), of logits (M, C) and classes (M,)."""
-    values = logits.astype(np.float64)
-    own = np.arange(len(values)), classes
-    mine = values[own]
-    values[own] = -np.inf
-    lead: Floats = mine - values.max(axis=1, initial=-np.inf)
+    own, others = (np.arange(len(logits)), classes), logits.astype(np.float64)
+    others[own] = -np.inf
+    lead: Floats = logits[own].astype(np.float64) - others.max(axis=1, initial=-np.inf)
     return lead
 
 
@@ -161,14 +156,15 @@ def match_classes(run: Sequence[str], names: Sequence[str], *, columns: int = 0)
     if not run:
         by_order = np.arange(len(names), dtype=np.int32)
         return ClassMatch(by_order if columns == len(names) else np.full_like(by_order, -1), unnamed=columns)
-    exact = {name: column for column, name in enumerate(run)}
+    exact = {name: number for number, name in enumerate(run)}
     plain: dict[str, int] = {}
-    for number, name in enumerate(run):
+    for number, name in enumerate(run):  # of two names that differ in case alone neither is meant
         plain[_plain(name)] = -1 if _plain(name) in plain else number
-    column_of = np.array([exact.get(name, plain.get(_plain(name), -1)) for name in names], np.int32)
-    missing = tuple(name for name, column in zip(names, column_of, strict=True) if column < 0)
-    unused = tuple(name for column, name in enumerate(run) if column not in set(column_of.tolist()))
-    return ClassMatch(column_of, missing, unused)
+    columns_by_class = [exact.get(name, plain.get(_plain(name), -1)) for name in names]
+    matched = set(columns_by_class)
+    only_in_set = tuple(name for name, number in zip(names, columns_by_class, strict=True) if number < 0)
+    only_in_run = tuple(name for number, name in enumerate(run) if number not in matched)
+    return ClassMatch(np.array(columns_by_class, np.int32), only_in_set, only_in_run)
 
 
 def _plain(name: str) -> str:
@@ -214,18 +210,12 @@ class RunOnSet:
 
     @cached_property
     def match(self) -> ClassMatch:
-        """Which column each class of the set is."""
         return match_classes(self.epochs[-1].classes, self.labels.names, columns=self.columns)
 
     @property
     def trained(self) -> tuple[RecordedEpoch, ...]:
         """The epochs of pictures that the model was trained on."""
         return tuple(epoch for epoch in self.epochs if not epoch.is_held_out)
-
-    @property
-    def last_held_out(self) -> tuple[RecordedEpoch, ...]:
-        """The last epoch of each held-out split and fold."""
-        return tuple({(epoch.split, epoch.fold): epoch for epoch in self.epochs if epoch.is_held_out}.values())
 
     @property
     def folds(self) -> tuple[str, ...]:
@@ -235,7 +225,7 @@ class RunOnSet:
     @property
     def words(self) -> str:
         """What is recorded: "r1: 12 epochs with held-out pictures (val), of 20 classes"."""
-        splits = dict.fromkeys(epoch.split for epoch in self.epochs if epoch.is_held_out)
+        splits = {epoch.split: None for epoch in self.epochs if epoch.is_held_out}
         names = [split for split in splits if split != "held-out"]
         folds = len({epoch.fold for epoch in self.epochs})
         epochs = counted(len({epoch.number for epoch in self.epochs}), "epoch", "epochs")
@@ -252,31 +242,34 @@ class RunOnSet:
             rows = positions_of(ids, self.ids)
             is_known[rows[rows >= 0]] = True
             unknown = np.union1d(unknown, ids[rows < 0])
-        of_all = f"{len(unknown):,} of {len(unknown) + int(is_known.sum()):,} recorded pictures"
-        are = "is no picture" if len(unknown) == 1 else "are no pictures"
-        return tuple(filter(None, (self.match.words, f"{of_all} {are} of the set." if len(unknown) else "")))
+        notes = [self.match.words] if self.match.words else []
+        if len(unknown):
+            recorded = f"{len(unknown):,} of {len(unknown) + int(is_known.sum()):,} recorded pictures"
+            notes.append(f"{recorded} {'is no picture' if len(unknown) == 1 else 'are no pictures'} of the set.")
+        return tuple(notes)
 
     @cached_property
     def dynamics(self) -> pd.DataFrame:
         """What training did with each picture that the models were trained on: of several folds, the mean of each."""
-        return mean_of_folds([self.dynamics_of(fold) for fold in self.folds])
+        return mean_of_folds([self.fold_dynamics(fold) for fold in self.folds])
 
-    def dynamics_of(self, fold: str) -> pd.DataFrame:
+    def fold_dynamics(self, fold: str) -> pd.DataFrame:
         """What the training of one fold did with each picture."""
         return dynamics(self._read(epoch for epoch in self.trained if epoch.fold == fold), len(self.ids))
 
     @cached_property
     def held_out(self) -> Shares:
         """Probabilities (N, K) of the set's classes where pictures were held out, nan elsewhere: the last epochs'."""
-        return self._of_the_set(mean_shares(self._read(self.last_held_out), len(self.ids), self.columns))
+        last = {(epoch.split, epoch.fold): epoch for epoch in self.epochs if epoch.is_held_out}
+        return self._set_shares(last.values())
 
     @cached_property
     def in_sample(self) -> Shares:
         """Probabilities (N, K) of the set's classes for pictures that the model was trained on: the epochs' mean.
 
-        In the end a network says of most of them what it was told; on average over the epochs it does not.
+        In its last epochs a network predicts the labels that it was trained on; on average over all epochs it does not.
         """
-        return self._of_the_set(mean_shares(self._read(self.trained), len(self.ids), self.columns))
+        return self._set_shares(self.trained)
 
     @cached_property
     def is_held_out(self) -> NDArray[np.bool_]:
@@ -297,13 +290,12 @@ class RunOnSet:
                 points.append((epoch.number, epoch.split, epoch.fold, learnt["confidence"], learnt["last_margin"]))
         return pd.DataFrame(points, columns=["epoch", "split", "fold", "probability", "margin"])
 
-    def _of_the_set(self, shares: Shares) -> Shares:
-        """Probabilities (N, K) of the set's classes, of those of the run's (N, C): what others have is shared out."""
-        column = self.match.column
+    def _set_shares(self, epochs: Iterable[RecordedEpoch]) -> Shares:
+        """Mean probabilities (N, K) of the set's classes: those of classes that only the run has are shared out."""
+        shares, column = mean_shares(self._read(epochs), len(self.ids), self.columns), self.match.column
         own_shares = np.where(column >= 0, shares[:, np.maximum(column, 0)], 0)
         total = own_shares.sum(axis=1, keepdims=True)
-        shares_of_all: Shares = np.divide(own_shares, total, out=np.full_like(own_shares, np.nan), where=total > 0)
-        return shares_of_all
+        return np.asarray(np.divide(own_shares, total, out=np.full_like(own_shares, np.nan), where=total > 0))
 
     def _read(self, epochs: Iterable[RecordedEpoch]) -> Iterator[Epoch]:
         """Rows, logits and classes of epochs, without pictures that are not in the set.
@@ -322,10 +314,9 @@ class RunOnSet:
 @column()
 def recorded_runs(runs: RecordedRuns, base: Frame, picture_labels: CodedLabels) -> dict[str, RunOnSet | DamageError]:
     """Each run, or what is wrong with it: others can be read all the same."""
-    ids, found = base.table["id"].to_numpy(np.int64), dict[str, RunOnSet | DamageError]()
-    for run, epochs in runs.epochs.items():
-        if isinstance(epochs, DamageError):
-            found[run] = epochs
-        elif epochs:
-            found[run] = RunOnSet(run, epochs, ids, picture_labels)
-    return found
+    ids = base.table["id"].to_numpy(np.int64)
+    return {
+        run: epochs if isinstance(epochs, DamageError) else RunOnSet(run, epochs, ids, picture_labels)
+        for run, epochs in runs.epochs.items()
+        if epochs
+    }

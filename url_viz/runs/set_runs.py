@@ -66,7 +66,7 @@ class SetRuns(SetSubject):
         Of the training of one `fold`, or the mean over the folds that were trained on the picture.
         """
         on_set = self.get(run)
-        measures = on_set.dynamics if fold is None else on_set.dynamics_of(fold)
+        measures = on_set.dynamics if fold is None else on_set.fold_dynamics(fold)
         return pd.concat([self._core.measured[["id", "label"]], measures], axis=1)
 
     def add(

@@ -21,11 +21,12 @@ from url_viz.runs.model_accuracy import (
     TRAINING,
     RunPredictions,
     accuracy_by,
+    accuracy_difference,
     columns_to_compare,
     confusion_matrix,
     has_training,
     predicted,
-    two_runs,
+    right_in_both,
 )
 from url_viz.runs.run_on_set import RunOnSet
 from url_viz.ui.explore.view import change_view
@@ -289,18 +290,19 @@ def show_compared(image_set: ImageSet, run: RunOnSet, predictions: RunPrediction
         st.header("Compared with", width="content", anchor=False)
         name = st.selectbox("Compared with", others, key=RUN_COMPARED, label_visibility="collapsed", width=220)
     other = predicted(image_set.runs.get(name))
-    both = two_runs(predictions, other)
-    if not len(both.rows):
+    rows, own_right, other_right = right_in_both(predictions, other)
+    if not len(rows):
         st.caption("The two runs have no picture in common.")
         return
     if predictions.is_held_out != other.is_held_out:
         st.caption("One of them was trained on these pictures, the other was not: it is no fair comparison.")
-    own, two = (share_of(int(is_right.sum()), len(is_right)).text(digits=3) for is_right in (both.first, both.second))
-    words = f"{run.name} is right of {own}, {name} of {two}; difference {both.difference.text(digits=3, signed=True)}"
-    st.markdown(escape(f"Of {counted(len(both.rows), 'picture')} of both, {words} (95 % intervals)."))
-    for only, right, key in (
-        (both.first & ~both.second, run.name, "run.only_one"),
-        (both.second & ~both.first, name, "run.only_other"),
+    own, two = (share_of(int(right.sum()), len(right)).text(digits=3) for right in (own_right, other_right))
+    difference = accuracy_difference(own_right, other_right).text(digits=3, signed=True)
+    words = f"{run.name} is right of {own}, {name} of {two}; difference {difference}"
+    st.markdown(escape(f"Of {counted(len(rows), 'picture')} of both, {words} (95 % intervals)."))
+    for is_only, right, key in (
+        (own_right & ~other_right, run.name, "run.only_one"),
+        (other_right & ~own_right, name, "run.only_other"),
     ):
-        rows = both.rows[only]
-        _show_rows(image_set, f"{counted(len(rows), 'picture')} right in {right} only", rows, key=key)
+        words = f"{counted(int(is_only.sum()), 'picture')} right in {right} only"
+        _show_rows(image_set, words, rows[is_only], key=key)
