@@ -27,7 +27,7 @@ from training.holdout import Space, find_space
 from url_viz.base.rows import l2_normalize
 from url_viz.base.wording import decimal
 from url_viz.columns.ranking import percentile
-from url_viz.evidence.choice import DRAWS, Bools, Candidates, Rows, choice_worth, chosen_rows
+from url_viz.evidence.choice import DRAWS, Bools, Rows, choice_worth, chosen_rows
 from url_viz.evidence.order_metrics import mean_by_t
 from url_viz.evidence.probe import PROBE_FOLDS, fit_probe, probe_folds, probe_inputs
 from url_viz.image_set import ImageSet, open_image_set
@@ -66,7 +66,7 @@ class Pool:
         graph, none = self.space.graph, np.zeros(len(self.label), bool)
         is_open = ~none if among is None else among
         value = self.value if has_quotas else None
-        return chosen_rows(graph, Candidates(np.asarray(graph.content), is_open, none, value), count)
+        return chosen_rows(graph, np.asarray(graph.content), count, is_open=is_open, is_pinned=none, value=value)
 
     def in_classes(self, count: int, pick: Callable[[NDArray[np.float64], int], Rows]) -> Rows:
         """What `pick` takes from the rows of each class, as many of each as the app."""

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.pipeline.whitened_examples import classes, graph_of, with_burst
 from url_viz.base.errors import ImageSetError
-from url_viz.evidence.choice import NEIGHBOURS, Candidates, choice_in_words, choice_worth, chosen_rows, equal_quota
+from url_viz.evidence.choice import NEIGHBOURS, choice_in_words, choice_worth, chosen_rows, equal_quota
 from url_viz.evidence.probe import PROBE_PENALTY, PROBE_SCALE, probe_folds
 from url_viz.store.tables.tables import Graph
 
@@ -26,8 +26,9 @@ def choose(
 ) -> list[int]:
     every = np.arange(len(graph))
     values = None if value is None else pd.Series(value, dtype=object)
-    of = Candidates(graph.content, ~np.isin(every, shut or []), np.isin(every, pinned or []), values, most)
-    return chosen_rows(graph, of, count).tolist()
+    is_open, is_pinned = ~np.isin(every, shut or []), np.isin(every, pinned or [])
+    rows = chosen_rows(graph, graph.content, count, is_open=is_open, is_pinned=is_pinned, value=values, most=most)
+    return rows.tolist()
 
 
 def test_a_quota_is_filled_evenly_and_what_a_small_group_lacks_goes_to_the_others() -> None:
@@ -112,7 +113,7 @@ def test_of_twins_one_is_chosen_that_may_be_and_none_beside_a_pinned_one() -> No
 def test_a_graph_of_another_moment_chooses_what_both_know() -> None:
     contents = np.append(SMALL.content[1:], -5)
     every, none = np.ones(60, bool), np.zeros(60, bool)
-    found = chosen_rows(SMALL, Candidates(contents, every, none, pd.Series(["a", "b"] * 30)), 70)
+    found = chosen_rows(SMALL, contents, 70, is_open=every, is_pinned=none, value=pd.Series(["a", "b"] * 30))
     assert sorted(found.tolist()) == list(range(59))
 
 

@@ -66,7 +66,7 @@ def test_two_small_orders_by_hand() -> None:
     # ranks 1 2 3 4 5 against 3 2 1 4 5: 1 − 6·(4 + 0 + 4 + 0 + 0) / (5·24)
     assert one.rank_correlation == pytest.approx(0.6)
     assert (one.top_count, one.top_shared, one.top_by_chance) == (1, 1, 0.2)
-    rows = one.change.table.set_index("id")
+    rows = one.table.set_index("id")
     assert rows.loc[1, ["before", "after", "change"]].tolist() == [0, 50, 50]
     assert rows.loc[3, ["before", "after", "change"]].tolist() == [50, 0, -50]
     more, less = disagreements(one, most=5)

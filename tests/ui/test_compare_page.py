@@ -170,7 +170,7 @@ def test_a_checkpoint_outside_the_roots_is_not_looked_at(
 def test_the_scatter_lights_what_is_selected(image_set: ImageSet, other_head: str) -> None:
     other = open_image_set(image_set.root, model=other_head, workspace=image_set.workspace.root)
     found = image_set.compare(other).measures["entropy"]
-    ids = found.change.table["id"].iloc[[2, 5]]
+    ids = found.table["id"].iloc[[2, 5]]
     figure = scatter_figure(found, names=("a", "b"), ids=ids)
     assert list(figure.data[0].selectedpoints) == [2, 5]
     assert list(figure.data[0].x) == list(figure.data[0].y)

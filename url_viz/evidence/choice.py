@@ -23,6 +23,7 @@ from url_viz.store.tables.tables import Graph, positions_of
 
 NEIGHBOURS = 16
 """Neighbours of each list that are used: more order no better (docs/order.md)."""
+DRAWS = 10
 Rows = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
@@ -74,20 +75,18 @@ def cover_first(
     None).
     """
     covers = _covering(graph, representative, None if quota is None else quota.group)
-    chosen = np.unique(representative[is_covered])
-    best = np.zeros(len(graph))
-    if len(chosen):
-        best = np.asarray(covers[:, chosen].max(axis=1).todense()).ravel()
-    is_open = (representative == np.arange(len(graph))) & ~np.isin(np.arange(len(graph)), chosen)
+    every, chosen = np.arange(len(graph)), np.unique(representative[is_covered])
+    best = np.asarray(covers[:, chosen].max(axis=1).todense()).ravel() if len(chosen) else np.zeros(len(graph))
+    is_open = (representative == every) & ~np.isin(every, chosen)
     if among is not None:
-        is_open &= np.isin(np.arange(len(graph)), representative[among])
+        is_open &= np.isin(every, representative[among])
     if quota is None:
         quota = Quota(np.zeros(len(graph), np.int64), np.array([len(graph)]), np.array([False]), 0)
     return _greedy(covers, best, np.flatnonzero(is_open), count, quota)
 
 
 def _covering(graph: Graph, representative: Rows, group: Rows | None) -> scipy.sparse.csc_array:
-    """How well each picture (column) covers each (row), (N, N), from 0 to 1; nothing for who is no representative."""
+    """How well each picture (column) covers each (row), (N, N), from 0 to 1; 0 but among representatives."""
     near, similarity = graph.position[:, :NEIGHBOURS], graph.similarity[:, :NEIGHBOURS]
     is_counted = representative == np.arange(len(graph))
     is_covered = (near >= 0) & is_counted[:, None]
@@ -109,9 +108,13 @@ def _greedy(
     the largest (Minoux 1978).
     """
 
-    def gain(column: int) -> float:
+    def covered_by(column: int) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
         part = slice(covers.indptr[column], covers.indptr[column + 1])
-        return float(np.maximum(covers.data[part] - best[covers.indices[part]], 0).sum())
+        return covers.indices[part], covers.data[part]
+
+    def gain(column: int) -> float:
+        rows, values = covered_by(column)
+        return float(np.maximum(values - best[rows], 0).sum())
 
     room, extra = quota.room.copy(), quota.extra
     heap = [(-gain(column), column) for column in candidates.tolist()]
@@ -130,54 +133,44 @@ def _greedy(
         chosen.append(column)
         room[group] -= 1
         extra -= int(left == 0)
-        part = slice(covers.indptr[column], covers.indptr[column + 1])
-        best[covers.indices[part]] = np.maximum(best[covers.indices[part]], covers.data[part])
+        rows, values = covered_by(column)
+        best[rows] = np.maximum(best[rows], values)
     return np.array(chosen, np.int64)
 
 
-DRAWS = 10
+def chosen_rows(
+    graph: Graph,
+    contents: NDArray[np.int64],
+    count: int,
+    *,
+    is_open: Bools,
+    is_pinned: Bools,
+    value: "pd.Series[str] | None" = None,
+    most: Mapping[str, int] | None = None,
+) -> Rows:
+    """The rows (≤ count,) to choose of pictures with these `contents` (N,): the pinned first, then by `cover_first`.
 
-
-@dataclass(frozen=True)
-class Candidates:
-    """The N pictures of a set to choose from: `contents` (N,) keys; which are `is_open` to be chosen, and `is_pinned`.
-
-    Pinned ones are chosen whatever else holds. `value` (N,) is what quotas are by, missing for none, and `most` how
-    many of a value at most; without values there are no quotas.
-    """
-
-    contents: NDArray[np.int64]
-    is_open: Bools
-    is_pinned: Bools
-    value: "pd.Series[str] | None" = None
-    most: Mapping[str, int] | None = None
-
-
-def chosen_rows(graph: Graph, candidates: Candidates, count: int) -> Rows:
-    """The rows (≤ count,) of the pictures to choose: the pinned ones first, then what covers most (`cover_first`).
-
-    Of twins one is chosen, and none beside a pinned one. With values, as many of each as can be; a picture without one
-    is not chosen. Fewer than `count` where no more may be. Raises ImageSetError if more are pinned than asked for, or
+    Pinned ones (N,) are chosen whatever else holds, of others those that are open (N,): of twins one, and none beside a
+    pinned one. With a `value` (N,), as many of each as can be, `most` bounds single ones, and a picture without one is
+    not chosen. Fewer than `count` where there are no more. Raises ImageSetError if more are pinned than asked for, or
     `most` names a value that no picture has.
     """
-    pinned = np.flatnonzero(candidates.is_pinned)
+    pinned = np.flatnonzero(is_pinned)
     if len(pinned) > count:
         raise ImageSetError(f"{len(pinned):,} pictures are pinned, more than the {count:,} to choose. Choose more.")
-    place = positions_of(candidates.contents, graph.content)
-    picture = _first_of(place, candidates.is_pinned, candidates.is_open, count=len(graph))
-    is_pinned, is_open = ((picture >= 0) & which[picture] for which in (candidates.is_pinned, candidates.is_open))
+    place = positions_of(contents, graph.content)
+    picture = _first_of(place, is_pinned, is_open, count=len(graph))
+    is_pinned, is_open = ((picture >= 0) & which[picture] for which in (is_pinned, is_open))
     representative = twin_representatives(graph.twins).astype(np.int64)
     representative = _first_of(representative, is_pinned, is_open, count=len(graph))[representative]
-    is_first = representative == np.arange(len(graph))
-    is_chosen = np.isin(np.arange(len(graph)), representative[is_pinned])
-    is_open &= is_first & ~is_chosen
+    every = np.arange(len(graph))
+    is_chosen = np.isin(every, representative[is_pinned])
+    is_open &= (representative == every) & ~is_chosen
     more, quota = count - len(pinned), None
-    if candidates.value is not None:
-        group, most = _groups(candidates.value, candidates.most or {})
-        of_group = group[picture]
-        quota = equal_quota(
-            of_group, count=more + int(is_chosen.sum()), is_open=is_open, is_chosen=is_chosen, most=most
-        )
+    if value is not None:
+        groups, bounds = _groups(value, most or {})
+        total = more + int(is_chosen.sum())
+        quota = equal_quota(groups[picture], count=total, is_open=is_open, is_chosen=is_chosen, most=bounds)
     rows = cover_first(
         graph, representative=representative, is_covered=is_pinned, count=more, among=is_open, quota=quota
     )
@@ -288,14 +281,13 @@ def _right(
 
 def choice_in_words(chosen: pd.DataFrame, wanted: int, *, per: str | None) -> str:
     """What a choice consists of: how many, how many pinned, of each value of `per`; and whether more were asked for."""
-    pinned = int(chosen["pinned"].sum())
-    words = f"{counted(len(chosen), 'picture')} chosen" + (f", {pinned:,} of them pinned" if pinned else "")
-    if per is not None and len(chosen):
-        counts = chosen[per].value_counts()
+    words = f"{counted(len(chosen), 'picture')} chosen"
+    if pinned := int(chosen["pinned"].sum()):
+        words += f", {pinned:,} of them pinned"
+    if per is not None and len(counts := chosen[per].value_counts()) > 1:
         fewest, most = int(counts.min()), int(counts.max())
-        each = f", {fewest:,}{'' if fewest == most else f' to {most:,}'} of each of {len(counts):,} "
-        words += f"{each}{'classes' if per == 'label' else f'values of {per}'}" if len(counts) > 1 else ""
-    short = (
-        f" {wanted:,} were asked for; no more are left, since near copies count once." if len(chosen) < wanted else ""
-    )
-    return f"{words}.{short}"
+        each = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
+        words += f", {each} of each of {len(counts):,} {'classes' if per == 'label' else f'values of {per}'}"
+    if len(chosen) < wanted:
+        return f"{words}. {wanted:,} were asked for; no more are left, since near copies count once."
+    return f"{words}."

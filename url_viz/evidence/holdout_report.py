@@ -68,17 +68,18 @@ def holdout_figure(
     `orders` has AFTER, and BEFORE and others if there are any: arrays of M rows each, of the same pictures, of which
     there are `count`.
     """
-    values = {name: statistic(*arrays) if len(block) else float("nan") for name, arrays in orders.items()}
-    numbers = {name: value for name, value in values.items() if not np.isnan(value)}
-    left_out = {name: without_each_block(statistic, *orders[name], block=block, most=most_left_out) for name in numbers}
-    figures = {name: jackknife(value, left_out[name]) for name, value in numbers.items()}
+    values = {name: statistic(*arrays) for name, arrays in orders.items()} if len(block) else {}
+    values = {name: value for name, value in values.items() if not np.isnan(value)}
+    left_out = {name: without_each_block(statistic, *orders[name], block=block, most=most_left_out) for name in values}
+    figures = {name: jackknife(value, left_out[name]) for name, value in values.items()}
+    after, before = figures.pop(AFTER, None), figures.get(BEFORE)
     gains = {
-        name: jackknife(numbers[AFTER] - value, left_out[AFTER] - left_out[name])
-        for name, value in numbers.items()
-        if name != AFTER and AFTER in numbers
+        name: jackknife(values[AFTER] - values[name], left_out[AFTER] - left_out[name])
+        for name in figures
+        if after is not None
     }
-    others = {name: figure for name, figure in figures.items() if name not in (AFTER, BEFORE)}
-    return HoldoutFigure(measure, count, figures.get(AFTER), figures.get(BEFORE), others, gains)
+    figures.pop(BEFORE, None)
+    return HoldoutFigure(measure, count, after, before, figures, gains)
 
 
 def figures_from(report: Mapping[str, Any]) -> tuple[HoldoutFigure, ...]:
@@ -141,11 +142,12 @@ def advice(figures: Sequence[HoldoutFigure]) -> str:
     if gain is not None and gain.interval.high < 0:
         return f"worse than the previous head ({figure}; {gain.text(signed=True)}): keep that one."
     is_unsure = gain is not None and not gain.interval.low > 0
-    unsure = ", but not clearly better than the previous head" if is_unsure else ""
+    words = f"adapted{', but not clearly better than the previous head' if is_unsure else ''} ({figure})."
     ahead = [name for name in result.others if name in result.gains and result.gains[name].interval.high < 0]
-    which = f"{' and '.join(ahead)} {'is a better order' if len(ahead) == 1 else 'are better orders'}"
-    stay = f" For the pictures of this set, {which}, without training." if ahead else ""
-    return f"adapted{unsure} ({figure}).{stay}"
+    if not ahead:
+        return words
+    which = "is a better order" if len(ahead) == 1 else "are better orders"
+    return f"{words} For the pictures of this set, {' and '.join(ahead)} {which}, without training."
 
 
 def as_text(figures: Sequence[HoldoutFigure]) -> str:

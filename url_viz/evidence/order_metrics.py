@@ -92,10 +92,10 @@ class Influenced:
         `least` and `most` are the figure's own bounds. The interval is nan if the figure is, or of fewer than two
         blocks.
         """
-        sums = np.bincount(np.unique(block, return_inverse=True)[1], self.influence)
-        if np.isnan(self.value) or len(sums) < 2:
+        error, blocks = self._error(block)
+        if np.isnan(error):
             return Figure(self.value, NO_INTERVAL)
-        half = student_975(len(sums)) * float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)))
+        half = student_975(blocks) * error
         return Figure(self.value, Interval(max(least, self.value - half), min(most, self.value + half)))
 
     def p_by_blocks(self, block: NDArray[np.integer]) -> float:
@@ -105,11 +105,17 @@ class Influenced:
         """
         from scipy.special import stdtr  # slow to import, and few commands need it
 
+        error, blocks = self._error(block)
+        if np.isnan(error):
+            return float("nan")
+        return float(2 * stdtr(blocks - 1, -abs(self.value) / error)) if error else float(self.value == 0)
+
+    def _error(self, block: NDArray[np.integer]) -> tuple[float, int]:
+        """The standard error over blocks (N,), nan if the figure is or of fewer than two, and how many there are."""
         sums = np.bincount(np.unique(block, return_inverse=True)[1], self.influence)
         if np.isnan(self.value) or len(sums) < 2:
-            return float("nan")
-        error = float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)))
-        return float(2 * stdtr(len(sums) - 1, -abs(self.value) / error)) if error else float(self.value == 0)
+            return float("nan"), len(sums)
+        return float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1))), len(sums)
 
     def placed(self, rows: NDArray[np.integer], count: int) -> "Influenced":
         """The same of `count` pictures, of which those at `rows` (N,) were looked at."""
@@ -166,7 +172,6 @@ class Scored:
         checked_labels(self.labels, len(self.embeddings))
 
     def taken(self, places: NDArray[np.int64]) -> "Scored":
-        """The pictures at `places`, in that order."""
         return Scored(self.embeddings[places], self.uncertainty[places], self.labels[places])
 
 
@@ -221,8 +226,7 @@ def recall_at_1(embeddings: NDArray[np.floating], labels: ArrayLike) -> tuple[fl
     of the same set. Raises RowsError if an embedding is not finite or a label is none (nan, None, −1).
     """
     names = checked_labels(labels, len(embeddings))
-    neighbours, _ = nearest_others(embeddings)
-    is_correct: Bools = names[neighbours[:, 0]] == names
+    is_correct = np.asarray(names[nearest_others(embeddings)[0][:, 0]] == names)
     return float(is_correct.mean()), is_correct
 
 
@@ -237,15 +241,14 @@ def r_auroc(uncertainty: ArrayLike, is_correct: ArrayLike) -> float:
 
 
 def classification_auroc(uncertainty: ArrayLike, logits: NDArray[np.floating], labels: ArrayLike) -> float:
-    """Probability that a picture whose class is mistaken is more uncertain than one whose class is told right.
+    """Probability that a picture whose class is mistaken is more uncertain than one whose class is right.
 
     `uncertainty` (N,), `logits` (N, C), `labels` (N,) numbers of classes; ties count half, nan if all are right or
     all wrong. PVU 5.1: AUROC against top-1 correctness. Raises RowsError if an uncertainty is nan, logits are not
     finite, or a label is none of 0 to C − 1.
     """
     refuse_not_finite(logits, "rows of logits are not finite")
-    numbers = _class_numbers(labels, logits.shape)
-    return auroc(uncertainty, logits.argmax(axis=1) != numbers)
+    return auroc(uncertainty, logits.argmax(axis=1) != _class_numbers(labels, logits.shape))
 
 
 def auroc(score: ArrayLike, is_positive: ArrayLike) -> float:
@@ -277,13 +280,10 @@ def auroc_influence(score: ArrayLike, is_positive: ArrayLike) -> Influenced:
     figure = auroc(score, positive)
     if np.isnan(figure):
         return Influenced(figure, np.zeros(len(positive)))
-    values = np.asarray(score)
-    above = (mid_ranks(values) - _ranks_within(values, positive)) / np.where(
-        positive, (~positive).sum(), positive.sum()
-    )
+    values, positives, negatives = np.asarray(score), positive.sum(), (~positive).sum()
+    above = (mid_ranks(values) - _ranks_within(values, positive)) / np.where(positive, negatives, positives)
     influence = np.where(positive, above - figure, 1 - above - figure)
-    influence /= np.where(positive, positive.sum(), (~positive).sum())
-    return Influenced(figure, influence)
+    return Influenced(figure, influence / np.where(positive, positives, negatives))
 
 
 def auroc_within_blocks(score: ArrayLike, is_positive: ArrayLike, block: NDArray[np.integer]) -> Figure:
@@ -346,8 +346,8 @@ def mean_influence(figures: Sequence[Influenced]) -> Influenced:
     numbers = [figure for figure in figures if not np.isnan(figure.value)]
     if not numbers:
         return Influenced(float("nan"), np.zeros(len(figures[0].influence)))
-    influence: Floats = np.mean([figure.influence for figure in numbers], axis=0)
-    return Influenced(float(np.mean([figure.value for figure in numbers])), influence)
+    influence = np.mean([figure.influence for figure in numbers], axis=0)
+    return Influenced(float(np.mean([figure.value for figure in numbers])), np.asarray(influence))
 
 
 def student_975(count: int) -> float:
@@ -407,8 +407,7 @@ def holm(p_values: ArrayLike, *, level: float = 0.05) -> Bools:
 def _ranks_within(values: NDArray[np.generic], block: NDArray[np.generic]) -> Floats:
     """The mid-rank of each value (N,) among those of its block (N,)."""
     refuse_nan(values, "values are nan, and cannot be ranked")
-    ranks: Floats = pd.Series(values).groupby(block).rank().to_numpy(np.float64)
-    return ranks
+    return pd.Series(values).groupby(block).rank().to_numpy(np.float64)
 
 
 def ood_auroc(
@@ -418,9 +417,9 @@ def ood_auroc(
 
     As many of each, drawn from `seed` alone. Below .5 the other set looks *clearer*; the sign is never turned. PVU 5.4.
     """
-    places = _equally_many(len(upstream), len(other), most, seed)
-    scores = np.concatenate([upstream[places[0]], other[places[1]]])
-    return auroc(scores, np.arange(len(scores)) >= len(places[0]))
+    places, others = _equally_many(len(upstream), len(other), most, seed)
+    scores = np.concatenate([upstream[places], other[others]])
+    return auroc(scores, np.arange(len(scores)) >= len(places))
 
 
 def mixed_r_auroc(upstream: Scored, other: Scored, *, most: int = MOST_OF_A_SET, seed: int = 0) -> float:
@@ -428,9 +427,9 @@ def mixed_r_auroc(upstream: Scored, other: Scored, *, most: int = MOST_OF_A_SET,
 
     A class of one set is never one of the other, whatever its number.
     """
-    places = _equally_many(len(upstream.labels), len(other.labels), most, seed)
-    first, second = upstream.taken(places[0]), other.taken(places[1])
-    origin = np.repeat([0, 1], [len(places[0]), len(places[1])])
+    places, others = _equally_many(len(upstream.labels), len(other.labels), most, seed)
+    first, second = upstream.taken(places), other.taken(others)
+    origin = np.repeat([0, 1], [len(places), len(others)])
     pairs = np.stack([origin, np.concatenate([first.labels, second.labels])], axis=1)
     _, labels = np.unique(pairs, axis=0, return_inverse=True)
     is_correct = recall_at_1(np.concatenate([first.embeddings, second.embeddings]), labels.ravel())[1]
@@ -476,18 +475,18 @@ def errors_in_order(uncertainty: ArrayLike, errors: ArrayLike) -> Floats:
         raise ValueError(f"Give one error a picture and at least one picture; got {losses.shape} for {ranks.shape}.")
     refuse_not_finite(losses, "errors are not finite")
     _, group = np.unique(ranks, return_inverse=True)
-    mean_of_group: Floats = np.bincount(group, weights=losses) / np.bincount(group)
-    return mean_of_group[np.sort(group)]
+    means: Floats = np.bincount(group, weights=losses) / np.bincount(group)
+    return means[np.sort(group)]
 
 
 def spearman(a: ArrayLike, b: ArrayLike) -> float:
     """Rank correlation of (N,) and (N,), −1 to 1, ties by mid-ranks; nan if one of them is constant."""
-    ranks_a, ranks_b = mid_ranks(a), mid_ranks(b)
-    if ranks_a.shape != ranks_b.shape:
-        raise ValueError(f"{ranks_a.shape} and {ranks_b.shape} values cannot be compared.")
-    if len(ranks_a) == 0 or np.ptp(ranks_a) == 0 or np.ptp(ranks_b) == 0:
+    ranks, others = mid_ranks(a), mid_ranks(b)
+    if ranks.shape != others.shape:
+        raise ValueError(f"{ranks.shape} and {others.shape} values cannot be compared.")
+    if len(ranks) == 0 or np.ptp(ranks) == 0 or np.ptp(others) == 0:
         return float("nan")
-    return float(np.corrcoef(ranks_a, ranks_b)[0, 1])
+    return float(np.corrcoef(ranks, others)[0, 1])
 
 
 def bootstrap_interval(
@@ -511,11 +510,8 @@ def bootstrap_interval(
     generator = np.random.default_rng(seed)
     draws = (generator.integers(count, size=count) for _ in range(resamples))
     figures = np.array([statistic(*(array[rows] for array in arrays)) for rows in draws], np.float64)
-    numbers = figures[~np.isnan(figures)]
-    if len(numbers) == 0:
-        return NO_INTERVAL
-    low, high = np.quantile(numbers, [0.025, 0.975])
-    return Interval(float(low), float(high))
+    figures = figures[~np.isnan(figures)]
+    return Interval(*np.quantile(figures, [0.025, 0.975]).tolist()) if len(figures) else NO_INTERVAL
 
 
 def checked_labels(labels: ArrayLike, count: int) -> NDArray[np.generic]:
@@ -532,7 +528,6 @@ def checked_labels(labels: ArrayLike, count: int) -> NDArray[np.generic]:
 
 
 def _class_numbers(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.integer]:
-    """Labels (N,) as columns of logits (N, C)."""
     names = checked_labels(labels, shape[0])
     if names.dtype.kind not in "iufb":
         raise RowsError(f"Labels such as {str(names[0])!r} are no numbers. Give each picture's column of the logits.")
@@ -548,6 +543,5 @@ def _outcomes(values: ArrayLike) -> Bools:
     if outcomes.dtype == bool:
         return outcomes
     numbers = outcomes.astype(np.float64)
-    is_true: Bools = numbers == 1
-    refuse(~is_true & (numbers != 0), "outcomes are neither true nor false", "Leave them out.")
-    return is_true
+    refuse((numbers != 0) & (numbers != 1), "outcomes are neither true nor false", "Leave them out.")
+    return np.asarray(numbers == 1)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from url_viz.base.errors import ImageSetError
 from url_viz.core import SetSubject
-from url_viz.evidence.choice import Candidates, ChoiceWorth, choice_worth, chosen_rows
+from url_viz.evidence.choice import ChoiceWorth, choice_worth, chosen_rows
 from url_viz.store.decisions.decision_rows import tags_of
 from url_viz.store.decisions.decisions import Action
 
@@ -43,7 +43,7 @@ class SetSubsets(SetSubject):
             raise ImageSetError("Bounds of single values need a column: give `per`, or choose labels.")
         is_pinned = np.isin(every, self._core.rows_of(pinned))
         value = None if per is None else table[per]
-        rows = chosen_rows(graph, Candidates(self._core.contents, is_open, is_pinned, value, most), n)
+        rows = chosen_rows(graph, self._core.contents, n, is_open=is_open, is_pinned=is_pinned, value=value, most=most)
         columns = list(dict.fromkeys(["id", "path", "label", *([] if per is None else [per])]))
         return table[columns].iloc[rows].assign(pinned=is_pinned[rows]).reset_index(drop=True)
 
@@ -60,8 +60,7 @@ class SetSubsets(SetSubject):
         if not len(ids):
             tags = ", ".join(self._core.decisions.tag_counts()) or "none yet"
             raise ImageSetError(f"No picture has the tag {tag!r}. Tags: {tags}.")
-        tagged_ids: list[int] = ids.tolist()
-        return tagged_ids
+        return [*map(int, ids)]
 
     def tag(self, ids: Iterable[int], tag: str, *, who: str | None = None) -> Action:
         """Give pictures a tag, and take it from all others, so that it stands for one choice. Raises DecisionError."""

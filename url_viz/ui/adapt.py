@@ -492,10 +492,10 @@ def show_change(image_set: ImageSet) -> None:
     before = open_sets().find(image_set.set_id, name) if name and name != image_set.source.name else None
     if before is None or before.source.head is None or image_set.source.head is None:
         return
-    changed = change(before.table(), image_set.table(), measure="uncertainty")
+    table, rank_correlation = change(before.table(), image_set.table(), measure="uncertainty")
     st.subheader("What changed", anchor=False)
     st.caption(
         f"{escape(image_set.source.title)} against {escape(before.source.title)}: rank correlation "
-        f"{changed.rank_correlation:.2f} over {len(changed.table):,} pictures."
+        f"{rank_correlation:.2f} over {len(table):,} pictures."
     )
     st.page_link("pages/compare_page.py", label="Compare both", icon=":material/compare:")

@@ -154,10 +154,10 @@ def show_disagreements(
     first: ImageSet, second: ImageSet, compared: ComparedMeasure, *, selected: "pd.Series[int] | None"
 ) -> None:
     """The pictures with the largest disagreements, in both directions."""
-    table = compared.change.table
+    table = compared.table
     if selected is not None:
         table = table[table["id"].isin(selected)]
-    shown = replace(compared, change=replace(compared.change, table=table))
+    shown = replace(compared, table=table)
     up, down = disagreements(shown, most=TILES)
     names = f"{first.source.title} / {second.source.title}"
     st.caption(escape(f"On each picture: its percentile under {names}; 100 is the most ambiguous."))
@@ -186,7 +186,7 @@ def _gallery(first: ImageSet, second: ImageSet, rows: pd.DataFrame, title: str, 
 
 def show_download(first: ImageSet, compared: ComparedMeasure) -> None:
     """A download of both percentiles of every picture."""
-    table = compared.change.table[["id", "path", "label", "before", "after", "change"]]
+    table = compared.table[["id", "path", "label", "before", "after", "change"]]
     named = table.rename(columns={"before": "percentile_first", "after": "percentile_second"})
     download_table(
         "Both percentiles (CSV)",
@@ -273,7 +273,7 @@ def scatter_figure(compared: ComparedMeasure, *, names: tuple[str, str], ids: "p
     """Percentile under the second model against that under the first; pictures outside `ids` are drawn faint."""
     import plotly.graph_objects as go
 
-    table = compared.change.table
+    table = compared.table
     drawn = table.iloc[sampled(np.arange(len(table)))]
     chosen = None if ids is None else np.flatnonzero(drawn["id"].isin(ids).to_numpy())
     figure = go.Figure(
