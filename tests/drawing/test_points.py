@@ -13,13 +13,12 @@ from url_viz.drawing.points import (
     BYTES_PER_POINT,
     HEADER,
     MASK_HEADER,
-    STYLES,
     Points,
-    Style,
     drawn_sample,
     encode_mask,
     encode_points,
 )
+from url_viz.pictures.map_figure import STYLES, Style
 from url_viz.store.decisions.decision_rows import DECISIONS
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from url_viz.columns.filters import Polygon, categories_of
 from url_viz.columns.ranking import percentile_of_each
 from url_viz.drawing.assets import WIRE
+from url_viz.pictures.map_figure import Style
 
 MAGIC: bytes = WIRE["points"]["magic"].encode()
 HEADER = struct.Struct("<4sIffff8x")
@@ -48,18 +49,30 @@ class Points:
 
 def encode_points(points: Points) -> bytes:
     """The points as bytes in the layout above."""
-    (x_min, x_max), (y_min, y_max) = _range_of(points.x), _range_of(points.y)
+    x, y = _quantised(points.x), _quantised(points.y)
     blocks = (
         points.ids.astype("<i8"),
-        _quantised(points.x, x_min, x_max),
-        _quantised(points.y, y_min, y_max),
+        x[2],
+        y[2],
         np.where(points.category < 0, NO_CATEGORY, points.category).astype("<u2"),
         _value_steps(points.value),
         _value_steps(points.size),
     )
-    return HEADER.pack(MAGIC, len(points.ids), x_min, x_max, y_min, y_max) + b"".join(
-        block.tobytes() for block in blocks
-    )
+    return HEADER.pack(MAGIC, len(points.ids), *x[:2], *y[:2]) + b"".join(block.tobytes() for block in blocks)
+
+
+def _quantised(values: Floats) -> tuple[float, float, NDArray[np.uint16]]:
+    """The smallest and largest value, 0 without any, and where between them each is (N,), in COORDINATE_STEPS."""
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    spread = (high - low) or 1.0
+    return low, high, np.rint((values.astype(np.float64) - low) / spread * COORDINATE_STEPS).astype("<u2")
+
+
+def _value_steps(percentiles: Floats) -> NDArray[np.uint8]:
+    has_value = ~np.isnan(percentiles)
+    steps = np.full(len(percentiles), NO_VALUE, np.uint8)
+    steps[has_value] = np.rint(percentiles[has_value] * (VALUE_STEPS / 100))
+    return steps
 
 
 def encode_mask(points_ids: NDArray[np.int64], kept_ids: NDArray[np.int64]) -> bytes:
@@ -77,38 +90,16 @@ def drawn_sample(percentiles: Floats, limit: int) -> NDArray[np.int64]:
     The lowest and the highest 1% of the `percentiles` (N,) of the measure are always in (up to half of the limit),
     because users look for them; the others are drawn uniformly at random.
     """
+    every = np.arange(len(percentiles))
     if len(percentiles) <= limit:
-        return np.arange(len(percentiles))
-    extremes = _extremes(percentiles, most=limit // 4)
-    others = np.setdiff1d(np.arange(len(percentiles)), extremes, assume_unique=True)
+        return every
+    valued = np.flatnonzero(~np.isnan(percentiles))
+    count = min(limit // 4, math.ceil(len(valued) * EXTREME_SHARE), len(valued) // 2)
+    in_order = valued[np.argsort(percentiles[valued], kind="stable")]
+    extremes = np.concatenate([in_order[:count], in_order[len(in_order) - count :]])
+    others = np.setdiff1d(every, extremes, assume_unique=True)
     drawn = np.random.default_rng(0).choice(others, size=limit - len(extremes), replace=False)
     return np.sort(np.concatenate([extremes, drawn]))
-
-
-def _range_of(values: Floats) -> tuple[float, float]:
-    """Smallest and largest value; (0, 0) for no values."""
-    return (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
-
-
-def _quantised(values: Floats, low: float, high: float) -> NDArray[np.uint16]:
-    spread = (high - low) or 1.0
-    steps: NDArray[np.uint16] = np.rint((values.astype(np.float64) - low) / spread * COORDINATE_STEPS).astype("<u2")
-    return steps
-
-
-def _value_steps(percentiles: Floats) -> NDArray[np.uint8]:
-    has_value = ~np.isnan(percentiles)
-    steps: NDArray[np.uint8] = np.full(len(percentiles), NO_VALUE, dtype=np.uint8)
-    steps[has_value] = np.rint(percentiles[has_value] * (VALUE_STEPS / 100))
-    return steps
-
-
-def _extremes(percentiles: Floats, *, most: int) -> NDArray[np.int64]:
-    """Rows of the lowest and of the highest 1% of the known percentiles, at most `most` of each."""
-    valued = np.flatnonzero(~np.isnan(percentiles))
-    count = min(most, math.ceil(len(valued) * EXTREME_SHARE), len(valued) // 2)
-    in_order = valued[np.argsort(percentiles[valued], kind="stable")]
-    return np.concatenate([in_order[:count], in_order[len(in_order) - count :]])
 
 
 def map_points(
@@ -124,7 +115,7 @@ def map_points(
     `measure` and `size` are numeric columns, `category` a column of few values (`url_viz.columns.filters`); None
     for none. `within` is the whole table of the set, if `table` is a part of it.
     """
-    values = _values(table, measure, within)
+    values = _percentiles(table, measure, within)
     rows = _drawn_rows(table, values)
     numbers = np.full(len(table), -1, np.int32) if category is None else categories_of(table, category).numbers
     return Points(
@@ -133,7 +124,7 @@ def map_points(
         y=table["y"].to_numpy(np.float32)[rows],
         value=values[rows],
         category=numbers[rows],
-        size=_values(table, size, within)[rows],
+        size=_percentiles(table, size, within)[rows],
     )
 
 
@@ -142,17 +133,17 @@ def drawn_ids(
 ) -> NDArray[np.int64]:
     """The ids of the points that `map_points` draws, in their order; parameters as there."""
     is_crowd = int(np.isfinite(table["x"].to_numpy(dtype=float)).sum()) > MOST_DRAWN
-    return table["id"].to_numpy(np.int64)[_drawn_rows(table, _values(table, measure, within) if is_crowd else None)]
+    percentiles = _percentiles(table, measure, within) if is_crowd else None
+    return table["id"].to_numpy(np.int64)[_drawn_rows(table, percentiles)]
 
 
-def _values(table: pd.DataFrame, measure: str | None, within: pd.DataFrame | None) -> NDArray[np.float32]:
-    """The percentile (N,) of each row by a measure; nan without one."""
+def _percentiles(table: pd.DataFrame, measure: str | None, within: pd.DataFrame | None) -> Floats:
     if measure is None:
         return np.full(len(table), np.nan, np.float32)
     return percentile_of_each(table, measure, within=within)
 
 
-def _drawn_rows(table: pd.DataFrame, percentiles: NDArray[np.float32] | None) -> NDArray[np.int64]:
+def _drawn_rows(table: pd.DataFrame, percentiles: Floats | None) -> NDArray[np.int64]:
     """The rows of a table that the map draws; `percentiles` choose among them if they are too many."""
     placed = np.flatnonzero(np.isfinite(table["x"].to_numpy(dtype=float)))
     if len(placed) <= MOST_DRAWN or percentiles is None:
@@ -160,11 +151,7 @@ def _drawn_rows(table: pd.DataFrame, percentiles: NDArray[np.float32] | None) ->
     return placed[drawn_sample(percentiles[placed], MOST_DRAWN)]
 
 
-Style = Literal["points", "fog", "density"]
-"""How the map draws pictures."""
-
 Colour = Literal["value", "category"]
-STYLES: tuple[Style, ...] = ("points", "fog", "density")
 CATEGORIES_LISTED = 1_000
 
 

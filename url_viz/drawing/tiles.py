@@ -146,21 +146,21 @@ def tile_data(tile: Tile) -> dict[str, object]:
 
 def tiles(rows: pd.DataFrame, *, set_id: str, measure: str, ringed_id: int | None = None) -> tuple[Tile, ...]:
     """Rows as tiles, with the measure's percentile printed on each, its value as detail."""
-    return tuple(_tile(row, set_id=set_id, measure=measure, ringed_id=ringed_id) for row in rows.to_dict("records"))
 
+    def tile(row: Mapping[Hashable, Any]) -> Tile:
+        value, rank = float(row[measure]), float(row["rank_percentile"])
+        return tile_of(
+            row,
+            set_id=set_id,
+            value=value_text(value, rank),
+            detail=f"{measure_title(measure)} {value_with_percentile(value, rank)}" if is_measure(measure) else "",
+            asked=classes_in_question({str(column): value for column, value in row.items()}),
+            twins=twins_in_words(int(row.get("twins", 0)), int(row.get("copies", 0))),
+            is_ringed=int(row["id"]) == ringed_id,
+            decision=row.get("decision"),
+        )
 
-def _tile(row: Mapping[Hashable, Any], *, set_id: str, measure: str, ringed_id: int | None) -> Tile:
-    value, rank = float(row[measure]), float(row["rank_percentile"])
-    return tile_of(
-        row,
-        set_id=set_id,
-        value=value_text(value, rank),
-        detail=f"{measure_title(measure)} {value_with_percentile(value, rank)}" if is_measure(measure) else "",
-        asked=classes_in_question({str(column): value for column, value in row.items()}),
-        twins=twins_in_words(int(row.get("twins", 0)), int(row.get("copies", 0))),
-        is_ringed=int(row["id"]) == ringed_id,
-        decision=row.get("decision"),
-    )
+    return tuple(map(tile, rows.to_dict("records")))
 
 
 def tiles_by_similarity(rows: pd.DataFrame, *, set_id: str) -> tuple[Tile, ...]:
@@ -182,8 +182,8 @@ def tile_of(
     }
     if asked is not None:
         short = distinct_short_names(asked, most=LONG_NAME)
-        usual |= {"question": f"{' or '.join(asked)}?", "asked": short}
-        usual |= {"short_label": dict(zip(asked, short, strict=True)).get(str(label))}
+        short_label = dict(zip(asked, short, strict=True)).get(str(label))
+        usual |= {"question": f"{' or '.join(asked)}?", "asked": short, "short_label": short_label}
     return Tile(image_id, str(row["path"]), value=value, **usual | more)
 
 
@@ -204,9 +204,6 @@ def value_with_percentile(value: float, rank: float) -> str:
     return f"{value:.4g}" + (f" · {standing(rank, of=' of the others')}" if np.isfinite(rank) else "")
 
 
-Entry = dict[str, str | float | None]
-
-
 def card_of(image_set: ImageSet, image_id: int, *, measure: str | None = None) -> dict[str, object]:
     """A picture's card, for JSON: id (as text), name, label, `between` and `measures`.
 
@@ -214,13 +211,20 @@ def card_of(image_set: ImageSet, image_id: int, *, measure: str | None = None) -
     the title, value and percentile of each measure that the picture has, `measure` (any numeric column) first. Raises
     ImageSetError for an id that is not in this set.
     """
-    row = image_set.row(image_id)
+    row, measures = image_set.row(image_id), []
+    names = [each.name for each in MEASURES if each.is_offered and not each.is_baseline and each.name in row]
+    if measure is not None and measure in row:
+        names.insert(0, measure)
+    for name in dict.fromkeys(names):
+        if (value := number_of(row[name])) is not None:
+            rank = percentile_of_each(image_set.table(), name)[image_set.core.row_of(int(row["id"]))]
+            measures.append({"title": measure_title(name), "value": value, "percentile": number_of(rank)})
     return {
         "id": str(row["id"]),
         "name": row["path"],
         "label": row["label"],
-        "between": between_of(row, is_told=image_set.labels.shows_shares()),
-        "measures": _measures(image_set, row, measure),
+        "between": classes_between(row, with_shares=image_set.labels.shows_shares()),
+        "measures": measures,
     }
 
 
@@ -229,26 +233,13 @@ def number_of(value: object) -> float | None:
     return float(value) if isinstance(value, Real) and np.isfinite(float(value)) else None
 
 
-def between_of(row: Mapping[str, Any], *, is_told: bool = True) -> list[Entry]:
-    """The name and the share of the two classes that a picture lies between, of a row of the table; or nothing.
+def classes_between(row: Mapping[str, Any], *, with_shares: bool = True) -> list[dict[str, str | float | None]]:
+    """The name and the share (None without) of the two classes that a picture lies between, if any.
 
-    Where shares are not `is_told`, they are None.
+    `row` is one of the table.
     """
-    two = [(row[f"{nth}_class"], number_of(row[f"{nth}_share"])) for nth in ("first", "second")]
-    is_known = all(isinstance(name, str) for name, _ in two)
-    return [{"name": name, "share": share if is_told else None} for name, share in two] if is_known else []
-
-
-def _measures(image_set: ImageSet, row: Mapping[str, Any], first: str | None) -> list[Entry]:
-    names = [each.name for each in MEASURES if each.is_offered and not each.is_baseline and each.name in row]
-    if first is not None and first in row:
-        names = [first, *(name for name in names if name != first)]
-    return [
-        {"title": measure_title(name), "value": value, "percentile": _percentile(image_set, row, name)}
-        for name in names
-        if (value := number_of(row[name])) is not None
-    ]
-
-
-def _percentile(image_set: ImageSet, row: Mapping[str, Any], name: str) -> float | None:
-    return number_of(percentile_of_each(image_set.table(), name)[image_set.core.row_of(int(row["id"]))])
+    names = [row["first_class"], row["second_class"]]
+    shares = [number_of(row[column]) if with_shares else None for column in ("first_share", "second_share")]
+    if not all(isinstance(name, str) for name in names):
+        return []
+    return [{"name": name, "share": share} for name, share in zip(names, shares, strict=True)]

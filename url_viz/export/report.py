@@ -36,7 +36,7 @@ from url_viz.columns.ranking import ends, percentile_of_each, with_percentile
 from url_viz.columns.twin_groups import COPIES
 from url_viz.drawing.assets import notebook_script
 from url_viz.drawing.points import MapView, encode_points, map_data, map_points
-from url_viz.drawing.tiles import between_of, number_of, tile_data, tiles
+from url_viz.drawing.tiles import classes_between, number_of, tile_data, tiles
 from url_viz.evidence.evaluation import NEAREST, Evaluated, by_class
 from url_viz.evidence.order import plain_words
 from url_viz.evidence.worth import Worth
@@ -86,12 +86,12 @@ def live_part(image_set: ImageSet, table: pd.DataFrame, measure: str) -> LivePar
         tile_data(tile) | {"thumbnail": pictures.get(tile.id, "")} for tile in tiles(rows, set_id="", measure=measure)
     ]
     reasons = [tuple(map(shown_reason, filter(None, str(some).split(SEPARATOR)))) for some in rows["reasons"]]
-    is_told = image_set.labels.shows_shares()
+    with_shares = image_set.labels.shows_shares()
 
     def card(row: dict[Any, Any], reasons: tuple[str, ...]) -> dict[str, object]:
         place = [number_of(row["x"]), number_of(row["y"])]
         return {
-            "between": between_of(row, is_told=is_told),
+            "between": classes_between(row, with_shares=with_shares),
             "reasons": reasons,
             "rank": number_of(row["rank_percentile"]),
             "place": None if None in place else place,

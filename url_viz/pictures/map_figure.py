@@ -48,17 +48,16 @@ def map_figure(
     colour = colour or by
     _check(table, colour, style, size_by)
     shown = table[np.isfinite(table["x"].to_numpy(dtype=float))]
-    is_number = colour is not None and filter_kind(table[colour]) == "numeric"
-    size_by = size_by or ((colour if is_number else by) if style == "fog" else None)
-
-    def ranks(column: str | None) -> NDArray[np.float32] | None:
-        return None if column is None else percentile_of_each(shown, column, within=table)
-
     if style == "density":
         figure = go.Figure(_shades(shown))
     else:
-        marker = _marker(shown, ranks(size_by), style=style)
-        figure = go.Figure(_layers(shown, colour, marker, ranks(colour if is_number else None)))
+        is_number = colour is not None and filter_kind(table[colour]) == "numeric"
+        size_by = size_by or ((colour if is_number else by) if style == "fog" else None)
+        ranks = [
+            None if column is None else percentile_of_each(shown, column, within=table)
+            for column in (size_by, colour if is_number else None)
+        ]
+        figure = go.Figure(_layers(shown, colour, _marker(shown, ranks[0], style=style), ranks[1]))
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
     figure.update_layout(
@@ -91,13 +90,12 @@ def _check(table: pd.DataFrame, colour: str | None, style: str, size_by: str | N
 def _marker(shown: pd.DataFrame, percentile: NDArray[np.float32] | None, *, style: Style) -> pd.DataFrame:
     """Size (px) and opacity of each point by a `percentile` (N,), one row per point."""
     plain = 4.0 if len(shown) > 5000 else 7.0
-    if percentile is None:
-        return pd.DataFrame({"size": plain, "opacity": 0.9}, index=shown.index)
-    if style == "fog":
+    size, opacity = np.full(len(shown), plain), np.full(len(shown), 0.9)
+    if percentile is not None and style == "fog":
         largest = LARGEST_PX * min(1.0, (600 / max(1, len(shown))) ** 0.5) + plain
         size, opacity = fog_looks(percentile, largest_px=largest)
-    else:
-        size, opacity = plain * (0.55 + 1.35 * np.nan_to_num(percentile, nan=50) / 100), np.full(len(shown), 0.9)
+    elif percentile is not None:
+        size = plain * (0.55 + 1.35 * np.nan_to_num(percentile, nan=50) / 100)
     return pd.DataFrame({"size": size, "opacity": opacity}, index=shown.index)
 
 
@@ -141,8 +139,19 @@ def _points(
     *,
     name: str = "",
 ) -> "Scattergl":
+    """A layer of points; pointed at, each says its name, its value in `column`, and the percentile of that."""
     import plotly.graph_objects as go
 
+    hover: dict[str, Any] = {"hovertemplate": "<b>%{text}</b><extra></extra>"}
+    if column is not None:
+        value = rows[column].astype(object).where(rows[column].notna(), "none").map(_inert)
+        columns = [value] if percentile is None else [value, percentile]
+        rank = "" if percentile is None else " (percentile %{customdata[1]:.0f})"
+        words = f"{_inert(measure_title(column))} %{{customdata[0]}}{rank}"
+        hover = {
+            "customdata": np.stack([np.asarray(each, object) for each in columns], axis=1),
+            "hovertemplate": f"<b>%{{text}}</b><br>{words}<extra></extra>",
+        }
     return go.Scattergl(
         x=rows["x"],
         y=rows["y"],
@@ -151,25 +160,12 @@ def _points(
         showlegend=bool(name),
         marker={"size": marker["size"], "opacity": marker["opacity"], "line": {"width": 0}, **colouring},
         text=rows["path"].map(_inert),
-        **_hover(rows, column, percentile),
+        **hover,
     )
 
 
-def _hover(rows: pd.DataFrame, column: str | None, percentile: NDArray[np.float32] | None) -> dict[str, Any]:
-    """What Plotly says of a point: its name, its value in `column`, and the percentile of that."""
-    if column is None:
-        return {"hovertemplate": "<b>%{text}</b><extra></extra>"}
-    value = rows[column].astype(object).where(rows[column].notna(), "none").map(_inert)
-    rank = " (percentile %{customdata[1]:.0f})" if percentile is not None else ""
-    columns = [value] if percentile is None else [value, percentile]
-    return {
-        "customdata": np.stack([np.asarray(c, object) for c in columns], axis=1),
-        "hovertemplate": f"<b>%{{text}}</b><br>{_inert(measure_title(column))} %{{customdata[0]}}{rank}<extra></extra>",
-    }
-
-
 def _inert(value: Any) -> Any:
-    """A value as Plotly shows it: of text it would make tags, and links, of what is between < and >."""
+    """A value that Plotly shows as it is: of text it would make tags, and links, of what is between < and >."""
     return html.escape(value, quote=False) if isinstance(value, str) else value
 
 

@@ -151,7 +151,7 @@ class SetFiles:
                 return read_file(self.place(path), within=self._within)
             return self.source.read(ScannedFile(path, 0, 0))
 
-    def of_picture(self, name: str) -> bytes:
+    def named(self, name: str) -> bytes:
         """The bytes of an annotated picture by its name, also of one without objects; raises as `data` does."""
         pictures = self.source.annotations.pictures if isinstance(self.source, Objects) else {}
         path = next((path for path in pictures if display_name(path) == name), None)
@@ -281,7 +281,7 @@ class SetObjects:
         predicted = PredictedBox(
             str(prediction[CLASS]), float(prediction["score"]), float(prediction["iou"]), (x, y, width, height)
         )
-        data = self._files.whole(own[0]) if own else self._files.of_picture(prediction[PICTURE])
+        data = self._files.whole(own[0]) if own else self._files.named(prediction[PICTURE])
         return self._drawn(data, self._boxes_in(prediction[PICTURE]), own[0] if own else None, predicted)
 
     def _boxes_in(self, picture: object) -> list[ObjectBox]:
@@ -299,22 +299,20 @@ class SetObjects:
         self, data: bytes, boxes: list[ObjectBox], own: int | None, predicted: PredictedBox | None
     ) -> WholePicture:
         width, height = map(int, PictureSize(*decoders.header_of(data)).upright)
-        this = next((box for box in boxes if box.id == own), None)
+        own_box = next((box for box in boxes if box.id == own), None)
         others = tuple(box for box in boxes if box.id != own)
-        return WholePicture(data, (width, height), this, others, self._core.rendering, predicted)
+        return WholePicture(data, (width, height), own_box, others, self._core.rendering, predicted)
 
     def to_redraw(self) -> pd.DataFrame:
         """Objects whose box is wrong by a review's verdict: path, picture, object, box (x, y, width, height), class.
 
-        And what a detector predicted for each, or nearest to it, if predictions were matched.
-        Hand it to whoever draws boxes, and read the annotations again afterwards.
+        With what a detector predicted for each, or nearest to it, if predictions were matched. Hand it to whoever draws
+        boxes, and read the annotations again afterwards.
         """
         table = self._core.frame
         is_wrong = passes_all(table, [OneOf("tags", (BOX_IS_WRONG,))]) & self._core.is_of_objects
-        wrong: pd.DataFrame = (
-            table.loc[is_wrong].filter([*_REDRAWN, *DETECTOR_COLUMNS]).rename(columns={"label": "class"})
-        )
-        return wrong.reset_index(drop=True)
+        wrong = table.loc[is_wrong].filter([*_REDRAWN, *DETECTOR_COLUMNS])
+        return wrong.rename(columns={"label": "class"}).reset_index(drop=True)
 
     def predictions(
         self,
@@ -346,18 +344,15 @@ class SetObjects:
         predicted = read_predictions(file, source.annotations, names=named, within=within)
         matched = detections(table, _in_pixels(source, predicted), least_score=least_score, least_iou=least_iou)
         if run is not None:
-            self._record(matched, run, split)
+            classes = self._core.derived.get(picture_labels).names
+            rows, logits = class_logits(matched.objects, classes)
+            recorder = Recorder(self._core.store.paths, self._core.folder, run, classes=classes)
+            recorder.epoch(self._core.ids[rows], logits, split=split)
         columns = {str(name): Values.from_series(column) for name, column in matched.objects.items()}
         with raising_disk_errors(self._core.store.paths):
             imported = Import(DETECTOR, file.name, self._core.ids, self._core.contents, columns)
             write_import(self._core.store.paths, imported)
         return Brought(matched, predicted)
-
-    def _record(self, matched: Detections, run: str, split: str) -> None:
-        names = self._core.derived.get(picture_labels).names
-        rows, logits = class_logits(matched.objects, names)
-        recorder = Recorder(self._core.store.paths, self._core.folder, run, classes=names)
-        recorder.epoch(self._core.ids[rows], logits, split=split)
 
 
 def _in_pixels(source: Objects, predicted: Predicted) -> pd.DataFrame:

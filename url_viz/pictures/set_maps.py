@@ -81,15 +81,13 @@ def regions_of(xy: Floats, count: int) -> NDArray[np.int32]:
     region = np.full(len(xy), -1, np.int32)
     if not len(xy) or count < 1:
         return region
-    cell, counts, spread_cells = _binned(np.asarray(xy, np.float64))
-    hills = _Hills(_smoothed(counts, spread_cells), counts)
+    cell, counts, density = _density(np.asarray(xy, np.float64))
+    hills = _Hills(density, counts)
     fewest = max(FEWEST_IN_REGION, round(LEAST_SHARE * len(xy))) if len(xy) >= 10 * FEWEST_IN_REGION else 1
-    kept_region = hills.joined(count, fewest=fewest)[hills.owner[cell]]
-    numbers, sizes = np.unique(kept_region[kept_region >= 0], return_counts=True)
-    order = numbers[np.argsort(-sizes, kind="stable")]
-    rank = np.full(len(hills.parent) + 1, -1, np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
-    region[:] = rank[kept_region]
+    hill = hills.joined(count, fewest=fewest)[hills.owner[cell]]
+    numbers, sizes = np.unique(hill[hill >= 0], return_counts=True)
+    for rank, number in enumerate(numbers[np.argsort(-sizes, kind="stable")].tolist()):
+        region[hill == number] = rank
     return region
 
 
@@ -125,10 +123,10 @@ def _row_centrality(
         return result
     row_of_graph = positions_of(contents[rows], graph.content)
     has = row_of_graph >= 0
-    of_graph, twin = np.full(len(graph), -1, np.int32), -1 - np.arange(len(graph))
-    of_graph[row_of_graph[has]] = region[has]
+    regions, twin = np.full(len(graph), -1, np.int32), -1 - np.arange(len(graph))
+    regions[row_of_graph[has]] = region[has]
     twin[row_of_graph[has]] = group_codes(table)[rows][has]
-    result[has] = centrality(graph.position, graph.similarity, of_graph, twin)[row_of_graph[has]]
+    result[has] = centrality(graph.position, graph.similarity, regions, twin)[row_of_graph[has]]
     return result
 
 
@@ -165,27 +163,23 @@ def _commonest(
     return labels, share
 
 
-def _binned(xy: NDArray[np.float64]) -> tuple[Ints, NDArray[np.float64], float]:
-    """The cell of each point (N,), points a cell (CELLS + 2, CELLS + 2) with an empty rim, and the bandwidth in cells.
+def _density(xy: NDArray[np.float64]) -> tuple[Ints, NDArray[np.float64], NDArray[np.float64]]:
+    """The cell of each point (N,), and points a cell, raw and smoothed: (CELLS + 2, CELLS + 2) with an empty rim.
 
     The far half of a hundredth on each side goes to the outermost cells: one stray picture does not set the scale.
     """
+    from scipy.ndimage import gaussian_filter
+
     low, high = np.quantile(xy, [0.005, 0.995], axis=0)
     side = max(float((high - low).max()), 1e-9) / (CELLS - 1)
     cell_xy = np.clip(np.rint((xy - low) / side), 0, CELLS - 1).astype(np.int64) + 1
     cell = cell_xy[:, 1] * (CELLS + 2) + cell_xy[:, 0]
     counts = np.bincount(cell, minlength=(CELLS + 2) ** 2).reshape(CELLS + 2, CELLS + 2).astype(np.float64)
     spread = float(np.sqrt(np.clip(xy, low, high).var(axis=0).mean())) / side
-    return cell, counts, min(CELLS / 4, max(1.0, BANDWIDTH * spread * len(xy) ** (-1 / 6)))
-
-
-def _smoothed(counts: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    from scipy.ndimage import gaussian_filter
-
-    density: NDArray[np.float64] = gaussian_filter(counts, sigma, mode="constant", truncate=3)
-    density[[0, -1]] = 0
-    density[:, [0, -1]] = 0
-    return density
+    bandwidth = min(CELLS / 4, max(1.0, BANDWIDTH * spread * len(xy) ** (-1 / 6)))
+    density = gaussian_filter(counts, bandwidth, mode="constant", truncate=3)
+    density[[0, -1]] = density[:, [0, -1]] = 0
+    return cell, counts, density
 
 
 class _Hills:
@@ -207,13 +201,16 @@ class _Hills:
                 self.importance[hill] = self._weight[hill]
 
     def joined(self, count: int, *, fewest: int) -> NDArray[np.int64]:
-        """The kept hill that each hill belongs to, −1 for none (also at the end, for cells of no hill)."""
+        """The heavy hill that each hill belongs to, −1 for none (also at the end, for cells of no hill).
+
+        At most `count` are heavy, each of `fewest` points or more.
+        """
         order = np.argsort(-np.array(self.importance), kind="stable")[:count]
-        high_enough = {int(hill) for hill in order if self._weight[hill] >= fewest}
+        heavy = {int(hill) for hill in order if self._weight[hill] >= fewest}
         result = np.full(len(self.parent) + 1, -1, np.int64)
         for hill in range(len(self.parent)):
             joined_to = hill
-            while joined_to >= 0 and joined_to not in high_enough:
+            while joined_to >= 0 and joined_to not in heavy:
                 joined_to = self.parent[joined_to]
             result[hill] = joined_to
         return result
@@ -290,13 +287,9 @@ class SetMaps(SetSubject):
         `like_share`; None without a head that knows the classifier, or where no class is clear. `count` bounds their
         number; by default it follows that of the pictures (`url_viz.pictures.set_maps`).
         """
-        core = self._core
+        core, names = self._core, class_names()
         pictures = representatives(core.frame, core.contents, core.graph, count=count, by=core.leading_order.measure)
-        return self._with_looks(pictures)
-
-    def _with_looks(self, pictures: pd.DataFrame) -> pd.DataFrame:
-        names, head = class_names(), self._core.source.head
-        functions = head.functions if head is not None else None
+        functions = None if core.source.head is None else core.source.head.functions
         if functions is None or len(functions.bias) != len(names):
             return pictures.assign(looks_like=None, like_share=np.nan)
         looks = [look_of(functions.shares(self._near_embeddings(int(each))), names) for each in pictures["id"]]

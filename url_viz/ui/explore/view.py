@@ -9,7 +9,7 @@ import pandas as pd
 
 from url_viz.base.wording import above
 from url_viz.columns.filters import Filter, Polygon, Scope, is_scope_key, scope_as_query, scope_from_query, thinned
-from url_viz.drawing.points import STYLES, Style
+from url_viz.pictures.map_figure import STYLES, Style
 from url_viz.runs.model_accuracy import TRAINING
 from url_viz.ui.session import LEFT_SET, Key, queried, take_settings, write_query
 from url_viz.ui.widgets.gallery import SIDES, Side
