@@ -207,10 +207,10 @@ def between_classes(row: Mapping[str, Any], suggested: str | None = None) -> Que
     The class that it was given is a choice, too.
     """
     first, second, given = row.get("first_class"), row.get("second_class"), row.get("label_given")
-    if isinstance(first, str) and isinstance(second, str):
-        names = [first, second, *([given] if isinstance(given, str) and given not in (first, second) else [])]
-        return Question(f"{first} or {second}?", tuple(_choice(row, name) for name in names))
-    return Question("Like this one?")
+    if not isinstance(first, str) or not isinstance(second, str):
+        return Question("Like this one?")
+    names = dict.fromkeys([first, second, *([given] if isinstance(given, str) else [])])
+    return Question(f"{first} or {second}?", tuple(_choice(row, name) for name in names))
 
 
 def ask_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
@@ -225,8 +225,7 @@ def ask_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
 
 def ask_any_label(row: Mapping[str, Any], suggested: str | None = None) -> Question:
     """Ask whether a label is right, or the likeliest other class where none is suggested."""
-    first, second = row.get("first_class"), row.get("second_class")
-    other = first if first != row.get("label") else second
+    other = row.get("second_class" if row.get("first_class") == row.get("label") else "first_class")
     return ask_label(row, suggested or (other if isinstance(other, str) else None))
 
 
@@ -238,15 +237,15 @@ def ask_prediction(row: Mapping[str, Any], suggested: str | None = None) -> Ques
     label = row.get("label")
     if suggested is None or not isinstance(label, str):
         return between_classes(row)
-    return Question(
-        f"Labelled {label}, detected as {suggested}", (Choice(label, math.nan), Choice(suggested, math.nan))
-    )
+    choices = Choice(label, math.nan), Choice(suggested, math.nan)
+    return Question(f"Labelled {label}, detected as {suggested}", choices)
 
 
 def ask_missed(row: Mapping[str, Any], suggested: str | None = None) -> Question:
     """Ask whether there is an object that a detector did not find."""
     label = row.get("label")
-    return Question(f"{f'Labelled {label}, not' if isinstance(label, str) else 'Not'} detected: is it there?")
+    words = f"Labelled {label}, not detected" if isinstance(label, str) else "Not detected"
+    return Question(f"{words}: is it there?")
 
 
 def ask_use(row: Mapping[str, Any], suggested: str | None = None) -> Question:
@@ -255,6 +254,6 @@ def ask_use(row: Mapping[str, Any], suggested: str | None = None) -> Question:
 
 
 def _choice(row: Mapping[str, Any], label: str) -> Choice:
-    shares = {row.get("first_class"): row.get("first_share"), row.get("second_class"): row.get("second_share")}
+    shares = {row.get(f"{place}_class"): row.get(f"{place}_share") for place in ("first", "second")}
     share = shares.get(label)
     return Choice(label, math.nan if share is None else float(share))

@@ -59,8 +59,9 @@ class QueueRow:
     @property
     def minutes(self) -> str:
         """How long it may take: "about 5 min"; nothing for a list, or where the words say it."""
-        is_said = self.opens is None or not self.left or f"({duration(self.left)})" in self.words
-        return "" if is_said else f"about {duration(self.left)}"
+        if self.opens is None or not self.left or f"({duration(self.left)})" in self.words:
+            return ""
+        return f"about {duration(self.left)}"
 
     @property
     def progress(self) -> str:

@@ -79,7 +79,7 @@ STEP = 10
 class DoubtfulReview(Review):
     """Asks of doubtful labels, as far as they are worth asking about: every ten answers say anew how far that is.
 
-    The order stays; the queue that is kept goes on to the last label, and ends earlier.
+    The order stays: the stored queue goes on to the last label, and `ids` end earlier.
     """
 
     def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
@@ -90,7 +90,7 @@ class DoubtfulReview(Review):
 
     @property
     def ids(self) -> Ids:
-        return self._kept.ids if self.spec.includes_decided else self._kept.ids[: self._ahead[1]]
+        return self._stored.ids if self.spec.includes_decided else self._stored.ids[: self._ahead[1]]
 
     def folded(self) -> Ids:
         """None: every label of the set is listed, and few are doubtful."""
@@ -119,20 +119,26 @@ class DoubtfulReview(Review):
         pictures = self._doubtful.pictures
         return dict(zip(pictures["id"].tolist(), votes_in_words(pictures), strict=True))
 
+    def _answers(self, ids: Ids) -> tuple[Bools, Bools]:
+        """Which of these labels were answered as of now, and which of the answers say another class."""
+        rows = self._rows(ids)
+        label, given = self._now(rows).labels_of(self._source), self.table["label_given"].to_numpy(object)[rows]
+        return pd.notna(label) & pd.notna(given), label != given
+
     @property
     def why(self) -> str:
         return "Ended: no label stands out any more" if self.has_ended else ""
 
     @property
     def has_ended(self) -> bool:
-        return self._is_kept and not len(self._doubtful)
+        return self._is_stored and not len(self._doubtful)
 
     @cached_property
     def _before(self) -> Forecast:
         """The forecast along the whole queue, as answers to other labels have left it."""
         pictures, ahead = self._doubtful.pictures, self._doubtful.forecast
-        level = pd.Series(ahead.wrong, index=pictures["id"]).reindex(self._kept.ids).fillna(0).to_numpy()
-        is_elsewhere = ~pictures["id"].isin(self._kept.ids).to_numpy()
+        level = pd.Series(ahead.wrong, index=pictures["id"]).reindex(self._stored.ids).fillna(0).to_numpy()
+        is_elsewhere = ~pictures["id"].isin(self._stored.ids).to_numpy()
         heard, picked = self._doubtful.is_heard & is_elsewhere, self._doubtful.is_picked & is_elsewhere
         is_left = self._doubtful.is_open & (np.arange(len(pictures)) < self._doubtful.first_end)
         before = forecast(level.astype(np.float64))
@@ -142,7 +148,7 @@ class DoubtfulReview(Review):
     @property
     def _ahead(self) -> tuple[Forecast, int]:
         """The forecast as of now, and where the queue ends."""
-        version = self._decisions.version, self._kept.skipped
+        version = self._decisions.version, self._stored.skipped
         if self._known is None or self._known[0] != version:
             self._known = version, *self._heard()
         return self._known[1:]
@@ -152,37 +158,37 @@ class DoubtfulReview(Review):
 
         What was skipped counts as looked at, and says nothing. Ten are asked about, whatever stands out.
         """
-        rows = self._rows(self._kept.ids)
-        now = self._now(rows)
-        label, given = now.labels_of(self._source), self.table["label_given"].to_numpy(object)[rows]
-        is_done = (now.code > 0) | pd.notna(label) | np.isin(self._kept.ids, list(self._kept.skipped))
-        is_heard = pd.notna(label) & pd.notna(given) & (is_done.cumsum() <= is_done.sum() // STEP * STEP)
-        ahead = self._before.heard(self._before.wrong[is_heard], (label != given)[is_heard])
+        ids, now = self._stored.ids, self._now(self._rows(self._stored.ids))
+        is_done = (now.code > 0) | pd.notna(now.labels_of(self._source)) | np.isin(ids, list(self._stored.skipped))
+        is_answered, is_wrong = self._answers(ids)
+        is_heard = is_answered & (is_done.cumsum() <= is_done.sum() // STEP * STEP)
+        ahead = self._before.heard(self._before.wrong[is_heard], is_wrong[is_heard])
         self._looked_at = looked_at = max(self._looked_at, int(np.flatnonzero(is_done).max(initial=-1)) + 1)
-        is_elsewhere = ~self._doubtful.pictures["id"].isin(self._kept.ids).to_numpy()
-        elsewhere = self._doubtful.is_heard & is_elsewhere
-        answered = int((self._doubtful.pictures["answer"].notna() & is_elsewhere).sum())
-        conflicts = self._doubtful.pictures["id"][self._doubtful.is_conflict]
-        least = max(ALWAYS_ASKED - answered, int(np.isin(self._kept.ids, conflicts).sum()), looked_at)
+        pictures = self._doubtful.pictures
+        is_elsewhere = ~pictures["id"].isin(ids).to_numpy()
+        answered = int((pictures["answer"].notna() & is_elsewhere).sum())
+        conflicts = int(np.isin(ids, pictures["id"][self._doubtful.is_conflict]).sum())
+        end = max(ALWAYS_ASKED - answered, conflicts, looked_at)
         if self._doubtful.stands_out or is_heard.any():
-            return ahead, max(queue_end(ahead, self._doubtful.first_end, int(is_heard.sum() + elsewhere.sum())), least)
-        return ahead, least
+            heard = int(is_heard.sum() + (self._doubtful.is_heard & is_elsewhere).sum())
+            end = max(queue_end(ahead, self._doubtful.first_end, heard), end)
+        return ahead, end
 
     @property
     def goes_on(self) -> str:
-        rows = self._rows(self.ids)
-        label, given = self._now(rows).labels_of(self._source), self.table["label_given"].to_numpy(object)[rows]
-        is_answered, left = pd.notna(label) & pd.notna(given), self.progress().left
-        wrong, these = int((label != given)[is_answered].sum()), counted(int(is_answered.sum()), "label")
-        were, are = "was" if wrong == 1 else "were", "is" if left == 1 else "are"
-        return f"{wrong} of these {these} {were} wrong, so {left:,} more {are} worth a look" if wrong and left else ""
+        is_answered, is_wrong = self._answers(self.ids)
+        wrong, left = int(is_wrong[is_answered].sum()), self.progress().left
+        if not wrong or not left:
+            return ""
+        these = f"{wrong} of these {counted(int(is_answered.sum()), 'label')} {'was' if wrong == 1 else 'were'} wrong"
+        return f"{these}, so {left:,} more {'is' if left == 1 else 'are'} worth a look"
 
     def moved(self, table: Callable[[], pd.DataFrame]) -> Moved | None:
         ahead, end = self._ahead
         if not self._doubtful.agreement.is_known:
             return None
         done = self.is_done() | self.skipped()
-        rows = np.concatenate([np.flatnonzero(~done), np.arange(end, len(self._kept.ids))])[:FORECAST_AHEAD]
+        rows = np.concatenate([np.flatnonzero(~done), np.arange(end, len(self._stored.ids))])[:FORECAST_AHEAD]
         wrong = ahead.among(rows)
         words = f"Of the next {counted(len(rows), 'label')} {wrong_in_words(wrong, whole='')}."
         return Moved(words, wrong.value / max(1, len(rows)))
@@ -223,9 +229,8 @@ class GroupReview(Review):
         return open_groups(self.table, self.spec, self._groups(self.table), least=self._least)
 
     def _can_ask(self, ids: Ids) -> Bools:
-        is_here = super()._can_ask(ids)
-        found = zip(ids.tolist(), is_here, strict=True)
-        return np.array([here and self._members(image_id) is not None for image_id, here in found], bool)
+        both = zip(ids.tolist(), super()._can_ask(ids), strict=True)
+        return np.array([is_here and self._members(image_id) is not None for image_id, is_here in both], bool)
 
     def _are_done(self, is_done: Bools) -> Bools:
         return np.array([is_done[self._group(int(image_id))].all() for image_id in self.ids], bool)
@@ -274,8 +279,7 @@ class LeakReview(GroupReview):
         if own == NONE or not ((codes != own) & (codes != NONE)).any():
             return None
         place = np.where(rows == row, 0, np.where(codes == NONE, 3, np.where(codes != own, 1, 2)))
-        ordered: Ids = rows[np.argsort(place, kind="stable")]
-        return ordered
+        return np.asarray(rows[np.argsort(place, kind="stable")])
 
     def _question(self, row: Mapping[str, Any]) -> Question:
         names = dict.fromkeys(self._splits.name_of(int(member)) for member in self._group(int(row["id"])))
@@ -312,8 +316,7 @@ class PairReview(Review):
 
     def _can_ask(self, ids: Ids) -> Bools:
         """Not of pictures that have no neighbour any more."""
-        can_ask: Bools = super()._can_ask(ids) & (self._nearest[self._rows(ids)] >= 0)
-        return can_ask
+        return super()._can_ask(ids) & (self._nearest[self._rows(ids)] >= 0)
 
     def is_done(self) -> Bools:
         return np.array([now.same is not None for now in self.state(self.ids.tolist())], bool)
@@ -338,7 +341,7 @@ class PairReview(Review):
         return Moved(words, 0.0 if math.isnan(share) else share)
 
     def _pair_contents(self, ids: Sequence[int]) -> list[tuple[int, int]]:
-        """The contents of pictures and their nearest, as answers are kept."""
+        """The contents of pictures and their nearest, by which answers are stored."""
         rows = self._rows(ids)
         contents = self._pairs.contents[np.stack([rows, self._nearest[rows]], axis=1)]
         return [ordered((first, second)) for first, second in contents.tolist()]
@@ -363,8 +366,7 @@ class NameReview(Review):
 
     def is_done(self) -> Bools:
         now = self._now(self._rows(self.ids))
-        is_done: Bools = (now.code > 0) | (now.names != "")
-        return is_done
+        return np.asarray((now.code > 0) | (now.names != ""))
 
     @property
     def classes(self) -> list[str]:
@@ -385,10 +387,8 @@ class NameReview(Review):
 
     def _question(self, row: Mapping[str, Any]) -> Question:
         """Whether it is what the names suggest, if they do; as of some names ago."""
-        choice = self._suggestions()[1].get(int(row["id"]))
-        if choice is None or choice[1] < ASKED_FROM:
-            return Question("What is it?")
-        return Question(f"{choice[0]}?", (Choice(*choice),))
+        name, share = self._suggestions()[1].get(int(row["id"]), ("", 0.0))
+        return Question(f"{name}?", (Choice(name, share),)) if share >= ASKED_FROM else Question("What is it?")
 
     def _suggestions(self) -> tuple[int, dict[int, tuple[str, float]]]:
         """How many names there were then, and what they suggest: name and share by id."""
@@ -407,18 +407,16 @@ class NameReview(Review):
         return [CardAnswer(*both) for both in zip(now.decision, now.name, strict=True)]
 
     def _decide(self, judgements: Mapping[int, Judgement], who: str | None) -> Action:
+        """A new name gets a key: a free one, else that of the name that has had one for longest."""
         action = self._decisions_by(who).name(judgements)
-        for name in {judgement.label for judgement in judgements.values() if judgement.label is not None}:
-            self._note(name)
+        named = {judgement.label for judgement in judgements.values() if judgement.label is not None}
+        for name in named.difference(self._latest_names):
+            if len(self._latest_names) < MOST_KEYS:
+                self._latest_names.append(name)
+            else:
+                self._latest_names[self._oldest] = name
+                self._oldest = (self._oldest + 1) % MOST_KEYS
         return action
-
-    def _note(self, name: str) -> None:
-        """Give a name a key: a free one, else that of the name that has had one for longest."""
-        if name not in self._latest_names and len(self._latest_names) < MOST_KEYS:
-            self._latest_names.append(name)
-        elif name not in self._latest_names:
-            self._latest_names[self._oldest] = name
-            self._oldest = (self._oldest + 1) % MOST_KEYS
 
 
 @dataclass(frozen=True)

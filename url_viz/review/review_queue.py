@@ -70,16 +70,16 @@ def make_queue(table: pd.DataFrame, spec: ReviewSpec, listed: pd.DataFrame | Non
         rows = rows.assign(position=place)[place.notna()].sort_values("position")
     rows = first_of_each(rows)
     rows = rows if spec.per_class is None else first_of_each_class(rows, spec.per_class)
-    return _bounded(rows["id"].to_numpy(np.int64), spec)
+    return rows["id"].to_numpy(np.int64)[: min(spec.most or MOST, MOST)]
 
 
 def open_groups(table: pd.DataFrame, spec: ReviewSpec, groups: Sequence[Ids], *, least: int = 2) -> Ids:
     """Ids of the first of each group (rows of pictures) that has a picture in scope and is not resolved."""
     is_wanted, resolved = table["id"].isin(scoped(table, spec.scope)["id"]).to_numpy(), is_resolved(table)
-    members = [group for group in groups if len(group) >= least and is_wanted[group].any()]
-    is_open = [group for group in members if spec.includes_decided or not resolved[group].all()]
-    leads = [group[0] for group in sorted(is_open, key=len, reverse=True)]
-    return _bounded(table["id"].to_numpy(np.int64)[leads], spec)
+    wanted = [group for group in groups if len(group) >= least and is_wanted[group].any()]
+    still_open = [group for group in wanted if spec.includes_decided or not resolved[group].all()]
+    leads = [group[0] for group in sorted(still_open, key=len, reverse=True)]
+    return table["id"].to_numpy(np.int64)[leads][: min(spec.most or MOST, MOST)]
 
 
 def is_resolved(table: pd.DataFrame) -> Bools:
@@ -88,19 +88,15 @@ def is_resolved(table: pd.DataFrame) -> Bools:
     return resolved | passes_all(table, [OneOf("tags", VERDICTS)]) if "tags" in table else resolved
 
 
-def _bounded(ids: Ids, spec: ReviewSpec) -> Ids:
-    return ids[: min(spec.most or MOST, MOST)]
-
-
 @dataclass(frozen=True)
 class ReviewContext:
-    """What a review is opened in: an image set as it is now, and where the place of the review is kept.
+    """What a review is opened in: an image set as it is now, and where the place of the review is stored.
 
     `unit` (N, A) are the pictures of `table` in the whitened space; `source` is what labels are taken from; `derived`
     are the columns of the set. `missing` says, by column, what to do about a set that has none. `named_classes` can be
-    chosen though no picture has them.
-    A review that was begun before goes on where it was left, unless it is to begin `afresh`. `cached_queue` gives
-    the queue of one that begins, if it was made before for this table and these answers, else what it is handed makes.
+    chosen though no picture has them. A review that was begun before goes on where it was left, unless it is to begin
+    `afresh`. `cached_queue` is called with what makes a queue, and calls it unless it has that of this table and these
+    answers.
     """
 
     table: pd.DataFrame
@@ -149,9 +145,14 @@ class Review(Queue):
         self._file_rows = context.decisions.files.rows_of(self._ids)
         self._key = review_key(review_as_query(spec))
         self._is_afresh = context.afresh
-        resumed = None if context.afresh else self._resumed()
-        self._kept = self._begun(context.cached_queue) if resumed is None else resumed
-        self._is_kept = resumed is not None
+        before = None if context.afresh else read_review(self._paths, self._key)
+        self._is_stored = before is not None
+        if before is None:
+            now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+            ids = self._queue() if context.cached_queue is None else context.cached_queue(self._queue)
+            self._stored = StoredReview(review_as_query(spec), ids, now)
+        else:  # without pictures that are gone since
+            self._stored = replace(before, ids=before.ids[self._can_ask(before.ids)])
 
     # What only an open review needs; many are made to be counted.
     @cached_property
@@ -189,41 +190,30 @@ class Review(Queue):
 
     @property
     def ids(self) -> Ids:
-        return self._kept.ids
+        return self._stored.ids
 
     @property
     def begun(self) -> datetime.datetime:
         """When the queue was made: its order is of then."""
-        return datetime.datetime.fromisoformat(self._kept.begun)
-
-    def _resumed(self) -> StoredReview | None:
-        """The review as it was left, without pictures that are gone since."""
-        stored = read_review(self._paths, self._key)
-        return None if stored is None else replace(stored, ids=stored.ids[self._can_ask(stored.ids)])
-
-    def _begun(self, cached_queue: QueueCache | None) -> StoredReview:
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        return StoredReview(
-            review_as_query(self.spec), self._queue() if cached_queue is None else cached_queue(self._queue), now
-        )
+        return datetime.datetime.fromisoformat(self._stored.begun)
 
     def _in_scope(self) -> Bools:
         """Which pictures (N,) the scope has."""
         return np.isin(self._ids, scoped(self.table, self.spec.scope)["id"].to_numpy(np.int64))
 
     def skipped(self) -> Bools:
-        return np.isin(self.ids, list(self._kept.skipped))
+        return np.isin(self.ids, list(self._stored.skipped))
 
     def skip(self, image_id: int) -> None:
-        self._keep(lambda stored: replace(stored, skipped=stored.skipped | {image_id}))
+        self._change_stored(lambda stored: replace(stored, skipped=stored.skipped | {image_id}))
 
     def unskip(self) -> None:
-        self._keep(lambda stored: replace(stored, skipped=frozenset()))
+        self._change_stored(lambda stored: replace(stored, skipped=frozenset()))
 
     def store(self, image_id: int, answer: CardAnswer, *, who: str | None = None) -> Action:
         action = self._store(image_id, answer, who)
         noted = {image_id} if self.spec.includes_decided else set()  # a decision does not show where it was made
-        self._keep(
+        self._change_stored(
             lambda stored: replace(stored, skipped=stored.skipped - {image_id}, answered=stored.answered | noted)
         )
         return action
@@ -236,30 +226,27 @@ class Review(Queue):
         here = set(self.ids[np.isin(self.ids, action.ids)].tolist())
         if self.spec.includes_decided:
             is_back = command == "undo"
-            self._keep(lambda kept: replace(kept, answered=kept.answered - here if is_back else kept.answered | here))
+            self._change_stored(
+                lambda stored: replace(stored, answered=stored.answered - here if is_back else stored.answered | here)
+            )
         if len(action.ids) == 1 and np.isin(action.ids[0], self._ids):
             action = action.about(str(self.table["path"].iloc[self._row(action.ids[0])]))
         return Stepped(action.sentence, next(iter(here), None))
 
-    def _latest(self, stored: StoredReview) -> StoredReview:
-        """What is kept now, by this window or by another one in which the same review is open."""
-        if self._is_kept:
-            return stored if stored.begun == self._kept.begun else self._kept
-        return self._kept if self._is_afresh else replace(stored, ids=self._kept.ids)  # begun by whoever was first
-
-    def _keep(self, change: Callable[[StoredReview], StoredReview]) -> None:
-        """Keep the queue, with a change to what is kept of it."""
+    def _change_stored(self, change: Callable[[StoredReview], StoredReview]) -> None:
+        """Store the review with a change; another window in which it is open may have changed it meanwhile."""
         changes: list[StoredReview] = []
 
         def changed(stored: StoredReview) -> StoredReview:
-            before = self._latest(stored)
-            after = change(replace(before, ids=self._kept.ids))
+            is_own = stored.begun != self._stored.begun if self._is_stored else self._is_afresh
+            before = self._stored if is_own else stored  # of two windows the first one began it
+            after = change(replace(before, ids=self._stored.ids))
             changes.append(after)
             is_as_before = (after.skipped, after.answered) == (before.skipped, before.answered)
-            return stored if self._is_kept and is_as_before else after
+            return stored if self._is_stored and is_as_before else after
 
-        change_review(self._paths, self._kept, changed)
-        self._kept, self._is_kept = changes[-1], True
+        change_review(self._paths, self._stored, changed)
+        self._stored, self._is_stored = changes[-1], True
 
     # What subclasses override.
     def _queue(self) -> Ids:
@@ -272,7 +259,7 @@ class Review(Queue):
 
     def is_done(self) -> Bools:
         if self.spec.includes_decided:
-            return np.isin(self.ids, list(self._kept.answered))
+            return np.isin(self.ids, list(self._stored.answered))
         return self._are_done(self._resolved())
 
     def folded(self) -> Ids:
@@ -294,11 +281,10 @@ class Review(Queue):
     def _resolved(self) -> Bools:
         """Which pictures (N,) are decided on by now."""
         now = self._now()
-        resolved: Bools = (now.code > 0) | pd.notna(now.labels_of(self._source)) | pd.notna(_verdicts(now))
-        return resolved
+        return np.asarray((now.code > 0) | pd.notna(now.labels_of(self._source)) | pd.notna(_verdicts(now)))
 
     def _are_done(self, resolved: Bools) -> Bools:
-        """Which pictures of the queue (Q,) are done, from which of all (N,) are."""
+        """Which pictures of the queue (Q,) are done, where `resolved` (N,) are."""
         return resolved[self._rows(self.ids)]
 
     @property
@@ -381,8 +367,7 @@ class Review(Queue):
     def _is_twin(self, row: int) -> Bools:
         """Which pictures (N,) are in the twin group of the one at a row, itself too."""
         group = group_codes(self.table)
-        is_twin: Bools = group == group[row]
-        return is_twin
+        return np.asarray(group == group[row])
 
 
 def _verdicts(now: Decided) -> NDArray[np.object_]:

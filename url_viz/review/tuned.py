@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any, cast
+from itertools import chain, islice
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -108,8 +108,7 @@ class PairMeasures:
             np.stack([np.searchsorted(among[:, k], raw[:, k], side) for k in range(raw.shape[1])], axis=1)
             for side in ("left", "right")
         )
-        ranks: NDArray[np.float64] = (below + not_above) / (2 * max(1, len(among)))
-        return ranks
+        return np.asarray((below + not_above) / (2 * max(1, len(among))), np.float64)
 
     def _space(
         self, near: NDArray[np.int32], whitened: WhitenedRows, power: float
@@ -122,17 +121,17 @@ class PairMeasures:
         factor = np.where(scales > 0, np.maximum(scales, 1e-12) ** (2 * power - 1), 0).astype(np.float32)
         unit = l2_normalize(whitened.rows * factor)
         parts = [_sorted_lists(near[part], unit[part], unit[near[part]]) for part in _blocks(len(unit))]
-        lists = Nearest(
-            *(np.concatenate([getattr(part, name) for part in parts]) for name in ("position", "similarity"))
-        )
-        short = lists.position[:, :IN_DEGREE]
+        position = np.concatenate([part.position for part in parts])
+        similarity = np.concatenate([part.similarity for part in parts])
+        short = position[:, :IN_DEGREE]
         degree = np.bincount(short[short >= 0], minlength=len(unit))
-        space = _Space(near, whitened.rows, factor, degree, _crowd_scale(lists))
+        space = _Space(near, whitened.rows, factor, degree, _crowd_scale(similarity))
         columns = np.zeros((len(self.rows), len(SPACE_MEASURES)))
         for part in _blocks(len(self.rows)):
-            first, second = self.rows[part], self.nearest[part]
-            cosine = np.einsum("pa,pa->p", unit[first], unit[second])
-            columns[part] = _in_space(space, first, second, cosine, _at(lists, first), _at(lists, second))
+            pair = self.rows[part], self.nearest[part]
+            cosine = np.einsum("pa,pa->p", unit[pair[0]], unit[pair[1]])
+            lists = (Nearest(position[rows], similarity[rows]) for rows in pair)
+            columns[part] = _in_space(space, *pair, cosine, *lists)
         return space, columns
 
     def _raw(self, first: Rows, second: Rows) -> NDArray[np.float64]:
@@ -168,15 +167,11 @@ def _sorted_lists(near: NDArray[np.int32], unit: Floats, near_unit: Floats) -> N
     return Nearest(np.take_along_axis(near, order, 1), np.take_along_axis(similarity, order, 1))
 
 
-def _at(lists: Nearest, rows: Rows) -> Nearest:
-    return Nearest(lists.position[rows], lists.similarity[rows])
-
-
-def _crowd_scale(lists: Nearest) -> float:
-    """A third of the median gap from the nearest to the eleventh, or to the last of shorter lists."""
-    last = lists.similarity[:, min(ELEVENTH, lists.similarity.shape[1] - 1)]
+def _crowd_scale(similarity: Floats) -> float:
+    """A third of the median gap from the nearest to the eleventh, or to the last of shorter lists (N, K)."""
+    last = similarity[:, min(ELEVENTH, similarity.shape[1] - 1)]
     is_full = np.isfinite(last)
-    gaps = lists.similarity[is_full, 0] - last[is_full]
+    gaps = similarity[is_full, 0] - last[is_full]
     return max(float(np.median(gaps)) / 3 if len(gaps) else 0.0, LEAST_SCALE)
 
 
@@ -204,19 +199,16 @@ def _few_shared(own: Nearest, other: Nearest, lengths: tuple[int, ...]) -> Float
     """Minus the share of common members at the head of two lists, the mean over the heads' `lengths`, (P,)."""
     most = max(lengths)
     first, second = own.position[:, :most], other.position[:, :most]
-    # The place of each member of the first list in the second; `most` if it is not there.
-    place = np.full(first.shape, most)
+    place = np.full(first.shape, most)  # of each member of the first list in the second
     for slot in range(second.shape[1]):
         place[(first == second[:, slot, None]) & (first >= 0)] = slot
     shared = np.stack([(place[:, :k] < k).mean(axis=1, dtype=np.float32) for k in lengths])
-    few: Floats = -shared.mean(axis=0)
-    return few
+    return np.asarray(-shared.mean(axis=0))
 
 
 def _finite(similarity: Floats) -> Floats:
     """Similarities (P,), −1 where a list is shorter."""
-    finite: Floats = np.where(np.isfinite(similarity), similarity, np.float32(-1))
-    return finite
+    return np.where(np.isfinite(similarity), similarity, np.float32(-1))
 
 
 def _blocks(count: int) -> Iterator[Rows]:
@@ -232,12 +224,11 @@ def pair_measures(
     if graph is None or whitened_graph is None:
         return None
     row = positions_of(graph.content, base.contents)
-    of_pictures = base.table[list(PER_IMAGE)].to_numpy(np.float32)
-    by_itself = np.where((row >= 0)[:, None], np.nan_to_num(of_pictures[row]), 0)
+    per_image = np.nan_to_num(base.table[list(PER_IMAGE)].to_numpy(np.float32)[row])
     return PairMeasures(
         graph,
         whitened_graph,
-        by_itself.astype(np.float32),
+        np.where((row >= 0)[:, None], per_image, np.float32(0)),
         representative=twin_representatives(graph.twins).astype(np.int64),
         opinions=opinions if all(opinion.is_whole for opinion in opinions) else (),
     )
@@ -266,17 +257,16 @@ class Weights:
 
     def __call__(self, ranks: Doubles) -> Doubles:
         """The log odds (P,) of pairs with these ranks (P, F)."""
-        odds: Doubles = self.constant + ranks @ self.weights
-        return odds
+        return np.asarray(self.constant + ranks @ self.weights)
 
 
 @dataclass(frozen=True)
 class Tuned:
     """What answers made of the order of N contents.
 
-    `values` (N,) float32, 0 to 1, nan for one without a neighbour; how many `answers` were used, and how many `same`.
-    `evidence` is the R-AUROC on the `uniform_answers`, those drawn uniformly whose pair is still nearest, each judged
-    without itself, and `before` that of confusability on the same; None if there are not both kinds among them.
+    `values` (N,) float32, 0 to 1, nan for one without a neighbour. `answers` were used, `same` of them the same
+    kind. `evidence` is the R-AUROC on the `uniform_answers`, those drawn uniformly whose pair is still nearest, each
+    judged without itself, and `before` that of confusability on the same; None if there are not both kinds among them.
     """
 
     values: NDArray[np.float32]
@@ -357,42 +347,34 @@ def pairs_to_ask(
     keys = np.sort(content[pairs], axis=1)
     _, indices = np.unique(keys, axis=0, return_index=True)
     indices = indices[_is_new(keys[indices], answered) & (True if among is None else among[measures.rows[indices]])]
-    generator = np.random.default_rng(seed)
-    is_alike = in_uniform_sample(keys[indices])
+    generator, is_alike = np.random.default_rng(seed), in_uniform_sample(keys[indices])
     disagreement = measures.ranks[indices].std(axis=1) ** DISAGREEMENT_POWER
-    alike = _drawn(generator, indices[is_alike], None)
-    by_disagreement = _drawn(generator, indices[~is_alike], disagreement[~is_alike])
-    queues = iter(alike.tolist()), iter(by_disagreement.tolist())
+    alike = iter(_drawn(generator, indices[is_alike], None).tolist())
+    disagreed = iter(_drawn(generator, indices[~is_alike], disagreement[~is_alike]).tolist())
     chosen = []
-    for turn in _turns(min(count, len(indices))).tolist():
-        first, second = queues if turn else reversed(queues)
-        index = next(chain(first, second), None)
-        if index is None:
-            break
-        chosen.append(index)
-    return cast("NDArray[np.int64]", pairs[np.array(chosen, np.int64)])
+    for is_uniform in _turns(min(count, len(indices))).tolist():
+        queue = chain(alike, disagreed) if is_uniform else chain(disagreed, alike)  # one may be at its end
+        chosen.extend(islice(queue, 1))
+    return np.asarray(pairs[np.array(chosen, np.int64)])
 
 
 def _is_new(keys: NDArray[np.int64], answered: Answered) -> NDArray[np.bool_]:
     """Which pairs of contents (P, 2), the smaller first, nobody answered."""
     given = answered.as_dict()
     is_new = np.ones(len(keys), bool)
-    for index in np.flatnonzero(np.isin(keys[:, 0], answered.pairs[:, 0])).tolist():
+    for index in np.flatnonzero(np.isin(keys[:, 0], answered.pairs[:, 0])):
         is_new[index] = tuple(keys[index].tolist()) not in given
     return is_new
 
 
 def in_uniform_sample(pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which pairs of contents (P, 2) may be drawn uniformly: half of all, by their keys, which are digests."""
-    is_alike: NDArray[np.bool_] = ((pairs[:, 0] ^ pairs[:, 1]) >> 1) & 1 == 0
-    return is_alike
+    return np.asarray(((pairs[:, 0] ^ pairs[:, 1]) >> 1) & 1 == 0)
 
 
 def _turns(count: int) -> NDArray[np.bool_]:
     """Which of the next questions are drawn uniformly: UNIFORM_FRACTION of each stretch, the first too."""
-    number = np.arange(count + 1) * UNIFORM_FRACTION
-    turns: NDArray[np.bool_] = np.diff(np.ceil(number)) > 0
-    return turns
+    return np.asarray(np.diff(np.ceil(np.arange(count + 1) * UNIFORM_FRACTION)) > 0)
 
 
 def _drawn(generator: np.random.Generator, indices: Rows, weight: Doubles | None) -> Rows:
@@ -405,7 +387,7 @@ def _examples(measures: PairMeasures, content: NDArray[np.int64], answered: Answ
     """Each answer in the directions in which its pair is nearest, else in both; not those of contents that are gone."""
     row = positions_of(answered.pairs.ravel(), content).reshape(-1, 2)
     rows = np.where(row >= 0, measures.representative[row], -1)
-    is_pair: NDArray[np.bool_] = np.logical_and(rows.min(axis=1) >= 0, rows[:, 0] != rows[:, 1])  # not twins since
+    is_pair = np.asarray((rows.min(axis=1) >= 0) & (rows[:, 0] != rows[:, 1]))  # not twins since
     rows, pairs = rows[is_pair], answered.pairs[is_pair]
     nearest = np.full(len(content), -1, np.int64)
     nearest[measures.rows] = measures.representative[measures.nearest]
@@ -461,10 +443,8 @@ def _evidence(examples: _Examples, is_judged: NDArray[np.bool_]) -> tuple[Figure
         here = fold[examples.answer] == number
         log_odds = examples.weight[here] * (examples.ranks[here] @ weights.weights)  # constants differ between folds
         np.add.at(odds, examples.answer[here], log_odds)
-    figures = (
-        auroc_by_blocks(order[judged], examples.is_other[judged], np.arange(len(judged))) for order in (odds, before)
-    )
-    return next(figures), next(figures)
+    is_other, each = examples.is_other[judged], np.arange(len(judged))
+    return auroc_by_blocks(odds[judged], is_other, each), auroc_by_blocks(before[judged], is_other, each)
 
 
 @column(digest=lambda answered: answered.pairs.tobytes() + answered.is_same.tobytes())
@@ -512,8 +492,7 @@ class SetPairs:
         wanted = None if among is None else np.isin(self.content, self.contents[among])
         pairs = pairs_to_ask(self.measures, self.content, answered, count=count, seed=seed, among=wanted)
         rows = positions_of(self.content[pairs].ravel(), self.contents).reshape(-1, 2)
-        known_pairs: NDArray[np.int64] = rows[rows.min(axis=1) >= 0]
-        return known_pairs
+        return rows[rows.min(axis=1) >= 0]
 
     def nearest(self) -> NDArray[np.int64]:
         """The row (N,) of the table that is nearest to each, −1 for none; of twins that of the representative."""
