@@ -1,5 +1,6 @@
 """Evaluation by hand, by naive loops, and as the training command reports it on the same pictures."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -192,17 +193,20 @@ def test_a_users_own_uncertainty_with_gaps_has_its_figures_on_its_pictures_and_l
     results, alone = evaluated(found), evaluated(given.some())
     assert [one.name for one in results.measures] == [*(one.name for one in alone.measures), "whole"]
     assert [one.auroc for one in results.measures[:-1]] == [one.auroc for one in alone.measures]
-    [own] = results.partial
+    [(pictures, own)] = results.partial
     has = np.isfinite(given.table["risk"].to_numpy()[found.rows])
-    assert len(own.pictures) == has.sum() == COUNT * 9 // 10
-    assert list(own.others) == ["ambiguity", "confusability", NEAREST], "on the very pictures that have a value"
-    beside = ((own.others[name], found.values[name]) for name in own.others)
-    for figure, values in ((own.figures.auroc, found.rows.astype(float)), *beside):
-        assert figure.value == pytest.approx(r_auroc(values[has], found.is_right[has]))
-    assert own.figures.over_nearest.value == pytest.approx(own.figures.auroc.value - own.others[NEAREST].value)
+    assert len(pictures) == has.sum() == COUNT * 9 // 10
+    assert own.auroc.value == pytest.approx(r_auroc(found.rows.astype(float)[has], found.is_right[has]))
+    others = {
+        name: r_auroc(found.values[name][has], found.is_right[has]) for name in ("ambiguity", "confusability", NEAREST)
+    }
+    assert own.over_nearest.value == pytest.approx(own.auroc.value - others[NEAREST])
     assert dict(zip(results.shown()["Measure"], results.shown()["Pictures"], strict=True))["risk"] == str(has.sum())
     assert f"“risk” has a value for {has.sum()} of the {COUNT} pictures" in results.gaps
-    assert f"“Torn between classes” {own.others['ambiguity'].text(digits=3)}, “Easily mistaken” " in results.gaps
+    there = [f"{figure:.3f}".lstrip("0") for figure in others.values()]
+    parts = re.split(r" \[[^]]*\]", results.gaps.partition("R-AUROC of others is: ")[2])[:3]
+    assert [part.rsplit(" ", 1)[1] for part in parts] == there, "on the very pictures that have a value"
+    assert "is: “Torn between classes” " in results.gaps
     assert "fewer than 20 pictures have a value: “rare”." in results.gaps
     assert alone.gaps == ""
 

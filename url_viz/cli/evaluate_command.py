@@ -105,7 +105,7 @@ def evaluate(
 
     The figures of the app's page Evaluate. Of a head and pictures that no set was read of: `training.evaluate`.
     """
-    from url_viz.evidence.evaluation import NEEDED, of_two_models
+    from url_viz.evidence.evaluation import NEEDED, by_two_models
     from url_viz.export.result_files import write_evaluation
 
     evaluated = image_set.evaluate()
@@ -116,7 +116,7 @@ def evaluate(
     print(f"Recall@1 {100 * evaluated.pictures.recall:.1f} %, {evaluated.recall_words}")
     print(evaluated.shown().to_string(index=False))
     second = image_set.core.second.active
-    by_two = of_two_models(second.title) if second else ""
+    by_two = by_two_models(second.title) if second else ""
     print("\n".join(filter(None, (evaluated.verdict, evaluated.gaps, evaluated.how_to_read, by_two))))
     if json is not None:
         print(f"Every figure is in {write_evaluation(image_set, evaluated, json)}.")

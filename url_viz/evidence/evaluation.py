@@ -102,8 +102,7 @@ class CountedPictures:
     @cached_property
     def is_right(self) -> NDArray[np.bool_]:
         """Whether each picture's nearest other has its class (M,)."""
-        same: NDArray[np.bool_] = self.labels == self.nearest_labels
-        return same
+        return np.asarray(self.labels == self.nearest_labels)
 
     @property
     def recall(self) -> float:
@@ -122,7 +121,7 @@ class CountedPictures:
 
     @property
     def classes(self) -> int:
-        """How many classes the counted pictures have."""
+        """The number of classes that the counted pictures have."""
         return int(self.code.max()) + 1
 
     def auroc(self, name: str) -> Influenced:
@@ -199,52 +198,47 @@ def counted_pictures(
     )
 
 
-@dataclass(frozen=True, eq=False)  # as `Evaluated`
-class PartialFigures:
-    """The `figures` of a measure with gaps on the `pictures` that have it; `others` are R-AUROC on the same ones, of
-    the orders that lead sets and of nearest similarity, by measure."""
-
-    pictures: CountedPictures
-    figures: MeasureFigures
-    others: Mapping[str, Figure]
-
-    def words(self, total: int) -> str:
-        """How many of `total` pictures the figures are on, and what others have there."""
-        there = listed([f"{quoted(name)} {figure.text(digits=3)}" for name, figure in self.others.items()])
-        return (
-            f"{quoted(self.figures.name)} has a value for {len(self.pictures):,} of the {counted(total, 'picture')}: "
-            f"its figures are on these, on which the R-AUROC of others is: {there}. Charts of all measures "
-            "leave it out."
-        )
-
-
 @dataclass(frozen=True, eq=False)  # one is like no other: what pages draw of it is kept by it
 class Evaluated:
     """The counted pictures of a set, every measure's figures, and the `lead` of confusability over uncertainty.
 
-    Figures of `measures` are on all of these pictures, those of `partial`, which the user brought, on some.
+    Figures of `measures` are on all of these pictures, those of `partial`, which the user brought, on the pictures that
+    have a value.
     """
 
     pictures: CountedPictures
     measures: tuple[MeasureFigures, ...]
     lead: Figure | None
-    partial: tuple[PartialFigures, ...] = ()
+    partial: tuple[tuple[CountedPictures, MeasureFigures], ...] = ()
 
     @cached_property
     def pictures_of(self) -> Mapping[str, CountedPictures]:
         """The pictures that the figures of each measure are on."""
-        partial = {each.figures.name: each.pictures for each in self.partial}
-        return {**{measure.name: self.pictures for measure in self.measures}, **partial}
+        return {
+            **{measure.name: self.pictures for measure in self.measures},
+            **{measure.name: pictures for pictures, measure in self.partial},
+        }
 
     @cached_property
     def figures(self) -> tuple[MeasureFigures, ...]:
         """The figures of all measures, those on some pictures last."""
-        return (*self.measures, *(each.figures for each in self.partial))
+        return (*self.measures, *(measure for _, measure in self.partial))
 
-    @property
+    @cached_property
     def gaps(self) -> str:
-        """Which measures have no value for some of the pictures, and what their figures are on; "" for none."""
-        sentences = [each.words(len(self.pictures)) for each in self.partial]
+        """Which measures have no value for some of the pictures, what their figures are on, and what others have there.
+
+        "" for none.
+        """
+        sentences, total = [], counted(len(self.pictures), "picture")
+        for pictures, measure in self.partial:
+            names = [name for name in (AMBIGUITY.name, CONFUSABILITY.name, NEAREST) if name in pictures.values]
+            others = {name: pictures.auroc(name).by_blocks(pictures.code).text(digits=3) for name in names}
+            there = listed([f"{quoted(name)} {figure}" for name, figure in others.items()])
+            sentences.append(
+                f"{quoted(measure.name)} has a value for {len(pictures):,} of the {total}: its figures are on these, "
+                f"on which the R-AUROC of others is: {there}. Charts of all measures leave it out."
+            )
         few = [quoted(name) for name in self.pictures.with_gaps if name not in self.pictures_of]
         if few:
             sentences.append(
@@ -256,15 +250,13 @@ class Evaluated:
     def recall_words(self) -> str:
         """The interval of recall@1, and what it is counted on."""
         pictures, interval = self.pictures, self.pictures.recall_interval
-        left_out = (
-            f"; {pictures.left_out:,} left out (copies, and pictures without a class, neighbours or a value)"
-            if pictures.left_out
-            else ""
-        )
-        return (
+        words = (
             f"95 % interval {100 * interval.low:.1f} to {percent(interval.high, digits=1)}, counted on "
-            f"{counted(len(pictures), 'picture')} of {counted(pictures.classes, 'class')}{left_out}."
+            f"{counted(len(pictures), 'picture')} of {counted(pictures.classes, 'class')}"
         )
+        if not pictures.left_out:
+            return f"{words}."
+        return f"{words}; {pictures.left_out:,} left out (copies, and pictures without a class, neighbours or a value)."
 
     @property
     def verdict(self) -> str:
@@ -350,14 +342,8 @@ def evaluated(pictures: CountedPictures) -> Evaluated:
     lead = lead_over(both, first, second) if {first, second} <= both.values.keys() else None
     measures = tuple(_measured(pictures, name) for name in pictures.values)
     parts = ((name, pictures.having(name)) for name in pictures.with_gaps)
-    partial = tuple(_partial(part, name) for name, part in parts if len(part) >= FEWEST_PICTURES)
+    partial = tuple((part, _measured(part, name)) for name, part in parts if len(part) >= FEWEST_PICTURES)
     return Evaluated(pictures, measures, lead, partial)
-
-
-def _partial(pictures: CountedPictures, name: str) -> PartialFigures:
-    compared = [other for other in (AMBIGUITY.name, CONFUSABILITY.name, NEAREST) if other in pictures.values]
-    others = {other: pictures.auroc(other).by_blocks(pictures.code) for other in compared}
-    return PartialFigures(pictures, _measured(pictures, name), others)
 
 
 def _measured(pictures: CountedPictures, name: str) -> MeasureFigures:
@@ -461,7 +447,7 @@ def by_class(pictures: CountedPictures, measure: str) -> pd.DataFrame:
     )
 
 
-def of_two_models(second: str) -> str:
+def by_two_models(second: str) -> str:
     """Which measures are by both models of a set that two have read."""
     return (
         f"{AMBIGUITY.title} and {CONFUSABILITY.title} are by two models (also {second}), the other measures by the "
@@ -498,8 +484,7 @@ def _lists_among(graph: Graph, in_graph: NDArray[np.int64]) -> NDArray[np.int64]
     """The graph's lists (M, K) of its rows `in_graph` (M,), as places among these; −1 for none, or one not of these."""
     number = np.full(len(graph) + 1, -1, np.int64)  # the last stands for −1, no neighbour
     number[in_graph] = np.arange(len(in_graph))
-    among: NDArray[np.int64] = number[graph.position[in_graph]]
-    return among
+    return np.asarray(number[graph.position[in_graph]])
 
 
 def _thinned(curve: RiskCoverage) -> Curve:

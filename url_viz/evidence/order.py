@@ -99,13 +99,13 @@ def leading_order(
     there is one.
     """
     by = f", by two models (also {second})" if second else ""
-    valued = int(np.isfinite(table[CONFUSABILITY.name].to_numpy(float)).sum())
     if columns is not None and labels is not None and has_values(table, AMBIGUITY.name):
         order = _by_classes(table, contents, columns, labels, by)
         if order is not None:
             return order
     if labels is None:
         return Order(None, NO_GRAPH)
+    valued = int(np.isfinite(table[CONFUSABILITY.name].to_numpy(float)).sum())
     if valued < FEWEST:
         return Order(None, "Fewer than three pictures have a neighbour, so they are listed by name.")
     if tuned is not None:
@@ -154,8 +154,7 @@ def _with_witnesses(
     graph = None if columns is None or content_apart is None else witnesses()
     if columns is None or graph is None:
         return columns
-    group = source_groups(graph.twins, graph.apart)
-    return replace(columns, nearest=graph.position[:, 0], twin_group=group)
+    return replace(columns, nearest=graph.position[:, 0], twin_group=source_groups(graph.twins, graph.apart))
 
 
 @column()
@@ -191,13 +190,13 @@ def grade(order: Order) -> str:
     if order.measure is None or order.evidence is None or np.isnan(order.evidence.value):
         return ""
     value, low, high = order.evidence.value, order.evidence.interval.low, order.evidence.interval.high
-    times = f"{round(100 * value)} of 100"
     if not np.isfinite(low + high):
-        return f"Order: uncertain ({times})"
+        return f"Order: uncertain ({round(100 * value)} of 100)"
+    between = f"{round(100 * low)} to {round(100 * high)}"
     if low <= CHANCE <= high and high - low <= WIDE:
-        return f"Order: no better than chance here ({round(100 * value)}, {round(100 * low)} to {round(100 * high)})"
+        return f"Order: no better than chance here ({round(100 * value)}, {between})"
     word = "uncertain" if high - low > WIDE else "good" if value >= GOOD else "fair" if value >= FAIR else "weak"
-    return f"Order: {word} ({times}, {round(100 * low)} to {round(100 * high)})"
+    return f"Order: {word} ({round(100 * value)} of 100, {between})"
 
 
 def plain_words(order: Order) -> str:
@@ -207,13 +206,11 @@ def plain_words(order: Order) -> str:
     """
     if not order.classes or order.evidence is None or np.isnan(order.evidence.value):
         return order.reason
-    figure = order.evidence
-    times = round(100 * figure.value)
-    is_known = np.isfinite(figure.interval.low + figure.interval.high)
-    between = f"{100 * figure.interval.low:.0f} to {100 * figure.interval.high:.0f}; " if is_known else ""
+    low, high = 100 * order.evidence.interval.low, 100 * order.evidence.interval.high
+    between = f"{low:.0f} to {high:.0f}; " if np.isfinite(low + high) else ""
     return (
-        f"Most ambiguous first: of two pictures, the one whose nearest look-alike is of another class ranks higher in "
-        f"{times} of 100 cases ({between}chance: 50)."
+        "Most ambiguous first: of two pictures, the one whose nearest look-alike is of another class ranks higher in "
+        f"{round(100 * order.evidence.value)} of 100 cases ({between}chance: 50)."
     )
 
 
@@ -221,16 +218,11 @@ def _by_classes(
     table: pd.DataFrame, contents: NDArray[np.int64], columns: GraphColumns, labels: CodedLabels, by: str
 ) -> Order | None:
     """The order by ambiguity; None if the pictures do not bear the classes out."""
-    count = np.bincount(labels.codes[labels.codes != NONE], minlength=1)
-    classes = int((count >= LEAST_OF_A_CLASS).sum())
+    classes = int((np.bincount(labels.codes[labels.codes != NONE], minlength=1) >= LEAST_OF_A_CLASS).sum())
     labelled = _labelled(contents, columns, labels)
-    if classes < 2 or not len(labelled.rows):
+    if classes < 2 or not len(labelled.rows) or not is_beyond_chance(columns, labels.codes):
         return None
-    recall = share_by_blocks(~labelled.is_wrong, labelled.code)
     share = np.bincount(labelled.code) / len(labelled.code)
-    by_chance = float((share**2).sum())
-    if not is_beyond_chance(columns, labels.codes):
-        return None
     evidence = _figure(table, AMBIGUITY.name, labelled)
     others = {
         m.name: _figure(table, m.name, labelled) for m in (CONFUSABILITY, UNCERTAINTY) if has_values(table, m.name)
@@ -241,8 +233,8 @@ def _by_classes(
         evidence=evidence,
         within=_figure(table, AMBIGUITY.name, labelled, is_within=True),
         others=others,
-        recall=recall,
-        by_chance=by_chance,
+        recall=share_by_blocks(~labelled.is_wrong, labelled.code),
+        by_chance=float((share**2).sum()),
         classes=classes,
     )
 

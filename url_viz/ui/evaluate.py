@@ -15,7 +15,7 @@ from url_viz.base.workspace import is_in_bucket
 from url_viz.columns.measures import measure_title, quoted
 from url_viz.columns.ranking import percentile
 from url_viz.drawing.tiles import tile_of, value_text
-from url_viz.evidence.evaluation import NEEDED, CountedPictures, Evaluated, MeasureFigures, by_class, of_two_models
+from url_viz.evidence.evaluation import NEEDED, CountedPictures, Evaluated, MeasureFigures, by_class, by_two_models
 from url_viz.evidence.order_metrics import share_of, spearman
 from url_viz.image_set import ImageSet
 from url_viz.labels.calibration import MIN_LABELLED, reliability
@@ -89,7 +89,7 @@ def show_measures(image_set: ImageSet, results: Evaluated) -> None:
         st.caption(escape(results.gaps))
     st.caption(escape(results.how_to_read))
     if second := image_set.core.second.active:
-        st.caption(escape(of_two_models(second.title)))
+        st.caption(escape(by_two_models(second.title)))
 
 
 def show_reliability(image_set: ImageSet) -> None:
