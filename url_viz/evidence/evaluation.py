@@ -225,20 +225,23 @@ class Evaluated:
         return (*self.measures, *(measure for _, measure in self.partial))
 
     @cached_property
-    def gaps(self) -> str:
-        """Which measures have no value for some of the pictures, what their figures are on, and what others have there.
-
-        "" for none.
-        """
-        sentences, total = [], counted(len(self.pictures), "picture")
+    def gap_words(self) -> Mapping[str, str]:
+        """Of each measure in `partial`, how many pictures its figures are on, and what others have there."""
+        words, total = {}, counted(len(self.pictures), "picture")
         for pictures, measure in self.partial:
             names = [name for name in (AMBIGUITY.name, CONFUSABILITY.name, NEAREST) if name in pictures.values]
             others = {name: pictures.auroc(name).by_blocks(pictures.code).text(digits=3) for name in names}
             there = listed([f"{quoted(name)} {figure}" for name, figure in others.items()])
-            sentences.append(
+            words[measure.name] = (
                 f"{quoted(measure.name)} has a value for {len(pictures):,} of the {total}: its figures are on these, "
                 f"on which the R-AUROC of others is: {there}. Charts of all measures leave it out."
             )
+        return words
+
+    @property
+    def gaps(self) -> str:
+        """`gap_words` of all, and which measures have too few pictures for figures; "" for none."""
+        sentences = [*self.gap_words.values()]
         few = [quoted(name) for name in self.pictures.with_gaps if name not in self.pictures_of]
         if few:
             sentences.append(

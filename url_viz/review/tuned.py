@@ -351,7 +351,7 @@ def pairs_to_ask(
     disagreement = measures.ranks[indices].std(axis=1) ** DISAGREEMENT_POWER
     alike = iter(_drawn(generator, indices[is_alike], None).tolist())
     disagreed = iter(_drawn(generator, indices[~is_alike], disagreement[~is_alike]).tolist())
-    chosen = []
+    chosen: list[int] = []
     for is_uniform in _turns(min(count, len(indices))).tolist():
         queue = chain(alike, disagreed) if is_uniform else chain(disagreed, alike)  # one may be at its end
         chosen.extend(islice(queue, 1))
@@ -492,7 +492,7 @@ class SetPairs:
         wanted = None if among is None else np.isin(self.content, self.contents[among])
         pairs = pairs_to_ask(self.measures, self.content, answered, count=count, seed=seed, among=wanted)
         rows = positions_of(self.content[pairs].ravel(), self.contents).reshape(-1, 2)
-        return rows[rows.min(axis=1) >= 0]
+        return np.asarray(rows[rows.min(axis=1) >= 0])
 
     def nearest(self) -> NDArray[np.int64]:
         """The row (N,) of the table that is nearest to each, −1 for none; of twins that of the representative."""

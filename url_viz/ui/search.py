@@ -439,8 +439,8 @@ def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> 
         st.caption("This needs classes: at least 20 pictures with a value, in two or more class folders.")
         return
     st.markdown(verdict(chosen))
-    if words := [each.words(len(results.pictures)) for each in results.partial if each.figures.name == measure]:
-        st.caption(escape(words[0]))
+    if measure in results.gap_words:
+        st.caption(escape(results.gap_words[measure]))
     _show_curves(image_set, results, measures)
     _show_modes(image_set, chosen)
 
