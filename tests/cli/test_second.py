@@ -34,7 +34,7 @@ def test_a_second_model_from_reading_to_leaving_it_out(
 ) -> None:
     folder = write_folder(tmp_path / "zoo", 6)
     assert f"and with {SECOND} beside it" in run("embed", folder, "--also", second_model.name)
-    assert f"by two models: dice and {SECOND}" in run("second", folder)
+    assert f"by two models: dice, which looks twice, and {SECOND}" in run("second", folder)
     assert f"by two models (also {SECOND})" in run("rank", folder)
     assert f"by dice alone; {SECOND} has read the pictures too" in run("second", folder, "--ask", "no")
     assert "two models" not in run("rank", folder)
