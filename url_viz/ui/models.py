@@ -1,50 +1,58 @@
 """Parts of the Models page: how the app reads pictures, and a card a model: its state, its figures, its use."""
 
+from typing import Any
+
 import streamlit as st
 
 from url_viz.base.command_line import PrecisionChoice
 from url_viz.base.wording import printable
 from url_viz.base.workspace import Workspace
 from url_viz.evidence.holdout_report import figures_at, headline
+from url_viz.image_set import ImageSet
 from url_viz.jobs.kinds import adapted_to_another
 from url_viz.models.catalogue import EMPTY_KIND, KINDS, KnownModel, describe_card_file, known_models
 from url_viz.models.checkpoint_folder import PAGE_TIMEOUT_S
 from url_viz.models.model import times_here
-from url_viz.models.model_names import parse_paper_name
+from url_viz.models.model_names import default_second_model, parse_paper_name
 from url_viz.models.precision import precision_here, precision_words, slow_words
 from url_viz.models.runtime import devices
 from url_viz.pipeline.cluster.on_ray import cluster_address
 from url_viz.second_reading import MOST_PICTURES, VARIABLE, is_on
-from url_viz.store.about import known_sets
-from url_viz.ui.session import DIALOG, choice, choose
-from url_viz.ui.text import Markdown, escape, shipped_text, with_code
-from url_viz.ui.widgets.buttons import dialog_button
+from url_viz.store.about import is_second_model_used, known_sets
+from url_viz.ui.open_sets import open_sets
+from url_viz.ui.session import DIALOG, Key, choice, choose
+from url_viz.ui.text import Markdown, errors_shown, escape, shipped_text, with_code
+from url_viz.ui.widgets.buttons import act_button, control, dialog_button
 from url_viz.ui.widgets.embed_job import (
     DEVICE,
     ON_RAY,
     ONE_MODEL,
     PRECISION,
     running,
+    set_name,
     set_title,
     show_read_button,
     space_in_set,
+    start_reading,
 )
+from url_viz.ui.widgets.jobs import show_until_over
 
 AUTO = "auto"
 AS_READ = "as read before"
 PRECISIONS: tuple[PrecisionChoice, ...] = ("fast", "exact")
 COLUMNS = 2
+SECOND_OPINION: Key[bool] = Key("models.second")
 
 
 def show_how_to_read() -> None:
-    """Device, precision and a second model for this session, and the effect of a change."""
-    with st.expander("How pictures are read: device, precision, a second model", icon=":material/tune:"):
+    """Device and precision for this session, the second opinion, and the effect of a change."""
+    with st.expander("How pictures are read: device, precision, second opinion", icon=":material/tune:"):
         left, right = st.columns(2, gap="large")
         with left:
             _pick_device()
         with right:
             _pick_precision()
-        _switch_second()
+        _show_second_opinion()
 
 
 def _pick_device() -> None:
@@ -93,18 +101,53 @@ def _pick_precision() -> None:
     st.caption(escape(words))
 
 
-def _switch_second() -> None:
-    words = (
-        f"Once a new set of up to {MOST_PICTURES:,} pictures is read and drawn, a second model reads it too, if one is "
-        "installed, in about 1.6 times the time of the first. Both then judge what is ambiguous: on seven sets of "
-        "photographs as well as one, or better."
+def _show_second_opinion() -> None:
+    """The switch of second opinions: on new sets unasked, and in the order of the open set, which may ask for one."""
+    now, is_read_unasked = choice(), is_on() and not ONE_MODEL.get()
+    image_set = None if now.set_id is None else open_sets().find(now.set_id, now.model)
+    is_wanted = is_read_unasked if image_set is None else is_second_model_used(image_set.core.store.paths)
+
+    def switch(chosen: Any) -> None:
+        with errors_shown():
+            if image_set is not None:
+                image_set.core.second.enable(is_enabled=chosen)
+            ONE_MODEL.set(not chosen)
+
+    st.toggle(
+        "Second opinion",
+        is_wanted,
+        disabled=image_set is None and not is_on(),
+        help="It takes about 1.6 times as long as the first reading, behind pages, if a second model is installed",
+        **control(SECOND_OPINION, is_wanted, switch),
     )
-    off, label = f"Switched off for this app by ${VARIABLE}.", "Read new image sets with a second model too"
-    is_two = is_on() and not ONE_MODEL.get()
-    with_both = st.toggle(
-        label, is_two, key="models.second", disabled=not is_on(), help=escape(words if is_on() else off)
-    )
-    ONE_MODEL.set(not with_both)
+    if is_read_unasked:
+        when = f"A second model reads new sets of up to {MOST_PICTURES:,} pictures once they are drawn"
+        st.caption(f"{when}; the order by both is as true as by one, or truer.")
+    else:
+        st.caption(escape("No second model reads new sets" + ("." if is_on() else f": ${VARIABLE} is off.")))
+    if image_set is not None and is_wanted:
+        _ask_for_second_opinion(image_set)
+
+
+def _ask_for_second_opinion(image_set: ImageSet) -> None:
+    """Whether the open set has a second opinion; if it has none, a button that asks for one, or why it cannot."""
+    name, second = set_name(image_set.root), image_set.core.second
+    asked = default_second_model(image_set.space.backbone)
+    if second.active is not None:
+        st.caption(escape(f"{name} has one, by {second.active.title}."))
+    elif image_set.source.is_external or asked is None:
+        st.caption(escape(f"{name} has none: no second model knows how its embeddings were made."))
+    elif (job := running(image_set.set_id)) is not None:
+        show_until_over(job)
+    else:
+
+        def ask() -> None:
+            asked.weights()  # raises an error for one that is not installed, which says how to install it
+            first = image_set.source.name
+            start_reading(image_set.root, set_id=image_set.set_id, model=first, also=asked.name, is_opinion=True)
+
+        if act_button(f"Ask {asked.title} for one on {name}", ask, key="second.ask", icon=":material/group_add:"):
+            st.rerun()
 
 
 def _device() -> str:

@@ -73,7 +73,9 @@ DIALOG: Key[str] = Key("view.dialog")
 PAGE: Key[str] = Key("page_shown")
 """The address of the page that ran last."""
 PAGE_KEYS = "page."
-"""Values under keys that begin so are cleared when the page is left."""
+"""Values under keys that begin so are cleared when the page is left, or another set is chosen."""
+BY_FIRST: Key[tuple[str, str]] = Key("page.by_first")
+"""The set and model that the page shows without a second opinion, until the person takes that or comes again."""
 LEFT_SET: Key[bool] = Key("view.left_set")
 """Whether another set was shown before: the address may still hold the view of that one."""
 GO_TO: Key[str] = Key("go_to")
@@ -107,6 +109,7 @@ def choose(set_id: str | None, *, model: str | None = None) -> None:
     after = SetChoice(set_id, model or before.model)
     if after != before:
         clear_under("view.")
+        clear_under(PAGE_KEYS)
         LEFT_SET.set(True)
     if set_id is not None:
         NOT_THERE.clear()

@@ -21,21 +21,30 @@ from url_viz.columns.filters import (
     filterable,
     replaced_in,
 )
-from url_viz.columns.measures import PERCENTILE_COLUMNS, quoted, shown_reason, shown_value, title_of_column
+from url_viz.columns.measures import (
+    AMBIGUITY,
+    CONFUSABILITY,
+    PERCENTILE_COLUMNS,
+    TUNED,
+    quoted,
+    shown_reason,
+    shown_value,
+    title_of_column,
+)
 from url_viz.evidence.order import CHANCE, Order, grade, plain_words
 from url_viz.findings.object_findings import TINY_PX, legible
 from url_viz.findings.reasons import reason_counts
 from url_viz.image_set import ImageSet
 from url_viz.labels.ambiguity import between_filters, pair_between
 from url_viz.labels.doubtful_labels import label_checks
-from url_viz.models.model_names import PackagedBackbone, default_second_model
+from url_viz.models.model import EmbeddingSpace
+from url_viz.models.model_names import PACKAGED
 from url_viz.ui.explore.view import ExploreView, change_view, view
-from url_viz.ui.session import Key
+from url_viz.ui.session import BY_FIRST, Key
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.text import errors_shown, escape
-from url_viz.ui.widgets.buttons import act_button, choose_measure, control, offered
+from url_viz.ui.text import escape
+from url_viz.ui.widgets.buttons import choose_measure, control, offered
 from url_viz.ui.widgets.decide import show_progress
-from url_viz.ui.widgets.embed_job import running, start_reading
 
 REASON: Key[str | None] = Key("view.reason")
 FILTER_COLUMN = "view.filter_column"
@@ -186,8 +195,6 @@ WITHIN: Key[bool] = Key("view.within")
 BY_CLASS: Key[bool] = Key("view.by_class")
 ONE_CLASS: Key[str] = Key("view.label")
 DECIDE = "view.decide"
-SECOND_SEEN: Key[str] = Key("view.second_seen")
-"""How Explore last drew a set: ordered by "one" model, by "two", or by two with the "news" of that."""
 
 ALL_CLASSES = "All classes"
 VALUE = ExploreView.colour
@@ -219,13 +226,16 @@ def _changing(field: str) -> Callable[[Any], None]:
 def show_order(image_set: ImageSet, measure: str) -> None:
     """A line on the order: how well it holds here, and why it leads; for another measure, the way back.
 
-    Above it a line that a second model takes part, if that is new.
+    A second opinion that came while the page is open stands beside it, to be taken.
     """
-    order = image_set.order()
-    show_change(image_set)
+    order, second = image_set.order(), image_set.core.second.available
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="explore_order"):
         is_chosen = order.measure is not None and measure != order.measure
         _show_evidence(image_set, image_set.order(measure) if is_chosen else order)
+        if image_set.core.is_single_model and second is not None:
+            words = f"{_plain_title(second.space, second.title)} has given a second opinion. Click to order by both"
+            label = ":blue[●] Truer order ready"
+            st.button(label, type="tertiary", key="second.take", on_click=BY_FIRST.clear, help=escape(words))
         if is_chosen:
             st.button(
                 escape(f"Back to {quoted(order.measure or '')}"),
@@ -242,15 +252,33 @@ def show_order(image_set: ImageSet, measure: str) -> None:
 def _show_evidence(image_set: ImageSet, order: Order) -> None:
     """How well an order holds, as a chip that opens the sentence; the reason alone without evidence."""
     words, reason = image_set.core.in_words(plain_words(order)), image_set.core.in_words(order.reason)
+    models = _models_asked(image_set, order)
     if not (chip := grade(order)):
-        st.caption(escape(words), width="content", help=escape(reason))
+        st.caption(escape(words), width="content", help=escape(" ".join(filter(None, (reason, models)))))
         return
     is_shown_to_hold = order.evidence is not None and order.evidence.interval.low > CHANCE
     icon = f":material/{'verified' if is_shown_to_hold else 'help'}:"
     with st.popover(escape(chip), type="tertiary", icon=icon, key="explore.evidence"):
         st.markdown(escape(words))
+        if models:
+            st.markdown(escape(models))
         if reason != words:
             st.caption(escape(reason))
+
+
+def _models_asked(image_set: ImageSet, order: Order) -> str:
+    """By which models an order is known, and what a second opinion is good for; "" for one that none may give."""
+    if order.measure not in (AMBIGUITY.name, CONFUSABILITY.name, TUNED.name):
+        return ""
+    second, models = image_set.core.second.active, f"By {_plain_title(image_set.space, image_set.source.title)}"
+    if second is None:
+        return f"{models} alone."
+    other = _plain_title(second.space, second.title)
+    return f"{models}, with a second opinion by {other}: a mistake of one alone counts for less."
+
+
+def _plain_title(space: EmbeddingSpace, title: str) -> str:
+    return title if space.is_finetuned or space.backbone not in PACKAGED else PACKAGED[space.backbone].title
 
 
 def other_measures(image_set: ImageSet) -> list[str]:
@@ -321,7 +349,7 @@ def pick_class(image_set: ImageSet) -> None:
 
 
 def show_view_popover(image_set: ImageSet, measure: str) -> None:
-    """Display options: order by another column, copies, point sizes, and the second model."""
+    """Display options: order by another column, copies, and point sizes."""
 
     def switch(label: str, key: Key[bool], field: str, meaning: str) -> None:
         now: bool = getattr(view(), field)
@@ -355,61 +383,3 @@ def show_view_popover(image_set: ImageSet, measure: str) -> None:
             own = "Ranks each picture against its own class only, so that hard classes do not fill the list"
             switch("Rank within class", WITHIN, "within_class", own)
             switch("Class by class", BY_CLASS, "class_by_class", f"The first {PER_CLASS} of each, class by class")
-        _show_second(image_set)
-
-
-def _show_second(image_set: ImageSet) -> None:
-    """A button that asks a second model to read these pictures too; once one has, one that orders by both or by one."""
-    second = image_set.core.second
-    if image_set.source.is_external:
-        return
-    if second.available is None:
-        asked = default_second_model(image_set.space.backbone)
-        if asked is not None and running(image_set.set_id) is None:
-            _offer(image_set, asked)
-    elif SECOND_SEEN.get() != "news":  # else the line above has the way back
-        label, icon = "Order by both models", ":material/group:"
-        words = f"Order by {second.available.title} too, which has already read these pictures"
-        if second.active is not None:
-            label, icon = "Order by one model only", ":material/person:"
-            words = f"Order by {image_set.source.title} only. What {second.available.title} has read is kept"
-        switch = partial(_switch, image_set)
-        st.button(label, type="tertiary", icon=icon, key="second.switch", on_click=switch, help=escape(words))
-
-
-def show_change(image_set: ImageSet) -> None:
-    """Say that two models order the set since this page was drawn last; with the way back."""
-    second, before = image_set.core.second.active, SECOND_SEEN.get()
-    SECOND_SEEN.set("one" if second is None else "two" if before in (None, "two") else "news")
-    if second is None or SECOND_SEEN.get() != "news":
-        return
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="second_news"):
-        both = f"{image_set.source.title} and {second.title}"
-        st.markdown(f":blue[:material/group:] **Two models now set the order**: {escape(both)}.", width="content")
-        undo, close = partial(_switch, image_set), partial(SECOND_SEEN.set, "two")
-        st.button("Order by one model only", type="tertiary", icon=":material/undo:", key="second.undo", on_click=undo)
-        st.button("", type="tertiary", icon=":material/close:", key="second.seen", on_click=close)
-
-
-def _switch(image_set: ImageSet) -> None:
-    with errors_shown():
-        image_set.core.second.enable(is_enabled=image_set.core.second.active is None)
-        SECOND_SEEN.clear()
-
-
-def _offer(image_set: ImageSet, second: PackagedBackbone) -> None:
-    """A button that has a second model start reading, or says why it cannot."""
-
-    def ask() -> None:
-        second.weights()  # raises an error for one that is not installed, which says how to install it
-        start_reading(image_set.root, set_id=image_set.set_id, model=image_set.source.name, also=second.name)
-
-    begun = image_set.core.second.incomplete
-    beginning = "" if begun is None else f"{begun.backbone} has not read all of these pictures. "
-    words = (
-        f"{beginning}{second.name} reads the pictures too, which can take longer than the first reading. Both models "
-        "then judge what is ambiguous: on seven sets of photographs as well as one, or better"
-    )
-    look: dict[str, Any] = {"type": "tertiary", "icon": ":material/group_add:", "help": escape(words)}
-    if act_button("Ask a second model", ask, key="second.ask", **look):
-        st.rerun()

@@ -36,6 +36,8 @@ PRECISION: "Key[PrecisionChoice | None]" = Key("models.precision")
 """The precision of readings; None is the one in which a set was read."""
 
 KIND = EMBED.name
+_OPINION = "opinion"
+"""In what is stored with a reading that was asked for nothing but a second opinion."""
 
 
 def open_folder(folder: Path, *, model: str, also: str | None = None) -> None:
@@ -63,17 +65,25 @@ def readable(folder: Path) -> Path:
 
 
 def start_reading(
-    folder: Path, *, set_id: str, model: str, also: str | None = None, shown_range: str | None = None
+    folder: Path,
+    *,
+    set_id: str,
+    model: str,
+    also: str | None = None,
+    is_opinion: bool = False,
+    shown_range: str | None = None,
 ) -> None:
     """Start reading new pictures in the folder of an image set, unless it is being read; the view does not change.
 
-    `also` is a second model that reads them too; another `shown_range` of more than 8 bits (`0:4095`) reads all anew.
-    Every reading of the app is started here. Raises UrlVizError if the folder or the model may not be read.
+    `also` is a second model that reads them too, with `is_opinion` for nothing else; another `shown_range` of more
+    than 8 bits (`0:4095`) reads all anew. Every reading of the app is started here. Raises UrlVizError if the folder or
+    the model may not be read.
     """
     root = readable(folder)
     if running(set_id) is None:
         config = replace(reading_config(root, set_id=set_id, model=model, also=also), range=shown_range)
-        about = about_set(root, set_id, model=model, name=set_name(root), also=also or "")
+        more = {_OPINION: "yes"} if is_opinion else {}
+        about = about_set(root, set_id, model=model, name=set_name(root), also=also or "", **more)
         EMBED.start(config, about=about, workspace=Workspace.at())
 
 
@@ -159,12 +169,12 @@ def stage_of(job: Job) -> str:
     return "" if step is None else step.stage
 
 
-def second_model_of(stage: str) -> str:
-    """The name of the second model that reads a set after the first one; "" while that reads, or without any."""
-    return stage.partition(", ")[2]
+def gives_opinion(job: Job) -> bool:
+    """Whether a reading is by now a second opinion on a set that is whole by its first model."""
+    return _OPINION in job.about or ", " in stage_of(job)
 
 
 def is_growing(set_id: str) -> bool:
     """Whether pictures of an image set still come in: it is being read by its first model."""
     job = running(set_id)
-    return job is not None and not second_model_of(stage_of(job))
+    return job is not None and not gives_opinion(job)

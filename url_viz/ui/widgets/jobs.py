@@ -30,7 +30,6 @@ from url_viz.jobs import (
 )
 from url_viz.jobs.kinds import SET_NAME, JobResult, result_of
 from url_viz.jobs.runner import LIGHT_NEEDS_MB
-from url_viz.models.model import model_title
 from url_viz.store.about import known_sets
 from url_viz.store.sets import Unfinished, unfinished
 from url_viz.ui.open_sets import open_sets
@@ -38,7 +37,7 @@ from url_viz.ui.session import NOT_THERE, Key, choice
 from url_viz.ui.text import Markdown, errors_shown, escape, show_error
 from url_viz.ui.widgets.buttons import act_button
 from url_viz.ui.widgets.components import say_now
-from url_viz.ui.widgets.embed_job import KIND, latest, second_model_of, set_title, show_read_button, stage_of
+from url_viz.ui.widgets.embed_job import KIND, gives_opinion, latest, set_title, show_read_button, stage_of
 
 TICK_S = 2.0
 CANCEL_GRACE_S = 3.0
@@ -274,11 +273,13 @@ class Reading:
     job: Job | None
     state: JobState | None = None
     stage: str = ""
+    is_quiet: bool = False
+    """Whether nothing is shown of it: it gives a second opinion."""
 
     @classmethod
     def for_set(cls, set_id: str) -> Self:
         job = latest(set_id)
-        return cls(None) if job is None else cls(job, job.status().state, stage_of(job))
+        return cls(None) if job is None else cls(job, job.status().state, stage_of(job), gives_opinion(job))
 
 
 def show_reading(set_id: str, reading: Reading, *, shown: ImageSet | None) -> None:
@@ -289,7 +290,8 @@ def show_reading(set_id: str, reading: Reading, *, shown: ImageSet | None) -> No
     job, state = reading.job, reading.state
     if job is not None and state in (JobState.QUEUED, JobState.RUNNING):
         tick_s = READING_TICK_S if shown is not None else TICK_UNTIL_SHOWN_S
-        st.fragment(_line, run_every=tick_s)(job.id, set_id, shown, reading.stage)
+        with st.sidebar if reading.is_quiet else st.container():  # even an empty line would move the page when it goes
+            st.fragment(_line, run_every=tick_s)(reading, job.id, set_id, shown)
     elif job is not None and state not in _ENDED_WELL and job.id not in DISMISSED.get_or(frozenset):
         _show_failed(job)
     elif shown is not None and (partial := unfinished(set_id, Workspace.at())) is not None:
@@ -307,24 +309,22 @@ def _show_stopped(set_id: str, partial: Unfinished, job: Job | None) -> None:
         show_read_button("Continue", about.root, model=model, also=also or None, key="continue_reading", icon=icon)
 
 
-def _line(job_id: str, set_id: str, shown: ImageSet | None, stage: str) -> None:
-    """The progress of a reading; `stage` is where it was as the page was drawn."""
-    job, second = latest(set_id), second_model_of(stage)
-    if job is None or job.id != job_id or not job.status().is_live or second_model_of(stage_of(job)) != second:
+def _line(reading: Reading, job_id: str, set_id: str, shown: ImageSet | None) -> None:
+    """The progress of a `reading`, which is as it was when the page was drawn."""
+    job = latest(set_id)
+    if job is None or job.id != job_id or not job.status().is_live or gives_opinion(job) != reading.is_quiet:
         st.rerun()
+    if reading.is_quiet:
+        return
     left, right = st.columns([12, 1], vertical_alignment="center")
     with left:
         show_progress(job)
-        if second:
-            first = model_title(job.about["model"])
-            st.caption(escape(f"Ordered by {first} for now, and by both models once {model_title(second)} is done."))
     with right:
-        consequence = "the set stays complete, ordered by one model" if second else "pictures read so far are kept"
-        stop, words = partial(cancel_job, job), f"Stop reading; {consequence}"
+        stop, words = partial(cancel_job, job), "Stop reading; pictures read so far are kept"
         if act_button("", stop, icon=":material/close:", help=words, key="stop_reading"):
             st.rerun()
     if job.about.get("model") == choice().model:
-        _refresh_when_grown(set_id, job, shown, stage)
+        _refresh_when_grown(set_id, job, shown, reading.stage)
 
 
 def _refresh_when_grown(set_id: str, job: Job, shown: ImageSet | None, stage: str) -> None:

@@ -37,8 +37,6 @@ DECIDED: Key[bool] = Key("view.decided")
 """The buttons of the decisions on a picture, by its id and the decision."""
 LABELLED: Key[str | None] = Key("view.labelled")
 """The control of a picture's label, by its id."""
-ANSWERED_BY: Key[tuple[tuple[object, ...], str]] = Key("view.answered_by")
-"""The second model that took part, "" for none, when the picture that is open was opened."""
 
 PICTURE = LINK = "picture"
 NEIGHBOURS = 12
@@ -51,7 +49,6 @@ def open_picture(image_id: int) -> None:
     """Open a picture in the dialog and in the address; it stays ringed on maps and in galleries."""
     OPENED.set(image_id)
     DIALOG.set(PICTURE)
-    ANSWERED_BY.clear()
 
 
 def open_linked() -> None:
@@ -88,7 +85,6 @@ def _show_picture(image_set: ImageSet, measure: str) -> None:
         show_with_heat(image_set, image_id, row, measure=measure)
         _show_steps(image_set, image_id, measure)
     with right:
-        _show_change(image_set, image_id)
         _show_question(image_set, image_id, row)
         _show_decision(image_set, image_id, row)
         _show_label(image_set, image_id, row)
@@ -114,15 +110,6 @@ def _show_neighbours(image_set: ImageSet, image_id: int) -> None:
     shown = tiles_by_similarity(image_set.neighbours(image_id, NEIGHBOURS), set_id=image_set.set_id)
     key, handle = f"neighbours.{image_id}", partial(handle_gallery_actions, image_set)
     show_gallery(shown, key=key, empty="No neighbours.", columns=6, handle=handle, on_click=OPENED.set)
-
-
-def _show_change(image_set: ImageSet, image_id: int) -> None:
-    """Say that a second model takes part since the picture was opened: the answer may have changed."""
-    active = image_set.core.second.active
-    now = "" if active is None else active.title
-    before = ANSWERED_BY.get_for((image_set.set_id, image_id), lambda: now)
-    if now and not before:
-        st.caption(f":material/group: Now by two models: {escape(now)} has read these pictures meanwhile.")
 
 
 def _show_question(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:

@@ -22,6 +22,7 @@ from url_viz.ui.first_page import show_first_page
 from url_viz.ui.menu import go_to, purpose_of
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import (
+    BY_FIRST,
     DIALOG,
     NOT_THERE,
     OPENED,
@@ -223,7 +224,8 @@ def _show_foreign_head(now: SetChoice, root: Path) -> None:
 def require_image_set(title: str = "") -> ImageSet:
     """The chosen image set, below a line on its reading; ends the page if there are no pictures to show.
 
-    Where none is chosen, a page with a `title` says what it is for, and leads to one.
+    Where none is chosen, a page with a `title` says what it is for, and leads to one. A second opinion that comes while
+    the page is open waits: nothing moves under a hand.
     """
     now = choice()
     if now.set_id is None:
@@ -245,6 +247,11 @@ def require_image_set(title: str = "") -> ImageSet:
         end_page()
     with st.sidebar:
         listen_to_keys(shown)
+    visit = now.set_id, now.model
+    if shown.core.second.active is None:
+        BY_FIRST.set(visit)
+    elif BY_FIRST.get() == visit:
+        return shown.single_model
     return shown
 
 
