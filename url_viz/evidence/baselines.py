@@ -26,18 +26,15 @@ def max_probability(logits: NDArray[np.floating]) -> Floats:
 
     Summed from the other classes, so that probabilities next to 1 keep their order.
     """
-    shifted = _shifted(logits)
-    others = np.exp(np.delete(np.sort(shifted, axis=1), -1, axis=1)).sum(axis=1)
-    result: Floats = others / (1 + others)
-    return result
+    others = np.exp(np.sort(_shifted(logits), axis=1)[:, :-1]).sum(axis=1)
+    return np.asarray(others / (1 + others))
 
 
 def margin(logits: NDArray[np.floating]) -> Floats:
     """One minus how far the largest softmax probability is ahead of the second, over logits (N, C), C ≥ 2."""
     shifted = _shifted(logits)
     first_two = np.exp(np.sort(shifted, axis=1)[:, -2:]) / np.exp(shifted).sum(axis=1, keepdims=True)
-    result: Floats = 1 - (first_two[:, 1] - first_two[:, 0])
-    return result
+    return np.asarray(1 - (first_two[:, 1] - first_two[:, 0]))
 
 
 def energy(logits: NDArray[np.floating]) -> Floats:
@@ -45,16 +42,14 @@ def energy(logits: NDArray[np.floating]) -> Floats:
 
     Liu et al. 2020, arXiv 2010.03759, at temperature 1.
     """
-    exact = logits.astype(np.float64)
-    summed: Floats = exact.max(axis=1) + np.log(np.exp(_shifted(logits)).sum(axis=1))
-    return -summed
+    largest = logits.astype(np.float64).max(axis=1)
+    return np.asarray(-(largest + np.log(np.exp(_shifted(logits)).sum(axis=1))))
 
 
 def inverse_norm(embeddings: NDArray[np.floating]) -> Floats:
     """One over the length of the embeddings (N, D); infinite for an embedding of zeros."""
     norms = np.linalg.norm(embeddings.astype(np.float64), axis=1)
-    result: Floats = np.divide(1.0, norms, out=np.full(len(norms), np.inf), where=norms > 0)
-    return result
+    return np.asarray(np.divide(1.0, norms, out=np.full(len(norms), np.inf), where=norms > 0))
 
 
 def nearest_dissimilarity(embeddings: NDArray[np.floating]) -> Floats:
@@ -82,5 +77,4 @@ def all_baselines(embeddings: NDArray[np.floating], logits: NDArray[np.floating]
 
 def _shifted(logits: NDArray[np.floating]) -> Floats:
     exact = logits.astype(np.float64)
-    shifted: Floats = exact - exact.max(axis=1, keepdims=True)
-    return shifted
+    return np.asarray(exact - exact.max(axis=1, keepdims=True))

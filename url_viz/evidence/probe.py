@@ -32,15 +32,13 @@ class Probe:
     def shares(self, inputs: Floats) -> Floats:
         """Class shares (R, K) of `probe_inputs` (R, A + 1)."""
         value = inputs @ self.weights
-        shares: Floats = softmax(value, axis=1) if len(self.classes) else value
-        return shares
+        return np.asarray(softmax(value, axis=1)) if len(self.classes) else value
 
     def called(self, inputs: Floats) -> Codes:
         """The likeliest class (R,) of `probe_inputs` (R, A + 1); NONE from a probe without classes."""
         if not len(self.classes):
             return np.full(len(inputs), NONE, np.int32)
-        called: Codes = self.classes[(inputs @ self.weights).argmax(axis=1)]
-        return called
+        return np.asarray(self.classes[(inputs @ self.weights).argmax(axis=1)])
 
 
 def probe_inputs(whitened: NDArray[np.floating]) -> Floats:

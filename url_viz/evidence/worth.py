@@ -124,7 +124,7 @@ class Worth:
 
     @property
     def is_worth_more(self) -> bool:
-        """Whether the decisions were worth more than suggestions accepted unseen, as far as can be told."""
+        """Whether the decisions were worth more than suggestions accepted unseen, as far as the test shows."""
         return self.verdict == "more"
 
     @property
@@ -170,7 +170,7 @@ class Worth:
 
     @cached_property
     def words(self) -> str:
-        """What the review was worth, in a few sentences; says plainly where it made no difference, or none is told."""
+        """What the review was worth, in a few sentences; says plainly where it made no difference, or none shows."""
         if self.verdict == "nothing decided":
             right = _percent(self.figure(GIVEN))
             return f"{self.outcome} A linear probe gets {right} of {self.pictures:,} held-out pictures right."
@@ -362,8 +362,7 @@ def _share_of(probe: Probe, inputs: Floats, label: Codes) -> Doubles:
     """The share (R,) that a probe gives to a label (R,); 0 for a class that it does not know."""
     shares = np.zeros((len(label), max(int(label.max(initial=0)), int(probe.classes.max(initial=0))) + 2))
     shares[:, probe.classes] = probe.shares(inputs)
-    own: Doubles = shares[np.arange(len(label)), label]  # the last column is that of NONE
-    return own
+    return np.asarray(shares[np.arange(len(label)), label])  # the last column is that of NONE
 
 
 def probes_of(inputs: Floats, labels: Codes, learns: Bools) -> Iterator[Probe]:

@@ -285,7 +285,6 @@ class SetObjects:
         return self._drawn(data, self._boxes_in(prediction[PICTURE]), own[0] if own else None, predicted)
 
     def _boxes_in(self, picture: object) -> list[ObjectBox]:
-        """The boxes in a picture, by its name in the table."""
         table = self._core.frame
         if PICTURE not in table or not set(BOX_COLUMNS) <= set(table.columns):
             raise ImageError("has no box any more, since the columns of its annotations were removed")

@@ -292,18 +292,17 @@ class SetMaps(SetSubject):
         functions = None if core.source.head is None else core.source.head.functions
         if functions is None or len(functions.bias) != len(names):
             return pictures.assign(looks_like=None, like_share=np.nan)
-        looks = [look_of(functions.shares(self._near_embeddings(int(each))), names) for each in pictures["id"]]
+        looks = []
+        for image_id in pictures["id"].tolist():
+            row = core.row_of(image_id)
+            near = near_in_graph(row, core.contents, core.graph)
+            keys = np.unique(core.contents[[row] if near is None else [row, *near[0][:NEAR]]])
+            embeddings = core.store.embeddings(core.space.key, keys).embedding.astype(np.float32)
+            looks.append(look_of(functions.shares(embeddings), names))
         return pictures.assign(
             looks_like=pd.Series([name for name, _ in looks], dtype=object, index=pictures.index),
             like_share=np.array([share for _, share in looks], np.float32),
         )
-
-    def _near_embeddings(self, image_id: int) -> NDArray[np.float32]:
-        """Embeddings (M, D) of a picture and its nearest in the graph, M at most NEAR + 1."""
-        row, contents = self._core.row_of(image_id), self._core.contents
-        near = near_in_graph(row, contents, self._core.graph)
-        keys = np.unique(contents[[row] if near is None else [row, *near[0][:NEAR]]])
-        return self._core.store.embeddings(self._core.space.key, keys).embedding.astype(np.float32)
 
     def project(self, ids: Iterable[int], *, method: Literal["umap", "tsne"] = "umap") -> Projection:
         """Some pictures on a map of their own: UMAP on the neighbours among them, PCA below 15; seeded.

@@ -198,7 +198,6 @@ class Review(Queue):
         return datetime.datetime.fromisoformat(self._stored.begun)
 
     def _in_scope(self) -> Bools:
-        """Which pictures (N,) the scope has."""
         return np.isin(self._ids, scoped(self.table, self.spec.scope)["id"].to_numpy(np.int64))
 
     def skipped(self) -> Bools:
@@ -250,7 +249,6 @@ class Review(Queue):
 
     # What subclasses override.
     def _queue(self) -> Ids:
-        """The ids of a queue that begins now."""
         return make_queue(self.table, self.spec, self._listed)
 
     def _can_ask(self, ids: Ids) -> Bools:

@@ -250,13 +250,12 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Weights:
-    """`weights` (F,) of the measures, and a `constant`; they sum to the log odds that a pair is not the same kind."""
+    """`weights` (F,) of the measures, and a `constant`: called with ranks (P, F), the log odds (P,) of another kind."""
 
     constant: float
     weights: Doubles
 
     def __call__(self, ranks: Doubles) -> Doubles:
-        """The log odds (P,) of pairs with these ranks (P, F)."""
         return np.asarray(self.constant + ranks @ self.weights)
 
 
