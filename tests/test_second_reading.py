@@ -8,22 +8,29 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from PIL import Image
 
 from tests.conftest import SECOND
 from tests.imaging.pictures import write_folder
+from tests.object_store import BUCKET, let_in, object_store
 from tests.pipeline.reader import Reader
 from url_viz import second_reading
+from url_viz.base.errors import FolderError
 from url_viz.base.progress import PROGRESS_VARIABLE, Progress
+from url_viz.base.workspace import root_of
 from url_viz.image_set import ImageSet, open_image_set
-from url_viz.imaging.workers import decoders
+from url_viz.imaging.workers import Decoders, decoders
 from url_viz.models.model import Model
 from url_viz.models.model_names import PACKAGED, PackagedBackbone
 from url_viz.pipeline import embed as pipeline
+from url_viz.pipeline import stash as stashing
 from url_viz.reading import embed_folder
 from url_viz.second_reading import NICENESS, embed_by_two
 from url_viz.store.sets import list_sets
@@ -197,3 +204,185 @@ def test_none_whose_weights_are_not_here_nor_beside_one_it_was_not_measured_with
         absent = PackagedBackbone(**{**vars(PACKAGED[name]), "module": "nowhere_to_be_found"})
         monkeypatch.setitem(PACKAGED, name, absent)
     assert (of_second(by_two()), by_two.loaded) == (None, [])
+
+
+class TestStash:
+    """Where files are dear to read, crops for the second opinion are cut in the first reading, and wait."""
+
+    @pytest.fixture(autouse=True)
+    def asked(self, by_two: ByTwo, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+        """The pictures that are decoded; the second model is known by the size of its crops here."""
+        sized = replace(PACKAGED[SECOND], preprocessing=by_two.second_model.space.preprocessing)
+        monkeypatch.setitem(PACKAGED, SECOND, sized)
+        shutil.rmtree(by_two.reader.folder)
+        pictures: list[bytes] = []
+        ask = Decoders.read
+        monkeypatch.setattr(
+            Decoders, "read", lambda self, data, *a, **k: pictures.append(data) or ask(self, data, *a, **k)
+        )
+        return pictures
+
+    @pytest.fixture
+    def alone(self, by_two: ByTwo, workspace: Path) -> Callable[[], ImageSet]:
+        """Reads the folder by both models at once, from its files, into a workspace of its own."""
+
+        def reads() -> ImageSet:
+            other = by_two.reader.folder.parent / "other"
+            shutil.copytree(workspace / "models", other / "models")
+            first, second = by_two.model, by_two.second_model
+            return embed_folder(by_two.reader.folder, model=first, also=second, workspace=other)
+
+        return reads
+
+    @pytest.mark.parametrize("mode", ["RGB", "I;16"])
+    def test_crops_that_wait_give_what_the_files_would_which_may_be_gone(
+        self, by_two: ByTwo, alone: Callable[[], ImageSet], asked: list[bytes], mode: str
+    ) -> None:
+        write_dear(by_two.reader.folder, COUNT, mode=mode)
+        from_files = alone()
+        asked.clear()
+
+        def remove(step: Progress) -> None:
+            if step.stage == SECOND_STAGE:
+                shutil.rmtree(by_two.reader.folder, ignore_errors=True)
+
+        both = by_two(seen=remove)
+        assert len(asked) == COUNT
+        assert (of_second(both), by_two.loaded) == (SECOND, [SECOND])
+        assert not stash_of(both).exists()
+        for space in (
+            both.space,
+            both.space.squeezed,
+            by_two.second_model.space.seeing(both.space.preprocessing.rendering),
+        ):
+            read, expected = (each.core.store.embeddings(space.key, both.core.contents) for each in (both, from_files))
+            assert len(expected.content) == COUNT
+            np.testing.assert_array_equal(read.embedding, expected.embedding)
+        pd.testing.assert_frame_equal(both.table(), from_files.table())
+        assert both.core.store.about().remarks == from_files.core.store.about().remarks
+
+    def test_one_that_is_killed_goes_on_where_it_was_also_without_its_source(
+        self, by_two: ByTwo, alone: Callable[[], ImageSet], asked: list[bytes], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(type(by_two.second_model.runtime), "batch", 4)
+        monkeypatch.setattr(pipeline, "FLUSH_PICTURES", 4)
+        monkeypatch.setattr(pipeline, "FIRST_FLUSH_PICTURES", 4)
+        write_dear(by_two.reader.folder, COUNT)
+        from_files = alone()
+
+        def kill(step: Progress) -> None:
+            if step.stage == SECOND_STAGE and step.done >= 8:
+                raise RuntimeError("killed")
+
+        with pytest.raises(RuntimeError, match="killed"):
+            by_two(seen=kill)
+        home = by_two.reader.workspace
+        left = open_image_set(by_two.reader.folder, model=by_two.model.name, workspace=home)
+        assert (len(left), of_second(left)) == (COUNT, None)
+        assert left.core.store.about().files_begun(left.space.key) is None
+        away = by_two.reader.folder.rename(by_two.reader.folder.with_name("away"))
+        asked.clear()
+        seen: list[Progress] = []
+        with pytest.raises(FolderError):
+            by_two(seen=seen.append)
+        assert next(step.total for step in seen if step.stage == SECOND_STAGE) == COUNT - 8
+        away.rename(by_two.reader.folder)
+        again = open_image_set(by_two.reader.folder, model=by_two.model.name, workspace=home)
+        assert (of_second(again), asked, stash_of(again).exists()) == (SECOND, [], False)
+        pd.testing.assert_frame_equal(again.table(), from_files.table())
+
+    def test_what_is_torn_damaged_or_foreign_is_read_from_its_file(
+        self, by_two: ByTwo, alone: Callable[[], ImageSet], asked: list[bytes]
+    ) -> None:
+        write_dear(by_two.reader.folder, COUNT)
+        from_files = alone()
+        asked.clear()
+
+        def hurt(step: Progress) -> None:
+            if step.stage == "map" and not step.done:
+                [stash] = by_two.reader.workspace.glob("sets/*/stash/*.crops")
+                data = bytearray(stash.read_bytes())
+                data[len(data) // COUNT // 2] ^= 1
+                stash.write_bytes(data[: -len(data) // COUNT // 3])
+                stash.with_name("0123.crops").write_bytes(data)
+
+        both = by_two(seen=hurt)
+        assert len(asked) == COUNT + 2
+        assert not stash_of(both).exists()
+        pd.testing.assert_frame_equal(both.table(), from_files.table())
+
+    def test_a_bound_holds_and_others_are_read_from_their_files(
+        self, by_two: ByTwo, alone: Callable[[], ImageSet], asked: list[bytes], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(type(by_two.model.runtime), "batch", 4)
+        monkeypatch.setattr(stashing, "MOST_BYTES", 9 * record_bytes(by_two))
+        write_dear(by_two.reader.folder, COUNT)
+        from_files = alone()
+        asked.clear()
+        both = by_two()
+        assert len(asked) == COUNT + COUNT - 8
+        pd.testing.assert_frame_equal(both.table(), from_files.table())
+
+    def test_small_files_of_this_machine_are_read_again(self, by_two: ByTwo, asked: list[bytes]) -> None:
+        write_folder(by_two.reader.folder, COUNT, classes=("cat", "dog"))
+        sizes: set[int] = set()
+
+        def look(step: Progress) -> None:
+            sizes.update(path.stat().st_size for path in by_two.reader.workspace.glob("sets/*/stash/*"))
+
+        both = by_two(seen=look)
+        assert (sizes, len(asked), stash_of(both).exists()) == ({0}, 2 * COUNT, False)
+
+    def test_none_is_left_where_no_second_opinion_follows(self, by_two: ByTwo) -> None:
+        write_dear(by_two.reader.folder, COUNT)
+
+        def stop(step: Progress) -> None:
+            if step.stage == SECOND_STAGE:
+                raise KeyboardInterrupt
+
+        def kill(step: Progress) -> None:
+            if step.stage == SECOND_STAGE:
+                raise RuntimeError
+
+        with pytest.raises(KeyboardInterrupt):
+            by_two(seen=stop)
+        left = by_two()
+        assert (of_second(left), by_two.loaded, stash_of(left).exists()) == (None, [], False)
+        shutil.rmtree(by_two.reader.workspace / "sets")
+        with pytest.raises(RuntimeError):
+            by_two(seen=kill)
+        assert stash_of(left).exists()
+        by_two.reader()  # by one model alone
+        assert not stash_of(left).exists()
+
+    def test_a_bucket_gives_each_picture_once(
+        self, by_two: ByTwo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = write_folder(tmp_path / "files", COUNT, classes=("cat", "dog"))
+        with object_store() as store:
+            let_in(store, monkeypatch)
+            store.fill(folder, "second")
+            by_two.reader.folder = root_of(f"s3://{BUCKET}/second")
+            both = by_two()
+            assert of_second(both) == SECOND
+            assert sorted(store.asked) == sorted(set(store.asked))
+
+
+def write_dear(folder: Path, count: int, *, mode: str = "RGB") -> None:
+    """PNGs that take more than crops of them."""
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        path = folder / ("cat", "dog")[number % 2] / f"{number:04d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shape = (240, 320) if mode == "I;16" else (240, 320, 3)
+        Image.fromarray(
+            rng.integers(0, 4096 if mode == "I;16" else 256, shape, np.uint16 if mode == "I;16" else np.uint8)
+        ).save(path)
+
+
+def record_bytes(by_two: ByTwo) -> int:
+    return sum(3 * model.space.preprocessing.size_px**2 for model in (by_two.model, by_two.second_model)) + 12
+
+
+def stash_of(image_set: ImageSet) -> Path:
+    return image_set.core.store.paths.stash

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from url_viz.base.command_line import PrecisionChoice
 from url_viz.base.errors import BucketError, DamageError, ModelError, NoImagesError
 from url_viz.base.progress import Progress, ProgressCallback, silent
@@ -14,8 +16,9 @@ from url_viz.base.rows import CACHED_FROM
 from url_viz.base.workspace import SetPaths, Workspace, address_in
 from url_viz.image_set import ImageSet
 from url_viz.imaging.containers.python_dataset import open_dataset
+from url_viz.imaging.decode import Preprocessing
 from url_viz.imaging.rendering import Rendering, with_rest_of
-from url_viz.imaging.scan import Scan, why_empty
+from url_viz.imaging.scan import Scan, ScannedFile, display_name, why_empty
 from url_viz.imaging.source import Folder, Objects, Source, by_page, remark_on_range, rendering_for_new_set, source_of
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
@@ -23,7 +26,8 @@ from url_viz.pipeline.ahead import prepare_reading
 from url_viz.pipeline.cluster.on_ray import OnRay
 from url_viz.pipeline.embed import embed, score_missing
 from url_viz.pipeline.embedded import Given, embed_files, given_embeddings
-from url_viz.pipeline.postprocess import update_derived
+from url_viz.pipeline.postprocess import current_contents, update_derived
+from url_viz.pipeline.stash import Stash, delete_stash, stash_waits
 from url_viz.store.about import choose_second_model, find_set, has_tables, read_about, space_read
 from url_viz.store.columns.source_columns import keep_columns, keep_objects
 from url_viz.store.tables.reader import Store
@@ -49,6 +53,7 @@ def embed_folder(
     within: Sequence[Path] | None = None,
     ray: OnRay | None = None,
     rendering: Rendering | None = None,
+    second_later: Preprocessing | None = None,
 ) -> ImageSet:
     """Read a folder (or an address in object storage) into an image set: only new and changed files.
 
@@ -61,6 +66,8 @@ def embed_folder(
     Pictures of more than 8 bits, or of many bands, are seen as the set's are, those of a new one as `rendering` says,
     or in the range of a sample of them; another rendering than the set's reads it anew.
     With `ray`, workers of Ray read and embed (`OnRay("local", workers=2)`); this process stores what they answer.
+    Where a second model is to read after this one, `second_later` is how it sees pictures: of files that are dear to
+    fetch or decode, its crops wait in the image set's folder.
     Raises FolderError or NoImagesError if there is nothing to read, WorkspaceError where another process writes,
     BucketError where object storage does not give what it listed: what it gave is kept, and the next call goes on;
     ClusterError where Ray does not start, or cannot be joined.
@@ -85,7 +92,68 @@ def embed_folder(
         refit=refit,
         ray=ray,
         rendering=rendering,
+        second_later=second_later,
     )
+
+
+def embed_from_stash(
+    folder: str | Path,
+    *,
+    model: Model,
+    also: Model,
+    workspace: str | Path | None,
+    within: Sequence[Path] | None,
+    progress: ProgressCallback,
+) -> ImageSet | None:
+    """Read an image set by a second model as `embed_folder` does, from crops that wait alone: its pictures may be away.
+
+    None where crops of some pictures do not wait, or the first `model` has not read the whole.
+    """
+    home = Workspace.at(workspace)
+    paths = home.set_paths(find_set(address_in(folder) or Path(folder).expanduser(), home))
+    if not (stash_waits(paths) and has_tables(paths)):
+        return None
+    store = Store(paths)
+    about = store.about()
+    rendering = about.spaces[-1].preprocessing.rendering
+    first, others = model.seeing(rendering), _others(model.seeing(rendering), also, rendering)
+    if first.space not in about.spaces or about.files_begun(first.space.key) is not None:
+        return None
+    with Writer(paths, about.root) as writer:
+        stash = Stash(paths, [each.space.preprocessing for each in others])
+        contents = current_contents(writer, first.space.key)
+        lacking = [np.setdiff1d(contents, writer.embedded(each.space.key).content) for each in others]
+        if not all(content in stash for content in np.union1d(*lacking).tolist()):
+            return None
+    with suppress(BucketError):  # of crops that are damaged: the others are read
+        source = _AsStored(store, within)
+        return _embed_source(source, about.root, home, model=first, also=also, limit=None, report=progress)
+    return None
+
+
+class _AsStored:
+    """The files of an image set as they were read, which need not be there any more, as a source that opens none."""
+
+    at_a_time = 1
+
+    def __init__(self, store: Store, within: Sequence[Path] | None) -> None:
+        self._store, self.within = store, within
+        self.root = self.base = store.about().root
+
+    def list(self) -> Scan:
+        rows = self._store.images(["path", "size_bytes", "mtime_ns"]).to_pylist()
+        about = self._store.about()
+        files = sorted((row["path"], row["size_bytes"], row["mtime_ns"]) for row in rows)
+        return Scan(
+            about.root,
+            tuple(ScannedFile(*file) for file in files),
+            about.skipped,
+            within=self.within,
+            remarks=about.remarks,
+        )
+
+    def read(self, file: ScannedFile) -> bytes:
+        raise BucketError(f"{display_name(file.path)!r} was not to be read again.")
 
 
 def embed_dataset(
@@ -126,6 +194,7 @@ def _embed_source(
     refit: bool = False,
     ray: OnRay | None = None,
     rendering: Rendering | None = None,
+    second_later: Preprocessing | None = None,
 ) -> ImageSet:
     """Read what is new in a source into the image set of `root`; see `embed_folder`."""
     paths = home.set_paths(find_set(root, home))
@@ -143,17 +212,26 @@ def _embed_source(
     is_as_before = rendering is None and bool(spaces)
     rendering = before if is_as_before else rendering_for_new_set(source, found.files, wanted)
     chosen = _seeing(chosen, rendering)
-    others: tuple[Model, ...] = ()
-    if second is not None and isinstance(chosen, Model):
-        others = second.seeing(rendering), chosen.squeezed
+    others = _others(chosen, second, rendering) if second is not None and isinstance(chosen, Model) else ()
+    sheets = [each.space.preprocessing for each in others]
+    if second_later is not None and isinstance(chosen, Model) and not others:
+        sheets = [chosen.squeezed.space.preprocessing, replace(second_later, rendering=rendering)]
     outside = remark_on_range(source, found.files, rendering) if is_as_before else ""
     seen_so = "" if rendering is None else f"{rendering.words}."
-    found = replace(found, remarks=(*found.remarks, *filter(None, (seen_so, outside))))
+    found = replace(found, remarks=tuple(dict.fromkeys((*found.remarks, *filter(None, (seen_so, outside))))))
     with Writer(paths, root) as writer:
         embed_by = embed_files if ray is None else ray.embed_by(home)
         _keep_source_columns(writer, source, found)
         outcome = embed(
-            chosen, found, writer, also=others, limit=limit, report=report, embed_by=embed_by, source=source
+            chosen,
+            found,
+            writer,
+            also=others,
+            limit=limit,
+            report=report,
+            embed_by=embed_by,
+            source=source,
+            stash=Stash(paths, sheets) if sheets else None,
         )
         if outcome.is_cut_off:
             raise BucketError(outcome.words_of_unfetched)
@@ -166,6 +244,8 @@ def _embed_source(
         if outcome.unfetched:
             raise BucketError(outcome.words_of_unfetched)
         writer.note_ended([each.space.key for each in (chosen, *others)])
+        if second_later is None:
+            delete_stash(paths)
         image_set = ImageSet(Store(paths), chosen.space, chosen.source, home, within=source.within)
         if not len(image_set):
             failed = image_set.failures()
@@ -205,6 +285,14 @@ def _source(root: Path, paths: SetPaths, within: Sequence[Path] | None) -> Sourc
 def _seeing(model: Model | Given, rendering: Rendering | None) -> Model | Given:
     """The model for pictures that are seen so; of given embeddings only thumbnails are."""
     return model.seeing(rendering) if isinstance(model, Model) else replace(model, space=model.space.seeing(rendering))
+
+
+def _others(first: Model, second: Model, rendering: Rendering | None) -> tuple[Model, Model]:
+    """What reads pictures beside a first model: that once more with its other look, and a second one.
+
+    The second one is last: it takes part as soon as its graph is there, and then all is.
+    """
+    return first.squeezed, second.seeing(rendering)
 
 
 def _first_model(model: Model | str, home: Workspace, ray: OnRay | None, *, root: Path) -> Model:

@@ -1,6 +1,8 @@
 """A second model that reads an image set after the first one, without being named: of which sets, and when."""
 
 import os
+import signal
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -8,19 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from url_viz.base.errors import DamageError
+from url_viz.base.errors import DamageError, FolderError
 from url_viz.base.progress import PROGRESS_VARIABLE, Progress, ProgressCallback
-from url_viz.base.workspace import Workspace, is_in_bucket
+from url_viz.base.workspace import Workspace
 from url_viz.columns.second_model import find_opinions
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.models.model import EmbeddingSpace, Model, packaged_name
 from url_viz.models.model_names import PACKAGED, default_second_model
+from url_viz.pipeline.stash import MOST_PICTURES, delete_stash, stash_waits
+from url_viz.reading import embed_from_stash
 from url_viz.store.about import find_set, is_second_model_used
 from url_viz.store.tables.reader import Store
 
-MOST_PICTURES = 20_000
-"""The most pictures that a second model reads without being asked."""
 NICENESS = 10
 """Of a job that nobody waits for: pages get nine times its share of a busy processor."""
 VARIABLE = "URL_VIZ_SECOND_MODEL"
@@ -44,21 +46,38 @@ def embed_by_two(
     """`read` the folder `root` by `model`; then have a second one, which `load` loads by name, read what it has not.
 
     `read` is `embed_folder` with all but models and progress. The second model is the one that takes part already, or
-    of a new set in a folder the default one, if its weights are here and `model` comes in a package: what it is worth
-    was measured with those. It reads MOST_PICTURES at most. The set is whole by `model` before that begins, and stays
-    so if it is stopped. The stages of the second reading have the model's name behind a comma.
+    of a new set the default one, if its weights are here and `model` comes in a package: what it is worth was measured
+    with those. It reads MOST_PICTURES at most, from crops that were cut in the first reading where files are dear to
+    read. The set is whole by `model` before that begins, and stays so if it is stopped. One that is killed goes on when
+    the folder is read again, also where the pictures are away by then. Its stages have the model's name behind a comma.
     """
     home = Workspace.at(workspace)
-    name = _second_for(root, Store(home.set_paths(find_set(root, home))), model.space)
-    image_set = read(model=model, progress=progress)
-    if name is None or image_set.core.second.active is not None or _unread(image_set, name) > MOST_PICTURES:
-        return image_set
+    paths = home.set_paths(find_set(root, home))
+    name = _second_for(Store(paths), model.space)
 
-    def named(step: Progress) -> None:
+    def by_second(step: Progress) -> None:
         progress(replace(step, stage=f"{step.stage}, {name}"))
 
+    try:
+        later = None if name is None else PACKAGED[name].preprocessing
+        image_set = read(model=model, second_later=later, progress=progress)
+    except FolderError:
+        if name is not None and stash_waits(paths):
+            embed_from_stash(root, model=model, also=load(name), workspace=workspace, within=None, progress=by_second)
+        raise
+    if name is None or image_set.core.second.active is not None or _unread(image_set, name) > MOST_PICTURES:
+        delete_stash(paths)
+        return image_set
     _let_pages_go_first()
-    return read(model=model, also=load(name), refit=False, progress=named)
+    try:
+        second = load(name)
+        found = embed_from_stash(
+            root, model=model, also=second, workspace=workspace, within=image_set.within, progress=by_second
+        )
+        return found or read(model=model, also=second, refit=False, progress=by_second)
+    except KeyboardInterrupt:
+        delete_stash(paths)  # it is not to go on
+        raise
 
 
 def _let_pages_go_first() -> None:
@@ -66,15 +85,22 @@ def _let_pages_go_first() -> None:
     if PROGRESS_VARIABLE in os.environ:
         os.nice(NICENESS)  # on Linux of this thread, and of what it starts
         decoders.close()  # those that start in their place are as nice
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job that is stopped, not killed
 
 
-def _second_for(root: Path, store: Store, space: EmbeddingSpace) -> str | None:
+def _second_for(store: Store, space: EmbeddingSpace) -> str | None:
     """The name of the second model for a set as it is before a reading; None for none, or none with weights here."""
     about, name = store.about() if store.paths.about.exists() else None, None
-    if about is None or all(about.files_begun(each.key) is not None for each in about.spaces):  # never read to the end
-        default = None if is_in_bucket(root) or packaged_name(space) is None else default_second_model(space.backbone)
-        name = None if default is None else default.name
-    elif is_second_model_used(store.paths):
+    is_begun = about is None or all(about.files_begun(each.key) is not None for each in about.spaces)
+    if about is not None and not is_second_model_used(store.paths):
+        return None
+    if is_begun or stash_waits(store.paths):  # never read to the end, by one model or by the second
+        others = () if about is None else about.other_spaces(space)
+        names = (packaged_name(other) for other in others if other.precision == space.precision)
+        default = None if packaged_name(space) is None else default_second_model(space.backbone)
+        name = next(filter(None, names), None if default is None else default.name)
+    else:
         with suppress(DamageError):
             known = store.graph_columns(space.key)
             opinions = () if known is None else find_opinions(store, space, known.content)

@@ -148,6 +148,8 @@ class SetPaths:
     """Logits of a user's own model, a folder a run."""
     versions = FileInside("versions")
     """The set at the end of each reading that changed it."""
+    stash = FileInside("stash")
+    """Crops of pictures that wait for a second model, while that is to read."""
     derived = FileInside("derived")
     """Cached columns, a folder for each; all of it can be deleted."""
 

@@ -55,9 +55,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Known:
-    """A file whose content was read before, perhaps under another name."""
+    """A file whose content was read before, perhaps under another name.
+
+    `also` has the crops for other backbones that were cut then, where they are wanted.
+    """
 
     content: int
+    also: tuple[NDArray[np.uint8], ...] = ()
 
 
 @dataclass(frozen=True)

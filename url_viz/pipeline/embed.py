@@ -18,6 +18,7 @@ from url_viz.pipeline.ahead import prepare_umap
 from url_viz.pipeline.assessments import Assessments
 from url_viz.pipeline.embedded import Embed, EmbeddedFiles, Embedding, Given, Row, embed_files
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, PcaBasis, fit_pca
+from url_viz.pipeline.stash import MOST_PICTURES, Stash
 from url_viz.store.tables.tables import IMAGES, PCA, Coordinates, Embeddings, positions_of
 from url_viz.store.tables.writer import Writer
 
@@ -124,13 +125,14 @@ def embed(
     report: ProgressCallback,
     embed_by: Embed = embed_files,
     source: Source | None = None,
+    stash: Stash | None = None,
 ) -> Outcome:
     """Read, embed and store what is new in the scanned folder; drop what has left it.
 
     Embeddings that are given are stored as they are; pictures without one are not read. The models `also` embed the
     same pictures, from the same reading of a file; a squeezed one is another look of a model: it is not recorded as one
     that read the set, and has no preview. `embed_by` may have other machines read and embed; `source` is what was
-    scanned, opened anew by default.
+    scanned, opened anew by default. A `stash` takes crops for models that read later; with `also`, it has theirs.
 
     Every file has one outcome: a row with an embedding, or a row with the reason of its failure. A file that object
     storage does not give has none, and stays to be read; many of these in a row end the run (`Outcome.is_cut_off`).
@@ -142,7 +144,12 @@ def embed(
     run = _Run(models, writer, {} if _is_rendered_anew(writer, model.space) else plan.stored)
     clock = Clock("read", total=len(plan.to_read))
     report(clock.at(0))
-    embedding = Embedding(models, source or source_of(scan.root, within=scan.within), run.known, run.embedded)
+    if stash is not None and not also and len(plan.to_read) <= MOST_PICTURES:
+        stash.begin()
+    elif not also:
+        stash = None
+    source = source or source_of(scan.root, within=scan.within)
+    embedding = Embedding(models, source, run.known, run.embedded, stash, plan.stored)
     with ExitStack() as noted:
         own = [each.space for each in models if not each.space.preprocessing.is_squeezed]
         for space in reversed(own):  # the first one last: it is the latest that the set was read with
@@ -225,8 +232,9 @@ class _Run:
 
     def take(self, files: EmbeddedFiles) -> None:
         """Let what became of some files wait to be stored, and store what waits, if it is time to."""
-        thumbnails = self._thumbnails({row.content for row in files.rows if row.content is not None and row.is_known})
-        fresh = (row for row in files.rows if row.content is None or row.content != self._stored_contents.get(row.id))
+        stored = self._stored_contents
+        fresh = [row for row in files.rows if row.content is None or row.content != stored.get(row.id)]
+        thumbnails = self._thumbnails({row.content for row in fresh if row.content is not None and row.is_known})
         self._waiting += [self._with_facts(row, thumbnails) for row in fresh]
         for waiting, rows in zip(self._embeddings, files.embeddings, strict=True):
             if rows is not None:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
@@ -32,6 +32,7 @@ from url_viz.imaging.workers import (
 from url_viz.models.head import Head
 from url_viz.models.model import EXTERNAL, LARGEST, EmbeddingSpace, Model, ModelSource
 from url_viz.models.runtime import CPU_BATCH
+from url_viz.pipeline.stash import Stash
 from url_viz.store.columns.imported_columns import import_name
 from url_viz.store.columns.user_files import MOST_NUMBERS, Matrix, UserFile, opened, read_user_file
 from url_viz.store.columns.user_paths import match_file
@@ -186,13 +187,22 @@ class EmbeddedFiles:
 class Embedding:
     """What embedding files takes: models, where the files are, and what need not be done again.
 
-    Contents in `known` are not decoded; those in `embedded`, a growing set for each model, are not embedded.
+    Contents in `known` are not decoded; those in `embedded`, a growing set for each model, are not embedded. Where one
+    model reads, a `stash` takes crops for others that read later; where several do, it has those for all but the first.
+    `contents` are those of files that were read before, by their ids.
     """
 
     models: Sequence[Model | Given]
     source: Source
     known: Set[int]
     embedded: Sequence[set[int]]
+    stash: Stash | None = None
+    contents: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def is_for_later(self) -> bool:
+        """Whether crops are cut for models that read later."""
+        return self.stash is not None and len(self.models) == 1
 
 
 _Begun = Callable[[], EmbeddedFiles]
@@ -229,7 +239,17 @@ def embed_files(
     ]
     ahead = max((runtime.ahead for runtime in runtimes), default=0)
     with closing(read_ahead(batches, read, ahead=max(2, READ_AHEAD // size), at_a_time=at_once)) as arriving:
-        yield from awaited(_all_begun(_of_size(arriving, size), models), ahead=ahead)
+        read_files = _of_size(arriving, size)
+        if embedding.stash is not None and embedding.is_for_later:
+            read_files = _with_crops_stashed(read_files, embedding.stash)
+        yield from awaited(_all_begun(read_files, models), ahead=ahead)
+
+
+def _with_crops_stashed(batches: Iterable[list["_Read"]], stash: Stash) -> Iterator[list["_Read"]]:
+    for batch in batches:
+        pictures = (reading for _, reading in batch if isinstance(reading, Picture))
+        stash.add({picture.content: picture.also for picture in pictures if picture.also})
+        yield batch
 
 
 def _all_begun(batches: Iterable[list["_Read"]], models: Sequence["_Begin"]) -> Iterator[_Begun]:
@@ -300,22 +320,48 @@ def _reader(embedding: Embedding, *, by: Decoders) -> Callable[[Sequence[Scanned
     sheet, *others = (model.space.preprocessing for model in embedding.models)
 
     def read(group: Sequence[ScannedFile]) -> list[_Read]:
+        waiting = _from_stash(embedding, group)
+        if waiting is not None:
+            return waiting
         file = group[0]
+        also = [*others, *_cut_for_later(embedding, group)]
         with budget.reserve(file.size_bytes) if source.at_a_time else nullcontext():
             try:
                 fetch = partial(source.read, file)
                 places = [file.place for file in group if file.place is not None]
                 if not places:
                     reading = fetch_and_decode_isolated(
-                        fetch, sheet, known=embedding.known, also=others, is_assessed=True, by=by
+                        fetch, sheet, known=embedding.known, also=also, is_assessed=True, by=by
                     )
                     return [(file, reading)]
-                sheets = (sheet, *others)
+                sheets = (sheet, *also)
                 done = fetch_and_decode_places(fetch, places, sheets, known=embedding.known, by=by)
                 return list(zip(group, done, strict=True))
             except BucketError as error:
                 return [(file, Unfetched(str(error))) for file in group]
 
+    return read
+
+
+def _cut_for_later(embedding: Embedding, group: Sequence[ScannedFile]) -> Sequence[Preprocessing]:
+    """What is cut for models that read later: where to fetch and decode the file again takes more than its crops."""
+    if embedding.stash is None or not embedding.is_for_later:
+        return ()
+    is_dear = embedding.source.at_a_time or group[0].size_bytes > embedding.stash.record_bytes * len(group)
+    return embedding.stash.sheets if is_dear else ()
+
+
+def _from_stash(embedding: Embedding, group: Sequence[ScannedFile]) -> list[_Read] | None:
+    """Files that the first model has read, with their crops for the others; None if those of one do not wait."""
+    if embedding.stash is None or embedding.is_for_later:
+        return None
+    read: list[_Read] = []
+    for file in group:
+        content = embedding.contents.get(file.id)
+        crops = embedding.stash.crops(content) if content is not None and content in embedding.embedded[0] else None
+        if content is None or crops is None:
+            return None
+        read.append((file, Known(content, crops)))
     return read
 
 
@@ -342,7 +388,10 @@ def _begin_embedding(
         given = Embeddings(contents, rows, np.full(len(rows), np.nan, np.float32))
         embedded.update(fresh)
         return lambda: given
-    crops = [(picture.crop, *picture.also)[place] for _, picture in fresh.values() if isinstance(picture, Picture)]
+    crops = [
+        picture.also[place - 1] if place or isinstance(picture, Known) else picture.crop
+        for _, picture in fresh.values()
+    ]
     wait = model.start(np.stack(crops))
     embedded.update(fresh)
 

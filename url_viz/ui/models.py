@@ -17,7 +17,8 @@ from url_viz.models.model_names import default_second_model, parse_paper_name
 from url_viz.models.precision import precision_here, precision_words, slow_words
 from url_viz.models.runtime import devices
 from url_viz.pipeline.cluster.on_ray import cluster_address
-from url_viz.second_reading import MOST_PICTURES, VARIABLE, is_on
+from url_viz.pipeline.stash import MOST_PICTURES
+from url_viz.second_reading import VARIABLE, is_on
 from url_viz.store.about import is_second_model_used, known_sets
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import DIALOG, Key, choice, choose
