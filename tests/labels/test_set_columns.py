@@ -77,6 +77,12 @@ class TestTheTable:
         assert image_set.table()["width"].unique().tolist() == [64]
         assert len(image_set.search(int(image_set.table()["id"].iloc[0]))) == 5  # has a `similarity` of its own
 
+    def test_a_column_named_as_one_that_is_worked_out_is_not_lost(self, image_set: ImageSet) -> None:
+        mine: list[object] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+        image_set.columns.add(table_of(ambiguity=mine, confidence=mine, tuned=mine), name="mine")
+        for name in ("mine_ambiguity", "mine_confidence", "mine_tuned"):
+            assert sorted(image_set.table()[name]) == mine
+
     def test_an_import_replaces_the_one_of_its_name_and_goes_when_it_is_removed(self, image_set: ImageSet) -> None:
         before = image_set.table()
         image_set.columns.add(table_of(a=[1] * 6, b=[2] * 6))

@@ -110,6 +110,10 @@ class Parameter:
     is_lazy: bool
 
 
+GIVEN: set[str] = set()
+"""The columns of the table that declared columns give: a user's column of such a name gets another one."""
+
+
 def column(
     *,
     version: int = 1,
@@ -118,6 +122,7 @@ def column(
     on_disk: OnDisk | None = None,
 ) -> Callable[[Callable[Inputs, Value]], Column[Inputs, Value]]:
     """Declare the function below as the column of its name; see `Column`."""
+    GIVEN.update(gives)
 
     def declared(make: Callable[Inputs, Value]) -> Column[Inputs, Value]:
         return Column(make.__name__, make, version, gives, digest, on_disk)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from url_viz.base.wording import numbered
-from url_viz.columns.engine import ByContent, Lazy, OnDisk, column
+from url_viz.columns.engine import GIVEN, ByContent, Lazy, OnDisk, column
 from url_viz.columns.ranking import percentile
 from url_viz.imaging.folder_classes import COLUMN_OF, FolderClasses, classes_of, folder_of_each
 from url_viz.imaging.quality import QUALITIES
@@ -332,12 +332,13 @@ def imported(base: Frame, imports: tuple[Import, ...], files: Lazy[pa.Table]) ->
     columns: dict[str, Column] = {}
     listed: list[UserColumn] = []
     ids = base.table["id"].to_numpy(np.int64)
+    ours = {*base.table.columns, NAME, *GIVEN} - {*COLUMN_OF.values()}
     for imported_file in imports:
         present = np.asarray(files()["id"].to_numpy(), np.int64)
         row = imported_file.rows_of(ids, base.contents, present=present)
         for brought, stored in imported_file.columns.items():
             values = values_at(stored, row)
-            name = free_name(brought, imported_file.name, {*base.table.columns, NAME, *columns} - {*COLUMN_OF.values()})
+            name = free_name(brought, imported_file.name, {*ours, *columns})
             columns[name], count = values, int(pd.notna(values).sum())
             listed.append(
                 UserColumn(name, stored.kind, count, imported_file.name, brought in imported_file.uncertainties)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from url_viz.base.errors import FolderError, WorkspaceError
 from url_viz.base.wording import counted
+from url_viz.columns.engine import GIVEN
 from url_viz.columns.filters import LABEL_CHECK
 from url_viz.columns.table import NAME, UserColumn, base, files, free_name, imported
 from url_viz.core import SetSubject
@@ -191,6 +192,7 @@ class SetColumns(SetSubject):
             *self._core.derived.get(base).table.columns,
             *imported_columns.column_names(others),
             *RESERVED,
+            *GIVEN,
             *choices,
         }
 
