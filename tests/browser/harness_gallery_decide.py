@@ -29,6 +29,11 @@ class Holder:
     decisions: Decisions
     ids: NDArray[np.int64]
 
+    @property
+    def core(self) -> "Holder":
+        """An image set has its ids there."""
+        return self
+
     def row(self, image_id: int) -> dict[str, str]:
         """Where the picture is."""
         return {"path": f"{image_id}.jpg"}

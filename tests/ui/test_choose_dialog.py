@@ -99,7 +99,7 @@ def test_of_a_large_set_a_job_measures_and_its_result_stays(
     again = words(dialog(image_set))
     assert worth.split(" ×")[0][:40] in again
     assert "are worth, tagged “chosen”" in again
-    monkeypatch.setattr("url_viz.jobs.kinds.MOST", 1)
+    monkeypatch.setattr("url_viz.jobs.kinds.MOST_CHOICES", 1)
     start_measuring(image_set, image_set.core.ids[:12].tolist(), name="zoo", tag="")
     assert len(list((image_set.core.store.paths.derived / "choices").glob("*.json"))) <= 1
     with pytest.raises(JobError, match="Measure it again"):

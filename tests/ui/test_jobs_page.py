@@ -9,6 +9,7 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from tests.jobs.conftest import until
 from tests.ui.pages import LONG, ended, opened
 from url_viz.base.progress import Progress
 from url_viz.base.workspace import Workspace
@@ -64,7 +65,7 @@ def test_a_waiting_job_says_what_for_and_since_when(image_set: ImageSet) -> None
 
 def test_what_is_announced_of_a_job_changes_with_a_quarter_of_a_stage_at_most(image_set: ImageSet) -> None:
     job, said = a_job(image_set, LONG), []
-    assert in_quarters(job) in (f"{title_of_job(job)}: waiting", f"{title_of_job(job)}: running")
+    until(lambda: in_quarters(job) == f"{title_of_job(job)}: running", 60)
     for done in range(401):
         step = {"time": time.time(), **asdict(Progress("read", done, 400, rate_per_s=done, seconds_left=done))}
         job.paths.progress.write_text(json.dumps(step) + "\n")
