@@ -1,7 +1,7 @@
 """Embedding speed against a plain loop (timm, DataLoader, float32), the best tuned torch loop, and what is possible.
 
     python -m benchmarks.embedding [--pictures 1992] [--large 96] [--rounds 3] [--device cuda]
-                                   [--fastdup VENV/bin/python] [--settings]
+                                   [--fastdup VENV/bin/python] [--settings] [--cold]
 
 Every contender reads the same JPEGs, of 500 × 375 and then of 4000 × 3000, in turn within a round; figures are medians
 over rounds: pictures a second, and milliseconds of processor time a picture of all processes, which other work on the
@@ -12,6 +12,10 @@ round, in which processes start and UMAP is imported, is not counted. fastdup, w
 has it is told (`pip install fastdup`), runs its own small network, makes no thumbnails, and looks for duplicates; its
 import is not counted. For fewer cores: `taskset -c 0`.
 
+With --cold, of small pictures, the plain loop and the command `embed` by the default and in float32, each a process of
+its own with its imports alone, and then the loop and `embed_folder` in a process that did the same before. Models are
+converted and UMAP is compiled by then, as after the first set on a machine.
+
 With --settings, our reading alone, by so many processes that decode and threads that read, and with queues of so many
 pictures before the forward pass, beside the default. More of them than there are cores tell what they cost, and not
 what more cores would give.
@@ -21,6 +25,7 @@ import argparse
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections import deque
@@ -30,18 +35,16 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.machine import machine, processor_seconds
+from benchmarks.plain_loop import torch_loop
 from url_viz.base.processes import usable_cores
 from url_viz.base.progress import silent
 from url_viz.base.workspace import Workspace
-from url_viz.imaging.decode import decode, middle, normalised, read_file, resized
+from url_viz.imaging.decode import read_file
 from url_viz.imaging.scan import scan
 from url_viz.imaging.workers import Decoders, fetch_and_decode
-from url_viz.models.backbone import load_backbone
 from url_viz.models.model import Model, load_model
 from url_viz.models.model_names import DEFAULT
 from url_viz.models.runtime import Wait, devices
@@ -62,39 +65,6 @@ class Row:
     name: str
     per_s: float
     processor_ms: float
-
-
-class Files(Dataset[torch.Tensor]):
-    """Pixels of files, as a plain torch loop reads them."""
-
-    def __init__(self, files: list[Path]) -> None:
-        self.files = files
-        self.sheet = load_backbone(DEFAULT).preprocessing
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        image, _ = decode(read_file(bytes(self.files[index])))
-        crop = middle(resized(image, self.sheet), self.sheet.size_px)
-        return torch.from_numpy(normalised(crop[None], self.sheet)[0])
-
-
-def torch_loop(
-    files: list[Path], *, channels_last: bool, workers: int, batch: int, device: str = "cpu"
-) -> Callable[[], None]:
-    """A loop of timm's model over a DataLoader, float32; it ends when the device has done its work."""
-    backbone = load_backbone(DEFAULT).backbone.to(device)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    backbone = backbone.to(memory_format=layout)  # type: ignore[call-overload]
-    dataset = Files(files)
-
-    @torch.inference_mode()
-    def run() -> None:
-        for pixels in DataLoader(dataset, batch_size=batch, num_workers=workers):
-            backbone(pixels.to(device).contiguous(memory_format=layout))[1].cpu()
-
-    return run
 
 
 def ours(
@@ -131,15 +101,60 @@ def _queued(length: int, run: Callable[[], None]) -> None:
         embedded.READ_AHEAD = before
 
 
-def with_its_map(folder: Path, workspace: Path, device: str) -> Callable[[], None]:
+def with_its_map(folder: Path, workspace: Path, device: str, precision: str = "fast") -> Callable[[], None]:
     """`embed_folder` into a fresh store, to its map."""
-    model = load_model(DEFAULT, device=device, workspace=workspace)
+    model = load_model(DEFAULT, precision=precision, device=device, workspace=workspace)  # type: ignore[arg-type]
 
     def run() -> None:
         with tempfile.TemporaryDirectory() as home:
             embed_folder(folder, model=model, workspace=home)
 
     return run
+
+
+def plain_alone(folder: Path, device: str) -> Callable[[], None]:
+    """The plain loop in a process of its own, which imports no more than it needs."""
+    return partial(_process, "benchmarks.plain_loop", folder, device)
+
+
+def embed_alone(folder: Path, device: str, precision: str) -> Callable[[], None]:
+    """The command `embed` into a fresh workspace."""
+
+    def run() -> None:
+        with tempfile.TemporaryDirectory() as home:
+            options = ("--workspace", home, "--device", device, "--precision", precision, "--one-model")
+            _process("url_viz", "embed", folder, *options)
+
+    return run
+
+
+def _process(module: str, *words: str | Path) -> None:
+    subprocess.run([sys.executable, "-m", module, *words], check=True, capture_output=True)
+
+
+def cold(count: int, rounds: int, device: str) -> None:
+    """Measure whole processes, and print what each takes beside the plain loop."""
+    with tempfile.TemporaryDirectory() as place:
+        folder, workspace = Path(place) / "pictures", Path(place) / "workspace"
+        files = write_pictures(folder, count)
+        here = load_model(DEFAULT, device=device, workspace=workspace).space.precision
+        precisions = {"fast": here} if here == "float32" else {"fast": here, "exact": "float32"}
+        contenders: dict[str, Callable[[], float | None]] = {PLAIN: plain_alone(folder, device)}
+        for precision, name in precisions.items():
+            contenders[f"embed to its map ({name})"] = embed_alone(folder, device, precision)
+        warm = torch_loop(files, channels_last=False, workers=0, batch=32, device=device)
+        contenders[f"the same process again: {PLAIN}"] = warm
+        for precision, name in precisions.items():
+            again = with_its_map(folder, workspace, device, precision)
+            contenders[f"the same process again: embed_folder ({name})"] = again
+        rows = measure(contenders, count, rounds)
+    print(f"| {count:,} JPEGs of {SMALL[0]} × {SMALL[1]} | s | × plain loop | processor s | × plain loop |")
+    print("|---|---|---|---|---|")
+    for name, row in rows.items():
+        plain = rows[PLAIN if "again" not in name else f"the same process again: {PLAIN}"]
+        ratios = row.per_s / plain.per_s, plain.processor_ms / row.processor_ms
+        seconds = count / row.per_s, count * row.processor_ms / 1000
+        print(f"| {name} | {seconds[0]:.1f} | {ratios[0]:.1f} | {seconds[1]:.1f} | {ratios[1]:.1f} |", flush=True)
 
 
 def forward_only(files: list[Path], workspace: Path, device: str) -> Callable[[], None]:
@@ -267,10 +282,14 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--fastdup", type=Path, default=None)
     parser.add_argument("--settings", action="store_true", help="Processes, threads and queues, of small pictures.")
+    parser.add_argument("--cold", action="store_true", help="Whole processes with their imports, of small pictures.")
     options = parser.parse_args()
     print(f"## Embedding on {devices().get(options.device, options.device)}\n\n{machine()}\n")
     if options.settings:
         settings(options.pictures, options.rounds)
+        return
+    if options.cold:
+        cold(options.pictures, options.rounds, options.device)
         return
     for size, count in ((SMALL, options.pictures), (LARGE, options.large)):
         with tempfile.TemporaryDirectory() as place:
