@@ -102,8 +102,8 @@ def embed_from_stash(
     model: Model,
     also: Model,
     workspace: str | Path | None,
-    within: Sequence[Path] | None,
     progress: ProgressCallback,
+    within: Sequence[Path] | None = None,
 ) -> ImageSet | None:
     """Read an image set by a second model as `embed_folder` does, from crops that wait alone: its pictures may be away.
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,12 +59,13 @@ def embed_by_two(
     def by_second(step: Progress) -> None:
         progress(replace(step, stage=f"{step.stage}, {name}"))
 
+    read_stash = partial(embed_from_stash, root, model=model, workspace=workspace, progress=by_second)
     try:
         later = None if name is None else PACKAGED[name].preprocessing
         image_set = read(model=model, second_later=later, progress=progress)
     except FolderError:
         if name is not None and stash_waits(paths):
-            embed_from_stash(root, model=model, also=load(name), workspace=workspace, within=None, progress=by_second)
+            read_stash(also=load(name))
         raise
     if name is None or image_set.core.second.active is not None or _unread(image_set, name) > MOST_PICTURES:
         delete_stash(paths)
@@ -71,9 +73,7 @@ def embed_by_two(
     _let_pages_go_first()
     try:
         second = load(name)
-        found = embed_from_stash(
-            root, model=model, also=second, workspace=workspace, within=image_set.within, progress=by_second
-        )
+        found = read_stash(also=second, within=image_set.within)
         return found or read(model=model, also=second, refit=False, progress=by_second)
     except KeyboardInterrupt:
         delete_stash(paths)  # it is not to go on
