@@ -19,6 +19,7 @@ from url_viz.columns.filters import ReviewSpec
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
+from url_viz.pipeline.stash import Stash
 from url_viz.reading import embed_folder
 from url_viz.recent_sets import RecentSets
 from url_viz.recording import record
@@ -122,7 +123,7 @@ class TestTwoSets:
 
 
 FILES = {name for name, value in vars(SetPaths).items() if isinstance(value, FileInside)}
-MADE_AGAIN = {"lock", "records_lock", "derived"}
+MADE_AGAIN = {"lock", "records_lock", "derived", "stash"}
 """Files that the other machine makes itself, and that need no repair."""
 
 
@@ -138,6 +139,7 @@ def filled_once(read_once: ImageSet, tmp_path_factory: pytest.TempPathFactory) -
     image_set.labels.use("level:1")
     image_set.labels.set_apart("name:1")
     choose_second_model(paths, is_used=False)
+    Stash(paths, [image_set.space.preprocessing]).begin()
     review = image_set.reviews.open(ReviewSpec("confusability"))
     review.skip(int(review.ids[0]))
     record(image_set, run="mine").epoch(ids, np.eye(12), number=0)
