@@ -53,6 +53,11 @@ class Opinion:
         return whitened_for(self._store, self.space.key, self.columns.content)
 
     @property
+    def is_look(self) -> bool:
+        """Whether it is the first model's other look at the pictures, not another network's."""
+        return self.space.preprocessing.is_squeezed
+
+    @property
     def is_whole(self) -> bool:
         """Whether lists and rows can be read, and are in one space; not while a writer refits that."""
         try:
@@ -218,6 +223,12 @@ def opinions(
 ) -> tuple[Opinion, ...]:
     """The second opinion that takes part; () for none."""
     return () if confusability_by_both is None else opinions_available
+
+
+@column()
+def other_networks(opinions: tuple[Opinion, ...]) -> tuple[Opinion, ...]:
+    """The opinions that classes and `tuned` are by: another look helps confusability alone (docs/order.md)."""
+    return tuple(opinion for opinion in opinions if not opinion.is_look)
 
 
 @column()

@@ -167,17 +167,17 @@ def classified(
     content_labels_as_given: CodedLabels | None,
     witnesses: Lazy[Graph | None],
     whitened_graph: Lazy[WhitenedRows | None],
-    opinions: tuple[Opinion, ...],
+    other_networks: tuple[Opinion, ...],
     covers: Covers,
 ) -> Classified | None:
     """What the witnesses say of the classes of all contents."""
-    return classified_by(witnesses, whitened_graph, opinions, content_labels, content_labels_as_given, covers)
+    return classified_by(witnesses, whitened_graph, other_networks, content_labels, content_labels_as_given, covers)
 
 
 def classified_by(
     witnesses: Lazy[Graph | None],
     whitened_graph: Lazy[WhitenedRows | None],
-    opinions: tuple[Opinion, ...],
+    other_networks: tuple[Opinion, ...],
     witnessed: CodedLabels | None,
     given: CodedLabels | None,
     covers: Covers = NO_COVERS,
@@ -194,16 +194,16 @@ def classified_by(
     graph, whitened = witnesses(), whitened_graph()
     if graph is None or whitened is None or whitened.whitening.key != graph.whitening:
         return None
-    if not all(opinion.is_whole for opinion in opinions):
+    if not all(network.is_whole for network in other_networks):
         return None
     groups = source_groups(graph.twins, graph.apart)
     return classify(
         graph.position,
         graph.similarity,
-        side_by_side(whitened.rows, *(opinion.whitened.rows for opinion in opinions)),
+        side_by_side(whitened.rows, *(network.whitened.rows for network in other_networks)),
         witnessed.codes,
         groups,
-        also=[voters(opinion.graph, groups) for opinion in opinions],
+        also=[voters(network.graph, groups) for network in other_networks],
         given=None if given is None else given.codes,
         covers=covers,
         least=least,
@@ -257,7 +257,7 @@ def class_reader(
     classified: Lazy[Classified | None],
     witnesses: Lazy[Graph | None],
     whitened_graph: Lazy[WhitenedRows | None],
-    opinions: tuple[Opinion, ...],
+    other_networks: tuple[Opinion, ...],
     content_labels: CodedLabels | None,
     covers: Covers,
 ) -> ClassReader | None:
@@ -268,8 +268,8 @@ def class_reader(
     if judged is None or graph is None or whitened is None:
         return None
     groups = source_groups(graph.twins, graph.apart)
-    lists = Nearest(graph.position, graph.similarity), *(voters(opinion.graph, groups) for opinion in opinions)
-    rows = side_by_side(whitened.rows, *(opinion.whitened.rows for opinion in opinions))
+    lists = Nearest(graph.position, graph.similarity), *(voters(network.graph, groups) for network in other_networks)
+    rows = side_by_side(whitened.rows, *(network.whitened.rows for network in other_networks))
     names = tuple(content_labels.names[code] for code in judged.model.classes)
     return ClassReader(lists, rows, groups, judged.model, names, covers)
 
@@ -286,7 +286,7 @@ def label_evidence(
     content_labels_as_given: CodedLabels | None,
     label_witnesses: Lazy[Graph | None],
     whitened_graph: Lazy[WhitenedRows | None],
-    opinions: tuple[Opinion, ...],
+    other_networks: tuple[Opinion, ...],
     covers: Covers,
     *,
     has_label_witnesses: bool,
@@ -295,6 +295,6 @@ def label_evidence(
     if not has_label_witnesses:
         return None
     classified = classified_by(
-        label_witnesses, whitened_graph, opinions, content_labels, content_labels_as_given, covers
+        label_witnesses, whitened_graph, other_networks, content_labels, content_labels_as_given, covers
     )
     return None if classified is None else classified.evidence

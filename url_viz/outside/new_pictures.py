@@ -70,8 +70,8 @@ class Reference:
     content; `whitened` and `embedding` (M, D) are their vectors, and `counts` (M,) says which of them stand in
     lists: the representatives. `confusability` is None without a graph; `model` gives class shares, of
     `class_names`, and is None without classes. Where other opinions take part, `others` have their vectors of the same
-    contents, and the rest is by all. `pixels` are what copies are known by, `groups` (M,) source groups. Shares of
-    classes that are not known (`LabelAgreement`) are told of no picture.
+    contents: confusability is by all, classes by those that are no look. `pixels` are what copies are known by,
+    `groups` (M,) source groups. Shares of classes that are not known (`LabelAgreement`) are told of no picture.
     """
 
     pictures: pd.DataFrame
@@ -86,6 +86,7 @@ class Reference:
     pixels: Pixels | None = None
     groups: NDArray[np.integer] | None = None
     are_classes_known: bool = True
+    is_look: bool = False
 
     def __len__(self) -> int:
         return len(self.table)
@@ -101,7 +102,8 @@ class Reference:
         """The model as fitted without the pictures at `rows` (R,)."""
         if self.model is None:
             return None
-        return self.model.without(rows, side_by_side(*(each.whitened.rows[rows] for each in (self, *self.others))))
+        networks = (self, *(other for other in self.others if not other.is_look))
+        return self.model.without(rows, side_by_side(*(each.whitened.rows[rows] for each in networks)))
 
     def shares_of(
         self, rows: NDArray[np.floating], voters: Nearest, twin: Rows, *, also: Sequence[Nearest] = ()
@@ -179,7 +181,14 @@ def reference(
         None if classified is None else classified.model,
         content_labels.names,
         tuple(
-            Reference(measured, table, opinion.whitened, opinion.embeddings, is_representative(opinion.graph.twins))
+            Reference(
+                measured,
+                table,
+                opinion.whitened,
+                opinion.embeddings,
+                is_representative(opinion.graph.twins),
+                is_look=opinion.is_look,
+            )
             for opinion in heard
         ),
         pixels,
@@ -218,8 +227,9 @@ def compare_to_reference(new: NewPictures, reference: Reference) -> Placement:
         its_rows, its_nearest = _by_other(replace(new, embedding=embedding), other, twins)
         cosine = row_cosines(its_rows, other.whitened.rows, nearest.position[:, 0])
         lists.append(Lists(its_nearest.position, its_nearest.similarity, cosine))
-        also.append(_voters(its_nearest, twin, reference))
-        all_rows.append(its_rows)
+        if not other.is_look:
+            also.append(_voters(its_nearest, twin, reference))
+            all_rows.append(its_rows)
     value, shares = np.full(len(rows), np.nan, np.float32), None
     if reference.confusability is not None:
         value = confusability_of_new(nearest.position, nearest.similarity, reference.confusability, others=lists)

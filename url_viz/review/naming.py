@@ -67,10 +67,10 @@ def name_classified(
     name_content_labels: CodedLabels | None,
     witnesses: Lazy[Graph | None],
     whitened_graph: Lazy[WhitenedRows | None],
-    opinions: tuple[Opinion, ...],
+    other_networks: tuple[Opinion, ...],
 ) -> Classified | None:
     """What the witnesses say of the names; one picture of a name is enough."""
-    return classified_by(witnesses, whitened_graph, opinions, name_content_labels, None, least=1)
+    return classified_by(witnesses, whitened_graph, other_networks, name_content_labels, None, least=1)
 
 
 name_class_shares = class_shares.variant(
