@@ -52,6 +52,8 @@ def wait_until_read(page: Page) -> None:
 def to_second_opinion(page: Page) -> Locator:
     """Go to where models are set; returns the switch."""
     page.get_by_role("link", name="Models", exact=True).click()
+    expect(page.get_by_role("heading", name="Shipped")).to_be_visible()
+    settled(page)
     page.get_by_text("How pictures are read").click()
     return page.get_by_text("Second opinion", exact=True)
 

@@ -20,6 +20,7 @@ from url_viz.models.model import Model
 from url_viz.models.model_names import PACKAGED, PackagedBackbone
 from url_viz.reading import embed_folder
 from url_viz.second_reading import VARIABLE
+from url_viz.store.about import is_second_model_used
 from url_viz.ui.first_page import TYPED
 from url_viz.ui.session import DIALOG, OPENED
 from url_viz.ui.widgets.embed_job import KIND, ONE_MODEL
@@ -140,9 +141,12 @@ def test_the_switch_is_about_new_sets_and_the_open_one(
     assert at.toggle(key="models.second").value
     embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
     assert f"has one, by {SECOND}" in said(at.run())
-    at.toggle(key="models.second").set_value(False).run()
-    assert image_set.core.second.active is None
-    assert "has one" not in said(at)
+    for is_wanted in (False, True, False):
+        at.toggle(key="models.second").set_value(is_wanted).run()
+        assert is_second_model_used(image_set.core.store.paths) == is_wanted
+        assert ("has one" in said(at)) == is_wanted
+        at.switch_page("pages/jobs_page.py").run()
+        at.switch_page("pages/models_page.py").run()
     start_page = opened(page="explore", chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite1")
     start_page.session_state[ONE_MODEL] = at.session_state[ONE_MODEL]
     start_page.button(key="read_with_model").click().run()
