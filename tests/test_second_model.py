@@ -293,7 +293,8 @@ class TestJudgement:
     def test_answers_are_taken_in_beside_both(self, image_set: ImageSet) -> None:
         image_set.labels.use(None)
         measures = image_set.core.derived.get(pair_measures)
-        assert measures.names == (*PAIR_MEASURES, *(f"{name}_by_2" for name in SPACE_MEASURES)), "by the two networks"
+        by = range(2, 2 + len(image_set.core.second.opinions))
+        assert measures.names == (*PAIR_MEASURES, *(f"{name}_by_{n}" for n in by for name in SPACE_MEASURES))
         asked = image_set.answers.ask(20)
         pairs = asked[["id", "neighbour_id"]].itertuples(index=False)
         image_set.answers.give({tuple(pair): number % 2 == 0 for number, pair in enumerate(pairs)})

@@ -227,7 +227,7 @@ def opinions(
 
 @column()
 def other_networks(opinions: tuple[Opinion, ...]) -> tuple[Opinion, ...]:
-    """The opinions that classes and `tuned` are by: another look helps confusability alone (docs/order.md)."""
+    """The opinions that classes are judged by: another look helps confusability alone (docs/order.md)."""
     return tuple(opinion for opinion in opinions if not opinion.is_look)
 
 

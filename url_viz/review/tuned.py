@@ -218,7 +218,7 @@ def _blocks(count: int) -> Iterator[Rows]:
 
 @column()
 def pair_measures(
-    graph: Graph | None, whitened_graph: WhitenedRows | None, base: Frame, other_networks: tuple[Opinion, ...]
+    graph: Graph | None, whitened_graph: WhitenedRows | None, base: Frame, opinions: tuple[Opinion, ...]
 ) -> PairMeasures | None:
     """The measures of the pairs of the set; None without a graph."""
     if graph is None or whitened_graph is None:
@@ -230,7 +230,7 @@ def pair_measures(
         whitened_graph,
         np.where((row >= 0)[:, None], per_image, np.float32(0)),
         representative=twin_representatives(graph.twins).astype(np.int64),
-        opinions=other_networks if all(network.is_whole for network in other_networks) else (),
+        opinions=opinions if all(opinion.is_whole for opinion in opinions) else (),
     )
 
 
