@@ -118,7 +118,7 @@ def _show_second_opinion() -> None:
         "Second opinion",
         is_wanted,
         disabled=image_set is None and not is_on(),
-        help="It takes about 1.6 times as long as the first reading, behind pages, if a second model is installed",
+        help="It takes about twice as long as the first reading, behind pages, if a second model is installed",
         **control(SECOND_OPINION, is_wanted, switch),
     )
     if is_read_unasked:
