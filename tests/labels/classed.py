@@ -45,7 +45,7 @@ class Classed:
             "witnesses": lambda _: numbers.read_graph(),
             "whitened_graph": lambda _: numbers.whitened,
             "base": lambda _: base,
-            "second": lambda _: None,
+            "other_networks": lambda _: (),
             "covers": lambda _: NO_COVERS,
             "labels_as_given": lambda _: None,
         }

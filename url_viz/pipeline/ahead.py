@@ -41,8 +41,12 @@ def prepare_umap() -> None:
 
 
 def _compile_in_short_turns() -> None:
-    with _short_turns():
-        compile_umap()
+    try:
+        with _short_turns():
+            compile_umap()
+    except RuntimeError as error:  # its imports register what is to run at the end, which a process that ends refuses
+        if "shutdown" not in str(error):
+            raise
 
 
 @contextmanager
