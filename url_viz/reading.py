@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from url_viz.base.command_line import PrecisionChoice
 from url_viz.base.errors import BucketError, DamageError, ModelError, NoImagesError
@@ -211,14 +212,12 @@ def _embed_source(
         raise NoImagesError(why_empty(found.root, found.other))
     is_as_before = rendering is None and bool(spaces)
     rendering = before if is_as_before else rendering_for_new_set(source, found.files, wanted)
+    found = _with_remarks(found, source, rendering, is_as_before=is_as_before)
     chosen = _seeing(chosen, rendering)
     others = _others(chosen, second, rendering) if second is not None and isinstance(chosen, Model) else ()
     sheets = [each.space.preprocessing for each in others]
     if second_later is not None and isinstance(chosen, Model) and not others:
         sheets = [chosen.squeezed.space.preprocessing, replace(second_later, rendering=rendering)]
-    outside = remark_on_range(source, found.files, rendering) if is_as_before else ""
-    seen_so = "" if rendering is None else f"{rendering.words}."
-    found = replace(found, remarks=tuple(dict.fromkeys((*found.remarks, *filter(None, (seen_so, outside))))))
     with Writer(paths, root) as writer:
         embed_by = embed_files if ray is None else ray.embed_by(home)
         _keep_source_columns(writer, source, found)
@@ -248,16 +247,24 @@ def _embed_source(
             delete_stash(paths)
         image_set = ImageSet(Store(paths), chosen.space, chosen.source, home, within=source.within)
         if not len(image_set):
-            failed = image_set.failures()
-            first = f" The first one, {failed['path'].iloc[0]!r}, {failed['reason'].iloc[0]}." if len(failed) else ""
-            raise NoImagesError(
-                f"None of the {len(found.files)} files in {str(found.root)!r} can be read as a picture.{first}"
-            )
+            raise NoImagesError(_why_none(found, image_set.failures()))
     with suppress(DamageError):  # of labels or columns, reported where they are shown: all that was read is stored
         if len(image_set) >= PREPARED_FROM:
             prepare(image_set)
         image_set.versions.store()
     return image_set
+
+
+def _with_remarks(found: Scan, source: Source, rendering: Rendering | None, *, is_as_before: bool) -> Scan:
+    """What was found, with how its pictures are seen, and which of them a range chosen earlier does not hold."""
+    seen_so = "" if rendering is None else f"{rendering.words}."
+    outside = remark_on_range(source, found.files, rendering) if is_as_before else ""
+    return replace(found, remarks=tuple(dict.fromkeys((*found.remarks, *filter(None, (seen_so, outside))))))
+
+
+def _why_none(found: Scan, failed: pd.DataFrame) -> str:
+    first = f" The first one, {failed['path'].iloc[0]!r}, {failed['reason'].iloc[0]}." if len(failed) else ""
+    return f"None of the {len(found.files)} files in {str(found.root)!r} can be read as a picture.{first}"
 
 
 def prepare(image_set: ImageSet) -> None:

@@ -92,10 +92,10 @@ def _let_pages_go_first() -> None:
 def _second_for(store: Store, space: EmbeddingSpace) -> str | None:
     """The name of the second model for a set as it is before a reading; None for none, or none with weights here."""
     about, name = store.about() if store.paths.about.exists() else None, None
-    is_begun = about is None or all(about.files_begun(each.key) is not None for each in about.spaces)
+    is_unfinished = about is None or all(about.files_begun(each.key) is not None for each in about.spaces)
     if about is not None and not is_second_model_used(store.paths):
         return None
-    if is_begun or stash_waits(store.paths):  # never read to the end, by one model or by the second
+    if is_unfinished or stash_waits(store.paths):  # never read to the end, by one model or by the second
         others = () if about is None else about.other_spaces(space)
         names = (packaged_name(other) for other in others if other.precision == space.precision)
         default = None if packaged_name(space) is None else default_second_model(space.backbone)

@@ -124,7 +124,7 @@ class SecondModelChoice:
         return len(self.opinions) > 1
 
     @property
-    def asked(self) -> str:
+    def judges(self) -> str:
         """Another text where new pictures are judged by other models, or looks; "" by the first alone."""
         return f"{self.name} {self.looks_twice}" if self.name else ""
 

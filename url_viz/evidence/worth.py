@@ -256,7 +256,7 @@ def worth(
         sample = sampled_rows(given, corrected, dice)
         part, rows = review.iloc[sample], whitened[sample]
         doubt = doubt_by_nearest(rows, label_group[sample])
-        for key, values in _asked(rows, part, probe_folds(group[sample], seed=seed), doubt, dice).items():
+        for key, values in _outcomes_by_arm(rows, part, probe_folds(group[sample], seed=seed), doubt, dice).items():
             total[key][sample] += values
         times[sample] += 1
         answers = answers or _answers(part, label_group[sample], doubt)
@@ -332,7 +332,7 @@ def doubt_by_nearest(whitened: NDArray[np.floating], group: NDArray[np.integer])
     return evidence
 
 
-def _asked(
+def _outcomes_by_arm(
     whitened: NDArray[np.floating],
     review: pd.DataFrame,
     fold: NDArray[np.integer],

@@ -17,7 +17,7 @@ from url_viz.imaging.decode import Preprocessing
 MOST_PICTURES = 20_000
 """The most pictures that a second model reads without being asked, and so the most whose crops wait."""
 MOST_BYTES = 8 << 30
-"""The most that crops take, who leave as much free on their disk as they take; other files are read again."""
+"""The most that crops take, and no more than half of what was free on their disk; other files are read again."""
 
 Crops = tuple[NDArray[np.uint8], ...]
 

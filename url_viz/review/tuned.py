@@ -97,7 +97,7 @@ class PairMeasures:
         spaces = [self._space(graph.position, whitened, power) for power in POWERS]
         spaces += [self._space(opinion.graph.position, opinion.whitened, POWERS[1]) for opinion in opinions]
         self._spaces = [space for space, _ in spaces]
-        raw = _beside([part for _, part in spaces], alone[self.rows])
+        raw = _all_columns([part for _, part in spaces], alone[self.rows])
         self._sorted = np.sort(raw, axis=0)
         self.ranks = np.stack([(mid_ranks(column) - 0.5) / max(1, len(column)) for column in raw.T], axis=1)
 
@@ -140,11 +140,11 @@ class PairMeasures:
         for part in _blocks(len(first)):
             left, right = first[part], second[part]
             columns = [_pair_columns(space, left, right) for space in self._spaces]
-            measures[part] = _beside(columns, self._alone[left])
+            measures[part] = _all_columns(columns, self._alone[left])
         return measures
 
 
-def _beside(columns: list[NDArray[np.float64]], alone: Floats) -> NDArray[np.float64]:
+def _all_columns(columns: list[NDArray[np.float64]], alone: Floats) -> NDArray[np.float64]:
     return np.hstack([*columns[: len(POWERS)], alone, *columns[len(POWERS) :]])
 
 

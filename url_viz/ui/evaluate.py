@@ -25,10 +25,10 @@ from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.buttons import download_table
 from url_viz.ui.widgets.charts import (
+    cached_result,
     curves_of_coverage,
     deciles_figure,
     intervals_figure,
-    kept,
     reliability_figure,
     show_figure,
 )
@@ -73,7 +73,7 @@ def show_intervals(image_set: ImageSet, results: Evaluated) -> None:
     _title("How well each measure predicts errors", results.table(), name, key="measures")
     if any(np.isfinite(measure.auroc.value) for measure in results.measures):
         show_figure(
-            kept(image_set, intervals_figure, results),
+            cached_result(image_set, intervals_figure, results),
             key="evaluate.intervals",
             alt="R-AUROC of each measure with its interval; the table below has the numbers",
             svg=name,
@@ -114,7 +114,7 @@ def show_coverage(image_set: ImageSet, results: Evaluated) -> None:
     table = coverage_table(results.pictures, results.measures)
     _title("Leaving out the most ambiguous", table, f"{image_set.root.name}-coverage", key="coverage")
     show_figure(
-        kept(image_set, curves_of_coverage, results),
+        cached_result(image_set, curves_of_coverage, results),
         key="evaluate.coverage",
         alt="Recall@1 of the pictures kept as the most ambiguous are left out, a curve for each measure",
         svg=f"{image_set.root.name}-coverage",
@@ -147,7 +147,7 @@ def pick_measure(results: Evaluated) -> str:
 
 def show_deciles(image_set: ImageSet, pictures: CountedPictures, *, measure: str) -> None:
     """Recall@1 by deciles of a measure."""
-    tenths, figure = kept(image_set, deciles_figure, pictures, measure)
+    tenths, figure = cached_result(image_set, deciles_figure, pictures, measure)
     _title("From the least to the most ambiguous", tenths, f"{image_set.root.name}-tenths-{measure}", key="deciles")
     show_figure(
         figure,
@@ -160,7 +160,7 @@ def show_deciles(image_set: ImageSet, pictures: CountedPictures, *, measure: str
 
 def show_classes(image_set: ImageSet, pictures: CountedPictures, *, measure: str) -> None:
     """The table of classes, and the pictures of the selected class."""
-    table, column = kept(image_set, classes_by, pictures, measure), st.column_config
+    table, column = cached_result(image_set, classes_by, pictures, measure), st.column_config
     _title(f"Classes · {len(table):,}", table, f"{image_set.root.name}-classes-{measure}", key="classes")
     event = st.dataframe(
         table.assign(recall=100 * table["recall"]),

@@ -31,7 +31,7 @@ from url_viz.ui.session import Key, component_state
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.upload.batch import score_for_all, shown_name
 from url_viz.ui.widgets.buttons import measure_under
-from url_viz.ui.widgets.charts import BELOW, MODE_NAMES, coverage_figure, kept, restriction_figure, show_figure
+from url_viz.ui.widgets.charts import BELOW, MODE_NAMES, cached_result, coverage_figure, restriction_figure, show_figure
 from url_viz.ui.widgets.components import announce, drawn_box, show_part, show_paste
 from url_viz.ui.widgets.gallery import show_gallery
 
@@ -254,7 +254,7 @@ def _scored(
 ) -> NewPicture | RefusedFile:
     """The outcome of scoring a picture, cached in a slot for the same picture (`inputs`) and model."""
     second, head = image_set.core.second, image_set.source.head
-    key = (*inputs, image_set.space.key, head.digest if head else None, second.asked)
+    key = (*inputs, image_set.space.key, head.digest if head else None, second.judges)
 
     def score() -> NewPicture | RefusedFile:
         with st.spinner("Reading the picture"):
@@ -478,7 +478,7 @@ def _show_curves(image_set: ImageSet, results: Evaluated, measures: list[str]) -
             f"{escape(AMBIGUITY.title)} uses these classes, but never a picture's own label; the others use none."
         )
     show_figure(
-        kept(image_set, _drawn_curves, results, names),
+        cached_result(image_set, _drawn_curves, results, names),
         key="search.coverage",
         alt="Recall@1 of the pictures kept as the most ambiguous are left out, a curve for each measure",
     )
@@ -494,7 +494,7 @@ def _drawn_curves(results: Evaluated, names: tuple[str, ...]) -> "Figure":
 def _show_modes(image_set: ImageSet, evidence: Evidence) -> None:
     st.subheader(f"Leaving out by {escape(quoted(evidence.figures.name))}", anchor=False)
     show_figure(
-        kept(image_set, restriction_figure, evidence),
+        cached_result(image_set, restriction_figure, evidence),
         key="search.restriction",
         alt="Recall@1 where queries, hits or both are left out; the table below has the numbers",
     )

@@ -252,7 +252,7 @@ def show_order(image_set: ImageSet, measure: str) -> None:
 def _show_evidence(image_set: ImageSet, order: Order) -> None:
     """How well an order holds, as a chip that opens the sentence; the reason alone without evidence."""
     words, reason = image_set.core.in_words(plain_words(order)), image_set.core.in_words(order.reason)
-    models = _models_asked(image_set, order)
+    models = _models_in_words(image_set, order)
     if not (chip := grade(order)):
         st.caption(escape(words), width="content", help=escape(" ".join(filter(None, (reason, models)))))
         return
@@ -266,7 +266,7 @@ def _show_evidence(image_set: ImageSet, order: Order) -> None:
             st.caption(escape(reason))
 
 
-def _models_asked(image_set: ImageSet, order: Order) -> str:
+def _models_in_words(image_set: ImageSet, order: Order) -> str:
     """By which models an order is known, and what a second opinion is good for; "" for one that none may give."""
     if order.measure not in (AMBIGUITY.name, CONFUSABILITY.name, TUNED.name):
         return ""

@@ -55,7 +55,7 @@ def scored_batch(files: Sequence[UploadedFile], now: SetChoice, image_set: Image
     outcomes = _outcomes(incoming, now.model, space, second)
     scored = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, NewPicture)}
     return UploadBatch(
-        key="|".join([now.model, second.asked if second is not None else "", *incoming]),
+        key="|".join([now.model, second.judges if second is not None else "", *incoming]),
         files=tuple(incoming[key] for key in scored),
         scored=tuple(scored.values()),
         refused=(*refused, *(outcome for outcome in outcomes.values() if isinstance(outcome, RefusedFile))),
@@ -105,7 +105,7 @@ def _outcomes(
     incoming: Mapping[str, Incoming], model: str, space: EmbeddingSpace | None, second: SecondModelChoice | None
 ) -> dict[str, Outcome]:
     """The outcome of each file by its key, stored in the session after every batch: a rerun continues there."""
-    by = "|".join([model, second.asked if second is not None else "", space.key if space is not None else ""])
+    by = "|".join([model, second.judges if second is not None else "", space.key if space is not None else ""])
     stored = UPLOADS_SCORED.get() or {}
     outcomes = {key: stored[by, key] for key in incoming if (by, key) in stored}
     waiting = [key for key in incoming if key not in outcomes]

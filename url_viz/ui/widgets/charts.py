@@ -154,7 +154,7 @@ def restriction_figure(evidence: Evidence) -> "Figure":
     return quiet(figure, height_px=270, legend=True).update_layout(legend=BELOW)
 
 
-def kept(image_set: ImageSet, make: Callable[[*Results], Made], *results: *Results) -> Made:
+def cached_result(image_set: ImageSet, make: Callable[[*Results], Made], *results: *Results) -> Made:
     """`make(*results)` for results of an image set: made once, and freed with the set, unlike a cache of `make`."""
     made: Made = image_set.cached(_made, make, results)
     return made
