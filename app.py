@@ -28,7 +28,7 @@ def run_page() -> None:
     if not show_gate():
         return
     menu = menu_of_pages()
-    page = st.navigation(menu, expanded=True)
+    page = st.navigation(menu)
     with with_title(page.title):
         try:
             follow(page, menu)
@@ -36,7 +36,7 @@ def run_page() -> None:
             with st.sidebar:
                 send_unsent()
             show_in_address()
-            review = menu["Improve"][0]
+            review = next(each for each in menu if each.url_path == "review")
             if page is not review and follow_link():
                 st.switch_page(review)
             with suppress(PageEnd), seen_once():

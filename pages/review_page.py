@@ -2,10 +2,12 @@
 
 import streamlit as st
 
+from url_viz.ui.labels import show_labels
 from url_viz.ui.menu import chosen_review
 from url_viz.ui.review import page as review
 from url_viz.ui.review.page import show_worth
 from url_viz.ui.streamlit_private import end_page
+from url_viz.ui.version_diff import show_versions
 from url_viz.ui.widgets.buttons import offered
 from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.ui.widgets.picture import show_opened
@@ -26,6 +28,10 @@ if spec is None:
     review.show_names(image_set)
     review.show_answers(image_set)
     review.show_history(image_set)
+    with st.expander("Labels to check", icon=":material/label:"):
+        show_labels(image_set)
+    with st.expander("What changed", icon=":material/difference:"):
+        show_versions(image_set)
     end_page()
 
 here = review.open_review(image_set, spec)

@@ -12,11 +12,13 @@ import pandas as pd
 import streamlit as st
 
 from training.config import PRESETS, FinetuneConfig, Mode, PretrainConfig, Reads
+from url_viz.base.errors import FolderError
 from url_viz.base.wording import listed
 from url_viz.base.workspace import Workspace
 from url_viz.evidence.compare import change
 from url_viz.evidence.order import plain_words
 from url_viz.image_set import ImageSet
+from url_viz.imaging.source import refuse_without_files
 from url_viz.jobs import Job, JobState, list_jobs, progress_history
 from url_viz.jobs.job import Status
 from url_viz.jobs.kinds import (
@@ -38,6 +40,7 @@ from url_viz.ui.auth import may_read
 from url_viz.ui.compare_models import SECOND
 from url_viz.ui.open_sets import open_sets, recent_sets
 from url_viz.ui.session import Key
+from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.widgets.buttons import act_button, control_of
 from url_viz.ui.widgets.embed_job import open_folder, readable, set_name, set_title
@@ -498,4 +501,22 @@ def show_change(image_set: ImageSet) -> None:
         f"{escape(image_set.source.title)} against {escape(before.source.title)}: rank correlation "
         f"{rank_correlation:.2f} over {len(table):,} pictures."
     )
-    st.page_link("pages/compare_page.py", label="Compare both", icon=":material/compare:")
+
+
+def show_training(image_set: ImageSet) -> None:
+    """A finetune job on the set, its head, and what that head changed."""
+    if image_set.source.is_external:
+        st.info(
+            "These embeddings were imported from a file, so there is no model to adapt. Choose a model in the sidebar, "
+            "or enter the backbone you finetuned as BACKBONE:PATH.",
+            icon=":material/info:",
+        )
+        end_page()
+    try:
+        refuse_without_files(image_set.root)
+    except FolderError as error:
+        show_error(error)
+        end_page()
+    show_adapt(image_set)
+    show_jobs(image_set)
+    show_change(image_set)

@@ -30,13 +30,14 @@ from url_viz.store.about import known_sets
 from url_viz.ui.http import mask_url
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import OPENED, Key, choice, take_settings
+from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.buttons import act_button, download_table, measure_under
-from url_viz.ui.widgets.charts import GREY, colour_scale, quiet, sampled
+from url_viz.ui.widgets.charts import GREY, colour_scale, quiet, sampled, show_figure
 from url_viz.ui.widgets.embed_job import running, space_in_set, start_reading
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.map import polygon_of, show_map
-from url_viz.ui.widgets.picture import open_picture
+from url_viz.ui.widgets.picture import open_picture, show_opened
 from url_viz.ui.widgets.sidebar import known_models
 
 if TYPE_CHECKING:
@@ -299,3 +300,33 @@ def scatter_figure(compared: ComparedMeasure, *, names: tuple[str, str], ids: "p
     figure.update_xaxes(title=f"Percentile, {html.escape(names[0])}", range=[-2, 102], dtick=25)
     figure.update_yaxes(title=f"Percentile, {html.escape(names[1])}", range=[-2, 102], dtick=25)
     return quiet(figure, height_px=380)
+
+
+def show_comparison(image_set: ImageSet) -> None:
+    """Agreement of two models on the set, linked maps, and disagreements."""
+    first = image_set.single_model
+    second = pick_second(first)
+    if second is None:
+        end_page()
+    if is_being_read():
+        st.caption("The comparison appears once reading has finished. Until then it would change with every picture.")
+        end_page()
+    with st.spinner(f"Comparing {len(first):,} pictures"):
+        comparison = comparison_of(first, second)
+    show_agreement(comparison, second)
+    if not offered(comparison):
+        end_page()
+    measure = pick_measure(comparison, first.order().measure)
+    compared = comparison.measures[measure]
+    linked = selection(first, second)
+    show_maps(first, second, measure, linked)
+    show_selected(linked, total=len(compared))
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        figure = scatter_figure(compared, names=(first.source.title, second.source.title), ids=linked.ids)
+        alt, name = "Each picture by its percentile under both models", f"{first.root.name}-{measure}-compared"
+        show_figure(figure, key="compare.scatter", alt=alt, svg=name)
+        show_download(first, compared)
+    with right:
+        show_disagreements(first, second, compared, selected=linked.ids)
+    show_opened(first, measure=measure)

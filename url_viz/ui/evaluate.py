@@ -22,8 +22,9 @@ from url_viz.labels.calibration import MIN_LABELLED, reliability
 from url_viz.outside.occlusion import TESTED, CropTest, Subject, crop_test
 from url_viz.ui.open_sets import running_model
 from url_viz.ui.session import Key
+from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import Markdown, escape, show_error
-from url_viz.ui.widgets.buttons import download_table
+from url_viz.ui.widgets.buttons import download_table, offered
 from url_viz.ui.widgets.charts import (
     cached_result,
     curves_of_coverage,
@@ -32,8 +33,9 @@ from url_viz.ui.widgets.charts import (
     reliability_figure,
     show_figure,
 )
+from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.picture import open_picture
+from url_viz.ui.widgets.picture import open_picture, show_opened
 
 MOST_TILES = 12
 
@@ -325,3 +327,33 @@ def _line(test: CropTest, measure: str, *, leads: bool) -> Markdown:
         f"{title} is higher on the crop for **{escape(fraction)}** of {count:,} pictures "
         f"(95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %)."
     )
+
+
+def show_evaluation(image_set: ImageSet) -> None:
+    """How well each measure orders the set, with intervals and baselines."""
+    if is_growing(image_set.set_id):
+        st.caption("The figures appear once reading has finished. Until then they would change with every picture.")
+        end_page()
+    with st.spinner(f"Computing intervals on {len(image_set):,} pictures"):
+        results = image_set.cached(ImageSet.evaluate)
+    if results is None:
+        show_without_classes(image_set)
+        show_crop_test(image_set)
+        end_page()
+    show_recall(results)
+    left, right = st.columns(2, gap="large")
+    with left:
+        show_intervals(image_set, results)
+    with right:
+        show_coverage(image_set, results)
+    show_measures(image_set, results)
+    measure = pick_measure(results)
+    left, right = st.columns(2, gap="large")
+    with left:
+        show_deciles(image_set, results.pictures_of[measure], measure=measure)
+    with right:
+        show_reliability(image_set)
+        show_crop_test(image_set)
+    show_classes(image_set, results.pictures_of[measure], measure=measure)
+    options = offered(image_set)
+    show_opened(image_set, measure=measure if measure in options or not options else options[0])

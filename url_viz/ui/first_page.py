@@ -23,6 +23,7 @@ from url_viz.image_set import ImageSet
 from url_viz.jobs import live_jobs
 from url_viz.labels.ambiguity import question_of
 from url_viz.recent_sets import THUMBNAILS, RecentSet
+from url_viz.ui.menu import go_to_tab
 from url_viz.ui.open_sets import open_sets, recent_sets
 from url_viz.ui.session import DIALOG, Key, choice, choose
 from url_viz.ui.text import Markdown, escape
@@ -154,7 +155,14 @@ def show_first_page(page: Markdown | None = None, purpose: Markdown | None = Non
         show_running_jobs(separator=Markdown(" · "))
     _show_recent(recent[:MOST_RECENT])
     if len(recent) > MOST_RECENT:
-        st.page_link("pages/sets_page.py", label="All image sets", icon=":material/folder_managed:")
+        st.button(
+            "All image sets",
+            icon=":material/folder_managed:",
+            type="tertiary",
+            key="all_sets",
+            on_click=go_to_tab,
+            args=("settings", "Image sets"),
+        )
     if page is None:
         show_example(_example(recent[:MOST_RECENT]))
     prepare_reading()

@@ -257,3 +257,10 @@ def _ask_forget(set_id: str, about: About) -> None:
         is_done = act_button("Forget", forget, type="primary", icon=icon, width="stretch", key=FORGET)
     if no.button("Cancel", width="stretch", key="sets.forget_no", on_click=DIALOG.clear) or is_done:
         st.rerun()
+
+
+def show_sets_page() -> None:
+    """Disk use of every image set, and renaming, moving, compacting and forgetting it."""
+    st.caption("Nothing here changes your pictures.")
+    show_sets()
+    show_allowed()

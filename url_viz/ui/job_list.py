@@ -56,3 +56,12 @@ def _offer_set(job: Job, status: Status) -> None:
         on_click=open_set,
         args=(set_id,),
     )
+
+
+def show_jobs_page() -> None:
+    """What runs, what waits and for what, and how the others ended."""
+    st.caption(
+        "Work goes on even if you close this page or stop the app. One heavy job runs at a time; two light ones run "
+        "side by side if there is enough memory."
+    )
+    show_jobs()

@@ -29,12 +29,14 @@ from url_viz.ui.auth import user_name
 from url_viz.ui.explore.page import show_pair
 from url_viz.ui.menu import go_to, go_to_review
 from url_viz.ui.session import OPENED, Key
+from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import escape
-from url_viz.ui.widgets.buttons import download_table
+from url_viz.ui.widgets.buttons import download_table, offered
 from url_viz.ui.widgets.components import announce
 from url_viz.ui.widgets.decide import handle_gallery_actions, reported, show_undo
+from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.ui.widgets.gallery import one_page, show_gallery
-from url_viz.ui.widgets.picture import open_picture
+from url_viz.ui.widgets.picture import open_picture, show_opened
 
 SUSPECT_KIND, SUSPECT_CLASS = "view.labels.kind", "view.labels.class"
 CONFUSED_PAIRS: Key[Any] = Key("view.labels.pairs")
@@ -297,3 +299,33 @@ def tiles(
 
     votes = [None] * len(rows) if is_chance_known else votes_in_words(rows)
     return tuple(map(tile, rows.to_dict("records"), votes))
+
+
+def show_labels(image_set: ImageSet) -> None:
+    """Doubtful labels, and classes that overlap."""
+    if is_growing(image_set.set_id):
+        st.caption("Labels are checked once reading has finished.")
+        end_page()
+    with st.spinner(f"Checking the labels of {len(image_set):,} pictures"):
+        check, doubtful = image_set.labels.check(), image_set.labels.doubtful()
+    if check is None or doubtful is None:
+        show_why_not(image_set)
+        end_page()
+    show_headline(image_set, check, doubtful)
+    show_together(image_set)
+    above = st.container()
+    left, right = st.columns([3, 2], gap="medium")
+    with right:
+        pair = pick_pair(image_set, check)
+    with above:
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+            kind = pick_kind(check, disabled=pair is not None)
+            label = pick_class(doubtful, disabled=pair is not None)
+        if pair is None:
+            rows = in_scope(check, doubtful, kind=kind, label=label)
+        else:
+            kind, rows = None, of_pair(check, pair)
+        show_actions(image_set, rows, pair=pair, kind=kind, label=label)
+    with left:
+        show_suspects(image_set, rows, kind=kind)
+    show_opened(image_set, measure=offered(image_set)[0])

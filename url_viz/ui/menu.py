@@ -1,68 +1,48 @@
-"""The pages by group, and the addresses of reviews."""
+"""The pages of the menu, their tabs, and the addresses of reviews."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import streamlit as st
 
 from url_viz.columns.filters import ReviewSpec, is_review_key, review_as_query, review_from_query
 from url_viz.ui.session import DIALOG, GO_TO, PAGE, PAGE_KEYS, Key, clear_under, queried, write_query
-from url_viz.ui.streamlit_private import is_back_or_forward
+from url_viz.ui.streamlit_private import PageEnd, is_back_or_forward
 from url_viz.ui.widgets.buttons import leave_page
 
-_GROUPS = {
-    "Look": {
-        "explore": (
-            "Explore",
-            "scatter_plot",
-            "See your pictures on a map, and which are the most and the least ambiguous.",
-        ),
-        "upload": ("Check new pictures", "swap_vert", "Drop in new pictures and see which ones are ambiguous."),
-        "search": ("Search", "image_search", "Find similar pictures, without those too ambiguous to trust."),
-    },
-    "Improve": {
-        "review": ("Review", "rate_review", "Go through pictures one at a time and decide on each with a single key."),
-        "labels": ("Check labels", "label", "Find labels that are probably wrong, and correct them."),
-        "versions": (
-            "Versions",
-            "difference",
-            "See what changed in your pictures since an earlier version, or between two folders, and what that did.",
-        ),
-    },
-    "Models": {
-        "your_model": (
-            "Your model",
-            "network_intelligence",
-            "See where the model that you train is wrong or unsure, and whether the pictures or the model are why.",
-        ),
-        "finetune": (
-            "Adapt and finetune",
-            "model_training",
-            "Train a model on your pictures, or only the part that judges ambiguity.",
-        ),
-        "evaluate": ("Evaluate", "monitoring", "Measure how well each way of ordering works on your pictures."),
-        "compare": ("Compare models", "compare", "See which pictures two models judge differently."),
-        "models": ("Models", "deployed_code", "The models on this machine: how good they are, and trained on what."),
-    },
-    "System": {
-        "sets": ("Image sets", "folder_managed", "The folders you have opened, and the disk space they take."),
-        "jobs": ("Jobs", "pending_actions", "What is running in the background, and what has finished."),
-    },
+_PAGES = {
+    "explore": (
+        "Explore",
+        "scatter_plot",
+        "See your pictures on a map, and which are the most and the least ambiguous.",
+    ),
+    "review": ("Review", "rate_review", "Go through pictures one at a time and decide on each with a single key."),
+    "upload": ("New pictures", "swap_vert", "Drop in new pictures and see which ones are ambiguous."),
+    "model": (
+        "Model",
+        "network_intelligence",
+        "How well the order holds, where your model is wrong, and how to train one.",
+    ),
+    "settings": ("Settings", "settings", "The models, image sets and jobs of this machine."),
 }
 
 
-def menu_of_pages() -> dict[str, list[st.Page]]:
-    """The pages by group, Explore first; `Improve` begins with the review."""
-    return {
-        group: [
-            st.Page(
-                f"pages/{name}_page.py",
-                title=title,
-                icon=f":material/{icon}:",
-                url_path=None if name == "explore" else name,
-                default=name == "explore",
-            )
-            for name, (title, icon, _) in pages.items()
-        ]
-        for group, pages in _GROUPS.items()
-    }
+TAB: Key[str] = Key("view.tab")
+"""The title of the open tab of a page, by the page's name."""
+
+
+def menu_of_pages() -> list[st.Page]:
+    """The pages in the order of the menu, Explore first."""
+    return [
+        st.Page(
+            f"pages/{name}_page.py",
+            title=title,
+            icon=f":material/{icon}:",
+            url_path=None if name == "explore" else name,
+            default=name == "explore",
+        )
+        for name, (title, icon, _) in _PAGES.items()
+    ]
 
 
 def go_to(name: str) -> None:
@@ -70,13 +50,29 @@ def go_to(name: str) -> None:
     GO_TO.set(name)
 
 
-def follow(page: st.Page, menu: dict[str, list[st.Page]]) -> None:
+def go_to_tab(page: str, tab: str) -> None:
+    """Show a tab of a page next; for callbacks."""
+    TAB.under(page).set(tab)
+    go_to(page)
+
+
+def show_tabs(page: str, parts: Mapping[str, Callable[[], None]]) -> None:
+    """Draw a page's tabs by their titles; only the part in the open one runs."""
+    key = TAB.under(page)
+    with suppress(PageEnd):
+        for tab, show in zip(st.tabs(list(parts), key=key, on_change="rerun"), parts.values(), strict=True):
+            if tab.open:
+                with tab:
+                    show()
+
+
+def follow(page: st.Page, menu: Sequence[st.Page]) -> None:
     """Go to the page that a click has asked for, until the browser is there or leaves; call it first.
 
     A browser that has not heard of it sends its next click as one on the page before, with the address of that page;
     one that follows a link asks for a page without an address. What was open on another page is closed.
     """
-    pages = {each.url_path or "explore": each for group in menu.values() for each in group}
+    pages = {each.url_path or "explore": each for each in menu}
     wanted, is_click = pages.get(GO_TO.get() or ""), bool(st.query_params) and not is_back_or_forward()
     if wanted is not None and wanted is not page and is_click:
         st.switch_page(wanted)
@@ -91,7 +87,7 @@ def follow(page: st.Page, menu: dict[str, list[st.Page]]) -> None:
 
 def purpose_of(title: str) -> str:
     """The sentence on the page of this title."""
-    return next(purpose for pages in _GROUPS.values() for named, _, purpose in pages.values() if named == title)
+    return next(purpose for named, _, purpose in _PAGES.values() if named == title)
 
 
 REVIEW: "Key[ReviewSpec | None]" = Key("view.review")

@@ -278,3 +278,13 @@ def _show_card(model: KnownModel) -> None:
             st.markdown(shipped_text(model.card))
     else:
         st.code(model.card.read_text("utf-8", errors="replace"), language="markdown", wrap_lines=True)
+
+
+def show_models_page() -> None:
+    """Every model that this machine knows, what each is worth, and on what pictures are read."""
+    st.caption(
+        "A model reads the pictures for the map, for what is near, and for orders by your classes and by the set. Its "
+        "head judges a picture alone: that is the order “General model”, which the figures under Details are about."
+    )
+    show_how_to_read()
+    show_models()

@@ -28,9 +28,10 @@ from url_viz.labels.ambiguity import between
 from url_viz.outside.set_search import SearchResult
 from url_viz.outside.uploads import MEASURED, NewPicture, judge_pictures
 from url_viz.ui.session import Key, component_state
+from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.upload.batch import score_for_all, shown_name
-from url_viz.ui.widgets.buttons import measure_under
+from url_viz.ui.widgets.buttons import measure_under, offered
 from url_viz.ui.widgets.charts import BELOW, MODE_NAMES, cached_result, coverage_figure, restriction_figure, show_figure
 from url_viz.ui.widgets.components import announce, drawn_box, show_part, show_paste
 from url_viz.ui.widgets.gallery import show_gallery
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
+SEARCHING: Key[bool] = Key("view.searching")
+"""Whether Explore shows a search in place of map and galleries."""
 QUERY_ID: Key[int] = Key("search.query_id")
 QUERY_FILE: "Key[UploadedFile | None]" = Key("search.file")
 QUERY_DROP: "Key[UploadedFile | None]" = Key("search.drop")
@@ -514,3 +517,34 @@ def modes_table(evidence: Evidence) -> pd.DataFrame:
         for title, each in columns.items()
     }
     return pd.DataFrame(cells, index=pd.Index([MODE_NAMES[mode] for mode in MODES], name="10 % left out of"))
+
+
+def show_search(image_set: ImageSet) -> None:
+    """The pictures most similar to one, the ambiguous ones left out."""
+    measures = offered(image_set)
+    if not measures:
+        st.info(
+            "Nothing to leave pictures out by yet. Values appear once the pictures are read.",
+            icon=":material/hourglass_empty:",
+        )
+        end_page()
+    query = query_for(image_set)
+    if query is None:
+        left, right = st.columns([14, 6], gap="medium")
+        with left:
+            pick_query(image_set, measure=measures[0], columns=6)
+        with right, st.container(key="search_evidence"):
+            show_evidence(image_set, measures, measure=measures[0])
+        end_page()
+    left, middle, right = st.columns([5, 9, 6], gap="medium")
+    with left:
+        show_query(query)
+        show_values(query)
+        with st.expander("Search with another picture", icon=":material/image_search:"):
+            pick_query(image_set, measure=measures[0], columns=3)
+    with middle:
+        gate = pick_gate(image_set.table(), measures)
+        if may_search(query, gate, known_evidence(image_set, gate.measure) if gate.is_on else None):
+            show_hits(image_set, gated_search(image_set, query, gate), gate)
+    with right, st.container(key="search_evidence"):
+        show_evidence(image_set, measures, measure=gate.measure)

@@ -20,13 +20,14 @@ from url_viz.jobs.kinds import AT_ONCE, COMPARE
 from url_viz.ui.http import drawn_url, mask_url
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import OPENED, Key
+from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import Markdown, date_and_time, errors_shown, escape, show_error
-from url_viz.ui.widgets.buttons import act_button, control_of, download
-from url_viz.ui.widgets.embed_job import set_name, titles
+from url_viz.ui.widgets.buttons import act_button, control_of, download, offered
+from url_viz.ui.widgets.embed_job import is_growing, set_name, titles
 from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.ui.widgets.jobs import show_until_over
 from url_viz.ui.widgets.map import show_map
-from url_viz.ui.widgets.picture import open_picture
+from url_viz.ui.widgets.picture import open_picture, show_opened
 from url_viz.versions.changes import CHANGES
 from url_viz.versions.set_diffs import CHANGED, GONE, NEW, SAME, Diff, stored_diff
 
@@ -293,3 +294,30 @@ def show_downloads(image_set: ImageSet, difference: Diff) -> None:
             file_name=f"{name}.json",
             key="versions.json",
         )
+
+
+def show_versions(image_set: ImageSet) -> None:
+    """What changed in the set since an earlier version, or between two folders."""
+    if is_growing(image_set.set_id):
+        st.caption("The comparison appears once reading has finished.")
+        end_page()
+    before = pick_before(image_set)
+    difference = compare_versions(image_set, before) if before is not None else None
+    if difference is None:
+        end_page()
+    chosen = show_changes(difference)
+    if difference.table.empty:
+        end_page()
+    left, right = st.columns(2, gap="medium")
+    with left:
+        show_both_on_map(image_set, difference, chosen)
+    with right:
+        show_pictures(difference, chosen)
+    with left:
+        show_figures(difference)
+        show_accuracy(image_set, difference)
+        show_downloads(image_set, difference)
+    opened = OPENED.get()
+    holder = None if opened is None else holder_of(image_set, difference, opened)
+    if holder is not None:
+        show_opened(holder, measure=offered(holder)[0])

@@ -21,7 +21,7 @@ from url_viz.runs.model_accuracy import MODEL_COLUMNS
 from url_viz.store.columns.source_columns import BOX_COLUMNS, CLASS
 from url_viz.ui.auth import user_name
 from url_viz.ui.menu import go_to
-from url_viz.ui.search import search_with
+from url_viz.ui.search import SEARCHING, search_with
 from url_viz.ui.session import DIALOG, OPENED, Key, queried, write_query
 from url_viz.ui.text import escape, with_toast
 from url_viz.ui.widgets.buttons import control
@@ -97,7 +97,8 @@ def _show_picture(image_set: ImageSet, measure: str) -> None:
 def _show_neighbours(image_set: ImageSet, image_id: int) -> None:
     def search() -> None:
         search_with(image_id)
-        go_to("search")
+        SEARCHING.set(True)
+        go_to("explore")
 
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader("Nearest neighbours", width="content", anchor=False)

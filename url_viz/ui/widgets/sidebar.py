@@ -85,7 +85,7 @@ def show_sidebar() -> None:
     with st.sidebar:
         show_running_jobs(separator=Markdown("  \n"), is_said=True)
         _pick_set()
-        if PAGE.get() not in ("sets", "jobs"):  # which are about all models
+        if PAGE.get() != "settings":  # which is about all models
             _pick_model()
         if choice().set_id is not None:
             st.button(

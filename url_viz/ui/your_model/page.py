@@ -32,8 +32,10 @@ from url_viz.runs.run_on_set import RunOnSet
 from url_viz.ui.explore.view import change_view
 from url_viz.ui.menu import go_to, go_to_review
 from url_viz.ui.session import Key
+from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import Markdown, escape, with_toast
 from url_viz.ui.widgets.buttons import act_button, control, control_of
+from url_viz.ui.your_model.forms import show_predictions, show_splits
 
 RUN: Key[str | None] = Key("view.run")
 RUN_COMPARED: Key[str] = Key("view.run.compared")
@@ -306,3 +308,21 @@ def show_compared(image_set: ImageSet, run: RunOnSet, predictions: RunPrediction
     ):
         words = f"{counted(int(is_only.sum()), 'picture')} right in {right} only"
         _show_rows(image_set, words, rows[is_only], key=key)
+
+
+def show_your_model(image_set: ImageSet) -> None:
+    """A recorded training run against the pictures of the set."""
+    if image_set.is_of_objects:
+        show_predictions(image_set)
+    show_splits(image_set)
+    run = pick_run(image_set)
+    if run is None:
+        show_how(image_set)
+        end_page()
+    predictions = show_accuracy(run)
+    show_two_by_two(image_set)
+    show_confusions(image_set, run, predictions)
+    show_accuracy_by(image_set, run, predictions)
+    show_compared(image_set, run, predictions)
+    with st.expander("Add another run"):
+        show_how(image_set)
