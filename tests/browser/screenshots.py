@@ -92,7 +92,7 @@ def _your_model(browser: Browser, url: str, home: Path, path: Path) -> None:
         record.epoch(paths[~here], values[~here] @ weights, label[~here], "val", number=11, fold=str(half))
     found = embed_folder(root, workspace=home / "workspace")
     page = browser.new_page(viewport={"width": 1280, "height": 1130})
-    page.goto(f"{url}/your_model?set={found.set_id}")
+    page.goto(f"{url}/model?tab=Your+model&set={found.set_id}")
     expect(page.get_by_text("First comes what is surely worst")).to_be_visible(timeout=PATIENCE_MS)
     settled(page)
     still(page)

@@ -26,7 +26,7 @@ from url_viz.ui.widgets.embed_job import KIND
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PAGES = 13
+PAGES = 5
 DIALOGS = ("Pick pictures", "Add columns", "Open a folder")
 POPOVERS = ("Export", "Filter", "View", "2 classes", "More to review")
 MOST_STOPS = 36
@@ -255,7 +255,8 @@ def test_nothing_of_a_spoiled_set_has_a_fault(app: str, spoiled: ImageSet, open_
     follow(page, "Review")
     unfold(page, "History")
     look(page, "History", faults)
-    follow(page, "Image sets")
+    follow(page, "Settings")
+    page.get_by_role("tab", name="Image sets").click()
     expect(page.get_by_text("This folder no longer exists.")).to_be_visible()
     look(page, "a folder that is gone", faults)
     page.get_by_role("button", name="Forget").click()
@@ -306,7 +307,7 @@ def test_no_review_and_no_upload_has_a_fault(app: str, zoo: ImageSet, open_page:
     page.locator(".tile").first.click()
     expect(page.get_by_role("dialog")).to_be_visible()
     look(page, "an upload", faults, "[role=dialog]")
-    page.goto(f"{app}/models?set={zoo.set_id}")
+    page.goto(f"{app}/settings?tab=Models&set={zoo.set_id}")
     page.get_by_role("button", name="Model card").first.click()
     expect(page.get_by_role("dialog")).to_be_visible()
     look(page, "a model's card", faults, "[role=dialog]")

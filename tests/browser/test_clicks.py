@@ -255,7 +255,7 @@ def at_once(page: Page, *buttons: Locator, gap_ms: int = 30) -> None:
 def test_what_a_button_asks_for_is_done_though_another_click_comes_at_once(
     app: str, open_page: OpenPage, own: ImageSet
 ) -> None:
-    page = open_page(f"{app}/sets?set={own.set_id}")
+    page = open_page(f"{app}/settings?tab=Image+sets&set={own.set_id}")
     at_once(page, button(page, "Free space"), button(page, "Forget this image set"))
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Cancel").click()

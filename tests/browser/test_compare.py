@@ -28,7 +28,7 @@ def image_set(home: Path, zoo: ImageSet) -> ImageSet:
 def test_a_lasso_on_one_map_leaves_the_same_pictures_lit_on_the_other_and_a_picture_opens(
     app: str, image_set: ImageSet, open_page: OpenPage
 ) -> None:
-    page = open_page(f"{app}/compare?set={image_set.set_id}", height=2200)
+    page = open_page(f"{app}/model?tab=Does+the+order+hold&set={image_set.set_id}", height=2200)
     expect(page.get_by_text("By “General model”, the orders are")).to_be_visible()
     expect(page.get_by_text(f"{COUNT} pictures", exact=True)).to_have_count(2)
     settled(page)

@@ -16,7 +16,7 @@ COUNT = 40
 
 
 def test_a_labelled_set_is_evaluated_taken_away_and_looked_into(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
-    page = open_page(f"{app}/evaluate?set={zoo.set_id}", height=2400)
+    page = open_page(f"{app}/model?tab=Does+the+order+hold&set={zoo.set_id}", height=2400)
     expect(page.get_by_text("Classes · 2")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(3)
     settled(page)

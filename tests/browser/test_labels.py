@@ -27,7 +27,7 @@ def image_set(home: Path) -> ImageSet:
 
 
 def test_a_pair_is_clicked_and_its_pictures_are_shown(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
-    page = open_page(f"{app}/labels?set={image_set.set_id}&model={image_set.source.name}", height=1600)
+    page = open_page(f"{app}/review?set={image_set.set_id}&model={image_set.source.name}", height=1600)
     expect(page.get_by_text(f"{image_set.labels.doubtful().words}.")).to_be_visible()
     expect(page.get_by_text("Classes that overlap · 1 pair")).to_be_visible()
     settled(page)

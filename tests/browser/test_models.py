@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_models_are_looked_at_and_one_is_chosen(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
-    page = open_page(f"{app}/models?set={zoo.set_id}")
+    page = open_page(f"{app}/settings?tab=Models&set={zoo.set_id}")
     expect(page.get_by_role("heading", name="Models")).to_be_visible()
     expect(page.get_by_text("Checkpoints in this folder")).to_be_visible()
     assert_fits(page)

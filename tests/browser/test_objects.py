@@ -140,7 +140,7 @@ def test_predictions_of_no_object_are_drawn_on_their_pictures(
     near = {"image_id": "0", "category_id": "rectangle", "score": 0.9, "bbox": [290, 200, SIDE, SIDE]}
     alone = {**near, "image_id": "1", "score": 0.6, "bbox": [300, 0, 40, 30]}
     (tmp_path / "results.json").write_text(json.dumps([near, alone]))
-    page = open_page(f"{app}/your_model?set={objects.set_id}", width=420, height=1200)
+    page = open_page(f"{app}/model?tab=Your+model&set={objects.set_id}", width=420, height=1200)
     page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(tmp_path / "results.json")
     page.get_by_role("button", name="Match").click()
     page.locator("summary").filter(has_text="2 predictions of no object").click()

@@ -129,7 +129,7 @@ def test_a_late_answer_leaves_one_given_elsewhere_and_says_so(
     page.close()
     context.unroute("**/answers/**")
     page = context.new_page()
-    page.goto(f"{app}/jobs?set={image_set.set_id}")
+    page.goto(f"{app}/settings?tab=Jobs&set={image_set.set_id}")
     expect(page.get_by_text("answered elsewhere while the server could not be reached")).to_be_visible()
     assert stored(image_set) == {first: ("keep", None), second: ("drop", None)}
 

@@ -38,7 +38,7 @@ def image_set(home: Path, shipped: Model) -> ImageSet:
 
 
 def test_a_cell_opens_its_review(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
-    page = open_page(f"{app}/your_model?set={image_set.set_id}", height=1600)
+    page = open_page(f"{app}/model?tab=Your+model&set={image_set.set_id}", height=1600)
     expect(page.get_by_text("92.5 %")).to_be_visible()
     settled(page)
     still(page, quiet_ms=300)

@@ -13,6 +13,8 @@ from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, start_job
 from url_viz.jobs.kinds import about_set
+from url_viz.ui.menu import TAB
+from url_viz.ui.search import SEARCHING
 from url_viz.ui.session import DIALOG, OPENED, PAGE
 from url_viz.ui.widgets.embed_job import KIND, set_name
 
@@ -33,10 +35,33 @@ def app(image_set: ImageSet | None = None, **state: Any) -> AppTest:
     return at
 
 
+PLACES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "labels": ("review", {}),
+    "versions": ("review", {}),
+    "search": ("explore", {SEARCHING: True}),
+    "evaluate": ("model", {TAB.under("model"): "Does the order hold"}),
+    "compare": ("model", {TAB.under("model"): "Does the order hold"}),
+    "your_model": ("model", {TAB.under("model"): "Your model"}),
+    "finetune": ("model", {TAB.under("model"): "Train"}),
+    "models": ("settings", {TAB.under("settings"): "Models"}),
+    "sets": ("settings", {TAB.under("settings"): "Image sets"}),
+    "jobs": ("settings", {TAB.under("settings"): "Jobs"}),
+}
+"""The page that a part of one is on, and what in the session opens it there."""
+
+
 def opened(image_set: ImageSet | None = None, page: str | None = None, **state: Any) -> AppTest:
-    """A page of the app, by the name of its file in pages/, or the first one."""
+    """A page of the app, by the name of its file in pages/, or of a part in `PLACES`, or the first one."""
     at = app(image_set, **state)
-    return at.run() if page is None else at.switch_page(f"pages/{page}_page.py").run()
+    return at.run() if page is None else turned_to(at, page)
+
+
+def turned_to(at: AppTest, page: str) -> AppTest:
+    """The app on another page, by the name of its file in pages/, or of a part in `PLACES`."""
+    name, state = PLACES.get(page, (page, {}))
+    for key, value in state.items():
+        at.session_state[key] = value
+    return at.switch_page(f"pages/{name}_page.py").run()
 
 
 def told(**settings: object) -> dict[str, dict[str, object]]:

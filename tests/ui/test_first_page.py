@@ -49,15 +49,7 @@ def test_recent_sets_stand_there_with_counts_and_pictures_and_open(image_set: Im
     assert at.session_state["chosen_set"] == image_set.set_id
 
 
-PAGES = {
-    "review": "Review",
-    "labels": "Check labels",
-    "versions": "Versions",
-    "your_model": "Your model",
-    "finetune": "Adapt and finetune",
-    "evaluate": "Evaluate",
-    "compare": "Compare models",
-}
+PAGES = {"review": "Review", "model": "Model"}
 
 
 @pytest.mark.parametrize("page", PAGES)

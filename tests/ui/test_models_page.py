@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import BF16_IS_QUICKER, FLOAT32_IS_QUICKER, dice_head, set_times
 from tests.imaging.pictures import write_folder
 from tests.models.test_authors_checkpoints import VIT, tensors_of, write
-from tests.ui.pages import PATIENCE_S, opened, words
+from tests.ui.pages import PATIENCE_S, opened, turned_to, words
 from url_viz.base.errors import NotAllowedError
 from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
@@ -91,8 +91,8 @@ def test_device_and_precision_are_kept_for_the_session_and_reach_readings(home: 
     at.selectbox(key="models.pick_device").set_value("cpu").run()
     at.selectbox(key="models.pick_precision").set_value(other).run()
     assert "another precision reads it again" in words(at)
-    at.switch_page("pages/jobs_page.py").run()
-    at.switch_page("pages/models_page.py").run()
+    turned_to(at, "jobs")
+    turned_to(at, "models")
     assert (at.session_state[DEVICE], at.session_state[PRECISION]) == ("cpu", other)
     start_page = opened(page="explore", chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite2")
     for key in (DEVICE, PRECISION):

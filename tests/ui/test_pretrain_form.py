@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
-from tests.ui.pages import opened, words
+from tests.ui.pages import opened, turned_to, words
 from training.command import FLAT
 from training.config import PRESETS, PretrainConfig
 from url_viz.base.errors import JobError
@@ -189,5 +189,5 @@ def test_a_head_is_made_measured_listed_and_used(
     assert listed.file == head_of(job)
     assert listed.card is not None
     assert listed.made_for is None
-    at = at.switch_page("pages/models_page.py").run()
+    at = turned_to(at, "models")
     assert "R-AUROC of the head on 1 set not used to make it" in said(at)

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.conftest import SECOND
 from tests.imaging.pictures import encoded, noise, write_folder
-from tests.ui.pages import app, map_data, opened, panes, reading, words
+from tests.ui.pages import app, map_data, opened, panes, reading, turned_to, words
 from url_viz.base.progress import Progress
 from url_viz.base.workspace import Workspace
 from url_viz.columns.second_model import SecondModelChoice
@@ -82,7 +82,7 @@ def test_nothing_moves_until_the_truer_order_is_taken(image_set: ImageSet, model
     assert BY_BOTH in said(at)
     assert "second.take" not in keys(at)
 
-    other.switch_page("pages/models_page.py").run()
+    turned_to(other, "models")
     assert drawn(shown(other.switch_page("pages/explore_page.py"))) == both, "who comes back takes it"
     assert "second.take" not in keys(other)
     image_set.core.second.enable(is_enabled=False)
@@ -145,8 +145,8 @@ def test_the_switch_is_about_new_sets_and_the_open_one(
         at.toggle(key="models.second").set_value(is_wanted).run()
         assert is_second_model_used(image_set.core.store.paths) == is_wanted
         assert ("has one" in said(at)) == is_wanted
-        at.switch_page("pages/jobs_page.py").run()
-        at.switch_page("pages/models_page.py").run()
+        turned_to(at, "jobs")
+        turned_to(at, "models")
     start_page = opened(page="explore", chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite1")
     start_page.session_state[ONE_MODEL] = at.session_state[ONE_MODEL]
     start_page.button(key="read_with_model").click().run()

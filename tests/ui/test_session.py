@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.ui.pages import APP, app, told
+from tests.ui.pages import APP, app, told, turned_to
 from url_viz.columns.filters import OneOf
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.explore_map import MAP
@@ -111,7 +111,7 @@ def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet
         polygon=lasso,
         filters=(OneOf("label", ("cat",)),),
     )
-    at.switch_page("pages/search_page.py").run()
+    turned_to(at, "review")
     at.query_params.clear()  # as a browser's next page does
     at.run()
     at.switch_page("pages/explore_page.py").run()

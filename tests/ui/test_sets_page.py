@@ -28,7 +28,7 @@ def zoo(home: Workspace, tmp_path: Path, bare_model: Model) -> Path:
 @pytest.fixture
 def at(zoo: Path) -> AppTest:
     at = opened(page="sets")
-    assert "Image sets" in words(at)
+    assert "On disk" in words(at)
     return at
 
 

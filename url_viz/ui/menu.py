@@ -27,8 +27,11 @@ _PAGES = {
 }
 
 
-TAB: Key[str] = Key("view.tab")
-"""The title of the open tab of a page, by the page's name."""
+TAB: Key[str] = Key("tab")
+"""The title of the tab that a page shows, by the page's name; it outlasts a change of set."""
+_TABS: Key[str] = Key("tabs")
+"""The tabs themselves, whose value Streamlit forgets with the page."""
+_IN_ADDRESS = "tab"
 
 
 def menu_of_pages() -> list[st.Page]:
@@ -57,10 +60,17 @@ def go_to_tab(page: str, tab: str) -> None:
 
 
 def show_tabs(page: str, parts: Mapping[str, Callable[[], None]]) -> None:
-    """Draw a page's tabs by their titles; only the part in the open one runs."""
-    key = TAB.under(page)
+    """Draw a page's tabs by their titles; only the part in the open one runs, and it stands in the address."""
+    shown, tabs, titles = TAB.under(page), _TABS.under(page), list(parts)
+    linked = st.query_params.get(_IN_ADDRESS, titles[0])
+    asked = linked if is_back_or_forward() else shown.get() or linked
+    opened = asked if asked in parts else titles[0]
+    shown.set(opened)
+    tabs.set(opened)
+    write_query({_IN_ADDRESS: [opened]} if opened != titles[0] else {}, among=lambda key: key == _IN_ADDRESS)
     with suppress(PageEnd):
-        for tab, show in zip(st.tabs(list(parts), key=key, on_change="rerun"), parts.values(), strict=True):
+        containers = st.tabs(titles, key=tabs, on_change=lambda: shown.set(tabs.get() or titles[0]))
+        for tab, show in zip(containers, parts.values(), strict=True):
             if tab.open:
                 with tab:
                     show()
