@@ -195,7 +195,7 @@ class TestVerdicts:
         assert review.store(one, CardAnswer(verdict=BOX_IS_WRONG)).sentence == "Tagged 1 picture “box is wrong”"
         objects.decisions.undo()
         assert objects.table().set_index("id").loc[one, "tags"] == ""
-        assert not review.is_done().any()
+        assert not review.is_done(review.ids).any()
 
     def test_the_desk_takes_them_and_no_others(self, objects: ImageSet) -> None:
         here = opened_review(objects.reviews.open("confusability"))

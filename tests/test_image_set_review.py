@@ -239,7 +239,7 @@ class TestReview:
             ]
         for each in skipping:
             each.result()
-        assert opened_again(image_set).reviews.open(spec).skipped().tolist() == [True] * len(ids)
+        assert opened_again(image_set).reviews.open(spec).skipped(ids).tolist() == [True] * len(ids)
         assert len(ids) >= 20
 
     def test_skipping_in_a_set_that_was_forgotten_is_told(self, image_set: ImageSet, tmp_path: Path) -> None:

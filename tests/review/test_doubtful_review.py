@@ -1,5 +1,6 @@
 """The review of doubtful labels: it is cut again after every ten answers, and says what the next fifty hold."""
 
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from url_viz.review.review_queue import ReviewContext
 from url_viz.store.decisions.answers import Answers
 from url_viz.store.decisions.decision_rows import FileKeys
 from url_viz.store.decisions.decisions import Decisions
+from url_viz.ui.review import desk
 
 FALLING = dict(enumerate(np.linspace(0.7, 0.1, 100)))
 
@@ -43,9 +45,9 @@ def opened(paths: SetPaths, wrong: dict[int, float], **answers: dict[int, bool])
     return DoubtfulReview(ReviewSpec("suspects"), of)
 
 
-def answer(review: DoubtfulReview, label: str, count: int) -> None:
+def answer(review: DoubtfulReview, label: str, times: int) -> None:
     """Give the next of the queue a label: ant is the one that they have, bee the other."""
-    for _ in range(count):
+    for _ in range(times):
         review.store(int(review.ids[review.next_index()]), CardAnswer(label=label))
 
 
@@ -95,6 +97,23 @@ def test_wrong_labels_carry_it_on_and_it_goes_on_where_it_was_left(paths: SetPat
     assert again.ids.tolist() == review.ids.tolist()
     assert (again.progress().done, again.next_index()) == (20, 20)
     assert again.card(int(again.ids[3])).question.text == "ant or bee? Labelled ant", "of the label as it was given"
+
+
+def test_a_queue_that_becomes_longer_while_it_is_drawn_is_drawn_as_one(
+    paths: SetPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers are stored by another thread than the one that draws: each look at the queue may find a longer one."""
+    review = opened(paths, FALLING)
+    answer(review, "bee", 2)
+    queue, ends = review.ids, count(10)
+    monkeypatch.setattr(DoubtfulReview, "ids", property(lambda self: queue[: next(ends)]))
+    monkeypatch.setattr(desk, "_drawn_once", lambda image_set, here, image_id: {"id": str(image_id)})
+    progress = review.progress()
+    assert (progress.total, progress.done, progress.left) == (10, 2, 8)
+    assert review.next_index() == 2
+    assert review.goes_on == "2 of these 2 labels were wrong, so 10 more are worth a look"
+    state = desk.desk_state(None, desk.OpenReview(review, 2))
+    assert (state["total"], state["done"], state["upcoming"]) == (13, 2, list(range(2, 13)))
 
 
 def test_what_is_skipped_says_nothing(paths: SetPaths) -> None:

@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -95,6 +95,11 @@ class ReviewProgress:
     done: int
     skipped: int
 
+    @classmethod
+    def counted(cls, is_done: NDArray[np.bool_], is_skipped: NDArray[np.bool_]) -> Self:
+        """Of pictures (Q,) that are done, or were skipped; one that is both is done."""
+        return cls(len(is_done), int(is_done.sum()), int((is_skipped & ~is_done).sum()))
+
     @property
     def left(self) -> int:
         """Neither done nor skipped."""
@@ -131,7 +136,7 @@ class Queue(ABC):
     @property
     @abstractmethod
     def ids(self) -> NDArray[np.int64]:
-        """The pictures (Q,) in their order."""
+        """The pictures (Q,) in their order, as of now: an answer that another thread stores can make them more."""
 
     @property
     @abstractmethod
@@ -155,12 +160,12 @@ class Queue(ABC):
         """Take the latest answer back, or give the one again that was taken back last."""
 
     @abstractmethod
-    def is_done(self) -> NDArray[np.bool_]:
-        """Which pictures of the queue (Q,) are done, as of now."""
+    def is_done(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of some pictures of the queue (M,) are done, as of now."""
 
     @abstractmethod
-    def skipped(self) -> NDArray[np.bool_]:
-        """Which pictures of the queue (Q,) were passed over."""
+    def skipped(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of some pictures of the queue (M,) were passed over."""
 
     @abstractmethod
     def skip(self, image_id: int) -> None:
@@ -192,13 +197,14 @@ class Queue(ABC):
 
     def progress(self) -> ReviewProgress:
         """How far it has come, as of now."""
-        is_done = self.is_done()
-        return ReviewProgress(len(self.ids), int(is_done.sum()), int((self.skipped() & ~is_done).sum()))
+        ids = self.ids
+        return ReviewProgress.counted(self.is_done(ids), self.skipped(ids))
 
     def next_index(self) -> int:
         """The position in the queue of the first picture that is neither done nor skipped; Q if there is none."""
-        waits = ~self.is_done() & ~self.skipped()
-        return int(waits.argmax()) if waits.any() else len(self.ids)
+        ids = self.ids
+        waits = ~self.is_done(ids) & ~self.skipped(ids)
+        return int(waits.argmax()) if waits.any() else len(ids)
 
 
 def between_classes(row: Mapping[str, Any], suggested: str | None = None) -> Question:

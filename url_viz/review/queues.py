@@ -183,7 +183,8 @@ class ReviewOutcome:
 def outcomes(review: Review) -> list[ReviewOutcome]:
     """What was answered about the pictures of a review, those that change something first; of groups their leads."""
     given = dict(zip(review.table["id"].tolist(), review.table["label_given"], strict=True))
-    ids = review.ids[review.is_done()].tolist()
+    queue = review.ids
+    ids = queue[review.is_done(queue)].tolist()
     is_named = "name" in review.takes
     answers = zip(ids, review.state(ids), strict=True)
     outcomes_given = [_outcome(image_id, answer, given[image_id], is_named=is_named) for image_id, answer in answers]

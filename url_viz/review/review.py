@@ -176,8 +176,9 @@ class DoubtfulReview(Review):
 
     @property
     def goes_on(self) -> str:
-        is_answered, is_wrong = self._answers(self.ids)
-        wrong, left = int(is_wrong[is_answered].sum()), self.progress().left
+        ids = self.ids
+        is_answered, is_wrong = self._answers(ids)
+        wrong, left = int(is_wrong[is_answered].sum()), int((~self.is_done(ids) & ~self.skipped(ids)).sum())
         if not wrong or not left:
             return ""
         these = f"{wrong} of these {counted(int(is_answered.sum()), 'label')} {'was' if wrong == 1 else 'were'} wrong"
@@ -187,7 +188,8 @@ class DoubtfulReview(Review):
         ahead, end = self._ahead
         if not self._doubtful.agreement.is_known:
             return None
-        done = self.is_done() | self.skipped()
+        ids = self._stored.ids[:end]
+        done = self.is_done(ids) | self.skipped(ids)
         rows = np.concatenate([np.flatnonzero(~done), np.arange(end, len(self._stored.ids))])[:FORECAST_AHEAD]
         wrong = ahead.among(rows)
         words = f"Of the next {counted(len(rows), 'label')} {wrong_in_words(wrong, whole='')}."
@@ -232,8 +234,8 @@ class GroupReview(Review):
         both = zip(ids.tolist(), super()._can_ask(ids), strict=True)
         return np.array([is_here and self._members(image_id) is not None for image_id, is_here in both], bool)
 
-    def _are_done(self, is_done: Bools) -> Bools:
-        return np.array([is_done[self._group(int(image_id))].all() for image_id in self.ids], bool)
+    def _are_done(self, ids: Ids, resolved: Bools) -> Bools:
+        return np.array([resolved[self._group(int(image_id))].all() for image_id in ids], bool)
 
     def _question(self, row: Mapping[str, Any]) -> Question:
         return Question("Keep which?")
@@ -318,8 +320,8 @@ class PairReview(Review):
         """Not of pictures that have no neighbour any more."""
         return super()._can_ask(ids) & (self._nearest[self._rows(ids)] >= 0)
 
-    def is_done(self) -> Bools:
-        return np.array([now.same is not None for now in self.state(self.ids.tolist())], bool)
+    def is_done(self, ids: Ids) -> Bools:
+        return np.array([now.same is not None for now in self.state(ids.tolist())], bool)
 
     def _question(self, row: Mapping[str, Any]) -> Question:
         return Question("The same kind: would you put both in one class?")
@@ -364,8 +366,8 @@ class NameReview(Review):
         count = self.spec.most or ASKED
         return self._ids[first_to_name(graph_of_set, contents, self._derived.get(names), count, self._in_scope())]
 
-    def is_done(self) -> Bools:
-        now = self._now(self._rows(self.ids))
+    def is_done(self, ids: Ids) -> Bools:
+        now = self._now(self._rows(ids))
         return np.asarray((now.code > 0) | (now.names != ""))
 
     @property

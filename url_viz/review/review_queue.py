@@ -200,8 +200,8 @@ class Review(Queue):
     def _in_scope(self) -> Bools:
         return np.isin(self._ids, scoped(self.table, self.spec.scope)["id"].to_numpy(np.int64))
 
-    def skipped(self) -> Bools:
-        return np.isin(self.ids, list(self._stored.skipped))
+    def skipped(self, ids: Ids) -> Bools:
+        return np.isin(ids, list(self._stored.skipped))
 
     def skip(self, image_id: int) -> None:
         self._change_stored(lambda stored: replace(stored, skipped=stored.skipped | {image_id}))
@@ -255,10 +255,10 @@ class Review(Queue):
         """Which pictures of a queue that was made before can still be asked about."""
         return np.isin(ids, self._ids)
 
-    def is_done(self) -> Bools:
+    def is_done(self, ids: Ids) -> Bools:
         if self.spec.includes_decided:
-            return np.isin(self.ids, list(self._stored.answered))
-        return self._are_done(self._resolved())
+            return np.isin(ids, list(self._stored.answered))
+        return self._are_done(ids, self._resolved())
 
     def folded(self) -> Ids:
         """Listed copies and views of pictures of the queue that are not in it themselves, undecided as of now."""
@@ -281,9 +281,9 @@ class Review(Queue):
         now = self._now()
         return np.asarray((now.code > 0) | pd.notna(now.labels_of(self._source)) | pd.notna(_verdicts(now)))
 
-    def _are_done(self, resolved: Bools) -> Bools:
-        """Which pictures of the queue (Q,) are done, where `resolved` (N,) are."""
-        return resolved[self._rows(self.ids)]
+    def _are_done(self, ids: Ids, resolved: Bools) -> Bools:
+        """Which of some pictures of the queue (M,) are done, where `resolved` (N,) are."""
+        return resolved[self._rows(ids)]
 
     @property
     def classes(self) -> list[str]:

@@ -18,7 +18,7 @@ from url_viz.base.records import read_plain
 from url_viz.base.wording import chance, percent
 from url_viz.drawing.tiles import picture_url, thumbnail_url, whole_url
 from url_viz.image_set import ImageSet
-from url_viz.review.cards import NOTHING, Card, CardAnswer, Moved, Queue
+from url_viz.review.cards import NOTHING, Card, CardAnswer, Moved, Queue, ReviewProgress
 from url_viz.runs.detections import DETECTOR_COLUMNS
 from url_viz.store.columns.source_columns import VERDICTS
 from url_viz.ui.auth import user_name
@@ -101,8 +101,8 @@ def desk_state(image_set: ImageSet | None, here: OpenReview[Any]) -> dict[str, A
     for this `desk`.
     """
     review, ids, position = here.review, here.review.ids, here.position
-    settled, progress = review.is_done(), review.progress()
-    waits = ~settled & ~review.skipped()
+    settled, skipped = review.is_done(ids), review.skipped(ids)
+    progress, waits = ReviewProgress.counted(settled, skipped), ~settled & ~skipped
     waiting = np.flatnonzero(waits)
     from_here_on = np.concatenate([waiting[waiting >= position], waiting[waiting < position]])
     upcoming = from_here_on[:CARDS_AHEAD].tolist()

@@ -111,11 +111,11 @@ class UploadQueue(Queue):
         name = str(self.batch.scored[known[content]].name) if content in known else "an upload"
         return Stepped(f"{'Undone' if command == 'undo' else 'Redone'}: the answer on {name}", known.get(content))
 
-    def is_done(self) -> NDArray[np.bool_]:
-        return np.array([now != NOTHING for now in self.state(self.ids.tolist())], bool)
+    def is_done(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.array([now != NOTHING for now in self.state(ids.tolist())], bool)
 
-    def skipped(self) -> NDArray[np.bool_]:
-        return np.array([content in self.session.skipped for content in self._contents(self.ids.tolist())], bool)
+    def skipped(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.array([content in self.session.skipped for content in self._contents(ids.tolist())], bool)
 
     def skip(self, image_id: int) -> None:
         self.session.skipped.update(self._contents([image_id]))
