@@ -28,9 +28,9 @@ from url_viz.runs.detections import DETECTED
 from url_viz.store.columns.imported_columns import NAMES as BY_NAMES
 from url_viz.ui.auth import user_name
 from url_viz.ui.explore.export import corrected_in_words, go_to_export
-from url_viz.ui.explore.finding_list import show_queues
 from url_viz.ui.menu import choose_review
 from url_viz.ui.review.desk import OpenReview, opened_review, show_open_review
+from url_viz.ui.review.queue_list import show_queues
 from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, errors_shown, escape, show_error, time_in_words, with_toast
 from url_viz.ui.widgets.buttons import act_button, download_table, offered, page_title
