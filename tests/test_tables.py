@@ -330,7 +330,7 @@ def test_what_a_second_model_is_worth_is_told_from_its_figures() -> None:
     assert f"By (N) the same order differs by up to {decimal(apart, digits=3)} on a set" in words
     cost = read_figures(second_model.COSTS)["sets"]["grocery"]
     times = cost["then second"] / cost["first"]
-    assert f"takes {times:.1f} times the processor time of the first (Grocery, 28 November)" in words
+    assert f"takes {times:.1f} times the processor time of the first (Grocery, 2 December)" in words
     assert f"both thus {1 + times:.1f} times" in words
     for page in ("docs/performance.md", "README.md"):
         assert f"{times:.1f} times" in (ROOT / page).read_text("utf-8")
