@@ -13,7 +13,8 @@ from url_viz.ui.explore.controls import DECIDE, pick_reason, show_filter_popover
 from url_viz.ui.explore.explore_grid import GRID, show_twins_button
 from url_viz.ui.explore.finding_list import show_findings
 from url_viz.ui.explore.view import current_view, show_in_address
-from url_viz.ui.search import SEARCHING, show_search
+from url_viz.ui.search import is_searching, show_search
+from url_viz.ui.search import show_in_address as show_search_in_address
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.decide import show_decide_bar
 from url_viz.ui.widgets.embed_job import is_growing
@@ -21,9 +22,10 @@ from url_viz.ui.widgets.picture import open_linked, show_opened
 from url_viz.ui.widgets.sidebar import require_image_set
 
 image_set = require_image_set()
-if SEARCHING.get():
-    st.button("Back to the map", icon=":material/arrow_back:", on_click=SEARCHING.clear, key="search.leave")
+if is_searching():
     show_search(image_set)
+    if (leading := controls.default_measure(image_set)) is not None:
+        show_opened(image_set, measure=leading)
     end_page()
 
 view = current_view(partial(explore_map.map_key, image_set), GRID.under(image_set.set_id))
@@ -87,6 +89,7 @@ page.show_pairs(image_set)
 show_twins_button(image_set, table)
 page.show_failures(image_set)
 show_in_address(lasting)
+show_search_in_address()
 with findings:
     show_findings(image_set)
 

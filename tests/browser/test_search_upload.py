@@ -16,8 +16,7 @@ from url_viz.reading import embed_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-LEGEND_FITS = """figure => [...figure.querySelectorAll(".legendtext")].every(
-    (text) => text.getBoundingClientRect().right <= figure.getBoundingClientRect().right)"""
+
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 
 
@@ -101,7 +100,7 @@ def files_named(files: list[Path], name: str) -> Path:
 
 
 def test_a_pasted_picture_is_searched_with(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
-    page = open_page(f"{app}/search?set={image_set.set_id}")
+    page = open_page(f"{app}/?set={image_set.set_id}&search=")
     expect(page.get_by_text("or paste a picture")).to_be_visible()
     settled(page)
     page.evaluate(
@@ -112,28 +111,25 @@ def test_a_pasted_picture_is_searched_with(app: str, image_set: ImageSet, open_p
         }""",
         list(encoded(noise(77), "PNG")),
     )
-    expect(page.get_by_text("Most similar · 24")).to_be_visible()
-    expect(page.get_by_test_id("stCode").get_by_text("pasted-1.png")).to_be_visible()
+    expect(page.get_by_text("24 most similar")).to_be_visible()
+    expect(page.get_by_text("pasted-1.png")).to_be_visible()
 
 
 def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_from_a_hit(
     app: str, image_set: ImageSet, open_page: OpenPage
 ) -> None:
     clearest = image_set.table().sort_values("uncertainty").iloc[0]
-    page = open_page(f"{app}/search?set={image_set.set_id}&id={clearest['id']}")
-    expect(page.get_by_text("Most similar · 23")).to_be_visible()
-    expect(page.get_by_text("Does leaving out help here?")).to_be_visible()
-    expect(page.locator(".js-plotly-plot")).to_have_count(2)
-    page.set_viewport_size({"width": 1024, "height": 900})
-    eventually(lambda: page.locator(".js-plotly-plot").first.evaluate(LEGEND_FITS))
-    page.set_viewport_size({"width": 1400, "height": 900})
-
+    page = open_page(f"{app}/?set={image_set.set_id}&search={clearest['id']}")
+    expect(page.get_by_text("23 most similar")).to_be_visible()
+    page.get_by_role("button", name="Leave out: none").click()
     page.get_by_role("radio", name="General model").click()
     expect(page.get_by_text("Uses nothing else of this set.").first).to_be_visible()
     drag_to_start(page, "Leave out above")
-    expect(page.get_by_text("23 nearer pictures left out: show")).to_be_visible()
+    page.keyboard.press("Escape")
+    left_out = page.get_by_text("23 nearer left out: too ambiguous to trust")
+    expect(left_out).to_be_visible()
     expect(page.get_by_text("Every picture is above the threshold.")).to_be_visible()
-    page.get_by_text("23 nearer pictures left out: show").click()
+    left_out.click()
     shown = page.locator(".st-key-search-withheld_box .tile")
     expect(shown).to_have_count(23)
 
@@ -142,5 +138,22 @@ def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_fro
     expect(page.get_by_text("The threshold is 0 %.")).to_be_visible()
     page.get_by_role("button", name="Search anyway").click()
     expect(page.get_by_text("The query itself is above the threshold.")).to_be_visible()
-    expect(page.get_by_test_id("stCode").get_by_text(next_name)).to_be_visible()
-    assert f"id={clearest['id']}" not in page.url
+    expect(page.locator("[data-testid=stCaptionContainer]", has_text=next_name)).to_be_visible()
+    assert f"search={clearest['id']}" not in page.url
+
+
+def test_a_search_is_left_by_a_click_or_by_the_browsers_back(
+    app: str, image_set: ImageSet, open_page: OpenPage
+) -> None:
+    page = open_page(f"{app}/?set={image_set.set_id}")
+    page.locator(".tile").first.click()
+    page.get_by_role("button", name="Search with this picture").click()
+    expect(page.get_by_text("23 most similar")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("23 most similar")).to_have_count(0)
+    expect(page.locator(".url-viz-map, canvas").first).to_be_visible()
+    page.go_forward()
+    expect(page.get_by_text("23 most similar")).to_be_visible()
+    page.get_by_role("button", name="Back to the map").click()
+    expect(page.locator(".url-viz-map, canvas").first).to_be_visible()
+    assert "search=" not in page.url

@@ -24,9 +24,9 @@ from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.store.tables.writer import Writer
 from url_viz.ui.first_page import example_of
+from url_viz.ui.leaving_out import evidence_of
 from url_viz.ui.open_sets import MOST_OPEN, OpenSets, open_sets, running_model
 from url_viz.ui.review.desk import opened_review
-from url_viz.ui.search import evidence_of
 
 
 @pytest.fixture(autouse=True)

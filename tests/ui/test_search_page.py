@@ -1,22 +1,30 @@
-"""Search in every state, through app.py as a visitor meets it: no set, no query, hits, gated, warned of."""
+"""Search as a mode of Explore, in every state a visitor meets: no query, hits, gated, warned of, and back."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise, write_folder
-from tests.ui.pages import opened, order_by, words
+from tests.ui.pages import galleries, linked, named, opened, words
 from url_viz.columns.ranking import percentile
 from url_viz.evidence.evaluation import CountedPictures, Evidence, evaluated
 from url_viz.evidence.selective_retrieval import MODES, Restriction
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
-from url_viz.outside.uploads import NewPicture
+from url_viz.outside.uploads import NewPicture, unlike_in_words
 from url_viz.reading import embed_folder
-from url_viz.ui.menu import purpose_of
-from url_viz.ui.search import Gate, Query, between_shares, evenly_sampled, evidence_of, matches, verdict, warning
+from url_viz.ui.search import (
+    Gate,
+    Query,
+    evenly_sampled,
+    looks_in_words,
+    matches,
+    warning,
+)
+from url_viz.ui.text import escape
 from url_viz.ui.widgets.buttons import offered
 from url_viz.ui.widgets.components import drawn_box
 
@@ -40,36 +48,63 @@ def by_confusability(image_set: ImageSet, place: int) -> int:
     return int(image_set.table().sort_values(["confusability", "id"])["id"].iloc[place])
 
 
-def test_without_a_query_the_page_says_how_to_choose_one_and_what_the_evidence_is(image_set: ImageSet) -> None:
-    at = opened(image_set, "search")
-    text = words(at)
-    assert purpose_of("Search") in text
-    assert "Most similar" not in text
-    assert f"{image_set.root.parent.name}/zoo · {COUNT} pictures" in text
-    assert f"of {COUNT} pictures of 2 classes (recall@1)" in text
-    scores = [f"{name} R-AUROC" for name in ("Easily mistaken", "Torn between classes", "General model")]
-    help_of_recall = next(each.help for each in at.caption if "(recall@1)" in each.value)
-    assert all(score in help_of_recall for score in scores)
-    assert "Torn between classes uses these classes" in text
-    of_confusability = image_set.cached(evidence_of, "confusability")
-    assert of_confusability is not None
-    assert verdict(of_confusability) in text
-    assert "A picture is never its own hit." in text
-    table = at.table[0].value
-    assert list(table.columns) == ["By class", "Overall"]
-    assert list(table.index) == ["Left out", "Both", "Refused"]
+def searching(image_set: ImageSet, query: int | None = None) -> AppTest:
+    """Explore while it searches, with a picture of the set or with none yet."""
+    chosen = {} if query is None else {"view__query_id": query}
+    return opened(image_set, view__searching=True, **chosen)
+
+
+def gated(at: AppTest, percentile: int, *, by: str | None = None) -> AppTest:
+    """The search once pictures above a percentile are left out, by the order that leads or another."""
+    if by is not None:
+        named(at.segmented_control, "Ambiguous by").set_value(by).run()
+    return named(at.slider, "Leave out above").set_value(percentile).run()
+
+
+def test_explore_leads_to_a_search_and_back_to_its_view_as_it_was(image_set: ImageSet) -> None:
+    at = linked(image_set, colour="label").run()
+    at.button(key="search.start").click().run()
+    assert at.query_params["search"] == ""
+    assert "Similar pictures" in words(at)
+    assert "most similar" not in words(at)
+    assert "search.another" not in [button.key for button in at.button]
+    at.button(key="search.leave").click().run()
+    assert "search" not in at.query_params
+    assert at.query_params["colour"] == "label"
+    assert image_set.root.name in at.title[0].value
 
 
 def test_a_link_with_an_id_searches_with_that_picture_and_no_other_does(image_set: ImageSet) -> None:
-    at = opened(image_set, "search")
     for text in ("9" * 5000, "9" * 19, "-1", "x", ""):
-        at.query_params["id"] = text
-        assert "Most similar" not in words(at.run())
-    at.query_params["id"] = str(by_confusability(image_set, 3))
-    assert f"Most similar · {COUNT - 1}" in words(at.run())
-    text = words(opened(image_set, "search", search__query_id=2**62))
+        assert "most similar" not in words(linked(image_set, search=text).run())
+    at = linked(image_set, search=str(by_confusability(image_set, 3))).run()
+    assert f"{COUNT - 1} most similar" in words(at)
+    at.button(key="search.another").click().run()
+    assert "most similar" not in words(at)
+    text = words(searching(image_set, 2**62))
     assert "The picture to search with is not in this image set" in text
-    assert "Most similar" not in text
+    assert "most similar" not in text
+
+
+def test_back_in_the_browser_leads_to_what_was_shown_then(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = by_confusability(image_set, 3)
+    at = searching(image_set, query)
+    monkeypatch.setattr("url_viz.ui.search.is_back_or_forward", lambda: True)
+    at.query_params["search"] = str(by_confusability(image_set, 5))
+    shown = words(at.run())
+    assert str(image_set.row(by_confusability(image_set, 5))["path"]) in shown
+    del at.query_params["search"]
+    assert "Similar pictures" not in words(at.run())
+
+
+def test_a_picture_of_the_set_can_be_opened_from_its_search(image_set: ImageSet) -> None:
+    query = by_confusability(image_set, 0)
+    at = searching(image_set, query)
+    at.button(key="search.open").click().run()
+    assert at.query_params["picture"] == str(query)
+    at.button(key="search_with").click().run()
+    assert "picture" not in at.query_params, "a search closes what was open"
+    assert at.query_params["search"] == str(query)
 
 
 def test_a_part_that_was_drawn_finds_what_its_crop_does(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,11 +113,11 @@ def test_a_part_that_was_drawn_finds_what_its_crop_does(image_set: ImageSet, mon
     query, asked = by_confusability(image_set, 3), list[object]()
     real = ImageSet.safe_search
     monkeypatch.setattr(ImageSet, "safe_search", lambda of, it, **how: asked.append(it) or real(of, it, **how))
-    text = words(opened(image_set, "search", search__query_id=query))
+    text = words(searching(image_set, query))
     with Image.open(image_set.files.path(query)) as picture:
         width, height = picture.size
         crop = picture.convert("RGB").crop((width // 4, height // 4, 3 * width // 4, 3 * height // 4))
-    assert f"Most similar · {COUNT}" in text, "the picture itself too"
+    assert f"{COUNT} most similar" in text, "the picture itself too"
     assert f"{width // 2} × {height // 2} px of it" in text
     [part] = asked
     assert isinstance(part, NewPicture)
@@ -92,58 +127,62 @@ def test_a_part_that_was_drawn_finds_what_its_crop_does(image_set: ImageSet, mon
 
 def test_a_picture_of_the_set_finds_all_others_and_the_gate_withholds_what_find_does(image_set: ImageSet) -> None:
     query = by_confusability(image_set, 0)
-    at = opened(image_set, "search", search__query_id=query)
+    at = searching(image_set, query)
     text = words(at)
-    assert f"Most similar · {COUNT - 1}" in text
-    assert "General model **" in text
-    assert "pictures left out: show" not in text
-    assert at.query_params["id"] == str(query)
-    at.slider[0].set_value(50).run()
+    assert f"{COUNT - 1} most similar" in text
+    assert "Easily mistaken: lowest" in text
+    assert "left out:" not in text
+    assert at.query_params["search"] == str(query)
+    gated(at, 50)
     result = image_set.safe_search(query, max_percentile=50)
     assert result.by == "confusability"
     assert 0 < len(result.withheld) < COUNT
     assert (result.hits["confusability_percentile"] <= 50).all()
-    assert [toggle.label for toggle in at.toggle if toggle.key == "search.show_withheld"] == [
-        f"{len(result.withheld)} nearer pictures left out: show"
-    ]
-    assert f"Most similar · {len(result.hits)}" in words(at)
+    switch = at.toggle(key="search.show_withheld")
+    assert switch.label == f"{len(result.withheld)} nearer left out: too ambiguous to trust. Show"
+    assert [len(tiles) for tiles in galleries(at)] == [len(result.hits)]
+    switch.set_value(True).run()
+    assert [len(tiles) for tiles in galleries(at)] == [len(result.withheld), len(result.hits)]
+    assert f"{len(result.hits)} most similar" in words(at)
 
 
 def test_every_measure_of_the_set_can_gate_and_the_leading_one_does_at_first(image_set: ImageSet) -> None:
     query = int(image_set.table().sort_values("uncertainty")["id"].iloc[0])
-    at = opened(image_set, "search", search__query_id=query)
-    assert image_set.order().measure == order_by(at).value == "confusability"
-    assert sorted(order_by(at).options) == ["Easily mistaken", "General model", "Torn between classes"]
+    at = searching(image_set, query)
+    by = named(at.segmented_control, "Ambiguous by")
+    assert image_set.order().measure == by.value == "confusability"
+    assert sorted(by.options) == ["Easily mistaken", "General model", "Torn between classes"]
     assert "Needs no classes" in words(at)
-    order_by(at).set_value("uncertainty").run()
-    at.slider[0].set_value(50).run()
+    gated(at, 50, by="uncertainty")
     assert "Uses nothing else of this set" in words(at)
     found = image_set.safe_search(query, by="uncertainty", max_percentile=50)
-    assert f"Most similar · {len(found.hits)}" in words(at)
+    assert f"{len(found.hits)} most similar" in words(at)
     assert found.hits["id"].tolist() != image_set.safe_search(query, max_percentile=50).hits["id"].tolist()
 
 
 def test_a_query_above_the_threshold_is_warned_of_until_one_insists(image_set: ImageSet) -> None:
-    at = opened(image_set, "search", search__query_id=by_confusability(image_set, -1))
-    at.slider[0].set_value(60).run()
+    at = searching(image_set, by_confusability(image_set, -1))
+    gated(at, 60)
     assert "By “Easily mistaken”, this picture is **highest**. The threshold is 60 %." in at.warning[0].value
-    assert "Most similar" not in words(at)
+    assert "most similar" not in words(at)
     at.button(key="search.go_on").click().run()
-    assert "Most similar" in words(at)
+    assert "most similar" in words(at)
     assert "The query itself is above the threshold." in words(at)
-    at.slider[0].set_value(50).run()
-    assert "Most similar" not in words(at)
+    gated(at, 50)
+    assert "most similar" not in words(at)
 
 
 def test_a_query_between_two_classes_is_said_to_be(image_set: ImageSet) -> None:
     row = image_set.table().sort_values("ambiguity").iloc[-1].to_dict()
     lies = f"between {row['first_class']} and {row['second_class']}"  # without shares: the labels are by dice
-    at = opened(image_set, "search", search__query_id=int(row["id"]))
-    assert f"Lies {lies}" in words(at)
-    order_by(at).set_value("ambiguity").run()
-    at.slider[0].set_value(60).run()
+    at = searching(image_set, int(row["id"]))
+    assert f"B{lies[1:]}" in words(at)
+    gated(at, 60, by="ambiguity")
     assert f"By “Torn between classes”, this picture is **highest**, {lies}" in at.warning[0].value
-    assert between_shares({"first_class": None, "second_class": None}) is None
+    assert looks_in_words({"first_class": None, "second_class": None}) is None
+    classes = {"first_class": "cat", "second_class": "dog"}
+    assert looks_in_words({**classes, "first_share": 0.6, "second_share": 0.3}) == "between cat (60 %) and dog (30 %)"
+    assert looks_in_words({**classes, "first_share": 0.98, "second_share": 0.01}) == "like cat (98 %)"
 
 
 def evidence_from(uncertainty: list[float], is_right: list[bool]) -> Evidence:
@@ -164,17 +203,11 @@ def test_the_warning_says_no_more_than_the_evidence_shows() -> None:
     gate, query = Gate("confusability", 70), query_at(90)
     telling = evidence_from([0.1, 0.2, 0.3, 0.9], [True, True, True, False])
     assert "**100 %** have a nearest picture of another class; of those below it, 0 %" in warning(query, gate, telling)
-    assert (
-        "Refusing ambiguous queries **avoids errors**: by “Easily mistaken”, a picture with a wrong match ranks above"
-        in verdict(telling)
-    )
     silent = evidence_from([0.1, 0.2, 0.3, 0.9], [False, True, True, False])
     said = warning(query, gate, silent)
     assert "says nothing clear about its hits." in said
     assert "of another class" not in said
-    assert "Refusing ambiguous queries **does not clearly avoid errors**" in verdict(silent)
-    assert r"by **\+12.5 points** compared with leaving out as many at random" in verdict(silent)
-    assert "Without classes, nothing shows" in warning(query, gate, None)
+    assert "Nothing shows yet whether" in warning(query, gate, None)
     assert "has no value of “Easily mistaken” here" in warning(query_at(float("nan")), gate, telling)
 
 
@@ -186,40 +219,35 @@ def test_a_query_without_the_value_is_not_vouched_for() -> None:
 
 
 def test_a_picture_from_outside_is_scored_and_searched_with_and_no_other_file_is(image_set: ImageSet) -> None:
-    at = opened(image_set, "search")
+    at = searching(image_set)
     at.file_uploader[0].set_value(("x.jpg", b"hello, I am text", "image/jpeg")).run()
     assert "The picture is not in a known image format" in at.error[0].value
-    assert "Most similar" not in words(at)
+    assert "most similar" not in words(at)
     at.file_uploader[0].set_value(("<b>new</b>.jpg", encoded(noise(99)), "image/jpeg")).run()
     text = words(at)
-    assert f"Most similar · {COUNT}" in text
-    assert at.code[0].value == "<b>new</b>.jpg"
-    assert "Easily mistaken **" in text
+    assert f"{COUNT} most similar" in text
+    assert escape("<b>new</b>.jpg") in text
+    assert "Easily mistaken: " in text
     image_id = by_confusability(image_set, 2)
+    at.button(key="search.another").click().run()
     at.file_uploader[0].set_value(("copy.jpg", image_set.files.path(image_id).read_bytes(), "image/jpeg")).run()
-    own = opened(image_set, "search", search__query_id=image_id)
-    assert at.markdown[0].value == own.markdown[0].value, "as the same picture of the set"
+    own = searching(image_set, image_id)
+    [mine, its] = ([each.value for each in found.markdown[:2]] for found in (at, own))
+    assert mine == its, "as the same picture of the set"
 
 
 def test_a_picture_that_nothing_here_is_like_has_no_value(
     tmp_path: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
-    at = opened(embed_folder(write_folder(tmp_path / "zoo", 60), model=model, workspace=workspace), "search")
+    at = searching(embed_folder(write_folder(tmp_path / "zoo", 60), model=model, workspace=workspace))
     at.file_uploader[0].set_value(("plain.png", encoded(Image.new("RGB", (64, 64), "red"), "PNG"), "image/png")).run()
     text = words(at)
     assert "**Unlike this set**" in text
-    assert "Easily mistaken **" not in text
-    at.slider(key="search.percentile").set_value(90).run()
-    assert "Nothing in this set is like this picture" in words(at)
-
-
-def test_without_classes_the_page_says_what_evidence_takes(
-    tmp_path: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
-    plain = embed_folder(write_folder(tmp_path / "plain", 6), model=model, workspace=workspace)
-    assert "This needs classes" in words(opened(plain, "search", search__query_id=by_confusability(plain, 0)))
+    assert "Easily mistaken: " not in text
+    assert at.get("bidi_component"), "hits are shown all the same"
+    gated(at, 90)
+    assert unlike_in_words() in at.warning[0].value
 
 
 def test_names_are_found_by_all_their_words_and_by_class(image_set: ImageSet) -> None:
@@ -247,10 +275,10 @@ def test_a_set_with_few_pictures_offers_the_measures_it_has(tmp_path: Path, work
 
 def test_dropped_pictures_are_left_out_at_a_click(image_set: ImageSet) -> None:
     first = by_confusability(image_set, 0)
-    assert "Leave out dropped" not in words(opened(image_set, "search", search__query_id=first))
+    assert "Leave out dropped" not in words(searching(image_set, first))
     image_set.decisions.decide([by_confusability(image_set, 1), by_confusability(image_set, 2)], "drop")
-    at = opened(image_set, "search", search__query_id=first)
+    at = searching(image_set, first)
     assert "Leave out dropped (2)" in words(at)
-    at.toggle(key="search.without_dropped").set_value(True).run()
-    assert f"Most similar · {COUNT - 3}" in words(at)
+    named(at.toggle, "Leave out dropped (2)").set_value(True).run()
+    assert f"{COUNT - 3} most similar" in words(at)
     image_set.decisions.undo()

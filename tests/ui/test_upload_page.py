@@ -22,7 +22,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
-from url_viz.outside.uploads import NewPicture, score
+from url_viz.outside.uploads import NewPicture, score, unlike_in_words
 from url_viz.reading import embed_folder
 from url_viz.review.cards import CardAnswer
 from url_viz.ui.review.desk import DeskAnswer, OpenReview, parse_answer, take_answers
@@ -223,6 +223,16 @@ def test_what_nothing_in_the_set_is_like_stands_apart_the_farthest_first() -> No
     grey = figure.data[2]
     assert (list(grey.customdata), grey.name, grey.marker.color) == ([2, 1], "Unlike this set: no value", GREY)
     assert sorted(figure.data[1].customdata) == [0, 3]
+
+
+def test_uploads_that_are_all_unlike_the_set_are_said_to_be(tmp_path: Path, read_once: Read, model: Model) -> None:
+    at = dropped(
+        opened(read_once(write_folder(tmp_path / "zoo", 60)), "upload"),
+        {"plain.png": encoded(Image.new("RGB", (64, 64), "red"), "PNG")},
+    )
+    assert "Unlike this set · 1" in words(at)
+    assert unlike_in_words(1) in words(at)
+    assert "no measure" not in words(at)
 
 
 def test_what_is_taken_away_holds_every_upload_once_in_order(model: Model) -> None:

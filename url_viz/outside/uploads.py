@@ -42,7 +42,15 @@ FEWEST_TO_COMPARE = 50
 MOST_COMPARED, MOST_RANKED = 10_000, 1_000
 """Pictures of a set that suffice to be compared with, and for the percentile."""
 
+UNLIKE = "Unlike this set"
+
 Floats = NDArray[np.floating]
+
+
+def unlike_in_words(count: int = 1) -> str:
+    """What it means that pictures from outside are unlike the set, wherever they come from."""
+    which, them = ("this picture", "it") if count == 1 else ("these pictures", "them")
+    return f"Nothing in the set is like {which}, so no order of the set says anything about {them}."
 
 
 def unlike(embedding: Floats, own: Floats, *, counts: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -68,6 +68,8 @@ NOT_THERE: Key[str] = Key("not_there")
 """The id of the job that read nothing, "" for an image set that is not here; the first page says so."""
 OPENED: Key[int] = Key("view.opened")
 """The id of the picture that was opened last: in the dialog, and ringed on maps and in galleries."""
+PICTURE = "picture"
+"""The dialog of a picture, and the parameter of the address that names it."""
 DIALOG: Key[str] = Key("view.dialog")
 """The dialog that is open: each run of the page draws it again until it is closed."""
 PAGE: Key[str] = Key("page_shown")

@@ -53,10 +53,7 @@ _RULES = """
   .st-key-explore_heading h1 { font-size: 1.35rem; }
   .st-key-explore_extras [data-has-shortcut] > span:has(> [data-testid="stIconMaterial"]) { display: none; }
 }
-@media (min-width: 641px) and (max-width: 1200px) {
-  [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .st-key-search_evidence) { flex-wrap: wrap; }
-  [data-testid="stColumn"]:has(.st-key-search_evidence) { min-width: 100%; }
-}
+@media (max-width: 640px) { .st-key-search_query { max-width: 14rem; } }
 @media (min-width: 641px) and (max-width: 1100px) {
   .st-key-explore_heading > :nth-child(2) { display: none; }
   .st-key-explore_heading h1 { font-size: 1.2rem; }

@@ -32,6 +32,7 @@ from url_viz.ui.explore.controls import columns_of_kind, default_measure, set_fi
 from url_viz.ui.explore.export import CORRECTED_FIRST, EXPORT_PANEL, show_export
 from url_viz.ui.explore.view import ExploreView, change_view
 from url_viz.ui.menu import go_to_review, purpose_of
+from url_viz.ui.search import start_search
 from url_viz.ui.session import DIALOG, Key
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.buttons import act_button, control, dialog_button, download_paths, download_table, page_title
@@ -315,6 +316,7 @@ def show_heading(
             words = "From a CSV or Parquet file, matched by path; and those that there are"
             if dialog_button("Add columns", icon=":material/table_chart:", key="own.open", help=words):
                 user_columns_dialog(image_set)
+            st.button("Find similar", icon=":material/image_search:", key="search.start", on_click=start_search)
             _show_choose_button(image_set, rows)
             with st.popover("Export", icon=":material/download:", key=EXPORT_PANEL, on_change=CORRECTED_FIRST.clear):
                 show_export(image_set, table, rows)

@@ -23,7 +23,16 @@ from url_viz.imaging.workers import decoders
 from url_viz.labels.ambiguity import between
 from url_viz.models.model import resolve
 from url_viz.outside.new_pictures import nearest_without_twins
-from url_viz.outside.uploads import COPY, MEASURED, VIEW, NewPicture, arrays_of, judge_pictures
+from url_viz.outside.uploads import (
+    COPY,
+    MEASURED,
+    UNLIKE,
+    VIEW,
+    NewPicture,
+    arrays_of,
+    judge_pictures,
+    unlike_in_words,
+)
 from url_viz.ui.auth import allowed, proposed_folder, roots
 from url_viz.ui.session import DIALOG, Key, SetChoice, clear_under
 from url_viz.ui.text import Markdown, errors_shown, escape
@@ -46,8 +55,7 @@ UPLOAD_MEASURE: Key[str | None] = Key("upload.measure")
 UPLOADS_PAGE: Key[int] = Key("upload.page")
 """The page of a gallery of uploads that is shown, by its side and the number of pages."""
 TILES_PER_PAGE = 12
-CLEAR, UNLIKE = "Unambiguous", "Unlike this set"
-"""Two kinds of uploads besides the ambiguous."""
+CLEAR = "Unambiguous"
 THRESHOLD = 80
 
 
@@ -151,7 +159,10 @@ def pick_order(table: pd.DataFrame, image_set: ImageSet | None) -> tuple[str, in
     """
     order = image_set.order() if image_set is not None else None
     leading = order.measure if order is not None else None
-    options = led_by(leading, available_measures(table))
+    measures = available_measures(table)
+    if not measures and image_set is not None:  # all uploads are unlike the set
+        measures = tuple(name for name in image_set.core.measures() if name in MEASURED)
+    options = led_by(leading, measures)
     if not options:
         return None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
@@ -186,7 +197,7 @@ def show_sides(
     announce("upload", counts + (f", {len(done.unlike):,} unlike this set" if len(done.unlike) else ""))
     if len(done.unlike):
         _gallery(batch, done.unlike, UNLIKE, copies, measure=measure, columns=2 * columns)
-        st.caption("Nothing in the set is like these, so no order of the set says anything about them.")
+        st.caption(unlike_in_words(len(done.unlike)))
     left, right = st.columns(2, gap="medium")
     with left:
         _gallery(batch, done.ambiguous, "Ambiguous", copies, measure=measure, columns=columns)

@@ -251,9 +251,12 @@ def led_by(first: str | None, names: Sequence[str]) -> list[str]:
     return sorted(others, key=lambda name: name != first)
 
 
-def measure_under(key: Key[str | None], names: Sequence[str], *, default: str | None = None) -> str:
+def measure_under(
+    key: Key[str | None], names: Sequence[str], *, default: str | None = None, words: str = "Order by"
+) -> str:
     """`choose_measure`, with the choice in the session under `key`."""
-    return choose_measure(names, key=key.under("control"), chosen=key.get(), choose=key.set, default=default)
+    control_key = key.under("control")
+    return choose_measure(names, key=control_key, chosen=key.get(), choose=key.set, default=default, words=words)
 
 
 def choose_measure(
@@ -263,6 +266,7 @@ def choose_measure(
     chosen: str | None,
     choose: Callable[[str | None], None],
     default: str | None = None,
+    words: str = "Order by",
 ) -> str:
     """One of `names` (at least one): `default`, else the first, unless another is `chosen`; each is explained.
 
@@ -274,7 +278,7 @@ def choose_measure(
     common = control(key, shown, lambda name: choose(None if name == first else name), options=(first, *names))
     if len(names) > MOST_SIDE_BY_SIDE:
         st.selectbox(
-            "Order by",
+            escape(words),
             names,
             format_func=lambda name: f"Order: {title_of_column(name).lower()}",
             index=list(names).index(shown),
@@ -284,7 +288,7 @@ def choose_measure(
         )
     else:
         st.segmented_control(
-            "Order by",
+            escape(words),
             names,
             required=True,
             format_func=lambda name: escape(title_of_column(name)),

@@ -21,8 +21,8 @@ from url_viz.runs.model_accuracy import MODEL_COLUMNS
 from url_viz.store.columns.source_columns import BOX_COLUMNS, CLASS
 from url_viz.ui.auth import user_name
 from url_viz.ui.menu import go_to
-from url_viz.ui.search import SEARCHING, search_with
-from url_viz.ui.session import DIALOG, OPENED, Key, queried, write_query
+from url_viz.ui.search import search_with
+from url_viz.ui.session import DIALOG, OPENED, PICTURE, Key, queried, write_query
 from url_viz.ui.text import escape, with_toast
 from url_viz.ui.widgets.buttons import control
 from url_viz.ui.widgets.charts import show_model_of
@@ -38,7 +38,6 @@ DECIDED: Key[bool] = Key("view.decided")
 LABELLED: Key[str | None] = Key("view.labelled")
 """The control of a picture's label, by its id."""
 
-PICTURE = LINK = "picture"
 NEIGHBOURS = 12
 NEAREST_OF_CLASS = 3
 CLASS_COLUMNS = 5
@@ -53,7 +52,7 @@ def open_picture(image_id: int) -> None:
 
 def open_linked() -> None:
     """Open the picture that the address of a new session asks for."""
-    image_id = id_in((queried().get(LINK) or [""])[0])
+    image_id = id_in((queried().get(PICTURE) or [""])[0])
     if image_id is not None and not LINK_FOLLOWED.get():
         open_picture(image_id)
     LINK_FOLLOWED.set(True)
@@ -64,7 +63,7 @@ def show_opened(image_set: ImageSet, *, measure: str) -> None:
     if DIALOG.get() == PICTURE and (image_set.core.ids == OPENED.get()).any():
         _show_picture(image_set, measure)
     else:
-        write_query({}, among=lambda key: key == LINK)
+        write_query({}, among=lambda key: key == PICTURE)
 
 
 def _closed() -> None:
@@ -77,7 +76,7 @@ def _show_picture(image_set: ImageSet, measure: str) -> None:
     """The picture under OPENED, whose name stands for the title: only a run of the whole page could change that."""
     image_id = OPENED.get()
     assert image_id is not None
-    write_query({LINK: [str(image_id)]}, among=lambda key: key == LINK)
+    write_query({PICTURE: [str(image_id)]}, among=lambda key: key == PICTURE)
     row = image_set.row(image_id)
     show_path(str(row["path"]), key="picture_path")
     left, right = st.columns([1, 1], gap="medium")
@@ -97,7 +96,6 @@ def _show_picture(image_set: ImageSet, measure: str) -> None:
 def _show_neighbours(image_set: ImageSet, image_id: int) -> None:
     def search() -> None:
         search_with(image_id)
-        SEARCHING.set(True)
         go_to("explore")
 
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

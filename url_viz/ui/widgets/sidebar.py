@@ -27,6 +27,7 @@ from url_viz.ui.session import (
     NOT_THERE,
     OPENED,
     PAGE,
+    PICTURE,
     Record,
     SetChoice,
     choice,
@@ -43,7 +44,6 @@ from url_viz.ui.widgets.decide import step_history
 from url_viz.ui.widgets.embed_job import KIND, is_growing, latest, running, set_name, show_read_button, titles
 from url_viz.ui.widgets.jobs import Reading, show_reading, show_running_jobs
 from url_viz.ui.widgets.open_folder import FOLDER_DIALOG, ask_for_folder
-from url_viz.ui.widgets.picture import PICTURE
 
 KEYS = "keys"
 """The component that hears keys."""
