@@ -345,6 +345,7 @@ def test_a_picture_at_the_end_opens_where_its_answer_is_changed(
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Drop Shortcut D").click()
     eventually(lambda: state(image_set, path) == ("drop", None))
+    settled(page)
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     expect(page.get_by_role("heading", name="1 dropped")).to_be_visible()
