@@ -188,6 +188,13 @@ def settled(page: Page) -> None:
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
+def choose_in_set_menu(page: Page, name: str) -> None:
+    """Choose something in the menu below the choice of the image set."""
+    settled(page)
+    page.get_by_role("button", name="Folder and model").click()
+    page.get_by_test_id("stPopoverBody").get_by_role("button", name=name).click()
+
+
 def still(page: Page, *, quiet_ms: int = 100) -> None:
     """Return once nothing in the page has changed for so long, or after five seconds if something moves without end."""
     page.evaluate(UNTIL_STILL, quiet_ms)

@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.fixtures import OpenPage, settled, still
+from tests.browser.fixtures import OpenPage, choose_in_set_menu, settled, still
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import LONG
 from url_viz.image_set import ImageSet
@@ -27,8 +27,8 @@ from url_viz.ui.widgets.embed_job import KIND
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PAGES = 5
-DIALOGS = ("Pick pictures", "Add columns", "Open a folder")
-POPOVERS = ("Export", "Filter", "View", "2 classes", "More to review")
+DIALOGS = ("Pick pictures", "Add columns")
+POPOVERS = ("Folder and model", "Export", "Filter", "View", "2 classes", "More to review")
 MOST_STOPS = 36
 """Of these 15 are of Streamlit: its buttons of help, the collapsing of the sidebar, the scrolled page."""
 WORST = ("serious", "critical", "moderate")
@@ -224,9 +224,13 @@ def test_no_page_has_a_fault(app: str, zoo: ImageSet, open_page: OpenPage) -> No
     assert len(titles) == PAGES
     for title in (words.split("\n")[-1] for words in titles):
         follow(page, title)
-        if title == "Your model":
-            unfold(page, "Which pictures are test?")
         look(page, title, faults)
+        for tab in page.get_by_role("tab").all_inner_texts()[1:]:
+            page.get_by_role("tab", name=tab).click()
+            drawn(page)
+            if tab == "Your model":
+                unfold(page, "Which pictures are test?")
+            look(page, f"{title}, {tab}", faults)
     page.goto(f"{app}/?set=none")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     look(page, "no such set", faults)
@@ -275,6 +279,11 @@ def test_no_dialog_or_popover_of_explore_has_a_fault(app: str, zoo: ImageSet, op
         look(page, name, faults, "[role=dialog]")
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
+    choose_in_set_menu(page, "Open a folder")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    look(page, "opening a folder", faults, "[role=dialog]")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     for name in POPOVERS:
         settled(page)
         page.get_by_role("button", name=name, exact=True).click()
@@ -360,7 +369,7 @@ def test_one_tab_leads_to_the_pictures_and_arrows_through_menu_and_tools(
     page.get_by_role("link", name="Explore").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Check new pictures", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="New pictures", level=1)).to_be_visible()
     expect(page.locator(f"{MENU} a[tabindex='0']")).to_have_count(1)
 
 

@@ -186,7 +186,7 @@ def test_a_dialog_and_another_page_open_though_a_click_on_this_page_follows(
     page, tools = line.page, iter(["Fog", "Density", "Points", "Names"])
     page.goto(f"{app}/?set={zoo.set_id}")
     expect(page.locator(".stage[data-state=ready]").first).to_be_visible()
-    openers = (page.locator("button:has(img)").first, button(page, "Pick pictures"), button(page, "Open a folder"))
+    openers = (page.locator("button:has(img)").first, button(page, "Pick pictures"))
     for opener in openers:
         settled(page)
         still(page)

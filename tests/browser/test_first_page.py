@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.fixtures import OpenPage, Serve, serve_app, settled
+from tests.browser.fixtures import OpenPage, Serve, choose_in_set_menu, serve_app, settled
 from tests.imaging.pictures import write_folder
 from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
@@ -18,7 +18,7 @@ from url_viz.ui.auth import others_have_accounts
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-OTHER_PAGES = ("Search", "Models", "Jobs")
+OTHER_PAGES = ("New pictures", "Settings")
 """What stands beside them stands beside all; tests/ui goes through all pages with a set."""
 
 
@@ -50,7 +50,9 @@ def test_a_set_is_opened_kept_on_every_page_and_left_again_and_a_job_is_seen_fro
         expect(page.get_by_test_id("stSidebar").get_by_text("Count sheep")).to_be_visible()
         expect(page.get_by_role("combobox", name="Image set")).to_have_value(f"{zoo.root.parent.name}/zoo")
     settled(page)
-    page.get_by_role("button", name="Start page").click()
+    page.get_by_role("button", name="Count sheep").click()
+    expect(page.get_by_role("tab", name="Jobs")).to_have_attribute("aria-selected", "true")
+    choose_in_set_menu(page, "Start page")
     expect(page.get_by_role("heading", name="Which of your pictures")).to_be_visible()
     expect(page).not_to_have_url(re.compile("set="))
 
@@ -63,7 +65,7 @@ def test_a_file_elsewhere_is_allowed_by_itself_and_never_what_holds_everything(
     with tarfile.open(archive, "w") as tar:
         tar.add(pictures, "pictures")
     page = open_page(serve_app(serve, home, URL_VIZ_TOKEN="auto"))
-    page.get_by_role("button", name="Open a folder").last.click()
+    choose_in_set_menu(page, "Open a folder")
     dialog = page.get_by_role("dialog")
     field = dialog.get_by_role("textbox", name="Folder of pictures")
     allow = dialog.get_by_role("button", name=re.compile("^Allow this"))

@@ -1,4 +1,4 @@
-"""The Models page in a real browser: every card within the window, a model card opened, another model chosen."""
+"""The models of the settings in a real browser: cards within the window, one opened, another model chosen."""
 
 import re
 
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 def test_models_are_looked_at_and_one_is_chosen(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
     page = open_page(f"{app}/settings?tab=Models&set={zoo.set_id}")
-    expect(page.get_by_role("heading", name="Models")).to_be_visible()
+    expect(page.get_by_role("tab", name="Models")).to_have_attribute("aria-selected", "true")
     expect(page.get_by_text("Checkpoints in this folder")).to_be_visible()
     assert_fits(page)
 
@@ -23,8 +23,10 @@ def test_models_are_looked_at_and_one_is_chosen(app: str, zoo: ImageSet, open_pa
     card.get_by_role("button", name="Close").click()
 
     settled(page)
-    use = page.get_by_role("button", name="Use this model")
-    expect(use.first).to_be_disabled()
-    use.nth(1).click()
-    expect(use.first).to_be_enabled()
+    page.get_by_role("button", name="Use this model").first.click()
     expect(page).to_have_url(re.compile("model=tf_efficientnet_lite"))
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.get_by_role("button", name="Folder and model").click()
+    page.get_by_test_id("stPopoverBody").get_by_text("tf_efficientnet_lite0").click()
+    expect(page).not_to_have_url(re.compile("model="))
+    expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.fixtures import OpenPage, Serve, assert_fits, new_home, serve_app, settled, still
+from tests.browser.fixtures import OpenPage, Serve, assert_fits, choose_in_set_menu, new_home, serve_app, settled, still
 from tests.conftest import SECOND
 from tests.imaging.pictures import noise, write_folder
 from url_viz.base.workspace import Workspace
@@ -51,7 +51,7 @@ def wait_until_read(page: Page) -> None:
 
 def to_second_opinion(page: Page) -> Locator:
     """Go to where models are set; returns the switch."""
-    page.get_by_role("link", name="Models", exact=True).click()
+    page.get_by_role("link", name="Settings", exact=True).click()
     expect(page.get_by_role("heading", name="Shipped")).to_be_visible()
     settled(page)
     page.get_by_text("How pictures are read").click()
@@ -231,7 +231,7 @@ def test_a_folder_is_typed_read_grown_and_read_again(app: str, open_page: OpenPa
     (folder / "cat" / "broken.jpg").write_bytes(b"<html></html>")
     noise(77).save(folder / "dog" / "<img src=x onerror=document.title='owned'>.jpg")
     page = open_page(app)
-    page.get_by_role("button", name="Open a folder").last.click()
+    choose_in_set_menu(page, "Open a folder")
     field = page.get_by_role("dialog").get_by_role("textbox", name="Folder of pictures")
     field.fill(str(folder))
     field.press("Enter")
@@ -278,7 +278,7 @@ def test_a_folder_is_typed_read_grown_and_read_again(app: str, open_page: OpenPa
     wait_until_read(page)
 
     write_folder(folder / "bird", 3, start=100)
-    page.get_by_role("button", name="Look for new pictures").click()
+    choose_in_set_menu(page, "Look for new pictures")
     expect(page.get_by_text("14 pictures · 1 unreadable")).to_be_visible()
     wait_until_read(page)
     page.reload()  # a new visit
@@ -298,7 +298,8 @@ def test_a_head_is_adapted_used_and_compared(app: str, open_page: OpenPage, home
     page = open_page(f"{app}/?set={few.set_id}")
     wait_until_read(page)
 
-    page.get_by_role("link", name="Adapt and finetune").click()
+    page.get_by_role("link", name="Model", exact=True).click()
+    page.get_by_role("tab", name="Train").click()
     page.get_by_role("button", name="Adapt to these pictures").click()
     use = page.get_by_role("button", name="Use this head")
     expect(use).to_be_visible()
@@ -309,4 +310,5 @@ def test_a_head_is_adapted_used_and_compared(app: str, open_page: OpenPage, home
     expect(page.get_by_text("More ambiguous for few-")).to_be_visible()
 
     page.get_by_role("link", name="Explore").click()
-    expect(page.get_by_role("combobox", name="Model", exact=True)).to_have_value(re.compile("few-"))
+    page.get_by_role("button", name="Folder and model").click()
+    expect(page.get_by_role("radio", name=re.compile("few-"))).to_be_checked()

@@ -1,6 +1,7 @@
 """Jobs on pages: named by what they do, told what they wait for, seen from every page, and there when they end."""
 
 import json
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -47,7 +48,7 @@ def test_renaming_a_set_renames_what_its_jobs_are_called(image_set: ImageSet) ->
     assert title_of_job(job) == "Read My zoo with m"
     at = opened(page="jobs")
     assert any(name.startswith("Read My zoo with m · ") for name in headings(at))
-    assert not opened().sidebar.get("progress")
+    assert "jobs_chip" not in [button.key for button in opened().sidebar.button]
     assert "Nothing is running." in [one.value for one in at.caption]
 
 
@@ -98,11 +99,16 @@ def test_stages_are_told_in_plain_words() -> None:
     assert step_in_words(Progress("share", 2, 5), is_of_objects=True) == "Writing the data set · 2 of 5 pictures"
 
 
-def test_a_running_job_is_seen_beside_a_page(image_set: ImageSet) -> None:
+def test_a_running_job_is_a_chip_beside_every_page_that_leads_to_all(image_set: ImageSet) -> None:
     """AppTest draws the sidebar beside the first page alone; tests/browser looks at the others."""
-    a_job(image_set, LONG, kind=ADAPT.name)
-    [bar] = opened().sidebar.get("progress")
-    assert "/zoo with m**" in bar.proto.text
+    for _ in range(2):
+        a_job(image_set, LONG, kind=ADAPT.name)
+    at = opened()
+    chip = at.sidebar.button(key="jobs_chip")
+    assert re.match(r"(Waiting|\d+ %) · 1 more · Read .*/zoo with m$", chip.label.replace("\\", ""))
+    chip.click().run()
+    assert at.title[0].value == "Settings"
+    assert sum("/zoo with m" in name for name in headings(at)) == 2
 
 
 def test_the_page_stops_opens_repeats_and_deletes(image_set: ImageSet) -> None:

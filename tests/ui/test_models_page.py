@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import BF16_IS_QUICKER, FLOAT32_IS_QUICKER, dice_head, set_times
 from tests.imaging.pictures import write_folder
 from tests.models.test_authors_checkpoints import VIT, tensors_of, write
-from tests.ui.pages import PATIENCE_S, opened, turned_to, words
+from tests.ui.pages import PATIENCE_S, app, opened, turned_to, words
 from url_viz.base.errors import NotAllowedError
 from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
@@ -61,7 +61,7 @@ def test_every_model_is_a_card_whatever_its_state(home: Workspace, adapted: Call
     assert "cannot be read as a checkpoint" in text
     assert "cars-1" in text, "a broken report or head costs only its figures"
     assert not at.error
-    [picker] = [box for box in opened().sidebar.selectbox if box.label == "Model"]
+    [picker] = opened().sidebar.radio
     assert "ViT-Tiny of the paper" in picker.options
     assert "cut.pt" not in picker.options
     at.button(key=f"models.card.{DEFAULT}").click().run()
@@ -80,6 +80,27 @@ def test_using_a_model_chooses_it_and_says_what_that_means(image_set: ImageSet, 
     at.button(key="models.read").click().run()
     assert [job.about["model"] for job in list_jobs(home)] == ["authors/vit-tiny"]
     assert "Being read" in words(at)
+
+
+def test_any_other_model_is_named(image_set: ImageSet) -> None:
+    at = opened(image_set, "models")
+    at.text_input(key="models.another").set_value("resnet10t").run()
+    assert at.session_state["chosen_model"] == "resnet10t"
+    assert {"resnet10t", "Read with this model"} <= {*(one.value for one in at.markdown), *(b.label for b in at.button)}
+    at.text_input(key="models.another").set_value("x" * 5000).run()
+    assert at.session_state["chosen_model"] == "resnet10t"
+    assert at.toast
+
+
+def test_the_menu_of_the_set_switches_the_model_and_leads_to_all(image_set: ImageSet) -> None:
+    at = app(image_set).run()
+    [picker] = at.sidebar.radio
+    picker.set_value("tf_efficientnet_lite2").run()
+    assert at.session_state["chosen_model"] == "tf_efficientnet_lite2"
+    at = app(image_set).run()
+    at.sidebar.button(key="all_models").click().run()
+    assert at.title[0].value == "Settings"
+    assert "Another model" in [one.label for one in at.text_input]
 
 
 def test_device_and_precision_are_kept_for_the_session_and_reach_readings(home: Workspace, image_set: ImageSet) -> None:
@@ -156,7 +177,7 @@ def test_what_fast_is_on_this_processor_and_that_a_set_in_bf16_is_slow_where_it_
     assert f"new ones are read fast: {fast}" in words(at)
     assert (f"fast: {fast}" in next(one.value for one in at.caption if "dimensions" in one.value)) == bool(times)
     assert slow in words(at)
-    assert bool(slow) == ("To change it, choose Fast above" in words(at))
+    assert bool(slow) == ("To change it, choose Fast below" in words(at))
     at.selectbox(key="models.pick_precision").set_value("fast").run()
     assert ("another precision reads it again" in words(at)) == bool(slow)
 

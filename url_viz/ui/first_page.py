@@ -152,7 +152,7 @@ def show_first_page(page: Markdown | None = None, purpose: Markdown | None = Non
     recent = recent_sets().latest(MOST_RECENT + 1)
     if live_jobs(Workspace.at()):
         st.header("Running", anchor=False)
-        show_running_jobs(separator=Markdown(" · "))
+        show_running_jobs()
     _show_recent(recent[:MOST_RECENT])
     if len(recent) > MOST_RECENT:
         st.button(

@@ -1,4 +1,4 @@
-"""Parts of the Image sets page: disk use of each image set, and renaming, moving, compacting and forgetting it."""
+"""The image sets of the Settings page: the disk use of each, and renaming, moving, compacting and forgetting it."""
 
 import os
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def show_sets() -> None:
     ]
     set_id = _pick_set(table)
     if set_id is None:
-        st.caption("Tick an image set to see what it holds, to rename or move it, to free space or to forget it.")
+        st.caption("Tick an image set to rename, move, shrink or forget it.")
         return
     is_damaged = bool((table["state"][table["id"] == set_id] == DAMAGED).any())
     if set_id in sets:

@@ -1,4 +1,4 @@
-"""Parts of the Jobs page: every job of the workspace, those at work first."""
+"""The jobs of the Settings page: every job of the workspace, those at work first."""
 
 import streamlit as st
 
@@ -61,7 +61,7 @@ def _offer_set(job: Job, status: Status) -> None:
 def show_jobs_page() -> None:
     """What runs, what waits and for what, and how the others ended."""
     st.caption(
-        "Work goes on even if you close this page or stop the app. One heavy job runs at a time; two light ones run "
-        "side by side if there is enough memory."
+        "Jobs go on if you close this page or stop the app.",
+        help="One heavy job runs at a time; two light ones run side by side if there is enough memory.",
     )
     show_jobs()

@@ -32,6 +32,7 @@ TAB: Key[str] = Key("tab")
 _TABS: Key[str] = Key("tabs")
 """The tabs themselves, whose value Streamlit forgets with the page."""
 _IN_ADDRESS = "tab"
+_WITH_TABS = ("model", "settings")
 
 
 def menu_of_pages() -> list[st.Page]:
@@ -67,13 +68,17 @@ def show_tabs(page: str, parts: Mapping[str, Callable[[], None]]) -> None:
     opened = asked if asked in parts else titles[0]
     shown.set(opened)
     tabs.set(opened)
-    write_query({_IN_ADDRESS: [opened]} if opened != titles[0] else {}, among=lambda key: key == _IN_ADDRESS)
+    _write_tab(*[opened] if opened != titles[0] else [])
     with suppress(PageEnd):
         containers = st.tabs(titles, key=tabs, on_change=lambda: shown.set(tabs.get() or titles[0]))
         for tab, show in zip(containers, parts.values(), strict=True):
             if tab.open:
                 with tab:
                     show()
+
+
+def _write_tab(*title: str) -> None:
+    write_query({_IN_ADDRESS: title} if title else {}, among=lambda key: key == _IN_ADDRESS)
 
 
 def follow(page: st.Page, menu: Sequence[st.Page]) -> None:
@@ -88,6 +93,8 @@ def follow(page: st.Page, menu: Sequence[st.Page]) -> None:
         st.switch_page(wanted)
     if is_click or wanted is not page:
         GO_TO.clear()
+    if page.url_path not in _WITH_TABS:  # a step of the browser's history may name that of the page before
+        _write_tab()
     if PAGE.get() != page.url_path:
         DIALOG.clear()
         clear_under(PAGE_KEYS)

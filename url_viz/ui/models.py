@@ -1,5 +1,6 @@
-"""Parts of the Models page: how the app reads pictures, and a card a model: its state, its figures, its use."""
+"""The models of the Settings page: a card each with its state, figures and use, and how the app reads pictures."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -10,9 +11,9 @@ from url_viz.base.workspace import Workspace
 from url_viz.evidence.holdout_report import figures_at, headline
 from url_viz.image_set import ImageSet
 from url_viz.jobs.kinds import adapted_to_another
-from url_viz.models.catalogue import EMPTY_KIND, KINDS, KnownModel, describe_card_file, known_models
+from url_viz.models.catalogue import KINDS, KnownModel, describe_card_file, known_models
 from url_viz.models.checkpoint_folder import PAGE_TIMEOUT_S
-from url_viz.models.model import times_here
+from url_viz.models.model import EXTERNAL, model_title, times_here
 from url_viz.models.model_names import default_second_model, parse_paper_name
 from url_viz.models.precision import precision_here, precision_words, slow_words
 from url_viz.models.runtime import devices
@@ -42,12 +43,14 @@ AUTO = "auto"
 AS_READ = "as read before"
 PRECISIONS: tuple[PrecisionChoice, ...] = ("fast", "exact")
 COLUMNS = 2
+TO_INSTALL = ("not installed", "not here")
+ANOTHER: Key[str] = Key("models.another")
 SECOND_OPINION: Key[bool] = Key("models.second")
 
 
 def show_how_to_read() -> None:
     """Device and precision for this session, the second opinion, and the effect of a change."""
-    with st.expander("How pictures are read: device, precision, second opinion", icon=":material/tune:"):
+    with st.expander("Device, precision, second opinion", icon=":material/tune:"):
         left, right = st.columns(2, gap="large")
         with left:
             _pick_device()
@@ -89,7 +92,7 @@ def _pick_precision() -> None:
         key="models.pick_precision",
         help=escape(
             "Results of different precisions are never mixed. A set that was read in one is read again in the other, "
-            "and stored separately; the latest is shown. You can remove the other under Image sets."
+            "and stored separately; the latest is shown. The other can be removed under Image sets."
         ),
     )
     chosen = next((name for name in PRECISIONS if name == picked), None)
@@ -158,25 +161,56 @@ def _device() -> str:
 
 
 def show_models() -> None:
-    """Every model as a card, by kind."""
+    """The models that are here as cards, by kind; below them a field for any other, and those to install, folded."""
     catalogue = known_models(Workspace.at(), timeout_s=PAGE_TIMEOUT_S)
+    here = [model for model in catalogue if model.state not in TO_INSTALL]
     for kind, title in KINDS.items():
-        st.header(escape(title), anchor=False)
-        models = [model for model in catalogue if model.kind == kind]
-        if not models:
-            st.caption(escape(EMPTY_KIND[kind]))
-        for start in range(0, len(models), COLUMNS):
-            for column, model in zip(st.columns(COLUMNS), models[start : start + COLUMNS], strict=False):
-                with column, st.container(border=True, gap="xsmall"):
-                    _show_one(model)
-    st.caption("Checkpoints in this folder and its subfolders are listed here:")
+        if models := [model for model in here if model.kind == kind]:
+            st.header(escape(title), anchor=False)
+            _show_cards(models)
+    _pick_another([model.name for model in here])
+    with st.expander(f"{len(catalogue) - len(here)} more to install", icon=":material/download:"):
+        _show_cards([model for model in catalogue if model.state in TO_INSTALL])
+
+
+def _show_cards(models: Sequence[KnownModel]) -> None:
+    for start in range(0, len(models), COLUMNS):
+        for column, model in zip(st.columns(COLUMNS), models[start : start + COLUMNS], strict=False):
+            with column, st.container(border=True, gap="xsmall"):
+                _show_one(model)
+
+
+def _pick_another(listed: Sequence[str]) -> None:
+    """A field for a model by name, what of it is in use, and the folder whose checkpoints are listed."""
+
+    def take() -> None:
+        with errors_shown():
+            if name := (ANOTHER.get() or "").strip():
+                choose(choice().set_id, model=name)
+
+    now = choice()
+    st.text_input(
+        "Another model",
+        key=ANOTHER,
+        on_change=take,
+        placeholder="resnet18",
+        help="Any timm name (downloaded once), the path of a checkpoint, or BACKBONE:PATH for a timm backbone that you "
+        "finetuned.",
+        width=460,
+    )
+    if now.model not in listed:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(escape(model_title(now.model)), width="content")
+            st.badge("In use", icon=":material/check:", color="blue")
+            is_file = now.model.startswith(EXTERNAL)
+            if now.set_id is not None and not is_file and space_in_set(now.set_id, now.model) is None:
+                _offer_reading(now.model, now.set_id)
+    st.caption("Checkpoints in this folder are listed above:")
     st.code(str(Workspace.at().checkpoints), language=None, wrap_lines=True)
 
 
 def _show_one(model: KnownModel) -> None:
     _show_title(model)
-    if model.facts:
-        st.caption(escape(" · ".join(model.facts)))
     if model.why:
         st.markdown(with_code(model.why))
     set_id = choice().set_id
@@ -218,14 +252,9 @@ def _show_use(model: KnownModel) -> None:
     if is_in_use and now.set_id is not None and space_in_set(now.set_id, model.name) is None:
         _offer_reading(model.name, now.set_id)
         return
-    st.button(
-        "Use this model",
-        key=f"models.use.{model.name}",
-        disabled=is_in_use,
-        on_click=choose,
-        args=(now.set_id,),
-        kwargs={"model": model.name},
-    )
+    if not is_in_use:
+        key, kwargs = f"models.use.{model.name}", {"model": model.name}
+        st.button("Use this model", key=key, on_click=choose, args=(now.set_id,), kwargs=kwargs)
 
 
 def _offer_reading(name: str, set_id: str) -> None:
@@ -249,13 +278,15 @@ def _meaning(name: str, set_id: str) -> str:
     if chosen is not None and precision_here(chosen, _device(), times) not in (None, space.precision):
         return f"{title} has been read with it ({space.precision}); another precision reads it again."
     if slow := slow_words(space.precision, _device(), times):
-        return f"{title} has been read with it. {slow} To change it, choose Fast above."
+        return f"{title} has been read with it. {slow} To change it, choose Fast below."
     if other is not None:
         return f"{title} has been read with its backbone ({space.precision}); the head was adapted to other pictures."
     return f"{title} has been read with it ({space.precision})."
 
 
 def _show_details(model: KnownModel) -> None:
+    if model.facts:
+        st.caption(escape(" · ".join(model.facts)))
     for line in _figures(model):
         st.caption(line)
     st.caption("Name, for the command line and Python")
@@ -282,9 +313,7 @@ def _show_card(model: KnownModel) -> None:
 
 def show_models_page() -> None:
     """Every model that this machine knows, what each is worth, and on what pictures are read."""
-    st.caption(
-        "A model reads the pictures for the map, for what is near, and for orders by your classes and by the set. Its "
-        "head judges a picture alone: that is the order “General model”, which the figures under Details are about."
-    )
-    show_how_to_read()
-    show_models()
+    cards = st.container()
+    show_how_to_read()  # first: what a card says depends on it
+    with cards:
+        show_models()

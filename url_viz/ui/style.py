@@ -13,7 +13,8 @@ _RULES = """
 [data-testid="stSidebarHeader"] { height: 2.6rem; margin-bottom: 0; }
 :is(a, button, summary, [role="tab"], [tabindex="0"]):focus-visible { outline: 2px solid Highlight !important; }
 [data-testid="stSidebarNavLinkContainer"] { margin-block: -2px; }
-[data-testid="stNavSectionHeader"] { margin-top: .4rem; font-size: .8rem; }
+.st-key-set_menu { gap: .3rem; }
+.st-key-set_menu button { min-height: 2rem; padding-block: 0; }
 [data-testid="stButtonGroup"] button[data-selected="true"] { color: inherit !important; }
 [data-testid="stSidebarUserContent"] { padding-top: .4rem; }
 [data-testid="stSidebarUserContent"] > div > [data-testid="stVerticalBlock"],

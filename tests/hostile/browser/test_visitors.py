@@ -14,7 +14,7 @@ import psutil
 import pytest
 from playwright.sync_api import Dialog, Page, Request, WebSocket, expect
 
-from tests.browser.fixtures import HEALTH, ROOT, OpenPage, Serve, eventually, still
+from tests.browser.fixtures import HEALTH, ROOT, OpenPage, Serve, choose_in_set_menu, eventually, still
 from tests.browser.fixtures import settled as drawn
 from tests.hostile.browser.offline import SOURCE
 from tests.imaging.pictures import encoded, noise, write_folder
@@ -26,15 +26,14 @@ from url_viz.reading import embed_folder
 from url_viz.store.sets import list_sets, rename
 
 pytestmark = pytest.mark.browser
-TITLES = (
-    *("Explore", "Review", "Check new pictures", "Search", "Check labels", "Versions"),
-    *("Your model", "Adapt and finetune", "Evaluate", "Compare models", "Models", "Image sets", "Jobs"),
-)
+TITLES = ("Explore", "Review", "New pictures", "Model", "Settings")
 """Of all pages, as the sidebar names them."""
 PAGES = (
-    *("", "review", "upload", "search", "labels", "versions"),
-    *("your_model", "finetune", "evaluate", "compare", "models", "sets", "jobs"),
+    *("?", "review?", "upload?", "model?"),
+    *(f"model?tab={tab}&" for tab in ("Your+model", "Train")),
+    *(f"settings?tab={tab}&" for tab in ("Models", "Image+sets", "Jobs")),
 )
+"""Their addresses, and those of their tabs, before what else they say."""
 HOSTILE = '"><img src=x onerror=window.owned=1><script>window.owned=1<'
 """Closes an attribute, runs as HTML, and is a file name: it holds no slash."""
 TAG = '"><img src=x onerror=window.owned=1>'
@@ -162,7 +161,7 @@ def is_inert(page: Page) -> bool:
 def test_names_of_folders_are_inert_and_nothing_phones_home(app: str, home: Path, page: Page, odd_folder: Path) -> None:
     """A folder is typed, read and shown; one picture is sought by its number, and one is uploaded."""
     page.goto(app)
-    page.get_by_role("button", name="Open a folder").last.click()
+    choose_in_set_menu(page, "Open a folder")
     field = page.get_by_role("dialog").get_by_role("textbox", name="Folder of pictures")
     field.fill(str(odd_folder))
     field.press("Enter")
@@ -239,14 +238,14 @@ def name_all(odd_set: ImageSet, home: Path, csv: Path) -> None:
 @pytest.mark.parametrize("pages", [PAGES[:2], pytest.param(PAGES[2:], marks=pytest.mark.torture)], ids=len)
 def test_addresses_of_sets_that_there_are_not_ask_nobody(app: str, page: Page, pages: tuple[str, ...]) -> None:
     for name in pages:
-        page.goto(f"{app}/{name}?set={quote(FULL)}")
+        page.goto(f"{app}/{name}set={quote(FULL)}")
         settled(page)
         assert is_inert(page), name
 
 
 @pytest.mark.parametrize(
     ("titles", "models"),
-    [(("Explore", "Models"), MODELS[1:2]), pytest.param(TITLES, MODELS, marks=pytest.mark.torture)],
+    [(("Explore", "Settings"), MODELS[1:2]), pytest.param(TITLES, MODELS, marks=pytest.mark.torture)],
     ids=("few", "all"),
 )
 def test_addresses_ask_nobody(
@@ -287,8 +286,8 @@ def server_of(address: str) -> psutil.Process:
 def visit(pages: list[Page], app: str, image_sets: list[ImageSet], turn: int) -> None:
     """Each visitor goes on to another page at the same time; then each sees its own image set, and only that."""
     for number, page in enumerate(pages):
-        name = ("", "search", "evaluate")[(turn + number) % 3]
-        page.goto(f"{app}/{name}?set={image_sets[number % len(image_sets)].set_id}")
+        name = ("?", "review?", "model?")[(turn + number) % 3]
+        page.goto(f"{app}/{name}set={image_sets[number % len(image_sets)].set_id}")
     for number, page in enumerate(pages):
         settled(page)
         own = image_sets[number % len(image_sets)]

@@ -79,7 +79,7 @@ def show_drop() -> None:
     def store() -> None:
         UPLOADS.set(tuple(key.get() or ()))
 
-    page_title(Markdown("Check new pictures"))
+    page_title(Markdown("New pictures"))
     way = st.segmented_control(
         "What to upload",
         ["Files or zips", "A folder"],
@@ -103,7 +103,7 @@ def show_drop() -> None:
 
 def show_cannot_embed(now: SetChoice) -> None:
     """Say why nothing can be scored under imported embeddings."""
-    page_title(Markdown("Check new pictures"))
+    page_title(Markdown("New pictures"))
     st.info(
         f"{escape(resolve(now.model).title)}: these embeddings were imported, so no model here can embed a new "
         "picture. Choose a model in the sidebar to check new pictures.",

@@ -137,21 +137,43 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def show_running_jobs(*, separator: Markdown, is_said: bool = False) -> None:
-    """A bar for each job that waits or runs. With `is_said`, their progress is also announced."""
+def show_running_jobs() -> None:
+    """A bar for each job that waits or runs."""
 
     def show() -> None:
-        live = live_jobs(Workspace.at())
-        for job in reversed(live):
+        for job in reversed(live_jobs(Workspace.at())):
             fraction, words = progress_of(job)
-            st.progress(fraction, text=f"**{escape(title_of_job(job))}**{separator}{escape(words)}")
-        if is_said:
-            _announce_jobs(live)
+            st.progress(fraction, text=f"**{escape(title_of_job(job))}** · {escape(words)}")
 
     if live_jobs(Workspace.at()):
         st.fragment(show, run_every=TICK_S)()
-    elif is_said:
+
+
+def show_jobs_chip(show_all: Callable[[], None]) -> None:
+    """While jobs wait or run, a chip that leads to all of them; their progress is also announced."""
+
+    def show() -> None:
+        live = live_jobs(Workspace.at())
+        icon = ":material/progress_activity:"
+        if live and st.button(
+            _chip_of(live), icon=icon, key="jobs_chip", width="stretch", wrap=False, on_click=show_all
+        ):
+            st.rerun()  # all of the page: `show_all` leaves it
+        _announce_jobs(live)
+
+    if live_jobs(Workspace.at()):
+        st.fragment(show, run_every=TICK_S)()
+    else:
         _announce_jobs([])
+
+
+def _chip_of(live: list[Job]) -> Markdown:
+    """How far the job is that was started first, how many others there are, and its title: "45 % · Read zoo"."""
+    first = live[-1]
+    fraction, _ = progress_of(first)
+    is_waiting = first.status().state is JobState.QUEUED
+    stands = "Waiting" if is_waiting else f"{100 * fraction:.0f} %"
+    return escape(" · ".join([stands, *([f"{len(live) - 1:,} more"] if len(live) > 1 else []), title_of_job(first)]))
 
 
 def _announce_jobs(live: list[Job]) -> None:

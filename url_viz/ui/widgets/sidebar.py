@@ -1,8 +1,9 @@
 """The sidebar, the start of every page about an image set, and its keys."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import streamlit as st
 
@@ -19,15 +20,15 @@ from url_viz.store.about import has_tables, known_sets
 from url_viz.store.decisions.decisions import Step
 from url_viz.store.tables.writer import is_being_written
 from url_viz.ui.first_page import show_first_page
-from url_viz.ui.menu import go_to, purpose_of
+from url_viz.ui.menu import go_to, go_to_tab, purpose_of
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import (
     BY_FIRST,
     DIALOG,
     NOT_THERE,
     OPENED,
-    PAGE,
     PICTURE,
+    Key,
     Record,
     SetChoice,
     choice,
@@ -35,14 +36,24 @@ from url_viz.ui.session import (
     component_state,
     handle_new,
     handled_before,
+    nothing,
 )
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import Markdown, escape
-from url_viz.ui.widgets.buttons import dialog_button, page_title
+from url_viz.ui.widgets.buttons import act_button, control, page_title
 from url_viz.ui.widgets.components import component_of
 from url_viz.ui.widgets.decide import step_history
-from url_viz.ui.widgets.embed_job import KIND, is_growing, latest, running, set_name, show_read_button, titles
-from url_viz.ui.widgets.jobs import Reading, show_reading, show_running_jobs
+from url_viz.ui.widgets.embed_job import (
+    KIND,
+    is_growing,
+    latest,
+    open_folder,
+    running,
+    set_name,
+    show_read_button,
+    titles,
+)
+from url_viz.ui.widgets.jobs import Reading, show_jobs_chip, show_reading
 from url_viz.ui.widgets.open_folder import FOLDER_DIALOG, ask_for_folder
 
 KEYS = "keys"
@@ -75,32 +86,58 @@ def listen_to_keys(image_set: ImageSet) -> None:
     handle_new(KEYS, _mount(key=KEYS, data={"taken": handled_before(KEYS)}, on_actions_change=changed), step)
 
 
+MODEL: Key[str] = Key("set_menu.model")
+MENUS_USED: Key[int] = Key("set_menu.used")
+"""How often something was chosen in the set's menu: each time another one takes its place, closed."""
+
+
 def show_sidebar() -> None:
-    """Draw the pickers of the image set and model of every page, and the ways to others."""
+    """Draw the choice of the image set of every page, the set's menu, and what runs."""
+    with st.sidebar:
+        _pick_set()
+        used = MENUS_USED.get() or 0
+        with (
+            st.popover("Folder and model", icon=":material/folder_open:", width="stretch", key=f"set_menu_{used}"),
+            st.container(key="set_menu"),
+        ):
+            _show_set_menu()
+        show_jobs_chip(partial(go_to_tab, "settings", "Jobs"))
+    if DIALOG.get() == FOLDER_DIALOG:
+        ask_for_folder()
+
+
+def _show_set_menu() -> None:
+    """Other pictures, what is new in the open folder, and the model."""
 
     def go_to_start() -> None:
         choose(None)
         go_to("explore")
 
-    with st.sidebar:
-        show_running_jobs(separator=Markdown("  \n"), is_said=True)
-        _pick_set()
-        if PAGE.get() != "settings":  # which is about all models
-            _pick_model()
-        if choice().set_id is not None:
-            st.button(
-                "Start page",
-                icon=":material/home:",
-                width="stretch",
-                key="start_page",
-                help="Recent image sets",
-                on_click=go_to_start,
-            )
-        if dialog_button("Open a folder", icon=":material/folder_open:", width="stretch", key=FOLDER_DIALOG):
-            ask_for_folder()
-        set_id = choice().set_id
-        if set_id is not None and running(set_id) is None and open_sets().find(set_id, choice().model) is not None:
-            _offer_update(set_id)
+    look: dict[str, Any] = {"type": "tertiary"}
+    st.button(
+        "Open a folder",
+        icon=":material/folder_open:",
+        key=FOLDER_DIALOG,
+        on_click=_used,
+        args=(_ask_for_folder,),
+        **look,
+    )
+    set_id = choice().set_id
+    if set_id is not None:
+        if running(set_id) is None and open_sets().find(set_id, choice().model) is not None:
+            _offer_update(set_id, look)
+        st.button("Start page", icon=":material/home:", key="start_page", on_click=_used, args=(go_to_start,), **look)
+    _pick_model()
+
+
+def _used(act: Callable[[], object]) -> None:
+    """Close the menu, and do what was chosen in it."""
+    MENUS_USED.set((MENUS_USED.get() or 0) + 1)
+    act()
+
+
+def _ask_for_folder() -> None:
+    DIALOG.set(FOLDER_DIALOG)
 
 
 def _pick_set() -> None:
@@ -126,20 +163,24 @@ def _pick_set() -> None:
 
 
 def _pick_model() -> None:
-    names = list(dict.fromkeys([*known_models(choice().set_id), choice().model]))
-    picked = st.selectbox(
-        "Model",
-        names,
-        index=names.index(choice().model),
-        accept_new_options=True,
-        format_func=model_title,
-        key=f"pick_model_{choice().model}",
-        help="An installed model, any timm name (downloaded once), the path of a checkpoint, or BACKBONE:PATH for a "
-        "timm backbone you finetuned.",
+    def pick(name: str) -> None:
+        _used(partial(choose, choice().set_id, model=name))
+
+    now = choice().model
+    names = list(dict.fromkeys([*known_models(choice().set_id), now]))
+    st.radio("Model", names, names.index(now), format_func=_model_words, **control(MODEL, now, pick, options=names))
+    st.button(
+        "All models",
+        icon=":material/settings:",
+        type="tertiary",
+        key="all_models",
+        on_click=_used,
+        args=(partial(go_to_tab, "settings", "Models"),),
     )
-    if picked and picked != choice().model:
-        choose(choice().set_id, model=picked)
-        st.rerun()
+
+
+def _model_words(name: str) -> Markdown:
+    return escape(model_title(name))
 
 
 def known_models(set_id: str | None) -> list[str]:
@@ -162,20 +203,19 @@ def user_models(set_id: str | None) -> list[str]:
     return list(dict.fromkeys([*given, *finetuned]))
 
 
-def _offer_update(set_id: str) -> None:
+def _offer_update(set_id: str, look: Mapping[str, Any]) -> None:
     if choice().model.startswith(EXTERNAL):
         st.caption("New pictures need imported embeddings: `python -m url_viz embed FOLDER --embeddings FILE`.")
         return
     image_set = open_sets().get(set_id, choice().model)
-    show_read_button(
-        image_set.core.in_words("Look for new pictures"),
-        image_set.root,
-        model=choice().model,
-        also=image_set.core.second.name,
-        key="update_set",
-        icon=":material/refresh:",
-        width="stretch",
-    )
+
+    def read() -> None:
+        open_folder(image_set.root, model=choice().model, also=image_set.core.second.name)
+        _used(nothing)
+
+    words = image_set.core.in_words("Look for new pictures")
+    if act_button(words, read, key="update_set", icon=":material/refresh:", **look):
+        st.rerun()
 
 
 def show_not_read(now: SetChoice) -> None:
@@ -287,9 +327,3 @@ def start_page(title: str, *, once_read: str = "") -> ImageSet:
         st.caption(escape(once_read))
         end_page()
     return image_set
-
-
-def show_title(title: str, more: str = "") -> None:
-    """Draw the title of a page about no image set, its purpose, and `more` on it."""
-    page_title(escape(title))
-    st.caption(escape(" ".join(filter(None, (purpose_of(title), more)))))
