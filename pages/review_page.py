@@ -1,13 +1,13 @@
-"""The Review page: one picture after the other in one order, what it asks, and answers by keys or buttons."""
+"""The Review page: what there is to do, then what came of it; a review one picture at a time, or as a table."""
 
 import streamlit as st
 
-from url_viz.ui.labels import show_labels
-from url_viz.ui.menu import chosen_review
+from url_viz.ui.menu import chosen_review, is_table
 from url_viz.ui.review import page as review
-from url_viz.ui.review.page import show_worth
+from url_viz.ui.review.label_table import show_labels
+from url_viz.ui.review.queue_list import TABLED
+from url_viz.ui.review.results import show_results
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.version_diff import show_versions
 from url_viz.ui.widgets.buttons import offered
 from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.ui.widgets.picture import show_opened
@@ -24,21 +24,18 @@ if spec is None:
     show_heading("Review", image_set)
     review.show_start(image_set)
     review.show_to_redraw(image_set)
-    show_worth(image_set)
-    review.show_names(image_set)
-    review.show_answers(image_set)
-    review.show_history(image_set)
-    with st.expander("Labels to check", icon=":material/label:"):
-        show_labels(image_set)
-    with st.expander("What changed", icon=":material/difference:"):
-        show_versions(image_set)
+    show_results(image_set)
+    end_page()
+if is_table() and spec.by in TABLED:
+    review.show_open_heading(image_set, spec)
+    show_labels(image_set, spec)
     end_page()
 
 here = review.open_review(image_set, spec)
 if here is None:
     review.show_start(image_set)
     end_page()
-review.show_open_heading(image_set, here.review)
+review.show_open_heading(image_set, spec, begun=here.review.begun)
 review.show_desk(image_set, here)
 if orders := offered(image_set):
     show_opened(image_set, measure=orders[0])

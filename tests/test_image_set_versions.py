@@ -89,7 +89,7 @@ class TestTwoTimes:
         begun = first.versions.at("2100-01-01")
         first.labels.correct({int(ids["cat/0002.jpg"]): "dog"})
         first.decisions.decide([int(ids["cat/0000.jpg"])], "drop")
-        assert changed(url_viz.diff(begun, first)) == {"relabelled": ("cat/0002.jpg",), "decided": ("cat/0000.jpg",)}
+        assert changed(url_viz.diff(begun, first)) == {"relabelled": ("cat/0002.jpg",), "dropped": ("cat/0000.jpg",)}
         kept = url_viz.diff(first.versions.at(1), first)
         assert ": 1 relabelled, 1 dropped." in kept.words_of_changes[0]
         assert kept.table["decision_before"].tolist() == [None, None]  # the reading was before all of it

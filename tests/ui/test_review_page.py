@@ -23,6 +23,7 @@ from url_viz.store.decisions.decisions import LONGEST_LABEL
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.review.desk import DeskAnswer, OpenReview, desk_state, parse_answer, take_answers
 from url_viz.ui.review.desk import opened_review as begun
+from url_viz.ui.review.results import FOLD
 
 
 @pytest.fixture
@@ -38,8 +39,14 @@ def unlabelled(tmp_path: Path, read_once: Read) -> ImageSet:
     return read_once(write_folder(tmp_path / "flat", 8))
 
 
-def page(image_set: ImageSet, spec: ReviewSpec | None = None) -> AppTest:
-    return opened(image_set, "review", view__review=spec)
+def page(image_set: ImageSet, spec: ReviewSpec | None = None, *unfolded: str) -> AppTest:
+    """The page with a review open, or none, and these of its parts unfolded."""
+    return opened(image_set, "review", view__review=spec, **{FOLD.under(name): True for name in unfolded})
+
+
+def folded(at: AppTest) -> list[str]:
+    """The titles of the parts that can be folded."""
+    return [part.label for part in at.expander]
 
 
 def desk_key(image_set: ImageSet) -> str:
@@ -64,7 +71,7 @@ class TestStart:
     """What to begin with."""
 
     def test_ready_reviews_with_their_counts_and_one_put_together(self, image_set: ImageSet) -> None:
-        at = page(image_set)
+        at = page(image_set, None, "others")
         said = words(at)
         measure = image_set.order().measure
         assert measure == "confusability"  # noise bears no classes out
@@ -82,6 +89,8 @@ class TestStart:
         at.button(key="review.leave").click().run()
         assert "review" not in at.query_params
         assert at.button(key="review.confusability")
+        at.session_state[FOLD.under("others")] = True
+        at.run()
         at.selectbox(key="view.review.class").select("cat")
         at.selectbox(key="view.review.tag").select("dark")
         at.run()
@@ -93,7 +102,7 @@ class TestStart:
         image_set.decisions.by("anna").decide([int(image_set.core.ids[0])], "keep")
         review = image_set.reviews.open(ReviewSpec("entropy", most=5))
         review.store(int(review.ids[0]), CardAnswer("keep"))
-        at = page(image_set)
+        at = page(image_set, None, "history")
         assert "1 of 5 done" in words(at)
         assert at.button(key="review.entropy.5.").label == "Continue: 4"
         table = at.dataframe[-1].value
@@ -105,7 +114,7 @@ class TestStart:
         first, second = image_set.core.ids[:2].tolist()
         image_set.decisions.decide([first], "drop")
         image_set.decisions.decide([second], "keep")
-        at = page(image_set)
+        at = page(image_set, None, "history")
         assert "Tick what was done" in words(at)
         key = f"view.review.history.{image_set.decisions.version}"
         at.session_state[key] = {"selection": {"rows": [1], "columns": [], "cells": []}}
@@ -115,6 +124,39 @@ class TestStart:
         take.click().run()
         assert [toast.value for toast in at.toast] == ["Took back: dropped 1 picture"]
         assert image_set.table().set_index("id").loc[[first, second], "decision"].tolist() == [None, "keep"]
+
+    def test_what_came_of_it_is_folded_led_by_what_was_done_and_only_where_there_is_something(
+        self, image_set: ImageSet, unlabelled: ImageSet
+    ) -> None:
+        assert folded(page(image_set)) == ["Other reviews", "What changed"]
+        image_set.labels.correct({int(image_set.core.ids[0]): "dog"})
+        image_set.decisions.decide([int(image_set.core.ids[1])], "drop")
+        unlabelled.answers.give({(*unlabelled.answers.ask(1)[["id", "neighbour_id"]].iloc[0].tolist(),): True})
+        at = page(image_set)
+        assert folded(at) == ["Other reviews", "What changed", "What it was worth", "History"]
+        assert "1 relabelled, 1 dropped, 11 to go" in words(at)
+        assert not at.dataframe, "what is folded is neither computed nor drawn"
+        at.button(key="review.export").click().run()
+        assert next(each for each in at.get("popover") if each.proto.popover.label == "Export").proto.popover.open
+        assert "“Same kind?” answers" in folded(page(unlabelled))
+        assert [button.proto.label for button in page(unlabelled, None, "answers").get("download_button")] == [
+            "Download the answers"
+        ]
+
+    def test_answers_of_another_machine_are_taken_in_before_there_are_any(self, image_set: ImageSet) -> None:
+        assert page(image_set, None, "others").get("file_uploader")[0].key == "review.answers.file"
+
+    def test_the_first_five_reviews_are_shown_and_those_that_were_begun(self, image_set: ImageSet) -> None:
+        for most in (2, 3, 4, 5):
+            image_set.reviews.open(ReviewSpec("entropy", most=most)).skip(int(image_set.core.ids[0]))
+        rows = image_set.reviews.queues(hides_tiny=True)
+        at = page(image_set)
+        shown = [button.key for button in at.button if button.label.startswith(("Review ", "Continue"))]
+        assert shown == [f"review.{row.key}" for row in rows[:5]]
+        begun = image_set.reviews.open(ReviewSpec("entropy", most=2))
+        begun.store(int(begun.ids[1]), CardAnswer("keep"))
+        last = next(row for row in image_set.reviews.queues(hides_tiny=True)[5:] if row.done)
+        assert page(image_set).button(key=f"review.{last.key}").label.startswith("Continue")
 
     def test_while_a_folder_is_read_there_is_none(self, image_set: ImageSet) -> None:
         reading(image_set)
@@ -246,7 +288,7 @@ class TestDesk:
             ["kiwi", "pear"],
             "kiwi",
         )
-        at.button(key="review.leave").click().run()
+        at = page(unlabelled, None, "names")
         said = words(at)
         assert "2 of 8 pictures have one of 2 names." in said
         assert "Once two names have three pictures each" in said
@@ -348,9 +390,10 @@ class TestWorth:
     """What it was worth."""
 
     def test_is_measured_when_asked_and_told_in_words(self, image_set: ImageSet) -> None:
-        assert "Measure" not in words(page(image_set))
+        assert "What it was worth" not in words(page(image_set))
         image_set.labels.correct({int(image_set.core.ids[0]): "dog"})
-        at = page(image_set)
+        assert "Measure" not in words(page(image_set)), "folded parts are not drawn"
+        at = page(image_set, None, "worth")
         at.button(key="review.worth").click().run()
         said = words(at)
         assert "Of 13 labelled pictures 1 was relabelled." in said
@@ -362,9 +405,9 @@ class TestWorth:
     def test_of_a_large_set_a_job_measures_until_something_is_decided(
         self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("url_viz.ui.review.page.AT_ONCE", 12)
+        monkeypatch.setattr("url_viz.ui.review.results.AT_ONCE", 12)
         image_set.labels.correct({int(image_set.core.ids[0]): "dog"})
-        at = page(image_set)
+        at = page(image_set, None, "worth")
         assert worth_by_job(image_set) is None
         at.button(key="review.worth").click().run()
         job = latest_job(image_set.workspace, kind=REVIEW_WORTH.name, set_id=image_set.set_id)
@@ -373,7 +416,8 @@ class TestWorth:
         until(lambda: not job.status().is_live, 120)
         assert job.state == "succeeded", log_tail(job)
         assert image_set.labels.worth().words == result_of(job).summary
-        assert "Of 13 labelled pictures 1 was relabelled." in words(page(image_set))
+        assert "Of 13 labelled pictures 1 was relabelled." in words(page(image_set, None, "worth"))
         image_set.decisions.decide([int(image_set.core.ids[1])], "drop")
-        assert "Of 13 labelled" not in words(page(image_set))
-        assert any(button.key == "review.worth" for button in page(image_set).button)
+        at = page(image_set, None, "worth")
+        assert "Of 13 labelled" not in words(at)
+        assert any(button.key == "review.worth" for button in at.button)

@@ -1,4 +1,4 @@
-"""Versions, through app.py as a visitor meets it: nothing to compare with, an earlier version, another set."""
+"""What changed, as a part of the Review page: nothing to compare with, an earlier version, another set."""
 
 import json
 import shutil
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from streamlit.testing.v1 import AppTest
 
 from tests.drawing.decoded_points import decode_points
 from tests.imaging.pictures import noise, write_folder
@@ -21,6 +22,7 @@ from url_viz.jobs.kinds import COMPARE
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.ui.http import drawn_url, middleware, routes
+from url_viz.ui.review.results import FOLD
 from url_viz.ui.version_diff import VERSION_BEFORE, VERSION_CHANGES
 
 COUNT = 24
@@ -41,23 +43,29 @@ def later(first: ImageSet, tmp_path: Path, model: Model) -> ImageSet:
     return embed_folder(folder, model=model, workspace=first.workspace.root)
 
 
+def changes(image_set: ImageSet, before: str | None = None) -> AppTest:
+    """The page with what changed unfolded, compared with another set or by default an earlier version."""
+    state = {} if before is None else {VERSION_BEFORE: before}
+    return opened(image_set, "review", **{FOLD.under("changes"): True}, **state)
+
+
 def test_since_an_earlier_version(first: ImageSet) -> None:
-    assert "24 pictures before, 24 after: nothing changed" in words(opened(first, "versions"))
+    assert "24 pictures before, 24 after: nothing changed" in words(changes(first))
     first.labels.correct({int(first.table()["id"].iloc[0]): "dog"})
-    at = opened(first, "versions")
+    at = changes(first)
     assert "24 pictures before, 24 after: 1 relabelled" in words(at)
     at.button(key="versions.measure").click().run()
     assert "The same linear probe gets" in words(at)
     shutil.rmtree(first.core.store.paths.versions)
-    assert "No earlier version of this image set is kept yet" in words(opened(first, "versions"))
+    assert "No earlier version of this image set is kept yet" in words(changes(first))
 
 
 def test_another_set_is_compared_and_filtered_its_map_has_both_and_the_card_of_what_is_gone(
     first: ImageSet, later: ImageSet
 ) -> None:
     shutil.rmtree(later.core.store.paths.versions)
-    assert "added" not in words(opened(later, "versions")), "another set is compared with only once it is chosen"
-    at = opened(later, "versions", **{VERSION_BEFORE: first.set_id})
+    assert "added" not in words(changes(later)), "another set is compared with only once it is chosen"
+    at = changes(later, before=first.set_id)
     assert "24 pictures before, 24 after: 1 added, 1 removed, 1 moved or renamed, 1 relabelled." in words(at)
     pills = at.button_group(key=VERSION_CHANGES.under("control"))
     assert pills.options == ["Added · 1", "Removed · 1", "Moved or renamed · 1", "Relabelled · 1"]
@@ -86,7 +94,7 @@ def test_large_sets_are_compared_by_a_job_whose_result_stays(
     first: ImageSet, later: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("url_viz.ui.version_diff.AT_ONCE", COUNT)
-    at = opened(later, "versions", **{VERSION_BEFORE: first.set_id})
+    at = changes(later, before=first.set_id)
     assert "added" not in words(at)
     at.button(key="versions.compare").click().run()
     job = latest_job(later.workspace, kind=COMPARE.name, set_id=later.set_id)
@@ -95,11 +103,11 @@ def test_large_sets_are_compared_by_a_job_whose_result_stays(
     assert job.config.queue == "small"
     until(lambda: not job.status().is_live, 120)
     assert job.state == "succeeded", log_tail(job)
-    for page in (at.run(), opened(later, "versions")):
+    for page in (at.run(), changes(later)):
         assert "24 pictures before, 24 after: 1 added, 1 removed, 1 moved or renamed, 1 relabelled." in words(page)
         assert "The same linear probe gets" in words(page), "measured, too"
         assert not [one for one in page.button if one.key == "versions.measure"]
     later.decisions.decide([int(later.table()["id"].iloc[0])], "drop")
-    at = opened(later, "versions", **{VERSION_BEFORE: first.set_id})
+    at = changes(later, before=first.set_id)
     assert "added" not in words(at), "of another state it is another comparison"
     assert [one.label for one in at.button if one.key == "versions.compare"] == ["Compare"]

@@ -143,7 +143,7 @@ class DiffConfig:
     ] = None
     report: Annotated[Path | None, Doc("write a report with thumbnails: a .html file"), Output()] = None
     top: Annotated[Count, Doc("how many paths of each kind to print")] = 5
-    keep: Annotated[bool, Doc("keep the result for the app's page Versions")] = False
+    keep: Annotated[bool, Doc("keep the result for *What changed* in the app")] = False
     model: ModelName = DEFAULT
     workspace: WorkspaceDir = None
 

@@ -15,7 +15,7 @@ from url_viz.columns.filters import SEPARATOR
 from url_viz.columns.twin_groups import first_of_each
 from url_viz.findings.object_findings import double_boxes, has_boxes
 from url_viz.labels.calibration import LabelAgreement
-from url_viz.labels.label_issues import COLUMNS, CONFLICTING, UNSEEN, LabelCheck
+from url_viz.labels.label_issues import COLUMNS, CONFLICTING, UNSEEN, ClassPair, LabelCheck
 from url_viz.labels.votes import Doubles
 from url_viz.review.review_queue import is_resolved
 
@@ -324,6 +324,23 @@ class DoubtfulLabels:
         which = f"{len(self)} most doubtful labels" if len(self) > 1 else "most doubtful label"
         look = f"Look at the {which} ({duration(len(self))})" if len(self) else "No label stands out"
         return look + (f"; up to {min(most, unchecked):,} of {unchecked:,} may be wrong" if most else "")
+
+
+def labels_to_check(
+    check: LabelCheck,
+    doubtful: DoubtfulLabels,
+    *,
+    kind: str | None = None,
+    pair: ClassPair | None = None,
+    label: str | None = None,
+) -> pd.DataFrame:
+    """The doubtful labels, those of a `kind`, or those of a `pair` of classes that look like the other; of one `label`.
+
+    The most doubtful first: `COLUMNS` of url_viz.labels.label_issues.
+    """
+    rows = doubtful.rows if kind is None else check.of_kind(kind)
+    rows = rows if pair is None else check.between(pair)
+    return rows if label is None else rows[rows["label"] == label].reset_index(drop=True)
 
 
 def least_to_stand_out(count: int) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.base.wording import percent
 from url_viz.columns.engine import Lazy, column
 from url_viz.columns.ranking import NONE
 from url_viz.columns.table import Frame
@@ -181,6 +182,13 @@ class LabelCheck:
         """The pictures of a kind, the most doubtful first: `COLUMNS`."""
         return self.pictures.loc[self.pictures["kind"] == kind, list(COLUMNS)].reset_index(drop=True)
 
+    def between(self, pair: "ClassPair") -> pd.DataFrame:
+        """The pictures of two classes that look like the other one, the most doubtful first: `COLUMNS`."""
+        label, other = self.pictures["label"], self.pictures["taken_for"]
+        there, back = ((label == own) & (other == taken) for own, taken in (pair, pair[::-1]))
+        rows = self.pictures[there | back]
+        return rows.assign(suggested=rows["taken_for"])[list(COLUMNS)].reset_index(drop=True)
+
     def count(self, kind: str) -> int:
         """How many pictures are of a kind."""
         return int((self.pictures["kind"] == kind).sum())
@@ -285,6 +293,20 @@ def confused_pairs(pictures: pd.DataFrame) -> pd.DataFrame:
     columns = ["class_a", "class_b", "a_as_b", "a_as_b_share", "b_as_a", "b_as_a_share", "pictures"]
     order = ["pictures", "class_a", "class_b"]
     return pd.DataFrame(rows, columns=columns).sort_values(order, ascending=[False, True, True], ignore_index=True)
+
+
+ClassPair = tuple[str, str]
+"""Two classes that overlap."""
+
+
+def each_way(confused: pd.DataFrame, pair: ClassPair) -> str:
+    """How many of each class look like the other, by `confused_pairs`.
+
+    As in "6 (50 %) of orange look like lime, 1 (8 %) the other way".
+    """
+    row = confused[(confused["class_a"] == pair[0]) & (confused["class_b"] == pair[1])].iloc[0]
+    there, back = (f"{row[name]:,} ({percent(row[f'{name}_share'])})" for name in ("a_as_b", "b_as_a"))
+    return f"{there} of {pair[0]} look like {pair[1]}, {back} the other way"
 
 
 NO_CLASSES = (

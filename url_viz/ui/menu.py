@@ -108,19 +108,23 @@ def purpose_of(title: str) -> str:
 
 
 REVIEW: "Key[ReviewSpec | None]" = Key("view.review")
+AS_TABLE: Key[bool] = Key("view.review.as_table")
+"""Whether the review that is open is shown as a table."""
+_AS, _TABLE = "as", "table"
 
 
-def go_to_review(spec: ReviewSpec) -> None:
+def go_to_review(spec: ReviewSpec, *, as_table: bool = False) -> None:
     """Open a review, on its page; for callbacks of other pages."""
-    choose_review(spec)
+    choose_review(spec, as_table=as_table)
     go_to("review")
 
 
-def choose_review(spec: ReviewSpec | None) -> None:
+def choose_review(spec: ReviewSpec | None, *, as_table: bool = False) -> None:
     """Open a review, or none, when the Review page runs next."""
     REVIEW.set(spec)
+    AS_TABLE.set(as_table)
     if spec is None:
-        write_query({}, among=is_review_key)
+        write_query({}, among=_is_of_review)
 
 
 def follow_link() -> bool:
@@ -128,15 +132,30 @@ def follow_link() -> bool:
     spec = _linked()
     if spec is not None:
         REVIEW.set(spec)
+        AS_TABLE.set(_is_linked_table())
     return spec is not None
 
 
 def chosen_review() -> ReviewSpec | None:
     """The review in the session, else the one in the address; it is written into the address."""
-    spec = REVIEW.get_or(_linked)
-    write_query({} if spec is None else review_as_query(spec), among=is_review_key)
+    spec, is_table = REVIEW.get_or(_linked), AS_TABLE.get_or(_is_linked_table)
+    query = {} if spec is None else review_as_query(spec) | ({_AS: [_TABLE]} if is_table else {})
+    write_query(query, among=_is_of_review)
     return spec
+
+
+def is_table() -> bool:
+    """Whether the review that is open, if any, is shown as a table."""
+    return bool(AS_TABLE.get())
 
 
 def _linked() -> ReviewSpec | None:
     return review_from_query({key: values for key, values in queried().items() if is_review_key(key)})
+
+
+def _is_linked_table() -> bool:
+    return queried().get(_AS) == [_TABLE]
+
+
+def _is_of_review(key: str) -> bool:
+    return is_review_key(key) or key == _AS

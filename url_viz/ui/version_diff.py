@@ -1,4 +1,4 @@
-"""Parts of the Versions page: what to compare with, what changed, both versions on one map, pictures and figures."""
+"""What changed since another version or folder: in words, on one map, in pictures and figures."""
 
 import datetime
 import json
@@ -20,10 +20,9 @@ from url_viz.jobs.kinds import AT_ONCE, COMPARE
 from url_viz.ui.http import drawn_url, mask_url
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import OPENED, Key
-from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import Markdown, date_and_time, errors_shown, escape, show_error
 from url_viz.ui.widgets.buttons import act_button, control_of, download, offered
-from url_viz.ui.widgets.embed_job import is_growing, set_name, titles
+from url_viz.ui.widgets.embed_job import set_name, titles
 from url_viz.ui.widgets.gallery import one_page, show_gallery
 from url_viz.ui.widgets.jobs import show_until_over
 from url_viz.ui.widgets.map import show_map
@@ -82,7 +81,7 @@ def pick_before(image_set: ImageSet) -> str | None:
         # Another set is no version of this one until somebody says so.
         before = last if last in options else [*versions, None][1 if len(versions) > 1 else 0]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown("What changed since", width="content")
+        st.markdown("Since", width="content")
         st.selectbox(
             "What changed since",
             options,
@@ -268,19 +267,20 @@ def show_figures(difference: Diff) -> None:
 def show_accuracy(image_set: ImageSet, difference: Diff) -> None:
     """A button that measures the same classifier on both versions, and the result."""
     now = f"{_state(image_set)}.{VERSION_BEFORE.get()}"
-    with st.expander("What did it do to accuracy?", icon=":material/trending_up:", expanded=True):
-        st.caption(
-            "A linear classifier on the stored embeddings is trained on each version and tested on the same pictures: "
-            "those of both whose label stayed. It takes seconds; the network itself is not trained."
+    if not difference.is_measured and VERSION_MEASURED.get() != now:
+        st.button(
+            "What did it do to accuracy?",
+            icon=":material/trending_up:",
+            key="versions.measure",
+            on_click=VERSION_MEASURED.set,
+            args=(now,),
+            help="Trains a linear classifier on the stored embeddings of each version, and tests it on the same "
+            "pictures: those of both whose label stayed. It takes seconds; the network itself is not trained",
         )
-        if not difference.is_measured:
-            st.button(
-                "Measure", icon=":material/speed:", key="versions.measure", on_click=VERSION_MEASURED.set, args=(now,)
-            )
-        if difference.is_measured or VERSION_MEASURED.get() == now:
-            with errors_shown(st.error), st.spinner("Training the classifier: five folds, three times"):
-                accuracy = difference.accuracy
-            st.markdown("There are too few pictures or classes." if accuracy is None else escape(accuracy.words))
+        return
+    with errors_shown(st.error), st.spinner("Training the classifier: five folds, three times"):
+        accuracy = difference.accuracy
+    st.markdown("There are too few pictures or classes." if accuracy is None else escape(accuracy.words))
 
 
 def show_downloads(image_set: ImageSet, difference: Diff) -> None:
@@ -298,16 +298,13 @@ def show_downloads(image_set: ImageSet, difference: Diff) -> None:
 
 def show_versions(image_set: ImageSet) -> None:
     """What changed in the set since an earlier version, or between two folders."""
-    if is_growing(image_set.set_id):
-        st.caption("The comparison appears once reading has finished.")
-        end_page()
     before = pick_before(image_set)
     difference = compare_versions(image_set, before) if before is not None else None
     if difference is None:
-        end_page()
+        return
     chosen = show_changes(difference)
     if difference.table.empty:
-        end_page()
+        return
     left, right = st.columns(2, gap="medium")
     with left:
         show_both_on_map(image_set, difference, chosen)

@@ -27,6 +27,7 @@ CHANGES = {
     "relabelled": "relabelled",
     "replaced": "replaced by another at their path",
     "split_changed": "in another split",
+    "dropped": "dropped",
     "decided": "with another decision",
     "boxes_changed": "with another box",
 }
@@ -177,6 +178,7 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> pd
             differs[unequal] |= ~(pd.isna(left[unequal]) & pd.isna(right[unequal]))
         return differs
 
+    is_decided, is_dropped = differs("decision"), after["decision"].eq("drop").to_numpy(bool)[matching.after]
     is_content, place = matching.by == CONTENT, PICTURE if PICTURE in before and PICTURE in after else "id"
     has_moved_box = (matching.by == AT_PLACE) & differs(*BOX)
     differences = {
@@ -185,7 +187,8 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> pd
         "relabelled": differs("label"),
         "replaced": matching.by == PATH,
         "split_changed": differs("split"),
-        "decided": differs("decision"),
+        "dropped": is_decided & is_dropped,
+        "decided": is_decided & ~is_dropped,
         "boxes_changed": has_moved_box,
     }
     changed = np.flatnonzero(np.any(list(differences.values()), axis=0))

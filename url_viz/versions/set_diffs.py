@@ -212,11 +212,15 @@ class Diff:
         if self.new_leaks is not None and len(self.new_leaks):
             sentences.append(f"{counted(len(self.new_leaks), 'new leak')} between splits.")
         if (count := len(self.ambiguity)) and words:
-            rose, fell = counted(len(self.rose), "class"), f"{len(self.fell):,}"
-            sentences.append(
-                f"Mean ambiguity rose by {decimal(LEAST_DIFFERENCE)} or more in {rose}, and fell in {fell} (of "
-                f"{counted(count, 'class')} compared, by Holm over all of them)."
-            )
+            rose, fell = len(self.rose), len(self.fell)
+            among = f"of {counted(count, 'class')} compared, by Holm over all of them"
+            if rose or fell:
+                by = f"by {decimal(LEAST_DIFFERENCE)} or more"
+                sentences.append(
+                    f"Mean ambiguity rose {by} in {counted(rose, 'class')}, and fell in {fell:,} ({among})."
+                )
+            else:
+                sentences.append(f"No class became more or less ambiguous ({among}).")
         return tuple(sentences)
 
     def as_json(self) -> dict[str, Any]:

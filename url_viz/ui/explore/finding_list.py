@@ -37,7 +37,8 @@ def show_findings(image_set: ImageSet) -> None:
         with st.container(key="findings_lines", horizontal=True, vertical_alignment="center", gap="small"):
             st.caption("Start here", width="content")
             st.markdown(escape(first[0].words), width="content")
-            show_opening(image_set, first[0], key=f"findings.{first[0].key}", type="tertiary")
+            help_text = escape(first[0].why) if first[0].why else None
+            show_opening(image_set, first[0], key=f"findings.{first[0].key}", type="tertiary", help=help_text)
             more = st.popover(
                 "More to review", type="tertiary", key="findings.more", on_change="rerun", width="content"
             )

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import streamlit as st
 
-from url_viz.base.wording import SECONDS_AN_ANSWER, counted
+from url_viz.base.wording import counted
 from url_viz.drawing.tiles import thumbnail_url
 from url_viz.export.table_files import table_bytes
 from url_viz.findings.findings import FindingKind
@@ -21,11 +21,18 @@ from url_viz.ui.text import escape
 from url_viz.ui.widgets.buttons import download
 
 THUMBNAIL_PX = 44
-ESTIMATED = f"At {SECONDS_AN_ANSWER} seconds for each"
+TABLED = ("suspects", "mixed-up")
+"""The reviews of labels, which can be seen as a table, too."""
 
 
-def show_queues(image_set: ImageSet, rows: Sequence[QueueRow], *, key: str, has_first: bool = False) -> None:
-    """Queues in rows: some of their pictures, what they hold and why it matters, their minutes and progress."""
+def show_queues(
+    image_set: ImageSet, rows: Sequence[QueueRow], *, key: str, has_first: bool = False, with_tables: bool = False
+) -> None:
+    """Queues in rows: some of their pictures, what they hold (why it matters on hover), their minutes and progress.
+
+    The button of the first is primary if they begin with what matters most (`has_first`); `with_tables` queues of
+    labels lead to their table, too.
+    """
     side = f"width: {THUMBNAIL_PX}px; height: {THUMBNAIL_PX}px; object-fit: cover; border-radius: .3rem"
     for number, row in enumerate(rows):
         addresses = (html.escape(str(thumbnail_url(image_set.set_id, image_id))) for image_id in row.first)
@@ -34,9 +41,12 @@ def show_queues(image_set: ImageSet, rows: Sequence[QueueRow], *, key: str, has_
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_queue.{number}"):
             st.html(line, width=3 * THUMBNAIL_PX + 12)
             with st.container(gap=None, width="stretch"):
-                st.header(escape(row.words), anchor=False)
-                facts = " · ".join(filter(None, (row.why, row.minutes, row.progress)))
-                st.caption(escape(facts), help=ESTIMATED if row.minutes else None)
+                st.header(escape(row.words), anchor=False, help=escape(row.why) if row.why else None)
+                if facts := " · ".join(filter(None, (row.minutes, row.progress))):
+                    st.caption(escape(facts))
+            if with_tables and row.opens is not None and row.opens.by in TABLED:
+                as_table, icon = partial(go_to_review, row.opens, as_table=True), ":material/table_rows:"
+                st.button("Table", type="tertiary", icon=icon, key=f"{key}.{row.key}.table", on_click=as_table)
             show_opening(
                 image_set, row, key=f"{key}.{row.key}", type="primary" if has_first and not number else "secondary"
             )
@@ -46,7 +56,7 @@ def show_opening(image_set: ImageSet, row: QueueRow, *, key: str, **look: Any) -
     """The button that opens a queue, or the list of a finding that no review can show."""
     act = partial(DIALOG.set, key) if row.opens is None else partial(go_to_review, row.opens)
     icon = ":material/list:" if row.opens is None else ":material/rate_review:"
-    st.button(escape(row.opening), icon=icon, key=key, on_click=act, help=escape(row.why) if row.why else None, **look)
+    st.button(escape(row.opening), icon=icon, key=key, on_click=act, **look)
     if DIALOG.get() == key:
         title, show = _LISTS[cast(FindingKind, row.kind)]
         st.dialog(title, width="large", on_dismiss=DIALOG.clear)(show)(image_set)
