@@ -41,6 +41,7 @@ def test_a_leak_of_objects_is_a_picture_and_no_review(objects: ImageSet) -> None
     assert len(objects.splits.leaks()) == 3, "its three objects"  # type: ignore[arg-type]
     [finding] = objects.splits.findings()
     assert finding in objects.findings()
+    assert objects.labels.levels().words.endswith(" as split"), objects.labels.levels().words
     assert (finding.kind, finding.count, finding.words, finding.opens) == ("leaks", 1, WORDS, None)
     assert ReviewSpec("leaks") not in [row.opens for row in objects.reviews.queues()]
     with pytest.raises(ImageSetError, match=r"would drop boxes from them\. List them"):

@@ -70,16 +70,17 @@ def test_a_folder_with_annotations_is_read_as_pictures_or_as_their_objects(home:
     (tmp_path / "set" / "data.yaml").write_text("{train: images, names: [cat, '*dog*']}")
     (tmp_path / "set" / "instances.json").write_text("[]")  # of something else
     at, deadline = dialog(tmp_path / "set"), time.monotonic() + 120
-    while not any("data.yaml" in one.value for one in at.markdown):  # a process of its own reads it
+    while not any("data.yaml: 4" in one.value for one in at.markdown):  # a process of its own reads it
         assert time.monotonic() < deadline
         at.run()
     told = [one.value for one in at.markdown]
     assert any("2 pictures in 1 folder" in one for one in told)
     assert any("data.yaml: 4 objects of 2 classes in 2 pictures, as YOLO" in one for one in told)
-    assert [one.label for one in at.button if one.label.startswith("Read")] == [
-        "Read this folder",
-        "Read these objects",
+    assert [(one.label, one.proto.type) for one in at.button if one.label.startswith("Read")] == [
+        ("Read these objects", "primary"),
+        ("Read this folder", "secondary"),
     ]
+    assert [one.label for one in at.expander[0].button] == ["Read this folder"]
     at.button(key=f"read_folder.{tmp_path / 'set' / 'data.yaml'}").click().run()
     assert [job.about["folder"] for job in list_jobs(home)] == [str(tmp_path / "set" / "data.yaml")]
 

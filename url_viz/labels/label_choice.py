@@ -10,12 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.base.errors import ImageSetError
-from url_viz.base.wording import counted, first_of
+from url_viz.base.wording import counted, first_of, listed
 from url_viz.columns.engine import column
 from url_viz.columns.ranking import percentile
 from url_viz.columns.table import Frame, Imported, with_user_columns
-from url_viz.imaging.folder_classes import COLUMN_OF, FolderClasses, FolderLevel
+from url_viz.imaging.folder_classes import COLUMN_OF, SPLIT, FolderClasses, FolderLevel
 from url_viz.store.columns.imported_columns import FOLDERS, NAMES, TAGS, Column
+from url_viz.store.columns.source_columns import CLASS
 from url_viz.store.columns.user_files import as_text
 from url_viz.store.decisions.decision_rows import Decided
 
@@ -29,12 +30,14 @@ class ClassLevels:
     """The levels of folders, and what the label is: `chosen` as in `ImageSet.labels.use`, and its number of `classes`.
 
     `folder_level` is the number of the level whose folders are named after classes; None if there is no such level.
+    `annotated` are the splits that the annotations of objects tell; None of a set that is not of objects.
     """
 
     levels: tuple[FolderLevel, ...]
     chosen: str | None
     classes: int
     folder_level: int | None
+    annotated: tuple[str, ...] | None = None
 
     @property
     def label(self) -> int | None:
@@ -45,9 +48,12 @@ class ClassLevels:
     def words(self) -> str:
         """What was taken, without a full stop: "81 classes; train and test as split"."""
         taken = counted(self.classes, "class") if self.classes else "No classes"
-        taken += f" from {source_in_words(self.chosen)}" if self.classes and self.chosen != FOLDERS else ""
-        others = (level for level in self.levels if level.kind in COLUMN_OF and level.number != self.label)
-        return "; ".join([taken, *(f"{level.words} as {COLUMN_OF[level.kind]}" for level in others)])
+        own = FOLDERS if self.annotated is None else CLASS
+        taken += f" from {source_in_words(self.chosen)}" if self.classes and self.chosen != own else ""
+        levels = (level for level in self.levels if level.kind in COLUMN_OF and level.number != self.label)
+        others = [f"{level.words} as {COLUMN_OF[level.kind]}" for level in levels]
+        others += [f"{listed(self.annotated)} as {SPLIT}"] if self.annotated else []
+        return "; ".join([taken, *others])
 
     def outcome_in(self, folders: Sequence[str]) -> str:
         """What new pictures in a folder, by its names from the root, are to the classes: a sentence."""

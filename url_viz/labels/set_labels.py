@@ -11,6 +11,7 @@ from url_viz.columns.table import imported, own_graph_columns, table
 from url_viz.core import SetSubject
 from url_viz.evidence.worth import SEEDS, Worth, least_classes, reviewed_labels, worth
 from url_viz.findings.object_findings import wrong_together
+from url_viz.imaging.folder_classes import SPLIT, parted_splits
 from url_viz.labels.apart import (
     Apart,
     ApartSuggestion,
@@ -57,7 +58,12 @@ class SetLabels(SetSubject):
         classes = len(self._core.derived.get(picture_labels).names)
         folders = self._core.base.found
         level = folders.class_level
-        return ClassLevels(folders.levels, self.chosen, classes, level.number if level else None)
+        annotated = self._annotated_splits() if self._core.is_of_objects else None
+        return ClassLevels(folders.levels, self.chosen, classes, level.number if level else None, annotated)
+
+    def _annotated_splits(self) -> tuple[str, ...]:
+        cells = pd.unique(pd.Series(self._core.derived.get(imported).columns.get(SPLIT, ()), dtype=object).dropna())
+        return tuple(sorted({str(name) for cell in cells for name in parted_splits(cell)}))
 
     def use(self, chosen: str | None) -> None:
         """Choose what `label` is; nothing is read again.

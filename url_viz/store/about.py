@@ -149,6 +149,21 @@ def choose_second_model(paths: SetPaths, *, is_used: bool) -> None:
     second_model_switch(paths).write(SecondModelSwitch(is_used))
 
 
+ANNOTATED_IN = (".yaml", ".yml", ".json")
+"""The endings of files that annotate objects."""
+_OF_ALL = ("data", "dataset", "instances", "annotations")
+_SPLITS = ("train", "val", "valid", "test")
+
+
+def annotated_title(file: Path) -> str:
+    """The folder of the data set that a file annotates; of a part of it that too: "coco128 · val"."""
+    folder = file.parent.parent if file.parent.name == "annotations" else file.parent
+    part = file.stem.removesuffix(".coco").strip("_").removeprefix("instances_")
+    if part in (*_OF_ALL, folder.name):
+        folder, part = (folder.parent, folder.name) if folder.name in _SPLITS else (folder, "")
+    return " · ".join(filter(None, [folder.name, part]))
+
+
 @dataclass(frozen=True)
 class About:
     """The metadata of an image set: the folder (or address) of its pictures, and the spaces it was embedded in.
@@ -189,9 +204,12 @@ class About:
 
     @property
     def title(self) -> str:
-        """Its name, else that of its Dataset, else the last two parts of its folder's path."""
-        end = self.root.stem if self.root.suffix == DATASET else f"{self.root.parent.name}/{self.root.name}"
-        return self.name or end
+        """Its name, else that of its Dataset or of the folder of its annotations, else the end of its folder's path."""
+        if self.name or self.root.suffix == DATASET:
+            return self.name or self.root.stem
+        if self.root.suffix.lower() in ANNOTATED_IN:
+            return annotated_title(self.root)
+        return f"{self.root.parent.name}/{self.root.name}"
 
     @property
     def space_keys(self) -> frozenset[str]:

@@ -155,7 +155,7 @@ def show_class_choice(image_set: ImageSet) -> None:
     chosen = now.chosen or NONE
     words = escape("; ".join(filter(None, [now.words, image_set.labels.apart.words])))
     if image_set.is_of_objects and (now.chosen, image_set.labels.apart.choice) == (CLASS, PICTURE):
-        words = escape(counted(now.classes, "class"))  # nothing else was to be expected
+        words = escape(now.words)  # apart as was to be expected
     meaning = "Choose where the classes come from. Pictures are not read again"
     with st.popover(words, type="tertiary", help=meaning, key=CLASSES_OPEN, on_change="rerun") as popover:
         st.radio(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from url_viz.base.errors import FolderError, NotAllowedError, UrlVizError
 from url_viz.base.workspace import Workspace, is_in_bucket, root_of
@@ -159,27 +160,60 @@ def _look_into(field: Key[str]) -> tuple[Path, Preview, dict[Path, Preview]]:
 def _answer(field: Key[str], key: str) -> None:
     # Read here: Streamlit runs a click before the newly typed path where a tick of this fragment was waiting.
     folder, preview, annotated = _look_into(field)
-    if isinstance(preview, FolderPreview):
-        counting = "" if preview.is_done else "Counting: "
-        words = "Object storage: counted when it is read." if preview is _UNCOUNTED else counting + preview.text
-        st.markdown(f":material/photo_library: {escape(words)}")
-    elif folder in roots():  # where browsing begins: nothing was done wrong yet
-        st.caption("Type the path of a folder with pictures, or choose one below.")
-    elif isinstance(preview, NotAllowedError) and may_allow() and not is_in_bucket(root_of(folder)):
-        offer_to_allow(folder, key=key)
+    # A file that is still looked into is offered: one that turns out to be of something else is not.
+    offers = [
+        (path, objects)
+        for path, objects in annotated.items()
+        if isinstance(objects, FolderPreview) and (objects.objects or not objects.is_done)
+    ]
+    if offers:
+        is_read = _offer_objects(*offers[0], key=key, is_first=True)
+        with st.expander("Other ways"):
+            is_read = _offer_folder(folder, preview, key=key, is_first=False) or is_read
+            for path, objects in offers[1:]:
+                is_read = _offer_objects(path, objects, key=key, is_first=False) or is_read
     else:
-        show_error(preview)
-    # Enabled while it is being counted, or a click that follows the typing at once would be lost.
-    name = "Read these pictures" if folder.is_file() else "Read this folder"
-    is_there = isinstance(preview, FolderPreview)
-    is_read = act_button(name, partial(_read, folder), type="primary", key=key, disabled=not is_there)
-    for path, objects in annotated.items():
-        if isinstance(objects, FolderPreview) and objects.objects:  # others are of something else
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.markdown(f":material/crop_free: {escape(f'{path.name}: {objects.objects}')}", width="content")
-                is_read = act_button("Read these objects", partial(_read, path), key=f"{key}.{path}") or is_read
+        is_read = _offer_folder(folder, preview, key=key, is_first=True)
     if is_read:
         st.rerun()
+
+
+def _offer_objects(path: Path, objects: FolderPreview, *, key: str, is_first: bool) -> bool:
+    """What an annotation file holds, and the button that reads it; whether it was clicked."""
+    with _offer(is_first=is_first):
+        found = objects.objects or "counting objects"
+        st.markdown(f":material/crop_free: {escape(path.name)}: {escape(found)}", width="content")
+        return act_button(
+            "Read these objects", partial(_read, path), type=_look(is_first=is_first), key=f"{key}.{path}"
+        )
+
+
+def _offer_folder(folder: Path, preview: Preview, *, key: str, is_first: bool) -> bool:
+    """The pictures of the folder, or what is wrong with it, and the button that reads it; whether it was clicked."""
+    with _offer(is_first=is_first):
+        if isinstance(preview, FolderPreview):
+            counting = "" if preview.is_done else "Counting: "
+            words = "Object storage: counted when it is read." if preview is _UNCOUNTED else counting + preview.text
+            st.markdown(f":material/photo_library: {escape(words)}", width="content")
+        elif folder in roots():  # where browsing begins: nothing was done wrong yet
+            st.caption("Type the path of a folder with pictures, or choose one below.")
+        elif isinstance(preview, NotAllowedError) and may_allow() and not is_in_bucket(root_of(folder)):
+            offer_to_allow(folder, key=key)
+        else:
+            show_error(preview)
+        # Enabled while it is being counted, or a click that follows the typing at once would be lost.
+        name = "Read these pictures" if folder.is_file() else "Read this folder"
+        is_there = isinstance(preview, FolderPreview)
+        return act_button(name, partial(_read, folder), type=_look(is_first=is_first), key=key, disabled=not is_there)
+
+
+def _offer(*, is_first: bool) -> DeltaGenerator:
+    """What holds an offer: the first one above its button, others beside theirs."""
+    return st.container(horizontal=not is_first, vertical_alignment="center" if not is_first else "top", gap="small")
+
+
+def _look(*, is_first: bool) -> Literal["primary", "secondary"]:
+    return "primary" if is_first else "secondary"
 
 
 def offer_to_allow(path: Path, *, key: str) -> None:
@@ -194,7 +228,7 @@ def offer_to_allow(path: Path, *, key: str) -> None:
     inside = ", ".join(map(str, roots())) or "none"
     st.info(
         f"{escape(root)} is outside the folders that this app reads ({escape(inside)}). Allow it{listed}, and it is "
-        "kept for this workspace; *Image sets* lists it, and takes it back.",
+        "kept for this workspace; *Settings*, *Image sets* lists it, and takes it back.",
         icon=":material/lock_open:",
     )
     if act_button(f"Allow this {which}", partial(allow, Workspace.at(), root), key=f"{key}.allow"):
