@@ -14,6 +14,8 @@ from tests.pipeline.reader import Reader
 from tests.read_sets import opened_again
 from url_viz import column_list as columns
 from url_viz.base.errors import ModelError
+from url_viz.columns.filters import Between
+from url_viz.columns.measures import DISAGREEMENT, title_of_column
 from url_viz.columns.second_model import SecondModelChoice, graph_columns
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging import workers
@@ -289,6 +291,24 @@ class TestJudgement:
         alone = image_set.single_model.compare(other.single_model).measures["confusability"]
         pd.testing.assert_frame_equal(found.table, alone.table)
         assert found.rank_correlation < 1
+
+    def test_how_far_the_leading_order_is_from_the_seconds_is_a_column_that_filters_give(
+        self, image_set: ImageSet
+    ) -> None:
+        core, column = image_set.core, f"{DISAGREEMENT}{SECOND}"
+        other = open_image_set(image_set.root, model=SECOND, workspace=image_set.workspace.root)
+        assert core.filter_kinds()[column] == "numeric"
+        assert core.disagreement_with(other.space) == column
+        assert core.disagreement_with(image_set.space) is None
+        assert title_of_column(column) == f"Disagreement with {SECOND}"
+        assert column not in image_set.table()
+        table = core.for_filters(image_set.table(), [Between(column, 10)])
+        leading = str(image_set.order().measure)
+        told = image_set.compare(other).measures[leading].table.set_index("id")["change"].abs()
+        assert table[column].tolist() == pytest.approx(told.reindex(table["id"]).tolist(), nan_ok=True)
+        assert table[column].max() > 0
+        drop_model(image_set.root, SECOND, workspace=image_set.workspace.root)
+        assert column not in opened_again(image_set).core.filter_kinds()
 
     def test_answers_are_taken_in_beside_both(self, image_set: ImageSet) -> None:
         image_set.labels.use(None)

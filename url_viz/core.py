@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -10,17 +11,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.base.errors import ImageSetError
+from url_viz.base.errors import DamageError, ImageSetError
 from url_viz.base.wording import for_objects
 from url_viz.base.workspace import Workspace
 from url_viz.column_list import derived_columns
 from url_viz.columns import table
 from url_viz.columns.engine import Column
 from url_viz.columns.filters import LABEL_CHECK, Filter, Kind, filterable
-from url_viz.columns.measures import AMBIGUITY, TABLE_MEASURES, available_measures, has_values
+from url_viz.columns.measures import AMBIGUITY, DISAGREEMENT, TABLE_MEASURES, available_measures, has_values
 from url_viz.columns.second_model import SecondModelChoice, opinions, opinions_available
 from url_viz.columns.sources import SetContext
 from url_viz.columns.table import imported
+from url_viz.evidence.compare import disagreement
 from url_viz.evidence.order import order
 from url_viz.findings.reasons import reasons
 from url_viz.imaging.rendering import Rendering
@@ -152,15 +154,53 @@ class SetCore:
         return np.asarray(self.frame["decision"] != "drop", bool)
 
     def filter_kinds(self) -> dict[str, Kind]:
-        """The columns that can be filtered by, and how; where labels can be checked, what the check says of them."""
-        kinds: dict[str, Kind] = self.derived.result(table.table, filterable, filterable)
-        return {**kinds, LABEL_CHECK: "several"} if has_values(self.measured, AMBIGUITY.name) else kinds
+        """The columns that can be filtered by, and how; those that only a filter needs (`for_filters`) last."""
+        kinds: dict[str, Kind] = {**self.derived.result(table.table, filterable, filterable)}
+        if has_values(self.measured, AMBIGUITY.name):
+            kinds[LABEL_CHECK] = "several"
+        return kinds | dict.fromkeys(self._disagreements, "numeric")
 
     def for_filters(self, rows: pd.DataFrame, filters: Sequence[Filter]) -> pd.DataFrame:
-        """`rows`, all of the table, with the check of their labels where one of `filters` is on it."""
-        if all(rule.column != LABEL_CHECK for rule in filters):
-            return rows
-        return rows.assign(**{LABEL_CHECK: self.derived.get(label_checks)})
+        """`rows`, all of the table, with what one of `filters` is on and only filters need.
+
+        That is the check of their labels, and how far the leading order by another model is from that by this one.
+        """
+        asked = {rule.column for rule in filters}
+        if LABEL_CHECK in asked:
+            rows = rows.assign(**{LABEL_CHECK: self.derived.get(label_checks)})
+        for column, space in self._disagreements.items():
+            if column in asked and column not in rows:
+                rows = rows.assign(**{column: self._disagreement(space)})
+        return rows
+
+    def disagreement_with(self, space: EmbeddingSpace) -> str | None:
+        """The column that `for_filters` gives for the model of a space; None for one that has no order of its own."""
+        return next((column for column, other in self._disagreements.items() if other.key == space.key), None)
+
+    @cached_property
+    def _disagreements(self) -> dict[str, EmbeddingSpace]:
+        """The other spaces that have an order, each by the name of its column of disagreement."""
+        found = dict[str, EmbeddingSpace]()
+        for space in self.store.about().other_spaces(self.space):
+            with suppress(DamageError):  # reported when the set is opened with that model
+                if self.store.count(f"graph-{space.key}"):
+                    found.setdefault(f"{DISAGREEMENT}{space.backbone}", space)
+        return found
+
+    def _disagreement(self, space: EmbeddingSpace) -> NDArray[np.float32]:
+        """How far the leading order by another model is from that by this one (N,), each by itself."""
+
+        def made(_: pd.DataFrame) -> NDArray[np.float32]:
+            measure = self.leading_order.measure
+            source = ModelSource(space.backbone, space.backbone, None)
+            other = SetCore(self.store, space, source, self.workspace, is_single_model=True)
+            mine, theirs = self.single_model.measured, other.measured
+            if measure is None or measure not in mine or measure not in theirs:
+                return np.full(len(mine), np.nan, np.float32)
+            return disagreement(mine, theirs, measure=measure)
+
+        result: NDArray[np.float32] = self.derived.result(measured_column, (DISAGREEMENT, space.key), made)
+        return result
 
     @property
     def has_graph(self) -> bool:

@@ -16,7 +16,7 @@ from url_viz.columns.sources import user_version
 from url_viz.columns.table import files, rows, table
 from url_viz.core import SetCore
 from url_viz.evidence.compare import Comparison, ModelReading, compare
-from url_viz.evidence.evaluation import Evaluated, counted_pictures, evaluated
+from url_viz.evidence.evaluation import CountedPictures, Evaluated, counted_pictures, evaluated
 from url_viz.evidence.order import Order, nearest_labelled, order_by, while_read
 from url_viz.evidence.set_subsets import SetSubsets
 from url_viz.findings.findings import Finding, finding_inputs, findings
@@ -299,7 +299,7 @@ class ImageSet(SearchableSet):
             )
         return compare(
             *(
-                ModelReading(each.table(), each.core.contents, each.core.witnesses)
+                ModelReading(each.table(), each.core.contents, each.core.witnesses, each.cached(counted_of))
                 for each in (self.single_model, other.single_model)
             )
         )
@@ -316,17 +316,23 @@ class ImageSet(SearchableSet):
         Measures of the user's own take part; one with gaps on the pictures that have it (`.partial`). None below 20
         pictures with a class, two classes, or without neighbours. Seconds of work for 100,000 pictures.
         """
-        if self.core.witnesses is None:
-            return None
-        brought = [column.name for column in self.columns.list() if column.is_uncertainty]
-        pictures = counted_pictures(
-            self.core.frame,
-            self.core.contents,
-            graph=self.core.witnesses,
-            embeddings=lambda: self.core.whitened.rows,
-            user_measures=["uncertainty", *brought] if self.source.is_external else brought,
-        )
+        pictures = self.cached(counted_of)
         return None if pictures is None else evaluated(pictures)
+
+
+def counted_of(image_set: ImageSet) -> CountedPictures | None:
+    """The pictures of a set that its orders are judged on; None where classes, pictures or neighbours are too few."""
+    core = image_set.core
+    if core.witnesses is None:
+        return None
+    brought = [column.name for column in image_set.columns.list() if column.is_uncertainty]
+    return counted_pictures(
+        core.frame,
+        core.contents,
+        graph=core.witnesses,
+        embeddings=lambda: core.whitened.rows,
+        user_measures=["uncertainty", *brought] if image_set.source.is_external else brought,
+    )
 
 
 def _order_by(image_set: ImageSet, measure: str) -> Order:

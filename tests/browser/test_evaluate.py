@@ -1,4 +1,4 @@
-"""Evaluate in a real browser: figures drawn, numbers taken away, a class looked into, the crop test run."""
+"""Does the order hold, in a real browser: one chart of five, numbers taken away, a class looked into, another head."""
 
 import csv
 import io
@@ -8,43 +8,55 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.fixtures import OpenPage, assert_fits, settled
+from tests.conftest import dice_head
 from url_viz.image_set import ImageSet
+from url_viz.models.head import save_head
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 COUNT = 40
 
 
-def test_a_labelled_set_is_evaluated_taken_away_and_looked_into(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
-    page = open_page(f"{app}/model?tab=Does+the+order+hold&set={zoo.set_id}", height=2400)
-    expect(page.get_by_text("Classes · 2")).to_be_visible()
-    expect(page.locator(".js-plotly-plot")).to_have_count(3)
+def turn(page: Page, chart: str) -> None:
+    page.get_by_role("radio", name=chart, exact=True).click()
     settled(page)
-    expect(page.get_by_text("counted on 40 pictures of 2 classes")).to_be_visible()
-    expect(page.locator(".js-plotly-plot").first.get_by_text("Nearest similarity")).to_be_visible()
 
-    taken = [rows_of(page, "CSV", place) for place in range(4)]
-    assert [row["measure"] for row in taken[0]][:3] == ["ambiguity", "confusability", "uncertainty"]
-    assert all(float(row["r_auroc_low"]) <= float(row["r_auroc"]) for row in taken[0])
-    assert float(taken[1][-1]["coverage"]) == 1
-    assert sum(int(row["pictures"]) for row in taken[2]) == COUNT
-    assert {row["label"] for row in taken[3]} == {"cat", "dog"}
+
+def test_a_labelled_set_is_evaluated_taken_away_and_looked_into(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
+    page = open_page(f"{app}/model?set={zoo.set_id}", height=1400)
+    expect(page.get_by_text("orders these pictures").first).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_have_count(1)
+    settled(page)
+    expect(page.locator(".js-plotly-plot").get_by_text("Nearest similarity")).to_be_visible()
+    [figures] = [rows_of(page, "CSV", place) for place in range(page.get_by_role("button", name="CSV").count())]
+    assert [row["measure"] for row in figures][:3] == ["ambiguity", "confusability", "uncertainty"]
+    assert all(float(row["r_auroc_low"]) <= float(row["r_auroc"]) for row in figures)
+    assert all(float(row["within_class_low"]) <= float(row["within_class"]) for row in figures)
 
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save as SVG").first.click()
+        page.get_by_role("button", name="Save as SVG").click()
     assert download.value.suggested_filename == "zoo-measures.svg"
     shown = "button => getComputedStyle(button, '::after').content"
-    assert page.get_by_role("button", name="Save as SVG").first.evaluate(shown) == '"SVG"', "in words, not a camera"
+    assert page.get_by_role("button", name="Save as SVG").evaluate(shown) == '"SVG"', "in words, not a camera"
     drawing = Path(download.value.path()).read_text(encoding="utf-8")
     assert drawing.startswith("<svg ")
     assert "Nearest similarity" in drawing
 
+    turn(page, "Leaving out")
+    assert float(rows_of(page, "CSV", 1)[-1]["coverage"]) == 1
+    turn(page, "Tenths")
+    assert sum(int(row["pictures"]) for row in rows_of(page, "CSV", 1)) == COUNT
+    turn(page, "Classes")
+    expect(page.get_by_text("2 classes. Tick a row to see its pictures.")).to_be_visible()
+    assert {row["label"] for row in rows_of(page, "CSV", 1)} == {"cat", "dog"}
+    expect(page.locator(".js-plotly-plot")).to_have_count(0)
     box = page.get_by_test_id("stDataFrame").last.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 18, box["y"] + 38 + 18)  # the box at the left edge of the first row
     expect(page.get_by_text("of 20 have a neighbour of another class")).to_be_visible()
     expect(page.locator(".tile")).to_have_count(12)
 
+    page.get_by_text("Crop test: needs no classes").click()
     page.get_by_role("button", name="Run the crop test").click()
     expect(page.get_by_text("of 40 pictures (95 % interval").first).to_be_visible()
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
@@ -52,9 +64,34 @@ def test_a_labelled_set_is_evaluated_taken_away_and_looked_into(app: str, zoo: I
     assert len(rows) == COUNT
     assert all(0.1 < float(row["crop_share"]) < 0.75 for row in rows)
 
+    page.get_by_text("Does leaving out help a search?").click()
+    expect(page.get_by_text("Refusing ambiguous queries")).to_be_visible()
+    settled(page)
     assert_fits(page)
     page.locator(".tile").first.click()
     expect(page.get_by_role("dialog").get_by_role("heading", name="Nearest neighbours")).to_be_visible()
+
+
+def test_another_head_is_chosen_to_compare_with_and_left_again(
+    app: str, home: Path, zoo: ImageSet, open_page: OpenPage
+) -> None:
+    path = home / "workspace" / "heads" / "zoo-1" / "head.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_head(dice_head(5), path)
+    page = open_page(f"{app}/model?set={zoo.set_id}", height=1400)
+    choice = page.get_by_role("combobox", name="Compare with another model")
+    choice.click()
+    page.get_by_role("option", name="zoo-1").click()
+    expect(page.get_by_text("is the same under both.")).to_be_visible()
+    settled(page)
+    agreement = {row["measure"]: float(row["rank_correlation"] or 2) for row in rows_of(page, "CSV")}
+    assert agreement["ambiguity"] == 1
+    assert agreement["uncertainty"] < 1
+    assert_fits(page)
+    choice.focus()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Backspace")
+    expect(page.get_by_text("is the same under both.")).to_have_count(0)
 
 
 def rows_of(page: Page, button: str, place: int = 0) -> list[dict[str, str]]:

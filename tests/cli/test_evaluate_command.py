@@ -40,18 +40,17 @@ def test_what_it_prints_is_what_the_functions_of_python_give(image_set: ImageSet
         f"Recall@1 {100 * evaluated.pictures.recall:.1f} %, 95 % interval {100 * low:.1f} to {100 * high:.1f} %, "
         "counted on 40 pictures of 2 classes."
     )
-    assert lines[1].split()[:4] == ["Measure", "Uses", "Pictures", "R-AUROC"]
+    assert lines[1].split()[:4] == ["Measure", "R-AUROC", "Within", "class"]
     figures = {one.name: one for one in evaluated.figures}
     assert {"ambiguity", "confusability", "uncertainty", "inverse_norm", "doubt"} < set(figures)
     assert list(figures)[-4:] == ["nearest_similarity", "nearest_gap", "uncertainty", "doubt"], "the own ones last"
     for line, one in zip(lines[2 : 2 + len(figures)], figures.values(), strict=True):
-        assert f" {36 if one.name in ('doubt', 'uncertainty') else COUNT} {one.auroc.text(digits=3)}" in " ".join(
-            line.split()
-        )
-        assert f"{one.auroc.text(digits=3)} {decimal(one.aurc, digits=3)}" in line
+        said = " ".join(line.split())
+        assert f" {one.auroc.text(digits=3)} {one.within.text(digits=3)} " in said
+        assert f" {36 if one.name in ('doubt', 'uncertainty') else COUNT} {decimal(one.aurc, digits=3)} " in said
     assert lines[2 + len(figures)].startswith("Of the measures without classes, “Easily mistaken” ")
     assert "“doubt” has a value for 36 of the 40 pictures" in lines[3 + len(figures)]
-    assert "1 / norm, Nearest similarity, Nearest gap." in lines[-1]
+    assert "Within class: the same among pictures of one class" in lines[-1]
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Two models on the same pictures: by hand, against the plain definitions, and in what must always hold."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,13 +14,17 @@ from url_viz.evidence.compare import (
     ModelReading,
     agreement_in_words,
     compare,
+    difference_in_words,
+    disagreement,
     disagreements,
+    most_disagreeing,
     neighbourhoods,
     neighbours_in_words,
     spearman_of_codes,
     top_shared,
 )
-from url_viz.evidence.order_metrics import spearman
+from url_viz.evidence.evaluation import CountedPictures
+from url_viz.evidence.order_metrics import Figure, Interval, spearman
 from url_viz.store.tables.tables import Graph, no_twins
 
 NAN = float("nan")
@@ -72,6 +78,61 @@ def test_two_small_orders_by_hand() -> None:
     more, less = disagreements(one, most=5)
     assert (more["id"].tolist(), less["id"].tolist()) == ([1], [3])
     assert found.neighbourhoods is None
+
+
+def judged(ids: list[int], uncertainty: list[float], wrong: str) -> ModelReading:
+    """A reading of pictures of the classes a and b in turn; their nearest is of the other where `wrong` has an x."""
+    labels = np.array(["a", "b"] * len(ids))[: len(ids)]
+    nearest = np.where(np.array(list(wrong)) == "x", np.array(["b", "a"] * len(ids))[: len(ids)], labels)
+    rows = np.arange(len(ids))
+    pictures = CountedPictures(rows, rows, labels, nearest, {"uncertainty": np.array(uncertainty)}, left_out=0)
+    return replace(read_of(table_of(ids, uncertainty)), counted=pictures)
+
+
+def test_whose_order_is_better_is_asked_of_both_models_nearest() -> None:
+    first = judged([1, 2, 3, 4], [4, 3, 2, 1], "x...")
+    second = judged([1, 2, 3, 4], [1, 4, 3, 2], "..x.")
+    one = compare(first, second, resamples=20).measures["uncertainty"]
+    # Is 1 mistaken, as by the first's nearest: its order has 1, the second's 0. Is 3: 1 of 3 pairs, and 2 of 3.
+    assert one.difference.value == pytest.approx(((0 - 1) + (2 / 3 - 1 / 3)) / 2)
+    back = compare(second, first, resamples=20).measures["uncertainty"]
+    assert back.difference.value == pytest.approx(-one.difference.value), "neither is its own judge"
+    assert one.difference.interval.low <= one.difference.value <= one.difference.interval.high
+    table = compare(first, second, resamples=20).table().set_index("measure")
+    assert table.loc["uncertainty", "difference"] == one.difference.value
+    assert table.loc["uncertainty", "rank_correlation"] == one.rank_correlation
+    assert np.isnan(compare(read_of(first.table), second, resamples=20).measures["uncertainty"].difference.value)
+
+
+def test_a_difference_is_told_as_one_only_where_its_interval_says_so() -> None:
+    one = compare(judged([1, 2, 3, 4], [4, 3, 2, 1], "x..."), judged([1, 2, 3, 4], [1, 4, 3, 2], "..x."), resamples=20)
+    compared = one.measures["uncertainty"]
+
+    def said(low: float, high: float) -> str:
+        return difference_in_words(replace(compared, difference=Figure(0.1, Interval(low, high))))
+
+    assert "the second clearly orders better: difference in R-AUROC +.100" in said(0.02, 0.2)
+    assert "the first clearly orders better" in said(-0.2, -0.02)
+    assert "neither clearly orders better" in said(-0.1, 0.2)
+    assert difference_in_words(replace(compared, difference=Figure(NAN, Interval(NAN, NAN)))) == ""
+
+
+def test_a_disagreement_is_how_many_percentiles_apart_both_put_a_picture() -> None:
+    first = table_of([1, 2, 3, 4, 5, 9], [0.1, 0.2, 0.3, 0.4, 0.5, 0.0])
+    second = table_of([5, 4, 3, 2, 1, 7], [5.0, 4.0, 1.0, 2.0, 3.0, NAN])
+    found = disagreement(first, second, measure="uncertainty")
+    assert found.tolist()[:5] == [50, 0, 50, 0, 0]
+    assert np.isnan(found[5]), "the second has not read it"
+    assert disagreement(second, first, measure="uncertainty").tolist()[:5] == [0, 0, 50, 0, 50]
+
+
+def test_the_most_disagreeing_are_a_tenth_from_a_whole_number_on() -> None:
+    spread = np.arange(0, 100, dtype=np.float32) / 2
+    assert most_disagreeing(spread) == 44
+    assert (spread >= 44).sum() >= 10
+    assert most_disagreeing(np.array([0.0, 0.2, NAN])) == 1
+    assert np.isnan(most_disagreeing(np.zeros(5)))
+    assert np.isnan(most_disagreeing(np.array([NAN])))
 
 
 def test_twins_are_listed_once() -> None:

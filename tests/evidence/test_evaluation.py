@@ -224,7 +224,7 @@ def test_a_users_model_has_seen_more_than_the_picture_and_its_lead_over_nearest_
     shown = evaluated(found).shown().set_index("Measure")
     for name, seen in (own | {"risk": MISSING}).items():
         line = shown.loc[measure_title(name)]
-        assert (line["Uses"], line["Lead over nearest similarity"]) == (seen, MISSING)
+        assert (line["Knows"], line["Lead over nearest similarity"]) == (seen, MISSING)
     assert (shown.loc[["General model", "Easily mistaken"], "Lead over nearest similarity"] != MISSING).all()
 
 

@@ -13,7 +13,16 @@ from tests.labels.classed import LabelledNumbers, labelled_numbers
 from tests.read_sets import opened_again
 from url_viz.base.wording import decimal
 from url_viz.columns.measures import in_text
-from url_viz.evidence.order import BEING_READ, NO_GRAPH, Order, grade, is_beyond_chance, leading_order, plain_words
+from url_viz.evidence.order import (
+    BEING_READ,
+    NO_GRAPH,
+    Order,
+    grade,
+    is_beyond_chance,
+    leading_order,
+    plain_words,
+    verdict_in_words,
+)
 from url_viz.evidence.order_metrics import Figure, Interval, auroc, auroc_by_blocks, share_by_blocks
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.labels.classes import coded_labels, labels_by_content
@@ -227,3 +236,26 @@ def test_each_order_has_a_figure_of_its_own_by_the_same_pictures(tmp_path: Path)
     assert dice.evidence is not None
     assert dice.evidence.interval.low < 0.5 < dice.evidence.interval.high
     assert dice.reason.startswith("Dice: A column you added")
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "words"),
+    [
+        (0.866, 0.84, 0.89, "“Torn between classes” orders these pictures well: of two pictures, the one whose"),
+        (0.7, 0.68, 0.72, "orders these pictures fairly well: "),
+        (0.6, 0.55, 0.65, "orders these pictures only weakly: "),
+        (0.52, 0.46, 0.58, "orders these pictures no better than chance: "),
+        (0.4, 0.36, 0.44, "orders these pictures worse than chance: "),
+        (0.9, 0.7, 0.95, "How well “Torn between classes” orders these pictures is uncertain: "),
+        (0.9, float("nan"), float("nan"), "is uncertain: "),
+    ],
+)
+def test_a_verdict_says_no_more_than_the_interval(value: float, low: float, high: float, words: str) -> None:
+    said = verdict_in_words("ambiguity", Figure(value, Interval(low, high)))
+    assert words in said
+    assert f"ranks higher in {round(100 * value)} of 100 cases" in said
+    assert ("to" in said.partition("cases (")[2]) == np.isfinite(low)
+
+
+def test_without_a_figure_there_is_no_verdict() -> None:
+    assert verdict_in_words("ambiguity", Figure(float("nan"), Interval(0, 1))) == ""

@@ -1,4 +1,4 @@
-"""Compare in every state, through app.py as a visitor meets it: one model, two heads, no head, linked selections."""
+"""Another model beside the one in use, through app.py: two heads, two backbones, one model, no head, not read yet."""
 
 import gc
 import os
@@ -13,14 +13,19 @@ from safetensors.torch import save_file
 
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
-from tests.ui.pages import galleries, opened, order_by, reading, told, words
+from tests.ui.pages import named, opened, reading, words
 from url_viz.base.workspace import Workspace
+from url_viz.columns.filters import Between
+from url_viz.columns.measures import DISAGREEMENT
+from url_viz.evidence.compare import most_disagreeing
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.jobs import list_jobs
 from url_viz.models.head import save_head
 from url_viz.models.model import Model, load_model
 from url_viz.reading import embed_folder
-from url_viz.ui.compare_models import SECOND, comparison_of, scatter_figure
+from url_viz.ui.compare_models import SECOND, comparison_of
+from url_viz.ui.explore.view import VIEW
+from url_viz.ui.search import SEARCHING
 from url_viz.ui.widgets.embed_job import KIND
 
 COUNT = 12
@@ -39,68 +44,65 @@ def other_head(home: Workspace) -> str:
     return str(path)
 
 
-def test_two_heads_are_compared_in_words_and_galleries(image_set: ImageSet, other_head: str) -> None:
-    at = opened(image_set, "compare", **second(image_set, other_head))
-    said = words(at).replace("\\", "")
-    assert re.search(r"By “General model”, the orders are .* \(Spearman", said)
-    assert "1 of 1 in common" in said or "0 of 1 in common" in said
-    assert "- The order by “Torn between classes”, “Easily mistaken” and “ImageNet entropy” is the same" in said
-    assert f", {COUNT} pictures)" in said
-    first, _ = galleries(at)
-    assert all(re.fullmatch(r"\d+ / \d+", tile["value"]) for tile in first)
-    assert first[0]["detail"].startswith("dice: ")
-    assert "; zoo-1: " in first[0]["detail"]
-    assert "nearest of every picture are the same under both" in said
-    assert "More ambiguous for dice" in said
-    assert "More ambiguous for zoo-1" in said
-    assert "Draw a lasso on one map" in said
-    reading(image_set)
-    said = words(at.run())
-    assert "The comparison appears once reading has finished" in said
-    assert "Spearman" not in said
-
-
-def test_the_leading_measure_is_shown_first_unless_it_is_the_same_under_both(
-    image_set: ImageSet, other_head: str, home: Workspace, tmp_path: Path
-) -> None:
-    assert image_set.order().measure == "confusability"
-    assert order_by(opened(image_set, "compare", **second(image_set, other_head))).value == "uncertainty"
+@pytest.fixture
+def other_backbone(image_set: ImageSet, home: Workspace, tmp_path: Path) -> ImageSet:
+    """The set as another backbone has read it."""
     tiny, file = "test_vit", tmp_path / "mine.safetensors"
     save_file(timm.create_model(tiny, num_classes=7).state_dict(), file)
     mine = load_model(f"{tiny}:{file}", device="cpu", precision="exact", workspace=home.root)
-    embed_folder(image_set.root, model=mine, workspace=home.root)
-    at = opened(image_set, "compare", **second(image_set, mine.source.name))
-    assert order_by(at).value == "confusability"
-    assert "was not read with" not in words(at)
-    assert "By “Easily mistaken”, the orders are" in words(at)
+    return embed_folder(image_set.root, model=mine, workspace=home.root)
 
 
-def test_a_lasso_on_one_map_selects_on_both_and_the_last_one_counts(image_set: ImageSet, other_head: str) -> None:
+def test_two_heads_are_compared_in_two_columns(image_set: ImageSet, other_head: str) -> None:
     at = opened(image_set, "compare", **second(image_set, other_head))
-    table = image_set.table()
-    keys = {side: f"view.compare.map.{side}.{image_set.set_id}.{image_set.space.key}" for side in ("first", "second")}
-    middle = float(table["x"].median())
-    left = int((table["x"] < middle).sum())
-    low, high = float(table["y"].min()) - 1, float(table["y"].max()) + 1
-    at.session_state[keys["first"]] = told(polygon=_box(float(table["x"].min()) - 1, middle, low, high))
-    at.run()
-    assert f"**{left}** of {COUNT}" in words(at)
-    at.session_state[keys["second"]] = told(polygon=_box(float(table["x"].min()) - 1, 1e6, low, high))
-    at.run()
-    assert f"**{COUNT}** of {COUNT}" in words(at)
-    at.button(key="compare.clear").click().run()
-    assert "Draw a lasso on one map" in words(at)
+    shown = at.dataframe[0].value.set_index("Measure")
+    agreement = shown["Agreement"].astype(str)
+    assert re.fullmatch(r"−?\.\d\d \[.*\]", agreement["General model"])
+    assert agreement["Easily mistaken"].startswith("1.00")
+    assert "The order by “Easily mistaken” is the same under both." in words(at)
+    assert "compare.explore" not in [button.key for button in at.button], "there is nothing that they disagree on"
+    reading(image_set)
+    said = words(at.run())
+    assert "The figures appear once reading has finished" in said
+    assert not at.dataframe
 
 
-def _box(left: float, right: float, low: float, high: float) -> list[list[float]]:
-    return [[left, low], [right, low], [right, high], [left, high]]
+def test_another_backbone_is_compared(image_set: ImageSet, other_backbone: ImageSet) -> None:
+    at = opened(image_set, "compare")
+    assert not at.dataframe, "without classes and another model there is no table"
+    assert named(at.selectbox, "Compare with another model").value is None
+    at = opened(image_set, "compare", **second(image_set, other_backbone.source.name))
+    assert not at.exception
+    said = words(at).replace("\\", "")
+    assert "By “Easily mistaken”, the orders are" in said
+    helped = next(each for each in at.caption if "By “Easily mistaken”" in each.value).help
+    assert "nearest, " in helped
+    assert "Easily mistaken" in at.dataframe[0].value["Measure"].tolist()
+    assert "Difference in R-AUROC" not in at.dataframe[0].value
+
+
+def test_a_button_opens_explore_on_what_they_disagree_on_most(image_set: ImageSet, other_backbone: ImageSet) -> None:
+    at = opened(image_set, "compare", **second(image_set, other_backbone.source.name), **{SEARCHING: True})
+    column = f"{DISAGREEMENT}test_vit"
+    now = open_image_set(image_set.root, model=image_set.source.name, workspace=image_set.workspace.root)
+    apart = now.core.for_filters(now.table(), [Between(column)])[column].to_numpy(float)
+    least = most_disagreeing(apart)
+    count = int((apart >= least).sum())
+    button = at.button(key="compare.explore")
+    assert button.label.startswith(f"Explore the {count} picture")
+    button.click().run()
+    at.switch_page("pages/explore_page.py").run()
+    assert at.session_state[VIEW].filters == (Between(column, low=least),)
+    assert f"Disagreement with test\\_vit ≥ {least:.6g}" in words(at)
+    assert not at.session_state[SEARCHING]
+    assert f"**{count}** of {COUNT}" in words(at)
 
 
 def test_the_same_head_under_another_name_is_told(image_set: ImageSet, other_head: str) -> None:
     shutil.copy(image_set.source.name, other_head)
-    said = words(opened(image_set, "compare", **second(image_set, other_head)))
-    assert "This is the same model under another name." in said
-    assert "Spearman" not in said
+    at = opened(image_set, "compare", **second(image_set, other_head))
+    assert "This is the same model." in words(at)
+    assert not at.dataframe
 
 
 def test_with_one_model_only_a_second_one_is_offered(
@@ -112,7 +114,10 @@ def test_with_one_model_only_a_second_one_is_offered(
         monkeypatch.delitem(PACKAGED, name)
     image_set = embed_folder(write_folder(tmp_path / "zoo", 4), model=DEFAULT, workspace=home.root)
     at = opened(image_set, "compare")
-    assert r"has only been read with tf\_efficientnet\_lite0" in words(at)
+    control = named(at.selectbox, "Compare with another model")
+    assert (control.value, control.options) == (None, [])
+    at = opened(image_set, "compare", **second(image_set, "test_vit"))
+    assert r"has not been read with test\_vit yet" in words(at)
 
 
 def test_a_model_that_did_not_read_the_set_is_offered_as_a_job(image_set: ImageSet, home: Workspace) -> None:
@@ -132,10 +137,9 @@ def test_where_one_has_no_head_uncertainty_is_not_compared_and_the_rest_is_the_s
     from url_viz.models import model_names as zoo
 
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
-    said = words(opened(image_set, "compare", **second(image_set, zoo.DEFAULT)))
-    assert "one of the two models has no head" in said
-    assert "- The order by “Torn between classes”, “Easily mistaken” and “ImageNet entropy” is the same" in said
-    assert "Spearman" not in said
+    at = opened(image_set, "compare", **second(image_set, zoo.DEFAULT))
+    assert "General model" not in at.dataframe[0].value["Measure"].tolist()
+    assert "The order by “Easily mistaken” is the same under both." in words(at)
 
 
 def test_a_comparison_is_worked_out_once_and_keeps_no_snapshot(image_set: ImageSet, other_head: str) -> None:
@@ -162,16 +166,6 @@ def test_a_checkpoint_outside_the_roots_is_not_looked_at(
     monkeypatch.setenv("URL_VIZ_ROOTS", f"{tmp_path}{os.pathsep}{head_file.parent}")
     outside = tmp_path_factory.mktemp("outside") / "head.safetensors"
     save_head(dice_head(4), outside)
-    said = words(opened(image_set, "compare", **second(image_set, str(outside))))
-    assert "Spearman" not in said
-    assert "has not been read with outside" in said
-
-
-def test_the_scatter_lights_what_is_selected(image_set: ImageSet, other_head: str) -> None:
-    other = open_image_set(image_set.root, model=other_head, workspace=image_set.workspace.root)
-    found = image_set.compare(other).measures["entropy"]
-    ids = found.table["id"].iloc[[2, 5]]
-    figure = scatter_figure(found, names=("a", "b"), ids=ids)
-    assert list(figure.data[0].selectedpoints) == [2, 5]
-    assert list(figure.data[0].x) == list(figure.data[0].y)
-    assert scatter_figure(found, names=("a", "b"), ids=None).data[0].selectedpoints is None
+    at = opened(image_set, "compare", **second(image_set, str(outside)))
+    assert not at.dataframe
+    assert "has not been read with outside" in words(at)

@@ -1,17 +1,20 @@
-"""Evaluate in every state, through app.py as a visitor meets it: no set, unlabelled, labelled, being read, broken."""
+"""Does the order hold, through app.py as a visitor meets it: unlabelled, labelled, being read, without a head."""
 
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
-from tests.ui.pages import opened, reading, words
+from tests.ui.pages import named, opened, reading, words
 from url_viz.base.workspace import Workspace
 from url_viz.columns.measures import AMBIGUITY, quoted
 from url_viz.evidence.evaluation import CountedPictures, Evaluated
+from url_viz.evidence.order import verdict_in_words
 from url_viz.evidence.order_metrics import Figure, Interval
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
@@ -20,6 +23,7 @@ from url_viz.ui.evaluate import class_order, coverage_table, crop_sample
 from url_viz.ui.widgets.charts import curves_of_coverage, intervals_figure
 
 COUNT = 40
+BY = "Order of the chart"
 
 
 @pytest.fixture
@@ -40,30 +44,64 @@ def found_of(image_set: ImageSet) -> Evaluated:
     return found
 
 
-def test_a_labelled_set_shows_recall_measures_and_classes_with_what_they_are_counted_on(labelled: ImageSet) -> None:
+def turn(at: AppTest, chart: str) -> None:
+    named(at.segmented_control, "Chart").set_value(chart).run()
+
+
+def test_a_labelled_set_shows_a_verdict_one_table_and_one_chart_with_definitions_behind_help(
+    labelled: ImageSet,
+) -> None:
     at = opened(labelled, "evaluate")
-    text, results = words(at), found_of(labelled)
-    assert at.metric[0].value == f"{100 * results.pictures.recall:.1f} %"
-    assert f"counted on {COUNT} pictures of 2 classes; 1 left out (copies," in text
-    assert "so nearest similarity is its baseline" in text
+    text, results = words(at).replace("\\", ""), found_of(labelled)
+    leading = next(each for each in results.figures if each.name == labelled.order().measure)
+    sentence, _, why = verdict_in_words(leading.name, leading.auroc).partition(": ")
+    assert f"**{sentence}**: {why}" in text
+    recall = next(each for each in at.caption if "recall@" in each.value)
+    assert f"{100 * results.pictures.recall:.1f} % of {COUNT} pictures" in recall.value
+    assert f"counted on {COUNT} pictures of 2 classes; 1 left out (copies," in recall.help
+    header = next(each for each in at.header if each.value == "Orders and baselines")
+    assert "so nearest similarity is its baseline" in header.help
+    assert "Torn between classes (ambiguity) uses the classes it is judged by" in header.help
+    assert "R-AUROC: how often" not in text
+    assert len(at.get("plotly_chart")) == 1
     shown = at.dataframe[0].value
-    knows = {"Torn between classes": "the set, your classes"}
-    knows |= dict.fromkeys(("General model", "ImageNet entropy", "1 / norm"), "the picture alone")
-    knows |= dict.fromkeys(("Easily mistaken", "Nearest similarity", "Nearest gap"), "the set")
-    assert dict(zip(shown["Measure"], shown["Uses"], strict=True)) == knows
+    assert list(shown)[:4] == ["Measure", "R-AUROC", "Within class", "Knows"]
+    knows = {"Torn between classes": "the set, your classes", "General model": "the picture alone"}
+    knows |= dict.fromkeys(("ImageNet entropy (baseline)", "1 / norm (baseline)"), "the picture alone")
+    knows |= dict.fromkeys(("Easily mistaken", "Nearest similarity (baseline)", "Nearest gap (baseline)"), "the set")
+    assert dict(zip(shown["Measure"], shown["Knows"], strict=True)) == knows
     assert shown["Measure"].iloc[0] == "Torn between classes"
-    assert "Torn between classes (ambiguity) uses the classes it is judged by" in text
-    assert "Baselines: ImageNet entropy, 1 / norm, Nearest similarity, Nearest gap." in text
-    assert "fusion" not in text.lower()
+    columns = json.loads(at.dataframe[0].proto.columns)
+    assert columns["AURC"]["hidden"]
+    assert not columns["R-AUROC"]["hidden"]
+    assert columns["Within class"]["help"].startswith("The same among pictures of one class")
     assert all(" [" in cell for cell in shown["R-AUROC"])
+    assert "best" not in text.lower()
+
+
+def test_the_chart_is_one_of_five_and_an_order_is_asked_for_where_it_is_of_one(labelled: ImageSet) -> None:
+    at = opened(labelled, "evaluate")
+    for chart in ("Leaving out", "Tenths", "Shares"):
+        turn(at, chart)
+        assert not at.exception
+        assert len(at.get("plotly_chart")) == (chart != "Shares"), "too few pictures for shares"
+        assert (BY in [each.label for each in at.selectbox]) == (chart == "Tenths")
+    assert "This can be measured with" in words(at)
+    turn(at, "Classes")
     classes = at.dataframe[1].value
     assert sorted(classes["label"]) == ["cat", "dog"]
     assert classes["pictures"].sum() == COUNT
     assert classes["recall"].is_monotonic_increasing
-    assert "best" not in text.lower()
-    picker = next(one for one in at.segmented_control if one.label == "Deciles and classes by")
-    picker.set_value("uncertainty").run()
+    named(at.selectbox, BY).set_value("uncertainty").run()
     assert at.dataframe[1].value["mean_percentile"].tolist() != classes["mean_percentile"].tolist()
+
+
+def test_whether_leaving_out_helps_a_search_is_computed_once_it_is_opened(labelled: ImageSet) -> None:
+    at = opened(labelled, "evaluate")
+    folded = next(each for each in at.expander if each.label == "Does leaving out help a search?")
+    assert not folded.children
+    at.session_state["evaluate.leaving_out"] = True
+    assert "Refusing ambiguous queries" in words(at.run())
 
 
 def test_an_unlabelled_set_is_told_what_it_would_take_and_what_can_be_said(unlabelled: ImageSet) -> None:
@@ -71,7 +109,8 @@ def test_an_unlabelled_set_is_told_what_it_would_take_and_what_can_be_said(unlab
     text = words(at)
     assert "at least 20 pictures in two or more class folders" in at.info[0].value
     assert "rank correlation" in text
-    assert not at.metric
+    assert "Does leaving out help a search?" not in text
+    assert not at.dataframe
     at.button(key="evaluate.crop.run").click().run()
     assert "“General model” is higher on the crop for **" in words(at)
     assert "of 25 pictures (95 % interval" in words(at)
@@ -101,23 +140,19 @@ def test_a_backbone_without_a_head_is_evaluated_by_the_rest(
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
     folder = write_folder(tmp_path / "zoo", 24, classes=("cat", "dog"))
     at = opened(embed_folder(folder, model=bare_model, workspace=home.root), "evaluate")
-    known = [
-        "Torn between classes",
-        "Easily mistaken",
-        "ImageNet entropy",
-        "1 / norm",
-        "Nearest similarity",
-        "Nearest gap",
+    known = ["Torn between classes", "Easily mistaken"]
+    known += [
+        f"{baseline} (baseline)" for baseline in ("ImageNet entropy", "1 / norm", "Nearest similarity", "Nearest gap")
     ]
     assert at.dataframe[0].value["Measure"].tolist() == known
-    assert "than “General model”" not in words(at)
+    assert "than “General model”" not in at.header[0].help
 
 
 def test_while_the_set_is_read_no_figure_is_shown(labelled: ImageSet) -> None:
     reading(labelled)
     at = opened(labelled, "evaluate")
     assert "The figures appear once reading has finished" in words(at)
-    assert not at.metric
+    assert not at.dataframe
 
 
 def test_the_verdict_names_more_or_less_only_where_its_interval_says_so() -> None:

@@ -1,4 +1,4 @@
-"""The Finetune page in every state: nothing open, nothing run yet, waiting, failed, finished, in use."""
+"""Train in every state: nothing open, nothing run yet, waiting, failed, finished, in use."""
 
 import json
 import shutil
@@ -47,10 +47,13 @@ def test_of_pictures_in_an_archive_it_says_how_they_become_files(tmp_path: Path,
 def test_one_button_and_an_estimate_come_first(image_set: ImageSet) -> None:
     at = run(image_set)
     text = words(at)
-    assert "without labels" in text
+    assert "which pictures here are easily mistaken" in text
     assert "8 pictures · under a minute" in text
     assert "Adapt to these pictures" in text
-    assert f"What you have without training: {image_set.order().reason}" in text
+    at.radio(key="finetune.mode").set_value("labels").run()
+    assert f"What you have without training: {image_set.order().reason}" in words(at)
+    more = next(each for each in at.expander if each.label == "More")
+    assert {"Most pictures to learn from", "Epochs"} <= {each.label for each in more.number_input}
     assert "No runs yet. A run goes on even if you close this page or stop the app." in text
     at.number_input(key="finetune.augmentation.views").set_value(0).run()
     assert "cannot be combined" in at.error[0].value
@@ -92,6 +95,9 @@ def test_before_a_head_is_adapted_it_says_what_is_hard_to_beat_and_that_button_i
     warning = hard_to_beat(image_set)
     assert warning.startswith(f"What you have without training is hard to beat with {len(image_set)} pictures. ")
     assert warning in [info.value for info in at.info]
+    assert at.button(key="adapt").proto.type == "secondary"
+    at.radio(key="finetune.mode").set_value("full").run()
+    assert "No gain is shown on a few hundred pictures" in at.info[0].value
     assert at.button(key="adapt").proto.type == "secondary"
     at.radio(key="finetune.mode").set_value("labels").run()
     assert (at.info.len, at.button(key="adapt").proto.type) == (0, "primary")
@@ -147,7 +153,9 @@ def test_a_finished_run_shows_its_figures_and_its_head_is_put_to_use(home: Works
     assert "This head is in use." in text
     assert "What changed" in text
     assert "rank correlation" in text
-    assert at.session_state[f"{SECOND}.{out / 'head.safetensors'}"] == image_set.source.name, "as on Compare models"
+    assert at.session_state[f"{SECOND}.{out / 'head.safetensors'}"] == image_set.source.name, (
+        "the model to compare with"
+    )
 
 
 def test_the_command_that_is_started_is_trainings_own(home: Workspace, image_set: ImageSet) -> None:

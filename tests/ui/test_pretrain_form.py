@@ -1,4 +1,4 @@
-"""On the Finetune page: a head from labelled image sets, its options, its job, its card and its use."""
+"""Train: a head from labelled image sets, its options, its job, its card and its use."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -103,7 +103,7 @@ def evaluate(
 ) -> None:
     """Print recall@1 of a folder with classes, and R-AUROC of every measure with its interval, beside the baselines.
 
-    The figures of the app's page Evaluate. Of a head and pictures that no set was read of: `training.evaluate`.
+    The figures of the app's page Model. Of a head and pictures that no set was read of: `training.evaluate`.
     """
     from url_viz.evidence.evaluation import NEEDED, by_two_models
     from url_viz.export.result_files import write_evaluation
@@ -130,7 +130,7 @@ def compare(
     top: Annotated[Count, Doc("how many pictures to list that they disagree on, each way")] = 10,
 ) -> None:
     """Compare two models or heads on a folder: order, most ambiguous tenth, neighbours, and where they disagree."""
-    from url_viz.evidence.compare import agreement_in_words, disagreements, neighbours_in_words
+    from url_viz.evidence.compare import agreement_in_words, difference_in_words, disagreements, neighbours_in_words
     from url_viz.image_set import open_image_set
 
     second = open_image_set(image_set.root, model=other, workspace=image_set.workspace.root)
@@ -141,7 +141,7 @@ def compare(
     titles = f"{image_set.source.title} (first) and {second.source.title} (second)"
     print(f"{titles}, {counted(comparison.shared, 'picture')}:")
     for measure in comparison.measures.values():
-        print(agreement_in_words(measure))
+        print("\n".join(filter(None, (agreement_in_words(measure), difference_in_words(measure)))))
     if "uncertainty" not in comparison.measures:
         print("There is no uncertainty under both: one of them has no head.")
     if comparison.neighbourhoods is not None:

@@ -232,6 +232,10 @@ def has_values(table: pd.DataFrame, name: str) -> bool:
     return bool(np.isfinite(values[:1]).any() or np.isfinite(values).any())  # nearly always the first one has
 
 
+DISAGREEMENT = "disagreement with "
+"""The beginning of a column: how far apart the leading order by this model and by another one put a picture, 0 to 100
+(`url_viz.evidence.compare.disagreement`). The name of the other's backbone follows."""
+
 _COLUMNS: Mapping[str, str] = {
     "label": "Class",
     "label_given": "Label in the files",
@@ -257,7 +261,11 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
 
 def title_of_column(column: str) -> str:
     """What pages call a column; a measure by its title."""
-    return measure_title(column) if is_measure(column) else _COLUMNS.get(column, column.replace("_", " ").capitalize())
+    if is_measure(column):
+        return measure_title(column)
+    if column.startswith(DISAGREEMENT):
+        return f"Disagreement with {column.removeprefix(DISAGREEMENT)}"
+    return _COLUMNS.get(column, column.replace("_", " ").capitalize())
 
 
 def shown_value(column: str, value: str) -> str:

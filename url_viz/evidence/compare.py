@@ -1,18 +1,27 @@
-"""Comparison of two models or heads on the same pictures: how far orders and neighbours agree, what changed most."""
+"""Comparison of two models or heads on the same pictures: how far orders and neighbours agree, and where not."""
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.base.wording import counted, decimal
-from url_viz.columns.measures import TABLE_MEASURES, in_text
+from url_viz.columns.measures import TABLE_MEASURES, in_text, measure_named
 from url_viz.columns.ranking import percentile
 from url_viz.columns.twin_groups import first_of_each
-from url_viz.evidence.order_metrics import Figure, Interval, bootstrap_interval, spearman
+from url_viz.evidence.evaluation import CountedPictures, called_in_table
+from url_viz.evidence.order_metrics import (
+    NO_INTERVAL,
+    Figure,
+    Influenced,
+    Interval,
+    auroc_influence,
+    bootstrap_interval,
+    spearman,
+)
 from url_viz.store.tables.tables import Graph, positions_of
 
 TOP_SHARE = 0.1
@@ -27,17 +36,36 @@ _ALIKE = {0.95: "almost the same", 0.7: "alike overall", ALIKE_IN_PART: "alike i
 """The words for two orders, by the Spearman correlation from which they hold."""
 BOUNDS = f"Spearman's correlation: {', '.join(f'{words} from {decimal(bound)}' for bound, words in _ALIKE.items())}."
 
+NOT_KNOWN = Figure(float("nan"), NO_INTERVAL)
+AGREEMENT, DIFFERENCE = "Agreement", "Difference in R-AUROC"
+DEFINITIONS = {
+    AGREEMENT: (
+        "Spearman's rank correlation of the orders by the two models, each by itself, over the pictures that both have "
+        "read. 1: the same order; 0: nothing in common. In brackets: 95 % interval."
+    ),
+    DIFFERENCE: (
+        "R-AUROC by the other model minus that by this one, each by itself, on the same pictures. Both orders are "
+        "judged by both models' nearest pictures, and the mean is told: neither model is its own judge. In brackets: "
+        "95 % interval over classes."
+    ),
+}
+"""What the columns of `Comparison.shown` mean."""
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class ModelReading:
-    """An image set as one model read it: its `table`, content keys (N,) in its order, and its neighbour graph."""
+    """An image set as one model read it: its `table`, content keys (N,) in its order, and its neighbour graph.
+
+    `counted` are the pictures that its orders are judged on, None where classes or pictures are too few.
+    """
 
     table: pd.DataFrame
     contents: Ints
     graph: Graph | None
+    counted: CountedPictures | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +75,8 @@ class ComparedMeasure:
     `table` has the second model's row of each picture with a value under both: `before` (the first model) and `after`
     are percentiles among them, `change` is after − before, and `change_percentile` its percentile. `rank_correlation`
     is Spearman's, −1 to 1, nan if one of the orders has no spread, and `interval` its 95 % bootstrap interval. Of the
-    `top_count` most ambiguous of each model, a tenth, `top_shared` are the same.
+    `top_count` most ambiguous of each model, a tenth, `top_shared` are the same. `difference` is the R-AUROC of the
+    second model's order minus that of the first (`auroc_difference`), nan where there are no classes.
     """
 
     measure: str
@@ -56,6 +85,12 @@ class ComparedMeasure:
     interval: Interval
     top_count: int
     top_shared: int
+    difference: Figure = NOT_KNOWN
+
+    @property
+    def agreement(self) -> Figure:
+        """The rank correlation with its interval."""
+        return Figure(self.rank_correlation, self.interval)
 
     @property
     def top_by_chance(self) -> float:
@@ -103,6 +138,39 @@ class Comparison:
     only_first: int
     only_second: int
 
+    def table(self) -> pd.DataFrame:
+        """One row a measure, figures with the ends of their intervals: agreement, and whose R-AUROC is higher."""
+        return pd.DataFrame(
+            [
+                {
+                    "measure": name,
+                    "pictures_of_both": len(each),
+                    **_with_ends("rank_correlation", each.agreement),
+                    "top_count": each.top_count,
+                    "top_shared": each.top_shared,
+                    **_with_ends("difference", each.difference),
+                }
+                for name, each in self.measures.items()
+            ]
+        )
+
+    def shown(self) -> pd.DataFrame:
+        """The same for people: Measure and Knows as in `Evaluated.shown`, then the columns of DEFINITIONS."""
+        rows = [
+            {
+                "Measure": called_in_table(name),
+                "Knows": measure_named(name).knows,
+                AGREEMENT: each.agreement.text(),
+                DIFFERENCE: each.difference.text(digits=3, signed=True),
+            }
+            for name, each in self.measures.items()
+        ]
+        return pd.DataFrame(rows)
+
+
+def _with_ends(name: str, figure: Figure) -> dict[str, float]:
+    return {name: figure.value, f"{name}_low": figure.interval.low, f"{name}_high": figure.interval.high}
+
 
 def compare(first: ModelReading, second: ModelReading, *, resamples: int | None = None, seed: int = 0) -> Comparison:
     """Compare two readings of one image set, matched by picture id, neighbours by content."""
@@ -112,7 +180,8 @@ def compare(first: ModelReading, second: ModelReading, *, resamples: int | None 
         if name in first.table and name in second.table:
             table, rank_correlation = change(first.table, second.table, measure=name)
             if len(table) >= FEWEST_PICTURES:
-                measures[name] = _compared(name, table, rank_correlation, resamples=resamples, seed=seed)
+                compared = _compared(name, table, rank_correlation, resamples=resamples, seed=seed)
+                measures[name] = replace(compared, difference=auroc_difference(first, second, measure=name))
     return Comparison(
         measures, neighbourhoods(first, second), shared, len(first.table) - shared, len(second.table) - shared
     )
@@ -127,6 +196,48 @@ def change(before: pd.DataFrame, after: pd.DataFrame, *, measure: str) -> tuple[
     old, new = percentile(earlier), percentile(later)
     table = after[is_known].assign(before=old, after=new, change=new - old, change_percentile=percentile(new - old))
     return table, spearman(earlier, later)
+
+
+def disagreement(first: pd.DataFrame, second: pd.DataFrame, *, measure: str) -> NDArray[np.float32]:
+    """How far apart two models rank each picture of `first` (N,), in percentiles of a measure: 0 to 100.
+
+    The tables are of one image set, matched by id. nan for a picture that has no value under both.
+    """
+    table, _ = change(first, second, measure=measure)
+    apart = table.set_index("id")["change"].abs()
+    return np.asarray(apart.reindex(first["id"]).to_numpy(), np.float32)
+
+
+def most_disagreeing(disagreements: NDArray[np.floating]) -> float:
+    """The disagreement, a whole number, from which on two models disagree most: at least a tenth of the pictures (N,).
+
+    nan where they have none in common, or no picture stands elsewhere.
+    """
+    known = disagreements[np.isfinite(disagreements)]
+    if not known.any():
+        return float("nan")
+    return max(1.0, math.floor(float(np.quantile(known, 1 - TOP_SHARE))))
+
+
+def auroc_difference(first: ModelReading, second: ModelReading, *, measure: str) -> Figure:
+    """R-AUROC of a measure by the second model minus that by the first, with a 95 % interval over classes.
+
+    On the pictures that count under both. Which of them are mistaken depends on whose nearest is asked: the difference
+    is the mean of those by the first model's nearest and by the second's. nan without classes, or mistakes.
+    """
+    if first.counted is None or second.counted is None:
+        return NOT_KNOWN
+    if measure not in first.counted.values or measure not in second.counted.values:
+        return NOT_KNOWN
+    own, other = (each.table["id"].to_numpy(np.int64)[each.counted.rows] for each in (first, second) if each.counted)
+    _, mine, theirs = np.intersect1d(own, other, return_indices=True)
+    values = second.counted.values[measure][theirs], first.counted.values[measure][mine]
+    judges = first.counted.is_right[mine], second.counted.is_right[theirs]
+    by_each = [auroc_influence(values[0], ~right) - auroc_influence(values[1], ~right) for right in judges]
+    mean = Influenced(
+        sum(each.value for each in by_each) / len(by_each), np.mean([each.influence for each in by_each], axis=0)
+    )
+    return mean.by_blocks(first.counted.code[mine], least=-1)
 
 
 def _compared(
@@ -196,7 +307,7 @@ def agreement_in_words(compared: ComparedMeasure, *, called: Callable[[str], str
         return f"Nothing to compare: {title} is the same for every picture under one of them."
     lowest = "not alike" if rho > -0.1 else "opposite"
     alike = next((words for bound, words in _ALIKE.items() if rho >= bound), lowest)
-    figure, pictures = Figure(rho, compared.interval).text(), counted(len(compared), "picture")
+    figure, pictures = compared.agreement.text(), counted(len(compared), "picture")
     return f"By {title}, the orders are {alike} (Spearman {figure}, {pictures}), {_top_in_words(compared)}."
 
 
@@ -211,6 +322,17 @@ def _top_in_words(compared: ComparedMeasure) -> str:
     which = "the same pictures" if shared == count else which
     in_common = f"{shared:,} of {count:,} in common (chance: {compared.top_by_chance:.2g})"
     return f"{link} they name {which} as most ambiguous: {in_common}"
+
+
+def difference_in_words(compared: ComparedMeasure) -> str:
+    """Whose order is the better one by the classes, as a sentence; nothing without classes."""
+    difference = compared.difference
+    if np.isnan(difference.value):
+        return ""
+    low, high = difference.interval.low, difference.interval.high
+    whose = "the second" if low > 0 else "the first" if high < 0 else "neither"
+    figure = difference.text(digits=3, signed=True)
+    return f"By {in_text(compared.measure)}, {whose} clearly orders better: difference in R-AUROC {figure}."
 
 
 def neighbours_in_words(both: Neighbourhoods) -> str:

@@ -33,6 +33,7 @@ from url_viz.evidence.order_metrics import (
     Interval,
     RiskCoverage,
     auroc_influence,
+    auroc_within_blocks,
     nearest_outside_group,
     r_auroc,
     risk_coverage,
@@ -53,6 +54,21 @@ NEEDED = (
     f"Evaluation needs classes: at least {FEWEST_PICTURES:d} pictures in two or more class folders, with neighbours."
 )
 DECILES = 10
+DEFINITIONS = {
+    "R-AUROC": (
+        "how often a picture whose nearest is of another class ranks above one whose nearest is of the same; .5 is "
+        "chance. In brackets: 95 % interval over classes."
+    ),
+    "Within class": "the same among pictures of one class, so that it does not help to know which classes are hard.",
+    "Knows": "what the order has seen. Compare only orders that have seen the same.",
+    "Pictures": "how many the figures are on.",
+    "AURC": "mean error over all coverages; lower is better.",
+    "Lead over nearest similarity": (
+        "the difference in R-AUROC to the baseline that looks at the nearest picture alone, for orders that have seen "
+        "no more than the set."
+    ),
+}
+"""What the columns of `Evaluated.shown` mean."""
 BROUGHT = frozenset(measure.name for measure in (MODEL_DOUBT, *TRAINING_MEASURES))
 """Measures of the user's own model, which may have seen a part of the pictures, as a user's column may."""
 
@@ -139,12 +155,14 @@ class CountedPictures:
 class MeasureFigures:
     """How one measure orders the counted pictures.
 
-    `auroc` is its R-AUROC with an interval of 95 % over classes (`auroc_by_blocks`); `over_nearest` its lead over
-    nearest similarity on the same pictures (nan for nearest similarity itself). AURC: lower is better.
+    `auroc` is its R-AUROC with an interval of 95 % over classes (`auroc_by_blocks`), `within` the same among pictures
+    of one class (`auroc_within_blocks`); `over_nearest` its lead over nearest similarity on the same pictures (nan for
+    nearest similarity itself). AURC: lower is better.
     """
 
     name: str
     auroc: Figure
+    within: Figure
     over_nearest: Figure
     aurc: float
     curve: Curve
@@ -279,26 +297,24 @@ class Evaluated:
 
     @property
     def how_to_read(self) -> str:
-        """What the figures mean, what each measure knows, and which are baselines."""
-        names = [measure.name for measure in self.measures]
-        sentences = [
-            "R-AUROC: how often a picture whose nearest is of another class ranks above one whose nearest is of the "
-            "same. AURC: mean error over all coverages; lower is better. Brackets: 95 % intervals over classes."
-        ]
+        """What the figures mean, and what keeps some of them from being compared."""
+        figures = ("R-AUROC", "Within class", "AURC", "Lead over nearest similarity")
+        return " ".join((*(f"{name}: {DEFINITIONS[name]}" for name in figures), self.what_is_fair))
+
+    @property
+    def what_is_fair(self) -> str:
+        """What makes some measures better informed than others; "" if nothing is to be said."""
+        names, sentences = [measure.name for measure in self.measures], []
         if AMBIGUITY.name in names:
             sentences.append(
                 f"{AMBIGUITY.title} (ambiguity) uses the classes it is judged by, but never a picture's own label or "
                 "a near copy's: its figure says how well it orders this set, not how well it would do without classes. "
                 "Compare only measures that have seen the same."
             )
-        baselines = [measure.title for measure in MEASURES if measure.is_baseline and measure.name in names]
-        if baselines:
-            sentences.append(f"Baselines: {', '.join(baselines)}.")
         if {CONFUSABILITY.name, NEAREST} <= set(names):
             sentences.append(
                 f"{CONFUSABILITY.title} (confusability) is computed from the same neighbours whose correctness it "
-                "predicts, so nearest similarity is its baseline; the last column is the lead over it, of those that "
-                "are known to have seen no more."
+                "predicts, so nearest similarity is its baseline."
             )
         return " ".join(sentences)
 
@@ -313,6 +329,9 @@ class Evaluated:
                 "r_auroc": auroc.value,
                 "r_auroc_low": auroc.interval.low,
                 "r_auroc_high": auroc.interval.high,
+                "within_class": measure.within.value,
+                "within_class_low": measure.within.interval.low,
+                "within_class_high": measure.within.interval.high,
                 "aurc": measure.aurc,
                 "lead_over_nearest_similarity": lead.value,
                 "lead_low": lead.interval.low,
@@ -322,20 +341,26 @@ class Evaluated:
         return pd.DataFrame([row(measure) for measure in self.figures])
 
     def shown(self) -> pd.DataFrame:
-        """The same for people: one row a measure, figures with their intervals as text."""
+        """The same for people: one row a measure, figures with their intervals as text; DEFINITIONS has the columns."""
 
         def row(measure: MeasureFigures) -> dict[str, str]:
             named, lead = measure_named(measure.name), measure.over_nearest.text(digits=3, signed=True)
             return {
-                "Measure": measure_title(measure.name),
-                "Uses": named.knows,
-                "Pictures": f"{len(self.pictures_of[measure.name]):,}",
+                "Measure": called_in_table(measure.name),
                 "R-AUROC": measure.auroc.text(digits=3),
+                "Within class": measure.within.text(digits=3),
+                "Knows": named.knows,
+                "Pictures": f"{len(self.pictures_of[measure.name]):,}",
                 "AURC": decimal(measure.aurc, digits=3),
                 "Lead over nearest similarity": lead if named.knows_no_more_than_nearest else MISSING,
             }
 
         return pd.DataFrame([row(measure) for measure in self.figures])
+
+
+def called_in_table(measure: str) -> str:
+    """A measure's title, with a word where it is a baseline."""
+    return f"{measure_title(measure)}{' (baseline)' if measure_named(measure).is_baseline else ''}"
 
 
 def evaluated(pictures: CountedPictures) -> Evaluated:
@@ -351,9 +376,10 @@ def evaluated(pictures: CountedPictures) -> Evaluated:
 
 def _measured(pictures: CountedPictures, name: str) -> MeasureFigures:
     auroc = pictures.auroc(name).by_blocks(pictures.code)
+    within = auroc_within_blocks(pictures.values[name], ~pictures.is_right, pictures.code)
     lead = Figure(float("nan"), NO_INTERVAL) if name == NEAREST else lead_over(pictures, name, NEAREST)
     curve = risk_coverage(pictures.values[name], ~pictures.is_right)
-    return MeasureFigures(name, auroc, lead, curve.aurc, _thinned(curve))
+    return MeasureFigures(name, auroc, within, lead, curve.aurc, _thinned(curve))
 
 
 def lead_over(pictures: CountedPictures, name: str, other: str) -> Figure:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from url_viz.columns.measures import (
     has_values,
     in_text,
     measure_named,
+    quoted,
     title_of_column,
 )
 from url_viz.columns.ranking import NONE
@@ -184,18 +186,30 @@ GOOD, FAIR, CHANCE = 0.8, 0.65, 0.5
 WIDE = 0.2
 """Figures with a wider interval than this are uncertain, whatever they are."""
 
+Grade = Literal["good", "fair", "weak", "no better than chance", "worse than chance", "uncertain"]
+_HOW: dict[Grade, str] = {"good": "well", "fair": "fairly well", "weak": "only weakly"}
+
+
+def graded(figure: Figure) -> Grade:
+    """What an R-AUROC is called, by its value and its interval."""
+    value, low, high = figure.value, figure.interval.low, figure.interval.high
+    if not np.isfinite(low + high) or high - low > WIDE:
+        return "uncertain"
+    if low <= CHANCE:
+        return "no better than chance" if high >= CHANCE else "worse than chance"
+    return "good" if value >= GOOD else "fair" if value >= FAIR else "weak"
+
 
 def grade(order: Order) -> str:
     """How well an order holds, in a few words: "Order: good (89 of 100, 87 to 91)"; nothing without evidence."""
     if order.measure is None or order.evidence is None or np.isnan(order.evidence.value):
         return ""
-    value, low, high = order.evidence.value, order.evidence.interval.low, order.evidence.interval.high
-    if not np.isfinite(low + high):
-        return f"Order: uncertain ({round(100 * value)} of 100)"
-    between = f"{round(100 * low)} to {round(100 * high)}"
-    if low <= CHANCE <= high and high - low <= WIDE:
-        return f"Order: no better than chance here ({round(100 * value)}, {between})"
-    word = "uncertain" if high - low > WIDE else "good" if value >= GOOD else "fair" if value >= FAIR else "weak"
+    word, value, interval = graded(order.evidence), order.evidence.value, order.evidence.interval
+    if not np.isfinite(interval.low + interval.high):
+        return f"Order: {word} ({round(100 * value)} of 100)"
+    between = f"{round(100 * interval.low)} to {round(100 * interval.high)}"
+    if "chance" in word:
+        return f"Order: {word} here ({round(100 * value)}, {between})"
     return f"Order: {word} ({round(100 * value)} of 100, {between})"
 
 
@@ -206,11 +220,25 @@ def plain_words(order: Order) -> str:
     """
     if not order.classes or order.evidence is None or np.isnan(order.evidence.value):
         return order.reason
-    low, high = 100 * order.evidence.interval.low, 100 * order.evidence.interval.high
+    return f"Most ambiguous first: {_in_cases(order.evidence)}."
+
+
+def verdict_in_words(measure: str, figure: Figure) -> str:
+    """How well a measure orders a set, as a sentence, by its R-AUROC on the classes; nothing where that is nan."""
+    if np.isnan(figure.value):
+        return ""
+    word = graded(figure)
+    if word == "uncertain":
+        return f"How well {quoted(measure)} orders these pictures is uncertain: {_in_cases(figure)}."
+    return f"{quoted(measure)} orders these pictures {_HOW.get(word, word)}: {_in_cases(figure)}."
+
+
+def _in_cases(figure: Figure) -> str:
+    low, high = 100 * figure.interval.low, 100 * figure.interval.high
     between = f"{low:.0f} to {high:.0f}; " if np.isfinite(low + high) else ""
     return (
-        "Most ambiguous first: of two pictures, the one whose nearest look-alike is of another class ranks higher in "
-        f"{round(100 * order.evidence.value)} of 100 cases ({between}chance: 50)."
+        "of two pictures, the one whose nearest look-alike is of another class ranks higher in "
+        f"{round(100 * figure.value)} of 100 cases ({between}chance: 50)"
     )
 
 

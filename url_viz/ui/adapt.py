@@ -1,4 +1,4 @@
-"""The Adapt and finetune page: what to learn, a form for its options, the start, and the runs so far."""
+"""Train: what to expect, what to learn, the start, a form for the options, and the runs so far."""
 
 import dataclasses
 import types
@@ -16,7 +16,7 @@ from url_viz.base.errors import FolderError
 from url_viz.base.wording import listed
 from url_viz.base.workspace import Workspace
 from url_viz.evidence.compare import change
-from url_viz.evidence.order import plain_words
+from url_viz.evidence.order import grade, plain_words
 from url_viz.image_set import ImageSet
 from url_viz.imaging.source import refuse_without_files
 from url_viz.jobs import Job, JobState, list_jobs, progress_history
@@ -28,10 +28,10 @@ from url_viz.jobs.kinds import (
     backbone_of,
     config_to_adapt,
     config_to_pretrain,
-    hard_to_beat,
     has_classifier,
     head_of,
     start_pretraining,
+    what_to_expect,
     why_no_classes,
 )
 from url_viz.models.model import model_title
@@ -130,7 +130,7 @@ LIMIT = "Most pictures to learn from"
 
 @dataclass(frozen=True)
 class TrainingGoal:
-    """Something to learn: its `title`, what it does, its button, and the options that come first, with titles."""
+    """Something to learn: its `title`, what it does, its button, and the options that come first under *More*."""
 
     title: str
     meaning: str
@@ -143,8 +143,8 @@ GOALS: dict[What, TrainingGoal] = {
     "instance": TrainingGoal(
         "Which of these pictures are easily mistaken (no labels needed)",
         (
-            "The head learns, without labels, which pictures here are easily mistaken, and can then judge new "
-            "pictures too. The backbone does not change, and you can switch back to the previous head at any time."
+            "The head learns which pictures here are easily mistaken, and can then judge new ones. The backbone does "
+            "not change; you can switch back at any time."
         ),
         "Adapt to these pictures",
         {"limit": LIMIT, "recipe.epochs": "Epochs"},
@@ -153,7 +153,7 @@ GOALS: dict[What, TrainingGoal] = {
         "Which pictures are hard to classify into your classes",
         (
             "The head learns which pictures a classifier of your class folders gets wrong. The backbone does not "
-            "change, and you can switch back to the previous head at any time."
+            "change; you can switch back at any time."
         ),
         "Adapt to these classes",
         {"limit": LIMIT, "recipe.epochs": "Epochs"},
@@ -161,8 +161,8 @@ GOALS: dict[What, TrainingGoal] = {
     "full": TrainingGoal(
         "Your classes, with backbone and head together (slow)",
         (
-            "Trains the backbone on your class folders, with a new head on top. What was read stays; using the "
-            "result reads every picture again. On two CPU cores, hundreds of pictures take minutes."
+            "Trains the backbone on your class folders, with a new head on top. Using the result reads every picture "
+            "again; what was read stays."
         ),
         "Finetune backbone and head",
         {"limit": LIMIT, "joint.joint_epochs": "Epochs", "joint.backbone_rate": "Learning rate of the backbone"},
@@ -170,10 +170,9 @@ GOALS: dict[What, TrainingGoal] = {
     "pretrain": TrainingGoal(
         "Which pictures are ambiguous in general, from labelled image sets",
         (
-            "The head learns from the class folders of one or more image sets which pictures a classifier gets "
-            "wrong. It can then judge pictures it has never seen, one at a time and without labels. Use this for a "
-            "timm backbone that has no head, or for pictures far from photographs, such as scans or drawings. If you "
-            "have no labels, or only want to order these pictures, take the first choice."
+            "The head learns from labelled image sets which pictures a classifier gets wrong, and can then judge any "
+            "picture by itself, without labels. For a timm backbone that has no head, or for pictures far from "
+            "photographs, such as scans or drawings."
         ),
         "Train this head",
         {"seeds": "Seeds", "recipe.epochs": "Epochs", "limit": f"{LIMIT} of each set"},
@@ -238,12 +237,13 @@ def estimate(config: FinetuneConfig | PretrainConfig, *pictures: int, measured: 
 
 
 def show_adapt(image_set: ImageSet) -> None:
-    """The choice of what to learn, its main options, the others folded, and the button that starts it."""
-    order = image_set.order()
-    st.caption(escape(f"What you have without training: {plain_words(order)}"), help=escape(order.reason))
+    """What to expect, the choice of what to learn, the button that starts it, and its options, folded."""
+    expected = st.container()
     chosen = st.radio(
         "What to learn", list(GOALS), format_func=lambda name: escape(GOALS[name].title), key="finetune.mode"
     )
+    with expected:
+        _show_expected(image_set, chosen)
     st.markdown(escape(GOALS[chosen].meaning))
     try:
         if chosen == "pretrain":
@@ -254,41 +254,51 @@ def show_adapt(image_set: ImageSet) -> None:
         show_error(f"These options cannot be combined: {error}")
 
 
+def _show_expected(image_set: ImageSet, goal: What) -> None:
+    """How well the set is ordered without training, and what was measured of such a training on few pictures."""
+    warning = "" if goal == "pretrain" else what_to_expect(image_set, goal)
+    if warning:
+        st.info(escape(image_set.core.in_words(warning)), icon=":material/info:")
+        return
+    order = image_set.order()
+    words = grade(order).removeprefix("Order: ") or order.reason
+    known = " ".join(dict.fromkeys((plain_words(order), order.reason)))
+    st.caption(escape(f"What you have without training: {words}"), help=escape(image_set.core.in_words(known)))
+
+
 def _show_mode(goal: TrainingGoal, config: FinetuneConfig, image_set: ImageSet) -> None:
     why = why_no_classes(image_set) if config.mode != "instance" else None
     if why is not None:
         st.warning(escape(f"{why}, which this training needs."), icon=":material/info:")
-    warning = hard_to_beat(image_set) if config.mode == "instance" else ""
-    if warning:
-        st.info(escape(warning), icon=":material/info:")
-    first, more = _places()
-    config = _options(config, goal, first, more, key="finetune", leave_out=config.unread)
+    place, more = _places()
+    config = _options(config, goal, more, key="finetune", leave_out=config.unread)
 
     def start() -> Job:
         name = set_name(image_set.root)
         return ADAPT.start_on(image_set, config, name=name, mode=config.mode)
 
-    _show_start(
-        goal, start, cost=estimate(config, len(image_set)), key="adapt", is_ready=why is None, is_advised=not warning
-    )
+    is_advised, cost = not what_to_expect(image_set, config.mode), estimate(config, len(image_set))
+    with place:
+        _show_start(goal, start, cost=cost, key="adapt", is_ready=why is None, is_advised=is_advised)
 
 
 def _show_pretrain(goal: TrainingGoal, image_set: ImageSet) -> None:
-    st.caption(escape(FOR_BACKBONE.format(model_title(backbone_of(image_set.source)))))
     sets = labelled_sets()
     if not sets:
         st.warning(WITHOUT_SETS, icon=":material/info:")
         return
-    chosen = _choose_sets(image_set, sets)
-    first, more = _places()
+    teach = _choose_teachers(image_set, sets)
+    place, more = _places()
     key = f"pretrain.{image_set.set_id}"
     with more:
+        st.caption(escape(FOR_BACKBONE.format(model_title(backbone_of(image_set.source)))))
+        chosen = TrainingSets(teach, _choose_measured(image_set, sets, teach=teach))
         config = show_field(pretrain_config(image_set, chosen), "reads", key=key, title=READS_TITLE)
     config = with_its_recipe(config)
     layers = LAYERS if config.reads == "functions" else ()
     mixture = ("mixture",) if len(config.data) < 2 else ()
     asked_or_unread = {"reads", "precision", "instance", *layers, *mixture}
-    config = _options(config, goal, first, more, key=f"{key}.{config.reads}", leave_out=asked_or_unread)
+    config = _options(config, goal, more, key=f"{key}.{config.reads}", leave_out=asked_or_unread)
 
     def start() -> Job:
         for image_set_used in (*chosen.teach, *chosen.measured):
@@ -303,24 +313,25 @@ def _show_pretrain(goal: TrainingGoal, image_set: ImageSet) -> None:
 
     pictures, measured = ([each.pictures for each in sets] for sets in (chosen.teach, chosen.measured))
     cost = estimate(config, *pictures, measured=sum(measured)) if chosen.teach else NONE_TEACHES
-    _show_start(goal, start, cost=cost, key="pretrain", is_ready=bool(chosen.teach))
+    with place:
+        _show_start(goal, start, cost=cost, key="pretrain", is_ready=bool(chosen.teach))
 
 
 def _places() -> tuple["st.delta_generator.DeltaGenerator", "st.delta_generator.DeltaGenerator"]:
-    return st.container(), st.expander("More options", icon=":material/tune:")
+    """Where the button stands, which the options below it are read for, and these."""
+    return st.container(), st.expander("More", icon=":material/tune:")
 
 
 def _options(
     config: Config,
     goal: TrainingGoal,
-    first: "st.delta_generator.DeltaGenerator",
     more: "st.delta_generator.DeltaGenerator",
     *,
     key: str,
     leave_out: Collection[str],
 ) -> Config:
     """Widgets for the options that a run reads, which are all but those to `leave_out`."""
-    for column, (name, title) in zip(first.columns(3), goal.main.items(), strict=False):
+    for column, (name, title) in zip(more.columns(3), goal.main.items(), strict=False):
         with column:
             config = show_field(config, name, key=key, title=title)
     titles = OF_SEEDS if isinstance(config, PretrainConfig) else TITLES
@@ -331,9 +342,11 @@ def _options(
 def _show_start(
     goal: TrainingGoal, start: Callable[[], Job], *, cost: str, key: str, is_ready: bool, is_advised: bool = True
 ) -> None:
-    st.caption(escape(cost))
     kind: Literal["primary", "secondary"] = "primary" if is_advised else "secondary"
-    if act_button(goal.button, start, type=kind, icon=goal.icon, key=key, disabled=not is_ready):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        is_started = act_button(goal.button, start, type=kind, icon=goal.icon, key=key, disabled=not is_ready)
+        st.caption(escape(cost), width="content")
+    if is_started:
         st.rerun()
 
 
@@ -367,14 +380,19 @@ def with_its_recipe(config: PretrainConfig) -> PretrainConfig:
     return replace(config, recipe=PRESETS["functions" if config.reads == "functions" else "laptop"])
 
 
-def _choose_sets(image_set: ImageSet, sets: Sequence[RecentSet]) -> TrainingSets:
-    """Two lists of sets; one that teaches cannot be measured on."""
+def _choose_teachers(image_set: ImageSet, sets: Sequence[RecentSet]) -> tuple[RecentSet, ...]:
+    """The sets to learn from, at first the one that is open."""
     by_id = {each.set_id: each for each in sets}
     usual = [image_set.set_id] if image_set.set_id in by_id else []
-    teach = _sets_picked(image_set, "teach", "Sets to learn from", by_id, usual=usual)
-    others = {set_id: recent for set_id, recent in by_id.items() if set_id not in teach}
-    measured = _sets_picked(image_set, "measure", "Sets to test on", others)
-    return TrainingSets(tuple(map(by_id.__getitem__, teach)), tuple(map(by_id.__getitem__, measured)))
+    return tuple(map(by_id.__getitem__, _sets_picked(image_set, "teach", "Sets to learn from", by_id, usual=usual)))
+
+
+def _choose_measured(
+    image_set: ImageSet, sets: Sequence[RecentSet], *, teach: Sequence[RecentSet]
+) -> tuple[RecentSet, ...]:
+    """The sets to test on: none that teaches."""
+    others = {each.set_id: each for each in sets if each not in teach}
+    return tuple(map(others.__getitem__, _sets_picked(image_set, "measure", "Sets to test on", others)))
 
 
 HELP = {
@@ -507,7 +525,7 @@ def show_training(image_set: ImageSet) -> None:
     """A finetune job on the set, its head, and what that head changed."""
     if image_set.source.is_external:
         st.info(
-            "These embeddings were imported from a file, so there is no model to adapt. Choose a model in the sidebar, "
+            "These embeddings were imported from a file, so there is no model to adapt. Choose a model, "
             "or enter the backbone you finetuned as BACKBONE:PATH.",
             icon=":material/info:",
         )

@@ -1,7 +1,9 @@
-"""Parts of the Evaluate page: figures, coverage curves, deciles, classes, and the crop test."""
+"""Does the order hold: a verdict, a table of orders and baselines, one chart, and what can be tried beyond."""
 
 import weakref
+from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 from weakref import ReferenceType
 
 import numpy as np
@@ -10,21 +12,34 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from url_viz.base.errors import UrlVizError
-from url_viz.base.wording import percent
+from url_viz.base.wording import counted, percent
 from url_viz.base.workspace import is_in_bucket
 from url_viz.columns.measures import measure_title, quoted
 from url_viz.columns.ranking import percentile
 from url_viz.drawing.tiles import tile_of, value_text
-from url_viz.evidence.evaluation import NEEDED, CountedPictures, Evaluated, MeasureFigures, by_class, by_two_models
+from url_viz.evidence.compare import DEFINITIONS as OF_TWO_MODELS
+from url_viz.evidence.compare import Comparison
+from url_viz.evidence.evaluation import (
+    DEFINITIONS,
+    NEEDED,
+    CountedPictures,
+    Evaluated,
+    MeasureFigures,
+    by_class,
+    by_two_models,
+)
+from url_viz.evidence.order import verdict_in_words
 from url_viz.evidence.order_metrics import share_of, spearman
 from url_viz.image_set import ImageSet
 from url_viz.labels.calibration import MIN_LABELLED, reliability
 from url_viz.outside.occlusion import TESTED, CropTest, Subject, crop_test
+from url_viz.ui.compare_models import comparison_of, pick_second, second_named, show_agreement
+from url_viz.ui.leaving_out import show_evidence
 from url_viz.ui.open_sets import running_model
 from url_viz.ui.session import Key
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import Markdown, escape, show_error
-from url_viz.ui.widgets.buttons import download_table, offered
+from url_viz.ui.widgets.buttons import control_of, download_table, offered
 from url_viz.ui.widgets.charts import (
     cached_result,
     curves_of_coverage,
@@ -38,92 +53,201 @@ from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.picture import open_picture, show_opened
 
 MOST_TILES = 12
+FOLDED = ("AURC", "Lead over nearest similarity", "Pictures")
+"""Columns of the table that its own menu shows."""
+
+CHART: Key[str] = Key("view.evaluate.chart")
+BY: Key[str] = Key("view.evaluate.by")
+"""The measure of the charts that are of one."""
+WITHOUT = Key[bool]("evaluate.leaving_out")
+
+
+def show_evaluation(image_set: ImageSet) -> None:
+    """Whether the order holds: the verdict, every order beside the baselines, and beside another model's."""
+    if is_growing(image_set.set_id):
+        st.caption("The figures appear once reading has finished. Until then they would change with every picture.")
+        end_page()
+    with st.spinner(f"Computing intervals on {len(image_set):,} pictures"):
+        results = image_set.cached(ImageSet.evaluate)
+    if results is None:
+        show_without_classes(image_set)
+    else:
+        show_verdict(image_set, results)
+    show_orders(image_set, results)
+    measure = offered(image_set)[0] if offered(image_set) else ""
+    if results is not None:
+        measure = show_chart(image_set, results)
+        show_leaving_out(image_set, results)
+    with st.expander("Crop test: needs no classes", icon=":material/crop:"):
+        show_crop_test(image_set)
+    options = offered(image_set)
+    show_opened(image_set, measure=measure if measure in options or not options else options[0])
 
 
 def show_without_classes(image_set: ImageSet) -> None:
-    """Say what evaluation needs, and how similar two orders are without classes."""
-    st.info(
-        f"{NEEDED} Recall@1, R-AUROC and risk–coverage appear once the folder has them.",
-        icon=":material/label:",
-    )
-    table = image_set.table()
-    both = table[["uncertainty", "confusability"]].dropna()
+    """Say what it takes to see whether an order holds, and how similar two orders are without classes."""
+    st.info(escape(image_set.core.in_words(NEEDED)), icon=":material/label:")
+    both = image_set.table()[["uncertainty", "confusability"]].dropna()
     rho = spearman(both["uncertainty"], both["confusability"])
     if np.isfinite(rho):
         st.markdown(
-            f"Without classes: “General model” and “Easily mistaken” have a rank correlation of **{rho:.2f}** over "
-            f"{len(both):,} pictures. This says how similar the two orders are, not which of them is right."
+            f"“General model” and “Easily mistaken” have a rank correlation of **{rho:.2f}** over "
+            f"{escape(counted(len(both), image_set.noun))}: how similar the two orders are, not which of them is right."
         )
 
 
-def show_recall(results: Evaluated) -> None:
-    """Recall@1 with its interval and sample, and which of two measures without classes predicts errors better."""
-    left, right = st.columns([1, 3], gap="medium", vertical_alignment="center")
-    with left:
-        st.metric(
-            "Recall@1",
-            f"{100 * results.pictures.recall:.1f} %",
-            help="How often the nearest other picture, near copies aside, has the same class",
+def show_verdict(image_set: ImageSet, results: Evaluated) -> None:
+    """How well the leading order holds, and how often the nearest picture has the same class."""
+    leading = image_set.order().measure
+    figures = next((each for each in results.figures if each.name == leading), results.figures[0])
+    said = image_set.core.in_words(verdict_in_words(figures.name, figures.auroc) or results.verdict)
+    sentence, colon, why = said.partition(": ")
+    st.markdown(Markdown(f"**{escape(sentence)}**{colon}{escape(why)}"))
+    pictures = results.pictures
+    words = f"The nearest has the same class for {percent(pictures.recall, digits=1)} of {len(pictures):,} pictures"
+    st.caption(
+        escape(image_set.core.in_words(f"{words} (recall@1).")),
+        help=escape(image_set.core.in_words(f"Near copies aside. {results.recall_words}")),
+    )
+
+
+def show_orders(image_set: ImageSet, results: Evaluated | None) -> None:
+    """The table of orders and baselines; with another model, how far it agrees, and where it does not."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        what = "" if results is None else _what_is_compared(image_set, results)
+        st.header("Orders and baselines", width="stretch", anchor=False, help=escape(what) or None)
+        name = pick_second(image_set)
+    second = None if name is None else second_named(image_set, name)
+    comparison = None
+    if second is not None:
+        with st.spinner(f"Comparing {len(image_set):,} pictures"):
+            comparison = comparison_of(image_set, second)
+    shown, numbers = orders_table(results, comparison)
+    if shown.empty:
+        return
+    meanings = {**DEFINITIONS, **OF_TWO_MODELS, "Measure": "Higher means more ambiguous, by every order."}
+    st.dataframe(
+        shown,
+        hide_index=True,
+        width="stretch",
+        height="content",
+        column_config={
+            column: st.column_config.TextColumn(
+                "Order" if column == "Measure" else column, help=f"{meanings[column][:1].upper()}{meanings[column][1:]}"
+            )
+            | {"hidden": column in FOLDED}
+            for column in map(str, shown)
+        },
+        placeholder="–",
+        alt="The figures of each order",
+    )
+    gaps = "" if results is None else results.gaps
+    _below(numbers, f"{image_set.root.name}-measures", key="measures", words=gaps)
+    if second is not None and comparison is not None:
+        show_agreement(image_set, second, comparison)
+
+
+def _what_is_compared(image_set: ImageSet, results: Evaluated) -> str:
+    """What keeps orders from being compared without thought."""
+    second = image_set.core.second.active
+    by_two = by_two_models(second.title) if second else ""
+    return " ".join(filter(None, (results.what_is_fair, results.verdict, by_two)))
+
+
+def orders_table(results: Evaluated | None, comparison: Comparison | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of the table of orders, for people and as numbers; with a comparison, its columns beside the others."""
+    if results is None:
+        if comparison is None or not comparison.measures:
+            return pd.DataFrame(), pd.DataFrame()
+        return comparison.shown().drop(columns="Difference in R-AUROC"), comparison.table()
+    shown, numbers = results.shown(), results.table()
+    if comparison is None or not comparison.measures:
+        return shown, numbers
+    beside = comparison.shown().drop(columns="Knows")
+    return shown.merge(beside, "left", on="Measure"), numbers.merge(comparison.table(), "left", on="measure")
+
+
+class Chart(NamedTuple):
+    """A chart of the tab: what draws it, what it shows, and whether it is of one order."""
+
+    draw: Callable[..., None]
+    meaning: str
+    is_of_one: bool = False
+
+
+def show_chart(image_set: ImageSet, results: Evaluated) -> str:
+    """The chart that is chosen, by the order that is chosen where it is of one; returns that order."""
+    chosen, names = CHART.get(), list(results.pictures_of)
+    title = chosen if chosen in CHARTS else next(iter(CHARTS))
+    by = BY.get()
+    leading = image_set.order().measure
+    measure = by if by in names else leading if leading in names else names[0]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.segmented_control(
+            "Chart",
+            list(CHARTS),
+            default=title,
+            required=True,
+            help=Markdown("\n\n".join(f"**{name}**: {chart.meaning}" for name, chart in CHARTS.items())),
+            **control_of(CHART, title, options=tuple(CHARTS)),
         )
-    with right:
-        st.markdown(escape(f"{results.recall_words} {results.verdict}"))
+        if CHARTS[title].is_of_one:
+            st.selectbox(
+                "Order of the chart",
+                names,
+                index=names.index(str(measure)),
+                format_func=lambda name: f"Order: {measure_title(name)}",
+                label_visibility="collapsed",
+                width=260,
+                **control_of(BY, str(measure), options=tuple(names)),
+            )
+    if CHARTS[title].is_of_one:
+        CHARTS[title].draw(image_set, results.pictures_of[str(measure)], measure=measure)
+    else:
+        CHARTS[title].draw(image_set, results)
+    return str(measure)
 
 
 def show_intervals(image_set: ImageSet, results: Evaluated) -> None:
     """R-AUROC of every measure with its interval, as a figure."""
-    name = f"{image_set.root.name}-measures"
-    _title("How well each measure predicts errors", results.table(), name, key="measures")
-    if any(np.isfinite(measure.auroc.value) for measure in results.measures):
-        show_figure(
-            cached_result(image_set, intervals_figure, results),
-            key="evaluate.intervals",
-            alt="R-AUROC of each measure with its interval; the table below has the numbers",
-            svg=name,
-        )
-    else:
-        st.caption("No measure has an R-AUROC here.")
+    if not any(np.isfinite(measure.auroc.value) for measure in results.measures):
+        st.caption("No order has an R-AUROC here.")
+        return
+    show_figure(
+        cached_result(image_set, intervals_figure, results),
+        key="evaluate.intervals",
+        alt="R-AUROC of each order with its interval; the table above has the numbers",
+        svg=f"{image_set.root.name}-measures",
+    )
 
 
-def show_measures(image_set: ImageSet, results: Evaluated) -> None:
-    """Every measure's figures with intervals, as a table, and how to read them."""
-    st.dataframe(results.shown(), hide_index=True, width="stretch", alt="The figures of each measure")
-    if results.gaps:
-        st.caption(escape(results.gaps))
-    st.caption(escape(results.how_to_read))
-    if second := image_set.core.second.active:
-        st.caption(escape(by_two_models(second.title)))
-
-
-def show_reliability(image_set: ImageSet) -> None:
+def show_reliability(image_set: ImageSet, _: Evaluated) -> None:
     """Whether shares are shares of cases here, as a figure and a sentence; few pictures have none."""
     shown = image_set.cached_of_table(reliability)
     if shown is None:
-        st.caption(f"Calibration can be measured with {MIN_LABELLED} labelled pictures or more.")
+        st.caption(f"This can be measured with {MIN_LABELLED} labelled pictures or more.")
         return
-    table = pd.DataFrame({"share": shown.share, "right": shown.right})
-    _title("Calibration: how often a share is right", table, f"{image_set.root.name}-shares", key="shares")
+    name = f"{image_set.root.name}-shares"
     show_figure(
         reliability_figure(shown),
         key="evaluate.reliability",
         alt="How often the label is the first class, by the share given to that class; the diagonal is perfect",
-        svg=f"{image_set.root.name}-shares",
+        svg=name,
     )
-    st.caption(escape(shown.words))
+    _below(pd.DataFrame({"share": shown.share, "right": shown.right}), name, key="shares", words=shown.words)
 
 
 def show_coverage(image_set: ImageSet, results: Evaluated) -> None:
     """Recall@1 of the kept queries, with the least certain left out."""
-    table = coverage_table(results.pictures, results.measures)
-    _title("Leaving out the most ambiguous", table, f"{image_set.root.name}-coverage", key="coverage")
+    name = f"{image_set.root.name}-coverage"
     show_figure(
         cached_result(image_set, curves_of_coverage, results),
         key="evaluate.coverage",
-        alt="Recall@1 of the pictures kept as the most ambiguous are left out, a curve for each measure",
-        svg=f"{image_set.root.name}-coverage",
+        alt="Recall@1 of the pictures kept as the most ambiguous are left out, a curve for each order",
+        svg=name,
     )
-    st.caption(
-        "Click a name to show or hide its curve. A good order stays near the oracle, a random one near the dotted line."
-    )
+    words = "Click a name to show or hide its curve."
+    _below(coverage_table(results.pictures, results.measures), name, key="coverage", words=words)
 
 
 def coverage_table(pictures: CountedPictures, measures: tuple[MeasureFigures, ...]) -> pd.DataFrame:
@@ -133,37 +257,18 @@ def coverage_table(pictures: CountedPictures, measures: tuple[MeasureFigures, ..
     return pd.DataFrame({"coverage": oracle.coverage, "oracle": oracle.recall, **curves})
 
 
-def pick_measure(results: Evaluated) -> str:
-    """The measure that deciles and classes show."""
-    names = list(results.pictures_of)
-    picked = st.segmented_control(
-        "Deciles and classes by",
-        names,
-        default=names[0],
-        required=True,
-        format_func=lambda name: escape(measure_title(name)),
-        key="evaluate.measure." + "-".join(names),
-    )
-    return picked if picked in names else names[0]
-
-
 def show_deciles(image_set: ImageSet, pictures: CountedPictures, *, measure: str) -> None:
     """Recall@1 by deciles of a measure."""
     tenths, figure = cached_result(image_set, deciles_figure, pictures, measure)
-    _title("From the least to the most ambiguous", tenths, f"{image_set.root.name}-tenths-{measure}", key="deciles")
-    show_figure(
-        figure,
-        key="evaluate.deciles",
-        alt="Recall@1 of each tenth of the pictures, from the least to the most ambiguous",
-        svg=f"{image_set.root.name}-tenths-{measure}",
-    )
-    st.caption("With a good measure, recall falls from left to right. Dotted: all pictures.")
+    name = f"{image_set.root.name}-tenths-{measure}"
+    alt = "Recall@1 of each tenth of the pictures, from the least to the most ambiguous"
+    show_figure(figure, key="evaluate.deciles", alt=alt, svg=name)
+    _below(tenths, name, key="deciles")
 
 
 def show_classes(image_set: ImageSet, pictures: CountedPictures, *, measure: str) -> None:
     """The table of classes, and the pictures of the selected class."""
     table, column = cached_result(image_set, classes_by, pictures, measure), st.column_config
-    _title(f"Classes · {len(table):,}", table, f"{image_set.root.name}-classes-{measure}", key="classes")
     event = st.dataframe(
         table.assign(recall=100 * table["recall"]),
         hide_index=True,
@@ -190,10 +295,10 @@ def show_classes(image_set: ImageSet, pictures: CountedPictures, *, measure: str
         alt="Each class with its pictures and recall@1",
     )
     rows = event["selection"]["rows"]
-    if not rows:
-        st.caption("Click a heading to sort, or tick a row to see the pictures of that class.")
-        return
-    _show_class(image_set, pictures, label=str(table["label"].iloc[rows[0]]), measure=measure)
+    words = "" if rows else f"{counted(len(table), 'class')}. Tick a row to see its pictures."
+    _below(table, f"{image_set.root.name}-classes-{measure}", key="classes", words=words)
+    if rows:
+        _show_class(image_set, pictures, label=str(table["label"].iloc[rows[0]]), measure=measure)
 
 
 def classes_by(pictures: CountedPictures, measure: str) -> pd.DataFrame:
@@ -229,10 +334,43 @@ def class_order(pictures: CountedPictures, *, label: str, measure: str) -> NDArr
     return positions[np.lexsort((-pictures.values[measure][positions], pictures.is_right[positions]))]
 
 
-def _title(title: str, table: pd.DataFrame, name: str, *, key: str) -> None:
+CHARTS = {
+    "R-AUROC": Chart(show_intervals, "the first column of the table. Dotted: chance."),
+    "Leaving out": Chart(
+        show_coverage,
+        "recall@1 of what is kept as the most ambiguous are left out. A good order stays near the oracle, a random one "
+        "near the dotted line.",
+    ),
+    "Tenths": Chart(
+        show_deciles,
+        "recall@1 of each tenth, the least ambiguous first. With a good order it falls. Dotted: all pictures.",
+        is_of_one=True,
+    ),
+    "Shares": Chart(
+        show_reliability,
+        "how often the label is the class that has this share of a picture's look-alikes. On the diagonal, a share of "
+        "70 % is right 70 times in 100.",
+    ),
+    "Classes": Chart(show_classes, "recall@1 of each class, and what it is mistaken for.", is_of_one=True),
+}
+
+
+def _below(table: pd.DataFrame, name: str, *, key: str, words: str = "") -> None:
+    """A sentence on a chart, and its numbers to download."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.header(f"{escape(title)}", width="stretch", anchor=False)
+        st.caption(escape(words), width="stretch")
         download_table("CSV", table, file_name=f"{name}.csv", key=f"evaluate.csv.{key}")
+
+
+def show_leaving_out(image_set: ImageSet, results: Evaluated) -> None:
+    """Whether refusing and leaving out help a search, computed once it is opened."""
+    leading = image_set.order().measure
+    measure = leading if leading in results.pictures_of else results.figures[0].name
+    title = "Does leaving out help a search?"
+    folded = st.expander(title, icon=":material/filter_alt:", key=WITHOUT, on_change="rerun")
+    if folded.open:
+        with folded:
+            show_evidence(image_set, measure=str(measure))
 
 
 CROP_ASKED: Key[str] = Key("page.crop_asked")
@@ -245,19 +383,23 @@ SEED = 0
 
 def show_crop_test(image_set: ImageSet) -> None:
     """The button, the progress, and the result, which is stored for this snapshot of the set."""
-    st.header("Crop test", anchor=False)
-    single_model = f", by {image_set.source.title} alone" if image_set.core.second.active else ""
-    st.caption(
-        "Compares each picture with its own centre crop (10 to 75 % of its side, scaled back up). A crop shows less "
-        "than the whole picture, so a good order ranks it as more ambiguous. 50 % is chance; no classes are needed. "
-        f"“Torn between classes” and “Easily mistaken” leave out the picture and its near copies{escape(single_model)}."
-    )
+    single_model = f" Both by {image_set.source.title} alone." if image_set.core.second.active else ""
     if is_in_bucket(image_set.root):
         st.caption("It needs files in a folder, and the pictures of this set are in object storage.")
         return
     size = _pick_size(len(image_set))
     ask = partial(CROP_ASKED.set, image_set.version)
-    st.button("Run the crop test", icon=":material/crop:", key="evaluate.crop.run", on_click=ask)
+    st.button(
+        "Run the crop test",
+        icon=":material/crop:",
+        key="evaluate.crop.run",
+        on_click=ask,
+        help=escape(
+            "Compares each picture with its own centre crop (10 to 75 % of its side, scaled back up). A crop shows "
+            "less than the whole picture, so a good order ranks it as more ambiguous. 50 % is chance. “Torn between "
+            f"classes” and “Easily mistaken” leave out the picture and its near copies.{single_model}"
+        ),
+    )
     if CROP_ASKED.get() == image_set.version:  # it begins again where a click has ended its run
         _run(image_set, size)
     stored = CROP_TEST.get()
@@ -327,33 +469,3 @@ def _line(test: CropTest, measure: str, *, leads: bool) -> Markdown:
         f"{title} is higher on the crop for **{escape(fraction)}** of {count:,} pictures "
         f"(95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %)."
     )
-
-
-def show_evaluation(image_set: ImageSet) -> None:
-    """How well each measure orders the set, with intervals and baselines."""
-    if is_growing(image_set.set_id):
-        st.caption("The figures appear once reading has finished. Until then they would change with every picture.")
-        end_page()
-    with st.spinner(f"Computing intervals on {len(image_set):,} pictures"):
-        results = image_set.cached(ImageSet.evaluate)
-    if results is None:
-        show_without_classes(image_set)
-        show_crop_test(image_set)
-        end_page()
-    show_recall(results)
-    left, right = st.columns(2, gap="large")
-    with left:
-        show_intervals(image_set, results)
-    with right:
-        show_coverage(image_set, results)
-    show_measures(image_set, results)
-    measure = pick_measure(results)
-    left, right = st.columns(2, gap="large")
-    with left:
-        show_deciles(image_set, results.pictures_of[measure], measure=measure)
-    with right:
-        show_reliability(image_set)
-        show_crop_test(image_set)
-    show_classes(image_set, results.pictures_of[measure], measure=measure)
-    options = offered(image_set)
-    show_opened(image_set, measure=measure if measure in options or not options else options[0])

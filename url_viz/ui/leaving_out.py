@@ -36,8 +36,7 @@ def evidence_of(image_set: ImageSet, measure: str) -> Evidence | None:
 
 
 def show_evidence(image_set: ImageSet, *, measure: str) -> None:
-    """Whether leaving out by a measure helps: a sentence, a figure, a table; without classes, what is missing."""
-    st.header("Does leaving out help a search?", anchor=False)
+    """Whether leaving out by a measure helps a search: a sentence, a figure, a table; else what that takes."""
     if len(image_set) > MOST_AT_ONCE and not st.toggle(
         f"Compute it on {len(image_set):,} pictures (takes a while)", key=EVIDENCE_WANTED.under(image_set.set_id)
     ):
@@ -73,7 +72,6 @@ def verdict(evidence: Evidence) -> Markdown:
 
 
 def _show_modes(image_set: ImageSet, evidence: Evidence) -> None:
-    st.subheader(f"Leaving out by {escape(quoted(evidence.figures.name))}", anchor=False)
     show_figure(
         cached_result(image_set, restriction_figure, evidence),
         key="leaving_out.modes",

@@ -74,7 +74,8 @@ def show_filter_popover(image_set: ImageSet) -> None:
             return
         column = st.selectbox("Column", list(kinds), format_func=title_of_column, key=FILTER_COLUMN)
         if kinds[column] == "numeric":
-            _pick_range(image_set.table()[column], column)
+            with_column = image_set.core.for_filters(image_set.table(), [Between(column)])
+            _pick_range(with_column[column], column)
         elif column == LABEL_CHECK:
             _pick_values(counted_values(pd.Series(image_set.core.derived.get(label_checks), name=column)), column)
         else:

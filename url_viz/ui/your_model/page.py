@@ -1,4 +1,4 @@
-"""Parts of the Your model page: which run, its accuracy, the four queues, confusions, runs compared, adding a run."""
+"""Your model: which run, its accuracy, the four queues, confusions, runs compared, adding a run."""
 
 from pathlib import PurePath
 from typing import Any
@@ -98,12 +98,13 @@ def show_how(image_set: ImageSet) -> None:
     st.code(HOW.format(folder=str(image_set.root)), language=None, wrap_lines=True)
     st.caption("With Lightning, the Hugging Face Trainer or Ultralytics, copy a recipe: examples/callbacks.py.")
     st.header("Or add a file of predictions", anchor=False)
-    st.caption(
-        "A column of paths, and a column of probabilities for each class, by its name, or logits logit_0, logit_1 "
-        "… A NumPy file has logits and paths. Files of one run are added to each other."
-    )
     dropped = st.file_uploader(
-        "CSV, Parquet or NumPy file", type=ENDINGS, key="run.file", max_upload_size=MOST_MEGABYTES
+        "CSV, Parquet or NumPy file",
+        type=ENDINGS,
+        key="run.file",
+        max_upload_size=MOST_MEGABYTES,
+        help="A column of paths, and a column of probabilities for each class, by its name, or logits logit_0, logit_1 "
+        "… A NumPy file has logits and paths. Files of one run are added to each other.",
     )
     if dropped is None:
         return
@@ -148,6 +149,13 @@ def show_two_by_two(image_set: ImageSet) -> None:
     if MODEL_SAYS not in table:
         st.caption("Model and pictures can be compared in a set with two classes or more.")
         return
+    st.header(
+        "Model against pictures",
+        anchor=False,
+        help="The model is sure, and a picture is clear, where the first class leads the second by half of all shares. "
+        "What the pictures say comes from their look-alikes, without their own label; the model's probabilities are "
+        "those of held-out pictures, tempered by the labels, else their mean over the epochs.",
+    )
     count = table[MODEL_SAYS].value_counts()
     names = list(QUEUES)
     for pair in (names[:2], names[2:]):
@@ -158,11 +166,6 @@ def show_two_by_two(image_set: ImageSet) -> None:
                     st.markdown(Markdown(f"**{pictures:,}** · {escape(queue.title)}"), width="stretch")
                     _review_button(ReviewSpec(name), pictures, key=f"run.{name}")
                 st.caption(escape(queue.why))
-    st.caption(
-        "The model is sure, and a picture is clear, where the first class leads the second by half of all shares. What "
-        "the pictures say comes from their look-alikes, without their own label; the model's probabilities are those "
-        "of held-out pictures, tempered by the labels, else their mean over the epochs."
-    )
 
 
 def _review_button(spec: ReviewSpec, pictures: int, *, key: str) -> None:
@@ -314,15 +317,16 @@ def show_your_model(image_set: ImageSet) -> None:
     """A recorded training run against the pictures of the set."""
     if image_set.is_of_objects:
         show_predictions(image_set)
-    show_splits(image_set)
     run = pick_run(image_set)
     if run is None:
         show_how(image_set)
+        show_splits(image_set)
         end_page()
     predictions = show_accuracy(run)
     show_two_by_two(image_set)
     show_confusions(image_set, run, predictions)
     show_accuracy_by(image_set, run, predictions)
     show_compared(image_set, run, predictions)
-    with st.expander("Add another run"):
+    with st.expander("Add another run", icon=":material/add:"):
         show_how(image_set)
+    show_splits(image_set)
