@@ -100,7 +100,7 @@ def adapt(
 ) -> int:
     """Adapt an uncertainty head to the pictures of a folder that was read, and say what it is worth.
 
-    A job of the workspace, listed on the app's page Adapt and finetune, too. Ctrl-C cancels it. Every other option of
+    A job of the workspace, listed under Train on the app's page Model, too. Ctrl-C cancels it. Every other option of
     training: `python -m training.finetune`.
     """
     from url_viz.export.table_files import name_of
@@ -144,7 +144,7 @@ def pretrain(
 ) -> int:
     """Make an uncertainty head that orders pictures it never saw, from labelled folders, for any timm backbone.
 
-    A job of the workspace, listed on the app's page Adapt and finetune, too. Ctrl-C cancels it. Every other option of
+    A job of the workspace, listed under Train on the app's page Model, too. Ctrl-C cancels it. Every other option of
     training: `python -m training.pretrain`.
     """
     from url_viz.base.workspace import Workspace
@@ -255,5 +255,5 @@ def cancelled(job: "Job | None") -> int:
     print("\nStopping.", file=sys.stderr)
     if job is not None:
         cancel_job(job)
-    print("Cancelled; no head was made. The app's page Adapt and finetune can run it again.", file=sys.stderr)
+    print("Cancelled; no head was made. Train on the app's page Model can run it again.", file=sys.stderr)
     return STOPPED_STATUS

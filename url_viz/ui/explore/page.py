@@ -245,7 +245,7 @@ def _add(image_set: ImageSet) -> None:
         default=prepared.marked_in(image_set.columns.list()),
         key=f"own.uncertainties.{dropped.file_id}",
         placeholder="none",
-        help="Columns that are higher for more ambiguous pictures. The Evaluate page then shows how well they order.",
+        help="Columns that are higher for more ambiguous pictures. The page Model then shows how well they order.",
     )
 
     def keep() -> None:

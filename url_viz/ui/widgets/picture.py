@@ -214,7 +214,7 @@ def facts_of(image_set: ImageSet, row: dict[str, object], *, with_shares: bool =
             rows.append(("Looks like", f"{row['first_class']}, then {row['second_class']}"))
     for name in TABLE_MEASURES:
         measure = measure_named(name)
-        if name in MODEL_COLUMNS or measure.is_baseline:  # which `model_facts` and Evaluate show
+        if name in MODEL_COLUMNS or measure.is_baseline:  # which `model_facts` and Model show
             continue
         value = _number(row, name)
         if np.isfinite(value):

@@ -1,1 +1,1 @@
-"""The Your model page: what a user's own model says of the pictures, and which of them are test."""
+"""Your model: what a user's own model says of the pictures, and which of them are test."""

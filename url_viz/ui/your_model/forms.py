@@ -1,4 +1,4 @@
-"""Parts of the Your model page: a detector's predictions, and which pictures are test."""
+"""Parts of Your model: a detector's predictions, and which pictures are test."""
 
 from collections.abc import Iterator
 from contextlib import suppress
