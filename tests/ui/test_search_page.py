@@ -1,6 +1,7 @@
 """Search as a mode of Explore, in every state a visitor meets: no query, hits, gated, warned of, and back."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def by_confusability(image_set: ImageSet, place: int) -> int:
 
 def searching(image_set: ImageSet, query: int | None = None) -> AppTest:
     """Explore while it searches, with a picture of the set or with none yet."""
-    chosen = {} if query is None else {"view__query_id": query}
+    chosen: dict[str, Any] = {} if query is None else {"view__query_id": query}
     return opened(image_set, view__searching=True, **chosen)
 
 
