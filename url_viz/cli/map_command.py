@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from typing_extensions import Doc
@@ -12,7 +12,7 @@ from url_viz.base.command_line import OptionalCount, Output, Within
 from url_viz.base.errors import FolderError
 from url_viz.base.wording import counted
 from url_viz.cli.command_app import app, progress_shown, table_text, write_rows
-from url_viz.jobs.configs import Method, ProjectConfig, RefitConfig, TableOut
+from url_viz.jobs.configs import ProjectConfig, RefitConfig, TableOut
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
@@ -52,8 +52,12 @@ def figure(
     image_set: "ImageSet",
     out: Positional[Annotated[Path, Doc("a .png or .svg file"), Output()]],
     *,
-    method: Method = "tsne",
+    method: Annotated[
+        Literal["tsne", "umap", "map"], Doc("t-SNE as in the paper's figure, UMAP, or the set's map as it is")
+    ] = "tsne",
     by: Annotated[str | None, Doc("the measure (default: the order that holds on this set)")] = None,
+    colour: Annotated[str, Doc("the column of the colours, such as label or ambiguity")] = "label",
+    legend: Annotated[bool, Doc("say below what sizes and colours mean")] = False,
     classes: Annotated[tuple[str, ...], Doc("only pictures of these classes")] = (),
     names: Annotated[bool, Doc("the names of classes beside their pictures, where there is room")] = True,
     gallery: Annotated[Path | None, Doc("a .png file for the least and the most ambiguous pictures"), Output()] = None,
@@ -62,7 +66,16 @@ def figure(
     """Draw the paper's figure of a set: clear pictures small and crisp, ambiguous ones large and faint."""
     from url_viz.export.figure import write_figure, write_gallery
 
-    measure, shown = write_figure(image_set, out, by=by, classes=classes, method=method, with_names=names)
+    measure, shown = write_figure(
+        image_set,
+        out,
+        by=by,
+        classes=classes,
+        method=method,
+        colour=colour,
+        with_names=names,
+        with_legend=legend,
+    )
     print(f"{counted(shown, 'picture')} by {measure} in {out}.")
     if gallery is not None:
         write_gallery(image_set, gallery, by=measure, classes=classes, count=count)

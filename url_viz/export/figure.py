@@ -2,8 +2,9 @@
 
 import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 from xml.sax.saxutils import escape as escape_xml
@@ -11,11 +12,13 @@ from xml.sax.saxutils import escape as escape_xml
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from url_viz.base.errors import FolderError, ImageSetError
 from url_viz.base.wording import printable
-from url_viz.columns.ranking import ends
+from url_viz.columns.filters import categories_of, category_colours, filter_kind
+from url_viz.columns.measures import is_measure, shown_value, title_of_column
+from url_viz.columns.ranking import ends, percentile_of_each
 from url_viz.export.table_files import write_bytes
 from url_viz.image_set import ImageSet
 from url_viz.imaging.outputs import require_outside
@@ -119,6 +122,11 @@ LEAST_OPACITY = 0.07
 SMOOTH = 2
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8b7bd8", "#7a1f4b", "#666666", "#17becf")
 NO_CLASS = "#0072b2"
+RAMP = ("#3b527c", "#634e93", "#8b4e9e", "#ad5695", "#c6617c", "#db6a56", "#ed7200")
+"""The map's, clear to ambiguous, in even steps."""
+QUIET = "#8a8f98"
+"""What has no value, and discs that say what sizes mean."""
+PICTURE_FORMATS = (".svg", ".png")
 TILE_PX, GAP_PX, LINE_PX = 160, 8, 18
 
 
@@ -138,32 +146,76 @@ def opacities_of(v: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(np.maximum(np.power(1 - v, 1.4), LEAST_OPACITY), np.float64)
 
 
+Layout = Literal["umap", "tsne", "map"]
+"""Where pictures lie: on a map of their own, or where they are on the set's."""
+
+
 def write_figure(
     image_set: ImageSet,
     out: Path,
     *,
     by: str | None,
     classes: tuple[str, ...],
-    method: Literal["umap", "tsne"],
+    method: Layout,
+    colour: str = "label",
     with_names: bool = True,
+    with_legend: bool = False,
 ) -> tuple[str, int]:
     """Write the figure of a set, or of some classes, as PNG or SVG; returns its measure and the number of pictures.
 
-    Raises FolderError for another ending, or if it cannot be written.
+    `colour` is a column. Raises FolderError for another ending, or if it cannot be written.
     """
     require_outside(out, image_set.root)
-    if out.suffix.lower() not in (".png", ".svg"):
+    if (ending := out.suffix.lower()) not in PICTURE_FORMATS:
         raise FolderError(f"{str(out)!r} is neither a PNG nor an SVG file. Give a name that ends in .png or .svg.")
     measure, rows = _rows(image_set, by, classes)
-    projection = image_set.maps.project(rows["id"], method=method)
-    rows = rows.set_index("id").loc[projection.ids].reset_index()
-    discs = discs_of(rows, projection.xy, by=measure)
-    names = names_of(discs) if with_names else []
-    if out.suffix.lower() == ".svg":
-        write_bytes(figure_svg(discs, names).encode(), out)
+    if colour not in rows:
+        raise ImageSetError(f"There is no column {colour!r} in {str(image_set.root)!r} to colour by.")
+    xy: NDArray[np.floating]
+    if method == "map":
+        rows, xy = rows_on_map(rows)
     else:
-        write_png(figure_picture(discs, names), out)
+        projection = image_set.maps.project(rows["id"], method=method)
+        rows, xy = rows.set_index("id").loc[projection.ids].reset_index(), projection.xy
+    discs = discs_of(rows, xy, by=measure, colour=colour, within=image_set.table())
+    names = names_of(discs) if with_names else []
+    legend = legend_of(discs, is_named=bool(names)) if with_legend else None
+    write_bytes(figure_file(discs, ending, names=names, legend=legend), out)
     return measure, len(discs)
+
+
+def map_figure_file(
+    image_set: ImageSet,
+    ids: Collection[int] | None,
+    ending: str,
+    *,
+    by: str,
+    colour: str | None = None,
+    with_names: bool = True,
+) -> bytes:
+    """A set's map, or some pictures of it (None: all), as a figure for a paper: SVG or PNG by its `ending`.
+
+    Each picture is where it is on the map. `by` is the measure that sizes go by, `colour` a column, by default that
+    measure. Below stands what sizes mean, and colours that are not named.
+    """
+    table = image_set.table()
+    rows, xy = rows_on_map(table if ids is None else table[table["id"].isin(ids)])
+    discs = discs_of(rows, xy, by=by, colour=colour or by, within=table)
+    names = names_of(discs) if with_names else []
+    return figure_file(discs, ending, names=names, legend=legend_of(discs, is_named=bool(names)))
+
+
+def rows_on_map(table: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.float64]]:
+    """The rows of `ImageSet.table()` that are on the set's map, and their places (M, 2) there."""
+    rows = table[np.isfinite(table["x"].to_numpy(float))].reset_index(drop=True)
+    return rows, rows[["x", "y"]].to_numpy(np.float64)
+
+
+def figure_file(discs: "Discs", ending: str, *, names: Sequence[Name] = (), legend: "Legend | None" = None) -> bytes:
+    """The figure as a file of a format, by its ending: .svg or .png."""
+    if ending == ".svg":
+        return figure_svg(discs, names, legend).encode()
+    return _png(figure_picture(discs, names, legend))
 
 
 def write_gallery(image_set: ImageSet, out: Path, *, by: str, classes: tuple[str, ...], count: int) -> None:
@@ -190,9 +242,13 @@ def _rows(image_set: ImageSet, by: str | None, classes: tuple[str, ...]) -> tupl
 def write_png(picture: Image.Image, out: Path) -> None:
     """Write a picture as PNG, atomically. Raises FolderError for another ending, or if it cannot be written."""
     require_png(out)
+    write_bytes(_png(picture), out)
+
+
+def _png(picture: Image.Image) -> bytes:
     data = io.BytesIO()
     picture.save(data, "PNG", dpi=(DPI, DPI))
-    write_bytes(data.getvalue(), out)
+    return data.getvalue()
 
 
 def require_png(out: Path) -> None:
@@ -204,22 +260,38 @@ def require_png(out: Path) -> None:
 @dataclass(frozen=True)
 class Discs:
     """M pictures as the figure draws them, the lowest first: `centre` (M, 2) and `radius` (M,) in points, y down,
-    `colour` (M,) as #rrggbb, `opacity` (M,) 0 to 1, `label` (M,), None for none."""
+    `colour` (M,) as #rrggbb, `opacity` (M,) 0 to 1, `label` (M,), None for none.
+
+    `by` is the measure of their sizes, `colour_by` the column of their colours, `keys` its categories and their
+    colours, empty for numbers. `shrink` is the factor of areas.
+    """
 
     centre: NDArray[np.float64]
     radius: NDArray[np.float64]
     colour: NDArray[np.str_]
     opacity: NDArray[np.float64]
     label: "pd.Series[str]"
+    by: str
+    colour_by: str
+    keys: Mapping[str, str]
+    shrink: float
 
     def __len__(self) -> int:
         return len(self.radius)
 
 
-def discs_of(table: pd.DataFrame, xy: NDArray[np.floating], *, by: str) -> Discs:
+def discs_of(
+    table: pd.DataFrame,
+    xy: NDArray[np.floating],
+    *,
+    by: str,
+    colour: str = "label",
+    within: pd.DataFrame | None = None,
+) -> Discs:
     """The rows of `table` at `xy` (N, 2), by the measure `by`; rows without a value are left out.
 
-    Coloured by class (the ten colours repeat); the largest clouds lie lowest.
+    Coloured by a column: of categories (the ten colours repeat), or of numbers by their percentile `within` a table, by
+    default the same; the largest clouds lie lowest.
     """
     values = table[by].to_numpy(dtype=float)
     rows = np.flatnonzero(np.isfinite(values) & np.isfinite(xy).all(axis=1))
@@ -227,53 +299,194 @@ def discs_of(table: pd.DataFrame, xy: NDArray[np.floating], *, by: str) -> Discs
     lowest_first = np.argsort(-v, kind="stable")
     rows, v = rows[lowest_first], v[lowest_first]
     shrink = min(1.0, PICTURES_IN_PAPER / max(1, len(rows)))
-    label = table["label"].iloc[rows].reset_index(drop=True)
-    codes, _ = pd.factorize(label, sort=True)
-    colour = np.array([NO_CLASS if code < 0 else COLOURS[code % len(COLOURS)] for code in codes], dtype=np.str_)
+    drawn = table.iloc[rows].reset_index(drop=True)
+    label, keys = drawn["label"], dict[str, str]()
+    if filter_kind(drawn[colour]) == "numeric":
+        colours = ramp_colours(percentile_of_each(drawn, colour, within=table if within is None else within))
+    else:
+        categories = categories_of(drawn, colour)
+        fixed = category_colours(categories.names, colour)
+        keys = {
+            name: (fixed or COLOURS)[number % len(fixed or COLOURS)] for number, name in enumerate(categories.names)
+        }
+        palette, text = np.array([*keys.values(), NO_CLASS], dtype=np.str_), np.array([*keys, None], object)
+        colours, label = palette[categories.numbers], pd.Series(text[categories.numbers], name=label.name)
     radius = np.sqrt(areas_of(v) * shrink / math.pi)
-    return Discs(_centres(xy[rows]), radius, colour, opacities_of(v), label)
+    return Discs(_centres(xy[rows]), radius, colours, opacities_of(v), label, by, colour, keys, shrink)
+
+
+def ramp_colours(percentile: NDArray[np.floating]) -> NDArray[np.str_]:
+    """Colours (N,) of percentiles (N,) on the map's ramp; the grey one for nan."""
+    stops = np.array([[int(stop[place : place + 2], 16) for place in (1, 3, 5)] for stop in RAMP], float)
+    at = np.round(np.nan_to_num(percentile, nan=-1)).astype(int)
+    steps = np.linspace(0, len(RAMP) - 1, 101)
+    levels = (
+        np.stack([np.interp(steps, np.arange(len(RAMP)), channel) for channel in stops.T], axis=1).round().astype(int)
+    )
+    hexed = np.array([*(f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in levels), QUIET], dtype=np.str_)
+    return np.asarray(hexed[at], np.str_)  # −1 finds the last
 
 
 def names_of(discs: Discs) -> list[Name]:
-    """The classes' names that have room."""
-    font = ImageFont.load_default(NAME_POINTS)
-    width_of = lambda text: WIDEST_FONT * float(font.getlength(text))  # noqa: E731 - in this font
-    return place_names(discs.label, discs.centre, SIZE, height=NAME_POINTS + 1, width_of=width_of)
+    """The classes' names, or those of the categories that colours are of, that have room."""
+    return place_names(discs.label, discs.centre, SIZE, height=NAME_POINTS + 1, width_of=_width)
 
 
-def figure_picture(discs: Discs, names: Sequence[Name] = ()) -> Image.Image:
+LEGEND_GAP = 4.0
+SIZES_SHOWN = (0.0, 0.25, 0.5, 0.75, 1.0)
+SWATCH, SWATCHES = 6.0, 24
+"""The height of a bar of colours in points, and how many it has."""
+MOST_KEYS = 12
+
+
+@dataclass(frozen=True)
+class Legend:
+    """What stands below a figure, in points from its own top: discs (x, y, radius, colour, opacity), rectangles (left,
+    top, right, bottom, colour) and texts (left, middle, words), on a strip `height` high."""
+
+    discs: tuple[tuple[float, float, float, str, float], ...]
+    rectangles: tuple[tuple[float, float, float, float, str], ...]
+    texts: tuple[tuple[float, float, str], ...]
+    height: float
+
+
+def legend_of(discs: Discs, *, is_named: bool) -> Legend:
+    """What sizes mean and, if they are not named or are those of numbers, what colours mean.
+
+    *Uncertainty*, the paper's word, stands before our name of a measure.
+    """
+    writer, by = _LegendWriter(), title_of_column(discs.by)
+    writer.text(f"Uncertainty ({by})" if is_measure(discs.by) else by)
+    shown = np.array(SIZES_SHOWN)
+    colours = ramp_colours(100 * shown) if discs.colour_by == discs.by else np.full(len(shown), QUIET)
+    writer.scale(np.sqrt(areas_of(shown) * discs.shrink / math.pi), opacities_of(shown), colours)
+    if not discs.keys and discs.colour_by != discs.by:
+        writer.next_line()
+        writer.text(title_of_column(discs.colour_by))
+        writer.bar()
+    if discs.keys and not is_named and len(discs.keys) <= MOST_KEYS:
+        writer.next_line()
+        writer.text(title_of_column(discs.colour_by))
+        for name, colour in discs.keys.items():
+            writer.key(shown_value(discs.colour_by, name), colour)
+    return writer.legend()
+
+
+class _LegendWriter:
+    """Sets a legend from left to right, line by line."""
+
+    def __init__(self) -> None:
+        self._discs: list[tuple[float, float, float, str, float]] = []
+        self._rectangles: list[tuple[float, float, float, float, str]] = []
+        self._texts: list[tuple[float, float, str]] = []
+        self._left, self._high = MARGIN * SIZE[0], float(NAME_POINTS)
+        self._x, self._top = self._left, 0.0
+
+    def text(self, words: str) -> None:
+        self._texts.append((self._x, self._middle(), words))
+        self._x += _width(words) + LEGEND_GAP
+
+    def scale(self, radius: Floats, opacity: Floats, colours: NDArray[np.str_]) -> None:
+        self._high = max(self._high, 2 * float(radius.max()))
+        self._texts = [(x, self._middle(), words) for x, _, words in self._texts]
+        self.text("low")
+        for size, faint, colour in zip(radius, opacity, colours, strict=True):
+            self._discs.append((self._x + float(size), self._middle(), float(size), str(colour), float(faint)))
+            self._x += 2 * float(size) + LEGEND_GAP / 2
+        self.text("high")
+
+    def bar(self) -> None:
+        self.text("low")
+        top = self._middle() - SWATCH / 2
+        for colour in ramp_colours(np.linspace(0, 100, SWATCHES)):
+            self._rectangles.append((self._x, top, self._x + 2.2, top + SWATCH, str(colour)))  # no gaps between
+            self._x += 2.0
+        self._x += LEGEND_GAP
+        self.text("high")
+
+    def key(self, name: str, colour: str) -> None:
+        if self._x + SWATCH + _width(name) > SIZE[0] - self._left:
+            self.next_line()
+        self._discs.append((self._x + SWATCH / 3, self._middle(), SWATCH / 3, colour, 1.0))
+        self._x += SWATCH
+        self.text(name)
+
+    def next_line(self) -> None:
+        self._top += self._high + LEGEND_GAP
+        self._x, self._high = self._left, float(NAME_POINTS)
+
+    def legend(self) -> Legend:
+        height = self._top + self._high + 2 * LEGEND_GAP
+        return Legend(tuple(self._discs), tuple(self._rectangles), tuple(self._texts), height)
+
+    def _middle(self) -> float:
+        return self._top + self._high / 2
+
+
+def _width(words: str) -> float:
+    return WIDEST_FONT * float(ImageFont.load_default(NAME_POINTS).getlength(words))
+
+
+def figure_picture(discs: Discs, names: Sequence[Name] = (), legend: Legend | None = None) -> Image.Image:
     """The figure in pixels, DPI to the inch."""
-    scale = DPI * SMOOTH / POINTS_PER_INCH
-    size = round(WIDTH_INCHES * DPI) * SMOOTH, round(HEIGHT_INCHES * DPI) * SMOOTH
-    picture = Image.new("RGB", size, "white")
-    for centre, radius, colour, opacity in zip(discs.centre, discs.radius, discs.colour, discs.opacity, strict=True):
-        _disc(picture, centre * scale, max(float(radius * scale), 1.0), str(colour), float(opacity))
+    scale, below = DPI * SMOOTH / POINTS_PER_INCH, 0.0 if legend is None else legend.height
+    wide, high = round(WIDTH_INCHES * DPI) * SMOOTH, round((HEIGHT_INCHES + below / POINTS_PER_INCH) * DPI) * SMOOTH
+    picture = Image.new("RGB", (wide, high), "white")
+    for (x, y), radius, colour, opacity in zip(
+        discs.centre * scale, discs.radius * scale, discs.colour, discs.opacity, strict=True
+    ):
+        _disc(picture, x, y, max(radius, 1.0), str(colour), opacity)
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(NAME_POINTS * scale)
     for text, (left, top, right, bottom) in names:
         middle = (left + right) / 2 * scale, (top + bottom) / 2 * scale
         halo = round(HALO_POINTS * scale)
         draw.text(middle, _in_font(text), NAME_COLOUR, font, anchor="mm", stroke_width=halo, stroke_fill="white")
-    return picture.resize((size[0] // SMOOTH, size[1] // SMOOTH), Image.Resampling.LANCZOS)
+    if legend is not None:
+        top = SIZE[1]
+        for x, y, radius, colour, opacity in legend.discs:
+            _disc(picture, x * scale, (top + y) * scale, max(radius * scale, 1.0), colour, opacity)
+        for left, above, right, under, colour in legend.rectangles:
+            draw.rectangle((left * scale, (top + above) * scale, right * scale, (top + under) * scale), fill=colour)
+        for left, middle_y, words in legend.texts:
+            draw.text((left * scale, (top + middle_y) * scale), _in_font(words), NAME_COLOUR, font, anchor="lm")
+    return picture.resize((wide // SMOOTH, high // SMOOTH), Image.Resampling.LANCZOS)
 
 
-def figure_svg(discs: Discs, names: Sequence[Name] = ()) -> str:
+def figure_svg(discs: Discs, names: Sequence[Name] = (), legend: Legend | None = None) -> str:
     """The figure as SVG, in points: a circle for each picture, and names as text."""
-    width, height = SIZE
-    circles = (
-        f'<circle cx="{x:.2f}" cy="{y:.2f}" r="{radius:.2f}" fill="{colour}" fill-opacity="{opacity:.3f}"/>'
-        for (x, y), radius, colour, opacity in zip(discs.centre, discs.radius, discs.colour, discs.opacity, strict=True)
-    )
-    texts = (
+    width, height = SIZE[0], SIZE[1] + (0.0 if legend is None else legend.height)
+    circles = [
+        _circle(x, y, radius, colour, opacity)
+        for (x, y), radius, colour, opacity in zip(
+            discs.centre.tolist(), discs.radius.tolist(), discs.colour, discs.opacity.tolist(), strict=True
+        )
+    ]
+    texts = [
         f'<text x="{(left + right) / 2:.2f}" y="{(top + bottom) / 2:.2f}">{escape_xml(printable(text))}</text>'
         for text, (left, top, right, bottom) in names
-    )
-    look = (
-        f'font-family="Helvetica, Arial, sans-serif" font-size="{NAME_POINTS}" fill="{NAME_COLOUR}" stroke="white" '
-        f'stroke-width="{2 * HALO_POINTS}" paint-order="stroke" text-anchor="middle" dominant-baseline="central"'
-    )
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH_INCHES}in" height="{HEIGHT_INCHES}in"'
-    parts = [f'{head} viewBox="0 0 {width:g} {height:g}">', '<rect width="100%" height="100%" fill="white"/>']
-    return "\n".join([*parts, *circles, f"<g {look}>", *texts, "</g>", "</svg>\n"])
+    ]
+    font = f'font-family="Helvetica, Arial, sans-serif" font-size="{NAME_POINTS}" fill="{NAME_COLOUR}"'
+    halo = f'stroke="white" stroke-width="{2 * HALO_POINTS}" paint-order="stroke"'
+    look = f'{font} {halo} text-anchor="middle" dominant-baseline="central"'
+    inches = f'width="{WIDTH_INCHES}in" height="{height / POINTS_PER_INCH:g}in"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {inches} viewBox="0 0 {width:g} {height:g}">'
+    parts = [head, '<rect width="100%" height="100%" fill="white"/>', *circles, f"<g {look}>", *texts, "</g>"]
+    if legend is not None:
+        parts += [f'<g {font} dominant-baseline="central" transform="translate(0 {SIZE[1]:g})">']
+        parts += [_circle(*disc) for disc in legend.discs]
+        parts += [
+            f'<rect x="{left:.2f}" y="{top:.2f}" width="{right - left:.2f}" height="{low - top:.2f}" fill="{colour}"/>'
+            for left, top, right, low, colour in legend.rectangles
+        ]
+        parts += [
+            f'<text x="{x:.2f}" y="{y:.2f}">{escape_xml(printable(words))}</text>' for x, y, words in legend.texts
+        ]
+        parts += ["</g>"]
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def _circle(x: float, y: float, radius: float, colour: str, opacity: float) -> str:
+    return f'<circle cx="{x:.2f}" cy="{y:.2f}" r="{radius:.2f}" fill="{colour}" fill-opacity="{opacity:.3f}"/>'
 
 
 def _centres(xy: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -285,14 +498,22 @@ def _centres(xy: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray((MARGIN + (1 - 2 * MARGIN) * place) * np.array(SIZE), np.float64)
 
 
-def _disc(picture: Image.Image, centre: NDArray[np.floating], radius: float, colour: str, opacity: float) -> None:
-    left, top = (math.floor(float(middle) - radius) for middle in centre)
-    side = math.ceil(2 * radius) + 2
-    mask = Image.new("L", (side, side), 0)
-    middle = float(centre[0]) - left, float(centre[1]) - top
-    box = (middle[0] - radius, middle[1] - radius, middle[0] + radius, middle[1] + radius)
-    ImageDraw.Draw(mask).ellipse(box, fill=round(255 * opacity))
-    picture.paste(Image.new("RGB", (side, side), colour), (left, top), mask)
+def _disc(picture: Image.Image, x: float, y: float, radius: float, colour: str, opacity: float) -> None:
+    """Paint a disc; its middle is rounded to a pixel, of which SMOOTH make one in the end."""
+    mask = _mask(round(4 * radius), round(255 * opacity))
+    side = mask.width // 2
+    picture.paste(ImageColor.getrgb(colour), (round(x) - side, round(y) - side), mask)
+
+
+@lru_cache(maxsize=4096)
+def _mask(quarters: int, alpha: int) -> Image.Image:
+    """A disc of a radius in quarters of a pixel: many thousand of a figure are alike."""
+    radius = quarters / 4
+    side = math.ceil(radius) + 1
+    mask = Image.new("L", (2 * side + 1, 2 * side + 1), 0)
+    box = (side - radius, side - radius, side + radius, side + radius)
+    ImageDraw.Draw(mask).ellipse(box, fill=alpha)
+    return mask
 
 
 def gallery_picture(lines: dict[str, pd.DataFrame], thumbnails: dict[int, bytes], *, by: str) -> Image.Image:
