@@ -126,7 +126,7 @@ def test_twins_are_listed_and_one_of_each_is_kept(run: Run, image_set: ImageSet)
 def test_sort_and_export_take_decisions(run: Run, image_set: ImageSet, tmp_path: Path) -> None:
     run("decide", "drop", "cat/0000.jpg")
     shown = run("sort", tmp_path / "out", "--undecided")
-    assert "7 pictures sorted into" in shown
+    assert "Wrote 7 pictures to" in shown
     assert "1 in drop/, 6 in undecided/" in shown
     assert os.readlink(tmp_path / "out" / "drop" / "cat" / "0000.jpg") == str(image_set.root / "cat" / "0000.jpg")
     run("sort", tmp_path / "split", "--by", "confusability", "--threshold", "50", "--how", "copy")

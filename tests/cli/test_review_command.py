@@ -163,7 +163,7 @@ def test_sort_and_export_take_corrected_labels(run: Run, image_set: ImageSet, tm
     run("relabel", "fox", "cat/0004.jpg")
     run("decide", "drop", "cat/copy.jpg")
     shown = run("sort", tmp_path / "out", "--by", "label")
-    assert "24 pictures sorted into" in shown
+    assert "Wrote 24 pictures to" in shown
     assert "(11 in cat/, 1 in fox/, 12 in dog/)" in shown
     assert (tmp_path / "out" / "fox" / "0004.jpg").readlink() == image_set.root / "cat" / "0004.jpg"
     run("undo")

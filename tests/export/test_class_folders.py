@@ -48,8 +48,22 @@ def test_corrected_pictures_lie_in_their_new_class_and_files_stay(image_set: Ima
         "plum/1.png": "plum/1.png",
     }
     assert done.created == {"fig": 1, "kiwi": 1, "plum": 2}
-    assert done.words == (f"4 pictures sorted into '{tmp_path / 'out'}' (1 in fig/, 1 in kiwi/, 2 in plum/).",)
+    assert done.words == (f"Wrote 4 pictures to '{tmp_path / 'out'}': 1 in fig/, 1 in kiwi/, 2 in plum/.",)
     assert sorted(str(p.relative_to(image_set.root)) for p in image_set.root.rglob("*.png")) == sorted(PATHS)
+
+
+def test_folders_above_the_classes_are_named_and_some_pictures_can_be_taken(tmp_path: Path) -> None:
+    split = ("train/kiwi/1.png", "train/plum/1.png", "train/plum/2.png", "test/kiwi/2.png")
+    image_set = given_set(tmp_path, split)
+    done = sort_into_folders(image_set, tmp_path / "out", by="label")
+    assert done.words == (f"Wrote 4 pictures to '{tmp_path / 'out'}': 1 in test/, 3 in train/.",)
+    some = ids_of(image_set, "train/plum/2.png", "test/kiwi/2.png")
+    few = sort_into_folders(image_set, tmp_path / "few", by="label", ids=some)
+    assert sorted(lying(few, image_set)) == ["test/kiwi/2.png", "train/plum/2.png"]
+    image_set.decisions.decide(some, "drop")
+    with pytest.raises(ImageSetError, match="None of these pictures"):
+        sort_into_folders(image_set, tmp_path / "none", by="label", ids=some)
+    assert not (tmp_path / "none").exists()
 
 
 def test_dropped_pictures_and_those_without_a_label_are_left_out(tmp_path: Path) -> None:
@@ -149,5 +163,5 @@ def test_of_many_folders_some_are_named(tmp_path: Path) -> None:
     image_set = given_set(tmp_path, tuple(f"{letter}/1.png" for letter in "abcdefgh"))
     done = sort_into_folders(image_set, tmp_path / "out", by="label")
     named = ", ".join(f"1 in {letter}/" for letter in "abcdef")
-    assert done.words == (f"8 pictures sorted into '{done.out}' ({named}, and the others in 2 more folders).",)
+    assert done.words == (f"Wrote 8 pictures to '{done.out}': {named}, and the others in 2 more folders.",)
     assert (done.out / MARKER).is_file()

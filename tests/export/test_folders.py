@@ -193,7 +193,7 @@ class TestByDecision:
         )
         link = os.path.join(os.fsencode(tmp_path), b"out/keep", paths[0])
         assert os.readlink(link) == os.path.join(os.fsencode(image_set.root), paths[0])
-        assert done.words[0].startswith("4 pictures sorted into ")
+        assert done.words[0].startswith("Wrote 4 pictures to ")
 
     def test_copies_are_whole_and_undecided_ones_come_where_asked(self, image_set: ImageSet, tmp_path: Path) -> None:
         decide(image_set, keep=[0])

@@ -135,7 +135,7 @@ def test_sorting_makes_the_folders_and_refuses_what_is_outside(image_set: ImageS
     out = at.text_input(key="sort.out")
     assert out.value == str(image_set.root) + "-sorted"
     at.button(key="sort.sort").click().run()
-    assert "3 pictures sorted into" in at.success[0].value
+    assert "Wrote 3 pictures to" in at.success[0].value
     assert len(list((image_set.root.parent / "zoo-sorted" / "keep").rglob("*.jpg"))) == 3
     at.text_input(key="sort.out").set_value(str(tmp_path / "elsewhere"))
     at.button(key="sort.sort").click().run()

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, count
@@ -129,13 +129,15 @@ MOST_NAMED = 6
 class SortedFolders:
     """What sorting into `out` did; it never overwrites or removes anything.
 
-    `created` counts the links or copies made now, by folder, `present` those of earlier runs. `left_out` are pictures
+    `created` counts the links or copies made now, by decision, class or side, `tops` by the uppermost folder, such as
+    train and test above the classes; `present` are those of earlier runs. `left_out` are pictures
     whose file cannot be opened, with the reason, `blocked` those whose place holds something else or lies outside
     `out`. `elsewhere` are files at no picture's place, such as those of an earlier sorting.
     """
 
     out: Path
     created: dict[str, int]
+    tops: dict[str, int] = field(default_factory=dict)
     present: int = 0
     left_out: list[tuple[str, str]] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
@@ -143,11 +145,11 @@ class SortedFolders:
 
     @property
     def words(self) -> tuple[str, ...]:
-        folders = ", ".join(f"{count:,} in {name}/" for name, count in list(self.created.items())[:MOST_NAMED])
-        if (more := len(self.created) - MOST_NAMED) > 0:
+        folders = ", ".join(f"{count:,} in {name}/" for name, count in list(self.tops.items())[:MOST_NAMED])
+        if (more := len(self.tops) - MOST_NAMED) > 0:
             folders += f", and the others in {counted(more, 'more folder')}"
         pictures = counted(sum(self.created.values()), "picture")
-        sentences = [f"{pictures} sorted into {str(self.out)!r} ({folders})."]
+        sentences = [f"Wrote {pictures} to {str(self.out)!r}: {folders}."]
         if self.present:
             sentences.append(f"{self.present:,} were there already.")
         sentences += left_out_in_words(self.left_out)
@@ -170,8 +172,9 @@ def sort_into_folders(
     how: How = "link",
     threshold_percentile: float = 90.0,
     with_undecided: bool = False,
+    ids: Collection[int] | None = None,
 ) -> SortedFolders:
-    """Sort pictures into folders below `out`, each at its path within the image set, as absolute links or as copies.
+    """Sort pictures (`ids`, None: all) into folders below `out`, each at its path within the image set, as absolute links or as copies.
 
     `by` "decision" makes keep/, drop/ and look-again/ (and undecided/ if asked); "label" the class folders as
     corrected, without pictures that were dropped or have no label; a numeric column of the table, such as "ambiguity",
@@ -184,6 +187,10 @@ def sort_into_folders(
     refuse_bucket(image_set.root)
     table = image_set.table()
     folders = _folders(table, by, threshold_percentile, with_undecided=with_undecided)
+    if ids is not None:
+        folders = folders[table["id"].isin(ids).to_numpy()[folders.index]]
+        if folders.empty:
+            raise ImageSetError("None of these pictures would be written. Take more of them, or sort by another column.")
     target = Path(out).expanduser().absolute()
     all_folders: Sequence[str] = ()  # in the order of the result; those of labels are not known beforehand
     if by != BY_LABEL:
@@ -196,6 +203,8 @@ def sort_into_folders(
         _claim(target, image_set)
         sorted_into = _TargetFolder(target, how=how)
         places = _places(image_set, table, paths, folders, by)
+        tops = {path: display_name(place.split(b"/")[0]) for path, place in places.items()}
+        done.tops |= dict.fromkeys(tops.values() if by == BY_LABEL else done.created, 0)
         done.elsewhere += sorted_into.others(places.values(), all_folders or ("",))
         for row, folder in zip(folders.index, folders, strict=True):
             path, became = paths[row], "blocked"
@@ -207,6 +216,8 @@ def sort_into_folders(
                 done.left_out.append((display_name(path), str(error)))
                 continue
             done.created[folder] += became == "created"
+            if became == "created":
+                done.tops[tops[path]] += 1
             done.present += became == "present"
             done.blocked += [display_name(path)] if became == "blocked" else []
     except OSError as error:
