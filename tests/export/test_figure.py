@@ -150,10 +150,10 @@ def test_a_legend_says_what_sizes_and_colours_mean_where_nothing_else_does() -> 
 
 def test_the_map_as_it_is_shown_is_a_figure_at_once(shared_set: ImageSet, tmp_path: Path) -> None:
     ids = shared_set.table()["id"].tolist()[:5]
-    svg = map_figure_file(shared_set, ids, ".svg", by="entropy", with_names=False).decode()
+    svg = map_figure_file(shared_set.table(), ".svg", by="entropy", ids=ids, with_names=False).decode()
     own_discs = 5
     assert svg.count("<circle ") == own_discs + len(SIZES_SHOWN)
-    with Image.open(io.BytesIO(map_figure_file(shared_set, None, ".png", by="entropy", colour="label"))) as picture:
+    with Image.open(io.BytesIO(map_figure_file(shared_set.table(), ".png", by="entropy", colour="label"))) as picture:
         assert (picture.format, picture.width) == ("PNG", 975)
     write_figure(
         shared_set, tmp_path / "m.svg", by="entropy", classes=(), method="map", colour="entropy", with_legend=True

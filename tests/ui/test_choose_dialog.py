@@ -38,7 +38,7 @@ def dialog(image_set: ImageSet, count: int = 60) -> AppTest:
     def script() -> None:
         import streamlit as st
 
-        from url_viz.ui.explore.page import choose_dialog
+        from url_viz.ui.explore.pick_pictures import choose_dialog
         from url_viz.ui.open_sets import open_sets
 
         found = open_sets().get(st.session_state["a_set"], "own:mine")
@@ -88,7 +88,7 @@ def test_of_a_part_and_on_top_of_a_tag(image_set: ImageSet) -> None:
 def test_of_a_large_set_a_job_measures_and_its_result_stays(
     image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("url_viz.ui.explore.page.AT_ONCE", 59)
+    monkeypatch.setattr("url_viz.ui.explore.pick_pictures.AT_ONCE", 59)
     at = pressed(dialog(image_set))
     job = latest_job(image_set.workspace, kind=MEASURE.name, set_id=image_set.set_id)
     assert job is not None

@@ -25,9 +25,8 @@ from url_viz.ui.explore import export
 from url_viz.ui.explore.export import zip_chosen
 from url_viz.ui.widgets.embed_job import set_name
 
-TOOLS = ["CVAT", "Label Studio", "FiftyOne", "Hugging Face"]
-TABLES = ["Parquet", "All as CSV", "All as Parquet", "List of paths"]
-PACKED = ["WebDataset", "Parquet"]
+PROGRAMS = ["FiftyOne", "Hugging Face", "WebDataset", "Parquet", "CVAT", "Label Studio"]
+KINDS = ["Folders", "Table", "Data set for a program", "Report", "Figure for a paper"]
 
 
 @pytest.fixture
@@ -43,39 +42,68 @@ def popover(set_id: str, model: str, count: int) -> None:
     show_export(found, found.table(), found.table().head(count))
 
 
-def popover_of(image_set: ImageSet, count: int = 6) -> AppTest:
+def popover_of(image_set: ImageSet, count: int = 6, *, kind: str | None = None) -> AppTest:
+    """The popover of the first pictures of a set, at a kind of export."""
     arguments = (image_set.set_id, image_set.source.name, count)
-    return looked_at(AppTest.from_function(popover, args=arguments).run())
-
-
-def looked_at(at: AppTest) -> AppTest:
-    assert at.get("download_button")
-    return at
+    at = AppTest.from_function(popover, args=arguments).run()
+    return at if kind is None else at.radio(key="export.as").set_value(kind).run()
 
 
 def downloads(at: AppTest) -> list[str]:
-    """The names of what can be downloaded, in their order."""
+    """The names of the files that can be downloaded, with the words of their buttons."""
     return [button.proto.label for button in at.get("download_button")]
+
+
+def test_a_kind_is_chosen_and_one_button_below_its_choices_exports_it(image_set: ImageSet) -> None:
+    at = popover_of(image_set)
+    assert at.radio(key="export.as").options == KINDS
+    for kind in ("table", "program", "report", "figure"):
+        at.radio(key="export.as").set_value(kind).run()
+        assert downloads(at) == ["Export"]
+        assert not [button for button in at.button if str(button.key).startswith("export")]
+    at.radio(key="export.as").set_value("folders").run()
+    assert not downloads(at)
+    assert [button.label for button in at.button if str(button.key).startswith("export")] == ["Export"]
+    at.radio(key="export.as").set_value("program").run()
+    assert at.selectbox(key="export.program").options == PROGRAMS
 
 
 def test_what_leaves_is_counted_and_corrected_classes_come_first(tmp_path: Path, home: Workspace, model: Model) -> None:
     folder = write_folder(tmp_path / "zoo", 6, classes=("cat", "dog"))
     shutil.copy(folder / "cat" / "0000.jpg", folder / "cat" / "again.jpg")
     own = embed_folder(folder, model=model, workspace=home.root)
-    at = popover_of(own, 7)
-    assert at.markdown[0].value == "7 of 7; 1 copy or view of another is among them."
-    assert at.selectbox(key="sort.by").value == "decision"
+    at = popover_of(own, 7, kind="table")
+    assert words(at) == "7 of 7; 1 copy or view of another is among them."
     assert not at.checkbox
     ids = own.table().set_index("path")["id"]
     own.decisions.decide([int(ids["dog/0001.jpg"]), int(ids["dog/0003.jpg"])], "drop")
+    assert popover_of(own, 7).selectbox(key="export.by").value == "decision"
     own.labels.correct({int(ids["cat/0002.jpg"]): "dog"})
     at = popover_of(own, 7)
-    words = "5 of 7; 2 dropped are left out; 1 relabelled; 1 copy or view of another is among them."
-    assert at.markdown[0].value == words
-    assert at.selectbox(key="sort.by").value == "label"
-    assert [one.label for one in at.expander] == ["Class folders · 1 corrected", "More"]
-    at.checkbox(key="share.with_dropped").check().run()
-    assert at.markdown[0].value.startswith("7 of 7; 2 dropped are among them; 1 relabelled")
+    assert at.selectbox(key="export.by").value == "label"
+    assert at.radio(key="export.as").options == ["Class folders · 1 corrected", *KINDS[1:]]
+    at = popover_of(own, 7, kind="table")
+    assert words(at) == "5 of 7; 2 dropped are left out; 1 relabelled; 1 copy or view of another is among them."
+    at.checkbox(key="export.with_dropped").check().run()
+    assert words(at).startswith("7 of 7; 2 dropped are among them; 1 relabelled")
+
+
+def words(at: AppTest) -> str:
+    return next(caption.value for caption in at.caption if " of 7;" in caption.value)
+
+
+def test_some_pictures_or_all_are_exported_as_is_chosen(
+    image_set: ImageSet, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("URL_VIZ_ROOTS", os.pathsep.join([str(image_set.root.parent), str(Path(model.name).parent)]))
+    at = popover_of(image_set, 2)
+    assert at.segmented_control(key="export.all").options == ["These 2", "All 6"]
+    at.button(key="export.folders").click().run()
+    assert f"Wrote 2 pictures to '{image_set.root}-sorted': 2 in cat/." in at.success[0].value.replace("\\", "")
+    at.segmented_control(key="export.all").set_value(True).run()
+    at.button(key="export.folders").click().run()
+    assert "Wrote 4 pictures" in at.success[0].value
+    assert "export.all" not in [control.key for control in popover_of(image_set, 6).segmented_control]
 
 
 def test_a_zip_holds_one_data_set_of_the_pictures_asked_for(image_set: ImageSet) -> None:
@@ -87,19 +115,25 @@ def test_a_zip_holds_one_data_set_of_the_pictures_asked_for(image_set: ImageSet)
         assert packed.testzip() is None
 
 
-def test_of_objects_the_annotation_files_are_offered_whole(
+def test_of_objects_the_annotation_files_are_offered_first_and_whole(
     tmp_path: Path, home: Workspace, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     objects = embed_folder(write_annotated(tmp_path / "set", "YOLO"), model=model, workspace=home.root)
     at = popover_of(objects, 2)
-    assert downloads(at) == ["Report", "Corrected YOLO files", "CSV", *TOOLS, *TABLES, *PACKED]
+    assert at.radio(key="export.as").options == ["Corrected YOLO files", *KINDS]
+    assert downloads(at) == ["Export"]
+    assert "learns them as background" not in "".join(caption.value for caption in at.caption)
+    objects.decisions.decide(objects.table()["id"].tolist()[:2], "drop")
+    for kind in ("annotations", "program"):
+        at = popover_of(objects, 2, kind=kind)
+        assert "2 dropped objects lose their boxes, not their pixels" in "".join(one.value for one in at.caption)
+    objects.decisions.undo()
     packed = zip_chosen(objects, objects.table()["id"].tolist()[:2], program="annotations")
     with zipfile.ZipFile(io.BytesIO(packed)) as files:
         assert files.read("annotations/labels/0.txt") == (tmp_path / "set" / "labels" / "0.txt").read_bytes()
     monkeypatch.setattr(export, "MOST_ZIPPED", 1)
     at = popover_of(objects, 1)
-    assert [button.label for button in at.button if "share" in str(button.key)] == ["Corrected YOLO files"]
-    looked_at(at.button(key="share.annotations.job").click().run())
+    at.button(key="export.annotations.job").click().run()
     job = latest_job(objects.workspace, kind=EXPORT.name, set_id=objects.set_id)
     assert job is not None
     assert job.title == f"Write the annotation files of {set_name(objects.root)}"
@@ -109,12 +143,7 @@ def test_of_objects_the_annotation_files_are_offered_whole(
 def test_many_pictures_are_written_by_a_job_and_all_need_no_list(
     image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at = popover_of(image_set)
-    assert downloads(at) == ["Report", "CSV", *TOOLS, *TABLES, *PACKED]
-    assert at.markdown[0].value == "6 of 6."
-    at, job = job_of(image_set, 6, monkeypatch)
-    assert downloads(at) == ["Report", "CSV", *TABLES]
-    assert [button.label for button in at.button if "share" in str(button.key)] == [*TOOLS, *PACKED]
+    _, job = job_of(image_set, 6, monkeypatch)
     assert "--listed" not in job.command
     cancel_job(job, grace_s=0.1)
 
@@ -134,9 +163,10 @@ def test_two_jobs_of_one_moment_write_each_its_own(image_set: ImageSet) -> None:
 def job_of(image_set: ImageSet, count: int, monkeypatch: pytest.MonkeyPatch) -> tuple[AppTest, Job]:
     """The job that a click on the popover of so many pictures starts."""
     monkeypatch.setattr(export, "MOST_ZIPPED", 1)
-    at = popover_of(image_set, count)
-    looked_at(at.checkbox(key="share.copy").check().run())
-    looked_at(at.button(key="share.huggingface.job").click().run())
+    at = popover_of(image_set, count, kind="program")
+    at.selectbox(key="export.program").set_value("huggingface").run()
+    at.segmented_control(key="export.how").set_value("copy").run()
+    at.button(key="export.huggingface.job").click().run()
     job = latest_job(image_set.workspace, kind=EXPORT.name, set_id=image_set.set_id)
     assert job is not None
     assert job.title == f"Write {count} pictures of {set_name(image_set.root)} for Hugging Face"
@@ -155,8 +185,9 @@ def test_the_job_writes_what_was_chosen_and_says_how_it_is_opened(
     rows = [json.loads(line) for line in (out / "train" / "metadata.jsonl").read_text().splitlines()]
     assert [row["path"] for row in rows] == image_set.table()["path"].tolist()[:4]
     assert all(not (out / "train" / row["file_name"]).is_symlink() for row in rows)
-    told = looked_at(at.run())
+    told = at.run()
     assert f'datasets.load_dataset("imagefolder", data_dir={str(out)!r})' in [block.value for block in told.code]
+    assert f"Wrote 4 pictures to {str(out)!r}" in "".join(one.value for one in told.markdown).replace("\\", "")
 
 
 def test_a_folder_outside_the_roots_is_allowed_where_it_is_asked_for(
@@ -170,12 +201,12 @@ def test_a_folder_outside_the_roots_is_allowed_where_it_is_asked_for(
     monkeypatch.setenv("URL_VIZ_TOKEN", "on")
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     at = popover_of(image_set)
-    at.toggle(key="sort.undecided").set_value(True).run()
-    at.text_input(key="sort.out").set_value(str(elsewhere / "new")).run()
-    at.button(key="sort.out.allow").click().run()
+    at.selectbox(key="export.by").set_value("label").run()
+    at.text_input(key="export.out").set_value(str(elsewhere / "new")).run()
+    at.button(key="export.out.allow").click().run()
     assert allowed_folders(home) == (elsewhere,), "the folder above one that is not there yet"
-    assert "sort.out.allow" not in [button.key for button in at.button]
-    at.button(key="sort.sort").click().run()
+    assert "export.out.allow" not in [button.key for button in at.button]
+    at.button(key="export.folders").click().run()
     assert (elsewhere / "new").is_dir()
-    at.text_input(key="sort.out").set_value("/nowhere/new").run()
-    assert "sort.out.allow" not in [button.key for button in at.button], "never all folders of the machine"
+    at.text_input(key="export.out").set_value("/nowhere/new").run()
+    assert "export.out.allow" not in [button.key for button in at.button], "never all folders of the machine"

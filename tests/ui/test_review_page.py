@@ -322,9 +322,8 @@ class TestDesk:
         at.button(key="review.export").click().run()
         export = next(each for each in at.get("popover") if each.proto.popover.label == "Export")
         assert export.proto.popover.open
-        folders = next(each for each in at.expander if each.label == "Class folders · 1 corrected")
-        assert folders.proto.expanded
-        assert folders.selectbox[0].value == "label"
+        assert at.radio(key="export.as").options[0] == "Class folders · 1 corrected"
+        assert at.selectbox(key="export.by").value == "label"
 
     def test_a_picture_at_the_end_opens_and_its_answer_can_be_changed(self, image_set: ImageSet) -> None:
         spec = ReviewSpec("confusability", most=1)

@@ -29,7 +29,7 @@ def export(
     failures: Annotated[bool, Doc("write the failure list instead")] = False,
     nul: Annotated[bool, Doc("end the paths of a .txt with NUL, for odd names (xargs -0)")] = False,
 ) -> None:
-    """Write the table of an image set, most ambiguous first, to CSV or Parquet, or the paths to a text file."""
+    """Write the table of an image set, most ambiguous first, to CSV or Parquet, or its paths to a text file."""
     from url_viz.export.folders import paths_text
     from url_viz.export.selection import has_decision, leading_first
     from url_viz.export.table_files import write_bytes, write_table
@@ -37,10 +37,11 @@ def export(
     table = image_set.failures() if failures else image_set.table()
     if decision is not None and not failures:
         table = table[has_decision(table, decision)]
+    table = table if failures else leading_first(image_set, table)
     if out.suffix.lower() == ".txt" and not failures:
         write_bytes(paths_text(image_set, table["id"], nul=nul), out)
     else:
-        write_table(table if failures else leading_first(image_set, table), out)
+        write_table(table, out)
     print(f"{counted(len(table), 'row')} in {out}")
 
 

@@ -237,6 +237,16 @@ def counted_for(image_set: ImageSet, name: Program, ids: Collection[int] | None)
     return f"{counted(pictures.nunique(), 'picture')} with {counted(len(pictures), 'object')}"
 
 
+def dropped_in_words(image_set: ImageSet, name: Program) -> str:
+    """What dropping objects does to a data set of whole pictures; "" where none was dropped, or crops leave."""
+    dropped = int((image_set.table()["decision"] == "drop").sum())
+    is_whole = name == "annotations" or DATA_SETS[name].has_whole_pictures
+    if not dropped or not image_set.is_of_objects or not is_whole:
+        return ""
+    what = "1 dropped object loses its box" if dropped == 1 else f"{dropped:,} dropped objects lose their boxes"
+    return f"{what}, not their pixels: a detector learns them as background. Drop the whole picture if that matters."
+
+
 def title_for(image_set: ImageSet, name: Program) -> str:
     """A program's title; of annotation files by their format: "Corrected VOC files"."""
     kind = format_at(image_set.root) if name == "annotations" else None

@@ -185,20 +185,19 @@ def write_figure(
 
 
 def map_figure_file(
-    image_set: ImageSet,
-    ids: Collection[int] | None,
+    table: pd.DataFrame,
     ending: str,
     *,
     by: str,
+    ids: Collection[int] | None = None,
     colour: str | None = None,
     with_names: bool = True,
 ) -> bytes:
-    """A set's map, or some pictures of it (None: all), as a figure for a paper: SVG or PNG by its `ending`.
+    """The map of `ImageSet.table()`, or some pictures of it (None: all), as a figure for a paper: .svg or .png.
 
     Each picture is where it is on the map. `by` is the measure that sizes go by, `colour` a column, by default that
     measure. Below stands what sizes mean, and colours that are not named.
     """
-    table = image_set.table()
     rows, xy = rows_on_map(table if ids is None else table[table["id"].isin(ids)])
     discs = discs_of(rows, xy, by=by, colour=colour or by, within=table)
     names = names_of(discs) if with_names else []

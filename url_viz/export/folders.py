@@ -174,12 +174,12 @@ def sort_into_folders(
     with_undecided: bool = False,
     ids: Collection[int] | None = None,
 ) -> SortedFolders:
-    """Sort pictures (`ids`, None: all) into folders below `out`, each at its path within the image set, as absolute links or as copies.
+    """Sort pictures into folders below `out`, each at its path within the image set, as absolute links or as copies.
 
-    `by` "decision" makes keep/, drop/ and look-again/ (and undecided/ if asked); "label" the class folders as
-    corrected, without pictures that were dropped or have no label; a numeric column of the table, such as "ambiguity",
-    ambiguous/ and clear/: from its percentile `threshold_percentile` on, and below; pictures without a value are left
-    out. Of objects the crops are written, as PNG.
+    `ids` are those to sort, None for all. `by` "decision" makes keep/, drop/ and look-again/ (and undecided/ if asked);
+    "label" the class folders as corrected, without pictures that were dropped or have no label; a numeric column of the
+    table, such as "ambiguity", ambiguous/ and clear/: from its percentile `threshold_percentile` on, and below;
+    pictures without a value are left out. Of objects the crops are written, as PNG.
 
     Raises UsageError if `out` lies within the pictures, FolderError if it cannot be written, or is not empty and not
     from an earlier sorting of this set (which left the file `MARKER`); ImageSetError if no picture would be sorted.
@@ -190,7 +190,9 @@ def sort_into_folders(
     if ids is not None:
         folders = folders[table["id"].isin(ids).to_numpy()[folders.index]]
         if folders.empty:
-            raise ImageSetError("None of these pictures would be written. Take more of them, or sort by another column.")
+            raise ImageSetError(
+                "None of these pictures would be written. Take more of them, or sort by another column."
+            )
     target = Path(out).expanduser().absolute()
     all_folders: Sequence[str] = ()  # in the order of the result; those of labels are not known beforehand
     if by != BY_LABEL:
@@ -238,6 +240,14 @@ def paths_text(image_set: ImageSet, ids: Iterable[int], *, nul: bool = False) ->
         )
     end = b"\0" if nul else b"\n"
     return b"".join(path + end for path in paths)
+
+
+def paths_file(image_set: ImageSet, ids: Sequence[int]) -> bytes:
+    """The files of pictures as a list, one a line; each ended by a NUL where one has a line break in its name."""
+    try:
+        return paths_text(image_set, ids)
+    except FolderError:
+        return paths_text(image_set, ids, nul=True)
 
 
 def _places(

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from url_viz.base.errors import DecisionError, FolderError
 from url_viz.columns.ranking import with_percentile
+from url_viz.export.folders import paths_file
+from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.labels.label_choice import CORRECTED
 from url_viz.store.columns.user_paths import match_paths
@@ -60,6 +62,14 @@ def leading_first(image_set: ImageSet, rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of the set's table, the most ambiguous by the leading order first; as they are where none leads."""
     measure = image_set.order().measure
     return rows if measure is None else rows.sort_values(measure, ascending=False, kind="stable")
+
+
+def selection_file(image_set: ImageSet, rows: pd.DataFrame, ending: str) -> bytes:
+    """Rows of the set's table as a .csv or .parquet file, or as .txt their paths; the most ambiguous first."""
+    ordered = leading_first(image_set, rows)
+    if ending == ".txt":
+        return paths_file(image_set, ordered["id"].tolist())
+    return table_bytes(ordered.drop(columns=["rank_percentile"], errors="ignore"), ending)
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,6 @@ _RULES = """
 .st-key-explore_controls [data-testid="stButtonGroup"] label { margin: 0; min-height: 0; }
 .st-key-explore_line { min-height: 2.1rem; justify-content: center; }
 .st-key-explore_line [data-testid="stHorizontalBlock"], .st-key-explore_line .stHorizontalBlock { gap: .4rem; }
-[data-testid="stLayoutWrapper"]:has(> .st-key-sort_outcome [data-testid="stAlert"]) {
-  position: sticky; bottom: 0; z-index: 2; backdrop-filter: blur(20px); }
 .st-key-decide_bar { animation: url-viz-appear .5s step-end; }
 @keyframes url-viz-appear { from { pointer-events: none; } to { pointer-events: auto; } }
 .st-key-explore_reasons [role="radiogroup"] { flex-wrap: wrap; row-gap: .3rem; }

@@ -1,6 +1,5 @@
 """Parts of the Explore page: heading, galleries, classes, columns, choosing pictures, unreadable files."""
 
-import time
 from dataclasses import replace
 from functools import partial
 
@@ -11,14 +10,11 @@ from streamlit.typing import UploadedFile
 from url_viz.base.errors import UrlVizError
 from url_viz.base.wording import above, counted, first_of
 from url_viz.columns.filters import ReviewSpec, Scope, class_columns, replaced_in, scoped
-from url_viz.columns.measures import quoted, title_of_column
+from url_viz.columns.measures import quoted
 from url_viz.columns.ranking import with_percentile
-from url_viz.evidence.choice import choice_in_words
 from url_viz.findings.object_findings import TINY_PX
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
-from url_viz.jobs import Job, latest_job, why_it_failed
-from url_viz.jobs.kinds import AT_ONCE, MEASURE, start_measuring
 from url_viz.labels.ambiguity import between_filters, count_between
 from url_viz.labels.apart import apart_choices, apart_in_words
 from url_viz.labels.set_columns import Prepared
@@ -27,91 +23,16 @@ from url_viz.review.review import READY_PER_CLASS as REVIEWED_PER_CLASS
 from url_viz.store.columns.imported_columns import FOLDERS, NAMES, TAGS
 from url_viz.store.columns.source_columns import CLASS, PICTURE
 from url_viz.store.columns.user_files import CSV_ENDINGS, JSON_ENDINGS, PARQUET_ENDINGS
-from url_viz.ui.auth import user_name
-from url_viz.ui.explore.controls import columns_of_kind, default_measure, set_filter, show_filter_chips
-from url_viz.ui.explore.export import CORRECTED_FIRST, EXPORT_PANEL, show_export
+from url_viz.ui.explore.controls import default_measure, set_filter, show_filter_chips
+from url_viz.ui.explore.export import EXPORT_PANEL, show_export
 from url_viz.ui.explore.view import ExploreView, change_view
 from url_viz.ui.menu import go_to_review, purpose_of
 from url_viz.ui.search import start_search
 from url_viz.ui.session import DIALOG, Key
 from url_viz.ui.text import errors_shown, escape, show_error
-from url_viz.ui.widgets.buttons import act_button, control, dialog_button, download_paths, download_table, page_title
+from url_viz.ui.widgets.buttons import act_button, control, dialog_button, download_table, page_title
 from url_viz.ui.widgets.components import announce
 from url_viz.ui.widgets.embed_job import set_name
-from url_viz.ui.widgets.jobs import TICK_S, show_progress, show_result
-
-USUAL = 500
-NO_QUOTA = "none"
-
-
-def _show_choose_button(image_set: ImageSet, rows: pd.DataFrame) -> None:
-    if not image_set.core.has_graph:
-        return
-    words = "A number of pictures to train on or to label that cover the set, and what that is worth"
-    icon = ":material/checklist:"
-    if dialog_button("Pick pictures", icon=icon, key="choose.open", help=escape(image_set.core.in_words(words))):
-        choose_dialog(image_set, rows["id"].tolist())
-
-
-@st.dialog("Pick pictures", on_dismiss=DIALOG.clear)
-def choose_dialog(image_set: ImageSet, among: list[int]) -> None:
-    """Choose pictures `among` ids: how many, of each what, on top of which; then tagged, listed and measured."""
-
-    def title(option: str) -> str:
-        return "no matter what" if option == NO_QUOTA else "class" if option == "label" else title_of_column(option)
-
-    scope = f"these {len(among):,}" if len(among) < len(image_set) else f"all {len(among):,}"
-    st.caption(
-        f"Of {scope} pictures those that cover the others: each next one resembles most of what is left. Near copies "
-        "count once; dropped pictures are left out."
-    )
-    columns, tags = columns_of_kind(image_set, "category"), image_set.decisions.tag_counts()
-    has_labels = bool(image_set.table()["label"].notna().any())
-    options = [*(["label"] if has_labels else []), NO_QUOTA, *(column for column in columns if column != "label")]
-    with st.form("choose.form", border=False):
-        left, right = st.columns(2)
-        count = left.number_input("How many", 1, max(1, len(among)), min(USUAL, max(1, len(among) // 5)))
-        per = right.selectbox("As many of each", options, format_func=title, key="choose.per")
-        over = st.multiselect("On top of an earlier choice", list(tags), placeholder="Tags", key="choose.pinned")
-        tag = st.text_input("Tag the chosen ones", "chosen", key="choose.tag")
-        is_measured = st.toggle(
-            "Measure what it is worth", has_labels, key="choose.worth", help="Seconds; in a large set minutes, as a job"
-        )
-        quota, chosen = None if per == NO_QUOTA else per, list[int]()
-
-        def choose() -> str:
-            pinned = {image_id for each in over for image_id in image_set.subsets.tagged(each)}
-            picked = image_set.subsets.choose(count, per=quota, among=among, pinned=pinned)
-            chosen.extend(picked["id"].tolist())
-            words = [choice_in_words(picked, count, per=image_set.subsets.quota_column(quota))]
-            if tag.strip():
-                words.append(f"{image_set.subsets.tag(chosen, tag.strip(), who=user_name()).sentence}.")
-            if is_measured and len(image_set) > AT_ONCE:
-                start_measuring(image_set, chosen, name=set_name(image_set.root), tag=tag.strip())
-            return " ".join(words)
-
-        is_done = act_button("Pick", choose, key="choose.go", draw=st.form_submit_button, type="primary")
-    if is_done:
-        download_paths(image_set, chosen, name="chosen", key="choose.paths")
-    if is_done and is_measured and len(image_set) <= AT_ONCE:
-        with errors_shown(st.error), st.spinner("Measuring"):
-            st.markdown(escape(image_set.subsets.worth(chosen).words))
-    job = latest_job(image_set.workspace, kind=MEASURE.name, set_id=image_set.set_id)
-    if job is not None:
-        st.fragment(_show_measured, run_every=TICK_S if job.status().is_live else None)(job)
-
-
-def _show_measured(job: Job) -> None:
-    """The worth of a choice, as a job measured it, or its progress."""
-    status, tag = job.status(), job.about["tag"]
-    started = time.strftime("%d %b %H:%M", time.localtime(job.created))
-    st.caption(escape(f"{job.title}{f', tagged “{tag}”' if tag else ''} · {started}"))
-    if status.is_live:
-        show_progress(job)
-        st.caption("It goes on when you close this window; its result stands here and on the page Jobs.")
-    elif not show_result(job, status):
-        show_error(f"Nothing was measured. {why_it_failed(job)}")
-
 
 CLASSES_OPEN = "view.classes_open"
 CLASSES: Key[str] = Key("set.classes")
@@ -317,8 +238,7 @@ def show_heading(
             if dialog_button("Add columns", icon=":material/table_chart:", key="own.open", help=words):
                 user_columns_dialog(image_set)
             st.button("Find similar", icon=":material/image_search:", key="search.start", on_click=start_search)
-            _show_choose_button(image_set, rows)
-            with st.popover("Export", icon=":material/download:", key=EXPORT_PANEL, on_change=CORRECTED_FIRST.clear):
+            with st.popover("Export", icon=":material/download:", key=EXPORT_PANEL, on_change="rerun"):
                 show_export(image_set, table, rows)
     if image_set.source.head is None:
         st.info(

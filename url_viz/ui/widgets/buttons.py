@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from mimetypes import guess_type
 from pathlib import PurePath
 from typing import Any, Literal, TypeVar
@@ -10,9 +11,9 @@ from typing import Any, Literal, TypeVar
 import pandas as pd
 import streamlit as st
 
-from url_viz.base.errors import FolderError, UrlVizError
+from url_viz.base.errors import UrlVizError
 from url_viz.columns.measures import in_text, is_measure, measure_named, measure_title, title_of_column
-from url_viz.export.folders import paths_text
+from url_viz.export.folders import paths_file
 from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.ui.session import DIALOG, Key
@@ -140,6 +141,7 @@ def download(
     key: str,
     icon: str | None = None,
     is_quiet: bool = False,
+    is_primary: bool = False,
     disabled: bool = False,
     help_text: str | None = None,
 ) -> None:
@@ -151,7 +153,7 @@ def download(
         file_name=file_name,
         mime=PARQUET_MIME if is_parquet else guess_type(file_name)[0],
         icon=icon,
-        type="tertiary" if is_quiet else "secondary",
+        type="tertiary" if is_quiet else "primary" if is_primary else "secondary",
         on_click="ignore",
         key=key,
         disabled=disabled,
@@ -161,16 +163,9 @@ def download(
 
 def download_paths(image_set: ImageSet, ids: Sequence[int], *, name: str, key: str) -> None:
     """A button that downloads the paths of pictures; the file's name ends in `name`."""
-
-    def make() -> bytes:
-        try:
-            return paths_text(image_set, ids)
-        except FolderError:
-            return paths_text(image_set, ids, nul=True)
-
     download(
         "List of paths",
-        make,
+        partial(paths_file, image_set, ids),
         file_name=f"{image_set.root.name}-{name}.txt",
         key=key,
         help_text="Paths of these pictures, one per line (separated by NUL if a name contains a line break)",
