@@ -1,4 +1,4 @@
-"""The page Check new pictures: uploaded pictures, scored in memory and sorted from most to least ambiguous."""
+"""The New pictures page: uploaded pictures, scored in memory and sorted from most to least ambiguous."""
 
 import streamlit as st
 

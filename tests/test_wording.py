@@ -127,7 +127,7 @@ GIVEN_UP = {
     "[Ww]ith(held|hold)": "left out",
     "[Jj]udged without": "leaving out",
     "Search safely": "Search",
-    "Sort uploads": "Check new pictures",
+    "Sort uploads": "New pictures",
     "answers on pairs": "“Same kind?” answers",
     "Use one model": "Order by one model only",
     "Threshold percentile": "Show only above",

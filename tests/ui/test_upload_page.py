@@ -1,4 +1,4 @@
-"""Check new pictures in every state, through app.py as a visitor meets it: empty, scored, split, refused."""
+"""New pictures in every state, through app.py as a visitor meets it: empty, scored, split, refused."""
 
 import csv
 import io
@@ -82,7 +82,7 @@ def test_the_threshold_moves_uploads_and_they_stay_while_other_pages_are_looked_
     home: Workspace, model: Model
 ) -> None:
     at = without_set(model)
-    assert "Check new pictures" in words(at)
+    assert "New pictures" in words(at)
     assert "until an image set is open" in words(at)
     at = dropped(at, PICTURES)
     by = order_by(at)

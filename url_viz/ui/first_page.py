@@ -147,7 +147,7 @@ def show_first_page(page: Markdown | None = None, purpose: Markdown | None = Non
     else:
         page_title(page)
         st.markdown(purpose)
-        st.markdown("**Open pictures to begin**: a folder, the demo, or one of the sets below. You stay on this page.")
+        st.markdown("**Open pictures to begin.** You stay on this page.")
     show_ways_in()
     recent = recent_sets().latest(MOST_RECENT + 1)
     if live_jobs(Workspace.at()):

@@ -100,7 +100,7 @@ def compare_versions(image_set: ImageSet, before: str) -> Diff | None:
     other = image_set if before.startswith(_NUMBER) else open_sets().find(before, image_set.source.name)
     if other is None:
         st.info(
-            f"That image set has not been read with {escape(image_set.source.title)}. Choose it in the sidebar, and "
+            f"That image set has not been read with {escape(image_set.source.title)}. Open it, and "
             "read it with this model first.",
             icon=":material/info:",
         )

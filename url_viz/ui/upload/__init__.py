@@ -1,1 +1,1 @@
-"""The Check new pictures page: files judged in memory, and sorted by a measure."""
+"""The New pictures page: files judged in memory, and sorted by a measure."""

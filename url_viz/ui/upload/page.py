@@ -1,4 +1,4 @@
-"""Parts of the page Check new pictures: file drop, galleries, the map, exports, and the dialog of one upload."""
+"""Parts of the New pictures page: file drop, galleries, the map, exports, and the dialog of one upload."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -106,7 +106,7 @@ def show_cannot_embed(now: SetChoice) -> None:
     page_title(Markdown("New pictures"))
     st.info(
         f"{escape(resolve(now.model).title)}: these embeddings were imported, so no model here can embed a new "
-        "picture. Choose a model in the sidebar to check new pictures.",
+        "picture. Choose a model under Folder and model.",
         icon=":material/info:",
     )
 
