@@ -16,6 +16,8 @@ _RULES = """
 .st-key-set_menu { gap: .3rem; }
 .st-key-set_menu button { min-height: 2rem; padding-block: 0; }
 [data-testid="stButtonGroup"] button[data-selected="true"] { color: inherit !important; }
+[role="tab"] p { color: var(--st-text-color, CanvasText); }
+[role="tab"][aria-selected="true"] p { font-weight: 600; }
 [data-testid="stSidebarUserContent"] { padding-top: .4rem; }
 [data-testid="stSidebarUserContent"] > div > [data-testid="stVerticalBlock"],
 [data-testid="stSidebarUserContent"] > [data-testid="stVerticalBlock"] { gap: .6rem; }
