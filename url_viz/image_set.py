@@ -147,9 +147,11 @@ class ImageSet(SearchableSet):
         folders have them, width, height, uncertainty and its percentile, confusability and its percentile, entropy
         (nats) and inverse_norm (baselines), nearest_similarity, copy_group and twin_group (Int64: one number for a
         group of copies, and of copies and views of one thing, none alone), what `url_viz.imaging.quality` measures, x,
-        y; the user's own columns; reasons; decision, tags and name (None for none). Of objects, also picture (its
-        path), and box: x, y, width and height in pixels of the upright picture. For all our measures, higher = more
-        ambiguous, except nearest_similarity and the qualities; nan if there is none."""
+        y; the user's own columns; reasons; first_like and second_like (without classes, the groups that it is like,
+        named by look: `url_viz.pictures.named_groups`; the second only if it lies between two); decision, tags and name
+        (None for none). Of objects, also picture (its path), and box: x, y, width and height in pixels of the upright
+        picture. For all our measures, higher = more ambiguous, except nearest_similarity and the qualities; nan if
+        there is none."""
         table = self.core.frame.copy(deep=False)  # pandas copies a column once somebody writes to it
         if self.is_of_objects and has_boxes(table):
             table["box"] = self.cached_of_table(boxes_of)

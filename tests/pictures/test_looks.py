@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from url_viz.models.classifier_functions import class_names
-from url_viz.pictures.set_maps import NAMED_FROM, look_of
+from url_viz.pictures.named_groups import NAMED_FROM, look_of
 
 
 def test_the_largest_mean_share_names_a_region() -> None:

@@ -65,7 +65,20 @@ def distinct_short_names(names: Sequence[str], *, most: int) -> tuple[str, ...]:
     last = _shared_words([each[::-1] for each in words], spare - first)
     marks = "…" * (first > 0), "…" * (last > 0)
     left = ("".join(each[first : len(each) - last]).rstrip("-_ ./") for each in words)
-    return tuple(shortened(f"{marks[0]}{part}{marks[1]}", most) for part in left)
+    return tuple(_without_middle_words(f"{marks[0]}{part}{marks[1]}", most) for part in left)
+
+
+def _without_middle_words(name: str, most: int) -> str:
+    """A name in at most `most` characters: without as few words of its middle as need be, or `shortened`."""
+    words = _WORDS.findall(name)
+    if len(name) <= most:
+        return name
+    for gone in range(1, len(words) - 1):
+        left = [(words[:start], words[start + gone :]) for start in range(1, len(words) - gone)]
+        cut = ("".join(first).rstrip("-_ ./") + "…" + "".join(last) for first, last in left)
+        if fitting := [each for each in cut if len(each) <= most]:
+            return max(fitting, key=len)
+    return shortened(name, most)
 
 
 def _shared_words(names: Sequence[Sequence[str]], most: int) -> int:

@@ -245,6 +245,8 @@ _COLUMNS: Mapping[str, str] = {
     "second_class": "Second most likely class",
     "first_share": "Share of the most likely class",
     "second_share": "Share of the second most likely class",
+    "first_like": "Group it is most like",
+    "second_like": "Group it is also like",
     "twins": "Near copies",
 }
 _VALUES: Mapping[str, Mapping[str, str]] = {

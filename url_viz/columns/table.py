@@ -271,12 +271,12 @@ def file_rows(base: Frame, file_keys: FileKeys) -> NDArray[np.int64]:
 
 
 @column()
-def table(with_reasons: pd.DataFrame, decisions: Decided, file_rows: NDArray[np.int64]) -> pd.DataFrame:
+def table(with_groups: pd.DataFrame, decisions: Decided, file_rows: NDArray[np.int64]) -> pd.DataFrame:
     """The table of `ImageSet.table`: with three more columns, decision (None, keep, drop, look-again), tags ("a; b"),
     and name (or None)."""
     decided = decisions.rows_at(file_rows)
-    of_pictures = partial(pd.Series, index=with_reasons.index, dtype=object, copy=False)
-    return with_reasons.assign(
+    of_pictures = partial(pd.Series, index=with_groups.index, dtype=object, copy=False)
+    return with_groups.assign(
         decision=of_pictures(decided.decision), tags=of_pictures(decided.tags), name=of_pictures(decided.name)
     )
 

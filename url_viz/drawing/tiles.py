@@ -15,7 +15,7 @@ from url_viz.columns.measures import MEASURES, is_measure, measure_title
 from url_viz.columns.ranking import percentile_of_each
 from url_viz.image_set import ImageSet
 from url_viz.imaging.rendering import Range
-from url_viz.labels.ambiguity import classes_in_question
+from url_viz.labels.ambiguity import classes_in_question, groups_in_question
 
 _base = "/url-viz"
 
@@ -109,7 +109,7 @@ def _query(image_set: ImageSet, **parameters: str | Sequence[str] | None) -> str
 
 
 LONG_NAME = 18
-"""Names of classes that are longer are cut where they stand in a question below a picture."""
+"""Names of classes that are longer are cut where they stand in a question below a picture: a line of a tile each."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ class Tile:
 
     `thumbnail` is a URL. `value` is printed on the picture ("above 97 %"), `detail` shown when it is pointed at.
     `question` ("cucumber or banana?"), `label` and, on wide tiles, `name` (of a path, its last part) are under it;
-    of a question between two classes `asked` are these, and where names are long what tells them apart ("…vanilla…"),
-    as `short_label` is of the label.
+    of a question between two classes, or groups, `asked` are its two lines, and where names are long what tells them
+    apart ("…vanilla…"), as `short_label` is of the label.
     `twins` says which others it stands for ("3 copies"). `mark` is a short word in the corner. `decision` is shown as a
     coloured sign; a dropped picture is faint.
     """
@@ -149,18 +149,28 @@ def tiles(rows: pd.DataFrame, *, set_id: str, measure: str, ringed_id: int | Non
 
     def tile(row: Mapping[Hashable, Any]) -> Tile:
         value, rank = float(row[measure]), float(row["rank_percentile"])
+        named = {str(column): value for column, value in row.items()}
         return tile_of(
             row,
             set_id=set_id,
             value=value_text(value, rank),
             detail=f"{measure_title(measure)} {value_with_percentile(value, rank)}" if is_measure(measure) else "",
-            asked=classes_in_question({str(column): value for column, value in row.items()}),
+            asked=classes_in_question(named),
+            **like_on_tile(groups_in_question(named)),
             twins=twins_in_words(int(row.get("twins", 0)), int(row.get("copies", 0))),
             is_ringed=int(row["id"]) == ringed_id,
             decision=row.get("decision"),
         )
 
     return tuple(map(tile, rows.to_dict("records")))
+
+
+def like_on_tile(groups: tuple[str, str] | None) -> dict[str, object]:
+    """The question of a tile between two groups that are no classes, "like: valley or seashore?", as fields of it."""
+    if groups is None:
+        return {}
+    first, second = distinct_short_names(groups, most=LONG_NAME - 2)  # "like: " is two longer than "or ?"
+    return {"question": f"like: {' or '.join(groups)}?", "asked": (f"like: {first}", second)}
 
 
 def tiles_by_similarity(rows: pd.DataFrame, *, set_id: str) -> tuple[Tile, ...]:

@@ -429,17 +429,33 @@ def classes_in_question(row: Mapping[str, object]) -> tuple[str, str] | None:
     return (first, second) if float(ambiguity) >= OPEN_QUESTION else None
 
 
+def groups_in_question(row: Mapping[str, object]) -> tuple[str, str] | None:
+    """The two groups that a row of a set without classes is like (`url_viz.pictures.named_groups`), if it is asked."""
+    first, second = row.get("first_like"), row.get("second_like")
+    return (first, second) if isinstance(first, str) and isinstance(second, str) else None
+
+
 def question_of(row: Mapping[str, object]) -> str | None:
-    """ "cucumber or banana?" for a row of `ImageSet.table()`; None if it is clear, or there are no classes."""
-    asked = classes_in_question(row)
-    return None if asked is None else f"{' or '.join(asked)}?"
+    """ "cucumber or banana?" for a row of `ImageSet.table()`, or "like: valley or seashore?" of groups without classes.
+
+    None if it is clear.
+    """
+    if (asked := classes_in_question(row)) is not None:
+        return f"{' or '.join(asked)}?"
+    like = groups_in_question(row)
+    return None if like is None else f"like: {' or '.join(like)}?"
 
 
 def heading_of(row: Mapping[str, object]) -> str | None:
-    """What is asked of a row, and its label: "mango or avocado? Labelled lime"; None without classes."""
+    """What is asked of a row, and its label: "mango or avocado? Labelled lime", "Like: valley or seashore?".
+
+    None of a picture without classes that is like no group.
+    """
     first, label = row.get("first_class"), row.get("label")
     if not isinstance(first, str):
-        return None
+        alone = f"like: {row['first_like']}" if isinstance(row.get("first_like"), str) else None
+        words = question_of(row) or alone
+        return None if words is None else words[0].upper() + words[1:]
     if not isinstance(label, str):
         return question_of(row) or f"Looks like {first}"
     return f"{question_of(row) or f'Looks like {first}.'} Labelled {label}"

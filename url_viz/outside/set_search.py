@@ -19,6 +19,7 @@ from url_viz.evidence.selective_retrieval import near_in_graph, search
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
 from url_viz.outside.uploads import NewPicture, judge_pictures, score
+from url_viz.pictures.named_groups import is_like, named_groups
 from url_viz.pipeline.graph import K
 
 _MODES_OF_PNG = frozenset(("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"))
@@ -114,6 +115,13 @@ class SearchableSet(SetSubject):
         group = self._core.source_groups
         is_out = (table["label"] != label).to_numpy(dtype=bool) | (group == group[row])
         hits = search(unit[row], unit, k=k, exclude=is_out)
+        return self._with_similarity(hits.rows, hits.similarity)
+
+    def nearest_like(self, image_id: int, name: str, k: int = 3) -> pd.DataFrame:
+        """The k pictures of a group (`first_like`) that are nearest to one of this set: columns as of `search`."""
+        row, unit, group = self._core.row_of(image_id), self._core.unit, self._core.source_groups
+        is_member = is_like(self._core.derived.get(named_groups), name, len(group))
+        hits = search(unit[row], unit, k=k, exclude=~is_member | (group == group[row]))
         return self._with_similarity(hits.rows, hits.similarity)
 
     def _as_query(self, query: Path | Image.Image | int | NDArray[np.floating] | NewPicture) -> _Query:

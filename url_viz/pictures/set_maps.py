@@ -17,6 +17,7 @@ from url_viz.columns.twin_groups import group_codes
 from url_viz.core import SetSubject
 from url_viz.evidence.selective_retrieval import near_in_graph
 from url_viz.models.classifier_functions import class_names
+from url_viz.pictures.named_groups import classifier, look_of
 from url_viz.pipeline.postprocess import update_derived
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, project_selection, tsne_coordinates
 from url_viz.pipeline.whitening import whitened_for
@@ -256,8 +257,6 @@ class _Hills:
 
 
 Method = Literal["UMAP", "t-SNE", "PCA"]
-NAMED_FROM = 0.15
-"""A class names a region from this mean share on: below it, names of regions of Places and Grocery were far-fetched."""
 NEAR = 24
 """Nearest neighbours of a region's picture that are asked with it."""
 
@@ -284,13 +283,14 @@ class SetMaps(SetSubject):
         """Pictures that stand for the regions of the map: id, path, x, y, size, label, share; largest regions first.
 
         `looks_like` is the class of ImageNet that the backbone sees in a picture and its neighbours, with its
-        `like_share`; None without a head that knows the classifier, or where no class is clear. `count` bounds their
+        `like_share`; None without a head that knows the classifier, where its classes are no words for the set
+        (`url_viz.pictures.named_groups`), or where none is clear. `count` bounds their
         number; by default it follows that of the pictures (`url_viz.pictures.set_maps`).
         """
         core, names = self._core, class_names()
         pictures = representatives(core.frame, core.contents, core.graph, count=count, by=core.leading_order.measure)
-        functions = None if core.source.head is None else core.source.head.functions
-        if functions is None or len(functions.bias) != len(names):
+        functions = core.derived.get(classifier)
+        if functions is None:
             return pictures.assign(looks_like=None, like_share=np.nan)
         looks = []
         for image_id in pictures["id"].tolist():
@@ -338,13 +338,3 @@ class SetMaps(SetSubject):
         if coordinates is None or not (coordinates.method == UMAP).any():
             return 0.0
         return float((coordinates.method == PLACED).mean())
-
-
-def look_of(shares: NDArray[np.floating], names: tuple[str, ...]) -> tuple[str | None, float]:
-    """The class with the largest mean share among pictures, and that share; no name if it is below NAMED_FROM.
-
-    `shares` (M, C) are the classifier's softmax, `names` its C classes.
-    """
-    mean = shares.mean(axis=0)
-    best = int(mean.argmax())
-    return (names[best] if mean[best] >= NAMED_FROM else None), float(mean[best])

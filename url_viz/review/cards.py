@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.labels.ambiguity import groups_in_question, heading_of
 from url_viz.store.decisions.decision_rows import Decision
 from url_viz.store.decisions.decisions import Action, Step
 
@@ -53,6 +54,7 @@ class Choice:
 class Question:
     """What is asked of a picture: `text`, and the classes to choose among (none, or up to three).
 
+    Without classes, `groups` are the two that it is like, which nobody can choose (`url_viz.pictures.named_groups`).
     `wrong` is the probability that its label is wrong, given the label; nan where it is not known, or where shares of
     the classes are shown: these leave the label out, and the two would contradict each other.
     """
@@ -60,6 +62,7 @@ class Question:
     text: str
     choices: tuple[Choice, ...] = ()
     wrong: float = math.nan
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -208,13 +211,14 @@ class Queue(ABC):
 
 
 def between_classes(row: Mapping[str, Any], suggested: str | None = None) -> Question:
-    """Ask which of its two likeliest classes a row of `ImageSet.table()` has; without classes, what it is like.
+    """Ask which of its two likeliest classes a row of `ImageSet.table()` has; without classes, which group it is like.
 
     The class that it was given is a choice, too.
     """
     first, second, given = row.get("first_class"), row.get("second_class"), row.get("label_given")
     if not isinstance(first, str) or not isinstance(second, str):
-        return Question("Like this one?")
+        like = groups_in_question(row)
+        return Question("Like this one?") if like is None else Question(str(heading_of(row)), groups=like)
     names = dict.fromkeys([first, second, *([given] if isinstance(given, str) else [])])
     return Question(f"{first} or {second}?", tuple(_choice(row, name) for name in names))
 

@@ -20,6 +20,7 @@ from url_viz.columns.twin_groups import COPIES, first_of_each, group_codes
 from url_viz.evidence.selective_retrieval import search
 from url_viz.findings.reasons import reason_table, reasons
 from url_viz.labels.apart import sources
+from url_viz.pictures.named_groups import is_like, named_groups
 from url_viz.pipeline.nearest import UnitRows
 from url_viz.review.cards import AnswerKind, Card, CardAnswer, Question, Queue, Stepped, between_classes
 from url_viz.store.columns.source_columns import NO_SUCH_OBJECT, VERDICTS
@@ -139,6 +140,8 @@ class Review(Queue):
         self._listed, self._ask = listed, ask  # not `context`: it keeps the snapshot, which may be an old one
         self._reasons = context.derived.get(reasons)  # as they are at the opening
         self._sources, self._named_classes = context.derived.get(sources), context.named_classes
+        has_groups = "first_like" in context.table and context.table["first_like"].notna().any()
+        self._named_groups = context.derived.get(named_groups) if has_groups else None
         if context.is_of_objects and "label" in self.takes:
             self.takes = (*self.takes, "verdict")
         self._ids = context.table["id"].to_numpy(np.int64)
@@ -316,6 +319,9 @@ class Review(Queue):
         if question.choices:
             excluded = (is_out | (labels != choice.label) for choice in question.choices)
             return [self._nearest_to(row, exclude, NEAREST_OF_CLASS) for exclude in excluded]
+        if question.groups:
+            members = (is_like(self._named_groups, name, len(is_out)) for name in question.groups)
+            return [self._nearest_to(row, is_out | ~is_member, NEAREST_OF_CLASS) for is_member in members]
         return [self._nearest_to(row, is_out, NEAREST)]
 
     def _nearest_to(self, row: int, exclude: Bools, k: int) -> pd.DataFrame:

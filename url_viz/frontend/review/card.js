@@ -127,7 +127,7 @@ function newPicture({ name, thumbnail, label, mark, size }, number) {
 }
 
 /**
- * A class to choose with its nearest pictures, or the nearest pictures alone; or a group to choose from, numbered.
+ * A class to choose with its nearest pictures, or a group that is none, or the nearest pictures alone; or a group to choose from, numbered.
  * @param {Panel} panel
  * @param {number} number the key of the class
  * @param {{isGroup: boolean, given: string | null}} of `given` is the class that the picture came with
@@ -140,7 +140,7 @@ export function newPanel({ label, said, near }, number, { isGroup, given }) {
     if (label === given) choose.append(made("span", "share", "as labelled"));
     if (said !== null) choose.append(made("span", "share", said));
     panel.append(choose);
-  }
+  } else if (said !== null) panel.append(made("p", "like", said));
   const pictures = made("div", "near");
   pictures.append(...near.map((picture, place) => newPicture(picture, isGroup ? place + 1 : null)));
   panel.append(pictures);

@@ -162,6 +162,7 @@ def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
         (choice.label, choice.votes or (percent(choice.share) if has_shares and not math.isnan(choice.share) else None))
         for choice in card.question.choices
     ]
+    choices = choices or [(None, f"like: {name}") for name in card.question.groups]
     facts = facts_of(opened_set, dict(card.row), with_shares=has_shares) if card.facts is None else card.facts
     reasons = () if card.reasons is None else card.reasons.itertuples()
     return {
