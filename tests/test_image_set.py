@@ -31,7 +31,7 @@ COLUMNS = ["id", "path", "label", "label_given", "label_checked", "width", "heig
 COLUMNS += ["ambiguity", "ambiguity_percentile"]
 COLUMNS += ["first_class", "second_class", "first_share", "second_share", "confusability", "confusability_percentile"]
 COLUMNS += ["nearest_similarity", "copy_group", "twin_group", "tuned", "entropy", "inverse_norm", *QUALITIES]
-COLUMNS += ["x", "y", "reasons", "decision", "tags", "name"]
+COLUMNS += ["x", "y", "reasons", "first_like", "second_like", "decision", "tags", "name"]
 
 
 @pytest.fixture(scope="module")

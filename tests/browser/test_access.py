@@ -292,7 +292,7 @@ def test_no_dialog_or_popover_of_explore_has_a_fault(app: str, zoo: ImageSet, op
         page.keyboard.press("Escape")
         expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)
     page.goto(f"{app}/?set={zoo.set_id}&picture={zoo.core.ids[0]}")
-    expect(page.get_by_role("dialog").get_by_role("heading", name="Nearest neighbours")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_text("Nearest pictures")).to_be_visible()
     look(page, "a picture", faults, "[role=dialog]")
     assert_none(faults)
 

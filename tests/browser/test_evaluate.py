@@ -69,7 +69,7 @@ def test_a_labelled_set_is_evaluated_taken_away_and_looked_into(app: str, zoo: I
     settled(page)
     assert_fits(page)
     page.locator(".tile").first.click()
-    expect(page.get_by_role("dialog").get_by_role("heading", name="Nearest neighbours")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_text("Nearest pictures")).to_be_visible()
 
 
 def test_another_head_is_chosen_to_compare_with_and_left_again(

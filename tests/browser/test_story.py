@@ -183,7 +183,7 @@ def test_the_most_ambiguous_asks_between_which_two_and_leads_on(app: str, open_p
 def look_through(page: Page) -> None:
     """An open picture leads on by keys and by its neighbours, and is decided on by a key."""
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_role("heading", name="Nearest neighbours")).to_be_visible()
+    expect(dialog.get_by_text("Nearest pictures")).to_be_visible()
     path = dialog.locator(".path h3")
     picture = dialog.get_by_alt_text("The picture")
     expect(picture).to_be_visible()

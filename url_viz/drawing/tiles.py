@@ -156,21 +156,13 @@ def tiles(rows: pd.DataFrame, *, set_id: str, measure: str, ringed_id: int | Non
             value=value_text(value, rank),
             detail=f"{measure_title(measure)} {value_with_percentile(value, rank)}" if is_measure(measure) else "",
             asked=classes_in_question(named),
-            **like_on_tile(groups_in_question(named)),
+            like=groups_in_question(named),
             twins=twins_in_words(int(row.get("twins", 0)), int(row.get("copies", 0))),
             is_ringed=int(row["id"]) == ringed_id,
             decision=row.get("decision"),
         )
 
     return tuple(map(tile, rows.to_dict("records")))
-
-
-def like_on_tile(groups: tuple[str, str] | None) -> dict[str, object]:
-    """The question of a tile between two groups that are no classes, "like: valley or seashore?", as fields of it."""
-    if groups is None:
-        return {}
-    first, second = distinct_short_names(groups, most=LONG_NAME - 2)  # "like: " is two longer than "or ?"
-    return {"question": f"like: {' or '.join(groups)}?", "asked": (f"like: {first}", second)}
 
 
 def tiles_by_similarity(rows: pd.DataFrame, *, set_id: str) -> tuple[Tile, ...]:
@@ -182,9 +174,18 @@ def tiles_by_similarity(rows: pd.DataFrame, *, set_id: str) -> tuple[Tile, ...]:
 
 
 def tile_of(
-    row: Mapping[Hashable, Any], *, set_id: str, value: str, asked: tuple[str, str] | None = None, **more: Any
+    row: Mapping[Hashable, Any],
+    *,
+    set_id: str,
+    value: str,
+    asked: tuple[str, str] | None = None,
+    like: tuple[str, str] | None = None,
+    **more: Any,
 ) -> Tile:
-    """A row (id, path, label) as a tile with a text `value`; `more` are other fields of `Tile`."""
+    """A row (id, path, label) as a tile with a text `value`; `more` are other fields of `Tile`.
+
+    It asks between the classes `asked`, or else between the groups that it is `like`.
+    """
     image_id, label = int(row["id"]), row.get("label")
     usual: dict[str, Any] = {
         "thumbnail": thumbnail_url(set_id, image_id),
@@ -194,6 +195,9 @@ def tile_of(
         short = distinct_short_names(asked, most=LONG_NAME)
         short_label = dict(zip(asked, short, strict=True)).get(str(label))
         usual |= {"question": f"{' or '.join(asked)}?", "asked": short, "short_label": short_label}
+    elif like is not None:
+        first, second = distinct_short_names(like, most=LONG_NAME - 2)  # "like: " is two longer than "or ?"
+        usual |= {"question": f"like: {' or '.join(like)}?", "asked": (f"like: {first}", second)}
     return Tile(image_id, str(row["path"]), value=value, **usual | more)
 
 

@@ -94,8 +94,9 @@ button:is([kind="secondary"], [kind="tertiary"]):is(:hover, :focus, :active, [ar
   clip-path: inset(50%); }
 [role="dialog"]:has(.st-key-picture_path) > h2 + div { padding-top: 1rem; }
 [role="dialog"]:has(.st-key-picture_path) > button { z-index: 1; }
-[role="dialog"] .st-key-picture_path { padding-right: 2.5rem; }
-[class*="st-key-picture_class"] p { font-size: .95rem; }
+[role="dialog"] .st-key-picture_head { padding-right: 2.5rem; }
+[role="dialog"] .st-key-picture_head h3 { padding: 0; overflow-wrap: anywhere; }
+[class*="st-key-picture_side"] p { font-size: .95rem; }
 [class*="st-key-first_card"] { position: relative; }
 [class*="st-key-first_card"]:hover { border-color: var(--st-primary-color, Highlight); }
 [class*="st-key-first_card"] [class*="st-key-first-open"] button::after { content: ""; inset: 0;

@@ -16,6 +16,7 @@ export default function show({ parentElement, data }) {
   const [path, button, said] = ["h3", "button", ".said"].map((selector) => parentElement.querySelector(selector));
   if (path.textContent !== data.path) said.textContent = "";
   path.textContent = data.path;
+  path.parentElement.classList.toggle("title", data.is_title);
   button.onclick = async () => {
     said.textContent = await copied(path);
   };

@@ -40,9 +40,12 @@ def say_now(words: Mapping[str, str], *, key: str) -> None:
 _mount_path = component_of("path")
 
 
-def show_path(path: str, *, key: str) -> None:
-    """A path, and a button that copies it; where a browser does not let it, it marks the path, to be copied by keys."""
-    _mount_path(key=key, data={"path": path})
+def show_path(path: str, *, key: str, is_title: bool) -> None:
+    """A path, and a button that copies it; where a browser does not let it, it marks the path, to be copied by keys.
+
+    It is a title, or stands small below one.
+    """
+    _mount_path(key=key, data={"path": path, "is_title": is_title})
 
 
 _mount_stops = component_of("stops")

@@ -1,5 +1,6 @@
-"""The dialog of one picture: its question beside pictures of each class, a decision, a label, its neighbours."""
+"""The dialog of one picture: its question, the nearest pictures on both sides of it, a decision, a label."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -39,9 +40,7 @@ LABELLED: Key[str | None] = Key("view.labelled")
 """The control of a picture's label, by its id."""
 
 NEIGHBOURS = 12
-NEAREST_OF_CLASS = 3
-CLASS_COLUMNS = 5
-"""Columns for the nearest of a class: three classes, decisions and label are in sight at once."""
+NEAREST_OF_SIDE = 3
 
 
 def open_picture(image_id: int) -> None:
@@ -78,61 +77,73 @@ def _show_picture(image_set: ImageSet, measure: str) -> None:
     assert image_id is not None
     write_query({PICTURE: [str(image_id)]}, among=lambda key: key == PICTURE)
     row = image_set.row(image_id)
-    show_path(str(row["path"]), key="picture_path")
+    heading = heading_of(row)
+    with st.container(key="picture_head", gap="xxsmall"):
+        if heading is not None:
+            st.subheader(escape(heading), anchor=False)
+        show_path(str(row["path"]), key="picture_path", is_title=heading is None)
+    sides = sides_of(image_set, row)
     left, right = st.columns([1, 1], gap="medium")
     with left:
         show_with_heat(image_set, image_id, row, measure=measure)
         _show_steps(image_set, image_id, measure)
     with right:
-        _show_question(image_set, image_id, row)
+        _show_sides(image_set, image_id, row, sides)
+        if not sides:
+            _show_neighbours(image_set, image_id)
         _show_decision(image_set, image_id, row)
         _show_label(image_set, image_id, row)
-        with st.expander("Numbers", icon=":material/123:"):
-            st.dataframe(facts_of(image_set, row), hide_index=True, width="stretch", alt="Facts of the picture")
-            show_model_of(image_set, image_id, row)
-    _show_neighbours(image_set, image_id)
+        show_reason_badges(image_set.reasons([image_id]))
+    numbers, nearest = st.columns([1, 1], gap="medium")
+    with numbers, st.expander("Numbers", icon=":material/123:"):
+        st.dataframe(facts_of(image_set, row), hide_index=True, width="stretch", alt="Facts of the picture")
+        show_model_of(image_set, image_id, row)
+    if sides:
+        with nearest, st.expander("Nearest pictures", icon=":material/grid_view:"):
+            _show_neighbours(image_set, image_id)
+
+
+def sides_of(image_set: ImageSet, row: dict[str, object]) -> dict[str, pd.DataFrame]:
+    """The nearest pictures of each class that a row of the table is held against, by its name.
+
+    Without classes those of each group that it is like; empty where nothing has a name.
+    """
+    image_id = int(str(row["id"]))
+    if names := classes_to_show(row):
+        return {name: image_set.nearest_of_class(image_id, name, NEAREST_OF_SIDE) for name in names}
+    likes = [name for name in (row["first_like"], row["second_like"]) if isinstance(name, str)]
+    return {name: image_set.nearest_like(image_id, name, NEAREST_OF_SIDE) for name in likes}
+
+
+def _show_sides(image_set: ImageSet, image_id: int, row: dict[str, object], sides: Mapping[str, pd.DataFrame]) -> None:
+    """A row of the nearest pictures on each side of the question; of three sides smaller, so that all are in sight."""
+    columns = NEAREST_OF_SIDE if len(sides) < 3 else 4
+    for name, near in sides.items():
+        with st.container(key=f"picture_side.{name}", gap="xxsmall"):
+            st.markdown(f"**{escape(name)}**{' · its label' if name == row['label'] else ''}")
+            shown = tiles_by_similarity(near.assign(label=None), set_id=image_set.set_id)
+            key = f"between.{image_id}.{name}"
+            show_gallery(shown, key=key, empty="No other pictures.", columns=columns, on_click=OPENED.set)
+    if sides and not classes_to_show(row):
+        st.caption("Groups of this map, named by look; not classes.")
 
 
 def _show_neighbours(image_set: ImageSet, image_id: int) -> None:
+    """The nearest pictures of any class, to be decided on too, and a search for more."""
+
     def search() -> None:
         search_with(image_id)
         go_to("explore")
 
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader("Nearest neighbours", width="content", anchor=False)
-        words = escape(image_set.core.in_words("Search with this picture"))
-        if st.button(words, icon=":material/image_search:", key="search_with", type="tertiary", on_click=search):
-            st.rerun()
     if len(image_set) == 1:
         st.caption(escape(image_set.core.in_words("This image set has no other pictures.")))
         return
     shown = tiles_by_similarity(image_set.neighbours(image_id, NEIGHBOURS), set_id=image_set.set_id)
     key, handle = f"neighbours.{image_id}", partial(handle_gallery_actions, image_set)
-    show_gallery(shown, key=key, empty="No neighbours.", columns=6, handle=handle, on_click=OPENED.set)
-
-
-def _show_question(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
-    """The question, its reasons, and a row of the nearest pictures for each class in question."""
-    heading = heading_of(row)
-    if heading is not None:
-        st.subheader(escape(heading), anchor=False)
-    show_reason_badges(image_set.reasons([image_id]))
-    has_shares = heading is not None and image_set.labels.shows_shares()
-    names, shares = classes_to_show(row), image_set.labels.shares(image_id) if has_shares else {}
-    for name in names:
-        near = image_set.nearest_of_class(image_id, name, NEAREST_OF_CLASS)
-        with st.container(key=f"picture_class.{name}", gap="xxsmall"):
-            own = "· its label" if name == row["label"] else ""
-            share = f"· {percent(shares[name])}" if name in shares else ""
-            st.markdown(f"**{escape(name)}** {escape(share)} {escape(own)}")
-            shown = tiles_by_similarity(near.assign(label=None), set_id=image_set.set_id)
-            key = f"between.{image_id}.{name}"
-            empty = "No other pictures of this class."
-            show_gallery(shown, key=key, empty=empty, columns=CLASS_COLUMNS, on_click=OPENED.set)
-    listed = ", ".join(f"{name} {percent(shares[name])}" for name in names if name in shares)
-    if listed:
-        unseen = "Leaving out its own label, similar" if isinstance(row["label"], str) else "Similar"
-        st.caption(escape(f"{unseen} pictures are: {listed}."))
+    show_gallery(shown, key=key, empty="No neighbours.", columns=4, handle=handle, on_click=OPENED.set)
+    words = escape(image_set.core.in_words("Search with this picture"))
+    if st.button(words, icon=":material/image_search:", key="search_with", type="tertiary", on_click=search):
+        st.rerun()
 
 
 def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
@@ -241,14 +252,18 @@ def _number(row: dict[str, object], column: str) -> float:
 
 
 def show_reason_badges(reasons: pd.DataFrame) -> None:
-    """The reasons of one picture (rows of `ImageSet.reasons()`), the strongest first, with details on hover."""
+    """The reasons of one picture (rows of `ImageSet.reasons()`), the strongest first, with details on hover.
+
+    That it lies between two classes is not among them: the question says so.
+    """
+    others = reasons[reasons["reason"] != BETWEEN_CLASSES]
+    if others.empty:
+        return
     with st.container(horizontal=True, gap="small"):
-        for row in reasons.itertuples():
-            detail = str(row.detail)
-            title = title_of_reason(str(row.reason), detail)
-            st.badge(escape(title), color="orange" if float(str(row.strength)) >= 0.5 else "gray", help=escape(detail))
-        if reasons.empty:
-            st.badge("no reason stands out", color="gray")
+        for row in others.itertuples():
+            is_strong = float(str(row.strength)) >= 0.5
+            title, help_ = escape(shown_reason(str(row.reason))), escape(str(row.detail))
+            st.badge(title, color="orange" if is_strong else "gray", help=help_)
 
 
 def title_of_reason(reason: str, detail: str) -> str:
