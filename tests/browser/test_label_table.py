@@ -48,7 +48,7 @@ def test_ticked_labels_are_corrected_together_and_one_is_opened(
     expect(suggest).to_be_disabled()
     tick(page, 0)
     page.get_by_role("button", name="Open picture").click()
-    expect(page.get_by_role("dialog").get_by_role("heading", name="Nearest neighbours")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_text("Nearest pictures")).to_be_visible()
     settled(page)
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
