@@ -126,7 +126,7 @@ def test_a_clicked_picture_opens_with_its_facts_and_neighbours_and_is_searched_w
     assert "Originally cat · a new class: no other picture has it" in words(at)
     image_set.decisions.undo()
     at.button(key="search_with").click().run()
-    assert at.session_state["search.query_id"] == first
+    assert at.session_state["view.query_id"] == first
 
 
 def test_a_link_opens_its_picture_once(image_set: ImageSet) -> None:
