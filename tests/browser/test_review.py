@@ -137,6 +137,35 @@ def test_undo_leads_back_through_the_answers_and_redo_forth(app: str, image_set:
     assert state(image_set, seen[0]) == (None, None)
 
 
+def test_after_going_back_an_answer_leads_to_the_next_and_space_over_what_is_answered(
+    app: str, image_set: ImageSet, open_page: OpenPage
+) -> None:
+    desk = opened(open_page, app, image_set)
+    caption, seen = desk.page.locator("figcaption"), [desk.name]
+    for _ in range(5):
+        desk.press("k")
+        expect(caption).not_to_have_text(seen[-1])
+        seen.append(desk.name)
+    for name in reversed(seen[:5]):
+        desk.press("Backspace")
+        expect(caption).to_have_text(name)
+    desk.press("d")
+    expect(caption).to_have_text(seen[1])
+    desk.press("Space")
+    expect(caption).to_have_text(seen[2])
+    desk.press("Backspace")
+    expect(caption).to_have_text(seen[1])
+    for name in seen[2:6]:
+        desk.press("Space")
+        expect(caption).to_have_text(name)
+    desk.press("k")
+    expect(caption).not_to_have_text(seen[5])
+    wanted = [("drop", None), *[("keep", None)] * 5]
+    eventually(lambda: [state(image_set, name) for name in seen] == wanted)
+    expect(desk.counts).to_contain_text("6 done")
+    assert "skipped" not in desk.counts.inner_text()
+
+
 def test_pairs_by_keys_and_mouse(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
     desk = opened(open_page, app, image_set, "review=pairs&most=8")
     page, first = desk.page, desk.page.locator("figcaption").first

@@ -79,6 +79,7 @@ class Desk {
     this.cards = new Map(); // position → card, as the server sent it last
     this.bases = new Map(); // id → its state when it was first shown
     this.visited = [];
+    this.ahead = []; // positions that were left by going back, the next last
     this.answered = []; // what was sent: {position, isSkip}, the latest last
     this.takenBack = [];
     this.stored = 0; // the number of the last action that the server has carried out
@@ -327,8 +328,16 @@ class Desk {
     this.say(`Kept: ${kept.name}`);
   }
 
+  // One that was answered and gone back over stays answered.
   skip() {
     const { id, name } = this.card;
+    if (this.ahead.length && stateOf(this.card, this.actions.waiting).isDone) {
+      this.visited.push(this.at);
+      this.at = this.next(this.at);
+      this.tellPlace();
+      this.draw();
+      return;
+    }
     this.send({ id, skip: true }, null);
     this.say(`Skipped: ${name}`);
   }
@@ -345,9 +354,16 @@ class Desk {
     const { before } = this;
     if (!before) return;
     this.visited.pop();
+    if (this.card) this.ahead.push(this.at);
     this.at = before.position;
     this.tellPlace();
     this.draw();
+  }
+
+  // The card after this one: of those that were gone back over, else the next that waits.
+  next(from) {
+    const left = this.ahead.pop();
+    return this.cards.has(left) ? left : nextOpen(this.queue, from);
   }
 
   // Have the server send the cards around this place, with what it has stored so far.
@@ -361,6 +377,7 @@ class Desk {
     const last = from.pop();
     if (last) to.push(last);
     this.at = last?.position ?? this.at;
+    this.ahead = [];
     this.refuse("");
     if (last?.isSkip) {
       this.tellPlace();
@@ -380,6 +397,7 @@ class Desk {
     }
     if (stepped) {
       if (stepped.position >= 0 && !this.unsent.answers.length) this.at = stepped.position;
+      this.ahead = [];
       this.stepped = { words: stepped.words, sequence: this.stored };
     }
     if (refused.length < sent.length) this.tellPlace();
@@ -394,7 +412,7 @@ class Desk {
     this.takenBack = [];
     this.actions.add({ ...action, position: from });
     if (to === null) this.visited.push(from);
-    this.at = to ?? nextOpen(this.queue, from);
+    this.at = to ?? this.next(from);
     this.hasEnded = !countsOf(this.queue).left;
     this.unsent.add({ ...this.actions.waiting.at(-1), before: { decision, label, same, verdict, keep } });
     this.refuse("");
@@ -405,6 +423,7 @@ class Desk {
   takeBack({ position }, message) {
     if (this.cards.has(position)) {
       this.at = position;
+      this.ahead = [];
       this.visited = this.visited.filter((one) => one !== position);
       this.answered = this.answered.filter((one) => one.position !== position);
     }
