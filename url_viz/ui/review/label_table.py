@@ -66,8 +66,11 @@ def show_labels(image_set: ImageSet, spec: ReviewSpec) -> None:
     if check is None or doubtful is None:
         _show_why_not(image_set)
         return
-    st.header(escape(f"{doubtful.words}."), anchor=False, help=Markdown(f"{_checked(image_set, check)} {HOW}"))
+    heading = st.container()
     kind, pair, label = _pick(check, doubtful, spec)
+    overlap = counted(len(check.mixed), "pair of classes overlaps", "pairs of classes overlap")
+    words, about = doubtful.words if pair is None else overlap, f"{_checked(image_set, check)} {HOW}"
+    heading.header(escape(f"{words}."), anchor=False, help=Markdown(about))
     rows = labels_to_check(check, doubtful, kind=kind, pair=pair, label=label)
     if pair is not None:
         _show_pair(check, pair)

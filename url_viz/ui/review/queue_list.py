@@ -44,12 +44,12 @@ def show_queues(
                 st.header(escape(row.words), anchor=False, help=escape(row.why) if row.why else None)
                 if facts := " · ".join(filter(None, (row.minutes, row.progress))):
                     st.caption(escape(facts))
-            if with_tables and row.opens is not None and row.opens.by in TABLED:
-                as_table, icon = partial(go_to_review, row.opens, as_table=True), ":material/table_rows:"
-                st.button("Table", type="tertiary", icon=icon, key=f"{key}.{row.key}.table", on_click=as_table)
-            show_opening(
-                image_set, row, key=f"{key}.{row.key}", type="primary" if has_first and not number else "secondary"
-            )
+            with st.container(horizontal=True, gap="small", width="content"):
+                if with_tables and row.opens is not None and row.opens.by in TABLED:
+                    as_table, icon = partial(go_to_review, row.opens, as_table=True), ":material/table_rows:"
+                    st.button("Table", type="tertiary", icon=icon, key=f"{key}.{row.key}.table", on_click=as_table)
+                look = "primary" if has_first and not number else "secondary"
+                show_opening(image_set, row, key=f"{key}.{row.key}", type=look)
 
 
 def show_opening(image_set: ImageSet, row: QueueRow, *, key: str, **look: Any) -> None:
