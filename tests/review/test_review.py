@@ -348,7 +348,9 @@ class TestReview:
         assert review.store(102, CardAnswer(keep=(103,))).sentence == "Kept 1 and dropped 2 pictures"
         assert review.card(102).near[0]["decision"].tolist() == ["drop", "keep", "drop"]
         assert review.progress().left == 0
+        assert [(one.id, one.what) for one in outcomes(review)] == [(102, "dropped"), (104, "dropped"), (103, "kept")]
         review.store(102, CardAnswer())
+        assert not outcomes(review)
         assert (review.state([102]), review.progress().left) == ([CardAnswer(keep=())], 1)
 
     def test_an_answer_for_twins_too(self, paths: SetPaths) -> None:

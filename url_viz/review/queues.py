@@ -181,12 +181,12 @@ class ReviewOutcome:
 
 
 def outcomes(review: Review) -> list[ReviewOutcome]:
-    """What was answered about the pictures of a review, those that change something first; of groups their leads."""
+    """What was answered about the pictures of a review, those that change something first."""
     given = dict(zip(review.table["id"].tolist(), review.table["label_given"], strict=True))
     queue = review.ids
-    ids = queue[review.is_done(queue)].tolist()
-    is_named = "name" in review.takes
-    answers = zip(ids, review.state(ids), strict=True)
+    ids = review.asked_about(queue[review.is_done(queue)]).tolist()
+    is_named, is_of_groups = "name" in review.takes, "keep" in review.takes
+    answers = zip(ids, Review.state(review, ids) if is_of_groups else review.state(ids), strict=True)
     outcomes_given = [_outcome(image_id, answer, given[image_id], is_named=is_named) for image_id, answer in answers]
     return sorted(outcomes_given, key=lambda outcome: OUTCOMES.index(outcome.what))
 

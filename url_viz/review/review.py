@@ -249,6 +249,10 @@ class GroupReview(Review):
             marks[0] = ", ".join(filter(None, ("suggested", marks[0])))
         return [near.assign(mark=pd.Series(marks, index=near.index, dtype=object))]
 
+    def asked_about(self, ids: Ids) -> Ids:
+        """The pictures of their groups, each once."""
+        return self._ids[[*dict.fromkeys(int(row) for lead in ids for row in self._group(int(lead)))]]
+
     def state(self, ids: Sequence[int]) -> list[CardAnswer]:
         groups = map(self._group, ids)
         kept = (self._ids[group[self._now(group).decision == "keep"]] for group in groups)

@@ -284,6 +284,10 @@ class Review(Queue):
         now = self._now()
         return np.asarray((now.code > 0) | pd.notna(now.labels_of(self._source)) | pd.notna(_verdicts(now)))
 
+    def asked_about(self, ids: Ids) -> Ids:
+        """The pictures that the cards of these decide on."""
+        return ids
+
     def _are_done(self, ids: Ids, resolved: Bools) -> Bools:
         """Which of some pictures of the queue (M,) are done, where `resolved` (N,) are."""
         return resolved[self._rows(ids)]
