@@ -23,7 +23,7 @@ from url_viz.jobs import list_jobs
 from url_viz.models.head import save_head
 from url_viz.models.model import Model, load_model
 from url_viz.reading import embed_folder
-from url_viz.ui.compare_models import SECOND, comparison_of
+from url_viz.ui.compare_models import NO_OTHER, SECOND, comparison_of
 from url_viz.ui.explore.view import VIEW
 from url_viz.ui.search import SEARCHING
 from url_viz.ui.widgets.embed_job import KIND
@@ -67,10 +67,10 @@ def test_two_heads_are_compared_in_two_columns(image_set: ImageSet, other_head: 
     assert not at.dataframe
 
 
-def test_another_backbone_is_compared(image_set: ImageSet, other_backbone: ImageSet) -> None:
+def test_another_backbone_is_compared_and_left_again(image_set: ImageSet, other_backbone: ImageSet) -> None:
     at = opened(image_set, "compare")
     assert not at.dataframe, "without classes and another model there is no table"
-    assert named(at.selectbox, "Compare with another model").value is None
+    assert named(at.selectbox, "Compare with another model").value == NO_OTHER
     at = opened(image_set, "compare", **second(image_set, other_backbone.source.name))
     assert not at.exception
     said = words(at).replace("\\", "")
@@ -79,6 +79,8 @@ def test_another_backbone_is_compared(image_set: ImageSet, other_backbone: Image
     assert "nearest, " in helped
     assert "Easily mistaken" in at.dataframe[0].value["Measure"].tolist()
     assert "Difference in R-AUROC" not in at.dataframe[0].value
+    named(at.selectbox, "Compare with another model").set_value(NO_OTHER).run()
+    assert not at.dataframe
 
 
 def test_a_button_opens_explore_on_what_they_disagree_on_most(image_set: ImageSet, other_backbone: ImageSet) -> None:
@@ -115,7 +117,7 @@ def test_with_one_model_only_a_second_one_is_offered(
     image_set = embed_folder(write_folder(tmp_path / "zoo", 4), model=DEFAULT, workspace=home.root)
     at = opened(image_set, "compare")
     control = named(at.selectbox, "Compare with another model")
-    assert (control.value, control.options) == (None, [])
+    assert (control.value, control.options) == (NO_OTHER, ["Compare with another model"])
     at = opened(image_set, "compare", **second(image_set, "test_vit"))
     assert r"has not been read with test\_vit yet" in words(at)
 

@@ -290,8 +290,12 @@ def auroc_within_blocks(score: ArrayLike, is_positive: ArrayLike, block: NDArray
     """`auroc` over pairs of one block (N,), such as a class, alone: how hard a block is does not count.
 
     The share of all such pairs that are in order, with a 95 % interval over blocks; nan if no block has both outcomes.
+    A single block that has them tells nothing of how blocks differ: there is no interval then.
     """
-    return auroc_within_influence(score, is_positive, block).by_blocks(block)
+    figure = auroc_within_influence(score, is_positive, block).by_blocks(block)
+    positive = _outcomes(is_positive)
+    has_both = np.intersect1d(block[positive], block[~positive])
+    return figure if len(has_both) > 1 else Figure(figure.value, NO_INTERVAL)
 
 
 def auroc_within_influence(score: ArrayLike, is_positive: ArrayLike, block: NDArray[np.integer]) -> Influenced:

@@ -32,6 +32,8 @@ from url_viz.ui.widgets.sidebar import known_models
 
 SECOND: Key[str | None] = Key("view.compare.second")
 """The second model, by the name of the first."""
+NO_OTHER = ""
+"""The option for no comparison."""
 
 
 def pick_second(image_set: ImageSet) -> str | None:
@@ -42,17 +44,22 @@ def pick_second(image_set: ImageSet) -> str | None:
     ready = [name for name in names if space_in_set(image_set.set_id, name) is not None]
     stored = SECOND.under(image_set.source.name)
     picked = stored.get()
-    options = list(dict.fromkeys([*ready, *names, *([picked] if picked else [])]))
+    options = list(dict.fromkeys([NO_OTHER, *ready, *names, *([picked] if picked else [])]))
+
+    def called(name: str) -> str:
+        if name == NO_OTHER:
+            return "No other model" if picked else "Compare with another model"
+        return model_title(name) if name in ready else f"{model_title(name)} (not read yet)"
+
     st.selectbox(
         "Compare with another model",
         options,
-        index=options.index(picked) if picked else None,
-        format_func=lambda name: model_title(name) if name in ready else f"{model_title(name)} (not read yet)",
+        index=options.index(picked or NO_OTHER),
+        format_func=called,
         accept_new_options=True,
-        placeholder="Compare with another model",
         label_visibility="collapsed",
         width=280,
-        **control_of(stored, picked, options=options),
+        **control_of(stored, picked or NO_OTHER, options=options),
     )
     return picked or None
 

@@ -73,10 +73,10 @@ def show_evaluation(image_set: ImageSet) -> None:
         show_without_classes(image_set)
     else:
         show_verdict(image_set, results)
-    show_orders(image_set, results)
+    numbers = show_orders(image_set, results)
     measure = offered(image_set)[0] if offered(image_set) else ""
     if results is not None:
-        measure = show_chart(image_set, results)
+        measure = show_chart(image_set, results, numbers)
         show_leaving_out(image_set, results)
     with st.expander("Crop test: needs no classes", icon=":material/crop:"):
         show_crop_test(image_set)
@@ -86,11 +86,12 @@ def show_evaluation(image_set: ImageSet) -> None:
 
 def show_without_classes(image_set: ImageSet) -> None:
     """Say what it takes to see whether an order holds, and how similar two orders are without classes."""
+    st.markdown("**Without classes, nothing shows how well the order holds.**")
     st.info(escape(image_set.core.in_words(NEEDED)), icon=":material/label:")
     both = image_set.table()[["uncertainty", "confusability"]].dropna()
     rho = spearman(both["uncertainty"], both["confusability"])
     if np.isfinite(rho):
-        st.markdown(
+        st.caption(
             f"“General model” and “Easily mistaken” have a rank correlation of **{rho:.2f}** over "
             f"{escape(counted(len(both), image_set.noun))}: how similar the two orders are, not which of them is right."
         )
@@ -111,11 +112,15 @@ def show_verdict(image_set: ImageSet, results: Evaluated) -> None:
     )
 
 
-def show_orders(image_set: ImageSet, results: Evaluated | None) -> None:
-    """The table of orders and baselines; with another model, how far it agrees, and where it does not."""
+def show_orders(image_set: ImageSet, results: Evaluated | None) -> pd.DataFrame:
+    """The table of orders and baselines; with another model, how far it agrees, and where it does not.
+
+    Returns its numbers.
+    """
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        what = "" if results is None else _what_is_compared(image_set, results)
-        st.header("Orders and baselines", width="stretch", anchor=False, help=escape(what) or None)
+        if results is not None:
+            what = _what_is_compared(image_set, results)
+            st.header("Orders and baselines", width="stretch", anchor=False, help=escape(what))
         name = pick_second(image_set)
     second = None if name is None else second_named(image_set, name)
     comparison = None
@@ -124,7 +129,7 @@ def show_orders(image_set: ImageSet, results: Evaluated | None) -> None:
             comparison = comparison_of(image_set, second)
     shown, numbers = orders_table(results, comparison)
     if shown.empty:
-        return
+        return numbers
     meanings = {**DEFINITIONS, **OF_TWO_MODELS, "Measure": "Higher means more ambiguous, by every order."}
     st.dataframe(
         shown,
@@ -141,10 +146,11 @@ def show_orders(image_set: ImageSet, results: Evaluated | None) -> None:
         placeholder="–",
         alt="The figures of each order",
     )
-    gaps = "" if results is None else results.gaps
-    _below(numbers, f"{image_set.root.name}-measures", key="measures", words=gaps)
+    if results is not None and results.gaps:
+        st.caption(escape(results.gaps))
     if second is not None and comparison is not None:
         show_agreement(image_set, second, comparison)
+    return numbers
 
 
 def _what_is_compared(image_set: ImageSet, results: Evaluated) -> str:
@@ -175,8 +181,11 @@ class Chart(NamedTuple):
     is_of_one: bool = False
 
 
-def show_chart(image_set: ImageSet, results: Evaluated) -> str:
-    """The chart that is chosen, by the order that is chosen where it is of one; returns that order."""
+def show_chart(image_set: ImageSet, results: Evaluated, numbers: pd.DataFrame) -> str:
+    """The chart that is chosen, by the order that is chosen where it is of one; returns that order.
+
+    The `numbers` of the table stand below the chart of them.
+    """
     chosen, names = CHART.get(), list(results.pictures_of)
     title = chosen if chosen in CHARTS else next(iter(CHARTS))
     by = BY.get()
@@ -205,6 +214,8 @@ def show_chart(image_set: ImageSet, results: Evaluated) -> str:
         CHARTS[title].draw(image_set, results.pictures_of[str(measure)], measure=measure)
     else:
         CHARTS[title].draw(image_set, results)
+    if CHARTS[title].draw is show_intervals:
+        _below(numbers, f"{image_set.root.name}-measures", key="measures")
     return str(measure)
 
 
@@ -357,8 +368,9 @@ CHARTS = {
 
 def _below(table: pd.DataFrame, name: str, *, key: str, words: str = "") -> None:
     """A sentence on a chart, and its numbers to download."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(escape(words), width="stretch")
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right", gap="small"):
+        if words:
+            st.caption(escape(words), width="stretch")
         download_table("CSV", table, file_name=f"{name}.csv", key=f"evaluate.csv.{key}")
 
 

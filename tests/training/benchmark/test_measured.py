@@ -85,11 +85,20 @@ def test_within_classes_by_hand() -> None:
     assert auroc_within_blocks(values, is_wrong, label).value == pytest.approx(3 / 5)
     assert auroc_within_blocks(values[:7], is_wrong[:7], label[:7]).value == pytest.approx(3 / 5)
     assert math.isnan(auroc_within_blocks(values, np.ones(8, bool), label).value)
+
     found = measure_outcome(values[None, :7], is_wrong[:7], label[:7])
     assert found.auroc.value == pytest.approx(4 / 12)
     assert found.by_class.value == pytest.approx(3 / 5)
     # Ranks within: 1/6, 3/6, 5/6 and 7/8, 3/8, 5/8, 1/8. Wrong 3/6, 5/6, 3/8 against right 1/6, 7/8, 5/8, 1/8: 2, 3, 2.
     assert found.within.value == pytest.approx(7 / 12)
+
+
+def test_one_class_with_both_outcomes_says_nothing_of_how_classes_differ() -> None:
+    values, label = np.arange(8.0), np.repeat([0, 1], 4)
+    only_one = auroc_within_blocks(values, np.array([1, 0, 1, 0, 0, 0, 0, 0], bool), label)
+    assert only_one.value == pytest.approx(1 / 4)
+    assert math.isnan(only_one.interval.low)
+    assert math.isfinite(auroc_within_blocks(values, np.array([1, 0, 1, 0, 0, 1, 0, 0], bool), label).interval.low)
 
 
 def test_pictures_without_a_nearest_are_not_counted() -> None:

@@ -44,12 +44,13 @@ PICTURE_PX = 1000
 
 def show_predictions(image_set: ImageSet) -> None:
     """For a set of objects: a detector's predictions, from a path or a file, and the reviews of those matched."""
-    st.header("Add your detector's predictions", anchor=False)
-    st.caption(
-        "COCO results (results.json), or the folder of YOLO labels with confidences that a detector writes "
+    st.header(
+        "Add your detector's predictions",
+        anchor=False,
+        help="COCO results (results.json), or the folder of YOLO labels with confidences that a detector writes "
         "(runs/detect/predict). Each takes the object that it overlaps most: what it missed, invented or calls "
         "something else becomes columns and reviews. Ultralytics' label scores (image_metrics as JSON) are columns of "
-        "pictures: *Add columns* on Explore."
+        "pictures: *Add columns* on Explore.",
     )
     typed = st.text_input("Results file or folder", key="detector.path", placeholder="/home/me/runs/detect/predict")
     dropped = st.file_uploader("Or drop COCO results", type=["json"], key="detector.file")
