@@ -122,9 +122,9 @@ def test_the_demo_opens_with_one_click_and_is_explored_and_no_other_machine_is_a
     shown = int(narrowed.inner_text().split()[0])
     assert 0 < shown < 500
 
-    page.get_by_role("link", name="Search", exact=True).click()
-    expect(page.get_by_role("heading", name="Search")).to_be_visible()
-    page.get_by_role("link", name="Explore").click()
+    page.get_by_role("button", name="Find similar").click()
+    expect(page.get_by_role("heading", name="Similar pictures")).to_be_visible()
+    page.get_by_role("button", name="Back to the map").click()
     expect(chip).to_be_visible()
     expect(narrowed).to_have_text(f"{shown} of 500")
     expect(page).to_have_url(re.compile("lasso="))
