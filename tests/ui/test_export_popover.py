@@ -187,7 +187,9 @@ def test_the_job_writes_what_was_chosen_and_says_how_it_is_opened(
     assert all(not (out / "train" / row["file_name"]).is_symlink() for row in rows)
     told = at.run()
     assert f'datasets.load_dataset("imagefolder", data_dir={str(out)!r})' in [block.value for block in told.code]
-    assert f"Wrote 4 pictures to {str(out)!r}" in "".join(one.value for one in told.markdown).replace("\\", "")
+    assert f"Wrote 4 pictures of {set_name(image_set.root)} for Hugging Face to {str(out)!r}" in "".join(
+        one.value for one in told.markdown
+    ).replace("\\", "")
 
 
 def test_a_folder_outside_the_roots_is_allowed_where_it_is_asked_for(

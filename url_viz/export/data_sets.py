@@ -244,7 +244,11 @@ def dropped_in_words(image_set: ImageSet, name: Program) -> str:
     if not dropped or not image_set.is_of_objects or not is_whole:
         return ""
     what = "1 dropped object loses its box" if dropped == 1 else f"{dropped:,} dropped objects lose their boxes"
-    return f"{what}, not their pixels: a detector learns them as background. Drop the whole picture if that matters."
+    their, them = ("its", "it") if dropped == 1 else ("their", "them")
+    return (
+        f"{what}, not {their} pixels: a detector learns {them} as background. "
+        "Leave out the whole picture if that matters."
+    )
 
 
 def title_for(image_set: ImageSet, name: Program) -> str:

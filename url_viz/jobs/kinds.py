@@ -120,7 +120,8 @@ def data_set_written(job: Job) -> JobResult:
     if not out.is_dir():
         raise JobError(f"{out} no longer exists. Run it again.")
     words, code = DATA_SETS[cast(Program, job.about["program"])].opening(out)
-    return JobResult(f"Wrote {job.about['what']} to {str(out)!r}. {words}", code=code)
+    where = "" if repr(str(out)) in words else f" to {str(out)!r}"
+    return JobResult(f"Wrote{job.title.removeprefix('Write')}{where}. {words}", code=code)
 
 
 def choice_measured(job: Job) -> JobResult:
