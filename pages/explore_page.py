@@ -1,4 +1,4 @@
-"""The Explore page: the map of an image set, and its most ambiguous and clearest pictures side by side."""
+"""The Explore page: an image set in one sentence, its map, and its most ambiguous pictures."""
 
 from dataclasses import replace
 from functools import partial
@@ -9,14 +9,14 @@ from url_viz.columns.filters import scoped
 from url_viz.findings.object_findings import legible
 from url_viz.ui.explore import controls, explore_grid, page
 from url_viz.ui.explore import explore_map as explore_map
-from url_viz.ui.explore.controls import DECIDE, pick_reason, show_filter_popover
 from url_viz.ui.explore.explore_grid import GRID, show_twins_button
-from url_viz.ui.explore.finding_list import show_findings
+from url_viz.ui.explore.filter_controls import pick_reason, show_chips, show_filter_popover
+from url_viz.ui.explore.sentence import show_findings, show_sentence
 from url_viz.ui.explore.view import current_view, show_in_address
-from url_viz.ui.search import is_searching, show_search
+from url_viz.ui.search import is_searching, show_search, start_search
 from url_viz.ui.search import show_in_address as show_search_in_address
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.widgets.decide import show_decide_bar
+from url_viz.ui.widgets.decide import show_decide_bar, show_progress
 from url_viz.ui.widgets.embed_job import is_growing
 from url_viz.ui.widgets.picture import open_linked, show_opened
 from url_viz.ui.widgets.sidebar import require_image_set
@@ -33,22 +33,16 @@ open_linked()
 view = explore_map.without_stale_lasso(image_set, view)
 above = st.container(key="explore_above", gap="small")
 with above:
-    heading = st.container()
-    findings = st.container()
-    with st.container(key="explore_fold"):
-        st.toggle("Order, colour and filters", key="explore.fold")
+    heading, sentence = st.container(), st.container()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="explore_controls"):
         measure = controls.pick_measure(image_set)
-        containers = [st.container(width="content") for _ in range(4)]
-        with containers[3]:
-            controls.show_view_popover(image_set, measure)
-        with containers[0]:
-            colour = controls.pick_colour(image_set, measure)
-        with containers[1]:
-            controls.pick_class(image_set)
-        with containers[2]:
-            show_filter_popover(image_set)
-    line = st.container(key="explore_line")
+        colour = controls.pick_colour(image_set, measure)
+        reasons = show_filter_popover(image_set)
+        more = controls.show_view_popover(image_set, measure)
+        st.button("Find similar", icon=":material/image_search:", key="search.start", on_click=start_search)
+        show_chips(view)
+with sentence:
+    found = show_sentence(image_set, measure)
 
 hiding = legible(image_set.table()) if view.hide_tiny else ()
 shown = replace(view, filters=(*view.filters, *hiding))
@@ -65,8 +59,6 @@ with left:
         explore_map.draw_map(image_set, table, shown, measure=measure, colour=colour, note=note)
         explore_map.show_refit(image_set)
 with right:
-    page.show_chips(view, hidden=len(asked) - len(rows))
-    reasons = st.container(key="explore_reasons")
     chosen = explore_grid.show_galleries(image_set, rows, shown, measure=measure)
 on_other_map = bool(explore_map.space_shown(image_set) and view.polygon)
 # The map and the grid are drawn first, wherever they are on the page: a lasso waits for them.
@@ -74,23 +66,25 @@ acts_on = partial(explore_grid.acted_on, chosen=chosen, measure=measure, on_othe
 acted = acts_on(rows, shown)
 leaving = acts_on(asked, view) if hiding else acted
 lasting = page.lasting(view, image_set, measure=measure, colour=colour)
+is_narrowed = explore_grid.is_narrowed(acted, view)
 with heading:
-    review = page.review_of(shown, measure, acted.scope)
-    page.show_heading(image_set, table, leaving.rows, review, count=len(acted.rows))
-with line:
-    if explore_grid.is_narrowed(acted, view):
-        show_decide_bar(image_set, acted.rows, key=DECIDE, which=acted.which)
+    is_own = is_narrowed or page.is_in_own_order(view, image_set, measure=measure)
+    review = page.review_of(shown, measure, acted.scope) if is_own else None
+    decide = page.show_heading(image_set, table, leaving.rows, review, count=len(acted.rows))
+with decide:
+    if is_narrowed:
+        show_decide_bar(image_set, acted.rows, key=controls.DECIDE, which=acted.which)
     else:
-        controls.show_order(image_set, measure)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key="explore_progress"):
+            show_progress(image_set, key=controls.DECIDE)
 with reasons:
     pick_reason(image_set, page.before_reasons(table, shown, rows))
+with more:
+    show_twins_button(image_set, table)
 page.announce_shown(image_set, rows, measure)
-page.show_pairs(image_set)
-show_twins_button(image_set, table)
-page.show_failures(image_set)
 show_in_address(lasting)
 show_search_in_address()
-with findings:
+with found:
     show_findings(image_set)
 
 show_opened(image_set, measure=measure)

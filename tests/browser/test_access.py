@@ -27,8 +27,9 @@ from url_viz.ui.widgets.embed_job import KIND
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PAGES = 5
-DIALOGS = ("Pick pictures", "Add columns")
-POPOVERS = ("Folder and model", "Export", "Filter", "View", "2 classes", "More to review")
+DIALOGS = {"Pick pictures": "Export", "Add columns": "Filter"}
+"""The dialogs of Explore, with the popovers that lead to them."""
+POPOVERS = ("Folder and model", "Export", "Filter", "View")
 MOST_STOPS = 36
 """Of these 15 are of Streamlit: its buttons of help, the collapsing of the sidebar, the scrolled page."""
 WORST = ("serious", "critical", "moderate")
@@ -250,8 +251,11 @@ def test_nothing_of_a_spoiled_set_has_a_fault(app: str, spoiled: ImageSet, open_
     """Files that could not be read, what was decided, a folder that is gone, and forgetting a set."""
     page, faults = open_page(f"{app}/?set={spoiled.set_id}"), Faults()
     expect(page.locator(".stage[data-state=ready]")).to_be_visible()
-    unfold(page, "1 file could not be read")
-    look(page, "unreadable files", faults)
+    page.get_by_role("button", name="1 unreadable").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    look(page, "unreadable files", faults, "[role=dialog]")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_role("button", name="List 1").first.click()
     expect(page.get_by_role("dialog")).to_be_visible()
     look(page, "their list", faults, "[role=dialog]")
@@ -272,8 +276,9 @@ def test_nothing_of_a_spoiled_set_has_a_fault(app: str, spoiled: ImageSet, open_
 def test_no_dialog_or_popover_of_explore_has_a_fault(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
     page, faults = open_page(f"{app}/?set={zoo.set_id}"), Faults()
     expect(page.locator(".stage[data-state=ready]")).to_be_visible()
-    for name in DIALOGS:
+    for name, popover in DIALOGS.items():
         settled(page)
+        page.get_by_role("button", name=popover, exact=True).click()
         page.get_by_role("button", name=name).click()
         expect(page.get_by_role("dialog")).to_be_visible()
         look(page, name, faults, "[role=dialog]")
@@ -330,7 +335,8 @@ def test_what_changes_is_said_once(app: str, zoo: ImageSet, open_page: OpenPage)
     expect(region.locator("p").first).to_be_attached()
     page.evaluate(HEARING)
     for name in ("Torn between classes", "General model"):
-        page.get_by_role("radio", name=name, exact=True).click()
+        page.get_by_role("combobox", name="Order by").fill(f"Order: {name.lower()}")
+        page.get_by_role("option", name=f"Order: {name.lower()}", exact=True).click()
         expect(region.locator("p").last).to_have_text(f"40 pictures by “{name}”")
     page.get_by_role("button", name="View", exact=True).click()  # runs the page again, and changes nothing of this
     settled(page)

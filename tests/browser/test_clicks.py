@@ -122,18 +122,18 @@ def lasso(page: Page, is_on: bool) -> None:
     page.keyboard.up("Shift")
 
 
-def order_by(page: Page, words: str) -> None:
-    page.get_by_text(words, exact=True).click()
-
-
 CONTROLS: dict[str, Press] = {
-    "by": lambda page, is_on: order_by(page, "Torn between classes" if is_on else "Easily mistaken"),
-    "in.label": lambda page, is_on: choose(page, "Class", "cat" if is_on else "All classes"),
+    "by": lambda page, is_on: choose(
+        page, "Order by", "Order: torn between classes" if is_on else "Order: easily mistaken"
+    ),
+    "in.label": lambda page, is_on: in_popover(
+        page, "Filter", lambda _: choose(page, "Class", "cat" if is_on else "All classes")
+    ),
     "above": threshold,
     "name": lambda page, is_on: typed("Name contains", "cat" if is_on else "", page),
     "style": lambda page, is_on: page.get_by_role("button", name="Fog" if is_on else "Points").click(),
     "twins": switch("Show copies and views as one"),
-    "side": lambda page, is_on: page.get_by_role("button", name="Most" if is_on else "Both", exact=True).click(),
+    "side": lambda page, is_on: page.get_by_role("button", name="Least" if is_on else "Most", exact=True).click(),
     "colour": lambda page, is_on: choose(page, "Colour", "Colour: class" if is_on else "Colour: order"),
     "min.brightness": lambda page, is_on: typed("At least", "0.001" if is_on else "", page),
     "names": lambda page, is_on: page.get_by_role("button", name="Names").click(),
@@ -144,7 +144,9 @@ CONTROLS: dict[str, Press] = {
     ),
     "lasso": lasso,
     "within": switch("Rank within class"),
-    "in.reasons": lambda page, is_on: page.locator(".st-key-explore_reasons button").first.click(),
+    "in.reasons": lambda page, is_on: in_popover(
+        page, "Filter", lambda body: body.locator(".st-key-explore_reasons button").first.click()
+    ),
 }
 """What is set on Explore, by its name in the address: how it is turned on, and off again."""
 

@@ -204,9 +204,9 @@ def test_copies_count_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "low", "high", "words"),
     [
-        (0.89, 0.87, 0.91, "Order: good (89 of 100, 87 to 91)"),
-        (0.7, 0.66, 0.74, "Order: fair (70 of 100, 66 to 74)"),
-        (0.55, 0.51, 0.6, "Order: weak (55 of 100, 51 to 60)"),
+        (0.89, 0.87, 0.91, "Order: good (89 of 100)"),
+        (0.7, 0.66, 0.74, "Order: fair (70 of 100)"),
+        (0.55, 0.51, 0.6, "Order: weak (55 of 100)"),
         (0.53, 0.44, 0.61, "Order: no better than chance here (53, 44 to 61)"),
         (0.6, 0.45, 0.75, "Order: uncertain (60 of 100, 45 to 75)"),
         (0.83, 0.69, 0.97, "Order: uncertain (83 of 100, 69 to 97)"),

@@ -8,7 +8,7 @@ import { Source } from "../../url_viz/frontend/grid/source.js";
 import { Decider } from "../../url_viz/frontend/shared/decider.js";
 import { fittingHeight } from "../../url_viz/frontend/shared/fit.js";
 
-const layout = (of) => layoutOf({ width: 500, sizePx: 110, count: 1000, hasQuestions: false, hasLabels: false, ...of });
+const layout = (of) => layoutOf({ width: 500, sizePx: 110, count: 1000, longestQuestion: 0, hasLabels: false, ...of });
 
 test("tiles fill the width, are at least as wide as asked for, and lie in no other's way", () => {
   const { columns, tilePx, rowPx, heightPx } = layout({});
@@ -25,7 +25,7 @@ test("small tiles have no words, smaller ones no values", () => {
   assert.deepEqual([60, 91, 92, 95, 96, 300].map(detailOf), ["none", "none", "value", "value", "all", "all"]);
   const small = layout({ sizePx: 60 });
   assert.equal(small.rowPx, small.tilePx + 12);
-  assert.ok(layout({ hasQuestions: true, hasLabels: true }).rowPx > layout({ hasLabels: true }).rowPx);
+  assert.ok(layout({ longestQuestion: 20, hasLabels: true }).rowPx > layout({ hasLabels: true }).rowPx);
 });
 
 test("a window narrower than a tile has one column", () => {

@@ -13,7 +13,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.labels.apart import apart_suggestion
 from url_viz.labels.set_columns import SetColumns
-from url_viz.ui.explore.page import CLASSES_OPEN, class_choices
+from url_viz.ui.explore.class_choice import CLASSES_OPEN, class_choices
 from url_viz.ui.explore.view import VIEW, ExploreView
 
 pytestmark = pytest.mark.slow
@@ -33,7 +33,7 @@ def shown(image_set: ImageSet) -> Callable[[], AppTest]:
     """The choice alone on a page."""
 
     def script(image_set: object) -> None:
-        from url_viz.ui.explore.page import show_class_choice
+        from url_viz.ui.explore.class_choice import show_class_choice
 
         show_class_choice(image_set)  # type: ignore[arg-type]
 
@@ -44,9 +44,9 @@ def shown(image_set: ImageSet) -> Callable[[], AppTest]:
 
 
 def line(at: AppTest) -> str:
-    """The label of the one popover."""
-    [popover] = at.get("popover")
-    return str(popover.proto.popover.label)
+    """The label of the one expander."""
+    [expander] = at.expander
+    return str(expander.label)
 
 
 def test_it_says_what_was_taken(shown: Callable[[], AppTest], image_set: ImageSet) -> None:

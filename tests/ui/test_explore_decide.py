@@ -88,7 +88,7 @@ def test_a_page_opens_the_log_of_decisions_a_handful_of_times(
         return opening(*args, **keywords)
 
     monkeypatch.setattr(sqlite3, "connect", counted)
-    assert "12 pictures" in words(opened(own_set))
+    assert "**12** pictures" in words(opened(own_set))
     assert 1 <= next(count) <= 6
 
 
@@ -108,7 +108,7 @@ def test_twins_are_told_and_one_of_each_is_kept(home: Workspace, tmp_path: Path,
 def test_one_side_of_the_threshold_is_decided_on(own_set: ImageSet) -> None:
     state: dict[str, Any] = {
         f"view.map.{own_set.set_id}": told(threshold=80.0),
-        VIEW: ExploreView("uncertainty", collapse_twins=False),
+        VIEW: ExploreView("uncertainty", collapse_twins=False, side="both"),
     }
     at = opened(own_set, **state)
     assert "**3** above 80 %" in words(at)
@@ -132,7 +132,9 @@ def test_what_is_chosen_is_acted_on_and_reviewed(own_set: ImageSet) -> None:
     }
     at.run()
     assert "**3** selected" in words(at)
-    assert "3 of 12." in words(at)
+    at.session_state["view.export"] = True
+    at.run()
+    assert at.segmented_control(key="export.all").options == ["These 3", "All 12"]
     at.button(key="view.decide.drop").click().run()
     dropped = set(own_set.table().loc[lambda table: table["decision"] == "drop", "id"])
     assert dropped == {shown[0], shown[1], shown[5]}
@@ -227,7 +229,7 @@ def test_a_decision_on_many_chosen_is_made_at_once_and_undone_where_it_is_told(o
 
 def test_twins_stand_as_one_and_a_stack_is_decided_on_with_them(with_twins: ImageSet) -> None:
     at = opened(with_twins)
-    assert [(pane["note"], len(pane["first"])) for pane in panes(at)] == [("9 shown, 3 copies folded in", 9)] * 2
+    assert [(pane["note"], len(pane["first"])) for pane in panes(at)] == [("12 (3 copies folded in)", 9)]
     assert {pane["hint"] for pane in panes(at)} == {"And 3 copies, each shown with its picture"}
     stack = next(place for place, tile in enumerate(panes(at)[0]["first"]) if tile["twins"])
     members = 1 + stacked(panes(at)[0]["first"][stack])

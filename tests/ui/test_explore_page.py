@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.object_sets import write_objects
@@ -26,7 +27,6 @@ from tests.ui.pages import (
 )
 from url_viz.base.workspace import Workspace
 from url_viz.columns.filters import OneOf
-from url_viz.columns.measures import quoted
 from url_viz.evidence.order import grade
 from url_viz.image_set import ImageSet
 from url_viz.labels.ambiguity import between_filters
@@ -50,21 +50,22 @@ def image_set(read_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
 
 def test_a_loaded_set_shows_both_ends_counts_and_failures_and_a_class_narrows_them(image_set: ImageSet) -> None:
     at = opened(image_set)
-    text = words(at)
     assert at.title[0].value.endswith("/zoo")
-    assert "12 pictures" in text
+    assert at.button(key="sentence.all").label == "**12** pictures"
     assert at.radio(key=f"set.classes.{image_set.set_id}").value == "folders"
-    assert "1 unreadable" in text
-    assert [(pane["title"], pane["note"], len(pane["first"])) for pane in panes(at)] == [
-        ("Most ambiguous", "12", 12),
-        ("Least ambiguous", "12", 12),
-    ]
-    assert "1 file could not be read" in text
-    assert at.dataframe[0].value["reason"].tolist() == ["is an HTML page, not a picture"]
+    assert shown_panes(at) == [("Most ambiguous", "12", 12)], "the question first: the other end is a choice"
+    at.session_state[f"view.grid.{image_set.set_id}"] = told(side="both")
+    at.run()
+    assert shown_panes(at) == [("Most ambiguous", "12", 12), ("Least ambiguous", "12", 12)]
+    assert at.query_params["side"] == "both"
     at.selectbox(key="view.label").set_value("cat").run()
     assert "**6** of 12" in words(at)
     at.button(key="chip.class").click().run()
     assert "** of 12" not in words(at), "nothing acts on a whole set unasked"
+
+
+def shown_panes(at: AppTest) -> list[tuple[str, str, int]]:
+    return [(pane["title"], pane["note"], len(pane["first"])) for pane in panes(at)]
 
 
 def test_a_lasso_narrows_everything_and_its_chip_takes_it_back(image_set: ImageSet) -> None:
@@ -157,27 +158,24 @@ def test_objects_too_small_to_recognise_are_hidden_and_counted_until_asked_for(
 ) -> None:
     image_set = embed_folder(write_objects(tmp_path / "shapes", tiny=2), model=model, workspace=home.root)
     at = opened(image_set)
-    assert at.button(key="chip.tiny").label == "2 under 16 px hidden"
+    assert at.button(key="sentence.tiny").label == "2 under 16 px hidden"
     assert [panes(at)[0]["total"], len(image_set)] == [12, 14]
-    assert "14 objects in 4 pictures" in words(at)
-    assert "14 of 14." in words(at), "what is exported"
+    assert at.button(key="sentence.all").label == "**12** objects in 4 pictures"
+    exported = opened(image_set, view__export=True)
+    assert exported.radio(key="export.as")
+    assert "export.all" not in [control.key for control in exported.segmented_control], "these are all, tiny ones too"
     assert "tiny" not in at.query_params
     at.button(key="explore.review").click().run()
-    review = image_set.reviews.open(at.session_state["view.review"])
-    assert len(review.ids) == 12
-    on_pages, elsewhere = (
-        [row.opens for row in image_set.reviews.queues(hides_tiny=is_page)] for is_page in (True, False)
-    )
-    assert review.spec in on_pages
-    assert review.spec not in elsewhere
+    assert at.session_state["view.review"] is None, "the list of all there is to review"
     at = opened(image_set)
-    at.button(key="chip.tiny").click().run()
+    at.button(key="sentence.tiny").click().run()
     assert at.query_params["tiny"] == "1"
     at = linked(image_set, tiny="1").run()
     assert panes(at)[0]["total"] == 14
+    assert at.button(key="sentence.all").label == "**14** objects in 4 pictures"
     assert "hidden" not in words(at)
     named(at.toggle, "Hide objects under 16 px").set_value(True).run()
-    assert at.button(key="chip.tiny")
+    assert at.button(key="sentence.tiny")
 
 
 def test_a_backbone_without_a_head_says_so_and_offers_what_needs_none(
@@ -189,7 +187,7 @@ def test_a_backbone_without_a_head_says_so_and_offers_what_needs_none(
     image_set = embed_folder(write_folder(tmp_path / "zoo", 5), model=bare_model, workspace=home.root)
     at = opened(image_set)
     assert "has no head, which only the order" in at.info[0].value
-    assert [str(option) for option in order_by(at).options] == ["Easily mistaken"]
+    assert [str(option) for option in order_by(at).options] == ["Order: easily mistaken"]
 
 
 def test_a_link_keeps_its_set_on_the_next_pages(image_set: ImageSet) -> None:
@@ -202,7 +200,7 @@ def test_a_link_keeps_its_set_on_the_next_pages(image_set: ImageSet) -> None:
         assert at.session_state["chosen_set"] == image_set.set_id, page
         said = words(at)
         assert "No pictures read yet." not in said, page
-        if page.name.removesuffix("_page.py") in ("search", "finetune", "explore"):
+        if page.name.removesuffix("_page.py") in ("search", "finetune"):
             assert "12 pictures" in said, page
             assert "zoo" in said, page
 
@@ -213,6 +211,7 @@ def test_a_link_reopens_the_same_view(image_set: ImageSet) -> None:
     at.query_params["by"] = "confusability"
     at.query_params["in.label"] = "cat"
     at.query_params["above"] = "80"
+    at.query_params["side"] = "both"
     at.session_state["chosen_model"] = image_set.source.name
     at.run()
     text = words(at)
@@ -243,7 +242,6 @@ def test_any_numeric_column_orders_and_any_category_colours_and_its_filter_is_wh
     at = opened(image_set)
     at.selectbox(key="view.other_measure").set_value("brightness").run()
     assert order_by(at).value == "brightness"
-    assert at.button(key="order.back").label == f"Back to {quoted(image_set.order().measure or '')}"
     assert image_set.order().evidence is None or grade(image_set.order("brightness")) in [
         each.proto.popover.label for each in at.get("popover")
     ]

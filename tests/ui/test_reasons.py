@@ -40,7 +40,7 @@ def badges(at: AppTest) -> str:
 def page_of_reasons() -> None:
     import streamlit as st
 
-    from url_viz.ui.explore.controls import pick_reason
+    from url_viz.ui.explore.filter_controls import pick_reason
     from url_viz.ui.explore.view import view
     from url_viz.ui.open_sets import open_sets
 
@@ -70,10 +70,7 @@ def test_what_nearly_all_share_is_told_once(tmp_path: Path, read_once: Read) -> 
         noise(number, width=32, height=24).save(root / f"{number}.png")
     image_set = read_once(root)
     assert not image_set.table()["reasons"].str.contains("tiny").any()
-    at = AppTest.from_function(page_of_reasons)
-    at.session_state["set"], at.session_state["model"] = image_set.set_id, image_set.source.name
-    at.run()
-    assert "All 20 pictures are tiny (24 px)." in [caption.value for caption in at.caption]
+    assert "All 20 pictures are tiny (24 px)" in [caption.value for caption in opened(image_set).caption]
 
 
 def test_an_opened_picture_names_its_reasons(image_set: ImageSet) -> None:

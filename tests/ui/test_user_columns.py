@@ -37,7 +37,7 @@ def dialog(image_set: ImageSet) -> AppTest:
     def script() -> None:
         import streamlit as st
 
-        from url_viz.ui.explore.page import user_columns_dialog
+        from url_viz.ui.explore.add_columns import user_columns_dialog
         from url_viz.ui.open_sets import open_sets
 
         user_columns_dialog(open_sets().get(*st.session_state["a_set"]))

@@ -201,7 +201,10 @@ def graded(figure: Figure) -> Grade:
 
 
 def grade(order: Order) -> str:
-    """How well an order holds, in a few words: "Order: good (89 of 100, 87 to 91)"; nothing without evidence."""
+    """How well an order holds, in a few words: "Order: good (89 of 100)"; nothing without evidence.
+
+    With the interval where that is the message: no better than chance, or uncertain.
+    """
     if order.measure is None or order.evidence is None or np.isnan(order.evidence.value):
         return ""
     word, value, interval = graded(order.evidence), order.evidence.value, order.evidence.interval
@@ -210,7 +213,7 @@ def grade(order: Order) -> str:
     between = f"{round(100 * interval.low)} to {round(100 * interval.high)}"
     if "chance" in word:
         return f"Order: {word} here ({round(100 * value)}, {between})"
-    return f"Order: {word} ({round(100 * value)} of 100, {between})"
+    return f"Order: {word} ({round(100 * value)} of 100{f', {between}' if word == 'uncertain' else ''})"
 
 
 def plain_words(order: Order) -> str:

@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from url_viz.columns.filters import Filter, OneOf, passes_all
+from url_viz.columns.filters import Filter, OneOf
 from url_viz.columns.ranking import NONE
 from url_viz.labels.calibration import Calibration, calibrate
 from url_viz.labels.votes import Codes, Doubles, Ridge, fit_ridge, vote_shares, weights_without, with_constant
@@ -405,11 +404,6 @@ OPEN_QUESTION = 0.2
 def between_filters(pair: tuple[str, str]) -> tuple[OneOf, ...]:
     """The filters that leave the pictures that lie between two classes, whatever their label."""
     return tuple(OneOf(column, pair) for column in ("first_class", "second_class"))
-
-
-def count_between(table: pd.DataFrame, pair: tuple[str, str]) -> int:
-    """How many pictures of `ImageSet.table()` lie between two classes."""
-    return int(passes_all(table, between_filters(pair)).sum())
 
 
 def pair_between(filters: Sequence[Filter]) -> tuple[str, str] | None:

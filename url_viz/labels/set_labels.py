@@ -26,6 +26,7 @@ from url_viz.labels.classes import class_reader, picture_labels
 from url_viz.labels.doubtful_labels import DoubtfulLabels, WrongLabels, doubtful
 from url_viz.labels.label_choice import CONFIRMED, ClassLevels, check_choice, is_column, labels, measured, stored_source
 from url_viz.labels.label_issues import NO_CLASSES, LabelCheck, acceptable, confused_in, label_check
+from url_viz.labels.torn import TornPictures, torn_in
 from url_viz.store.columns.imported_columns import write_apart, write_label_choice
 from url_viz.store.columns.source_columns import CLASS
 from url_viz.store.decisions.decisions import Action
@@ -190,12 +191,19 @@ class SetLabels(SetSubject):
     def confused(self) -> pd.DataFrame | None:
         """Pairs of classes that are mistaken for each other, the most confused first; None without labels.
 
-        By the likeliest class of each labelled picture, judged without its own label; see `confused_pairs`.
+        By the likeliest class of each labelled picture, judged without its own label; see `confused_pairs`. A picture
+        counts that is taken for another class than its label's, however surely: `torn` counts those that two classes
+        fit, whatever their label.
         """
         if not has_values(self._core.measured, AMBIGUITY.name):
             return None
         pairs: pd.DataFrame = self._core.derived.result(measured, confused_in, confused_in)
         return pairs
+
+    def torn(self) -> TornPictures:
+        """The pictures that two classes fit: `.count`, and by pair of classes in `.pairs`, which add up to it."""
+        torn: TornPictures = self._core.derived.result(table, torn_in, torn_in)
+        return torn
 
     def is_reviewed(self) -> bool:
         """Whether any picture was dropped or label corrected, in a set of two classes or more."""

@@ -113,8 +113,8 @@ AS_TABLE: Key[bool] = Key("view.review.as_table")
 _AS, _TABLE = "as", "table"
 
 
-def go_to_review(spec: ReviewSpec, *, as_table: bool = False) -> None:
-    """Open a review, on its page; for callbacks of other pages."""
+def go_to_review(spec: ReviewSpec | None, *, as_table: bool = False) -> None:
+    """Open a review, or the list of all, on its page; for callbacks of other pages."""
     choose_review(spec, as_table=as_table)
     go_to("review")
 

@@ -29,17 +29,30 @@ _RULES = """
 .st-key-explore_above button { min-height: 2.1rem; padding-block: 0; }
 .st-key-explore_controls .react-aria-ComboBox > div { height: 2.1rem; }
 .st-key-explore_heading h1 { font-size: 1.5rem; overflow-wrap: anywhere; }
-.st-key-view-classes_open { flex: none; max-width: 13rem; }
-.st-key-view-classes_open button p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.st-key-view-classes_open button > div { margin-right: 0; }
-.st-key-view-classes_open button, .st-key-view-classes_open button > div { min-width: 0; max-width: 100%; }
+.st-key-explore_sentence { gap: 0 .45rem; row-gap: 0; }
+.st-key-explore_sentence button { min-height: 1.5rem; padding: 0; line-height: 1.5rem; text-align: left; }
+.st-key-explore_sentence button p { font-size: .9rem; }
+.st-key-explore_sentence > div, .st-key-explore_found > div { display: flex; flex: none; flex-direction: row;
+  align-items: center; width: auto; max-width: 100%; }
+.st-key-explore_sentence > div:not(:last-child)::after, .st-key-explore_found > div::after { content: "·"; opacity: .6;
+  margin-left: .45rem; }
+.st-key-explore_sentence > div:has(.st-key-explore_found)::after, .st-key-explore_sentence > .st-key-torn-all::after {
+  content: none !important; }
+.st-key-explore_sentence > [class*="st-key-torn-"]:has(+ * .st-key-torn-more, + [class*="st-key-torn-"])::after {
+  content: ","; margin-left: 0; }
+.st-key-explore_found, [data-testid="stLayoutWrapper"]:has(> .st-key-explore_found) { display: contents; }
 .st-key-explore_controls { gap: .5rem; }
-.st-key-explore_controls [data-testid="stButtonGroup"] button { padding-inline: .65rem; }
 .st-key-explore_controls [data-testid="stPopover"] button { padding-inline: .65rem; }
-.st-key-explore_controls [data-testid="stButtonGroup"] { display: flex; align-items: center; gap: .5rem; }
-.st-key-explore_controls [data-testid="stButtonGroup"] label { margin: 0; min-height: 0; }
+@media (min-width: 641px) { .st-key-explore_controls { flex-wrap: nowrap; } }
+[data-testid="stLayoutWrapper"]:has(> .st-key-explore_chips) { flex: 1 1 0; min-width: 0; }
 .st-key-explore_line { min-height: 2.1rem; justify-content: center; }
-.st-key-explore_line [data-testid="stHorizontalBlock"], .st-key-explore_line .stHorizontalBlock { gap: .4rem; }
+.st-key-decide_bar, .st-key-explore_progress, .st-key-explore_chips { overflow: auto hidden; scrollbar-width: none; }
+.st-key-explore_line .st-key-decide_bar, .st-key-explore_progress { gap: .4rem; justify-content: flex-end; }
+.st-key-decide_bar > *, .st-key-explore_chips > * { flex: none; }
+.st-key-explore_line :is([class*="decide-undo"], [class*="decide-redo"], [class*="decide-clear"]) button p {
+  position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+@media (max-width: 1200px) { .st-key-explore_controls .st-key-search-start button p {
+  position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); } }
 .st-key-decide_bar { animation: url-viz-appear .5s step-end; }
 @keyframes url-viz-appear { from { pointer-events: none; } to { pointer-events: auto; } }
 .st-key-explore_reasons [role="radiogroup"] { flex-wrap: wrap; row-gap: .3rem; }
@@ -47,24 +60,23 @@ _RULES = """
   .st-key-explore_above { margin-top: -.5rem; gap: .35rem; }
   .st-key-explore_above [data-testid="stHorizontalBlock"] { row-gap: .3rem; }
   .st-key-explore_line button, .st-key-explore_heading button { padding-inline: .6rem; }
-  .st-key-explore_heading, .st-key-explore_extras { gap: .4rem; }
-  .st-key-explore_heading [data-testid="stCaptionContainer"] p { font-size: .75rem; }
-  .st-key-explore_extras button { padding-inline: .45rem; }
-  .st-key-explore_controls [data-testid="stButtonGroup"] label { display: none; }
+  .st-key-explore_heading { gap: .4rem; }
   .st-key-explore_heading h1 { font-size: 1.35rem; }
-  .st-key-explore_extras [data-has-shortcut] > span:has(> [data-testid="stIconMaterial"]) { display: none; }
+  .st-key-explore_controls > :nth-child(-n+2) { flex: 0 1 9rem; min-width: 0; }
 }
 @media (max-width: 640px) { .st-key-search_query { max-width: 14rem; } }
-@media (min-width: 641px) and (max-width: 1100px) {
-  .st-key-explore_heading > :nth-child(2) { display: none; }
-  .st-key-explore_heading h1 { font-size: 1.2rem; }
-}
 .st-key-explore_heading { row-gap: .3rem; }
-.st-key-explore_heading > :first-child { max-width: 100%; }
-.st-key-explore_heading > :nth-child(2) { flex: 1 1 5rem; max-width: max-content; }
-.st-key-explore_order, .st-key-foreign_head { flex-wrap: nowrap; }
-.st-key-explore_order button, .st-key-foreign_head button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }
-.st-key-explore_order > :first-child, .st-key-foreign_head > :first-child { flex-shrink: 1; min-width: 0; }
+.st-key-explore_heading > :first-child { flex: 0 1 auto; min-width: 8rem; max-width: 100%; }
+.st-key-explore_heading > :nth-child(2) { flex: 1 1 0; min-width: 0; }
+@media (max-width: 1360px) {
+  .st-key-explore_heading { flex-wrap: wrap; }
+  .st-key-explore_heading > :first-child { flex-grow: 1; max-width: calc(100% - 18rem); }
+  .st-key-explore_heading > :nth-child(2) { flex: 1 0 100%; order: 9; }
+  .st-key-explore_line .st-key-decide_bar, .st-key-explore_progress { justify-content: flex-start; }
+}
+.st-key-foreign_head { flex-wrap: nowrap; }
+.st-key-foreign_head button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }
+.st-key-foreign_head > :first-child { flex-shrink: 1; min-width: 0; }
 [data-testid="stCode"] .token.parameter { color: inherit !important; }
 [data-testid="stSliderThumbValue"] p { color: CanvasText; }
 button:is([kind="secondary"], [kind="tertiary"]):is(:hover, :focus, :active, [aria-expanded="true"]) {
@@ -81,15 +93,6 @@ button:is([kind="secondary"], [kind="tertiary"]):is(:hover, :focus, :active, [ar
   border: 1px solid rgb(128 128 128 / .4); border-radius: .4rem; background: none; color: inherit; content: "SVG";
   opacity: 1; visibility: visible; }
 .st-key-model_card table { font-size: .8rem; overflow-wrap: anywhere; }
-.st-key-findings { gap: 0; }
-.st-key-findings_lines, .st-key-findings_lines [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; row-gap: 0; }
-.st-key-findings_lines [data-testid="stHorizontalBlock"] > :first-child { flex-shrink: 1; min-width: 0; }
-.st-key-findings_lines > :nth-child(2) { flex-shrink: 1; min-width: 0; overflow: hidden; }
-.st-key-findings_lines p { font-size: .9rem; }
-.st-key-findings_lines button p { white-space: nowrap; }
-.st-key-findings .st-key-findings_lines button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }
-.st-key-findings_fold, .st-key-explore_fold,
-[data-testid="stLayoutWrapper"]:has(> .st-key-explore_fold) { display: none; }
 [role="dialog"]:has(.st-key-picture_path) > h2 { position: absolute; width: 1px; height: 1px; overflow: hidden;
   clip-path: inset(50%); }
 [role="dialog"]:has(.st-key-picture_path) > h2 + div { padding-top: 1rem; }
@@ -118,10 +121,7 @@ button:is([kind="secondary"], [kind="tertiary"]):is(:hover, :focus, :active, [ar
   outline: 1px solid rgb(128 128 128 / .25); outline-offset: -1px; }
 .url-viz-strip figcaption { margin-top: .15rem; font-size: .8rem; line-height: 1.2; overflow-wrap: anywhere; }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 2.6rem .8rem 1rem; }
-  .st-key-findings_fold, .st-key-explore_fold,
-  [data-testid="stLayoutWrapper"]:has(> .st-key-explore_fold) { display: block; }
-  .st-key-explore_above:not(:has(.st-key-explore_fold input:checked)) .st-key-explore_controls { display: none; }
-  .st-key-findings:not(:has(.st-key-findings_fold input:checked)) .st-key-findings_lines { display: none; }
+  .st-key-explore_sentence > :is(.st-key-torn-0, .st-key-torn-1) { display: none; }
 }
 </style>
 """

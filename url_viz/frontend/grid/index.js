@@ -11,7 +11,8 @@ import { Choice } from "./choice.js";
 import { Pane } from "./pane.js";
 
 const SIZE_KEY = "url-viz.tile-px"; // in the browser's own storage: a matter of its screen
-const USUAL_PX = 100;
+const SIDE_KEY = "url-viz.side"; // of the order: what was chosen at an earlier visit, unless the address says another
+const USUAL_PX = 140;
 const PATIENCE_MS = 150; // a choice that goes on is sent once
 
 class Grid {
@@ -50,6 +51,11 @@ class Grid {
     return Number(this.size.value);
   }
 
+  // In little room tiles are smaller rather than one under the other, unless somebody has set their size.
+  get leastColumns() {
+    return this.panes.length > 1 || localStorage.getItem(SIZE_KEY) === null ? 2 : 1;
+  }
+
   get canDecide() {
     return this.data.can_decide ?? true;
   }
@@ -72,6 +78,7 @@ class Grid {
       this.panes.push(new Pane(this, this.stopper.signal));
       this.part(".panes").append(this.panes.at(-1).element);
     }
+    this.takeKeptSide();
     for (const button of this.part(".ends").children)
       button.setAttribute("aria-pressed", String(button.dataset.side === data.side));
     this.settleEnds();
@@ -99,7 +106,18 @@ class Grid {
   }
 
   turnTo(side) {
-    if (side) this.tell("side", side);
+    if (!side) return;
+    if (this.data.keeps_side) localStorage.setItem(SIDE_KEY, side);
+    this.tell("side", side);
+  }
+
+  // Once, where nobody has chosen a side since the page was opened.
+  takeKeptSide() {
+    const kept = localStorage.getItem(SIDE_KEY);
+    const isFirst = !this.isSideTaken;
+    this.isSideTaken = true;
+    if (!isFirst || !this.data.keeps_side || !kept || kept === this.data.side) return;
+    if (!new URLSearchParams(location.search).has("side")) this.tell("side", kept);
   }
 
   tell(name, value) {
@@ -172,7 +190,7 @@ class Grid {
     if (decision) this.decide(pane, cell, decision);
     else if (event.shiftKey) this.choose(() => this.choice.reach(pane.ids, id, pane.entry));
     else if (event.ctrlKey || event.metaKey || event.target.closest(".pick")) this.choose(() => this.choice.toggle(id));
-    else if (event.target.closest(".tile")) return this.setTriggerValue("clicked", id);
+    else if (event.target.closest(".tile, .more")) return this.setTriggerValue("clicked", id);
     return cell.querySelector(".tile").focus({ preventScroll: true });
   }
 

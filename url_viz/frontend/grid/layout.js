@@ -8,7 +8,9 @@ const ABOVE_TEXT_PX = 6;
 const WITH_TEXT_PX = 96; // narrower tiles have no room for words
 const WITH_NAME_PX = 168; // class and question come first
 const WITH_VALUE_PX = 92;
-const WITH_CHOICES_PX = 130; // the box to choose a picture by stands beside them
+const WITH_CHOICES_PX = 130; // the box to choose a picture by stands beside them; so wide, a question is whole
+const CHARACTER_PX = 7.2; // of a question, with what the end of a line leaves free
+const QUESTION_LINES = [2, 3];
 
 /**
  * @typedef {object} Layout
@@ -29,6 +31,17 @@ export const detailOf = (tilePx) => (tilePx >= WITH_TEXT_PX ? "all" : tilePx >= 
 /** Whether a tile has buttons to decide by; without, its dialog and keys decide. @param {number} tilePx */
 export const hasChoices = (tilePx) => tilePx >= WITH_CHOICES_PX;
 
+/**
+ * The lines that a question may take: each class has one on a small tile; on others it flows, as far as it must.
+ * @param {number} tilePx
+ * @param {number} longest characters of the longest question, 0 without any
+ */
+export function questionLines(tilePx, longest) {
+  const [least, most] = QUESTION_LINES;
+  if (!longest) return 0;
+  return hasChoices(tilePx) && longest * CHARACTER_PX > least * tilePx ? most : least;
+}
+
 /** Whether a tile has its file's name below. @param {number} tilePx @param {boolean} hasLabels */
 export const hasName = (tilePx, hasLabels) => tilePx >= (hasLabels ? WITH_NAME_PX : WITH_TEXT_PX);
 
@@ -37,15 +50,17 @@ export const hasName = (tilePx, hasLabels) => tilePx >= (hasLabels ? WITH_NAME_P
  * @param {number} of.width of the grid, in pixels
  * @param {number} of.sizePx the least size of a tile
  * @param {number} of.count of tiles
- * @param {boolean} of.hasQuestions whether tiles have a line "cucumber or banana?"
+ * @param {number} of.longestQuestion characters of the longest "cucumber or banana?", 0 without any
+ * @param {number} [of.leastColumns] as far as tiles stay large enough for words
  * @param {boolean} of.hasLabels
  * @returns {Layout}
  */
-export function layoutOf({ width, sizePx, count, hasQuestions, hasLabels }) {
-  const columns = Math.max(1, Math.floor((width + GAP) / (sizePx + GAP)));
+export function layoutOf({ width, sizePx, count, longestQuestion, hasLabels, leastColumns = 1 }) {
+  const fitting = (px) => Math.floor((width + GAP) / (px + GAP));
+  const columns = Math.max(1, fitting(sizePx), Math.min(leastColumns, fitting(WITH_TEXT_PX)));
   const tilePx = Math.max(1, Math.floor((width - (columns - 1) * GAP) / columns));
   const hasText = detailOf(tilePx) === "all";
-  const lines = (hasQuestions ? 2 : 0) + (hasLabels ? 1 : 0);
+  const lines = questionLines(tilePx, longestQuestion) + (hasLabels ? 1 : 0);
   const namePx = hasName(tilePx, hasLabels) ? NAME_PX : 0;
   const textPx = hasText ? ABOVE_TEXT_PX + LINE_PX * lines + namePx : 0;
   const rowPx = Math.ceil(tilePx + textPx + GAP);

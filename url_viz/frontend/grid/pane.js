@@ -2,19 +2,21 @@
 
 import { fill, newCell } from "../gallery/cell.js";
 import { newIcon } from "../shared/decisions.js";
-import { detailOf, hasChoices, hasName, layoutOf, placeOf, seenOf, stepOf } from "./layout.js";
+import { detailOf, hasChoices, hasName, layoutOf, placeOf, questionLines, seenOf, stepOf } from "./layout.js";
 import { Source } from "./source.js";
 
 /** @import { Tile } from "../gallery/cell.js" */
 
 const EXTRA_ROWS = 2;
 const PATIENCE_MS = 60; // rows that are scrolled past sooner are not asked for
+const FIRST = 48; // tiles whose questions say how many lines all have
 const PICK = "M3.5 8.5 6.5 11.5 12.5 4.5";
 
 /**
  * What a pane asks of its grid.
  * @typedef {object} Owner
  * @property {number} sizePx
+ * @property {number} leastColumns
  * @property {boolean} canDecide
  * @property {string | null} ringed
  * @property {{has: (id: string) => boolean, size: number}} choice
@@ -84,18 +86,29 @@ export class Pane {
   arrange() {
     const width = this.grid.clientWidth;
     if (!width) return;
-    const { has_questions: hasQuestions, has_labels: hasLabels, total } = this.data;
+    const { has_labels: hasLabels, total } = this.data;
+    const { sizePx, leastColumns } = this.owner;
+    const longestQuestion = this.longestQuestion();
     const count = this.source.isComplete ? this.ids.length : Math.max(total, this.ids.length);
     const before = this.layout;
     const top = before ? Math.floor(this.scroller.scrollTop / before.rowPx) * before.columns : 0;
-    this.layout = layoutOf({ width, sizePx: this.owner.sizePx, count, hasQuestions, hasLabels });
+    this.layout = layoutOf({ width, sizePx, count, longestQuestion, hasLabels, leastColumns });
     this.grid.style.height = `${this.layout.heightPx}px`;
-    this.grid.dataset.detail = detailOf(this.layout.tilePx);
+    const { tilePx } = this.layout;
+    this.grid.dataset.detail = detailOf(tilePx);
+    this.grid.classList.toggle("small", !hasChoices(tilePx));
+    this.grid.style.setProperty("--question-lines", questionLines(tilePx, longestQuestion));
     this.grid.classList.toggle("unlabelled", !hasLabels);
-    this.grid.classList.toggle("nameless", !hasName(this.layout.tilePx, hasLabels));
+    this.grid.classList.toggle("nameless", !hasName(tilePx, hasLabels));
     if (before && (before.columns !== this.layout.columns || before.rowPx !== this.layout.rowPx))
       this.scroller.scrollTop = placeOf(this.layout, top).y; // the first picture that was seen stays
     this.draw();
+  }
+
+  longestQuestion() {
+    if (!this.data.has_questions) return 0;
+    const lengths = [...this.source.tiles.values()].map((tile) => (tile.asked?.join(" or ") ?? tile.question ?? "").length);
+    return Math.max(1, ...lengths.slice(0, FIRST));
   }
 
   /** The places of the tiles that can be seen, from and to. @param {number} [extra] rows */
@@ -130,7 +143,10 @@ export class Pane {
     pick.setAttribute("aria-label", "Select");
     pick.title = "Select (Space, Ctrl+click, Shift+click for a range)";
     pick.append(newIcon(PICK));
-    cell.append(pick);
+    const more = Object.assign(document.createElement("button"), { type: "button", className: "more", tabIndex: -1 });
+    more.setAttribute("aria-label", "Open");
+    Object.assign(more, { title: "Open", textContent: "…" });
+    cell.append(pick, more);
     this.cells.set(id, cell);
     this.grid.append(cell);
     return cell;

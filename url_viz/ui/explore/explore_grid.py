@@ -68,7 +68,7 @@ def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *
 def panes_of(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *, measure: str) -> list[Pane]:
     """The panes of the grid: a part of the order of `rows` each."""
     parts = parts_of_order(image_set, rows, view, measure)
-    total = sum(each.pictures for each in parts.values())
+    total = sum(each.pictures + each.twins for each in parts.values())
     return [
         _pane(image_set, parts[part.side], part.side, view, total=total, measure=measure) for part in view.shown_parts
     ]
@@ -114,12 +114,13 @@ def _order_ends(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str
 
 def _pane(image_set: ImageSet, end: OrderEnd, side: Side, view: ExploreView, *, total: int, measure: str) -> Pane:
     order, title = cache_order(end.order), TITLES[side]
-    count = f"{end.pictures:,} of {total:,}" if view.cuts else f"{end.pictures:,}"
+    shown = end.pictures + end.twins
+    count = f"{shown:,} of {total:,}" if view.cuts else f"{shown:,}"
     if end.pictures > MOST_IN_ORDER:
         count = f"the first {MOST_IN_ORDER:,} of {count}"
     return Pane(
         title=f"{title} of each class" if view.class_by_class else title,
-        note=f"{count} shown, {twins_in_words(end.twins, end.copies)} folded in" if end.twins else count,
+        note=f"{count} ({twins_in_words(end.twins, end.copies)} folded in)" if end.twins else count,
         hint=f"And {twins_in_words(end.twins, end.copies)}, each shown with its picture" if end.twins else "",
         empty=image_set.core.in_words("No pictures on this side.") if total else NOTHING,
         total=min(end.pictures, MOST_IN_ORDER),

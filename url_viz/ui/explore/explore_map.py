@@ -23,8 +23,8 @@ from url_viz.image_set import ImageSet
 from url_viz.jobs.configs import RefitConfig
 from url_viz.jobs.kinds import REFIT
 from url_viz.runs.model_accuracy import TRAINING, by_training, has_training
-from url_viz.ui.explore.controls import VALUE, set_filter
-from url_viz.ui.explore.view import ExploreView, change_view, take_set, view
+from url_viz.ui.explore.controls import VALUE
+from url_viz.ui.explore.view import ExploreView, change_view, set_filter, take_set, view
 from url_viz.ui.http import mask_url
 from url_viz.ui.session import OPENED, Key
 from url_viz.ui.text import Markdown, with_toast

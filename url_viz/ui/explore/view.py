@@ -8,7 +8,16 @@ from typing import Any
 import pandas as pd
 
 from url_viz.base.wording import above
-from url_viz.columns.filters import Filter, Polygon, Scope, is_scope_key, scope_as_query, scope_from_query, thinned
+from url_viz.columns.filters import (
+    Filter,
+    Polygon,
+    Scope,
+    is_scope_key,
+    replaced_in,
+    scope_as_query,
+    scope_from_query,
+    thinned,
+)
 from url_viz.pictures.map_figure import STYLES, Style
 from url_viz.runs.model_accuracy import TRAINING
 from url_viz.ui.session import LEFT_SET, Key, queried, take_settings, write_query
@@ -62,7 +71,7 @@ class ExploreView:
     representatives: bool = False
     names: bool = True
     space: str = ""
-    side: Side = "both"
+    side: Side = "ambiguous"
     is_wide: bool = False
     cuts: tuple[float, ...] = ()
     polygon: Polygon | None = None
@@ -95,6 +104,16 @@ def view() -> ExploreView:
 def change_view(**changes: Any) -> None:
     """Change fields of the view."""
     VIEW.set(replace(view(), **changes))
+
+
+def set_filter(column: str, new: Filter | None) -> None:
+    """Set the filter on a column, or remove it (None)."""
+    change_view(filters=replaced_in(view().filters, column, new))
+
+
+def filter_on(column: str) -> Filter | None:
+    """The filter on a column; None without one."""
+    return next((active for active in view().filters if active.column == column), None)
 
 
 def _one_of(names: Sequence[str], default: str) -> Callable[[object], str]:

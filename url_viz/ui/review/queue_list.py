@@ -8,6 +8,7 @@ from typing import Any, cast
 import streamlit as st
 
 from url_viz.base.wording import counted
+from url_viz.columns.filters import ReviewSpec
 from url_viz.drawing.tiles import thumbnail_url
 from url_viz.export.table_files import table_bytes
 from url_viz.findings.findings import FindingKind
@@ -54,11 +55,16 @@ def show_queues(
 
 def show_opening(image_set: ImageSet, row: QueueRow, *, key: str, **look: Any) -> None:
     """The button that opens a queue, or the list of a finding that no review can show."""
-    act = partial(DIALOG.set, key) if row.opens is None else partial(go_to_review, row.opens)
     icon = ":material/list:" if row.opens is None else ":material/rate_review:"
-    st.button(escape(row.opening), icon=icon, key=key, on_click=act, **look)
+    open_button(image_set, row.kind, row.opens, row.opening, key=key, icon=icon, **look)
+
+
+def open_button(image_set: ImageSet, kind: str, opens: ReviewSpec | None, words: str, *, key: str, **look: Any) -> None:
+    """A button with `words` that opens a review, or, where that is None, the list of what was found of a kind."""
+    act = partial(DIALOG.set, key) if opens is None else partial(go_to_review, opens)
+    st.button(escape(words), key=key, on_click=act, **look)
     if DIALOG.get() == key:
-        title, show = _LISTS[cast(FindingKind, row.kind)]
+        title, show = _LISTS[cast(FindingKind, kind)]
         st.dialog(title, width="large", on_dismiss=DIALOG.clear)(show)(image_set)
 
 

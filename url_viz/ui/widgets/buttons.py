@@ -262,8 +262,11 @@ def choose_measure(
     choose: Callable[[str | None], None],
     default: str | None = None,
     words: str = "Order by",
+    is_list: bool = False,
 ) -> str:
     """One of `names` (at least one): `default`, else the first, unless another is `chosen`; each is explained.
+
+    They stand side by side, or in a list that opens: where there are many, and where it `is_list`.
 
     A choice that is not among `names` does not apply. What nobody chose follows the default, which changes while a
     folder is read; to choose the default is to choose None.
@@ -271,13 +274,13 @@ def choose_measure(
     first = default or names[0]
     shown = chosen if chosen is not None and chosen in names else first
     common = control(key, shown, lambda name: choose(None if name == first else name), options=(first, *names))
-    if len(names) > MOST_SIDE_BY_SIDE:
+    if is_list or len(names) > MOST_SIDE_BY_SIDE:
         st.selectbox(
             escape(words),
             names,
             format_func=lambda name: f"Order: {title_of_column(name).lower()}",
             index=list(names).index(shown),
-            width=220,
+            width=240,
             label_visibility="collapsed",
             **common,
         )

@@ -23,9 +23,6 @@ from url_viz.ui.widgets.gallery import GalleryAction
 DONE: Key[tuple[str, int]] = Key("view.done")
 """What was last done in this session to several pictures, and the version of the decisions after it."""
 
-COUNTED_ABOVE = 50
-"""A button that acts on more pictures than this, about what a window shows, says how many."""
-
 _DECISIONS: dict[Decision, dict[str, str]] = WIRE["decisions"]
 CHOICES: dict[Decision | None, tuple[str, str]] = {
     "keep": (_DECISIONS["keep"]["word"], ":material/check:"),
@@ -98,17 +95,17 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which:
     """Buttons and tags for all pictures of `rows` (of `image_set.table()`), undo and redo.
 
     `which` says which pictures these are ("chosen"), if they are not all in scope. Each click is one action for undo,
-    and is reported. While the bar appears, it takes no click that was meant for what stood there.
+    and is reported. *Drop* says how many it drops. While the bar appears, it takes no click that
+    was meant for what stood there. It is a single line, however narrow the page: one scrolls it there.
     """
     ids, decisions = tuple(rows["id"].tolist()), decisions_here(image_set)
-    total, many = len(image_set), f" {len(ids):,}" if len(ids) > COUNTED_ABOVE else ""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="decide_bar"):
+    total = len(image_set)
+    with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small", key="decide_bar"):
         scope = which or (f"of {total:,}" if len(ids) != total else f"{image_set.noun}s")
         st.markdown(f"**{len(ids):,}** {escape(scope)}", help=KEYS, width="content")
         for decision, (word, icon) in CHOICES.items():
-            on = " on" if many and decision is None else ""
             st.button(
-                escape(f"{word}{on}{many}"),
+                escape(f"{word}{f' {len(ids):,}' if decision == 'drop' else ''}"),
                 icon=icon,
                 key=f"{key}.{decision or 'clear'}",
                 disabled=not ids,

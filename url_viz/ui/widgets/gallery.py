@@ -151,7 +151,7 @@ def show_grid(
     `ringed_id` is the picture that was opened last, `handle` as in `show_gallery`. When `shown_first` has grown, the
     page scrolls to its top. The state is that of `key` in the session: `side` and `is_wide` (for `take_settings`),
     `chosen` (ranges of cached orders), `actions`, and `clicked` for one run. Pictures chosen when the page was left are
-    chosen again.
+    chosen again, and a browser takes the side that was chosen at its last visit where the address names none.
     """
     chosen_key = CHOSEN.under(key)
     again = np.empty(0, np.int64) if key.is_set else chosen_key.get_or(lambda: np.empty(0, np.int64))
@@ -159,6 +159,7 @@ def show_grid(
         "panes": [pane_data(pane) for pane in panes],
         "side": side,
         "is_wide": is_wide,
+        "keeps_side": True,
         "ringed": None if ringed_id is None else str(ringed_id),
         "shown_first": shown_first,
         "taken": handled_before(key),

@@ -1,0 +1,211 @@
+"""The sentence on Explore, through app.py: its numbers are those of what a click on them shows or opens."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.given import given_set
+from tests.imaging.pictures import noise
+from tests.leaky import leaky_set
+from tests.object_sets import write_objects
+from tests.read_sets import copied
+from tests.ui.pages import opened, panes, stacked, words
+from url_viz.base.workspace import Workspace
+from url_viz.columns.filters import NameContains, ReviewSpec
+from url_viz.evidence.order import grade
+from url_viz.image_set import ImageSet
+from url_viz.labels.torn import torn_filters
+from url_viz.models.model import Model
+from url_viz.reading import embed_folder
+from url_viz.ui.explore import sentence
+from url_viz.ui.explore.view import VIEW, ExploreView
+
+pytestmark = pytest.mark.slow
+
+CLASSES = ("apple", "pear", "plum", "quince")
+
+
+def between(names: Sequence[str], each: int, torn: int) -> tuple[list[str], np.ndarray]:
+    """Paths and embeddings: `each` pictures of a class, and `torn` on half way to the next one, of either label.
+
+    The last two of these are to be copies of one another.
+    """
+    rng, paths, rows = np.random.default_rng(0), list[str](), list[np.ndarray]()
+    axes = np.eye(max(8, len(names))) * 3
+    for number, name in enumerate(names):
+        following = (number + 1) % len(names)
+        middle = (axes[number] + axes[following]) / 2
+        paths += [f"{name}/{number}{place:03d}.jpg" for place in range(each)]
+        paths += [f"{(name, names[following])[place % 2]}/between{number}{place:03d}.jpg" for place in range(torn)]
+        rows += [centre + rng.normal(size=len(middle)) * 0.4 for centre in [axes[number]] * each + [middle] * torn]
+        rows[-1] = rows[-2] + 1e-4
+    return paths, np.stack(rows)
+
+
+@pytest.fixture(scope="module")
+def read_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    """Of the pictures between two classes two each are copies, which one tile stands for."""
+    base, (paths, rows) = tmp_path_factory.mktemp("read"), between(CLASSES, 14, 8)
+    for number, path in enumerate(paths):
+        file = base / "photos" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        noise(number - int(number % 22 == 21)).save(file)
+    return given_set(base, paths, rows, name="mine")
+
+
+@pytest.fixture
+def image_set(read_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    monkeypatch.setenv("URL_VIZ_HOME", str(read_set.workspace.root))
+    return read_set
+
+
+def parts(at: AppTest, beginning: str) -> list[str]:
+    """The keys of the sentence's buttons that begin so."""
+    return [str(button.key) for button in at.button if str(button.key).startswith(beginning)]
+
+
+def number(label: str) -> int:
+    """The number that stands in bold."""
+    [found] = re.findall(r"\*\*([\d,]+)\*\*", label)
+    return int(found.replace(",", ""))
+
+
+def in_head(at: AppTest) -> int:
+    """How many pictures the gallery's head counts, those folded in among them."""
+    note = str(panes(at)[0]["note"])
+    found = re.match(r"[\d,]+", note)
+    assert found is not None
+    shown, folded = panes(at)[0]["total"], sum(stacked(tile) for tile in panes(at)[0]["first"])
+    count = int(found[0].replace(",", ""))
+    assert count == shown + folded, "all tiles are at hand here"
+    return count
+
+
+def test_pairs_add_up_and_a_click_shows_as_many_as_it_says_and_a_second_all(image_set: ImageSet) -> None:
+    at = opened(image_set)
+    torn = image_set.labels.torn()
+    assert len(torn.pairs) > sentence.PAIRS_NAMED
+    assert (image_set.table()["twin_group"] >= 0).any()
+    assert "folded in" in panes(at)[0]["note"]
+    keys = parts(at, "torn.")
+    listed = [key for key in keys if key.startswith("torn.more.")]
+    assert sum(number(at.button(key=key).label) for key in listed) == number(at.button(key="torn.all").label)
+    assert number(at.button(key="torn.all").label) == torn.count
+    for key in ("sentence.all", *keys):
+        at = opened(image_set, view__explore=ExploreView(filters=(NameContains("no such"),), cuts=(50.0,)))
+        said = number(at.button(key=key).label)
+        at.button(key=key).click().run()
+        assert in_head(at) == said, key
+        if key != "sentence.all":
+            assert f"**{said}** of {len(image_set)}" in words(at)
+            assert at.button(key="explore.review").label == f"Review these {said}"
+            assert at.button(key="view.decide.drop").label == f"Drop {said}"
+            assert ":primary[" in at.button(key=key).label
+        at.button(key=key).click().run()
+        assert in_head(at) == len(image_set)
+        assert at.session_state[VIEW].filters == ()
+
+
+def test_a_pair_is_one_chip_that_goes_at_a_click(image_set: ImageSet) -> None:
+    at = opened(image_set, view__explore=ExploreView(filters=torn_filters(("apple", "pear"))))
+    assert at.button(key="chip.pair").label == "Torn between apple and pear"
+    assert parts(at, "chip.") == ["chip.pair"]
+    at.button(key="chip.pair").click().run()
+    assert at.session_state[VIEW].filters == ()
+
+
+def test_the_last_part_says_how_the_order_that_is_shown_holds(image_set: ImageSet) -> None:
+    def chips(at: AppTest) -> list[str]:
+        return [str(each.proto.popover.label) for each in at.get("popover")]
+
+    leading, other = grade(image_set.order()), grade(image_set.order("brightness"))
+    assert leading.startswith("Order: ")
+    assert leading in chips(opened(image_set))
+    at = opened(image_set, view__explore=ExploreView(measure="brightness"))
+    assert other in chips(at)
+    assert leading != other
+    assert leading not in chips(at)
+
+
+def test_without_classes_the_reason_that_explains_most_takes_the_place(image_set: ImageSet) -> None:
+    image_set.labels.use(None)
+    try:
+        at = opened(image_set)
+        assert not parts(at, "torn.")
+        if image_set.core.reasons.order():
+            said = number(at.button(key="sentence.reason").label)
+            at.button(key="sentence.reason").click().run()
+            assert in_head(at) == said
+    finally:
+        image_set.labels.use("folders")
+
+
+def test_objects_are_counted_without_those_that_are_hidden(tmp_path: Path, home: Workspace, model: Model) -> None:
+    image_set = embed_folder(write_objects(tmp_path / "shapes", tiny=2), model=model, workspace=home.root)
+    at = opened(image_set)
+    assert "objects in 4 pictures" in at.button(key="sentence.all").label
+    assert number(at.button(key="sentence.all").label) == in_head(at) == 12
+    for key in (*parts(at, "torn."), *parts(at, "sentence.reason")):
+        at = opened(image_set)
+        said = number(at.button(key=key).label)
+        at.button(key=key).click().run()
+        assert in_head(at) == said, key
+
+
+@pytest.fixture
+def leaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    monkeypatch.setenv("URL_VIZ_HOME", str(tmp_path / "home"))
+    return leaky_set(tmp_path)
+
+
+def test_what_matters_most_is_named_and_opens_its_queue(leaky: ImageSet) -> None:
+    at, found = opened(leaky), [each for each in leaky.findings() if each.kind != "unreadable"]
+    named = found[: sentence.FINDINGS_NAMED]
+    assert len(found) > len(named)
+    assert parts(at, "findings.") == [*(f"findings.{each.kind}" for each in named), "findings.unreadable"]
+    labels = [at.button(key=f"findings.{each.kind}").label for each in named]
+    assert labels == [f"{each.count} {each.short}" for each in named]
+    assert "2 leaks" in labels
+    at.button(key="findings.leaks").click().run()
+    assert at.session_state["view.review"] == ReviewSpec("leaks")
+    at = opened(leaky)
+    at.button(key="explore.review").click().run()
+    assert at.session_state["view.review"] is None, "all there is to review"
+
+
+def test_files_that_cannot_be_read_are_one_part_and_listed(leaky: ImageSet) -> None:
+    at = opened(leaky)
+    assert at.button(key="findings.unreadable").label == "1 unreadable"
+    at.button(key="findings.unreadable").click().run()
+    assert "is an HTML page, not a picture" in at.dataframe[-1].value["reason"].tolist()
+
+
+def test_a_large_set_is_asked_first(leaky: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sentence, "MANY", 10)
+    at = opened(leaky)
+    assert parts(at, "findings.") == ["findings.ask", "findings.unreadable"]
+    at.button(key="findings.ask").click().run()
+    assert "findings.leaks" in parts(at, "findings.")
+
+
+def test_where_nothing_is_found_nothing_is_said(home: Workspace, tmp_path: Path, model: Model) -> None:
+    folder = tmp_path / "one"
+    folder.mkdir()
+    noise(3, width=300, height=240).resize((150, 120)).save(folder / "a.png")
+    image_set = embed_folder(folder, model=model, workspace=home.root)
+    at = opened(image_set)
+    assert at.button(key="sentence.all").label == "**1** picture"
+    assert parts(at, "findings.") == [f"findings.{each.kind}" for each in image_set.findings()]
+    assert not parts(at, "torn.")
+
+
+def test_names_from_outside_are_shown_literally(home: Workspace, tmp_path: Path) -> None:
+    paths, rows = between(("*apple*", "[pear](x)"), 14, 8)
+    image_set = copied(given_set(tmp_path / "odd", paths, rows, name="mine"), tmp_path / "zoo", home=home.root)
+    at = opened(image_set)
+    assert image_set.labels.torn().count
+    assert at.button(key="torn.0").label.startswith(r"\*apple\* or \[pear\]")
