@@ -10,10 +10,12 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from url_viz.columns.filters import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, start_job
 from url_viz.jobs.kinds import about_set
-from url_viz.ui.menu import TAB
+from url_viz.ui.menu import AS_TABLE, REVIEW, TAB
+from url_viz.ui.review.results import FOLD
 from url_viz.ui.search import SEARCHING
 from url_viz.ui.session import DIALOG, OPENED, PAGE
 from url_viz.ui.widgets.embed_job import KIND, set_name
@@ -36,8 +38,8 @@ def app(image_set: ImageSet | None = None, **state: Any) -> AppTest:
 
 
 PLACES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "labels": ("review", {}),
-    "versions": ("review", {}),
+    "labels": ("review", {REVIEW: ReviewSpec("suspects"), AS_TABLE: True}),
+    "versions": ("review", {FOLD.under("changes"): True}),
     "search": ("explore", {SEARCHING: True}),
     "evaluate": ("model", {TAB.under("model"): "Does the order hold"}),
     "compare": ("model", {TAB.under("model"): "Does the order hold"}),

@@ -95,7 +95,7 @@ def test_a_hostile_file_ends_in_a_sentence_without_markup(image_set: ImageSet) -
 
 
 def test_pages_say_what_a_users_own_embeddings_cannot(image_set: ImageSet) -> None:
-    assert "a new picture cannot be embedded" in words(page(image_set, "search"))
+    assert "A new picture cannot be embedded" in words(page(image_set, "search"))
     assert "no model here can embed a new picture" in words(page(image_set, "upload"))
     assert "there is no model to adapt" in words(page(image_set, "finetune"))
 

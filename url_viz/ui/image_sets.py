@@ -181,8 +181,8 @@ def _show_changes(set_id: str, about: About) -> None:
         st.code(command("pack", about.root, name), language="bash", wrap_lines=True)
         st.caption("There, with the same pictures in FOLDER:")
         st.code(command("unpack", name, "--root", "FOLDER"), language="bash", wrap_lines=True)
-    st.caption("Forget: removes all that was read, decided and added here. The pictures stay. It asks first.")
-    if dialog_button("Forget this image set", icon=":material/delete:", key=f"sets.forget.{set_id}"):
+    words = "Removes all that was read, decided and added here. The pictures stay. It asks first"
+    if dialog_button("Forget this image set", icon=":material/delete:", key=f"sets.forget.{set_id}", help=words):
         _ask_forget(set_id, about)
 
 
@@ -217,12 +217,12 @@ def _offer_to_free_space(set_id: str, about: About) -> None:
                 lambda: f"{drop_model(about.root, model, workspace=Workspace.at().root):,.1f} MB freed.",
                 icon=":material/layers_clear:",
             )
-    st.caption("Free space: merges small files, and removes data that is no longer used. Nothing is lost.")
     _change(
         set_id,
         "Free space",
         lambda: f"{compact(about.root, workspace=Workspace.at().root):,.1f} MB freed.",
         icon=":material/compress:",
+        help="Merges small files, and removes data that is no longer used. Nothing is lost",
     )
 
 

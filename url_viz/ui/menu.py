@@ -8,6 +8,7 @@ import streamlit as st
 from url_viz.columns.filters import ReviewSpec, is_review_key, review_as_query, review_from_query
 from url_viz.ui.session import DIALOG, GO_TO, PAGE, PAGE_KEYS, Key, clear_under, queried, write_query
 from url_viz.ui.streamlit_private import PageEnd, is_back_or_forward
+from url_viz.ui.text import escape
 from url_viz.ui.widgets.buttons import leave_page
 
 _PAGES = {
@@ -27,7 +28,7 @@ _PAGES = {
 }
 
 
-TAB: Key[str] = Key("tab")
+TAB: Key[str] = Key("tab_shown")
 """The title of the tab that a page shows, by the page's name; it outlasts a change of set."""
 _TABS: Key[str] = Key("tabs")
 """The tabs themselves, whose value Streamlit forgets with the page."""
@@ -62,15 +63,18 @@ def go_to_tab(page: str, tab: str) -> None:
 
 def show_tabs(page: str, parts: Mapping[str, Callable[[], None]]) -> None:
     """Draw a page's tabs by their titles; only the part in the open one runs, and it stands in the address."""
-    shown, tabs, titles = TAB.under(page), _TABS.under(page), list(parts)
+    shown, tabs = TAB.under(page), _TABS.under(page)
+    titles = list(parts)
     linked = st.query_params.get(_IN_ADDRESS, titles[0])
     asked = linked if is_back_or_forward() else shown.get() or linked
-    opened = asked if asked in parts else titles[0]
+    opened = asked if asked in titles else titles[0]
     shown.set(opened)
     tabs.set(opened)
     _write_tab(*[opened] if opened != titles[0] else [])
     with suppress(PageEnd):
-        containers = st.tabs(titles, key=tabs, on_change=lambda: shown.set(tabs.get() or titles[0]))
+        containers = st.tabs(
+            [escape(title) for title in titles], key=tabs, on_change=lambda: shown.set(tabs.get() or titles[0])
+        )
         for tab, show in zip(containers, parts.values(), strict=True):
             if tab.open:
                 with tab:

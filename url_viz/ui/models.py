@@ -169,7 +169,7 @@ def show_models() -> None:
             st.header(escape(title), anchor=False)
             _show_cards(models)
     _pick_another([model.name for model in here])
-    with st.expander(f"{len(catalogue) - len(here)} more to install", icon=":material/download:"):
+    with st.expander(f"{len(catalogue) - len(here):,} more to install", icon=":material/download:"):
         _show_cards([model for model in catalogue if model.state in TO_INSTALL])
 
 

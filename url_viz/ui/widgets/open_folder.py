@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from url_viz.base.errors import FolderError, NotAllowedError, UrlVizError
 from url_viz.base.workspace import Workspace, is_in_bucket, root_of
@@ -180,7 +179,7 @@ def _answer(field: Key[str], key: str) -> None:
 
 def _offer_objects(path: Path, objects: FolderPreview, *, key: str, is_first: bool) -> bool:
     """What an annotation file holds, and the button that reads it; whether it was clicked."""
-    with _offer(is_first=is_first):
+    with st.container(horizontal=not is_first, vertical_alignment="top" if is_first else "center", gap="small"):
         found = objects.objects or "counting objects"
         st.markdown(f":material/crop_free: {escape(path.name)}: {escape(found)}", width="content")
         return act_button(
@@ -190,7 +189,7 @@ def _offer_objects(path: Path, objects: FolderPreview, *, key: str, is_first: bo
 
 def _offer_folder(folder: Path, preview: Preview, *, key: str, is_first: bool) -> bool:
     """The pictures of the folder, or what is wrong with it, and the button that reads it; whether it was clicked."""
-    with _offer(is_first=is_first):
+    with st.container(horizontal=not is_first, vertical_alignment="top" if is_first else "center", gap="small"):
         if isinstance(preview, FolderPreview):
             counting = "" if preview.is_done else "Counting: "
             words = "Object storage: counted when it is read." if preview is _UNCOUNTED else counting + preview.text
@@ -205,11 +204,6 @@ def _offer_folder(folder: Path, preview: Preview, *, key: str, is_first: bool) -
         name = "Read these pictures" if folder.is_file() else "Read this folder"
         is_there = isinstance(preview, FolderPreview)
         return act_button(name, partial(_read, folder), type=_look(is_first=is_first), key=key, disabled=not is_there)
-
-
-def _offer(*, is_first: bool) -> DeltaGenerator:
-    """What holds an offer: the first one above its button, others beside theirs."""
-    return st.container(horizontal=not is_first, vertical_alignment="center" if not is_first else "top", gap="small")
 
 
 def _look(*, is_first: bool) -> Literal["primary", "secondary"]:

@@ -39,7 +39,7 @@ from url_viz.ui.session import (
     nothing,
 )
 from url_viz.ui.streamlit_private import end_page
-from url_viz.ui.text import Markdown, escape
+from url_viz.ui.text import escape
 from url_viz.ui.widgets.buttons import act_button, control, page_title
 from url_viz.ui.widgets.components import component_of
 from url_viz.ui.widgets.decide import step_history
@@ -168,7 +168,13 @@ def _pick_model() -> None:
 
     now = choice().model
     names = list(dict.fromkeys([*known_models(choice().set_id), now]))
-    st.radio("Model", names, names.index(now), format_func=_model_words, **control(MODEL, now, pick, options=names))
+    st.radio(
+        "Model",
+        names,
+        names.index(now),
+        format_func=lambda name: escape(model_title(name)),
+        **control(MODEL, now, pick, options=names),
+    )
     st.button(
         "All models",
         icon=":material/settings:",
@@ -177,10 +183,6 @@ def _pick_model() -> None:
         on_click=_used,
         args=(partial(go_to_tab, "settings", "Models"),),
     )
-
-
-def _model_words(name: str) -> Markdown:
-    return escape(model_title(name))
 
 
 def known_models(set_id: str | None) -> list[str]:
