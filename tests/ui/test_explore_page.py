@@ -118,7 +118,7 @@ def test_a_clicked_picture_opens_with_its_facts_and_neighbours_and_is_searched_w
     facts = at.dataframe[-1].value.set_index("Fact")["Value"]
     assert facts["Size"] == "64 × 48 px"
     assert "of the others" in facts["General model"]
-    assert not {"ImageNet entropy", "1 / norm"} & set(facts.index), "baselines are Evaluate's"
+    assert not {"ImageNet entropy", "1 / norm"} & set(facts.index), "baselines are Model's"
     label = next(one for one in at.selectbox if one.label == "Label")
     assert (label.value, label.options[:2]) == ("cat", ["cat", "dog"])
     assert label.proto.HasField("default"), "Escape would clear it, which takes the label back"

@@ -270,7 +270,7 @@ def test_a_spread_looks_into_the_whole_table(image_set: ImageSet) -> None:
 def test_a_set_with_few_pictures_offers_the_measures_it_has(tmp_path: Path, workspace: Path, model: Model) -> None:
     two = embed_folder(write_folder(tmp_path / "two", 2), model=model, workspace=workspace)
     assert two.order().measure is None
-    assert offered(two) == [name for name in two.core.measures() if name != "entropy"], "baselines are left to Evaluate"
+    assert offered(two) == [name for name in two.core.measures() if name != "entropy"], "baselines are left to Model"
     assert "ambiguity" not in offered(two)
 
 
