@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from tests.ui.pages import named, opened, reading, words
@@ -17,8 +18,10 @@ from url_viz.evidence.evaluation import CountedPictures, Evaluated
 from url_viz.evidence.order import verdict_in_words
 from url_viz.evidence.order_metrics import Figure, Interval
 from url_viz.image_set import ImageSet
+from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
+from url_viz.ui.compare_models import SECOND
 from url_viz.ui.evaluate import class_order, coverage_table, crop_sample
 from url_viz.ui.widgets.charts import curves_of_coverage, intervals_figure
 
@@ -204,3 +207,19 @@ def test_a_sample_holds_no_copies_and_is_the_same_again(labelled: ImageSet) -> N
     some = crop_sample(labelled, 10)
     assert len({subject.id for subject in some}) == 10
     assert [subject.id for subject in some] == [subject.id for subject in crop_sample(labelled, 10)]
+
+
+def test_another_head_gets_two_columns_of_the_table(labelled: ImageSet, home: Workspace) -> None:
+    path = home.heads / "zoo-1" / "head.safetensors"
+    path.parent.mkdir(parents=True)
+    save_head(dice_head(3), path)
+    at = opened(labelled, "evaluate", **{f"{SECOND}.{labelled.source.name}": str(path)})
+    shown = at.dataframe[0].value.set_index("Measure")
+    assert list(shown)[-2:] == ["Agreement", "Difference in R-AUROC"]
+    agreement, difference = (shown[column].astype(str) for column in list(shown)[-2:])
+    assert agreement["Torn between classes"].startswith("1.00")
+    assert difference["Torn between classes"].startswith(".000")
+    assert not agreement["General model"].startswith("1.00")
+    columns = json.loads(at.dataframe[0].proto.columns)
+    assert "neither model is its own judge" in columns["Difference in R-AUROC"]["help"]
+    assert shown["Agreement"].isna().sum() == 2, "of the nearest pictures alone nothing is compared"
