@@ -95,6 +95,19 @@ def test_two_pictures_are_no_group_nor_are_twins_of_one() -> None:
     assert "valley" not in of_twins.names
 
 
+def test_pictures_that_are_scattered_are_no_group_whatever_they_look_like() -> None:
+    rows = pictures()
+    far = np.random.default_rng(1).permutation(2 * HEAP)[:4]
+    rows[far, 2] = 3 * rows[far].max(axis=1)  # seen as valleys, each in the heap of others
+    rows[:, :3] /= rows[:, :3].sum(axis=1, keepdims=True)
+    apart = rows.copy()
+    apart[far, 3:] = 40 * np.eye(5)[:4]
+    scattered, together = grouped(apart), grouped(np.concatenate([rows, rows[far], rows[far] + 0.01]))
+    assert scattered is not None
+    assert together is not None
+    assert ("valley" in scattered.names, "valley" in together.names) == (False, True)
+
+
 def test_without_a_graph_or_a_classifier_there_are_none() -> None:
     rows = pictures()
     embeddings = Embeddings(np.arange(len(rows)), rows.astype(np.float16), np.zeros(len(rows), np.float32))

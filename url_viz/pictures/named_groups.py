@@ -29,14 +29,15 @@ of scenes, groceries, trash and places 34 to 54 % have, of traffic signs 18 %, o
 SEEN_WITH = 8
 """Nearest pictures that are looked at with each, to name it."""
 LEAST = 0.02
-"""Smaller shares of the classifier are not looked at."""
+"""Smaller shares of the classifier are not looked at: a group comes into question for a picture in which its class has
+this share. That is the first witness; the second are the nearest."""
 FEWEST = 3
 """Pictures, twins counted once, that make a group."""
-SEEN_FROM = 0.03
-"""A group is asked about where the classifier gives its class this share of the picture itself: two witnesses …"""
+TOGETHER = 0.15
+"""A group's pictures have this share of group mates among their nearest, on average, or they are scattered, and none:
+of scenes "alp" has .69 and "studio couch" (bedrooms) .49, "breakwater" (motorways) .11 and "bell cote" (towers) .07."""
 HEARD = 0.2
-"""… and where the two groups have this share of the votes of all that are near; else the picture is like no group.
-The second …"""
+"""The two groups have this share of the votes of all that are near, or the picture is like no group. The second …"""
 RIVAL = 0.25
 """… has this share of the first's votes, or there is no question. Chosen on scenes, places, trash and groceries."""
 AT_ONCE = 8192
@@ -126,7 +127,10 @@ def named_groups(
     code_of = np.full(len(class_names()) + 1, NONE, np.int32)  # the last for NONE
     code_of[classes] = np.arange(len(classes))
     member = code_of[seen]
-    first, second = _most_like(graph, member, csr_array(looks[:, classes] >= SEEN_FROM))
+    is_group = _togetherness(graph, member, len(classes)) >= TOGETHER
+    classes = classes[is_group]
+    member = np.append(np.where(is_group, np.cumsum(is_group) - 1, NONE), NONE).astype(np.int32)[member]
+    first, second = _most_like(graph, member, csr_array(looks[:, classes] > 0))
     by_picture = (np.append(values, np.int32(NONE))[row] for values in (member, first, second))
     return NamedGroups(tuple(class_names()[code] for code in classes), *by_picture)
 
@@ -166,6 +170,16 @@ def _weights(graph: Graph) -> Floats:
     """What each of the nearest counts (M, K), as in a vote."""
     nearness = (graph.similarity - graph.similarity[:, :1]) / np.float32(NEARNESS)
     return np.where(graph.position >= 0, np.exp(nearness), 0)
+
+
+def _togetherness(graph: Graph, member: Codes, groups: int) -> Floats:
+    """The mean share (G,) of group mates among the nearest of each group's pictures."""
+    weight = _weights(graph)
+    is_mate = (graph.position >= 0) & (member[graph.position] == member[:, None])
+    share = (weight * is_mate).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-12)
+    of = member != NONE
+    total, count = (np.bincount(member[of], values, groups) for values in (share[of], None))
+    return total / np.maximum(count, 1)
 
 
 def _most_like(graph: Graph, member: Codes, is_seen: csr_array) -> tuple[Codes, Codes]:
