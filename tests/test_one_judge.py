@@ -1,4 +1,4 @@
-"""A picture from outside has one value: as an upload, on the Search page, by the command, and in Python."""
+"""A picture from outside has one value: as an upload, in a search on Explore, by the command, and in Python."""
 
 import io
 import re
@@ -15,6 +15,7 @@ from tests.conftest import SECOND, held
 from tests.imaging.pictures import encoded
 from tests.test_near_copies import COSINE, photographs, resized
 from tests.ui.pages import opened, words
+from url_viz.base.wording import standing
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
@@ -93,7 +94,7 @@ def test_a_near_copy_has_the_same_value_through_every_door(
                 doors: dict[str, Any] = {
                     "Python, file": path,
                     "Python, PIL": opened_picture.copy(),
-                    "Search page": picture,
+                    "Explore": picture,
                 }
             for door, query in doors.items():
                 found = image_set.safe_search(query, by=measure)
@@ -104,7 +105,7 @@ def test_a_near_copy_has_the_same_value_through_every_door(
         assert by_command(image_set, path, capsys) == f"{row['confusability_percentile']:.0f}"
         at = opened(image_set, "search")
         at.file_uploader[0].set_value((path.name, path.read_bytes(), "image/png")).run()
-        assert f"Easily mistaken **{row['confusability']:.3g}**" in words(at)
+        assert f"Easily mistaken: {standing(row['confusability_percentile'], of=' of the others')}" in words(at)
     assert unseen >= PAGES, "of which the embedding alone does not know that they are copies"
     assert f"also {SECOND}" in image_set.order().reason
 

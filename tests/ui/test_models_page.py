@@ -1,4 +1,4 @@
-"""The models of the settings: every model a card, how pictures are read, and a head that was adapted to other pictures."""
+"""The models of the settings: every model a card, how pictures are read, and a head that was adapted to others."""
 
 import json
 import shutil
