@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,6 +88,7 @@ def _show_picture(image_set: ImageSet, measure: str) -> None:
     with left:
         show_with_heat(image_set, image_id, row, measure=measure)
         _show_steps(image_set, image_id, measure)
+        _show_search(image_set, image_id)
     with right:
         _show_sides(image_set, image_id, row, sides)
         if not sides:
@@ -129,20 +131,25 @@ def _show_sides(image_set: ImageSet, image_id: int, row: dict[str, object], side
 
 
 def _show_neighbours(image_set: ImageSet, image_id: int) -> None:
-    """The nearest pictures of any class, to be decided on too, and a search for more."""
-
-    def search() -> None:
-        search_with(image_id)
-        go_to("explore")
-
+    """The nearest pictures of any class, to be decided on too."""
     if len(image_set) == 1:
         st.caption(escape(image_set.core.in_words("This image set has no other pictures.")))
         return
     shown = tiles_by_similarity(image_set.neighbours(image_id, NEIGHBOURS), set_id=image_set.set_id)
     key, handle = f"neighbours.{image_id}", partial(handle_gallery_actions, image_set)
     show_gallery(shown, key=key, empty="No neighbours.", columns=4, handle=handle, on_click=OPENED.set)
+
+
+def _show_search(image_set: ImageSet, image_id: int) -> None:
+    """A button that leads to all that is similar."""
+
+    def search() -> None:
+        search_with(image_id)
+        go_to("explore")
+
     words = escape(image_set.core.in_words("Search with this picture"))
-    if st.button(words, icon=":material/image_search:", key="search_with", type="tertiary", on_click=search):
+    look: dict[str, Any] = {"icon": ":material/image_search:", "type": "tertiary", "disabled": len(image_set) == 1}
+    if st.button(words, key="search_with", on_click=search, **look):
         st.rerun()
 
 
