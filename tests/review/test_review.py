@@ -28,6 +28,7 @@ from url_viz.columns.filters import (
 from url_viz.columns.twin_groups import group_codes, members_of_groups
 from url_viz.findings.object_findings import LEGIBLE
 from url_viz.findings.reasons import NAMES, Reasons
+from url_viz.pictures.named_groups import NamedGroups
 from url_viz.pipeline.nearest import UnitRows
 from url_viz.review.cards import CardAnswer, Choice, Stepped, ask_any_label, ask_label, between_classes
 from url_viz.review.queues import outcomes, outcomes_in_words
@@ -245,9 +246,23 @@ def opened(
     unit = UnitRows(np.random.default_rng(0).normal(size=(len(rows), 4)).astype(np.float16))
     reasons = Reasons(np.zeros((len(rows), len(NAMES)), np.float32), np.ones(len(NAMES), np.float32))
     decisions = Decisions(paths.decisions, FileKeys(ids, ids))
-    columns = columns_given(reasons=reasons, sources=group_codes(rows))
+    columns = columns_given(reasons=reasons, sources=group_codes(rows), named_groups=how.pop("named_groups", None))
     of = ReviewContext(rows, unit, decisions, "folders", paths, Answers(paths.decisions), columns, **how)
     return kind(spec or ReviewSpec("ambiguity"), of)
+
+
+def test_without_classes_the_nearest_of_both_groups_are_shown_and_none_is_a_choice(paths: SetPaths) -> None:
+    """They are no classes of the set: nobody can say that a picture is one."""
+    nobody = dict.fromkeys(("label", "label_given", "first_class", "second_class"))
+    like = {"first_like": ["alp"] * COUNT, "second_like": ["seashore"] * COUNT}
+    member = np.array([0, 1] * 4, np.int32)
+    groups = NamedGroups(("alp", "seashore"), member, member, member)
+    rows = table(**nobody, **like)
+    card = opened(paths, ReviewSpec("entropy"), rows=rows, named_groups=groups).card(104)
+    assert (card.question.text, card.question.choices) == ("Like: alp or seashore?", ())
+    shown = [{int(member[image_id - 100]) for image_id in near["id"]} for near in card.near]
+    assert shown == [{0}, {1}]
+    assert all(104 not in near["id"].tolist() for near in card.near)
 
 
 class TestReview:
