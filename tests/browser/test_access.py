@@ -308,6 +308,16 @@ def test_no_review_and_no_upload_has_a_fault(app: str, zoo: ImageSet, open_page:
     look(page, "a review", faults)
     page.keyboard.press("?")
     look(page, "its keys", faults)
+    page.goto(f"{app}/review?set={zoo.set_id}&review=suspects&as=table")
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    look(page, "labels as a table", faults)
+    page.goto(f"{app}/review?set={zoo.set_id}")
+    for part in ("Other reviews", "What changed"):
+        settled(page)
+        page.locator("summary", has_text=part).click()
+    expect(page.get_by_text("Build your own")).to_be_visible()
+    expect(page.get_by_role("combobox", name="What changed since")).to_be_visible()
+    look(page, "the parts of Review", faults)
     page.goto(f"{app}/upload?set={zoo.set_id}")
     note = tmp_path / "note.png"
     note.write_text("hello")

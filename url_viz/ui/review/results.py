@@ -118,18 +118,17 @@ def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
     mistakes = round(float((1 - rows["share"]).sum()))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
-            f"Accept {len(rows):,} suggestions",
+            f"Accept {len(rows):,} of {len(suggestions):,} suggestions",
             type="primary",
             key="review.names.accept",
             disabled=rows.empty,
             on_click=reported(image_set, lambda: image_set.names.accept(rows["id"].tolist(), who=user_name())),
+            help="One undo reverts all of it. Accepted names come from a picture's neighbours, so figures measured on "
+            "them are too good",
         )
         st.button("One at a time", key="review.names.each", on_click=choose_review, args=(ReviewSpec("names"),))
-        st.caption(
-            f"of {len(suggestions):,} pictures without a name. About {mistakes:,} of the accepted names are wrong; "
-            "the least certain are below. One undo reverts all of it."
-        )
-    st.caption("Accepted names come from a picture's neighbours, so figures measured on them are too good.")
+    if len(rows):
+        st.caption(f"About {mistakes:,} of these {len(rows):,} are wrong. The least certain:")
     least_certain = tuple(
         tile_of(row, set_id=image_set.set_id, value=f"{percent(row['share'])} likely", label=str(row["name"]))
         for row in rows.iloc[::-1].head(MOST_TILES).to_dict("records")
