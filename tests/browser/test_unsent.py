@@ -69,8 +69,8 @@ def stored(image_set: ImageSet) -> dict[str, tuple[str | None, str | None]]:
 
 
 def by_the_menu(page: Page) -> None:
-    page.get_by_test_id("stSidebarNavLink").filter(has_text="Jobs").click()
-    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    page.get_by_test_id("stSidebarNavLink").filter(has_text="New pictures").click()
+    expect(page.get_by_role("heading", name="New pictures")).to_be_visible()
 
 
 def by_a_reload(page: Page) -> None:

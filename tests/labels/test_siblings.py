@@ -206,9 +206,13 @@ def test_a_picture_of_cows_under_zebra_is_one_line_though_siblings_agree(
     assert set(objects.reviews.open(ReviewSpec("wrong-together")).ids.tolist()) == wrong
     monkeypatch.setenv("URL_VIZ_HOME", str(objects.workspace.root))
     assert line in words(opened(objects, "review"))
+    table = {"view.review": ReviewSpec("suspects"), "view.review.as_table": True}
+    at = opened(objects, "review", **table)
+    assert not at.exception
+    assert "Objects of the same picture are neighbours here, too" in at.header[0].help
     objects.labels.set_apart(None)
     assert objects.labels.wrong_together() is None
-    assert line not in words(opened(objects, "review"))
+    assert "Objects of the same picture" not in opened(objects, "review", **table).header[0].help
 
 
 @pytest.mark.parametrize("crowd", [0, CROWD])

@@ -69,8 +69,10 @@ def show_labels(image_set: ImageSet, spec: ReviewSpec) -> None:
     heading = st.container()
     kind, pair, label = _pick(check, doubtful, spec)
     overlap = counted(len(check.mixed), "pair of classes overlaps", "pairs of classes overlap")
-    words, about = doubtful.words if pair is None else overlap, f"{_checked(image_set, check)} {HOW}"
-    heading.header(escape(f"{words}."), anchor=False, help=Markdown(about))
+    words, about = doubtful.words if pair is None else overlap, [_checked(image_set, check), HOW]
+    if image_set.labels.wrong_together() is not None:
+        about += ["Objects of the same picture are neighbours here, too, unless their boxes are on one place."]
+    heading.header(escape(f"{words}."), anchor=False, help=Markdown(" ".join(about)))
     rows = labels_to_check(check, doubtful, kind=kind, pair=pair, label=label)
     if pair is not None:
         _show_pair(check, pair)
