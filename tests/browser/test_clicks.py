@@ -188,7 +188,7 @@ def test_a_dialog_and_another_page_open_though_a_click_on_this_page_follows(
     page, tools = line.page, iter(["Fog", "Density", "Points", "Names"])
     page.goto(f"{app}/?set={zoo.set_id}")
     expect(page.locator(".stage[data-state=ready]").first).to_be_visible()
-    openers = (page.locator("button:has(img)").first, button(page, "Pick pictures"))
+    openers = (page.locator("button:has(img)").first,)
     for opener in openers:
         settled(page)
         still(page)
@@ -265,8 +265,8 @@ def test_what_a_button_asks_for_is_done_though_another_click_comes_at_once(
     expect(dialog).to_have_count(0)
 
     page.get_by_role("textbox", name="Name").fill("mine")
-    at_once(page, button(page, "Rename"), page.get_by_role("link", name="Jobs"))
-    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    at_once(page, button(page, "Rename"), page.get_by_role("tab", name="Jobs"))
+    expect(page.get_by_text("Jobs go on if")).to_be_visible()
     eventually(page, lambda: dict(known_sets(own.workspace))[own.set_id].name == "mine", "not renamed")
 
     jobs = page.locator("details", has_text="Read · ")
@@ -274,8 +274,8 @@ def test_what_a_button_asks_for_is_done_though_another_click_comes_at_once(
     at_once(page, *(jobs.nth(i).get_by_text("Delete") for i in range(2)), gap_ms=0)
     expect(jobs).to_have_count(0)
 
-    page.get_by_role("link", name="Models", exact=True).click()
-    page.get_by_text("How pictures are read").click()
+    page.get_by_role("tab", name="Models").click()
+    page.get_by_text("Device, precision, second opinion").click()
     reads = page.get_by_role("switch", name="Second opinion")
     at_once(page, button(page, "Model card"), reads)
     expect(dialog.get_by_role("heading", name=re.compile("Uncertainty head"))).to_be_visible()

@@ -50,8 +50,8 @@ def test_the_printed_address_opens_the_app_and_is_cleaned(guarded: Started, open
     page.on("response", lambda answer: refused.append(answer.url) if answer.status >= 400 else None)
     page.reload()
     expect_app(page, guarded)
-    page.get_by_role("link", name="Jobs").click()
-    expect(page).to_have_url(f"http://{guarded.address}/jobs")
+    page.get_by_role("link", name="Settings").click()
+    expect(page).to_have_url(f"http://{guarded.address}/settings")
     settled(page)
     assert refused == []
     assert page.evaluate("document.cookie").count("url-viz-token") == 0
