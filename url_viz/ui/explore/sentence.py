@@ -111,8 +111,9 @@ def _show_torn(torn: TornPictures) -> None:
         _show_pair(a, b, count, key=f"torn.{number}")
     if len(pairs) > PAIRS_NAMED:
         with st.popover("…", type="tertiary", key="torn.more", help="All pairs of classes"):
-            for number, (a, b, count) in enumerate(pairs[:MOST_PAIRS]):
-                _show_pair(a, b, count, key=f"torn.more.{number}", is_whole=True)
+            with st.container(gap=None):
+                for number, (a, b, count) in enumerate(pairs[:MOST_PAIRS]):
+                    _show_pair(a, b, count, key=f"torn.more.{number}", is_whole=True)
             if len(pairs) > MOST_PAIRS:
                 st.caption(f"And {len(pairs) - MOST_PAIRS:,} more.")
 
