@@ -79,8 +79,9 @@ class TestTheTable:
 
     def test_a_column_named_as_one_that_is_worked_out_is_not_lost(self, image_set: ImageSet) -> None:
         mine: list[object] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
-        image_set.columns.add(table_of(ambiguity=mine, confidence=mine, tuned=mine), name="mine")
-        for name in ("mine_ambiguity", "mine_confidence", "mine_tuned"):
+        names = ("ambiguity", "confidence", "tuned", "first_like", "second_like")
+        image_set.columns.add(table_of(**dict.fromkeys(names, mine)), name="mine")
+        for name in (f"mine_{name}" for name in names):
             assert sorted(image_set.table()[name]) == mine
 
     def test_an_import_replaces_the_one_of_its_name_and_goes_when_it_is_removed(self, image_set: ImageSet) -> None:

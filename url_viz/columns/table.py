@@ -283,6 +283,8 @@ def table(with_groups: pd.DataFrame, decisions: Decided, file_rows: NDArray[np.i
 
 NAME = "name"
 """The column of the names that somebody gave."""
+LIKE_COLUMNS = ("first_like", "second_like")
+"""The groups that a picture of a set without classes is like."""
 
 
 @dataclass(frozen=True)
@@ -332,7 +334,7 @@ def imported(base: Frame, imports: tuple[Import, ...], files: Lazy[pa.Table]) ->
     columns: dict[str, Column] = {}
     listed: list[UserColumn] = []
     ids = base.table["id"].to_numpy(np.int64)
-    ours = {*base.table.columns, NAME, *GIVEN} - {*COLUMN_OF.values()}
+    ours = {*base.table.columns, NAME, *LIKE_COLUMNS, *GIVEN} - {*COLUMN_OF.values()}
     for imported_file in imports:
         present = np.asarray(files()["id"].to_numpy(), np.int64)
         row = imported_file.rows_of(ids, base.contents, present=present)

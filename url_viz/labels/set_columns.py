@@ -13,7 +13,7 @@ from url_viz.base.errors import FolderError, WorkspaceError
 from url_viz.base.wording import counted
 from url_viz.columns.engine import GIVEN
 from url_viz.columns.filters import LABEL_CHECK
-from url_viz.columns.table import NAME, UserColumn, base, files, free_name, imported
+from url_viz.columns.table import LIKE_COLUMNS, NAME, UserColumn, base, files, free_name, imported
 from url_viz.core import SetSubject
 from url_viz.evidence.baselines import margin, max_probability, softmax_entropy
 from url_viz.imaging.uploaded_files import IncomingFile
@@ -34,7 +34,7 @@ LABEL_SCORES = ("possible_fp", "possible_fn", "possible_label_confusion")
 RESERVED = frozenset(
     (
         *("similarity", "twins", "rank_percentile", "fusion", "nearest_gap", "change", "decision", "tags", "reasons"),
-        *("comment", "side", "none", LABEL_CHECK, NAME, NAMES, FOLDERS),
+        *("comment", "side", "none", LABEL_CHECK, NAME, NAMES, FOLDERS, *LIKE_COLUMNS),
     )
 )
 """Names that pages and commands give to columns of their own, or to a choice."""

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array, vstack
 from url_viz.columns.engine import ByContent, Lazy, OnDisk, column
 from url_viz.columns.measures import AMBIGUITY, has_values
 from url_viz.columns.ranking import NONE
-from url_viz.columns.table import Frame
+from url_viz.columns.table import LIKE_COLUMNS, Frame
 from url_viz.columns.twin_groups import group_codes
 from url_viz.labels.votes import NEARNESS, Codes, vote_shares
 from url_viz.models.classifier_functions import ClassifierFunctions, class_names
@@ -212,8 +212,8 @@ def with_groups(with_reasons: pd.DataFrame, named_groups: Lazy[NamedGroups | Non
     groups = None if has_values(with_reasons, AMBIGUITY.name) else named_groups()
     if groups is None:
         nobody = pd.Series(None, index=with_reasons.index, dtype=object)
-        return with_reasons.assign(first_like=nobody, second_like=nobody)
+        return with_reasons.assign(**dict.fromkeys(LIKE_COLUMNS, nobody))
     name = np.array([*groups.names, None], object)
-    likes = {"first_like": groups.first, "second_like": groups.second}
-    named = {like: pd.Series(name[code], index=with_reasons.index, dtype=object) for like, code in likes.items()}
+    likes = zip(LIKE_COLUMNS, (groups.first, groups.second), strict=True)
+    named = {like: pd.Series(name[code], index=with_reasons.index, dtype=object) for like, code in likes}
     return with_reasons.assign(**named)
