@@ -134,6 +134,9 @@ def test_sort_and_export_take_decisions(run: Run, image_set: ImageSet, tmp_path:
     run("export", tmp_path / "dropped.csv", "--decision", "drop")
     assert pd.read_csv(tmp_path / "dropped.csv")["path"].tolist() == ["cat/0000.jpg"]
     run("export", tmp_path / "rest.txt", "--decision", "none", "--nul")
-    listed = (tmp_path / "rest.txt").read_bytes().split(b"\0")
-    assert len(listed) == 7
-    assert listed[0] == os.fsencode(image_set.root / "cat" / "0002.jpg")
+    listed = (tmp_path / "rest.txt").read_bytes().removesuffix(b"\0").split(b"\0")
+    table = image_set.table()
+    leading = str(image_set.order().measure)
+    rest = table[table["path"] != "cat/0000.jpg"].sort_values(leading, ascending=False, kind="stable")
+    assert listed[0] == os.fsencode(image_set.root / rest["path"].iloc[0])
+    assert sorted(listed) == sorted(os.fsencode(image_set.root / path) for path in rest["path"])

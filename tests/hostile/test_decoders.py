@@ -37,6 +37,7 @@ from url_viz.models.model import Model
 from url_viz.outside.uploads import NewPicture, score
 from url_viz.reading import embed_folder
 from url_viz.ui.http import middleware, routes
+from url_viz.ui.search import SEARCHING
 
 SHEET = Preprocessing()
 GOOD = encoded(noise(1))
@@ -216,12 +217,13 @@ class TestTheApp:
         assert "ends the process that reads it (SIGSEGV)" in row.reason
 
     def test_a_search_with_one_that_crashes_says_so(self, opened: AppTest) -> None:
-        opened.switch_page("pages/search_page.py").run()
+        opened.session_state[SEARCHING] = True
+        opened.switch_page("pages/explore_page.py").run()
         for data, says in ((bad(ABORT), "SIGABRT"), (GOOD, "")):
             opened.file_uploader[0].set_value(("query.png", data, "image/png")).run()
             assert not opened.exception
             assert [says in error.value for error in opened.error] == [True] * bool(says)
-        assert any("Most similar" in text.value for text in opened.header)
+        assert "most similar" in pages.words(opened)
 
     def test_what_a_picture_of_the_set_became_is_not_shown_and_the_next_one_is(
         self, image_set: ImageSet, client: TestClient, capsys: pytest.CaptureFixture[str]

@@ -98,8 +98,8 @@ class TestThePicture:
     def test_where_nothing_is_alike_nothing_is_drawn_as_support(self) -> None:
         lone = heat([[0.3, 0], [0, -0.3]], replace(OF_TWO, too_far=0.2))
         assert heat_in_words(lone) == (
-            "Little here is like anything in the set: the nearest picture has a similarity of .20. "
-            "So nothing is painted."
+            "Ambiguity between cat and dog. Little here is like anything in the set: the nearest picture has a "
+            "similarity of .20. So nothing is painted."
         )
         assert not np.asarray(overlay(lone, size_px=40))[..., 3].any()
 

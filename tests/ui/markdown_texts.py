@@ -75,7 +75,8 @@ def _texts(node: ast.AST) -> Iterator[ast.expr]:
         yield from (keyword.value for keyword in node.keywords if keyword.arg in MARKDOWN_KEYWORDS)
     if is_method and name in OPTIONS_IN_MARKDOWN:
         formats = [keyword.value for keyword in node.keywords if keyword.arg == "format_func"]
-        yield from (f.body if isinstance(f, ast.Lambda) else f for f in formats or node.args[1:2])
+        shown = (f.body if isinstance(f, ast.Lambda) else f for f in formats or node.args[1:2])
+        yield from (text for text in shown if ast.unparse(text) != "escape")
 
 
 def _is_markdown(annotation: ast.expr | None) -> bool:

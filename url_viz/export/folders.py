@@ -145,11 +145,12 @@ class SortedFolders:
 
     @property
     def words(self) -> tuple[str, ...]:
-        folders = ", ".join(f"{count:,} in {name}/" for name, count in list(self.tops.items())[:MOST_NAMED])
-        if (more := len(self.tops) - MOST_NAMED) > 0:
+        tops = [f"{count:,} in {name}/" for name, count in self.tops.items() if count]
+        folders = ", ".join(tops[:MOST_NAMED])
+        if (more := len(tops) - MOST_NAMED) > 0:
             folders += f", and the others in {counted(more, 'more folder')}"
         pictures = counted(sum(self.created.values()), "picture")
-        sentences = [f"Wrote {pictures} to {str(self.out)!r}: {folders}."]
+        sentences = [f"Wrote {pictures} to {str(self.out)!r}{': ' if folders else ''}{folders}."]
         if self.present:
             sentences.append(f"{self.present:,} were there already.")
         sentences += left_out_in_words(self.left_out)

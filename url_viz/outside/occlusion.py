@@ -163,7 +163,7 @@ def heat_in_words(heat: Heat) -> str:
             up, down = f"Orange parts look like it: covering them lowers the similarity {fall}.", ""
     if heat.explained.too_far is not None:
         far = f"the nearest picture has a similarity of {decimal(heat.explained.too_far)}"
-        return f"Little here is like anything in the set: {far}. So nothing is painted."
+        return f"{title}. Little here is like anything in the set: {far}. So nothing is painted."
     if effects[0][0] < LITTLE:
         up = "No single part: covering any of them hardly lowers the value."
     return " ".join(filter(None, (f"{title}.", up, down if effects[1][0] >= LITTLE else "")))

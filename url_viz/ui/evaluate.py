@@ -103,7 +103,7 @@ def show_verdict(image_set: ImageSet, results: Evaluated) -> None:
     figures = next((each for each in results.figures if each.name == leading), results.figures[0])
     said = image_set.core.in_words(verdict_in_words(figures.name, figures.auroc) or results.verdict)
     sentence, colon, why = said.partition(": ")
-    st.markdown(Markdown(f"**{escape(sentence)}**{colon}{escape(why)}"))
+    st.markdown(Markdown(f"**{escape(sentence)}**{escape(colon + why)}"))
     pictures = results.pictures
     words = f"The nearest has the same class for {percent(pictures.recall, digits=1)} of {len(pictures):,} pictures"
     st.caption(
@@ -191,13 +191,15 @@ def show_chart(image_set: ImageSet, results: Evaluated, numbers: pd.DataFrame) -
     by = BY.get()
     leading = image_set.order().measure
     measure = by if by in names else leading if leading in names else names[0]
+    meanings = Markdown("\n\n".join(f"**{escape(name)}**: {escape(each.meaning)}" for name, each in CHARTS.items()))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.segmented_control(
             "Chart",
             list(CHARTS),
+            format_func=escape,
             default=title,
             required=True,
-            help=Markdown("\n\n".join(f"**{name}**: {chart.meaning}" for name, chart in CHARTS.items())),
+            help=meanings,
             **control_of(CHART, title, options=tuple(CHARTS)),
         )
         if CHARTS[title].is_of_one:

@@ -146,7 +146,7 @@ def show_query(query: Query, *, measure: str) -> None:
             args=(query.image_id,),
         )
     if query.is_unlike:
-        st.markdown(Markdown(f"**{UNLIKE}**. {unlike_in_words()}"))
+        st.markdown(Markdown(f"**{escape(UNLIKE)}**. {escape(unlike_in_words())}"))
     if query.looks is not None:
         st.markdown(escape(f"{query.looks[:1].upper()}{query.looks[1:]}"))
     if lines := [_value_in_words(query, name) for name in query.values if np.isfinite(query.values[name])]:
@@ -420,7 +420,7 @@ def warning(query: Query, gate: Gate, evidence: Evidence | None) -> Markdown:
     """Why a query is withheld, and how such pictures do by the set's own classes."""
     name, rank = escape(quoted(gate.measure)), query.percentiles.get(gate.measure, float("nan"))
     if query.is_unlike:
-        return Markdown(f"**{UNLIKE}**. {unlike_in_words()}")
+        return Markdown(f"**{escape(UNLIKE)}**. {escape(unlike_in_words())}")
     if not np.isfinite(rank):
         return Markdown(f"This picture has no value of {name} here, so the search cannot tell whether to trust it.")
     lies = escape(f", {query.looks}" if query.looks is not None and gate.measure == AMBIGUITY.name else "")

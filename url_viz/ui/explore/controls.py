@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from url_viz.columns.filters import (
     Kind,
@@ -110,7 +109,7 @@ def _numbers(image_set: ImageSet, measure: str) -> list[str]:
     return [name for name in (*offered(image_set), *other_measures(image_set)) if name != measure]
 
 
-def show_view_popover(image_set: ImageSet, measure: str) -> DeltaGenerator:
+def show_view_popover(image_set: ImageSet, measure: str) -> "st.delta_generator.DeltaGenerator":
     """Display options: order by another column, copies, and point sizes. Returns the popover, for more of them."""
 
     def switch(label: str, key: Key[bool], field: str, meaning: str) -> None:

@@ -119,7 +119,7 @@ def show_export(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) ->
         picked = st.radio(
             "As",
             list(kinds),
-            format_func=lambda kind: kinds[kind].title,
+            format_func=lambda kind: escape(kinds[kind].title),
             label_visibility="collapsed",
             key="export.as",
         )
@@ -260,7 +260,7 @@ def show_table(leaves: Leaves) -> None:
         list(_FILES),
         default=".csv",
         required=True,
-        format_func=_FILES.__getitem__,
+        format_func=lambda ending: escape(_FILES[ending]),
         label_visibility="collapsed",
         key="export.file",
     )

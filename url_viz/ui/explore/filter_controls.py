@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from url_viz.base.wording import above
 from url_viz.columns.filters import (
@@ -44,7 +43,7 @@ ALL_CLASSES = "All classes"
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 
 
-def show_filter_popover(image_set: ImageSet) -> DeltaGenerator:
+def show_filter_popover(image_set: ImageSet) -> "st.delta_generator.DeltaGenerator":
     """Set filters: by class, reason, name, or the values of a column; and what classes are, and more columns.
 
     Returns the place of the reasons, which are counted once it is known what else narrows the view.

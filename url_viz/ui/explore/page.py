@@ -5,7 +5,6 @@ from functools import partial
 
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from url_viz.columns.filters import ReviewSpec, Scope, replaced_in, scoped
 from url_viz.columns.measures import quoted
@@ -29,7 +28,7 @@ SHOWN_FIRST: Key[int] = Key("view.shown_first")
 
 def show_heading(
     image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, review: ReviewSpec | None, *, count: int
-) -> DeltaGenerator:
+) -> "st.delta_generator.DeltaGenerator":
     """The set's name, the `review` of the `count` pictures acted on (None: all there is to review), and exports.
 
     Exports are of `table`, all pictures, and `rows`: those that are acted on, with the tiny ones that are not shown.

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from url_viz.base.errors import UrlVizError
 from url_viz.base.wording import counted, distinct_short_names
@@ -38,7 +37,7 @@ MANY = 100_000
 """From this many pictures on, findings are looked for on request: every label is judged then."""
 
 
-def show_sentence(image_set: ImageSet, measure: str) -> DeltaGenerator:
+def show_sentence(image_set: ImageSet, measure: str) -> "st.delta_generator.DeltaGenerator":
     """How many pictures there are, how many are torn between which classes, what was found, and how the order holds.
 
     Returns the place of what was found (`show_findings`), which may take a moment: draw it last. Numbers are of the
@@ -68,9 +67,9 @@ def show_only(filters: tuple[Filter, ...]) -> None:
 
 def _part(count: int, words: str, key: str, filters: tuple[Filter, ...], *, about: str = "") -> None:
     """A number of pictures and what they are, as a button that shows them; coloured while it is all that is shown."""
-    label = f"**{count:,}** {escape(words)}".strip()
+    label = Markdown(f"**{count:,}** {escape(words)}")
     if filters and view().scope == Scope(filters=filters):
-        label = f":primary[{label}]"
+        label = Markdown(f":primary[{label}]")
     meaning = escape(about) if about else None
     st.button(label, type="tertiary", key=key, on_click=show_only, args=(filters,), help=meaning)
 

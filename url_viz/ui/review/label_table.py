@@ -38,6 +38,9 @@ from url_viz.ui.widgets.picture import open_picture, show_opened
 
 LABEL_ROWS: Key[Any] = Key("view.labels.rows")
 """The table, by all that its rows depend on: what is ticked in one does not apply to another."""
+SHOWN: Key[Any] = Key("view.labels.show")
+"""Which labels the table has, by the order of the review."""
+ONE_CLASS: Key[str] = Key("view.labels.class")
 TICKED: Key[str] = Key("view.labels.ticked")
 """The table in which all likely wrong labels were ticked at once, by its key."""
 ALL_CLASSES = "All classes"
@@ -69,10 +72,12 @@ def show_labels(image_set: ImageSet, spec: ReviewSpec) -> None:
     heading = st.container()
     kind, pair, label = _pick(check, doubtful, spec)
     overlap = counted(len(check.mixed), "pair of classes overlaps", "pairs of classes overlap")
-    words, about = doubtful.words if pair is None else overlap, [_checked(image_set, check), HOW]
+    words = doubtful.words if pair is None else overlap
+    near = ""
     if image_set.labels.wrong_together() is not None:
-        about += ["Objects of the same picture are neighbours here, too, unless their boxes are on one place."]
-    heading.header(escape(f"{words}."), anchor=False, help=Markdown(" ".join(about)))
+        near = " Objects of the same picture are neighbours here, too, unless their boxes are on one place."
+    about = Markdown(f"{escape(_checked(image_set, check))} {HOW}{near}")
+    heading.header(escape(f"{words}."), anchor=False, help=about)
     rows = labels_to_check(check, doubtful, kind=kind, pair=pair, label=label)
     if pair is not None:
         _show_pair(check, pair)
@@ -135,12 +140,12 @@ def _pick(
             options,
             index=len(kinds) if spec.by == "mixed-up" and counts else 0,
             format_func=title,
-            key=f"view.labels.show.{spec.by}",
+            key=SHOWN.under(spec.by),
             help="Doubtful labels, other kinds, or two classes that overlap" if counts else None,
             width=380,
         )
         index = classes.index(asked) if asked in classes else 0
-        label = st.selectbox("Labelled", classes, index=index, key="view.labels.class", width=260)
+        label = st.selectbox("Labelled", classes, index=index, key=ONE_CLASS, width=260)
     pair = shown if isinstance(shown, tuple) else None
     kind = None if shown == DOUBTFUL or pair is not None else str(shown)
     return kind, pair, None if label == ALL_CLASSES else str(label)

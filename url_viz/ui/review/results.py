@@ -43,7 +43,7 @@ MOST_TILES = 24
 
 def fold(title: str, show: Callable[[ImageSet], None], image_set: ImageSet, *, name: str, icon: str) -> None:
     """A part of the page under its title, which is computed and drawn only while it is unfolded."""
-    part = st.expander(title, key=FOLD.under(name), icon=icon, on_change="rerun")
+    part = st.expander(escape(title), key=FOLD.under(name), icon=icon, on_change="rerun")
     if part.open:
         with part, errors_shown(st.error):
             show(image_set)

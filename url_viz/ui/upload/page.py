@@ -197,7 +197,7 @@ def show_sides(
     announce("upload", counts + (f", {len(done.unlike):,} unlike this set" if len(done.unlike) else ""))
     if len(done.unlike):
         _gallery(batch, done.unlike, UNLIKE, copies, measure=measure, columns=2 * columns)
-        st.caption(unlike_in_words(len(done.unlike)))
+        st.caption(escape(unlike_in_words(len(done.unlike))))
     left, right = st.columns(2, gap="medium")
     with left:
         _gallery(batch, done.ambiguous, "Ambiguous", copies, measure=measure, columns=columns)
