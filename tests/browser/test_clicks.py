@@ -185,7 +185,7 @@ def test_of_two_clicks_in_a_row_each_control_of_explore_keeps_its_own(app: str, 
 def test_a_dialog_and_another_page_open_though_a_click_on_this_page_follows(
     app: str, line: Line, zoo: ImageSet
 ) -> None:
-    page, tools = line.page, iter(["Fog", "Density", "Points", "Names"])
+    page, tools = line.page, iter(["Fog", "Names"])
     page.goto(f"{app}/?set={zoo.set_id}")
     expect(page.locator(".stage[data-state=ready]").first).to_be_visible()
     openers = (page.locator("button:has(img)").first,)

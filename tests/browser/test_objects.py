@@ -162,7 +162,7 @@ def test_a_box_drawn_on_the_picture_is_searched_by_and_typed_numbers_too(
     app: str, objects: ImageSet, open_page: OpenPage
 ) -> None:
     one = int(objects.table()["id"].iloc[1])
-    page = open_page(f"{app}/search?set={objects.set_id}&id={one}")
+    page = open_page(f"{app}/?set={objects.set_id}&search={one}")
     stage = page.locator(".part .stage")
     assert_drawn(page, ".part img")
     settled(page)

@@ -171,12 +171,13 @@ def test_names_of_folders_are_inert_and_nothing_phones_home(app: str, home: Path
     settled(page)
     assert is_inert(page)
     own = open_image_set(odd_folder, model=DEFAULT, workspace=home / "workspace")
-    page.goto(f"{app}/search?set={own.set_id}&id={own.table()['id'].iloc[-1]}")
+    page.goto(f"{app}/?set={own.set_id}&search={own.table()['id'].iloc[-1]}")
     settled(page)
     assert is_inert(page)
     picture = {"name": f"{BEACON}.png", "mimeType": "image/png", "buffer": encoded(noise(3), "PNG")}
+    page.get_by_role("button", name="Another picture").click()
     page.locator("input[type=file]").set_input_files([picture])  # type: ignore[list-item, arg-type]
-    expect(page.get_by_text("Most similar").first).to_be_visible()
+    expect(page.get_by_text("most similar").first).to_be_visible()
     assert is_inert(page)
     guarded = (home / "tried.guarded").read_text()
     for command in ("'streamlit', 'run'", "'url_viz.cli.waiting'"):  # which runs what is read
@@ -327,18 +328,19 @@ def test_choices_of_two_sessions_stay_apart_while_another_set_is_read(
     count = FEWEST_FOR_UMAP - 1
     other = write_folder(home / "others", count, start=1000)
     running = embedding(other, home / "workspace")
-    pages = [open_page(f"{app}/search?set={own.set_id}") for _ in paths]
+    pages = [open_page(f"{app}/?set={own.set_id}") for _ in paths]
     for page, path in zip(pages, paths, strict=True):
-        page.get_by_role("textbox", name="Or find one in the set").fill(path)
-        page.get_by_role("textbox", name="Or find one in the set").press("Enter")
+        page.get_by_role("button", name="Find similar").click()
+        page.get_by_role("textbox", name="Or a picture of the set").fill(path)
+        page.get_by_role("textbox", name="Or a picture of the set").press("Enter")
     for page, path in zip(pages, paths, strict=True):
         expect(page.locator(".tile")).to_have_count(1)
         page.locator(".tile").click()
         expect(page.locator(".part img")).to_be_visible()
-        expect(page.get_by_test_id("stCode").first).to_have_text(path)
+        expect(page.get_by_text(path, exact=True).first).to_be_visible()
     for page, path in reversed(list(zip(pages, paths, strict=True))):
         page.reload()
-        expect(page.get_by_test_id("stCode").first).to_have_text(path)
+        expect(page.get_by_text(path, exact=True).first).to_be_visible()
     assert running.wait(timeout=120) == 0
     assert list_sets(home / "workspace").set_index("folder")["pictures"][str(other)] == count
 
