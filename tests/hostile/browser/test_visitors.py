@@ -337,10 +337,10 @@ def test_choices_of_two_sessions_stay_apart_while_another_set_is_read(
         expect(page.locator(".tile")).to_have_count(1)
         page.locator(".tile").click()
         expect(page.locator(".part img")).to_be_visible()
-        expect(page.get_by_text(path, exact=True).first).to_be_visible()
+        expect(page.get_by_test_id("stCaptionContainer").get_by_text(path, exact=True)).to_be_visible()
     for page, path in reversed(list(zip(pages, paths, strict=True))):
         page.reload()
-        expect(page.get_by_text(path, exact=True).first).to_be_visible()
+        expect(page.get_by_test_id("stCaptionContainer").get_by_text(path, exact=True)).to_be_visible()
     assert running.wait(timeout=120) == 0
     assert list_sets(home / "workspace").set_index("folder")["pictures"][str(other)] == count
 
