@@ -278,8 +278,8 @@ def test_no_dialog_or_popover_of_explore_has_a_fault(app: str, zoo: ImageSet, op
         page.get_by_role("button", name=name).click()
         expect(page.get_by_role("dialog", name=name)).to_be_visible()
         look(page, name, faults, "section[role=dialog]")
-        page.keyboard.press("Escape")  # the popover that led there
         expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)
+        settled(page)
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog", name=name)).to_have_count(0)
     choose_in_set_menu(page, "Open a folder")

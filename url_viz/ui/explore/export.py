@@ -27,17 +27,13 @@ from url_viz.labels.label_choice import CORRECTED
 from url_viz.ui.auth import allowed, proposed_folder
 from url_viz.ui.explore.controls import VALUE, default_measure
 from url_viz.ui.explore.pick_pictures import show_choose_button
-from url_viz.ui.explore.view import view
+from url_viz.ui.explore.view import EXPORT_PANEL, view
 from url_viz.ui.menu import go_to
-from url_viz.ui.session import Key
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.buttons import act_button, download, offered
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.jobs import show_progress, show_result
 from url_viz.ui.widgets.open_folder import offer_to_write
-
-EXPORT_PANEL: Key[bool] = Key("view.export")
-"""Whether the panel is open."""
 
 _TITLES = {"decision": Markdown("Decision"), BY_LABEL: Markdown("Corrected class")}
 MOST_COPIED = 2000

@@ -13,8 +13,8 @@ from url_viz.image_set import ImageSet
 from url_viz.labels.ambiguity import between_filters
 from url_viz.review.review import READY_PER_CLASS as REVIEWED_PER_CLASS
 from url_viz.ui.explore.controls import default_measure
-from url_viz.ui.explore.export import EXPORT_PANEL, show_export
-from url_viz.ui.explore.view import ExploreView, set_filter
+from url_viz.ui.explore.export import show_export
+from url_viz.ui.explore.view import EXPORT_PANEL, ExploreView, set_filter
 from url_viz.ui.menu import go_to_review
 from url_viz.ui.session import Key
 from url_viz.ui.text import escape

@@ -11,6 +11,7 @@ from url_viz.jobs import Job, latest_job, why_it_failed
 from url_viz.jobs.kinds import AT_ONCE, MEASURE, start_measuring
 from url_viz.ui.auth import user_name
 from url_viz.ui.explore.controls import columns_of_kind
+from url_viz.ui.explore.view import EXPORT_PANEL
 from url_viz.ui.session import DIALOG
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.buttons import act_button, dialog_button, download_paths
@@ -28,7 +29,14 @@ def show_choose_button(image_set: ImageSet, ids: list[int]) -> None:
     words = escape(
         image_set.core.in_words("Pictures that cover the set, to train on or to label, and what they are worth")
     )
-    if dialog_button("Pick pictures", icon=":material/checklist:", key="choose.open", type="tertiary", help=words):
+    if dialog_button(
+        "Pick pictures",
+        icon=":material/checklist:",
+        key="choose.open",
+        popover=EXPORT_PANEL,
+        type="tertiary",
+        help=words,
+    ):
         choose_dialog(image_set, ids)
 
 

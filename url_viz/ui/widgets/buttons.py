@@ -42,12 +42,18 @@ OUTCOMES: "Key[tuple[ClickOutcome, ...]]" = Key("button.said")
 _ICONS = {"success": ":material/check:", "warning": ":material/warning:", "error": ERROR_ICON}
 
 
-def dialog_button(label: str, *, key: str, **look: Any) -> bool:
+def dialog_button(label: str, *, key: str, popover: Key[bool] | None = None, **look: Any) -> bool:
     """A button that opens the dialog of its `key`; returns whether that is open, and to be drawn.
 
-    The dialog has `on_dismiss=DIALOG.clear`.
+    The dialog has `on_dismiss=DIALOG.clear`. The `popover` that the button stands in closes: Escape is the dialog's.
     """
-    st.button(escape(label), key=key, on_click=DIALOG.set, args=(key,), **look)
+
+    def open_dialog() -> None:
+        DIALOG.set(key)
+        if popover is not None:
+            popover.set(False)
+
+    st.button(escape(label), key=key, on_click=open_dialog, **look)
     return DIALOG.get() == key
 
 
