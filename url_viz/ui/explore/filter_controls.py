@@ -39,8 +39,8 @@ FILTER: Key[Any] = Key("view.filter")
 """The controls of a filter, by its column: a list of values, or with "low" and "high" a number."""
 
 ONE_CLASS: Key[str] = Key("view.label")
-FILTER_PANEL: Key[bool] = Key("explore.filter")
-"""Whether the popover of filters is open."""
+POPOVERS_USED: Key[int] = Key("explore.filter.used")
+"""How many popovers of filters a dialog has closed: the next one has another key, and is closed."""
 ALL_CLASSES = "All classes"
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 
@@ -50,8 +50,8 @@ def show_filter_popover(image_set: ImageSet) -> "st.delta_generator.DeltaGenerat
 
     Returns the place of the reasons, which are counted once it is known what else narrows the view.
     """
-    kinds = image_set.core.filter_kinds()
-    with st.popover("Filter", icon=":material/filter_list:", key=FILTER_PANEL, on_change="rerun"):
+    kinds, used = image_set.core.filter_kinds(), POPOVERS_USED.get() or 0
+    with st.popover("Filter", icon=":material/filter_list:", key=f"explore_filter_{used}"):
         _pick_class(image_set)
         reasons = st.container(key="explore_reasons")
         _pick_name()
@@ -66,7 +66,11 @@ def show_filter_popover(image_set: ImageSet) -> "st.delta_generator.DeltaGenerat
                 _pick_values(image_set.cached_of_table(_counts_in, column), column)
         words = "From a CSV or Parquet file, matched by path; and those that there are"
         if dialog_button(
-            "Add columns", icon=":material/table_chart:", key="own.open", popover=FILTER_PANEL, help=words
+            "Add columns",
+            icon=":material/table_chart:",
+            key="own.open",
+            close_popover=partial(POPOVERS_USED.set, used + 1),
+            help=words,
         ):
             user_columns_dialog(image_set)
         show_class_choice(image_set)

@@ -16,7 +16,7 @@ from url_viz.columns.measures import in_text, is_measure, measure_named, measure
 from url_viz.export.folders import paths_file
 from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
-from url_viz.ui.session import DIALOG, Key
+from url_viz.ui.session import DIALOG, Key, nothing
 from url_viz.ui.streamlit_private import hold_run
 from url_viz.ui.text import ERROR_ICON, Markdown, escape
 
@@ -42,16 +42,15 @@ OUTCOMES: "Key[tuple[ClickOutcome, ...]]" = Key("button.said")
 _ICONS = {"success": ":material/check:", "warning": ":material/warning:", "error": ERROR_ICON}
 
 
-def dialog_button(label: str, *, key: str, popover: Key[bool] | None = None, **look: Any) -> bool:
+def dialog_button(label: str, *, key: str, close_popover: Callable[[], object] = nothing, **look: Any) -> bool:
     """A button that opens the dialog of its `key`; returns whether that is open, and to be drawn.
 
-    The dialog has `on_dismiss=DIALOG.clear`. The `popover` that the button stands in closes: Escape is the dialog's.
+    The dialog has `on_dismiss=DIALOG.clear`. The popover that the button stands in closes: Escape is the dialog's.
     """
 
     def open_dialog() -> None:
         DIALOG.set(key)
-        if popover is not None:
-            popover.set(False)
+        close_popover()
 
     st.button(escape(label), key=key, on_click=open_dialog, **look)
     return DIALOG.get() == key
