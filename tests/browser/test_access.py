@@ -275,6 +275,7 @@ def test_no_dialog_or_popover_of_explore_has_a_fault(app: str, zoo: ImageSet, op
     for name, popover in DIALOGS.items():
         settled(page)
         page.get_by_role("button", name=popover, exact=True).click()
+        settled(page)  # the panel of exports is open for the server, too
         page.get_by_role("button", name=name).click()
         expect(page.get_by_role("dialog", name=name)).to_be_visible()
         look(page, name, faults, "section[role=dialog]")
