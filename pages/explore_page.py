@@ -7,8 +7,7 @@ import streamlit as st
 
 from url_viz.columns.filters import scoped
 from url_viz.findings.object_findings import legible
-from url_viz.ui.explore import controls, explore_grid, page
-from url_viz.ui.explore import explore_map as explore_map
+from url_viz.ui.explore import controls, explore_grid, explore_map, page
 from url_viz.ui.explore.explore_grid import GRID, show_twins_button
 from url_viz.ui.explore.filter_controls import pick_reason, show_chips, show_filter_popover
 from url_viz.ui.explore.sentence import show_findings, show_sentence

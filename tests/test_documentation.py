@@ -13,7 +13,7 @@ import pytest
 from tests.commands import help_of
 from tests.given import by_turns, given_set
 from url_viz.core import SetSubject
-from url_viz.jobs.kinds import ADAPTED, BY_NEIGHBOURS, STUDIED
+from url_viz.jobs.kinds import ADAPTED, BY_NEIGHBOURS, FINETUNED, FINETUNED_ON, STUDIED
 from url_viz.labels.set_columns import SetColumns
 from url_viz.review.set_reviews import SetReviews
 
@@ -157,6 +157,11 @@ def test_what_is_said_before_a_head_is_adapted_is_what_was_measured() -> None:
         found = re.search(rf"^\| {row} +\| (\.\d+) ", text, re.MULTILINE)
         assert found is not None
         assert round(float(found[1]), 2) == figure
+    for name, before, after in FINETUNED:
+        row = re.search(rf"^\| {name} +\| (\d+) +\| \d+ +\| (\.\d+) → (\.\d+) ", text, re.MULTILINE)
+        assert row is not None
+        assert round(int(row[1]), -1) in range(FINETUNED_ON - 30, FINETUNED_ON + 30)
+        assert (round(float(row[2]), 2), round(float(row[3]), 2)) == (before, after)
 
 
 @pytest.mark.slow

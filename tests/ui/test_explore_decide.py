@@ -132,7 +132,7 @@ def test_what_is_chosen_is_acted_on_and_reviewed(own_set: ImageSet) -> None:
     }
     at.run()
     assert "**3** selected" in words(at)
-    at.session_state["view.export"] = True
+    at.session_state["popover.export.0"] = True
     at.run()
     assert at.segmented_control(key="export.all").options == ["These 3", "All 12"]
     at.button(key="view.decide.drop").click().run()

@@ -161,7 +161,7 @@ def test_objects_too_small_to_recognise_are_hidden_and_counted_until_asked_for(
     assert at.button(key="sentence.tiny").label == "2 under 16 px hidden"
     assert [panes(at)[0]["total"], len(image_set)] == [12, 14]
     assert at.button(key="sentence.all").label == "**12** objects in 4 pictures"
-    exported = opened(image_set, view__export=True)
+    exported = opened(image_set, popover__export__0=True)
     assert exported.radio(key="export.as")
     assert "export.all" not in [control.key for control in exported.segmented_control], "these are all, tiny ones too"
     assert "tiny" not in at.query_params

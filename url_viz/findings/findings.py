@@ -56,48 +56,29 @@ FindingKind = Literal[
 ]
 """What can be found, what matters most first; the name of the queue, if it has one."""
 _SHORT: dict[FindingKind, str] = {
-    "unknown-classes": "label to check",
-    "in-two-splits": "picture in two splits",
-    "leaks": "leak",
-    "apart-in-two-splits": "leak of what is kept apart",
-    "wrong-labels": "label to check",
-    "wrong-together": "class to check as a whole",
-    "double-boxes": "double box",
-    "model-wrong-labels": "label your model doubts",
-    "mixed-up": "overlapping pair of classes",
-    "model-ambiguous": "doubt of your model",
-    "model-weakness": "weak spot of your model",
+    "unknown-classes": "label{s} to check",
+    "in-two-splits": "picture{s} in two splits",
+    "leaks": "leak{s}",
+    "apart-in-two-splits": "leak{s} of what is kept apart",
+    "wrong-labels": "label{s} to check",
+    "wrong-together": "class{es} to check as a whole",
+    "double-boxes": "double box{es}",
+    "model-wrong-labels": "label{s} your model doubts",
+    "mixed-up": "overlapping pair{s} of classes",
+    "model-ambiguous": "doubt{s} of your model",
+    "model-weakness": "weak spot{s} of your model",
     "model-learnt-late": "learnt late",
-    "separated-by-context": "pair of classes told apart by context",
-    "bursts": "burst",
+    "separated-by-context": "pair{s} of classes told apart by context",
+    "bursts": "burst{s}",
     "useless": "with hardly anything to see",
-    "tiny": "tiny object",
-    "outside": "box beyond its picture",
+    "tiny": "tiny object{s}",
+    "outside": "box{es} beyond the picture",
     "cut-by-frame": "cut by the frame",
     "unreadable": "unreadable",
-    "without-objects": "picture without objects",
-    "small-classes": "small class",
+    "without-objects": "picture{s} without objects",
+    "small-classes": "small class{es}",
 }
-"""What one of a finding is called among others."""
-_SHORT_PLURAL: dict[FindingKind, str] = {
-    "unknown-classes": "labels to check",
-    "in-two-splits": "pictures in two splits",
-    "leaks": "leaks",
-    "apart-in-two-splits": "leaks of what is kept apart",
-    "wrong-labels": "labels to check",
-    "wrong-together": "classes to check as a whole",
-    "double-boxes": "double boxes",
-    "model-wrong-labels": "labels your model doubts",
-    "mixed-up": "overlapping pairs of classes",
-    "model-ambiguous": "doubts of your model",
-    "model-weakness": "weak spots of your model",
-    "separated-by-context": "pairs of classes told apart by context",
-    "bursts": "bursts",
-    "tiny": "tiny objects",
-    "outside": "boxes beyond their pictures",
-    "without-objects": "pictures without objects",
-    "small-classes": "small classes",
-}
+"""What a finding counts, in a word or two behind the number; {s} and {es} are endings of more than one."""
 SMALL_CLASS = 5
 """A class of fewer pictures, copies counted once, is too small to learn or to test."""
 FEWEST_TO_KNOW = 20
@@ -124,7 +105,7 @@ class Finding:
     @property
     def short(self) -> str:
         """What it counts, in a word or two after the number: "labels to check", "leaks"."""
-        return _SHORT[self.kind] if self.count == 1 else _SHORT_PLURAL.get(self.kind, _SHORT[self.kind])
+        return _SHORT[self.kind].format(**{ending: "" if self.count == 1 else ending for ending in ("s", "es")})
 
     @property
     def opens(self) -> ReviewSpec | None:

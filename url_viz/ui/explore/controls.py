@@ -1,4 +1,4 @@
-"""Controls of the Explore page: measure, colour, class, View, filters."""
+"""Controls of the Explore page: order, colour, and what View holds."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,14 +6,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from url_viz.columns.filters import (
-    Kind,
-    filterable,
-)
-from url_viz.columns.measures import (
-    PERCENTILE_COLUMNS,
-    title_of_column,
-)
+from url_viz.columns.filters import Kind, filterable
+from url_viz.columns.measures import PERCENTILE_COLUMNS, title_of_column
 from url_viz.findings.object_findings import TINY_PX, legible
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.view import ExploreView, change_view, view

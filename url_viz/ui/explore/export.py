@@ -30,7 +30,7 @@ from url_viz.ui.explore.pick_pictures import show_choose_button
 from url_viz.ui.explore.view import EXPORT_PANEL, view
 from url_viz.ui.menu import go_to
 from url_viz.ui.text import Markdown, escape, show_error
-from url_viz.ui.widgets.buttons import act_button, download, offered
+from url_viz.ui.widgets.buttons import act_button, download, offered, popover_key
 from url_viz.ui.widgets.embed_job import set_name
 from url_viz.ui.widgets.jobs import show_progress, show_result
 from url_viz.ui.widgets.open_folder import offer_to_write
@@ -94,7 +94,7 @@ class Kind:
 
 def go_to_export() -> None:
     """Show Explore with the panel open, which begins with corrected classes; for callbacks of other pages."""
-    EXPORT_PANEL.set(True)  # its widget is on no page that a browser shows now
+    popover_key(EXPORT_PANEL).set(True)  # its widget is on no page that a browser shows now
     go_to("explore")
 
 

@@ -27,10 +27,10 @@ from url_viz.labels.doubtful_labels import label_checks
 from url_viz.labels.torn import TORN
 from url_viz.ui.explore.add_columns import user_columns_dialog
 from url_viz.ui.explore.class_choice import show_class_choice
-from url_viz.ui.explore.view import ExploreView, change_view, filter_on, set_filter
+from url_viz.ui.explore.view import FILTER_PANEL, ExploreView, change_view, filter_on, set_filter
 from url_viz.ui.session import Key
 from url_viz.ui.text import escape
-from url_viz.ui.widgets.buttons import control, dialog_button
+from url_viz.ui.widgets.buttons import control, dialog_button, popover_key
 
 REASON: Key[str | None] = Key("view.reason")
 FILTER_COLUMN = "view.filter_column"
@@ -39,8 +39,6 @@ FILTER: Key[Any] = Key("view.filter")
 """The controls of a filter, by its column: a list of values, or with "low" and "high" a number."""
 
 ONE_CLASS: Key[str] = Key("view.label")
-POPOVERS_USED: Key[int] = Key("explore.filter.used")
-"""How many popovers of filters a dialog has closed: the next one has another key, and is closed."""
 ALL_CLASSES = "All classes"
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 
@@ -50,8 +48,8 @@ def show_filter_popover(image_set: ImageSet) -> "st.delta_generator.DeltaGenerat
 
     Returns the place of the reasons, which are counted once it is known what else narrows the view.
     """
-    kinds, used = image_set.core.filter_kinds(), POPOVERS_USED.get() or 0
-    with st.popover("Filter", icon=":material/filter_list:", key=f"explore_filter_{used}"):
+    kinds = image_set.core.filter_kinds()
+    with st.popover("Filter", icon=":material/filter_list:", key=popover_key(FILTER_PANEL)):
         _pick_class(image_set)
         reasons = st.container(key="explore_reasons")
         _pick_name()
@@ -65,13 +63,8 @@ def show_filter_popover(image_set: ImageSet) -> "st.delta_generator.DeltaGenerat
             else:
                 _pick_values(image_set.cached_of_table(_counts_in, column), column)
         words = "From a CSV or Parquet file, matched by path; and those that there are"
-        if dialog_button(
-            "Add columns",
-            icon=":material/table_chart:",
-            key="own.open",
-            close_popover=partial(POPOVERS_USED.set, used + 1),
-            help=words,
-        ):
+        icon = ":material/table_chart:"
+        if dialog_button("Add columns", icon=icon, key="own.open", popover=FILTER_PANEL, help=words):
             user_columns_dialog(image_set)
         show_class_choice(image_set)
     return reasons

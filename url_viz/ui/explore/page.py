@@ -18,7 +18,7 @@ from url_viz.ui.explore.view import EXPORT_PANEL, ExploreView, set_filter
 from url_viz.ui.menu import go_to_review
 from url_viz.ui.session import Key
 from url_viz.ui.text import escape
-from url_viz.ui.widgets.buttons import download_table, page_title
+from url_viz.ui.widgets.buttons import download_table, page_title, popover_key
 from url_viz.ui.widgets.components import announce
 from url_viz.ui.widgets.embed_job import set_name
 
@@ -38,7 +38,7 @@ def show_heading(
         page_title(escape(set_name(image_set.root)), width="content")
         decide = st.container(key="explore_line")
         _show_review_button(review, count)
-        with st.popover("Export", icon=":material/download:", key=EXPORT_PANEL, on_change="rerun"):
+        with st.popover("Export", icon=":material/download:", key=popover_key(EXPORT_PANEL), on_change="rerun"):
             show_export(image_set, table, rows)
     if image_set.source.head is None:
         st.info(

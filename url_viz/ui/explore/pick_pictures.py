@@ -1,7 +1,6 @@
 """The dialog that picks pictures which cover a set: how many, of each what, and what that is worth."""
 
 import time
-from functools import partial
 
 import streamlit as st
 
@@ -34,7 +33,7 @@ def show_choose_button(image_set: ImageSet, ids: list[int]) -> None:
         "Pick pictures",
         icon=":material/checklist:",
         key="choose.open",
-        close_popover=partial(EXPORT_PANEL.set, False),
+        popover=EXPORT_PANEL,
         type="tertiary",
         help=words,
     ):

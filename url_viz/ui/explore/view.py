@@ -27,8 +27,8 @@ from url_viz.ui.widgets.map import polygon_of
 TITLES: dict[Side, str] = {"ambiguous": "Most ambiguous", "clear": "Least ambiguous"}
 """The sides of a cut, from the ambiguous one down, with the titles of their panes."""
 VIEW: "Key[ExploreView]" = Key("view.explore")
-EXPORT_PANEL: Key[bool] = Key("view.export")
-"""Whether the popover of exports is open."""
+EXPORT_PANEL, FILTER_PANEL = "export", "filter"
+"""Popovers that lead to dialogs, by their names."""
 
 
 @dataclass(frozen=True)

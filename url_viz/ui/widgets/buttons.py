@@ -16,7 +16,7 @@ from url_viz.columns.measures import in_text, is_measure, measure_named, measure
 from url_viz.export.folders import paths_file
 from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
-from url_viz.ui.session import DIALOG, Key, nothing
+from url_viz.ui.session import DIALOG, Key
 from url_viz.ui.streamlit_private import hold_run
 from url_viz.ui.text import ERROR_ICON, Markdown, escape
 
@@ -42,15 +42,31 @@ OUTCOMES: "Key[tuple[ClickOutcome, ...]]" = Key("button.said")
 _ICONS = {"success": ":material/check:", "warning": ":material/warning:", "error": ERROR_ICON}
 
 
-def dialog_button(label: str, *, key: str, close_popover: Callable[[], object] = nothing, **look: Any) -> bool:
+POPOVER: Key[bool] = Key("popover")
+POPOVERS_CLOSED: Key[int] = Key("popovers_closed")
+
+
+def popover_key(name: str) -> Key[bool]:
+    """The key of the popover of this name: once it was closed here, another one, closed, takes its place."""
+    return POPOVER.under(name, POPOVERS_CLOSED.under(name).get() or 0)
+
+
+def close_popover(name: str) -> None:
+    """Close the popover of this name; for callbacks."""
+    closed = POPOVERS_CLOSED.under(name)
+    closed.set((closed.get() or 0) + 1)
+
+
+def dialog_button(label: str, *, key: str, popover: str = "", **look: Any) -> bool:
     """A button that opens the dialog of its `key`; returns whether that is open, and to be drawn.
 
-    The dialog has `on_dismiss=DIALOG.clear`. The popover that the button stands in closes: Escape is the dialog's.
+    The dialog has `on_dismiss=DIALOG.clear`. The `popover` that the button stands in closes: Escape is the dialog's.
     """
 
     def open_dialog() -> None:
         DIALOG.set(key)
-        close_popover()
+        if popover:
+            close_popover(popover)
 
     st.button(escape(label), key=key, on_click=open_dialog, **look)
     return DIALOG.get() == key

@@ -40,7 +40,7 @@ from url_viz.ui.session import (
 )
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import escape
-from url_viz.ui.widgets.buttons import act_button, control, page_title
+from url_viz.ui.widgets.buttons import act_button, close_popover, control, page_title, popover_key
 from url_viz.ui.widgets.components import component_of
 from url_viz.ui.widgets.decide import step_history
 from url_viz.ui.widgets.embed_job import (
@@ -87,19 +87,15 @@ def listen_to_keys(image_set: ImageSet) -> None:
 
 
 MODEL: Key[str] = Key("set_menu.model")
-MENUS_USED: Key[int] = Key("set_menu.used")
-"""How often something was chosen in the set's menu: each time another one takes its place, closed."""
+SET_MENU = "set_menu"
 
 
 def show_sidebar() -> None:
     """Draw the choice of the image set of every page, the set's menu, and what runs."""
     with st.sidebar:
         _pick_set()
-        used = MENUS_USED.get() or 0
-        with (
-            st.popover("Folder and model", icon=":material/folder_open:", width="stretch", key=f"set_menu_{used}"),
-            st.container(key="set_menu"),
-        ):
+        icon, key = ":material/folder_open:", popover_key(SET_MENU)
+        with st.popover("Folder and model", icon=icon, width="stretch", key=key), st.container(key=SET_MENU):
             _show_set_menu()
         show_jobs_chip(partial(go_to_tab, "settings", "Jobs"))
     if DIALOG.get() == FOLDER_DIALOG:
@@ -132,7 +128,7 @@ def _show_set_menu() -> None:
 
 def _used(act: Callable[[], object]) -> None:
     """Close the menu, and do what was chosen in it."""
-    MENUS_USED.set((MENUS_USED.get() or 0) + 1)
+    close_popover(SET_MENU)
     act()
 
 
