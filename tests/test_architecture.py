@@ -34,6 +34,8 @@ ROOMS = [
 SUBJECTS = {"labels", "findings", "review", "evidence", "runs", "outside", "versions", "pictures"}
 """Folders of one room: what each computes; its objects on the handle, `set_NAME.py`, stand right of all of them."""
 BESIDE = {
+    "capabilities": "base",
+    "capability": "imaging",
     "core": "handle",
     "column_list": "handle",
     "demo": "image_set",

@@ -358,6 +358,21 @@ def open_image_set(
     return open_set(read_before(folder, home), model=model, workspace=home, within=within)
 
 
+def open_latest(folder: str | Path, *, workspace: str | Path | None = None) -> ImageSet:
+    """Open what the packaged model read of a folder; if that has not read it, what was read last, by any model.
+
+    Raises ImageSetError if the folder was never read.
+    """
+    home = Workspace.at(workspace)
+    set_id = read_before(folder, home)
+    spaces = Store(home.set_paths(set_id)).about().spaces
+    if not spaces or any(space.backbone == DEFAULT for space in spaces):
+        return open_set(set_id, model=DEFAULT, workspace=home)
+    latest = spaces[-1]
+    source = ModelSource(latest.backbone, latest.backbone, None)
+    return ImageSet(Store(home.set_paths(set_id)), latest, source, home)
+
+
 def open_set(set_id: str, *, model: str, workspace: Workspace, within: Sequence[Path] | None = None) -> ImageSet:
     """Open an image set by its id; like `open_image_set`."""
     paths = workspace.set_paths(set_id)

@@ -8,7 +8,7 @@ from tyro.conf import Positional
 
 from url_viz.base.command_line import Count, Fraction
 from url_viz.base.errors import DamageError, ImageSetError, UrlVizError
-from url_viz.base.wording import command, counted, first_of
+from url_viz.base.wording import command, counted
 from url_viz.base.workspace import root_of
 from url_viz.cli.command_app import app, print_rest, table_text, write_rows
 from url_viz.jobs.configs import Folder, TableOut, WorkspaceDir
@@ -82,49 +82,6 @@ def _list(image_set: "ImageSet") -> None:
     if not user_columns:
         print("No columns yet. Add some: python -m url_viz columns FOLDER add FILE")
     print(f"The label is {source_in_words(image_set.labels.chosen)}.")
-
-
-@app.command()
-def labels(
-    folder: Positional[Folder],
-    chosen: Positional[
-        Annotated[str | None, Doc("`folders`, `level:2`, `names`, `tags`, one of your columns, or `none`")]
-    ] = None,
-    *,
-    apart: Annotated[
-        str | None, Doc("`patient` or another column, `level:1`, `name:1` (part of the file's name), or `none`")
-    ] = None,
-    workspace: WorkspaceDir = None,
-) -> None:
-    """Choose what the label of a picture is; without a choice, print what it is and the levels of folders.
-
-    `folders` is the class folder as found, `level:1` the first folder from the root, `names` what you called a picture,
-    `tags` its first tag by the alphabet. Pictures of one value of `--apart` (a patient, a video) are no witnesses for
-    each other, as twins are none.
-    """
-    from url_viz.labels.label_choice import source_in_words
-
-    image_set = opened(folder, workspace)
-    if apart is not None:
-        _set_apart(image_set, apart)
-    if chosen is None:
-        _print_levels(image_set)
-        return
-    image_set.labels.use(None if chosen == NO_LABELS else chosen)
-    now = image_set.labels.levels()
-    print(f"The label is {source_in_words(now.chosen)} from now on: {counted(now.classes, 'class')}.")
-
-
-def _print_levels(image_set: "ImageSet") -> None:
-    now = image_set.labels.levels()
-    print(f"{'; '.join(filter(None, [now.words, image_set.labels.apart.words]))}.")
-    for level in now.levels:
-        notes = [(level.number == now.folder_level, "the class folder"), (level.number == now.label, "the label")]
-        shown = ", ".join([f"({first_of(level.names)})", *(note for is_so, note in notes if is_so)])
-        print(f"{level.choice}: {counted(len(level.names), 'folder')} {shown}")
-    suggestion = image_set.labels.suggested_apart()
-    if suggestion is not None:
-        print(f"{suggestion.words} Do so: {command('labels', image_set.root, '--apart', suggestion.choice)}")
 
 
 def _set_apart(image_set: "ImageSet", chosen: str) -> None:

@@ -8,91 +8,17 @@ from tyro.conf import arg
 
 from url_viz.base.command_line import Count, Output
 from url_viz.base.errors import ImageSetError
-from url_viz.base.progress import Progress
 from url_viz.base.wording import command, counted
-from url_viz.cli.command_app import app, progress_shown, table_text, write_rows
-from url_viz.jobs.configs import TableOut, WorthConfig
+from url_viz.cli.command_app import app, table_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from url_viz.evidence.order_metrics import Figure
     from url_viz.image_set import ImageSet
 
 
 KindName = Literal["between-classes", "conflicting-copies", "out-on-its-own", "does-not-show-its-label"]
 Top = Annotated[Count, Doc("how many to print")]
-
-
-@app.on_set()
-def suspects(
-    image_set: "ImageSet",
-    *,
-    top: Top = 20,
-    kind: Annotated[KindName | None, Doc("pictures of this kind instead")] = None,
-    accept: Annotated[bool, Doc("give those likely wrong the suggested class; `undo` takes it back")] = False,
-    out: TableOut = None,
-) -> None:
-    """Print the labels to look at, the most doubtful first, with the class to ask about; how many may be wrong."""
-    from url_viz.labels.label_issues import NO_CLASSES
-
-    check, doubtful = image_set.labels.check(), image_set.labels.doubtful()
-    if check is None or doubtful is None:
-        raise ImageSetError(NO_CLASSES)
-    pictures = doubtful.rows if kind is None else check.of_kind(kind.replace("-", " "))
-    if accept:
-        print(f"{image_set.labels.accept(pictures['id'].tolist()).sentence}.")
-        return
-    if write_rows(pictures, out, "picture"):
-        return
-    labelled, classes = counted(len(check.pictures), "labelled picture"), counted(len(check.classes), "class")
-    print(f"{doubtful.words}. Of {labelled} of {classes}.")
-    chance = ["wrong"] if doubtful.are_chances_known else []  # it is too uncertain to be read where all may be right
-    said = ["reason"] if kind is None else ["support", "neighbours"]
-    shown = pictures.head(top)[[*chance, "kind", "label", "suggested", *said, "path"]]
-    print(table_text(shown.fillna("–")))
-
-
-@app.on_set()
-def confused(image_set: "ImageSet", *, top: Top = 20, out: TableOut = None) -> None:
-    """Print pairs of classes that overlap: how many pictures look like the other, and what share of each class."""
-    from url_viz.labels.label_issues import NO_CLASSES
-
-    pairs = image_set.labels.confused()
-    if pairs is None:
-        raise ImageSetError(NO_CLASSES)
-    if not write_rows(pairs, out, "pair"):
-        print(table_text(pairs.head(top), "{:.1%}"))
-
-
-@app.command_on(WorthConfig)
-def worth(config: WorthConfig) -> None:
-    """Print what dropping pictures and correcting labels was worth to a linear probe, on pictures left alone."""
-    from url_viz.base.records import sealed_text
-    from url_viz.evidence.worth import METRICS
-    from url_viz.export.table_files import write_bytes
-    from url_viz.image_set import open_image_set
-
-    with progress_shown() as report:
-        report(Progress("worth", 0))
-        image_set = open_image_set(config.folder, model=config.model, workspace=config.workspace)
-        result = image_set.labels.worth(seeds=config.seeds)
-    print(result.words)
-    if config.out is not None and config.out.suffix == ".json":
-        print(f"The figures are in {write_bytes(sealed_text(result).encode(), config.out)}.")
-        return
-    print(f"{'':<36}{'accuracy':<28}log loss")
-    for arm in result.arms:
-        right, loss = (_with_interval(result.figure(arm, metric)) for metric in METRICS)
-        print(f"{arm:<36}{right:<28}{loss}")
-    if len(result.differing):
-        print("Classes with a measurable difference:")
-        print(table_text(result.differing))
-    write_rows(result.by_class, config.out, "class")
-
-
-def _with_interval(figure: "Figure") -> str:
-    return f"{figure.value:.3f} ({figure.interval.low:.3f} to {figure.interval.high:.3f})"
 
 
 @app.on_set()

@@ -1,13 +1,16 @@
-"""The command line: it imports the modules of commands, and runs one."""
+"""The entry of the command line: it finds the command that is meant, and runs it."""
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from url_viz.base.command_line import exit_status
-from url_viz.cli.command_app import app, whole
+from url_viz.capabilities import places
+from url_viz.cli.command_app import app
+from url_viz.cli.help import find_words, is_source, main_help, refuse_unknown, subject_help
 
+CALL = "--call"
+"""The option by which a job gives its call."""
 TOPICS = (
     "open",
     "embed",
@@ -22,7 +25,7 @@ TOPICS = (
     "findings",
     "evaluate",
 )
-"""The modules of commands; each registers its commands when it is imported."""
+"""The modules of commands that are not yet made of signatures."""
 
 for topic in TOPICS:
     import_module(f"url_viz.cli.{topic}_command")
@@ -33,13 +36,23 @@ def main(
 ) -> int:
     """Run the command line → its exit status (`exit_status` in url_viz/base/command_line.py)."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    if given in (["-h"], ["--help"]):
-        print(whole(app.commands, prog=prog, description=description))
+    if not given or given[0] in ("-h", "--help"):
+        print(main_help(prog, description))
+        return 0 if given else 2
+    if given[0] == CALL:
+        from url_viz.cli.doors import run_call
+
+        return exit_status(given, lambda: run_call(given[1]))
+    if is_source(given[0]) and given[0] not in app.commands:
+        given = ["open", *given]
+    words = find_words(given)
+    if words is not None:
+        from url_viz.cli.doors import run_command
+
+        return exit_status(given, lambda: run_command(given, words, prog=prog))
+    if given[0] in app.commands:
+        return exit_status(given, lambda: app.cli(prog=prog, args=given))
+    if (len(given) == 1 or given[1] in ("-h", "--help")) and any(each[0] == given[0] for each in places()):
+        print(subject_help(given[0], prog))
         return 0
-    words = ["open", *given] if given and _is_source(given[0]) else given
-    return exit_status(given, lambda: app.cli(prog=prog, args=words))
-
-
-def _is_source(word: str) -> bool:
-    """Whether the first word is no command but a path or an address: what it names is opened."""
-    return word not in app.commands and not word.startswith("-") and ("/" in word or os.path.exists(word))
+    return exit_status(given, lambda: refuse_unknown(given, prog=prog))

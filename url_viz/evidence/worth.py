@@ -11,6 +11,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator
 
+from url_viz.base import printout
 from url_viz.base.errors import ImageSetError
 from url_viz.base.wording import counted, percent
 from url_viz.columns.ranking import NONE
@@ -100,6 +101,14 @@ class Worth:
     changed: int
     wrong: Expected
     goes_with_doubt: bool | None
+
+    def printout(self) -> "printout.Printout":
+        """What it was worth, the figures of each arm, and the classes that differ; all classes to a file."""
+        rows = [[arm, *(self.figure(arm, metric).text(digits=3) for metric in METRICS)] for arm in self.arms]
+        arms = printout.Table(pd.DataFrame(rows, columns=["trained on", *METRICS]))
+        differing = printout.Table(self.differing, title="Classes with a measurable difference:")
+        every = printout.Table(self.by_class, noun="class", plural="classes")
+        return printout.Printout([self.words], [arms, differing], figures=self, file=every)
 
     def figure(self, arm: str, metric: str = RIGHT, *, over: str = "") -> Figure:
         """The figure of an arm, or by how much it is `over` another one's."""

@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtr
 
-from url_viz.base.wording import duration
+from url_viz.base.printout import Printout, Table
+from url_viz.base.wording import counted, duration
 from url_viz.columns.engine import column
 from url_viz.columns.filters import SEPARATOR
 from url_viz.columns.twin_groups import first_of_each
@@ -229,6 +230,10 @@ class DoubtfulLabels:
     first_end: int
     agreement: LabelAgreement
     mixed: float
+    among: str = ""
+    """Of which labels they are the doubtful ones: "297 labelled pictures of 12 classes"."""
+    only: pd.DataFrame | None = None
+    """The pictures of one kind, where that was asked for in place of what is to be looked at."""
 
     @cached_property
     def is_conflict(self) -> Bools:
@@ -263,8 +268,8 @@ class DoubtfulLabels:
 
     @property
     def rows(self) -> pd.DataFrame:
-        """The labels to look at, the most doubtful first: `COLUMNS`, and the `reason` to."""
-        return self._shown(self.is_listed)
+        """The labels to look at, the most doubtful first: `COLUMNS`, and the `reason` to; or those of one kind."""
+        return self._shown(self.is_listed) if self.only is None else self.only
 
     def first(self, count: int = ALWAYS_ASKED) -> pd.DataFrame:
         """The first `count` of the labels that nobody has checked, the most doubtful first, as `rows`."""
@@ -324,6 +329,13 @@ class DoubtfulLabels:
         which = f"{len(self)} most doubtful labels" if len(self) > 1 else "most doubtful label"
         look = f"Look at the {which} ({duration(len(self))})" if len(self) else "No label stands out"
         return look + (f"; up to {min(most, unchecked):,} of {unchecked:,} may be wrong" if most else "")
+
+    def printout(self) -> Printout:
+        """How many labels may be wrong, and the rows; P(wrong) only where it holds (`are_chances_known`)."""
+        chance = ["wrong"] if self.are_chances_known else []
+        why = ["reason"] if self.only is None else ["support", "neighbours"]
+        columns = [*chance, "kind", "label", "suggested", *why, "path"]
+        return Printout([f"{self.words}. Of {self.among}."], [Table(self.rows, columns, noun="picture")])
 
 
 def labels_to_check(
@@ -391,7 +403,8 @@ def doubtful_labels(check: LabelCheck, table: pd.DataFrame) -> DoubtfulLabels:
     heard = ahead.heard(ahead.wrong[is_heard], answer[is_heard] == 1)
     after = heard.picked(ahead.wrong[is_picked], ahead.wrong[is_listed & is_open])
     mixed = float(check.mixed["pictures"].sum()) / max(1, len(check.pictures))
-    return DoubtfulLabels(pictures, is_open, is_heard, is_picked, after, ahead.end, check.agreement, mixed)
+    among = f"{counted(len(check.pictures), 'labelled picture')} of {counted(len(check.classes), 'class')}"
+    return DoubtfulLabels(pictures, is_open, is_heard, is_picked, after, ahead.end, check.agreement, mixed, among)
 
 
 @column()

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.base.errors import ImageSetError
+from url_viz.base.printout import Printout
 from url_viz.base.wording import counted, first_of, listed
 from url_viz.columns.engine import column
 from url_viz.columns.ranking import percentile
@@ -38,6 +39,10 @@ class ClassLevels:
     classes: int
     folder_level: int | None
     annotated: tuple[str, ...] | None = None
+    apart: str = ""
+    """What pictures are kept apart by, in words."""
+    advice: tuple[str, ...] = ()
+    """What pictures should be kept apart by, and how."""
 
     @property
     def label(self) -> int | None:
@@ -53,7 +58,16 @@ class ClassLevels:
         levels = (level for level in self.levels if level.kind in COLUMN_OF and level.number != self.label)
         others = [f"{level.words} as {COLUMN_OF[level.kind]}" for level in levels]
         others += [f"{listed(self.annotated)} as {SPLIT}"] if self.annotated else []
-        return "; ".join([taken, *others])
+        return "; ".join(filter(None, [taken, *others, self.apart]))
+
+    def printout(self) -> Printout:
+        """What the label is, and the levels of folders that it may be."""
+        lines = [f"{self.words}."]
+        for level in self.levels:
+            notes = [(level.number == self.folder_level, "the class folder"), (level.number == self.label, "the label")]
+            shown = ", ".join([f"({first_of(level.names)})", *(note for is_so, note in notes if is_so)])
+            lines.append(f"{level.choice}: {counted(len(level.names), 'folder')} {shown}")
+        return Printout(lines, closing=self.advice)
 
     def outcome_in(self, folders: Sequence[str]) -> str:
         """What new pictures in a folder, by its names from the root, are to the classes: a sentence."""

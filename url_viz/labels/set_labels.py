@@ -1,10 +1,17 @@
 """The labels of an image set: what they are taken from, which look wrong, corrections, and what these were worth."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Annotated, Literal
 
 import pandas as pd
+from typing_extensions import Doc
 
+from url_viz.base.command_line import Within
 from url_viz.base.errors import ImageSetError
+from url_viz.base.progress import Progress, ProgressCallback, silent
+from url_viz.base.wording import command, counted
+from url_viz.capability import AsJob, capability
 from url_viz.columns.measures import AMBIGUITY, has_values
 from url_viz.columns.ranking import NONE
 from url_viz.columns.table import imported, own_graph_columns, table
@@ -24,13 +31,31 @@ from url_viz.labels.apart import (
 from url_viz.labels.calibration import agreement
 from url_viz.labels.classes import class_reader, picture_labels
 from url_viz.labels.doubtful_labels import DoubtfulLabels, WrongLabels, doubtful
-from url_viz.labels.label_choice import CONFIRMED, ClassLevels, check_choice, is_column, labels, measured, stored_source
+from url_viz.labels.label_choice import (
+    CONFIRMED,
+    ClassLevels,
+    check_choice,
+    is_column,
+    labels,
+    measured,
+    source_in_words,
+    stored_source,
+)
 from url_viz.labels.label_issues import NO_CLASSES, LabelCheck, acceptable, confused_in, label_check
 from url_viz.labels.torn import TornPictures, torn_in
 from url_viz.store.columns.imported_columns import write_apart, write_label_choice
 from url_viz.store.columns.source_columns import CLASS
 from url_viz.store.decisions.decisions import Action
 from url_viz.versions.set_versions import SetVersions
+
+Kind = Literal["between-classes", "conflicting-copies", "out-on-its-own", "does-not-show-its-label"]
+NO_CHOICE = "none"
+"""No labels, or nothing to keep apart by, as text: a command cannot give None."""
+Chosen = Annotated[str | None, Doc("`folders`, `level:2`, `names`, `tags`, one of your columns, or `none`")]
+KeptApartBy = Annotated[
+    str | None,
+    Doc("what pictures are kept apart by, too: a column (patient), `level:1`, `name:1` (a part of names), or `none`"),
+]
 
 
 class SetLabels(SetSubject):
@@ -54,29 +79,50 @@ class SetLabels(SetSubject):
         """The classes to choose among: those that a picture has, and `named_classes`."""
         return sorted({*self._core.frame["label"].dropna().astype(str), *self.named_classes()})
 
+    @capability("labels list")
     def levels(self) -> ClassLevels:
-        """The levels of folders, which of them is the label, and in words what was taken."""
+        """Say what the label is, and list the levels of folders that it may be.
+
+        `folders` is the class folder as found, `level:1` the first folder from the root, `names` what you called a
+        picture, `tags` its first tag by the alphabet. `labels use` chooses.
+        """
         classes = len(self._core.derived.get(picture_labels).names)
         folders = self._core.base.found
         level = folders.class_level
         annotated = self._annotated_splits() if self._core.is_of_objects else None
-        return ClassLevels(folders.levels, self.chosen, classes, level.number if level else None, annotated)
+        suggestion = self.suggested_apart()
+        advice: tuple[str, ...] = ()
+        if suggestion is not None:
+            doing = command("labels", "use", self._core.root, self.chosen or NO_CHOICE, "--apart", suggestion.choice)
+            advice = (f"{suggestion.words} Do so: {doing}",)
+        number = level.number if level else None
+        return ClassLevels(folders.levels, self.chosen, classes, number, annotated, self.apart.words, advice)
 
     def _annotated_splits(self) -> tuple[str, ...]:
         cells = pd.unique(pd.Series(self._core.derived.get(imported).columns.get(SPLIT, ()), dtype=object).dropna())
         return tuple(sorted({str(name) for cell in cells for name in parted_splits(cell)}))
 
-    def use(self, chosen: str | None) -> None:
-        """Choose what `label` is; nothing is read again.
+    @capability("labels use")
+    def use(self, chosen: Chosen, *, apart: KeptApartBy = None) -> str:
+        """Choose what the label of a picture is; nothing is read again.
 
         "folders" (the class folders as found, as at first), "level:2" (the second folder from the root), "names" (a
         picture without one has no label), "tags" (the first tag by the alphabet), one of the user's own columns, or
-        None for no labels. Raises ImageSetError for a column or level that does not exist.
+        None or "none" for no labels. Pictures of one value of `apart` (a patient, a video) are no witnesses for each
+        other, as twins are none.
+
+        In Python it returns what is so now, in words. Raises ImageSetError for a column or level that does not exist.
         """
+        if apart is not None:
+            self.set_apart(apart)
+        chosen = None if chosen == NO_CHOICE else chosen
         columns = self._core.derived.get(imported).columns if is_column(chosen) else {}
         check_choice(chosen, self._core.base.found.levels, columns)
         write_label_choice(self._core.store.paths, chosen)
         SetVersions(self._core).store(is_quick=True)
+        classes = len(self._core.derived.get(picture_labels).names)
+        also = "" if apart is None else f" Pictures are {self.apart.words or 'apart as near copies only'}."
+        return f"The label is {source_in_words(chosen)} from now on: {counted(classes, 'class')}.{also}"
 
     @property
     def apart(self) -> Apart:
@@ -90,6 +136,7 @@ class SetLabels(SetSubject):
         "name:2" (the first parts of a file's name), or None for twins alone. Votes, the ridge classifier, evidence,
         `worth` and leaks go by it. Raises ImageSetError for what there is not.
         """
+        chosen = None if chosen == NO_CHOICE else chosen
         if chosen and not apart_codes(chosen, self._core.base, self._core.derived.get(imported).columns).any():
             raise ImageSetError(f"All pictures have the same {apart_in_words(chosen)}: none would be a witness.")
         write_apart(self._core.store.paths, chosen)
@@ -107,15 +154,19 @@ class SetLabels(SetSubject):
         """
         return self._core.decisions_by(who).label(labels, source=self.source)
 
-    def accept(self, ids: Iterable[int], *, who: str | None = None) -> Action:
-        """Give pictures the class that `check()` suggests, where the label is likelier wrong than right; others stay.
+    @capability("labels accept")
+    def accept(self, ids: Iterable[int] | None = None, *, who: str | None = None) -> Action:
+        """Give doubtful labels the class that is suggested, where they are likelier wrong than right; others stay.
 
-        A single action. Raises ImageSetError without labels, or for an unknown id.
+        A single action for undo.
+
+        In Python of these `ids`, by default of all that `doubtful` lists. Raises ImageSetError without labels, or for
+        an unknown id.
         """
-        check = self.check()
-        if check is None:
+        check, doubtful = self.check(), self.doubtful()
+        if check is None or doubtful is None:
             raise ImageSetError(NO_CLASSES)
-        wanted = {int(image_id) for image_id in ids}
+        wanted = {int(image_id) for image_id in (doubtful.rows["id"] if ids is None else ids)}
         self._core.rows_of(wanted)  # refuses unknown ids
         rows = acceptable(check.pictures[check.pictures["id"].isin(wanted)])
         return self.correct(dict(zip(rows["id"].tolist(), rows["suggested"].astype(str), strict=True)), who=who)
@@ -124,12 +175,20 @@ class SetLabels(SetSubject):
         """What is known of each label; None if there are none. Computed again only if labels have changed."""
         return self._core.derived.get(label_check)
 
-    def doubtful(self) -> DoubtfulLabels | None:
-        """The labels to look at: `.rows`, how many there are (`len`), and how many of these are wrong, `.wrong`.
+    @capability("labels doubtful", missing=NO_CLASSES, top=20)
+    def doubtful(
+        self, *, kind: Annotated[Kind | None, Doc("pictures of this kind instead")] = None
+    ) -> DoubtfulLabels | None:
+        """List the labels to look at, the most doubtful first, with the class to ask about; how many may be wrong.
 
-        None without labels. Answers, which confirm or correct labels, change what is expected of the others.
+        Answers, which confirm or correct labels, change what is expected of the others.
+
+        In Python `.rows`, how many there are (`len`), and how many of these are wrong, `.wrong`. None without labels.
         """
-        return self._core.derived.get(doubtful)
+        found, check = self._core.derived.get(doubtful), self.check()
+        if kind is None or found is None or check is None:
+            return found
+        return replace(found, only=check.of_kind(kind.replace("-", " ")))
 
     def wrong_share(self) -> WrongLabels | None:
         """The fraction of labels that is wrong: `.share`, `.low`, `.high` (0 to 1).
@@ -174,22 +233,17 @@ class SetLabels(SetSubject):
 
         return shares
 
-    def suspects(self) -> pd.DataFrame | None:
-        """The labels to look at, the most doubtful first, with a `reason` (other columns as in `LabelCheck`).
-
-        None without labels. Of twins one. Ten where fewer stand out, less those that somebody has checked.
-        """
-        doubtful = self.doubtful()
-        return None if doubtful is None else doubtful.rows
-
     def wrong_together(self) -> pd.DataFrame | None:
         """Objects of a class in a picture that look wrong as a whole, which siblings hide: see `wrong_together` of
         `url_viz.findings.object_findings`. None without objects that are kept apart by their picture.
         """
         return self._core.derived.get(wrong_together)
 
+    @capability("labels confused", missing=NO_CLASSES, top=20, number="{:.1%}", noun="pair")
     def confused(self) -> pd.DataFrame | None:
-        """Pairs of classes that are mistaken for each other, the most confused first; None without labels.
+        """List pairs of classes that overlap: how many pictures look like the other, and what share of each class.
+
+        The most confused first; in Python None without labels.
 
         By the likeliest class of each labelled picture, judged without its own label; see `confused_pairs`. A picture
         counts that is taken for another class than its label's, however surely: `torn` counts those that two classes
@@ -210,13 +264,20 @@ class SetLabels(SetSubject):
         review = self._review()
         return least_classes(review) > 1 and bool(review["is_decided"].any())
 
-    def worth(self, *, seeds: int = SEEDS) -> Worth:
-        """What dropping pictures and correcting labels gained: a linear probe on pictures that no decision changed.
+    @capability("labels worth", job=AsJob("small"), top=20)
+    def worth(
+        self,
+        *,
+        seeds: Annotated[int, Within(2, 1000), Doc("how often folds and random drops are dealt, 2 or more")] = SEEDS,
+        progress: ProgressCallback = silent,
+    ) -> Worth:
+        """Measure what dropping pictures and correcting labels was worth to a linear probe, on pictures left alone.
 
         `.words` says it, and what it cannot tell; `.is_worth_more` than accepting every likely suggestion unseen;
         `.figures` has all, `.by_class` those of each class. Takes seconds, longer with more seeds. Raises
         ImageSetError below two classes or two seeds.
         """
+        progress(Progress("worth", 0))
         group, label_group = self._core.source_groups, self._core.derived.get(label_sources)
         rows = self._core.whitened.rows
         return worth(rows, self._review(), group=group, label_group=label_group, seeds=seeds)

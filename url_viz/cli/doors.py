@@ -1,0 +1,149 @@
+"""The command line, made of the signatures of capabilities: parsing, and what a command prints."""
+
+import inspect
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from typing_extensions import Doc
+from tyro.conf import Positional, arg
+
+from url_viz.base.command_line import Count, Output, printable_output
+from url_viz.base.errors import UsageError
+from url_viz.base.printout import Printout, Table
+from url_viz.base.progress import ProgressCallback, TerminalReport, command_report
+from url_viz.base.wording import counted, inert, printable
+from url_viz.base.workspace import address_in
+from url_viz.capabilities import places
+from url_viz.capability import Argument, Capability
+from url_viz.export.table_files import write_bytes, write_table
+from url_viz.jobs.calls import Call, parameters, read_call
+
+
+@contextmanager
+def progress_shown() -> Iterator[ProgressCallback]:
+    """How far the block is, on a terminal or as a job; the line is ended with the block."""
+    report = command_report()
+    yield report
+    if isinstance(report, TerminalReport):
+        report.close()
+
+
+def run_command(arguments: Sequence[str], words: tuple[str, ...], *, prog: str) -> int:
+    """Run the command that is called `words` → its exit status."""
+    call, how = parse(places()[words].load(), arguments[len(words) :], prog=prog)
+    return show(done(call), **how)
+
+
+def run_call(text: str) -> int:
+    """Do what a job was given as JSON → exit status."""
+    return show(done(read_call(text)))
+
+
+def done(call: Call) -> Printout:
+    """Do a call with its progress on the terminal; what it prints meanwhile is made printable."""
+    with printable_output():
+        if "progress" not in call.what.takes:
+            return call.run()
+        with progress_shown() as report:
+            return call.run(progress=report)
+
+
+SHOWING = (
+    Argument("top", Annotated[Count, Doc("how many rows to print")], 20),
+    Argument("out", Annotated[Path | None, Doc("write a .csv, .parquet or .json file instead"), Output()], None),
+    Argument("json", Annotated[bool, Doc("print JSON instead")], False),
+)
+
+
+def parse(what: Capability, arguments: Sequence[str], *, prog: str) -> tuple[Call, dict[str, Any]]:
+    """The call that a command line says, and how its result is to be shown. Raises UsageError, or ends with a usage."""
+    every = parameters(what)
+    names = {each.name for each in every}
+    showing = [
+        replace(each, default=what.top) if each.name == "top" else each
+        for each in SHOWING
+        if each.name not in names and (each.name == "json" or what.top is not None)
+    ]
+    signature = inspect.Signature([_for_tyro(each) for each in (*every, *showing)])
+
+    def taken(**given: Any) -> dict[str, Any]:
+        return given
+
+    taken.__doc__ = for_commands(inspect.getdoc(what.function) or "")
+    taken.__signature__ = signature  # type: ignore[attr-defined]
+    taken.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
+    flat = (tyro.conf.OmitArgPrefixes, tyro.conf.UseAppendAction, tyro.conf.FlagCreatePairsOff)
+    given = tyro.cli(taken, prog=f"{prog} {' '.join(what.words)}", args=list(arguments), config=flat)
+    given = {name: _addressed(value) for name, value in given.items()}
+    how = {each.name: given.pop(each.name) for each in showing}
+    call = Call(what, given)
+    call.check(*((each, how[each.name]) for each in showing), dashes="--")
+    return call, how
+
+
+def for_commands(text: str) -> str:
+    """A docstring without what it says of Python alone: its paragraphs from one on that begins "In Python"."""
+    return "\n\n".join(takewhile(lambda part: not part.startswith("In Python"), text.split("\n\n")))
+
+
+def _for_tyro(parameter: Argument) -> inspect.Parameter:
+    hint: Any = parameter.plain_hint
+    if parameter.word != parameter.name.replace("_", "-"):
+        hint = Annotated[hint, arg(name=parameter.word)]
+    if parameter.is_positional:
+        hint = Annotated[hint, Positional]
+    return inspect.Parameter(parameter.name, inspect.Parameter.KEYWORD_ONLY, default=parameter.default, annotation=hint)
+
+
+def _addressed(value: Any) -> Any:
+    """The same value, a path that is an address in object storage (or several) as such: a Path takes one slash away."""
+    if isinstance(value, tuple):
+        return tuple(map(_addressed, value))
+    return (address_in(value) or value) if isinstance(value, Path) else value
+
+
+def show(printout: Printout, *, top: int | None = None, out: Path | None = None, json: bool = False) -> int:
+    """Print a printout, or write it to a file → exit status."""
+    with printable_output():
+        for note in printout.notes:
+            print(inert(printable(note)), file=sys.stderr)
+        if json:
+            print(printout.as_json())
+        elif out is not None:
+            print(_written(printout, out))
+        else:
+            _print(printout, top)
+    return printout.status
+
+
+def _written(printout: Printout, out: Path) -> str:
+    if out.suffix.lower() == ".json":
+        return f"All of it is in {write_bytes(printout.as_json().encode(), out)}."
+    table = printout.file or next(iter(printout.tables), None)
+    if table is None:
+        raise UsageError(f"There is no table to write to {str(out)!r}. Give a .json file.")
+    return f"{counted(len(table.rows), table.noun, table.plural)} in {write_table(table.rows, out)}."
+
+
+def _print(printout: Printout, top: int | None) -> None:
+    for line in printout.words:
+        print(line)
+    for table in printout.tables:
+        if len(table.rows):
+            print("".join(f"{line}\n" for line in filter(None, [table.title])) + table_text(table, top))
+            if top is not None and len(table.rows) > top:
+                print(f"… and {len(table.rows) - top:,} more (--top, --out)")
+    for line in printout.closing:
+        print(line)
+
+
+def table_text(table: Table, top: int | None = None) -> str:
+    """The rows of a table in columns, as a screen shows them."""
+    rows = table.shown().head(len(table.rows) if top is None else top)
+    return str(rows.to_string(index=False, na_rep="–", float_format=table.number.format))
