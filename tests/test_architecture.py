@@ -36,6 +36,7 @@ SUBJECTS = {"labels", "findings", "review", "evidence", "runs", "outside", "vers
 BESIDE = {
     "capabilities": "base",
     "capability": "imaging",
+    "parameters": "imaging",
     "core": "handle",
     "column_list": "handle",
     "demo": "image_set",

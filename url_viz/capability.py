@@ -35,6 +35,13 @@ class AsPath:
 
 
 @dataclass(frozen=True)
+class Given:
+    """Marks a parameter of which a command and a job give this kind alone: a path where Python takes pictures, too."""
+
+    kind: Any
+
+
+@dataclass(frozen=True)
 class Word:
     """The name of a parameter on a command line, where Python's cannot be that: `--from`, `--as`."""
 
@@ -73,10 +80,11 @@ class Argument:
     @property
     def plain_hint(self) -> Any:
         """Its annotation as a command line or JSON can give it."""
-        if not self.mark(AsPath):
+        given = Given(Path) if self.mark(AsPath) else self.mark(Given)
+        if given is None:
             return self.hint
-        kind: Any = Path if self.is_required else Path | None
-        return Annotated[kind, *self.hint.__metadata__[0:]]
+        kind: Any = given.kind | None if self.default is None else given.kind
+        return Annotated[kind, *self.hint.__metadata__]
 
 
 @dataclass(frozen=True)
@@ -90,8 +98,9 @@ class AsJob:
 class Capability:
     """A function that users reach by the `words` of a command, such as ("labels", "doubtful").
 
-    `shown` says how a table that it returns is printed; `missing` what is wrong where it returns None, and the next
-    step; `top` how many rows a command prints at first, None where there is no list.
+    `shown` says how a table that it returns is printed, `show` makes more of what it returns: from the image set or
+    subject and the result; `missing` says what is wrong where it returns None, and the next step; `top` how many rows
+    a command prints at first, None where there is no list.
     """
 
     words: tuple[str, ...]
@@ -100,6 +109,7 @@ class Capability:
     missing: str | Callable[[Any], str] = ""
     top: int | None = None
     job: AsJob | None = None
+    show: Callable[[Any, Any], Printout] | None = None
 
     @cached_property
     def parameters(self) -> tuple[Argument, ...]:
@@ -130,7 +140,7 @@ class Capability:
         """What it returned, to be shown. Raises ImageSetError where that is None and something must be there."""
         if result is None and self.missing:
             raise ImageSetError(self.missing(owner) if callable(self.missing) else self.missing)
-        return printout_of(result, self.shown)
+        return printout_of(result, self.shown) if self.show is None else self.show(owner, result)
 
     def check(self, given: Mapping[str, Any], *, owner: Any = None, dashes: str = "") -> None:
         """Raise UsageError for a number out of bounds, and an output that would change what is read.
@@ -151,6 +161,7 @@ def capability(
     missing: str | Callable[[Any], str] = "",
     top: int | None = None,
     job: AsJob | None = None,
+    show: Callable[[Any, Any], Printout] | None = None,
 ) -> Callable[[Function], Function]:
     """Make a function a capability that is called `words` ("labels doubtful"); see `Capability` and `Table`."""
 
@@ -170,7 +181,7 @@ def capability(
             return function(*values, **named)
 
         shown = TableStyle(columns, number, noun, plural, empty)
-        made = Capability(tuple(words.split()), run, shown, missing, top, job)
+        made = Capability(tuple(words.split()), run, shown, missing, top, job, show)
         setattr(run, MARK, made)
         return run  # type: ignore[return-value]
 

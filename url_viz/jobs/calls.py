@@ -17,12 +17,9 @@ from url_viz.base.workspace import address_in
 from url_viz.capabilities import places
 from url_viz.capability import Argument, AsPath, Capability, check_given
 from url_viz.image_set import ImageSet, open_image_set, open_latest
+from url_viz.parameters import Folder, WorkspaceDir
 
-FOLDER = Argument(
-    "folder",
-    Annotated[Path, Doc("folder of pictures, or their address in object storage (s3://bucket/folder)")],
-    is_positional=True,
-)
+FOLDER = Argument("folder", Folder, is_positional=True)
 MODEL = Argument(
     "model",
     Annotated[
@@ -34,11 +31,7 @@ MODEL = Argument(
     ],
     None,
 )
-WORKSPACE = Argument(
-    "workspace",
-    Annotated[Path | None, Doc("where results are kept (default: $URL_VIZ_HOME, else ~/.url_viz)")],
-    None,
-)
+WORKSPACE = Argument("workspace", WorkspaceDir, None)
 
 
 def reach(what: Capability) -> list[Argument]:

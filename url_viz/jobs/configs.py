@@ -10,30 +10,24 @@ from typing import Annotated, Any, Literal, get_type_hints
 from typing_extensions import Doc
 from tyro.conf import Positional, arg
 
-from url_viz.base.command_line import Count, OptionalCount, OptionalPercentile, Output, PrecisionChoice, Within
+from url_viz import parameters
+from url_viz.base.command_line import Count, OptionalCount, Output, PrecisionChoice, Within
 from url_viz.models import model_names
 
 DEFAULT = model_names.DEFAULT
-Folder = Annotated[Path, Doc("folder of pictures, or their address in object storage (s3://bucket/folder)")]
-ModelName = Annotated[
-    str, Doc("packaged or timm name, a model of the paper (authors/vit-tiny), or the path of a checkpoint; see models")
-]
-DeviceName = Annotated[str, Doc("auto, cpu, mps, cuda (all GPUs, in turn), or one of them: cuda:1")]
-WorkspaceDir = Annotated[Path | None, Doc("where results are kept (default: $URL_VIZ_HOME, else ~/.url_viz)")]
-AllowedFolders = Annotated[
-    tuple[Path, ...], Doc("read no picture outside these folders: links that lead out are ignored")
-]
+Folder = parameters.Folder
+ModelName = parameters.ModelName
+DeviceName = parameters.DeviceName
+WorkspaceDir = parameters.WorkspaceDir
+AllowedFolders = parameters.AllowedFolders
+Above = parameters.Above
+Below = parameters.Below
+By = parameters.By
+WithFolder = parameters.WithFolder
+TableOut = parameters.TableOut
 ListFile = Annotated[Path | None, arg(name="from"), Doc("a file of paths, by line or NUL; - is standard input")]
-Ids = Positional[Annotated[Path, Doc("a file of picture ids, one per line; - reads them from standard input")]]
-
-Word = Annotated[
-    Literal["keep", "drop", "look-again", "none"] | None, Doc("only pictures with this decision (none: undecided)")
-]
-Above = Annotated[OptionalPercentile, Doc("only pictures from this percentile on")]
-Below = Annotated[OptionalPercentile, Doc("only pictures below this percentile")]
-By = Annotated[str | None, Doc("the measure whose percentile is meant (default: the order that holds here)")]
-WithFolder = Annotated[bool, Doc("include the whole path of the folder, not only its name")]
-TableOut = Annotated[Path | None, Doc("write a .csv or .parquet file instead of printing"), Output()]
+Ids = Positional[Annotated[Path, parameters.IDS_FILE]]
+Word = parameters.WithDecision
 Method = Annotated[Literal["umap", "tsne"], Doc("UMAP, or t-SNE as in the paper's figure")]
 
 
