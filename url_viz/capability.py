@@ -35,7 +35,7 @@ class AsPath:
 
 
 @dataclass(frozen=True)
-class Given:
+class AsKind:
     """Marks a parameter of which a command and a job give this kind alone: a path where Python takes pictures, too."""
 
     kind: Any
@@ -80,7 +80,7 @@ class Argument:
     @property
     def plain_hint(self) -> Any:
         """Its annotation as a command line or JSON can give it."""
-        given = Given(Path) if self.mark(AsPath) else self.mark(Given)
+        given = AsKind(Path) if self.mark(AsPath) else self.mark(AsKind)
         if given is None:
             return self.hint
         kind: Any = given.kind | None if self.default is None else given.kind
