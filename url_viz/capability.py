@@ -100,7 +100,8 @@ class Capability:
 
     `shown` says how a table that it returns is printed, `show` makes more of what it returns: from the image set or
     subject and the result; `missing` says what is wrong where it returns None, and the next step; `top` how many rows
-    a command prints at first, None where there is no list.
+    a command prints at first, None where there is no list. One that `reads_files` of an image set may be kept within
+    some folders.
     """
 
     words: tuple[str, ...]
@@ -110,6 +111,7 @@ class Capability:
     top: int | None = None
     job: AsJob | None = None
     show: Callable[[Any, Any], Printout] | None = None
+    reads_files: bool = False
 
     @cached_property
     def parameters(self) -> tuple[Argument, ...]:
@@ -130,6 +132,11 @@ class Capability:
     def is_on_set(self) -> bool:
         """Whether it is of an image set, which a door opens: a method of it or of a subject, or takes it first."""
         return bool({"self", "image_set"} & self.takes)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it prints by itself, and gives nothing but an exit status."""
+        return inspect.signature(self.function).return_annotation in (None, int)
 
     @property
     def summary(self) -> str:
@@ -162,6 +169,7 @@ def capability(
     top: int | None = None,
     job: AsJob | None = None,
     show: Callable[[Any, Any], Printout] | None = None,
+    reads_files: bool = False,
 ) -> Callable[[Function], Function]:
     """Make a function a capability that is called `words` ("labels doubtful"); see `Capability` and `Table`."""
 
@@ -181,7 +189,7 @@ def capability(
             return function(*values, **named)
 
         shown = TableStyle(columns, number, noun, plural, empty)
-        made = Capability(tuple(words.split()), run, shown, missing, top, job, show)
+        made = Capability(tuple(words.split()), run, shown, missing, top, job, show, reads_files)
         setattr(run, MARK, made)
         return run  # type: ignore[return-value]
 

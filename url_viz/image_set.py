@@ -358,7 +358,9 @@ def open_image_set(
     return open_set(read_before(folder, home), model=model, workspace=home, within=within)
 
 
-def open_latest(folder: str | Path, *, workspace: str | Path | None = None) -> ImageSet:
+def open_latest(
+    folder: str | Path, *, workspace: str | Path | None = None, within: Sequence[Path] | None = None
+) -> ImageSet:
     """Open what the packaged model read of a folder; if that has not read it, what was read last, by any model.
 
     Raises ImageSetError if the folder was never read.
@@ -367,10 +369,10 @@ def open_latest(folder: str | Path, *, workspace: str | Path | None = None) -> I
     set_id = read_before(folder, home)
     spaces = Store(home.set_paths(set_id)).about().spaces
     if not spaces or any(space.backbone == DEFAULT for space in spaces):
-        return open_set(set_id, model=DEFAULT, workspace=home)
+        return open_set(set_id, model=DEFAULT, workspace=home, within=within)
     latest = spaces[-1]
     source = ModelSource(latest.backbone, latest.backbone, None)
-    return ImageSet(Store(home.set_paths(set_id)), latest, source, home)
+    return ImageSet(Store(home.set_paths(set_id)), latest, source, home, within=within)
 
 
 def open_set(set_id: str, *, model: str, workspace: Workspace, within: Sequence[Path] | None = None) -> ImageSet:

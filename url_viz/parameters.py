@@ -6,14 +6,20 @@ from typing import Annotated, Literal
 from typing_extensions import Doc
 
 from url_viz.base.command_line import OptionalPercentile, Output
-from url_viz.capability import Word
+from url_viz.capability import AsKind, Word
 
-Folder = Annotated[Path, Doc("folder of pictures, or their address in object storage (s3://bucket/folder)")]
+FOLDER = Doc("folder of pictures, or their address in object storage (s3://bucket/folder)")
+Folder = Annotated[Path, FOLDER]
+AnyFolder = Annotated[str | Path, AsKind(Path), FOLDER]
+KnownFolder = Annotated[str | Path, AsKind(Path), Doc("folder of an image set, as `sets list` shows it")]
 ModelName = Annotated[
     str, Doc("packaged or timm name, a model of the paper (authors/vit-tiny), or the path of a checkpoint; see models")
 ]
 DeviceName = Annotated[str, Doc("auto, cpu, mps, cuda (all GPUs, in turn), or one of them: cuda:1")]
-WorkspaceDir = Annotated[Path | None, Doc("where results are kept (default: $URL_VIZ_HOME, else ~/.url_viz)")]
+WORKSPACE = Doc("where results are kept (default: $URL_VIZ_HOME, else ~/.url_viz)")
+WorkspaceDir = Annotated[Path | None, WORKSPACE]
+AnyWorkspace = Annotated[str | Path | None, AsKind(Path), WORKSPACE]
+NewFolder = Annotated[str | Path, AsKind(Path), Doc("a new or empty folder"), Output()]
 AllowedFolders = Annotated[
     tuple[Path, ...], Doc("read no picture outside these folders: links that lead out are ignored")
 ]

@@ -25,7 +25,8 @@ class Table:
     def shown(self) -> "pd.DataFrame":
         """The columns for a screen, without those that have no value in any row."""
         names = [name for name in self.columns or self.rows.columns if name in self.rows]
-        return self.rows[[name for name in names if self.rows[name].notna().any() or not len(self.rows)]]
+        says = (name for name in names if (self.rows[name].notna() & (self.rows[name] != "")).any())
+        return self.rows[[*says] if len(self.rows) else names]
 
 
 @dataclass(frozen=True)

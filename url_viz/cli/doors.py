@@ -68,7 +68,7 @@ def parse(what: Capability, arguments: Sequence[str], *, prog: str) -> tuple[Cal
     showing = [
         replace(each, default=what.top) if each.name == "top" else each
         for each in SHOWING
-        if each.name not in names and (each.name == "json" or what.top is not None)
+        if each.name not in names and (not what.is_plain if each.name == "json" else what.top is not None)
     ]
     signature = inspect.Signature([_for_tyro(each) for each in (*every, *showing)])
 

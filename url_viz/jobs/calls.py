@@ -17,7 +17,7 @@ from url_viz.base.workspace import address_in
 from url_viz.capabilities import places
 from url_viz.capability import Argument, AsPath, Capability, check_given
 from url_viz.image_set import ImageSet, open_image_set, open_latest
-from url_viz.parameters import Folder, WorkspaceDir
+from url_viz.parameters import AllowedFolders, Folder, WorkspaceDir
 
 FOLDER = Argument("folder", Folder, is_positional=True)
 MODEL = Argument(
@@ -32,11 +32,13 @@ MODEL = Argument(
     None,
 )
 WORKSPACE = Argument("workspace", WorkspaceDir, None)
+WITHIN = Argument("within", AllowedFolders, ())
 
 
 def reach(what: Capability) -> list[Argument]:
     """The parameters by which a door opens the image set of a capability; none for one that needs no set."""
-    return [FOLDER, *(each for each in (MODEL, WORKSPACE) if each.name not in what.takes)] if what.is_on_set else []
+    opening = (MODEL, *((WITHIN,) if what.reads_files else ()), WORKSPACE)
+    return [FOLDER, *(each for each in opening if each.name not in what.takes)] if what.is_on_set else []
 
 
 def parameters(what: Capability) -> list[Argument]:
@@ -63,7 +65,7 @@ class Call:
         what, named = self.what, dict(self.given)
         for each in what.parameters:
             if each.mark(AsPath) and named.get(each.name) is not None:
-                opening = {name: named.get(name) for name in ("model", "workspace")}
+                opening: dict[str, Any] = {name: named.get(name) for name in ("model", "workspace")}
                 named[each.name] = opened(named[each.name], **opening)
         if "progress" in what.takes:
             named["progress"] = progress
@@ -100,12 +102,23 @@ def call(words: str, **given: Any) -> Call:
     return Call(what, given)
 
 
-def opened(folder: str | Path, *, model: str | None = None, workspace: str | Path | None = None) -> ImageSet:
+def opened(
+    folder: str | Path,
+    *,
+    model: str | None = None,
+    workspace: str | Path | None = None,
+    within: tuple[Path, ...] = (),
+) -> ImageSet:
     """The image set of a folder: of its model, by default of the packaged one or else of the one that read it last."""
     folder = (address_in(folder) or folder) if isinstance(folder, Path) else folder
     if model is None:
-        return open_latest(folder, workspace=workspace)
-    return open_image_set(folder, model=model, workspace=workspace)
+        return open_latest(folder, workspace=workspace, within=bound(within))
+    return open_image_set(folder, model=model, workspace=workspace, within=bound(within))
+
+
+def bound(within: tuple[Path, ...]) -> list[Path] | None:
+    """The folders of `AllowedFolders`, absolute; None without any. A link stays one, which then leads nowhere."""
+    return [path.absolute() for path in within] or None
 
 
 def _owner(image_set: ImageSet, what: Capability) -> Any:
