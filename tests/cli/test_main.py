@@ -14,7 +14,7 @@ from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
 from url_viz.__main__ import url_viz
 from url_viz.base.workspace import Workspace
-from url_viz.cli.command_app import GROUPS
+from url_viz.capabilities import places
 from url_viz.cli.embed_command import STRICT_STATUS
 from url_viz.cli.main import app, main
 from url_viz.image_set import ImageSet, open_image_set
@@ -57,10 +57,10 @@ def read(run: Run, folder: Path, read_once: ImageSet, workspace: Path) -> Path:
 class TestHelp:
     """Every command explains itself."""
 
-    @pytest.mark.parametrize("command", app.commands)
+    @pytest.mark.parametrize("command", [*app.commands, *map(" ".join, places())])
     def test_of_each_command(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as caught:
-            main([command, "--help"])
+            main([*command.split(), "--help"])
         assert caught.value.code == 0
         assert f"python -m url_viz {command}" in capsys.readouterr().out
 
@@ -68,9 +68,14 @@ class TestHelp:
     def test_of_the_whole_has_every_command_once(self, columns: int, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
         monkeypatch.setenv("COLUMNS", str(columns))
         lines = run("--help").splitlines()
-        assert sorted(re.findall(r"^  ([a-z-]+) ", "\n".join(lines), re.MULTILINE)) == sorted(app.commands)
+        alone, subjects = ({words[0] for words in places() if len(words) == n} for n in (1, 2))
+        assert sorted(re.findall(r"^  ([a-z-]+) ", "\n".join(lines), re.MULTILINE)) == sorted([*alone, *subjects])
         assert max(map(len, lines)) <= min(columns, 120)
-        assert [line for line in lines if line in {f"{heading}:" for heading in GROUPS}] == [f"{g}:" for g in GROUPS]
+        for subject in subjects:
+            lines = run(subject).splitlines()
+            named = re.findall(r"^  ([a-z-]+) ", "\n".join(lines), re.MULTILINE)
+            assert named == [words[1] for words in places() if words[0] == subject and words[1:]]
+            assert max(map(len, lines)) <= min(columns, 120)
 
     def test_of_completion_is_a_script_that_completes(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -88,9 +93,11 @@ class TestHelp:
 
     @pytest.mark.parametrize("arguments", [["rank"], ["embed", "x", "--limit", "few"], ["no-such-command"]])
     def test_a_wrong_use_is_no_success(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-        with pytest.raises(SystemExit) as caught:
-            main(arguments)
-        assert caught.value.code == 2
+        try:
+            status: object = main(arguments)
+        except SystemExit as ended:
+            status = ended.code
+        assert status == 2
         assert capsys.readouterr().out == ""
 
 

@@ -13,8 +13,11 @@ from training import config
 from training.command import command
 from url_viz.base.command_line import Within
 from url_viz.base.errors import UsageError
+from url_viz.capabilities import places
+from url_viz.cli.doors import showing
 from url_viz.cli.main import app, main
 from url_viz.image_set import ImageSet
+from url_viz.jobs.calls import parameters
 
 NO_NUMBERS = ("nan", "inf", "-7", "1e400", "9" * 40, "x", "")
 CONFIGS = [value for name, value in vars(config).items() if name.endswith("Config") and is_dataclass(value)]
@@ -47,7 +50,11 @@ def bounds_of(hint: Any) -> Within | None:
 
 
 def of_commands() -> Iterator[tuple[str, str, Within]]:
-    """Name, option and bounds of each number that the functions of `python -m url_viz` take."""
+    """Words, option and bounds of each number that the commands of `python -m url_viz` take."""
+    for words, place in places().items():
+        for each in (*parameters(what := place.load()), *showing(what)):
+            if bounds := bounds_of(each.plain_hint):
+                yield " ".join(words), each.word, bounds
     for name, function in app.commands.items():
         hints = get_type_hints(function, include_extras=True)
         for option in hints.keys() - {"return"}:
@@ -107,14 +114,19 @@ def test_there_are_numbers_to_try() -> None:
 @pytest.mark.parametrize(("command", "option", "bounds"), OF_COMMANDS, ids=str)
 def test_of_commands(command: str, option: str, bounds: Within, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = outside(bounds)[len(option) % 2]
-    refused(lambda word: main([command, "-", *OTHERS.get(command, ()), given(command, word)]), option, wrong, capsys)
+    refused(
+        lambda word: main([*command.split(), "-", *OTHERS.get(command, ()), given(command, word)]),
+        option,
+        wrong,
+        capsys,
+    )
 
 
 @pytest.mark.parametrize("wrong", NO_NUMBERS)
 def test_of_each_kind(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A whole number, a number, and each of them or none: all others are read as these."""
     for door, option in (("rank", "top"), ("embed", "limit"), ("names", "share"), ("report", "above")):
-        refused(lambda word, name=door: main([name, "-", *OTHERS.get(name, ()), word]), option, wrong, capsys)  # type: ignore[misc]
+        refused(lambda word, name=door: main([*name.split(), "-", *OTHERS.get(name, ()), word]), option, wrong, capsys)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("config_type", [kind for kind, found in OF_TRAINING.items() if found])
@@ -167,6 +179,8 @@ def test_both_ends_are_taken(
     others = {"answers": ("ask",), "project": ("-", "a.csv")}.get(command, OTHERS.get(command, ()))
     where = ("--workspace", str(image_set.workspace.root), "--model", image_set.source.name)
     for number in (bounds.least,) if option in ENDLESS else (bounds.least, bounds.most):
-        status = main([command, str(image_set.root), *others, *where, given(command, f"{flag(option)}={number}")])
+        status = main(
+            [*command.split(), str(image_set.root), *others, *where, given(command, f"{flag(option)}={number}")]
+        )
         told = capsys.readouterr()
         assert status == 0 or (status == 1 and told.err.startswith("error: ")), told

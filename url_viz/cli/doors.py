@@ -63,14 +63,8 @@ SHOWING = (
 
 def parse(what: Capability, arguments: Sequence[str], *, prog: str) -> tuple[Call, dict[str, Any]]:
     """The call that a command line says, and how its result is to be shown. Raises UsageError, or ends with a usage."""
-    every = parameters(what)
-    names = {each.name for each in every}
-    showing = [
-        replace(each, default=what.top) if each.name == "top" else each
-        for each in SHOWING
-        if each.name not in names and (not what.is_plain if each.name == "json" else what.top is not None)
-    ]
-    signature = inspect.Signature([_for_tyro(each) for each in (*every, *showing)])
+    every, how_shown = parameters(what), showing(what)
+    signature = inspect.Signature([_for_tyro(each) for each in (*every, *how_shown)])
 
     def taken(**given: Any) -> dict[str, Any]:
         return given
@@ -81,10 +75,20 @@ def parse(what: Capability, arguments: Sequence[str], *, prog: str) -> tuple[Cal
     flat = (tyro.conf.OmitArgPrefixes, tyro.conf.UseAppendAction, tyro.conf.FlagCreatePairsOff)
     given = tyro.cli(taken, prog=f"{prog} {' '.join(what.words)}", args=list(arguments), config=flat)
     given = {name: _addressed(value) for name, value in given.items()}
-    how = {each.name: given.pop(each.name) for each in showing}
+    how = {each.name: given.pop(each.name) for each in how_shown}
     call = Call(what, given)
-    call.check(*((each, how[each.name]) for each in showing), dashes="--")
+    call.check(*((each, how[each.name]) for each in how_shown), dashes="--")
     return call, how
+
+
+def showing(what: Capability) -> list[Argument]:
+    """The parameters by which a command says how the result is to be shown; its own of the same name come first."""
+    return [
+        replace(each, default=what.top) if each.name == "top" else each
+        for each in SHOWING
+        if each.name not in {own.name for own in what.parameters}
+        and (not what.is_plain if each.name == "json" else what.top is not None)
+    ]
 
 
 def for_commands(text: str) -> str:

@@ -35,7 +35,7 @@ def main_help(prog: str, description: str | None) -> str:
     known = places()
     lines = [f"usage: {prog} COMMAND …", *([] if description is None else ["", fill(description, width)]), ""]
     lines += [_line(words[0], place.summary, width) for words, place in known.items() if len(words) == 1]
-    lines += ["", f"Subjects ({prog} SUBJECT COMMAND …):"]
+    lines += ["", fill(f"Subjects ({prog} SUBJECT COMMAND …):", width)]
     for subject in sorted({words[0] for words in known if len(words) > 1}, key=list(SUBJECTS).index):
         lines.append(
             _line(subject, " · ".join(words[1] for words in known if words[0] == subject and words[1:]), width)
@@ -48,7 +48,8 @@ def subject_help(subject: str, prog: str) -> str:
     width = min(shutil.get_terminal_size().columns, 120)
     known = [(words[1], place) for words, place in places().items() if words[0] == subject and words[1:]]
     lines = [_line(name, place.summary, width) for name, place in known]
-    return "\n".join([f"usage: {prog} {subject} COMMAND …", "", f"{SUBJECTS[subject]}:", *lines])
+    usage = [fill(f"usage: {prog} {subject} COMMAND …", width), "", fill(f"{SUBJECTS[subject]}:", width)]
+    return "\n".join([*usage, *lines])
 
 
 def _line(name: str, text: str, width: int) -> str:
