@@ -101,7 +101,7 @@ class AdaptingFigures:
 
 def ways() -> Mapping[str, Way]:
     """Every way that is tried, by its name."""
-    learnt = Way(_usual(FinetuneConfig("", Path(), told=0.3)))
+    learnt = Way(_usual(FinetuneConfig(data="", out=Path(), test_share=0.3)))
     return {
         BEFORE: Way(_instance(0.15)),
         "learns instance, τ .05": Way(_instance(0.05)),

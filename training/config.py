@@ -223,7 +223,52 @@ _EMBEDDING_RECIPE = ("epochs", "epoch_rows", "batch", "base_rate", "warm_up_epoc
 
 
 @dataclass(frozen=True)
-class FinetuneConfig(Checked):
+class Learning(Checked):
+    """What a folder teaches, for how long, and on how much of it that is measured."""
+
+    limit: Annotated[OptionalCount, Doc("Number of pictures to learn from, spread over the folder.")] = 5000
+    test_share: Annotated[
+        Fraction, Doc("Share of pictures that neither train nor choose: the figures are of these.")
+    ] = 0.2
+    augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(
+        default_factory=lambda: Augmentation(views=3)
+    )
+    recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=lambda: Recipe(epochs=20, batch=256))
+    device: Device = "auto"
+    seed: Annotated[Seed, Doc("Seed of views, weights and order.")] = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.test_share < 1 - self.recipe.held_out:
+            raise ValueError(
+                f"test_share is {self.test_share} and held_out {self.recipe.held_out}; some pictures must train, so "
+                f"both are above 0 and together below 1."
+            )
+
+
+@dataclass(frozen=True)
+class HeadLearning(Learning):
+    """How a head is adapted while the backbone stays as it is."""
+
+    learns: Annotated[
+        Unlabelled,
+        Doc("Mode instance: learn each picture's confusability in the set, or whether a view is taken for another."),
+    ] = "confusability"
+    instance: Annotated[InstanceTarget, Doc("Mode instance: the loss, if it learns instance.")] = field(
+        default_factory=lambda: InstanceTarget(temperature=0.15)
+    )
+    from_shipped: Annotated[bool, Doc("Start from the model's head if it has one, not from scratch.")] = False
+
+
+@dataclass(frozen=True)
+class JointLearning(Learning):
+    """How backbone, classifier and a new head are trained together."""
+
+    joint: Annotated[Joint, Doc("Training of the mode full.")] = field(default_factory=Joint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneConfig(HeadLearning, JointLearning):
     """Adapt an uncertainty head to a folder of pictures."""
 
     data: Annotated[str, Doc("Pictures: folder:PATH (or a bare path).")]
@@ -232,32 +277,7 @@ class FinetuneConfig(Checked):
     mode: Annotated[
         Mode, Doc("instance needs no labels; labels learns from class folders; full trains the backbone on them, too.")
     ] = "instance"
-    augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(
-        default_factory=lambda: Augmentation(views=3)
-    )
-    learns: Annotated[
-        Unlabelled,
-        Doc("Mode instance: learn each picture's confusability in the set, or whether a view is taken for another."),
-    ] = "confusability"
-    instance: Annotated[InstanceTarget, Doc("Mode instance: the loss, if it learns instance.")] = field(
-        default_factory=lambda: InstanceTarget(temperature=0.15)
-    )
-    told: Annotated[Fraction, Doc("Share of pictures that neither train nor choose: the figures are of these.")] = 0.2
-    recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=lambda: Recipe(epochs=20, batch=256))
-    joint: Annotated[Joint, Doc("Training of the mode full.")] = field(default_factory=Joint)
-    from_shipped: Annotated[bool, Doc("Start from the model's head if it has one, not from scratch.")] = False
     precision: SetPrecision = "fast"
-    device: Device = "auto"
-    seed: Annotated[Seed, Doc("Seed of views, weights and order.")] = 0
-    limit: Annotated[OptionalCount, Doc("Number of pictures to learn from, spread over the folder.")] = 5000
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.told < 1 - self.recipe.held_out:
-            raise ValueError(
-                f"told is {self.told} and held_out {self.recipe.held_out}; some pictures must train, so both are above "
-                f"0 and together below 1."
-            )
 
     @property
     def unread(self) -> frozenset[str]:

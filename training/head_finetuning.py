@@ -38,9 +38,9 @@ def finetune_head(config: FinetuneConfig, model: Model, report: ProgressCallback
     paths, start = RunPaths(config.out), _start(config, model)
     views = cache_config(config, config.data, config.out / "cache", target=config.mode)
     cache = write_embeddings(replace(views, seed=config.seed), model, report)
-    split = split_cache(cache, config.told)
+    split = split_cache(cache, config.test_share)
     learns = config.mode if config.mode == "labels" else config.learns
-    about = {"target": learns, "told": config.told} | (asdict(config.instance) if learns == "instance" else {})
+    about = {"target": learns, "told": config.test_share} | (asdict(config.instance) if learns == "instance" else {})
     write_loss(cache.paths, losses_to_learn(config, split), about)
     rows = training_rows(cache, held_out=config.recipe.held_out, device=torch.device("cpu"))
     trained = train(rows, config.recipe, seed=config.seed, report=report, start=start)

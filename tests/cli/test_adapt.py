@@ -15,14 +15,15 @@ from tests.imaging.pictures import write_folder
 from tests.jobs.conftest import processes_of, until
 from tests.read_sets import copied
 from url_viz.base.errors import JobError
+from url_viz.base.progress import silent
 from url_viz.base.workspace import HOME_VARIABLE, Workspace
 from url_viz.cli.main import main
-from url_viz.cli.models_command import followed
 from url_viz.evidence.holdout_report import as_text, figures_from
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.jobs import Job, JobState, kinds, list_jobs, start_job
 from url_viz.jobs.job import alive_processes
 from url_viz.jobs.kinds import ADAPT, head_of, report_of
+from url_viz.jobs.training_jobs import refuse_failed, watched
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.reading import embed_folder
@@ -58,11 +59,11 @@ def test_it_waits_tells_what_the_head_is_worth_and_what_to_do_with_it(
     jobs = image_set.workspace.jobs
     nap = f"import os, time\nwhile sum(name[0] != '.' for name in os.listdir({str(jobs)!r})) < 2: time.sleep(.1)"
     before = start_job(["-c", f"{nap}\ntime.sleep(2)"], kind="nap", title="A nap", workspace=image_set.workspace)
-    assert main(["adapt", str(image_set.root), "--limit", "20", "--seed", "3", "--device", "cpu"]) == 0
+    assert main(["train", "adapt", str(image_set.root), "--limit", "20", "--seed", "3", "--device", "cpu"]) == 0
     shown = capsys.readouterr()
     job = the_job(image_set)
     assert before.state is JobState.SUCCEEDED
-    assert "Waiting for 'A nap' to end." in shown.err
+    assert "waiting for 'A nap' to end" in shown.err
     assert "train " in shown.err
     report, head = report_of(job), head_of(job)
     assert report is not None
@@ -103,7 +104,7 @@ def napping(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 def test_in_the_background_it_returns_at_once(
     image_set: ImageSet, napping: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["adapt", str(image_set.root), "--background", "--mode", "labels"]) == 0
+    assert main(["train", "adapt", str(image_set.root), "--background", "--mode", "labels"]) == 0
     job, [command] = the_job(image_set), napping
     assert job.status().is_live
     assert job.title == "Adapt to zoo"
@@ -115,25 +116,23 @@ def test_in_the_background_it_returns_at_once(
 
 
 def test_a_run_that_fails_says_what_its_command_said(image_set: ImageSet) -> None:
-    def start() -> Job:
-        out = {"out": str(image_set.workspace.heads / "zoo-1")}
-        code = "print('error: no luck'); raise SystemExit(1)"
-        return start_job(["-c", code], kind=ADAPT.name, title="Adapt", workspace=image_set.workspace, about=out)
-
+    out = {"out": str(image_set.workspace.heads / "zoo-1")}
+    code = "print('error: no luck'); raise SystemExit(1)"
+    job = start_job(["-c", code], kind=ADAPT.name, title="Adapt", workspace=image_set.workspace, about=out)
     with pytest.raises(JobError, match=r"'Adapt' has failed\. no luck All of its log: .*log\.txt"):
-        followed(start, print, background=False)
+        refuse_failed(job, watched(job, silent))
 
 
 def test_classes_are_needed_where_they_teach(image_set: ImageSet, capsys: pytest.CaptureFixture[str]) -> None:
     image_set.labels.use(None)
-    assert main(["adapt", str(image_set.root), "--mode", "labels"]) == 1
+    assert main(["train", "adapt", str(image_set.root), "--mode", "labels"]) == 1
     assert "not the class folders as found, which --mode labels needs." in capsys.readouterr().err
     assert list_jobs(image_set.workspace) == []
 
 
 @pytest.mark.slow
 def test_ctrl_c_cancels_it_and_leaves_nothing_running(image_set: ImageSet, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "url_viz", "adapt", str(image_set.root)]
+    command = [sys.executable, "-m", "url_viz", "train", "adapt", str(image_set.root)]
     with (tmp_path / "told").open("w+") as told:
         ours = subprocess.Popen(command, cwd=ROOT, stdout=told, stderr=told)
         until(lambda: bool(list_jobs(image_set.workspace)) and the_job(image_set).state is JobState.RUNNING, PATIENCE_S)
@@ -162,6 +161,6 @@ def test_ctrl_c_before_its_start_is_known_cancels_it_too(
         return job
 
     monkeypatch.setattr(kinds, "start_job", interrupted)
-    assert main(["adapt", str(image_set.root)]) == 130
+    assert main(["train", "adapt", str(image_set.root)]) == 130
     assert the_job(image_set).state is JobState.CANCELLED
     assert "Cancelled; no head was made." in capsys.readouterr().err

@@ -33,7 +33,7 @@ def test_in_the_background_it_returns_at_once(
 ) -> None:
     zoo, farm = folders
     options = ["--report", farm, "--seeds", "1", "--limit", "9", "--background"]
-    assert main(["pretrain", zoo, *options, "--model", str(head_file)]) == 0
+    assert main(["train", "pretrain", zoo, *options, "--model", str(head_file)]) == 0
     (job,) = list_jobs(home, kind=PRETRAIN.name, about={"backbone": DEFAULT})
     assert job.title == f"Make a head for {DEFAULT} from zoo"
     words = list(job.command)
@@ -49,8 +49,8 @@ def test_in_the_background_it_returns_at_once(
 def test_a_folder_that_is_not_there_starts_nothing(
     home: Workspace, folders: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["pretrain", folders[0], "--report", "/no/such"]) == 1
+    assert main(["train", "pretrain", folders[0], "--report", "/no/such"]) == 1
     assert "'/no/such' does not exist. Give the folder" in capsys.readouterr().err
-    assert main(["pretrain", folders[0], "--report", folders[0]]) == 1
+    assert main(["train", "pretrain", folders[0], "--report", folders[0]]) == 1
     assert "both teaches the head and measures it" in capsys.readouterr().err
     assert list_jobs(home) == []

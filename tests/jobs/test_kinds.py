@@ -47,7 +47,7 @@ ASKED: list[tuple[JobKind[Any], Any]] = [
     (COMPARE, DiffConfig(ZOO, Path("/farm"), json_file=Path("out.json"))),
     (MEASURE, MeasureConfig(ZOO, Path("ids"), Path("out.json"), workspace=HOME)),
     (REVIEW_WORTH, WorthConfig(ZOO, seeds=5, out=Path("out.json"), workspace=HOME)),
-    (ADAPT, FinetuneConfig("folder:/zoo", Path("out"), "b0", mode="labels", limit=None)),
+    (ADAPT, FinetuneConfig(data="folder:/zoo", out=Path("out"), model="b0", mode="labels", limit=None)),
     (PRETRAIN, PretrainConfig(("folder:/zoo", "folder:/farm"), Path("out"), report=("folder:/sea",))),
 ]
 

@@ -39,7 +39,7 @@ SHORT = Recipe(width=16, epochs=2, batch=64, held_out=0.2)
 
 def config_of(data: Path, out: Path, **changes: object) -> FinetuneConfig:
     recipe = Recipe(width=64, epochs=15, batch=64, held_out=0.2)
-    base = FinetuneConfig(str(data), out, recipe=recipe, augmentation=Augmentation(views=2), precision="exact")
+    base = FinetuneConfig(data=str(data), out=out, recipe=recipe, augmentation=Augmentation(views=2), precision="exact")
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
@@ -56,7 +56,7 @@ def test_without_labels_it_learns_which_pictures_are_mistaken(
 ) -> None:
     """From pictures of the size that the backbone is shipped with: it sees more of them than in other tests."""
     model = load_model(head_file, device="cpu", workspace=prepared_as_shipped)
-    config = config_of(many, tmp_path / "out", told=0.3)
+    config = config_of(many, tmp_path / "out", test_share=0.3)
     found = finetune_head(config, model, silent)
     assert value_of(found, "agreement") > 0.2
     assert found.trained + found.chose + found.told_pictures == found.pictures == 60
@@ -65,7 +65,7 @@ def test_without_labels_it_learns_which_pictures_are_mistaken(
         RunPaths(tmp_path / "out").head, precision="exact", device="cpu", workspace=prepared_as_shipped
     )
     uncertainty = adapted.predict(sorted(many.rglob("*.png"))).uncertainty
-    split = split_cache(open_cache(tmp_path / "out" / "cache"), config.told)
+    split = split_cache(open_cache(tmp_path / "out" / "cache"), config.test_share)
     assert spearman(uncertainty, split.space.confusability) > 0.3
     record = json.loads((tmp_path / "out" / "report.json").read_text())
     assert figures_from(record) == found.told
@@ -82,10 +82,10 @@ def test_without_labels_it_learns_which_pictures_are_mistaken(
 def test_losses_do_not_depend_on_the_test_pictures(many: Path, tmp_path: Path, model: Model) -> None:
     """In each mode, on the embeddings that the first run keeps for the others."""
     for changes in ({}, {"learns": "instance"}, {"mode": "labels"}):
-        config = config_of(many, tmp_path / "out", told=0.3, recipe=SHORT, **changes)
+        config = config_of(many, tmp_path / "out", test_share=0.3, recipe=SHORT, **changes)
         finetune_head(config, model, silent)
         cache = open_cache(tmp_path / "out" / "cache")
-        split = split_cache(cache, config.told)
+        split = split_cache(cache, config.test_share)
         learnt = losses_to_learn(config, split)
         is_test_row = split.is_test[cache.clean_rows]
         assert np.isnan(cache.loss()[is_test_row]).all()

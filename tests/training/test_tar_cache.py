@@ -148,7 +148,7 @@ def test_a_shard_without_pictures_is_empty_and_a_cache_of_none_an_error(
 @pytest.mark.slow
 def test_a_head_is_adapted_to_tars(tars: Path, tmp_path: Path, model: Model) -> None:
     recipe = Recipe(width=16, epochs=2, batch=16, held_out=0.3)
-    config = FinetuneConfig(f"tar:{tars}", tmp_path / "run", augmentation=Augmentation(views=2), recipe=recipe)
+    config = FinetuneConfig(data=f"tar:{tars}", out=tmp_path / "run", augmentation=Augmentation(views=2), recipe=recipe)
     report = finetune_head(config, model, silent)
     assert report.pictures == 24
     assert report.unreadable == 3

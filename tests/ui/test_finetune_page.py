@@ -53,7 +53,12 @@ def test_one_button_and_an_estimate_come_first(image_set: ImageSet) -> None:
     at.radio(key="finetune.mode").set_value("labels").run()
     assert f"What you have without training: {image_set.order().reason}" in words(at)
     more = next(each for each in at.expander if each.label == "More")
-    assert {"Most pictures to learn from", "Epochs"} <= {each.label for each in more.number_input}
+    assert [each.value for each in at.subheader] == ["Data", "Model", "How long"]
+    first = {each.label: each.help for each in at.number_input} | {each.label: each.help for each in at.selectbox}
+    first = {label: text for label, text in first.items() if label not in {each.label for each in more.number_input}}
+    assert {"Most pictures to learn from", "Epochs"} <= first.keys()
+    assert "Start from the current head" in {each.label for each in at.toggle}
+    assert "Default: 5000." in first["Most pictures to learn from"]
     assert "No runs yet. A run goes on even if you close this page or stop the app." in text
     at.number_input(key="finetune.augmentation.views").set_value(0).run()
     assert "cannot be combined" in at.error[0].value

@@ -46,7 +46,7 @@ def test_every_field_has_a_widget_with_its_sentence_as_help() -> None:
 
     at = AppTest.from_function(script).run()
     assert at.session_state["made"] == Outer()
-    assert at.selectbox(key="form.kind").help == "Which of two."
+    assert at.selectbox(key="form.kind").help == "Which of two. Default: a."
     assert at.toggle(key="form.inner.is_loud").label == "Is loud"
     at.number_input(key="form.limit").set_value(7)
     at.number_input(key="form.inner.rate").set_value(0.125)

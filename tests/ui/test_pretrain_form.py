@@ -170,7 +170,7 @@ def test_a_head_is_made_measured_listed_and_used(
     assert all(told in words_of for told in ("--seeds 2", "--epochs 2", "--held-out 0.3", "--views 1", str(other.root)))
     cancel_job(begun, grace_s=0.1)
     roots = [str(image_set.root), "--report", str(other.root)]
-    assert main(["pretrain", *roots, "--seeds", "2", "--device", "cpu", "--workspace", str(home.root)]) == 0
+    assert main(["train", "pretrain", *roots, "--seeds", "2", "--device", "cpu", "--workspace", str(home.root)]) == 0
     told = capsys.readouterr()
     job = list_jobs(home, kind=PRETRAIN.name)[0]
     assert f"{head_of(job)}: R-AUROC of the head on 1 set" in told.out

@@ -109,7 +109,7 @@ def finetune_everything(
     # twice as fast on processors; torch forgets the argument in its overloads
     loaded.backbone.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     embed = partial(_embed, loaded.backbone, preprocessing=loaded.preprocessing, device=device)
-    split = split_pictures(pictures, loaded.preprocessing, share=config.told, embed=embed)
+    split = split_pictures(pictures, loaded.preprocessing, share=config.test_share, embed=embed)
     probe, before = probe_and_scores(loaded, head, split, device)
     recorder = run_recorder(config.data, config.out, pictures.classes)
     model, history = _train(config, loaded, split, probe, device, report, recorder)

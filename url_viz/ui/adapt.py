@@ -54,8 +54,9 @@ def show_form(
 ) -> FilledConfig:
     """Widgets for the fields of `config` (a frozen dataclass), nested ones in groups; returns the edited config.
 
-    A field's documentation becomes its help text. `leave_out` names fields, GROUP.NAME in a group, that get no
-    widget; `titles` has titles other than the names. Raises the dataclass's ValueError for fields that conflict.
+    A field's documentation, with its default, becomes its help text. `leave_out` names fields, GROUP.NAME in a group,
+    that get no widget; `titles` has titles other than the names. Raises the dataclass's ValueError for fields that
+    conflict.
     """
     hints = get_type_hints(type(config), include_extras=True)
     chosen: dict[str, Any] = {}
@@ -92,7 +93,7 @@ def show_field(config: FilledConfig, name: str, *, key: str, title: str) -> Fill
 
 def _widget(title: str, hint: Any, value: Any, *, key: str) -> Any:
     """One widget: a toggle, a choice, a number (which may be empty if the type allows None), or text."""
-    kind, shown, help_text = _kind(hint), escape(title), escape(_sentence(hint))
+    kind, shown, help_text = _kind(hint), escape(title), escape(f"{_sentence(hint)} {_default(value)}".strip())
     if isinstance(value, bool):
         return st.toggle(shown, value=value, key=key, help=help_text)
     if get_origin(kind) is Literal:
@@ -116,6 +117,15 @@ def _sentence(hint: Any) -> str:
     return next((str(m.documentation) for m in getattr(hint, "__metadata__", ()) if hasattr(m, "documentation")), "")
 
 
+def _default(value: object) -> str:
+    """The value that a widget has before anybody changes it, in words."""
+    if isinstance(value, bool):
+        return f"Default: {'on' if value else 'off'}."
+    if isinstance(value, float):
+        return f"Default: {value:.4g}."
+    return f"Default: {'none' if value is None else value}."
+
+
 def _title(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
@@ -126,11 +136,16 @@ PRETRAIN_SETS: Key[list[str]] = Key("pretrain.sets")
 Config = TypeVar("Config", FinetuneConfig, PretrainConfig)
 What = Mode | Literal["pretrain"]
 LIMIT = "Most pictures to learn from"
+GROUPS = ("Data", "Model", "How long")
+"""What a person thinks of before a training."""
 
 
 @dataclass(frozen=True)
 class TrainingGoal:
-    """Something to learn: its `title`, what it does, its button, and the options that come first under *More*."""
+    """Something to learn: its `title`, what it does, its button, and the options that are asked for first.
+
+    These are one of each of the GROUPS, by field, with their titles; all others stand under *More*.
+    """
 
     title: str
     meaning: str
@@ -147,7 +162,7 @@ GOALS: dict[What, TrainingGoal] = {
             "not change; you can switch back at any time."
         ),
         "Adapt to these pictures",
-        {"limit": LIMIT, "recipe.epochs": "Epochs"},
+        {"limit": LIMIT, "learns": "Mistaken for", "recipe.epochs": "Epochs"},
     ),
     "labels": TrainingGoal(
         "Which pictures are hard to classify into your classes",
@@ -156,7 +171,7 @@ GOALS: dict[What, TrainingGoal] = {
             "change; you can switch back at any time."
         ),
         "Adapt to these classes",
-        {"limit": LIMIT, "recipe.epochs": "Epochs"},
+        {"limit": LIMIT, "from_shipped": "Start from the current head", "recipe.epochs": "Epochs"},
     ),
     "full": TrainingGoal(
         "Your classes, with backbone and head together (slow)",
@@ -165,7 +180,7 @@ GOALS: dict[What, TrainingGoal] = {
             "again; what was read stays."
         ),
         "Finetune backbone and head",
-        {"limit": LIMIT, "joint.joint_epochs": "Epochs", "joint.backbone_rate": "Learning rate of the backbone"},
+        {"limit": LIMIT, "joint.frozen_share": "Share of the backbone kept frozen", "joint.joint_epochs": "Epochs"},
     ),
     "pretrain": TrainingGoal(
         "Which pictures are ambiguous in general, from labelled image sets",
@@ -175,7 +190,7 @@ GOALS: dict[What, TrainingGoal] = {
             "photographs, such as scans or drawings."
         ),
         "Train this head",
-        {"seeds": "Seeds", "recipe.epochs": "Epochs", "limit": f"{LIMIT} of each set"},
+        {"limit": f"{LIMIT} of each set", "reads": "What the head reads", "recipe.epochs": "Epochs"},
         ":material/school:",
     ),
 }
@@ -183,20 +198,17 @@ TITLES = {
     "joint_batch": "Batch",
     "classifier_rate": "Learning rate of the classifier",
     "fresh_rate": "Learning rate of the head",
-    "learns": "Mistaken for what: other pictures, or its own crops",
-    "told": "Share of pictures held out for testing",
+    "test_share": "Share of pictures held out for testing",
+    "backbone_rate": "Learning rate of the backbone",
     "held_out": "Share of pictures for choosing the epoch",
-    "from_shipped": "Start from the current head",
     "margin": "Margin within a pair",
     "leeway": "Task losses this close form no pair",
     "pairings": "Pairings per batch",
-    "frozen_share": "Share of the backbone kept frozen",
     "refit": "Refit the classifier at the end",
     "freeze_norms": "Freeze batch norms",
 }
 """Titles of options on the page, by their names in the command, where these are not plain."""
 OF_SEEDS = {**TITLES, "held_out": "Share of pictures for choosing epoch and seed"}
-READS_TITLE = "What the head reads"
 NOT_ASKED = (
     *("data", "out", "model", "mode", "report"),  # follow from the chosen sets and the open one
     *("develop", "earlier", "votes", "votes_order"),  # of studies
@@ -270,15 +282,15 @@ def _show_mode(goal: TrainingGoal, config: FinetuneConfig, image_set: ImageSet) 
     why = why_no_classes(image_set) if config.mode != "instance" else None
     if why is not None:
         st.warning(escape(f"{why}, which this training needs."), icon=":material/info:")
-    place, more = _places()
-    config = _options(config, goal, more, key="finetune", leave_out=config.unread)
+    places = _places()
+    config = _options(config, goal, places, key="finetune", leave_out=config.unread)
 
     def start() -> Job:
         name = set_name(image_set.root)
         return ADAPT.start_on(image_set, config, name=name, mode=config.mode)
 
     is_advised, cost = not what_to_expect(image_set, config.mode), estimate(config, len(image_set))
-    with place:
+    with places.start:
         _show_start(goal, start, cost=cost, key="adapt", is_ready=why is None, is_advised=is_advised)
 
 
@@ -288,17 +300,18 @@ def _show_pretrain(goal: TrainingGoal, image_set: ImageSet) -> None:
         st.warning(WITHOUT_SETS, icon=":material/info:")
         return
     teach = _choose_teachers(image_set, sets)
-    place, more = _places()
+    places = _places()
     key = f"pretrain.{image_set.set_id}"
-    with more:
+    with places.more:
         st.caption(escape(FOR_BACKBONE.format(model_title(backbone_of(image_set.source)))))
         chosen = TrainingSets(teach, _choose_measured(image_set, sets, teach=teach))
-        config = show_field(pretrain_config(image_set, chosen), "reads", key=key, title=READS_TITLE)
-    config = with_its_recipe(config)
+    with places.first["Model"]:
+        reads = goal.main["reads"]
+        config = with_its_recipe(show_field(pretrain_config(image_set, chosen), "reads", key=key, title=reads))
     layers = LAYERS if config.reads == "functions" else ()
     mixture = ("mixture",) if len(config.data) < 2 else ()
     asked_or_unread = {"reads", "precision", "instance", *layers, *mixture}
-    config = _options(config, goal, more, key=f"{key}.{config.reads}", leave_out=asked_or_unread)
+    config = _options(config, goal, places, key=f"{key}.{config.reads}", leave_out=asked_or_unread)
 
     def start() -> Job:
         for image_set_used in (*chosen.teach, *chosen.measured):
@@ -313,29 +326,34 @@ def _show_pretrain(goal: TrainingGoal, image_set: ImageSet) -> None:
 
     pictures, measured = ([each.pictures for each in sets] for sets in (chosen.teach, chosen.measured))
     cost = estimate(config, *pictures, measured=sum(measured)) if chosen.teach else NONE_TEACHES
-    with place:
+    with places.start:
         _show_start(goal, start, cost=cost, key="pretrain", is_ready=bool(chosen.teach))
 
 
-def _places() -> tuple["st.delta_generator.DeltaGenerator", "st.delta_generator.DeltaGenerator"]:
-    """Where the button stands, which the options below it are read for, and these."""
-    return st.container(), st.expander("More", icon=":material/tune:")
+@dataclass(frozen=True)
+class _Places:
+    """Where the options that come first stand, by group; the button, which is drawn once all are read; all others."""
+
+    first: Mapping[str, "st.delta_generator.DeltaGenerator"]
+    start: "st.delta_generator.DeltaGenerator"
+    more: "st.delta_generator.DeltaGenerator"
 
 
-def _options(
-    config: Config,
-    goal: TrainingGoal,
-    more: "st.delta_generator.DeltaGenerator",
-    *,
-    key: str,
-    leave_out: Collection[str],
-) -> Config:
+def _places() -> _Places:
+    first = dict(zip(GROUPS, st.columns(len(GROUPS)), strict=True))
+    for group, column in first.items():
+        column.subheader(group, anchor=False)
+    return _Places(first, st.container(), st.expander("More", icon=":material/tune:"))
+
+
+def _options(config: Config, goal: TrainingGoal, places: _Places, *, key: str, leave_out: Collection[str]) -> Config:
     """Widgets for the options that a run reads, which are all but those to `leave_out`."""
-    for column, (name, title) in zip(more.columns(3), goal.main.items(), strict=False):
-        with column:
-            config = show_field(config, name, key=key, title=title)
+    for column, (name, title) in zip(places.first.values(), goal.main.items(), strict=True):
+        if name not in leave_out:
+            with column:
+                config = show_field(config, name, key=key, title=title)
     titles = OF_SEEDS if isinstance(config, PretrainConfig) else TITLES
-    with more:
+    with places.more:
         return show_form(config, key=key, leave_out={*NOT_ASKED, *goal.main, *leave_out}, titles=titles)
 
 

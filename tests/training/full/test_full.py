@@ -70,12 +70,12 @@ def config_of(data: Path, out: Path, **joint: object) -> FinetuneConfig:
         fresh_rate=3e-3,
     )
     return FinetuneConfig(
-        str(data),
-        out,
+        data=str(data),
+        out=out,
         model=NAME,
         mode="full",
         recipe=Recipe(width=32),
-        told=0.4,
+        test_share=0.4,
         joint=replace(usual, **joint),  # type: ignore[arg-type]
         augmentation=Augmentation(smallest_share=0.5, jitter=0.0),
         device="cpu",
