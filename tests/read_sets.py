@@ -6,7 +6,7 @@ from pathlib import Path
 from url_viz.base.workspace import SetPaths, Workspace, set_id_of
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.store.about import find_set
-from url_viz.store.sets import repoint
+from url_viz.store.sets import move
 
 
 def opened_again(image_set: ImageSet) -> ImageSet:
@@ -29,14 +29,14 @@ def copied(image_set: ImageSet, folder: Path, *, home: Path) -> ImageSet:
     shutil.copytree(image_set.root, folder, dirs_exist_ok=True)  # its files' times
     kept = image_set.workspace.set_paths(image_set.set_id).folder
     shutil.copytree(kept, Workspace.at(home).set_paths(set_id_of(folder)).folder)
-    repoint(image_set.root, folder, workspace=home)
+    move(image_set.root, folder, workspace=home)
     return open_image_set(folder, model=image_set.source.name, workspace=home)
 
 
 def moved(place: Path, to: Path) -> Path:
     """A copy of a place that holds `pictures` and the `workspace` they were read into, which knows of the move."""
     shutil.copytree(place, to)
-    repoint(place / "pictures", to / "pictures", workspace=to / "workspace")
+    move(place / "pictures", to / "pictures", workspace=to / "workspace")
     return to
 
 

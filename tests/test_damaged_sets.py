@@ -26,7 +26,7 @@ from url_viz.recording import record
 from url_viz.store.about import choose_second_model
 from url_viz.store.bundle import pack, unpack
 from url_viz.store.columns.imported_columns import FOLDERS, write_label_choice
-from url_viz.store.sets import compact, list_sets, mend
+from url_viz.store.sets import compact, list_sets, repair
 from url_viz.ui.widgets.embed_job import titles
 
 
@@ -102,10 +102,10 @@ class TestTwoSets:
         assert by_id[image_set.set_id].about.root == image_set.root
         listed = list_sets(home.root).set_index("id")["state"]
         assert listed.to_dict() == {image_set.set_id: "damaged", other.set_id: ""}
-        assert main(["sets", "--workspace", str(home.root)]) == 0
+        assert main(["sets", "list", "--workspace", str(home.root)]) == 0
         said = capsys.readouterr().out
         assert str(other.root) in said
-        assert f"Repair it: python -m url_viz mend {image_set.root}" in said
+        assert f"Repair it: python -m url_viz sets repair {image_set.root}" in said
         monkeypatch.setenv("URL_VIZ_HOME", str(home.root))
         assert titles().keys() == {image_set.set_id, other.set_id}
 
@@ -117,9 +117,9 @@ class TestTwoSets:
         rows = list_sets(home.root).set_index("id")
         assert rows.loc[image_set.set_id, ["name", "folder", "state"]].tolist() == [image_set.set_id, "", "damaged"]
         assert rows.loc[other.set_id, "pictures"] == 12
-        assert main(["sets", "--skipped", "--workspace", str(home.root)]) == 0
-        assert main(["sets", "--workspace", str(home.root)]) == 0
-        assert "mend FOLDER" in capsys.readouterr().out
+        assert main(["sets", "list", "--skipped", "--workspace", str(home.root)]) == 0
+        assert main(["sets", "list", "--workspace", str(home.root)]) == 0
+        assert "sets repair FOLDER" in capsys.readouterr().out
 
 
 FILES = {name for name, value in vars(SetPaths).items() if isinstance(value, FileInside)}
@@ -169,7 +169,7 @@ def test_every_file_is_packed_or_made_again(filled: ImageSet, tmp_path: Path) ->
     again = open_image_set(filled.root, model=filled.source.name, workspace=tmp_path / "there")
     assert (again.labels.chosen, again.labels.apart.choice, again.runs.chosen) == ("level:1", "name:1", "mine")
     assert again.runs.dynamics("mine") is not None
-    assert again.versions.table()["number"].tolist() == filled.versions.table()["number"].tolist()
+    assert again.versions.list()["number"].tolist() == filled.versions.list()["number"].tolist()
     assert len(again.reviews.kept()) == 1
     assert again.table()["score"].eq(1.5).all()
 
@@ -180,16 +180,16 @@ def test_every_file_is_verified_and_what_is_damaged_laid_aside(filled: ImageSet,
     files = [file for file in files_below(paths, name) if not file.endswith((".json", ".txn")) or name != "tables"]
     for file in (paths.folder / one for one in files):
         file.write_bytes(file.read_bytes()[:-9])
-    mended = mend(filled.root, workspace=home)
+    mended = repair(filled.root, workspace=home)
     assert {Path(one.part).name for one in mended} >= {Path(one).name for one in files} or name == "tables"
     assert mended
-    assert mend(filled.root, workspace=home) == ()
+    assert repair(filled.root, workspace=home) == ()
     if name == "tables":  # all of them
         return
     again = opened_again(filled)
     assert len(again.table()) == 12
     assert again.labels.chosen == ("folders" if name == "labels" else "level:1")
-    assert again.versions.table()["number"].tolist() == ([] if name == "versions" else [1])
+    assert again.versions.list()["number"].tolist() == ([] if name == "versions" else [1])
     assert again.runs.names() == (() if name == "runs" else ("mine",))
     again.reviews.open(ReviewSpec("confusability"))
 
@@ -229,9 +229,9 @@ def test_any_flipped_bit_of_a_table_is_found_by_mend_and_on_unpacking(
         with suppress(UrlVizError):
             read_all(opened_again(filled))
         pack(filled.root, tmp_path / "set.tar", workspace=home)
-        with pytest.raises(FolderError, match=rf"{file.name} is not as it was written.*mend FOLDER"):
+        with pytest.raises(FolderError, match=rf"{file.name} is not as it was written.*sets repair FOLDER"):
             unpack(tmp_path / "set.tar", root=filled.root, workspace=tmp_path / "there")
-        assert file.parts[-3].removesuffix(".lance") in {one.part for one in mend(filled.root, workspace=home)}
+        assert file.parts[-3].removesuffix(".lance") in {one.part for one in repair(filled.root, workspace=home)}
         (tmp_path / "set.tar").unlink()
         shutil.rmtree(paths.tables)
         shutil.copytree(tmp_path / "whole", paths.tables)
@@ -246,7 +246,7 @@ def test_a_damaged_choice_of_labels_is_that_of_a_new_set_again(model: Model, tmp
     image_set = embed_folder(listed, model=model, workspace=workspace)
     assert image_set.labels.chosen == "class"
     damage(image_set.core.store.paths.labels)
-    assert [one.part for one in mend(listed, workspace=workspace)] == ["labels.json"]
+    assert [one.part for one in repair(listed, workspace=workspace)] == ["labels.json"]
     assert opened_again(image_set).labels.chosen == "class"
 
 
@@ -254,7 +254,7 @@ def test_what_a_killed_writer_left_is_removed_once_it_is_old(filled: ImageSet) -
     paths, home = filled.core.store.paths, filled.workspace.root
     folders = (paths.folder, paths.columns, paths.versions, paths.reviews, paths.runs / "mine")
     old, fresh = ([folder / f".{name}.x.parquet.abcdefgh" for folder in folders] for name in ("old", "fresh"))
-    for clean in (compact, mend):
+    for clean in (compact, repair):
         for file in (*old, *fresh):
             file.write_bytes(b"half")
         for file in old:
@@ -270,10 +270,10 @@ def test_a_label_whose_column_was_laid_aside_is_chosen_again(filled: ImageSet) -
     filled.labels.use("breed")
     file = filled.core.store.paths.columns / "breeds.parquet"
     file.write_bytes(file.read_bytes()[:-9])
-    mend(filled.root, workspace=filled.workspace.root)
+    repair(filled.root, workspace=filled.workspace.root)
     with pytest.raises(ImageSetError, match=r"'breed', which is gone.*labels FOLDER folders"):
         opened_again(filled).table()
     [listed] = RecentSets(filled.workspace).latest(9)
     assert (listed.pictures, "labels FOLDER folders" in listed.damage) == (12, True)
-    assert main(["labels", str(filled.root), "folders", "--workspace", str(filled.workspace.root)]) == 0
+    assert main(["labels", "use", str(filled.root), "folders", "--workspace", str(filled.workspace.root)]) == 0
     assert opened_again(filled).table()["label"].notna().all()

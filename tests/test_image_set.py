@@ -390,7 +390,7 @@ class TestForgetting:
         for about in (workspace / "sets").glob("*/set*.json"):
             about.write_text("{")
         for act in (open_image_set, lambda *_, **__: embed_folder(folder, model=model, workspace=workspace)):
-            with pytest.raises(WorkspaceError, match="python -m url_viz mend FOLDER"):
+            with pytest.raises(WorkspaceError, match="python -m url_viz sets repair FOLDER"):
                 act(folder, workspace=workspace)
         forget(folder, workspace=workspace)
         assert len(embed_folder(folder, model=model, workspace=workspace)) == 6

@@ -74,7 +74,7 @@ class TestTwoTimes:
 
     def test_what_changed_since(self, second: ImageSet, model: Model) -> None:
         again = embed_folder(second.root, model=model, workspace=second.workspace.root)
-        table = again.versions.table()
+        table = again.versions.list()
         assert table[["number", "pictures"]].to_numpy().tolist() == [[1, 24], [2, 25]], "if it changed something"
         found = url_viz.diff(second.versions.at(1), second)
         assert changed(found) == CHANGED
@@ -100,7 +100,7 @@ class TestTwoTimes:
     def test_another_choice_of_labels_is_a_version(self, first: ImageSet) -> None:
         first.labels.use(None)
         first.labels.use(None)
-        assert first.versions.table()["number"].tolist() == [1, 2]
+        assert first.versions.list()["number"].tolist() == [1, 2]
         assert len(url_viz.diff(first.versions.at(1), first).paths("relabelled")) == 24
 
     def test_what_there_is_not(self, first: ImageSet) -> None:
@@ -118,12 +118,12 @@ class TestTwoTimes:
         file.write_bytes(data)
         with pytest.raises(DamageError, match=r"damaged .*It is version 1 "):
             second.versions.at(1)
-        assert second.versions.table()["state"].tolist() == ["damaged", ""]
+        assert second.versions.list()["state"].tolist() == ["damaged", ""]
         assert second.versions.at(2).number == 2
         monkeypatch.setattr(version_files, "MOST_BYTES", 1)
         (second.root / "emu" / "0000.jpg").unlink()
         again = embed_folder(second.root, model=model, workspace=second.workspace.root)
-        assert again.versions.table()["number"].tolist() == [2, 3]
+        assert again.versions.list()["number"].tolist() == [2, 3]
         assert {path.name for path in again.core.store.paths.versions.iterdir()} == {"2.parquet", "3.parquet"}
 
     def test_one_of_which_nothing_can_be_said_is_listed_as_damaged(
@@ -131,22 +131,22 @@ class TestTwoTimes:
     ) -> None:
         file = first.core.store.paths.versions / "1.parquet"
         file.write_bytes(file.read_bytes()[:-20])
-        assert first.versions.table()[["number", "state"]].to_numpy().tolist() == [[1, "damaged"]]
+        assert first.versions.list()[["number", "state"]].to_numpy().tolist() == [[1, "damaged"]]
         with pytest.raises(DamageError, match=r"It is version 1 of this image set"):
             first.versions.at(1)
         where = "--workspace", str(first.workspace.root), "--model", first.source.name
-        assert main(["versions", str(first.root), *where]) == 0
+        assert main(["versions", "list", str(first.root), *where]) == 0
         assert "damaged" in capsys.readouterr().out
         first.labels.use(None)
-        assert first.versions.table()["number"].tolist() == [1, 2], "its number is not given again"
+        assert first.versions.list()["number"].tolist() == [1, 2], "its number is not given again"
 
     def test_an_older_workspace_without_versions_opens_and_begins_at_the_next_reading(
         self, first: ImageSet, model: Model
     ) -> None:
         shutil.rmtree(first.core.store.paths.versions)
-        assert not len(opened_again(first).versions.table())
+        assert not len(opened_again(first).versions.list())
         again = embed_folder(first.root, model=model, workspace=first.workspace.root)
-        assert len(again.versions.table()) == 1
+        assert len(again.versions.list()) == 1
         forget(first.root, workspace=first.workspace.root)
         assert not first.core.store.paths.folder.exists()
 
@@ -195,7 +195,7 @@ class TestTwoSets:
         assert set(record["figures"]["accuracy"]) == {"pictures", "before", "after", "difference"}
         assert main(["diff", str(first.root), "--since", "1", *where]) == 0
         assert "nothing changed" in capsys.readouterr().out
-        assert main(["versions", str(first.root), *where]) == 0
+        assert main(["versions", "list", str(first.root), *where]) == 0
         assert "24" in capsys.readouterr().out
         assert main(["diff", str(first.root), *where]) == 2
 

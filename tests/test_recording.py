@@ -31,7 +31,7 @@ from url_viz.runs.run_on_set import match_classes
 from url_viz.store.about import find_set
 from url_viz.store.bundle import pack, unpack
 from url_viz.store.recorder import Recorder
-from url_viz.store.sets import compact, mend
+from url_viz.store.sets import compact, repair
 from url_viz.store.training_records import chosen_record, read_epochs, run_names, run_version
 
 NAMES = [
@@ -488,15 +488,15 @@ class TestLastingRuns:
         told = capsys.readouterr().out
         assert "whole: 1 epoch" in told
         assert f"{files[1]} is damaged" in told
-        assert main(["mend", str(read.root), *where]) == 0
+        assert main(["sets", "repair", str(read.root), *where]) == 0
         told = capsys.readouterr().out
         for number in (0, 1):
             assert f"runs/r1/00000{number}~train~0.parquet was laid aside" in told
         assert read.runs.get("r1").words == "r1: 1 epoch, of 2 classes"
-        assert main(["mend", str(read.root), *where]) == 0
+        assert main(["sets", "repair", str(read.root), *where]) == 0
         assert "Everything can be read" in capsys.readouterr().out
 
-    @pytest.mark.parametrize("clean", [compact, mend])
+    @pytest.mark.parametrize("clean", [compact, repair])
     def test_what_a_killed_process_left_is_deleted(self, read: ImageSet, clean: Callable[..., object]) -> None:
         file = url_viz.record(read, run="r1").epoch(NAMES, logits_of(1, 2, 3, 4, 5, 6)).file
         left, now = (file.with_name(f".{file.name}.{name}") for name in ("left", "now"))

@@ -99,9 +99,9 @@ class Capability:
     """A function that users reach by the `words` of a command, such as ("labels", "doubtful").
 
     `shown` says how a table that it returns is printed, `show` makes more of what it returns: from the image set or
-    subject and the result; `missing` says what is wrong where it returns None, and the next step; `top` how many rows
-    a command prints at first, None where there is no list. One that `reads_files` of an image set may be kept within
-    some folders.
+    subject (without one, from what was given by name) and the result; `missing` says what is wrong where it returns
+    None, and the next step; `top` how many rows a command prints at first, None where there is no list. One that
+    `reads_files` of an image set may be kept within some folders.
     """
 
     words: tuple[str, ...]
@@ -136,7 +136,7 @@ class Capability:
     @property
     def is_plain(self) -> bool:
         """Whether it prints by itself, and gives nothing but an exit status."""
-        return inspect.signature(self.function).return_annotation in (None, int)
+        return self.show is None and inspect.signature(self.function).return_annotation in (None, int)
 
     @property
     def summary(self) -> str:

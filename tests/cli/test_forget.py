@@ -51,7 +51,7 @@ def answer(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ans
 
 
 def forget(image_set: ImageSet, *options: str) -> int:
-    return main(["forget", str(image_set.root), "--workspace", str(image_set.workspace.root), *options])
+    return main(["sets", "forget", str(image_set.root), "--workspace", str(image_set.workspace.root), *options])
 
 
 def is_there(image_set: ImageSet) -> bool:

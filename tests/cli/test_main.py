@@ -176,10 +176,10 @@ class TestEmbed:
         other.mkdir()
         (other / "models").symlink_to(prepared / "models")
         run("embed", str(folder), "--device", "cpu", "--workspace", other)
-        listed = run("sets", "--workspace", other)
+        listed = run("sets", "list", "--workspace", other)
         assert str(folder) in listed
         assert DEFAULT in listed
-        assert "No image sets yet" in run("sets")
+        assert "No image sets yet" in run("sets", "list")
 
 
 class TestRank:
@@ -298,8 +298,8 @@ class TestErrors:
             (("rank", "nowhere"), "'nowhere' was not read yet"),
             (("export", "nowhere", "out.csv"), "'nowhere' was not read yet"),
             (("search", "nowhere", "a.jpg"), "'nowhere' was not read yet"),
-            (("forget", "nowhere"), "'nowhere' was not read yet"),
-            (("sets", "--workspace", "/dev/null/x"), "--workspace"),
+            (("sets", "forget", "nowhere"), "'nowhere' was not read yet"),
+            (("sets", "list", "--workspace", "/dev/null/x"), "--workspace"),
         ],
     )
     def test_of_the_user(

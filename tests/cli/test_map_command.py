@@ -36,7 +36,7 @@ def test_project_and_refit(image_set: ImageSet, tmp_path: Path, run: Run) -> Non
     own = image_set.maps.project(ids)
     assert written["id"].tolist() == own.ids.tolist()
     assert written[["x", "y"]].to_numpy() == pytest.approx(own.xy, abs=1e-4)
-    assert "The map of 6 pictures" in run("refit")
+    assert "The map of 6 pictures" in run("sets refit")
 
 
 def test_what_are_no_ids_is_told(tmp_path: Path, run: Run) -> None:

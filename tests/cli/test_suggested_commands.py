@@ -13,7 +13,7 @@ from tests.given import by_turns, given_set
 from url_viz.base.errors import UrlVizError
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, open_image_set
-from url_viz.store.sets import drop_model, repoint
+from url_viz.store.sets import drop_model, move
 
 ROOT = Path(__file__).parents[2]
 VALUE = "\0"
@@ -44,23 +44,23 @@ def test_of_a_folder_with_spaces_and_quotes_by_commands(
     unread = image_set.root / "cat"
     capsys.readouterr()
     assert main(["columns", str(unread), "list", "--workspace", home]) == 1
-    assert suggested(capsys.readouterr().err.partition(" `python -m url_viz sets`")[0]) == ["embed", str(unread)]
+    assert suggested(capsys.readouterr().err.partition(" `python -m url_viz sets list`")[0]) == ["embed", str(unread)]
     packed = tmp_path / 'my "trip" isn\'t over.tar'
-    assert main(["pack", root, str(packed), "--workspace", home]) == 0
-    assert suggested(capsys.readouterr().out) == ["unpack", packed.name, "--root", "FOLDER"]
+    assert main(["sets", "pack", root, str(packed), "--workspace", home]) == 0
+    assert suggested(capsys.readouterr().out) == ["sets", "unpack", packed.name, "--root", "FOLDER"]
 
 
 def test_of_a_folder_with_spaces_and_quotes_by_errors_of_python(image_set: ImageSet) -> None:
     root, home = image_set.root, image_set.workspace.root
     assert suggested(image_set.splits.listed_only) == ["leakage", str(root)]
     for act, words in (
-        (lambda: drop_model(root, image_set.space.backbone, workspace=home), ["forget", str(root)]),
-        (lambda: repoint(root, root, workspace=home), ["forget", str(root)]),
+        (lambda: drop_model(root, image_set.space.backbone, workspace=home), ["sets", "forget", str(root)]),
+        (lambda: move(root, root, workspace=home), ["sets", "forget", str(root)]),
         (lambda: open_image_set(root / "dog", workspace=home), ["embed", str(root / "dog")]),
     ):
         with pytest.raises(UrlVizError) as caught:
             act()
-        assert suggested(str(caught.value).partition(" `python -m url_viz sets`")[0]) == words
+        assert suggested(str(caught.value).partition(" `python -m url_viz sets list`")[0]) == words
 
 
 def f_strings(file: Path) -> Iterator[str]:

@@ -25,6 +25,7 @@ from training.config import (
 from training.evaluate import __main__ as evaluate
 from url_viz.base.command_line import is_output
 from url_viz.base.errors import FolderError, UsageError
+from url_viz.capabilities import places
 from url_viz.cli.command_app import app
 from url_viz.cli.main import main
 from url_viz.export.data_sets import DATA_SETS
@@ -46,19 +47,19 @@ WRITERS = [
     ("share", "{out}", "--as", "fiftyone"),
     ("share", "{out}", "--as", "huggingface"),
     ("sort", "{out}", "--by", "confusability"),
-    ("suspects", "--out", "{out}.csv"),
-    ("confused", "--out", "{out}.csv"),
+    ("labels doubtful", "--out", "{out}.csv"),
+    ("labels confused", "--out", "{out}.csv"),
     ("leakage", "--against", "{root}", "--out", "{out}.csv"),
     ("representatives", "--out", "{out}.parquet"),
     ("project", "/dev/null", "{out}.csv"),
     ("answers", "ask", "{out}.csv"),
     ("answers", "export", "{out}.csv"),
-    ("worth", "--seeds", "2", "--out", "{out}.csv"),
+    ("labels worth", "--seeds", "2", "--out", "{out}.csv"),
     ("why", "cat/0000.jpg", "--heat", "{out}.png"),
     ("evaluate", "--json", "{out}.json"),
-    ("pack", "{out}.tar"),
+    ("sets pack", "{out}.tar"),
 ]
-NO_MODEL = {"pack"}
+NO_MODEL = {"sets pack"}
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def test_a_folder_that_is_not_there_is_told_and_not_made(
 
     def ran(out: Path) -> int:
         command, *rest = (word.format(out=out, root=image_set.root) for word in words)
-        return main([command, str(image_set.root), *rest, *where])
+        return main([*command.split(), str(image_set.root), *rest, *where])
 
     assert ran(tmp_path / "a b" / "not there" / "out") == (1 if words[0] == "answers" else 2)
     told = capsys.readouterr().err
@@ -110,6 +111,8 @@ def test_every_output_of_every_command_is_tried() -> None:
         for command, function in app.commands.items()
         for name, hint in get_type_hints(function, include_extras=True).items()
     }
+    capabilities = {" ".join(words): place.load() for words, place in places().items()}
+    hints |= {(words, each.name): each.hint for words, what in capabilities.items() for each in what.parameters}
     marked = {place for place, hint in hints.items() if is_output(hint)}
     tried = Counter(words[0] for words in REFUSED)
     assert {*tried} == {command for command, _ in marked} | {"answers"}
@@ -135,7 +138,7 @@ def test_nothing_is_written_among_the_pictures(
     where = ("--workspace", str(image_set.workspace.root), *model)
     for out in (image_set.root / "new", tmp_path / "way" / "cat" / "new"):
         command, *rest = (word.format(out=out, root=image_set.root) for word in words)
-        assert main([command, str(image_set.root), *rest, *where]) == 2
+        assert main([*command.split(), str(image_set.root), *rest, *where]) == 2
         assert "which is only read. Write it elsewhere" in capsys.readouterr().err
     assert tree(image_set.root) == before
 
@@ -185,7 +188,7 @@ def test_a_list_a_policy_and_a_baseline_stay_what_they_are(
         ("diff", "elsewhere", "list.csv", "--json", "list.csv"),
         ("check", "elsewhere", "--policy", "policy.toml", "--json", "policy.toml"),
     ):
-        assert main([*words, *home]) == 2
+        assert main([*words[0].split(), *words[1:], *home]) == 2
         assert "is what is read. Write it elsewhere" in capsys.readouterr().err
     assert tree(tmp_path) == before
 

@@ -22,7 +22,7 @@ from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.head import save_head
 from url_viz.models.model import load_model
 from url_viz.reading import embed_folder
-from url_viz.store.sets import mend
+from url_viz.store.sets import repair
 
 COUNT = 12
 READ = "read"
@@ -162,7 +162,7 @@ def flip_one(whole: Path, here: Path, *, seed: int, before: Shown) -> Flip:
         return Flip(seed, name, bit, "raw", repr(error))
     differ = differing(before, now)
     if differ and path.match("tables/*/data/*"):
-        _take_way_out(here, path, "python -m url_viz mend FOLDER", before, with_model=touches_model)
+        _take_way_out(here, path, "python -m url_viz sets repair FOLDER", before, with_model=touches_model)
         return Flip(seed, name, bit, "mended", ", ".join(differ))
     return Flip(seed, name, bit, "silent" if differ else "same", ", ".join(differ))
 
@@ -207,7 +207,7 @@ def _take_way_out(here: Path, path: Path, said: str, before: Shown, *, with_mode
 
 
 def _mend(here: Path, path: Path) -> set[str]:
-    assert mend(here / "pictures", workspace=here / "workspace"), "mend found nothing"
+    assert repair(here / "pictures", workspace=here / "workspace"), "mend found nothing"
     embed_folder(
         here / "pictures", model=load_model(_head(here), workspace=here / "workspace"), workspace=here / "workspace"
     )
@@ -259,7 +259,7 @@ def _put_back_head(here: Path, path: Path) -> set[str]:
 
 
 _WAYS: tuple[tuple[str, Callable[[Path, Path], set[str]]], ...] = (
-    ("python -m url_viz mend FOLDER", _mend),
+    ("python -m url_viz sets repair FOLDER", _mend),
     ("python -m url_viz labels FOLDER folders", _labels),
     ("python -m url_viz columns FOLDER remove own", _columns),
     ("remove that file, which is written again", _remove_label),

@@ -23,7 +23,7 @@ from tests.sealing import with_seal
 from url_viz.base.errors import UrlVizError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.store.bundle import unpack
-from url_viz.store.sets import list_sets, mend
+from url_viz.store.sets import list_sets, repair
 
 NAMES = (
     *(
@@ -177,7 +177,7 @@ def outcome(here: Path, seed: int) -> list[str]:
         )
         for look in LOOKS if image_set is not None else ():
             tried(partial(look, image_set))
-        tried(lambda: mend(here / "pictures", workspace=box / "home"))
+        tried(lambda: repair(here / "pictures", workspace=box / "home"))
     return found
 
 

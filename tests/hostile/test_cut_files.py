@@ -21,7 +21,7 @@ from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
 from url_viz.reading import embed_folder
 from url_viz.store.about import about_file
-from url_viz.store.sets import mend
+from url_viz.store.sets import repair
 from url_viz.store.tables.reader import Store
 
 from tests.conftest import dice_head  # isort: skip
@@ -63,7 +63,7 @@ def look(here: Path, model: Model) -> None:
 
 def mended(here: Path, model: Model, *, ids: list[int]) -> None:
     """The command that the sentence names, then the one that read the folder: everything is there again, once."""
-    mend(here / "pictures", workspace=here / "workspace")
+    repair(here / "pictures", workspace=here / "workspace")
     again = embed_folder(here / "pictures", model=model, workspace=here / "workspace")
     holds_each_once(again, COUNT)
     assert again.table()["id"].tolist() == ids
@@ -96,7 +96,7 @@ def test_a_cut_file_of_a_table_is_told_and_mended(here: Path, model: Model, kind
     try:
         look(here, model)
     except UrlVizError as error:
-        assert "python -m url_viz mend" in str(error)  # noqa: PT017 (some cuts do no harm, and are none to tell)
+        assert "python -m url_viz sets repair" in str(error)  # noqa: PT017 (some cuts do no harm, and are none to tell)
     mended(here, model, ids=ids)
 
 
@@ -119,17 +119,17 @@ def test_what_is_mended_is_laid_aside_not_deleted(here: Path, capsys: pytest.Cap
     where = ["--workspace", str(here / "workspace")]
     assert main(["rank", str(here / "pictures"), *where]) == 1
     assert "cannot be read" in capsys.readouterr().err
-    assert main(["mend", str(here / "pictures"), *where]) == 0
+    assert main(["sets", "repair", str(here / "pictures"), *where]) == 0
     assert "images" in capsys.readouterr().out
     assert list((paths.folder / "damaged").rglob("*.lance")) or list((paths.folder / "damaged").rglob("*.manifest"))
     assert paths.decisions.read_bytes() == decided
-    assert main(["mend", str(here / "pictures"), *where]) == 0
+    assert main(["sets", "repair", str(here / "pictures"), *where]) == 0
     assert "Everything can be read" in capsys.readouterr().out
 
 
 def test_whole_tables_are_left_alone(here: Path, model: Model) -> None:
     before = Store(paths_of(here)).version(model.space.key, model.head.digest if model.head else None)
-    assert mend(here / "pictures", workspace=here / "workspace") == ()
+    assert repair(here / "pictures", workspace=here / "workspace") == ()
     assert Store(paths_of(here)).version(model.space.key, model.head.digest if model.head else None) == before
 
 
@@ -139,7 +139,7 @@ def test_a_cut_label_is_read_from_its_copy_until_it_is_mended(here: Path, share:
     before = Store(paths).about()
     cut(paths.about, share)
     assert Store(paths).about() == before
-    assert [one.part for one in mend(here / "pictures", workspace=here / "workspace")] == ["set.json"]
+    assert [one.part for one in repair(here / "pictures", workspace=here / "workspace")] == ["set.json"]
     assert about_file(paths).is_whole()
     assert Store(paths).about() == before
 
@@ -155,7 +155,7 @@ def test_a_label_that_is_cut_with_its_copy_is_mended_and_no_decision_lost(
     paths = paths_of(tmp_path)
     cut(paths.about, share)
     cut(paths.about_copy, share)
-    with pytest.raises(DamageError, match="python -m url_viz mend FOLDER"):
+    with pytest.raises(DamageError, match="python -m url_viz sets repair FOLDER"):
         open_image_set(folder, model=model.name, workspace=tmp_path / "workspace")
     mended(tmp_path, model, ids=ids)
     again = open_image_set(folder, model=model.name, workspace=tmp_path / "workspace")

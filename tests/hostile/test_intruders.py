@@ -26,7 +26,7 @@ from url_viz.models.head import HeadProvenance, load_head, save_head
 from url_viz.models.model import Model, resolve
 from url_viz.models.model_names import DEFAULT
 from url_viz.reading import embed_folder
-from url_viz.store.sets import skipped
+from url_viz.store.sets import skipped_files
 from url_viz.ui.auth import allowed, allowed_model
 from url_viz.ui.http import middleware, routes
 from url_viz.ui.session import CHOSEN_MODEL
@@ -135,7 +135,7 @@ class TestLinks:
         (folder / "inside.jpg").symlink_to(folder / "0000.jpg")
         image_set = embed_folder(folder, model=bare_model, workspace=workspace, within=(roots,))
         assert image_set.table()["path"].tolist() == ["0000.jpg", "0001.jpg", "0002.jpg", "inside.jpg"]
-        assert skipped(folder, workspace=workspace).values.tolist() == [[LEADS_OUT, 2]]
+        assert skipped_files(folder, workspace=workspace).values.tolist() == [[LEADS_OUT, 2]]
         assert len(scan(folder).files) == 7, "the command line follows links, unless told"
 
     def test_a_folder_that_became_a_link_out_is_not_read(self, roots: Path, workspace: Path, bare_model: Model) -> None:

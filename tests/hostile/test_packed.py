@@ -22,7 +22,7 @@ from url_viz.reading import embed_folder
 from url_viz.review.review import ReviewSpec
 from url_viz.store.bundle import pack, unpack
 from url_viz.store.decisions.answers import review_key
-from url_viz.store.sets import mend, repoint
+from url_viz.store.sets import move, repair
 from url_viz.store.tables import versions
 
 COUNT = 9
@@ -92,11 +92,11 @@ class TestJournals:
         paths = paths_of(here)
         journal = deleting_journal(paths.decisions.read_bytes(), victim.format(thesis.parent))
         paths.decisions.with_name("decisions.db-journal").write_bytes(journal)
-        with pytest.raises(WorkspaceError, match=r"decisions\.db-journal.*not ours.*mend FOLDER"):
+        with pytest.raises(WorkspaceError, match=r"decisions\.db-journal.*not ours.*sets repair FOLDER"):
             opened(here).table()
         with pytest.raises(WorkspaceError, match="not ours"):
             pack(here / "pictures", here / "again.tar", workspace=here / "workspace")
-        assert [one.part for one in mend(here / "pictures", workspace=here / "workspace")] == ["decisions.db-journal"]
+        assert [one.part for one in repair(here / "pictures", workspace=here / "workspace")] == ["decisions.db-journal"]
         assert kept_count(here) == 3
         assert thesis.read_text() == "years"
 
@@ -105,7 +105,7 @@ class TestJournals:
         copy = paths.decisions.with_name("decisions.copy.db")
         copy.with_name("decisions.copy.db-journal").write_bytes(deleting_journal(copy.read_bytes(), str(thesis)))
         paths.decisions.write_bytes(b"")
-        (mended,) = mend(here / "pictures", workspace=here / "workspace")
+        (mended,) = repair(here / "pictures", workspace=here / "workspace")
         assert mended.done == "was put back from its copy"
         assert kept_count(here) == 3
         assert thesis.read_text() == "years"
@@ -134,7 +134,7 @@ class TestJournals:
         log.write_bytes(b"")
         with pytest.raises(WorkspaceError, match=f"decisions.db{ending}.*not ours"):
             opened(here).table()
-        mend(here / "pictures", workspace=here / "workspace")
+        repair(here / "pictures", workspace=here / "workspace")
         assert kept_count(here) == 3
         assert not log.exists()
 
@@ -257,9 +257,9 @@ def test_a_manifest_at_which_native_code_panics_is_told_and_mended(here: Path, t
     (folder,) = paths_of(here).tables.glob(f"{table}*.lance")
     newest = min((folder / "_versions").glob("*.manifest"))
     newest.write_bytes(newest.read_bytes()[7:])  # its end names a place past it
-    with pytest.raises(DamageError, match="mend FOLDER"):
+    with pytest.raises(DamageError, match="sets repair FOLDER"):
         opened(here).table()
-    (mended,) = mend(here / "pictures", workspace=here / "workspace")
+    (mended,) = repair(here / "pictures", workspace=here / "workspace")
     assert mended.part == folder.stem
     opened(here).table()
 
@@ -272,7 +272,7 @@ def rich(read_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The set with columns, a choice of labels and a review that was begun, packed."""
     here = tmp_path_factory.mktemp("rich")
     shutil.copytree(read_once, here, dirs_exist_ok=True)
-    repoint(read_once / "pictures", here / "pictures", workspace=here / "workspace")
+    move(read_once / "pictures", here / "pictures", workspace=here / "workspace")
     image_set = opened(here)
     image_set.table()[["path"]].assign(score=1.5).to_csv(here / "own.csv", index=False)
     image_set.columns.add(here / "own.csv")

@@ -159,7 +159,7 @@ def test_a_disk_that_is_full_from_the_start_is_told_and_no_empty_set_stays(
     filler = fill(small_disk, but=free)
     said = refusal(capsys, "embed", folder, "--workspace", small_disk, "--device", "cpu")
     assert f"error: The disk of the workspace folder '{small_disk}/sets/" in said
-    assert main(["sets", "--workspace", str(small_disk)]) == 0
+    assert main(["sets", "list", "--workspace", str(small_disk)]) == 0
     assert "No image sets yet" in capsys.readouterr().out
     filler.unlink()
     subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)
@@ -173,7 +173,7 @@ def test_a_disk_that_may_only_be_read_is_told(
     known, new = write_folder(tmp_path / "known", 3), write_folder(tmp_path / "new", 3)
     embed_folder(known, model=bare_model, workspace=small_disk)
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    for words in (("embed", known), ("embed", new), ("compact", known), ("rename", known, "x")):
+    for words in (("embed", known), ("embed", new), ("sets", "compact", known), ("sets", "rename", known, "x")):
         said = refusal(capsys, *words, "--workspace", small_disk)
         assert said.startswith(f"error: The workspace folder '{small_disk}/sets/"), said
         assert "may not be written to (Read-only file system)" in said

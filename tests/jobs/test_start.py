@@ -20,7 +20,7 @@ from url_viz.jobs.start import Process, ReadyRunner
 
 pytestmark = pytest.mark.slow
 
-SETS = ["-m", "url_viz", "sets"]
+SETS = ["-m", "url_viz", "sets", "list"]
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from url_viz.imaging.bucket import Bucket
 from url_viz.imaging.source import SAMPLED_OBJECTS, source_of
 from url_viz.models.model import Model
 from url_viz.pipeline import embedded as of_embedded
-from url_viz.store.sets import list_sets, repoint
+from url_viz.store.sets import list_sets, move
 from url_viz.store.tables.tables import IMAGES
 
 
@@ -199,13 +199,13 @@ def test_a_moved_set_keeps_its_embeddings(store: ObjectStore, of: Reader, tmp_pa
     folder = write_folder(tmp_path / "files", 5)
     Reader(folder, of.workspace, model)()
     store.fill(folder, prefix(of))
-    assert repoint(folder, of.folder, workspace=of.workspace).equal == 5
+    assert move(folder, of.folder, workspace=of.workspace).equal == 5
     assert len(of()) == 5
     assert of.embedded == 0
     store.put(f"{prefix(of)}-other/0000.jpg", png(1))
     with pytest.raises(FolderError, match="other pictures"):
-        repoint(of.folder, f"{of.folder}-other", workspace=of.workspace)
-    repoint(of.folder, folder, workspace=of.workspace)
+        move(of.folder, f"{of.folder}-other", workspace=of.workspace)
+    move(of.folder, folder, workspace=of.workspace)
     assert list_sets(of.workspace)["folder"].tolist() == [str(folder.resolve())]
 
 
@@ -238,8 +238,8 @@ class TestTheCommandLine:
         where = ["--workspace", str(of.workspace)]
         for command in (
             ["rank", f"{of.folder}"],
-            ["sets", f"{of.folder}/"],
-            ["sets"],
+            ["sets", "list", f"{of.folder}/"],
+            ["sets", "list"],
             ["decide", f"{of.folder}", "keep", "a.png"],
         ):
             assert main([*command, *where]) == 0, capsys.readouterr().err
@@ -247,11 +247,11 @@ class TestTheCommandLine:
         assert main(["sort", f"{of.folder}", str(of.workspace / "out"), *where]) == 1
         assert "lie in object storage" in capsys.readouterr().err
 
-    @pytest.mark.parametrize("command", ["embed", "rank", "forget", "pack", "nonsense"])
+    @pytest.mark.parametrize("command", ["embed", "rank", "sets forget", "sets pack", "nonsense"])
     def test_a_secret_in_an_address_is_not_repeated(
         self, workspace: Path, capsys: pytest.CaptureFixture[str], command: str
     ) -> None:
-        assert main([command, "s3://KEY:opensesame@pics/a", "more", "--workspace", str(workspace)]) == 1
+        assert main([*command.split(), "s3://KEY:opensesame@pics/a", "more", "--workspace", str(workspace)]) == 1
         out, err = capsys.readouterr()
         assert "opensesame" not in out + err
         assert "credentials in the environment" in err

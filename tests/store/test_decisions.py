@@ -276,7 +276,9 @@ class TestDamage:
     def test_a_file_that_is_no_database(self, decisions: Decisions, tmp_path: Path) -> None:
         (tmp_path / "decisions.db").write_bytes(b"not a database, but long enough to be taken for one" * 40)
         for call in (decisions.now, decisions.undo, lambda: decisions.decide([1], "keep")):
-            with pytest.raises(WorkspaceError, match=r"decisions\.db is damaged .*python -m url_viz mend FOLDER"):
+            with pytest.raises(
+                WorkspaceError, match=r"decisions\.db is damaged .*python -m url_viz sets repair FOLDER"
+            ):
                 call()
 
     def test_a_file_that_is_cut_short(self, decisions: Decisions, tmp_path: Path) -> None:
@@ -298,7 +300,7 @@ class TestDamage:
         if spoil is not None:
             path.write_bytes(spoil)
         for call in (decisions.now, decisions.undo, lambda: decisions.decide([1], "keep")):
-            with pytest.raises(DamageError, match="python -m url_viz mend FOLDER"):
+            with pytest.raises(DamageError, match="python -m url_viz sets repair FOLDER"):
                 call()
         assert not DecisionLog(path).is_whole()
         path.unlink(missing_ok=True)
@@ -360,7 +362,7 @@ class TestDamage:
             connection.execute(hostile)
             connection.commit()
         for call in (decisions.now, decisions.undo, lambda: decisions.decide([1], "keep")):
-            with pytest.raises(DamageError, match=r"not ours .*mend FOLDER"):
+            with pytest.raises(DamageError, match=r"not ours .*sets repair FOLDER"):
                 call()
 
     def test_decisions_of_no_known_kind(self, decisions: Decisions, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ class TestChecksums:
             "version SET total = total + 1",
         ):
             _alter(path, change)
-            with pytest.raises(DamageError, match=r"not as they were written.*mend FOLDER"):
+            with pytest.raises(DamageError, match=r"not as they were written.*sets repair FOLDER"):
                 Decisions(path, HERE).now()
             _is_put_back(path)
         for change in ("did = 'tagged 1 picture'", "who = 'bert'", "state = 'undone'", "count = 3"):

@@ -35,10 +35,10 @@ from url_viz.store.sets import (
     drop_model,
     forget,
     list_sets,
-    mend,
+    move,
     rename,
-    repoint,
-    skipped,
+    repair,
+    skipped_files,
 )
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.writer import Writer
@@ -87,7 +87,7 @@ class TestListing:
         assert parts["megabytes"].sum() == pytest.approx(whole, abs=0.03)
         assert [part.split(" ")[0] for part in parts["part"]] == ["files", "embeddings", "map", "decisions"]
         assert (parts["megabytes"].iloc[:3] > 0).all()
-        table = skipped(here / "pictures", workspace=here / "workspace")
+        table = skipped_files(here / "pictures", workspace=here / "workspace")
         assert dict(zip(table["extension"], table["files"], strict=True)) == {".txt": 2, ".mp4": 1, "no extension": 1}
 
     def test_what_is_passed_over_is_bounded(self, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ class TestMovedFolders:
         opened(here).decisions.decide(opened(here).table()["id"].head(3), "drop")
         before = facts(here)
         (here / "pictures").rename(moved)
-        agreement = repoint(here / "pictures", moved, workspace=here / "workspace")
+        agreement = move(here / "pictures", moved, workspace=here / "workspace")
         assert (agreement.compared, agreement.equal) == (COUNT, COUNT)
         assert facts(here, moved) == before
         assert opened(here, moved).table()["decision"].eq("drop").sum() == 3
@@ -130,27 +130,27 @@ class TestMovedFolders:
     def test_other_pictures_are_refused_and_a_few_changed_ones_are_no_hindrance(self, here: Path) -> None:
         other = write_folder(here / "other", COUNT, classes=("cat", "dog"), start=100)
         with pytest.raises(FolderError, match="0 of 12 compared"):
-            repoint(here / "pictures", other, workspace=here / "workspace")
+            move(here / "pictures", other, workspace=here / "workspace")
         assert read_about(paths_of(here)).root == here / "pictures"
         shutil.copytree(here / "pictures", here / "copy")
         write_folder(here / "copy", 1, classes=("cat",), start=0).joinpath("cat/0000.jpg").write_bytes(b"edited")
-        assert repoint(here / "pictures", here / "copy", workspace=here / "workspace").equal == COUNT - 1
+        assert move(here / "pictures", here / "copy", workspace=here / "workspace").equal == COUNT - 1
 
     def test_neither_an_unknown_nor_onto_a_known_folder(self, read_once: Path) -> None:
         here = read_once
         with pytest.raises(ImageSetError, match="was not read yet"):
-            repoint(here / "nothing", here / "pictures" / "cat", workspace=here / "workspace")
+            move(here / "nothing", here / "pictures" / "cat", workspace=here / "workspace")
         with pytest.raises(ImageSetError, match="is an image set already"):
-            repoint(here / "pictures", here / "pictures", workspace=here / "workspace")
+            move(here / "pictures", here / "pictures", workspace=here / "workspace")
         with pytest.raises(FolderError, match="does not exist"):
-            repoint(here / "pictures", here / "nothing", workspace=here / "workspace")
+            move(here / "pictures", here / "nothing", workspace=here / "workspace")
 
     def test_new_pictures_in_the_old_place_are_an_image_set_of_their_own(self, here: Path, bare_model: Model) -> None:
         home = Workspace.at(here / "workspace")
         (here / "pictures").rename(here / "moved")
         first = embed_folder(here / "moved" / "cat", model=bare_model, workspace=home.root)
         (here / "moved" / "cat").rename(here / "cats")
-        repoint(here / "moved" / "cat", here / "cats", workspace=home.root)
+        move(here / "moved" / "cat", here / "cats", workspace=home.root)
         write_folder(here / "moved" / "cat", 3, start=50)
         second = embed_folder(here / "moved" / "cat", model=bare_model, workspace=home.root)
         assert second.set_id != first.set_id
@@ -239,9 +239,9 @@ class TestPacking:
         home = Workspace.at(tmp_path / "w")
         paths = home.set_paths(find_set(here / "pictures", home))
         paths.decisions.write_bytes(b"")
-        with pytest.raises(WorkspaceError, match="mend FOLDER"):
+        with pytest.raises(WorkspaceError, match="sets repair FOLDER"):
             open_image_set(here / "pictures", model="tf_efficientnet_lite0", workspace=home.root).table()
-        assert [one.done for one in mend(here / "pictures", workspace=home.root)] == ["was put back from its copy"]
+        assert [one.done for one in repair(here / "pictures", workspace=home.root)] == ["was put back from its copy"]
         table = open_image_set(here / "pictures", model="tf_efficientnet_lite0", workspace=home.root).table()
         assert table["decision"].eq("keep").sum() == 3
 
@@ -351,20 +351,20 @@ def test_the_commands_say_what_they_did(here: Path, capsys: pytest.CaptureFixtur
     folder = str(here / "pictures")
 
     def run(*words: str) -> str:
-        assert main([*words, *where]) == 0
+        assert main([*words[0].split(), *words[1:], *where]) == 0
         return capsys.readouterr().out
 
-    assert "here/pictures" in run("sets")
-    assert "files and thumbnails" in run("sets", folder)
-    assert ".txt      2" in run("sets", "--skipped")
-    assert "called 'Mine' now" in run("rename", folder, "Mine")
-    assert "MiB freed" in run("compact", folder)
-    assert "--root FOLDER" in run("pack", folder, str(tmp_path / "set.tar"))
+    assert "here/pictures" in run("sets list")
+    assert "files and thumbnails" in run("sets list", folder)
+    assert ".txt      2" in run("sets list", "--skipped")
+    assert "called 'Mine' now" in run("sets rename", folder, "Mine")
+    assert "MiB freed" in run("sets compact", folder)
+    assert "--root FOLDER" in run("sets pack", folder, str(tmp_path / "set.tar"))
     shutil.copytree(folder, tmp_path / "copy")
-    assert "12 of 12" in run("repoint", folder, str(tmp_path / "copy"))
-    assert "12 of 12" in run("unpack", str(tmp_path / "set.tar"), "--root", folder)
-    assert "Forgot" in run("forget", folder, "--yes")
-    assert main(["drop-model", str(tmp_path / "copy"), "nothing", *where]) == 1
+    assert "12 of 12" in run("sets move", folder, str(tmp_path / "copy"))
+    assert "12 of 12" in run("sets unpack", str(tmp_path / "set.tar"), "--root", folder)
+    assert "Forgot" in run("sets forget", folder, "--yes")
+    assert main(["sets", "drop-model", str(tmp_path / "copy"), "nothing", *where]) == 1
     assert "was not read with 'nothing'" in capsys.readouterr().err
     assert np.array_equal(list_sets(here / "workspace")["name"], ["Mine"])
 
@@ -413,9 +413,9 @@ def test_what_anybody_may_have_named_is_printed_without_its_escapes(
     record["spaces"] = [record["spaces"][0] | {"backbone": wiping}, *record["spaces"]]
     label.write_text(sealed(record))
     for words in (
-        ["sets"],
-        ["sets", "--skipped"],
-        ["sets", str(folder)],
+        ["sets", "list"],
+        ["sets", "list", "--skipped"],
+        ["sets", "list", str(folder)],
         ["rank", str(folder), "--model", "none of these"],
     ):
         main([*words, "--workspace", str(workspace)])

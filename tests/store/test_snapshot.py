@@ -157,5 +157,5 @@ def test_damage_is_told_of_a_snapshot_as_of_the_latest(writer: Writer) -> None:
     [data] = (writer.paths.tables / f"graph-{KEY}.lance" / "data").iterdir()
     data.write_bytes(data.read_bytes()[:-100])
     for store in (snapshot, Store(writer.paths)):
-        with pytest.raises(DamageError, match="mend FOLDER"):
+        with pytest.raises(DamageError, match="sets repair FOLDER"):
             store.graph(KEY)

@@ -27,7 +27,7 @@ from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.projection import pca_coordinates
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.store.about import About, find_set, known_sets, read_about
-from url_viz.store.repair import mend
+from url_viz.store.repair import repair_set
 from url_viz.store.tables import versions
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.tables import IMAGES, Graph, connect
@@ -376,7 +376,7 @@ class TestDamage:
         file.write_bytes(file.read_bytes().replace(before, after))
         store = Store(filled.paths)
         assert (len(store.images(["path"])), len(store.thumbnails([1, 2]))) == (2, 2), "not as they are read"
-        assert [one.part for one in mend(filled, filled.paths.folder)] == ["images"]
+        assert [one.part for one in repair_set(filled, filled.paths.folder)] == ["images"]
         assert ids_of(Store(filled.paths)) == []
 
     def test_what_was_made_of_damaged_embeddings_goes_with_them(self, filled: Writer) -> None:
@@ -387,9 +387,9 @@ class TestDamage:
         data = bytearray(file.read_bytes())
         data[100] ^= 1
         file.write_bytes(data)
-        mended = {one.part for one in mend(filled, filled.paths.folder)}
+        mended = {one.part for one in repair_set(filled, filled.paths.folder)}
         assert mended == {f"embeddings-{KEY}", f"graph-{KEY}", f"scores-{KEY}-head"}
-        assert mend(filled, filled.paths.folder) == ()
+        assert repair_set(filled, filled.paths.folder) == ()
 
     def test_a_position_of_no_row(self, writer: Writer) -> None:
         graph = graph_of(dice(5))
@@ -398,7 +398,7 @@ class TestDamage:
         writer.put_graph(KEY, graph, told)
         with pytest.raises(DamageError, match="positions that are of no row"):
             Store(writer.paths).graph(KEY)
-        assert [one.done for one in mend(writer, writer.paths.folder)] == ["was laid aside"]
+        assert [one.done for one in repair_set(writer, writer.paths.folder)] == ["was laid aside"]
 
     @pytest.mark.parametrize("place", ["_versions/*.manifest", "_deletions/*"])
     def test_a_flipped_bit_in_what_says_which_rows_there_are(self, filled: Writer, place: str) -> None:
@@ -407,14 +407,14 @@ class TestDamage:
         data = bytearray(file.read_bytes())
         data[-9] ^= 1
         file.write_bytes(bytes(data))
-        with pytest.raises(DamageError, match="mend FOLDER"):
+        with pytest.raises(DamageError, match="sets repair FOLDER"):
             Store(filled.paths).images(["id"])
 
     def test_a_lost_version(self, filled: Writer) -> None:
         min((filled.paths.tables / "images.lance" / "_versions").glob("*.manifest")).unlink()
         with pytest.raises(DamageError, match="version 3 is lost"):
             Store(filled.paths).images(["id"])
-        assert [(one.part, one.done) for one in mend(filled, filled.paths.folder)] == [
+        assert [(one.part, one.done) for one in repair_set(filled, filled.paths.folder)] == [
             ("images", "went back 1 version")
         ]
         assert ids_of(Store(filled.paths)) == [1, 2, 3]
@@ -427,7 +427,7 @@ class TestDamage:
         for damaged in (None, "{"):
             record.unlink() if damaged is None else record.write_text(damaged)
             assert ids_of(Store(filled.paths)) == [1, 2]
-            assert mend(filled, filled.paths.folder) == ()
+            assert repair_set(filled, filled.paths.folder) == ()
             assert record.read_text() == names
 
     def test_compacting_carries_damage_to_nobody_as_whole(self, filled: Writer) -> None:
@@ -436,7 +436,7 @@ class TestDamage:
             file.write_bytes(file.read_bytes().replace(b"2.jpg", b"6.jpg"))
         with pytest.raises(DamageError, match=r"images\.lance cannot be read \(data/.* is not as it was written"):
             filled.compact()
-        assert [one.part for one in mend(filled, filled.paths.folder)] == ["images"]
+        assert [one.part for one in repair_set(filled, filled.paths.folder)] == ["images"]
         assert ids_of(Store(filled.paths)) == []
 
 

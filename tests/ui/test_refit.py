@@ -37,7 +37,7 @@ def test_it_is_offered_and_runs_as_a_job(home: Workspace, tmp_path: Path, model:
     assert at.button(key="refit").label == "Recompute the map (50% added later)"
     at.button(key="refit").click().run()
     [job] = list_jobs(home)
-    assert job.command[:3] == ("-m", "url_viz", "refit")
+    assert job.command[:4] == ("-m", "url_viz", "sets", "refit")
     cancel_job(job, grace_s=0.1)
     image_set.maps.refit()
     assert open_image_set(image_set.root, workspace=home.root).maps.placed_fraction == 0

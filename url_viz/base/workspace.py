@@ -237,7 +237,7 @@ class Workspace:
         """The files of the image set with this id. Raises WorkspaceError for what is no id."""
         if len(set_id) != 16 or not all(c in "0123456789abcdef" for c in set_id):
             raise WorkspaceError(
-                f"{set_id!r} is not an image-set id (16 hexadecimal digits). See `python -m url_viz sets`."
+                f"{set_id!r} is not an image-set id (16 hexadecimal digits). See `python -m url_viz sets list`."
             )
         return SetPaths(self.sets / set_id)
 

@@ -140,7 +140,7 @@ def _print_failures(image_set: "ImageSet") -> int:
         print(f"{counted(len(failures), 'file')} could not be read:")
         for path, reason in failures.head(FAILURES_SHOWN).itertuples(index=False):
             print(f"  {path} {reason}")
-        print_rest(len(failures), FAILURES_SHOWN, "python -m url_viz export --failures")
+        print_rest(len(failures), FAILURES_SHOWN, "python -m url_viz export table --failures")
     return len(failures)
 
 

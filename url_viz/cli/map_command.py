@@ -12,7 +12,7 @@ from url_viz.base.command_line import OptionalCount, Output, Within
 from url_viz.base.errors import FolderError
 from url_viz.base.wording import counted
 from url_viz.cli.command_app import app, progress_shown, table_text, write_rows
-from url_viz.jobs.configs import ProjectConfig, RefitConfig, TableOut
+from url_viz.jobs.configs import ProjectConfig, TableOut
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
@@ -80,17 +80,6 @@ def figure(
     if gallery is not None:
         write_gallery(image_set, gallery, by=measure, classes=classes, count=count)
         print(f"The least and the most ambiguous in {gallery}.")
-
-
-@app.command_on(RefitConfig)
-def refit(config: RefitConfig) -> None:
-    """Make the map again."""
-    from url_viz.image_set import open_image_set
-
-    image_set = open_image_set(config.folder, model=config.model, workspace=config.workspace)
-    with progress_shown() as report:
-        image_set.maps.refit(report)
-    print(f"The map of {counted(len(image_set), image_set.noun)} in {image_set.root} was made again.")
 
 
 def ids_in(path: Path) -> list[int]:

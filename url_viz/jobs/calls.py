@@ -70,7 +70,7 @@ class Call:
         if "progress" in what.takes:
             named["progress"] = progress
         if not what.is_on_set:
-            return what.printout(None, what.function(**named))
+            return what.printout(named, what.function(**named))
         image_set = opened(**{each.name: named.pop(each.name, each.default) for each in reach(what)})
         owner = image_set if "image_set" in what.takes else _owner(image_set, what)
         return what.printout(owner, what.function(owner, **named))

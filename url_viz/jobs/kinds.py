@@ -282,7 +282,7 @@ EMBED: JobKind[EmbedConfig] = JobKind(
 )
 REFIT: JobKind[RefitConfig] = JobKind(
     "embed",  # its progress is shown where that of reading is
-    ("url_viz", "refit"),
+    ("url_viz", "sets", "refit"),
     title=lambda config, about: f"Make the map of {about[SET_NAME]} again",
 )
 EXPORT: JobKind[ExportConfig] = JobKind(

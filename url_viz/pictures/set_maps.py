@@ -10,7 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.base.printout import Printout
 from url_viz.base.progress import ProgressCallback, silent
+from url_viz.base.wording import counted
+from url_viz.capability import capability
 from url_viz.columns.filters import categories_of
 from url_viz.columns.ranking import percentile_of_each
 from url_viz.columns.twin_groups import group_codes
@@ -276,6 +279,11 @@ class Projection:
         return len(self.ids)
 
 
+def _refitted(maps: "SetMaps", _: None) -> Printout:
+    core = maps._core
+    return Printout([f"The map of {counted(len(core.base.table), core.noun)} in {core.root} was made again."])
+
+
 class SetMaps(SetSubject):
     """The maps of an image set, as `image_set.maps`."""
 
@@ -323,13 +331,16 @@ class SetMaps(SetSubject):
         place = positions_of(self._core.contents[rows], coordinates.content)
         return Projection(self._core.ids[rows], coordinates.xy[place], by)
 
-    def refit(self, progress: ProgressCallback | None = None) -> None:
-        """Fit the map to all pictures again; everything moves. Seen by opening the set again.
+    @capability("sets refit", show=_refitted)
+    def refit(self, *, progress: ProgressCallback = silent) -> None:
+        """Make the map again: until then, pictures added later are only placed among their neighbours.
 
-        Raises WorkspaceError if another process writes.
+        Everything moves.
+
+        In Python it is seen by opening the set again. Raises WorkspaceError if another process writes.
         """
         with Writer(self._core.store.paths, self._core.root) as writer:
-            update_derived(writer, self._core.space, report=progress or silent, refit=True)
+            update_derived(writer, self._core.space, report=progress, refit=True)
 
     @cached_property
     def placed_fraction(self) -> float:

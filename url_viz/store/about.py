@@ -45,8 +45,8 @@ def raising_damage_errors(table: Path) -> Iterator[None]:
             raise
         why = str(error).partition("\n")[0][:200]
         raise DamageError(
-            f"The table {table} cannot be read ({why}). Run `python -m url_viz mend FOLDER` on its folder of pictures, "
-            f"then read that again: what is whole stays, what is not is made again."
+            f"The table {table} cannot be read ({why}). Run `python -m url_viz sets repair FOLDER` on its folder "
+            f"of pictures, then read that again: what is whole stays, what is not is made again."
         ) from error
 
 
@@ -293,15 +293,15 @@ def read_about(paths: SetPaths) -> About:
             return about_copy(paths).read()
         raise
     if about is None:
-        raise ImageSetError(f"There is no image set {paths.folder.name!r}. `python -m url_viz sets` lists them.")
+        raise ImageSetError(f"There is no image set {paths.folder.name!r}. `python -m url_viz sets list` lists them.")
     return about
 
 
 def about_file(paths: SetPaths) -> RecordFile[About]:
     """The record of an image set's metadata."""
     advice = (
-        "Run `python -m url_viz mend FOLDER` on the folder of pictures, then read that again: pictures, decisions and "
-        "columns stay as they are."
+        "Run `python -m url_viz sets repair FOLDER` on the folder of pictures, then read that again: pictures, "
+        "decisions and columns stay as they are."
     )
     return set_record(paths, paths.about, About, advice)
 
@@ -337,6 +337,6 @@ def read_before(folder: str | Path, home: Workspace) -> str:
     set_id = find_set(Path(folder), home)
     if not home.set_paths(set_id).about.exists():
         raise ImageSetError(
-            f"{str(folder)!r} was not read yet ({embed_command(folder)}). `python -m url_viz sets` lists what was."
+            f"{str(folder)!r} was not read yet ({embed_command(folder)}). `python -m url_viz sets list` lists what was."
         )
     return set_id

@@ -10,17 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated, Any
 
 from filelock import FileLock, Timeout
+from typing_extensions import Doc
 
+from url_viz.base.command_line import Output
 from url_viz.base.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.base.files import replaced
+from url_viz.base.printout import Printout
 from url_viz.base.records import as_json, read_json
 from url_viz.base.wording import command
 from url_viz.base.workspace import SCHEMA_VERSION, SetPaths, Workspace, root_of
+from url_viz.capability import AsKind, capability
 from url_viz.imaging.outputs import require_outside
 from url_viz.imaging.scan import display_name
+from url_viz.parameters import AnyWorkspace, KnownFolder
 from url_viz.store.about import find_set, raising_disk_errors, read_about, read_before, write_about
 from url_viz.store.decisions.decision_log import DecisionLog
 from url_viz.store.sets import Agreement, check_agreement, refuse_known
@@ -60,11 +65,23 @@ class _Label:
     schema_version: int = SCHEMA_VERSION
 
 
-def pack(folder: str | Path, out: str | Path, *, workspace: str | Path | None = None) -> int:
-    """Write everything stored for a folder, except the pictures, into the tar file `out`; returns its size in bytes.
+def _packed(given: dict[str, Any], size: int) -> Printout:
+    out = Path(given["out"])
+    there = command("sets", "unpack", out.name, "--root", "FOLDER")
+    return Printout([f"{out}: {size / 2**20:,.1f} MiB. On the other machine: {there}"])
 
-    Raises ImageSetError if the folder was never read, FolderError if `out` exists or cannot be written,
-    WorkspaceError while the folder is being read.
+
+@capability("sets pack", show=_packed)
+def pack(
+    folder: KnownFolder,
+    out: Annotated[str | Path, AsKind(Path), Doc("the .tar file to write; must not exist"), Output()],
+    *,
+    workspace: AnyWorkspace = None,
+) -> int:
+    """Write everything stored for a folder, except the pictures, into one file for another machine.
+
+    In Python it returns the size in bytes. Raises ImageSetError if the folder was never read, FolderError if `out`
+    exists or cannot be written, WorkspaceError while the folder is being read.
     """
     home = Workspace.at(workspace)
     paths = home.set_paths(read_before(folder, home))
@@ -91,10 +108,22 @@ def pack(folder: str | Path, out: str | Path, *, workspace: str | Path | None = 
     return target.stat().st_size
 
 
-def unpack(file: str | Path, *, root: str | Path, workspace: str | Path | None = None) -> Agreement:
-    """Import an image set that `pack` wrote; its pictures are in the folder `root` on this machine.
+def _unpacked(given: dict[str, Any], done: Agreement) -> Printout:
+    return Printout([f"{given['root']} is an image set now: {done.words}."])
 
-    Nothing is written if a name leads out of the archive, and the image set appears whole or not at all. Raises
+
+@capability("sets unpack", show=_unpacked)
+def unpack(
+    file: Annotated[str | Path, AsKind(Path), Doc("a file that `sets pack` wrote")],
+    *,
+    root: Annotated[str | Path, AsKind(Path), Doc("where the same pictures lie on this machine")],
+    workspace: AnyWorkspace = None,
+) -> Agreement:
+    """Import an image set that was packed on another machine.
+
+    Nothing is written if a name leads out of the archive, and the image set appears whole or not at all.
+
+    In Python it returns how many pictures were compared. Raises
     FolderError if the file is not such an archive or damaged, or `root` holds other pictures; ImageSetError if `root`
     was read already, or its stored data are damaged; WorkspaceError while it is being read.
     """
@@ -205,7 +234,7 @@ def _opened(file: Path) -> IO[bytes]:
         return file.open("rb")
     except OSError as error:
         raise FolderError(
-            f"Cannot read {str(file)!r} ({error.strerror}). Give a file that `python -m url_viz pack` wrote."
+            f"Cannot read {str(file)!r} ({error.strerror}). Give a file that `python -m url_viz sets pack` wrote."
         ) from error
 
 
@@ -238,7 +267,7 @@ def refuse_pack(source: str | Path) -> None:
             if first is not None and first.name == LABEL:
                 raise FolderError(
                     f"{str(source)!r} is a packed image set. Unpack it first: "
-                    f"`{command('unpack', source, '--root', 'FOLDER')}`, with the folder of its pictures."
+                    f"`{command('sets', 'unpack', source, '--root', 'FOLDER')}`, with the folder of its pictures."
                 )
 
 
@@ -262,7 +291,7 @@ def _check_tables(paths: SetPaths, file: Path) -> None:
         except (OSError, ValueError) as error:
             raise FolderError(
                 f"{str(file)!r} is damaged ({table.name}: {error}). Nothing was taken in: where it was packed, run "
-                "`python -m url_viz mend FOLDER` on its folder of pictures, and pack the image set again."
+                "`python -m url_viz sets repair FOLDER` on its folder of pictures, and pack the image set again."
             ) from error
 
 

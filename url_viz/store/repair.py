@@ -54,7 +54,7 @@ class Mended:
     is_made_again: bool = True
 
 
-def mend(writer: Writer, root: Path) -> tuple[Mended, ...]:
+def repair_set(writer: Writer, root: Path) -> tuple[Mended, ...]:
     """Verify everything stored for the folder `root`, and repair what is not as it was written.
 
     A table goes back to its last intact version, or is moved to the set's folder `damaged`, with the tables made of it;

@@ -7,19 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from typing_extensions import Doc
 
 from url_viz.base.errors import DamageError, FolderError, ImageError, ImageSetError, WorkspaceError
+from url_viz.base.printout import Printout, Table
 from url_viz.base.wording import command, counted
 from url_viz.base.workspace import SetPaths, Workspace, is_in_bucket, root_of
+from url_viz.capability import AsKind, capability
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.containers.shards import is_sharded
 from url_viz.imaging.places import content_key
 from url_viz.imaging.scan import ScannedFile, display_name
 from url_viz.imaging.source import source_of
-from url_viz.store import repair
+from url_viz.parameters import AnyWorkspace, KnownFolder
 from url_viz.store.about import (
     About,
     about_file,
@@ -33,7 +37,7 @@ from url_viz.store.about import (
 )
 from url_viz.store.columns.imported_columns import label_choice
 from url_viz.store.decisions.decision_log import DecisionLog
-from url_viz.store.repair import Mended
+from url_viz.store.repair import Mended, repair_set
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.tables import positions_of
 from url_viz.store.tables.writer import Writer, is_being_written
@@ -45,7 +49,8 @@ MUST_AGREE = 0.9
 _FORGOTTEN = "forgotten-"
 """Begins the name of a folder of the workspace that is being removed."""
 DAMAGED = "damaged"
-"""The state of an image set that needs `mend`."""
+"""The state of an image set that needs `repair`."""
+_NONE_YET = "No image sets yet. Read one: python -m url_viz embed FOLDER"
 PER_MODEL = ("embeddings", "scores", "whitening", "whitened", "graph", "neighbours")
 
 
@@ -56,6 +61,10 @@ class Agreement:
     compared: int
     equal: int
     example: str = ""
+
+    @property
+    def words(self) -> str:
+        return f"{self.equal:,} of {counted(self.compared, 'picture')} compared are the same"
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,34 @@ class StoredData:
 
     megabytes: float
     judged: int | None
+
+
+@capability("sets list")
+def listing(
+    folder: Annotated[str | Path | None, AsKind(Path), Doc("only this image set: its disk use by part")] = None,
+    *,
+    skipped: Annotated[bool, Doc("list the files that the scan ignored, by extension")] = False,
+    workspace: AnyWorkspace = None,
+) -> Printout:
+    """List the image sets of the workspace; for one folder, its disk use or the files ignored in it.
+
+    In Python `list_sets`, `disk_use` and `skipped_files` give the tables.
+    """
+    table = list_sets(workspace) if folder is None else None
+    roots = [str(folder)] if table is None else [root for root in table["folder"] if root]
+    if not roots and (table is None or table.empty or skipped):
+        return Printout([_NONE_YET], figures=[])
+    if table is not None and not skipped:
+        damaged = table["folder"][table["state"] == DAMAGED]
+        advice = [
+            f"Repair it: {command('sets', 'repair', root or 'FOLDER')}" + ("" if root else ", that of its pictures")
+            for root in damaged
+        ]
+        return Printout(tables=[Table(table, number="{:,.1f}")], closing=advice)
+    of_folder = skipped_files if skipped else disk_use
+    parts = [Table(of_folder(root, workspace=workspace), title=f"{root}:", noun="kind of file") for root in roots]
+    none = [f"{part.title} no file was ignored" for part in parts if part.rows.empty]
+    return Printout(none, [part for part in parts if len(part.rows)])
 
 
 def list_sets(workspace: str | Path | None = None) -> pd.DataFrame:
@@ -152,16 +189,23 @@ def disk_use(folder: str | Path, *, workspace: str | Path | None = None) -> pd.D
     return pd.DataFrame({"part": pd.Series(list(parts), dtype=object), "megabytes": megabytes})
 
 
-def skipped(folder: str | Path, *, workspace: str | Path | None = None) -> pd.DataFrame:
+def skipped_files(folder: str | Path, *, workspace: str | Path | None = None) -> pd.DataFrame:
     """Files that the last scan of a folder ignored; columns extension, files; the most frequent first."""
     _, about = _known(folder, workspace)
     return pd.DataFrame(list(about.skipped), columns=["extension", "files"], dtype=object).astype({"files": int})
 
 
-def rename(folder: str | Path, name: str, *, workspace: str | Path | None = None) -> str:
-    """Rename the image set of a folder, "" for its folder's name; returns its title.
+@capability("sets rename", show=lambda given, title: Printout([f"{given['folder']} is called {title!r} now."]))
+def rename(
+    folder: KnownFolder,
+    name: Annotated[str, Doc('what to call it; "" for the name of its folder')],
+    *,
+    workspace: AnyWorkspace = None,
+) -> str:
+    """Rename an image set.
 
-    Raises ImageSetError for a name that is too long or cannot be printed, WorkspaceError while the folder is read.
+    In Python it returns the title. Raises ImageSetError for a name that is too long or cannot be printed,
+    WorkspaceError while the folder is read.
     """
     chosen = name.strip()
     if len(chosen) > LONGEST_NAME or not chosen.isprintable():
@@ -174,11 +218,21 @@ def rename(folder: str | Path, name: str, *, workspace: str | Path | None = None
     return changed.title
 
 
-def repoint(old: str | Path, new: str | Path, *, workspace: str | Path | None = None) -> Agreement:
+def _moved(given: dict[str, Any], done: Agreement) -> Printout:
+    return Printout([f"{given['old']} lies in {given['new']} now: {done.words}."])
+
+
+@capability("sets move", show=_moved)
+def move(
+    old: Annotated[str | Path, AsKind(Path), Doc("where the folder lay")],
+    new: Annotated[str | Path, AsKind(Path), Doc("where the same pictures lie now")],
+    *,
+    workspace: AnyWorkspace = None,
+) -> Agreement:
     """Change the folder of an image set whose pictures were moved; all stored data stay, decisions included.
 
-    Raises FolderError if `new` is not a folder or holds other pictures, ImageSetError if `old` was never read or
-    `new` was, WorkspaceError while the folder is read.
+    In Python it returns how many pictures were compared. Raises FolderError if `new` is not a folder or holds other
+    pictures, ImageSetError if `old` was never read or `new` was, WorkspaceError while the folder is read.
     """
     home = Workspace.at(workspace)
     root = root_of(new)
@@ -189,10 +243,21 @@ def repoint(old: str | Path, new: str | Path, *, workspace: str | Path | None = 
     return agreement
 
 
-def drop_model(folder: str | Path, model: str, *, workspace: str | Path | None = None) -> float:
-    """Remove the embeddings, scores, neighbours and map of one model (a backbone's name); returns megabytes freed.
+def _dropped(given: dict[str, Any], freed: float) -> Printout:
+    words = f"Dropped what {given['model']} left of {given['folder']}: {freed:,.1f} MiB."
+    return Printout([f"{words} Reading the folder with that model makes it again."])
 
-    Raises ImageSetError if the folder was not read with it, or with nothing else.
+
+@capability("sets drop-model", show=_dropped)
+def drop_model(
+    folder: KnownFolder,
+    model: Annotated[str, Doc("the backbone whose embeddings go")],
+    *,
+    workspace: AnyWorkspace = None,
+) -> float:
+    """Remove one model's embeddings, scores, neighbours and map of an image set.
+
+    In Python it returns megabytes freed. Raises ImageSetError if the folder was not read with it, or with nothing else.
     """
     with _labelled(folder, workspace) as writer:
         about = writer.about()
@@ -205,7 +270,7 @@ def drop_model(folder: str | Path, model: str, *, workspace: str | Path | None =
         if len(gone) == len(about.spaces):
             raise ImageSetError(
                 f"{str(about.root)!r} was read with {model!r} only. To remove all that is kept of it, forget it: "
-                f"`{command('forget', about.root)}`."
+                f"`{command('sets', 'forget', about.root)}`."
             )
         before = _bytes_in(writer.paths.folder)
         for space in gone:
@@ -213,8 +278,15 @@ def drop_model(folder: str | Path, model: str, *, workspace: str | Path | None =
         return (before - _bytes_in(writer.paths.folder)) / 2**20
 
 
-def compact(folder: str | Path, *, workspace: str | Path | None = None) -> float:
-    """Merge the fragments of many small writes and remove unused tables; returns megabytes freed."""
+@capability(
+    "sets compact",
+    show=lambda given, freed: Printout([f"Compacted {given['folder']}: {freed:,.1f} MiB freed."]),
+)
+def compact(folder: KnownFolder, *, workspace: AnyWorkspace = None) -> float:
+    """Remove unused tables, and merge the fragments of many small writes.
+
+    In Python it returns megabytes freed.
+    """
     with _labelled(folder, workspace) as writer:
         before = _bytes_in(writer.paths.folder)
         writer.drop_unnamed_spaces()
@@ -222,12 +294,24 @@ def compact(folder: str | Path, *, workspace: str | Path | None = None) -> float
         return (before - _bytes_in(writer.paths.folder)) / 2**20
 
 
-def mend(folder: str | Path, *, workspace: str | Path | None = None) -> tuple[Mended, ...]:
-    """Repair damaged files: go back to intact versions; reading the folder again makes the rest."""
+def _repaired(given: dict[str, Any], mended: tuple[Mended, ...]) -> Printout:
+    again = any(part.is_made_again for part in mended)
+    return Printout(
+        [f"{part.part} {part.done}" for part in mended] or ["Everything can be read."],
+        closing=[f"Read it again: {command('embed', given['folder'])}"] if again else [],
+    )
+
+
+@capability("sets repair", show=_repaired)
+def repair(folder: KnownFolder, *, workspace: AnyWorkspace = None) -> tuple[Mended, ...]:
+    """Repair an image set whose files were cut off, lost or altered.
+
+    They go back to intact versions; reading the folder again makes the rest.
+    """
     home = Workspace.at(workspace)
     root = root_of(folder)  # not from set.json, which may be damaged
     with Writer(home.set_paths(read_before(folder, home)), root) as writer:
-        return repair.mend(writer, root)
+        return repair_set(writer, root)
 
 
 def stored_data(folder: str | Path, *, workspace: str | Path | None = None) -> StoredData:
@@ -297,7 +381,7 @@ def refuse_known(root: Path, home: Workspace) -> None:
     """Raise ImageSetError if `root` already has an image set: two of one folder would be ambiguous."""
     if find_set(root, home) in dict(known_sets(home)):
         raise ImageSetError(
-            f"{str(root)!r} is an image set already. Forget it first (`{command('forget', root)}`), "
+            f"{str(root)!r} is an image set already. Forget it first (`{command('sets', 'forget', root)}`), "
             f"or leave things as they are."
         )
 

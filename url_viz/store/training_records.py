@@ -332,7 +332,7 @@ def damaged_files(paths: SetPaths) -> list[Path]:
 
 
 def _file(path: Path) -> RecordParquet[AboutEpoch]:
-    advice = "Lay it aside: `python -m url_viz mend FOLDER`; other epochs stay."
+    advice = "Lay it aside: `python -m url_viz sets repair FOLDER`; other epochs stay."
     return RecordParquet(path, AboutEpoch, b"url-viz record", advice, most_unpacked=_MOST_UNPACKED)
 
 

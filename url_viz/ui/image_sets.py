@@ -15,7 +15,7 @@ from url_viz.imaging.rendering import as_range
 from url_viz.jobs.kinds import forget_plan, forget_set
 from url_viz.store.about import About, sets_with_pictures
 from url_viz.store.allowed_folders import allowed_folders, take_back
-from url_viz.store.sets import DAMAGED, compact, disk_use, drop_model, list_sets, rename, repoint, skipped
+from url_viz.store.sets import DAMAGED, compact, disk_use, drop_model, list_sets, move, rename, skipped_files
 from url_viz.ui.auth import allowed, is_shared
 from url_viz.ui.first_page import show_ways_in
 from url_viz.ui.open_sets import open_sets
@@ -80,7 +80,7 @@ def _show_repair(folder: str) -> None:
         "it can; the pictures are not touched.",
         icon=":material/broken_image:",
     )
-    st.code(command("mend", folder), language="bash", wrap_lines=True)
+    st.code(command("sets", "repair", folder), language="bash", wrap_lines=True)
 
 
 def _pick_set(table: pd.DataFrame) -> str | None:
@@ -139,7 +139,7 @@ def _show_disk_use(about: About) -> None:
         column_config={"part": "Part", "megabytes": st.column_config.NumberColumn("MB", format="%.2f")},
         alt="What the image set takes on disk",
     )
-    passed_over = skipped(about.root, workspace=Workspace.at().root)
+    passed_over = skipped_files(about.root, workspace=Workspace.at().root)
     if len(passed_over):
         st.subheader("Skipped", anchor=False)
         st.caption(f"{passed_over['files'].sum():,} files that are not pictures (unknown extension)")
@@ -153,8 +153,8 @@ def _show_disk_use(about: About) -> None:
 
 
 def _show_changes(set_id: str, about: About) -> None:
-    def move() -> str:
-        compared = repoint(about.root, allowed(Path(moved)), workspace=Workspace.at().root)
+    def change_folder() -> str:
+        compared = move(about.root, allowed(Path(moved)), workspace=Workspace.at().root)
         return f"The folder is now {moved}: {compared.equal} of {compared.compared} compared pictures are the same."
 
     st.subheader("Change", anchor=False)
@@ -173,14 +173,14 @@ def _show_changes(set_id: str, about: About) -> None:
         help_text = "A sample of the pictures is compared first. Ids, decisions and embeddings are kept."
         moved = st.text_input("New location of the folder, if it was moved", str(about.root), help=help_text)
         icon = ":material/drive_file_move:"
-        _change(set_id, "Change location", move, icon=icon, draw=st.form_submit_button)
+        _change(set_id, "Change location", change_folder, icon=icon, draw=st.form_submit_button)
     _show_range(set_id, about)
     _offer_to_free_space(set_id, about)
     name = f"{about.root.name or 'pictures'}.tar"
     with st.expander("Copy to another machine", icon=":material/local_shipping:"):
-        st.code(command("pack", about.root, name), language="bash", wrap_lines=True)
+        st.code(command("sets", "pack", about.root, name), language="bash", wrap_lines=True)
         st.caption("There, with the same pictures in FOLDER:")
-        st.code(command("unpack", name, "--root", "FOLDER"), language="bash", wrap_lines=True)
+        st.code(command("sets", "unpack", name, "--root", "FOLDER"), language="bash", wrap_lines=True)
     words = "Removes all that was read, decided and added here. The pictures stay. It asks first"
     if dialog_button("Forget this image set", icon=":material/delete:", key=f"sets.forget.{set_id}", help=words):
         _ask_forget(set_id, about)

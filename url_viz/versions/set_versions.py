@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from url_viz.base.errors import ImageSetError
 from url_viz.base.wording import counted
+from url_viz.capability import capability
 from url_viz.columns.table import imported, with_user_columns
 from url_viz.core import SetCore, SetSubject
 from url_viz.findings.leaks import find_splits
@@ -77,8 +78,14 @@ class SetVersions(SetSubject):
         """The numbers of versions that are damaged: `mend` lays them aside."""
         return damaged_versions(self._core.store.paths)
 
-    def table(self) -> pd.DataFrame:
-        """The versions on disk, by number: at (UTC), pictures, and state, which is "damaged" or ""."""
+    @capability("versions list", noun="version", empty="(no version yet: one is kept at the end of each reading)")
+    def list(self) -> pd.DataFrame:
+        """List the versions of an image set that `versions diff --since` compares with.
+
+        One is kept for each reading that changed it.
+
+        In Python by number: at (UTC), pictures, and state, which is "damaged" or "".
+        """
         whole = [(version.number, version.at, version.pictures, "") for version in self.stored()]
         damaged = [(number, "", None, "damaged") for number in self.damaged()]
         table = pd.DataFrame(sorted([*whole, *damaged]), columns=["number", "at", "pictures", "state"])
@@ -118,7 +125,7 @@ class SetVersions(SetSubject):
             there = " to ".join(ends) or "none yet"
             raise ImageSetError(
                 f"No version {str(since)!r} of {str(core.root)!r} is kept; there are: {there}. One is kept at the end "
-                "of each reading that changes something: `python -m url_viz versions FOLDER` lists them."
+                "of each reading that changes something: `python -m url_viz versions list FOLDER` lists them."
             )
         version = fitting[-1]
         decisions = max(version.decisions, core.decisions.version_at(until)) if until else version.decisions
@@ -144,7 +151,7 @@ def _utc(text: str) -> str:
     except ValueError as error:
         raise ImageSetError(
             f"{text!r} is neither the number of a version nor a time. Give a number of `python -m url_viz versions "
-            'FOLDER`, or a time such as 2026-11-28 or "2026-11-28 14:30".'
+            'list FOLDER`, or a time such as 2026-11-28 or "2026-11-28 14:30".'
         ) from error
     return time.astimezone(datetime.UTC).isoformat(timespec="seconds")
 
