@@ -185,19 +185,22 @@ class TestTwoSets:
     ) -> None:
         out = tmp_path / "diff.json"
         where = "--workspace", str(first.workspace.root), "--model", first.source.name
-        assert main(["diff", str(first.root), str(other.root), "--json", str(out), *where]) == 0
+        assert main(["versions", "diff", str(first.root), str(other.root), "--out", str(out), *where]) == 0
+        assert f"All of it is in {out}." in capsys.readouterr().out
+        assert main(["versions", "diff", str(first.root), str(other.root), *where]) == 0
         said = capsys.readouterr().out
         assert "24 pictures before, 25 after: 2 added, 1 removed, 2 moved or renamed, 1 encoded anew" in said
-        assert "    emu/0000.jpg" in said
+        assert "Added:" in said
+        assert "emu/0000.jpg" in said
         record = json.loads(out.read_text(), parse_constant=pytest.fail)
         assert {name: tuple(record[name]) for name in CHANGED} == CHANGED
         assert record["findings"]["new_classes"] == ["emu"]
         assert set(record["figures"]["accuracy"]) == {"pictures", "before", "after", "difference"}
-        assert main(["diff", str(first.root), "--since", "1", *where]) == 0
+        assert main(["versions", "diff", str(first.root), "--since", "1", *where]) == 0
         assert "nothing changed" in capsys.readouterr().out
         assert main(["versions", "list", str(first.root), *where]) == 0
         assert "24" in capsys.readouterr().out
-        assert main(["diff", str(first.root), *where]) == 2
+        assert main(["versions", "diff", str(first.root), *where]) == 2
 
     def test_a_pack_is_to_be_unpacked_first(self, first: ImageSet, tmp_path: Path) -> None:
         pack(first.root, tmp_path / "set.tar", workspace=first.workspace.root)

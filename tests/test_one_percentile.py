@@ -73,7 +73,7 @@ def test_it_is_the_same_through_every_door(image_set: ImageSet, model: Model, me
         assert list(found) == pytest.approx(expected, abs=1e-4), door
     above = set(chosen_ids(image_set, above=50, by=measure).tolist())
     assert above == {i for i, at in zip(ids, expected, strict=True) if at >= 50}
-    sorted_to = sort_into_folders(image_set, tmp_path / "out", by=measure, how="link", threshold_percentile=50)
+    sorted_to = sort_into_folders(image_set, tmp_path / "out", by=measure, how="link", threshold=50)
     assert sorted_to.created["ambiguous"] == len(above)
 
 

@@ -41,12 +41,12 @@ def test_two_heads_are_compared_and_a_model_not_with_itself(
 
 def test_report(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
     out = tmp_path / "report.html"
-    assert "8 pictures in" in run("report", out, "--title", "Our zoo")
+    assert "8 pictures in" in run("export report", out, "--title", "Our zoo")
     assert "<h1>Our zoo</h1>" in out.read_text("utf-8")
-    assert "None of the 8 pictures" in run("report", out, "--decision", "keep", status=1)
+    assert "None of the 8 pictures" in run("export report", out, "--decision", "keep", status=1)
     image_set.decisions.decide(image_set.core.ids[:1].tolist(), "keep")
-    assert "1 picture in" in run("report", out, "--decision", "keep")
-    assert "7 pictures in" in run("report", out, "--decision", "none")
+    assert "1 picture in" in run("export report", out, "--decision", "keep")
+    assert "7 pictures in" in run("export report", out, "--decision", "none")
 
 
 @pytest.mark.parametrize(("kind", "made"), [("fiftyone", "samples.jsonl"), ("huggingface", "train/metadata.jsonl")])
@@ -56,8 +56,8 @@ def test_share(image_set: ImageSet, run: Run, tmp_path: Path, kind: str, made: s
     assert measure is not None
     below = with_percentile(image_set.table(), measure)["rank_percentile"].lt(50).sum()
     assert 2 <= below <= 6
-    printed = run("share", out, "--as", kind, "--how", "copy", "--below", "50")
+    printed = run(f"export {kind}", out, "--how", "copy", "--below", "50")
     assert f"{below} pictures in" in printed
     assert "Open it in Python:" in printed
     assert (out / made).is_file()
-    assert "not an empty folder" in run("share", out, "--as", kind, status=1)
+    assert "not an empty folder" in run(f"export {kind}", out, status=1)

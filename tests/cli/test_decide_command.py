@@ -125,15 +125,15 @@ def test_twins_are_listed_and_one_of_each_is_kept(run: Run, image_set: ImageSet)
 
 def test_sort_and_export_take_decisions(run: Run, image_set: ImageSet, tmp_path: Path) -> None:
     run("decide", "drop", "cat/0000.jpg")
-    shown = run("sort", tmp_path / "out", "--undecided")
+    shown = run("export folders", tmp_path / "out", "--undecided")
     assert "Wrote 7 pictures to" in shown
     assert "1 in drop/, 6 in undecided/" in shown
     assert os.readlink(tmp_path / "out" / "drop" / "cat" / "0000.jpg") == str(image_set.root / "cat" / "0000.jpg")
-    run("sort", tmp_path / "split", "--by", "confusability", "--threshold", "50", "--how", "copy")
+    run("export folders", tmp_path / "split", "--by", "confusability", "--threshold", "50", "--how", "copy")
     assert (tmp_path / "split" / "ambiguous").is_dir()
-    run("export", tmp_path / "dropped.csv", "--decision", "drop")
+    run("export table", tmp_path / "dropped.csv", "--decision", "drop")
     assert pd.read_csv(tmp_path / "dropped.csv")["path"].tolist() == ["cat/0000.jpg"]
-    run("export", tmp_path / "rest.txt", "--decision", "none", "--nul")
+    run("export table", tmp_path / "rest.txt", "--decision", "none", "--nul")
     listed = (tmp_path / "rest.txt").read_bytes().removesuffix(b"\0").split(b"\0")
     table = image_set.table()
     leading = str(image_set.order().measure)

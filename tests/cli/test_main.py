@@ -274,7 +274,9 @@ class TestExport:
     """Tables for other programs."""
 
     def test_the_table(self, run: Run, read: Path, head_file: Path, tmp_path: Path) -> None:
-        assert f"6 rows in {tmp_path / 'out.csv'}" in run("export", read, tmp_path / "out.csv", "--model", head_file)
+        assert f"6 rows in {tmp_path / 'out.csv'}" in run(
+            "export", "table", read, tmp_path / "out.csv", "--model", head_file
+        )
         table = pd.read_csv(tmp_path / "out.csv")
         assert table["uncertainty"].notna().all()
         assert any(table[measure].is_monotonic_decreasing for measure in ("ambiguity", "confusability"))
@@ -282,7 +284,7 @@ class TestExport:
     def test_the_failures(self, run: Run, folder: Path, tmp_path: Path) -> None:
         (folder / "bad.jpg").touch()
         run("embed", str(folder), "--device", "cpu")
-        run("export", folder, tmp_path / "bad.csv", "--failures")
+        run("export", "table", folder, tmp_path / "bad.csv", "--failures")
         assert pd.read_csv(tmp_path / "bad.csv").to_numpy().tolist() == [["bad.jpg", "is empty (0 bytes)"]]
 
 
@@ -296,7 +298,7 @@ class TestErrors:
             (("embed", ".", "--model", "resnett18"), "resnett18"),
             (("embed", ".", "--model", "no.safetensors"), r"no.safetensors"),
             (("rank", "nowhere"), "'nowhere' was not read yet"),
-            (("export", "nowhere", "out.csv"), "'nowhere' was not read yet"),
+            (("export", "table", "nowhere", "out.csv"), "'nowhere' was not read yet"),
             (("search", "nowhere", "a.jpg"), "'nowhere' was not read yet"),
             (("sets", "forget", "nowhere"), "'nowhere' was not read yet"),
             (("sets", "list", "--workspace", "/dev/null/x"), "--workspace"),

@@ -31,7 +31,7 @@ def test_representatives(image_set: ImageSet, tmp_path: Path, run: Run) -> None:
 def test_project_and_refit(image_set: ImageSet, tmp_path: Path, run: Run) -> None:
     ids = image_set.table()["id"].tolist()[:4]
     (tmp_path / "ids.txt").write_text("\n".join(map(str, ids)))
-    assert "4 pictures by PCA" in run("project", tmp_path / "ids.txt", tmp_path / "map.csv")
+    assert "4 pictures by PCA" in run("export map", tmp_path / "ids.txt", tmp_path / "map.csv")
     written = pd.read_csv(tmp_path / "map.csv")
     own = image_set.maps.project(ids)
     assert written["id"].tolist() == own.ids.tolist()
@@ -40,7 +40,7 @@ def test_project_and_refit(image_set: ImageSet, tmp_path: Path, run: Run) -> Non
 
 
 def test_what_are_no_ids_is_told(tmp_path: Path, run: Run) -> None:
-    assert "Cannot read ids" in run("project", tmp_path / "ids.txt", tmp_path / "map.csv", status=1)
+    assert "Cannot read ids" in run("export map", tmp_path / "ids.txt", tmp_path / "map.csv", status=1)
     for text in ("cat.jpg", "9" * 30):
         (tmp_path / "ids.txt").write_text(text)
-        assert "more than ids" in run("project", tmp_path / "ids.txt", tmp_path / "map.csv", status=1)
+        assert "more than ids" in run("export map", tmp_path / "ids.txt", tmp_path / "map.csv", status=1)

@@ -22,16 +22,18 @@ from url_viz.jobs.calls import parameters
 NO_NUMBERS = ("nan", "inf", "-7", "1e400", "9" * 40, "x", "")
 CONFIGS = [value for name, value in vars(config).items() if name.endswith("Config") and is_dataclass(value)]
 OTHERS = {
-    "figure": ("a.png",),
+    **{
+        f"export {kind}": ("a",) for kind in ("fiftyone", "huggingface", "webdataset", "parquet", "cvat", "labelstudio")
+    },
+    "export figure": ("a.png",),
+    "export folders": ("a",),
+    "export report": ("a.html",),
+    "versions diff": ("--since", "1"),
     "check": ("--policy", "p.toml"),
     "compare": ("--with", "m"),
     "decide": ("drop",),
-    "diff": ("--since", "1"),
     "predictions": ("a.json",),
-    "report": ("a.html",),
     "search": ("a.jpg",),
-    "share": ("a", "--as", "fiftyone"),
-    "sort": ("a",),
 }
 """What a command must have besides a folder."""
 
@@ -125,7 +127,7 @@ def test_of_commands(command: str, option: str, bounds: Within, capsys: pytest.C
 @pytest.mark.parametrize("wrong", NO_NUMBERS)
 def test_of_each_kind(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A whole number, a number, and each of them or none: all others are read as these."""
-    for door, option in (("rank", "top"), ("embed", "limit"), ("names", "share"), ("report", "above")):
+    for door, option in (("rank", "top"), ("embed", "limit"), ("names", "share"), ("export report", "above")):
         refused(lambda word, name=door: main([*name.split(), "-", *OTHERS.get(name, ()), word]), option, wrong, capsys)  # type: ignore[misc]
 
 
@@ -176,7 +178,7 @@ def test_both_ends_are_taken(
 ) -> None:
     """No number that is allowed is too much: the command does its work, or says why there is nothing to do."""
     monkeypatch.chdir(tmp_path)
-    others = {"answers": ("ask",), "project": ("-", "a.csv")}.get(command, OTHERS.get(command, ()))
+    others = {"answers": ("ask",), "export map": ("-", "a.csv")}.get(command, OTHERS.get(command, ()))
     where = ("--workspace", str(image_set.workspace.root), "--model", image_set.source.name)
     for number in (bounds.least,) if option in ENDLESS else (bounds.least, bounds.most):
         status = main(

@@ -19,11 +19,10 @@ def image_set(tmp_path: Path, workspace: Path, model: Model) -> ImageSet:
 
 def test_annotation_files_are_shared(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
     image_set.decisions.decide([int(image_set.table()["id"].iloc[0])], "drop")
-    printed = run("share", tmp_path / "out", "--as", "annotations")
+    printed = run("export annotations", tmp_path / "out")
     assert "0 classes corrected, 1 object taken out" in printed
     lines = (tmp_path / "set" / "labels" / "0.txt").read_bytes().splitlines(keepends=True)
     assert (tmp_path / "out" / "labels" / "0.txt").read_bytes() == b"".join(lines[1:])
-    assert "written whole" in run("share", tmp_path / "o", "--as", "annotations", "--decision", "drop", status=1)
 
 
 def test_predictions_become_columns_and_reviews(image_set: ImageSet, run: Run, tmp_path: Path) -> None:

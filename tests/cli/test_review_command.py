@@ -162,17 +162,17 @@ class TestReview:
 def test_sort_and_export_take_corrected_labels(run: Run, image_set: ImageSet, tmp_path: Path) -> None:
     run("relabel", "fox", "cat/0004.jpg")
     run("decide", "drop", "cat/copy.jpg")
-    shown = run("sort", tmp_path / "out", "--by", "label")
+    shown = run("export folders", tmp_path / "out", "--by", "label")
     assert "Wrote 24 pictures to" in shown
     assert ": 11 in cat/, 1 in fox/, 12 in dog/." in shown
     assert (tmp_path / "out" / "fox" / "0004.jpg").readlink() == image_set.root / "cat" / "0004.jpg"
     run("undo")
     run("undo")
-    shown = run("sort", tmp_path / "out", "--by", "label")
+    shown = run("export folders", tmp_path / "out", "--by", "label")
     assert "Wrote 2 pictures to" in shown
     assert ": 2 in cat/.\n23 were there already." in shown
     assert "At no picture's place: 1 file (fox/0004.jpg), of an earlier sorting or of yours." in shown
     run("redo")
-    run("export", tmp_path / "all.csv")
+    run("export table", tmp_path / "all.csv")
     row = pd.read_csv(tmp_path / "all.csv").set_index("path").loc["cat/0004.jpg"]
     assert (row["label"], row["label_given"], row["label_checked"]) == ("fox", "cat", "corrected")

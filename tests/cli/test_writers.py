@@ -27,13 +27,15 @@ from url_viz.base.command_line import is_output
 from url_viz.base.errors import FolderError, UsageError
 from url_viz.capabilities import places
 from url_viz.cli.command_app import app
+from url_viz.cli.doors import showing
 from url_viz.cli.main import main
-from url_viz.export.data_sets import DATA_SETS
+from url_viz.export.data_sets import DATA_SETS, for_parquet
+from url_viz.export.diffs import print_diff
 from url_viz.export.figure import write_figure, write_gallery
 from url_viz.export.folders import sort_into_folders
 from url_viz.export.report import write_report
 from url_viz.export.result_files import write_evaluation
-from url_viz.export.table_files import write_map
+from url_viz.export.selection import export_map, export_table
 from url_viz.image_set import ImageSet
 from url_viz.imaging.outputs import require_outside
 from url_viz.store.bundle import pack
@@ -41,17 +43,16 @@ from url_viz.store.bundle import pack
 pytestmark = pytest.mark.slow
 
 WRITERS = [
-    ("export", "{out}.csv"),
-    ("export", "{out}.txt"),
-    ("report", "{out}.html"),
-    ("share", "{out}", "--as", "fiftyone"),
-    ("share", "{out}", "--as", "huggingface"),
-    ("sort", "{out}", "--by", "confusability"),
+    ("export table", "{out}.csv"),
+    ("export table", "{out}.txt"),
+    ("export report", "{out}.html"),
+    *((f"export {kind}", "{out}") for kind in DATA_SETS if kind != "annotations"),
+    ("export folders", "{out}", "--by", "confusability"),
     ("labels doubtful", "--out", "{out}.csv"),
     ("labels confused", "--out", "{out}.csv"),
     ("leakage", "--against", "{root}", "--out", "{out}.csv"),
     ("representatives", "--out", "{out}.parquet"),
-    ("project", "/dev/null", "{out}.csv"),
+    ("export map", "/dev/null", "{out}.csv"),
     ("answers", "ask", "{out}.csv"),
     ("answers", "export", "{out}.csv"),
     ("labels worth", "--seeds", "2", "--out", "{out}.csv"),
@@ -95,12 +96,13 @@ REFUSED = [
     *WRITERS,
     ("choose", "3", "--out", "{out}.csv"),
     ("measure", "/dev/null", "{out}.json"),
-    ("diff", "{root}", "--json", "{out}.json"),
-    ("diff", "{root}", "--report", "{out}.html"),
+    ("versions diff", "{root}", "--out", "{out}.json"),
+    ("versions diff", "{root}", "--report", "{out}.html"),
     *(("check", "--policy", "policy.toml", f"--{kind}", "{out}.x") for kind in ("json", "junit", "markdown")),
-    ("figure", "{out}.png"),
-    ("figure", "/dev/null", "--gallery", "{out}.png"),
+    ("export figure", "{out}.png"),
+    ("export figure", "/dev/null", "--gallery", "{out}.png"),
     ("predictions", "/dev/null", "--out", "{out}.csv"),
+    ("export annotations", "{out}"),
 ]
 """Every output of every command."""
 
@@ -113,14 +115,15 @@ def test_every_output_of_every_command_is_tried() -> None:
     }
     capabilities = {" ".join(words): place.load() for words, place in places().items()}
     hints |= {(words, each.name): each.hint for words, what in capabilities.items() for each in what.parameters}
+    hints |= {(words, each.name): each.hint for words, what in capabilities.items() for each in showing(what)}
     marked = {place for place, hint in hints.items() if is_output(hint)}
     tried = Counter(words[0] for words in REFUSED)
     assert {*tried} == {command for command, _ in marked} | {"answers"}
-    for name in ("check", "diff", "figure"):
+    for name in ("check", "export figure"):
         assert tried[name] == sum(place[0] == name for place in marked)
     named = {place for place in hints if re.search(r"out|json|junit|markdown|report|heat|gallery", place[1])}
     paths = {place for place in named if "Path" in str(hints[place])}
-    assert paths - {("pretrain", "report")} <= marked, "the pictures that are reported on are read"
+    assert paths - {("train pretrain", "report")} <= marked, "the pictures that are reported on are read"
 
 
 def tree(root: Path) -> dict[str, tuple[int, int]]:
@@ -181,11 +184,11 @@ def test_a_list_a_policy_and_a_baseline_stay_what_they_are(
     monkeypatch.chdir(tmp_path)
     home = ("--workspace", str(tmp_path.parent / "home"))
     for words in (
-        ("export", str(listed), "list.csv"),
+        ("export table", str(listed), "list.csv"),
         ("choose", str(listed), "3", "--out", "list.csv"),
         ("choose", "elsewhere", "3", "--from", "list.csv", "--out", "./list.csv"),
         ("choose", "elsewhere", "3", "--pin", "list.csv", "--out", "list.csv"),
-        ("diff", "elsewhere", "list.csv", "--json", "list.csv"),
+        ("versions diff", "elsewhere", "list.csv", "--out", "list.csv"),
         ("check", "elsewhere", "--policy", "policy.toml", "--json", "policy.toml"),
     ):
         assert main([*words[0].split(), *words[1:], *home]) == 2
@@ -202,7 +205,10 @@ def test_python_asks_too(image_set: ImageSet) -> None:
         lambda: write_evaluation(image_set, evaluated, inside / "a.json"),
         lambda: write_figure(image_set, inside / "a.png", by=None, classes=(), method="umap"),
         lambda: write_gallery(image_set, inside / "a.png", by="confusability", classes=(), count=1),
-        lambda: write_map(image_set, [], inside / "a.csv", method="umap"),
+        lambda: export_map(image_set, [], inside / "a.csv"),
+        lambda: export_table(image_set, inside / "a.csv"),
+        lambda: for_parquet(image_set, inside / "a"),
+        lambda: print_diff(image_set, since="1", report=inside / "a.html"),
         lambda: sort_into_folders(image_set, inside / "a", by="confusability"),
         lambda: DATA_SETS["huggingface"].write(image_set, inside / "a"),
         lambda: pack(image_set.root, inside / "a.tar", workspace=image_set.workspace.root),

@@ -108,11 +108,11 @@ def test_a_gallery_has_a_line_for_each_end_and_a_grey_tile_for_what_is_gone() ->
 
 
 def test_figures_of_a_set_are_written(shared_set: ImageSet, tmp_path: Path) -> None:
-    measure, count = write_figure(shared_set, tmp_path / "map.png", by="entropy", classes=(), method="umap")
-    assert (measure, count) == ("entropy", len(shared_set))
+    written = write_figure(shared_set, tmp_path / "map.png", by="entropy", method="umap")
+    assert written == (f"{len(shared_set)} pictures by entropy in {tmp_path / 'map.png'}.",)
     with Image.open(tmp_path / "map.png") as picture:
         assert picture.size == (975, 960)
-    write_figure(shared_set, tmp_path / "map.svg", by="entropy", classes=(), method="umap", with_names=False)
+    write_figure(shared_set, tmp_path / "map.svg", by="entropy", classes=(), method="umap", names=False)
     svg = (tmp_path / "map.svg").read_text()
     assert svg.count("<circle ") == len(shared_set)
     assert "<text " not in svg
@@ -155,9 +155,7 @@ def test_the_map_as_it_is_shown_is_a_figure_at_once(shared_set: ImageSet, tmp_pa
     assert svg.count("<circle ") == own_discs + len(SIZES_SHOWN)
     with Image.open(io.BytesIO(map_figure_file(shared_set.table(), ".png", by="entropy", colour="label"))) as picture:
         assert (picture.format, picture.width) == ("PNG", 975)
-    write_figure(
-        shared_set, tmp_path / "m.svg", by="entropy", classes=(), method="map", colour="entropy", with_legend=True
-    )
+    write_figure(shared_set, tmp_path / "m.svg", by="entropy", classes=(), method="map", colour="entropy", legend=True)
     assert "Uncertainty (ImageNet entropy)" in (tmp_path / "m.svg").read_text()
 
 

@@ -197,7 +197,7 @@ class TestByDecision:
 
     def test_copies_are_whole_and_undecided_ones_come_where_asked(self, image_set: ImageSet, tmp_path: Path) -> None:
         decide(image_set, keep=[0])
-        done = sort_into_folders(image_set, tmp_path / "out", how="copy", with_undecided=True)
+        done = sort_into_folders(image_set, tmp_path / "out", how="copy", undecided=True)
         assert done.created == {"keep": 1, "undecided": 7}
         for path in below(tmp_path / "out")[1:]:
             copy = tmp_path / "out" / path
@@ -225,7 +225,7 @@ class TestByMeasure:
     """ambiguous/ from a percentile on, clear/ below it."""
 
     def test_the_split_is_that_of_the_percentile(self, image_set: ImageSet, tmp_path: Path) -> None:
-        done = sort_into_folders(image_set, tmp_path / "out", by="uncertainty", threshold_percentile=70)
+        done = sort_into_folders(image_set, tmp_path / "out", by="uncertainty", threshold=70)
         table = image_set.table()
         above = (table["percentile"] >= 70).to_numpy()
         assert done.created == {"ambiguous": int(above.sum()), "clear": int((~above).sum())}

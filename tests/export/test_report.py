@@ -18,16 +18,15 @@ from tests.export.sets import HOSTILE, hostile_set
 from tests.imaging.pictures import noise, write_folder
 from url_viz.base.errors import FolderError, ImageSetError
 from url_viz.columns.measures import measure_named, shown_reason
+from url_viz.export.diffs import diff_html, write_diff_report
 from url_viz.export.report import (
     HEIGHT,
     MOST_POINTS,
     WIDTH,
     class_paths,
-    diff_html,
     drawn_points,
     measure_paths,
     report_html,
-    write_diff_report,
     write_report,
 )
 from url_viz.findings.reasons import reason_counts

@@ -96,7 +96,7 @@ def test_strict_fails_and_reads_nothing_again(zoo: Zoo, capsys: pytest.CaptureFi
 def test_the_export_is_a_table_that_other_programs_read(zoo: Zoo, tmp_path: Path) -> None:
     """Names with newlines, quotes, escapes and bytes that are no text: one row each all the same."""
     out = tmp_path / "out.csv"
-    assert main(["export", str(zoo.root), str(out), "--workspace", str(zoo.workspace)]) == 0
+    assert main(["export", "table", str(zoo.root), str(out), "--workspace", str(zoo.workspace)]) == 0
     table = pd.read_csv(out)
     assert len(table) == len(zoo.good)
     assert set(table["id"]) == set(zoo.image_set.table()["id"])

@@ -244,7 +244,7 @@ class TestTheCommandLine:
         ):
             assert main([*command, *where]) == 0, capsys.readouterr().err
         assert str(of.folder) in capsys.readouterr().out
-        assert main(["sort", f"{of.folder}", str(of.workspace / "out"), *where]) == 1
+        assert main(["export", "folders", f"{of.folder}", str(of.workspace / "out"), *where]) == 1
         assert "lie in object storage" in capsys.readouterr().err
 
     @pytest.mark.parametrize("command", ["embed", "rank", "sets forget", "sets pack", "nonsense"])

@@ -1,16 +1,15 @@
 """Commands for decisions: decide, undo, redo, list, keep one of each copy, sort into folders."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from typing_extensions import Doc
 from tyro.conf import Positional, UseAppendAction
 
-from url_viz.base.command_line import Count, OptionalPercentile, Output, Percentile
+from url_viz.base.command_line import Count, OptionalPercentile
 from url_viz.base.errors import DecisionError
 from url_viz.base.wording import counted
 from url_viz.cli.command_app import app, print_rest, table_text
-from url_viz.jobs.configs import DEFAULT, AllowedFolders, By, Folder, ListFile, ModelName, WorkspaceDir, bound
+from url_viz.jobs.configs import By, ListFile
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
@@ -141,25 +140,3 @@ def twins(
     print(f"{sizes}; {groups['left'].sum():,} of them stay, if one of each copy is kept.")
     if keep_one:
         print(f"{image_set.twins.keep_one_of_each().sentence}.")
-
-
-@app.command()
-def sort(
-    folder: Positional[Folder],
-    out: Positional[Annotated[Path, Doc("a new or empty folder, or one sorted into before"), Output()]],
-    *,
-    by: Annotated[str, Doc("decision, label (as corrected), or a measure such as ambiguity")] = "decision",
-    how: Annotated[Literal["link", "copy"], Doc("links to the pictures, or copies of them")] = "link",
-    threshold: Annotated[Percentile, Doc("with a measure: the percentile from which a picture is ambiguous")] = 90.0,
-    undecided: Annotated[bool, Doc("also make undecided/")] = False,
-    within: AllowedFolders = (),
-    model: ModelName = DEFAULT,
-    workspace: WorkspaceDir = None,
-) -> None:
-    """Sort pictures by decision, by label as corrected, or in ambiguous/ and clear/; overwrites and removes nothing."""
-    from url_viz.export.folders import sort_into_folders
-    from url_viz.image_set import open_image_set
-
-    image_set = open_image_set(folder, model=model, workspace=workspace, within=bound(within))
-    done = sort_into_folders(image_set, out, by=by, how=how, threshold_percentile=threshold, with_undecided=undecided)
-    print("\n".join(done.words))

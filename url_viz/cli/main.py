@@ -16,7 +16,6 @@ TOPICS = (
     "embed",
     "rank",
     "models",
-    "sets",
     "decide",
     "review",
     "export",

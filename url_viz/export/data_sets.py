@@ -5,13 +5,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pandas as pd
+from typing_extensions import Doc
 
 from url_viz.base.errors import FolderError
+from url_viz.base.printout import Printout
 from url_viz.base.progress import ProgressCallback, silent
 from url_viz.base.wording import counted
+from url_viz.capability import capability
 from url_viz.export.annotation_files import (
     MEDIA,
     REDRAW,
@@ -39,8 +42,10 @@ from url_viz.export.samples import (
     rows_for_hugging_face,
     samples_for_fiftyone,
 )
+from url_viz.export.selection import ids_meant
 from url_viz.image_set import ImageSet
 from url_viz.imaging.annotations.formats import format_at
+from url_viz.parameters import Above, Below, By, ListFile, NewFolder, WithDecision, WithFolder
 from url_viz.store.columns.source_columns import PICTURE
 
 Program = Literal["fiftyone", "huggingface", "webdataset", "parquet", "annotations", "cvat", "labelstudio"]
@@ -266,3 +271,152 @@ def program_for(image_set: ImageSet, name: Program) -> DataSet:
             f"Take {' or '.join(map(repr, possible))}."
         )
     return possible[name]
+
+
+HowTaken = Annotated[How, Doc("links to the pictures, or copies that may be moved")]
+
+
+@capability("export fiftyone", reads_files=True)
+def for_fiftyone(
+    image_set: ImageSet,
+    out: NewFolder,
+    *,
+    how: HowTaken = "link",
+    listed: ListFile = None,
+    decision: WithDecision = None,
+    above: Above = None,
+    below: Below = None,
+    by: By = None,
+    with_folder: WithFolder = False,
+    progress: ProgressCallback = silent,
+) -> Printout:
+    """Write samples with every value as a field, for FiftyOne; of objects, pictures with all their boxes."""
+    ids = ids_meant(image_set, decision, above, below, by=by, listed=listed)
+    return _written(image_set, "fiftyone", out, ids, how=how, with_folder=with_folder, progress=progress)
+
+
+@capability("export huggingface", reads_files=True)
+def for_huggingface(
+    image_set: ImageSet,
+    out: NewFolder,
+    *,
+    how: HowTaken = "link",
+    listed: ListFile = None,
+    decision: WithDecision = None,
+    above: Above = None,
+    below: Below = None,
+    by: By = None,
+    with_folder: WithFolder = False,
+    progress: ProgressCallback = silent,
+) -> Printout:
+    """Write class folders with metadata, for `datasets.load_dataset` of Hugging Face; of objects, crops."""
+    ids = ids_meant(image_set, decision, above, below, by=by, listed=listed)
+    return _written(image_set, "huggingface", out, ids, how=how, with_folder=with_folder, progress=progress)
+
+
+@capability("export webdataset", reads_files=True)
+def for_webdataset(
+    image_set: ImageSet,
+    out: NewFolder,
+    *,
+    listed: ListFile = None,
+    decision: WithDecision = None,
+    above: Above = None,
+    below: Below = None,
+    by: By = None,
+    with_folder: WithFolder = False,
+    progress: ProgressCallback = silent,
+) -> Printout:
+    """Write tar shards for webdataset, with labels as corrected and without dropped pictures."""
+    ids = ids_meant(image_set, decision, above, below, by=by, listed=listed)
+    return _written(image_set, "webdataset", out, ids, with_folder=with_folder, progress=progress)
+
+
+@capability("export parquet", reads_files=True)
+def for_parquet(
+    image_set: ImageSet,
+    out: NewFolder,
+    *,
+    listed: ListFile = None,
+    decision: WithDecision = None,
+    above: Above = None,
+    below: Below = None,
+    by: By = None,
+    with_folder: WithFolder = False,
+    progress: ProgressCallback = silent,
+) -> Printout:
+    """Write pictures and labels in few files, for `datasets.load_dataset`, without dropped pictures."""
+    ids = ids_meant(image_set, decision, above, below, by=by, listed=listed)
+    return _written(image_set, "parquet", out, ids, with_folder=with_folder, progress=progress)
+
+
+@capability("export annotations", reads_files=True)
+def for_annotations(
+    image_set: ImageSet,
+    out: NewFolder,
+    *,
+    progress: ProgressCallback = silent,
+) -> Printout:
+    """Write your own annotation files again, with corrected classes and without dropped objects."""
+    return _written(image_set, "annotations", out, progress=progress)
+
+
+@capability("export cvat", reads_files=True)
+def for_cvat(
+    image_set: ImageSet,
+    out: NewFolder,
+    *,
+    how: HowTaken = "link",
+    listed: ListFile = None,
+    decision: WithDecision = None,
+    above: Above = None,
+    below: Below = None,
+    by: By = None,
+    with_folder: WithFolder = False,
+    progress: ProgressCallback = silent,
+) -> Printout:
+    """Write a task for CVAT, with the classes or boxes filled in, to correct them there.
+
+    Of whole pictures the class to choose, the likeliest filled in, the most ambiguous first and without dropped ones;
+    of objects in pictures all their boxes.
+    """
+    ids = ids_meant(image_set, decision, above, below, by=by, listed=listed)
+    return _written(image_set, "cvat", out, ids, how=how, with_folder=with_folder, progress=progress)
+
+
+@capability("export labelstudio", reads_files=True)
+def for_labelstudio(
+    image_set: ImageSet,
+    out: NewFolder,
+    *,
+    how: HowTaken = "link",
+    listed: ListFile = None,
+    decision: WithDecision = None,
+    above: Above = None,
+    below: Below = None,
+    by: By = None,
+    with_folder: WithFolder = False,
+    progress: ProgressCallback = silent,
+) -> Printout:
+    """Write tasks for Label Studio, with the classes or boxes filled in, to correct them there.
+
+    Of whole pictures the class to choose, the likeliest filled in, the most ambiguous first and without dropped ones;
+    of objects in pictures all their boxes.
+    """
+    ids = ids_meant(image_set, decision, above, below, by=by, listed=listed)
+    return _written(image_set, "labelstudio", out, ids, how=how, with_folder=with_folder, progress=progress)
+
+
+def _written(
+    image_set: ImageSet,
+    name: Program,
+    out: str | Path,
+    ids: list[int] | None = None,
+    *,
+    how: How = "link",
+    with_folder: bool = False,
+    progress: ProgressCallback,
+) -> Printout:
+    program = program_for(image_set, name)
+    done = program.write(image_set, out, ids=ids, how=how, with_folder=with_folder, progress=progress)
+    return Printout([*done.words, " ".join(filter(None, program.opening(done.out)))])

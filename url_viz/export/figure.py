@@ -6,16 +6,19 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from xml.sax.saxutils import escape as escape_xml
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw, ImageFont
+from typing_extensions import Doc
 
+from url_viz.base.command_line import Output, Within
 from url_viz.base.errors import FolderError, ImageSetError
-from url_viz.base.wording import printable
+from url_viz.base.wording import counted, printable
+from url_viz.capability import capability
 from url_viz.columns.filters import categories_of, category_colours, filter_kind
 from url_viz.columns.measures import is_measure, shown_value, title_of_column
 from url_viz.columns.ranking import ends, percentile_of_each
@@ -150,22 +153,25 @@ Layout = Literal["umap", "tsne", "map"]
 """Where pictures lie: on a map of their own, or where they are on the set's."""
 
 
+@capability("export figure")
 def write_figure(
     image_set: ImageSet,
-    out: Path,
+    out: Annotated[Path, Doc("a .png or .svg file"), Output()],
     *,
-    by: str | None,
-    classes: tuple[str, ...],
-    method: Layout,
-    colour: str = "label",
-    with_names: bool = True,
-    with_legend: bool = False,
-) -> tuple[str, int]:
-    """Write the figure of a set, or of some classes, as PNG or SVG; returns its measure and the number of pictures.
+    method: Annotated[Layout, Doc("t-SNE as in the paper's figure, UMAP, or the set's map as it is")] = "tsne",
+    by: Annotated[str | None, Doc("the measure (default: the order that holds on this set)")] = None,
+    colour: Annotated[str, Doc("the column of the colours, such as label or ambiguity")] = "label",
+    legend: Annotated[bool, Doc("say below what sizes and colours mean")] = False,
+    classes: Annotated[tuple[str, ...], Doc("only pictures of this class; may be repeated")] = (),
+    names: Annotated[bool, Doc("the names of classes beside their pictures, where there is room")] = True,
+    gallery: Annotated[Path | None, Doc("a .png file for the least and the most ambiguous pictures"), Output()] = None,
+    count: Annotated[int, Within(1, 100), Doc("pictures in each line of the gallery")] = 8,
+) -> tuple[str, ...]:
+    """Draw the paper's figure of a set: clear pictures small and crisp, ambiguous ones large and faint.
 
-    `colour` is a column. Raises FolderError for another ending, or if it cannot be written.
+    In Python it returns what was written where, a sentence a file. Raises FolderError for another ending, or if it
+    cannot be written.
     """
-    require_outside(out, image_set.root)
     if (ending := out.suffix.lower()) not in PICTURE_FORMATS:
         raise FolderError(f"{str(out)!r} is neither a PNG nor an SVG file. Give a name that ends in .png or .svg.")
     measure, rows = _rows(image_set, by, classes)
@@ -178,10 +184,14 @@ def write_figure(
         projection = image_set.maps.project(rows["id"], method=method)
         rows, xy = rows.set_index("id").loc[projection.ids].reset_index(), projection.xy
     discs = discs_of(rows, xy, by=measure, colour=colour, within=image_set.table())
-    names = names_of(discs) if with_names else []
-    legend = legend_of(discs, is_named=bool(names)) if with_legend else None
-    write_bytes(figure_file(discs, ending, names=names, legend=legend), out)
-    return measure, len(discs)
+    named = names_of(discs) if names else []
+    meaning = legend_of(discs, is_named=bool(named)) if legend else None
+    write_bytes(figure_file(discs, ending, names=named, legend=meaning), out)
+    written = f"{counted(len(discs), 'picture')} by {measure} in {out}."
+    if gallery is None:
+        return (written,)
+    write_gallery(image_set, gallery, by=measure, classes=classes, count=count)
+    return written, f"The least and the most ambiguous in {gallery}."
 
 
 def map_figure_file(

@@ -9,14 +9,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
 import numpy as np
 import pandas as pd
+from typing_extensions import Doc
 
+from url_viz.base.command_line import Output, Percentile
 from url_viz.base.errors import FolderError, ImageError, ImageSetError
 from url_viz.base.files import record_in
 from url_viz.base.wording import counted, first_of
+from url_viz.capability import AsKind, capability
 from url_viz.columns.ranking import with_percentile
 from url_viz.export.picture_files import (
     How,
@@ -165,29 +168,30 @@ class SortedFolders:
         return tuple(sentences)
 
 
+@capability("export folders", reads_files=True)
 def sort_into_folders(
     image_set: ImageSet,
-    out: str | Path,
+    out: Annotated[str | Path, AsKind(Path), Doc("a new or empty folder, or one sorted into before"), Output()],
     *,
-    by: str = "decision",
-    how: How = "link",
-    threshold_percentile: float = 90.0,
-    with_undecided: bool = False,
+    by: Annotated[str, Doc("decision, label (as corrected), or a measure such as ambiguity")] = "decision",
+    how: Annotated[How, Doc("links to the pictures, or copies of them")] = "link",
+    threshold: Annotated[Percentile, Doc("with a measure: the percentile from which a picture is ambiguous")] = 90.0,
+    undecided: Annotated[bool, Doc("also make undecided/")] = False,
     ids: Collection[int] | None = None,
 ) -> SortedFolders:
-    """Sort pictures into folders below `out`, each at its path within the image set, as absolute links or as copies.
+    """Sort pictures by decision, by label as corrected, or in ambiguous/ and clear/; overwrites and removes nothing.
 
-    `ids` are those to sort, None for all. `by` "decision" makes keep/, drop/ and look-again/ (and undecided/ if asked);
-    "label" the class folders as corrected, without pictures that were dropped or have no label; a numeric column of the
-    table, such as "ambiguity", ambiguous/ and clear/: from its percentile `threshold_percentile` on, and below;
-    pictures without a value are left out. Of objects the crops are written, as PNG.
+    Each lies at its path within the image set, as an absolute link or as a copy. By decision there are keep/, drop/ and
+    look-again/ (and undecided/ if asked); by label the class folders as corrected, without pictures that were dropped
+    or have no label; pictures without a value of a measure are left out. Of objects the crops are written, as PNG.
 
-    Raises UsageError if `out` lies within the pictures, FolderError if it cannot be written, or is not empty and not
-    from an earlier sorting of this set (which left the file `MARKER`); ImageSetError if no picture would be sorted.
+    In Python `ids` are those to sort, None for all. Raises UsageError if `out` lies within the pictures, FolderError if
+    it cannot be written, or is not empty and not from an earlier sorting of this set (which left the file `MARKER`);
+    ImageSetError if no picture would be sorted.
     """
     refuse_bucket(image_set.root)
     table = image_set.table()
-    folders = _folders(table, by, threshold_percentile, with_undecided=with_undecided)
+    folders = _folders(table, by, threshold, with_undecided=undecided)
     if ids is not None:
         folders = folders[table["id"].isin(ids).to_numpy()[folders.index]]
         if folders.empty:
@@ -197,7 +201,7 @@ def sort_into_folders(
     target = Path(out).expanduser().absolute()
     all_folders: Sequence[str] = ()  # in the order of the result; those of labels are not known beforehand
     if by != BY_LABEL:
-        decisions = (*DECISIONS, UNDECIDED) if with_undecided else DECISIONS
+        decisions = (*DECISIONS, UNDECIDED) if undecided else DECISIONS
         all_folders = decisions if by == "decision" else ("ambiguous", "clear")
     done = SortedFolders(target, {name: 0 for name in all_folders or folders.unique() if (folders == name).any()})
     paths = image_set.core.paths_of(table["id"])

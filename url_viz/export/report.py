@@ -1,4 +1,4 @@
-"""Reports as one HTML file that loads nothing: of an image set, a selection, or what changed between two versions."""
+"""Reports as one HTML file that loads nothing: of an image set, or a selection."""
 
 import base64
 import datetime
@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
+from typing_extensions import Doc
 
+from url_viz.base.command_line import Output
 from url_viz.base.errors import FolderError, ImageError, ImageSetError
+from url_viz.base.wording import counted
+from url_viz.capability import capability
 from url_viz.columns.filters import MOST_CATEGORIES, SEPARATOR, category_names
 from url_viz.columns.measures import (
     AMBIGUITY,
@@ -41,15 +45,14 @@ from url_viz.evidence.evaluation import NEAREST, Evaluated, by_class
 from url_viz.evidence.order import plain_words
 from url_viz.evidence.worth import Worth
 from url_viz.export.picture_files import inlined, with_boxes
+from url_viz.export.selection import ids_meant
 from url_viz.export.table_files import provenance, write_bytes
 from url_viz.findings.reasons import reason_counts
 from url_viz.image_set import ImageSet
 from url_viz.imaging.outputs import require_outside
 from url_viz.labels.ambiguity import between, question_of
+from url_viz.parameters import Above, Below, By, WithDecision, WithFolder
 from url_viz.review.queues import TO_GO, progress_counts
-from url_viz.versions.changes import CHANGES
-from url_viz.versions.set_diffs import Diff
-from url_viz.versions.set_versions import Version
 
 LIVE_THUMBNAILS_PX = ((800, 128), (2_000, 96), (5_000, 64))
 """The longer side of a thumbnail for up to this many pictures."""
@@ -318,6 +321,29 @@ MOST_LIVE = 5_000
 MOST_HOVER, MOST_HOVER_BYTES = 800, 1_300_000
 
 
+@capability("export report")
+def export_report(
+    image_set: ImageSet,
+    out: Annotated[Path, Doc("a .html file"), Output()],
+    *,
+    title: Annotated[str | None, Doc("what to call it (default: the image set's name)")] = None,
+    decision: WithDecision = None,
+    above: Above = None,
+    below: Below = None,
+    by: By = None,
+    with_folder: WithFolder = False,
+    live: Annotated[bool, Doc("up to 5,000 pictures, a map and a grid to lasso and filter")] = True,
+) -> str:
+    """Write a report as one HTML file that opens anywhere: map, galleries, reasons, classes, figures, provenance.
+
+    In Python, `write_report` takes ids.
+    """
+    ids = ids_meant(image_set, decision, above, below, by=by)
+    file = write_report(image_set, out, ids=ids, title=title, with_folder=with_folder, is_live=live)
+    rows = counted(len(image_set if ids is None else ids), "object" if image_set.is_of_objects else "picture")
+    return f"{rows} in {file} ({file.stat().st_size / 2**20:.1f} MiB)."
+
+
 def write_report(
     image_set: ImageSet,
     path: str | Path,
@@ -516,42 +542,3 @@ def _worth(image_set: ImageSet) -> dict[str, object]:
         most = worth.differing["difference"].abs().nlargest(CLASSES_SHOWN).index
         changed = worth.differing.loc[sorted(most)].to_dict("records")
     return {"worth": worth, "changed_classes": changed}
-
-
-MOST_CHANGED = 24
-"""Pictures of each change, classes, and leaks that are shown."""
-DIFF_PX = 128
-
-
-def write_diff_report(difference: Diff, path: str | Path) -> Path:
-    """Write `diff_html` to a .html file, atomically; returns its path. Raises as `write_report`."""
-    target = page_file(path, difference.before.core.root, difference.after.core.root)
-    return write_bytes(diff_html(difference).encode("utf-8"), target)
-
-
-def diff_html(difference: Diff) -> str:
-    """The report on a diff as one HTML page; of folders it has only the names."""
-    return filled(
-        "diff.html",
-        before=_name(difference.before),
-        after=_name(difference.after),
-        model=difference.after.core.source.title,
-        made=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
-        sentences=difference.words,
-        changes=[_shown(difference, name, count) for name, count in difference.counts().items()],
-        classes=pd.concat([difference.rose, difference.fell]).head(MOST_CHANGED).to_dict("records"),
-        leaks=[] if difference.new_leaks is None else difference.new_leaks.head(MOST_CHANGED).to_dict("records"),
-    )
-
-
-def _name(version: Version) -> str:
-    return version.core.root.name + ("" if version.is_now else f", version {version.number}")
-
-
-def _shown(difference: Diff, change: str, count: int) -> dict[str, Any]:
-    """A change: its title, how many pictures have it, and the first of them with thumbnails ("" for none)."""
-    rows = difference.table[difference.table[change]].head(MOST_CHANGED)
-    version, ids = (difference.before, rows["id_before"]) if change == "removed" else (difference.after, rows["id"])
-    pictures = inlined(version.core, ids, side_px=DIFF_PX)
-    shown = rows.assign(thumbnail=[pictures.get(int(image_id), "") for image_id in ids]).to_dict("records")
-    return {"title": CHANGES[change].capitalize(), "count": count, "rows": shown}

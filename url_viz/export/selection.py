@@ -1,22 +1,99 @@
-"""Selection of pictures by path and by percentile, and what of it leaves."""
+"""Selection of pictures by path and by percentile, and what of it leaves: tables, lists of paths, a map."""
 
 import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import Doc
 
+from url_viz.base.command_line import Output
 from url_viz.base.errors import DecisionError, FolderError
+from url_viz.base.progress import Progress, ProgressCallback, silent
+from url_viz.base.wording import counted
+from url_viz.capability import AsKind, capability
 from url_viz.columns.ranking import with_percentile
-from url_viz.export.folders import paths_file
-from url_viz.export.table_files import table_bytes
+from url_viz.export.folders import paths_file, paths_text
+from url_viz.export.table_files import table_bytes, write_bytes, write_table
 from url_viz.image_set import ImageSet
 from url_viz.labels.label_choice import CORRECTED
+from url_viz.parameters import IDS_FILE, WithDecision
+from url_viz.pictures.set_maps import MapBy
 from url_viz.store.columns.user_paths import match_paths
+
+
+@capability("export table")
+def export_table(
+    image_set: ImageSet,
+    out: Annotated[Path, Doc("a .csv or .parquet file, or .txt for a list of paths"), Output()],
+    *,
+    decision: WithDecision = None,
+    failures: Annotated[bool, Doc("write the failure list instead")] = False,
+    nul: Annotated[bool, Doc("end the paths of a .txt with NUL, for odd names (xargs -0)")] = False,
+) -> str:
+    """Write the table of an image set, most ambiguous first, to CSV or Parquet, or its paths to a text file."""
+    table = image_set.failures() if failures else image_set.table()
+    if decision is not None and not failures:
+        table = table[has_decision(table, decision)]
+    table = table if failures else leading_first(image_set, table)
+    if out.suffix.lower() == ".txt" and not failures:
+        write_bytes(paths_text(image_set, table["id"], nul=nul), out)
+    else:
+        write_table(table, out)
+    return f"{counted(len(table), 'row')} in {out}"
+
+
+@capability("export map")
+def export_map(
+    image_set: ImageSet,
+    ids: Annotated[Iterable[int] | Path, AsKind(Path), IDS_FILE],
+    out: Annotated[Path, Doc("a .csv or .parquet file"), Output()],
+    *,
+    method: Annotated[MapBy, Doc("UMAP, or t-SNE as in the paper's figure")] = "umap",
+    progress: ProgressCallback = silent,
+) -> str:
+    """Compute a map of some pictures only, and write their ids, paths and coordinates."""
+    wanted = ids_in(ids) if isinstance(ids, Path) else ids
+    progress(Progress("map", 0))
+    projection = image_set.maps.project(wanted, method=method)
+    table = image_set.table().set_index("id").loc[projection.ids, ["path"]].reset_index()
+    write_table(table.assign(x=projection.xy[:, 0], y=projection.xy[:, 1], method=projection.by), out)
+    return f"{counted(len(projection), 'picture')} by {projection.by} in {out}."
+
+
+def ids_in(path: Path) -> list[int]:
+    """The picture ids that a file, or standard input, lists. Raises FolderError if they cannot be read."""
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FolderError(
+            f"Cannot read ids from {str(path)!r}: {error}. Give a text file with one id per line."
+        ) from error
+    try:
+        return [int(np.int64(int(line))) for line in text.split()]
+    except (ValueError, OverflowError) as error:
+        raise FolderError(f"{str(path)!r} holds more than ids: {error}. Take the column id of an export.") from error
+
+
+def ids_meant(
+    image_set: ImageSet,
+    decision: str | None,
+    above: float | None = None,
+    below: float | None = None,
+    *,
+    by: str | None = None,
+    listed: Path | None = None,
+) -> list[int] | None:
+    """Ids of the selected pictures; None for all, without any condition."""
+    if listed is None and above is None and below is None and decision is None:
+        return None
+    paths = None if listed is None else paths_listed(listed)
+    return list(chosen_ids(image_set, paths=paths, above=above, below=below, by=by, decision=decision))
 
 
 def chosen_ids(

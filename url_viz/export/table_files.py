@@ -5,10 +5,9 @@ import importlib
 import json
 import math
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,8 +16,6 @@ from url_viz.base.errors import FolderError
 from url_viz.base.files import replaced, require_parent
 from url_viz.base.wording import numbered, with_apostrophe
 from url_viz.image_set import ImageSet
-from url_viz.imaging.outputs import require_outside
-from url_viz.pictures.set_maps import Projection
 from url_viz.store.about import read_about
 
 KINDS = (".csv", ".parquet")
@@ -162,12 +159,3 @@ def provenance(image_set: ImageSet, *, with_folder: bool = False, now: datetime.
 def name_of(image_set: ImageSet) -> str:
     """The name that the user gave an image set, else its folder's name, never its path."""
     return read_about(image_set.workspace.set_paths(image_set.set_id)).name or image_set.root.name
-
-
-def write_map(image_set: ImageSet, ids: Iterable[int], out: Path, *, method: Literal["umap", "tsne"]) -> Projection:
-    """Compute a map of these pictures, and write their ids, paths and coordinates as a table."""
-    require_outside(out, image_set.root, home=image_set.workspace.root)
-    projection = image_set.maps.project(ids, method=method)
-    table = image_set.table().set_index("id").loc[projection.ids, ["path"]].reset_index()
-    write_table(table.assign(x=projection.xy[:, 0], y=projection.xy[:, 1], method=projection.by), out)
-    return projection

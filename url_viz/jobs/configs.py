@@ -11,7 +11,7 @@ from typing_extensions import Doc
 from tyro.conf import Positional, arg
 
 from url_viz import parameters
-from url_viz.base.command_line import Count, OptionalCount, Output, PrecisionChoice, Within
+from url_viz.base.command_line import OptionalCount, Output, PrecisionChoice, Within
 from url_viz.models import model_names
 
 DEFAULT = model_names.DEFAULT
@@ -82,64 +82,29 @@ class RefitConfig:
 
 
 @dataclass(frozen=True)
-class ProjectConfig:
-    """Compute a map of some pictures only, and write their ids, paths and coordinates."""
-
-    folder: Positional[Folder]
-    ids: Ids
-    out: Positional[Annotated[Path, Doc("a .csv or .parquet file"), Output()]]
-    method: Method = "umap"
-    model: ModelName = DEFAULT
-    workspace: WorkspaceDir = None
-
-
-@dataclass(frozen=True)
 class ExportConfig:
-    """Write pictures with all their values as a data set that FiftyOne or Hugging Face `datasets` opens.
+    """The words of `export fiftyone` and its like."""
 
-    `webdataset` and `parquet` write few large files, with labels as corrected and without dropped pictures.
-
-    `cvat` and `labelstudio` write tasks: of whole pictures the class to choose, the likeliest filled in, the most
-    ambiguous first and without dropped ones; of objects in pictures their boxes. Of objects, `annotations` writes the
-    corrected annotation files, `fiftyone` detections, `huggingface` crops in class folders.
-    """
-
-    folder: Positional[Folder]
-    out: Positional[Annotated[Path, Doc("a new or empty folder"), Output()]]
-    kind: Annotated[
-        Literal["fiftyone", "huggingface", "webdataset", "parquet", "annotations", "cvat", "labelstudio"],
-        arg(name="as"),
-        Doc("for what"),
-    ]
-    how: Annotated[Literal["link", "copy"], Doc("links to the pictures, or copies that may be moved")] = "link"
-    listed: ListFile = None
-    decision: Word = None
-    above: Above = None
-    below: Below = None
-    by: By = None
-    with_folder: WithFolder = False
-    within: AllowedFolders = ()
-    model: ModelName = DEFAULT
-    workspace: WorkspaceDir = None
+    kind: Positional[Literal["fiftyone", "huggingface", "webdataset", "parquet", "annotations", "cvat", "labelstudio"]]
+    folder: Positional[Path]
+    out: Positional[Path]
+    how: Literal["link", "copy"] = "link"
+    listed: Annotated[Path | None, arg(name="from")] = None
+    within: tuple[Path, ...] = ()
+    model: str = DEFAULT
+    workspace: Path | None = None
 
 
 @dataclass(frozen=True)
 class DiffConfig:
-    """Say what changed between two folders, or in one since a version: pictures, labels, leaks, accuracy."""
+    """The words of `versions diff`."""
 
-    folder: Positional[Folder]
-    other: Positional[Annotated[Path | None, arg(metavar="B"), Doc("the later one, which was read too")]] = None
-    since: Annotated[str | None, Doc("compare FOLDER with itself: the number of a version, or a time (2026-11-28)")] = (
-        None
-    )
-    json_file: Annotated[
-        Path | None, arg(name="json", metavar="OUT"), Doc("write all of it to this file"), Output()
-    ] = None
-    report: Annotated[Path | None, Doc("write a report with thumbnails: a .html file"), Output()] = None
-    top: Annotated[Count, Doc("how many paths of each kind to print")] = 5
-    keep: Annotated[bool, Doc("keep the result for *What changed* in the app")] = False
-    model: ModelName = DEFAULT
-    workspace: WorkspaceDir = None
+    folder: Positional[Path]
+    other: Positional[Path | None] = None
+    since: str | None = None
+    keep: bool = False
+    model: str = DEFAULT
+    workspace: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,7 @@ class JobKind(Generic[Config]):
     result: Callable[[Job], JobResult] | None = None
 
     def words(self, config: Config) -> list[str]:
-        return ["-m", *self.command, *command_words(config, repeats=self.command[0] != "url_viz")]
+        return ["-m", *self.command, *command_words(config, repeats=self.command not in OLD)]
 
     def placed(self, config: Config, *, about: About, workspace: Workspace) -> Config:
         """The configuration with a new folder to write to, where the kind has one and it is not chosen yet."""
@@ -287,7 +287,7 @@ REFIT: JobKind[RefitConfig] = JobKind(
 )
 EXPORT: JobKind[ExportConfig] = JobKind(
     "share",
-    ("url_viz", "share"),
+    ("url_viz", "export"),
     title=_title_of_export,
     weight=lambda config: "free",
     writes_to="exports",
@@ -316,7 +316,7 @@ PRETRAIN: JobKind[PretrainConfig] = JobKind(
 )
 COMPARE: JobKind[DiffConfig] = JobKind(
     "diff",
-    ("url_viz", "diff"),
+    ("url_viz", "versions", "diff"),
     title=lambda config, about: f"Compare {about[SET_NAME]} with {about['other']}",
     weight=lambda config: "small",
 )
@@ -329,11 +329,13 @@ MEASURE: JobKind[MeasureConfig] = JobKind(
 )
 REVIEW_WORTH: JobKind[WorthConfig] = JobKind(
     "worth",
-    ("url_viz", "worth"),
+    ("url_viz", "labels", "worth"),
     title=lambda config, about: f"Measure what the decisions on {about[SET_NAME]} were worth",
     weight=lambda config: "small",
     result=review_measured,
 )
+OLD = (("url_viz", "embed"), ("url_viz", "measure"))
+"""Commands that are not made of signatures yet: what has several values is given once."""
 KINDS: tuple[JobKind[Any], ...] = (EMBED, REFIT, EXPORT, ADAPT, PRETRAIN, COMPARE, MEASURE, REVIEW_WORTH)
 AT_ONCE = 5_000
 """Pictures up to which a page computes by itself what a job does of more: `COMPARE`, `MEASURE`, `REVIEW_WORTH`."""
@@ -349,7 +351,7 @@ def start_export(image_set: ImageSet, *, program: Program, ids: Iterable[int] | 
     about = about_of(image_set, name=name, program=program, what=counted_for(image_set, program, wanted))
     within, home = tuple(image_set.within or ()), image_set.workspace
     config = ExportConfig(
-        image_set.root, NOWHERE, program, how=how, within=within, model=image_set.source.name, workspace=home.root
+        program, image_set.root, NOWHERE, how=how, within=within, model=image_set.source.name, workspace=home.root
     )
     config = EXPORT.placed(config, about=about, workspace=home)
     if wanted is not None:

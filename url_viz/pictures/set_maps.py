@@ -260,6 +260,7 @@ class _Hills:
 
 
 Method = Literal["UMAP", "t-SNE", "PCA"]
+MapBy = Literal["umap", "tsne"]
 NEAR = 24
 """Nearest neighbours of a region's picture that are asked with it."""
 
@@ -312,7 +313,7 @@ class SetMaps(SetSubject):
             like_share=np.array([share for _, share in looks], np.float32),
         )
 
-    def project(self, ids: Iterable[int], *, method: Literal["umap", "tsne"] = "umap") -> Projection:
+    def project(self, ids: Iterable[int], *, method: MapBy = "umap") -> Projection:
         """Some pictures on a map of their own: UMAP on the neighbours among them, PCA below 15; seeded.
 
         Beyond 20,000 a sample is fitted and the others are placed. `tsne` is t-SNE of the raw embeddings, as in the

@@ -12,7 +12,7 @@ from url_viz.base.wording import counted
 from url_viz.columns.filters import category_names
 from url_viz.drawing.points import MapView
 from url_viz.drawing.tiles import Tile, card_url, tile_of
-from url_viz.export.report import diff_html
+from url_viz.export.diffs import diff_html
 from url_viz.image_set import ImageSet, diff
 from url_viz.jobs import Job, JobState, latest_job, list_jobs, why_it_failed
 from url_viz.jobs.configs import DiffConfig

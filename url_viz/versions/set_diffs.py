@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.base.errors import ImageSetError
+from url_viz.base.printout import Printout, Table
 from url_viz.base.records import read_sealed, sealed_text
 from url_viz.base.wording import MOST_NAMED, counted, decimal, first_of
 from url_viz.columns import table as table_columns
@@ -222,6 +223,18 @@ class Diff:
             else:
                 sentences.append(f"No class became more or less ambiguous ({among}).")
         return tuple(sentences)
+
+    def printout(self) -> Printout:
+        """The sentences, then the paths of each change, and the classes whose mean ambiguity rose and fell."""
+        listed = [
+            Table(pd.DataFrame({"path": self.paths(change)}), title=f"{CHANGES[change].capitalize()}:")
+            for change in self.counts()
+        ]
+        for what, classes in (("rose", self.rose), ("fell", self.fell)):
+            listed += [Table(classes, title=f"Mean ambiguity {what} in:")] if len(classes) else []
+        words = [f"From {self.before.title} to {self.after.title}.", *self.words]
+        changed = Table(self.table, noun="changed picture")
+        return Printout(words, listed, figures=self.as_json(), file=changed)
 
     def as_json(self) -> dict[str, Any]:
         """All of it for a JSON file: lists of paths by change, findings, figures, and each changed picture."""

@@ -206,8 +206,8 @@ def show_sort(leaves: Leaves) -> None:
                 folder,
                 by=by,
                 how=how,
-                threshold_percentile=threshold,
-                with_undecided=undecided,
+                threshold=threshold,
+                undecided=undecided,
                 ids=leaves.ids,
             )
         return " ".join(done.words)
@@ -242,7 +242,7 @@ def _pick_how() -> How:
 
 
 def _command(image_set: ImageSet, out: str, *, by: str, threshold: float, undecided: bool) -> str:
-    words = ["sort", str(image_set.root), out, "--by", by, "--how", "copy"]
+    words = ["export", "folders", str(image_set.root), out, "--by", by, "--how", "copy"]
     words += ["--undecided"] if undecided else []
     words += [] if by in _TITLES else ["--threshold", f"{threshold:g}"]
     return command(*words, "--model", image_set.source.name)
