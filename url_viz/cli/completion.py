@@ -73,7 +73,7 @@ def _commands() -> dict[tuple[str, ...], tuple[dict[str, tuple[str, ...]], tuple
 
 def _choices(argument: Argument) -> tuple[str, ...]:
     """What can be chosen; nothing for text and numbers."""
-    kind = _kind(argument.plain_hint)
+    kind = kind_of(argument.plain_hint)
     return tuple(map(str, get_args(kind))) if get_origin(kind) is Literal else ()
 
 
@@ -81,7 +81,7 @@ def _options(arguments: list[Argument]) -> Iterator[tuple[str, tuple[str, ...]]]
     for each in arguments:
         if each.is_positional:
             continue
-        kind = _kind(each.plain_hint)
+        kind = kind_of(each.plain_hint)
         if is_dataclass(kind):
             hints = get_type_hints(kind, include_extras=True)
             yield from _options([Argument(one.name, hints[one.name]) for one in fields(kind)])
@@ -89,13 +89,13 @@ def _options(arguments: list[Argument]) -> Iterator[tuple[str, tuple[str, ...]]]
             yield f"--{each.word}", _choices(each)
 
 
-def _kind(hint: Any) -> Any:
+def kind_of(hint: Any) -> Any:
     """The type of an annotation, without what stands beside it and without None."""
     while hasattr(hint, "__metadata__"):
         hint = get_args(hint)[0]
     inner = [kind for kind in get_args(hint) if kind is not type(None)]
     is_one_or_none = len(inner) == 1 and get_origin(hint) not in (tuple, Literal)
-    return _kind(inner[0]) if is_one_or_none else hint
+    return kind_of(inner[0]) if is_one_or_none else hint
 
 
 def _bash() -> str:
