@@ -162,7 +162,7 @@ GOALS: dict[What, TrainingGoal] = {
             "not change; you can switch back at any time."
         ),
         "Adapt to these pictures",
-        {"limit": LIMIT, "learns": "Mistaken for", "recipe.epochs": "Epochs"},
+        {"limit": LIMIT, "from_shipped": "Start from the current head", "recipe.epochs": "Epochs"},
     ),
     "labels": TrainingGoal(
         "Which pictures are hard to classify into your classes",
@@ -198,6 +198,7 @@ TITLES = {
     "joint_batch": "Batch",
     "classifier_rate": "Learning rate of the classifier",
     "fresh_rate": "Learning rate of the head",
+    "learns": "Mistaken for what: other pictures, or its own crops",
     "test_share": "Share of pictures held out for testing",
     "backbone_rate": "Learning rate of the backbone",
     "held_out": "Share of pictures for choosing the epoch",
