@@ -52,6 +52,12 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
+PUBLIC = (
+    *("table", "embeddings", "order", "map", "rank", "explain", "search", "findings", "check", "evaluate", "compare"),
+    *("failures", "labels", "decisions", "reviews", "answers", "names", "splits", "twins", "subsets", "versions"),
+    *("runs", "objects", "columns", "files", "root", "single_model"),
+)
+"""What an image set offers from Python; docs/commands.md tells what each does."""
 Result = TypeVar("Result")
 Options = ParamSpec("Options")
 
@@ -110,6 +116,10 @@ class ImageSet(SearchableSet):
 
     def __len__(self) -> int:
         return len(self.core.base.table)
+
+    def __dir__(self) -> list[str]:
+        """What completion offers: PUBLIC. The rest serves pages and commands, and may change."""
+        return [*PUBLIC, *(name for name in super().__dir__() if name.startswith("__"))]
 
     @property
     def decisions(self) -> Decisions:
