@@ -11,8 +11,8 @@ from url_viz.base.command_line import Count, Output
 from url_viz.base.errors import ImageSetError, UrlVizError, UsageError
 from url_viz.base.wording import counted, first_of, printable
 from url_viz.cli.command_app import app, print_rest, table_text, write_rows
-from url_viz.cli.embed_command import read_pictures
-from url_viz.jobs.configs import DEFAULT, DeviceName, EmbedConfig, Folder, ModelName, TableOut, WorkspaceDir
+from url_viz.cli.embed_command import Reading, read_pictures
+from url_viz.jobs.configs import DEFAULT, DeviceName, Folder, ModelName, TableOut, WorkspaceDir
 
 if TYPE_CHECKING:
     from url_viz.findings.gate import GateResult, Policy, RuleResult
@@ -124,8 +124,8 @@ def check(
         if baseline is not None and result_files.read_baseline(baseline) is None:
             for out in filter(None, (json, junit, markdown)):
                 require_outside(out, baseline)
-        read = EmbedConfig(folder, model=model, one_model=one_model, workspace=workspace, device=device)
-        result = read_pictures(read)[0].check(rules, baseline=accepted)
+        read = Reading(model=model, one_model=one_model, workspace=workspace, device=device)
+        result = read_pictures(folder, read)[0].check(rules, baseline=accepted)
         for file, text_of in (
             (json, result_files.as_baseline),
             (junit, result_files.junit),
