@@ -9,9 +9,8 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.given import by_turns, dice, given_set
-from url_viz.evidence.worth import DECIDED, LOSS, SEEDS
+from url_viz.evidence.worth import DECIDED, LOSS
 from url_viz.image_set import ImageSet
-from url_viz.jobs.configs import WorthConfig
 from url_viz.jobs.kinds import worth_file
 
 pytestmark = pytest.mark.slow
@@ -66,7 +65,3 @@ def test_the_command_says_it_and_writes_the_classes(image_set: ImageSet, run: Ru
     stored = worth_file(tmp_path / "worth.json").read()
     pd.testing.assert_frame_equal(stored.figures, found.figures, check_exact=True)
     assert stored.words == found.words
-
-
-def test_the_command_takes_as_many_seeds_as_python() -> None:
-    assert WorthConfig(Path()).seeds == SEEDS

@@ -149,13 +149,12 @@ class TestLinks:
 
     def test_the_app_tells_its_jobs(self, roots: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from url_viz.jobs.kinds import EMBED
-        from url_viz.ui.widgets.embed_job import reading_config
+        from url_viz.ui.widgets.embed_job import reading_call
 
         monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
         within = [str(roots.resolve()), str((workspace / "demo").resolve())]
-        words = EMBED.words(reading_config(roots / "a", set_id="0" * 16, model=DEFAULT))
-        assert words[3] == str(roots / "a")
-        assert words[words.index("--within") + 1 :] == within
+        call = json.loads(EMBED.words(reading_call(roots / "a", model=DEFAULT))[-1])
+        assert (call["folder"], call["within"]) == (str(roots / "a"), within)
 
     def test_a_picture_that_became_a_link_is_not_served(
         self, roots: Path, workspace: Path, client: TestClient, bare_model: Model

@@ -1,33 +1,22 @@
-"""A kind of job is described once: its command line reads its configuration back, and the rest follows from it."""
+"""A kind of job is described once: it reads its call or configuration back, and the rest follows from that."""
 
-import inspect
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tyro
-from tyro.conf import Positional
 
 from tests.jobs.conftest import until
 from training.command import FLAT
 from training.config import FinetuneConfig, PretrainConfig
+from url_viz.base.errors import JobError
 from url_viz.base.workspace import Workspace
-from url_viz.capabilities import places
-from url_viz.cli.doors import parse
-from url_viz.cli.help import find_words
-from url_viz.cli.main import app
 from url_viz.jobs import JobState, log_tail
-from url_viz.jobs.configs import (
-    DiffConfig,
-    EmbedConfig,
-    ExportConfig,
-    MeasureConfig,
-    RefitConfig,
-    WorthConfig,
-)
+from url_viz.jobs.calls import Call, call, read_call
 from url_viz.jobs.kinds import (
     ADAPT,
+    CALL,
     COMPARE,
     EMBED,
     EXPORT,
@@ -42,46 +31,49 @@ from url_viz.jobs.kinds import (
 )
 
 ZOO, HOME = Path("/zoo"), Path("/home")
+OPENING: dict[str, Any] = {"folder": ZOO, "model": "b0", "workspace": HOME}
 ASKED: list[tuple[JobKind[Any], Any]] = [
-    (EMBED, EmbedConfig(ZOO, "b0", also="b1", workspace=HOME, strict=True, within=(ZOO, HOME), limit=3, ray="auto")),
-    (REFIT, RefitConfig(ZOO, workspace=HOME)),
-    (EXPORT, ExportConfig("fiftyone", ZOO, Path("out"), how="copy", listed=Path("list"), within=(ZOO,))),
-    (COMPARE, DiffConfig(ZOO, since="3", keep=True, model="b0", workspace=HOME)),
-    (COMPARE, DiffConfig(ZOO, Path("/farm"))),
-    (MEASURE, MeasureConfig(ZOO, Path("ids"), Path("out.json"), workspace=HOME)),
-    (REVIEW_WORTH, WorthConfig(ZOO, seeds=5, out=Path("out.json"), workspace=HOME)),
+    (EMBED, call("embed", also="b1", strict=True, within=(ZOO, HOME), limit=3, ray="auto", **OPENING)),
+    (REFIT, call("sets refit", **OPENING)),
+    (EXPORT, call("export fiftyone", out=Path("out"), how="copy", listed=Path("list"), above=2.5, **OPENING)),
+    (COMPARE, call("versions diff", since="3", keep=True, **OPENING)),
+    (COMPARE, call("versions diff", other=Path("/farm"), **OPENING)),
+    (MEASURE, call("subsets worth", ids=Path("ids"), result=Path("out.json"), **OPENING)),
+    (REVIEW_WORTH, call("labels worth", seeds=5, result=Path("out.json"), **OPENING)),
     (ADAPT, FinetuneConfig(data="folder:/zoo", out=Path("out"), model="b0", mode="labels", limit=None)),
     (PRETRAIN, PretrainConfig(("folder:/zoo", "folder:/farm"), Path("out"), report=("folder:/sea",))),
 ]
 
 
 @dataclass(frozen=True)
-class YearConfig:
-    """What `python -m calendar` takes."""
+class TimeitConfig:
+    """What `python -m timeit` takes."""
 
-    year: Positional[int]
-    months: int = 3
-
-
-def title_of_year(config: YearConfig, about: About) -> str:
-    return f"Print {config.year} for {about['whom']}"
+    number: int
+    repeat: int = 5
 
 
-YEAR: JobKind[YearConfig] = JobKind("year", ("calendar",), title=title_of_year, weight=lambda config: "free")
+def title_of_timing(config: TimeitConfig, about: About) -> str:
+    return f"Time {config.number} loops for {about['whom']}"
 
 
-@pytest.mark.parametrize(("kind", "config"), ASKED, ids=lambda one: getattr(one, "command", [""])[-1])
-def test_a_command_reads_back_the_configuration_of_its_job(kind: JobKind[Any], config: Any) -> None:
+TIMEIT: JobKind[TimeitConfig] = JobKind("timeit", title_of_timing, "timeit", weight=lambda config: "free")
+
+
+@pytest.mark.parametrize(("kind", "config"), ASKED, ids=lambda one: getattr(one, "name", ""))
+def test_a_command_reads_back_what_its_job_says(kind: JobKind[Any], config: Any) -> None:
     _, module, *words = kind.words(config)
-    if module != "url_viz":
-        assert tyro.cli(type(config), args=words, config=FLAT) == config
-    elif (found := find_words(words)) is not None:
-        call, how = parse(places()[found].load(), words[len(found) :], prog="")
-        given = {**call.given, **how, "kind": found[-1]}
-        assert {one.name: getattr(config, one.name) for one in fields(config)}.items() <= given.items()
+    if isinstance(config, Call):
+        assert (module, words[0]) == ("url_viz", CALL)
+        assert read_call(words[1]) == config
     else:
-        assert tyro.cli(type(config), args=words[1:]) == config
-        assert inspect.signature(app.commands[words[0]]) == inspect.signature(type(config))
+        assert tyro.cli(type(config), args=words, config=FLAT) == config
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{":do": "fly"}', '{":do": "labels worth", "seeds": "many"}', "[1]"])
+def test_what_is_no_call_is_refused(text: str) -> None:
+    with pytest.raises(JobError, match="no call of a capability"):
+        read_call(text)
 
 
 def test_every_kind_is_looked_at() -> None:
@@ -89,18 +81,18 @@ def test_every_kind_is_looked_at() -> None:
 
 
 def test_one_declaration_is_a_job(tmp_path: Path) -> None:
-    job = YEAR.start(YearConfig(2026, months=4), about={"whom": "all"}, workspace=Workspace(tmp_path))
+    job = TIMEIT.start(TimeitConfig(3, repeat=2), about={"whom": "all"}, workspace=Workspace(tmp_path))
     until(lambda: not job.status().is_live)
     assert job.state is JobState.SUCCEEDED, log_tail(job)
-    assert (job.kind, job.title, job.config.queue) == ("year", "Print 2026 for all", None)
-    assert job.command == ("-m", "calendar", "2026", "--months", "4")
-    assert "December" in log_tail(job)
+    assert (job.kind, job.title, job.config.queue) == ("timeit", "Time 3 loops for all", None)
+    assert job.command == ("-m", "timeit", "--number", "3", "--repeat", "2")
+    assert "3 loops, best of 2" in log_tail(job)
 
 
 def test_a_new_folder_is_taken_where_none_is_chosen(tmp_path: Path) -> None:
     home, about = Workspace(tmp_path), {"set_name": "my / zoo"}
-    usual, chosen = ExportConfig("fiftyone", ZOO, NOWHERE), ExportConfig("fiftyone", ZOO, tmp_path)
-    placed = [EXPORT.placed(usual, about=about, workspace=home).out for _ in range(2)]
+    usual, chosen = (call("export fiftyone", out=out, **OPENING) for out in (NOWHERE, tmp_path))
+    placed = [EXPORT.placed(usual, about=about, workspace=home).given["out"] for _ in range(2)]
     assert len(set(placed)) == 2
     assert {path.parent for path in placed} == {home.exports}
     assert all(path.name.startswith("my-zoo-fiftyone-") for path in placed)

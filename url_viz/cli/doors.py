@@ -42,7 +42,8 @@ def run_command(arguments: Sequence[str], words: tuple[str, ...], *, prog: str) 
 
 def run_call(text: str) -> int:
     """Do what a job was given as JSON → exit status."""
-    return show(done(read_call(text)))
+    call = read_call(text)
+    return show(done(call), out=call.out)
 
 
 def done(call: Call) -> Printout:

@@ -35,6 +35,10 @@ WORKSPACE = Argument("workspace", WorkspaceDir, None)
 WITHIN = Argument("within", AllowedFolders, ())
 
 
+_DO, _OUT = ":do", ":out"
+"""What the JSON of a call has besides arguments, whose names have no colon."""
+
+
 def reach(what: Capability) -> list[Argument]:
     """The parameters by which a door opens the image set of a capability; none for one that needs no set."""
     opening = (MODEL, *((WITHIN,) if what.reads_files else ()), WORKSPACE)
@@ -50,10 +54,14 @@ def parameters(what: Capability) -> list[Argument]:
 
 @dataclass(frozen=True)
 class Call:
-    """A capability with its arguments by name, those that open its image set among them."""
+    """A capability with its arguments by name, those that open its image set among them.
+
+    Its result goes to the file `out`, if one is named: a record as sealed JSON.
+    """
 
     what: Capability
     given: Mapping[str, Any]
+    out: Path | None = None
 
     def check(self, *more: tuple[Argument, Any], dashes: str = "") -> None:
         """Raise UsageError as `Capability.check` does, before anything is opened; `more` are parameters of the door."""
@@ -79,27 +87,32 @@ class Call:
         """The call as text from which `read_call` makes it again; what is as by default is left out."""
         usual = {each.name: each.default for each in parameters(self.what)}
         given = {name: _plain(value) for name, value in self.given.items() if value != usual[name]}
-        return json.dumps({"do": " ".join(self.what.words), **given})
+        out = {} if self.out is None else {_OUT: str(self.out)}
+        return json.dumps({_DO: " ".join(self.what.words), **given, **out})
 
 
 def read_call(text: str) -> Call:
     """The call that a JSON text says, each value checked against its annotation. Raises JobError for any other text."""
     try:
         said = json.loads(text)
-        what = places()[tuple(said.pop("do").split())].load()
+        what, out = places()[tuple(said.pop(_DO).split())].load(), said.pop(_OUT, None)
         known = {each.name: each for each in parameters(what)}
-        return Call(what, {name: _typed(known[name].plain_hint, value) for name, value in said.items()})
+        given = {name: _typed(known[name].plain_hint, value) for name, value in said.items()}
+        return Call(what, given, None if out is None else Path(out))
     except (ValueError, LookupError, AttributeError, ValidationError) as error:
         raise JobError(f"This is no call of a capability ({error}): {text[:200]!r}.") from error
 
 
-def call(words: str, **given: Any) -> Call:
-    """A call of the capability that is called `words`. Raises LookupError for unknown words and arguments."""
+def call(words: str, *, result: Path | None = None, **given: Any) -> Call:
+    """A call of the capability that is called `words`, whose `result` goes to a file.
+
+    Raises LookupError for unknown words and arguments.
+    """
     what = places()[tuple(words.split())].load()
     unknown = given.keys() - {each.name for each in parameters(what)}
     if unknown:
         raise LookupError(f"{words!r} takes no {', '.join(sorted(unknown))}.")
-    return Call(what, given)
+    return Call(what, given, result)
 
 
 def opened(

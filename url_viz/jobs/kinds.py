@@ -26,19 +26,12 @@ from url_viz.export.picture_files import How
 from url_viz.export.table_files import name_of
 from url_viz.image_set import ImageSet
 from url_viz.imaging.source import refuse_without_files
-from url_viz.jobs.configs import (
-    DiffConfig,
-    EmbedConfig,
-    ExportConfig,
-    MeasureConfig,
-    RefitConfig,
-    WorthConfig,
-    command_words,
-)
+from url_viz.jobs.calls import Call, call
 from url_viz.jobs.control import cancel_job, list_jobs
 from url_viz.jobs.job import Job, new_output_folder, written_for_a_job
 from url_viz.jobs.runner import SMALL_QUEUE
-from url_viz.jobs.start import DEFAULT_QUEUE, start_job
+from url_viz.jobs.start import COMMAND, DEFAULT_QUEUE, start_job
+from url_viz.jobs.training_words import command_words
 from url_viz.models.catalogue import adapted_to, describe_card
 from url_viz.models.model import ModelSource, model_title, resolve
 from url_viz.models.model_names import DEFAULT, WeightsFile
@@ -143,6 +136,8 @@ def _gone(job: Job, what: str) -> JobError:
     return JobError(f"{job.title!r} left no {what} in {out_of(job)}. See its log: {job.paths.log}")
 
 
+CALL = "--call"
+"""The option by which a command is given its call."""
 Config = TypeVar("Config", bound="DataclassInstance")
 About = Mapping[str, str]
 Weight = Literal["heavy", "light", "small", "free"]
@@ -163,21 +158,27 @@ def about_set(root: Path, set_id: str, *, model: str, name: str, **more: str) ->
     return {"set_id": set_id, "model": model, "folder": str(root), SET_NAME: name, **more}
 
 
+def call_on(image_set: ImageSet, words: str, *, result: Path | None = None, **given: Any) -> Call:
+    """A call of a capability on an open image set, as `call`."""
+    source, home = image_set.source.name, image_set.workspace.root
+    return call(words, folder=image_set.root, model=source, workspace=home, result=result, **given)
+
+
 @dataclass(frozen=True)
 class JobKind(Generic[Config]):
-    """A kind of job, by its `name` in job.json: `command` is what Python runs, on the words of a configuration.
+    """A kind of job, by its `name` in job.json: it does a call of a capability, or `module` trains by a configuration.
 
     A `heavy` job runs alone, a `light` one, which runs nothing but a backbone, beside another light one where no GPU
     has to be shared. A `small` one, which computes with what is stored, waits only while two others of its kind run,
-    and a `free` one for nobody. With `new_folder`, the configuration's `out` becomes a new
-    folder of that name in the workspace's folder `writes_to`. One that `takes_files` has no use for pictures in object
-    storage; one that `reads_files_alone` reads the pictures of a folder and nothing that is stored of its image set.
-    `result` is what a finished job left; it raises JobError if that is gone.
+    and a `free` one for nobody. With `new_folder`, what is written goes to a new folder of that name in the workspace's
+    folder `writes_to`, unless a folder is chosen. One that `takes_files` has no use for pictures in object storage; one
+    that `reads_files_alone` reads the pictures of a folder and nothing that is stored of its image set. `result` is
+    what a finished job left; it raises JobError if that is gone.
     """
 
     name: str
-    command: tuple[str, ...]
     title: Callable[[Config, About], str]
+    module: str = ""
     weight: Callable[[Config], Weight] = lambda config: "heavy"
     writes_to: Literal["heads", "exports"] = "heads"
     new_folder: Callable[[Config, About], str] | None = None
@@ -186,15 +187,19 @@ class JobKind(Generic[Config]):
     result: Callable[[Job], JobResult] | None = None
 
     def words(self, config: Config) -> list[str]:
-        return ["-m", *self.command, *command_words(config, repeats=self.command not in OLD)]
+        """The arguments of Python that do it."""
+        if isinstance(config, Call):
+            return [*COMMAND, CALL, config.as_json()]
+        return ["-m", self.module, *command_words(config)]
 
     def placed(self, config: Config, *, about: About, workspace: Workspace) -> Config:
         """The configuration with a new folder to write to, where the kind has one and it is not chosen yet."""
-        given: Any = config
-        if self.new_folder is None or given.out != NOWHERE:
+        if self.new_folder is None or _written_to(config) != NOWHERE:
             return config
         out = new_output_folder(getattr(workspace, self.writes_to), self.new_folder(config, about))
-        return cast(Config, replace(given, out=out))
+        if isinstance(config, Call):
+            return replace(config, given={**config.given, "out": out})
+        return cast(Config, replace(cast(Any, config), out=out))
 
     def start(
         self,
@@ -213,7 +218,7 @@ class JobKind(Generic[Config]):
         if self.takes_files:
             refuse_without_files(root_of(about["folder"]))
         config = self.placed(config, about=about, workspace=workspace)
-        weight, out = self.weight(config), getattr(config, "out", None)
+        weight, out = self.weight(config), _written_to(config)
         return start_job(
             self.words(config),
             kind=self.name,
@@ -239,15 +244,23 @@ class JobKind(Generic[Config]):
         return self.start(config, about=about, workspace=image_set.workspace, title=title, within=within)
 
 
+def _written_to(config: object) -> Path | None:
+    """The folder or file that a configuration or call names for its result; None if it has no such thing."""
+    if not isinstance(config, Call):
+        return getattr(config, "out", None)
+    return config.out or config.given.get("out")
+
+
 def result_of(job: Job) -> JobResult | None:
     """What a job that has succeeded left; None for a kind without a result. Raises JobError if it is gone."""
     result = next((kind.result for kind in KINDS if kind.name == job.kind), None)
     return None if result is None else result(job)
 
 
-def _title_of_reading(config: EmbedConfig, about: About) -> str:
-    also = "" if config.also is None else f" and {model_title(config.also)}"
-    return f"Read {about[SET_NAME]} with {model_title(config.model)}{also}"
+def _title_of_reading(reading: Call, about: About) -> str:
+    also = reading.given.get("also")
+    second = "" if also is None else f" and {model_title(also)}"
+    return f"Read {about[SET_NAME]} with {model_title(reading.given['model'])}{second}"
 
 
 def _title_of_adapting(config: FinetuneConfig, about: About) -> str:
@@ -263,33 +276,32 @@ def _folder_of_head(config: PretrainConfig, about: About) -> str:
     return f"pretrained-on-{Path(first.removeprefix('folder:')).name}" + (f"-and-{len(others)}-more" if others else "")
 
 
-def _title_of_export(config: ExportConfig, about: About) -> str:
-    if config.kind == "annotations":
+def _title_of_export(export: Call, about: About) -> str:
+    program = _program_of(export)
+    if program == "annotations":
         return f"Write the annotation files of {about[SET_NAME]}"
-    return f"Write {about['what']} of {about[SET_NAME]} for {DATA_SETS[config.kind].title}"
+    return f"Write {about['what']} of {about[SET_NAME]} for {DATA_SETS[program].title}"
 
 
-def _folder_of_data_set(config: ExportConfig, about: About) -> str:
+def _folder_of_data_set(export: Call, about: About) -> str:
     plain = re.sub(r"[^\w.+-]+", "-", about[SET_NAME]).strip("-.")[:60]
-    return f"{plain or 'pictures'}-{config.kind}"
+    return f"{plain or 'pictures'}-{_program_of(export)}"
 
 
-EMBED: JobKind[EmbedConfig] = JobKind(
-    "embed",
-    ("url_viz", "embed"),
-    title=_title_of_reading,
-    weight=lambda config: "light",
-)
-REFIT: JobKind[RefitConfig] = JobKind(
+def _program_of(export: Call) -> Program:
+    """The program that pictures are written for, from the words of the command: `export fiftyone`."""
+    return cast(Program, export.what.words[-1])
+
+
+EMBED: JobKind[Call] = JobKind("embed", _title_of_reading, weight=lambda reading: "light")
+REFIT: JobKind[Call] = JobKind(
     "embed",  # its progress is shown where that of reading is
-    ("url_viz", "sets", "refit"),
-    title=lambda config, about: f"Make the map of {about[SET_NAME]} again",
+    lambda refit, about: f"Make the map of {about[SET_NAME]} again",
 )
-EXPORT: JobKind[ExportConfig] = JobKind(
+EXPORT: JobKind[Call] = JobKind(
     "share",
-    ("url_viz", "export"),
-    title=_title_of_export,
-    weight=lambda config: "free",
+    _title_of_export,
+    weight=lambda export: "free",
     writes_to="exports",
     takes_files=True,
     new_folder=_folder_of_data_set,
@@ -297,8 +309,8 @@ EXPORT: JobKind[ExportConfig] = JobKind(
 )
 ADAPT: JobKind[FinetuneConfig] = JobKind(
     "finetune",
-    ("training.finetune",),
-    title=_title_of_adapting,
+    _title_of_adapting,
+    "training.finetune",
     weight=lambda config: "heavy" if config.mode == "full" else "light",
     new_folder=lambda config, about: Path(about["folder"]).name,
     takes_files=True,
@@ -307,35 +319,28 @@ ADAPT: JobKind[FinetuneConfig] = JobKind(
 )
 PRETRAIN: JobKind[PretrainConfig] = JobKind(
     "pretrain",
-    ("training.pretrain",),
-    title=lambda config, about: f"Make a head for {model_title(config.model)} from {about['teachers']}",
+    lambda config, about: f"Make a head for {model_title(config.model)} from {about['teachers']}",
+    "training.pretrain",
     weight=lambda config: "light",
     new_folder=_folder_of_head,
     reads_files_alone=True,
     result=head_made,
 )
-COMPARE: JobKind[DiffConfig] = JobKind(
-    "diff",
-    ("url_viz", "versions", "diff"),
-    title=lambda config, about: f"Compare {about[SET_NAME]} with {about['other']}",
-    weight=lambda config: "small",
+COMPARE: JobKind[Call] = JobKind(
+    "diff", lambda diff, about: f"Compare {about[SET_NAME]} with {about['other']}", weight=lambda diff: "small"
 )
-MEASURE: JobKind[MeasureConfig] = JobKind(
+MEASURE: JobKind[Call] = JobKind(
     "measure",
-    ("url_viz", "measure"),
-    title=lambda config, about: f"Measure what {about['pictures']} chosen pictures of {about[SET_NAME]} are worth",
-    weight=lambda config: "small",
+    lambda measure, about: f"Measure what {about['pictures']} chosen pictures of {about[SET_NAME]} are worth",
+    weight=lambda measure: "small",
     result=choice_measured,
 )
-REVIEW_WORTH: JobKind[WorthConfig] = JobKind(
+REVIEW_WORTH: JobKind[Call] = JobKind(
     "worth",
-    ("url_viz", "labels", "worth"),
-    title=lambda config, about: f"Measure what the decisions on {about[SET_NAME]} were worth",
-    weight=lambda config: "small",
+    lambda worth, about: f"Measure what the decisions on {about[SET_NAME]} were worth",
+    weight=lambda worth: "small",
     result=review_measured,
 )
-OLD = (("url_viz", "embed"), ("url_viz", "measure"))
-"""Commands that are not made of signatures yet: what has several values is given once."""
 KINDS: tuple[JobKind[Any], ...] = (EMBED, REFIT, EXPORT, ADAPT, PRETRAIN, COMPARE, MEASURE, REVIEW_WORTH)
 AT_ONCE = 5_000
 """Pictures up to which a page computes by itself what a job does of more: `COMPARE`, `MEASURE`, `REVIEW_WORTH`."""
@@ -350,16 +355,15 @@ def start_export(image_set: ImageSet, *, program: Program, ids: Iterable[int] | 
     wanted = None if ids is None else list(ids)
     about = about_of(image_set, name=name, program=program, what=counted_for(image_set, program, wanted))
     within, home = tuple(image_set.within or ()), image_set.workspace
-    config = ExportConfig(
-        program, image_set.root, NOWHERE, how=how, within=within, model=image_set.source.name, workspace=home.root
-    )
-    config = EXPORT.placed(config, about=about, workspace=home)
+    opening: dict[str, Any] = {"folder": image_set.root, "model": image_set.source.name, "workspace": home.root}
+    new = call(f"export {program}", out=NOWHERE, how=how, within=within, **opening)
+    export = EXPORT.placed(new, about=about, workspace=home)
     if wanted is not None:
-        listed = config.out.with_name(f"{config.out.name}.paths")
-        config = replace(config, listed=listed)
+        listed = Path(f"{export.given['out']}.paths")
+        export = replace(export, given={**export.given, "listed": listed})
         with written_for_a_job(listed) as temporary:
             temporary.write_bytes(paths_text(image_set, wanted, nul=True))
-    return EXPORT.start(config, about=about, workspace=home)
+    return EXPORT.start(export, about=about, workspace=home)
 
 
 def data_of(root: Path) -> str:
@@ -488,8 +492,13 @@ def start_measuring(image_set: ImageSet, ids: Sequence[int], *, name: str, tag: 
     for path in sorted(folder.glob("*.ids"), key=lambda path: path.stat().st_mtime, reverse=True)[MOST_CHOICES:]:
         for gone in (path, path.with_suffix(".json")):
             gone.unlink(missing_ok=True)
-    config = MeasureConfig(image_set.root, listed, out, image_set.source.name, image_set.workspace.root)
-    return MEASURE.start_on(image_set, config, name=name, pictures=f"{len(wanted):,}", tag=tag)
+    return MEASURE.start_on(
+        image_set,
+        call_on(image_set, "subsets worth", ids=listed, result=out),
+        name=name,
+        pictures=f"{len(wanted):,}",
+        tag=tag,
+    )
 
 
 def start_worth(image_set: ImageSet, *, name: str) -> Job:
@@ -498,8 +507,7 @@ def start_worth(image_set: ImageSet, *, name: str) -> Job:
     out.parent.mkdir(parents=True, exist_ok=True)
     for gone in out.parent.glob("*.json"):
         gone.unlink(missing_ok=True)
-    config = WorthConfig(image_set.root, out=out, model=image_set.source.name, workspace=image_set.workspace.root)
-    return REVIEW_WORTH.start_on(image_set, config, name=name)
+    return REVIEW_WORTH.start_on(image_set, call_on(image_set, "labels worth", result=out), name=name)
 
 
 def worth_by_job(image_set: ImageSet) -> Worth | None:

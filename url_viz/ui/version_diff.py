@@ -15,7 +15,7 @@ from url_viz.drawing.tiles import Tile, card_url, tile_of
 from url_viz.export.diffs import diff_html
 from url_viz.image_set import ImageSet, diff
 from url_viz.jobs import Job, JobState, latest_job, list_jobs, why_it_failed
-from url_viz.jobs.configs import DiffConfig
+from url_viz.jobs.calls import call
 from url_viz.jobs.kinds import AT_ONCE, COMPARE
 from url_viz.ui.http import drawn_url, mask_url
 from url_viz.ui.open_sets import open_sets
@@ -136,9 +136,10 @@ def _show_job(image_set: ImageSet, other: ImageSet, before: str, job: Job | None
         source, home = image_set.source.name, image_set.workspace.root
         number = before.removeprefix(_NUMBER) if other is image_set else None
         later = image_set.root if number is None else None
-        config = DiffConfig(other.root, later, since=number, keep=True, model=source, workspace=home)
+        opening: dict[str, Any] = {"folder": other.root, "model": source, "workspace": home}
+        compare = call("versions diff", other=later, since=number, keep=True, **opening)
         what = set_name(other.root) if number is None else f"its version {number}"
-        COMPARE.start_on(image_set, config, name=set_name(image_set.root), before=before, other=what)
+        COMPARE.start_on(image_set, compare, name=set_name(image_set.root), before=before, other=what)
 
     if job is not None and job.status().is_live:
         show_until_over(job)

@@ -20,8 +20,7 @@ from url_viz.columns.measures import is_measure, shown_value, title_of_column, v
 from url_viz.drawing.points import MOST_DRAWN, MapView
 from url_viz.drawing.tiles import card_url, points_url, representatives_url
 from url_viz.image_set import ImageSet
-from url_viz.jobs.configs import RefitConfig
-from url_viz.jobs.kinds import REFIT
+from url_viz.jobs.kinds import REFIT, call_on
 from url_viz.runs.model_accuracy import TRAINING, by_training, has_training
 from url_viz.ui.explore.controls import VALUE
 from url_viz.ui.explore.view import ExploreView, change_view, set_filter, take_set, view
@@ -182,8 +181,7 @@ def show_refit(image_set: ImageSet) -> None:
     """
 
     def refit() -> None:
-        config = RefitConfig(image_set.root, image_set.source.name, image_set.workspace.root)
-        REFIT.start_on(image_set, config, name=set_name(image_set.root))
+        REFIT.start_on(image_set, call_on(image_set, "sets refit"), name=set_name(image_set.root))
 
     share = image_set.maps.placed_fraction
     if share < NOTABLE_SHARE or running(image_set.set_id) is not None:

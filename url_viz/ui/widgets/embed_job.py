@@ -1,7 +1,6 @@
 """Reading (embedding) of a folder as a background job, and the names of image sets on pages."""
 
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -15,7 +14,7 @@ from url_viz.base.workspace import Workspace, root_of
 from url_viz.demo import SPOILED, build_demo
 from url_viz.imaging.source import refuse_what_is_no_source
 from url_viz.jobs import Job, latest_job, progress
-from url_viz.jobs.configs import EmbedConfig
+from url_viz.jobs.calls import Call, call
 from url_viz.jobs.kinds import EMBED, about_set
 from url_viz.jobs.start import ready_runner
 from url_viz.models.model import EmbeddingSpace
@@ -81,10 +80,10 @@ def start_reading(
     """
     root = readable(folder)
     if running(set_id) is None:
-        config = replace(reading_config(root, set_id=set_id, model=model, also=also), range=shown_range)
+        reading = reading_call(root, model=model, also=also, shown_range=shown_range)
         more = {_OPINION: "yes"} if is_opinion else {}
         about = about_set(root, set_id, model=model, name=set_name(root), also=also or "", **more)
-        EMBED.start(config, about=about, workspace=Workspace.at())
+        EMBED.start(reading, about=about, workspace=Workspace.at())
 
 
 def show_read_button(words: str, root: Path, *, model: str, also: str | None = None, key: str, **look: Any) -> None:
@@ -99,11 +98,12 @@ def prepare_reading() -> None:
         Thread(target=import_lancedb, daemon=True).start()
 
 
-def reading_config(root: Path, *, set_id: str, model: str, also: str | None = None) -> EmbedConfig:
+def reading_call(root: Path, *, model: str, also: str | None = None, shown_range: str | None = None) -> Call:
     """How the app reads a folder: within its roots even if links change meanwhile, on the device of this session."""
     where = DEVICE.get() or "auto"
-    return EmbedConfig(
-        root,
+    return call(
+        "embed",
+        folder=root,
         model=allowed_model(model),
         also=None if also is None else allowed_model(also),
         workspace=Workspace.at().root,
@@ -112,6 +112,7 @@ def reading_config(root: Path, *, set_id: str, model: str, also: str | None = No
         within=may_read(),
         one_model=bool(ONE_MODEL.get()),
         ray="auto" if where == ON_RAY else None,
+        range_=shown_range,
     )
 
 
