@@ -60,7 +60,7 @@ def test_annotations_beside_pictures_are_named(
 ) -> None:
     folder = write_folder(tmp_path / "zoo", 2)
     (folder / "data.yaml").write_text("names: [cat]")
-    monkeypatch.setattr("url_viz.cli.open_command.begin_reading", lambda *_: None)
+    monkeypatch.setattr("url_viz.cli.open_command.begin_reading", lambda *_, **_named: None)
     monkeypatch.setattr("url_viz.cli.open_command.become_app", lambda *_: None)
     assert main([str(folder), "--workspace", str(workspace)]) == 0
     shown = capsys.readouterr().out

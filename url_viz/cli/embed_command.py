@@ -77,7 +77,7 @@ def embed(
     """Embed the new and changed pictures of a folder; continues an earlier run that was stopped."""
     on_ray = _on_ray(ray, workers, device, is_external=embeddings is not None)
     rendering = _rendering(range_, bands, pages)
-    how_read = Reading(
+    how_read = ReadingOptions(
         model, also, one_model, limit, refit, within, rendering, embeddings, paths, precision, device, workspace
     )
     image_set, loaded = read_pictures(folder, how_read, on_ray)
@@ -99,7 +99,7 @@ def embed(
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadingOptions:
     """How a folder is read: the arguments of `embed` that several commands share."""
 
     model: str = DEFAULT
@@ -116,7 +116,7 @@ class Reading:
     workspace: Path | None = None
 
 
-def read_pictures(folder: Path, how: Reading, on_ray: OnRay | None = None) -> tuple[ImageSet, Model | None]:
+def read_pictures(folder: Path, how: ReadingOptions, on_ray: OnRay | None = None) -> tuple[ImageSet, Model | None]:
     """Read what is new in a folder, with progress: the set, and the model, None with the user's embeddings."""
     device = how.device if on_ray is None else "cpu"  # what the workers have is theirs
     root = address_in(folder) or folder.expanduser()
@@ -167,14 +167,14 @@ def _rendering(range_: str | None, bands: str | None, pages: str | None) -> Rend
     return Rendering(black, white, chosen, is_chosen=range_ is not None, page=page)
 
 
-def _precision_read(root: Path, how: Reading) -> PrecisionChoice:
+def _precision_read(root: Path, how: ReadingOptions) -> PrecisionChoice:
     """The precision in which the set of a folder was read with a model, else fast."""
     home = Workspace.at(how.workspace)
     space = None if how.embeddings is not None else space_read(find_set(root, home), how.model, home)
     return "fast" if space is None else space.precision
 
 
-def _warn_of_slowness(folder: Path, how: Reading, precision: PrecisionChoice, device: str) -> None:
+def _warn_of_slowness(folder: Path, how: ReadingOptions, precision: PrecisionChoice, device: str) -> None:
     times = times_here(how.model, Workspace.at(how.workspace))
     slow = "" if how.embeddings is not None else slow_words(precision, device, times)
     if slow:

@@ -11,7 +11,7 @@ from url_viz.base.command_line import Count, Output
 from url_viz.base.errors import ImageSetError, UrlVizError, UsageError
 from url_viz.base.wording import counted, first_of, printable
 from url_viz.cli.command_app import app, print_rest, table_text, write_rows
-from url_viz.cli.embed_command import Reading, read_pictures
+from url_viz.cli.embed_command import ReadingOptions, read_pictures
 from url_viz.jobs.configs import DEFAULT, DeviceName, Folder, ModelName, TableOut, WorkspaceDir
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def check(
         if baseline is not None and result_files.read_baseline(baseline) is None:
             for out in filter(None, (json, junit, markdown)):
                 require_outside(out, baseline)
-        read = Reading(model=model, one_model=one_model, workspace=workspace, device=device)
+        read = ReadingOptions(model=model, one_model=one_model, workspace=workspace, device=device)
         result = read_pictures(folder, read)[0].check(rules, baseline=accepted)
         for file, text_of in (
             (json, result_files.as_baseline),
