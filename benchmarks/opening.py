@@ -62,7 +62,7 @@ def _rows(opened: Callable[[], ImageSet]) -> dict[str, str]:
         "open and make the table": _ms(_median(lambda: opened().table())),
         "the map's points (bytes to the browser)": f"{_ms(points_s)} ({megabytes:.1f} MB)",
         "a filter's mask on the map (bytes to the browser)": f"{_ms(mask_s)} ({mask_kb:.1f} kB)",
-        "a picture for each region of the map": _ms(_median(image_set.maps.representatives)),
+        "a picture for each region of the map": _ms(_median(image_set.subsets.regions)),
         "both ends of the order, twins counted once": _ms(_median(lambda: ends(table, by="confusability"))),
         "24 thumbnails": _ms(_median(lambda: image_set.core.store.thumbnails(ids))),
         "neighbours of a picture, from the graph": _ms(_median(lambda: image_set.neighbours(ids[0]))),

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 
 from tests.conftest import dice_head
 from tests.imaging.pictures import encoded, noise, write_folder
-from url_viz.base.errors import FolderError, ImageError, ImageSetError, WorkspaceError
+from url_viz.base.errors import FolderError, ImageError, ImageSetError, UsageError, WorkspaceError
 from url_viz.columns.ranking import percentile
 from url_viz.columns.twin_groups import group_codes
 from url_viz.export.table_files import write_table
@@ -199,7 +199,7 @@ class TestSearch:
         assert hits["similarity"].to_numpy() == pytest.approx((z @ z[row])[order], abs=1e-3)
         assert hits["path"].iloc[0] == "dog/copy.jpg"
         assert list(hits.columns) == ["id", "path", "similarity", *COLUMNS[2:]]
-        assert [len(image_set.search(own, k=k)) for k in (0, 1, 7, 100)] == [0, 1, 7, 7]
+        assert [len(image_set.search(own, k=k)) for k in (1, 7, 100)] == [1, 7, 7]
 
     @pytest.mark.parametrize("k", [1, 3, 12])
     def test_neighbours_are_an_ungated_search_without_twins(self, image_set: ImageSet, k: int) -> None:
@@ -265,7 +265,8 @@ class TestSearch:
             assert found.withheld["id"].tolist() == nearer["id"].tolist()
 
     def test_a_gate_that_nothing_passes_withholds_everything(self, image_set: ImageSet) -> None:
-        found = image_set.safe_search(id_of(image_set, "cat/0000.jpg"), k=3, by="uncertainty", max_percentile=-1)
+        lowest = int(image_set.table().nsmallest(1, "uncertainty")["id"].iloc[0])
+        found = image_set.safe_search(lowest, k=3, by="uncertainty", max_percentile=0)
         assert (len(found.hits), len(found.withheld)) == (0, 7)
 
     def test_a_gate_by_a_measure_that_the_set_has_not_is_an_error(self, image_set: ImageSet, bare_model: Model) -> None:
@@ -274,6 +275,8 @@ class TestSearch:
             ImageSetError, match=r"'uncertainty' is not a measure of this set\. It has: ambiguity, confusability"
         ):
             bare.safe_search(id_of(bare, "cat/0000.jpg"), by="uncertainty", max_percentile=100)
+        with pytest.raises(UsageError, match="max_percentile is -1; give a number from 0 to 100"):
+            image_set.safe_search(id_of(image_set, "cat/0000.jpg"), max_percentile=-1)
 
     def test_the_querys_own_values(self, image_set: ImageSet, pictures: Path) -> None:
         for row in image_set.table().itertuples():

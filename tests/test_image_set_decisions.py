@@ -83,11 +83,11 @@ def test_one_of_each_twins_is_kept_and_taken_back(image_set: ImageSet) -> None:
     copies = found[found["kind"] == "exact"].iloc[0]
     assert copies["path"] == "cat/0000.jpg"
     assert [copies["first"], copies["second"]] == ids_of(image_set, "cat/0000.jpg", "dog/copy.jpg")
-    assert image_set.twins.keep_one_of_each().count == found["size"].sum()
+    assert image_set.twins.keep_one().count == found["size"].sum()
     table = image_set.table()
     for _, group in table.groupby("twin_group"):
         assert (group["decision"] != "drop").sum() == 1, "one of each is left"
-    assert image_set.twins.keep_one_of_each().count == 0
+    assert image_set.twins.keep_one().count == 0
     image_set.decisions.undo()
     assert decided(image_set) == {}
 
@@ -111,7 +111,7 @@ def test_of_a_chain_of_copies_only_pairs_of_what_is_kept_go(
     assert graph is not None
     assert graph.twins.is_thinned == (most_pairs == 3)
     assert image_set.twins.groups()["size"].max() == (5 if most_pairs == 3 else 3)
-    image_set.twins.keep_one_of_each()
+    image_set.twins.keep_one()
     gone = [number for number, path in enumerate(paths) if decided(image_set).get(path) == "drop"]
     assert gone
     for number in gone:

@@ -70,8 +70,8 @@ def test_the_commands_list_pictures(objects: ImageSet, tmp_path: Path, capsys: p
         said = capsys.readouterr()
         return said.err if status else said.out
 
-    assert run("leakage").startswith("1 picture is in two splits, or shows objects of pictures in another.")
-    run("leakage", "--out", str(tmp_path / "leaks.csv"))
+    assert run("splits leaks").startswith("1 picture is in two splits, or shows objects of pictures in another.")
+    run("splits leaks", "--out", str(tmp_path / "leaks.csv"))
     assert pd.read_csv(tmp_path / "leaks.csv")["picture"].tolist() == ["images/val/5.png"]
     assert f"{WORDS}." in run("findings")
     assert "move whole pictures to one split" in run("review", "--by", "leaks", status=1)
@@ -117,7 +117,7 @@ def test_a_picture_that_leaks_itself_is_not_linked_too() -> None:
 
 def test_copies_in_different_pictures_keep_their_boxes(objects: ImageSet) -> None:
     with pytest.raises(ImageSetError, match="No picture has two boxes on one object"):
-        objects.twins.keep_one_of_each()
+        objects.twins.keep_one()
     assert objects.table()["decision"].isna().all()
 
 

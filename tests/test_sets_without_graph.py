@@ -59,7 +59,7 @@ def test_everything_that_a_page_asks_of_it_works(stopped: ImageSet) -> None:
     assert len(stopped.search(first, k=5)) == 5
     assert len(stopped.neighbours(first, k=5)) == 5
     assert first not in set(stopped.neighbours(first, k=5)["id"])
-    assert len(stopped.maps.representatives()) > 0
+    assert len(stopped.subsets.regions()) > 0
     assert stopped.labels.check() is None
     assert len(stopped.core.reference()) == COUNT
     assert tables_of(stopped).isdisjoint(NEW)

@@ -2,22 +2,28 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import Doc
 
+from url_viz.base.command_line import Count
 from url_viz.base.errors import DamageError, ImageSetError
+from url_viz.base.wording import command
 from url_viz.base.workspace import Workspace
+from url_viz.capability import AsKind, capability
 from url_viz.columns.sources import user_version
 from url_viz.columns.table import files, rows, table
 from url_viz.core import SetCore
-from url_viz.evidence.compare import Comparison, ModelReading, compare
+from url_viz.evidence.compare import Comparison, ModelReading, compare, comparison_printout
 from url_viz.evidence.evaluation import CountedPictures, Evaluated, counted_pictures, evaluated
 from url_viz.evidence.order import Order, nearest_labelled, order_by, while_read
+from url_viz.evidence.ranked import Ranked, rank
 from url_viz.evidence.set_subsets import SetSubsets
 from url_viz.findings.findings import Finding, finding_inputs, findings
 from url_viz.findings.gate import GateInputs, GateResult, Policy, judged, policy_of, read_policy
@@ -36,6 +42,7 @@ from url_viz.outside.set_search import SearchableSet
 from url_viz.pictures.map_figure import Style, map_figure
 from url_viz.pictures.set_files import SetFiles, SetObjects
 from url_viz.pictures.set_maps import SetMaps
+from url_viz.review.queues import findings_printout
 from url_viz.review.set_reviews import SetAnswers, SetNames, SetReviews
 from url_viz.runs.set_runs import SetRuns
 from url_viz.store.about import embed_command, has_tables, read_before
@@ -209,11 +216,13 @@ class ImageSet(SearchableSet):
             raise ImageSetError(f"None of these paths is a picture of {str(self.root)!r}. Give those of its files.")
         return np.flatnonzero((row >= 0) & is_kept[row])
 
+    @capability("findings", show=findings_printout)
     def findings(self) -> tuple[Finding, ...]:
-        """What a careful colleague would say of this set, what matters most first; see `url_viz.findings.findings`.
+        """Say what to look at first: leaks, likely wrong labels, bursts and more, then all else there is to review.
 
-        Leaks, likely wrong labels, classes mixed up, bursts, pictures that show nothing, files that cannot be
-        read, small classes: each with a count, a sentence, and the review of what is not decided on yet.
+        In Python the findings alone, what matters most first; see `url_viz.findings.findings`. Leaks, likely wrong
+        labels, classes mixed up, bursts, pictures that show nothing, files that cannot be read, small classes: each
+        with a count, a sentence, and the review of what is not decided on yet.
         """
         return self.core.derived.get(findings)
 
@@ -289,17 +298,52 @@ class ImageSet(SearchableSet):
             return self.cached(_order_by, by)
         return while_read(order) if order.measure is None and is_being_written(self.core.store.paths) else order
 
+    @capability("rank")
+    def rank(
+        self,
+        *,
+        top: Annotated[Count, Doc("how many pictures of each end")] = 20,
+        by: Annotated[
+            str | None, Doc("a measure or any column of numbers (default: the order that holds on this set)")
+        ] = None,
+        twins: Annotated[bool, Doc("show every picture of a group of copies and views")] = False,
+        within_class: Annotated[bool, Doc("compare each picture with its own class only")] = False,
+    ) -> Ranked:
+        """List the most ambiguous and the clearest pictures, and the classes that each lies between.
+
+        In Python `.ambiguous` and `.clear`. Raises ImageSetError for what is no column of numbers.
+        """
+        order = self.order() if by is None else None
+        ranked = rank(
+            self.table(),
+            by if order is None else order.measure,
+            top=top,
+            twins=twins,
+            within_class=within_class,
+            model=self.source.name,
+            labels=command("labels", "list", self.root),
+        )
+        return ranked if order is None else replace(ranked, why=order.reason)
+
     def row(self, image_id: int) -> dict[str, Any]:
         """One picture's row of `table()`, by column."""
         values = self.core.frame.iloc[self.core.row_of(image_id)].to_dict()
         return {str(column): value for column, value in values.items()}
 
-    def compare(self, other: "ImageSet") -> Comparison:
-        """How another model's reading of the same folder differs; see `url_viz.evidence.compare`.
+    @capability("models compare", show=comparison_printout, top=10)
+    def compare(
+        self,
+        other: Annotated["ImageSet | str", AsKind(str), Doc("the second model; the folder was read with both")],
+    ) -> Comparison:
+        """Compare two models or heads on a folder: order, most ambiguous tenth, neighbours, and where they disagree.
 
         Each by itself: no second model is asked.
-        Raises ImageSetError if `other` is of another folder, or by the same backbone and head.
+
+        In Python `other` may be another model's reading of the folder; see `url_viz.evidence.compare`. Raises
+        ImageSetError if it is of another folder, or by the same backbone and head.
         """
+        if isinstance(other, str):
+            other = open_image_set(self.root, model=other, workspace=self.workspace.root)
         if other.set_id != self.set_id:
             raise ImageSetError(
                 f"{str(other.root)!r} and {str(self.root)!r} are different folders. Open the same one with two models."
@@ -309,12 +353,24 @@ class ImageSet(SearchableSet):
                 f"{self.source.title!r} and {other.source.title!r} are the same model. "
                 "Give another model or head to compare with."
             )
-        return compare(
+        comparison = compare(
             *(
                 ModelReading(each.table(), each.core.contents, each.core.witnesses, each.cached(counted_of))
                 for each in (self.single_model, other.single_model)
             )
         )
+        return replace(comparison, titles=(self.source.title, other.source.title))
+
+    @capability("models second")
+    def second(
+        self,
+        *,
+        ask: Annotated[Literal["yes", "no"] | None, Doc("whether the second model is asked from now on")] = None,
+    ) -> str:
+        """Say whether a second model is asked too; choose whether it is (`embed --also NAME` has one read a folder)."""
+        if ask is not None:
+            self.core.second.enable(is_enabled=ask == "yes")
+        return self.core.second.in_words(self.source)
 
     def is_by_same_model(self, other: "ImageSet") -> bool:
         """Whether both were read by one backbone under one head, whatever their files are called."""

@@ -89,7 +89,7 @@ def test_a_list_that_names_pictures_in_two_splits_breaks_the_policy(
     assert f"{paths[0]}: in val and in train" in shown
     assert main(["findings", str(photos / "list.csv"), *options[:2]]) == 0
     assert "6 pictures are in two splits at once, of train and val" in capsys.readouterr().out
-    assert main(["leakage", str(photos / "list.csv"), *options[:2]]) == 0
+    assert main(["splits", "leaks", str(photos / "list.csv"), *options[:2]]) == 0
     assert "same file" in capsys.readouterr().out
 
 

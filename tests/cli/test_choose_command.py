@@ -31,7 +31,7 @@ def image_set(read: ImageSet) -> ImageSet:
 
 
 def test_the_paths_of_what_covers_most_are_printed_and_a_longer_choice_goes_on(image_set: ImageSet, run: Run) -> None:
-    nine = run("choose", 9, "--per", "none").splitlines()
+    nine = run("subsets choose", 9, "--per", "none").splitlines()
     assert len(set(nine)) == 9
     assert nine == image_set.subsets.choose(9, per=None)["path"].tolist()
     assert nine == image_set.names.ask(9)["path"].tolist(), "the same function chooses which to name"
@@ -41,18 +41,18 @@ def test_the_paths_of_what_covers_most_are_printed_and_a_longer_choice_goes_on(i
 def test_quotas_bounds_pins_and_what_was_dropped(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
     table = image_set.table()
     image_set.decisions.decide(table.loc[table["label"] == "c", "id"].tolist()[:35], "drop")
-    told = run("choose", 40, "--most", "a=12", "--tag", "first", "--no-worth").splitlines()
+    told = run("subsets choose", 40, "--most", "a=12", "--tag", "first", "--no-worth").splitlines()
     assert told == ["40 pictures chosen, 5 to 23 of each of 3 classes.", "Tagged 40 pictures “first”."]
     first = set(image_set.subsets.tagged("first"))
     other = next(picture for picture in table["id"][table["label"] == "a"] if picture not in first)
     (tmp_path / "one.txt").write_text(f"{image_set.row(other)['path']}\n")
     out = tmp_path / "list.csv"
-    run("choose", 50, "--pin", "first", "--pin", tmp_path / "one.txt", "--out", out)
+    run("subsets choose", 50, "--pin", "first", "--pin", tmp_path / "one.txt", "--out", out)
     again = pd.read_csv(out)
     assert set(again.loc[again["pinned"], "id"]) == first | {other}
     assert again["label"].value_counts().to_dict() == {"a": 22, "b": 23, "c": 5}
     more = tmp_path / "more.csv"
-    run("choose", 52, "--pin", out, "--out", more)
+    run("subsets choose", 52, "--pin", out, "--out", more)
     assert set(again["id"]) < set(pd.read_csv(more)["id"])
 
 
@@ -62,7 +62,7 @@ def test_only_what_has_the_decision_is_chosen_and_a_list_of_paths_is_written(
     out = tmp_path / "list.txt"
     kept = image_set.core.ids[::2]
     image_set.decisions.decide(kept.tolist(), "keep")
-    told = run("choose", 12, "--decision", "keep", "--out", out)
+    told = run("subsets choose", 12, "--decision", "keep", "--out", out)
     chosen = [Path(line) for line in out.read_text().splitlines()]
     assert all(path.is_file() for path in chosen)
     assert told.splitlines()[0] == "12 pictures chosen, 4 of each of 3 classes."
@@ -73,9 +73,9 @@ def test_only_what_has_the_decision_is_chosen_and_a_list_of_paths_is_written(
 
 
 def test_what_cannot_be_done_is_said(image_set: ImageSet, run: Run) -> None:
-    assert "no column 'colour'" in run("choose", 5, "--per", "colour", status=1)
-    assert "give a value and a whole number" in run("choose", 5, "--most", "a", status=2)
-    assert "No picture has the tag 'mine'. Tags: none yet." in run("choose", 5, "--pin", "mine", status=1)
+    assert "no column 'colour'" in run("subsets choose", 5, "--per", "colour", status=1)
+    assert "give a value and a whole number" in run("subsets choose", 5, "--most", "a", status=2)
+    assert "No picture has the tag 'mine'. Tags: none yet." in run("subsets choose", 5, "--pin", "mine", status=1)
     with pytest.raises(ImageSetError, match="need a column"):
         image_set.subsets.choose(5, per=None, most={"a": 1})
     image_set.labels.use(None)

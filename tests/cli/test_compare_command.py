@@ -26,15 +26,15 @@ def test_two_heads_are_compared_and_a_model_not_with_itself(
 ) -> None:
     other, copied = tmp_path / "other.safetensors", tmp_path / "copied.safetensors"
     save_head(dice_head(7), other)
-    printed = run("compare", "--with", other)
+    printed = run("models compare", other)
     assert "dice (first) and other (second), 8 pictures:" in printed
     assert "By uncertainty, the orders are" in printed
     assert "nearest of every picture are the same under both" in printed
     assert "More ambiguous to the second model by uncertainty:" in printed
-    assert "was not read with" in run("compare", "--with", "resnet18", status=1)
+    assert "was not read with" in run("models compare", "resnet18", status=1)
     shutil.copy(head_file, copied)
     for same in (head_file, copied):
-        told = run("compare", "--with", same, status=1)
+        told = run("models compare", same, status=1)
         assert f"'dice' and {same.stem!r} are the same model" in told
         assert "Give another model or head to compare" in told
 

@@ -111,11 +111,11 @@ def test_tags_names_undo_redo_and_the_list(run: Run, image_set: ImageSet) -> Non
 
 
 def test_twins_are_listed_and_one_of_each_is_kept(run: Run, image_set: ImageSet) -> None:
-    shown = run("twins")
+    shown = run("twins list")
     assert re.search(r"2 +exact +2 +1\.0000 +cat/0000\.jpg +cat/0000\.jpg \| dog/copy\.jpg", shown)
     assert decided(image_set) == {}
     groups = len(image_set.twins.groups())
-    assert f"Kept {groups} and dropped" in run("twins", "--keep-one")
+    assert f"Kept {groups} and dropped" in run("twins keep-one")
     result = decided(image_set)
     assert (result["cat/0000.jpg"], result["dog/copy.jpg"]) == ("keep", "drop")
     assert list(result.values()).count("keep") == groups

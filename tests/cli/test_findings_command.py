@@ -30,20 +30,20 @@ def test_findings_are_printed_with_the_way_to_their_review(image_set: ImageSet, 
 
 
 def test_leaks_are_printed_or_written(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
-    told = run("leakage", "--top", 1).splitlines()
+    told = run("splits leaks", "--top", 1).splitlines()
     assert told[0] == f"2 of {len(image_set)} pictures have a copy or another view in another split."
     assert told[-1] == "… and 1 more (--top, --out)"
-    assert run("leakage", "--out", tmp_path / "leaks.csv").startswith("2 leaks in ")
+    assert run("splits leaks", "--out", tmp_path / "leaks.csv").startswith("2 leaks in ")
     written = pd.read_csv(tmp_path / "leaks.csv")
     assert dict(zip(written["path"], written["twin_path"], strict=True)) == LEAKS
 
 
 def test_against_another_folder_and_what_cannot_be(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
-    told = run("leakage", "--against", image_set.root).splitlines()
+    told = run("splits leaks", "--against", image_set.root).splitlines()
     assert told[0].startswith(f"{len(image_set)} of {len(image_set)} pictures have a copy or another view in "), (
         "itself"
     )
-    assert "was not read yet" in run("leakage", "--against", tmp_path, status=1)
+    assert "was not read yet" in run("splits leaks", "--against", tmp_path, status=1)
 
 
 def test_the_report_says_them(image_set: ImageSet) -> None:

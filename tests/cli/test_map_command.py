@@ -19,12 +19,12 @@ def image_set(module_workspace: Path, model: Model) -> ImageSet:
 
 
 def test_representatives(image_set: ImageSet, tmp_path: Path, run: Run) -> None:
-    table = image_set.maps.representatives(2)
-    shown = run("representatives", "--count", 2)
+    table = image_set.subsets.regions(count=2)
+    shown = run("subsets regions", "--count", 2)
     assert all(path in shown for path in table["path"])
     assert "share" in shown
     out = tmp_path / "them.csv"
-    run("representatives", "--out", out)
+    run("subsets regions", "--out", out)
     assert pd.read_csv(out)["size"].sum() <= 6
 
 

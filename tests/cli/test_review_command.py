@@ -121,7 +121,7 @@ class TestReview:
         assert [line[:3] for line in lines[1:]] == ["cat", "cat", "dog", "dog"]
         shown = "Near copies: 1 picture to review.\ncat/0000.jpg  (cat)  Keep which?\n"
         assert run("review", "--by", "copies") == shown
-        run("twins", "--keep-one")
+        run("twins keep-one")
         assert run("review", "--by", "copies") == "Near copies: 0 pictures to review.\n"
 
     def test_of_a_class_and_of_a_tag(self, run: Run) -> None:

@@ -22,7 +22,7 @@ def run(
     monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
 
     def ran(command: str, folder: Path, *arguments: str, status: int = 0) -> str:
-        assert main([command, str(folder), "--model", str(head_file), *arguments]) == status
+        assert main([*command.split(), str(folder), "--model", str(head_file), *arguments]) == status
         shown = capsys.readouterr()
         return shown.err + shown.out
 
@@ -34,16 +34,16 @@ def test_a_second_model_from_reading_to_leaving_it_out(
 ) -> None:
     folder = write_folder(tmp_path / "zoo", 6)
     assert f"and with {SECOND} beside it" in run("embed", folder, "--also", second_model.name)
-    assert f"by two models: dice, which looks twice, and {SECOND}" in run("second", folder)
+    assert f"by two models: dice, which looks twice, and {SECOND}" in run("models second", folder)
     assert f"by two models (also {SECOND})" in run("rank", folder)
-    assert f"by dice alone; {SECOND} has read the pictures too" in run("second", folder, "--ask", "no")
+    assert f"by dice alone; {SECOND} has read the pictures too" in run("models second", folder, "--ask", "no")
     assert "two models" not in run("rank", folder)
-    assert "by two models" in run("second", folder, "--ask", "yes")
+    assert "by two models" in run("models second", folder, "--ask", "yes")
     write_folder(folder, 1, start=6)
     said = run("embed", folder)
     assert f"{SECOND} has not read all of these pictures" in said
     assert f"--also {SECOND}" in said
-    assert "alone" in run("second", folder)
+    assert "alone" in run("models second", folder)
     assert "is the first model already" in run("embed", folder, "--also", str(head_file), status=1)
 
 
@@ -59,7 +59,7 @@ def test_a_new_folder_is_read_by_a_second_model_unless_it_is_switched_off(
     assert SECOND not in read("switched off", "--one-model")
     said = read("new")
     assert said.index("neighbours 6 of 6") < said.index(f"read, {SECOND} 6 of 6") < said.index("by two models: dice")
-    assert f"second {tmp_path / 'new'} --ask no" in said
+    assert f"models second {tmp_path / 'new'} --ask no" in said
     assert f"and with {SECOND} beside it" in said
 
 

@@ -52,7 +52,7 @@ def test_of_a_folder_with_spaces_and_quotes_by_commands(
 
 def test_of_a_folder_with_spaces_and_quotes_by_errors_of_python(image_set: ImageSet) -> None:
     root, home = image_set.root, image_set.workspace.root
-    assert suggested(image_set.splits.listed_only) == ["leakage", str(root)]
+    assert suggested(image_set.splits.listed_only) == ["splits", "leaks", str(root)]
     for act, words in (
         (lambda: drop_model(root, image_set.space.backbone, workspace=home), ["sets", "forget", str(root)]),
         (lambda: move(root, root, workspace=home), ["sets", "forget", str(root)]),

@@ -35,12 +35,12 @@ def said(act: Callable[[], object]) -> str:
 
 def test_what_was_done_is_said_and_what_could_not_be(image_set: ImageSet) -> None:
     assert "no picture with id 17" in said(lambda: image_set.decisions.decide([17], "keep"))
-    assert "1 picture" in said(lambda: image_set.twins.keep_one_of_each().sentence)
+    assert "1 picture" in said(lambda: image_set.twins.keep_one().sentence)
     paths = image_set.workspace.set_paths(image_set.set_id)
     for path in paths.folder.glob("decisions.*"):
         path.unlink()
     paths.decisions.write_bytes(b"no database" * 100)
-    assert r"\`sqlite3 FILE .recover\`" in said(lambda: image_set.twins.keep_one_of_each().sentence)
+    assert r"\`sqlite3 FILE .recover\`" in said(lambda: image_set.twins.keep_one().sentence)
 
 
 def test_labels_on_a_full_disk(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:

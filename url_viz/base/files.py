@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -111,3 +112,20 @@ def _digest(record: Mapping[str, Any]) -> str:
     except RecursionError as error:  # it could be read, by a little
         raise ValueError("it is nested too deeply") from error
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def ids_in(path: Path) -> list[int]:
+    """The picture ids that a file, or standard input, lists. Raises FolderError if they cannot be read."""
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FolderError(
+            f"Cannot read ids from {str(path)!r}: {error}. Give a text file with one id per line."
+        ) from error
+    try:
+        ids = [int(line) for line in text.split()]
+        if any(not -(2**63) <= number < 2**63 for number in ids):
+            raise ValueError("a number of more than 64 bits")
+        return ids
+    except ValueError as error:
+        raise FolderError(f"{str(path)!r} holds more than ids: {error}. Take the column id of an export.") from error

@@ -115,28 +115,3 @@ def decisions(
 def _history(image_set: "ImageSet", count: int) -> str:
     history = image_set.decisions.history(count).drop(columns=["number", "count"])
     return table_text(history.replace("", "-")) if len(history) else "No decisions yet."
-
-
-@app.on_set()
-def twins(
-    image_set: "ImageSet",
-    *,
-    keep_one: Annotated[bool, Doc("decide: keep one of each, drop its copies")] = False,
-    top: Annotated[Count, Doc("how many groups to list")] = 20,
-) -> None:
-    """List groups of copies and views, with the pair that is least alike and the picture to keep.
-
-    Views stay, and of a chain of copies several: only a copy of a picture that is kept is dropped.
-    """
-    groups = image_set.twins.groups()
-    if groups.empty:
-        print("There are no copies, and no views of one thing.")
-        return
-    names = image_set.table().set_index("id")["path"]
-    shown = groups.assign(least_alike=groups["first"].map(names) + " | " + groups["second"].map(names))
-    shown = shown[["size", "kind", "classes", "cosine", "path", "least_alike"]].rename(columns={"path": "keep"})
-    print(table_text(shown.head(top), "{:.4f}"))
-    sizes = f"{counted(len(groups), 'group')}, {counted(int(groups['size'].sum()), image_set.noun)}"
-    print(f"{sizes}; {groups['left'].sum():,} of them stay, if one of each copy is kept.")
-    if keep_one:
-        print(f"{image_set.twins.keep_one_of_each().sentence}.")

@@ -9,7 +9,7 @@ from tyro.conf import Positional
 
 from url_viz.base.command_line import Count, Output
 from url_viz.base.errors import ImageSetError, UrlVizError, UsageError
-from url_viz.base.wording import counted, first_of, printable
+from url_viz.base.wording import counted, printable
 from url_viz.cli.command_app import app, print_rest, table_text, write_rows
 from url_viz.cli.embed_command import ReadingOptions, read_pictures
 from url_viz.jobs.configs import DEFAULT, DeviceName, Folder, ModelName, TableOut, WorkspaceDir
@@ -17,35 +17,6 @@ from url_viz.jobs.configs import DEFAULT, DeviceName, Folder, ModelName, TableOu
 if TYPE_CHECKING:
     from url_viz.findings.gate import GateResult, Policy, RuleResult
     from url_viz.image_set import ImageSet
-    from url_viz.review.queues import QueueRow
-
-
-_LISTED_BY = {
-    **dict.fromkeys(("leaks", "in-two-splits", "apart-in-two-splits"), "leakage"),
-    "unreadable": "export --failures",
-}
-
-
-@app.on_set()
-def findings(image_set: "ImageSet") -> None:
-    """Say what to look at first: leaks, likely wrong labels, bursts and more, then all else that there is to review."""
-    if not image_set.findings():
-        print("Nothing that stands out.")
-    for row in image_set.reviews.queues():
-        print(" ".join(filter(None, (f"{row.words}.", row.why))))
-        to_go = "" if row.opens is None else f"{row.left:,} to review"
-        print("    " + " · ".join(filter(None, (_command_of(image_set, row), to_go, row.minutes, row.progress))))
-
-
-def _command_of(image_set: "ImageSet", row: "QueueRow") -> str:
-    """What lists the pictures of a queue."""
-    if row.kind == "without-objects":
-        return first_of(image_set.files.without_objects())
-    if row.opens is None:
-        return _LISTED_BY[row.kind]
-    spec = row.opens
-    per_class = f" --within-class --per-class {spec.per_class}" if spec.per_class else ""
-    return f"review --by {row.kind}{per_class}" + (f" --top {spec.most}" if spec.most else "")
 
 
 @app.on_set()

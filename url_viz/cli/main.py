@@ -18,9 +18,7 @@ TOPICS = (
     "models",
     "decide",
     "review",
-    "export",
     "columns",
-    "map",
     "findings",
     "evaluate",
 )

@@ -148,7 +148,7 @@ class SecondModelChoice:
     def in_words(self, first: ModelSource) -> str:
         """By which models confusability and ambiguity are, and what could be done about it; `first` is looked at."""
         if self.active is not None:
-            by_one = command("second", self.store.about().root, "--ask", "no")
+            by_one = command("models", "second", self.store.about().root, "--ask", "no")
             both = f"{first.title}{', which looks twice,' if self.looks_twice else ''} and {self.active.title}"
             return f"Confusability and ambiguity are by two models: {both}. By one: `{by_one}`."
         words = f"Confusability and ambiguity are by {first.title} alone"

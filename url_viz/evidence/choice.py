@@ -12,6 +12,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from url_viz.base.errors import ImageSetError
+from url_viz.base.printout import Printout
 from url_viz.base.wording import counted, percent
 from url_viz.columns.ranking import NONE
 from url_viz.evidence.order_metrics import Figure, mean_by_t
@@ -213,6 +214,10 @@ class ChoiceWorth:
     chosen: float
     random: Figure
     gain: Figure
+
+    def printout(self) -> Printout:
+        """What it is worth in words, and as JSON all figures."""
+        return Printout([self.words], figures=self)
 
     @cached_property
     def words(self) -> str:

@@ -3,13 +3,16 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.base.errors import ImageSetError
+from url_viz.base.printout import Printout, Table
 from url_viz.base.wording import counted, decimal
-from url_viz.columns.measures import TABLE_MEASURES, in_text, measure_named
+from url_viz.columns.measures import TABLE_MEASURES, UNCERTAINTY, in_text, measure_named
 from url_viz.columns.ranking import percentile
 from url_viz.columns.twin_groups import first_of_each
 from url_viz.evidence.evaluation import CountedPictures, called_in_table
@@ -130,6 +133,7 @@ class Comparison:
     """Two models on one image set: each measure that both have, and their neighbourhoods where both have a graph.
 
     `shared` pictures are known to both; `only_first` and `only_second` count those that one model alone has read.
+    `titles` are the models' names.
     """
 
     measures: Mapping[str, ComparedMeasure]
@@ -137,6 +141,7 @@ class Comparison:
     shared: int
     only_first: int
     only_second: int
+    titles: tuple[str, str] = ("the first", "the second")
 
     def table(self) -> pd.DataFrame:
         """One row a measure, figures with the ends of their intervals: agreement, and whose R-AUROC is higher."""
@@ -345,9 +350,40 @@ def neighbours_in_words(both: Neighbourhoods) -> str:
     )
 
 
-def disagreements(compared: ComparedMeasure, *, most: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def comparison_printout(image_set: Any, comparison: Comparison) -> Printout:
+    """Agreement and difference by each measure, and the pictures that the models disagree on, each way.
+
+    Raises ImageSetError where there is nothing to compare.
+    """
+    measures, both = comparison.measures.values(), comparison.neighbourhoods
+    first, second = comparison.titles
+    if not measures and both is None:
+        raise ImageSetError(
+            f"Too few pictures of {str(image_set.root)!r} have a value under both {first!r} and {second!r}."
+        )
+    words = [f"{first} (first) and {second} (second), {counted(comparison.shared, 'picture')}:"]
+    words += [said for each in measures for said in (agreement_in_words(each), difference_in_words(each)) if said]
+    if UNCERTAINTY.name not in comparison.measures:
+        words.append("There is no uncertainty under both: one of them has no head.")
+    if both is not None:
+        words.append(neighbours_in_words(both))
+    named = {"before": "first", "after": "second"}
+    tables = [
+        Table(
+            rows.rename(columns=named),
+            ("first", "second", "path", "label"),
+            f"More ambiguous to the {which} model by {each.measure}:",
+            "{:.0f}",
+        )
+        for each in measures
+        for which, rows in zip(("second", "first"), disagreements(each), strict=True)
+    ]
+    return Printout(words, tables, file=Table(comparison.table(), noun="measure"))
+
+
+def disagreements(compared: ComparedMeasure, *, most: int | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The pictures that are most more ambiguous to the second model, and to the first; twins are counted once."""
     rows = compared.table
     up = first_of_each(rows.sort_values(["change", "id"], ascending=[False, True]))
     down = first_of_each(rows.sort_values(["change", "id"], ascending=[True, True]))
-    return up[up["change"] > 0].head(most), down[down["change"] < 0].head(most)
+    return up[up["change"] > 0][:most], down[down["change"] < 0][:most]

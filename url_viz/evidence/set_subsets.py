@@ -1,13 +1,25 @@
 """Parts of an image set: what was not dropped; n pictures chosen to train on or to label, and what that is worth."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from typing_extensions import Doc
 
+from url_viz.base.command_line import OptionalCount
 from url_viz.base.errors import ImageSetError
+from url_viz.base.files import ids_in
+from url_viz.base.progress import Progress, ProgressCallback, silent
+from url_viz.capability import AsJob, AsKind, capability
 from url_viz.core import SetSubject
 from url_viz.evidence.choice import ChoiceWorth, choice_worth, chosen_rows
+from url_viz.evidence.selective_retrieval import near_in_graph
+from url_viz.models.classifier_functions import class_names
+from url_viz.parameters import IDS_FILE
+from url_viz.pictures.named_groups import classifier, look_of
+from url_viz.pictures.set_maps import NEAR, representatives
 from url_viz.store.decisions.decision_rows import tags_of
 from url_viz.store.decisions.decisions import Action
 
@@ -69,12 +81,55 @@ class SetSubsets(SetSubject):
             decisions.untag(others, tag)
         return decisions.tag(wanted, tag)
 
-    def worth(self, ids: Iterable[int]) -> ChoiceWorth:
-        """What it is worth to train on these pictures, against as many at random: `.gain`, and `.words` that say it.
+    @capability(
+        "subsets regions", columns=("size", "path", "label", "share"), number="{:.0%}", noun="representative", top=40
+    )
+    def regions(
+        self,
+        *,
+        count: Annotated[
+            OptionalCount, Doc("at most this many (default: by the number of pictures, at most 32)")
+        ] = None,
+    ) -> pd.DataFrame:
+        """List one representative picture per region of the map, with the pictures of the region and their class.
 
-        A linear probe's accuracy on pictures that it has not seen, nor their twins; ten draws. Takes seconds. Raises
-        ImageSetError for unknown ids, below two classes, or where a probe would take minutes.
+        Largest regions first. In a file also `looks_like`, the class of ImageNet that the backbone sees in a picture
+        and its neighbours, with its `like_share`.
+
+        In Python id, path, x, y, size, label, share, looks_like, like_share; the last two None and nan without a head
+        that knows the classifier, where its classes are no words for the set (`url_viz.pictures.named_groups`), or
+        where none is clear.
         """
+        core, names = self._core, class_names()
+        pictures = representatives(core.frame, core.contents, core.graph, count=count, by=core.leading_order.measure)
+        functions = core.derived.get(classifier)
+        if functions is None:
+            return pictures.assign(looks_like=None, like_share=np.nan)
+        looks = []
+        for image_id in pictures["id"].tolist():
+            row = core.row_of(image_id)
+            near = near_in_graph(row, core.contents, core.graph)
+            keys = np.unique(core.contents[[row] if near is None else [row, *near[0][:NEAR]]])
+            embeddings = core.store.embeddings(core.space.key, keys).embedding.astype(np.float32)
+            looks.append(look_of(functions.shares(embeddings), names))
+        return pictures.assign(
+            looks_like=pd.Series([name for name, _ in looks], dtype=object, index=pictures.index),
+            like_share=np.array([share for _, share in looks], np.float32),
+        )
+
+    @capability("subsets worth", job=AsJob("small"), top=20)
+    def worth(
+        self, ids: Annotated[Iterable[int] | Path, AsKind(Path), IDS_FILE], *, progress: ProgressCallback = silent
+    ) -> ChoiceWorth:
+        """Measure what it is worth to train on some pictures only, against as many at random.
+
+        A linear probe's accuracy on pictures that it has not seen, nor their twins; ten draws. Takes seconds.
+
+        In Python `.gain`, and `.words` that say it. Raises ImageSetError for unknown ids, below two classes, or where
+        a probe would take minutes.
+        """
+        progress(Progress("worth", 0))
+        ids = ids_in(ids) if isinstance(ids, Path) else ids
         table = self._core.frame
         label = table["label"].where(table["decision"] != "drop")
         is_chosen = np.isin(np.arange(len(table)), self._core.rows_of(ids))

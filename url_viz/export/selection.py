@@ -12,18 +12,22 @@ import pandas as pd
 from numpy.typing import NDArray
 from typing_extensions import Doc
 
-from url_viz.base.command_line import Output
-from url_viz.base.errors import DecisionError, FolderError
+from url_viz.base.command_line import Count, Output
+from url_viz.base.errors import DecisionError, FolderError, ImageSetError, UsageError
+from url_viz.base.files import ids_in
+from url_viz.base.printout import Printout
 from url_viz.base.progress import Progress, ProgressCallback, silent
 from url_viz.base.wording import counted
 from url_viz.capability import AsKind, capability
 from url_viz.columns.ranking import with_percentile
+from url_viz.evidence.choice import choice_in_words
 from url_viz.export.folders import paths_file, paths_text
 from url_viz.export.table_files import table_bytes, write_bytes, write_table
 from url_viz.image_set import ImageSet
 from url_viz.labels.label_choice import CORRECTED
-from url_viz.parameters import IDS_FILE, WithDecision
+from url_viz.parameters import IDS_FILE, ListFile, WithDecision
 from url_viz.pictures.set_maps import MapBy
+from url_viz.store.columns.user_files import read_user_file
 from url_viz.store.columns.user_paths import match_paths
 
 
@@ -64,20 +68,6 @@ def export_map(
     table = image_set.table().set_index("id").loc[projection.ids, ["path"]].reset_index()
     write_table(table.assign(x=projection.xy[:, 0], y=projection.xy[:, 1], method=projection.by), out)
     return f"{counted(len(projection), 'picture')} by {projection.by} in {out}."
-
-
-def ids_in(path: Path) -> list[int]:
-    """The picture ids that a file, or standard input, lists. Raises FolderError if they cannot be read."""
-    try:
-        text = sys.stdin.read() if str(path) == "-" else path.expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FolderError(
-            f"Cannot read ids from {str(path)!r}: {error}. Give a text file with one id per line."
-        ) from error
-    try:
-        return [int(np.int64(int(line))) for line in text.split()]
-    except (ValueError, OverflowError) as error:
-        raise FolderError(f"{str(path)!r} holds more than ids: {error}. Take the column id of an export.") from error
 
 
 def ids_meant(
@@ -235,3 +225,65 @@ def paths_listed(file: Path | None) -> list[str]:
     except OSError as error:
         raise FolderError(f"Cannot read the list {str(file)!r}: {error.strerror}. Give a file of paths.") from error
     return [os.fsdecode(part) for part in (text.split(b"\0") if b"\0" in text else text.splitlines()) if part]
+
+
+@capability("subsets choose")
+def choose(
+    image_set: ImageSet,
+    count: Annotated[Count, Doc("how many pictures, the pinned ones among them")] = 500,
+    *,
+    per: Annotated[str, Doc("as many of each value of this column; none: however many")] = "label",
+    most: Annotated[tuple[str, ...], Doc("at most so many of a value: cat=100; may be repeated")] = (),
+    pin: Annotated[
+        tuple[str, ...], Doc("pictures that are chosen in any case: a file of paths, or a tag; may be repeated")
+    ] = (),
+    listed: ListFile = None,
+    decision: WithDecision = None,
+    tag: Annotated[str | None, Doc("give the chosen pictures, and no others, this tag")] = None,
+    out: Annotated[Path | None, Doc("write the paths to a .txt file, or a table to .csv or .parquet"), Output()] = None,
+    worth: Annotated[bool, Doc("measure what the choice is worth against chance")] = True,
+) -> Printout:
+    """Choose pictures that cover the set, twins once, as many of each class; say what that is worth against chance.
+
+    Without --out or --tag the paths are printed, those first that cover most. Nothing is moved or changed.
+
+    In Python `image_set.subsets.choose` gives the rows, `.worth` says what they are worth.
+    """
+    named = None if listed is None else paths_listed(listed)
+    among = None if named is None and decision is None else chosen_ids(image_set, paths=named, decision=decision)
+    subsets, column = image_set.subsets, None if per == "none" else per
+    pinned = [image_id for where in pin for image_id in _pinned(image_set, where)]
+    chosen = subsets.choose(count, per=column, most=dict(map(_most_of, most)), among=among, pinned=pinned)
+    words = [choice_in_words(chosen, count, per=subsets.quota_column(column))]
+    if out is not None and out.suffix.lower() == ".txt":
+        write_bytes(paths_text(image_set, chosen["id"]), out)
+    elif out is not None:
+        write_table(chosen, out)
+    if tag is not None:
+        words.append(f"{subsets.tag(chosen['id'], tag).sentence}.")
+    if worth:
+        try:
+            words.append(subsets.worth(chosen["id"]).words)
+        except ImageSetError as error:
+            words.append(str(error))
+    if out is None and tag is None:
+        return Printout(chosen["path"].tolist(), notes=words, figures=chosen)
+    return Printout(words, figures=chosen)
+
+
+def _pinned(image_set: ImageSet, where: str) -> list[int]:
+    """Ids of the pictures in a file of paths, or in a table that `--out` wrote, or else of those with a tag."""
+    if Path(where).suffix.lower() in (".csv", ".parquet") and Path(where).is_file():
+        paths = read_user_file(where).paths
+    elif where == "-" or Path(where).is_file():
+        paths = tuple(paths_listed(Path(where)))
+    else:
+        return image_set.subsets.tagged(where)
+    return [int(image_id) for image_id in ids_of_paths(image_set, paths)]
+
+
+def _most_of(text: str) -> tuple[str, int]:
+    value, _, count = text.rpartition("=")
+    if not value or not count.isdecimal():
+        raise UsageError(f"--most is {text!r}; give a value and a whole number: cat=100.")
+    return value, int(count)

@@ -1,18 +1,22 @@
 """Splits of an image set and what leaks between them, and its copies and views."""
 
 from fnmatch import fnmatch
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import Doc
 
 from url_viz.base.errors import ImageSetError
+from url_viz.base.printout import Printout, Table
 from url_viz.base.wording import command, counted
+from url_viz.capability import AsPath, capability
 from url_viz.columns.twin_groups import left_of_copies, one_of_each, twin_table, within_pictures
 from url_viz.core import SetCore, SetSubject, require_same_kind
 from url_viz.findings.findings import Finding, leak_findings
-from url_viz.findings.leaks import Splits, leaked_pictures, leaks, leaks_between_sets, splits
+from url_viz.findings.leaks import APART, SAME_FILE, Splits, leaked_pictures, leaks, leaks_between_sets, splits
 from url_viz.imaging.folder_classes import SPLIT
 from url_viz.pipeline.near_copies import Pixels, stored_pixels
 from url_viz.pipeline.twins import copy_stars, twins_across
@@ -42,8 +46,8 @@ class SetSplits(SetSubject):
         """What to do about a set without splits, for an error."""
         return (
             f"{str(self._core.root)!r} has no splits to compare. Say which pictures are test "
-            "(`python -m url_viz leakage FOLDER --test 'test_*'`, or --by COLUMN), put them below train/ and test/, or "
-            "compare the set with another one (`python -m url_viz leakage FOLDER --against OTHER`)."
+            "(`python -m url_viz splits leaks FOLDER --test 'test_*'`, or --by COLUMN), put them below train/ and "
+            "test/, or compare the set with another one (`python -m url_viz splits leaks FOLDER --against OTHER`)."
         )
 
     @property
@@ -51,7 +55,7 @@ class SetSplits(SetSubject):
         """What to do about leaks of a set of objects, for an error."""
         return (
             f"Leaks of {str(self._core.root)!r} are pictures, and a review of objects would drop boxes from them. List "
-            f"them, and move whole pictures to one split: `{command('leakage', self._core.root)}`."
+            f"them, and move whole pictures to one split: `{command('splits', 'leaks', self._core.root)}`."
         )
 
     def columns(self) -> list[str]:
@@ -132,6 +136,43 @@ class SetSplits(SetSubject):
         found = self.leaks()
         return None if found is None else leaked_pictures(found, is_of_objects=self._core.is_of_objects)
 
+    @capability("splits leaks", top=20)
+    def list_leaks(
+        self,
+        *,
+        against: Annotated[
+            "SetSubject | Path | None", AsPath(), Doc("another folder that was read with the same model")
+        ] = None,
+        test: Annotated[str | None, Doc("say which are test: a pattern of their paths or names, test_*")] = None,
+        by: Annotated[str | None, Doc("say which are test: a column that names each picture's split")] = None,
+    ) -> Printout:
+        """List the pictures of a split with a copy or another view in another (train/ and test/), or in another folder.
+
+        `--test` and `--by` say for good which pictures are test.
+
+        In Python `leaks` and `leaked_pictures` give the rows, `tell` says which are test. Raises ImageSetError without
+        splits.
+        """
+        if isinstance(against, Path):
+            raise TypeError("Give the image set that was read of this folder.")
+        told = [self.tell(test=test, column=by)] if test is not None or by is not None else []
+        is_of_pictures = self._core.is_of_objects and against is None
+        rows = self.leaked_pictures() if is_of_pictures else self.leaks(against)
+        if rows is None:
+            raise ImageSetError(self.missing)
+        if is_of_pictures:
+            words = counted(rows["picture"].nunique(), "picture is", "pictures are")
+            words += f" in two splits, or {'shows' if len(rows) == 1 else 'show'} objects of pictures in another."
+            columns = ("kind", "rows", "split", "picture", "twin_split", "twin_picture")
+        else:
+            where = "another split" if against is None else str(against._core.root)
+            also = ", or a picture that is kept apart with them," if (rows["kind"] == APART).any() else ""
+            also += ", or are themselves," if (rows["kind"] == SAME_FILE).any() else ""
+            words = f"{len(rows):,} of {counted(len(self._core.ids), self._core.noun)} have a copy or another view"
+            words += f"{also} in {where}."
+            columns = ("cosine", "kind", "split", "path", "twin_split", "twin_path")
+        return Printout([*told, words], [Table(rows, columns, noun="leak")])
+
     def findings(self) -> tuple[Finding, ...]:
         """Those of `ImageSet.findings()` that are of splits."""
         return self._core.derived.get(leak_findings)
@@ -166,19 +207,46 @@ def _same_files(mine: NDArray[np.int64], others: NDArray[np.int64]) -> Twins:
     return Twins(len(mine) + len(others), pair.astype(np.int32), every.astype(np.float32), every.astype(bool))
 
 
+NO_TWINS = "There are no copies, and no views of one thing."
+
+
+def _groups_shown(twins: Any, groups: pd.DataFrame) -> Printout:
+    if groups.empty:
+        return Printout([NO_TWINS], figures=[])
+    core = twins._core
+    names = pd.Series(core.frame["path"].to_numpy(object), index=core.ids)
+    least_alike = groups["first"].map(names) + " | " + groups["second"].map(names)
+    rows = groups.assign(least_alike=least_alike).rename(columns={"path": "keep"})
+    sizes = f"{counted(len(groups), 'group')}, {counted(int(groups['size'].sum()), core.noun)}"
+    left = f"{sizes}; {groups['left'].sum():,} of them stay, if one of each copy is kept."
+    columns = ("size", "kind", "classes", "cosine", "keep", "least_alike")
+    return Printout(tables=[Table(rows, columns, "", "{:.4f}", "group")], closing=[left])
+
+
+def _kept_one(twins: Any, done: Action) -> Printout:
+    return Printout([f"{done.sentence}." if done.count + done.unchanged else NO_TWINS])
+
+
 class SetTwins(SetSubject):
     """The copies and views in an image set, as `image_set.twins`."""
 
+    @capability("twins list", show=_groups_shown, top=20)
     def groups(self) -> pd.DataFrame:
-        """Groups of copies and views, one row each, with the least alike pair and which to keep; see `twin_table`."""
+        """List groups of copies and views, with the pair that is least alike and the picture to keep.
+
+        In Python one row each; see `twin_table`.
+        """
         core = self._core
         return twin_table(core.frame, core.contents, lambda rows: core.unit[rows], self._left())
 
-    def keep_one_of_each(self) -> Action:
+    @capability("twins keep-one", show=_kept_one)
+    def keep_one(self) -> Action:
         """Decide to keep one of each pictures that are copies, and to drop those that are a copy of one that is kept.
 
-        Views stay, and of a group in which not each is a copy of each, several: see `left_of_copies`. Of objects only
-        boxes of one picture are dropped: raises ImageSetError where no picture has two of one object.
+        Views stay, and of a chain of copies several: only a copy of a picture that is kept is dropped. Of objects only
+        boxes of one picture are dropped.
+
+        In Python see `left_of_copies`; raises ImageSetError where no picture has two boxes of one object.
         """
         table = self._core.frame
         decided = one_of_each(table, self._left())
@@ -192,7 +260,7 @@ class SetTwins(SetSubject):
         return self._core.decisions.decide_each(decided)
 
     def to_keep(self) -> NDArray[np.int64]:
-        """Ids (M,) of the pictures that `keep_one_of_each` leaves, those without a copy too."""
+        """Ids (M,) of the pictures that `keep_one` leaves, those without a copy too."""
         return self._core.ids[self._left()]
 
     def _left(self) -> NDArray[np.bool_]:

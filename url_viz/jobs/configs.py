@@ -37,6 +37,6 @@ class MeasureConfig:
 
     folder: Positional[Folder]
     ids: Ids
-    out: Positional[Annotated[Path, Doc("a .json file"), Output()]]
+    out: Annotated[Path | None, Doc("a .json file"), Output()] = None
     model: ModelName = DEFAULT
     workspace: WorkspaceDir = None

@@ -5,16 +5,23 @@ import os
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from typing_extensions import Doc
 
+from url_viz.base.command_line import Count, OptionalPercentile
 from url_viz.base.errors import ImageError
+from url_viz.base.printout import Printout, Table
+from url_viz.base.wording import counted
+from url_viz.capability import AsKind, capability
 from url_viz.columns.ranking import percentile_of_each
 from url_viz.columns.twin_groups import group_codes
 from url_viz.core import SetSubject
+from url_viz.evidence.ranked import with_between
 from url_viz.evidence.selective_retrieval import near_in_graph, search
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
@@ -29,7 +36,8 @@ _MODES_OF_PNG = frozenset(("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"))
 class SearchResult:
     """Tables of `hits` and of what was `withheld`, nearest first, and the measure that gates.
 
-    `query_value` and `query_percentile` are the query's own by that measure, nan without one.
+    `query_value` and `query_percentile` are the query's own by that measure, nan without one. What is withheld is above
+    the percentile `most`, or dropped where these are left out.
     """
 
     hits: pd.DataFrame
@@ -37,6 +45,32 @@ class SearchResult:
     by: str | None
     query_value: float
     query_percentile: float
+    most: float | None = None
+    without_dropped: bool = False
+
+    def printout(self) -> Printout:
+        """The hits, and how many nearer pictures were left out; as a note, where the query stands if it is bounded."""
+        columns = ["similarity", *filter(None, [self.by]), "path", "label", "between"]
+        left_out = []
+        if len(self.withheld):
+            why = "" if self.most is None else f": above percentile {self.most:g} of {self.by}"
+            why += " or dropped" if self.most is not None and self.without_dropped else ""
+            count = counted(len(self.withheld), "nearer picture was", "nearer pictures were")
+            left_out = [f"{count} left out{why}."]
+        found = Table(with_between(self.hits), columns, "", "{:.4f}", "picture")
+        none = [] if len(self.hits) else ["(none)"]
+        return Printout(none, [found], left_out, [*filter(None, [self._query_words])])
+
+    @property
+    def _query_words(self) -> str:
+        if self.most is None:
+            return ""
+        if np.isnan(self.query_percentile):
+            return f"The query has no {self.by or 'measure'} here."
+        if self.query_percentile <= self.most:
+            return ""
+        place = f"percentile {self.query_percentile:.0f} of {self.by}"
+        return f"The query itself is above the bound: it is at {place}."
 
 
 @dataclass(frozen=True)
@@ -68,18 +102,26 @@ class SearchableSet(SetSubject):
         """
         return self.safe_search(query, k=k, by=by, max_percentile=max_percentile).hits
 
+    @capability("search")
     def safe_search(
         self,
-        query: Path | Image.Image | int | NDArray[np.floating] | NewPicture,
+        query: Annotated[
+            Path | Image.Image | int | NDArray[np.floating] | NewPicture,
+            AsKind(Path),
+            Doc("the picture to search with"),
+        ],
         *,
-        k: int = 24,
-        by: str | None = None,
-        max_percentile: float | None = None,
-        without_dropped: bool = False,
+        k: Annotated[Count, Doc("how many pictures to find")] = 24,
+        by: Annotated[str | None, Doc("the measure to leave out by (default: the order that holds here)")] = None,
+        max_percentile: Annotated[
+            OptionalPercentile, Doc("leave out pictures above this percentile of the measure")
+        ] = None,
+        without_dropped: Annotated[bool, Doc("leave out pictures that were decided to be dropped")] = False,
     ) -> SearchResult:
-        """Like `search`, also by an embedding (D,) or a scored upload; with what was withheld and the query's value.
+        """Find the pictures most similar to a file, with ambiguous ones left out on request.
 
-        With `without_dropped`, dropped pictures are withheld. Raises ImageSetError for a measure that the set lacks.
+        In Python like `search`, also by an embedding (D,) or a scored upload; with what was withheld and the query's
+        value. Raises ImageSetError for a measure that the set lacks.
         """
         table = self._core.frame
         if by is None:
@@ -94,7 +136,8 @@ class SearchableSet(SetSubject):
         value, rank = self._value_of(read, by, ranks)
         vector, exclude = read.vector, None if read.picture is not None else np.arange(len(table)) == read.row
         hits = search(vector, self._core.unit, k=k, is_allowed=is_allowed, exclude=exclude)
-        return SearchResult(self._similar(hits.rows, vector), self._similar(hits.withheld, vector), by, value, rank)
+        found, withheld = (self._similar(rows, vector) for rows in (hits.rows, hits.withheld))
+        return SearchResult(found, withheld, by, value, rank, max_percentile, without_dropped)
 
     def neighbours(self, image_id: int, k: int = 12) -> pd.DataFrame:
         """The k pictures nearest to one of this set that are no twins of it: columns as of `search`, never gated.

@@ -18,9 +18,6 @@ from url_viz.columns.filters import categories_of
 from url_viz.columns.ranking import percentile_of_each
 from url_viz.columns.twin_groups import group_codes
 from url_viz.core import SetSubject
-from url_viz.evidence.selective_retrieval import near_in_graph
-from url_viz.models.classifier_functions import class_names
-from url_viz.pictures.named_groups import classifier, look_of
 from url_viz.pipeline.postprocess import update_derived
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, project_selection, tsne_coordinates
 from url_viz.pipeline.whitening import whitened_for
@@ -287,31 +284,6 @@ def _refitted(maps: "SetMaps", _: None) -> Printout:
 
 class SetMaps(SetSubject):
     """The maps of an image set, as `image_set.maps`."""
-
-    def representatives(self, count: int | None = None) -> pd.DataFrame:
-        """Pictures that stand for the regions of the map: id, path, x, y, size, label, share; largest regions first.
-
-        `looks_like` is the class of ImageNet that the backbone sees in a picture and its neighbours, with its
-        `like_share`; None without a head that knows the classifier, where its classes are no words for the set
-        (`url_viz.pictures.named_groups`), or where none is clear. `count` bounds their
-        number; by default it follows that of the pictures (`url_viz.pictures.set_maps`).
-        """
-        core, names = self._core, class_names()
-        pictures = representatives(core.frame, core.contents, core.graph, count=count, by=core.leading_order.measure)
-        functions = core.derived.get(classifier)
-        if functions is None:
-            return pictures.assign(looks_like=None, like_share=np.nan)
-        looks = []
-        for image_id in pictures["id"].tolist():
-            row = core.row_of(image_id)
-            near = near_in_graph(row, core.contents, core.graph)
-            keys = np.unique(core.contents[[row] if near is None else [row, *near[0][:NEAR]]])
-            embeddings = core.store.embeddings(core.space.key, keys).embedding.astype(np.float32)
-            looks.append(look_of(functions.shares(embeddings), names))
-        return pictures.assign(
-            looks_like=pd.Series([name for name, _ in looks], dtype=object, index=pictures.index),
-            like_share=np.array([share for _, share in looks], np.float32),
-        )
 
     def project(self, ids: Iterable[int], *, method: MapBy = "umap") -> Projection:
         """Some pictures on a map of their own: UMAP on the neighbours among them, PCA below 15; seeded.

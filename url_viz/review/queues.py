@@ -1,15 +1,17 @@
 """The queues of an image set in one list, and what became of its pictures in them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.base.wording import counted, duration
+from url_viz.base.printout import Printout
+from url_viz.base.wording import counted, duration, first_of
 from url_viz.columns.filters import ReviewSpec, Scope
 from url_viz.findings.findings import Finding
 from url_viz.labels.label_choice import CONFIRMED, CORRECTED
@@ -21,6 +23,33 @@ from url_viz.store.decisions.decisions import DECIDED
 
 SHOWN = 3
 """How many pictures of a queue are shown."""
+
+
+LISTED_BY = {
+    **dict.fromkeys(("leaks", "in-two-splits", "apart-in-two-splits"), "splits leaks"),
+    "unreadable": "export table --failures",
+}
+"""The commands that list what no review opens."""
+
+
+def findings_printout(image_set: Any, findings: Sequence[Finding]) -> Printout:
+    """Findings, then all else that there is to review: each in words, and below it what lists its pictures."""
+    words = [] if findings else ["Nothing that stands out."]
+    for row in image_set.reviews.queues():
+        to_go = "" if row.opens is None else f"{row.left:,} to review"
+        how = (_command_of(image_set, row), to_go, row.minutes, row.progress)
+        words += [" ".join(filter(None, (f"{row.words}.", row.why))), "    " + " · ".join(filter(None, how))]
+    return Printout(words, figures={"findings": findings})
+
+
+def _command_of(image_set: Any, row: "QueueRow") -> str:
+    if row.kind == "without-objects":
+        return first_of(image_set.files.without_objects())
+    if row.opens is None:
+        return LISTED_BY[row.kind]
+    spec = row.opens
+    per_class = f" --within-class --per-class {spec.per_class}" if spec.per_class else ""
+    return f"review --by {row.kind}{per_class}" + (f" --top {spec.most}" if spec.most else "")
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ class SecondModelSwitch:
 
 def second_model_switch(paths: SetPaths) -> RecordFile[SecondModelSwitch]:
     """The record of whether a second model takes part."""
-    advice = "Choose again whether a second model is used: `python -m url_viz second FOLDER --ask yes`."
+    advice = "Choose again whether a second model is used: `python -m url_viz models second FOLDER --ask yes`."
     return set_record(paths, paths.second, SecondModelSwitch, advice, default=SecondModelSwitch())
 
 

@@ -279,7 +279,7 @@ def _is_of_numbers(table: pd.DataFrame, column: str) -> bool:
 
 def _representatives(request: Request) -> Response:
     image_set = _image_set(request)
-    rows = image_set.maps.representatives().to_dict("records")
+    rows = image_set.subsets.regions().to_dict("records")
     return JSONResponse(
         [
             {

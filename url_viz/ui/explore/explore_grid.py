@@ -218,7 +218,7 @@ def twins_dialog(image_set: ImageSet) -> None:
             type="primary",
             icon=":material/filter_1:",
             key="twins.keep",
-            on_click=reported(image_set, image_set.twins.keep_one_of_each),
+            on_click=reported(image_set, image_set.twins.keep_one),
             disabled=not has_copies(image_set.table()),
             help="Keeps the largest of copies; of equally large ones, the one with most copies, then the sharpest. "
             "Drops only its direct copies, no views, and nothing you have marked to keep. One undo reverts all of it.",

@@ -273,7 +273,7 @@ def _compare_with_another(image_set: ImageSet) -> None:
         )
     elif len(image_set) + len(other) > MOST_ROWS:
         st.info("Two sets as large as these take minutes. In a terminal:", icon=":material/terminal:")
-        st.code(command("leakage", image_set.root, "--against", other.root), language="bash")
+        st.code(command("splits", "leaks", image_set.root, "--against", other.root), language="bash")
     else:
         _show_shared(image_set, other)
 
