@@ -130,7 +130,7 @@ class TestCorrectedLabels:
     def test_the_table_tells_at_once_and_files_stay(self, image_set: ImageSet) -> None:
         first, second = ids_of(image_set, "cat/0000.jpg", "dog/0001.jpg")
         version = image_set.version
-        done = image_set.labels.correct({first: "dog", second: "dog"}, who="anna")
+        done = image_set.labels.give({first: "dog", second: "dog"}, who="anna")
         assert done.sentence == "Labelled 2 pictures “dog”"
         assert self.labels(image_set) == {
             "cat/0000.jpg": ("dog", "cat", "corrected"),
@@ -150,7 +150,7 @@ class TestCorrectedLabels:
         assert image_set.core.measured is measured
 
     def test_survive_a_read_and_a_move_and_belong_to_their_choice(self, image_set: ImageSet, model: Model) -> None:
-        image_set.labels.correct(dict.fromkeys(ids_of(image_set, "cat/0000.jpg"), "dog"))
+        image_set.labels.give(dict.fromkeys(ids_of(image_set, "cat/0000.jpg"), "dog"))
         (image_set.root / "cat" / "0000.jpg").rename(image_set.root / "cat" / "moved.jpg")
         again = embed_folder(image_set.root, model=model, workspace=image_set.workspace.root)
         assert self.labels(again) == {"cat/moved.jpg": ("dog", "cat", "corrected")}

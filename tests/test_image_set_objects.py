@@ -74,7 +74,7 @@ def test_no_percentage_is_told_of_objects_whose_labels_may_all_be_right(objects:
 
 def test_a_whole_picture_has_the_boxes_in_it_that_of_the_object_first(objects: ImageSet) -> None:
     second = ids_of(objects)[1]
-    objects.labels.correct({second: "star"})
+    objects.labels.give({second: "star"})
     whole = objects.objects.whole(second)
     assert whole is not None
     assert whole.data == (objects.folder / "images" / "0.png").read_bytes()

@@ -254,9 +254,9 @@ class TestWorth:
     """Labels as given against labels as they are now."""
 
     def test_corrected_and_dropped_ones_are_told_apart(self, image_set: ImageSet) -> None:
-        image_set.labels.correct(dict.fromkeys(ids_of(image_set, "cat/0000.jpg"), "cat"))
+        image_set.labels.give(dict.fromkeys(ids_of(image_set, "cat/0000.jpg"), "cat"))
         assert not image_set.labels.is_reviewed(), "a confirmed label changes nothing"
-        image_set.labels.correct(dict(zip(ids_of(image_set, *WRONG), WRONG.values(), strict=True)))
+        image_set.labels.give(dict(zip(ids_of(image_set, *WRONG), WRONG.values(), strict=True)))
         assert image_set.labels.is_reviewed()
         image_set.decisions.undo()
         assert not image_set.labels.is_reviewed()
@@ -270,9 +270,7 @@ class TestWorth:
         """Every second label turned round, and nobody's picture is asked whose label, or whose twin's, was turned."""
         table = image_set.table()
         turned = table.iloc[::2]
-        image_set.labels.correct(
-            dict(zip(turned["id"], turned["label"].map({"cat": "dog", "dog": "cat"}), strict=True))
-        )
+        image_set.labels.give(dict(zip(turned["id"], turned["label"].map({"cat": "dog", "dog": "cat"}), strict=True)))
         found = image_set.labels.worth(seeds=2)
         touched = image_set.table()["twin_group"].isin(turned["twin_group"].dropna()) | table["id"].isin(turned["id"])
         assert found.corrected == len(turned)

@@ -87,7 +87,7 @@ class TestTwoTimes:
         ids = first.table().set_index("path")["id"]
         first.decisions.decide([int(ids["cat/0000.jpg"])], "keep")
         begun = first.versions.at("2100-01-01")
-        first.labels.correct({int(ids["cat/0002.jpg"]): "dog"})
+        first.labels.give({int(ids["cat/0002.jpg"]): "dog"})
         first.decisions.decide([int(ids["cat/0000.jpg"])], "drop")
         assert changed(url_viz.diff(begun, first)) == {"relabelled": ("cat/0002.jpg",), "dropped": ("cat/0000.jpg",)}
         kept = url_viz.diff(first.versions.at(1), first)
@@ -261,7 +261,7 @@ def test_a_stored_diff_is_the_same_until_either_side_changes(second: ImageSet, m
     for name in ("table", "on_map", "ambiguity"):
         pd.testing.assert_frame_equal(getattr(stored, name), getattr(found, name), check_dtype=False, check_exact=True)
     assert stored.new_leaks is None
-    second.labels.correct({int(second.table()["id"].iloc[0]): "emu"})
+    second.labels.give({int(second.table()["id"].iloc[0]): "emu"})
     assert stored_diff(second.versions.at(1), second.versions.now()) is None
     (file,) = (second.core.store.paths.derived / "diffs").iterdir()
     file.write_bytes(file.read_bytes()[:-9])

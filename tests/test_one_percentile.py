@@ -16,12 +16,12 @@ from url_viz.drawing.points import map_points
 from url_viz.drawing.tiles import card_of
 from url_viz.export.folders import sort_into_folders
 from url_viz.export.report import measure_of, ranked_pictures
-from url_viz.export.selection import chosen_ids
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.models.model import Model
 from url_viz.outside.uploads import NewPicture, judge_pictures, score
 from url_viz.pictures.map_figure import map_figure
+from url_viz.pictures.set_selection import chosen_ids
 from url_viz.reading import embed_folder
 
 COPIES = 9

@@ -23,7 +23,7 @@ from url_viz.columns.second_model import SecondModelChoice, opinions, opinions_a
 from url_viz.columns.sources import SetContext
 from url_viz.columns.table import imported
 from url_viz.evidence.compare import disagreement
-from url_viz.evidence.order import order
+from url_viz.evidence.order import Order, order, while_read
 from url_viz.findings.reasons import reasons
 from url_viz.imaging.rendering import Rendering
 from url_viz.labels import apart
@@ -38,6 +38,7 @@ from url_viz.store.decisions.answers import Answers
 from url_viz.store.decisions.decisions import Decisions
 from url_viz.store.tables.reader import Snapshot
 from url_viz.store.tables.tables import positions_of
+from url_viz.store.tables.writer import is_being_written
 
 Value = TypeVar("Value")
 
@@ -240,6 +241,11 @@ class SetCore:
         available = self.measures()
         if by not in available and not (by in TABLE_MEASURES and has_values(self.measured, by)):
             raise ImageSetError(f"{by!r} is not a measure of this set. It has: {', '.join(available) or 'none yet'}.")
+
+    def current_order(self) -> Order:
+        """`leading_order`, whose reason says if pictures are still being read where none leads."""
+        order = self.leading_order
+        return while_read(order) if order.measure is None and is_being_written(self.store.paths) else order
 
     @cached_property
     def decisions(self) -> Decisions:

@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from typing_extensions import Doc
 
-from url_viz.base.command_line import Count
-from url_viz.base.errors import DamageError, ImageSetError
+from url_viz.base.command_line import Count, OptionalPercentile
+from url_viz.base.errors import DamageError, DecisionError, ImageSetError
 from url_viz.base.wording import command
 from url_viz.base.workspace import Workspace
 from url_viz.capability import AsKind, capability
@@ -22,7 +22,7 @@ from url_viz.columns.table import files, rows, table
 from url_viz.core import SetCore
 from url_viz.evidence.compare import Comparison, ModelReading, compare, comparison_printout
 from url_viz.evidence.evaluation import CountedPictures, Evaluated, counted_pictures, evaluated
-from url_viz.evidence.order import Order, nearest_labelled, order_by, while_read
+from url_viz.evidence.order import Order, nearest_labelled, order_by
 from url_viz.evidence.ranked import Ranked, rank
 from url_viz.evidence.set_subsets import SetSubsets
 from url_viz.findings.findings import Finding, finding_inputs, findings
@@ -39,19 +39,21 @@ from url_viz.models.model import EmbeddingSpace, ModelSource, resolve
 from url_viz.models.model_names import DEFAULT
 from url_viz.outside.occlusion import Explained, Heat, explained, explained_measure, heat_of
 from url_viz.outside.set_search import SearchableSet
+from url_viz.parameters import By, ListFile, Pictures
 from url_viz.pictures.map_figure import Style, map_figure
 from url_viz.pictures.set_files import SetFiles, SetObjects
 from url_viz.pictures.set_maps import SetMaps
+from url_viz.pictures.set_selection import chosen_ids, paths_listed
+from url_viz.review.decided import decided_in, decisions_shown
 from url_viz.review.queues import findings_printout
 from url_viz.review.set_reviews import SetAnswers, SetNames, SetReviews
 from url_viz.runs.set_runs import SetRuns
 from url_viz.store.about import embed_command, has_tables, read_before
 from url_viz.store.bundle import refuse_pack
 from url_viz.store.columns.user_paths import match_paths
-from url_viz.store.decisions.decisions import Decisions
+from url_viz.store.decisions.decisions import Action, Decisions
 from url_viz.store.tables.reader import Store
 from url_viz.store.tables.tables import positions_of
-from url_viz.store.tables.writer import is_being_written
 from url_viz.versions.set_diffs import Diff, diff_versions
 from url_viz.versions.set_versions import SetVersions, Version
 
@@ -67,6 +69,10 @@ PUBLIC = (
 """What an image set offers from Python; docs/commands.md tells what each does."""
 Result = TypeVar("Result")
 Options = ParamSpec("Options")
+
+DecisionWord = Annotated[
+    Literal["keep", "drop", "look-again", "none", "leave"], Doc("leave changes only tags and names")
+]
 
 
 class ImageSet(SearchableSet):
@@ -132,6 +138,42 @@ class ImageSet(SearchableSet):
     def decisions(self) -> Decisions:
         """The decisions on pictures, their tags and corrected labels."""
         return self.core.decisions
+
+    @capability("decide")
+    def decide(
+        self,
+        decision: DecisionWord,
+        paths: Pictures = (),
+        *,
+        above: Annotated[OptionalPercentile, Doc("only pictures from this percentile on; alone: all of them")] = None,
+        below: Annotated[OptionalPercentile, Doc("only pictures below this percentile; alone: all of them")] = None,
+        by: By = None,
+        listed: ListFile = None,
+        tag: Annotated[tuple[str, ...], Doc("give this tag; may be repeated")] = (),
+        untag: Annotated[tuple[str, ...], Doc("remove this tag; may be repeated")] = (),
+        name: Annotated[str | None, Doc("call them so, in place of the name they have; '' takes it away")] = None,
+    ) -> Action:
+        """Decide on pictures, tag and name them: one action, which `undo` takes back.
+
+        In Python `decisions` decides by id. Raises DecisionError for paths, tags and names that cannot be meant, and
+        if no picture meets the conditions; then nothing was done.
+        """
+        if decision == "leave" and not tag and not untag and name is None:
+            raise DecisionError("There is nothing to do: 'leave' decides nothing, so give --tag, --untag or --name.")
+        named = [*paths, *paths_listed(listed)] if paths or listed is not None else None
+        ids = chosen_ids(self, paths=named, above=above, below=below, by=by).tolist()
+        word = None if decision == "leave" else decision
+        return self.decisions.change(ids, decision=word, tag=tag, untag=untag, name=name)
+
+    @capability("decisions", top=20, show=decisions_shown, noun="picture")
+    def decided(
+        self, *, log: Annotated[bool, Doc("list the actions instead, the latest first: when, who, what")] = False
+    ) -> pd.DataFrame:
+        """Count and list the decisions, tags, names and corrected labels of a folder.
+
+        In Python rows of `table()`, or with `log` the whole `decisions.history`.
+        """
+        return self.decisions.history(None) if log else decided_in(self.table())
 
     @property
     def version(self) -> str:
@@ -293,10 +335,8 @@ class ImageSet(SearchableSet):
 
         With another measure, or column of numbers, that one and how well it holds.
         """
-        order = self.core.leading_order
-        if by not in (None, order.measure):
-            return self.cached(_order_by, by)
-        return while_read(order) if order.measure is None and is_being_written(self.core.store.paths) else order
+        order = self.core.current_order()
+        return order if by in (None, order.measure) else self.cached(_order_by, by)
 
     @capability("rank")
     def rank(

@@ -23,6 +23,7 @@ NewFolder = Annotated[str | Path, AsKind(Path), Doc("a new or empty folder"), Ou
 AllowedFolders = Annotated[
     tuple[Path, ...], Doc("read no picture outside these folders: links that lead out are ignored")
 ]
+Pictures = Annotated[tuple[str, ...], Doc("pictures: paths as seen from here, or in the folder")]
 ListFile = Annotated[Path | None, Word("from"), Doc("a file of paths, by line or NUL; - is standard input")]
 IDS_FILE = Doc("a file of picture ids, one per line; - reads them from standard input")
 WithDecision = Annotated[

@@ -84,7 +84,7 @@ def test_what_a_user_writes_is_no_address(image_set: ImageSet) -> None:
     """A class or path that reads like an address of ours stays as it is, within what stays JSON."""
     [image_id, *_] = image_set.core.ids.tolist()
     label = '"/url-viz/whole/zzz"'
-    image_set.labels.correct({image_id: label})
+    image_set.labels.give({image_id: label})
     widget = widget_of(image_set)
     widget.comm.taken()
     url = card_url(image_set, measure=None).replace("{id}", str(image_id))

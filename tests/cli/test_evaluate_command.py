@@ -26,7 +26,7 @@ def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     found = given_set(base, paths, rows)
     doubts = "\n".join(f"{path},{i}" for i, path in enumerate(paths[:-4]))
     (base / "own.csv").write_text(f"path,doubt\n{doubts}\n")
-    found.columns.add(base / "own.csv", uncertainties=["doubt"])
+    found.columns.add(base / "own.csv", uncertainty=("doubt",))
     return found
 
 

@@ -100,7 +100,7 @@ def test_what_goes_is_counted(image_set: ImageSet) -> None:
     image_set.decisions.decide([first], "drop")
     assert "decided, tagged or corrected of 1 picture. " in forget_plan(folder, workspace=home).words[0]
     image_set.decisions.tag([second], "night")
-    image_set.labels.correct({third: "cat"})
+    image_set.labels.give({third: "cat"})
     assert stored_data(folder, workspace=home).judged == 3
     image_set.decisions.undo()
     assert stored_data(folder, workspace=home).judged == 2

@@ -37,7 +37,9 @@ def labelled(image_set: ImageSet) -> dict[str, tuple[str | None, str | None]]:
 
 def test_labels_are_corrected_confirmed_taken_back_and_listed(run: Run, image_set: ImageSet, tmp_path: Path) -> None:
     assert "label" not in run("decisions")
-    assert run("relabel", "dog", "cat/0004.jpg", "dog/0001.jpg", "cat/0000.jpg") == "Labelled 3 pictures “dog”.\n"
+    assert (
+        run("labels correct", "dog", "cat/0004.jpg", "dog/0001.jpg", "cat/0000.jpg") == "Labelled 3 pictures “dog”.\n"
+    )
     assert labelled(image_set) == {
         "cat/0000.jpg": ("dog", "corrected"),
         "cat/0004.jpg": ("dog", "corrected"),
@@ -49,19 +51,21 @@ def test_labels_are_corrected_confirmed_taken_back_and_listed(run: Run, image_se
     assert lines[0] == "0 keep, 1 drop, 0 look-again, 24 undecided"
     assert lines[1] == "2 labels corrected, 1 label confirmed"
     rows = [line.split() for line in lines[2:]]
-    assert rows[0] == ["decision", "tags", "label", "label_given", "path"]
+    assert rows[0] == ["decision", "label", "label_given", "path"], "no tags"
     assert rows[1:] == [
-        ["-", "dog", "cat", "cat/0000.jpg"],
+        ["–", "dog", "cat", "cat/0000.jpg"],
         ["drop", "cat", "cat", "cat/0002.jpg"],
-        ["-", "dog", "cat", "cat/0004.jpg"],
-        ["-", "dog", "dog", "dog/0001.jpg"],
+        ["–", "dog", "cat", "cat/0004.jpg"],
+        ["–", "dog", "dog", "dog/0001.jpg"],
     ]
-    assert run("decisions", "--top", 1).endswith("… and 3 more (--top, or export --decision)\n")
+    assert run("decisions", "--top", 1).endswith("… and 3 more (--top, --out)\n")
+    assert run("decisions", "--out", tmp_path / "all.csv") == f"4 pictures in {tmp_path / 'all.csv'}.\n"
+    assert pd.read_csv(tmp_path / "all.csv")["path"].tolist() == [row[-1] for row in rows[1:]]
     (tmp_path / "list.txt").write_bytes(b"dog/0001.jpg\0")
-    back = run("relabel", "cat/0000.jpg", "--back", "--from", tmp_path / "list.txt")
+    back = run("labels correct", "cat/0000.jpg", "--back", "--from", tmp_path / "list.txt")
     assert back == "Took back the label of 2 pictures.\n", "every path that is named"
     assert labelled(image_set) == {"cat/0004.jpg": ("dog", "corrected")}
-    assert run("relabel", "cat/0000.jpg", "--back").startswith("Nothing to change: the picture is so already")
+    assert run("labels correct", "cat/0000.jpg", "--back").startswith("Nothing to change: the picture is so already")
     assert run("undo") == "Undone: took back the label of 2 pictures.\n"
     assert len(labelled(image_set)) == 3
 
@@ -74,35 +78,35 @@ def test_what_cannot_be_meant(run: Run, image_set: ImageSet) -> None:
         ("1 of 2 paths are not pictures", "dog", "cat/0002.jpg", "--back"),
         ("Take 1 to 1000 characters", "x" * 1001, "cat/0000.jpg"),
     ):
-        assert message in run("relabel", *arguments, status=1)
+        assert message in run("labels correct", *arguments, status=1)
     assert labelled(image_set) == {}
     assert not image_set.decisions.can_undo
 
 
 def test_suspects_get_the_class_that_is_suggested(run: Run, image_set: ImageSet) -> None:
-    assert run("suspects", "--accept", "--kind", "between-classes") == "No picture was chosen.\n"
+    assert run("labels accept", "--kind", "between-classes") == "No picture was chosen.\n"
     assert not image_set.decisions.can_undo
-    assert run("suspects", "--accept") == "Labelled 2 pictures.\n"
-    said, header, *rows = run("suspects").splitlines()
+    assert run("labels accept") == "Labelled 2 pictures.\n"
+    said, header, *rows = run("labels doubtful").splitlines()
     assert said.startswith("Look at the 8 most doubtful labels (1 min); up to ")
     assert len(rows) == 8
     assert header.split() == ["kind", "label", "suggested", "reason", "path"], "no chances: all may be right"
     assert labelled(image_set) == {path: (label, "corrected") for path, label in WRONG.items()}
     image_set.labels.use(None)
-    assert "There are no labels to check" in run("suspects", "--accept", status=1)
+    assert "There are no labels to check" in run("labels accept", status=1)
 
 
 def test_the_log_tells_when_who_and_what(run: Run, image_set: ImageSet) -> None:
     assert run("decisions", "--log") == "No decisions yet.\n"
-    run("relabel", "dog", "cat/0004.jpg")
-    image_set.labels.correct({int(image_set.core.ids[0]): "dog"}, who="anna")
+    run("labels correct", "dog", "cat/0004.jpg")
+    image_set.labels.give({int(image_set.core.ids[0]): "dog"}, who="anna")
     run("undo")
     lines = run("decisions", "--log").splitlines()
     assert lines[0].split() == ["at", "who", "did", "state"]
     assert re.fullmatch(r"\S+\+00:00 +anna +labelled 1 picture “dog” +undone", lines[1])
     assert re.fullmatch(r"\S+\+00:00 +\S+ +labelled 1 picture “dog” +done", lines[2])
     assert len(lines) == 3
-    assert len(run("decisions", "--log", "--top", 1).splitlines()) == 2
+    assert len(run("decisions", "--log", "--top", 1).splitlines()) == 3, "how many more there are"
 
 
 class TestReview:
@@ -125,7 +129,7 @@ class TestReview:
         assert run("review", "--by", "copies") == "Near copies: 0 pictures to review.\n"
 
     def test_of_a_class_and_of_a_tag(self, run: Run) -> None:
-        run("relabel", "dog", "cat/0004.jpg")
+        run("labels correct", "dog", "cat/0004.jpg")
         run("decide", "leave", "cat/0002.jpg", "dog/0001.jpg", "--tag", "dark")
         shown = run("review", "--of-class", "cat").splitlines()
         assert shown[0] == "All, most ambiguous first · Class: cat: 11 pictures to review.", (
@@ -160,7 +164,7 @@ class TestReview:
 
 
 def test_sort_and_export_take_corrected_labels(run: Run, image_set: ImageSet, tmp_path: Path) -> None:
-    run("relabel", "fox", "cat/0004.jpg")
+    run("labels correct", "fox", "cat/0004.jpg")
     run("decide", "drop", "cat/copy.jpg")
     shown = run("export folders", tmp_path / "out", "--by", "label")
     assert "Wrote 24 pictures to" in shown

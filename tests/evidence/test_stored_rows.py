@@ -125,7 +125,7 @@ def test_what_is_searched_among_and_what_leads_are_kept_until_something_changes(
         without_reading(patch, "whitened", "graph")
         pd.testing.assert_frame_equal(opened.search(int(first.core.ids[0])), found)
         assert (repr(opened.order()), counted) == (repr(order), [])
-    opened.labels.correct({int(first.core.ids[0]): "dog"})
+    opened.labels.give({int(first.core.ids[0]): "dog"})
     assert repr(opened.order()) == repr(counted[0])
     more = read(tmp_path / "zoo", tmp_path / "home", names=[*names, "dog/new.jpg"])
     assert sorted(more.search(int(more.core.ids[0]), k=99)["id"]) == sorted(more.core.ids[1:])

@@ -29,7 +29,7 @@ def image_set(read_once: ImageSet, tmp_path: Path) -> ImageSet:
 
 def correct(image_set: ImageSet, **labels: str | None) -> None:
     """`correct(image_set, **{"kiwi/1.png": "plum"})`."""
-    image_set.labels.correct(dict(zip(ids_of(image_set, *labels), labels.values(), strict=True)))
+    image_set.labels.give(dict(zip(ids_of(image_set, *labels), labels.values(), strict=True)))
 
 
 def lying(done: SortedFolders, image_set: ImageSet) -> dict[str, str]:

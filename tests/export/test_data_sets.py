@@ -194,7 +194,7 @@ class TestCorrectedLabels:
     def image_set(self, tmp_path: Path) -> ImageSet:
         """Two kiwis, of which the second was corrected to a plum, and a plum of the same file name."""
         image_set = given_set(tmp_path, ("kiwi/1.png", "kiwi/2.png", "plum/2.png"))
-        image_set.labels.correct(dict.fromkeys(ids_of(image_set, "kiwi/2.png", "plum/2.png"), "plum"))
+        image_set.labels.give(dict.fromkeys(ids_of(image_set, "kiwi/2.png", "plum/2.png"), "plum"))
         return image_set
 
     @pytest.mark.slow

@@ -78,7 +78,7 @@ def test_a_copy_of_annotations_differs_in_what_was_changed(made: Made, tmp_path:
     files = [path.relative_to(before.out) for path in before.out.rglob("*") if path.is_file()]
     assert len(files) == {"YOLO": 3, "COCO": 1, "VOC": 2, "LabelMe": 2}[kind]
     assert all(filecmp.cmp(before.out / at, tmp_path / "set" / at, shallow=False) for at in files)
-    image_set.labels.correct({ids(image_set, 1)[0]: "cat"})
+    image_set.labels.give({ids(image_set, 1)[0]: "cat"})
     image_set.decisions.decide(ids(image_set, 3), "drop")
     image_set.decisions.tag(ids(image_set, 2), BOX_IS_WRONG)
     done = shared(image_set, tmp_path / "out", "annotations")
@@ -106,7 +106,7 @@ def test_classes_with_joiners_and_odd_spaces_leave_as_they_came(
             path.write_text(text)
     image_set = embed_folder(root, model=model, workspace=workspace)
     assert set(image_set.table()["label"]) == set(named.values())
-    image_set.labels.correct({ids(image_set, 1)[0]: named["cat"], ids(image_set, 3)[0]: named["dog"]})
+    image_set.labels.give({ids(image_set, 1)[0]: named["cat"], ids(image_set, 3)[0]: named["dog"]})
     done = shared(image_set, tmp_path / "out", "annotations")
     changed = [["cat", "cat", "cat"], ["dog", "dog", "cat"]]
     assert classes_in(done.out, kind, tmp_path / "set") == [[named[one] for one in row] for row in changed]
@@ -121,10 +121,10 @@ def test_what_cannot_be_written_is_refused(made: Made, tmp_path: Path) -> None:
         program_for(coco, "annotations").write(coco, out, ids=ids(coco, 0))
     with pytest.raises(UsageError, match="which is only read"):
         shared(coco, tmp_path / "set" / "images" / "out", "annotations")
-    coco.labels.correct({ids(coco, 0)[0]: "cow"})
+    coco.labels.give({ids(coco, 0)[0]: "cow"})
     with pytest.raises(ImageSetError, match="'cow' has no number"):
         shared(coco, out, "annotations")
-    coco.labels.correct({ids(coco, 0)[0]: "dog"})
+    coco.labels.give({ids(coco, 0)[0]: "dog"})
     document = json.loads((tmp_path / "set" / "instances.json").read_text())
     document["annotations"][0]["bbox"][0] += 1
     (tmp_path / "set" / "instances.json").write_text(json.dumps(document))
@@ -164,7 +164,7 @@ def test_fiftyone_gets_detections(coco: ImageSet, tmp_path: Path, monkeypatch: p
 
 
 def test_cvat_and_label_studio_get_boxes_of_what_was_not_dropped(coco: ImageSet, tmp_path: Path) -> None:
-    coco.labels.correct({ids(coco, 1)[0]: "cat"})
+    coco.labels.give({ids(coco, 1)[0]: "cat"})
     coco.decisions.decide(ids(coco, 0), "drop")
     shared(coco, tmp_path / "cvat", "cvat")
     first = ET.parse(tmp_path / "cvat" / "annotations.xml").getroot().findall("image")[0]
@@ -255,7 +255,7 @@ def test_a_class_without_an_object_is_one_to_choose(tmp_path: Path, workspace: P
 
 
 def test_crops_lie_in_folders_of_their_class(coco: ImageSet, tmp_path: Path) -> None:
-    coco.labels.correct({ids(coco, 1)[0]: "cat"})
+    coco.labels.give({ids(coco, 1)[0]: "cat"})
     done = shared(coco, tmp_path / "out", "huggingface")
     lines = [json.loads(line) for line in (done.out / "train" / "metadata.jsonl").read_text().splitlines()]
     assert [line["file_name"] for line in lines[:3]] == ["cat/0.png-0.png", "cat/0.png-1.png", "cat/0.png-2.png"]
@@ -284,7 +284,7 @@ def test_crops_are_sorted_once_and_stay(coco: ImageSet, tmp_path: Path) -> None:
 
 def test_a_report_shows_objects_in_their_pictures(made: Made, tmp_path: Path) -> None:
     coco = made("COCO")
-    coco.labels.correct({ids(coco, 0)[0]: "<b>bold</b>"})
+    coco.labels.give({ids(coco, 0)[0]: "<b>bold</b>"})
     (tmp_path / "set" / "images" / "1.png").unlink()
     page = report_html(coco)
     assert "<b>6</b><span>objects</span>" in page

@@ -48,7 +48,7 @@ def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     table = found.table()
     (tmp_path / "scores.csv").write_text("path,risk,site\n" + "\n".join(f"{p},.5,north" for p in paths[:3]))
     found.columns.add(tmp_path / "scores.csv")
-    found.labels.correct({int(table["id"].iloc[0]): "lynx"})
+    found.labels.give({int(table["id"].iloc[0]): "lynx"})
     found.decisions.decide([int(table["id"].iloc[9])], "drop")
     return found
 

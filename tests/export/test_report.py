@@ -211,7 +211,7 @@ def test_the_worth_of_decisions_is_told_only_where_there_are_some(
     assert "no decision changed" in said
     assert HOSTILE not in reported
     assert "These figures are of the whole image set" in words_of(report_html(image_set, ids=table["id"].head(9)))
-    image_set.labels.correct({int(table.loc[table["label"] != HOSTILE, "id"].iloc[0]): "another"})
+    image_set.labels.give({int(table.loc[table["label"] != HOSTILE, "id"].iloc[0]): "another"})
     reviewed = 1 + int((table["label"] == HOSTILE).sum())
     assert re.search(rf"\b{reviewed}\s*reviewed", words_of(report_html(image_set))), "one was relabelled"
     image_set.labels.use(None)

@@ -85,7 +85,7 @@ def make(here: Path, models: Path) -> None:
     ids = image_set.table()["id"].tolist()
     image_set.decisions.decide(ids[:5], "drop")
     image_set.decisions.tag(ids[3:8], "blurred")
-    image_set.labels.correct({ids[9]: "breed 7", ids[10]: "breed 1"})
+    image_set.labels.give({ids[9]: "breed 7", ids[10]: "breed 1"})
     image_set.decisions.decide(ids[6:9], "look-again")
 
 

@@ -65,7 +65,7 @@ class TestTheTable:
         assert image_set.is_current()
 
     def test_they_are_told_with_kind_and_count(self, image_set: ImageSet) -> None:
-        image_set.columns.add(table_of(a=[1, 2, 3, 4, 5, None], b=list("xyxyxy")), name="run 1", uncertainties=["a"])
+        image_set.columns.add(table_of(a=[1, 2, 3, 4, 5, None], b=list("xyxyxy")), name="run 1", uncertainty=("a",))
         told = [(c.name, c.kind, c.known, c.source, c.is_uncertainty) for c in image_set.columns.list()]
         assert told == [("a", "numeric", 5, "run 1", True), ("b", "categorical", 6, "run 1", False)]
 
@@ -237,7 +237,7 @@ class TestRefused:
         with pytest.raises(FolderError, match="no column of values"):
             image_set.columns.add(table_of())
         with pytest.raises(FolderError, match="'who' is not a column of numbers"):
-            image_set.columns.add(table_of(who=list("ababab")), uncertainties=["who"])
+            image_set.columns.add(table_of(who=list("ababab")), uncertainty=("who",))
 
     def test_names_of_imports_are_names_of_files(self) -> None:
         assert import_name("../../etc/passwd") == "_.._etc_passwd"
@@ -253,7 +253,7 @@ def test_without_columns_and_a_choice_there_is_no_version_and_no_import(image_se
 
 def test_an_own_uncertainty_stands_in_where_embeddings_are_the_users(image_set: ImageSet) -> None:
     assert image_set.table()["uncertainty"].isna().all()
-    image_set.columns.add(table_of(risk=[5, 4, 3, 2, 1, 0]), uncertainties=["risk"])
+    image_set.columns.add(table_of(risk=[5, 4, 3, 2, 1, 0]), uncertainty=("risk",))
     table = image_set.table().set_index("path").loc[NAMES]
     assert table["uncertainty"].tolist() == [5, 4, 3, 2, 1, 0]
     assert table["percentile"].tolist() == [100, 80, 60, 40, 20, 0]

@@ -177,7 +177,7 @@ def test_worth_takes_the_suggestions_from_the_same_witnesses(
         assert check is not None
         place = check.pictures.index[check.pictures["id"].isin(wrong)]
         told[choice] = forecast(check.pictures["wrong"].to_numpy(np.float64)).among(place.to_numpy()).value
-        objects.labels.correct(dict.fromkeys(wrong, "zebra"))
+        objects.labels.give(dict.fromkeys(wrong, "zebra"))
         found = objects.labels.worth(seeds=2)
         assert (found.answered, found.followed) == (len(WRONG), len(WRONG))
         assert found.wrong.value == pytest.approx(told[choice], rel=0.02)

@@ -122,7 +122,7 @@ def test_a_shard_is_shared_and_read_anew_where_it_changed_and_told_where_it_is_g
     assert in_classes == {path.read_bytes(): path.parent.name for path in pictures(folder)}
 
     ids = image_set.table()["id"].tolist()
-    image_set.labels.correct({ids[0]: "dog"})
+    image_set.labels.give({ids[0]: "dog"})
     pictures(photos)[-1].unlink()
     write_folder(photos, 3, classes=CLASSES, start=10)
     as_zip(photos, root)

@@ -17,13 +17,13 @@ from url_viz.base.errors import BucketError, FolderError, NotAllowedError
 from url_viz.base.workspace import Workspace, root_of
 from url_viz.drawing.tiles import picture_url, thumbnail_url
 from url_viz.export.folders import paths_text, sort_into_folders
-from url_viz.export.selection import ids_of_paths
 from url_viz.image_set import ImageSet
 from url_viz.imaging import bucket as of_bucket
 from url_viz.jobs import list_jobs
 from url_viz.jobs.kinds import ADAPT, about_of, config_to_adapt, start_export
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT
+from url_viz.pictures.set_selection import ids_of_paths
 from url_viz.reading import embed_folder
 from url_viz.ui.auth import allowed, bucket_roots, roots
 from url_viz.ui.http import routes

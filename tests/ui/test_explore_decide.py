@@ -64,7 +64,7 @@ def test_what_was_decided_is_counted_narrows_and_colours(own_set: ImageSet) -> N
     own_set.decisions.decide(ids[3:4], "keep")
     at = opened(own_set)
     assert "1 kept · 3 dropped · 8 to go" in words(at)
-    own_set.labels.correct({ids[4]: "emu", ids[5]: str(own_set.table()["label"].iloc[5])})
+    own_set.labels.give({ids[4]: "emu", ids[5]: str(own_set.table()["label"].iloc[5])})
     assert "1 relabelled · 1 confirmed · 1 kept · 3 dropped · 6 to go" in words(opened(own_set)), "12 in all"
     own_set.decisions.undo()
     at = opened(own_set)
@@ -156,7 +156,7 @@ def of_many(tmp_path_factory: pytest.TempPathFactory, model: Model) -> ImageSet:
     assert image_set.order().measure == "tuned"
     table = image_set.table()
     table[["path"]].assign(mine=table["id"] % 1009).to_csv(here / "mine.csv", index=False)
-    image_set.columns.add(here / "mine.csv", uncertainties=["mine"])
+    image_set.columns.add(here / "mine.csv", uncertainty=("mine",))
     assert not (table["twin_group"] >= 0).any()
     return image_set
 

@@ -122,7 +122,7 @@ def test_a_clicked_picture_opens_with_its_facts_and_neighbours_and_is_searched_w
     label = next(one for one in at.selectbox if one.label == "Label")
     assert (label.value, label.options[:2]) == ("cat", ["cat", "dog"])
     assert label.proto.HasField("default"), "Escape would clear it, which takes the label back"
-    image_set.labels.correct({first: "ca"})
+    image_set.labels.give({first: "ca"})
     at.run()
     assert "Originally cat · a new class: no other picture has it" in words(at)
     image_set.decisions.undo()

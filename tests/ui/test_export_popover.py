@@ -78,7 +78,7 @@ def test_what_leaves_is_counted_and_corrected_classes_come_first(tmp_path: Path,
     ids = own.table().set_index("path")["id"]
     own.decisions.decide([int(ids["dog/0001.jpg"]), int(ids["dog/0003.jpg"])], "drop")
     assert popover_of(own, 7).selectbox(key="export.by").value == "decision"
-    own.labels.correct({int(ids["cat/0002.jpg"]): "dog"})
+    own.labels.give({int(ids["cat/0002.jpg"]): "dog"})
     at = popover_of(own, 7)
     assert at.selectbox(key="export.by").value == "label"
     assert at.radio(key="export.as").options == ["Class folders · 1 corrected", *KINDS[1:]]

@@ -251,7 +251,7 @@ def test_the_table_says_what_speaks_against_a_label_and_what_was_decided(labelle
     assert shown["Picture"].str.endswith(".jpg").all()
     assert "Decided" not in shown
     labelled.decisions.decide([int(rows["id"].iloc[0])], "drop")
-    labelled.labels.correct({int(rows["id"].iloc[1]): str(rows["label"].iloc[1])})
+    labelled.labels.give({int(rows["id"].iloc[1]): str(rows["label"].iloc[1])})
     shown = label_columns(labelled, rows.assign(kind=""), is_chance_known=False)
     assert shown["Decided"].fillna("").tolist() == ["dropped", CONFIRMED, ""]
     assert not {"Wrong", "Kind"} & {*shown}

@@ -129,7 +129,7 @@ class TestStart:
         self, image_set: ImageSet, unlabelled: ImageSet
     ) -> None:
         assert folded(page(image_set)) == ["Other reviews", "What changed"]
-        image_set.labels.correct({int(image_set.core.ids[0]): "dog"})
+        image_set.labels.give({int(image_set.core.ids[0]): "dog"})
         image_set.decisions.decide([int(image_set.core.ids[1])], "drop")
         unlabelled.answers.give({(*unlabelled.answers.ask(1)[["id", "neighbour_id"]].iloc[0].tolist(),): True})
         at = page(image_set)
@@ -390,7 +390,7 @@ class TestWorth:
 
     def test_is_measured_when_asked_and_told_in_words(self, image_set: ImageSet) -> None:
         assert "What it was worth" not in words(page(image_set))
-        image_set.labels.correct({int(image_set.core.ids[0]): "dog"})
+        image_set.labels.give({int(image_set.core.ids[0]): "dog"})
         assert "Measure" not in words(page(image_set)), "folded parts are not drawn"
         at = page(image_set, None, "worth")
         at.button(key="review.worth").click().run()
@@ -405,7 +405,7 @@ class TestWorth:
         self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("url_viz.ui.review.results.AT_ONCE", 12)
-        image_set.labels.correct({int(image_set.core.ids[0]): "dog"})
+        image_set.labels.give({int(image_set.core.ids[0]): "dog"})
         at = page(image_set, None, "worth")
         assert worth_by_job(image_set) is None
         at.button(key="review.worth").click().run()

@@ -51,7 +51,7 @@ def changes(image_set: ImageSet, before: str | None = None) -> AppTest:
 
 def test_since_an_earlier_version(first: ImageSet) -> None:
     assert "24 pictures before, 24 after: nothing changed" in words(changes(first))
-    first.labels.correct({int(first.table()["id"].iloc[0]): "dog"})
+    first.labels.give({int(first.table()["id"].iloc[0]): "dog"})
     at = changes(first)
     assert "24 pictures before, 24 after: 1 relabelled" in words(at)
     at.button(key="versions.measure").click().run()

@@ -2,30 +2,13 @@
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 
 from url_viz.base.command_line import exit_status
 from url_viz.capabilities import places
-from url_viz.cli.command_app import app
 from url_viz.cli.help import find_words, is_source, main_help, refuse_unknown, subject_help
 
 CALL = "--call"
 """The option by which a job gives its call."""
-TOPICS = (
-    "open",
-    "embed",
-    "rank",
-    "models",
-    "decide",
-    "review",
-    "columns",
-    "findings",
-    "evaluate",
-)
-"""The modules of commands that are not yet made of signatures."""
-
-for topic in TOPICS:
-    import_module(f"url_viz.cli.{topic}_command")
 
 
 def main(
@@ -37,18 +20,16 @@ def main(
         print(main_help(prog, description))
         return 0 if given else 2
     if given[0] == CALL:
-        from url_viz.cli.doors import run_call
+        from url_viz.cli.doors import run_call  # with what is slow to import, as below
 
         return exit_status(given, lambda: run_call(given[1]))
-    if is_source(given[0]) and given[0] not in app.commands:
+    if is_source(given[0]):
         given = ["open", *given]
     words = find_words(given)
     if words is not None:
         from url_viz.cli.doors import run_command
 
         return exit_status(given, lambda: run_command(given, words, prog=prog))
-    if given[0] in app.commands:
-        return exit_status(given, lambda: app.cli(prog=prog, args=given))
     if (len(given) == 1 or given[1] in ("-h", "--help")) and any(each[0] == given[0] for each in places()):
         print(subject_help(given[0], prog))
         return 0

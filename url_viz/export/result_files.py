@@ -3,28 +3,54 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from typing_extensions import Doc
 
-from url_viz.base.errors import DecisionError, FolderError, UsageError
+from url_viz.base.command_line import Count, Seed
+from url_viz.base.errors import DecisionError, FolderError, ImageSetError, UsageError
 from url_viz.base.files import record_in
+from url_viz.base.printout import Printout, Table
 from url_viz.base.records import read_plain
-from url_viz.base.wording import counted, escaped, escaped_in_html, printable
+from url_viz.base.wording import command, counted, escaped, escaped_in_html, printable
+from url_viz.capability import AsKind, capability
 from url_viz.columns.measures import CONFUSABILITY, UNCERTAINTY, measure_named, measure_title
-from url_viz.evidence.evaluation import Evaluated, by_class, deciles
+from url_viz.evidence.evaluation import NEEDED, Evaluated, by_class, by_two_models, deciles
 from url_viz.export.table_files import as_json, plain_value, provenance, write_bytes
 from url_viz.findings.gate import GateResult, RuleResult
 from url_viz.image_set import ImageSet
 from url_viz.imaging.outputs import require_outside
 from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.review.tuned import change_in_words, moved_share
 from url_viz.store.columns.user_files import opened, read_csv, read_paths
 from url_viz.store.columns.user_paths import match_paths
 from url_viz.store.decisions.decisions import Action
 from url_viz.store.tables.tables import positions_of
+
+
+@capability("models evaluate", top=50)
+def evaluate(image_set: ImageSet) -> Printout:
+    """Measure recall@1 of a folder with classes, and R-AUROC of every measure with its interval, beside the baselines.
+
+    The figures of the app's page Model; `--out FILE.json` writes tenths and classes, too. Of a head and pictures that
+    no set was read of: `python -m training.evaluate`.
+
+    In Python `image_set.evaluate()` gives the figures.
+    """
+    evaluated = image_set.evaluate()
+    if evaluated is None:
+        choosing = command("labels", "list", image_set.root)
+        raise ImageSetError(f"{NEEDED} Choose other classes with `{choosing}`, or add pictures.")
+    second = image_set.core.second.active
+    by_two = by_two_models(second.title) if second else ""
+    closing = [*filter(None, (evaluated.verdict, evaluated.gaps, evaluated.how_to_read, by_two))]
+    words = [f"Recall@1 {100 * evaluated.pictures.recall:.1f} %, {evaluated.recall_words}"]
+    figures = evaluation_record(image_set, evaluated)
+    return Printout(words, [Table(evaluated.shown())], closing=closing, figures=figures)
 
 
 def write_evaluation(image_set: ImageSet, evaluated: Evaluated, path: Path) -> Path:
@@ -192,14 +218,42 @@ class ImportedAnswers:
         return f"{self.action.sentence}{'; passed over ' if skipped else ''}{' and '.join(skipped)}."
 
 
+@capability("answers list", top=20)
+def list_answers(image_set: ImageSet) -> Printout:
+    """List the answers on pairs of pictures, and say what they made of the order."""
+    moved = moved_share(image_set.table())
+    words = change_in_words(image_set.answers.log.now(), image_set.answers.tuned(), moved=moved)
+    columns = ["same", "path", "neighbour_path"]
+    return Printout(
+        [words],
+        [Table(answers_table(image_set)[::-1], columns, noun="answer")],
+        file=Table(answers_table(image_set), noun="answer"),
+    )
+
+
 def answers_table(image_set: ImageSet) -> pd.DataFrame:
     """One row per answer, the oldest first: COLUMNS, `same` yes or no; "" is the path of a picture that is gone."""
     answered = image_set.answers.log.now()
     return _table(image_set, answered.pairs, np.where(answered.is_same, "yes", "no"))
 
 
-def questions_table(image_set: ImageSet, count: int, *, seed: int = 0) -> pd.DataFrame:
-    """Pairs to ask about, as COLUMNS with an empty `same`, to be filled in and read by `import_answers`."""
+@capability(
+    "answers ask", columns=("path", "neighbour_path"), noun="pair to ask about", plural="pairs to ask about", top=20
+)
+def questions_table(
+    image_set: ImageSet,
+    count: Annotated[Count, Doc("how many pairs to ask about")] = 20,
+    *,
+    seed: Annotated[Seed, Doc("another one draws other pairs")] = 0,
+) -> pd.DataFrame:
+    """Ask about pairs: are a picture and its nearest the same kind of thing? A few answers make the order truer.
+
+    `--out pairs.csv` writes them with an empty column `same`; fill in yes or no, and `answers give` the file. From ten
+    answers on, both kinds among them, the measure `tuned` has them taken in, and leads where no classes do. In the app:
+    Review.
+
+    In Python it returns COLUMNS.
+    """
     ids = image_set.answers.ask(count, seed=seed)[["id", "neighbour_id"]].to_numpy(np.int64)
     contents = image_set.core.contents[image_set.core.rows_of(ids.ravel())].reshape(-1, 2)
     return _table(image_set, contents, np.full(len(ids), ""))
@@ -212,11 +266,19 @@ def _table(image_set: ImageSet, pairs: NDArray[np.int64], same: NDArray[np.str_]
     return pd.DataFrame(dict(zip(COLUMNS, (names[row[:, 0]], names[row[:, 1]], same, *keys), strict=True)))
 
 
-def import_answers(image_set: ImageSet, file: str | Path | IncomingFile, *, who: str | None = None) -> ImportedAnswers:
+@capability("answers give")
+def import_answers(
+    image_set: ImageSet,
+    file: Annotated[str | Path | IncomingFile, AsKind(Path), Doc("a CSV file, as `answers ask --out` writes it")],
+    *,
+    who: str | None = None,
+) -> ImportedAnswers:
     """Store the answers of a CSV file with the columns path, neighbour_path and same, as one action for undo.
 
-    Pictures are known by content where the file has it (as `answers_table` writes it), else by path. Rows without an
-    answer, or of pictures that this set has not, are passed over. Raises FolderError for a file that cannot be read,
+    Pictures are known by content where the file has it, else by path. Rows without an answer, or of pictures that this
+    set has not, are passed over.
+
+    In Python: raises FolderError for a file that cannot be read,
     has other columns, or an answer that is neither yes nor no; nothing is stored then. DecisionError without answers.
     """
     source = opened(file)

@@ -1,25 +1,20 @@
 """Selection of pictures by path and by percentile, and what of it leaves: tables, lists of paths, a map."""
 
-import os
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from typing_extensions import Doc
 
 from url_viz.base.command_line import Count, Output
-from url_viz.base.errors import DecisionError, FolderError, ImageSetError, UsageError
+from url_viz.base.errors import ImageSetError, UsageError
 from url_viz.base.files import ids_in
 from url_viz.base.printout import Printout
 from url_viz.base.progress import Progress, ProgressCallback, silent
 from url_viz.base.wording import counted
 from url_viz.capability import AsKind, capability
-from url_viz.columns.ranking import with_percentile
 from url_viz.evidence.choice import choice_in_words
 from url_viz.export.folders import paths_file, paths_text
 from url_viz.export.table_files import table_bytes, write_bytes, write_table
@@ -27,8 +22,8 @@ from url_viz.image_set import ImageSet
 from url_viz.labels.label_choice import CORRECTED
 from url_viz.parameters import IDS_FILE, ListFile, WithDecision
 from url_viz.pictures.set_maps import MapBy
+from url_viz.pictures.set_selection import chosen_ids, has_decision, ids_of_paths, paths_listed
 from url_viz.store.columns.user_files import read_user_file
-from url_viz.store.columns.user_paths import match_paths
 
 
 @capability("export table")
@@ -84,45 +79,6 @@ def ids_meant(
         return None
     paths = None if listed is None else paths_listed(listed)
     return list(chosen_ids(image_set, paths=paths, above=above, below=below, by=by, decision=decision))
-
-
-def chosen_ids(
-    image_set: ImageSet,
-    *,
-    paths: Sequence[str] | None = None,
-    above: float | None = None,
-    below: float | None = None,
-    by: str | None = None,
-    decision: str | None = None,
-) -> NDArray[np.int64]:
-    """Ids of the pictures at `paths` (None: all) with a percentile of `by` of at least `above` and less than `below`.
-
-    `by` is a measure, by default the leading one (`ImageSet.order`). Paths are as `ids_of_paths` takes them,
-    `decision` as `has_decision`. Raises DecisionError without any condition, or if no picture meets them.
-    """
-    if paths is None and above is None and below is None and decision is None:
-        raise DecisionError("Say which pictures: paths, a list (--from), --above or --below a percentile.")
-    table = image_set.table()
-    is_chosen = np.ones(len(table), bool)
-    if paths is not None:
-        is_chosen = np.isin(table["id"].to_numpy(), ids_of_paths(image_set, paths))
-    if above is not None or below is not None:
-        order = image_set.order()
-        if by is None and order.measure is None:
-            raise DecisionError(f"{order.reason} Say which measure's percentile is meant (--by).")
-        by = by or str(order.measure)
-        if by not in table or not pd.api.types.is_numeric_dtype(table[by]):
-            raise DecisionError(
-                f"There is no measure {by!r}. Take ambiguity, confusability, or another numeric column."
-            )
-        rank = with_percentile(table, by)["rank_percentile"].to_numpy(dtype=float)
-        is_chosen &= np.isfinite(rank)
-        is_chosen &= (rank >= (-np.inf if above is None else above)) & (rank < (np.inf if below is None else below))
-    if decision is not None:
-        is_chosen &= has_decision(table, decision)
-    if not is_chosen.any():
-        raise DecisionError(f"None of the {len(table):,} pictures in {str(image_set.root)!r} meets these conditions.")
-    return table["id"].to_numpy()[is_chosen]
 
 
 def leading_first(image_set: ImageSet, rows: pd.DataFrame) -> pd.DataFrame:
@@ -182,49 +138,6 @@ def leaving(rows: pd.DataFrame, *, whole: int, with_dropped: bool) -> Leaving:
         folded=len(groups) - groups.nunique(),
         with_dropped=with_dropped,
     )
-
-
-def has_decision(table: pd.DataFrame, decision: str) -> NDArray[np.bool_]:
-    """Which rows (N,) of `ImageSet.table()` have a decision, "none" for no decision."""
-    return (table["decision"].isna() if decision == "none" else table["decision"] == decision).to_numpy(dtype=bool)
-
-
-def ids_of_paths(image_set: ImageSet, paths: Iterable[str]) -> NDArray[np.int64]:
-    """Ids of pictures by path: relative to the working directory or to the image set, absolute, or a unique end of it.
-
-    Raises DecisionError, with examples, if a path matches no picture of the set.
-    """
-
-    def from_here(path: str) -> str:
-        folder, name = os.path.split(os.path.expanduser(path))
-        real = os.path.join(os.path.realpath(folder or "."), name)
-        is_in_set = os.path.lexists(real) and real.startswith(os.fspath(image_set.folder) + os.sep)
-        return real if is_in_set else path
-
-    wanted = list(dict.fromkeys(map(from_here, paths)))
-    ids = image_set.table()["id"].to_numpy()
-    matched = match_paths(wanted, image_set.core.paths_of(ids), root=image_set.folder)
-    if matched.count < len(wanted):
-        raise DecisionError(
-            f"{len(wanted) - matched.count:,} of {len(wanted):,} paths are not pictures of {str(image_set.root)!r}, "
-            f"such as {', '.join(map(repr, matched.examples[:3]))}. Nothing was changed. "
-            "Paths may be absolute, or relative to that folder."
-        )
-    return ids[matched.row]
-
-
-def paths_listed(file: Path | None) -> list[str]:
-    """The paths in a file, or on standard input ("-"): separated by NUL if it has any, else one per line.
-
-    Empty without a file. Raises FolderError if it cannot be read.
-    """
-    if file is None:
-        return []
-    try:
-        text = sys.stdin.buffer.read() if str(file) == "-" else file.expanduser().read_bytes()
-    except OSError as error:
-        raise FolderError(f"Cannot read the list {str(file)!r}: {error.strerror}. Give a file of paths.") from error
-    return [os.fsdecode(part) for part in (text.split(b"\0") if b"\0" in text else text.splitlines()) if part]
 
 
 @capability("subsets choose")

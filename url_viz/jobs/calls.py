@@ -139,7 +139,8 @@ def _owner(image_set: ImageSet, what: Capability) -> Any:
     name = what.function.__qualname__.rpartition(".")[0]
     if name in {each.__name__ for each in type(image_set).__mro__}:
         return image_set
-    return next(each for each in vars(image_set).values() if name in {kind.__name__ for kind in type(each).__mro__})
+    subjects = (*vars(image_set).values(), image_set.decisions)
+    return next(each for each in subjects if name in {kind.__name__ for kind in type(each).__mro__})
 
 
 def _plain(value: Any) -> Any:

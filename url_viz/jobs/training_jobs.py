@@ -21,7 +21,6 @@ from url_viz.capability import capability
 from url_viz.export.table_files import name_of
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import refuse_bucket
-from url_viz.jobs.configs import DEFAULT, DeviceName, ModelName, WorkspaceDir
 from url_viz.jobs.control import cancel_job, jobs_ahead, why_it_failed
 from url_viz.jobs.control import progress as progress_of
 from url_viz.jobs.job import Job, JobState, Status
@@ -38,6 +37,8 @@ from url_viz.jobs.kinds import (
     why_no_classes,
 )
 from url_viz.models.model import resolve
+from url_viz.models.model_names import DEFAULT
+from url_viz.parameters import DeviceName, ModelName, WorkspaceDir
 
 TICK_S = 0.2
 STOPPED_STATUS = 130

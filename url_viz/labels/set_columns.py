@@ -2,15 +2,19 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
+from typing_extensions import Doc
 
 from url_viz.base.errors import FolderError, WorkspaceError
-from url_viz.base.wording import counted
+from url_viz.base.printout import Printout
+from url_viz.base.wording import command, counted
+from url_viz.capability import AsKind, capability
 from url_viz.columns.engine import GIVEN
 from url_viz.columns.filters import LABEL_CHECK
 from url_viz.columns.table import LIKE_COLUMNS, NAME, UserColumn, base, files, free_name, imported
@@ -18,7 +22,8 @@ from url_viz.core import SetSubject
 from url_viz.evidence.baselines import margin, max_probability, softmax_entropy
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.labels.apart import NAME_PARTS
-from url_viz.labels.label_choice import is_column, level_of
+from url_viz.labels.label_choice import is_column, level_of, source_in_words
+from url_viz.labels.set_labels import SetLabels
 from url_viz.store.about import raising_disk_errors
 from url_viz.store.columns import imported_columns
 from url_viz.store.columns.imported_columns import FOLDERS, NAMES, Import
@@ -53,6 +58,13 @@ class Prepared:
     matches: Matched
     pictures: int
     noun: str = "picture"
+    done: tuple[str, ...] = ()
+    """What else became of it once it was kept."""
+
+    def printout(self) -> Printout:
+        """What matched, and what was added."""
+        added = f"Added as {self.content.name!r}: {', '.join(self.content.columns)}."
+        return Printout([*self.words, *self.done, added])
 
     @property
     def matched(self) -> int:
@@ -121,30 +133,64 @@ def _check_uncertainties(file: UserFile, uncertainties: Collection[str]) -> None
             )
 
 
+def _listed(columns: "SetColumns", listed: tuple[UserColumn, ...]) -> Printout:
+    """The columns in a line each, and what the label is."""
+    core, label = columns._core, SetLabels(columns._core).chosen
+    lines = [
+        f"{column.name}: {'uncertainty' if column.is_uncertainty else column.kind}, "
+        f"{column.known:,} of {counted(len(core.ids), core.noun)}, from {column.source!r}"
+        for column in listed
+    ]
+    advice = [f"No columns yet. Add some: {command('columns', 'add', core.root, 'FILE')}"]
+    return Printout([*(lines or advice), f"The label is {source_in_words(label)}."], figures=[*map(asdict, listed)])
+
+
+PathColumn = Annotated[str | None, Doc("the column that holds the paths, if its name is unusual")]
+RowPaths = Annotated[
+    str | Path | IncomingFile | None,
+    AsKind(Path),
+    Doc("paths of the rows of a .npy or .npz of logits, one per line"),
+]
+
+
 class SetColumns(SetSubject):
     """The columns that a user brought to an image set, as `image_set.columns`."""
 
+    @capability("columns list", show=_listed)
     def list(self) -> tuple[UserColumn, ...]:
-        """The user's columns of `table()`: name, kind, how many pictures have a value, and the import's name."""
+        """List your columns: name, kind, how many pictures have a value, and the import's name."""
         return self._core.derived.get(imported).listed
 
+    @capability("columns add")
     def add(
         self,
-        file: str | Path | IncomingFile,
+        file: Annotated[str | Path | IncomingFile, AsKind(Path), Doc("the file to add")],
         *,
-        name: str | None = None,
-        path_column: str | None = None,
-        paths: str | Path | IncomingFile | None = None,
-        uncertainties: Collection[str] = (),
+        name: Annotated[str | None, Doc("what to call the import (default: the file's name)")] = None,
+        path_column: PathColumn = None,
+        paths: RowPaths = None,
+        uncertainty: Annotated[
+            tuple[str, ...], Doc("a column of numbers that is higher for more ambiguous pictures; may be repeated")
+        ] = (),
+        label: Annotated[str | None, Doc("the column that is the label from now on")] = None,
+        apart: Annotated[str | None, Doc("the column by which pictures are no witnesses for each other")] = None,
     ) -> Prepared:
-        """Keep columns of a CSV, Parquet, JSON or NumPy file with this set, by path, and return what matched.
+        """Add columns of a CSV, Parquet, JSON or NumPy file to the pictures of a folder, by path.
 
-        `name` is the import's (the file's by default): another of that name is replaced. `uncertainties` are columns
-        of numbers, higher = more ambiguous. Raises FolderError if the file cannot be read or nothing matches.
+        Another import of that name is replaced.
+
+        In Python it returns what matched. Raises FolderError if the file cannot be read or nothing matches.
         """
-        matched = self.match(file, name=name, path_column=path_column, paths=paths, uncertainties=uncertainties)
-        self.keep(matched)
-        return matched
+        added = self.match(file, name=name, path_column=path_column, paths=paths, uncertainties=uncertainty)
+        as_label, as_apart = (None if column is None else added.named(column) for column in (label, apart))
+        became = self.keep(added)
+        labels, done = SetLabels(self._core), [became] if became else []
+        if as_label is not None:
+            done.append(labels.use(as_label))
+        if as_apart is not None:
+            labels.set_apart(as_apart)
+            done.append(f"Pictures are {labels.apart.words} from now on.")
+        return replace(added, done=tuple(done))
 
     def match(
         self,
@@ -205,10 +251,12 @@ class SetColumns(SetSubject):
             imported_columns.write_import(self._core.store.paths, prepared.content)
         return self._forget_lost_choices()
 
-    def remove(self, name: str) -> str:
-        """Remove an import with its columns. Raises ImageSetError if there is none of this name.
+    @capability("columns remove", show=lambda _, became: Printout([f"Removed. {became}".rstrip()]))
+    def remove(self, name: Annotated[str, Doc("the name of the import")]) -> str:
+        """Remove an import with its columns.
 
-        Returns what became of choices of its columns, in sentences; "" for nothing.
+        In Python it returns what became of choices of its columns, in sentences; "" for nothing. Raises ImageSetError
+        if there is none of this name.
         """
         imported_columns.remove_import(self._core.store.paths, name)
         return self._forget_lost_choices()

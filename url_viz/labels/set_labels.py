@@ -8,7 +8,7 @@ import pandas as pd
 from typing_extensions import Doc
 
 from url_viz.base.command_line import Within
-from url_viz.base.errors import ImageSetError
+from url_viz.base.errors import DecisionError, ImageSetError
 from url_viz.base.progress import Progress, ProgressCallback, silent
 from url_viz.base.wording import command, counted
 from url_viz.capability import AsJob, capability
@@ -43,6 +43,8 @@ from url_viz.labels.label_choice import (
 )
 from url_viz.labels.label_issues import NO_CLASSES, LabelCheck, acceptable, confused_in, label_check
 from url_viz.labels.torn import TornPictures, torn_in
+from url_viz.parameters import ListFile, Pictures
+from url_viz.pictures.set_selection import ids_of_paths, paths_listed
 from url_viz.store.columns.imported_columns import write_apart, write_label_choice
 from url_viz.store.columns.source_columns import CLASS
 from url_viz.store.decisions.decisions import Action
@@ -145,7 +147,25 @@ class SetLabels(SetSubject):
         """What nearly alike pictures run along and is to be kept apart, or None: `url_viz.labels.apart.suggest`."""
         return self._core.derived.get(apart_suggestion)
 
-    def correct(self, labels: Mapping[int, str | None], *, who: str | None = None) -> Action:
+    @capability("labels correct")
+    def correct(
+        self,
+        label: Annotated[str | None, Doc("the class they are of; with --back the first picture")] = None,
+        paths: Pictures = (),
+        *,
+        listed: ListFile = None,
+        back: Annotated[bool, Doc("take corrected labels back: the label as given counts again")] = False,
+    ) -> Action:
+        """Correct or confirm the label of pictures; their files stay where they are, and `undo` takes it back.
+
+        In Python `give` does so by id. Raises DecisionError for unknown paths, and what cannot be a label.
+        """
+        named = [*([label] if back and label is not None else []), *paths, *paths_listed(listed)]
+        if not named or (label is None and not back):
+            raise DecisionError("Say which class, then which pictures: by paths, or a list (--from).")
+        return self.give(dict.fromkeys(ids_of_paths(self, named).tolist(), None if back else label))
+
+    def give(self, labels: Mapping[int, str | None], *, who: str | None = None) -> Action:
         """Give pictures another label, or confirm theirs by giving it; None takes it back. A single action for undo.
 
         Files stay where they are: `label` of `table()` is the corrected one, `label_given` what it was. A correction
@@ -155,7 +175,13 @@ class SetLabels(SetSubject):
         return self._core.decisions_by(who).label(labels, source=self.source)
 
     @capability("labels accept")
-    def accept(self, ids: Iterable[int] | None = None, *, who: str | None = None) -> Action:
+    def accept(
+        self,
+        ids: Iterable[int] | None = None,
+        *,
+        kind: Annotated[Kind | None, Doc("only of this kind")] = None,
+        who: str | None = None,
+    ) -> Action:
         """Give doubtful labels the class that is suggested, where they are likelier wrong than right; others stay.
 
         A single action for undo.
@@ -163,13 +189,13 @@ class SetLabels(SetSubject):
         In Python of these `ids`, by default of all that `doubtful` lists. Raises ImageSetError without labels, or for
         an unknown id.
         """
-        check, doubtful = self.check(), self.doubtful()
+        check, doubtful = self.check(), self.doubtful(kind=kind)
         if check is None or doubtful is None:
             raise ImageSetError(NO_CLASSES)
         wanted = {int(image_id) for image_id in (doubtful.rows["id"] if ids is None else ids)}
         self._core.rows_of(wanted)  # refuses unknown ids
         rows = acceptable(check.pictures[check.pictures["id"].isin(wanted)])
-        return self.correct(dict(zip(rows["id"].tolist(), rows["suggested"].astype(str), strict=True)), who=who)
+        return self.give(dict(zip(rows["id"].tolist(), rows["suggested"].astype(str), strict=True)), who=who)
 
     def check(self) -> LabelCheck | None:
         """What is known of each label; None if there are none. Computed again only if labels have changed."""

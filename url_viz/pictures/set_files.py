@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import pandas as pd
+from typing_extensions import Doc
 
+from url_viz.base.command_line import Fraction
 from url_viz.base.errors import ImageError, ImageSetError
-from url_viz.base.wording import counted, first_of
+from url_viz.base.printout import Printout, Table
+from url_viz.base.wording import command, counted, first_of
 from url_viz.base.workspace import is_in_bucket
+from url_viz.capability import AsKind, capability
 from url_viz.columns.filters import OneOf, passes_all
 from url_viz.core import SetCore
 from url_viz.imaging.annotations.predicted import Predicted, read_predictions
@@ -253,6 +257,14 @@ class Brought:
         return tuple(sentences)
 
 
+def _predicted(objects: "SetObjects", brought: Brought) -> Printout:
+    """What was found, the predictions of no object, and the review of the others."""
+    noun, plural = "prediction of no object", "predictions of no object"
+    review = command("review", objects._core.root, "--by", "other-class")
+    invented = Table(brought.detections.invented, noun=noun, plural=plural)
+    return Printout(brought.words, [invented], closing=[f"Review: {review} (or missed)"])
+
+
 class SetObjects:
     """The objects of an image set that was read from annotations, as `image_set.objects`. It draws and edits no box."""
 
@@ -313,21 +325,30 @@ class SetObjects:
         wrong = table.loc[is_wrong].filter([*_REDRAWN, *DETECTOR_COLUMNS])
         return wrong.rename(columns={"label": "class"}).reset_index(drop=True)
 
+    @capability("runs detections", top=10, show=_predicted)
     def predictions(
         self,
-        path: str | Path,
+        path: Annotated[
+            str | Path, AsKind(Path), Doc("COCO results (.json), or a folder of YOLO labels with confidences")
+        ],
         *,
-        names: str | Path | None = None,
-        least_score: float = LEAST_SCORE,
+        names: Annotated[
+            str | Path | None,
+            AsKind(Path),
+            Doc("data.yaml, COCO file, or a class a line: names of the detector's numbers"),
+        ] = None,
+        least_score: Annotated[Fraction, Doc("predictions below this score do not count")] = LEAST_SCORE,
+        run: Annotated[str | None, Doc("record the classes of found objects as a run of this name, too")] = None,
+        split: Annotated[str, Doc("with --run: `train` if the detector was trained on these pictures")] = "val",
         least_iou: float = LEAST_IOU,
-        run: str | None = None,
-        split: str = "val",
         within: Sequence[Path] | None = None,
     ) -> Brought:
-        """Match a detector's predictions to the objects, and keep of each what was predicted, as columns.
+        """Match a detector's predictions to objects: columns, and reviews of what it missed or calls something else.
 
-        `path` is COCO results (.json), or a folder of YOLO labels with confidences; `names` a data.yaml or a text file
-        that names the detector's classes by number, where they are not those of the annotations. Columns and what was
+        Predictions of no object are listed, or written with --out.
+
+        In Python `path` is COCO results (.json), or a folder of YOLO labels with confidences; `names` a data.yaml or a
+        text file that names the detector's classes by number, where they are not those of the annotations. Columns and what was
         found are described by `url_viz.runs.detections.Detections`; another detector's columns are replaced. With
         `run`, the classes of found objects are recorded, too (`runs`), as of `split`: "train" if trained on them.
         Files are read only `within` these folders, if given.

@@ -3,14 +3,19 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
+from typing_extensions import Doc
 
+from url_viz.base.command_line import Count, Fraction, OptionalCount
 from url_viz.base.errors import ImageSetError
-from url_viz.columns.filters import ReviewSpec, review_from_query
+from url_viz.base.printout import Printout, Table
+from url_viz.base.wording import command, counted
+from url_viz.capability import capability
+from url_viz.columns.filters import OneOf, ReviewSpec, Scope, review_from_query
 from url_viz.columns.table import table
 from url_viz.core import SetCore, SetSubject
 from url_viz.findings.findings import findings
@@ -19,11 +24,26 @@ from url_viz.labels.label_issues import NO_CLASSES
 from url_viz.labels.set_labels import SetLabels
 from url_viz.review.naming import first_to_name, name_suggestions, names
 from url_viz.review.queues import QueueRow, queue_rows
-from url_viz.review.review import REVIEWS, open_review, ready_reviews
+from url_viz.review.review import REVIEWS, open_review, ready_reviews, title_of_review
 from url_viz.review.review_queue import Review, ReviewContext
 from url_viz.review.tuned import Tuned, answered, pairs, tuned_order
 from url_viz.store.decisions.answers import Answers, list_reviews
 from url_viz.store.decisions.decisions import Action
+
+
+def review_printout(review: Review, top: int) -> Printout:
+    """The first pictures of a review with the question of each, and what lies beside it."""
+
+    def row(image_id: int) -> dict[str, object]:
+        card = review.card(image_id)
+        label = card.row["label"] if isinstance(card.row["label"], str) else None
+        beside = card.near[0]["path"].iloc[0] if "same" in card.takes else None
+        return {"path": card.row["path"], "label": label, "question": card.question.text, "beside": beside}
+
+    rows = pd.DataFrame(map(row, review.ids[:top].tolist()), columns=["path", "label", "question", "beside"])
+    title = f"{title_of_review(review.spec)}: {counted(len(review), 'picture')} to review."
+    more = [f"… and {len(review) - top:,} more (--top)"] if len(review) > top else []
+    return Printout([title], [Table(rows, noun="picture")], closing=more)
 
 
 class SetReviews:
@@ -66,6 +86,41 @@ class SetReviews:
             cached_queue=lambda queue: self._core.derived.result(table, ("queue", spec), lambda _: queue()),
         )
         return open_review(spec, context)
+
+    @capability("review")
+    def to_review(
+        self,
+        *,
+        by: Annotated[
+            str | None,
+            Doc(
+                "suspects, labels (all, doubtful first), copies, bursts, pairs, names, other-class, missed, one of "
+                "`findings`, a measure (default: what holds here)"
+            ),
+        ] = None,
+        of_class: Annotated[str | None, Doc("only pictures with this label")] = None,
+        tag: Annotated[str | None, Doc("only pictures with this tag")] = None,
+        within_class: Annotated[bool, Doc("compare each picture with its own class only")] = False,
+        per_class: Annotated[OptionalCount, Doc("so many of each class")] = None,
+        top: Annotated[Count, Doc("how many pictures to list")] = 20,
+    ) -> Printout:
+        """List pictures to review, decided ones left out, with the question of each; `decide` and `labels correct`.
+
+        In Python `open` gives the review. Raises ImageSetError as that does, and where classes are asked for and there
+        are none.
+        """
+        order = by or self._core.current_order().measure
+        if order is None:
+            raise ImageSetError(
+                f"{self._core.current_order().reason} Say which order the review has: --by copies, or a measure."
+            )
+        if (within_class or per_class is not None) and self._core.frame["label"].isna().all():
+            choosing = command("labels", "list", self._core.root)
+            raise ImageSetError(f"There are no classes for --within-class and --per-class. Choose some: `{choosing}`.")
+        named = {"label": of_class, "tags": tag}
+        filters = tuple(OneOf(column, (value,)) for column, value in named.items() if value is not None)
+        spec = ReviewSpec(order, Scope(filters=filters), within_class, per_class)
+        return review_printout(self.open(spec, afresh=True), top)
 
     def queues(self, most: int | None = None, *, hides_tiny: bool = False) -> list[QueueRow]:
         """What there is to review, what matters most first: findings, ready reviews, and others that were begun.
@@ -143,6 +198,37 @@ class SetAnswers(SetSubject):
 
 class SetNames(SetSubject):
     """The names of an image set's pictures, as `image_set.names`. They are labels after `labels.use("names")`."""
+
+    @capability("labels names")
+    def first(
+        self,
+        *,
+        top: Annotated[Count, Doc("how many pictures to list")] = 20,
+        suggested: Annotated[bool, Doc("list what the names so far suggest for the others")] = False,
+        accept: Annotated[bool, Doc("give pictures the names that are suggested")] = False,
+        share: Annotated[
+            Fraction, Doc("with these: only names that are each right in at least this share of cases")
+        ] = 0.9,
+    ) -> Printout:
+        """List the pictures whose names teach most, or what the names so far suggest for the others; accept that.
+
+        Give a name by `decide FOLDER leave a.jpg --name kiwi`, or in the app under Review. From two names on they
+        suggest names for the others; `labels use FOLDER names` makes them labels.
+
+        In Python: `ask`, `suggestions` and `accept`.
+        """
+        if not suggested and not accept:
+            rows = self.ask(top)
+            return Printout([] if len(rows) else ["Every picture has a name."], [Table(rows, ["path"], noun="picture")])
+        found = self.suggestions()
+        found = found[found["share"] >= share]
+        if accept:
+            return Printout([f"{self.accept(found['id'].tolist()).sentence}."])
+        mistakes = round(float((1 - found["share"]).sum()))
+        words = f"{counted(len(found), 'suggestion')} from share {share:.2f} on, about {mistakes:,} of them wrong."
+        more = [f"… and {len(found) - top:,} more (--top)"] if len(found) > top else []
+        shown = Table(found.head(top), ["name", "share", "path"], number="{:.2f}", noun="picture")
+        return Printout([words], [shown], closing=more, figures=found)
 
     def ask(self, n: int = 20) -> pd.DataFrame:
         """Pictures without a name whose names would teach most, those first: id and path; see `url_viz.review.naming`.

@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
+from typing_extensions import Doc
 
 from url_viz.base.errors import DamageError, SupersededError
+from url_viz.base.printout import Printout
+from url_viz.capability import AsKind, capability
 from url_viz.core import SetSubject
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.labels.classes import picture_labels
+from url_viz.labels.set_columns import PathColumn, RowPaths
 from url_viz.runs.run_on_set import RunOnSet, logits_in, recorded_runs
 from url_viz.store.columns.user_files import read_user_file
 from url_viz.store.columns.user_paths import Matched, match_file
@@ -23,6 +28,7 @@ class AddedRun:
     file: str
     matched: Matched
     recorded: Recorded
+    run: str
 
     @property
     def words(self) -> list[str]:
@@ -30,11 +36,32 @@ class AddedRun:
         return [*self.matched.words(self.file, whole="set"), *self.recorded.words]
 
 
+def _listed(runs: "SetRuns", names: tuple[str, ...]) -> Printout:
+    """A line for each run, damaged ones too."""
+    lines = []
+    for name in names:
+        try:
+            run = runs.get(name)
+            used = ["It is compared with the pictures."] if name == runs.chosen else []
+            lines.append(" ".join([f"{run.words}.", *run.notes, *used]))
+        except DamageError as error:
+            lines.append(f"{name}: {error}")
+    none = "No runs yet. Record one: url_viz.record(FOLDER, run=NAME) in Python, or `runs add FOLDER FILE`."
+    return Printout(lines or [none], figures=[{"run": name, "is_used": name == runs.chosen} for name in names])
+
+
+def _added(runs: "SetRuns", added: AddedRun) -> Printout:
+    """What matched, and what the run is now."""
+    run = runs.get(added.run)
+    return Printout([*added.words, f"{run.words}.", *run.notes])
+
+
 class SetRuns(SetSubject):
     """The recorded runs of an image set, as `image_set.runs`."""
 
+    @capability("runs list", show=_listed)
     def names(self) -> tuple[str, ...]:
-        """The names of the runs, in alphabetical order."""
+        """List the recorded runs of your model, and which is compared with the pictures."""
         return run_names(self._core.store.paths)
 
     def get(self, run: str) -> RunOnSet:
@@ -55,9 +82,14 @@ class SetRuns(SetSubject):
         """
         return chosen_run(self._core.store.paths)
 
-    def use(self, run: str) -> None:
-        """Compare this run's model with the pictures from now on. Raises ImageSetError for a name that is no run's."""
+    @capability("runs use")
+    def use(self, run: Annotated[str, Doc("the name of the run")]) -> str:
+        """Compare a run's model with the pictures from now on.
+
+        In Python it returns that in words. Raises ImageSetError for a name that is no run's.
+        """
         choose_run(self._core.store.paths, run)
+        return f"The run {run!r} is compared with the pictures from now on."
 
     def dynamics(self, run: str, *, fold: str | None = None) -> pd.DataFrame:
         """What training did with each picture: id, label, last_margin, mean_margin, confidence, variability,
@@ -69,23 +101,26 @@ class SetRuns(SetSubject):
         measures = on_set.dynamics if fold is None else on_set.fold_dynamics(fold)
         return pd.concat([self._core.measured[["id", "label"]], measures], axis=1)
 
+    @capability("runs add", show=_added)
     def add(
         self,
-        file: str | Path | IncomingFile,
+        file: Annotated[str | Path | IncomingFile, AsKind(Path), Doc("the file of predictions")],
         *,
-        run: str,
-        split: str = "val",
-        fold: str = "",
-        path_column: str | None = None,
-        paths: str | Path | IncomingFile | None = None,
+        run: Annotated[str, Doc("the name of the run that the file is added to")] = "r1",
+        split: Annotated[str, Doc("`train` if the model was trained on these pictures, else another name")] = "val",
+        fold: Annotated[str, Doc("parts several models of one run")] = "",
+        path_column: PathColumn = None,
+        paths: RowPaths = None,
     ) -> AddedRun:
-        """Record a file of predictions as an epoch of a run, and return which pictures matched.
+        """Record a file of your model's predictions (CSV, Parquet, NumPy) as an epoch of a run.
 
         Another file for the same run and split adds its pictures; of those that are in both, the later file counts.
 
         A CSV or Parquet file has a column of paths, and logits in `logit_0` … or lists, or a column of probabilities
-        for each class, by its name; an array (.npy, .npz) has logits (M, C), and its paths in `paths`. Raises
-        FolderError for a file without either, and as `add_columns` does.
+        for each class, by its name; an array (.npy, .npz) has logits (M, C), and its paths in `paths`.
+
+        In Python it returns which pictures matched. Raises FolderError for a file without either, and as `columns.add`
+        does.
         """
         user_file = read_user_file(file, path_column=path_column, paths=paths, pictures=len(self._core.ids))
         matched = match_file(user_file, self._core.base.paths.to_pylist(), root=self._core.folder)
@@ -93,8 +128,13 @@ class SetRuns(SetSubject):
         rows = matched.row >= 0
         recorder = Recorder(self._core.store.paths, self._core.folder, run, classes=classes)
         ids = self._core.ids[matched.row[rows]]
-        return AddedRun(user_file.name, matched, recorder.write(ids, logits[rows], split=split, fold=fold))
+        return AddedRun(user_file.name, matched, recorder.write(ids, logits[rows], split=split, fold=fold), run)
 
-    def remove(self, run: str) -> None:
-        """Delete what was recorded of a run. Raises ImageSetError if there is none of this name."""
+    @capability("runs remove")
+    def remove(self, run: Annotated[str, Doc("the name of the run")]) -> str:
+        """Delete what was recorded of a run.
+
+        In Python it returns that in words. Raises ImageSetError if there is none of this name.
+        """
         remove_run(self._core.store.paths, run)
+        return f"Removed {run!r}."

@@ -227,7 +227,7 @@ def name_all(odd_set: ImageSet, home: Path, csv: Path) -> None:
     numbers = range(len(paths))
     columns = {"path": paths, HOSTILE: values, f"of {NAME}": values[::-1], NAME: numbers, MARKDOWN: numbers}
     pd.DataFrame(columns).to_csv(csv, index=False)
-    odd_set.columns.add(csv, name="own", uncertainties=[NAME])
+    odd_set.columns.add(csv, name="own", uncertainty=(NAME,))
     for tag, count in ((TAG, len(paths)), (TAG_OF_A_BEACON, len(paths)), (MARKDOWN, 5)):
         odd_set.decisions.tag(odd_set.table()["id"].tolist()[:count], tag)
     about = {"set_id": odd_set.set_id, "model": odd_set.source.name, "folder": str(odd_set.root)}

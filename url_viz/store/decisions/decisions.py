@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from url_viz.base.errors import DecisionError
 from url_viz.base.processes import Latest
 from url_viz.base.wording import NO_NAME, counted
+from url_viz.capability import capability
 from url_viz.store.decisions.decision_log import DecisionLog
 from url_viz.store.decisions.decision_rows import (
     ABSENT,
@@ -88,6 +89,10 @@ class Action:
         already = f" ({self.unchanged:,} {'was' if self.unchanged == 1 else 'were'} already)" if self.unchanged else ""
         return self.did[0].upper() + self.did[1:] + already
 
+    @property
+    def words(self) -> str:
+        return f"{self.sentence}."
+
 
 class Decisions:
     """The decisions of one image set, as its files are now. Many sessions and processes may read and write at once.
@@ -121,10 +126,11 @@ class Decisions:
         """A number that changes with every label that is given or taken back; 0 before the first."""
         return self._log.versions().labels
 
-    def history(self, count: int = 20) -> pd.DataFrame:
+    def history(self, count: int | None = 20) -> pd.DataFrame:
         """The latest actions, the last first: number, at (UTC), who, did, count, state ("done", "undone", "dropped").
 
-        One that was undone is dropped once another action followed: it cannot be done again.
+        All of them where `count` is None. One that was undone is dropped once another action followed: it cannot be
+        done again.
         """
         with self._log.reading() as transaction:
             actions = transaction.latest(count) if transaction else []
@@ -248,15 +254,23 @@ class Decisions:
 
         return self._act(ids, new, _did)
 
+    @capability("undo", missing="There is nothing to undo: nothing was decided, or all of it was undone.")
     def undo(self) -> Action | None:
-        """Undo the latest action of any user; None if there is none."""
+        """Undo the latest decision, tag or label of any user.
+
+        In Python None if there is none.
+        """
         if not self.can_undo:
             return None
         with self._log.writing() as transaction:
             return self._stepped(transaction, transaction.undo(), "undone")
 
+    @capability("redo", missing="There is nothing to redo: only what was undone last can be done again.")
     def redo(self) -> Action | None:
-        """Redo the action undone last; None if there is none, or another action followed."""
+        """Redo the action that was undone last.
+
+        In Python None if there is none, or another action followed.
+        """
         if not self.can_redo:
             return None
         with self._log.writing() as transaction:

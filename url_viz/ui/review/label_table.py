@@ -255,4 +255,4 @@ def _show_actions(image_set: ImageSet, rows: pd.DataFrame, ticked: pd.DataFrame,
 def _label(image_set: ImageSet, rows: pd.DataFrame, column: str) -> Action:
     """Give pictures the label in a column of theirs."""
     labels = dict(zip(rows["id"].tolist(), rows[column].astype(str), strict=True))
-    return image_set.labels.correct(labels, who=user_name())
+    return image_set.labels.give(labels, who=user_name())

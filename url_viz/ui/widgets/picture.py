@@ -179,7 +179,7 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
     label, given = row["label"], row["label_given"]
     first = (label, given, row.get("first_class"), row.get("second_class"))
     options = list(dict.fromkeys([*(name for name in first if isinstance(name, str)), *image_set.labels.classes()]))
-    correct = with_toast(lambda name: image_set.labels.correct({image_id: name}, who=user_name()))
+    correct = with_toast(lambda name: image_set.labels.give({image_id: name}, who=user_name()))
     st.selectbox(
         "Label",
         options,
