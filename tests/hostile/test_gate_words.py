@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from url_viz.base.command_line import PrintableOutput
 from url_viz.base.errors import UsageError
-from url_viz.cli.findings_command import _print
+from url_viz.cli.check_command import _print
 from url_viz.export.result_files import MOST_BYTES, junit, markdown
 from url_viz.findings.gate import GateResult, RuleResult, State, policy_of
 

@@ -12,12 +12,10 @@ from url_viz.capabilities import places
 SUBJECTS = {
     "": "Read, look, decide",
     "labels": "What labels are taken from, which look wrong, corrections, and what these were worth",
-    "decisions": "What was decided, tagged and named",
     "twins": "Copies and views of one thing",
     "splits": "Training and test pictures, and what leaks between them",
     "subsets": "Pictures chosen to train on or to label",
     "answers": "Whether pictures and their nearest are the same kind of thing",
-    "names": "Names for pictures without classes",
     "columns": "Your own columns",
     "runs": "Your own model's predictions",
     "versions": "What a set was at its readings, and what changed",
@@ -26,6 +24,11 @@ SUBJECTS = {
     "train": "Train uncertainty heads and models",
     "sets": "The image sets of the workspace",
 }
+ORDER = (
+    *("open", "demo", "embed", "rank", "explain", "search", "findings", "check"),
+    *("review", "decide", "undo", "redo", "decisions", "completion"),
+)
+"""Commands without a subject, as one comes to use them."""
 CLOSING = "Every command and subject has --help. In place of a command, a folder is opened: {prog} photos/"
 
 
@@ -34,7 +37,8 @@ def main_help(prog: str, description: str | None) -> str:
     width = min(shutil.get_terminal_size().columns, 120)
     known = places()
     lines = [f"usage: {prog} COMMAND …", *([] if description is None else ["", fill(description, width)]), ""]
-    lines += [_line(words[0], place.summary, width) for words, place in known.items() if len(words) == 1]
+    alone = sorted((words[0] for words in known if len(words) == 1), key=lambda word: (*ORDER, word).index(word))
+    lines += [_line(word, known[(word,)].summary, width) for word in alone]
     lines += ["", fill(f"Subjects ({prog} SUBJECT COMMAND …):", width)]
     for subject in sorted({words[0] for words in known if len(words) > 1}, key=list(SUBJECTS).index):
         lines.append(

@@ -292,7 +292,7 @@ def _folders(table: pd.DataFrame, by: str, threshold_percentile: float, *, with_
         labels = labels[labels.notna() & (table["decision"] != "drop").to_numpy(dtype=bool)]
         if labels.empty:
             raise ImageSetError(
-                "No picture that is not dropped has a label. Choose what the label is with `python -m url_viz labels "
+                "No picture that is not dropped has a label. Choose what the label is with `python -m url_viz labels list "
                 "FOLDER`, or sort by another column: by='decision'."
             )
         return labels

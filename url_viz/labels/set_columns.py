@@ -188,8 +188,7 @@ class SetColumns(SetSubject):
         if as_label is not None:
             done.append(labels.use(as_label))
         if as_apart is not None:
-            labels.set_apart(as_apart)
-            done.append(f"Pictures are {labels.apart.words} from now on.")
+            done.append(labels.set_apart(as_apart))
         return replace(added, done=tuple(done))
 
     def match(

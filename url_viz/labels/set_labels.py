@@ -55,8 +55,7 @@ NO_CHOICE = "none"
 """No labels, or nothing to keep apart by, as text: a command cannot give None."""
 Chosen = Annotated[str | None, Doc("`folders`, `level:2`, `names`, `tags`, one of your columns, or `none`")]
 KeptApartBy = Annotated[
-    str | None,
-    Doc("what pictures are kept apart by, too: a column (patient), `level:1`, `name:1` (a part of names), or `none`"),
+    str | None, Doc("a column (patient), `level:1`, `name:1` (a part of the file's name), or `none` for twins alone")
 ]
 
 
@@ -95,7 +94,7 @@ class SetLabels(SetSubject):
         suggestion = self.suggested_apart()
         advice: tuple[str, ...] = ()
         if suggestion is not None:
-            doing = command("labels", "use", self._core.root, self.chosen or NO_CHOICE, "--apart", suggestion.choice)
+            doing = command("labels", "keep-apart", self._core.root, suggestion.choice)
             advice = (f"{suggestion.words} Do so: {doing}",)
         number = level.number if level else None
         return ClassLevels(folders.levels, self.chosen, classes, number, annotated, self.apart.words, advice)
@@ -105,43 +104,43 @@ class SetLabels(SetSubject):
         return tuple(sorted({str(name) for cell in cells for name in parted_splits(cell)}))
 
     @capability("labels use")
-    def use(self, chosen: Chosen, *, apart: KeptApartBy = None) -> str:
+    def use(self, chosen: Chosen) -> str:
         """Choose what the label of a picture is; nothing is read again.
 
         "folders" (the class folders as found, as at first), "level:2" (the second folder from the root), "names" (a
         picture without one has no label), "tags" (the first tag by the alphabet), one of the user's own columns, or
-        None or "none" for no labels. Pictures of one value of `apart` (a patient, a video) are no witnesses for each
-        other, as twins are none.
+        None or "none" for no labels.
 
         In Python it returns what is so now, in words. Raises ImageSetError for a column or level that does not exist.
         """
-        if apart is not None:
-            self.set_apart(apart)
         chosen = None if chosen == NO_CHOICE else chosen
         columns = self._core.derived.get(imported).columns if is_column(chosen) else {}
         check_choice(chosen, self._core.base.found.levels, columns)
         write_label_choice(self._core.store.paths, chosen)
         SetVersions(self._core).store(is_quick=True)
         classes = len(self._core.derived.get(picture_labels).names)
-        also = "" if apart is None else f" Pictures are {self.apart.words or 'apart as near copies only'}."
-        return f"The label is {source_in_words(chosen)} from now on: {counted(classes, 'class')}.{also}"
+        return f"The label is {source_in_words(chosen)} from now on: {counted(classes, 'class')}."
 
     @property
     def apart(self) -> Apart:
         """What pictures are kept apart by: `.choice` as of `set_apart`, and `.words`."""
         return self._core.derived.get(apart)
 
-    def set_apart(self, chosen: str | None) -> None:
+    @capability("labels keep-apart")
+    def set_apart(self, chosen: KeptApartBy) -> str:
         """Choose by what pictures are no witnesses for each other, as twins are none; nothing is read again.
 
         A column of the user's own (a patient, a video), "level:1" (the first folder from the root), "name:1" or
         "name:2" (the first parts of a file's name), or None for twins alone. Votes, the ridge classifier, evidence,
-        `worth` and leaks go by it. Raises ImageSetError for what there is not.
+        `worth` and leaks go by it.
+
+        In Python it returns that in words. Raises ImageSetError for what there is not.
         """
         chosen = None if chosen == NO_CHOICE else chosen
         if chosen and not apart_codes(chosen, self._core.base, self._core.derived.get(imported).columns).any():
             raise ImageSetError(f"All pictures have the same {apart_in_words(chosen)}: none would be a witness.")
         write_apart(self._core.store.paths, chosen)
+        return f"Pictures are {self.apart.words or 'apart as near copies only'} from now on."
 
     def suggested_apart(self) -> ApartSuggestion | None:
         """What nearly alike pictures run along and is to be kept apart, or None: `url_viz.labels.apart.suggest`."""
