@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from typing_extensions import Doc
 
 from training.config import FinetuneConfig
-from url_viz.jobs.configs import EmbedConfig, command_words
+from url_viz.jobs.configs import command_words
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def test_every_field_has_a_widget_with_its_sentence_as_help() -> None:
     assert any("What lies inside." in m.value for m in at.caption)
 
 
-@pytest.mark.parametrize("config", [FinetuneConfig, EmbedConfig])
+@pytest.mark.parametrize("config", [FinetuneConfig])
 def test_every_field_of_a_real_config_has_a_sentence(config: type) -> None:
     for name, hint in get_type_hints(config, include_extras=True).items():
         assert any(getattr(one, "documentation", "") for one in getattr(hint, "__metadata__", ())), name

@@ -2,16 +2,20 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from typing_extensions import Doc
+
+from url_viz.base.command_line import OptionalCount, PrecisionChoice
 from url_viz.base.errors import DamageError, UsageError
 from url_viz.base.progress import Progress, command_report
 from url_viz.base.wording import command, counted, printable
-from url_viz.cli.command_app import app, print_rest, progress_shown
-from url_viz.jobs.configs import DEFAULT, EmbedConfig, ModelName, WorkspaceDir, bound
+from url_viz.capability import capability
+from url_viz.cli.command_app import print_rest, progress_shown
+from url_viz.jobs.configs import DEFAULT, EmbedConfig, bound
+from url_viz.parameters import AllowedFolders, DeviceName, Folder, ModelName, WorkspaceDir
 
 if TYPE_CHECKING:
-    from url_viz.base.command_line import PrecisionChoice
     from url_viz.image_set import ImageSet
     from url_viz.imaging.rendering import Rendering
     from url_viz.models.model import Model
@@ -21,9 +25,47 @@ STRICT_STATUS = 3
 FAILURES_SHOWN = 20
 
 
-@app.command_on(EmbedConfig)
-def embed(config: EmbedConfig) -> int:
-    """Embed the pictures of a folder; return the exit status."""
+@capability("embed")
+def embed(
+    folder: Folder,
+    *,
+    model: ModelName = DEFAULT,
+    also: Annotated[
+        str | None, Doc("a second model that reads the same pictures: confusability and ambiguity are by both then")
+    ] = None,
+    one_model: Annotated[bool, Doc("no second model reads a new set unasked once it is read by the first")] = False,
+    workspace: WorkspaceDir = None,
+    device: DeviceName = "auto",
+    precision: Annotated[
+        PrecisionChoice | None,
+        Doc(
+            "fast: bf16 or float32, whichever was measured to be quicker here; exact: float32 (default: what the "
+            "set was read in, else fast)"
+        ),
+    ] = None,
+    limit: Annotated[OptionalCount, Doc("read at most this many pictures, spread over the folder")] = None,
+    refit: Annotated[bool, Doc("make the map again")] = False,
+    strict: Annotated[bool, Doc("exit with status 3 if any file could not be read")] = False,
+    within: AllowedFolders = (),
+    range: Annotated[  # noqa: A002
+        str | None,
+        Doc("what is black and white of more than 8 bits, as 0:4095 (default: as a sample of the pictures says)"),
+    ] = None,
+    pages: Annotated[
+        Literal["each", "first", "middle", "brightest"] | None,
+        Doc("of files with several pages: each is a picture (default), or one of them"),
+    ] = None,
+    bands: Annotated[str | None, Doc("which bands are red, green and blue, as 4,3,2; or one")] = None,
+    embeddings: Annotated[Path | None, Doc("your embeddings as .npy, .npz or .parquet; no model runs then")] = None,
+    paths: Annotated[Path | None, Doc("the paths of the rows of --embeddings, one per line or a table")] = None,
+    ray: Annotated[
+        Literal["auto", "local"] | None,
+        Doc("have workers of Ray read: of the cluster of this machine (auto), or of one for this run (local)"),
+    ] = None,
+    workers: Annotated[OptionalCount, Doc("with --ray: how many (default: one a GPU, else one a machine)")] = None,
+) -> int:
+    """Embed the new and changed pictures of a folder; continues an earlier run that was stopped."""
+    config = EmbedConfig(**locals())
     on_ray = _on_ray(config)
     image_set, loaded = read_pictures(config, on_ray)
     active = image_set.core.second.active
@@ -157,13 +199,17 @@ def _on_ray(config: EmbedConfig) -> "OnRay | None":
     return on_ray
 
 
-@app.command()
-def demo(*, model: ModelName = DEFAULT, spoiled: bool = False, workspace: WorkspaceDir = None) -> None:
-    """Build and read the demo image set, 500 handwritten digits, and print how well its order holds.
-
-    Args:
-        spoiled: Photographs of scikit-image, cropped, blurred and darkened; prints whether values find by how much.
-    """
+@capability("demo")
+def demo(
+    *,
+    model: ModelName = DEFAULT,
+    spoiled: Annotated[
+        bool,
+        Doc("photographs of scikit-image, cropped, blurred and darkened; prints whether values find by how much"),
+    ] = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Build and read the demo image set, 500 handwritten digits, and print how well its order holds."""
     from url_viz.base.workspace import Workspace
     from url_viz.demo import build_demo, build_spoiled, measure
     from url_viz.reading import embed_folder

@@ -12,8 +12,6 @@ from url_viz.cli.help import find_words, is_source, main_help, refuse_unknown, s
 CALL = "--call"
 """The option by which a job gives its call."""
 TOPICS = (
-    "open",
-    "embed",
     "rank",
     "models",
     "decide",

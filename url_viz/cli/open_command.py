@@ -7,20 +7,20 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 from typing_extensions import Doc
-from tyro.conf import Positional
 
 from url_viz.base.command_line import Within
 from url_viz.base.errors import UsageError
 from url_viz.base.processes import BROWSER_VARIABLE, GIVEN_VARIABLE, OPENED_VARIABLE, become_app
 from url_viz.base.wording import command, printable
 from url_viz.base.workspace import HOME_VARIABLE, Workspace, root_of
-from url_viz.cli.command_app import app
-from url_viz.jobs.configs import DEFAULT, EmbedConfig, Folder, ModelName, WorkspaceDir
+from url_viz.capability import capability
+from url_viz.jobs.configs import DEFAULT, EmbedConfig
+from url_viz.parameters import Folder, ModelName, WorkspaceDir
 
 
-@app.command("open")
+@capability("open")
 def open_pictures(
-    folder: Positional[Folder],
+    folder: Folder,
     *,
     port: Annotated[
         int | None, Within(1, 65535), Doc("where the app listens (default: 8501, or the next free one)")

@@ -11,7 +11,7 @@ from typing_extensions import Doc
 from tyro.conf import Positional, arg
 
 from url_viz import parameters
-from url_viz.base.command_line import OptionalCount, Output, PrecisionChoice, Within
+from url_viz.base.command_line import Output, PrecisionChoice, Within
 from url_viz.models import model_names
 
 DEFAULT = model_names.DEFAULT
@@ -33,43 +33,26 @@ Method = Annotated[Literal["umap", "tsne"], Doc("UMAP, or t-SNE as in the paper'
 
 @dataclass(frozen=True)
 class EmbedConfig:
-    """Embed the new and changed pictures of a folder; continues an earlier run that was stopped."""
+    """The words of `embed`."""
 
-    folder: Positional[Folder]
-    model: ModelName = DEFAULT
-    also: Annotated[
-        str | None, Doc("a second model that reads the same pictures: confusability and ambiguity are by both then")
-    ] = None
-    one_model: Annotated[bool, Doc("no second model reads a new set unasked once it is read by the first")] = False
-    workspace: WorkspaceDir = None
-    device: DeviceName = "auto"
-    precision: Annotated[
-        PrecisionChoice | None,
-        Doc(
-            "fast: bf16 or float32, whichever was measured to be quicker here; exact: float32 (default: what the "
-            "set was read in, else fast)"
-        ),
-    ] = None
-    limit: Annotated[OptionalCount, Doc("read at most this many pictures, spread over the folder")] = None
-    refit: Annotated[bool, Doc("make the map again")] = False
-    strict: Annotated[bool, Doc("exit with status 3 if any file could not be read")] = False
-    within: AllowedFolders = ()
-    range: Annotated[
-        str | None,
-        Doc("what is black and white of more than 8 bits, as 0:4095 (default: as a sample of the pictures says)"),
-    ] = None
-    pages: Annotated[
-        Literal["each", "first", "middle", "brightest"] | None,
-        Doc("of files with several pages: each is a picture (default), or one of them"),
-    ] = None
-    bands: Annotated[str | None, Doc("which bands are red, green and blue, as 4,3,2; or one")] = None
-    embeddings: Annotated[Path | None, Doc("your embeddings as .npy, .npz or .parquet; no model runs then")] = None
-    paths: Annotated[Path | None, Doc("the paths of the rows of --embeddings, one per line or a table")] = None
-    ray: Annotated[
-        Literal["auto", "local"] | None,
-        Doc("have workers of Ray read: of the cluster of this machine (auto), or of one for this run (local)"),
-    ] = None
-    workers: Annotated[OptionalCount, Doc("with --ray: how many (default: one a GPU, else one a machine)")] = None
+    folder: Positional[Path]
+    model: str = DEFAULT
+    also: str | None = None
+    one_model: bool = False
+    workspace: Path | None = None
+    device: str = "auto"
+    precision: PrecisionChoice | None = None
+    limit: int | None = None
+    refit: bool = False
+    strict: bool = False
+    within: tuple[Path, ...] = ()
+    range: str | None = None
+    pages: Literal["each", "first", "middle", "brightest"] | None = None
+    bands: str | None = None
+    embeddings: Path | None = None
+    paths: Path | None = None
+    ray: Literal["auto", "local"] | None = None
+    workers: int | None = None
 
 
 @dataclass(frozen=True)

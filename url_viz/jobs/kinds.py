@@ -334,7 +334,7 @@ REVIEW_WORTH: JobKind[WorthConfig] = JobKind(
     weight=lambda config: "small",
     result=review_measured,
 )
-OLD = (("url_viz", "embed"), ("url_viz", "measure"))
+OLD = (("url_viz", "measure"),)
 """Commands that are not made of signatures yet: what has several values is given once."""
 KINDS: tuple[JobKind[Any], ...] = (EMBED, REFIT, EXPORT, ADAPT, PRETRAIN, COMPARE, MEASURE, REVIEW_WORTH)
 AT_ONCE = 5_000
