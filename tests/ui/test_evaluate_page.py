@@ -15,9 +15,9 @@ from tests.ui.pages import named, opened, reading, words
 from url_viz.base.workspace import Workspace
 from url_viz.columns.measures import AMBIGUITY, quoted
 from url_viz.evidence.evaluation import CountedPictures, Evaluated
-from url_viz.evidence.order import verdict_in_words
+from url_viz.evidence.order import grade, verdict_in_words
 from url_viz.evidence.order_metrics import Figure, Interval
-from url_viz.image_set import ImageSet
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
@@ -223,3 +223,27 @@ def test_another_head_gets_two_columns_of_the_table(labelled: ImageSet, home: Wo
     columns = json.loads(at.dataframe[0].proto.columns)
     assert "neither model is its own judge" in columns["Difference in R-AUROC"]["help"]
     assert shown["Agreement"].isna().sum() == 2, "of the nearest pictures alone nothing is compared"
+
+
+def test_a_head_that_has_learnt_from_these_pictures_is_not_judged_on_them(labelled: ImageSet, home: Workspace) -> None:
+    path = home.heads / "zoo-1" / "head.safetensors"
+    path.parent.mkdir(parents=True)
+    save_head(dice_head(3), path)
+    figure = {"value": 0.7, "interval": {"low": 0.6, "high": 0.8}}
+    report = {"told": [{"measure": "r_auroc", "count": 5, "after": figure}]}
+    path.with_name("report.json").write_text(json.dumps(report))
+    path.with_name("config.json").write_text(json.dumps({"data": f"folder:{labelled.root}"}))
+    adapted = open_image_set(labelled.root, model=str(path), workspace=home.root)
+    order = adapted.order("uncertainty")
+    assert "uncertainty" in found_of(labelled).pictures_of
+    assert labelled.order("uncertainty").reason.startswith("General model")
+    assert "uncertainty" not in found_of(adapted).pictures_of
+    assert (order.evidence, grade(order)) == (None, "")
+    assert order.reason.startswith("Adapted head")
+    assert "uncertainty" not in adapted.order().others
+    at = opened(labelled, "evaluate", **{f"{SECOND}.{labelled.source.name}": str(path)})
+    shown = at.dataframe[0].value.set_index("Measure")
+    assert shown["R-AUROC"].isna()["General model or adapted head"]
+    at = opened(adapted, "evaluate")
+    assert "Adapted head: no figure here. It has learnt from these pictures" in words(at)
+    assert "On 5 pictures held out: R-AUROC .70 [.60, .80]" in words(at).replace("\\", "")

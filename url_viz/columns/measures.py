@@ -1,7 +1,7 @@
 """Measures: everything that orders pictures, listed once, and the words that people read for columns."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -74,6 +74,14 @@ UNCERTAINTY = Measure(
     noun="uncertainty",
     percentile="percentile",
 )
+ADAPTED_HEAD = replace(
+    UNCERTAINTY,
+    title="Adapted head",
+    knows=SET,
+    meaning="What a head that has learnt from these pictures says of each by itself.",
+)
+"""`uncertainty` by a head that has learnt from the pictures it is asked about."""
+NOT_JUDGED = "It has learnt from these pictures, so they cannot show how well it orders"
 MODEL_DOUBT = Measure(
     "model_doubt",
     "Your model",

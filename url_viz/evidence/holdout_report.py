@@ -96,6 +96,16 @@ def figures_at(path: Path) -> tuple[HoldoutFigure, ...]:
         return ()
 
 
+def held_out_in_words(report: Path) -> str:
+    """The new head's first figure in the report of a run, as a sentence; "" without one."""
+    result = next((each for each in figures_at(report) if each.after is not None), None)
+    return (
+        ""
+        if result is None
+        else f"On {counted(result.count, 'picture')} held out: {result.title} {report_text(result.after)}."
+    )
+
+
 def headline(result: HoldoutFigure) -> str:
     """The new head's figure: "R-AUROC .71 [.64, .77], 130 pictures"."""
     return f"{result.title} {report_text(result.after)}, {counted(result.count, 'picture')}"

@@ -13,13 +13,16 @@ from url_viz.base.records import as_json, read_json
 from url_viz.base.wording import counted, decimal
 from url_viz.columns.engine import Lazy, OnDisk, column
 from url_viz.columns.measures import (
+    ADAPTED_HEAD,
     AMBIGUITY,
     CONFUSABILITY,
+    NOT_JUDGED,
     TUNED,
     UNCERTAINTY,
+    Measure,
     has_values,
     in_text,
-    measure_named,
+    is_measure,
     quoted,
     title_of_column,
 )
@@ -92,17 +95,18 @@ def leading_order(
     *,
     tuned: Tuned | None = None,
     second: str | None = None,
+    has_learnt: bool = False,
 ) -> Order:
     """The order of `ImageSet.table()`, with content keys (N,) in its order; `labels` are of the graph's contents.
 
     Ambiguity leads if the pictures bear the classes out: two or more with three pictures each, and the nearest picture
     of the same class more often than under any of SHUFFLES shuffles of the labels. Else what answers made of it
     (`tuned`), else confusability, from three pictures on. `second` names the second model by which these are too, if
-    there is one.
+    there is one. Uncertainty by a head that `has_learnt` from these pictures is not judged on them.
     """
     by = f", by two models (also {second})" if second else ""
     if columns is not None and labels is not None and has_values(table, AMBIGUITY.name):
-        order = _by_classes(table, contents, columns, labels, by)
+        order = _by_classes(table, contents, columns, labels, by, has_learnt=has_learnt)
         if order is not None:
             return order
     if labels is None:
@@ -143,11 +147,21 @@ def order(
     witnesses: Lazy[Graph | None],
     tuned_order: Tuned | None,
     opinions: tuple[Opinion, ...],
+    *,
+    has_learnt: bool,
 ) -> Order:
     """The measure that leads, and why; the nearest picture that tells of the classes is of another source group."""
     columns = _with_witnesses(graph_columns, content_apart, witnesses)
     title = opinions[0].title if opinions else None
-    return leading_order(measured, base.contents, columns, content_labels, tuned=tuned_order, second=title)
+    return leading_order(
+        measured,
+        base.contents,
+        columns,
+        content_labels,
+        tuned=tuned_order,
+        second=title,
+        has_learnt=has_learnt,
+    )
 
 
 def _with_witnesses(
@@ -172,13 +186,15 @@ def nearest_labelled(
     return None if columns is None or content_labels is None else _labelled(base.contents, columns, content_labels)
 
 
-def order_by(measure: str, leading: Order, table: pd.DataFrame, nearest: Lazy[LabelledNearest | None]) -> Order:
+def order_by(measure: Measure, leading: Order, table: pd.DataFrame, nearest: Lazy[LabelledNearest | None]) -> Order:
     """The order by a measure that does not lead, with the evidence on the classes, or else the answers, that lead."""
-    evidence = leading.others.get(measure)
+    title = measure.title if is_measure(measure.name) else title_of_column(measure.name)
+    if measure == ADAPTED_HEAD:
+        return Order(measure.name, f"{title}: {measure.meaning} {NOT_JUDGED} them.")
+    evidence = leading.others.get(measure.name)
     if evidence is None and leading.classes and (judged := nearest()) is not None:
-        evidence = _figure(table, measure, judged)
-    reason = f"{title_of_column(measure)}: {measure_named(measure).meaning}"
-    return Order(measure, reason, evidence, classes=leading.classes)
+        evidence = _figure(table, measure.name, judged)
+    return Order(measure.name, f"{title}: {measure.meaning}", evidence, classes=leading.classes)
 
 
 GOOD, FAIR, CHANCE = 0.8, 0.65, 0.5
@@ -246,7 +262,13 @@ def _in_cases(figure: Figure) -> str:
 
 
 def _by_classes(
-    table: pd.DataFrame, contents: NDArray[np.int64], columns: GraphColumns, labels: CodedLabels, by: str
+    table: pd.DataFrame,
+    contents: NDArray[np.int64],
+    columns: GraphColumns,
+    labels: CodedLabels,
+    by: str,
+    *,
+    has_learnt: bool,
 ) -> Order | None:
     """The order by ambiguity; None if the pictures do not bear the classes out."""
     classes = int((np.bincount(labels.codes[labels.codes != NONE], minlength=1) >= LEAST_OF_A_CLASS).sum())
@@ -255,9 +277,8 @@ def _by_classes(
         return None
     share = np.bincount(labelled.code) / len(labelled.code)
     evidence = _figure(table, AMBIGUITY.name, labelled)
-    others = {
-        m.name: _figure(table, m.name, labelled) for m in (CONFUSABILITY, UNCERTAINTY) if has_values(table, m.name)
-    }
+    without_classes = (CONFUSABILITY,) if has_learnt else (CONFUSABILITY, UNCERTAINTY)
+    others = {m.name: _figure(table, m.name, labelled) for m in without_classes if has_values(table, m.name)}
     return Order(
         AMBIGUITY.name,
         _words(classes, evidence, others, by),

@@ -18,7 +18,7 @@ from url_viz.columns.measures import measure_title, quoted
 from url_viz.columns.ranking import percentile
 from url_viz.drawing.tiles import tile_of, value_text
 from url_viz.evidence.compare import DEFINITIONS as OF_TWO_MODELS
-from url_viz.evidence.compare import Comparison
+from url_viz.evidence.compare import DIFFERENCE, Comparison
 from url_viz.evidence.evaluation import (
     DEFINITIONS,
     NEEDED,
@@ -169,8 +169,11 @@ def orders_table(results: Evaluated | None, comparison: Comparison | None) -> tu
     shown, numbers = results.shown(), results.table()
     if comparison is None or not comparison.measures:
         return shown, numbers
-    beside = comparison.shown().drop(columns="Knows")
-    return shown.merge(beside, "left", on="Measure"), numbers.merge(comparison.table(), "left", on="measure")
+    beside = comparison.shown()
+    joined = shown.merge(beside.drop(columns="Knows"), "left", on="Measure")
+    not_judged = beside[~beside["Measure"].isin(shown["Measure"])].drop(columns=DIFFERENCE)
+    numbers = numbers.merge(comparison.table(), "outer" if len(not_judged) else "left", on="measure")
+    return pd.concat([joined, not_judged], ignore_index=True), numbers
 
 
 class Chart(NamedTuple):

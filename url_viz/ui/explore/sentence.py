@@ -8,7 +8,7 @@ import streamlit as st
 from url_viz.base.errors import UrlVizError
 from url_viz.base.wording import counted, distinct_short_names
 from url_viz.columns.filters import Filter, OneOf, Scope, passes_all
-from url_viz.columns.measures import AMBIGUITY, CONFUSABILITY, TUNED, measure_named, shown_reason
+from url_viz.columns.measures import AMBIGUITY, CONFUSABILITY, TUNED, shown_reason
 from url_viz.evidence.order import CHANCE, Order, grade, plain_words
 from url_viz.findings.findings import Finding
 from url_viz.findings.object_findings import TINY_PX, legible
@@ -189,8 +189,9 @@ def _show_evidence(image_set: ImageSet, measure: str) -> None:
     with st.popover(escape(grade(order) or "Why this order?"), type="tertiary", icon=icon, key="explore.evidence"):
         if reason != words:
             st.markdown(escape(words))
-        if measure in image_set.core.measures():
-            st.caption(escape(measure_named(measure).meaning))
+        meaning = image_set.core.measure(measure).meaning
+        if measure in image_set.core.measures() and meaning not in order.reason:
+            st.caption(escape(meaning))
         if models:
             st.markdown(escape(models))
         st.caption(escape(reason))
