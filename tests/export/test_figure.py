@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,7 +15,6 @@ from tests.imaging.pictures import noise
 from url_viz.base.errors import FolderError, ImageSetError
 from url_viz.export.figure import (
     NO_CLASS,
-    SIZES_SHOWN,
     _mask,
     areas_of,
     discs_of,
@@ -129,7 +128,7 @@ def test_a_legend_says_what_sizes_and_colours_mean_where_nothing_else_does() -> 
     of_measure = legend_of(discs_of(table, xy, by="ambiguity", colour="ambiguity"), is_named=False)
     assert [words for _, _, words in of_measure.texts] == [
         "Ambiguity (torn between classes), percentile",
-        *("0", "26", "49", "74", "100"),
+        *("0", "26", "49", "74", "90", "100"),
     ]
     assert len({colour for *_, colour, _ in of_measure.discs}) == len(of_measure.discs), "the colours of the map's ramp"
     table["size in px"] = -number
@@ -140,7 +139,7 @@ def test_a_legend_says_what_sizes_and_colours_mean_where_nothing_else_does() -> 
     assert len(set(of_number.colour)) > 30
     of_classes = discs_of(table, xy, by="ambiguity", colour="decision")
     assert set(of_classes.colour) == {of_classes.keys["keep"], NO_CLASS}
-    assert [words for _, _, words in legend_of(of_classes, is_named=False).texts][6:] == [
+    assert [words for _, _, words in legend_of(of_classes, is_named=False).texts][7:] == [
         "Decision",
         "keep",
         "drop",
@@ -160,7 +159,7 @@ def test_colour_and_size_go_together_in_the_legend_as_in_the_data() -> None:
     legend = legend_of(discs, is_named=True)
     data = set(zip(discs.radius, discs.colour, discs.opacity, strict=True))
     assert {(radius, colour, opacity) for _, _, radius, colour, opacity in legend.discs} <= data
-    assert [words for *_, words in legend.texts][1:] == ["0", "25", "50", "75", "100"]
+    assert [words for *_, words in legend.texts][1:] == ["0", "25", "50", "75", "90", "100"]
     assert discs.radius.min() >= 0.6
     assert discs.opacity.min() >= 0.15
     part = discs_of(
@@ -183,6 +182,9 @@ def test_a_name_away_from_its_class_is_joined_to_it_by_a_line() -> None:
         assert np.abs(own - place).sum(axis=1).min() < 1e-9, "it ends at a picture of the class"
         gap = np.hypot(max(left - place[0], 0, place[0] - right), max(top - place[1], 0, place[1] - bottom))
         assert (line is None) == (gap <= 4)
+    for line, (_, (left, top, right, bottom), _) in product(filter(None, lines), placed):
+        x, y = (line[0] + line[2]) / 2, (line[1] + line[3]) / 2
+        assert not (left < x < right and top < y < bottom), "no name lies on the line of another"
     svg = figure_svg(discs, placed)
     assert svg.count("<line ") == sum(line is not None for line in lines)
 
@@ -190,8 +192,7 @@ def test_a_name_away_from_its_class_is_joined_to_it_by_a_line() -> None:
 def test_the_map_as_it_is_shown_is_a_figure_at_once(shared_set: ImageSet, tmp_path: Path) -> None:
     ids = shared_set.table()["id"].tolist()[:5]
     svg = map_figure_file(shared_set.table(), ".svg", by="entropy", ids=ids, with_names=False).decode()
-    own_discs = 5
-    assert svg.count("<circle ") == own_discs + len(SIZES_SHOWN)
+    assert svg.count("<circle ") == 5 + 5, "each stands once in the legend"
     with Image.open(io.BytesIO(map_figure_file(shared_set.table(), ".png", by="entropy", colour="label"))) as picture:
         assert (picture.format, picture.width) == ("PNG", 975)
     write_figure(

@@ -29,7 +29,10 @@ AWAY = (0.0, 3.0, 7.0, 12.0, 18.0)
 """Points between that picture and the name."""
 FAR = 4.0
 """A name that is further away is joined to its picture by a line."""
-DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.5, 1), (-0.5, 1), (0.5, -1), (-0.5, -1))
+DIRECTIONS = (
+    *((1, 0), (-1, 0), (0, 1), (0, -1), (0.5, 1), (-0.5, 1), (0.5, -1), (-0.5, -1)),
+    *((1, 1), (-1, 1), (1, -1), (-1, -1)),
+)
 GAP = 1.5
 POINTS_PER_PICTURE = 3.5
 """How far a name goes to cover one picture less."""
@@ -59,18 +62,32 @@ def place_names(
     """
     crowd, placed = _crowd(centres, size), list[Name]()
     for text, anchor in _anchors(labels, centres):
-        boxes = [
-            (away, box)
+        place = float(anchor[0]), float(anchor[1])
+        names: list[tuple[float, Name]] = [
+            (away, (text, box, place))
             for away, box in _places(anchor, width_of(text), height)
             if min(box) >= 0
             and box[2] <= size[0]
             and box[3] <= size[1]
-            and not any(_overlap(box, other) for _, other, _ in placed)
+            and not any(_are_in_the_way((text, box, place), other) for other in placed)
         ]
-        if boxes:
-            _, best = min(boxes, key=lambda one: one[0] + POINTS_PER_PICTURE * min(MOST_COVERED, crowd(one[1])))
-            placed.append((text, best, (float(anchor[0]), float(anchor[1]))))
+        if names:
+            _, best = min(names, key=lambda one: one[0] + POINTS_PER_PICTURE * min(MOST_COVERED, crowd(one[1][1])))
+            placed.append(best)
     return placed
+
+
+def _are_in_the_way(one: Name, other: Name) -> bool:
+    """Whether one of two names lies over the other, or on its line."""
+    return _overlap(one[1], other[1]) or _lies_on_line(one, other) or _lies_on_line(other, one)
+
+
+def _lies_on_line(one: Name, other: Name) -> bool:
+    line, (left, top, right, bottom) = leader(other), one[1]
+    if line is None:
+        return False
+    x, y = (np.linspace(line[end], line[2 + end], 12) for end in (0, 1))
+    return bool(((x > left) & (x < right) & (y > top) & (y < bottom)).any())
 
 
 def leader(name: Name) -> tuple[float, float, float, float] | None:
@@ -346,7 +363,7 @@ def names_of(discs: Discs) -> list[Name]:
 
 
 LEGEND_GAP = 4.0
-SIZES_SHOWN = (0.0, 0.25, 0.5, 0.75, 1.0)
+SIZES_SHOWN = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 """Which discs stand in the legend, from the smallest to the largest."""
 SWATCH, SWATCHES = 6.0, 24
 """The height of a bar of colours in points, and how many it has."""
@@ -371,11 +388,15 @@ def legend_of(discs: Discs, *, is_named: bool) -> Legend:
     is_told_twice = not is_measure(discs.by) or noun.lower() in title.lower() or title.lower().endswith(noun.lower())
     writer.text(f"{title if is_told_twice else f'{noun} ({title.lower()})'}, percentile")
     writer.next_line()
-    shown = np.unique(np.round((1 - np.array(SIZES_SHOWN)) * (len(discs) - 1)).astype(int))[::-1] if len(discs) else []
+    last, is_of_measure = len(discs) - 1, discs.colour_by == discs.by
     writer.scale(
-        (float(discs.radius[i]), float(discs.opacity[i]), colour, f"{discs.percentile[i]:.0f}")
-        for i in shown
-        for colour in [str(discs.colour[i]) if discs.colour_by == discs.by else QUIET]
+        (
+            float(discs.radius[disc]),
+            float(discs.opacity[disc]),
+            str(discs.colour[disc]) if is_of_measure else QUIET,
+            f"{discs.percentile[disc]:.0f}",
+        )
+        for disc in dict.fromkeys(round((1 - size) * last) for size in SIZES_SHOWN if last >= 0)
     )
     if not discs.keys and discs.colour_by != discs.by:
         writer.next_line()
