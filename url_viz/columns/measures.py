@@ -255,14 +255,14 @@ _COLUMNS: Mapping[str, str] = {
     "second_share": "Share of the second most likely class",
     "first_like": "Group it is most like",
     "second_like": "Group it is also like",
-    "twins": "Near copies",
+    "twins": "Copies and look-alikes",
 }
 _VALUES: Mapping[str, Mapping[str, str]] = {
     "reasons": {
-        "between classes": "two classes fit",
+        "between classes": "torn between classes",
         "easily confused": "easily mistaken",
         "out on its own": "unlike the rest",
-        "twin": "near copies",
+        "twin": "copies or look-alikes",
     },
     "decision": {"look-again": "put aside for later"},
     "label_check": {"between classes": "torn between classes", "out on its own": "unlike the rest"},
