@@ -22,7 +22,7 @@ from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.ui.compare_models import SECOND
-from url_viz.ui.evaluate import class_order, coverage_table, crop_sample
+from url_viz.ui.evaluate import class_order, classes_by, coverage_table, crop_sample
 from url_viz.ui.widgets.charts import curves_of_coverage, intervals_figure
 
 COUNT = 40
@@ -247,3 +247,17 @@ def test_a_head_that_has_learnt_from_these_pictures_is_not_judged_on_them(labell
     at = opened(adapted, "evaluate")
     assert "Adapted head: no figure here. It has learnt from these pictures" in words(at)
     assert "On 5 pictures held out: R-AUROC .70 [.60, .80]" in words(at).replace("\\", "")
+
+
+def test_a_class_has_a_figure_only_where_enough_are_wrong() -> None:
+    def of_class(wrong: int) -> float:
+        is_right = np.arange(60) >= wrong
+        labels = np.array(["a"] * 60)
+        values = {"uncertainty": np.arange(60.0)[::-1]}
+        pictures = CountedPictures(
+            np.arange(60), np.arange(60), labels, np.where(is_right, "a", "b").astype(str), values, left_out=0
+        )
+        return float(classes_by(pictures, "uncertainty")["r_auroc"].iloc[0])
+
+    assert np.isnan(of_class(1))
+    assert of_class(20) == 1

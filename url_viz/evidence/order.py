@@ -60,7 +60,8 @@ class Order:
     `measure` is a column of the table, None if nothing leads; `reason` a sentence. `evidence` is the measure's R-AUROC
     on classes, with an interval over them, or on answers, and `others` those of measures that know neither. With
     classes, `within` is the same within classes, where their difficulty does not count; `recall` how often the nearest
-    picture has the same class, `by_chance` how often under shuffled labels, `classes` how many there are.
+    picture has the same class, `by_chance` how often under shuffled labels, `classes` how many there are; `wrong` of the
+    `judged` pictures have a nearest of another class (None: the evidence does not rest on classes).
     """
 
     measure: str | None
@@ -71,6 +72,8 @@ class Order:
     recall: Figure | None = None
     by_chance: float = float("nan")
     classes: int = 0
+    wrong: int | None = None
+    judged: int = 0
 
 
 @dataclass(frozen=True)
@@ -194,22 +197,31 @@ def order_by(measure: Measure, leading: Order, table: pd.DataFrame, nearest: Laz
     evidence = leading.others.get(measure.name)
     if evidence is None and leading.classes and (judged := nearest()) is not None:
         evidence = _figure(table, measure.name, judged)
-    return Order(measure.name, f"{title}: {measure.meaning}", evidence, classes=leading.classes)
+    return Order(
+        measure.name,
+        f"{title}: {measure.meaning}",
+        evidence,
+        classes=leading.classes,
+        wrong=leading.wrong,
+        judged=leading.judged,
+    )
 
 
 GOOD, FAIR, CHANCE = 0.8, 0.65, 0.5
 """The R-AUROC from which an order is called good, and fair; and that of a random order."""
 WIDE = 0.2
 """Figures with a wider interval than this are uncertain, whatever they are."""
+FEWEST_WRONG = 20
+"""So are figures that rest on fewer pictures whose nearest is of another class: their intervals are too narrow."""
 
 Grade = Literal["good", "fair", "weak", "no better than chance", "worse than chance", "uncertain"]
 _HOW: dict[Grade, str] = {"good": "well", "fair": "fairly well", "weak": "only weakly"}
 
 
-def graded(figure: Figure) -> Grade:
-    """What an R-AUROC is called, by its value and its interval."""
+def graded(figure: Figure, *, wrong: int | None = None) -> Grade:
+    """What an R-AUROC is called, by its value and its interval, and by how many pictures are `wrong`, if known."""
     value, low, high = figure.value, figure.interval.low, figure.interval.high
-    if not np.isfinite(low + high) or high - low > WIDE:
+    if not np.isfinite(low + high) or high - low > WIDE or (wrong is not None and wrong < FEWEST_WRONG):
         return "uncertain"
     if low <= CHANCE:
         return "no better than chance" if high >= CHANCE else "worse than chance"
@@ -219,11 +231,14 @@ def graded(figure: Figure) -> Grade:
 def grade(order: Order) -> str:
     """How well an order holds, in a few words: "Order: good (89 of 100)"; nothing without evidence.
 
-    With the interval where that is the message: no better than chance, or uncertain.
+    With the interval where that is the message: no better than chance, or uncertain; and with how few are wrong.
     """
     if order.measure is None or order.evidence is None or np.isnan(order.evidence.value):
         return ""
-    word, value, interval = graded(order.evidence), order.evidence.value, order.evidence.interval
+    word, value = graded(order.evidence, wrong=order.wrong), order.evidence.value
+    interval, is_from_few = order.evidence.interval, order.wrong is not None and order.wrong < FEWEST_WRONG
+    if is_from_few:
+        return f"Order: {word} ({round(100 * value)} of 100, from only {order.wrong} wrong)"
     if not np.isfinite(interval.low + interval.high):
         return f"Order: {word} ({round(100 * value)} of 100)"
     between = f"{round(100 * interval.low)} to {round(100 * interval.high)}"
@@ -239,25 +254,29 @@ def plain_words(order: Order) -> str:
     """
     if not order.classes or order.evidence is None or np.isnan(order.evidence.value):
         return order.reason
-    return f"Most ambiguous first: {_in_cases(order.evidence)}."
+    return f"Most ambiguous first: {_in_cases(order.evidence, order.wrong, order.judged)}."
 
 
-def verdict_in_words(measure: str, figure: Figure) -> str:
-    """How well a measure orders a set, as a sentence, by its R-AUROC on the classes; nothing where that is nan."""
+def verdict_in_words(measure: str, figure: Figure, *, wrong: int | None = None, judged: int = 0) -> str:
+    """How well a measure orders a set, as a sentence, by its R-AUROC on the classes; nothing where that is nan.
+
+    It rests on the `wrong` of the `judged` pictures, if these are given.
+    """
     if np.isnan(figure.value):
         return ""
-    word = graded(figure)
+    word, cases = graded(figure, wrong=wrong), _in_cases(figure, wrong, judged)
     if word == "uncertain":
-        return f"How well {quoted(measure)} orders these pictures is uncertain: {_in_cases(figure)}."
-    return f"{quoted(measure)} orders these pictures {_HOW.get(word, word)}: {_in_cases(figure)}."
+        return f"How well {quoted(measure)} orders these pictures is uncertain: {cases}."
+    return f"{quoted(measure)} orders these pictures {_HOW.get(word, word)}: {cases}."
 
 
-def _in_cases(figure: Figure) -> str:
+def _in_cases(figure: Figure, wrong: int | None, judged: int) -> str:
     low, high = 100 * figure.interval.low, 100 * figure.interval.high
     between = f"{low:.0f} to {high:.0f}; " if np.isfinite(low + high) else ""
+    few = f"; from only {wrong} such pictures of {judged:,}" if wrong is not None and wrong < FEWEST_WRONG else ""
     return (
         "of two pictures, the one whose nearest look-alike is of another class ranks higher in "
-        f"{round(100 * figure.value)} of 100 cases ({between}chance: 50)"
+        f"{round(100 * figure.value)} of 100 cases ({between}chance: 50{few})"
     )
 
 
@@ -288,6 +307,8 @@ def _by_classes(
         recall=share_by_blocks(~labelled.is_wrong, labelled.code),
         by_chance=float((share**2).sum()),
         classes=classes,
+        wrong=int(labelled.is_wrong.sum()),
+        judged=len(labelled.is_wrong),
     )
 
 

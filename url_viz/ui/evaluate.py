@@ -28,7 +28,7 @@ from url_viz.evidence.evaluation import (
     by_class,
     by_two_models,
 )
-from url_viz.evidence.order import verdict_in_words
+from url_viz.evidence.order import FEWEST_WRONG, verdict_in_words
 from url_viz.evidence.order_metrics import share_of, spearman
 from url_viz.image_set import ImageSet
 from url_viz.labels.calibration import MIN_LABELLED, reliability
@@ -101,13 +101,18 @@ def show_verdict(image_set: ImageSet, results: Evaluated) -> None:
     """How well the leading order holds, and how often the nearest picture has the same class."""
     leading = image_set.order().measure
     figures = next((each for each in results.figures if each.name == leading), results.figures[0])
-    said = image_set.core.in_words(verdict_in_words(figures.name, figures.auroc) or results.verdict)
+    judged = results.pictures_of[figures.name]
+    verdict = verdict_in_words(figures.name, figures.auroc, wrong=int((~judged.is_right).sum()), judged=len(judged))
+    said = image_set.core.in_words(verdict or results.verdict)
+    said = said[:1].upper() + said[1:]
     sentence, colon, why = said.partition(": ")
     st.markdown(Markdown(f"**{escape(sentence)}**{escape(colon + why)}"))
     pictures = results.pictures
     words = f"The nearest has the same class for {percent(pictures.recall, digits=1)} of {len(pictures):,} pictures"
+    wrong = int((~pictures.is_right).sum())
+    rests = f"; all figures below rest on the {wrong:,} others" if 0 < wrong < FEWEST_WRONG else ""
     st.caption(
-        escape(image_set.core.in_words(f"{words} (recall@1).")),
+        escape(image_set.core.in_words(f"{words} (recall@1){rests}.")),
         help=escape(image_set.core.in_words(f"Near copies aside. {results.recall_words}")),
     )
 
@@ -303,7 +308,7 @@ def show_classes(image_set: ImageSet, pictures: CountedPictures, *, measure: str
             "r_auroc": column.NumberColumn(
                 "R-AUROC",
                 format="%.2f",
-                help="Empty if the whole class is right, or wrong; unreliable for few pictures",
+                help=f"Of classes with {FEWEST_WRONG} wrong and {FEWEST_WRONG} right or more: fewer tell nothing",
             ),
             "taken_for": column.TextColumn("Most often mistaken for"),
         },
@@ -318,8 +323,11 @@ def show_classes(image_set: ImageSet, pictures: CountedPictures, *, measure: str
 
 
 def classes_by(pictures: CountedPictures, measure: str) -> pd.DataFrame:
-    """The table of classes, that with the lowest recall first."""
+    """The table of classes, that with the lowest recall first; an R-AUROC where enough are right, and wrong."""
     table = by_class(pictures, measure)
+    right = table["recall"] * table["pictures"]
+    is_enough = np.minimum(right, table["pictures"] - right) > FEWEST_WRONG - 0.5
+    table["r_auroc"] = table["r_auroc"].where(is_enough)
     return table.sort_values(["recall", "pictures", "label"], ascending=[True, False, True], ignore_index=True)
 
 

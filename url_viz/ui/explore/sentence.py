@@ -25,7 +25,7 @@ from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.embed_job import is_growing
 
 TORN_RULE = (
-    f"Two classes together have a share of {percent(BETWEEN_TOGETHER)} or more, the second over {BETWEEN_SHARE:g} of the "
+    f"Two classes have {percent(BETWEEN_TOGETHER)} or more of the shares, the second over {BETWEEN_SHARE:g} of the "
     "first, their own label left out. The rule is the same in every set; less torn pictures follow in the order"
 )
 LONG_NAME = 26
