@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.fixtures import OpenPage, choose_in_set_menu, settled, still
+from tests.browser.fixtures import OpenPage, choose_in_set_menu, settled, still, unfold
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import LONG
 from url_viz.image_set import ImageSet
@@ -209,12 +209,6 @@ def with_stops(page: Page) -> None:
     expect(page.locator(".tile").first).to_be_visible()
     expect(page.locator(f"{MENU} a[tabindex='0']")).to_have_count(1)
     drawn(page)
-
-
-def unfold(page: Page, name: str) -> None:
-    settled(page)
-    page.get_by_test_id("stExpander").filter(has_text=name).locator("summary").click()
-    expect(page.get_by_test_id("stExpander").filter(has_text=name).locator("details")).to_have_attribute("open", "")
 
 
 def test_no_page_has_a_fault(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
