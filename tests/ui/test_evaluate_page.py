@@ -221,7 +221,7 @@ def test_another_head_gets_two_columns_of_the_table(labelled: ImageSet, home: Wo
     assert difference["Torn between classes"].startswith(".000")
     assert not agreement["General model"].startswith("1.00")
     columns = json.loads(at.dataframe[0].proto.columns)
-    assert "neither model is its own judge" in columns["Difference in R-AUROC"]["help"]
+    assert "each is half of the judge" in columns["Difference in R-AUROC"]["help"]
     assert shown["Agreement"].isna().sum() == 2, "of the nearest pictures alone nothing is compared"
 
 
@@ -261,3 +261,13 @@ def test_a_class_has_a_figure_only_where_enough_are_wrong() -> None:
 
     assert np.isnan(of_class(1))
     assert of_class(20) == 1
+
+
+def test_it_is_said_that_no_baseline_knows_the_classes_and_what_each_order_is(labelled: ImageSet) -> None:
+    at = opened(labelled, "evaluate")
+    leads = labelled.order().measure == "ambiguity"
+    assert ("No baseline below knows your classes" in words(at)) is leads
+    columns = json.loads(at.dataframe[0].proto.columns)
+    assert "Nearest gap: How close the second" in columns["Measure"]["help"]
+    assert "1 / norm: One over the length" in columns["Measure"]["help"]
+    assert "leaving it ends the test" in words(at)

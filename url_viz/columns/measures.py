@@ -164,7 +164,7 @@ NEAREST = Measure(
     "Nearest similarity",
     SET,
     "How different the most similar other picture is (minus its similarity). A baseline.",
-    "#8c8c8c",
+    "#8f6b4a",
     is_baseline=True,
     is_offered=False,
     in_table=False,

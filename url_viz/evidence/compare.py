@@ -45,8 +45,8 @@ DEFINITIONS = {
     ),
     DIFFERENCE: (
         "R-AUROC by the other model minus that by this one, each by itself, on the same pictures. Both orders are "
-        "judged by both models' nearest pictures, and the mean is told: neither model is its own judge. In brackets: "
-        "95 % interval over classes."
+        "judged by each model's nearest pictures in turn, and the mean is told: each is half of the judge. The R-AUROC "
+        "beside is judged by this model alone. In brackets: 95 % interval over classes."
     ),
 }
 """What the columns of `Comparison.shown` mean."""

@@ -16,7 +16,7 @@ from url_viz.evidence.order_metrics import MOST_LEFT_OUT, Figure, jackknife, wit
 AFTER, BEFORE = "after", "before"
 TITLES = {
     "r_auroc": "R-AUROC",
-    "agreement": "Rank agreement with the task loss",
+    "agreement": "Rank agreement with what the head learns (task loss)",
     "accuracy": "Accuracy",
     "recall_at_1": "Recall@1",
     "classification_auroc": "AUROC of the classifier's errors",
@@ -129,7 +129,7 @@ def _verdict(gain: Figure | None) -> str:
     """What the difference says: nothing, unless its interval excludes zero."""
     if gain is None or np.isnan(gain.interval.low):
         return ""
-    if gain.interval.low <= 0 <= gain.interval.high:
+    if round(gain.interval.low, 2) <= 0 <= round(gain.interval.high, 2):  # as it is shown
         return "; too close to call on these pictures"
     which = "better" if gain.interval.low > 0 else "worse"
     return f"; the new one is {which} ({gain.text(signed=True)})"

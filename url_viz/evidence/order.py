@@ -60,8 +60,8 @@ class Order:
     `measure` is a column of the table, None if nothing leads; `reason` a sentence. `evidence` is the measure's R-AUROC
     on classes, with an interval over them, or on answers, and `others` those of measures that know neither. With
     classes, `within` is the same within classes, where their difficulty does not count; `recall` how often the nearest
-    picture has the same class, `by_chance` how often under shuffled labels, `classes` how many there are; `wrong` of the
-    `judged` pictures have a nearest of another class (None: the evidence does not rest on classes).
+    picture has the same class, `by_chance` how often under shuffled labels, `classes` how many there are;
+    `wrong` of the `judged` pictures have a nearest of another class (None: the evidence does not rest on classes).
     """
 
     measure: str | None

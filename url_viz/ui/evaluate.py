@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from url_viz.base.errors import UrlVizError
 from url_viz.base.wording import counted, percent
 from url_viz.base.workspace import is_in_bucket
-from url_viz.columns.measures import measure_title, quoted
+from url_viz.columns.measures import AMBIGUITY, MEASURES, measure_title, quoted
 from url_viz.columns.ranking import percentile
 from url_viz.drawing.tiles import tile_of, value_text
 from url_viz.evidence.compare import DEFINITIONS as OF_TWO_MODELS
@@ -53,6 +53,8 @@ from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.picture import open_picture, show_opened
 
 MOST_TILES = 12
+CROP_TEST_S = 0.7
+"""Seconds a picture."""
 FOLDED = ("AURC", "Lead over nearest similarity", "Pictures")
 """Columns of the table that its own menu shows."""
 
@@ -115,6 +117,15 @@ def show_verdict(image_set: ImageSet, results: Evaluated) -> None:
         escape(image_set.core.in_words(f"{words} (recall@1){rests}.")),
         help=escape(image_set.core.in_words(f"Near copies aside. {results.recall_words}")),
     )
+    if figures.name == AMBIGUITY.name:
+        st.caption(NO_RIVAL)
+
+
+NO_RIVAL = (
+    "No baseline below knows your classes. On seven published sets one that does, a logistic regression in folds, had "
+    "an R-AUROC of .780 where this order had .855; judged by where another classifier errs, the two were level (.774 "
+    "and .805)."
+)
 
 
 def show_orders(image_set: ImageSet, results: Evaluated | None) -> pd.DataFrame:
@@ -135,7 +146,7 @@ def show_orders(image_set: ImageSet, results: Evaluated | None) -> pd.DataFrame:
     shown, numbers = orders_table(results, comparison)
     if shown.empty:
         return numbers
-    meanings = {**DEFINITIONS, **OF_TWO_MODELS, "Measure": "Higher means more ambiguous, by every order."}
+    meanings = {**DEFINITIONS, **OF_TWO_MODELS, "Measure": _orders_in_words(shown["Measure"])}
     st.dataframe(
         shown,
         hide_index=True,
@@ -156,6 +167,12 @@ def show_orders(image_set: ImageSet, results: Evaluated | None) -> pd.DataFrame:
     if second is not None and comparison is not None:
         show_agreement(image_set, second, comparison)
     return numbers
+
+
+def _orders_in_words(titles: "pd.Series[str]") -> str:
+    """What each order is."""
+    meanings = [f"{each.title}: {each.meaning}" for each in MEASURES if titles.str.startswith(each.title).any()]
+    return "\n\n".join(["Higher means more ambiguous, by every order.", *meanings])
 
 
 def _what_is_compared(image_set: ImageSet, results: Evaluated) -> str:
@@ -413,6 +430,8 @@ def show_crop_test(image_set: ImageSet) -> None:
         st.caption("It needs files in a folder, and the pictures of this set are in object storage.")
         return
     size = _pick_size(len(image_set))
+    minutes = "under a minute" if size * CROP_TEST_S < 55 else f"about {max(1, round(size * CROP_TEST_S / 60))} min"
+    st.caption(f"Takes {minutes} on two CPU cores. It runs on this page: leaving it ends the test.")
     ask = partial(CROP_ASKED.set, image_set.version)
     st.button(
         "Run the crop test",
