@@ -18,7 +18,18 @@ from url_viz.column_list import derived_columns
 from url_viz.columns import table
 from url_viz.columns.engine import Column
 from url_viz.columns.filters import LABEL_CHECK, Filter, Kind, filterable
-from url_viz.columns.measures import AMBIGUITY, DISAGREEMENT, TABLE_MEASURES, available_measures, has_values
+from url_viz.columns.measures import (
+    ADAPTED_HEAD,
+    AMBIGUITY,
+    DISAGREEMENT,
+    TABLE_MEASURES,
+    UNCERTAINTY,
+    Measure,
+    available_measures,
+    has_values,
+    measure_named,
+    title_of_column,
+)
 from url_viz.columns.second_model import SecondModelChoice, opinions, opinions_available
 from url_viz.columns.sources import SetContext
 from url_viz.columns.table import imported
@@ -29,6 +40,7 @@ from url_viz.imaging.rendering import Rendering
 from url_viz.labels import apart
 from url_viz.labels.doubtful_labels import label_checks
 from url_viz.labels.label_choice import measured as measured_column
+from url_viz.models.catalogue import has_learnt_from
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_as
 from url_viz.outside.new_pictures import Reference, reference
 from url_viz.pipeline.nearest import UnitRows
@@ -107,6 +119,7 @@ class SetCore:
             about.without_objects,
             self.answer_log,
             lambda: self.decisions,
+            has_learnt_from(source.name, self.root),
         )
         self.derived = derived_columns(self.context)
 
@@ -235,6 +248,14 @@ class SetCore:
         is_single = choice.active is not None and (is_single_model or choice.name is None)
         core = self.single_model if is_single else self
         return core.derived.get(reference)
+
+    def measure(self, name: str) -> Measure:
+        """A measure as this set has it: uncertainty may be by a head that has learnt from these pictures."""
+        return ADAPTED_HEAD if name == UNCERTAINTY.name and self.context.has_learnt else measure_named(name)
+
+    def title_of_column(self, column: str) -> str:
+        """What pages call a column of this set."""
+        return self.measure(column).title if column == UNCERTAINTY.name else title_of_column(column)
 
     def check_measure(self, by: str) -> None:
         """Raise ImageSetError if `by` is not a measure that this set has values of."""

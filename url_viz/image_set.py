@@ -17,11 +17,13 @@ from url_viz.base.errors import DamageError, DecisionError, ImageSetError
 from url_viz.base.wording import command
 from url_viz.base.workspace import Workspace
 from url_viz.capability import AsKind, capability
+from url_viz.columns.measures import ADAPTED_HEAD, NOT_JUDGED
 from url_viz.columns.sources import user_version
 from url_viz.columns.table import files, rows, table
 from url_viz.core import SetCore
 from url_viz.evidence.compare import Comparison, ModelReading, compare, comparison_printout
 from url_viz.evidence.evaluation import CountedPictures, Evaluated, counted_pictures, evaluated
+from url_viz.evidence.holdout_report import held_out_in_words
 from url_viz.evidence.order import Order, nearest_labelled, order_by
 from url_viz.evidence.ranked import Ranked, rank
 from url_viz.evidence.set_subsets import SetSubsets
@@ -395,7 +397,13 @@ class ImageSet(SearchableSet):
             )
         comparison = compare(
             *(
-                ModelReading(each.table(), each.core.contents, each.core.witnesses, each.cached(counted_of))
+                ModelReading(
+                    each.table(),
+                    each.core.contents,
+                    each.core.witnesses,
+                    each.cached(counted_of),
+                    each.core.context.has_learnt,
+                )
                 for each in (self.single_model, other.single_model)
             )
         )
@@ -434,18 +442,25 @@ def counted_of(image_set: ImageSet) -> CountedPictures | None:
     if core.witnesses is None:
         return None
     brought = [column.name for column in image_set.columns.list() if column.is_uncertainty]
+    not_judged = ""
+    if core.context.has_learnt:
+        held_out = held_out_in_words(Path(image_set.source.name).with_name("report.json"))
+        not_judged = f"{ADAPTED_HEAD.title}: no figure here. {NOT_JUDGED} them.{held_out and f' {held_out}'}"
+        if image_set.source.weights is not None:
+            not_judged += " The backbone has learnt from them, too: every figure here may be too good."
     return counted_pictures(
         core.frame,
         core.contents,
         graph=core.witnesses,
         embeddings=lambda: core.whitened.rows,
         user_measures=["uncertainty", *brought] if image_set.source.is_external else brought,
+        not_judged=not_judged,
     )
 
 
 def _order_by(image_set: ImageSet, measure: str) -> Order:
     core = image_set.core
-    return order_by(measure, core.leading_order, core.frame, partial(core.derived.get, nearest_labelled))
+    return order_by(core.measure(measure), core.leading_order, core.frame, partial(core.derived.get, nearest_labelled))
 
 
 def open_image_set(

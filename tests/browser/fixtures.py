@@ -188,6 +188,20 @@ def settled(page: Page) -> None:
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
+def unfold(page: Page, title: str) -> None:
+    """Open an expander, and return once it stands open.
+
+    While it opens, it hides what does not yet fit. To click there, Playwright scrolls it, as no person can, and it
+    slides back below the click: the button goes down on a control and up beside it.
+    """
+    settled(page)
+    summary = page.locator("summary", has_text=title)
+    summary.click()
+    details = page.locator("details", has=summary)
+    expect(details).to_have_attribute("open", "")
+    expect(details).to_have_css("overflow", "visible")
+
+
 def choose_in_set_menu(page: Page, name: str) -> None:
     """Choose something in the menu below the choice of the image set."""
     settled(page)

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from tests.browser.fixtures import PATIENT_S, OpenPage, settled, still
+from tests.browser.fixtures import PATIENT_S, OpenPage, settled, still, unfold
 from tests.imaging.pictures import write_folder
 from tests.ui.pages import ended, reading
 from url_viz.image_set import ImageSet
@@ -275,7 +275,7 @@ def test_what_a_button_asks_for_is_done_though_another_click_comes_at_once(
     expect(jobs).to_have_count(0)
 
     page.get_by_role("tab", name="Models").click()
-    page.get_by_text("Device, precision, second opinion").click()
+    unfold(page, "Device, precision, second opinion")
     reads = page.get_by_role("switch", name="Second opinion")
     at_once(page, button(page, "Model card"), reads)
     expect(dialog.get_by_role("heading", name=re.compile("Uncertainty head"))).to_be_visible()

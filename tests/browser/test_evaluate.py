@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.fixtures import OpenPage, assert_fits, settled
+from tests.browser.fixtures import OpenPage, assert_fits, settled, unfold
 from tests.conftest import dice_head
 from url_viz.image_set import ImageSet
 from url_viz.models.head import save_head
@@ -56,7 +56,7 @@ def test_a_labelled_set_is_evaluated_taken_away_and_looked_into(app: str, zoo: I
     expect(page.get_by_text("of 20 have a neighbour of another class")).to_be_visible()
     expect(page.locator(".tile")).to_have_count(12)
 
-    page.get_by_text("Crop test: needs no classes").click()
+    unfold(page, "Crop test: needs no classes")
     page.get_by_role("button", name="Run the crop test").click()
     expect(page.get_by_text("of 40 pictures (95 % interval").first).to_be_visible()
     expect(page.get_by_test_id("stProgress")).to_have_count(0)

@@ -112,7 +112,8 @@ def test_a_pasted_picture_is_searched_with(app: str, image_set: ImageSet, open_p
         list(encoded(noise(77), "PNG")),
     )
     expect(page.get_by_text("24 most similar")).to_be_visible()
-    expect(page.get_by_text("pasted-1.png")).to_be_visible()
+    searched = page.get_by_test_id("stCaptionContainer")  # the field for a picture, which goes, names it too
+    expect(searched.get_by_text("pasted-1.png")).to_be_visible()
 
 
 def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_from_a_hit(

@@ -18,6 +18,7 @@ from tests.browser.fixtures import (
     serve_app,
     settled,
     still,
+    unfold,
 )
 from tests.conftest import SECOND
 from tests.imaging.pictures import noise, write_folder
@@ -63,9 +64,7 @@ def to_second_opinion(page: Page) -> Locator:
     """Go to where models are set; returns the switch."""
     page.get_by_role("link", name="Settings", exact=True).click()
     expect(page.get_by_role("heading", name="Shipped")).to_be_visible()
-    settled(page)
-    page.get_by_text("Device, precision, second opinion").click()
-    settled(page)
+    unfold(page, "Device, precision, second opinion")
     return page.get_by_text("Second opinion", exact=True)
 
 

@@ -117,6 +117,15 @@ def test_a_difference_is_told_as_one_only_where_its_interval_says_so() -> None:
     assert difference_in_words(replace(compared, difference=Figure(NAN, Interval(NAN, NAN)))) == ""
 
 
+def test_a_head_that_has_learnt_from_the_pictures_is_not_judged_on_them() -> None:
+    first, second = judged([1, 2, 3, 4], [4, 3, 2, 1], "x..."), judged([1, 2, 3, 4], [1, 4, 3, 2], "..x.")
+    found = compare(first, replace(second, has_learnt=True), resamples=20)
+    one = found.measures["uncertainty"]
+    assert np.isnan(one.difference.value)
+    assert "neither is judged better" in difference_in_words(one)
+    assert "adapted head" in found.shown()["Measure"].iloc[0]
+
+
 def test_a_disagreement_is_how_many_percentiles_apart_both_put_a_picture() -> None:
     first = table_of([1, 2, 3, 4, 5, 9], [0.1, 0.2, 0.3, 0.4, 0.5, 0.0])
     second = table_of([5, 4, 3, 2, 1, 7], [5.0, 4.0, 1.0, 2.0, 3.0, NAN])

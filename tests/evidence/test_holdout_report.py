@@ -128,3 +128,13 @@ def test_a_report_is_read_as_it_was_written() -> None:
     is_wrong, good, block = outcomes()
     found = holdout_figure("r_auroc", {"after": (good, is_wrong), "before": (-good, is_wrong)}, auroc, block, count=400)
     assert figures_from(json.loads(json.dumps({"told": [asdict(found)]}))) == (found,)
+
+
+def test_a_difference_that_is_shown_to_touch_zero_is_no_verdict() -> None:
+    def said(high: float) -> str:
+        gains = {"confusability": Figure(-0.18, Interval(-0.36, high))}
+        others = {"confusability": Figure(0.8, Interval(0.7, 0.9))}
+        return " ".join(details(HoldoutFigure("r_auroc", 65, others["confusability"], None, others, gains)))
+
+    assert "too close to call" in said(-0.0004)
+    assert "the new one is worse" in said(-0.02)

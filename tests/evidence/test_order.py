@@ -259,3 +259,13 @@ def test_a_verdict_says_no_more_than_the_interval(value: float, low: float, high
 
 def test_without_a_figure_there_is_no_verdict() -> None:
     assert verdict_in_words("ambiguity", Figure(float("nan"), Interval(0, 1))) == ""
+
+
+def test_few_wrong_pictures_make_a_figure_uncertain_however_narrow_its_interval() -> None:
+    figure = Figure(0.95, Interval(0.89, 1.0))
+    order = Order("ambiguity", "why", figure, classes=6, wrong=5, judged=200)
+    assert grade(order) == "Order: uncertain (95 of 100, from only 5 wrong)"
+    assert "from only 5 such pictures of 200" in plain_words(order)
+    assert "is uncertain" in verdict_in_words("ambiguity", figure, wrong=5, judged=200)
+    assert grade(replace(order, wrong=20)) == "Order: good (95 of 100)"
+    assert "orders these pictures well" in verdict_in_words("ambiguity", figure, wrong=20, judged=200)

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,13 +15,13 @@ from tests.imaging.pictures import noise
 from url_viz.base.errors import FolderError, ImageSetError
 from url_viz.export.figure import (
     NO_CLASS,
-    SIZES_SHOWN,
     _mask,
     areas_of,
     discs_of,
     figure_picture,
     figure_svg,
     gallery_picture,
+    leader,
     legend_of,
     map_figure_file,
     names_of,
@@ -80,18 +80,18 @@ def test_names_stand_beside_their_pictures_and_none_over_another() -> None:
     names = ["cat", "<b>dog & co", "emu"]
     discs = discs_of(table_of(list(number / 300), [names[i % 3] for i in number]), xy, by="entropy")
     placed = names_of(discs)
-    assert {text for text, _ in placed} == set(names)
-    for text, (left, _, right, _) in placed:
+    assert {text for text, *_ in placed} == set(names)
+    for text, (left, _, right, _), _ in placed:
         own = discs.centre[(discs.label == text).to_numpy()].mean(axis=0)
         assert abs((left + right) / 2 - own[0]) < 50, "of three clouds, some 100 points apart, its own"
     same = discs_of(table_of([0.1, 0.2, 0.3], names), np.array([[0.0, 0], [0, 0], [1, 1]]), by="entropy")
-    boxes = [box for _, box in names_of(same)]
+    boxes = [box for _, box, _ in names_of(same)]
     assert len(boxes) == 3
     assert all(a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1] for a, b in combinations(boxes, 2))
     with_names, without = (np.asarray(figure_picture(discs, some)).astype(int) for some in (placed, []))
     assert (with_names.sum(axis=2) < 150).sum() > (without.sum(axis=2) < 150).sum()
     svg = ElementTree.fromstring(figure_svg(discs, placed))
-    assert [text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")] == [text for text, _ in placed]
+    assert [text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")] == [text for text, *_ in placed]
     opacities = [float(disc.attrib["fill-opacity"]) for disc in svg.iter("{http://www.w3.org/2000/svg}circle")]
     assert len(opacities) == 300
     assert opacities == sorted(opacities), "the most ambiguous lie lowest"
@@ -126,16 +126,20 @@ def test_a_legend_says_what_sizes_and_colours_mean_where_nothing_else_does() -> 
     xy = np.stack([number % 7, number // 7], axis=1).astype(float)
     table = pd.DataFrame({"label": ["a", "b"] * 20, "ambiguity": number / 40, "decision": ["keep", None] * 20})
     of_measure = legend_of(discs_of(table, xy, by="ambiguity", colour="ambiguity"), is_named=False)
-    assert [words for _, _, words in of_measure.texts] == ["Uncertainty (Torn between classes)", "low", "high"]
+    assert [words for _, _, words in of_measure.texts] == [
+        "Ambiguity (torn between classes), percentile",
+        *("0", "26", "49", "74", "90", "100"),
+    ]
     assert len({colour for *_, colour, _ in of_measure.discs}) == len(of_measure.discs), "the colours of the map's ramp"
     table["size in px"] = -number
     of_number = discs_of(table, xy, by="size in px", colour="ambiguity")
     words = [words for _, _, words in legend_of(of_number, is_named=True).texts]
-    assert words == ["Size in px", "low", "high", "Torn between classes", "low", "high"], "which is no uncertainty"
+    assert words[:2] == ["Size in px, percentile", "0"]
+    assert words[-3:] == ["Torn between classes", "low", "high"]
     assert len(set(of_number.colour)) > 30
     of_classes = discs_of(table, xy, by="ambiguity", colour="decision")
     assert set(of_classes.colour) == {of_classes.keys["keep"], NO_CLASS}
-    assert [words for _, _, words in legend_of(of_classes, is_named=False).texts][3:] == [
+    assert [words for _, _, words in legend_of(of_classes, is_named=False).texts][7:] == [
         "Decision",
         "keep",
         "drop",
@@ -144,19 +148,55 @@ def test_a_legend_says_what_sizes_and_colours_mean_where_nothing_else_does() -> 
     named, unnamed = (legend_of(of_classes, is_named=is_named) for is_named in (True, False))
     assert named.height < unnamed.height
     svg = figure_svg(of_classes, legend=unnamed)
-    assert "Uncertainty (Torn between classes)" in svg
+    assert "Ambiguity (torn between classes), percentile" in svg
     assert figure_picture(of_classes, legend=unnamed).height > figure_picture(of_classes).height
+
+
+def test_colour_and_size_go_together_in_the_legend_as_in_the_data() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"label": None, "ambiguity": rng.random(300) ** 4})
+    discs = discs_of(table, rng.normal(size=(300, 2)), by="ambiguity", colour="ambiguity")
+    legend = legend_of(discs, is_named=True)
+    data = set(zip(discs.radius, discs.colour, discs.opacity, strict=True))
+    assert {(radius, colour, opacity) for _, _, radius, colour, opacity in legend.discs} <= data
+    assert [words for *_, words in legend.texts][1:] == ["0", "25", "50", "75", "90", "100"]
+    assert discs.radius.min() >= 0.6
+    assert discs.opacity.min() >= 0.15
+    part = discs_of(
+        table[table["ambiguity"] > table["ambiguity"].median()], rng.normal(size=(150, 2)), by="ambiguity", within=table
+    )
+    assert legend_of(part, is_named=True).texts[1][2] == "50", "its place in the whole set"
+
+
+def test_a_name_away_from_its_class_is_joined_to_it_by_a_line() -> None:
+    rng = np.random.default_rng(0)
+    names = [f"class number {number}" for number in range(30)]
+    xy = np.repeat(rng.normal(size=(30, 2)), 10, axis=0) + rng.normal(size=(300, 2)) * 0.2
+    table = table_of(list(rng.random(300)), np.repeat(names, 10).tolist())
+    discs = discs_of(table, xy, by="entropy")
+    placed = names_of(discs)
+    lines = [leader(name) for name in placed]
+    assert sum(line is not None for line in lines) > 0
+    for (text, (left, top, right, bottom), place), line in zip(placed, lines, strict=True):
+        own = discs.centre[(discs.label == text).to_numpy()]
+        assert np.abs(own - place).sum(axis=1).min() < 1e-9, "it ends at a picture of the class"
+        gap = np.hypot(max(left - place[0], 0, place[0] - right), max(top - place[1], 0, place[1] - bottom))
+        assert (line is None) == (gap <= 4)
+    for line, (_, (left, top, right, bottom), _) in product(filter(None, lines), placed):
+        x, y = (line[0] + line[2]) / 2, (line[1] + line[3]) / 2
+        assert not (left < x < right and top < y < bottom), "no name lies on the line of another"
+    svg = figure_svg(discs, placed)
+    assert svg.count("<line ") == sum(line is not None for line in lines)
 
 
 def test_the_map_as_it_is_shown_is_a_figure_at_once(shared_set: ImageSet, tmp_path: Path) -> None:
     ids = shared_set.table()["id"].tolist()[:5]
     svg = map_figure_file(shared_set.table(), ".svg", by="entropy", ids=ids, with_names=False).decode()
-    own_discs = 5
-    assert svg.count("<circle ") == own_discs + len(SIZES_SHOWN)
+    assert svg.count("<circle ") == 5 + 5, "each stands once in the legend"
     with Image.open(io.BytesIO(map_figure_file(shared_set.table(), ".png", by="entropy", colour="label"))) as picture:
         assert (picture.format, picture.width) == ("PNG", 975)
     write_figure(shared_set, tmp_path / "m.svg", by="entropy", classes=(), method="map", colour="entropy", legend=True)
-    assert "Uncertainty (ImageNet entropy)" in (tmp_path / "m.svg").read_text()
+    assert "ImageNet entropy, percentile" in (tmp_path / "m.svg").read_text()
 
 
 def test_a_hundred_thousand_discs_are_drawn_from_few_masks() -> None:

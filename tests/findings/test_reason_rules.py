@@ -118,5 +118,5 @@ def test_the_more_pictures_say_so_the_more_a_reason_explains() -> None:
 
 
 def test_what_is_said_of_a_set() -> None:
-    assert Shared("twin", 2400, 2500).words == "2,400 of 2,500 pictures have near copies."
+    assert Shared("twin", 2400, 2500).words == "2,400 of 2,500 pictures have copies or look-alikes."
     assert Shared("tiny", 2500, 2500, "32 px").words == "All 2,500 pictures are tiny (32 px)."

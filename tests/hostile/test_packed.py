@@ -117,9 +117,9 @@ class TestJournals:
             connection.execute("PRAGMA cache_spill = 1")
             connection.execute("PRAGMA cache_size = 1")
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute("UPDATE decision SET code = 2")
+            connection.execute("UPDATE state SET value = 'drop'")
             many = [(number, number) for number in range(3000)]
-            connection.executemany("INSERT INTO answer (first, second, same) VALUES (?, ?, 1)", many)
+            connection.executemany("INSERT INTO state (what, first, second, value) VALUES (1, ?, ?, '1')", many)
             for name in ("decisions.db", "decisions.db-journal"):
                 shutil.copy(paths.folder / name, here / name)
             connection.execute("ROLLBACK")
@@ -184,7 +184,7 @@ class TestNames:
         (paths.folder / "notes.txt").write_text("mine")
         pack(here / "pictures", here / "again.tar", workspace=here / "workspace")
         left_out = {name for name in names if name.startswith("derived/")}
-        left_out |= {"writer.lock", "records.lock", "decisions.json", "decisions.copy.db", "decisions.lock"}
+        left_out |= {"writer.lock", "records.lock", "decisions.json", "decisions.copy.db"}
         assert {name for name, _ in members_of(here / "again.tar")} - {"url-viz-image-set.json"} == names - left_out
 
     def test_what_cannot_be_read_is_told(self, here: Path) -> None:

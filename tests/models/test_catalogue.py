@@ -21,6 +21,7 @@ from url_viz.models.catalogue import (
     adapted_to,
     card_rows,
     describe_card,
+    has_learnt_from,
     known_models,
 )
 from url_viz.models.checkpoint_folder import checkpoint_names
@@ -149,6 +150,25 @@ class TestHeads:
         save_head(dice_head(0), tmp_path / "head.safetensors")
         (tmp_path / "config.json").write_text(text)
         assert adapted_to(tmp_path / "head.safetensors") is None
+
+    @pytest.mark.parametrize(
+        ("data", "has_learnt"),
+        [
+            ("folder:/pictures/cats", True),
+            ("/pictures", True),
+            ("folder:/pictures/cats/tabby", True),
+            (["folder:/other", "cub:/pictures/cats"], True),
+            (["folder:/pictures/catspaw"], False),
+            ("imagenet", False),
+        ],
+    )
+    def test_it_is_known_which_pictures_a_head_has_learnt_from(
+        self, tmp_path: Path, data: object, *, has_learnt: bool
+    ) -> None:
+        save_head(dice_head(0), tmp_path / "head.safetensors")
+        (tmp_path / "config.json").write_text(json.dumps({"data": data}))
+        assert has_learnt_from(str(tmp_path / "head.safetensors"), Path("/pictures/cats")) is has_learnt
+        assert not has_learnt_from("tf_efficientnet_lite0", Path("/pictures/cats"))
 
     def test_a_broken_head_is_a_row(self, home: Workspace) -> None:
         (home.heads / "cut").mkdir(parents=True)

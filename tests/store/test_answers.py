@@ -92,11 +92,11 @@ def test_an_action_that_fails_stores_nothing(answers: Answers, path: Path) -> No
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("change", ["same = 2", "first = 'a'"])
+@pytest.mark.parametrize("change", ["value = 2", "first = 'a'"])
 def test_answers_that_cannot_be_are_damage(answers: Answers, path: Path, tmp_path: Path, change: str) -> None:
     answers.answer({(1, 2): True})
     (tmp_path / "decisions.json").unlink()  # so that nothing but the content tells
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(f"UPDATE answer SET {change}")
+        connection.execute(f"UPDATE state SET {change}")
     with pytest.raises(DamageError, match="answers"):
         Answers(path).now()

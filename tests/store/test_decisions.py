@@ -15,14 +15,8 @@ from tests.store.conftest import FILES
 from url_viz.base.errors import DamageError, DecisionError, WorkspaceError
 from url_viz.base.files import unsealed
 from url_viz.store.decisions.decision_log import DecisionLog
-from url_viz.store.decisions.decision_rows import (
-    SCHEMA_VERSION,
-    Changes,
-    Decision,
-    FileKeys,
-    match_decisions,
-    undecided,
-)
+from url_viz.store.decisions.decision_rows import Decided, Decision, FileKeys, match_decisions
+from url_viz.store.decisions.decision_transaction import SCHEMA_VERSION
 from url_viz.store.decisions.decisions import Decisions, checked_tag
 
 
@@ -32,8 +26,7 @@ def files_of(*pairs: tuple[int, int]) -> FileKeys:
 
 
 def claimed(present: list[tuple[int, int]], stored: list[tuple[int, int]]) -> list[int]:
-    stored_files = files_of(*stored)
-    return match_decisions(files_of(*present), undecided(stored_files.id, stored_files.content)).tolist()
+    return match_decisions(files_of(*present), Decided.from_rows([(*pair, "") for pair in stored])).tolist()
 
 
 def naive_claims(present: list[tuple[int, int]], stored: list[tuple[int, int]]) -> list[int]:
@@ -345,11 +338,11 @@ class TestDamage:
     @pytest.mark.parametrize(
         "hostile",
         [
-            "CREATE VIEW decision AS WITH RECURSIVE r(row) AS (SELECT 1 UNION ALL SELECT row + 1 FROM r) "
-            "SELECT row, row AS id, row AS content, 1 AS code, '' AS tags FROM r",
-            "CREATE VIEW version AS WITH RECURSIVE r(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM r) "
-            "SELECT max(number) AS number FROM r",
-            "CREATE TRIGGER t AFTER INSERT ON change BEGIN DELETE FROM decision; END",
+            "CREATE VIEW state AS WITH RECURSIVE r(row) AS (SELECT 1 UNION ALL SELECT row + 1 FROM r) "
+            "SELECT row, 0 AS what, row AS first, row AS second, 'keep' AS value FROM r",
+            "CREATE VIEW event AS WITH RECURSIVE r(version) AS (SELECT 1 UNION ALL SELECT version + 1 FROM r) "
+            "SELECT max(version) AS version FROM r",
+            "CREATE TRIGGER t AFTER INSERT ON event BEGIN DELETE FROM state; END",
         ],
     )
     def test_what_is_not_ours_is_refused(self, decisions: Decisions, tmp_path: Path, hostile: str) -> None:
@@ -366,17 +359,18 @@ class TestDamage:
                 call()
 
     def test_decisions_of_no_known_kind(self, decisions: Decisions, tmp_path: Path) -> None:
-        for spoilt in ("code = 7", "code = 'x'", "content = NULL"):
-            decisions.decide([1], "drop")
+        decisions.decide([1], "drop")
+        for spoilt in (
+            "value = 'droop'",
+            "value = x'00'",
+            "value = 'a' || char(10, 10, 10, 10)",
+            "what = 7",
+            "second = 'x'",
+        ):
             path = tmp_path / "decisions.db"
             (tmp_path / "decisions.json").unlink()
-            with closing(sqlite3.connect(path)) as connection:
-                connection.execute("PRAGMA ignore_check_constraints = 1")
-                try:
-                    connection.execute(f"UPDATE decision SET {spoilt}")
-                except sqlite3.IntegrityError:
-                    continue
-                connection.commit()
+            with closing(sqlite3.connect(path)) as connection, connection:
+                connection.execute(f"UPDATE state SET {spoilt}")
             with pytest.raises(DamageError, match="is damaged: "):
                 Decisions(path, FILES).now()
             path.unlink()
@@ -390,7 +384,7 @@ class TestDamage:
             (
                 SCHEMA_VERSION - 1,
                 WorkspaceError,
-                r"has schema 3, .* move all files decisions\.\* .* decide anew",
+                r"has schema 4, .* move all files decisions\.\* .* decide anew",
             ),
             (0, DamageError, "no schema 0"),
         ):
@@ -423,7 +417,7 @@ class TestDamage:
 
         def fail() -> None:
             with DecisionLog(tmp_path / "decisions.db").writing() as transaction:
-                transaction.record("dropped", 0, Changes(), who="")
+                transaction.record("dropped", 0, [], who="")
                 raise KeyError
 
         with pytest.raises(KeyError):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.store.conftest import FILES
 from url_viz.base.errors import DamageError, DecisionError
-from url_viz.store.decisions.decision_rows import label_of, with_label
+from url_viz.store.decisions.decision_rows import NOTHING, Value
 from url_viz.store.decisions.decisions import Decisions, Judgement, checked_label
 
 
@@ -93,13 +93,11 @@ def test_joiners_and_long_names_can_be_labels(decisions: Decisions) -> None:
 
 
 def test_the_text_of_a_label() -> None:
-    text = with_label(with_label("", "folders", "Käse; rot"), "level:2", 'a "b"')
-    assert (label_of(text, "folders"), label_of(text, "level:2"), label_of(text, "tags")) == (
-        "Käse; rot",
-        'a "b"',
-        None,
-    )
-    assert with_label(with_label(text, "folders", None), "level:2", None) == ""
+    value = Value("drop", name="kiwi").with_label("folders", "Käse; rot").with_label("level:2", 'a "b"')
+    assert Value.read(value.text) == value
+    assert (value.label("folders"), value.label("level:2"), value.label("tags")) == ("Käse; rot", 'a "b"', None)
+    assert value.with_label("folders", None).with_label("level:2", None).text == "drop\n\nkiwi"
+    assert Value.read("") == NOTHING
     assert checked_label("Käse ") == "Käse ", "the class of a folder of that name"
     assert checked_label("x" * 255) == "x" * 255
 
@@ -109,6 +107,6 @@ def test_labels_that_cannot_be_read_are_damage(decisions: Decisions, tmp_path: P
     decisions.decide([1], "keep")
     (tmp_path / "decisions.json").unlink()  # so that nothing but the content tells
     with closing(sqlite3.connect(tmp_path / "decisions.db")) as connection, connection:
-        connection.execute("UPDATE decision SET labels = ?", (text,))
+        connection.execute("UPDATE state SET value = ?", (f"keep\n\n\n{text}",))
     with pytest.raises(DamageError, match="labels that cannot be read"):
         Decisions(tmp_path / "decisions.db", FILES).now()

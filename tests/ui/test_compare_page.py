@@ -1,6 +1,7 @@
 """Another model beside the one in use, through app.py: two heads, two backbones, one model, no head, not read yet."""
 
 import gc
+import json
 import os
 import re
 import shutil
@@ -65,6 +66,16 @@ def test_two_heads_are_compared_in_two_columns(image_set: ImageSet, other_head: 
     said = words(at.run())
     assert "The figures appear once reading has finished" in said
     assert not at.dataframe
+
+
+def test_a_head_adapted_to_these_pictures_is_called_so(image_set: ImageSet, other_head: str, home: Workspace) -> None:
+    Path(other_head).with_name("config.json").write_text(json.dumps({"data": f"folder:{image_set.root}"}))
+    at = opened(image_set, "compare", **second(image_set, other_head))
+    row = at.dataframe[0].value.set_index("Measure").loc["General model or adapted head"]
+    assert row["Knows"] == "the set"
+    assert "[" in str(row["Agreement"])
+    adapted = open_image_set(image_set.root, model="zoo-1", workspace=home.root)
+    assert adapted.source.name == other_head, "the name that pages show opens it"
 
 
 def test_another_backbone_is_compared_and_left_again(image_set: ImageSet, other_backbone: ImageSet) -> None:

@@ -15,14 +15,14 @@ from tests.ui.pages import named, opened, reading, words
 from url_viz.base.workspace import Workspace
 from url_viz.columns.measures import AMBIGUITY, quoted
 from url_viz.evidence.evaluation import CountedPictures, Evaluated
-from url_viz.evidence.order import verdict_in_words
+from url_viz.evidence.order import grade, verdict_in_words
 from url_viz.evidence.order_metrics import Figure, Interval
-from url_viz.image_set import ImageSet
+from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
 from url_viz.ui.compare_models import SECOND
-from url_viz.ui.evaluate import class_order, coverage_table, crop_sample
+from url_viz.ui.evaluate import class_order, classes_by, coverage_table, crop_sample
 from url_viz.ui.widgets.charts import curves_of_coverage, intervals_figure
 
 COUNT = 40
@@ -221,5 +221,53 @@ def test_another_head_gets_two_columns_of_the_table(labelled: ImageSet, home: Wo
     assert difference["Torn between classes"].startswith(".000")
     assert not agreement["General model"].startswith("1.00")
     columns = json.loads(at.dataframe[0].proto.columns)
-    assert "neither model is its own judge" in columns["Difference in R-AUROC"]["help"]
+    assert "each is half of the judge" in columns["Difference in R-AUROC"]["help"]
     assert shown["Agreement"].isna().sum() == 2, "of the nearest pictures alone nothing is compared"
+
+
+def test_a_head_that_has_learnt_from_these_pictures_is_not_judged_on_them(labelled: ImageSet, home: Workspace) -> None:
+    path = home.heads / "zoo-1" / "head.safetensors"
+    path.parent.mkdir(parents=True)
+    save_head(dice_head(3), path)
+    figure = {"value": 0.7, "interval": {"low": 0.6, "high": 0.8}}
+    report = {"told": [{"measure": "r_auroc", "count": 5, "after": figure}]}
+    path.with_name("report.json").write_text(json.dumps(report))
+    path.with_name("config.json").write_text(json.dumps({"data": f"folder:{labelled.root}"}))
+    adapted = open_image_set(labelled.root, model=str(path), workspace=home.root)
+    order = adapted.order("uncertainty")
+    assert "uncertainty" in found_of(labelled).pictures_of
+    assert labelled.order("uncertainty").reason.startswith("General model")
+    assert "uncertainty" not in found_of(adapted).pictures_of
+    assert (order.evidence, grade(order)) == (None, "")
+    assert order.reason.startswith("Adapted head")
+    assert "uncertainty" not in adapted.order().others
+    at = opened(labelled, "evaluate", **{f"{SECOND}.{labelled.source.name}": str(path)})
+    shown = at.dataframe[0].value.set_index("Measure")
+    assert shown["R-AUROC"].isna()["General model or adapted head"]
+    at = opened(adapted, "evaluate")
+    assert "Adapted head: no figure here. It has learnt from these pictures" in words(at)
+    assert "On 5 pictures held out: R-AUROC .70 [.60, .80]" in words(at).replace("\\", "")
+
+
+def test_a_class_has_a_figure_only_where_enough_are_wrong() -> None:
+    def of_class(wrong: int) -> float:
+        is_right = np.arange(60) >= wrong
+        labels = np.array(["a"] * 60)
+        values = {"uncertainty": np.arange(60.0)[::-1]}
+        pictures = CountedPictures(
+            np.arange(60), np.arange(60), labels, np.where(is_right, "a", "b").astype(str), values, left_out=0
+        )
+        return float(classes_by(pictures, "uncertainty")["r_auroc"].iloc[0])
+
+    assert np.isnan(of_class(1))
+    assert of_class(20) == 1
+
+
+def test_it_is_said_that_no_baseline_knows_the_classes_and_what_each_order_is(labelled: ImageSet) -> None:
+    at = opened(labelled, "evaluate")
+    leads = labelled.order().measure == "ambiguity"
+    assert ("No baseline below knows your classes" in words(at)) is leads
+    columns = json.loads(at.dataframe[0].proto.columns)
+    assert "Nearest gap: How close the second" in columns["Measure"]["help"]
+    assert "1 / norm: One over the length" in columns["Measure"]["help"]
+    assert "leaving it ends the test" in words(at)

@@ -16,6 +16,7 @@ from tests.read_sets import copied
 from tests.ui.pages import opened, panes, stacked, words
 from url_viz.base.workspace import Workspace
 from url_viz.columns.filters import NameContains, ReviewSpec
+from url_viz.columns.measures import shown_reason
 from url_viz.evidence.order import grade
 from url_viz.image_set import ImageSet
 from url_viz.labels.torn import torn_filters
@@ -209,3 +210,28 @@ def test_names_from_outside_are_shown_literally(home: Workspace, tmp_path: Path)
     at = opened(image_set)
     assert image_set.labels.torn().count
     assert at.button(key="torn.0").label.startswith(r"\*apple\* or \[pear\]")
+
+
+def test_pictures_that_are_merely_alike_are_not_counted_as_copies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without classes the first reason is named: three flowers that are exceptionally near are no copies."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(60, 32)).astype(np.float32)
+    rows[1:7] = rows[0] + rng.normal(size=(6, 32)) * 0.02
+    paths = [f"{number:03}.png" for number in range(60)]
+    for number, path in enumerate(paths):
+        file = tmp_path / "photos" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        noise(number).save(file)
+    flat = given_set(tmp_path, paths, rows, name="mine")
+    monkeypatch.setenv("URL_VIZ_HOME", str(flat.workspace.root))
+    table = flat.table()
+    assert table["twin_group"].notna().sum() >= 7
+    assert table["copy_group"].notna().sum() == 0
+    at = opened(flat, "explore")
+    labels = [button.label for button in at.button if button.key == "sentence.reason"]
+    assert not any("alike" in label for label in labels)
+    reasons = flat.reasons()
+    assert "the same kind of thing" in reasons.loc[reasons["reason"] == "twin", "detail"].iloc[0]
+    assert shown_reason("twin") == "copies or look-alikes"

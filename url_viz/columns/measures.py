@@ -1,7 +1,7 @@
 """Measures: everything that orders pictures, listed once, and the words that people read for columns."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -74,6 +74,14 @@ UNCERTAINTY = Measure(
     noun="uncertainty",
     percentile="percentile",
 )
+ADAPTED_HEAD = replace(
+    UNCERTAINTY,
+    title="Adapted head",
+    knows=SET,
+    meaning="What a head that has learnt from these pictures says of each by itself.",
+)
+"""`uncertainty` by a head that has learnt from the pictures it is asked about."""
+NOT_JUDGED = "It has learnt from these pictures, so they cannot show how well it orders"
 MODEL_DOUBT = Measure(
     "model_doubt",
     "Your model",
@@ -156,7 +164,7 @@ NEAREST = Measure(
     "Nearest similarity",
     SET,
     "How different the most similar other picture is (minus its similarity). A baseline.",
-    "#8c8c8c",
+    "#8f6b4a",
     is_baseline=True,
     is_offered=False,
     in_table=False,
@@ -247,14 +255,14 @@ _COLUMNS: Mapping[str, str] = {
     "second_share": "Share of the second most likely class",
     "first_like": "Group it is most like",
     "second_like": "Group it is also like",
-    "twins": "Near copies",
+    "twins": "Copies and look-alikes",
 }
 _VALUES: Mapping[str, Mapping[str, str]] = {
     "reasons": {
-        "between classes": "two classes fit",
+        "between classes": "torn between classes",
         "easily confused": "easily mistaken",
         "out on its own": "unlike the rest",
-        "twin": "near copies",
+        "twin": "copies or look-alikes",
     },
     "decision": {"look-again": "put aside for later"},
     "label_check": {"between classes": "torn between classes", "out on its own": "unlike the rest"},

@@ -38,7 +38,8 @@ class SetContext:
     """One snapshot: its tables, the model that it is looked at with, and what is decided.
 
     With `is_single_model` no second model takes part. `is_external` is for embeddings from a file, which no head
-    of ours reads: the first uncertainty column of the user takes the place of `uncertainty`.
+    of ours reads: the first uncertainty column of the user takes the place of `uncertainty`. A head that `has_learnt`
+    from these pictures is not judged on them.
     """
 
     store: Snapshot
@@ -49,6 +50,7 @@ class SetContext:
     without_objects: int
     answers: Answers
     decisions: Callable[[], Decisions]
+    has_learnt: bool = False
 
     @property
     def key(self) -> str:
@@ -170,6 +172,12 @@ def uses_second_model(context: SetContext) -> bool:
 @source(lambda context: str(context.is_external))
 def is_external(context: SetContext) -> bool:
     return context.is_external
+
+
+@source(lambda context: str(context.has_learnt))
+def has_learnt(context: SetContext) -> bool:
+    """Whether the head has learnt from these pictures."""
+    return context.has_learnt
 
 
 @source(lambda context: str(context.without_objects))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from url_viz.base.errors import ImageSetError
 from url_viz.base.printout import Printout, Table
 from url_viz.base.wording import counted, decimal
-from url_viz.columns.measures import TABLE_MEASURES, UNCERTAINTY, in_text, measure_named
+from url_viz.columns.measures import ADAPTED_HEAD, TABLE_MEASURES, UNCERTAINTY, in_text, measure_named
 from url_viz.columns.ranking import percentile
 from url_viz.columns.twin_groups import first_of_each
 from url_viz.evidence.evaluation import CountedPictures, called_in_table
@@ -48,8 +48,8 @@ DEFINITIONS = {
     ),
     DIFFERENCE: (
         "R-AUROC by the other model minus that by this one, each by itself, on the same pictures. Both orders are "
-        "judged by both models' nearest pictures, and the mean is told: neither model is its own judge. In brackets: "
-        "95 % interval over classes."
+        "judged by each model's nearest pictures in turn, and the mean is told: each is half of the judge. The R-AUROC "
+        "beside is judged by this model alone. In brackets: 95 % interval over classes."
     ),
 }
 """What the columns of `Comparison.shown` mean."""
@@ -62,13 +62,15 @@ Ints = NDArray[np.int64]
 class ModelReading:
     """An image set as one model read it: its `table`, content keys (N,) in its order, and its neighbour graph.
 
-    `counted` are the pictures that its orders are judged on, None where classes or pictures are too few.
+    `counted` are the pictures that its orders are judged on, None where classes or pictures are too few. A head that
+    `has_learnt` from the pictures is not judged on them.
     """
 
     table: pd.DataFrame
     contents: Ints
     graph: Graph | None
     counted: CountedPictures | None = None
+    has_learnt: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ class ComparedMeasure:
     are percentiles among them, `change` is after − before, and `change_percentile` its percentile. `rank_correlation`
     is Spearman's, −1 to 1, nan if one of the orders has no spread, and `interval` its 95 % bootstrap interval. Of the
     `top_count` most ambiguous of each model, a tenth, `top_shared` are the same. `difference` is the R-AUROC of the
-    second model's order minus that of the first (`auroc_difference`), nan where there are no classes.
+    second model's order minus that of the first (`auroc_difference`), nan where there are no classes, or where it
+    `is_by_adapted`: by a head that has learnt from these pictures.
     """
 
     measure: str
@@ -89,6 +92,7 @@ class ComparedMeasure:
     top_count: int
     top_shared: int
     difference: Figure = NOT_KNOWN
+    is_by_adapted: bool = False
 
     @property
     def agreement(self) -> Figure:
@@ -163,8 +167,10 @@ class Comparison:
         """The same for people: Measure and Knows as in `Evaluated.shown`, then the columns of DEFINITIONS."""
         rows = [
             {
-                "Measure": called_in_table(name),
-                "Knows": measure_named(name).knows,
+                "Measure": f"{UNCERTAINTY.title} or {ADAPTED_HEAD.title.lower()}"
+                if each.is_by_adapted
+                else called_in_table(name),
+                "Knows": (ADAPTED_HEAD if each.is_by_adapted else measure_named(name)).knows,
                 AGREEMENT: each.agreement.text(),
                 DIFFERENCE: each.difference.text(digits=3, signed=True),
             }
@@ -186,7 +192,9 @@ def compare(first: ModelReading, second: ModelReading, *, resamples: int | None 
             table, rank_correlation = change(first.table, second.table, measure=name)
             if len(table) >= FEWEST_PICTURES:
                 compared = _compared(name, table, rank_correlation, resamples=resamples, seed=seed)
-                measures[name] = replace(compared, difference=auroc_difference(first, second, measure=name))
+                is_by_adapted = name == UNCERTAINTY.name and (first.has_learnt or second.has_learnt)
+                difference = NOT_KNOWN if is_by_adapted else auroc_difference(first, second, measure=name)
+                measures[name] = replace(compared, difference=difference, is_by_adapted=is_by_adapted)
     return Comparison(
         measures, neighbourhoods(first, second), shared, len(first.table) - shared, len(second.table) - shared
     )
@@ -332,6 +340,8 @@ def _top_in_words(compared: ComparedMeasure) -> str:
 def difference_in_words(compared: ComparedMeasure) -> str:
     """Whose order is the better one by the classes, as a sentence; nothing without classes."""
     difference = compared.difference
+    if compared.is_by_adapted:
+        return f"By {in_text(compared.measure)}, neither is judged better: a head has learnt from these pictures."
     if np.isnan(difference.value):
         return ""
     low, high = difference.interval.low, difference.interval.high

@@ -90,6 +90,7 @@ class CountedPictures:
     `rows` (M,) of the image set's table, `nearest` (M,) the rows of their nearest others among all distinct pictures
     with a class, `labels` and `nearest_labels` (M,), `values` by measure (M,) float64. `left_out` counts the other rows
     of the table. `with_gaps` (M,) are the measures that a user brought and some of the pictures lack (nan).
+    `not_judged` says why uncertainty is not among these, if its head has learnt from the pictures.
     """
 
     rows: NDArray[np.int64]
@@ -99,6 +100,7 @@ class CountedPictures:
     values: Mapping[str, Floats]
     left_out: int
     with_gaps: Mapping[str, Floats] = field(default_factory=dict)
+    not_judged: str = ""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -180,13 +182,14 @@ def counted_pictures(
     graph: Graph,
     embeddings: Callable[[], NDArray[np.floating]],
     user_measures: Sequence[str] = (),
+    not_judged: str = "",
 ) -> CountedPictures | None:
     """The pictures of `ImageSet.table()` to count, with content keys (N,) in its order; None if there are too few.
 
     Copies count once: a copy would make its picture's search right whatever its value. `embeddings` gives rows (N, A)
     in the whitened space, and is asked only if all of a picture's neighbours in the graph are without a class, so that
     its nearest has to be searched. `user_measures` are columns that a user brought. One with gaps leaves no picture
-    out: it is `with_gaps`.
+    out: it is `with_gaps`. Where `not_judged`, uncertainty is left out.
     """
     database = _distinct_with_class(table, contents, graph)
     if len(database) < FEWEST_PICTURES or table["label"].iloc[database].nunique() < 2:
@@ -196,6 +199,8 @@ def counted_pictures(
     values |= {NEAREST: -similarity[:, 0], NEAREST_GAP.name: similarity[:, 1] - similarity[:, 0]}
     values |= {name: table[name].iloc[database].to_numpy(np.float64) for name in user_measures}
     every = dict.fromkeys((*ALL, *user_measures))
+    if not_judged:
+        every.pop(UNCERTAINTY.name)
     names = [name for name in every if name in values and np.isfinite(values[name]).any()]
     brought = BROUGHT.union(user_measures)
     has_all = np.logical_and.reduce([np.isfinite(values[name]) for name in names if name not in brought])
@@ -213,6 +218,7 @@ def counted_pictures(
         values={name: each for name, each in measures.items() if name not in gaps},
         left_out=len(table) - int(has_all.sum()),
         with_gaps={name: measures[name] for name in gaps},
+        not_judged=not_judged,
     )
 
 
@@ -258,8 +264,8 @@ class Evaluated:
 
     @property
     def gaps(self) -> str:
-        """`gap_words` of all, and which measures have too few pictures for figures; "" for none."""
-        sentences = [*self.gap_words.values()]
+        """`gap_words` of all, and which measures have no figures; "" for none."""
+        sentences = [*filter(None, [self.pictures.not_judged]), *self.gap_words.values()]
         few = [quoted(name) for name in self.pictures.with_gaps if name not in self.pictures_of]
         if few:
             sentences.append(

@@ -16,7 +16,7 @@ from url_viz.evidence.order_metrics import MOST_LEFT_OUT, Figure, jackknife, wit
 AFTER, BEFORE = "after", "before"
 TITLES = {
     "r_auroc": "R-AUROC",
-    "agreement": "Rank agreement with the task loss",
+    "agreement": "Rank agreement with what the head learns (task loss)",
     "accuracy": "Accuracy",
     "recall_at_1": "Recall@1",
     "classification_auroc": "AUROC of the classifier's errors",
@@ -96,6 +96,16 @@ def figures_at(path: Path) -> tuple[HoldoutFigure, ...]:
         return ()
 
 
+def held_out_in_words(report: Path) -> str:
+    """The new head's first figure in the report of a run, as a sentence; "" without one."""
+    result = next((each for each in figures_at(report) if each.after is not None), None)
+    return (
+        ""
+        if result is None
+        else f"On {counted(result.count, 'picture')} held out: {result.title} {report_text(result.after)}."
+    )
+
+
 def headline(result: HoldoutFigure) -> str:
     """The new head's figure: "R-AUROC .71 [.64, .77], 130 pictures"."""
     return f"{result.title} {report_text(result.after)}, {counted(result.count, 'picture')}"
@@ -119,7 +129,7 @@ def _verdict(gain: Figure | None) -> str:
     """What the difference says: nothing, unless its interval excludes zero."""
     if gain is None or np.isnan(gain.interval.low):
         return ""
-    if gain.interval.low <= 0 <= gain.interval.high:
+    if round(gain.interval.low, 2) <= 0 <= round(gain.interval.high, 2):  # as it is shown
         return "; too close to call on these pictures"
     which = "better" if gain.interval.low > 0 else "worse"
     return f"; the new one is {which} ({gain.text(signed=True)})"

@@ -13,13 +13,16 @@ from url_viz.base.records import as_json, read_json
 from url_viz.base.wording import counted, decimal
 from url_viz.columns.engine import Lazy, OnDisk, column
 from url_viz.columns.measures import (
+    ADAPTED_HEAD,
     AMBIGUITY,
     CONFUSABILITY,
+    NOT_JUDGED,
     TUNED,
     UNCERTAINTY,
+    Measure,
     has_values,
     in_text,
-    measure_named,
+    is_measure,
     quoted,
     title_of_column,
 )
@@ -57,7 +60,8 @@ class Order:
     `measure` is a column of the table, None if nothing leads; `reason` a sentence. `evidence` is the measure's R-AUROC
     on classes, with an interval over them, or on answers, and `others` those of measures that know neither. With
     classes, `within` is the same within classes, where their difficulty does not count; `recall` how often the nearest
-    picture has the same class, `by_chance` how often under shuffled labels, `classes` how many there are.
+    picture has the same class, `by_chance` how often under shuffled labels, `classes` how many there are;
+    `wrong` of the `judged` pictures have a nearest of another class (None: the evidence does not rest on classes).
     """
 
     measure: str | None
@@ -68,6 +72,8 @@ class Order:
     recall: Figure | None = None
     by_chance: float = float("nan")
     classes: int = 0
+    wrong: int | None = None
+    judged: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,17 +98,18 @@ def leading_order(
     *,
     tuned: Tuned | None = None,
     second: str | None = None,
+    has_learnt: bool = False,
 ) -> Order:
     """The order of `ImageSet.table()`, with content keys (N,) in its order; `labels` are of the graph's contents.
 
     Ambiguity leads if the pictures bear the classes out: two or more with three pictures each, and the nearest picture
     of the same class more often than under any of SHUFFLES shuffles of the labels. Else what answers made of it
     (`tuned`), else confusability, from three pictures on. `second` names the second model by which these are too, if
-    there is one.
+    there is one. Uncertainty by a head that `has_learnt` from these pictures is not judged on them.
     """
     by = f", by two models (also {second})" if second else ""
     if columns is not None and labels is not None and has_values(table, AMBIGUITY.name):
-        order = _by_classes(table, contents, columns, labels, by)
+        order = _by_classes(table, contents, columns, labels, by, has_learnt=has_learnt)
         if order is not None:
             return order
     if labels is None:
@@ -143,11 +150,21 @@ def order(
     witnesses: Lazy[Graph | None],
     tuned_order: Tuned | None,
     opinions: tuple[Opinion, ...],
+    *,
+    has_learnt: bool,
 ) -> Order:
     """The measure that leads, and why; the nearest picture that tells of the classes is of another source group."""
     columns = _with_witnesses(graph_columns, content_apart, witnesses)
     title = opinions[0].title if opinions else None
-    return leading_order(measured, base.contents, columns, content_labels, tuned=tuned_order, second=title)
+    return leading_order(
+        measured,
+        base.contents,
+        columns,
+        content_labels,
+        tuned=tuned_order,
+        second=title,
+        has_learnt=has_learnt,
+    )
 
 
 def _with_witnesses(
@@ -172,28 +189,39 @@ def nearest_labelled(
     return None if columns is None or content_labels is None else _labelled(base.contents, columns, content_labels)
 
 
-def order_by(measure: str, leading: Order, table: pd.DataFrame, nearest: Lazy[LabelledNearest | None]) -> Order:
+def order_by(measure: Measure, leading: Order, table: pd.DataFrame, nearest: Lazy[LabelledNearest | None]) -> Order:
     """The order by a measure that does not lead, with the evidence on the classes, or else the answers, that lead."""
-    evidence = leading.others.get(measure)
+    title = measure.title if is_measure(measure.name) else title_of_column(measure.name)
+    if measure == ADAPTED_HEAD:
+        return Order(measure.name, f"{title}: {measure.meaning} {NOT_JUDGED} them.")
+    evidence = leading.others.get(measure.name)
     if evidence is None and leading.classes and (judged := nearest()) is not None:
-        evidence = _figure(table, measure, judged)
-    reason = f"{title_of_column(measure)}: {measure_named(measure).meaning}"
-    return Order(measure, reason, evidence, classes=leading.classes)
+        evidence = _figure(table, measure.name, judged)
+    return Order(
+        measure.name,
+        f"{title}: {measure.meaning}",
+        evidence,
+        classes=leading.classes,
+        wrong=leading.wrong,
+        judged=leading.judged,
+    )
 
 
 GOOD, FAIR, CHANCE = 0.8, 0.65, 0.5
 """The R-AUROC from which an order is called good, and fair; and that of a random order."""
 WIDE = 0.2
 """Figures with a wider interval than this are uncertain, whatever they are."""
+FEWEST_WRONG = 20
+"""So are figures that rest on fewer pictures whose nearest is of another class: their intervals are too narrow."""
 
 Grade = Literal["good", "fair", "weak", "no better than chance", "worse than chance", "uncertain"]
 _HOW: dict[Grade, str] = {"good": "well", "fair": "fairly well", "weak": "only weakly"}
 
 
-def graded(figure: Figure) -> Grade:
-    """What an R-AUROC is called, by its value and its interval."""
+def graded(figure: Figure, *, wrong: int | None = None) -> Grade:
+    """What an R-AUROC is called, by its value and its interval, and by how many pictures are `wrong`, if known."""
     value, low, high = figure.value, figure.interval.low, figure.interval.high
-    if not np.isfinite(low + high) or high - low > WIDE:
+    if not np.isfinite(low + high) or high - low > WIDE or (wrong is not None and wrong < FEWEST_WRONG):
         return "uncertain"
     if low <= CHANCE:
         return "no better than chance" if high >= CHANCE else "worse than chance"
@@ -203,11 +231,14 @@ def graded(figure: Figure) -> Grade:
 def grade(order: Order) -> str:
     """How well an order holds, in a few words: "Order: good (89 of 100)"; nothing without evidence.
 
-    With the interval where that is the message: no better than chance, or uncertain.
+    With the interval where that is the message: no better than chance, or uncertain; and with how few are wrong.
     """
     if order.measure is None or order.evidence is None or np.isnan(order.evidence.value):
         return ""
-    word, value, interval = graded(order.evidence), order.evidence.value, order.evidence.interval
+    word, value = graded(order.evidence, wrong=order.wrong), order.evidence.value
+    interval, is_from_few = order.evidence.interval, order.wrong is not None and order.wrong < FEWEST_WRONG
+    if is_from_few:
+        return f"Order: {word} ({round(100 * value)} of 100, from only {order.wrong} wrong)"
     if not np.isfinite(interval.low + interval.high):
         return f"Order: {word} ({round(100 * value)} of 100)"
     between = f"{round(100 * interval.low)} to {round(100 * interval.high)}"
@@ -223,30 +254,40 @@ def plain_words(order: Order) -> str:
     """
     if not order.classes or order.evidence is None or np.isnan(order.evidence.value):
         return order.reason
-    return f"Most ambiguous first: {_in_cases(order.evidence)}."
+    return f"Most ambiguous first: {_in_cases(order.evidence, order.wrong, order.judged)}."
 
 
-def verdict_in_words(measure: str, figure: Figure) -> str:
-    """How well a measure orders a set, as a sentence, by its R-AUROC on the classes; nothing where that is nan."""
+def verdict_in_words(measure: str, figure: Figure, *, wrong: int | None = None, judged: int = 0) -> str:
+    """How well a measure orders a set, as a sentence, by its R-AUROC on the classes; nothing where that is nan.
+
+    It rests on the `wrong` of the `judged` pictures, if these are given.
+    """
     if np.isnan(figure.value):
         return ""
-    word = graded(figure)
+    word, cases = graded(figure, wrong=wrong), _in_cases(figure, wrong, judged)
     if word == "uncertain":
-        return f"How well {quoted(measure)} orders these pictures is uncertain: {_in_cases(figure)}."
-    return f"{quoted(measure)} orders these pictures {_HOW.get(word, word)}: {_in_cases(figure)}."
+        return f"How well {quoted(measure)} orders these pictures is uncertain: {cases}."
+    return f"{quoted(measure)} orders these pictures {_HOW.get(word, word)}: {cases}."
 
 
-def _in_cases(figure: Figure) -> str:
+def _in_cases(figure: Figure, wrong: int | None, judged: int) -> str:
     low, high = 100 * figure.interval.low, 100 * figure.interval.high
     between = f"{low:.0f} to {high:.0f}; " if np.isfinite(low + high) else ""
+    few = f"; from only {wrong} such pictures of {judged:,}" if wrong is not None and wrong < FEWEST_WRONG else ""
     return (
         "of two pictures, the one whose nearest look-alike is of another class ranks higher in "
-        f"{round(100 * figure.value)} of 100 cases ({between}chance: 50)"
+        f"{round(100 * figure.value)} of 100 cases ({between}chance: 50{few})"
     )
 
 
 def _by_classes(
-    table: pd.DataFrame, contents: NDArray[np.int64], columns: GraphColumns, labels: CodedLabels, by: str
+    table: pd.DataFrame,
+    contents: NDArray[np.int64],
+    columns: GraphColumns,
+    labels: CodedLabels,
+    by: str,
+    *,
+    has_learnt: bool,
 ) -> Order | None:
     """The order by ambiguity; None if the pictures do not bear the classes out."""
     classes = int((np.bincount(labels.codes[labels.codes != NONE], minlength=1) >= LEAST_OF_A_CLASS).sum())
@@ -255,9 +296,8 @@ def _by_classes(
         return None
     share = np.bincount(labelled.code) / len(labelled.code)
     evidence = _figure(table, AMBIGUITY.name, labelled)
-    others = {
-        m.name: _figure(table, m.name, labelled) for m in (CONFUSABILITY, UNCERTAINTY) if has_values(table, m.name)
-    }
+    without_classes = (CONFUSABILITY,) if has_learnt else (CONFUSABILITY, UNCERTAINTY)
+    others = {m.name: _figure(table, m.name, labelled) for m in without_classes if has_values(table, m.name)}
     return Order(
         AMBIGUITY.name,
         _words(classes, evidence, others, by),
@@ -267,6 +307,8 @@ def _by_classes(
         recall=share_by_blocks(~labelled.is_wrong, labelled.code),
         by_chance=float((share**2).sum()),
         classes=classes,
+        wrong=int(labelled.is_wrong.sum()),
+        judged=len(labelled.is_wrong),
     )
 
 

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,17 +20,22 @@ from url_viz.base.errors import FolderError, ImageSetError
 from url_viz.base.wording import counted, printable
 from url_viz.capability import capability
 from url_viz.columns.filters import categories_of, category_colours, filter_kind
-from url_viz.columns.measures import is_measure, shown_value, title_of_column
+from url_viz.columns.measures import in_text, is_measure, shown_value, title_of_column
 from url_viz.columns.ranking import ends, percentile_of_each
 from url_viz.export.table_files import write_bytes
 from url_viz.image_set import ImageSet
 from url_viz.imaging.outputs import require_outside
 
-CELLS = 48
-"""Along the longer side; a class is named at its fullest cell."""
-AWAY = (0.0, 3.0, 7.0, 12.0, 18.0, 25.0)
-"""Points between that place and the name."""
-DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.5, 1), (-0.5, 1), (0.5, -1), (-0.5, -1))
+MOST_OF_A_CLASS = 400
+"""Pictures of a class among which its middle one is sought."""
+AWAY = (0.0, 3.0, 7.0, 12.0, 18.0)
+"""Points between that picture and the name."""
+FAR = 4.0
+"""A name that is further away is joined to its picture by a line."""
+DIRECTIONS = (
+    *((1, 0), (-1, 0), (0, 1), (0, -1), (0.5, 1), (-0.5, 1), (0.5, -1), (-0.5, -1)),
+    *((1, 1), (-1, 1), (1, -1), (-1, -1)),
+)
 GAP = 1.5
 POINTS_PER_PICTURE = 3.5
 """How far a name goes to cover one picture less."""
@@ -42,8 +47,8 @@ Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in points."""
 
 
-Name = tuple[str, Box]
-"""A class, and the box that its name fills."""
+Name = tuple[str, Box, tuple[float, float]]
+"""A class, the box that its name fills, and the place of the picture that is named."""
 
 
 def place_names(
@@ -60,29 +65,49 @@ def place_names(
     """
     crowd, placed = _crowd(centres, size), list[Name]()
     for text, anchor in _anchors(labels, centres):
-        boxes = [
-            (away, box)
+        place = float(anchor[0]), float(anchor[1])
+        names: list[tuple[float, Name]] = [
+            (away, (text, box, place))
             for away, box in _places(anchor, width_of(text), height)
             if min(box) >= 0
             and box[2] <= size[0]
             and box[3] <= size[1]
-            and not any(_overlap(box, other) for _, other in placed)
+            and not any(_are_in_the_way((text, box, place), other) for other in placed)
         ]
-        if boxes:
-            _, best = min(boxes, key=lambda one: one[0] + POINTS_PER_PICTURE * min(MOST_COVERED, crowd(one[1])))
-            placed.append((text, best))
+        if names:
+            _, best = min(names, key=lambda one: one[0] + POINTS_PER_PICTURE * min(MOST_COVERED, crowd(one[1][1])))
+            placed.append(best)
     return placed
 
 
+def _are_in_the_way(one: Name, other: Name) -> bool:
+    """Whether one of two names lies over the other, or on its line."""
+    return _overlap(one[1], other[1]) or _lies_on_line(one, other) or _lies_on_line(other, one)
+
+
+def _lies_on_line(one: Name, other: Name) -> bool:
+    line, (left, top, right, bottom) = leader(other), one[1]
+    if line is None:
+        return False
+    x, y = (np.linspace(line[end], line[2 + end], 12) for end in (0, 1))
+    return bool(((x > left) & (x < right) & (y > top) & (y < bottom)).any())
+
+
+def leader(name: Name) -> tuple[float, float, float, float] | None:
+    """The line from a name's box to its picture (x, y, x, y); None where it stands beside it."""
+    _, (left, top, right, bottom), (x, y) = name
+    near = min(max(x, left), right), min(max(y, top), bottom)
+    return (*near, x, y) if math.dist(near, (x, y)) > FAR else None
+
+
 def _anchors(labels: "pd.Series[str]", centres: Floats) -> Iterator[tuple[str, Floats]]:
-    """Each class, the largest first, and the middle of its pictures in and about the cell that holds most of them."""
-    cell = np.floor(centres / max(float(np.ptp(centres, axis=0).max()) / CELLS, 1e-9)) if len(centres) else centres
+    """Each class, the largest first, and the place of its picture that lies nearest to half of the others."""
     names = labels.to_numpy(dtype=object)
     for name in labels.dropna().value_counts(sort=True).index:
-        of_class = names == name
-        cells, count = np.unique(cell[of_class], axis=0, return_counts=True)
-        is_near = (np.abs(cell[of_class] - cells[count.argmax()]) <= 1).all(axis=1)
-        yield str(name), centres[of_class][is_near].mean(axis=0)
+        own = centres[names == name]
+        own = own[:: math.ceil(len(own) / MOST_OF_A_CLASS)]
+        apart = np.linalg.norm(own[:, None] - own, axis=2)
+        yield str(name), own[np.median(apart, axis=1).argmin()]
 
 
 def _places(anchor: Floats, width: float, height: float) -> Iterator[tuple[float, Box]]:
@@ -116,12 +141,16 @@ POINTS_PER_INCH = 72
 SIZE = WIDTH_INCHES * POINTS_PER_INCH, HEIGHT_INCHES * POINTS_PER_INCH
 """In points."""
 NAME_POINTS, HALO_POINTS, NAME_COLOUR = 6, 0.6, "#1f2328"
+LINE_POINTS, LINE_COLOUR = 0.4, "#57606a"
 WIDEST_FONT = 1.15
 """How much wider than ours a font that shows the SVG may be."""
 MARGIN = 0.06
 PICTURES_IN_PAPER = 600
 """The areas of more pictures than the paper's figure has are smaller in proportion."""
 LEAST_OPACITY = 0.07
+"""In the paper's figure."""
+LEAST_PRINTED, LEAST_RADIUS = 0.15, 0.6
+"""Opacity, and radius in points, that can still be seen on paper."""
 SMOOTH = 2
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8b7bd8", "#7a1f4b", "#666666", "#17becf")
 NO_CLASS = "#0072b2"
@@ -271,8 +300,8 @@ class Discs:
     """M pictures as the figure draws them, the lowest first: `centre` (M, 2) and `radius` (M,) in points, y down,
     `colour` (M,) as #rrggbb, `opacity` (M,) 0 to 1, `label` (M,), None for none.
 
-    `by` is the measure of their sizes, `colour_by` the column of their colours, `keys` its categories and their
-    colours, empty for numbers. `shrink` is the factor of areas.
+    `by` is the measure of their sizes, `percentile` (M,) by it, `colour_by` the column of their colours, `keys` its
+    categories and their colours, empty for numbers.
     """
 
     centre: NDArray[np.float64]
@@ -280,10 +309,10 @@ class Discs:
     colour: NDArray[np.str_]
     opacity: NDArray[np.float64]
     label: "pd.Series[str]"
+    percentile: NDArray[np.floating]
     by: str
     colour_by: str
     keys: Mapping[str, str]
-    shrink: float
 
     def __len__(self) -> int:
         return len(self.radius)
@@ -299,8 +328,8 @@ def discs_of(
 ) -> Discs:
     """The rows of `table` at `xy` (N, 2), by the measure `by`; rows without a value are left out.
 
-    Coloured by a column: of categories (the ten colours repeat), or of numbers by their percentile `within` a table, by
-    default the same; the largest clouds lie lowest.
+    Coloured by a column: of categories (the ten colours repeat), or of numbers by their percentile. Percentiles are
+    `within` a table, by default the same; the largest clouds lie lowest.
     """
     values = table[by].to_numpy(dtype=float)
     rows = np.flatnonzero(np.isfinite(values) & np.isfinite(xy).all(axis=1))
@@ -310,8 +339,9 @@ def discs_of(
     shrink = min(1.0, PICTURES_IN_PAPER / max(1, len(rows)))
     drawn = table.iloc[rows].reset_index(drop=True)
     label, keys = drawn["label"], dict[str, str]()
+    whole = table if within is None else within
     if filter_kind(drawn[colour]) == "numeric":
-        colours = ramp_colours(percentile_of_each(drawn, colour, within=table if within is None else within))
+        colours = ramp_colours(percentile_of_each(drawn, colour, within=whole))
     else:
         categories = categories_of(drawn, colour)
         fixed = category_colours(categories.names, colour)
@@ -320,8 +350,9 @@ def discs_of(
         }
         palette, text = np.array([*keys.values(), NO_CLASS], dtype=np.str_), np.array([*keys, None], object)
         colours, label = palette[categories.numbers], pd.Series(text[categories.numbers], name=label.name)
-    radius = np.sqrt(areas_of(v) * shrink / math.pi)
-    return Discs(_centres(xy[rows]), radius, colours, opacities_of(v), label, by, colour, keys, shrink)
+    radius = np.maximum(np.sqrt(areas_of(v) * shrink / math.pi), LEAST_RADIUS)
+    opacity, ranks = np.maximum(opacities_of(v), LEAST_PRINTED), percentile_of_each(drawn, by, within=whole)
+    return Discs(_centres(xy[rows]), radius, colours, opacity, label, ranks, by, colour, keys)
 
 
 def ramp_colours(percentile: NDArray[np.floating]) -> NDArray[np.str_]:
@@ -342,7 +373,8 @@ def names_of(discs: Discs) -> list[Name]:
 
 
 LEGEND_GAP = 4.0
-SIZES_SHOWN = (0.0, 0.25, 0.5, 0.75, 1.0)
+SIZES_SHOWN = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
+"""Which discs stand in the legend, from the smallest to the largest."""
 SWATCH, SWATCHES = 6.0, 24
 """The height of a bar of colours in points, and how many it has."""
 MOST_KEYS = 12
@@ -360,15 +392,22 @@ class Legend:
 
 
 def legend_of(discs: Discs, *, is_named: bool) -> Legend:
-    """What sizes mean and, if they are not named or are those of numbers, what colours mean.
-
-    *Uncertainty*, the paper's word, stands before our name of a measure.
-    """
-    writer, by = _LegendWriter(), title_of_column(discs.by)
-    writer.text(f"Uncertainty ({by})" if is_measure(discs.by) else by)
-    shown = np.array(SIZES_SHOWN)
-    colours = ramp_colours(100 * shown) if discs.colour_by == discs.by else np.full(len(shown), QUIET)
-    writer.scale(np.sqrt(areas_of(shown) * discs.shrink / math.pi), opacities_of(shown), colours)
+    """What sizes mean, by discs of the figure, and what colours mean if they are of numbers, or not named."""
+    writer, title = _LegendWriter(), title_of_column(discs.by)
+    noun = in_text(discs.by).capitalize()
+    is_told_twice = not is_measure(discs.by) or noun.lower() in title.lower() or title.lower().endswith(noun.lower())
+    writer.text(f"{title if is_told_twice else f'{noun} ({title.lower()})'}, percentile")
+    writer.next_line()
+    last, is_of_measure = len(discs) - 1, discs.colour_by == discs.by
+    writer.scale(
+        (
+            float(discs.radius[disc]),
+            float(discs.opacity[disc]),
+            str(discs.colour[disc]) if is_of_measure else QUIET,
+            f"{discs.percentile[disc]:.0f}",
+        )
+        for disc in dict.fromkeys(round((1 - size) * last) for size in SIZES_SHOWN if last >= 0)
+    )
     if not discs.keys and discs.colour_by != discs.by:
         writer.next_line()
         writer.text(title_of_column(discs.colour_by))
@@ -395,14 +434,15 @@ class _LegendWriter:
         self._texts.append((self._x, self._middle(), words))
         self._x += _width(words) + LEGEND_GAP
 
-    def scale(self, radius: Floats, opacity: Floats, colours: NDArray[np.str_]) -> None:
-        self._high = max(self._high, 2 * float(radius.max()))
-        self._texts = [(x, self._middle(), words) for x, _, words in self._texts]
-        self.text("low")
-        for size, faint, colour in zip(radius, opacity, colours, strict=True):
-            self._discs.append((self._x + float(size), self._middle(), float(size), str(colour), float(faint)))
-            self._x += 2 * float(size) + LEGEND_GAP / 2
-        self.text("high")
+    def scale(self, discs: Iterable[tuple[float, float, str, str]]) -> None:
+        """Discs (radius, opacity, colour), each before its words."""
+        shown = list(discs)
+        self._high = max([self._high, *(2 * radius for radius, *_ in shown)])
+        for radius, opacity, colour, words in shown:
+            self._discs.append((self._x + radius, self._middle(), radius, colour, opacity))
+            self._x += 2 * radius + LEGEND_GAP / 2
+            self.text(words)
+            self._x += LEGEND_GAP
 
     def bar(self) -> None:
         self.text("low")
@@ -446,7 +486,9 @@ def figure_picture(discs: Discs, names: Sequence[Name] = (), legend: Legend | No
     ):
         _disc(picture, x, y, max(radius, 1.0), str(colour), opacity)
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(NAME_POINTS * scale)
-    for text, (left, top, right, bottom) in names:
+    for line in filter(None, map(leader, names)):
+        draw.line([each * scale for each in line], LINE_COLOUR, round(LINE_POINTS * scale))
+    for text, (left, top, right, bottom), _ in names:
         middle = (left + right) / 2 * scale, (top + bottom) / 2 * scale
         halo = round(HALO_POINTS * scale)
         draw.text(middle, _in_font(text), NAME_COLOUR, font, anchor="mm", stroke_width=halo, stroke_fill="white")
@@ -472,14 +514,20 @@ def figure_svg(discs: Discs, names: Sequence[Name] = (), legend: Legend | None =
     ]
     texts = [
         f'<text x="{(left + right) / 2:.2f}" y="{(top + bottom) / 2:.2f}">{escape_xml(printable(text))}</text>'
-        for text, (left, top, right, bottom) in names
+        for text, (left, top, right, bottom), _ in names
+    ]
+    lines = [
+        f'<line x1="{x1:.2f}" y1="{y1:.2f}" x2="{x2:.2f}" y2="{y2:.2f}"/>'
+        for x1, y1, x2, y2 in filter(None, map(leader, names))
     ]
     font = f'font-family="Helvetica, Arial, sans-serif" font-size="{NAME_POINTS}" fill="{NAME_COLOUR}"'
     halo = f'stroke="white" stroke-width="{2 * HALO_POINTS}" paint-order="stroke"'
     look = f'{font} {halo} text-anchor="middle" dominant-baseline="central"'
     inches = f'width="{WIDTH_INCHES}in" height="{height / POINTS_PER_INCH:g}in"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {inches} viewBox="0 0 {width:g} {height:g}">'
-    parts = [head, '<rect width="100%" height="100%" fill="white"/>', *circles, f"<g {look}>", *texts, "</g>"]
+    parts = [head, '<rect width="100%" height="100%" fill="white"/>', *circles]
+    parts += [f'<g stroke="{LINE_COLOUR}" stroke-width="{LINE_POINTS}">', *lines, "</g>"] if lines else []
+    parts += [f"<g {look}>", *texts, "</g>"]
     if legend is not None:
         parts += [f'<g {font} dominant-baseline="central" transform="translate(0 {SIZE[1]:g})">']
         parts += [_circle(*disc) for disc in legend.discs]

@@ -292,8 +292,8 @@ def _folders(table: pd.DataFrame, by: str, threshold_percentile: float, *, with_
         labels = labels[labels.notna() & (table["decision"] != "drop").to_numpy(dtype=bool)]
         if labels.empty:
             raise ImageSetError(
-                "No picture that is not dropped has a label. Choose what the label is with `python -m url_viz labels list "
-                "FOLDER`, or sort by another column: by='decision'."
+                "No picture that is not dropped has a label. Choose what the label is with `python -m url_viz labels "
+                "list FOLDER`, or sort by another column: by='decision'."
             )
         return labels
     if by not in table or not pd.api.types.is_numeric_dtype(table[by]):

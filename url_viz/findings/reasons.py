@@ -61,7 +61,9 @@ WHITE_PAPER = 0.9
 PAPER_SET = 0.25
 """… and from this share of pictures on, whose border is half white, a set is of these: white means nothing there."""
 BETWEEN_TOGETHER = 0.4
-"""The share that the two likeliest classes must have together."""
+"""The share that the two likeliest classes must have together …"""
+BETWEEN_SHARE = 0.6
+"""… and that of the second over the first which a torn picture exceeds."""
 OUTLIER_FENCES = (1.0, 2.0)
 """Nearest similarity, in distances of the quartiles below the lower one."""
 FEWEST_FOR_FENCES = 20
@@ -117,7 +119,7 @@ def _between(table: pd.DataFrame) -> Values:
     """By the second class's share over the first's."""
     first, second = np.nan_to_num(_column(table, "first_share")), np.nan_to_num(_column(table, "second_share"))
     is_between = first + second >= BETWEEN_TOGETHER
-    return np.where(is_between, Ramp(0.6, 1)(second / np.maximum(first, 1e-9)), 0).astype(np.float32)
+    return np.where(is_between, Ramp(BETWEEN_SHARE, 1)(second / np.maximum(first, 1e-9)), 0).astype(np.float32)
 
 
 def _confused(table: pd.DataFrame) -> Values:
@@ -171,7 +173,9 @@ def _between_detail(rows: pd.DataFrame) -> list[str]:
 
 
 def _twin_detail(rows: pd.DataFrame) -> list[str]:
-    return ["there are copies of it, or shots of the same moment"] * len(rows)
+    is_copy = rows["copy_group"].notna() if "copy_group" in rows else pd.Series(data=False, index=rows.index)
+    alike = "another picture is exceptionally like it: another view, or the same kind of thing"
+    return ["there are copies of it" if each else alike for each in is_copy]
 
 
 @dataclass(frozen=True)
@@ -227,7 +231,7 @@ REASONS = (
     ),
     Reason(TINY, "are tiny", _tiny, _size_detail),
     Reason(EXTREME_ASPECT, "are long and narrow", _long, _aspect_detail),
-    Reason(BETWEEN_CLASSES, "fit two classes", _between, _between_detail),
+    Reason(BETWEEN_CLASSES, "are torn between classes", _between, _between_detail),
     Reason(
         *(CONFUSED, "are easily mistaken for others", _confused),
         _detail("more easily mistaken than {:.0%} of this set", "confusability"),
@@ -241,7 +245,7 @@ REASONS = (
         ),
         excludes=(CONFUSED,),
     ),
-    Reason(TWIN, "have near copies", _twin, _twin_detail),
+    Reason(TWIN, "have copies or look-alikes", _twin, _twin_detail),
 )
 """Every reason; of two that explain as much, the earlier comes first."""
 NAMES = tuple(reason.name for reason in REASONS)

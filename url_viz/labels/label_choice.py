@@ -158,7 +158,8 @@ def labels(
         there = ", ".join(map(repr, columns)) or "no column of your own"
         raise ImageSetError(
             f"The label was chosen to be the column {source!r}, which is gone; there is {there}. Add it again (`python "
-            f"-m url_viz columns FOLDER add FILE`), or choose another label: `python -m url_viz labels use FOLDER folders`."
+            f"-m url_viz columns add FOLDER FILE`), or choose another label: `python -m url_viz labels use FOLDER "
+            f"folders`."
         )
     is_folders = source == FOLDERS
     given = base.table["label"].to_numpy(object) if is_folders else _given_labels(source, base.found, columns, decided)

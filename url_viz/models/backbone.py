@@ -141,7 +141,8 @@ def _from_hub(name: str) -> LoadedBackbone:
             config: dict[str, Any] = network.pretrained_cfg
             if not config.get("hf_hub_id") and not config.get("url"):
                 raise WeightsUnavailableError(
-                    f"timm knows {name!r} but has no pretrained weights for it. `python -m url_viz models list` lists some."
+                    f"timm knows {name!r} but has no pretrained weights for it. `python -m url_viz models list` has "
+                    "some."
                 )
             network = timm.create_model(name, pretrained=True)  # random init: the file may lack some weights
     except (OSError, RuntimeError, ValueError) as error:

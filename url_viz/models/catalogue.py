@@ -120,20 +120,40 @@ def known_models(workspace: Workspace, *, timeout_s: float | None = None) -> tup
 
 def adapted_to(head: Path) -> Path | None:
     """The folder of pictures that a head was adapted to, from the configuration next to it; None if unknown."""
+    data = _data_of(head)
+    return _folder(data) if isinstance(data, str) and data.startswith(("/", "folder:")) else None
+
+
+def has_learnt_from(model: str, pictures: Path) -> bool:
+    """Whether a model's head has learnt from pictures of this folder, by the configuration next to it."""
+    if not model.endswith(".safetensors"):
+        return False
+    data = _data_of(Path(model))
+    folders = filter(None, map(_folder, (data,) if isinstance(data, str) else data))
+    return any(pictures.is_relative_to(folder) or folder.is_relative_to(pictures) for folder in folders)
+
+
+def _data_of(head: Path) -> str | tuple[str, ...]:
+    """What a head learnt from, as its configuration names it; () if that is unknown."""
     try:
-        return _adapted_to(head.with_name("config.json"), head.stat().st_mtime_ns)
+        return _configured_data(head.with_name("config.json"), head.stat().st_mtime_ns)
     except OSError:
-        return None
+        return ()
 
 
 @lru_cache(maxsize=256)
-def _adapted_to(config: Path, written_ns: int) -> Path | None:
+def _configured_data(config: Path, written_ns: int) -> str | tuple[str, ...]:
     try:
         data = record_in(config.read_bytes())["data"]
     except (OSError, ValueError, KeyError):
-        return None
-    is_folder = isinstance(data, str) and data.removeprefix("folder:").startswith("/")
-    return Path(data.removeprefix("folder:")) if is_folder else None
+        return ()
+    return data if isinstance(data, str) else tuple(map(str, data)) if isinstance(data, list) else ()
+
+
+def _folder(data: str) -> Path | None:
+    """The folder in `folder:PATH`, `NAME:PATH`, or a bare path."""
+    path = data if data.startswith("/") else data.partition(":")[2]
+    return Path(path) if path.startswith("/") else None
 
 
 def _packaged(model: PackagedBackbone) -> KnownModel:

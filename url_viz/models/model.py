@@ -261,9 +261,9 @@ _shipped = cache(load_head)
 
 
 def resolve(name: str | Path, *, workspace: Workspace | None = None) -> ModelSource:
-    """Resolve a model's name (zoo, timm or a paper's) or the path of its checkpoint to its parts, without loading it.
+    """Resolve a model's name (zoo, timm, a paper's, or of a head trained here) or its checkpoint's path to its parts.
 
-    The files of the paper's models are in the folder of checkpoints of `workspace`.
+    Nothing is loaded. The heads trained here, and the files of the paper's models, are in `workspace`.
     """
     text = str(name)
     check_length(text)
@@ -289,6 +289,10 @@ def resolve(name: str | Path, *, workspace: Workspace | None = None) -> ModelSou
         head = load_head(path)
         weights = backbone_weights_of(path)
         return ModelSource(text, head.provenance.backbone, head, weights if os.path.isfile(weights) else None)
+    if workspace is not None and text not in PACKAGED and Path(text).name == text:
+        trained = workspace.heads / text / "head.safetensors"
+        if trained.is_file():
+            return resolve(trained)
     shipped = shipped_head(text)
     return ModelSource(text, text, _shipped(shipped) if shipped else None)
 

@@ -514,7 +514,7 @@ def _show_curves(job: Job) -> None:
 
 _NAMES = {
     "loss": "Training loss",
-    "rank agreement": "Rank agreement with the task loss (validation pictures)",
+    "rank agreement": "Rank agreement with what the head learns (validation pictures)",
     "R-AUROC": "R-AUROC (validation pictures)",
 }
 

@@ -67,7 +67,7 @@ def verdict(evidence: Evidence) -> Markdown:
     gain = escape(f"{100 * evidence.overall[0.1].gain('database'):+.1f}".replace("-", "−"))
     return Markdown(
         f"Refusing ambiguous queries {of_queries}\n\nLeaving a tenth of the set out of results changes recall@1 by "
-        f"**{gain} points** compared with leaving out as many at random."
+        f"**{gain} points** compared with leaving out as many at random (one figure without an interval: a hint)."
     )
 
 
@@ -79,9 +79,10 @@ def _show_modes(image_set: ImageSet, evidence: Evidence) -> None:
     )
     st.caption("Dotted: the same number of pictures left out at random. A picture is never its own hit.")
     st.table(modes_table(evidence), alt="Recall@1 where queries, hits or both are left out")
+    needs_none = "classes" not in image_set.core.measure(evidence.figures.name).knows
     st.caption(
         "Recall@1, and in brackets the gain over random. “By class” leaves out the most ambiguous 10 % of each class, "
-        "“Overall” the most ambiguous 10 % of the set, for which no classes are needed."
+        f"“Overall” the most ambiguous 10 % of the set{', for which no classes are needed' if needs_none else ''}."
     )
 
 

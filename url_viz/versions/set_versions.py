@@ -150,7 +150,7 @@ def _utc(text: str) -> str:
         time = datetime.datetime.fromisoformat(text)
     except ValueError as error:
         raise ImageSetError(
-            f"{text!r} is neither the number of a version nor a time. Give a number of `python -m url_viz versions list "
+            f"{text!r} is neither the number of a version nor a time. Give a number of `python -m url_viz versions "
             'list FOLDER`, or a time such as 2026-11-28 or "2026-11-28 14:30".'
         ) from error
     return time.astimezone(datetime.UTC).isoformat(timespec="seconds")

@@ -3,7 +3,7 @@
 import datetime
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from url_viz.base.wording import counted
 from url_viz.base.workspace import SetPaths
 from url_viz.store.about import set_record
 from url_viz.store.decisions.decision_log import DecisionLog
-from url_viz.store.decisions.decision_rows import ABSENT, Changes
+from url_viz.store.decisions.decision_transaction import PAIR, Event
 from url_viz.store.decisions.decisions import Action, process_user
 
 Pair = tuple[int, int]
@@ -59,7 +59,7 @@ class Answers:
     def now(self) -> Answered:
         """All answers; the same object as before if none has changed."""
         with self._log.reading() as transaction:
-            version, (read_at, last) = transaction.version() if transaction else 0, self._latest
+            version, (read_at, last) = transaction.last().version if transaction else 0, self._latest
             if version != read_at:
                 rows = transaction.answers if transaction else np.zeros((0, 3), np.int64)
                 now = Answered(rows[:, :2].copy(), rows[:, 2] == 1)
@@ -72,18 +72,15 @@ class Answers:
 
         A single action for undo. Raises DecisionError for a pair of one content.
         """
-        wanted = {ordered(pair): answer for pair, answer in answers.items()}
+        wanted = {ordered(pair): None if same is None else str(int(same)) for pair, same in answers.items()}
         with self._log.writing() as transaction:
-            rows = [
-                (*pair, transaction.answer_on(*pair), ABSENT if answer is None else int(answer))
-                for pair, answer in wanted.items()
+            events: list[Event] = [
+                (PAIR, *pair, old, new) for pair, new in wanted.items() if (old := transaction.answer_on(*pair)) != new
             ]
-            changes = [row for row in rows if row[2] != row[3]]
-            did = _did(row[3] for row in changes)
-            if changes:
-                who = process_user() if who is None else who
-                transaction.record(did, len(changes), Changes(answers=np.array(changes, np.int64)), who=who)
-        return Action(did, len(changes), unchanged=len(wanted) - len(changes), of="pair")
+            did = _did([new for *_, new in events])
+            if events:
+                transaction.record(did, len(events), events, who=process_user() if who is None else who)
+        return Action(did, len(events), unchanged=len(wanted) - len(events), of="pair")
 
 
 def ordered(pair: Pair) -> Pair:
@@ -94,10 +91,9 @@ def ordered(pair: Pair) -> Pair:
     return first, second
 
 
-def _did(answers: Iterable[int]) -> str:
+def _did(given: Sequence[str | None]) -> str:
     """ "said of 3 pairs that they are the same kind and took back 1 answer"."""
-    given = list(answers)
-    same, other, none = (given.count(value) for value in (1, 0, ABSENT))
+    same, other, none = map(given.count, ("1", "0", None))
     parts = [f"said of {counted(same, 'pair')} that both are the same kind"] if same else []
     parts += [f"said of {counted(other, 'pair')} that they are not the same kind"] if other else []
     parts += [f"took back {counted(none, 'answer')}"] if none else []

@@ -1,10 +1,10 @@
 """The SQLite log of decisions on an image set, with the record and the copy that tell and repair damage.
 
-Each action of a user is a batch of changes that can be undone. Decisions cannot be computed again from the pictures.
-The record (`decisions.json`) holds the identity and the version of the file of decisions: a file that was lost,
-exchanged, or is older than the last action differs from it. What is in the file is checked by checksums of its own
-(`decision_rows`). The copy (`decisions.copy.db`) is a file of the same kind, in which each action is made again; `mend`
-restores it. A file without a record comes from an action that was stopped before it was recorded, and is accepted.
+Decisions cannot be computed again from the pictures. The record (`decisions.json`) holds the identity and the version
+of the file of decisions: a file that was lost, exchanged, or is older than the last action differs from it. What is in
+the file is checked by checksums of its own (`decision_transaction`). The copy (`decisions.copy.db`) is a file of the
+same kind, in which each action is repeated and nothing is written over; `mend` restores it. A file without a record
+comes from an action that was stopped before it was recorded, and is accepted.
 """
 
 import errno
@@ -17,20 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from filelock import FileLock, Timeout
-
 from url_viz.base.errors import DamageError, WorkspaceError
 from url_viz.base.files import replaced
 from url_viz.base.records import RecordFile
-from url_viz.store.decisions.decision_rows import SCHEMA_VERSION
-from url_viz.store.decisions.decision_transaction import InconsistentLogError, Transaction
+from url_viz.store.decisions.decision_transaction import SCHEMA_VERSION, InconsistentLogError, Transaction
 
 BUSY_S = 30.0
 """How long an action waits for another writing process."""
-_FOR_A_COPY = ("PRAGMA synchronous = OFF",)
-"""The copy need not wait for the disk: it is compared with the file, and written again if it differs."""
+COPY_BUSY_S = 5.0
 _SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
-LOCK_S = 5.0
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR)
 
@@ -76,7 +71,6 @@ class DecisionLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.record_path, self.copy_path = path.with_suffix(".json"), path.with_suffix(".copy.db")
-        self._lock_path = path.with_suffix(".lock")
         self._is_verified = False
         self._is_copied = False
 
@@ -100,7 +94,7 @@ class DecisionLog:
         if seen is not None and self.path in seen:
             return seen[self.path]
         with self.reading() as transaction:
-            versions = Versions(transaction.version(), transaction.labels_version()) if transaction else Versions()
+            versions = Versions(transaction.last().version, transaction.last().labels) if transaction else Versions()
         if seen is not None:
             seen[self.path] = versions
         return versions
@@ -122,40 +116,42 @@ class DecisionLog:
         self.note()
 
     def note(self) -> None:
-        """Make the latest actions in the copy too, and record the version for the next reader.
+        """Repeat the latest actions in the copy, and record the version for the next reader.
 
-        Where there is no copy that they can be made in, the file is copied as a whole. A full disk, or a lock held by
-        another process, is not an error, since the action is committed: copy and record are then behind until the next
-        action, which is no damage.
+        Where there is no copy that they can be repeated in, the file is copied as a whole. A full disk, or another
+        process that writes the copy, is not an error, since the action is committed: copy and record are then behind
+        until the next action, which is no damage.
         """
-        is_copied, self._is_copied = self._is_copied, False  # what fails half done is looked at next time
-        with suppress(OSError, WorkspaceError), self._lock(), self._transaction("BEGIN") as now:
-            self._record_file().write(Record(now.identity(), now.version()))
-            if not self._repeated(now, is_known=is_copied):
-                now.verify_actions()  # nothing damaged may take the place of the copy
-                self._write_copy(now.data())
+        is_known, self._is_copied = self._is_copied, False  # what fails half done is looked at next time
+        with suppress(OSError, WorkspaceError):
+            if not self._is_repeated(is_known=is_known):
+                with self._transaction("BEGIN") as now:
+                    self._record_file().write(Record(now.identity, now.last().version))
+                    now.verify_actions()  # nothing damaged may take the place of the copy
+                    self._write_copy(now.data())
+                self._is_repeated(is_known=True)  # what another process did meanwhile
             self._is_copied = True
 
-    def _repeated(self, now: Transaction, *, is_known: bool) -> bool:
-        """Whether the copy has all actions of the file, after those that it lacked were made in it.
+    def _is_repeated(self, *, is_known: bool) -> bool:
+        """Whether the copy has all actions of the file, after those that it lacked were repeated in it.
 
-        One that this process does not know yet is read first: it may be damaged.
+        One that this process does not know yet is read first: it may be damaged. Who writes it writes the record too.
         """
-        with suppress(WorkspaceError):
-            log = DecisionLog(self.copy_path)
-            with log._transaction("BEGIN IMMEDIATE", _FOR_A_COPY) as copy:
+        if not self.copy_path.exists():
+            return False
+        copy = DecisionLog(self.copy_path)
+        settings = "PRAGMA synchronous = OFF", f"ATTACH '{self._address('ro')}' AS log"
+        try:
+            with copy._transaction("BEGIN IMMEDIATE", settings, busy_s=COPY_BUSY_S) as transaction:
                 if not is_known:
-                    copy.verify_pages()
-                    copy.verify()
-                steps = now.steps_since(copy.version())
-                if steps is None or copy.identity() != now.identity():
+                    transaction.verify_pages("quick_check")
+                    transaction.verify()
+                if not transaction.follow():
                     return False
-                for step in steps:
-                    copy.repeat(step, now)
-                if copy.total() != now.total():
-                    raise InconsistentLogError("differs from what it is a copy of")
-            return True
-        return False
+                self._record_file().write(Record(transaction.identity, transaction.last().version))
+        except DamageError:
+            return False
+        return True
 
     def snapshot(self) -> bytes:
         """All bytes of the file at one version. Raises DamageError as `reading` does, and if there is no file."""
@@ -216,10 +212,6 @@ class DecisionLog:
         """The record. It is verified as it is read: none after a power cut is no damage."""
         return RecordFile(self.record_path, Record, "The next action writes it again.", is_flushed=False)
 
-    def _lock(self) -> FileLock:
-        """The lock under which one process at a time creates the file, or writes record and copy."""
-        return FileLock(self._lock_path, timeout=LOCK_S)
-
     def _write_copy(self, data: bytes) -> None:
         """Write the copy as a whole. The journal of an interrupted action would not fit it, and is removed."""
         with replaced(self.copy_path) as temporary:
@@ -237,10 +229,15 @@ class DecisionLog:
         """Create the file with its tables under a temporary name, so that a file without tables is always damaged."""
         if not self.path.parent.is_dir():  # the image set was forgotten meanwhile: do not create it again
             raise self._unwritable("its folder is gone")
-        with self._raising_disk_errors(), self._lock():
-            if not self.path.exists():
-                with replaced(self.path) as temporary:
-                    _lay_out(temporary)
+        with (
+            self._raising_disk_errors(),
+            suppress(FileExistsError),
+            replaced(self.path, is_new=True) as temporary,
+            closing(sqlite3.connect(temporary, isolation_level=None)) as connection,
+        ):
+            connection.execute("BEGIN IMMEDIATE")
+            Transaction(connection).make_tables()
+            connection.execute("COMMIT")
 
     @contextmanager
     def _raising_disk_errors(self) -> Iterator[None]:
@@ -253,18 +250,22 @@ class DecisionLog:
         """Raise DamageError if the file does not agree with its record, or, the first time, with its checksums."""
         if not self._is_verified:
             transaction.verify()
-        if record is not None and transaction.identity() != record.identity:
+        if record is not None and transaction.identity != record.identity:
             raise self._lost("is not the one of this image set, or damaged")
-        if record is not None and transaction.version() < record.version:
+        if record is not None and transaction.last().version < record.version:
             raise self._lost("is older than what was decided last")
         self._is_verified = True
 
     @contextmanager
-    def _transaction(self, begin: str, settings: Sequence[str] = ()) -> Iterator[Transaction]:
+    def _transaction(
+        self, begin: str, settings: Sequence[str] = (), *, busy_s: float | None = None
+    ) -> Iterator[Transaction]:
         connection: sqlite3.Connection | None = None
         try:
             self._check_journals()
-            connection = sqlite3.connect(self._address, uri=True, timeout=BUSY_S, isolation_level=None)
+            connection = sqlite3.connect(
+                self._address("rw"), uri=True, timeout=BUSY_S if busy_s is None else busy_s, isolation_level=None
+            )
             _refuse_log_ahead(connection)
             transaction = Transaction(connection)
             self._check_schema(transaction.schema_version)
@@ -273,7 +274,7 @@ class DecisionLog:
             transaction.verify_tables()
             yield transaction
             connection.execute("COMMIT")
-        except (InconsistentLogError, sqlite3.Error) as error:
+        except (InconsistentLogError, sqlite3.Error, UnicodeDecodeError) as error:  # of SQL in its own words
             raise self._in_words(error) from error
         finally:
             if connection is not None:
@@ -285,9 +286,8 @@ class DecisionLog:
         if strange:
             raise InconsistentLogError(f"lies beside {strange[0].name!r}, which is not ours and may not be trusted")
 
-    @property
-    def _address(self) -> str:
-        return f"file:{quote(os.fsencode(self.path.absolute()))}?mode=rw"
+    def _address(self, mode: str) -> str:
+        return f"file:{quote(os.fsencode(self.path.absolute()))}?mode={mode}"
 
     def _check_schema(self, version: int) -> None:
         """Raise WorkspaceError for a file of another schema, and leave it as it is; 0 stands for no file of ours."""
@@ -305,7 +305,7 @@ class DecisionLog:
     def _in_words(self, error: Exception) -> WorkspaceError:
         """The error for people: of another process, of the disk, or else of a file that is not as written."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if isinstance(error, Timeout) or code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             waited = f"Another process has been writing to {self.path} for {BUSY_S:.0f} s."
             return WorkspaceError(f"{waited} Try again when it is done.")
         if getattr(error, "errno", 0) in _FULL or code == sqlite3.SQLITE_FULL:
@@ -337,13 +337,6 @@ def _refuse_log_ahead(connection: sqlite3.Connection) -> None:
     """
     if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
         raise InconsistentLogError("is written by a write-ahead log, which none of ours is")
-
-
-def _lay_out(path: Path) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        Transaction(connection).make_tables()
-        connection.execute("COMMIT")
 
 
 def strange_journals(database: Path) -> list[Path]:

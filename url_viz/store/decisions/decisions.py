@@ -3,40 +3,36 @@
 import copy
 import getpass
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache, partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import repeat
 from pathlib import Path
-from typing import Literal, cast
+from types import EllipsisType
+from typing import Literal, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.base.errors import DecisionError
-from url_viz.base.processes import Latest
 from url_viz.base.wording import NO_NAME, counted
 from url_viz.capability import capability
 from url_viz.store.decisions.decision_log import DecisionLog
 from url_viz.store.decisions.decision_rows import (
-    ABSENT,
-    CHECKSUM_MASK,
-    CODES,
+    BETWEEN_TAGS,
     DECISIONS,
-    VALUE_COLUMNS,
-    Changes,
+    NOTHING,
     Decided,
     Decision,
     FileKeys,
-    absent,
-    joined_tags,
-    label_of,
+    Value,
     match_decisions,
     tags_of,
-    texts_of,
-    undecided,
 )
-from url_viz.store.decisions.decision_transaction import InconsistentLogError, LoggedAction, Transaction
+from url_viz.store.decisions.decision_transaction import PICTURE, Event, Transaction
+
+Given = TypeVar("Given")
 
 LONGEST_TAG = 60
 LONGEST_LABEL = 1_000
@@ -46,7 +42,6 @@ Step = Literal["undo", "redo"]
 """A step back or forth in the log."""
 
 DECIDED: dict[Decision, str] = {"keep": "kept", "drop": "dropped", "look-again": "put aside"}
-_DID: dict[Decision | None, str] = {None: "removed the decision on"} | DECIDED
 
 
 @dataclass(frozen=True)
@@ -94,6 +89,43 @@ class Action:
         return f"{self.sentence}."
 
 
+@dataclass(frozen=True)
+class _Edit:
+    """What changes on a picture: None takes away, `...` leaves; a label is in the class's `source`.
+
+    Raises DecisionError for what is no decision, label or name.
+    """
+
+    decision: Decision | EllipsisType | None = ...
+    label: str | EllipsisType | None = ...
+    source: str = ""
+    name: str | EllipsisType | None = ...
+    added: frozenset[str] = frozenset()
+    removed: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.decision not in (..., None, *DECISIONS):
+            raise DecisionError(
+                f"{self.decision!r} is not a decision. There are {', '.join(DECISIONS)}, and None for none."
+            )
+        if isinstance(self.label, str):
+            checked_label(self.label)
+        if isinstance(self.name, str):
+            object.__setattr__(self, "name", checked_tag(self.name, what="name"))
+
+    def on(self, value: Value) -> Value:
+        if self.decision is not ...:
+            value = value._replace(decision=self.decision or "")
+        if self.label is not ...:
+            value = value.with_label(self.source, self.label)
+        if self.name is not ...:
+            value = value._replace(name=self.name or "")
+        if self.added or self.removed:
+            tags = ({*tags_of(value.tags)} | self.added) - self.removed
+            value = value._replace(tags=BETWEEN_TAGS.join(sorted(tags)))
+        return value
+
+
 class Decisions:
     """The decisions of one image set, as its files are now. Many sessions and processes may read and write at once.
 
@@ -106,8 +138,8 @@ class Decisions:
     def __init__(self, path: Path, files: FileKeys) -> None:
         self.files = files
         self._log = DecisionLog(path)
-        self._latest = _LatestAssignment()
-        self._tags: Latest[dict[str, int]] = Latest()
+        self._latest: list[_Assignment] = []
+        """The one that was known last, for all authors; threads may share it: each is whole."""
         self._who: str | None = None
 
     def by(self, who: str) -> "Decisions":
@@ -133,9 +165,9 @@ class Decisions:
         done again.
         """
         with self._log.reading() as transaction:
-            actions = transaction.latest(count) if transaction else []
-        columns = ["number", "at", "who", "did", "count", "state"]
-        return pd.DataFrame([asdict(action) for action in actions], columns=columns)
+            actions = [*transaction.latest(count)] if transaction else []
+        rows = [(each.number, each.at, each.who, each.did, each.changed, state) for each, state in actions]
+        return pd.DataFrame(rows, columns=["number", "at", "who", "did", "count", "state"])
 
     def now(self) -> Decided:
         """The decision on each file; read again only if something changed."""
@@ -145,8 +177,8 @@ class Decisions:
     def as_of(self, version: int, files: FileKeys) -> Decided:
         """The decision on each of `files` at a `version` of the log; at one from before the log as the log begins."""
         with self._log.reading() as transaction:
-            stored = transaction.stored_at(version) if transaction else undecided()
-        return _Assignment.matching(files, stored, version=version, total=0).decided
+            stored = transaction.stored_at(version) if transaction else _NONE
+        return _Assignment.matching(files, stored, version).decided
 
     def version_at(self, time: str) -> int:
         """The `version` after the last action until a `time` (UTC, as in `history`); 0 for before the first."""
@@ -155,25 +187,14 @@ class Decisions:
 
     def _assignment(self, transaction: Transaction | None) -> "_Assignment":
         """What is decided as of a transaction: what changed since the last look, or all if that is not known."""
-        latest, version = self._latest.assignment, transaction.version() if transaction else 0
+        version, latest = transaction.last().version if transaction else 0, next(iter(self._latest), None)
         if latest is None or latest.version != version:
-            latest = self._latest.assignment = (latest and self._followed(latest, transaction)) or self._all(
-                transaction
-            )
+            events = transaction.events_since(latest.version) if transaction and latest else None
+            followed = latest.after(events, self.files, version) if latest and events is not None else None
+            if followed is None:
+                followed = _Assignment.matching(self.files, transaction.stored if transaction else _NONE, version)
+            self._latest[:] = [latest := followed]
         return latest
-
-    def _followed(self, latest: "_Assignment", transaction: Transaction | None) -> "_Assignment | None":
-        changes = transaction.changes_since(latest.version) if transaction else None
-        if transaction is None or changes is None:
-            return None
-        if (latest.total + changes.total() - transaction.total()) & CHECKSUM_MASK:
-            raise InconsistentLogError("is damaged: the changes of its actions are not as they were written")
-        return latest.after(changes, self.files, version=transaction.version(), total=transaction.total())
-
-    def _all(self, transaction: Transaction | None) -> "_Assignment":
-        stored = transaction.stored if transaction else undecided()
-        version, total = (transaction.version(), transaction.total()) if transaction else (0, 0)
-        return _Assignment.matching(self.files, stored, version=version, total=total)
 
     def decide(self, ids: Iterable[int], decision: Decision | None) -> Action:
         """Decide on pictures; None clears their decision. Raises DecisionError for another word or unknown ids."""
@@ -181,47 +202,37 @@ class Decisions:
 
     def decide_each(self, decisions: dict[int, Decision | None]) -> Action:
         """Decide on pictures one by one, as a single action."""
-        codes = _codes_of(decisions.values())
-        return self._act(decisions, lambda before: replace(before, code=codes), _did)
+        return self._act(_each(decisions, _Edit))
 
     def label(self, labels: Mapping[int, str | None], *, source: str) -> Action:
         """Give pictures labels, where labels are taken from `source`; None takes a given one back. A single action.
 
         Raises DecisionError for a label that is empty, too long or has a line break.
         """
-        texts = [None if label is None else checked_label(label) for label in labels.values()]
-        return self._act(labels, lambda before: before.with_labels(texts, source), partial(_did, source=source))
+        return self._act(_each(labels, lambda label: _Edit(label=label, source=source)), source)
 
     def judge(self, judgements: Mapping[int, Judgement], *, source: str, among: Collection[str] = ()) -> Action:
         """Give pictures their decision, label, and one of the tags `among`, in place of what they had; a single action.
 
         `source` is what labels are taken from. Other tags stay. Raises DecisionError as `decide` and `label` do.
         """
-        codes = _codes_of(judgement.decision for judgement in judgements.values())
-        texts = [None if v.label is None else checked_label(v.label) for v in judgements.values()]
 
-        def new(before: Decided) -> Decided:
-            tags = [
-                joined_tags({*tags_of(text)} - {*among} | ({judgement.tag} if judgement.tag else set()))
-                for text, judgement in zip(before.tags, judgements.values(), strict=True)
-            ]
-            return replace(before.with_labels(texts, source), code=codes, tags=np.array([*tags, None], object)[:-1])
+        def edit(given: Judgement) -> _Edit:
+            tags = frozenset([given.tag] if given.tag else [])
+            return _Edit(given.decision, given.label, source, added=tags, removed=frozenset(among) - tags)
 
-        return self._act(judgements, new, partial(_did, source=source))
+        return self._act(_each(judgements, edit), source)
 
     def name(self, judgements: Mapping[int, Judgement]) -> Action:
         """Give pictures a name in place of the one they had, and their decision; a single action. Tags stay.
 
         The `label` of a judgement is the name, None for no name. Raises DecisionError for an invalid name.
         """
-        codes = _codes_of(judgement.decision for judgement in judgements.values())
-        names = _names_of(judgement.label for judgement in judgements.values())
-        return self._act(judgements, lambda before: replace(before, names=names, code=codes), _did)
+        return self._act(_each(judgements, lambda given: _Edit(given.decision, name=given.label)))
 
     def name_each(self, names: Mapping[int, str | None]) -> Action:
         """Give pictures a name, None takes it away; decisions and tags stay. A single action."""
-        texts = _names_of(names.values())
-        return self._act(names, lambda before: replace(before, names=texts), _did)
+        return self._act(_each(names, lambda name: _Edit(name=name)))
 
     def tag(self, ids: Iterable[int], tag: str) -> Action:
         """Give pictures a tag. Raises DecisionError for one that is empty, too long, or has , ; or a line break."""
@@ -243,16 +254,14 @@ class Decisions:
 
         What is None stays as it is. Raises DecisionError as `decide`, `tag` and `name` do; then nothing was done.
         """
-        code = None if decision is None else _code_of(None if decision == "none" else decision)
-        added, removed = ({checked_tag(each) for each in tags} for tags in (tag, untag))
-        names = None if name is None else _names_of([name or None])
-
-        def new(before: Decided) -> Decided:
-            after = before.with_tags(lambda tags: {*tags, *added} - removed) if added or removed else before
-            after = after if code is None else replace(after, code=np.full(len(before), code, np.int8))
-            return after if names is None else replace(after, names=np.repeat(names, len(before)))
-
-        return self._act(ids, new, _did)
+        added, removed = (frozenset(map(checked_tag, tags)) for tags in (tag, untag))
+        edit = _Edit(
+            ... if decision is None else None if decision == "none" else decision,
+            name=... if name is None else name or None,
+            added=added,
+            removed=removed,
+        )
+        return self._act(dict.fromkeys(map(int, ids), edit))
 
     @capability("undo", missing="There is nothing to undo: nothing was decided, or all of it was undone.")
     def undo(self) -> Action | None:
@@ -260,10 +269,7 @@ class Decisions:
 
         In Python None if there is none.
         """
-        if not self.can_undo:
-            return None
-        with self._log.writing() as transaction:
-            return self._stepped(transaction, transaction.undo(), "undone")
+        return self.step("undo")
 
     @capability("redo", missing="There is nothing to redo: only what was undone last can be done again.")
     def redo(self) -> Action | None:
@@ -271,14 +277,20 @@ class Decisions:
 
         In Python None if there is none, or another action followed.
         """
-        if not self.can_redo:
-            return None
-        with self._log.writing() as transaction:
-            return self._stepped(transaction, transaction.redo(), "redone")
+        return self.step("redo")
 
     def step(self, command: Step) -> Action | None:
         """Undo or redo, with who is named by `by`."""
-        return self.undo() if command == "undo" else self.redo()
+        if not (self.can_undo if command == "undo" else self.can_redo):
+            return None
+        with self._log.writing() as transaction:
+            action = transaction.turn("undone" if command == "undo" else "redone", who=self._author)
+            events = transaction.events(action) if action else []
+        if action is None:
+            return None
+        ids = np.array([first for what, first, *_ in events if what == PICTURE], np.int64)
+        here = ids[self.files.rows_of(ids) >= 0]
+        return Action(action.did, action.changed, how=action.step, ids=tuple(here.tolist()))
 
     def take_back(self, number: int) -> Action:
         """Take one action of the `history` back: files that are as it left them get what they had. An action, too.
@@ -286,88 +298,77 @@ class Decisions:
         Raises DecisionError if there is no such action, it was undone, or nothing of it is left.
         """
         with self._log.writing() as transaction:
-            logged = next((each for each in transaction.latest(None) if each.number == number), None)
-            if logged is None or logged.state != "done":
+            rows = transaction.logged(number)
+            if not rows or rows[-1].step == "undone":
                 raise DecisionError(f"Action {number} is not in the log, or was undone. The history has their numbers.")
             latest = self._assignment(transaction)
-            rows, before = self._standing(transaction.changes_of(number), latest)
-            if not len(rows):
-                raise DecisionError(f"Nothing is left of what was done ({logged.did}): other answers followed.")
-            did = f"took back: {logged.did}"
-            transaction.record(did, len(rows), latest.changes(rows, before), who=self._named())
-        return Action(did, len(rows))
+            before = self._standing(transaction.events(rows[0]), latest)
+            if not before:
+                raise DecisionError(f"Nothing is left of what was done ({rows[0].did}): other answers followed.")
+            did = f"took back: {rows[0].did}"
+            events = latest.events(np.array([*before], np.int64), [*before.values()])
+            transaction.record(did, len(before), events, who=self._author)
+        return Action(did, len(before))
 
-    def _standing(self, changes: Changes, latest: "_Assignment") -> tuple[NDArray[np.int64], Decided]:
-        """The rows (M,) of files that are as the changes left them, and what was decided on these before."""
-        rows = self.files.rows_of(changes.after.id)
-        is_here = np.flatnonzero((rows >= 0) & (self.files.content[rows] == changes.after.content))
-        before, after = (side.rows_at(is_here) for side in (changes.before, changes.after))
-        now = latest.decided.rows_at(rows[is_here])
-        before, after = (
-            replace(now, **dict(zip(VALUE_COLUMNS, (np.maximum(side.code, 0), *side.values[1:]), strict=True)))
-            for side in (before, after)
-        )
-        stands = np.flatnonzero(~now.differs_from(after) & before.differs_from(after))
-        return rows[is_here][stands], before.rows_at(stands)
+    def _standing(self, events: Iterable[Event], latest: "_Assignment") -> dict[int, Value]:
+        """The rows of files that are as the events left them, and what was decided on each before."""
+        pictures = [event for event in events if event[0] == PICTURE]
+        rows = self.files.rows_of(np.array([first for _, first, *_ in pictures], np.int64)).tolist()
+        before = {}
+        for row, (_, _, content, old, new) in zip(rows, pictures, strict=True):
+            if row >= 0 and self.files.content[row] == content:
+                now, was = latest.decided.values[latest.decided.at[row]], Value.read(old or "")
+                if now == Value.read(new or "") != was:
+                    before[row] = was
+        return before
 
     @property
     def can_undo(self) -> bool:
         with self._log.reading() as transaction:
-            return transaction is not None and transaction.undoable() is not None
+            return transaction is not None and transaction.last().undo > 0
 
     @property
     def can_redo(self) -> bool:
         with self._log.reading() as transaction:
-            return transaction is not None and transaction.redoable() is not None
+            return transaction is not None and transaction.last().redo > 0
 
     def counts(self) -> dict[Decision, int]:
-        counts = np.bincount(self.now().code, minlength=len(CODES)).tolist()
-        return {decision: counts[code] for code, decision in enumerate(DECISIONS, start=1)}
+        counts = np.bincount(self.now().code, minlength=1 + len(DECISIONS)).tolist()
+        return dict(zip(DECISIONS, counts[1:], strict=True))
 
     def tag_counts(self) -> dict[str, int]:
         """How many pictures have each tag, by name."""
-        now = self.now()
-        return dict(self._tags.get(now, lambda: _tag_counts(now)))
+        now, counts = self.now(), Counter[str]()
+        for value, count in zip(now.values, np.bincount(now.at, minlength=len(now.values)).tolist(), strict=True):
+            counts.update(dict.fromkeys(tags_of(value.tags) if count else (), count))
+        return dict(sorted(counts.items()))
 
-    def _act(
-        self,
-        ids: Iterable[int],
-        new: Callable[[Decided], Decided],
-        did: Callable[[Decided, Decided], str],
-    ) -> Action:
-        """Apply `new` to the decisions on some files as one action; `did` puts into words what changed."""
-        rows = self._rows_of(ids)
-        with self._log.writing() as transaction:
-            latest = self._assignment(transaction)
-            before = latest.decided.rows_at(rows)
-            after = new(before)
-            changed = np.flatnonzero(after.differs_from(before))
-            done = did(before.rows_at(changed), after.rows_at(changed))
-            if len(changed):
-                changes = latest.changes(rows[changed], after.rows_at(changed))
-                transaction.record(done, len(changed), changes, who=self._named())
-        return Action(done, len(changed), unchanged=len(rows) - len(changed))
-
-    def _stepped(
-        self, transaction: Transaction, action: LoggedAction | None, how: Literal["undone", "redone"]
-    ) -> Action | None:
-        if action is None:
-            return None
-        ids = transaction.changes_of(action.number).after.id
-        is_here = self.files.rows_of(ids) >= 0
-        return Action(action.did, action.count, how=how, ids=tuple(ids[is_here].tolist()))
-
-    def _named(self) -> str:
-        return self._who if self._who is not None else process_user()
-
-    def _rows_of(self, ids: Iterable[int]) -> NDArray[np.int64]:
-        wanted = np.fromiter((int(i) for i in ids), np.int64)
+    def _act(self, edits: Mapping[int, _Edit], source: str = "") -> Action:
+        """Edit what is decided on pictures, by id, as one action; labels are taken from `source`."""
+        wanted = np.fromiter(edits, np.int64, len(edits))
         rows = self.files.rows_of(wanted)
         if (rows < 0).any():
             raise DecisionError(
                 f"There is no picture with id {wanted[rows < 0][0]} in this image set. Ids are in its table()."
             )
-        return cast("NDArray[np.int64]", pd.unique(rows))
+        with self._log.writing() as transaction:
+            latest = self._assignment(transaction)
+            now, made = latest.decided, {}
+            keys = [*zip(latest.decided.at[rows].tolist(), map(id, edits.values()), strict=True)]
+            for key, edit in zip(keys, edits.values(), strict=True):
+                if key not in made:  # pictures that are alike are edited once
+                    made[key] = now.values[key[0]], edit.on(now.values[key[0]])
+            changed = [row for row, key in enumerate(keys) if made[key][0] != made[key][1]]
+            counts = Counter(keys[row] for row in changed)
+            did = _did([(*made[key], count) for key, count in counts.items()], source)
+            if changed:
+                events = latest.events(rows[changed], [made[keys[row]][1] for row in changed])
+                transaction.record(did, len(changed), events, who=self._author)
+        return Action(did, len(changed), unchanged=len(rows) - len(changed))
+
+    @property
+    def _author(self) -> str:
+        return self._who if self._who is not None else process_user()
 
 
 @lru_cache(maxsize=1)
@@ -379,12 +380,7 @@ def process_user() -> str:
         return ""
 
 
-def _tag_counts(decided: Decided) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for text, count in pd.Series(decided.tags, dtype=object).value_counts().items():
-        for tag in tags_of(str(text)):
-            total[tag] = total.get(tag, 0) + int(count)
-    return dict(sorted(total.items()))
+_NONE = Decided.from_rows([])
 
 
 @dataclass(frozen=True)
@@ -393,7 +389,7 @@ class _Assignment:
 
     `is_stored` (N,): whether there is a row of the file's own id and content. `moved` (N,) is the position in `free` of
     the row that belongs to a file without one; −1 for none. `free` are the stored rows of files that are not there, or
-    have another content now. `total` is the checksum of the log at this version.
+    have another content now. `places` are those of the values in `decided`.
     """
 
     version: int
@@ -401,64 +397,64 @@ class _Assignment:
     is_stored: NDArray[np.bool_]
     moved: NDArray[np.int64]
     free: Decided
-    total: int
+    places: dict[Value, int]
 
     @classmethod
-    def matching(cls, files: FileKeys, stored: Decided, *, version: int, total: int) -> "_Assignment":
+    def matching(cls, files: FileKeys, stored: Decided, version: int) -> "_Assignment":
         row = match_decisions(files, stored)
         has = row >= 0
-        matched, decided = stored.rows_at(row[has]), undecided(files.id, files.content)
-        for column, values in zip(decided.values, matched.values, strict=True):
-            column[has] = values
+        at = np.full(len(files), len(stored.values))
+        at[has] = stored.at[row[has]]
         is_stored = has.copy()
-        is_stored[has] = (matched.id == files.id[has]) & (matched.content == files.content[has])
+        is_stored[has] = (stored.id[row[has]] == files.id[has]) & (stored.content[row[has]] == files.content[has])
         is_free = np.ones(len(stored), bool)
         is_free[row[is_stored]] = False
         moved = np.where(has & ~is_stored, (np.cumsum(is_free) - 1)[row] if len(stored) else -1, -1)
-        return cls(version, decided, is_stored, moved, stored.rows_at(np.flatnonzero(is_free)), total)
+        decided = Decided(files.id, files.content, at, [*stored.values, NOTHING])
+        places = {value: at for at, value in enumerate(decided.values)}
+        return cls(version, decided, is_stored, moved, stored.rows_at(np.flatnonzero(is_free)), places)
 
-    def after(self, changes: Changes, files: FileKeys, *, version: int, total: int) -> "_Assignment | None":
-        """The same after some changes; None if they may change which row belongs to which file."""
-        after = changes.after
-        row = files.rows_of(after.id)
-        goes = after.code == ABSENT
-        if (row < 0).any() or (files.content[row] != after.content).any() or (self.moved[row] >= 0).any():
+    def after(self, events: Iterable[Event], files: FileKeys, version: int) -> "_Assignment | None":
+        """The same after some events; None if they may change which row belongs to which file."""
+        last = {(first, second): new for what, first, second, _, new in events if what == PICTURE}
+        new = Decided.from_rows([(*key, text or "") for key, text in last.items()])
+        goes = np.array([text is None for text in last.values()], bool)
+        row = files.rows_of(new.id)
+        if (row < 0).any() or (files.content[row] != new.content).any() or (self.moved[row] >= 0).any():
             return None
-        if np.isin(after.id[goes], self.free.id).any() or np.isin(after.content[goes], self.free.content).any():
+        if np.isin(new.id[goes], self.free.id).any() or np.isin(new.content[goes], self.free.content).any():
             return None
-        decided = replace(self.decided, **{name: getattr(self.decided, name).copy() for name in VALUE_COLUMNS})
-        for column, values in zip(decided.values, (np.maximum(after.code, 0), *after.values[1:]), strict=True):
-            column[row] = values  # of several changes to one file the last counts
-        is_stored = self.is_stored.copy()
+        added = [value for value in dict.fromkeys(new.values) if value not in self.places]
+        values = [*self.decided.values, *added] if added else self.decided.values
+        places = self.places | {value: len(self.decided.values) + at for at, value in enumerate(added)}
+        at, is_stored = self.decided.at.copy(), self.is_stored.copy()
+        at[row] = np.array([places[value] for value in new.values], np.int64)[new.at]
         is_stored[row] = ~goes
-        return replace(self, version=version, decided=decided, is_stored=is_stored, total=total)
+        decided = Decided(files.id, files.content, at, values)
+        return replace(self, version=version, decided=decided, is_stored=is_stored, places=places)
 
-    def changes(self, rows: NDArray[np.int64], after: Decided) -> Changes:
-        """The changes that give the files at `rows` (M,) a state, and remove their rows under an older id or content.
+    def events(self, rows: NDArray[np.int64], values: Sequence[Value]) -> list[Event]:
+        """What gives the files at `rows` (M,) values, and removes their rows under an older id or content.
 
-        Other files with the same contents get undecided rows: they are present too, and must not get these
+        Other files with the same contents get rows without a decision: they are present too, and must not get these
         decisions when the others are moved.
         """
-        old = np.unique(self.moved[rows][self.moved[rows] >= 0])
-        is_copy = np.isin(self.decided.content, after.content) & ~self.is_stored & (self.moved < 0)
+        now = self.decided
+        gone = self.free.rows_at(np.unique(self.moved[rows][self.moved[rows] >= 0]))
+        is_copy = np.isin(now.content, now.content[rows]) & ~self.is_stored & (self.moved < 0)
         is_copy[rows] = False
-        gone, chosen, copied = self.free.rows_at(old), self._stored_at(rows), self._stored_at(np.flatnonzero(is_copy))
-        removed, empty = absent(undecided(gone.id, gone.content)), undecided(copied.id, copied.content)
-        return Changes(Decided.joined([gone, chosen, copied]), Decided.joined([removed, after, empty]))
-
-    def _stored_at(self, rows: NDArray[np.int64]) -> Decided:
-        """The stored rows of some files, with code ABSENT for files without their own row."""
-        own, is_stored = self.decided.rows_at(rows), self.is_stored[rows]
-        none = absent(undecided(own.id, own.content))
-        values = (np.where(is_stored, *columns) for columns in zip(own.values, none.values, strict=True))
-        return Decided(own.id, own.content, *values)
+        copies = now.rows_at(np.flatnonzero(is_copy))
+        old = np.where(self.is_stored[rows], now.at[rows], -1).tolist()
+        texts = {at: None if at < 0 else now.values[at].text for at in {*old}}
+        return [
+            *_events(gone, [gone.values[at].text for at in gone.at], [None] * len(gone)),
+            *_events(now.rows_at(rows), [texts[at] for at in old], [value.text for value in values]),
+            *_events(copies, [None] * len(copies), [NOTHING.text] * len(copies)),
+        ]
 
 
-@dataclass
-class _LatestAssignment:
-    """What was known last, for all that act on the same decisions; threads may share it: each result is whole."""
-
-    assignment: _Assignment | None = field(default=None)
+def _events(files: Decided, old: Sequence[str | None], new: Sequence[str | None]) -> Iterator[Event]:
+    return zip(repeat(PICTURE, len(files)), files.id.tolist(), files.content.tolist(), old, new, strict=True)
 
 
 def checked_label(label: str) -> str:
@@ -481,57 +477,43 @@ def checked_tag(tag: str, *, what: str = "tag") -> str:
     return name
 
 
-def _code_of(decision: Decision | None) -> int:
-    if decision is not None and decision not in DECISIONS:
-        raise DecisionError(f"{decision!r} is not a decision. There are {', '.join(DECISIONS)}, and None for none.")
-    return 0 if decision is None else 1 + DECISIONS.index(decision)
+def _each(values: Mapping[int, Given], edit: Callable[[Given], _Edit]) -> dict[int, _Edit]:
+    """The edit of each picture, by id; one object for equal values."""
+    edits = {value: edit(value) for value in dict.fromkeys(values.values())}
+    return {int(image_id): edits[value] for image_id, value in values.items()}
 
 
-def _codes_of(decisions: Iterable[Decision | None]) -> NDArray[np.int8]:
-    return np.array([_code_of(decision) for decision in decisions], np.int8)
-
-
-def _names_of(names: Iterable[str | None]) -> NDArray[np.object_]:
-    return texts_of(["" if name is None else checked_tag(name, what="name") for name in names])
-
-
-def _did(before: Decided, after: Decided, *, source: str = "") -> str:
+def _did(changes: Sequence[tuple[Value, Value, int]], source: str) -> str:
     """What was decided, labelled, named, tagged: "kept 12 and dropped 31 pictures, and labelled 2 pictures “kiwi”"."""
-    decided = after.rows_at(np.flatnonzero(after.code != before.code))
-    labelled, named = after.labels[after.labels != before.labels], after.names[after.names != before.names]
-    parts = [
-        _did_decide(decided),
-        _did_give([label_of(text, source) for text in labelled], "labelled", "took back the label of"),
-        _did_give([name or None for name in named], "named", "took the name of"),
-        _did_tag(before.tags, after.tags),
+    decided, tagged, untagged = Counter[str](), Counter[str](), Counter[str]()
+    labelled, named = Counter[str | None](), Counter[str | None]()
+    for old, new, count in changes:
+        if old.decision != new.decision:
+            decided[new.decision] += count
+        if old.labels != new.labels:
+            labelled[new.label(source)] += count
+        if old.name != new.name:
+            named[new.name or None] += count
+        tagged.update(dict.fromkeys({*tags_of(new.tags)} - {*tags_of(old.tags)}, count))
+        untagged.update(dict.fromkeys({*tags_of(old.tags)} - {*tags_of(new.tags)}, count))
+    verbs = {"": "removed the decision on"} | DECIDED
+    parts = [f"{verb} {decided[decision]:,}" for decision, verb in verbs.items() if decided[decision]]
+    last = next((decided[decision] for decision in reversed(verbs) if decided[decision]), 0)
+    tags = [f"tagged {counted(tagged[tag], 'picture')} “{tag}”" for tag in sorted(tagged)]
+    tags += [f"removed the tag “{tag}” from {counted(untagged[tag], 'picture')}" for tag in sorted(untagged)]
+    said = [
+        f"{' and '.join(parts)} {'picture' if last == 1 else 'pictures'}" if parts else "",
+        _did_give(labelled, "labelled", "took back the label of"),
+        _did_give(named, "named", "took the name of"),
+        " and ".join(tags),
     ]
-    return ", and ".join(filter(None, parts))
+    return ", and ".join(filter(None, said))
 
 
-def _did_decide(after: Decided) -> str:
-    """ "kept 12 and dropped 31 pictures", from the decisions that pictures were given."""
-    counts = np.bincount(after.code, minlength=len(CODES)).tolist()
-    given = [(decision, counts[code]) for code, decision in enumerate((None, *DECISIONS)) if counts[code]]
-    parts = [f"{_DID[decision]} {count:,}" for decision, count in given]
-    return f"{' and '.join(parts)} {'picture' if given[-1][1] == 1 else 'pictures'}" if parts else ""
-
-
-def _did_tag(before: NDArray[np.object_], after: NDArray[np.object_]) -> str:
-    """ "tagged 12 pictures “dark” and removed the tag “new” from 1 picture", from what tags were and are."""
-    given, taken = Counter[str](), Counter[str]()
-    for (old, new), count in Counter(zip(before, after, strict=True)).items():
-        given.update(dict.fromkeys({*tags_of(new)} - {*tags_of(old)}, count))
-        taken.update(dict.fromkeys({*tags_of(old)} - {*tags_of(new)}, count))
-    parts = [f"tagged {counted(given[tag], 'picture')} “{tag}”" for tag in sorted(given)]
-    parts += [f"removed the tag “{tag}” from {counted(taken[tag], 'picture')}" for tag in sorted(taken)]
-    return " and ".join(parts)
-
-
-def _did_give(given: Sequence[str | None], gave: str, took: str) -> str:
+def _did_give(given: "Counter[str | None]", gave: str, took: str) -> str:
     """ "labelled 12 pictures “kiwi” and took back the label of 1 picture", from what pictures were given."""
-    texts = {text for text in given if text is not None}
-    taken = given.count(None)
-    quoted = f" “{next(iter(texts))}”" if len(texts) == 1 else ""
-    parts = [f"{gave} {counted(len(given) - taken, 'picture')}{quoted}"] if texts else []
+    texts, taken = [text for text in given if text is not None], given[None]
+    quoted = f" “{texts[0]}”" if len(texts) == 1 else ""
+    parts = [f"{gave} {counted(given.total() - taken, 'picture')}{quoted}"] if texts else []
     parts += [f"{took} {counted(taken, 'picture')}"] if taken else []
     return " and ".join(parts)

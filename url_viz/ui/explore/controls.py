@@ -45,7 +45,13 @@ def pick_measure(image_set: ImageSet) -> str:
     if chosen is not None and chosen in other_measures(image_set):
         options.append(chosen)
     return choose_measure(
-        options, key=MEASURE, chosen=chosen, choose=_changing("measure"), default=default, is_list=True
+        options,
+        key=MEASURE,
+        chosen=chosen,
+        choose=_changing("measure"),
+        default=default,
+        is_list=True,
+        titled=image_set.core.title_of_column,
     )
 
 

@@ -284,10 +284,11 @@ def choose_measure(
     default: str | None = None,
     words: str = "Order by",
     is_list: bool = False,
+    titled: Callable[[str], str] = title_of_column,
 ) -> str:
     """One of `names` (at least one): `default`, else the first, unless another is `chosen`; each is explained.
 
-    They stand side by side, or in a list that opens: where there are many, and where it `is_list`.
+    They stand side by side, or in a list that opens: where there are many, and where it `is_list`; `titled` names them.
 
     A choice that is not among `names` does not apply. What nobody chose follows the default, which changes while a
     folder is read; to choose the default is to choose None.
@@ -299,7 +300,7 @@ def choose_measure(
         st.selectbox(
             escape(words),
             names,
-            format_func=lambda name: f"Order: {title_of_column(name).lower()}",
+            format_func=lambda name: f"Order: {titled(name).lower()}",
             index=list(names).index(shown),
             width=240,
             label_visibility="collapsed",
@@ -310,7 +311,7 @@ def choose_measure(
             escape(words),
             names,
             required=True,
-            format_func=lambda name: escape(title_of_column(name)),
+            format_func=lambda name: escape(titled(name)),
             default=shown,
             help=meanings(names),
             **common,

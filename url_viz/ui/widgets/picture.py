@@ -10,7 +10,7 @@ import streamlit as st
 
 from url_viz.base.wording import percent
 from url_viz.columns.filters import id_in
-from url_viz.columns.measures import TABLE_MEASURES, measure_named, measure_title, quoted, shown_reason
+from url_viz.columns.measures import TABLE_MEASURES, quoted, shown_reason
 from url_viz.columns.ranking import ends
 from url_viz.drawing.assets import WIRE
 from url_viz.drawing.tiles import tiles_by_similarity, value_with_percentile
@@ -231,13 +231,13 @@ def facts_of(image_set: ImageSet, row: dict[str, object], *, with_shares: bool =
         else:
             rows.append(("Looks like", f"{row['first_class']}, then {row['second_class']}"))
     for name in TABLE_MEASURES:
-        measure = measure_named(name)
+        measure = image_set.core.measure(name)
         if name in MODEL_COLUMNS or measure.is_baseline:  # which `model_facts` and Model show
             continue
         value = _number(row, name)
         if np.isfinite(value):
             rank = float("nan") if measure.percentile is None else _number(row, measure.percentile)
-            rows.append((measure_title(name), value_with_percentile(value, rank)))
+            rows.append((measure.title, value_with_percentile(value, rank)))
     nearest = _number(row, "nearest_similarity")
     if np.isfinite(nearest):
         rows.append(("Nearest neighbour", f"similarity {nearest:.3f}"))
