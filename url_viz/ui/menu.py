@@ -6,7 +6,7 @@ from contextlib import suppress
 import streamlit as st
 
 from url_viz.columns.filters import ReviewSpec, is_review_key, review_as_query, review_from_query
-from url_viz.ui.session import DIALOG, GO_TO, PAGE, PAGE_KEYS, Key, clear_under, queried, write_query
+from url_viz.ui.session import DIALOG, GO_TO, PAGE, PAGE_KEYS, Key, choice_as_query, clear_under, queried, write_query
 from url_viz.ui.streamlit_private import PageEnd, is_back_or_forward
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.buttons import leave_page
@@ -94,7 +94,7 @@ def follow(page: st.Page, menu: Sequence[st.Page]) -> None:
     pages = {each.url_path or "explore": each for each in menu}
     wanted, is_click = pages.get(GO_TO.get() or ""), bool(st.query_params) and not is_back_or_forward()
     if wanted is not None and wanted is not page and is_click:
-        st.switch_page(wanted)
+        st.switch_page(wanted, query_params=_address_of(wanted))
     if is_click or wanted is not page:
         GO_TO.clear()
     if page.url_path not in _WITH_TABS:  # a step of the browser's history may name that of the page before
@@ -104,6 +104,19 @@ def follow(page: st.Page, menu: Sequence[st.Page]) -> None:
         clear_under(PAGE_KEYS)
         leave_page()
         PAGE.set(page.url_path)
+
+
+def _address_of(page: st.Page) -> dict[str, list[str]]:
+    """The address with which a page begins: whole at once, since each change of it is a step of the browser's history.
+
+    The set and the model, and what is open on the page.
+    """
+    tab = TAB.under(page.url_path).get()
+    return (
+        choice_as_query()
+        | (_review_as_query(REVIEW.get(), is_table=is_table()) if page.url_path == "review" else {})
+        | ({_IN_ADDRESS: [tab]} if page.url_path in _WITH_TABS and tab else {})
+    )
 
 
 def purpose_of(title: str) -> str:
@@ -143,9 +156,12 @@ def follow_link() -> bool:
 def chosen_review() -> ReviewSpec | None:
     """The review in the session, else the one in the address; it is written into the address."""
     spec, is_table = REVIEW.get_or(_linked), AS_TABLE.get_or(_is_linked_table)
-    query = {} if spec is None else review_as_query(spec) | ({_AS: [_TABLE]} if is_table else {})
-    write_query(query, among=_is_of_review)
+    write_query(_review_as_query(spec, is_table=bool(is_table)), among=_is_of_review)
     return spec
+
+
+def _review_as_query(spec: ReviewSpec | None, *, is_table: bool) -> dict[str, list[str]]:
+    return {} if spec is None else dict(review_as_query(spec)) | ({_AS: [_TABLE]} if is_table else {})
 
 
 def is_table() -> bool:
