@@ -109,14 +109,10 @@ def follow(page: st.Page, menu: Sequence[st.Page]) -> None:
 def _address_of(page: st.Page) -> dict[str, list[str]]:
     """The address with which a page begins: whole at once, since each change of it is a step of the browser's history.
 
-    The set and the model, and what is open on the page.
+    The set and the model, and the review that is open.
     """
-    tab = TAB.under(page.url_path).get()
-    return (
-        choice_as_query()
-        | (_review_as_query(REVIEW.get(), is_table=is_table()) if page.url_path == "review" else {})
-        | ({_IN_ADDRESS: [tab]} if page.url_path in _WITH_TABS and tab else {})
-    )
+    is_review = page.url_path == "review"
+    return choice_as_query() | (_review_as_query(REVIEW.get(), is_table=is_table()) if is_review else {})
 
 
 def purpose_of(title: str) -> str:
@@ -127,12 +123,15 @@ def purpose_of(title: str) -> str:
 REVIEW: "Key[ReviewSpec | None]" = Key("view.review")
 AS_TABLE: Key[bool] = Key("view.review.as_table")
 """Whether the review that is open is shown as a table."""
+ASKED_FOR: Key[bool] = Key("view.review.asked_for")
+"""Whether another page has asked for a review, which is opened as the set is now."""
 _AS, _TABLE = "as", "table"
 
 
 def go_to_review(spec: ReviewSpec | None, *, as_table: bool = False) -> None:
     """Open a review, or the list of all, on its page; for callbacks of other pages."""
     choose_review(spec, as_table=as_table)
+    ASKED_FOR.set(True)
     go_to("review")
 
 
@@ -145,7 +144,14 @@ def choose_review(spec: ReviewSpec | None, *, as_table: bool = False) -> None:
 
 
 def follow_link() -> bool:
-    """Whether the address of another page asks for a review; it is then the one that is open."""
+    """Whether the address of another page asks for a review; it is then the one that is open.
+
+    On the way to a review the browser's history has a step with the page before and the review's address: who comes
+    back by it wants that page.
+    """
+    if is_back_or_forward():
+        write_query({}, among=_is_of_review)
+        return False
     spec = _linked()
     if spec is not None:
         REVIEW.set(spec)
