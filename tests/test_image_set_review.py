@@ -3,6 +3,7 @@
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from tests.given import dice, given_set
 from tests.read_sets import copied, opened_again, undecided
 from tests.wrong_labels import COUNT, WRONG, set_with_wrong_labels
 from url_viz.base.errors import ImageSetError, WorkspaceError
-from url_viz.columns.filters import ReviewSpec
+from url_viz.columns.filters import ReviewSpec, review_as_query
 from url_viz.evidence.worth import DECIDED, GIVEN
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
@@ -21,6 +22,7 @@ from url_viz.outside.uploads import NewPicture, judge_pictures
 from url_viz.review.cards import CardAnswer, ask_label, ask_use
 from url_viz.review.review import REVIEWS, list_review, title_of_review
 from url_viz.review.set_reviews import SetReviews
+from url_viz.store.decisions.answers import StoredReview, change_review
 from url_viz.store.sets import forget
 from url_viz.ui.review.desk import desk_state, opened_review
 
@@ -279,3 +281,19 @@ class TestWorth:
             dict(found.by_class[["label", "pictures"]].to_numpy()) == table["label"][~touched].value_counts().to_dict()
         )
         assert found.figure(GIVEN).value > found.figure(DECIDED).value
+
+
+def test_a_queue_of_other_labels_than_are_doubtful_now_begins_anew(image_set: ImageSet) -> None:
+    spec, doubtful = ReviewSpec("suspects"), image_set.labels.suspects()
+    assert doubtful is not None
+    ids = image_set.core.ids
+    others = ids[~np.isin(ids, doubtful["id"])][:3]
+    stored = StoredReview(review_as_query(spec), others, "2026-01-01T00:00:00+00:00")
+    change_review(image_set.core.store.paths, stored, lambda review: replace(review, skipped=frozenset({1})))
+    assert image_set.reviews.open(spec).ids[0] in others, "it goes on where it was left"
+    current = image_set.reviews.current(spec)
+    assert {*current.ids.tolist()} == {*doubtful["id"].tolist()}
+    row = next(row for row in image_set.reviews.queues() if row.opens == spec)
+    assert (row.left, row.done) == (len(doubtful), 0)
+    current.skip(int(current.ids[0]))
+    assert image_set.reviews.current(spec).begun == current.begun, "once begun it goes on"

@@ -45,3 +45,15 @@ def test_the_menu_of_the_set_closes_once_something_is_chosen_in_it(
     choose_in_set_menu(page, "Open a folder")
     expect(page.get_by_role("dialog")).to_be_visible()
     expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)
+
+
+def test_back_from_a_review_leads_at_once_to_the_page_before(app: str, zoo: ImageSet, open_page: OpenPage) -> None:
+    page = open_page(f"{app}/?set={zoo.set_id}&by=entropy")
+    settled(page)
+    page.get_by_role("button", name="Review these").click()
+    expect(page).to_have_url(re.compile("/review"))
+    settled(page)
+    page.go_back()
+    settled(page)
+    expect(page).not_to_have_url(re.compile("review"))
+    expect(page.get_by_test_id("stMain").get_by_role("button", name="Export")).to_be_visible()

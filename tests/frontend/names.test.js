@@ -25,6 +25,13 @@ test("a name stands in the thick of its class, not between its two heaps", () =>
   assert.deepEqual([anchors[1].x, anchors[1].y], [50, 25]);
 });
 
+test("a small class is named among its pictures, not at one that lies far away, though none share a cell", () => {
+  const heap = Array.from({ length: 15 }, (_, i) => [60 + (i % 4) * 2.5, 10 + Math.floor(i / 4) * 2.5]);
+  const places = [[5, 45], ...heap];
+  const [{ x, y }] = anchorsOf(pointsOf(places, places.map(() => 0)), new Int8Array(places.length).fill(2), ["lemon"]);
+  assert.ok(x > 60 && x < 68 && y > 10 && y < 18, `${x}, ${y}`);
+});
+
 test("dimmed pictures, and those without a class, name nothing", () => {
   const points = pointsOf([[1, 1], [2, 2], [3, 3]], [0, 1, NO_CATEGORY]);
   assert.deepEqual(anchorsOf(points, Int8Array.of(2, -1, 2), ["a", "b"]).map(({ text }) => text), ["a"]);

@@ -205,7 +205,9 @@ def test_a_folder_outside_the_roots_is_allowed_where_it_is_asked_for(
     at = popover_of(image_set)
     at.selectbox(key="export.by").set_value("label").run()
     at.text_input(key="export.out").set_value(str(elsewhere / "new")).run()
+    assert at.button(key="export.folders").disabled
     at.button(key="export.out.allow").click().run()
+    assert not at.button(key="export.folders").disabled
     assert allowed_folders(home) == (elsewhere,), "the folder above one that is not there yet"
     assert "export.out.allow" not in [button.key for button in at.button]
     at.button(key="export.folders").click().run()

@@ -349,8 +349,8 @@ class SetObjects:
 
         In Python `path` is COCO results (.json), or a folder of YOLO labels with confidences; `names` a data.yaml or a
         text file that names the detector's classes by number, where they are not those of the annotations. Columns and
-        what was found are described by `url_viz.runs.detections.Detections`; another detector's columns are replaced. With
-        `run`, the classes of found objects are recorded, too (`runs`), as of `split`: "train" if trained on them.
+        what was found are described by `url_viz.runs.detections.Detections`; another detector's columns are replaced.
+        With `run`, the classes of found objects are recorded, too (`runs`), as of `split`: "train" if trained on them.
         Files are read only `within` these folders, if given.
         Raises ImageSetError in a set of whole pictures, FolderError for what are no predictions of this set.
         """

@@ -178,6 +178,11 @@ class Review(Queue):
         return self._source == source and np.array_equal(self._ids, ids)
 
     @property
+    def is_begun(self) -> bool:
+        """Whether it was begun before."""
+        return self._is_stored
+
+    @property
     def why(self) -> str:
         """Why it is worth doing, where its title does not say so."""
         return ""

@@ -122,6 +122,18 @@ class SetReviews:
         spec = ReviewSpec(order, Scope(filters=filters), within_class, per_class)
         return review_printout(self.open(spec, afresh=True), top)
 
+    def current(self, spec: ReviewSpec) -> Review:
+        """A review to go on with; one of doubtful labels begins anew if others are doubtful now than are left in it.
+
+        So it asks about those that findings count. Raises ImageSetError as `open` does.
+        """
+        review = self.open(spec)
+        if spec != ReviewSpec("suspects") or not review.is_begun or review.has_ended:
+            return review
+        afresh = self.open(spec, afresh=True)
+        left = review.ids[~review.is_done(review.ids)]
+        return review if not len(afresh) or {*left.tolist()} == {*afresh.ids.tolist()} else afresh
+
     def queues(self, most: int | None = None, *, hides_tiny: bool = False) -> list[QueueRow]:
         """What there is to review, what matters most first: findings, ready reviews, and others that were begun.
 
@@ -136,7 +148,7 @@ class SetReviews:
             hides_tiny=hides_tiny,
         )
         found = self._core.derived.get(findings)
-        rows = queue_rows(found, ready, self._begun(), open_review=self.open)
+        rows = queue_rows(found, ready, self._begun(), open_review=self.current)
         return list(islice(rows, most))
 
     def kept(self, most: int | None = None) -> list[Review]:

@@ -6,7 +6,7 @@ from contextlib import suppress
 import streamlit as st
 
 from url_viz.columns.filters import ReviewSpec, is_review_key, review_as_query, review_from_query
-from url_viz.ui.session import DIALOG, GO_TO, PAGE, PAGE_KEYS, Key, clear_under, queried, write_query
+from url_viz.ui.session import DIALOG, GO_TO, PAGE, PAGE_KEYS, Key, choice_as_query, clear_under, queried, write_query
 from url_viz.ui.streamlit_private import PageEnd, is_back_or_forward
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.buttons import leave_page
@@ -94,7 +94,7 @@ def follow(page: st.Page, menu: Sequence[st.Page]) -> None:
     pages = {each.url_path or "explore": each for each in menu}
     wanted, is_click = pages.get(GO_TO.get() or ""), bool(st.query_params) and not is_back_or_forward()
     if wanted is not None and wanted is not page and is_click:
-        st.switch_page(wanted)
+        st.switch_page(wanted, query_params=_address_of(wanted))
     if is_click or wanted is not page:
         GO_TO.clear()
     if page.url_path not in _WITH_TABS:  # a step of the browser's history may name that of the page before
@@ -106,6 +106,15 @@ def follow(page: st.Page, menu: Sequence[st.Page]) -> None:
         PAGE.set(page.url_path)
 
 
+def _address_of(page: st.Page) -> dict[str, list[str]]:
+    """The address with which a page begins: whole at once, since each change of it is a step of the browser's history.
+
+    The set and the model, and the review that is open.
+    """
+    is_review = page.url_path == "review"
+    return choice_as_query() | (_review_as_query(REVIEW.get(), is_table=is_table()) if is_review else {})
+
+
 def purpose_of(title: str) -> str:
     """The sentence on the page of this title."""
     return next(purpose for named, _, purpose in _PAGES.values() if named == title)
@@ -114,12 +123,15 @@ def purpose_of(title: str) -> str:
 REVIEW: "Key[ReviewSpec | None]" = Key("view.review")
 AS_TABLE: Key[bool] = Key("view.review.as_table")
 """Whether the review that is open is shown as a table."""
+ASKED_FOR: Key[bool] = Key("view.review.asked_for")
+"""Whether another page has asked for a review, which is opened as the set is now."""
 _AS, _TABLE = "as", "table"
 
 
 def go_to_review(spec: ReviewSpec | None, *, as_table: bool = False) -> None:
     """Open a review, or the list of all, on its page; for callbacks of other pages."""
     choose_review(spec, as_table=as_table)
+    ASKED_FOR.set(True)
     go_to("review")
 
 
@@ -132,7 +144,14 @@ def choose_review(spec: ReviewSpec | None, *, as_table: bool = False) -> None:
 
 
 def follow_link() -> bool:
-    """Whether the address of another page asks for a review; it is then the one that is open."""
+    """Whether the address of another page asks for a review; it is then the one that is open.
+
+    On the way to a review the browser's history has a step with the page before and the review's address: who comes
+    back by it wants that page.
+    """
+    if is_back_or_forward():
+        write_query({}, among=_is_of_review)
+        return False
     spec = _linked()
     if spec is not None:
         REVIEW.set(spec)
@@ -143,9 +162,12 @@ def follow_link() -> bool:
 def chosen_review() -> ReviewSpec | None:
     """The review in the session, else the one in the address; it is written into the address."""
     spec, is_table = REVIEW.get_or(_linked), AS_TABLE.get_or(_is_linked_table)
-    query = {} if spec is None else review_as_query(spec) | ({_AS: [_TABLE]} if is_table else {})
-    write_query(query, among=_is_of_review)
+    write_query(_review_as_query(spec, is_table=bool(is_table)), among=_is_of_review)
     return spec
+
+
+def _review_as_query(spec: ReviewSpec | None, *, is_table: bool) -> dict[str, list[str]]:
+    return {} if spec is None else dict(review_as_query(spec)) | ({_AS: [_TABLE]} if is_table else {})
 
 
 def is_table() -> bool:

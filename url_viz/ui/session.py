@@ -127,10 +127,15 @@ def show_in_address() -> None:
     named, now = st.query_params.get(_MODEL, ""), choice()
     CHOSEN_SET.set(now.set_id)
     CHOSEN_MODEL.set(now.model)
-    wanted = {_SET: [now.set_id]} if now.set_id is not None else {}
-    wanted |= {_MODEL: [now.model]} if now.model != DEFAULT else {}
-    write_query(wanted, among=lambda key: key in (_SET, _MODEL))
+    write_query(choice_as_query(), among=lambda key: key in (_SET, _MODEL))
     check_length(named)
+
+
+def choice_as_query() -> dict[str, list[str]]:
+    """The choice as the address names it."""
+    now = choice()
+    query = {_SET: [now.set_id]} if now.set_id is not None else {}
+    return query | ({_MODEL: [now.model]} if now.model != DEFAULT else {})
 
 
 def queried() -> dict[str, list[str]]:

@@ -118,7 +118,10 @@ export class Categories {
     this.chips.setAttribute("aria-label", title || "Classes");
     const first = isByCategory ? firstOf(this.counts, this.chosen) : [];
     this.opener.hidden = !names.length || (isByCategory && first.length === names.length && !unlisted);
-    this.opener.textContent = title ? `Find in ${title.toLowerCase()}` : "Find a class";
+    const find = title ? `Find in ${title.toLowerCase()}` : "Find a class";
+    const others = names.length + (unlisted ?? 0) - first.length;
+    this.opener.textContent = first.length ? `+${others.toLocaleString("en")} more` : find;
+    this.opener.title = first.length ? find : "";
     const signature = JSON.stringify([first, names, title, fixed, this.chosen, theme.isDark, canPick]);
     if (this.drawn !== signature) {
       this.chips.replaceChildren(...first.map((index) => this.button(index)));

@@ -20,6 +20,8 @@ import { shortened } from "../shared/short.js";
  */
 
 const CELLS = 48; // along the longer side of the map
+const REACH = 4; // so many cells about a place count as near it
+const ROW = CELLS + 1 + REACH; // none reaches into another row
 const FONT = "600 12px";
 export const HALO = 0.7; // opacity of the line of the page's colour around letters
 const HEIGHT = 16;
@@ -34,7 +36,7 @@ const LINED_PX = 16; // from so far away a line leads to the place
 const CELL = 4; // pixels
 
 /**
- * The place of each category: the middle of its pictures in the cell that holds most of them, and the cells about it.
+ * The place of each category: the middle of its pictures where most of them lie near each other.
  * @param {Pick<Points, "n" | "x" | "y" | "category" | "box">} points
  * @param {Int8Array} strength of each: only those that are not dimmed count
  * @param {string[]} names of the categories
@@ -43,33 +45,34 @@ const CELL = 4; // pixels
 export function anchorsOf({ n, x, y, category, box }, strength, names) {
   const [xMin, xMax, yMin, yMax] = box;
   const cell = Math.max(xMax - xMin, yMax - yMin) / CELLS || 1;
-  const columnOf = (i) => Math.floor((x[i] - xMin) / cell);
-  const rowOf = (i) => Math.floor((y[i] - yMin) / cell);
-  const isNamed = (i) => category[i] !== NO_CATEGORY && category[i] < names.length && strength[i] > 0;
-  /** @type {Map<number, Map<number, number>>} pictures in each cell of each category */
-  const counts = new Map();
-  for (let i = 0; i < n; i++) {
-    if (!isNamed(i)) continue;
-    const cells = counts.get(category[i]) ?? counts.set(category[i], new Map()).get(category[i]);
-    const at = rowOf(i) * (CELLS + 1) + columnOf(i);
-    cells.set(at, (cells.get(at) ?? 0) + 1);
-  }
+  /** @type {Map<number, Map<number, {n: number, x: number, y: number}>>} the sums of each cell of each category */
   const sums = new Map();
-  for (const [number, cells] of counts) {
-    const [thickest] = [...cells].reduce((best, one) => (one[1] > best[1] ? one : best));
-    const count = [...cells.values()].reduce((sum, one) => sum + one, 0);
-    sums.set(number, { thickest, count, n: 0, x: 0, y: 0 });
-  }
   for (let i = 0; i < n; i++) {
-    if (!isNamed(i)) continue;
-    const sum = sums.get(category[i]);
-    const [row, column] = [Math.floor(sum.thickest / (CELLS + 1)), sum.thickest % (CELLS + 1)];
-    if (Math.abs(rowOf(i) - row) > 1 || Math.abs(columnOf(i) - column) > 1) continue;
+    if (category[i] === NO_CATEGORY || category[i] >= names.length || strength[i] <= 0) continue;
+    const cells = sums.get(category[i]) ?? sums.set(category[i], new Map()).get(category[i]);
+    const at = Math.floor((y[i] - yMin) / cell) * ROW + Math.floor((x[i] - xMin) / cell);
+    const sum = cells.get(at) ?? cells.set(at, { n: 0, x: 0, y: 0 }).get(at);
     Object.assign(sum, { n: sum.n + 1, x: sum.x + x[i], y: sum.y + y[i] });
   }
   return [...sums]
-    .map(([number, sum]) => ({ text: names[number], count: sum.count, x: sum.x / sum.n, y: sum.y / sum.n, category: number }))
+    .map(([number, cells]) => {
+      const count = [...cells.values()].reduce((all, sum) => all + sum.n, 0);
+      const thickest = [...cells.keys()].map((at) => about(cells, at)).reduce((best, one) => (one.n > best.n ? one : best));
+      return { text: names[number], count, x: thickest.x / thickest.n, y: thickest.y / thickest.n, category: number };
+    })
     .sort((a, b) => b.count - a.count);
+}
+
+// The sums of the cells about one: near ones count more, since in a small class hardly two pictures share a cell.
+function about(cells, at) {
+  const all = { n: 0, x: 0, y: 0 };
+  for (let down = -REACH; down <= REACH; down++)
+    for (let right = -REACH; right <= REACH; right++) {
+      const sum = cells.get(at + down * ROW + right);
+      const weight = 1 / (1 + right * right + down * down);
+      if (sum) Object.assign(all, { n: all.n + weight * sum.n, x: all.x + weight * sum.x, y: all.y + weight * sum.y });
+    }
+  return all;
 }
 
 /**

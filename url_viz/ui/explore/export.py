@@ -191,7 +191,7 @@ def show_sort(leaves: Leaves) -> None:
     proposed = proposed_folder(image_set.folder, f"{image_set.folder.name}-sorted")
     about = "A new or empty folder, or one from an earlier export. Nothing is overwritten or removed."
     out = st.text_input("Folder", value=str(proposed), key="export.out", help=about)
-    offer_to_write(Path(out.strip()), key="export.out")
+    must_allow = offer_to_write(Path(out.strip()), key="export.out")
     count = int(table["decision"].notna().sum()) if by == "decision" and not undecided else len(table)
     if how == "copy" and count > MOST_COPIED:
         st.info(f"To make {count:,} copies, use the command line:", icon=":material/terminal:")
@@ -212,7 +212,8 @@ def show_sort(leaves: Leaves) -> None:
             )
         return " ".join(done.words)
 
-    act_button(WORDS, sort, type="primary", key="export.folders", disabled=not out.strip() or not count)
+    is_off = must_allow or not out.strip() or not count
+    act_button(WORDS, sort, type="primary", key="export.folders", disabled=is_off)
 
 
 def _criteria(image_set: ImageSet, rows: pd.DataFrame) -> list[str]:

@@ -19,7 +19,7 @@ from url_viz.review.review import PUT_ASIDE, REVIEWS, title_of_review
 from url_viz.review.review_queue import Review
 from url_viz.runs.detections import DETECTED
 from url_viz.ui.explore.export import corrected_in_words, go_to_export
-from url_viz.ui.menu import choose_review
+from url_viz.ui.menu import ASKED_FOR, choose_review
 from url_viz.ui.review.desk import OpenReview, opened_review, show_open_review
 from url_viz.ui.review.queue_list import TABLED, show_queues
 from url_viz.ui.review.results import MOST_TILES, fold, show_answers_import
@@ -143,12 +143,15 @@ def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview[Review] | N
     The set has it, by the session's `Visit`: a session would hold the snapshot that a review stands on.
     """
     open_by, visit = image_set.reviews.open_by, VISIT.get_or(Visit)
+    if ASKED_FOR.get():
+        open_by.pop(visit, None)
+        ASKED_FOR.clear()
     here: OpenReview[Review] | None = open_by.get(visit)
     if here is not None and here.review.spec == spec and here.review.is_of(image_set.core.ids, image_set.labels.source):
         return here
     try:
         with st.spinner(escape(image_set.core.in_words("Putting the pictures in order"))):
-            here = opened_review(image_set.reviews.open(spec), answers_url(image_set, spec))
+            here = opened_review(image_set.reviews.current(spec), answers_url(image_set, spec))
     except UrlVizError as error:
         show_error(error)
         return None

@@ -229,8 +229,8 @@ def offer_to_allow(path: Path, *, key: str) -> None:
         st.rerun()
 
 
-def offer_to_write(folder: Path, *, key: str) -> None:
-    """Ask once for the folder of an output, or that above a new one; nothing where it may be written to."""
+def offer_to_write(folder: Path, *, key: str) -> bool:
+    """Ask once for the folder of an output, or that above a new one; whether it has yet to be allowed."""
     with suppress(UrlVizError):  # said where it is written
         try:
             allowed(folder)
@@ -240,6 +240,8 @@ def offer_to_write(folder: Path, *, key: str) -> None:
             refuse_to_allow(root_of(there))
             if may_allow() and not is_in_bucket(root_of(folder)):
                 offer_to_allow(there, key=key)
+                return True
+    return False
 
 
 def _read(folder: Path) -> None:
