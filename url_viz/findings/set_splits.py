@@ -212,11 +212,11 @@ NO_TWINS = "There are no copies, and no views of one thing."
 
 def _groups_shown(twins: Any, groups: pd.DataFrame) -> Printout:
     if groups.empty:
-        return Printout([NO_TWINS], figures=[])
+        return Printout([NO_TWINS], [Table(groups, noun="group")], figures=[])
     core = twins._core
     names = pd.Series(core.frame["path"].to_numpy(object), index=core.ids)
     least_alike = groups["first"].map(names) + " | " + groups["second"].map(names)
-    rows = groups.assign(least_alike=least_alike).rename(columns={"path": "keep"})
+    rows = groups.assign(least_alike=least_alike).rename(columns={"keep": "keep_id", "path": "keep"})
     sizes = f"{counted(len(groups), 'group')}, {counted(int(groups['size'].sum()), core.noun)}"
     left = f"{sizes}; {groups['left'].sum():,} of them stay, if one of each copy is kept."
     columns = ("size", "kind", "classes", "cosine", "keep", "least_alike")
