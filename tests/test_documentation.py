@@ -12,6 +12,9 @@ import pytest
 
 from tests.commands import help_of
 from tests.given import by_turns, given_set
+from url_viz.capabilities import places
+from url_viz.cli.doors import parse_words
+from url_viz.cli.help import find_words
 from url_viz.core import SetSubject
 from url_viz.jobs.kinds import ADAPTED, BY_NEIGHBOURS, FINETUNED, FINETUNED_ON, STUDIED
 from url_viz.labels.set_columns import SetColumns
@@ -168,8 +171,12 @@ def test_what_is_said_before_a_head_is_adapted_is_what_was_measured() -> None:
 @pytest.mark.parametrize("line", commands())
 def test_commands_exist_and_know_their_options(line: str) -> None:
     words = [word for word in shlex.split(line) if word != "…"]
-    program = words[:2] if words[0] == "url_viz" else words[:1]
-    text = help_of(*program)
+    if words[0] == "url_viz":
+        found = find_words(words[1:])
+        assert found, f"`python -m {line}`"
+        parse_words(places()[found].load(), words[1 + len(found) :])  # ends the process for what is no option of it
+        return
+    text = help_of(words[0])
     for option in (word.split("=")[0] for word in words if word.startswith("--")):
         assert option in text, f"`python -m {line}`: no {option}"
 

@@ -64,9 +64,9 @@ if TYPE_CHECKING:
 
 
 PUBLIC = (
-    *("table", "embeddings", "order", "map", "rank", "explain", "search", "findings", "check", "evaluate", "compare"),
-    *("failures", "labels", "decisions", "reviews", "answers", "names", "splits", "twins", "subsets", "versions"),
-    *("runs", "objects", "columns", "files", "root", "single_model"),
+    *("table", "embeddings", "order", "map", "rank", "decide", "decided", "search", "findings", "check", "evaluate"),
+    *("compare", "failures", "labels", "decisions", "reviews", "answers", "names", "splits", "twins", "subsets"),
+    *("versions", "runs", "objects", "columns", "files", "root", "single_model"),
 )
 """What an image set offers from Python; docs/commands.md tells what each does."""
 Result = TypeVar("Result")

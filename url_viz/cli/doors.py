@@ -64,6 +64,17 @@ SHOWING = (
 
 def parse(what: Capability, arguments: Sequence[str], *, prog: str) -> tuple[Call, dict[str, Any]]:
     """The call that a command line says, and how its result is to be shown. Raises UsageError, or ends with a usage."""
+    call, how = _parsed(what, arguments, prog=prog)
+    call.check(*((each, how[each.name]) for each in showing(what)), dashes="--")
+    return call, how
+
+
+def parse_words(what: Capability, arguments: Sequence[str]) -> Call:
+    """The call that a command line says; files and folders need not be there."""
+    return _parsed(what, arguments, prog="url-viz")[0]
+
+
+def _parsed(what: Capability, arguments: Sequence[str], *, prog: str) -> tuple[Call, dict[str, Any]]:
     every, how_shown = parameters(what), showing(what)
     signature = inspect.Signature([_for_tyro(each) for each in (*every, *how_shown)])
 
@@ -77,9 +88,7 @@ def parse(what: Capability, arguments: Sequence[str], *, prog: str) -> tuple[Cal
     given = tyro.cli(taken, prog=f"{prog} {' '.join(what.words)}", args=list(arguments), config=flat)
     given = {name: _addressed(value) for name, value in given.items()}
     how = {each.name: given.pop(each.name) for each in how_shown}
-    call = Call(what, given)
-    call.check(*((each, how[each.name]) for each in how_shown), dashes="--")
-    return call, how
+    return Call(what, given), how
 
 
 def showing(what: Capability) -> list[Argument]:

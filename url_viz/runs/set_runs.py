@@ -119,8 +119,8 @@ class SetRuns(SetSubject):
         A CSV or Parquet file has a column of paths, and logits in `logit_0` … or lists, or a column of probabilities
         for each class, by its name; an array (.npy, .npz) has logits (M, C), and its paths in `paths`.
 
-        In Python it returns which pictures matched. Raises FolderError for a file without either, and as `columns.add`
-        does.
+        In Python it returns which pictures matched. Raises FolderError for a file without either, and as the columns
+        of an image set do.
         """
         user_file = read_user_file(file, path_column=path_column, paths=paths, pictures=len(self._core.ids))
         matched = match_file(user_file, self._core.base.paths.to_pylist(), root=self._core.folder)
