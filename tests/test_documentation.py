@@ -150,7 +150,7 @@ def test_the_handle_has_what_the_architecture_names_by_subject(tmp_path: Path) -
     subjects = {on for on, value in vars(image_set).items() if isinstance(value, (SetSubject, SetReviews, SetColumns))}
     assert subjects <= named.keys()
     of_handle = NAME.findall(text.partition(" offers:")[2].partition("and an object")[0])
-    assert {*of_handle, *named} == {name for name in dir(image_set) if not name.startswith("_")}
+    assert {*of_handle, *named} == {name for name in object.__dir__(image_set) if not name.startswith("_")}
 
 
 def test_what_is_said_before_a_head_is_adapted_is_what_was_measured() -> None:
