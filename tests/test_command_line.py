@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "experiments" / "heads" / "lite0-report.json"
 COMMANDS = {
-    "url_viz": ["url_viz", "models"],
+    "url_viz": ["url_viz", "models", "list"],
+    "help": ["url_viz", "models"],
     "training": ["training.benchmark.benchmark_tables", "--json", str(REPORT)],
 }
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)]

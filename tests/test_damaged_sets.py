@@ -271,9 +271,9 @@ def test_a_label_whose_column_was_laid_aside_is_chosen_again(filled: ImageSet) -
     file = filled.core.store.paths.columns / "breeds.parquet"
     file.write_bytes(file.read_bytes()[:-9])
     repair(filled.root, workspace=filled.workspace.root)
-    with pytest.raises(ImageSetError, match=r"'breed', which is gone.*labels FOLDER folders"):
+    with pytest.raises(ImageSetError, match=r"'breed', which is gone.*labels use FOLDER folders"):
         opened_again(filled).table()
     [listed] = RecentSets(filled.workspace).latest(9)
-    assert (listed.pictures, "labels FOLDER folders" in listed.damage) == (12, True)
+    assert (listed.pictures, "labels use FOLDER folders" in listed.damage) == (12, True)
     assert main(["labels", "use", str(filled.root), "folders", "--workspace", str(filled.workspace.root)]) == 0
     assert opened_again(filled).table()["label"].notna().all()

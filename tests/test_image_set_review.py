@@ -56,8 +56,7 @@ def test_where_no_label_stands_out_the_ten_most_doubtful_are_asked_about_once(
 ) -> None:
     monkeypatch.setattr("tests.wrong_labels.WRONG", {})
     image_set = set_with_wrong_labels(tmp_path)
-    suspects = image_set.labels.suspects()
-    assert suspects is not None
+    suspects = image_set.labels.doubtful().rows
     assert len(suspects) == 10
     assert suspects["reason"].str.fullmatch(r"\d+ of \d+ neighbours are (cat|dog)").all()
     assert suspects["id"].tolist() == image_set.reviews.open("suspects").ids.tolist()
@@ -83,7 +82,7 @@ def test_labels_that_were_shuffled_are_told_first_and_nothing_of_single_ones(tmp
     assert agreement.share < 0.4
     assert image_set.labels.wrong_share() is None
     assert image_set.labels.doubtful().wrong is None
-    assert image_set.labels.suspects()["wrong"].isna().all()
+    assert image_set.labels.doubtful().rows["wrong"].isna().all()
     assert not image_set.labels.shows_shares()
     outside = NewPicture.of_embedding(rows[0], None)
     judged = judge_pictures([outside], image_set.core.reference())
@@ -104,8 +103,7 @@ class TestAcceptSuggestions:
     """Suspects get the class that is suggested, the others stay."""
 
     def test_those_that_are_named_as_one_action(self, image_set: ImageSet) -> None:
-        suspects = image_set.labels.suspects()
-        assert suspects is not None
+        suspects = image_set.labels.doubtful().rows
         assert dict(zip(suspects["path"][:2], suspects["suggested"], strict=False)) == WRONG
         assert len(suspects) == 10
         done = image_set.labels.accept(image_set.core.ids, who="anna")
@@ -139,7 +137,8 @@ class TestReview:
             found = image_set.reviews.open(ReviewSpec(measure))
             assert len(found) == COUNT, "of the two copies one"
             assert table.loc[found.ids.tolist(), measure].is_monotonic_decreasing
-        assert image_set.reviews.open(ReviewSpec("suspects")).ids.tolist() == image_set.labels.suspects()["id"].tolist()
+        doubtful = image_set.labels.doubtful().rows
+        assert image_set.reviews.open(ReviewSpec("suspects")).ids.tolist() == doubtful["id"].tolist()
         assert image_set.reviews.open(ReviewSpec("copies")).ids.tolist() == ids_of(image_set, "cat/0000.jpg")
 
     def test_a_queue_that_was_asked_for_before_is_still_of_now(self, image_set: ImageSet) -> None:
@@ -284,8 +283,7 @@ class TestWorth:
 
 
 def test_a_queue_of_other_labels_than_are_doubtful_now_begins_anew(image_set: ImageSet) -> None:
-    spec, doubtful = ReviewSpec("suspects"), image_set.labels.suspects()
-    assert doubtful is not None
+    spec, doubtful = ReviewSpec("suspects"), image_set.labels.doubtful().rows
     ids = image_set.core.ids
     others = ids[~np.isin(ids, doubtful["id"])][:3]
     stored = StoredReview(review_as_query(spec), others, "2026-01-01T00:00:00+00:00")

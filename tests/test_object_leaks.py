@@ -41,7 +41,7 @@ def test_a_leak_of_objects_is_a_picture_and_no_review(objects: ImageSet) -> None
     assert len(objects.splits.leaks()) == 3, "its three objects"  # type: ignore[arg-type]
     [finding] = objects.splits.findings()
     assert finding in objects.findings()
-    assert objects.labels.levels().words.endswith(" as split"), objects.labels.levels().words
+    assert objects.labels.levels().words.endswith("; train and val as split; apart by picture (6 groups)")
     assert (finding.kind, finding.count, finding.words, finding.opens) == ("leaks", 1, WORDS, None)
     assert ReviewSpec("leaks") not in [row.opens for row in objects.reviews.queues()]
     with pytest.raises(ImageSetError, match=r"would drop boxes from them\. List them"):
@@ -66,7 +66,7 @@ def test_the_gate_counts_pictures(objects: ImageSet) -> None:
 def test_the_commands_list_pictures(objects: ImageSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def run(command: str, *arguments: str, status: int = 0) -> str:
         options = ["--workspace", str(objects.workspace.root), "--model", objects.source.name]
-        assert main([command, str(objects.root), *arguments, *options]) == status
+        assert main([*command.split(), str(objects.root), *arguments, *options]) == status
         said = capsys.readouterr()
         return said.err if status else said.out
 

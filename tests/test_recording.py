@@ -172,16 +172,16 @@ class TestSeveralWriters:
     def test_a_second_file_adds_its_pictures(
         self, read: ImageSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        command = ["runs", str(read.root), "--workspace", str(read.workspace.root)]
+        command = ["runs", "add", str(read.root), "--workspace", str(read.workspace.root)]
         for number, part in enumerate((NAMES[:4], NAMES[3:], NAMES[5:])):
             file = tmp_path / f"part{number}.csv"
             pd.DataFrame({"path": part, "cat": 0.75, "dog": 0.25}).to_csv(file, index=False)
-            assert main([*command, "add", str(file)]) == 0
+            assert main([*command, str(file)]) == 0
         told = capsys.readouterr().out.splitlines()
         assert [line for line in told if "replaces" in line] == ["It replaces 1 prediction of this epoch."] * 2
         assert read.runs.get("r1").is_held_out.all()
         pd.DataFrame({"path": NAMES, "logit_0": 1.0, "logit_1": 2.0, "logit_2": 0.0}).to_csv(file, index=False)
-        assert main([*command, "add", str(file)]) == 1
+        assert main([*command, str(file)]) == 1
         refused = capsys.readouterr().err
         assert "'r1' has 2 columns (cat, dog), and these predictions have 3 columns without names" in refused
         assert read.runs.get("r1").epochs[0].rows == 8
@@ -193,7 +193,7 @@ class TestSeveralWriters:
             assert record.epoch(names, np.zeros((5, 2))).unknown == 2
         with pytest.warns(UserWarning, match=r"epoch 1 \(train\): 1 of 1 is no picture of the set: 7\."):
             record.epoch([7], np.zeros((1, 2)))
-        assert main(["runs", str(read.root), "--workspace", str(read.workspace.root)]) == 0
+        assert main(["runs", "list", str(read.root), "--workspace", str(read.workspace.root)]) == 0
         assert "3 of 6 recorded pictures are no pictures of the set." in capsys.readouterr().out
 
     def test_a_run_goes_on_while_epochs_of_it_are_removed(self, read: ImageSet) -> None:
@@ -381,17 +381,17 @@ class TestFiles:
     ) -> None:
         np.save(tmp_path / "said.npy", logits_of(LN3, 1, 2, 3, 4, 5))
         (tmp_path / "paths.txt").write_text("\n".join(NAMES))
-        command = ["runs", str(read.root), "--workspace", str(read.workspace.root)]
+        where = [str(read.root), "--workspace", str(read.workspace.root)]
         given = ["--run", "mine", "--split", "test", "--paths", str(tmp_path / "paths.txt")]
-        assert main([*command, "add", str(tmp_path / "said.npy"), *given]) == 0
-        assert main(command) == 0
+        assert main(["runs", "add", *where, str(tmp_path / "said.npy"), *given]) == 0
+        assert main(["runs", "list", *where]) == 0
         assert (
             "mine: 1 epoch with held-out pictures (test), of 2 classes. The run names no classes"
             in capsys.readouterr().out
         )
         assert read.runs.get("mine").held_out[0] == pytest.approx([0.75, 0.25], rel=1e-3)
-        assert main([*command, "remove", "mine"]) == 0
-        assert main([*command, "remove", "mine"]) == 1
+        assert main(["runs", "remove", *where, "mine"]) == 0
+        assert main(["runs", "remove", *where, "mine"]) == 1
         assert "There is no run 'mine'" in capsys.readouterr().err
 
 
@@ -427,11 +427,11 @@ def test_a_training_of_url_viz_is_compared_only_if_it_is_chosen(
     url_viz.record(read, run="mine").epoch(NAMES, logits_of(*[-1] * 6), split="val")
     ours.epoch(NAMES, logits_of(1, 1, 1, 1, 1, 1), split="held-out", number=1)
     assert read.runs.chosen == "mine"
-    command = ["runs", str(read.root), "--workspace", str(read.workspace.root)]
-    assert main([*command, "use", "finetune-head"]) == 0
+    where = [str(read.root), "--workspace", str(read.workspace.root)]
+    assert main(["runs", "use", *where, "finetune-head"]) == 0
     assert read.runs.chosen == "finetune-head"
     assert read.table()["model_class"].tolist() == read.table()["label"].tolist()
-    assert main(command) == 0
+    assert main(["runs", "list", *where]) == 0
     assert "finetune-head: 2 epochs" in next(
         line for line in capsys.readouterr().out.splitlines() if "It is compared" in line
     )
@@ -484,7 +484,7 @@ class TestLastingRuns:
             file.write_bytes(data)
         url_viz.record(read, run="whole").write(NAMES, logits_of(1, 2, 3, 4, 5, 6))
         where = ["--workspace", str(read.workspace.root)]
-        assert main(["runs", str(read.root), *where]) == 0
+        assert main(["runs", "list", str(read.root), *where]) == 0
         told = capsys.readouterr().out
         assert "whole: 1 epoch" in told
         assert f"{files[1]} is damaged" in told

@@ -238,13 +238,13 @@ _OF_LABELS = {"label", "label_given", "label_checked", "sources", "search", "rea
 
 
 def _labels(here: Path, path: Path) -> set[str]:
-    assert main(["labels", str(here / "pictures"), "folders", "--workspace", str(here / "workspace")]) == 0
+    assert main(["labels", "use", str(here / "pictures"), "folders", "--workspace", str(here / "workspace")]) == 0
     return set(_OF_LABELS)
 
 
 def _columns(here: Path, path: Path) -> set[str]:
-    assert main(["columns", str(here / "pictures"), "remove", "own", "--workspace", str(here / "workspace")]) == 0
-    main(["labels", str(here / "pictures"), "folders", "--workspace", str(here / "workspace")])
+    assert main(["columns", "remove", str(here / "pictures"), "own", "--workspace", str(here / "workspace")]) == 0
+    main(["labels", "use", str(here / "pictures"), "folders", "--workspace", str(here / "workspace")])
     return {*_OF_LABELS, "score", "breed"}
 
 
@@ -260,8 +260,8 @@ def _put_back_head(here: Path, path: Path) -> set[str]:
 
 _WAYS: tuple[tuple[str, Callable[[Path, Path], set[str]]], ...] = (
     ("python -m url_viz sets repair FOLDER", _mend),
-    ("python -m url_viz labels FOLDER folders", _labels),
-    ("python -m url_viz columns FOLDER remove own", _columns),
+    ("python -m url_viz labels use FOLDER folders", _labels),
+    ("python -m url_viz columns remove FOLDER own", _columns),
     ("remove that file, which is written again", _remove_label),
     ("Train or download it again", _put_back_head),
     ("Give a file written by training.train", _put_back_head),

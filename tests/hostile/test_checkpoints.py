@@ -91,7 +91,7 @@ class Listed:
         self.tried = folder / "tried"
         variables = {"PYTHONPATH": str(folder / "guard"), "URL_VIZ_TEST_TRIED": str(self.tried)}
         self.done = run_python(
-            *("-m", "url_viz", "models", "--json", "--workspace", home.root),
+            *("-m", "url_viz", "models", "list", "--json", "--workspace", home.root),
             env={**os.environ, **variables},
             preexec_fn=go_without_the_key if os.geteuid() == 0 else None,
         )

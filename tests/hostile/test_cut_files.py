@@ -194,7 +194,7 @@ def test_a_cut_file_of_a_job_is_told_and_the_other_jobs_are_listed(
         paths = JobPaths(home.jobs / name)
         paths.folder.mkdir(parents=True)
         mark = {"pid": 1, "started": "long ago", "machine": "elsewhere"}
-        config = {"command": ["-m", "url_viz", "models"], "kind": "k", "title": "t", "created": 1.0}
+        config = {"command": ["-m", "url_viz", "models", "list"], "kind": "k", "title": "t", "created": 1.0}
         paths.config.write_text(sealed({**config, "queue": None, "cwd": "/", "env": {}, "about": {}}))
         paths.processes.write_text(sealed({"runner": mark, "command": None, "started": None}))
         paths.result.write_text(sealed({"state": "failed", "exit_status": 1, "finished": 2.0, "reason": "r"}))

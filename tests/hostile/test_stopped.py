@@ -125,12 +125,12 @@ def test_a_disk_that_is_full_is_told_to_who_records_and_keeps_what_is_recorded(
     with pytest.raises(WorkspaceError, match="is full"):
         record.epoch(paths, np.zeros((3, 2)))
     (tmp_path / "said.csv").write_text("path,logit_0,logit_1\n" + "".join(f"{path},1,0\n" for path in paths))
-    command = ["runs", folder, "--workspace", small_disk]
-    assert "is full" in refusal(capsys, *command, "add", tmp_path / "said.csv")
-    assert "is full" in refusal(capsys, *command, "use", "r1")
+    where = [folder, "--workspace", small_disk]
+    assert "is full" in refusal(capsys, "runs", "add", *where, tmp_path / "said.csv")
+    assert "is full" in refusal(capsys, "runs", "use", *where, "r1")
     assert os.listdir(runs) == before
     filler.unlink()
-    assert main([*map(str, command)]) == 0
+    assert main(["runs", "list", *map(str, where)]) == 0
     assert "r1: 1 epoch, of 2 classes" in capsys.readouterr().out
 
 

@@ -166,7 +166,7 @@ def test_the_choice_stays_with_the_set(image_set: ImageSet) -> None:
     assert image_set.columns.remove("study") == "Pictures of one 'patient' are no longer kept apart."
     assert (image_set.labels.apart.choice, image_set.labels.chosen) == (None, "level:1")
     with pytest.raises(
-        ImageSetError, match=r"no 'patient' to keep.*level:1, level:2, name:1, name:2, none.*labels FOLDER"
+        ImageSetError, match=r"no 'patient' to keep.*level:1, level:2, name:1, name:2, none.*labels keep-apart FOLDER"
     ):
         image_set.labels.set_apart("patient")
     same = pd.DataFrame({"path": NAMES, "camera": "one"})

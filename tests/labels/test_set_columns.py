@@ -205,7 +205,7 @@ class TestLabels:
         image_set.labels.use("kind")
         [path] = image_set.workspace.set_paths(image_set.set_id).columns.glob("*.parquet")
         path.unlink()
-        with pytest.raises(ImageSetError, match=r"'kind', which is gone.*python -m url_viz labels FOLDER folders"):
+        with pytest.raises(ImageSetError, match=r"'kind', which is gone.*python -m url_viz labels use FOLDER folders"):
             image_set.table()
         image_set.labels.use("folders")
         assert image_set.table()["label"].nunique() == 2
@@ -214,7 +214,7 @@ class TestLabels:
         image_set.columns.add(table_of(kind=list("ababab")))
         for chosen in ("folders", None, "kind"):
             image_set.workspace.set_paths(image_set.set_id).labels.write_text("{")
-            with pytest.raises(WorkspaceError, match="labels FOLDER folders"):
+            with pytest.raises(WorkspaceError, match="labels use FOLDER folders"):
                 image_set.table()
             with pytest.raises(ImageSetError, match="There are: 'kind'"):
                 image_set.labels.use("other")

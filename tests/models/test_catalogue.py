@@ -188,12 +188,12 @@ def test_a_shipped_card_tells_the_head_beside_the_best_baseline(name: str) -> No
 def test_the_command_lists_the_same(home: Workspace, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(tiny, home.checkpoints)
     (home.checkpoints / "cut.pt").write_bytes(b"half")
-    assert main(["models"]) == 0
+    assert main(["models", "list"]) == 0
     out = capsys.readouterr().out
     assert f"{TINY}: ready" in out
     assert "authors/vit-base: not here" in out
     assert "cut.pt: cannot be read" in out
-    assert main(["models", "--json"]) == 0
+    assert main(["models", "list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in rows] == [model.name for model in known_models(home)]
     assert next(row["digest"] for row in rows if row["name"] == TINY) == file_digest(home.checkpoints / tiny.name)

@@ -152,17 +152,20 @@ def test_the_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert "8 pictures in" in said
     assert "under 'own:clip'" in said
     (tmp_path / "mine.csv").write_text("path,kind,risk\n" + "".join(f"{i:04d}.jpg,k{i % 2},{i}\n" for i in range(5)))
-    add = ["columns", str(folder), "add", str(tmp_path / "mine.csv"), "--uncertainty", "risk", "--label", "kind", *at]
+    add = ["columns", "add", str(folder), str(tmp_path / "mine.csv"), "--uncertainty", "risk", "--label", "kind", *at]
     assert main(add) == 0
     assert "Added as 'mine': kind, risk." in capsys.readouterr().out
-    assert main(["columns", str(folder), "list", *at]) == 0
+    assert main(["columns", "list", str(folder), *at]) == 0
     said = capsys.readouterr().out
     assert "risk: uncertainty, 5 of 8 pictures, from 'mine'" in said
     assert "The label is the column 'kind'." in said
-    assert main(["labels", str(folder), "none", *at]) == 0
+    assert main(["labels", "use", str(folder), "none", *at]) == 0
     assert "The label is nothing from now on: 0 classes." in capsys.readouterr().out
-    assert main(["columns", str(folder), "remove", "mine", *at]) == 0
-    assert main(["columns", str(folder), "remove", "mine", *at]) == 1
-    assert main(["columns", str(folder), "add", *at]) == 1
-    assert main(["labels", str(folder), "kind", *at]) == 1
+    assert main(["columns", "remove", str(folder), "mine", *at]) == 0
+    assert main(["columns", "remove", str(folder), "mine", *at]) == 1
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match="2"):
+        main(["columns", "add", str(folder), *at])
+    assert "the file to add" in capsys.readouterr().err
+    assert main(["labels", "use", str(folder), "kind", *at]) == 1
     assert "There is no column 'kind' of your own" in capsys.readouterr().err

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from textwrap import fill
+from typing import NoReturn
 
 from url_viz.base.errors import UsageError
 from url_viz.capabilities import places
@@ -65,7 +66,7 @@ def find_words(arguments: Sequence[str]) -> tuple[str, ...] | None:
     return next((words for n in (2, 1) if (words := tuple(arguments[:n])) in places()), None)
 
 
-def refuse_unknown(arguments: Sequence[str], *, prog: str) -> None:
+def refuse_unknown(arguments: Sequence[str], *, prog: str) -> NoReturn:
     """Raise UsageError for a first word, or a second one, that names nothing, with what is spelled like it."""
     first, subjects = arguments[0], {words[0] for words in places() if len(words) > 1}
     if first in subjects:

@@ -99,7 +99,7 @@ def read_call(text: str) -> Call:
         known = {each.name: each for each in parameters(what)}
         given = {name: _typed(known[name].plain_hint, value) for name, value in said.items()}
         return Call(what, given, None if out is None else Path(out))
-    except (ValueError, LookupError, AttributeError, ValidationError) as error:
+    except (ValueError, LookupError, AttributeError, TypeError, ValidationError) as error:
         raise JobError(f"This is no call of a capability ({error}): {text[:200]!r}.") from error
 
 
