@@ -7,6 +7,7 @@ from typing import get_type_hints
 
 import numpy as np
 import pytest
+from url_viz.cli.command_app import app
 
 from tests.annotated_sets import KINDS, write_annotated
 from tests.given import by_turns, dice, given_set
@@ -26,7 +27,6 @@ from training.evaluate import __main__ as evaluate
 from url_viz.base.command_line import is_output
 from url_viz.base.errors import FolderError, UsageError
 from url_viz.capabilities import places
-from url_viz.cli.command_app import app
 from url_viz.cli.doors import showing
 from url_viz.cli.main import main
 from url_viz.export.data_sets import DATA_SETS, for_parquet

@@ -123,7 +123,7 @@ MARKER = ".url-viz-sorted.json"
 
 UNDECIDED = "undecided"
 IF_FULL = "What is there is whole: make room and sort again, or take links."
-BY_LABEL = "label"
+BY_LABEL, BY_SPLIT = "label", "split"
 MOST_NAMED = 6
 """Folders counted by name in the result."""
 
@@ -173,17 +173,18 @@ def sort_into_folders(
     image_set: ImageSet,
     out: Annotated[str | Path, AsKind(Path), Doc("a new or empty folder, or one sorted into before"), Output()],
     *,
-    by: Annotated[str, Doc("decision, label (as corrected), or a measure such as ambiguity")] = "decision",
+    by: Annotated[str, Doc("decision, label (as corrected), split, or a measure such as ambiguity")] = "decision",
     how: Annotated[How, Doc("links to the pictures, or copies of them")] = "link",
     threshold: Annotated[Percentile, Doc("with a measure: the percentile from which a picture is ambiguous")] = 90.0,
     undecided: Annotated[bool, Doc("also make undecided/")] = False,
     ids: Collection[int] | None = None,
 ) -> SortedFolders:
-    """Sort pictures by decision, by label as corrected, or in ambiguous/ and clear/; overwrites and removes nothing.
+    """Sort pictures by decision, label as corrected, split, or in ambiguous/ and clear/; overwrites and removes nothing.
 
     Each lies at its path within the image set, as an absolute link or as a copy. By decision there are keep/, drop/ and
     look-again/ (and undecided/ if asked); by label the class folders as corrected, without pictures that were dropped
-    or have no label; pictures without a value of a measure are left out. Of objects the crops are written, as PNG.
+    or have no label; by split the same below train/ and test/; pictures without a value of a measure are left out. Of
+    objects the crops are written, as PNG.
 
     In Python `ids` are those to sort, None for all. Raises UsageError if `out` lies within the pictures, FolderError if
     it cannot be written, or is not empty and not from an earlier sorting of this set (which left the file `MARKER`);
@@ -200,7 +201,7 @@ def sort_into_folders(
             )
     target = Path(out).expanduser().absolute()
     all_folders: Sequence[str] = ()  # in the order of the result; those of labels are not known beforehand
-    if by != BY_LABEL:
+    if by not in (BY_LABEL, BY_SPLIT):
         decisions = (*DECISIONS, UNDECIDED) if undecided else DECISIONS
         all_folders = decisions if by == "decision" else ("ambiguous", "clear")
     done = SortedFolders(target, {name: 0 for name in all_folders or folders.unique() if (folders == name).any()})
@@ -270,6 +271,8 @@ def _places(
     if by == BY_LABEL:
         places = corrected_paths(table, files, level=chosen_level(image_set), make_folder=True)
         return {paths[row]: places[row] for row in folders.index}
+    if by == BY_SPLIT:
+        files = corrected_paths(table, files, level=chosen_level(image_set), make_folder=True)
     return {
         paths[row]: os.path.join(folder.encode(), files[row])
         for row, folder in zip(folders.index, folders, strict=True)
@@ -296,6 +299,12 @@ def _folders(table: pd.DataFrame, by: str, threshold_percentile: float, *, with_
                 "list FOLDER`, or sort by another column: by='decision'."
             )
         return labels
+    if by == BY_SPLIT:
+        splits = table[BY_SPLIT].reset_index(drop=True) if BY_SPLIT in table else pd.Series([], dtype=object)
+        splits = splits[splits.notna() & (table["decision"] != "drop").to_numpy(dtype=bool)[splits.index]]
+        if splits.empty:
+            raise ImageSetError("No picture is in a split. Make splits: `python -m url_viz splits make FOLDER`.")
+        return splits
     if by not in table or not pd.api.types.is_numeric_dtype(table[by]):
         raise ImageSetError(
             f"There is no measure {by!r} to sort by. Take 'decision', or a numeric column of the table."

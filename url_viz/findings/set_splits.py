@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from typing_extensions import Doc
 
+from url_viz.base.command_line import Fraction, Seed
 from url_viz.base.errors import ImageSetError
 from url_viz.base.printout import Printout, Table
 from url_viz.base.wording import command, counted
@@ -17,9 +18,10 @@ from url_viz.columns.twin_groups import left_of_copies, one_of_each, twin_table,
 from url_viz.core import SetCore, SetSubject, require_same_kind
 from url_viz.findings.findings import Finding, leak_findings
 from url_viz.findings.leaks import APART, SAME_FILE, Splits, leaked_pictures, leaks, leaks_between_sets, splits
+from url_viz.findings.made_splits import TEST, TRAIN, MadeSplits, make_splits, shares_of
 from url_viz.imaging.folder_classes import SPLIT
 from url_viz.pipeline.near_copies import Pixels, stored_pixels
-from url_viz.pipeline.twins import copy_stars, twins_across
+from url_viz.pipeline.twins import copy_stars, joined_by, joined_groups, twins_across
 from url_viz.store.about import raising_disk_errors
 from url_viz.store.columns.imported_columns import Import, imported_names, write_import
 from url_viz.store.columns.source_columns import PICTURE
@@ -29,7 +31,6 @@ from url_viz.store.tables.tables import Twins, no_twins, positions_of
 
 CHOSEN = "splits"
 """The name of the import of splits that a user told."""
-TRAIN, TEST = "train", "test"
 MOST_OFFERED = 20
 """Values of a column that is offered as one of splits."""
 
@@ -83,16 +84,68 @@ class SetSplits(SetSubject):
         each is in the split that the text in `column` names. Raises ImageSetError for a pattern that parts nothing, a
         column that is not there, and a set whose folders or lists name splits already.
         """
-        table, now = self._core.frame, self.get()
-        if now is not None and not self.can_change:
-            raise ImageSetError(f"Its source says that already: {' and '.join(now.names)}, by {now.column!r}.")
+        table = self._core.frame
+        self._refuse_told()
         split = self._by_pattern(table, test) if column is None else self._by_column(table, column)
-        columns = {SPLIT: Values.from_series(split)}
-        with raising_disk_errors(self._core.store.paths):
-            imported = Import(CHOSEN, test or column or "", self._core.ids, self._core.contents, columns)
-            write_import(self._core.store.paths, imported)
+        self._write(split, test or column or "")
         counts = split.value_counts()
         return f"Splits: {', '.join(f'{name} {count:,}' for name, count in counts.items())}."
+
+    @capability("splits make", noun="class", plural="classes")
+    def make(
+        self,
+        *,
+        test: Annotated[Fraction, Doc("fraction of the pictures that are for testing")] = 0.2,
+        validation: Annotated[Fraction, Doc("fraction of the pictures that are for validation")] = 0.0,
+        by: Annotated[str | None, Doc("a column (patient, video) of which each value stays in one split")] = None,
+        keep: Annotated[
+            bool, Doc("pictures that are in a split already stay there, their copies and views with them")
+        ] = False,
+        seed: Annotated[Seed, Doc("another one deals pictures differently")] = 0,
+    ) -> MadeSplits:
+        """Split pictures into train, validation and test so that nothing leaks, with the classes in each alike.
+
+        Copies, views, what is kept apart (`labels use --apart`), the objects of one picture, and the pictures of one
+        value of `--by` stay together; dropped pictures are in no split. The column `split` holds the result; `export
+        folders --by split` writes it, and `splits leaks` checks it.
+
+        In Python `.counts`, `.by_class`, `.unbalanced`, `.words`. Groups are dealt by scikit-learn's
+        StratifiedGroupKFold. Raises ImageSetError where folders or lists name splits already, UsageError for shares
+        that leave nothing to train on and for more splits than source groups.
+        """
+        shares = shares_of(test, validation)
+        self._refuse_told()
+        table, groups = self._core.frame, self._leaking_groups()
+        for column in (by, PICTURE if self._core.is_of_objects else None):
+            if column is not None and column not in table:
+                raise ImageSetError(f"There is no column {column!r}. There are: {', '.join(map(str, table.columns))}.")
+            if column is not None:
+                groups = joined_groups(groups, pd.factorize(table[column])[0])
+        before = table[SPLIT].tolist() if keep and SPLIT in table else None
+        used, labels = self._core.keep_mask(), table["label"].tolist()
+        made = make_splits(groups, labels, shares=shares, is_used=used, before=before, seed=seed)
+        self._write(pd.Series(made.split, dtype=object), f"splits make --test {test:g} --seed {seed}")
+        return made
+
+    def _leaking_groups(self) -> NDArray[np.int32]:
+        """The group (N,) of each picture of all that would leak: chains of twins, and what is kept apart."""
+        core, graph = self._core, self._core.graph
+        if graph is None:
+            content = np.unique(core.contents, return_inverse=True)[1].astype(np.int32)
+        else:
+            content = joined_by(len(graph.content), graph.twins.pair)[positions_of(core.contents, graph.content)]
+        return joined_groups(content, core.source_groups)
+
+    def _refuse_told(self) -> None:
+        """Raise ImageSetError where folders or lists name the splits."""
+        now = self.get()
+        if now is not None and not self.can_change:
+            raise ImageSetError(f"Its source says that already: {' and '.join(now.names)}, by {now.column!r}.")
+
+    def _write(self, split: "pd.Series[Any]", source: str) -> None:
+        with raising_disk_errors(self._core.store.paths):
+            columns = {SPLIT: Values.from_series(split)}
+            write_import(self._core.store.paths, Import(CHOSEN, source, self._core.ids, self._core.contents, columns))
 
     def _by_pattern(self, table: pd.DataFrame, test: str | None) -> "pd.Series[Any]":
         paths = table[PICTURE if PICTURE in table else "path"].astype(str)

@@ -247,6 +247,19 @@ def _ask_which_are_test(image_set: ImageSet) -> None:
     tell = partial(image_set.splits.tell, test=test.strip() or None, column=column)
     if act_button("Use these splits", tell, key="splits.tell", disabled=not test.strip() and column is None):
         st.rerun()
+    _make_splits(image_set)
+
+
+def _make_splits(image_set: ImageSet) -> None:
+    """Have pictures dealt to splits, copies and views together."""
+    st.caption("Or have them chosen: copies, views and what is kept apart stay together, classes alike in each split.")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        test = st.number_input("Test, %", 0, 90, 20, 5, key="splits.share", width=140)
+        validation = st.number_input("Validation, %", 0, 90, 0, 5, key="splits.validation", width=140)
+        make = partial(image_set.splits.make, test=test / 100, validation=validation / 100)
+        is_possible = 0 < test + validation < 100
+        if act_button("Make splits", make, key="splits.make", disabled=not is_possible):
+            st.rerun()
 
 
 def _compare_with_another(image_set: ImageSet) -> None:
