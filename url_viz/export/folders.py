@@ -179,7 +179,7 @@ def sort_into_folders(
     undecided: Annotated[bool, Doc("also make undecided/")] = False,
     ids: Collection[int] | None = None,
 ) -> SortedFolders:
-    """Sort pictures by decision, label as corrected, split, or in ambiguous/ and clear/; overwrites and removes nothing.
+    """Sort pictures by decision, label as corrected, split, or as ambiguous and clear; overwrites and removes nothing.
 
     Each lies at its path within the image set, as an absolute link or as a copy. By decision there are keep/, drop/ and
     look-again/ (and undecided/ if asked); by label the class folders as corrected, without pictures that were dropped
