@@ -3,6 +3,7 @@
 import streamlit as st
 
 from url_viz.models.model import EXTERNAL
+from url_viz.outside.sides import sort
 from url_viz.ui.first_page import show_ways_in
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.session import choice
@@ -43,7 +44,7 @@ if order is None:
     st.info(f"{escape(now.model)} has no measure to sort these pictures by.", icon=":material/info:")
     end_page()
 measure, threshold = order
-done = upload.sort(with_answers(table, batch), measure=measure, threshold=threshold)
+done = sort(with_answers(table, batch), measure=measure, threshold=threshold)
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     is_review = st.toggle("Review one by one", key="upload.reviewing")
     show_exports(batch, done, now, image_set)

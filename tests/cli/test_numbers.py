@@ -34,6 +34,7 @@ OTHERS = {
     "decide": ("drop",),
     "predictions": ("a.json",),
     "search": ("a.jpg",),
+    "sort-new": ("a.jpg",),
 }
 """What a command must have besides a folder."""
 
@@ -159,7 +160,7 @@ def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 
 ENDLESS = {"seeds"}
 """Where the largest number is allowed, and only takes its time."""
-NOT_HERE = {"adapt", "models compare", "embed", "pretrain", "search", "open"}
+NOT_HERE = {"adapt", "models compare", "embed", "pretrain", "search", "sort-new", "open"}
 """Commands that need a model or a second reading besides the set; and that which becomes the app."""
 
 

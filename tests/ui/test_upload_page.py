@@ -22,18 +22,17 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import IncomingFile
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
+from url_viz.outside.sides import classes_in_words, sort
 from url_viz.outside.uploads import NewPicture, score, unlike_in_words
 from url_viz.reading import embed_folder
 from url_viz.review.cards import CardAnswer
 from url_viz.ui.review.desk import DeskAnswer, OpenReview, parse_answer, take_answers
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.page import (
-    classes_in_words,
     in_set,
     outcome_of_adding,
     ranking_csv,
     similar_pictures,
-    sort,
     suggested_folder,
     zip_uploads,
 )

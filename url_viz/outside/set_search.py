@@ -2,10 +2,11 @@
 
 import io
 import os
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from typing_extensions import Doc
 
-from url_viz.base.command_line import Count, OptionalPercentile
-from url_viz.base.errors import ImageError
+from url_viz.base.command_line import Count, OptionalPercentile, Percentile
+from url_viz.base.errors import ImageError, ImageSetError
 from url_viz.base.printout import Printout, Table
+from url_viz.base.progress import Progress, ProgressCallback, silent
 from url_viz.base.wording import counted
 from url_viz.capability import AsKind, capability
 from url_viz.columns.ranking import percentile_of_each
@@ -24,8 +26,10 @@ from url_viz.core import SetSubject
 from url_viz.evidence.ranked import with_between
 from url_viz.evidence.selective_retrieval import near_in_graph, search
 from url_viz.imaging.decode import read_file
-from url_viz.imaging.uploaded_files import IncomingFile, RefusedFile
-from url_viz.outside.uploads import NewPicture, judge_pictures, score
+from url_viz.imaging.scan import display_name, located, scan
+from url_viz.imaging.uploaded_files import Incoming, IncomingFile, RefusedFile, open_archive
+from url_viz.outside.sides import MARKS, THRESHOLD, classes_in_words, sort
+from url_viz.outside.uploads import MEASURED, NewPicture, judge_pictures, score, unlike_in_words
 from url_viz.pictures.named_groups import is_like, named_groups
 from url_viz.pipeline.graph import K
 
@@ -85,6 +89,19 @@ class _Query:
     picture: NewPicture | None = None
 
 
+SCORED_AT_ONCE = 32
+
+
+def _new_shown(image_set: Any, rows: pd.DataFrame) -> Printout:
+    counts = rows["side"].value_counts()
+    parts = ", ".join(f"{count:,} {side}" for side, count in counts.items())
+    words = [f"{counted(len(rows), 'new picture')}: {parts}."]
+    if unlike := int(counts.get("unlike the set", 0)):
+        words.append(unlike_in_words(unlike))
+    columns = ("side", "value", "percentile", "path", "says", "mark")
+    return Printout(words, [Table(rows, columns, "", "{:.4g}", "picture")])
+
+
 class SearchableSet(SetSubject):
     """A snapshot whose pictures can be searched among."""
 
@@ -139,6 +156,54 @@ class SearchableSet(SetSubject):
         found, withheld = (self._similar(rows, vector) for rows in (hits.rows, hits.withheld))
         return SearchResult(found, withheld, by, value, rank, max_percentile, without_dropped)
 
+    @capability("sort-new", show=_new_shown, top=20)
+    def sort_new(
+        self,
+        new: Annotated[tuple[Path, ...], Doc("new pictures: files, folders of them, or zips")],
+        *,
+        by: Annotated[str | None, Doc("the measure to sort by (default: the order that holds here)")] = None,
+        above: Annotated[Percentile, Doc("the percentile of the set from which a picture is ambiguous")] = THRESHOLD,
+        progress: ProgressCallback = silent,
+    ) -> pd.DataFrame:
+        """Say of new pictures which are ambiguous here, clear, unlike this set or in it already, most ambiguous first.
+
+        They are read by the models of the set, and nothing is stored. No order says anything of what is unlike the set.
+
+        In Python one row a file: path, side ("ambiguous", "clear", "unlike the set", "no value", "not read"), value and
+        percentile by the measure, says (the classes that it is like, or why it was not read), mark ("in the set",
+        "copy", "another view"), then the columns of `judge_pictures`. Raises ImageSetError for a measure that new
+        pictures have not, ImageError without a file.
+        """
+        own = (self._core.leading_order.measure, *self._core.measures())
+        measure = by or next((name for name in own if name in MEASURED), None)
+        if measure not in MEASURED:
+            named = "No measure leads here" if measure is None else f"New pictures have no {measure!r}"
+            raise ImageSetError(f"{named}. Give one of {', '.join(MEASURED)} (--by).")
+        files, refused = _incoming(new)
+        scored: list[NewPicture] = []
+        for start in range(0, len(files), SCORED_AT_ONCE):
+            progress(Progress("new", start, len(files)))
+            for outcome in self._scored(files[start : start + SCORED_AT_ONCE]):
+                if isinstance(outcome, RefusedFile):
+                    refused.append(outcome)
+                else:
+                    scored.append(outcome)
+        progress(Progress("new", len(files), len(files)))
+        bad = pd.DataFrame([{"path": each.name, "side": "not read", "says": each.reason} for each in refused])
+        if not scored:
+            return bad
+        reference = self._core.reference(is_single_model=not all(picture.others for picture in scored))
+        rows = sort(judge_pictures(scored, reference), measure=measure, threshold=above).table()
+        is_here = np.isin([scored[number].content for number in rows["id"]], self._core.contents)
+        front = rows[["path", "side"]].assign(
+            value=rows[measure],
+            percentile=rows["rank_percentile"],
+            says=[classes_in_words(row, is_clear=row["side"] == "clear") or "" for row in rows.to_dict("records")],
+            mark=np.where(is_here, "in the set", rows["twin_kind"].map(MARKS).fillna("")),
+        )
+        sorted_rows = pd.concat([front, rows.drop(columns=["id", "path", "side", "rank_percentile"])], axis=1)
+        return pd.concat([sorted_rows, bad], ignore_index=True) if refused else sorted_rows.reset_index(drop=True)
+
     def neighbours(self, image_id: int, k: int = 12) -> pd.DataFrame:
         """The k pictures nearest to one of this set that are no twins of it: columns as of `search`, never gated.
 
@@ -180,12 +245,16 @@ class SearchableSet(SetSubject):
         """A query read and scored as an upload. Raises ImageError if it is no readable picture."""
         if isinstance(query, np.ndarray):
             return NewPicture.of_embedding(query, self._core.source.head)
-        file, second, looks_twice = _file_of(query), self._core.second_model, self._core.second.looks_twice
-        ask_second = None if second is None else lambda: nullcontext(second)
-        [outcome] = score([file], lambda: nullcontext(self._core.model), second=ask_second, looks_twice=looks_twice)
+        file = _file_of(query)
+        [outcome] = self._scored([file])
         if isinstance(outcome, RefusedFile):
             raise ImageError(f"{file.name!r} {outcome.reason}. Search with another picture.")
         return outcome
+
+    def _scored(self, files: Sequence[Incoming]) -> list[NewPicture | RefusedFile]:
+        second, looks_twice = self._core.second_model, self._core.second.looks_twice
+        ask_second = None if second is None else lambda: nullcontext(second)
+        return score(files, lambda: nullcontext(self._core.model), second=ask_second, looks_twice=looks_twice)
 
     def _value_of(self, query: _Query, measure: str | None, ranks: NDArray[np.float32]) -> tuple[float, float]:
         """A query's value and percentile by a measure; nan without one.
@@ -221,6 +290,36 @@ def _file_of(query: Path | Image.Image) -> IncomingFile:
         return IncomingFile(os.fspath(query), read_file(os.fsencode(query)))
     except ImageError as error:
         raise ImageError(f"{os.fspath(query)!r} {error}. Search with another picture.") from error
+
+
+@dataclass(frozen=True)
+class _OnDisk:
+    name: str
+    path: bytes
+
+    def read(self) -> bytes:
+        return read_file(self.path)
+
+
+def _incoming(new: Iterable[Path]) -> tuple[list[Incoming], list[RefusedFile]]:
+    """The files, those of folders and of zips, and those that were refused unread. Raises ImageError without any."""
+    files: list[Incoming] = []
+    refused: list[RefusedFile] = []
+    for path in map(Path, new):
+        if path.is_dir():
+            names = (file.path for file in scan(path).files)
+            files += [_OnDisk(display_name(located(path, name)), located(path, name)) for name in names]
+        elif not path.exists():
+            raise ImageError(f"There is no file {os.fspath(path)!r}. Give pictures, folders of them, or zips.")
+        elif path.suffix.lower() == ".zip":
+            members, others = open_archive(display_name(os.fsencode(path)), path.read_bytes())
+            files += members
+            refused += others
+        else:
+            files.append(_OnDisk(display_name(os.fsencode(path)), os.fsencode(path)))
+    if not files and not refused:
+        raise ImageError("There is no picture among these. Give pictures, folders of them, or zips.")
+    return files, refused
 
 
 def _as_png(image: Image.Image) -> bytes:

@@ -1,7 +1,7 @@
 """Parts of the New pictures page: file drop, galleries, the map, exports, and the dialog of one upload."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from url_viz.export.table_files import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploaded_files import Incoming, copy_into, sorted_zip
 from url_viz.imaging.workers import decoders
-from url_viz.labels.ambiguity import between
 from url_viz.models.model import resolve
 from url_viz.outside.new_pictures import nearest_without_twins
+from url_viz.outside.sides import MARKS, THRESHOLD, SortedUploads, classes_in_words
 from url_viz.outside.uploads import (
     COPY,
     MEASURED,
@@ -56,21 +56,6 @@ UPLOADS_PAGE: Key[int] = Key("upload.page")
 """The page of a gallery of uploads that is shown, by its side and the number of pages."""
 TILES_PER_PAGE = 12
 CLEAR = "Unambiguous"
-THRESHOLD = 80
-
-
-@dataclass(frozen=True)
-class SortedUploads:
-    """Uploads on the two sides of the threshold, each with its extremes first.
-
-    Nothing in the set is like the `unlike` ones, the farthest first: they have no values, since no order of the set
-    applies to them. `unknown` have no value of this measure.
-    """
-
-    ambiguous: pd.DataFrame
-    clear: pd.DataFrame
-    unlike: pd.DataFrame
-    unknown: pd.DataFrame
 
 
 def show_drop() -> None:
@@ -172,22 +157,6 @@ def pick_order(table: pd.DataFrame, image_set: ImageSet | None) -> tuple[str, in
     return measure, threshold
 
 
-def sort(table: pd.DataFrame, *, measure: str, threshold: int) -> SortedUploads:
-    """Split the uploads at a percentile of the measure, and add `rank_percentile`."""
-    ordered = table.assign(rank_percentile=table[f"{measure}_percentile"]).sort_values(
-        [measure, "id"], ascending=[False, True], kind="stable"
-    )
-    is_unlike = ordered["is_unlike"].to_numpy(bool)
-    has_value = np.isfinite(ordered[measure].to_numpy(float)) & ~is_unlike
-    is_ambiguous = ordered["rank_percentile"].to_numpy(float) >= threshold
-    return SortedUploads(
-        ambiguous=ordered[has_value & is_ambiguous],
-        clear=ordered[has_value & ~is_ambiguous].iloc[::-1],
-        unlike=ordered[is_unlike].sort_values("nearest_similarity"),
-        unknown=ordered[~has_value & ~is_unlike],
-    )
-
-
 def show_sides(
     batch: UploadBatch, done: SortedUploads, image_set: ImageSet | None, *, measure: str, columns: int
 ) -> None:
@@ -250,7 +219,7 @@ def _gallery(
             value=value,
             detail=detail,
             label=None if row["is_unlike"] else classes_in_words(row, is_clear=title == CLEAR),
-            mark="in the set" if row["id"] in copies else _MARKS.get(row["twin_kind"]),
+            mark="in the set" if row["id"] in copies else MARKS.get(row["twin_kind"]),
         )
 
     def open_upload(number: int) -> None:
@@ -262,16 +231,6 @@ def _gallery(
         shown = tuple(map(tile, page.to_dict("records")))
         key, empty = f"upload.gallery.{title}", "No pictures on this side."
         show_gallery(shown, key=key, empty=empty, columns=columns, on_click=open_upload)
-
-
-_MARKS = {COPY: "copy", VIEW: "another view"}
-
-
-def classes_in_words(row: Mapping[Any, Any], *, is_clear: bool) -> str | None:
-    """The likeliest class of an unambiguous upload, else the two that it lies between; None if there are no classes."""
-    if is_clear and isinstance(row["first_class"], str):
-        return f"like {row['first_class']}"
-    return between(row["first_class"], row["second_class"])
 
 
 def show_refused(batch: UploadBatch) -> None:
@@ -309,13 +268,7 @@ def show_exports(batch: UploadBatch, done: SortedUploads, now: SetChoice, image_
 
 def ranking_csv(done: SortedUploads) -> bytes:
     """Every upload, most ambiguous first, with its side and all values; those without a value last."""
-    parts = [
-        ("ambiguous", done.ambiguous),
-        ("clear", done.clear.iloc[::-1]),
-        ("unlike the set", done.unlike),
-        ("no value", done.unknown),
-    ]
-    table = pd.concat([rows.assign(side=side) for side, rows in parts if len(rows)] or [done.unknown.assign(side="")])
+    table = done.table()
     named = table.drop(columns=["id", "rank_percentile", "is_unlike"]).rename(columns={"path": "name"})
     front = ["name", "side"]
     return table_bytes(named[[*front, *(c for c in named.columns if c not in front)]], ".csv")
