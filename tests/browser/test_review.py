@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.fixtures import OpenPage, assert_fits, eventually, settled
 from tests.given import by_turns, dice, given_set
@@ -59,7 +59,9 @@ class Desk:
         return self.page.locator(".counts")
 
     def press(self, *keys: str) -> None:
+        """Press keys as people do: each once the picture is shown, since an answer before is not taken."""
         for key in keys:
+            expect(self.page.locator(".card.unseen").filter(visible=True)).to_have_count(0)
             self.page.keyboard.press(key)
 
 
@@ -276,6 +278,42 @@ def test_keys_are_told_hold_where_nothing_is_typed_take_back_and_lose_nothing(
     assert state(image_set, first) == (None, None)
     desk.press(*"kdkdkdkdkd")  # without a pause
     eventually(lambda: image_set.decisions.counts() == {"keep": 5, "drop": 5, "look-again": 0})
+
+
+def test_no_answer_lands_on_a_picture_that_is_not_shown(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+    query = "review=confusability&most=3"
+    names = image_set.reviews.open(ReviewSpec("confusability", most=3)).ids.tolist()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page = open_page(f"{app}/")
+    page.route(f"**/picture/*/{names[1]}*", hold)
+    page.route(f"**/picture/*/{names[2]}*", lambda route: route.fulfill(body="no picture", content_type="image/jpeg"))
+    page.goto(f"{app}/?set={image_set.set_id}&{query}")
+    desk, picture = Desk(page), page.locator(".large > img")
+    eventually(lambda: picture.evaluate("image => image.complete && image.naturalWidth > 0"))
+    expect(picture).not_to_have_class("loading")
+    settled(page)
+    desk.press("k")
+    expect(desk.counts).to_have_text("2 left · 1 done of 3")
+    expect(picture).to_have_class("loading")  # blank, and not the first picture under the second's name
+    expect(page.get_by_text("Loading …")).to_be_visible()
+    for key in "d1c":
+        page.keyboard.press(key)
+    page.get_by_role("button", name="Drop").click()
+    expect(page.locator(".said")).to_have_text("Not taken: the picture was still loading")
+    expect(page.get_by_role("combobox", name="Another class")).to_be_hidden()
+    expect(desk.counts).to_have_text("2 left · 1 done of 3")
+    for route in held:
+        route.continue_()
+    expect(picture).not_to_have_class("loading")
+    desk.press("d")
+    expect(desk.counts).to_have_text("1 left · 2 done of 3")
+    expect(page.get_by_text("The picture could not be loaded.")).to_be_visible()  # and may be answered
+    desk.press("l")
+    eventually(lambda: image_set.decisions.counts() == {"keep": 1, "drop": 1, "look-again": 1})
 
 
 def test_an_answer_of_yesterday_is_taken_back_by_its_key(app: str, image_set: ImageSet, open_page: OpenPage) -> None:

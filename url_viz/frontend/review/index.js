@@ -44,8 +44,10 @@ const VERDICT_OF_KEY = Object.fromEntries(Object.entries(VERDICTS).map(([name, {
 // What a card is drawn of: names that were given meanwhile may suggest one.
 const shownOf = ({ id, question }) => `${id} ${question}`;
 
+// A browser goes on showing what an image held before until the new file is there: it is blank meanwhile.
 function setSource(image, source) {
   if (image.getAttribute("src") !== source) image.src = source;
+  image.classList.toggle("loading", !image.complete);
 }
 
 class Desk {
@@ -60,15 +62,17 @@ class Desk {
     this.said = find(".said");
     this.heard = find(".heard");
     find(".answers").replaceChildren(...newAnswers());
-    this.isWhole = true; // objects are shown in their pictures
+    this.isWholeOf = { small: false, large: true }; // objects are shown in their pictures, but for small ones
+    this.loadingAhead = []; // a browser may forget those that nobody holds
     this.typing = new TypeAhead(
       find(".typing"),
-      (label) => this.name(label),
+      (label) => this.nameTyped(label),
       () => this.stopTyping(),
       signal,
     );
     this.review = null;
     element.addEventListener("click", (event) => this.click(event), { signal });
+    for (const name of ["load", "error"]) element.addEventListener(name, ({ target }) => this.loaded(target), { signal, capture: true });
     // On the window and before others: Streamlit has keys of its own (c, r), and the page may have the focus.
     window.addEventListener("keydown", (event) => this.key(event), { signal, capture: true });
   }
@@ -147,7 +151,32 @@ class Desk {
     if (!this.bases.has(card.id)) this.bases.set(card.id, { decision: card.decision, label: card.given, verdict: card.verdict });
     if (this.shown !== shownOf(card)) this.drawCard(card);
     this.drawState(card);
+    this.drawLoading();
     this.loadAhead();
+  }
+
+  loaded(image) {
+    image.classList.toggle("loading", !image.complete);
+    if (this.card) this.drawLoading();
+  }
+
+  // Whether all that an answer is about has been seen, or cannot be: an answer never lands on what is not shown.
+  drawLoading() {
+    const asked = [this.large.querySelector("img"), this.element.querySelector(".beside img")];
+    if (this.takes("keep")) asked.push(...this.panels.querySelectorAll("img"));
+    this.isShown ||= !this.peeked && asked.every((image) => !image || image.complete);
+    this.element.querySelector(".card").classList.toggle("unseen", !this.isShown);
+    const note = this.large.querySelector(".note");
+    const [large] = asked;
+    const isBroken = large.complete && !large.naturalWidth;
+    note.hidden = large.complete && !isBroken;
+    note.textContent = isBroken ? "The picture could not be loaded." : "Loading …";
+  }
+
+  // Carry an answer out, once its picture is shown.
+  ifShown(act) {
+    if (this.isShown) act();
+    else this.say("Not taken: the picture was still loading");
   }
 
   // What answers have changed so far.
@@ -173,6 +202,7 @@ class Desk {
 
   drawCard(card) {
     this.shown = shownOf(card);
+    this.isShown = false;
     this.peek(null);
     this.element.querySelector("figcaption").textContent = card.name;
     this.element.querySelector(".question").textContent = card.question;
@@ -240,11 +270,15 @@ class Desk {
 
   loadAhead() {
     const open = this.data.upcoming.filter((position) => position > this.at).slice(0, LOADED_AHEAD);
-    for (const card of open.map((position) => this.cards.get(position)).filter(Boolean)) {
-      new Image().src = sourceOf(card, this.isWhole);
-      for (const { near } of card.panels)
-        for (const one of near) new Image().src = card.takes.includes("same") ? sourceOf(one, this.isWhole) : one.thumbnail;
-    }
+    const sources = open
+      .map((position) => this.cards.get(position))
+      .filter(Boolean)
+      .flatMap((card) => {
+        const isWhole = this.isWholeOf[card.size];
+        const near = card.panels.flatMap((panel) => panel.near);
+        return [sourceOf(card, isWhole), ...near.map((one) => (card.takes.includes("same") ? sourceOf(one, isWhole) : one.thumbnail))];
+      });
+    this.loadingAhead = sources.map((source) => Object.assign(new Image(), { src: source }));
   }
 
   // Another picture in the large one's place, until the next click; null for its own.
@@ -264,9 +298,13 @@ class Desk {
     image.alt = this.isWhole ? wholeInWords(boxes) : "The crop of the object";
   }
 
-  // An object in its whole picture, or its crop.
+  get isWhole() {
+    return this.isWholeOf[this.card.size];
+  }
+
+  // An object in its whole picture, or its crop; small ones and others each stay as they were seen last.
   toggleWhole() {
-    this.isWhole = !this.isWhole;
+    this.isWholeOf[this.card.size] = !this.isWhole;
     this.peek(this.peeked);
     this.drawBeside(this.card);
   }
@@ -443,7 +481,14 @@ class Desk {
     this.heard.textContent = `${words}. ${heardNext(left, this.card?.question)}`;
   }
 
+  // A refused answer may have led to another picture meanwhile.
+  nameTyped(label) {
+    if (this.typedFor === this.card?.id) this.name(label);
+    else this.stopTyping();
+  }
+
   type() {
+    this.typedFor = this.card.id;
     const { shares, are_shares_told: areTold } = this.card;
     this.typing.open(this.data.classes, { noun: this.takes("name") ? "name" : "class", shares, areTold });
   }
@@ -461,22 +506,22 @@ class Desk {
     else if (button.matches(".unskip")) this.unskip();
     else if (button.matches(".go-on")) this.goOn();
     else if (member) this.clickPicture(member);
-    else if (button.matches(".choose")) this.choose(Number(button.dataset.number));
-    else if (button.matches(".another")) return this.type();
+    else if (button.matches(".choose")) this.ifShown(() => this.choose(Number(button.dataset.number)));
+    else if (button.matches(".another")) return this.ifShown(() => this.type());
     else if (button.matches(".twins")) this.takeTwins();
-    else if (button.matches(".same, .other")) this.answerPair(button.matches(".same"));
-    else if (button.matches(".verdict")) this.judge(button.dataset.verdict);
+    else if (button.matches(".same, .other")) this.ifShown(() => this.answerPair(button.matches(".same")));
+    else if (button.matches(".verdict")) this.ifShown(() => this.judge(button.dataset.verdict));
     else if (button.matches(".context")) this.toggleWhole();
     else if (button.matches(".skip")) this.skip();
     else if (button.matches(".back")) this.back();
-    else for (const name of Object.keys(DECISIONS)) if (button.matches(`.answer.${name}`)) this.decide(name);
+    else for (const name of Object.keys(DECISIONS)) if (button.matches(`.answer.${name}`)) this.ifShown(() => this.decide(name));
     if (event.detail) this.element.focus({ preventScroll: true }); // of a mouse: Space then skips again
   }
 
   // Of twins the one to keep; others are looked at large, until the next click.
   clickPicture(member) {
     const place = [...this.panels.querySelectorAll(".member")].indexOf(member);
-    if (this.takes("keep")) this.choose(place + 1);
+    if (this.takes("keep")) this.ifShown(() => this.choose(place + 1));
     else {
       const picture = this.card.panels.flatMap(({ near }) => near)[place];
       this.peek(this.peeked === picture ? null : picture);
@@ -536,15 +581,24 @@ class Desk {
     else if (key === "f") this.element.querySelector(".about").toggleAttribute("open");
     else if (key === " ") this.skip();
     else if (key === "w" && this.card.whole) this.toggleWhole();
-    else if ("yn".includes(key) && this.takes("same")) this.answerPair(key === "y");
     else if (key === "t" && this.takes("twins")) this.takeTwins();
-    else if (key === "c" && this.takes("label", "name")) this.type();
-    else if (key === "Enter" && this.takes("name")) this.type();
-    else if (/^[1-9]$/.test(key) && this.takes("label", "name", "keep")) this.choose(Number(key));
-    else if (VERDICT_OF_KEY[key] && this.takes("verdict")) this.judge(VERDICT_OF_KEY[key]);
-    else if (key in DECISION_OF_KEY && this.takes("decision")) this.decide(DECISION_OF_KEY[key]);
-    else return false;
+    else {
+      const answer = this.answerOf(key);
+      if (!answer) return false;
+      this.ifShown(answer);
+    }
     return true;
+  }
+
+  // What a key answers the card; null if nothing.
+  answerOf(key) {
+    if ("yn".includes(key) && this.takes("same")) return () => this.answerPair(key === "y");
+    if (key === "c" && this.takes("label", "name")) return () => this.type();
+    if (key === "Enter" && this.takes("name")) return () => this.type();
+    if (/^[1-9]$/.test(key) && this.takes("label", "name", "keep")) return () => this.choose(Number(key));
+    if (VERDICT_OF_KEY[key] && this.takes("verdict")) return () => this.judge(VERDICT_OF_KEY[key]);
+    if (key in DECISION_OF_KEY && this.takes("decision")) return () => this.decide(DECISION_OF_KEY[key]);
+    return null;
   }
 }
 

@@ -55,6 +55,8 @@ open_reviews: WeakValueDictionary[str, OpenReview[Any]] = WeakValueDictionary()
 
 _mount = component_of("review")
 
+SMALL_AREA = 0.01
+"""The share of its picture below which an object is first shown as its crop."""
 CARDS_AHEAD, CARDS_BEFORE = 12, 3
 """Cards sent that wait for an answer; cards sent from before the place."""
 
@@ -164,6 +166,8 @@ def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
     ]
     choices = choices or [(None, f"like: {name}") for name in card.question.groups]
     facts = facts_of(opened_set, dict(card.row), with_shares=has_shares) if card.facts is None else card.facts
+    area = card.row.get("box_area")
+    is_small = isinstance(area, float) and area < SMALL_AREA
     reasons = () if card.reasons is None else card.reasons.itertuples()
     return {
         "id": str(card.id),
@@ -171,6 +175,7 @@ def _drawn(image_set: ImageSet | None, card: Card) -> dict[str, Any]:
         "picture": card.picture or picture_url(opened_set, card.id),
         "whole": None if card.picture else whole_url(opened_set, card.id),
         "boxes": _legend(card.row),
+        "size": "small" if is_small else "large",
         "question": card.question.text,
         "wrong": f"{chance(card.question.wrong)} wrong" if is_one_number else None,
         "takes": card.takes,
