@@ -13,6 +13,7 @@ from tests.imaging.pictures import write_folder
 from url_viz.columns.filters import ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, start_job
+from url_viz.jobs.calls import Call, read_call
 from url_viz.jobs.kinds import about_set
 from url_viz.ui.menu import AS_TABLE, REVIEW, TAB
 from url_viz.ui.review.results import FOLD
@@ -74,6 +75,11 @@ def told(**settings: object) -> dict[str, dict[str, object]]:
 def with_picture(image_id: int) -> dict[str, Any]:
     """The state of a session that has opened a picture on Explore."""
     return {PAGE: "", DIALOG: "picture", OPENED: image_id}
+
+
+def call_of(job: Job) -> Call:
+    """What a job does that does a call of a capability: its arguments, but those as by default."""
+    return read_call(job.command[-1])
 
 
 def words(at: AppTest) -> str:

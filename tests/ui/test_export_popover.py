@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from tests.annotated_sets import write_annotated
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
-from tests.ui.pages import ended
+from tests.ui.pages import call_of, ended
 from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, cancel_job, latest_job, log_tail
@@ -144,7 +144,7 @@ def test_many_pictures_are_written_by_a_job_and_all_need_no_list(
     image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, job = job_of(image_set, 6, monkeypatch)
-    assert "--listed" not in job.command
+    assert "listed" not in call_of(job).given
     cancel_job(job, grace_s=0.1)
 
 

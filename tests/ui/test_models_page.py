@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import BF16_IS_QUICKER, FLOAT32_IS_QUICKER, dice_head, set_times
 from tests.imaging.pictures import write_folder
 from tests.models.test_authors_checkpoints import VIT, tensors_of, write
-from tests.ui.pages import PATIENCE_S, app, opened, turned_to, words
+from tests.ui.pages import PATIENCE_S, app, call_of, opened, turned_to, words
 from url_viz.base.errors import NotAllowedError
 from url_viz.base.workspace import Workspace
 from url_viz.image_set import ImageSet
@@ -119,8 +119,8 @@ def test_device_and_precision_are_kept_for_the_session_and_reach_readings(home: 
     for key in (DEVICE, PRECISION):
         start_page.session_state[key] = at.session_state[key]
     start_page.button(key="read_with_model").click().run()
-    command = list_jobs(home)[0].config.command
-    assert f"--device cpu --precision {other}" in " ".join(command)
+    given = call_of(list_jobs(home)[0]).given
+    assert (given["device"], given["precision"]) == ("cpu", other)
 
 
 def test_a_ray_cluster_is_offered_where_one_is_named(
@@ -138,9 +138,9 @@ def test_a_ray_cluster_is_offered_where_one_is_named(
     start_page = opened(page="explore", chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite2")
     start_page.session_state[DEVICE] = at.session_state[DEVICE]
     start_page.button(key="read_with_model").click().run()
-    command = list_jobs(home)[0].config.command
-    assert command[-2:] == ("--ray", "auto")
-    assert not {"--device", "--precision"} & set(command), "as usual"
+    given = call_of(list_jobs(home)[0]).given
+    assert given["ray"] == "auto"
+    assert not {"device", "precision"} & set(given), "as usual"
 
 
 @pytest.mark.parametrize(("times", "precision"), [(BF16_IS_QUICKER, "bf16"), (FLOAT32_IS_QUICKER, "float32")])

@@ -6,6 +6,7 @@ import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from tests.ui.pages import call_of
 from url_viz.base.workspace import Workspace
 from url_viz.image_set import open_image_set
 from url_viz.jobs import cancel_job, list_jobs
@@ -37,7 +38,8 @@ def test_it_is_offered_and_runs_as_a_job(home: Workspace, tmp_path: Path, model:
     assert at.button(key="refit").label == "Recompute the map (50% added later)"
     at.button(key="refit").click().run()
     [job] = list_jobs(home)
-    assert job.command[:4] == ("-m", "url_viz", "sets", "refit")
+    assert call_of(job).what.words == ("sets", "refit")
+    assert call_of(job).given["folder"] == image_set.root
     cancel_job(job, grace_s=0.1)
     image_set.maps.refit()
     assert open_image_set(image_set.root, workspace=home.root).maps.placed_fraction == 0

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.conftest import SECOND
 from tests.imaging.pictures import encoded, noise, write_folder
-from tests.ui.pages import app, map_data, opened, panes, reading, turned_to, words
+from tests.ui.pages import app, call_of, map_data, opened, panes, reading, turned_to, words
 from url_viz.base.progress import Progress
 from url_viz.base.workspace import Workspace
 from url_viz.columns.second_model import SecondModelChoice
@@ -130,7 +130,7 @@ def test_a_new_folder_is_read_by_a_second_model_after_the_first(home: Workspace,
     at.text_input(key=TYPED).set_value(str(folder)).run()
     at.button(key="read_typed").click().run()
     [job] = list_jobs(home, kind=KIND)
-    assert not {"--one-model", "--also"} & set(job.command), "tests/cli/test_second.py reads by this command"
+    assert not {"one_model", "also"} & set(call_of(job).given), "tests/cli/test_second.py reads by this command"
 
 
 def test_the_switch_is_about_new_sets_and_the_open_one(
@@ -150,7 +150,7 @@ def test_the_switch_is_about_new_sets_and_the_open_one(
     start_page = opened(page="explore", chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite1")
     start_page.session_state[ONE_MODEL] = at.session_state[ONE_MODEL]
     start_page.button(key="read_with_model").click().run()
-    assert "--one-model" in list_jobs(image_set.workspace)[0].config.command
+    assert call_of(list_jobs(image_set.workspace)[0]).given["one_model"]
 
 
 def keys(at: AppTest) -> set[str]:

@@ -18,11 +18,10 @@ from url_viz.base.errors import UsageError
 from url_viz.base.printout import Printout, Table
 from url_viz.base.progress import ProgressCallback, TerminalReport, command_report
 from url_viz.base.wording import counted, inert, printable
-from url_viz.base.workspace import address_in
 from url_viz.capabilities import places
 from url_viz.capability import Argument, Capability
 from url_viz.export.table_files import write_bytes, write_table
-from url_viz.jobs.calls import Call, parameters, read_call
+from url_viz.jobs.calls import Call, addressed, parameters, read_call
 
 
 @contextmanager
@@ -86,7 +85,7 @@ def _parsed(what: Capability, arguments: Sequence[str], *, prog: str) -> tuple[C
     taken.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
     flat = (tyro.conf.OmitArgPrefixes, tyro.conf.UseAppendAction, tyro.conf.FlagCreatePairsOff)
     given = tyro.cli(taken, prog=f"{prog} {' '.join(what.words)}", args=list(arguments), config=flat)
-    given = {name: _addressed(value) for name, value in given.items()}
+    given = {name: addressed(value) for name, value in given.items()}
     how = {each.name: given.pop(each.name) for each in how_shown}
     return Call(what, given), how
 
@@ -113,13 +112,6 @@ def _for_tyro(parameter: Argument) -> inspect.Parameter:
     if parameter.is_positional:
         hint = Annotated[hint, Positional]
     return inspect.Parameter(parameter.name, inspect.Parameter.KEYWORD_ONLY, default=parameter.default, annotation=hint)
-
-
-def _addressed(value: Any) -> Any:
-    """The same value, a path that is an address in object storage (or several) as such: a Path takes one slash away."""
-    if isinstance(value, tuple):
-        return tuple(map(_addressed, value))
-    return (address_in(value) or value) if isinstance(value, Path) else value
 
 
 def show(printout: Printout, *, top: int | None = None, out: Path | None = None, json: bool = False) -> int:

@@ -97,7 +97,7 @@ def read_call(text: str) -> Call:
         said = json.loads(text)
         what, out = places()[tuple(said.pop(_DO).split())].load(), said.pop(_OUT, None)
         known = {each.name: each for each in parameters(what)}
-        given = {name: _typed(known[name].plain_hint, value) for name, value in said.items()}
+        given = {name: addressed(_typed(known[name].plain_hint, value)) for name, value in said.items()}
         return Call(what, given, None if out is None else Path(out))
     except (ValueError, LookupError, AttributeError, TypeError, ValidationError) as error:
         raise JobError(f"This is no call of a capability ({error}): {text[:200]!r}.") from error
@@ -149,6 +149,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(each) for each in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def addressed(value: Any) -> Any:
+    """The same value, a path that is an address in object storage (or several) as such: a Path takes one slash away."""
+    if isinstance(value, tuple):
+        return tuple(map(addressed, value))
+    return (address_in(value) or value) if isinstance(value, Path) else value
 
 
 def _typed(hint: Any, value: Any) -> Any:

@@ -355,8 +355,10 @@ def start_export(image_set: ImageSet, *, program: Program, ids: Iterable[int] | 
     wanted = None if ids is None else list(ids)
     about = about_of(image_set, name=name, program=program, what=counted_for(image_set, program, wanted))
     within, home = tuple(image_set.within or ()), image_set.workspace
-    opening: dict[str, Any] = {"folder": image_set.root, "model": image_set.source.name, "workspace": home.root}
-    new = call(f"export {program}", out=NOWHERE, how=how, within=within, **opening)
+    given: dict[str, Any] = {"folder": image_set.root, "model": image_set.source.name, "workspace": home.root}
+    if takes_how(program):
+        given["how"] = how
+    new = call(f"export {program}", out=NOWHERE, within=within, **given)
     export = EXPORT.placed(new, about=about, workspace=home)
     if wanted is not None:
         listed = Path(f"{export.given['out']}.paths")
@@ -364,6 +366,11 @@ def start_export(image_set: ImageSet, *, program: Program, ids: Iterable[int] | 
         with written_for_a_job(listed) as temporary:
             temporary.write_bytes(paths_text(image_set, wanted, nul=True))
     return EXPORT.start(export, about=about, workspace=home)
+
+
+def takes_how(program: Program) -> bool:
+    """Whether pictures are links or copies as wanted: some programs take them packed, or none."""
+    return "how" in call(f"export {program}").what.takes
 
 
 def data_of(root: Path) -> str:

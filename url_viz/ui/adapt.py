@@ -343,7 +343,7 @@ class _Places:
 def _places() -> _Places:
     first = dict(zip(GROUPS, st.columns(len(GROUPS)), strict=True))
     for group, column in first.items():
-        column.subheader(group, anchor=False)
+        column.subheader(escape(group), anchor=False)
     return _Places(first, st.container(), st.expander("More", icon=":material/tune:"))
 
 

@@ -430,7 +430,7 @@ def show_crop_test(image_set: ImageSet) -> None:
         st.caption("It needs files in a folder, and the pictures of this set are in object storage.")
         return
     size = _pick_size(len(image_set))
-    minutes = "under a minute" if size * CROP_TEST_S < 55 else f"about {max(1, round(size * CROP_TEST_S / 60))} min"
+    minutes = "under a minute" if size * CROP_TEST_S < 55 else f"about {max(1, round(size * CROP_TEST_S / 60)):,} min"
     st.caption(f"Takes {minutes} on two CPU cores. It runs on this page: leaving it ends the test.")
     ask = partial(CROP_ASKED.set, image_set.version)
     st.button(

@@ -22,7 +22,7 @@ from url_viz.export.report import report_html
 from url_viz.export.selection import leaving, selection_file
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, latest_job, why_it_failed
-from url_viz.jobs.kinds import EXPORT, start_export
+from url_viz.jobs.kinds import EXPORT, start_export, takes_how
 from url_viz.labels.label_choice import CORRECTED
 from url_viz.ui.auth import allowed, proposed_folder
 from url_viz.ui.explore.controls import VALUE, default_measure
@@ -324,7 +324,7 @@ def _show_data_set(leaves: Leaves, program: Program) -> None:
         make = partial(zip_chosen, image_set, ids, program=program)
         _download(leaves, program, make, f"-{program}.zip", disabled=not size)
         return
-    how: How = "link" if program == "annotations" else _pick_how()
+    how: How = _pick_how() if takes_how(program) else "link"
     words = f"Over {MOST_ZIPPED:,} pictures go to a new folder on the machine that runs URL-Viz."
     st.caption(escape(image_set.core.in_words(words)))
     start = partial(start_export, image_set, program=program, ids=ids, how=how, name=set_name(image_set.root))
