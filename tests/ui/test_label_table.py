@@ -77,7 +77,7 @@ def test_a_labelled_set_shows_what_to_doubt_and_what_is_ticked_is_decided_on_and
     given = labelled.table().set_index("id").loc[ids[:2]]
     assert given["label"].tolist() == doubtful.rows["suggested"].tolist()[:2]
     assert rows_key(labelled) != key, "nothing is ticked in what is left"
-    assert not {*ids[:2]} & {*labelled.labels.suspects()["id"]}
+    assert not {*ids[:2]} & {*labelled.labels.doubtful().rows["id"]}
     at.button(key="labels.undo").click().run()
     assert labelled.table()["label_checked"].isna().all()
 
@@ -104,7 +104,7 @@ def test_of_copies_in_conflict_one_is_labelled_as_suggested(labelled: ImageSet) 
 
 
 def test_a_class_narrows_the_table_and_a_review_of_one_class_opens_it_with_that(labelled: ImageSet) -> None:
-    first = str(labelled.labels.suspects()["label"].iloc[0])
+    first = str(labelled.labels.doubtful().rows["label"].iloc[0])
     at = table(labelled)
     at.selectbox(key="view.labels.class").set_value(first).run()
     assert set(at.dataframe[0].value["Label"]) == {first}
@@ -118,7 +118,7 @@ def test_a_class_narrows_the_table_and_a_review_of_one_class_opens_it_with_that(
 
 
 def test_it_is_reached_from_its_queue_and_by_its_address_and_computed_only_then(labelled: ImageSet) -> None:
-    suspects = labelled.labels.suspects()
+    suspects = labelled.labels.doubtful().rows
     assert suspects is not None
     at = opened(labelled, "review")
     assert not at.dataframe
@@ -169,23 +169,23 @@ def test_the_same_from_python_and_the_command_line_and_pictures_between_two(
 ) -> None:
     copies = labelled.labels.check().of_kind(CONFLICTING).set_index("path")
     assert copies["suggested"].to_dict() == {"cat/0000.jpg": "dog", "dog/again.jpg": "cat"}
-    assert labelled.labels.suspects()["path"].iloc[0] in set(copies.index), "what is certain comes first"
+    assert labelled.labels.doubtful().rows["path"].iloc[0] in set(copies.index), "what is certain comes first"
     assert labelled.labels.wrong_share() is None, "of pictures by dice no class is known"
     filters, table = between_filters(("cat", "dog")), labelled.table()
     assert filters == tuple(OneOf(name, ("cat", "dog")) for name in ("first_class", "second_class"))
     assert passes_all(table, filters).tolist() == table["first_class"].notna().tolist()
     assert not passes_all(table, between_filters(("cat", "emu"))).any()
     place = [str(labelled.root), "--workspace", str(home.root), "--model", labelled.source.name]
-    assert main(["suspects", *place, "--kind", "conflicting-copies"]) == 0
+    assert main(["labels", "doubtful", *place, "--kind", "conflicting-copies"]) == 0
     told = capsys.readouterr().out
     assert f"{labelled.labels.doubtful().words}." in told
     assert "dog/again.jpg" in told
-    assert main(["suspects", *place]) == 0
-    assert labelled.labels.suspects()["path"].iloc[0] in capsys.readouterr().out
+    assert main(["labels", "doubtful", *place]) == 0
+    assert labelled.labels.doubtful().rows["path"].iloc[0] in capsys.readouterr().out
     out = tmp_path / "relabel.csv"
-    assert main(["suspects", *place, "--out", str(out)]) == 0
-    assert pd.read_csv(out)["id"].tolist() == labelled.labels.suspects()["id"].tolist()
-    assert main(["confused", *place, "--out", str(tmp_path / "confused.csv")]) == 0
+    assert main(["labels", "doubtful", *place, "--out", str(out)]) == 0
+    assert pd.read_csv(out)["id"].tolist() == labelled.labels.doubtful().rows["id"].tolist()
+    assert main(["labels", "confused", *place, "--out", str(tmp_path / "confused.csv")]) == 0
     confused = labelled.labels.confused()
     assert confused is not None
     assert len(pd.read_csv(tmp_path / "confused.csv")) == len(confused)
@@ -195,8 +195,8 @@ def test_an_unlabelled_set_is_told_how_to_get_labels_and_one_class_is_nothing_to
     unlabelled: ImageSet, home: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "Put them into class folders" in words(table(unlabelled))
-    assert unlabelled.labels.suspects() is None
-    assert main(["suspects", str(unlabelled.root), "--workspace", str(home.root)]) == 1
+    assert unlabelled.labels.doubtful() is None
+    assert main(["labels", "doubtful", str(unlabelled.root), "--workspace", str(home.root)]) == 1
     assert "error:" in capsys.readouterr().err
     names = tmp_path / "names.csv"
     names.write_text("path,kind\n" + "\n".join(f"{path},cat" for path in unlabelled.table()["path"]))

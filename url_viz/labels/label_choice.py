@@ -41,8 +41,6 @@ class ClassLevels:
     annotated: tuple[str, ...] | None = None
     apart: str = ""
     """What pictures are kept apart by, in words."""
-    advice: tuple[str, ...] = ()
-    """What pictures should be kept apart by, and how."""
 
     @property
     def label(self) -> int | None:
@@ -67,7 +65,7 @@ class ClassLevels:
             notes = [(level.number == self.folder_level, "the class folder"), (level.number == self.label, "the label")]
             shown = ", ".join([f"({first_of(level.names)})", *(note for is_so, note in notes if is_so)])
             lines.append(f"{level.choice}: {counted(len(level.names), 'folder')} {shown}")
-        return Printout(lines, closing=self.advice)
+        return Printout(lines)
 
     def outcome_in(self, folders: Sequence[str]) -> str:
         """What new pictures in a folder, by its names from the root, are to the classes: a sentence."""

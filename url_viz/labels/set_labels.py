@@ -9,6 +9,7 @@ from typing_extensions import Doc
 
 from url_viz.base.command_line import Within
 from url_viz.base.errors import DecisionError, ImageSetError
+from url_viz.base.printout import Printout
 from url_viz.base.progress import Progress, ProgressCallback, silent
 from url_viz.base.wording import command, counted
 from url_viz.capability import AsJob, capability
@@ -59,6 +60,15 @@ KeptApartBy = Annotated[
 ]
 
 
+def _levels_shown(labels: "SetLabels", levels: ClassLevels) -> Printout:
+    """The levels, and what pictures should be kept apart by, which takes a while to work out."""
+    suggestion = labels.suggested_apart()
+    if suggestion is None:
+        return levels.printout()
+    doing = command("labels", "keep-apart", labels._core.root, suggestion.choice)
+    return replace(levels.printout(), closing=[f"{suggestion.words} Do so: {doing}"])
+
+
 class SetLabels(SetSubject):
     """The labels of an image set, as `image_set.labels`."""
 
@@ -80,7 +90,7 @@ class SetLabels(SetSubject):
         """The classes to choose among: those that a picture has, and `named_classes`."""
         return sorted({*self._core.frame["label"].dropna().astype(str), *self.named_classes()})
 
-    @capability("labels list")
+    @capability("labels list", show=_levels_shown)
     def levels(self) -> ClassLevels:
         """Say what the label is, and list the levels of folders that it may be.
 
@@ -91,13 +101,8 @@ class SetLabels(SetSubject):
         folders = self._core.base.found
         level = folders.class_level
         annotated = self._annotated_splits() if self._core.is_of_objects else None
-        suggestion = self.suggested_apart()
-        advice: tuple[str, ...] = ()
-        if suggestion is not None:
-            doing = command("labels", "keep-apart", self._core.root, suggestion.choice)
-            advice = (f"{suggestion.words} Do so: {doing}",)
         number = level.number if level else None
-        return ClassLevels(folders.levels, self.chosen, classes, number, annotated, self.apart.words, advice)
+        return ClassLevels(folders.levels, self.chosen, classes, number, annotated, self.apart.words)
 
     def _annotated_splits(self) -> tuple[str, ...]:
         cells = pd.unique(pd.Series(self._core.derived.get(imported).columns.get(SPLIT, ()), dtype=object).dropna())
