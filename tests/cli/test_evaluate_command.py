@@ -1,4 +1,4 @@
-"""The command `evaluate`: the figures of the page, printed and as JSON, and what it needs."""
+"""The command `models evaluate`: the figures of the page, printed and as JSON, and what it needs."""
 
 import html
 import json
@@ -34,7 +34,7 @@ def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 def test_what_it_prints_is_what_the_functions_of_python_give(image_set: ImageSet, run: Run) -> None:
     evaluated = image_set.evaluate()
     assert evaluated is not None
-    lines = run("evaluate").splitlines()
+    lines = run("models evaluate").splitlines()
     low, high = evaluated.pictures.recall_interval.low, evaluated.pictures.recall_interval.high
     assert lines[0] == (
         f"Recall@1 {100 * evaluated.pictures.recall:.1f} %, 95 % interval {100 * low:.1f} to {100 * high:.1f} %, "
@@ -61,7 +61,7 @@ def test_a_report_says_which_pictures_a_measure_with_gaps_is_on(image_set: Image
 
 
 def test_the_json_holds_the_same_and_what_it_is_of(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
-    assert f"Every figure is in {tmp_path / 'e.json'}." in run("evaluate", "--json", tmp_path / "e.json")
+    assert f"All of it is in {tmp_path / 'e.json'}." in run("models evaluate", "--out", tmp_path / "e.json")
     told, found = json.loads((tmp_path / "e.json").read_text()), image_set.evaluate()
     assert found is not None
     assert (told["pictures"], told["classes"], told["left_out"]) == (40, 2, 0)
@@ -93,9 +93,9 @@ def test_the_json_holds_the_same_and_what_it_is_of(image_set: ImageSet, run: Run
 def test_without_classes_it_says_what_it_needs(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
     image_set.labels.use(None)
     try:
-        told = run("evaluate", "--json", tmp_path / "e.json", status=1)
+        told = run("models evaluate", "--out", tmp_path / "e.json", status=1)
     finally:
         image_set.labels.use("folders")
     assert "at least 20 pictures in two or more class folders" in told
-    assert f"`python -m url_viz labels {image_set.root}`" in told
+    assert f"`python -m url_viz labels list {image_set.root}`" in told
     assert not (tmp_path / "e.json").exists()

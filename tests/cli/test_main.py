@@ -12,11 +12,10 @@ import pytest
 from tests.conftest import BF16_IS_QUICKER, FLOAT32_IS_QUICKER, set_times
 from tests.imaging.pictures import write_folder
 from tests.read_sets import copied
-from url_viz.__main__ import url_viz
 from url_viz.base.workspace import Workspace
 from url_viz.capabilities import places
 from url_viz.cli.embed_command import STRICT_STATUS
-from url_viz.cli.main import app, main
+from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.model import Model
 from url_viz.models.model_names import DEFAULT, PACKAGED
@@ -57,7 +56,7 @@ def read(run: Run, folder: Path, read_once: ImageSet, workspace: Path) -> Path:
 class TestHelp:
     """Every command explains itself."""
 
-    @pytest.mark.parametrize("command", [*app.commands, *map(" ".join, places())])
+    @pytest.mark.parametrize("command", [*map(" ".join, places())])
     def test_of_each_command(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as caught:
             main([*command.split(), "--help"])
@@ -77,20 +76,6 @@ class TestHelp:
             assert named == [words[1] for words in places() if words[0] == subject and words[1:]]
             assert max(map(len, lines)) <= min(columns, 120)
 
-    def test_of_completion_is_a_script_that_completes(
-        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        monkeypatch.setattr(sys, "argv", ["url-viz", "--tyro-print-completion", "bash"])
-        with pytest.raises(SystemExit):
-            url_viz()
-        script = capsys.readouterr().out + (
-            "COMP_WORDS=(url-viz refi); COMP_CWORD=1\n"
-            "$(complete -p url-viz | sed 's/.*-F \\([^ ]*\\).*/\\1/') url-viz refi url-viz; echo ${COMPREPLY[@]}"
-        )
-        assert (
-            subprocess.run(["bash", "-c", script], check=True, capture_output=True, text=True).stdout.strip() == "refit"
-        )
-
     @pytest.mark.parametrize("arguments", [["rank"], ["embed", "x", "--limit", "few"], ["no-such-command"]])
     def test_a_wrong_use_is_no_success(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         try:
@@ -102,7 +87,7 @@ class TestHelp:
 
 
 def test_models_lists_what_is_here_and_what_to_install(run: Run) -> None:
-    lines = run("models").splitlines()
+    lines = run("models", "list").splitlines()
     assert f"{DEFAULT} (default): ready" in lines[1]
     for model in PACKAGED.values():
         place = next(place for place, line in enumerate(lines) if line.startswith(model.name))
@@ -169,7 +154,7 @@ class TestEmbed:
         assert way_out is not None
         assert "in float32" in run(*read, *way_out[1].split()[1:])
         assert slow not in run(*read), "it goes on in float32"
-        assert fast in run("models")
+        assert fast in run("models", "list")
 
     def test_another_workspace(self, run: Run, folder: Path, tmp_path: Path, prepared: Path) -> None:
         other = tmp_path / "other"

@@ -31,8 +31,12 @@ def test_predictions_become_columns_and_reviews(image_set: ImageSet, run: Run, t
     truth = (tmp_path / "set" / "labels" / "0.txt").read_text().splitlines()
     lines = [truth[0] + " .9", "0" + truth[1][1:] + " .8", "1 .9 .9 .1 .1 .7"]
     (labels / "0.txt").write_text("\n".join(lines))
-    printed = run("predictions", tmp_path / "predict", "--out", tmp_path / "invented.csv", "--run", "yolo")
+    printed = run("runs detections", tmp_path / "predict", "--out", tmp_path / "invented.csv", "--run", "yolo")
+    assert printed == f"1 prediction of no object in {tmp_path / 'invented.csv'}.\n"
+    printed = run("runs detections", tmp_path / "predict")
     assert "2 objects found, 1 of them as another class; 4 missed." in printed
+    assert "images/0.png" in printed
+    assert "review" in printed.splitlines()[-1]
     assert pd.read_csv(tmp_path / "invented.csv")["picture"].tolist() == ["images/0.png"]
     table = image_set.table()
     assert table["detected"].value_counts().to_dict() == {"missed": 4, "found": 2}

@@ -1,5 +1,6 @@
-"""`reasons` and `why` on the command line: counts, lists, one picture, its heat map, and errors that help."""
+"""`explain` on the command line: counts, lists, one picture, its heat map, and errors that help."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -24,25 +25,26 @@ def image_set(module_workspace: Path, model: Model) -> ImageSet:
 
 
 def test_counts_and_a_list(run: Run) -> None:
-    lines = run("reasons").splitlines()
-    assert lines[0].split() == ["1", "dark"]
+    lines = run("explain").splitlines()
+    assert lines[0].split() == ["pictures", "reason"]
+    assert lines[1].split() == ["1", "dark"]
     assert lines[-1].endswith("none of these")
-    printed = run("reasons", "--reason", "dark")
+    printed = run("explain", "--reason", "dark")
     assert "1 of 4 pictures: dark" in printed
-    assert "dark.png  nine tenths of it is darker than" in printed
-    assert "no reason 'ugly'. There are: motion blur, blurred, dark," in run("reasons", "--reason", "ugly", status=1)
+    assert re.search("dark.png +nine tenths of it is darker than", printed)
+    assert "no reason 'ugly'. There are: motion blur, blurred, dark," in run("explain", "--reason", "ugly", status=1)
 
 
 def test_why_one_picture_and_where(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "heat.png"
-    printed = run("why", "dark.png", "--heat", out)
+    printed = run("explain", "dark.png", "--heat", out)
     assert printed.startswith("dark.png: confusability "), "the leading order"
     assert "dark: nine tenths" in printed
     assert "Confusability: likeness to the nearest picture" in printed
     with Image.open(out) as image:
         assert image.size == (128, 96)
-    printed = run("why", "0.png")
+    printed = run("explain", "0.png")
     assert printed.startswith("0.png: confusability ")
     assert "dark" not in printed
-    assert "'nowhere.png'" in run("why", "nowhere.png", status=1)
-    assert "ends in .png" in run("why", "dark.png", "--heat", tmp_path / "heat.jpg", status=1)
+    assert "'nowhere.png'" in run("explain", "nowhere.png", status=1)
+    assert "ends in .png" in run("explain", "dark.png", "--heat", tmp_path / "heat.jpg", status=1)

@@ -114,17 +114,19 @@ class TestReview:
 
     def test_the_default_order_so_many_of_each_class_and_twins(self, run: Run, image_set: ImageSet) -> None:
         assert image_set.order().measure == "ambiguity"
-        lines = run("review", "--top", 3).splitlines()
-        assert lines[0] == "All, most ambiguous first: 24 pictures to review.", "of the two copies one"
+        title, header, *lines, more = run("review", "--top", 3).splitlines()
+        assert title == "All, most ambiguous first: 24 pictures to review.", "of the two copies one"
+        assert header.split() == ["path", "label", "question"]
         table = image_set.table().sort_values("ambiguity", ascending=False)
-        for line, row in zip(lines[1:4], table.head(3).to_dict("records"), strict=True):
-            assert line == f"{row['path']}  ({row['label']})  {row['first_class']} or {row['second_class']}?"
-        assert lines[4:] == ["… and 21 more (--top)"]
-        lines = run("review", "--per-class", 2, "--within-class").splitlines()
-        assert lines[0] == "The 2 most ambiguous of each class: 4 pictures to review."
-        assert [line[:3] for line in lines[1:]] == ["cat", "cat", "dog", "dog"]
-        shown = "Near copies: 1 picture to review.\ncat/0000.jpg  (cat)  Keep which?\n"
-        assert run("review", "--by", "copies") == shown
+        for line, row in zip(lines, table.head(3).to_dict("records"), strict=True):
+            assert line.split() == [row["path"], row["label"], row["first_class"], "or", f"{row['second_class']}?"]
+        assert more == "… and 21 more (--top)"
+        title, _, *lines = run("review", "--per-class", 2, "--within-class").splitlines()
+        assert title == "The 2 most ambiguous of each class: 4 pictures to review."
+        assert [line.split()[1] for line in lines] == ["cat", "cat", "dog", "dog"]
+        title, _, line = run("review", "--by", "copies").splitlines()
+        assert title == "Near copies: 1 picture to review."
+        assert line.split() == ["cat/0000.jpg", "cat", "Keep", "which?"]
         run("twins keep-one")
         assert run("review", "--by", "copies") == "Near copies: 0 pictures to review.\n"
 
@@ -135,18 +137,19 @@ class TestReview:
         assert shown[0] == "All, most ambiguous first · Class: cat: 11 pictures to review.", (
             "12 and a copy, without the corrected one"
         )
-        assert all(line.startswith("cat/") for line in shown[1:])
+        assert all(line.split()[0].startswith("cat/") for line in shown[2:])
         shown = run("review", "--tag", "dark").splitlines()
-        assert sorted(line.split("  ")[0] for line in shown[1:]) == ["cat/0002.jpg", "dog/0001.jpg"]
-        (_, line) = run("review", "--tag", "dark", "--of-class", "dog").splitlines()
-        assert line.startswith("dog/0001.jpg  (dog)  ")
+        assert sorted(line.split()[0] for line in shown[2:]) == ["cat/0002.jpg", "dog/0001.jpg"]
+        (_, _, line) = run("review", "--tag", "dark", "--of-class", "dog").splitlines()
+        assert line.split()[:2] == ["dog/0001.jpg", "dog"]
         assert run("review", "--of-class", "bird") == "All, most ambiguous first · Class: bird: 0 pictures to review.\n"
 
     def test_without_classes(self, run: Run, image_set: ImageSet) -> None:
         image_set.labels.use(None)
         lines = run("review", "--top", 1).splitlines()
         assert lines[0] == "All, most ambiguous first, by “Easily mistaken”: 24 pictures to review."
-        assert lines[1].endswith("  (no label)  Like this one?")
+        assert lines[1].split() == ["path", "question"]
+        assert lines[2].endswith(" Like this one?")
         assert "There are no labels to check" in run("review", "--by", "suspects", status=1)
         for arguments in (("--per-class", 2), ("--within-class",)):
             assert "There are no classes" in run("review", *arguments, status=1)

@@ -39,11 +39,11 @@ def test_of_a_folder_with_spaces_and_quotes_by_commands(
 ) -> None:
     root, home = str(image_set.root), str(image_set.workspace.root)
     image_set.labels.use(None)
-    assert suggested(run("evaluate", status=1)) == ["labels", root]
+    assert suggested(run("models evaluate", status=1)) == ["labels", "list", root]
     image_set.labels.use("folders")
     unread = image_set.root / "cat"
     capsys.readouterr()
-    assert main(["columns", str(unread), "list", "--workspace", home]) == 1
+    assert main(["columns", "list", str(unread), "--workspace", home]) == 1
     assert suggested(capsys.readouterr().err.partition(" `python -m url_viz sets list`")[0]) == ["embed", str(unread)]
     packed = tmp_path / 'my "trip" isn\'t over.tar'
     assert main(["sets", "pack", root, str(packed), "--workspace", home]) == 0

@@ -1,4 +1,4 @@
-"""The command `worth`, and `ImageSet.labels.worth` below it: what was decided is what is measured."""
+"""The command `labels worth`, and `ImageSet.labels.worth` below it: what was decided is what is measured."""
 
 import re
 from pathlib import Path
@@ -47,21 +47,22 @@ def test_python_measures_what_was_decided(image_set: ImageSet) -> None:
 
 def test_the_command_says_it_and_writes_the_classes(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
     image_set.decisions.decide(wrong_cats(image_set), "drop")
-    told = run("worth", "--seeds", 2, "--out", tmp_path / "classes.csv").splitlines()
+    told = run("labels worth", "--seeds", 2).splitlines()
     found = image_set.labels.worth(seeds=2)
     assert told[0] == found.words
     assert re.match(r"\d+\.\d % → \d+\.\d % right, \+\d+\.\d \[", told[0]), "its figure comes first"
     assert "Of 24 labelled pictures 6 were dropped." in told[0]
-    assert told[1].split() == ["accuracy", "log", "loss"]
+    assert told[1].split() == ["trained", "on", "accuracy", "log", "loss"]
     for line, arm in zip(told[2:6], found.arms, strict=True):
-        assert line.startswith(arm)
+        assert line.strip().startswith(arm)
         for figure in (found.figure(arm), found.figure(arm, LOSS)):
-            assert f"{figure.value:.3f} ({figure.interval.low:.3f} to" in line
-    assert told[-1] == f"2 classes in {tmp_path / 'classes.csv'}."
+            assert figure.text(digits=3) in line
+    printed = run("labels worth", "--seeds", 2, "--out", tmp_path / "classes.csv")
+    assert printed == f"2 classes in {tmp_path / 'classes.csv'}.\n"
     written = pd.read_csv(tmp_path / "classes.csv")
     assert written["label"].tolist() == found.by_class["label"].tolist()
     assert written["decided"].to_numpy() == pytest.approx(found.by_class["decided"].to_numpy(dtype=float))
-    assert "The figures are in" in run("worth", "--seeds", 2, "--out", tmp_path / "worth.json")
+    assert "All of it is in" in run("labels worth", "--seeds", 2, "--out", tmp_path / "worth.json")
     stored = worth_file(tmp_path / "worth.json").read()
     pd.testing.assert_frame_equal(stored.figures, found.figures, check_exact=True)
     assert stored.words == found.words

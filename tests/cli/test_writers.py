@@ -3,11 +3,9 @@
 import re
 from collections import Counter
 from pathlib import Path
-from typing import get_type_hints
 
 import numpy as np
 import pytest
-from url_viz.cli.command_app import app
 
 from tests.annotated_sets import KINDS, write_annotated
 from tests.given import by_turns, dice, given_set
@@ -50,14 +48,17 @@ WRITERS = [
     ("export folders", "{out}", "--by", "confusability"),
     ("labels doubtful", "--out", "{out}.csv"),
     ("labels confused", "--out", "{out}.csv"),
-    ("leakage", "--against", "{root}", "--out", "{out}.csv"),
-    ("representatives", "--out", "{out}.parquet"),
+    ("splits leaks", "--against", "{root}", "--out", "{out}.csv"),
+    ("subsets regions", "--out", "{out}.parquet"),
     ("export map", "/dev/null", "{out}.csv"),
-    ("answers", "ask", "{out}.csv"),
-    ("answers", "export", "{out}.csv"),
+    ("answers ask", "--out", "{out}.csv"),
+    ("answers list", "--out", "{out}.csv"),
+    ("decisions", "--out", "{out}.csv"),
+    ("twins list", "--out", "{out}.csv"),
+    ("explain", "--out", "{out}.csv"),
     ("labels worth", "--seeds", "2", "--out", "{out}.csv"),
-    ("why", "cat/0000.jpg", "--heat", "{out}.png"),
-    ("evaluate", "--json", "{out}.json"),
+    ("explain", "cat/0000.jpg", "--heat", "{out}.png"),
+    ("models evaluate", "--out", "{out}.json"),
     ("sets pack", "{out}.tar"),
 ]
 NO_MODEL = {"sets pack"}
@@ -82,43 +83,42 @@ def test_a_folder_that_is_not_there_is_told_and_not_made(
         command, *rest = (word.format(out=out, root=image_set.root) for word in words)
         return main([*command.split(), str(image_set.root), *rest, *where])
 
-    assert ran(tmp_path / "a b" / "not there" / "out") == (1 if words[0] == "answers" else 2)
+    assert ran(tmp_path / "a b" / "not there" / "out") == 2
     told = capsys.readouterr().err
     assert f"There is no folder '{tmp_path / 'a b' / 'not there'}' to write " in told
     assert f"(mkdir -p '{tmp_path / 'a b' / 'not there'}')" in told
     assert list(tmp_path.iterdir()) == []
-    if words[0] != "why":  # of given embeddings there is no heat
+    if "--heat" not in words:  # of given embeddings there is no heat
         (tmp_path / "a b" / "not there").mkdir(parents=True)
         assert ran(tmp_path / "a b" / "not there" / "out") == 0, capsys.readouterr().err
 
 
 REFUSED = [
     *WRITERS,
-    ("choose", "3", "--out", "{out}.csv"),
-    ("measure", "/dev/null", "{out}.json"),
+    ("subsets choose", "3", "--out", "{out}.csv"),
+    ("subsets worth", "/dev/null", "--out", "{out}.json"),
+    ("models compare", "m", "--out", "{out}.csv"),
     ("versions diff", "{root}", "--out", "{out}.json"),
     ("versions diff", "{root}", "--report", "{out}.html"),
     *(("check", "--policy", "policy.toml", f"--{kind}", "{out}.x") for kind in ("json", "junit", "markdown")),
     ("export figure", "{out}.png"),
     ("export figure", "/dev/null", "--gallery", "{out}.png"),
-    ("predictions", "/dev/null", "--out", "{out}.csv"),
+    ("runs detections", "/dev/null", "--out", "{out}.csv"),
     ("export annotations", "{out}"),
 ]
 """Every output of every command."""
 
 
 def test_every_output_of_every_command_is_tried() -> None:
-    hints = {
-        (command, name): hint
-        for command, function in app.commands.items()
-        for name, hint in get_type_hints(function, include_extras=True).items()
-    }
     capabilities = {" ".join(words): place.load() for words, place in places().items()}
-    hints |= {(words, each.name): each.hint for words, what in capabilities.items() for each in what.parameters}
-    hints |= {(words, each.name): each.hint for words, what in capabilities.items() for each in showing(what)}
+    hints = {
+        (words, each.name): each.hint
+        for words, what in capabilities.items()
+        for each in (*what.parameters, *showing(what))
+    }
     marked = {place for place, hint in hints.items() if is_output(hint)}
     tried = Counter(words[0] for words in REFUSED)
-    assert {*tried} == {command for command, _ in marked} | {"answers"}
+    assert {*tried} == {command for command, _ in marked}
     for name in ("check", "export figure"):
         assert tried[name] == sum(place[0] == name for place in marked)
     named = {place for place in hints if re.search(r"out|json|junit|markdown|report|heat|gallery", place[1])}
@@ -185,9 +185,9 @@ def test_a_list_a_policy_and_a_baseline_stay_what_they_are(
     home = ("--workspace", str(tmp_path.parent / "home"))
     for words in (
         ("export table", str(listed), "list.csv"),
-        ("choose", str(listed), "3", "--out", "list.csv"),
-        ("choose", "elsewhere", "3", "--from", "list.csv", "--out", "./list.csv"),
-        ("choose", "elsewhere", "3", "--pin", "list.csv", "--out", "list.csv"),
+        ("subsets choose", str(listed), "3", "--out", "list.csv"),
+        ("subsets choose", "elsewhere", "3", "--from", "list.csv", "--out", "./list.csv"),
+        ("subsets choose", "elsewhere", "3", "--pin", "list.csv", "--out", "list.csv"),
         ("versions diff", "elsewhere", "list.csv", "--out", "list.csv"),
         ("check", "elsewhere", "--policy", "policy.toml", "--json", "policy.toml"),
     ):

@@ -62,7 +62,7 @@ def test_what_is_written_is_read_back(image_set: ImageSet, tmp_path: Path, keep:
 
 
 def test_questions_are_filled_in(image_set: ImageSet, tmp_path: Path) -> None:
-    table = questions_table(image_set, 4, seed=1)
+    table = questions_table(image_set, top=4, seed=1)
     assert table["same"].tolist() == [""] * 4
     table["same"] = ["Yes", " n ", "", "SAME"]
     done = import_answers(image_set, write_table(table, tmp_path / "q.csv"))

@@ -163,7 +163,7 @@ def test_the_choice_stays_with_the_set(image_set: ImageSet) -> None:
     image_set.labels.set_apart("patient")
     image_set.labels.use("level:1")
     assert image_set.labels.apart.choice == "patient"
-    assert image_set.columns.remove("study") == "Pictures of one 'patient' are no longer kept apart."
+    assert image_set.columns.remove("study") == "Removed 'study'. Pictures of one 'patient' are no longer kept apart."
     assert (image_set.labels.apart.choice, image_set.labels.chosen) == (None, "level:1")
     with pytest.raises(
         ImageSetError, match=r"no 'patient' to keep.*level:1, level:2, name:1, name:2, none.*labels keep-apart FOLDER"

@@ -152,4 +152,5 @@ def _print(printout: Printout, top: int | None) -> None:
 def table_text(table: Table, top: int | None = None) -> str:
     """The rows of a table in columns, as a screen shows them."""
     rows = table.shown().head(len(table.rows) if top is None else top)
+    rows = rows.assign(**{str(name): rows[name].fillna("–") for name in rows if rows[name].dtype.kind == "O"})
     return str(rows.to_string(index=False, na_rep="–", float_format=table.number.format))

@@ -223,12 +223,9 @@ def list_answers(image_set: ImageSet) -> Printout:
     """List the answers on pairs of pictures, and say what they made of the order."""
     moved = moved_share(image_set.table())
     words = change_in_words(image_set.answers.log.now(), image_set.answers.tuned(), moved=moved)
-    columns = ["same", "path", "neighbour_path"]
-    return Printout(
-        [words],
-        [Table(answers_table(image_set)[::-1], columns, noun="answer")],
-        file=Table(answers_table(image_set), noun="answer"),
-    )
+    rows = answers_table(image_set)
+    latest_first = Table(rows[::-1], ["same", "path", "neighbour_path"], noun="answer")
+    return Printout([words], [latest_first], file=Table(rows, noun="answer"))
 
 
 def answers_table(image_set: ImageSet) -> pd.DataFrame:
@@ -242,8 +239,8 @@ def answers_table(image_set: ImageSet) -> pd.DataFrame:
 )
 def questions_table(
     image_set: ImageSet,
-    count: Annotated[Count, Doc("how many pairs to ask about")] = 20,
     *,
+    top: Annotated[Count, Doc("how many pairs to ask about")] = 20,
     seed: Annotated[Seed, Doc("another one draws other pairs")] = 0,
 ) -> pd.DataFrame:
     """Ask about pairs: are a picture and its nearest the same kind of thing? A few answers make the order truer.
@@ -254,7 +251,7 @@ def questions_table(
 
     In Python it returns COLUMNS.
     """
-    ids = image_set.answers.ask(count, seed=seed)[["id", "neighbour_id"]].to_numpy(np.int64)
+    ids = image_set.answers.ask(top, seed=seed)[["id", "neighbour_id"]].to_numpy(np.int64)
     contents = image_set.core.contents[image_set.core.rows_of(ids.ravel())].reshape(-1, 2)
     return _table(image_set, contents, np.full(len(ids), ""))
 
@@ -278,8 +275,8 @@ def import_answers(
     Pictures are known by content where the file has it, else by path. Rows without an answer, or of pictures that this
     set has not, are passed over.
 
-    In Python: raises FolderError for a file that cannot be read,
-    has other columns, or an answer that is neither yes nor no; nothing is stored then. DecisionError without answers.
+    In Python it raises FolderError for a file that cannot be read, has other columns, or an answer that is neither yes
+    nor no; nothing is stored then. DecisionError without answers.
     """
     source = opened(file)
     table = read_csv(source)

@@ -250,15 +250,15 @@ class SetColumns(SetSubject):
             imported_columns.write_import(self._core.store.paths, prepared.content)
         return self._forget_lost_choices()
 
-    @capability("columns remove", show=lambda _, became: Printout([f"Removed. {became}".rstrip()]))
+    @capability("columns remove")
     def remove(self, name: Annotated[str, Doc("the name of the import")]) -> str:
         """Remove an import with its columns.
 
-        In Python it returns what became of choices of its columns, in sentences; "" for nothing. Raises ImageSetError
-        if there is none of this name.
+        In Python it returns that, and what became of choices of its columns, in sentences. Raises ImageSetError if
+        there is none of this name.
         """
         imported_columns.remove_import(self._core.store.paths, name)
-        return self._forget_lost_choices()
+        return f"Removed {name!r}. {self._forget_lost_choices()}".rstrip()
 
     def _forget_lost_choices(self) -> str:
         sentences = []
