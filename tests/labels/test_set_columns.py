@@ -99,7 +99,7 @@ class TestTheTable:
         image_set.columns.add(table_of(a=[1] * 6))
         [path] = (tmp_path / "home").rglob("mine.parquet")
         path.write_bytes(b"PAR1")
-        with pytest.raises(WorkspaceError, match="columns FOLDER remove mine"):
+        with pytest.raises(WorkspaceError, match="columns remove FOLDER mine"):
             image_set.table()
         image_set.columns.remove("mine")
         assert "a" not in image_set.table()
@@ -117,7 +117,7 @@ class TestTheTable:
             try:
                 pd.testing.assert_frame_equal(image_set.table(), before)
             except WorkspaceError as error:
-                assert "columns FOLDER remove mine" in str(error)  # noqa: PT017 (some bits say nothing)
+                assert "columns remove FOLDER mine" in str(error)  # noqa: PT017 (some bits say nothing)
 
 
 class TestMovedFiles:

@@ -86,7 +86,7 @@ def find_opinions(store: Store, space: EmbeddingSpace, content: NDArray[np.int64
     """The second model, and behind it the other look of the model of `space`, if that was taken; () without a second.
 
     The second model is the other one that read a set last, of those whose graph has just the contents (M,). One whose
-    tables are damaged is passed over; that is reported when the set is opened with it, and fixed by `mend`.
+    tables are damaged is passed over; that is reported when the set is opened with it, and fixed by `sets repair`.
     """
     second = tuple(islice(_opinions(store, store.about().other_spaces(space), content), 1))
     return second and (*second, *_opinions(store, [space.squeezed], content))

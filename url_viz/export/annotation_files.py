@@ -97,7 +97,7 @@ def _changed(image_set: ImageSet) -> dict[int, str | None]:
     if is_changed.any() and image_set.labels.chosen != CLASS:
         raise ImageSetError(
             "Labels are not the classes of the annotations now. Choose these: "
-            f"`{command('labels', image_set.root, CLASS)}`."
+            f"`{command('labels', 'use', image_set.root, CLASS)}`."
         )
     labels = table["label"].where(~is_dropped, None)
     return dict(zip(table["id"][is_changed].tolist(), labels[is_changed].tolist(), strict=True))
@@ -246,7 +246,7 @@ def classes_to_choose(image_set: ImageSet) -> list[str]:
     if not classes:
         raise ImageSetError(
             f"{str(image_set.root)!r} has no classes to choose from. Name some pictures, or say what the label is: "
-            f"`{command('labels', image_set.root, 'COLUMN')}`."
+            f"`{command('labels', 'use', image_set.root, 'COLUMN')}`."
         )
     return classes
 

@@ -250,8 +250,8 @@ def refuse_without_files(root: Path) -> None:
     if not isinstance(source_of(root), Folder | Objects):
         raise FolderError(
             f"The pictures of {str(root)!r} are no files of one folder, and this works on such only. Write them into "
-            f"one (`{command('sort', root, 'OUT', '--by', 'label')}`; those without labels by `share … "
-            "--as huggingface`), and read that."
+            f"one (`{command('export', 'folders', root, 'OUT', '--by', 'label')}`; those without labels by `export "
+            "huggingface …`), and read that."
         )
 
 

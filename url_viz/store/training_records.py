@@ -172,7 +172,7 @@ def _refuse_other_columns(folder: Path, epoch: AboutEpoch) -> None:
                 raise ImageSetError(
                     f"The run {folder.name!r} has {_columns_in_words(recorded)}, and these predictions have "
                     f"{_columns_in_words(epoch)}. Choose another name for the run, or remove what is recorded of it: "
-                    f"`{command('runs', 'FOLDER', 'remove', folder.name)}`."
+                    f"`{command('runs', 'remove', 'FOLDER', folder.name)}`."
                 )
 
 

@@ -124,7 +124,7 @@ class _AboutImport:
 
 def import_file(paths: SetPaths, name: str) -> RecordParquet[_AboutImport]:
     """The file that holds an import."""
-    advice = f"Remove these columns and add them again: `{command('columns', 'FOLDER', 'remove', name)}`."
+    advice = f"Remove these columns and add them again: `{command('columns', 'remove', 'FOLDER', name)}`."
     return RecordParquet(paths.columns / f"{name}{_ENDING}", _AboutImport, _ABOUT, advice)
 
 
