@@ -58,7 +58,7 @@ def test_the_command_says_it_and_writes_the_classes(image_set: ImageSet, run: Ru
         for figure in (found.figure(arm), found.figure(arm, LOSS)):
             assert figure.text(digits=3) in line
     printed = run("labels worth", "--seeds", 2, "--out", tmp_path / "classes.csv")
-    assert printed == f"2 classes in {tmp_path / 'classes.csv'}.\n"
+    assert printed.splitlines() == [found.words, f"2 classes in {tmp_path / 'classes.csv'}."]
     written = pd.read_csv(tmp_path / "classes.csv")
     assert written["label"].tolist() == found.by_class["label"].tolist()
     assert written["decided"].to_numpy() == pytest.approx(found.by_class["decided"].to_numpy(dtype=float))

@@ -105,6 +105,7 @@ REFUSED = [
     ("export figure", "/dev/null", "--gallery", "{out}.png"),
     ("runs detections", "/dev/null", "--out", "{out}.csv"),
     ("export annotations", "{out}"),
+    ("sort-new", "/dev/null", "--out", "{out}.csv"),
 ]
 """Every output of every command."""
 

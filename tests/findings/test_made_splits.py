@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.given import by_turns, dice, given_set
-from url_viz.base.errors import ImageSetError, UsageError
+from url_viz.base.errors import ImageSetError
 from url_viz.export.folders import sort_into_folders
 from url_viz.findings.made_splits import TEST, TRAIN, VALIDATION, MadeSplits, make_splits, shares_of
 
@@ -67,12 +67,12 @@ def test_of_any_pictures_groups_are_whole_and_shares_near(data: st.DataObject) -
 
 @pytest.mark.parametrize(("test", "validation"), [(0.0, 0.0), (0.7, 0.3), (1.0, 0.0)])
 def test_shares_that_leave_nothing_are_refused(test: float, validation: float) -> None:
-    with pytest.raises(UsageError, match="together above 0 and below 1"):
+    with pytest.raises(ImageSetError, match="together above 0 and below 1"):
         shares_of(test, validation)
 
 
 def test_fewer_groups_than_splits_are_refused() -> None:
-    with pytest.raises(UsageError, match="too few for 2 splits"):
+    with pytest.raises(ImageSetError, match="too few for 2 splits"):
         made([0, 0, 0], ["cat"] * 3)
 
 

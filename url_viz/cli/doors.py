@@ -122,7 +122,7 @@ def show(printout: Printout, *, top: int | None = None, out: Path | None = None,
         if json:
             print(printout.as_json())
         elif out is not None:
-            print(_written(printout, out))
+            print("".join(f"{line}\n" for line in printout.words) + _written(printout, out))
         else:
             _print(printout, top)
     return printout.status

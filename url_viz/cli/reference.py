@@ -25,6 +25,7 @@ EXAMPLES: dict[str, str] = {
     "review": "--by suspects",
     "decide": "drop --above 95",
     "completion": "bash",
+    "sort-new": "new-photos/",
     "splits leaks": "--test '*1.jpg'",
     "labels use": "level:1",
     "labels keep-apart": "name:1",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.base.errors import UsageError
+from url_viz.base.errors import ImageSetError
 from url_viz.base.printout import Printout, Table
 from url_viz.base.wording import counted, first_of, percent
 
@@ -85,9 +85,9 @@ class MadeSplits:
 
 
 def shares_of(test: float, validation: float) -> dict[str, float]:
-    """The share of each split. Raises UsageError where nothing is left to train on, or nothing is to be split."""
+    """The share of each split. Raises ImageSetError where nothing is left to train on, or nothing is to be split."""
     if not test + validation or test + validation >= 1:
-        raise UsageError(
+        raise ImageSetError(
             f"test is {test:g} and validation {validation:g}; give fractions that are together above 0 and below 1."
         )
     return {TRAIN: 1 - test - validation, VALIDATION: validation, TEST: test}
@@ -106,7 +106,7 @@ def make_splits(
 
     `groups` (N,) are codes: what is in one is never parted. `labels` (N,), None for none, count as one class. With
     `before` (N,), the split of each picture so far or None, pictures stay where they are, and what is in their group
-    joins them. Pictures that are not used get None. Raises UsageError where there are fewer groups than splits.
+    joins them. Pictures that are not used get None. Raises ImageSetError where there are fewer groups than splits.
     """
     named = pd.Series(labels, dtype=object)
     split = np.full(len(groups), None, dtype=object)
@@ -145,7 +145,7 @@ def _dealt(groups: Groups, classes: NDArray[np.intp], shares: Mapping[str, float
         return np.full(len(groups), next(iter(asked)), dtype=object)
     most = min(MOST_FOLDS, len(np.unique(groups)), int(np.bincount(classes).max()))
     if most < len(asked):
-        raise UsageError(
+        raise ImageSetError(
             f"There are {counted(len(np.unique(groups)), 'source group')}, of each class "
             f"{int(np.bincount(classes).max()):,} pictures at most: too few for {len(asked)} splits. Add pictures, or "
             "ask for fewer splits."

@@ -110,8 +110,8 @@ class SetSplits(SetSubject):
         folders --by split` writes it, and `splits leaks` checks it.
 
         In Python `.counts`, `.by_class`, `.unbalanced`, `.words`. Groups are dealt by scikit-learn's
-        StratifiedGroupKFold. Raises ImageSetError where folders or lists name splits already, UsageError for shares
-        that leave nothing to train on and for more splits than source groups.
+        StratifiedGroupKFold. Raises ImageSetError where folders or lists name splits already, for shares that leave
+        nothing to train on and for more splits than source groups.
         """
         shares = shares_of(test, validation)
         self._refuse_told()
@@ -123,6 +123,8 @@ class SetSplits(SetSubject):
                 groups = joined_groups(groups, pd.factorize(table[column])[0])
         before = table[SPLIT].tolist() if keep and SPLIT in table else None
         used, labels = self._core.keep_mask(), table["label"].tolist()
+        if not used.any():
+            raise ImageSetError(f"All {self._core.noun}s are dropped: there is nothing to split.")
         made = make_splits(groups, labels, shares=shares, is_used=used, before=before, seed=seed)
         self._write(pd.Series(made.split, dtype=object), f"splits make --test {test:g} --seed {seed}")
         return made
