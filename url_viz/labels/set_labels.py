@@ -1,10 +1,12 @@
 """The labels of an image set: what they are taken from, which look wrong, corrections, and what these were worth."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import pandas as pd
 
 from url_viz.base.errors import ImageSetError
+from url_viz.base.wording import first_of
 from url_viz.columns.measures import AMBIGUITY, has_values
 from url_viz.columns.ranking import NONE
 from url_viz.columns.table import imported, own_graph_columns, table
@@ -103,9 +105,22 @@ class SetLabels(SetSubject):
 
         Files stay where they are: `label` of `table()` is the corrected one, `label_given` what it was. A correction
         holds while labels are taken from the same source (`use`). Raises DecisionError for unknown ids, or what
-        cannot be a label. `who` is written to the log; by default the user of this process.
+        cannot be a label. `who` is written to the log; by default the user of this process. A class
+        that annotation files have no number for is in the action's `note`.
         """
-        return self._core.decisions_by(who).label(labels, source=self.source)
+        action = self._core.decisions_by(who).label(labels, source=self.source)
+        return replace(action, note=self._note_on_new(filter(None, labels.values())))
+
+    def _note_on_new(self, names: Iterable[str]) -> str:
+        """What follows where objects get classes that their annotation files have no number for."""
+        new = sorted({*names} - {*self.named_classes()}) if self.named_classes() else []
+        if not new:
+            return ""
+        have, it = ("have no number", "them") if len(new) > 1 else ("has no number", "it")
+        return (
+            f"{first_of([*map(repr, new)])} {have} in the annotation files, which cannot be exported so: add {it} to "
+            "the classes there and read them again, or give another class"
+        )
 
     def accept(self, ids: Iterable[int], *, who: str | None = None) -> Action:
         """Give pictures the class that `check()` suggests, where the label is likelier wrong than right; others stay.
