@@ -192,7 +192,7 @@ class TestVerdicts:
     def test_each_is_one_action_that_can_be_undone(self, objects: ImageSet) -> None:
         review = objects.reviews.open("confusability")
         one = int(review.ids[0])
-        assert review.store(one, CardAnswer(verdict=BOX_IS_WRONG)).sentence == "Tagged 1 picture “box is wrong”"
+        assert review.store(one, CardAnswer(verdict=BOX_IS_WRONG)).sentence == "Tagged 1 object “box is wrong”"
         objects.decisions.undo()
         assert objects.table().set_index("id").loc[one, "tags"] == ""
         assert not review.is_done(review.ids).any()

@@ -271,7 +271,7 @@ class SetCore:
     @cached_property
     def decisions(self) -> Decisions:
         """The decisions on pictures, their tags and corrected labels."""
-        return Decisions(self.store.paths.decisions, self.derived.get(table.file_keys))
+        return Decisions(self.store.paths.decisions, self.derived.get(table.file_keys), noun=self.noun)
 
     def decisions_by(self, who: str | None) -> Decisions:
         """Decisions that stand in the log as made by `who`; by default the user of this process."""

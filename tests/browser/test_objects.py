@@ -182,3 +182,21 @@ def test_a_box_drawn_on_the_picture_is_searched_by_and_typed_numbers_too(
     expect(page.get_by_text("100 × 150 px of it")).to_be_visible()
     page.get_by_role("button", name="Clear the part").click()
     expect(page.get_by_text("px of it")).to_have_count(0)
+
+
+def test_a_class_without_a_number_in_the_files_is_asked_about_twice(
+    app: str, objects: ImageSet, open_page: OpenPage
+) -> None:
+    page = open_page(f"{app}/?set={objects.set_id}&review=confusability")
+    assert_drawn(page, f".large > {WHOLE}")
+    settled(page)
+    counts, history = page.locator(".counts").inner_text(), len(objects.decisions.history())
+    page.keyboard.press("c")
+    page.keyboard.type("cow")
+    option = page.get_by_role("option", name="New class “cow”")
+    expect(option).to_contain_text("no number in the files, whose export it stops")
+    page.keyboard.press("Enter")
+    expect(option).to_contain_text("Enter again to choose it")
+    page.keyboard.press("Escape")
+    expect(page.locator(".counts")).to_have_text(counts)
+    assert len(objects.decisions.history()) == history

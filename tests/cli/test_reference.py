@@ -23,6 +23,7 @@ PARSED_ALONE = {
         "embed",
         "check",
         "search",
+        "sort-new",
         "models prepare",
         "models compare",
     ),  # a server, models, a second model

@@ -121,8 +121,9 @@ def test_what_cannot_be_written_is_refused(made: Made, tmp_path: Path) -> None:
         program_for(coco, "annotations").write(coco, out, ids=ids(coco, 0))
     with pytest.raises(UsageError, match="which is only read"):
         shared(coco, tmp_path / "set" / "images" / "out", "annotations")
-    coco.labels.give({ids(coco, 0)[0]: "cow"})
-    with pytest.raises(ImageSetError, match="'cow' has no number"):
+    warned = coco.labels.give({ids(coco, 0)[0]: "cow"}).sentence
+    assert warned.startswith("Labelled 1 object “cow”. 'cow' has no number in the annotation files")
+    with pytest.raises(ImageSetError, match=r"'cow' has no number.* another class to .*0\.png#0\."):
         shared(coco, out, "annotations")
     coco.labels.give({ids(coco, 0)[0]: "dog"})
     document = json.loads((tmp_path / "set" / "instances.json").read_text())

@@ -133,3 +133,8 @@ def test_a_failed_job_shows_why_and_its_log(image_set: ImageSet) -> None:
     at = opened(page="jobs")
     assert any("exit status 3" in one.value for one in at.caption)
     assert any("no luck" in block.value for block in at.code)
+
+
+def test_a_failed_job_says_the_error_of_its_command(image_set: ImageSet) -> None:
+    ended(a_job(image_set, ["-c", "import sys; print('error: no room is left'); sys.exit(1)"]))
+    assert any(one.value == "no room is left" for one in opened(page="jobs").caption)

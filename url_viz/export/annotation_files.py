@@ -72,9 +72,12 @@ def write_annotations(wanted: Wanted) -> AnnotationCopy:
         {label for label in changed.values() if label is not None} - {*source.annotations.names.values()}
     )
     if unnumbered and format_of(source.annotations).numbers_classes:
+        theirs = image_set.core.paths_of([image_id for image_id, label in changed.items() if label in unnumbered])
+        have, it = ("have no number", "them") if len(unnumbered) > 1 else ("has no number", "it")
         raise ImageSetError(
-            f"{', '.join(map(repr, unnumbered))} has no number in {source.root.name!r}. Add it to the classes there "
-            f"and read it again ({embed_command(source.root)}), or give another class."
+            f"{', '.join(map(repr, unnumbered))} {have} in {source.root.name!r}. Add {it} to the classes there and "
+            f"read it again ({embed_command(source.root)}), or give another class to "
+            f"{first_of([*map(display_name, theirs)])}."
         )
     count = 0
     with new_folder(wanted.out, image_set) as folder:

@@ -11,7 +11,7 @@ from url_viz.base.command_line import Within
 from url_viz.base.errors import DecisionError, ImageSetError
 from url_viz.base.printout import Printout
 from url_viz.base.progress import Progress, ProgressCallback, silent
-from url_viz.base.wording import command, counted
+from url_viz.base.wording import command, counted, first_of
 from url_viz.capability import AsJob, capability
 from url_viz.columns.measures import AMBIGUITY, has_values
 from url_viz.columns.ranking import NONE
@@ -174,9 +174,22 @@ class SetLabels(SetSubject):
 
         Files stay where they are: `label` of `table()` is the corrected one, `label_given` what it was. A correction
         holds while labels are taken from the same source (`use`). Raises DecisionError for unknown ids, or what
-        cannot be a label. `who` is written to the log; by default the user of this process.
+        cannot be a label. `who` is written to the log; by default the user of this process. A class
+        that annotation files have no number for is in the action's `note`.
         """
-        return self._core.decisions_by(who).label(labels, source=self.source)
+        action = self._core.decisions_by(who).label(labels, source=self.source)
+        return replace(action, note=self._note_on_new(filter(None, labels.values())))
+
+    def _note_on_new(self, names: Iterable[str]) -> str:
+        """What follows where objects get classes that their annotation files have no number for."""
+        new = sorted({*names} - {*self.named_classes()}) if self.named_classes() else []
+        if not new:
+            return ""
+        have, it = ("have no number", "them") if len(new) > 1 else ("has no number", "it")
+        return (
+            f"{first_of([*map(repr, new)])} {have} in the annotation files, which cannot be exported so: add {it} to "
+            "the classes there and read them again, or give another class"
+        )
 
     @capability("labels accept")
     def accept(

@@ -490,7 +490,7 @@ class Desk {
   type() {
     this.typedFor = this.card.id;
     const { shares, are_shares_told: areTold } = this.card;
-    this.typing.open(this.data.classes, { noun: this.takes("name") ? "name" : "class", shares, areTold });
+    this.typing.open(this.data.classes, { noun: this.takes("name") ? "name" : "class", shares, areTold, newIs: this.data.new_is });
   }
 
   stopTyping() {

@@ -49,10 +49,11 @@ export class TypeAhead {
 
   /**
    * @param {string[]} classes the known ones
-   * @param {{noun?: string, shares?: Record<string, number>, areTold?: boolean}} more the share of each class, where it
-   *   is known, and whether it is shown
+   * @param {{noun?: string, shares?: Record<string, number>, areTold?: boolean, newIs?: string}} more the share of each
+   *   class, where it is known, whether it is shown, and what speaks against a new class
    */
-  open(classes, { noun = "class", shares = {}, areTold = true } = {}) {
+  open(classes, { noun = "class", shares = {}, areTold = true, newIs = "" } = {}) {
+    this.newIs = newIs;
     this.shares = shares;
     this.areTold = areTold;
     this.classes = ranked(classes, shares);
@@ -79,8 +80,9 @@ export class TypeAhead {
         item.setAttribute("role", "option");
         item.setAttribute("aria-selected", String(place === this.at));
         item.textContent = isNew ? `New ${this.noun} “${name}”` : name;
-        const words = name === this.doubted ? "nothing here looks like it: Enter again to choose it" : this.percent(name);
-        if (words && !isNew) item.append(Object.assign(document.createElement("span"), { className: "share", textContent: words }));
+        const against = isNew ? this.newIs : "nothing here looks like it";
+        const words = name === this.doubted ? `${against}: Enter again to choose it` : isNew ? against : this.percent(name);
+        if (words) item.append(Object.assign(document.createElement("span"), { className: "share", textContent: words }));
         return item;
       }),
     );
@@ -110,10 +112,10 @@ export class TypeAhead {
     const option = this.options[at];
     if (!option) return;
     const { name, isNew } = option;
-    const isDoubted = !isNew && Object.keys(this.shares).length > 0 && (this.shares[name] ?? 0) < SUPPORTED;
+    const isDoubted = isNew ? this.newIs !== "" : Object.keys(this.shares).length > 0 && (this.shares[name] ?? 0) < SUPPORTED;
     if (!isDoubted || this.doubted === name) return this.choose(name);
     this.doubted = name;
     this.fill(at);
-    this.input.setAttribute("aria-description", `Nothing here looks like ${name}. Press Enter again to choose it.`);
+    this.input.setAttribute("aria-description", `${isNew ? this.newIs : `Nothing here looks like ${name}`}. Press Enter again to choose it.`);
   }
 }

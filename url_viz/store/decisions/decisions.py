@@ -57,19 +57,21 @@ class Judgement:
 class Action:
     """What an action did: `did` in words ("dropped 47 pictures"), `count` of them changed, `unchanged` others.
 
-    `of` says what was counted: pictures, or pairs of them. `ids` are the pictures that undo or redo changed back.
+    `of` says what was counted: pictures, objects, or pairs. `ids` are those that undo or redo changed back; a `note`
+    is what its author should know of it.
     """
 
     did: str
     count: int
     unchanged: int = 0
     how: Literal["done", "undone", "redone"] = "done"
-    of: Literal["picture", "pair"] = "picture"
+    of: str = "picture"
     ids: tuple[int, ...] = ()
+    note: str = ""
 
     def about(self, name: str) -> "Action":
         """This action on one picture, which is called by its `name`: "dropped a.jpg"."""
-        return replace(self, did=self.did.replace("1 picture", name, 1))
+        return replace(self, did=self.did.replace(f"1 {self.of}", name, 1))
 
     @property
     def sentence(self) -> str:
@@ -82,7 +84,7 @@ class Action:
             are = f"the {self.of} is" if self.unchanged == 1 else f"all {self.unchanged:,} {self.of}s are"
             return f"Nothing to change: {are} so already"
         already = f" ({self.unchanged:,} {'was' if self.unchanged == 1 else 'were'} already)" if self.unchanged else ""
-        return self.did[0].upper() + self.did[1:] + already
+        return self.did[0].upper() + self.did[1:] + already + (f". {self.note}" if self.note else "")
 
     @property
     def words(self) -> str:
@@ -135,8 +137,8 @@ class Decisions:
     process, or who is named by `by`.
     """
 
-    def __init__(self, path: Path, files: FileKeys) -> None:
-        self.files = files
+    def __init__(self, path: Path, files: FileKeys, *, noun: str = "picture") -> None:
+        self.files, self._noun = files, noun
         self._log = DecisionLog(path)
         self._latest: list[_Assignment] = []
         """The one that was known last, for all authors; threads may share it: each is whole."""
@@ -290,7 +292,7 @@ class Decisions:
             return None
         ids = np.array([first for what, first, *_ in events if what == PICTURE], np.int64)
         here = ids[self.files.rows_of(ids) >= 0]
-        return Action(action.did, action.changed, how=action.step, ids=tuple(here.tolist()))
+        return Action(action.did, action.changed, how=action.step, of=self._noun, ids=tuple(here.tolist()))
 
     def take_back(self, number: int) -> Action:
         """Take one action of the `history` back: files that are as it left them get what they had. An action, too.
@@ -308,7 +310,7 @@ class Decisions:
             did = f"took back: {rows[0].did}"
             events = latest.events(np.array([*before], np.int64), [*before.values()])
             transaction.record(did, len(before), events, who=self._author)
-        return Action(did, len(before))
+        return Action(did, len(before), of=self._noun)
 
     def _standing(self, events: Iterable[Event], latest: "_Assignment") -> dict[int, Value]:
         """The rows of files that are as the events left them, and what was decided on each before."""
@@ -349,7 +351,7 @@ class Decisions:
         rows = self.files.rows_of(wanted)
         if (rows < 0).any():
             raise DecisionError(
-                f"There is no picture with id {wanted[rows < 0][0]} in this image set. Ids are in its table()."
+                f"There is no {self._noun} with id {wanted[rows < 0][0]} in this image set. Ids are in its table()."
             )
         with self._log.writing() as transaction:
             latest = self._assignment(transaction)
@@ -360,11 +362,11 @@ class Decisions:
                     made[key] = now.values[key[0]], edit.on(now.values[key[0]])
             changed = [row for row, key in enumerate(keys) if made[key][0] != made[key][1]]
             counts = Counter(keys[row] for row in changed)
-            did = _did([(*made[key], count) for key, count in counts.items()], source)
+            did = _did([(*made[key], count) for key, count in counts.items()], source, self._noun)
             if changed:
                 events = latest.events(rows[changed], [made[keys[row]][1] for row in changed])
                 transaction.record(did, len(changed), events, who=self._author)
-        return Action(did, len(changed), unchanged=len(rows) - len(changed))
+        return Action(did, len(changed), unchanged=len(rows) - len(changed), of=self._noun)
 
     @property
     def _author(self) -> str:
@@ -483,7 +485,7 @@ def _each(values: Mapping[int, Given], edit: Callable[[Given], _Edit]) -> dict[i
     return {int(image_id): edits[value] for image_id, value in values.items()}
 
 
-def _did(changes: Sequence[tuple[Value, Value, int]], source: str) -> str:
+def _did(changes: Sequence[tuple[Value, Value, int]], source: str, noun: str) -> str:
     """What was decided, labelled, named, tagged: "kept 12 and dropped 31 pictures, and labelled 2 pictures “kiwi”"."""
     decided, tagged, untagged = Counter[str](), Counter[str](), Counter[str]()
     labelled, named = Counter[str | None](), Counter[str | None]()
@@ -499,21 +501,21 @@ def _did(changes: Sequence[tuple[Value, Value, int]], source: str) -> str:
     verbs = {"": "removed the decision on"} | DECIDED
     parts = [f"{verb} {decided[decision]:,}" for decision, verb in verbs.items() if decided[decision]]
     last = next((decided[decision] for decision in reversed(verbs) if decided[decision]), 0)
-    tags = [f"tagged {counted(tagged[tag], 'picture')} “{tag}”" for tag in sorted(tagged)]
-    tags += [f"removed the tag “{tag}” from {counted(untagged[tag], 'picture')}" for tag in sorted(untagged)]
+    tags = [f"tagged {counted(tagged[tag], noun)} “{tag}”" for tag in sorted(tagged)]
+    tags += [f"removed the tag “{tag}” from {counted(untagged[tag], noun)}" for tag in sorted(untagged)]
     said = [
-        f"{' and '.join(parts)} {'picture' if last == 1 else 'pictures'}" if parts else "",
-        _did_give(labelled, "labelled", "took back the label of"),
-        _did_give(named, "named", "took the name of"),
+        f"{' and '.join(parts)} {noun if last == 1 else f'{noun}s'}" if parts else "",
+        _did_give(labelled, noun, "labelled", "took back the label of"),
+        _did_give(named, noun, "named", "took the name of"),
         " and ".join(tags),
     ]
     return ", and ".join(filter(None, said))
 
 
-def _did_give(given: "Counter[str | None]", gave: str, took: str) -> str:
+def _did_give(given: "Counter[str | None]", noun: str, gave: str, took: str) -> str:
     """ "labelled 12 pictures “kiwi” and took back the label of 1 picture", from what pictures were given."""
     texts, taken = [text for text in given if text is not None], given[None]
     quoted = f" “{texts[0]}”" if len(texts) == 1 else ""
-    parts = [f"{gave} {counted(given.total() - taken, 'picture')}{quoted}"] if texts else []
-    parts += [f"{took} {counted(taken, 'picture')}"] if taken else []
+    parts = [f"{gave} {counted(given.total() - taken, noun)}{quoted}"] if texts else []
+    parts += [f"{took} {counted(taken, noun)}"] if taken else []
     return " and ".join(parts)

@@ -57,6 +57,8 @@ _mount = component_of("review")
 
 SMALL_AREA = 0.01
 """The share of its picture below which an object is first shown as its crop."""
+NO_NUMBER = "no number in the files, whose export it stops"
+"""What is said of a new class of objects whose annotation files number classes."""
 CARDS_AHEAD, CARDS_BEFORE = 12, 3
 """Cards sent that wait for an answer; cards sent from before the place."""
 
@@ -138,6 +140,7 @@ def desk_state(image_set: ImageSet | None, here: OpenReview[Any]) -> dict[str, A
         "change": None if change is None else asdict(change),
         "names": list(review.name_keys),
         "unit": "picture" if image_set is None else image_set.noun,
+        "new_is": "" if image_set is None or not image_set.labels.named_classes() else NO_NUMBER,
         "goes_on": review.goes_on,
     }
 

@@ -252,7 +252,7 @@ def show_job(job: Job, *, is_open: bool, more: More | None = None, last: More | 
         if status.is_live:
             show_progress(job)
         elif status.reason:
-            st.caption(escape(status.reason))
+            st.caption(escape(why_it_failed(job) if status.state is JobState.FAILED else status.reason))
         if more is not None:
             more(job, status)
         with st.container(horizontal=True, vertical_alignment="center"):
