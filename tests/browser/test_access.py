@@ -307,7 +307,7 @@ def test_no_review_and_no_upload_has_a_fault(app: str, zoo: ImageSet, open_page:
     page.goto(f"{app}/review?set={zoo.set_id}")
     for part in ("Other reviews", "What changed"):
         settled(page)
-        page.locator("summary", has_text=part).click()
+        unfold(page, part)
     expect(page.get_by_text("Build your own")).to_be_visible()
     expect(page.get_by_role("combobox", name="What changed since")).to_be_visible()
     look(page, "the parts of Review", faults)

@@ -236,6 +236,7 @@ def test_by_mouse_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> N
     page.locator(".choose").nth(1).click()
     expect(caption).not_to_have_text(names[-1])
     names.append(desk.name)
+    expect(page.locator(".card.unseen").filter(visible=True)).to_have_count(0)
     page.locator(".near button").first.click()
     expect(page.locator(".large.peek")).to_be_visible()
     page.get_by_role("button", name="Another class").click()

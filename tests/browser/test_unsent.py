@@ -56,6 +56,7 @@ def answer(page: Page, keys: str) -> dict[str, tuple[str | None, str | None]]:
     for key in keys:
         name = page.locator("figcaption").inner_text()
         answers[name] = ("drop", None) if key == "d" else (None, "cat" if key == "1" else "dog")
+        expect(page.locator(".card.unseen").filter(visible=True)).to_have_count(0)  # an answer before is not taken
         page.keyboard.press(key)
         page.wait_for_timeout(200)
     return answers

@@ -211,7 +211,7 @@ class TestRecords:
 
     @pytest.mark.parametrize("data", [NESTED, b'{"label": 1e999}', b'{"label": ["x"]}', b'{"label": ' + b"[" * 990])
     def test_a_nested_choice_of_labels_is_told(self, here: Path, data: bytes) -> None:
-        with pytest.raises(WorkspaceError, match=r"labels\.json is damaged.*labels FOLDER folders"):
+        with pytest.raises(WorkspaceError, match=r"labels\.json is damaged.*labels use FOLDER folders"):
             self.unpacked(here, "labels.json", data).table()
 
     def test_a_nested_label_of_the_set_is_told(self, here: Path) -> None:

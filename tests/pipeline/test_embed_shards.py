@@ -113,7 +113,7 @@ def test_a_shard_is_shared_and_read_anew_where_it_changed_and_told_where_it_is_g
     DATA_SETS["huggingface"].write(image_set, tmp_path / "out")
     left = {path.read_bytes() for path in (tmp_path / "out").rglob("*.jpg")}
     assert left == {path.read_bytes() for path in pictures(folder)}
-    with pytest.raises(FolderError, match=r"no files of one folder.* sort .* OUT --by label"):
+    with pytest.raises(FolderError, match=r"no files of one folder.* export folders .* OUT --by label"):
         image_set.files.path(int(image_set.core.ids[0]))
     sort_into_folders(image_set, tmp_path / "sorted", by="label")
     in_classes = {

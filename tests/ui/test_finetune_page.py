@@ -53,7 +53,7 @@ def test_one_button_and_an_estimate_come_first(image_set: ImageSet) -> None:
     at.radio(key="finetune.mode").set_value("labels").run()
     assert f"What you have without training: {image_set.order().reason}" in words(at)
     more = next(each for each in at.expander if each.label == "More")
-    assert [each.value for each in at.subheader] == ["Data", "Model", "How long"]
+    assert {"**Data**", "**Model**", "**How long**"} <= {each.value for each in at.markdown}
     first = {each.label: each.help for each in at.number_input} | {each.label: each.help for each in at.selectbox}
     first = {label: text for label, text in first.items() if label not in {each.label for each in more.number_input}}
     assert {"Most pictures to learn from", "Epochs"} <= first.keys()

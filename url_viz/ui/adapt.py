@@ -343,7 +343,7 @@ class _Places:
 def _places() -> _Places:
     first = dict(zip(GROUPS, st.columns(len(GROUPS)), strict=True))
     for group, column in first.items():
-        column.subheader(escape(group), anchor=False)
+        column.markdown(f"**{escape(group)}**")
     return _Places(first, st.container(), st.expander("More", icon=":material/tune:"))
 
 
