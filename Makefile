@@ -30,7 +30,7 @@ setup: $(VENV)/.dev  ## make .venv with everything the app and its checks need
 $(VENV)/.app: requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m url_viz prepare > /dev/null
+	$(BIN)/python -m url_viz models prepare > /dev/null
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.app requirements-dev.txt

@@ -181,5 +181,11 @@ def test_commands_exist_and_know_their_options(line: str) -> None:
         assert option in text, f"`python -m {line}`: no {option}"
 
 
+def test_what_make_runs_is_a_command() -> None:
+    lines = re.findall(r"-m url_viz ([a-z-]+(?: [a-z-]+)*)", (ROOT / "Makefile").read_text())
+    assert lines
+    assert all(find_words(line.split()) is not None for line in lines)
+
+
 def test_there_are_commands_to_check() -> None:
     assert len(commands()) > 8
