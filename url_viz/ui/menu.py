@@ -33,6 +33,8 @@ TAB: Key[str] = Key("tab_shown")
 _TABS: Key[str] = Key("tabs")
 """The tabs themselves, whose value Streamlit forgets with the page."""
 _IN_ADDRESS = "tab"
+_SWITCHED: Key[bool] = Key("switched")
+"""Whether the next run is the first of a page that was switched to: the browser has not heard of it yet."""
 _WITH_TABS = ("model", "settings")
 
 
@@ -94,8 +96,11 @@ def follow(page: st.Page, menu: Sequence[st.Page]) -> None:
     pages = {each.url_path or "explore": each for each in menu}
     wanted, is_click = pages.get(GO_TO.get() or ""), bool(st.query_params) and not is_back_or_forward()
     if wanted is not None and wanted is not page and is_click:
+        _SWITCHED.set(True)
         st.switch_page(wanted, query_params=_address_of(wanted))
-    if is_click or wanted is not page:
+    is_first_run = wanted is page and bool(_SWITCHED.get())
+    _SWITCHED.clear()
+    if wanted is not page or (is_click and not is_first_run):
         GO_TO.clear()
     if page.url_path not in _WITH_TABS:  # a step of the browser's history may name that of the page before
         _write_tab()
