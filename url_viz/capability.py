@@ -9,10 +9,10 @@ the help.
 import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from typing_extensions import Doc
 
@@ -24,7 +24,6 @@ from url_viz.capabilities import MARK, first_sentence
 from url_viz.imaging.outputs import require_outside
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Weight = Literal["heavy", "light", "small", "free"]
 NO_SOURCES = ("workspace", "within", "baseline")
 """Paths that a capability does not read, or may write: the result of a check may become its own baseline."""
 
@@ -86,12 +85,14 @@ class Argument:
         kind: Any = given.kind | None if self.default is None else given.kind
         return Annotated[kind, *self.hint.__metadata__]
 
-
-@dataclass(frozen=True)
-class AsJob:
-    """How a capability runs as a job: `weight` says beside what others (`jobs.kinds`)."""
-
-    weight: Weight = "light"
+    @property
+    def group(self) -> tuple["Argument", ...]:
+        """The parameters that it groups, where it is a dataclass of them; else none."""
+        kind = kind_of(self.plain_hint)
+        if not is_dataclass(kind):
+            return ()
+        hints = get_type_hints(kind, include_extras=True)
+        return tuple(Argument(each.name, hints[each.name], each.default) for each in fields(kind))
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,6 @@ class Capability:
     shown: TableStyle = field(default_factory=TableStyle)
     missing: str | Callable[[Any], str] = ""
     top: int | None = None
-    job: AsJob | None = None
     show: Callable[[Any, Any], Printout] | None = None
     reads_files: bool = False
 
@@ -167,7 +167,6 @@ def capability(
     empty: str = "(none)",
     missing: str | Callable[[Any], str] = "",
     top: int | None = None,
-    job: AsJob | None = None,
     show: Callable[[Any, Any], Printout] | None = None,
     reads_files: bool = False,
 ) -> Callable[[Function], Function]:
@@ -189,7 +188,7 @@ def capability(
             return function(*values, **named)
 
         shown = TableStyle(columns, number, noun, plural, empty)
-        made = Capability(tuple(words.split()), run, shown, missing, top, job, show, reads_files)
+        made = Capability(tuple(words.split()), run, shown, missing, top, show, reads_files)
         setattr(run, MARK, made)
         return run  # type: ignore[return-value]
 
@@ -220,8 +219,19 @@ def check_given(
             raise UsageError(str(error)) from error
 
 
+def kind_of(hint: Any) -> Any:
+    """The type of an annotation, without what stands beside it and without None."""
+    while hasattr(hint, "__metadata__"):
+        hint = get_args(hint)[0]
+    inner = [kind for kind in get_args(hint) if kind is not type(None)]
+    is_one_or_none = len(inner) == 1 and get_origin(hint) not in (tuple, Literal)
+    return kind_of(inner[0]) if is_one_or_none else hint
+
+
 def paths_in(value: object) -> Iterator[Path]:
     """The paths among the values of an argument; text is one where a file or folder of that name is there."""
+    if is_dataclass(value) and not hasattr(value, "root"):
+        value = [getattr(value, each.name) for each in fields(value)]
     for item in value if isinstance(value, tuple | list) else (value,):
         if isinstance(item, Path) or (isinstance(item, str) and item and os.path.exists(item)):
             yield Path(item) if isinstance(item, str) else item

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from typing_extensions import Doc
 
-from url_viz.base.command_line import OptionalPercentile, Output
+from url_viz.base.command_line import Output
 from url_viz.capability import AsKind, Word
 
 FOLDER = Doc("folder of pictures, or their address in object storage (s3://bucket/folder)")
@@ -29,8 +29,6 @@ IDS_FILE = Doc("a file of picture ids, one per line; - reads them from standard 
 WithDecision = Annotated[
     Literal["keep", "drop", "look-again", "none"] | None, Doc("only pictures with this decision (none: undecided)")
 ]
-Above = Annotated[OptionalPercentile, Doc("only pictures from this percentile on")]
-Below = Annotated[OptionalPercentile, Doc("only pictures below this percentile")]
 By = Annotated[str | None, Doc("the measure whose percentile is meant (default: the order that holds here)")]
 WithFolder = Annotated[bool, Doc("include the whole path of the folder, not only its name")]
 TableOut = Annotated[Path | None, Doc("write a .csv or .parquet file instead of printing"), Output()]

@@ -56,7 +56,8 @@ def bounds_of(hint: Any) -> Within | None:
 def of_commands() -> Iterator[tuple[str, str, Within]]:
     """Words, option and bounds of each number that the commands of `python -m url_viz` take."""
     for words, place in places().items():
-        for each in (*parameters(what := place.load()), *showing(what)):
+        every = (*parameters(what := place.load()), *showing(what))
+        for each in (one for outer in every for one in outer.group or (outer,)):
             if bounds := bounds_of(each.plain_hint):
                 yield " ".join(words), each.word, bounds
 
@@ -155,7 +156,17 @@ def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 
 ENDLESS = {"seeds"}
 """Where the largest number is allowed, and only takes its time."""
-NOT_HERE = {"train adapt", "models compare", "embed", "train pretrain", "search", "sort-new", "open", "check"}
+NOT_HERE = {
+    "train adapt",
+    "train finetune",
+    "models compare",
+    "embed",
+    "train pretrain",
+    "search",
+    "sort-new",
+    "open",
+    "check",
+}
 """Commands that need a model or a second reading besides the set; and that which becomes the app."""
 
 

@@ -28,7 +28,7 @@ from url_viz.capabilities import places
 from url_viz.cli.doors import showing
 from url_viz.cli.main import main
 from url_viz.export.data_sets import DATA_SETS, for_parquet
-from url_viz.export.diffs import print_diff
+from url_viz.export.diffs import describe_changes
 from url_viz.export.figure import write_figure, write_gallery
 from url_viz.export.folders import sort_into_folders
 from url_viz.export.report import write_report
@@ -209,7 +209,7 @@ def test_python_asks_too(image_set: ImageSet) -> None:
         lambda: export_map(image_set, [], inside / "a.csv"),
         lambda: export_table(image_set, inside / "a.csv"),
         lambda: for_parquet(image_set, inside / "a"),
-        lambda: print_diff(image_set, since="1", report=inside / "a.html"),
+        lambda: describe_changes(image_set, since="1", report=inside / "a.html"),
         lambda: sort_into_folders(image_set, inside / "a", by="confusability"),
         lambda: DATA_SETS["huggingface"].write(image_set, inside / "a"),
         lambda: pack(image_set.root, inside / "a.tar", workspace=image_set.workspace.root),

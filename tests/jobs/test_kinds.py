@@ -10,13 +10,14 @@ import tyro
 from tests.jobs.conftest import until
 from training.command import FLAT
 from training.config import FinetuneConfig, PretrainConfig
+from url_viz.base.command_line import CALL
 from url_viz.base.errors import JobError
 from url_viz.base.workspace import Workspace
+from url_viz.export.selection import Selection
 from url_viz.jobs import JobState, log_tail
 from url_viz.jobs.calls import Call, call, read_call
 from url_viz.jobs.kinds import (
     ADAPT,
-    CALL,
     COMPARE,
     EMBED,
     EXPORT,
@@ -31,11 +32,12 @@ from url_viz.jobs.kinds import (
 )
 
 ZOO, HOME = Path("/zoo"), Path("/home")
+SELECTION = Selection(listed=Path("list"), above=2.5)
 OPENING: dict[str, Any] = {"folder": ZOO, "model": "b0", "workspace": HOME}
 ASKED: list[tuple[JobKind[Any], Any]] = [
     (EMBED, call("embed", also="b1", strict=True, within=(ZOO, HOME), limit=3, ray="auto", **OPENING)),
     (REFIT, call("sets refit", **OPENING)),
-    (EXPORT, call("export fiftyone", out=Path("out"), how="copy", listed=Path("list"), above=2.5, **OPENING)),
+    (EXPORT, call("export fiftyone", out=Path("out"), how="copy", selection=SELECTION, **OPENING)),
     (COMPARE, call("versions diff", since="3", keep=True, **OPENING)),
     (COMPARE, call("versions diff", other=Path("/farm"), **OPENING)),
     (MEASURE, call("subsets worth", ids=Path("ids"), result=Path("out.json"), **OPENING)),

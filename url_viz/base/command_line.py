@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 
+CALL = "--call"
+"""The option by which a job gives the command line its call, as JSON."""
 NAMES: dict[type, str] = {int: "a whole number", float: "a number"}
 
 

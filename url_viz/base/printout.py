@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from url_viz.base.records import sealed_text
@@ -66,7 +66,6 @@ class TableStyle:
     noun: str = "row"
     plural: str | None = None
     empty: str = "(none)"
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def printout_of(result: Any, shown: TableStyle = TableStyle()) -> Printout:

@@ -1,13 +1,12 @@
 """Completion of commands in a shell: words, options and choices, as a script."""
 
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal, get_args, get_origin
 
 from typing_extensions import Doc
 
 from url_viz.capabilities import places
-from url_viz.capability import Argument, capability
+from url_viz.capability import Argument, capability, kind_of
 from url_viz.cli.doors import showing
 from url_viz.cli.help import SUBJECTS
 from url_viz.jobs.calls import parameters
@@ -49,7 +48,7 @@ OPTIONS = """\
 
 @capability("completion")
 def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Doc("the shell that you use")]) -> str:
-    """Print a script that completes commands, options and their choices in a shell.
+    """Print a script that completes commands and options in a shell.
 
     bash: `url-viz completion bash > ~/.local/share/bash-completion/completions/url-viz`; zsh: to `_url-viz.zsh`, which
     `~/.zshrc` sources; fish: `url-viz completion fish > ~/.config/fish/completions/url-viz.fish`.
@@ -77,25 +76,14 @@ def _choices(argument: Argument) -> tuple[str, ...]:
     return tuple(map(str, get_args(kind))) if get_origin(kind) is Literal else ()
 
 
-def _options(arguments: list[Argument]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _options(arguments: Sequence[Argument]) -> Iterator[tuple[str, tuple[str, ...]]]:
     for each in arguments:
         if each.is_positional:
             continue
-        kind = kind_of(each.plain_hint)
-        if is_dataclass(kind):
-            hints = get_type_hints(kind, include_extras=True)
-            yield from _options([Argument(one.name, hints[one.name]) for one in fields(kind)])
+        if each.group:
+            yield from _options(each.group)
         else:
             yield f"--{each.word}", _choices(each)
-
-
-def kind_of(hint: Any) -> Any:
-    """The type of an annotation, without what stands beside it and without None."""
-    while hasattr(hint, "__metadata__"):
-        hint = get_args(hint)[0]
-    inner = [kind for kind in get_args(hint) if kind is not type(None)]
-    is_one_or_none = len(inner) == 1 and get_origin(hint) not in (tuple, Literal)
-    return kind_of(inner[0]) if is_one_or_none else hint
 
 
 def _bash() -> str:

@@ -3,12 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from url_viz.base.command_line import exit_status
+from url_viz.base.command_line import CALL, exit_status
 from url_viz.capabilities import places
 from url_viz.cli.help import find_words, is_source, main_help, refuse_unknown, subject_help
-
-CALL = "--call"
-"""The option by which a job gives its call."""
 
 
 def main(

@@ -3,15 +3,16 @@
 import inspect
 import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin
 
 from url_viz.capabilities import places
-from url_viz.capability import Argument, Capability
-from url_viz.cli.completion import kind_of
+from url_viz.capability import Argument, Capability, kind_of
 from url_viz.cli.doors import parse_words
 from url_viz.cli.help import ORDER, SUBJECTS
+from url_viz.export.selection import Selected
 from url_viz.jobs.calls import MODEL, WITHIN, WORKSPACE, Call, reach
 
 FOLDER = "photos/"
@@ -70,6 +71,7 @@ OF_LISTS = """\
 Of every command that lists rows: `--top N` prints more of them, `--out FILE` writes all to a .csv, .parquet or .json
 file. `--json` prints JSON.
 """
+OF_SELECTIONS = "Of every command that exports a selection; without any of them all pictures leave:\n"
 
 
 def page_with(text: str) -> str:
@@ -82,7 +84,8 @@ def capabilities_page() -> str:
     """Every capability, by subject, as Markdown."""
     loaded = {words: entry.load() for words, entry in places().items()}
     common = "\n".join(f"- `--{each.word}`: {each.text}" for each in COMMON)
-    parts = [f"## Options of many commands\n\n{common}\n", OF_LISTS]
+    which = "\n".join(_described(Argument("selection", Selected).group))
+    parts = [f"## Options of many commands\n\n{common}\n", OF_LISTS, f"{OF_SELECTIONS}\n{which}\n"]
     for subject, text in SUBJECTS.items():
         below = [what for words, what in loaded.items() if (words[0] if len(words) > 1 else "") == subject]
         below = below if subject else sorted(below, key=lambda what: (*ORDER, what.words[0]).index(what.words[0]))
@@ -152,10 +155,10 @@ def _described(arguments: tuple[Argument, ...]) -> list[str]:
     for each in arguments:
         if each.name in {common.name for common in COMMON}:
             continue
-        kind = kind_of(each.hint)
-        if is_dataclass(kind):
-            lines.append(f"- {each.text.rstrip('.')}: {_options_of(kind)}")
+        if each.group:
+            lines.append(f"- {each.text.rstrip('.')}: {_options_of(each.group)}")
             continue
+        kind = kind_of(each.hint)
         name = each.name.upper() if each.is_positional else f"--{each.word}"
         choices = f" ({', '.join(map(str, get_args(kind)))})" if get_origin(kind) is Literal else ""
         is_said = each.is_required or each.default in (None, False, (), "") or "default" in each.text
@@ -164,14 +167,9 @@ def _described(arguments: tuple[Argument, ...]) -> list[str]:
     return lines
 
 
-def _options_of(kind: Any) -> str:
+def _options_of(group: Sequence[Argument]) -> str:
     """The names of the options of a group, and of the groups in it."""
-    hints = get_type_hints(kind, include_extras=True)
-    named = []
-    for entry in fields(kind):
-        inner = kind_of(hints[entry.name])
-        named.append(_options_of(inner) if is_dataclass(inner) else f"`--{entry.name.replace('_', '-')}`")
-    return ", ".join(named)
+    return ", ".join(_options_of(each.group) if each.group else f"`--{each.word}`" for each in group)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from url_viz.base.command_line import OptionalCount
 from url_viz.base.errors import ImageSetError
 from url_viz.base.files import ids_in
 from url_viz.base.progress import Progress, ProgressCallback, silent
-from url_viz.capability import AsJob, AsKind, capability
+from url_viz.capability import AsKind, capability
 from url_viz.core import SetSubject
 from url_viz.evidence.choice import ChoiceWorth, choice_worth, chosen_rows
 from url_viz.evidence.selective_retrieval import near_in_graph
@@ -117,7 +117,7 @@ class SetSubsets(SetSubject):
             like_share=np.array([share for _, share in looks], np.float32),
         )
 
-    @capability("subsets worth", job=AsJob("small"), top=20)
+    @capability("subsets worth", top=20)
     def worth(
         self, ids: Annotated[Iterable[int] | Path, AsKind(Path), IDS_FILE], *, progress: ProgressCallback = silent
     ) -> ChoiceWorth:

@@ -42,10 +42,10 @@ from url_viz.export.samples import (
     rows_for_hugging_face,
     samples_for_fiftyone,
 )
-from url_viz.export.selection import ids_meant
+from url_viz.export.selection import EVERY_PICTURE, Selected, Selection
 from url_viz.image_set import ImageSet
 from url_viz.imaging.annotations.formats import format_at
-from url_viz.parameters import Above, Below, By, ListFile, NewFolder, WithDecision, WithFolder
+from url_viz.parameters import NewFolder, WithFolder
 from url_viz.store.columns.source_columns import PICTURE
 
 Program = Literal["fiftyone", "huggingface", "webdataset", "parquet", "annotations", "cvat", "labelstudio"]
@@ -282,17 +282,12 @@ def for_fiftyone(
     out: NewFolder,
     *,
     how: HowTaken = "link",
-    listed: ListFile = None,
-    decision: WithDecision = None,
-    above: Above = None,
-    below: Below = None,
-    by: By = None,
+    selection: Selected = EVERY_PICTURE,
     with_folder: WithFolder = False,
     progress: ProgressCallback = silent,
 ) -> Printout:
     """Write samples with every value as a field, for FiftyOne; of objects, pictures with all their boxes."""
-    ids = ids_meant(image_set, decision, above, below, by=by, listed=listed)
-    return _written(image_set, "fiftyone", out, ids, how=how, with_folder=with_folder, progress=progress)
+    return _written(image_set, "fiftyone", out, selection, how=how, with_folder=with_folder, progress=progress)
 
 
 @capability("export huggingface", reads_files=True)
@@ -301,17 +296,12 @@ def for_huggingface(
     out: NewFolder,
     *,
     how: HowTaken = "link",
-    listed: ListFile = None,
-    decision: WithDecision = None,
-    above: Above = None,
-    below: Below = None,
-    by: By = None,
+    selection: Selected = EVERY_PICTURE,
     with_folder: WithFolder = False,
     progress: ProgressCallback = silent,
 ) -> Printout:
     """Write class folders with metadata, for `datasets.load_dataset` of Hugging Face; of objects, crops."""
-    ids = ids_meant(image_set, decision, above, below, by=by, listed=listed)
-    return _written(image_set, "huggingface", out, ids, how=how, with_folder=with_folder, progress=progress)
+    return _written(image_set, "huggingface", out, selection, how=how, with_folder=with_folder, progress=progress)
 
 
 @capability("export webdataset", reads_files=True)
@@ -319,17 +309,12 @@ def for_webdataset(
     image_set: ImageSet,
     out: NewFolder,
     *,
-    listed: ListFile = None,
-    decision: WithDecision = None,
-    above: Above = None,
-    below: Below = None,
-    by: By = None,
+    selection: Selected = EVERY_PICTURE,
     with_folder: WithFolder = False,
     progress: ProgressCallback = silent,
 ) -> Printout:
     """Write tar shards for webdataset, with labels as corrected and without dropped pictures."""
-    ids = ids_meant(image_set, decision, above, below, by=by, listed=listed)
-    return _written(image_set, "webdataset", out, ids, with_folder=with_folder, progress=progress)
+    return _written(image_set, "webdataset", out, selection, with_folder=with_folder, progress=progress)
 
 
 @capability("export parquet", reads_files=True)
@@ -337,17 +322,12 @@ def for_parquet(
     image_set: ImageSet,
     out: NewFolder,
     *,
-    listed: ListFile = None,
-    decision: WithDecision = None,
-    above: Above = None,
-    below: Below = None,
-    by: By = None,
+    selection: Selected = EVERY_PICTURE,
     with_folder: WithFolder = False,
     progress: ProgressCallback = silent,
 ) -> Printout:
     """Write pictures and labels in few files, for `datasets.load_dataset`, without dropped pictures."""
-    ids = ids_meant(image_set, decision, above, below, by=by, listed=listed)
-    return _written(image_set, "parquet", out, ids, with_folder=with_folder, progress=progress)
+    return _written(image_set, "parquet", out, selection, with_folder=with_folder, progress=progress)
 
 
 @capability("export annotations", reads_files=True)
@@ -367,11 +347,7 @@ def for_cvat(
     out: NewFolder,
     *,
     how: HowTaken = "link",
-    listed: ListFile = None,
-    decision: WithDecision = None,
-    above: Above = None,
-    below: Below = None,
-    by: By = None,
+    selection: Selected = EVERY_PICTURE,
     with_folder: WithFolder = False,
     progress: ProgressCallback = silent,
 ) -> Printout:
@@ -380,8 +356,7 @@ def for_cvat(
     Of whole pictures the class to choose, the likeliest filled in, the most ambiguous first and without dropped ones;
     of objects in pictures all their boxes.
     """
-    ids = ids_meant(image_set, decision, above, below, by=by, listed=listed)
-    return _written(image_set, "cvat", out, ids, how=how, with_folder=with_folder, progress=progress)
+    return _written(image_set, "cvat", out, selection, how=how, with_folder=with_folder, progress=progress)
 
 
 @capability("export labelstudio", reads_files=True)
@@ -390,11 +365,7 @@ def for_labelstudio(
     out: NewFolder,
     *,
     how: HowTaken = "link",
-    listed: ListFile = None,
-    decision: WithDecision = None,
-    above: Above = None,
-    below: Below = None,
-    by: By = None,
+    selection: Selected = EVERY_PICTURE,
     with_folder: WithFolder = False,
     progress: ProgressCallback = silent,
 ) -> Printout:
@@ -403,20 +374,19 @@ def for_labelstudio(
     Of whole pictures the class to choose, the likeliest filled in, the most ambiguous first and without dropped ones;
     of objects in pictures all their boxes.
     """
-    ids = ids_meant(image_set, decision, above, below, by=by, listed=listed)
-    return _written(image_set, "labelstudio", out, ids, how=how, with_folder=with_folder, progress=progress)
+    return _written(image_set, "labelstudio", out, selection, how=how, with_folder=with_folder, progress=progress)
 
 
 def _written(
     image_set: ImageSet,
     name: Program,
     out: str | Path,
-    ids: list[int] | None = None,
+    selection: Selection = EVERY_PICTURE,
     *,
     how: How = "link",
     with_folder: bool = False,
     progress: ProgressCallback,
 ) -> Printout:
-    program = program_for(image_set, name)
+    program, ids = program_for(image_set, name), selection.ids(image_set)
     done = program.write(image_set, out, ids=ids, how=how, with_folder=with_folder, progress=progress)
     return Printout([*done.words, " ".join(filter(None, program.opening(done.out)))])

@@ -12,7 +12,7 @@ from url_viz.base.command_line import Output
 from url_viz.base.errors import UsageError
 from url_viz.base.printout import Printout
 from url_viz.base.progress import Progress, ProgressCallback, silent
-from url_viz.capability import AsJob, AsPath, capability
+from url_viz.capability import AsPath, capability
 from url_viz.export.picture_files import inlined
 from url_viz.export.report import filled, page_file
 from url_viz.export.table_files import write_bytes
@@ -22,8 +22,8 @@ from url_viz.versions.set_diffs import Diff, store_diff
 from url_viz.versions.set_versions import Version
 
 
-@capability("versions diff", top=5, job=AsJob("small"))
-def print_diff(
+@capability("versions diff", top=5)
+def describe_changes(
     image_set: ImageSet,
     other: Annotated["ImageSet | Path | None", AsPath(), Doc("the later one, which was read too")] = None,
     *,

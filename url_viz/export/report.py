@@ -45,13 +45,13 @@ from url_viz.evidence.evaluation import NEAREST, Evaluated, by_class
 from url_viz.evidence.order import plain_words
 from url_viz.evidence.worth import Worth
 from url_viz.export.picture_files import inlined, with_boxes
-from url_viz.export.selection import ids_meant
+from url_viz.export.selection import EVERY_PICTURE, Selected
 from url_viz.export.table_files import provenance, write_bytes
 from url_viz.findings.reasons import reason_counts
 from url_viz.image_set import ImageSet
 from url_viz.imaging.outputs import require_outside
 from url_viz.labels.ambiguity import between, question_of
-from url_viz.parameters import Above, Below, By, WithDecision, WithFolder
+from url_viz.parameters import WithFolder
 from url_viz.review.queues import TO_GO, progress_counts
 
 LIVE_THUMBNAILS_PX = ((800, 128), (2_000, 96), (5_000, 64))
@@ -327,10 +327,7 @@ def export_report(
     out: Annotated[Path, Doc("a .html file"), Output()],
     *,
     title: Annotated[str | None, Doc("what to call it (default: the image set's name)")] = None,
-    decision: WithDecision = None,
-    above: Above = None,
-    below: Below = None,
-    by: By = None,
+    selection: Selected = EVERY_PICTURE,
     with_folder: WithFolder = False,
     live: Annotated[bool, Doc("up to 5,000 pictures, a map and a grid to lasso and filter")] = True,
 ) -> str:
@@ -338,7 +335,7 @@ def export_report(
 
     In Python, `write_report` takes ids.
     """
-    ids = ids_meant(image_set, decision, above, below, by=by)
+    ids = selection.ids(image_set)
     file = write_report(image_set, out, ids=ids, title=title, with_folder=with_folder, is_live=live)
     rows = counted(len(image_set if ids is None else ids), "object" if image_set.is_of_objects else "picture")
     return f"{rows} in {file} ({file.stat().st_size / 2**20:.1f} MiB)."

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import pandas as pd
 from typing_extensions import Doc
+from tyro.conf import arg
 
-from url_viz.base.command_line import Count, Output
+from url_viz.base.command_line import Checked, Count, OptionalPercentile, Output
 from url_viz.base.errors import ImageSetError, UsageError
 from url_viz.base.files import ids_in
 from url_viz.base.printout import Printout
@@ -20,10 +21,33 @@ from url_viz.export.folders import paths_file, paths_text
 from url_viz.export.table_files import table_bytes, write_bytes, write_table
 from url_viz.image_set import ImageSet
 from url_viz.labels.label_choice import CORRECTED
-from url_viz.parameters import IDS_FILE, ListFile, WithDecision
+from url_viz.parameters import IDS_FILE, By, ListFile, WithDecision
 from url_viz.pictures.set_maps import MapBy
 from url_viz.pictures.set_selection import chosen_ids, has_decision, ids_of_paths, paths_listed
 from url_viz.store.columns.user_files import read_user_file
+
+
+@dataclass(frozen=True)
+class Selection(Checked):
+    """The pictures that meet all of these conditions; every picture without any."""
+
+    listed: Annotated[ListFile, arg(name="from")] = None
+    decision: WithDecision = None
+    above: Annotated[OptionalPercentile, Doc("only pictures from this percentile on")] = None
+    below: Annotated[OptionalPercentile, Doc("only pictures below this percentile")] = None
+    by: By = None
+
+    def ids(self, image_set: ImageSet) -> list[int] | None:
+        """The ids of the pictures in an image set; None for all, without any condition."""
+        if self.listed is None and self.above is None and self.below is None and self.decision is None:
+            return None
+        paths = None if self.listed is None else paths_listed(self.listed)
+        above, below = self.above, self.below
+        return list(chosen_ids(image_set, paths=paths, above=above, below=below, by=self.by, decision=self.decision))
+
+
+EVERY_PICTURE = Selection()
+Selected = Annotated[Selection, Doc("Which pictures; all by default.")]
 
 
 @capability("export table")
@@ -63,22 +87,6 @@ def export_map(
     table = image_set.table().set_index("id").loc[projection.ids, ["path"]].reset_index()
     write_table(table.assign(x=projection.xy[:, 0], y=projection.xy[:, 1], method=projection.by), out)
     return f"{counted(len(projection), 'picture')} by {projection.by} in {out}."
-
-
-def ids_meant(
-    image_set: ImageSet,
-    decision: str | None,
-    above: float | None = None,
-    below: float | None = None,
-    *,
-    by: str | None = None,
-    listed: Path | None = None,
-) -> list[int] | None:
-    """Ids of the selected pictures; None for all, without any condition."""
-    if listed is None and above is None and below is None and decision is None:
-        return None
-    paths = None if listed is None else paths_listed(listed)
-    return list(chosen_ids(image_set, paths=paths, above=above, below=below, by=by, decision=decision))
 
 
 def leading_first(image_set: ImageSet, rows: pd.DataFrame) -> pd.DataFrame:

@@ -85,7 +85,7 @@ class SetSplits(SetSubject):
         column that is not there, and a set whose folders or lists name splits already.
         """
         table = self._core.frame
-        self._refuse_told()
+        self._refuse_if_source_splits()
         split = self._by_pattern(table, test) if column is None else self._by_column(table, column)
         self._write(split, test or column or "")
         counts = split.value_counts()
@@ -114,7 +114,7 @@ class SetSplits(SetSubject):
         nothing to train on and for more splits than source groups.
         """
         shares = shares_of(test, validation)
-        self._refuse_told()
+        self._refuse_if_source_splits()
         table, groups = self._core.frame, self._leaking_groups()
         for column in (by, PICTURE if self._core.is_of_objects else None):
             if column is not None and column not in table:
@@ -138,7 +138,7 @@ class SetSplits(SetSubject):
             content = joined_by(len(graph.content), graph.twins.pair)[positions_of(core.contents, graph.content)]
         return joined_groups(content, core.source_groups)
 
-    def _refuse_told(self) -> None:
+    def _refuse_if_source_splits(self) -> None:
         """Raise ImageSetError where folders or lists name the splits."""
         now = self.get()
         if now is not None and not self.can_change:
@@ -278,7 +278,7 @@ def _groups_shown(twins: Any, groups: pd.DataFrame) -> Printout:
     return Printout(tables=[Table(rows, columns, "", "{:.4f}", "group")], closing=[left])
 
 
-def _kept_one(twins: Any, done: Action) -> Printout:
+def _keep_one_printout(twins: Any, done: Action) -> Printout:
     return Printout([f"{done.sentence}." if done.count + done.unchanged else NO_TWINS])
 
 
@@ -294,7 +294,7 @@ class SetTwins(SetSubject):
         core = self._core
         return twin_table(core.frame, core.contents, lambda rows: core.unit[rows], self._left())
 
-    @capability("twins keep-one", show=_kept_one)
+    @capability("twins keep-one", show=_keep_one_printout)
     def keep_one(self) -> Action:
         """Decide to keep one of each pictures that are copies, and to drop those that are a copy of one that is kept.
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +14,7 @@ from url_viz.base.printout import Printout
 from url_viz.base.progress import ProgressCallback, silent
 from url_viz.base.workspace import address_in
 from url_viz.capabilities import places
-from url_viz.capability import Argument, AsPath, Capability, check_given
+from url_viz.capability import Argument, AsPath, Capability, check_given, kind_of
 from url_viz.image_set import ImageSet, open_image_set, open_latest
 from url_viz.parameters import AllowedFolders, Folder, WorkspaceDir
 
@@ -145,7 +144,7 @@ def _owner(image_set: ImageSet, what: Capability) -> Any:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
+        return {name: _plain(each) for name, each in asdict(value).items()}
     if isinstance(value, tuple | list):
         return [_plain(each) for each in value]
     return str(value) if isinstance(value, Path) else value
@@ -159,6 +158,6 @@ def addressed(value: Any) -> Any:
 
 
 def _typed(hint: Any, value: Any) -> Any:
-    with suppress(TypeError):  # a dataclass has its own
-        return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
-    return TypeAdapter(hint).validate_python(value)
+    has_own = is_dataclass(kind_of(hint))
+    config = None if has_own else ConfigDict(arbitrary_types_allowed=True)
+    return TypeAdapter(hint, config=config).validate_python(value)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 import numpy as np
 
 from training.config import FinetuneConfig, Mode, PretrainConfig
+from url_viz.base.command_line import CALL
 from url_viz.base.errors import JobError
 from url_viz.base.files import record_in
 from url_viz.base.processes import within_variable
@@ -23,6 +24,7 @@ from url_viz.evidence.worth import Worth
 from url_viz.export.data_sets import DATA_SETS, Program, counted_for
 from url_viz.export.folders import paths_text
 from url_viz.export.picture_files import How
+from url_viz.export.selection import Selection
 from url_viz.export.table_files import name_of
 from url_viz.image_set import ImageSet
 from url_viz.imaging.source import refuse_without_files
@@ -136,8 +138,6 @@ def _gone(job: Job, what: str) -> JobError:
     return JobError(f"{job.title!r} left no {what} in {out_of(job)}. See its log: {job.paths.log}")
 
 
-CALL = "--call"
-"""The option by which a command is given its call."""
 Config = TypeVar("Config", bound="DataclassInstance")
 About = Mapping[str, str]
 Weight = Literal["heavy", "light", "small", "free"]
@@ -362,7 +362,7 @@ def start_export(image_set: ImageSet, *, program: Program, ids: Iterable[int] | 
     export = EXPORT.placed(new, about=about, workspace=home)
     if wanted is not None:
         listed = Path(f"{export.given['out']}.paths")
-        export = replace(export, given={**export.given, "listed": listed})
+        export = replace(export, given={**export.given, "selection": Selection(listed=listed)})
         with written_for_a_job(listed) as temporary:
             temporary.write_bytes(paths_text(image_set, wanted, nul=True))
     return EXPORT.start(export, about=about, workspace=home)

@@ -12,7 +12,7 @@ from url_viz.base.errors import DecisionError, ImageSetError
 from url_viz.base.printout import Printout
 from url_viz.base.progress import Progress, ProgressCallback, silent
 from url_viz.base.wording import command, counted, first_of
-from url_viz.capability import AsJob, capability
+from url_viz.capability import capability
 from url_viz.columns.measures import AMBIGUITY, has_values
 from url_viz.columns.ranking import NONE
 from url_viz.columns.table import imported, own_graph_columns, table
@@ -307,7 +307,7 @@ class SetLabels(SetSubject):
         review = self._review()
         return least_classes(review) > 1 and bool(review["is_decided"].any())
 
-    @capability("labels worth", job=AsJob("small"), top=20)
+    @capability("labels worth", top=20)
     def worth(
         self,
         *,
