@@ -155,7 +155,9 @@ class ImageSet(SearchableSet):
         untag: Annotated[tuple[str, ...], Doc("remove this tag; may be repeated")] = (),
         name: Annotated[str | None, Doc("call them so, in place of the name they have; '' takes it away")] = None,
     ) -> Action:
-        """Decide on pictures, tag and name them: one action, which `undo` takes back.
+        """Decide on pictures, tag and name them.
+
+        All of it is one action, which `undo` takes back.
 
         In Python `decisions` decides by id. Raises DecisionError for paths, tags and names that cannot be meant, and
         if no picture meets the conditions; then nothing was done.
@@ -171,7 +173,7 @@ class ImageSet(SearchableSet):
     def decided(
         self, *, log: Annotated[bool, Doc("list the actions instead, the latest first: when, who, what")] = False
     ) -> pd.DataFrame:
-        """Count and list the decisions, tags, names and corrected labels of a folder.
+        """Count and list decisions, tags, names and corrected labels.
 
         In Python rows of `table()`, or with `log` the whole `decisions.history`.
         """
@@ -262,7 +264,9 @@ class ImageSet(SearchableSet):
 
     @capability("findings", show=findings_printout)
     def findings(self) -> tuple[Finding, ...]:
-        """Say what to look at first: leaks, likely wrong labels, bursts and more, then all else there is to review.
+        """Say what to look at first: leaks, likely wrong labels, bursts.
+
+        Then what else there is to review.
 
         In Python the findings alone, what matters most first; see `url_viz.findings.findings`. Leaks, likely wrong
         labels, classes mixed up, bursts, pictures that show nothing, files that cannot be read, small classes: each
@@ -351,7 +355,9 @@ class ImageSet(SearchableSet):
         twins: Annotated[bool, Doc("show every picture of a group of copies and views")] = False,
         within_class: Annotated[bool, Doc("compare each picture with its own class only")] = False,
     ) -> Ranked:
-        """List the most ambiguous and the clearest pictures, and the classes that each lies between.
+        """List the most ambiguous and the clearest pictures.
+
+        Each is listed with the classes that it lies between.
 
         In Python `.ambiguous` and `.clear`. Raises ImageSetError for what is no column of numbers.
         """

@@ -42,7 +42,10 @@ def check(
     device: DeviceName = "auto",
     workspace: WorkspaceDir = None,
 ) -> int:
-    """Read what is new and judge the findings by a policy: status 0 passed, 1 broken, 2 could not be checked."""
+    """Read what is new, and judge the findings by a policy.
+
+    The exit status is 0 if it is met, 1 if it is broken, 2 if that could not be checked.
+    """
     try:
         rules = read_policy(policy)
         accepted = None if baseline is None else _known(baseline, rules, model, workspace)  # may be the same set

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_origin
 
 import tyro
 from typing_extensions import Doc
@@ -19,7 +19,7 @@ from url_viz.base.printout import Printout, Table
 from url_viz.base.progress import ProgressCallback, TerminalReport, command_report
 from url_viz.base.wording import counted, inert, printable
 from url_viz.capabilities import places
-from url_viz.capability import Argument, Capability
+from url_viz.capability import Argument, Capability, kind_of
 from url_viz.export.table_files import write_bytes, write_table
 from url_viz.jobs.calls import Call, addressed, parameters, read_call
 
@@ -110,8 +110,17 @@ def _for_tyro(parameter: Argument) -> inspect.Parameter:
     if parameter.word != parameter.name.replace("_", "-"):
         hint = Annotated[hint, arg(name=parameter.word)]
     if parameter.is_positional:
-        hint = Annotated[hint, Positional]
+        hint = Annotated[hint, Positional, arg(metavar=_metavar(parameter))]
     return inspect.Parameter(parameter.name, inspect.Parameter.KEYWORD_ONLY, default=parameter.default, annotation=hint)
+
+
+def _metavar(parameter: Argument) -> str | None:
+    """What stands for a positional parameter in a usage: FOLDER, [PICTURE], [PATHS ...]; None for choices."""
+    kind, name = get_origin(kind_of(parameter.hint)), parameter.name.upper()
+    if kind is Literal:
+        return None
+    many = f"{name} ..." if kind is tuple else name
+    return many if parameter.is_required else f"[{many}]"
 
 
 def show(printout: Printout, *, top: int | None = None, out: Path | None = None, json: bool = False) -> int:

@@ -74,7 +74,10 @@ def embed(
     workers: Annotated[OptionalCount, Doc("with --ray: how many (default: one a GPU, else one a machine)")] = None,
     workspace: WorkspaceDir = None,
 ) -> int:
-    """Embed the new and changed pictures of a folder; continues an earlier run that was stopped."""
+    """Embed the new and changed pictures of a folder.
+
+    An earlier run that was stopped is continued.
+    """
     on_ray = _on_ray(ray, workers, device, is_external=embeddings is not None)
     rendering = _rendering(range_, bands, pages)
     how_read = ReadingOptions(
@@ -229,7 +232,7 @@ def demo(
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Build and read the demo image set, 500 handwritten digits, and print how well its order holds."""
+    """Read the demo, 500 handwritten digits, and test its order."""
     root = (build_spoiled if spoiled else build_demo)(Workspace.at(workspace))
     image_set = embed_folder(root, model=model, workspace=workspace, progress=command_report())
     print(f"{counted(len(image_set), image_set.noun)} in {root}.")

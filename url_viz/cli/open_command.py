@@ -38,7 +38,7 @@ def open_pictures(
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Read the pictures of a folder, and show them in the browser meanwhile."""
+    """Read the pictures of a folder and show them in the browser."""
     if port is not None:
         refuse_taken(port)
     root = root_of(folder)

@@ -34,7 +34,9 @@ def explain(
     reason: Annotated[str | None, Doc("list the pictures with this reason, the strongest first")] = None,
     heat: Annotated[Path | None, Doc("write the picture with its heat map over it, as PNG"), Output()] = None,
 ) -> Printout:
-    """Explain why pictures are ambiguous: of one its reasons, and on request which part of it; of all how often each.
+    """Explain why one picture is ambiguous, or all of them.
+
+    Of one the reasons, and with --heat the part of it that matters; of all how often each reason is.
 
     In Python: `image_set.reasons()` and `image_set.heat(id)`.
     """

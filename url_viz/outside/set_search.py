@@ -135,7 +135,9 @@ class SearchableSet(SetSubject):
         ] = None,
         without_dropped: Annotated[bool, Doc("leave out pictures that were decided to be dropped")] = False,
     ) -> SearchResult:
-        """Find the pictures most similar to a file, with ambiguous ones left out on request.
+        """Find the pictures most similar to a file.
+
+        Ambiguous ones are left out on request.
 
         In Python like `search`, also by an embedding (D,) or a scored upload; with what was withheld and the query's
         value. Raises ImageSetError for a measure that the set lacks.
@@ -165,9 +167,10 @@ class SearchableSet(SetSubject):
         above: Annotated[Percentile, Doc("the percentile of the set from which a picture is ambiguous")] = THRESHOLD,
         progress: ProgressCallback = silent,
     ) -> pd.DataFrame:
-        """Say of new pictures which are ambiguous here, clear, unlike this set or in it already, most ambiguous first.
+        """Sort new pictures into ambiguous, clear and unlike the set.
 
-        They are read by the models of the set, and nothing is stored. No order says anything of what is unlike the set.
+        The most ambiguous come first; those that are in the set already are marked. They are read by the models of the
+        set, and nothing is stored. No order says anything of what is unlike the set.
 
         In Python one row a file: path, side ("ambiguous", "clear", "unlike the set", "no value", "not read"), value and
         percentile by the measure, says (the classes that it is like, or why it was not read), mark ("in the set",

@@ -104,7 +104,9 @@ class SetReviews:
         per_class: Annotated[OptionalCount, Doc("so many of each class")] = None,
         top: Annotated[Count, Doc("how many pictures to list")] = 20,
     ) -> Printout:
-        """List pictures to review, decided ones left out, with the question of each; `decide` and `labels correct`.
+        """List pictures to review, with the question of each.
+
+        Decided ones are left out; answer by `decide` and `labels correct`.
 
         In Python `open` gives the review. Raises ImageSetError as that does, and where classes are asked for and there
         are none.
