@@ -41,6 +41,8 @@ SUBJECT = re.compile(r"^- `(\w+)`[^:]*: ((?:`\w+`(?:,\s+)?)+)", re.MULTILINE)
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 COMMAND = re.compile(r"^ {4}python -m ((?:url_viz|training|tools|experiments)\b.*)$", re.MULTILINE)
 
+IN_TEXT = re.compile(r"`(?:(?:python -m url_viz|url-viz) )?([a-z-]+ [\w-][^`\n]*)`")
+
 
 def commands() -> list[str]:
     found = [line.split("  #")[0].strip() for page in PAGES for line in COMMAND.findall(page.read_text())]
@@ -179,6 +181,18 @@ def test_commands_exist_and_know_their_options(line: str) -> None:
     text = help_of(words[0])
     for option in (word.split("=")[0] for word in words if word.startswith("--")):
         assert option in text, f"`python -m {line}`: no {option}"
+
+
+def test_commands_in_a_sentence_exist() -> None:
+    """Those that begin with a subject, such as `labels use`; the change log has the old ones, too."""
+    files = [*PAGES, *(ROOT / "url_viz").rglob("*.py")]
+    found = [
+        (file, line) for file in files if file.name != "CHANGELOG.md" for line in IN_TEXT.findall(file.read_text())
+    ]
+    subjects = {words[0] for words in places() if len(words) > 1}
+    of_subjects = [(file, line) for file, line in found if line.split()[0] in subjects]
+    assert len(of_subjects) > 20
+    assert not [(file, line) for file, line in of_subjects if find_words(line.split()) is None]
 
 
 def test_what_make_runs_is_a_command() -> None:

@@ -138,5 +138,5 @@ def test_splits_that_a_user_tells_make_leaks_a_finding(tmp_path: Path, workspace
 
 
 def test_splits_of_folders_are_not_told_otherwise(image_set: ImageSet) -> None:
-    with pytest.raises(ImageSetError, match="Its source says that already: train and test"):
+    with pytest.raises(ImageSetError, match="names its splits already: train and test"):
         image_set.splits.tell(test="*1*")

@@ -105,7 +105,7 @@ class SetSplits(SetSubject):
     ) -> MadeSplits:
         """Split pictures into train, validation and test so that nothing leaks, with the classes in each alike.
 
-        Copies, views, what is kept apart (`labels use --apart`), the objects of one picture, and the pictures of one
+        Copies, views, what is kept apart (`labels keep-apart`), the objects of one picture, and the pictures of one
         value of `--by` stay together; dropped pictures are in no split. The column `split` holds the result; `export
         folders --by split` writes it, and `splits leaks` checks it.
 
@@ -142,7 +142,10 @@ class SetSplits(SetSubject):
         """Raise ImageSetError where folders or lists name the splits."""
         now = self.get()
         if now is not None and not self.can_change:
-            raise ImageSetError(f"Its source says that already: {' and '.join(now.names)}, by {now.column!r}.")
+            raise ImageSetError(
+                f"{str(self._core.root)!r} names its splits already: {' and '.join(now.names)}, by {now.column!r}. "
+                "Move its files to change them; `splits leaks` lists what leaks between them."
+            )
 
     def _write(self, split: "pd.Series[Any]", source: str) -> None:
         with raising_disk_errors(self._core.store.paths):
