@@ -21,7 +21,6 @@ from url_viz.export.figure import (
     figure_picture,
     figure_svg,
     gallery_picture,
-    leader,
     legend_of,
     map_figure_file,
     names_of,
@@ -30,6 +29,7 @@ from url_viz.export.figure import (
     write_figure,
     write_gallery,
 )
+from url_viz.export.map_names import leader
 from url_viz.image_set import ImageSet
 
 

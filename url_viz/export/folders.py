@@ -200,10 +200,7 @@ def sort_into_folders(
                 "None of these pictures would be written. Take more of them, or sort by another column."
             )
     target = Path(out).expanduser().absolute()
-    all_folders: Sequence[str] = ()  # in the order of the result; those of labels are not known beforehand
-    if by not in (BY_LABEL, BY_SPLIT):
-        decisions = (*DECISIONS, UNDECIDED) if undecided else DECISIONS
-        all_folders = decisions if by == "decision" else ("ambiguous", "clear")
+    all_folders = _known_folders(by, with_undecided=undecided)
     done = SortedFolders(target, {name: 0 for name in all_folders or folders.unique() if (folders == name).any()})
     paths = image_set.core.paths_of(table["id"])
     opened, how = opened_by(image_set, how=how, is_cut=image_set.is_of_objects)
@@ -277,6 +274,15 @@ def _places(
         paths[row]: os.path.join(folder.encode(), files[row])
         for row, folder in zip(folders.index, folders, strict=True)
     }
+
+
+def _known_folders(by: str, *, with_undecided: bool) -> Sequence[str]:
+    """The folders in the order of the result; none for labels and splits, which are not known beforehand."""
+    if by in (BY_LABEL, BY_SPLIT):
+        return ()
+    if by == "decision":
+        return (*DECISIONS, UNDECIDED) if with_undecided else DECISIONS
+    return "ambiguous", "clear"
 
 
 def _folders(table: pd.DataFrame, by: str, threshold_percentile: float, *, with_undecided: bool) -> "pd.Series[str]":
