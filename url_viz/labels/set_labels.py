@@ -114,9 +114,10 @@ class SetLabels(SetSubject):
 
         "folders" (the class folders as found, as at first), "level:2" (the second folder from the root), "names" (a
         picture without one has no label), "tags" (the first tag by the alphabet), one of the user's own columns, or
-        None or "none" for no labels.
+        "none" for no labels.
 
-        In Python it returns what is so now, in words. Raises ImageSetError for a column or level that does not exist.
+        In Python None, too, is for no labels; it returns what is so now, in words. Raises ImageSetError for a column or
+        level that does not exist.
         """
         chosen = None if chosen == NO_CHOICE else chosen
         columns = self._core.derived.get(imported).columns if is_column(chosen) else {}
@@ -136,10 +137,10 @@ class SetLabels(SetSubject):
         """Choose by what pictures are no witnesses for each other, as twins are none; nothing is read again.
 
         A column of the user's own (a patient, a video), "level:1" (the first folder from the root), "name:1" or
-        "name:2" (the first parts of a file's name), or None for twins alone. Votes, the ridge classifier, evidence,
+        "name:2" (the first parts of a file's name), or "none" for twins alone. Votes, the ridge classifier, evidence,
         `worth` and leaks go by it.
 
-        In Python it returns that in words. Raises ImageSetError for what there is not.
+        In Python None, too, is for twins alone; it returns that in words. Raises ImageSetError for what there is not.
         """
         chosen = None if chosen == NO_CHOICE else chosen
         if chosen and not apart_codes(chosen, self._core.base, self._core.derived.get(imported).columns).any():
@@ -286,11 +287,11 @@ class SetLabels(SetSubject):
     def confused(self) -> pd.DataFrame | None:
         """List pairs of classes that overlap: how many pictures look like the other, and what share of each class.
 
-        The most confused first; in Python None without labels.
+        The most confused first, by the likeliest class of each labelled picture, judged without its own label. A
+        picture counts that is taken for another class than its label's, however surely.
 
-        By the likeliest class of each labelled picture, judged without its own label; see `confused_pairs`. A picture
-        counts that is taken for another class than its label's, however surely: `torn` counts those that two classes
-        fit, whatever their label.
+        In Python None without labels; see `confused_pairs`. `torn` counts pictures that two classes fit, whatever their
+        label.
         """
         if not has_values(self._core.measured, AMBIGUITY.name):
             return None
@@ -316,9 +317,10 @@ class SetLabels(SetSubject):
     ) -> Worth:
         """Measure what dropping pictures and correcting labels was worth to a linear probe, on pictures left alone.
 
-        `.words` says it, and what it cannot tell; `.is_worth_more` than accepting every likely suggestion unseen;
-        `.figures` has all, `.by_class` those of each class. Takes seconds, longer with more seeds. Raises
-        ImageSetError below two classes or two seeds.
+        Takes seconds, longer with more seeds.
+
+        In Python `.words` says it, and what it cannot tell; `.is_worth_more` than accepting every likely suggestion
+        unseen; `.figures` has all, `.by_class` those of each class. Raises ImageSetError below two classes.
         """
         progress(Progress("worth", 0))
         group, label_group = self._core.source_groups, self._core.derived.get(label_sources)
