@@ -10,7 +10,7 @@ from url_viz.findings.object_findings import legible
 from url_viz.ui.explore import controls, explore_grid, explore_map, page
 from url_viz.ui.explore.explore_grid import GRID, show_twins_button
 from url_viz.ui.explore.filter_controls import pick_reason, show_chips, show_filter_popover
-from url_viz.ui.explore.sentence import show_findings, show_sentence
+from url_viz.ui.explore.sentence import show_findings, show_first_review, show_sentence
 from url_viz.ui.explore.view import current_view, show_in_address
 from url_viz.ui.search import is_searching, show_search, start_search
 from url_viz.ui.search import show_in_address as show_search_in_address
@@ -69,7 +69,7 @@ is_narrowed = explore_grid.is_narrowed(acted, view)
 with heading:
     is_own = is_narrowed or page.is_in_own_order(view, image_set, measure=measure)
     review = page.review_of(shown, measure, acted.scope) if is_own else None
-    decide = page.show_heading(image_set, table, leaving.rows, review, count=len(acted.rows))
+    decide, first = page.show_heading(image_set, table, leaving.rows, review, count=len(acted.rows))
 with decide:
     if is_narrowed:
         show_decide_bar(image_set, acted.rows, key=controls.DECIDE, which=acted.which)
@@ -84,6 +84,9 @@ page.announce_shown(image_set, rows, measure)
 show_in_address(lasting)
 show_search_in_address()
 with found:
-    show_findings(image_set)
+    findings = show_findings(image_set)
+if review is None:
+    with first:
+        show_first_review(image_set, findings)
 
 show_opened(image_set, measure=measure)

@@ -165,8 +165,11 @@ def test_objects_too_small_to_recognise_are_hidden_and_counted_until_asked_for(
     assert exported.radio(key="export.as")
     assert "export.all" not in [control.key for control in exported.segmented_control], "these are all, tiny ones too"
     assert "tiny" not in at.query_params
-    at.button(key="explore.review").click().run()
-    assert at.session_state["view.review"] is None, "the list of all there is to review"
+    review = at.button(key="explore.review")
+    first = image_set.findings()[0]
+    assert review.label == f"Review {first.count} {first.short}"
+    review.click().run()
+    assert at.session_state["view.review"] == first.opens
     at = opened(image_set)
     at.button(key="sentence.tiny").click().run()
     assert at.query_params["tiny"] == "1"

@@ -122,6 +122,8 @@ button:is([kind="secondary"], [kind="tertiary"]):is(:hover, :focus, :active, [ar
 .url-viz-strip figcaption { margin-top: .15rem; font-size: .8rem; line-height: 1.2; overflow-wrap: anywhere; }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 2.6rem .8rem 1rem; }
   .st-key-explore_sentence > :is(.st-key-torn-0, .st-key-torn-1) { display: none; }
+  .st-key-explore_heading > :first-child { flex: 1 0 100%; max-width: 100%; }
+  .st-key-explore_line:not(:has(button)) { min-height: 0; }
 }
 </style>
 """

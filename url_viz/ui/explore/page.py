@@ -28,16 +28,20 @@ SHOWN_FIRST: Key[int] = Key("view.shown_first")
 
 def show_heading(
     image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, review: ReviewSpec | None, *, count: int
-) -> "st.delta_generator.DeltaGenerator":
-    """The set's name, the `review` of the `count` pictures acted on (None: all there is to review), and exports.
+) -> tuple["st.delta_generator.DeltaGenerator", "st.delta_generator.DeltaGenerator"]:
+    """The set's name, the `review` of the `count` pictures acted on, and exports.
 
     Exports are of `table`, all pictures, and `rows`: those that are acted on, with the tiny ones that are not shown.
-    Returns the place of what decides on pictures, which has its room whether or not anything is in it.
+    Returns the place of what decides on pictures, which has its room whether or not anything is in it, and that of the
+    button for what to review first (`show_first_review`), which stands empty where there is a `review`.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="explore_heading"):
         page_title(escape(set_name(image_set.root)), width="content")
         decide = st.container(key="explore_line")
-        _show_review_button(review, count)
+        first = st.container(width="content", key="explore_first")
+        if review is not None:
+            with first:
+                _show_review_button(review, count)
         with st.popover("Export", icon=":material/download:", key=popover_key(EXPORT_PANEL), on_change="rerun"):
             show_export(image_set, table, rows)
     if image_set.source.head is None:
@@ -46,16 +50,12 @@ def show_heading(
             "one: `python -m training.finetune`.",
             icon=":material/info:",
         )
-    return decide
+    return decide, first
 
 
-def _show_review_button(review: ReviewSpec | None, count: int) -> None:
-    words, act = "Review", partial(go_to_review, review)
+def _show_review_button(review: ReviewSpec, count: int) -> None:
+    words, act = "Review this one" if count == 1 else f"Review these {count:,}", partial(go_to_review, review)
     meaning = "What is selected, or else all that is shown, one by one in this order. What is decided is skipped"
-    if review is None:
-        meaning = "All that there is to review, what matters most first"
-    else:
-        words = "Review this one" if count == 1 else f"Review these {count:,}"
     icon = ":material/rate_review:"
     st.button(words, type="primary", icon=icon, key="explore.review", disabled=not count, help=meaning, on_click=act)
 

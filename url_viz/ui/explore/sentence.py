@@ -19,6 +19,7 @@ from url_viz.models.model import EmbeddingSpace
 from url_viz.models.model_names import PACKAGED
 from url_viz.store.columns.source_columns import PICTURE
 from url_viz.ui.explore.view import change_view, view
+from url_viz.ui.menu import go_to_review
 from url_viz.ui.review.queue_list import open_button
 from url_viz.ui.session import BY_FIRST, Key
 from url_viz.ui.text import Markdown, escape
@@ -150,8 +151,11 @@ def _reasons_in(table: pd.DataFrame, among: Sequence[Filter], names: Sequence[st
     return reason_counts(table.loc[passes_all(table, among), "reasons"], names)
 
 
-def show_findings(image_set: ImageSet) -> None:
-    """What was found first, and the files that could not be read; while pictures come in these alone."""
+def show_findings(image_set: ImageSet) -> list[Finding]:
+    """What was found first, and the files that could not be read; while pictures come in these alone.
+
+    Returns the findings that are named.
+    """
     failures, named = len(image_set.failures()), list[Finding]()
     if not is_growing(image_set.set_id) and _is_wanted(image_set):
         try:
@@ -168,6 +172,19 @@ def show_findings(image_set: ImageSet) -> None:
         why = "They are damaged, or no pictures. Click for the list with reasons"
         words, key = f"{failures:,} unreadable", "findings.unreadable"
         open_button(image_set, "unreadable", None, words, key=key, type="tertiary", help=why)
+    return named
+
+
+def show_first_review(image_set: ImageSet, findings: Sequence[Finding]) -> None:
+    """The button for what matters most to review, by its name; without findings it leads to all reviews."""
+    look = {"key": "explore.review", "type": "primary", "icon": ":material/rate_review:"}
+    reviewed = next((each for each in findings if each.opens is not None), None)
+    if reviewed is None:
+        st.button("Review", on_click=go_to_review, help="All that there is to review", **look)
+    else:
+        words = f"Review {reviewed.count:,} {reviewed.short}"
+        meaning = escape(f"What matters most: {reviewed.words}. The page Review has all else")
+        st.button(escape(words), on_click=go_to_review, args=(reviewed.opens,), help=meaning, **look)
 
 
 def _is_wanted(image_set: ImageSet) -> bool:
