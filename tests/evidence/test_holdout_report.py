@@ -14,6 +14,7 @@ from url_viz.evidence.holdout_report import (
     figures_from,
     headline,
     holdout_figure,
+    is_to_be_used,
 )
 from url_viz.evidence.order_metrics import Figure, Interval, auroc, auroc_influence, jackknife
 
@@ -109,8 +110,11 @@ def test_one_block_or_one_outcome_has_no_interval() -> None:
     ],
 )
 def test_advice_says_no_more_than_the_interval(gain: Figure | None, words: str) -> None:
-    assert advice([told(figure(0.7, 0.6, 0.8), gain)]).startswith(words)
-    assert advice([told(figure(0.7, 0.45, 0.8), gain)]).startswith("of little use")
+    good, weak = [told(figure(0.7, 0.6, 0.8), gain)], [told(figure(0.7, 0.45, 0.8), gain)]
+    assert advice(good).startswith(words)
+    assert is_to_be_used(good) == (not words.startswith("worse")), "the button follows the advice"
+    assert advice(weak).startswith("of little use")
+    assert not is_to_be_used(weak)
     assert "−.10 [−.20, −.02]" in advice([told(figure(0.7, 0.6, 0.8), figure(-0.1, -0.2, -0.02))])
 
 

@@ -160,6 +160,13 @@ def advice(figures: Sequence[HoldoutFigure]) -> str:
     return f"{words} For the pictures of this set, {' and '.join(ahead)} {which}, without training."
 
 
+def is_to_be_used(figures: Sequence[HoldoutFigure]) -> bool:
+    """Whether `advice` is for the new head: by the first measure computed it orders, no worse than the one before."""
+    result = next((result for result in figures if result.after is not None), None)
+    gain = None if result is None else result.gains.get(BEFORE)
+    return result is not None and result.is_of_use and not (gain is not None and gain.interval.high < 0)
+
+
 def as_text(figures: Sequence[HoldoutFigure]) -> str:
     """Every figure with its comparisons, a line each, for a terminal."""
     return "\n".join(

@@ -19,7 +19,7 @@ from url_viz.base.wording import counted, decimal
 from url_viz.base.workspace import Workspace, root_of
 from url_viz.columns.measures import UNCERTAINTY, quoted
 from url_viz.evidence.choice import ChoiceWorth
-from url_viz.evidence.holdout_report import details, figures_from, headline
+from url_viz.evidence.holdout_report import details, figures_from, headline, is_to_be_used
 from url_viz.evidence.worth import Worth
 from url_viz.export.data_sets import DATA_SETS, Program, counted_for
 from url_viz.export.folders import paths_text
@@ -53,7 +53,8 @@ OF_BOTH = "This run also changed the backbone: using it reads every picture agai
 class JobResult:
     """What a job left: a `summary`, figures to show before it, each a headline and its details, and files.
 
-    `note` says what its use would cost, `card` is the file of a head's card, `code` opens a data set in Python.
+    `note` says what its use would cost, `card` is the file of a head's card, `code` opens a data set in Python. A head
+    that `is_weak` orders held-out pictures no better than chance, or worse than the one before.
     """
 
     summary: str
@@ -62,6 +63,7 @@ class JobResult:
     head: Path | None = None
     card: Path | None = None
     code: str = ""
+    is_weak: bool = False
 
     @property
     def lines(self) -> list[str]:
@@ -94,8 +96,10 @@ def head_adapted(job: Job) -> JobResult:
     """The head of a run on one image set, with the figures of its report. Raises JobError if that is gone."""
     report = report_of(job) or {}
     try:
-        figures = tuple((headline(figure), details(figure)) for figure in figures_from(report))
-        return JobResult(report["advice"], figures, OF_BOTH if report.get("mode") == "full" else "", head_of(job))
+        measured = figures_from(report)
+        figures = tuple((headline(figure), details(figure)) for figure in measured)
+        note, is_weak = OF_BOTH if report.get("mode") == "full" else "", not is_to_be_used(measured)
+        return JobResult(report["advice"], figures, note, head_of(job), is_weak=is_weak)
     except (ValueError, LookupError) as error:
         raise _gone(job, "report") from error
 

@@ -478,11 +478,11 @@ def _jobs_for(image_set: ImageSet) -> list[Job]:
 def _show_run(image_set: ImageSet, job: Job, status: Status) -> None:
     """The curves of a run, its result, and the button that puts its head to use."""
     _show_curves(job)
-    if show_result(job, status):
-        use = partial(_use_head, job, image_set)
+    if (result := show_result(job, status)) is not None:
+        use, look = partial(_use_head, job, image_set), "secondary" if result.is_weak else "primary"
         if str(head_of(job)) == image_set.source.name:
             st.success("This head is in use.", icon=":material/check:")
-        elif act_button("Use this head", use, type="primary", key=f"use.{job.id}"):
+        elif act_button("Use this head", use, type=look, key=f"use.{job.id}"):
             st.rerun()
     elif job.kind == PRETRAIN.name and status.state in (JobState.CANCELLED, JobState.LOST):
         st.caption("Run again continues where this stopped: what was read and trained is kept.")

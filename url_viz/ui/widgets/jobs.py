@@ -213,15 +213,15 @@ def show_until_over(job: Job) -> None:
     st.fragment(show, run_every=TICK_S)()
 
 
-def show_result(job: Job, status: Status) -> bool:
-    """The result of a job that has succeeded, if its kind has one to show; returns whether it had."""
+def show_result(job: Job, status: Status) -> JobResult | None:
+    """The result of a job that has succeeded, if its kind has one to show, which is returned."""
     result: JobResult | None = None
     if status.state is JobState.SUCCEEDED:
         with errors_shown(st.warning):
             result = result_of(job)
     if result is not None:
         _show(result)
-    return result is not None
+    return result
 
 
 def _show(result: JobResult) -> None:
