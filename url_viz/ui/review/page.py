@@ -77,7 +77,8 @@ def show_open_heading(image_set: ImageSet, spec: ReviewSpec, *, begun: datetime.
 
 def show_start(image_set: ImageSet) -> None:
     """The reviews there are: what matters most first, the others folded with one that the user puts together."""
-    rows = image_set.reviews.queues(hides_tiny=True)
+    with st.spinner(escape(f"Looking for what matters most in {len(image_set):,} {image_set.noun}s")):
+        rows = image_set.reviews.queues(hides_tiny=True)
     if not rows:
         st.caption(
             escape(image_set.core.in_words("Nothing is left to review: no finding, and no picture without an answer."))

@@ -1,6 +1,7 @@
 """The sidebar, the start of every page about an image set, and its keys."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -92,6 +93,8 @@ SET_MENU = "set_menu"
 
 def show_sidebar() -> None:
     """Draw the choice of the image set of every page, the set's menu, and what runs."""
+    with st.spinner("Opening the pictures"):  # a large set takes seconds, the first time
+        _open_chosen()
     with st.sidebar:
         _pick_set()
         icon, key = ":material/folder_open:", popover_key(SET_MENU)
@@ -100,6 +103,16 @@ def show_sidebar() -> None:
         show_jobs_chip(partial(go_to_tab, "settings", "Jobs"))
     if DIALOG.get() == FOLDER_DIALOG:
         ask_for_folder()
+
+
+def _open_chosen() -> None:
+    """Open the chosen set with its order, on which all that is drawn waits; what cannot be opened is told below."""
+    now = choice()
+    if now.set_id is not None:
+        with suppress(UrlVizError):
+            image_set = open_sets().find(now.set_id, now.model)
+            if image_set is not None and len(image_set):
+                image_set.order()
 
 
 def _show_set_menu() -> None:
