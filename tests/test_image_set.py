@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import ExifTags, Image
 
@@ -101,6 +102,12 @@ class TestTable:
         before = image_set.table()
         image_set.cached_of_table(spoil)
         assert image_set.table().equals(before)
+
+    def test_whoever_reads_arrow_is_given_the_table(self, image_set: ImageSet) -> None:
+        taken = pa.table(image_set)
+        assert taken.schema.names == image_set.table().columns.tolist()
+        assert taken["path"].to_pylist() == image_set.table()["path"].tolist()
+        np.testing.assert_array_equal(taken["uncertainty"].to_numpy(), image_set.table()["uncertainty"])
 
     def test_columns_and_rows(self, image_set: ImageSet) -> None:
         table = image_set.table()

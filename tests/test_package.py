@@ -1,6 +1,7 @@
 """The package: its wheel holds what it needs, and installed elsewhere it reads pictures, adapts and opens the app."""
 
 import email
+import json
 import os
 import re
 import subprocess
@@ -173,6 +174,8 @@ class TestInstalled:
         assert "Typing :: Typed" in metadata.get_all("Classifier", [])
         assert (metadata["License-Expression"], metadata["License-File"]) == ("Apache-2.0", "LICENSE")
         assert "label errors" in metadata["Keywords"]
+        assert metadata["Author"] == "The URL-Viz developers"
+        assert metadata.get_all("Project-URL") == ["Paper, https://arxiv.org/abs/2402.16569"]
         assert metadata["Description-Content-Type"] == "text/markdown"
         readme = metadata.get_payload(decode=True).decode()
         assert readme.startswith("# URL-Viz\n")
@@ -212,26 +215,57 @@ class TestInstalled:
         assert told.split() == sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 
     def test_the_command_opens_the_app(self, installed: Installed) -> None:
-        port = free_port()
-        command = installed.command("url-viz", f"--server.port={port}", "--server.headless=true")
-        with tempfile.TemporaryFile("w+") as log:
-            app = subprocess.Popen(
-                command, cwd=installed.folder, env=installed.variables, stdout=log, stderr=subprocess.STDOUT
-            )
-            try:
-                await_health(f"http://127.0.0.1:{port}/_stcore/health", app, log)
-                with pytest.raises(urllib.error.HTTPError, match="404"):  # by our own route: others give the page
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/url-viz/points/nothing", timeout=120)
-            finally:
-                app.terminate()
-                app.wait(timeout=120)
-            log.seek(0)
-            told = log.read()
-        assert f"http://127.0.0.1:{port}" in told
+        told = opened_app(installed, "url-viz --server.port=8501 --server.headless=true", {}, refusal="404")
         assert "usage statistics" not in told  # so the settings that come along are in force
+
+    def test_the_container_runs_the_app_behind_a_token(self, installed: Installed, tmp_path: Path) -> None:
+        recipe = (ROOT / "Containerfile").read_text(encoding="utf-8")
+        (command,) = re.findall(r"^CMD (\[.*\])$", recipe, re.MULTILINE)
+        (environment,) = re.findall(r"^ENV (.*)$", recipe, re.MULTILINE)
+        variables = dict(each.split("=") for each in environment.split())
+        assert variables.keys() == {"URL_VIZ_HOME", "URL_VIZ_ROOTS", "URL_VIZ_TOKEN"}
+        folders = {name: str(tmp_path) for name in ("URL_VIZ_HOME", "URL_VIZ_ROOTS")}
+        told = opened_app(installed, " ".join(json.loads(command)), variables | folders, refusal="401")
+        assert re.search(r"URL-Viz is at http://localhost:\d+/\?token=\S{20}", told)
+
+
+def opened_app(installed: Installed, command: str, environment: dict[str, str], *, refusal: str) -> str:
+    """What the command prints that opens the app, on a free port; a request for data that is not there is refused."""
+    port = free_port()
+    words = command.replace("8501", str(port)).split()
+    with tempfile.TemporaryFile("w+") as log:
+        app = subprocess.Popen(
+            installed.command(*words),
+            cwd=installed.folder,
+            env=installed.variables | environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            await_health(f"http://127.0.0.1:{port}/_stcore/health", app, log)
+            with pytest.raises(urllib.error.HTTPError, match=refusal):  # by our own route: others give the page
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/url-viz/points/nothing", timeout=120)
+        finally:
+            app.terminate()
+            app.wait(timeout=120)
+        log.seek(0)
+        told = log.read()
+    assert re.search(rf"http://(localhost|127\.0\.0\.1):{port}", told)
+    return told
+
+
+def test_the_container_is_given_all_that_the_package_is_built_of() -> None:
+    recipe = (ROOT / "Containerfile").read_text(encoding="utf-8")
+    copied = {name for line in re.findall(r"^COPY (.*) \S+$", recipe, re.MULTILINE) for name in line.split()}
+    sent = {line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[0] == "!"}
+    wheel = configuration("tool")["hatch"]["build"]["targets"]["wheel"]
+    needed = {*wheel["packages"], *(Path(name).parts[0] for name in wheel["force-include"]), "pyproject.toml"}
+    assert needed | {"hatch_build.py", "README.md", "LICENSE"} <= copied <= sent
+    assert all((ROOT / name).exists() for name in copied)
 
 
 def test_what_is_cited_is_the_version_that_is_packaged() -> None:
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     project = configuration("project")
+    assert cited["authors"] == project["authors"]
     assert (cited["title"], cited["version"], cited["license"]) == ("URL-Viz", url_viz.__version__, project["license"])

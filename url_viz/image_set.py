@@ -220,6 +220,10 @@ class ImageSet(SearchableSet):
             table["box"] = self.cached_of_table(boxes_of)
         return table
 
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """`table()` for what reads Arrow, such as `pyarrow.table(image_set)`, `polars.DataFrame(image_set)`, DuckDB."""
+        return self.table().__arrow_c_stream__(requested_schema)
+
     def cached_of_table(
         self, make: Callable[Concatenate[pd.DataFrame, Options], Result], *args: Options.args, **named: Options.kwargs
     ) -> Result:

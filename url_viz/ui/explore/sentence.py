@@ -1,6 +1,7 @@
 """An image set in one sentence on Explore: each part shows the pictures that it counts, or leads to what it names."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -177,7 +178,7 @@ def show_findings(image_set: ImageSet) -> list[Finding]:
 
 def show_first_review(image_set: ImageSet, findings: Sequence[Finding]) -> None:
     """The button for what matters most to review, by its name; without findings it leads to all reviews."""
-    look = {"key": "explore.review", "type": "primary", "icon": ":material/rate_review:"}
+    look: dict[str, Any] = {"key": "explore.review", "type": "primary", "icon": ":material/rate_review:"}
     reviewed = next((each for each in findings if each.opens is not None), None)
     if reviewed is None:
         st.button("Review", on_click=go_to_review, help="All that there is to review", **look)
