@@ -36,7 +36,7 @@ def of_arrays(name: str, *, beside: IncomingFile | None = None, **arrays: np.nda
     if name.endswith(".npy"):
         np.save(file, arrays["values"])
     else:
-        np.savez(file, allow_pickle=True, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # of its own arguments
     return read_user_file(IncomingFile(name, file.getvalue()), paths=beside)
 
 
