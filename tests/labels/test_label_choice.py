@@ -10,7 +10,9 @@ from tests.read_sets import copied
 from url_viz.base.errors import ImageSetError
 from url_viz.columns.filters import OneOf, filterable, passes_all
 from url_viz.image_set import ImageSet
+from url_viz.imaging.folder_classes import FolderLevel
 from url_viz.imaging.uploaded_files import IncomingFile
+from url_viz.labels.label_choice import ClassLevels
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +51,12 @@ class TestFound:
         assert told == [(1, "splits", ("test", "train")), (2, "names", ("cat", "dog"))]
         assert levels.folder_level == levels.label == 2
         assert image_set.labels.chosen == "folders"
+
+    def test_splits_of_annotations_whose_folders_are_named_alike_are_told_once(self) -> None:
+        folders = FolderLevel(1, "single", ("images",), False), FolderLevel(2, "splits", ("train", "val"), True)
+        for annotated, words in [(("train", "val"), ""), (("test", "train"), "train and val as split; ")]:
+            levels = ClassLevels(folders, "class", 3, None, annotated)
+            assert levels.words == f"3 classes; {words}{' and '.join(annotated)} as split"
 
     def test_a_split_is_filtered_by_as_other_columns(self, image_set: ImageSet) -> None:
         table = image_set.table()

@@ -53,9 +53,10 @@ class ClassLevels:
         taken = counted(self.classes, "class") if self.classes else "No classes"
         own = FOLDERS if self.annotated is None else CLASS
         taken += f" from {source_in_words(self.chosen)}" if self.classes and self.chosen != own else ""
+        annotated = self.annotated or ()
         levels = (level for level in self.levels if level.kind in COLUMN_OF and level.number != self.label)
-        others = [f"{level.words} as {COLUMN_OF[level.kind]}" for level in levels]
-        others += [f"{listed(self.annotated)} as {SPLIT}"] if self.annotated else []
+        others = [f"{level.words} as {COLUMN_OF[level.kind]}" for level in levels if {*level.names} != {*annotated}]
+        others += [f"{listed(annotated)} as {SPLIT}"] if annotated else []
         return "; ".join(filter(None, [taken, *others, self.apart]))
 
     def printout(self) -> Printout:
