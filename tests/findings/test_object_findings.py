@@ -15,7 +15,6 @@ from url_viz.columns.filters import ReviewSpec, Scope, passes_all, scope_as_quer
 from url_viz.findings.findings import Finding, FindingInputs, findings
 from url_viz.findings.object_findings import (
     LEGIBLE,
-    SAME_OBJECT,
     box_context,
     classes_wrong_together,
     double_boxes,
@@ -28,6 +27,7 @@ from url_viz.findings.object_findings import (
 from url_viz.findings.reasons import NAMES, Reasons
 from url_viz.labels.label_issues import LIKELY
 from url_viz.pipeline.overlaps import overlaps
+from url_viz.pipeline.twins import SAME_OBJECT
 
 BOXES = st.lists(st.tuples(*[st.integers(0, 30)] * 2, *[st.integers(1, 30)] * 2), min_size=1, max_size=8)
 
@@ -98,6 +98,11 @@ class TestDoubleBoxes:
         assert found[0].opens == ReviewSpec("double-boxes")
         table["decision"] = ["keep", "drop", None, "drop", None]
         assert told(found_in(table))["double-boxes"].startswith("1 object has two boxes or more, 1 of them")
+
+    @pytest.mark.parametrize("label", [["person", "person"], ["person", "tie"]])
+    def test_a_box_within_another_is_another_object(self, label: list[str]) -> None:
+        for within, groups in [((20, 0, 20, 30), 0), ((0, 0, 40, 75), 0), ((0, 0, 40, 78), 1)]:  # IoU .15, .89, .93
+            assert len(double_boxes(objects([(0, 0, 40, 84), within], label=label))) == groups
 
     @given(boxes=BOXES, seed=st.integers(0, 9))
     def test_groups_are_chains_of_pairs_of_one_picture(self, boxes: list[tuple[float, ...]], seed: int) -> None:

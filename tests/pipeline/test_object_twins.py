@@ -60,13 +60,29 @@ def test_of_few_objects_all_must_be_there(count: int) -> None:
     assert kept(scene, others) == (count == 1), "an object that is alone has nothing to tell by"
 
 
-def test_in_one_picture_only_boxes_on_one_place() -> None:
-    boxes = Boxes(np.zeros(3, np.int32), np.array([(0, 0, 40, 40), (3, 3, 40, 40), (200, 0, 40, 40)], float))
+def test_in_one_picture_only_boxes_on_one_object() -> None:
+    boxes = Boxes(np.zeros(3, np.int32), np.array([(0, 0, 40, 40), (1, 1, 40, 40), (200, 0, 40, 40)], float))
     every = twins_of(3, (0, 1, 0.99), (0, 2, 0.98), (1, 2, 0.97), views=1)
     found = twins_of_objects(every, boxes)
     assert found.pair.tolist() == [[0, 1]]
     assert found.cosine.tolist() == pytest.approx([0.99])
     assert found.is_copy.tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "is_one"),
+    [
+        ("a head, 4,000 of the 40,000 pixels", (30, 0, 40, 100), False),
+        ("a person on a couch, 30,000 of 50,000 pixels", (50, 0, 200, 200), False),
+        ("a pizza that fills its table but for 15 %", (0, 0, 200, 170), False),
+        ("a box drawn again, 5 % smaller", (0, 10, 200, 190), True),
+        ("a box drawn again, moved by 4 %: 36,864 of 43,136", (8, 8, 200, 200), False),
+        ("a box drawn again, moved by 2 %: 38,416 of 41,584", (4, 4, 200, 200), True),
+    ],
+)
+def test_a_box_within_another_is_another_object(name: str, other: Box, *, is_one: bool) -> None:
+    boxes = Boxes(np.zeros(2, np.int32), np.array([(0, 0, 200, 200), other], float))
+    assert (len(twins_of_objects(twins_of(2, (0, 1, 0.99)), boxes)) == 1) == is_one, name
 
 
 def test_objects_that_are_not_known_and_no_pairs_stay_as_they_are() -> None:

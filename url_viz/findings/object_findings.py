@@ -17,11 +17,10 @@ from url_viz.labels.calibration import LabelAgreement
 from url_viz.labels.classes import CodedLabels
 from url_viz.labels.label_issues import LIKELY, LabelCheck
 from url_viz.pipeline.overlaps import overlap_groups
+from url_viz.pipeline.twins import SAME_OBJECT
 from url_viz.store.columns.source_columns import BOX_COLUMNS, CUT_BY_FRAME, PICTURE
 from url_viz.store.tables.tables import GraphColumns
 
-SAME_OBJECT = 0.9
-"""Intersection over union from which two boxes of a picture are on one object."""
 TINY_PX = 16
 """An object whose longer side has fewer pixels shows hardly anything."""
 LEGIBLE = (Between("box_width", TINY_PX), Between("box_height", TINY_PX))

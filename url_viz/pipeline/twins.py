@@ -283,7 +283,9 @@ def cosines(embeddings: Raw, left: NDArray[np.integer], right: NDArray[np.intege
 
 
 SAME_BOX = 0.6
-"""Intersection over union from which two boxes mark one thing."""
+"""Intersection over union from which two boxes are in one place: here, or where the other picture would have it."""
+SAME_OBJECT = 0.9
+"""And from which two of one picture are on one object. Below lie a pizza and its table, a person and a couch."""
 FEWEST_AROUND = 4
 """At least this many other objects, or as many as there are, must be at their place in the other picture …"""
 LEAST_AROUND = 0.5
@@ -291,7 +293,7 @@ LEAST_AROUND = 0.5
 
 
 def twins_of_objects(twins: Twins, boxes: Boxes) -> Twins:
-    """Those pairs of rows that are one object: in one picture, of one place; in two, amid the same objects.
+    """Those pairs of rows that are one object: in one picture, by boxes on it; in two, amid the same objects.
 
     The pairs of a picture with one object stay as they are.
     """
@@ -304,7 +306,7 @@ def twins_of_objects(twins: Twins, boxes: Boxes) -> Twins:
 def _is_same(first: int, second: int, boxes: Boxes, members: Mapping[Hashable, NDArray[np.int64]]) -> bool:
     mine, theirs = int(boxes.picture[first]), int(boxes.picture[second])
     if mine == theirs:
-        return bool(overlaps(boxes.box[[first]], boxes.box[[second]])[0, 0] >= SAME_BOX)
+        return bool(overlaps(boxes.box[[first]], boxes.box[[second]])[0, 0] >= SAME_OBJECT)
     around, there = members[mine], members[theirs]
     if mine < 0 or theirs < 0 or min(len(around), len(there)) == 1:
         return True

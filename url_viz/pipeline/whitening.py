@@ -72,7 +72,7 @@ class ViewSpace:
 
 AXES = 256
 SAMPLE = 50_000
-VERSION = 3
+VERSION = 4
 """Of the definition below, and of what copies and views are: a stored whitening of another version is fitted again."""
 
 LEAST_VARIANCE = 1e-9
