@@ -61,6 +61,7 @@ def test_both_verdicts_are_given_by_keys_and_by_mouse_and_taken_back(
     caption = page.locator("figcaption")
     page.locator(".question").wait_for()
     assert_drawn(page, f".large > {WHOLE}")
+    assert_drawn(page, f".large .context {CROP}")
     settled(page)
     assert_fits(page)
     page.keyboard.press("w")

@@ -232,6 +232,8 @@ def test_by_mouse_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> N
     desk = opened(open_page, app, image_set)
     page, caption = desk.page, desk.page.locator("figcaption")
     names = [desk.name]
+    keys = page.locator(".choose kbd").all_inner_texts()
+    assert keys == [str(place + 1) for place in range(len(keys))], "as they are read"
     second = page.locator(".choose .name").nth(1).inner_text()
     page.locator(".choose").nth(1).click()
     expect(caption).not_to_have_text(names[-1])

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stepOf } from "../../url_viz/frontend/shared/keyboard.js";
-import { namesToChoose, notAnswering, ownWords, wholeInWords } from "../../url_viz/frontend/review/card.js";
+import { namesToChoose, notAnswering, ownWords, panelsInOrder, wholeInWords } from "../../url_viz/frontend/review/card.js";
 import { WAITS, cardAt, countsInWords, countsOf, endInWords, heardNext, nextOpen, stateOf, takenBack } from "../../url_viz/frontend/review/queue.js";
 import { offered, ranked } from "../../url_viz/frontend/review/type_ahead.js";
 
@@ -104,6 +104,18 @@ test("few classes have the same key on every picture, many only those in questio
   assert.deepEqual(namesToChoose(card, ["fig", "kiwi", "pear"]), ["fig", "kiwi", "pear"]);
   assert.deepEqual(namesToChoose(card, []), ["pear", "fig"]);
   assert.deepEqual(namesToChoose({ ...card, takes: ["keep"] }, ["fig"]), [], "a group takes no class");
+});
+
+test("classes are read in the order of their keys, and what is suggested before the latest names", () => {
+  const platelets = { near: ["a"], label: "Platelets", said: "20 of 20 neighbours" };
+  const panels = [{ near: ["b"], label: "WBC", said: null }, platelets];
+  const read = (card, names) => panelsInOrder(card, names).map(({ label, near }) => [label, ...near]);
+  const keyed = [["Platelets", "a"], ["RBC"], ["WBC", "b"]];
+  assert.deepEqual(read({ takes: ["label"], panels }, ["Platelets", "RBC", "WBC"]), keyed);
+  assert.deepEqual(read({ takes: ["label"], panels }, []), [["WBC", "b"], ["Platelets", "a"]], "as they are asked: 1, 2");
+  assert.deepEqual(read({ takes: ["name"], panels: [platelets] }, ["kiwi", "fig"]), [["Platelets", "a"]]);
+  const unknown = { takes: ["label"], panels: [{ near: ["c"], label: null, said: null }] };
+  assert.deepEqual(read(unknown, ["fig"]), [["fig"], [null, "c"]], "the nearest pictures stand below");
 });
 
 test("another class is offered by its share", () => {

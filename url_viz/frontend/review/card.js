@@ -15,8 +15,8 @@ import { DECISIONS, VERDICTS, newIcon } from "../shared/decisions.js";
 const KEYS = [
   ["y", "yes, the same kind of thing", ["same"]],
   ["n", "no, not the same kind", ["same"]],
-  ["1 2 3", "the class of that number, or the picture to keep", ["choice", "keep"]],
-  ["1 … 9", "the class of that number, the same for every picture", ["class"]],
+  ["1 2 3", "the class of that number, or what to keep of a group", ["choice", "keep"]],
+  ["1 … 9", "the class of that number, the same every time", ["class"]],
   [DECISIONS.keep.key, "keep it in the set, without an opinion on its class", ["decision"]],
   [DECISIONS.drop.key, "drop it; of a group, all", ["decision"]],
   [DECISIONS.drop.key, "of an object: its box goes, and a detector learns what stays in the picture as background", ["verdict"]],
@@ -27,7 +27,7 @@ const KEYS = [
   ["c", "another class, by typing", ["label", "name"]],
   ["Enter", "another name, by typing", ["name"]],
   ["Space", "skip for now"],
-  ["u Ctrl+Z", "undo: take the last answer back, and show its picture"],
+  ["u Ctrl+Z", "undo: take the last answer back, and go back to it"],
   ["Ctrl+Shift+Z", "redo: give it again; y, too, where that is no answer"],
   ["Backspace", "back to the previous one"],
   ["t", "include its copies and views, or not", ["twins"]],
@@ -134,7 +134,8 @@ function newPicture({ name, thumbnail, label, mark, size }, number) {
  * @returns {HTMLElement}
  */
 export function newPanel({ label, said, near }, number, { isGroup, given }) {
-  const panel = made("div", "panel");
+  const isAlone = label === null && said === null;
+  const panel = made("div", `panel${isAlone ? " alone" : ""}${near.length ? "" : " bare"}`);
   if (label !== null) {
     const choose = newName(label, number);
     if (label === given) choose.append(made("span", "share", "as labelled"));
@@ -158,6 +159,19 @@ export function namesToChoose({ panels, takes }, names) {
   if (!takes.includes("label") && !takes.includes("name")) return [];
   const suggested = panels.map(({ label }) => label).filter((label) => label !== null);
   return [...suggested, ...names.filter((name) => !suggested.includes(name))].slice(0, 9);
+}
+
+/**
+ * The panels of a card in the order in which they are read, which is that of number keys: where these name all classes,
+ * each class has its place on every picture, the ones in question with their nearest pictures.
+ * @param {{panels: Panel[], takes: string[]}} card
+ * @param {string[]} names that have a key
+ * @returns {Panel[]}
+ */
+export function panelsInOrder({ panels, takes }, names) {
+  if (!takes.includes("label") || !names.length) return panels;
+  const of = (name) => panels.find(({ label }) => label === name) ?? { near: [], label: name, said: null };
+  return [...names.map(of), ...panels.filter(({ label }) => !names.includes(label))];
 }
 
 /** @param {string} name @param {number} number its key, 0 for none @returns {HTMLElement} */

@@ -18,6 +18,7 @@ import {
   newPanel,
   notAnswering,
   ownWords,
+  panelsInOrder,
   sourceOf,
   wholeInWords,
 } from "./card.js";
@@ -62,7 +63,7 @@ class Desk {
     this.said = find(".said");
     this.heard = find(".heard");
     find(".answers").replaceChildren(...newAnswers());
-    this.isWholeOf = { small: false, large: true }; // objects are shown in their pictures, but for small ones
+    this.isWholeOf = { small: true, large: true }; // objects are first shown in their pictures, the crop below
     this.loadingAhead = []; // a browser may forget those that nobody holds
     this.typing = new TypeAhead(
       find(".typing"),
@@ -204,14 +205,12 @@ class Desk {
     this.shown = shownOf(card);
     this.isShown = false;
     this.peek(null);
+    this.element.querySelector(".card").classList.toggle("object", Boolean(card.whole));
     this.element.querySelector("figcaption").textContent = card.name;
     this.element.querySelector(".question").textContent = card.question;
     this.element.querySelector(".wrong").textContent = card.wrong ?? "";
     this.drawBeside(card);
-    const panels = this.takes("same") ? [] : card.panels;
-    const keyed = namesToChoose(card, this.data.names);
-    const of = { isGroup: this.takes("keep"), given: card.label_given };
-    this.panels.replaceChildren(...panels.map((panel) => newPanel(panel, keyed.indexOf(panel.label) + 1, of)));
+    this.panelled = null;
     const items = card.reasons.map(({ title, detail }) => Object.assign(made("li", "", title), { title: detail }));
     this.element.querySelector(".reasons").replaceChildren(...items);
     const facts = card.facts.flatMap(([name, value]) => [made("dt", "", name), made("dd", "", value)]);
@@ -248,6 +247,7 @@ class Desk {
     for (const button of this.element.querySelectorAll(".answer.verdict"))
       button.setAttribute("aria-pressed", String(button.dataset.verdict === verdict));
     this.element.querySelector(".answer.twins").setAttribute("aria-pressed", String(this.withTwins));
+    this.drawPanels(card);
     this.drawNames(card);
     for (const choose of this.element.querySelectorAll(".choose"))
       choose.setAttribute("aria-pressed", String(choose.title === label));
@@ -258,11 +258,23 @@ class Desk {
     });
   }
 
-  // Names with their keys; what is suggested has its button above its nearest pictures.
+  // What is beside the picture, of a pair already drawn; again where other names have a key by now.
+  drawPanels(card) {
+    const names = namesToChoose(card, this.data.names);
+    const key = names.join("\n");
+    if (this.panelled === key) return;
+    this.panelled = key;
+    const panels = this.takes("same") ? [] : panelsInOrder(card, this.data.names);
+    const of = { isGroup: this.takes("keep"), given: card.label_given };
+    this.panels.replaceChildren(...panels.map((panel) => newPanel(panel, names.indexOf(panel.label) + 1, of)));
+    this.beside = panels.flatMap(({ near }) => near);
+  }
+
+  // Names with their keys below what is suggested, which has its button above its nearest pictures.
   drawNames(card) {
     const names = namesToChoose(card, this.data.names);
-    const suggested = card.panels.map(({ label }) => label);
-    const others = names.filter((name) => !suggested.includes(name));
+    const drawn = panelsInOrder(card, this.data.names).map(({ label }) => label);
+    const others = names.filter((name) => !drawn.includes(name));
     const box = this.element.querySelector(".names");
     box.hidden = !others.length;
     box.replaceChildren(...others.map((name) => newName(name, names.indexOf(name) + 1)));
@@ -523,7 +535,7 @@ class Desk {
     const place = [...this.panels.querySelectorAll(".member")].indexOf(member);
     if (this.takes("keep")) this.ifShown(() => this.choose(place + 1));
     else {
-      const picture = this.card.panels.flatMap(({ near }) => near)[place];
+      const picture = this.beside[place];
       this.peek(this.peeked === picture ? null : picture);
     }
   }

@@ -56,7 +56,7 @@ open_reviews: WeakValueDictionary[str, OpenReview[Any]] = WeakValueDictionary()
 _mount = component_of("review")
 
 SMALL_AREA = 0.01
-"""The share of its picture below which an object is first shown as its crop."""
+"""The share of its picture below which an object is small: a desk remembers apart how it is to show these."""
 NO_NUMBER = "no number in the files, whose export it stops"
 """What is said of a new class of objects whose annotation files number classes."""
 CARDS_AHEAD, CARDS_BEFORE = 12, 3
