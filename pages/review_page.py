@@ -35,7 +35,7 @@ here = review.open_review(image_set, spec)
 if here is None:
     review.show_start(image_set)
     end_page()
-review.show_open_heading(image_set, spec, begun=here.review.begun)
+review.show_open_heading(image_set, spec, begun=here.review.begun, caution=here.review.caution)
 review.show_desk(image_set, here)
 if orders := offered(image_set):
     show_opened(image_set, measure=orders[0])

@@ -64,8 +64,17 @@ def test_where_no_label_stands_out_the_ten_most_doubtful_are_asked_about_once(
     assert (row.left, len(row.first), row.minutes) == (10, 3, "")
     assert row.words == image_set.labels.doubtful().words
     assert re.fullmatch(r"Look at the 10 most doubtful labels \(1 min\); up to \d+ of 24 may be wrong", row.words)
+    caution = "No label stands out: all 10 may be right."
+    assert image_set.reviews.open("suspects").caution == image_set.labels.doubtful().caution == caution
+    [found] = [each for each in image_set.findings() if each.kind == "wrong-labels"]
+    assert (found.short, row.why) == ("most doubtful labels", f"{caution} {found.why.removeprefix(caution).strip()}")
     given = image_set.table().set_index("id")["label"]
     first = image_set.reviews.open("suspects").ids.tolist()
+    review, other = image_set.reviews.open("suspects"), {"cat": "dog", "dog": "cat"}
+    review.store(first[0], CardAnswer(label=other[str(given[first[0]])]))
+    assert review.caution == "", "one was wrong"
+    review.step("undo")
+    assert review.caution == caution
     image_set.decisions.label({image_id: str(given[image_id]) for image_id in first}, source=image_set.labels.source)
     assert ReviewSpec("suspects") not in [row.opens for row in image_set.reviews.queues()]
 

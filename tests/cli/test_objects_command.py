@@ -43,7 +43,7 @@ def test_predictions_become_columns_and_reviews(image_set: ImageSet, run: Run, t
     assert table["detected"].value_counts().to_dict() == {"missed": 4, "found": 2}
     assert table["predicted_iou"].dropna().tolist() == pytest.approx([1, 1], abs=0.01)
     assert "Labelled dog, detected as cat" in run("review", "--by", "other-class")
-    assert "4 pictures to review" in run("review", "--by", "missed")
+    assert "4 objects to review" in run("review", "--by", "missed")
     recorded = image_set.runs.get("yolo")
     is_found = (table["detected"] == "found").to_numpy()
     assert recorded.words == "yolo: 1 epoch with held-out pictures (val), of 2 classes"

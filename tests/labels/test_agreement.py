@@ -46,3 +46,4 @@ def test_labels_by_dice_are_hardly_ever_known() -> None:
         "The model agrees with 12 % of the labels: they are wrong as a whole (a shifted column?), or it does not know "
         "these classes"
     )
+    assert "(shifted class numbers?)" in LabelAgreement(0.12, 0.1, 300, is_of_objects=True).words

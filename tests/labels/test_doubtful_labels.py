@@ -14,6 +14,7 @@ from url_viz.labels.doubtful_labels import (
     Expected,
     WrongLabels,
     doubtful_labels,
+    thin_evidence,
     votes_in_words,
     wrong_in_words,
 )
@@ -160,6 +161,28 @@ def test_where_the_classes_are_not_known_nothing_is_forecast_and_ten_are_looked_
         "The model agrees with 60 % of the labels, chance with 50 %: they are wrong as a whole (a shifted column?), or "
         "it does not know these classes"
     )
+
+
+def test_it_is_said_that_the_most_doubtful_are_no_errors_found() -> None:
+    assert made({})[0].caution == "No label stands out: all 10 may be right."
+    assert made({}, answers=dict.fromkeys(range(9), False))[0].caution == "No label stands out: it may be right."
+    assert made({}, kinds={0: CONFLICTING})[0].caution == "No label stands out: the other 9 may be right."
+    assert made(dict.fromkeys(range(40), 0.9))[0].caution == "", "these stand out"
+    unknown, _ = made({}, agreement=0.6)
+    assert unknown.caution == "How many are wrong is not known: all 10 may be right."
+    assert unknown.caution in unknown.printout().words
+
+
+def test_what_there_is_little_to_judge_labels_by_is_told_of_a_quarter_on() -> None:
+    sizes = {"ant": 10, "bee": 10, "cat": 10, "dog": 9}
+    label = [name for name, size in sizes.items() for _ in range(size)]
+    table = set_table(39, {"label": label}, {})
+    assert thin_evidence(table) == "1 of 4 classes has fewer than 10 pictures"
+    assert thin_evidence(table[table["label"] != "dog"]) == ""
+    side = np.where(np.arange(39) < 10, 15.0, 16.0)  # 10 of 39 is more than a quarter, 9 of 38 less
+    objects = table.assign(picture="a.jpg", box_x=0.0, box_y=0.0, box_width=side, box_height=90.0, box_margin=0.1)
+    assert thin_evidence(objects) == ("10 of 39 objects are under 16 px, and 1 of 4 classes has fewer than 10 objects")
+    assert thin_evidence(objects[1:]) == "2 of 4 classes have fewer than 10 objects"
 
 
 def test_labels_that_look_like_the_other_of_two_overlapping_classes_may_be_wrong() -> None:

@@ -221,7 +221,7 @@ def made() -> tuple[LabelCheck, DoubtfulLabels]:
         answer=np.nan,
     )
     check = LabelCheck(pictures, ("cat", "dog", "emu"), 0, LabelAgreement(0.9, 0.3, 40))
-    return check, doubtful_labels(check, set_table(4, {}, {}))
+    return check, doubtful_labels(check, set_table(4, {"label": "cat"}, {}))
 
 
 def test_a_pair_shows_both_ways_also_what_is_not_doubtful() -> None:

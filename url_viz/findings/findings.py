@@ -93,7 +93,8 @@ Bools = NDArray[np.bool_]
 class Finding:
     """One finding: how many (`count`), in `words` "10 pictures show hardly anything (dark)", and `why` it matters.
 
-    One that `is_listed` opens a list, whatever its kind.
+    One that `is_listed` opens a list, whatever its kind; one `of_order` counts the first of an order, which may be all
+    right.
     """
 
     kind: FindingKind
@@ -101,11 +102,13 @@ class Finding:
     words: str
     why: str
     is_listed: bool = False
+    of_order: bool = False
 
     @property
     def short(self) -> str:
         """What it counts, in a word or two after the number: "labels to check", "leaks"."""
-        return _SHORT[self.kind].format(**{ending: "" if self.count == 1 else ending for ending in ("s", "es")})
+        words = "most doubtful label{s}" if self.of_order else _SHORT[self.kind]
+        return words.format(**{ending: "" if self.count == 1 else ending for ending in ("s", "es")})
 
     @property
     def opens(self) -> ReviewSpec | None:
@@ -299,16 +302,18 @@ def _splits_in_words(rows: pd.DataFrame) -> tuple[str, str]:
 def _wrong(seen: FindingInputs) -> Finding | None:
     if seen.doubtful is None:
         return None
+    told, caution = (len(seen.doubtful), seen.doubtful.words), seen.doubtful.caution
     if seen.doubtful.agreement.is_known:
         why = "Similar pictures have another label. Mistakes on pictures that are hard to tell go unseen."
-        return Finding("wrong-labels", len(seen.doubtful), seen.doubtful.words, why)
+        return Finding("wrong-labels", *told, " ".join(filter(None, (caution, why))), of_order=bool(caution))
     if seen.doubtful.agreement.count < FEWEST_TO_KNOW:
         return None
+    source = "annotation files" if seen.is_of_objects else "column or the folders"
     why = (
-        "So nothing is said of how many are wrong. Compare these pictures with their labels: correct the column or the "
-        "folders, or, if the labels are right, read the pictures with another model."
+        f"{caution} Compare these pictures with their labels: correct the {source}, or, if the labels are right, read "
+        "the pictures with another model."
     )
-    return Finding("unknown-classes", len(seen.doubtful), seen.doubtful.words, why)
+    return Finding("unknown-classes", *told, why, of_order=bool(caution))
 
 
 def _together(seen: FindingInputs) -> Finding | None:
@@ -344,7 +349,8 @@ def _bursts(seen: FindingInputs) -> Finding:
     is_burst = (size >= BURST) & is_open
     sizes, mixed = size[is_burst], int((classes[is_burst] > 1).sum())
     words = f"{counted(len(sizes), 'burst')} of {BURST} or more: {seen.counted(int(sizes.sum()))}"
-    words += f", {mixed:,} of them with pictures of several classes" if mixed else ""
+    noun = "object" if seen.is_of_objects else "picture"
+    words += f", {mixed:,} of them with {noun}s of several classes" if mixed else ""
     why = "One moment, or one file, counts many times, in training and in every score."
     return Finding("bursts", len(sizes), words, why)
 

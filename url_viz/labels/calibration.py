@@ -11,6 +11,7 @@ from url_viz.columns.engine import column
 from url_viz.columns.twin_groups import first_of_each
 from url_viz.evidence.order_metrics import Figure, jackknife, share_of, without_each_block
 from url_viz.labels.votes import Codes, Doubles
+from url_viz.store.columns.source_columns import BOX_COLUMNS
 
 Bools = NDArray[np.bool_]
 
@@ -197,12 +198,13 @@ below, forecasts of wrong labels miss, and most mix-ups are the model's own (doc
 class LabelAgreement:
     """How often the likeliest class of a picture, its own label unseen, is its label.
 
-    The `share` of `count` pictures, of twins one, and what it would be `by_chance`.
+    The `share` of `count` pictures, or objects, of twins one, and what it would be `by_chance`.
     """
 
     share: float
     by_chance: float
     count: int
+    is_of_objects: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -215,8 +217,9 @@ class LabelAgreement:
         """Why nothing is forecast where the classes are not known, without a full stop."""
         chance = f", chance with {percent(self.by_chance)}" if self.share >= KNOWN else ""
         return (
-            f"The model agrees with {percent(self.share)} of the labels{chance}: they are wrong as a whole (a shifted "
-            "column?), or it does not know these classes"
+            f"The model agrees with {percent(self.share)} of the labels{chance}: they are wrong as a whole "
+            f"({'shifted class numbers' if self.is_of_objects else 'a shifted column'}?), or it does not know these "
+            "classes"
         )
 
 
@@ -225,7 +228,8 @@ def agreement_in(table: pd.DataFrame) -> LabelAgreement:
     rows = first_of_each(table[table["label"].notna() & table["first_class"].notna()])
     label, taken_for = rows["label"].astype(str), rows["first_class"].astype(str)
     by_chance = (label.value_counts() * taken_for.value_counts()).sum() / max(1, len(rows)) ** 2
-    return LabelAgreement(float((label == taken_for).sum()) / max(1, len(rows)), float(by_chance), len(rows))
+    share = float((label == taken_for).sum()) / max(1, len(rows))
+    return LabelAgreement(share, float(by_chance), len(rows), BOX_COLUMNS[0] in table)
 
 
 @column()

@@ -49,7 +49,7 @@ def _command_of(image_set: Any, row: "QueueRow") -> str:
         return LISTED_BY[row.kind]
     spec = row.opens
     per_class = f" --within-class --per-class {spec.per_class}" if spec.per_class else ""
-    return f"review --by {row.kind}{per_class}" + (f" --top {spec.most}" if spec.most else "")
+    return f"review --by {spec.by}{per_class}" + (f" --top {spec.most}" if spec.most else "")
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,14 @@ class DoubtfulReview(Review):
         return "Ended: no label stands out any more" if self.has_ended else ""
 
     @property
+    def caution(self) -> str:
+        """Also why nothing is forecast; nothing once an answer says that a label was wrong."""
+        if not self._doubtful.caution or self._answers(self.ids)[1][self.is_done(self.ids)].any():
+            return ""
+        why = "" if self._doubtful.agreement.is_known else f"{self._doubtful.agreement.words}. "
+        return why + self._doubtful.caution
+
+    @property
     def has_ended(self) -> bool:
         return self._is_stored and not len(self._doubtful)
 
@@ -477,14 +485,12 @@ REVIEWS = {
     ),
     "bursts": ReviewKind("Bursts", partial(GroupReview, least=BURST), "group"),
     "useless": list_review(
-        "Pictures that show nothing", lambda context: useless(context.table, context.derived.get(reasons)), ask_use
+        "Hardly anything to see", lambda context: useless(context.table, context.derived.get(reasons)), ask_use
     ),
     "tiny": list_review("Tiny objects", lambda context: tiny(context.table), ask_use),
     "outside": list_review("Boxes beyond their picture", lambda context: outside(context.table), between_classes),
     "cut-by-frame": list_review("Cut by the frame", lambda context: cut_by_frame(context.table), between_classes),
-    "small-classes": list_review(
-        "Classes with too few pictures", lambda context: small_classes(context.table), between_classes
-    ),
+    "small-classes": list_review("Small classes", lambda context: small_classes(context.table), between_classes),
     "other-class": list_review(
         "The detector says another class",
         lambda context: other_class(context.table),

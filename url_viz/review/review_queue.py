@@ -188,6 +188,11 @@ class Review(Queue):
         return ""
 
     @property
+    def caution(self) -> str:
+        """What to know before answering, in sentences; "" for nothing."""
+        return ""
+
+    @property
     def has_ended(self) -> bool:
         """Whether nothing that is left in it is worth asking about any more, as far as was known at its opening."""
         return False

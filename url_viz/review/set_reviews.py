@@ -31,7 +31,7 @@ from url_viz.store.decisions.answers import Answers, list_reviews
 from url_viz.store.decisions.decisions import Action
 
 
-def review_printout(review: Review, top: int) -> Printout:
+def review_printout(review: Review, top: int, *, noun: str) -> Printout:
     """The first pictures of a review with the question of each, and what lies beside it."""
 
     def row(image_id: int) -> dict[str, object]:
@@ -41,9 +41,9 @@ def review_printout(review: Review, top: int) -> Printout:
         return {"path": card.row["path"], "label": label, "question": card.question.text, "beside": beside}
 
     rows = pd.DataFrame(map(row, review.ids[:top].tolist()), columns=["path", "label", "question", "beside"])
-    title = f"{title_of_review(review.spec)}: {counted(len(review), 'picture')} to review."
+    title = f"{title_of_review(review.spec)}: {counted(len(review), noun)} to review."
     more = [f"… and {len(review) - top:,} more (--top)"] if len(review) > top else []
-    return Printout([title], [Table(rows, noun="picture")], closing=more)
+    return Printout([title, *([review.caution] if review.caution else [])], [Table(rows, noun=noun)], closing=more)
 
 
 class SetReviews:
@@ -122,7 +122,7 @@ class SetReviews:
         named = {"label": of_class, "tags": tag}
         filters = tuple(OneOf(column, (value,)) for column, value in named.items() if value is not None)
         spec = ReviewSpec(order, Scope(filters=filters), within_class, per_class)
-        return review_printout(self.open(spec, afresh=True), top)
+        return review_printout(self.open(spec, afresh=True), top, noun=self._core.noun)
 
     def current(self, spec: ReviewSpec) -> Review:
         """A review to go on with; one of doubtful labels begins anew if others are doubtful now than are left in it.

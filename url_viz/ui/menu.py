@@ -17,7 +17,7 @@ _PAGES = {
         "scatter_plot",
         "See your pictures on a map, and which are the most and the least ambiguous.",
     ),
-    "review": ("Review", "rate_review", "Go through pictures one at a time and decide on each with a single key."),
+    "review": ("Review", "rate_review", "Decide on one after the other, each with a single key."),
     "upload": ("New pictures", "swap_vert", "Drop in new pictures and see which ones are ambiguous."),
     "model": (
         "Model",

@@ -76,8 +76,10 @@ def show_labels(image_set: ImageSet, spec: ReviewSpec) -> None:
     near = ""
     if image_set.labels.wrong_together() is not None:
         near = " Objects of the same picture are neighbours here, too, unless their boxes are on one place."
-    about = Markdown(f"{escape(_checked(image_set, check))} {HOW}{near}")
+    about = Markdown(f"{escape(_checked(image_set, check))} {image_set.core.in_words(HOW)}{near}")
     heading.header(escape(f"{words}."), anchor=False, help=about)
+    if doubtful.caution and pair is None:
+        heading.caption(escape(doubtful.caution))
     rows = labels_to_check(check, doubtful, kind=kind, pair=pair, label=label)
     if pair is not None:
         _show_pair(check, pair)
@@ -237,7 +239,7 @@ def _show_actions(image_set: ImageSet, rows: pd.DataFrame, ticked: pd.DataFrame,
                 act(word, change, ticked, decision, icon=icon)
         if len(ticked) == 1:
             opens = int(ticked["id"].iloc[0])
-            st.button("Open picture", key="labels.open", on_click=open_picture, args=(opens,))
+            st.button(f"Open {image_set.noun}", key="labels.open", on_click=open_picture, args=(opens,))
         if len(likely) and ticked.empty:
             right = round(float((1 - likely["wrong"]).sum()))
             st.button(

@@ -49,10 +49,12 @@ SHOWN_FIRST = 5
 """So many reviews are shown at once; others are folded, but those that were begun."""
 
 
-def show_open_heading(image_set: ImageSet, spec: ReviewSpec, *, begun: datetime.datetime | None = None) -> None:
+def show_open_heading(
+    image_set: ImageSet, spec: ReviewSpec, *, begun: datetime.datetime | None = None, caution: str = ""
+) -> None:
     """The heading of a review as it is open, `begun` then, or as a table (None), with the way to the other and to all.
 
-    A review of labels has a table; a table leads to its review.
+    Below stands a `caution`: what to know before answering. A review of labels has a table, which leads to its review.
     """
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         page_title(Markdown("Review"), width="content")
@@ -60,7 +62,7 @@ def show_open_heading(image_set: ImageSet, spec: ReviewSpec, *, begun: datetime.
         name = escape(set_name(image_set.root))
         st.caption(
             name if begun is None else f"{name} · order of {escape(time_in_words(begun))}",
-            help=None if begun is None else FROZEN,
+            help=None if begun is None else Markdown(image_set.core.in_words(FROZEN)),
             width="content",
         )
         st.space("stretch")
@@ -73,6 +75,8 @@ def show_open_heading(image_set: ImageSet, spec: ReviewSpec, *, begun: datetime.
             as_table, icon = partial(choose_review, spec, as_table=True), ":material/table_rows:"
             st.button("As a table", icon=icon, key="review.table", on_click=as_table)
         st.button("All reviews", icon=":material/list:", key="review.leave", on_click=choose_review, args=(None,))
+    if caution:
+        st.caption(escape(caution))
 
 
 def show_start(image_set: ImageSet) -> None:
@@ -206,7 +210,11 @@ def _show_outcomes(image_set: ImageSet, found: Sequence[ReviewOutcome]) -> None:
         OUTCOME_CLICKED.set(True)
 
     st.header(escape(outcomes_in_words(found)), anchor=False)
-    st.caption("Click a picture to change its answer. Files stay as they are: *Export* on Explore takes all along.")
+    noun = image_set.noun
+    article = "an" if image_set.is_of_objects else "a"
+    st.caption(
+        f"Click {article} {noun} to change its answer. Files stay as they are: *Export* on Explore takes all along."
+    )
     paths = dict(zip(image_set.core.ids.tolist(), image_set.table()["path"], strict=True))
     tiles = tuple(
         tile_of({"id": one.id, "path": paths[one.id]}, set_id=image_set.set_id, value=one.what, label=one.label)

@@ -98,10 +98,10 @@ def _show_picture(image_set: ImageSet, measure: str) -> None:
         show_reason_badges(image_set.reasons([image_id]))
     numbers, nearest = st.columns([1, 1], gap="medium")
     with numbers, st.expander("Numbers", icon=":material/123:"):
-        st.dataframe(facts_of(image_set, row), hide_index=True, width="stretch", alt="Facts of the picture")
+        st.dataframe(facts_of(image_set, row), hide_index=True, width="stretch", alt=f"Facts of the {image_set.noun}")
         show_model_of(image_set, image_id, row)
     if sides:
-        with nearest, st.expander("Nearest pictures", icon=":material/grid_view:"):
+        with nearest, st.expander(f"Nearest {image_set.noun}s", icon=":material/grid_view:"):
             _show_neighbours(image_set, image_id)
 
 
@@ -125,7 +125,7 @@ def _show_sides(image_set: ImageSet, image_id: int, row: dict[str, object], side
             st.markdown(f"**{escape(name)}**{' · its label' if name == row['label'] else ''}")
             shown = tiles_by_similarity(near.assign(label=None), set_id=image_set.set_id)
             key = f"between.{image_id}.{name}"
-            show_gallery(shown, key=key, empty="No other pictures.", columns=columns, on_click=OPENED.set)
+            show_gallery(shown, key=key, empty=f"No other {image_set.noun}s.", columns=columns, on_click=OPENED.set)
     if sides and not classes_to_show(row):
         st.caption("Groups of this map, named by look; not classes.")
 
@@ -190,7 +190,7 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
     )
     if row["label_checked"] == CORRECTED:
         is_new = label not in image_set.labels.named_classes() and (image_set.table()["label"] == label).sum() == 1
-        new = " · a new class: no other picture has it" if is_new else ""
+        new = f" · a new class: no other {image_set.noun} has it" if is_new else ""
         st.caption(f"Originally {escape(given) if isinstance(given, str) else 'without a label'}{new}")
 
 
@@ -210,7 +210,7 @@ def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
                 disabled=to is None,
                 on_click=OPENED.set,
                 args=(to,),
-                help=f"Next picture by {escape(quoted(measure))}",
+                help=f"Next {image_set.noun} by {escape(quoted(measure))}",
                 shortcut=arrow,
             )
 
