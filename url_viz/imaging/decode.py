@@ -23,6 +23,7 @@ from PIL import ExifTags, Image, ImageCms, ImageFile, PngImagePlugin, Unidentifi
 from url_viz.base.errors import ImageError
 from url_viz.imaging.deep import VOLUME, Deep, deep_from_image, needs_tifffile, read_tiff
 from url_viz.imaging.dicom import is_dicom, read_dicom
+from url_viz.imaging.encoding import Encoding, encoding_in
 from url_viz.imaging.pages import chosen_page
 from url_viz.imaging.rendering import Rendering, ValueSample, as_rendering
 
@@ -234,6 +235,13 @@ def picture_format(data: bytes) -> str | None:
     with suppress(ImageError), _opened(data) as image:
         return image.format
     return None
+
+
+def encoding_of(data: bytes) -> Encoding:
+    """How a file holds its picture; a damaged header tells nothing."""
+    with suppress(ImageError), _opened(data) as image:
+        return encoding_in(image)
+    return Encoding(picture_format(data) or "")
 
 
 def _decode(

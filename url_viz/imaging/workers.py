@@ -22,6 +22,7 @@ from url_viz.imaging.decode import (
     Preprocessing,
     decode,
     decode_large_in_turns,
+    encoding_of,
     header_of,
     middle,
     picture_format,
@@ -29,6 +30,7 @@ from url_viz.imaging.decode import (
     scaled_size,
     value_sample,
 )
+from url_viz.imaging.encoding import Encoding
 from url_viz.imaging.places import Box, Place, content_key, cut
 from url_viz.imaging.quality import ASSESSMENT_BYTES, Assessment, assess
 from url_viz.imaging.rendering import Rendering, ValueSample, as_rendering
@@ -41,7 +43,8 @@ THUMBNAIL_QUALITY = 82
 class Picture:
     """One picture: its full size, its `crop` (S, S, 3) uint8 for the backbone, and a JPEG of at most 256 px.
 
-    `also` has the crops for other backbones; `assessment` is of the thumbnail, where it was asked for.
+    `also` has the crops for other backbones; `assessment` is of the thumbnail, where it was asked for, `encoding` of
+    the file that it is.
     """
 
     content: int
@@ -51,6 +54,7 @@ class Picture:
     thumbnail: bytes
     also: tuple[NDArray[np.uint8], ...] = ()
     assessment: Assessment | None = None
+    encoding: Encoding | None = None
 
 
 @dataclass(frozen=True)
@@ -216,7 +220,8 @@ class Decoders(LimitedProcesses):
             )
             assessment = Assessment.from_bytes(part[ends[-1] : start_of_thumbnail]) if is_assessed else None
             size = fact["width"], fact["height"]
-            yield Picture(0, *size, crop, part[start_of_thumbnail:], tuple(also), assessment)
+            encoding = Encoding(**fact["encoding"]) if "encoding" in fact else None
+            yield Picture(0, *size, crop, part[start_of_thumbnail:], tuple(also), assessment, encoding)
 
     def shown(self, data: bytes, *, most_px: int, quality: int, rendering: Rendering | None = None) -> bytes:
         """A JPEG of a picture, upright, at most `most_px` on its long side; raises ImageError as `read` does."""
@@ -302,7 +307,10 @@ def fetch_and_decode_places(
 def _read(data: bytes, preprocessings: list[dict[str, Any]], *, is_assessed: bool) -> Answer:
     first, *also = map(Preprocessing.from_record, preprocessings)
     picture = picture_of(data, first, content=0, also=also)  # the parent process knows the key
-    return _packed([picture], is_assessed=is_assessed)
+    answer, body = _packed([picture], is_assessed=is_assessed)
+    if is_assessed:
+        answer["pictures"][0]["encoding"] = asdict(encoding_of(data))
+    return answer, body
 
 
 def _places(

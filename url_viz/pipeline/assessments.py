@@ -1,9 +1,10 @@
-"""Quality and hashes that were measured while pictures were decoded, on their way to the store."""
+"""What was measured of pictures while they were decoded, and read of their files, on its way to the store."""
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from url_viz.imaging.encoding import Encoding
 from url_viz.imaging.quality import Assessment
 from url_viz.pipeline.embedded import Row
 from url_viz.store.tables.writer import Writer
@@ -13,25 +14,32 @@ AT_ONCE = 4096
 
 
 class Assessments:
-    """Assessments of contents that lack quality or hash, one each; they wait to be stored in few steps."""
+    """Assessments and encodings of contents that lack one, one each; they wait to be stored in few steps."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._measured = set(writer.quality(["content"])["content"].to_pylist())
         self._hashed = set(writer.hashed().tolist())
+        self._encoded = set(writer.encodings(["content"])["content"].to_pylist())
         self._waiting: dict[int, Assessment] = {}
+        self._encodings: dict[int, Encoding] = {}
 
     def take(self, rows: Iterable[Row]) -> None:
         """Let the assessments of rows that were stored wait, and store what waits if it is enough."""
         for row in rows:
             if row.content is not None and row.assessment is not None:
                 self._waiting.setdefault(row.content, row.assessment)
+            if row.content is not None and row.encoding is not None:
+                self._encodings.setdefault(row.content, row.encoding)
         if len(self._waiting) >= AT_ONCE:
             self.store()
 
     def store(self) -> None:
         """Store what waits."""
         waiting, self._waiting = self._waiting, {}
+        encodings, self._encodings = self._encodings, {}
+        if contents := self._lacking(encodings, self._encoded):
+            self._writer.add_encodings(np.array(contents, np.int64), [encodings[content] for content in contents])
         if contents := self._lacking(waiting, self._measured):
             self._writer.add_quality(np.array(contents, np.int64), [waiting[content].quality for content in contents])
         if contents := self._lacking(waiting, self._hashed):

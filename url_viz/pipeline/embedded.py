@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from url_viz.base.errors import BucketError, FolderError
 from url_viz.base.processes import MemoryBudget, awaited, read_ahead
 from url_viz.imaging.decode import Preprocessing
+from url_viz.imaging.encoding import Encoding
 from url_viz.imaging.quality import Assessment
 from url_viz.imaging.scan import Scan, ScannedFile
 from url_viz.imaging.source import Source
@@ -144,7 +145,7 @@ MOST_UNFETCHED = 64
 class Row:
     """One row of the table of files; see IMAGES. A row with a content and no width has a content that was known.
 
-    `assessment` is of the thumbnail, and kept in tables of its own.
+    `assessment` is of the thumbnail, `encoding` of the file; both are kept in tables of their own.
     """
 
     id: int
@@ -157,6 +158,7 @@ class Row:
     thumbnail: bytes | None = None
     failure: str | None = None
     assessment: Assessment | None = None
+    encoding: Encoding | None = None
 
     @property
     def is_known(self) -> bool:
@@ -218,7 +220,7 @@ def row_of(file: ScannedFile, reading: DecodeResult) -> Row:
     if isinstance(reading, Known):
         return Row(*start, reading.content)
     facts = reading.content, reading.width, reading.height, reading.thumbnail
-    return Row(*start, *facts, assessment=reading.assessment)
+    return Row(*start, *facts, assessment=reading.assessment, encoding=reading.encoding)
 
 
 def embed_files(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from url_viz.base.errors import DamageError, SupersededError
 from url_viz.base.workspace import SetPaths
+from url_viz.imaging.encoding import ENCODING_VERSION
 from url_viz.imaging.quality import HASH_VERSION as HASH_VERSION
 from url_viz.imaging.quality import QUALITY_VERSION as QUALITY_VERSION
 from url_viz.imaging.quality import WORDS, Hashes
@@ -32,6 +33,7 @@ from url_viz.store.tables.embedding_rows import (
 )
 from url_viz.store.tables.tables import (
     COORDINATES,
+    ENCODING,
     HASHES,
     IMAGES,
     QUALITY,
@@ -54,6 +56,7 @@ from url_viz.store.tables.tables import (
 QUALITY_TABLE = f"measures-{QUALITY_VERSION}"
 Made = TypeVar("Made")
 HASH_TABLE = f"hashes-{HASH_VERSION}"
+ENCODING_TABLE = f"encodings-{ENCODING_VERSION}"
 _COLUMNS = dataclasses.fields(GraphColumns)
 
 
@@ -175,6 +178,10 @@ class Store:
     def quality(self, columns: Sequence[str] = QUALITY.names) -> pa.Table:
         """Columns of QUALITY for every content that was measured."""
         return self._columns(QUALITY_TABLE, columns, QUALITY)
+
+    def encodings(self, columns: Sequence[str] = ENCODING.names) -> pa.Table:
+        """Columns of ENCODING for every content of a whole file that was read since these are stored."""
+        return self._columns(ENCODING_TABLE, columns, ENCODING)
 
     def hashed(self) -> NDArray[np.int64]:
         """The contents (M,) whose perceptual hash was asked for, also those that have none."""

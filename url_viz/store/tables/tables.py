@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from url_viz.base.processes import Latest
+from url_viz.imaging.encoding import ENCODINGS
 from url_viz.imaging.quality import QUALITIES, WORDS
 
 
@@ -40,6 +41,9 @@ QUALITY = pa.schema([*_CONTENT, *((name, pa.float32()) for name in QUALITIES)])
 """One row per distinct content: the fields of `url_viz.imaging.quality.Quality`."""
 HASHES = pa.schema([*_CONTENT, *_required(hash=pa.list_(pa.int64(), WORDS))])
 """One row per distinct content: the words of `url_viz.imaging.quality`, as signed numbers."""
+_ENCODED = {"format": pa.string(), "quality": pa.float32(), "camera": pa.string(), "taken": pa.float64()}
+ENCODING = pa.schema([*_CONTENT, *((name, _ENCODED[name]) for name in ENCODINGS)])
+"""One row per distinct content of a whole file: the fields of `url_viz.imaging.encoding.Encoding`."""
 COORDINATES = pa.schema([*_CONTENT, *_required(x=pa.float32(), y=pa.float32(), method=pa.int8())])
 
 

@@ -17,15 +17,17 @@ from numpy.typing import NDArray
 from url_viz.base.errors import WorkspaceError
 from url_viz.base.files import remove_leftovers
 from url_viz.base.workspace import SetPaths
+from url_viz.imaging.encoding import ENCODINGS, Encoding
 from url_viz.imaging.quality import QUALITIES, Hashes, Quality
 from url_viz.imaging.scan import Scan
 from url_viz.models.model import EmbeddingSpace
 from url_viz.store.about import LANCE_ERRORS, About, find_disk_error, raising_disk_errors, was_written, write_about
 from url_viz.store.tables import versions
 from url_viz.store.tables.embedding_rows import ROWS_AT_ONCE, WhitenedRows
-from url_viz.store.tables.reader import HASH_TABLE, QUALITY_TABLE, Store
+from url_viz.store.tables.reader import ENCODING_TABLE, HASH_TABLE, QUALITY_TABLE, Store
 from url_viz.store.tables.tables import (
     COORDINATES,
+    ENCODING,
     HASHES,
     IMAGES,
     QUALITY,
@@ -198,6 +200,12 @@ class Writer(Store):
     def add_hashes(self, content: NDArray[np.int64], hashes: Sequence[Hashes]) -> None:
         """Add the perceptual hashes, each (WORDS,), of contents (M,) that have none yet."""
         self._add(HASH_TABLE, _rows(HASHES, content, np.stack(hashes).view(np.int64)))
+
+    def add_encodings(self, content: NDArray[np.int64], encodings: Sequence[Encoding]) -> None:
+        """Add the encodings of contents (M,) that have none yet."""
+        kinds = {name: ENCODING.field(name).type for name in ENCODINGS}
+        values = (pa.array([getattr(each, name) for each in encodings], kind) for name, kind in kinds.items())
+        self._add(ENCODING_TABLE, _rows(ENCODING, content, *values))
 
     def drop_quality_and_hashes(self) -> None:
         """Remove what follows from thumbnails, where pictures are to be rendered in another way."""
