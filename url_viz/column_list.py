@@ -11,7 +11,7 @@ from url_viz.columns import second_model, sources, table
 from url_viz.columns.engine import Column, ColumnSource, Derived, DiskCache, declared_in
 from url_viz.columns.sources import SetContext
 from url_viz.evidence import order
-from url_viz.findings import findings, leaks, object_findings, reasons
+from url_viz.findings import findings, leaks, object_findings, reasons, shortcuts
 from url_viz.labels import apart, calibration, classes, doubtful_labels, label_choice, label_issues
 from url_viz.outside import new_pictures
 from url_viz.pictures import named_groups
@@ -21,7 +21,7 @@ from url_viz.runs import model_accuracy, run_on_set
 MODULES = (
     *(table, second_model, order),
     *(label_choice, classes, apart, calibration, label_issues, doubtful_labels),
-    *(findings, leaks, object_findings, reasons, named_groups),
+    *(findings, leaks, object_findings, reasons, shortcuts, named_groups),
     *(naming, tuned, run_on_set, model_accuracy, new_pictures),
 )
 """The files that declare columns."""

@@ -32,6 +32,8 @@ from url_viz.findings.gate import GateInputs, GateResult, Policy, judged, policy
 from url_viz.findings.object_findings import boxes_of, has_boxes
 from url_viz.findings.reasons import reason_table
 from url_viz.findings.set_splits import SetSplits, SetTwins
+from url_viz.findings.shortcuts import NOT_JUDGED as NO_SHORTCUTS
+from url_viz.findings.shortcuts import Shortcuts, shortcuts
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.scan import display_name
 from url_viz.labels.label_choice import measured
@@ -65,7 +67,19 @@ if TYPE_CHECKING:
 
 PUBLIC = (
     *("table", "embeddings", "order", "map", "rank", "decide", "decided", "search", "findings", "check", "evaluate"),
-    *("compare", "failures", "labels", "decisions", "reviews", "answers", "names", "splits", "twins", "subsets"),
+    *(
+        "shortcuts",
+        "compare",
+        "failures",
+        "labels",
+        "decisions",
+        "reviews",
+        "answers",
+        "names",
+        "splits",
+        "twins",
+        "subsets",
+    ),
     *("versions", "runs", "objects", "columns", "files", "root", "single_model"),
 )
 """What an image set offers from Python; docs/commands.md tells what each does."""
@@ -277,6 +291,18 @@ class ImageSet(SearchableSet):
         with a count, a sentence, and the review of what is not decided on yet.
         """
         return self.core.derived.get(findings)
+
+    @capability("shortcuts", missing=NO_SHORTCUTS)
+    def shortcuts(self) -> Shortcuts | None:
+        """List properties that are no content, and tell classes all the same: size, border, JPEG quality, camera.
+
+        Each is asked by itself, copies and views left out, what is kept apart, too; a class counts as told where this
+        is far from chance, and not by luck.
+
+        In Python `.told`, `.tried`, `.classes`; see `url_viz.findings.shortcuts.Shortcuts`. None without classes to
+        judge.
+        """
+        return self.core.derived.get(shortcuts)
 
     def check(
         self, policy: Policy | Mapping[str, Any] | str | Path, *, baseline: "ImageSet | GateResult | None" = None

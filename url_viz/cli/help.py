@@ -26,7 +26,7 @@ SUBJECTS = {
     "sets": "The image sets of the workspace",
 }
 ORDER = (
-    *("open", "demo", "embed", "rank", "explain", "search", "sort-new", "findings", "check"),
+    *("open", "demo", "embed", "rank", "explain", "search", "sort-new", "findings", "shortcuts", "check"),
     *("review", "decide", "undo", "redo", "decisions", "completion"),
 )
 """Commands without a subject, as one comes to use them."""

@@ -4,7 +4,7 @@ A source gives the value of its table or file, or reads it by content. It is rea
 and not kept.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,7 @@ from url_viz.store.decisions.answers import Answered, Answers
 from url_viz.store.decisions.decision_rows import Decided
 from url_viz.store.decisions.decisions import Decisions
 from url_viz.store.tables.embedding_rows import WhitenedRows, Whitening
-from url_viz.store.tables.reader import HASH_TABLE, QUALITY_TABLE, EmbeddedContents, Snapshot
+from url_viz.store.tables.reader import ENCODING_TABLE, HASH_TABLE, QUALITY_TABLE, EmbeddedContents, Snapshot
 from url_viz.store.tables.tables import Coordinates, Graph, GraphColumns
 from url_viz.store.training_records import RecordedRuns, read_runs, run_version
 
@@ -96,6 +96,17 @@ def file_count(context: SetContext) -> int:
 @source(_tables(QUALITY_TABLE))
 def stored_quality(context: SetContext) -> pa.Table:
     return context.store.quality()
+
+
+@source(_tables(ENCODING_TABLE))
+def encodings(context: SetContext) -> pa.Table:
+    return context.store.encodings()
+
+
+@source(_tables("images"))
+def thumbnails_of(context: SetContext) -> Callable[[Iterable[int]], dict[int, bytes]]:
+    """Reads thumbnails by id."""
+    return context.store.thumbnails
 
 
 @source(_tables("images", HASH_TABLE))

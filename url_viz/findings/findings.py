@@ -24,6 +24,7 @@ from url_viz.findings.object_findings import (
     together_in_words,
 )
 from url_viz.findings.reasons import Reasons, useless
+from url_viz.findings.shortcuts import Shortcuts
 from url_viz.labels.apart import Apart
 from url_viz.labels.doubtful_labels import DoubtfulLabels
 from url_viz.labels.label_issues import LabelCheck
@@ -36,6 +37,7 @@ FindingKind = Literal[
     "in-two-splits",
     "leaks",
     "apart-in-two-splits",
+    "shortcuts",
     "wrong-labels",
     "wrong-together",
     "double-boxes",
@@ -60,6 +62,7 @@ _SHORT: dict[FindingKind, str] = {
     "in-two-splits": "picture{s} in two splits",
     "leaks": "leak{s}",
     "apart-in-two-splits": "leak{s} of what is kept apart",
+    "shortcuts": "class{es} that a shortcut tells",
     "wrong-labels": "label{s} to check",
     "wrong-together": "class{es} to check as a whole",
     "double-boxes": "double box{es}",
@@ -136,6 +139,7 @@ class FindingInputs:
     doubtful: DoubtfulLabels | None = None
     together: pd.DataFrame | None = None
     apart: str | None = None
+    shortcuts: Shortcuts | None = None
 
     @property
     def is_of_objects(self) -> bool:
@@ -159,10 +163,11 @@ def finding_inputs(
     doubtful: DoubtfulLabels | None,
     wrong_together: pd.DataFrame | None,
     apart: Apart,
+    shortcuts: Shortcuts | None,
 ) -> FindingInputs:
     """The inputs of findings, gathered."""
-    inputs = table, reasons, label_check, leaks, rows.failed, without_objects, doubtful, wrong_together, apart.choice
-    return FindingInputs(*inputs)
+    inputs = table, reasons, label_check, leaks, rows.failed, without_objects, doubtful, wrong_together
+    return FindingInputs(*inputs, apart.choice, shortcuts)
 
 
 @column()
@@ -180,6 +185,7 @@ def findings(finding_inputs: FindingInputs) -> tuple[Finding, ...]:
         results = [each and replace(each, why=for_objects(each.why)) for each in results]
         results += [each(seen) for each in _OBJECT_FINDINGS]
     results += [*_split_findings(seen.table, seen.leaks, seen.apart), _bursts(seen), _useless(seen), _unreadable(seen)]
+    results += [_shortcuts(seen.shortcuts)]
     results += [_model_finding(seen, name) for name in QUEUES]
     kinds = get_args(FindingKind)
     there = sorted((each for each in results if each is not None and each.count), key=lambda x: kinds.index(x.kind))
@@ -339,6 +345,14 @@ def _mixed(seen: FindingInputs) -> Finding | None:
     overlap = counted(len(pairs), "pair of classes overlaps", "pairs of classes overlap")
     why = "Each has many pictures that look like the other. Define what separates them, then relabel one by one."
     return Finding("mixed-up", len(pairs), f"{overlap}: {pairs[0][0]} ↔ {pairs[0][1]}{more}", why)
+
+
+def _shortcuts(found: Shortcuts | None) -> Finding | None:
+    if found is None or not found.classes:
+        return None
+    first, *others = found.words()
+    more = f", and {counted(len(others), 'other property', 'other properties')}" if others else ""
+    return Finding("shortcuts", len(found.classes), f"{first}{more}", found.why, is_listed=True)
 
 
 def _bursts(seen: FindingInputs) -> Finding:

@@ -22,6 +22,7 @@ from url_viz.findings.findings import SMALL_CLASS, FindingInputs, open_leaks, sm
 from url_viz.findings.leaks import APART, SAME_FILE, SCENE, leaked_pictures
 from url_viz.findings.object_findings import double_boxes, outside, tiny
 from url_viz.findings.reasons import useless
+from url_viz.findings.shortcuts import NOT_JUDGED
 from url_viz.labels.doubtful_labels import PRIOR, Forecast
 from url_viz.labels.label_issues import NO_CLASSES, LabelCheck
 from url_viz.review.review_queue import is_resolved
@@ -30,7 +31,7 @@ from url_viz.store.columns.source_columns import PICTURE
 
 RULES = (
     *("leaks", "wrong-labels", "mixed-up", "ambiguous", "copies", "useless", "unreadable", "small-classes"),
-    *("double-boxes", "tiny", "outside"),
+    *("double-boxes", "tiny", "outside", "shortcuts"),
 )
 """What a policy can bound; findings have the same names."""
 EVERY_CLASS = "*"
@@ -444,6 +445,17 @@ def _second_boxes(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"id": table["id"].to_numpy()[[row for row, _ in rows]], "suggested": suggested})
 
 
+def _shortcuts(inputs: GateInputs, policy: Policy) -> Listed:
+    """Classes, each with what tells it."""
+    found = inputs.seen.shortcuts
+    if found is None:
+        raise ImageSetError(NOT_JUDGED)
+    rows = found.findings
+    detail = rows["property"].str.cat(rows["here"], sep=" ")
+    told = pd.DataFrame({"path": rows["label"], "detail": "told by " + detail})
+    return told.groupby("path", sort=False, as_index=False).agg({"detail": ", ".join}), found.of
+
+
 _FINDERS: dict[str, Callable[[GateInputs, Policy], Listed]] = {
     "leaks": _leaks,
     "wrong-labels": _doubtful,
@@ -455,4 +467,5 @@ _FINDERS: dict[str, Callable[[GateInputs, Policy], Listed]] = {
     "double-boxes": partial(_boxes, _second_boxes),
     "tiny": partial(_boxes, tiny),
     "outside": partial(_boxes, outside),
+    "shortcuts": _shortcuts,
 }

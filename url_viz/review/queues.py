@@ -27,6 +27,7 @@ SHOWN = 3
 
 LISTED_BY = {
     **dict.fromkeys(("leaks", "in-two-splits", "apart-in-two-splits"), "splits leaks"),
+    "shortcuts": "shortcuts",
     "unreadable": "export table --failures",
 }
 """The commands that list what no review opens."""

@@ -17,6 +17,7 @@ from url_viz.image_set import ImageSet
 from url_viz.review.queues import QueueRow
 from url_viz.ui.explore.page import show_failure_list
 from url_viz.ui.menu import go_to_review
+from url_viz.ui.review.shortcut_list import show_shortcuts
 from url_viz.ui.session import DIALOG
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.buttons import download
@@ -95,6 +96,7 @@ _LISTS: Mapping[FindingKind, tuple[str, Callable[[ImageSet], None]]] = {
     "leaks": ("The same objects in two splits", lambda image_set: _show_leaks(image_set, EXACT, COPY, SCENE)),
     "in-two-splits": ("In two splits at once", lambda image_set: _show_leaks(image_set, SAME_FILE)),
     "apart-in-two-splits": ("Kept apart, and in two splits", lambda image_set: _show_leaks(image_set, APART)),
+    "shortcuts": ("What tells classes, and is no content", show_shortcuts),
     "unreadable": ("Files that could not be read", _show_failures),
     "without-objects": ("Pictures without objects", _show_without_objects),
 }
