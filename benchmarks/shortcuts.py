@@ -142,27 +142,20 @@ def nothing(pictures: Pictures, shuffled: int, halves: int) -> Iterator[dict[str
     whole = find_shortcuts(properties, pictures.labels, pictures.groups)
     words = "not judged" if whole is None else "; ".join(whole.words()) or "nothing"
     yield {"nothing planted": "whole", "called": words, "seconds": round(time.perf_counter() - begun, 2)}
-    groups = int(pictures.groups.max()) + 1
-    called = list[str]()
+    groups, called = int(pictures.groups.max()) + 1, list[tuple[str, str]]()
     for draw in range(halves):
         in_half = np.random.default_rng(draw).permutation(groups)[pictures.groups] % 2 == 0
         some = [_taken(each, in_half) for each in properties]
         labels = CodedLabels(pictures.labels.names, pictures.labels.codes[in_half])
-        called += (
-            [" ".join(_calls(found)[0])]
-            if (found := find_shortcuts(some, labels, pictures.groups[in_half], seed=draw)) and _calls(found)
-            else []
-        )
+        called += _calls(find_shortcuts(some, labels, pictures.groups[in_half], seed=draw))[:1]
     yield {"nothing planted": "halves", "called": f"{len(called)} of {halves} {sorted(set(called))}"}
     for strong in (told.STRONG, 0.0):
-        count, judged = 0, 0
+        found = []
         for draw in range(shuffled):
-            rng = np.random.default_rng(1_000 + draw)
-            codes = next(told.shuffles(pictures.labels.codes, pictures.groups, rng))
-            usual, told.STRONG = told.STRONG, strong  # type: ignore[misc]
-            found = find_shortcuts(properties, CodedLabels(pictures.labels.names, codes), pictures.groups, seed=draw)
-            told.STRONG = usual  # type: ignore[misc]
-            judged, count = judged + (found is not None), count + bool(_calls(found))
+            codes = next(told.shuffles(pictures.labels.codes, pictures.groups, np.random.default_rng(1_000 + draw)))
+            labels = CodedLabels(pictures.labels.names, codes)
+            found.append(find_shortcuts(properties, labels, pictures.groups, strong=strong, seed=draw))
+        count, judged = sum(bool(_calls(each)) for each in found), sum(each is not None for each in found)
         yield {"nothing planted": f"shuffled, strength from {strong}", "called": f"{count} of {judged}"}
 
 

@@ -1,8 +1,10 @@
 """What tells a class and is no content: found where it is planted, not where chance, copies or content tell it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -19,6 +21,8 @@ from url_viz.findings.shortcuts import (
     Property,
     Shortcuts,
     border_of,
+    differs,
+    file_properties,
     find_shortcuts,
     shortcut_rows,
     shuffles,
@@ -33,7 +37,7 @@ NAMES = ("ant", "bee", "cow")
 CODES = np.repeat(np.arange(3, dtype=np.int32), COUNT // 3)
 
 
-def asked(values: NDArray[np.floating], **how: object) -> Property:
+def asked(values: NDArray[Any], **how: object) -> Property:
     """A property of numbers (N,) or (N, V)."""
     columns = np.asarray(values, float).reshape(len(values), -1)
     return Property("Weight", columns, lambda rows: f"{np.median(columns[rows, 0]):.0f}", **how)  # type: ignore[arg-type]
@@ -172,7 +176,7 @@ def test_a_set_of_two_qualities_says_so_at_every_door(
     assert said.startswith("JPEG quality alone tells 2 of 2 classes (cat and dog): 100 % right, chance ")
     [finding] = [each for each in planted.findings() if each.kind == "shortcuts"]
     assert (finding.words, finding.count, finding.opens) == (said, 2, None)
-    assert f"{finding.count} {finding.short}" == "2 classes that a shortcut tells"
+    assert f"{finding.count} {finding.short}" == "2 classes told by a shortcut"
     assert said in report_html(planted)
     [rule] = planted.check({"shortcuts": 0}).rules
     assert (rule.words, rule.state) == ("shortcuts: 2 of 2, at most 0", "broken")
@@ -202,3 +206,31 @@ def test_objects_and_sets_without_classes_are_not_judged(tmp_path: Path, model: 
     assert objects.shortcuts() is None
     [rule] = objects.check({"shortcuts": 0}).rules
     assert (rule.state, rule.why_not) == ("not judged", NOT_JUDGED)
+
+
+def test_what_files_say_is_asked_where_it_is_known_of_nearly_all() -> None:
+    contents = np.arange(COUNT)
+    camera, taken = np.where(CODES == 1, "Acme One", None), np.where(CODES == 1, 86_400.0, np.nan)
+    nothing = np.full(COUNT, np.nan)
+    known = pa.table(
+        {"content": contents, "format": ["JPEG"] * COUNT, "quality": nothing, "camera": camera, "taken": taken}
+    )
+    asked_of = {each.name: each for each in file_properties(known, contents)}
+    assert [name for name, each in asked_of.items() if differs(each.values)] == ["Camera", "Date taken"]
+    [row] = found_in(asked_of["Camera"]).told.to_dict("records")
+    assert (row["label"], row["here"], row["others"]) == ("bee", "Acme One", "none")
+    assert asked_of["Date taken"].shown(np.flatnonzero(CODES == 1)) == "1970-01-02"
+    assert asked_of["Date taken"].shown(np.flatnonzero(CODES == 0)) == ""
+    assert not asked_of["Date taken"].is_finding
+    assert not list(file_properties(known.slice(4), contents)), "4 of 60 were read before it was kept"
+
+
+def test_folders_above_the_class_are_listed(tmp_path: Path) -> None:
+    paths = [f"{site}/{name}/{number}.jpg" for site, name in (("east", "ant"), ("west", "bee")) for number in range(10)]
+    image_set = given_set(tmp_path, paths)
+    image_set.labels.use("level:2")
+    found = image_set.shortcuts()
+    assert found is not None
+    assert set(found.told["property"]) == {"Folder, level 1"}
+    assert set(zip(found.told["label"], found.told["here"], strict=True)) == {("ant", "east"), ("bee", "west")}
+    assert found.classes == ()

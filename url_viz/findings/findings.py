@@ -62,7 +62,7 @@ _SHORT: dict[FindingKind, str] = {
     "in-two-splits": "picture{s} in two splits",
     "leaks": "leak{s}",
     "apart-in-two-splits": "leak{s} of what is kept apart",
-    "shortcuts": "class{es} that a shortcut tells",
+    "shortcuts": "class{es} told by a shortcut",
     "wrong-labels": "label{s} to check",
     "wrong-together": "class{es} to check as a whole",
     "double-boxes": "double box{es}",

@@ -31,13 +31,13 @@ from url_viz.imaging.folder_classes import SPLIT, is_split_column
 from url_viz.labels.classes import CodedLabels
 from url_viz.labels.label_choice import Labels, level_of
 from url_viz.store.columns.imported_columns import FOLDERS
-from url_viz.store.columns.source_columns import OBJECTS
+from url_viz.store.columns.source_columns import OBJECTS, PICTURE
 from url_viz.store.tables.stored_arrow import numbers_from_table
 from url_viz.store.tables.tables import positions_of
 
 STRONG = 0.5
-"""A class is told from this correlation on. Of the properties below, but for brightness, none comes above .26 for any
-class of seven development sets; the largest of 39 shuffles is .37."""
+"""A class is told from this correlation on. On seven development sets nothing but brightness, of one class of one set,
+comes above .26; the largest of 39 shuffles is .37."""
 BEYOND_INSIDE = 0.4
 """By how much the border must tell a class better than the same numbers of the inside, in Fisher's z (.5 against .15,
 .9 against .8): else it shows content, as the inside does."""
@@ -60,8 +60,8 @@ KNOWN = 0.95
 """The share of pictures of which a property of files must be known."""
 RIM = 0.02
 """The border is this share of the shorter side."""
-BORDER_PX = 128
-"""The longer side, or twice that, of the thumbnail in which borders are measured."""
+BORDER_PX = 64
+"""Borders are measured in thumbnails whose shorter side is that or up to twice that, which decode faster."""
 
 Codes = NDArray[np.int32]
 Ints = NDArray[np.int64]
@@ -146,11 +146,12 @@ _TOLD = ("property", "label", "right", "chance", "strength", "p", "pictures", "h
 
 
 def find_shortcuts(
-    properties: Sequence[Property], labels: CodedLabels, groups: Codes, *, seed: int = 0
+    properties: Sequence[Property], labels: CodedLabels, groups: Codes, *, strong: float = STRONG, seed: int = 0
 ) -> Shortcuts | None:
     """What tells the classes of N pictures by itself; None where fewer than two classes can be judged.
 
-    `groups` (N,) are source groups, dealt to folds as wholes. Pictures without a label are left out.
+    `groups` (N,) are source groups, dealt to folds whole. A class is told from the correlation `strong` on. Pictures
+    without a label are left out.
     """
     rows = np.flatnonzero(labels.codes != NONE)
     pairs = np.unique(np.stack([labels.codes[rows], groups[rows]]), axis=1)
@@ -168,16 +169,16 @@ def find_shortcuts(
             inside = _told(label, _neighbours(each.inside[rows], fold, rng), is_judged)
             lead = _fisher_z(strength[number]) - _fisher_z(inside.strength)
             strength[number, lead < BEYOND_INSIDE] = 0
-    tells = strength >= STRONG
+    tells = strength >= strong
     chance, p = np.zeros_like(strength), np.ones_like(strength)
     if tells.any():  # else nothing need be shuffled
-        shuffled = [[_told(other, nearest, is_judged) for nearest in near] for other in shuffles(label, group, rng)]
-        chance = np.mean([[told.right for told in each] for each in shuffled], axis=0)
-        best = np.array([max(told.strength.max() for told in each) for each in shuffled])
+        dealt = [[_told(other, nearest, is_judged) for nearest in near] for other in shuffles(label, group, rng)]
+        chance = np.mean([[told.right for told in each] for each in dealt], axis=0)
+        best = np.array([max(told.strength.max() for told in each) for each in dealt])
         p = (1 + (best[:, None, None] >= strength).sum(axis=0)) / (SHUFFLES + 1)
         tells &= p <= 1 / (SHUFFLES + 1)
 
-    def told(number: int, code: int) -> tuple[Any, ...]:
+    def row(number: int, code: int) -> tuple[Any, ...]:
         each, of_class = properties[number], label == code
         figures = seen[number].right[code], chance[number, code], strength[number, code], p[number, code]
         usual = each.shown(rows[of_class]), each.shown(rows[~of_class])
@@ -191,7 +192,7 @@ def find_shortcuts(
         "strength": strength.max(axis=1),
         "classes": tells.sum(axis=1),
     }
-    table = pd.DataFrame([told(*place) for place in places], columns=list(_TOLD))
+    table = pd.DataFrame([row(*place) for place in places], columns=list(_TOLD))
     return Shortcuts(table, pd.DataFrame(tried), int(is_judged.sum()), len(rows))
 
 
@@ -302,7 +303,7 @@ def shortcuts(
     encodings: pa.Table,
 ) -> Shortcuts | None:
     """What is no content and tells the class; None without classes, and of objects, whose boxes are of the content."""
-    if imported.source_of("picture") == OBJECTS:
+    if imported.source_of(PICTURE) == OBJECTS:
         return None
     rows = shortcut_rows
     properties = [
@@ -331,7 +332,7 @@ def pixel_properties(table: pd.DataFrame, borders: Floats) -> Iterator[Property]
     rim, inside = borders[:, :4], borders[:, 4:]
 
     def colour(rows: Ints) -> str:
-        mean = np.nanmedian(rim[rows], axis=0)
+        mean = np.median(np.nan_to_num(rim[rows]), axis=0)
         return f"#{''.join(f'{round(255 * each):02x}' for each in mean[:3])}, spread {mean[3]:.2f}"
 
     yield Property("Border", rim, colour, inside=inside)

@@ -96,7 +96,7 @@ _LISTS: Mapping[FindingKind, tuple[str, Callable[[ImageSet], None]]] = {
     "leaks": ("The same objects in two splits", lambda image_set: _show_leaks(image_set, EXACT, COPY, SCENE)),
     "in-two-splits": ("In two splits at once", lambda image_set: _show_leaks(image_set, SAME_FILE)),
     "apart-in-two-splits": ("Kept apart, and in two splits", lambda image_set: _show_leaks(image_set, APART)),
-    "shortcuts": ("What tells classes, and is no content", show_shortcuts),
+    "shortcuts": ("Shortcuts: no content, and they tell a class", show_shortcuts),
     "unreadable": ("Files that could not be read", _show_failures),
     "without-objects": ("Pictures without objects", _show_without_objects),
 }

@@ -1,4 +1,4 @@
-"""What tells classes and is no content, in a dialog: pictures of each class beside others, and the way to Explore."""
+"""Shortcuts in a dialog: pictures of each class beside those of others, and the way to Explore."""
 
 import html
 from collections.abc import Sequence
@@ -32,15 +32,16 @@ def show_shortcuts(image_set: ImageSet) -> None:
             [line] = found.words(rows)
             st.markdown(escape(f"{line}."), width="stretch")
             words = f"Show {counted(int(table['label'].isin(names).sum()), image_set.noun)}"
-            key = f"shortcuts.{name}"
-            st.button(escape(words), icon=":material/grid_view:", key=key, on_click=_show_classes, args=(names,))
+            icon, key = ":material/grid_view:", f"shortcuts.{name}"
+            if st.button(escape(words), icon=icon, key=key, on_click=_show_classes, args=(names,)):
+                st.rerun()  # the dialog is a part of the page, which its buttons do not run again
         others = table.loc[~table["label"].isin(names), "id"].tolist()
         for row in rows.head(CLASSES_SHOWN).to_dict("records"):
             of_class = table.loc[table["label"] == row["label"], "id"].tolist()
             pictures = _pictures(image_set, of_class), _pictures(image_set, others)
-            figures = f"{percent(row['right'])} right, chance {percent(row['chance'])}"
-            st.caption(escape(f"{row['label']}: {row['here']}; others: {row['others']} ({figures})"))
-            st.html(f'<div style="display: flex; gap: 2rem">{"".join(pictures)}</div>')
+            figures = f" ({percent(row['right'])} right, chance {percent(row['chance'])})" if len(rows) > 1 else ""
+            st.caption(escape(f"{row['label']}: {row['here']}; others: {row['others']}{figures}"))
+            st.html(f'<div style="display: flex; flex-wrap: wrap; gap: .5rem 2rem">{"".join(pictures)}</div>')
         if len(rows) > CLASSES_SHOWN:
             st.caption(f"And {counted(len(rows) - CLASSES_SHOWN, 'class')} more.")
 
