@@ -24,6 +24,7 @@ from url_viz.core import SetCore
 from url_viz.evidence.compare import Comparison, ModelReading, compare, comparison_printout
 from url_viz.evidence.evaluation import CountedPictures, Evaluated, counted_pictures, evaluated
 from url_viz.evidence.holdout_report import held_out_in_words
+from url_viz.evidence.looked_at import LookedAt, looked_at
 from url_viz.evidence.order import Order, nearest_labelled, order_by
 from url_viz.evidence.ranked import Ranked, rank
 from url_viz.evidence.set_subsets import SetSubsets
@@ -220,7 +221,8 @@ class ImageSet(SearchableSet):
         """One row per picture, by path.
 
         id, path (for people; odd bytes escaped), label (class folder, or what `labels.use` chose, as corrected),
-        label_given (before any correction), label_checked ("corrected", "confirmed", or None), split and date where
+        label_given (before any correction), label_checked ("corrected", "confirmed", "either", or None), either
+        (the class that it rightly is besides its label; only where anybody said so), split and date where
         folders have them, width, height, uncertainty and its percentile, confusability and its percentile, entropy
         (nats) and inverse_norm (baselines), nearest_similarity, copy_group and twin_group (Int64: one number for a
         group of copies, and of copies and views of one thing, none alone), what `url_viz.imaging.quality` measures, x,
@@ -374,6 +376,16 @@ class ImageSet(SearchableSet):
         order = self.core.current_order()
         return order if by in (None, order.measure) else self.cached(_order_by, by)
 
+    def looked_at(self, by: str | None = None) -> LookedAt:
+        """What people said of pictures at both ends of the order by a measure, by default the leading one: `.words`.
+
+        Its precision by their word. Raises ImageSetError where nothing leads.
+        """
+        measure = by or self.order().measure
+        if measure is None:
+            raise ImageSetError(f"{self.order().reason} Say which measure is meant: image_set.looked_at('ambiguity').")
+        return self.cached_of_table(looked_at, measure)
+
     @capability("rank")
     def rank(
         self,
@@ -401,7 +413,9 @@ class ImageSet(SearchableSet):
             model=self.source.name,
             labels=command("labels", "list", self.root),
         )
-        return ranked if order is None else replace(ranked, why=order.reason)
+        if order is None or order.measure is None:
+            return ranked if order is None else replace(ranked, why=order.reason)
+        return replace(ranked, why=" ".join(filter(None, (order.reason, self.looked_at().words))))
 
     def row(self, image_id: int) -> dict[str, Any]:
         """One picture's row of `table()`, by column."""

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stepOf } from "../../url_viz/frontend/shared/keyboard.js";
-import { namesToChoose, notAnswering, ownWords, panelsInOrder, wholeInWords } from "../../url_viz/frontend/review/card.js";
+import { bothOf, namesToChoose, notAnswering, ownWords, panelsInOrder, wholeInWords } from "../../url_viz/frontend/review/card.js";
 import { WAITS, cardAt, countsInWords, countsOf, endInWords, heardNext, nextOpen, stateOf, takenBack } from "../../url_viz/frontend/review/queue.js";
 import { offered, ranked } from "../../url_viz/frontend/review/type_ahead.js";
 
@@ -20,7 +20,7 @@ const queue = (cards, more = {}) => ({
 const answered = (id, more = {}) => ({ sequence: 1, id, decision: null, label: null, ...more });
 
 test("the state of a card is the server's, or that of the last answer that waits", () => {
-  const server = { decision: "drop", label: "kiwi", isDone: true, isSkipped: false, same: null, verdict: null };
+  const server = { decision: "drop", label: "kiwi", either: null, isDone: true, isSkipped: false, same: null, verdict: null };
   const done = card("a", { decision: "drop", given: "kiwi", is_done: true });
   assert.deepEqual(stateOf(done, [answered("b", { decision: "keep" })]), server);
   const two = [answered("a", { decision: "drop" }), answered("a", { label: "banana" })];
@@ -56,7 +56,7 @@ test("u, y and z with a control key step, whatever the letters' case; in fields 
 });
 
 test("an answer that is taken back leaves what stood before, and a repeated one leaves nothing of itself", () => {
-  const said = (decision, label, verdict = null) => ({ decision, label, verdict });
+  const said = (decision, label, verdict = null, either = null) => ({ decision, label, either, verdict });
   const takings = [
     [said("drop", null), said(null, null), said(null, null)],
     [said("drop", null), said("keep", null), said("keep", null)],
@@ -67,8 +67,22 @@ test("an answer that is taken back leaves what stood before, and a repeated one 
     [said(null, "kiwi", "box is wrong"), said(null, "kiwi"), said(null, "kiwi")],
     [said(null, "kiwi", "box is wrong"), said(null, "kiwi", "box is wrong"), said(null, "kiwi")],
     [said("drop", null, "no such object"), said(null, null), said(null, null)],
+    [said(null, "kiwi", null, "lime"), said(null, "kiwi"), said(null, "kiwi")],
+    [said(null, "kiwi", null, "lime"), said(null, "kiwi", null, "lime"), said(null, null)],
+    [said("drop", "kiwi", null, "lime"), said("drop", "kiwi", null, "lime"), said(null, "kiwi", null, "lime")],
   ];
   for (const [answer, before, left] of takings) assert.deepEqual(takenBack(answer, before), left);
+});
+
+test("rightly both are the two classes of the question, if it names two", () => {
+  const panels = (...labels) => ({ panels: labels.map((label) => ({ label, near: [] })) });
+  assert.deepEqual(bothOf(panels("kiwi", "lime", "plum")), ["kiwi", "lime"]);
+  assert.equal(bothOf(panels("kiwi", null)), null);
+  const of = { label_given: "kiwi", twins: "1 copy", question: "kiwi or lime?", takes: ["label", "either"] };
+  assert.equal(ownWords(of, "kiwi", "lime"), "rightly both kiwi and lime · +1 copy");
+  const state = stateOf(card("a", { given: "kiwi", either: "lime", is_done: true }), []);
+  assert.deepEqual([state.label, state.either], ["kiwi", "lime"]);
+  assert.equal(stateOf(card("a"), [answered("a", { label: "kiwi", either: "lime" })]).either, "lime");
 });
 
 test("a pair is done once it is answered, yes or no, and open again once that is taken back", () => {
@@ -84,9 +98,9 @@ test("a pair is done once it is answered, yes or no, and open again once that is
 });
 
 test("a pair has keys and buttons of its own", () => {
-  assert.deepEqual(notAnswering(["same"]), ["keep", "drop", "look-again", "another", "twins", "verdict"]);
-  assert.deepEqual(notAnswering(["decision", "label", "verdict", "twins"]), ["same", "other"]);
-  assert.deepEqual(notAnswering(["keep", "decision"]), ["another", "twins", "same", "other", "verdict"]);
+  assert.deepEqual(notAnswering(["same"]), ["keep", "drop", "look-again", "another", "either", "pair", "twins", "verdict"]);
+  assert.deepEqual(notAnswering(["decision", "label", "either", "verdict", "twins"]), ["same", "other"]);
+  assert.deepEqual(notAnswering(["keep", "decision"]), ["another", "either", "pair", "twins", "same", "other", "verdict"]);
 });
 
 test("number keys name what is suggested, then the latest names, nine at most", () => {

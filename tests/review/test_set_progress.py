@@ -8,13 +8,15 @@ from url_viz.review.queues import PARTS, became, progress_counts
 
 
 def test_every_picture_counts_once() -> None:
-    both = [*product((None, "keep", "drop", "look-again"), (None, "corrected", "confirmed"))]
+    both = [*product((None, "keep", "drop", "look-again"), (None, "corrected", "confirmed", "either"))]
     table = pd.DataFrame(both, columns=["decision", "label_checked"], dtype=object)
+    table = table.assign(label="kiwi", label_given="kiwi")
     counts = progress_counts(table)
     assert sum(counts.values()) == len(table)
     assert tuple(counts) == PARTS
     wanted = {(None, None): "to go", ("keep", None): "kept", ("keep", "corrected"): "relabelled"}
     wanted |= {("drop", "corrected"): "dropped", ("look-again", "confirmed"): "put aside"}
+    wanted |= {("drop", "either"): "dropped", ("keep", "either"): "rightly both"}
     wanted |= {(None, "corrected"): "relabelled", ("keep", "confirmed"): "confirmed"}
     found = dict(zip(both, became(table), strict=True))
     assert {case: found[case] for case in wanted} == wanted

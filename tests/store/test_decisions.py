@@ -384,7 +384,7 @@ class TestDamage:
             (
                 SCHEMA_VERSION - 1,
                 WorkspaceError,
-                r"has schema 4, .* move all files decisions\.\* .* decide anew",
+                r"has schema 5, .* move all files decisions\.\* .* decide anew",
             ),
             (0, DamageError, "no schema 0"),
         ):

@@ -93,16 +93,55 @@ def test_joiners_and_long_names_can_be_labels(decisions: Decisions) -> None:
 
 
 def test_the_text_of_a_label() -> None:
-    value = Value("drop", name="kiwi").with_label("folders", "Käse; rot").with_label("level:2", 'a "b"')
+    value = Value("drop", name="kiwi").with_answer("folders", "Käse; rot", who="a")
+    value = value.with_answer("level:2", 'a "b"', who="")
     assert Value.read(value.text) == value
     assert (value.label("folders"), value.label("level:2"), value.label("tags")) == ("Käse; rot", 'a "b"', None)
-    assert value.with_label("folders", None).with_label("level:2", None).text == "drop\n\nkiwi"
+    assert value.people("folders") == {"a": "Käse; rot"}
+    assert value.with_answer("folders", None, who="b").with_answer("level:2", None, who="").text == "drop\n\nkiwi"
     assert Value.read("") == NOTHING
     assert checked_label("Käse ") == "Käse ", "the class of a folder of that name"
     assert checked_label("x" * 255) == "x" * 255
 
 
-@pytest.mark.parametrize("text", ["kiwi", "[1]", '{"folders": 3}', '"a"'])
+def test_rightly_both_of_two_classes(decisions: Decisions) -> None:
+    said = decisions.label({1: ("plum", "kiwi"), 2: ("kiwi", "plum")}, source="folders")
+    assert said.sentence == "Said that 2 pictures are rightly both “kiwi” and “plum”"
+    now = decisions.now()
+    assert labels(decisions)[:3] == ["plum", "kiwi", None]
+    assert now.eithers_of("folders").tolist()[:3] == ["kiwi", "plum", None]
+    assert now.eithers_of("level:1").tolist()[:3] == [None] * 3
+    decisions.label({1: "kiwi"}, source="folders")
+    assert decisions.now().eithers_of("folders").tolist()[:2] == [None, "plum"]
+    decisions.undo()
+    assert decisions.now().eithers_of("folders")[0] == "kiwi"
+    assert decisions.history()["did"][1] == "said that 2 pictures are rightly both “kiwi” and “plum”"
+    again = Decisions(decisions._log.path, decisions.files)
+    assert again.now().eithers_of("folders").tolist()[:2] == ["kiwi", "plum"], "read anew from the file"
+    for both in (("kiwi", "kiwi"), ("", "kiwi"), ("kiwi", "a\nb")):
+        with pytest.raises(DecisionError, match=r"given twice|cannot be a label"):
+            decisions.label({1: both}, source="folders")
+
+
+def test_what_each_person_said_is_kept(decisions: Decisions) -> None:
+    anna, ben = decisions.by("anna"), decisions.by("ben")
+    anna.label({1: "kiwi", 2: "kiwi"}, source="folders")
+    assert ben.label({1: "kiwi", 2: ("kiwi", "plum")}, source="folders").count == 2, "to agree is an answer, too"
+    assert ben.label({1: "kiwi"}, source="folders").count == 0
+    said = decisions.now().people_of("folders").tolist()
+    assert said[:3] == [{"anna": "kiwi", "ben": "kiwi"}, {"anna": "kiwi", "ben": ("kiwi", "plum")}, None]
+    ben.undo()
+    assert decisions.now().people_of("folders")[0] == {"anna": "kiwi"}
+    ben.redo()
+    ben.judge({1: Judgement("keep", "kiwi", is_own=False)}, source="folders")
+    ben.judge({2: Judgement(label="kiwi", is_own=False)}, source="folders")
+    said = decisions.now().people_of("folders").tolist()
+    assert said[:2] == [{"anna": "kiwi", "ben": "kiwi"}, {"anna": "kiwi"}], "what stood before is nobody's new word"
+    anna.label({1: None}, source="folders")
+    assert decisions.now().people_of("folders")[0] is None
+
+
+@pytest.mark.parametrize("text", ["kiwi", "[1]", '{"folders": 3}', '"a"', '{"a": ["b"]}', '{}\n{"a": "b"}'])
 def test_labels_that_cannot_be_read_are_damage(decisions: Decisions, tmp_path: Path, text: str) -> None:
     decisions.decide([1], "keep")
     (tmp_path / "decisions.json").unlink()  # so that nothing but the content tells

@@ -13,7 +13,7 @@ from tests.imaging.pictures import noise
 from tests.leaky import leaky_set
 from tests.object_sets import write_objects
 from tests.read_sets import copied
-from tests.ui.pages import opened, panes, stacked, words
+from tests.ui.pages import opened, panes, stacked, with_picture, words
 from url_viz.base.workspace import Workspace
 from url_viz.columns.filters import NameContains, ReviewSpec
 from url_viz.columns.measures import shown_reason
@@ -237,3 +237,20 @@ def test_pictures_that_are_merely_alike_are_not_counted_as_copies(
     reasons = flat.reasons()
     assert "the same kind of thing" in reasons.loc[reasons["reason"] == "twin", "detail"].iloc[0]
     assert shown_reason("twin") == "copies or look-alikes"
+
+
+def test_what_is_rightly_both_is_counted_said_in_the_opened_picture_and_taken_back_there(image_set: ImageSet) -> None:
+    torn = image_set.table().set_index("path", drop=False).filter(like="between", axis=0)
+    image_id = int(torn["id"].iloc[0])
+    at = opened(image_set, **with_picture(image_id))
+    assert not parts(at, "sentence.either")
+    at.button(key=f"view.either.{image_id}").click().run()
+    assert image_set.row(image_id)["label_checked"] == "either"
+    assert at.button(key="sentence.either").label == "**1** is rightly both"
+    at = opened(image_set)
+    at.button(key="sentence.either").click().run()
+    assert in_head(at) == 1
+    assert at.button(key="chip.label_checked").label == "Label you checked: rightly both"
+    at = opened(image_set, **with_picture(image_id))
+    at.button(key=f"view.either.{image_id}").click().run()
+    assert "either" not in image_set.table()

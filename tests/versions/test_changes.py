@@ -82,6 +82,7 @@ WANTED = {
     "moved": ("cat/new name.jpg", "dog/wrong.jpg"),
     "reencoded": ("cat/renamed.jpg", "cat/smaller.jpg"),
     "relabelled": ("dog/wrong.jpg",),
+    "either": (),
     "replaced": ("cat/other.jpg",),
     "split_changed": ("cat/other.jpg",),
     "dropped": ("cat/bad.jpg",),

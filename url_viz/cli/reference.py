@@ -31,6 +31,7 @@ EXAMPLES: dict[str, str] = {
     "labels use": "level:1",
     "labels keep-apart": "name:1",
     "labels correct": "dog cat/0000.jpg",
+    "labels either": "cat/0000.jpg --classes cat dog",
     "labels worth": "--seeds 2",
     "subsets choose": "10 --out chosen.txt",
     "subsets worth": "ids.txt",

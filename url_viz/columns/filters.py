@@ -410,7 +410,7 @@ class ReviewSpec:
     def includes_decided(self) -> bool:
         """Whether the scope asks for decided pictures, or names its pictures: else decided ones are left out."""
         return self.scope.ids is not None or any(
-            each.column in ("decision", "label_checked") for each in self.scope.filters
+            each.column in ("decision", "label_checked", "either") for each in self.scope.filters
         )
 
 

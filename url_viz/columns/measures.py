@@ -248,6 +248,7 @@ _COLUMNS: Mapping[str, str] = {
     "label": "Class",
     "label_given": "Label in the files",
     "label_checked": "Label you checked",
+    "either": "Rightly also",
     "label_check": "Label check",
     "first_class": "Most likely class",
     "second_class": "Second most likely class",
@@ -265,6 +266,7 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
         "twin": "copies or look-alikes",
     },
     "decision": {"look-again": "put aside for later"},
+    "label_checked": {"either": "rightly both"},
     "label_check": {"between classes": "torn between classes", "out on its own": "unlike the rest"},
 }
 

@@ -23,6 +23,7 @@ from url_viz.imaging.scan import display_name
 from url_viz.imaging.source import Objects
 from url_viz.imaging.workers import decoders
 from url_viz.labels.ambiguity import question_of
+from url_viz.labels.label_choice import relabelled
 from url_viz.store.about import embed_command
 from url_viz.store.columns.source_columns import BOX_COLUMNS, BOX_IS_WRONG, CLASS
 from url_viz.store.decisions.decision_rows import tags_of
@@ -96,7 +97,7 @@ def _changed(image_set: ImageSet) -> dict[int, str | None]:
     """The class of each corrected object by its id, None for a dropped one."""
     table = image_set.table()
     is_dropped = (table["decision"] == "drop").to_numpy(bool)
-    is_changed = is_dropped | (table["label_checked"] == "corrected").to_numpy(bool)
+    is_changed = is_dropped | relabelled(table)
     if is_changed.any() and image_set.labels.chosen != CLASS:
         raise ImageSetError(
             "Labels are not the classes of the annotations now. Choose these: "

@@ -199,6 +199,7 @@ Each is an order, not a probability: higher means less to be trusted.
 | `x`, `y` | place on the map |
 | `decision`, `tags`, `name` | what a person decided, and called a picture |
 | `label_given`, `label_checked` | the label before any correction; whether a person corrected or confirmed it |
+| `either` | the class that it rightly is besides its label, by a person's word |
 
 A missing value is null; a column without any value is left out.
 

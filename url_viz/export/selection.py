@@ -20,7 +20,7 @@ from url_viz.evidence.choice import choice_in_words
 from url_viz.export.folders import paths_file, paths_text
 from url_viz.export.table_files import table_bytes, write_bytes, write_table
 from url_viz.image_set import ImageSet
-from url_viz.labels.label_choice import CORRECTED
+from url_viz.labels.label_choice import relabelled
 from url_viz.parameters import IDS_FILE, By, ListFile, WithDecision
 from url_viz.pictures.set_maps import MapBy
 from url_viz.pictures.set_selection import chosen_ids, has_decision, ids_of_paths, paths_listed
@@ -142,7 +142,7 @@ def leaving(rows: pd.DataFrame, *, whole: int, with_dropped: bool) -> Leaving:
         taken,
         whole=whole,
         dropped=int(is_dropped.sum()),
-        relabelled=int((taken["label_checked"] == CORRECTED).sum()),
+        relabelled=int(relabelled(taken).sum()),
         folded=len(groups) - groups.nunique(),
         with_dropped=with_dropped,
     )

@@ -19,10 +19,10 @@ from url_viz.imaging.folder_classes import COLUMN_OF, SPLIT, FolderClasses, Fold
 from url_viz.store.columns.imported_columns import FOLDERS, NAMES, TAGS, Column
 from url_viz.store.columns.source_columns import CLASS
 from url_viz.store.columns.user_files import as_text
-from url_viz.store.decisions.decision_rows import Decided
+from url_viz.store.decisions.decision_rows import Both, Decided
 
-CONFIRMED, CORRECTED = "confirmed", "corrected"
-"""What somebody did with the label of a picture: said that it is right, or gave another."""
+CONFIRMED, CORRECTED, EITHER = "confirmed", "corrected", "either"
+"""What somebody did with the label of a picture: said that it is right, gave another, or said that two classes are."""
 _LEVEL = re.compile(r"level:([1-9]\d{0,3})")
 
 
@@ -94,6 +94,20 @@ def source_in_words(chosen: str | None) -> str:
     return "the class folder" if chosen == FOLDERS else f"the column {chosen!r}"
 
 
+def relabelled(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which rows (N,) of `ImageSet.table()` somebody gave another label than their files."""
+    checked = table["label_checked"]
+    is_other, is_either = checked == CORRECTED, checked == EITHER
+    if is_either.any():
+        is_other |= is_either & (table["label"] != table["label_given"])
+    return is_other.to_numpy(dtype=bool)
+
+
+def label_first(given: object, classes: Both) -> Both:
+    """Two classes that a picture rightly is, with its label as `given` first if that is one of them."""
+    return (classes[1], classes[0]) if classes[1] == given else classes
+
+
 def stored_source(chosen: str | None) -> str:
     """The choice of the label as the name under which labels that somebody gave are stored: "none" for no labels.
 
@@ -129,7 +143,7 @@ class Labels:
     """The labels of N pictures: the `source` that they are taken from, and the columns that say so.
 
     `columns` are label, label_given and label_checked of the table (N,), or none where they are the class folders, and
-    nobody gave or confirmed one.
+    nobody gave or confirmed one; and either, the class that a picture rightly is besides its label, if any is.
     """
 
     source: str | None
@@ -162,15 +176,16 @@ def labels(
         )
     is_folders = source == FOLDERS
     given = base.table["label"].to_numpy(object) if is_folders else _given_labels(source, base.found, columns, decided)
-    checked = decided.labels_of(stored_source(source))
+    checked, either = (read(stored_source(source)) for read in (decided.labels_of, decided.eithers_of))
     has = pd.notna(checked)
     if is_folders and not has.any():
         return Labels(source, {})
-    kind = np.where(checked == given, CONFIRMED, CORRECTED)
+    kind = np.where(pd.notna(either), EITHER, np.where(checked == given, CONFIRMED, CORRECTED))
     values = {
         "label": np.where(has, checked, given),
         "label_given": given,
         "label_checked": np.where(has, kind, np.array(None)),
+        **({"either": either} if pd.notna(either).any() else {}),
     }
     return Labels(source, {name: pd.Series(value, dtype=object) for name, value in values.items()})
 

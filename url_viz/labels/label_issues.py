@@ -18,7 +18,7 @@ from url_viz.findings.reasons import Reasons, useless
 from url_viz.labels.ambiguity import LabelEvidence, StoredClasses
 from url_viz.labels.calibration import LabelAgreement
 from url_viz.labels.classes import CodedLabels
-from url_viz.labels.label_choice import CORRECTED
+from url_viz.labels.label_choice import relabelled
 from url_viz.labels.votes import VOTERS, Codes
 from url_viz.store.tables.tables import Graph, positions_of
 
@@ -254,7 +254,7 @@ def _as_table(rows: pd.DataFrame, judged: Judged, classes: tuple[str, ...]) -> p
         taken_for=rows["first_class"].where(rows["first_class"].notna(), rows["label"]),
         twin_group=rows["twin_group"],
         unsure=1 - np.maximum(judged.own, judged.best),
-        answer=np.where(checked.notna() & is_judged, (checked == CORRECTED).astype(float), np.nan),
+        answer=np.where(checked.notna() & is_judged, relabelled(rows).astype(float), np.nan),
         is_certain=np.where(judged.kind == CONFLICTING, 0, 1),
     )
     order = ["is_certain", "score", "path"]

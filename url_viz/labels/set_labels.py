@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Annotated, Literal
 
 import pandas as pd
@@ -12,7 +13,7 @@ from url_viz.base.errors import DecisionError, ImageSetError
 from url_viz.base.printout import Printout
 from url_viz.base.progress import Progress, ProgressCallback, silent
 from url_viz.base.wording import command, counted, first_of
-from url_viz.capability import capability
+from url_viz.capability import Word, capability
 from url_viz.columns.measures import AMBIGUITY, has_values
 from url_viz.columns.ranking import NONE
 from url_viz.columns.table import imported, own_graph_columns, table
@@ -37,6 +38,7 @@ from url_viz.labels.label_choice import (
     ClassLevels,
     check_choice,
     is_column,
+    label_first,
     labels,
     measured,
     source_in_words,
@@ -48,6 +50,7 @@ from url_viz.parameters import ListFile, Pictures
 from url_viz.pictures.set_selection import ids_of_paths, paths_listed
 from url_viz.store.columns.imported_columns import write_apart, write_label_choice
 from url_viz.store.columns.source_columns import CLASS
+from url_viz.store.decisions.decision_rows import LabelAnswer
 from url_viz.store.decisions.decisions import Action
 from url_viz.versions.set_versions import SetVersions
 
@@ -55,6 +58,7 @@ Kind = Literal["between-classes", "conflicting-copies", "out-on-its-own", "does-
 NO_CHOICE = "none"
 """No labels, or nothing to keep apart by, as text: a command cannot give None."""
 Chosen = Annotated[str | None, Doc("`folders`, `level:2`, `names`, `tags`, one of your columns, or `none`")]
+Who = Annotated[str | None, Word("as"), Doc("whose word it is (default: the user of this process)")]
 KeptApartBy = Annotated[
     str | None, Doc("a column (patient), `level:1`, `name:1` (a part of the file's name), or `none` for twins alone")
 ]
@@ -160,6 +164,7 @@ class SetLabels(SetSubject):
         *,
         listed: ListFile = None,
         back: Annotated[bool, Doc("take corrected labels back: the label as given counts again")] = False,
+        who: Who = None,
     ) -> Action:
         """Correct or confirm the label of pictures; their files stay where they are, and `undo` takes it back.
 
@@ -168,18 +173,55 @@ class SetLabels(SetSubject):
         named = [*([label] if back and label is not None else []), *paths, *paths_listed(listed)]
         if not named or (label is None and not back):
             raise DecisionError("Say which class, then which pictures: by paths, or a list (--from).")
-        return self.give(dict.fromkeys(ids_of_paths(self, named).tolist(), None if back else label))
+        return self.give(dict.fromkeys(ids_of_paths(self, named).tolist(), None if back else label), who=who)
 
-    def give(self, labels: Mapping[int, str | None], *, who: str | None = None) -> Action:
+    @capability("labels either")
+    def either(
+        self,
+        paths: Pictures = (),
+        *,
+        classes: Annotated[
+            tuple[str, str] | None, Doc("the two classes (default: those that each picture lies between)")
+        ] = None,
+        listed: ListFile = None,
+        who: Who = None,
+    ) -> Action:
+        """Say that pictures are rightly both of two classes; `undo` or `labels correct --back` takes it back.
+
+        The label stays as it is where it is one of the two, else becomes the first. It is no longer doubted, and is
+        half of each in `soft`.
+
+        In Python `give` does so by id. Raises DecisionError for unknown paths, and without
+        `classes` for a picture that lies between none.
+        """
+        named = [*paths, *paths_listed(listed)]
+        if not named:
+            raise DecisionError("Say which pictures are rightly both: paths, or a list (--from).")
+        ids = ids_of_paths(self, named)
+        rows = self._core.frame.iloc[self._core.rows_of(ids)]
+        pairs = [classes] * len(rows) if classes else [*zip(rows["first_class"], rows["second_class"], strict=True)]
+        for path, pair in zip(rows["path"], pairs, strict=True):
+            if not all(isinstance(name, str) for name in pair):
+                raise DecisionError(f"{path} lies between no two classes here. Name them: --classes ONE OTHER.")
+        return self.give(dict(zip(ids.tolist(), pairs, strict=True)), who=who)
+
+    def give(self, labels: Mapping[int, LabelAnswer | None], *, who: str | None = None) -> Action:
         """Give pictures another label, or confirm theirs by giving it; None takes it back. A single action for undo.
 
-        Files stay where they are: `label` of `table()` is the corrected one, `label_given` what it was. A correction
-        holds while labels are taken from the same source (`use`). Raises DecisionError for unknown ids, or what
-        cannot be a label. `who` is written to the log; by default the user of this process. A class
+        Two classes say that it rightly is both. Files stay where they are: `label` of `table()` is the corrected one,
+        `label_given` what it was. A correction holds while labels are taken from the same source (`use`). Raises
+        DecisionError for unknown ids, or what cannot be a label. `who` is written to the log; by default the user of
+        this process. A class
         that annotation files have no number for is in the action's `note`.
         """
-        action = self._core.decisions_by(who).label(labels, source=self.source)
-        return replace(action, note=self._note_on_new(filter(None, labels.values())))
+        given = dict(zip(self._core.ids.tolist(), self._core.frame["label_given"], strict=True))
+        said = {
+            image_id: label_first(given.get(image_id), answer) if isinstance(answer, tuple) else answer
+            for image_id, answer in labels.items()
+        }
+        action = self._core.decisions_by(who).label(said, source=self.source)
+        names = chain.from_iterable(each if isinstance(each, tuple) else (each,) for each in said.values())
+        return replace(action, note=self._note_on_new(filter(None, names)))
 
     def _note_on_new(self, names: Iterable[str]) -> str:
         """What follows where objects get classes that their annotation files have no number for."""

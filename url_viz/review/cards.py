@@ -14,26 +14,29 @@ from url_viz.labels.ambiguity import groups_in_question, heading_of
 from url_viz.store.decisions.decision_rows import Decision
 from url_viz.store.decisions.decisions import Action, Step
 
-AnswerKind = Literal["decision", "label", "name", "same", "keep", "verdict", "twins"]
-"""What a card takes: a decision, a class, a name, yes or no, which of a group to keep, a verdict on a box, all of it
-for its twins too."""
+AnswerKind = Literal["decision", "label", "either", "name", "same", "keep", "verdict", "twins"]
+"""What a card takes: a decision, a class, both of two, a name, yes or no, which of a group to keep, a verdict on a box,
+all of it for its twins too."""
 
 
 @dataclass(frozen=True)
 class CardAnswer:
     """An answer to a card, or its current state.
 
-    `label` is the class, or the name where one is asked for; `same` whether a pair is of one kind; `keep` the ids to
-    keep of a group, whose others get the `decision`, else are dropped; `verdict` one of `VERDICTS` on an object. With
-    `twins` all is said of its twins too.
+    `label` is the class, or the name where one is asked for; `either` another class that it rightly is, too; `same`
+    whether a pair is of one kind; `keep` the ids to keep of a group, whose others get the `decision`, else are dropped;
+    `verdict` one of `VERDICTS` on an object. With
+    `twins` all is said of its twins too; `back`: the answer before is taken back, and this stood before it.
     """
 
     decision: Decision | None = None
     label: str | None = None
+    either: str | None = None
     same: bool | None = None
     keep: tuple[int, ...] | None = None
     verdict: str | None = None
     twins: bool = False
+    back: bool = False
 
 
 NOTHING = CardAnswer()

@@ -7,8 +7,10 @@ import pandas as pd
 
 from url_viz.base.printout import Printout, Table
 from url_viz.base.wording import counted
+from url_viz.labels.label_choice import CONFIRMED, CORRECTED, EITHER
 from url_viz.store.decisions.decision_rows import DECISIONS
 
+SAID = {CONFIRMED: CONFIRMED, CORRECTED: CORRECTED, EITHER: "rightly both of two"}
 LOGGED = ("at", "who", "did", "state")
 
 
@@ -36,5 +38,5 @@ def _counts(rows: pd.DataFrame, others: int, tags: Mapping[str, int]) -> list[st
     words = [f"{decided}, {others + rows['decision'].isna().sum():,} undecided"]
     words += [f"tag {tag!r}: {count:,}" for tag, count in tags.items()]
     words += [f"name {name!r}: {count:,}" for name, count in names.sort_index().items()]
-    checked = ", ".join(f"{counted(count, 'label')} {what}" for what, count in labels.items())
+    checked = ", ".join(f"{counted(count, 'label')} {SAID[what]}" for what, count in labels.items())
     return [*words, *([checked] if checked else [])]

@@ -14,7 +14,7 @@ from url_viz.base.printout import Printout
 from url_viz.base.wording import counted, duration, first_of
 from url_viz.columns.filters import ReviewSpec, Scope
 from url_viz.findings.findings import Finding
-from url_viz.labels.label_choice import CONFIRMED, CORRECTED
+from url_viz.labels.label_choice import CONFIRMED, EITHER, relabelled
 from url_viz.review.cards import CardAnswer
 from url_viz.review.review import title_of_review
 from url_viz.review.review_queue import Review
@@ -224,6 +224,8 @@ def outcomes(review: Review) -> list[ReviewOutcome]:
 def _outcome(image_id: int, answer: CardAnswer, given: object, *, is_named: bool) -> ReviewOutcome:
     if is_named and answer.label is not None:
         return ReviewOutcome(image_id, "named", answer.label)
+    if answer.label is not None and answer.either is not None and answer.decision is None:
+        return ReviewOutcome(image_id, BOTH, f"{answer.label} or {answer.either}")
     if answer.label is not None and answer.decision is None:
         return ReviewOutcome(image_id, "confirmed" if answer.label == given else "relabelled", answer.label)
     if answer.same is not None:
@@ -232,8 +234,9 @@ def _outcome(image_id: int, answer: CardAnswer, given: object, *, is_named: bool
     return ReviewOutcome(image_id, answer.verdict or decided, answer.label)
 
 
+BOTH = "rightly both"
 OUTCOMES = (
-    *("relabelled", "named", "dropped", "put aside", *VERDICTS, "not the same kind", "the same kind"),
+    *("relabelled", BOTH, "named", "dropped", "put aside", *VERDICTS, "not the same kind", "the same kind"),
     *("confirmed", "kept", "decided"),
 )
 """What can become of a picture, in the order of words."""
@@ -246,7 +249,7 @@ def outcomes_in_words(given: Iterable[ReviewOutcome]) -> str:
 
 
 TO_GO = "to go"
-PARTS = ("relabelled", "confirmed", "kept", "dropped", "put aside", TO_GO)
+PARTS = ("relabelled", BOTH, "confirmed", "kept", "dropped", "put aside", TO_GO)
 """What can become of a picture of the set, in the order of words."""
 
 
@@ -259,7 +262,8 @@ def became(table: pd.DataFrame) -> NDArray[np.object_]:
     cases = {
         "dropped": decision == "drop",
         "put aside": decision == "look-again",
-        "relabelled": checked == CORRECTED,
+        BOTH: checked == EITHER,
+        "relabelled": pd.Series(relabelled(table), index=table.index),
         "confirmed": checked == CONFIRMED,
         "kept": decision == "keep",
     }

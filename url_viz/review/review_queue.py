@@ -25,7 +25,7 @@ from url_viz.pipeline.nearest import UnitRows
 from url_viz.review.cards import AnswerKind, Card, CardAnswer, Question, Queue, Stepped, between_classes
 from url_viz.store.columns.source_columns import NO_SUCH_OBJECT, VERDICTS
 from url_viz.store.decisions.answers import Answers, StoredReview, change_review, read_review, review_key
-from url_viz.store.decisions.decision_rows import Decided, tags_of
+from url_viz.store.decisions.decision_rows import Decided, LabelAnswer, tags_of
 from url_viz.store.decisions.decisions import Action, Decisions, Judgement, Step
 from url_viz.store.tables.tables import positions_of
 
@@ -129,7 +129,7 @@ class Review(Queue):
     hand could not be worked through.
     """
 
-    takes: tuple[AnswerKind, ...] = ("decision", "label", "twins")
+    takes: tuple[AnswerKind, ...] = ("decision", "label", "either", "twins")
 
     def __init__(
         self, spec: ReviewSpec, context: ReviewContext, listed: pd.DataFrame | None = None, ask: Ask = between_classes
@@ -312,6 +312,7 @@ class Review(Queue):
         row = {str(name): value for name, value in self.table.iloc[row_number].items()}
         [now] = Review.state(self, [image_id])
         row |= {"decision": now.decision, "label_checked": now.label, "label": now.label or row["label_given"]}
+        row |= {"either": now.either}
         question = self._question(row)
         is_twin = self._is_twin(row_number)
         copies = group_codes(self.table.iloc[is_twin], COPIES)
@@ -344,8 +345,9 @@ class Review(Queue):
 
     def state(self, ids: Sequence[int]) -> list[CardAnswer]:
         now = self._now(self._rows(ids))
-        decided = zip(now.decision, now.labels_of(self._source), _verdicts(now), strict=True)
-        return [CardAnswer(decision, label, verdict=verdict) for decision, label, verdict in decided]
+        labels, eithers = now.labels_of(self._source), now.eithers_of(self._source)
+        decided = zip(now.decision, labels, eithers, _verdicts(now), strict=True)
+        return [CardAnswer(*answer, verdict=verdict) for *answer, verdict in decided]
 
     def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
         return self._decide(self._judgements(image_id, answer), who)
@@ -355,14 +357,18 @@ class Review(Queue):
 
     def _judgements(self, image_id: int, answer: CardAnswer) -> dict[int, Judgement]:
         """What an answer says of a picture, and of its twins if asked: they keep their label unless it is changed."""
+        [before] = Review.state(self, [image_id])
+        is_labelled = _label_of(answer) != _label_of(before)
         decision = "drop" if answer.verdict == NO_SUCH_OBJECT else answer.decision
-        judgement = Judgement(decision, answer.label, answer.verdict)
+        is_own = not answer.back and answer.decision is None and (answer.verdict is None or is_labelled)
+        judgement = Judgement(decision, _label_of(answer), answer.verdict, is_own)
         if not answer.twins:
             return {image_id: judgement}
         twins = self._ids[self._is_twin(self._row(image_id))].tolist()
-        now = dict(zip(twins, self.state(twins), strict=True))
-        is_labelled = answer.label != now[image_id].label
-        others = {twin: judgement if is_labelled else replace(judgement, label=now[twin].label) for twin in twins}
+        now = dict(zip(twins, map(_label_of, self.state(twins)), strict=True))
+        others = {
+            twin: judgement if is_labelled else replace(judgement, label=now[twin], is_own=False) for twin in twins
+        }
         return others | {image_id: judgement}
 
     def _decisions_by(self, who: str | None) -> Decisions:
@@ -386,6 +392,11 @@ class Review(Queue):
         """Which pictures (N,) are in the twin group of the one at a row, itself too."""
         group = group_codes(self.table)
         return np.asarray(group == group[row])
+
+
+def _label_of(answer: CardAnswer) -> LabelAnswer | None:
+    """The class of an answer, or both."""
+    return answer.label if answer.label is None or answer.either is None else (answer.label, answer.either)
 
 
 def _verdicts(now: Decided) -> NDArray[np.object_]:

@@ -105,7 +105,8 @@ class SetVersions(SetSubject):
     def now(self) -> Version:
         """The set as it is opened, with the decisions and labels of now."""
         core = self._core
-        rows = pd.DataFrame({name: core.frame[name].to_numpy(object) for name in ("label", "decision")})
+        frame = core.frame.reindex(columns=["label", "either", "decision"])
+        rows = pd.DataFrame({name: frame[name].to_numpy(object) for name in frame})
         return Version(core, core.store.about().title, _rows(core, _given_rows(core, is_quick=False), rows))
 
     def at(self, since: int | str) -> Version:
@@ -185,10 +186,9 @@ def _as_decided(core: SetCore, stored: pa.Table, source: str | None, version: in
     given = _words(stored["label"])
     if source in (TAGS, NAMES):
         given = decided.first_tags if source == TAGS else decided.name
-    corrected = decided.labels_of(stored_source(source))
-    return pd.DataFrame(
-        {"label": np.where(pd.notna(corrected), corrected, given), "decision": decided.decision}, dtype=object
-    )
+    corrected, either = (read(stored_source(source)) for read in (decided.labels_of, decided.eithers_of))
+    label = np.where(pd.notna(corrected), corrected, given)
+    return pd.DataFrame({"label": label, "either": either, "decision": decided.decision}, dtype=object)
 
 
 def _words(column: pa.ChunkedArray) -> NDArray[np.object_]:
@@ -203,6 +203,7 @@ def _rows(core: SetCore, stored: pa.Table, decided: pd.DataFrame) -> pd.DataFram
         "path": np.array([display_name(path) for path in paths], object),
         "content": stored["content"].to_numpy(),
         "label": decided["label"].to_numpy(object),
+        "either": decided["either"].to_numpy(object),
         "split": _words(stored["split"]),
         "decision": decided["decision"].to_numpy(object),
         "ambiguity": stored["ambiguity"].to_numpy(zero_copy_only=False).astype(np.float32),

@@ -25,6 +25,8 @@ const KEYS = [
   ["n", "no such object: drop it", ["verdict"]],
   ["1 … 9", "one of the latest names", ["name"]],
   ["c", "another class, by typing", ["label", "name"]],
+  ["e", "rightly both: the two classes of the question", ["either"]],
+  ["Shift+E", "rightly both of two other classes, one after the other by typing", ["either"]],
   ["Enter", "another name, by typing", ["name"]],
   ["Space", "skip for now"],
   ["u Ctrl+Z", "undo: take the last answer back, and go back to it"],
@@ -39,6 +41,8 @@ const KEYS = [
 const BUTTONS = {
   ...Object.fromEntries(Object.keys(DECISIONS).map((name) => [name, ["decision"]])),
   another: ["label", "name"],
+  either: ["either"],
+  pair: ["either"],
   twins: ["twins"],
   same: ["same"],
   other: ["same"],
@@ -105,6 +109,8 @@ export function newAnswers() {
     ["same", "Yes, the same kind", "y"],
     ["other", "No", "n"],
     ["another", "Another class", "c"],
+    ["either", "Rightly both", "e"],
+    ["pair", "Both of others", "⇧E"],
     ["twins", "", "t"],
     ["skip", "Skip", "Space"],
     ["back", "Back", "⌫"],
@@ -174,6 +180,16 @@ export function panelsInOrder({ panels, takes }, names) {
   return [...names.map(of), ...panels.filter(({ label }) => !names.includes(label))];
 }
 
+/**
+ * The two classes of a question; none where it names fewer.
+ * @param {{panels: Panel[]}} card
+ * @returns {[string, string] | null}
+ */
+export function bothOf({ panels }) {
+  const [first, second] = panels.map(({ label }) => label).filter((label) => label !== null);
+  return second === undefined ? null : [first, second];
+}
+
 /** @param {string} name @param {number} number its key, 0 for none @returns {HTMLElement} */
 export function newName(name, number) {
   const button = Object.assign(made("button", "choose"), { type: "button", title: name });
@@ -223,12 +239,14 @@ export function wholeInWords(entries) {
  * What its label is now, and what it was given as.
  * @param {{label_given: string | null, twins: string, question: string, takes: string[]}} card
  * @param {string | null} label that somebody gave
+ * @param {string | null} either the class that it rightly is besides
  * @returns {string}
  */
-export function ownWords({ label_given: given, twins, question, takes }, label) {
+export function ownWords({ label_given: given, twins, question, takes }, label, either = null) {
   const others = twins ? [`+${twins}`] : [];
   if (takes.includes("name")) return [...(label === null ? [] : [`named ${label}`]), ...others].join(" · ");
   const now = label ?? given;
+  if (either !== null) return [`rightly both ${label} and ${either}`, ...others].join(" · ");
   const words = [];
   const isCorrected = label !== null && label !== given;
   if (isCorrected) words.push(`labelled ${now}, originally ${given ?? "unlabelled"}`);

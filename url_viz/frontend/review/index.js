@@ -7,6 +7,7 @@ import { isTyped, stepOf } from "../shared/keyboard.js";
 import { newMounts } from "../shared/mounts.js";
 import { Unsent, takeLeftBehind } from "../shared/unsent.js";
 import {
+  bothOf,
   decisionWords,
   drawLegend,
   made,
@@ -149,7 +150,8 @@ class Desk {
     this.drawEnd(counts);
     this.drawChange();
     if (!card) return;
-    if (!this.bases.has(card.id)) this.bases.set(card.id, { decision: card.decision, label: card.given, verdict: card.verdict });
+    const { decision, given: label, either = null, verdict } = card;
+    if (!this.bases.has(card.id)) this.bases.set(card.id, { decision, label, either, verdict });
     if (this.shown !== shownOf(card)) this.drawCard(card);
     this.drawState(card);
     this.drawLoading();
@@ -223,6 +225,9 @@ class Desk {
     this.help.querySelector("dl").replaceChildren(...newKeys(card, this.data.names));
     this.withTwins = false;
     if (!card.twins) this.element.querySelector(".answer.twins").hidden = true;
+    const both = bothOf(card);
+    if (!both) this.element.querySelector(".answer.either").hidden = true;
+    this.element.querySelector(".answer.either").title = both ? `Rightly both ${both[0]} and ${both[1]}` : "";
     this.element.querySelector(".answer.twins span").textContent = `and its ${card.twins}`;
     this.element.querySelector(".answer.back").disabled = !this.before;
   }
@@ -236,10 +241,10 @@ class Desk {
   }
 
   drawState(card) {
-    const { decision, label, keep, same, verdict } = stateOf(card, this.actions.waiting);
+    const { decision, label, either, keep, same, verdict } = stateOf(card, this.actions.waiting);
     this.element.querySelector(".answer.same").setAttribute("aria-pressed", String(same === true));
     this.element.querySelector(".answer.other").setAttribute("aria-pressed", String(same === false));
-    this.element.querySelector(".own").textContent = ownWords(card, label);
+    this.element.querySelector(".own").textContent = ownWords(card, label, either);
     for (const name of Object.keys(DECISIONS)) {
       const isPressed = keep === undefined && decision === name && VERDICTS[verdict]?.decision !== name;
       this.element.querySelector(`.answer.${name}`).setAttribute("aria-pressed", String(isPressed));
@@ -250,7 +255,9 @@ class Desk {
     this.drawPanels(card);
     this.drawNames(card);
     for (const choose of this.element.querySelectorAll(".choose"))
-      choose.setAttribute("aria-pressed", String(choose.title === label));
+      choose.setAttribute("aria-pressed", String(choose.title === label && either === null));
+    for (const both of this.element.querySelectorAll(".answer.either"))
+      both.setAttribute("aria-pressed", String(either !== null && bothOf(card)?.includes(label) && bothOf(card).includes(either)));
     if (!this.takes("keep")) return;
     this.panels.querySelectorAll(".member").forEach((member, place) => {
       const isKept = (keep ?? card.kept).includes(card.panels[0].near[place].id);
@@ -327,7 +334,7 @@ class Desk {
     const now = stateOf(card, this.actions.waiting);
     const isAgain = isSame(change, now) && now.isDone;
     const state = isAgain ? takenBack(change, this.bases.get(card.id)) : change;
-    this.send({ id: card.id, ...state, twins: this.withTwins }, isAgain ? this.at : null);
+    this.send({ id: card.id, ...state, twins: this.withTwins, back: isAgain }, isAgain ? this.at : null);
     this.say(isAgain ? `Undone: ${card.name}` : `${words}: ${card.name}`);
   }
 
@@ -343,13 +350,17 @@ class Desk {
       const ids = card.panels[0].near.map(({ id }) => id);
       this.send({ id: card.id, decision: name, label: null, keep: name === "keep" ? ids : [] }, null);
       this.say(`${DECISIONS[name].word}: all`);
-    } else this.answer({ decision: name, label: this.bases.get(card.id).label, verdict: null }, DECISIONS[name].word);
+      return;
+    }
+    const { label, either } = this.bases.get(card.id);
+    this.answer({ decision: name, label, either, verdict: null }, DECISIONS[name].word);
   }
 
   // On the box of an object; a class that was given stays.
   judge(verdict) {
     const { decision, word } = VERDICTS[verdict];
-    this.answer({ decision, label: stateOf(this.card, this.actions.waiting).label, verdict }, word);
+    const { label, either } = stateOf(this.card, this.actions.waiting);
+    this.answer({ decision, label, either, verdict }, word);
   }
 
   // Of a pair: whether both are the same kind of thing; the same answer again takes it back.
@@ -365,7 +376,23 @@ class Desk {
     this.typing.hide();
     this.element.focus({ preventScroll: true });
     const { decision, verdict } = stateOf(this.card, this.actions.waiting);
-    this.answer({ decision: null, label, verdict: decision === null ? verdict : null }, label);
+    this.answer({ decision: null, label, either: null, verdict: decision === null ? verdict : null }, label);
+  }
+
+  // Rightly both: as a label counts that it was given, where that is one of them.
+  both([first, second]) {
+    this.typing.hide();
+    this.element.focus({ preventScroll: true });
+    const { decision, verdict } = stateOf(this.card, this.actions.waiting);
+    const [label, either] = this.card.label_given === second ? [second, first] : [first, second];
+    this.answer({ decision: null, label, either, verdict: decision === null ? verdict : null }, `Rightly both ${first} and ${second}`);
+  }
+
+  // Ask by the list for the first of two classes, then for the other.
+  typeBoth() {
+    this.typedFor = this.card.id;
+    this.firstOfBoth = null;
+    this.openList({ noun: "class that it rightly is" });
   }
 
   choose(number) {
@@ -457,14 +484,14 @@ class Desk {
   // Add an action and go to `to`, by default to the next picture.
   send(action, to) {
     const from = this.at;
-    const { decision, label, same, verdict, keep = this.takes("keep") ? this.card.kept : null } = stateOf(this.card, this.actions.waiting);
+    const { decision, label, either, same, verdict, keep = this.takes("keep") ? this.card.kept : null } = stateOf(this.card, this.actions.waiting);
     this.answered.push({ position: from, isSkip: action.skip === true });
     this.takenBack = [];
     this.actions.add({ ...action, position: from });
     if (to === null) this.visited.push(from);
     this.at = to ?? this.next(from);
     this.hasEnded = !countsOf(this.queue).left;
-    this.unsent.add({ ...this.actions.waiting.at(-1), before: { decision, label, same, verdict, keep } });
+    this.unsent.add({ ...this.actions.waiting.at(-1), before: { decision, label, either, same, verdict, keep } });
     this.refuse("");
     this.draw();
   }
@@ -495,14 +522,23 @@ class Desk {
 
   // A refused answer may have led to another picture meanwhile.
   nameTyped(label) {
-    if (this.typedFor === this.card?.id) this.name(label);
-    else this.stopTyping();
+    if (this.typedFor !== this.card?.id) this.stopTyping();
+    else if (this.firstOfBoth === undefined) this.name(label);
+    else if (this.firstOfBoth === null || this.firstOfBoth === label) {
+      this.firstOfBoth = label;
+      this.openList({ noun: `class besides ${label}` });
+    } else this.both([this.firstOfBoth, label]);
   }
 
   type() {
     this.typedFor = this.card.id;
+    this.firstOfBoth = undefined;
+    this.openList({ noun: this.takes("name") ? "name" : "class" });
+  }
+
+  openList({ noun }) {
     const { shares, are_shares_told: areTold } = this.card;
-    this.typing.open(this.data.classes, { noun: this.takes("name") ? "name" : "class", shares, areTold, newIs: this.data.new_is });
+    this.typing.open(this.data.classes, { noun, shares, areTold, newIs: this.data.new_is });
   }
 
   stopTyping() {
@@ -520,6 +556,8 @@ class Desk {
     else if (member) this.clickPicture(member);
     else if (button.matches(".choose")) this.ifShown(() => this.choose(Number(button.dataset.number)));
     else if (button.matches(".another")) return this.ifShown(() => this.type());
+    else if (button.matches(".either")) this.ifShown(() => this.both(bothOf(this.card)));
+    else if (button.matches(".pair")) return this.ifShown(() => this.typeBoth());
     else if (button.matches(".twins")) this.takeTwins();
     else if (button.matches(".same, .other")) this.ifShown(() => this.answerPair(button.matches(".same")));
     else if (button.matches(".verdict")) this.ifShown(() => this.judge(button.dataset.verdict));
@@ -562,7 +600,8 @@ class Desk {
     if (!this.element.isConnected || !this.isOurs(event)) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const step = stepOf(event);
-    const done = event.repeat && key !== "Backspace" ? true : this.press(step && !"uy".includes(key) ? step : key);
+    const pressed = key === "e" && event.shiftKey ? "E" : key;
+    const done = event.repeat && key !== "Backspace" ? true : this.press(step && !"uy".includes(key) ? step : pressed);
     if (!done) return;
     event.preventDefault();
     event.stopPropagation();
@@ -607,6 +646,9 @@ class Desk {
     if ("yn".includes(key) && this.takes("same")) return () => this.answerPair(key === "y");
     if (key === "c" && this.takes("label", "name")) return () => this.type();
     if (key === "Enter" && this.takes("name")) return () => this.type();
+    const both = bothOf(this.card);
+    if (key === "e" && both && this.takes("either")) return () => this.both(both);
+    if ("eE".includes(key) && this.takes("either")) return () => this.typeBoth();
     if (/^[1-9]$/.test(key) && this.takes("label", "name", "keep")) return () => this.choose(Number(key));
     if (VERDICT_OF_KEY[key] && this.takes("verdict")) return () => this.judge(VERDICT_OF_KEY[key]);
     if (key in DECISION_OF_KEY && this.takes("decision")) return () => this.decide(DECISION_OF_KEY[key]);

@@ -9,6 +9,7 @@
  * @property {string[]} [takes] what answers it (`AnswerKind` in url_viz/review/cards.py)
  * @property {string | null} decision
  * @property {string | null} given
+ * @property {string | null} [either] the class that it rightly is besides `given`
  * @property {boolean} is_done
  * @property {boolean} is_skipped
  * @property {boolean | null} [same] of a pair, what was answered
@@ -17,6 +18,7 @@
  * @typedef {object} State
  * @property {string | null} decision
  * @property {string | null} label
+ * @property {string | null} either the class that it rightly is besides
  * @property {boolean} isDone
  * @property {boolean} isSkipped
  * @property {string[]} [keep] ids of the pictures to keep
@@ -62,16 +64,16 @@ export function stateOf(card, waiting) {
     .filter(({ id }) => id === card.id)
     .at(-1);
   const { decision: decided, given, is_done: isDone, is_skipped: isSkipped } = card;
-  const server = { decision: decided, label: given, isDone, isSkipped, same: card.same ?? null, verdict: card.verdict ?? null };
+  const server = { decision: decided, label: given, either: card.either ?? null, isDone, isSkipped, same: card.same ?? null, verdict: card.verdict ?? null };
   if (!answer) return server;
   if (answer.skip) return { ...server, isSkipped: true };
-  const { decision, label, keep, same = null, verdict = null } = answer;
+  const { decision, label, either = null, keep, same = null, verdict = null } = answer;
   const isAnswered = keep !== undefined || [decision, label, same, verdict].some((said) => said !== null);
-  return { decision, label, isDone: isAnswered, isSkipped: false, keep, same, verdict };
+  return { decision, label, either, isDone: isAnswered, isSkipped: false, keep, same, verdict };
 }
 
 /**
- * @typedef {{decision: string | null, label: string | null, verdict: string | null}} Judgement
+ * @typedef {{decision: string | null, label: string | null, either: string | null, verdict: string | null}} Judgement
  *
  * @param {Judgement} answer
  * @param {Judgement} before what stood on the picture when the review first showed it
@@ -80,12 +82,13 @@ export function stateOf(card, waiting) {
 export function takenBack(answer, before) {
   if (!isSame(answer, before)) return { ...before };
   const isOfLabel = answer.decision === null && answer.verdict === null;
-  return { decision: null, label: isOfLabel ? null : answer.label, verdict: null };
+  const { label, either } = isOfLabel ? { label: null, either: null } : answer;
+  return { decision: null, label, either, verdict: null };
 }
 
 /** @param {Judgement} one @param {Judgement} other @returns {boolean} */
 export function isSame(one, other) {
-  return one.decision === other.decision && one.label === other.label && one.verdict === other.verdict;
+  return ["decision", "label", "either", "verdict"].every((part) => (one[part] ?? null) === (other[part] ?? null));
 }
 
 /**

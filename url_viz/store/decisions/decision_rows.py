@@ -14,6 +14,10 @@ from url_viz.base.files import record_in
 from url_viz.store.tables.tables import positions_of
 
 Decision = Literal["keep", "drop", "look-again"]
+Both = tuple[str, str]
+"""Two classes that a picture rightly is both of, first the one that counts as its label."""
+LabelAnswer = str | Both
+"""What somebody said of the label of a picture: its class, or both of two."""
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
 CODES = np.array([None, *DECISIONS], object)
 """Decisions by their codes, None for none."""
@@ -23,15 +27,17 @@ _AS_JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 
 class Value(NamedTuple):
-    """What is decided on a file, "" for nothing: `decision`, sorted `tags` ("a; b"), `name`, and `labels` as JSON.
+    """What is decided on a file, "" for nothing: `decision`, sorted `tags` ("a; b"), `name`; `labels`, `said` as JSON.
 
-    Labels are by what they were taken from. The log has a value as a `text`, a line each.
+    Labels are by what they were taken from, and so is what each person said last of them. The log has a value as a
+    `text`, a line each.
     """
 
     decision: str = ""
     tags: str = ""
     name: str = ""
     labels: str = ""
+    said: str = ""
 
     @classmethod
     def read(cls, text: str) -> "Value":
@@ -40,6 +46,7 @@ class Value(NamedTuple):
         if value.decision not in _BY_CODE or value.text != text:
             raise ValueError("decisions of an unknown kind")
         _labels_in(value.labels)
+        _said_in(value.said)
         return value
 
     @property
@@ -48,23 +55,67 @@ class Value(NamedTuple):
 
     def label(self, source: str) -> str | None:
         """The label that somebody gave where labels are taken from `source`."""
+        answer = self.answer(source)
+        return answer[0] if isinstance(answer, tuple) else answer
+
+    def either(self, source: str) -> str | None:
+        """The class that the picture rightly is besides its label; None for none."""
+        answer = self.answer(source)
+        return answer[1] if isinstance(answer, tuple) else None
+
+    def answer(self, source: str) -> LabelAnswer | None:
+        """What holds of the label: what was said last."""
         return _labels_in(self.labels).get(source)
 
-    def with_label(self, source: str, label: str | None) -> "Value":
-        labels = {**_labels_in(self.labels), source: label}
+    def people(self, source: str) -> Mapping[str, LabelAnswer]:
+        """What each person said last of the label, by name."""
+        return _said_in(self.said).get(source, {})
+
+    def with_answer(self, source: str, answer: LabelAnswer | None, *, who: str, is_own: bool = True) -> "Value":
+        """With another label, as `who` says; None takes it back, and what anybody said.
+
+        Where it is not that person's `own` word, an earlier label stands again.
+        """
+        people = {**self.people(source)}
+        if is_own and answer is not None:
+            people[who] = answer
+        elif answer != self.answer(source):
+            people.pop(who, None)
+        labels = {**_labels_in(self.labels), source: answer}
         given = {name: value for name, value in labels.items() if value is not None}
-        return self._replace(labels=_AS_JSON(given) if given else "")
+        said = {**_said_in(self.said), source: people if answer is not None else {}}
+        heard = {name: value for name, value in said.items() if value}
+        return self._replace(labels=_AS_JSON(given) if given else "", said=_AS_JSON(heard) if heard else "")
 
 
 @lru_cache(maxsize=2**15)
-def _labels_in(text: str) -> Mapping[str, str]:
+def _labels_in(text: str) -> Mapping[str, LabelAnswer]:
+    return _answers_in(_json_in(text))
+
+
+@lru_cache(maxsize=2**15)
+def _said_in(text: str) -> Mapping[str, Mapping[str, LabelAnswer]]:
+    return {source: _answers_in(people) for source, people in _json_in(text).items()}
+
+
+def _json_in(text: str) -> Mapping[str, Any]:
     try:
-        labels = record_in(text) if text else {}
+        return record_in(text) if text else {}
     except ValueError as error:
         raise ValueError("labels that cannot be read") from error
-    if not all(isinstance(label, str) for label in labels.values()):
+
+
+def _answers_in(values: Any) -> dict[str, LabelAnswer]:
+    """What was said, by source or person, as JSON has it. Raises ValueError for anything else."""
+    if not isinstance(values, dict):
         raise ValueError("labels that cannot be read")
-    return labels
+    answers: dict[str, LabelAnswer] = {}
+    for name, value in values.items():
+        classes = value if isinstance(value, list) else [value]
+        if not all(isinstance(label, str) for label in classes) or (isinstance(value, list) and len(value) != 2):
+            raise ValueError("labels that cannot be read")
+        answers[name] = (value[0], value[1]) if isinstance(value, list) else value
+    return answers
 
 
 NOTHING = Value()
@@ -132,6 +183,14 @@ class Decided:
     def labels_of(self, source: str) -> NDArray[np.object_]:
         """The label that somebody gave each file (N,) where labels are taken from `source`; None if nobody did."""
         return self._each(lambda value: value.label(source))
+
+    def eithers_of(self, source: str) -> NDArray[np.object_]:
+        """The class (N,) that each picture rightly is besides its label; None if nobody said so."""
+        return self._each(lambda value: value.either(source))
+
+    def people_of(self, source: str) -> NDArray[np.object_]:
+        """What each person said last of each label (N,): a mapping by name; None if nobody said anything."""
+        return self._each(lambda value: value.people(source) or None)
 
 
 def tags_of(text: str) -> list[str]:

@@ -31,7 +31,7 @@ MOST_STEPS, MOST_CHANGES = 1000, 20_000
 """From more actions or changes on, reading everything again is faster than following them."""
 Read = TypeVar("Read")
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Of these tables: a file of another schema is refused."""
 TABLES = (
     "CREATE TABLE action (version INTEGER PRIMARY KEY, number INTEGER NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL, "
@@ -357,7 +357,7 @@ class Transaction:
 
 
 def _labels(text: str | None) -> list[str]:
-    """The last line of the text of a `Value`, if it has one."""
+    """The lines of labels of the text of a `Value`, if it has them."""
     return (text or "").split("\n", 3)[3:]
 
 

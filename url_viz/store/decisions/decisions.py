@@ -23,9 +23,11 @@ from url_viz.store.decisions.decision_rows import (
     BETWEEN_TAGS,
     DECISIONS,
     NOTHING,
+    Both,
     Decided,
     Decision,
     FileKeys,
+    LabelAnswer,
     Value,
     match_decisions,
     tags_of,
@@ -46,11 +48,15 @@ DECIDED: dict[Decision, str] = {"keep": "kept", "drop": "dropped", "look-again":
 
 @dataclass(frozen=True)
 class Judgement:
-    """A review's answer on one picture: a decision, a label and a tag, each None for none."""
+    """A review's answer on one picture: a decision, a label (or both classes) and a tag, each None for none.
+
+    A label that is not its author's `own` word stood before.
+    """
 
     decision: Decision | None = None
-    label: str | None = None
+    label: LabelAnswer | None = None
     tag: str | None = None
+    is_own: bool = True
 
 
 @dataclass(frozen=True)
@@ -93,14 +99,16 @@ class Action:
 
 @dataclass(frozen=True)
 class _Edit:
-    """What changes on a picture: None takes away, `...` leaves; a label is in the class's `source`.
+    """What changes on a picture: None takes away, `...` leaves; a label is in its `source`, by the word of `who`.
 
     Raises DecisionError for what is no decision, label or name.
     """
 
     decision: Decision | EllipsisType | None = ...
-    label: str | EllipsisType | None = ...
+    label: LabelAnswer | EllipsisType | None = ...
     source: str = ""
+    who: str = ""
+    is_own: bool = True
     name: str | EllipsisType | None = ...
     added: frozenset[str] = frozenset()
     removed: frozenset[str] = frozenset()
@@ -112,6 +120,8 @@ class _Edit:
             )
         if isinstance(self.label, str):
             checked_label(self.label)
+        elif isinstance(self.label, tuple):
+            checked_both(self.label)
         if isinstance(self.name, str):
             object.__setattr__(self, "name", checked_tag(self.name, what="name"))
 
@@ -119,7 +129,7 @@ class _Edit:
         if self.decision is not ...:
             value = value._replace(decision=self.decision or "")
         if self.label is not ...:
-            value = value.with_label(self.source, self.label)
+            value = value.with_answer(self.source, self.label, who=self.who, is_own=self.is_own)
         if self.name is not ...:
             value = value._replace(name=self.name or "")
         if self.added or self.removed:
@@ -206,12 +216,14 @@ class Decisions:
         """Decide on pictures one by one, as a single action."""
         return self._act(_each(decisions, _Edit))
 
-    def label(self, labels: Mapping[int, str | None], *, source: str) -> Action:
+    def label(self, labels: Mapping[int, LabelAnswer | None], *, source: str) -> Action:
         """Give pictures labels, where labels are taken from `source`; None takes a given one back. A single action.
 
-        Raises DecisionError for a label that is empty, too long or has a line break.
+        Two classes say that a picture rightly is both; the first counts as its label. Raises DecisionError for a label
+        that is empty, too long or has a line break, and for two that are one.
         """
-        return self._act(_each(labels, lambda label: _Edit(label=label, source=source)), source)
+        who = self._author
+        return self._act(_each(labels, lambda label: _Edit(label=label, source=source, who=who)), source)
 
     def judge(self, judgements: Mapping[int, Judgement], *, source: str, among: Collection[str] = ()) -> Action:
         """Give pictures their decision, label, and one of the tags `among`, in place of what they had; a single action.
@@ -220,8 +232,9 @@ class Decisions:
         """
 
         def edit(given: Judgement) -> _Edit:
-            tags = frozenset([given.tag] if given.tag else [])
-            return _Edit(given.decision, given.label, source, added=tags, removed=frozenset(among) - tags)
+            tags, removed = frozenset([given.tag] if given.tag else []), frozenset(among)
+            said = source, self._author, given.is_own
+            return _Edit(given.decision, given.label, *said, added=tags, removed=removed - tags)
 
         return self._act(_each(judgements, edit), source)
 
@@ -468,6 +481,14 @@ def checked_label(label: str) -> str:
     return label
 
 
+def checked_both(classes: Both) -> Both:
+    """Two classes as they are. Raises DecisionError for one that cannot be a label, or where both are one."""
+    first, second = map(checked_label, classes)
+    if first == second:
+        raise DecisionError(f"{first[:80]!r} is one class, given twice. Name the two that a picture rightly is.")
+    return first, second
+
+
 def checked_tag(tag: str, *, what: str = "tag") -> str:
     """The tag, or name, without space around it; raises DecisionError if it is not a valid one."""
     name = tag.strip()
@@ -488,11 +509,14 @@ def _each(values: Mapping[int, Given], edit: Callable[[Given], _Edit]) -> dict[i
 def _did(changes: Sequence[tuple[Value, Value, int]], source: str, noun: str) -> str:
     """What was decided, labelled, named, tagged: "kept 12 and dropped 31 pictures, and labelled 2 pictures “kiwi”"."""
     decided, tagged, untagged = Counter[str](), Counter[str](), Counter[str]()
-    labelled, named = Counter[str | None](), Counter[str | None]()
+    labelled, named, both = Counter[str | None](), Counter[str | None](), Counter[LabelAnswer]()
     for old, new, count in changes:
         if old.decision != new.decision:
             decided[new.decision] += count
-        if old.labels != new.labels:
+        answer = new.answer(source)
+        if isinstance(answer, tuple) and old[3:] != new[3:]:
+            both[tuple(sorted(answer))] += count
+        elif old[3:] != new[3:]:
             labelled[new.label(source)] += count
         if old.name != new.name:
             named[new.name or None] += count
@@ -506,6 +530,10 @@ def _did(changes: Sequence[tuple[Value, Value, int]], source: str, noun: str) ->
     said = [
         f"{' and '.join(parts)} {noun if last == 1 else f'{noun}s'}" if parts else "",
         _did_give(labelled, noun, "labelled", "took back the label of"),
+        " and ".join(
+            f"said that {counted(count, noun)} {'is' if count == 1 else 'are'} rightly both “{a}” and “{b}”"
+            for (a, b), count in both.items()
+        ),
         _did_give(named, noun, "named", "took the name of"),
         " and ".join(tags),
     ]

@@ -23,7 +23,7 @@ from url_viz.export.selection import leaving, selection_file
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, latest_job, why_it_failed
 from url_viz.jobs.kinds import EXPORT, start_export, takes_how
-from url_viz.labels.label_choice import CORRECTED
+from url_viz.labels.label_choice import relabelled
 from url_viz.ui.auth import allowed, proposed_folder
 from url_viz.ui.explore.controls import VALUE, default_measure
 from url_viz.ui.explore.pick_pictures import show_choose_button
@@ -103,7 +103,7 @@ def corrected_in_words(image_set: ImageSet) -> str:
     if image_set.is_of_objects:
         title = title_for(image_set, "annotations")
         return f"Export {title[:1].lower()}{title[1:]}"
-    corrected = int((image_set.table()["label_checked"] == CORRECTED).sum())
+    corrected = int(relabelled(image_set.table()).sum())
     return f"Export class folders, {corrected:,} corrected"
 
 
@@ -135,7 +135,7 @@ def _show_job(image_set: ImageSet) -> None:
 
 def kinds_of(image_set: ImageSet) -> dict[str, Kind]:
     """The kinds of export of a set, by their names; what trains on corrected classes comes first."""
-    corrected = int((image_set.table()["label_checked"] == CORRECTED).sum())
+    corrected = int(relabelled(image_set.table()).sum())
     folders = f"Class folders · {corrected:,} corrected" if corrected else "Folders"
     kinds = {"folders": Kind(Markdown(escape(folders)), "Sorted by class, decision or order.", show_sort)}
     if image_set.is_of_objects:
@@ -219,7 +219,7 @@ def show_sort(leaves: Leaves) -> None:
 def _criteria(image_set: ImageSet, rows: pd.DataFrame) -> list[str]:
     """What can sort the rows: decisions first where they are all that was done, else classes where there are any."""
     by_label = [BY_LABEL] if rows["label"].notna().any() else []
-    has_corrected = bool((rows["label_checked"] == CORRECTED).any())
+    has_corrected = bool(relabelled(rows).any())
     if rows["decision"].notna().any():
         return (
             [*by_label, "decision", *offered(image_set)]

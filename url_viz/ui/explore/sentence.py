@@ -15,6 +15,7 @@ from url_viz.findings.findings import Finding
 from url_viz.findings.object_findings import TINY_PX, legible
 from url_viz.findings.reasons import BETWEEN_SHARE, BETWEEN_TOGETHER, TWIN, reason_counts
 from url_viz.image_set import ImageSet
+from url_viz.labels.label_choice import EITHER
 from url_viz.labels.torn import TornPictures, torn_filters, torn_in
 from url_viz.models.model import EmbeddingSpace
 from url_viz.models.model_names import PACKAGED
@@ -35,6 +36,7 @@ SECOND_MEASURED = {
     CONFUSABILITY.name: "R-AUROC rose from .77 to .80 where the nearest is wrong, not where another classifier errs",
 }
 """What a second opinion was worth on the sets of docs/order.md, by the measure that leads."""
+RIGHTLY_BOTH = OneOf("label_checked", (EITHER,))
 LONG_NAME = 26
 """From this many characters on a class is named by what tells it from the other of its pair."""
 PAIRS_NAMED = 2
@@ -63,6 +65,9 @@ def show_sentence(image_set: ImageSet, measure: str) -> "st.delta_generator.Delt
             _show_torn(torn)
         else:
             _show_first_reason(image_set, among)
+        if both := image_set.cached_of_table(_count, (*among, RIGHTLY_BOTH)):
+            words = f"{'is' if both == 1 else 'are'} rightly both"
+            _part(both, words, "sentence.either", (RIGHTLY_BOTH,), about="Two classes are right, by somebody's word")
         for shared in image_set.core.reasons.shared:
             st.caption(escape(image_set.core.in_words(shared.words.rstrip("."))), width="content")
         found = st.container(horizontal=True, width="content", gap="small", key="explore_found")
@@ -224,6 +229,8 @@ def _show_evidence(image_set: ImageSet, measure: str) -> None:
         if models:
             st.markdown(escape(models))
         st.caption(escape(reason))
+        if said := image_set.looked_at(measure).words:
+            st.markdown(escape(image_set.core.in_words(said)))
     if image_set.core.is_single_model and second is not None:
         about = f"{_plain_title(second.space, second.title)} has given a second opinion. Click to order by both"
         label = ":blue[●] Truer order ready"

@@ -118,6 +118,7 @@ def desk_state(image_set: ImageSet | None, here: OpenReview[Any]) -> dict[str, A
             "position": place,
             "decision": now.decision,
             "given": now.label,
+            "either": now.either,
             "same": now.same,
             "kept": [*map(str, now.keep or ())],
             "verdict": now.verdict,
@@ -253,7 +254,8 @@ def _overtaken(review: Queue, late: Sequence[DeskAnswer]) -> set[int]:
     expected: dict[int, list[CardAnswer]] = {}
     for answer in late:
         if answer.id is not None and not answer.skip:
-            expected.setdefault(answer.id, [answer.before or NOTHING]).append(replace(answer.said, twins=False))
+            said = replace(answer.said, twins=False, back=False)
+            expected.setdefault(answer.id, [answer.before or NOTHING]).append(said)
     return {image_id for image_id, these in expected.items() if not {*review.state([image_id])} & {*these}}
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from url_viz.base.wording import counted, distinct_short_names
 from url_viz.columns.filters import OneOf, ReviewSpec
+from url_viz.columns.measures import shown_value
 from url_viz.columns.twin_groups import first_of_each
 from url_viz.drawing.tiles import LONG_NAME, thumbnail_url
 from url_viz.image_set import ImageSet
@@ -169,7 +170,8 @@ def _show_pair(check: LabelCheck, pair: ClassPair) -> None:
 def label_columns(image_set: ImageSet, rows: pd.DataFrame, *, is_chance_known: bool) -> pd.DataFrame:
     """What the table shows of labels (`COLUMNS`), row by row: the picture, its label, what speaks against that."""
     table = image_set.table().set_index("id").reindex(rows["id"])
-    decided = table["decision"].map(DECIDED).fillna(table["label_checked"]).to_numpy(object)
+    checked = table["label_checked"].map(partial(shown_value, "label_checked"), na_action="ignore")
+    decided = table["decision"].map(DECIDED).fillna(checked).to_numpy(object)
     shown: dict[str, Any] = {
         "Picture": [str(thumbnail_url(image_set.set_id, int(image_id))) for image_id in rows["id"]],
         "Label": rows["label"].to_numpy(object),

@@ -37,6 +37,8 @@ LINK_FOLLOWED: Key[bool] = Key("view.link_followed")
 """Whether the picture in the address of a new session was opened."""
 DECIDED: Key[bool] = Key("view.decided")
 """The buttons of the decisions on a picture, by its id and the decision."""
+EITHER_SAID: Key[bool] = Key("view.either")
+"""The button that says that a picture rightly is both of two classes, by its id."""
 LABELLED: Key[str | None] = Key("view.labelled")
 """The control of a picture's label, by its id."""
 
@@ -188,10 +190,30 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
         placeholder="Choose a class, or type a new one",
         **control(LABELLED.under(image_id), label if isinstance(label, str) else None, correct, options=options),
     )
+    _show_either(image_set, image_id, row)
     if row["label_checked"] == CORRECTED:
         is_new = label not in image_set.labels.named_classes() and (image_set.table()["label"] == label).sum() == 1
         new = f" · a new class: no other {image_set.noun} has it" if is_new else ""
         st.caption(f"Originally {escape(given) if isinstance(given, str) else 'without a label'}{new}")
+
+
+def _show_either(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
+    """A button, with a key, that says that the picture rightly is both classes of its question; again takes it back."""
+    pair, now = (row.get("first_class"), row.get("second_class")), (row["label"], row.get("either"))
+    is_it = isinstance(row.get("either"), str)
+    names = [name for name in (now if is_it else pair) if isinstance(name, str)]
+    if len(names) < 2:
+        return
+    answer = None if is_it else (names[0], names[1])
+    st.button(
+        escape(f"Rightly both {names[0]} and {names[1]}"),
+        icon=":material/join_inner:",
+        key=EITHER_SAID.under(image_id),
+        type="primary" if is_it else "secondary",
+        on_click=with_toast(partial(image_set.labels.give, {image_id: answer}, who=user_name())),
+        shortcut="e",
+        help="Not a doubt of its label: half of each counts in soft labels",
+    )
 
 
 def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
