@@ -30,7 +30,8 @@ def image_set(read: ImageSet) -> ImageSet:
 
 
 def id_of(image_set: ImageSet, path: str) -> int:
-    return int(image_set.table().set_index("path").loc[path, "id"])
+    [image_id] = image_set.table().set_index("path").loc[[path], "id"]
+    return int(image_id)
 
 
 def test_it_leaves_the_queue_of_doubtful_labels_and_is_no_doubt_of_the_label(image_set: ImageSet) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import answers, caching, naming, review, review_figure, second_model
+from benchmarks import answers, caching, naming, review, review_figure, second_model, soft_labels
 from benchmarks.answers_figure import figure
 from experiments import (
     apart,
@@ -64,6 +64,11 @@ def test_what_a_head_should_read_is_told_from_its_figures() -> None:
     development, left_out = ([row[column] for row in (*quoted, rows["entropy at T = .5"])] for column in (6, 8))
     assert "{}, against {} for the head on functions, {} for the distance alone and {}".format(*development) in told
     assert "these are {}, {}, {} and {} (".format(*left_out) in told
+
+
+def test_what_soft_labels_are_worth_is_told_from_its_figures() -> None:
+    figures = read_figures(soft_labels.FIGURES)
+    assert soft_labels.table_of(figures) in (ROOT / "docs" / "review.md").read_text("utf-8")
 
 
 def test_what_a_choice_of_pictures_is_worth_is_told_from_its_figures() -> None:

@@ -15,7 +15,15 @@ def table(said: dict[int, str | None]) -> pd.DataFrame:
 
 
 def test_both_ends_are_counted_and_of_twins_one() -> None:
-    said = {99: "either", 98: "corrected", 97: "confirmed", 90: "either", 60: "either", 3: "confirmed", 4: "corrected"}
+    said: dict[int, str | None] = {
+        99: "either",
+        98: "corrected",
+        97: "confirmed",
+        90: "either",
+        60: "either",
+        3: "confirmed",
+        4: "corrected",
+    }
     rows = table(said)
     assert looked_at(rows, "ambiguity") == LookedAt(4, 3, 2, 1), "the 61st is at neither end"
     rows.loc[[98, 99], "twin_group"] = 1

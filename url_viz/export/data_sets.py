@@ -79,6 +79,7 @@ class DataSet:
         ids: Iterable[int] | None = None,
         how: How = "link",
         with_folder: bool = False,
+        soft: bool = False,
         progress: ProgressCallback = silent,
     ) -> Exported | AnnotationCopy:
         """Write pictures (all, or those in `ids`) to the new folder `out`, as links or copies.
@@ -86,7 +87,7 @@ class DataSet:
         Pictures whose file cannot be opened are left out, and listed. Raises UsageError if `out` lies among the
         pictures, FolderError if it is not new or empty, or cannot be written, ImageSetError without any picture.
         """
-        return self.writer(Wanted(image_set, Path(out).expanduser().absolute(), ids, how, with_folder, progress))
+        return self.writer(Wanted(image_set, Path(out).expanduser().absolute(), ids, how, with_folder, progress, soft))
 
     def opening(self, out: str | Path) -> tuple[str, str]:
         """What to do with the data set in `out`, and the Python that opens it ("" for none)."""
@@ -273,6 +274,7 @@ def program_for(image_set: ImageSet, name: Program) -> DataSet:
     return possible[name]
 
 
+WithSoft = Annotated[bool, Doc("soft labels too: a list of shares, in the order of the classes")]
 HowTaken = Annotated[How, Doc("links to the pictures, or copies that may be moved")]
 
 
@@ -298,10 +300,13 @@ def for_huggingface(
     how: HowTaken = "link",
     selection: Selected = EVERY_PICTURE,
     with_folder: WithFolder = False,
+    soft: WithSoft = False,
     progress: ProgressCallback = silent,
 ) -> Printout:
     """Write class folders with metadata, for `datasets.load_dataset` of Hugging Face; of objects, crops."""
-    return _written(image_set, "huggingface", out, selection, how=how, with_folder=with_folder, progress=progress)
+    return _written(
+        image_set, "huggingface", out, selection, how=how, with_folder=with_folder, soft=soft, progress=progress
+    )
 
 
 @capability("export webdataset", reads_files=True)
@@ -324,10 +329,11 @@ def for_parquet(
     *,
     selection: Selected = EVERY_PICTURE,
     with_folder: WithFolder = False,
+    soft: WithSoft = False,
     progress: ProgressCallback = silent,
 ) -> Printout:
     """Write pictures and labels in few files, for `datasets.load_dataset`, without dropped pictures."""
-    return _written(image_set, "parquet", out, selection, with_folder=with_folder, progress=progress)
+    return _written(image_set, "parquet", out, selection, with_folder=with_folder, soft=soft, progress=progress)
 
 
 @capability("export annotations", reads_files=True)
@@ -385,8 +391,9 @@ def _written(
     *,
     how: How = "link",
     with_folder: bool = False,
+    soft: bool = False,
     progress: ProgressCallback,
 ) -> Printout:
     program, ids = program_for(image_set, name), selection.ids(image_set)
-    done = program.write(image_set, out, ids=ids, how=how, with_folder=with_folder, progress=progress)
+    done = program.write(image_set, out, ids=ids, how=how, with_folder=with_folder, soft=soft, progress=progress)
     return Printout([*done.words, " ".join(filter(None, program.opening(done.out)))])

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, count
@@ -28,6 +28,7 @@ from url_viz.export.picture_files import (
     opened_by,
     unwritten,
 )
+from url_viz.export.table_files import write_table
 from url_viz.image_set import ImageSet
 from url_viz.imaging.containers.picture_lists import is_listing
 from url_viz.imaging.folder_classes import folder_name
@@ -124,6 +125,7 @@ MARKER = ".url-viz-sorted.json"
 UNDECIDED = "undecided"
 IF_FULL = "What is there is whole: make room and sort again, or take links."
 BY_LABEL, BY_SPLIT = "label", "split"
+SOFT_LABELS = "soft_labels.csv"
 MOST_NAMED = 6
 """Folders counted by name in the result."""
 
@@ -177,6 +179,7 @@ def sort_into_folders(
     how: Annotated[How, Doc("links to the pictures, or copies of them")] = "link",
     threshold: Annotated[Percentile, Doc("with a measure: the percentile from which a picture is ambiguous")] = 90.0,
     undecided: Annotated[bool, Doc("also make undecided/")] = False,
+    soft: Annotated[bool, Doc("also write soft_labels.csv: the share of each class in the label of each file")] = False,
     ids: Collection[int] | None = None,
 ) -> SortedFolders:
     """Sort pictures by decision, label as corrected, split, or as ambiguous and clear; overwrites and removes nothing.
@@ -210,6 +213,7 @@ def sort_into_folders(
         places = _places(image_set, table, paths, folders, by)
         tops = {path: display_name(place.split(b"/")[0]) for path, place in places.items()}
         done.tops |= dict.fromkeys(tops.values() if by == BY_LABEL else done.created, 0)
+        there: dict[int, bytes] = {}
         done.elsewhere += sorted_into.others(places.values(), all_folders or ("",))
         for row, folder in zip(folders.index, folders, strict=True):
             path, became = paths[row], "blocked"
@@ -224,10 +228,24 @@ def sort_into_folders(
             if became == "created":
                 done.tops[tops[path]] += 1
             done.present += became == "present"
+            if became != "blocked":
+                there[row] = places[path]
             done.blocked += [display_name(path)] if became == "blocked" else []
+        if soft:
+            _write_soft(image_set, target, there)
     except OSError as error:
         raise unwritten(target, error, if_full=IF_FULL, how=how) from error
     return done
+
+
+def _write_soft(image_set: ImageSet, target: Path, places: Mapping[int, bytes]) -> None:
+    """Write SOFT_LABELS: the file of each picture that was sorted and has a label, and the share of each class."""
+    table = image_set.labels.soft().table
+    row = {image_id: number for number, image_id in enumerate(image_set.core.ids.tolist())}
+    files = [places.get(row[image_id]) for image_id in table["id"].tolist()]
+    table = table.drop(columns=["id", "path"])
+    table.insert(0, "file", [None if file is None else display_name(file) for file in files])
+    write_table(table[table["file"].notna()], target / SOFT_LABELS)
 
 
 def paths_text(image_set: ImageSet, ids: Iterable[int], *, nul: bool = False) -> bytes:
@@ -371,7 +389,7 @@ class _TargetFolder:
 
     def others(self, places: Iterable[bytes], folders: Iterable[str]) -> list[str]:
         """The files in `folders` of the target that lie at none of the `places`."""
-        ours = {os.fsencode(MARKER), *places}
+        ours = {os.fsencode(MARKER), os.fsencode(SOFT_LABELS), *places}
         tops = [os.path.join(self._target, folder.encode()) for folder in folders]
         walks = chain.from_iterable(os.walk(top) for top in tops if not os.path.islink(top))
         entries = (

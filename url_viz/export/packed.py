@@ -24,6 +24,7 @@ from url_viz.export.table_files import as_json, column_names, plain_value
 from url_viz.image_set import ImageSet
 from url_viz.imaging.folder_classes import SPLIT, parted_splits
 from url_viz.imaging.scan import ScannedFile, display_name
+from url_viz.labels.soft import SOFT_LABEL
 
 ROWS_PER_FILE = 1_000
 ROWS_PER_GROUP = 100
@@ -35,19 +36,24 @@ _MARKS = {b"\xff\xd8": "jpg", b"\x89PNG": "png"}
 
 @dataclass(frozen=True)
 class Packed:
-    """A picture to be written: bytes, file name, code of its class (−1 for none), and `facts` as JSON has them."""
+    """A picture to be written: bytes, file name, code of its class (−1 for none), and `facts` as JSON has them.
+
+    `soft` are the shares of the classes in its label, where they are wanted.
+    """
 
     data: bytes
     name: str
     code: int
     facts: Mapping[str, object]
+    soft: Sequence[float] | None = None
 
 
 @dataclass(frozen=True)
 class Content:
     """What is written of a set: N rows of its table, their `paths`, `codes` among the `classes`, and `facts`.
 
-    `facts` (N rows) are the columns that come along, under the names that they get.
+    `facts` (N rows) are the columns that come along, under the names that they get; `soft` (N) the soft labels, None
+    where they are not wanted.
     """
 
     image_set: ImageSet
@@ -56,6 +62,7 @@ class Content:
     classes: Sequence[str]
     codes: Sequence[int]
     facts: pd.DataFrame
+    soft: Sequence[Sequence[float] | None] | None = None
 
     def picture(self, row: int) -> Packed:
         """The picture of a row. Raises ImageError if it cannot be read."""
@@ -69,7 +76,8 @@ class Content:
         # The ending is that of the first bytes, else the file's own.
         ending = next((ending for mark, ending in _MARKS.items() if data.startswith(mark)), None)
         ending = ending or re.sub(r"[^a-z0-9]", "", os.path.splitext(os.fsdecode(path))[1].lower()) or "img"
-        return Packed(data, f"{row:08d}.{ending}", self.codes[row], facts)
+        soft = None if self.soft is None else self.soft[row]
+        return Packed(data, f"{row:08d}.{ending}", self.codes[row], facts, soft)
 
     def files(self) -> Iterator[tuple[str, Sequence[int]]]:
         """The name of each file, without its ending, and its rows: those of one split, at most `ROWS_PER_FILE`.
@@ -92,7 +100,7 @@ class Content:
 Pack = Callable[[Path, Iterable[Packed], Content], None]
 
 
-def content_of(image_set: ImageSet, ids: Iterable[int] | None) -> Content:
+def content_of(image_set: ImageSet, ids: Iterable[int] | None, *, soft: bool = False) -> Content:
     """The pictures of a set (all, or those in `ids`) that were not dropped. Raises ImageSetError if there are none."""
     table = image_set.table()
     rows = np.arange(len(table)) if ids is None else np.unique(image_set.core.rows_of(ids))
@@ -104,12 +112,16 @@ def content_of(image_set: ImageSet, ids: Iterable[int] | None) -> Content:
         name for name in (SPLIT, "name", "tags") if (table.get(name, pd.Series(dtype=object)).fillna("") != "").any()
     ]
     brought = [column.name for column in image_set.columns.list()]
-    names = column_names(list(dict.fromkeys(["path", *own, *brought])), reserved=("image", "label", "class"))
-    codes, classes = pd.factorize(table["label"], sort=True)
-    facts = table[list(names)].rename(columns=names)
-    return Content(
-        image_set, table, image_set.core.paths_of(table["id"]), list(map(str, classes)), codes.tolist(), facts
+    names = column_names(
+        list(dict.fromkeys(["path", *own, *brought])), reserved=("image", "label", "class", SOFT_LABEL)
     )
+    codes, classes = pd.factorize(table["label"], sort=True)
+    facts, paths = table[list(names)].rename(columns=names), image_set.core.paths_of(table["id"])
+    if not soft:
+        return Content(image_set, table, paths, list(map(str, classes)), codes.tolist(), facts)
+    labels = image_set.labels.soft()
+    codes = pd.Index(labels.classes).get_indexer(pd.Index(table["label"]))
+    return Content(image_set, table, paths, labels.classes, codes.tolist(), facts, [*labels.lists(table["id"])])
 
 
 def write_packed(
@@ -124,7 +136,7 @@ def write_packed(
     A file has at most `ROWS_PER_FILE` pictures of one split, with whose name it begins. Pictures that cannot be read
     are left out, and listed. Raises ImageSetError if nothing is to be written.
     """
-    image_set, content = wanted.image_set, content_of(wanted.image_set, wanted.ids)
+    image_set, content = wanted.image_set, content_of(wanted.image_set, wanted.ids, soft=wanted.soft)
     written, left_out = set[int](), dict[str, str]()
     clock = Clock("share", len(content.paths))
 
@@ -182,7 +194,8 @@ def write_parquet(file: Path, pictures: Iterable[Packed], content: Content) -> N
     with pq.ParquetWriter(file, schema) as writer:
         for picture in pictures:
             image, code = {"bytes": picture.data, "path": picture.name}, picture.code if picture.code >= 0 else None
-            rows.append({**picture.facts, "image": image, "label": code})
+            soft = {} if content.soft is None else {SOFT_LABEL: picture.soft}
+            rows.append({**picture.facts, "image": image, "label": code, **soft})
             if len(rows) == ROWS_PER_GROUP:
                 writer.write_table(pa.Table.from_pylist(rows, schema))
                 rows.clear()
@@ -191,11 +204,14 @@ def write_parquet(file: Path, pictures: Iterable[Packed], content: Content) -> N
 
 
 def packed_schema(content: Content) -> pa.Schema:
-    """`image` (bytes and name), `label` (number) and the facts, as Hugging Face's `datasets` knows these columns."""
+    """`image` (bytes and name), `label` (number), soft labels and facts, as Hugging Face's `datasets` knows these."""
     kinds: dict[str, pa.DataType] = {"image": pa.struct([("bytes", pa.binary()), ("path", pa.string())])}
     features: dict[str, Any] = {"image": {"_type": "Image"}}
     if content.classes:
         kinds["label"], features["label"] = pa.int64(), {"names": content.classes, "_type": "ClassLabel"}
+    if content.soft is not None:
+        kinds[SOFT_LABEL] = pa.list_(pa.float32())
+        features[SOFT_LABEL] = {"feature": {"dtype": "float32", "_type": "Value"}, "_type": "Sequence"}
     for name, values in content.facts.items():
         is_number = pd.api.types.is_numeric_dtype(values)
         kinds[str(name)] = pa.float64() if is_number else pa.string()

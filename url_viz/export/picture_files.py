@@ -49,7 +49,8 @@ LeftOut = Sequence[tuple[str, str]]
 class Wanted:
     """The pictures of a set (all, or those in `ids`) that go to the new folder `out`, as links or copies.
 
-    With `with_folder`, the whole path of their folder stands in what is written of their provenance.
+    With `with_folder`, the whole path of their folder stands in what is written of their provenance; with `soft`, some
+    kinds have soft labels too.
     """
 
     image_set: ImageSet
@@ -58,6 +59,7 @@ class Wanted:
     how: How
     with_folder: bool
     progress: ProgressCallback
+    soft: bool = False
 
     @property
     def origin(self) -> Provenance:

@@ -16,6 +16,7 @@ from url_viz.export.folders import chosen_level, corrected_paths, crop_path
 from url_viz.export.picture_files import Wanted
 from url_viz.export.table_files import Provenance, as_json, column_names, known_columns, plain_value
 from url_viz.image_set import ImageSet
+from url_viz.labels.soft import SOFT_LABEL, LabelShares
 from url_viz.store.columns.source_columns import BOX_COLUMNS
 
 MEDIA = "data"
@@ -145,26 +146,34 @@ def class_folders(image_set: ImageSet, table: pd.DataFrame, paths: list[bytes]) 
 
 def rows_for_hugging_face(wanted: Wanted, folder: Path, table: pd.DataFrame, names: list[str]) -> None:
     """Write metadata.jsonl, as `load_dataset("imagefolder")` expects it, and README.md, a data set card."""
-    (folder / SPLIT / "metadata.jsonl").write_text(metadata_lines(table, names), encoding="utf-8")
-    card = dataset_card(wanted.origin, wanted.image_set.order(), pictures=len(names), table=table)
+    soft = wanted.image_set.labels.soft() if wanted.soft else None
+    lines = metadata_lines(table, names, soft=soft)
+    (folder / SPLIT / "metadata.jsonl").write_text(lines, encoding="utf-8")
+    card = dataset_card(wanted.origin, wanted.image_set.order(), pictures=len(names), table=table, soft=soft)
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def metadata_lines(table: pd.DataFrame, names: list[str]) -> str:
-    """A line of JSON per picture: file_name, the id as text, and all columns in which any picture has a value."""
+def metadata_lines(table: pd.DataFrame, names: list[str], *, soft: LabelShares | None = None) -> str:
+    """A line of JSON per picture: file_name, the id as text, and all columns in which any picture has a value.
+
+    With `soft` labels, their shares as SOFT_LABEL.
+    """
     known = known_columns(table.assign(id=table["id"].astype(str)))
     file_names = {
         name.lower() for name in map(str, known.columns) if name.lower().endswith(("_file_name", "_file_names"))
     }
-    columns = column_names(list(known.columns), reserved={*ROW_NAMES, *file_names})
-    values = [[plain_value(value) for value in known[column].tolist()] for column in known.columns]
+    reserved = {*ROW_NAMES, *file_names, *([SOFT_LABEL] if soft else [])}
+    columns = list(column_names(list(known.columns), reserved=reserved).values())
+    values: list[list[object]] = [[plain_value(value) for value in known[column].tolist()] for column in known.columns]
+    if soft is not None:
+        columns, values = [*columns, SOFT_LABEL], [*values, [*soft.lists(table["id"])]]
     rows = zip(names, *values, strict=True)
-    return "".join(
-        as_json({"file_name": name, **dict(zip(columns.values(), row, strict=True))}) + "\n" for name, *row in rows
-    )
+    return "".join(as_json({"file_name": name, **dict(zip(columns, row, strict=True))}) + "\n" for name, *row in rows)
 
 
-def dataset_card(source: Provenance, order: Order, *, pictures: int, table: pd.DataFrame) -> str:
+def dataset_card(
+    source: Provenance, order: Order, *, pictures: int, table: pd.DataFrame, soft: LabelShares | None = None
+) -> str:
     """The README of a data set: how to load it, which order leads, what values mean, where they come from."""
     head = {"pretty_name": source.name, "tags": ["url-viz", "uncertainty"], "configs": [_CONFIG]}
     facts = "\n".join(f"| {escaped(name)} | {escaped(value)} |" for name, value in source.rows())
@@ -199,7 +208,7 @@ Each is an order, not a probability: higher means less to be trusted.
 | `x`, `y` | place on the map |
 | `decision`, `tags`, `name` | what a person decided, and called a picture |
 | `label_given`, `label_checked` | the label before any correction; whether a person corrected or confirmed it |
-| `either` | the class that it rightly is besides its label, by a person's word |
+| `either` | the class that it rightly is besides its label, by a person's word |{_soft_row(soft)}
 
 A missing value is null; a column without any value is left out.
 
@@ -209,6 +218,13 @@ A missing value is null; a column without any value is left out.
 |---|---|
 {facts}
 """
+
+
+def _soft_row(soft: LabelShares | None) -> str:
+    if soft is None:
+        return ""
+    names = ", ".join(map(escaped, soft.classes))
+    return f"\n| `{SOFT_LABEL}` | the share of each class in the label, by people's answers, in this order: {names} |"
 
 
 def _measure_rows(table: pd.DataFrame) -> str:

@@ -241,6 +241,18 @@ class ClassReader:
         share = shares_of_new(self.lists, rows, self.whitened, model, covering)[0]
         return {self.names[place]: float(share[place]) for place in np.argsort(-share, kind="stable")}
 
+    def every(self) -> Doubles:
+        """The shares (N, C) of all pictures, each as `shares` gives them."""
+        model, shares = self.model, np.zeros((len(self.whitened), len(self.names)))
+        ridge = Ridge(self.whitened, model.voter, self.group, model.inner, model.sums)
+        covering = self.covers.classes(model.voter, len(model.classes))
+        for rows, value in ridge.without_twins():
+            log_fit = log_softmax(value * model.temperature, axis=1)
+            votes = _votes(self.lists, rows, model.voter, len(model.classes))
+            mean = _mean_share(log_fit, *votes, model.calibration.prior)
+            shares[rows] = model.calibration.shares(mean, covering.have_likeliest(rows, mean))
+        return shares
+
 
 def _lists(
     position: NDArray[np.integer], similarity: NDArray[np.floating], also: Sequence[Nearest]

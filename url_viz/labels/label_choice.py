@@ -161,6 +161,11 @@ def digest_of_words(words: "pd.Series[str] | NDArray[np.object_]") -> bytes:
     return codes.tobytes() + "\0".join(map(str, names)).encode("utf-8", "surrogatepass")
 
 
+def digest_of_people(said: NDArray[np.object_]) -> bytes:
+    """Other bytes once anybody says anything else."""
+    return digest_of_words(np.array([None if each is None else repr(sorted(each.items())) for each in said], object))
+
+
 @column(digest=_digest)
 def labels(
     base: Frame, imported: Imported, stored_label: str | None, given_labels: Decided, file_rows: NDArray[np.int64]
@@ -188,6 +193,12 @@ def labels(
         **({"either": either} if pd.notna(either).any() else {}),
     }
     return Labels(source, {name: pd.Series(value, dtype=object) for name, value in values.items()})
+
+
+@column(digest=digest_of_people)
+def label_people(stored_label: str | None, given_labels: Decided, file_rows: NDArray[np.int64]) -> NDArray[np.object_]:
+    """What each person said last of the label of each picture (N,), by name; None if nobody said anything."""
+    return given_labels.rows_at(file_rows).people_of(stored_source(stored_label))
 
 
 def check_choice(chosen: str | None, levels: Sequence[FolderLevel], columns: Collection[str]) -> None:

@@ -1,14 +1,16 @@
 """The labels of an image set: what they are taken from, which look wrong, corrections, and what these were worth."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Annotated, Literal
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from typing_extensions import Doc
 
-from url_viz.base.command_line import Within
+from url_viz.base.command_line import Fraction, Within
 from url_viz.base.errors import DecisionError, ImageSetError
 from url_viz.base.printout import Printout
 from url_viz.base.progress import Progress, ProgressCallback, silent
@@ -21,6 +23,7 @@ from url_viz.core import SetSubject
 from url_viz.evidence.worth import SEEDS, Worth, least_classes, reviewed_labels, worth
 from url_viz.findings.object_findings import wrong_together
 from url_viz.imaging.folder_classes import SPLIT, parted_splits
+from url_viz.labels.ambiguity import MANY
 from url_viz.labels.apart import (
     Apart,
     ApartSuggestion,
@@ -39,12 +42,14 @@ from url_viz.labels.label_choice import (
     check_choice,
     is_column,
     label_first,
+    label_people,
     labels,
     measured,
     source_in_words,
     stored_source,
 )
 from url_viz.labels.label_issues import NO_CLASSES, LabelCheck, acceptable, confused_in, label_check
+from url_viz.labels.soft import LabelShares, soft_labels
 from url_viz.labels.torn import TornPictures, torn_in
 from url_viz.parameters import ListFile, Pictures
 from url_viz.pictures.set_selection import ids_of_paths, paths_listed
@@ -318,6 +323,47 @@ class SetLabels(SetSubject):
             return {row[f"{nth}_class"]: float(row[f"{nth}_share"]) for nth in two}
 
         return shares
+
+    @capability("labels soft", top=20)
+    def soft(
+        self,
+        *,
+        smooth: Annotated[Fraction, Doc("weight of the estimated shares in labels that nobody answered")] = 0.0,
+    ) -> LabelShares:
+        """List soft labels, the share of each class in a label, to train on; `--out` writes those of all pictures.
+
+        A label is one class; half and half where it is rightly both; the counts of answers where several people gave
+        some. To a file go all pictures that have a label and are not dropped, with a column for each class.
+
+        In Python `.shares` (N, C) in the order of `table()`, `.classes`, and `.table`, which a file has. Raises
+        ImageSetError without labels, and to smooth where no shares of all classes are known.
+        """
+        frame, people = self._core.frame, self._core.derived.get(label_people)
+        if frame["label"].isna().all():
+            raise ImageSetError(NO_CLASSES)
+        columns = frame.reindex(columns=["label", "either"]).astype(object)
+        label, either = ([None if pd.isna(each) else str(each) for each in columns[name]] for name in columns)
+        said = {name for each in people if each for answer in each.values() for name in np.atleast_1d(answer).tolist()}
+        classes = sorted({name for name in (*label, *either, *said) if name is not None})
+        shares = self._all_shares(classes) if smooth else None
+        soft = soft_labels(label, either, people.tolist(), classes=classes, shares=shares, smooth=smooth)
+        rows = frame[["id", "path", "label"]].assign(is_kept=self._core.keep_mask()).reset_index(drop=True)
+        counts = np.array([0 if each is None else len(each) for each in people], np.int64)
+        return LabelShares(tuple(classes), soft, rows, counts)
+
+    def _all_shares(self, classes: Sequence[str]) -> NDArray[np.float64]:
+        """The share (N, C) of each of these classes in each picture, its own label unseen; nan before it is placed."""
+        reader, columns = self._core.derived.get(class_reader), self._core.derived.get(own_graph_columns)
+        if reader is None or columns is None:
+            raise ImageSetError(
+                "No shares of all classes are known here: that takes two classes of three pictures or more, a graph, "
+                f"and fewer than {MANY:,} pictures. Leave out --smooth."
+            )
+        shares, places = reader.every(), columns.rows_of(self._core.contents)
+        every = np.zeros((len(places), len(classes)))
+        every[:, [classes.index(name) for name in reader.names]] = shares[places]
+        every[places == NONE] = np.nan
+        return every
 
     def wrong_together(self) -> pd.DataFrame | None:
         """Objects of a class in a picture that look wrong as a whole, which siblings hide: see `wrong_together` of

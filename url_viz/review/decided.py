@@ -38,5 +38,5 @@ def _counts(rows: pd.DataFrame, others: int, tags: Mapping[str, int]) -> list[st
     words = [f"{decided}, {others + rows['decision'].isna().sum():,} undecided"]
     words += [f"tag {tag!r}: {count:,}" for tag, count in tags.items()]
     words += [f"name {name!r}: {count:,}" for name, count in names.sort_index().items()]
-    checked = ", ".join(f"{counted(count, 'label')} {SAID[what]}" for what, count in labels.items())
+    checked = ", ".join(f"{counted(count, 'label')} {SAID[str(what)]}" for what, count in labels.items())
     return [*words, *([checked] if checked else [])]

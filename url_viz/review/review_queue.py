@@ -25,7 +25,7 @@ from url_viz.pipeline.nearest import UnitRows
 from url_viz.review.cards import AnswerKind, Card, CardAnswer, Question, Queue, Stepped, between_classes
 from url_viz.store.columns.source_columns import NO_SUCH_OBJECT, VERDICTS
 from url_viz.store.decisions.answers import Answers, StoredReview, change_review, read_review, review_key
-from url_viz.store.decisions.decision_rows import Decided, LabelAnswer, tags_of
+from url_viz.store.decisions.decision_rows import Decided, tags_of
 from url_viz.store.decisions.decisions import Action, Decisions, Judgement, Step
 from url_viz.store.tables.tables import positions_of
 
@@ -347,7 +347,7 @@ class Review(Queue):
         now = self._now(self._rows(ids))
         labels, eithers = now.labels_of(self._source), now.eithers_of(self._source)
         decided = zip(now.decision, labels, eithers, _verdicts(now), strict=True)
-        return [CardAnswer(*answer, verdict=verdict) for *answer, verdict in decided]
+        return [CardAnswer(decision, label, either, verdict=verdict) for decision, label, either, verdict in decided]
 
     def _store(self, image_id: int, answer: CardAnswer, who: str | None) -> Action:
         return self._decide(self._judgements(image_id, answer), who)
@@ -358,17 +358,19 @@ class Review(Queue):
     def _judgements(self, image_id: int, answer: CardAnswer) -> dict[int, Judgement]:
         """What an answer says of a picture, and of its twins if asked: they keep their label unless it is changed."""
         [before] = Review.state(self, [image_id])
-        is_labelled = _label_of(answer) != _label_of(before)
+        is_labelled = (answer.label, answer.either) != (before.label, before.either)
         decision = "drop" if answer.verdict == NO_SUCH_OBJECT else answer.decision
         is_own = not answer.back and answer.decision is None and (answer.verdict is None or is_labelled)
-        judgement = Judgement(decision, _label_of(answer), answer.verdict, is_own)
+        judgement = Judgement(decision, answer.label, answer.verdict, answer.either, is_own)
         if not answer.twins:
             return {image_id: judgement}
         twins = self._ids[self._is_twin(self._row(image_id))].tolist()
-        now = dict(zip(twins, map(_label_of, self.state(twins)), strict=True))
-        others = {
-            twin: judgement if is_labelled else replace(judgement, label=now[twin], is_own=False) for twin in twins
-        }
+        others = dict.fromkeys(twins, judgement)
+        if not is_labelled:
+            others = {
+                twin: replace(judgement, label=now.label, either=now.either, is_own=False)
+                for twin, now in zip(twins, self.state(twins), strict=True)
+            }
         return others | {image_id: judgement}
 
     def _decisions_by(self, who: str | None) -> Decisions:
@@ -392,11 +394,6 @@ class Review(Queue):
         """Which pictures (N,) are in the twin group of the one at a row, itself too."""
         group = group_codes(self.table)
         return np.asarray(group == group[row])
-
-
-def _label_of(answer: CardAnswer) -> LabelAnswer | None:
-    """The class of an answer, or both."""
-    return answer.label if answer.label is None or answer.either is None else (answer.label, answer.either)
 
 
 def _verdicts(now: Decided) -> NDArray[np.object_]:

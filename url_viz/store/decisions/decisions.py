@@ -48,15 +48,21 @@ DECIDED: dict[Decision, str] = {"keep": "kept", "drop": "dropped", "look-again":
 
 @dataclass(frozen=True)
 class Judgement:
-    """A review's answer on one picture: a decision, a label (or both classes) and a tag, each None for none.
+    """A review's answer on one picture: a decision, a label and a tag, each None for none.
 
-    A label that is not its author's `own` word stood before.
+    It rightly is `either`, too, if that is another class. What is not its author's own word stood before.
     """
 
     decision: Decision | None = None
-    label: LabelAnswer | None = None
+    label: str | None = None
     tag: str | None = None
+    either: str | None = None
     is_own: bool = True
+
+    @property
+    def answer(self) -> LabelAnswer | None:
+        """What it says of the label."""
+        return self.label if self.label is None or self.either is None else (self.label, self.either)
 
 
 @dataclass(frozen=True)
@@ -234,7 +240,7 @@ class Decisions:
         def edit(given: Judgement) -> _Edit:
             tags, removed = frozenset([given.tag] if given.tag else []), frozenset(among)
             said = source, self._author, given.is_own
-            return _Edit(given.decision, given.label, *said, added=tags, removed=removed - tags)
+            return _Edit(given.decision, given.answer, *said, added=tags, removed=removed - tags)
 
         return self._act(_each(judgements, edit), source)
 
@@ -358,8 +364,11 @@ class Decisions:
             counts.update(dict.fromkeys(tags_of(value.tags) if count else (), count))
         return dict(sorted(counts.items()))
 
-    def _act(self, edits: Mapping[int, _Edit], source: str = "") -> Action:
-        """Edit what is decided on pictures, by id, as one action; labels are taken from `source`."""
+    def _act(self, edits: Mapping[int, _Edit], source: str = "", *, did: str = "") -> Action:
+        """Edit what is decided on pictures, by id, as one action; labels are taken from `source`.
+
+        `did` says what was done, to which the number of pictures is added; by default what changed on them.
+        """
         wanted = np.fromiter(edits, np.int64, len(edits))
         rows = self.files.rows_of(wanted)
         if (rows < 0).any():
@@ -375,7 +384,8 @@ class Decisions:
                     made[key] = now.values[key[0]], edit.on(now.values[key[0]])
             changed = [row for row, key in enumerate(keys) if made[key][0] != made[key][1]]
             counts = Counter(keys[row] for row in changed)
-            did = _did([(*made[key], count) for key, count in counts.items()], source, self._noun)
+            what = _did([(*made[key], count) for key, count in counts.items()], source, self._noun)
+            did = f"{did}: {counted(len(changed), self._noun)}" if did else what
             if changed:
                 events = latest.events(rows[changed], [made[keys[row]][1] for row in changed])
                 transaction.record(did, len(changed), events, who=self._author)
@@ -509,13 +519,13 @@ def _each(values: Mapping[int, Given], edit: Callable[[Given], _Edit]) -> dict[i
 def _did(changes: Sequence[tuple[Value, Value, int]], source: str, noun: str) -> str:
     """What was decided, labelled, named, tagged: "kept 12 and dropped 31 pictures, and labelled 2 pictures “kiwi”"."""
     decided, tagged, untagged = Counter[str](), Counter[str](), Counter[str]()
-    labelled, named, both = Counter[str | None](), Counter[str | None](), Counter[LabelAnswer]()
+    labelled, named, both = Counter[str | None](), Counter[str | None](), Counter[Both]()
     for old, new, count in changes:
         if old.decision != new.decision:
             decided[new.decision] += count
         answer = new.answer(source)
         if isinstance(answer, tuple) and old[3:] != new[3:]:
-            both[tuple(sorted(answer))] += count
+            both[min(answer), max(answer)] += count
         elif old[3:] != new[3:]:
             labelled[new.label(source)] += count
         if old.name != new.name:
