@@ -183,3 +183,12 @@ def test_sort_and_export_take_corrected_labels(run: Run, image_set: ImageSet, tm
     run("export table", tmp_path / "all.csv")
     row = pd.read_csv(tmp_path / "all.csv").set_index("path").loc["cat/0004.jpg"]
     assert (row["label"], row["label_given"], row["label_checked"]) == ("fox", "cat", "corrected")
+
+
+def test_a_class_is_merged_into_another_and_undone(run: Run) -> None:
+    before = run("labels list")
+    assert run("labels merge", "cat", "dog") == "Merged “cat” into “dog”: 13 pictures.\n"
+    assert "1 class" in run("labels list")
+    assert run("undo").startswith("Undone: merged “cat” into “dog”")
+    assert run("labels list") == before
+    assert "No picture is labelled 'fox'" in run("labels merge", "fox", "dog", status=1)

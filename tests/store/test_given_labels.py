@@ -149,3 +149,25 @@ def test_labels_that_cannot_be_read_are_damage(decisions: Decisions, tmp_path: P
         connection.execute("UPDATE state SET value = ?", (f"keep\n\n\n{text}",))
     with pytest.raises(DamageError, match="labels that cannot be read"):
         Decisions(tmp_path / "decisions.db", FILES).now()
+
+
+def test_one_class_is_merged_into_another(decisions: Decisions) -> None:
+    """Picture 1 is a lime as given, 2 by Anna's word, 3 rightly both, 4 by Ben's word alone, which Anna overruled."""
+    anna, ben = decisions.by("anna"), decisions.by("ben")
+    anna.label({2: "lime", 3: ("lime", "lemon"), 5: ("lime", "kiwi")}, source="folders")
+    ben.label({4: "lime"}, source="folders")
+    anna.label({4: "kiwi"}, source="folders")
+    done = ben.merge([1, 2, 3, 4, 5], "lime", "lemon", source="folders")
+    assert done.sentence == "Merged “lime” into “lemon”: 5 pictures"
+    now = decisions.now()
+    assert labels(decisions) == ["lemon", "lemon", "lemon", "kiwi", "lemon"]
+    assert now.eithers_of("folders").tolist() == [None, None, None, None, "kiwi"]
+    said = now.people_of("folders").tolist()
+    assert said == [
+        *(None, {"anna": "lemon"}, {"anna": "lemon"}),
+        *({"anna": "kiwi", "ben": "lemon"}, {"anna": ("lemon", "kiwi")}),
+    ]
+    decisions.undo()
+    assert labels(decisions) == [None, "lime", "lime", "kiwi", "lime"]
+    with pytest.raises(DecisionError, match="given twice"):
+        decisions.merge([1], "lime", "lime", source="folders")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -9,7 +10,7 @@ from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
 from url_viz.reading import embed_folder
-from url_viz.ui.widgets.decide import handle_gallery_actions
+from url_viz.ui.widgets.decide import handle_gallery_actions, likeliest_first
 from url_viz.ui.widgets.gallery import GalleryAction
 
 
@@ -170,3 +171,30 @@ def test_a_gallery_event_is_done_in_order_and_errors_are_told(image_set: ImageSe
     assert "no picture with id 17" in said[1]
     assert image_set.table()["decision"].tolist()[:2] == ["keep", "drop"]
     handle_gallery_actions(image_set, ())
+
+
+def test_one_class_is_set_for_all_in_scope_and_one_undo_takes_it_back(image_set: ImageSet) -> None:
+    at = bar(image_set)
+    set_class = at.button(key="view.decide.set_class")
+    assert set_class.label == "Set class of 4 pictures"
+    assert set_class.disabled
+    classes = at.selectbox(key="view.decide.class")
+    assert sorted(classes.options) == ["cat", "dog"]
+    classes.select("dog").run()
+    at.button(key="view.decide.set_class").click().run()
+    assert toasts(at) == ["Labelled 4 pictures “dog”"]
+    assert image_set.table()["label"].tolist() == ["dog"] * 8
+    at.button(key="view.decide.undo").click().run()
+    assert (image_set.table()["label"] == "cat").sum() == 4
+
+
+def test_classes_are_offered_by_what_pictures_look_like_all_together() -> None:
+    rows = pd.DataFrame(
+        {
+            "first_class": ["plum", "kiwi", None],
+            "first_share": [0.5, 0.6, float("nan")],
+            "second_class": ["kiwi", "plum", None],
+            "second_share": [0.3, 0.2, float("nan")],
+        }
+    )
+    assert likeliest_first(rows, ["fig", "ant", "kiwi", "plum"]) == ["kiwi", "plum", "fig", "ant"]

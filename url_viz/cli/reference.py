@@ -32,6 +32,7 @@ EXAMPLES: dict[str, str] = {
     "labels keep-apart": "name:1",
     "labels correct": "dog cat/0000.jpg",
     "labels either": "cat/0000.jpg --classes cat dog",
+    "labels merge": "dog wolf",
     "labels worth": "--seeds 2",
     "subsets choose": "10 --out chosen.txt",
     "subsets worth": "ids.txt",

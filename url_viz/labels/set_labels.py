@@ -210,6 +210,30 @@ class SetLabels(SetSubject):
                 raise DecisionError(f"{path} lies between no two classes here. Name them: --classes ONE OTHER.")
         return self.give(dict(zip(ids.tolist(), pairs, strict=True)), who=who)
 
+    @capability("labels merge")
+    def merge(
+        self,
+        label: Annotated[str, Doc("the class that goes")],
+        into: Annotated[str, Doc("the class that takes its place; a new name renames it")],
+        *,
+        who: Who = None,
+    ) -> Action:
+        """Merge a class into another: a single action, which `undo` takes back.
+
+        Every picture of the class gets the other, and what people said of it counts as said of the other; files stay
+        where they are.
+
+        Raises DecisionError if no picture has the class.
+        """
+        frame, people = self._core.frame, self._core.derived.get(label_people)
+        is_said = [each is not None and any(label in np.atleast_1d(one) for one in each.values()) for each in people]
+        has = (frame.reindex(columns=["label", "either"]) == label).any(axis=1).to_numpy(bool) | np.array(is_said, bool)
+        if not has.any():
+            there = first_of([*map(repr, self.classes())])
+            raise DecisionError(f"No picture is labelled {label!r}. There are {there}.")
+        action = self._core.decisions_by(who).merge(self._core.ids[has].tolist(), label, into, source=self.source)
+        return replace(action, note=self._note_on_new([into]))
+
     def give(self, labels: Mapping[int, LabelAnswer | None], *, who: str | None = None) -> Action:
         """Give pictures another label, or confirm theirs by giving it; None takes it back. A single action for undo.
 

@@ -87,6 +87,23 @@ class Value(NamedTuple):
         heard = {name: value for name, value in said.items() if value}
         return self._replace(labels=_AS_JSON(given) if given else "", said=_AS_JSON(heard) if heard else "")
 
+    def merged(self, source: str, label: str, into: str) -> "Value":
+        """With one class for another in what holds and in what people said; without a word, the other as its label."""
+        answers = {"": self.answer(source) or label, **self.people(source)}
+        held, *said = (_renamed(answer, label, into) for answer in answers.values())
+        people = dict(zip(self.people(source), said, strict=True))
+        labels = {**_labels_in(self.labels), source: held}
+        heard = {name: value for name, value in {**_said_in(self.said), source: people}.items() if value}
+        return self._replace(labels=_AS_JSON(labels), said=_AS_JSON(heard) if heard else "")
+
+
+def _renamed(answer: LabelAnswer, label: str, into: str) -> LabelAnswer:
+    """An answer with one class for another; both of two that become one are one."""
+    if isinstance(answer, str):
+        return into if answer == label else answer
+    first, second = (into if name == label else name for name in answer)
+    return first if first == second else (first, second)
+
 
 @lru_cache(maxsize=2**15)
 def _labels_in(text: str) -> Mapping[str, LabelAnswer]:

@@ -118,6 +118,8 @@ class _Edit:
     name: str | EllipsisType | None = ...
     added: frozenset[str] = frozenset()
     removed: frozenset[str] = frozenset()
+    merged: tuple[str, str] | None = None
+    """One class, and the other that takes its place."""
 
     def __post_init__(self) -> None:
         if self.decision not in (..., None, *DECISIONS):
@@ -136,6 +138,8 @@ class _Edit:
             value = value._replace(decision=self.decision or "")
         if self.label is not ...:
             value = value.with_answer(self.source, self.label, who=self.who, is_own=self.is_own)
+        if self.merged is not None:
+            value = value.merged(self.source, *self.merged)
         if self.name is not ...:
             value = value._replace(name=self.name or "")
         if self.added or self.removed:
@@ -230,6 +234,16 @@ class Decisions:
         """
         who = self._author
         return self._act(_each(labels, lambda label: _Edit(label=label, source=source, who=who)), source)
+
+    def merge(self, ids: Iterable[int], label: str, into: str, *, source: str) -> Action:
+        """Put one class in another's place on pictures that have it, or of which somebody said so; a single action.
+
+        Nobody's answer becomes another's: each is as before, by another name. Raises DecisionError for what cannot be a
+        label, and for one class with itself.
+        """
+        checked_both((label, into))
+        edit = _Edit(source=source, merged=(label, into))
+        return self._act(dict.fromkeys(map(int, ids), edit), source, did=f"merged “{label}” into “{into}”")
 
     def judge(self, judgements: Mapping[int, Judgement], *, source: str, among: Collection[str] = ()) -> Action:
         """Give pictures their decision, label, and one of the tags `among`, in place of what they had; a single action.

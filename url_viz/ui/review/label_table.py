@@ -37,6 +37,8 @@ from url_viz.ui.widgets.components import announce
 from url_viz.ui.widgets.decide import CHOICES, decisions_here, reported, show_undo
 from url_viz.ui.widgets.picture import open_picture, show_opened
 
+MERGE: Key[bool] = Key("labels.merge")
+"""The popover that merges two classes, and its buttons, by the classes."""
 LABEL_ROWS: Key[Any] = Key("view.labels.rows")
 """The table, by all that its rows depend on: what is ticked in one does not apply to another."""
 SHOWN: Key[Any] = Key("view.labels.show")
@@ -83,7 +85,7 @@ def show_labels(image_set: ImageSet, spec: ReviewSpec) -> None:
         heading.caption(escape(doubtful.caution))
     rows = labels_to_check(check, doubtful, kind=kind, pair=pair, label=label)
     if pair is not None:
-        _show_pair(check, pair)
+        _show_pair(image_set, check, pair)
     above = st.container()
     key = LABEL_ROWS.under(kind, *(pair or ()), label, image_set.version, image_set.decisions.version)
     ticked = _show_rows(image_set, rows, doubtful, key=key)
@@ -154,8 +156,8 @@ def _pick(
     return kind, pair, None if label == ALL_CLASSES else str(label)
 
 
-def _show_pair(check: LabelCheck, pair: ClassPair) -> None:
-    """How often each of two classes looks like the other, and the way to both on the map."""
+def _show_pair(image_set: ImageSet, check: LabelCheck, pair: ClassPair) -> None:
+    """How often each of two classes looks like the other, the way to both on the map, and one merged into the other."""
 
     def show_on_explore() -> None:
         show_pair(pair)
@@ -165,6 +167,21 @@ def _show_pair(check: LabelCheck, pair: ClassPair) -> None:
         st.text(f"{each_way(check.mixed, pair)}.", width="content")  # not Markdown: names may contain markup
         icon = ":material/map:"
         st.button("Both on Explore", type="tertiary", icon=icon, key="labels.explore", on_click=show_on_explore)
+        _show_merge(image_set, pair)
+
+
+def _show_merge(image_set: ImageSet, pair: ClassPair) -> None:
+    """Buttons that merge one class of a pair into the other, each with how many pictures get another label.
+
+    They are those of this pair: once it is merged and another is shown, the popover is closed.
+    """
+    counts, about = image_set.table()["label"].value_counts(), "One class from now on; one undo reverts all of it"
+    with st.popover("Merge", icon=":material/merge:", key=MERGE.under(*pair), help=about):
+        for label, into in (pair, pair[::-1]):
+            count = counted(int(counts.get(label, 0)), image_set.noun)
+            merge = partial(image_set.labels.merge, label, into, who=user_name())
+            words, key = f"{label} into {into} ({count})", MERGE.under(label, into, "now")
+            st.button(escape(words), key=key, on_click=reported(image_set, merge))
 
 
 def label_columns(image_set: ImageSet, rows: pd.DataFrame, *, is_chance_known: bool) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Decisions on pages: actions of a gallery, the bar that decides on all pictures in scope, and what undoes them."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -111,6 +112,7 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which:
                 disabled=not ids,
                 on_click=reported(image_set, partial(decisions.decide, ids, decision)),
             )
+        _show_classes(image_set, rows, key=key)
         _show_tags(image_set, ids, key=key)
         show_undo(image_set, key=key)
 
@@ -141,6 +143,42 @@ def step_history(image_set: ImageSet, command: Step) -> tuple[str, int | None]:
     if len(action.ids) != 1 or not (image_set.core.ids == action.ids[0]).any():
         return action.sentence, None
     return action.about(str(image_set.row(action.ids[0])["path"])).sentence, action.ids[0]
+
+
+def _show_classes(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
+    """One class for all of `rows`: those that they look like come first, and a new one may be typed."""
+    classes = image_set.labels.classes()
+    if not classes:
+        return
+    with st.popover("Class", icon=":material/category:"):
+        button = st.container()  # above the list that opens below
+        name = st.selectbox(
+            "Class",
+            likeliest_first(rows, classes),
+            index=None,
+            accept_new_options=True,
+            placeholder="Choose a class, or type a new one",
+            key=f"{key}.class",
+        )
+        ids = rows["id"].tolist()
+        give = partial(image_set.labels.give, dict.fromkeys(ids, name), who=user_name())
+        button.button(
+            escape(f"Set class of {len(ids):,} {image_set.noun}{'' if len(ids) == 1 else 's'}"),
+            type="primary",
+            key=f"{key}.set_class",
+            disabled=not ids or not name,
+            help="Files stay where they are; one undo reverts all of it",
+            on_click=reported(image_set, give),
+        )
+
+
+def likeliest_first(rows: pd.DataFrame, classes: Sequence[str]) -> list[str]:
+    """Classes by what some rows of `ImageSet.table()` look like, all together; then the others as they come."""
+    total = Counter[str]()
+    for nth in ("first", "second"):
+        shares = rows[f"{nth}_share"].groupby(rows[f"{nth}_class"]).sum()
+        total.update(dict(zip(map(str, shares.index), map(float, shares), strict=True)))
+    return sorted(classes, key=lambda name: -total[name])
 
 
 def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
