@@ -84,7 +84,7 @@ def main(study: OwnModelStudy) -> None:
 
 
 def table(figures: Mapping[str, Any]) -> str:
-    """The table of docs/your_model.md: what the report sets say."""
+    """What docs/own_data.md quotes: what the report sets say."""
     scores = {
         tuple(one[name] for name in ("kind", "share", "method")): one["ap"] for one in _reported(figures, "scores")
     }

@@ -34,6 +34,7 @@ from experiments import (
     wrong_labels,
 )
 from experiments.figure_files import read_figures
+from tests.documented import cells_of, words_of
 from training.benchmark.benchmark_tables import Benchmark, read_benchmark
 from training.benchmark.measured_head import development_text, people_text, report_text, verdicts_text
 from training.command import cell
@@ -184,7 +185,10 @@ def test_what_holds_of_objects_is_told_from_its_figures() -> None:
 
 
 def test_what_a_model_of_ones_own_adds_is_told_from_its_figures() -> None:
-    assert own_model.table(read_figures(own_model.FIGURES)) in (ROOT / "docs" / "your_model.md").read_text("utf-8")
+    similar = cells_of(own_model.table(read_figures(own_model.FIGURES)), "| similar class |", "| 3 % |")
+    alone, held_out, adds = (similar[name] for name in ("URL-Viz alone", "cleanlab, held-out", "the model adds"))
+    told = f"URL-Viz alone {alone}, cleanlab on held-out probabilities {held_out}; the model adds {adds} to URL-Viz"
+    assert told in words_of("own_data.md")
 
 
 def test_what_the_head_says_of_the_unfamiliar_is_told_from_its_figures() -> None:
@@ -233,8 +237,14 @@ def test_the_cards_are_of_the_reports_that_are_kept(name: str) -> None:
 
 def test_what_the_gate_is_worth_is_told_and_drawn_from_its_figures() -> None:
     figures = json.loads(safe_retrieval.FIGURES.read_text("utf-8"))
-    told = (ROOT / "docs" / "safe_retrieval.md").read_text("utf-8")
-    assert safe_retrieval.table({"report": figures["report"]}) in told
+    table = safe_retrieval.table({"report": figures["report"]})
+    by = {name: cells_of(table, f"| {name} |")["a tenth: queries"] for name in ("ambiguity", "uncertainty", "oracle")}
+    value, _, interval = by["ambiguity"].partition(" ")
+    told = f"by {value.removeprefix('+')} points {interval}, out of the {by['oracle'].split()[0].removeprefix('+')} of"
+    assert told in words_of("look.md")
+    assert f"by *uncertainty* by {by['uncertainty'].removeprefix('+')}" in words_of("look.md")
+    database = [float(row.split("|")[3].split()[0].replace("−", "-")) for row in table.splitlines()[2:]]
+    assert max(database) < 1, "a point at most"
     assert (ROOT / "docs" / "safe_retrieval.svg").read_text("utf-8") == safe_retrieval.drawing(figures)
 
 
