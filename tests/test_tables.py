@@ -1,4 +1,4 @@
-"""The tables of the docs are those that studies and benchmarks print from their figures."""
+"""The tables and figures of the docs are those that studies and benchmarks print."""
 
 import json
 from dataclasses import replace

@@ -1,7 +1,7 @@
 """Registry of published zero-shot sets, and the metric-learning splits of CUB, Cars and SOP.
 
 A SPEC `cub:PATH` means the test split; `cub/val:PATH` another one. The protocol and its counts are those of URL
-(arXiv 2307.03810) and its repository `mkirchhof/url`: see docs/zero_shot.md.
+(arXiv 2307.03810) and its repository `mkirchhof/url`: see docs/benchmark.md.
 """
 
 from collections.abc import Callable, Mapping
