@@ -16,7 +16,7 @@ Intervals are over pictures, 95 %.
 `pip install cleanlab` adds ObjectLab and self-confidence (neither is a dependency). Both get the shares of a logistic
 regression that has seen the siblings too, in five folds of objects, ObjectLab as a detector's predictions at the true
 boxes: its own need is a detector, so this is the best that embeddings can do for it. The figures go to objects.json;
-without PHOTOS the tables of docs/objects.md and docs/order.md are printed from it.
+without PHOTOS the tables that docs/objects.md quotes are printed from it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -495,7 +495,7 @@ def _pair(figure: Figure) -> list[float]:
 
 
 def tables(figures: Mapping[str, Any]) -> str:
-    """The tables of docs/objects.md (context, planted, queue) and docs/order.md (apart)."""
+    """Four tables that docs/objects.md quotes: context, planted, apart, queue."""
     made = (_context_table, _planted_table, _apart_table, _queue_table)
     return "\n\n".join(table(figures) for table in made)
 

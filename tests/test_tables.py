@@ -34,7 +34,7 @@ from experiments import (
     wrong_labels,
 )
 from experiments.figure_files import read_figures
-from tests.documented import cells_of, words_of
+from tests.documented import cells_of, part_of, words_of
 from training.benchmark.benchmark_tables import Benchmark, read_benchmark
 from training.benchmark.measured_head import development_text, people_text, report_text, verdicts_text
 from training.command import cell
@@ -176,12 +176,22 @@ def test_what_is_found_of_peoples_mistakes_is_told_from_its_figures() -> None:
 
 
 def test_what_holds_of_objects_is_told_from_its_figures() -> None:
-    context, planted, kept_apart, queue = objects.tables(read_figures(objects.FIGURES)).split("\n\n")
-    told = (ROOT / "docs" / "objects.md").read_text("utf-8")
-    assert context in told
-    assert rows_of(planted, "**URL-Viz**", "self-confidence", "ObjectLab") in told
-    assert rows_of(queue, "**URL-Viz**", "whole picture") in told
-    assert kept_apart in (ROOT / "docs" / "order.md").read_text("utf-8")
+    _, planted, kept_apart, queue = objects.tables(read_figures(objects.FIGURES)).split("\n\n")
+    told, words = (ROOT / "docs" / "objects.md").read_text("utf-8"), words_of("objects.md")
+    columns = ("set", "planted", "in the first 5 %", "URL-Viz ahead, first 5 %")
+    assert part_of(planted, rows=("self-confidence",), columns=columns) in told
+    column = "queue: recall / precision (length)"
+    cells = [
+        cells_of(queue, f"| {name} |", "| similar class |", "| **URL-Viz** |")[column] for name in ("COCO128", "BCCD")
+    ]
+    found = [one.rpartition(" (")[0].split(" / ") for one in cells]
+    errors = "has {} of the similar-class errors at a precision of {} on COCO128, {} at {} on BCCD"
+    assert errors.format(*found[0], *found[1]) in words
+    nothing = [cells_of(queue, f"| {name} |", "| nothing |", "| **URL-Viz** |")[column] for name in ("COCO128", "BCCD")]
+    assert nothing == ["(0)", "(3)"]
+    assert "with none planted it has 0 and 3 labels" in words
+    recalls = [cells_of(kept_apart, "| COCO128 |", how)["recall@1"] for how in ("| not apart |", "| apart |")]
+    assert "recall@1 on COCO128 is {} in place of {}".format(*recalls) in words
 
 
 def test_what_a_model_of_ones_own_adds_is_told_from_its_figures() -> None:
