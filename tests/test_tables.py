@@ -273,26 +273,36 @@ def test_how_spoiled_photographs_stand_is_told_and_drawn_from_its_figures() -> N
 
 def test_what_orders_pictures_is_told_from_its_figures() -> None:
     figures = read_benchmark(orders.FIGURES)
-    told = (ROOT / "docs" / "order.md").read_text("utf-8")
+    told, words = (ROOT / "docs" / "order.md").read_text("utf-8"), words_of("order.md")
     for row in orders.sets_table(figures).splitlines()[2:]:
         name, _, pictures, classes = (cell.strip() for cell in row.split("|")[1:5])
-        assert f"{name} ({pictures} / {classes})" in told
-    assert orders.means_table(figures) in told
-    assert orders.leads_table(figures) in told
-    assert orders.main_table(figures) in told
-    assert rows_of(orders.people_table(figures), "| **", "| entropy", "| general", "| error", "| *label") in told
+        assert f"{name} ({pictures} / {classes})" in words
+    leads = orders.leads_table(figures)
+    rows = ("| **ambi", "nearest sim", "| general", "| *label")
+    assert part_of(leads, rows=rows) in told
+    main = orders.main_table(figures)
+    assert part_of(main, rows=("| **",), columns=("order", "on", "mean")) in told
+    means = [cells_of(main, "| general model |", f"| {way} |")["mean"].split()[0] for way in "NP"]
+    assert "The general model is at {} (N) and {} (P)".format(*means) in words
+    hard = [cells_of(main, "| **ambiguity** |", f"| {way} |")["places"].split()[0] for way in "NP"]
+    assert "On Places (recall@1 .32) ambiguity is weakest: {} (N), {} (P)".format(*hard) in words
+    people = orders.people_table(figures)
+    tenths = [cells_of(people, name)["most ambiguous tenth"] for name in ("**ambi", "*label", "**conf", "general")]
+    by_order = "{} by ambiguity, {} by label doubt, {} by confusability and {} by the general model"
+    assert by_order.format(*tenths) in words
+    without = [row for row in people.splitlines()[2:] if row.split("|")[2].strip() in ("set", "picture")]
+    assert all(float(row.split("|")[4].split()[0]) < 0.6 for row in without), "no order without classes reaches .6"
     for row in rows_of(orders.emoji_table(figures), "| **", "| entropy").splitlines()[2:]:
-        assert row.split("|")[3].strip() in told
+        assert row.split("|")[3].strip() in words
     readme = (ROOT / "README.md").read_text("utf-8")
     for name in ("ambiguity", "confusability", "uncertainty", "entropy"):
         means = [mean_by_t(orders.aurocs_of(figures, name, outcome)).text() for outcome in ("nearest", "probe")]
         told_of = [cell.strip() for cell in readme.partition(f"(`{name}`) |")[2].partition("\n")[0].split("|")]
         assert told_of[1:] == [*means, "is one itself" if name == "entropy" else best_baseline(figures, name), ""]
-    leads = orders.leads_table(figures)
     verdicts = [[cell.split()[-1] for cell in row.split("|")[3:5]] for row in leads.splitlines()[2:6]]
     assert verdicts == [["ahead", "level"]] * 3 + [["level", "level"]], "the README says so"
     for row in few_pictures.table(read_figures(few_pictures.FIGURES)).splitlines()[2:]:
-        assert row.split("|")[-2].strip() in told
+        assert row.split("|")[-2].strip() in words
 
 
 def best_baseline(figures: Benchmark, name: str) -> str:
@@ -324,7 +334,10 @@ def test_what_a_cache_is_worth_is_told_from_its_figures() -> None:
 def test_what_names_teach_is_told_from_its_figures() -> None:
     figures = read_figures(naming.FIGURES)
     told = (ROOT / "docs" / "order.md").read_text("utf-8")
-    assert rows_of(naming.ways_table(figures), "**mean**, dev", "**mean**, rep", "lead over") in told
+    report = cells_of(naming.ways_table(figures), "**mean**, report")
+    ours, random = (report[way].split(" / ") for way in ("**as the app asks**", "at random"))
+    then = "then names {} and {} of the other pictures correctly (report sets; at random {} and {};"
+    assert then.format(*ours, *random) in words_of("order.md")
     for row in naming.accepted_table(figures).splitlines()[-3::2]:
         assert f"{row.split('|')[8].strip()} right, of {row.split('|')[3].strip()}" in " ".join(told.split())
 
@@ -333,7 +346,12 @@ def test_what_names_teach_is_told_from_its_figures() -> None:
 def test_what_answers_gain_is_told_and_drawn_from_its_figures() -> None:
     found = answers.frame_of(read_figures(answers.FIGURES))
     told = (ROOT / "docs" / "order.md").read_text("utf-8")
-    assert rows_of(answers.table_by_set(found), "emoji", "**mean**", "±", "(report)") in told
+    table = answers.table_by_set(found)
+    emoji, others = (cells_of(table, name) for name in ("| emoji |", "| **mean**, development |"))
+    at = ("confusability", "20 answers", "100 answers")
+    mean, *rest = (others[name].split()[0] for name in at)
+    words = "on emoji {}, {} with 20 answers and {} with 100;".format(*(emoji[name].split()[0] for name in at))
+    assert f"{words} mean of four development sets {mean}, {rest[0]} and {rest[1]}" in " ".join(told.split())
     drawn = (ROOT / "docs" / "screenshots" / "answers.svg").read_text("utf-8")
     assert figure(answers.drawn(found)) == drawn
 
@@ -341,7 +359,8 @@ def test_what_answers_gain_is_told_and_drawn_from_its_figures() -> None:
 def test_what_a_second_model_is_worth_is_told_from_its_figures() -> None:
     figures = read_figures(second_model.FIGURES)
     told = (ROOT / "docs" / "order.md").read_text("utf-8")
-    assert second_model.table_of_leads(figures) in told
+    shown = ("order", "on", "first alone", "both", "both over first")
+    assert part_of(second_model.table_of_leads(figures), columns=shown) in told
     words = " ".join(told.split())
     assert f"with {figures['config']['limit']:,} of CIFAR-10's pictures" in words
     benchmark = read_benchmark(orders.FIGURES)
