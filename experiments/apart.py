@@ -3,8 +3,8 @@
 PHOTOS holds class folders. Of 600 pictures of a set eight views each are cut, as eight pictures of one patient: crops
 of half of the area and more, mirrored or not, in other light. They are nearly alike and mostly no twins. Outcome P are
 patients whose picture a probe of another backbone calls wrong that has not seen it. Labels are planted wrong patient by
-patient. Intervals are over patients, 95 %. The figures go to apart.json; without PHOTOS the table of docs/labels.md is
-printed from it.
+patient. Intervals are over patients, 95 %. The figures go to apart.json; without PHOTOS the table that docs/labels.md
+quotes is printed from it.
 """
 
 from collections.abc import Mapping
@@ -187,7 +187,7 @@ def _pair(figure: Figure) -> list[float]:
 
 
 def table(figures: Mapping[str, Any]) -> str:
-    """The table of docs/labels.md."""
+    """The table that docs/labels.md quotes."""
     columns = {
         "recall@1": "recall",
         "told clear": "clear",

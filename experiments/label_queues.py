@@ -338,7 +338,12 @@ def tables(figures: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 
 
 def _table(rows: pd.DataFrame) -> str:
-    header = ["planted", "told wrong, true", "likely wrong: recall / precision", "queue: recall / precision (length)"]
+    header = [
+        "planted",
+        "wrong: forecast, true",
+        "likely wrong: recall / precision",
+        "queue: recall / precision (length)",
+    ]
     header += ["next 50: told, true; held", "after ten answers", "looked at, found"]
     lines = []
     for (is_spoilt, planted_as), part in rows.groupby(["spoilt", "planted"], sort=False):

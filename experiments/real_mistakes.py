@@ -4,7 +4,7 @@ CIFAR-10's test labels are held against the votes of CIFAR-10H (Peterson et al. 
 another class, doubtful where the label has less than half of the votes. ImageNet validation labels are held against
 those of ReaL (Beyer et al. 2020): mistaken where these name other classes only. URL-Viz's label doubt, by one model and
 by two, stands beside two of cleanlab's scores on an out-of-fold logistic regression over the same numbers. Nothing was
-chosen by these figures. They go to real_mistakes.json; `--table` prints the table of docs/labels.md from it.
+chosen by these figures. They go to real_mistakes.json; `--table` prints the table that docs/labels.md quotes.
 
 `--arrays` is a folder for the embeddings of each set and model, which are made if they are not there.
 """

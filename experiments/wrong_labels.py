@@ -370,7 +370,7 @@ def _by_set(figures: Mapping[str, Any]) -> str:
 
 
 def by_noise(figures: Mapping[str, Any]) -> str:
-    """The means over sets of three scores, by what was planted; docs/labels.md has that of the report sets."""
+    """The means over sets of three scores, by what was planted; docs/labels.md quotes that of the report sets."""
     scores = pd.DataFrame(figures["scores"])
     means = scores.groupby(["method", "noise"], sort=False)[list(BY_NOISE)].mean()
     told = means.apply(lambda row: " / ".join(map(cell, row)), axis=1).unstack(sort=False)

@@ -47,6 +47,9 @@ from url_viz.models.model_names import HEADS
 ROOT = Path(__file__).parent.parent
 
 
+LIKELY = "likely wrong: recall / precision"
+
+
 def rows_of(table: str, *parts: str) -> str:
     """The head of a printed table and its rows with one of these parts, which are what a page shows of it."""
     head, rule, *rows = table.splitlines()
@@ -80,21 +83,23 @@ def test_what_a_choice_of_pictures_is_worth_is_told_from_its_figures() -> None:
 
 
 def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None:
-    figures = json.loads(wrong_labels.FIGURES.read_text("utf-8"))
-    told = (ROOT / "docs" / "labels.md").read_text("utf-8")
-    assert wrong_labels.by_noise(figures["report"]) in told
-    queues = label_queues.tables({"report": read_figures(label_queues.FIGURES)["report"]}).removeprefix("report\n\n")
-    shown = ("| no error", "| similar class, 5%", "| similar class, 10%", "| any class, 5% ", "| any class, 10%")
-    assert rows_of(queues, *shown) in told
-    by_both = {label_queues.BY_BOTH: read_figures(label_queues.FIGURES)[label_queues.BY_BOTH]}
-    assert rows_of(label_queues.tables(by_both).partition("\n\n")[2], shown[0], shown[1], shown[3]) in told
-    names = ("steel", "digits", "signs", "trash", "places", "caltech101 ", "flowers102 ", "COCO128", "BCCD")
-    up_to = label_queues.up_to_table(read_figures(label_queues.FIGURES))
-    assert rows_of(up_to, *(f"| {name}" for name in names)) in told
-    mistakes = real_mistakes.table(read_figures(real_mistakes.FIGURES))
-    assert mistakes in told
-    assert rows_of(apart.table(read_figures(apart.FIGURES)), "| trash ") in told
-    words = " ".join(told.split())
+    told, words = (ROOT / "docs" / "labels.md").read_text("utf-8"), words_of("labels.md")
+    figures = read_figures(label_queues.FIGURES)
+    queues = label_queues.tables({"report": figures["report"]}).removeprefix("report\n\n")
+    rows = ("| no error  ", "| similar class, 5% ", "| any class, 5% ", "| similar class, 10%, spoilt")
+    queue = "queue: recall / precision (length)"
+    assert part_of(queues, rows=rows, columns=("planted", "wrong: forecast, true", LIKELY, queue)) in told
+    by_both = label_queues.tables({label_queues.BY_BOTH: figures[label_queues.BY_BOTH]}).partition("\n\n")[2]
+    both = cells_of(by_both, "| similar class, 5% |")[queue].rpartition(" (")[0]
+    assert f"the second row's queue is {both}." in words
+    kept_apart = apart.table(read_figures(apart.FIGURES))
+    found = [
+        cells_of(kept_apart, "| trash |", row)["planted errors found"] for row in ("eight, kept", "one", "eight, not")
+    ]
+    assert (
+        "kept apart, {} of the errors are found, as with one picture a patient ({}); not kept".format(*found) in words
+    )
+    assert found[2].startswith(".00 ")
     table = label_errors.table(read_figures(label_errors.FIGURES)).splitlines()
     ours, theirs = (
         [cell.split()[0] for cell in row.split("|")[2:6]] for row in table if "**URL" in row or "logistic" in row
@@ -118,15 +123,20 @@ def test_how_often_up_to_was_enough_is_told_of_all_its_rows() -> None:
 
 
 def test_what_is_left_once_labels_were_corrected_elsewhere_is_told_from_its_figures() -> None:
-    told = (ROOT / "docs" / "labels.md").read_text("utf-8")
-    assert label_queues.picked_table(read_figures(label_queues.FIGURES)) in told
+    rows = label_queues.picked_table(read_figures(label_queues.FIGURES)).splitlines()[2:]
+    forecasts = [[float(cell.split()[0]) for cell in row.split("|")[2:4]] for row in rows]
+    left = [heard / unheard for unheard, heard in forecasts]
+    assert 0.3 < min(left) < 0.35
+    assert 0.6 < max(left) < 0.68
+    assert "a third to two thirds of the former forecast stays" in words_of("labels.md")
 
 
 def test_what_is_said_of_small_sets_is_told_from_its_figures() -> None:
     figures = read_figures(small_sets.FIGURES)
     told = (ROOT / "docs" / "labels.md").read_text("utf-8")
-    assert small_sets.intervals_table(figures) in told
-    assert small_sets.ten_table(figures) in told
+    rows = ("| no error", "| similar class, 5%", "| similar class, 20%", "| shifted column, 100%")
+    columns = ("planted", "report: said", "report: share of all, true; held")
+    assert part_of(small_sets.intervals_table(figures), rows=rows, columns=columns) in told
     assert small_sets.missed(figures) == [], "in at least nine of ten draws"
     half = [row["is said"] for rows in figures.values() for row in rows if row["planted"].endswith("55%")]
     assert f"where 55 % are wrong, in {sum(half)} of {len(half)} draws" in told
@@ -169,7 +179,12 @@ def test_what_is_found_of_peoples_mistakes_is_told_from_its_figures() -> None:
     for models in (1, 2):
         precision = of(real_mistakes.IMAGENET, "average precision", models)["ReaL"]
         assert max(precision, key=precision.__getitem__) == alone
-    words = " ".join((ROOT / "docs" / "labels.md").read_text("utf-8").split())
+    words = words_of("labels.md")
+    ours, self_confidence, by_margin = (
+        of(real_mistakes.CIFAR, "first", 1)["majority"][order][-1] for order in (real_mistakes.OURS, alone, margin)
+    )
+    mistaken = cells_of(real_mistakes.table(figures), "CIFAR-10 test", "majority")["mistaken"].split()[-1]
+    assert f"{ours} of the {mistaken} there are, against {self_confidence} and {by_margin}." in words
     up_to = {name: figures[name][0]["up to"] for name in figures}
     assert f"ends at {up_to[real_mistakes.CIFAR]} of 10,000" in words
     assert f'"up to {up_to[real_mistakes.IMAGENET]} of 1,000 may be wrong"' in words
