@@ -56,7 +56,7 @@ def table(figures: dict[str, Any]) -> str:
             cells += [f"{before} → {after}", gain]
         rows.append(cells)
     titles = [part for measure in MEASURES for part in (TITLES[measure], "gain")]
-    return markdown(["set", "trained", "told of", *titles], rows)
+    return markdown(["set", "trained", "tested on", *titles], rows)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,11 @@ def rows_of(table: str, *parts: str) -> str:
 
 
 def test_the_docs_have_the_table_of_the_shipped_heads() -> None:
-    assert rows_of(shipped_heads.table_of_reports(), "| lite0") in (ROOT / "docs" / "training.md").read_text("utf-8")
+    table = shipped_heads.table_of_reports()
+    columns = ("", "uncertainty", "entropy", "confusability", "ambiguity")
+    assert part_of(table, rows=("| lite0",), columns=columns) in (ROOT / "docs" / "training.md").read_text("utf-8")
+    verdict = cells_of(table, "| lite0", "| N ")["head against the best baseline of a picture alone"]
+    assert f"(N: {verdict.removeprefix('level: ').replace(' of ', ' over ')})" in words_of("training.md")
 
 
 def test_what_a_head_should_read_is_told_from_its_figures() -> None:
@@ -336,7 +340,8 @@ def best_baseline(figures: Benchmark, name: str) -> str:
 
 def test_what_finetuning_gains_is_told_from_its_figures() -> None:
     told = (ROOT / "docs" / "training.md").read_text("utf-8")
-    assert finetuning.table(read_figures(finetuning.FIGURES)) in told
+    columns = ("set", "trained", "tested on", "Accuracy", "R-AUROC")
+    assert part_of(finetuning.table(read_figures(finetuning.FIGURES)), columns=columns) in told
 
 
 def test_what_a_cache_is_worth_is_told_from_its_figures() -> None:
