@@ -4,7 +4,7 @@ The photographs of each folder are made grey and stored as instruments do: 10, 1
 camera's 7,000 to 8,500, fractions to 0.3, signed integers with an offset. Each is read by the default model, as a set
 of its own, in the range that is found, and in all that its numbers can hold. Its recall@1 in the whitened space is
 compared with that of 8 bits, picture by picture (95 % intervals over pictures). The figures go to bit_depth.json;
-`--table` prints the table of docs/instruments.md.
+`--table` prints the table that docs/instruments.md quotes.
 """
 
 import json
