@@ -12,7 +12,7 @@ from url_viz.columns.engine import Column, ColumnSource, Derived, DiskCache, dec
 from url_viz.columns.sources import SetContext
 from url_viz.evidence import order
 from url_viz.findings import findings, leaks, object_findings, reasons, shortcuts
-from url_viz.labels import apart, calibration, classes, doubtful_labels, label_choice, label_issues
+from url_viz.labels import apart, calibration, classes, doubtful_labels, label_choice, label_issues, people
 from url_viz.outside import new_pictures
 from url_viz.pictures import named_groups
 from url_viz.review import naming, tuned
@@ -20,7 +20,7 @@ from url_viz.runs import model_accuracy, run_on_set
 
 MODULES = (
     *(table, second_model, order),
-    *(label_choice, classes, apart, calibration, label_issues, doubtful_labels),
+    *(label_choice, classes, apart, calibration, label_issues, doubtful_labels, people),
     *(findings, leaks, object_findings, reasons, shortcuts, named_groups),
     *(naming, tuned, run_on_set, model_accuracy, new_pictures),
 )

@@ -51,6 +51,9 @@ from url_viz.findings.reasons import reason_counts
 from url_viz.image_set import ImageSet
 from url_viz.imaging.outputs import require_outside
 from url_viz.labels.ambiguity import between, question_of
+from url_viz.labels.label_choice import label_people
+from url_viz.labels.label_issues import each_way
+from url_viz.labels.people import agreement, classes_said, differ
 from url_viz.parameters import WithFolder
 from url_viz.review.queues import TO_GO, progress_counts
 
@@ -314,7 +317,7 @@ def shortened(name: object) -> str:
 
 
 GALLERY_PX, CLASS_PX, HOVER_PX, WHOLE_PX = 128, 72, 64, 320
-GALLERY, CLASSES_SHOWN, CLASS_GALLERY = 18, 12, 3
+GALLERY, CLASSES_SHOWN, CLASS_GALLERY, OVERLAPS = 18, 12, 3, 4
 WHOLES = 6
 """Objects of each gallery that are shown in their pictures, too."""
 MOST_LIVE = 5_000
@@ -407,6 +410,7 @@ def report_html(
         evaluated=evaluated,
         cautions=[] if evaluated is None else _cautions(evaluated),
         **_worth(image_set),
+        **_overlaps(image_set, table, measure),
     )
 
 
@@ -481,6 +485,33 @@ def _classes(table: pd.DataFrame, measure: str, evaluated: Evaluated | None) -> 
             }
         )
     return sorted(class_rows, key=lambda row: -np.nan_to_num(row["mean_percentile"], nan=-1.0))
+
+
+def _overlaps(image_set: ImageSet, table: pd.DataFrame, measure: str) -> dict[str, Any]:
+    """Each pair of classes that overlap most: clear examples of both, what lies between, and what people say of it."""
+    check, people = image_set.labels.check(), image_set.core.derived.get(label_people)
+    mixed = check.mixed.head(OVERLAPS) if check is not None else pd.DataFrame()
+    said = pd.Series(people, index=image_set.core.ids, dtype=object).reindex(table["id"]).tolist()
+    splits, pairs = differ(said), list[dict[str, Any]]()
+    for row in mixed.itertuples():
+        pair = str(row.class_a), str(row.class_b)
+        is_both = table.reindex(columns=["label", "either"]).isin(pair).all(axis=1).to_numpy(bool)
+        named = [each is not None and {*classes_said(each)} <= {*pair} for each in said]
+        taken = table["label"].isin(pair) & table["first_class"].isin(pair) & (table["label"] != table["first_class"])
+        clear = {name: (table["label"] == name) & (table["first_class"] == name) for name in pair}
+        parts = {
+            **{f"Clearly {name}": ends(table[is_it], by=measure).clear for name, is_it in clear.items()},
+            "Labelled one, like the other": ends(table[taken & ~is_both], by=measure).ambiguous,
+            "Rightly both": table[is_both],
+            "People differ": table[splits & np.array(named, bool)],
+        }
+        shown = {title: rows.head(CLASS_GALLERY) for title, rows in parts.items() if len(rows)}
+        both = [each for each, is_named in zip(said, named, strict=True) if is_named]
+        agreed = agreement(both, np.full(len(both), np.nan))
+        words = f"{each_way(check.mixed, pair)}." if check is not None else ""
+        pairs.append({"words": f"{words} {agreed.words if agreed.pictures else ''}".strip(), "parts": shown})
+    ids = chain.from_iterable(rows["id"] for pair in pairs for rows in pair["parts"].values())
+    return {"overlaps": pairs, "of_overlaps": inlined(image_set.core, ids, side_px=CLASS_PX)}
 
 
 def _wholes(image_set: ImageSet, ids: Iterable[int]) -> dict[int, str]:

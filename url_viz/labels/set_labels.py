@@ -33,7 +33,7 @@ from url_viz.labels.apart import (
     apart_suggestion,
     label_sources,
 )
-from url_viz.labels.calibration import agreement
+from url_viz.labels.calibration import agreement as model_agreement
 from url_viz.labels.classes import class_reader, picture_labels
 from url_viz.labels.doubtful_labels import DoubtfulLabels, WrongLabels, doubtful
 from url_viz.labels.label_choice import (
@@ -49,6 +49,7 @@ from url_viz.labels.label_choice import (
     stored_source,
 )
 from url_viz.labels.label_issues import NO_CLASSES, LabelCheck, acceptable, confused_in, label_check
+from url_viz.labels.people import PeopleAgreement, agreement, disagreed
 from url_viz.labels.soft import LabelShares, soft_labels
 from url_viz.labels.torn import TornPictures, torn_in
 from url_viz.parameters import ListFile, Pictures
@@ -320,7 +321,7 @@ class SetLabels(SetSubject):
         Neither of objects whose labels may all be right: shares are true of all objects alike, and people look at those
         that a queue has picked (docs/objects.md).
         """
-        if not self._core.derived.get(agreement).is_known:
+        if not self._core.derived.get(model_agreement).is_known:
             return False
         doubtful = self.doubtful() if self._core.is_of_objects else None
         return doubtful is None or doubtful.are_chances_known
@@ -374,6 +375,22 @@ class SetLabels(SetSubject):
         rows = frame[["id", "path", "label"]].assign(is_kept=self._core.keep_mask()).reset_index(drop=True)
         counts = np.array([0 if each is None else len(each) for each in people], np.int64)
         return LabelShares(tuple(classes), soft, rows, counts)
+
+    @capability("labels agreement")
+    def agreement(self) -> PeopleAgreement:
+        """Tell how far people agree where two answered the same label, in all and by ambiguity, with Cohen's kappa.
+
+        People are told apart by their login, or by `--as` of `labels correct` and `labels either`. The review
+        `disagreed` asks about the pictures on which no answer is that of most.
+
+        In Python `.table`, `.words`, and how many pictures several answered (`.pictures`).
+        """
+        people = self._core.derived.get(label_people).tolist()
+        return agreement(people, self._core.frame["ambiguity_percentile"].to_numpy(float))
+
+    def disagreed(self) -> pd.DataFrame:
+        """The pictures on which people differ: id, path, and what each of them `said`."""
+        return self._core.derived.get(disagreed)
 
     def _all_shares(self, classes: Sequence[str]) -> NDArray[np.float64]:
         """The share (N, C) of each of these classes in each picture, its own label unseen; nan before it is placed."""

@@ -38,7 +38,9 @@ from url_viz.labels.doubtful_labels import (
     votes_in_words,
     wrong_in_words,
 )
+from url_viz.labels.label_choice import label_people
 from url_viz.labels.label_issues import label_check
+from url_viz.labels.people import classes_said, disagreed, said_in_words
 from url_viz.review.cards import (
     MOST_KEYS,
     CardAnswer,
@@ -202,6 +204,38 @@ class DoubtfulReview(Review):
         wrong = ahead.among(rows)
         words = f"Of the next {counted(len(rows), 'label')} {wrong_in_words(wrong, whole='')}."
         return Moved(words, wrong.value / max(1, len(rows)))
+
+
+class DisagreedReview(Review):
+    """Asks of pictures on which people differ, between the classes that they named."""
+
+    def __init__(self, spec: ReviewSpec, context: ReviewContext) -> None:
+        self._people = context.derived.get(label_people)
+        super().__init__(spec, context, context.derived.get(disagreed))
+
+    @property
+    def _notes_answers(self) -> bool:
+        return True
+
+    @property
+    def why(self) -> str:
+        return "No answer is that of most: another person's, or one taken back, settles it"
+
+    def _queue(self) -> Ids:
+        """All that are listed: each was decided on, by several."""
+        return self._ids[self._is_listed & self._in_scope()][: min(self.spec.most or MOST, MOST)]
+
+    def folded(self) -> Ids:
+        """None: twins are each their own."""
+        return np.zeros(0, np.int64)
+
+    def _question(self, row: Mapping[str, Any]) -> Question:
+        said = self._people[self._row(int(row["id"]))]
+        if not said:
+            return between_classes(row)
+        words = listed([f"{name or 'nobody'} says {said_in_words(each)}" for name, each in sorted(said.items())])
+        choices = tuple(Choice(name, math.nan) for name in classes_said(said)[:MOST_KEYS])
+        return Question(f"{words[:1].upper()}{words[1:]}", choices)
 
 
 class GroupReview(Review):
@@ -463,6 +497,7 @@ def _model_review(name: str) -> ReviewKind:
 
 REVIEWS = {
     "suspects": ReviewKind("Doubtful labels", DoubtfulReview, "label", needs="labels"),
+    "disagreed": ReviewKind("Labels on which people differ", DisagreedReview),
     "labels": list_review(
         "All labels, most doubtful first",
         lambda context: context.required(label_check).pictures,
@@ -547,16 +582,19 @@ def ready_reviews(
     has_graph: bool = True,
     has_leaks: bool = False,
     hides_tiny: bool = False,
+    differs: bool = False,
 ) -> tuple[ReviewSpec, ...]:
     """Reviews to begin with, for a set that `measure` leads; `table` is `ImageSet.table()`.
 
-    With `hides_tiny` those in the order of `measure` leave out objects that are too small to recognise.
+    With `hides_tiny` those in the order of `measure` leave out objects that are too small to recognise. What people
+    differ on comes first, if anything `differs`.
 
     Where no classes lead and there is a graph, pairs come first, and pictures to name where there are no labels: a few
     answers say much about all others.
     """
     has_classes, is_copied = bool(table["label"].notna().any()), has_copies(table)
-    specs = [ReviewSpec("leaks")] if has_leaks else []
+    specs = [ReviewSpec("disagreed")] if differs else []
+    specs += [ReviewSpec("leaks")] if has_leaks else []
     specs += [ReviewSpec("other-class"), ReviewSpec("missed")] if DETECTED in table else []
     if has_graph and measure in (CONFUSABILITY.name, TUNED.name):
         specs += [ReviewSpec("pairs")] if has_classes else [ReviewSpec("pairs"), ReviewSpec("names")]

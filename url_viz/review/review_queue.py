@@ -224,7 +224,7 @@ class Review(Queue):
 
     def store(self, image_id: int, answer: CardAnswer, *, who: str | None = None) -> Action:
         action = self._store(image_id, answer, who)
-        noted = {image_id} if self.spec.includes_decided else set()  # a decision does not show where it was made
+        noted = {image_id} if self._notes_answers else set()  # a decision does not show where it was made
         self._change_stored(
             lambda stored: replace(stored, skipped=stored.skipped - {image_id}, answered=stored.answered | noted)
         )
@@ -236,7 +236,7 @@ class Review(Queue):
         if action is None:
             return Stepped(f"Nothing to {command}")
         here = set(self.ids[np.isin(self.ids, action.ids)].tolist())
-        if self.spec.includes_decided:
+        if self._notes_answers:
             is_back = command == "undo"
             self._change_stored(
                 lambda stored: replace(stored, answered=stored.answered - here if is_back else stored.answered | here)
@@ -268,8 +268,13 @@ class Review(Queue):
         """Which pictures of a queue that was made before can still be asked about."""
         return np.isin(ids, self._ids)
 
+    @property
+    def _notes_answers(self) -> bool:
+        """Whether a picture is done once it was answered here: it may have been decided on before."""
+        return self.spec.includes_decided
+
     def is_done(self, ids: Ids) -> Bools:
-        if self.spec.includes_decided:
+        if self._notes_answers:
             return np.isin(ids, list(self._stored.answered))
         return self._are_done(ids, self._resolved())
 

@@ -94,8 +94,8 @@ class SetReviews:
         by: Annotated[
             str | None,
             Doc(
-                "suspects, labels (all, doubtful first), copies, bursts, pairs, names, other-class, missed, one of "
-                "`findings`, a measure (default: what holds here)"
+                "suspects, labels (all, doubtful first), disagreed, copies, bursts, pairs, names, other-class, missed, "
+                "one of `findings`, a measure (default: what holds here)"
             ),
         ] = None,
         of_class: Annotated[str | None, Doc("only pictures with this label")] = None,
@@ -148,6 +148,7 @@ class SetReviews:
             has_graph=self._core.has_graph,
             has_leaks=leaks is not None and not leaks.empty and not self._core.is_of_objects,
             hides_tiny=hides_tiny,
+            differs=len(self._labels.disagreed()) > 0,
         )
         found = self._core.derived.get(findings)
         rows = queue_rows(found, ready, self._begun(), open_review=self.current)

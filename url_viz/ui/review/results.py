@@ -62,12 +62,34 @@ def show_results(image_set: ImageSet) -> None:
     fold("What changed", show_versions, image_set, name="changes", icon=":material/difference:")
     if is_reviewed:
         fold("What it was worth", show_worth, image_set, name="worth", icon=":material/trending_up:")
+    if image_set.labels.agreement().pictures:
+        fold("Two people", show_agreement, image_set, name="people", icon=":material/group:")
     if image_set.cached_of_table(_names_in).notna().any():
         fold("Names", show_names, image_set, name="names", icon=":material/sell:")
     if len(image_set.answers.log.now()):
         fold("“Same kind?” answers", show_answers, image_set, name="answers", icon=":material/join_inner:")
     if image_set.decisions.can_undo or image_set.decisions.can_redo:
         fold("History", show_history, image_set, name="history", icon=":material/history:")
+
+
+def show_agreement(image_set: ImageSet) -> None:
+    """How far people agree where two answered the same label, and the review of those on which they differ."""
+    found = image_set.labels.agreement()
+    st.markdown(escape(found.words))
+    if found.differing:
+        spec = ReviewSpec("disagreed")
+        st.button(f"Review these {found.differing:,}", key="review.disagreed", on_click=choose_review, args=(spec,))
+    shown = {
+        "First": found.table["first"],
+        "Second": found.table["second"],
+        "Of": found.table["of"],
+        "Pictures": found.table["pictures"],
+        "Agree": found.table["agreement"].map(percent),
+        "95 % interval": found.table["low"].map(percent) + " to " + found.table["high"].map(percent),
+        "Cohen’s kappa": found.table["kappa"].map(lambda value: "–" if pd.isna(value) else f"{value:.2f}"),
+    }
+    about = "How far people agree on labels"
+    st.dataframe(pd.DataFrame(shown), hide_index=True, width="content", height="auto", alt=about)
 
 
 def show_names(image_set: ImageSet) -> None:
