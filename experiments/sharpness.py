@@ -3,7 +3,7 @@
 FOLDER of `--judged` is Grocery, whose pictures in blurred_pictures.csv were judged by eye: smeared by motion, out of
 focus, slightly so, only the subject so, or sharp. "low" were among the lowest by seven measures of sharpness, "drawn"
 from all others. Others are photographs that nobody judged. Some of the sharp ones, and of the others, are spoiled by a
-known amount besides. The figures go to sharpness.json; `--table` prints its tables, one of them for docs/reasons.md.
+known amount besides. The figures go to sharpness.json; `--table` prints its tables, one of them for docs/look.md.
 """
 
 import csv

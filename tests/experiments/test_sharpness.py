@@ -28,7 +28,7 @@ from url_viz.findings.reasons import find_reasons
 
 def test_the_docs_have_the_table_of_the_kept_figures() -> None:
     found = json.loads(FIGURES.read_text())
-    assert between_marks("reasons.md", "experiments.sharpness, reasons") == sharpness.table_of_reasons(found)
+    assert between_marks("look.md", "experiments.sharpness, reasons") == sharpness.table_of_reasons(found)
     assert "**in each direction, of edges that rise along it**" in sharpness.table_of_measures(found)
 
 

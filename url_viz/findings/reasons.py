@@ -194,7 +194,7 @@ class Reason:
     restates: tuple[str, ...] = ()
 
 
-# Thresholds were chosen on the views of the demo set and on development pictures (docs/reasons.md has the figures).
+# Thresholds were chosen on the views of the demo set and on development pictures (docs/look.md has the figures).
 # Of two reasons that contradict or only repeat each other one excludes the other: what is smeared by motion is not out
 # of focus; the dark have little contrast, and no white; what shows nothing is neither sharp nor soft, and like no
 # class; what has nothing near it is not taken for something else, however far up confusability, which counts the

@@ -24,7 +24,7 @@ GRID = 6
 REACH = 1.0
 """Cells by which a cover reaches beyond its own: neighbouring covers overlap, and each hides enough to matter."""
 BLUR_SHARE = 0.125
-"""Radius of the blur that covers, as a share of the side; found planted parts best (docs/reasons.md)."""
+"""Radius of the blur that covers, as a share of the side; found planted parts best (docs/look.md)."""
 COVERED_AT_ONCE = 16
 
 
