@@ -164,9 +164,13 @@ def test_where_the_classes_are_not_known_nothing_is_forecast_and_ten_are_looked_
 
 
 def test_it_is_said_that_the_most_doubtful_are_no_errors_found() -> None:
-    assert made({})[0].caution == "No label stands out: all 10 may be right."
-    assert made({}, answers=dict.fromkeys(range(9), False))[0].caution == "No label stands out: it may be right."
-    assert made({}, kinds={0: CONFLICTING})[0].caution == "No label stands out: the other 9 may be right."
+    known, not_found = made({})[0], "These 10 are the most doubtful labels, not errors that were found"
+    assert known.wrong is not None
+    assert known.caution == f"{not_found}: {wrong_in_words(known.wrong, count=10)}."
+    last = made({}, answers=dict.fromkeys(range(9), False))[0]
+    assert last.caution == "It is the most doubtful label, and may be right."
+    both = made({}, kinds={0: CONFLICTING}, agreement=0.6)[0]
+    assert both.caution == "How many are wrong is not known: the other 9 may be right."
     assert made(dict.fromkeys(range(40), 0.9))[0].caution == "", "these stand out"
     unknown, _ = made({}, agreement=0.6)
     assert unknown.caution == "How many are wrong is not known: all 10 may be right."

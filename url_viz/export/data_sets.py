@@ -204,8 +204,8 @@ DATA_SETS: Mapping[Program, DataSet] = {
         "Annotation files",
         write_annotations,
         "Your own files again, with corrected classes and without dropped objects.",
-        done_by="Copy the files in {out!r} over a copy of your data set, and train there: this folder has no pictures, "
-        "and YOLO looks for labels beside them (a path in data.yaml has to name that copy).",
+        done_by="Copy the files in {out!r} over a copy of your data set, and train there: this folder has no pictures. "
+        "YOLO looks for labels beside its pictures, so a path in data.yaml has to name that copy.",
         is_for_objects=True,
         is_always_whole=True,
     ),

@@ -346,10 +346,13 @@ class DoubtfulLabels:
         others = int((self.is_listed & ~self.is_conflict).sum())
         if self.stands_out or self.are_chances_known or not others:
             return ""
+        if self.wrong is not None:
+            if len(self) == 1:
+                return "It is the most doubtful label, and may be right."
+            wrong = wrong_in_words(self.wrong, count=len(self))
+            return f"These {len(self):,} are the most doubtful labels, not errors that were found: {wrong}."
         those = "the other" if others < len(self) else "it" if others == 1 else "all"
         may_be = f"{those} {others:,} may be right" if others > 1 else f"{those} may be right"
-        if self.agreement.is_known:
-            return f"No label stands out: {may_be}."
         return f"{f'{self.thin}. ' if self.thin else ''}How many are wrong is not known: {may_be}."
 
     def printout(self) -> Printout:
