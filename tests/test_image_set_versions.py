@@ -226,6 +226,18 @@ def test_a_picture_that_changes_its_split_and_a_copy_that_leaks(tmp_path: Path, 
     assert "1 new leak between splits." in found.words
 
 
+def test_splits_that_were_made_are_told_as_such_and_not_picture_by_picture(first: ImageSet) -> None:
+    made = first.splits.make(test=0.25)
+    found = url_viz.diff(first.versions.at(1), first)
+    assert changed(found) == {}
+    shares = f"{made.counts['train'] / 24:.0%} train, {made.counts['test'] / 24:.0%} test".replace("%", " %")
+    assert found.words[:2] == (
+        "24 pictures before, 24 after: no picture changed.",
+        f"Splits made: {shares}; no picture moved between existing splits.",
+    )
+    assert found.as_json()["figures"]["splits"] == {"before": {}, "after": made.counts}
+
+
 def test_objects_by_their_boxes(first: ImageSet, tmp_path: Path, workspace: Path, model: Model) -> None:
     """The first object goes, which numbers the others of its picture anew; a box is drawn again, a class changed."""
     data = write_objects(tmp_path / "shapes")

@@ -20,11 +20,12 @@ from url_viz.versions.changes import (
     Matching,
     ambiguity_by_class,
     changes,
-    class_sizes,
     content_codes,
+    counts_of,
     match,
     new_leaks,
     probe_change,
+    splits_in_words,
 )
 from url_viz.versions.set_diffs import Diff
 
@@ -106,7 +107,7 @@ def test_one_of_each_by_hand() -> None:
     assert paths(table) == WANTED
     renamed = table.set_index("path").loc["cat/renamed.jpg"]
     assert (renamed["path_before"], renamed["label_before"]) == ("cat/smaller and renamed.jpg", "cat")
-    assert class_sizes(AFTER) == {"cat": 8, "dog": 1}
+    assert counts_of(AFTER) == {"cat": 8, "dog": 1}
     assert not len(of(AFTER, AFTER, CONTENT, TWINS)[1]), "a version differs from itself in nothing"
 
 
@@ -223,6 +224,24 @@ def test_a_leak_is_new_unless_both_pictures_lay_in_two_splits_before() -> None:
     leaks = pd.DataFrame({"id": [ids[n] for n in "2345"], "twin_id": [ids["1"]] * 4, "path": list("2345")})
     matching = match(before, after, np.arange(6), no_twins(6))
     assert new_leaks(leaks, before, after, matching)["path"].tolist() == ["3", "4", "5"]
+
+
+def test_splits_that_were_made_are_one_sentence_and_moved_is_what_was_in_another() -> None:
+    """By hand: 1 moves, 2 stays, 3 and 4 are put into a split, 5 was dropped from one."""
+    label, then, later = "abbbb", ("train", "test", None, None, "test"), ("test", "test", "train", "test", None)
+
+    def side(splits: Sequence[str | None]) -> pd.DataFrame:
+        return version(*((str(n), n, label[n - 1], split, None) for n, split in enumerate(splits, start=1)))
+
+    none, before, after = side([None] * 5), side(then), side(later)
+    assert paths(of(before, after, [*range(1, 6)], no_twins(5))[1])["split_changed"] == ("1",)
+    said = "Splits made: 75 % test, 25 % train; 1 picture moved between existing splits."
+    assert splits_in_words(before, after, moved=1) == said
+    assert not len(of(none, after, [*range(1, 6)], no_twins(5))[1]), "no picture is in another split than before"
+    assert splits_in_words(none, after, moved=0).endswith("; no picture moved between existing splits.")
+    assert splits_in_words(after, none, moved=0) == "No picture is in a split any more."
+    assert splits_in_words(none, none, moved=0) == splits_in_words(after, after, moved=0) == ""
+    assert splits_in_words(side(("a", "b", "a", "b", "a")), after, moved=4) == "", "moves alone are counted by picture"
 
 
 def rows(label: Sequence[str | None], ambiguity: list[float], group: list[int]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.base.wording import counted, percent
+from url_viz.base.wording import counted, first_of, percent
 from url_viz.columns.ranking import NONE
 from url_viz.evidence.order_metrics import Figure, Influenced
 from url_viz.evidence.probe import probe_folds, probe_inputs
@@ -167,7 +167,8 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> pd
     A row for each picture that changed: id, path, label, split, decision, the same of before (`path_before` …), None
     where it was not there, and CHANGES. The path of a removed picture stands in `path`, too.
     Moved is the same content at another path (of an object: in another picture); reencoded a copy of other bytes;
-    replaced another picture at the same path.
+    replaced another picture at the same path. In another split is what was in one before: for splits that were made
+    since see `splits_in_words`.
     """
 
     def differs(*columns: str) -> Bools:
@@ -182,13 +183,14 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, matching: Matching) -> pd
     is_decided, is_dropped = differs("decision"), after["decision"].eq("drop").to_numpy(bool)[matching.after]
     is_content, place = matching.by == CONTENT, PICTURE if PICTURE in before and PICTURE in after else "id"
     has_moved_box = (matching.by == AT_PLACE) & differs(*BOX)
+    is_in = before["split"].notna().to_numpy()[matching.before] & after["split"].notna().to_numpy()[matching.after]
     differences = {
         "moved": is_content & differs(place),
         "reencoded": (matching.by == TWIN) | ((matching.by == AT_PLACE) & ~has_moved_box),
         "relabelled": differs("label"),
         "either": differs("either"),
         "replaced": matching.by == PATH,
-        "split_changed": differs("split"),
+        "split_changed": is_in & differs("split"),
         "dropped": is_decided & is_dropped,
         "decided": is_decided & ~is_dropped,
         "boxes_changed": has_moved_box,
@@ -237,10 +239,26 @@ def new_leaks(leaks: pd.DataFrame, before: pd.DataFrame, after: pd.DataFrame, ma
     return new
 
 
-def class_sizes(rows: pd.DataFrame) -> dict[str, int]:
-    """How many pictures that are not dropped each class has, the largest first."""
-    sizes = rows.loc[(rows["decision"] != "drop").to_numpy(bool), "label"].value_counts()
-    return {str(label): int(count) for label, count in sizes.items()}
+def counts_of(rows: pd.DataFrame, column: str = "label") -> dict[str, int]:
+    """How many pictures that are not dropped each class (or split) has, the largest first."""
+    counts = rows.loc[(rows["decision"] != "drop").to_numpy(bool), column].value_counts()
+    return {str(name): int(count) for name, count in counts.items()}
+
+
+def splits_in_words(before: pd.DataFrame, after: pd.DataFrame, *, moved: int) -> str:
+    """What became of the splits as a whole, where pictures of one id were put into one, or none is in one any more.
+
+    Beside how many pictures `moved` from one to another; "" where nothing else was done to the splits.
+    """
+    row = positions_of(before["id"].to_numpy(np.int64), after["id"].to_numpy(np.int64))
+    was, now = before["split"].notna().to_numpy()[row[row >= 0]], after["split"].notna().to_numpy()[row >= 0]
+    if was.any() and not after["split"].notna().any():
+        return "No picture is in a split any more."
+    if not (now & ~was).any():
+        return ""
+    shares = [f"{percent(share)} {name}" for name, share in after["split"].value_counts(normalize=True).items()]
+    pictures = counted(moved, "picture") if moved else "no picture"
+    return f"Splits made: {first_of(shares)}; {pictures} moved between existing splits."
 
 
 SEEDS = 3

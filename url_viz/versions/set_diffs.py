@@ -41,12 +41,13 @@ from url_viz.versions.changes import (
     ProbeChange,
     ambiguity_by_class,
     changes,
-    class_sizes,
     content_codes,
     contents_with_one_label,
+    counts_of,
     match,
     new_leaks,
     probe_change,
+    splits_in_words,
 )
 from url_viz.versions.set_versions import Version, model_keys
 
@@ -171,12 +172,12 @@ class Diff:
     @property
     def new_classes(self) -> tuple[str, ...]:
         """Classes that have pictures only after, by name; dropped pictures do not count."""
-        return tuple(sorted({*class_sizes(self.after.rows)} - {*class_sizes(self.before.rows)}))
+        return tuple(sorted({*counts_of(self.after.rows)} - {*counts_of(self.before.rows)}))
 
     @property
     def emptied_classes(self) -> tuple[str, ...]:
         """Classes that had pictures only before."""
-        return tuple(sorted({*class_sizes(self.before.rows)} - {*class_sizes(self.after.rows)}))
+        return tuple(sorted({*counts_of(self.before.rows)} - {*counts_of(self.after.rows)}))
 
     @property
     def rose(self) -> pd.DataFrame:
@@ -206,7 +207,10 @@ class Diff:
             now = self.table.loc[self.table["decided"], "decision"].map(DECIDED).fillna("no longer decided on")
             words["decided"] = ", ".join(f"{count:,} {decided}" for decided, count in now.value_counts().items())
         sizes = f"{self.before.size(is_named=True)} before, {self.after.size(is_named=False)} after"
-        sentences = [f"{sizes}: {', '.join(words.values()) or 'nothing changed'}."]
+        moved = int(self.table["split_changed"].sum())
+        splits = splits_in_words(self.before.rows, self.after.rows, moved=moved)
+        nothing = "no picture changed" if splits else "nothing changed"
+        sentences = [f"{sizes}: {', '.join(words.values()) or nothing}.", *([splits] if splits else [])]
         for names, what in ((self.new_classes, "new class"), (self.emptied_classes, "emptied class")):
             end = "" if len(names) > MOST_NAMED else "."
             sentences += [f"{counted(len(names), what)}: {first_of(names)}{end}"] if names else []
@@ -251,7 +255,8 @@ class Diff:
             },
             "figures": {
                 "pictures": {name: len(side.rows) for name, side in sides.items()},
-                "classes": {name: class_sizes(side.rows) for name, side in sides.items()},
+                "classes": {name: counts_of(side.rows) for name, side in sides.items()},
+                "splits": {name: counts_of(side.rows, "split") for name, side in sides.items()},
                 "ambiguity": _records(self.ambiguity),
                 "accuracy": None if self.accuracy is None else asdict(self.accuracy),
             },
