@@ -251,7 +251,7 @@ def splits_in_words(before: pd.DataFrame, after: pd.DataFrame, *, moved: int) ->
     Beside how many pictures `moved` from one to another; "" where nothing else was done to the splits.
     """
     row = positions_of(before["id"].to_numpy(np.int64), after["id"].to_numpy(np.int64))
-    was, now = before["split"].notna().to_numpy()[row[row >= 0]], after["split"].notna().to_numpy()[row >= 0]
+    was, now = before["split"].notna().to_numpy()[row >= 0], after["split"].notna().to_numpy()[row[row >= 0]]
     if was.any() and not after["split"].notna().any():
         return "No picture is in a split any more."
     if not (now & ~was).any():
